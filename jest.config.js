@@ -1,0 +1,13 @@
+// One configuration for every suite; `./hostward test` selects by file-name suffix.
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': '@swc/jest' },
+  moduleNameMapper: {
+    '^#([^/]+)$': '<rootDir>/libs/$1/src/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  testRegex: '\\.(spec|int-spec|e2e-spec|vm-spec)\\.ts$',
+  testTimeout: 30_000,
+};

@@ -1,0 +1,30 @@
+import type { Ordering } from './report.js';
+
+/**
+ * Value of `hw:n:{id}:asg`, JSON. Everything a host needs beside the bundle to verify an assignment:
+ * the signed root and commit (DSSE, as JSON objects), the sealed leaf with its Merkle proof, and the host's key
+ * sealed to it by HPKE. Byte strings are base64. Only `ordering` is read before verification, to skip what is old.
+ */
+export interface DeliveryRecord {
+  readonly v: 1;
+  readonly ordering: Ordering;
+  readonly bundleDigest: string;
+  readonly root: unknown;
+  readonly commit: unknown;
+  readonly sealedHostKey: string;
+  readonly leaf: string;
+  readonly proof: { readonly index: number; readonly size: number; readonly path: readonly string[] };
+}
+
+/** Payload of a nudge: enough to know whether to fetch; the record itself where it is small. */
+export interface Nudge {
+  readonly ordering: Ordering;
+  readonly record?: DeliveryRecord;
+}
+
+/** What the agent hands to the sensor as opaque bytes (UTF-8 JSON): the record and the bundle's ciphertext, base64. */
+export interface Envelope {
+  readonly v: 1;
+  readonly record: DeliveryRecord;
+  readonly bundle: string;
+}

@@ -1,0 +1,36 @@
+export { RULE_STATES, QUALIFIERS } from './status.js';
+export type {
+  Coverage,
+  Drift,
+  Enforcer,
+  NodePolicyStatus,
+  NodeStatus,
+  PolicyOnNode,
+  PolicyStatus,
+  Proof,
+  Qualifier,
+  RuleState,
+  RuleStatus,
+  Suspension,
+} from './status.js';
+export { REPORT_INTERVAL_MS, REPORT_VALID_MS } from './report.js';
+export type { HostFacts, NodeReport, Ordering } from './report.js';
+export { redisKeys } from './redis-keys.js';
+export type { Ring } from './redis-keys.js';
+export type { DeliveryRecord, Envelope, Nudge } from './delivery.js';
+export type { EnrollRequest, EnrollResponse } from './enrollment.js';
+export type { Alert, AlertBatch, EventCursor } from './alert.js';
+export type {
+  ApplyDocument,
+  ApplyResponse,
+  ApplyVerdict,
+  FieldError,
+  GroupView,
+  JoinTokenView,
+  NodeView,
+  Page,
+  PolicyVersion,
+  PolicyView,
+  Problem,
+  SuspensionView,
+} from './rest.js';

