@@ -1,0 +1,153 @@
+import type { IncomingMessage } from 'node:http';
+import { Agent, request } from 'node:https';
+import type { Page, Problem } from '#contracts';
+import { CommandFailed } from '../errors.js';
+import type { Context } from './context.js';
+import { readEvents, type ServerEvent } from './server-events.js';
+
+export interface Call {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  /** An object is sent as JSON, text as YAML. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly etag?: string;
+  readonly body: unknown;
+}
+
+const TIMEOUT_MS = 30_000;
+
+/** The control plane's problem document, as an error with its remedy lines. */
+export class ProblemAnswer extends CommandFailed {
+  constructor(
+    readonly status: number,
+    readonly problem: Problem,
+  ) {
+    super(describe(problem), problem.errors?.[0]?.remedy);
+  }
+}
+
+/** The REST client of the CLI: one bearer token, one pinned CA, every call with a deadline. */
+export class ControlPlane {
+  private readonly agent: Agent;
+
+  constructor(private readonly context: Context) {
+    this.agent = new Agent({ keepAlive: true, ca: context.ca, minVersion: 'TLSv1.3' });
+  }
+
+  /** The decoded body of a success; a problem document becomes `ProblemAnswer`. */
+  async call<T>(path: string, call: Call = {}): Promise<T> {
+    const answer = await this.answer(path, call);
+    if (answer.status >= 400) throw new ProblemAnswer(answer.status, problemOf(answer));
+    return answer.body as T;
+  }
+
+  /** The answer whatever its status. */
+  async answer(path: string, call: Call = {}): Promise<Answer> {
+    const response = await this.send(path, call);
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    const text = Buffer.concat(chunks).toString('utf8');
+    const json = (response.headers['content-type'] ?? '').includes('json');
+    return {
+      status: response.statusCode ?? 0,
+      etag: response.headers.etag,
+      body: json && text !== '' ? (JSON.parse(text) as unknown) : text,
+    };
+  }
+
+  /** All pages of a list. */
+  async all<T>(path: string, query: Call['query'] = {}): Promise<T[]> {
+    const items: T[] = [];
+    let cursor: string | undefined;
+    do {
+      const page: Page<T> = await this.call<Page<T>>(path, { query: { ...query, cursor } });
+      items.push(...page.items);
+      cursor = page.next;
+    } while (cursor !== undefined);
+    return items;
+  }
+
+  /** Server-sent events from now or after `lastEventId`; ends when the connection ends. */
+  async *events(
+    path: string,
+    query: Call['query'],
+    lastEventId?: string,
+  ): AsyncGenerator<ServerEvent> {
+    const headers: Record<string, string> = { accept: 'text/event-stream' };
+    if (lastEventId !== undefined) headers['last-event-id'] = lastEventId;
+    const response = await this.send(path, { query, headers }, 0);
+    if ((response.statusCode ?? 0) >= 400) {
+      response.resume();
+      throw new CommandFailed(`the control plane answered ${response.statusCode ?? 0} to ${path}`);
+    }
+    yield* readEvents(response);
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private send(path: string, call: Call, timeoutMs = TIMEOUT_MS): Promise<IncomingMessage> {
+    const url = new URL(this.context.url + path);
+    for (const [key, value] of Object.entries(call.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(key, value);
+    }
+    const { payload, type } = encode(call.body);
+    return new Promise((resolve, reject) => {
+      const sent = request(
+        url,
+        {
+          method: call.method ?? 'GET',
+          agent: this.agent,
+          timeout: timeoutMs,
+          headers: {
+            authorization: `Bearer ${this.context.token}`,
+            accept: 'application/json',
+            ...(type === undefined ? {} : { 'content-type': type }),
+            ...call.headers,
+          },
+        },
+        resolve,
+      );
+      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+      sent.on('error', (error) => reject(unreachable(this.context.url, error)));
+      sent.end(payload);
+    });
+  }
+}
+
+function encode(body: unknown): { payload?: string; type?: string } {
+  if (body === undefined) return {};
+  if (typeof body === 'string') return { payload: body, type: 'application/yaml' };
+  return { payload: JSON.stringify(body), type: 'application/json' };
+}
+
+function unreachable(url: string, cause: Error): CommandFailed {
+  const certificate = /certificate|self.signed|CERT/i.test(cause.message);
+  return new CommandFailed(
+    `cannot reach the control plane at ${url}: ${cause.message}`,
+    certificate
+      ? 'the certificate is not signed by the known CA: check HOSTWARD_CA or the context file'
+      : 'is it running? `./hostward up` starts one on this machine; HOSTWARD_URL names another',
+    { cause },
+  );
+}
+
+function problemOf(answer: Answer): Problem {
+  if (typeof answer.body === 'object' && answer.body !== null) return answer.body as Problem;
+  return { type: 'about:blank', title: `HTTP ${answer.status}`, status: answer.status };
+}
+
+function describe(problem: Problem): string {
+  const lines = [problem.detail ?? problem.title];
+  for (const error of problem.errors ?? []) {
+    const value = error.value === undefined ? '' : ` (${error.value})`;
+    lines.push(`  ${error.field}${value}: ${error.message}`);
+  }
+  return lines.join('\n');
+}

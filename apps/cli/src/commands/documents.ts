@@ -1,0 +1,63 @@
+import { parse } from 'node:path';
+import { formatDiagnostic, parseDocuments, type ParsedDocument } from '#policy-model';
+import type { InputFile } from '../input/files.js';
+import { CommandFailed } from '../errors.js';
+
+/** How missing selectors are filled: `--selector`, `--all-hosts`, or not at all. */
+export interface SelectorChoice {
+  readonly selector?: Readonly<Record<string, string>>;
+  readonly allHosts?: boolean;
+}
+
+export interface Checked {
+  readonly file: string;
+  readonly document: ParsedDocument;
+}
+
+/** Parses every file, prints what is wrong or corrected to stderr, and gives all documents in order. */
+export function checkFiles(
+  files: readonly InputFile[],
+  mode: 'crd' | 'lenient',
+  choice: SelectorChoice,
+): { documents: Checked[]; errors: number; warnings: number } {
+  const documents: Checked[] = [];
+  const totals = { error: 0, warning: 0 };
+  for (const file of files) {
+    const outcome = parseDocuments(file.text, {
+      file: file.name,
+      mode,
+      format: parse(file.name).ext === '.json' ? 'json' : 'yaml',
+      defaultSelector: defaultSelector(choice),
+    });
+    for (const diagnostic of [
+      ...outcome.diagnostics,
+      ...outcome.documents.flatMap((d) => d.diagnostics),
+    ]) {
+      console.error(formatDiagnostic(diagnostic));
+      totals[diagnostic.severity]++;
+    }
+    documents.push(...outcome.documents.map((document) => ({ file: file.name, document })));
+  }
+  return { documents, errors: totals.error, warnings: totals.warning };
+}
+
+/** The documents of files that must all be right; throws with the count of errors otherwise. */
+export function acceptedDocuments(files: readonly InputFile[], choice: SelectorChoice): Checked[] {
+  const { documents, errors } = checkFiles(files, 'lenient', choice);
+  if (errors > 0) {
+    throw new CommandFailed(
+      `${errors} error${errors === 1 ? '' : 's'}; nothing was sent`,
+      'mend the fields named above',
+    );
+  }
+  if (documents.length === 0)
+    throw new CommandFailed('the files hold no document', 'check the paths given to -f');
+  return documents;
+}
+
+function defaultSelector(
+  choice: SelectorChoice,
+): 'all-hosts' | { matchLabels: Record<string, string> } | undefined {
+  if (choice.allHosts) return 'all-hosts';
+  return choice.selector === undefined ? undefined : { matchLabels: { ...choice.selector } };
+}

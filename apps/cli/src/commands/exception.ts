@@ -1,0 +1,60 @@
+import type { Command } from 'commander';
+import { withControlPlane } from './session.js';
+import { endTime } from '../input/end-time.js';
+
+interface Options {
+  readonly selector: string;
+  readonly until: string;
+  readonly reason: string;
+}
+
+export function registerException(program: Command): void {
+  const exception = program
+    .command('exception')
+    .description('time-bounded exceptions from a policy');
+  exception
+    .command('add')
+    .argument('<policy>')
+    .requiredOption('--selector <labels>', 'the hosts it holds for, e.g. env=prod')
+    .requiredOption('--until <time>', 'when it ends: an ISO time or a duration from now (2h)')
+    .requiredOption('--reason <text>', 'why; it is kept in the journal')
+    .description('exempt hosts from a policy until a time')
+    .addHelpText(
+      'after',
+      '\nExample:\n  hostward exception add zero-trust --selector tier=web --until 2h --reason "patch day"',
+    )
+    .action(async (policy: string, options: Options) => {
+      const body = {
+        policy,
+        selector: options.selector,
+        until: endTime(options.until, Date.now()),
+        reason: options.reason,
+      };
+      const made = await withControlPlane((controlPlane) =>
+        controlPlane.call<{ id: string; until: string }>('/v1/exceptions', {
+          method: 'POST',
+          body,
+        }),
+      );
+      console.log(`exception/${made.id} until ${made.until}`);
+    });
+  exception
+    .command('list')
+    .description('exceptions in force')
+    .action(async () => {
+      const all = await withControlPlane((controlPlane) =>
+        controlPlane.all<object>('/v1/exceptions'),
+      );
+      console.log(JSON.stringify(all, null, 2));
+    });
+  exception
+    .command('end')
+    .argument('<id>')
+    .description('end an exception now')
+    .action(async (id: string) => {
+      await withControlPlane((controlPlane) =>
+        controlPlane.call(`/v1/exceptions/${encodeURIComponent(id)}`, { method: 'DELETE' }),
+      );
+      console.log(`exception/${id} ended`);
+    });
+}

@@ -1,0 +1,68 @@
+import type { Command } from 'commander';
+import type { PolicyVersion, PolicyView } from '#contracts';
+import { UsageError } from '../errors.js';
+import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
+import type { Column } from '../output/table.js';
+import { withControlPlane } from './session.js';
+
+const VERSIONS: readonly Column<PolicyVersion>[] = [
+  { title: 'VERSION', of: (row) => String(row.version) },
+  { title: 'CHANGE', of: (row) => row.change },
+  { title: 'REVISION', of: (row) => row.revision },
+  { title: 'AT', of: (row) => row.at },
+  { title: 'BY', of: (row) => row.by, shrinks: true },
+];
+
+/** `history`, `rollback`, `pause` and `resume` of a policy: its life after it was applied. */
+export function registerPolicyLife(program: Command): void {
+  program
+    .command('history')
+    .argument('<kind>', 'policy')
+    .argument('<name>')
+    .option('-o, --output <format>', 'table, json, yaml or name', outputFormat, 'table')
+    .description('every version of a policy, newest first')
+    .action(async (kind: string, name: string, options: { output: OutputFormat }) => {
+      const versions = await withControlPlane((controlPlane) =>
+        controlPlane.all<PolicyVersion>(`${path(kind, name)}/history`),
+      );
+      printRows(versions, options.output, VERSIONS, (row) => String(row.version));
+    });
+  program
+    .command('rollback')
+    .argument('<kind>', 'policy')
+    .argument('<name>')
+    .option('--to <version>', 'a version of its history; the one before by default')
+    .description('make an earlier version the newest')
+    .action(async (kind: string, name: string, options: { to?: string }) => {
+      const version = options.to === undefined ? undefined : Number(options.to);
+      if (version !== undefined && !Number.isSafeInteger(version))
+        throw new UsageError(`--to "${options.to ?? ''}" is not a version number`);
+      await change(kind, name, 'rollback', { version });
+    });
+  for (const verb of ['pause', 'resume'] as const) {
+    program
+      .command(verb)
+      .argument('<kind>', 'policy')
+      .argument('<name>')
+      .description(
+        verb === 'pause'
+          ? 'take a policy off its hosts and keep it'
+          : 'enforce a paused policy again',
+      )
+      .action((kind: string, name: string) => change(kind, name, verb));
+  }
+}
+
+async function change(kind: string, name: string, verb: string, body: object = {}): Promise<void> {
+  const view = await withControlPlane((controlPlane) =>
+    controlPlane.call<PolicyView>(`${path(kind, name)}/${verb}`, { method: 'POST', body }),
+  );
+  console.log(
+    `policy/${view.name} ${verb} done, revision ${view.revision}${view.paused ? ', paused' : ''}`,
+  );
+}
+
+function path(kind: string, name: string): string {
+  if (kind !== 'policy') throw new UsageError(`only policies have this, not "${kind}"`);
+  return `/v1/policies/${encodeURIComponent(name)}`;
+}

@@ -1,0 +1,50 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stdin } from 'node:process';
+import { CommandFailed } from '../errors.js';
+
+export interface InputFile {
+  /** As the user wrote it, or `<stdin>`. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The policy files behind `-f`: a file, `-` for standard input, or a folder's *.yaml, *.yml and *.json, by name. */
+export async function readInputs(paths: readonly string[]): Promise<InputFile[]> {
+  const files: InputFile[] = [];
+  for (const path of paths) {
+    if (path === '-') files.push({ name: '<stdin>', text: await readAll() });
+    else for (const name of await expand(path)) files.push({ name, text: await read(name) });
+  }
+  return files;
+}
+
+async function expand(path: string): Promise<string[]> {
+  const found = await stat(path).catch(failure(path));
+  if (!found.isDirectory()) return [path];
+  const names = await readdir(path, { recursive: true });
+  const files = names.filter((name) => /\.(ya?ml|json)$/.test(name)).sort();
+  if (files.length === 0) {
+    throw new CommandFailed(
+      `${path} holds no *.yaml, *.yml or *.json file`,
+      'name a file or another folder',
+    );
+  }
+  return files.map((name) => join(path, name));
+}
+
+async function read(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(failure(path));
+}
+
+function failure(path: string): (error: Error) => never {
+  return (error) => {
+    throw new CommandFailed(`cannot read ${path}: ${error.message}`, undefined, { cause: error });
+  };
+}
+
+async function readAll(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}

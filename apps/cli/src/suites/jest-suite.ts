@@ -1,0 +1,84 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execPath } from 'node:process';
+import { runChild } from './child.js';
+import type { Outcome } from './outcome.js';
+
+export interface JestSuite {
+  readonly root: string;
+  /** File-name suffix that selects the suite's files, e.g. `int-spec`. */
+  readonly suffix: string;
+  readonly workers: number;
+  readonly timeoutMs: number;
+  readonly full: boolean;
+}
+
+interface JestReport {
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly message: string;
+    readonly status: string;
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+  }[];
+}
+
+/** Runs the Jest files of one suffix; a run without a result file, or over its time, is a failure of its own. */
+export async function runJest(suite: JestSuite): Promise<Outcome> {
+  const folder = await mkdtemp(join(tmpdir(), 'hostward-test-'));
+  const file = join(folder, 'result.json');
+  try {
+    const code = await runChild(execPath, jestArguments(suite, file), {
+      cwd: suite.root,
+      env: { HOSTWARD_FULL: suite.full ? '1' : undefined },
+      timeoutMs: suite.timeoutMs,
+    });
+    const text = await readFile(file, 'utf8').catch(() => undefined);
+    return text === undefined
+      ? noResult(suite, code)
+      : countResults(JSON.parse(text) as JestReport);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function jestArguments(suite: JestSuite, file: string): string[] {
+  return [
+    '--experimental-vm-modules',
+    '--disable-warning=ExperimentalWarning',
+    join(suite.root, 'node_modules/jest/bin/jest.js'),
+    `--testRegex=\\.${suite.suffix}\\.ts$`,
+    suite.workers === 1 ? '--runInBand' : `--maxWorkers=${suite.workers}`,
+    '--json',
+    `--outputFile=${file}`,
+    '--silent=false',
+  ];
+}
+
+function noResult(suite: JestSuite, code: number): Outcome {
+  const why =
+    code === 124
+      ? `did not end within ${suite.timeoutMs / 1000} s`
+      : `ended with code ${code} and no result`;
+  return { passed: 0, failed: [`the suite ${suite.suffix} ${why}`], skipped: [] };
+}
+
+function countResults(report: JestReport): Outcome {
+  const failed: string[] = [];
+  const skipped: string[] = [];
+  let passed = 0;
+  for (const file of report.testResults) {
+    if (file.assertionResults.length === 0 && file.status === 'failed')
+      failed.push(`${file.name}: ${firstLine(file.message)}`);
+    for (const test of file.assertionResults) {
+      if (test.status === 'passed') passed++;
+      else if (test.status === 'failed') failed.push(test.fullName);
+      else skipped.push(test.fullName);
+    }
+  }
+  return { passed, failed, skipped };
+}
+
+function firstLine(text: string): string {
+  return text.split('\n').find((line) => line.trim() !== '') ?? 'failed';
+}

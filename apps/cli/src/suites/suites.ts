@@ -1,0 +1,53 @@
+import { runChecks } from './checks.js';
+import { runJest } from './jest-suite.js';
+import { total, type Outcome } from './outcome.js';
+
+export interface Suite {
+  readonly name: string;
+  /** What it runs on, for the help. */
+  readonly about: string;
+  readonly budgetMinutes: number;
+  readonly run: (context: SuiteContext) => Promise<Outcome>;
+}
+
+export interface SuiteContext {
+  readonly root: string;
+  readonly full: boolean;
+  readonly timeoutMs: number;
+}
+
+function jestSuite(
+  name: string,
+  about: string,
+  suffix: string,
+  workers: number,
+  budgetMinutes: number,
+): Suite {
+  return {
+    name,
+    about,
+    budgetMinutes,
+    run: ({ root, full, timeoutMs }) => runJest({ root, suffix, workers, timeoutMs, full }),
+  };
+}
+
+const unit = jestSuite('unit', 'pure code, beside the sources', 'spec', 2, 3);
+
+/** Lint, types, format, import rules, dead code, and the unit tests. */
+const quick: Suite = {
+  name: 'quick',
+  about: 'static checks and unit tests',
+  budgetMinutes: 3,
+  run: async (context) =>
+    total([await runChecks(context.root, context.timeoutMs), await unit.run(context)]),
+};
+
+/** Suites that a run without an argument goes through, in order. */
+export const ALL: readonly Suite[] = [
+  quick,
+  jestSuite('integration', 'real etcd, Redis and processes on loopback', 'int-spec', 2, 12),
+  jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 1, 10),
+  jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 1, 25),
+];
+
+export const SUITES: readonly Suite[] = [...ALL, unit];
