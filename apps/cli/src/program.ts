@@ -14,6 +14,7 @@ import { registerLogs } from './commands/logs.js';
 import { registerPolicyLife } from './commands/policy-life.js';
 import { registerStatus } from './commands/status.js';
 import { registerTest } from './commands/test.js';
+import { registerUp } from './commands/up.js';
 import { registerValidate } from './commands/validate.js';
 import { registerVersion } from './commands/version.js';
 import { registerVm } from './commands/vm.js';
@@ -25,6 +26,7 @@ export function createProgram(): Command {
     .showHelpAfterError('(add --help for what it takes)')
     .exitOverride();
   const registrations = [
+    registerUp,
     registerApply,
     registerDiff,
     registerValidate,

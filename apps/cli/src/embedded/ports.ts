@@ -13,7 +13,11 @@ export async function portsOf(dataDir: string): Promise<Ports> {
   const file = join(dataDir, 'ports.json');
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text !== undefined) return JSON.parse(text) as Ports;
-  const ports = { etcdClient: await freePort(), etcdPeer: await freePort(), redis: await freePort() };
+  const ports = {
+    etcdClient: await freePort(),
+    etcdPeer: await freePort(),
+    redis: await freePort(),
+  };
   await writeFile(file, JSON.stringify(ports), { mode: 0o600 });
   return ports;
 }

@@ -44,7 +44,10 @@ export class Supervised {
     const deadline = AbortSignal.timeout(this.program.readyWithinMs);
     await this.program.ready(deadline).catch((cause: unknown) => {
       const { name, readyWithinMs, logFile } = this.program;
-      throw new Error(`${name} did not serve within ${readyWithinMs / 1000} s; its log is ${logFile}`, { cause });
+      throw new Error(
+        `${name} did not serve within ${readyWithinMs / 1000} s; its log is ${logFile}`,
+        { cause },
+      );
     });
   }
 
@@ -65,18 +68,29 @@ export class Supervised {
   private launch(): void {
     const { command, args, env } = this.program;
     const startedAt = Date.now();
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     child.stdout.pipe(this.log, { end: false });
     child.stderr.pipe(this.log, { end: false });
-    child.once('error', (error) => this.tell(`${this.program.name} cannot be started: ${error.message}`));
+    child.once('error', (error) =>
+      this.tell(`${this.program.name} cannot be started: ${error.message}`),
+    );
     child.once('exit', (code, signal) => void this.ended(startedAt, code, signal));
     this.child = child;
   }
 
-  private async ended(startedAt: number, code: number | null, signal: string | null): Promise<void> {
+  private async ended(
+    startedAt: number,
+    code: number | null,
+    signal: string | null,
+  ): Promise<void> {
     if (this.stopping) return;
     if (Date.now() - startedAt > HEALTHY_AFTER_MS) this.pauseMs = FIRST_PAUSE_MS;
-    this.tell(`${this.program.name} ended (${signal ?? `code ${code ?? '?'}`}), starting it again in ${this.pauseMs} ms`);
+    this.tell(
+      `${this.program.name} ended (${signal ?? `code ${code ?? '?'}`}), starting it again in ${this.pauseMs} ms`,
+    );
     await delay(this.pauseMs);
     this.pauseMs = Math.min(this.pauseMs * 2, LONGEST_PAUSE_MS);
     this.restarts++;

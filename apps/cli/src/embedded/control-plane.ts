@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { execPath } from 'node:process';
+import { promisify } from 'node:util';
+import type { Program } from './supervised.js';
+import { accepts, until } from './wait.js';
+
+/** Answer of the control plane's `init`: where its material is. The token is there only when it was made just now. */
+export interface Material {
+  readonly config: string;
+  readonly adminToken?: string;
+  readonly caFingerprint: string;
+  readonly ca: string;
+  readonly etcd: { readonly cert: string; readonly key: string };
+  readonly redis: {
+    readonly cert: string;
+    readonly key: string;
+    readonly control: { readonly username: string; readonly passwordFile: string };
+    readonly agents: { readonly username: string; readonly passwordFile: string };
+  };
+}
+
+export interface InitOptions {
+  readonly program: string;
+  readonly dataDir: string;
+  readonly listen: string;
+  readonly names: readonly string[];
+  readonly etcdPort: number;
+  readonly redisPort: number;
+}
+
+const INIT_TIMEOUT_MS = 60_000;
+
+/** Makes keys, certificates, tokens and configuration where they are missing; safe to repeat. */
+export async function initialise(options: InitOptions): Promise<Material> {
+  const { stdout } = await promisify(execFile)(
+    execPath,
+    [
+      options.program,
+      'init',
+      `--data-dir=${options.dataDir}`,
+      `--listen=${options.listen}`,
+      `--names=${options.names.join(',')}`,
+      `--etcd-port=${options.etcdPort}`,
+      `--redis-port=${options.redisPort}`,
+    ],
+    { timeout: INIT_TIMEOUT_MS },
+  );
+  return JSON.parse(stdout) as Material;
+}
+
+/** The control plane as a supervised program. */
+export function controlPlaneProgram(
+  program: string,
+  config: string,
+  dataDir: string,
+  port: number,
+): Program {
+  return {
+    name: 'control plane',
+    command: execPath,
+    args: ['--disable-warning=ExperimentalWarning', program, 'serve', `--config=${config}`],
+    logFile: join(dataDir, 'control-plane.log'),
+    ready: (signal) => until(() => accepts(port), signal),
+    readyWithinMs: 60_000,
+    stopWithinMs: 20_000,
+  };
+}
