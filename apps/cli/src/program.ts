@@ -4,6 +4,7 @@ import { registerBreakglass } from './commands/breakglass.js';
 import { registerCompletion } from './commands/completion.js';
 import { registerCreate } from './commands/create.js';
 import { registerDelete } from './commands/delete.js';
+import { registerDemo } from './commands/demo.js';
 import { registerDescribe } from './commands/describe.js';
 import { registerDiff } from './commands/diff.js';
 import { registerException } from './commands/exception.js';
@@ -27,6 +28,7 @@ export function createProgram(): Command {
     .exitOverride();
   const registrations = [
     registerUp,
+    registerDemo,
     registerApply,
     registerDiff,
     registerValidate,

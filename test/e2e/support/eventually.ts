@@ -1,0 +1,25 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+const PAUSE_MS = 250;
+
+/** Asks again until `holds` gives a value other than undefined or false; throws with the last answer after the deadline. */
+export async function eventually<T>(
+  what: string,
+  timeoutMs: number,
+  holds: () => Promise<T | undefined | false>,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await holds();
+      if (value !== undefined && value !== false) return value;
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > deadline)
+      throw new Error(`not within ${timeoutMs / 1000} s: ${what}`, { cause: last });
+    await delay(PAUSE_MS);
+  }
+}

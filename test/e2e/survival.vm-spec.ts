@@ -1,0 +1,157 @@
+import { kill } from 'node:process';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Vm } from '#testing';
+import { eventually } from './support/eventually.js';
+import { Fleet } from './support/fleet.js';
+import { expectAllowed, expectBlocked, isAllowed, isBlocked } from './support/guest.js';
+import { blockProgram } from './support/policies.js';
+
+const MINUTES = 60_000;
+const PROD = { env: 'prod' };
+
+/** Suites c and d: whatever dies, enforcement does not open, and the end state is exact. */
+describe('enforcement survives', () => {
+  let fleet: Fleet;
+  let web1: Vm;
+
+  beforeAll(async () => {
+    fleet = await Fleet.start();
+    web1 = await fleet.host('web1', 'env=prod');
+    await fleet.product.apply(blockProgram('no-sleep', '/usr/bin/sleep', PROD), '--wait');
+  }, 10 * MINUTES);
+  afterAll(() => fleet?.close());
+
+  const killed = (name: string) => async (): Promise<void> => {
+    const { children } = await fleet.product.record();
+    kill(children[name] ?? 0, 'SIGKILL');
+  };
+
+  it.each(['hostward-agent', 'hostward-sensor'])(
+    'kill -9 of %s on the host opens nothing, and it comes back',
+    async (unit) => {
+      await web1.ssh(`systemctl kill -s KILL ${unit}.service`);
+      await expectBlocked(web1, 'sleep 0.01');
+      await eventually(`${unit} is active again`, MINUTES, () =>
+        isAllowed(web1, `systemctl is-active --quiet ${unit}.service`),
+      );
+      await expectBlocked(web1, 'sleep 0.01');
+      await fleet.product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
+    },
+    4 * MINUTES,
+  );
+
+  it.each(['control plane', 'etcd', 'redis'])(
+    'kill -9 of %s opens nothing, and the status is true again by itself',
+    async (name) => {
+      await killed(name)();
+      await expectBlocked(web1, 'sleep 0.01');
+      await eventually(`status after ${name} came back`, MINUTES, async () => {
+        const { code } = await fleet.product.cli(['status', 'policy', 'no-sleep']);
+        return code === 0;
+      });
+      const policy = `after-${name.replace(' ', '-')}`;
+      await fleet.product.apply(blockProgram(policy, '/usr/bin/nice', PROD), '--wait');
+      await expectBlocked(web1, 'nice true');
+      await fleet.product.must(['delete', 'policy', policy]);
+      await eventually('nice is free', MINUTES, () => isAllowed(web1, 'nice true'));
+      await expectBlocked(web1, 'sleep 0.01');
+    },
+    5 * MINUTES,
+  );
+
+  it(
+    'a link cut while policies are changed and deleted leads to the exact end state',
+    async () => {
+      await fleet.product.apply(blockProgram('to-delete', '/usr/bin/nice', PROD), '--wait');
+      await web1.cutLink();
+      await fleet.product.must(['delete', 'policy', 'to-delete']);
+      await fleet.product.apply(blockProgram('made-meanwhile', '/usr/bin/env', PROD));
+      await fleet.product.apply(
+        blockProgram('no-sleep', '/usr/bin/sleep', PROD).replace('severity: 5', 'severity: 9'),
+      );
+      await web1.restoreLink();
+      await eventually(
+        'the end state',
+        2 * MINUTES,
+        async () =>
+          (await isAllowed(web1, 'nice true')) && (await isBlocked(web1, '/usr/bin/env true')),
+      );
+      await expectBlocked(web1, 'sleep 0.01');
+      await fleet.product.must([
+        'status',
+        'policy',
+        'made-meanwhile',
+        '--wait',
+        '--timeout',
+        '60s',
+      ]);
+      await fleet.product.must(['delete', 'policy', 'made-meanwhile']);
+      await eventually('env is free', MINUTES, () => isAllowed(web1, '/usr/bin/env true'));
+    },
+    6 * MINUTES,
+  );
+
+  it(
+    'a profile removed behind our back is drift: found, repaired, recorded',
+    async () => {
+      await web1.ssh('printf hostward > /sys/kernel/security/apparmor/.remove');
+      await eventually('blocked again', MINUTES, () => isBlocked(web1, 'sleep 0.01'));
+      const text = await eventually('the drift is reported', MINUTES, async () => {
+        const { stdout } = await fleet.product.cli(['status', 'node', 'web1']);
+        return /drift .*repaired/.test(stdout) && stdout;
+      });
+      expect(text).toMatch(/drift .*hostward/);
+    },
+    3 * MINUTES,
+  );
+
+  it(
+    'after a reboot with the control plane away it is enforced before the network is up',
+    async () => {
+      await web1.writeFile(
+        '/usr/local/sbin/hw-early-probe',
+        '#!/bin/sh\n/usr/bin/sleep 0.01 2>/run/hw-early-probe.err\necho $? >/run/hw-early-probe\n',
+        0o755,
+      );
+      await web1.writeFile(
+        '/etc/systemd/system/hw-early-probe.service',
+        [
+          '[Unit]',
+          'DefaultDependencies=no',
+          'After=hostward-early.service',
+          'Before=network-pre.target',
+          'Wants=network-pre.target',
+          '[Service]',
+          'Type=oneshot',
+          'ExecStart=/usr/local/sbin/hw-early-probe',
+          '[Install]',
+          'WantedBy=sysinit.target',
+          '',
+        ].join('\n'),
+      );
+      await web1.ssh('systemctl daemon-reload && systemctl enable hw-early-probe.service');
+      await fleet.product.must(['down', `--data-dir=${fleet.product.dataDir}`]);
+      await web1.reboot();
+      await eventually('the early probe ran', MINUTES, () =>
+        isAllowed(web1, 'test -s /run/hw-early-probe'),
+      );
+      const { stdout } = await web1.ssh('cat /run/hw-early-probe /run/hw-early-probe.err');
+      expect(stdout).toMatch(/^126\n[\s\S]*Permission denied/);
+      await expectBlocked(web1, 'sleep 0.01');
+    },
+    8 * MINUTES,
+  );
+
+  it(
+    'when the control plane is back the rebooted host reports by itself',
+    async () => {
+      await fleet.product.start();
+      await fleet.product.must(
+        ['status', 'policy', 'no-sleep', '--wait', '--timeout', '120s'],
+        3 * MINUTES,
+      );
+      await expectAllowed(web1, 'true');
+    },
+    5 * MINUTES,
+  );
+});
