@@ -1,0 +1,106 @@
+import type { Ordering } from '#contracts';
+import { canonicalBytes, parseCanonical } from './canonical.js';
+import { RefusedError } from './errors.js';
+import { limits } from './limits.js';
+import { decimal } from './ordering.js';
+import { openMessage, sealMessage } from './sealed-message.js';
+import {
+  type Parser,
+  base64Of,
+  integer,
+  object,
+  oneOf,
+  sha256HexText,
+  text,
+  version1,
+} from './shape.js';
+
+/** Break-glass ordered by the control plane; `until` in ms since 1970. */
+export interface SuspensionOrder {
+  readonly mode: 'audit' | 'off';
+  readonly until: number;
+  readonly reason: string;
+}
+
+/** Which bundle a host is to enforce. Times in ms since 1970; `dataKey` is base64 of 32 bytes, `bundleDigest` hex. */
+export interface Assignment extends Ordering {
+  readonly v: 1;
+  readonly nodeId: string;
+  readonly expiresAt: number;
+  readonly rootVersion: number;
+  /** Grows when all hosts are asked to report anew. */
+  readonly reportEpoch: number;
+  readonly bundleDigest: string;
+  readonly dataKey: string;
+  readonly suspension?: SuspensionOrder;
+}
+
+const parseShape: Parser<Assignment> = object(
+  {
+    v: version1,
+    nodeId: sha256HexText,
+    epoch: decimal,
+    generation: decimal,
+    issuedAt: integer(0),
+    expiresAt: integer(0),
+    rootVersion: integer(1),
+    reportEpoch: integer(0),
+    bundleDigest: sha256HexText,
+    dataKey: base64Of(32),
+  },
+  {
+    suspension: object({
+      mode: oneOf('audit', 'off'),
+      until: integer(0),
+      reason: text(limits.reasonChars),
+    }),
+  },
+);
+
+/** The leaf: the assignment encrypted under the host's key, bound to node and ordering. */
+export function sealAssignment(hostKey: Uint8Array, assignment: Assignment): Buffer {
+  parseShape(assignment, 'assignment');
+  return sealMessage(
+    hostKey,
+    'assignment',
+    context(assignment.nodeId, assignment),
+    canonicalBytes(assignment),
+  );
+}
+
+/** Opens a leaf of this node and ordering; any other is `not-for-this-node`. */
+export function openAssignment(
+  hostKey: Uint8Array,
+  nodeId: string,
+  ordering: Ordering,
+  leaf: Uint8Array,
+): Assignment {
+  const plaintext = openLeaf(hostKey, nodeId, ordering, leaf);
+  return parseShape(parseCanonical(plaintext, 'assignment', limits.assignmentBytes), 'assignment');
+}
+
+function openLeaf(
+  hostKey: Uint8Array,
+  nodeId: string,
+  ordering: Ordering,
+  leaf: Uint8Array,
+): Buffer {
+  try {
+    return openMessage(
+      hostKey,
+      'assignment',
+      context(nodeId, ordering),
+      leaf,
+      limits.assignmentBytes,
+    );
+  } catch (cause) {
+    if (!(cause instanceof RefusedError) || !['bad-seal', 'unknown-key'].includes(cause.code))
+      throw cause;
+    const message = 'assignment: does not open under the key of this node at this ordering';
+    throw new RefusedError('not-for-this-node', message, { cause });
+  }
+}
+
+function context(nodeId: string, { epoch, generation, issuedAt }: Ordering): readonly string[] {
+  return [nodeId, epoch, generation, String(issuedAt)];
+}

@@ -1,0 +1,115 @@
+import type { DeliveryRecord, Ordering } from '#contracts';
+import { type Assignment, sealAssignment } from './assignment.js';
+import { signCommit } from './commit.js';
+import type { SignedDocument } from './dsse.js';
+import { toBase64 } from './encoding.js';
+import { MerkleTree } from './merkle.js';
+import type { TrustedRoot } from './root.js';
+import type { Signer } from './signing-key.js';
+
+/** One host's part of a commit; the rest of its assignment is the same for all. `hostKey` is of this epoch. */
+export interface AssignmentInput extends Pick<
+  Assignment,
+  'nodeId' | 'expiresAt' | 'reportEpoch' | 'bundleDigest' | 'dataKey' | 'suspension'
+> {
+  readonly hostKey: Uint8Array;
+  /** From `sealHostKey`, once per node and epoch. */
+  readonly sealedHostKey: string;
+}
+
+/** Everything a commit is made of. */
+export interface CommitInput {
+  readonly ordering: Ordering;
+  readonly root: TrustedRoot;
+  /** Earlier root documents for hosts that may have missed them, oldest first; the current one is added. */
+  readonly earlierRoots?: readonly SignedDocument[];
+  readonly signer: Signer;
+  readonly assignments: readonly AssignmentInput[];
+}
+
+/** A signed commit and what to write for each node id. */
+export interface Commit {
+  readonly commit: SignedDocument;
+  readonly records: ReadonlyMap<string, DeliveryRecord>;
+}
+
+interface Leaf {
+  readonly input: AssignmentInput;
+  readonly bytes: Buffer;
+}
+
+/**
+ * One signature for any number of hosts: seals each assignment, builds the tree, signs its root, and gives each host
+ * its record. Leaves are in the order of node ids. Throws on a signer, an epoch or a list that no host would take.
+ */
+export function buildCommit(input: CommitInput): Commit {
+  checkInput(input);
+  const leaves = sealLeaves(input);
+  const tree = new MerkleTree(leaves.map(({ bytes }) => bytes));
+  const { ordering, root, signer } = input;
+  const document = {
+    v: 1,
+    ...pick(ordering),
+    merkleRoot: toBase64(tree.root),
+    size: tree.size,
+  } as const;
+  const commit = signCommit({ ...document, rootVersion: root.document.version }, signer);
+  const records = new Map<string, DeliveryRecord>();
+  const shared = { v: 1, ordering: pick(ordering), root: rootsOf(input), commit } as const;
+  leaves.forEach((leaf, index) =>
+    records.set(leaf.input.nodeId, recordOf(shared, leaf, tree, index)),
+  );
+  return { commit, records };
+}
+
+type SharedPart = Pick<DeliveryRecord, 'v' | 'ordering' | 'root' | 'commit'>;
+
+function recordOf(
+  shared: SharedPart,
+  { input, bytes }: Leaf,
+  tree: MerkleTree,
+  index: number,
+): DeliveryRecord {
+  const { size, path } = tree.proof(index);
+  return {
+    ...shared,
+    bundleDigest: input.bundleDigest,
+    sealedHostKey: input.sealedHostKey,
+    leaf: toBase64(bytes),
+    proof: { index, size, path: path.map(toBase64) },
+  };
+}
+
+function sealLeaves({ assignments, ordering, root }: CommitInput): Leaf[] {
+  const common = { v: 1, ...pick(ordering), rootVersion: root.document.version } as const;
+  const ordered = [...assignments].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+  return ordered.map((input) => {
+    const { hostKey, sealedHostKey: _sealed, ...own } = input;
+    return { input, bytes: sealAssignment(hostKey, { ...common, ...own }) };
+  });
+}
+
+function rootsOf({ root, earlierRoots }: CommitInput): unknown {
+  return earlierRoots?.length ? [...earlierRoots, root.signed] : root.signed;
+}
+
+function pick({ epoch, generation, issuedAt }: Ordering): Ordering {
+  return { epoch, generation, issuedAt };
+}
+
+function checkInput({ ordering, root, signer, assignments }: CommitInput): void {
+  if (assignments.length === 0) throw new RangeError('a commit needs at least one assignment');
+  if (ordering.epoch !== root.document.epoch) {
+    throw new RangeError(
+      `epoch ${ordering.epoch} is not the root document's ${root.document.epoch}`,
+    );
+  }
+  if (!root.document.online.some(({ keyid }) => keyid === signer.keyid)) {
+    throw new RangeError(
+      `key ${signer.keyid} is not an online key of root version ${root.document.version}`,
+    );
+  }
+  const nodes = new Set(assignments.map(({ nodeId }) => nodeId));
+  if (nodes.size !== assignments.length)
+    throw new RangeError('a node has two assignments in one commit');
+}

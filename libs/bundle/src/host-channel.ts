@@ -1,0 +1,32 @@
+import { limits } from './limits.js';
+import { openMessage, sealMessage } from './sealed-message.js';
+
+/** Seals a NodeReport's bytes for `hw:n:{id}:state`. Host to control plane. */
+export function sealReport(hostKey: Uint8Array, nodeId: string, report: Uint8Array): Buffer {
+  return sealMessage(hostKey, 'report', [nodeId], report);
+}
+
+/** Opens a report. That it is the newest is not checked here: `bootedAt` and `sequence` inside say so. */
+export function openReport(hostKey: Uint8Array, nodeId: string, sealed: Uint8Array): Buffer {
+  return openMessage(hostKey, 'report', [nodeId], sealed, limits.reportBytes);
+}
+
+/** Seals one AlertBatch's bytes for the host's event stream. Host to control plane. */
+export function sealEvents(hostKey: Uint8Array, nodeId: string, batch: Uint8Array): Buffer {
+  return sealMessage(hostKey, 'events', [nodeId], batch);
+}
+
+/** Opens an event batch; replayed ones are found by event id. */
+export function openEvents(hostKey: Uint8Array, nodeId: string, sealed: Uint8Array): Buffer {
+  return openMessage(hostKey, 'events', [nodeId], sealed, limits.eventBatchBytes);
+}
+
+/** Seals an EventCursor's bytes for `hw:n:{id}:cur`. Control plane to host. */
+export function sealCursor(hostKey: Uint8Array, nodeId: string, cursor: Uint8Array): Buffer {
+  return sealMessage(hostKey, 'cursor', [nodeId], cursor);
+}
+
+/** Opens a cursor. An old one is harmless: the host never moves its cursor back. */
+export function openCursor(hostKey: Uint8Array, nodeId: string, sealed: Uint8Array): Buffer {
+  return openMessage(hostKey, 'cursor', [nodeId], sealed, limits.cursorBytes);
+}

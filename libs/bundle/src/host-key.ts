@@ -1,0 +1,125 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  randomBytes,
+} from 'node:crypto';
+import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
+import { fromBase64, toBase64 } from './encoding.js';
+import { RefusedError, malformed } from './errors.js';
+import { base64Of } from './shape.js';
+
+const KEY_BYTES = 32;
+const SEALED_BYTES = 32 + KEY_BYTES + 16;
+/** SubjectPublicKeyInfo and PKCS#8 of an X25519 key up to the key itself (RFC 8410). */
+const X25519_SPKI = Buffer.from('302a300506032b656e032100', 'hex');
+const X25519_PKCS8 = Buffer.from('302e020100300506032b656e04220420', 'hex');
+const INFO = Buffer.from('hostward/v1/host-key', 'utf8');
+
+const suite = new CipherSuite({
+  kem: new DhkemX25519HkdfSha256(),
+  kdf: new HkdfSha256(),
+  aead: new Aes256Gcm(),
+});
+
+/** A host's X25519 key pair: `sealingKey` is base64 of 32 raw bytes, `privateKey` base64 of PKCS#8 DER. */
+export interface SealingKey {
+  readonly sealingKey: string;
+  readonly privateKey: string;
+}
+
+/** Makes the key pair to which host keys are sealed; on the host, which never gives the private part away. */
+export function generateSealingKey(): SealingKey {
+  const { privateKey, publicKey } = generateKeyPairSync('x25519');
+  const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(X25519_SPKI.byteLength);
+  const der = privateKey.export({ format: 'der', type: 'pkcs8' });
+  return { sealingKey: toBase64(raw), privateKey: der.toString('base64') };
+}
+
+/** 32 random bytes: the key that a host and the control plane share for one epoch. */
+export function generateHostKey(): Buffer {
+  return randomBytes(KEY_BYTES);
+}
+
+/** Refuses what is not a usable X25519 public key, points of small order among them. */
+export function checkSealingKey(sealingKey: string): void {
+  const raw = rawPublic(sealingKey);
+  const key = Buffer.concat([X25519_SPKI, raw]);
+  try {
+    const publicKey = createPublicKey({ key, format: 'der', type: 'spki' });
+    diffieHellman({ privateKey: generateKeyPairSync('x25519').privateKey, publicKey });
+  } catch (cause) {
+    throw new RefusedError('malformed', 'sealing key: is not a usable X25519 key', { cause });
+  }
+}
+
+/**
+ * HPKE (RFC 9180, base mode, X25519, HKDF-SHA256, AES-256-GCM) of a host key to a host, bound to node and epoch.
+ * Base64 of encapsulated key (32) and ciphertext (48). Base mode proves no sender: a host believes a key only because
+ * it opens a leaf of a signed commit.
+ */
+export async function sealHostKey(
+  hostKey: Uint8Array,
+  to: { readonly sealingKey: string; readonly nodeId: string; readonly epoch: string },
+): Promise<string> {
+  if (hostKey.byteLength !== KEY_BYTES) malformed('host key', `must be ${KEY_BYTES} bytes`);
+  const recipientPublicKey = await suite.kem.deserializePublicKey(
+    exactBuffer(rawPublic(to.sealingKey)),
+  );
+  const sender = await suite.createSenderContext({ recipientPublicKey, info: exactBuffer(INFO) });
+  const sealed = await sender.seal(exactBuffer(hostKey), exactBuffer(binding(to)));
+  return toBase64(Buffer.concat([Buffer.from(sender.enc), Buffer.from(sealed)]));
+}
+
+/** The host key, or `not-for-this-node` if it was sealed to another key, node or epoch, or was changed. */
+export async function openHostKey(
+  sealed: string,
+  as: { readonly privateKey: string; readonly nodeId: string; readonly epoch: string },
+): Promise<Buffer> {
+  const bytes = fromBase64(
+    base64Of(SEALED_BYTES)(sealed, 'sealedHostKey'),
+    'sealedHostKey',
+    SEALED_BYTES,
+  );
+  const recipientKey = await suite.kem.deserializePrivateKey(
+    exactBuffer(rawPrivate(as.privateKey)),
+  );
+  try {
+    const enc = exactBuffer(bytes.subarray(0, KEY_BYTES));
+    const context = await suite.createRecipientContext({
+      recipientKey,
+      enc,
+      info: exactBuffer(INFO),
+    });
+    return Buffer.from(
+      await context.open(exactBuffer(bytes.subarray(KEY_BYTES)), exactBuffer(binding(as))),
+    );
+  } catch (cause) {
+    const message =
+      'sealedHostKey: does not open with the sealing key of this host, node id and epoch';
+    throw new RefusedError('not-for-this-node', message, { cause });
+  }
+}
+
+function binding({ nodeId, epoch }: { readonly nodeId: string; readonly epoch: string }): Buffer {
+  return Buffer.from(`${nodeId}\0${epoch}`, 'utf8');
+}
+
+function rawPublic(sealingKey: string): Buffer {
+  return fromBase64(base64Of(KEY_BYTES)(sealingKey, 'sealing key'), 'sealing key', KEY_BYTES);
+}
+
+function rawPrivate(privateKey: string): Buffer {
+  const der = fromBase64(privateKey, 'sealing private key', 4096);
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  if (key.asymmetricKeyType !== 'x25519') malformed('sealing private key', 'must be X25519');
+  return key.export({ format: 'der', type: 'pkcs8' }).subarray(X25519_PKCS8.byteLength);
+}
+
+/** A buffer of its own: views into Node's pool would hand the library the pool. */
+function exactBuffer(bytes: Uint8Array): ArrayBuffer {
+  const copy = new ArrayBuffer(bytes.byteLength);
+  new Uint8Array(copy).set(bytes);
+  return copy;
+}

@@ -1,0 +1,43 @@
+export { RefusedError } from './errors.js';
+export type { RefusalCode } from './errors.js';
+export { limits } from './limits.js';
+export { canonicalBytes } from './canonical.js';
+export { sha256Hex } from './encoding.js';
+export { compareOrdering } from './ordering.js';
+export { generateSigningKey, keyIdOf, loadSigner } from './signing-key.js';
+export type { PublicKey, Signer, SigningKey } from './signing-key.js';
+export { KeyRing, payloadTypes } from './dsse.js';
+export type { SignedDocument } from './dsse.js';
+export { MerkleTree, verifyInclusion } from './merkle.js';
+export type { InclusionProof } from './merkle.js';
+export { generateHostKey, generateSealingKey, openHostKey, sealHostKey } from './host-key.js';
+export type { SealingKey } from './host-key.js';
+export {
+  openCursor,
+  openEvents,
+  openReport,
+  sealCursor,
+  sealEvents,
+  sealReport,
+} from './host-channel.js';
+export { followRoots, signRoot, trustRoot } from './root.js';
+export type { RootDocument, TrustedRoot } from './root.js';
+export { signPolicy, verifyPolicy } from './policy.js';
+export type { PolicyDocument } from './policy.js';
+export { verifyCommit } from './commit.js';
+export type { CommitDocument } from './commit.js';
+export type { Assignment, SuspensionOrder } from './assignment.js';
+export { openBundle, sealBundle } from './bundle.js';
+export type { BundlePolicy, SealedBundle } from './bundle.js';
+export { decodeEnvelope, encodeEnvelope, parseDeliveryRecord } from './record.js';
+export { buildCommit } from './build-commit.js';
+export type { AssignmentInput, Commit, CommitInput } from './build-commit.js';
+export { verifyAssignment, verifyDelivery } from './verify-delivery.js';
+export type {
+  AssignmentInquiry,
+  DeliveryInquiry,
+  VerifiedAssignment,
+  VerifiedDelivery,
+  VerifiedPolicy,
+} from './verify-delivery.js';
+export { signEnrollment, verifyEnrollment } from './enrollment.js';

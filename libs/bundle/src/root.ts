@@ -1,0 +1,145 @@
+import { canonicalBytes, parseCanonical } from './canonical.js';
+import {
+  KeyRing,
+  type SignedDocument,
+  openUnverified,
+  payloadTypes,
+  signDocument,
+  verifyDocument,
+} from './dsse.js';
+import { RefusedError, malformed } from './errors.js';
+import { limits } from './limits.js';
+import { decimal } from './ordering.js';
+import { type Parser, integer, list, object, oneOf, version1 } from './shape.js';
+import { type PublicKey, type Signer, parsePublicKey } from './signing-key.js';
+
+/**
+ * Whom a host believes. `root` says who may sign the next root document (k of n), `online` who signs commits and, in
+ * managed mode, policies; `authors` are for authored mode. Times in ms since 1970, `epoch` decimal.
+ */
+export interface RootDocument {
+  readonly v: 1;
+  readonly version: number;
+  readonly epoch: string;
+  readonly expiresAt: number;
+  readonly mode: 'managed' | 'authored';
+  readonly root: { readonly threshold: number; readonly keys: readonly PublicKey[] };
+  readonly authors: readonly PublicKey[];
+  readonly online: readonly PublicKey[];
+}
+
+/** A root document whose signatures were checked, with the bytes that were signed. */
+export interface TrustedRoot {
+  readonly document: RootDocument;
+  readonly payload: Buffer;
+  readonly signed: SignedDocument;
+}
+
+const keys = (min: number): Parser<readonly PublicKey[]> =>
+  list(parsePublicKey, limits.keysPerRole, min);
+
+const parseShape: Parser<RootDocument> = object({
+  v: version1,
+  version: integer(1),
+  epoch: decimal,
+  expiresAt: integer(0),
+  mode: oneOf('managed', 'authored'),
+  root: object({ threshold: integer(1), keys: keys(1) }),
+  authors: keys(0),
+  online: keys(1),
+});
+
+/** Signs a root document; for version N+1 the signers must reach the thresholds of N and of N+1. */
+export function signRoot(document: RootDocument, signers: readonly Signer[]): SignedDocument {
+  const payload = canonicalBytes(document);
+  parseRoot(payload);
+  return signDocument(payloadTypes.root, payload, signers);
+}
+
+/**
+ * Takes a root document as the start of trust: it must carry its own threshold of signatures, but who it names is
+ * believed because of where it came from (enrolment under the pinned CA, a file of root's).
+ */
+export function trustRoot(signed: unknown): TrustedRoot {
+  const { document, payload } = openUnverified(signed, payloadTypes.root, limits.rootBytes, 'root');
+  const parsed = parseRoot(payload);
+  verifyBy(parsed, signed);
+  return { document: parsed, payload, signed: document };
+}
+
+/**
+ * Follows the root documents of a delivery, oldest first, from the trusted one on. The same version again must be the
+ * same bytes; each next one must be version + 1, signed by the thresholds of both, its epoch not lower.
+ */
+export function followRoots(trusted: TrustedRoot, chain: readonly unknown[]): TrustedRoot {
+  let current = trusted;
+  let seen: number | undefined;
+  for (const signed of chain) {
+    const { payload } = openUnverified(signed, payloadTypes.root, limits.rootBytes, 'root');
+    const { version } = parseRoot(payload);
+    if (seen !== undefined && version !== seen + 1)
+      malformed('root', 'versions are not consecutive');
+    seen = version;
+    if (version >= trusted.document.version) current = follow(current, signed, version, payload);
+  }
+  if (seen === undefined) malformed('root', 'is missing');
+  if (seen < trusted.document.version) {
+    throw new RefusedError(
+      'root-rollback',
+      `root: version ${seen}, ${trusted.document.version} is trusted here`,
+    );
+  }
+  return current;
+}
+
+function follow(
+  current: TrustedRoot,
+  signed: unknown,
+  version: number,
+  payload: Buffer,
+): TrustedRoot {
+  if (version === current.document.version) return sameRoot(current, signed, payload);
+  if (version !== current.document.version + 1) {
+    throw new RefusedError(
+      'root-mismatch',
+      `root: version ${version} does not follow ${current.document.version}`,
+    );
+  }
+  verifyBy(current.document, signed);
+  const next = trustRoot(signed);
+  if (BigInt(next.document.epoch) < BigInt(current.document.epoch)) {
+    throw new RefusedError('root-rollback', `root: version ${version} lowers the epoch`);
+  }
+  return next;
+}
+
+function sameRoot(current: TrustedRoot, signed: unknown, payload: Buffer): TrustedRoot {
+  if (!payload.equals(current.payload)) {
+    throw new RefusedError(
+      'root-mismatch',
+      'root: another document under the version trusted here',
+    );
+  }
+  verifyBy(current.document, signed);
+  return current;
+}
+
+function verifyBy({ root }: RootDocument, signed: unknown): void {
+  const trust = {
+    payloadType: payloadTypes.root,
+    keys: new KeyRing(root.keys),
+    maxBytes: limits.rootBytes,
+  };
+  verifyDocument(signed, { ...trust, threshold: root.threshold }, 'root');
+}
+
+function parseRoot(payload: Uint8Array): RootDocument {
+  const document = parseShape(parseCanonical(payload, 'root', limits.rootBytes), 'root');
+  const { threshold, keys: signers } = document.root;
+  if (threshold > signers.length) malformed('root.root.threshold', 'is above the number of keys');
+  for (const role of [signers, document.authors, document.online]) {
+    if (new Set(role.map(({ keyid }) => keyid)).size !== role.length)
+      malformed('root', 'names a key twice in a role');
+  }
+  return document;
+}

@@ -1,0 +1,111 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { RefusedError, malformed } from './errors.js';
+
+/**
+ * What passes under a host's key, one purpose each, so that nothing sent in one direction can come back in the other.
+ * `assignment` and `cursor` go down to the host, `report` and `events` come up.
+ */
+export type Purpose = 'assignment' | 'report' | 'events' | 'cursor';
+
+const PURPOSE_BYTE: Readonly<Record<Purpose, number>> = {
+  assignment: 1,
+  report: 2,
+  events: 3,
+  cursor: 4,
+};
+const FORMAT = 1;
+const KEY_BYTES = 32;
+const HINT_BYTES = 8;
+const HEADER_BYTES = 2 + HINT_BYTES;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const OVERHEAD_BYTES = HEADER_BYTES + NONCE_BYTES + TAG_BYTES;
+
+/**
+ * Layout: format (1), purpose (1), key hint (8), nonce (12), AES-256-GCM ciphertext, tag (16). Key and hint come from
+ * the host's key by HKDF-SHA256 with the purpose as label; nonces are random, which is safe for 2^32 messages a key
+ * (a report every ten seconds for 1,300 years). `context` (node id first) and the header are authenticated with it.
+ */
+export function sealMessage(
+  hostKey: Uint8Array,
+  purpose: Purpose,
+  context: readonly string[],
+  plaintext: Uint8Array,
+): Buffer {
+  const { key, header } = derive(hostKey, purpose);
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  cipher.setAAD(associatedData(header, purpose, context));
+  return Buffer.concat([
+    header,
+    nonce,
+    cipher.update(plaintext),
+    cipher.final(),
+    cipher.getAuthTag(),
+  ]);
+}
+
+/** `unknown-key`: sealed under another host key (another epoch's, say); `bad-seal`: changed, or of another context. */
+export function openMessage(
+  hostKey: Uint8Array,
+  purpose: Purpose,
+  context: readonly string[],
+  sealed: Uint8Array,
+  maxBytes: number,
+): Buffer {
+  if (sealed.byteLength > maxBytes + OVERHEAD_BYTES) {
+    throw new RefusedError(
+      'too-large',
+      `${purpose}: ${sealed.byteLength} bytes, at most ${maxBytes} of content`,
+    );
+  }
+  if (sealed.byteLength < OVERHEAD_BYTES) malformed(purpose, 'is cut short');
+  const { key, header } = derive(hostKey, purpose);
+  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+  checkHeader(bytes.subarray(0, HEADER_BYTES), header, purpose);
+  return decrypt(key, associatedData(header, purpose, context), bytes, purpose);
+}
+
+function checkHeader(found: Buffer, expected: Buffer, purpose: Purpose): void {
+  if (found[0] !== FORMAT)
+    throw new RefusedError('unsupported-version', `${purpose}: unknown format`);
+  if (found[1] !== expected[1]) malformed(purpose, 'was sealed for another purpose');
+  if (!found.equals(expected))
+    throw new RefusedError('unknown-key', `${purpose}: sealed under another host key`);
+}
+
+function decrypt(key: Buffer, aad: Buffer, bytes: Buffer, purpose: Purpose): Buffer {
+  const end = bytes.byteLength - TAG_BYTES;
+  const start = HEADER_BYTES + NONCE_BYTES;
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(HEADER_BYTES, start), {
+    authTagLength: TAG_BYTES,
+  });
+  decipher.setAAD(aad);
+  decipher.setAuthTag(bytes.subarray(end));
+  try {
+    return Buffer.concat([decipher.update(bytes.subarray(start, end)), decipher.final()]);
+  } catch (cause) {
+    throw new RefusedError('bad-seal', `${purpose}: does not open under this host's key`, {
+      cause,
+    });
+  }
+}
+
+/** The hint tells an old key from a forgery; it is one more output of HKDF and says nothing about the key. */
+function derive(hostKey: Uint8Array, purpose: Purpose): { key: Buffer; header: Buffer } {
+  const info = `hostward/v1/host-key/${purpose}`;
+  const derived = Buffer.from(hkdfSync('sha256', hostKey, '', info, KEY_BYTES + HINT_BYTES));
+  const head = Buffer.of(FORMAT, PURPOSE_BYTE[purpose]);
+  return {
+    key: derived.subarray(0, KEY_BYTES),
+    header: Buffer.concat([head, derived.subarray(KEY_BYTES)]),
+  };
+}
+
+/** No part may hold a NUL: node ids are hex, orderings decimal. */
+function associatedData(header: Buffer, purpose: Purpose, context: readonly string[]): Buffer {
+  return Buffer.concat([
+    header,
+    Buffer.from(['hostward/v1', purpose, ...context].join('\0'), 'utf8'),
+  ]);
+}

@@ -1,0 +1,189 @@
+import type { DeliveryRecord, Ordering } from '#contracts';
+import { type Assignment, openAssignment } from './assignment.js';
+import { openBundle } from './bundle.js';
+import { type CommitDocument, verifyCommit } from './commit.js';
+import { KeyRing } from './dsse.js';
+import { fromBase64 } from './encoding.js';
+import { RefusedError, malformed } from './errors.js';
+import { openHostKey } from './host-key.js';
+import { limits } from './limits.js';
+import { verifyInclusion } from './merkle.js';
+import { compareOrdering } from './ordering.js';
+import { verifyPolicy } from './policy.js';
+import { parseDeliveryRecord } from './record.js';
+import { type TrustedRoot, followRoots } from './root.js';
+
+/** A record as it came, and who reads it. */
+export interface AssignmentInquiry {
+  /** Out of Redis or an envelope; not believed. */
+  readonly record: unknown;
+  /** From a file of root's on the host, by `trustRoot`. */
+  readonly trustedRoot: TrustedRoot;
+  readonly nodeId: string;
+  /** Base64 of PKCS#8 DER. */
+  readonly sealingPrivateKey: string;
+  /** The highest ordering ever seen here; absent before the first. With `bundleDigest` an equal ordering is compared. */
+  readonly highest?: Ordering & { readonly bundleDigest?: string };
+  /** ms since 1970: the latest of clock, last signed time and build date. */
+  readonly now: number;
+}
+
+/** As above, with the bundle's ciphertext. */
+export interface DeliveryInquiry extends AssignmentInquiry {
+  readonly bundle: Uint8Array;
+}
+
+/** An assignment that is ours, in order and not expired. `hostKey` is believed because it opened a signed leaf. */
+export interface VerifiedAssignment {
+  readonly assignment: Assignment;
+  readonly hostKey: Buffer;
+  /** Maybe newer than the trusted one given: to be kept by the caller before anything is enforced. */
+  readonly root: TrustedRoot;
+  readonly rootVersion: number;
+  /** True if the ordering is the highest seen already: harmless to apply once more. */
+  readonly repeated: boolean;
+}
+
+/** A policy whose signature was checked; `document` is the HostPolicy as signed, for #policy-model to validate. */
+export interface VerifiedPolicy {
+  readonly name: string;
+  readonly version: number;
+  readonly revision: string;
+  readonly document: unknown;
+}
+
+/** What a host may enforce: policies in the order of their names. */
+export interface VerifiedDelivery extends VerifiedAssignment {
+  readonly policies: readonly VerifiedPolicy[];
+}
+
+/**
+ * Everything about a record but the bundle, in this order: shape and sizes; root chain; commit's signature; proof;
+ * recipient; agreement of root version, ordering and digest; order; expiry. Each failure is a RefusedError.
+ * The first slice knows managed mode only and refuses a root in authored mode, whose promises it cannot keep yet.
+ */
+export async function verifyAssignment(inquiry: AssignmentInquiry): Promise<VerifiedAssignment> {
+  const record = parseDeliveryRecord(inquiry.record);
+  const root = verifyRoot(record, inquiry.trustedRoot);
+  const commit = verifyCommit(record.commit, root.document);
+  const leaf = verifyLeaf(record, commit);
+  const { nodeId, sealingPrivateKey: privateKey } = inquiry;
+  const hostKey = await openHostKey(record.sealedHostKey, {
+    privateKey,
+    nodeId,
+    epoch: commit.epoch,
+  });
+  const assignment = openAssignment(hostKey, nodeId, commit, leaf);
+  checkAgreement(record, commit, assignment, root);
+  const repeated = checkOrder(assignment, inquiry.highest);
+  checkExpiry(assignment, root, inquiry.now);
+  return { assignment, hostKey, root, rootVersion: root.document.version, repeated };
+}
+
+/** All of `verifyAssignment`, then the bundle: size, digest, decryption, shape, and each policy's signature. */
+export async function verifyDelivery(inquiry: DeliveryInquiry): Promise<VerifiedDelivery> {
+  const verified = await verifyAssignment(inquiry);
+  const { bundleDigest: digest, dataKey } = verified.assignment;
+  const keys = new KeyRing(verified.root.document.online);
+  const policies = openBundle(inquiry.bundle, { digest, dataKey }).map(
+    ({ envelope, revision }, index) =>
+      verifyBundledPolicy(envelope, revision, keys, `bundle.policies[${index}]`),
+  );
+  checkNameOrder(policies);
+  return { ...verified, policies };
+}
+
+function verifyRoot(record: DeliveryRecord, trusted: TrustedRoot): TrustedRoot {
+  const chain: readonly unknown[] = Array.isArray(record.root) ? record.root : [record.root];
+  if (chain.length > limits.rootsPerRecord) {
+    throw new RefusedError('too-large', `root: more than ${limits.rootsPerRecord} documents`);
+  }
+  const root = followRoots(trusted, chain);
+  if (root.document.mode !== 'managed') {
+    throw new RefusedError('unsupported-mode', 'root: authored mode is not known to this program');
+  }
+  return root;
+}
+
+function verifyLeaf(record: DeliveryRecord, commit: CommitDocument): Buffer {
+  const leaf = fromBase64(record.leaf, 'leaf', limits.recordBytes);
+  const path = record.proof.path.map((hash) => fromBase64(hash, 'proof', 32));
+  const merkleRoot = fromBase64(commit.merkleRoot, 'commit', 32);
+  const { index, size } = record.proof;
+  if (size !== commit.size || !verifyInclusion(leaf, { index, size, path }, merkleRoot)) {
+    throw new RefusedError('bad-proof', 'proof: does not lead from this leaf to the signed commit');
+  }
+  return leaf;
+}
+
+/** What is said twice must be said alike; all but the record's own copies were signed. */
+function checkAgreement(
+  record: DeliveryRecord,
+  commit: CommitDocument,
+  assignment: Assignment,
+  root: TrustedRoot,
+): void {
+  const { version, epoch } = root.document;
+  if (
+    commit.rootVersion !== version ||
+    assignment.rootVersion !== version ||
+    commit.epoch !== epoch
+  ) {
+    throw new RefusedError('root-mismatch', 'commit: was made under another root document');
+  }
+  if (compareOrdering(commit, assignment) !== 0 || compareOrdering(commit, record.ordering) !== 0) {
+    malformed('record.ordering', 'is not the one that was signed');
+  }
+  if (record.bundleDigest !== assignment.bundleDigest) {
+    throw new RefusedError(
+      'bundle-digest-mismatch',
+      'record: names another bundle than the assignment',
+    );
+  }
+}
+
+/** The same ordering again is let through: after a failed compile the host must be able to try once more. */
+function checkOrder(assignment: Assignment, highest: AssignmentInquiry['highest']): boolean {
+  if (!highest) return false;
+  const order = compareOrdering(assignment, highest);
+  if (order < 0) {
+    throw new RefusedError('stale-order', 'assignment: older than one that this host has seen');
+  }
+  if (order === 0 && highest.bundleDigest && highest.bundleDigest !== assignment.bundleDigest) {
+    throw new RefusedError(
+      'equivocation',
+      'assignment: another bundle under an ordering seen before',
+    );
+  }
+  return order === 0;
+}
+
+/** A clock that is behind the signed time is wrong, so the signed time counts. */
+function checkExpiry(assignment: Assignment, root: TrustedRoot, now: number): void {
+  const time = Math.max(now, assignment.issuedAt);
+  if (time >= root.document.expiresAt) {
+    throw new RefusedError('root-expired', 'root: has expired; a new version must be signed');
+  }
+  if (time >= assignment.expiresAt) {
+    throw new RefusedError('expired', 'assignment: had expired when it was delivered');
+  }
+}
+
+function verifyBundledPolicy(
+  envelope: unknown,
+  revision: string,
+  keys: KeyRing,
+  path: string,
+): VerifiedPolicy {
+  const policy = verifyPolicy(envelope, keys, path);
+  if (policy.deleted) malformed(path, 'is a deletion');
+  return { name: policy.name, version: policy.version, revision, document: policy.content };
+}
+
+function checkNameOrder(policies: readonly VerifiedPolicy[]): void {
+  policies.forEach(({ name }, index) => {
+    const before = policies[index - 1];
+    if (before && before.name >= name)
+      malformed('bundle', 'is not in the order of names, or names one twice');
+  });
+}

@@ -1,0 +1,79 @@
+import { X509Certificate, createHash } from 'node:crypto';
+import { CertificateRefusedError } from './errors.js';
+
+/** What programs ask of a certificate. */
+export interface CertificateFacts {
+  /** The subject's common name: a node id for a host, a name for a service. */
+  readonly commonName: string;
+  readonly serialNumber: string;
+  readonly isAuthority: boolean;
+  /** As Node prints them: `DNS:a.example, IP Address:127.0.0.1`; empty without any. */
+  readonly alternativeNames: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** SHA-256 of the DER bytes, hex. */
+  readonly fingerprint: string;
+}
+
+/** SHA-256 over the DER bytes, 64 lower-case hex digits: what people compare and agents pin. PEM or DER. */
+export function fingerprint(certificate: string | Uint8Array): string {
+  return createHash('sha256').update(parse(certificate).raw).digest('hex');
+}
+
+/** Reads a certificate, PEM or DER, without believing it. */
+export function parseCertificate(certificate: string | Uint8Array): CertificateFacts {
+  const parsed = parse(certificate);
+  return {
+    commonName: commonNameOf(parsed),
+    serialNumber: parsed.serialNumber.toLowerCase(),
+    isAuthority: parsed.ca,
+    alternativeNames: parsed.subjectAltName ?? '',
+    notBefore: parsed.validFromDate,
+    notAfter: parsed.validToDate,
+    fingerprint: fingerprint(certificate),
+  };
+}
+
+/** Facts of a leaf that this authority issued and that is valid now; else throws. PEM or DER. */
+export function verifyCertificate(options: {
+  readonly certificate: string | Uint8Array;
+  readonly authority: string | Uint8Array;
+  readonly now?: Date;
+}): CertificateFacts {
+  const leaf = parse(options.certificate);
+  const authority = parse(options.authority);
+  if (!authority.ca || !leaf.checkIssued(authority) || !leaf.verify(authority.publicKey)) {
+    throw new CertificateRefusedError(
+      'not-issued-by-authority',
+      'certificate: was not issued by this authority',
+    );
+  }
+  const now = options.now ?? new Date();
+  for (const certificate of [leaf, authority]) checkValidity(certificate, now);
+  return parseCertificate(options.certificate);
+}
+
+function checkValidity({ validFromDate, validToDate }: X509Certificate, now: Date): void {
+  if (now >= validFromDate && now <= validToDate) return;
+  const span = `${validFromDate.toISOString()} to ${validToDate.toISOString()}`;
+  throw new CertificateRefusedError(
+    'not-valid-now',
+    `certificate: valid from ${span}, it is ${now.toISOString()}`,
+  );
+}
+
+function parse(certificate: string | Uint8Array): X509Certificate {
+  try {
+    return new X509Certificate(certificate);
+  } catch (cause) {
+    throw new CertificateRefusedError('malformed', 'certificate: is neither PEM nor DER', {
+      cause,
+    });
+  }
+}
+
+/** Our subjects are one common name; a line that starts otherwise is not ours. */
+function commonNameOf({ subject }: X509Certificate): string {
+  const line = subject.split('\n').find((part) => part.startsWith('CN='));
+  return line?.slice('CN='.length) ?? '';
+}

@@ -1,0 +1,8 @@
+export { CertificateRefusedError } from './errors.js';
+export type { CertificateRefusal } from './errors.js';
+export { createAuthority } from './authority.js';
+export { issueClient, issueServer, issueServiceClient } from './leaf.js';
+export type { KeyAndCertificate } from './issue.js';
+export { createCsr } from './request.js';
+export { fingerprint, parseCertificate, verifyCertificate } from './certificate.js';
+export type { CertificateFacts } from './certificate.js';
