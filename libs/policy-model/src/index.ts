@@ -1,0 +1,49 @@
+export { ACTIONS, TIERS } from './kinds.js';
+export type {
+  Action,
+  Document,
+  Group,
+  HostPolicy,
+  HostPolicySpec,
+  Kind,
+  LabelExpression,
+  LabelSelector,
+  Metadata,
+  PolicySelector,
+  Posture,
+  Tier,
+  VirtualMachine,
+} from './kinds.js';
+export type { Diagnostic } from './diagnostic.js';
+export type {
+  DefaultSelector,
+  Mode,
+  ParsedDocument,
+  ParsedText,
+  ParseOptions,
+} from './parse-options.js';
+export type { PathMatch, Rule, RuleObject, RuleSet, SourceDirectory } from './rule.js';
+export type { Explanation, SelectorTest, TargetNode } from './node.js';
+export {
+  annotationMarks,
+  hostnameKeys,
+  overridesProtection,
+  postureOf,
+  selectorMarks,
+  tierOf,
+  untilOf,
+} from './marks.js';
+export { groupSelects, selectsNode } from './selector.js';
+export type { Groups } from './selector.js';
+export { explainSelection } from './explain-selection.js';
+export { rulesOf } from './rules-of.js';
+export { TargetIndex } from './target-index.js';
+export { formatDiagnostic } from './format-diagnostic.js';
+export { parseDocuments } from './parse-documents.js';
+export { validateDocument } from './validate-document.js';
+export { parseSelector, SelectorSyntaxError } from './parse-selector.js';
+export { RULE_CODES } from './rule-codes.js';
+export type { RuleCode } from './rule-codes.js';
+export { isDnsSubdomain, isLabelKey, isLabelValue } from './names.js';
+export { isNodeLabel } from './node-label.js';
+export { MAX_TEXT_BYTES } from './text-bounds.js';

@@ -1,0 +1,51 @@
+/**
+ * Hostward's own marks: what KubeArmor's language has no field for, written where its schema leaves room, so that a
+ * file with marks is still a valid KubeArmorHostPolicy. This file is the only one that spells them.
+ */
+import { type HostPolicy, type Posture, TIERS, type Tier } from './kinds.js';
+
+/** Keys of nodeSelector.matchLabels. */
+export const selectorMarks = {
+  group: 'hostward.io/group',
+  allHosts: 'hostward.io/all-hosts',
+} as const;
+
+/** Keys of metadata.annotations. */
+export const annotationMarks = {
+  tier: 'hostward.io/tier',
+  until: 'hostward.io/until',
+  overrideProtection: 'hostward.io/override-protection',
+  posture: 'hostward.io/posture',
+  owner: 'hostward.io/owner',
+  reason: 'hostward.io/reason',
+} as const;
+
+/** KubeArmor's keys for the name of a host. */
+export const hostnameKeys = {
+  exact: 'kubearmor.io/hostname',
+  glob: 'kubearmor.io/hostnamereg',
+} as const;
+
+export const MARK_PREFIX = 'hostward.io/';
+
+/** Tier of a validated policy; a tier that is not known cannot get past validation. */
+export function tierOf(policy: HostPolicy): Tier {
+  const written = policy.metadata.annotations?.[annotationMarks.tier];
+  return TIERS.find((tier) => tier === written) ?? 'normal';
+}
+
+/** What an Allow list of the policy does to what is not listed: reports it, unless the operator set `block`. */
+export function postureOf(policy: HostPolicy): Posture {
+  return policy.metadata.annotations?.[annotationMarks.posture] === 'block' ? 'block' : 'audit';
+}
+
+/** End of an exception, ms since 1970; absent for other policies. */
+export function untilOf(policy: HostPolicy): number | undefined {
+  const written = policy.metadata.annotations?.[annotationMarks.until];
+  return written === undefined ? undefined : Date.parse(written);
+}
+
+/** Whether the author said that the policy may touch the protected control path (DESIGN D11). */
+export function overridesProtection(policy: HostPolicy): boolean {
+  return policy.metadata.annotations?.[annotationMarks.overrideProtection] === 'true';
+}

@@ -1,0 +1,33 @@
+import { Lexer } from 'yaml';
+
+/** Size of a text in UTF-8; etcd's own limit for a request is 1.5 MiB. */
+export const MAX_TEXT_BYTES = 1024 * 1024;
+
+/** Deeper than any document, and far below what the parser's recursion can bear. */
+const MAX_NESTING = 64;
+
+/** Whether a text is small enough to look at. */
+export function fitsBound(text: string): boolean {
+  if (text.length > MAX_TEXT_BYTES) return false;
+  return (
+    text.length * 3 <= MAX_TEXT_BYTES || new TextEncoder().encode(text).length <= MAX_TEXT_BYTES
+  );
+}
+
+/**
+ * Whether brackets, or indicators on one line, nest so deep that composing the document could exhaust the stack. It asks
+ * the lexer, which does not recurse and knows a bracket from a bracket in a string. Nesting by indentation needs a
+ * growing indent on each line and so cannot get beyond 1,450 levels in a text of the largest size.
+ */
+export function nestsTooDeep(text: string): boolean {
+  let brackets = 0;
+  let indicators = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (token === '{' || token === '[') brackets += 1;
+    else if (token === '}' || token === ']') brackets -= 1;
+    else if (token === '-' || token === '?' || token === ':') indicators += 1;
+    else if (token.includes('\n')) indicators = 0;
+    if (brackets > MAX_NESTING || indicators > MAX_NESTING) return true;
+  }
+  return false;
+}
