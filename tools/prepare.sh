@@ -27,6 +27,7 @@ need() {
         have qemu-system-x86_64 || missing="$missing qemu-system-x86"
         have qemu-img || missing="$missing qemu-utils"
         have mmdebstrap || missing="$missing mmdebstrap"
+        [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
         have ssh || missing="$missing openssh-client"
         have mke2fs || missing="$missing e2fsprogs"
         ;;

@@ -11,6 +11,7 @@ import { registerException } from './commands/exception.js';
 import { registerExplain } from './commands/explain.js';
 import { registerGet } from './commands/get.js';
 import { registerLabel } from './commands/label.js';
+import { registerLab } from './commands/lab.js';
 import { registerLogs } from './commands/logs.js';
 import { registerPolicyLife } from './commands/policy-life.js';
 import { registerStatus } from './commands/status.js';
@@ -29,6 +30,7 @@ export function createProgram(): Command {
   const registrations = [
     registerUp,
     registerDemo,
+    registerLab,
     registerApply,
     registerDiff,
     registerValidate,

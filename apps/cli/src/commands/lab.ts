@@ -1,0 +1,36 @@
+import { labDown, labSsh, labUp } from '#testing';
+import { type Command, InvalidArgumentError } from 'commander';
+
+/** Adds `lab up|ssh|down`: real Debian 13 VMs in QEMU on this machine, without a control plane. */
+export function registerLab(program: Command): void {
+  const lab = program
+    .command('lab')
+    .description('virtual machines on this machine, to try policies on');
+  lab
+    .command('up')
+    .description('start VMs, node1 to nodeN')
+    .option('--nodes <N>', 'how many', parseCount, 1)
+    .action(async ({ nodes }: { nodes: number }) => {
+      for (const node of await labUp(nodes))
+        console.log(`${node.name}\tssh port ${node.port}\tconsole ${node.consoleLog}`);
+    });
+  lab
+    .command('ssh')
+    .description('run a command as root on a VM, or open a shell: lab ssh NODE -- CMD')
+    .argument('<node>')
+    .argument('[command...]')
+    .action(async (node: string, command: string[]) => {
+      process.exitCode = await labSsh(node, command);
+    });
+  lab
+    .command('down')
+    .description('end all VMs')
+    .action(async () => console.log(`${await labDown()} VMs ended`));
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > 50)
+    throw new InvalidArgumentError('a number from 1 to 50');
+  return count;
+}
