@@ -70,7 +70,8 @@ export class Product {
           maxBuffer: 64 * 1024 * 1024,
         },
         (error, stdout, stderr) => {
-          if (error !== null && typeof error.code !== 'number') return reject(error);
+          if (error !== null && typeof error.code !== 'number')
+            return reject(new Error(error.message));
           resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
         },
       );

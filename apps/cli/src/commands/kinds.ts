@@ -31,8 +31,8 @@ function kind<T>(
     plural,
     words: [plural, ...words],
     path: `/v1/${plural}`,
-    columns: columns as readonly Column<never>[],
-    nameOf: nameOf as (row: never) => string,
+    columns: columns,
+    nameOf: nameOf,
     deletable,
   };
 }

@@ -7,17 +7,19 @@ import { accepts, until } from './wait.js';
 
 /** Answer of the control plane's `init`: where its material is. The token is there only when it was made just now. */
 export interface Material {
-  readonly config: string;
-  readonly adminToken?: string;
+  readonly configFile: string;
+  readonly url: string;
+  readonly caFile: string;
   readonly caFingerprint: string;
+  readonly adminToken?: string;
+  readonly etcd: TlsFiles;
+  readonly redis: TlsFiles & { readonly aclFile: string };
+}
+
+export interface TlsFiles {
   readonly ca: string;
-  readonly etcd: { readonly cert: string; readonly key: string };
-  readonly redis: {
-    readonly cert: string;
-    readonly key: string;
-    readonly control: { readonly username: string; readonly passwordFile: string };
-    readonly agents: { readonly username: string; readonly passwordFile: string };
-  };
+  readonly cert: string;
+  readonly key: string;
 }
 
 export interface InitOptions {
@@ -25,8 +27,8 @@ export interface InitOptions {
   readonly dataDir: string;
   readonly listen: string;
   readonly names: readonly string[];
-  readonly etcdPort: number;
-  readonly redisPort: number;
+  readonly etcd: string;
+  readonly redis: string;
 }
 
 const INIT_TIMEOUT_MS = 60_000;
@@ -36,13 +38,14 @@ export async function initialise(options: InitOptions): Promise<Material> {
   const { stdout } = await promisify(execFile)(
     execPath,
     [
+      '--disable-warning=ExperimentalWarning',
       options.program,
       'init',
       `--data-dir=${options.dataDir}`,
       `--listen=${options.listen}`,
       `--names=${options.names.join(',')}`,
-      `--etcd-port=${options.etcdPort}`,
-      `--redis-port=${options.redisPort}`,
+      `--etcd=${options.etcd}`,
+      `--redis=${options.redis}`,
     ],
     { timeout: INIT_TIMEOUT_MS },
   );

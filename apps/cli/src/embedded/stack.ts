@@ -36,7 +36,6 @@ export class Stack {
   private constructor(
     private readonly options: StackOptions,
     readonly material: Material,
-    readonly url: string,
   ) {}
 
   /** Starts all; what was started is stopped again when a later part fails. */
@@ -48,10 +47,10 @@ export class Stack {
       dataDir: join(options.dataDir, 'control-plane'),
       listen: `${options.host}:${options.port}`,
       names: options.names,
-      etcdPort: ports.etcdClient,
-      redisPort: ports.redis,
+      etcd: `https://127.0.0.1:${ports.etcdClient}`,
+      redis: `127.0.0.1:${ports.redis}`,
     });
-    const stack = new Stack(options, material, urlOf(options));
+    const stack = new Stack(options, material);
     try {
       await stack.startAll(ports);
     } catch (error) {
@@ -59,6 +58,10 @@ export class Stack {
       throw error;
     }
     return stack;
+  }
+
+  get url(): string {
+    return this.material.url;
   }
 
   /** Pids by program name. */
@@ -72,21 +75,21 @@ export class Stack {
   }
 
   private async startAll(ports: Ports): Promise<void> {
-    const { dataDir } = this.options;
-    const { ca, etcd } = this.material;
-    const tls = { ca, ...etcd };
+    const { dataDir, host, port } = this.options;
+    const { etcd, redis, configFile } = this.material;
     await this.run(
-      etcdProgram({ dataDir, clientPort: ports.etcdClient, peerPort: ports.etcdPeer, tls }),
+      etcdProgram({ dataDir, clientPort: ports.etcdClient, peerPort: ports.etcdPeer, tls: etcd }),
     );
-    await this.run(await this.redis(ports.redis));
     await this.run(
-      controlPlaneProgram(
-        appMain('control-plane'),
-        this.material.config,
+      await redisProgram({
+        command: await redisCommand(),
         dataDir,
-        this.options.port,
-      ),
+        host,
+        port: ports.redis,
+        files: redis,
+      }),
     );
+    await this.run(controlPlaneProgram(appMain('control-plane'), configFile, dataDir, port));
     const controlPlane = new ControlPlane(await this.context());
     try {
       await until(() => ready(controlPlane), AbortSignal.timeout(READY_WITHIN_MS));
@@ -102,29 +105,9 @@ export class Stack {
     await supervised.start();
   }
 
-  private async redis(port: number): Promise<Program> {
-    const { ca, redis } = this.material;
-    const password = async (file: string): Promise<string> => (await readFile(file, 'utf8')).trim();
-    return redisProgram({
-      command: await redisCommand(),
-      dataDir: this.options.dataDir,
-      host: this.options.host,
-      port,
-      tls: { ca, cert: redis.cert, key: redis.key },
-      control: {
-        username: redis.control.username,
-        password: await password(redis.control.passwordFile),
-      },
-      agents: {
-        username: redis.agents.username,
-        password: await password(redis.agents.passwordFile),
-      },
-    });
-  }
-
   /** The context for the CLI: written when a token was made just now, else the one of before. */
   private async context(): Promise<Context> {
-    const ca = await readFile(this.material.ca, 'utf8');
+    const ca = await readFile(this.material.caFile, 'utf8');
     if (this.material.adminToken !== undefined) {
       const context = { url: this.url, token: this.material.adminToken, ca };
       await saveContext(context);
@@ -159,11 +142,6 @@ async function ready(controlPlane: ControlPlane): Promise<void> {
 
 function appMain(app: string): string {
   return join(packageRoot(), 'dist', 'apps', app, 'src', 'main.js');
-}
-
-function urlOf(options: StackOptions): string {
-  const host = options.host === '0.0.0.0' || options.host === '::' ? '127.0.0.1' : options.host;
-  return `https://${host}:${options.port}`;
 }
 
 async function redisCommand(): Promise<string> {

@@ -50,6 +50,6 @@ function painted<T>(column: Column<T> | undefined, row: T | undefined, text: str
 
 function oneLine(text: string): string {
   // A hostile name must not move the cursor or forge a row.
-  // eslint-disable-next-line no-control-regex
+
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 }
