@@ -9,12 +9,12 @@ export class Fleet {
     private readonly installed: Snapshot,
   ) {}
 
-  static async start(): Promise<Fleet> {
+  static async start(options: { localAgent?: boolean } = {}): Promise<Fleet> {
     const staged = await stageHost(projectRoot);
     const lab = await Lab.open();
     try {
       const installed = await installedSnapshot(lab, staged);
-      return new Fleet(await Product.up(), lab, installed);
+      return new Fleet(await Product.up(options), lab, installed);
     } catch (error) {
       await lab.close();
       throw error;

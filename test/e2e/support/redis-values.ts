@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { redisKeys, type DeliveryRecord } from '#contracts';
+import type { Product } from './product.js';
+
+/** What Redis holds of a product, read as the control plane's own user: what a thief of Redis would have. */
+export class RedisValues {
+  private constructor(
+    private readonly args: readonly string[],
+    private readonly password: string,
+  ) {}
+
+  static async of(product: Product): Promise<RedisValues> {
+    const folder = join(product.dataDir, 'control-plane');
+    const ports = JSON.parse(await readFile(join(product.dataDir, 'ports.json'), 'utf8')) as {
+      redis: number;
+    };
+    const pki = (name: string): string => join(folder, 'pki', name);
+    const args = [
+      '--tls',
+      '--cacert',
+      pki('ca.pem'),
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(ports.redis),
+      '--user',
+      'control',
+    ];
+    const password = (
+      await readFile(join(folder, 'keys', 'redis-control.password'), 'utf8')
+    ).trim();
+    return new RedisValues(args, password);
+  }
+
+  /** The envelope that an agent would hand to its sensor for this node now, as bytes. */
+  async envelope(nodeId: string): Promise<Buffer> {
+    const record = JSON.parse(
+      (await this.run('GET', redisKeys.assignment(nodeId))).toString(),
+    ) as DeliveryRecord;
+    const bundle = await this.run('GET', redisKeys.bundle(record.bundleDigest));
+    return Buffer.from(JSON.stringify({ v: 1, record, bundle: bundle.toString('base64') }));
+  }
+
+  flushAll(): Promise<Buffer> {
+    return this.run('FLUSHALL');
+  }
+
+  private async run(...command: string[]): Promise<Buffer> {
+    const { stdout } = await promisify(execFile)('redis-cli', [...this.args, '--raw', ...command], {
+      encoding: 'buffer',
+      env: { ...process.env, REDISCLI_AUTH: this.password },
+      maxBuffer: 64 * 1024 * 1024,
+      timeout: 20_000,
+    });
+    // redis-cli ends its output with a newline of its own.
+    return stdout.subarray(0, -1);
+  }
+}
