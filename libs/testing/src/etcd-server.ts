@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, ServerProcess } from './server-process.js';
+import { temporaryDirectory } from './temporary-directory.js';
 import type { TestCertificates } from './test-certificates.js';
 
 /** Options of {@link startEtcd}; `tls` makes it ask for client certificates of the same authority. */
@@ -109,7 +109,7 @@ export async function startEtcdCluster(
 }
 
 async function newMember(name: string): Promise<Member> {
-  const directory = mkdtempSync(join(tmpdir(), 'hw-etcd-'));
+  const directory = temporaryDirectory('etcd');
   return { name, directory, clientPort: await freePort(), peerPort: await freePort() };
 }
 

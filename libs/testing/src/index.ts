@@ -1,3 +1,4 @@
+export { golden } from './golden.js';
 export { AppArmorParser, FileAutomaton } from './apparmor-parser.js';
 export type { ParserRun } from './apparmor-parser.js';
 export { Lab, type LabOptions, type LayerOptions, type VmOptions } from './lab/lab.js';

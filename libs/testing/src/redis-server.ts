@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, ServerProcess } from './server-process.js';
+import { temporaryDirectory } from './temporary-directory.js';
 import type { TestCertificates } from './test-certificates.js';
 
 /** Options of {@link startRedis}; ACL users in the words of `ACL SETUSER`, by name. */
@@ -23,7 +23,7 @@ export class RedisServer {
   ) {}
 
   static async start(options: RedisServerOptions): Promise<RedisServer> {
-    const directory = mkdtempSync(join(tmpdir(), 'hw-redis-'));
+    const directory = temporaryDirectory('redis');
     const port = await freePort();
     writeFileSync(join(directory, 'redis.conf'), configuration(port, directory, options));
     const server = new RedisServer(port, directory, options.tls !== undefined);

@@ -1,0 +1,81 @@
+import type { Etcd3 } from 'etcd3';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { newClient } from './client.js';
+import { EtcdUnavailable, StoreClosed, type WriteOutcome } from './errors.js';
+import type { EtcdStoreOptions } from './store-types.js';
+import { translateError } from './translate-error.js';
+
+const DEFAULT_TIMEOUT_MS = 5_000;
+const PAUSE_MS = 50;
+
+/** What every raw call must pass on: its deadline in ms since 1970. */
+export interface CallOptions {
+  readonly deadline: number;
+}
+
+type Call<T> = (client: Etcd3, options: CallOptions) => Promise<T>;
+
+/** One client a host: calls stay with the host that answers and move on when it does not. */
+export class Endpoints {
+  private readonly clients: readonly Etcd3[];
+  private readonly timeoutMs: number;
+  private current = 0;
+  private closed = false;
+
+  constructor(private readonly options: EtcdStoreOptions) {
+    if (options.hosts.length === 0) throw new TypeError('hosts is empty: name at least one etcd');
+    this.clients = options.hosts.map((host) => newClient(host, options));
+    this.timeoutMs = options.callTimeoutMs ?? DEFAULT_TIMEOUT_MS;
+  }
+
+  /** Repeated on the next host whenever it fails for an outage. */
+  read<T>(what: string, call: Call<T>): Promise<T> {
+    return this.attempt(what, call, () => true);
+  }
+
+  /** Repeated only when it is certain that nothing was written. */
+  write<T>(what: string, call: Call<T>): Promise<T> {
+    return this.attempt(what, call, (outcome) => outcome === 'not-applied');
+  }
+
+  /** A client of its own for one watch stream: its failure must not touch the calls. The caller closes it. */
+  streamClient(turn: number): Etcd3 {
+    if (this.closed) throw new StoreClosed();
+    const host = this.options.hosts[turn % this.options.hosts.length] ?? '';
+    return newClient(host, this.options);
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const client of this.clients) client.close();
+  }
+
+  private async attempt<T>(
+    what: string,
+    call: Call<T>,
+    mayRepeat: (outcome: WriteOutcome) => boolean,
+  ): Promise<T> {
+    const deadline = Date.now() + this.timeoutMs;
+    for (let turn = 0; ; turn += 1) {
+      try {
+        return await this.once(call, deadline);
+      } catch (error) {
+        const failure = translateError(error, what);
+        if (this.closed) throw new StoreClosed();
+        const outage = failure instanceof EtcdUnavailable;
+        if (outage) this.current += 1;
+        const last = turn >= this.clients.length || Date.now() + PAUSE_MS >= deadline;
+        if (!outage || last || !mayRepeat(failure.outcome)) throw failure;
+      }
+      await sleep(PAUSE_MS);
+    }
+  }
+
+  private once<T>(call: Call<T>, deadline: number): Promise<T> {
+    const client = this.clients[this.current % this.clients.length];
+    if (this.closed || client === undefined) throw new StoreClosed();
+    // With more hosts than one, a silent host may use up half of the time only.
+    const share = this.clients.length === 1 ? this.timeoutMs : this.timeoutMs / 2;
+    return call(client, { deadline: Math.min(deadline, Date.now() + share) });
+  }
+}

@@ -1,0 +1,32 @@
+export { EtcdStore } from './etcd.store.js';
+export { PrefixWatch } from './prefix-watch.js';
+export { etcdKeys } from './key-layout.js';
+export {
+  AnswerTooLarge,
+  EtcdOutOfSpace,
+  EtcdRefused,
+  EtcdStoreError,
+  EtcdUnavailable,
+  RevisionCompacted,
+  StoreClosed,
+  TransactionConflict,
+  TransactionTooLarge,
+  ValueTooLarge,
+} from './errors.js';
+export type { WriteOutcome } from './errors.js';
+export type {
+  Change,
+  Condition,
+  EtcdCredentials,
+  EtcdStatus,
+  EtcdStoreOptions,
+  KeyValue,
+  Listing,
+  ListPage,
+  Transaction,
+  TransactionResult,
+  WatchHealth,
+  WatchMessage,
+  WatchTimings,
+  Write,
+} from './store-types.js';

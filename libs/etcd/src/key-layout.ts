@@ -1,0 +1,84 @@
+/**
+ * Key layout on etcd (DESIGN section 3); written nowhere else. Values are JSON unless said otherwise.
+ *
+ * | key | value | writer | reader |
+ * |---|---|---|---|
+ * | policy/{name} | the policy as validated, and its mark of owner | apply, rollback, pause | fleet state |
+ * | history/{name}/{version, 10 digits} | one version: document, by, at, change | the same transaction | history, rollback |
+ * | group/{name} | named selector | apply, PUT groups | fleet state |
+ * | node/{name} | labels, node id, keys' fingerprints, phase | enrol, label, vm add | fleet state |
+ * | join/{id} | join token: hash, labels, quota, expiry | create, enrol (compare-and-swap) | enrol |
+ * | key/{nodeId}/{purpose} | public keys of a host, sealed host key an epoch | enrol, epoch change | bundles |
+ * | root/{version, 10 digits} | root document, DSSE | ceremony, `up` | bundles, enrol |
+ * | revoke/{nodeId} | revocation | revoke | access, delivery |
+ * | lease/{name} | who divides the work; bound to an etcd lease | replicas | replicas |
+ * | journal/{name} | head of the audit chain | every change | journal |
+ * | meta/{name} | format version, epoch, hash of the admin token | start | start |
+ * | suspend/{id} | break-glass | breakglass | fleet state |
+ * | exception/{policy}/{id} | exception with end | exception add | fleet state |
+ *
+ * Not under the root, so that neither lists nor watches of it see them:
+ * | /hostward/staged/v1/{id}{key} | body of a large value before and after its commit (ADR-0002), bytes | transact | resolve, sweep |
+ * | /hostward/staging/v1/{id} | marker, bound to a lease: a commit of {id} is still possible | transact | sweep |
+ * | /hostward/abort/v1/{n} | never exists: a conditional put of it aborts a transaction (ADR-0002) | nobody | nobody |
+ */
+const ROOT = '/hostward/v1/';
+
+const padded = (version: number): string => version.toString().padStart(10, '0');
+
+/** Builders and prefixes of all keys. */
+export const etcdKeys = {
+  root: ROOT,
+  policies: `${ROOT}policy/`,
+  policy: (name: string): string => `${ROOT}policy/${segment(name)}`,
+  histories: `${ROOT}history/`,
+  history: (name: string): string => `${ROOT}history/${segment(name)}/`,
+  historyVersion: (name: string, version: number): string =>
+    `${ROOT}history/${segment(name)}/${padded(version)}`,
+  groups: `${ROOT}group/`,
+  group: (name: string): string => `${ROOT}group/${segment(name)}`,
+  nodes: `${ROOT}node/`,
+  node: (name: string): string => `${ROOT}node/${segment(name)}`,
+  joinTokens: `${ROOT}join/`,
+  joinToken: (id: string): string => `${ROOT}join/${segment(id)}`,
+  keys: `${ROOT}key/`,
+  key: (nodeId: string, purpose: string): string =>
+    `${ROOT}key/${segment(nodeId)}/${segment(purpose)}`,
+  roots: `${ROOT}root/`,
+  rootDocument: (version: number): string => `${ROOT}root/${padded(version)}`,
+  revocations: `${ROOT}revoke/`,
+  revocation: (nodeId: string): string => `${ROOT}revoke/${segment(nodeId)}`,
+  leases: `${ROOT}lease/`,
+  lease: (name: string): string => `${ROOT}lease/${segment(name)}`,
+  journal: (name: string): string => `${ROOT}journal/${segment(name)}`,
+  meta: (name: string): string => `${ROOT}meta/${segment(name)}`,
+  suspensions: `${ROOT}suspend/`,
+  suspension: (id: string): string => `${ROOT}suspend/${segment(id)}`,
+  exceptions: `${ROOT}exception/`,
+  exception: (policy: string, id: string): string =>
+    `${ROOT}exception/${segment(policy)}/${segment(id)}`,
+} as const;
+
+/** Keys that only libs/etcd touches. */
+export const internalKeys = {
+  staged: '/hostward/staged/v1/',
+  stagedBody: (id: string, key: string): string => `/hostward/staged/v1/${id}${key}`,
+  staging: (id: string): string => `/hostward/staging/v1/${id}`,
+  abort: (index: number): string => `/hostward/abort/v1/${index}`,
+} as const;
+
+/** A name becomes one path segment: offboarding `web1` can never reach `web1/…` or `web10`. */
+function segment(name: string): string {
+  if (name !== '' && !/[/\u0000-\u001f]/.test(name)) return name;
+  throw new TypeError(
+    `${JSON.stringify(name)} is no key segment: it is empty, or holds a slash or control character`,
+  );
+}
+
+/** First key after all that begin with `prefix`; keys are UTF-8, so 0xff never occurs in them. */
+export function prefixEnd(prefix: string): Buffer {
+  const end = Buffer.from(prefix);
+  const last = end.length - 1;
+  end[last] = (end[last] ?? 0) + 1;
+  return end;
+}

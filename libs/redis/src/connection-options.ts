@@ -1,0 +1,74 @@
+import type { RedisOptions } from 'ioredis';
+
+/** How to reach Redis and how long to wait for it. */
+export interface RedisConnectionOptions {
+  readonly host?: string;
+  readonly port: number;
+  readonly username?: string;
+  readonly password?: string;
+  /** PEM; its presence turns TLS on. `serverName` is the name that the certificate must carry. */
+  readonly tls?: {
+    readonly ca: string | Buffer;
+    readonly cert?: string | Buffer;
+    readonly key?: string | Buffer;
+    readonly serverName?: string;
+  };
+  /** Deadline of every command, connecting included; default 3,000. */
+  readonly commandTimeoutMs?: number;
+  readonly connectTimeoutMs?: number;
+  /** Ceiling of the wait between two attempts; default 10,000. */
+  readonly maxBackoffMs?: number;
+  /** A connection is probed as often, so that a dead link is found; default 5,000. */
+  readonly heartbeatMs?: number;
+  /** Injected for tests: uniform in [0, 1). */
+  readonly random?: () => number;
+}
+
+export const DEFAULT_COMMAND_TIMEOUT_MS = 3_000;
+const BASE_BACKOFF_MS = 100;
+
+/** Full jitter: uniform between 0 and a ceiling that doubles; a fleet never comes back in step. */
+export function backoffMs(failures: number, options: RedisConnectionOptions): number {
+  const { maxBackoffMs = 10_000, random = Math.random } = options;
+  return random() * Math.min(maxBackoffMs, BASE_BACKOFF_MS * 2 ** Math.min(failures, 20));
+}
+
+/**
+ * Options for the client, without what it does behind our back: no queue while disconnected (it has no bound), no
+ * resending of old commands, no resubscription of its own (nobody waits for it, so a refusal would end the process),
+ * no INFO or CLIENT SETINFO (a limited user fills the ACL log with them).
+ */
+export function clientOptions(
+  options: RedisConnectionOptions,
+  nextDelayMs: () => number | undefined,
+): RedisOptions {
+  const { host = '127.0.0.1', port, username, password, tls } = options;
+  const commandTimeout = options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
+  return {
+    host,
+    port,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(tls && {
+      tls: { ca: tls.ca, cert: tls.cert, key: tls.key, ...serverName(tls.serverName) },
+    }),
+    protocol: 3,
+    lazyConnect: true,
+    commandTimeout,
+    connectTimeout: options.connectTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS,
+    // Destroys a socket whose far end has vanished; a timed-out command alone would leave it open.
+    socketTimeout: commandTimeout,
+    disconnectTimeout: 500,
+    retryStrategy: nextDelayMs,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    enableReadyCheck: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    disableClientInfo: true,
+  };
+}
+
+function serverName(name: string | undefined): { servername?: string } {
+  return name === undefined ? {} : { servername: name };
+}

@@ -1,0 +1,146 @@
+import { type DeliveryRecord, type Nudge, redisKeys } from '#contracts';
+import type { ChainableCommander, Redis } from 'ioredis';
+import { MalformedValue, translateError } from './errors.js';
+import { encodeNudge } from './nudge.js';
+import type { RedisConnection } from './redis.connection.js';
+import { writeIfGreater } from './write-if-greater.js';
+
+const BATCH = 250;
+const DECIMAL = /^(0|[1-9]\d{0,38})$/;
+
+/**
+ * `stale`: what is there is newer or the same. `conflict`: the same ordering with another bundle; the one that is
+ * there stays, and somebody must be told (two replicas disagree).
+ */
+export type DeliveryOutcome = 'written' | 'stale' | 'conflict';
+
+/** One assignment to write. */
+export interface Delivery {
+  readonly nodeId: string;
+  readonly record: DeliveryRecord;
+  readonly nudge: Nudge;
+}
+
+/** What the writer has done; `scriptLoads` beyond the first tell of restarts and SCRIPT FLUSH. */
+export type DeliveryCounters = Readonly<Record<DeliveryOutcome | 'scriptLoads', number>>;
+
+type ScriptArguments = [key: string, ...values: string[]];
+
+/** Control-plane side: writes assignments only if they are newer, with the nudge in the same step, and bundles. */
+export class DeliveryWriter {
+  private readonly counts = { written: 0, stale: 0, conflict: 0, scriptLoads: 0 };
+
+  constructor(private readonly connection: RedisConnection) {}
+
+  get counters(): DeliveryCounters {
+    return { ...this.counts };
+  }
+
+  async write(nodeId: string, record: DeliveryRecord, nudge: Nudge): Promise<DeliveryOutcome> {
+    const [outcome] = await this.writeMany([{ nodeId, record, nudge }]);
+    if (outcome === undefined) throw new MalformedValue(redisKeys.assignment(nodeId), 'no answer');
+    return outcome;
+  }
+
+  /** Writes in pipelined batches; outcomes in the order of the deliveries. May be repeated as a whole. */
+  async writeMany(deliveries: readonly Delivery[]): Promise<DeliveryOutcome[]> {
+    const outcomes: DeliveryOutcome[] = [];
+    for (let start = 0; start < deliveries.length; start += BATCH) {
+      const batch = deliveries.slice(start, start + BATCH).map(toArguments);
+      const answers = await this.connection.run('writing assignments', (client) =>
+        this.runScript(client, batch),
+      );
+      outcomes.push(...answers.map((answer) => this.count(answer)));
+    }
+    return outcomes;
+  }
+
+  /** Bundles are named by their content, so writing one twice changes nothing. Write it before what names it. */
+  async putBundle(digest: string, bytes: Uint8Array): Promise<void> {
+    const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    await this.connection.run(`writing bundle ${digest}`, (client) =>
+      client.set(redisKeys.bundle(digest), value),
+    );
+  }
+
+  /** Which of these bundles Redis holds. */
+  async heldBundles(digests: readonly string[]): Promise<ReadonlySet<string>> {
+    const answers = await this.connection.run('looking for bundles', (client) =>
+      Promise.all(digests.map((digest) => client.exists(redisKeys.bundle(digest)))),
+    );
+    return new Set(digests.filter((_, index) => answers[index] === 1));
+  }
+
+  /** Removes bundles that no assignment names any more. */
+  async dropBundles(digests: readonly string[]): Promise<void> {
+    if (digests.length === 0) return;
+    await this.connection.run('removing bundles', (client) =>
+      client.unlink(digests.map((digest) => redisKeys.bundle(digest))),
+    );
+  }
+
+  /** Removes everything of a host that left. */
+  async forgetNode(nodeId: string): Promise<void> {
+    const { assignment, state, events, cursor } = redisKeys;
+    const keys = [assignment, state, events, cursor].map((key) => key(nodeId));
+    await this.connection.run(`removing ${nodeId}`, (client) => client.unlink(keys));
+  }
+
+  private async runScript(client: Redis, batch: readonly ScriptArguments[]): Promise<unknown[]> {
+    let answers = await execute(client, batch);
+    if (answers.some(isNoScript)) {
+      // A restart or SCRIPT FLUSH. What ran already would come out as stale, so only the rest is run again.
+      await client.script('LOAD', writeIfGreater.lua);
+      this.counts.scriptLoads += 1;
+      const rest = batch.filter((_, index) => isNoScript(answers[index]));
+      const again = await execute(client, rest);
+      answers = answers.map((answer) => (isNoScript(answer) ? again.shift() : answer));
+    }
+    const failure = answers.find((answer) => answer instanceof Error);
+    if (failure !== undefined) throw translateError(failure, 'writing assignments');
+    return answers;
+  }
+
+  private count(answer: unknown): DeliveryOutcome {
+    const outcome = toOutcome(answer);
+    this.counts[outcome] += 1;
+    return outcome;
+  }
+}
+
+/** One answer or error an item, in order. */
+async function execute(client: Redis, batch: readonly ScriptArguments[]): Promise<unknown[]> {
+  const pipeline: ChainableCommander = client.pipeline();
+  for (const args of batch) pipeline.evalsha(writeIfGreater.sha, 1, ...args);
+  const answers = (await pipeline.exec()) ?? [];
+  return batch.map((_, index) => {
+    const [error, result] = answers[index] ?? [new Error('no answer'), undefined];
+    return error ?? result;
+  });
+}
+
+function toArguments({ nodeId, record, nudge }: Delivery): ScriptArguments {
+  const { epoch, generation, issuedAt } = record.ordering;
+  const numbers = [epoch, generation, issuedAt.toFixed(0)];
+  if (!numbers.every((number) => DECIMAL.test(number))) {
+    throw new TypeError(`ordering of ${nodeId} is not decimal: ${numbers.join(', ')}`);
+  }
+  const channel = redisKeys.nudge(nodeId);
+  return [
+    redisKeys.assignment(nodeId),
+    ...numbers,
+    record.bundleDigest,
+    JSON.stringify(record),
+    channel,
+    encodeNudge(channel, nudge),
+  ];
+}
+
+function toOutcome(answer: unknown): DeliveryOutcome {
+  if (answer === 1) return 'written';
+  return answer === 2 ? 'conflict' : 'stale';
+}
+
+function isNoScript(answer: unknown): boolean {
+  return answer instanceof Error && answer.message.startsWith('NOSCRIPT');
+}

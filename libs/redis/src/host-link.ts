@@ -1,0 +1,76 @@
+import { type DeliveryRecord, redisKeys, type Ring } from '#contracts';
+import { createHash } from 'node:crypto';
+import { MalformedValue } from './errors.js';
+import { encodeRing, parseDeliveryRecord } from './nudge.js';
+import type { RedisConnection } from './redis.connection.js';
+
+const MAX_RECORD_CHARS = 1024 * 1024;
+const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
+/** Batches that a host may have on Redis; what is trimmed is still in its spool and comes again. */
+const MAX_STREAM_ENTRIES = 1_000;
+/** Field of a stream entry that holds the batch; EventStreams reads it. */
+export const EVENT_FIELD = 'b';
+
+/** Agent side: everything a host reads and writes on Redis, all of it its own or encrypted. */
+export class HostLink {
+  constructor(
+    private readonly connection: RedisConnection,
+    private readonly nodeId: string,
+    private readonly bellShard = 0,
+  ) {}
+
+  /** The newest assignment, or undefined if there is none (yet, or after Redis was emptied). */
+  async fetchRecord(): Promise<DeliveryRecord | undefined> {
+    const key = redisKeys.assignment(this.nodeId);
+    const payload = await this.connection.run(`reading ${key}`, (client) => client.get(key));
+    if (payload === null) return undefined;
+    if (payload.length > MAX_RECORD_CHARS) throw new MalformedValue(key, 'it is too large');
+    return parseDeliveryRecord(this.nodeId, payload);
+  }
+
+  /** The bundle of this digest, checked against it, or undefined if it is not there. */
+  async fetchBundle(digest: string): Promise<Buffer | undefined> {
+    const key = redisKeys.bundle(digest);
+    const bytes = await this.connection.run(`reading ${key}`, (client) => client.getBuffer(key));
+    if (bytes === null) return undefined;
+    if (bytes.length > MAX_BUNDLE_BYTES) throw new MalformedValue(key, 'it is too large');
+    if (createHash('sha256').update(bytes).digest('hex') === digest) return bytes;
+    throw new MalformedValue(key, 'its content is not what its name says');
+  }
+
+  /** Replaces the host's state and rings; ringing twice does no harm, so the whole may be repeated. */
+  async writeState(sealed: Uint8Array): Promise<void> {
+    const key = redisKeys.state(this.nodeId);
+    await this.connection.run(`writing ${key}`, (client) => client.set(key, toBuffer(sealed)));
+    await this.ring('state');
+  }
+
+  /** Appends one sealed batch to the host's own stream and rings; at least once, the batch carries its ids. */
+  async appendEvents(sealed: Uint8Array): Promise<string> {
+    const key = redisKeys.events(this.nodeId);
+    const id = await this.connection.run(`appending to ${key}`, (client) =>
+      client.xadd(key, 'MAXLEN', '~', MAX_STREAM_ENTRIES, '*', EVENT_FIELD, toBuffer(sealed)),
+    );
+    await this.ring('events');
+    return id ?? '';
+  }
+
+  /** The sealed cursor up to which the control plane has stored, or undefined. */
+  async readCursor(): Promise<Buffer | undefined> {
+    const key = redisKeys.cursor(this.nodeId);
+    const bytes = await this.connection.run(`reading ${key}`, (client) => client.getBuffer(key));
+    return bytes ?? undefined;
+  }
+
+  /** Tells the control plane that there is news; a ring that is lost is made good by its sweep. */
+  async ring(what: Ring['what']): Promise<void> {
+    const channel = redisKeys.bell(this.bellShard);
+    await this.connection.run(`ringing ${channel}`, (client) =>
+      client.publish(channel, encodeRing({ node: this.nodeId, what })),
+    );
+  }
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,143 @@
+import { Redis } from 'ioredis';
+import {
+  backoffMs,
+  clientOptions,
+  DEFAULT_COMMAND_TIMEOUT_MS,
+  type RedisConnectionOptions,
+} from './connection-options.js';
+import { RedisUnavailable, translateError } from './errors.js';
+
+/** What a connection has been through. */
+export interface ConnectionCounters {
+  readonly connects: number;
+  readonly disconnects: number;
+  readonly failures: number;
+}
+
+/** One connection to Redis that comes back for ever; commands wait for it up to their deadline, then fail. */
+export class RedisConnection {
+  private readonly client: Redis;
+  private readonly timeoutMs: number;
+  private readonly heartbeat: NodeJS.Timeout;
+  private readonly onReady: (() => void)[] = [];
+  private connects = 0;
+  private disconnects = 0;
+  private failures = 0;
+  private failuresInARow = 0;
+  private latestError: Error | undefined;
+  private wasReady = false;
+  private closed = false;
+
+  constructor(private readonly options: RedisConnectionOptions) {
+    this.timeoutMs = options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
+    this.client = new Redis(clientOptions(options, () => this.nextDelayMs()));
+    // One listener for each command that waits for the connection.
+    this.client.setMaxListeners(0);
+    this.client.on('error', (error: Error) => this.failed(error));
+    this.client.on('close', () => this.lost());
+    this.client.on('ready', () => this.becameReady());
+    this.client.connect().catch((error: unknown) => this.failed(error));
+    this.heartbeat = setInterval(() => this.beat(), options.heartbeatMs ?? 5_000);
+  }
+
+  get connected(): boolean {
+    return this.client.status === 'ready';
+  }
+
+  get counters(): ConnectionCounters {
+    return { connects: this.connects, disconnects: this.disconnects, failures: this.failures };
+  }
+
+  /** Newest failure to connect or to stay connected. */
+  get lastError(): Error | undefined {
+    return this.latestError;
+  }
+
+  /** Called after each connect, the first included. */
+  whenReady(callback: () => void): void {
+    this.onReady.push(callback);
+    if (this.connected) callback();
+  }
+
+  /** Runs commands on the client within the deadline; waits for the connection first. */
+  async run<T>(what: string, commands: (client: Redis) => Promise<T>): Promise<T> {
+    try {
+      await this.usable();
+      return await commands(this.client);
+    } catch (error) {
+      throw translateError(error, what);
+    }
+  }
+
+  /** Messages of the channels that were subscribed through `run`. */
+  onMessage(callback: (channel: string, payload: string) => void): void {
+    this.client.on('message', callback);
+  }
+
+  /** Drops the connection and comes back after a wait: for a subscription that failed. */
+  reconnect(): void {
+    if (!this.closed) this.client.disconnect(true);
+  }
+
+  close(): void {
+    this.closed = true;
+    clearInterval(this.heartbeat);
+    this.client.disconnect();
+  }
+
+  /** To be told once that the connection has proved good: the next failure then waits shortly again. */
+  proved(): void {
+    this.failuresInARow = 0;
+  }
+
+  private usable(): Promise<void> {
+    if (this.connected) return Promise.resolve();
+    if (this.closed) return Promise.reject(new RedisUnavailable('the connection is closed'));
+    return new Promise((resolve, reject) => {
+      const ready = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.client.off('ready', ready);
+        reject(translateError(this.latestError ?? new Error('no connection'), 'connecting'));
+      }, this.timeoutMs);
+      this.client.once('ready', ready);
+    });
+  }
+
+  private becameReady(): void {
+    this.connects += 1;
+    this.wasReady = true;
+    for (const callback of this.onReady) callback();
+  }
+
+  private lost(): void {
+    if (this.wasReady) this.disconnects += 1;
+    this.wasReady = false;
+  }
+
+  private failed(error: unknown): void {
+    this.failures += 1;
+    this.latestError = error instanceof Error ? error : new Error(String(error));
+  }
+
+  private nextDelayMs(): number | undefined {
+    if (this.closed) return undefined;
+    this.failuresInARow += 1;
+    return backoffMs(this.failuresInARow, this.options);
+  }
+
+  private beat(): void {
+    if (!this.connected) return;
+    this.client.ping().then(
+      () => this.proved(),
+      (error: unknown) => this.failed(error),
+    );
+  }
+}
+
+/** Begins to connect and returns at once: Redis may be down for now. */
+export function connectRedis(options: RedisConnectionOptions): RedisConnection {
+  return new RedisConnection(options);
+}

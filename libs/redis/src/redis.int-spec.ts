@@ -1,0 +1,456 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type DeliveryRecord, type Nudge, redisKeys } from '#contracts';
+import { LinkProxy, makeTestCertificates, RedisServer, startRedis } from '#testing';
+import { createHash } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { type Delivery, DeliveryWriter } from './delivery-writer.js';
+import { MalformedValue, RedisRefused, RedisUnavailable } from './errors.js';
+import { EventStreams } from './event-streams.js';
+import { HostLink } from './host-link.js';
+import { HostwardRedisTransport } from './hostward-redis.transport.js';
+import { connectRedis, RedisConnection } from './redis.connection.js';
+import { type RedisRunChange, RunWatcher } from './run-watcher.js';
+import { StateInbox } from './state-inbox.js';
+import { eventually, listen } from './testing/eventually.js';
+
+const NODE = 'a1';
+
+function record(epoch: string, generation: string, issuedAt = 1, digest = 'd'): DeliveryRecord {
+  const proof = { index: 0, size: 1, path: [] };
+  const ordering = { epoch, generation, issuedAt };
+  const sealed = { sealedHostKey: 'k', leaf: 'l', proof, root: {}, commit: {} };
+  return { v: 1, ordering, bundleDigest: digest, ...sealed };
+}
+
+function delivery(nodeId: string, of: DeliveryRecord): Delivery {
+  return { nodeId, record: of, nudge: { ordering: of.ordering } };
+}
+
+describe('libs/redis on one real Redis', () => {
+  let server: RedisServer;
+  let link: LinkProxy;
+  let raw: Redis;
+  const open: { close(): unknown }[] = [];
+
+  function connect(port = server.port): RedisConnection {
+    const connection = connectRedis({
+      port,
+      commandTimeoutMs: 1_000,
+      maxBackoffMs: 200,
+      heartbeatMs: 300,
+    });
+    open.push(connection);
+    return connection;
+  }
+
+  beforeAll(async () => {
+    server = await startRedis();
+    link = await LinkProxy.start(server.port);
+  });
+  beforeEach(async () => {
+    raw = new Redis({ port: server.port });
+    await raw.flushall();
+  });
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((one) => one.close()));
+    raw.disconnect();
+    link.restore();
+    link.slow(0);
+  });
+  afterAll(async () => {
+    await link.stop();
+    await server.stop();
+  });
+
+  describe('the delivery writer', () => {
+    it('writes only what is greater by (epoch, generation, issuedAt)', async () => {
+      const writer = new DeliveryWriter(connect());
+      const write = (of: DeliveryRecord) => writer.write(NODE, of, { ordering: of.ordering });
+      expect(await write(record('1', '9'))).toBe('written');
+      expect(await write(record('1', '10'))).toBe('written');
+      expect(await write(record('1', '9', 99))).toBe('stale');
+      expect(await write(record('1', '10', 2))).toBe('written');
+      expect(await write(record('1', '10', 2))).toBe('stale');
+      expect(await write(record('1', '10', 2, 'other'))).toBe('conflict');
+      expect(await write(record('0', '999'))).toBe('stale');
+      expect(await write(record('2', '1'))).toBe('written');
+      expect(writer.counters).toMatchObject({ written: 4, stale: 3, conflict: 1 });
+    });
+
+    it('tells numbers of more than 53 bits apart', async () => {
+      const writer = new DeliveryWriter(connect());
+      const write = (generation: string) =>
+        writer.writeMany([delivery(NODE, record('1', generation))]);
+      expect(await write('9223372036854775806')).toEqual(['written']);
+      expect(await write('9223372036854775805')).toEqual(['stale']);
+      expect(await write('9223372036854775807')).toEqual(['written']);
+      expect(await write('99999999999999999999')).toEqual(['written']);
+    });
+
+    it('applies nothing of a stale writer among 2,000 hosts', async () => {
+      const writer = new DeliveryWriter(connect());
+      const all = (generation: string, digest: string): Delivery[] =>
+        Array.from({ length: 2_000 }, (_, i) =>
+          delivery(`n${i}`, record('1', generation, 1, digest)),
+        );
+      await writer.writeMany(all('20', 'new'));
+      const outcomes = await new DeliveryWriter(connect()).writeMany(all('19', 'old'));
+      expect(new Set(outcomes)).toEqual(new Set(['stale']));
+      expect(await raw.get(redisKeys.assignment('n1999'))).toContain('"new"');
+    });
+
+    it('loads its script again after SCRIPT FLUSH, in the middle of a batch too', async () => {
+      const writer = new DeliveryWriter(connect());
+      await raw.script('FLUSH');
+      await writer.write(NODE, record('1', '1'), { ordering: record('1', '1').ordering });
+      await raw.script('FLUSH');
+      const batch = Array.from({ length: 600 }, (_, i) => delivery(`n${i}`, record('1', '1')));
+      expect(await writer.writeMany(batch)).toHaveLength(600);
+      expect(writer.counters).toMatchObject({ written: 601, scriptLoads: 2 });
+    });
+
+    it('replaces a value that is no record', async () => {
+      const writer = new DeliveryWriter(connect());
+      for (const junk of ['', '{', '[]', '7', '{"ordering":7}', '{"ordering":{}}']) {
+        await raw.set(redisKeys.assignment(NODE), junk);
+        const of = record('1', '1');
+        expect(await writer.write(NODE, of, { ordering: of.ordering })).toBe('written');
+      }
+    });
+
+    it('refuses an ordering that is not decimal', async () => {
+      const writer = new DeliveryWriter(connect());
+      const of = record('01', '1');
+      await expect(writer.write(NODE, of, { ordering: of.ordering })).rejects.toThrow(TypeError);
+    });
+  });
+
+  describe('a host', () => {
+    it('fetches its record and its bundle, and nothing that is not what it should be', async () => {
+      const writer = new DeliveryWriter(connect());
+      const host = new HostLink(connect(), NODE);
+      expect(await host.fetchRecord()).toBeUndefined();
+      const of = record('1', '1');
+      await writer.write(NODE, of, { ordering: of.ordering });
+      expect(await host.fetchRecord()).toEqual(of);
+      const bytes = Buffer.from([0, 1, 255]);
+      const digest = createHash('sha256').update(bytes).digest('hex');
+      await writer.putBundle(digest, bytes);
+      expect(await host.fetchBundle(digest)).toEqual(bytes);
+      expect(await host.fetchBundle('none')).toBeUndefined();
+      expect(await writer.heldBundles([digest, 'none'])).toEqual(new Set([digest]));
+      await writer.putBundle('wrong', bytes);
+      await expect(host.fetchBundle('wrong')).rejects.toThrow(MalformedValue);
+      await raw.set(redisKeys.assignment(NODE), '{"v":2}');
+      await expect(host.fetchRecord()).rejects.toThrow(MalformedValue);
+    });
+
+    it('keeps its events on its own stream until they are removed, and reads its cursor', async () => {
+      const host = new HostLink(connect(), NODE);
+      const streams = new EventStreams(connect());
+      for (let i = 0; i < 5; i += 1) await host.appendEvents(Buffer.from([i]));
+      const first = await streams.read(NODE, 3);
+      expect(first.map((entry) => entry.sealed[0])).toEqual([0, 1, 2]);
+      await streams.remove(
+        NODE,
+        first.map((entry) => entry.id),
+      );
+      expect(await streams.length(NODE)).toBe(2);
+      expect(await host.readCursor()).toBeUndefined();
+      await streams.writeCursor(NODE, Buffer.from([9]));
+      expect(await host.readCursor()).toEqual(Buffer.from([9]));
+    });
+  });
+
+  describe('the state inbox', () => {
+    function inbox(port: number, nodes: readonly string[]) {
+      const states = new Map<string, string>();
+      const events = new Set<string>();
+      const box = new StateInbox(connect(port), {
+        shards: 1,
+        known: () => nodes,
+        isKnown: (nodeId) => nodes.includes(nodeId),
+        onState: (nodeId, sealed) => states.set(nodeId, sealed.toString()),
+        onEvents: (nodeId) => events.add(nodeId),
+        sweepMs: 3_600_000,
+      });
+      open.push(box);
+      return { box, states, events };
+    }
+
+    it('reads a state when its bell rings, and drops what no known host rings', async () => {
+      const { box, states, events } = inbox(server.port, [NODE]);
+      await eventually('subscribed', () => box.counters.subscribed);
+      events.clear();
+      const host = new HostLink(connect(), NODE);
+      await host.writeState(Buffer.from('s1'));
+      await eventually('state', () => states.get(NODE) === 's1');
+      await host.appendEvents(Buffer.from('e'));
+      await eventually('events', () => events.has(NODE));
+      await new HostLink(connect(), 'stranger').writeState(Buffer.from('x'));
+      await raw.publish(redisKeys.bell(0), '{');
+      await raw.publish(redisKeys.bell(0), 'x'.repeat(10_000));
+      await eventually(
+        'counted',
+        () => box.counters.strangers === 1 && box.counters.malformed === 2,
+      );
+      expect(states.size).toBe(1);
+    });
+
+    it('has every newest state of 500 hosts that reported while its link was cut', async () => {
+      const nodes = Array.from({ length: 500 }, (_, i) => `n${i}`);
+      const { box, states } = inbox(link.port, nodes);
+      await eventually('subscribed', () => box.counters.subscribed);
+      link.cut();
+      await eventually('cut', () => !box.counters.subscribed);
+      const direct = connect();
+      await Promise.all(nodes.map((id) => new HostLink(direct, id).writeState(Buffer.from(id))));
+      link.restore();
+      await eventually('all', () => nodes.every((id) => states.get(id) === id));
+      expect(box.counters.subscriptions).toBe(2);
+    });
+
+    it('finds out that a link is dead though nothing was closed', async () => {
+      const { box, states } = inbox(link.port, [NODE]);
+      await eventually('subscribed', () => box.counters.subscribed);
+      link.stall();
+      await new HostLink(connect(), NODE).writeState(Buffer.from('late'));
+      await eventually('given up', () => !box.counters.subscribed);
+      link.cut();
+      link.restore();
+      await eventually('state', () => states.get(NODE) === 'late');
+    });
+  });
+
+  describe('the run watcher', () => {
+    it('tells FLUSHALL and a restart, and repeats a filling that failed', async () => {
+      const changes: RedisRunChange[] = [];
+      let failures = 1;
+      const watcher = new RunWatcher(connect(), {
+        everyMs: 50,
+        onRunChanged: (change) => {
+          changes.push(change);
+          if (change.reason === 'emptied' && failures-- > 0) throw new Error('etcd is away');
+        },
+      });
+      open.push(watcher);
+      const reasons = () => changes.map(({ reason }) => reason);
+      await eventually('first', () => changes.length === 1);
+      await raw.flushall();
+      await eventually('emptied, twice', () => changes.length === 3);
+      raw.disconnect();
+      await server.restart();
+      await eventually('restarted', () => changes.length === 4);
+      expect(reasons()).toEqual(['first', 'emptied', 'emptied', 'restarted']);
+      expect(changes[3]?.runId).not.toBe(changes[0]?.runId);
+      raw = new Redis({ port: server.port });
+    });
+  });
+
+  describe('the connection', () => {
+    it('fails a command by its deadline while Redis is away, and works again when it is back', async () => {
+      const host = new HostLink(connect(), NODE);
+      await host.fetchRecord();
+      await server.kill9();
+      await expect(host.fetchRecord()).rejects.toThrow(RedisUnavailable);
+      await server.restart();
+      await eventually('back', () =>
+        host.fetchRecord().then(
+          () => true,
+          () => false,
+        ),
+      );
+    });
+
+    it('fails a command by its deadline on a link where nothing passes', async () => {
+      const host = new HostLink(connect(link.port), NODE);
+      await host.fetchRecord();
+      link.stall();
+      await expect(host.fetchRecord()).rejects.toThrow(RedisUnavailable);
+      link.cut();
+      link.restore();
+      await eventually('back', () =>
+        host.fetchRecord().then(
+          () => true,
+          () => false,
+        ),
+      );
+    });
+  });
+
+  describe('the transport of nudges', () => {
+    function transport(port: number, seen: unknown[], onSubscribed?: () => void) {
+      const nudges = new HostwardRedisTransport({
+        ...{ port, commandTimeoutMs: 1_000, maxBackoffMs: 200, heartbeatMs: 300 },
+        channels: { nudge: redisKeys.nudge(NODE) },
+        listenTimeoutMs: 1_000,
+        ...(onSubscribed && { onSubscribed }),
+      });
+      nudges.addHandler('nudge', (data) => Promise.resolve(void seen.push(data)), true);
+      open.push(nudges);
+      return nudges;
+    }
+
+    it('hands over 1,000 nudges while it is connected, each once and in order', async () => {
+      const seen: Nudge[] = [];
+      await listen(transport(server.port, seen));
+      const writer = new DeliveryWriter(connect());
+      await writer.writeMany(
+        Array.from({ length: 1_000 }, (_, i) => delivery(NODE, record('1', `${i + 1}`))),
+      );
+      await eventually('all', () => seen.length >= 1_000);
+      expect(seen.map((nudge) => nudge.ordering.generation)).toEqual(
+        Array.from({ length: 1_000 }, (_, i) => `${i + 1}`),
+      );
+      const clients = String(await raw.client('LIST'));
+      expect(clients.match(/cmd=subscribe/g) ?? []).toHaveLength(1);
+    });
+
+    it('hears again after a cut, and says so, since what was sent meanwhile is gone', async () => {
+      const seen: unknown[] = [];
+      let subscribed = 0;
+      const nudges = transport(link.port, seen, () => (subscribed += 1));
+      await listen(nudges);
+      link.cut();
+      await eventually('cut', () => !nudges.counters.subscribed);
+      await eventually('attempts', () => link.accepted > 5);
+      link.restore();
+      await eventually('again', () => nudges.counters.subscribed && subscribed === 2);
+      await raw.publish(redisKeys.nudge(NODE), '{"ordering":{}}');
+      await eventually('heard', () => seen.length === 1);
+    });
+
+    it('listens without Redis and hears when it comes up', async () => {
+      await server.halt();
+      const seen: unknown[] = [];
+      const nudges = transport(server.port, seen);
+      await listen(nudges);
+      expect(nudges.counters.subscribed).toBe(false);
+      await server.restart();
+      await eventually('subscribed', () => nudges.counters.subscribed);
+    });
+
+    it('takes no message that asks for an answer for more than an event', async () => {
+      const seen: unknown[] = [];
+      const nudges = transport(server.port, seen);
+      await listen(nudges);
+      const reply = new Redis({ port: server.port });
+      open.push({ close: () => reply.disconnect() });
+      const replies: string[] = [];
+      await reply.psubscribe('*.reply');
+      reply.on('pmessage', (_, channel: string) => replies.push(channel));
+      await raw.publish(redisKeys.nudge(NODE), '{"pattern":"x","id":"1","data":{"a":1}}');
+      await raw.publish(redisKeys.nudge(NODE), 'no json');
+      await eventually('both', () => seen.length === 2);
+      expect(seen[0]).toEqual({ a: 1 });
+      expect(replies).toEqual([]);
+    });
+
+    it('counts a handler that fails and goes on', async () => {
+      const nudges = new HostwardRedisTransport({ port: server.port, shared: connect() });
+      let calls = 0;
+      const handler = () => {
+        calls += 1;
+        return Promise.reject(new Error('broken'));
+      };
+      nudges.addHandler('hw:check', handler, true);
+      await listen(nudges);
+      await raw.publish('hw:check', '{}');
+      await raw.publish('hw:check', '{}');
+      await eventually('both', () => calls === 2 && nudges.counters.handlerFailures === 2);
+      await nudges.close();
+    });
+  });
+});
+
+describe('libs/redis on a Redis with a user for one host', () => {
+  const keys = `%R~hw:n:${NODE}:asg %R~hw:n:${NODE}:cur %R~hw:b:* %W~hw:n:${NODE}:state`;
+  const own = `resetchannels &hw:nudge:${NODE} &hw:check`;
+  const commands = '+get +set +subscribe +ping +hello';
+  const selectors = `(%W~hw:n:${NODE}:ev +xadd) (resetchannels &hw:bell:0 +publish)`;
+  const rules = `on >secret ${keys} ${own} ${commands} ${selectors}`;
+  let server: RedisServer;
+  let admin: Redis;
+  const settings = () => ({
+    port: server.port,
+    username: 'host',
+    password: 'secret',
+    commandTimeoutMs: 1_000,
+    maxBackoffMs: 200,
+  });
+
+  beforeAll(async () => {
+    server = await startRedis({ aclUsers: { host: rules } });
+    admin = new Redis({ port: server.port });
+  });
+  afterAll(async () => {
+    admin.disconnect();
+    await server.stop();
+  });
+
+  it('does all that a host does, and fills no ACL log', async () => {
+    const connection = connectRedis(settings());
+    const host = new HostLink(connection, NODE);
+    const nudges = new HostwardRedisTransport({ port: server.port, shared: connection });
+    nudges.addHandler(redisKeys.nudge(NODE), () => Promise.resolve(), true);
+    nudges.addHandler(redisKeys.check, () => Promise.resolve(), true);
+    await listen(nudges);
+    await host.writeState(Buffer.from('s'));
+    await host.appendEvents(Buffer.from('e'));
+    expect(await host.fetchRecord()).toBeUndefined();
+    expect(await host.readCursor()).toBeUndefined();
+    expect(await admin.acl('LOG')).toEqual([]);
+    await expect(new HostLink(connection, 'other').fetchRecord()).rejects.toThrow(RedisRefused);
+    await nudges.close();
+    connection.close();
+  });
+
+  it('fails to listen on a channel that is refused, and leaves nothing running', async () => {
+    const nudges = new HostwardRedisTransport(settings());
+    nudges.addHandler(redisKeys.nudge('other'), () => Promise.resolve(), true);
+    await expect(listen(nudges)).rejects.toThrow(RedisRefused);
+  });
+
+  it('fails to listen with a wrong password', async () => {
+    const wrong = { ...settings(), password: 'wrong' };
+    const nudges = new HostwardRedisTransport({ ...wrong, listenTimeoutMs: 300 });
+    nudges.addHandler(redisKeys.check, () => Promise.resolve(), true);
+    await expect(listen(nudges)).rejects.toThrow(RedisRefused);
+  });
+
+  it('hears again when the channel that was taken from it is given back', async () => {
+    const nudges = new HostwardRedisTransport(settings());
+    const seen: unknown[] = [];
+    nudges.addHandler(redisKeys.check, (data) => Promise.resolve(void seen.push(data)), true);
+    await listen(nudges);
+    // Taking the channel closes the connection of its subscriber.
+    await admin.acl('SETUSER', 'host', 'resetchannels');
+    await eventually('refused', () => nudges.counters.refusals > 1);
+    expect(nudges.counters.subscribed).toBe(false);
+    await admin.acl('SETUSER', 'host', '&hw:check');
+    await eventually('subscribed', () => nudges.counters.subscribed);
+    await admin.publish(redisKeys.check, '{"epoch":"1"}');
+    await eventually('heard', () => seen.length === 1);
+    await nudges.close();
+  });
+});
+
+describe('libs/redis on a Redis with TLS', () => {
+  it('connects with the right authority and a client certificate', async () => {
+    const tls = await makeTestCertificates();
+    const server = await startRedis({ tls });
+    const connection = connectRedis({ port: server.port, tls });
+    const other = await makeTestCertificates();
+    const wrong = connectRedis({ port: server.port, tls: other, commandTimeoutMs: 500 });
+    try {
+      const host = new HostLink(connection, NODE);
+      await host.writeState(Buffer.from('s'));
+      expect(await host.fetchRecord()).toBeUndefined();
+      await expect(new HostLink(wrong, NODE).fetchRecord()).rejects.toThrow(RedisUnavailable);
+    } finally {
+      connection.close();
+      wrong.close();
+      await server.stop();
+    }
+  });
+});

@@ -1,0 +1,129 @@
+import { redisKeys } from '#contracts';
+import { parseRing } from './nudge.js';
+import type { RedisConnection } from './redis.connection.js';
+import { Subscription, type SubscriptionCounters } from './subscription.js';
+
+const BATCH = 256;
+const MAX_STATE_BYTES = 4 * 1024 * 1024;
+
+/** Whom to hear and what to do with it. */
+export interface StateInboxOptions {
+  /** Number of bell channels. */
+  readonly shards: number;
+  /** Ids of the hosts that may ring; a ring of another is counted and dropped, so the queue has a bound. */
+  readonly known: () => Iterable<string>;
+  readonly isKnown: (nodeId: string) => boolean;
+  /** A state as it is on Redis, sealed; to be opened and checked by the reader. Called again for the same state. */
+  readonly onState: (nodeId: string, sealed: Buffer) => void;
+  /** The host's event stream has news. */
+  readonly onEvents: (nodeId: string) => void;
+  readonly onError?: (error: unknown) => void;
+  /** All known states are read anew as often, since a ring can be lost; default 30,000. */
+  readonly sweepMs?: number;
+}
+
+/** What the inbox has seen. */
+export interface StateInboxCounters extends SubscriptionCounters {
+  readonly states: number;
+  readonly malformed: number;
+  readonly strangers: number;
+  readonly oversized: number;
+  readonly failedReads: number;
+}
+
+/** Control-plane side: hears the hosts' bells and reads their states; after every reconnect it reads them all. */
+export class StateInbox {
+  private readonly subscription: Subscription;
+  private readonly sweeping: NodeJS.Timeout;
+  private readonly pending = new Set<string>();
+  private readonly counts = { states: 0, malformed: 0, strangers: 0, oversized: 0, failedReads: 0 };
+  private reading = false;
+  private closed = false;
+
+  /** Takes the connection for itself: it is closed with the inbox. */
+  constructor(
+    private readonly connection: RedisConnection,
+    private readonly options: StateInboxOptions,
+  ) {
+    this.subscription = new Subscription(connection, {
+      channels: Array.from({ length: options.shards }, (_, shard) => redisKeys.bell(shard)),
+      onMessage: (_, payload) => this.rung(payload),
+      onSubscribed: () => this.readAll(),
+      onRefused: (error) => options.onError?.(error),
+    });
+    this.sweeping = setInterval(() => this.readAll(), options.sweepMs ?? 30_000);
+  }
+
+  get counters(): StateInboxCounters {
+    return { ...this.subscription.counters, ...this.counts };
+  }
+
+  /** Reads every known state and asks for every stream; needed after Redis was emptied, or hosts were added. */
+  readAll(): void {
+    for (const nodeId of this.options.known()) {
+      this.pending.add(nodeId);
+      this.options.onEvents(nodeId);
+    }
+    void this.drain();
+  }
+
+  close(): void {
+    this.closed = true;
+    clearInterval(this.sweeping);
+    this.subscription.close();
+    this.connection.close();
+  }
+
+  private rung(payload: string): void {
+    const ring = parseRing(payload);
+    if (ring === undefined) {
+      this.counts.malformed += 1;
+    } else if (!this.options.isKnown(ring.node)) {
+      this.counts.strangers += 1;
+    } else if (ring.what === 'events') {
+      this.options.onEvents(ring.node);
+    } else {
+      this.pending.add(ring.node);
+      void this.drain();
+    }
+  }
+
+  /** One reader at a time; what rings meanwhile is read in the next round, once, however often it rang. */
+  private async drain(): Promise<void> {
+    if (this.reading) return;
+    this.reading = true;
+    try {
+      while (this.pending.size > 0 && !this.closed) await this.readBatch();
+    } catch (error) {
+      this.counts.failedReads += 1;
+      this.options.onError?.(error);
+    } finally {
+      this.reading = false;
+    }
+  }
+
+  private async readBatch(): Promise<void> {
+    const nodeIds = [...this.pending].slice(0, BATCH);
+    const states = await this.connection
+      .run('reading states', (client) => {
+        // Taken out as the command goes, so that a ring during the reading counts, and a failure keeps them.
+        for (const nodeId of nodeIds) this.pending.delete(nodeId);
+        return client.mgetBuffer(nodeIds.map((nodeId) => redisKeys.state(nodeId)));
+      })
+      .catch((error: unknown) => {
+        for (const nodeId of nodeIds) this.pending.add(nodeId);
+        throw error;
+      });
+    nodeIds.forEach((nodeId, index) => this.deliver(nodeId, states[index]));
+  }
+
+  private deliver(nodeId: string, sealed: Buffer | null | undefined): void {
+    if (sealed === null || sealed === undefined) return;
+    if (sealed.length > MAX_STATE_BYTES) {
+      this.counts.oversized += 1;
+      return;
+    }
+    this.counts.states += 1;
+    this.options.onState(nodeId, sealed);
+  }
+}

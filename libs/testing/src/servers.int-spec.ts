@@ -1,0 +1,99 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { existsSync, mkdirSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LinkProxy } from './link-proxy.js';
+import { startRedis } from './redis-server.js';
+import { freePort } from './server-process.js';
+
+/** One answer of a server to one line. */
+function ask(port: number, line: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(line));
+    socket.once('data', (bytes) => {
+      socket.destroy();
+      resolve(bytes.toString());
+    });
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('closed')));
+  });
+}
+
+describe('a server for tests', () => {
+  it('comes back on its port after a restart, and leaves nothing when stopped', async () => {
+    const redis = await startRedis();
+    const first = redis.pid;
+    expect(await ask(redis.port, 'PING\r\n')).toBe('+PONG\r\n');
+    await redis.kill9();
+    await expect(ask(redis.port, 'PING\r\n')).rejects.toThrow();
+    await redis.restart();
+    expect(await ask(redis.port, 'PING\r\n')).toBe('+PONG\r\n');
+    const second = redis.pid;
+    await redis.stop();
+    for (const pid of [first, second]) expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+  });
+
+  it('removes the directory of a test process that was killed', async () => {
+    // Above any process id that Linux gives out.
+    const orphan = join(tmpdir(), `hw-server-redis-${2 ** 22 + 1}-x`);
+    mkdirSync(orphan, { recursive: true });
+    const redis = await startRedis();
+    await redis.stop();
+    expect(existsSync(orphan)).toBe(false);
+  });
+});
+
+describe('the link', () => {
+  let echo: Server | undefined;
+  let link: LinkProxy | undefined;
+  let client: Socket | undefined;
+
+  afterEach(async () => {
+    client?.destroy();
+    await link?.stop();
+    echo?.close();
+  });
+
+  async function open(): Promise<LinkProxy> {
+    const port = await freePort();
+    echo = createServer((socket) => socket.on('error', () => undefined).pipe(socket));
+    await new Promise<void>((resolve) => echo?.listen(port, '127.0.0.1', resolve));
+    link = await LinkProxy.start(port);
+    return link;
+  }
+
+  it('carries, refuses while cut, and carries again', async () => {
+    const proxy = await open();
+    expect(await ask(proxy.port, 'a')).toBe('a');
+    proxy.cut();
+    await expect(ask(proxy.port, 'b')).rejects.toThrow();
+    proxy.restore();
+    expect(await ask(proxy.port, 'c')).toBe('c');
+  });
+
+  it('keeps what was sent while it was stalled and delivers it afterwards', async () => {
+    const proxy = await open();
+    proxy.stall();
+    const answer = ask(proxy.port, 'late');
+    const early = await Promise.race([answer, new Promise((resolve) => setImmediate(resolve))]);
+    expect(early).toBeUndefined();
+    proxy.restore();
+    expect(await answer).toBe('late');
+  });
+
+  it('lets what came before the cut arrive and nothing after it', async () => {
+    const proxy = await open();
+    proxy.cutAfterBytes(5);
+    const received: string[] = [];
+    client = connect(proxy.port, '127.0.0.1');
+    client.on('data', (bytes) => {
+      received.push(bytes.toString());
+      client?.write('67890');
+    });
+    client.write('12345');
+    await new Promise((resolve) => client?.on('error', () => undefined).on('close', resolve));
+    expect(received.join('')).toBe('12345');
+    expect(proxy.connections).toBe(0);
+  });
+});
