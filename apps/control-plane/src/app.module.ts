@@ -1,0 +1,45 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { DeliveryModule } from './delivery/delivery.module.js';
+import type { DeliveryChannel } from './delivery/delivery-channel.js';
+import type { AlertStore } from './events/alert.store.js';
+import { EventsModule } from './events/events.module.js';
+import { GroupsModule } from './groups/groups.module.js';
+import { HealthModule } from './health/health.module.js';
+import type { VitalSigns } from './health/vital-signs.js';
+import { JournalModule } from './journal/journal.module.js';
+import { NodesModule } from './nodes/nodes.module.js';
+import { PoliciesModule } from './policies/policies.module.js';
+import type { HostInbox } from './reports/host-inbox.js';
+import { ReportsModule } from './reports/reports.module.js';
+import { CoreModule, type CoreParts } from './server/core.module.js';
+import { SuspensionsModule } from './suspensions/suspensions.module.js';
+
+/** Everything the control plane is made of. */
+export interface AppParts extends CoreParts {
+  readonly channel: DeliveryChannel;
+  readonly inbox: HostInbox;
+  readonly alerts: AlertStore;
+  readonly vitals: VitalSigns;
+}
+
+/** The control plane, in the order of a policy's path. */
+@Module({})
+export class AppModule {
+  static of(parts: AppParts): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        CoreModule.of(parts),
+        PoliciesModule,
+        GroupsModule,
+        NodesModule,
+        DeliveryModule.of(parts.channel),
+        ReportsModule.of(parts.inbox),
+        EventsModule.of(parts.alerts),
+        SuspensionsModule,
+        JournalModule,
+        HealthModule.of(parts.vitals),
+      ],
+    };
+  }
+}

@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { ConfigError } from './config-error.js';
+import { parseConfig, type ServerConfig } from './config.js';
+
+/** Reads the configuration file; throws ConfigError. */
+export function readConfig(path: string): ServerConfig {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError('--config', path, `cannot be read: ${reason}`, { cause });
+  }
+  return parseConfig(text, dirname(resolve(path)));
+}

@@ -1,0 +1,46 @@
+import type { Ordering } from '#contracts';
+import type { BuiltBundle } from '../bundles/bundle-shelf.js';
+import type { SuspensionRecord } from '../suspensions/suspension.record.js';
+
+/** How long a host may enforce an assignment before it calls itself stale. */
+export const ASSIGNMENT_VALID_MS = 24 * 3_600_000;
+
+/** What a host is to have now. */
+export interface WantedAssignment {
+  readonly node: string;
+  readonly nodeId: string;
+  readonly bundle: BuiltBundle;
+  readonly hostKey: string;
+  readonly sealedHostKey: string;
+  readonly suspension?: SuspensionRecord;
+}
+
+/** What was last written for a host. */
+export interface WrittenAssignment {
+  readonly ordering: Ordering;
+  readonly wanted: WantedAssignment;
+}
+
+/** True where `wanted` must be written: it says something else than `written`, or half of that one's time is over. */
+export function isDue(
+  written: WrittenAssignment | undefined,
+  wanted: WantedAssignment,
+  epoch: string,
+  nowMs: number,
+): boolean {
+  if (!written || written.ordering.epoch !== epoch) return true;
+  if (contentKey(written.wanted) !== contentKey(wanted)) return true;
+  return isHalfOver(written, nowMs);
+}
+
+/** True where a written assignment is to be renewed; also where our clock went back behind it. */
+export function isHalfOver(written: WrittenAssignment, nowMs: number): boolean {
+  const ageMs = nowMs - written.ordering.issuedAt;
+  return ageMs >= ASSIGNMENT_VALID_MS / 2 || ageMs < -ASSIGNMENT_VALID_MS / 2;
+}
+
+/** Everything a host can tell apart, besides ordering and expiry. */
+function contentKey({ nodeId, bundle, hostKey, suspension }: WantedAssignment): string {
+  const { mode, until, reason } = suspension ?? {};
+  return JSON.stringify([nodeId, bundle.digest, hostKey, mode, until, reason]);
+}

@@ -1,0 +1,76 @@
+import type { DeliveryRecord, Nudge, Ordering } from '#contracts';
+import { DeliveryWriter, HostLink, MalformedValue, RunWatcher, type RedisConnection } from '#redis';
+import type { Log } from '#observability';
+import { DeliveryChannel, type Parcel } from './delivery-channel.js';
+
+/** A record up to this size rides in the nudge and saves the host a round trip. */
+const MAX_RIDING_CHARS = 16_384;
+const LOOK_EVERY_MS = 1_000;
+
+/** Assignments on Redis. */
+export class RedisDeliveryChannel extends DeliveryChannel {
+  readonly #writer: DeliveryWriter;
+  #watcher: RunWatcher | undefined;
+
+  constructor(
+    private readonly connection: RedisConnection,
+    private readonly log: Log,
+  ) {
+    super();
+    this.#writer = new DeliveryWriter(connection);
+  }
+
+  override onLoss(refill: () => Promise<void>): void {
+    this.#watcher = new RunWatcher(this.connection, {
+      everyMs: LOOK_EVERY_MS,
+      onRunChanged: async ({ reason }) => {
+        this.log.info('filling Redis from etcd', { reason });
+        await refill();
+      },
+      onError: (error) => this.log.debug('Redis cannot be looked at', { error }),
+    });
+  }
+
+  override async putBundle(digest: string, ciphertext: Uint8Array): Promise<void> {
+    await this.#writer.putBundle(digest, Buffer.from(ciphertext));
+  }
+
+  override async dropBundles(digests: readonly string[]): Promise<void> {
+    await this.#writer.dropBundles(digests);
+  }
+
+  override async write(parcels: readonly Parcel[]): Promise<readonly ('written' | 'stale')[]> {
+    const deliveries = parcels.map(({ nodeId, record }) => ({ nodeId, record, nudge: nudgeOf(record) }));
+    const outcomes = await this.#writer.writeMany(deliveries);
+    return outcomes.map((outcome) => (outcome === 'written' ? 'written' : 'stale'));
+  }
+
+  override async orderingOf(nodeId: string): Promise<Ordering | undefined> {
+    try {
+      return (await new HostLink(this.connection, nodeId).fetchRecord())?.ordering;
+    } catch (error) {
+      // Somebody wrote what is no record; the next write replaces it.
+      if (error instanceof MalformedValue) return undefined;
+      throw error;
+    }
+  }
+
+  override async forget(nodeId: string): Promise<void> {
+    await this.#writer.forgetNode(nodeId);
+  }
+
+  override health(): { readonly ok: boolean; readonly detail: string } {
+    if (this.connection.connected) return { ok: true, detail: 'connected' };
+    const reason = this.connection.lastError?.message.slice(0, 200);
+    return { ok: false, detail: `not connected${reason === undefined ? '' : `: ${reason}`}` };
+  }
+
+  override close(): void {
+    this.#watcher?.close();
+  }
+}
+
+function nudgeOf(record: DeliveryRecord): Nudge {
+  const { ordering } = record;
+  return JSON.stringify(record).length <= MAX_RIDING_CHARS ? { ordering, record } : { ordering };
+}

@@ -1,0 +1,134 @@
+import { Controller, Get, Headers, Param, Query, Req, Res, type OnModuleDestroy } from '@nestjs/common';
+import { ApiOperation, ApiProduces, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import { IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Alert, AlertPage } from '#contracts';
+import { Metrics } from '../health/metrics.js';
+import { ProblemError, decodeCursor, encodeCursor, invalidField, notFound } from '../http/index.js';
+import { NameField } from '../http/name-field.js';
+import { AlertNews } from '../sinks/alert-news.js';
+import { streamAlerts } from '../sinks/alert-stream.js';
+import { AlertStore, type AlertFilter } from './alert.store.js';
+
+const MAX_STREAMS = 200;
+
+/** Which alerts; node and policy are exact names. */
+export class AlertFilterQuery {
+  @ApiPropertyOptional()
+  @IsOptional()
+  @NameField()
+  node?: string;
+
+  @ApiPropertyOptional()
+  @IsOptional()
+  @IsString()
+  @MaxLength(253)
+  policy?: string;
+}
+
+/** Query of `GET /alerts`. */
+export class AlertQuery extends AlertFilterQuery {
+  @ApiPropertyOptional({ description: 'ISO 8601, by the hosts’ clocks' })
+  @IsOptional()
+  @Matches(/^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,12}(Z|[+-][0-9]{2}:[0-9]{2})$/)
+  since?: string;
+
+  @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 100 })
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(1_000)
+  limit: number = 100;
+
+  @ApiPropertyOptional()
+  @IsOptional()
+  @IsString()
+  @MaxLength(100)
+  cursor?: string;
+
+  @ApiPropertyOptional({ description: 'not used for alerts' })
+  @IsOptional()
+  @IsString()
+  @MaxLength(2_000)
+  selector?: string;
+}
+
+/** What was blocked. */
+@ApiTags('alerts')
+@Controller('v1/alerts')
+export class AlertController implements OnModuleDestroy {
+  readonly #ending = new AbortController();
+  #streams = 0;
+
+  constructor(
+    private readonly store: AlertStore,
+    private readonly news: AlertNews,
+    private readonly metrics: Metrics,
+  ) {}
+
+  onModuleDestroy(): void {
+    this.#ending.abort();
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'Alerts, newest first; lastEventId resumes the stream after them' })
+  list(@Query() query: AlertQuery): AlertPage {
+    const lastEventId = String(this.store.lastId());
+    const found = this.store.before(toFilter(query), beforeOf(query.cursor), query.limit);
+    const last = found.at(-1);
+    const next = last && found.length === query.limit ? encodeCursor(String(last.id)) : undefined;
+    return { items: found.map(({ alert }) => alert), next, lastEventId };
+  }
+
+  @Get('stream')
+  @ApiProduces('text/event-stream')
+  @ApiOperation({ summary: 'Alerts as they come; Last-Event-ID resumes' })
+  async stream(
+    @Query() query: AlertFilterQuery,
+    @Headers('last-event-id') lastEventId: string | undefined,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const after = lastEventId === undefined ? this.store.lastId() : readId(lastEventId, 'Last-Event-ID');
+    if (this.#streams >= MAX_STREAMS) throw new ProblemError('too-many-requests', { detail: 'too many open streams' });
+    const gone = new AbortController();
+    request.raw.once('close', () => gone.abort());
+    const signal = AbortSignal.any([gone.signal, this.#ending.signal]);
+    reply.hijack();
+    reply.raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    this.metrics.alertStreams.set(++this.#streams);
+    try {
+      await streamAlerts(reply.raw, { store: this.store, news: this.news, filter: query, after, signal });
+    } finally {
+      this.metrics.alertStreams.set(--this.#streams);
+      reply.raw.end();
+    }
+  }
+
+  @Get(':eventId')
+  @ApiOperation({ summary: 'An alert by its event id; ?node= where several hosts have one' })
+  get(@Param('eventId') eventId: string, @Query() query: AlertFilterQuery): Alert {
+    const found = this.store.byEventId(eventId.slice(0, 100), query.node);
+    if (found) return found.alert;
+    throw notFound('alert', eventId.slice(0, 100));
+  }
+}
+
+function toFilter({ node, policy, since }: AlertQuery): AlertFilter {
+  const sinceMs = since === undefined ? undefined : Date.parse(since);
+  if (sinceMs === undefined || Number.isFinite(sinceMs)) return { node, policy, sinceMs };
+  throw invalidField('since', since, 'is not a time', 'send an ISO 8601 time such as 2026-01-31T12:00:00Z');
+}
+
+function beforeOf(cursor: string | undefined): number | undefined {
+  const text = decodeCursor(cursor);
+  return text === undefined ? undefined : readId(text, 'cursor');
+}
+
+function readId(text: string, field: string): number {
+  const id = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(id)) return id;
+  throw invalidField(field, text, 'is not the number of an alert', 'send what the last answer held');
+}

@@ -1,0 +1,79 @@
+import { Injectable } from '@nestjs/common';
+import { RefusedError, openEvents, sealCursor } from '#bundle';
+import type { EventCursor } from '#contracts';
+import { Log } from '#observability';
+import { Metrics } from '../health/metrics.js';
+import { HostInbox, type SealedEntry } from '../reports/host-inbox.js';
+import { KnownHosts, type KnownHost } from '../reports/known-hosts.js';
+import { ShapeError } from '../shape/shape.js';
+import { AlertNews } from '../sinks/alert-news.js';
+import { AlertStore } from './alert.store.js';
+import { parseAlertBatch } from './parse-alert-batch.js';
+
+const AT_ONCE = 50;
+/** Reads of one host in one go; a host that floods its stream must not starve the others. */
+const MAX_READS = 20;
+
+/**
+ * Carries events of hosts into the store: opened, read strictly, stored, and only then acknowledged, so that a host
+ * drops nothing that could still be lost. What cannot be opened is dropped and counted: it is not from the host.
+ */
+@Injectable()
+export class EventIntake {
+  constructor(
+    private readonly inbox: HostInbox,
+    private readonly hosts: KnownHosts,
+    private readonly store: AlertStore,
+    private readonly news: AlertNews,
+    private readonly metrics: Metrics,
+    private readonly log: Log,
+  ) {}
+
+  /** Reads what the host has now. Throws where Redis or the store fails; then nothing was acknowledged. */
+  async take(nodeId: string): Promise<void> {
+    const host = this.hosts.find(nodeId);
+    if (!host) return;
+    for (let read = 0; read < MAX_READS; read += 1) {
+      const entries = await this.inbox.events(nodeId, AT_ONCE);
+      if (entries.length === 0) return;
+      const last = this.#storeAll(host, entries);
+      // The cursor first: an entry that is gone while the host was not told would only be sent again.
+      if (last !== undefined) await this.inbox.writeCursor(nodeId, sealedCursor(host, last));
+      const ids = entries.map(({ id }) => id);
+      await this.inbox.remove(nodeId, ids);
+      if (entries.length < AT_ONCE) return;
+    }
+  }
+
+  #storeAll(host: KnownHost, entries: readonly SealedEntry[]): string | undefined {
+    let last: string | undefined;
+    let stored = 0;
+    for (const entry of entries) {
+      const outcome = this.#storeOne(host, entry);
+      last = outcome?.last ?? last;
+      stored += outcome?.stored ?? 0;
+    }
+    if (stored > 0) this.news.tell();
+    return last;
+  }
+
+  #storeOne(host: KnownHost, entry: SealedEntry) {
+    try {
+      const batch = parseAlertBatch(openEvents(host.hostKey, host.nodeId, entry.sealed), host);
+      const outcome = this.store.add(host.nodeId, batch);
+      this.metrics.alertsStored.inc(outcome.stored);
+      this.metrics.alertsDuplicate.inc(outcome.duplicates);
+      return outcome;
+    } catch (error) {
+      if (!(error instanceof RefusedError) && !(error instanceof ShapeError)) throw error;
+      this.metrics.eventBatchesRefused.inc({ reason: error instanceof RefusedError ? error.code : 'shape' });
+      this.log.warn('a batch of events was refused', { node: host.node, entry: entry.id, error });
+      return undefined;
+    }
+  }
+}
+
+function sealedCursor({ hostKey, nodeId }: KnownHost, last: string): Uint8Array {
+  const cursor: EventCursor = { v: 1, last };
+  return sealCursor(hostKey, nodeId, new TextEncoder().encode(JSON.stringify(cursor)));
+}

@@ -1,0 +1,18 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { AlertNews } from '../sinks/alert-news.js';
+import { AlertController } from './alert.controller.js';
+import { AlertStore } from './alert.store.js';
+import { EventIntake } from './event-intake.js';
+
+/** Step 10 of the path: alerts, stored and streamed. */
+@Module({})
+export class EventsModule {
+  static of(store: AlertStore): DynamicModule {
+    return {
+      module: EventsModule,
+      controllers: [AlertController],
+      providers: [{ provide: AlertStore, useValue: store }, AlertNews, EventIntake],
+      exports: [EventIntake],
+    };
+  }
+}

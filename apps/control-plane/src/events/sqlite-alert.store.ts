@@ -1,0 +1,145 @@
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import type { Alert, AlertBatch } from '#contracts';
+import { AlertStore, type AlertFilter, type StoreOutcome, type StoredAlert } from './alert.store.js';
+import { compareEventIds } from './parse-alert-batch.js';
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS alerts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    node_id TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    node TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    time_ms INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (node_id, event_id)
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS alerts_by_node ON alerts (node, id);
+  CREATE INDEX IF NOT EXISTS alerts_by_policy ON alerts (policy, id);
+  CREATE INDEX IF NOT EXISTS alerts_by_event ON alerts (event_id, id);
+  CREATE TABLE IF NOT EXISTS cursors (node_id TEXT PRIMARY KEY, last TEXT NOT NULL) STRICT;
+`;
+const PRUNE_EVERY = 1_000;
+
+/** How many alerts are kept; the oldest go first. */
+export const KEPT_ALERTS = 1_000_000;
+
+/**
+ * Alerts in one SQLite file beside the control plane. `synchronous = FULL`: hosts drop what we say is stored, so it
+ * must outlive a power cut.
+ */
+export class SqliteAlertStore extends AlertStore {
+  readonly #db: DatabaseSync;
+  #sincePrune = 0;
+
+  constructor(
+    path: string,
+    private readonly kept = KEPT_ALERTS,
+  ) {
+    super();
+    this.#db = new DatabaseSync(path);
+    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;');
+    this.#db.exec(SCHEMA);
+  }
+
+  override add(nodeId: string, batch: AlertBatch): StoreOutcome {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const outcome = this.#insert(nodeId, batch);
+      this.#db.exec('COMMIT');
+      return outcome;
+    } catch (error) {
+      // A full disk may have ended the transaction already.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  override before(filter: AlertFilter, before: number | undefined, limit: number): readonly StoredAlert[] {
+    return this.#select(filter, 'id < ?', before ?? Number.MAX_SAFE_INTEGER, 'DESC', limit);
+  }
+
+  override after(filter: AlertFilter, after: number, limit: number): readonly StoredAlert[] {
+    return this.#select(filter, 'id > ?', after, 'ASC', limit);
+  }
+
+  override byEventId(eventId: string, node: string | undefined): StoredAlert | undefined {
+    const rows = this.#rows(
+      'SELECT id, body FROM alerts WHERE event_id = ? AND (? IS NULL OR node = ?) ORDER BY id DESC LIMIT 1',
+      [eventId, node ?? null, node ?? null],
+    );
+    return rows[0];
+  }
+
+  override lastId(): number {
+    const row = this.#db.prepare('SELECT max(id) AS last FROM alerts').get();
+    return Number(row?.['last'] ?? 0);
+  }
+
+  override close(): void {
+    this.#db.close();
+  }
+
+  #insert(nodeId: string, batch: AlertBatch): StoreOutcome {
+    const insert = this.#db.prepare(
+      'INSERT INTO alerts (node_id, event_id, node, policy, time_ms, body) VALUES (?, ?, ?, ?, ?, ?) ' +
+        'ON CONFLICT DO NOTHING',
+    );
+    const known = this.#cursor(nodeId);
+    let stored = 0;
+    for (const alert of batch.alerts) {
+      // Below the cursor it was stored once, and may have been pruned since.
+      if (known !== undefined && compareEventIds(alert.EventID, known) <= 0) continue;
+      const { Node, PolicyName, EventID } = alert;
+      stored += Number(insert.run(nodeId, EventID, Node, PolicyName, timeOf(alert), JSON.stringify(alert)).changes);
+    }
+    const last = known !== undefined && compareEventIds(known, batch.last) > 0 ? known : batch.last;
+    this.#db.prepare('INSERT OR REPLACE INTO cursors (node_id, last) VALUES (?, ?)').run(nodeId, last);
+    this.#prune(stored);
+    return { stored, duplicates: batch.alerts.length - stored, last };
+  }
+
+  #cursor(nodeId: string): string | undefined {
+    const row = this.#db.prepare('SELECT last FROM cursors WHERE node_id = ?').get(nodeId);
+    const last = row?.['last'];
+    return typeof last === 'string' ? last : undefined;
+  }
+
+  #prune(stored: number): void {
+    this.#sincePrune += stored;
+    if (this.#sincePrune < Math.min(PRUNE_EVERY, this.kept)) return;
+    this.#sincePrune = 0;
+    this.#db.prepare('DELETE FROM alerts WHERE id <= ?').run(this.lastId() - this.kept);
+  }
+
+  #select(
+    { node, policy, sinceMs }: AlertFilter,
+    range: 'id < ?' | 'id > ?',
+    bound: number,
+    order: 'ASC' | 'DESC',
+    limit: number,
+  ): readonly StoredAlert[] {
+    const tests: [string, SQLInputValue | undefined][] = [
+      [range, bound],
+      ['node = ?', node],
+      ['policy = ?', policy],
+      ['time_ms >= ?', sinceMs],
+    ];
+    const used = tests.filter((test): test is [string, SQLInputValue] => test[1] !== undefined);
+    const where = used.map(([test]) => test).join(' AND ');
+    const sql = `SELECT id, body FROM alerts WHERE ${where} ORDER BY id ${order} LIMIT ?`;
+    return this.#rows(sql, [...used.map(([, value]) => value), limit]);
+  }
+
+  #rows(sql: string, values: readonly SQLInputValue[]): readonly StoredAlert[] {
+    return this.#db
+      .prepare(sql)
+      .all(...values)
+      .map((row) => ({ id: Number(row['id']), alert: JSON.parse(String(row['body'])) as Alert }));
+  }
+}
+
+function timeOf({ UpdatedTime, Timestamp }: Alert): number {
+  const parsed = Date.parse(UpdatedTime);
+  return Number.isFinite(parsed) ? parsed : Math.trunc(Timestamp * 1_000);
+}

@@ -1,0 +1,35 @@
+import { Injectable } from '@nestjs/common';
+import { ProblemError } from '../http/index.js';
+import { Ledger, type LedgerChange } from '../journal/ledger.js';
+import { Fleet } from './fleet.js';
+import type { FleetState } from './fleet-state.js';
+
+const ATTEMPTS = 8;
+/** How long an answer waits until the fleet in memory has seen the write, so that callers read what they wrote. */
+const CATCH_UP_MS = 2_000;
+
+/** Changes the fleet by compare-and-swap on what is in memory: decided anew whenever somebody was faster. */
+@Injectable()
+export class FleetEditor {
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly ledger: Ledger,
+  ) {}
+
+  /**
+   * Commits what `decide` makes of the state; where it makes nothing, nothing is written and the answer is undefined.
+   * Throws what `decide` throws, 409 where others were faster each time, and the errors of #etcd.
+   */
+  async edit(
+    decide: (state: FleetState) => LedgerChange | undefined | Promise<LedgerChange | undefined>,
+  ): Promise<bigint | undefined> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const change = await decide(this.fleet.read());
+      if (!change) return undefined;
+      const result = await this.ledger.commit(change);
+      await this.fleet.reached(result.revision, CATCH_UP_MS);
+      if (result.outcome === 'committed') return result.revision;
+    }
+    throw new ProblemError('conflict', { detail: 'other writers were faster; try again' });
+  }
+}

@@ -1,0 +1,266 @@
+import type { WatchMessage } from '#etcd';
+import { TargetIndex, type LabelSelector, type RuleSet } from '#policy-model';
+import { decodeException, type ExceptionRecord } from '../policies/exception.record.js';
+import { decodeGroup, type GroupRecord } from '../groups/group.record.js';
+import { decodeHostKey, type HostKeyRecord } from '../nodes/host-key.record.js';
+import { decodeNode, type NodeRecord } from '../nodes/node.record.js';
+import { decodePolicy, type PolicyRecord } from '../policies/policy.record.js';
+import { strongestOf, suspends } from '../suspensions/active-suspension.js';
+import { decodeSuspension, type SuspensionRecord } from '../suspensions/suspension.record.js';
+import { Affected } from './affected.js';
+import { parseFleetKey } from './fleet-key.js';
+import { Shelf, type Stored } from './shelf.js';
+
+interface Put {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly revision: bigint;
+}
+
+/** A policy in force: its signed envelope goes into bundles, its document into previews. */
+export type ActivePolicy = Stored<PolicyRecord> & {
+  readonly record: Required<Pick<PolicyRecord, 'document' | 'envelope'>>;
+};
+
+/**
+ * The fleet as etcd had it at `revision`: nothing here comes from anywhere else, so any replica that has read the same
+ * revision holds the same. Not safe to change while a reader iterates; everything runs in one thread.
+ */
+export class FleetState {
+  readonly policies = new Shelf<PolicyRecord>();
+  /** Deletions: a policy of that name that comes back goes on with its version numbers. */
+  readonly deletedPolicies = new Shelf<PolicyRecord>();
+  readonly groups = new Shelf<GroupRecord>();
+  readonly nodes = new Shelf<NodeRecord>();
+  readonly suspensions = new Shelf<SuspensionRecord>();
+  readonly exceptions = new Shelf<ExceptionRecord>();
+  readonly index = new TargetIndex();
+  /** Keys whose value could not be read, with the reason; what was known before stays in force. */
+  readonly unreadable = new Map<string, string>();
+  readonly #nodeNames = new Map<string, string>();
+  readonly #hostKeys = new Map<string, HostKeyRecord>();
+  readonly #revisions = new Map<string, bigint>();
+  #revision = 0n;
+
+  get revision(): bigint {
+    return this.#revision;
+  }
+
+  /** Takes one message of the watch; answers what it affects. */
+  apply(message: WatchMessage): Affected {
+    const affected = new Affected();
+    if (message.type === 'snapshot') this.#replace(message.items, affected);
+    else {
+      for (const change of message.changes) {
+        if (change.type === 'delete') this.#delete(change.key, affected);
+        else if (change.value) {
+          this.#put({ key: change.key, value: change.value, revision: change.modRevision }, affected);
+        }
+      }
+    }
+    this.#revision = message.revision;
+    return affected;
+  }
+
+  /** The selectors of all groups, by name. */
+  groupSelectors(): ReadonlyMap<string, LabelSelector> {
+    return new Map(this.groups.sorted().map(({ name, record }) => [name, record.document.spec.selector]));
+  }
+
+  /** Policies that select a node and are not paused, in canonical order. */
+  activePolicies(node: string): readonly ActivePolicy[] {
+    return [...this.index.policiesOf(node)].sort().flatMap((name) => {
+      const stored = this.policies.get(name);
+      return stored && isActive(stored) ? [stored] : [];
+    });
+  }
+
+  /** The same as a rule set of #policy-model. */
+  ruleSetOf(node: string): RuleSet {
+    return {
+      policies: this.activePolicies(node).map(({ record, revision }) => ({
+        document: record.document,
+        revision: revision.toString(),
+      })),
+    };
+  }
+
+  /** The suspension that holds for a node now, if any. */
+  suspensionOf(node: string): SuspensionRecord | undefined {
+    const stored = this.nodes.get(node);
+    if (!stored || this.suspensions.size === 0) return undefined;
+    const groups = this.groupSelectors();
+    const holding = this.suspensions
+      .sorted()
+      .map(({ record }) => record)
+      .filter((record) => suspends(record, stored.record, groups));
+    return strongestOf(holding);
+  }
+
+  /** Name of the node with this id; undefined for unknown and revoked ones. */
+  nameOf(nodeId: string): string | undefined {
+    return this.#nodeNames.get(nodeId);
+  }
+
+  hostKey(nodeId: string, epoch: string): HostKeyRecord | undefined {
+    return this.#hostKeys.get(`${nodeId}/${epoch}`);
+  }
+
+  /** Epochs for which there is a host key of this node. */
+  epochsOf(nodeId: string): readonly string[] {
+    return [...this.#hostKeys.values()].filter((key) => key.nodeId === nodeId).map(({ epoch }) => epoch);
+  }
+
+  #replace(items: readonly { key: string; value: Uint8Array; modRevision: bigint }[], affected: Affected): void {
+    const present = new Set(items.map(({ key }) => key));
+    for (const key of [...this.#revisions.keys()]) {
+      if (!present.has(key)) this.#delete(key, affected);
+    }
+    for (const { key, value, modRevision } of items) {
+      if (this.#revisions.get(key) !== modRevision) this.#put({ key, value, revision: modRevision }, affected);
+    }
+  }
+
+  #put(put: Put, affected: Affected): void {
+    const parsed = parseFleetKey(put.key);
+    if (parsed.kind === 'other') return;
+    this.#revisions.set(put.key, put.revision);
+    try {
+      if (parsed.kind === 'hostKey') this.#putHostKey(put, affected);
+      else this.#putNamed(parsed.kind, parsed.name, put, affected);
+      this.unreadable.delete(put.key);
+    } catch (error) {
+      // Keeping what is in force fails towards enforcing; the key is named by /readyz.
+      this.unreadable.set(put.key, String(error));
+    }
+  }
+
+  #putNamed(kind: NamedKind, name: string, { value, revision }: Put, affected: Affected): void {
+    switch (kind) {
+      case 'policy':
+        return this.#setPolicy(name, { record: decodePolicy(value), revision }, affected);
+      case 'group':
+        return this.#setGroup(name, { record: decodeGroup(value), revision }, affected);
+      case 'node':
+        return this.#setNode(name, { record: decodeNode(value), revision }, affected);
+      case 'suspension':
+        return this.#setSuspension(name, { record: decodeSuspension(value), revision }, affected);
+      case 'exception':
+        return this.exceptions.set(name, { record: decodeException(value), revision });
+    }
+  }
+
+  #delete(key: string, affected: Affected): void {
+    const parsed = parseFleetKey(key);
+    this.#revisions.delete(key);
+    this.unreadable.delete(key);
+    switch (parsed.kind) {
+      case 'policy':
+        this.deletedPolicies.delete(parsed.name);
+        return this.#dropPolicy(parsed.name, affected);
+      case 'group':
+        this.groups.delete(parsed.name);
+        return affected.add(this.index.removeGroup(parsed.name));
+      case 'node':
+        return this.#dropNode(parsed.name, affected);
+      case 'suspension':
+        return this.#dropSuspension(parsed.name, affected);
+      case 'exception':
+        this.exceptions.delete(parsed.name);
+        return;
+      case 'hostKey':
+        this.#hostKeys.delete(hostKeyPart(key));
+        return;
+      case 'other':
+        return;
+    }
+  }
+
+  #setPolicy(name: string, stored: Stored<PolicyRecord>, affected: Affected): void {
+    const { document } = stored.record;
+    if (!document) {
+      this.deletedPolicies.set(name, stored);
+      return this.#dropPolicy(name, affected);
+    }
+    this.deletedPolicies.delete(name);
+    this.policies.set(name, stored);
+    affected.add(this.index.setPolicy(name, document.spec.nodeSelector));
+  }
+
+  #dropPolicy(name: string, affected: Affected): void {
+    if (this.policies.delete(name)) affected.add(this.index.removePolicy(name));
+  }
+
+  #setGroup(name: string, stored: Stored<GroupRecord>, affected: Affected): void {
+    this.groups.set(name, stored);
+    affected.add(this.index.setGroup(name, stored.record.document.spec.selector));
+    this.#suspendedMayDiffer(affected);
+  }
+
+  #setNode(name: string, stored: Stored<NodeRecord>, affected: Affected): void {
+    const before = this.nodes.get(name)?.record;
+    this.nodes.set(name, stored);
+    affected.add(this.index.setNode({ name, labels: stored.record.labels }));
+    // Label changes may move a host in or out of a suspension, which the index does not know.
+    affected.nodes.add(name);
+    const id = believedId(stored.record);
+    const idBefore = before && believedId(before);
+    if (idBefore !== undefined && idBefore !== id) this.#forget(idBefore, affected);
+    if (id !== undefined) this.#nodeNames.set(id, name);
+  }
+
+  #dropNode(name: string, affected: Affected): void {
+    const stored = this.nodes.delete(name);
+    this.index.removeNode(name);
+    affected.nodes.delete(name);
+    const id = stored && believedId(stored.record);
+    if (id !== undefined) this.#forget(id, affected);
+  }
+
+  #forget(nodeId: string, affected: Affected): void {
+    this.#nodeNames.delete(nodeId);
+    affected.gone.add(nodeId);
+  }
+
+  #setSuspension(name: string, stored: Stored<SuspensionRecord>, affected: Affected): void {
+    this.#suspendedMayDiffer(affected, this.suspensions.get(name)?.record);
+    this.suspensions.set(name, stored);
+    this.#suspendedMayDiffer(affected, stored.record);
+  }
+
+  #dropSuspension(name: string, affected: Affected): void {
+    this.#suspendedMayDiffer(affected, this.suspensions.delete(name)?.record);
+  }
+
+  /** Marks the hosts that `record` holds for, or, without one, every host while anything is suspended. */
+  #suspendedMayDiffer(affected: Affected, record?: SuspensionRecord): void {
+    if (!record && this.suspensions.size === 0) return;
+    const groups = this.groupSelectors();
+    for (const node of this.nodes.sorted()) {
+      if (!record || suspends(record, node.record, groups)) affected.nodes.add(node.name);
+    }
+  }
+
+  #putHostKey({ value }: Put, affected: Affected): void {
+    const record = decodeHostKey(value);
+    this.#hostKeys.set(`${record.nodeId}/${record.epoch}`, record);
+    const node = this.#nodeNames.get(record.nodeId);
+    if (node !== undefined) affected.nodes.add(node);
+  }
+}
+
+type NamedKind = 'policy' | 'group' | 'node' | 'suspension' | 'exception';
+
+function isActive(stored: Stored<PolicyRecord>): stored is ActivePolicy {
+  return stored.record.document !== undefined && stored.record.envelope !== undefined && !stored.record.paused;
+}
+
+/** The id under which a host's reports are believed. */
+function believedId(record: NodeRecord): string | undefined {
+  return record.revoked === true ? undefined : record.enrollment?.nodeId;
+}
+
+function hostKeyPart(key: string): string {
+  const [nodeId = '', purpose = ''] = key.split('/').slice(-2);
+  return `${nodeId}/${purpose.replace(/^epoch-/, '')}`;
+}

@@ -1,0 +1,15 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { HealthController } from './health.controller.js';
+import { VitalSigns } from './vital-signs.js';
+
+/** Whether it is alive and well. */
+@Module({})
+export class HealthModule {
+  static of(vitals: VitalSigns): DynamicModule {
+    return {
+      module: HealthModule,
+      controllers: [HealthController],
+      providers: [{ provide: VitalSigns, useValue: vitals }],
+    };
+  }
+}

@@ -1,0 +1,57 @@
+import type { WatchHealth } from '#etcd';
+
+/** One thing the control plane needs. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+/** What readiness is judged by. */
+export interface Vitals {
+  readonly watch: WatchHealth;
+  readonly fleetRevision: bigint;
+  readonly redis: { readonly ok: boolean; readonly detail: string };
+  readonly waiting: number;
+  readonly unreadable: readonly string[];
+  readonly nowMs: number;
+}
+
+/** The watch asks for progress every 5 s; three missed answers are a lag. */
+export const WATCH_LAG_MS = 15_000;
+
+/** What is well and what is not; ready is where all that must be well is. */
+export function readiness(vitals: Vitals): { readonly ready: boolean; readonly checks: readonly Check[] } {
+  const checks = [watchCheck(vitals), redisCheck(vitals), deliveryCheck(vitals), recordCheck(vitals)];
+  return { ready: checks.every(({ ok }) => ok), checks };
+}
+
+function watchCheck({ watch, fleetRevision, nowMs }: Vitals): Check {
+  const name = 'etcd';
+  if (fleetRevision === 0n) return { name, ok: false, detail: `not read yet${reason(watch)}` };
+  if (!watch.connected) return { name, ok: false, detail: `the watch is not connected${reason(watch)}` };
+  const silentMs = nowMs - watch.lastProgressAt;
+  if (silentMs > WATCH_LAG_MS) {
+    return { name, ok: false, detail: `the watch lags: nothing heard for ${Math.round(silentMs / 1000)} s` };
+  }
+  return { name, ok: true, detail: `at revision ${fleetRevision}` };
+}
+
+function reason({ lastError }: WatchHealth): string {
+  return lastError === undefined ? '' : `: ${lastError.slice(0, 200)}`;
+}
+
+function redisCheck({ redis }: Vitals): Check {
+  return { name: 'redis', ...redis };
+}
+
+function deliveryCheck({ waiting }: Vitals): Check {
+  // Hosts that wait are work in progress; that it does not end is told by the other checks.
+  return { name: 'delivery', ok: true, detail: `${waiting} hosts wait for an assignment` };
+}
+
+function recordCheck({ unreadable }: Vitals): Check {
+  const ok = unreadable.length === 0;
+  const detail = ok ? 'all can be read' : `cannot be read: ${unreadable.slice(0, 5).join(', ')}`;
+  return { name: 'records', ok, detail };
+}

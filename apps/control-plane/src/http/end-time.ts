@@ -1,0 +1,13 @@
+import { invalidField } from './problem.error.js';
+
+/** An end time of a caller as ISO 8601 in UTC; throws 400 unless it is after now and at most `maxMs` away. */
+export function readEnd(text: string, field: string, nowMs: number, maxMs: number): string {
+  const endMs = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T/.test(text) ? Date.parse(text) : Number.NaN;
+  const remedy = 'send an ISO 8601 time such as 2026-01-31T12:00:00Z';
+  if (!Number.isFinite(endMs)) throw invalidField(field, text, 'is not a time', remedy);
+  if (endMs <= nowMs) throw invalidField(field, text, 'is in the past', remedy);
+  if (endMs - nowMs > maxMs) {
+    throw invalidField(field, text, `is more than ${maxMs / 86_400_000} days away`, 'choose an earlier end');
+  }
+  return new Date(endMs).toISOString();
+}

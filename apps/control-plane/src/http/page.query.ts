@@ -1,0 +1,55 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import type { Page } from '#contracts';
+import { invalidField } from './problem.error.js';
+
+/** Paging of every list: `?limit=100&cursor=…`. */
+export class PageQuery {
+  @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 100 })
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(1000)
+  limit: number = 100;
+
+  @ApiPropertyOptional({ description: '`next` of the page before' })
+  @IsOptional()
+  @IsString()
+  @MaxLength(1024)
+  cursor?: string;
+}
+
+/** A cursor is the last name of a page, in base64url: opaque to callers, stable under writes. */
+export function encodeCursor(name: string): string {
+  return Buffer.from(name, 'utf8').toString('base64url');
+}
+
+/** The name in a cursor; throws 400 where it holds none. */
+export function decodeCursor(cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined;
+  const name = Buffer.from(cursor, 'base64url').toString('utf8');
+  if (name.length > 0 && /^[\x20-\x7e]{1,300}$/.test(name)) return name;
+  throw invalidField('cursor', cursor, 'is not a cursor of this list', 'send `next` of the page before');
+}
+
+/** One page of `sorted` (by name, ascending) after the cursor. */
+export function pageOf<T extends { readonly name: string }, V>(
+  sorted: readonly T[],
+  query: PageQuery,
+  revision: string,
+  view: (item: T) => V,
+): Page<V> {
+  const after = decodeCursor(query.cursor);
+  const start = after === undefined ? 0 : firstAfter(sorted, after);
+  const items = sorted.slice(start, start + query.limit);
+  const last = items.at(-1);
+  const more = last !== undefined && start + items.length < sorted.length;
+  return { items: items.map(view), next: more ? encodeCursor(last.name) : undefined, revision };
+}
+
+function firstAfter(sorted: readonly { readonly name: string }[], name: string): number {
+  const index = sorted.findIndex((item) => item.name > name);
+  return index === -1 ? sorted.length : index;
+}

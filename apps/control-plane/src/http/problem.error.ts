@@ -1,0 +1,76 @@
+import type { ApplyDocument, FieldError } from '#contracts';
+
+/** What a problem may carry beside its status. */
+export interface ProblemDetails {
+  readonly detail?: string;
+  readonly errors?: readonly FieldError[];
+  readonly documents?: readonly ApplyDocument[];
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** Kinds of refusal a caller can act on; each has one status and one title. */
+export const PROBLEMS = {
+  'bad-request': [400, 'The request cannot be read'],
+  'invalid-input': [400, 'The request is not valid'],
+  'not-authenticated': [401, 'A valid bearer token is needed'],
+  'not-permitted': [403, 'This is not permitted'],
+  'not-found': [404, 'There is no such thing'],
+  conflict: [409, 'This conflicts with what exists'],
+  'precondition-failed': [412, 'The state is not the one expected'],
+  'too-large': [413, 'The request is too large'],
+  'unsupported-media-type': [415, 'The media type is not supported'],
+  'invalid-documents': [422, 'Documents are not valid; nothing was written'],
+  'would-lock-out': [422, 'A policy would block the control path; nothing was written'],
+  'too-many-requests': [429, 'Too many requests'],
+  internal: [500, 'The control plane failed'],
+  unavailable: [503, 'A store the control plane needs cannot be reached'],
+} as const;
+export type ProblemKind = keyof typeof PROBLEMS;
+
+/** Refuses a request; becomes an RFC 9457 problem document in the global filter. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError';
+  readonly status: number;
+  readonly title: string;
+  readonly detail?: string;
+  readonly errors?: readonly FieldError[];
+  readonly documents?: readonly ApplyDocument[];
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    readonly kind: ProblemKind,
+    details: ProblemDetails = {},
+  ) {
+    const [status, title] = PROBLEMS[kind];
+    super(details.detail ?? title, { cause: details.cause });
+    this.status = status;
+    this.title = title;
+    this.detail = details.detail;
+    this.errors = details.errors;
+    this.documents = details.documents;
+    this.headers = details.headers ?? {};
+  }
+}
+
+/** 404 for a named thing. */
+export function notFound(kind: string, name: string): ProblemError {
+  return new ProblemError('not-found', { detail: `there is no ${kind} ${JSON.stringify(name)}` });
+}
+
+/** 400 for one field of a body, query or path. */
+export function invalidField(field: string, value: unknown, message: string, remedy: string): ProblemError {
+  return new ProblemError('invalid-input', {
+    detail: `${field}: ${message}`,
+    errors: [{ field, value: shown(value), message, remedy }],
+  });
+}
+
+const MAX_SHOWN = 200;
+
+/** A value as it may be repeated to the caller: short, and always text. */
+export function shown(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? typeof value);
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}

@@ -1,0 +1,59 @@
+import { HttpException } from '@nestjs/common';
+import { EtcdOutOfSpace, EtcdUnavailable, TransactionTooLarge, ValueTooLarge } from '#etcd';
+import type { Problem } from '#contracts';
+import { ProblemError, type ProblemKind } from './problem.error.js';
+
+const BY_STATUS: Readonly<Record<number, ProblemKind>> = {
+  401: 'not-authenticated',
+  403: 'not-permitted',
+  404: 'not-found',
+  409: 'conflict',
+  412: 'precondition-failed',
+  413: 'too-large',
+  415: 'unsupported-media-type',
+  429: 'too-many-requests',
+  503: 'unavailable',
+};
+
+/** What a caught value means to the caller; whatever nobody foresaw is `internal`, without its message. */
+export function toProblemError(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  if (error instanceof ValueTooLarge || error instanceof TransactionTooLarge) {
+    return new ProblemError('too-large', { cause: error, detail: error.message });
+  }
+  if (error instanceof EtcdUnavailable || error instanceof EtcdOutOfSpace) return unavailable(error);
+  const status = statusOf(error);
+  if (status === undefined || status >= 500 || status < 400) {
+    return status === 503 ? unavailable(error) : new ProblemError('internal', { cause: error });
+  }
+  const detail = error instanceof Error ? error.message.slice(0, 500) : undefined;
+  return new ProblemError(BY_STATUS[status] ?? 'bad-request', { cause: error, detail });
+}
+
+/** Says whether a write may have happened; `etcd` and nothing of its address. */
+function unavailable(error: unknown): ProblemError {
+  const unsure = error instanceof EtcdUnavailable && error.outcome === 'unknown';
+  return new ProblemError('unavailable', {
+    cause: error,
+    detail: unsure ? 'etcd did not answer: a write may have happened, read before trying again' : undefined,
+    headers: { 'retry-after': '2' },
+  });
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (error instanceof HttpException) return error.getStatus();
+  if (typeof error !== 'object' || error === null || !('statusCode' in error)) return undefined;
+  return typeof error.statusCode === 'number' ? error.statusCode : undefined;
+}
+
+/** The document of RFC 9457. */
+export function toProblem(error: ProblemError): Problem {
+  return {
+    type: `urn:hostward:problem:${error.kind}`,
+    title: error.title,
+    status: error.status,
+    detail: error.detail,
+    errors: error.errors,
+    documents: error.documents,
+  };
+}

@@ -1,0 +1,35 @@
+import { ValidationPipe, type ValidationError } from '@nestjs/common';
+import type { FieldError } from '#contracts';
+import { ProblemError, shown } from './problem.error.js';
+
+/** The global validation: unknown fields are refused, classes are made, every broken rule is named. */
+export function strictValidation(): ValidationPipe {
+  return new ValidationPipe({
+    transform: true,
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    forbidUnknownValues: true,
+    stopAtFirstError: false,
+    exceptionFactory: (errors) => invalidInput(errors),
+  });
+}
+
+function invalidInput(errors: readonly ValidationError[]): ProblemError {
+  const fields = errors.flatMap((error) => fieldErrors(error, ''));
+  const first = fields[0];
+  return new ProblemError('invalid-input', {
+    detail: first && `${first.field}: ${first.message}`,
+    errors: fields.slice(0, 50),
+  });
+}
+
+function fieldErrors(error: ValidationError, prefix: string): FieldError[] {
+  const field = prefix === '' ? error.property : `${prefix}.${error.property}`;
+  const own = Object.entries(error.constraints ?? {}).map(([rule, message]) => ({
+    field: field.slice(0, 200),
+    value: shown(error.value),
+    message: message.slice(0, 300),
+    remedy: rule === 'whitelistValidation' ? 'remove this field' : 'correct the value',
+  }));
+  return [...own, ...(error.children ?? []).flatMap((child) => fieldErrors(child, field))];
+}

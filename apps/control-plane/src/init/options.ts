@@ -1,0 +1,53 @@
+import { parseArgs } from 'node:util';
+import { resolve } from 'node:path';
+import { ConfigError } from '../config/index.js';
+
+/** What `init` is told; the rest it makes itself. */
+export interface InitOptions {
+  readonly dataDir: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** DNS names and addresses under which hosts and operators reach the control plane and Redis. */
+  readonly names: readonly string[];
+  readonly etcd: string;
+  readonly redis: { readonly host: string; readonly port: number };
+  /** Where hosts find Redis; without it, under the name by which they reach the control plane. */
+  readonly agentRedisHost?: string;
+}
+
+/** Reads the flags of `init`; throws ConfigError. */
+export function parseInitOptions(args: readonly string[]): InitOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      'data-dir': { type: 'string' },
+      listen: { type: 'string', default: '127.0.0.1:7443' },
+      names: { type: 'string', default: 'localhost,127.0.0.1' },
+      etcd: { type: 'string', default: 'https://127.0.0.1:2379' },
+      redis: { type: 'string', default: '127.0.0.1:6379' },
+      'agent-redis-host': { type: 'string' },
+    },
+  });
+  const dataDir = values['data-dir'];
+  if (dataDir === undefined) throw new ConfigError('--data-dir', 'missing', 'must name a folder');
+  return {
+    dataDir: resolve(dataDir),
+    listen: hostPort('--listen', values.listen),
+    names: names(values.names),
+    etcd: values.etcd,
+    redis: hostPort('--redis', values.redis),
+    agentRedisHost: values['agent-redis-host'],
+  };
+}
+
+function hostPort(flag: string, text: string) {
+  const match = /^(\[[0-9a-f:]+\]|[^:\s]+):([0-9]{1,5})$/i.exec(text);
+  const port = Number(match?.[2]);
+  if (match?.[1] !== undefined && port <= 65_535) return { host: match[1].replace(/^\[|\]$/g, ''), port };
+  throw new ConfigError(flag, JSON.stringify(text), 'must be HOST:PORT');
+}
+
+function names(text: string): readonly string[] {
+  const found = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+  if (found.length > 0 && found.length <= 64) return found;
+  throw new ConfigError('--names', JSON.stringify(text), 'must be 1 to 64 names, separated by commas');
+}

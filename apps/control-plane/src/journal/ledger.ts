@@ -1,0 +1,22 @@
+import type { Condition, Write } from '#etcd';
+import type { JournalDraft } from './journal-entry.js';
+
+/** A change of the fleet: under which conditions, what is written, and how the journal tells it. */
+export interface LedgerChange {
+  readonly if: readonly Condition[];
+  readonly then: readonly Write[];
+  readonly journal: JournalDraft;
+}
+
+/** `conflict`: a condition did not hold, nothing was written; `revision` is where it was tested. */
+export type CommitResult =
+  | { readonly outcome: 'committed'; readonly revision: bigint }
+  | { readonly outcome: 'conflict'; readonly revision: bigint };
+
+/**
+ * The only way to change the fleet: all writes and their journal entry become visible at one revision, or nothing
+ * does. Throws the errors of #etcd where etcd cannot be asked.
+ */
+export abstract class Ledger {
+  abstract commit(change: LedgerChange): Promise<CommitResult>;
+}

@@ -1,0 +1,61 @@
+import 'reflect-metadata';
+import { parseArgs } from 'node:util';
+import { Log, describeError } from '#observability';
+import { ConfigError } from './config/index.js';
+import { loadMaterial } from './config/material.js';
+import { readConfig } from './config/read-config.js';
+import { init } from './init/init.js';
+import { parseInitOptions } from './init/options.js';
+import { serve } from './server/serve.js';
+
+const USAGE = `usage:
+  control-plane init --data-dir D [--listen HOST:PORT] [--names a,b] [--etcd URL] [--redis HOST:PORT]
+      makes keys, certificates and the configuration where they are missing; answers one JSON object
+  control-plane serve --config FILE
+`;
+const SHUTDOWN_MS = 15_000;
+
+async function main(args: readonly string[]): Promise<number> {
+  const [mode, ...rest] = args;
+  if (mode === 'init') {
+    process.stdout.write(`${JSON.stringify(await init(parseInitOptions(rest)))}\n`);
+    return 0;
+  }
+  if (mode === 'serve') return runUntilSignal(rest);
+  process.stderr.write(USAGE);
+  return 2;
+}
+
+async function runUntilSignal(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
+  if (values.config === undefined) throw new ConfigError('--config', 'missing', 'must name the configuration file');
+  const config = readConfig(values.config);
+  const log = new Log({ level: config.logLevel, fields: { program: 'control-plane' } });
+  const serving = await serve(config, loadMaterial(config), log);
+  // Supervisors wait for this line.
+  process.stdout.write(`${JSON.stringify({ listening: serving.url })}\n`);
+  log.info('listening', { url: serving.url });
+  await signalled();
+  log.info('shutting down');
+  // Whatever hangs must not keep a supervisor waiting for ever.
+  setTimeout(() => process.exit(1), SHUTDOWN_MS).unref();
+  await serving.stop();
+  return 0;
+}
+
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  });
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    const text = error instanceof ConfigError ? error.message : describeError(error);
+    process.stderr.write(`hostward control-plane: ${text}\n`);
+    process.exitCode = 1;
+  },
+);

@@ -1,0 +1,81 @@
+import { Body, Controller, HttpCode, Post, Req } from '@nestjs/common';
+import { ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { IsString, Length, Matches, MaxLength } from 'class-validator';
+import type { FastifyRequest } from 'fastify';
+import type { EnrollRequest, EnrollResponse } from '#contracts';
+import { Public, RateLimit } from '../access/index.js';
+import { Clock } from '../clock.js';
+import { Metrics } from '../health/metrics.js';
+import { ProblemError, toProblemError } from '../http/index.js';
+import { NameField } from '../http/name-field.js';
+import { EnrollService } from './enroll.service.js';
+
+const RAW_KEY = /^[A-Za-z0-9+/]{43}=$/;
+
+/** Body of `POST /enroll`. */
+export class EnrollBody implements EnrollRequest {
+  @ApiProperty()
+  @IsString()
+  @MaxLength(256)
+  token: string;
+
+  @ApiProperty()
+  @NameField()
+  name: string;
+
+  @ApiProperty()
+  @IsString()
+  @Length(1, 253)
+  hostname: string;
+
+  @ApiProperty({ description: 'Ed25519, base64 of 32 bytes' })
+  @Matches(RAW_KEY)
+  signingKey: string;
+
+  @ApiProperty({ description: 'X25519, base64 of 32 bytes' })
+  @Matches(RAW_KEY)
+  sealingKey: string;
+
+  @ApiProperty({ description: 'base64 of 64 bytes' })
+  @Matches(/^[A-Za-z0-9+/]{86}==$/)
+  signature: string;
+
+  @ApiProperty({ description: 'PKCS#10 in PEM' })
+  @IsString()
+  @MaxLength(8_192)
+  csr: string;
+}
+
+/** Where hosts come in. */
+@ApiTags('enroll')
+@Controller('v1/enroll')
+export class EnrollController {
+  /** A network of hosts behind one address may enrol fifty a second; a guesser gains nothing by it. */
+  readonly #limit = new RateLimit({ burst: 200, refillMs: 20, maxCallers: 10_000 });
+
+  constructor(
+    private readonly enrolling: EnrollService,
+    private readonly clock: Clock,
+    private readonly metrics: Metrics,
+  ) {}
+
+  @Post()
+  @HttpCode(200)
+  @Public('the join token is the credential')
+  @ApiOperation({ summary: 'Enrol a host, or give an enrolled one a new certificate' })
+  async enroll(@Body() body: EnrollBody, @Req() request: FastifyRequest): Promise<EnrollResponse> {
+    const waitMs = this.#limit.take(request.ip, this.clock.nowMs());
+    if (waitMs > 0) {
+      const headers = { 'retry-after': String(Math.ceil(waitMs / 1_000)) };
+      throw new ProblemError('too-many-requests', { headers });
+    }
+    try {
+      const answer = await this.enrolling.enroll(body);
+      this.metrics.enrollments.inc({ outcome: 'admitted' });
+      return answer;
+    } catch (error) {
+      this.metrics.enrollments.inc({ outcome: toProblemError(error).kind });
+      throw error;
+    }
+  }
+}

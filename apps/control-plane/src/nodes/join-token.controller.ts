@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiOperation, ApiProperty, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
+import { IsInt, IsObject, IsOptional, Max, Min } from 'class-validator';
+import { etcdKeys } from '#etcd';
+import type { JoinTokenView, Page } from '#contracts';
+import { ADMIN } from '../access/caller.js';
+import { hashToken } from '../access/index.js';
+import { Clock } from '../clock.js';
+import { FleetEditor } from '../fleet/fleet-editor.js';
+import { NamePipe, decodeCursor, encodeCursor, notFound } from '../http/index.js';
+import { ListQuery } from '../http/list.query.js';
+import { JoinTokenStore } from './join-token.store.js';
+import { composeToken, joinTokenView, type JoinTokenRecord } from './join-token.record.js';
+import { checkedLabels } from './label-changes.js';
+
+const HOUR_MS = 3_600_000;
+const MAX_TTL_MS = 90 * 24 * HOUR_MS;
+
+/** Body of `POST /join-tokens`. */
+export class JoinTokenBody {
+  @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
+  @IsOptional()
+  @IsObject()
+  labels: Record<string, unknown> = {};
+
+  @ApiProperty({ minimum: 1, maximum: 100_000, default: 1 })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(100_000)
+  uses: number = 1;
+
+  @ApiProperty({ minimum: 1_000, maximum: MAX_TTL_MS, default: HOUR_MS })
+  @IsOptional()
+  @IsInt()
+  @Min(1_000)
+  @Max(MAX_TTL_MS)
+  ttlMs: number = HOUR_MS;
+}
+
+/** Tokens by which hosts join. */
+@ApiTags('join-tokens')
+@Controller('v1/join-tokens')
+export class JoinTokenController {
+  constructor(
+    private readonly store: JoinTokenStore,
+    private readonly editor: FleetEditor,
+    private readonly clock: Clock,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List join tokens; the tokens themselves are nowhere' })
+  async list(@Query() query: ListQuery): Promise<Page<JoinTokenView>> {
+    const { items, more, revision } = await this.store.page(query.limit, decodeCursor(query.cursor));
+    const last = items.at(-1);
+    const next = more && last ? encodeCursor(last.id) : undefined;
+    return { items: items.map((item) => joinTokenView(item)), next, revision: revision.toString() };
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'A join token' })
+  async get(@Param('id', NamePipe) id: string): Promise<JoinTokenView> {
+    const found = await this.store.get(id);
+    if (found) return joinTokenView(found.record);
+    throw notFound('join token', id);
+  }
+
+  @Post()
+  @ApiOperation({ summary: 'Make a join token; it is shown in this answer only' })
+  async create(@Body() body: JoinTokenBody): Promise<JoinTokenView> {
+    const id = randomBytes(8).toString('hex');
+    const token = composeToken(id);
+    const record = this.#record(id, token, body);
+    const key = etcdKeys.joinToken(id);
+    await this.editor.edit(() => ({
+      if: [{ key, modRevision: 0n }],
+      then: [{ type: 'put', key, value: JSON.stringify(record) }],
+      journal: { by: ADMIN, action: 'join-token.created', target: id, detail: { uses: record.uses, labels: record.labels } },
+    }));
+    return joinTokenView(record, token);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Delete a join token; hosts that joined by it stay' })
+  async delete(@Param('id', NamePipe) id: string): Promise<void> {
+    await this.editor.edit(async () => {
+      const found = await this.store.get(id);
+      if (!found) throw notFound('join token', id);
+      const key = etcdKeys.joinToken(id);
+      return {
+        if: [{ key, modRevision: found.revision }],
+        then: [{ type: 'delete', key }],
+        journal: { by: ADMIN, action: 'join-token.deleted', target: id },
+      };
+    });
+  }
+
+  #record(id: string, token: string, { labels, uses, ttlMs }: JoinTokenBody): JoinTokenRecord {
+    const nowMs = this.clock.nowMs();
+    const expiresAt = new Date(nowMs + ttlMs).toISOString();
+    const at = new Date(nowMs).toISOString();
+    return { v: 1, id, hash: hashToken(token), labels: checkedLabels(labels), uses, used: 0, expiresAt, by: ADMIN, at };
+  }
+}

@@ -1,0 +1,55 @@
+import type { JoinTokenView } from '#contracts';
+import { makeToken } from '../access/index.js';
+import { count, instant, mapOf, matching, parseJson, record, text, version1 } from '../shape/shape.js';
+
+/** A join token as `join/{id}` holds it: its hash, never the token. */
+export interface JoinTokenRecord {
+  readonly v: 1;
+  readonly id: string;
+  readonly hash: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly uses: number;
+  readonly used: number;
+  readonly expiresAt: string;
+  readonly by: string;
+  readonly at: string;
+}
+
+const stored = record<JoinTokenRecord>({
+  v: version1,
+  id: matching(/^[0-9a-f]{16}$/, 'must be 16 hexadecimal digits'),
+  hash: matching(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'),
+  labels: mapOf(text(253), 256),
+  uses: count,
+  used: count,
+  expiresAt: instant,
+  by: text(300),
+  at: instant,
+});
+
+/** Reads a stored join token; throws ShapeError. */
+export function decodeJoinToken(bytes: Uint8Array): JoinTokenRecord {
+  return stored(parseJson(bytes, 'joinToken'), 'joinToken');
+}
+
+/** The token as it is shown once: its id in the clear, so that it is found without trying all. */
+export function composeToken(id: string): string {
+  return makeToken('hwj').replace('_', `_${id}_`);
+}
+
+/** Id in a join token; undefined for what is none. */
+export function tokenId(token: string): string | undefined {
+  return /^hwj_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/.exec(token)?.[1];
+}
+
+/** Why a token does not let a host in now; undefined where it does. */
+export function refusalOf(record: JoinTokenRecord, nowMs: number): string | undefined {
+  if (Date.parse(record.expiresAt) <= nowMs) return 'the join token has expired';
+  return record.used >= record.uses ? 'the join token is used up' : undefined;
+}
+
+/** A join token as REST shows it. */
+export function joinTokenView(record: JoinTokenRecord, token?: string): JoinTokenView {
+  const { id, labels, uses, used, expiresAt } = record;
+  return { id, labels, uses, usesLeft: Math.max(0, uses - used), expiresAt, token };
+}

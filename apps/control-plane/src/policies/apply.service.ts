@@ -1,0 +1,142 @@
+import { Injectable } from '@nestjs/common';
+import type { ApplyDocument, ApplyResponse } from '#contracts';
+import { parseDocuments, selectsNode, type DefaultSelector, type ParsedText } from '#policy-model';
+import { Clock, isoNow } from '../clock.js';
+import { Fleet } from '../fleet/fleet.js';
+import { FleetEditor } from '../fleet/fleet-editor.js';
+import type { FleetState } from '../fleet/fleet-state.js';
+import { ProblemError } from '../http/index.js';
+import { toFieldError } from './field-errors.js';
+import { lockoutErrors } from './lockout-check.js';
+import { mustBeOnly } from './must-be-only.js';
+import { planApply, type ApplyPlan, type PlanState } from './plan-apply.js';
+import { PolicySigner } from './policy-signer.js';
+
+/** A set of documents and how to apply it. */
+export interface ApplyRequest {
+  readonly text: string;
+  readonly format: 'yaml' | 'json';
+  readonly by: string;
+  readonly dryRun: boolean;
+  readonly prune: boolean;
+  readonly owner?: string;
+  readonly overrideProtection: boolean;
+  readonly defaultSelector?: DefaultSelector;
+  /** The one document that the set must consist of. */
+  readonly only?: { readonly kind: string; readonly name: string };
+  /** Looks at the state before anything is planned; throws to refuse. */
+  readonly check?: (state: FleetState) => void;
+}
+
+/** Applies sets of documents, all or nothing. */
+@Injectable()
+export class ApplyService {
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly editor: FleetEditor,
+    private readonly signer: PolicySigner,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Verdict per document. Throws 422 where any is invalid, and then nothing was written. */
+  async apply(request: ApplyRequest): Promise<ApplyResponse> {
+    const parsed = this.#parse(request);
+    if (request.dryRun) return this.#answer(this.#plan(parsed, request, this.fleet.read()), request);
+    let plan: ApplyPlan | undefined;
+    const revision = await this.editor.edit((state) => {
+      request.check?.(state);
+      plan = this.#plan(parsed, request, state);
+      return plan.writes.length === 0 ? undefined : toChange(plan, request);
+    });
+    return this.#answer(plan ?? this.#plan(parsed, request, this.fleet.read()), request, revision);
+  }
+
+  #parse({ text, format, defaultSelector, only }: ApplyRequest): ParsedText {
+    const parsed = parseDocuments(text, { format, defaultSelector });
+    if (only && parsed.documents.length > 0) mustBeOnly(parsed.documents, only);
+    const loose = parsed.diagnostics.filter(({ severity }) => severity === 'error').map(toFieldError);
+    if (parsed.documents.length > 0) return parsed;
+    throw new ProblemError('invalid-documents', {
+      detail: loose[0]?.message ?? 'the request holds no document',
+      errors: loose,
+    });
+  }
+
+  #plan(parsed: ParsedText, request: ApplyRequest, state: FleetState): ApplyPlan {
+    const plan = planApply(parsed.documents, planState(state), {
+      ...request,
+      at: isoNow(this.clock),
+      sign: (document) => this.signer.sign(document),
+      lockouts: lockoutErrors,
+    });
+    const errors = [
+      ...parsed.diagnostics.filter(({ severity }) => severity === 'error').map(toFieldError),
+      ...plan.documents.flatMap((document) => document.errors),
+    ];
+    if (errors.length === 0) return plan;
+    throw new ProblemError(plan.lockedOut ? 'would-lock-out' : 'invalid-documents', {
+      detail: errors[0] && `${errors[0].field}: ${errors[0].message}`,
+      errors: unique(errors).slice(0, 500),
+      documents: plan.documents,
+    });
+  }
+
+  #answer(plan: ApplyPlan, request: ApplyRequest, revision?: bigint): ApplyResponse {
+    const state = this.fleet.read();
+    return {
+      dryRun: request.dryRun,
+      revision: revision?.toString(),
+      documents: plan.documents.map((document) => ({
+        ...document,
+        revision: revisionOf(document, state),
+        selectedNodes: selectedNodes(document, plan, state, request.dryRun),
+      })),
+    };
+  }
+}
+
+function toChange(plan: ApplyPlan, { by, owner }: ApplyRequest) {
+  const changed = plan.documents.filter(({ verdict }) => verdict !== 'unchanged');
+  const detail = {
+    owner,
+    documents: changed.slice(0, 50).map(({ kind, name, verdict }) => `${kind}/${name} ${verdict}`),
+  };
+  const target = `${changed.length} documents`;
+  return { if: plan.conditions, then: plan.writes, journal: { by, action: 'apply', target, detail } };
+}
+
+function revisionOf({ kind, name }: ApplyDocument, state: FleetState): string | undefined {
+  if (kind === 'KubeArmorHostPolicy') return state.policies.get(name)?.revision.toString();
+  if (kind === 'Group') return state.groups.get(name)?.revision.toString();
+  return state.nodes.get(name)?.revision.toString();
+}
+
+/** From the index where it was written; by asking every host where it was not. */
+function selectedNodes(
+  document: ApplyDocument,
+  plan: ApplyPlan,
+  state: FleetState,
+  dryRun: boolean,
+): number | undefined {
+  if (document.kind !== 'KubeArmorHostPolicy' || document.verdict === 'pruned') return undefined;
+  if (!dryRun) return state.index.nodesOf(document.name).size;
+  const selector = plan.selectors.get(document.name);
+  if (!selector) return undefined;
+  const groups = new Map([...state.groupSelectors(), ...plan.groups]);
+  return state.nodes.sorted().filter(({ record }) => selectsNode(selector, record, groups)).length;
+}
+
+function planState(state: FleetState): PlanState {
+  return {
+    policy: (name) => state.policies.get(name),
+    deletedPolicy: (name) => state.deletedPolicies.get(name),
+    group: (name) => state.groups.get(name),
+    node: (name) => state.nodes.get(name),
+    policiesOwnedBy: (owner) => state.policies.sorted().filter(({ record }) => record.owner === owner),
+    groupsOwnedBy: (owner) => state.groups.sorted().filter(({ record }) => record.owner === owner),
+  };
+}
+
+function unique<T>(items: readonly T[]): T[] {
+  return [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
+}

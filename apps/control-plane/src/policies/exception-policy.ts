@@ -1,0 +1,44 @@
+import { annotationMarks, type HostPolicy, type LabelSelector } from '#policy-model';
+
+/** What an exception is made of. */
+export interface ExceptionOrder {
+  readonly name: string;
+  readonly selector: LabelSelector;
+  readonly until: string;
+  readonly reason: string;
+}
+
+const SECTIONS = ['process', 'file', 'network', 'capabilities'] as const;
+
+/**
+ * A policy of tier `exception` that allows what `policy` names, on the hosts of the selector until its end. Rules of
+ * sections that no enforcer allows by (syscalls, devices) have no exception.
+ */
+export function exceptionPolicy(policy: HostPolicy, order: ExceptionOrder): HostPolicy {
+  const sections = SECTIONS.flatMap((name) => {
+    const section = policy.spec[name];
+    return section ? [[name, allowing(section)] as const] : [];
+  });
+  return {
+    apiVersion: policy.apiVersion,
+    kind: policy.kind,
+    metadata: {
+      name: order.name,
+      annotations: {
+        [annotationMarks.tier]: 'exception',
+        [annotationMarks.until]: order.until,
+        [annotationMarks.reason]: order.reason,
+      },
+    },
+    spec: { nodeSelector: order.selector, action: 'Allow', ...Object.fromEntries(sections) },
+  };
+}
+
+/** The section with every action removed, so that the policy's Allow holds, and without conditions on writing only. */
+function allowing<T>(section: T): T {
+  return JSON.parse(
+    JSON.stringify(section, (key: string, value: unknown) =>
+      key === 'action' || key === 'readOnly' || key === 'message' ? undefined : value,
+    ),
+  ) as T;
+}

@@ -1,0 +1,121 @@
+import { randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { etcdKeys } from '#etcd';
+import type { ExceptionView } from '#contracts';
+import { validateDocument, type HostPolicy } from '#policy-model';
+import { Clock, isoNow } from '../clock.js';
+import { FleetEditor } from '../fleet/fleet-editor.js';
+import type { FleetState } from '../fleet/fleet-state.js';
+import { ProblemError, notFound } from '../http/index.js';
+import { readSelector } from '../http/read-selector.js';
+import type { LedgerChange } from '../journal/ledger.js';
+import type { ExceptionRecord } from './exception.record.js';
+import { exceptionPolicy } from './exception-policy.js';
+import { toFieldError } from './field-errors.js';
+import { PolicySigner } from './policy-signer.js';
+import { findPolicy } from './policy.view.js';
+import { nextVersion, unchangedPolicy, versionWrites } from './policy-versions.js';
+
+/** Exceptions with an end: each is a policy of tier `exception`, made here and removed when its time is over. */
+@Injectable()
+export class ExceptionService {
+  constructor(
+    private readonly editor: FleetEditor,
+    private readonly signer: PolicySigner,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Throws 404 for an unknown policy and 422 for one that no exception can be made from. */
+  async create(order: Pick<ExceptionView, 'policy' | 'selector' | 'until' | 'reason' | 'by'>): Promise<ExceptionView> {
+    const id = randomBytes(6).toString('hex');
+    const record: ExceptionRecord = {
+      v: 1,
+      id,
+      madePolicy: `exception-${id}`,
+      at: isoNow(this.clock),
+      ...order,
+    };
+    await this.editor.edit((state) => this.#creation(state, record));
+    return exceptionView(record);
+  }
+
+  /** Ends it, and with it the policy that was made for it. */
+  async end(id: string, by: string): Promise<void> {
+    await this.editor.edit((state) => {
+      const found = findException(state, id);
+      const made = state.policies.get(found.record.madePolicy);
+      const key = etcdKeys.exception(found.record.policy, id);
+      const deletion = { change: 'deleted', paused: false } as const;
+      const writes = made ? versionWrites(this.#version(made.record.name, made.record, deletion, by)) : [];
+      return {
+        if: [
+          { key, modRevision: found.revision },
+          ...(made ? [unchangedPolicy(made.record.name, made)] : []),
+        ],
+        then: [{ type: 'delete', key }, ...writes],
+        journal: { by, action: 'exception.ended', target: id, detail: { policy: found.record.policy } },
+      };
+    });
+  }
+
+  #creation(state: FleetState, record: ExceptionRecord): LedgerChange {
+    const base = findPolicy(state, record.policy);
+    if (!base.record.document) throw notFound('policy', record.policy);
+    const document = validated(
+      exceptionPolicy(base.record.document, {
+        name: record.madePolicy,
+        selector: readSelector(record.selector, 'selector'),
+        until: record.until,
+        reason: record.reason,
+      }),
+    );
+    const key = etcdKeys.exception(record.policy, record.id);
+    const content = { change: 'created', paused: false, document } as const;
+    const { policy, selector, until, reason } = record;
+    return {
+      if: [{ key, modRevision: 0n }, unchangedPolicy(record.madePolicy, undefined)],
+      then: [
+        { type: 'put', key, value: JSON.stringify(record) },
+        ...versionWrites(this.#version(record.madePolicy, undefined, content, record.by)),
+      ],
+      journal: {
+        by: record.by,
+        action: 'exception.created',
+        target: record.id,
+        detail: { policy, selector, until, reason },
+      },
+    };
+  }
+
+  #version(
+    name: string,
+    before: Parameters<typeof nextVersion>[1],
+    content: Parameters<typeof nextVersion>[2],
+    by: string,
+  ) {
+    const sign = this.signer.sign.bind(this.signer);
+    return nextVersion(name, before, content, { by, at: isoNow(this.clock), sign });
+  }
+}
+
+/** What is made must be a policy that hosts take. */
+function validated(document: HostPolicy): HostPolicy {
+  const parsed = validateDocument(document, { mode: 'lenient' });
+  if (parsed.document?.kind === 'KubeArmorHostPolicy') return parsed.document;
+  throw new ProblemError('invalid-documents', {
+    detail: 'no exception can be made from this policy',
+    errors: parsed.diagnostics.filter(({ severity }) => severity === 'error').map(toFieldError),
+  });
+}
+
+/** The exception of this id, or 404. */
+export function findException(state: FleetState, id: string) {
+  const found = state.exceptions.sorted().find(({ record }) => record.id === id);
+  if (found) return found;
+  throw notFound('exception', id);
+}
+
+/** An exception as REST shows it. */
+export function exceptionView({ v: _format, ...view }: ExceptionRecord): ExceptionView {
+  return view;
+}

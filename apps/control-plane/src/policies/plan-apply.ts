@@ -1,0 +1,279 @@
+import { isDeepStrictEqual } from 'node:util';
+import { etcdKeys, type Condition, type Write } from '#etcd';
+import type { ApplyDocument, ApplyVerdict, FieldError } from '#contracts';
+import {
+  selectorMarks,
+  type Document,
+  type Group,
+  type HostPolicy,
+  type LabelSelector,
+  type ParsedDocument,
+  type PolicySelector,
+  type VirtualMachine,
+} from '#policy-model';
+import type { Stored } from '../fleet/shelf.js';
+import type { GroupRecord } from '../groups/group.record.js';
+import type { NodeRecord } from '../nodes/node.record.js';
+import { documentError, toFieldError } from './field-errors.js';
+import type { PolicyRecord } from './policy.record.js';
+import { nextVersion, unchangedPolicy, versionWrites, withOverride, type Revising } from './policy-versions.js';
+
+/** What of the fleet a plan looks at; all at one revision. */
+export interface PlanState {
+  policy(name: string): Stored<PolicyRecord> | undefined;
+  deletedPolicy(name: string): Stored<PolicyRecord> | undefined;
+  group(name: string): Stored<GroupRecord> | undefined;
+  node(name: string): Stored<NodeRecord> | undefined;
+  policiesOwnedBy(owner: string): readonly Stored<PolicyRecord>[];
+  groupsOwnedBy(owner: string): readonly Stored<GroupRecord>[];
+}
+
+/** How a set of documents is to be applied. */
+export interface PlanOptions extends Revising {
+  readonly owner?: string;
+  readonly prune: boolean;
+  readonly overrideProtection: boolean;
+  /** Rules of a policy that would block the control path. */
+  readonly lockouts: (policy: HostPolicy, index: number) => readonly FieldError[];
+}
+
+/** What applying would do: verdict per document, and one transaction. */
+export interface ApplyPlan {
+  readonly documents: readonly ApplyDocument[];
+  readonly conditions: readonly Condition[];
+  readonly writes: readonly Write[];
+  /** Selectors of the policies and groups of the set, by name. */
+  readonly selectors: ReadonlyMap<string, PolicySelector>;
+  readonly groups: ReadonlyMap<string, LabelSelector>;
+  /** True where only lock-outs stand in the way. */
+  readonly lockedOut: boolean;
+}
+
+interface Step {
+  readonly verdict: ApplyVerdict;
+  readonly errors?: readonly FieldError[];
+  readonly warnings?: readonly FieldError[];
+  readonly conditions?: readonly Condition[];
+  readonly writes?: readonly Write[];
+  readonly lockout?: boolean;
+}
+
+/** Decides what applying `parsed` to `state` does. Pure: the same answer for the same input. */
+export function planApply(
+  parsed: readonly ParsedDocument[],
+  state: PlanState,
+  options: PlanOptions,
+): ApplyPlan {
+  const seen = new Map<string, number>();
+  const groups = new Set(parsed.filter(({ kind }) => kind === 'Group').map(({ name }) => name));
+  const steps = parsed.map((each) => {
+    const step = stepOf(each, seen, groups, state, options);
+    return { each, step };
+  });
+  const pruned = options.prune ? pruneSteps(options.owner ?? '', seen, state, options, parsed.length) : [];
+  const all = [...steps.map(({ each, step }) => ({ ...toApplyDocument(each, step), step })), ...pruned];
+  const invalid = all.filter(({ step }) => step.verdict === 'invalid');
+  return {
+    documents: all.map(({ step: _step, ...document }) => document),
+    conditions: all.flatMap(({ step }) => step.conditions ?? []),
+    writes: all.flatMap(({ step }) => step.writes ?? []),
+    ...selectorsOf(parsed),
+    lockedOut: invalid.length > 0 && invalid.every(({ step }) => step.lockout === true),
+  };
+}
+
+function selectorsOf(parsed: readonly ParsedDocument[]) {
+  const selectors = new Map<string, PolicySelector>();
+  const groups = new Map<string, LabelSelector>();
+  for (const { document } of parsed) {
+    if (document?.kind === 'KubeArmorHostPolicy') {
+      selectors.set(document.metadata.name, document.spec.nodeSelector);
+    }
+    if (document?.kind === 'Group') groups.set(document.metadata.name, document.spec.selector);
+  }
+  return { selectors, groups };
+}
+
+function toApplyDocument(each: ParsedDocument, step: Step): ApplyDocument {
+  const warnings = each.diagnostics.filter(({ severity }) => severity === 'warning').map(toFieldError);
+  return {
+    index: each.index,
+    kind: each.kind,
+    name: each.name,
+    verdict: step.verdict,
+    errors: step.errors ?? [],
+    warnings: [...warnings, ...(step.warnings ?? [])],
+  };
+}
+
+function stepOf(
+  each: ParsedDocument,
+  seen: Map<string, number>,
+  groups: ReadonlySet<string>,
+  state: PlanState,
+  options: PlanOptions,
+): Step {
+  const errors = each.diagnostics.filter(({ severity }) => severity === 'error').map(toFieldError);
+  const { document } = each;
+  if (errors.length > 0 || !document) return { verdict: 'invalid', errors };
+  const id = `${document.kind}/${document.metadata.name}`;
+  const first = seen.get(id);
+  if (first !== undefined) return invalid(each.index, 'metadata.name', `is also that of document ${first}`, 'keep one of them');
+  seen.set(id, each.index);
+  return stepOfDocument(document, each.index, groups, state, options);
+}
+
+function stepOfDocument(
+  document: Document,
+  index: number,
+  groups: ReadonlySet<string>,
+  state: PlanState,
+  options: PlanOptions,
+): Step {
+  switch (document.kind) {
+    case 'KubeArmorHostPolicy':
+      return stepOfPolicy(document, index, groups, state, options);
+    case 'Group':
+      return stepOfGroup(document, index, state, options);
+    case 'KubeArmorVirtualMachine':
+      return stepOfNode(document, state, options);
+  }
+}
+
+function stepOfPolicy(
+  written: HostPolicy,
+  index: number,
+  groups: ReadonlySet<string>,
+  state: PlanState,
+  options: PlanOptions,
+): Step {
+  const document = options.overrideProtection ? withOverride(written) : written;
+  const { name } = document.metadata;
+  const stored = state.policy(name);
+  const foreign = foreignOwner(stored?.record.owner, options.owner, index);
+  if (foreign) return foreign;
+  const lockouts = options.lockouts(document, index);
+  if (lockouts.length > 0) return { verdict: 'invalid', errors: lockouts, lockout: true };
+  const warnings = missingGroup(document, index, groups, state);
+  const owner = options.owner ?? stored?.record.owner;
+  const same = stored?.record.owner === owner && isDeepStrictEqual(stored?.record.document, document);
+  if (same) return { verdict: 'unchanged', warnings, conditions: [unchangedPolicy(name, stored)] };
+  const before = stored ?? state.deletedPolicy(name);
+  const change = stored ? 'configured' : 'created';
+  const content = { change, paused: stored?.record.paused ?? false, owner, document } as const;
+  return {
+    verdict: change,
+    warnings,
+    conditions: [unchangedPolicy(name, before)],
+    writes: versionWrites(nextVersion(name, before?.record, content, options)),
+  };
+}
+
+function stepOfGroup(document: Group, index: number, state: PlanState, options: PlanOptions): Step {
+  const { name } = document.metadata;
+  const stored = state.group(name);
+  const foreign = foreignOwner(stored?.record.owner, options.owner, index);
+  if (foreign) return foreign;
+  const owner = options.owner ?? stored?.record.owner;
+  const key = etcdKeys.group(name);
+  const conditions: Condition[] = [{ key, modRevision: stored?.revision ?? 0n }];
+  const same = stored?.record.owner === owner && isDeepStrictEqual(stored?.record.document, document);
+  if (same) return { verdict: 'unchanged', conditions };
+  const record: GroupRecord = { v: 1, name, owner, at: options.at, by: options.by, document };
+  const writes: Write[] = [{ type: 'put', key, value: JSON.stringify(record) }];
+  return { verdict: stored ? 'configured' : 'created', conditions, writes };
+}
+
+function stepOfNode(document: VirtualMachine, state: PlanState, options: PlanOptions): Step {
+  const { name } = document.metadata;
+  const labels = document.metadata.labels ?? {};
+  const stored = state.node(name);
+  const key = etcdKeys.node(name);
+  const conditions: Condition[] = [{ key, modRevision: stored?.revision ?? 0n }];
+  if (stored && isDeepStrictEqual({ ...stored.record.labels }, { ...labels })) {
+    return { verdict: 'unchanged', conditions };
+  }
+  const record: NodeRecord = { ...stored?.record, v: 1, name, labels, at: options.at, by: options.by };
+  const writes: Write[] = [{ type: 'put', key, value: JSON.stringify(record) }];
+  return { verdict: stored ? 'configured' : 'created', conditions, writes };
+}
+
+/** Two teams must not take a document from each other unawares: the second is told whose it is. */
+function foreignOwner(has: string | undefined, wants: string | undefined, index: number): Step | undefined {
+  if (has === undefined || wants === undefined || has === wants) return undefined;
+  return invalid(
+    index,
+    'metadata.name',
+    `belongs to the set of ${JSON.stringify(has)}`,
+    `choose another name, or apply with owner=${has}`,
+  );
+}
+
+function missingGroup(
+  document: HostPolicy,
+  index: number,
+  groups: ReadonlySet<string>,
+  state: PlanState,
+): readonly FieldError[] {
+  const group = document.spec.nodeSelector.matchLabels?.[selectorMarks.group];
+  if (group === undefined || groups.has(group) || state.group(group)) return [];
+  return [
+    documentError(
+      index,
+      'spec.nodeSelector.matchLabels',
+      `there is no group ${JSON.stringify(group)} yet, so no host is selected`,
+      'apply the group too',
+    ),
+  ];
+}
+
+type PrunedDocument = ApplyDocument & { readonly step: Step };
+
+function pruneSteps(
+  owner: string,
+  seen: ReadonlyMap<string, number>,
+  state: PlanState,
+  options: PlanOptions,
+  firstIndex: number,
+): readonly PrunedDocument[] {
+  const policies = state
+    .policiesOwnedBy(owner)
+    .filter(({ record }) => !seen.has(`KubeArmorHostPolicy/${record.name}`))
+    .map((stored) => ({ kind: 'KubeArmorHostPolicy', name: stored.record.name, step: deletePolicy(stored, options) }));
+  const groups = state
+    .groupsOwnedBy(owner)
+    .filter(({ record }) => !seen.has(`Group/${record.name}`))
+    .map((stored) => ({ kind: 'Group', name: stored.record.name, step: deleteGroup(stored) }));
+  return [...policies, ...groups].map((each, offset) => ({
+    ...each,
+    index: firstIndex + offset,
+    verdict: 'pruned',
+    errors: [],
+    warnings: [],
+  }));
+}
+
+/** Deletes a policy: a version without a document, signed like any other. */
+export function deletePolicy(stored: Stored<PolicyRecord>, revising: Revising): Step {
+  const { name, owner } = stored.record;
+  const record = nextVersion(name, stored.record, { change: 'deleted', paused: false, owner }, revising);
+  return {
+    verdict: 'pruned',
+    conditions: [unchangedPolicy(name, stored)],
+    writes: versionWrites(record),
+  };
+}
+
+/** Deletes a group. */
+export function deleteGroup(stored: Stored<GroupRecord>): Step {
+  const key = etcdKeys.group(stored.record.name);
+  return {
+    verdict: 'pruned',
+    conditions: [{ key, modRevision: stored.revision }],
+    writes: [{ type: 'delete', key }],
+  };
+}
+
+function invalid(index: number, path: string, message: string, remedy: string): Step {
+  return { verdict: 'invalid', errors: [documentError(index, path, message, remedy)] };
+}

@@ -1,0 +1,120 @@
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiOperation, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
+import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import type { FastifyReply } from 'fastify';
+import type { Page, PolicyStatus, PolicyVersion, PolicyView } from '#contracts';
+import { ADMIN } from '../access/caller.js';
+import { Fleet } from '../fleet/fleet.js';
+import { ListQuery, selectedBy } from '../http/list.query.js';
+import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
+import { StatusReader } from '../status/status-reader.js';
+import { PolicyPut } from './policy-put.js';
+import { PolicyService } from './policy.service.js';
+import { findPolicy, policyView, versionView } from './policy.view.js';
+
+/** Body of `POST /policies/{name}/rollback`. */
+export class RollbackBody {
+  @ApiPropertyOptional({ minimum: 1, description: 'a version of the history; by default the one before' })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  version?: number;
+}
+
+/** Policies by name. */
+@ApiTags('policies')
+@Controller('v1/policies')
+export class PolicyController {
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly policies: PolicyService,
+    private readonly put_: PolicyPut,
+    private readonly status_: StatusReader,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List policies, by name' })
+  list(@Query() query: ListQuery): Page<PolicyView> {
+    const state = this.fleet.read();
+    const selected = selectedBy(query, state.policies.sorted(), ({ record }) => record.document?.metadata.labels ?? {});
+    return pageOf(selected, query, state.revision.toString(), (stored) => policyView(stored, state));
+  }
+
+  @Get(':name')
+  @ApiOperation({ summary: 'A policy; its ETag goes into If-Match' })
+  get(@Param('name', NamePipe) name: string, @Res({ passthrough: true }) reply: FastifyReply): PolicyView {
+    const state = this.fleet.read();
+    const view = policyView(findPolicy(state, name), state);
+    void reply.header('etag', etagOf(view.revision));
+    return view;
+  }
+
+  @Put(':name')
+  @ApiConsumes('application/yaml', 'application/json')
+  @ApiBody({ schema: { type: 'object' }, description: 'one KubeArmorHostPolicy of this name' })
+  @ApiOperation({ summary: 'Create or change a policy' })
+  async put(
+    @Param('name', NamePipe) name: string,
+    @Body() body: string,
+    @Headers('content-type') contentType: string | undefined,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<PolicyView> {
+    const write = { name, by: ADMIN, expected: parseIfMatch(ifMatch) };
+    const { created, view } = await this.put_.put(write, body, contentType);
+    void reply.code(created ? 201 : 200).header('etag', etagOf(view.revision));
+    return view;
+  }
+
+  @Delete(':name')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Delete a policy; its hosts are freed at once' })
+  async delete(
+    @Param('name', NamePipe) name: string,
+    @Headers('if-match') ifMatch: string | undefined,
+  ): Promise<void> {
+    await this.policies.delete({ name, by: ADMIN, expected: parseIfMatch(ifMatch) });
+  }
+
+  @Get(':name/status')
+  @ApiOperation({ summary: 'How the policy stands on each host it selects' })
+  status(@Param('name', NamePipe) name: string): PolicyStatus {
+    return this.status_.policy(name);
+  }
+
+  @Get(':name/history')
+  @ApiOperation({ summary: 'Versions, newest first' })
+  async history(@Param('name', NamePipe) name: string, @Query() query: PageQuery): Promise<Page<PolicyVersion>> {
+    const versions = await this.policies.versions(name);
+    // Named so that the newest sorts first: pages stay right while versions are added.
+    const items = versions.map((stored) => ({ stored, name: String(1e15 - stored.record.version) }));
+    const revision = this.fleet.read().revision.toString();
+    return pageOf(items, query, revision, ({ stored }) => versionView(stored));
+  }
+
+  @Post(':name/rollback')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Make an earlier version the newest' })
+  rollback(
+    @Param('name', NamePipe) name: string,
+    @Body() body: RollbackBody,
+    @Headers('if-match') ifMatch: string | undefined,
+  ): Promise<PolicyView> {
+    return this.policies.rollback({ name, by: ADMIN, expected: parseIfMatch(ifMatch) }, body.version);
+  }
+
+  @Post(':name/pause')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Take a policy off its hosts and keep it' })
+  pause(@Param('name', NamePipe) name: string, @Headers('if-match') ifMatch: string | undefined): Promise<PolicyView> {
+    return this.policies.pause({ name, by: ADMIN, expected: parseIfMatch(ifMatch) }, true);
+  }
+
+  @Post(':name/resume')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Enforce a paused policy again' })
+  resume(@Param('name', NamePipe) name: string, @Headers('if-match') ifMatch: string | undefined): Promise<PolicyView> {
+    return this.policies.pause({ name, by: ADMIN, expected: parseIfMatch(ifMatch) }, false);
+  }
+}

@@ -1,0 +1,35 @@
+/** One entry of a host's event stream, still sealed. */
+export interface SealedEntry {
+  readonly id: string;
+  readonly sealed: Uint8Array;
+}
+
+/** Who is told what hosts have for us. Handlers must not throw. */
+export interface HostNews {
+  /** Whether anybody knows this host; rings of others are dropped. */
+  readonly isKnown: (nodeId: string) => boolean;
+  /** All hosts whose state is to be read after bells may have been missed. */
+  readonly known: () => readonly string[];
+  readonly state: (nodeId: string, sealed: Uint8Array) => void;
+  readonly events: (nodeId: string) => void;
+}
+
+/** What hosts send up; nothing of it is believed before it was opened with the host's key. */
+export abstract class HostInbox {
+  /** Begins to listen and goes on through losses of the connection until `stop`. */
+  abstract start(news: HostNews): void;
+
+  /** Reads all states and asks for all streams: after hosts became known that may have rung before. */
+  abstract readAll(): void;
+
+  /** The oldest entries of a host's stream. */
+  abstract events(nodeId: string, limit: number): Promise<readonly SealedEntry[]>;
+
+  /** Tells the host up to where everything is stored, sealed. */
+  abstract writeCursor(nodeId: string, sealed: Uint8Array): Promise<void>;
+
+  /** Drops entries that are stored, or that nobody can read. */
+  abstract remove(nodeId: string, entryIds: readonly string[]): Promise<void>;
+
+  abstract stop(): void;
+}

@@ -1,0 +1,62 @@
+/**
+ * Work by host: each host's at most once at a time, several hosts at once, and what fails is kept for `retry`. Holds a
+ * host at most twice (running and asked for again), so it is bounded by the number of hosts.
+ */
+export class HostQueue {
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #again = new Set<string>();
+  readonly #waiting = new Set<string>();
+  readonly #failed = new Set<string>();
+  #stopped = false;
+
+  constructor(
+    private readonly work: (nodeId: string) => Promise<void>,
+    private readonly onError: (nodeId: string, error: unknown) => void,
+    private readonly atOnce = 32,
+  ) {}
+
+  /** Asks for work on a host. */
+  add(nodeId: string): void {
+    if (this.#stopped) return;
+    if (this.#running.has(nodeId)) this.#again.add(nodeId);
+    else this.#waiting.add(nodeId);
+    this.#fill();
+  }
+
+  /** Asks again for what failed. */
+  retry(): void {
+    const failed = [...this.#failed];
+    this.#failed.clear();
+    for (const nodeId of failed) this.add(nodeId);
+  }
+
+  /** Takes nothing more and waits for what runs. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#waiting.clear();
+    this.#again.clear();
+    await Promise.all(this.#running.values());
+  }
+
+  #fill(): void {
+    for (const nodeId of this.#waiting) {
+      if (this.#running.size >= this.atOnce) return;
+      this.#waiting.delete(nodeId);
+      this.#running.set(nodeId, this.#run(nodeId));
+    }
+  }
+
+  async #run(nodeId: string): Promise<void> {
+    try {
+      await this.work(nodeId);
+    } catch (error) {
+      this.#failed.add(nodeId);
+      this.onError(nodeId, error);
+    } finally {
+      this.#running.delete(nodeId);
+      if (this.#again.delete(nodeId)) this.#waiting.add(nodeId);
+      // Not in this turn: a host whose work ends at once must not hold the thread.
+      if (!this.#stopped) setImmediate(() => this.#fill());
+    }
+  }
+}

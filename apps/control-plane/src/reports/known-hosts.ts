@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import { Trust } from '../config/trust.js';
+import { Fleet } from '../fleet/fleet.js';
+
+/** A host that is known and believed, with the key shared with it. */
+export interface KnownHost {
+  readonly nodeId: string;
+  readonly node: string;
+  readonly hostKey: Buffer;
+}
+
+/** Finds the host behind a node id on Redis; ids that etcd does not know are nobody's. */
+@Injectable()
+export class KnownHosts {
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly trust: Trust,
+  ) {}
+
+  find(nodeId: string): KnownHost | undefined {
+    const { state } = this.fleet;
+    const node = state.nameOf(nodeId);
+    const key = state.hostKey(nodeId, this.trust.root.document.epoch);
+    return node !== undefined && key ? { nodeId, node, hostKey: Buffer.from(key.hostKey, 'base64') } : undefined;
+  }
+
+  /** Node ids of all known hosts. */
+  ids(): readonly string[] {
+    return this.fleet.state.nodes.sorted().flatMap(({ record }) => {
+      const nodeId = record.revoked === true ? undefined : record.enrollment?.nodeId;
+      return nodeId === undefined ? [] : [nodeId];
+    });
+  }
+}

@@ -1,0 +1,117 @@
+import {
+  QUALIFIERS,
+  RULE_STATES,
+  type Coverage,
+  type Drift,
+  type HostFacts,
+  type NodeReport,
+  type PolicyOnNode,
+  type RuleStatus,
+  type Suspension,
+} from '#contracts';
+import {
+  ShapeError,
+  count,
+  instant,
+  list,
+  matching,
+  oneOf,
+  optional,
+  parseJson,
+  record,
+  text,
+  version1,
+  type Read,
+} from '../shape/shape.js';
+
+const MAX_POLICIES = 2_000;
+const MAX_RULES = 20_000;
+
+const decimal = matching(/^[0-9]{1,20}$/, 'must be a decimal number');
+const hex64 = matching(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
+const digest = matching(/^[0-9a-f]{64}$|^$/, 'must be a digest');
+
+const rule: Read<RuleStatus> = record<RuleStatus>({
+  id: text(300),
+  state: oneOf(RULE_STATES),
+  proof: optional(oneOf(['probe', 'read-back'])),
+  reason: optional(text(2_000)),
+});
+
+const policy: Read<PolicyOnNode> = record<PolicyOnNode>({
+  policy: text(253),
+  revision: decimal,
+  rules: list(rule, MAX_RULES),
+});
+
+const coverage: Read<Coverage> = record<Coverage>({
+  confinedProcesses: count,
+  uncoveredProcesses: count,
+  uncovered: list(text(300), 20),
+});
+
+const drift: Read<Drift> = record<Drift>({
+  what: text(500),
+  detectedAt: instant,
+  repairedAt: optional(instant),
+});
+
+const suspension: Read<Suspension> = record<Suspension>({
+  mode: oneOf(['audit', 'off']),
+  until: instant,
+  reason: text(1_000),
+  by: oneOf(['console', 'control-plane']),
+});
+
+const hostFacts: Read<HostFacts> = record<HostFacts>({
+  hostname: text(300),
+  kernel: text(300),
+  lsm: list(text(60), 32),
+  parser: optional(text(200)),
+});
+
+const report: Read<NodeReport> = record<NodeReport>({
+  v: version1,
+  nodeId: hex64,
+  sequence: count,
+  bootedAt: instant,
+  asOf: instant,
+  enforcer: oneOf(['apparmor', 'bpf', 'observe', 'none']),
+  applied: optional(
+    record<NonNullable<NodeReport['applied']>>({
+      epoch: decimal,
+      generation: decimal,
+      issuedAt: count,
+      bundleDigest: digest,
+    }),
+  ),
+  rejected: optional(
+    record<NonNullable<NodeReport['rejected']>>({
+      code: text(100),
+      message: text(2_000),
+      at: instant,
+      epoch: optional(decimal),
+      generation: optional(decimal),
+      issuedAt: optional(count),
+    }),
+  ),
+  qualifiers: list(oneOf(QUALIFIERS), 8),
+  suspension: optional(suspension),
+  coverage: optional(coverage),
+  drift: list(drift, 100),
+  policies: list(policy, MAX_POLICIES),
+  host: hostFacts,
+  versions: record<NodeReport['versions']>({ agent: text(100), sensor: text(100) }),
+  losses: record<NodeReport['losses']>({ audit: count, spool: count }),
+});
+
+/**
+ * Reads a report that was opened with the key of host `nodeId`: strict, bounded, and about that host only.
+ * Throws ShapeError.
+ */
+export function parseReport(bytes: Uint8Array, nodeId: string): NodeReport {
+  const parsed = report(parseJson(bytes, 'report'), 'report');
+  if (parsed.nodeId !== nodeId) throw new ShapeError('report.nodeId', 'names another host');
+  return parsed;
+}
+

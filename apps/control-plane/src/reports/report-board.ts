@@ -1,0 +1,35 @@
+import type { NodeReport } from '#contracts';
+
+/** A report and when we took it, by our clock. */
+export interface HeldReport {
+  readonly report: NodeReport;
+  readonly receivedAtMs: number;
+}
+
+/** The newest report of each host, in memory: hosts send theirs again every few seconds. */
+export class ReportBoard {
+  readonly #held = new Map<string, HeldReport>();
+
+  /** Keeps `report` unless an equally new or newer one of that host is here; says whether it was kept. */
+  put(report: NodeReport, nowMs: number): boolean {
+    const held = this.#held.get(report.nodeId);
+    if (held && !isNewer(report, held.report)) return false;
+    this.#held.set(report.nodeId, { report, receivedAtMs: nowMs });
+    return true;
+  }
+
+  get(nodeId: string | undefined): HeldReport | undefined {
+    return nodeId === undefined ? undefined : this.#held.get(nodeId);
+  }
+
+  /** Forgets a host that is gone. */
+  remove(nodeId: string): void {
+    this.#held.delete(nodeId);
+  }
+}
+
+/** A later start of the agent wins, then the higher sequence: a replayed report is never newer. */
+export function isNewer(report: NodeReport, than: NodeReport): boolean {
+  const started = Date.parse(report.bootedAt) - Date.parse(than.bootedAt);
+  return started > 0 || (started === 0 && report.sequence > than.sequence);
+}

@@ -1,0 +1,36 @@
+import { Injectable } from '@nestjs/common';
+import { RefusedError, openReport } from '#bundle';
+import { Log } from '#observability';
+import { Clock } from '../clock.js';
+import { Metrics } from '../health/metrics.js';
+import { ShapeError } from '../shape/shape.js';
+import { KnownHosts } from './known-hosts.js';
+import { parseReport } from './parse-report.js';
+import { ReportBoard } from './report-board.js';
+
+/** Takes states of hosts: opened with the host's key, read strictly, kept if newer. */
+@Injectable()
+export class ReportIntake {
+  constructor(
+    private readonly hosts: KnownHosts,
+    private readonly board: ReportBoard,
+    private readonly clock: Clock,
+    private readonly metrics: Metrics,
+    private readonly log: Log,
+  ) {}
+
+  /** Takes a sealed state that lies under the host's id; what the host did not seal is counted and ignored. */
+  take(nodeId: string, sealed: Uint8Array): void {
+    const host = this.hosts.find(nodeId);
+    if (!host) return;
+    try {
+      const report = parseReport(openReport(host.hostKey, nodeId, sealed), nodeId);
+      if (this.board.put(report, this.clock.nowMs())) this.metrics.reports.inc();
+    } catch (error) {
+      const reason = error instanceof RefusedError ? error.code : 'shape';
+      this.metrics.reportsRefused.inc({ reason });
+      const expected = error instanceof RefusedError || error instanceof ShapeError;
+      this.log[expected ? 'warn' : 'error']('a report was refused', { node: host.node, error });
+    }
+  }
+}

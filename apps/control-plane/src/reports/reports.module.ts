@@ -1,0 +1,19 @@
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { StatusReader } from '../status/status-reader.js';
+import { HostInbox } from './host-inbox.js';
+import { KnownHosts } from './known-hosts.js';
+import { ReportBoard } from './report-board.js';
+import { ReportIntake } from './report-intake.js';
+
+/** Step 9 of the path: what hosts say, and what status follows from it. */
+@Global()
+@Module({})
+export class ReportsModule {
+  static of(inbox: HostInbox): DynamicModule {
+    return {
+      module: ReportsModule,
+      providers: [{ provide: HostInbox, useValue: inbox }, KnownHosts, ReportBoard, ReportIntake, StatusReader],
+      exports: [HostInbox, KnownHosts, ReportIntake, StatusReader],
+    };
+  }
+}

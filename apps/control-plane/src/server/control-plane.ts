@@ -1,0 +1,169 @@
+import type { AddressInfo } from 'node:net';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { NestFactory } from '@nestjs/core';
+import { NestLogger, describeError, type Log } from '#observability';
+import { AppModule, type AppParts } from '../app.module.js';
+import { DeliveryLoop } from '../delivery/delivery-loop.js';
+import { EventIntake } from '../events/event-intake.js';
+import { Fleet } from '../fleet/fleet.js';
+import { FleetWatch } from '../fleet/fleet-watch.js';
+import { VitalSigns } from '../health/vital-signs.js';
+import type { Vitals } from '../health/readiness.js';
+import { HostQueue } from '../reports/host-queue.js';
+import { KnownHosts } from '../reports/known-hosts.js';
+import { ReportBoard } from '../reports/report-board.js';
+import { ReportIntake } from '../reports/report-intake.js';
+import { Endings } from '../suspensions/endings.js';
+import { httpAdapter, type HttpOptions } from './http-adapter.js';
+import { serveOpenApi } from './openapi.js';
+
+const TICK_MS = 1_000;
+const SWEEP_EVERY_MS = 3_600_000;
+
+/** What a control plane is started with, besides its parts. */
+export interface ServerOptions extends HttpOptions {
+  readonly host: string;
+  readonly port: number;
+}
+
+type Parts = Omit<AppParts, 'vitals'>;
+
+/** The running control plane: one watch, one delivery loop, one inbox, one server; started and ended in order. */
+export class ControlPlane {
+  readonly #queue: HostQueue;
+  readonly #log: Log;
+  #tick: NodeJS.Timeout | undefined;
+  #sweep: NodeJS.Timeout | undefined;
+
+  private constructor(
+    private readonly parts: Parts,
+    private readonly app: NestFastifyApplication,
+    private readonly watch: FleetWatch,
+  ) {
+    this.#log = parts.log;
+    const events = app.get(EventIntake, { strict: false });
+    this.#queue = new HostQueue(
+      (nodeId) => events.take(nodeId),
+      (nodeId, error) => this.#log.warn('events of a host wait', { nodeId, error }),
+    );
+  }
+
+  /** Starts everything and listens; etcd and Redis may be away, readiness then says so. */
+  static async start(parts: Parts, options: ServerOptions): Promise<ControlPlane> {
+    const vitals = new LateVitals();
+    const app = await NestFactory.create<NestFastifyApplication>(
+      AppModule.of({ ...parts, vitals }),
+      httpAdapter(options, parts.metrics),
+      { logger: new NestLogger(parts.log), bodyParser: false, abortOnError: false },
+    );
+    serveOpenApi(app);
+    const fleet = app.get(Fleet);
+    const watch = new FleetWatch(parts.etcd, fleet, parts.log);
+    const controlPlane = new ControlPlane(parts, app, watch);
+    vitals.read = () => controlPlane.#vitals();
+    controlPlane.#connect();
+    await app.listen(options.port, options.host);
+    return controlPlane;
+  }
+
+  /** Where it listens. */
+  get url(): string {
+    const address = this.app.getHttpServer().address() as AddressInfo;
+    const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+    return `https://${host}:${address.port}`;
+  }
+
+  /** Stop intake, drain, flush, close. */
+  async stop(): Promise<void> {
+    clearInterval(this.#tick);
+    clearInterval(this.#sweep);
+    this.parts.inbox.stop();
+    await this.app.close();
+    await this.#queue.stop();
+    await this.app.get(DeliveryLoop, { strict: false }).stop();
+    await this.watch.stop();
+    this.parts.channel.close();
+    this.parts.alerts.close();
+    this.parts.etcd.close();
+  }
+
+  #connect(): void {
+    const fleet = this.app.get(Fleet, { strict: false });
+    const delivery = this.app.get(DeliveryLoop, { strict: false });
+    const reports = this.app.get(ReportBoard, { strict: false });
+    let known = false;
+    fleet.onChange((affected) => {
+      if (!known) this.parts.inbox.readAll();
+      known = true;
+      for (const nodeId of affected.gone) reports.remove(nodeId);
+      delivery.mark(affected);
+    });
+    this.parts.channel.onLoss(() => {
+      delivery.everything();
+      return Promise.resolve();
+    });
+    this.watch.start();
+    this.#listenToHosts();
+    this.#tick = setInterval(() => this.#everySecond(), TICK_MS);
+    this.#sweep = setInterval(() => void this.#sweepEtcd(), SWEEP_EVERY_MS);
+    void this.#sweepEtcd();
+  }
+
+  #listenToHosts(): void {
+    const hosts = this.app.get(KnownHosts, { strict: false });
+    const intake = this.app.get(ReportIntake, { strict: false });
+    this.parts.inbox.start({
+      isKnown: (nodeId) => hosts.find(nodeId) !== undefined,
+      known: () => hosts.ids(),
+      state: (nodeId, sealed) => intake.take(nodeId, sealed),
+      events: (nodeId) => this.#queue.add(nodeId),
+    });
+  }
+
+  #everySecond(): void {
+    void this.app.get(Endings, { strict: false }).run();
+    this.app.get(DeliveryLoop, { strict: false }).renew();
+    this.#queue.retry();
+    this.#measure();
+  }
+
+  #measure(): void {
+    const { state } = this.app.get(Fleet, { strict: false });
+    const { metrics, clock } = this.parts;
+    metrics.fleetNodes.set(state.nodes.size);
+    metrics.fleetPolicies.set(state.policies.size);
+    metrics.fleetRevision.set(Number(state.revision));
+    const { lastProgressAt } = this.watch.health();
+    metrics.watchLagSeconds.set(lastProgressAt === 0 ? 0 : (clock.nowMs() - lastProgressAt) / 1_000);
+  }
+
+  /** What a crash in the middle of a large write has left. */
+  async #sweepEtcd(): Promise<void> {
+    try {
+      await this.parts.etcd.sweep();
+    } catch (error) {
+      this.#log.debug('etcd was not swept', { error: describeError(error) });
+    }
+  }
+
+  #vitals(): Vitals {
+    const { state } = this.app.get(Fleet, { strict: false });
+    return {
+      watch: this.watch.health(),
+      fleetRevision: state.revision,
+      redis: this.parts.channel.health(),
+      waiting: this.app.get(DeliveryLoop, { strict: false }).waiting,
+      unreadable: [...state.unreadable.keys()],
+      nowMs: Date.now(),
+    };
+  }
+}
+
+/** The health controller is made before what it tells of. */
+class LateVitals extends VitalSigns {
+  override read(): Vitals {
+    const watch = { connected: false, lastProgressAt: 0, revision: 0n, reconnects: 0, snapshots: 0 };
+    const redis = { ok: false, detail: 'not connected yet' };
+    return { watch, fleetRevision: 0n, redis, waiting: 0, unreadable: [], nowMs: 0 };
+  }
+}

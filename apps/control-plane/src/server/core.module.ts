@@ -1,0 +1,53 @@
+import { Global, Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { EtcdStore } from '#etcd';
+import { Log } from '#observability';
+import { AdminToken, TokenGuard } from '../access/index.js';
+import { Clock } from '../clock.js';
+import { AgentEndpoint } from '../config/agent-endpoint.js';
+import { Trust } from '../config/trust.js';
+import { Fleet } from '../fleet/fleet.js';
+import { FleetEditor } from '../fleet/fleet-editor.js';
+import { Metrics } from '../health/metrics.js';
+import { EtcdLedger } from '../journal/etcd-ledger.js';
+import { Ledger } from '../journal/ledger.js';
+import { BodyPipe, ProblemFilter, strictValidation } from '../http/index.js';
+
+
+/** What is made before Nest is: from the configuration, or by a test. */
+export interface CoreParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly trust: Trust;
+  readonly adminToken: AdminToken;
+  readonly agentEndpoint: AgentEndpoint;
+  readonly etcd: EtcdStore;
+}
+
+/** What every folder may ask for: time, log, trust, the fleet and the way to change it; and who may call at all. */
+@Global()
+@Module({})
+export class CoreModule {
+  static of(parts: CoreParts): DynamicModule {
+    const shared: Provider[] = [
+      { provide: Clock, useValue: parts.clock },
+      { provide: Log, useValue: parts.log },
+      { provide: Metrics, useValue: parts.metrics },
+      { provide: Trust, useValue: parts.trust },
+      { provide: AdminToken, useValue: parts.adminToken },
+      { provide: AgentEndpoint, useValue: parts.agentEndpoint },
+      { provide: EtcdStore, useValue: parts.etcd },
+      { provide: Fleet, useValue: new Fleet() },
+      { provide: Ledger, useValue: new EtcdLedger(parts.etcd, parts.clock) },
+      FleetEditor,
+    ];
+    const gates: Provider[] = [
+      { provide: APP_GUARD, useClass: TokenGuard },
+      { provide: APP_PIPE, useClass: BodyPipe },
+      { provide: APP_PIPE, useFactory: strictValidation },
+      { provide: APP_FILTER, useClass: ProblemFilter },
+    ];
+    return { module: CoreModule, providers: [...shared, ...gates], exports: shared };
+  }
+}

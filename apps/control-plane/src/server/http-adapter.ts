@@ -1,0 +1,74 @@
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+import type { Metrics } from '../health/metrics.js';
+
+/** What a server of ours is made from. */
+export interface HttpOptions {
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer };
+  readonly clients: 'off' | 'optional';
+}
+
+export const MAX_BODY_BYTES = 8 * 1024 * 1024;
+const REQUEST_TIMEOUT_MS = 30_000;
+const MAX_PARAMETER_CHARS = 300;
+
+/** Fastify over TLS 1.3; bodies are bounded and stay text until a pipe reads them. */
+export function httpAdapter({ tls, clients }: HttpOptions, metrics: Metrics): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    https: {
+      ...tls,
+      minVersion: 'TLSv1.3',
+      requestCert: clients === 'optional',
+      // A certificate is welcome, not needed: before it enrols a host has none.
+      rejectUnauthorized: false,
+    },
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: 0,
+    keepAliveTimeout: 72_000,
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: MAX_PARAMETER_CHARS },
+  });
+  keepBodiesAsText(adapter.getInstance());
+  measure(adapter.getInstance(), metrics);
+  return adapter;
+}
+
+/** Policies are parsed with their lines and DTOs by the BodyPipe; nothing may turn a body into objects before. */
+function keepBodiesAsText(fastify: FastifyInstance): void {
+  fastify.removeAllContentTypeParsers();
+  const types = [
+    'application/json',
+    'application/yaml',
+    'application/x-yaml',
+    'text/yaml',
+    'text/x-yaml',
+    'text/plain',
+  ];
+  fastify.addContentTypeParser(types, { parseAs: 'buffer' }, (_request, body, done) => {
+    const text = decode(body);
+    if (typeof text === 'string') done(null, text);
+    else done(text, undefined);
+  });
+}
+
+/** Bytes that are no UTF-8 would be silently replaced, and then signed: they are refused. */
+function decode(body: string | Buffer): string | Error {
+  if (typeof body === 'string') return body;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch {
+    return Object.assign(new Error('the body is not UTF-8'), { statusCode: 400 });
+  }
+}
+
+function measure(fastify: FastifyInstance, metrics: Metrics): void {
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'none';
+    const { method } = request;
+    metrics.httpRequests.inc({ method, route, status: String(reply.statusCode) });
+    metrics.httpSeconds.observe({ route }, reply.elapsedTime / 1_000);
+    done();
+  });
+}

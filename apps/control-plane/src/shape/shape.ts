@@ -1,0 +1,126 @@
+/** What a host sent is not of the shape agreed on; the field says where. */
+export class ShapeError extends Error {
+  override readonly name = 'ShapeError';
+
+  constructor(
+    readonly field: string,
+    rule: string,
+  ) {
+    super(`${field} ${rule}`);
+  }
+}
+
+/** A value read strictly, once, at the edge: each reader checks type and bounds and names the field. */
+export type Read<T> = (value: unknown, field: string) => T;
+
+export const text =
+  (max: number): Read<string> =>
+  (value, field) => {
+    if (typeof value === 'string' && value.length <= max) return value;
+    throw new ShapeError(field, `must be a string of at most ${max} characters`);
+  };
+
+export const matching =
+  (pattern: RegExp, rule: string): Read<string> =>
+  (value, field) => {
+    if (typeof value === 'string' && pattern.test(value)) return value;
+    throw new ShapeError(field, rule);
+  };
+
+export const oneOf =
+  <T extends string>(choices: readonly T[]): Read<T> =>
+  (value, field) => {
+    const found = choices.find((choice) => choice === value);
+    if (found !== undefined) return found;
+    throw new ShapeError(field, `must be one of ${choices.join(', ')}`);
+  };
+
+/** A whole number from 0 to 2^53-1. */
+export const count: Read<number> = (value, field) => {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new ShapeError(field, 'must be a whole number, not negative');
+};
+
+/** ISO 8601 in UTC, as Date.toISOString writes it. */
+export const instant: Read<string> = (value, field) => {
+  const valid =
+    typeof value === 'string' &&
+    /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,12}Z$/.test(value) &&
+    Number.isFinite(Date.parse(value));
+  if (valid) return value;
+  throw new ShapeError(field, 'must be an ISO 8601 instant in UTC');
+};
+
+export const list =
+  <T>(item: Read<T>, max: number): Read<readonly T[]> =>
+  (value, field) => {
+    if (!Array.isArray(value) || value.length > max) {
+      throw new ShapeError(field, `must be a list of at most ${max}`);
+    }
+    return value.map((entry, index) => item(entry, `${field}[${index}]`));
+  };
+
+export const optional =
+  <T>(read: Read<T>): Read<T | undefined> =>
+  (value, field) =>
+    value === undefined ? undefined : read(value, field);
+
+/** A mapping from strings to values, of bounded size. */
+export const mapOf =
+  <T>(item: Read<T>, max: number): Read<Readonly<Record<string, T>>> =>
+  (value, field) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new ShapeError(field, 'must be a mapping');
+    }
+    const entries = Object.entries(value);
+    if (entries.length > max) throw new ShapeError(field, `must have at most ${max} entries`);
+    return Object.fromEntries(entries.map(([key, each]) => [key, item(each, `${field}.${key.slice(0, 60)}`)]));
+  };
+
+export const flag: Read<boolean> = (value, field) => {
+  if (typeof value === 'boolean') return value;
+  throw new ShapeError(field, 'must be true or false');
+};
+
+/** Taken as it is; whoever uses it checks it. */
+export const anything: Read<unknown> = (value) => value;
+
+/** The number that says how a stored or sent form is laid out. */
+export const version1: Read<1> = (value, field) => {
+  if (value === 1) return 1;
+  throw new ShapeError(field, 'must be 1');
+};
+
+/** JSON from bytes; throws ShapeError where it is none. */
+export function parseJson(bytes: Uint8Array, field: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
+  } catch (cause) {
+    throw Object.assign(new ShapeError(field, 'is not JSON'), { cause });
+  }
+}
+
+type Readers<T> = { readonly [K in keyof Required<T>]: Read<T[K]> };
+
+/** A mapping with exactly these keys; absent ones are left to their readers, others are refused. */
+export const record =
+  <T extends object>(readers: Readers<T>): Read<T> =>
+  (value, field) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new ShapeError(field, 'must be a mapping');
+    }
+    const source = new Map(Object.entries(value));
+    for (const key of source.keys()) {
+      if (!Object.hasOwn(readers, key)) throw new ShapeError(`${field}.${key.slice(0, 60)}`, 'is not known');
+    }
+    const result: Partial<T> = {};
+    for (const key of keysOf(readers)) {
+      const read = readers[key](source.get(key), `${field}.${key}`);
+      if (read !== undefined) result[key] = read;
+    }
+    return result as T;
+  };
+
+function keysOf<T extends object>(readers: Readers<T>): (keyof T & string)[] {
+  return Object.keys(readers) as (keyof T & string)[];
+}

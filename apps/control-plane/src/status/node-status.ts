@@ -1,0 +1,36 @@
+import type { NodeStatus } from '#contracts';
+import { statusOnNode, type Evidence, type WantedPolicy } from './report-to-status.js';
+
+/** The status of one host over the policies that select it. */
+export function nodeStatus(
+  evidence: Evidence,
+  nodeId: string | undefined,
+  policies: readonly WantedPolicy[],
+): NodeStatus {
+  const { report, freshness } = evidence;
+  const lines = policies.map((policy) => ({ policy, line: statusOnNode(policy, evidence) }));
+  return {
+    node: evidence.node,
+    nodeId,
+    connected: freshness.fresh,
+    asOf: report?.asOf,
+    qualifiers: statusOnNode(NOTHING, evidence).qualifiers,
+    enforcer: report?.enforcer,
+    suspension: statusOnNode(NOTHING, evidence).suspension,
+    coverage: freshness.fresh ? report?.coverage : undefined,
+    drift: report?.drift ?? [],
+    policies: lines.map(({ policy, line }) => ({
+      policy: policy.name,
+      revision: policy.revision,
+      rules: line.rules,
+      state: line.state,
+    })),
+    lastRejection: report?.rejected && {
+      code: report.rejected.code,
+      message: report.rejected.message,
+      at: report.rejected.at,
+    },
+  };
+}
+
+const NOTHING: WantedPolicy = { name: '', revision: '', paused: false, rules: [] };

@@ -1,0 +1,14 @@
+import type { PolicyStatus } from '#contracts';
+import { keepsPromise, statusOnNode, type Evidence, type WantedPolicy } from './report-to-status.js';
+
+/** The status of a policy over every host it selects. No host at all is not "everywhere". */
+export function policyStatus(policy: WantedPolicy, evidence: readonly Evidence[]): PolicyStatus {
+  const nodes = evidence.map((each) => statusOnNode(policy, each));
+  return {
+    policy: policy.name,
+    revision: policy.revision,
+    enforcedEverywhere: nodes.length > 0 && nodes.every((node) => keepsPromise(policy, node)),
+    selected: nodes.length,
+    nodes,
+  };
+}

@@ -1,0 +1,125 @@
+import type {
+  NodePolicyStatus,
+  NodeReport,
+  PolicyOnNode,
+  Qualifier,
+  RuleState,
+  RuleStatus,
+  Suspension,
+} from '#contracts';
+import type { Freshness } from '../reports/freshness.js';
+import { weakest } from './weakest.js';
+
+/** A rule of the policy as it is now, and which states keep its promise. */
+export interface WantedRule {
+  readonly id: string;
+  readonly keptBy: readonly RuleState[];
+}
+
+/** The policy whose status is asked for, as etcd has it. */
+export interface WantedPolicy {
+  readonly name: string;
+  readonly revision: string;
+  readonly paused: boolean;
+  readonly rules: readonly WantedRule[];
+}
+
+/** What this control plane last wrote for the host; absent before the first write. */
+export interface Delivered {
+  readonly epoch: string;
+  readonly generation: string;
+  readonly bundleDigest: string;
+  readonly suspension?: { readonly mode: 'audit' | 'off'; readonly until: string; readonly reason: string };
+  /** Policies of the bundle by name, with their revisions. */
+  readonly policies: ReadonlyMap<string, string>;
+}
+
+/** Everything one line of a policy's status is made of. */
+export interface Evidence {
+  readonly node: string;
+  readonly delivered?: Delivered;
+  readonly report?: NodeReport;
+  readonly freshness: Freshness;
+}
+
+/**
+ * How a policy stands on one host. Only the host's own, fresh report about the very revision that is wanted can say
+ * `enforced`; in every other case the answer is what we know for sure.
+ */
+export function statusOnNode(policy: WantedPolicy, evidence: Evidence): NodePolicyStatus {
+  const rules = rulesOnNode(policy, evidence);
+  const { report, delivered, freshness } = evidence;
+  return {
+    node: evidence.node,
+    state: weakest(rules.map((rule) => rule.state)) ?? 'unknown',
+    qualifiers: qualifiersOf(evidence),
+    rules,
+    coverage: freshness.fresh ? report?.coverage : undefined,
+    suspension: suspensionOf(evidence),
+    asOf: report?.asOf,
+    generation: report?.applied?.generation ?? delivered?.generation,
+  };
+}
+
+function rulesOnNode(policy: WantedPolicy, evidence: Evidence): readonly RuleStatus[] {
+  const all = (state: RuleState, reason?: string): readonly RuleStatus[] =>
+    policy.rules.map(({ id }) => ({ id, state, reason }));
+  const { delivered, report, freshness } = evidence;
+  if (policy.paused) return all('pending', 'the policy is paused');
+  if (delivered?.policies.get(policy.name) !== policy.revision) return all('pending');
+  if (!report) return all('delivered', 'the host has not reported');
+  if (!freshness.fresh) return all('unknown', freshness.reason);
+  if (!hasApplied(report, delivered)) return all('delivered', rejectionOf(report, delivered));
+  const reported = report.policies.find((entry) => entry.policy === policy.name);
+  if (reported?.revision !== policy.revision) return all('delivered');
+  return policy.rules.map((rule) => ruleOnNode(rule.id, reported));
+}
+
+function ruleOnNode(id: string, reported: PolicyOnNode): RuleStatus {
+  return (
+    reported.rules.find((rule) => rule.id === id) ?? {
+      id,
+      state: 'unknown',
+      reason: 'the report of the host does not name this rule',
+    }
+  );
+}
+
+/** True where what the host has applied is what it is to have, or newer. */
+export function hasApplied(report: NodeReport, delivered: Delivered): boolean {
+  const { applied } = report;
+  if (!applied) return false;
+  if (applied.bundleDigest === delivered.bundleDigest) return true;
+  return (
+    BigInt(applied.epoch) === BigInt(delivered.epoch) &&
+    BigInt(applied.generation) >= BigInt(delivered.generation)
+  );
+}
+
+function rejectionOf(report: NodeReport, delivered: Delivered): string | undefined {
+  const { rejected } = report;
+  if (rejected?.generation === undefined) return undefined;
+  const aboutThis = BigInt(rejected.generation) >= BigInt(delivered.generation);
+  return aboutThis ? `the host rejected it: ${rejected.code}: ${rejected.message}` : undefined;
+}
+
+function qualifiersOf({ report, delivered }: Evidence): readonly Qualifier[] {
+  const found = new Set<Qualifier>(report?.qualifiers);
+  if (report?.suspension || delivered?.suspension) found.add('suspended');
+  return [...found];
+}
+
+function suspensionOf({ report, delivered }: Evidence): Suspension | undefined {
+  if (report?.suspension) return report.suspension;
+  return delivered?.suspension && { ...delivered.suspension, by: 'control-plane' };
+}
+
+/** Whether a host keeps the whole promise of a policy now: every rule, and no qualifier. */
+export function keepsPromise(policy: WantedPolicy, status: NodePolicyStatus): boolean {
+  if (policy.paused || policy.rules.length === 0 || status.qualifiers.length > 0) return false;
+  const states = new Map(status.rules.map((rule) => [rule.id, rule.state]));
+  return policy.rules.every((rule) => {
+    const state = states.get(rule.id);
+    return state !== undefined && rule.keptBy.includes(state);
+  });
+}

@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import type { NodeStatus, PolicyStatus } from '#contracts';
+import { Clock } from '../clock.js';
+import { Board } from '../delivery/board.js';
+import { Fleet } from '../fleet/fleet.js';
+import type { FleetState } from '../fleet/fleet-state.js';
+import { notFound } from '../http/index.js';
+import { findPolicy } from '../policies/policy.view.js';
+import { freshnessOf } from '../reports/freshness.js';
+import { ReportBoard } from '../reports/report-board.js';
+import { nodeStatus } from './node-status.js';
+import { policyStatus } from './policy-status.js';
+import type { Delivered, Evidence, WantedPolicy } from './report-to-status.js';
+import { wantedPolicy } from './wanted-policy.js';
+
+/** Gathers the evidence for a status: what etcd wants, what was written, what the host said. */
+@Injectable()
+export class StatusReader {
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly board: Board,
+    private readonly reports: ReportBoard,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Throws 404 for an unknown policy. */
+  policy(name: string): PolicyStatus {
+    const state = this.fleet.read();
+    const wanted = wantedOf(state, name);
+    const nodes = [...state.index.nodesOf(name)].sort();
+    return policyStatus(
+      wanted,
+      nodes.map((node) => this.evidence(state, node)),
+    );
+  }
+
+  /** Throws 404 for an unknown node. */
+  node(name: string): NodeStatus {
+    const state = this.fleet.read();
+    const stored = state.nodes.get(name);
+    if (!stored) throw notFound('node', name);
+    const policies = [...state.index.policiesOf(name)].sort();
+    return nodeStatus(
+      this.evidence(state, name),
+      stored.record.enrollment?.nodeId,
+      policies.map((policy) => wantedOf(state, policy)),
+    );
+  }
+
+  /** What is known of a node: written, reported, and how fresh that is. */
+  evidence(state: FleetState, node: string): Evidence {
+    const record = state.nodes.get(node)?.record;
+    const nodeId = record?.revoked === true ? undefined : record?.enrollment?.nodeId;
+    const held = this.reports.get(nodeId);
+    return {
+      node,
+      delivered: nodeId === undefined ? undefined : this.#delivered(nodeId),
+      report: held?.report,
+      freshness: freshnessOf(held, this.clock.nowMs()),
+    };
+  }
+
+  #delivered(nodeId: string): Delivered | undefined {
+    const written = this.board.get(nodeId);
+    if (!written) return undefined;
+    const { ordering, wanted } = written;
+    return {
+      epoch: ordering.epoch,
+      generation: ordering.generation,
+      bundleDigest: wanted.bundle.digest,
+      policies: wanted.bundle.policies,
+      suspension: wanted.suspension,
+    };
+  }
+}
+
+function wantedOf(state: FleetState, name: string): WantedPolicy {
+  const { record, revision } = findPolicy(state, name);
+  if (!record.document) throw notFound('policy', name);
+  return wantedPolicy(record.document, revision.toString(), record.paused);
+}

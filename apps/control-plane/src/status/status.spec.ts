@@ -1,0 +1,201 @@
+import { describe, expect, it } from '@jest/globals';
+import { REPORT_VALID_MS, type NodeReport, type RuleState } from '#contracts';
+import { freshnessOf } from '../reports/freshness.js';
+import { nodeStatus } from './node-status.js';
+import { policyStatus } from './policy-status.js';
+import type { Delivered, Evidence, WantedPolicy } from './report-to-status.js';
+
+const NOW = Date.parse('2026-03-01T12:00:00.000Z');
+const DIGEST = 'a'.repeat(64);
+
+const policy: WantedPolicy = {
+  name: 'block-sleep',
+  revision: '40',
+  paused: false,
+  rules: [
+    { id: 'process/matchPaths/0', keptBy: ['enforced'] },
+    { id: 'file/matchPaths/0', keptBy: ['audited', 'enforced'] },
+  ],
+};
+
+const delivered: Delivered = {
+  epoch: '1',
+  generation: '41',
+  bundleDigest: DIGEST,
+  policies: new Map([['block-sleep', '40']]),
+};
+
+function report(over: Partial<NodeReport> = {}, first: RuleState = 'enforced'): NodeReport {
+  return {
+    v: 1,
+    nodeId: 'b'.repeat(64),
+    sequence: 5,
+    bootedAt: '2026-03-01T11:00:00.000Z',
+    asOf: '2026-03-01T12:00:00.000Z',
+    enforcer: 'apparmor',
+    applied: { epoch: '1', generation: '41', issuedAt: NOW, bundleDigest: DIGEST },
+    qualifiers: [],
+    drift: [],
+    policies: [
+      {
+        policy: 'block-sleep',
+        revision: '40',
+        rules: [
+          { id: 'process/matchPaths/0', state: first, proof: 'probe' },
+          { id: 'file/matchPaths/0', state: 'audited' },
+        ],
+      },
+    ],
+    host: { hostname: 'web1', kernel: '6.12', lsm: ['apparmor'] },
+    versions: { agent: '1', sensor: '1' },
+    losses: { audit: 0, spool: 0 },
+    ...over,
+  };
+}
+
+function evidence(over: Partial<Evidence> = {}, ageMs = 0): Evidence {
+  const held = over.report && { report: over.report, receivedAtMs: NOW - ageMs };
+  return { node: 'web1', delivered, freshness: freshnessOf(held, NOW), ...over };
+}
+
+function outcome(each: Evidence, wanted = policy) {
+  const status = policyStatus(wanted, [each]);
+  return { everywhere: status.enforcedEverywhere, state: status.nodes[0]?.state };
+}
+
+describe('the status of a policy', () => {
+  it('is enforced everywhere when each rule keeps its promise by a fresh report of this revision', () => {
+    expect(outcome(evidence({ report: report() }))).toEqual({ everywhere: true, state: 'audited' });
+  });
+
+  it('is not enforced everywhere when it selects no host', () => {
+    expect(policyStatus(policy, [])).toMatchObject({ enforcedEverywhere: false, selected: 0 });
+  });
+
+  it.each<[string, Partial<Evidence>, string]>([
+    ['nothing was delivered', { delivered: undefined, report: report() }, 'pending'],
+    [
+      'an older revision was delivered',
+      { delivered: { ...delivered, policies: new Map([['block-sleep', '39']]) }, report: report() },
+      'pending',
+    ],
+    ['the host never reported', {}, 'delivered'],
+    [
+      'the host has applied an older generation of another bundle',
+      {
+        report: report({
+          applied: { epoch: '1', generation: '40', issuedAt: 1, bundleDigest: 'c'.repeat(64) },
+        }),
+      },
+      'delivered',
+    ],
+    [
+      'the host is of another epoch',
+      {
+        report: report({
+          applied: { epoch: '2', generation: '99', issuedAt: 1, bundleDigest: 'c'.repeat(64) },
+        }),
+      },
+      'delivered',
+    ],
+    ['the host has applied nothing', { report: report({ applied: undefined }) }, 'delivered'],
+    [
+      'the report is about another revision of the policy',
+      { report: report({ policies: [{ policy: 'block-sleep', revision: '39', rules: [] }] }) },
+      'delivered',
+    ],
+    [
+      'the report leaves rules out',
+      { report: report({ policies: [{ policy: 'block-sleep', revision: '40', rules: [] }] }) },
+      'unknown',
+    ],
+    ['a rule failed', { report: report({}, 'failed') }, 'failed'],
+    ['a block is only audited', { report: report({}, 'audited') }, 'audited'],
+    ['a rule is unsupported', { report: report({}, 'unsupported') }, 'unsupported'],
+  ])('does not say enforced when %s', (_title, over, state) => {
+    expect(outcome(evidence(over))).toEqual({ everywhere: false, state });
+  });
+
+  it.each(['drifted', 'stale', 'unconfirmed', 'suspended'] as const)(
+    'does not say enforced everywhere under the qualifier %s',
+    (qualifier) => {
+      const qualified = evidence({ report: report({ qualifiers: [qualifier] }) });
+      expect(outcome(qualified).everywhere).toBe(false);
+    },
+  );
+
+  it('takes the same bundle at an older generation as applied', () => {
+    const older = report({
+      applied: { epoch: '1', generation: '30', issuedAt: 1, bundleDigest: DIGEST },
+    });
+    expect(outcome(evidence({ report: older })).everywhere).toBe(true);
+  });
+
+  it('is suspended from the moment the suspension is delivered, and until the host says it is over', () => {
+    const suspension = { mode: 'audit', until: '2026-03-01T13:00:00.000Z', reason: 'x' } as const;
+    const wanted = evidence({ report: report(), delivered: { ...delivered, suspension } });
+    expect(outcome(wanted).everywhere).toBe(false);
+    const still = evidence({ report: report({ suspension: { ...suspension, by: 'console' } }) });
+    expect(policyStatus(policy, [still]).nodes[0]).toMatchObject({
+      qualifiers: ['suspended'],
+      suspension: { by: 'console' },
+    });
+  });
+
+  it('decays to unknown when the host falls silent', () => {
+    expect(outcome(evidence({ report: report() }, REPORT_VALID_MS)).everywhere).toBe(true);
+    expect(outcome(evidence({ report: report() }, REPORT_VALID_MS + 1))).toEqual({
+      everywhere: false,
+      state: 'unknown',
+    });
+  });
+
+  it('is unknown when the clock of the host is two days off, and says so', () => {
+    const off = report({ asOf: '2026-03-03T12:00:00.000Z' });
+    const status = policyStatus(policy, [evidence({ report: off })]);
+    expect(status.nodes[0]?.rules[0]).toMatchObject({
+      state: 'unknown',
+      reason: expect.stringContaining('172800 s'),
+    });
+  });
+
+  it('is pending with its reason while it is paused', () => {
+    const paused = { ...policy, paused: true };
+    expect(outcome(evidence({ report: report() }), paused)).toEqual({
+      everywhere: false,
+      state: 'pending',
+    });
+  });
+
+  it('tells the reason of a rejection about what was delivered', () => {
+    const rejected = report({
+      applied: undefined,
+      rejected: { code: 'expired', message: 'too old', at: '2026-03-01T12:00:00.000Z', generation: '41' },
+    });
+    const status = policyStatus(policy, [evidence({ report: rejected })]);
+    expect(status.nodes[0]?.rules[0]?.reason).toContain('expired: too old');
+  });
+
+  it('promises nothing for a policy without rules', () => {
+    expect(outcome(evidence({ report: report() }), { ...policy, rules: [] }).everywhere).toBe(false);
+  });
+});
+
+describe('the status of a node', () => {
+  it('lists the policies that select it with their states', () => {
+    const status = nodeStatus(evidence({ report: report({}, 'failed') }), 'id', [policy]);
+    expect(status).toMatchObject({
+      node: 'web1',
+      connected: true,
+      enforcer: 'apparmor',
+      policies: [{ policy: 'block-sleep', state: 'failed' }],
+    });
+  });
+
+  it('is not connected before it reported', () => {
+    expect(nodeStatus(evidence(), undefined, [policy])).toMatchObject({
+      connected: false,
+      policies: [{ state: 'delivered' }],
+    });
+  });
+});

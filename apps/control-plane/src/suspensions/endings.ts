@@ -1,0 +1,53 @@
+import { Injectable } from '@nestjs/common';
+import { Log } from '#observability';
+import { SYSTEM } from '../access/caller.js';
+import { Clock } from '../clock.js';
+import { Fleet } from '../fleet/fleet.js';
+import { toProblemError } from '../http/index.js';
+import { ExceptionService } from '../policies/exception.service.js';
+import { SuspensionService } from './suspension.service.js';
+
+/**
+ * Ends what has an end. Removing it from etcd gives a new generation, so that a host's assignment stays a function of
+ * etcd's state alone; hosts end a suspension at its time by themselves, with or without us.
+ */
+@Injectable()
+export class Endings {
+  #running = false;
+
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly suspensions: SuspensionService,
+    private readonly exceptions: ExceptionService,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  /** Ends what is due; what fails is tried again at the next call. */
+  async run(): Promise<void> {
+    if (this.#running || this.fleet.state.revision === 0n) return;
+    this.#running = true;
+    try {
+      for (const id of this.#due('suspensions')) await this.#end(id, () => this.suspensions.end(id, SYSTEM));
+      for (const id of this.#due('exceptions')) await this.#end(id, () => this.exceptions.end(id, SYSTEM));
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #due(kind: 'suspensions' | 'exceptions'): readonly string[] {
+    const nowMs = this.clock.nowMs();
+    const records = this.fleet.state[kind].sorted().map(({ record }) => record);
+    return records.filter(({ until }) => Date.parse(until) <= nowMs).map(({ id }) => id);
+  }
+
+  async #end(id: string, end: () => Promise<void>): Promise<void> {
+    try {
+      await end();
+    } catch (error) {
+      // Another replica was faster: that is what was wanted.
+      if (toProblemError(error).status === 404) return;
+      this.log.warn('could not end what is due, trying again', { id, error });
+    }
+  }
+}

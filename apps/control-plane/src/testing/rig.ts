@@ -1,0 +1,172 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Log } from '#observability';
+import { connectRedis, type RedisConnection } from '#redis';
+import { LinkProxy, startEtcd, startRedis, type EtcdServer, type RedisServer } from '#testing';
+import { readFileSync } from 'node:fs';
+import { loadMaterial } from '../config/material.js';
+import { readConfig } from '../config/read-config.js';
+import { init, type InitAnswer } from '../init/init.js';
+import { parseInitOptions } from '../init/options.js';
+import { serve, type Serving } from '../server/serve.js';
+import { Rest } from './rest.js';
+import { eventually } from './eventually.js';
+import { TestHost } from './test-host.js';
+
+/** A control plane in this process, on a real etcd and a real Redis, each behind a link that a test can cut. */
+export class Rig {
+  readonly lines: string[] = [];
+  #serving: Serving | undefined;
+  #connection: RedisConnection | undefined;
+  #admin: RedisConnection | undefined;
+
+  private constructor(
+    readonly etcd: EtcdServer,
+    readonly redis: RedisServer,
+    readonly etcdLink: LinkProxy,
+    readonly redisLink: LinkProxy,
+    private readonly folder: string,
+    private readonly made: InitAnswer,
+  ) {}
+
+  /** Starts etcd and Redis and makes keys; the control plane is not started yet. */
+  static async prepare(): Promise<Rig> {
+    const folder = mkdtempSync(join(tmpdir(), 'hw-cp-'));
+    const made = await init(parseInitOptions(['--data-dir', join(folder, 'data'), '--listen', '127.0.0.1:0']));
+    const [etcd, redis] = await Promise.all([
+      startEtcd({ tls: certificates(made.etcd) }),
+      startRedis({ tls: certificates(made.redis), config: [`aclfile ${made.redis.aclFile}`] }),
+    ]);
+    const [etcdLink, redisLink] = await Promise.all([LinkProxy.start(etcd.port), LinkProxy.start(redis.port)]);
+    return new Rig(etcd, redis, etcdLink, redisLink, folder, made);
+  }
+
+  /** As `prepare`, started, and ready. */
+  static async start(): Promise<Rig> {
+    const rig = await Rig.prepare();
+    try {
+      await rig.startControlPlane();
+      await rig.ready();
+      return rig;
+    } catch (error) {
+      await rig.stop();
+      throw error;
+    }
+  }
+
+  /** Starts the control plane, or starts it again. */
+  async startControlPlane(): Promise<void> {
+    const config = readConfig(this.made.configFile);
+    const log = new Log({ level: 'debug', write: (line) => this.lines.push(line) });
+    this.#serving = await serve(
+      {
+        ...config,
+        etcd: { ...config.etcd, hosts: [`https://127.0.0.1:${this.etcdLink.port}`] },
+        redis: { ...config.redis, port: this.redisLink.port },
+      },
+      loadMaterial(config),
+      log,
+    );
+  }
+
+  async stopControlPlane(): Promise<void> {
+    await this.#serving?.stop();
+    this.#serving = undefined;
+  }
+
+  get rest(): Rest {
+    const ca = readFileSync(this.made.caFile, 'utf8');
+    return new Rest(this.#serving?.url ?? 'https://127.0.0.1:1', ca, this.made.adminToken ?? '');
+  }
+
+  /** Waits until the control plane says that it is ready. */
+  async ready(): Promise<void> {
+    let last = '';
+    const look = async () => {
+      const answer = await this.rest.get('/readyz');
+      last = answer.text;
+      return answer.status === 200;
+    };
+    await eventually('ready', look).catch((cause: unknown) => {
+      throw new Error(`not ready: ${last}\n${this.lines.slice(-20).join('')}`, { cause });
+    });
+  }
+
+  /** A connection to Redis past the link, as hosts have it. */
+  get connection(): RedisConnection {
+    const config = readConfig(this.made.configFile);
+    const { username, password } = loadMaterial(config).agentRedis;
+    const tls = certificates(this.made.redis);
+    this.#connection ??= connectRedis({ port: this.redis.port, username, password, tls, maxBackoffMs: 200 });
+    return this.#connection;
+  }
+
+  /** A connection that may do everything, past the link. */
+  get adminRedis(): RedisConnection {
+    const { username, ...redis } = readConfig(this.made.configFile).redis;
+    const password = readFileSync(redis.passwordFile ?? '', 'utf8').trim();
+    const tls = certificates(this.made.redis);
+    this.#admin ??= connectRedis({ port: this.redis.port, username, password, tls, maxBackoffMs: 200 });
+    return this.#admin;
+  }
+
+  /** A new host, enrolled with a token of its own. */
+  async host(name: string, labels: Record<string, string> = {}): Promise<TestHost> {
+    const made = await this.rest.post('/v1/join-tokens', { labels });
+    const host = new TestHost(name, this.rest);
+    host.attach(this.connection);
+    const answer = await host.enroll(String(made.body['token']));
+    if (answer.status !== 200) throw new Error(`not enrolled: ${answer.text}`);
+    return host;
+  }
+
+  async stop(): Promise<void> {
+    await this.stopControlPlane();
+    this.#connection?.close();
+    this.#admin?.close();
+    await Promise.all([this.etcdLink.stop(), this.redisLink.stop()]);
+    await Promise.all([this.etcd.stop(), this.redis.stop()]);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function certificates({ ca, cert, key }: { ca: string; cert: string; key: string }) {
+  const read = (path: string): string => readFileSync(path, 'utf8');
+  return { ca: read(ca), cert: read(cert), key: read(key) };
+}
+
+/** A policy that blocks one program, with a selector of labels. */
+export function blockPolicy(name: string, path: string, labels: Record<string, string>): string {
+  const lines = Object.entries(labels).map(([key, value]) => `      ${key}: "${value}"`);
+  return [
+    'apiVersion: security.kubearmor.com/v1',
+    'kind: KubeArmorHostPolicy',
+    'metadata:',
+    `  name: ${name}`,
+    'spec:',
+    '  nodeSelector:',
+    '    matchLabels:',
+    ...lines,
+    '  process:',
+    '    matchPaths:',
+    `      - path: ${path}`,
+    '  action: Block',
+    '',
+  ].join('\n');
+}
+
+/** A group of hosts with these labels. */
+export function group(name: string, labels: Record<string, string>): string {
+  const lines = Object.entries(labels).map(([key, value]) => `      ${key}: "${value}"`);
+  return [
+    'apiVersion: hostward.io/v1',
+    'kind: Group',
+    `metadata: { name: ${name} }`,
+    'spec:',
+    '  selector:',
+    '    matchLabels:',
+    ...lines,
+    '',
+  ].join('\n');
+}

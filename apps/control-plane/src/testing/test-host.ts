@@ -1,0 +1,165 @@
+import {
+  generateSealingKey,
+  generateSigningKey,
+  loadSigner,
+  openCursor,
+  sealEvents,
+  sealReport,
+  signEnrollment,
+  trustRoot,
+  verifyDelivery,
+  type VerifiedDelivery,
+} from '#bundle';
+import type { Alert, AlertBatch, EnrollRequest, EnrollResponse, NodeReport, RuleState } from '#contracts';
+import { createCsr } from '#pki';
+import { rulesOf, validateDocument } from '#policy-model';
+import { HostLink, type RedisConnection } from '#redis';
+import { eventually } from './eventually.js';
+import type { Answer, Rest } from './rest.js';
+
+/** A host of tests: enrols, verifies what is delivered as a real one does, and reports what it is told to. */
+export class TestHost {
+  readonly #signing = generateSigningKey();
+  readonly #sealing = generateSealingKey();
+  readonly nodeId = this.#signing.keyid;
+  #enrolled: EnrollResponse | undefined;
+  #link: HostLink | undefined;
+  #sequence = 0;
+  #bootedAt = new Date().toISOString();
+  last: VerifiedDelivery | undefined;
+
+  constructor(
+    readonly name: string,
+    private readonly rest: Rest,
+  ) {}
+
+  /** A signed request; `over` replaces fields after signing. */
+  async request(token: string, over: Partial<EnrollRequest> = {}): Promise<EnrollRequest> {
+    const { csrPem: csr } = await createCsr();
+    const signed = { name: this.name, sealingKey: this.#sealing.sealingKey, csr };
+    const signature = signEnrollment(signed, loadSigner(this.#signing.privateKey));
+    return { token, hostname: this.name, signingKey: this.#signing.key, signature, ...signed, ...over };
+  }
+
+  async enroll(token: string): Promise<Answer> {
+    const answer = await this.rest.post('/v1/enroll', await this.request(token), { token: null });
+    if (answer.status === 200) this.#enrolled = answer.body as unknown as EnrollResponse;
+    return answer;
+  }
+
+  attach(connection: RedisConnection): void {
+    this.#link = new HostLink(connection, this.nodeId);
+  }
+
+  get link(): HostLink {
+    if (!this.#link) throw new Error('attach the host first');
+    return this.#link;
+  }
+
+  /** Fetches and verifies what is there now; undefined where there is nothing. */
+  async fetch(): Promise<VerifiedDelivery | undefined> {
+    const record = await this.link.fetchRecord();
+    const bundle = record && (await this.link.fetchBundle(record.bundleDigest));
+    if (!record || !bundle) return undefined;
+    this.last = await verifyDelivery({
+      record,
+      bundle,
+      trustedRoot: trustRoot(this.#enrolled?.root),
+      nodeId: this.nodeId,
+      sealingPrivateKey: this.#sealing.privateKey,
+      now: Date.now(),
+    });
+    return this.last;
+  }
+
+  /** Waits until exactly these policies are delivered. */
+  async receives(...names: string[]): Promise<VerifiedDelivery> {
+    const wanted = names.toSorted().join();
+    return eventually(`${this.name} has the policies [${wanted}]`, async () => {
+      const delivery = await this.fetch();
+      return delivery?.policies.map(({ name }) => name).join() === wanted && delivery;
+    });
+  }
+
+  /** Reports that what was fetched last is applied, with this state for every rule. */
+  async report(state: RuleState = 'enforced', over: Partial<NodeReport> = {}): Promise<NodeReport> {
+    const { last } = this;
+    if (!last) throw new Error('nothing was fetched yet');
+    const { epoch, generation, issuedAt, bundleDigest } = last.assignment;
+    this.#sequence += 1;
+    const report: NodeReport = {
+      v: 1,
+      nodeId: this.nodeId,
+      sequence: this.#sequence,
+      bootedAt: this.#bootedAt,
+      asOf: new Date().toISOString(),
+      enforcer: 'observe',
+      applied: { epoch, generation, issuedAt, bundleDigest },
+      qualifiers: [],
+      drift: [],
+      policies: last.policies.map(({ name, revision, document }) => ({
+        policy: name,
+        revision,
+        rules: ruleIds(document).map((id) => ({ id, state })),
+      })),
+      host: { hostname: this.name, kernel: 'test', lsm: [] },
+      versions: { agent: 'test', sensor: 'test' },
+      losses: { audit: 0, spool: 0 },
+      ...over,
+    };
+    await this.link.writeState(sealReport(last.hostKey, this.nodeId, bytes(report)));
+    return report;
+  }
+
+  /** Appends one sealed batch. */
+  async send(batch: AlertBatch): Promise<void> {
+    if (!this.last) throw new Error('nothing was fetched yet');
+    await this.link.appendEvents(sealEvents(this.last.hostKey, this.nodeId, bytes(batch)));
+  }
+
+  /** The event id up to which the control plane says it has everything. */
+  async cursor(): Promise<string | undefined> {
+    const sealed = await this.link.readCursor();
+    if (!sealed || !this.last) return undefined;
+    const opened = openCursor(this.last.hostKey, this.nodeId, sealed);
+    return (JSON.parse(opened.toString('utf8')) as { last: string }).last;
+  }
+}
+
+/** A batch of alerts about `policy`, numbered from `from` to `to`. */
+export function alertBatch(policy: string, from: number, to: number): AlertBatch {
+  const id = (number: number): string => `1000-${String(number).padStart(10, '0')}`;
+  const alerts = Array.from({ length: to - from + 1 }, (_, index): Alert => ({
+    Timestamp: Math.floor(Date.now() / 1000),
+    UpdatedTime: new Date().toISOString(),
+    ClusterName: 'default',
+    HostName: 'anything',
+    HostPID: 1,
+    PID: 1,
+    UID: 0,
+    ProcessName: '/usr/bin/sleep',
+    PolicyName: policy,
+    Type: 'MatchedHostPolicy',
+    Source: '/usr/bin/bash',
+    Operation: 'Process',
+    Resource: '/usr/bin/sleep',
+    Data: '',
+    Enforcer: 'AppArmor',
+    Action: 'Block',
+    Result: 'Permission denied',
+    NodeID: 'anything',
+    EventID: id(from + index),
+    Node: 'anything',
+    Suppressed: 0,
+  }));
+  return { v: 1, first: id(from), last: id(to), alerts };
+}
+
+function ruleIds(document: unknown): readonly string[] {
+  const parsed = validateDocument(document, { mode: 'lenient' }).document;
+  return parsed?.kind === 'KubeArmorHostPolicy' ? rulesOf(parsed).map(({ id }) => id) : [];
+}
+
+function bytes(value: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
+}

@@ -1,0 +1,91 @@
+/** ERROR: someone must act now. WARN: healed by itself. INFO: state changed. DEBUG: path taken. */
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Values that belong to a log line; errors are written as name, message and the chain of causes. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Where lines go and how much of them; `write` gets one line with its newline. */
+export interface LogOptions {
+  readonly level?: LogLevel;
+  readonly write?: (line: string) => void;
+  readonly now?: () => Date;
+  readonly fields?: LogFields;
+}
+
+const MAX_VALUE_CHARS = 4_096;
+const MAX_CAUSES = 5;
+
+/** JSON lines: a constant message, values in fields. Never throws. */
+export class Log {
+  readonly #rank: number;
+  readonly #write: (line: string) => void;
+  readonly #now: () => Date;
+  readonly #fields: LogFields;
+  readonly #options: LogOptions;
+
+  constructor(options: LogOptions = {}) {
+    this.#options = options;
+    this.#rank = LOG_LEVELS.indexOf(options.level ?? 'info');
+    this.#write = options.write ?? ((line) => process.stderr.write(line));
+    this.#now = options.now ?? (() => new Date());
+    this.#fields = options.fields ?? {};
+  }
+
+  /** A log that adds these fields to every line. */
+  child(fields: LogFields): Log {
+    return new Log({ ...this.#options, fields: { ...this.#fields, ...fields } });
+  }
+
+  error(message: string, fields: LogFields = {}): void {
+    this.write('error', message, fields);
+  }
+
+  warn(message: string, fields: LogFields = {}): void {
+    this.write('warn', message, fields);
+  }
+
+  info(message: string, fields: LogFields = {}): void {
+    this.write('info', message, fields);
+  }
+
+  debug(message: string, fields: LogFields = {}): void {
+    this.write('debug', message, fields);
+  }
+
+  /** Writes one line if `level` is wanted. */
+  write(level: LogLevel, message: string, fields: LogFields = {}): void {
+    if (LOG_LEVELS.indexOf(level) > this.#rank) return;
+    const time = this.#now().toISOString();
+    this.#write(`${toJson({ time, level, message, ...this.#fields, ...fields })}\n`);
+  }
+}
+
+function toJson(line: Record<string, unknown>): string {
+  try {
+    return JSON.stringify(line, plain);
+  } catch (cause) {
+    // A line that cannot be written (a cycle) must not end its writer: it says so instead.
+    return JSON.stringify({ level: line['level'], message: line['message'], unwritable: String(cause) });
+  }
+}
+
+function plain(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (value instanceof Error) return describeError(value);
+  if (typeof value === 'string' && value.length > MAX_VALUE_CHARS) {
+    return `${value.slice(0, MAX_VALUE_CHARS)}…`;
+  }
+  return value;
+}
+
+/** Name and message of an error and of up to five causes, outermost first. */
+export function describeError(error: unknown): string {
+  const parts: string[] = [];
+  let current: unknown = error;
+  for (let depth = 0; depth < MAX_CAUSES && current instanceof Error; depth += 1) {
+    parts.push(`${current.name}: ${current.message}`);
+    current = current.cause;
+  }
+  return parts.length > 0 ? parts.join(' <- ') : String(error);
+}

@@ -1,0 +1,26 @@
+/** Every metric of every program of ours; names are an interface, so they are changed nowhere else. */
+export const metricNames = {
+  httpRequests: 'hostward_http_requests_total',
+  httpSeconds: 'hostward_http_request_seconds',
+  loginFailures: 'hostward_login_failures_total',
+  enrollments: 'hostward_enrollments_total',
+  fleetNodes: 'hostward_fleet_nodes',
+  fleetPolicies: 'hostward_fleet_policies',
+  fleetRevision: 'hostward_fleet_revision',
+  watchLagSeconds: 'hostward_watch_lag_seconds',
+  watchRestarts: 'hostward_watch_restarts_total',
+  deliveries: 'hostward_deliveries_total',
+  deliverySeconds: 'hostward_delivery_seconds',
+  deliveryFailures: 'hostward_delivery_failures_total',
+  redeliveries: 'hostward_redeliveries_total',
+  bundlesBuilt: 'hostward_bundles_built_total',
+  reports: 'hostward_reports_total',
+  reportsRefused: 'hostward_reports_refused_total',
+  alertsStored: 'hostward_alerts_stored_total',
+  alertsDuplicate: 'hostward_alerts_duplicate_total',
+  eventBatchesRefused: 'hostward_event_batches_refused_total',
+  alertStreams: 'hostward_alert_streams',
+} as const;
+
+/** Name of one of our metrics. */
+export type MetricName = (typeof metricNames)[keyof typeof metricNames];
