@@ -1,0 +1,315 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generateSealingKey } from '#bundle';
+import { redisKeys, type NodeReport } from '#contracts';
+import { Log } from '#observability';
+import { fingerprint } from '#pki';
+import { connectRedis, type RedisConnection } from '#redis';
+import type { Sensor, SensorEvent } from '#sensor';
+import { LinkProxy, startRedis, type RedisServer } from '#testing';
+import { Agent } from './agent.js';
+import { AgentConfig } from './config/agent-config.js';
+import type { EnrolledHost } from './config/enrolled-host.js';
+import { hostFiles } from './config/host-files.js';
+import { Courier } from './delivery/courier.js';
+import { Spool } from './events/spool.js';
+import { Clock } from './health/clock.js';
+import { Surroundings } from './health/surroundings.js';
+import { FleetDouble, HealthDouble } from './testing/fleet-double.js';
+import { ScriptedSensor } from './testing/scripted-sensor.js';
+
+const NODE_ID = 'ab'.repeat(32);
+
+const SPEED = 100;
+
+/** Time that passes a hundred times as fast: what happens at intervals happens within the test, in the same order. */
+class FastClock extends Clock {
+  readonly #start = Date.now();
+  now(): number {
+    return this.#start + (Date.now() - this.#start) * SPEED;
+  }
+  random(): number {
+    return 0.5;
+  }
+  wait(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, Math.ceil(ms / SPEED));
+      signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+    });
+  }
+}
+
+async function until<T>(what: string, probe: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const value = await probe();
+    if (value !== undefined && value !== false) return value;
+    if (Date.now() > deadline) throw new Error(`not within 10 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+let stateDir: string;
+let health: HealthDouble;
+let redis: RedisServer;
+let link: LinkProxy;
+let control: RedisConnection;
+let fleet: FleetDouble;
+let sensor: ScriptedSensor;
+let agent: Agent;
+let around: Surroundings;
+let lines: string[];
+
+const sealing = generateSealingKey();
+
+beforeEach(async () => {
+  stateDir = mkdtempSync(join(tmpdir(), 'hostward-agent-'));
+  health = await HealthDouble.start();
+  redis = await startRedis({ tls: health.tls });
+  link = await LinkProxy.start(redis.port);
+  control = connectRedis({ port: redis.port, tls: health.tls });
+  fleet = new FleetDouble(control, NODE_ID, sealing.sealingKey);
+  sensor = new ScriptedSensor();
+  lines = [];
+  agent = await startAgent();
+});
+
+afterEach(async () => {
+  await agent.stop();
+  control.close();
+  await link.stop();
+  await redis.stop();
+  await health.stop();
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+/** `own` undefined: the sensor that the configuration names. */
+function startAgent(own: Sensor | undefined = sensor, enforcer: AgentConfig['enforcer'] = 'auto'): Promise<Agent> {
+  const config = new AgentConfig();
+  config.controlPlane = { url: `https://127.0.0.1:${health.port}`, caFingerprint: fingerprint(health.tls.ca) };
+  config.stateDir = stateDir;
+  config.enforcer = enforcer;
+  const host: EnrolledHost = {
+    files: hostFiles(stateDir),
+    name: 'web1',
+    trust: { nodeId: NODE_ID, sealingPrivateKey: sealing.privateKey, root: fleet.root.signed },
+    ca: health.tls.ca,
+    identity: undefined,
+    redis: { port: link.port, tls: health.tls, commandTimeoutMs: 1_000, maxBackoffMs: 100 },
+  };
+  around = new Surroundings(new FastClock(), new Log({ level: 'debug', write: (line) => lines.push(line) }));
+  return Agent.start({ config, host, around, sensor: enforcer === 'observe' ? undefined : own });
+}
+
+const reported = (what: string, test: (report: NodeReport) => boolean): Promise<NodeReport> =>
+  until(what, async () => {
+    const report = await fleet.report();
+    return report !== undefined && test(report) && report;
+  });
+
+const counts = (): Courier['counts'] => agent.get(Courier).counts;
+
+function denial(seq: number): SensorEvent {
+  return { seq, time: Date.now(), type: 'denied', profile: 'hostward', operation: 'exec', name: `/usr/bin/p${seq}`, exe: `/bin/e${seq}` };
+}
+
+describe('an assignment', () => {
+  it('goes from a nudge to the sensor, is confirmed over new connections, and is reported', async () => {
+    await fleet.deliver('5');
+    const report = await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    expect(report).toMatchObject({ nodeId: NODE_ID, enforcer: 'apparmor', versions: { sensor: '0.1.0-scripted' } });
+    await until('a confirmation', () => sensor.confirmed.length > 0);
+    expect(sensor.confirmed[0]).toMatchObject({ generation: '5' });
+    expect(health.answered).toBeGreaterThan(0);
+  });
+
+  it('comes with the nudge itself where it is small', async () => {
+    const { record, digest, bundle } = await fleet.assign('6');
+    await control.run('test', (client) => client.set(redisKeys.bundle(digest), bundle));
+    const nudge = { pattern: redisKeys.nudge(NODE_ID), data: { ordering: record.ordering, record } };
+    await control.run('test', (client) => client.publish(redisKeys.nudge(NODE_ID), JSON.stringify(nudge)));
+    await reported('generation 6', ({ applied }) => applied?.generation === '6');
+  });
+
+  it('that was written while the link was cut is found when it is back, without a nudge', async () => {
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    link.cut();
+    await until('the condition', () => around.conditions.has('redis'));
+    await fleet.deliver('6');
+    expect(sensor.state.ordering?.generation).toBe('5');
+    link.restore();
+    await reported('generation 6', ({ applied }) => applied?.generation === '6');
+    expect(around.conditions.has('redis')).toBe(false);
+  });
+
+  it('that is older or the same is not handed over again', async () => {
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    const old = await fleet.assign('4');
+    await control.run('test', (client) => client.set(redisKeys.assignment(NODE_ID), JSON.stringify(old.record)));
+    await until('an older record', () => counts().older > 1);
+    expect(sensor.envelopes).toHaveLength(1);
+  });
+
+  it('that is refused is reported and not tried again at each check; a good one after it is taken at once', async () => {
+    sensor.refusal = 'bad-signature';
+    await fleet.deliver('5');
+    await until('a refusal', () => counts().refused > 0);
+    await fleet.deliver('6');
+    const report = await reported('the rejection', ({ rejected }) => rejected?.generation === '6');
+    expect(report.rejected?.code).toBe('bad-signature');
+    const { checks } = counts();
+    await until('further checks', () => counts().checks > checks + 3);
+    expect(counts().refused).toBe(2);
+    sensor.refusal = undefined;
+    await fleet.deliver('7');
+    const good = await reported('generation 7', ({ applied }) => applied?.generation === '7');
+    expect(good.rejected).toBeUndefined();
+  });
+
+  it('whose bundle is missing waits for it and says so', async () => {
+    const { record, digest, bundle } = await fleet.assign('5');
+    await control.run('test', (client) => client.set(redisKeys.assignment(NODE_ID), JSON.stringify(record)));
+    await until('the condition', () => around.conditions.has('delivery'));
+    expect(sensor.envelopes).toHaveLength(0);
+    await control.run('test', (client) => client.set(redisKeys.bundle(digest), bundle));
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    expect(around.conditions.has('delivery')).toBe(false);
+  });
+
+  it.each([
+    ['text that is not JSON', 'garbage {'],
+    ['null', 'null'],
+    ['another shape', '{"v":1,"ordering":{"epoch":"1","generation":"99999999999999999999999","issuedAt":1}}'],
+    ['two megabytes', `"${'x'.repeat(2 * 1024 * 1024)}"`],
+  ])('that is hostile (%s) reaches no sensor, is counted, and does not stop the next', async (_what, value) => {
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    await control.run('test', (client) => client.set(redisKeys.assignment(NODE_ID), value));
+    await control.run('test', (client) => client.publish(redisKeys.nudge(NODE_ID), value.slice(0, 1000)));
+    await until('a count', () => counts().malformed > 0);
+    expect(sensor.envelopes).toHaveLength(1);
+    await control.run('test', (client) => client.del(redisKeys.assignment(NODE_ID)));
+    await fleet.deliver('6');
+    await reported('generation 6', ({ applied }) => applied?.generation === '6');
+  });
+
+  it('that nobody signed chooses no key: reports go on under the proved one', async () => {
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    const mallory = new FleetDouble(control, NODE_ID, sealing.sealingKey);
+    sensor.refusal = 'bad-signature';
+    await mallory.deliver('6');
+    const report = await reported('the rejection, under the old key', ({ rejected }) => rejected !== undefined);
+    expect(report.applied?.generation).toBe('5');
+    expect(await mallory.report().catch(() => 'sealed')).toBe('sealed');
+  });
+
+  it('is not confirmed while the control plane is away, and is when it is back', async () => {
+    health.status = 503;
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    await until('the condition', () => around.conditions.has('control-plane'));
+    expect(sensor.confirmed).toEqual([]);
+    health.status = 200;
+    await until('a confirmation', () => sensor.confirmed.length > 0);
+    expect(around.conditions.has('control-plane')).toBe(false);
+  });
+});
+
+describe('without its sensor', () => {
+  it('the agent says so, claims nothing new, and hands over when it is back', async () => {
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    sensor.goAway();
+    await until('the condition', () => around.conditions.has('sensor'));
+    const before = await fleet.report();
+    await fleet.deliver('6');
+    const later = await reported('a later report', ({ sequence }) => sequence > (before?.sequence ?? 0));
+    expect(later.asOf).toBe(before?.asOf);
+    sensor.back();
+    await reported('generation 6', ({ applied }) => applied?.generation === '6');
+    expect(JSON.parse(readFileSync(hostFiles(stateDir).health, 'utf8'))).toHaveProperty('conditions');
+  });
+});
+
+describe('alerts', () => {
+  it('come sealed through the stream and leave the spool only at the cursor', async () => {
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    sensor.happen(denial(1), denial(2));
+    await until('two alerts', async () => (await fleet.storeEvents(false), fleet.seen.size === 2));
+    expect(agent.get(Spool).status().waiting).toBe(2);
+    await until('an empty spool', async () => (await fleet.storeEvents(), agent.get(Spool).status().waiting === 0));
+    expect([...fleet.seen.values()].map((alert) => alert.Resource)).toEqual(['/usr/bin/p1', '/usr/bin/p2']);
+  });
+
+  it.each([
+    ['with the link cut', true],
+    ['unnoticed', false],
+  ])('survive FLUSHALL in the middle, %s: none is lost, and each is stored once', async (_how, cut) => {
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    sensor.happen(...Array.from({ length: 300 }, (_, i) => denial(i + 1)));
+    await until('everything sent', async () => (await control.run('test', (client) => client.xlen(redisKeys.events(NODE_ID)))) > 0);
+    await control.run('test', (client) => client.flushall());
+    if (cut) link.cut();
+    sensor.happen(...Array.from({ length: 300 }, (_, i) => denial(i + 301)));
+    await until('the spool has all', () => agent.get(Spool).status().waiting >= 600);
+    link.restore();
+    await until('600 alerts', async () => (await fleet.storeEvents(), fleet.seen.size === 600));
+    await until('an empty spool', async () => (await fleet.storeEvents(), agent.get(Spool).status().waiting === 0));
+    expect(agent.get(Spool).status().lost).toBe(0);
+  });
+
+  it('survive a restart of the agent, and no forged cursor drops them', async () => {
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    sensor.happen(denial(1));
+    await until('one alert', async () => (await fleet.storeEvents(false), fleet.seen.size === 1));
+    await control.run('test', (client) => client.set(redisKeys.cursor(NODE_ID), 'x'.repeat(200)));
+    await agent.stop();
+    await control.run('test', (client) => client.flushall());
+    fleet.seen.clear();
+    agent = await startAgent();
+    await until('the alert again', async () => (await fleet.storeEvents(), fleet.seen.size === 1));
+    sensor.happen(denial(2));
+    await until('the next one, the first not twice', async () => (await fleet.storeEvents(), fleet.seen.size === 2));
+  });
+});
+
+describe('a host that observes', () => {
+  it('takes what is signed, enforces nothing, and says so of each rule', async () => {
+    await agent.stop();
+    agent = await startAgent(undefined, 'observe');
+    const content = {
+      apiVersion: 'security.kubearmor.com/v1',
+      kind: 'KubeArmorHostPolicy',
+      metadata: { name: 'block-sleep' },
+      spec: {
+        nodeSelector: { matchLabels: { env: 'prod' } },
+        severity: 5,
+        process: { matchPaths: [{ path: '/usr/bin/sleep' }] },
+        action: 'Block',
+      },
+    };
+    await fleet.deliver('5', { 'block-sleep': content }, true);
+    const report = await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    expect(report.enforcer).toBe('observe');
+    expect(report.coverage).toBeUndefined();
+    expect(report.policies).toEqual([
+      {
+        policy: 'block-sleep',
+        revision: '7',
+        rules: [{ id: 'process/matchPaths/0', state: 'unsupported', reason: 'this host observes only' }],
+      },
+    ]);
+    const mallory = new FleetDouble(control, NODE_ID, sealing.sealingKey);
+    await mallory.deliver('9');
+    const refused = await reported('the rejection', ({ rejected }) => rejected !== undefined);
+    expect(refused).toMatchObject({ applied: { generation: '5' } });
+  });
+});

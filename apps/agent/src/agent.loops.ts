@@ -1,0 +1,97 @@
+import { Confirmation } from './delivery/confirmation.js';
+import { Courier } from './delivery/courier.js';
+import { EventPump } from './events/event-pump.js';
+import { Shipper } from './events/shipper.js';
+import { jittered } from './health/clock.js';
+import { HealthFile } from './health/health-file.js';
+import { Surroundings } from './health/surroundings.js';
+import { Reporter } from './reporting/reporter.js';
+import { SensorWatch } from './sensor/sensor-watch.js';
+
+const CHECK_MS = 15_000;
+/** While something is unsettled (a bundle is missing, a swap unconfirmed) it is looked at again sooner. */
+const UNSETTLED_MS = 3_000;
+const SHIP_MS = 2_000;
+
+/** The parts of the agent that run on their own. */
+export interface AgentParts {
+  readonly courier: Courier;
+  readonly confirmation: Confirmation;
+  readonly sensors: SensorWatch;
+  readonly reporter: Reporter;
+  readonly pump: EventPump;
+  readonly shipper: Shipper;
+  readonly health: HealthFile;
+}
+
+/** What makes the agent level-triggered: everything is looked at again at intervals, and each change moves the next part. */
+export class AgentLoops {
+  readonly #stop = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly parts: AgentParts,
+    private readonly around: Surroundings,
+  ) {}
+
+  start(): void {
+    this.#connect();
+    const { pump, courier, confirmation, sensors, reporter, shipper, health } = this.parts;
+    const check = async (): Promise<void> => {
+      await courier.check();
+      await confirmation.attempt();
+    };
+    const report = async (): Promise<void> => {
+      await sensors.refresh();
+      await reporter.report();
+      await health.write();
+    };
+    this.#running = Promise.all([
+      pump.run(this.#stop.signal),
+      this.#every(check, () => this.#untilNextCheck()),
+      this.#every(report, () => reporter.intervalMs()),
+      this.#every(() => shipper.ship(), () => jittered(SHIP_MS, this.around.clock.random())),
+    ]);
+  }
+
+  /** The link to Redis is there again: what was missed meanwhile is asked for now. */
+  reconnected(): void {
+    this.around.log.debug('subscribed to nudges');
+    void this.parts.courier.check();
+    void this.parts.reporter.report();
+    void this.parts.shipper.reconnected();
+  }
+
+  /** Stops taking in, and waits until what was taken is on disk. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  /** A change in one part moves the next one along the path of a policy. */
+  #connect(): void {
+    const { courier, confirmation, sensors, reporter, pump, shipper, health } = this.parts;
+    courier.onAttempt((swapped) => {
+      void reporter.report();
+      if (swapped) void confirmation.afterSwap();
+    });
+    sensors.onChange(() => void reporter.report());
+    pump.onSpooled(() => void shipper.ship());
+    this.around.conditions.onChange(() => void health.write());
+  }
+
+  #untilNextCheck(): number {
+    const state = this.parts.sensors.sighting?.state.confirm?.state;
+    const unsettled = state === 'waiting' || state === 'unconfirmed' || this.around.conditions.has('delivery');
+    return jittered(unsettled ? UNSETTLED_MS : CHECK_MS, this.around.clock.random());
+  }
+
+  async #every(work: () => Promise<void>, intervalMs: () => number): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await work();
+      await this.around.clock.wait(Math.max(10, intervalMs()), signal);
+    }
+  }
+}
+

@@ -1,0 +1,130 @@
+import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
+import { hostname } from 'node:os';
+import { HostLink, RedisConnection } from '#redis';
+import { Sensor, SocketSensor } from '#sensor';
+import { AgentLoops } from './agent.loops.js';
+import type { AgentConfig } from './config/agent-config.js';
+import type { EnrolledHost } from './config/enrolled-host.js';
+import { Confirmation } from './delivery/confirmation.js';
+import { Courier } from './delivery/courier.js';
+import { HostKeys } from './delivery/host-keys.js';
+import { NudgeController } from './delivery/nudge.controller.js';
+import { EventPump } from './events/event-pump.js';
+import { Shipper } from './events/shipper.js';
+import { Spool } from './events/spool.js';
+import { ControlPlaneClient } from './health/control-plane.client.js';
+import { HealthFile } from './health/health-file.js';
+import { ControlPlaneReachability, Reachability } from './health/reachability.js';
+import { Surroundings } from './health/surroundings.js';
+import { nodeReport } from './reporting/node-report.js';
+import { Reporter } from './reporting/reporter.js';
+import { ObservingSensor } from './sensor/observing-sensor.js';
+import { SensorWatch } from './sensor/sensor-watch.js';
+import { VERSION } from './version.js';
+
+const HTTP_TIMEOUT_MS = 5_000;
+
+/** What the agent is started with: all of it read and checked before Nest begins. */
+export interface AgentSetting {
+  readonly config: AgentConfig;
+  readonly host: EnrolledHost;
+  readonly around: Surroundings;
+  readonly redis: RedisConnection;
+  /** Replaces the sensor that the configuration names; for tests. */
+  readonly sensor?: Sensor;
+}
+
+/** The agent in the order of a policy's path: delivery, sensor, reporting, events. */
+@Module({})
+export class AgentModule {
+  static of(setting: AgentSetting): DynamicModule {
+    const { config, host, around, redis } = setting;
+    return {
+      module: AgentModule,
+      controllers: [NudgeController],
+      providers: [
+        { provide: Surroundings, useValue: around },
+        { provide: HostLink, useValue: new HostLink(redis, host.trust.nodeId) },
+        provide(Sensor, [], () => setting.sensor ?? openSensor(setting)),
+        provide(HostKeys, [], () => HostKeys.open(host.files.hostKey, host.trust, around)),
+        provide(SensorWatch, [Sensor, Surroundings], (sensor: Sensor) => new SensorWatch(sensor, around)),
+        provide(Courier, [HostLink, SensorWatch, HostKeys], (link: HostLink, sensors: SensorWatch, keys: HostKeys) =>
+          new Courier(link, sensors, keys, around)),
+        provide(Reachability, [], () => reachabilityOf(setting)),
+        provide(Confirmation, [SensorWatch, Reachability], (sensors: SensorWatch, reach: Reachability) =>
+          new Confirmation(sensors, reach, around)),
+        provide(Spool, [], () => Spool.open({ dir: host.files.spoolDir, maxBytes: config.spool.maxBytes, now: () => around.clock.now() })),
+        provide(EventPump, [Sensor, SensorWatch, Spool], (sensor: Sensor, sensors: SensorWatch, spool: Spool) =>
+          new EventPump(eventSource(setting, sensor, sensors), spool, around)),
+        provide(Shipper, [HostLink, Spool, HostKeys], (link: HostLink, spool: Spool, keys: HostKeys) =>
+          new Shipper(host.trust.nodeId, link, spool, keys, around)),
+        provide(Reporter, [HostLink, HostKeys, SensorWatch, Courier, Spool], (...parts: ReporterParts) => reporterOf(setting, parts)),
+        provide(HealthFile, [Courier, Spool], (courier: Courier, spool: Spool) =>
+          new HealthFile(host.files.health, around, () => ({ delivery: courier.counts, spool: spool.status() }))),
+        provide(AgentLoops, [Courier, Confirmation, SensorWatch, Reporter, EventPump, Shipper, HealthFile], (...parts: LoopParts) =>
+          loopsOf(parts, around)),
+      ],
+    };
+  }
+}
+
+function provide<A extends never[]>(
+  token: FactoryProvider['provide'],
+  inject: NonNullable<FactoryProvider['inject']>,
+  useFactory: (...parts: A) => unknown,
+): FactoryProvider {
+  return { provide: token, inject, useFactory };
+}
+
+type ReporterParts = [HostLink, HostKeys, SensorWatch, Courier, Spool];
+type LoopParts = [Courier, Confirmation, SensorWatch, Reporter, EventPump, Shipper, HealthFile];
+
+function openSensor({ config, host, around }: AgentSetting): Sensor | Promise<Sensor> {
+  if (config.enforcer === 'observe') return ObservingSensor.open(host.files, host.trust, around.clock, VERSION);
+  return new SocketSensor({ path: config.sensorSocket, version: VERSION });
+}
+
+function reachabilityOf({ config, host, around }: AgentSetting): Reachability {
+  const client = new ControlPlaneClient({ url: config.controlPlane.url, ca: host.ca, timeoutMs: HTTP_TIMEOUT_MS, ...host.identity });
+  return new ControlPlaneReachability(client, host.redis, around);
+}
+
+function eventSource({ host }: AgentSetting, sensor: Sensor, sensors: SensorWatch) {
+  return {
+    sensor,
+    reports: () => sensors.reports,
+    source: { nodeId: host.trust.nodeId, node: host.name, hostname: hostname() },
+    onAway: (cause: unknown) => sensors.away(cause),
+  };
+}
+
+function reporterOf({ config, host, around }: AgentSetting, [link, keys, sensors, courier, spool]: ReporterParts): Reporter {
+  const bootedAt = around.clock.now();
+  let sequence = 0;
+  const compose = () =>
+    nodeReport({
+      nodeId: host.trust.nodeId,
+      hostname: hostname(),
+      sequence: (sequence += 1),
+      bootedAt,
+      now: around.clock.now(),
+      observing: config.enforcer === 'observe',
+      sensor: sensors.sighting,
+      compileReport: sensors.sighting?.compileReport,
+      rejection: courier.rejection ?? sensorAway(around, sensors),
+      agentVersion: VERSION,
+      spoolLost: spool.status().lost,
+    });
+  return new Reporter(compose, link, keys, around);
+}
+
+/** A sensor that was never reached is told as the reason why nothing is enforced. */
+function sensorAway(around: Surroundings, sensors: SensorWatch) {
+  const condition = around.conditions.list().find(({ name }) => name === 'sensor');
+  if (condition === undefined || sensors.sighting !== undefined) return undefined;
+  return { code: 'sensor-away', message: condition.message, at: Date.parse(condition.since) };
+}
+
+function loopsOf([courier, confirmation, sensors, reporter, pump, shipper, health]: LoopParts, around: Surroundings): AgentLoops {
+  return new AgentLoops({ courier, confirmation, sensors, reporter, pump, shipper, health }, around);
+}

@@ -1,0 +1,132 @@
+import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
+import { plainToInstance, Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsString,
+  IsUrl,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+  validateSync,
+  type ValidationError,
+} from 'class-validator';
+import { parse } from 'yaml';
+import { errorMessage } from './error-facts.js';
+
+const MAX_CONFIG_BYTES = 64 * 1024;
+const ABSOLUTE_PATH = /^\/[^\0]*$/;
+
+class ControlPlaneConfig {
+  @IsUrl({ protocols: ['https'], require_protocol: true, require_tld: false }, { message: 'must be an https URL' })
+  url: string;
+
+  /** sha256 of the CA certificate's DER, hex; colons and capitals are taken, as openssl prints them. */
+  @Matches(/^(?:[0-9a-fA-F]{2}:?){31}[0-9a-fA-F]{2}$/, {
+    message: 'must be the sha256 fingerprint of the CA: 64 hex digits, as `hostward up` prints it',
+  })
+  caFingerprint: string;
+}
+
+class SpoolConfig {
+  @IsInt({ message: 'must be a whole number of bytes' })
+  @Min(1024 * 1024, { message: 'must be at least 1048576 (1 MiB)' })
+  @Max(64 * 1024 ** 3, { message: 'must be at most 68719476736 (64 GiB)' })
+  maxBytes: number = 64 * 1024 * 1024;
+}
+
+/** /etc/hostward/agent.yaml after strict validation: unknown keys are refused, what is absent has its default. */
+export class AgentConfig {
+  @IsObject({ message: 'is required: a mapping with url and caFingerprint' })
+  @ValidateNested()
+  @Type(() => ControlPlaneConfig)
+  controlPlane: ControlPlaneConfig;
+
+  @IsIn(['auto', 'apparmor', 'bpf', 'observe'], { message: 'must be one of auto, apparmor, bpf, observe' })
+  enforcer: 'auto' | 'apparmor' | 'bpf' | 'observe' = 'auto';
+
+  /** Policies that this host's owner does not take; their rules are `refused`. */
+  @IsArray({ message: 'must be a list of policy names' })
+  @ArrayMaxSize(1000, { message: 'must have at most 1000 entries' })
+  @IsString({ each: true, message: 'each entry must be a policy name' })
+  @MaxLength(253, { each: true, message: 'each entry must have at most 253 characters' })
+  veto: string[] = [];
+
+  @IsObject({ message: 'must be a mapping with maxBytes' })
+  @ValidateNested()
+  @Type(() => SpoolConfig)
+  spool: SpoolConfig = new SpoolConfig();
+
+  @Matches(ABSOLUTE_PATH, { message: 'must be an absolute path' })
+  stateDir: string = '/var/lib/hostward';
+
+  @Matches(ABSOLUTE_PATH, { message: 'must be an absolute path' })
+  @MaxLength(107, { message: 'must have at most 107 characters, the bound of a Unix socket' })
+  sensorSocket: string = '/run/hostward/sensor.sock';
+}
+
+/** The configuration cannot be used; the message names file, key, value and rule, one line each. */
+export class ConfigRefused extends Error {
+  override readonly name = 'ConfigRefused';
+  constructor(
+    readonly file: string,
+    readonly problems: readonly string[],
+  ) {
+    super(`${file} is refused:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+  }
+}
+
+/** Reads and validates the file once; throws ConfigRefused with every problem of it. */
+export function loadConfig(file: string): AgentConfig {
+  return parseConfig(readText(file), file);
+}
+
+/** Validates the text of an agent.yaml; `file` is only named in errors. */
+export function parseConfig(text: string, file: string): AgentConfig {
+  const config = plainToInstance(AgentConfig, toMapping(text, file));
+  const errors = validateSync(config, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true });
+  if (errors.length > 0) throw new ConfigRefused(file, problemsOf(errors, ''));
+  return config;
+}
+
+function readText(file: string): string {
+  try {
+    const bytes = readFileSync(file);
+    if (bytes.length > MAX_CONFIG_BYTES) throw new Error(`it has ${bytes.length} bytes, at most ${MAX_CONFIG_BYTES} are read`);
+    return bytes.toString('utf8');
+  } catch (cause) {
+    throw new ConfigRefused(file, [`cannot be read: ${errorMessage(cause)}`]);
+  }
+}
+
+function toMapping(text: string, file: string): object {
+  let value: unknown;
+  try {
+    value = parse(text, { maxAliasCount: 0, uniqueKeys: true });
+  } catch (cause) {
+    throw new ConfigRefused(file, [`is not YAML: ${errorMessage(cause)}`]);
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new ConfigRefused(file, ['must be a mapping with the key controlPlane']);
+}
+
+function problemsOf(errors: readonly ValidationError[], prefix: string): string[] {
+  return errors.flatMap((error) => {
+    const key = `${prefix}${error.property}`;
+    const own = Object.entries(error.constraints ?? {}).map(
+      ([kind, rule]) => `${key} = ${shown(error.value)}: ${kind === 'whitelistValidation' ? 'is not a key of agent.yaml' : rule}`,
+    );
+    return [...own, ...problemsOf(error.children ?? [], `${key}.`)];
+  });
+}
+
+function shown(value: unknown): string {
+  const text = value === undefined ? '(absent)' : JSON.stringify(value);
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text;
+}

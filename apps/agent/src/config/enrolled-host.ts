@@ -1,0 +1,79 @@
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { RedisConnectionOptions } from '#redis';
+import type { Trust } from '../sensor/observing-sensor.js';
+import type { AgentConfig } from './agent-config.js';
+import { errorMessage } from './error-facts.js';
+import { hostFiles, type HostFiles } from './host-files.js';
+
+/** The agent cannot run: the host is not enrolled, or a file of the enrolment is gone or damaged. */
+export class NotEnrolled extends Error {
+  override readonly name = 'NotEnrolled';
+  constructor(file: string, problem: string) {
+    super(`${file}: ${problem}. Enrol this host: agent enroll --config FILE --token-file FILE --name NAME`);
+  }
+}
+
+/** What enrolment left on this host, read once at start. */
+export interface EnrolledHost {
+  readonly files: HostFiles;
+  readonly name: string;
+  readonly trust: Trust;
+  /** PEM. */
+  readonly ca: string;
+  /** The host's own certificate where it is valid now; an expired one would only make links fail. */
+  readonly identity: { readonly cert: string; readonly key: string } | undefined;
+  readonly redis: RedisConnectionOptions;
+}
+
+/** Reads the enrolment of this host; throws NotEnrolled naming the file. */
+export async function enrolledHost(config: AgentConfig, now: number): Promise<EnrolledHost> {
+  const files = hostFiles(config.stateDir);
+  const [name, ca] = [await line(files.name), await line(files.ca)];
+  const trust: Trust = {
+    nodeId: await line(files.nodeId),
+    sealingPrivateKey: await line(files.sealingKey),
+    root: await json(files.root),
+  };
+  const identity = identityOf(await line(files.certificate), await line(files.tlsKey), now);
+  const redis = redisOf(files.redis, await json(files.redis), new URL(config.controlPlane.url), { ca, ...identity });
+  return { files, name, trust, ca, identity, redis };
+}
+
+function identityOf(cert: string, key: string, now: number): EnrolledHost['identity'] {
+  const { validFromDate, validToDate } = new X509Certificate(cert);
+  return now >= validFromDate.getTime() && now <= validToDate.getTime() ? { cert, key } : undefined;
+}
+
+function redisOf(file: string, value: unknown, url: URL, tls: RedisConnectionOptions['tls']): RedisConnectionOptions {
+  const { host, port, username, password } = { ...(value as Partial<Record<string, unknown>>) };
+  if (!Number.isInteger(port) || typeof username !== 'string' || typeof password !== 'string') {
+    throw new NotEnrolled(file, 'does not hold port, username and password');
+  }
+  // Where Redis runs beside the control plane it is reached under the same name.
+  const at = typeof host === 'string' ? host : url.hostname.replace(/^\[|\]$/g, '');
+  return { host: at, port: Number(port), username, password, tls };
+}
+
+async function line(file: string): Promise<string> {
+  const text = (await read(file)).trim();
+  if (text === '') throw new NotEnrolled(file, 'is empty');
+  return text;
+}
+
+async function json(file: string): Promise<unknown> {
+  const text = await read(file);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new NotEnrolled(file, `is not JSON (${errorMessage(cause)})`);
+  }
+}
+
+async function read(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new NotEnrolled(file, errorMessage(cause));
+  }
+}

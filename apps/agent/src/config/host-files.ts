@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+
+/**
+ * Where everything of the host lies under stateDir. `trust/` is root's: the compiler believes what is in it, and the
+ * agent may only read it. `agent/` is the agent's own.
+ */
+export interface HostFiles {
+  readonly trustDir: string;
+  /** DSSE envelope of the root document, JSON. */
+  readonly root: string;
+  /** The node id, hex, and a newline. */
+  readonly nodeId: string;
+  /** X25519 private key, base64 of PKCS #8 DER: opens the host key; root's, readable by the agent's group. */
+  readonly sealingKey: string;
+  readonly agentDir: string;
+  /** Ed25519 private key, base64 of PKCS #8 DER. */
+  readonly signingKey: string;
+  readonly tlsKey: string;
+  readonly csr: string;
+  readonly certificate: string;
+  readonly ca: string;
+  /** RedisAccess as JSON. */
+  readonly redis: string;
+  /** The host key of the newest epoch that was proved, for reports while Redis is empty. */
+  readonly hostKey: string;
+  /** The name that the host enrolled under, and a newline. */
+  readonly name: string;
+  readonly spoolDir: string;
+  /** What is wrong now, for a person at the console. */
+  readonly health: string;
+  /** Only with `enforcer: observe`. */
+  readonly observed: string;
+}
+
+export function hostFiles(stateDir: string): HostFiles {
+  const trustDir = join(stateDir, 'trust');
+  const agentDir = join(stateDir, 'agent');
+  return {
+    trustDir,
+    root: join(trustDir, 'root.json'),
+    nodeId: join(trustDir, 'node-id'),
+    sealingKey: join(trustDir, 'sealing.key'),
+    agentDir,
+    signingKey: join(agentDir, 'signing.key'),
+    tlsKey: join(agentDir, 'tls.key'),
+    csr: join(agentDir, 'tls.csr'),
+    certificate: join(agentDir, 'tls.crt'),
+    ca: join(agentDir, 'ca.crt'),
+    redis: join(agentDir, 'redis.json'),
+    hostKey: join(agentDir, 'host-key.json'),
+    name: join(agentDir, 'name'),
+    spoolDir: join(agentDir, 'spool'),
+    health: join(agentDir, 'health.json'),
+    observed: join(agentDir, 'observed.json'),
+  };
+}

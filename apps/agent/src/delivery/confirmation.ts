@@ -1,0 +1,62 @@
+import type { Ordering } from '#contracts';
+import type { SensorState } from '#sensor';
+import { errorMessage } from '../config/error-facts.js';
+import { backoff } from '../health/clock.js';
+import { SingleFlight } from '../health/single-flight.js';
+import { Surroundings } from '../health/surroundings.js';
+import { SensorWatch } from '../sensor/sensor-watch.js';
+import { Reachability } from '../health/reachability.js';
+
+const RETRY_BASE_MS = 1_000;
+const RETRY_CAP_MS = 15_000;
+
+/**
+ * Commit-confirm (DESIGN D11): after a swap the control plane is reached anew, by connections that did not exist
+ * before it, and only then is the sensor told. Until that has happened it is tried again; what the sensor makes of an
+ * absence is the sensor's decision.
+ */
+export class Confirmation {
+  readonly #flight = new SingleFlight(() => this.#confirm());
+  #failures = 0;
+  #notBefore = 0;
+
+  constructor(
+    private readonly sensors: SensorWatch,
+    private readonly reachability: Reachability,
+    private readonly around: Surroundings,
+  ) {}
+
+  /** Confirms what is in force and waits for it, unless an attempt failed a moment ago. Never rejects. */
+  async attempt(): Promise<void> {
+    if (this.around.clock.now() < this.#notBefore || pending(this.sensors.sighting?.state) === undefined) return;
+    await this.#flight.run();
+  }
+
+  /** Begins anew: there was a swap. */
+  async afterSwap(): Promise<void> {
+    this.#failures = 0;
+    this.#notBefore = 0;
+    await this.attempt();
+  }
+
+  async #confirm(): Promise<void> {
+    const ordering = pending(this.sensors.sighting?.state);
+    if (ordering === undefined) return;
+    try {
+      await this.reachability.prove();
+      await this.sensors.confirm(ordering);
+      this.#failures = 0;
+      this.around.log.info('assignment confirmed', { ...ordering });
+    } catch (cause) {
+      this.#failures += 1;
+      const waitMs = backoff(this.#failures, RETRY_BASE_MS, RETRY_CAP_MS, this.around.clock.random());
+      this.#notBefore = this.around.clock.now() + waitMs;
+      this.around.log.warn('assignment not confirmed yet', { ...ordering, problem: errorMessage(cause), waitMs });
+    }
+  }
+}
+
+/** The assignment that waits for its confirmation. */
+function pending(state: SensorState | undefined): Ordering | undefined {
+  return state?.confirm?.state === 'waiting' || state?.confirm?.state === 'unconfirmed' ? state.ordering : undefined;
+}

@@ -1,0 +1,77 @@
+import { readFile } from 'node:fs/promises';
+import { trustRoot, verifyAssignment, type TrustedRoot } from '#bundle';
+import type { DeliveryRecord, Ordering } from '#contracts';
+import { writeFileAtomic } from '../config/atomic-file.js';
+import { Surroundings } from '../health/surroundings.js';
+import type { Trust } from '../sensor/observing-sensor.js';
+
+interface KnownKey {
+  readonly epoch: string;
+  readonly key: Buffer;
+}
+
+/**
+ * The key that this host and the control plane share in an epoch. HPKE proves no sender, so a key is believed only
+ * because it opens a leaf of a signed commit; else whoever owns Redis could choose the key that alerts are sealed with.
+ * Kept on disk, so that reports and alerts go on after a restart with an empty Redis.
+ */
+export class HostKeys {
+  readonly #root: TrustedRoot;
+  #known: KnownKey | undefined;
+  #lastTried = '';
+
+  private constructor(
+    private readonly file: string,
+    private readonly trust: Trust,
+    private readonly around: Surroundings,
+  ) {
+    this.#root = trustRoot(trust.root);
+  }
+
+  static async open(file: string, trust: Trust, around: Surroundings): Promise<HostKeys> {
+    const keys = new HostKeys(file, trust, around);
+    keys.#known = parseKnown(await readFile(file, 'utf8').catch(() => ''));
+    return keys;
+  }
+
+  /** 32 bytes; absent until the first assignment was proved. */
+  get current(): Buffer | undefined {
+    return this.#known?.key;
+  }
+
+  /** Takes the key of this record if the record proves itself; whether the host takes the record is not decided here. */
+  async learn(record: DeliveryRecord, fingerprint: string, highest: Ordering | undefined): Promise<void> {
+    if (fingerprint === this.#lastTried) return;
+    this.#lastTried = fingerprint;
+    try {
+      const { nodeId, sealingPrivateKey } = this.trust;
+      const now = this.around.clock.now();
+      const inquiry = { record, trustedRoot: this.#root, nodeId, sealingPrivateKey, highest, now };
+      const { assignment, hostKey } = await verifyAssignment(inquiry);
+      await this.#keep({ epoch: assignment.epoch, key: hostKey });
+    } catch (cause) {
+      this.around.log.debug('no host key in this record', { cause });
+    }
+  }
+
+  async #keep(known: KnownKey): Promise<void> {
+    if (this.#known?.epoch === known.epoch && this.#known.key.equals(known.key)) return;
+    this.#known = known;
+    const content = JSON.stringify({ epoch: known.epoch, key: known.key.toString('base64') });
+    try {
+      await writeFileAtomic(this.file, content, { mode: 0o600 });
+    } catch (cause) {
+      this.around.log.warn('the host key could not be kept', { file: this.file, cause });
+    }
+  }
+}
+
+function parseKnown(text: string): KnownKey | undefined {
+  try {
+    const { epoch, key } = JSON.parse(text) as { epoch: unknown; key: unknown };
+    const bytes = Buffer.from(String(key), 'base64');
+    return typeof epoch === 'string' && bytes.length === 32 ? { epoch, key: bytes } : undefined;
+  } catch {
+    return undefined;
+  }
+}

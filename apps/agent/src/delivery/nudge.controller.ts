@@ -1,0 +1,39 @@
+import { Controller } from '@nestjs/common';
+import { EventPattern, Payload } from '@nestjs/microservices';
+import { Surroundings } from '../health/surroundings.js';
+import { Courier } from './courier.js';
+
+/** Patterns of the messages that a host takes; the transport maps them to channels of Redis. */
+export const NUDGE_PATTERN = 'nudge';
+export const CHECK_PATTERN = 'check';
+
+/** A fleet-wide check is answered within this time, so that ten thousand hosts do not ask at once. */
+const CHECK_SPREAD_MS = 3_000;
+
+/**
+ * Nudges: anyone who may publish on the host's channel can send one, so it is believed in nothing; it only makes the
+ * agent look sooner than it would have anyway.
+ */
+@Controller()
+export class NudgeController {
+  constructor(
+    private readonly courier: Courier,
+    private readonly around: Surroundings,
+  ) {}
+
+  @EventPattern(NUDGE_PATTERN)
+  async nudged(@Payload() nudge: unknown): Promise<void> {
+    await this.courier.nudged(recordIn(nudge));
+  }
+
+  @EventPattern(CHECK_PATTERN)
+  async asked(@Payload() _epochs: unknown): Promise<void> {
+    const { clock } = this.around;
+    await clock.wait(clock.random() * CHECK_SPREAD_MS, AbortSignal.timeout(CHECK_SPREAD_MS));
+    await this.courier.check();
+  }
+}
+
+function recordIn(nudge: unknown): unknown {
+  return typeof nudge === 'object' && nudge !== null && 'record' in nudge ? nudge.record : undefined;
+}

@@ -1,0 +1,47 @@
+import type { EnrollResponse } from '#contracts';
+
+/** The control plane did not enrol this host; the message holds its own words. Enrolling again is safe. */
+export class EnrollmentRefused extends Error {
+  override readonly name = 'EnrollmentRefused';
+  constructor(
+    readonly status: number,
+    detail: string,
+  ) {
+    super(`the control plane did not enrol this host (status ${status}): ${detail}`);
+  }
+}
+
+/** Strict reading of the answer to POST /v1/enroll; throws EnrollmentRefused. */
+export function parseEnrollAnswer(status: number, body: string): EnrollResponse {
+  if (status < 200 || status > 299) throw new EnrollmentRefused(status, problemOf(body));
+  const value = asObject(parseJson(body));
+  const redis = asObject(value?.redis);
+  const texts = ['nodeId', 'name', 'certificate', 'ca'].map((key) => value?.[key]);
+  const complete =
+    texts.every((text) => typeof text === 'string' && text !== '') &&
+    /^[0-9a-f]{64}$/.test(String(value?.nodeId)) &&
+    value?.root !== undefined &&
+    Number.isInteger(redis?.port) &&
+    [redis?.username, redis?.password].every((text) => typeof text === 'string') &&
+    ['string', 'undefined'].includes(typeof redis?.host);
+  if (!complete) throw new EnrollmentRefused(status, 'its answer is not an enrolment; is another program behind the URL?');
+  return value as unknown as EnrollResponse;
+}
+
+function problemOf(body: string): string {
+  const problem = asObject(parseJson(body));
+  const parts = [problem?.title, problem?.detail].filter((part) => typeof part === 'string');
+  return parts.length > 0 ? parts.join(': ') : body.slice(0, 200) || 'no reason given';
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function asObject(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+}

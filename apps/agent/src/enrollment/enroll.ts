@@ -1,0 +1,75 @@
+import { hostname } from 'node:os';
+import { loadSigner, signEnrollment, trustRoot } from '#bundle';
+import type { EnrollRequest } from '#contracts';
+import { fingerprint } from '#pki';
+import type { AgentConfig } from '../config/agent-config.js';
+import { hostFiles } from '../config/host-files.js';
+import { ControlPlaneClient } from '../health/control-plane.client.js';
+import { EnrollmentRefused, parseEnrollAnswer } from './enroll-answer.js';
+import { HostIdentity, publicSealingKey, type HostSecrets, type Owner } from './host-identity.js';
+import { readIfThere } from './key-file.js';
+import { fetchPinnedCa, normalFingerprint } from './pinned-ca.js';
+
+const TIMEOUT_MS = 15_000;
+
+/** What `enroll` needs beside the configuration. */
+export interface EnrollOptions {
+  readonly config: AgentConfig;
+  readonly token: string;
+  readonly name: string;
+  readonly owner?: Owner;
+}
+
+/** How it went; `already` when this host was enrolled under this CA before and nothing was sent. */
+export interface Enrollment {
+  readonly nodeId: string;
+  readonly name: string;
+  readonly already: boolean;
+}
+
+/**
+ * Enrols this host. Keys are made here and written before anything is sent, so that a retry comes with the same ones.
+ * The CA is fetched and compared with the pinned fingerprint first; the token goes only over a connection that was
+ * validated against that CA.
+ */
+export async function enroll({ config, token, name, owner }: EnrollOptions): Promise<Enrollment> {
+  const files = hostFiles(config.stateDir);
+  const known = await enrolledBefore(config);
+  if (known !== undefined) return known;
+  const identity = new HostIdentity(files, owner);
+  const secrets = await identity.prepare();
+  const { url, caFingerprint } = config.controlPlane;
+  const ca = await fetchPinnedCa(url, caFingerprint, TIMEOUT_MS);
+  const client = new ControlPlaneClient({ url, ca, timeoutMs: TIMEOUT_MS });
+  const { status, body } = await client.postJson('/v1/enroll', enrollRequest(secrets, token, name));
+  const answer = parseEnrollAnswer(status, body);
+  checkAnswer(answer.nodeId, secrets, answer.root);
+  await identity.keep(answer, ca);
+  return { nodeId: answer.nodeId, name: answer.name, already: false };
+}
+
+/** The request, signed by the host's key over name, sealing key and TLS request. */
+export function enrollRequest(secrets: HostSecrets, token: string, name: string): EnrollRequest {
+  const signer = loadSigner(secrets.signingKey);
+  const signed = { name, sealingKey: publicSealingKey(secrets.sealingKey), csr: secrets.csr };
+  const signature = signEnrollment(signed, signer);
+  return { token, hostname: hostname(), signingKey: signer.key, signature, ...signed };
+}
+
+/** The node id is ours to know: the hash of our key. A root document that does not verify is no start of trust. */
+function checkAnswer(nodeId: string, secrets: HostSecrets, root: unknown): void {
+  const { keyid } = loadSigner(secrets.signingKey);
+  if (nodeId !== keyid) throw new EnrollmentRefused(200, `it answered for another host (${nodeId}, ours is ${keyid})`);
+  trustRoot(root);
+}
+
+async function enrolledBefore(config: AgentConfig): Promise<Enrollment | undefined> {
+  const files = hostFiles(config.stateDir);
+  const [nodeId, name, ca] = await Promise.all([files.nodeId, files.name, files.ca].map(readIfThere));
+  if (nodeId === undefined || name === undefined || ca === undefined) return undefined;
+  const pinned = normalFingerprint(config.controlPlane.caFingerprint);
+  if (fingerprint(ca) === pinned) return { nodeId: nodeId.trim(), name: name.trim(), already: true };
+  throw new Error(
+    `this host is enrolled under another CA (${fingerprint(ca)}); to move it, stop the agent, remove ${config.stateDir} and enrol again`,
+  );
+}

@@ -1,0 +1,109 @@
+import { describe, expect, it } from '@jest/globals';
+import type { RuleReference } from '#policy-compiler';
+import type { SensorEvent } from '#sensor';
+import { alertOf } from './alert-of.js';
+
+const source = { nodeId: 'ab12', node: 'web1', hostname: 'web1.example' };
+const rule: RuleReference = {
+  policy: 'block-sleep',
+  revision: '7',
+  rule: 'process/matchPaths/0',
+  action: 'Block',
+  severity: 5,
+  tags: ['MITRE', 'T1059'],
+  message: 'no sleep',
+};
+
+function denial(change: Partial<SensorEvent> = {}): SensorEvent {
+  return {
+    seq: 1,
+    time: 1_700_000_000_123,
+    type: 'denied',
+    profile: 'hostward',
+    operation: 'open',
+    name: '/etc/shadow',
+    requested: 'r',
+    denied: 'r',
+    pid: 42,
+    comm: 'cat',
+    exe: '/usr/bin/cat',
+    fsuid: 1000,
+    ...change,
+  };
+}
+
+describe('an alert', () => {
+  it('has KubeArmor’s field names and the rule behind it', () => {
+    expect(alertOf(denial(), { ...rule, rule: 'file/matchPaths/0' }, source, 4)).toEqual({
+      Timestamp: 1_700_000_000,
+      UpdatedTime: '2023-11-14T22:13:20.123Z',
+      ClusterName: 'default',
+      HostName: 'web1.example',
+      HostPID: 42,
+      PID: 42,
+      UID: 1000,
+      ProcessName: '/usr/bin/cat',
+      Source: '/usr/bin/cat',
+      PolicyName: 'block-sleep',
+      Severity: '5',
+      Tags: 'MITRE,T1059',
+      ATags: ['MITRE', 'T1059'],
+      Message: 'no sleep',
+      Type: 'MatchedHostPolicy',
+      Operation: 'File',
+      Resource: '/etc/shadow',
+      Data: 'operation=open requested=r denied=r profile=hostward',
+      Enforcer: 'AppArmor',
+      Action: 'Block',
+      Result: 'Permission denied',
+      NodeID: 'ab12',
+      Node: 'web1',
+      RuleID: 'file/matchPaths/0',
+      PolicyRevision: '7',
+      Suppressed: 4,
+    });
+  });
+
+  it('names for an exec the program that was to start, and who asked as its parent', () => {
+    const exec = denial({ operation: 'exec', name: '/usr/bin/sleep', exe: '/usr/bin/bash' });
+    expect(alertOf(exec, rule, source, 0)).toMatchObject({
+      Operation: 'Process',
+      ProcessName: '/usr/bin/sleep',
+      ParentProcessName: '/usr/bin/bash',
+      Source: '/usr/bin/bash',
+      Resource: '/usr/bin/sleep',
+    });
+  });
+
+  it('tells sockets and capabilities by what they are', () => {
+    const socket = denial({ operation: 'create', name: undefined, family: 'inet', sockType: 'raw', protocol: 1 });
+    expect(alertOf(socket, { ...rule, rule: 'network/matchProtocols/0' }, source, 0)).toMatchObject({
+      Operation: 'Network',
+      Resource: 'family=inet protocol=ICMP type=SOCK_RAW',
+    });
+    const capability = denial({ operation: 'capable', name: undefined, capability: 13, capname: 'net_raw' });
+    expect(alertOf(capability, { ...rule, rule: 'capabilities/matchCapabilities/0' }, source, 0)).toMatchObject({
+      Operation: 'Capabilities',
+      Resource: 'net_raw',
+    });
+  });
+
+  it('is told as DefaultPosture when no rule explains it, never dropped', () => {
+    expect(alertOf(denial(), undefined, source, 0)).toMatchObject({ PolicyName: 'DefaultPosture', Action: 'Block' });
+    expect(alertOf(denial({ type: 'audited' }), undefined, source, 0)).toMatchObject({ Action: 'Audit', Result: 'Passed' });
+  });
+
+  it('falls back to the name of the process where /proc was too late', () => {
+    expect(alertOf(denial({ exe: undefined }), rule, source, 0)?.ProcessName).toBe('cat');
+    expect(alertOf(denial({ exe: undefined, comm: undefined }), rule, source, 0)?.ProcessName).toBe('unknown');
+  });
+
+  it.each(['lost', 'drift', 'fallback', 'suspended', 'resumed'] as const)('tells %s as an event of the system', (type) => {
+    const alert = alertOf({ seq: 1, time: 0, type, info: 'why', count: 3 }, undefined, source, 0);
+    expect(alert).toMatchObject({ Type: 'SystemEvent', Message: `${type} (3): why`, Data: `event=${type}` });
+  });
+
+  it('is not made of a load, which is no news', () => {
+    expect(alertOf({ seq: 1, time: 0, type: 'loaded' }, undefined, source, 0)).toBeUndefined();
+  });
+});

@@ -1,0 +1,141 @@
+import type { Alert } from '#contracts';
+import { attribute, type AttributionTable, type RuleReference } from '#policy-compiler';
+import type { SensorEvent } from '#sensor';
+import type { NewAlert } from './spool.js';
+
+/** The host as alerts name it. */
+export interface AlertSource {
+  readonly nodeId: string;
+  readonly node: string;
+  readonly hostname: string;
+}
+
+const PROTOCOLS: Readonly<Record<number, string>> = {
+  1: 'ICMP', 6: 'TCP', 17: 'UDP', 33: 'DCCP', 58: 'ICMPV6', 132: 'SCTP', 255: 'RAW',
+};
+
+/** The rule behind an event, or undefined where the table names none. */
+export function ruleOf(event: SensorEvent, table: AttributionTable | undefined): RuleReference | undefined {
+  return table === undefined ? undefined : attribute(table, event);
+}
+
+/**
+ * An alert in KubeArmor's field names, or undefined for what is no news to an operator (`loaded`). A denial that no
+ * rule explains is told as `DefaultPosture`, never dropped.
+ */
+export function alertOf(
+  event: SensorEvent,
+  rule: RuleReference | undefined,
+  source: AlertSource,
+  suppressed: number,
+): NewAlert | undefined {
+  switch (event.type) {
+    case 'denied':
+    case 'audited':
+      return policyAlert(event, rule, source, suppressed);
+    case 'lost':
+    case 'drift':
+    case 'fallback':
+    case 'suspended':
+    case 'resumed':
+      return systemAlert(event, source);
+    case 'loaded':
+      return undefined;
+  }
+}
+
+function policyAlert(event: SensorEvent, rule: RuleReference | undefined, source: AlertSource, suppressed: number): NewAlert {
+  const denied = event.type === 'denied';
+  return {
+    ...common(event, source),
+    ...subjectOf(event),
+    PolicyName: rule?.policy ?? 'DefaultPosture',
+    ...(rule?.severity === undefined ? {} : { Severity: String(rule.severity) }),
+    ...tagsOf(rule),
+    ...(rule?.message === undefined ? {} : { Message: rule.message }),
+    Type: 'MatchedHostPolicy',
+    Operation: operationOf(event, rule),
+    Resource: resourceOf(event),
+    Data: dataOf(event),
+    Action: rule?.action ?? (denied ? 'Block' : 'Audit'),
+    Result: denied ? 'Permission denied' : 'Passed',
+    ...(rule === undefined ? {} : { RuleID: rule.rule, PolicyRevision: rule.revision }),
+    Suppressed: suppressed,
+  };
+}
+
+/** What happened to the host's enforcement itself. The contract has no operation of its own for it. */
+function systemAlert(event: SensorEvent, source: AlertSource): NewAlert {
+  const count = event.count === undefined ? '' : ` (${event.count})`;
+  return {
+    ...common(event, source),
+    ProcessName: 'hostward-sensor',
+    Source: 'hostward-sensor',
+    PolicyName: 'DefaultPosture',
+    Message: `${event.type}${count}: ${event.info ?? event.name ?? event.profile ?? 'no details'}`,
+    Type: 'SystemEvent',
+    Operation: 'Process',
+    Resource: event.profile ?? event.name ?? 'hostward',
+    Data: `event=${event.type}`,
+    Action: 'Audit',
+    Result: 'Passed',
+    Suppressed: 0,
+  };
+}
+
+function common(event: SensorEvent, source: AlertSource) {
+  return {
+    Timestamp: Math.floor(event.time / 1000),
+    UpdatedTime: new Date(event.time).toISOString(),
+    ClusterName: 'default',
+    HostName: source.hostname,
+    HostPID: event.pid ?? 0,
+    PID: event.pid ?? 0,
+    UID: event.fsuid ?? 0,
+    Enforcer: 'AppArmor' as const,
+    NodeID: source.nodeId,
+    Node: source.node,
+  };
+}
+
+/** For an exec the process is the one that was to start, its parent the one that asked; else the one that acted. */
+function subjectOf(event: SensorEvent): Pick<NewAlert, 'ProcessName' | 'ParentProcessName' | 'Source'> {
+  const actor = processOf(event);
+  if (event.operation !== 'exec') return { ProcessName: actor, Source: actor };
+  return { ProcessName: event.name ?? actor, ParentProcessName: actor, Source: actor };
+}
+
+/** Whose noise it is: the path of the program, or its name where /proc was too late. */
+export function processOf(event: SensorEvent): string {
+  return event.exe ?? event.comm ?? 'unknown';
+}
+
+function tagsOf(rule: RuleReference | undefined): Pick<NewAlert, 'Tags' | 'ATags'> {
+  return rule === undefined || rule.tags.length === 0 ? {} : { Tags: rule.tags.join(','), ATags: rule.tags };
+}
+
+function operationOf(event: SensorEvent, rule: RuleReference | undefined): Alert['Operation'] {
+  const section = rule?.rule.split('/')[0];
+  if (section === 'capabilities' || event.capname !== undefined || event.operation === 'capable') return 'Capabilities';
+  if (section === 'network' || event.family !== undefined) return 'Network';
+  if (section === 'syscalls') return 'Syscall';
+  return section === 'process' || event.operation === 'exec' ? 'Process' : 'File';
+}
+
+function resourceOf(event: SensorEvent): string {
+  if (event.name !== undefined) return event.name;
+  if (event.capname !== undefined) return event.capname;
+  if (event.family === undefined) return '';
+  return `family=${event.family} protocol=${protocolOf(event)} type=SOCK_${(event.sockType ?? 'unknown').toUpperCase()}`;
+}
+
+function protocolOf({ protocol, sockType }: SensorEvent): string {
+  if (protocol !== undefined && protocol !== 0) return PROTOCOLS[protocol] ?? String(protocol);
+  return sockType === 'stream' ? 'TCP' : sockType === 'dgram' ? 'UDP' : '0';
+}
+
+function dataOf(event: SensorEvent): string {
+  const { operation, requested, denied, profile, info } = event;
+  const fields = Object.entries({ operation, requested, denied, profile, info });
+  return fields.flatMap(([key, value]) => (value === undefined || value === '' ? [] : [`${key}=${value}`])).join(' ');
+}

@@ -1,0 +1,126 @@
+import { Sensor, SensorUnavailableError, type SensorEvent } from '#sensor';
+import type { CompileReport, RuleReference } from '#policy-compiler';
+import { backoff } from '../health/clock.js';
+import { Surroundings } from '../health/surroundings.js';
+import { alertOf, processOf, ruleOf, type AlertSource } from './alert-of.js';
+import { Spool, type NewEntry } from './spool.js';
+import { Throttle } from './throttle.js';
+
+const BATCH = 256;
+const BATCH_MS = 50;
+const FLUSH_MS = 1_000;
+
+interface Attributed {
+  readonly event: SensorEvent;
+  readonly rule: RuleReference | undefined;
+}
+
+/** Where the pump takes events from and what it needs to name the rule behind one. */
+export interface EventSource {
+  readonly sensor: Sensor;
+  /** Rule sets in which to look: in force, then the one before it. */
+  readonly reports: () => readonly CompileReport[];
+  readonly source: AlertSource;
+  /** The stream of events ended by this error. */
+  readonly onAway: (cause: unknown) => void;
+}
+
+/** From the sensor's events to alerts in the spool: attributes, throttles, writes in batches with one fsync each. */
+export class EventPump {
+  readonly #throttle = new Throttle<Attributed>();
+  #batch: SensorEvent[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> = Promise.resolve();
+  readonly #listeners = new Set<() => void>();
+
+  constructor(
+    private readonly from: EventSource,
+    private readonly spool: Spool,
+    private readonly around: Surroundings,
+  ) {}
+
+  /** Called when there is something new in the spool. */
+  onSpooled(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Runs until the signal aborts; subscribes again after the last event that was kept. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const aggregates = setInterval(() => void this.flush(), FLUSH_MS);
+    for (let failures = 0; !signal.aborted; failures += 1) {
+      try {
+        for await (const event of this.from.sensor.events(this.spool.sensorSequence, signal)) {
+          failures = 0;
+          await this.#take(event);
+        }
+      } catch (cause) {
+        this.#ended(cause);
+      }
+      await this.flush();
+      if (!signal.aborted) await this.around.clock.wait(backoff(failures, 500, 15_000, this.around.clock.random()), signal);
+    }
+    clearInterval(aggregates);
+    clearTimeout(this.#timer);
+    await this.flush(Infinity);
+  }
+
+  /** Writes what waits, and the aggregates of windows that are over at `now`. */
+  flush(now = this.around.clock.now()): Promise<void> {
+    const events = this.#batch;
+    this.#batch = [];
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#flushing = this.#flushing.then(() => this.#spoolAll(events, now)).catch((cause: unknown) => {
+      this.around.log.error('events could not be kept', { count: events.length, cause });
+    });
+    return this.#flushing;
+  }
+
+  async #take(event: SensorEvent): Promise<void> {
+    this.#batch.push(event);
+    if (this.#batch.length >= BATCH) return this.flush();
+    this.#timer ??= setTimeout(() => void this.flush(), BATCH_MS);
+  }
+
+  async #spoolAll(events: readonly SensorEvent[], now: number): Promise<void> {
+    const entries = events.flatMap((event) => this.#entriesOf(event, now));
+    for (const { item, suppressed } of this.#throttle.flush(now)) entries.push(...this.#entry(item, suppressed));
+    if (entries.length > 0) await this.spool.append(entries);
+    this.spool.skipTo(events.at(-1)?.seq ?? 0);
+    this.#tellSpool();
+    if (entries.length > 0) for (const tell of this.#listeners) tell();
+  }
+
+  #entriesOf(event: SensorEvent, now: number): NewEntry[] {
+    const rule = this.#ruleOf(event);
+    const attributed = { event, rule };
+    if (event.type !== 'denied' && event.type !== 'audited') return this.#entry(attributed, 0);
+    const key = rule === undefined ? `?/${event.profile ?? ''}` : `${rule.policy}/${rule.rule}`;
+    const passed = this.#throttle.offer(key, processOf(event), attributed, now);
+    return passed === undefined ? [] : this.#entry(passed.item, passed.suppressed);
+  }
+
+  #entry({ event, rule }: Attributed, suppressed: number): NewEntry[] {
+    const alert = alertOf(event, rule, this.from.source, suppressed);
+    return alert === undefined ? [] : [{ sensor: event.seq, alert }];
+  }
+
+  #ruleOf(event: SensorEvent): RuleReference | undefined {
+    for (const report of this.from.reports()) {
+      const rule = ruleOf(event, report.attribution);
+      if (rule !== undefined) return rule;
+    }
+    return undefined;
+  }
+
+  #tellSpool(): void {
+    const { failure, lost } = this.spool.status();
+    if (failure === undefined) return this.around.conditions.clear('spool');
+    this.around.conditions.raise('spool', `the spool takes no alerts (${failure}): make room or raise spool.maxBytes; ${lost} lost so far`);
+  }
+
+  #ended(cause: unknown): void {
+    if (cause instanceof SensorUnavailableError) this.from.onAway(cause);
+    else this.around.log.error('the event stream ended in a way that nobody foresaw', { cause });
+  }
+}

@@ -1,0 +1,182 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Spool, type NewEntry, type SpoolOptions } from './spool.js';
+
+let root: string;
+let dir: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'hostward-spool-'));
+  dir = join(root, 'spool');
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const openSpool = (options: Partial<SpoolOptions> = {}): Promise<Spool> =>
+  Spool.open({ dir, maxBytes: 1024 * 1024, now: () => 1000, ...options });
+
+function entry(sensor: number, message = `event ${sensor}`): NewEntry {
+  return {
+    sensor,
+    alert: {
+      Timestamp: 1,
+      UpdatedTime: '2026-01-01T00:00:00.000Z',
+      ClusterName: 'default',
+      HostName: 'web1',
+      HostPID: 1,
+      PID: 1,
+      UID: 0,
+      ProcessName: '/usr/bin/cat',
+      PolicyName: 'p',
+      Message: message,
+      Type: 'MatchedHostPolicy',
+      Source: 'cat',
+      Operation: 'File',
+      Resource: '/etc/shadow',
+      Data: '',
+      Enforcer: 'AppArmor',
+      Action: 'Block',
+      Result: 'Permission denied',
+      NodeID: 'n',
+      Node: 'web1',
+      Suppressed: 0,
+    },
+  };
+}
+
+const range = (from: number, to: number): NewEntry[] => Array.from({ length: to - from + 1 }, (_, i) => entry(from + i));
+const messages = async (spool: Spool, after = ''): Promise<(string | undefined)[]> =>
+  (await spool.read(after, 1000)).map((alert) => alert.Message);
+const segments = (): string[] => readdirSync(dir).filter((file) => file.endsWith('.seg'));
+
+describe('the spool', () => {
+  it('keeps alerts in order over a restart and goes on with greater ids', async () => {
+    const first = await openSpool();
+    await first.append(range(1, 3));
+    await first.close();
+    const second = await openSpool();
+    await second.append(range(4, 5));
+    expect(await messages(second)).toEqual(['event 1', 'event 2', 'event 3']);
+    const third = (await second.read('', 10)).at(-1)?.EventID ?? '';
+    expect(await messages(second, third)).toEqual(['event 4', 'event 5']);
+    expect(second.sensorSequence).toBe(5);
+    await second.close();
+  });
+
+  it('keeps ids growing when the clock has gone back', async () => {
+    const first = await openSpool({ now: () => 5_000_000 });
+    await first.append([entry(1)]);
+    await first.close();
+    const second = await openSpool({ now: () => 10 });
+    await second.append([entry(2)]);
+    expect((await second.read('5000000-1', 10)).map((alert) => alert.Message)).toEqual(['event 2']);
+    await second.close();
+  });
+
+  it('forgets only what the cursor has passed, whole segments at once, also after a restart', async () => {
+    const spool = await openSpool({ segmentBytes: 1000 });
+    for (let i = 1; i <= 10; i += 1) await spool.append([entry(i)]);
+    const before = segments().length;
+    const fifth = (await allAlerts(spool))[4]?.EventID ?? '';
+    await spool.acknowledge(fifth);
+    expect(segments().length).toBeLessThan(before);
+    await spool.close();
+    const again = await openSpool({ segmentBytes: 1000 });
+    expect(again.acknowledged).toBe(fifth);
+    expect((await allAlerts(again, fifth)).map((alert) => alert.Message)).toEqual([6, 7, 8, 9, 10].map((n) => `event ${n}`));
+    await again.close();
+  });
+
+  it('ignores a cursor that goes back or beyond what was ever given out', async () => {
+    const spool = await openSpool();
+    await spool.append(range(1, 3));
+    const ids = (await spool.read('', 10)).map((alert) => alert.EventID);
+    await spool.acknowledge('99999999999-1');
+    await spool.acknowledge('garbage');
+    expect(await messages(spool)).toHaveLength(3);
+    await spool.acknowledge(ids[1] ?? '');
+    await spool.acknowledge(ids[0] ?? '');
+    expect(spool.acknowledged).toBe(ids[1]);
+    await spool.close();
+  });
+
+  it('takes nothing new when full, counts every one it did not take, and takes again after the cursor', async () => {
+    const spool = await openSpool({ maxBytes: 4096, segmentBytes: 1024 });
+    for (let i = 1; i <= 20; i += 1) await spool.append([entry(i)]);
+    const kept = (await allAlerts(spool)).length;
+    expect(kept).toBeGreaterThan(4);
+    expect(spool.status().lost).toBe(20 - kept);
+    expect(spool.status().failure).toContain('4096 bytes');
+    await spool.acknowledge((await allAlerts(spool)).at(-1)?.EventID ?? '');
+    await spool.append([entry(21)]);
+    expect(await messages(spool)).toContain('event 21');
+    expect(spool.status().failure).toBeUndefined();
+    await spool.close();
+    const again = await openSpool();
+    expect(again.status().lost).toBe(20 - kept);
+    await again.close();
+  });
+
+  it('keeps alerts in memory while the disk fails, readable, and writes them when it is back', async () => {
+    const spool = await openSpool({ segmentBytes: 1 });
+    await spool.append([entry(1)]);
+    renameSync(dir, `${dir}.away`);
+    writeFileSync(dir, '');
+    await spool.append(range(2, 3));
+    expect(spool.status().failure).toBeDefined();
+    rmSync(dir);
+    renameSync(`${dir}.away`, dir);
+    expect((await allAlerts(spool)).map((alert) => alert.Message)).toEqual(['event 1', 'event 2', 'event 3']);
+    await spool.append([entry(4)]);
+    expect(spool.status()).toMatchObject({ lost: 0, waiting: 4 });
+    expect(spool.status().failure).toBeUndefined();
+    await spool.close();
+    const again = await openSpool();
+    expect(await allAlerts(again)).toHaveLength(4);
+    await again.close();
+  });
+
+  it('counts what exceeds the memory while the disk fails', async () => {
+    const spool = await openSpool();
+    rmSync(dir, { recursive: true });
+    writeFileSync(dir, '');
+    await spool.append(range(1, 1005));
+    expect(spool.status()).toMatchObject({ waiting: 1000, lost: 5 });
+    rmSync(dir);
+    mkdirSync(dir);
+    await spool.close();
+    expect(segments()).toHaveLength(1);
+  });
+
+  it('cuts off a torn last line and leaves out an altered one, counting both', async () => {
+    const spool = await openSpool();
+    await spool.append(range(1, 3));
+    await spool.close();
+    const file = join(dir, segments()[0] ?? '');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('event 2', 'event X'));
+    appendFileSync(file, 'deadbeef {"sensor":4');
+    const again = await openSpool();
+    expect(await messages(again)).toEqual(['event 1', 'event 3']);
+    expect(again.status().lost).toBe(2);
+    await again.append([entry(5)]);
+    expect((await allAlerts(again)).map((alert) => alert.Message)).toEqual(['event 1', 'event 3', 'event 5']);
+    await again.close();
+  });
+
+  it('starts anew from figures that are not JSON', async () => {
+    mkdirSync(dir);
+    writeFileSync(join(dir, 'meta.json'), '{"acknowledged":');
+    const spool = await openSpool();
+    expect(spool.status()).toEqual({ bytes: 0, waiting: 0, lost: 0 });
+    await spool.close();
+  });
+});
+
+async function allAlerts(spool: Spool, after = ''): Promise<Awaited<ReturnType<Spool['read']>>> {
+  const all = [];
+  for (let last = after; ; last = all.at(-1)?.EventID ?? '') {
+    const some = await spool.read(last, 1000);
+    if (some.length === 0) return all;
+    all.push(...some);
+  }
+}

@@ -1,0 +1,306 @@
+import { mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Alert } from '#contracts';
+import { errorMessage } from '../config/error-facts.js';
+import { writeFileAtomic } from '../config/atomic-file.js';
+import { compareEventIds, formatEventId, parseEventId, type EventId } from './event-id.js';
+import { decodeSegment, encodeEntry, type SpoolEntry } from './spool-segment.js';
+
+const SUFFIX = '.seg';
+const META = 'meta.json';
+/** Alerts that wait in memory while the disk takes none (full, failing); beyond that they are counted as lost. */
+const BACKLOG = 1000;
+
+/** Where the spool lies and how large it may grow; `segmentBytes` is what is dropped at once at the cursor. */
+export interface SpoolOptions {
+  readonly dir: string;
+  readonly maxBytes: number;
+  readonly segmentBytes?: number;
+  readonly now?: () => number;
+}
+
+/** An alert before it has its id. */
+export type NewAlert = Omit<Alert, 'EventID'>;
+
+/** An alert to keep, and the sensor's sequence that it brings the spool to. */
+export interface NewEntry {
+  readonly sensor: number;
+  readonly alert: NewAlert;
+}
+
+/** Figures of the spool; `lost` is for good and survives a restart, `failure` is why the disk takes nothing now. */
+export interface SpoolStatus {
+  readonly bytes: number;
+  readonly waiting: number;
+  readonly lost: number;
+  readonly failure?: string;
+}
+
+interface Segment {
+  readonly file: string;
+  bytes: number;
+  count: number;
+  last: string;
+}
+
+/**
+ * Alerts on disk until the control plane has them: segments that are only appended to, one fsync a batch, removed
+ * whole once the cursor has passed them. When full, new alerts are not taken (and are counted): how an intrusion
+ * began is worth more than its thousandth denial, and nobody can push evidence out by making noise.
+ */
+export class Spool {
+  readonly #dir: string;
+  readonly #maxBytes: number;
+  readonly #segmentBytes: number;
+  #segments: Segment[] = [];
+  #backlog: SpoolEntry[] = [];
+  #handle: FileHandle | undefined;
+  #next: EventId = { start: 0, sequence: 0 };
+  #acknowledged = '';
+  #sensor = 0;
+  #lost = 0;
+  #failure: string | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  private constructor(options: SpoolOptions) {
+    this.#dir = options.dir;
+    this.#maxBytes = options.maxBytes;
+    this.#segmentBytes = options.segmentBytes ?? Math.min(1024 * 1024, Math.ceil(options.maxBytes / 8));
+  }
+
+  /** Opens or makes the spool; what a crash left half-written is cut off and counted as lost. */
+  static async open(options: SpoolOptions): Promise<Spool> {
+    const spool = new Spool(options);
+    await mkdir(options.dir, { recursive: true, mode: 0o700 });
+    await spool.#load((options.now ?? Date.now)());
+    return spool;
+  }
+
+  /** Up to which event of the sensor everything was taken. */
+  get sensorSequence(): number {
+    return this.#sensor;
+  }
+
+  /** Up to which id everything is in the control plane's store. */
+  get acknowledged(): string {
+    return this.#acknowledged;
+  }
+
+  status(): SpoolStatus {
+    const bytes = this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    const onDisk = this.#segments.reduce((sum, segment) => sum + segment.count, 0);
+    const waiting = onDisk + this.#backlog.length;
+    return { bytes, waiting, lost: this.#lost, ...(this.#failure === undefined ? {} : { failure: this.#failure }) };
+  }
+
+  /** Keeps alerts in order and gives each its id; resolves once they are on disk, or wait in memory for a disk that fails. */
+  append(entries: readonly NewEntry[]): Promise<void> {
+    return this.#inTurn(() => this.#append(entries));
+  }
+
+  /** Notes events that made no alert (throttled), so that they are not asked for again. */
+  skipTo(sensor: number): void {
+    this.#sensor = Math.max(this.#sensor, sensor);
+  }
+
+  /** Alerts after `after` in order, at most `limit` of one segment; empty when there is none. */
+  read(after: string, limit: number): Promise<readonly Alert[]> {
+    return this.#inTurn(() => this.#read(after, limit));
+  }
+
+  /** Forgets everything up to and with this id; only called with a cursor that was authenticated. */
+  acknowledge(cursor: string): Promise<void> {
+    return this.#inTurn(async () => {
+      if (compareEventIds(cursor, this.#acknowledged) <= 0 || this.#isAhead(cursor)) return;
+      this.#acknowledged = cursor;
+      this.#backlog = this.#backlog.filter((entry) => compareEventIds(entry.alert.EventID, cursor) > 0);
+      await this.#removeSegmentsUpTo(cursor);
+      await this.#writeMeta();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#inTurn(async () => {
+      await this.#flushBacklog();
+      await this.#closeSegment();
+      await this.#writeMeta();
+    });
+  }
+
+  async #append(entries: readonly NewEntry[]): Promise<void> {
+    for (const entry of entries) {
+      this.#sensor = Math.max(this.#sensor, entry.sensor);
+      if (this.#backlog.length >= BACKLOG) this.#lost += 1;
+      else this.#backlog.push({ sensor: entry.sensor, alert: { ...entry.alert, EventID: this.#takeId() } });
+    }
+    const lost = this.#lost;
+    await this.#flushBacklog();
+    if (this.#lost !== lost || this.#failure !== undefined) await this.#writeMeta();
+  }
+
+  async #flushBacklog(): Promise<void> {
+    const taken = this.#backlog;
+    if (taken.length === 0) return;
+    const fitting = this.#fitting(taken);
+    try {
+      if (fitting.length > 0) await this.#write(fitting);
+      this.#failure = fitting.length < taken.length ? `it holds its ${this.#maxBytes} bytes` : undefined;
+      this.#lost += taken.length - fitting.length;
+      this.#backlog = [];
+    } catch (cause) {
+      this.#failure = errorMessage(cause);
+      await this.#closeSegment();
+    }
+  }
+
+  #fitting(entries: readonly SpoolEntry[]): readonly Buffer[] {
+    let room = this.#maxBytes - this.status().bytes;
+    const lines: Buffer[] = [];
+    for (const line of entries.map(encodeEntry)) {
+      room -= line.length;
+      if (room < 0) break;
+      lines.push(line);
+    }
+    return lines;
+  }
+
+  async #write(lines: readonly Buffer[]): Promise<void> {
+    const segment = await this.#segmentForWriting();
+    const bytes = Buffer.concat(lines);
+    try {
+      await this.#handle?.writeFile(bytes);
+      await this.#handle?.datasync();
+    } catch (cause) {
+      // Half a batch may be on disk: cut it off, since the whole batch is written again.
+      await truncate(join(this.#dir, segment.file), segment.bytes).catch(() => undefined);
+      throw cause;
+    }
+    segment.bytes += bytes.length;
+    segment.count += lines.length;
+    segment.last = this.#backlog[lines.length - 1]?.alert.EventID ?? segment.last;
+  }
+
+  async #segmentForWriting(): Promise<Segment> {
+    const current = this.#segments.at(-1);
+    if (this.#handle !== undefined && current !== undefined && current.bytes < this.#segmentBytes) return current;
+    await this.#closeSegment();
+    const file = `${this.#backlog[0]?.alert.EventID ?? formatEventId(this.#next)}${SUFFIX}`;
+    this.#handle = await open(join(this.#dir, file), 'a', 0o600);
+    const known = this.#segments.find((segment) => segment.file === file);
+    if (known !== undefined) return known;
+    const segment: Segment = { file, bytes: 0, count: 0, last: '' };
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  async #closeSegment(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close().catch(() => undefined);
+  }
+
+  async #read(after: string, limit: number): Promise<readonly Alert[]> {
+    for (const segment of this.#segments) {
+      if (segment.count === 0 || compareEventIds(segment.last, after) <= 0) continue;
+      const { entries } = decodeSegment(await readFile(join(this.#dir, segment.file)));
+      const found = entriesAfter(entries, after, limit);
+      if (found.length > 0) return found;
+    }
+    return entriesAfter(this.#backlog, after, limit);
+  }
+
+  async #removeSegmentsUpTo(cursor: string): Promise<void> {
+    const done = this.#segments.filter((segment) => segment.count > 0 && compareEventIds(segment.last, cursor) <= 0);
+    if (done.length > 0 && done.at(-1) === this.#segments.at(-1)) await this.#closeSegment();
+    this.#segments = this.#segments.filter((segment) => !done.includes(segment));
+    for (const segment of done) await rm(join(this.#dir, segment.file), { force: true });
+  }
+
+  #takeId(): string {
+    const id = formatEventId(this.#next);
+    this.#next = { ...this.#next, sequence: this.#next.sequence + 1 };
+    return id;
+  }
+
+  /** A cursor beyond what was ever given out is no cursor of ours, however it was signed. */
+  #isAhead(cursor: string): boolean {
+    return compareEventIds(cursor, formatEventId(this.#next)) >= 0;
+  }
+
+  async #load(now: number): Promise<void> {
+    await this.#loadMeta();
+    const files = (await readdir(this.#dir)).filter((file) => file.endsWith(SUFFIX));
+    for (const file of files.sort((a, b) => compareEventIds(stem(a), stem(b)))) await this.#loadSegment(file);
+    const newest = Math.max(0, ...[this.#acknowledged, ...this.#segments.map((each) => each.last)].map(startOf));
+    // The clock may have gone back since: ids still grow.
+    this.#next = { start: Math.max(now, newest + 1), sequence: 1 };
+  }
+
+  async #loadSegment(file: string): Promise<void> {
+    const path = join(this.#dir, file);
+    const bytes = await readFile(path);
+    const { entries, soundBytes, damagedLines } = decodeSegment(bytes);
+    this.#lost += damagedLines;
+    if (soundBytes < bytes.length) await truncate(path, soundBytes);
+    const last = entries.at(-1);
+    if (last === undefined) return rm(path, { force: true });
+    this.#sensor = Math.max(this.#sensor, last.sensor);
+    this.#segments.push({ file, bytes: soundBytes, count: entries.length, last: last.alert.EventID });
+  }
+
+  async #loadMeta(): Promise<void> {
+    const text = await readFile(join(this.#dir, META), 'utf8').catch(() => '{}');
+    const meta = parseMeta(text);
+    this.#acknowledged = meta.acknowledged;
+    this.#sensor = meta.sensor;
+    this.#lost = meta.lost;
+  }
+
+  async #writeMeta(): Promise<void> {
+    const meta = { acknowledged: this.#acknowledged, sensor: this.#sensor, lost: this.#lost };
+    // On a full disk this fails too: the figures are then as old as the last write, nothing else depends on it.
+    await writeFileAtomic(join(this.#dir, META), JSON.stringify(meta), { mode: 0o600 }).catch(() => undefined);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(work);
+    this.#queue = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+function entriesAfter(entries: readonly SpoolEntry[], after: string, limit: number): readonly Alert[] {
+  return entries
+    .filter((entry) => compareEventIds(entry.alert.EventID, after) > 0)
+    .slice(0, limit)
+    .map((entry) => entry.alert);
+}
+
+function stem(file: string): string {
+  return file.slice(0, -SUFFIX.length);
+}
+
+function startOf(id: string): number {
+  return parseEventId(id)?.start ?? 0;
+}
+
+interface Meta {
+  readonly acknowledged: string;
+  readonly sensor: number;
+  readonly lost: number;
+}
+
+function parseMeta(text: string): Meta {
+  try {
+    const meta = JSON.parse(text) as Partial<Meta>;
+    const acknowledged = typeof meta.acknowledged === 'string' ? meta.acknowledged : '';
+    return { acknowledged, sensor: count(meta.sensor), lost: count(meta.lost) };
+  } catch {
+    return { acknowledged: '', sensor: 0, lost: 0 };
+  }
+}
+
+function count(value: unknown): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : 0;
+}

@@ -1,0 +1,64 @@
+import { request, type RequestOptions } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/** How the control plane is reached: only certificates under `ca` count; `key` and `cert` are the host's own. */
+export interface ControlPlaneOptions {
+  readonly url: string;
+  /** PEM. */
+  readonly ca: string;
+  readonly timeoutMs: number;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** Status, body (at most 1 MiB) and the server's clock, ms since 1970, where it tells it. */
+export interface ControlPlaneAnswer {
+  readonly status: number;
+  readonly body: string;
+  readonly serverTime?: number;
+}
+
+/**
+ * Requests over a connection of their own each: a connection that was open before a swap of policies says nothing
+ * about whether a new one can be made after it (DESIGN D11).
+ */
+export class ControlPlaneClient {
+  constructor(private readonly options: ControlPlaneOptions) {}
+
+  get(path: string): Promise<ControlPlaneAnswer> {
+    return this.#send('GET', path);
+  }
+
+  postJson(path: string, body: unknown): Promise<ControlPlaneAnswer> {
+    return this.#send('POST', path, JSON.stringify(body));
+  }
+
+  #send(method: string, path: string, body?: string): Promise<ControlPlaneAnswer> {
+    const { url, ca, cert, key, timeoutMs } = this.options;
+    const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const identity = cert === undefined || key === undefined ? {} : { cert, key };
+    const signal = AbortSignal.timeout(timeoutMs);
+    const options: RequestOptions = { method, ca, ...identity, headers, signal, agent: false };
+    return new Promise((resolve, reject) => {
+      const fail = (cause: Error): void => reject(signal.aborted ? new Error(`no answer within ${timeoutMs} ms`, { cause }) : cause);
+      const outgoing = request(new URL(path, url), options, (answer) => void readAnswer(answer).then(resolve, fail));
+      outgoing.once('error', fail);
+      outgoing.end(body);
+    });
+  }
+}
+
+async function readAnswer(answer: IncomingMessage): Promise<ControlPlaneAnswer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) throw new Error(`the answer is longer than ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  const serverTime = Date.parse(answer.headers.date ?? '');
+  const time = Number.isNaN(serverTime) ? {} : { serverTime };
+  return { status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8'), ...time };
+}

@@ -1,0 +1,130 @@
+import 'reflect-metadata';
+import { parseArgs } from 'node:util';
+import { Log } from '#observability';
+import { ConfigRefused, loadConfig } from './config/agent-config.js';
+import { errorMessage } from './config/error-facts.js';
+import { VERSION } from './version.js';
+
+const USAGE = `Usage:
+  agent run --config FILE
+  agent enroll --config FILE --token-file FILE|stdin --name NAME [--agent-user USER]
+  agent validate --config FILE
+  agent version
+`;
+const EXIT_USAGE = 2;
+const CLOSE_MS = 10_000;
+
+class UsageError extends Error {}
+
+interface Arguments {
+  readonly command: string | undefined;
+  readonly config: string;
+  readonly tokenFile: string | undefined;
+  readonly name: string | undefined;
+  readonly agentUser: string | undefined;
+}
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(argv: readonly string[]): Promise<number> {
+  try {
+    return await command(parse(argv));
+  } catch (cause) {
+    process.stderr.write(`hostward-agent: ${errorMessage(cause)}\n`);
+    if (cause instanceof UsageError) process.stderr.write(USAGE);
+    return cause instanceof UsageError || cause instanceof ConfigRefused ? EXIT_USAGE : 1;
+  }
+}
+
+function parse(argv: readonly string[]): Arguments {
+  const options = {
+    config: { type: 'string', default: '/etc/hostward/agent.yaml' },
+    'token-file': { type: 'string' },
+    name: { type: 'string' },
+    'agent-user': { type: 'string' },
+  } as const;
+  try {
+    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
+    if (positionals.length > 1) throw new UsageError(`unexpected ${positionals.slice(1).join(' ')}`);
+    const [name, tokenFile, agentUser] = [values.name, values['token-file'], values['agent-user']];
+    return { command: positionals[0], config: values.config, name, tokenFile, agentUser };
+  } catch (cause) {
+    throw new UsageError(errorMessage(cause));
+  }
+}
+
+async function command(given: Arguments): Promise<number> {
+  switch (given.command) {
+    case 'run':
+      return run(given);
+    case 'enroll':
+      return enrollHost(given);
+    case 'validate':
+      loadConfig(given.config);
+      process.stdout.write(`${given.config} is valid\n`);
+      return 0;
+    case 'version':
+      process.stdout.write(`${VERSION}\n`);
+      return 0;
+    default:
+      throw new UsageError(given.command === undefined ? 'a command is missing' : `no command ${given.command}`);
+  }
+}
+
+/** Only what the command needs is loaded: enrolment's X.509 library costs memory that a running agent has no use for. */
+async function enrollHost({ config, tokenFile, name, agentUser }: Arguments): Promise<number> {
+  if (tokenFile === undefined || name === undefined) throw new UsageError('enroll needs --token-file and --name');
+  const { enroll } = await import('./enrollment/enroll.js');
+  const { readJoinToken } = await import('./enrollment/join-token.js');
+  const { ownerNamed } = await import('./enrollment/owner.js');
+  const owner = agentUser === undefined ? undefined : await ownerNamed(agentUser);
+  const checked = loadConfig(config);
+  const result = await enroll({ config: checked, token: await readJoinToken(tokenFile), name, owner });
+  process.stdout.write(`${result.already ? 'already enrolled' : 'enrolled'} as ${result.name}, node id ${result.nodeId}\n`);
+  return 0;
+}
+
+async function run({ config: file }: Arguments): Promise<number> {
+  const config = loadConfig(file);
+  const { Agent } = await import('./agent.js');
+  const { enrolledHost } = await import('./config/enrolled-host.js');
+  const { SystemClock } = await import('./health/clock.js');
+  const { Surroundings } = await import('./health/surroundings.js');
+  const log = new Log({ fields: { program: 'hostward-agent' } });
+  dieOnSurprise(log);
+  const around = new Surroundings(new SystemClock(), log);
+  const host = await enrolledHost(config, Date.now());
+  const stopped = stopSignal();
+  const agent = await Agent.start({ config, host, around });
+  log.info('agent runs', { node: host.name, nodeId: host.trust.nodeId, enforcer: config.enforcer, version: VERSION, pid: process.pid });
+  const signal = await stopped;
+  log.info('agent stops', { signal });
+  await closeWithin(agent.stop(), log);
+  return 0;
+}
+
+function stopSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => resolve(signal));
+  });
+}
+
+/** A part that does not close must not hold up a shutdown: what counts was on disk before. */
+async function closeWithin(closing: Promise<void>, log: Log): Promise<void> {
+  const timer = setTimeout(() => {
+    log.warn('agent did not close in time', { afterMs: CLOSE_MS });
+    process.exit(1);
+  }, CLOSE_MS);
+  await closing;
+  clearTimeout(timer);
+}
+
+/** A state that nobody foresaw is not gone on with; systemd starts the agent again, and enforcement does not depend on it. */
+function dieOnSurprise(log: Log): void {
+  for (const event of ['uncaughtException', 'unhandledRejection']) {
+    process.on(event, (cause: unknown) => {
+      log.error('agent ends by a surprise', { event, cause });
+      process.exit(1);
+    });
+  }
+}

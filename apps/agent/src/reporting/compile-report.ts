@@ -1,0 +1,33 @@
+import type { CompileReport } from '#policy-compiler';
+
+const PLANS = ['enforce', 'audit', 'unsupported', 'failed', 'refused'];
+
+/**
+ * The compiler's report out of the sensor's state (base64 of JSON), or undefined where there is none or another
+ * version's. What the status is built from is checked; the attribution table is the compiler's own and handed back
+ * to it by `attribute`.
+ */
+export function parseCompileReport(base64: string | undefined): CompileReport | undefined {
+  if (base64 === undefined || base64 === '') return undefined;
+  const report = parseJson(Buffer.from(base64, 'base64').toString('utf8')) as CompileReport | undefined;
+  if (report?.v !== 1 || report.attribution?.v !== 1 || !Array.isArray(report.policies)) return undefined;
+  return report.policies.every(isPolicyReport) ? report : undefined;
+}
+
+function isPolicyReport(value: CompileReport['policies'][number] | null): boolean {
+  return (
+    typeof value?.policy === 'string' &&
+    /^\d+$/.test(value.revision) &&
+    Array.isArray(value.rules) &&
+    value.rules.every((rule) => typeof rule?.id === 'string' && PLANS.includes(rule.plan))
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

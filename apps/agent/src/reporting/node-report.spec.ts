@@ -1,0 +1,164 @@
+import { describe, expect, it } from '@jest/globals';
+import type { CompileReport, Plan } from '#policy-compiler';
+import { sensorState } from '../testing/scripted-sensor.js';
+import type { SensorState } from '#sensor';
+import { parseCompileReport } from './compile-report.js';
+import { nodeReport, type ReportFacts } from './node-report.js';
+
+const attribution = { v: 1, rules: [], general: { paths: [], cells: [], lists: {} }, profiles: {} } as const;
+
+function compiled(...plans: readonly Plan[]): CompileReport {
+  const rules = plans.map((plan, index) => ({ id: `process/matchPaths/${index}`, plan, class: 'process' as const }));
+  return { v: 1, policies: [{ policy: 'block-sleep', revision: '7', rules }], attribution };
+}
+
+function reportOf(change: Partial<SensorState>, facts: Partial<ReportFacts> = {}) {
+  return nodeReport({
+    nodeId: 'n1',
+    hostname: 'web1',
+    sequence: 3,
+    bootedAt: 1_000,
+    now: 100_000,
+    observing: false,
+    sensor: { version: '0.1.0', state: sensorState({ ordering: { epoch: '1', generation: '5', issuedAt: 1 }, digest: 'd', ...change }) },
+    compileReport: compiled('enforce'),
+    agentVersion: '0.1.0',
+    spoolLost: 0,
+    ...facts,
+  });
+}
+
+const firstRule = (change: Partial<SensorState>, plan: Plan = 'enforce') =>
+  reportOf(change, { compileReport: compiled(plan) }).policies[0]?.rules[0];
+
+const probe = (result: 'blocked' | 'allowed' | 'inconclusive') => ({
+  kind: 'exec' as const,
+  rule: 'block-sleep/process/matchPaths/0',
+  profile: 'hostward',
+  path: '/usr/bin/sleep',
+  result,
+  errno: 13,
+});
+
+describe('the state of a rule', () => {
+  it('is enforced, proved by read-back, when the kernel holds what was compiled', () => {
+    expect(firstRule({})).toEqual({ id: 'process/matchPaths/0', state: 'enforced', proof: 'read-back' });
+  });
+
+  it('is proved by a probe when one was blocked, and not by one that was inconclusive or of another rule', () => {
+    expect(firstRule({ probes: [probe('blocked')] })).toMatchObject({ state: 'enforced', proof: 'probe' });
+    expect(firstRule({ probes: [probe('inconclusive')] })).toMatchObject({ proof: 'read-back' });
+    expect(firstRule({ probes: [{ ...probe('allowed'), rule: 'other/process/matchPaths/0' }] })).toMatchObject({ state: 'enforced' });
+  });
+
+  it('is failed when a probe was allowed, whatever was read back', () => {
+    expect(firstRule({ probes: [probe('blocked'), probe('allowed')] })).toMatchObject({
+      state: 'failed',
+      reason: 'an exec of /usr/bin/sleep was not blocked',
+    });
+  });
+
+  it('is failed when a profile is not loaded, or loaded otherwise than compiled', () => {
+    const profile = { name: 'hostward', loaded: false, mode: '', hash: '', expectedHash: 'a', ok: false };
+    expect(firstRule({ profiles: [profile] })).toMatchObject({ state: 'failed', reason: 'profile hostward is not loaded' });
+    const complain = { ...profile, loaded: true, mode: 'complain' };
+    expect(firstRule({ profiles: [complain] })?.reason).toContain('is loaded in mode complain');
+  });
+
+  it('is only delivered while nothing is loaded, while suspended, and in no case enforced without an enforcer', () => {
+    expect(firstRule({ profiles: [] })?.state).toBe('delivered');
+    expect(firstRule({ mode: 'audit' })).toMatchObject({ state: 'delivered', reason: 'suspended: the host is in mode audit' });
+    expect(firstRule({ mode: 'off' })?.state).toBe('delivered');
+    expect(firstRule({ enforcer: 'none' })?.state).toBe('failed');
+  });
+
+  it('is audited only where denials are being read', () => {
+    expect(firstRule({}, 'audit')).toMatchObject({ state: 'audited' });
+    expect(firstRule({ auditListening: false }, 'audit')?.state).toBe('delivered');
+    expect(firstRule({ mode: 'off' }, 'audit')?.state).toBe('delivered');
+  });
+
+  it('carries the plan of a rule that cannot be in force, with its reason', () => {
+    for (const plan of ['unsupported', 'failed', 'refused'] as const) {
+      const rules = [{ id: 'r', plan, class: 'process' as const, reason: 'because' }];
+      const report = { v: 1, policies: [{ policy: 'p', revision: '1', rules }], attribution } as const;
+      expect(reportOf({}, { compileReport: report }).policies[0]?.rules).toEqual([{ id: 'r', state: plan, reason: 'because' }]);
+    }
+  });
+});
+
+describe('the report of a host', () => {
+  it('says what is applied and when the kernel was read back, not when it was written', () => {
+    expect(reportOf({ asOf: 2_000 })).toMatchObject({
+      asOf: '1970-01-01T00:00:02.000Z',
+      applied: { epoch: '1', generation: '5', issuedAt: 1, bundleDigest: 'd' },
+      enforcer: 'apparmor',
+      coverage: { confinedProcesses: 10, uncoveredProcesses: 2 },
+    });
+  });
+
+  it('claims nothing when the sensor was never reached', () => {
+    const rejection = { code: 'sensor-away', message: 'gone', at: 5_000 };
+    const report = reportOf({}, { sensor: undefined, rejection });
+    expect(report).toMatchObject({ asOf: '1970-01-01T00:00:01.000Z', enforcer: 'none', policies: [], qualifiers: [] });
+    expect(report.rejected).toEqual({ code: 'sensor-away', message: 'gone', at: '1970-01-01T00:00:05.000Z' });
+  });
+
+  it.each([
+    ['drifted', { drift: [{ what: 'hostward', detectedAt: 1 }] }],
+    ['drifted', { drift: [{ what: 'hostward', detectedAt: 1, repairedAt: 85_000 }] }],
+    ['stale', { expiresAt: 100_000 }],
+    ['unconfirmed', { confirm: { state: 'unconfirmed', since: 1 } }],
+    ['suspended', { suspension: { mode: 'off', until: 200_000, reason: 'r', by: 'console' } }],
+  ] as const)('is qualified as %s', (qualifier, change) => {
+    expect(reportOf(change).qualifiers).toEqual([qualifier]);
+  });
+
+  it('has no qualifier from an old drift, a later expiry or a swap that was confirmed', () => {
+    const drift = [{ what: 'hostward', detectedAt: 1, repairedAt: 2 }];
+    const report = reportOf({ drift, expiresAt: 100_001, confirm: { state: 'confirmed', since: 1 } });
+    expect(report.qualifiers).toEqual([]);
+    expect(report.drift).toHaveLength(1);
+  });
+
+  it('tells a fallback as a rejection of the assignment that was fallen back from', () => {
+    const report = reportOf({
+      confirm: { state: 'fell-back', since: 50_000 },
+      highest: { epoch: '1', generation: '6', issuedAt: 2 },
+    });
+    expect(report.rejected).toMatchObject({ code: 'fell-back', generation: '6', at: '1970-01-01T00:00:50.000Z' });
+    expect(report.applied).toMatchObject({ generation: '5' });
+  });
+
+  it('tells who suspended, the boot guard as the console with its name in the reason', () => {
+    const suspension = { mode: 'audit', until: 1, reason: 'three failed boots', by: 'boot-guard' } as const;
+    expect(reportOf({ suspension }).suspension).toMatchObject({ by: 'console', reason: 'boot guard: three failed boots' });
+  });
+
+  it('survives times that no calendar holds', () => {
+    expect(reportOf({ asOf: Number.MAX_SAFE_INTEGER }).asOf).toBe('1970-01-01T00:00:00.000Z');
+  });
+});
+
+describe('the compiler’s report out of the sensor’s state', () => {
+  const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64');
+
+  it('is taken when it has the shape that the status is built from', () => {
+    expect(parseCompileReport(encode(compiled('enforce')))).toEqual(compiled('enforce'));
+  });
+
+  it.each([
+    undefined,
+    '',
+    '!!!',
+    encode(null),
+    encode([]),
+    encode({ ...compiled('enforce'), v: 2 }),
+    encode({ v: 1, policies: [] }),
+    encode({ v: 1, policies: [null], attribution }),
+    encode({ v: 1, policies: [{ policy: 'p', revision: 'x', rules: [] }], attribution }),
+    encode({ v: 1, policies: [{ policy: 'p', revision: '1', rules: [{ id: 'r', plan: 'enforced' }] }], attribution }),
+  ])('is not taken otherwise: %s', (report) => {
+    expect(parseCompileReport(report)).toBeUndefined();
+  });
+});

@@ -1,0 +1,123 @@
+import { REPORT_INTERVAL_MS, type NodeReport, type Ordering, type Qualifier, type Suspension } from '#contracts';
+import type { CompileReport } from '#policy-compiler';
+import type { SensorDrift, SensorState } from '#sensor';
+import { ruleStatus } from './rule-status.js';
+
+/** A record or a rule set that this host did not take; `at` in ms since 1970. */
+export interface Rejection {
+  readonly code: string;
+  readonly message: string;
+  readonly at: number;
+  readonly ordering?: Ordering;
+}
+
+/** Everything a report is made of; times in ms since 1970. */
+export interface ReportFacts {
+  readonly nodeId: string;
+  readonly hostname: string;
+  readonly sequence: number;
+  readonly bootedAt: number;
+  readonly now: number;
+  readonly observing: boolean;
+  /** The last state that the sensor told; absent before the first. */
+  readonly sensor?: { readonly version: string; readonly state: SensorState };
+  readonly compileReport?: CompileReport;
+  readonly rejection?: Rejection;
+  readonly agentVersion: string;
+  readonly spoolLost: number;
+}
+
+/** How long a repaired drift still qualifies: two reports, so that a reader at report intervals sees it once. */
+const DRIFT_SHOWN_MS = 2 * REPORT_INTERVAL_MS;
+
+/**
+ * The report of a host. `asOf` is when the kernel was read back, not when the report was made: a report of an agent
+ * whose sensor is away therefore decays to `unknown` like no report.
+ */
+export function nodeReport(facts: ReportFacts): NodeReport {
+  const state = facts.sensor?.state;
+  const rejection = facts.rejection ?? fallbackOf(state) ?? outcomeOf(state);
+  return {
+    v: 1,
+    nodeId: facts.nodeId,
+    sequence: facts.sequence,
+    bootedAt: iso(facts.bootedAt),
+    asOf: iso(state?.asOf ?? facts.bootedAt),
+    enforcer: facts.observing ? 'observe' : (state?.enforcer ?? 'none'),
+    ...appliedOf(state),
+    ...(rejection === undefined ? {} : { rejected: rejectedOf(rejection) }),
+    qualifiers: qualifiersOf(state, facts.now),
+    ...suspensionOf(state),
+    ...coverageOf(state, facts.observing),
+    drift: (state?.drift ?? []).map(driftOf),
+    policies: policiesOf(facts.compileReport, state),
+    host: { hostname: facts.hostname, kernel: state?.kernel ?? '', lsm: state?.lsm ?? [] },
+    versions: { agent: facts.agentVersion, sensor: facts.sensor?.version ?? '' },
+    losses: { audit: state?.losses.audit ?? 0, spool: facts.spoolLost },
+  };
+}
+
+function appliedOf(state: SensorState | undefined): Pick<NodeReport, 'applied'> {
+  if (state?.ordering === undefined || state.digest === undefined) return {};
+  return { applied: { ...state.ordering, bundleDigest: state.digest } };
+}
+
+function policiesOf(report: CompileReport | undefined, state: SensorState | undefined): NodeReport['policies'] {
+  if (report === undefined || state === undefined) return [];
+  return report.policies.map(({ policy, revision, rules }) => ({
+    policy,
+    revision,
+    rules: rules.map((rule) => ruleStatus(policy, rule, state)),
+  }));
+}
+
+function qualifiersOf(state: SensorState | undefined, now: number): readonly Qualifier[] {
+  if (state === undefined) return [];
+  const qualifiers: readonly [Qualifier, boolean][] = [
+    ['drifted', state.drift.some((drift) => now - (drift.repairedAt ?? now) < DRIFT_SHOWN_MS)],
+    ['stale', state.expiresAt !== undefined && now >= state.expiresAt],
+    ['unconfirmed', state.confirm?.state === 'unconfirmed'],
+    ['suspended', state.suspension !== undefined],
+  ];
+  return qualifiers.filter(([, holds]) => holds).map(([qualifier]) => qualifier);
+}
+
+function suspensionOf(state: SensorState | undefined): { readonly suspension?: Suspension } {
+  const suspension = state?.suspension;
+  if (suspension === undefined) return {};
+  const { mode, until, by } = suspension;
+  const reason = by === 'boot-guard' ? `boot guard: ${suspension.reason}` : suspension.reason;
+  // The contract knows who can order a suspension; the boot guard acts on the host as its console does.
+  return { suspension: { mode, until: iso(until), reason, by: by === 'boot-guard' ? 'console' : by } };
+}
+
+function coverageOf(state: SensorState | undefined, observing: boolean): Pick<NodeReport, 'coverage'> {
+  if (state === undefined || observing || state.enforcer === 'none') return {};
+  const { confined, uncovered, list } = state.coverage;
+  return { coverage: { confinedProcesses: confined, uncoveredProcesses: uncovered, uncovered: list.slice(0, 20) } };
+}
+
+function driftOf({ what, detectedAt, repairedAt }: SensorDrift): NodeReport['drift'][number] {
+  const repaired = repairedAt === undefined ? {} : { repairedAt: iso(repairedAt) };
+  return { what, detectedAt: iso(detectedAt), ...repaired };
+}
+
+function fallbackOf(state: SensorState | undefined): Rejection | undefined {
+  if (state?.confirm?.state !== 'fell-back') return undefined;
+  const message = state.outcome.message ?? 'the control plane was not reached after the swap, and something of ours was denied';
+  return { code: 'fell-back', message, at: state.confirm.since, ordering: state.highest };
+}
+
+function outcomeOf(state: SensorState | undefined): Rejection | undefined {
+  if (state === undefined || state.outcome.ok || state.outcome.code === undefined) return undefined;
+  return { code: state.outcome.code, message: state.outcome.message ?? '', at: state.asOf };
+}
+
+function rejectedOf({ code, message, at, ordering }: Rejection): NonNullable<NodeReport['rejected']> {
+  return { code, message, at: iso(at), ...ordering };
+}
+
+/** A time beyond what a Date holds is a broken clock's: the epoch is told instead of ending the report. */
+function iso(ms: number): string {
+  return new Date(Math.abs(ms) <= 8.64e15 ? ms : 0).toISOString();
+}

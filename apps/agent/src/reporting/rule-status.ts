@@ -1,0 +1,70 @@
+import type { RuleStatus } from '#contracts';
+import type { RuleReport } from '#policy-compiler';
+import type { ProbeState, SensorState } from '#sensor';
+
+/**
+ * What may be said of one rule: no more than what was read back from the kernel, and less where a probe contradicts
+ * (DESIGN D10). `policy` is the rule's.
+ */
+export function ruleStatus(policy: string, rule: RuleReport, state: SensorState): RuleStatus {
+  const { id, plan, reason } = rule;
+  switch (plan) {
+    case 'unsupported':
+    case 'failed':
+    case 'refused':
+      return withReason({ id, state: plan }, reason);
+    case 'audit':
+      return withReason(auditStatus(id, state), reason);
+    case 'enforce':
+      return withReason(enforceStatus(policy, id, state), reason);
+  }
+}
+
+function enforceStatus(policy: string, id: string, state: SensorState): RuleStatus {
+  const obstacle = obstacleOf(state);
+  if (obstacle !== undefined) return { id, ...obstacle };
+  if (state.mode !== 'enforce') return { id, state: 'delivered', reason: `suspended: the host is in mode ${state.mode}` };
+  const probes = state.probes.filter((probe) => isProbeOf(probe, policy, id));
+  const allowed = probes.find((probe) => probe.result === 'allowed');
+  if (allowed !== undefined) return { id, state: 'failed', reason: `${article(allowed.kind)} of ${allowed.path} was not blocked` };
+  const proved = probes.some((probe) => probe.result === 'blocked');
+  return { id, state: 'enforced', proof: proved ? 'probe' : 'read-back' };
+}
+
+function auditStatus(id: string, state: SensorState): RuleStatus {
+  const obstacle = obstacleOf(state);
+  if (obstacle !== undefined) return { id, ...obstacle };
+  if (state.mode === 'off') return { id, state: 'delivered', reason: 'suspended: the host is in mode off' };
+  if (state.auditListening) return { id, state: 'audited', proof: 'read-back' };
+  return { id, state: 'delivered', reason: 'the audit records of the kernel are not being read, so nothing would be told' };
+}
+
+/** Why nothing of the rule set is in force, whatever its plan. */
+function obstacleOf(state: SensorState): Pick<RuleStatus, 'state' | 'reason'> | undefined {
+  if (state.enforcer === 'none') return { state: 'failed', reason: 'this host has no enforcer' };
+  if (state.profiles.length === 0) {
+    return { state: 'delivered', reason: state.outcome.message ?? 'no profile of ours is loaded yet' };
+  }
+  const broken = state.profiles.find((profile) => !profile.ok);
+  if (broken === undefined) return undefined;
+  const found = broken.loaded ? `is loaded in mode ${broken.mode}, not as it was compiled` : 'is not loaded';
+  return { state: 'failed', reason: `profile ${broken.name} ${found}${outcomeOf(state)}` };
+}
+
+function outcomeOf({ outcome }: SensorState): string {
+  return outcome.ok || outcome.message === undefined ? '' : `: ${outcome.message}`;
+}
+
+/** Mirror of what apps/compiler writes into a probe to name its rule. */
+function isProbeOf(probe: ProbeState, policy: string, id: string): boolean {
+  return probe.rule === `${policy}/${id}`;
+}
+
+/** A reason of the compiler's stays, also beside `enforced`: it names what is covered only in part. */
+function withReason(status: RuleStatus, reason: string | undefined): RuleStatus {
+  return status.reason === undefined && reason !== undefined ? { ...status, reason } : status;
+}
+
+function article(kind: ProbeState['kind']): string {
+  return kind === 'exec' ? 'an exec' : `a ${kind}`;
+}

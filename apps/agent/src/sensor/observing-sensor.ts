@@ -1,0 +1,196 @@
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { release } from 'node:os';
+import { compareOrdering, decodeEnvelope, RefusedError, trustRoot, verifyDelivery, type VerifiedDelivery } from '#bundle';
+import type { Ordering } from '#contracts';
+import { compileRuleSet, type CompileReport } from '#policy-compiler';
+import { validateDocument, type HostPolicy, type RuleSet } from '#policy-model';
+import { ABI_VERSION, Sensor, SensorRefusedError, type SensorEvent, type SensorState } from '#sensor';
+import { writeFileAtomic } from '../config/atomic-file.js';
+import type { HostFiles } from '../config/host-files.js';
+import { Clock } from '../health/clock.js';
+
+/** Why no rule is in force here, as each rule's reason. */
+export const OBSERVES_ONLY = 'this host observes only';
+
+/** Who this host is and whom it believes, as enrolment left it. */
+export interface Trust {
+  readonly nodeId: string;
+  /** Base64 of PKCS #8 DER. */
+  readonly sealingPrivateKey: string;
+  /** DSSE envelope. */
+  readonly root: unknown;
+}
+
+interface Observed {
+  readonly ordering: Ordering;
+  readonly expiresAt: number;
+  readonly digest: string;
+  readonly report: string;
+  readonly confirmed: boolean;
+  readonly since: number;
+}
+
+/**
+ * `enforcer: observe`: takes assignments like a sensor, with the same checks in the same order, and enforces nothing.
+ * It says so: every rule is `unsupported`, with the reason. Nothing is loaded into this machine's kernel.
+ */
+export class ObservingSensor extends Sensor {
+  #observed: Observed | undefined;
+
+  private constructor(
+    private readonly files: Pick<HostFiles, 'observed'>,
+    private readonly trust: Trust,
+    private readonly clock: Clock,
+    private readonly version: string,
+  ) {
+    super();
+  }
+
+  /** Goes on from what was observed before this start. */
+  static async open(
+    files: Pick<HostFiles, 'observed'>,
+    trust: Trust,
+    clock: Clock,
+    version: string,
+  ): Promise<ObservingSensor> {
+    const sensor = new ObservingSensor(files, trust, clock, version);
+    sensor.#observed = parseObserved(await readFile(files.observed, 'utf8').catch(() => ''));
+    return sensor;
+  }
+
+  hello(): Promise<{ readonly version: string; readonly state: SensorState }> {
+    return Promise.resolve({ version: this.version, state: this.#state() });
+  }
+
+  async apply(envelope: Uint8Array): Promise<SensorState> {
+    const verified = await this.#verify(envelope);
+    const { epoch, generation, issuedAt, expiresAt, bundleDigest: digest } = verified.assignment;
+    const ordering = { epoch, generation, issuedAt };
+    const known = this.#observed;
+    if (known !== undefined && compareOrdering(known.ordering, ordering) === 0) return this.#state();
+    const report = Buffer.from(JSON.stringify(observe(verified, this.clock.now()))).toString('base64');
+    await this.#keep({ ordering, expiresAt, digest, report, confirmed: false, since: this.clock.now() });
+    return this.#state();
+  }
+
+  status(): Promise<SensorState> {
+    return Promise.resolve(this.#state());
+  }
+
+  recheck(): Promise<SensorState> {
+    return this.status();
+  }
+
+  async confirm(ordering: Ordering): Promise<void> {
+    const observed = this.#observed;
+    if (observed === undefined || compareOrdering(observed.ordering, ordering) !== 0) {
+      throw new SensorRefusedError('not-in-force', 'another assignment is observed by now');
+    }
+    await this.#keep({ ...observed, confirmed: true, since: this.clock.now() });
+  }
+
+  /** Nothing is denied here, so nothing happens. */
+  async *events(_after: number, signal?: AbortSignal): AsyncGenerator<SensorEvent, void, undefined> {
+    await new Promise<void>((resolve) => {
+      if (signal?.aborted) resolve();
+      signal?.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #verify(envelope: Uint8Array): Promise<VerifiedDelivery> {
+    const { nodeId, sealingPrivateKey, root } = this.trust;
+    try {
+      const { record, bundle } = decodeEnvelope(envelope);
+      const trustedRoot = trustRoot(root);
+      const highest = this.#observed && { ...this.#observed.ordering, bundleDigest: this.#observed.digest };
+      const now = this.clock.now();
+      return await verifyDelivery({ record, bundle, trustedRoot, nodeId, sealingPrivateKey, highest, now });
+    } catch (cause) {
+      if (cause instanceof RefusedError) throw new SensorRefusedError(cause.code, cause.message);
+      throw cause;
+    }
+  }
+
+  async #keep(observed: Observed): Promise<void> {
+    await writeFileAtomic(this.files.observed, JSON.stringify(observed), { mode: 0o600 });
+    this.#observed = observed;
+  }
+
+  #state(): SensorState {
+    const observed = this.#observed;
+    return {
+      version: this.version,
+      abi: ABI_VERSION,
+      enforcer: 'none',
+      mode: 'off',
+      bpfLsm: false,
+      ...(observed === undefined ? {} : inForce(observed)),
+      outcome: { ok: true },
+      profiles: [],
+      probes: [],
+      coverage: { confined: 0, uncovered: 0, exempt: 0, list: [] },
+      drift: [],
+      losses: { audit: 0 },
+      auditListening: false,
+      lsm: activeLsm(),
+      kernel: release(),
+      asOf: this.clock.now(),
+    };
+  }
+}
+
+function inForce({ ordering, expiresAt, digest, report, confirmed, since }: Observed) {
+  const confirm = { state: confirmed ? ('confirmed' as const) : ('waiting' as const), since };
+  return { ordering, highest: ordering, expiresAt, digest, report, confirm };
+}
+
+/** The compiler's own report for a host without an enforcer, with the one reason that counts here. */
+function observe({ policies }: VerifiedDelivery, nowMs: number): CompileReport {
+  const ruleSet = ruleSetOf(policies);
+  const resolve = (path: string): readonly string[] => [path];
+  const { report } = compileRuleSet(ruleSet, { lsm: [], resolve, loadedNames: [], nowMs });
+  const observed = report.policies.map((policy) => ({
+    ...policy,
+    rules: policy.rules.map((rule) => ({ ...rule, plan: 'unsupported' as const, reason: OBSERVES_ONLY })),
+  }));
+  return { ...report, policies: observed };
+}
+
+/** A signed policy that this version cannot read is refused as a whole: half a rule set is not what was signed. */
+function ruleSetOf(policies: VerifiedDelivery['policies']): RuleSet {
+  return {
+    policies: policies.map(({ name, revision, document }) => ({ document: hostPolicyOf(name, document), revision })),
+  };
+}
+
+function hostPolicyOf(name: string, value: unknown): HostPolicy {
+  const { document, diagnostics } = validateDocument(value, { mode: 'lenient' });
+  if (document?.kind === 'KubeArmorHostPolicy') return document;
+  const problem = diagnostics.find(({ severity }) => severity === 'error')?.message ?? 'is no host policy';
+  throw new SensorRefusedError('policy-invalid', `policy ${name}: ${problem}`);
+}
+
+function parseObserved(text: string): Observed | undefined {
+  try {
+    const observed = JSON.parse(text) as Observed;
+    return typeof observed.ordering?.epoch === 'string' && typeof observed.report === 'string' ? observed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+let lsm: readonly string[] | undefined;
+
+function activeLsm(): readonly string[] {
+  try {
+    lsm ??= readFileSync('/sys/kernel/security/lsm', 'utf8').trim().split(',');
+  } catch {
+    lsm = [];
+  }
+  return lsm;
+}

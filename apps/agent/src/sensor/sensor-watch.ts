@@ -1,0 +1,111 @@
+import type { Ordering } from '#contracts';
+import type { CompileReport } from '#policy-compiler';
+import { ProtocolError, Sensor, SensorRefusedError, ShapeError, type SensorState } from '#sensor';
+import { errorMessage } from '../config/error-facts.js';
+import { Surroundings } from '../health/surroundings.js';
+import { parseCompileReport } from '../reporting/compile-report.js';
+
+/** The sensor as last seen: its version, its state, and what the compiler reported about the rule set in force. */
+export interface Sighting {
+  readonly version: string;
+  readonly state: SensorState;
+  readonly compileReport: CompileReport | undefined;
+}
+
+/**
+ * The one place that talks to the sensor and remembers what it said. Its absence, or another version of it, is a
+ * condition and not an error: the agent goes on and asks again.
+ */
+export class SensorWatch {
+  #sighting: Sighting | undefined;
+  #previousReport: CompileReport | undefined;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(
+    private readonly sensor: Sensor,
+    private readonly around: Surroundings,
+  ) {}
+
+  /** What the sensor said last; absent before it was first reached. */
+  get sighting(): Sighting | undefined {
+    return this.#sighting;
+  }
+
+  /** Compiler's reports in the order in which to look for the rule behind a denial: in force, then the one before. */
+  get reports(): readonly CompileReport[] {
+    return [this.#sighting?.compileReport, this.#previousReport].filter((report) => report !== undefined);
+  }
+
+  /** Called at each change of ordering, mode, outcome, profiles or drift. */
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Asks for the state; undefined where the sensor is away or of another version. */
+  async refresh(): Promise<SensorState | undefined> {
+    try {
+      if (this.#sighting === undefined || this.around.conditions.has('sensor')) return await this.#greet();
+      return this.#take(this.#sighting.version, await this.sensor.status());
+    } catch (cause) {
+      this.away(cause);
+      return undefined;
+    }
+  }
+
+  /** Hands an envelope over; throws SensorRefusedError, or undefined is given where the sensor went away. */
+  async apply(envelope: Uint8Array): Promise<SensorState | undefined> {
+    try {
+      return this.#take(this.#sighting?.version ?? '', await this.sensor.apply(envelope));
+    } catch (cause) {
+      if (isRefusal(cause)) throw cause;
+      this.away(cause);
+      return undefined;
+    }
+  }
+
+  /** Tells the sensor that the control plane was reached after this swap. */
+  async confirm(ordering: Ordering): Promise<void> {
+    try {
+      await this.sensor.confirm(ordering);
+    } catch (cause) {
+      // Another rule set is in force by now: that one will be confirmed instead.
+      if (!isRefusal(cause)) this.away(cause);
+    }
+    await this.refresh();
+  }
+
+  /** Raises the condition that the sensor cannot be used. */
+  away(cause: unknown): void {
+    const otherVersion = cause instanceof ProtocolError || cause instanceof ShapeError;
+    const problem = otherVersion
+      ? `the sensor speaks another version (${errorMessage(cause)}): install agent and sensor of one release`
+      : `the sensor is away (${errorMessage(cause)}): see systemctl status hostward-sensor; what is loaded stays in force`;
+    this.around.conditions.raise('sensor', problem);
+  }
+
+  async #greet(): Promise<SensorState> {
+    const { version, state } = await this.sensor.hello();
+    return this.#take(version, state);
+  }
+
+  #take(version: string, state: SensorState): SensorState {
+    const before = this.#sighting;
+    const unchanged = before !== undefined && before.state.report === state.report;
+    const compileReport = unchanged ? before.compileReport : parseCompileReport(state.report);
+    if (!unchanged) this.#previousReport = before?.compileReport;
+    this.#sighting = { version, state, compileReport };
+    this.around.conditions.clear('sensor');
+    if (before === undefined || facets(before.state) !== facets(state)) for (const tell of this.#listeners) tell();
+    return state;
+  }
+}
+
+/** True where the sensor was reached and said no. */
+export function isRefusal(cause: unknown): cause is SensorRefusedError {
+  return cause instanceof SensorRefusedError;
+}
+
+/** What makes a new report worth sending at once; coverage and times change all the time and wait for the interval. */
+function facets({ ordering, mode, outcome, profiles, drift, confirm, suspension, probes }: SensorState): string {
+  return JSON.stringify([ordering, mode, outcome, profiles, drift, confirm, suspension, probes]);
+}
