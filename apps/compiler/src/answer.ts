@@ -1,0 +1,63 @@
+import type { Compilation } from '#policy-compiler';
+import { bytesField, type Field, numberField, TAG, textField } from '#sensor';
+import type { Compiled } from './compile-policies.js';
+import type { DropIn } from './units.js';
+import type { VerifiedRequest } from './verify-request.js';
+
+/** What the sensor takes of a reason; longer ones are cut. */
+const MAX_REASON_BYTES = 500;
+const MAX_DROPINS = 512;
+
+/** Fields of a COMPILED frame. */
+export function compiledFields(
+  { assignment }: VerifiedRequest,
+  { compilation, binaries }: Compiled,
+  dropIns: readonly DropIn[],
+): readonly Field[] {
+  return [
+    numberField(TAG.EPOCH, BigInt(assignment.epoch)),
+    numberField(TAG.GENERATION, BigInt(assignment.generation)),
+    numberField(TAG.ISSUED_AT, assignment.issuedAt),
+    numberField(TAG.EXPIRES_AT, assignment.expiresAt),
+    textField(TAG.DIGEST, assignment.bundleDigest),
+    textField(TAG.REPORT, JSON.stringify(compilation.report)),
+    ...compilation.profiles.map(({ name }) => textField(TAG.PROFILE_NAME, name)),
+    bytesField(TAG.ENFORCE, binaries.enforce),
+    bytesField(TAG.AUDIT, binaries.audit),
+    bytesField(TAG.OPEN, binaries.open),
+    textField(TAG.TEXT, compilation.texts.enforce),
+    ...probeFields(compilation),
+    ...suspensionFields(assignment),
+    ...dropIns
+      .slice(0, MAX_DROPINS)
+      .map(({ unit, content }) => textField(TAG.DROPIN, `${unit}\0${content}`)),
+  ];
+}
+
+/** The rule is named `POLICY/RULE`, as the agent reads it (rule-status.ts). */
+function probeFields({ probes }: Compilation): readonly Field[] {
+  return probes.map(({ kind, rule, profile, path }) =>
+    textField(TAG.PROBE, [kind, `${rule.policy}/${rule.id}`, profile, path].join('\0')),
+  );
+}
+
+function suspensionFields({ suspension }: VerifiedRequest['assignment']): readonly Field[] {
+  if (suspension === undefined) return [];
+  return [
+    textField(TAG.SUSPEND_MODE, suspension.mode),
+    numberField(TAG.SUSPEND_UNTIL, suspension.until),
+    textField(TAG.SUSPEND_REASON, cut(suspension.reason.replaceAll('\0', ' '))),
+  ];
+}
+
+/** Whole characters only. */
+function cut(text: string): string {
+  let bytes = 0;
+  let end = 0;
+  for (const character of text) {
+    bytes += Buffer.byteLength(character);
+    if (bytes > MAX_REASON_BYTES) break;
+    end += character.length;
+  }
+  return text.slice(0, end);
+}

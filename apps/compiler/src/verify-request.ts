@@ -1,0 +1,83 @@
+import { decodeEnvelope, RefusedError, type VerifiedDelivery, verifyDelivery } from '#bundle';
+import type { Ordering } from '#contracts';
+import { type HostPolicy, type RuleSet, validateDocument } from '#policy-model';
+import { type Fields, TAG } from '#sensor';
+import type { Trust } from './trust.js';
+
+/** The request was refused; `code` is kebab-case and shown to operators. */
+export class RejectedError extends Error {
+  override readonly name = 'RejectedError';
+
+  constructor(
+    readonly code: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** What may be compiled: it came from whom this host believes, for this host, and is not older than what it has seen. */
+export interface VerifiedRequest {
+  readonly assignment: VerifiedDelivery['assignment'];
+  readonly ruleSet: RuleSet;
+}
+
+/** Verifies before anything of the content is parsed. @throws RejectedError */
+export async function verifyRequest(
+  fields: Fields,
+  trust: Trust,
+  now: number,
+): Promise<VerifiedRequest> {
+  const envelope = fields.bytes(TAG.ENVELOPE);
+  if (envelope === undefined) throw new RejectedError('malformed', 'the request has no envelope');
+  try {
+    const { record, bundle } = decodeEnvelope(envelope);
+    const { assignment, policies } = await verifyDelivery({
+      record,
+      bundle,
+      ...trust,
+      highest: highestOf(fields),
+      now,
+    });
+    return { assignment, ruleSet: ruleSetOf(policies) };
+  } catch (cause) {
+    if (cause instanceof RefusedError)
+      throw new RejectedError(cause.code, cause.message, { cause });
+    throw cause;
+  }
+}
+
+/** All zero means that nothing was seen yet. */
+function highestOf(fields: Fields): Ordering | undefined {
+  const [epoch, generation, issuedAt] = [TAG.EPOCH, TAG.GENERATION, TAG.ISSUED_AT].map((tag) =>
+    fields.number(tag),
+  );
+  if (epoch === undefined || generation === undefined || issuedAt === undefined) {
+    throw new RejectedError(
+      'malformed',
+      'the request does not say what is the highest ordering seen',
+    );
+  }
+  if (epoch === 0n && generation === 0n && issuedAt === 0n) return undefined;
+  return { epoch: String(epoch), generation: String(generation), issuedAt: Number(issuedAt) };
+}
+
+/** A signed policy that this version cannot read is refused as a whole: half a rule set is not what was signed. */
+function ruleSetOf(policies: VerifiedDelivery['policies']): RuleSet {
+  return {
+    policies: policies.map(({ name, revision, document }) => ({
+      document: hostPolicyOf(name, document),
+      revision,
+    })),
+  };
+}
+
+function hostPolicyOf(name: string, value: unknown): HostPolicy {
+  const { document, diagnostics } = validateDocument(value, { mode: 'lenient' });
+  if (document?.kind === 'KubeArmorHostPolicy' && document.metadata.name === name) return document;
+  const problem =
+    diagnostics.find(({ severity }) => severity === 'error')?.message ??
+    'is not the host policy that was signed';
+  throw new RejectedError('policy-invalid', `policy ${name}: ${problem}`);
+}

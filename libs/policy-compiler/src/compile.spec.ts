@@ -1,0 +1,663 @@
+import { describe, expect, it } from '@jest/globals';
+import { AppArmorParser } from '#testing';
+import type { HostPolicy } from '#policy-model';
+import { compileRuleSet } from './compile.js';
+import { debian, policy, profileIn, ruleSet } from './fixtures.js';
+import { sourceProfileName } from './names.js';
+import type { Compilation, HostCapabilities, RuleReport } from './types.js';
+
+const parser = AppArmorParser.find();
+const withParser = parser === undefined ? it.skip : it;
+const MINER = policy('miner', {
+  process: { matchPaths: [{ path: '/usr/bin/xmrig' }], action: 'Block' },
+});
+
+function compile(
+  policies: readonly HostPolicy[],
+  host: Partial<HostCapabilities> = {},
+): Compilation {
+  return compileRuleSet(ruleSet(...policies), debian(host));
+}
+
+function reports(compilation: Compilation): readonly RuleReport[] {
+  return compilation.report.policies.flatMap(({ rules }) => rules);
+}
+
+function expectParsed({ texts }: Compilation): void {
+  for (const text of [texts.enforce, texts.audit, texts.open]) {
+    const run = parser?.compile(text);
+    expect({ ok: run?.ok, stderr: run?.stderr }).toEqual({ ok: true, stderr: '' });
+  }
+}
+
+/** What the real parser's automaton says in the enforced profile. */
+function allows(
+  compilation: Compilation,
+  path: string,
+  perm: string,
+  profile = 'hostward',
+  who: 'owner' | 'other' = 'owner',
+  variant: 'enforce' | 'audit' | 'open' = 'enforce',
+): boolean | undefined {
+  return parser?.automaton(profileIn(compilation.texts[variant], profile)).allows(path, perm, who);
+}
+
+describe('the catch-all profile', () => {
+  it('is there without any rule, so that a host that lost its policies stays confined', () => {
+    const { profiles, texts } = compile([]);
+    expect(profiles).toEqual([{ name: 'hostward', attach: '/**' }]);
+    expect(texts.enforce).toContain(
+      'profile hostward /** flags=(attach_disconnected,mediate_deleted) {',
+    );
+    expect(texts.enforce).toContain('/** pix -> &hostward,');
+  });
+
+  withParser('lets everything be done and parses in its three variants', () => {
+    const compilation = compile([]);
+    expectParsed(compilation);
+    for (const perm of 'rwlkmx') expect(allows(compilation, '/usr/bin/ls', perm)).toBe(true);
+    expect(allows(compilation, '/', 'r')).toBe(true);
+  });
+
+  it('gives no profile and says why of each rule where the host has no AppArmor', () => {
+    const compilation = compile([MINER], { apparmor: undefined, lsm: ['capability', 'selinux'] });
+    expect(compilation.profiles).toEqual([]);
+    expect(reports(compilation)).toEqual([
+      {
+        id: 'process/matchPaths/0',
+        plan: 'unsupported',
+        reason: 'this host has no AppArmor (active: capability, selinux)',
+        class: 'process',
+      },
+    ]);
+  });
+
+  it('is the same text for the same rules in any order of arrival', () => {
+    const other = policy('tmp', {
+      process: { matchDirectories: [{ dir: '/tmp/', recursive: true }] },
+    });
+    expect(compile([MINER, other]).texts).toEqual(compile([other, MINER]).texts);
+  });
+});
+
+describe('a Block', () => {
+  withParser('of a program holds under both names of merged /usr', () => {
+    const compilation = compile([
+      policy('sleep', { process: { matchPaths: [{ path: '/bin/sleep' }] } }),
+    ]);
+    expectParsed(compilation);
+    expect(allows(compilation, '/usr/bin/sleep', 'x')).toBe(false);
+    expect(allows(compilation, '/usr/bin/sleep', 'r')).toBe(true);
+    expect(allows(compilation, '/usr/bin/sleepy', 'x')).toBe(true);
+  });
+
+  withParser('of a program lets dpkg link its backup, which needs equal permissions', () => {
+    const compilation = compile([MINER]);
+    expect(allows(compilation, '/usr/bin/xmrig.dpkg-tmp', 'x')).toBe(false);
+    expect(allows(compilation, '/usr/bin/xmrig.dpkg-tmp', 'l')).toBe(true);
+  });
+
+  withParser('by execname holds in every directory', () => {
+    const compilation = compile([
+      policy('nmap', { process: { matchPaths: [{ execname: 'nmap' }] } }),
+    ]);
+    expectParsed(compilation);
+    for (const path of ['/nmap', '/usr/bin/nmap', '/home/a/b/nmap'])
+      expect(allows(compilation, path, 'x')).toBe(false);
+    expect(allows(compilation, '/usr/bin/zenmap', 'x')).toBe(true);
+  });
+
+  withParser('of a directory binds its children, and with recursive all below', () => {
+    const compilation = compile([
+      policy('dirs', {
+        file: { matchDirectories: [{ dir: '/srv/flat/' }, { dir: '/srv/deep/', recursive: true }] },
+      }),
+    ]);
+    expect(allows(compilation, '/srv/flat/a', 'r')).toBe(false);
+    expect(allows(compilation, '/srv/flat/a/b', 'r')).toBe(true);
+    expect(allows(compilation, '/srv/deep/a/b', 'w')).toBe(false);
+    expect(allows(compilation, '/srv/deep/', 'r')).toBe(false);
+  });
+
+  withParser('with readOnly denies writing and linking only', () => {
+    const compilation = compile([
+      policy('ro', { file: { matchPaths: [{ path: '/etc/motd', readOnly: true }] } }),
+    ]);
+    const denied = [...'rwlkm'].filter((perm) => !allows(compilation, '/etc/motd', perm));
+    expect(denied).toEqual(['w', 'l']);
+  });
+
+  withParser('with ownerOnly denies all but the owner', () => {
+    const compilation = compile([
+      policy('own', { file: { matchPaths: [{ path: '/srv/key', ownerOnly: true }] } }),
+    ]);
+    expectParsed(compilation);
+    expect(allows(compilation, '/srv/key', 'r', 'hostward', 'owner')).toBe(true);
+    expect(allows(compilation, '/srv/key', 'r', 'hostward', 'other')).toBe(false);
+  });
+
+  withParser('with ownerOnly and readOnly leaves reading to the owner', () => {
+    const compilation = compile([
+      policy('own', {
+        file: { matchPaths: [{ path: '/srv/key', ownerOnly: true, readOnly: true }] },
+      }),
+    ]);
+    expect(allows(compilation, '/srv/key', 'r', 'hostward', 'owner')).toBe(true);
+    expect(allows(compilation, '/srv/key', 'w', 'hostward', 'owner')).toBe(false);
+    expect(allows(compilation, '/srv/key', 'r', 'hostward', 'other')).toBe(false);
+  });
+
+  withParser.each([
+    '/srv/a b',
+    '/srv/a"b',
+    '/srv/a[b]',
+    '/srv/a{b,c}',
+    '/srv/a\\b',
+    '/srv/a*b',
+    '/srv/a?b',
+    '/srv/a,b',
+    '/srv/a#b',
+    '/srv/@{HOME}',
+    '/srv/é ü',
+    "/srv/a'b;c$d",
+    '/srv/a^b',
+  ])('holds for exactly the path %s', (path: string) => {
+    const compilation = compile([policy('odd', { file: { matchPaths: [{ path }] } })]);
+    expectParsed(compilation);
+    expect(allows(compilation, path, 'r')).toBe(false);
+    expect(allows(compilation, path.replace(/[*?]/, 'x'), 'r')).toBe(
+      path.replace(/[*?]/, 'x') !== path,
+    );
+  });
+
+  it.each(['/srv/a\nb', '/srv/\0', `/${'x'.repeat(5000)}`])(
+    'of a path that cannot be written fails by itself and names the reason (case %#)',
+    (path) => {
+      const compilation = compile([
+        policy('bad', { file: { matchPaths: [{ path }, { path: '/srv/good' }] } }),
+      ]);
+      const [bad, good] = reports(compilation);
+      expect(bad?.plan).toBe('failed');
+      expect(bad?.reason).toMatch(/control character|longer/);
+      expect(good?.plan).toBe('enforce');
+      expect(compilation.texts.enforce).toContain('"/srv/good"');
+    },
+  );
+
+  it('cannot smuggle a rule into the profile by quotes', () => {
+    const path = '/srv/x" rwix, } profile evil /** { file,';
+    const { texts } = compile([policy('evil', { file: { matchPaths: [{ path }] } })]);
+    expect(texts.enforce.match(/^profile /gm)).toHaveLength(1);
+  });
+
+  it('of a link to a program of another name says which program it binds', () => {
+    const resolve = (path: string): readonly string[] =>
+      path === '/usr/sbin/x-tool' ? [path, '/usr/bin/toolbox'] : [path];
+    const compilation = compile(
+      [policy('link', { process: { matchPaths: [{ path: '/usr/sbin/x-tool' }] } })],
+      { resolve },
+    );
+    expect(reports(compilation)[0]?.reason).toContain('is a link to /usr/bin/toolbox');
+  });
+});
+
+describe('an Audit', () => {
+  withParser('logs and permits', () => {
+    const compilation = compile([
+      policy('watch', { file: { matchPaths: [{ path: '/etc/passwd' }], action: 'Audit' } }),
+    ]);
+    expectParsed(compilation);
+    const automaton = parser?.automaton(profileIn(compilation.texts.enforce, 'hostward'));
+    expect(automaton?.allows('/etc/passwd', 'r', 'other')).toBe(true);
+    expect(automaton?.audits('/etc/passwd', 'r', 'other')).toBe(true);
+    expect(automaton?.audits('/etc/group', 'r', 'other')).toBe(false);
+    expect(reports(compilation)[0]?.plan).toBe('audit');
+  });
+
+  withParser('logs a program start', () => {
+    const compilation = compile([
+      policy('watch', { process: { matchPaths: [{ path: '/usr/bin/su' }], action: 'Audit' } }),
+    ]);
+    expectParsed(compilation);
+    const automaton = parser?.automaton(profileIn(compilation.texts.enforce, 'hostward'));
+    expect(automaton?.audits('/usr/bin/su', 'x', 'owner')).toBe(true);
+    expect(automaton?.allows('/usr/bin/su', 'x', 'owner')).toBe(true);
+  });
+});
+
+describe('the variants', () => {
+  withParser('audit permits and logs what would be denied; open permits and logs nothing', () => {
+    const compilation = compile([
+      MINER,
+      policy('net', { network: { matchProtocols: [{ protocol: 'raw' }] } }),
+    ]);
+    expectParsed(compilation);
+    expect(allows(compilation, '/usr/bin/xmrig', 'x', 'hostward', 'owner', 'audit')).toBe(true);
+    expect(compilation.texts.audit).not.toContain('deny');
+    expect(compilation.texts.audit).toContain('audit network inet raw,');
+    expect(compilation.texts.open).not.toMatch(/deny|audit /);
+  });
+
+  it('contain the same profiles', () => {
+    const { texts } = compile(
+      [
+        policy('src', {
+          file: { matchPaths: [{ path: '/etc/x', fromSource: [{ path: '/usr/bin/cat' }] }] },
+        }),
+      ],
+      {
+        loadedNames: [sourceProfileName('/usr/bin/old'), 'docker-default'],
+      },
+    );
+    const names = (text: string): readonly string[] =>
+      [...text.matchAll(/^profile (\S+)/gm)].map(([, name]) => name ?? '');
+    expect(names(texts.audit)).toEqual(names(texts.enforce));
+    expect(names(texts.open)).toEqual(names(texts.enforce));
+    expect(names(texts.enforce)).toContain(sourceProfileName('/usr/bin/old'));
+    expect(names(texts.enforce)).not.toContain('docker-default');
+  });
+});
+
+describe('rules limited to sources', () => {
+  const scoped = policy('cat', {
+    file: { matchPaths: [{ path: '/proc/cpuinfo', fromSource: [{ path: '/bin/cat' }] }] },
+  });
+  const cat = sourceProfileName('/usr/bin/cat');
+
+  withParser('bind that program only, in a profile that is attached to it', () => {
+    const compilation = compile([scoped, MINER]);
+    expectParsed(compilation);
+    expect(compilation.profiles).toContainEqual({ name: cat, attach: '/usr/bin/cat' });
+    expect(allows(compilation, '/proc/cpuinfo', 'r', cat)).toBe(false);
+    expect(allows(compilation, '/proc/cpuinfo', 'r', 'hostward')).toBe(true);
+  });
+
+  withParser('carry the general rules too, for a program that unconfined PID 1 starts', () => {
+    expect(allows(compile([scoped, MINER]), '/usr/bin/xmrig', 'x', cat)).toBe(false);
+  });
+
+  it('need no exec rule where they only take away: the profile is stacked, which NoNewPrivileges permits', () => {
+    const compilation = compile([scoped], { noNewPrivileges: ['/usr/bin/cat'] });
+    expect(compilation.texts.enforce).not.toContain(' px,');
+    expect(reports(compilation)[0]?.plan).toBe('enforce');
+  });
+
+  const dpkg = [
+    policy('bins', {
+      file: { matchDirectories: [{ dir: '/usr/bin/', recursive: true, readOnly: true }] },
+    }),
+    policy('dpkg', {
+      file: {
+        matchDirectories: [
+          {
+            dir: '/usr/bin/',
+            recursive: true,
+            fromSource: [{ path: '/usr/bin/dpkg' }],
+            action: 'Allow',
+          },
+        ],
+      },
+    }),
+  ];
+
+  withParser(
+    'may undo a general Block for their program, which then has a profile that stands alone',
+    () => {
+      const compilation = compile(dpkg);
+      expectParsed(compilation);
+      expect(allows(compilation, '/usr/bin/ls', 'w')).toBe(false);
+      expect(allows(compilation, '/usr/bin/ls', 'w', sourceProfileName('/usr/bin/dpkg'))).toBe(
+        true,
+      );
+      expect(compilation.texts.enforce).toContain('"/usr/bin/dpkg" px,');
+      expect(compilation.texts.audit).not.toContain(' px,');
+    },
+  );
+
+  withParser('may undo a general Block without priorities where nothing of it is left', () => {
+    const compilation = compile(dpkg, { apparmor: { parser: '3.0.8', priority: false } });
+    expect(compilation.texts.enforce).not.toContain('priority=');
+    expect(allows(compilation, '/usr/bin/ls', 'w', sourceProfileName('/usr/bin/dpkg'))).toBe(true);
+  });
+
+  it('are unsupported under NoNewPrivileges when they would undo a general Block', () => {
+    const compilation = compile(dpkg, { noNewPrivileges: ['/usr/bin/dpkg'] });
+    const [, allow] = reports(compilation);
+    expect(allow).toMatchObject({
+      plan: 'unsupported',
+      reason: expect.stringContaining('NoNewPrivileges'),
+    });
+    expect(compilation.texts.enforce).not.toContain(' px,');
+  });
+
+  withParser('have no limit of twelve programs, and names that never meet', () => {
+    const sources = Array.from({ length: 60 }, (_, at) => ({ path: `/opt/app-${at}/bin` }));
+    const twins = [
+      { path: '/opt/foo-bar' },
+      { path: '/opt/foobar' },
+      { path: '/opt/foo bar' },
+      { path: '/opt/"q"[x]' },
+    ];
+    const compilation = compile([
+      policy('many', {
+        process: { matchPaths: [{ path: '/usr/bin/id', fromSource: [...sources, ...twins] }] },
+      }),
+      policy('undo', {
+        process: { matchPaths: [{ path: '/usr/bin/xmrig', fromSource: sources, action: 'Allow' }] },
+      }),
+      MINER,
+    ]);
+    expectParsed(compilation);
+    expect(new Set(compilation.profiles.map(({ name }) => name)).size).toBe(65);
+    expect(compilation.texts.enforce.match(/px,/g)?.length).toBeGreaterThan(60);
+    expect(reports(compilation).map(({ plan }) => plan)).toEqual(['enforce', 'enforce', 'audit']);
+  });
+
+  withParser(
+    'enter a named stack where a profile that is not ours is attached to the program',
+    () => {
+      const compilation = compile([scoped], { foreignAttachments: ['/usr/bin/cat'] });
+      expectParsed(compilation);
+      expect(compilation.profiles).toContainEqual({ name: cat });
+      expect(compilation.texts.enforce).toContain(`"/usr/bin/cat" pix -> &hostward//&${cat},`);
+    },
+  );
+
+  it('name the programs beyond what AppArmor can name', () => {
+    const paths = Array.from({ length: 13 }, (_, at) => `/opt/own-${String(at).padStart(2, '0')}`);
+    const compilation = compile(
+      paths.map((path, at) =>
+        policy(`p${String(at).padStart(2, '0')}`, {
+          process: { matchPaths: [{ path: '/usr/bin/id', fromSource: [{ path }] }] },
+        }),
+      ),
+      { foreignAttachments: paths },
+    );
+    const beyond = reports(compilation).filter(({ plan }) => plan === 'unsupported');
+    expect(beyond).toHaveLength(2);
+    expect(beyond[0]?.reason).toContain('/opt/own-11');
+  });
+});
+
+describe('precedence', () => {
+  withParser(
+    'lets an Allow of a subdirectory hold inside a blocked directory, and the reverse',
+    () => {
+      const compilation = compile([
+        policy('a', {
+          file: {
+            matchDirectories: [
+              { dir: '/srv/', recursive: true, action: 'Block' },
+              { dir: '/srv/ok/', recursive: true, action: 'Allow' },
+            ],
+          },
+        }),
+        policy('b', { file: { matchPaths: [{ path: '/srv/ok/secret', action: 'Block' }] } }),
+      ]);
+      expectParsed(compilation);
+      expect(allows(compilation, '/srv/x', 'r')).toBe(false);
+      expect(allows(compilation, '/srv/ok/x', 'w')).toBe(true);
+      expect(allows(compilation, '/srv/ok/secret', 'r')).toBe(false);
+    },
+  );
+
+  it('says unsupported of such an Allow where the parser has no priorities, and the Block holds', () => {
+    const compilation = compile(
+      [
+        policy('a', {
+          file: {
+            matchDirectories: [
+              { dir: '/srv/', recursive: true, action: 'Block' },
+              { dir: '/srv/ok/', action: 'Allow' },
+            ],
+          },
+        }),
+      ],
+      { apparmor: { parser: '4.0.1', priority: false } },
+    );
+    expect(reports(compilation).map(({ plan }) => plan)).toEqual(['enforce', 'unsupported']);
+    expect(compilation.texts.enforce).not.toContain('priority');
+  });
+
+  withParser(
+    'puts tiers first: a baseline Block beats a normal Allow, an exception beats both',
+    () => {
+      const block = policy(
+        'base',
+        { process: { matchDirectories: [{ dir: '/opt/', recursive: true }] } },
+        { 'hostward.io/tier': 'baseline' },
+      );
+      const allow = policy('normal', {
+        process: { matchPaths: [{ path: '/opt/tool' }], action: 'Allow' },
+      });
+      const exception = policy(
+        'x',
+        { process: { matchPaths: [{ path: '/opt/other' }], action: 'Allow' } },
+        {
+          'hostward.io/tier': 'exception',
+          'hostward.io/until': '2030-01-01T00:00:00Z',
+        },
+      );
+      const compilation = compile([block, allow, exception]);
+      expectParsed(compilation);
+      expect(allows(compilation, '/opt/tool', 'x')).toBe(false);
+      expect(allows(compilation, '/opt/other', 'x')).toBe(true);
+      const later = compile([block, allow, exception], {
+        nowMs: Date.parse('2031-01-01T00:00:00Z'),
+      });
+      expect(allows(later, '/opt/other', 'x')).toBe(false);
+      expect(reports(later).at(-1)).toMatchObject({
+        plan: 'unsupported',
+        reason: 'the exception has ended',
+      });
+    },
+  );
+
+  withParser('lets Block win between equals, whatever the names of the policies', () => {
+    const allow = (name: string): HostPolicy =>
+      policy(name, { process: { matchPaths: [{ path: '/opt/t' }], action: 'Allow' } });
+    const block = (name: string): HostPolicy =>
+      policy(name, { process: { matchPaths: [{ path: '/opt/t' }], action: 'Block' } });
+    expect(allows(compile([allow('a'), block('b')]), '/opt/t', 'x')).toBe(false);
+    expect(allows(compile([block('a'), allow('b')]), '/opt/t', 'x')).toBe(false);
+  });
+});
+
+describe('allow-lists', () => {
+  const nginx = (posture?: string): HostPolicy =>
+    policy(
+      'zero',
+      {
+        process: {
+          matchPaths: ['/usr/sbin/nginx', '/bin/bash'].map((path) => ({
+            path,
+            fromSource: [{ path: '/usr/sbin/nginx' }],
+          })),
+          action: 'Allow',
+        },
+      },
+      posture === undefined ? {} : { 'hostward.io/posture': posture },
+    );
+  const profile = sourceProfileName('/usr/sbin/nginx');
+
+  withParser('under posture audit log what is not listed and deny nothing', () => {
+    const compilation = compile([nginx()]);
+    expectParsed(compilation);
+    const automaton = parser?.automaton(profileIn(compilation.texts.enforce, profile));
+    expect(automaton?.allows('/usr/bin/id', 'x', 'owner')).toBe(true);
+    expect(automaton?.audits('/usr/bin/id', 'x', 'owner')).toBe(true);
+    expect(automaton?.audits('/usr/bin/bash', 'x', 'owner')).toBe(false);
+    expect(reports(compilation).map(({ plan }) => plan)).toEqual(['audit', 'audit']);
+  });
+
+  withParser('under posture block deny what is not listed, and stay stacked', () => {
+    const compilation = compile([nginx('block')]);
+    expectParsed(compilation);
+    expect(allows(compilation, '/usr/bin/id', 'x', profile)).toBe(false);
+    expect(allows(compilation, '/usr/bin/bash', 'x', profile)).toBe(true);
+    expect(allows(compilation, '/usr/sbin/nginx', 'x', profile)).toBe(true);
+    expect(allows(compilation, '/usr/bin/id', 'x')).toBe(true);
+    expect(compilation.texts.enforce).not.toContain(' px,');
+    expect(allows(compilation, '/usr/bin/id', 'x', profile, 'owner', 'audit')).toBe(true);
+  });
+
+  withParser('for files keep loader, libraries and the program itself readable', () => {
+    const compilation = compile([
+      policy(
+        'files',
+        {
+          file: {
+            matchDirectories: [
+              { dir: '/srv/www/', recursive: true, fromSource: [{ path: '/usr/sbin/nginx' }] },
+            ],
+            action: 'Allow',
+          },
+        },
+        { 'hostward.io/posture': 'block' },
+      ),
+    ]);
+    expectParsed(compilation);
+    expect(allows(compilation, '/srv/www/a/b', 'r', profile)).toBe(true);
+    expect(allows(compilation, '/srv/other', 'r', profile)).toBe(false);
+    expect(allows(compilation, '/usr/lib/x86_64-linux-gnu/libc.so.6', 'm', profile)).toBe(true);
+    expect(allows(compilation, '/usr/sbin/nginx', 'm', profile)).toBe(true);
+    expect(allows(compilation, '/usr/bin/id', 'x', profile)).toBe(true);
+  });
+
+  withParser('of capabilities and sockets under posture block leave the listed ones', () => {
+    const compilation = compile([
+      policy(
+        'caps',
+        {
+          capabilities: {
+            matchCapabilities: [
+              { capability: 'net_bind_service', fromSource: [{ path: '/usr/sbin/nginx' }] },
+            ],
+            action: 'Allow',
+          },
+          network: {
+            matchProtocols: [{ protocol: 'tcp', fromSource: [{ path: '/usr/sbin/nginx' }] }],
+            action: 'Allow',
+          },
+        },
+        { 'hostward.io/posture': 'block' },
+      ),
+    ]);
+    expectParsed(compilation);
+    const text = profileIn(compilation.texts.enforce, profile);
+    expect(text).toContain('audit deny capability sys_admin,');
+    expect(text).not.toContain('deny capability net_bind_service,');
+    expect(text).toContain('audit deny network inet dgram,');
+    expect(text).not.toContain('deny network inet stream,');
+  });
+});
+
+describe('what AppArmor cannot do', () => {
+  it('is unsupported with its reason, and takes nothing else down', () => {
+    const src = [{ path: '/usr/bin/curl' }];
+    const compilation = compile([
+      policy('many', {
+        process: {
+          matchPaths: [
+            { path: '/usr/bin/a', allowedArgs: ['-x'] },
+            { path: '/usr/bin/b', pts: false },
+            { path: '/usr/bin/good' },
+          ],
+        },
+        network: {
+          matchProtocols: ['sctp', 'dccp', 'icmp', 'icmpv6', 'bogus'].map((protocol) => ({
+            protocol,
+            fromSource: src,
+          })),
+          matchDNSQueries: [{ domain: 'evil.example' }],
+        },
+        capabilities: { matchCapabilities: [{ capability: 'cap_nonsense', fromSource: src }] },
+        syscalls: { matchSyscalls: [{ syscall: ['unlink'] }] },
+        device: { matchDevice: [{ class: 'ALL' }] },
+        apparmor: 'capability,',
+      }),
+    ]);
+    const plans = new Map(reports(compilation).map(({ id, plan }) => [id, plan]));
+    expect(plans.get('process/matchPaths/2')).toBe('enforce');
+    plans.delete('process/matchPaths/2');
+    expect(new Set(plans.values())).toEqual(new Set(['unsupported']));
+    expect(
+      reports(compilation).filter(({ plan, reason }) => plan === 'unsupported' && !reason),
+    ).toEqual([]);
+  });
+
+  withParser('tcp is told without AF_UNIX, raw without netlink, and all of them parse', () => {
+    const names = ['tcp', 'udp', 'raw', 'stream', 'dgram', 'rdm', 'seqpacket', 'packet', 'all'];
+    const compilation = compile([
+      policy('net', {
+        network: {
+          matchProtocols: names.map((protocol) => ({
+            protocol,
+            fromSource: [{ path: '/usr/bin/curl' }],
+          })),
+        },
+      }),
+    ]);
+    expectParsed(compilation);
+    const text = profileIn(compilation.texts.enforce, sourceProfileName('/usr/bin/curl'));
+    expect(text).toContain('audit deny network inet stream,');
+    expect(text).not.toMatch(/deny network (unix|netlink)/);
+    expect(reports(compilation).map(({ plan }) => plan)).toEqual(names.map(() => 'enforce'));
+  });
+
+  it('a pattern beyond the budget is refused by its rule, those before it hold', () => {
+    const matchPatterns = Array.from({ length: 12 }, (_, at) => ({
+      pattern: `/**/a${at}/**/b${at}`,
+    }));
+    const plans = reports(compile([policy('pat', { file: { matchPatterns } })])).map(
+      ({ plan }) => plan,
+    );
+    expect(plans.filter((plan) => plan === 'enforce')).toHaveLength(8);
+    expect(plans.slice(8)).toEqual(['unsupported', 'unsupported', 'unsupported', 'unsupported']);
+  });
+
+  withParser('200 patterns with ** stay cheap for the parser', () => {
+    const matchPatterns = Array.from({ length: 200 }, (_, at) => ({
+      pattern: `/home/**/.cache${at}/*.so`,
+    }));
+    const compilation = compile([policy('pat', { process: { matchPatterns } })]);
+    expectParsed(compilation);
+    expect(reports(compilation).every(({ plan }) => plan === 'enforce')).toBe(true);
+    expect(allows(compilation, '/home/a/.cache7/x.so', 'x')).toBe(false);
+  });
+});
+
+describe('probes', () => {
+  it('name one existing path for a Block, and nothing that the profile would not deny', () => {
+    const asked: string[] = [];
+    const compilation = compile(
+      [
+        policy('p', {
+          process: {
+            matchDirectories: [{ dir: '/tmp/', recursive: true }],
+            matchPaths: [{ path: '/usr/bin/id' }],
+          },
+          file: {
+            matchPaths: [
+              { path: '/srv/a' },
+              { path: '/srv/b', readOnly: true },
+              { path: '/srv/c', ownerOnly: true },
+            ],
+          },
+        }),
+      ],
+      {
+        existing: ({ kind, object }) => {
+          asked.push(`${kind} ${object.type}`);
+          return object.type === 'path' ? object.path : undefined;
+        },
+      },
+    );
+    expect(compilation.probes.map(({ kind, path, profile }) => [kind, path, profile])).toEqual([
+      ['exec', '/usr/bin/id', 'hostward'],
+      ['read', '/srv/a', 'hostward'],
+      ['write', '/srv/b', 'hostward'],
+    ]);
+    expect(asked).toContain('exec directory');
+  });
+});

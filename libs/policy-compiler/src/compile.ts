@@ -1,0 +1,166 @@
+import type { RuleSet } from '#policy-model';
+import { type Draft, emptySet } from './draft.js';
+import { type DraftRule, draftRules } from './draft-rule.js';
+import { escapeGlob } from './glob.js';
+import { CATCH_ALL, isOwnProfile, sourceProfileName } from './names.js';
+import { planProbes } from './probes.js';
+import {
+  profileFile,
+  type ProfilePlan,
+  type TextContext,
+  type Transition,
+} from './profile-text.js';
+import { settle, standsAlone } from './settle.js';
+import type {
+  AttributionTable,
+  Compilation,
+  CompileReport,
+  EntrySet,
+  HostCapabilities,
+  PolicyReport,
+} from './types.js';
+
+/**
+ * Turns the policies of a host into AppArmor profiles (DESIGN D9) with a verdict on each rule: nothing is dropped, what
+ * cannot be enforced has its reason. The same input gives the same bytes.
+ */
+export function compileRuleSet(ruleSet: RuleSet, host: HostCapabilities): Compilation {
+  const rules = draftRules(ruleSet, host);
+  if (host.apparmor === undefined) return withoutAppArmor(ruleSet, rules, host);
+  const draft = settle(rules, host);
+  const plans = profilePlans(draft, host);
+  const context = textContext(draft, host, host.apparmor.priority);
+  return {
+    profiles: plans.map(({ name, attach }) => (attach === undefined ? { name } : { name, attach })),
+    texts: {
+      enforce: profileFile(plans, 'enforce', context),
+      audit: profileFile(plans, 'audit', context),
+      open: profileFile(plans, 'open', context),
+    },
+    report: { v: 1, policies: policyReports(ruleSet, rules), attribution: attributionTable(draft) },
+    probes: planProbes(draft, host),
+  };
+}
+
+function withoutAppArmor(
+  ruleSet: RuleSet,
+  rules: readonly DraftRule[],
+  host: HostCapabilities,
+): Compilation {
+  const active =
+    host.lsm.length > 0 ? `active: ${host.lsm.join(', ')}` : 'no security module is active';
+  const reason = host.missing ?? `this host has no AppArmor (${active})`;
+  for (const rule of rules) {
+    Object.assign(rule, { plan: 'unsupported', reason });
+  }
+  const report: CompileReport = {
+    v: 1,
+    policies: policyReports(ruleSet, rules),
+    attribution: { v: 1, rules: [], general: emptySet(), profiles: {} },
+  };
+  return { profiles: [], texts: { enforce: '', audit: '', open: '' }, report, probes: [] };
+}
+
+function policyReports(ruleSet: RuleSet, rules: readonly DraftRule[]): readonly PolicyReport[] {
+  return ruleSet.policies.map(({ document, revision }) => ({
+    policy: document.metadata.name,
+    revision,
+    rules: rules
+      .filter(({ rule }) => rule.policy === document.metadata.name)
+      .map(({ rule, plan, reason, class: ruleClass }) => ({
+        id: rule.id,
+        plan,
+        ...(reason === undefined ? {} : { reason }),
+        class: ruleClass,
+      })),
+  }));
+}
+
+function profilePlans(draft: Draft, host: HostCapabilities): readonly ProfilePlan[] {
+  const foreign = new Set(host.foreignAttachments);
+  const sources = [...draft.sources].sort(([a], [b]) => (a < b ? -1 : 1));
+  const used: ProfilePlan[] = [
+    {
+      name: CATCH_ALL,
+      attach: '/**',
+      sets: [draft.general],
+      comment: 'Every program, from its next exec.',
+    },
+    ...sources.map(([source, own]) => ({
+      name: sourceProfileName(source),
+      attach: foreign.has(source) ? undefined : escapeGlob(source),
+      source,
+      sets: [draft.general, own],
+      comment: `Source ${JSON.stringify(source)}.`,
+    })),
+  ];
+  return [...used, ...retired(draft, used, host.loadedNames)];
+}
+
+/** A process may still be in a profile that no rule needs: it must not become unconfined. */
+function retired(
+  draft: Draft,
+  used: readonly ProfilePlan[],
+  loaded: readonly string[],
+): readonly ProfilePlan[] {
+  const names = new Set(used.map(({ name }) => name));
+  return [...new Set(loaded)]
+    .filter((name) => isOwnProfile(name) && !names.has(name))
+    .sort()
+    .map((name) => ({
+      name,
+      sets: [draft.general],
+      comment: 'Retired: for processes that are still in it.',
+    }));
+}
+
+function textContext(draft: Draft, host: HostCapabilities, hasPriority: boolean): TextContext {
+  const references = draft.rules.map(({ reference }) => reference);
+  return {
+    references,
+    transitions: transitions(draft, new Set(host.foreignAttachments)),
+    hasPriority,
+  };
+}
+
+/**
+ * Most sources need no rule: `/** pix -> &hostward` finds their profile by its attachment and stacks it on the
+ * catch-all, which NoNewPrivileges permits.
+ */
+function transitions(draft: Draft, foreign: ReadonlySet<string>): readonly Transition[] {
+  return [...draft.sources].flatMap(([source, own]) => {
+    const name = sourceProfileName(source);
+    const alone = standsAlone(draft, own);
+    if (foreign.has(source)) {
+      return [{ source, permission: alone ? `pix -> &${name}` : `pix -> &${CATCH_ALL}//&${name}` }];
+    }
+    return alone ? [{ source, permission: 'px' }] : [];
+  });
+}
+
+function attributionTable(draft: Draft): AttributionTable {
+  const profiles = [...draft.sources].map(
+    ([source, own]) => [sourceProfileName(source), plainSet(own)] as const,
+  );
+  return {
+    v: 1,
+    rules: draft.rules.map(({ reference }) => reference),
+    general: plainSet(draft.general),
+    profiles: Object.fromEntries(profiles),
+  };
+}
+
+function plainSet({ paths, cells, lists }: Draft['general']): EntrySet {
+  return {
+    paths: paths.map(({ rule, glob, perms, who, effect, rank }) => ({
+      rule,
+      glob,
+      perms,
+      who,
+      effect,
+      rank,
+    })),
+    cells: [...cells],
+    lists: { ...lists },
+  };
+}

@@ -1,0 +1,46 @@
+import { covers, mayOverlap } from './objects.js';
+import type { Placed } from './rule-entries.js';
+import type { Who } from './types.js';
+
+export interface Conflict {
+  readonly allow: Placed;
+  readonly deny: Placed;
+}
+
+/** Pairs of an Allow and a weaker Block that may speak of one path. */
+export function conflicts(entries: readonly Placed[]): readonly Conflict[] {
+  const denies = entries.filter(({ effect }) => effect === 'deny');
+  return entries
+    .filter(({ effect }) => effect === 'allow')
+    .flatMap((allow) =>
+      denies.filter((deny) => isOverruled(deny, allow)).map((deny) => ({ allow, deny })),
+    );
+}
+
+function isOverruled(deny: Placed, allow: Placed): boolean {
+  return (
+    deny.rank < allow.rank &&
+    sharesPerms(deny, allow) &&
+    sharedWho(deny.who, allow.who) !== undefined &&
+    mayOverlap(deny.object, allow.object)
+  );
+}
+
+function sharesPerms(a: Placed, b: Placed): boolean {
+  return [...a.perms].some((perm) => b.perms.includes(perm));
+}
+
+/** Whom both entries concern; undefined for nobody. */
+export function sharedWho(a: Who, b: Who): Who | undefined {
+  if (a === 'any') return b;
+  return b === 'any' || a === b ? a : undefined;
+}
+
+/** Whether an Allow leaves nothing of a Block, so that the Block need not be written at all. */
+export function swallows(allow: Placed, deny: Placed): boolean {
+  return (
+    covers(allow.object, deny.object) &&
+    [...deny.perms].every((perm) => allow.perms.includes(perm)) &&
+    (allow.who === 'any' || allow.who === deny.who)
+  );
+}

@@ -1,0 +1,217 @@
+import { describe, expect, it } from '@jest/globals';
+import type { HostPolicy, HostPolicySpec } from '#policy-model';
+import { compileRuleSet } from './compile.js';
+import { debian, policy, ruleSet } from './fixtures.js';
+import { findLockouts } from './lockouts.js';
+import { GENERIC_DEBIAN } from './protected-paths.js';
+
+type Sections = Omit<HostPolicySpec, 'nodeSelector'>;
+
+function lockouts(sections: Sections, annotations: Record<string, string> = {}): readonly string[] {
+  const found = findLockouts(ruleSet(policy('p', sections, annotations)), GENERIC_DEBIAN);
+  return found.map(({ rule, protects }) => `${rule}: ${protects}`);
+}
+
+/** The objects of the five policies of the public corpus that would lock a host, reduced, in our own words. */
+const CORPUS: readonly (readonly [string, Sections, RegExp])[] = [
+  [
+    'all of /dev (ac-6-10)',
+    {
+      file: {
+        matchDirectories: [
+          { dir: '/dev/', recursive: true },
+          { dir: '/root/', recursive: true },
+        ],
+      },
+    },
+    /\/dev\/null/,
+  ],
+  [
+    '/dev and /tmp but for owners (cm-1)',
+    {
+      file: {
+        matchDirectories: [{ dir: '/dev/', recursive: true, readOnly: true, ownerOnly: true }],
+      },
+    },
+    /\/dev\/null/,
+  ],
+  [
+    'the C library (cve-2019-14271)',
+    { file: { matchDirectories: [{ dir: '/lib/x86_64-linux-gnu/' }] } },
+    /C library|loader/,
+  ],
+  [
+    'programs below /usr/lib but for owners (stig-010427)',
+    {
+      process: {
+        matchDirectories: ['/lib/', '/usr/lib/', '/lib64/'].map((dir) => ({
+          dir,
+          recursive: true,
+          ownerOnly: true,
+        })),
+      },
+    },
+    /./,
+  ],
+  [
+    '/etc/shadow (cve-2018-18955)',
+    { file: { matchPaths: ['/etc/shadow', '/etc/subuid'].map((path) => ({ path })) } },
+    /passwords/,
+  ],
+];
+
+describe('protection of the control path', () => {
+  it.each(CORPUS)('refuses a Block of %s', (_, sections, words) => {
+    expect(lockouts(sections).join('; ')).toMatch(words);
+  });
+
+  it('names rule, path and remedy', () => {
+    const [lockout] = findLockouts(
+      ruleSet(policy('p', { file: { matchPaths: [{ path: '/etc/shadow' }] } })),
+      GENERIC_DEBIAN,
+    );
+    expect(lockout).toMatchObject({ policy: 'p', rule: 'file/matchPaths/0', path: '/etc/shadow' });
+    expect(lockout?.message).toBe(
+      'file/matchPaths/0 would block passwords of logins (/etc/shadow), which the control path needs',
+    );
+    expect(lockout?.remedy).toContain('hostward.io/override-protection');
+  });
+
+  it('names every rule of a policy, not only the first', () => {
+    const paths = ['/usr/sbin/sshd', '/usr/bin/sudo', '/usr/bin/true', '/bin/bash'].map((path) => ({
+      path,
+    }));
+    expect(lockouts({ process: { matchPaths: paths } }).map((line) => line.split(':')[0])).toEqual([
+      'process/matchPaths/0',
+      'process/matchPaths/1',
+      'process/matchPaths/3',
+    ]);
+  });
+
+  it('names a rule that stands behind another', () => {
+    const sections: Sections = {
+      file: { matchPaths: [{ path: '/etc/shadow' }], matchDirectories: [{ dir: '/etc/' }] },
+    };
+    expect(lockouts(sections)).toHaveLength(2);
+  });
+
+  it.each<readonly [string, Sections]>([
+    ['network', { network: { matchProtocols: [{ protocol: 'tcp' }] } }],
+    ['name resolution', { network: { matchProtocols: [{ protocol: 'udp' }] } }],
+    ['capabilities of logins', { capabilities: { matchCapabilities: [{ capability: 'setuid' }] } }],
+    ['everything by a pattern', { process: { matchPatterns: [{ pattern: '/**' }] } }],
+    ['python by execname of its link', { process: { matchPaths: [{ execname: 'python3' }] } }],
+    ['its own configuration', { file: { matchDirectories: [{ dir: '/etc/hostward/' }] } }],
+  ])('refuses a Block of %s for every program', (_, sections) => {
+    expect(lockouts(sections).length).toBeGreaterThan(0);
+  });
+
+  it.each<readonly [string, Sections]>([
+    [
+      'miners',
+      {
+        process: {
+          matchPaths: [{ execname: 'xmrig' }, { path: '/usr/bin/nmap' }],
+          matchDirectories: [{ dir: '/tmp/', recursive: true }],
+        },
+      },
+    ],
+    [
+      'read-only binaries',
+      {
+        file: {
+          matchDirectories: ['/usr/bin/', '/sbin/', '/bin/', '/boot/'].map((dir) => ({
+            dir,
+            recursive: true,
+            readOnly: true,
+          })),
+        },
+      },
+    ],
+    [
+      'cpuinfo for cat',
+      { file: { matchPaths: [{ path: '/proc/cpuinfo', fromSource: [{ path: '/usr/bin/cat' }] }] } },
+    ],
+    [
+      'shadow for cat',
+      { file: { matchPaths: [{ path: '/etc/shadow', fromSource: [{ path: '/usr/bin/cat' }] }] } },
+    ],
+    ['sleep', { process: { matchPaths: [{ path: '/usr/bin/sleep' }] } }],
+    [
+      'sleep for bash',
+      {
+        process: { matchPaths: [{ path: '/usr/bin/sleep', fromSource: [{ path: '/bin/bash' }] }] },
+      },
+    ],
+    [
+      'shadow for others than its owner',
+      { file: { matchPaths: [{ path: '/etc/shadow', ownerOnly: true }] } },
+    ],
+    ['raw sockets', { network: { matchProtocols: [{ protocol: 'raw' }] } }],
+  ])('lets a Block of %s pass', (_, sections) => {
+    expect(lockouts(sections)).toEqual([]);
+  });
+
+  it('protects a program of the control path from rules limited to it', () => {
+    const sshd = [{ path: '/usr/sbin/sshd' }];
+    expect(
+      lockouts({ file: { matchPaths: [{ path: '/etc/shadow', fromSource: sshd }] } }),
+    ).toHaveLength(1);
+    expect(
+      lockouts({ network: { matchProtocols: [{ protocol: 'tcp', fromSource: sshd }] } }),
+    ).toHaveLength(1);
+    expect(
+      lockouts({ process: { matchPaths: [{ path: '/bin/bash', fromSource: sshd }] } }),
+    ).toHaveLength(1);
+    expect(lockouts({ file: { matchPaths: [{ path: '/srv/x', fromSource: sshd }] } })).toEqual([]);
+  });
+
+  it('refuses an allow-list of the whole host under posture block', () => {
+    const list: Sections = { process: { matchPaths: [{ path: '/usr/bin/id' }], action: 'Allow' } };
+    expect(lockouts(list, { 'hostward.io/posture': 'block' })).toHaveLength(1);
+    expect(lockouts(list)).toEqual([]);
+  });
+
+  it('lets the override through', () => {
+    expect(
+      lockouts(
+        { file: { matchPaths: [{ path: '/etc/shadow' }] } },
+        { 'hostward.io/override-protection': 'true' },
+      ),
+    ).toEqual([]);
+  });
+
+  it('counts a Block that an Allow undoes as no lock-out', () => {
+    const block: Sections = {
+      file: {
+        matchPaths: [{ path: '/etc/shadow', action: 'Allow' }],
+        matchDirectories: [{ dir: '/etc/security/' }],
+      },
+    };
+    expect(lockouts(block)).toEqual([]);
+  });
+
+  it('sees what the host adds to its control path, and where its links lead', () => {
+    const facts = { paths: [{ what: 'the route', path: '/opt/vpn/bin/vpn', perms: 'x' }] };
+    const set = ruleSet(
+      policy('p', { process: { matchDirectories: [{ dir: '/opt/vpn/', recursive: true }] } }),
+    );
+    expect(findLockouts(set, { ...GENERIC_DEBIAN, facts })).toHaveLength(1);
+    const resolve = (path: string): readonly string[] =>
+      path === '/usr/bin/python3' ? [path, '/usr/bin/python3.13'] : [path];
+    const python = ruleSet(
+      policy('p', { process: { matchPaths: [{ path: '/usr/bin/python3.13' }] } }),
+    );
+    expect(findLockouts(python, { resolve })).toHaveLength(1);
+  });
+
+  it('keeps a refused rule out of the profile, and the other rules in it', () => {
+    const refused: HostPolicy = policy('p', {
+      file: { matchPaths: [{ path: '/etc/shadow' }, { path: '/srv/x' }] },
+    });
+    const { report, texts } = compileRuleSet(ruleSet(refused), debian());
+    expect(report.policies[0]?.rules.map(({ plan }) => plan)).toEqual(['refused', 'enforce']);
+    expect(texts.enforce).not.toContain('/etc/shadow');
+    expect(texts.enforce).toContain('"/srv/x"');
+  });
+});

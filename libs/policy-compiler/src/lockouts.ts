@@ -1,0 +1,121 @@
+import type { RuleSet } from '#policy-model';
+import { type Draft, type DraftSet, placeRules } from './draft.js';
+import { draftRules } from './draft-rule.js';
+import { controlPath, PROTECTED_CELLS, type ProtectedCells } from './protected-paths.js';
+import type { ControlPathFacts, Lockout, ProtectedPath } from './types.js';
+import { type Asker, Evaluator, type Verdict } from './verdict.js';
+
+type Resolve = (path: string) => readonly string[];
+
+/**
+ * Rules that would cut the operator off from the host (DESIGN D11): a Block, or what an allow-list under posture block
+ * does not list, of anything that the control path needs, after symlinks. Policies with the override are left out.
+ */
+export function findLockouts(
+  ruleSet: RuleSet,
+  host: { readonly resolve: Resolve; readonly facts?: ControlPathFacts },
+): readonly Lockout[] {
+  const rules = draftRules(ruleSet);
+  const all: RuleLockout[] = [];
+  for (;;) {
+    const found = findLockoutsIn(placeRules(rules, host), host.resolve, host.facts);
+    if (found.length === 0) return all.map(({ index: _, ...lockout }) => lockout);
+    all.push(...found);
+    // Taken out, so that a rule behind it is found in the next round.
+    for (const { index } of found) Object.assign(rules[index] ?? {}, { plan: 'refused' });
+  }
+}
+
+export interface RuleLockout extends Lockout {
+  readonly index: number;
+}
+
+const REMEDY =
+  'narrow the rule (fromSource, readOnly, a deeper directory), or say hostward.io/override-protection: "true" on the policy (--override-protection)';
+
+/** As `findLockouts`, of rules already placed; one a rule. */
+export function findLockoutsIn(
+  draft: Draft,
+  resolve: Resolve,
+  facts: ControlPathFacts = {},
+): readonly RuleLockout[] {
+  const found = new Map<number, RuleLockout>();
+  const objects = controlPath(facts);
+  const note = (index: number, protects: string, path: string): void => {
+    const rule = draft.rules[index];
+    if (rule === undefined || rule.overridesProtection || found.has(index)) return;
+    const { policy, id } = rule.rule;
+    const message = `${id} would block ${protects} (${path}), which the control path needs`;
+    found.set(index, { index, policy, rule: id, protects, path, message, remedy: REMEDY });
+  };
+  for (const subject of subjects(draft, resolve, objects)) {
+    checkPaths(draft, subject, resolve, note);
+    checkCells(draft, subject, note);
+  }
+  return [...found.values()];
+}
+
+interface Subject {
+  readonly sets: readonly DraftSet[];
+  readonly objects: readonly ProtectedPath[];
+  readonly cells: readonly ProtectedCells[];
+}
+
+type Note = (index: number, protects: string, path: string) => void;
+
+/** The catch-all needs everything; a program of the control path with rules of its own needs its part. */
+function subjects(
+  draft: Draft,
+  resolve: Resolve,
+  objects: readonly ProtectedPath[],
+): readonly Subject[] {
+  const programs = new Set(
+    objects.flatMap(({ by = [] }) => by.flatMap((path) => [path, ...resolve(path)])),
+  );
+  const sources = [...draft.sources].filter(([source]) => programs.has(source));
+  const needs = (by: readonly string[] | undefined, source: string): boolean =>
+    by?.some((path) => path === source || resolve(path).includes(source)) ?? true;
+  return [
+    { sets: [draft.general], objects, cells: PROTECTED_CELLS },
+    ...sources.map(([source, own]) => ({
+      sets: [draft.general, own],
+      objects: objects.filter(({ by }) => needs(by, source)),
+      cells: PROTECTED_CELLS.filter(({ by }) => needs(by, source)),
+    })),
+  ];
+}
+
+function checkPaths(draft: Draft, { sets, objects }: Subject, resolve: Resolve, note: Note): void {
+  const evaluator = new Evaluator(sets);
+  for (const object of objects) {
+    for (const path of new Set([object.path, ...resolve(object.path)])) {
+      for (const perm of object.perms) {
+        for (const asker of askers(object)) {
+          causes(draft, evaluator.path(path, perm, asker)).forEach((index) =>
+            note(index, object.what, path),
+          );
+        }
+      }
+    }
+  }
+}
+
+function askers({ who }: ProtectedPath): readonly Asker[] {
+  return who === undefined ? ['owner', 'other'] : [who];
+}
+
+/** The rule that decided. */
+function causes(draft: Draft, verdict: Verdict): readonly number[] {
+  if (verdict.allowed) return [];
+  const index = verdict.entry?.rule ?? verdict.list?.rule;
+  return index === undefined || draft.rules[index] === undefined ? [] : [index];
+}
+
+function checkCells(draft: Draft, { sets, cells: protectedCells }: Subject, note: Note): void {
+  const evaluator = new Evaluator(sets.map((set) => ({ ...set, paths: [] })));
+  for (const { what, cells } of protectedCells) {
+    for (const cell of cells) {
+      causes(draft, evaluator.cell(cell)).forEach((index) => note(index, what, cell));
+    }
+  }
+}

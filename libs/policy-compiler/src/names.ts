@@ -1,0 +1,20 @@
+import { createHash } from 'node:crypto';
+
+/** The profile that every program gets at exec; always loaded, even without a rule. */
+export const CATCH_ALL = 'hostward';
+
+const SOURCE_PREFIX = 'hostward-src-';
+
+/**
+ * Name of the profile of a source. A hash of the path, so that no two programs share a name whatever characters their
+ * paths have, and the name of a program stays when other rules change.
+ */
+export function sourceProfileName(source: string): string {
+  const hash = createHash('sha256').update(source).digest('hex').slice(0, 16);
+  return `${SOURCE_PREFIX}${hash}`;
+}
+
+/** Whether a loaded profile is of a name that we give; anything else is never touched. */
+export function isOwnProfile(name: string): boolean {
+  return name === CATCH_ALL || /^hostward-src-[0-9a-f]{16}$/.test(name);
+}

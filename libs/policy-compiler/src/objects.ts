@@ -1,0 +1,156 @@
+import { posix } from 'node:path';
+import type { PathMatch } from '#policy-model';
+import {
+  compileGlob,
+  escapeGlob,
+  type Glob,
+  GlobError,
+  literalPrefix,
+  parseGlob,
+  printGlob,
+  textProblem,
+} from './glob.js';
+import { resolvedPattern } from './resolve.js';
+
+/** A rule's object in one resolved spelling. `size` orders specificity among directories. */
+export type PathObject =
+  | { readonly type: 'exact'; readonly path: string }
+  | { readonly type: 'execname'; readonly name: string }
+  | { readonly type: 'directory'; readonly dir: string; readonly recursive: boolean }
+  | { readonly type: 'pattern'; readonly glob: Glob };
+
+type Resolve = (path: string) => readonly string[];
+
+/** The objects to write for a match, one a spelling. @throws GlobError when it cannot be written */
+export function objectsOf(match: PathMatch, resolve: Resolve): readonly PathObject[] {
+  switch (match.type) {
+    case 'path':
+      return spellings(match.path, resolve).map((path) => ({ type: 'exact', path }));
+    case 'execname':
+      return [{ type: 'execname', name: checkedName(match.name) }];
+    case 'directory':
+      return directorySpellings(match.dir, resolve).map((dir) => ({
+        type: 'directory',
+        dir,
+        recursive: match.recursive,
+      }));
+    case 'pattern':
+      return resolvedPattern(parseGlob(match.pattern), resolve).map((glob) => ({
+        type: 'pattern',
+        glob,
+      }));
+  }
+}
+
+function spellings(path: string, resolve: Resolve): readonly string[] {
+  const plain = canonical(path);
+  const found = resolve(plain).map(canonical);
+  return [...new Set(found.length > 0 ? found : [plain])];
+}
+
+function directorySpellings(dir: string, resolve: Resolve): readonly string[] {
+  const bare = canonical(dir).replace(/(?<=.)\/$/, '');
+  return spellings(bare, resolve).map((path) => (path === '/' ? '/' : `${path}/`));
+}
+
+function canonical(path: string): string {
+  const problem = textProblem(path);
+  if (problem !== undefined) throw new GlobError(problem);
+  return posix.normalize(path).replace(/^\/\//, '/');
+}
+
+function checkedName(name: string): string {
+  const problem = textProblem(`/${name}`);
+  if (problem !== undefined || name.includes('/')) throw new GlobError(problem ?? 'has a slash');
+  return name;
+}
+
+/** Its text in AppArmor's language. A directory covers itself too, so that it cannot be renamed or listed. */
+export function globOf(object: PathObject): string {
+  switch (object.type) {
+    case 'exact':
+      return escapeGlob(object.path);
+    case 'execname':
+      return `/{,**/}${escapeGlob(object.name)}`;
+    case 'directory':
+      return `${escapeGlob(object.dir)}${object.recursive ? '{,**}' : '{,*}'}`;
+    case 'pattern':
+      return printGlob(object.glob);
+  }
+}
+
+/** Matcher without a regular expression where none is needed: large rule sets are evaluated often. */
+export function matcherOf(object: PathObject): (path: string) => boolean {
+  switch (object.type) {
+    case 'exact':
+      return (path) => path === object.path;
+    case 'execname':
+      return (path) => path.endsWith(`/${object.name}`);
+    case 'directory':
+      return directoryMatcher(object.dir, object.recursive);
+    case 'pattern':
+      return compileGlob(object.glob);
+  }
+}
+
+function directoryMatcher(dir: string, recursive: boolean): (path: string) => boolean {
+  return (path) => path.startsWith(dir) && (recursive || path.indexOf('/', dir.length) < 0);
+}
+
+/** Whether every path of `inner` is one of `outer`; may say false where that is hard to see. */
+export function covers(outer: PathObject, inner: PathObject): boolean {
+  if (inner.type === 'exact') return matcherOf(outer)(inner.path);
+  if (outer.type === 'execname') return inner.type === 'execname' && inner.name === outer.name;
+  if (outer.type === 'pattern') {
+    return inner.type === 'pattern' && printGlob(inner.glob) === printGlob(outer.glob);
+  }
+  if (outer.type !== 'directory') return false;
+  if (!outer.recursive)
+    return inner.type === 'directory' && !inner.recursive && inner.dir === outer.dir;
+  return prefixOf(inner).startsWith(outer.dir);
+}
+
+/** Whether a path may be in both; may say true where that is hard to see. */
+export function mayOverlap(a: PathObject, b: PathObject): boolean {
+  if (a.type === 'exact') return matcherOf(b)(a.path);
+  if (b.type === 'exact') return matcherOf(a)(b.path);
+  if (a.type === 'execname' && b.type === 'execname') return a.name === b.name;
+  if (a.type === 'directory' && b.type === 'directory') return directoriesOverlap(a, b);
+  const [left, right] = [prefixOf(a), prefixOf(b)];
+  return left.startsWith(right) || right.startsWith(left);
+}
+
+type Directory = Extract<PathObject, { type: 'directory' }>;
+
+function directoriesOverlap(a: Directory, b: Directory): boolean {
+  if (a.dir === b.dir) return true;
+  return (a.recursive && b.dir.startsWith(a.dir)) || (b.recursive && a.dir.startsWith(b.dir));
+}
+
+/** Every path of the object begins with it. */
+export function prefixOf(object: PathObject): string {
+  switch (object.type) {
+    case 'exact':
+      return object.path;
+    case 'execname':
+      return '/';
+    case 'directory':
+      return object.dir;
+    case 'pattern':
+      return literalPrefix(object.glob);
+  }
+}
+
+/** Globs of the paths that are in both, or undefined where AppArmor's language has no word for that. */
+export function intersection(a: PathObject, b: PathObject): readonly string[] | undefined {
+  if (!mayOverlap(a, b)) return [];
+  if (covers(a, b)) return [globOf(b)];
+  if (covers(b, a)) return [globOf(a)];
+  if (a.type === 'directory' && b.type === 'execname') return [programsIn(a, b.name)];
+  if (b.type === 'directory' && a.type === 'execname') return [programsIn(b, a.name)];
+  return undefined;
+}
+
+function programsIn(directory: Directory, name: string): string {
+  return `${escapeGlob(directory.dir)}${directory.recursive ? '{,**/}' : ''}${escapeGlob(name)}`;
+}

@@ -1,0 +1,240 @@
+/**
+ * The control path of a host (DESIGN D11): what an operator, Ansible and Hostward itself need to reach it and to set it
+ * right. Data only; a rule that would block any of it is refused. Paths are those of Debian 13; the host adds its own
+ * by `ControlPathFacts`. Letters are permissions: r read, w write, m map as code, x execute.
+ */
+import type { ControlPathFacts, ProtectedPath } from './types.js';
+
+const SSHD = ['/usr/sbin/sshd', '/usr/lib/openssh/sshd-session', '/usr/lib/openssh/sshd-auth'];
+const SYSTEMD = [
+  '/usr/lib/systemd/systemd',
+  '/usr/lib/systemd/systemd-executor',
+  '/usr/lib/systemd/systemd-logind',
+];
+const NAMES = ['/usr/lib/systemd/systemd-networkd', '/usr/lib/systemd/systemd-resolved'];
+const SUDO = ['/usr/bin/sudo'];
+const SHELLS = ['/usr/bin/bash', '/usr/bin/dash', '/usr/bin/sh'];
+const PYTHON = ['/usr/bin/python3'];
+const LOGIN = ['/usr/bin/login', '/usr/sbin/agetty'];
+const HOSTWARD = [
+  '/usr/lib/hostward/node',
+  '/usr/lib/hostward/hostward-sensor',
+  '/usr/lib/hostward/hostward-agent',
+  '/usr/lib/hostward/hostward-compiler',
+  '/usr/sbin/hostward-sensor',
+];
+
+type Row = readonly [
+  what: string,
+  perms: string,
+  paths: readonly string[],
+  who?: 'owner',
+  by?: readonly string[],
+];
+
+const ROOT = 'owner';
+
+const ROWS: readonly Row[] = [
+  ['sshd', 'rmx', SSHD, ROOT],
+  ['the SFTP server that Ansible copies by', 'rmx', ['/usr/lib/openssh/sftp-server']],
+  ['systemd', 'rmx', ['/usr/lib/systemd/systemd']],
+  ['systemd', 'rmx', [...SYSTEMD.slice(1), ...NAMES, '/usr/bin/systemctl'], ROOT],
+  ['sudo', 'rmx', SUDO],
+  [
+    'the shells that logins and Ansible use',
+    'rmx',
+    SHELLS,
+    undefined,
+    [...SHELLS, ...SSHD, ...LOGIN, ...SUDO],
+  ],
+  ["Ansible's python", 'rmx', PYTHON],
+  ['login at the console', 'rmx', LOGIN, ROOT],
+  ['Hostward', 'rmx', HOSTWARD, ROOT],
+  ['the parser of AppArmor', 'rmx', ['/usr/sbin/apparmor_parser'], ROOT],
+
+  ['the loader cache', 'r', ['/etc/ld.so.cache']],
+  [
+    'user and group names',
+    'r',
+    ['/etc/passwd', '/etc/group', '/etc/nsswitch.conf'],
+    undefined,
+    [...SSHD, ...SUDO, ...LOGIN, ...SYSTEMD],
+  ],
+  ['passwords of logins', 'r', ['/etc/shadow'], ROOT, [...SSHD, ...SUDO, ...LOGIN]],
+  [
+    'PAM',
+    'r',
+    ['/etc/pam.d/sshd', '/etc/pam.d/sudo', '/etc/pam.d/login', '/etc/pam.d/common-auth'],
+    ROOT,
+    [...SSHD, ...SUDO, ...LOGIN],
+  ],
+  ['the configuration of sudo', 'r', ['/etc/sudoers', '/etc/sudoers.d/'], ROOT, SUDO],
+  [
+    'the keys and configuration of sshd',
+    'r',
+    ['/etc/ssh/sshd_config', '/etc/ssh/ssh_host_ed25519_key', '/etc/ssh/ssh_host_rsa_key'],
+    ROOT,
+    SSHD,
+  ],
+  [
+    "the operator's authorized keys",
+    'r',
+    ['/root/.ssh/authorized_keys', '/home/operator/.ssh/authorized_keys'],
+    ROOT,
+    SSHD,
+  ],
+  [
+    'name resolution',
+    'r',
+    ['/etc/resolv.conf', '/etc/hosts', '/run/systemd/resolve/stub-resolv.conf'],
+    undefined,
+    [...SSHD, ...NAMES, ...HOSTWARD],
+  ],
+  ['certificates', 'r', ['/etc/ssl/certs/ca-certificates.crt'], undefined, HOSTWARD],
+  ["Hostward's configuration", 'r', ['/etc/hostward/agent.yaml'], undefined, HOSTWARD],
+  ["Hostward's state", 'rw', ['/var/lib/hostward/snapshot', '/var/lib/hostward/'], ROOT, HOSTWARD],
+  [
+    "Hostward's socket",
+    'rw',
+    ['/run/hostward/sensor.sock', '/run/hostward/compiler.sock'],
+    undefined,
+    HOSTWARD,
+  ],
+  [
+    'units of systemd',
+    'r',
+    ['/usr/lib/systemd/system/ssh.service', '/etc/systemd/system/'],
+    ROOT,
+    SYSTEMD,
+  ],
+  [
+    'sockets of systemd and D-Bus',
+    'rw',
+    ['/run/systemd/notify', '/run/systemd/journal/socket', '/run/dbus/system_bus_socket'],
+    undefined,
+    [...SSHD, ...SYSTEMD, ...NAMES, ...HOSTWARD],
+  ],
+
+  ['/dev/null and its like', 'rw', ['/dev/null', '/dev/zero', '/dev/full']],
+  ['random numbers', 'r', ['/dev/random', '/dev/urandom']],
+  ['terminals', 'rw', ['/dev/tty', '/dev/ptmx', '/dev/pts/0']],
+  ['the console', 'rw', ['/dev/console', '/dev/tty1'], ROOT, LOGIN],
+  [
+    '/proc',
+    'r',
+    ['/proc/self/stat', '/proc/1/status', '/proc/self/mountinfo', '/proc/filesystems'],
+  ],
+  ['/proc', 'r', ['/proc/meminfo', '/proc/cpuinfo', '/proc/stat'], undefined, HOSTWARD],
+];
+
+const LIBRARIES = [
+  'libc.so.6',
+  'libm.so.6',
+  'libcrypto.so.3',
+  'libpam.so.0',
+  'libselinux.so.1',
+  'libsystemd.so.0',
+  'libcrypt.so.1',
+  'security/pam_unix.so',
+];
+
+/** The loader by the name that programs are linked with; by its own it lies among the libraries. */
+const LOADERS: Readonly<Record<string, string>> = {
+  'x86_64-linux-gnu': '/usr/lib64/ld-linux-x86-64.so.2',
+  'aarch64-linux-gnu': '/usr/lib/ld-linux-aarch64.so.1',
+};
+
+/** Everything of the control path, the host's own part included. */
+export function controlPath(facts: ControlPathFacts): readonly ProtectedPath[] {
+  const multiarch = facts.multiarch ?? 'x86_64-linux-gnu';
+  const libraries = `/usr/lib/${multiarch}`;
+  const loader = LOADERS[multiarch] ?? `${libraries}/ld.so`;
+  const name = loader.slice(loader.lastIndexOf('/') + 1);
+  return [
+    ...rows([
+      'the C library and what sshd and sudo load',
+      'rm',
+      LIBRARIES.map((library) => `${libraries}/${library}`),
+    ]),
+    ...rows(['the loader', 'rm', [loader, `${libraries}/${name}`]]),
+    ...ROWS.flatMap(rows),
+    ...(facts.paths ?? []),
+  ];
+}
+
+function rows([what, perms, paths, who, by]: Row): readonly ProtectedPath[] {
+  return paths.map((path) => ({
+    what,
+    path,
+    perms,
+    who,
+    by: by ?? (perms.includes('x') ? [path] : undefined),
+  }));
+}
+
+export interface ProtectedCells {
+  readonly what: string;
+  readonly cells: readonly string[];
+  /** Programs that need it where a rule is limited to sources. */
+  readonly by: readonly string[];
+}
+
+const capabilities = (...names: string[]): readonly string[] =>
+  names.map((name) => `capability ${name}`);
+
+/** Sockets and capabilities without which nobody logs in and nothing is repaired. */
+export const PROTECTED_CELLS: readonly ProtectedCells[] = [
+  {
+    what: 'connections to the control plane and of sshd',
+    cells: ['inet stream', 'inet6 stream'],
+    by: [...SSHD, ...HOSTWARD],
+  },
+  {
+    what: 'name resolution and DHCP',
+    cells: ['inet dgram', 'inet6 dgram'],
+    by: [...SSHD, ...NAMES, ...HOSTWARD],
+  },
+  {
+    what: 'logins',
+    cells: capabilities(
+      'setuid',
+      'setgid',
+      'chown',
+      'fowner',
+      'kill',
+      'dac_override',
+      'dac_read_search',
+      'sys_chroot',
+      'audit_write',
+    ),
+    by: [...SSHD, ...SUDO, ...LOGIN],
+  },
+  {
+    what: 'services',
+    cells: capabilities(
+      'sys_admin',
+      'sys_resource',
+      'setpcap',
+      'setuid',
+      'setgid',
+      'net_bind_service',
+      'net_admin',
+      'fsetid',
+    ),
+    by: [...SYSTEMD, ...NAMES],
+  },
+];
+
+const MERGED = ['/bin', '/sbin', '/lib', '/lib64'];
+
+/** A Debian host of which nothing is known: merged /usr, /var/run in /run. For refusing early, before a host is asked. */
+export const GENERIC_DEBIAN = {
+  resolve: (path: string): readonly string[] => {
+    const link = MERGED.find((dir) => path === dir || path.startsWith(`${dir}/`));
+    if (link !== undefined) return [path, `/usr${path}`];
+    if (path === '/var/run' || path.startsWith('/var/run/'))
+      return [path, path.slice('/var'.length)];
+    return [path];
+  },
+  facts: {} satisfies ControlPathFacts,
+} as const;

@@ -1,0 +1,203 @@
+import type { Rule } from '#policy-model';
+import { CAPABILITIES, protocolCells } from './cells.js';
+import type { DraftRule } from './draft-rule.js';
+import { GlobError } from './glob.js';
+import { globOf, objectsOf, type PathObject, prefixOf } from './objects.js';
+import { PATTERN_BUDGET, type PatternBudget, patternWeight } from './pattern-budget.js';
+import { cellRank, pathRank } from './precedence.js';
+import type { CellEntry, Effect, PathEntry, Perms, Plan, Who } from './types.js';
+
+/** A path entry with the object it was written for. */
+export interface Placed extends PathEntry {
+  readonly object: PathObject;
+}
+export type PlacedCell = CellEntry;
+
+/** What a rule says, or why it says nothing here. */
+export type Made =
+  | {
+      readonly paths: readonly Placed[];
+      readonly cells: readonly PlacedCell[];
+      /** Programs by the path that the kernel sees; empty: everybody. */
+      readonly sources: readonly string[];
+      readonly note?: string;
+    }
+  | { readonly plan: Plan; readonly reason: string };
+
+const EFFECT: Readonly<Record<Rule['action'], Effect>> = {
+  Block: 'deny',
+  Allow: 'allow',
+  Audit: 'audit',
+};
+
+/**
+ * dpkg links a program to this name before it replaces it, and AppArmor lets a link be made only to a name with no
+ * more permissions: without it no package with a blocked program could be upgraded.
+ */
+const DPKG_TWIN = '{,.dpkg-tmp}';
+
+/** Turns single rules into entries of profiles. */
+export class RuleEntries {
+  constructor(
+    private readonly resolve: (path: string) => readonly string[],
+    private readonly budget: PatternBudget,
+  ) {}
+
+  of(drafted: DraftRule): Made {
+    try {
+      return this.make(drafted);
+    } catch (error) {
+      if (!(error instanceof GlobError)) throw error;
+      return { plan: 'failed', reason: `${described(drafted.rule)} ${error.message}` };
+    }
+  }
+
+  private make(drafted: DraftRule): Made {
+    const { object } = drafted.rule;
+    switch (object.kind) {
+      case 'process':
+      case 'file':
+        return this.pathRule(drafted);
+      case 'protocol':
+        return this.protocolRule(drafted, object.protocol);
+      case 'capability':
+        return this.capabilityRule(drafted, object.capability);
+      case 'dns':
+        return unsupported('AppArmor does not see DNS queries; it needs the BPF enforcer');
+      case 'syscall':
+        return unsupported('AppArmor does not see single system calls; it needs the BPF enforcer');
+      case 'device':
+        return unsupported('USB devices are not governed by AppArmor');
+      case 'apparmor':
+        return unsupported(
+          'profile text of a policy is not loaded: it would run with our privileges',
+        );
+    }
+  }
+
+  private pathRule(drafted: DraftRule): Made {
+    const { rule } = drafted;
+    if (rule.pts === false)
+      return unsupported('pts: AppArmor does not see whether a task has a terminal');
+    if ((rule.allowedArgs ?? []).length > 0)
+      return unsupported('allowedArgs: AppArmor does not see arguments');
+    const { object } = rule;
+    if (object.kind !== 'process' && object.kind !== 'file') return unsupported('not about paths');
+    const objects = objectsOf(object.match, this.resolve);
+    if (!objects.every((one) => this.fits(one))) {
+      return unsupported(
+        `the pattern is beyond the budget of ${PATTERN_BUDGET} wildcards between texts, past which the parser of AppArmor takes minutes`,
+      );
+    }
+    const paths = objects.flatMap((one) => pathEntries(drafted, one));
+    return { paths, cells: [], sources: this.sources(rule), note: linkNote(rule, objects) };
+  }
+
+  private fits(object: PathObject): boolean {
+    if (object.type !== 'pattern') return true;
+    return this.budget.take(prefixOf(object), patternWeight(object.glob));
+  }
+
+  private protocolRule({ rule, index }: DraftRule, protocol: string): Made {
+    const meaning = protocolCells(protocol);
+    if ('unsupported' in meaning) return unsupported(meaning.unsupported);
+    const rank = cellRank(rule, meaning.broad);
+    const effect = EFFECT[rule.action];
+    const cells = meaning.cells.map((cell) => ({ rule: index, cell, effect, rank }));
+    return { paths: [], cells, sources: this.sources(rule), note: meaning.note };
+  }
+
+  private capabilityRule({ rule, index }: DraftRule, capability: string): Made {
+    if (!CAPABILITIES.includes(capability)) {
+      return unsupported(`capability ${JSON.stringify(capability)} is not known`);
+    }
+    const cell = `capability ${capability}`;
+    const entry = { rule: index, cell, effect: EFFECT[rule.action], rank: cellRank(rule, false) };
+    return { paths: [], cells: [entry], sources: this.sources(rule) };
+  }
+
+  /** One identity a program, whatever the name it is written under. */
+  private sources(rule: Rule): readonly string[] {
+    const paths = rule.sources.flatMap((path) => {
+      const last = objectsOf({ type: 'path', path }, this.resolve).at(-1);
+      return last?.type === 'exact' ? [last.path] : [];
+    });
+    return [...new Set(paths)];
+  }
+}
+
+function unsupported(reason: string): Made {
+  return { plan: 'unsupported', reason };
+}
+
+function described(rule: Rule): string {
+  if (rule.object.kind !== 'process' && rule.object.kind !== 'file') return 'a source';
+  const { match } = rule.object;
+  switch (match.type) {
+    case 'path':
+      return JSON.stringify(match.path);
+    case 'execname':
+      return JSON.stringify(match.name);
+    case 'directory':
+      return JSON.stringify(match.dir);
+    case 'pattern':
+      return JSON.stringify(match.pattern);
+  }
+}
+
+/** A link to a program with another name stands for all of that program, e.g. reboot for systemctl. */
+function linkNote(rule: Rule, objects: readonly PathObject[]): string | undefined {
+  if (rule.object.kind !== 'process' || rule.object.match.type !== 'path') return undefined;
+  const seen = objects.at(-1);
+  const asked = rule.object.match.path;
+  if (seen?.type !== 'exact' || basename(seen.path) === basename(asked)) return undefined;
+  return `${asked} is a link to ${seen.path}: the rule binds that program under every name`;
+}
+
+function basename(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+function pathEntries({ rule, index }: DraftRule, object: PathObject): readonly Placed[] {
+  const rank = pathRank(rule, object);
+  const effect = EFFECT[rule.action];
+  const isProcess = rule.object.kind === 'process';
+  const glob = globOf(object) + (isProcess && hasTwin(object) ? DPKG_TWIN : '');
+  const operations = isProcess ? processOperations(rule) : fileOperations(rule);
+  return operations.map(([perms, who]) => ({
+    rule: index,
+    glob,
+    perms,
+    who,
+    effect,
+    rank,
+    object,
+  }));
+}
+
+function hasTwin(object: PathObject): boolean {
+  if (object.type === 'directory') return false;
+  return object.type !== 'pattern' || object.glob.at(-1)?.type === 'text';
+}
+
+/** An Allow gives to the owner what a Block or Audit with ownerOnly keeps from others. */
+function processOperations(rule: Rule): readonly [Perms, Who][] {
+  if (!rule.ownerOnly) return [['x', 'any']];
+  return [['x', rule.action === 'Allow' ? 'owner' : 'other']];
+}
+
+const ALL = 'rwlkm';
+const WRITING = 'wl';
+const READING = 'rkm';
+
+/** With both conditions the owner may read and nobody else anything, as on KubeArmor's AppArmor side. */
+function fileOperations({ action, ownerOnly, readOnly }: Rule): readonly [Perms, Who][] {
+  if (action === 'Allow') return [[readOnly ? READING : ALL, ownerOnly ? 'owner' : 'any']];
+  if (ownerOnly && readOnly) {
+    return [
+      [ALL, 'other'],
+      [WRITING, 'owner'],
+    ];
+  }
+  return [[readOnly ? WRITING : ALL, ownerOnly ? 'other' : 'any']];
+}

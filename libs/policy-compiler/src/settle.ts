@@ -1,0 +1,129 @@
+import { conflicts, swallows } from './conflicts.js';
+import { type Draft, type DraftSet, placeRules } from './draft.js';
+import type { DraftRule } from './draft-rule.js';
+import { findLockoutsIn } from './lockouts.js';
+import type { Placed } from './rule-entries.js';
+import type { HostCapabilities, ListClass } from './types.js';
+import { Evaluator, listOf } from './verdict.js';
+
+/** Exec targets with a name that a profile may have, less the one that stacks the catch-all. */
+const MAX_FOREIGN_SOURCES = 11;
+/** Priorities that a profile may use, from 1. */
+export const MAX_PRIORITY = 1000;
+
+const NO_PRIORITY =
+  'the parser of this host has no rule priorities (AppArmor 4.1), without which an Allow inside a Block cannot hold';
+
+/**
+ * Places the rules, takes out those that cannot hold on this host, and places again until nothing is left to take out.
+ * Each round takes out at least one rule, so it ends.
+ */
+export function settle(rules: readonly DraftRule[], host: HostCapabilities): Draft {
+  for (;;) {
+    const draft = placeRules(rules, host);
+    const verdicts = [...refusals(draft, host), ...impossible(draft, host)];
+    if (verdicts.length === 0) return draft;
+    for (const { index, plan, reason } of verdicts) {
+      const rule = rules[index];
+      if (rule !== undefined) Object.assign(rule, { plan, reason });
+    }
+  }
+}
+
+interface TakenOut {
+  readonly index: number;
+  readonly plan: 'refused' | 'unsupported';
+  readonly reason: string;
+}
+
+function refusals(draft: Draft, host: HostCapabilities): readonly TakenOut[] {
+  return findLockoutsIn(draft, host.resolve, host.controlPath).map(
+    ({ index, message, remedy }) => ({
+      index,
+      plan: 'refused',
+      reason: `${message}; ${remedy}`,
+    }),
+  );
+}
+
+function impossible(draft: Draft, host: HostCapabilities): readonly TakenOut[] {
+  const found = [
+    ...unorderable(draft, host),
+    ...underNoNewPrivileges(draft, host),
+    ...tooManyForeign(draft, host),
+  ];
+  return found.map(({ index, reason }) => ({ index, plan: 'unsupported', reason }));
+}
+
+type Problem = Pick<TakenOut, 'index' | 'reason'>;
+
+function unorderable(draft: Draft, host: HostCapabilities): readonly Problem[] {
+  if (host.apparmor?.priority !== false) return [];
+  return profileSets(draft).flatMap((sets) =>
+    conflicts(sets.flatMap(({ paths }) => paths))
+      .filter(({ allow, deny }) => !swallows(allow, deny))
+      .map(({ allow }) => ({ index: allow.rule, reason: NO_PRIORITY })),
+  );
+}
+
+/** The entry sets of each profile: the catch-all first. */
+function profileSets(draft: Draft): readonly (readonly DraftSet[])[] {
+  return [[draft.general], ...[...draft.sources.values()].map((own) => [draft.general, own])];
+}
+
+/**
+ * Whether a source needs a profile that replaces the catch-all instead of being stacked on it: stacked profiles only
+ * ever take away, so an Allow against something general would not hold.
+ */
+export function standsAlone(draft: Draft, own: DraftSet): boolean {
+  return overruling(draft, own).length > 0;
+}
+
+/** Rules of a source that permit what the catch-all denies. */
+function overruling(draft: Draft, own: DraftSet): readonly number[] {
+  const allows = own.paths.filter(({ effect }) => effect === 'allow');
+  const fromPaths = conflicts([...draft.general.paths.filter(isDeny), ...allows]).map(
+    ({ allow }) => allow.rule,
+  );
+  const fromLists = allows
+    .filter((allow) => blocksUnlisted(draft, classOf(allow)))
+    .map(({ rule }) => rule);
+  const general = new Evaluator([draft.general]);
+  const fromCells = own.cells
+    .filter(({ effect, cell }) => effect === 'allow' && !general.cell(cell).allowed)
+    .map(({ rule }) => rule);
+  return [...new Set([...fromPaths, ...fromLists, ...fromCells])];
+}
+
+function isDeny({ effect }: Placed): boolean {
+  return effect === 'deny';
+}
+
+function classOf({ perms }: Placed): ListClass {
+  return perms === 'x' ? 'process' : 'file';
+}
+
+function blocksUnlisted(draft: Draft, listClass: ListClass): boolean {
+  return listOf([draft.general], listClass)?.posture === 'block';
+}
+
+function underNoNewPrivileges(draft: Draft, host: HostCapabilities): readonly Problem[] {
+  return (host.noNewPrivileges ?? []).flatMap((path) => {
+    const own = draft.sources.get(path);
+    if (own === undefined) return [];
+    const reason = `${path} runs under NoNewPrivileges, where the kernel lets a profile only take permissions away`;
+    return overruling(draft, own).map((index) => ({ index, reason }));
+  });
+}
+
+function tooManyForeign(draft: Draft, host: HostCapabilities): readonly Problem[] {
+  const foreign = new Set(host.foreignAttachments);
+  const surplus = [...draft.sources]
+    .filter(([path]) => foreign.has(path))
+    .slice(MAX_FOREIGN_SOURCES);
+  return surplus.flatMap(([path, own]) => {
+    const reason = `${path} has a profile of its own, and AppArmor can name only ${MAX_FOREIGN_SOURCES} such programs`;
+    const indexes = [...own.paths, ...own.cells].map(({ rule }) => rule);
+    return [...new Set(indexes)].map((index) => ({ index, reason }));
+  });
+}

@@ -1,0 +1,83 @@
+import { compileGlob } from './glob.js';
+import type { AllowList, CellEntry, EntrySet, ListClass, PathEntry, Who } from './types.js';
+
+/** Who asks, for rules with ownerOnly: the owner of the file or another. */
+export type Asker = 'owner' | 'other';
+
+export interface Verdict {
+  readonly allowed: boolean;
+  /** The entry that decided; absent where no rule speaks of the object. */
+  readonly entry?: PathEntry | CellEntry;
+  /** The allow-list that decided, where no rule did. */
+  readonly list?: AllowList;
+  /** Entries that only watch. */
+  readonly audits: readonly (PathEntry | CellEntry)[];
+}
+
+/** An entry set with its matchers, so that each glob is compiled once. */
+export class Evaluator {
+  private readonly matchers: readonly { entry: PathEntry; matches: (path: string) => boolean }[];
+
+  constructor(private readonly sets: readonly EntrySet[]) {
+    this.matchers = sets.flatMap((set) =>
+      set.paths.map((entry) => ({ entry, matches: matcherFor(entry.glob) })),
+    );
+  }
+
+  /** Verdict on one permission letter of one path. */
+  path(path: string, perm: string, asker: Asker): Verdict {
+    const entries = this.matchers.filter(
+      ({ entry, matches }) =>
+        entry.perms.includes(perm) && concerns(entry.who, asker) && matches(path),
+    );
+    return this.decide(
+      entries.map(({ entry }) => entry),
+      perm === 'x' ? 'process' : 'file',
+    );
+  }
+
+  /** Verdict on a capability or a kind of socket, named as in CellEntry. */
+  cell(cell: string): Verdict {
+    const entries = this.sets.flatMap((set) => set.cells.filter((entry) => entry.cell === cell));
+    return this.decide(entries, cell.startsWith('capability ') ? 'capabilities' : 'network');
+  }
+
+  private decide(entries: readonly (PathEntry | CellEntry)[], listClass: ListClass): Verdict {
+    const audits = entries.filter((entry) => entry.effect === 'audit');
+    const [entry] = entries.filter(({ effect }) => effect !== 'audit').sort(strongestFirst);
+    if (entry !== undefined) return { allowed: entry.effect === 'allow', entry, audits };
+    const list = listOf(this.sets, listClass);
+    return { allowed: list?.posture !== 'block', list, audits };
+  }
+}
+
+/** The allow-list of a class in force over some entry sets: block where any of them blocks. */
+export function listOf(sets: readonly EntrySet[], listClass: ListClass): AllowList | undefined {
+  const lists = sets.flatMap((set) => set.lists[listClass] ?? []);
+  return (
+    lists.find(({ posture }) => posture === 'block') ??
+    lists.find(({ silent }) => !silent) ??
+    lists[0]
+  );
+}
+
+function strongestFirst(a: PathEntry | CellEntry, b: PathEntry | CellEntry): number {
+  if (a.rank !== b.rank) return b.rank - a.rank;
+  if (a.effect !== b.effect) return a.effect === 'deny' ? -1 : 1;
+  return a.rule - b.rule;
+}
+
+function concerns(who: Who, asker: Asker): boolean {
+  return who === 'any' || who === asker;
+}
+
+const LITERAL_TAIL = /^([^\\*?[\]{}]*)(\{,\*\*\}|\{,\.dpkg-tmp\})?$/;
+
+/** Most globs are a literal, or a literal and a known tail: those need no regular expression. */
+function matcherFor(glob: string): (path: string) => boolean {
+  const [, literal, tail] = LITERAL_TAIL.exec(glob) ?? [];
+  if (literal === undefined) return compileGlob(glob);
+  if (tail === undefined) return (path) => path === literal;
+  if (tail === '{,**}') return (path) => path.startsWith(literal);
+  return (path) => path === literal || path === `${literal}.dpkg-tmp`;
+}
