@@ -46,6 +46,10 @@ struct hw_header {
 #define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* */
 #define HW_MSG_REJECTED 34u /* CODE MESSAGE */
 
+/* Files of the sensor itself, frames too; they never travel. */
+#define HW_MSG_SNAPSHOT 64u /* the fields of COMPILED, then CHECKSUM: the table that early boot loads */
+#define HW_MSG_MEMORY 65u   /* what must outlive the daemon beside the table: highest, rejected, suspension, confirm */
+
 /* Field tags. */
 #define HW_TAG_VERSION 1u      /* text, program version */
 #define HW_TAG_STATE 2u        /* text, JSON: SensorState in libs/sensor/src/state.ts */
@@ -74,5 +78,11 @@ struct hw_header {
 #define HW_TAG_SUSPEND_UNTIL 25u  /* number, ms since 1970 */
 #define HW_TAG_SUSPEND_REASON 26u /* text */
 #define HW_TAG_DROPIN 27u      /* text: UNIT NUL CONTENT: /etc/systemd/system/UNIT.d/50-hostward.conf */
+#define HW_TAG_CHECKSUM 28u       /* number, CRC-32 of the payload before this field; always the last field of a file */
+#define HW_TAG_HOLD 29u           /* text: unloaded | fell-back: the open variant is loaded until a newer table */
+#define HW_TAG_CONFIRM_STATE 30u  /* text: waiting | confirmed | unconfirmed | fell-back */
+#define HW_TAG_SINCE 31u          /* number, ms since 1970 */
+#define HW_TAG_BY 32u             /* text: console | control-plane | boot-guard */
+#define HW_TAG_SEEN_AT 33u        /* number, ms since 1970: latest time seen, so that a clock set back extends nothing */
 
 #endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOSTWARD_AUDIT_RECORD_H
+#define HOSTWARD_AUDIT_RECORD_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HW_AUDIT_PATH_MAX 4096
+
+/*
+ * One AppArmor record of the audit stream, pure text in. Every string in it may have been chosen by an attacker: the
+ * kernel quotes what is harmless and hex-encodes the rest, so a value can never look like a further field, provided
+ * that the reader is as strict as this one.
+ */
+struct hw_audit_record {
+        bool denied; /* else audited or allowed by a complain profile */
+        uint64_t time_ms, serial;
+        char profile[256], operation[64], requested[64], denied_mask[64], comm[64], peer[256], info[256];
+        char name[HW_AUDIT_PATH_MAX + 1], capname[64], family[32], sock_type[32];
+        int64_t pid, fsuid, ouid, capability, protocol; /* -1 when absent */
+};
+
+/*
+ * 1 with a record about a profile of ours, 0 when it is about something else, -EBADMSG when it cannot be read (count
+ * it: it may have been ours).
+ */
+int hw_audit_record_parse(const char *text, size_t len, struct hw_audit_record *ret);
+
+#endif

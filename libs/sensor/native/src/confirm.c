@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clean.h"
+#include "clock.h"
+#include "daemon.h"
+#include "file.h"
+#include "log.h"
+
+/*
+ * After a swap the agent must reach the control plane again. If it does not, only a denial of ours that hit the agent
+ * or the sensor since then leads back to the last known good: an outage alone opens nothing, and what other users are
+ * denied counts for nothing, so that nobody can provoke a fallback.
+ */
+void hw_confirm_begin(struct hw_daemon *d) {
+        d->memory.confirm = HW_CONFIRM_WAITING;
+        d->memory.confirm_since = hw_wall_ms();
+        d->memory.evidence = false;
+        d->confirm_at = hw_now_ms() + d->options->confirm_ms;
+}
+
+int hw_confirm_accept(struct hw_daemon *d, const struct hw_ordering *ordering) {
+        if (!d->table || hw_ordering_compare(ordering, &d->table->ordering) != 0)
+                return -ESTALE;
+        if (d->memory.confirm == HW_CONFIRM_DONE || d->memory.confirm == HW_CONFIRM_FELL_BACK)
+                return 0;
+        d->memory.confirm = HW_CONFIRM_DONE;
+        d->memory.confirm_since = hw_wall_ms();
+        d->memory.evidence = false;
+        d->confirm_at = UINT64_MAX;
+        d->healthy_at = hw_now_ms(); /* this boot counts as healthy */
+        return hw_memory_store(d);
+}
+
+/* The unit that a process belongs to, by its cgroup: a user cannot move a process into a system unit. */
+static bool in_unit(int64_t pid, const char *unit) {
+        char path[64], line[512], wanted[128];
+        const char *group;
+
+        (void)snprintf(path, sizeof path, "/proc/%" PRId64 "/cgroup", pid);
+        (void)snprintf(wanted, sizeof wanted, "/system.slice/%s", unit);
+        if (hw_read_line(AT_FDCWD, path, line, sizeof line) < 0)
+                return false;
+        for (group = line; group && strncmp(group, "0::", 3) != 0; group = strchr(group, '\n'))
+                group += *group == '\n'; /* only at the start of a line: what follows is chosen by users */
+        if (!group || strncmp(group + 3, wanted, strlen(wanted)) != 0)
+                return false;
+        return strchr("/\n", group[3 + strlen(wanted)]) != NULL; /* also matches the final NUL */
+}
+
+static bool hits_control_path(const struct hw_daemon *d, const struct hw_audit_record *record) {
+        if (d->server.agent_known && record->fsuid == (int64_t)d->server.agent_uid)
+                return true;
+        if (record->pid <= 0)
+                return false;
+        return record->pid == getpid() || hw_server_is_agent(&d->server, (pid_t)record->pid) ||
+               in_unit(record->pid, "hostward-agent.service") || in_unit(record->pid, "hostward-sensor.service");
+}
+
+void hw_confirm_evidence(struct hw_daemon *d, const struct hw_audit_record *record) {
+        if (d->memory.confirm != HW_CONFIRM_WAITING || d->memory.evidence || !record->denied)
+                return;
+        if (record->time_ms < d->memory.confirm_since || !hits_control_path(d, record))
+                return;
+        d->memory.evidence = true;
+        hw_warn("the agent or the sensor was denied something operation=%s name=%s", record->operation, record->name);
+        (void)hw_memory_store(d);
+}
+
+/* The table to return to, NULL when there is none that differs. */
+static struct hw_table *last_known_good(const struct hw_daemon *d) {
+        struct hw_table *t = NULL;
+
+        if (hw_snapshot_load(d->state_fd, HW_SNAPSHOT_PREVIOUS, &t) < 0)
+                return NULL;
+        return strcmp(t->digest, d->table->digest) == 0 ? hw_table_free(t) : t;
+}
+
+static void fall_back(struct hw_daemon *d) {
+        struct hw_table *good = last_known_good(d);
+        struct hw_table *bad = d->table;
+
+        memcpy(d->memory.rejected_digest, bad->digest, sizeof bad->digest);
+        d->memory.confirm = HW_CONFIRM_FELL_BACK;
+        d->memory.confirm_since = hw_wall_ms();
+        d->memory.hold = good ? HW_HOLD_NONE : HW_HOLD_FELL_BACK;
+        if (good) {
+                int r = hw_snapshot_save(d->state_fd, HW_SNAPSHOT, good);
+
+                if (r < 0)
+                        hw_error("the snapshot cannot be written error=%s", strerror(-r));
+                d->table = good;
+        }
+        (void)hw_memory_store(d);
+        free(d->answers);
+        d->answers = NULL;
+        hw_events_add_own(&d->events, "fallback", NULL,
+                          good ? "the agent was cut off by a denial: the last known good is in force again"
+                               : "the agent was cut off by a denial: nothing is blocked until the next rule set");
+        if (hw_enforce_load(d, "fallback") == 0 || d->outcome.ok)
+                hw_outcome_set(d, false, "fell-back", "rule set %.64s cut the agent off and was taken back",
+                               d->memory.rejected_digest);
+        if (good) {
+                if (d->apparmor)
+                        hw_profiles_retire(d->options->securityfs, bad, good);
+                (void)hw_table_free(bad);
+        }
+        (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
+}
+
+void hw_confirm_expired(struct hw_daemon *d) {
+        d->confirm_at = UINT64_MAX;
+        if (d->memory.confirm != HW_CONFIRM_WAITING || !d->table)
+                return;
+        if (d->memory.evidence && hw_memory_mode(&d->memory) == HW_MODE_ENFORCE) {
+                fall_back(d);
+                return;
+        }
+        d->memory.confirm = HW_CONFIRM_UNCONFIRMED;
+        d->memory.confirm_since = hw_wall_ms();
+        hw_warn("the control plane was not reached after a swap, the rule set stays in force");
+        (void)hw_memory_store(d);
+}

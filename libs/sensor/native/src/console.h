@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOSTWARD_CONSOLE_H
+#define HOSTWARD_CONSOLE_H
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a person types on the host; each returns the exit code. */
+int hw_console_status(const char *socket, bool json);
+int hw_console_suspend(const char *socket, const char *mode, const char *for_text, const char *reason);
+int hw_console_simple(const char *socket, uint16_t type, const char *done);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "boots.h"
+#include "bpf-lsm.h"
+#include "clean.h"
+#include "clock.h"
+#include "daemon.h"
+#include "file.h"
+#include "log.h"
+#include "notify.h"
+
+#define COVERAGE_MS 30000
+#define HEALTHY_MS 300000
+
+int hw_daemon_watch(struct hw_daemon *d, int fd, uint64_t source, uint32_t what) {
+        struct epoll_event event = { .events = what, .data.u64 = source };
+
+        if (epoll_ctl(d->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
+                return 0;
+        return epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int open_state(struct hw_daemon *d) {
+        const char *path = d->options->state_dir;
+
+        if (mkdir(path, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        d->state_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (d->state_fd < 0)
+                return -errno;
+        return flock(d->state_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+static int open_signals(struct hw_daemon *d) {
+        sigset_t set;
+
+        (void)signal(SIGPIPE, SIG_IGN);
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGTERM);
+        (void)sigaddset(&set, SIGINT);
+        (void)sigprocmask(SIG_BLOCK, &set, NULL);
+        d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        return d->signal_fd < 0 ? -errno : hw_daemon_watch(d, d->signal_fd, HW_ON_SIGNAL, EPOLLIN);
+}
+
+/* Readable after each change of policy in the kernel. Where it cannot be polled, the timer alone finds drift. */
+static void open_revision(struct hw_daemon *d) {
+        char path[4096], line[64];
+        int n = snprintf(path, sizeof path, "%s/apparmor/revision", d->options->securityfs);
+
+        if (n < 0 || (size_t)n >= sizeof path)
+                return;
+        d->revision_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (d->revision_fd < 0)
+                return;
+        (void)!read(d->revision_fd, line, sizeof line);
+        if (hw_daemon_watch(d, d->revision_fd, HW_ON_REVISION, EPOLLIN) < 0)
+                hw_close(&d->revision_fd);
+}
+
+/* Needed once, to give the audit socket a large buffer. */
+static void drop_net_admin(void) {
+        struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+        struct __user_cap_data_struct data[2];
+        const uint32_t bit = 1u << CAP_NET_ADMIN;
+
+        (void)prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN);
+        if (syscall(SYS_capget, &header, data) < 0)
+                return;
+        data[0].effective &= ~bit;
+        data[0].permitted &= ~bit;
+        data[0].inheritable &= ~bit;
+        (void)syscall(SYS_capset, &header, data);
+}
+
+static void open_audit(struct hw_daemon *d) {
+        int r = hw_audit_open(&d->audit);
+
+        if (r == 0)
+                r = hw_daemon_watch(d, d->audit.fd, HW_ON_AUDIT, EPOLLIN);
+        if (r < 0) {
+                hw_warn("the audit stream cannot be read, denials go unseen error=%s", strerror(-r));
+                hw_audit_close(&d->audit);
+        }
+        drop_net_admin();
+}
+
+static int start(struct hw_daemon *d) {
+        struct stat st;
+        bool before;
+        int r = open_state(d);
+
+        if (r < 0) {
+                hw_error("the state directory cannot be used path=%s error=%s", d->options->state_dir, strerror(-r));
+                return r;
+        }
+        before = fstatat(d->state_fd, HW_MEMORY, &st, 0) == 0;
+        hw_events_init(&d->events, d->state_fd);
+        if (before)
+                hw_events_add_lost(&d->events, -1, "the sensor was not running; denials meanwhile may be missing");
+        d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+        if (d->epoll_fd < 0)
+                return -errno;
+        r = open_signals(d);
+        if (r < 0)
+                return r;
+        d->apparmor = hw_apparmor_present(d->options->securityfs);
+        d->bpf_lsm = hw_bpf_lsm_works(d->options->securityfs);
+        open_audit(d); /* before loading, so that the first denial is seen */
+        open_revision(d);
+        hw_enforce_start(d);
+        if (d->memory.confirm == HW_CONFIRM_WAITING)
+                d->confirm_at = hw_now_ms() + d->options->confirm_ms;
+        hw_coverage_count(d->table, &d->coverage);
+        d->server.epoll_fd = d->epoll_fd;
+        r = hw_server_open(&d->server, d->options->socket, d->options->agent_user);
+        if (r == 0)
+                r = hw_daemon_watch(d, d->server.listen_fd, HW_ON_LISTEN, EPOLLIN);
+        if (r < 0)
+                hw_error("the socket cannot be opened path=%s error=%s", d->options->socket, strerror(-r));
+        return r;
+}
+
+static void on_record(const struct hw_audit_record *record, void *userdata) {
+        struct hw_daemon *d = userdata;
+
+        /* A probe announces its pid before it acts: read the announcements first. */
+        if (d->prober.pid > 0 && strcmp(record->comm, HW_PROBE_COMM) == 0)
+                hw_jobs_prober_ready(d);
+        if (hw_probe_is_ours((pid_t)record->pid, record->comm))
+                return;
+        hw_confirm_evidence(d, record);
+        hw_events_add_record(&d->events, record);
+}
+
+static void read_audit(struct hw_daemon *d) {
+        unsigned int lost;
+
+        if (d->audit.fd < 0)
+                return;
+        lost = hw_audit_read(&d->audit, on_record, d);
+        if (lost)
+                hw_events_add_lost(&d->events, -1, "the audit socket overflowed or records could not be read");
+}
+
+static void on_revision(struct hw_daemon *d) {
+        char line[64];
+
+        (void)!read(d->revision_fd, line, sizeof line); /* until it is read it stays readable */
+        hw_enforce_check(d);
+}
+
+static void on_ready(struct hw_daemon *d, uint64_t source, uint32_t what) {
+        if (source == HW_ON_LISTEN)
+                hw_server_accept(&d->server);
+        else if (source == HW_ON_SIGNAL)
+                d->stop = true;
+        else if (source == HW_ON_AUDIT)
+                read_audit(d);
+        else if (source == HW_ON_REVISION)
+                on_revision(d);
+        else if (source == HW_ON_COMPILE && d->compile.fd >= 0)
+                hw_jobs_compile_ready(d);
+        else if (source == HW_ON_PROBER && d->prober.pid > 0)
+                hw_jobs_prober_ready(d);
+        else if (source < HW_SOURCE(1))
+                hw_server_ready(&d->server, source, what);
+}
+
+static void check_periodically(struct hw_daemon *d, uint64_t now) {
+        uint32_t lost = hw_audit_poll_lost(&d->audit);
+
+        d->check_at = now + d->options->check_ms;
+        if (lost)
+                hw_events_add_lost(&d->events, lost, "the kernel's audit queue overflowed");
+        hw_enforce_check(d);
+        if (now < d->coverage_at)
+                return;
+        d->coverage_at = now + COVERAGE_MS;
+        hw_coverage_count(d->table, &d->coverage);
+        if (d->table && d->apparmor)
+                hw_profiles_retire(d->options->securityfs, NULL, d->table);
+}
+
+static void run_timers(struct hw_daemon *d) {
+        uint64_t now = hw_now_ms();
+
+        if (now >= d->watchdog_at) {
+                hw_notify("WATCHDOG=1");
+                d->watchdog_at = now + hw_watchdog_ms();
+        }
+        if (d->compile.fd >= 0 && now >= d->compile.deadline)
+                hw_jobs_compile_expired(d);
+        if (now >= d->confirm_at) {
+                read_audit(d); /* a denial that waits there decides */
+                hw_confirm_expired(d);
+        }
+        if (now >= d->healthy_at) {
+                d->healthy_at = UINT64_MAX;
+                hw_boots_healthy(d->state_fd);
+        }
+        hw_suspend_check(d);
+        if (now >= d->check_at)
+                check_periodically(d, now);
+}
+
+/* To the next thing that is due; a suspension's end is on the wall clock, so it is looked at each time. */
+static int next_timeout(struct hw_daemon *d, uint64_t server_at) {
+        uint64_t now = hw_now_ms(), at = server_at, wall = hw_wall_ms();
+        const struct hw_suspension *s = &d->memory.suspension;
+
+        at = HW_MIN(at, d->check_at);
+        at = HW_MIN(at, d->confirm_at);
+        at = HW_MIN(at, d->healthy_at);
+        at = HW_MIN(at, d->watchdog_at);
+        if (d->compile.fd >= 0)
+                at = HW_MIN(at, d->compile.deadline);
+        if (s->active && s->until > wall)
+                at = HW_MIN(at, now + (s->until - wall));
+        return at <= now ? 0 : (int)HW_MIN(at - now, 60000u);
+}
+
+static void loop(struct hw_daemon *d) {
+        while (!d->stop) {
+                uint64_t server_at = hw_server_settle(&d->server);
+                struct epoll_event events[32];
+                int n = epoll_wait(d->epoll_fd, events, HW_LEN(events), next_timeout(d, server_at));
+
+                for (int i = 0; i < n; i++)
+                        on_ready(d, events[i].data.u64, events[i].events);
+                run_timers(d);
+        }
+}
+
+static void finish(struct hw_daemon *d) {
+        hw_server_close(&d->server);
+        hw_compile_stop(&d->compile);
+        hw_prober_stop(&d->prober);
+        hw_audit_close(&d->audit);
+        hw_events_free(&d->events);
+        hw_profile_set_free(&d->profiles);
+        for (size_t i = 0; i < d->n_queue; i++)
+                hw_buffer_free(&d->queue[i].envelope);
+        hw_buffer_free(&d->job.envelope);
+        (void)hw_table_free(d->table);
+        free(d->answers);
+        hw_close(&d->revision_fd);
+        hw_close(&d->signal_fd);
+        hw_close(&d->epoll_fd);
+        hw_close(&d->state_fd);
+}
+
+int hw_daemon_run(const struct hw_options *options) {
+        static struct hw_daemon d;
+        int r;
+
+        d = (struct hw_daemon){
+                .options = options, .state_fd = -1, .epoll_fd = -1, .signal_fd = -1, .revision_fd = -1,
+                .compile.fd = -1, .prober.fd = -1, .audit = { .fd = -1, .control_fd = -1 }, .events.dirfd = -1,
+                .server = { .listen_fd = -1, .handle = hw_messages_handle, .userdata = &d, .events = &d.events },
+                .confirm_at = UINT64_MAX, .watchdog_at = hw_watchdog_ms() ? 0 : UINT64_MAX,
+                .healthy_at = hw_now_ms() + HEALTHY_MS, .check_at = hw_now_ms() + options->check_ms,
+        };
+        hw_label_exempt_self();
+        r = start(&d);
+        if (r == 0) {
+                hw_notify("READY=1");
+                hw_info("the sensor is ready enforcer=%s rule_set=%s", d.apparmor ? "apparmor" : "none",
+                        d.table ? d.table->digest : "none");
+                loop(&d);
+                hw_notify("STOPPING=1");
+        }
+        finish(&d);
+        return r;
+}

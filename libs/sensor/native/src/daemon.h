@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOSTWARD_DAEMON_H
+#define HOSTWARD_DAEMON_H
+#include "audit.h"
+#include "compile.h"
+#include "coverage.h"
+#include "events.h"
+#include "probe.h"
+#include "profiles.h"
+#include "server.h"
+#include "snapshot.h"
+
+#ifndef HW_VERSION
+#define HW_VERSION "0.1.0"
+#endif
+
+struct hw_options {
+        const char *state_dir, *socket, *compiler, *agent_user, *securityfs, *dropin_dir;
+        uint64_t confirm_ms, check_ms, compile_ms;
+};
+
+struct hw_drift {
+        char what[HW_NAME_MAX + 64];
+        uint64_t detected_at, repaired_at;
+};
+
+#define HW_DRIFT_MAX 16
+#define HW_JOBS_MAX 8
+
+enum hw_job_kind { HW_JOB_NONE, HW_JOB_APPLY, HW_JOB_RECHECK, HW_JOB_PROBE };
+
+/* Something that takes longer than one turn of the loop. One runs at a time, the others wait in order. */
+struct hw_job {
+        enum hw_job_kind kind;
+        uint64_t client; /* 0: nobody waits for an answer */
+        uint32_t request;
+        struct hw_buffer envelope;
+};
+
+struct hw_outcome {
+        bool ok;
+        char code[64], message[512];
+};
+
+/* The daemon: one thread, one epoll loop; everything that decides is reached from here. */
+struct hw_daemon {
+        const struct hw_options *options;
+        int state_fd, epoll_fd, signal_fd, revision_fd;
+        bool apparmor, bpf_lsm, stop;
+
+        struct hw_server server;
+        struct hw_compile compile;
+        struct hw_prober prober;
+        struct hw_audit audit;
+        struct hw_events events;
+
+        struct hw_memory memory;
+        struct hw_table *table; /* in force, NULL before the first */
+        struct hw_profile_set profiles;
+        struct hw_probe_answer *answers; /* of table->probes, NULL while none were run */
+        struct hw_coverage coverage;
+        struct hw_drift drift[HW_DRIFT_MAX]; /* oldest first */
+        size_t n_drift;
+        struct hw_outcome outcome;
+        bool loaded; /* what memory asks for is in the kernel as far as we know */
+        uint64_t verified_at;
+
+        struct hw_job job, queue[HW_JOBS_MAX];
+        size_t n_queue;
+
+        /* Monotonic deadlines, UINT64_MAX when not set. */
+        uint64_t confirm_at, check_at, coverage_at, healthy_at, watchdog_at, saved_at;
+};
+
+int hw_daemon_run(const struct hw_options *options);
+
+/* state.c: SensorState of libs/sensor/src/state.ts. */
+void hw_state_write(const struct hw_daemon *d, struct hw_buffer *out);
+
+/* enforce.c: what is in the kernel. */
+void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+/* Loads the variant that memory asks for and reads it back; `what` goes into the event. */
+int hw_enforce_load(struct hw_daemon *d, const char *what);
+int hw_enforce_verify(struct hw_daemon *d);
+/* Puts a new table in the place of the present one; takes it over. 0, or a negative errno with the outcome set. */
+int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t);
+/* Compares the kernel with what was verified; repairs and records what drifted. */
+void hw_enforce_check(struct hw_daemon *d);
+void hw_enforce_start(struct hw_daemon *d);
+int hw_memory_store(struct hw_daemon *d);
+
+/* confirm.c: commit-confirm (D11). */
+void hw_confirm_begin(struct hw_daemon *d);
+int hw_confirm_accept(struct hw_daemon *d, const struct hw_ordering *ordering);
+void hw_confirm_evidence(struct hw_daemon *d, const struct hw_audit_record *record);
+void hw_confirm_expired(struct hw_daemon *d);
+
+/* suspend.c: break-glass. */
+void hw_suspend_begin(struct hw_daemon *d, const struct hw_suspension *s);
+void hw_suspend_end(struct hw_daemon *d, const char *why);
+void hw_suspend_check(struct hw_daemon *d);
+/* What the signed assignment says, at a swap, before it is loaded; the console's own word goes first. */
+void hw_suspend_order(struct hw_memory *m, const struct hw_table *t);
+void hw_suspend_tell_change(struct hw_daemon *d, const struct hw_suspension *before);
+void hw_unload(struct hw_daemon *d);
+void hw_resume(struct hw_daemon *d);
+
+/* messages.c: what clients ask. */
+int hw_messages_handle(struct hw_client *client, const struct hw_header *header, struct hw_slice payload,
+                       void *userdata);
+
+/* jobs.c */
+int hw_jobs_add(struct hw_daemon *d, enum hw_job_kind kind, uint64_t client, uint32_t request,
+                struct hw_slice envelope);
+void hw_jobs_compile_ready(struct hw_daemon *d);
+void hw_jobs_compile_expired(struct hw_daemon *d);
+void hw_jobs_prober_ready(struct hw_daemon *d);
+
+/* Tags of epoll entries; clients use their id, which never gets this high. */
+enum { HW_TAG_BASE_BITS = 60 };
+#define HW_SOURCE(n) ((uint64_t)(n) << HW_TAG_BASE_BITS)
+#define HW_ON_LISTEN HW_SOURCE(1)
+#define HW_ON_SIGNAL HW_SOURCE(2)
+#define HW_ON_AUDIT HW_SOURCE(3)
+#define HW_ON_REVISION HW_SOURCE(4)
+#define HW_ON_COMPILE HW_SOURCE(5)
+#define HW_ON_PROBER HW_SOURCE(6)
+int hw_daemon_watch(struct hw_daemon *d, int fd, uint64_t source, uint32_t what);
+
+#endif

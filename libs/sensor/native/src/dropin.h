@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOSTWARD_DROPIN_H
+#define HOSTWARD_DROPIN_H
+#include "table.h"
+
+#define HW_DROPIN_FILE "50-hostward.conf"
+
+/*
+ * A unit that names an AppArmor profile of its own needs `AppArmorProfile=hostward//&X`, or it escapes ours (D9). A
+ * drop-in can make systemd run anything as root, and the compiler that writes it reads what strangers wrote: so the
+ * content may hold comments, [Service] and one AppArmorProfile= line, nothing else.
+ */
+bool hw_dropin_is_sound(const char *unit, const char *content);
+
+/* Makes the files under dir (/etc/systemd/system) those of the table, removes our others: 1 changed, 0 same, errno. */
+int hw_dropins_write(const char *dir, const struct hw_table *t);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "boots.h"
+#include "clean.h"
+#include "clock.h"
+#include "early.h"
+#include "log.h"
+
+#define GUARD_MS (3600ull * 1000)
+
+static void guard(int dirfd, struct hw_memory *m) {
+        unsigned int boots = hw_boots_count(dirfd);
+
+        if (boots <= HW_BOOTS_MAX || m->suspension.active)
+                return;
+        m->suspension = (struct hw_suspension){ .active = true, .mode = HW_MODE_AUDIT, .by = HW_BY_BOOT_GUARD,
+                                                .until = hw_wall_ms() + GUARD_MS };
+        (void)snprintf(m->suspension.reason, sizeof m->suspension.reason,
+                       "%u boots in a row were not confirmed healthy", boots - 1);
+        m->seen_at = hw_wall_ms();
+        hw_error("the audit variant is loaded reason=%s", m->suspension.reason);
+        (void)hw_memory_save(dirfd, m);
+}
+
+static int load_table(int dirfd, struct hw_table **ret) {
+        int r = hw_snapshot_load(dirfd, HW_SNAPSHOT, ret);
+
+        if (r < 0 && r != -ENOENT) {
+                hw_error("the snapshot cannot be read, the last known good takes its place error=%s", strerror(-r));
+                r = hw_snapshot_load(dirfd, HW_SNAPSHOT_PREVIOUS, ret);
+        }
+        return r;
+}
+
+static int load_snapshot(const struct hw_options *options, int dirfd, const struct hw_memory *m) {
+        _cleanup_table_ struct hw_table *t = NULL;
+        struct hw_profile_set set = { 0 };
+        enum hw_mode mode = hw_memory_mode(m);
+        int r = load_table(dirfd, &t);
+
+        if (r < 0)
+                return r;
+        if (m->suspension.active && hw_suspension_over(m, hw_wall_ms()))
+                mode = HW_MODE_ENFORCE; /* the daemon records its end */
+        if (m->hold != HW_HOLD_NONE)
+                mode = HW_MODE_OFF;
+        r = hw_profiles_load(options->securityfs, t->blobs[mode]);
+        if (r == 0)
+                r = hw_profiles_verify(options->securityfs, t, mode, &set);
+        hw_info("early boot loaded the rule set mode=%s digest=%s profiles=%zu result=%s", hw_mode_text(mode), t->digest,
+                t->n_names, r < 0 ? strerror(-r) : "verified");
+        hw_profile_set_free(&set);
+        return r;
+}
+
+void hw_early_run(const struct hw_options *options) {
+        _cleanup_close_ int dirfd = open(options->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct hw_memory memory;
+        int r;
+
+        if (dirfd < 0) {
+                hw_info("nothing to load, no state directory path=%s", options->state_dir);
+                return;
+        }
+        r = hw_memory_load(dirfd, &memory);
+        if (r < 0 && r != -ENOENT)
+                hw_error("the memory file cannot be read error=%s", strerror(-r));
+        guard(dirfd, &memory);
+        if (!hw_apparmor_present(options->securityfs)) {
+                hw_info("nothing to load, no AppArmor in this kernel");
+                return;
+        }
+        r = load_snapshot(options, dirfd, &memory);
+        if (r == -ENOENT)
+                hw_info("nothing to load, no snapshot");
+        else if (r < 0)
+                hw_error("the rule set is not in force error=%s", strerror(-r));
+}

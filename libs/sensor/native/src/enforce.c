@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clean.h"
+#include "clock.h"
+#include "daemon.h"
+#include "dropin.h"
+#include "file.h"
+#include "log.h"
+
+void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *format, ...) {
+        va_list ap;
+
+        d->outcome = (struct hw_outcome){ .ok = ok };
+        (void)snprintf(d->outcome.code, sizeof d->outcome.code, "%s", code);
+        va_start(ap, format);
+        (void)vsnprintf(d->outcome.message, sizeof d->outcome.message, format, ap);
+        va_end(ap);
+        if (!ok)
+                hw_error("a rule set is not enforced as it should be code=%s message=%s", code, d->outcome.message);
+}
+
+int hw_memory_store(struct hw_daemon *d) {
+        int r = hw_memory_save(d->state_fd, &d->memory);
+
+        if (r < 0)
+                hw_error("the memory file cannot be written, the old one stays error=%s", strerror(-r));
+        return r;
+}
+
+int hw_enforce_verify(struct hw_daemon *d) {
+        int r;
+
+        d->verified_at = hw_wall_ms();
+        if (!d->table || !d->apparmor)
+                return 0;
+        r = hw_profiles_verify(d->options->securityfs, d->table, hw_memory_mode(&d->memory), &d->profiles);
+        if (r < 0)
+                hw_outcome_set(d, false, "read-back-failed", "the kernel's profiles are not what was loaded: %s",
+                               strerror(-r));
+        else
+                hw_outcome_set(d, true, "", "%s", "");
+        return r;
+}
+
+/* An empty variant beside a full one is a compiler's mistake: loading nothing would leave the other mode in force. */
+static int load_variant(struct hw_daemon *d, const struct hw_table *t) {
+        struct hw_slice blob = t->blobs[hw_memory_mode(&d->memory)];
+
+        if (!d->apparmor)
+                return 0;
+        if (blob.len == 0)
+                return t->n_names == 0 ? 0 : -ENODATA;
+        return hw_profiles_load(d->options->securityfs, blob);
+}
+
+int hw_enforce_load(struct hw_daemon *d, const char *what) {
+        int r;
+
+        if (!d->table)
+                return 0;
+        r = load_variant(d, d->table);
+        if (r < 0) {
+                hw_outcome_set(d, false, "load-failed", "the kernel refused the profiles: %s", strerror(-r));
+                return r;
+        }
+        r = hw_enforce_verify(d);
+        hw_events_add_own(&d->events, "loaded", NULL, what);
+        return r;
+}
+
+/* snapshot -> snapshot.prev without a moment in which either is missing. */
+static int keep_previous(struct hw_daemon *d) {
+        static const char temp[] = ".snapshot.prev.new";
+
+        (void)unlinkat(d->state_fd, temp, 0);
+        if (linkat(d->state_fd, HW_SNAPSHOT, d->state_fd, temp, 0) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return renameat(d->state_fd, temp, d->state_fd, HW_SNAPSHOT_PREVIOUS) < 0 ? -errno : 0;
+}
+
+static void take_back(struct hw_daemon *d, const struct hw_memory *memory) {
+        int r = 0;
+
+        d->memory = *memory;
+        if (d->table)
+                r = hw_snapshot_save(d->state_fd, HW_SNAPSHOT, d->table);
+        else
+                (void)unlinkat(d->state_fd, HW_SNAPSHOT, 0);
+        if (r < 0)
+                hw_error("the snapshot cannot be put back error=%s", strerror(-r));
+        (void)hw_memory_store(d);
+}
+
+static int write_files(struct hw_daemon *d, const struct hw_table *t) {
+        bool good = d->memory.confirm == HW_CONFIRM_DONE || d->memory.confirm == HW_CONFIRM_FELL_BACK;
+        int r = d->table && good && d->memory.hold == HW_HOLD_NONE ? keep_previous(d) : 0;
+
+        if (r == 0)
+                r = hw_snapshot_save(d->state_fd, HW_SNAPSHOT, t);
+        if (r < 0)
+                return r;
+        d->memory.highest = t->ordering;
+        d->memory.hold = HW_HOLD_NONE;
+        hw_suspend_order(&d->memory, t);
+        hw_confirm_begin(d);
+        return hw_memory_store(d);
+}
+
+/* What follows a swap and must not fail it. */
+static void follow_up(struct hw_daemon *d, const struct hw_table *before) {
+        int r = hw_dropins_write(d->options->dropin_dir, d->table);
+
+        if (r > 0)
+                (void)kill(1, SIGHUP); /* systemd reads its units again */
+        if (r < 0)
+                hw_outcome_set(d, false, "drop-in-failed", "a unit's drop-in cannot be written: %s", strerror(-r));
+        if (d->apparmor)
+                hw_profiles_retire(d->options->securityfs, before, d->table);
+        r = hw_write_atomic(d->state_fd, "profiles.txt", d->table->text.data, d->table->text.len, 0600);
+        if (r < 0)
+                hw_warn("the profiles' source cannot be written error=%s", strerror(-r));
+}
+
+int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
+        _cleanup_table_ struct hw_table *fresh = t;
+        const struct hw_memory memory = d->memory;
+        struct hw_table *before;
+        int r;
+
+        r = write_files(d, fresh);
+        if (r < 0) {
+                take_back(d, &memory);
+                hw_outcome_set(d, false, "snapshot-failed", "the snapshot cannot be written: %s", strerror(-r));
+                return r;
+        }
+        r = load_variant(d, fresh);
+        if (r < 0) {
+                take_back(d, &memory);
+                hw_outcome_set(d, false, "load-failed", "the kernel refused the profiles: %s", strerror(-r));
+                return r;
+        }
+        before = d->table;
+        d->table = fresh;
+        fresh = NULL;
+        free(d->answers);
+        d->answers = NULL;
+        hw_outcome_set(d, true, "", "%s", "");
+        (void)hw_enforce_verify(d); /* a mismatch stays in the outcome, the rule set stays in force */
+        follow_up(d, before);
+        hw_suspend_tell_change(d, &memory.suspension);
+        hw_events_add_own(&d->events, "loaded", NULL, d->table->digest);
+        (void)hw_table_free(before);
+        return 0;
+}
+
+static void record_drift(struct hw_daemon *d, const char *name, const char *what) {
+        struct hw_drift *drift;
+
+        if (d->n_drift == HW_DRIFT_MAX)
+                memmove(d->drift, d->drift + 1, sizeof d->drift[0] * (size_t)(HW_DRIFT_MAX - 1));
+        else
+                d->n_drift++;
+        drift = &d->drift[d->n_drift - 1];
+        *drift = (struct hw_drift){ .detected_at = hw_wall_ms() };
+        (void)snprintf(drift->what, sizeof drift->what, "profile %.*s %s", HW_NAME_MAX, name, what);
+        hw_events_add_own(&d->events, "drift", name, drift->what);
+        hw_warn("the kernel does not hold what was loaded what=%s", drift->what);
+}
+
+/* Profiles that were verified once and are not as they were. */
+static size_t find_drift(struct hw_daemon *d) {
+        size_t found = 0;
+
+        for (size_t i = 0; i < d->profiles.n; i++) {
+                const struct hw_profile *p = &d->profiles.list[i];
+
+                if (p->ok || !p->expected[0])
+                        continue;
+                found++;
+                if (found <= HW_DRIFT_MAX)
+                        record_drift(d, p->name,
+                                     !p->loaded                          ? "was removed"
+                                     : strcmp(p->hash, p->expected) != 0 ? "was replaced"
+                                                                         : "was put into another mode");
+        }
+        return found;
+}
+
+void hw_enforce_check(struct hw_daemon *d) {
+        size_t found;
+        int r;
+
+        if (!d->table || !d->apparmor) {
+                d->verified_at = hw_wall_ms();
+                return;
+        }
+        r = hw_profiles_refresh(d->options->securityfs, &d->profiles);
+        if (r == 0)
+                d->verified_at = hw_wall_ms();
+        if (r != -ESTALE)
+                return;
+        found = find_drift(d);
+        d->verified_at = hw_wall_ms();
+        if (found == 0 || hw_enforce_load(d, "repaired after drift") < 0)
+                return;
+        for (size_t i = 0; i < d->n_drift; i++)
+                if (!d->drift[i].repaired_at)
+                        d->drift[i].repaired_at = hw_wall_ms();
+        hw_info("drift was repaired profiles=%zu", found);
+        (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
+}
+
+static struct hw_table *load_snapshot(struct hw_daemon *d) {
+        struct hw_table *t = NULL;
+        int r = hw_snapshot_load(d->state_fd, HW_SNAPSHOT, &t);
+
+        if (r == 0 || r == -ENOENT)
+                return t;
+        hw_error("the snapshot cannot be read, the last known good takes its place error=%s", strerror(-r));
+        r = hw_snapshot_load(d->state_fd, HW_SNAPSHOT_PREVIOUS, &t);
+        hw_outcome_set(d, false, "snapshot-damaged", "the snapshot cannot be read; %s",
+                       r < 0 ? "nor can the last known good" : "the last known good is in force");
+        return t;
+}
+
+void hw_enforce_start(struct hw_daemon *d) {
+        int r = hw_memory_load(d->state_fd, &d->memory);
+
+        if (r < 0 && r != -ENOENT)
+                hw_error("the memory file cannot be read, suspension and highest ordering are taken from the snapshot "
+                         "error=%s", strerror(-r));
+        hw_outcome_set(d, true, "", "%s", "");
+        d->table = load_snapshot(d);
+        if (!d->table)
+                return;
+        if (hw_ordering_compare(&d->table->ordering, &d->memory.highest) > 0)
+                d->memory.highest = d->table->ordering; /* died between the two files */
+        /* Early boot or an earlier life of ours may have loaded it already: then the kernel is left alone. */
+        if (hw_enforce_verify(d) < 0)
+                (void)hw_enforce_load(d, "at start");
+        (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
+}

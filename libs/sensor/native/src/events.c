@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clean.h"
+#include "clock.h"
+#include "events.h"
+#include "file.h"
+#include "json.h"
+#include "log.h"
+
+#define JOURNAL "journal"
+#define JOURNAL_BYTES_MAX (1u << 20)
+
+static struct hw_event *slot(struct hw_events *e, size_t i) {
+        return &e->ring[(e->first + i) % HW_EVENTS_MAX];
+}
+
+static void drop_oldest(struct hw_events *e) {
+        struct hw_event *oldest = slot(e, 0);
+
+        if (e->run_begin && oldest->seq >= e->run_begin)
+                e->dropped_last = oldest->seq;
+        e->bytes -= oldest->json.len;
+        free((void *)oldest->json.data);
+        *oldest = (struct hw_event){ 0 };
+        e->first = (e->first + 1) % HW_EVENTS_MAX;
+        e->n--;
+}
+
+/* Takes the buffer over. */
+static void push(struct hw_events *e, uint64_t seq, struct hw_buffer *json) {
+        while (e->n > 0 && (e->n == HW_EVENTS_MAX || e->bytes + json->len > HW_EVENTS_BYTES_MAX))
+                drop_oldest(e);
+        *slot(e, e->n) = (struct hw_event){ seq, { json->data, json->len } };
+        e->n++;
+        e->bytes += json->len;
+        *json = (struct hw_buffer){ 0 };
+}
+
+static struct hw_json begin(struct hw_events *e, struct hw_buffer *out, uint64_t time_ms, const char *type) {
+        struct hw_json j = { out, true };
+
+        hw_json_open(&j, NULL, '{');
+        hw_json_int(&j, "seq", (int64_t)e->next_seq);
+        hw_json_int(&j, "time", (int64_t)time_ms);
+        hw_json_text(&j, "type", type);
+        return j;
+}
+
+static void finish(struct hw_events *e, struct hw_json *j) {
+        hw_json_close(j, '}');
+        if (j->out->failed) {
+                hw_error("an event is lost: out of memory");
+                hw_buffer_free(j->out);
+                return;
+        }
+        push(e, e->next_seq++, j->out);
+}
+
+static void put_text(struct hw_json *j, const char *key, const char *value) {
+        if (value[0])
+                hw_json_text(j, key, value);
+}
+
+static void put_number(struct hw_json *j, const char *key, int64_t value) {
+        if (value >= 0)
+                hw_json_int(j, key, value);
+}
+
+static void put_process(struct hw_json *j, int64_t pid) {
+        char path[64], exe[HW_AUDIT_PATH_MAX], stat[512];
+        const char *p;
+        ssize_t n;
+        long ppid;
+
+        (void)snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
+        if (hw_read_line(AT_FDCWD, path, stat, sizeof stat) < 0)
+                return;
+        p = strrchr(stat, ')');
+        if (p && sscanf(p + 1, " %*c %ld", &ppid) == 1)
+                hw_json_int(j, "ppid", ppid);
+        (void)snprintf(path, sizeof path, "/proc/%" PRId64 "/exe", pid);
+        n = readlink(path, exe, sizeof exe - 1);
+        if (n <= 0)
+                return;
+        exe[n] = 0;
+        hw_json_text(j, "exe", exe);
+}
+
+void hw_events_add_record(struct hw_events *e, const struct hw_audit_record *r) {
+        struct hw_buffer out = { 0 };
+        struct hw_json j = begin(e, &out, r->time_ms, r->denied ? "denied" : "audited");
+
+        put_text(&j, "profile", r->profile);
+        put_text(&j, "operation", r->operation);
+        put_text(&j, "name", r->name);
+        put_text(&j, "requested", r->requested);
+        put_text(&j, "denied", r->denied_mask);
+        put_number(&j, "pid", r->pid);
+        if (r->pid > 0)
+                put_process(&j, r->pid);
+        put_text(&j, "comm", r->comm);
+        put_number(&j, "fsuid", r->fsuid);
+        put_number(&j, "ouid", r->ouid);
+        put_number(&j, "capability", r->capability);
+        put_text(&j, "capname", r->capname);
+        put_text(&j, "family", r->family);
+        put_text(&j, "sockType", r->sock_type);
+        put_number(&j, "protocol", r->protocol);
+        put_text(&j, "peer", r->peer);
+        put_text(&j, "info", r->info);
+        finish(e, &j);
+}
+
+void hw_events_add_lost(struct hw_events *e, int64_t count, const char *info) {
+        struct hw_buffer out = { 0 };
+        struct hw_json j = begin(e, &out, hw_wall_ms(), "lost");
+
+        hw_json_text(&j, "info", info);
+        put_number(&j, "count", count);
+        finish(e, &j);
+}
+
+static const char *last_lines(const char *p, const char *end, size_t keep) {
+        size_t lines = 0;
+
+        for (const char *q = p; q < end; q++)
+                lines += *q == '\n';
+        for (; lines > keep; lines--)
+                p = (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
+        return p;
+}
+
+static void trim_journal(struct hw_events *e) {
+        _cleanup_buffer_ struct hw_buffer text = { 0 };
+        const char *end, *p;
+
+        if (hw_read_file(e->dirfd, JOURNAL, 2 * JOURNAL_BYTES_MAX, &text) < 0)
+                return;
+        end = (const char *)text.data + text.len;
+        p = last_lines((const char *)text.data, end, HW_JOURNAL_MAX);
+        (void)hw_write_atomic(e->dirfd, JOURNAL, p, (size_t)(end - p), 0600);
+}
+
+/* Appended without fsync of each: a power cut may cost the last lines, never the file. */
+static void write_journal(struct hw_events *e, struct hw_slice json) {
+        _cleanup_close_ int fd = openat(e->dirfd, JOURNAL, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        struct stat st;
+
+        if (fd < 0 || hw_write_all(fd, json.data, json.len) < 0 || hw_write_all(fd, "\n", 1) < 0)
+                hw_warn("the journal cannot be written error=%m");
+        else if (fstat(fd, &st) == 0 && st.st_size > JOURNAL_BYTES_MAX)
+                trim_journal(e);
+}
+
+void hw_events_add_own(struct hw_events *e, const char *type, const char *profile, const char *info) {
+        struct hw_buffer out = { 0 };
+        struct hw_json j = begin(e, &out, hw_wall_ms(), type);
+
+        if (profile)
+                hw_json_text(&j, "profile", profile);
+        hw_json_text(&j, "info", info);
+        finish(e, &j);
+        if (e->n > 0)
+                write_journal(e, slot(e, e->n - 1)->json);
+}
+
+/* A line that we wrote: {"seq":N,... ; one that is cut or altered is left out. */
+static void read_journal_line(struct hw_events *e, const char *line, size_t len) {
+        struct hw_buffer copy = { 0 };
+        uint64_t seq;
+
+        if (len < 10 || line[len - 1] != '}' || sscanf(line, "{\"seq\":%" SCNu64 ",", &seq) != 1)
+                return;
+        if (seq < e->next_seq || seq >> 52)
+                return;
+        hw_buffer_add(&copy, line, len);
+        if (copy.failed)
+                return;
+        push(e, seq, &copy);
+        e->next_seq = seq + 1;
+}
+
+static int read_journal(struct hw_events *e) {
+        _cleanup_buffer_ struct hw_buffer text = { 0 };
+        const char *p, *end, *newline;
+        int r = hw_read_file(e->dirfd, JOURNAL, 2 * JOURNAL_BYTES_MAX, &text);
+
+        if (r < 0)
+                return r;
+        end = (const char *)text.data + text.len;
+        p = last_lines((const char *)text.data, end, HW_JOURNAL_MAX);
+        for (; p < end && (newline = memchr(p, '\n', (size_t)(end - p))); p = newline + 1)
+                read_journal_line(e, p, (size_t)(newline - p));
+        return 0;
+}
+
+void hw_events_init(struct hw_events *e, int dirfd) {
+        uint64_t base = hw_wall_ms() / 1000 << 20;
+        int r;
+
+        *e = (struct hw_events){ .dirfd = dirfd, .next_seq = 1 };
+        r = read_journal(e);
+        if (r < 0 && r != -ENOENT) {
+                hw_warn("the journal cannot be read error=%s", strerror(-r));
+                (void)unlinkat(dirfd, JOURNAL, 0);
+        }
+        if (base > e->next_seq)
+                e->next_seq = base;
+        e->run_begin = e->next_seq;
+}
+
+void hw_events_free(struct hw_events *e) {
+        while (e->n > 0)
+                drop_oldest(e);
+}
+
+const struct hw_event *hw_events_after(const struct hw_events *e, uint64_t seq, uint64_t *ret_missed) {
+        size_t low = 0, high = e->n;
+        uint64_t known = seq < e->run_begin ? e->run_begin - 1 : seq;
+
+        *ret_missed = e->dropped_last > known ? e->dropped_last - known : 0;
+        while (low < high) {
+                size_t middle = (low + high) / 2;
+
+                if (e->ring[(e->first + middle) % HW_EVENTS_MAX].seq > seq)
+                        high = middle;
+                else
+                        low = middle + 1;
+        }
+        if (low == e->n)
+                return NULL;
+        return &e->ring[(e->first + low) % HW_EVENTS_MAX];
+}

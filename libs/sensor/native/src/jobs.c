@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "clean.h"
+#include "clock.h"
+#include "daemon.h"
+#include "log.h"
+
+/* The daemon goes on answering while the compiler and the prober work; whoever asked gets the answer at the end. */
+
+static void start_next(struct hw_daemon *d);
+
+static void end_job(struct hw_daemon *d) {
+        hw_buffer_free(&d->job.envelope);
+        d->job = (struct hw_job){ 0 };
+        start_next(d);
+}
+
+static void refuse(struct hw_daemon *d, const char *code, const char *message) {
+        struct hw_client *client = hw_server_find(&d->server, d->job.client);
+
+        hw_warn("an envelope was refused code=%s message=%s", code, message);
+        if (client)
+                hw_client_error(client, d->job.request, code, message);
+        end_job(d);
+}
+
+static void answer_state(struct hw_daemon *d) {
+        struct hw_client *client = hw_server_find(&d->server, d->job.client);
+
+        if (client) {
+                size_t begun = hw_frame_begin(&client->out, d->job.kind == HW_JOB_APPLY ? HW_MSG_APPLIED
+                                                                                        : HW_MSG_STATUS_OK,
+                                              d->job.request);
+                _cleanup_buffer_ struct hw_buffer json = { 0 };
+
+                hw_state_write(d, &json);
+                hw_put_bytes(&client->out, HW_TAG_STATE, json.data, json.len);
+                if (json.failed || hw_frame_end(&client->out, begun) < 0)
+                        client->doomed = true;
+        }
+        end_job(d);
+}
+
+/* Blocks are proved only while they are in force. */
+static void probe(struct hw_daemon *d) {
+        bool wanted = d->table && d->table->n_probes && d->apparmor && hw_memory_mode(&d->memory) == HW_MODE_ENFORCE;
+        int r;
+
+        if (!wanted) {
+                hw_coverage_count(d->table, &d->coverage);
+                answer_state(d);
+                return;
+        }
+        r = hw_prober_start(&d->prober, d->table);
+        if (r == 0)
+                r = hw_daemon_watch(d, d->prober.fd, HW_ON_PROBER, EPOLLIN);
+        if (r < 0) {
+                hw_warn("the probes cannot be run error=%s", strerror(-r));
+                hw_prober_stop(&d->prober);
+                answer_state(d);
+        }
+}
+
+void hw_jobs_prober_ready(struct hw_daemon *d) {
+        if (hw_prober_read(&d->prober) == 0)
+                return;
+        free(d->answers);
+        /* The table may have been swapped by a fallback meanwhile: then these answers are about another one. */
+        d->answers = d->table && d->prober.n == d->table->n_probes ? d->prober.answers : NULL;
+        if (d->answers)
+                d->prober.answers = NULL;
+        hw_prober_stop(&d->prober);
+        hw_coverage_count(d->table, &d->coverage);
+        answer_state(d);
+}
+
+static void compile(struct hw_daemon *d) {
+        struct hw_slice envelope = { d->job.envelope.data, d->job.envelope.len };
+        int r = hw_compile_start(&d->compile, d->options->compiler, envelope, &d->memory.highest,
+                                 d->options->securityfs, d->options->compile_ms);
+
+        hw_buffer_free(&d->job.envelope);
+        if (r == 0)
+                r = hw_daemon_watch(d, d->compile.fd, HW_ON_COMPILE, EPOLLIN | EPOLLOUT);
+        if (r < 0) {
+                hw_compile_stop(&d->compile);
+                refuse(d, "compiler-unavailable", strerror(-r));
+        }
+}
+
+static void start_next(struct hw_daemon *d) {
+        if (d->job.kind != HW_JOB_NONE || d->n_queue == 0)
+                return;
+        d->job = d->queue[0];
+        d->n_queue--;
+        memmove(d->queue, d->queue + 1, d->n_queue * sizeof d->queue[0]);
+        if (d->job.kind == HW_JOB_APPLY) {
+                compile(d);
+                return;
+        }
+        if (d->job.kind == HW_JOB_RECHECK && hw_enforce_verify(d) < 0)
+                (void)hw_enforce_load(d, "at recheck");
+        probe(d);
+}
+
+int hw_jobs_add(struct hw_daemon *d, enum hw_job_kind kind, uint64_t client, uint32_t request,
+                struct hw_slice envelope) {
+        struct hw_job job = { .kind = kind, .client = client, .request = request };
+
+        if (kind == HW_JOB_PROBE)
+                for (size_t i = 0; i < d->n_queue; i++)
+                        if (d->queue[i].kind != HW_JOB_APPLY)
+                                return 0; /* one that waits already does it */
+        if (d->n_queue == HW_JOBS_MAX)
+                return -EBUSY;
+        hw_buffer_add(&job.envelope, envelope.data, envelope.len);
+        if (job.envelope.failed)
+                return -ENOMEM;
+        d->queue[d->n_queue++] = job;
+        start_next(d);
+        return 0;
+}
+
+/* Whether the table may take the place of the present one; NULL if it may, else a code. */
+static const char *objection(const struct hw_daemon *d, const struct hw_table *t, const char **ret_message) {
+        int order = hw_ordering_compare(&t->ordering, &d->memory.highest);
+
+        if (order < 0) {
+                *ret_message = "a newer assignment was accepted before";
+                return "stale-ordering";
+        }
+        if (strcmp(t->digest, d->memory.rejected_digest) == 0) {
+                *ret_message = "this rule set cut the agent off before and was taken back";
+                return "fell-back";
+        }
+        if (order == 0) {
+                *ret_message = "another assignment with the same ordering was accepted before";
+                return "conflicting-ordering";
+        }
+        return NULL;
+}
+
+static bool in_force(const struct hw_daemon *d, const struct hw_table *t) {
+        return d->table && hw_ordering_compare(&t->ordering, &d->table->ordering) == 0 &&
+               strcmp(t->digest, d->table->digest) == 0;
+}
+
+static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
+        _cleanup_table_ struct hw_table *t = NULL;
+        const char *message, *code;
+        int r = hw_table_parse(payload, &t, &message);
+
+        if (r < 0) {
+                refuse(d, "compiler-malformed", message);
+                return;
+        }
+        if (in_force(d, t)) {
+                probe(d);
+                return;
+        }
+        code = objection(d, t, &message);
+        if (code) {
+                refuse(d, code, message);
+                return;
+        }
+        r = hw_enforce_swap(d, t);
+        t = NULL;
+        if (r < 0)
+                refuse(d, d->outcome.code, d->outcome.message);
+        else
+                probe(d);
+}
+
+static void rejected(struct hw_daemon *d, struct hw_slice payload) {
+        _cleanup_free_ char *code = NULL, *message = NULL;
+        struct hw_slice value;
+
+        if (hw_payload_check(payload) == 0 && hw_payload_one(payload, HW_TAG_CODE, &value) == 0)
+                code = hw_slice_dup(value);
+        if (code && hw_payload_one(payload, HW_TAG_MESSAGE, &value) == 0)
+                message = hw_slice_dup(value);
+        refuse(d, code ? code : "compiler-malformed", message ? message : "");
+}
+
+void hw_jobs_compile_ready(struct hw_daemon *d) {
+        struct hw_buffer payload;
+        uint16_t type = 0;
+        int r = hw_compile_ready(&d->compile, &type);
+
+        if (r == 0) {
+                if (!hw_compile_wants_write(&d->compile))
+                        (void)hw_daemon_watch(d, d->compile.fd, HW_ON_COMPILE, EPOLLIN);
+                return;
+        }
+        payload = d->compile.in;
+        d->compile.in = (struct hw_buffer){ 0 };
+        hw_compile_stop(&d->compile);
+        if (r < 0)
+                refuse(d, r == -EBADMSG ? "compiler-malformed" : "compiler-failed", strerror(-r));
+        else if (type == HW_MSG_COMPILED)
+                compiled(d, &payload);
+        else
+                rejected(d, (struct hw_slice){ payload.data, payload.len });
+        hw_buffer_free(&payload);
+}
+
+void hw_jobs_compile_expired(struct hw_daemon *d) {
+        hw_compile_stop(&d->compile);
+        refuse(d, "compiler-timeout", "the compiler did not answer in time");
+}

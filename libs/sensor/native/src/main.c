@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clean.h"
+#include "console.h"
+#include "daemon.h"
+#include "early.h"
+
+static const char usage[] =
+        "hostward-sensor: keeps this host's security policies in the kernel\n"
+        "\n"
+        "  hostward-sensor run       the daemon (hostward-sensor.service)\n"
+        "  hostward-sensor early     load the snapshot at boot (hostward-early.service)\n"
+        "  hostward-sensor status [--json]\n"
+        "  hostward-sensor suspend --mode audit|off --for 30m --reason TEXT\n"
+        "  hostward-sensor resume\n"
+        "  hostward-sensor unload    nothing is blocked any more until resume or the next rule set\n"
+        "  hostward-sensor version\n"
+        "\n"
+        "Options: --state-dir --socket --compiler --agent-user --securityfs --dropin-dir\n"
+        "         --confirm-timeout MS --check-interval MS --compile-timeout MS\n";
+
+enum { OPT_STATE = 256, OPT_SOCKET, OPT_COMPILER, OPT_AGENT, OPT_SECURITYFS, OPT_DROPIN, OPT_CONFIRM, OPT_CHECK,
+       OPT_COMPILE, OPT_JSON, OPT_MODE, OPT_FOR, OPT_REASON };
+
+static const struct option options[] = {
+        { "state-dir", required_argument, NULL, OPT_STATE },
+        { "socket", required_argument, NULL, OPT_SOCKET },
+        { "compiler", required_argument, NULL, OPT_COMPILER },
+        { "agent-user", required_argument, NULL, OPT_AGENT },
+        { "securityfs", required_argument, NULL, OPT_SECURITYFS },
+        { "dropin-dir", required_argument, NULL, OPT_DROPIN },
+        { "confirm-timeout", required_argument, NULL, OPT_CONFIRM },
+        { "check-interval", required_argument, NULL, OPT_CHECK },
+        { "compile-timeout", required_argument, NULL, OPT_COMPILE },
+        { "json", no_argument, NULL, OPT_JSON },
+        { "mode", required_argument, NULL, OPT_MODE },
+        { "for", required_argument, NULL, OPT_FOR },
+        { "reason", required_argument, NULL, OPT_REASON },
+        { 0 },
+};
+
+struct arguments {
+        struct hw_options daemon;
+        const char *mode, *for_text, *reason;
+        bool json, bad;
+};
+
+static uint64_t milliseconds(struct arguments *a, const char *text) {
+        char *end;
+        unsigned long long value = strtoull(text, &end, 10);
+
+        if (*end || value == 0 || value > 86400000ull)
+                a->bad = true;
+        return value;
+}
+
+static void take(struct arguments *a, int option) {
+        const char **texts[] = {
+                [OPT_STATE - OPT_STATE] = &a->daemon.state_dir,   [OPT_SOCKET - OPT_STATE] = &a->daemon.socket,
+                [OPT_COMPILER - OPT_STATE] = &a->daemon.compiler, [OPT_AGENT - OPT_STATE] = &a->daemon.agent_user,
+                [OPT_SECURITYFS - OPT_STATE] = &a->daemon.securityfs,
+                [OPT_DROPIN - OPT_STATE] = &a->daemon.dropin_dir, [OPT_MODE - OPT_STATE] = &a->mode,
+                [OPT_FOR - OPT_STATE] = &a->for_text,             [OPT_REASON - OPT_STATE] = &a->reason,
+        };
+
+        if (option == OPT_JSON)
+                a->json = true;
+        else if (option == OPT_CONFIRM)
+                a->daemon.confirm_ms = milliseconds(a, optarg);
+        else if (option == OPT_CHECK)
+                a->daemon.check_ms = milliseconds(a, optarg);
+        else if (option == OPT_COMPILE)
+                a->daemon.compile_ms = milliseconds(a, optarg);
+        else if (option < OPT_STATE)
+                a->bad = true;
+        else
+                *texts[option - OPT_STATE] = optarg;
+}
+
+static int run_verb(const char *verb, const struct arguments *a) {
+        const char *socket = a->daemon.socket;
+
+        if (strcmp(verb, "run") == 0)
+                return hw_daemon_run(&a->daemon) < 0;
+        if (strcmp(verb, "early") == 0) {
+                hw_early_run(&a->daemon);
+                return 0;
+        }
+        if (strcmp(verb, "status") == 0)
+                return hw_console_status(socket, a->json);
+        if (strcmp(verb, "suspend") == 0 && a->mode && a->for_text && a->reason && *a->reason)
+                return hw_console_suspend(socket, a->mode, a->for_text, a->reason);
+        if (strcmp(verb, "resume") == 0)
+                return hw_console_simple(socket, HW_MSG_RESUME, "enforcing again");
+        if (strcmp(verb, "unload") == 0)
+                return hw_console_simple(socket, HW_MSG_UNLOAD, "nothing is blocked any more");
+        if (strcmp(verb, "version") == 0)
+                return puts(HW_VERSION) < 0;
+        fputs(usage, stderr);
+        return 2;
+}
+
+int main(int argc, char **argv) {
+        struct arguments a = { .daemon = {
+                .state_dir = "/var/lib/hostward/sensor", .socket = "/run/hostward/sensor.sock",
+                .compiler = "/run/hostward/compiler.sock", .agent_user = "hostward",
+                .securityfs = "/sys/kernel/security", .dropin_dir = "/etc/systemd/system",
+                .confirm_ms = 30000, .check_ms = 5000, .compile_ms = 60000,
+        } };
+        int option;
+
+        while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0)
+                take(&a, option);
+        if (a.bad || optind != argc - 1) {
+                fputs(usage, stderr);
+                return 2;
+        }
+        return run_verb(argv[optind], &a);
+}

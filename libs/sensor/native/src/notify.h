@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOSTWARD_NOTIFY_H
+#define HOSTWARD_NOTIFY_H
+#include <stdint.h>
+
+/* The datagram that sd_notify(3) sends, without libsystemd. Does nothing outside systemd. */
+void hw_notify(const char *state);
+/* Half of WatchdogSec= in ms, 0 when there is none. */
+uint64_t hw_watchdog_ms(void);
+
+#endif

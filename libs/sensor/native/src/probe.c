@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "clean.h"
+#include "clock.h"
+#include "coverage.h"
+#include "file.h"
+#include "probe.h"
+
+#define ATTEMPT_MS 2000
+#define RECENT_MS 10000
+
+const char *hw_probe_result_text(enum hw_probe_result result) {
+        static const char *const texts[] = { "inconclusive", "blocked", "allowed" };
+
+        return texts[result];
+}
+
+/* From prober to daemon; smaller than PIPE_BUF, so each arrives whole. */
+struct notice {
+        enum { NOTICE_PID, NOTICE_ANSWER } kind;
+        int32_t index_or_pid, result, error;
+};
+
+/* ---- the child that tries ---- */
+
+static int attempt_open(const struct hw_probe *probe) {
+        int flags = (probe->kind == HW_PROBE_READ ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+        _cleanup_close_ int fd = open(probe->path, flags);
+
+        return fd < 0 ? errno : 0;
+}
+
+static int attempt_exec(const struct hw_probe *probe) {
+        char *argv[] = { probe->path, NULL }, *envp[] = { NULL };
+
+        (void)execve(probe->path, argv, envp);
+        return errno;
+}
+
+/* What the child reports when it fails before its attempt. */
+#define SETUP_FAILED (-1)
+
+static _Noreturn void child(const struct hw_probe *probe, bool in_profile, int go, int result) {
+        int32_t error = SETUP_FAILED;
+        sigset_t none;
+        char byte;
+
+        (void)prctl(PR_SET_NAME, HW_PROBE_COMM);
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        if (read(go, &byte, 1) != 1)
+                _exit(1);
+        if (probe->kind == HW_PROBE_EXEC && ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+                goto done;
+        if (in_profile && hw_label_enter(probe->profile) < 0)
+                goto done;
+        error = probe->kind == HW_PROBE_EXEC ? attempt_exec(probe) : attempt_open(probe);
+done:
+        (void)hw_write_all(result, &error, sizeof error);
+        _exit(0);
+}
+
+/* ---- the prober ---- */
+
+/* Waits until the child stops or ends, at most until the deadline. 0 when it did neither. */
+static pid_t wait_child(pid_t pid, int *ret_status, uint64_t deadline) {
+        sigset_t chld;
+
+        (void)sigemptyset(&chld);
+        (void)sigaddset(&chld, SIGCHLD);
+        for (;;) {
+                pid_t got = waitpid(pid, ret_status, WNOHANG | WUNTRACED);
+                uint64_t now = hw_now_ms();
+                struct timespec left;
+
+                if (got != 0 || now >= deadline)
+                        return got;
+                left = (struct timespec){ (time_t)((deadline - now) / 1000), (long)((deadline - now) % 1000) * 1000000 };
+                (void)sigtimedwait(&chld, NULL, &left);
+        }
+}
+
+static void end_child(pid_t pid) {
+        int status;
+
+        (void)kill(pid, SIGKILL);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+                ;
+}
+
+/* The child's errno, 0 when it got through, SETUP_FAILED when nothing can be said. */
+static int outcome(const struct hw_probe *probe, pid_t pid, int result) {
+        uint64_t deadline = hw_now_ms() + ATTEMPT_MS;
+        struct pollfd answer = { .fd = result, .events = POLLIN };
+        int32_t error = SETUP_FAILED;
+        int status = 0;
+
+        if (poll(&answer, 1, ATTEMPT_MS) == 1 && read(result, &error, sizeof error) != sizeof error) {
+                /* Closed without a word: by the exec, if it stands at the exec stop now. */
+                bool stopped = wait_child(pid, &status, deadline) == pid && WIFSTOPPED(status);
+
+                error = probe->kind == HW_PROBE_EXEC && stopped && WSTOPSIG(status) == SIGTRAP ? 0 : SETUP_FAILED;
+                if (!stopped && (WIFEXITED(status) || WIFSIGNALED(status)))
+                        return error; /* reaped already */
+        }
+        end_child(pid);
+        return error;
+}
+
+static int attempt(const struct hw_probe *probe, bool in_profile, int notices) {
+        int go[2], result[2], error;
+        struct notice notice = { .kind = NOTICE_PID };
+        pid_t pid;
+
+        if (pipe2(go, O_CLOEXEC) < 0)
+                return SETUP_FAILED;
+        if (pipe2(result, O_CLOEXEC) < 0) {
+                (void)close(go[0]);
+                (void)close(go[1]);
+                return SETUP_FAILED;
+        }
+        pid = fork();
+        if (pid == 0) {
+                (void)close(go[1]);
+                child(probe, in_profile, go[0], result[1]);
+        }
+        (void)close(go[0]);
+        (void)close(result[1]);
+        notice.index_or_pid = pid;
+        if (pid < 0)
+                error = SETUP_FAILED;
+        else if (hw_write_all(notices, &notice, sizeof notice) < 0 || write(go[1], "", 1) != 1) {
+                end_child(pid);
+                error = SETUP_FAILED;
+        } else
+                error = outcome(probe, pid, result[0]);
+        (void)close(go[1]);
+        (void)close(result[0]);
+        return error;
+}
+
+/* Files and, for reading, directories: opening a device or a FIFO may do something. */
+static bool is_harmless(const struct hw_probe *probe) {
+        struct stat st;
+
+        if (stat(probe->path, &st) < 0)
+                return false;
+        return S_ISREG(st.st_mode) || (probe->kind == HW_PROBE_READ && S_ISDIR(st.st_mode));
+}
+
+static struct hw_probe_answer run(const struct hw_probe *probe, int notices) {
+        struct hw_probe_answer answer = { .result = HW_PROBE_INCONCLUSIVE };
+        int control, error;
+
+        if (!is_harmless(probe)) {
+                answer.error = errno;
+                return answer;
+        }
+        control = attempt(probe, false, notices);
+        if (control != 0) {
+                answer.error = control > 0 ? control : ECANCELED;
+                return answer;
+        }
+        error = attempt(probe, true, notices);
+        answer.error = error >= 0 ? error : ECANCELED;
+        if (error == 0)
+                answer.result = HW_PROBE_ALLOWED;
+        else if (error == EACCES)
+                answer.result = HW_PROBE_BLOCKED;
+        return answer;
+}
+
+static _Noreturn void prober_main(const struct hw_table *t, int notices) {
+        sigset_t chld;
+
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)prctl(PR_SET_NAME, HW_PROBE_COMM);
+        (void)sigfillset(&chld);
+        (void)sigprocmask(SIG_BLOCK, &chld, NULL);
+        (void)dup2(notices, STDIN_FILENO);
+        (void)fcntl(STDIN_FILENO, F_SETFD, FD_CLOEXEC);
+        (void)close_range(STDERR_FILENO + 1, ~0u, 0); /* the daemon's sockets stay the daemon's */
+        for (size_t i = 0; i < t->n_probes; i++) {
+                struct hw_probe_answer answer = run(&t->probes[i], STDIN_FILENO);
+                struct notice notice = { NOTICE_ANSWER, (int32_t)i, (int32_t)answer.result, answer.error };
+
+                if (hw_write_all(STDIN_FILENO, &notice, sizeof notice) < 0)
+                        break;
+        }
+        _exit(0);
+}
+
+/* ---- the daemon's side ---- */
+
+static struct {
+        pid_t pid;
+        uint64_t at;
+} recent[2 * HW_TABLE_PROBES_MAX];
+static size_t recent_next;
+
+static void remember(pid_t pid) {
+        recent[recent_next].pid = pid;
+        recent[recent_next].at = hw_now_ms();
+        recent_next = (recent_next + 1) % HW_LEN(recent);
+}
+
+bool hw_probe_is_ours(pid_t pid, const char *comm) {
+        if (strcmp(comm, HW_PROBE_COMM) != 0)
+                return false;
+        for (size_t i = 0; i < HW_LEN(recent); i++)
+                if (recent[i].pid == pid && hw_now_ms() - recent[i].at < RECENT_MS)
+                        return true;
+        return false;
+}
+
+int hw_prober_start(struct hw_prober *p, const struct hw_table *t) {
+        struct hw_probe_answer *answers = calloc(t->n_probes + 1, sizeof *answers);
+        int fds[2];
+        pid_t pid;
+
+        if (!answers)
+                return -ENOMEM;
+        if (pipe2(fds, O_CLOEXEC) < 0) {
+                free(answers);
+                return -errno;
+        }
+        pid = fork();
+        if (pid == 0)
+                prober_main(t, fds[1]);
+        (void)close(fds[1]);
+        if (pid < 0) {
+                (void)close(fds[0]);
+                free(answers);
+                return -EAGAIN;
+        }
+        (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
+        *p = (struct hw_prober){ pid, fds[0], answers, t->n_probes };
+        return 0;
+}
+
+static void take(struct hw_prober *p, const struct notice *notice) {
+        size_t index = (size_t)notice->index_or_pid;
+
+        if (notice->kind == NOTICE_PID)
+                remember(notice->index_or_pid);
+        else if (index < p->n)
+                p->answers[index] = (struct hw_probe_answer){ (enum hw_probe_result)notice->result, notice->error };
+}
+
+int hw_prober_read(struct hw_prober *p) {
+        struct notice notice;
+        ssize_t n;
+
+        if (p->pid <= 0)
+                return 1;
+        while ((n = read(p->fd, &notice, sizeof notice)) == sizeof notice)
+                take(p, &notice);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return 0;
+        end_child(p->pid);
+        (void)close(p->fd);
+        p->pid = 0;
+        p->fd = -1;
+        return 1;
+}
+
+void hw_prober_stop(struct hw_prober *p) {
+        if (p->pid > 0) {
+                (void)hw_prober_read(p);
+                if (p->pid > 0) {
+                        end_child(p->pid);
+                        (void)close(p->fd);
+                }
+        }
+        free(p->answers);
+        *p = (struct hw_prober){ .fd = -1 };
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOSTWARD_PROBE_H
+#define HOSTWARD_PROBE_H
+#include <sys/types.h>
+
+#include "table.h"
+
+#define HW_PROBE_COMM "hostward-probe"
+
+enum hw_probe_result { HW_PROBE_INCONCLUSIVE, HW_PROBE_BLOCKED, HW_PROBE_ALLOWED };
+const char *hw_probe_result_text(enum hw_probe_result result);
+
+struct hw_probe_answer {
+        enum hw_probe_result result;
+        int error; /* errno of the attempt that decided, 0 when it went through */
+};
+
+/*
+ * Probes run in a process of their own (the prober), so that a hanging filesystem cannot hang the daemon; it is killed
+ * at the deadline and what it did not answer stays inconclusive. For each probe the prober forks twice: a control that
+ * keeps our exempt label, and, if plain permissions let that through, a child that enters the profile first. A program
+ * to be executed is traced and killed at the exec stop, before its first instruction.
+ */
+struct hw_prober {
+        pid_t pid;
+        int fd; /* readable: call hw_prober_read() */
+        struct hw_probe_answer *answers; /* one per probe of the table */
+        size_t n;
+};
+
+int hw_prober_start(struct hw_prober *p, const struct hw_table *t);
+/* 1 when all is answered or the prober is gone (then it is reaped), 0 when more is to come. */
+int hw_prober_read(struct hw_prober *p);
+void hw_prober_stop(struct hw_prober *p);
+
+/*
+ * Whether a denial came from a probe of ours: its pid was announced by the prober before it acted. Read the prober's
+ * pipe before asking, so that no announcement is missed.
+ */
+bool hw_probe_is_ours(pid_t pid, const char *comm);
+
+#endif

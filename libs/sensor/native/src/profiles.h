@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOSTWARD_PROFILES_H
+#define HOSTWARD_PROFILES_H
+#include "policy-blob.h"
+#include "table.h"
+
+/* What the kernel says about one profile of the table in force. */
+struct hw_profile {
+        const char *name; /* the table's */
+        bool loaded, ok;
+        char mode[32];
+        char hash[129];     /* the kernel's, now */
+        char expected[129]; /* the kernel's, when its copy was compared byte for byte with what we loaded */
+};
+
+struct hw_profile_set {
+        struct hw_profile *list;
+        size_t n;
+};
+
+void hw_profile_set_free(struct hw_profile_set *set);
+
+bool hw_apparmor_present(const char *securityfs);
+
+/* One write to .replace: all profiles of the blob or none. An empty blob loads nothing. */
+int hw_profiles_load(const char *securityfs, struct hw_slice blob);
+
+/*
+ * Makes `set` the names of the table and compares the kernel's copy with the blob of `mode`: by raw_data where the
+ * kernel exports it, else the hash just after loading is trusted. 0 when all are as they should be, -ESTALE when not,
+ * other errno when the kernel cannot be read.
+ */
+int hw_profiles_verify(const char *securityfs, const struct hw_table *t, enum hw_mode mode, struct hw_profile_set *set);
+
+/* Reads name, mode and hash again and compares them with what was verified. Same returns. */
+int hw_profiles_refresh(const char *securityfs, struct hw_profile_set *set);
+
+/* Names of ours that are loaded now: calls `found` for each. */
+typedef int (*hw_name_handler)(const char *name, void *userdata);
+int hw_profiles_each_loaded(const char *securityfs, hw_name_handler found, void *userdata);
+
+/*
+ * Takes away what `now` does not have any more. The catch-all is never removed, since that would leave every process
+ * unconfined for the next table too: it is replaced by its open variant from `before`. A source profile is opened in
+ * the same way while processes run under it, and removed when none does.
+ */
+void hw_profiles_retire(const char *securityfs, const struct hw_table *before, const struct hw_table *now);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOSTWARD_SNAPSHOT_H
+#define HOSTWARD_SNAPSHOT_H
+#include "table.h"
+
+/*
+ * Files in the state directory (root's, 0700). Each is written to a temporary name, synced and renamed, and ends in a
+ * checksum; one that is cut or altered is not loaded (-EBADMSG), and the last known good takes its place.
+ *   snapshot       the table in force            writer: daemon   readers: daemon, early
+ *   snapshot.prev  the last table confirmed good
+ *   memory         struct hw_memory
+ *   boots          boot id and number of boots in a row that were not confirmed healthy (early.c)
+ */
+#define HW_SNAPSHOT "snapshot"
+#define HW_SNAPSHOT_PREVIOUS "snapshot.prev"
+#define HW_MEMORY "memory"
+
+enum hw_hold { HW_HOLD_NONE, HW_HOLD_UNLOADED, HW_HOLD_FELL_BACK };
+enum hw_confirm { HW_CONFIRM_NONE, HW_CONFIRM_WAITING, HW_CONFIRM_DONE, HW_CONFIRM_UNCONFIRMED, HW_CONFIRM_FELL_BACK };
+enum hw_by { HW_BY_CONSOLE, HW_BY_CONTROL_PLANE, HW_BY_BOOT_GUARD };
+
+const char *hw_confirm_text(enum hw_confirm confirm);
+const char *hw_by_text(enum hw_by by);
+
+struct hw_suspension {
+        bool active;
+        enum hw_mode mode; /* audit or off */
+        enum hw_by by;
+        uint64_t until; /* wall clock, ms */
+        char reason[HW_REASON_MAX + 1];
+};
+
+/* What must outlive the daemon beside the table. */
+struct hw_memory {
+        struct hw_ordering highest;
+        char rejected_digest[HW_DIGEST_MAX + 1]; /* cut this host off once: not applied again */
+        enum hw_hold hold;
+        enum hw_confirm confirm;
+        uint64_t confirm_since;
+        bool evidence; /* the kernel denied something to the agent or the sensor since the swap */
+        struct hw_suspension suspension;
+        uint64_t seen_at; /* greatest wall clock seen since the suspension began */
+};
+
+/* The variant of the table that is to be loaded now. */
+enum hw_mode hw_memory_mode(const struct hw_memory *m);
+
+/* The end counts by the greatest clock ever seen, so that a clock set back extends nothing. True when it has come. */
+bool hw_suspension_over(const struct hw_memory *m, uint64_t wall_ms);
+
+int hw_snapshot_save(int dirfd, const char *name, const struct hw_table *t);
+int hw_snapshot_load(int dirfd, const char *name, struct hw_table **ret);
+int hw_memory_save(int dirfd, const struct hw_memory *m);
+/* -ENOENT when there is none yet; *ret is then empty. */
+int hw_memory_load(int dirfd, struct hw_memory *ret);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "daemon.h"
+#include "file.h"
+#include "json.h"
+
+static void put_ordering(struct hw_json *j, const char *key, const struct hw_ordering *o) {
+        if (!hw_ordering_is_set(o))
+                return;
+        hw_json_open(j, key, '{');
+        hw_json_decimal(j, "epoch", o->epoch);
+        hw_json_decimal(j, "generation", o->generation);
+        hw_json_int(j, "issuedAt", (int64_t)o->issued_at);
+        hw_json_close(j, '}');
+}
+
+static void put_table(struct hw_json *j, const struct hw_table *t) {
+        if (!t)
+                return;
+        put_ordering(j, "ordering", &t->ordering);
+        hw_json_int(j, "expiresAt", (int64_t)t->expires_at);
+        hw_json_text(j, "digest", t->digest);
+        hw_json_base64(j, "report", t->report);
+}
+
+static void put_outcome(struct hw_json *j, const struct hw_outcome *o) {
+        hw_json_open(j, "outcome", '{');
+        hw_json_bool(j, "ok", o->ok);
+        if (o->code[0])
+                hw_json_text(j, "code", o->code);
+        if (o->message[0])
+                hw_json_text(j, "message", o->message);
+        hw_json_close(j, '}');
+}
+
+static void put_profiles(struct hw_json *j, const struct hw_profile_set *set) {
+        hw_json_open(j, "profiles", '[');
+        for (size_t i = 0; i < set->n; i++) {
+                hw_json_open(j, NULL, '{');
+                hw_json_text(j, "name", set->list[i].name);
+                hw_json_bool(j, "loaded", set->list[i].loaded);
+                hw_json_text(j, "mode", set->list[i].mode);
+                hw_json_text(j, "hash", set->list[i].hash);
+                hw_json_text(j, "expectedHash", set->list[i].expected);
+                hw_json_bool(j, "ok", set->list[i].ok);
+                hw_json_close(j, '}');
+        }
+        hw_json_close(j, ']');
+}
+
+static void put_probes(struct hw_json *j, const struct hw_daemon *d) {
+        hw_json_open(j, "probes", '[');
+        for (size_t i = 0; d->table && d->answers && i < d->table->n_probes; i++) {
+                const struct hw_probe *probe = &d->table->probes[i];
+
+                hw_json_open(j, NULL, '{');
+                hw_json_text(j, "kind", hw_probe_kind_text(probe->kind));
+                hw_json_text(j, "rule", probe->rule);
+                hw_json_text(j, "profile", probe->profile);
+                hw_json_text(j, "path", probe->path);
+                hw_json_text(j, "result", hw_probe_result_text(d->answers[i].result));
+                hw_json_int(j, "errno", d->answers[i].error);
+                hw_json_close(j, '}');
+        }
+        hw_json_close(j, ']');
+}
+
+static void put_coverage(struct hw_json *j, const struct hw_coverage *c) {
+        hw_json_open(j, "coverage", '{');
+        hw_json_int(j, "confined", (int64_t)c->confined);
+        hw_json_int(j, "uncovered", (int64_t)c->uncovered);
+        hw_json_int(j, "exempt", (int64_t)c->exempt);
+        hw_json_open(j, "list", '[');
+        for (size_t i = 0; i < c->n_list; i++)
+                hw_json_text(j, NULL, c->list[i]);
+        hw_json_close(j, ']');
+        hw_json_close(j, '}');
+}
+
+static void put_drift(struct hw_json *j, const struct hw_daemon *d) {
+        hw_json_open(j, "drift", '[');
+        for (size_t i = 0; i < d->n_drift; i++) {
+                hw_json_open(j, NULL, '{');
+                hw_json_text(j, "what", d->drift[i].what);
+                hw_json_int(j, "detectedAt", (int64_t)d->drift[i].detected_at);
+                if (d->drift[i].repaired_at)
+                        hw_json_int(j, "repairedAt", (int64_t)d->drift[i].repaired_at);
+                hw_json_close(j, '}');
+        }
+        hw_json_close(j, ']');
+}
+
+static void put_memory(struct hw_json *j, const struct hw_memory *m) {
+        if (m->suspension.active) {
+                hw_json_open(j, "suspension", '{');
+                hw_json_text(j, "mode", hw_mode_text(m->suspension.mode));
+                hw_json_int(j, "until", (int64_t)m->suspension.until);
+                hw_json_text(j, "reason", m->suspension.reason);
+                hw_json_text(j, "by", hw_by_text(m->suspension.by));
+                hw_json_close(j, '}');
+        }
+        if (m->confirm != HW_CONFIRM_NONE) {
+                hw_json_open(j, "confirm", '{');
+                hw_json_text(j, "state", hw_confirm_text(m->confirm));
+                hw_json_int(j, "since", (int64_t)m->confirm_since);
+                hw_json_close(j, '}');
+        }
+}
+
+static void put_lsm(struct hw_json *j, const char *securityfs) {
+        char path[4096], list[1024];
+        int n = snprintf(path, sizeof path, "%s/lsm", securityfs);
+
+        hw_json_open(j, "lsm", '[');
+        if (n > 0 && (size_t)n < sizeof path && hw_read_line(AT_FDCWD, path, list, sizeof list) == 0)
+                for (char *save = NULL, *name = strtok_r(list, ",", &save); name; name = strtok_r(NULL, ",", &save))
+                        hw_json_text(j, NULL, name);
+        hw_json_close(j, ']');
+}
+
+void hw_state_write(const struct hw_daemon *d, struct hw_buffer *out) {
+        struct hw_json j = { out, true };
+        struct utsname uts;
+
+        hw_json_open(&j, NULL, '{');
+        hw_json_text(&j, "version", HW_VERSION);
+        hw_json_int(&j, "abi", HW_ABI_VERSION);
+        hw_json_text(&j, "enforcer", d->apparmor ? "apparmor" : "none");
+        hw_json_text(&j, "mode", hw_mode_text(d->table ? hw_memory_mode(&d->memory) : HW_MODE_OFF));
+        hw_json_bool(&j, "bpfLsm", d->bpf_lsm);
+        put_table(&j, d->table);
+        put_ordering(&j, "highest", &d->memory.highest);
+        put_outcome(&j, &d->outcome);
+        put_profiles(&j, &d->profiles);
+        put_probes(&j, d);
+        put_coverage(&j, &d->coverage);
+        put_drift(&j, d);
+        put_memory(&j, &d->memory);
+        hw_json_open(&j, "losses", '{');
+        hw_json_int(&j, "audit", (int64_t)d->audit.lost);
+        hw_json_close(&j, '}');
+        hw_json_bool(&j, "auditListening", d->audit.fd >= 0);
+        put_lsm(&j, d->options->securityfs);
+        hw_json_text(&j, "kernel", uname(&uts) < 0 ? "" : uts.release);
+        hw_json_int(&j, "asOf", (int64_t)d->verified_at);
+        hw_json_close(&j, '}');
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "clean.h"
+#include "clock.h"
+#include "daemon.h"
+#include "log.h"
+
+#define SAVE_SEEN_MS 60000
+
+static void tell(struct hw_daemon *d, const char *type, const char *what) {
+        const struct hw_suspension *s = &d->memory.suspension;
+        char info[HW_REASON_MAX + 128];
+
+        (void)snprintf(info, sizeof info, "%s until %llu by %s: %s", hw_mode_text(s->mode),
+                       (unsigned long long)s->until, hw_by_text(s->by), what);
+        hw_events_add_own(&d->events, type, NULL, info);
+        hw_warn("enforcement %s %s", type, info);
+}
+
+/* Loads what memory asks for now, and has the blocks proved where there are any. */
+static void reload(struct hw_daemon *d, const char *what) {
+        (void)hw_memory_store(d);
+        free(d->answers);
+        d->answers = NULL;
+        (void)hw_enforce_load(d, what);
+        (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
+}
+
+void hw_suspend_begin(struct hw_daemon *d, const struct hw_suspension *s) {
+        d->memory.suspension = *s;
+        d->memory.seen_at = hw_wall_ms();
+        tell(d, "suspended", s->reason);
+        reload(d, "suspended");
+}
+
+void hw_suspend_order(struct hw_memory *m, const struct hw_table *t) {
+        const bool by_order = m->suspension.active && m->suspension.by == HW_BY_CONTROL_PLANE;
+
+        if (m->suspension.active && m->suspension.by == HW_BY_CONSOLE)
+                return;
+        if (t->suspend.set && t->suspend.until > hw_wall_ms()) {
+                m->suspension = (struct hw_suspension){ .active = true, .mode = t->suspend.mode,
+                                                        .by = HW_BY_CONTROL_PLANE, .until = t->suspend.until };
+                memcpy(m->suspension.reason, t->suspend.reason, sizeof m->suspension.reason);
+                m->seen_at = hw_wall_ms();
+        } else if (by_order || m->suspension.by == HW_BY_BOOT_GUARD)
+                m->suspension = (struct hw_suspension){ 0 };
+}
+
+void hw_suspend_tell_change(struct hw_daemon *d, const struct hw_suspension *before) {
+        const struct hw_suspension *now = &d->memory.suspension;
+
+        if (now->active && (!before->active || before->until != now->until || before->mode != now->mode))
+                tell(d, "suspended", now->reason);
+        if (!now->active && before->active)
+                hw_events_add_own(&d->events, "resumed", NULL, "the control plane ended it");
+}
+
+void hw_suspend_end(struct hw_daemon *d, const char *why) {
+        const struct hw_order_suspend *ordered = d->table ? &d->table->suspend : NULL;
+        bool was_console = d->memory.suspension.by != HW_BY_CONTROL_PLANE;
+
+        tell(d, "resumed", why);
+        d->memory.suspension = (struct hw_suspension){ 0 };
+        if (was_console && ordered && ordered->set && ordered->until > hw_wall_ms()) {
+                struct hw_suspension s = { .active = true, .mode = ordered->mode, .by = HW_BY_CONTROL_PLANE,
+                                           .until = ordered->until };
+
+                memcpy(s.reason, ordered->reason, sizeof s.reason);
+                hw_suspend_begin(d, &s);
+                return;
+        }
+        reload(d, "resumed");
+}
+
+void hw_suspend_check(struct hw_daemon *d) {
+        uint64_t wall = hw_wall_ms(), now = hw_now_ms();
+
+        if (!d->memory.suspension.active)
+                return;
+        if (hw_suspension_over(&d->memory, wall)) {
+                hw_suspend_end(d, "its time is over");
+                return;
+        }
+        if (wall > d->memory.seen_at)
+                d->memory.seen_at = wall;
+        if (now - d->saved_at >= SAVE_SEEN_MS) {
+                d->saved_at = now;
+                (void)hw_memory_store(d);
+        }
+}
+
+void hw_unload(struct hw_daemon *d) {
+        d->memory.hold = HW_HOLD_UNLOADED;
+        d->memory.suspension = (struct hw_suspension){ 0 };
+        d->confirm_at = UINT64_MAX;
+        hw_events_add_own(&d->events, "suspended", NULL, "off by console: unloaded until the next rule set or resume");
+        reload(d, "unloaded");
+}
+
+void hw_resume(struct hw_daemon *d) {
+        if (d->memory.hold == HW_HOLD_UNLOADED) {
+                d->memory.hold = HW_HOLD_NONE;
+                hw_events_add_own(&d->events, "resumed", NULL, "loaded again by console");
+                reload(d, "resumed");
+        } else if (d->memory.suspension.active)
+                hw_suspend_end(d, "ended at the console");
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clean.h"
+#include "dropin.h"
+#include "policy-blob.h"
+#include "table.h"
+
+static int compare(uint64_t a, uint64_t b) {
+        return (a > b) - (a < b);
+}
+
+int hw_ordering_compare(const struct hw_ordering *a, const struct hw_ordering *b) {
+        int r = compare(a->epoch, b->epoch);
+
+        if (r == 0)
+                r = compare(a->generation, b->generation);
+        return r ? r : compare(a->issued_at, b->issued_at);
+}
+
+bool hw_ordering_is_set(const struct hw_ordering *o) {
+        return o->epoch || o->generation || o->issued_at;
+}
+
+int hw_payload_ordering(struct hw_slice payload, struct hw_ordering *ret) {
+        int r = hw_payload_u64(payload, HW_TAG_EPOCH, &ret->epoch);
+
+        if (r == 0)
+                r = hw_payload_u64(payload, HW_TAG_GENERATION, &ret->generation);
+        return r < 0 ? r : hw_payload_u64(payload, HW_TAG_ISSUED_AT, &ret->issued_at);
+}
+
+void hw_put_ordering(struct hw_buffer *b, const struct hw_ordering *o) {
+        hw_put_u64(b, HW_TAG_EPOCH, o->epoch);
+        hw_put_u64(b, HW_TAG_GENERATION, o->generation);
+        hw_put_u64(b, HW_TAG_ISSUED_AT, o->issued_at);
+}
+
+static const char *const mode_texts[] = { "enforce", "audit", "off" };
+static const char *const probe_texts[] = { "read", "write", "exec" };
+
+const char *hw_mode_text(enum hw_mode mode) {
+        return mode_texts[mode];
+}
+
+const char *hw_probe_kind_text(enum hw_probe_kind kind) {
+        return probe_texts[kind];
+}
+
+int hw_mode_parse(struct hw_slice text, enum hw_mode *ret) {
+        for (int i = HW_MODE_ENFORCE; i <= HW_MODE_OFF; i++)
+                if (hw_slice_is(text, mode_texts[i])) {
+                        *ret = (enum hw_mode)i;
+                        return 0;
+                }
+        return -EBADMSG;
+}
+
+/* Splits at NULs into exactly n strings. */
+static int split(struct hw_slice value, char **ret, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                const uint8_t *end = value.len ? memchr(value.data, 0, value.len) : NULL;
+                size_t len = end ? (size_t)(end - value.data) : value.len;
+
+                if (!end != (i == n - 1))
+                        return -EBADMSG;
+                ret[i] = hw_slice_dup((struct hw_slice){ value.data, len });
+                if (!ret[i])
+                        return -ENOMEM;
+                if (end)
+                        value = (struct hw_slice){ end + 1, value.len - len - 1 };
+        }
+        return 0;
+}
+
+static int add_name(struct hw_table *t, struct hw_slice value) {
+        if (t->n_names == HW_TABLE_PROFILES_MAX || !hw_name_is_ours(value))
+                return -EBADMSG;
+        t->names[t->n_names] = hw_slice_dup(value);
+        if (!t->names[t->n_names])
+                return -ENOMEM;
+        t->n_names++;
+        return 0;
+}
+
+static int add_probe(struct hw_table *t, struct hw_slice value) {
+        struct hw_probe *probe = &t->probes[t->n_probes];
+        char *parts[4] = { NULL };
+        int r;
+
+        if (t->n_probes == HW_TABLE_PROBES_MAX)
+                return -EBADMSG;
+        r = split(value, parts, 4);
+        *probe = (struct hw_probe){ .rule = parts[1], .profile = parts[2], .path = parts[3] };
+        t->n_probes++; /* from here hw_table_free() owns the parts */
+        if (r == 0) {
+                r = -EBADMSG;
+                for (int i = HW_PROBE_READ; i <= HW_PROBE_EXEC; i++)
+                        if (strcmp(parts[0], probe_texts[i]) == 0) {
+                                probe->kind = (enum hw_probe_kind)i;
+                                r = parts[3][0] == '/' && strlen(parts[3]) < 4096 ? 0 : -EBADMSG;
+                        }
+        }
+        free(parts[0]);
+        return r;
+}
+
+static int add_dropin(struct hw_table *t, struct hw_slice value) {
+        struct hw_dropin *dropin = &t->dropins[t->n_dropins];
+        char *parts[2] = { NULL };
+        int r;
+
+        if (t->n_dropins == HW_TABLE_DROPINS_MAX)
+                return -EBADMSG;
+        r = split(value, parts, 2);
+        *dropin = (struct hw_dropin){ parts[0], parts[1] };
+        t->n_dropins++;
+        if (r == 0 && !hw_dropin_is_sound(dropin->unit, dropin->content))
+                r = -EBADMSG;
+        return r;
+}
+
+/* Room for every repeated field, counted first: the bound is the frame's. */
+static int allocate_lists(struct hw_table *t, struct hw_slice payload) {
+        struct hw_cursor cursor = { payload };
+        size_t names = 1, probes = 1, dropins = 1;
+        struct hw_field field;
+        int r;
+
+        while ((r = hw_field_next(&cursor, &field)) > 0) {
+                names += field.tag == HW_TAG_PROFILE_NAME;
+                probes += field.tag == HW_TAG_PROBE;
+                dropins += field.tag == HW_TAG_DROPIN;
+        }
+        if (r < 0)
+                return r;
+        t->names = calloc(HW_MIN(names, HW_TABLE_PROFILES_MAX + 1), sizeof *t->names);
+        t->probes = calloc(HW_MIN(probes, HW_TABLE_PROBES_MAX + 1), sizeof *t->probes);
+        t->dropins = calloc(HW_MIN(dropins, HW_TABLE_DROPINS_MAX + 1), sizeof *t->dropins);
+        return t->names && t->probes && t->dropins ? 0 : -ENOMEM;
+}
+
+static bool belongs(uint16_t tag) {
+        return (tag >= HW_TAG_EPOCH && tag <= HW_TAG_REPORT) || (tag >= HW_TAG_PROFILE_NAME && tag <= HW_TAG_DROPIN);
+}
+
+static int read_lists(struct hw_table *t, struct hw_slice payload, const char **why) {
+        struct hw_cursor cursor = { payload };
+        struct hw_field field;
+        int r = allocate_lists(t, payload);
+
+        while (r == 0 && hw_field_next(&cursor, &field) > 0) {
+                *why = "a field does not belong into a table";
+                if (!belongs(field.tag))
+                        r = -EBADMSG;
+                *why = r < 0 ? *why : "a profile name is not one of ours";
+                if (field.tag == HW_TAG_PROFILE_NAME)
+                        r = add_name(t, field.value);
+                *why = r < 0 ? *why : "a probe is malformed";
+                if (field.tag == HW_TAG_PROBE)
+                        r = add_probe(t, field.value);
+                *why = r < 0 ? *why : "a drop-in holds more than an AppArmorProfile= of ours";
+                if (field.tag == HW_TAG_DROPIN)
+                        r = add_dropin(t, field.value);
+        }
+        return r;
+}
+
+static int copy_text(struct hw_slice value, char *ret, size_t size) {
+        if (value.len >= size || (value.len && memchr(value.data, 0, value.len)))
+                return -EBADMSG;
+        if (value.len)
+                memcpy(ret, value.data, value.len);
+        ret[value.len] = 0;
+        return 0;
+}
+
+static int read_digest(struct hw_table *t, struct hw_slice payload) {
+        struct hw_slice value;
+        int r = hw_payload_one(payload, HW_TAG_DIGEST, &value);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < value.len; i++)
+                if (!memchr("0123456789abcdef", value.data[i], 16))
+                        return -EBADMSG;
+        return value.len ? copy_text(value, t->digest, sizeof t->digest) : -EBADMSG;
+}
+
+static int read_suspend(struct hw_table *t, struct hw_slice payload) {
+        struct hw_slice mode, reason;
+        int r = hw_payload_one(payload, HW_TAG_SUSPEND_MODE, &mode);
+
+        if (r == -ENOENT)
+                return 0;
+        if (r == 0)
+                r = hw_mode_parse(mode, &t->suspend.mode);
+        if (r == 0 && t->suspend.mode == HW_MODE_ENFORCE)
+                r = -EBADMSG;
+        if (r == 0)
+                r = hw_payload_u64(payload, HW_TAG_SUSPEND_UNTIL, &t->suspend.until);
+        if (r == 0)
+                r = hw_payload_one(payload, HW_TAG_SUSPEND_REASON, &reason);
+        if (r == 0)
+                r = copy_text(reason, t->suspend.reason, sizeof t->suspend.reason);
+        t->suspend.set = r == 0;
+        return r;
+}
+
+static int read_single(struct hw_table *t, struct hw_slice payload, const char **why) {
+        int r;
+
+        *why = "the ordering is missing or malformed";
+        r = hw_payload_ordering(payload, &t->ordering);
+        if (r == 0)
+                r = hw_payload_u64(payload, HW_TAG_EXPIRES_AT, &t->expires_at);
+        if (r < 0)
+                return r;
+        *why = "the digest is missing or malformed";
+        r = read_digest(t, payload);
+        if (r < 0)
+                return r;
+        *why = "the report, a blob or the text is missing or repeated";
+        r = hw_payload_one(payload, HW_TAG_REPORT, &t->report);
+        if (r == 0)
+                r = hw_payload_one(payload, HW_TAG_ENFORCE, &t->blobs[HW_MODE_ENFORCE]);
+        if (r == 0)
+                r = hw_payload_one(payload, HW_TAG_AUDIT, &t->blobs[HW_MODE_AUDIT]);
+        if (r == 0)
+                r = hw_payload_one(payload, HW_TAG_OPEN, &t->blobs[HW_MODE_OFF]);
+        if (r == 0)
+                r = hw_payload_one(payload, HW_TAG_TEXT, &t->text);
+        if (r < 0)
+                return r;
+        *why = "the suspension is malformed";
+        return read_suspend(t, payload);
+}
+
+struct names_check {
+        const struct hw_table *table;
+        size_t count;
+};
+
+static int check_name(struct hw_slice name, struct hw_slice bytes, void *userdata) {
+        struct names_check *check = userdata;
+
+        (void)bytes;
+        check->count++;
+        for (size_t i = 0; i < check->table->n_names; i++)
+                if (hw_slice_is(name, check->table->names[i]))
+                        return 0;
+        return -EBADMSG;
+}
+
+static int check_blobs(const struct hw_table *t, const char **why) {
+        *why = "a blob is not well formed or holds other profiles than those named";
+        for (int i = HW_MODE_ENFORCE; i <= HW_MODE_OFF; i++) {
+                struct names_check check = { t, 0 };
+                int r = hw_blob_walk(t->blobs[i], check_name, &check);
+
+                if (r < 0)
+                        return r;
+                if (t->blobs[i].len && check.count != t->n_names)
+                        return -EBADMSG;
+        }
+        return 0;
+}
+
+int hw_table_parse(struct hw_buffer *payload, struct hw_table **ret, const char **ret_why) {
+        _cleanup_table_ struct hw_table *t = calloc(1, sizeof *t);
+        struct hw_slice whole;
+        int r;
+
+        *ret_why = "out of memory";
+        if (!t) {
+                hw_buffer_free(payload);
+                return -ENOMEM;
+        }
+        t->payload = *payload;
+        *payload = (struct hw_buffer){ 0 };
+        whole = (struct hw_slice){ t->payload.data, t->payload.len };
+        *ret_why = "a field is malformed";
+        r = hw_payload_check(whole);
+        if (r == 0)
+                r = read_single(t, whole, ret_why);
+        if (r == 0)
+                r = read_lists(t, whole, ret_why);
+        if (r == 0)
+                r = check_blobs(t, ret_why);
+        if (r < 0)
+                return r == -ENOMEM ? r : -EBADMSG;
+        *ret = t;
+        t = NULL;
+        return 0;
+}
+
+struct hw_table *hw_table_free(struct hw_table *t) {
+        if (!t)
+                return NULL;
+        for (size_t i = 0; i < t->n_names; i++)
+                free(t->names[i]);
+        for (size_t i = 0; i < t->n_probes; i++) {
+                free(t->probes[i].rule);
+                free(t->probes[i].profile);
+                free(t->probes[i].path);
+        }
+        for (size_t i = 0; i < t->n_dropins; i++) {
+                free(t->dropins[i].unit);
+                free(t->dropins[i].content);
+        }
+        free(t->names);
+        free(t->probes);
+        free(t->dropins);
+        hw_buffer_free(&t->payload);
+        free(t);
+        return NULL;
+}
+
+bool hw_table_has_name(const struct hw_table *t, const char *name) {
+        for (size_t i = 0; t && i < t->n_names; i++)
+                if (strcmp(t->names[i], name) == 0)
+                        return true;
+        return false;
+}

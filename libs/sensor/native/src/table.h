@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOSTWARD_TABLE_H
+#define HOSTWARD_TABLE_H
+#include "frame.h"
+
+/* Order of assignments, compared lexicographically; all zero means none. */
+struct hw_ordering {
+        uint64_t epoch, generation, issued_at;
+};
+
+int hw_ordering_compare(const struct hw_ordering *a, const struct hw_ordering *b);
+bool hw_ordering_is_set(const struct hw_ordering *o);
+int hw_payload_ordering(struct hw_slice payload, struct hw_ordering *ret);
+void hw_put_ordering(struct hw_buffer *b, const struct hw_ordering *o);
+
+enum hw_mode { HW_MODE_ENFORCE, HW_MODE_AUDIT, HW_MODE_OFF };
+const char *hw_mode_text(enum hw_mode mode);
+int hw_mode_parse(struct hw_slice text, enum hw_mode *ret);
+
+enum hw_probe_kind { HW_PROBE_READ, HW_PROBE_WRITE, HW_PROBE_EXEC };
+const char *hw_probe_kind_text(enum hw_probe_kind kind);
+
+struct hw_probe {
+        enum hw_probe_kind kind;
+        char *rule, *profile, *path;
+};
+
+struct hw_dropin {
+        char *unit, *content;
+};
+
+#define HW_DIGEST_MAX 128
+#define HW_REASON_MAX 512
+#define HW_TABLE_PROFILES_MAX 4096
+#define HW_TABLE_PROBES_MAX 512
+#define HW_TABLE_DROPINS_MAX 512
+
+/* A suspension as ordered by the control plane. */
+struct hw_order_suspend {
+        bool set;
+        enum hw_mode mode;
+        uint64_t until;
+        char reason[HW_REASON_MAX + 1];
+};
+
+/* What the compiler made of one rule set: the checked content of a COMPILED frame. Slices point into `payload`. */
+struct hw_table {
+        struct hw_buffer payload;
+        struct hw_ordering ordering;
+        uint64_t expires_at;
+        char digest[HW_DIGEST_MAX + 1];
+        struct hw_slice report, text;
+        struct hw_slice blobs[3]; /* by enum hw_mode */
+        char **names;
+        size_t n_names;
+        struct hw_probe *probes;
+        size_t n_probes;
+        struct hw_dropin *dropins;
+        size_t n_dropins;
+        struct hw_order_suspend suspend;
+};
+
+/*
+ * Takes the payload over, on failure too. 0, -ENOMEM, or -EBADMSG with *ret_why saying what is wrong. Checked: each
+ * field once, every name ours, and each blob containing exactly the named profiles.
+ */
+int hw_table_parse(struct hw_buffer *payload, struct hw_table **ret, const char **ret_why);
+struct hw_table *hw_table_free(struct hw_table *t);
+bool hw_table_has_name(const struct hw_table *t, const char *name);
+
+static inline void hw_table_freep(struct hw_table **t) {
+        *t = hw_table_free(*t);
+}
+#define _cleanup_table_ __attribute__((cleanup(hw_table_freep)))
+
+#endif

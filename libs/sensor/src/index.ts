@@ -1,0 +1,32 @@
+export {
+  ABI_VERSION,
+  bytesField,
+  encodeFrame,
+  FIELD_HEADER_BYTES,
+  Fields,
+  FrameDecoder,
+  HEADER_BYTES,
+  MAGIC,
+  MAX_FRAME_BYTES,
+  MSG,
+  numberField,
+  ProtocolError,
+  TAG,
+  textField,
+} from './protocol.js';
+export type { Field, Frame, MessageType, Tag } from './protocol.js';
+export { parseSensorEvent, parseSensorState, SENSOR_EVENT_TYPES } from './state.js';
+export type {
+  ProbeState,
+  ProfileState,
+  SensorConfirm,
+  SensorCoverage,
+  SensorDrift,
+  SensorEvent,
+  SensorState,
+  SensorSuspension,
+} from './state.js';
+export { ShapeError } from './strict.js';
+export { Sensor, SensorRefusedError, SensorUnavailableError } from './sensor.js';
+export { SocketSensor } from './socket-sensor.js';
+export type { SocketSensorOptions } from './socket-sensor.js';

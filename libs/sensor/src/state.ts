@@ -1,0 +1,245 @@
+import type { Ordering } from '#contracts';
+import {
+  decimal,
+  flag,
+  integer,
+  listOf,
+  oneOf,
+  optional,
+  type Parser,
+  record,
+  ShapeError,
+  text,
+} from './strict.js';
+
+/**
+ * What the sensor found in the kernel: JSON written by libs/sensor/native/src/state.c. Times are ms since 1970.
+ * `ordering` is what is enforced, `highest` the greatest ever accepted; they differ after a fallback.
+ */
+export interface SensorState {
+  readonly version: string;
+  readonly abi: number;
+  readonly enforcer: 'apparmor' | 'none';
+  readonly mode: 'enforce' | 'audit' | 'off';
+  /** Programs of type LSM can be loaded here (what the BPF enforcer needs). */
+  readonly bpfLsm: boolean;
+  readonly ordering?: Ordering;
+  readonly highest?: Ordering;
+  readonly expiresAt?: number;
+  readonly digest?: string;
+  /** base64 of the compiler's opaque CompileReport for `ordering`. */
+  readonly report?: string;
+  /** Of the last APPLY, load or fallback; `ok` is said only after read-back. */
+  readonly outcome: { readonly ok: boolean; readonly code?: string; readonly message?: string };
+  readonly profiles: readonly ProfileState[];
+  readonly probes: readonly ProbeState[];
+  readonly coverage: SensorCoverage;
+  readonly drift: readonly SensorDrift[];
+  readonly suspension?: SensorSuspension;
+  readonly confirm?: SensorConfirm;
+  readonly losses: { readonly audit: number };
+  /** The audit multicast group is being read; false means that denials go unseen. */
+  readonly auditListening: boolean;
+  readonly lsm: readonly string[];
+  readonly kernel: string;
+  readonly asOf: number;
+}
+
+export interface ProfileState {
+  readonly name: string;
+  readonly loaded: boolean;
+  /** The kernel's words, e.g. `enforce`; empty when not loaded. */
+  readonly mode: string;
+  readonly hash: string;
+  readonly expectedHash: string;
+  /** Loaded, in enforce mode, and byte for byte (or by hash) what the compiler made. */
+  readonly ok: boolean;
+}
+
+export interface ProbeState {
+  readonly kind: 'read' | 'write' | 'exec';
+  /** Opaque to the sensor: what the compiler wrote into the probe to name the policy and rule. */
+  readonly rule: string;
+  readonly profile: string;
+  readonly path: string;
+  /** `blocked` only on EACCES where an attempt outside our profiles succeeded just before. */
+  readonly result: 'blocked' | 'allowed' | 'inconclusive';
+  readonly errno: number;
+}
+
+export interface SensorCoverage {
+  readonly confined: number;
+  readonly uncovered: number;
+  readonly exempt: number;
+  /** Up to 20 `pid comm` of uncovered processes. */
+  readonly list: readonly string[];
+}
+
+export interface SensorDrift {
+  readonly what: string;
+  readonly detectedAt: number;
+  readonly repairedAt?: number;
+}
+
+export interface SensorSuspension {
+  readonly mode: 'audit' | 'off';
+  readonly until: number;
+  readonly reason: string;
+  readonly by: 'console' | 'control-plane' | 'boot-guard';
+}
+
+export interface SensorConfirm {
+  readonly state: 'waiting' | 'confirmed' | 'unconfirmed' | 'fell-back';
+  readonly since: number;
+}
+
+export const SENSOR_EVENT_TYPES = [
+  'denied',
+  'audited',
+  'lost',
+  'drift',
+  'fallback',
+  'suspended',
+  'resumed',
+  'loaded',
+] as const;
+
+/** One thing that happened on the host: JSON written by libs/sensor/native/src/events.c. */
+export interface SensorEvent {
+  /** Grows for ever, over restarts too; what SUBSCRIBE resumes at. */
+  readonly seq: number;
+  readonly time: number;
+  readonly type: (typeof SENSOR_EVENT_TYPES)[number];
+  readonly profile?: string;
+  readonly operation?: string;
+  readonly name?: string;
+  readonly requested?: string;
+  readonly denied?: string;
+  readonly pid?: number;
+  readonly ppid?: number;
+  readonly comm?: string;
+  /** Read from /proc after the record came: best effort, absent when the process was gone. */
+  readonly exe?: string;
+  readonly fsuid?: number;
+  readonly ouid?: number;
+  readonly capability?: number;
+  readonly capname?: string;
+  readonly family?: string;
+  readonly sockType?: string;
+  readonly protocol?: number;
+  readonly peer?: string;
+  readonly info?: string;
+  /** For `lost`: how many; absent where nobody can know. */
+  readonly count?: number;
+}
+
+const ordering: Parser<Ordering> = record({
+  epoch: decimal,
+  generation: decimal,
+  issuedAt: integer,
+});
+
+const coverage: Parser<SensorCoverage> = record({
+  confined: integer,
+  uncovered: integer,
+  exempt: integer,
+  list: listOf(text),
+});
+
+const profile: Parser<ProfileState> = record({
+  name: text,
+  loaded: flag,
+  mode: text,
+  hash: text,
+  expectedHash: text,
+  ok: flag,
+});
+
+const probe: Parser<ProbeState> = record({
+  kind: oneOf('read', 'write', 'exec'),
+  rule: text,
+  profile: text,
+  path: text,
+  result: oneOf('blocked', 'allowed', 'inconclusive'),
+  errno: integer,
+});
+
+const suspension: Parser<SensorSuspension> = record({
+  mode: oneOf('audit', 'off'),
+  until: integer,
+  reason: text,
+  by: oneOf('console', 'control-plane', 'boot-guard'),
+});
+
+const state: Parser<SensorState> = record({
+  version: text,
+  abi: integer,
+  enforcer: oneOf('apparmor', 'none'),
+  mode: oneOf('enforce', 'audit', 'off'),
+  bpfLsm: flag,
+  ordering: optional(ordering),
+  highest: optional(ordering),
+  expiresAt: optional(integer),
+  digest: optional(text),
+  report: optional(text),
+  outcome: record({ ok: flag, code: optional(text), message: optional(text) }),
+  profiles: listOf(profile),
+  probes: listOf(probe),
+  coverage,
+  drift: listOf(record({ what: text, detectedAt: integer, repairedAt: optional(integer) })),
+  suspension: optional(suspension),
+  confirm: optional(
+    record({ state: oneOf('waiting', 'confirmed', 'unconfirmed', 'fell-back'), since: integer }),
+  ),
+  losses: record({ audit: integer }),
+  auditListening: flag,
+  lsm: listOf(text),
+  kernel: text,
+  asOf: integer,
+});
+
+const event: Parser<SensorEvent> = record({
+  seq: integer,
+  time: integer,
+  type: oneOf(...SENSOR_EVENT_TYPES),
+  profile: optional(text),
+  operation: optional(text),
+  name: optional(text),
+  requested: optional(text),
+  denied: optional(text),
+  pid: optional(integer),
+  ppid: optional(integer),
+  comm: optional(text),
+  exe: optional(text),
+  fsuid: optional(integer),
+  ouid: optional(integer),
+  capability: optional(integer),
+  capname: optional(text),
+  family: optional(text),
+  sockType: optional(text),
+  protocol: optional(integer),
+  peer: optional(text),
+  info: optional(text),
+  count: optional(integer),
+});
+
+/** @throws ShapeError when the JSON is not a SensorState, unknown keys included */
+export function parseSensorState(json: string): SensorState {
+  return state(parseJson(json), 'state');
+}
+
+/** @throws ShapeError when the JSON is not a SensorEvent, unknown keys included */
+export function parseSensorEvent(json: string): SensorEvent {
+  return event(parseJson(json), 'event');
+}
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (cause) {
+    throw new ShapeError(
+      '',
+      `is not JSON: ${cause instanceof Error ? cause.message : 'unreadable'}`,
+    );
+  }
+}
