@@ -13,7 +13,11 @@ export interface DeliveryRecord {
   readonly commit: unknown;
   readonly sealedHostKey: string;
   readonly leaf: string;
-  readonly proof: { readonly index: number; readonly size: number; readonly path: readonly string[] };
+  readonly proof: {
+    readonly index: number;
+    readonly size: number;
+    readonly path: readonly string[];
+  };
 }
 
 /** Payload of a nudge: enough to know whether to fetch; the record itself where it is small. */

@@ -19,7 +19,12 @@ export interface EnrollResponse {
   /** PEM chain for mutual TLS. */
   readonly certificate: string;
   readonly ca: string;
-  readonly redis: { readonly host?: string; readonly port: number; readonly username: string; readonly password: string };
+  readonly redis: {
+    readonly host?: string;
+    readonly port: number;
+    readonly username: string;
+    readonly password: string;
+  };
   /** DSSE envelope of the root document: the host's root of trust. */
   readonly root: unknown;
 }

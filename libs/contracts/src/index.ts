@@ -21,16 +21,21 @@ export type { DeliveryRecord, Envelope, Nudge } from './delivery.js';
 export type { EnrollRequest, EnrollResponse } from './enrollment.js';
 export type { Alert, AlertBatch, EventCursor } from './alert.js';
 export type {
+  AlertPage,
   ApplyDocument,
   ApplyResponse,
   ApplyVerdict,
+  ExceptionView,
+  ExplanationView,
   FieldError,
   GroupView,
   JoinTokenView,
+  JournalEntryView,
   NodeView,
   Page,
   PolicyVersion,
   PolicyView,
   Problem,
+  SelectorTestView,
   SuspensionView,
 } from './rest.js';

@@ -22,7 +22,11 @@ export interface NodeReport {
   readonly asOf: string;
   readonly enforcer: Enforcer;
   readonly applied?: Ordering & { readonly bundleDigest: string };
-  readonly rejected?: { readonly code: string; readonly message: string; readonly at: string } & Partial<Ordering>;
+  readonly rejected?: {
+    readonly code: string;
+    readonly message: string;
+    readonly at: string;
+  } & Partial<Ordering>;
   readonly qualifiers: readonly Qualifier[];
   readonly suspension?: Suspension;
   readonly coverage?: Coverage;

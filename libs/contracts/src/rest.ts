@@ -1,3 +1,5 @@
+import type { Alert } from './alert.js';
+
 /** RFC 9457 problem document; `errors` name field, value and remedy. */
 export interface Problem {
   readonly type: string;
@@ -5,6 +7,8 @@ export interface Problem {
   readonly status: number;
   readonly detail?: string;
   readonly errors?: readonly FieldError[];
+  /** Of `POST /apply`: the verdict of every document, also of those that are right. */
+  readonly documents?: readonly ApplyDocument[];
 }
 
 export interface FieldError {
@@ -79,6 +83,9 @@ export interface NodeView {
   readonly policies: number;
   readonly asOf?: string;
   readonly enrolledAt?: string;
+  readonly revoked?: boolean;
+  /** The host as a KubeArmorVirtualMachine, so that it can be compared with a file. */
+  readonly document: unknown;
 }
 
 export interface GroupView {
@@ -86,6 +93,7 @@ export interface GroupView {
   readonly revision: string;
   readonly selector: unknown;
   readonly members: number;
+  readonly document: unknown;
 }
 
 export interface JoinTokenView {
@@ -106,4 +114,48 @@ export interface SuspensionView {
   readonly reason: string;
   readonly by: string;
   readonly at: string;
+}
+
+export interface ExceptionView {
+  readonly id: string;
+  /** The policy that is excepted from, and the one of tier `exception` that was made for it. */
+  readonly policy: string;
+  readonly madePolicy: string;
+  readonly selector: string;
+  readonly until: string;
+  readonly reason: string;
+  readonly by: string;
+  readonly at: string;
+}
+
+export interface JournalEntryView {
+  readonly seq: number;
+  readonly at: string;
+  readonly by: string;
+  readonly action: string;
+  readonly target: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+  readonly previous: string;
+  /** sha256 over everything else of the entry, hex. */
+  readonly hash: string;
+}
+
+/** `GET /v1/nodes/{name}/explain?policy=`: each label test with its answer. */
+export interface ExplanationView {
+  readonly selected: boolean;
+  readonly tests: readonly SelectorTestView[];
+}
+
+export interface SelectorTestView {
+  readonly test: string;
+  readonly actual: string;
+  readonly holds: boolean;
+  readonly within?: readonly SelectorTestView[];
+}
+
+/** Newest first; `lastEventId` resumes `/alerts/stream` where this answer ends. */
+export interface AlertPage {
+  readonly items: readonly Alert[];
+  readonly next?: string;
+  readonly lastEventId: string;
 }
