@@ -21,6 +21,8 @@ need() {
         have clang || missing="$missing clang"
         have bpftool || missing="$missing bpftool"
         have make || missing="$missing make"
+        have gcc || missing="$missing gcc libc6-dev"
+        have patchelf || missing="$missing patchelf"
         have apparmor_parser || missing="$missing apparmor"
         [ -e /usr/include/bpf/libbpf.h ] || missing="$missing libbpf-dev"
         ;;
@@ -67,6 +69,7 @@ node_ready() {
   have npm || apt_install npm
   echo "hostward: installing the npm packages" >&2
   (cd "$root" && npm ci --no-audit --loglevel=error >&2)
+  "$node" -e 0 2>/dev/null || apt_install libatomic1 libstdc++6
   cp "$root/package-lock.json" "$stamp"
 }
 

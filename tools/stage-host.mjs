@@ -1,5 +1,5 @@
 // Builds what is installed on a host as a tree: build/host (or --out DIR). Run by ./hostward after the build of dist/.
-//   usr/lib/hostward/{node,agent.mjs,compiler.mjs,hostward-sensor}  usr/bin/hostward-sensor -> there
+//   usr/lib/hostward/{node,lib/,agent.mjs,compiler.mjs,hostward-sensor}  usr/bin/hostward-sensor -> there
 //   lib/systemd/system/*  etc/apparmor.d/*  install.sh  SHA256SUMS  CONTENT (sha256 of SHA256SUMS)
 // Options: --out DIR, --no-node (leave out Node, for a look at sizes), --require-all (a missing part is an error).
 import { execFileSync } from 'node:child_process';
@@ -22,6 +22,16 @@ const optionalOfNest = [
   '@grpc/grpc-js', '@grpc/proto-loader', '@nats-io/*', '@nestjs/platform-express', '@nestjs/platform-fastify', '@nestjs/websockets',
   '@nestjs/websockets/*', 'amqp-connection-manager', 'amqplib', 'cache-manager', 'kafkajs', 'mqtt', 'nats',
 ];
+// class-validator brings the telephone numbers of the world, a tenth of the agent; no configuration of ours has one.
+const noPhoneNumbers = {
+  name: 'no-phone-numbers',
+  setup(builder) {
+    builder.onResolve({ filter: /^libphonenumber-js/ }, () => ({ path: 'none', namespace: 'no-phone-numbers' }));
+    builder.onLoad({ filter: /.*/, namespace: 'no-phone-numbers' }, () => ({
+      contents: 'module.exports = { parsePhoneNumberFromString() { throw new Error("telephone numbers are left out of this bundle"); } };',
+    }));
+  },
+};
 const missing = [];
 
 await stage(options.out);
@@ -53,7 +63,7 @@ async function bundle(app, outfile) {
   await build({
     entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node26', keepNames: true,
     minifySyntax: true, minifyWhitespace: true, legalComments: 'none', external: optionalOfNest, logLevel: 'warning',
-    absWorkingDir: root,
+    absWorkingDir: root, plugins: [noPhoneNumbers],
     // CommonJS packages inside an ESM bundle still ask for require.
     banner: { js: "import { createRequire as hostwardRequire } from 'node:module'; const require = hostwardRequire(import.meta.url);" },
   });
@@ -68,9 +78,14 @@ function stageNode(target) {
   if (!existsSync(kept)) {
     mkdirSync(dirname(kept), { recursive: true });
     if (!tryStrip(source, `${kept}.new`)) copyFileSync(source, `${kept}.new`);
+    execFileSync('patchelf', ['--set-rpath', '$ORIGIN/lib', `${kept}.new`]);
     renameSync(`${kept}.new`, kept);
   }
   copyWithMode(kept, target, 0o755);
+  // Node needs it and a minimal Debian lacks it; it has no needs of its own beyond an old glibc.
+  const libatomic = /libatomic\.so\.1 => (\S+)/.exec(execFileSync('ldd', [source], { encoding: 'utf8' }))?.[1];
+  if (libatomic === undefined) return missing.push('libatomic.so.1');
+  copyWithMode(libatomic, join(dirname(target), 'lib/libatomic.so.1'), 0o644);
 }
 
 function tryStrip(source, target) {
@@ -85,9 +100,8 @@ function tryStrip(source, target) {
 }
 
 function stageSensor(work, lib) {
-  const candidates = ['build/hostward-sensor', 'hostward-sensor', 'build/release/hostward-sensor'].map((path) => join(native, path));
-  const found = [join(root, 'build/native/hostward-sensor'), ...candidates].find((path) => existsSync(path));
-  if (found === undefined) return missing.push('hostward-sensor (make -C libs/sensor/native)');
+  const found = join(root, 'build/sensor/hostward-sensor');
+  if (!existsSync(found)) return missing.push('hostward-sensor (make -C libs/sensor/native)');
   copyWithMode(found, join(lib, 'hostward-sensor'), 0o755);
   mkdirSync(join(work, 'usr/bin'), { recursive: true });
   symlinkSync('../lib/hostward/hostward-sensor', join(work, 'usr/bin/hostward-sensor'));

@@ -54,6 +54,7 @@ install -d -m 0755 -o root -g root /etc/hostward /usr/lib/hostward /var/lib/host
 install -d -m 0700 -o hostward -g hostward /var/lib/hostward/agent
 
 lib=$here/usr/lib/hostward
+put_all 0644 "$lib/lib" /usr/lib/hostward/lib
 put 0755 "$lib/node" /usr/lib/hostward/node
 for program in agent.mjs compiler.mjs; do
   [ ! -f "$lib/$program" ] || put 0644 "$lib/$program" "/usr/lib/hostward/$program"

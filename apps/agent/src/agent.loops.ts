@@ -1,3 +1,4 @@
+import { Renewal } from './enrollment/renewal.js';
 import { Confirmation } from './delivery/confirmation.js';
 import { Courier } from './delivery/courier.js';
 import { EventPump } from './events/event-pump.js';
@@ -11,7 +12,7 @@ import { SensorWatch } from './sensor/sensor-watch.js';
 const CHECK_MS = 15_000;
 /** While something is unsettled (a bundle is missing, a swap unconfirmed) it is looked at again sooner. */
 const UNSETTLED_MS = 3_000;
-const SHIP_MS = 2_000;
+const RENEW_MS = 60_000;
 
 /** The parts of the agent that run on their own. */
 export interface AgentParts {
@@ -22,6 +23,7 @@ export interface AgentParts {
   readonly pump: EventPump;
   readonly shipper: Shipper;
   readonly health: HealthFile;
+  readonly renewal: Renewal;
 }
 
 /** What makes the agent level-triggered: everything is looked at again at intervals, and each change moves the next part. */
@@ -36,7 +38,7 @@ export class AgentLoops {
 
   start(): void {
     this.#connect();
-    const { pump, courier, confirmation, sensors, reporter, shipper, health } = this.parts;
+    const { pump, courier, confirmation, sensors, reporter, shipper, health, renewal } = this.parts;
     const check = async (): Promise<void> => {
       await courier.check();
       await confirmation.attempt();
@@ -50,7 +52,8 @@ export class AgentLoops {
       pump.run(this.#stop.signal),
       this.#every(check, () => this.#untilNextCheck()),
       this.#every(report, () => reporter.intervalMs()),
-      this.#every(() => shipper.ship(), () => jittered(SHIP_MS, this.around.clock.random())),
+      this.#every(() => shipper.ship(), () => shipper.intervalMs()),
+      this.#every(() => renewal.attempt(), () => jittered(RENEW_MS, this.around.clock.random())),
     ]);
   }
 

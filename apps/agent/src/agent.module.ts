@@ -9,6 +9,7 @@ import { Confirmation } from './delivery/confirmation.js';
 import { Courier } from './delivery/courier.js';
 import { HostKeys } from './delivery/host-keys.js';
 import { NudgeController } from './delivery/nudge.controller.js';
+import { Renewal } from './enrollment/renewal.js';
 import { EventPump } from './events/event-pump.js';
 import { Shipper } from './events/shipper.js';
 import { Spool } from './events/spool.js';
@@ -50,7 +51,9 @@ export class AgentModule {
         provide(SensorWatch, [Sensor, Surroundings], (sensor: Sensor) => new SensorWatch(sensor, around)),
         provide(Courier, [HostLink, SensorWatch, HostKeys], (link: HostLink, sensors: SensorWatch, keys: HostKeys) =>
           new Courier(link, sensors, keys, around)),
-        provide(Reachability, [], () => reachabilityOf(setting)),
+        { provide: ControlPlaneClient, useValue: clientOf(setting) },
+        provide(Reachability, [ControlPlaneClient], (client: ControlPlaneClient) => new ControlPlaneReachability(client, host.redis, around)),
+        provide(Renewal, [ControlPlaneClient], (client: ControlPlaneClient) => new Renewal(host, client, around)),
         provide(Confirmation, [SensorWatch, Reachability], (sensors: SensorWatch, reach: Reachability) =>
           new Confirmation(sensors, reach, around)),
         provide(Spool, [], () => Spool.open({ dir: host.files.spoolDir, maxBytes: config.spool.maxBytes, now: () => around.clock.now() })),
@@ -61,7 +64,7 @@ export class AgentModule {
         provide(Reporter, [HostLink, HostKeys, SensorWatch, Courier, Spool], (...parts: ReporterParts) => reporterOf(setting, parts)),
         provide(HealthFile, [Courier, Spool], (courier: Courier, spool: Spool) =>
           new HealthFile(host.files.health, around, () => ({ delivery: courier.counts, spool: spool.status() }))),
-        provide(AgentLoops, [Courier, Confirmation, SensorWatch, Reporter, EventPump, Shipper, HealthFile], (...parts: LoopParts) =>
+        provide(AgentLoops, [Courier, Confirmation, SensorWatch, Reporter, EventPump, Shipper, HealthFile, Renewal], (...parts: LoopParts) =>
           loopsOf(parts, around)),
       ],
     };
@@ -77,16 +80,15 @@ function provide<A extends never[]>(
 }
 
 type ReporterParts = [HostLink, HostKeys, SensorWatch, Courier, Spool];
-type LoopParts = [Courier, Confirmation, SensorWatch, Reporter, EventPump, Shipper, HealthFile];
+type LoopParts = [Courier, Confirmation, SensorWatch, Reporter, EventPump, Shipper, HealthFile, Renewal];
 
 function openSensor({ config, host, around }: AgentSetting): Sensor | Promise<Sensor> {
   if (config.enforcer === 'observe') return ObservingSensor.open(host.files, host.trust, around.clock, VERSION);
   return new SocketSensor({ path: config.sensorSocket, version: VERSION });
 }
 
-function reachabilityOf({ config, host, around }: AgentSetting): Reachability {
-  const client = new ControlPlaneClient({ url: config.controlPlane.url, ca: host.ca, timeoutMs: HTTP_TIMEOUT_MS, ...host.identity });
-  return new ControlPlaneReachability(client, host.redis, around);
+function clientOf({ config, host }: AgentSetting): ControlPlaneClient {
+  return new ControlPlaneClient({ url: config.controlPlane.url, ca: host.ca, timeoutMs: HTTP_TIMEOUT_MS });
 }
 
 function eventSource({ host }: AgentSetting, sensor: Sensor, sensors: SensorWatch) {
@@ -125,6 +127,6 @@ function sensorAway(around: Surroundings, sensors: SensorWatch) {
   return { code: 'sensor-away', message: condition.message, at: Date.parse(condition.since) };
 }
 
-function loopsOf([courier, confirmation, sensors, reporter, pump, shipper, health]: LoopParts, around: Surroundings): AgentLoops {
-  return new AgentLoops({ courier, confirmation, sensors, reporter, pump, shipper, health }, around);
+function loopsOf([courier, confirmation, sensors, reporter, pump, shipper, health, renewal]: LoopParts, around: Surroundings): AgentLoops {
+  return new AgentLoops({ courier, confirmation, sensors, reporter, pump, shipper, health, renewal }, around);
 }

@@ -8,6 +8,7 @@ import { Sensor } from '#sensor';
 import { AgentLoops } from './agent.loops.js';
 import { AgentModule, type AgentSetting } from './agent.module.js';
 import { CHECK_PATTERN, NUDGE_PATTERN } from './delivery/nudge.controller.js';
+import { Renewal } from './enrollment/renewal.js';
 import { Spool } from './events/spool.js';
 
 /** A running agent: a Nest microservice that listens on channels of Redis and on no port. */
@@ -32,6 +33,11 @@ export class Agent {
   /** A part of the running agent. */
   get<T>(token: (abstract new (...parts: never[]) => T) | { readonly prototype: T }): T {
     return this.app.get<T>(token as abstract new () => T);
+  }
+
+  /** Resolves when the agent must be started anew, since Redis is reached in another way than it was started with. */
+  moved(): Promise<'moved'> {
+    return new Promise((resolve) => this.get(Renewal).onMoved(() => resolve('moved')));
   }
 
   /** Stops intake, writes what was taken, closes. */

@@ -47,7 +47,9 @@ function parse(argv: readonly string[]): Arguments {
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
     if (positionals.length > 1) throw new UsageError(`unexpected ${positionals.slice(1).join(' ')}`);
     const [name, tokenFile, agentUser] = [values.name, values['token-file'], values['agent-user']];
-    return { command: positionals[0], config: values.config, name, tokenFile, agentUser };
+    // A unit that names only its configuration means to run.
+    const implied = argv.some((argument) => argument.startsWith('--config')) ? 'run' : undefined;
+    return { command: positionals[0] ?? implied, config: values.config, name, tokenFile, agentUser };
   } catch (cause) {
     throw new UsageError(errorMessage(cause));
   }
@@ -93,14 +95,17 @@ async function run({ config: file }: Arguments): Promise<number> {
   const log = new Log({ fields: { program: 'hostward-agent' } });
   dieOnSurprise(log);
   const around = new Surroundings(new SystemClock(), log);
-  const host = await enrolledHost(config, Date.now());
   const stopped = stopSignal();
-  const agent = await Agent.start({ config, host, around });
-  log.info('agent runs', { node: host.name, nodeId: host.trust.nodeId, enforcer: config.enforcer, version: VERSION, pid: process.pid });
-  const signal = await stopped;
-  log.info('agent stops', { signal });
-  await closeWithin(agent.stop(), log);
-  return 0;
+  for (;;) {
+    const host = await enrolledHost(config);
+    const agent = await Agent.start({ config, host, around });
+    const { name: node, trust } = host;
+    log.info('agent runs', { node, nodeId: trust.nodeId, enforcer: config.enforcer, version: VERSION, pid: process.pid });
+    const reason = await Promise.race([stopped, agent.moved()]);
+    log.info('agent stops', { reason });
+    await closeWithin(agent.stop(), log);
+    if (reason !== 'moved') return 0;
+  }
 }
 
 function stopSignal(): Promise<string> {

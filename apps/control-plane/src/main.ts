@@ -28,7 +28,8 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function runUntilSignal(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
-  if (values.config === undefined) throw new ConfigError('--config', 'missing', 'must name the configuration file');
+  if (values.config === undefined)
+    throw new ConfigError('--config', 'missing', 'must name the configuration file');
   const config = readConfig(values.config);
   const log = new Log({ level: config.logLevel, fields: { program: 'control-plane' } });
   const serving = await serve(config, loadMaterial(config), log);

@@ -66,7 +66,11 @@ function toJson(line: Record<string, unknown>): string {
     return JSON.stringify(line, plain);
   } catch (cause) {
     // A line that cannot be written (a cycle) must not end its writer: it says so instead.
-    return JSON.stringify({ level: line['level'], message: line['message'], unwritable: String(cause) });
+    return JSON.stringify({
+      level: line['level'],
+      message: line['message'],
+      unwritable: String(cause),
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,19 +11,9 @@ const NAME = /^hw-server-[a-z]+-(\d+)-/;
 export function temporaryDirectory(kind: 'etcd' | 'redis'): string {
   for (const name of readdirSync(tmpdir())) {
     const owner = NAME.exec(name)?.[1];
-    if (owner !== undefined && !isAlive(Number(owner))) {
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) {
       rmSync(join(tmpdir(), name), { recursive: true, force: true });
     }
   }
   return mkdtempSync(join(tmpdir(), `hw-server-${kind}-${process.pid}-`));
-}
-
-/** Somebody else's process counts as alive: a signal to it fails with EPERM, not ESRCH. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
-  }
 }

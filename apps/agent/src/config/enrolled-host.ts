@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { RedisConnectionOptions } from '#redis';
 import type { Trust } from '../sensor/observing-sensor.js';
@@ -21,13 +20,11 @@ export interface EnrolledHost {
   readonly trust: Trust;
   /** PEM. */
   readonly ca: string;
-  /** The host's own certificate where it is valid now; an expired one would only make links fail. */
-  readonly identity: { readonly cert: string; readonly key: string } | undefined;
   readonly redis: RedisConnectionOptions;
 }
 
 /** Reads the enrolment of this host; throws NotEnrolled naming the file. */
-export async function enrolledHost(config: AgentConfig, now: number): Promise<EnrolledHost> {
+export async function enrolledHost(config: AgentConfig): Promise<EnrolledHost> {
   const files = hostFiles(config.stateDir);
   const [name, ca] = [await line(files.name), await line(files.ca)];
   const trust: Trust = {
@@ -35,24 +32,22 @@ export async function enrolledHost(config: AgentConfig, now: number): Promise<En
     sealingPrivateKey: await line(files.sealingKey),
     root: await json(files.root),
   };
-  const identity = identityOf(await line(files.certificate), await line(files.tlsKey), now);
-  const redis = redisOf(files.redis, await json(files.redis), new URL(config.controlPlane.url), { ca, ...identity });
-  return { files, name, trust, ca, identity, redis };
+  const redis = redisOf(files.redis, await json(files.redis), new URL(config.controlPlane.url), ca);
+  return { files, name, trust, ca, redis };
 }
 
-function identityOf(cert: string, key: string, now: number): EnrolledHost['identity'] {
-  const { validFromDate, validToDate } = new X509Certificate(cert);
-  return now >= validFromDate.getTime() && now <= validToDate.getTime() ? { cert, key } : undefined;
-}
-
-function redisOf(file: string, value: unknown, url: URL, tls: RedisConnectionOptions['tls']): RedisConnectionOptions {
+/**
+ * Without the host's certificate: a connection to Redis outlives a certificate of a day, the next one would be refused
+ * for an expired one, and in this version the password says who it is.
+ */
+function redisOf(file: string, value: unknown, url: URL, ca: string): RedisConnectionOptions {
   const { host, port, username, password } = { ...(value as Partial<Record<string, unknown>>) };
   if (!Number.isInteger(port) || typeof username !== 'string' || typeof password !== 'string') {
     throw new NotEnrolled(file, 'does not hold port, username and password');
   }
   // Where Redis runs beside the control plane it is reached under the same name.
   const at = typeof host === 'string' ? host : url.hostname.replace(/^\[|\]$/g, '');
-  return { host: at, port: Number(port), username, password, tls };
+  return { host: at, port: Number(port), username, password, tls: { ca } };
 }
 
 async function line(file: string): Promise<string> {

@@ -1,12 +1,11 @@
-import { hostname } from 'node:os';
-import { loadSigner, signEnrollment, trustRoot } from '#bundle';
-import type { EnrollRequest } from '#contracts';
+import { loadSigner, trustRoot } from '#bundle';
 import { fingerprint } from '#pki';
 import type { AgentConfig } from '../config/agent-config.js';
 import { hostFiles } from '../config/host-files.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { EnrollmentRefused, parseEnrollAnswer } from './enroll-answer.js';
-import { HostIdentity, publicSealingKey, type HostSecrets, type Owner } from './host-identity.js';
+import { enrollRequest, type HostSecrets } from './enroll-request.js';
+import { HostIdentity, type Owner } from './host-identity.js';
 import { readIfThere } from './key-file.js';
 import { fetchPinnedCa, normalFingerprint } from './pinned-ca.js';
 
@@ -46,14 +45,6 @@ export async function enroll({ config, token, name, owner }: EnrollOptions): Pro
   checkAnswer(answer.nodeId, secrets, answer.root);
   await identity.keep(answer, ca);
   return { nodeId: answer.nodeId, name: answer.name, already: false };
-}
-
-/** The request, signed by the host's key over name, sealing key and TLS request. */
-export function enrollRequest(secrets: HostSecrets, token: string, name: string): EnrollRequest {
-  const signer = loadSigner(secrets.signingKey);
-  const signed = { name, sealingKey: publicSealingKey(secrets.sealingKey), csr: secrets.csr };
-  const signature = signEnrollment(signed, signer);
-  return { token, hostname: hostname(), signingKey: signer.key, signature, ...signed };
 }
 
 /** The node id is ours to know: the hash of our key. A root document that does not verify is no start of trust. */

@@ -1,23 +1,16 @@
-import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { chmod, chown, mkdir } from 'node:fs/promises';
 import { generateSealingKey, generateSigningKey } from '#bundle';
 import type { EnrollResponse } from '#contracts';
 import { createCsr } from '#pki';
 import { writeFileAtomic, type FileRights } from '../config/atomic-file.js';
 import type { HostFiles } from '../config/host-files.js';
+import type { HostSecrets } from './enroll-request.js';
 import { keyOfFile, readIfThere } from './key-file.js';
 
 /** User and group that the agent will run as; absent where it runs as the one who enrols. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
-}
-
-/** Private keys of the host, base64 of PKCS #8 DER, and the request (PEM) for the certificate of its TLS key. */
-export interface HostSecrets {
-  readonly signingKey: string;
-  readonly sealingKey: string;
-  readonly csr: string;
 }
 
 /** The host's files with their rights: `trust/` belongs to who enrols (root), `agent/` to the agent's user. */
@@ -74,10 +67,4 @@ export class HostIdentity {
   #shared(): FileRights {
     return this.#owner === undefined ? { mode: 0o600 } : { mode: 0o640, owner: { uid: 0, gid: this.#owner.gid } };
   }
-}
-
-/** Base64 of the 32 raw bytes of the public key of an X25519 private key. */
-export function publicSealingKey(privateKey: string): string {
-  const key = createPrivateKey({ key: Buffer.from(privateKey, 'base64'), format: 'der', type: 'pkcs8' });
-  return createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
 }

@@ -14,6 +14,11 @@ const PROTOCOLS: Readonly<Record<number, string>> = {
   1: 'ICMP', 6: 'TCP', 17: 'UDP', 33: 'DCCP', 58: 'ICMPV6', 132: 'SCTP', 255: 'RAW',
 };
 
+const PATH_CHARS = 16_384;
+const BOUNDS: Readonly<Record<string, number>> = {
+  HostName: 300, Node: 300, PolicyName: 300, RuleID: 300, Severity: 20, PolicyRevision: 30, Message: 4_000, Tags: 4_000,
+};
+
 /** The rule behind an event, or undefined where the table names none. */
 export function ruleOf(event: SensorEvent, table: AttributionTable | undefined): RuleReference | undefined {
   return table === undefined ? undefined : attribute(table, event);
@@ -32,16 +37,25 @@ export function alertOf(
   switch (event.type) {
     case 'denied':
     case 'audited':
-      return policyAlert(event, rule, source, suppressed);
+      return bounded(policyAlert(event, rule, source, suppressed));
     case 'lost':
     case 'drift':
     case 'fallback':
     case 'suspended':
     case 'resumed':
-      return systemAlert(event, source);
+      return bounded(systemAlert(event, source));
     case 'loaded':
       return undefined;
   }
+}
+
+/**
+ * Long texts are cut: the control plane refuses a batch that holds a longer one, and what it refuses can never be
+ * acknowledged. Mirror of the bounds in apps/control-plane/src/events/parse-alert-batch.ts.
+ */
+function bounded(alert: NewAlert): NewAlert {
+  const cut = Object.entries(alert).map(([field, value]) => [field, typeof value === 'string' ? value.slice(0, BOUNDS[field] ?? PATH_CHARS) : value]);
+  return { ...alert, ...Object.fromEntries(cut), ...(alert.ATags === undefined ? {} : { ATags: alert.ATags.slice(0, 100).map((tag) => tag.slice(0, 300)) }) };
 }
 
 function policyAlert(event: SensorEvent, rule: RuleReference | undefined, source: AlertSource, suppressed: number): NewAlert {

@@ -8,30 +8,35 @@ import { Surroundings } from '../health/surroundings.js';
 import { compareEventIds, parseEventId } from './event-id.js';
 import { Spool } from './spool.js';
 
-const BATCH_ALERTS = 200;
+const BATCH_ALERTS = 1_000;
 /** Half of what the control plane opens (`limits.eventBatchBytes`). */
 const BATCH_BYTES = limits.eventBatchBytes / 2;
-/** Unacknowledged alerts in Redis at most, so that a control plane that is away does not fill it. */
-const WINDOW_BATCHES = 20;
+/** Wait between two looks at the cursor while a batch is under way: short at first, since it mostly comes at once. */
+const POLL_BASE_MS = 50;
+const POLL_CAP_MS = 2_000;
 /**
- * Without progress of the cursor for so long, everything after it is sent again: Redis may have lost it. Doubled each
- * time up to the cap: where it is the control plane that is away, Redis must not be filled with repetitions.
+ * Without the cursor for so long, the batch is sent again: Redis may have lost it. Doubled each time up to the cap:
+ * where it is the control plane that is away, Redis must not be filled with repetitions.
  */
 const RESEND_BASE_MS = 10_000;
 const RESEND_CAP_MS = 5 * 60_000;
 
+interface UnderWay {
+  readonly last: string;
+  readonly sentAt: number;
+}
+
 /**
- * Sends what lies in the spool and drops it only when the control plane's authenticated cursor has passed it. Redis
- * may be emptied at any moment: what was sent and not acknowledged is sent again, and the store de-duplicates by id.
+ * Sends what lies in the spool and drops it only when the control plane's authenticated cursor has passed it. One
+ * batch is under way at a time: the cursor says "everything up to here", so a later batch that arrives while Redis
+ * lost an earlier one would acknowledge what was never stored. The store de-duplicates what is sent again by id.
  */
 export class Shipper {
   readonly #flight = new SingleFlight(() => this.#ship());
-  #sent: string;
-  /** Last ids of batches that were sent and not acknowledged, oldest first. */
-  #inFlight: string[] = [];
-  #progressAt: number;
+  #underWay: UnderWay | undefined;
+  #polls = 0;
   #resendMs = RESEND_BASE_MS;
-  #rewindNext = false;
+  #sendAgain = false;
   /** Batches written since the agent started, repeated ones among them. */
   batches = 0;
 
@@ -41,65 +46,64 @@ export class Shipper {
     private readonly spool: Spool,
     private readonly hostKeys: HostKeys,
     private readonly around: Surroundings,
-  ) {
-    this.#sent = spool.acknowledged;
-    this.#progressAt = around.clock.now();
-  }
+  ) {}
 
   /** Sends what there is and takes the cursor. Never rejects. */
   ship(): Promise<void> {
     return this.#flight.run();
   }
 
-  /** True while something waits to be sent or acknowledged, so that the cursor is worth reading soon. */
-  get waiting(): boolean {
-    return this.spool.status().waiting > 0;
+  /** Until the next look at the cursor, or at the spool where nothing is under way. */
+  intervalMs(): number {
+    return this.#underWay === undefined ? POLL_CAP_MS : Math.min(POLL_CAP_MS, POLL_BASE_MS * 2 ** Math.min(this.#polls, 10));
   }
 
   /** Redis was away and may be empty: what is not acknowledged is sent again at once. */
   async reconnected(): Promise<void> {
-    // Not now: a batch may be under way, which would set the mark forward again.
-    this.#rewindNext = true;
+    this.#sendAgain = true;
     await this.ship();
   }
 
   async #ship(): Promise<void> {
     const hostKey = this.hostKeys.current;
-    if (hostKey === undefined || !this.waiting) return;
+    if (hostKey === undefined || this.spool.status().waiting === 0) return;
     try {
       await this.#readCursor(hostKey);
-      if (this.#rewindNext) this.#rewind();
-      if (this.around.clock.now() - this.#progressAt >= this.#resendMs) this.#resend();
-      await this.#sendAll(hostKey);
+      if (this.#isDue()) await this.#send(hostKey);
+      this.#polls += 1;
       this.around.conditions.clear('events');
     } catch (cause) {
       this.around.conditions.raise('events', `alerts wait in the spool (${errorMessage(cause)})`);
     }
   }
 
-  async #sendAll(hostKey: Buffer): Promise<void> {
-    while (this.#inFlight.length < WINDOW_BATCHES) {
-      const alerts = fitting(await this.spool.read(this.#sent, BATCH_ALERTS));
-      const [first, last] = [alerts.at(0), alerts.at(-1)];
-      if (first === undefined || last === undefined) return;
-      if (this.#inFlight.length === 0) this.#progressAt = this.around.clock.now();
-      await this.link.appendEvents(sealEvents(hostKey, this.nodeId, batchBytes(first, last, alerts)));
-      this.#sent = last.EventID;
-      this.#inFlight.push(last.EventID);
-      this.batches += 1;
-    }
+  #isDue(): boolean {
+    if (this.#underWay === undefined || this.#sendAgain) return true;
+    if (this.around.clock.now() - this.#underWay.sentAt < this.#resendMs) return false;
+    this.#resendMs = Math.min(RESEND_CAP_MS, this.#resendMs * 2);
+    return true;
+  }
+
+  async #send(hostKey: Buffer): Promise<void> {
+    const alerts = fitting(await this.spool.read(this.spool.acknowledged, BATCH_ALERTS));
+    const [first, last] = [alerts.at(0), alerts.at(-1)];
+    if (first === undefined || last === undefined) return;
+    await this.link.appendEvents(sealEvents(hostKey, this.nodeId, batchBytes(first, last, alerts)));
+    this.#underWay = { last: last.EventID, sentAt: this.around.clock.now() };
+    this.#sendAgain = false;
+    this.#polls = 0;
+    this.batches += 1;
   }
 
   async #readCursor(hostKey: Buffer): Promise<void> {
     const sealed = await this.link.readCursor();
     const cursor = sealed === undefined ? undefined : this.#openCursor(hostKey, sealed);
     if (cursor === undefined || compareEventIds(cursor, this.spool.acknowledged) <= 0) return;
+    // Not beyond what is under way: what was not sent cannot have been stored.
+    if (this.#underWay !== undefined && compareEventIds(cursor, this.#underWay.last) > 0) return;
     await this.spool.acknowledge(cursor);
-    const done = this.spool.acknowledged;
-    this.#inFlight = this.#inFlight.filter((last) => compareEventIds(last, done) > 0);
-    if (compareEventIds(done, this.#sent) > 0) this.#sent = done;
-    this.#progressAt = this.around.clock.now();
     this.#resendMs = RESEND_BASE_MS;
+    if (this.#underWay?.last === cursor) this.#underWay = undefined;
   }
 
   /** A cursor that does not open drops nothing: it is a forgery, or of another epoch. */
@@ -112,18 +116,6 @@ export class Shipper {
       this.around.log.debug('cursor does not open', { cause });
       return undefined;
     }
-  }
-
-  #resend(): void {
-    this.#resendMs = Math.min(RESEND_CAP_MS, this.#resendMs * 2);
-    this.#rewind();
-  }
-
-  #rewind(): void {
-    this.#sent = this.spool.acknowledged;
-    this.#inFlight = [];
-    this.#progressAt = this.around.clock.now();
-    this.#rewindNext = false;
   }
 }
 

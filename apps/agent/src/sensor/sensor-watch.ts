@@ -52,10 +52,10 @@ export class SensorWatch {
     }
   }
 
-  /** Hands an envelope over; throws SensorRefusedError, or undefined is given where the sensor went away. */
+  /** Hands an envelope over, and leaves it to the caller to tell of the change; throws SensorRefusedError, or undefined is given where the sensor went away. */
   async apply(envelope: Uint8Array): Promise<SensorState | undefined> {
     try {
-      return this.#take(this.#sighting?.version ?? '', await this.sensor.apply(envelope));
+      return this.#note(this.#sighting?.version ?? '', await this.sensor.apply(envelope));
     } catch (cause) {
       if (isRefusal(cause)) throw cause;
       this.away(cause);
@@ -89,13 +89,19 @@ export class SensorWatch {
   }
 
   #take(version: string, state: SensorState): SensorState {
+    const before = this.#sighting?.state;
+    this.#note(version, state);
+    if (before === undefined || facets(before) !== facets(state)) for (const tell of this.#listeners) tell();
+    return state;
+  }
+
+  #note(version: string, state: SensorState): SensorState {
     const before = this.#sighting;
     const unchanged = before !== undefined && before.state.report === state.report;
     const compileReport = unchanged ? before.compileReport : parseCompileReport(state.report);
     if (!unchanged) this.#previousReport = before?.compileReport;
     this.#sighting = { version, state, compileReport };
     this.around.conditions.clear('sensor');
-    if (before === undefined || facets(before.state) !== facets(state)) for (const tell of this.#listeners) tell();
     return state;
   }
 }

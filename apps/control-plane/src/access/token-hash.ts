@@ -10,7 +10,9 @@ export function hashToken(token: string): string {
 /** True where `token` hashes to `hash` (hex); takes the same time wherever they differ. */
 export function tokenMatches(token: string, hash: string): boolean {
   const expected = Buffer.from(hash, 'hex');
-  const actual = createHash('sha256').update(token.slice(0, MAX_TOKEN_CHARS + 1), 'utf8').digest();
+  const actual = createHash('sha256')
+    .update(token.slice(0, MAX_TOKEN_CHARS + 1), 'utf8')
+    .digest();
   return expected.length === actual.length && timingSafeEqual(actual, expected);
 }
 

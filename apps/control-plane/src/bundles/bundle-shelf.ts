@@ -40,7 +40,9 @@ export class BundleShelf {
 
   #build(policies: readonly ActivePolicy[]): BuiltBundle {
     this.#built += 1;
-    const revisions = new Map(policies.map(({ record, revision }) => [record.name, revision.toString()]));
+    const revisions = new Map(
+      policies.map(({ record, revision }) => [record.name, revision.toString()]),
+    );
     const parts = policies.map(({ record, revision }) => {
       return [record.name, { envelope: record.envelope, revision: revision.toString() }] as const;
     });

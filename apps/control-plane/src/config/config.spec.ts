@@ -33,12 +33,24 @@ describe('the configuration file', () => {
   });
 
   it.each([
-    ['a port that is none', GOOD.replace('port: 7443', 'port: 70000'), /listen\.port is 70000: .*65535/],
+    [
+      'a port that is none',
+      GOOD.replace('port: 7443', 'port: 70000'),
+      /listen\.port is 70000: .*65535/,
+    ],
     ['a missing section', GOOD.replace(/^keys:.*$/m, ''), /keys is missing: must be a mapping/],
     ['a misspelt key', `${GOOD}\nlogLevl: debug`, /logLevl is "debug": is not a key/],
-    ['a misspelt key below', GOOD.replace('host: 127.0.0.1, port: 7443', 'hots: a, host: b, port: 1'), /listen\.hots/],
+    [
+      'a misspelt key below',
+      GOOD.replace('host: 127.0.0.1, port: 7443', 'hots: a, host: b, port: 1'),
+      /listen\.hots/,
+    ],
     ['an unknown level', `${GOOD}\nlogLevel: loud`, /logLevel is "loud": must be one of error/],
-    ['an etcd host that is no URL', GOOD.replace('https://127.0.0.1:2379', '127.0.0.1'), /etcd\.hosts/],
+    [
+      'an etcd host that is no URL',
+      GOOD.replace('https://127.0.0.1:2379', '127.0.0.1'),
+      /etcd\.hosts/,
+    ],
     ['a duplicate key', `${GOOD}\ndataDir: x`, /not YAML/],
     ['nothing at all', '', /\(file\) is null: must be a mapping/],
   ])('refuses %s, naming key, value and rule', (_title, text, message) => {

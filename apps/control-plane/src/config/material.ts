@@ -35,7 +35,8 @@ export function loadMaterial(config: ServerConfig): Material {
     etcd: config.etcd.tls && loadClient('etcd.tls', config.etcd.tls),
     redis: {
       tls: config.redis.tls && loadClient('redis.tls', config.redis.tls),
-      password: config.redis.passwordFile && readText('redis.passwordFile', config.redis.passwordFile),
+      password:
+        config.redis.passwordFile && readText('redis.passwordFile', config.redis.passwordFile),
     },
     agentRedis: loadAgentEndpoint(config),
   };
@@ -45,9 +46,15 @@ function loadTrust({ keys, tls }: ServerConfig): Trust {
   const root = checked('keys.root', keys.root, () =>
     trustRoot(JSON.parse(readFile('keys.root', keys.root).toString('utf8')) as unknown),
   );
-  const online = checked('keys.onlineKey', keys.onlineKey, () => loadSigner(readText('keys.onlineKey', keys.onlineKey)));
+  const online = checked('keys.onlineKey', keys.onlineKey, () =>
+    loadSigner(readText('keys.onlineKey', keys.onlineKey)),
+  );
   if (!root.document.online.some(({ keyid }) => keyid === online.keyid)) {
-    throw new ConfigError('keys.onlineKey', keys.onlineKey, 'must be an online key of the root document');
+    throw new ConfigError(
+      'keys.onlineKey',
+      keys.onlineKey,
+      'must be an online key of the root document',
+    );
   }
   const epochSecret = Buffer.from(readText('keys.epochSecret', keys.epochSecret), 'base64');
   if (epochSecret.length !== 32) {
@@ -62,12 +69,21 @@ function loadTrust({ keys, tls }: ServerConfig): Trust {
 function loadAdminTokenHash(path: string): string {
   const hash = readText('adminTokenHashFile', path);
   if (/^[0-9a-f]{64}$/.test(hash)) return hash;
-  throw new ConfigError('adminTokenHashFile', path, 'must hold the sha256 of the admin token, 64 hexadecimal digits');
+  throw new ConfigError(
+    'adminTokenHashFile',
+    path,
+    'must hold the sha256 of the admin token, 64 hexadecimal digits',
+  );
 }
 
 function loadAgentEndpoint({ redis: { agent } }: ServerConfig): AgentEndpoint {
   const password = readText('redis.agent.passwordFile', agent.passwordFile);
-  return new AgentEndpoint({ host: agent.host, port: agent.port, username: agent.username, password });
+  return new AgentEndpoint({
+    host: agent.host,
+    port: agent.port,
+    username: agent.username,
+    password,
+  });
 }
 
 function loadClient(name: string, { ca, cert, key }: TlsFiles): TlsClient {

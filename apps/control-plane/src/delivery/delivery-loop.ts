@@ -7,7 +7,12 @@ import type { Affected } from '../fleet/affected.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { Metrics } from '../health/metrics.js';
 import type { SuspensionRecord } from '../suspensions/suspension.record.js';
-import { ASSIGNMENT_VALID_MS, isDue, isHalfOver, type WantedAssignment } from './assignment-plan.js';
+import {
+  ASSIGNMENT_VALID_MS,
+  isDue,
+  isHalfOver,
+  type WantedAssignment,
+} from './assignment-plan.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
 import { Retry } from './retry.js';
@@ -157,7 +162,8 @@ export class DeliveryLoop {
     for (const node of nodes) {
       const wanted = this.#wanted(node);
       if (wanted === 'keyless') keyless.push(node);
-      else if (wanted && isDue(this.parts.board.get(wanted.nodeId), wanted, epoch, nowMs)) due.push(wanted);
+      else if (wanted && isDue(this.parts.board.get(wanted.nodeId), wanted, epoch, nowMs))
+        due.push(wanted);
       else settled.push(node);
     }
     return { due, keyless, settled };

@@ -40,7 +40,11 @@ export class RedisDeliveryChannel extends DeliveryChannel {
   }
 
   override async write(parcels: readonly Parcel[]): Promise<readonly ('written' | 'stale')[]> {
-    const deliveries = parcels.map(({ nodeId, record }) => ({ nodeId, record, nudge: nudgeOf(record) }));
+    const deliveries = parcels.map(({ nodeId, record }) => ({
+      nodeId,
+      record,
+      nudge: nudgeOf(record),
+    }));
     const outcomes = await this.#writer.writeMany(deliveries);
     return outcomes.map((outcome) => (outcome === 'written' ? 'written' : 'stale'));
   }

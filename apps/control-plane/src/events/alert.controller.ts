@@ -1,4 +1,13 @@
-import { Controller, Get, Headers, Param, Query, Req, Res, type OnModuleDestroy } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Headers,
+  Param,
+  Query,
+  Req,
+  Res,
+  type OnModuleDestroy,
+} from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
@@ -91,8 +100,10 @@ export class AlertController implements OnModuleDestroy {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const after = lastEventId === undefined ? this.store.lastId() : readId(lastEventId, 'Last-Event-ID');
-    if (this.#streams >= MAX_STREAMS) throw new ProblemError('too-many-requests', { detail: 'too many open streams' });
+    const after =
+      lastEventId === undefined ? this.store.lastId() : readId(lastEventId, 'Last-Event-ID');
+    if (this.#streams >= MAX_STREAMS)
+      throw new ProblemError('too-many-requests', { detail: 'too many open streams' });
     const gone = new AbortController();
     request.raw.once('close', () => gone.abort());
     const signal = AbortSignal.any([gone.signal, this.#ending.signal]);
@@ -100,7 +111,13 @@ export class AlertController implements OnModuleDestroy {
     reply.raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     this.metrics.alertStreams.set(++this.#streams);
     try {
-      await streamAlerts(reply.raw, { store: this.store, news: this.news, filter: query, after, signal });
+      await streamAlerts(reply.raw, {
+        store: this.store,
+        news: this.news,
+        filter: query,
+        after,
+        signal,
+      });
     } finally {
       this.metrics.alertStreams.set(--this.#streams);
       reply.raw.end();
@@ -119,7 +136,12 @@ export class AlertController implements OnModuleDestroy {
 function toFilter({ node, policy, since }: AlertQuery): AlertFilter {
   const sinceMs = since === undefined ? undefined : Date.parse(since);
   if (sinceMs === undefined || Number.isFinite(sinceMs)) return { node, policy, sinceMs };
-  throw invalidField('since', since, 'is not a time', 'send an ISO 8601 time such as 2026-01-31T12:00:00Z');
+  throw invalidField(
+    'since',
+    since,
+    'is not a time',
+    'send an ISO 8601 time such as 2026-01-31T12:00:00Z',
+  );
 }
 
 function beforeOf(cursor: string | undefined): number | undefined {
@@ -130,5 +152,10 @@ function beforeOf(cursor: string | undefined): number | undefined {
 function readId(text: string, field: string): number {
   const id = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(id)) return id;
-  throw invalidField(field, text, 'is not the number of an alert', 'send what the last answer held');
+  throw invalidField(
+    field,
+    text,
+    'is not the number of an alert',
+    'send what the last answer held',
+  );
 }

@@ -27,7 +27,11 @@ export abstract class AlertStore {
   abstract add(nodeId: string, batch: AlertBatch): StoreOutcome;
 
   /** Newest first, before number `before`. */
-  abstract before(filter: AlertFilter, before: number | undefined, limit: number): readonly StoredAlert[];
+  abstract before(
+    filter: AlertFilter,
+    before: number | undefined,
+    limit: number,
+  ): readonly StoredAlert[];
 
   /** Oldest first, after number `after`. */
   abstract after(filter: AlertFilter, after: number, limit: number): readonly StoredAlert[];

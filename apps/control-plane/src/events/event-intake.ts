@@ -66,7 +66,9 @@ export class EventIntake {
       return outcome;
     } catch (error) {
       if (!(error instanceof RefusedError) && !(error instanceof ShapeError)) throw error;
-      this.metrics.eventBatchesRefused.inc({ reason: error instanceof RefusedError ? error.code : 'shape' });
+      this.metrics.eventBatchesRefused.inc({
+        reason: error instanceof RefusedError ? error.code : 'shape',
+      });
       this.log.warn('a batch of events was refused', { node: host.node, entry: entry.id, error });
       return undefined;
     }

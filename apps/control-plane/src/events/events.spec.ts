@@ -76,8 +76,16 @@ describe('the store of alerts', () => {
   });
 
   it('keeps an event once, however often it is sent, and says up to where it has everything', () => {
-    expect(store.add(NODE, batch(alert('1-1'), alert('1-2')))).toEqual({ stored: 2, duplicates: 0, last: '1-2' });
-    expect(store.add(NODE, batch(alert('1-2'), alert('1-3')))).toEqual({ stored: 1, duplicates: 1, last: '1-3' });
+    expect(store.add(NODE, batch(alert('1-1'), alert('1-2')))).toEqual({
+      stored: 2,
+      duplicates: 0,
+      last: '1-2',
+    });
+    expect(store.add(NODE, batch(alert('1-2'), alert('1-3')))).toEqual({
+      stored: 1,
+      duplicates: 1,
+      last: '1-3',
+    });
     expect(store.add(NODE, batch(alert('1-1')))).toEqual({ stored: 0, duplicates: 1, last: '1-3' });
     expect(store.add('b'.repeat(64), batch(alert('1-1')))).toMatchObject({ stored: 1 });
   });
@@ -92,7 +100,14 @@ describe('the store of alerts', () => {
 
   it('answers by node, by policy, by time, in pages both ways', () => {
     const late = { UpdatedTime: '2026-03-02T00:00:00.000Z' };
-    store.add(NODE, batch(alert('1-1'), alert('1-2', { Node: 'db1' }), alert('1-3', { PolicyName: 'p2', ...late })));
+    store.add(
+      NODE,
+      batch(
+        alert('1-1'),
+        alert('1-2', { Node: 'db1' }),
+        alert('1-3', { PolicyName: 'p2', ...late }),
+      ),
+    );
     const ids = (found: readonly { alert: Alert }[]) => found.map((each) => each.alert.EventID);
     expect(ids(store.before({}, undefined, 2))).toEqual(['1-3', '1-2']);
     expect(ids(store.before({}, 2, 2))).toEqual(['1-1']);
@@ -100,7 +115,9 @@ describe('the store of alerts', () => {
     expect(ids(store.before({ node: 'db1' }, undefined, 10))).toEqual(['1-2']);
     expect(ids(store.before({ policy: "p2' OR 1=1" }, undefined, 10))).toEqual([]);
     expect(ids(store.before({ policy: 'p2' }, undefined, 10))).toEqual(['1-3']);
-    expect(ids(store.before({ sinceMs: Date.parse(late.UpdatedTime) }, undefined, 10))).toEqual(['1-3']);
+    expect(ids(store.before({ sinceMs: Date.parse(late.UpdatedTime) }, undefined, 10))).toEqual([
+      '1-3',
+    ]);
     expect(store.byEventId('1-2', undefined)?.alert.Node).toBe('db1');
     expect(store.byEventId('1-2', 'web1')).toBeUndefined();
   });
@@ -114,7 +131,10 @@ describe('the store of alerts', () => {
   });
 
   it('stores nothing of a batch that fails in the middle', () => {
-    const broken = batch(alert('1-1'), { ...alert('1-2'), PolicyName: undefined as unknown as string });
+    const broken = batch(alert('1-1'), {
+      ...alert('1-2'),
+      PolicyName: undefined as unknown as string,
+    });
     expect(() => store.add(NODE, broken)).toThrow();
     expect(store.lastId()).toBe(0);
     expect(store.add(NODE, batch(alert('1-1')))).toMatchObject({ stored: 1 });

@@ -66,7 +66,11 @@ export interface AlertSource {
 /** Reads an opened batch strictly, in order; throws ShapeError. */
 export function parseAlertBatch(bytes: Uint8Array, source: AlertSource): AlertBatch {
   const parsed = batch(parseJson(bytes, 'batch'), 'batch');
-  const alerts = parsed.alerts.map((each) => ({ ...each, NodeID: source.nodeId, Node: source.node }));
+  const alerts = parsed.alerts.map((each) => ({
+    ...each,
+    NodeID: source.nodeId,
+    Node: source.node,
+  }));
   checkOrder(parsed);
   return { ...parsed, alerts };
 }
@@ -77,7 +81,8 @@ function checkOrder({ first, last, alerts }: AlertBatch): void {
   for (const { EventID } of alerts) {
     const ascending = previous === undefined || compareEventIds(previous, EventID) < 0;
     const within = compareEventIds(first, EventID) <= 0 && compareEventIds(EventID, last) <= 0;
-    if (!ascending || !within) throw new ShapeError('batch.alerts', 'must ascend from first to last');
+    if (!ascending || !within)
+      throw new ShapeError('batch.alerts', 'must ascend from first to last');
     previous = EventID;
   }
 }

@@ -1,6 +1,11 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import type { Alert, AlertBatch } from '#contracts';
-import { AlertStore, type AlertFilter, type StoreOutcome, type StoredAlert } from './alert.store.js';
+import {
+  AlertStore,
+  type AlertFilter,
+  type StoreOutcome,
+  type StoredAlert,
+} from './alert.store.js';
 import { compareEventIds } from './parse-alert-batch.js';
 
 const SCHEMA = `
@@ -38,7 +43,9 @@ export class SqliteAlertStore extends AlertStore {
   ) {
     super();
     this.#db = new DatabaseSync(path);
-    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;');
+    this.#db.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;',
+    );
     this.#db.exec(SCHEMA);
   }
 
@@ -55,7 +62,11 @@ export class SqliteAlertStore extends AlertStore {
     }
   }
 
-  override before(filter: AlertFilter, before: number | undefined, limit: number): readonly StoredAlert[] {
+  override before(
+    filter: AlertFilter,
+    before: number | undefined,
+    limit: number,
+  ): readonly StoredAlert[] {
     return this.#select(filter, 'id < ?', before ?? Number.MAX_SAFE_INTEGER, 'DESC', limit);
   }
 
@@ -91,10 +102,14 @@ export class SqliteAlertStore extends AlertStore {
       // Below the cursor it was stored once, and may have been pruned since.
       if (known !== undefined && compareEventIds(alert.EventID, known) <= 0) continue;
       const { Node, PolicyName, EventID } = alert;
-      stored += Number(insert.run(nodeId, EventID, Node, PolicyName, timeOf(alert), JSON.stringify(alert)).changes);
+      stored += Number(
+        insert.run(nodeId, EventID, Node, PolicyName, timeOf(alert), JSON.stringify(alert)).changes,
+      );
     }
     const last = known !== undefined && compareEventIds(known, batch.last) > 0 ? known : batch.last;
-    this.#db.prepare('INSERT OR REPLACE INTO cursors (node_id, last) VALUES (?, ?)').run(nodeId, last);
+    this.#db
+      .prepare('INSERT OR REPLACE INTO cursors (node_id, last) VALUES (?, ?)')
+      .run(nodeId, last);
     this.#prune(stored);
     return { stored, duplicates: batch.alerts.length - stored, last };
   }

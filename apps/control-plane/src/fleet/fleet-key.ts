@@ -2,7 +2,10 @@ import { etcdKeys } from '#etcd';
 
 /** What a key of etcd is to the fleet; `other` is kept for others to read. */
 export type FleetKey =
-  | { readonly kind: 'policy' | 'group' | 'node' | 'suspension' | 'exception'; readonly name: string }
+  | {
+      readonly kind: 'policy' | 'group' | 'node' | 'suspension' | 'exception';
+      readonly name: string;
+    }
   | { readonly kind: 'hostKey' }
   | { readonly kind: 'other' };
 

@@ -54,7 +54,10 @@ export class FleetState {
       for (const change of message.changes) {
         if (change.type === 'delete') this.#delete(change.key, affected);
         else if (change.value) {
-          this.#put({ key: change.key, value: change.value, revision: change.modRevision }, affected);
+          this.#put(
+            { key: change.key, value: change.value, revision: change.modRevision },
+            affected,
+          );
         }
       }
     }
@@ -64,7 +67,9 @@ export class FleetState {
 
   /** The selectors of all groups, by name. */
   groupSelectors(): ReadonlyMap<string, LabelSelector> {
-    return new Map(this.groups.sorted().map(({ name, record }) => [name, record.document.spec.selector]));
+    return new Map(
+      this.groups.sorted().map(({ name, record }) => [name, record.document.spec.selector]),
+    );
   }
 
   /** Policies that select a node and are not paused, in canonical order. */
@@ -108,16 +113,22 @@ export class FleetState {
 
   /** Epochs for which there is a host key of this node. */
   epochsOf(nodeId: string): readonly string[] {
-    return [...this.#hostKeys.values()].filter((key) => key.nodeId === nodeId).map(({ epoch }) => epoch);
+    return [...this.#hostKeys.values()]
+      .filter((key) => key.nodeId === nodeId)
+      .map(({ epoch }) => epoch);
   }
 
-  #replace(items: readonly { key: string; value: Uint8Array; modRevision: bigint }[], affected: Affected): void {
+  #replace(
+    items: readonly { key: string; value: Uint8Array; modRevision: bigint }[],
+    affected: Affected,
+  ): void {
     const present = new Set(items.map(({ key }) => key));
     for (const key of [...this.#revisions.keys()]) {
       if (!present.has(key)) this.#delete(key, affected);
     }
     for (const { key, value, modRevision } of items) {
-      if (this.#revisions.get(key) !== modRevision) this.#put({ key, value, revision: modRevision }, affected);
+      if (this.#revisions.get(key) !== modRevision)
+        this.#put({ key, value, revision: modRevision }, affected);
     }
   }
 
@@ -252,7 +263,11 @@ export class FleetState {
 type NamedKind = 'policy' | 'group' | 'node' | 'suspension' | 'exception';
 
 function isActive(stored: Stored<PolicyRecord>): stored is ActivePolicy {
-  return stored.record.document !== undefined && stored.record.envelope !== undefined && !stored.record.paused;
+  return (
+    stored.record.document !== undefined &&
+    stored.record.envelope !== undefined &&
+    !stored.record.paused
+  );
 }
 
 /** The id under which a host's reports are believed. */

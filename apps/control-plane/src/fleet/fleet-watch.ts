@@ -32,7 +32,8 @@ export class FleetWatch {
   async #follow(): Promise<void> {
     try {
       for await (const message of this.#watch) {
-        if (message.type === 'snapshot') this.log.info('read the fleet from etcd', { revision: message.revision });
+        if (message.type === 'snapshot')
+          this.log.info('read the fleet from etcd', { revision: message.revision });
         this.fleet.take(message);
       }
     } catch (error) {

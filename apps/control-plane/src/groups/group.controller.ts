@@ -1,4 +1,15 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Put, Query, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Param,
+  Put,
+  Query,
+  Res,
+} from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { GroupView, Page } from '#contracts';
@@ -22,13 +33,20 @@ export class GroupController {
   @ApiOperation({ summary: 'List groups, by name' })
   list(@Query() query: ListQuery): Page<GroupView> {
     const state = this.fleet.read();
-    const selected = selectedBy(query, state.groups.sorted(), ({ record }) => record.document.metadata.labels ?? {});
+    const selected = selectedBy(
+      query,
+      state.groups.sorted(),
+      ({ record }) => record.document.metadata.labels ?? {},
+    );
     return pageOf(selected, query, state.revision.toString(), (stored) => groupView(stored, state));
   }
 
   @Get(':name')
   @ApiOperation({ summary: 'A group' })
-  get(@Param('name', NamePipe) name: string, @Res({ passthrough: true }) reply: FastifyReply): GroupView {
+  get(
+    @Param('name', NamePipe) name: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): GroupView {
     const view = this.groups.view(name);
     void reply.header('etag', etagOf(view.revision));
     return view;

@@ -1,5 +1,14 @@
 import { validateDocument, type Group } from '#policy-model';
-import { ShapeError, anything, instant, optional, parseJson, record, text, version1 } from '../shape/shape.js';
+import {
+  ShapeError,
+  anything,
+  instant,
+  optional,
+  parseJson,
+  record,
+  text,
+  version1,
+} from '../shape/shape.js';
 
 /** A group as `group/{name}` holds it. */
 export interface GroupRecord {

@@ -25,7 +25,10 @@ export class HealthController {
   @Get('readyz')
   @Public('load balancers ask; it tells no secret')
   @ApiOperation({ summary: 'Everything that is needed can be reached and is up to date' })
-  readyz(@Res({ passthrough: true }) reply: FastifyReply): { readonly ready: boolean; readonly checks: readonly Check[] } {
+  readyz(@Res({ passthrough: true }) reply: FastifyReply): {
+    readonly ready: boolean;
+    readonly checks: readonly Check[];
+  } {
     const answer = readiness(this.vitals.read());
     void reply.code(answer.ready ? 200 : 503);
     return answer;

@@ -16,29 +16,55 @@ export class Metrics {
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
     registers: [this.registry],
   });
-  readonly loginFailures = this.#counter(metricNames.loginFailures, 'Requests with a wrong or no token');
-  readonly enrollments = this.#counter(metricNames.enrollments, 'Enrolments by outcome', ['outcome']);
+  readonly loginFailures = this.#counter(
+    metricNames.loginFailures,
+    'Requests with a wrong or no token',
+  );
+  readonly enrollments = this.#counter(metricNames.enrollments, 'Enrolments by outcome', [
+    'outcome',
+  ]);
   readonly fleetNodes = this.#gauge(metricNames.fleetNodes, 'Hosts known');
   readonly fleetPolicies = this.#gauge(metricNames.fleetPolicies, 'Policies known');
-  readonly fleetRevision = this.#gauge(metricNames.fleetRevision, 'etcd revision of the fleet in memory');
-  readonly watchLagSeconds = this.#gauge(metricNames.watchLagSeconds, 'Since the watch last heard of etcd');
-  readonly deliveries = this.#counter(metricNames.deliveries, 'Assignments by outcome', ['outcome']);
+  readonly fleetRevision = this.#gauge(
+    metricNames.fleetRevision,
+    'etcd revision of the fleet in memory',
+  );
+  readonly watchLagSeconds = this.#gauge(
+    metricNames.watchLagSeconds,
+    'Since the watch last heard of etcd',
+  );
+  readonly deliveries = this.#counter(metricNames.deliveries, 'Assignments by outcome', [
+    'outcome',
+  ]);
   readonly deliverySeconds = new Histogram({
     name: metricNames.deliverySeconds,
     help: 'Time to compute and write one round of assignments',
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
     registers: [this.registry],
   });
-  readonly deliveryFailures = this.#counter(metricNames.deliveryFailures, 'Rounds that failed and are tried again');
-  readonly redeliveries = this.#counter(metricNames.redeliveries, 'Times everything was delivered anew');
+  readonly deliveryFailures = this.#counter(
+    metricNames.deliveryFailures,
+    'Rounds that failed and are tried again',
+  );
+  readonly redeliveries = this.#counter(
+    metricNames.redeliveries,
+    'Times everything was delivered anew',
+  );
   readonly bundlesBuilt = this.#counter(metricNames.bundlesBuilt, 'Bundles built');
   readonly reports = this.#counter(metricNames.reports, 'Reports of hosts taken');
-  readonly reportsRefused = this.#counter(metricNames.reportsRefused, 'Reports refused', ['reason']);
-  readonly alertsStored = this.#counter(metricNames.alertsStored, 'Alerts stored');
-  readonly alertsDuplicate = this.#counter(metricNames.alertsDuplicate, 'Alerts that were stored already');
-  readonly eventBatchesRefused = this.#counter(metricNames.eventBatchesRefused, 'Event batches refused', [
+  readonly reportsRefused = this.#counter(metricNames.reportsRefused, 'Reports refused', [
     'reason',
   ]);
+  readonly alertsStored = this.#counter(metricNames.alertsStored, 'Alerts stored');
+  readonly alertsDuplicate = this.#counter(
+    metricNames.alertsDuplicate,
+    'Alerts that were stored already',
+  );
+  readonly eventBatchesRefused = this.#counter(
+    metricNames.eventBatchesRefused,
+    'Event batches refused',
+    ['reason'],
+  );
   readonly alertStreams = this.#gauge(metricNames.alertStreams, 'Open live streams of alerts');
 
   #counter(name: string, help: string, labelNames: string[] = []): Counter {

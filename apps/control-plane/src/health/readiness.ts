@@ -21,18 +21,31 @@ export interface Vitals {
 export const WATCH_LAG_MS = 15_000;
 
 /** What is well and what is not; ready is where all that must be well is. */
-export function readiness(vitals: Vitals): { readonly ready: boolean; readonly checks: readonly Check[] } {
-  const checks = [watchCheck(vitals), redisCheck(vitals), deliveryCheck(vitals), recordCheck(vitals)];
+export function readiness(vitals: Vitals): {
+  readonly ready: boolean;
+  readonly checks: readonly Check[];
+} {
+  const checks = [
+    watchCheck(vitals),
+    redisCheck(vitals),
+    deliveryCheck(vitals),
+    recordCheck(vitals),
+  ];
   return { ready: checks.every(({ ok }) => ok), checks };
 }
 
 function watchCheck({ watch, fleetRevision, nowMs }: Vitals): Check {
   const name = 'etcd';
   if (fleetRevision === 0n) return { name, ok: false, detail: `not read yet${reason(watch)}` };
-  if (!watch.connected) return { name, ok: false, detail: `the watch is not connected${reason(watch)}` };
+  if (!watch.connected)
+    return { name, ok: false, detail: `the watch is not connected${reason(watch)}` };
   const silentMs = nowMs - watch.lastProgressAt;
   if (silentMs > WATCH_LAG_MS) {
-    return { name, ok: false, detail: `the watch lags: nothing heard for ${Math.round(silentMs / 1000)} s` };
+    return {
+      name,
+      ok: false,
+      detail: `the watch lags: nothing heard for ${Math.round(silentMs / 1000)} s`,
+    };
   }
   return { name, ok: true, detail: `at revision ${fleetRevision}` };
 }

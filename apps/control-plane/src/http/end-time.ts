@@ -7,7 +7,12 @@ export function readEnd(text: string, field: string, nowMs: number, maxMs: numbe
   if (!Number.isFinite(endMs)) throw invalidField(field, text, 'is not a time', remedy);
   if (endMs <= nowMs) throw invalidField(field, text, 'is in the past', remedy);
   if (endMs - nowMs > maxMs) {
-    throw invalidField(field, text, `is more than ${maxMs / 86_400_000} days away`, 'choose an earlier end');
+    throw invalidField(
+      field,
+      text,
+      `is more than ${maxMs / 86_400_000} days away`,
+      'choose an earlier end',
+    );
   }
   return new Date(endMs).toISOString();
 }

@@ -112,7 +112,9 @@ describe('a problem', () => {
     expect(internal).toMatchObject({ status: 500, type: 'urn:hostward:problem:internal' });
     expect(JSON.stringify(internal)).not.toContain('secret');
     expect(toProblemError(new BadRequestException('x')).status).toBe(400);
-    expect(toProblemError(Object.assign(new Error('big'), { statusCode: 413 })).kind).toBe('too-large');
+    expect(toProblemError(Object.assign(new Error('big'), { statusCode: 413 })).kind).toBe(
+      'too-large',
+    );
     expect(toProblemError(new ProblemError('conflict')).status).toBe(409);
   });
 });

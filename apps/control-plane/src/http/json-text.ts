@@ -47,7 +47,10 @@ function refuseHazards(document: Document.Parsed): void {
   visit(document, (_key, node, path) => {
     if (path.length > MAX_DEPTH * 3) throw unreadable(`nested deeper than ${MAX_DEPTH} levels`);
     if (isAlias(node)) throw unreadable('anchors and aliases are not allowed');
-    if (isMap(node) && node.items.some((pair) => isScalar(pair.key) && pair.key.value === '__proto__')) {
+    if (
+      isMap(node) &&
+      node.items.some((pair) => isScalar(pair.key) && pair.key.value === '__proto__')
+    ) {
       throw unreadable('the key __proto__ is not allowed');
     }
   });

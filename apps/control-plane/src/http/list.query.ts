@@ -21,5 +21,7 @@ export function selectedBy<T extends { readonly name: string }>(
 ): readonly T[] {
   if (query.selector === undefined || query.selector === '') return items;
   const selector = readSelector(query.selector, 'selector');
-  return items.filter((item) => selectsNode(selector, { name: item.name, labels: labelsOf(item) }, new Map()));
+  return items.filter((item) =>
+    selectsNode(selector, { name: item.name, labels: labelsOf(item) }, new Map()),
+  );
 }

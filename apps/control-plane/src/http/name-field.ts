@@ -8,7 +8,9 @@ export function NameField(): PropertyDecorator {
       name: 'isName',
       target: target.constructor,
       propertyName: String(property),
-      options: { message: `${String(property)} must be a name: lower-case letters, digits, "-" and "."` },
+      options: {
+        message: `${String(property)} must be a name: lower-case letters, digits, "-" and "."`,
+      },
       validator: { validate: isName },
     });
   };

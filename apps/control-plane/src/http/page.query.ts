@@ -31,7 +31,12 @@ export function decodeCursor(cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined;
   const name = Buffer.from(cursor, 'base64url').toString('utf8');
   if (name.length > 0 && /^[\x20-\x7e]{1,300}$/.test(name)) return name;
-  throw invalidField('cursor', cursor, 'is not a cursor of this list', 'send `next` of the page before');
+  throw invalidField(
+    'cursor',
+    cursor,
+    'is not a cursor of this list',
+    'send `next` of the page before',
+  );
 }
 
 /** One page of `sorted` (by name, ascending) after the cursor. */

@@ -59,7 +59,12 @@ export function notFound(kind: string, name: string): ProblemError {
 }
 
 /** 400 for one field of a body, query or path. */
-export function invalidField(field: string, value: unknown, message: string, remedy: string): ProblemError {
+export function invalidField(
+  field: string,
+  value: unknown,
+  message: string,
+  remedy: string,
+): ProblemError {
   return new ProblemError('invalid-input', {
     detail: `${field}: ${message}`,
     errors: [{ field, value: shown(value), message, remedy }],

@@ -17,7 +17,12 @@ export function parseIfMatch(header: string | undefined): Expectation {
   if (header.trim() === '*') return { kind: 'exists' };
   const digits = /^(?:W\/)?"([0-9]{1,19})"$/.exec(header.trim())?.[1];
   if (digits !== undefined) return { kind: 'revision', revision: BigInt(digits) };
-  throw invalidField('If-Match', header, 'is not the ETag of a revision', 'send the ETag of the last answer');
+  throw invalidField(
+    'If-Match',
+    header,
+    'is not the ETag of a revision',
+    'send the ETag of the last answer',
+  );
 }
 
 /** Throws 412 unless `current` (undefined: absent) is what was expected. */

@@ -21,7 +21,8 @@ export function toProblemError(error: unknown): ProblemError {
   if (error instanceof ValueTooLarge || error instanceof TransactionTooLarge) {
     return new ProblemError('too-large', { cause: error, detail: error.message });
   }
-  if (error instanceof EtcdUnavailable || error instanceof EtcdOutOfSpace) return unavailable(error);
+  if (error instanceof EtcdUnavailable || error instanceof EtcdOutOfSpace)
+    return unavailable(error);
   const status = statusOf(error);
   if (status === undefined || status >= 500 || status < 400) {
     return status === 503 ? unavailable(error) : new ProblemError('internal', { cause: error });
@@ -35,7 +36,9 @@ function unavailable(error: unknown): ProblemError {
   const unsure = error instanceof EtcdUnavailable && error.outcome === 'unknown';
   return new ProblemError('unavailable', {
     cause: error,
-    detail: unsure ? 'etcd did not answer: a write may have happened, read before trying again' : undefined,
+    detail: unsure
+      ? 'etcd did not answer: a write may have happened, read before trying again'
+      : undefined,
     headers: { 'retry-after': '2' },
   });
 }

@@ -1,5 +1,11 @@
 import { isIP } from 'node:net';
-import { createAuthority, issueServer, issueServiceClient, parseCertificate, type KeyAndCertificate } from '#pki';
+import {
+  createAuthority,
+  issueServer,
+  issueServiceClient,
+  parseCertificate,
+  type KeyAndCertificate,
+} from '#pki';
 import { readIfThere, writePrivate } from './private-file.js';
 import type { Layout } from './layout.js';
 
@@ -14,7 +20,8 @@ interface Pair {
 export async function ensureAuthority({ ca, caKey }: Layout): Promise<KeyAndCertificate> {
   const certificatePem = readIfThere(ca);
   const privateKeyPem = readIfThere(caKey);
-  if (certificatePem !== undefined && privateKeyPem !== undefined) return { certificatePem, privateKeyPem };
+  if (certificatePem !== undefined && privateKeyPem !== undefined)
+    return { certificatePem, privateKeyPem };
   const made = await createAuthority({ name: 'Hostward CA', days: CA_DAYS });
   // The key first: a certificate without its key would be taken for a whole authority.
   writePrivate(caKey, made.privateKeyPem);

@@ -1,5 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hashToken } from '../access/index.js';
@@ -18,9 +26,14 @@ afterEach(() => rmSync(join(folder, '..'), { recursive: true, force: true }));
 const options = (...more: string[]) => parseInitOptions(['--data-dir', folder, ...more]);
 
 function contents(): Record<string, string> {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((each) =>
+    each.isFile(),
+  );
   return Object.fromEntries(
-    files.map(({ parentPath, name }) => [join(parentPath, name), readFileSync(join(parentPath, name), 'utf8')]),
+    files.map(({ parentPath, name }) => [
+      join(parentPath, name),
+      readFileSync(join(parentPath, name), 'utf8'),
+    ]),
   );
 }
 
@@ -41,7 +54,8 @@ describe('init', () => {
     expect(again.adminToken).toBeUndefined();
     expect(readConfig(again.configFile).listen.port).toBe(7444);
     const { [again.configFile]: _config, ...rest } = contents();
-    for (const [path, text] of Object.entries(rest)) expect([path, text]).toEqual([path, before[path]]);
+    for (const [path, text] of Object.entries(rest))
+      expect([path, text]).toEqual([path, before[path]]);
   });
 
   it('makes new certificates of the same authority when the names change', async () => {
@@ -53,25 +67,34 @@ describe('init', () => {
 
   it('lets nobody but the owner read any of it', async () => {
     await init(options());
-    for (const path of Object.keys(contents())) expect([path, statSync(path).mode & 0o077]).toEqual([path, 0]);
+    for (const path of Object.keys(contents()))
+      expect([path, statSync(path).mode & 0o077]).toEqual([path, 0]);
     expect(statSync(folder).mode & 0o077).toBe(0);
   });
 
   it.each([
-    ['readable by others', (path: string) => chmodSync(path, 0o644), /must be readable by its owner only/],
+    [
+      'readable by others',
+      (path: string) => chmodSync(path, 0o644),
+      /must be readable by its owner only/,
+    ],
     ['missing', (path: string) => rmSync(path), /keys\.epochSecret .*cannot be used/],
     ['cut short', (path: string) => writeFileSync(path, 'AAAA\n'), /32 bytes/],
-  ])('leaves a start refused, naming key and rule, when a secret is %s', async (_title, spoil, message) => {
-    const { configFile } = await init(options());
-    spoil(join(folder, 'keys', 'epoch.secret'));
-    expect(() => loadMaterial(readConfig(configFile))).toThrow(message);
-    expect(() => loadMaterial(readConfig(configFile))).toThrow(ConfigError);
-  });
-
-  it.each([['--listen', 'nowhere'], ['--listen', 'a:99999'], ['--names', ' , ']])(
-    'refuses %s %p',
-    (flag, value) => {
-      expect(() => options(flag, value)).toThrow(ConfigError);
+  ])(
+    'leaves a start refused, naming key and rule, when a secret is %s',
+    async (_title, spoil, message) => {
+      const { configFile } = await init(options());
+      spoil(join(folder, 'keys', 'epoch.secret'));
+      expect(() => loadMaterial(readConfig(configFile))).toThrow(message);
+      expect(() => loadMaterial(readConfig(configFile))).toThrow(ConfigError);
     },
   );
+
+  it.each([
+    ['--listen', 'nowhere'],
+    ['--listen', 'a:99999'],
+    ['--names', ' , '],
+  ])('refuses %s %p', (flag, value) => {
+    expect(() => options(flag, value)).toThrow(ConfigError);
+  });
 });

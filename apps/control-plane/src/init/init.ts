@@ -14,7 +14,12 @@ export interface InitAnswer {
   readonly caFingerprint: string;
   readonly adminToken?: string;
   readonly etcd: { readonly ca: string; readonly cert: string; readonly key: string };
-  readonly redis: { readonly ca: string; readonly cert: string; readonly key: string; readonly aclFile: string };
+  readonly redis: {
+    readonly ca: string;
+    readonly cert: string;
+    readonly key: string;
+    readonly aclFile: string;
+  };
 }
 
 /** Makes what a control plane needs and is not there yet; what is there stays. The configuration follows the flags. */
@@ -39,7 +44,10 @@ export async function init(options: InitOptions): Promise<InitAnswer> {
   };
 }
 
-function configOf(files: Layout, { listen, names, etcd, redis, agentRedisHost, dataDir }: InitOptions): object {
+function configOf(
+  files: Layout,
+  { listen, names, etcd, redis, agentRedisHost, dataDir }: InitOptions,
+): object {
   const client = { ca: files.ca, ...files.client };
   return {
     listen,
@@ -59,7 +67,12 @@ function configOf(files: Layout, { listen, names, etcd, redis, agentRedisHost, d
       },
     },
     tls: { ca: files.ca, ...files.controlPlane, clients: 'optional' },
-    keys: { caKey: files.caKey, root: files.root, onlineKey: files.onlineKey, epochSecret: files.epochSecret },
+    keys: {
+      caKey: files.caKey,
+      root: files.root,
+      onlineKey: files.onlineKey,
+      epochSecret: files.epochSecret,
+    },
     adminTokenHashFile: files.adminTokenHash,
   };
 }

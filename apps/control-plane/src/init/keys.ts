@@ -10,7 +10,8 @@ const ROOT_DAYS = 3_650;
 export function ensureKeys(files: Layout): void {
   const root = ensureSigningKey(files.rootKey);
   const online = ensureSigningKey(files.onlineKey);
-  if (readIfThere(files.root) === undefined) writePrivate(files.root, JSON.stringify(rootDocument(root, online)));
+  if (readIfThere(files.root) === undefined)
+    writePrivate(files.root, JSON.stringify(rootDocument(root, online)));
   ensureSecret(files.epochSecret, () => randomBytes(32).toString('base64'));
 }
 

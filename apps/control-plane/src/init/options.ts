@@ -42,12 +42,19 @@ export function parseInitOptions(args: readonly string[]): InitOptions {
 function hostPort(flag: string, text: string) {
   const match = /^(\[[0-9a-f:]+\]|[^:\s]+):([0-9]{1,5})$/i.exec(text);
   const port = Number(match?.[2]);
-  if (match?.[1] !== undefined && port <= 65_535) return { host: match[1].replace(/^\[|\]$/g, ''), port };
+  if (match?.[1] !== undefined && port <= 65_535)
+    return { host: match[1].replace(/^\[|\]$/g, ''), port };
   throw new ConfigError(flag, JSON.stringify(text), 'must be HOST:PORT');
 }
 
 function names(text: string): readonly string[] {
-  const found = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+  const found = [...new Set(text.split(',').map((name) => name.trim()))].filter(
+    (name) => name !== '',
+  );
   if (found.length > 0 && found.length <= 64) return found;
-  throw new ConfigError('--names', JSON.stringify(text), 'must be 1 to 64 names, separated by commas');
+  throw new ConfigError(
+    '--names',
+    JSON.stringify(text),
+    'must be 1 to 64 names, separated by commas',
+  );
 }

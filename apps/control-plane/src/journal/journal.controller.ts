@@ -17,7 +17,11 @@ export class JournalController {
     const { entries, revision } = await this.journal.before(beforeOf(query.cursor), query.limit);
     const last = entries.at(-1);
     const next = last && last.seq > 1 ? encodeCursor(String(last.seq)) : undefined;
-    return { items: entries.map(({ v: _format, ...entry }) => entry), next, revision: revision.toString() };
+    return {
+      items: entries.map(({ v: _format, ...entry }) => entry),
+      next,
+      revision: revision.toString(),
+    };
   }
 }
 
@@ -26,5 +30,10 @@ function beforeOf(cursor: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const seq = Number(text);
   if (Number.isSafeInteger(seq) && seq > 0) return seq;
-  throw invalidField('cursor', cursor, 'is not a cursor of this list', 'send `next` of the page before');
+  throw invalidField(
+    'cursor',
+    cursor,
+    'is not a cursor of this list',
+    'send `next` of the page before',
+  );
 }

@@ -7,7 +7,11 @@ import { EtcdJournalReader, JournalReader } from './journal-reader.js';
 @Module({
   controllers: [JournalController],
   providers: [
-    { provide: JournalReader, inject: [EtcdStore], useFactory: (etcd: EtcdStore) => new EtcdJournalReader(etcd) },
+    {
+      provide: JournalReader,
+      inject: [EtcdStore],
+      useFactory: (etcd: EtcdStore) => new EtcdJournalReader(etcd),
+    },
   ],
 })
 export class JournalModule {}

@@ -55,20 +55,37 @@ export class EnrollService {
 
   async #certificate({ csr }: EnrollRequest, nodeId: string): Promise<string> {
     try {
-      return await issueClient({ authority: this.trust.authority, csrPem: csr, nodeId, now: new Date(this.clock.nowMs()) });
+      return await issueClient({
+        authority: this.trust.authority,
+        csrPem: csr,
+        nodeId,
+        now: new Date(this.clock.nowMs()),
+      });
     } catch (error) {
       if (!(error instanceof CertificateRefusedError)) throw error;
-      throw invalidField('csr', undefined, error.message, 'send a PKCS#10 request of a P-256 key in PEM');
+      throw invalidField(
+        'csr',
+        undefined,
+        error.message,
+        'send a PKCS#10 request of a P-256 key in PEM',
+      );
     }
   }
 
-  async #admit(request: EnrollRequest, nodeId: string, state: FleetState): Promise<LedgerChange | undefined> {
+  async #admit(
+    request: EnrollRequest,
+    nodeId: string,
+    state: FleetState,
+  ): Promise<LedgerChange | undefined> {
     const stored = state.nodes.get(request.name);
     if (isRetry(stored?.record, request, nodeId)) return undefined;
     const token = await this.#token(request.token);
     checkFree(stored?.record, request, nodeId, state);
     const record = this.#record(request, nodeId, stored?.record, token.record);
-    const hostKey = await makeHostKey({ nodeId, sealingKey: request.sealingKey }, this.trust.root.document.epoch);
+    const hostKey = await makeHostKey(
+      { nodeId, sealingKey: request.sealingKey },
+      this.trust.root.document.epoch,
+    );
     return admission(record, hostKey, stored, token);
   }
 
@@ -80,7 +97,9 @@ export class EnrollService {
     }
     const refusal = refusalOf(found.record, this.clock.nowMs());
     if (refusal === undefined) return found;
-    throw new ProblemError('not-permitted', { detail: `${refusal}; make one with hostward create join-token` });
+    throw new ProblemError('not-permitted', {
+      detail: `${refusal}; make one with hostward create join-token`,
+    });
   }
 
   #record(
@@ -103,7 +122,12 @@ function proveIdentity(request: EnrollRequest): string {
     return verifyEnrollment(request);
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
-    throw invalidField('signature', undefined, error.message, 'sign name, sealing key and csr with the signing key');
+    throw invalidField(
+      'signature',
+      undefined,
+      error.message,
+      'sign name, sealing key and csr with the signing key',
+    );
   }
 }
 
@@ -122,7 +146,8 @@ function checkFree(
   nodeId: string,
   state: FleetState,
 ): void {
-  if (record?.revoked === true) throw new ProblemError('not-permitted', { detail: `host ${name} is revoked` });
+  if (record?.revoked === true)
+    throw new ProblemError('not-permitted', { detail: `host ${name} is revoked` });
   if (record?.enrollment) {
     throw new ProblemError('conflict', {
       detail: `the name ${name} is taken by a host with other keys; offboard it first (hostward delete node ${name})`,
@@ -130,7 +155,9 @@ function checkFree(
   }
   const other = state.nameOf(nodeId);
   if (other !== undefined) {
-    throw new ProblemError('conflict', { detail: `this host is enrolled as ${other}; offboard it first` });
+    throw new ProblemError('conflict', {
+      detail: `this host is enrolled as ${other}; offboard it first`,
+    });
   }
 }
 
@@ -155,6 +182,11 @@ function admission(
       { type: 'put', key: join, value: JSON.stringify(counted) },
       hostKey,
     ],
-    journal: { by: record.by, action: 'node.enrolled', target: record.name, detail: { nodeId: record.enrollment?.nodeId } },
+    journal: {
+      by: record.by,
+      action: 'node.enrolled',
+      target: record.name,
+      detail: { nodeId: record.enrollment?.nodeId },
+    },
   };
 }

@@ -21,7 +21,11 @@ export async function makeHostKey(
     hostKey: hostKey.toString('base64'),
     sealedHostKey: await sealHostKey(hostKey, { sealingKey, nodeId, epoch }),
   };
-  return { type: 'put', key: etcdKeys.key(nodeId, hostKeyPurpose(epoch)), value: JSON.stringify(record) };
+  return {
+    type: 'put',
+    key: etcdKeys.key(nodeId, hostKeyPurpose(epoch)),
+    value: JSON.stringify(record),
+  };
 }
 
 /** Keys of etcd that hold the host keys of a node. */
@@ -52,7 +56,12 @@ export class HostKeys {
       return {
         if: then.map(({ key }) => ({ key, modRevision: 0n })),
         then,
-        journal: { by: SYSTEM, action: 'keys.made', target: `${then.length} hosts`, detail: { epoch } },
+        journal: {
+          by: SYSTEM,
+          action: 'keys.made',
+          target: `${then.length} hosts`,
+          detail: { epoch },
+        },
       };
     });
   }

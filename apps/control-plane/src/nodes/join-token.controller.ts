@@ -52,7 +52,10 @@ export class JoinTokenController {
   @Get()
   @ApiOperation({ summary: 'List join tokens; the tokens themselves are nowhere' })
   async list(@Query() query: ListQuery): Promise<Page<JoinTokenView>> {
-    const { items, more, revision } = await this.store.page(query.limit, decodeCursor(query.cursor));
+    const { items, more, revision } = await this.store.page(
+      query.limit,
+      decodeCursor(query.cursor),
+    );
     const last = items.at(-1);
     const next = more && last ? encodeCursor(last.id) : undefined;
     return { items: items.map((item) => joinTokenView(item)), next, revision: revision.toString() };
@@ -76,7 +79,12 @@ export class JoinTokenController {
     await this.editor.edit(() => ({
       if: [{ key, modRevision: 0n }],
       then: [{ type: 'put', key, value: JSON.stringify(record) }],
-      journal: { by: ADMIN, action: 'join-token.created', target: id, detail: { uses: record.uses, labels: record.labels } },
+      journal: {
+        by: ADMIN,
+        action: 'join-token.created',
+        target: id,
+        detail: { uses: record.uses, labels: record.labels },
+      },
     }));
     return joinTokenView(record, token);
   }
@@ -101,6 +109,16 @@ export class JoinTokenController {
     const nowMs = this.clock.nowMs();
     const expiresAt = new Date(nowMs + ttlMs).toISOString();
     const at = new Date(nowMs).toISOString();
-    return { v: 1, id, hash: hashToken(token), labels: checkedLabels(labels), uses, used: 0, expiresAt, by: ADMIN, at };
+    return {
+      v: 1,
+      id,
+      hash: hashToken(token),
+      labels: checkedLabels(labels),
+      uses,
+      used: 0,
+      expiresAt,
+      by: ADMIN,
+      at,
+    };
   }
 }

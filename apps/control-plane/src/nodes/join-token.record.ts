@@ -1,6 +1,15 @@
 import type { JoinTokenView } from '#contracts';
 import { makeToken } from '../access/index.js';
-import { count, instant, mapOf, matching, parseJson, record, text, version1 } from '../shape/shape.js';
+import {
+  count,
+  instant,
+  mapOf,
+  matching,
+  parseJson,
+  record,
+  text,
+  version1,
+} from '../shape/shape.js';
 
 /** A join token as `join/{id}` holds it: its hash, never the token. */
 export interface JoinTokenRecord {

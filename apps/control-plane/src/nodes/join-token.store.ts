@@ -28,7 +28,14 @@ export class EtcdJoinTokenStore extends JoinTokenStore {
 
   override async page(limit: number, after: string | undefined): Promise<JoinTokenPage> {
     const key = after === undefined ? undefined : etcdKeys.joinToken(after);
-    const { items, next, revision } = await this.etcd.page(etcdKeys.joinTokens, { limit, after: key });
-    return { items: items.map(({ value }) => decodeJoinToken(value)), more: next !== undefined, revision };
+    const { items, next, revision } = await this.etcd.page(etcdKeys.joinTokens, {
+      limit,
+      after: key,
+    });
+    return {
+      items: items.map(({ value }) => decodeJoinToken(value)),
+      more: next !== undefined,
+      revision,
+    };
   }
 }

@@ -30,7 +30,12 @@ function checkedKey(key: string): string {
   const prefix = slash < 0 ? undefined : key.slice(0, slash);
   const name = key.slice(slash + 1);
   if (PART.test(name) && (prefix === undefined || PREFIX.test(prefix))) return key;
-  throw invalidField('labels', key, 'is no label key', 'use letters, digits, "-", "_", ".", with a DNS prefix or none');
+  throw invalidField(
+    'labels',
+    key,
+    'is no label key',
+    'use letters, digits, "-", "_", ".", with a DNS prefix or none',
+  );
 }
 
 function checkedValue(key: string, value: unknown): string {

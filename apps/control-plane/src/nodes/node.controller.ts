@@ -1,4 +1,17 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Param,
+  Patch,
+  Post,
+  Put,
+  Query,
+  Res,
+} from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { IsObject } from 'class-validator';
 import type { FastifyReply } from 'fastify';
@@ -45,12 +58,17 @@ export class NodeController {
   list(@Query() query: ListQuery): Page<NodeView> {
     const state = this.fleet.read();
     const selected = selectedBy(query, state.nodes.sorted(), ({ record }) => record.labels);
-    return pageOf(selected, query, state.revision.toString(), (stored) => this.views.view(stored, state));
+    return pageOf(selected, query, state.revision.toString(), (stored) =>
+      this.views.view(stored, state),
+    );
   }
 
   @Get(':name')
   @ApiOperation({ summary: 'A host' })
-  get(@Param('name', NamePipe) name: string, @Res({ passthrough: true }) reply: FastifyReply): NodeView {
+  get(
+    @Param('name', NamePipe) name: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): NodeView {
     return this.#answer(name, reply);
   }
 
@@ -99,7 +117,9 @@ export class NodeController {
     const state = this.fleet.read();
     findNode(state, name);
     const selecting = [...state.index.policiesOf(name)].sort().map((policy) => ({ name: policy }));
-    return pageOf(selecting, query, state.revision.toString(), (each) => policyView(findPolicy(state, each.name), state));
+    return pageOf(selecting, query, state.revision.toString(), (each) =>
+      policyView(findPolicy(state, each.name), state),
+    );
   }
 
   @Get(':name/status')

@@ -30,7 +30,11 @@ export class NodeService {
   ) {}
 
   /** Declares a host or replaces its labels from one KubeArmorVirtualMachine of this name; says whether it is new. */
-  async put({ name, by, expected }: NodeWrite, text: string, contentType: string | undefined): Promise<boolean> {
+  async put(
+    { name, by, expected }: NodeWrite,
+    text: string,
+    contentType: string | undefined,
+  ): Promise<boolean> {
     const answer = await this.applying.apply({
       text,
       format: formatOf(contentType),
@@ -81,7 +85,9 @@ export class NodeService {
       if (!changed) return undefined;
       const record = { ...changed, at: isoNow(this.clock), by: write.by };
       const key = etcdKeys.node(write.name);
-      return this.#change(stored, write, action, [{ type: 'put', key, value: JSON.stringify(record) }]);
+      return this.#change(stored, write, action, [
+        { type: 'put', key, value: JSON.stringify(record) },
+      ]);
     });
   }
 

@@ -17,7 +17,11 @@ import { NodeViews } from './node.view.js';
     NodeService,
     NodeViews,
     EnrollService,
-    { provide: JoinTokenStore, inject: [EtcdStore], useFactory: (etcd: EtcdStore) => new EtcdJoinTokenStore(etcd) },
+    {
+      provide: JoinTokenStore,
+      inject: [EtcdStore],
+      useFactory: (etcd: EtcdStore) => new EtcdJoinTokenStore(etcd),
+    },
   ],
 })
 export class NodesModule {}

@@ -16,7 +16,10 @@ export class ApplyController {
   @Post()
   @HttpCode(200)
   @ApiConsumes('application/yaml', 'application/json')
-  @ApiBody({ schema: { type: 'string' }, description: 'KubeArmor host policies, virtual machines and groups' })
+  @ApiBody({
+    schema: { type: 'string' },
+    description: 'KubeArmor host policies, virtual machines and groups',
+  })
   @ApiOperation({ summary: 'Create or change what the documents say, all or nothing' })
   apply(
     @Body() text: string,
@@ -26,7 +29,12 @@ export class ApplyController {
     const { owner } = query;
     const prune = query.prune === 'true';
     if (prune && owner === undefined) {
-      throw invalidField('owner', undefined, 'is missing', 'say whose set this is: ?prune=true&owner=NAME');
+      throw invalidField(
+        'owner',
+        undefined,
+        'is missing',
+        'say whose set this is: ?prune=true&owner=NAME',
+      );
     }
     return this.applying.apply({
       text,

@@ -13,7 +13,10 @@ export class ApplyQuery {
   @IsIn(FLAGS)
   dryRun?: string;
 
-  @ApiPropertyOptional({ enum: FLAGS, description: 'delete what the owner applied before and is not here' })
+  @ApiPropertyOptional({
+    enum: FLAGS,
+    description: 'delete what the owner applied before and is not here',
+  })
   @IsOptional()
   @IsIn(FLAGS)
   prune?: string;
@@ -29,12 +32,18 @@ export class ApplyQuery {
   @MaxLength(2_000)
   selector?: string;
 
-  @ApiPropertyOptional({ enum: FLAGS, description: 'policies without a selector select every host' })
+  @ApiPropertyOptional({
+    enum: FLAGS,
+    description: 'policies without a selector select every host',
+  })
   @IsOptional()
   @IsIn(FLAGS)
   allHosts?: string;
 
-  @ApiPropertyOptional({ enum: FLAGS, description: 'apply although a rule would block the control path' })
+  @ApiPropertyOptional({
+    enum: FLAGS,
+    description: 'apply although a rule would block the control path',
+  })
   @IsOptional()
   @IsIn(FLAGS)
   overrideProtection?: string;

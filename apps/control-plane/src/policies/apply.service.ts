@@ -41,7 +41,8 @@ export class ApplyService {
   /** Verdict per document. Throws 422 where any is invalid, and then nothing was written. */
   async apply(request: ApplyRequest): Promise<ApplyResponse> {
     const parsed = this.#parse(request);
-    if (request.dryRun) return this.#answer(this.#plan(parsed, request, this.fleet.read()), request);
+    if (request.dryRun)
+      return this.#answer(this.#plan(parsed, request, this.fleet.read()), request);
     let plan: ApplyPlan | undefined;
     const revision = await this.editor.edit((state) => {
       request.check?.(state);
@@ -54,7 +55,9 @@ export class ApplyService {
   #parse({ text, format, defaultSelector, only }: ApplyRequest): ParsedText {
     const parsed = parseDocuments(text, { format, defaultSelector });
     if (only && parsed.documents.length > 0) mustBeOnly(parsed.documents, only);
-    const loose = parsed.diagnostics.filter(({ severity }) => severity === 'error').map(toFieldError);
+    const loose = parsed.diagnostics
+      .filter(({ severity }) => severity === 'error')
+      .map(toFieldError);
     if (parsed.documents.length > 0) return parsed;
     throw new ProblemError('invalid-documents', {
       detail: loose[0]?.message ?? 'the request holds no document',
@@ -102,7 +105,11 @@ function toChange(plan: ApplyPlan, { by, owner }: ApplyRequest) {
     documents: changed.slice(0, 50).map(({ kind, name, verdict }) => `${kind}/${name} ${verdict}`),
   };
   const target = `${changed.length} documents`;
-  return { if: plan.conditions, then: plan.writes, journal: { by, action: 'apply', target, detail } };
+  return {
+    if: plan.conditions,
+    then: plan.writes,
+    journal: { by, action: 'apply', target, detail },
+  };
 }
 
 function revisionOf({ kind, name }: ApplyDocument, state: FleetState): string | undefined {
@@ -132,7 +139,8 @@ function planState(state: FleetState): PlanState {
     deletedPolicy: (name) => state.deletedPolicies.get(name),
     group: (name) => state.groups.get(name),
     node: (name) => state.nodes.get(name),
-    policiesOwnedBy: (owner) => state.policies.sorted().filter(({ record }) => record.owner === owner),
+    policiesOwnedBy: (owner) =>
+      state.policies.sorted().filter(({ record }) => record.owner === owner),
     groupsOwnedBy: (owner) => state.groups.sorted().filter(({ record }) => record.owner === owner),
   };
 }

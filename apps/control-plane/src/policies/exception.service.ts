@@ -26,7 +26,9 @@ export class ExceptionService {
   ) {}
 
   /** Throws 404 for an unknown policy and 422 for one that no exception can be made from. */
-  async create(order: Pick<ExceptionView, 'policy' | 'selector' | 'until' | 'reason' | 'by'>): Promise<ExceptionView> {
+  async create(
+    order: Pick<ExceptionView, 'policy' | 'selector' | 'until' | 'reason' | 'by'>,
+  ): Promise<ExceptionView> {
     const id = randomBytes(6).toString('hex');
     const record: ExceptionRecord = {
       v: 1,
@@ -46,14 +48,21 @@ export class ExceptionService {
       const made = state.policies.get(found.record.madePolicy);
       const key = etcdKeys.exception(found.record.policy, id);
       const deletion = { change: 'deleted', paused: false } as const;
-      const writes = made ? versionWrites(this.#version(made.record.name, made.record, deletion, by)) : [];
+      const writes = made
+        ? versionWrites(this.#version(made.record.name, made.record, deletion, by))
+        : [];
       return {
         if: [
           { key, modRevision: found.revision },
           ...(made ? [unchangedPolicy(made.record.name, made)] : []),
         ],
         then: [{ type: 'delete', key }, ...writes],
-        journal: { by, action: 'exception.ended', target: id, detail: { policy: found.record.policy } },
+        journal: {
+          by,
+          action: 'exception.ended',
+          target: id,
+          detail: { policy: found.record.policy },
+        },
       };
     });
   }

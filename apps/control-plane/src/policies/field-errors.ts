@@ -9,6 +9,15 @@ export function toFieldError(diagnostic: Diagnostic): FieldError {
 }
 
 /** An error about a document as a whole. */
-export function documentError(index: number, path: string, message: string, remedy: string): FieldError {
-  return { field: path === '' ? `documents[${index}]` : `documents[${index}].${path}`, message, remedy };
+export function documentError(
+  index: number,
+  path: string,
+  message: string,
+  remedy: string,
+): FieldError {
+  return {
+    field: path === '' ? `documents[${index}]` : `documents[${index}].${path}`,
+    message,
+    remedy,
+  };
 }

@@ -16,7 +16,13 @@ import type { GroupRecord } from '../groups/group.record.js';
 import type { NodeRecord } from '../nodes/node.record.js';
 import { documentError, toFieldError } from './field-errors.js';
 import type { PolicyRecord } from './policy.record.js';
-import { nextVersion, unchangedPolicy, versionWrites, withOverride, type Revising } from './policy-versions.js';
+import {
+  nextVersion,
+  unchangedPolicy,
+  versionWrites,
+  withOverride,
+  type Revising,
+} from './policy-versions.js';
 
 /** What of the fleet a plan looks at; all at one revision. */
 export interface PlanState {
@@ -70,8 +76,13 @@ export function planApply(
     const step = stepOf(each, seen, groups, state, options);
     return { each, step };
   });
-  const pruned = options.prune ? pruneSteps(options.owner ?? '', seen, state, options, parsed.length) : [];
-  const all = [...steps.map(({ each, step }) => ({ ...toApplyDocument(each, step), step })), ...pruned];
+  const pruned = options.prune
+    ? pruneSteps(options.owner ?? '', seen, state, options, parsed.length)
+    : [];
+  const all = [
+    ...steps.map(({ each, step }) => ({ ...toApplyDocument(each, step), step })),
+    ...pruned,
+  ];
   const invalid = all.filter(({ step }) => step.verdict === 'invalid');
   return {
     documents: all.map(({ step: _step, ...document }) => document),
@@ -95,7 +106,9 @@ function selectorsOf(parsed: readonly ParsedDocument[]) {
 }
 
 function toApplyDocument(each: ParsedDocument, step: Step): ApplyDocument {
-  const warnings = each.diagnostics.filter(({ severity }) => severity === 'warning').map(toFieldError);
+  const warnings = each.diagnostics
+    .filter(({ severity }) => severity === 'warning')
+    .map(toFieldError);
   return {
     index: each.index,
     kind: each.kind,
@@ -118,7 +131,13 @@ function stepOf(
   if (errors.length > 0 || !document) return { verdict: 'invalid', errors };
   const id = `${document.kind}/${document.metadata.name}`;
   const first = seen.get(id);
-  if (first !== undefined) return invalid(each.index, 'metadata.name', `is also that of document ${first}`, 'keep one of them');
+  if (first !== undefined)
+    return invalid(
+      each.index,
+      'metadata.name',
+      `is also that of document ${first}`,
+      'keep one of them',
+    );
   seen.set(id, each.index);
   return stepOfDocument(document, each.index, groups, state, options);
 }
@@ -156,7 +175,8 @@ function stepOfPolicy(
   if (lockouts.length > 0) return { verdict: 'invalid', errors: lockouts, lockout: true };
   const warnings = missingGroup(document, index, groups, state);
   const owner = options.owner ?? stored?.record.owner;
-  const same = stored?.record.owner === owner && isDeepStrictEqual(stored?.record.document, document);
+  const same =
+    stored?.record.owner === owner && isDeepStrictEqual(stored?.record.document, document);
   if (same) return { verdict: 'unchanged', warnings, conditions: [unchangedPolicy(name, stored)] };
   const before = stored ?? state.deletedPolicy(name);
   const change = stored ? 'configured' : 'created';
@@ -177,7 +197,8 @@ function stepOfGroup(document: Group, index: number, state: PlanState, options: 
   const owner = options.owner ?? stored?.record.owner;
   const key = etcdKeys.group(name);
   const conditions: Condition[] = [{ key, modRevision: stored?.revision ?? 0n }];
-  const same = stored?.record.owner === owner && isDeepStrictEqual(stored?.record.document, document);
+  const same =
+    stored?.record.owner === owner && isDeepStrictEqual(stored?.record.document, document);
   if (same) return { verdict: 'unchanged', conditions };
   const record: GroupRecord = { v: 1, name, owner, at: options.at, by: options.by, document };
   const writes: Write[] = [{ type: 'put', key, value: JSON.stringify(record) }];
@@ -193,13 +214,24 @@ function stepOfNode(document: VirtualMachine, state: PlanState, options: PlanOpt
   if (stored && isDeepStrictEqual({ ...stored.record.labels }, { ...labels })) {
     return { verdict: 'unchanged', conditions };
   }
-  const record: NodeRecord = { ...stored?.record, v: 1, name, labels, at: options.at, by: options.by };
+  const record: NodeRecord = {
+    ...stored?.record,
+    v: 1,
+    name,
+    labels,
+    at: options.at,
+    by: options.by,
+  };
   const writes: Write[] = [{ type: 'put', key, value: JSON.stringify(record) }];
   return { verdict: stored ? 'configured' : 'created', conditions, writes };
 }
 
 /** Two teams must not take a document from each other unawares: the second is told whose it is. */
-function foreignOwner(has: string | undefined, wants: string | undefined, index: number): Step | undefined {
+function foreignOwner(
+  has: string | undefined,
+  wants: string | undefined,
+  index: number,
+): Step | undefined {
   if (has === undefined || wants === undefined || has === wants) return undefined;
   return invalid(
     index,
@@ -239,7 +271,11 @@ function pruneSteps(
   const policies = state
     .policiesOwnedBy(owner)
     .filter(({ record }) => !seen.has(`KubeArmorHostPolicy/${record.name}`))
-    .map((stored) => ({ kind: 'KubeArmorHostPolicy', name: stored.record.name, step: deletePolicy(stored, options) }));
+    .map((stored) => ({
+      kind: 'KubeArmorHostPolicy',
+      name: stored.record.name,
+      step: deletePolicy(stored, options),
+    }));
   const groups = state
     .groupsOwnedBy(owner)
     .filter(({ record }) => !seen.has(`Group/${record.name}`))
@@ -256,7 +292,12 @@ function pruneSteps(
 /** Deletes a policy: a version without a document, signed like any other. */
 export function deletePolicy(stored: Stored<PolicyRecord>, revising: Revising): Step {
   const { name, owner } = stored.record;
-  const record = nextVersion(name, stored.record, { change: 'deleted', paused: false, owner }, revising);
+  const record = nextVersion(
+    name,
+    stored.record,
+    { change: 'deleted', paused: false, owner },
+    revising,
+  );
   return {
     verdict: 'pruned',
     conditions: [unchangedPolicy(name, stored)],

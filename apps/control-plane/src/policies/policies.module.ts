@@ -19,8 +19,16 @@ import { PolicyService } from './policy.service.js';
     PolicyService,
     PolicyPut,
     ExceptionService,
-    { provide: PolicySigner, inject: [Trust], useFactory: (trust: Trust) => new PolicySigner(trust.online) },
-    { provide: PolicyHistory, inject: [EtcdStore], useFactory: (etcd: EtcdStore) => new EtcdPolicyHistory(etcd) },
+    {
+      provide: PolicySigner,
+      inject: [Trust],
+      useFactory: (trust: Trust) => new PolicySigner(trust.online),
+    },
+    {
+      provide: PolicyHistory,
+      inject: [EtcdStore],
+      useFactory: (etcd: EtcdStore) => new EtcdPolicyHistory(etcd),
+    },
   ],
   exports: [ApplyService, ExceptionService],
 })

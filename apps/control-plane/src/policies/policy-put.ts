@@ -31,7 +31,10 @@ export class PolicyPut {
       check: (state) => checkExpectation(expected, state.policies.get(name)?.revision),
     });
     const state = this.fleet.read();
-    return { created: isCreated(answer.documents), view: policyView(findPolicy(state, name), state) };
+    return {
+      created: isCreated(answer.documents),
+      view: policyView(findPolicy(state, name), state),
+    };
   }
 }
 

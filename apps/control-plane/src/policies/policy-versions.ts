@@ -17,7 +17,9 @@ export interface Revising {
   readonly sign: SignPolicy;
 }
 
-type Content = Pick<PolicyRecord, 'change' | 'paused' | 'owner'> & { readonly document?: HostPolicy };
+type Content = Pick<PolicyRecord, 'change' | 'paused' | 'owner'> & {
+  readonly document?: HostPolicy;
+};
 
 /** The next version of a policy after `before` (also a deletion), signed. */
 export function nextVersion(

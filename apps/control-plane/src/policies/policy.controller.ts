@@ -1,4 +1,16 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Param,
+  Post,
+  Put,
+  Query,
+  Res,
+} from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiOperation, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import type { FastifyReply } from 'fastify';
@@ -14,7 +26,10 @@ import { findPolicy, policyView, versionView } from './policy.view.js';
 
 /** Body of `POST /policies/{name}/rollback`. */
 export class RollbackBody {
-  @ApiPropertyOptional({ minimum: 1, description: 'a version of the history; by default the one before' })
+  @ApiPropertyOptional({
+    minimum: 1,
+    description: 'a version of the history; by default the one before',
+  })
   @IsOptional()
   @IsInt()
   @Min(1)
@@ -37,13 +52,22 @@ export class PolicyController {
   @ApiOperation({ summary: 'List policies, by name' })
   list(@Query() query: ListQuery): Page<PolicyView> {
     const state = this.fleet.read();
-    const selected = selectedBy(query, state.policies.sorted(), ({ record }) => record.document?.metadata.labels ?? {});
-    return pageOf(selected, query, state.revision.toString(), (stored) => policyView(stored, state));
+    const selected = selectedBy(
+      query,
+      state.policies.sorted(),
+      ({ record }) => record.document?.metadata.labels ?? {},
+    );
+    return pageOf(selected, query, state.revision.toString(), (stored) =>
+      policyView(stored, state),
+    );
   }
 
   @Get(':name')
   @ApiOperation({ summary: 'A policy; its ETag goes into If-Match' })
-  get(@Param('name', NamePipe) name: string, @Res({ passthrough: true }) reply: FastifyReply): PolicyView {
+  get(
+    @Param('name', NamePipe) name: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): PolicyView {
     const state = this.fleet.read();
     const view = policyView(findPolicy(state, name), state);
     void reply.header('etag', etagOf(view.revision));
@@ -85,10 +109,16 @@ export class PolicyController {
 
   @Get(':name/history')
   @ApiOperation({ summary: 'Versions, newest first' })
-  async history(@Param('name', NamePipe) name: string, @Query() query: PageQuery): Promise<Page<PolicyVersion>> {
+  async history(
+    @Param('name', NamePipe) name: string,
+    @Query() query: PageQuery,
+  ): Promise<Page<PolicyVersion>> {
     const versions = await this.policies.versions(name);
     // Named so that the newest sorts first: pages stay right while versions are added.
-    const items = versions.map((stored) => ({ stored, name: String(1e15 - stored.record.version) }));
+    const items = versions.map((stored) => ({
+      stored,
+      name: String(1e15 - stored.record.version),
+    }));
     const revision = this.fleet.read().revision.toString();
     return pageOf(items, query, revision, ({ stored }) => versionView(stored));
   }
@@ -101,20 +131,29 @@ export class PolicyController {
     @Body() body: RollbackBody,
     @Headers('if-match') ifMatch: string | undefined,
   ): Promise<PolicyView> {
-    return this.policies.rollback({ name, by: ADMIN, expected: parseIfMatch(ifMatch) }, body.version);
+    return this.policies.rollback(
+      { name, by: ADMIN, expected: parseIfMatch(ifMatch) },
+      body.version,
+    );
   }
 
   @Post(':name/pause')
   @HttpCode(200)
   @ApiOperation({ summary: 'Take a policy off its hosts and keep it' })
-  pause(@Param('name', NamePipe) name: string, @Headers('if-match') ifMatch: string | undefined): Promise<PolicyView> {
+  pause(
+    @Param('name', NamePipe) name: string,
+    @Headers('if-match') ifMatch: string | undefined,
+  ): Promise<PolicyView> {
     return this.policies.pause({ name, by: ADMIN, expected: parseIfMatch(ifMatch) }, true);
   }
 
   @Post(':name/resume')
   @HttpCode(200)
   @ApiOperation({ summary: 'Enforce a paused policy again' })
-  resume(@Param('name', NamePipe) name: string, @Headers('if-match') ifMatch: string | undefined): Promise<PolicyView> {
+  resume(
+    @Param('name', NamePipe) name: string,
+    @Headers('if-match') ifMatch: string | undefined,
+  ): Promise<PolicyView> {
     return this.policies.pause({ name, by: ADMIN, expected: parseIfMatch(ifMatch) }, false);
   }
 }

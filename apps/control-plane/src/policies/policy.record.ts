@@ -46,7 +46,8 @@ export interface PolicyRecord {
 
 const envelope: Read<SignedDocument> = (value, field) => {
   // #bundle checks it strictly when it is put into a bundle, and every host before it is believed.
-  if (typeof value === 'object' && value !== null && 'payload' in value) return value as SignedDocument;
+  if (typeof value === 'object' && value !== null && 'payload' in value)
+    return value as SignedDocument;
   throw new ShapeError(field, 'must be a signed document');
 };
 

@@ -6,7 +6,13 @@ import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { Stored } from '../fleet/shelf.js';
-import { ProblemError, checkExpectation, invalidField, notFound, type Expectation } from '../http/index.js';
+import {
+  ProblemError,
+  checkExpectation,
+  invalidField,
+  notFound,
+  type Expectation,
+} from '../http/index.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import { PolicyHistory } from './policy-history.js';
 import type { PolicyRecord } from './policy.record.js';
@@ -14,7 +20,9 @@ import { findPolicy, policyView } from './policy.view.js';
 import { PolicySigner } from './policy-signer.js';
 import { nextVersion, unchangedPolicy, versionWrites } from './policy-versions.js';
 
-type Content = Pick<PolicyRecord, 'change' | 'paused' | 'owner'> & { readonly document?: HostPolicy };
+type Content = Pick<PolicyRecord, 'change' | 'paused' | 'owner'> & {
+  readonly document?: HostPolicy;
+};
 
 /** Who changes a policy, and what it is expected to be. */
 export interface PolicyWrite {
@@ -65,7 +73,12 @@ export class PolicyService {
       const { document } = target;
       const { owner } = current.record;
       const paused = current.record.document !== undefined && current.record.paused;
-      return this.#change(current, write, { change: 'rolled-back', paused, owner, document }, target.version);
+      return this.#change(
+        current,
+        write,
+        { change: 'rolled-back', paused, owner, document },
+        target.version,
+      );
     });
     return this.#view(write.name);
   }
@@ -77,7 +90,10 @@ export class PolicyService {
     throw notFound('policy', name);
   }
 
-  async #versionToRestore(current: Stored<PolicyRecord>, version: number | undefined): Promise<PolicyRecord> {
+  async #versionToRestore(
+    current: Stored<PolicyRecord>,
+    version: number | undefined,
+  ): Promise<PolicyRecord> {
     const versions = (await this.history.versions(current.record.name)).map(({ record }) => record);
     const found =
       version === undefined
@@ -85,7 +101,8 @@ export class PolicyService {
         : versions.find((each) => each.version === version);
     if (found?.document) return found;
     const remedy = 'choose a version of GET /history that has a document';
-    if (version !== undefined) throw invalidField('version', version, 'is no version to return to', remedy);
+    if (version !== undefined)
+      throw invalidField('version', version, 'is no version to return to', remedy);
     throw new ProblemError('conflict', { detail: 'there is no earlier version to return to' });
   }
 
@@ -124,4 +141,3 @@ function differs(version: PolicyRecord, current: PolicyRecord): boolean {
   if (version.version >= current.version || !version.document) return false;
   return JSON.stringify(version.document) !== JSON.stringify(current.document);
 }
-

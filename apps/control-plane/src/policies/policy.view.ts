@@ -6,7 +6,10 @@ import { notFound } from '../http/index.js';
 import type { PolicyRecord } from './policy.record.js';
 
 /** A policy as REST shows it. */
-export function policyView({ record, revision }: Stored<PolicyRecord>, state: FleetState): PolicyView {
+export function policyView(
+  { record, revision }: Stored<PolicyRecord>,
+  state: FleetState,
+): PolicyView {
   const { document } = record;
   if (!document) throw notFound('policy', record.name);
   return {

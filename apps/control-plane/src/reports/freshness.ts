@@ -21,7 +21,10 @@ export function freshnessOf(held: HeldReport | undefined, nowMs: number): Freshn
   const differenceMs = Date.parse(held.report.asOf) - held.receivedAtMs;
   if (Math.abs(differenceMs) > CLOCK_TOLERANCE_MS) {
     const seconds = Math.round(differenceMs / 1000);
-    return { fresh: false, reason: `the host's clock differs from the control plane's by ${seconds} s` };
+    return {
+      fresh: false,
+      reason: `the host's clock differs from the control plane's by ${seconds} s`,
+    };
   }
   return { fresh: true };
 }

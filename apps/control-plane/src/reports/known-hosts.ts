@@ -21,7 +21,9 @@ export class KnownHosts {
     const { state } = this.fleet;
     const node = state.nameOf(nodeId);
     const key = state.hostKey(nodeId, this.trust.root.document.epoch);
-    return node !== undefined && key ? { nodeId, node, hostKey: Buffer.from(key.hostKey, 'base64') } : undefined;
+    return node !== undefined && key
+      ? { nodeId, node, hostKey: Buffer.from(key.hostKey, 'base64') }
+      : undefined;
   }
 
   /** Node ids of all known hosts. */

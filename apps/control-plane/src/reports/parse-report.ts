@@ -114,4 +114,3 @@ export function parseReport(bytes: Uint8Array, nodeId: string): NodeReport {
   if (parsed.nodeId !== nodeId) throw new ShapeError('report.nodeId', 'names another host');
   return parsed;
 }
-

@@ -12,7 +12,13 @@ export class ReportsModule {
   static of(inbox: HostInbox): DynamicModule {
     return {
       module: ReportsModule,
-      providers: [{ provide: HostInbox, useValue: inbox }, KnownHosts, ReportBoard, ReportIntake, StatusReader],
+      providers: [
+        { provide: HostInbox, useValue: inbox },
+        KnownHosts,
+        ReportBoard,
+        ReportIntake,
+        StatusReader,
+      ],
       exports: [HostInbox, KnownHosts, ReportIntake, StatusReader],
     };
   }

@@ -31,8 +31,14 @@ describe('a report of a host', () => {
     ['of another host', { ...good, nodeId: 'c'.repeat(64) }],
     ['of another version', { ...good, v: 2 }],
     ['with a field nobody knows', { ...good, admin: true }],
-    ['with a state nobody knows', { ...good, policies: [{ policy: 'p', revision: '4', rules: [{ id: 'r', state: 'fine' }] }] }],
-    ['with a generation that is no number', { ...good, applied: { ...good.applied, generation: '-1' } }],
+    [
+      'with a state nobody knows',
+      { ...good, policies: [{ policy: 'p', revision: '4', rules: [{ id: 'r', state: 'fine' }] }] },
+    ],
+    [
+      'with a generation that is no number',
+      { ...good, applied: { ...good.applied, generation: '-1' } },
+    ],
     ['with a negative count', { ...good, losses: { audit: -1, spool: 0 } }],
     ['with a date that is none', { ...good, asOf: 'yesterday' }],
     ['with too many drifts', { ...good, drift: Array(101).fill(good.drift[0]) }],

@@ -134,7 +134,9 @@ export class ControlPlane {
     metrics.fleetPolicies.set(state.policies.size);
     metrics.fleetRevision.set(Number(state.revision));
     const { lastProgressAt } = this.watch.health();
-    metrics.watchLagSeconds.set(lastProgressAt === 0 ? 0 : (clock.nowMs() - lastProgressAt) / 1_000);
+    metrics.watchLagSeconds.set(
+      lastProgressAt === 0 ? 0 : (clock.nowMs() - lastProgressAt) / 1_000,
+    );
   }
 
   /** What a crash in the middle of a large write has left. */
@@ -162,7 +164,13 @@ export class ControlPlane {
 /** The health controller is made before what it tells of. */
 class LateVitals extends VitalSigns {
   override read(): Vitals {
-    const watch = { connected: false, lastProgressAt: 0, revision: 0n, reconnects: 0, snapshots: 0 };
+    const watch = {
+      connected: false,
+      lastProgressAt: 0,
+      revision: 0n,
+      reconnects: 0,
+      snapshots: 0,
+    };
     const redis = { ok: false, detail: 'not connected yet' };
     return { watch, fleetRevision: 0n, redis, waiting: 0, unreadable: [], nowMs: 0 };
   }

@@ -13,7 +13,6 @@ import { EtcdLedger } from '../journal/etcd-ledger.js';
 import { Ledger } from '../journal/ledger.js';
 import { BodyPipe, ProblemFilter, strictValidation } from '../http/index.js';
 
-
 /** What is made before Nest is: from the configuration, or by a test. */
 export interface CoreParts {
   readonly clock: Clock;

@@ -1,5 +1,6 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { toProblem, toProblemError } from '../http/index.js';
 import type { Metrics } from '../health/metrics.js';
 
 /** What a server of ours is made from. */
@@ -28,11 +29,18 @@ export function httpAdapter({ tls, clients }: HttpOptions, metrics: Metrics): Fa
     keepAliveTimeout: 72_000,
     return503OnClosing: true,
     forceCloseConnections: 'idle',
+    frameworkErrors: answerProblem,
     routerOptions: { maxParamLength: MAX_PARAMETER_CHARS },
   });
   keepBodiesAsText(adapter.getInstance());
   measure(adapter.getInstance(), metrics);
   return adapter;
+}
+
+/** The router refuses a malformed URL before Nest sees it: it gets a problem document all the same. */
+function answerProblem(error: Error, _request: FastifyRequest, reply: FastifyReply): void {
+  const problem = toProblem(toProblemError(error));
+  void reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
 }
 
 /** Policies are parsed with their lines and DTOs by the BodyPipe; nothing may turn a body into objects before. */

@@ -7,7 +7,9 @@ const PATH = '/v1/openapi.json';
 export function serveOpenApi(app: NestFastifyApplication): void {
   const builder = new DocumentBuilder()
     .setTitle('Hostward control plane')
-    .setDescription('Policies for hosts: apply them, and see what hosts really do. Errors are RFC 9457 documents.')
+    .setDescription(
+      'Policies for hosts: apply them, and see what hosts really do. Errors are RFC 9457 documents.',
+    )
     .setVersion('1')
     .addBearerAuth()
     .addSecurityRequirements('bearer');
@@ -16,7 +18,10 @@ export function serveOpenApi(app: NestFastifyApplication): void {
   app
     .getHttpAdapter()
     .getInstance()
-    .get(PATH, (_request: unknown, reply: { type(value: string): { send(body: string): void } }) => {
-      reply.type('application/json').send(text);
-    });
+    .get(
+      PATH,
+      (_request: unknown, reply: { type(value: string): { send(body: string): void } }) => {
+        reply.type('application/json').send(text);
+      },
+    );
 }

@@ -55,7 +55,10 @@ export async function serve(config: ServerConfig, material: Material, log: Log):
   };
 }
 
-function redisOptions({ redis }: ServerConfig, { redis: { tls, password } }: Material): RedisConnectionOptions {
+function redisOptions(
+  { redis }: ServerConfig,
+  { redis: { tls, password } }: Material,
+): RedisConnectionOptions {
   const { host, port, username } = redis;
   return { host, port, username, password, tls };
 }

@@ -74,7 +74,9 @@ export const mapOf =
     }
     const entries = Object.entries(value);
     if (entries.length > max) throw new ShapeError(field, `must have at most ${max} entries`);
-    return Object.fromEntries(entries.map(([key, each]) => [key, item(each, `${field}.${key.slice(0, 60)}`)]));
+    return Object.fromEntries(
+      entries.map(([key, each]) => [key, item(each, `${field}.${key.slice(0, 60)}`)]),
+    );
   };
 
 export const flag: Read<boolean> = (value, field) => {
@@ -111,7 +113,8 @@ export const record =
     }
     const source = new Map(Object.entries(value));
     for (const key of source.keys()) {
-      if (!Object.hasOwn(readers, key)) throw new ShapeError(`${field}.${key.slice(0, 60)}`, 'is not known');
+      if (!Object.hasOwn(readers, key))
+        throw new ShapeError(`${field}.${key.slice(0, 60)}`, 'is not known');
     }
     const result: Partial<T> = {};
     for (const key of keysOf(readers)) {

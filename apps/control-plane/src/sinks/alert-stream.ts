@@ -26,7 +26,10 @@ export async function streamAlerts(out: Writable, parts: AlertStreamParts): Prom
     const newest = store.lastId();
     const found = store.after(filter, after, AT_ONCE);
     for (const each of found) await write(out, toEvent(each), signal);
-    after = found.length === AT_ONCE ? (found.at(-1)?.id ?? after) : Math.max(after, newest, found.at(-1)?.id ?? 0);
+    after =
+      found.length === AT_ONCE
+        ? (found.at(-1)?.id ?? after)
+        : Math.max(after, newest, found.at(-1)?.id ?? 0);
     if (found.length === AT_ONCE) continue;
     if (store.lastId() === newest) await news.next(HEARTBEAT_MS, signal);
     if (store.lastId() === newest) await write(out, `id: ${after}\n: still here\n\n`, signal);

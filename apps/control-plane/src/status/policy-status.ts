@@ -1,5 +1,10 @@
 import type { PolicyStatus } from '#contracts';
-import { keepsPromise, statusOnNode, type Evidence, type WantedPolicy } from './report-to-status.js';
+import {
+  keepsPromise,
+  statusOnNode,
+  type Evidence,
+  type WantedPolicy,
+} from './report-to-status.js';
 
 /** The status of a policy over every host it selects. No host at all is not "everywhere". */
 export function policyStatus(policy: WantedPolicy, evidence: readonly Evidence[]): PolicyStatus {

@@ -29,7 +29,11 @@ export interface Delivered {
   readonly epoch: string;
   readonly generation: string;
   readonly bundleDigest: string;
-  readonly suspension?: { readonly mode: 'audit' | 'off'; readonly until: string; readonly reason: string };
+  readonly suspension?: {
+    readonly mode: 'audit' | 'off';
+    readonly until: string;
+    readonly reason: string;
+  };
   /** Policies of the bundle by name, with their revisions. */
   readonly policies: ReadonlyMap<string, string>;
 }

@@ -170,14 +170,21 @@ describe('the status of a policy', () => {
   it('tells the reason of a rejection about what was delivered', () => {
     const rejected = report({
       applied: undefined,
-      rejected: { code: 'expired', message: 'too old', at: '2026-03-01T12:00:00.000Z', generation: '41' },
+      rejected: {
+        code: 'expired',
+        message: 'too old',
+        at: '2026-03-01T12:00:00.000Z',
+        generation: '41',
+      },
     });
     const status = policyStatus(policy, [evidence({ report: rejected })]);
     expect(status.nodes[0]?.rules[0]?.reason).toContain('expired: too old');
   });
 
   it('promises nothing for a policy without rules', () => {
-    expect(outcome(evidence({ report: report() }), { ...policy, rules: [] }).everywhere).toBe(false);
+    expect(outcome(evidence({ report: report() }), { ...policy, rules: [] }).everywhere).toBe(
+      false,
+    );
   });
 });
 

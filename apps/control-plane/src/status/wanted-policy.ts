@@ -3,7 +3,11 @@ import type { RuleState } from '#contracts';
 import type { WantedPolicy } from './report-to-status.js';
 
 /** What a policy promises: `audited` keeps the promise of an audit rule, and of an Allow under posture audit. */
-export function wantedPolicy(document: HostPolicy, revision: string, paused: boolean): WantedPolicy {
+export function wantedPolicy(
+  document: HostPolicy,
+  revision: string,
+  paused: boolean,
+): WantedPolicy {
   const posture = postureOf(document);
   return {
     name: document.metadata.name,

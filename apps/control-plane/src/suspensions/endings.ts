@@ -28,8 +28,10 @@ export class Endings {
     if (this.#running || this.fleet.state.revision === 0n) return;
     this.#running = true;
     try {
-      for (const id of this.#due('suspensions')) await this.#end(id, () => this.suspensions.end(id, SYSTEM));
-      for (const id of this.#due('exceptions')) await this.#end(id, () => this.exceptions.end(id, SYSTEM));
+      for (const id of this.#due('suspensions'))
+        await this.#end(id, () => this.suspensions.end(id, SYSTEM));
+      for (const id of this.#due('exceptions'))
+        await this.#end(id, () => this.exceptions.end(id, SYSTEM));
     } finally {
       this.#running = false;
     }

@@ -1,7 +1,16 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiProperty, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsBoolean, IsDefined, IsIn, IsOptional, IsString, Length, MaxLength, ValidateNested } from 'class-validator';
+import {
+  IsBoolean,
+  IsDefined,
+  IsIn,
+  IsOptional,
+  IsString,
+  Length,
+  MaxLength,
+  ValidateNested,
+} from 'class-validator';
 import type { Page, SuspensionView } from '#contracts';
 import { ADMIN } from '../access/caller.js';
 import { Clock } from '../clock.js';
@@ -72,7 +81,8 @@ export class SuspensionController {
   @ApiOperation({ summary: 'Suspensions in force' })
   list(@Query() query: ListQuery): Page<SuspensionView> {
     const state = this.fleet.read();
-    const view = ({ record }: { record: Parameters<typeof suspensionView>[0] }) => suspensionView(record);
+    const view = ({ record }: { record: Parameters<typeof suspensionView>[0] }) =>
+      suspensionView(record);
     return pageOf(state.suspensions.sorted(), query, state.revision.toString(), view);
   }
 
@@ -89,7 +99,13 @@ export class SuspensionController {
   create(@Body() body: SuspensionBody): Promise<SuspensionView> {
     const target = this.#target(body.target);
     const until = readEnd(body.until, 'until', this.clock.nowMs(), MAX_MS);
-    return this.suspensions.create({ target, mode: body.mode, until, reason: body.reason, by: ADMIN });
+    return this.suspensions.create({
+      target,
+      mode: body.mode,
+      until,
+      reason: body.reason,
+      by: ADMIN,
+    });
   }
 
   @Delete(':id')
@@ -102,7 +118,12 @@ export class SuspensionController {
   #target({ node, selector, all }: TargetBody): SuspensionView['target'] {
     const named = [node !== undefined, selector !== undefined, all === true].filter(Boolean);
     if (named.length !== 1) {
-      throw invalidField('target', undefined, 'must name exactly one of node, selector and all', 'name one');
+      throw invalidField(
+        'target',
+        undefined,
+        'must name exactly one of node, selector and all',
+        'name one',
+      );
     }
     // A misspelt host must not look as if it had been freed.
     if (node !== undefined) findNode(this.fleet.read(), node);

@@ -1,5 +1,14 @@
 import type { SuspensionView } from '#contracts';
-import { flag, instant, oneOf, optional, parseJson, record, text, version1 } from '../shape/shape.js';
+import {
+  flag,
+  instant,
+  oneOf,
+  optional,
+  parseJson,
+  record,
+  text,
+  version1,
+} from '../shape/shape.js';
 
 /** A break-glass as `suspend/{id}` holds it; the view with a format number. */
 export type SuspensionRecord = { readonly v: 1 } & SuspensionView;

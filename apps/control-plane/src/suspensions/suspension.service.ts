@@ -25,7 +25,12 @@ export class SuspensionService {
     await this.editor.edit(() => ({
       if: [{ key, modRevision: 0n }],
       then: [{ type: 'put', key, value: JSON.stringify(record) }],
-      journal: { by: order.by, action: 'suspension.created', target: id, detail: { target, mode, until, reason } },
+      journal: {
+        by: order.by,
+        action: 'suspension.created',
+        target: id,
+        detail: { target, mode, until, reason },
+      },
     }));
     return suspensionView(record);
   }

@@ -21,13 +21,18 @@ async function usesLeft(joinToken: string): Promise<number> {
 describe('a join token', () => {
   it('lets in exactly as many hosts as it says when a hundred come at once', async () => {
     const joinToken = await token({ uses: 37, labels: { fleet: 'big' } });
-    const hosts = Array.from({ length: 100 }, (_, index) => new TestHost(`many-${index}`, rig.rest));
+    const hosts = Array.from(
+      { length: 100 },
+      (_, index) => new TestHost(`many-${index}`, rig.rest),
+    );
     const answers = await Promise.all(hosts.map((host) => host.enroll(joinToken)));
     const statuses = answers.map(({ status }) => status);
     expect(statuses.filter((status) => status === 200)).toHaveLength(37);
     expect(statuses.filter((status) => status === 403)).toHaveLength(63);
     expect(await usesLeft(joinToken)).toBe(0);
-    const nodes = (await rig.rest.get('/v1/nodes?selector=fleet=big&limit=1000')).body['items'] as unknown[];
+    const nodes = (await rig.rest.get('/v1/nodes?selector=fleet=big&limit=1000')).body[
+      'items'
+    ] as unknown as unknown[];
     expect(nodes).toHaveLength(37);
   });
 
@@ -71,7 +76,9 @@ describe('enrolment', () => {
     const { csrPem: csr } = await createCsr();
     const forgeries = [{ csr }, { name: 'other' }, { sealingKey: `${'A'.repeat(43)}=` }];
     for (const over of forgeries) {
-      const answer = await rig.rest.post('/v1/enroll', await host.request(joinToken, over), { token: null });
+      const answer = await rig.rest.post('/v1/enroll', await host.request(joinToken, over), {
+        token: null,
+      });
       expect([over, answer.status]).toEqual([over, 400]);
     }
     expect(await usesLeft(joinToken)).toBe(1);

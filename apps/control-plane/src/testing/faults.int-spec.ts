@@ -19,7 +19,12 @@ describe('when Redis loses everything', () => {
     expect(await host.link.fetchRecord()).toBeUndefined();
     await host.receives('keep');
     await rig.redis.restart();
-    await eventually('there again', () => host.fetch().then((found) => found?.policies.length === 1, () => false));
+    await eventually('there again', () =>
+      host.fetch().then(
+        (found) => found?.policies.length === 1,
+        () => false,
+      ),
+    );
     expect(await isReady()).toBe(true);
   });
 
@@ -33,7 +38,9 @@ describe('when Redis loses everything', () => {
     await eventually('delivered again', () => host.fetch());
     await host.send(alertBatch('p', 2, 5));
     await eventually('cursor', async () => (await host.cursor()) === '1000-0000000005');
-    const { items } = (await rig.rest.get('/v1/alerts')).body as unknown as { items: { EventID: string; Node: string }[] };
+    const { items } = (await rig.rest.get('/v1/alerts')).body as unknown as {
+      items: { EventID: string; Node: string }[];
+    };
     expect(items.map(({ EventID }) => Number(EventID.split('-')[1]))).toEqual([5, 4, 3, 2, 1]);
     expect(new Set(items.map(({ Node }) => Node))).toEqual(new Set(['web1']));
   });
@@ -44,12 +51,18 @@ describe('when Redis is away', () => {
     rig = await Rig.prepare();
     rig.redisLink.cut();
     await rig.startControlPlane();
-    await eventually('etcd was read', async () => (await rig.rest.get('/v1/policies')).status === 200);
+    await eventually(
+      'etcd was read',
+      async () => (await rig.rest.get('/v1/policies')).status === 200,
+    );
     const ready = await rig.rest.get('/readyz');
     expect(ready.status).toBe(503);
     expect(ready.text).toContain('"name":"redis","ok":false');
     const host = await rig.host('web1', { env: 'prod' });
-    const applied = await rig.rest.post('/v1/apply', blockPolicy('keep', '/usr/bin/nc', { env: 'prod' }));
+    const applied = await rig.rest.post(
+      '/v1/apply',
+      blockPolicy('keep', '/usr/bin/nc', { env: 'prod' }),
+    );
     expect(applied.status).toBe(200);
     const status = (await rig.rest.get('/v1/policies/keep/status')).body;
     expect(status).toMatchObject({ enforcedEverywhere: false, nodes: [{ state: 'pending' }] });
@@ -69,7 +82,10 @@ describe('when Redis is away', () => {
     await rig.rest.post('/v1/apply', blockPolicy('two', '/usr/bin/nmap', { env: 'prod' }));
     rig.redisLink.restore();
     await host.receives('one', 'two');
-    await eventually('report', async () => (await rig.rest.get('/v1/nodes/web1')).body['connected']);
+    await eventually(
+      'report',
+      async () => (await rig.rest.get('/v1/nodes/web1')).body['connected'],
+    );
     await eventually('alerts', async () => (await host.cursor()) === '1000-0000000002');
   });
 });
@@ -98,11 +114,17 @@ describe('when etcd is away', () => {
     await rig.etcd.kill9();
     await eventually('not ready', async () => !(await isReady()));
     expect((await rig.rest.get('/v1/policies/one')).status).toBe(200);
-    const refused = await rig.rest.post('/v1/apply', blockPolicy('two', '/usr/bin/nmap', { env: 'prod' }));
+    const refused = await rig.rest.post(
+      '/v1/apply',
+      blockPolicy('two', '/usr/bin/nmap', { env: 'prod' }),
+    );
     expect(refused.status).toBe(503);
     await rig.etcd.restart();
     await rig.ready();
-    const applied = await rig.rest.post('/v1/apply', blockPolicy('two', '/usr/bin/nmap', { env: 'prod' }));
+    const applied = await rig.rest.post(
+      '/v1/apply',
+      blockPolicy('two', '/usr/bin/nmap', { env: 'prod' }),
+    );
     expect(applied.status).toBe(200);
     await host.receives('one', 'two');
   });
@@ -125,7 +147,10 @@ describe('when the control plane is started again', () => {
       return found && found.assignment.issuedAt > before.assignment.issuedAt && found;
     });
     expect(after.assignment.bundleDigest).toBe(before.assignment.bundleDigest);
-    await eventually('status', async () => (await rig.rest.get('/v1/policies/one/status')).body['enforcedEverywhere']);
+    await eventually(
+      'status',
+      async () => (await rig.rest.get('/v1/policies/one/status')).body['enforcedEverywhere'],
+    );
     expect((await rig.rest.get('/v1/alerts')).body['items']).toHaveLength(2);
   });
 });
@@ -139,11 +164,15 @@ describe('what others write to Redis', () => {
     await host.receives('one');
     await other.receives('one');
     await other.report('enforced');
-    const foreign = await rig.adminRedis.run('reading', (client) => client.getBuffer(`hw:n:${other.nodeId}:state`));
+    const foreign = await rig.adminRedis.run('reading', (client) =>
+      client.getBuffer(`hw:n:${other.nodeId}:state`),
+    );
     await host.link.writeState(foreign ?? Buffer.alloc(0));
     await host.link.writeState(Buffer.from('nonsense'));
     await host.link.appendEvents(Buffer.from('nonsense'));
-    await eventually('counted', async () => /reports_refused_total\{reason="[a-z-]+"\} [1-9]/.test((await rig.rest.get('/metrics')).text));
+    await eventually('counted', async () =>
+      /reports_refused_total\{reason="[a-z-]+"\} [1-9]/.test((await rig.rest.get('/metrics')).text),
+    );
     await eventually('other', async () => (await rig.rest.get('/v1/nodes/db1')).body['connected']);
     expect((await rig.rest.get('/v1/nodes/web1')).body['connected']).toBe(false);
     expect((await rig.rest.get('/v1/alerts')).body['items']).toEqual([]);

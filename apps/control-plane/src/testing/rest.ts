@@ -26,25 +26,45 @@ export class Rest {
   ) {}
 
   call(method: string, path: string, sent: Sent = {}): Promise<Answer> {
-    const text = typeof sent.body === 'string' ? sent.body : sent.body === undefined ? undefined : JSON.stringify(sent.body);
-    const type = sent.type ?? (typeof sent.body === 'string' ? 'application/yaml' : 'application/json');
+    const text =
+      typeof sent.body === 'string'
+        ? sent.body
+        : sent.body === undefined
+          ? undefined
+          : JSON.stringify(sent.body);
+    const type =
+      sent.type ?? (typeof sent.body === 'string' ? 'application/yaml' : 'application/json');
     const token = sent.token === undefined ? this.token : sent.token;
     const headers = {
       ...(token !== null && { authorization: `Bearer ${token}` }),
-      ...(text !== undefined && { 'content-type': type, 'content-length': String(Buffer.byteLength(text)) }),
+      ...(text !== undefined && {
+        'content-type': type,
+        'content-length': String(Buffer.byteLength(text)),
+      }),
       ...sent.headers,
     };
     return new Promise((resolve, reject) => {
-      const outgoing = request(`${this.url}${path}`, { method, headers, ca: this.ca, agent: false }, (incoming) => {
-        const chunks: Buffer[] = [];
-        incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-        incoming.on('error', reject);
-        incoming.on('end', () => {
-          const answer = Buffer.concat(chunks).toString('utf8');
-          resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text: answer, body: parse(answer) });
-        });
-      });
-      outgoing.setTimeout(20_000, () => outgoing.destroy(new Error(`no answer to ${method} ${path}`)));
+      const outgoing = request(
+        `${this.url}${path}`,
+        { method, headers, ca: this.ca, agent: false },
+        (incoming) => {
+          const chunks: Buffer[] = [];
+          incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+          incoming.on('error', reject);
+          incoming.on('end', () => {
+            const answer = Buffer.concat(chunks).toString('utf8');
+            resolve({
+              status: incoming.statusCode ?? 0,
+              headers: incoming.headers,
+              text: answer,
+              body: parse(answer),
+            });
+          });
+        },
+      );
+      outgoing.setTimeout(20_000, () =>
+        outgoing.destroy(new Error(`no answer to ${method} ${path}`)),
+      );
       outgoing.on('error', reject);
       outgoing.end(text);
     });

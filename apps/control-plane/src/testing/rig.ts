@@ -33,12 +33,17 @@ export class Rig {
   /** Starts etcd and Redis and makes keys; the control plane is not started yet. */
   static async prepare(): Promise<Rig> {
     const folder = mkdtempSync(join(tmpdir(), 'hw-cp-'));
-    const made = await init(parseInitOptions(['--data-dir', join(folder, 'data'), '--listen', '127.0.0.1:0']));
+    const made = await init(
+      parseInitOptions(['--data-dir', join(folder, 'data'), '--listen', '127.0.0.1:0']),
+    );
     const [etcd, redis] = await Promise.all([
       startEtcd({ tls: certificates(made.etcd) }),
       startRedis({ tls: certificates(made.redis), config: [`aclfile ${made.redis.aclFile}`] }),
     ]);
-    const [etcdLink, redisLink] = await Promise.all([LinkProxy.start(etcd.port), LinkProxy.start(redis.port)]);
+    const [etcdLink, redisLink] = await Promise.all([
+      LinkProxy.start(etcd.port),
+      LinkProxy.start(redis.port),
+    ]);
     return new Rig(etcd, redis, etcdLink, redisLink, folder, made);
   }
 
@@ -75,9 +80,13 @@ export class Rig {
     this.#serving = undefined;
   }
 
+  get token(): string {
+    return this.made.adminToken ?? '';
+  }
+
   get rest(): Rest {
     const ca = readFileSync(this.made.caFile, 'utf8');
-    return new Rest(this.#serving?.url ?? 'https://127.0.0.1:1', ca, this.made.adminToken ?? '');
+    return new Rest(this.#serving?.url ?? 'https://127.0.0.1:1', ca, this.token);
   }
 
   /** Waits until the control plane says that it is ready. */
@@ -98,7 +107,13 @@ export class Rig {
     const config = readConfig(this.made.configFile);
     const { username, password } = loadMaterial(config).agentRedis;
     const tls = certificates(this.made.redis);
-    this.#connection ??= connectRedis({ port: this.redis.port, username, password, tls, maxBackoffMs: 200 });
+    this.#connection ??= connectRedis({
+      port: this.redis.port,
+      username,
+      password,
+      tls,
+      maxBackoffMs: 200,
+    });
     return this.#connection;
   }
 
@@ -107,7 +122,13 @@ export class Rig {
     const { username, ...redis } = readConfig(this.made.configFile).redis;
     const password = readFileSync(redis.passwordFile ?? '', 'utf8').trim();
     const tls = certificates(this.made.redis);
-    this.#admin ??= connectRedis({ port: this.redis.port, username, password, tls, maxBackoffMs: 200 });
+    this.#admin ??= connectRedis({
+      port: this.redis.port,
+      username,
+      password,
+      tls,
+      maxBackoffMs: 200,
+    });
     return this.#admin;
   }
 

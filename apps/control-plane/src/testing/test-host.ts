@@ -10,7 +10,14 @@ import {
   verifyDelivery,
   type VerifiedDelivery,
 } from '#bundle';
-import type { Alert, AlertBatch, EnrollRequest, EnrollResponse, NodeReport, RuleState } from '#contracts';
+import type {
+  Alert,
+  AlertBatch,
+  EnrollRequest,
+  EnrollResponse,
+  NodeReport,
+  RuleState,
+} from '#contracts';
 import { createCsr } from '#pki';
 import { rulesOf, validateDocument } from '#policy-model';
 import { HostLink, type RedisConnection } from '#redis';
@@ -38,7 +45,14 @@ export class TestHost {
     const { csrPem: csr } = await createCsr();
     const signed = { name: this.name, sealingKey: this.#sealing.sealingKey, csr };
     const signature = signEnrollment(signed, loadSigner(this.#signing.privateKey));
-    return { token, hostname: this.name, signingKey: this.#signing.key, signature, ...signed, ...over };
+    return {
+      token,
+      hostname: this.name,
+      signingKey: this.#signing.key,
+      signature,
+      ...signed,
+      ...over,
+    };
   }
 
   async enroll(token: string): Promise<Answer> {

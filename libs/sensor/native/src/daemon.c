@@ -126,6 +126,7 @@ static int start(struct hw_daemon *d) {
                 d->confirm_at = hw_now_ms() + d->options->confirm_ms;
         hw_coverage_count(d->table, &d->coverage);
         d->server.epoll_fd = d->epoll_fd;
+        d->server.frame_ms = d->options->frame_ms;
         r = hw_server_open(&d->server, d->options->socket, d->options->agent_user);
         if (r == 0)
                 r = hw_daemon_watch(d, d->server.listen_fd, HW_ON_LISTEN, EPOLLIN);

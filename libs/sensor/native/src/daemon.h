@@ -16,7 +16,7 @@
 
 struct hw_options {
         const char *state_dir, *socket, *compiler, *agent_user, *securityfs, *dropin_dir;
-        uint64_t confirm_ms, check_ms, compile_ms;
+        uint64_t confirm_ms, check_ms, compile_ms, frame_ms;
 };
 
 struct hw_drift {

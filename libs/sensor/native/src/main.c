@@ -21,10 +21,10 @@ static const char usage[] =
         "  hostward-sensor version\n"
         "\n"
         "Options: --state-dir --socket --compiler --agent-user --securityfs --dropin-dir\n"
-        "         --confirm-timeout MS --check-interval MS --compile-timeout MS\n";
+        "         --confirm-timeout MS --check-interval MS --compile-timeout MS --frame-timeout MS\n";
 
 enum { OPT_STATE = 256, OPT_SOCKET, OPT_COMPILER, OPT_AGENT, OPT_SECURITYFS, OPT_DROPIN, OPT_CONFIRM, OPT_CHECK,
-       OPT_COMPILE, OPT_JSON, OPT_MODE, OPT_FOR, OPT_REASON };
+       OPT_COMPILE, OPT_FRAME, OPT_JSON, OPT_MODE, OPT_FOR, OPT_REASON };
 
 static const struct option options[] = {
         { "state-dir", required_argument, NULL, OPT_STATE },
@@ -36,6 +36,7 @@ static const struct option options[] = {
         { "confirm-timeout", required_argument, NULL, OPT_CONFIRM },
         { "check-interval", required_argument, NULL, OPT_CHECK },
         { "compile-timeout", required_argument, NULL, OPT_COMPILE },
+        { "frame-timeout", required_argument, NULL, OPT_FRAME },
         { "json", no_argument, NULL, OPT_JSON },
         { "mode", required_argument, NULL, OPT_MODE },
         { "for", required_argument, NULL, OPT_FOR },
@@ -75,6 +76,8 @@ static void take(struct arguments *a, int option) {
                 a->daemon.check_ms = milliseconds(a, optarg);
         else if (option == OPT_COMPILE)
                 a->daemon.compile_ms = milliseconds(a, optarg);
+        else if (option == OPT_FRAME)
+                a->daemon.frame_ms = milliseconds(a, optarg);
         else if (option < OPT_STATE)
                 a->bad = true;
         else
@@ -109,7 +112,7 @@ int main(int argc, char **argv) {
                 .state_dir = "/var/lib/hostward/sensor", .socket = "/run/hostward/sensor.sock",
                 .compiler = "/run/hostward/compiler.sock", .agent_user = "hostward",
                 .securityfs = "/sys/kernel/security", .dropin_dir = "/etc/systemd/system",
-                .confirm_ms = 30000, .check_ms = 5000, .compile_ms = 60000,
+                .confirm_ms = 30000, .check_ms = 5000, .compile_ms = 60000, .frame_ms = 10000,
         } };
         int option;
 

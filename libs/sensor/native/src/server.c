@@ -13,7 +13,6 @@
 #include "log.h"
 #include "server.h"
 
-#define HALF_FRAME_MS 10000
 #define STUCK_MS 30000
 #define SMALL_FRAME_BYTES 65536u          /* every message but APPLY */
 #define INCOMING_BYTES_MAX (96u << 20)    /* of all clients together */
@@ -281,11 +280,11 @@ static uint64_t settle_one(struct hw_server *s, struct hw_client *c) {
                  c->cursor + 1 < s->events->next_seq && !c->out.failed);
         if (c->out.failed || c->out.len > OUTGOING_BYTES_MAX || (c->stuck_since && now - c->stuck_since > STUCK_MS))
                 c->doomed = true;
-        if (c->half_since && now - c->half_since >= HALF_FRAME_MS)
+        if (c->half_since && now - c->half_since >= s->frame_ms)
                 violation(s, c, "half a frame");
         (void)watch(s, EPOLL_CTL_MOD, c->fd, c->id, EPOLLIN | (c->out.len ? (uint32_t)EPOLLOUT : 0));
         if (c->half_since)
-                deadline = c->half_since + HALF_FRAME_MS;
+                deadline = c->half_since + s->frame_ms;
         if (c->stuck_since)
                 deadline = HW_MIN(deadline, c->stuck_since + STUCK_MS + 1);
         return deadline;

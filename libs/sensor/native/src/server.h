@@ -31,6 +31,7 @@ struct hw_server {
         int listen_fd, epoll_fd;
         uid_t agent_uid;
         bool agent_known;
+        uint64_t frame_ms; /* for the rest of a frame once it has begun */
         uint64_t next_id, refused, violations;
         struct hw_client clients[HW_CLIENTS_MAX];
         const struct hw_events *events;

@@ -5,6 +5,7 @@
 
 #include "clean.h"
 #include "dropin.h"
+#include "log.h"
 #include "policy-blob.h"
 #include "table.h"
 
@@ -115,10 +116,15 @@ static int add_dropin(struct hw_table *t, struct hw_slice value) {
         if (t->n_dropins == HW_TABLE_DROPINS_MAX)
                 return -EBADMSG;
         r = split(value, parts, 2);
-        *dropin = (struct hw_dropin){ parts[0], parts[1] };
-        t->n_dropins++;
-        if (r == 0 && !hw_dropin_is_sound(dropin->unit, dropin->content))
-                r = -EBADMSG;
+        if (r == 0 && hw_dropin_is_sound(parts[0], parts[1])) {
+                *dropin = (struct hw_dropin){ parts[0], parts[1] };
+                t->n_dropins++;
+                return 0;
+        }
+        if (r == 0) /* one unit must not cost all the others their rules */
+                hw_warn("a drop-in that holds more than an AppArmorProfile= is left out unit=%s", parts[0]);
+        free(parts[0]);
+        free(parts[1]);
         return r;
 }
 
@@ -161,7 +167,7 @@ static int read_lists(struct hw_table *t, struct hw_slice payload, const char **
                 *why = r < 0 ? *why : "a probe is malformed";
                 if (field.tag == HW_TAG_PROBE)
                         r = add_probe(t, field.value);
-                *why = r < 0 ? *why : "a drop-in holds more than an AppArmorProfile= of ours";
+                *why = r < 0 ? *why : "a drop-in is malformed";
                 if (field.tag == HW_TAG_DROPIN)
                         r = add_dropin(t, field.value);
         }

@@ -1,0 +1,77 @@
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { EnrollResponse } from '#contracts';
+import { writeFileAtomic } from '../config/atomic-file.js';
+import type { EnrolledHost } from '../config/enrolled-host.js';
+import { errorMessage } from '../config/error-facts.js';
+import { ControlPlaneClient } from '../health/control-plane.client.js';
+import { Surroundings } from '../health/surroundings.js';
+import { parseEnrollAnswer } from './enroll-answer.js';
+import { enrollRequest } from './enroll-request.js';
+
+const OWN_FILE = { mode: 0o600 };
+/** Redis may have moved, with the control plane that started it: asked about after it was away for so long. */
+const REDIS_AWAY_MS = 30_000;
+
+/**
+ * Renews what enrolment gave for a time: the certificate at two thirds of its life, and the way to Redis when it
+ * leads nowhere. The host proves itself by its signing key; no token is needed. Trust is not renewed: those files are
+ * root's.
+ */
+export class Renewal {
+  readonly #listeners = new Set<() => void>();
+
+  constructor(
+    private readonly host: EnrolledHost,
+    private readonly client: ControlPlaneClient,
+    private readonly around: Surroundings,
+  ) {}
+
+  /** Called when Redis is to be reached in another way than the agent was started with. */
+  onMoved(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Renews where it is time to. Never rejects. */
+  async attempt(): Promise<void> {
+    try {
+      if ((await this.#certificateIsOld()) || this.#redisIsLost()) await this.#renew();
+    } catch (cause) {
+      this.around.log.warn('certificate and way to Redis not renewed', { problem: errorMessage(cause) });
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const { files, name } = this.host;
+    const [signingKey, sealingKey, csr] = await Promise.all([read(files.signingKey), read(files.sealingKey), readFile(files.csr, 'utf8')]);
+    const request = enrollRequest({ signingKey, sealingKey, csr }, '', name);
+    const { status, body } = await this.client.postJson('/v1/enroll', request);
+    await this.#keep(parseEnrollAnswer(status, body));
+  }
+
+  async #keep({ certificate, redis }: EnrollResponse): Promise<void> {
+    const { files } = this.host;
+    await writeFileAtomic(files.certificate, certificate, OWN_FILE);
+    this.around.log.info('certificate renewed', { until: new X509Certificate(certificate).validTo });
+    const content = `${JSON.stringify(redis)}\n`;
+    if ((await readFile(files.redis, 'utf8')) === content) return;
+    await writeFileAtomic(files.redis, content, OWN_FILE);
+    this.around.log.info('Redis is reached in another way now', { host: redis.host, port: redis.port });
+    for (const tell of this.#listeners) tell();
+  }
+
+  async #certificateIsOld(): Promise<boolean> {
+    const { validFromDate, validToDate } = new X509Certificate(await readFile(this.host.files.certificate));
+    const [from, to] = [validFromDate.getTime(), validToDate.getTime()];
+    return this.around.clock.now() > from + ((to - from) * 2) / 3;
+  }
+
+  #redisIsLost(): boolean {
+    const condition = this.around.conditions.list().find(({ name }) => name === 'redis');
+    return condition !== undefined && this.around.clock.now() - Date.parse(condition.since) > REDIS_AWAY_MS;
+  }
+}
+
+async function read(file: string): Promise<string> {
+  return (await readFile(file, 'utf8')).trim();
+}

@@ -1,0 +1,57 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { buildNative } from './fixtures/native-build.js';
+
+const run = promisify(execFile);
+
+/** A failing C test says where on stderr; execFile puts both streams into the error that the report shows. */
+async function runTest(file: string): Promise<string> {
+  const { stdout } = await run(file, [], { timeout: 60_000 });
+  return stdout;
+}
+
+describe('the native sensor under ASan and UBSan', () => {
+  let out = '';
+
+  beforeAll(async () => {
+    out = await buildNative('sanitize');
+  }, 300_000);
+
+  it.each(['frame-test', 'table-test', 'audit-record-test'])('passes %s', async (name) => {
+    const source = readFileSync(new URL(`../native/tests/${name}.c`, import.meta.url), 'utf8');
+    const expected = [...source.matchAll(/^ {8}TEST\((\w+)\);/gm)].map(
+      ([, title]) => `ok ${title}`,
+    );
+    const stdout = await runTest(join(out, 'sanitize', name));
+    expect(stdout.trim().split('\n')).toEqual(expected);
+  });
+
+  it('explains itself and refuses what it does not know', async () => {
+    const sensor = join(out, 'sanitize', 'hostward-sensor-fake');
+    await expect(run(sensor, ['dance'])).rejects.toMatchObject({ code: 2 });
+    await expect(run(sensor, ['run', '--confirm-timeout', 'soon'])).rejects.toMatchObject({
+      code: 2,
+    });
+    await expect(run(sensor, ['suspend', '--mode', 'off'])).rejects.toMatchObject({ code: 2 });
+    expect((await run(sensor, ['version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe('the build', () => {
+  it('makes a hardened program and a BPF object without a warning', async () => {
+    const out = await buildNative('all');
+    const { stdout } = await run('readelf', ['-lhdW', join(out, 'hostward-sensor')]);
+    expect(stdout).toMatch(/Type:\s+DYN/);
+    expect(stdout).toMatch(/GNU_RELRO/);
+    expect(stdout).toMatch(/BIND_NOW/);
+    expect(stdout).toMatch(/GNU_STACK.* RW /);
+    expect([...stdout.matchAll(/NEEDED.*\[(.*)\]/g)].map(([, name]) => name)).toEqual([
+      'libc.so.6',
+    ]);
+    const bpf = await run('readelf', ['-hSW', join(out, 'lsm_probe.bpf.o')]);
+    expect(bpf.stdout).toMatch(/lsm\/file_open/);
+  }, 300_000);
+});

@@ -1,0 +1,518 @@
+import { spawnSync } from 'node:child_process';
+import { access, chmod, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execPath } from 'node:process';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { encodeFrame, MSG, numberField, TAG, textField } from './protocol.js';
+import { SensorRefusedError, SensorUnavailableError } from './sensor.js';
+import type { SocketSensor } from './socket-sensor.js';
+import type { SensorEvent, SensorState } from './state.js';
+import { type SampleTable } from './fixtures/sample-policy.js';
+import { compileSample, rejectAs } from './fixtures/scripted-compiler.js';
+import { RawClient, SensorHost } from './fixtures/sensor-host.js';
+
+const envelope = (table: SampleTable): Uint8Array => Buffer.from(JSON.stringify(table));
+const orderingOf = (generation: number) => ({
+  epoch: '1',
+  generation: String(generation),
+  issuedAt: 1_700_000_000_000,
+});
+
+let host: SensorHost;
+let sensor: SocketSensor;
+
+beforeEach(async () => {
+  host = await SensorHost.create();
+  sensor = host.sensor();
+}, 300_000);
+
+afterEach(async () => {
+  await host.close();
+  expect(host.log).not.toMatch(/ERROR: |runtime error/);
+});
+
+/** Everything on disk and in the fake kernel that decides what is enforced. */
+async function enforced(): Promise<unknown> {
+  const state = join(host.dir, 'state');
+  const files = await readdir(state);
+  const kept = files.filter((name) => /^(snapshot|memory)/.test(name)).sort();
+  const contents = await Promise.all(kept.map((name) => readFile(join(state, name), 'hex')));
+  return { kernel: await host.kernel(), kept, contents };
+}
+
+/** The first event of this type after the one given, within the test's own deadline. */
+async function eventOf(type: SensorEvent['type'], after: number): Promise<SensorEvent> {
+  for await (const event of host.sensor().events(after, AbortSignal.timeout(20_000))) {
+    if (event.type === type) return event;
+  }
+  throw new Error(`no event ${type}`);
+}
+
+/** Asks for the state until it is as wanted. */
+async function stateWhen(wanted: (state: SensorState) => boolean): Promise<SensorState> {
+  const end = AbortSignal.timeout(20_000);
+  for (;;) {
+    const state = await sensor.status();
+    if (wanted(state)) return state;
+    if (end.aborted) throw new Error(`never so: ${JSON.stringify(state)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+describe('applying', () => {
+  it('loads what the compiler made, reads it back and keeps it for boot', async () => {
+    await host.start();
+    const names = ['hostward', 'hostward-src-1'];
+    const state = await sensor.apply(envelope({ generation: 5, names }));
+    expect(state).toMatchObject({
+      enforcer: 'apparmor',
+      mode: 'enforce',
+      ordering: orderingOf(5),
+      highest: orderingOf(5),
+      outcome: { ok: true },
+      report: Buffer.from('{"v":1}').toString('base64'),
+      confirm: { state: 'waiting' },
+    });
+    expect(state.profiles).toEqual(
+      names.map((name) =>
+        expect.objectContaining({ name, loaded: true, ok: true, mode: 'enforce' }),
+      ),
+    );
+    expect(Object.keys(await host.kernel())).toEqual(names);
+    expect((await host.kernel())['hostward']).toContain('enforce-5');
+  });
+
+  it('tells the compiler what was seen and what is loaded', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+    await sensor.apply(envelope({ generation: 6 }));
+    const [first, second] = host.compiler.requests.map(({ fields }) => ({
+      generation: fields.number(TAG.GENERATION),
+      names: fields.texts(TAG.LOADED_NAME),
+    }));
+    expect(first).toEqual({ generation: 0n, names: [] });
+    expect(second).toEqual({ generation: 5n, names: ['hostward'] });
+  });
+
+  it('is idempotent for what is in force', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+    await sensor.confirm(orderingOf(5));
+    const before = await enforced();
+    expect(await sensor.apply(envelope({ generation: 5 }))).toMatchObject({
+      outcome: { ok: true },
+      confirm: { state: 'confirmed' },
+    });
+    expect(await enforced()).toEqual(before);
+  });
+
+  it('removes a source that is gone and opens a catch-all that is gone, but never removes that', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5, names: ['hostward', 'hostward-src-1'] }));
+    await sensor.apply(envelope({ generation: 6 }));
+    expect(Object.keys(await host.kernel())).toEqual(['hostward']);
+    await sensor.apply(envelope({ generation: 7, names: [] }));
+    const kernel = await host.kernel();
+    expect(Object.keys(kernel)).toEqual(['hostward']);
+    expect(kernel['hostward']).toContain('open-6');
+  });
+
+  it('says of a probe that it is inconclusive where the kernel mediates nothing', async () => {
+    await host.start();
+    const probe = ['read', 'p/file/matchPaths/0', 'hostward', '/etc/hostname'].join('\0');
+    const state = await sensor.apply(envelope({ generation: 5, probe }));
+    expect(state.probes).toEqual([
+      {
+        kind: 'read',
+        rule: 'p/file/matchPaths/0',
+        profile: 'hostward',
+        path: '/etc/hostname',
+        result: 'inconclusive',
+        errno: expect.any(Number),
+      },
+    ]);
+  });
+
+  it('answers others while the compiler hangs, and gives it up at the deadline', async () => {
+    await host.start();
+    host.compiler.script = () => 'hang';
+    const applied = sensor.apply(envelope({ generation: 5 }));
+    const refused = expect(applied).rejects.toMatchObject({ code: 'compiler-timeout' });
+    expect(await host.sensor().status()).toMatchObject({ profiles: [] });
+    await refused;
+    host.compiler.script = compileSample;
+    expect(await sensor.apply(envelope({ generation: 5 }))).toMatchObject({
+      outcome: { ok: true },
+    });
+  });
+});
+
+describe('a hostile agent changes nothing', () => {
+  const foreign: SampleTable = { generation: 9, names: ['hostward', '/usr/sbin/mysqld'] };
+  const hidden: SampleTable = { generation: 9, blobNames: ['hostward-sensor'] };
+
+  beforeEach(async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+  });
+
+  it.each<[string, () => Promise<unknown>, string]>([
+    ['an older envelope', () => sensor.apply(envelope({ generation: 4 })), 'stale-ordering'],
+    [
+      'another envelope of the same ordering',
+      () => sensor.apply(envelope({ generation: 5, digest: 'ff' })),
+      'conflicting-ordering',
+    ],
+    ['profiles of others', () => sensor.apply(envelope(foreign)), 'compiler-malformed'],
+    ['profiles of others, hidden', () => sensor.apply(envelope(hidden)), 'compiler-malformed'],
+  ])('with %s', async (_what, attack, code) => {
+    const before = await enforced();
+    await expect(attack()).rejects.toEqual(expect.objectContaining({ code }));
+    expect(await enforced()).toEqual(before);
+  });
+
+  it('with an invented envelope, which the compiler rejects', async () => {
+    const before = await enforced();
+    host.compiler.script = rejectAs('bad-signature');
+    await expect(sensor.apply(Buffer.from('invented'))).rejects.toThrow(SensorRefusedError);
+    await expect(sensor.apply(Buffer.alloc(0))).rejects.toMatchObject({ code: 'bad-signature' });
+    expect(await enforced()).toEqual(before);
+  });
+
+  it('with an envelope at which the compiler breaks', async () => {
+    const before = await enforced();
+    const whole = compileSample;
+    host.compiler.script = (request) => whole(request).subarray(0, 200);
+    await expect(sensor.apply(envelope({ generation: 9 }))).rejects.toMatchObject({
+      code: 'compiler-failed',
+    });
+    host.compiler.script = () => 'close';
+    await expect(sensor.apply(envelope({ generation: 9 }))).rejects.toMatchObject({
+      code: 'compiler-failed',
+    });
+    host.compiler.script = () => Buffer.from('GET / HTTP/1.1\r\n\r\n');
+    await expect(sensor.apply(envelope({ generation: 9 }))).rejects.toMatchObject({
+      code: 'compiler-malformed',
+    });
+    expect(await enforced()).toEqual(before);
+  });
+
+  it('with garbage and half frames, which cost only its own connection', async () => {
+    const before = await enforced();
+    const bystander = await host.sensor().status();
+    const whole = encodeFrame(MSG.APPLY, 1, [
+      textField(TAG.ENVELOPE, JSON.stringify({ generation: 9 })),
+    ]);
+    const large = encodeFrame(MSG.STATUS, 1, [textField(TAG.REASON, 'x'.repeat(70_000))]);
+    const unknown = encodeFrame(MSG.COMPILED, 1, []);
+    for (const bytes of [
+      Buffer.from('garbage that is no frame'),
+      whole.subarray(0, 30),
+      large,
+      unknown,
+    ]) {
+      const client = await RawClient.connect(host.socket);
+      client.send(bytes);
+      await client.closed;
+    }
+    expect(await sensor.status()).toMatchObject({ profiles: bystander.profiles });
+    expect(await enforced()).toEqual(before);
+  });
+
+  it('with a profile set that the kernel refuses', async () => {
+    const before = await enforced();
+    await writeFile(join(host.dir, 'security/apparmor/refuse'), '');
+    await expect(sensor.apply(envelope({ generation: 9 }))).rejects.toMatchObject({
+      code: 'load-failed',
+    });
+    expect(await enforced()).toEqual(before);
+    expect(await sensor.status()).toMatchObject({
+      ordering: orderingOf(5),
+      highest: orderingOf(5),
+    });
+  });
+
+  it('after a restart either: the highest ordering is remembered', async () => {
+    await host.stop('SIGKILL');
+    await host.start();
+    await expect(sensor.apply(envelope({ generation: 4 }))).rejects.toMatchObject({
+      code: 'stale-ordering',
+    });
+  });
+});
+
+const asRoot = process.getuid?.() === 0 ? it : it.skip;
+
+/** Runs a client under another user id: prints what the answer was. */
+function asUser(uid: number, type: number, socket: string): string {
+  const program = `
+    const s = require('node:net').connect(${JSON.stringify(socket)});
+    const b = Buffer.from(process.argv[1], 'hex');
+    s.on('connect', () => s.write(b)).on('error', (e) => console.log(e.code));
+    s.on('data', (d) => { console.log('message ' + d.readUInt16LE(6)); s.destroy(); });
+    s.on('close', () => console.log('closed'));`;
+  const fields =
+    type === MSG.SUSPEND
+      ? [
+          textField(TAG.MODE, 'off'),
+          numberField(TAG.UNTIL, Date.now() + 60_000),
+          textField(TAG.REASON, 'x'),
+        ]
+      : [];
+  const hex = Buffer.from(
+    encodeFrame(MSG.STATUS === type ? MSG.STATUS : MSG.SUSPEND, 1, fields),
+  ).toString('hex');
+  return spawnSync(execPath, ['-e', program, hex], {
+    uid,
+    gid: uid,
+    encoding: 'utf8',
+    timeout: 20_000,
+  }).stdout;
+}
+
+describe('who may ask', () => {
+  asRoot(
+    'the agent may ask for the state and may not suspend; nobody else may connect',
+    async () => {
+      await host.start();
+      await chmod(host.dir, 0o755);
+      expect(asUser(1, MSG.STATUS, host.socket)).toBe('message 6\nclosed\n');
+      expect(asUser(1, MSG.SUSPEND, host.socket)).toBe('message 13\nclosed\n');
+      expect(asUser(65534, MSG.STATUS, host.socket)).toBe('EACCES\nclosed\n');
+      await chmod(host.socket, 0o777); // even if the file's mode were wrong
+      expect(asUser(65534, MSG.STATUS, host.socket)).toMatch(/^([A-Z]+\n)?closed\n$/);
+      expect(await sensor.status()).not.toHaveProperty('suspension');
+    },
+  );
+});
+
+describe('suspension', () => {
+  it('ends by itself and is recorded', async () => {
+    await host.start();
+    const { profiles } = await sensor.apply(envelope({ generation: 5 }));
+    await host.verb('suspend', '--mode', 'audit', '--for', '1s', '--reason', 'a test');
+    const suspended = await eventOf('suspended', 1);
+    expect(suspended.info).toMatch(/^audit until \d+ by console: a test$/);
+    const resumed = await eventOf('resumed', suspended.seq);
+    expect(resumed.time - suspended.time).toBeGreaterThanOrEqual(900);
+    expect(await sensor.status()).toMatchObject({ mode: 'enforce', profiles });
+    expect((await host.kernel())['hostward']).toContain('enforce-5');
+  });
+
+  it('holds over a restart and a boot, and can be ended at the console', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+    await host.verb('suspend', '--mode', 'off', '--for', '5m', '--reason', 'a test');
+    expect((await host.kernel())['hostward']).toContain('open-5');
+    await host.stop('SIGKILL');
+    await host.forgetKernel();
+    await host.verb('early');
+    expect((await host.kernel())['hostward']).toContain('open-5');
+    await host.start();
+    expect(await sensor.status()).toMatchObject({
+      mode: 'off',
+      suspension: { by: 'console', reason: 'a test' },
+    });
+    await host.verb('resume');
+    expect((await host.kernel())['hostward']).toContain('enforce-5');
+  });
+
+  it('ordered by a signed assignment holds as long as the assignment says', async () => {
+    await host.start();
+    const suspend = { mode: 'audit', until: Date.now() + 60_000, reason: 'fleet' };
+    expect(await sensor.apply(envelope({ generation: 5, suspend }))).toMatchObject({
+      mode: 'audit',
+      suspension: { by: 'control-plane', reason: 'fleet' },
+    });
+    expect((await host.kernel())['hostward']).toContain('audit-5');
+    const state = await sensor.apply(envelope({ generation: 6 }));
+    expect(state).toMatchObject({ mode: 'enforce' });
+    expect(state).not.toHaveProperty('suspension');
+  });
+
+  it('without an end, or with one too far away, is refused', async () => {
+    await host.start();
+    const suspend = (until: number) => [
+      textField(TAG.MODE, 'off'),
+      numberField(TAG.UNTIL, until),
+      textField(TAG.REASON, 'x'),
+    ];
+    const client = await RawClient.connect(host.socket);
+    const past = await client.ask(MSG.SUSPEND, suspend(Date.now() - 1));
+    expect(past.fields.text(TAG.CODE)).toBe('bad-end');
+    const far = await client.ask(MSG.SUSPEND, suspend(Date.now() + 8 * 24 * 3_600_000));
+    expect(far.fields.text(TAG.CODE)).toBe('bad-end');
+    client.destroy();
+  });
+
+  it('by unload opens everything until resume', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+    await host.verb('unload');
+    expect((await host.kernel())['hostward']).toContain('open-5');
+    expect(await sensor.status()).toMatchObject({ mode: 'off' });
+    await host.verb('resume');
+    expect((await host.kernel())['hostward']).toContain('enforce-5');
+  });
+});
+
+describe('drift', () => {
+  it('is found, recorded and repaired', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+    const before = await host.kernel();
+    await host.forgetKernel('hostward');
+    expect(await eventOf('drift', 1)).toMatchObject({ profile: 'hostward' });
+    const state = await stateWhen(({ drift }) => drift[0]?.repairedAt !== undefined);
+    expect(state.drift).toEqual([
+      {
+        what: 'profile hostward was removed',
+        detectedAt: expect.any(Number),
+        repairedAt: expect.any(Number),
+      },
+    ]);
+    expect(state.profiles).toEqual([expect.objectContaining({ ok: true })]);
+    expect(await host.kernel()).toEqual(before);
+  });
+
+  it('to another mode is repaired too', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+    await writeFile(
+      join(host.dir, 'security/apparmor/policy/profiles/hostward.1/mode'),
+      'complain\n',
+    );
+    const state = await stateWhen(({ drift }) => drift[0]?.repairedAt !== undefined);
+    expect(state.drift[0]?.what).toBe('profile hostward was put into another mode');
+    expect(state.profiles[0]).toMatchObject({ mode: 'enforce', ok: true });
+  });
+});
+
+describe('last known good', () => {
+  it('survives kill -9 and is loaded at boot without the daemon', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5, names: ['hostward', 'hostward-src-1'] }));
+    const before = await host.kernel();
+    await host.stop('SIGKILL');
+    expect(await host.kernel()).toEqual(before);
+    await host.forgetKernel();
+    await host.verb('early');
+    expect(await host.kernel()).toEqual(before);
+    await host.start();
+    expect(await sensor.status()).toMatchObject({ ordering: orderingOf(5), outcome: { ok: true } });
+  });
+
+  it('takes the place of a snapshot that is cut', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+    await sensor.confirm(orderingOf(5));
+    await sensor.apply(envelope({ generation: 6 }));
+    await host.stop('SIGKILL');
+    await truncate(join(host.dir, 'state/snapshot'), 100);
+    await host.forgetKernel();
+    await host.verb('early');
+    expect((await host.kernel())['hostward']).toContain('enforce-5');
+    await host.start();
+    expect(await sensor.status()).toMatchObject({
+      ordering: orderingOf(5),
+      highest: orderingOf(6),
+    });
+  });
+
+  it('is loaded in audit after three boots in a row that were not healthy', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+    await host.stop();
+    const boots = join(host.dir, 'state/boots');
+    await writeFile(boots, 'another-boot 2\n');
+    await host.verb('early');
+    expect((await host.kernel())['hostward']).toContain('enforce-5');
+    await writeFile(boots, 'another-boot 3\n');
+    expect(await host.verb('early')).toContain('3 boots in a row');
+    expect((await host.kernel())['hostward']).toContain('audit-5');
+    await host.start();
+    expect(await sensor.status()).toMatchObject({
+      mode: 'audit',
+      suspension: { by: 'boot-guard' },
+    });
+    await sensor.confirm(orderingOf(5));
+    await sensor.apply(envelope({ generation: 6 }));
+    expect((await host.kernel())['hostward']).toContain('enforce-6');
+  });
+
+  it('early boot never fails, whatever it finds', async () => {
+    expect(await host.verb('early')).toContain('nothing to load');
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+    await host.stop();
+    await writeFile(join(host.dir, 'state/snapshot'), 'rubbish');
+    await writeFile(join(host.dir, 'state/memory'), 'rubbish');
+    expect(await host.verb('early')).toContain('the snapshot cannot be read');
+    await rm(join(host.dir, 'security'), { recursive: true });
+    expect(await host.verb('early')).toContain('no AppArmor');
+  });
+});
+
+describe('commit-confirm', () => {
+  it('without a denial of our own an outage opens nothing: unconfirmed, and it stays', async () => {
+    await host.start('--confirm-timeout', '200');
+    await sensor.apply(envelope({ generation: 5 }));
+    await sensor.confirm(orderingOf(5));
+    await sensor.apply(envelope({ generation: 6 }));
+    const state = await stateWhen(({ confirm }) => confirm?.state !== 'waiting');
+    expect(state).toMatchObject({ confirm: { state: 'unconfirmed' }, ordering: orderingOf(6) });
+    expect((await host.kernel())['hostward']).toContain('enforce-6');
+    await sensor.confirm(orderingOf(6));
+    expect(await sensor.status()).toMatchObject({ confirm: { state: 'confirmed' } });
+  });
+
+  it('refuses to confirm what is not in force', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+    await expect(sensor.confirm(orderingOf(4))).rejects.toMatchObject({ code: 'not-in-force' });
+  });
+});
+
+describe('the client', () => {
+  it('resumes events where it was, over a restart of the daemon', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+    const first = await eventOf('loaded', 1);
+    await host.stop('SIGKILL');
+    await host.start();
+    await sensor.apply(envelope({ generation: 6 }));
+    const next = await eventOf('loaded', first.seq);
+    expect(next.seq).toBeGreaterThan(first.seq);
+    expect(next.info).toBe('6'.padStart(64, '0'));
+    expect(await eventOf('loaded', 1)).toEqual(first);
+  });
+
+  it('says that the sensor is away, and connects again when it is back', async () => {
+    await expect(sensor.status()).rejects.toThrow(SensorUnavailableError);
+    await host.start();
+    expect((await sensor.hello()).version).toMatch(/^\d/);
+    await host.stop();
+    await expect(sensor.status()).rejects.toThrow(SensorUnavailableError);
+    await host.start();
+    expect(await sensor.status()).toMatchObject({ abi: 1 });
+  });
+
+  it('ends a stream of events when told to', async () => {
+    await host.start();
+    const stop = new AbortController();
+    const stream = sensor.events(0, stop.signal);
+    const next = stream.next();
+    stop.abort();
+    expect(await next).toEqual({ done: true, value: undefined });
+  });
+});
+
+describe('a host without AppArmor', () => {
+  it('takes a rule set, loads nothing and says so', async () => {
+    await rm(join(host.dir, 'security/apparmor'), { recursive: true });
+    await host.start();
+    const state = await sensor.apply(envelope({ generation: 5 }));
+    expect(state).toMatchObject({ enforcer: 'none', profiles: [], ordering: orderingOf(5) });
+    await expect(access(join(host.dir, 'security/apparmor'))).rejects.toThrow();
+  });
+});
