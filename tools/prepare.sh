@@ -80,8 +80,12 @@ build_ready() {
   (
     cd "$root"
     flock 9
-    rm -rf dist/apps dist/libs dist/test
-    "$node" node_modules/@swc/cli/bin/swc.js apps libs test -d dist --config-file .swcrc --quiet --extensions .ts
-    touch dist/.built
+    rm -rf dist.new dist.old
+    "$node" node_modules/@swc/cli/bin/swc.js apps libs test -d dist.new --config-file .swcrc --quiet --extensions .ts
+    touch dist.new/.built
+    # A program that runs from dist/ meanwhile finds the old files or the new ones, never none for long.
+    [ ! -e dist ] || mv dist dist.old
+    mv dist.new dist
+    rm -rf dist.old
   ) 9>"$root/.build-lock"
 }

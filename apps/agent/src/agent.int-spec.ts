@@ -41,7 +41,10 @@ class FastClock extends Clock {
   }
 }
 
-async function until<T>(what: string, probe: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+async function until<T>(
+  what: string,
+  probe: () => T | undefined | false | Promise<T | undefined | false>,
+): Promise<T> {
   const deadline = Date.now() + 10_000;
   for (;;) {
     const value = await probe();
@@ -86,9 +89,15 @@ afterEach(async () => {
 });
 
 /** `own` undefined: the sensor that the configuration names. */
-function startAgent(own: Sensor | undefined = sensor, enforcer: AgentConfig['enforcer'] = 'auto'): Promise<Agent> {
+function startAgent(
+  own: Sensor | undefined = sensor,
+  enforcer: AgentConfig['enforcer'] = 'auto',
+): Promise<Agent> {
   const config = new AgentConfig();
-  config.controlPlane = { url: `https://127.0.0.1:${health.port}`, caFingerprint: fingerprint(health.tls.ca) };
+  config.controlPlane = {
+    url: `https://127.0.0.1:${health.port}`,
+    caFingerprint: fingerprint(health.tls.ca),
+  };
   config.stateDir = stateDir;
   config.enforcer = enforcer;
   const host: EnrolledHost = {
@@ -98,7 +107,10 @@ function startAgent(own: Sensor | undefined = sensor, enforcer: AgentConfig['enf
     ca: health.tls.ca,
     redis: { port: link.port, tls: health.tls, commandTimeoutMs: 1_000, maxBackoffMs: 100 },
   };
-  around = new Surroundings(new FastClock(), new Log({ level: 'debug', write: (line) => lines.push(line) }));
+  around = new Surroundings(
+    new FastClock(),
+    new Log({ level: 'debug', write: (line) => lines.push(line) }),
+  );
   return Agent.start({ config, host, around, sensor: enforcer === 'observe' ? undefined : own });
 }
 
@@ -111,14 +123,26 @@ const reported = (what: string, test: (report: NodeReport) => boolean): Promise<
 const counts = (): Courier['counts'] => agent.get(Courier).counts;
 
 function denial(seq: number): SensorEvent {
-  return { seq, time: Date.now(), type: 'denied', profile: 'hostward', operation: 'exec', name: `/usr/bin/p${seq}`, exe: `/bin/e${seq}` };
+  return {
+    seq,
+    time: Date.now(),
+    type: 'denied',
+    profile: 'hostward',
+    operation: 'exec',
+    name: `/usr/bin/p${seq}`,
+    exe: `/bin/e${seq}`,
+  };
 }
 
 describe('an assignment', () => {
   it('goes from a nudge to the sensor, is confirmed over new connections, and is reported', async () => {
     await fleet.deliver('5');
     const report = await reported('generation 5', ({ applied }) => applied?.generation === '5');
-    expect(report).toMatchObject({ nodeId: NODE_ID, enforcer: 'apparmor', versions: { sensor: '0.1.0-scripted' } });
+    expect(report).toMatchObject({
+      nodeId: NODE_ID,
+      enforcer: 'apparmor',
+      versions: { sensor: '0.1.0-scripted' },
+    });
     await until('a confirmation', () => sensor.confirmed.length > 0);
     expect(sensor.confirmed[0]).toMatchObject({ generation: '5' });
     expect(health.answered).toBeGreaterThan(0);
@@ -127,8 +151,13 @@ describe('an assignment', () => {
   it('comes with the nudge itself where it is small', async () => {
     const { record, digest, bundle } = await fleet.assign('6');
     await control.run('test', (client) => client.set(redisKeys.bundle(digest), bundle));
-    const nudge = { pattern: redisKeys.nudge(NODE_ID), data: { ordering: record.ordering, record } };
-    await control.run('test', (client) => client.publish(redisKeys.nudge(NODE_ID), JSON.stringify(nudge)));
+    const nudge = {
+      pattern: redisKeys.nudge(NODE_ID),
+      data: { ordering: record.ordering, record },
+    };
+    await control.run('test', (client) =>
+      client.publish(redisKeys.nudge(NODE_ID), JSON.stringify(nudge)),
+    );
     await reported('generation 6', ({ applied }) => applied?.generation === '6');
   });
 
@@ -148,7 +177,9 @@ describe('an assignment', () => {
     await fleet.deliver('5');
     await reported('generation 5', ({ applied }) => applied?.generation === '5');
     const old = await fleet.assign('4');
-    await control.run('test', (client) => client.set(redisKeys.assignment(NODE_ID), JSON.stringify(old.record)));
+    await control.run('test', (client) =>
+      client.set(redisKeys.assignment(NODE_ID), JSON.stringify(old.record)),
+    );
     await until('an older record', () => counts().older > 1);
     expect(sensor.envelopes).toHaveLength(1);
   });
@@ -171,7 +202,9 @@ describe('an assignment', () => {
 
   it('whose bundle is missing waits for it and says so', async () => {
     const { record, digest, bundle } = await fleet.assign('5');
-    await control.run('test', (client) => client.set(redisKeys.assignment(NODE_ID), JSON.stringify(record)));
+    await control.run('test', (client) =>
+      client.set(redisKeys.assignment(NODE_ID), JSON.stringify(record)),
+    );
     await until('the condition', () => around.conditions.has('delivery'));
     expect(sensor.envelopes).toHaveLength(0);
     await control.run('test', (client) => client.set(redisKeys.bundle(digest), bundle));
@@ -182,19 +215,27 @@ describe('an assignment', () => {
   it.each([
     ['text that is not JSON', 'garbage {'],
     ['null', 'null'],
-    ['another shape', '{"v":1,"ordering":{"epoch":"1","generation":"99999999999999999999999","issuedAt":1}}'],
+    [
+      'another shape',
+      '{"v":1,"ordering":{"epoch":"1","generation":"99999999999999999999999","issuedAt":1}}',
+    ],
     ['two megabytes', `"${'x'.repeat(2 * 1024 * 1024)}"`],
-  ])('that is hostile (%s) reaches no sensor, is counted, and does not stop the next', async (_what, value) => {
-    await fleet.deliver('5');
-    await reported('generation 5', ({ applied }) => applied?.generation === '5');
-    await control.run('test', (client) => client.set(redisKeys.assignment(NODE_ID), value));
-    await control.run('test', (client) => client.publish(redisKeys.nudge(NODE_ID), value.slice(0, 1000)));
-    await until('a count', () => counts().malformed > 0);
-    expect(sensor.envelopes).toHaveLength(1);
-    await control.run('test', (client) => client.del(redisKeys.assignment(NODE_ID)));
-    await fleet.deliver('6');
-    await reported('generation 6', ({ applied }) => applied?.generation === '6');
-  });
+  ])(
+    'that is hostile (%s) reaches no sensor, is counted, and does not stop the next',
+    async (_what, value) => {
+      await fleet.deliver('5');
+      await reported('generation 5', ({ applied }) => applied?.generation === '5');
+      await control.run('test', (client) => client.set(redisKeys.assignment(NODE_ID), value));
+      await control.run('test', (client) =>
+        client.publish(redisKeys.nudge(NODE_ID), value.slice(0, 1000)),
+      );
+      await until('a count', () => counts().malformed > 0);
+      expect(sensor.envelopes).toHaveLength(1);
+      await control.run('test', (client) => client.del(redisKeys.assignment(NODE_ID)));
+      await fleet.deliver('6');
+      await reported('generation 6', ({ applied }) => applied?.generation === '6');
+    },
+  );
 
   it('that nobody signed chooses no key: reports go on under the proved one', async () => {
     await fleet.deliver('5');
@@ -202,7 +243,10 @@ describe('an assignment', () => {
     const mallory = new FleetDouble(control, NODE_ID, sealing.sealingKey);
     sensor.refusal = 'bad-signature';
     await mallory.deliver('6');
-    const report = await reported('the rejection, under the old key', ({ rejected }) => rejected !== undefined);
+    const report = await reported(
+      'the rejection, under the old key',
+      ({ rejected }) => rejected !== undefined,
+    );
     expect(report.applied?.generation).toBe('5');
     expect(await mallory.report().catch(() => 'sealed')).toBe('sealed');
   });
@@ -227,11 +271,16 @@ describe('without its sensor', () => {
     await until('the condition', () => around.conditions.has('sensor'));
     const before = await fleet.report();
     await fleet.deliver('6');
-    const later = await reported('a later report', ({ sequence }) => sequence > (before?.sequence ?? 0));
+    const later = await reported(
+      'a later report',
+      ({ sequence }) => sequence > (before?.sequence ?? 0),
+    );
     expect(later.asOf).toBe(before?.asOf);
     sensor.back();
     await reported('generation 6', ({ applied }) => applied?.generation === '6');
-    expect(JSON.parse(readFileSync(hostFiles(stateDir).health, 'utf8'))).toHaveProperty('conditions');
+    expect(JSON.parse(readFileSync(hostFiles(stateDir).health, 'utf8'))).toHaveProperty(
+      'conditions',
+    );
   });
 });
 
@@ -242,27 +291,43 @@ describe('alerts', () => {
     sensor.happen(denial(1), denial(2));
     await until('two alerts', async () => (await fleet.storeEvents(false), fleet.seen.size === 2));
     expect(agent.get(Spool).status().waiting).toBe(2);
-    await until('an empty spool', async () => (await fleet.storeEvents(), agent.get(Spool).status().waiting === 0));
-    expect([...fleet.seen.values()].map((alert) => alert.Resource)).toEqual(['/usr/bin/p1', '/usr/bin/p2']);
+    await until(
+      'an empty spool',
+      async () => (await fleet.storeEvents(), agent.get(Spool).status().waiting === 0),
+    );
+    expect([...fleet.seen.values()].map((alert) => alert.Resource)).toEqual([
+      '/usr/bin/p1',
+      '/usr/bin/p2',
+    ]);
   });
 
   it.each([
     ['with the link cut', true],
     ['unnoticed', false],
-  ])('survive FLUSHALL in the middle, %s: none is lost, and each is stored once', async (_how, cut) => {
-    await fleet.deliver('5');
-    await reported('generation 5', ({ applied }) => applied?.generation === '5');
-    sensor.happen(...Array.from({ length: 300 }, (_, i) => denial(i + 1)));
-    await until('everything sent', async () => (await control.run('test', (client) => client.xlen(redisKeys.events(NODE_ID)))) > 0);
-    await control.run('test', (client) => client.flushall());
-    if (cut) link.cut();
-    sensor.happen(...Array.from({ length: 300 }, (_, i) => denial(i + 301)));
-    await until('the spool has all', () => agent.get(Spool).status().waiting >= 600);
-    link.restore();
-    await until('600 alerts', async () => (await fleet.storeEvents(), fleet.seen.size === 600));
-    await until('an empty spool', async () => (await fleet.storeEvents(), agent.get(Spool).status().waiting === 0));
-    expect(agent.get(Spool).status().lost).toBe(0);
-  });
+  ])(
+    'survive FLUSHALL in the middle, %s: none is lost, and each is stored once',
+    async (_how, cut) => {
+      await fleet.deliver('5');
+      await reported('generation 5', ({ applied }) => applied?.generation === '5');
+      sensor.happen(...Array.from({ length: 300 }, (_, i) => denial(i + 1)));
+      await until(
+        'everything sent',
+        async () =>
+          (await control.run('test', (client) => client.xlen(redisKeys.events(NODE_ID)))) > 0,
+      );
+      await control.run('test', (client) => client.flushall());
+      if (cut) link.cut();
+      sensor.happen(...Array.from({ length: 300 }, (_, i) => denial(i + 301)));
+      await until('the spool has all', () => agent.get(Spool).status().waiting >= 600);
+      link.restore();
+      await until('600 alerts', async () => (await fleet.storeEvents(), fleet.seen.size === 600));
+      await until(
+        'an empty spool',
+        async () => (await fleet.storeEvents(), agent.get(Spool).status().waiting === 0),
+      );
+      expect(agent.get(Spool).status().lost).toBe(0);
+    },
+  );
 
   it('survive a restart of the agent, and no forged cursor drops them', async () => {
     await fleet.deliver('5');
@@ -276,7 +341,10 @@ describe('alerts', () => {
     agent = await startAgent();
     await until('the alert again', async () => (await fleet.storeEvents(), fleet.seen.size === 1));
     sensor.happen(denial(2));
-    await until('the next one, the first not twice', async () => (await fleet.storeEvents(), fleet.seen.size === 2));
+    await until(
+      'the next one, the first not twice',
+      async () => (await fleet.storeEvents(), fleet.seen.size === 2),
+    );
   });
 });
 
@@ -303,7 +371,9 @@ describe('a host that observes', () => {
       {
         policy: 'block-sleep',
         revision: '7',
-        rules: [{ id: 'process/matchPaths/0', state: 'unsupported', reason: 'this host observes only' }],
+        rules: [
+          { id: 'process/matchPaths/0', state: 'unsupported', reason: 'this host observes only' },
+        ],
       },
     ]);
     const mallory = new FleetDouble(control, NODE_ID, sealing.sealingKey);

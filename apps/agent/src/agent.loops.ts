@@ -52,8 +52,14 @@ export class AgentLoops {
       pump.run(this.#stop.signal),
       this.#every(check, () => this.#untilNextCheck()),
       this.#every(report, () => reporter.intervalMs()),
-      this.#every(() => shipper.ship(), () => shipper.intervalMs()),
-      this.#every(() => renewal.attempt(), () => jittered(RENEW_MS, this.around.clock.random())),
+      this.#every(
+        () => shipper.ship(),
+        () => shipper.intervalMs(),
+      ),
+      this.#every(
+        () => renewal.attempt(),
+        () => jittered(RENEW_MS, this.around.clock.random()),
+      ),
     ]);
   }
 
@@ -85,7 +91,8 @@ export class AgentLoops {
 
   #untilNextCheck(): number {
     const state = this.parts.sensors.sighting?.state.confirm?.state;
-    const unsettled = state === 'waiting' || state === 'unconfirmed' || this.around.conditions.has('delivery');
+    const unsettled =
+      state === 'waiting' || state === 'unconfirmed' || this.around.conditions.has('delivery');
     return jittered(unsettled ? UNSETTLED_MS : CHECK_MS, this.around.clock.random());
   }
 
@@ -97,4 +104,3 @@ export class AgentLoops {
     }
   }
 }
-

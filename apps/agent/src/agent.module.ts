@@ -48,24 +48,71 @@ export class AgentModule {
         { provide: HostLink, useValue: new HostLink(redis, host.trust.nodeId) },
         provide(Sensor, [], () => setting.sensor ?? openSensor(setting)),
         provide(HostKeys, [], () => HostKeys.open(host.files.hostKey, host.trust, around)),
-        provide(SensorWatch, [Sensor, Surroundings], (sensor: Sensor) => new SensorWatch(sensor, around)),
-        provide(Courier, [HostLink, SensorWatch, HostKeys], (link: HostLink, sensors: SensorWatch, keys: HostKeys) =>
-          new Courier(link, sensors, keys, around)),
+        provide(
+          SensorWatch,
+          [Sensor, Surroundings],
+          (sensor: Sensor) => new SensorWatch(sensor, around),
+        ),
+        provide(
+          Courier,
+          [HostLink, SensorWatch, HostKeys],
+          (link: HostLink, sensors: SensorWatch, keys: HostKeys) =>
+            new Courier(link, sensors, keys, around),
+        ),
         { provide: ControlPlaneClient, useValue: clientOf(setting) },
-        provide(Reachability, [ControlPlaneClient], (client: ControlPlaneClient) => new ControlPlaneReachability(client, host.redis, around)),
-        provide(Renewal, [ControlPlaneClient], (client: ControlPlaneClient) => new Renewal(host, client, around)),
-        provide(Confirmation, [SensorWatch, Reachability], (sensors: SensorWatch, reach: Reachability) =>
-          new Confirmation(sensors, reach, around)),
-        provide(Spool, [], () => Spool.open({ dir: host.files.spoolDir, maxBytes: config.spool.maxBytes, now: () => around.clock.now() })),
-        provide(EventPump, [Sensor, SensorWatch, Spool], (sensor: Sensor, sensors: SensorWatch, spool: Spool) =>
-          new EventPump(eventSource(setting, sensor, sensors), spool, around)),
-        provide(Shipper, [HostLink, Spool, HostKeys], (link: HostLink, spool: Spool, keys: HostKeys) =>
-          new Shipper(host.trust.nodeId, link, spool, keys, around)),
-        provide(Reporter, [HostLink, HostKeys, SensorWatch, Courier, Spool], (...parts: ReporterParts) => reporterOf(setting, parts)),
-        provide(HealthFile, [Courier, Spool], (courier: Courier, spool: Spool) =>
-          new HealthFile(host.files.health, around, () => ({ delivery: courier.counts, spool: spool.status() }))),
-        provide(AgentLoops, [Courier, Confirmation, SensorWatch, Reporter, EventPump, Shipper, HealthFile, Renewal], (...parts: LoopParts) =>
-          loopsOf(parts, around)),
+        provide(
+          Reachability,
+          [ControlPlaneClient],
+          (client: ControlPlaneClient) => new ControlPlaneReachability(client, host.redis, around),
+        ),
+        provide(
+          Renewal,
+          [ControlPlaneClient],
+          (client: ControlPlaneClient) => new Renewal(host, client, around),
+        ),
+        provide(
+          Confirmation,
+          [SensorWatch, Reachability],
+          (sensors: SensorWatch, reach: Reachability) => new Confirmation(sensors, reach, around),
+        ),
+        provide(Spool, [], () =>
+          Spool.open({
+            dir: host.files.spoolDir,
+            maxBytes: config.spool.maxBytes,
+            now: () => around.clock.now(),
+          }),
+        ),
+        provide(
+          EventPump,
+          [Sensor, SensorWatch, Spool],
+          (sensor: Sensor, sensors: SensorWatch, spool: Spool) =>
+            new EventPump(eventSource(setting, sensor, sensors), spool, around),
+        ),
+        provide(
+          Shipper,
+          [HostLink, Spool, HostKeys],
+          (link: HostLink, spool: Spool, keys: HostKeys) =>
+            new Shipper(host.trust.nodeId, link, spool, keys, around),
+        ),
+        provide(
+          Reporter,
+          [HostLink, HostKeys, SensorWatch, Courier, Spool],
+          (...parts: ReporterParts) => reporterOf(setting, parts),
+        ),
+        provide(
+          HealthFile,
+          [Courier, Spool],
+          (courier: Courier, spool: Spool) =>
+            new HealthFile(host.files.health, around, () => ({
+              delivery: courier.counts,
+              spool: spool.status(),
+            })),
+        ),
+        provide(
+          AgentLoops,
+          [Courier, Confirmation, SensorWatch, Reporter, EventPump, Shipper, HealthFile, Renewal],
+          (...parts: LoopParts) => loopsOf(parts, around),
+        ),
       ],
     };
   }
@@ -80,15 +127,29 @@ function provide<A extends never[]>(
 }
 
 type ReporterParts = [HostLink, HostKeys, SensorWatch, Courier, Spool];
-type LoopParts = [Courier, Confirmation, SensorWatch, Reporter, EventPump, Shipper, HealthFile, Renewal];
+type LoopParts = [
+  Courier,
+  Confirmation,
+  SensorWatch,
+  Reporter,
+  EventPump,
+  Shipper,
+  HealthFile,
+  Renewal,
+];
 
 function openSensor({ config, host, around }: AgentSetting): Sensor | Promise<Sensor> {
-  if (config.enforcer === 'observe') return ObservingSensor.open(host.files, host.trust, around.clock, VERSION);
+  if (config.enforcer === 'observe')
+    return ObservingSensor.open(host.files, host.trust, around.clock, VERSION);
   return new SocketSensor({ path: config.sensorSocket, version: VERSION });
 }
 
 function clientOf({ config, host }: AgentSetting): ControlPlaneClient {
-  return new ControlPlaneClient({ url: config.controlPlane.url, ca: host.ca, timeoutMs: HTTP_TIMEOUT_MS });
+  return new ControlPlaneClient({
+    url: config.controlPlane.url,
+    ca: host.ca,
+    timeoutMs: HTTP_TIMEOUT_MS,
+  });
 }
 
 function eventSource({ host }: AgentSetting, sensor: Sensor, sensors: SensorWatch) {
@@ -100,7 +161,10 @@ function eventSource({ host }: AgentSetting, sensor: Sensor, sensors: SensorWatc
   };
 }
 
-function reporterOf({ config, host, around }: AgentSetting, [link, keys, sensors, courier, spool]: ReporterParts): Reporter {
+function reporterOf(
+  { config, host, around }: AgentSetting,
+  [link, keys, sensors, courier, spool]: ReporterParts,
+): Reporter {
   const bootedAt = around.clock.now();
   let sequence = 0;
   const compose = () =>
@@ -127,6 +191,12 @@ function sensorAway(around: Surroundings, sensors: SensorWatch) {
   return { code: 'sensor-away', message: condition.message, at: Date.parse(condition.since) };
 }
 
-function loopsOf([courier, confirmation, sensors, reporter, pump, shipper, health, renewal]: LoopParts, around: Surroundings): AgentLoops {
-  return new AgentLoops({ courier, confirmation, sensors, reporter, pump, shipper, health, renewal }, around);
+function loopsOf(
+  [courier, confirmation, sensors, reporter, pump, shipper, health, renewal]: LoopParts,
+  around: Surroundings,
+): AgentLoops {
+  return new AgentLoops(
+    { courier, confirmation, sensors, reporter, pump, shipper, health, renewal },
+    around,
+  );
 }

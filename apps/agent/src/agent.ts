@@ -23,7 +23,10 @@ export class Agent {
     const setting = { ...given, redis: connectRedis(given.host.redis) };
     const logger = new NestLogger(given.around.log);
     const strategy = transportOf(setting, () => app.get(AgentLoops).reconnected());
-    const app = await NestFactory.createMicroservice<MicroserviceOptions>(AgentModule.of(setting), { strategy, logger });
+    const app = await NestFactory.createMicroservice<MicroserviceOptions>(AgentModule.of(setting), {
+      strategy,
+      logger,
+    });
     const agent = new Agent(setting, app);
     app.get(AgentLoops).start();
     await agent.#listen();
@@ -55,12 +58,18 @@ export class Agent {
     try {
       await this.app.listen();
     } catch (cause) {
-      conditions.raise('redis', `nudges are refused (${String(cause)}): changes arrive at the next interval; look at the ACL of this host`);
+      conditions.raise(
+        'redis',
+        `nudges are refused (${String(cause)}): changes arrive at the next interval; look at the ACL of this host`,
+      );
     }
   }
 }
 
 function transportOf({ host }: AgentSetting, onSubscribed: () => void): HostwardRedisTransport {
-  const channels = { [NUDGE_PATTERN]: redisKeys.nudge(host.trust.nodeId), [CHECK_PATTERN]: redisKeys.check };
+  const channels = {
+    [NUDGE_PATTERN]: redisKeys.nudge(host.trust.nodeId),
+    [CHECK_PATTERN]: redisKeys.check,
+  };
   return new HostwardRedisTransport({ ...host.redis, channels, onSubscribed });
 }

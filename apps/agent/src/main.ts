@@ -45,11 +45,18 @@ function parse(argv: readonly string[]): Arguments {
   } as const;
   try {
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
-    if (positionals.length > 1) throw new UsageError(`unexpected ${positionals.slice(1).join(' ')}`);
+    if (positionals.length > 1)
+      throw new UsageError(`unexpected ${positionals.slice(1).join(' ')}`);
     const [name, tokenFile, agentUser] = [values.name, values['token-file'], values['agent-user']];
     // A unit that names only its configuration means to run.
     const implied = argv.some((argument) => argument.startsWith('--config')) ? 'run' : undefined;
-    return { command: positionals[0] ?? implied, config: values.config, name, tokenFile, agentUser };
+    return {
+      command: positionals[0] ?? implied,
+      config: values.config,
+      name,
+      tokenFile,
+      agentUser,
+    };
   } catch (cause) {
     throw new UsageError(errorMessage(cause));
   }
@@ -68,21 +75,31 @@ async function command(given: Arguments): Promise<number> {
     case 'version':
       process.stdout.write(`${VERSION}\n`);
       return 0;
+    case undefined:
+      throw new UsageError('a command is missing');
     default:
-      throw new UsageError(given.command === undefined ? 'a command is missing' : `no command ${given.command}`);
+      throw new UsageError(`no command ${given.command}`);
   }
 }
 
 /** Only what the command needs is loaded: enrolment's X.509 library costs memory that a running agent has no use for. */
 async function enrollHost({ config, tokenFile, name, agentUser }: Arguments): Promise<number> {
-  if (tokenFile === undefined || name === undefined) throw new UsageError('enroll needs --token-file and --name');
+  if (tokenFile === undefined || name === undefined)
+    throw new UsageError('enroll needs --token-file and --name');
   const { enroll } = await import('./enrollment/enroll.js');
   const { readJoinToken } = await import('./enrollment/join-token.js');
   const { ownerNamed } = await import('./enrollment/owner.js');
   const owner = agentUser === undefined ? undefined : await ownerNamed(agentUser);
   const checked = loadConfig(config);
-  const result = await enroll({ config: checked, token: await readJoinToken(tokenFile), name, owner });
-  process.stdout.write(`${result.already ? 'already enrolled' : 'enrolled'} as ${result.name}, node id ${result.nodeId}\n`);
+  const result = await enroll({
+    config: checked,
+    token: await readJoinToken(tokenFile),
+    name,
+    owner,
+  });
+  process.stdout.write(
+    `${result.already ? 'already enrolled' : 'enrolled'} as ${result.name}, node id ${result.nodeId}\n`,
+  );
   return 0;
 }
 
@@ -100,7 +117,13 @@ async function run({ config: file }: Arguments): Promise<number> {
     const host = await enrolledHost(config);
     const agent = await Agent.start({ config, host, around });
     const { name: node, trust } = host;
-    log.info('agent runs', { node, nodeId: trust.nodeId, enforcer: config.enforcer, version: VERSION, pid: process.pid });
+    log.info('agent runs', {
+      node,
+      nodeId: trust.nodeId,
+      enforcer: config.enforcer,
+      version: VERSION,
+      pid: process.pid,
+    });
     const reason = await Promise.race([stopped, agent.moved()]);
     log.info('agent stops', { reason });
     await closeWithin(agent.stop(), log);

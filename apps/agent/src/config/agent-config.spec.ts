@@ -43,9 +43,15 @@ describe('agent.yaml', () => {
   });
 
   it('refuses a file without a control plane, plain http and a short fingerprint', () => {
-    expect(problems('enforcer: observe')).toContain('controlPlane = (absent): is required: a mapping with url and caFingerprint');
-    expect(problems(least.replace('https', 'http'))).toContain('controlPlane.url = "http://127.0.0.1:7443": must be an https URL');
-    expect(problems(least.replace(fingerprint, '"abcd"'))[0]).toContain('controlPlane.caFingerprint = "abcd": must be the sha256');
+    expect(problems('enforcer: observe')).toContain(
+      'controlPlane = (absent): is required: a mapping with url and caFingerprint',
+    );
+    expect(problems(least.replace('https', 'http'))).toContain(
+      'controlPlane.url = "http://127.0.0.1:7443": must be an https URL',
+    );
+    expect(problems(least.replace(fingerprint, '"abcd"'))[0]).toContain(
+      'controlPlane.caFingerprint = "abcd": must be the sha256',
+    );
   });
 
   it('refuses duplicate keys, aliases, a list, text that is not YAML and a file that is not there', () => {

@@ -24,7 +24,10 @@ const MAX_CONFIG_BYTES = 64 * 1024;
 const ABSOLUTE_PATH = /^\/[^\0]*$/;
 
 class ControlPlaneConfig {
-  @IsUrl({ protocols: ['https'], require_protocol: true, require_tld: false }, { message: 'must be an https URL' })
+  @IsUrl(
+    { protocols: ['https'], require_protocol: true, require_tld: false },
+    { message: 'must be an https URL' },
+  )
   url: string;
 
   /** sha256 of the CA certificate's DER, hex; colons and capitals are taken, as openssl prints them. */
@@ -48,7 +51,9 @@ export class AgentConfig {
   @Type(() => ControlPlaneConfig)
   controlPlane: ControlPlaneConfig;
 
-  @IsIn(['auto', 'apparmor', 'bpf', 'observe'], { message: 'must be one of auto, apparmor, bpf, observe' })
+  @IsIn(['auto', 'apparmor', 'bpf', 'observe'], {
+    message: 'must be one of auto, apparmor, bpf, observe',
+  })
   enforcer: 'auto' | 'apparmor' | 'bpf' | 'observe' = 'auto';
 
   /** Policies that this host's owner does not take; their rules are `refused`. */
@@ -90,7 +95,11 @@ export function loadConfig(file: string): AgentConfig {
 /** Validates the text of an agent.yaml; `file` is only named in errors. */
 export function parseConfig(text: string, file: string): AgentConfig {
   const config = plainToInstance(AgentConfig, toMapping(text, file));
-  const errors = validateSync(config, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true });
+  const errors = validateSync(config, {
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    forbidUnknownValues: true,
+  });
   if (errors.length > 0) throw new ConfigRefused(file, problemsOf(errors, ''));
   return config;
 }
@@ -98,7 +107,8 @@ export function parseConfig(text: string, file: string): AgentConfig {
 function readText(file: string): string {
   try {
     const bytes = readFileSync(file);
-    if (bytes.length > MAX_CONFIG_BYTES) throw new Error(`it has ${bytes.length} bytes, at most ${MAX_CONFIG_BYTES} are read`);
+    if (bytes.length > MAX_CONFIG_BYTES)
+      throw new Error(`it has ${bytes.length} bytes, at most ${MAX_CONFIG_BYTES} are read`);
     return bytes.toString('utf8');
   } catch (cause) {
     throw new ConfigRefused(file, [`cannot be read: ${errorMessage(cause)}`]);
@@ -120,7 +130,8 @@ function problemsOf(errors: readonly ValidationError[], prefix: string): string[
   return errors.flatMap((error) => {
     const key = `${prefix}${error.property}`;
     const own = Object.entries(error.constraints ?? {}).map(
-      ([kind, rule]) => `${key} = ${shown(error.value)}: ${kind === 'whitelistValidation' ? 'is not a key of agent.yaml' : rule}`,
+      ([kind, rule]) =>
+        `${key} = ${shown(error.value)}: ${kind === 'whitelistValidation' ? 'is not a key of agent.yaml' : rule}`,
     );
     return [...own, ...problemsOf(error.children ?? [], `${key}.`)];
   });

@@ -11,7 +11,11 @@ export interface FileRights {
  * Writes the whole file or leaves the old one: temporary file, fsync, rename, fsync of the folder. The rights are set
  * before the rename, so that a secret is never readable by others, not even for a moment.
  */
-export async function writeFileAtomic(path: string, content: string | Uint8Array, rights: FileRights): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array,
+  rights: FileRights,
+): Promise<void> {
   const temporary = `${path}.new`;
   await rm(temporary, { force: true });
   try {
@@ -24,7 +28,11 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   await syncFolder(dirname(path));
 }
 
-async function writeAndSync(path: string, content: string | Uint8Array, rights: FileRights): Promise<void> {
+async function writeAndSync(
+  path: string,
+  content: string | Uint8Array,
+  rights: FileRights,
+): Promise<void> {
   const handle = await open(path, 'wx', 0o600);
   try {
     await handle.writeFile(content);

@@ -6,10 +6,12 @@ import { errorMessage } from './error-facts.js';
 import { hostFiles, type HostFiles } from './host-files.js';
 
 /** The agent cannot run: the host is not enrolled, or a file of the enrolment is gone or damaged. */
-export class NotEnrolled extends Error {
+class NotEnrolled extends Error {
   override readonly name = 'NotEnrolled';
   constructor(file: string, problem: string) {
-    super(`${file}: ${problem}. Enrol this host: agent enroll --config FILE --token-file FILE --name NAME`);
+    super(
+      `${file}: ${problem}. Enrol this host: agent enroll --config FILE --token-file FILE --name NAME`,
+    );
   }
 }
 

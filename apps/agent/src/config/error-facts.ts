@@ -6,6 +6,7 @@ export function errorCode(cause: unknown): string | undefined {
 
 /** The message of whatever was thrown. */
 export function errorMessage(cause: unknown): string {
-  if (typeof cause === 'object' && cause !== null && 'message' in cause) return String(cause.message);
+  if (typeof cause === 'object' && cause !== null && 'message' in cause)
+    return String(cause.message);
   return String(cause);
 }

@@ -28,7 +28,11 @@ export class Confirmation {
 
   /** Confirms what is in force and waits for it, unless an attempt failed a moment ago. Never rejects. */
   async attempt(): Promise<void> {
-    if (this.around.clock.now() < this.#notBefore || pending(this.sensors.sighting?.state) === undefined) return;
+    if (
+      this.around.clock.now() < this.#notBefore ||
+      pending(this.sensors.sighting?.state) === undefined
+    )
+      return;
     await this.#flight.run();
   }
 
@@ -49,14 +53,25 @@ export class Confirmation {
       this.around.log.info('assignment confirmed', { ...ordering });
     } catch (cause) {
       this.#failures += 1;
-      const waitMs = backoff(this.#failures, RETRY_BASE_MS, RETRY_CAP_MS, this.around.clock.random());
+      const waitMs = backoff(
+        this.#failures,
+        RETRY_BASE_MS,
+        RETRY_CAP_MS,
+        this.around.clock.random(),
+      );
       this.#notBefore = this.around.clock.now() + waitMs;
-      this.around.log.warn('assignment not confirmed yet', { ...ordering, problem: errorMessage(cause), waitMs });
+      this.around.log.warn('assignment not confirmed yet', {
+        ...ordering,
+        problem: errorMessage(cause),
+        waitMs,
+      });
     }
   }
 }
 
 /** The assignment that waits for its confirmation. */
 function pending(state: SensorState | undefined): Ordering | undefined {
-  return state?.confirm?.state === 'waiting' || state?.confirm?.state === 'unconfirmed' ? state.ordering : undefined;
+  return state?.confirm?.state === 'waiting' || state?.confirm?.state === 'unconfirmed'
+    ? state.ordering
+    : undefined;
 }

@@ -111,7 +111,8 @@ export class Courier {
       this.around.conditions.clear('redis');
       return record === undefined ? undefined : offeredRecord(record);
     } catch (cause) {
-      if (cause instanceof RedisUnavailable || cause instanceof RedisRefused) this.#redisAway(cause);
+      if (cause instanceof RedisUnavailable || cause instanceof RedisRefused)
+        this.#redisAway(cause);
       else this.#malformed(cause);
       return undefined;
     }
@@ -136,7 +137,10 @@ export class Courier {
     try {
       const bundle = await this.link.fetchBundle(record.bundleDigest);
       if (bundle !== undefined && bundle.byteLength <= limits.bundleBytes) return bundle;
-      this.#bundleMissing(ordering, bundle === undefined ? 'it is not in Redis' : 'it is too large');
+      this.#bundleMissing(
+        ordering,
+        bundle === undefined ? 'it is not in Redis' : 'it is too large',
+      );
     } catch (cause) {
       if (cause instanceof MalformedValue) this.#bundleMissing(ordering, cause.message);
       else this.#redisAway(cause);
@@ -151,7 +155,10 @@ export class Courier {
 
   #redisAway(cause: unknown): void {
     const problem = errorMessage(cause);
-    this.around.conditions.raise('redis', `${problem}; policies and alerts wait, enforcement goes on`);
+    this.around.conditions.raise(
+      'redis',
+      `${problem}; policies and alerts wait, enforcement goes on`,
+    );
   }
 
   #taken({ ordering }: OfferedRecord): void {
@@ -172,20 +179,29 @@ export class Courier {
     this.counts.refused += 1;
     const attempts = this.#refusal?.fingerprint === fingerprint ? this.#refusal.attempts + 1 : 1;
     const now = this.around.clock.now();
-    const retryAt = now + backoff(attempts, RETRY_BASE_MS, RETRY_CAP_MS, this.around.clock.random());
+    const retryAt =
+      now + backoff(attempts, RETRY_BASE_MS, RETRY_CAP_MS, this.around.clock.random());
     this.#refusal = { fingerprint, attempts, retryAt };
     this.#reject({ code, message, at: now, ordering });
   }
 
   #malformed(cause: unknown): void {
     this.counts.malformed += 1;
-    this.#reject({ code: 'malformed', message: errorMessage(cause).slice(0, 500), at: this.around.clock.now() });
+    this.#reject({
+      code: 'malformed',
+      message: errorMessage(cause).slice(0, 500),
+      at: this.around.clock.now(),
+    });
   }
 
   #reject(rejection: Rejection & { readonly ordering?: Ordering }): void {
-    const known = this.#rejection?.code === rejection.code && this.#rejection.message === rejection.message;
+    const known =
+      this.#rejection?.code === rejection.code && this.#rejection.message === rejection.message;
     this.#rejection = rejection;
-    this.around.conditions.raise('delivery', `a record was not taken (${rejection.code}: ${rejection.message}); what is in force stays`);
+    this.around.conditions.raise(
+      'delivery',
+      `a record was not taken (${rejection.code}: ${rejection.message}); what is in force stays`,
+    );
     // The same again is no news: a flood of bad records must not become a flood of reports.
     if (!known) for (const tell of this.#listeners) tell(false);
   }

@@ -1,7 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { decide } from './decide.js';
 
-const ordering = (epoch: string, generation: string, issuedAt = 0) => ({ epoch, generation, issuedAt });
+const ordering = (epoch: string, generation: string, issuedAt = 0) => ({
+  epoch,
+  generation,
+  issuedAt,
+});
 const offer = (generation: string, fingerprint = 'a') => ({
   ordering: ordering('1', generation),
   fingerprint,
@@ -17,7 +21,9 @@ describe('what the agent does with an offered assignment', () => {
   it('takes what is greater than the sensor holds, and anything where it holds nothing', () => {
     expect(decide(offer('6'), held('5'), undefined, 0)).toBe('take');
     expect(decide(offer('6'), { fellBack: false }, undefined, 0)).toBe('take');
-    expect(decide(offer('1'), { fellBack: false, highest: ordering('0', '9') }, undefined, 0)).toBe('take');
+    expect(decide(offer('1'), { fellBack: false, highest: ordering('0', '9') }, undefined, 0)).toBe(
+      'take',
+    );
   });
 
   it('ignores what is equal or older', () => {

@@ -40,7 +40,11 @@ export class HostKeys {
   }
 
   /** Takes the key of this record if the record proves itself; whether the host takes the record is not decided here. */
-  async learn(record: DeliveryRecord, fingerprint: string, highest: Ordering | undefined): Promise<void> {
+  async learn(
+    record: DeliveryRecord,
+    fingerprint: string,
+    highest: Ordering | undefined,
+  ): Promise<void> {
     if (fingerprint === this.#lastTried) return;
     this.#lastTried = fingerprint;
     try {

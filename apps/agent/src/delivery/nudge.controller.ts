@@ -35,5 +35,7 @@ export class NudgeController {
 }
 
 function recordIn(nudge: unknown): unknown {
-  return typeof nudge === 'object' && nudge !== null && 'record' in nudge ? nudge.record : undefined;
+  return typeof nudge === 'object' && nudge !== null && 'record' in nudge
+    ? nudge.record
+    : undefined;
 }

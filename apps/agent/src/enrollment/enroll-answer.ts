@@ -24,7 +24,11 @@ export function parseEnrollAnswer(status: number, body: string): EnrollResponse 
     Number.isInteger(redis?.port) &&
     [redis?.username, redis?.password].every((text) => typeof text === 'string') &&
     ['string', 'undefined'].includes(typeof redis?.host);
-  if (!complete) throw new EnrollmentRefused(status, 'its answer is not an enrolment; is another program behind the URL?');
+  if (!complete)
+    throw new EnrollmentRefused(
+      status,
+      'its answer is not an enrolment; is another program behind the URL?',
+    );
   return value as unknown as EnrollResponse;
 }
 
@@ -43,5 +47,7 @@ function parseJson(text: string): unknown {
 }
 
 function asObject(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  return typeof value === 'object' && value !== null
+    ? (value as Record<string, unknown>)
+    : undefined;
 }

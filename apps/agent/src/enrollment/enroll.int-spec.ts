@@ -1,90 +1,24 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { generateSigningKey, loadSigner, signRoot, verifyEnrollment } from '#bundle';
-import type { EnrollRequest } from '#contracts';
-import { createAuthority, fingerprint, issueClient, issueServer } from '#pki';
+import { Log } from '#observability';
 import { AgentConfig } from '../config/agent-config.js';
+import { enrolledHost } from '../config/enrolled-host.js';
 import { hostFiles } from '../config/host-files.js';
+import { EnrollmentDouble } from '../testing/enrollment-double.js';
 import { CaNotPinned, ControlPlaneUnreachable } from './pinned-ca.js';
+import { SystemClock } from '../health/clock.js';
+import { ControlPlaneClient } from '../health/control-plane.client.js';
+import { Surroundings } from '../health/surroundings.js';
+import { Renewal } from './renewal.js';
 import { enroll, type EnrollOptions } from './enroll.js';
 
-/** A control plane that knows one route; `answers` decides the status of each attempt. */
-class EnrollmentServer {
-  readonly received: EnrollRequest[] = [];
-  answers: number[] = [];
-  bytes = 0;
-  readonly #rootKey = generateSigningKey();
-
-  private constructor(
-    private readonly server: Server,
-    private readonly authority: Awaited<ReturnType<typeof createAuthority>>,
-  ) {}
-
-  static async start(chainWithCa = true): Promise<EnrollmentServer> {
-    const authority = await createAuthority({ name: 'test', days: 1 });
-    const leaf = await issueServer({ authority, names: ['localhost'], ips: ['127.0.0.1'] });
-    const chain = chainWithCa ? leaf.certificatePem + authority.certificatePem : leaf.certificatePem;
-    const server = createServer({ key: leaf.privateKeyPem, cert: chain });
-    const self = new EnrollmentServer(server, authority);
-    server.on('secureConnection', (socket) => socket.on('data', (chunk) => (self.bytes += chunk.length)));
-    server.on('request', (request, response) => {
-      void self.answer(request).then(({ status, body }) => response.writeHead(status).end(JSON.stringify(body)));
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return self;
-  }
-
-  get url(): string {
-    const address = this.server.address();
-    return `https://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
-  }
-
-  get fingerprint(): string {
-    return fingerprint(this.authority.certificatePem);
-  }
-
-  async stop(): Promise<void> {
-    this.server.closeAllConnections();
-    await new Promise<void>((resolve) => this.server.close(() => resolve()));
-  }
-
-  private async answer(request: Parameters<typeof text>[0]): Promise<{ status: number; body: unknown }> {
-    const body = JSON.parse(await text(request)) as EnrollRequest;
-    this.received.push(body);
-    const status = this.answers.shift() ?? 200;
-    if (status !== 200) return { status, body: { title: 'Not enrolled', detail: 'the token is used up' } };
-    const nodeId = verifyEnrollment(body);
-    const certificate = await issueClient({ authority: this.authority, csrPem: body.csr, nodeId });
-    const redis = { port: 6379, username: nodeId, password: 'secret' };
-    return { status, body: { nodeId, name: body.name, certificate, ca: this.authority.certificatePem, redis, root: this.root() } };
-  }
-
-  private root(): unknown {
-    const { keyid, key, privateKey } = this.#rootKey;
-    const keys = [{ keyid, key }];
-    const document = {
-      v: 1,
-      version: 1,
-      epoch: '1',
-      expiresAt: Date.now() + 86_400_000,
-      mode: 'managed',
-      root: { threshold: 1, keys },
-      authors: [],
-      online: keys,
-    } as const;
-    return signRoot(document, [loadSigner(privateKey)]);
-  }
-}
-
 let stateDir: string;
-let server: EnrollmentServer;
+let server: EnrollmentDouble;
 beforeEach(async () => {
   stateDir = mkdtempSync(join(tmpdir(), 'hostward-enroll-'));
-  server = await EnrollmentServer.start();
+  server = await EnrollmentDouble.start();
 });
 afterEach(async () => {
   await server.stop();
@@ -97,6 +31,65 @@ function options(change: Partial<AgentConfig['controlPlane']> = {}): EnrollOptio
   config.stateDir = stateDir;
   return { config, token: 'join-token', name: 'web1' };
 }
+
+/** Times as they would be at a part of the certificate's day. */
+class LaterClock extends SystemClock {
+  constructor(private readonly laterMs: number) {
+    super();
+  }
+  override now(): number {
+    return Date.now() + this.laterMs;
+  }
+}
+
+async function renewalAfter(hours: number): Promise<Renewal> {
+  const { config } = options();
+  const host = await enrolledHost(config);
+  const client = new ControlPlaneClient({ url: server.url, ca: host.ca, timeoutMs: 5_000 });
+  const around = new Surroundings(
+    new LaterClock(hours * 3_600_000),
+    new Log({ write: () => undefined }),
+  );
+  return new Renewal(host, client, around);
+}
+
+describe('renewing what enrolment gave', () => {
+  const certificate = (): string => readFileSync(hostFiles(stateDir).certificate, 'utf8');
+
+  it('asks for a new certificate by the same keys and without a token, at two thirds of its life and not before', async () => {
+    await enroll(options());
+    const first = certificate();
+    await (await renewalAfter(15)).attempt();
+    expect(server.received).toHaveLength(1);
+    await (await renewalAfter(17)).attempt();
+    expect(server.received[1]).toMatchObject({ token: '', csr: server.received[0]?.csr });
+    expect(certificate()).not.toBe(first);
+  });
+
+  it('tells when Redis is reached in another way, and keeps that', async () => {
+    await enroll(options());
+    server.redisPort = 7777;
+    const renewal = await renewalAfter(17);
+    let moved = 0;
+    renewal.onMoved(() => (moved += 1));
+    await renewal.attempt();
+    expect(moved).toBe(1);
+    expect((await enrolledHost(options().config)).redis).toMatchObject({
+      host: '127.0.0.1',
+      port: 7777,
+    });
+    await renewal.attempt();
+    expect(moved).toBe(1);
+  });
+
+  it('keeps what it has when the control plane refuses', async () => {
+    await enroll(options());
+    const first = certificate();
+    server.answers = [403];
+    await (await renewalAfter(17)).attempt();
+    expect(certificate()).toBe(first);
+  });
+});
 
 describe('enrolling a host', () => {
   it('sends a request that proves its keys and keeps what it is given, secrets for their owner only', async () => {
@@ -111,7 +104,8 @@ describe('enrolling a host', () => {
     for (const secret of [files.signingKey, files.sealingKey, files.tlsKey, files.redis]) {
       expect(statSync(secret).mode & 0o777).toBe(0o600);
     }
-    for (const trusted of [files.root, files.nodeId]) expect(statSync(trusted).mode & 0o777).toBe(0o644);
+    for (const trusted of [files.root, files.nodeId])
+      expect(statSync(trusted).mode & 0o777).toBe(0o644);
     expect(statSync(files.agentDir).mode & 0o777).toBe(0o700);
   });
 
@@ -132,7 +126,7 @@ describe('enrolling a host', () => {
   });
 
   it('refuses a server that shows the pinned CA but has no certificate under it', async () => {
-    const other = await EnrollmentServer.start(false);
+    const other = await EnrollmentDouble.start(false);
     await expect(enroll(options({ url: other.url }))).rejects.toThrow(CaNotPinned);
     expect(other.bytes).toBe(0);
     await other.stop();
@@ -140,10 +134,17 @@ describe('enrolling a host', () => {
 
   it('comes with the same keys when it tries again', async () => {
     server.answers = [503, 409];
-    await expect(enroll(options())).rejects.toThrow(/status 503.*Not enrolled: the token is used up/s);
+    await expect(enroll(options())).rejects.toThrow(
+      /status 503.*Not enrolled: the token is used up/s,
+    );
     await expect(enroll(options())).rejects.toThrow(/status 409/);
     await enroll(options());
-    const sent = server.received.map(({ signingKey, sealingKey, csr, signature }) => ({ signingKey, sealingKey, csr, signature }));
+    const sent = server.received.map(({ signingKey, sealingKey, csr, signature }) => ({
+      signingKey,
+      sealingKey,
+      csr,
+      signature,
+    }));
     expect(sent[1]).toEqual(sent[0]);
     expect(sent[2]).toEqual(sent[0]);
   });
@@ -152,10 +153,14 @@ describe('enrolling a host', () => {
     const first = await enroll(options());
     expect(await enroll(options())).toEqual({ ...first, already: true });
     expect(server.received).toHaveLength(1);
-    await expect(enroll(options({ caFingerprint: 'cd'.repeat(32) }))).rejects.toThrow(/enrolled under another CA/);
+    await expect(enroll(options({ caFingerprint: 'cd'.repeat(32) }))).rejects.toThrow(
+      /enrolled under another CA/,
+    );
   });
 
   it('says who could not be reached', async () => {
-    await expect(enroll(options({ url: 'https://127.0.0.1:1' }))).rejects.toThrow(ControlPlaneUnreachable);
+    await expect(enroll(options({ url: 'https://127.0.0.1:1' }))).rejects.toThrow(
+      ControlPlaneUnreachable,
+    );
   });
 });

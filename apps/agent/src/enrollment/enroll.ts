@@ -50,16 +50,20 @@ export async function enroll({ config, token, name, owner }: EnrollOptions): Pro
 /** The node id is ours to know: the hash of our key. A root document that does not verify is no start of trust. */
 function checkAnswer(nodeId: string, secrets: HostSecrets, root: unknown): void {
   const { keyid } = loadSigner(secrets.signingKey);
-  if (nodeId !== keyid) throw new EnrollmentRefused(200, `it answered for another host (${nodeId}, ours is ${keyid})`);
+  if (nodeId !== keyid)
+    throw new EnrollmentRefused(200, `it answered for another host (${nodeId}, ours is ${keyid})`);
   trustRoot(root);
 }
 
 async function enrolledBefore(config: AgentConfig): Promise<Enrollment | undefined> {
   const files = hostFiles(config.stateDir);
-  const [nodeId, name, ca] = await Promise.all([files.nodeId, files.name, files.ca].map(readIfThere));
+  const [nodeId, name, ca] = await Promise.all(
+    [files.nodeId, files.name, files.ca].map(readIfThere),
+  );
   if (nodeId === undefined || name === undefined || ca === undefined) return undefined;
   const pinned = normalFingerprint(config.controlPlane.caFingerprint);
-  if (fingerprint(ca) === pinned) return { nodeId: nodeId.trim(), name: name.trim(), already: true };
+  if (fingerprint(ca) === pinned)
+    return { nodeId: nodeId.trim(), name: name.trim(), already: true };
   throw new Error(
     `this host is enrolled under another CA (${fingerprint(ca)}); to move it, stop the agent, remove ${config.stateDir} and enrol again`,
   );

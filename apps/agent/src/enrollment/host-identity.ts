@@ -32,7 +32,11 @@ export class HostIdentity {
     if (this.#owner !== undefined) await chown(agentDir, this.#owner.uid, this.#owner.gid);
     return {
       signingKey: await keyOfFile(signingKey, this.#own(), () => generateSigningKey().privateKey),
-      sealingKey: await keyOfFile(sealingKey, this.#shared(), () => generateSealingKey().privateKey),
+      sealingKey: await keyOfFile(
+        sealingKey,
+        this.#shared(),
+        () => generateSealingKey().privateKey,
+      ),
       csr: await this.#requestOfTlsKey(),
     };
   }
@@ -65,6 +69,8 @@ export class HostIdentity {
 
   /** The compiler reads it as a credential from root, the agent by its group; neither can change it. */
   #shared(): FileRights {
-    return this.#owner === undefined ? { mode: 0o600 } : { mode: 0o640, owner: { uid: 0, gid: this.#owner.gid } };
+    return this.#owner === undefined
+      ? { mode: 0o600 }
+      : { mode: 0o640, owner: { uid: 0, gid: this.#owner.gid } };
   }
 }

@@ -32,7 +32,11 @@ export function normalFingerprint(text: string): string {
  * is closed before a byte of application data is sent on it; the caller connects anew, trusting this CA only, which
  * is what proves that the server has a key under it.
  */
-export async function fetchPinnedCa(url: string, fingerprint: string, timeoutMs: number): Promise<string> {
+export async function fetchPinnedCa(
+  url: string,
+  fingerprint: string,
+  timeoutMs: number,
+): Promise<string> {
   const expected = normalFingerprint(fingerprint);
   const chain = await peerChain(url, timeoutMs);
   const seen = chain.map((certificate) => normalFingerprint(certificate.fingerprint256));
@@ -62,7 +66,9 @@ function openSocket({ hostname, port }: URL): TLSSocket {
 
 function secured(socket: TLSSocket, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    socket.setTimeout(timeoutMs, () => reject(new Error(`no TLS handshake within ${timeoutMs} ms`)));
+    socket.setTimeout(timeoutMs, () =>
+      reject(new Error(`no TLS handshake within ${timeoutMs} ms`)),
+    );
     socket.once('error', reject);
     socket.once('close', () => reject(new Error('the connection was closed during the handshake')));
     socket.once('secureConnect', () => resolve());

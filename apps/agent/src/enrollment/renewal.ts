@@ -37,13 +37,19 @@ export class Renewal {
     try {
       if ((await this.#certificateIsOld()) || this.#redisIsLost()) await this.#renew();
     } catch (cause) {
-      this.around.log.warn('certificate and way to Redis not renewed', { problem: errorMessage(cause) });
+      this.around.log.warn('certificate and way to Redis not renewed', {
+        problem: errorMessage(cause),
+      });
     }
   }
 
   async #renew(): Promise<void> {
     const { files, name } = this.host;
-    const [signingKey, sealingKey, csr] = await Promise.all([read(files.signingKey), read(files.sealingKey), readFile(files.csr, 'utf8')]);
+    const [signingKey, sealingKey, csr] = await Promise.all([
+      read(files.signingKey),
+      read(files.sealingKey),
+      readFile(files.csr, 'utf8'),
+    ]);
     const request = enrollRequest({ signingKey, sealingKey, csr }, '', name);
     const { status, body } = await this.client.postJson('/v1/enroll', request);
     await this.#keep(parseEnrollAnswer(status, body));
@@ -52,23 +58,33 @@ export class Renewal {
   async #keep({ certificate, redis }: EnrollResponse): Promise<void> {
     const { files } = this.host;
     await writeFileAtomic(files.certificate, certificate, OWN_FILE);
-    this.around.log.info('certificate renewed', { until: new X509Certificate(certificate).validTo });
+    this.around.log.info('certificate renewed', {
+      until: new X509Certificate(certificate).validTo,
+    });
     const content = `${JSON.stringify(redis)}\n`;
     if ((await readFile(files.redis, 'utf8')) === content) return;
     await writeFileAtomic(files.redis, content, OWN_FILE);
-    this.around.log.info('Redis is reached in another way now', { host: redis.host, port: redis.port });
+    this.around.log.info('Redis is reached in another way now', {
+      host: redis.host,
+      port: redis.port,
+    });
     for (const tell of this.#listeners) tell();
   }
 
   async #certificateIsOld(): Promise<boolean> {
-    const { validFromDate, validToDate } = new X509Certificate(await readFile(this.host.files.certificate));
+    const { validFromDate, validToDate } = new X509Certificate(
+      await readFile(this.host.files.certificate),
+    );
     const [from, to] = [validFromDate.getTime(), validToDate.getTime()];
     return this.around.clock.now() > from + ((to - from) * 2) / 3;
   }
 
   #redisIsLost(): boolean {
     const condition = this.around.conditions.list().find(({ name }) => name === 'redis');
-    return condition !== undefined && this.around.clock.now() - Date.parse(condition.since) > REDIS_AWAY_MS;
+    return (
+      condition !== undefined &&
+      this.around.clock.now() - Date.parse(condition.since) > REDIS_AWAY_MS
+    );
   }
 }
 

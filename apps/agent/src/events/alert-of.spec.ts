@@ -76,32 +76,62 @@ describe('an alert', () => {
   });
 
   it('tells sockets and capabilities by what they are', () => {
-    const socket = denial({ operation: 'create', name: undefined, family: 'inet', sockType: 'raw', protocol: 1 });
-    expect(alertOf(socket, { ...rule, rule: 'network/matchProtocols/0' }, source, 0)).toMatchObject({
-      Operation: 'Network',
-      Resource: 'family=inet protocol=ICMP type=SOCK_RAW',
+    const socket = denial({
+      operation: 'create',
+      name: undefined,
+      family: 'inet',
+      sockType: 'raw',
+      protocol: 1,
     });
-    const capability = denial({ operation: 'capable', name: undefined, capability: 13, capname: 'net_raw' });
-    expect(alertOf(capability, { ...rule, rule: 'capabilities/matchCapabilities/0' }, source, 0)).toMatchObject({
+    expect(alertOf(socket, { ...rule, rule: 'network/matchProtocols/0' }, source, 0)).toMatchObject(
+      {
+        Operation: 'Network',
+        Resource: 'family=inet protocol=ICMP type=SOCK_RAW',
+      },
+    );
+    const capability = denial({
+      operation: 'capable',
+      name: undefined,
+      capability: 13,
+      capname: 'net_raw',
+    });
+    expect(
+      alertOf(capability, { ...rule, rule: 'capabilities/matchCapabilities/0' }, source, 0),
+    ).toMatchObject({
       Operation: 'Capabilities',
       Resource: 'net_raw',
     });
   });
 
   it('is told as DefaultPosture when no rule explains it, never dropped', () => {
-    expect(alertOf(denial(), undefined, source, 0)).toMatchObject({ PolicyName: 'DefaultPosture', Action: 'Block' });
-    expect(alertOf(denial({ type: 'audited' }), undefined, source, 0)).toMatchObject({ Action: 'Audit', Result: 'Passed' });
+    expect(alertOf(denial(), undefined, source, 0)).toMatchObject({
+      PolicyName: 'DefaultPosture',
+      Action: 'Block',
+    });
+    expect(alertOf(denial({ type: 'audited' }), undefined, source, 0)).toMatchObject({
+      Action: 'Audit',
+      Result: 'Passed',
+    });
   });
 
   it('falls back to the name of the process where /proc was too late', () => {
     expect(alertOf(denial({ exe: undefined }), rule, source, 0)?.ProcessName).toBe('cat');
-    expect(alertOf(denial({ exe: undefined, comm: undefined }), rule, source, 0)?.ProcessName).toBe('unknown');
+    expect(alertOf(denial({ exe: undefined, comm: undefined }), rule, source, 0)?.ProcessName).toBe(
+      'unknown',
+    );
   });
 
-  it.each(['lost', 'drift', 'fallback', 'suspended', 'resumed'] as const)('tells %s as an event of the system', (type) => {
-    const alert = alertOf({ seq: 1, time: 0, type, info: 'why', count: 3 }, undefined, source, 0);
-    expect(alert).toMatchObject({ Type: 'SystemEvent', Message: `${type} (3): why`, Data: `event=${type}` });
-  });
+  it.each(['lost', 'drift', 'fallback', 'suspended', 'resumed'] as const)(
+    'tells %s as an event of the system',
+    (type) => {
+      const alert = alertOf({ seq: 1, time: 0, type, info: 'why', count: 3 }, undefined, source, 0);
+      expect(alert).toMatchObject({
+        Type: 'SystemEvent',
+        Message: `${type} (3): why`,
+        Data: `event=${type}`,
+      });
+    },
+  );
 
   it('is not made of a load, which is no news', () => {
     expect(alertOf({ seq: 1, time: 0, type: 'loaded' }, undefined, source, 0)).toBeUndefined();

@@ -11,16 +11,32 @@ export interface AlertSource {
 }
 
 const PROTOCOLS: Readonly<Record<number, string>> = {
-  1: 'ICMP', 6: 'TCP', 17: 'UDP', 33: 'DCCP', 58: 'ICMPV6', 132: 'SCTP', 255: 'RAW',
+  1: 'ICMP',
+  6: 'TCP',
+  17: 'UDP',
+  33: 'DCCP',
+  58: 'ICMPV6',
+  132: 'SCTP',
+  255: 'RAW',
 };
 
 const PATH_CHARS = 16_384;
 const BOUNDS: Readonly<Record<string, number>> = {
-  HostName: 300, Node: 300, PolicyName: 300, RuleID: 300, Severity: 20, PolicyRevision: 30, Message: 4_000, Tags: 4_000,
+  HostName: 300,
+  Node: 300,
+  PolicyName: 300,
+  RuleID: 300,
+  Severity: 20,
+  PolicyRevision: 30,
+  Message: 4_000,
+  Tags: 4_000,
 };
 
 /** The rule behind an event, or undefined where the table names none. */
-export function ruleOf(event: SensorEvent, table: AttributionTable | undefined): RuleReference | undefined {
+export function ruleOf(
+  event: SensorEvent,
+  table: AttributionTable | undefined,
+): RuleReference | undefined {
   return table === undefined ? undefined : attribute(table, event);
 }
 
@@ -54,11 +70,22 @@ export function alertOf(
  * acknowledged. Mirror of the bounds in apps/control-plane/src/events/parse-alert-batch.ts.
  */
 function bounded(alert: NewAlert): NewAlert {
-  const cut = Object.entries(alert).map(([field, value]) => [field, typeof value === 'string' ? value.slice(0, BOUNDS[field] ?? PATH_CHARS) : value]);
-  return { ...alert, ...Object.fromEntries(cut), ...(alert.ATags === undefined ? {} : { ATags: alert.ATags.slice(0, 100).map((tag) => tag.slice(0, 300)) }) };
+  const long = Object.entries(alert).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  const cut = Object.fromEntries(
+    long.map(([field, text]) => [field, text.slice(0, BOUNDS[field] ?? PATH_CHARS)]),
+  );
+  const tags = alert.ATags?.slice(0, 100).map((tag) => tag.slice(0, 300));
+  return { ...alert, ...cut, ...(tags === undefined ? {} : { ATags: tags }) };
 }
 
-function policyAlert(event: SensorEvent, rule: RuleReference | undefined, source: AlertSource, suppressed: number): NewAlert {
+function policyAlert(
+  event: SensorEvent,
+  rule: RuleReference | undefined,
+  source: AlertSource,
+  suppressed: number,
+): NewAlert {
   const denied = event.type === 'denied';
   return {
     ...common(event, source),
@@ -113,7 +140,9 @@ function common(event: SensorEvent, source: AlertSource) {
 }
 
 /** For an exec the process is the one that was to start, its parent the one that asked; else the one that acted. */
-function subjectOf(event: SensorEvent): Pick<NewAlert, 'ProcessName' | 'ParentProcessName' | 'Source'> {
+function subjectOf(
+  event: SensorEvent,
+): Pick<NewAlert, 'ProcessName' | 'ParentProcessName' | 'Source'> {
   const actor = processOf(event);
   if (event.operation !== 'exec') return { ProcessName: actor, Source: actor };
   return { ProcessName: event.name ?? actor, ParentProcessName: actor, Source: actor };
@@ -125,12 +154,15 @@ export function processOf(event: SensorEvent): string {
 }
 
 function tagsOf(rule: RuleReference | undefined): Pick<NewAlert, 'Tags' | 'ATags'> {
-  return rule === undefined || rule.tags.length === 0 ? {} : { Tags: rule.tags.join(','), ATags: rule.tags };
+  return rule === undefined || rule.tags.length === 0
+    ? {}
+    : { Tags: rule.tags.join(','), ATags: rule.tags };
 }
 
 function operationOf(event: SensorEvent, rule: RuleReference | undefined): Alert['Operation'] {
   const section = rule?.rule.split('/')[0];
-  if (section === 'capabilities' || event.capname !== undefined || event.operation === 'capable') return 'Capabilities';
+  if (section === 'capabilities' || event.capname !== undefined || event.operation === 'capable')
+    return 'Capabilities';
   if (section === 'network' || event.family !== undefined) return 'Network';
   if (section === 'syscalls') return 'Syscall';
   return section === 'process' || event.operation === 'exec' ? 'Process' : 'File';
@@ -151,5 +183,7 @@ function protocolOf({ protocol, sockType }: SensorEvent): string {
 function dataOf(event: SensorEvent): string {
   const { operation, requested, denied, profile, info } = event;
   const fields = Object.entries({ operation, requested, denied, profile, info });
-  return fields.flatMap(([key, value]) => (value === undefined || value === '' ? [] : [`${key}=${value}`])).join(' ');
+  return fields
+    .flatMap(([key, value]) => (value === undefined || value === '' ? [] : [`${key}=${value}`]))
+    .join(' ');
 }

@@ -57,7 +57,11 @@ export class EventPump {
         this.#ended(cause);
       }
       await this.flush();
-      if (!signal.aborted) await this.around.clock.wait(backoff(failures, 500, 15_000, this.around.clock.random()), signal);
+      if (!signal.aborted)
+        await this.around.clock.wait(
+          backoff(failures, 500, 15_000, this.around.clock.random()),
+          signal,
+        );
     }
     clearInterval(aggregates);
     clearTimeout(this.#timer);
@@ -70,9 +74,11 @@ export class EventPump {
     this.#batch = [];
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#flushing = this.#flushing.then(() => this.#spoolAll(events, now)).catch((cause: unknown) => {
-      this.around.log.error('events could not be kept', { count: events.length, cause });
-    });
+    this.#flushing = this.#flushing
+      .then(() => this.#spoolAll(events, now))
+      .catch((cause: unknown) => {
+        this.around.log.error('events could not be kept', { count: events.length, cause });
+      });
     return this.#flushing;
   }
 
@@ -84,7 +90,8 @@ export class EventPump {
 
   async #spoolAll(events: readonly SensorEvent[], now: number): Promise<void> {
     const entries = events.flatMap((event) => this.#entriesOf(event, now));
-    for (const { item, suppressed } of this.#throttle.flush(now)) entries.push(...this.#entry(item, suppressed));
+    for (const { item, suppressed } of this.#throttle.flush(now))
+      entries.push(...this.#entry(item, suppressed));
     if (entries.length > 0) await this.spool.append(entries);
     this.spool.skipTo(events.at(-1)?.seq ?? 0);
     this.#tellSpool();
@@ -116,7 +123,10 @@ export class EventPump {
   #tellSpool(): void {
     const { failure, lost } = this.spool.status();
     if (failure === undefined) return this.around.conditions.clear('spool');
-    this.around.conditions.raise('spool', `the spool takes no alerts (${failure}): make room or raise spool.maxBytes; ${lost} lost so far`);
+    this.around.conditions.raise(
+      'spool',
+      `the spool takes no alerts (${failure}): make room or raise spool.maxBytes; ${lost} lost so far`,
+    );
   }
 
   #ended(cause: unknown): void {

@@ -55,7 +55,9 @@ export class Shipper {
 
   /** Until the next look at the cursor, or at the spool where nothing is under way. */
   intervalMs(): number {
-    return this.#underWay === undefined ? POLL_CAP_MS : Math.min(POLL_CAP_MS, POLL_BASE_MS * 2 ** Math.min(this.#polls, 10));
+    return this.#underWay === undefined
+      ? POLL_CAP_MS
+      : Math.min(POLL_CAP_MS, POLL_BASE_MS * 2 ** Math.min(this.#polls, 10));
   }
 
   /** Redis was away and may be empty: what is not acknowledged is sent again at once. */
@@ -109,8 +111,14 @@ export class Shipper {
   /** A cursor that does not open drops nothing: it is a forgery, or of another epoch. */
   #openCursor(hostKey: Buffer, sealed: Uint8Array): string | undefined {
     try {
-      const cursor = JSON.parse(openCursor(hostKey, this.nodeId, sealed).toString('utf8')) as { v: unknown; last: unknown };
-      const valid = cursor.v === 1 && typeof cursor.last === 'string' && parseEventId(cursor.last) !== undefined;
+      const cursor = JSON.parse(openCursor(hostKey, this.nodeId, sealed).toString('utf8')) as {
+        v: unknown;
+        last: unknown;
+      };
+      const valid =
+        cursor.v === 1 &&
+        typeof cursor.last === 'string' &&
+        parseEventId(cursor.last) !== undefined;
       return valid ? String(cursor.last) : undefined;
     } catch (cause) {
       this.around.log.debug('cursor does not open', { cause });
@@ -122,7 +130,9 @@ export class Shipper {
 /** As many from the start as one batch may hold; one at least. */
 function fitting(alerts: readonly Alert[]): readonly Alert[] {
   let bytes = 0;
-  const end = alerts.findIndex((alert) => (bytes += Buffer.byteLength(JSON.stringify(alert))) > BATCH_BYTES);
+  const end = alerts.findIndex(
+    (alert) => (bytes += Buffer.byteLength(JSON.stringify(alert))) > BATCH_BYTES,
+  );
   return end === -1 ? alerts : alerts.slice(0, Math.max(1, end));
 }
 

@@ -28,7 +28,7 @@ export function decodeSegment(bytes: Buffer): SegmentContent {
   const entries: SpoolEntry[] = [];
   let soundBytes = 0;
   let damagedLines = 0;
-  for (let start = 0; start < bytes.length; ) {
+  for (let start = 0; start < bytes.length;) {
     const newline = bytes.indexOf(0x0a, start);
     const end = newline === -1 ? bytes.length : newline;
     const entry = newline === -1 ? undefined : decodeLine(bytes.toString('utf8', start, end));

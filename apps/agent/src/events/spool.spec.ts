@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Spool, type NewEntry, type SpoolOptions } from './spool.js';
@@ -44,7 +53,8 @@ function entry(sensor: number, message = `event ${sensor}`): NewEntry {
   };
 }
 
-const range = (from: number, to: number): NewEntry[] => Array.from({ length: to - from + 1 }, (_, i) => entry(from + i));
+const range = (from: number, to: number): NewEntry[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => entry(from + i));
 const messages = async (spool: Spool, after = ''): Promise<(string | undefined)[]> =>
   (await spool.read(after, 1000)).map((alert) => alert.Message);
 const segments = (): string[] => readdirSync(dir).filter((file) => file.endsWith('.seg'));
@@ -83,7 +93,9 @@ describe('the spool', () => {
     await spool.close();
     const again = await openSpool({ segmentBytes: 1000 });
     expect(again.acknowledged).toBe(fifth);
-    expect((await allAlerts(again, fifth)).map((alert) => alert.Message)).toEqual([6, 7, 8, 9, 10].map((n) => `event ${n}`));
+    expect((await allAlerts(again, fifth)).map((alert) => alert.Message)).toEqual(
+      [6, 7, 8, 9, 10].map((n) => `event ${n}`),
+    );
     await again.close();
   });
 
@@ -126,7 +138,11 @@ describe('the spool', () => {
     expect(spool.status().failure).toBeDefined();
     rmSync(dir);
     renameSync(`${dir}.away`, dir);
-    expect((await allAlerts(spool)).map((alert) => alert.Message)).toEqual(['event 1', 'event 2', 'event 3']);
+    expect((await allAlerts(spool)).map((alert) => alert.Message)).toEqual([
+      'event 1',
+      'event 2',
+      'event 3',
+    ]);
     await spool.append([entry(4)]);
     expect(spool.status()).toMatchObject({ lost: 0, waiting: 4 });
     expect(spool.status().failure).toBeUndefined();
@@ -159,7 +175,11 @@ describe('the spool', () => {
     expect(await messages(again)).toEqual(['event 1', 'event 3']);
     expect(again.status().lost).toBe(2);
     await again.append([entry(5)]);
-    expect((await allAlerts(again)).map((alert) => alert.Message)).toEqual(['event 1', 'event 3', 'event 5']);
+    expect((await allAlerts(again)).map((alert) => alert.Message)).toEqual([
+      'event 1',
+      'event 3',
+      'event 5',
+    ]);
     await again.close();
   });
 

@@ -66,7 +66,8 @@ export class Spool {
   private constructor(options: SpoolOptions) {
     this.#dir = options.dir;
     this.#maxBytes = options.maxBytes;
-    this.#segmentBytes = options.segmentBytes ?? Math.min(1024 * 1024, Math.ceil(options.maxBytes / 8));
+    this.#segmentBytes =
+      options.segmentBytes ?? Math.min(1024 * 1024, Math.ceil(options.maxBytes / 8));
   }
 
   /** Opens or makes the spool; what a crash left half-written is cut off and counted as lost. */
@@ -91,7 +92,12 @@ export class Spool {
     const bytes = this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
     const onDisk = this.#segments.reduce((sum, segment) => sum + segment.count, 0);
     const waiting = onDisk + this.#backlog.length;
-    return { bytes, waiting, lost: this.#lost, ...(this.#failure === undefined ? {} : { failure: this.#failure }) };
+    return {
+      bytes,
+      waiting,
+      lost: this.#lost,
+      ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+    };
   }
 
   /** Keeps alerts in order and gives each its id; resolves once they are on disk, or wait in memory for a disk that fails. */
@@ -114,7 +120,9 @@ export class Spool {
     return this.#inTurn(async () => {
       if (compareEventIds(cursor, this.#acknowledged) <= 0 || this.#isAhead(cursor)) return;
       this.#acknowledged = cursor;
-      this.#backlog = this.#backlog.filter((entry) => compareEventIds(entry.alert.EventID, cursor) > 0);
+      this.#backlog = this.#backlog.filter(
+        (entry) => compareEventIds(entry.alert.EventID, cursor) > 0,
+      );
       await this.#removeSegmentsUpTo(cursor);
       await this.#writeMeta();
     });
@@ -132,7 +140,11 @@ export class Spool {
     for (const entry of entries) {
       this.#sensor = Math.max(this.#sensor, entry.sensor);
       if (this.#backlog.length >= BACKLOG) this.#lost += 1;
-      else this.#backlog.push({ sensor: entry.sensor, alert: { ...entry.alert, EventID: this.#takeId() } });
+      else
+        this.#backlog.push({
+          sensor: entry.sensor,
+          alert: { ...entry.alert, EventID: this.#takeId() },
+        });
     }
     const lost = this.#lost;
     await this.#flushBacklog();
@@ -145,7 +157,8 @@ export class Spool {
     const fitting = this.#fitting(taken);
     try {
       if (fitting.length > 0) await this.#write(fitting);
-      this.#failure = fitting.length < taken.length ? `it holds its ${this.#maxBytes} bytes` : undefined;
+      this.#failure =
+        fitting.length < taken.length ? `it holds its ${this.#maxBytes} bytes` : undefined;
       this.#lost += taken.length - fitting.length;
       this.#backlog = [];
     } catch (cause) {
@@ -183,7 +196,8 @@ export class Spool {
 
   async #segmentForWriting(): Promise<Segment> {
     const current = this.#segments.at(-1);
-    if (this.#handle !== undefined && current !== undefined && current.bytes < this.#segmentBytes) return current;
+    if (this.#handle !== undefined && current !== undefined && current.bytes < this.#segmentBytes)
+      return current;
     await this.#closeSegment();
     const file = `${this.#backlog[0]?.alert.EventID ?? formatEventId(this.#next)}${SUFFIX}`;
     this.#handle = await open(join(this.#dir, file), 'a', 0o600);
@@ -211,7 +225,9 @@ export class Spool {
   }
 
   async #removeSegmentsUpTo(cursor: string): Promise<void> {
-    const done = this.#segments.filter((segment) => segment.count > 0 && compareEventIds(segment.last, cursor) <= 0);
+    const done = this.#segments.filter(
+      (segment) => segment.count > 0 && compareEventIds(segment.last, cursor) <= 0,
+    );
     if (done.length > 0 && done.at(-1) === this.#segments.at(-1)) await this.#closeSegment();
     this.#segments = this.#segments.filter((segment) => !done.includes(segment));
     for (const segment of done) await rm(join(this.#dir, segment.file), { force: true });
@@ -231,8 +247,12 @@ export class Spool {
   async #load(now: number): Promise<void> {
     await this.#loadMeta();
     const files = (await readdir(this.#dir)).filter((file) => file.endsWith(SUFFIX));
-    for (const file of files.sort((a, b) => compareEventIds(stem(a), stem(b)))) await this.#loadSegment(file);
-    const newest = Math.max(0, ...[this.#acknowledged, ...this.#segments.map((each) => each.last)].map(startOf));
+    for (const file of files.sort((a, b) => compareEventIds(stem(a), stem(b))))
+      await this.#loadSegment(file);
+    const newest = Math.max(
+      0,
+      ...[this.#acknowledged, ...this.#segments.map((each) => each.last)].map(startOf),
+    );
     // The clock may have gone back since: ids still grow.
     this.#next = { start: Math.max(now, newest + 1), sequence: 1 };
   }
@@ -246,7 +266,12 @@ export class Spool {
     const last = entries.at(-1);
     if (last === undefined) return rm(path, { force: true });
     this.#sensor = Math.max(this.#sensor, last.sensor);
-    this.#segments.push({ file, bytes: soundBytes, count: entries.length, last: last.alert.EventID });
+    this.#segments.push({
+      file,
+      bytes: soundBytes,
+      count: entries.length,
+      last: last.alert.EventID,
+    });
   }
 
   async #loadMeta(): Promise<void> {
@@ -260,7 +285,9 @@ export class Spool {
   async #writeMeta(): Promise<void> {
     const meta = { acknowledged: this.#acknowledged, sensor: this.#sensor, lost: this.#lost };
     // On a full disk this fails too: the figures are then as old as the last write, nothing else depends on it.
-    await writeFileAtomic(join(this.#dir, META), JSON.stringify(meta), { mode: 0o600 }).catch(() => undefined);
+    await writeFileAtomic(join(this.#dir, META), JSON.stringify(meta), { mode: 0o600 }).catch(
+      () => undefined,
+    );
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -270,7 +297,11 @@ export class Spool {
   }
 }
 
-function entriesAfter(entries: readonly SpoolEntry[], after: string, limit: number): readonly Alert[] {
+function entriesAfter(
+  entries: readonly SpoolEntry[],
+  after: string,
+  limit: number,
+): readonly Alert[] {
   return entries
     .filter((entry) => compareEventIds(entry.alert.EventID, after) > 0)
     .slice(0, limit)

@@ -40,7 +40,9 @@ describe('the throttle of events', () => {
 
   it('keeps its memory bounded: further processes share the window of their rule', () => {
     const throttle = new Throttle<number>(limits);
-    const passed = Array.from({ length: 50 }, (_, i) => throttle.offer('p/r', `/tmp/${i}`, i, 0)).filter(Boolean);
+    const passed = Array.from({ length: 50 }, (_, i) =>
+      throttle.offer('p/r', `/tmp/${i}`, i, 0),
+    ).filter(Boolean);
     expect(passed).toHaveLength(2 + 3);
   });
 

@@ -5,7 +5,7 @@ export interface ThrottleLimits {
   readonly maxKeys: number;
 }
 
-export const THROTTLE_LIMITS: ThrottleLimits = { limit: 10, windowMs: 1000, maxKeys: 4096 };
+const THROTTLE_LIMITS: ThrottleLimits = { limit: 10, windowMs: 1000, maxKeys: 4096 };
 
 /** What goes on; `suppressed` counts the like events that did not since the last one that did. */
 export interface Passed<T> {
@@ -52,7 +52,8 @@ export class Throttle<T> {
     const passed: Passed<T>[] = [];
     for (const [key, window] of this.#windows) {
       if (now - window.startedAt < this.limits.windowMs && now >= window.startedAt) continue;
-      if (window.last !== undefined) passed.push({ item: window.last, suppressed: window.suppressed - 1 });
+      if (window.last !== undefined)
+        passed.push({ item: window.last, suppressed: window.suppressed - 1 });
       this.#windows.delete(key);
     }
     return passed;
@@ -61,7 +62,12 @@ export class Throttle<T> {
   #windowOf(rule: string, process: string, now: number): Window<T> {
     const own = `${rule}\0${process}`;
     const key = this.#windows.has(own) || this.#windows.size < this.limits.maxKeys ? own : rule;
-    const window = this.#windows.get(key) ?? { startedAt: now, passed: 0, suppressed: 0, last: undefined };
+    const window = this.#windows.get(key) ?? {
+      startedAt: now,
+      passed: 0,
+      suppressed: 0,
+      last: undefined,
+    };
     this.#windows.set(key, window);
     return window;
   }

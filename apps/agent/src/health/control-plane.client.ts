@@ -37,13 +37,21 @@ export class ControlPlaneClient {
 
   #send(method: string, path: string, body?: string): Promise<ControlPlaneAnswer> {
     const { url, ca, cert, key, timeoutMs } = this.options;
-    const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const headers =
+      body === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
     const identity = cert === undefined || key === undefined ? {} : { cert, key };
     const signal = AbortSignal.timeout(timeoutMs);
     const options: RequestOptions = { method, ca, ...identity, headers, signal, agent: false };
     return new Promise((resolve, reject) => {
-      const fail = (cause: Error): void => reject(signal.aborted ? new Error(`no answer within ${timeoutMs} ms`, { cause }) : cause);
-      const outgoing = request(new URL(path, url), options, (answer) => void readAnswer(answer).then(resolve, fail));
+      const fail = (cause: Error): void =>
+        reject(signal.aborted ? new Error(`no answer within ${timeoutMs} ms`, { cause }) : cause);
+      const outgoing = request(
+        new URL(path, url),
+        options,
+        (answer) => void readAnswer(answer).then(resolve, fail),
+      );
       outgoing.once('error', fail);
       outgoing.end(body);
     });
@@ -55,7 +63,8 @@ async function readAnswer(answer: IncomingMessage): Promise<ControlPlaneAnswer> 
   let bytes = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) throw new Error(`the answer is longer than ${MAX_BODY_BYTES} bytes`);
+    if (bytes > MAX_BODY_BYTES)
+      throw new Error(`the answer is longer than ${MAX_BODY_BYTES} bytes`);
     chunks.push(chunk);
   }
   const serverTime = Date.parse(answer.headers.date ?? '');

@@ -20,9 +20,15 @@ export class HealthFile {
 
   async #write(): Promise<void> {
     const { clock, conditions, log } = this.around;
-    const content = { asOf: new Date(clock.now()).toISOString(), conditions: conditions.list(), ...this.facts() };
+    const content = {
+      asOf: new Date(clock.now()).toISOString(),
+      conditions: conditions.list(),
+      ...this.facts(),
+    };
     try {
-      await writeFileAtomic(this.path, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o644 });
+      await writeFileAtomic(this.path, `${JSON.stringify(content, undefined, 2)}\n`, {
+        mode: 0o644,
+      });
       this.#failed = false;
     } catch (cause) {
       if (!this.#failed) log.warn('health file not written', { file: this.path, cause });

@@ -51,7 +51,10 @@ export class ControlPlaneReachability extends Reachability {
     if (Math.abs(skewMs) < SKEW_MS) return this.around.conditions.clear('clock');
     const direction = skewMs > 0 ? 'ahead of' : 'behind';
     const seconds = Math.round(Math.abs(skewMs) / 1000);
-    this.around.conditions.raise('clock', `this host's clock is ${seconds} s ${direction} the control plane's: set it (timedatectl)`);
+    this.around.conditions.raise(
+      'clock',
+      `this host's clock is ${seconds} s ${direction} the control plane's: set it (timedatectl)`,
+    );
   }
 }
 

@@ -9,18 +9,27 @@ const PLANS = ['enforce', 'audit', 'unsupported', 'failed', 'refused'];
  */
 export function parseCompileReport(base64: string | undefined): CompileReport | undefined {
   if (base64 === undefined || base64 === '') return undefined;
-  const report = parseJson(Buffer.from(base64, 'base64').toString('utf8')) as CompileReport | undefined;
-  if (report?.v !== 1 || report.attribution?.v !== 1 || !Array.isArray(report.policies)) return undefined;
+  const report = parseJson(Buffer.from(base64, 'base64').toString('utf8')) as
+    CompileReport | undefined;
+  if (report?.v !== 1 || report.attribution?.v !== 1 || !Array.isArray(report.policies))
+    return undefined;
   return report.policies.every(isPolicyReport) ? report : undefined;
 }
 
 function isPolicyReport(value: CompileReport['policies'][number] | null): boolean {
+  const rules: unknown = value?.rules;
   return (
     typeof value?.policy === 'string' &&
     /^\d+$/.test(value.revision) &&
-    Array.isArray(value.rules) &&
-    value.rules.every((rule) => typeof rule?.id === 'string' && PLANS.includes(rule.plan))
+    Array.isArray(rules) &&
+    rules.every(isRuleReport)
   );
+}
+
+function isRuleReport(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('id' in value && 'plan' in value))
+    return false;
+  return typeof value.id === 'string' && PLANS.includes(String(value.plan));
 }
 
 function parseJson(text: string): unknown {

@@ -5,10 +5,19 @@ import type { SensorState } from '#sensor';
 import { parseCompileReport } from './compile-report.js';
 import { nodeReport, type ReportFacts } from './node-report.js';
 
-const attribution = { v: 1, rules: [], general: { paths: [], cells: [], lists: {} }, profiles: {} } as const;
+const attribution = {
+  v: 1,
+  rules: [],
+  general: { paths: [], cells: [], lists: {} },
+  profiles: {},
+} as const;
 
 function compiled(...plans: readonly Plan[]): CompileReport {
-  const rules = plans.map((plan, index) => ({ id: `process/matchPaths/${index}`, plan, class: 'process' as const }));
+  const rules = plans.map((plan, index) => ({
+    id: `process/matchPaths/${index}`,
+    plan,
+    class: 'process' as const,
+  }));
   return { v: 1, policies: [{ policy: 'block-sleep', revision: '7', rules }], attribution };
 }
 
@@ -20,7 +29,14 @@ function reportOf(change: Partial<SensorState>, facts: Partial<ReportFacts> = {}
     bootedAt: 1_000,
     now: 100_000,
     observing: false,
-    sensor: { version: '0.1.0', state: sensorState({ ordering: { epoch: '1', generation: '5', issuedAt: 1 }, digest: 'd', ...change }) },
+    sensor: {
+      version: '0.1.0',
+      state: sensorState({
+        ordering: { epoch: '1', generation: '5', issuedAt: 1 },
+        digest: 'd',
+        ...change,
+      }),
+    },
     compileReport: compiled('enforce'),
     agentVersion: '0.1.0',
     spoolLost: 0,
@@ -42,13 +58,22 @@ const probe = (result: 'blocked' | 'allowed' | 'inconclusive') => ({
 
 describe('the state of a rule', () => {
   it('is enforced, proved by read-back, when the kernel holds what was compiled', () => {
-    expect(firstRule({})).toEqual({ id: 'process/matchPaths/0', state: 'enforced', proof: 'read-back' });
+    expect(firstRule({})).toEqual({
+      id: 'process/matchPaths/0',
+      state: 'enforced',
+      proof: 'read-back',
+    });
   });
 
   it('is proved by a probe when one was blocked, and not by one that was inconclusive or of another rule', () => {
-    expect(firstRule({ probes: [probe('blocked')] })).toMatchObject({ state: 'enforced', proof: 'probe' });
+    expect(firstRule({ probes: [probe('blocked')] })).toMatchObject({
+      state: 'enforced',
+      proof: 'probe',
+    });
     expect(firstRule({ probes: [probe('inconclusive')] })).toMatchObject({ proof: 'read-back' });
-    expect(firstRule({ probes: [{ ...probe('allowed'), rule: 'other/process/matchPaths/0' }] })).toMatchObject({ state: 'enforced' });
+    expect(
+      firstRule({ probes: [{ ...probe('allowed'), rule: 'other/process/matchPaths/0' }] }),
+    ).toMatchObject({ state: 'enforced' });
   });
 
   it('is failed when a probe was allowed, whatever was read back', () => {
@@ -59,15 +84,28 @@ describe('the state of a rule', () => {
   });
 
   it('is failed when a profile is not loaded, or loaded otherwise than compiled', () => {
-    const profile = { name: 'hostward', loaded: false, mode: '', hash: '', expectedHash: 'a', ok: false };
-    expect(firstRule({ profiles: [profile] })).toMatchObject({ state: 'failed', reason: 'profile hostward is not loaded' });
+    const profile = {
+      name: 'hostward',
+      loaded: false,
+      mode: '',
+      hash: '',
+      expectedHash: 'a',
+      ok: false,
+    };
+    expect(firstRule({ profiles: [profile] })).toMatchObject({
+      state: 'failed',
+      reason: 'profile hostward is not loaded',
+    });
     const complain = { ...profile, loaded: true, mode: 'complain' };
     expect(firstRule({ profiles: [complain] })?.reason).toContain('is loaded in mode complain');
   });
 
   it('is only delivered while nothing is loaded, while suspended, and in no case enforced without an enforcer', () => {
     expect(firstRule({ profiles: [] })?.state).toBe('delivered');
-    expect(firstRule({ mode: 'audit' })).toMatchObject({ state: 'delivered', reason: 'suspended: the host is in mode audit' });
+    expect(firstRule({ mode: 'audit' })).toMatchObject({
+      state: 'delivered',
+      reason: 'suspended: the host is in mode audit',
+    });
     expect(firstRule({ mode: 'off' })?.state).toBe('delivered');
     expect(firstRule({ enforcer: 'none' })?.state).toBe('failed');
   });
@@ -81,8 +119,14 @@ describe('the state of a rule', () => {
   it('carries the plan of a rule that cannot be in force, with its reason', () => {
     for (const plan of ['unsupported', 'failed', 'refused'] as const) {
       const rules = [{ id: 'r', plan, class: 'process' as const, reason: 'because' }];
-      const report = { v: 1, policies: [{ policy: 'p', revision: '1', rules }], attribution } as const;
-      expect(reportOf({}, { compileReport: report }).policies[0]?.rules).toEqual([{ id: 'r', state: plan, reason: 'because' }]);
+      const report = {
+        v: 1,
+        policies: [{ policy: 'p', revision: '1', rules }],
+        attribution,
+      } as const;
+      expect(reportOf({}, { compileReport: report }).policies[0]?.rules).toEqual([
+        { id: 'r', state: plan, reason: 'because' },
+      ]);
     }
   });
 });
@@ -100,8 +144,17 @@ describe('the report of a host', () => {
   it('claims nothing when the sensor was never reached', () => {
     const rejection = { code: 'sensor-away', message: 'gone', at: 5_000 };
     const report = reportOf({}, { sensor: undefined, rejection });
-    expect(report).toMatchObject({ asOf: '1970-01-01T00:00:01.000Z', enforcer: 'none', policies: [], qualifiers: [] });
-    expect(report.rejected).toEqual({ code: 'sensor-away', message: 'gone', at: '1970-01-01T00:00:05.000Z' });
+    expect(report).toMatchObject({
+      asOf: '1970-01-01T00:00:01.000Z',
+      enforcer: 'none',
+      policies: [],
+      qualifiers: [],
+    });
+    expect(report.rejected).toEqual({
+      code: 'sensor-away',
+      message: 'gone',
+      at: '1970-01-01T00:00:05.000Z',
+    });
   });
 
   it.each([
@@ -116,7 +169,11 @@ describe('the report of a host', () => {
 
   it('has no qualifier from an old drift, a later expiry or a swap that was confirmed', () => {
     const drift = [{ what: 'hostward', detectedAt: 1, repairedAt: 2 }];
-    const report = reportOf({ drift, expiresAt: 100_001, confirm: { state: 'confirmed', since: 1 } });
+    const report = reportOf({
+      drift,
+      expiresAt: 100_001,
+      confirm: { state: 'confirmed', since: 1 },
+    });
     expect(report.qualifiers).toEqual([]);
     expect(report.drift).toHaveLength(1);
   });
@@ -126,13 +183,25 @@ describe('the report of a host', () => {
       confirm: { state: 'fell-back', since: 50_000 },
       highest: { epoch: '1', generation: '6', issuedAt: 2 },
     });
-    expect(report.rejected).toMatchObject({ code: 'fell-back', generation: '6', at: '1970-01-01T00:00:50.000Z' });
+    expect(report.rejected).toMatchObject({
+      code: 'fell-back',
+      generation: '6',
+      at: '1970-01-01T00:00:50.000Z',
+    });
     expect(report.applied).toMatchObject({ generation: '5' });
   });
 
   it('tells who suspended, the boot guard as the console with its name in the reason', () => {
-    const suspension = { mode: 'audit', until: 1, reason: 'three failed boots', by: 'boot-guard' } as const;
-    expect(reportOf({ suspension }).suspension).toMatchObject({ by: 'console', reason: 'boot guard: three failed boots' });
+    const suspension = {
+      mode: 'audit',
+      until: 1,
+      reason: 'three failed boots',
+      by: 'boot-guard',
+    } as const;
+    expect(reportOf({ suspension }).suspension).toMatchObject({
+      by: 'console',
+      reason: 'boot guard: three failed boots',
+    });
   });
 
   it('survives times that no calendar holds', () => {
@@ -157,7 +226,11 @@ describe('the compiler’s report out of the sensor’s state', () => {
     encode({ v: 1, policies: [] }),
     encode({ v: 1, policies: [null], attribution }),
     encode({ v: 1, policies: [{ policy: 'p', revision: 'x', rules: [] }], attribution }),
-    encode({ v: 1, policies: [{ policy: 'p', revision: '1', rules: [{ id: 'r', plan: 'enforced' }] }], attribution }),
+    encode({
+      v: 1,
+      policies: [{ policy: 'p', revision: '1', rules: [{ id: 'r', plan: 'enforced' }] }],
+      attribution,
+    }),
   ])('is not taken otherwise: %s', (report) => {
     expect(parseCompileReport(report)).toBeUndefined();
   });

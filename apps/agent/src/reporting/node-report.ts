@@ -1,4 +1,10 @@
-import { REPORT_INTERVAL_MS, type NodeReport, type Ordering, type Qualifier, type Suspension } from '#contracts';
+import {
+  REPORT_INTERVAL_MS,
+  type NodeReport,
+  type Ordering,
+  type Qualifier,
+  type Suspension,
+} from '#contracts';
 import type { CompileReport } from '#policy-compiler';
 import type { SensorDrift, SensorState } from '#sensor';
 import { ruleStatus } from './rule-status.js';
@@ -62,7 +68,10 @@ function appliedOf(state: SensorState | undefined): Pick<NodeReport, 'applied'> 
   return { applied: { ...state.ordering, bundleDigest: state.digest } };
 }
 
-function policiesOf(report: CompileReport | undefined, state: SensorState | undefined): NodeReport['policies'] {
+function policiesOf(
+  report: CompileReport | undefined,
+  state: SensorState | undefined,
+): NodeReport['policies'] {
   if (report === undefined || state === undefined) return [];
   return report.policies.map(({ policy, revision, rules }) => ({
     policy,
@@ -88,13 +97,24 @@ function suspensionOf(state: SensorState | undefined): { readonly suspension?: S
   const { mode, until, by } = suspension;
   const reason = by === 'boot-guard' ? `boot guard: ${suspension.reason}` : suspension.reason;
   // The contract knows who can order a suspension; the boot guard acts on the host as its console does.
-  return { suspension: { mode, until: iso(until), reason, by: by === 'boot-guard' ? 'console' : by } };
+  return {
+    suspension: { mode, until: iso(until), reason, by: by === 'boot-guard' ? 'console' : by },
+  };
 }
 
-function coverageOf(state: SensorState | undefined, observing: boolean): Pick<NodeReport, 'coverage'> {
+function coverageOf(
+  state: SensorState | undefined,
+  observing: boolean,
+): Pick<NodeReport, 'coverage'> {
   if (state === undefined || observing || state.enforcer === 'none') return {};
   const { confined, uncovered, list } = state.coverage;
-  return { coverage: { confinedProcesses: confined, uncoveredProcesses: uncovered, uncovered: list.slice(0, 20) } };
+  return {
+    coverage: {
+      confinedProcesses: confined,
+      uncoveredProcesses: uncovered,
+      uncovered: list.slice(0, 20),
+    },
+  };
 }
 
 function driftOf({ what, detectedAt, repairedAt }: SensorDrift): NodeReport['drift'][number] {
@@ -104,7 +124,9 @@ function driftOf({ what, detectedAt, repairedAt }: SensorDrift): NodeReport['dri
 
 function fallbackOf(state: SensorState | undefined): Rejection | undefined {
   if (state?.confirm?.state !== 'fell-back') return undefined;
-  const message = state.outcome.message ?? 'the control plane was not reached after the swap, and something of ours was denied';
+  const message =
+    state.outcome.message ??
+    'the control plane was not reached after the swap, and something of ours was denied';
   return { code: 'fell-back', message, at: state.confirm.since, ordering: state.highest };
 }
 
@@ -113,7 +135,12 @@ function outcomeOf(state: SensorState | undefined): Rejection | undefined {
   return { code: state.outcome.code, message: state.outcome.message ?? '', at: state.asOf };
 }
 
-function rejectedOf({ code, message, at, ordering }: Rejection): NonNullable<NodeReport['rejected']> {
+function rejectedOf({
+  code,
+  message,
+  at,
+  ordering,
+}: Rejection): NonNullable<NodeReport['rejected']> {
   return { code, message, at: iso(at), ...ordering };
 }
 

@@ -47,7 +47,10 @@ export class Reporter {
       this.written += 1;
       conditions.clear('report');
     } catch (cause) {
-      conditions.raise('report', `the report could not be written (${errorMessage(cause)}); the host shows as unknown meanwhile`);
+      conditions.raise(
+        'report',
+        `the report could not be written (${errorMessage(cause)}); the host shows as unknown meanwhile`,
+      );
     }
   }
 }

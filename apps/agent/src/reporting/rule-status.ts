@@ -23,10 +23,16 @@ export function ruleStatus(policy: string, rule: RuleReport, state: SensorState)
 function enforceStatus(policy: string, id: string, state: SensorState): RuleStatus {
   const obstacle = obstacleOf(state);
   if (obstacle !== undefined) return { id, ...obstacle };
-  if (state.mode !== 'enforce') return { id, state: 'delivered', reason: `suspended: the host is in mode ${state.mode}` };
+  if (state.mode !== 'enforce')
+    return { id, state: 'delivered', reason: `suspended: the host is in mode ${state.mode}` };
   const probes = state.probes.filter((probe) => isProbeOf(probe, policy, id));
   const allowed = probes.find((probe) => probe.result === 'allowed');
-  if (allowed !== undefined) return { id, state: 'failed', reason: `${article(allowed.kind)} of ${allowed.path} was not blocked` };
+  if (allowed !== undefined)
+    return {
+      id,
+      state: 'failed',
+      reason: `${article(allowed.kind)} of ${allowed.path} was not blocked`,
+    };
   const proved = probes.some((probe) => probe.result === 'blocked');
   return { id, state: 'enforced', proof: proved ? 'probe' : 'read-back' };
 }
@@ -34,20 +40,30 @@ function enforceStatus(policy: string, id: string, state: SensorState): RuleStat
 function auditStatus(id: string, state: SensorState): RuleStatus {
   const obstacle = obstacleOf(state);
   if (obstacle !== undefined) return { id, ...obstacle };
-  if (state.mode === 'off') return { id, state: 'delivered', reason: 'suspended: the host is in mode off' };
+  if (state.mode === 'off')
+    return { id, state: 'delivered', reason: 'suspended: the host is in mode off' };
   if (state.auditListening) return { id, state: 'audited', proof: 'read-back' };
-  return { id, state: 'delivered', reason: 'the audit records of the kernel are not being read, so nothing would be told' };
+  return {
+    id,
+    state: 'delivered',
+    reason: 'the audit records of the kernel are not being read, so nothing would be told',
+  };
 }
 
 /** Why nothing of the rule set is in force, whatever its plan. */
 function obstacleOf(state: SensorState): Pick<RuleStatus, 'state' | 'reason'> | undefined {
   if (state.enforcer === 'none') return { state: 'failed', reason: 'this host has no enforcer' };
   if (state.profiles.length === 0) {
-    return { state: 'delivered', reason: state.outcome.message ?? 'no profile of ours is loaded yet' };
+    return {
+      state: 'delivered',
+      reason: state.outcome.message ?? 'no profile of ours is loaded yet',
+    };
   }
   const broken = state.profiles.find((profile) => !profile.ok);
   if (broken === undefined) return undefined;
-  const found = broken.loaded ? `is loaded in mode ${broken.mode}, not as it was compiled` : 'is not loaded';
+  const found = broken.loaded
+    ? `is loaded in mode ${broken.mode}, not as it was compiled`
+    : 'is not loaded';
   return { state: 'failed', reason: `profile ${broken.name} ${found}${outcomeOf(state)}` };
 }
 

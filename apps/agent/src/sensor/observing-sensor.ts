@@ -1,17 +1,30 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { release } from 'node:os';
-import { compareOrdering, decodeEnvelope, RefusedError, trustRoot, verifyDelivery, type VerifiedDelivery } from '#bundle';
+import {
+  compareOrdering,
+  decodeEnvelope,
+  RefusedError,
+  trustRoot,
+  verifyDelivery,
+  type VerifiedDelivery,
+} from '#bundle';
 import type { Ordering } from '#contracts';
 import { compileRuleSet, type CompileReport } from '#policy-compiler';
 import { validateDocument, type HostPolicy, type RuleSet } from '#policy-model';
-import { ABI_VERSION, Sensor, SensorRefusedError, type SensorEvent, type SensorState } from '#sensor';
+import {
+  ABI_VERSION,
+  Sensor,
+  SensorRefusedError,
+  type SensorEvent,
+  type SensorState,
+} from '#sensor';
 import { writeFileAtomic } from '../config/atomic-file.js';
 import type { HostFiles } from '../config/host-files.js';
 import { Clock } from '../health/clock.js';
 
 /** Why no rule is in force here, as each rule's reason. */
-export const OBSERVES_ONLY = 'this host observes only';
+const OBSERVES_ONLY = 'this host observes only';
 
 /** Who this host is and whom it believes, as enrolment left it. */
 export interface Trust {
@@ -68,9 +81,19 @@ export class ObservingSensor extends Sensor {
     const { epoch, generation, issuedAt, expiresAt, bundleDigest: digest } = verified.assignment;
     const ordering = { epoch, generation, issuedAt };
     const known = this.#observed;
-    if (known !== undefined && compareOrdering(known.ordering, ordering) === 0) return this.#state();
-    const report = Buffer.from(JSON.stringify(observe(verified, this.clock.now()))).toString('base64');
-    await this.#keep({ ordering, expiresAt, digest, report, confirmed: false, since: this.clock.now() });
+    if (known !== undefined && compareOrdering(known.ordering, ordering) === 0)
+      return this.#state();
+    const report = Buffer.from(JSON.stringify(observe(verified, this.clock.now()))).toString(
+      'base64',
+    );
+    await this.#keep({
+      ordering,
+      expiresAt,
+      digest,
+      report,
+      confirmed: false,
+      since: this.clock.now(),
+    });
     return this.#state();
   }
 
@@ -91,7 +114,10 @@ export class ObservingSensor extends Sensor {
   }
 
   /** Nothing is denied here, so nothing happens. */
-  async *events(_after: number, signal?: AbortSignal): AsyncGenerator<SensorEvent, void, undefined> {
+  async *events(
+    _after: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<SensorEvent, void, undefined> {
     await new Promise<void>((resolve) => {
       if (signal?.aborted) resolve();
       signal?.addEventListener('abort', () => resolve(), { once: true });
@@ -107,9 +133,20 @@ export class ObservingSensor extends Sensor {
     try {
       const { record, bundle } = decodeEnvelope(envelope);
       const trustedRoot = trustRoot(root);
-      const highest = this.#observed && { ...this.#observed.ordering, bundleDigest: this.#observed.digest };
+      const highest = this.#observed && {
+        ...this.#observed.ordering,
+        bundleDigest: this.#observed.digest,
+      };
       const now = this.clock.now();
-      return await verifyDelivery({ record, bundle, trustedRoot, nodeId, sealingPrivateKey, highest, now });
+      return await verifyDelivery({
+        record,
+        bundle,
+        trustedRoot,
+        nodeId,
+        sealingPrivateKey,
+        highest,
+        now,
+      });
     } catch (cause) {
       if (cause instanceof RefusedError) throw new SensorRefusedError(cause.code, cause.message);
       throw cause;
@@ -156,7 +193,11 @@ function observe({ policies }: VerifiedDelivery, nowMs: number): CompileReport {
   const { report } = compileRuleSet(ruleSet, { lsm: [], resolve, loadedNames: [], nowMs });
   const observed = report.policies.map((policy) => ({
     ...policy,
-    rules: policy.rules.map((rule) => ({ ...rule, plan: 'unsupported' as const, reason: OBSERVES_ONLY })),
+    rules: policy.rules.map((rule) => ({
+      ...rule,
+      plan: 'unsupported' as const,
+      reason: OBSERVES_ONLY,
+    })),
   }));
   return { ...report, policies: observed };
 }
@@ -164,21 +205,27 @@ function observe({ policies }: VerifiedDelivery, nowMs: number): CompileReport {
 /** A signed policy that this version cannot read is refused as a whole: half a rule set is not what was signed. */
 function ruleSetOf(policies: VerifiedDelivery['policies']): RuleSet {
   return {
-    policies: policies.map(({ name, revision, document }) => ({ document: hostPolicyOf(name, document), revision })),
+    policies: policies.map(({ name, revision, document }) => ({
+      document: hostPolicyOf(name, document),
+      revision,
+    })),
   };
 }
 
 function hostPolicyOf(name: string, value: unknown): HostPolicy {
   const { document, diagnostics } = validateDocument(value, { mode: 'lenient' });
   if (document?.kind === 'KubeArmorHostPolicy') return document;
-  const problem = diagnostics.find(({ severity }) => severity === 'error')?.message ?? 'is no host policy';
+  const problem =
+    diagnostics.find(({ severity }) => severity === 'error')?.message ?? 'is no host policy';
   throw new SensorRefusedError('policy-invalid', `policy ${name}: ${problem}`);
 }
 
 function parseObserved(text: string): Observed | undefined {
   try {
     const observed = JSON.parse(text) as Observed;
-    return typeof observed.ordering?.epoch === 'string' && typeof observed.report === 'string' ? observed : undefined;
+    return typeof observed.ordering?.epoch === 'string' && typeof observed.report === 'string'
+      ? observed
+      : undefined;
   } catch {
     return undefined;
   }

@@ -33,7 +33,9 @@ export class SensorWatch {
 
   /** Compiler's reports in the order in which to look for the rule behind a denial: in force, then the one before. */
   get reports(): readonly CompileReport[] {
-    return [this.#sighting?.compileReport, this.#previousReport].filter((report) => report !== undefined);
+    return [this.#sighting?.compileReport, this.#previousReport].filter(
+      (report) => report !== undefined,
+    );
   }
 
   /** Called at each change of ordering, mode, outcome, profiles or drift. */
@@ -44,7 +46,8 @@ export class SensorWatch {
   /** Asks for the state; undefined where the sensor is away or of another version. */
   async refresh(): Promise<SensorState | undefined> {
     try {
-      if (this.#sighting === undefined || this.around.conditions.has('sensor')) return await this.#greet();
+      if (this.#sighting === undefined || this.around.conditions.has('sensor'))
+        return await this.#greet();
       return this.#take(this.#sighting.version, await this.sensor.status());
     } catch (cause) {
       this.away(cause);
@@ -91,7 +94,8 @@ export class SensorWatch {
   #take(version: string, state: SensorState): SensorState {
     const before = this.#sighting?.state;
     this.#note(version, state);
-    if (before === undefined || facets(before) !== facets(state)) for (const tell of this.#listeners) tell();
+    if (before === undefined || facets(before) !== facets(state))
+      for (const tell of this.#listeners) tell();
     return state;
   }
 
@@ -112,6 +116,15 @@ export function isRefusal(cause: unknown): cause is SensorRefusedError {
 }
 
 /** What makes a new report worth sending at once; coverage and times change all the time and wait for the interval. */
-function facets({ ordering, mode, outcome, profiles, drift, confirm, suspension, probes }: SensorState): string {
+function facets({
+  ordering,
+  mode,
+  outcome,
+  profiles,
+  drift,
+  confirm,
+  suspension,
+  probes,
+}: SensorState): string {
   return JSON.stringify([ordering, mode, outcome, profiles, drift, confirm, suspension, probes]);
 }

@@ -15,7 +15,13 @@ import {
   type BundlePolicy,
   type SigningKey,
 } from '#bundle';
-import { redisKeys, type Alert, type AlertBatch, type DeliveryRecord, type NodeReport } from '#contracts';
+import {
+  redisKeys,
+  type Alert,
+  type AlertBatch,
+  type DeliveryRecord,
+  type NodeReport,
+} from '#contracts';
 import { createAuthority, issueServer } from '#pki';
 import { DeliveryWriter, type RedisConnection } from '#redis';
 
@@ -42,36 +48,68 @@ export class FleetDouble {
   ) {}
 
   /** Signs an assignment of these policies; `generation` orders it. */
-  async assign(generation: string, policies: DoublePolicies = {}): Promise<{ record: DeliveryRecord; digest: string; bundle: Buffer }> {
+  async assign(
+    generation: string,
+    policies: DoublePolicies = {},
+  ): Promise<{ record: DeliveryRecord; digest: string; bundle: Buffer }> {
     const signer = loadSigner(this.#online.privateKey);
-    const { digest, ciphertext, dataKey } = sealBundle(signAll(policies, this.#online), this.#secret);
+    const { digest, ciphertext, dataKey } = sealBundle(
+      signAll(policies, this.#online),
+      this.#secret,
+    );
     const ordering = { epoch: '1', generation, issuedAt: Date.now() };
-    const sealedHostKey = await sealHostKey(this.hostKey, { sealingKey: this.sealingKey, nodeId: this.nodeId, epoch: '1' });
-    const own = { nodeId: this.nodeId, expiresAt: Date.now() + 3_600_000, reportEpoch: 1, bundleDigest: digest, dataKey };
-    const { records } = buildCommit({ ordering, root: this.root, signer, assignments: [{ ...own, hostKey: this.hostKey, sealedHostKey }] });
+    const sealedHostKey = await sealHostKey(this.hostKey, {
+      sealingKey: this.sealingKey,
+      nodeId: this.nodeId,
+      epoch: '1',
+    });
+    const own = {
+      nodeId: this.nodeId,
+      expiresAt: Date.now() + 3_600_000,
+      reportEpoch: 1,
+      bundleDigest: digest,
+      dataKey,
+    };
+    const { records } = buildCommit({
+      ordering,
+      root: this.root,
+      signer,
+      assignments: [{ ...own, hostKey: this.hostKey, sealedHostKey }],
+    });
     const record = records.get(this.nodeId);
     if (record === undefined) throw new Error('the commit has no record of the host');
     return { record, digest, bundle: ciphertext };
   }
 
   /** Writes bundle and assignment and nudges, as the control plane does. */
-  async deliver(generation: string, policies: DoublePolicies = {}, withRecord = false): Promise<void> {
+  async deliver(
+    generation: string,
+    policies: DoublePolicies = {},
+    withRecord = false,
+  ): Promise<void> {
     const { record, digest, bundle } = await this.assign(generation, policies);
     const writer = new DeliveryWriter(this.redis);
     await writer.putBundle(digest, bundle);
-    await writer.write(this.nodeId, record, { ordering: record.ordering, ...(withRecord ? { record } : {}) });
+    await writer.write(this.nodeId, record, {
+      ordering: record.ordering,
+      ...(withRecord ? { record } : {}),
+    });
   }
 
   /** The host's state as it lies in Redis now. */
   async report(): Promise<NodeReport | undefined> {
-    const sealed = await this.redis.run('test', (client) => client.getBuffer(redisKeys.state(this.nodeId)));
+    const sealed = await this.redis.run('test', (client) =>
+      client.getBuffer(redisKeys.state(this.nodeId)),
+    );
     if (sealed === null) return undefined;
     return JSON.parse(openReport(this.hostKey, this.nodeId, sealed).toString('utf8')) as NodeReport;
   }
 
   /** Takes every batch in the stream into `seen` (de-duplicated), and moves the cursor to the last one stored. */
   async storeEvents(acknowledge = true): Promise<void> {
-    const entries = await this.redis.run('test', (client) => client.xrangeBuffer(redisKeys.events(this.nodeId), '-', '+'));
+    const entries = await this.redis.run('test', (client) =>
+      client.xrangeBuffer(redisKeys.events(this.nodeId), '-', '+'),
+    );
     for (const [, fields] of entries) this.#store(fields[1] ?? Buffer.alloc(0));
     if (!acknowledge || this.#cursor === '0-0') return;
     const bytes = Buffer.from(JSON.stringify({ v: 1, last: this.#cursor }));
@@ -80,7 +118,9 @@ export class FleetDouble {
   }
 
   #store(sealed: Buffer): void {
-    const batch = JSON.parse(openEvents(this.hostKey, this.nodeId, sealed).toString('utf8')) as AlertBatch;
+    const batch = JSON.parse(
+      openEvents(this.hostKey, this.nodeId, sealed).toString('utf8'),
+    ) as AlertBatch;
     for (const alert of batch.alerts) this.seen.set(alert.EventID, alert);
     if (batch.last > this.#cursor) this.#cursor = batch.last;
   }
@@ -99,8 +139,17 @@ export class HealthDouble {
 
   static async start(): Promise<HealthDouble> {
     const authority = await createAuthority({ name: 'test', days: 1 });
-    const leaf = await issueServer({ authority, names: ['localhost'], ips: ['127.0.0.1'], alsoClient: true });
-    const tls = { ca: authority.certificatePem, cert: leaf.certificatePem, key: leaf.privateKeyPem };
+    const leaf = await issueServer({
+      authority,
+      names: ['localhost'],
+      ips: ['127.0.0.1'],
+      alsoClient: true,
+    });
+    const tls = {
+      ca: authority.certificatePem,
+      cert: leaf.certificatePem,
+      key: leaf.privateKeyPem,
+    };
     const server = createServer({ key: tls.key, cert: tls.cert + tls.ca });
     const self = new HealthDouble(server, tls);
     server.on('request', (_request, response) => {

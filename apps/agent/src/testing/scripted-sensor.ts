@@ -1,6 +1,13 @@
 import { compareOrdering, decodeEnvelope } from '#bundle';
 import type { Ordering } from '#contracts';
-import { ABI_VERSION, Sensor, SensorRefusedError, SensorUnavailableError, type SensorEvent, type SensorState } from '#sensor';
+import {
+  ABI_VERSION,
+  Sensor,
+  SensorRefusedError,
+  SensorUnavailableError,
+  type SensorEvent,
+  type SensorState,
+} from '#sensor';
 
 /** A state in which one profile is loaded and read back, and one assignment is in force. */
 export function sensorState(change: Partial<SensorState> = {}): SensorState {
@@ -11,7 +18,9 @@ export function sensorState(change: Partial<SensorState> = {}): SensorState {
     mode: 'enforce',
     bpfLsm: false,
     outcome: { ok: true },
-    profiles: [{ name: 'hostward', loaded: true, mode: 'enforce', hash: 'a', expectedHash: 'a', ok: true }],
+    profiles: [
+      { name: 'hostward', loaded: true, mode: 'enforce', hash: 'a', expectedHash: 'a', ok: true },
+    ],
     probes: [],
     coverage: { confined: 10, uncovered: 2, exempt: 1, list: ['1 systemd', '300 systemd-udevd'] },
     drift: [],
@@ -51,9 +60,17 @@ export class ScriptedSensor extends Sensor {
       if (this.refusal !== undefined) throw new SensorRefusedError(this.refusal, 'scripted');
       const { ordering, bundleDigest: digest } = decodeEnvelope(envelope).record;
       const { highest } = this.state;
-      if (highest !== undefined && compareOrdering(ordering, highest) < 0) throw new SensorRefusedError('stale-order', 'scripted');
+      if (highest !== undefined && compareOrdering(ordering, highest) < 0)
+        throw new SensorRefusedError('stale-order', 'scripted');
       const report = Buffer.from(JSON.stringify(this.report ?? null)).toString('base64');
-      this.state = { ...this.state, ordering, highest: ordering, digest, report, confirm: { state: 'waiting', since: 1 } };
+      this.state = {
+        ...this.state,
+        ordering,
+        highest: ordering,
+        digest,
+        report,
+        confirm: { state: 'waiting', since: 1 },
+      };
       return this.#now();
     });
   }
@@ -81,7 +98,7 @@ export class ScriptedSensor extends Sensor {
 
   async *events(after: number, signal?: AbortSignal): AsyncGenerator<SensorEvent, void, undefined> {
     signal?.addEventListener('abort', () => this.#wake?.(), { once: true });
-    for (let last = after; !signal?.aborted; ) {
+    for (let last = after; !signal?.aborted;) {
       if (this.failure !== undefined) throw this.failure;
       const next = this.#events.find(({ seq }) => seq > last);
       if (next === undefined) await new Promise<void>((resolve) => (this.#wake = resolve));

@@ -12,7 +12,7 @@ export interface TlsFiles {
 }
 
 /** How agents reach Redis; without a host, the one under which they reached the control plane. */
-export interface AgentRedis {
+interface AgentRedis {
   readonly host?: string;
   readonly port: number;
   readonly username: string;

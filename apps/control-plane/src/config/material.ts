@@ -6,7 +6,7 @@ import type { ServerConfig, TlsFiles } from './config.js';
 import { Trust } from './trust.js';
 
 /** PEM of a TLS client. */
-export interface TlsClient {
+interface TlsClient {
   readonly ca: Buffer;
   readonly cert?: Buffer;
   readonly key?: Buffer;

@@ -27,7 +27,7 @@ const SCHEMA = `
 const PRUNE_EVERY = 1_000;
 
 /** How many alerts are kept; the oldest go first. */
-export const KEPT_ALERTS = 1_000_000;
+const KEPT_ALERTS = 1_000_000;
 
 /**
  * Alerts in one SQLite file beside the control plane. `synchronous = FULL`: hosts drop what we say is stored, so it

@@ -170,8 +170,7 @@ export class FleetState {
         this.deletedPolicies.delete(parsed.name);
         return this.#dropPolicy(parsed.name, affected);
       case 'group':
-        this.groups.delete(parsed.name);
-        return affected.add(this.index.removeGroup(parsed.name));
+        return this.#dropGroup(parsed.name, affected);
       case 'node':
         return this.#dropNode(parsed.name, affected);
       case 'suspension':
@@ -205,7 +204,7 @@ export class FleetState {
   #setGroup(name: string, stored: Stored<GroupRecord>, affected: Affected): void {
     this.groups.set(name, stored);
     affected.add(this.index.setGroup(name, stored.record.document.spec.selector));
-    this.#suspendedMayDiffer(affected);
+    this.#markAllIfSuspending(affected);
   }
 
   #setNode(name: string, stored: Stored<NodeRecord>, affected: Affected): void {
@@ -234,21 +233,32 @@ export class FleetState {
   }
 
   #setSuspension(name: string, stored: Stored<SuspensionRecord>, affected: Affected): void {
-    this.#suspendedMayDiffer(affected, this.suspensions.get(name)?.record);
+    this.#markSuspended(affected, this.suspensions.get(name)?.record);
     this.suspensions.set(name, stored);
-    this.#suspendedMayDiffer(affected, stored.record);
+    this.#markSuspended(affected, stored.record);
   }
 
   #dropSuspension(name: string, affected: Affected): void {
-    this.#suspendedMayDiffer(affected, this.suspensions.delete(name)?.record);
+    this.#markSuspended(affected, this.suspensions.delete(name)?.record);
   }
 
-  /** Marks the hosts that `record` holds for, or, without one, every host while anything is suspended. */
-  #suspendedMayDiffer(affected: Affected, record?: SuspensionRecord): void {
-    if (!record && this.suspensions.size === 0) return;
+  #dropGroup(name: string, affected: Affected): void {
+    this.groups.delete(name);
+    affected.add(this.index.removeGroup(name));
+    this.#markAllIfSuspending(affected);
+  }
+
+  /** Suspensions may name a group too; there are none most of the time, so a look at every host is cheap. */
+  #markAllIfSuspending(affected: Affected): void {
+    if (this.suspensions.size > 0) affected.add(this.nodes.sorted().map(({ name }) => name));
+  }
+
+  /** Marks the hosts that a suspension holds for. */
+  #markSuspended(affected: Affected, record: SuspensionRecord | undefined): void {
+    if (!record) return;
     const groups = this.groupSelectors();
     for (const node of this.nodes.sorted()) {
-      if (!record || suspends(record, node.record, groups)) affected.nodes.add(node.name);
+      if (suspends(record, node.record, groups)) affected.nodes.add(node.name);
     }
   }
 

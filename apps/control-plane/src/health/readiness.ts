@@ -18,7 +18,7 @@ export interface Vitals {
 }
 
 /** The watch asks for progress every 5 s; three missed answers are a lag. */
-export const WATCH_LAG_MS = 15_000;
+const WATCH_LAG_MS = 15_000;
 
 /** What is well and what is not; ready is where all that must be well is. */
 export function readiness(vitals: Vitals): {

@@ -1,7 +1,7 @@
 export { BodyPipe } from './body.pipe.js';
 export { NamePipe, isName } from './names.js';
 export { PageQuery, decodeCursor, encodeCursor, pageOf } from './page.query.js';
-export { ProblemError, invalidField, notFound, shown } from './problem.error.js';
+export { ProblemError, invalidField, notFound } from './problem.error.js';
 export { ProblemFilter } from './problem.filter.js';
 export { parseOneValue } from './json-text.js';
 export { checkExpectation, etagOf, parseIfMatch, type Expectation } from './revision.js';

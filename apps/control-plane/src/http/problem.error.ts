@@ -10,7 +10,7 @@ export interface ProblemDetails {
 }
 
 /** Kinds of refusal a caller can act on; each has one status and one title. */
-export const PROBLEMS = {
+const PROBLEMS = {
   'bad-request': [400, 'The request cannot be read'],
   'invalid-input': [400, 'The request is not valid'],
   'not-authenticated': [401, 'A valid bearer token is needed'],

@@ -290,7 +290,7 @@ function pruneSteps(
 }
 
 /** Deletes a policy: a version without a document, signed like any other. */
-export function deletePolicy(stored: Stored<PolicyRecord>, revising: Revising): Step {
+function deletePolicy(stored: Stored<PolicyRecord>, revising: Revising): Step {
   const { name, owner } = stored.record;
   const record = nextVersion(
     name,
@@ -306,7 +306,7 @@ export function deletePolicy(stored: Stored<PolicyRecord>, revising: Revising): 
 }
 
 /** Deletes a group. */
-export function deleteGroup(stored: Stored<GroupRecord>): Step {
+function deleteGroup(stored: Stored<GroupRecord>): Step {
   const key = etcdKeys.group(stored.record.name);
   return {
     verdict: 'pruned',

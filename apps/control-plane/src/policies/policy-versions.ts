@@ -5,10 +5,10 @@ import type { Stored } from '../fleet/shelf.js';
 import type { PolicyRecord } from './policy.record.js';
 
 /** Versions of a policy that are kept; older ones go with the write that makes a newer one. */
-export const KEPT_VERSIONS = 50;
+const KEPT_VERSIONS = 50;
 
 /** Signs a version of a policy with the online key. */
-export type SignPolicy = (document: PolicyDocument) => SignedDocument;
+type SignPolicy = (document: PolicyDocument) => SignedDocument;
 
 /** Who changes a policy, when, and how. */
 export interface Revising {

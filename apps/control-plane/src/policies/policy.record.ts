@@ -17,7 +17,7 @@ import {
 } from '../shape/shape.js';
 
 /** How a policy came to a version. */
-export const POLICY_CHANGES = [
+const POLICY_CHANGES = [
   'created',
   'configured',
   'deleted',

@@ -2,7 +2,7 @@ import { REPORT_VALID_MS } from '#contracts';
 import type { HeldReport } from './report-board.js';
 
 /** How far a host's clock may be from ours before its `asOf` proves nothing. */
-export const CLOCK_TOLERANCE_MS = 5 * 60_000;
+const CLOCK_TOLERANCE_MS = 5 * 60_000;
 
 /** Whether a report still says what is: `unknown` says why it does not. */
 export type Freshness =

@@ -29,7 +29,7 @@ export class ReportBoard {
 }
 
 /** A later start of the agent wins, then the higher sequence: a replayed report is never newer. */
-export function isNewer(report: NodeReport, than: NodeReport): boolean {
+function isNewer(report: NodeReport, than: NodeReport): boolean {
   const started = Date.parse(report.bootedAt) - Date.parse(than.bootedAt);
   return started > 0 || (started === 0 && report.sequence > than.sequence);
 }

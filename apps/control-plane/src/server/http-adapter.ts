@@ -9,7 +9,7 @@ export interface HttpOptions {
   readonly clients: 'off' | 'optional';
 }
 
-export const MAX_BODY_BYTES = 8 * 1024 * 1024;
+const MAX_BODY_BYTES = 8 * 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 const MAX_PARAMETER_CHARS = 300;
 

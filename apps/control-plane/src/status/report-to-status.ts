@@ -11,7 +11,7 @@ import type { Freshness } from '../reports/freshness.js';
 import { weakest } from './weakest.js';
 
 /** A rule of the policy as it is now, and which states keep its promise. */
-export interface WantedRule {
+interface WantedRule {
   readonly id: string;
   readonly keptBy: readonly RuleState[];
 }
@@ -90,7 +90,7 @@ function ruleOnNode(id: string, reported: PolicyOnNode): RuleStatus {
 }
 
 /** True where what the host has applied is what it is to have, or newer. */
-export function hasApplied(report: NodeReport, delivered: Delivered): boolean {
+function hasApplied(report: NodeReport, delivered: Delivered): boolean {
   const { applied } = report;
   if (!applied) return false;
   if (applied.bundleDigest === delivered.bundleDigest) return true;

@@ -155,6 +155,19 @@ describe('when the control plane is started again', () => {
   });
 });
 
+describe('when it is told to stop', () => {
+  it('ends open streams and idle connections and is gone within its deadline', async () => {
+    rig = await Rig.start();
+    const stream = rig.rest.get('/v1/alerts/stream');
+    await eventually('open', async () =>
+      /hostward_alert_streams 1/.test((await rig.rest.get('/metrics')).text),
+    );
+    await rig.stopControlPlane();
+    expect((await stream).status).toBe(200);
+    await expect(rig.rest.get('/healthz')).rejects.toThrow();
+  });
+});
+
 describe('what others write to Redis', () => {
   it('changes no status and makes no alert', async () => {
     rig = await Rig.start();

@@ -1,0 +1,134 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { etcdKeys } from '#etcd';
+import {
+  changes,
+  groupRecord,
+  hostPolicy,
+  nodeRecord,
+  policyRecord,
+  put,
+  putGroup,
+  putNode,
+  putPolicy,
+  putSuspension,
+  snapshot,
+  suspensionRecord,
+} from '../testing/records.js';
+import { FleetState } from './fleet-state.js';
+
+const ID1 = '1'.repeat(64);
+const ID2 = '2'.repeat(64);
+let fleet: FleetState;
+beforeEach(() => {
+  fleet = new FleetState();
+  fleet.apply(
+    snapshot(
+      10n,
+      putNode(nodeRecord('web1', { tier: 'web' }, ID1)),
+      putNode(nodeRecord('web10', { tier: 'web' }, ID2)),
+      putNode(nodeRecord('db1', { tier: 'db' })),
+      putPolicy(policyRecord(hostPolicy('webs', { tier: 'web' }))),
+    ),
+  );
+});
+
+const affectedBy = (...args: Parameters<typeof changes>) =>
+  [...fleet.apply(changes(...args)).nodes].sort();
+const active = (node: string) => fleet.activePolicies(node).map(({ record }) => record.name);
+
+describe('the fleet in memory', () => {
+  it('is at the revision that was read, which is the generation of what is made from it', () => {
+    expect(fleet.revision).toBe(10n);
+    expect(active('web1')).toEqual(['webs']);
+    expect(fleet.ruleSetOf('web1').policies[0]?.revision).toBe('10');
+  });
+
+  it('names exactly the hosts that a policy, a label, a group or a deletion affects', () => {
+    expect(affectedBy(11n, [putPolicy(policyRecord(hostPolicy('dbs', { tier: 'db' })))])).toEqual([
+      'db1',
+    ]);
+    expect(affectedBy(12n, [putNode(nodeRecord('db1', { tier: 'web' }))])).toEqual(['db1']);
+    expect(active('db1')).toEqual(['webs']);
+    const grouped = policyRecord(hostPolicy('grouped', { 'hostward.io/group': 'g' }));
+    expect(affectedBy(13n, [putPolicy(grouped)])).toEqual([]);
+    expect(affectedBy(14n, [putGroup(groupRecord('g', { tier: 'web' }))])).toEqual([
+      'db1',
+      'web1',
+      'web10',
+    ]);
+    expect(affectedBy(15n, [], [etcdKeys.group('g')])).toEqual(['db1', 'web1', 'web10']);
+    expect(affectedBy(16n, [], [etcdKeys.policy('webs')])).toEqual(['db1', 'web1', 'web10']);
+    expect(active('web1')).toEqual([]);
+  });
+
+  it('forgets exactly the host that is gone or revoked', () => {
+    const gone = fleet.apply(changes(11n, [], [etcdKeys.node('web1')]));
+    expect([[...gone.nodes], [...gone.gone]]).toEqual([[], [ID1]]);
+    expect([fleet.nameOf(ID1), fleet.nameOf(ID2)]).toEqual([undefined, 'web10']);
+    const revoked = { ...nodeRecord('web10', { tier: 'web' }, ID2), revoked: true };
+    expect([...fleet.apply(changes(12n, [putNode(revoked)])).gone]).toEqual([ID2]);
+    expect(fleet.nameOf(ID2)).toBeUndefined();
+  });
+
+  it('leaves a paused policy out of rule sets, and keeps what was deleted for its number only', () => {
+    fleet.apply(
+      changes(11n, [
+        putPolicy(policyRecord(hostPolicy('webs', { tier: 'web' }), { paused: true })),
+      ]),
+    );
+    expect(active('web1')).toEqual([]);
+    expect(fleet.index.nodesOf('webs').size).toBe(2);
+    const deleted = policyRecord(hostPolicy('webs', {}), {
+      document: undefined,
+      version: 3,
+      change: 'deleted',
+    });
+    fleet.apply(changes(12n, [putPolicy(deleted)]));
+    expect(fleet.policies.get('webs')).toBeUndefined();
+    expect(fleet.deletedPolicies.get('webs')?.record.version).toBe(3);
+    expect(fleet.index.nodesOf('webs').size).toBe(0);
+  });
+
+  it('keeps what is in force when a record cannot be read, and names the key', () => {
+    for (const value of [
+      'not json',
+      { v: 2 },
+      { ...policyRecord(hostPolicy('webs', { tier: 'web' })), extra: 1 },
+    ]) {
+      expect(affectedBy(11n, [put(etcdKeys.policy('webs'), value)])).toEqual([]);
+      expect([...fleet.unreadable.keys()]).toEqual([etcdKeys.policy('webs')]);
+      expect(active('web1')).toEqual(['webs']);
+    }
+    fleet.apply(changes(12n, [putPolicy(policyRecord(hostPolicy('webs', { tier: 'web' })))]));
+    expect(fleet.unreadable.size).toBe(0);
+  });
+
+  it('takes a second snapshot as a difference: what is missing was deleted, what is the same affects nobody', () => {
+    const again = fleet.apply(
+      snapshot(
+        20n,
+        putNode(nodeRecord('web1', { tier: 'web' }, ID1)),
+        putPolicy(policyRecord(hostPolicy('webs', { tier: 'web' }))),
+      ),
+    );
+    expect([...again.gone]).toEqual([ID2]);
+    expect(fleet.nodes.sorted().map(({ name }) => name)).toEqual(['web1']);
+    expect(fleet.revision).toBe(20n);
+  });
+
+  it('knows whom a suspension is for, by name, selector or all, and which of several counts', () => {
+    const suspend = (id: string, over: Parameters<typeof suspensionRecord>[1]) =>
+      putSuspension(suspensionRecord(id, over));
+    expect(affectedBy(11n, [suspend('a', { target: { node: 'web1' } })])).toEqual(['web1']);
+    expect(fleet.suspensionOf('web1')?.id).toBe('a');
+    expect(fleet.suspensionOf('web10')).toBeUndefined();
+    expect(
+      affectedBy(12n, [suspend('b', { target: { selector: 'tier=web' }, mode: 'off' })]),
+    ).toEqual(['web1', 'web10']);
+    expect(fleet.suspensionOf('web1')?.id).toBe('b');
+    expect(affectedBy(13n, [], [etcdKeys.suspension('b')])).toEqual(['web1', 'web10']);
+    expect(fleet.suspensionOf('web1')?.id).toBe('a');
+    fleet.apply(changes(14n, [suspend('c', { target: { selector: '((' } })]));
+    expect(fleet.suspensionOf('web10')).toBeUndefined();
+  });
+});

@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import { readiness, type Vitals } from './readiness.js';
+
+const well: Vitals = {
+  watch: { connected: true, lastProgressAt: 100_000, revision: 7n, reconnects: 0, snapshots: 1 },
+  fleetRevision: 7n,
+  redis: { ok: true, detail: 'connected' },
+  waiting: 0,
+  unreadable: [],
+  nowMs: 100_000,
+};
+
+describe('readiness', () => {
+  it('is given when everything is there', () => {
+    expect(readiness(well).ready).toBe(true);
+  });
+
+  it.each<[string, Partial<Vitals>, string]>([
+    ['etcd was never read', { fleetRevision: 0n }, 'not read yet'],
+    [
+      'the watch is cut',
+      { watch: { ...well.watch, connected: false, lastError: 'refused' } },
+      'refused',
+    ],
+    ['the watch lags', { nowMs: 116_000 }, 'lags: nothing heard for 16 s'],
+    ['Redis is away', { redis: { ok: false, detail: 'refused' } }, 'refused'],
+    ['a record cannot be read', { unreadable: ['/hostward/v1/policy/x'] }, '/hostward/v1/policy/x'],
+  ])('is not given when %s, and says so', (_title, over, words) => {
+    const { ready, checks } = readiness({ ...well, ...over });
+    expect(ready).toBe(false);
+    expect(
+      checks
+        .filter(({ ok }) => !ok)
+        .map(({ detail }) => detail)
+        .join(),
+    ).toContain(words);
+  });
+
+  it('is given while hosts wait for an assignment', () => {
+    expect(readiness({ ...well, waiting: 500 }).ready).toBe(true);
+  });
+});

@@ -1,0 +1,179 @@
+import { describe, expect, it } from '@jest/globals';
+import { parseDocuments } from '#policy-model';
+import type { Stored } from '../fleet/shelf.js';
+import { AT, groupRecord, hostPolicy, nodeRecord, policyRecord, sign } from '../testing/records.js';
+import { exceptionPolicy } from './exception-policy.js';
+import { planApply, type PlanOptions, type PlanState } from './plan-apply.js';
+import type { PolicyRecord } from './policy.record.js';
+
+const EMPTY: PlanState = {
+  policy: () => undefined,
+  deletedPolicy: () => undefined,
+  group: () => undefined,
+  node: () => undefined,
+  policiesOwnedBy: () => [],
+  groupsOwnedBy: () => [],
+};
+const OPTIONS: PlanOptions = {
+  by: 'test',
+  at: AT,
+  sign,
+  prune: false,
+  overrideProtection: false,
+  lockouts: () => [],
+};
+
+const parse = (...documents: unknown[]) =>
+  parseDocuments(documents.map((document) => JSON.stringify(document)).join('\n---\n')).documents;
+const stored = <T>(record: T, revision = 5n): Stored<T> => ({ record, revision });
+const verdicts = (plan: ReturnType<typeof planApply>) =>
+  plan.documents.map(({ verdict }) => verdict);
+const written = (plan: ReturnType<typeof planApply>): PolicyRecord => {
+  const write = plan.writes[0];
+  return JSON.parse(String(write?.type === 'put' ? write.value : '{}')) as PolicyRecord;
+};
+
+describe('the plan of an apply', () => {
+  it('creates under the condition that nothing is there', () => {
+    const plan = planApply(parse(hostPolicy('p', { a: 'b' })), EMPTY, OPTIONS);
+    expect(verdicts(plan)).toEqual(['created']);
+    expect(plan.conditions).toEqual([{ key: '/hostward/v1/policy/p', modRevision: 0n }]);
+    expect(plan.writes.map(({ key }) => key)).toEqual([
+      '/hostward/v1/policy/p',
+      '/hostward/v1/history/p/0000000001',
+    ]);
+  });
+
+  it('goes on with the numbers of a policy that was deleted', () => {
+    const deleted = policyRecord(hostPolicy('p', {}), {
+      version: 7,
+      document: undefined,
+      change: 'deleted',
+    });
+    const plan = planApply(
+      parse(hostPolicy('p', { a: 'b' })),
+      { ...EMPTY, deletedPolicy: () => stored(deleted) },
+      OPTIONS,
+    );
+    expect(verdicts(plan)).toEqual(['created']);
+    expect(written(plan).version).toBe(8);
+    expect(plan.conditions).toEqual([{ key: '/hostward/v1/policy/p', modRevision: 5n }]);
+  });
+
+  it('writes nothing for what is the same, but holds on to it', () => {
+    const [parsed] = parse(hostPolicy('p', { a: 'b' }));
+    const document = parsed?.document;
+    if (document?.kind !== 'KubeArmorHostPolicy') throw new Error('not parsed');
+    const state = { ...EMPTY, policy: () => stored(policyRecord(document)) };
+    const plan = planApply(parse(hostPolicy('p', { a: 'b' })), state, OPTIONS);
+    expect([verdicts(plan), plan.writes, plan.conditions.length]).toEqual([['unchanged'], [], 1]);
+    expect(verdicts(planApply(parse(hostPolicy('p', { a: 'c' })), state, OPTIONS))).toEqual([
+      'configured',
+    ]);
+  });
+
+  it('keeps a paused policy paused when it is changed', () => {
+    const state = {
+      ...EMPTY,
+      policy: () => stored(policyRecord(hostPolicy('p', { a: 'b' }), { paused: true })),
+    };
+    expect(written(planApply(parse(hostPolicy('p', { a: 'c' })), state, OPTIONS)).paused).toBe(
+      true,
+    );
+  });
+
+  it('drops the oldest version beyond those that are kept', () => {
+    const state = {
+      ...EMPTY,
+      policy: () => stored(policyRecord(hostPolicy('p', { a: 'b' }), { version: 60 })),
+    };
+    const plan = planApply(parse(hostPolicy('p', { a: 'c' })), state, OPTIONS);
+    expect(plan.writes.at(-1)).toEqual({
+      type: 'delete',
+      key: '/hostward/v1/history/p/0000000011',
+    });
+  });
+
+  it('refuses a document twice, a document of another owner, and a lock-out', () => {
+    expect(
+      verdicts(
+        planApply(parse(hostPolicy('p', { a: 'b' }), hostPolicy('p', { a: 'b' })), EMPTY, OPTIONS),
+      ),
+    ).toEqual(['created', 'invalid']);
+    const owned = {
+      ...EMPTY,
+      policy: () => stored(policyRecord(hostPolicy('p', { a: 'b' }), { owner: 'x' })),
+    };
+    const foreign = planApply(parse(hostPolicy('p', { a: 'c' })), owned, {
+      ...OPTIONS,
+      owner: 'y',
+    });
+    expect(foreign.documents[0]?.errors[0]?.message).toContain('"x"');
+    const lockouts = () => [{ field: 'f', message: 'm', remedy: 'r' }];
+    const locked = planApply(parse(hostPolicy('p', { a: 'c' })), EMPTY, { ...OPTIONS, lockouts });
+    expect([verdicts(locked), locked.lockedOut]).toEqual([['invalid'], true]);
+  });
+
+  it('warns of a group that is not there, unless the set brings it', () => {
+    const policy = hostPolicy('p', { 'hostward.io/group': 'g' });
+    const warnings = (plan: ReturnType<typeof planApply>) => plan.documents[0]?.warnings.length;
+    expect(warnings(planApply(parse(policy), EMPTY, OPTIONS))).toBe(1);
+    expect(
+      warnings(planApply(parse(policy, groupRecord('g', { a: 'b' }).document), EMPTY, OPTIONS)),
+    ).toBe(0);
+  });
+
+  it('prunes what its owner has and the set has not, as signed deletions', () => {
+    const mine = stored(policyRecord(hostPolicy('old', { a: 'b' }), { owner: 'me' }));
+    const state = {
+      ...EMPTY,
+      policiesOwnedBy: () => [mine],
+      groupsOwnedBy: () => [stored(groupRecord('g', { a: 'b' }))],
+    };
+    const plan = planApply(parse(hostPolicy('p', { a: 'b' })), state, {
+      ...OPTIONS,
+      owner: 'me',
+      prune: true,
+    });
+    expect(plan.documents.map(({ name, verdict }) => `${name} ${verdict}`)).toEqual([
+      'p created',
+      'old pruned',
+      'g pruned',
+    ]);
+    const deletion = plan.writes.find(({ key }) => key === '/hostward/v1/policy/old');
+    expect(String(deletion?.type === 'put' && deletion.value)).toContain('"change":"deleted"');
+  });
+
+  it('changes the labels of a host and leaves its enrolment alone', () => {
+    const node = nodeRecord('n', { a: 'b' }, '1'.repeat(64));
+    const machine = {
+      apiVersion: 'security.kubearmor.com/v1',
+      kind: 'KubeArmorVirtualMachine',
+      metadata: { name: 'n', labels: { a: 'c' } },
+    };
+    const plan = planApply(parse(machine), { ...EMPTY, node: () => stored(node) }, OPTIONS);
+    expect(verdicts(plan)).toEqual(['configured']);
+    expect(JSON.stringify(plan.writes)).toContain('1'.repeat(64));
+  });
+});
+
+describe('the policy of an exception', () => {
+  it('allows what the policy names, on the hosts of the selector, until its end, and is a policy hosts take', () => {
+    const base = hostPolicy('strict', { a: 'b' });
+    const made = exceptionPolicy(
+      { ...base, spec: { ...base.spec, process: { ...base.spec.process, action: 'Block' } } },
+      {
+        name: 'exception-1',
+        selector: { matchLabels: { x: 'y' } },
+        until: '2030-01-01T00:00:00.000Z',
+        reason: 'patch day',
+      },
+    );
+    const [parsed] = parse(made);
+    expect(parsed?.diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
+    expect(JSON.stringify(parsed?.document)).not.toContain('Block');
+    expect(parsed?.document).toMatchObject({
+      spec: { action: 'Allow', nodeSelector: { matchLabels: { x: 'y' } } },
+    });
+  });
+});
