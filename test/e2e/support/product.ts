@@ -6,7 +6,8 @@ import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '#testing';
 
-export const projectRoot = fileURLToPath(new URL('../../..', import.meta.url));
+/** The folder of package.json, whether this runs from sources or from dist. */
+export const projectRoot = fileURLToPath(new URL('../../..', import.meta.url)).replace(/dist\/$/, '');
 
 export interface CliResult {
   readonly code: number;
