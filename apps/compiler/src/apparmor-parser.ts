@@ -46,7 +46,7 @@ export class PolicyParser {
       {
         stdio: ['pipe', 'pipe', 'pipe'],
         env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-        timeout: leftMs,
+        timeout: Math.ceil(leftMs),
         killSignal: 'SIGKILL',
         cwd: '/',
         ...(process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}),

@@ -10,7 +10,7 @@ import {
 import { connect, createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { CompileReport } from '#policy-compiler';
 import {
   bytesField,
@@ -40,12 +40,13 @@ interface Setup {
 }
 
 let setup: Setup;
+const opened: Setup[] = [];
 
 beforeEach(async () => {
   setup = await start({});
 });
 afterEach(async () => {
-  await stop(setup);
+  await Promise.all(opened.splice(0).map(stop));
 });
 
 interface StartOptions {
@@ -87,7 +88,9 @@ async function start({
     onFault: (error) => faults.push(error),
   });
   await server.start();
-  return { dir, socket, control, server, faults };
+  const made = { dir, socket, control, server, faults };
+  opened.push(made);
+  return made;
 }
 
 async function stop({ server, dir }: Setup): Promise<void> {
@@ -204,7 +207,6 @@ describe('the compiler', () => {
         plan: 'unsupported',
         reason: expect.stringContaining('has no AppArmor'),
       });
-      await stop(at);
     },
   );
 
@@ -294,12 +296,16 @@ describe('the compiler', () => {
 });
 
 describe('faults of the parser', () => {
+  const faultDirs: string[] = [];
+  afterAll(() => {
+    for (const dir of faultDirs) rmSync(dir, { recursive: true });
+  });
+
   /** Refuses every text that contains one of the words, in the words of the real parser; else is the real parser. */
   async function withFaults(...words: readonly string[]): Promise<Setup> {
-    const at = await start({ timeoutMs: 20_000, program: join(tmpdir(), 'replaced-below') });
-    await stop(at);
     const dir = mkdtempSync(join(tmpdir(), 'hostward-fault-'));
     chmodSync(dir, 0o755);
+    faultDirs.push(dir);
     const program = join(dir, 'parser');
     const tests = words.map(
       (word) =>
@@ -333,7 +339,6 @@ describe('faults of the parser', () => {
         ['file/matchPaths/13', 'AppArmor parser error: cannot take file-13-'],
       ]);
       expect(rules.filter(({ plan }) => plan === 'enforce')).toHaveLength(19);
-      await stop(at);
     },
   );
 
@@ -342,13 +347,11 @@ describe('faults of the parser', () => {
     expect(rejection(await compile({}, highest(), at))).toMatch(
       /^parser-failed: AppArmor parser error/,
     );
-    await stop(at);
   });
 
   withParser('are bounded in time: a parser that hangs is ended and the answer comes', async () => {
     const at = await start({ timeoutMs: 3000, program: '/usr/bin/yes' });
     expect(rejection(await compile({}, highest(), at))).toMatch(/^parser-failed: /);
-    await stop(at);
   });
 });
 
@@ -369,7 +372,7 @@ describe('the socket', () => {
   it('ends the server when nobody came for a while', async () => {
     const at = await start({ idleMs: 50 });
     await at.server.ended;
-    rmSync(at.dir, { recursive: true });
+    expect(at.faults).toEqual([]);
   });
 
   withParser('answers several at once, one after the other', async () => {

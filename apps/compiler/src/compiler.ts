@@ -6,6 +6,7 @@ import type { ServiceOptions } from './options.js';
 import { readTrust, TrustError } from './trust.js';
 import { RejectedError, verifyRequest } from './verify-request.js';
 import { Watchdog } from './watchdog.js';
+import { wordsOf } from './words-of.js';
 
 /** Time for what cannot be interrupted, after which the process is ended. */
 const GRACE_MS = 10_000;
@@ -45,5 +46,5 @@ function refusalOf(error: unknown): { readonly code: string; readonly message: s
   if (error instanceof TrustError) return { code: 'not-enrolled', message: error.message };
   if (error instanceof ParserFailedError) return { code: 'parser-failed', message: error.message };
   if (error instanceof ProtocolError) return { code: 'too-large', message: error.message };
-  return { code: 'internal', message: error instanceof Error ? error.message : 'unknown' };
+  return { code: 'internal', message: wordsOf(error) };
 }

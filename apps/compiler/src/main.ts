@@ -7,6 +7,7 @@ import { Compiler } from './compiler.js';
 import { compileOnce } from './once.js';
 import { parseOptions, type ServiceOptions, USAGE, UsageError } from './options.js';
 import { CompilerServer } from './server.js';
+import { wordsOf } from './words-of.js';
 
 const LISTEN_FD = 3;
 
@@ -42,13 +43,13 @@ function passedDescriptor(): number {
 }
 
 function log(message: string, error: unknown): void {
-  const words = error instanceof Error ? error.message : String(error);
+  const words = wordsOf(error);
   process.stderr.write(`${JSON.stringify({ level: 'warn', message, error: words })}\n`);
 }
 
 main().catch((error: unknown) => {
   const isUsage = error instanceof UsageError;
-  const words = error instanceof Error ? error.message : String(error);
+  const words = wordsOf(error);
   process.stderr.write(`hostward-compiler: ${words}\n${isUsage ? `${USAGE}\n` : ''}`);
   process.exitCode = isUsage ? 2 : 1;
 });

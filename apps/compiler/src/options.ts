@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { wordsOf } from './words-of.js';
 
 /** How the program was started; defaults are a Debian host's. */
 export interface ServiceOptions {
@@ -78,7 +79,7 @@ function parseFlags(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: FLAGS, strict: true }).values;
   } catch (cause) {
-    throw new UsageError(cause instanceof Error ? cause.message : 'bad arguments', { cause });
+    throw new UsageError(wordsOf(cause), { cause });
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TrustedRoot, trustRoot } from '#bundle';
+import { wordsOf } from './words-of.js';
 
 /** Whom this host believes and what only it can open: from files of root's, read anew for each compilation. */
 export interface Trust {
@@ -31,7 +32,7 @@ function parseRoot(text: string, trustDir: string): TrustedRoot {
   try {
     return trustRoot(JSON.parse(text));
   } catch (cause) {
-    const words = cause instanceof Error ? cause.message : 'unreadable';
+    const words = wordsOf(cause);
     throw new TrustError(`${trustDir}/root.json: ${words}`, { cause });
   }
 }
@@ -42,7 +43,7 @@ async function readSmall(file: string): Promise<string> {
     if (text.length > MAX_FILE_BYTES) throw new Error('is too large');
     return text.trim();
   } catch (cause) {
-    const words = cause instanceof Error ? cause.message : 'unreadable';
+    const words = wordsOf(cause);
     throw new TrustError(`${file}: ${words}`, { cause });
   }
 }
