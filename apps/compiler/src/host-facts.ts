@@ -52,9 +52,9 @@ function missingPart({ features, parser }: HostOptions): string | undefined {
 }
 
 async function versionOf(parser: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(parser, ['--version'], { timeout: 10_000 }).catch(
-    () => ({ stdout: '' }),
-  );
+  const run = promisify(execFile)(parser, ['--version'], { timeout: 10_000 });
+  run.child.stdin?.end();
+  const { stdout } = await run.catch(() => ({ stdout: '' }));
   return /version (\S+)/.exec(stdout)?.[1] ?? 'unknown';
 }
 

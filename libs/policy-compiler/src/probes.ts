@@ -31,13 +31,14 @@ function subjectProbes(
 ): readonly Probe[] {
   const evaluator = new Evaluator(sets);
   const probes = new Map<number, Probe>();
-  for (const entry of set.paths) {
+  // From the end: of a rule's spellings the last is the one that the kernel sees.
+  for (const entry of set.paths.toReversed()) {
     if (probes.size >= MAX_PROBES) break;
     if (entry.effect !== 'deny' || entry.who === 'other' || probes.has(entry.rule)) continue;
     const probe = entryProbe(draft, host, profile, entry, evaluator);
     if (probe !== undefined) probes.set(entry.rule, probe);
   }
-  return [...probes.values()];
+  return [...probes.values()].reverse();
 }
 
 function entryProbe(
