@@ -5,6 +5,7 @@ import { eventually } from './support/eventually.js';
 import { Fleet } from './support/fleet.js';
 import { expectAllowed, expectBlocked, isAllowed, isBlocked } from './support/guest.js';
 import { blockProgram } from './support/policies.js';
+import { RedisValues } from './support/redis-values.js';
 
 const MINUTES = 60_000;
 const PROD = { env: 'prod' };

@@ -12,3 +12,8 @@ export function packageRoot(): string {
   }
   return folder;
 }
+
+/** The built program of an app. */
+export function appMain(app: 'agent' | 'control-plane'): string {
+  return join(packageRoot(), 'dist', 'apps', app, 'src', 'main.js');
+}

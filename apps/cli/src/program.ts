@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { registerApply } from './commands/apply.js';
+import { registerBench } from './commands/bench.js';
 import { registerBreakglass } from './commands/breakglass.js';
 import { registerCompletion } from './commands/completion.js';
 import { registerCreate } from './commands/create.js';
@@ -48,6 +49,7 @@ export function createProgram(): Command {
     registerVm,
     registerVersion,
     registerTest,
+    registerBench,
     registerCompletion,
   ];
   registrations.forEach((register) => register(program));

@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process';
 
 /** What the parser made of a text: binary policy, or its own words. */
 export type Parsed =
-  { readonly ok: true; readonly binary: Buffer } | { readonly ok: false; readonly message: string };
+  | { readonly ok: true; readonly binary: Buffer }
+  /** `stopped`: by a bound of time or memory, which says nothing about the text. */
+  | { readonly ok: false; readonly message: string; readonly stopped: boolean };
 
 const MEMORY_KIB = 384 * 1024;
 const MAX_BINARY_BYTES = 10 * 1024 * 1024;
@@ -25,7 +27,7 @@ export class PolicyParser {
   /** Compiles one profile file; never throws for a text that the parser refuses. */
   async compile(text: string, deadlineMs: number): Promise<Parsed> {
     const leftMs = deadlineMs - Date.now();
-    if (leftMs <= 0) return { ok: false, message: 'no time was left to parse it' };
+    if (leftMs <= 0) return { ok: false, message: 'no time was left to parse it', stopped: true };
     const { child, exited } = this.start(leftMs);
     const [out, err] = [new Collector(MAX_BINARY_BYTES), new Collector(64 * 1024)];
     child.stdout.on('data', (chunk: Buffer) => out.add(chunk, () => child.kill('SIGKILL')));
@@ -34,7 +36,7 @@ export class PolicyParser {
     child.stdin.end(text);
     const code = await exited;
     if (code === 0 && !out.overflowed) return { ok: true, binary: out.bytes() };
-    return { ok: false, message: messageOf(err.bytes().toString('utf8'), code) };
+    return refusal(err.bytes().toString('utf8'), code);
   }
 
   private start(leftMs: number) {
@@ -82,9 +84,11 @@ class Collector {
 }
 
 /** The parser's words in one line; without any it was stopped by a bound. */
-function messageOf(stderr: string, code: number | string): string {
+function refusal(stderr: string, code: number | string): Parsed {
   const words = stderr.trim().replace(/\s+/g, ' ').slice(0, MAX_MESSAGE_CHARS);
-  return words === '' ? `the parser was stopped (${code}): out of time or memory` : words;
+  const stopped = words === '' || typeof code === 'string';
+  const bound = `apparmor_parser was stopped (${code}): out of time or memory`;
+  return { ok: false, message: stopped ? bound : words, stopped };
 }
 
 /**

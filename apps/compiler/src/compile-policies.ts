@@ -15,12 +15,12 @@ export interface Compiled {
   readonly binaries: Binaries;
 }
 
-/** The parser takes not even a profile without rules: nothing can be compiled on this host now. */
+/** The parser gave no policy, and it cannot be told which rules are at fault. */
 export class ParserFailedError extends Error {
   override readonly name = 'ParserFailedError';
 }
 
-const MAX_ATTEMPTS = 64;
+const MAX_ATTEMPTS = 100;
 const NOTHING: Binaries = {
   enforce: Buffer.alloc(0),
   audit: Buffer.alloc(0),
@@ -29,7 +29,8 @@ const NOTHING: Binaries = {
 
 /**
  * Compiles a rule set down to binary policy. Rules that the host's parser refuses are found and reported `failed` with
- * its words, so that they take no other rule down.
+ * its words, so that they take no other rule down. Where it cannot be told which rules are at fault the whole set is
+ * refused: the host then keeps what it enforces, while leaving out rules that may be sound would open it.
  */
 export async function compilePolicies(
   ruleSet: RuleSet,
@@ -37,32 +38,35 @@ export async function compilePolicies(
   deadlineMs: number,
 ): Promise<Compiled> {
   const { parser, capabilities } = host;
-  if (parser === undefined)
+  if (parser === undefined) {
     return { compilation: compileRuleSet(ruleSet, capabilities), binaries: NOTHING };
+  }
   const share = (part: number): number => Date.now() + (deadlineMs - Date.now()) * part;
-  const first = await attempt(ruleSet, capabilities, parser, share(0.4));
+  const first = await attempt(ruleSet, capabilities, parser, share(0.6));
   if ('binaries' in first) return first;
-  const rejected = await new FaultFinder(ruleSet, capabilities, parser, share(0.6)).find(
-    first.message,
-  );
+  if (first.stopped) throw new ParserFailedError(`${first.message}; patterns are the usual cause`);
+  const finder = new FaultFinder(ruleSet, capabilities, parser, share(0.7));
+  const rejected = await finder.find(first.message);
   const second = await attempt(ruleSet, { ...capabilities, rejected }, parser, deadlineMs);
   if ('binaries' in second) return second;
   throw new ParserFailedError(second.message);
 }
+
+type Refused = Extract<Parsed, { readonly ok: false }>;
 
 async function attempt(
   ruleSet: RuleSet,
   capabilities: HostCapabilities,
   parser: PolicyParser,
   deadlineMs: number,
-): Promise<Compiled | { readonly message: string }> {
+): Promise<Compiled | Refused> {
   const compilation = compileRuleSet(ruleSet, capabilities);
   const { enforce, audit, open } = compilation.texts;
   const parsed = await Promise.all(
     [enforce, audit, open].map((text) => parser.compile(text, deadlineMs)),
   );
   const failed = parsed.find((result) => !result.ok);
-  if (failed !== undefined && !failed.ok) return { message: failed.message };
+  if (failed !== undefined && !failed.ok) return failed;
   const [first, second, third] = parsed.map(binaryOf);
   return {
     compilation,
@@ -78,74 +82,68 @@ function empty(): Buffer {
   return Buffer.alloc(0);
 }
 
-/**
- * Finds the rules that the parser refuses: each half of a set that fails is tried by itself, down to single rules. Rules
- * that fail only together, or that time did not reach, all count as refused: the others are then known to be sound.
- */
+/** Finds the rules that the parser refuses: each half of a set that fails is tried by itself, down to single rules. */
 class FaultFinder {
   private attempts = 0;
+  private readonly faults = new Map<string, string>();
+  private readonly all: readonly string[];
 
   constructor(
     private readonly ruleSet: RuleSet,
     private readonly capabilities: HostCapabilities,
     private readonly parser: PolicyParser,
     private readonly deadlineMs: number,
-  ) {}
-
-  async find(message: string): Promise<ReadonlyMap<string, string>> {
-    const all = compileRuleSet(this.ruleSet, this.capabilities)
-      .report.policies.flatMap(({ policy, rules }) =>
-        rules.map((rule) => ({ key: `${policy}/${rule.id}`, plan: rule.plan })),
-      )
-      .filter(({ plan }) => plan === 'enforce' || plan === 'audit')
-      .map(({ key }) => key);
-    const faults = new Map<string, string>();
-    await this.search(all, all, message, faults);
-    return faults;
+  ) {
+    this.all = liveRules(compileRuleSet(ruleSet, capabilities));
   }
 
-  /** `message`: what the parser said of `suspects` when they were tried without all other rules. */
-  private async search(
-    suspects: readonly string[],
-    all: readonly string[],
-    message: string,
-    faults: Map<string, string>,
-  ): Promise<void> {
-    if (suspects.length <= 1) {
-      for (const key of suspects) faults.set(key, message);
+  /** Refused rules by `POLICY/RULE`, with the parser's words. @throws ParserFailedError when it cannot tell */
+  async find(message: string): Promise<ReadonlyMap<string, string>> {
+    await this.search(this.all, message);
+    return this.faults;
+  }
+
+  /** `message`: what the parser said when it was given no other rules than the suspects. */
+  private async search(suspects: readonly string[], message: string): Promise<void> {
+    const [only, ...more] = suspects;
+    if (only === undefined) throw new ParserFailedError(message);
+    if (more.length === 0) {
+      this.faults.set(only, message);
       return;
     }
+    const before = this.faults.size;
     const middle = Math.ceil(suspects.length / 2);
-    let found = false;
     for (const half of [suspects.slice(0, middle), suspects.slice(middle)]) {
-      const answer = await this.tryOnly(half, all);
-      if (answer === undefined) continue;
-      found = true;
-      await this.search(half, all, answer, faults);
+      const words = await this.tryOnly(half);
+      if (words !== undefined) await this.search(half, words);
     }
-    if (!found)
-      for (const key of suspects.slice(middle))
-        faults.set(key, `together with other rules: ${message}`);
+    if (this.faults.size === before)
+      throw new ParserFailedError(`rules fail only together: ${message}`);
   }
 
   /** The parser's words about these rules alone; undefined when it takes them. */
-  private async tryOnly(
-    keys: readonly string[],
-    all: readonly string[],
-  ): Promise<string | undefined> {
+  private async tryOnly(keys: readonly string[]): Promise<string | undefined> {
     this.attempts += 1;
     if (this.attempts > MAX_ATTEMPTS)
-      return 'not tried: too many rules of this host were refused before it';
+      throw new ParserFailedError('too many rules are refused by the parser');
     const kept = new Set(keys);
-    const rejected = new Map(
-      all.filter((key) => !kept.has(key)).map((key) => [key, 'left out for a trial']),
-    );
-    const shareMs = Date.now() + Math.max(1000, (this.deadlineMs - Date.now()) / 6);
+    const others = this.all.filter((key) => !kept.has(key));
+    const rejected = new Map(others.map((key) => [key, 'left out for a trial']));
     const { texts } = compileRuleSet(this.ruleSet, { ...this.capabilities, rejected });
-    const deadlineMs = Math.min(shareMs, this.deadlineMs);
     const parsed = await Promise.all(
-      [texts.enforce, texts.audit].map((text) => this.parser.compile(text, deadlineMs)),
+      [texts.enforce, texts.audit].map((text) => this.parser.compile(text, this.deadlineMs)),
     );
-    return parsed.flatMap((one) => (one.ok ? [] : [one.message]))[0];
+    const failed = parsed.find((one) => !one.ok);
+    if (failed === undefined || failed.ok) return undefined;
+    if (failed.stopped) throw new ParserFailedError(failed.message);
+    return failed.message;
   }
+}
+
+function liveRules({ report }: Compilation): readonly string[] {
+  return report.policies.flatMap(({ policy, rules }) =>
+    rules
+      .filter(({ plan }) => plan === 'enforce' || plan === 'audit')
+      .map(({ id }) => `${policy}/${id}`),
+  );
 }

@@ -20,7 +20,7 @@ describe('the native sensor under ASan and UBSan', () => {
     out = await buildNative('sanitize');
   }, 300_000);
 
-  it.each(['frame-test', 'table-test', 'audit-record-test'])('passes %s', async (name) => {
+  it.each(['frame-test', 'table-test', 'audit-record-test', 'confirm-test'])('passes %s', async (name) => {
     const source = readFileSync(new URL(`../native/tests/${name}.c`, import.meta.url), 'utf8');
     const expected = [...source.matchAll(/^ {8}TEST\((\w+)\);/gm)].map(
       ([, title]) => `ok ${title}`,

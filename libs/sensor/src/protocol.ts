@@ -68,6 +68,7 @@ export const TAG = {
   SINCE: 31,
   BY: 32,
   SEEN_AT: 33,
+  OVERRIDES: 34,
 } as const;
 
 export type MessageType = (typeof MSG)[keyof typeof MSG];

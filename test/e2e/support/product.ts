@@ -7,7 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from '#testing';
 
 /** The folder of package.json, whether this runs from sources or from dist. */
-export const projectRoot = fileURLToPath(new URL('../../..', import.meta.url)).replace(/dist\/$/, '');
+export const projectRoot = fileURLToPath(new URL('../../..', import.meta.url)).replace(
+  /dist\/$/,
+  '',
+);
 
 export interface CliResult {
   readonly code: number;

@@ -17,6 +17,7 @@ export interface LocalAgent {
 }
 
 const ENROLL_TIMEOUT_MS = 60_000;
+const TOKEN_TTL_MS = 600_000;
 
 /** Name of this machine as a node: its host name in lower case, as node names are DNS names. */
 export function localNodeName(): string {
@@ -36,16 +37,21 @@ export async function writeAgentConfig(agent: LocalAgent): Promise<string> {
   return file;
 }
 
-/** Enrols with a token made for this one use, handed over on standard input. */
-export async function enrolLocalAgent(
-  agent: LocalAgent,
-  config: string,
+/** Makes a join token for `uses` agents of this machine; it lives as long as their start takes. */
+export async function joinTokenFor(
   controlPlane: ControlPlane,
-): Promise<void> {
+  uses = 1,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const made = await controlPlane.call<JoinTokenView>('/v1/join-tokens', {
     method: 'POST',
-    body: { labels: {}, uses: 1, ttlMs: 300_000 },
+    body: { labels, uses, ttlMs: TOKEN_TTL_MS },
   });
+  return made.token ?? '';
+}
+
+/** Enrols with a join token, handed over on standard input. */
+export async function enrolAgent(agent: LocalAgent, config: string, token: string): Promise<void> {
   const args = [
     agent.program,
     'enroll',
@@ -53,7 +59,7 @@ export async function enrolLocalAgent(
     `--name=${agent.name}`,
     '--token-file=-',
   ];
-  await runWithInput(args, `${made.token ?? ''}\n`);
+  await runWithInput(args, `${token}\n`);
 }
 
 /** The agent as a supervised program; it serves nobody, so it is ready when it runs. */

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { ControlPlane } from '../client/control-plane.js';
 import { loadContext, saveContext, type Context } from '../client/context.js';
 import { CommandFailed } from '../errors.js';
-import { packageRoot } from '../package-root.js';
+import { appMain } from '../package-root.js';
 import { controlPlaneProgram, initialise, type Material } from './control-plane.js';
 import { etcdProgram } from './etcd.js';
 import {
   agentProgram,
-  enrolLocalAgent,
+  enrolAgent,
+  joinTokenFor,
   localNodeName,
   writeAgentConfig,
   type LocalAgent,
@@ -129,7 +130,7 @@ export class Stack {
       () => true,
       () => false,
     );
-    if (!enrolled) await enrolLocalAgent(agent, config, controlPlane);
+    if (!enrolled) await enrolAgent(agent, config, await joinTokenFor(controlPlane));
     await this.run(agentProgram(agent, config, this.options.dataDir));
   }
 }
@@ -138,10 +139,6 @@ async function ready(controlPlane: ControlPlane): Promise<void> {
   const answer = await controlPlane.answer('/readyz');
   if (answer.status !== 200)
     throw new CommandFailed(`the control plane is not ready: ${JSON.stringify(answer.body)}`);
-}
-
-function appMain(app: string): string {
-  return join(packageRoot(), 'dist', 'apps', app, 'src', 'main.js');
 }
 
 async function redisCommand(): Promise<string> {

@@ -2,7 +2,7 @@ import { stringify } from 'yaml';
 import { UsageError } from '../errors.js';
 import { renderTable, type Column } from './table.js';
 
-export const OUTPUT_FORMATS = ['table', 'json', 'yaml', 'name'] as const;
+const OUTPUT_FORMATS = ['table', 'json', 'yaml', 'name'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
 /** Prints rows in the wished format; an empty table says so, since silence reads like a fault. */
@@ -14,9 +14,8 @@ export function printRows<T>(
 ): void {
   switch (format) {
     case 'json':
-      return console.log(JSON.stringify(rows, null, 2));
     case 'yaml':
-      return console.log(stringify(rows).trimEnd());
+      return printObject(rows, format);
     case 'name':
       return rows.forEach((row) => console.log(nameOf(row)));
     case 'table':
@@ -26,14 +25,21 @@ export function printRows<T>(
 
 /** Prints one object as JSON or YAML. */
 export function printObject(value: unknown, format: 'json' | 'yaml'): void {
-  console.log(format === 'json' ? JSON.stringify(value, null, 2) : stringify(value).trimEnd());
+  console.log(
+    format === 'json'
+      ? JSON.stringify(value, null, 2)
+      : stringify(value, { aliasDuplicateObjects: false }).trimEnd(),
+  );
 }
 
-/** The parser of `-o`. */
-export function outputFormat(text: string): OutputFormat {
-  const format = OUTPUT_FORMATS.find((known) => known === text);
-  if (format === undefined) {
-    throw new UsageError(`-o "${text}" is not a format: use ${OUTPUT_FORMATS.join(', ')}`);
-  }
-  return format;
+/** The parser of `-o` for commands that list. */
+export const outputFormat = oneOf('-o', ...OUTPUT_FORMATS);
+
+/** The parser of an option that takes one of a few words; throws UsageError that lists them. */
+export function oneOf<T extends string>(flag: string, ...words: readonly T[]): (text: string) => T {
+  return (text) => {
+    const word = words.find((known) => known === text);
+    if (word !== undefined) return word;
+    throw new UsageError(`${flag} "${text}" is not known: use ${words.join(', ')}`);
+  };
 }

@@ -3,10 +3,10 @@ import { env, stdout } from 'node:process';
 const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
 export type Tone = keyof typeof CODES;
 
-/** Colours text on a terminal only, and never where NO_COLOR is set. */
-export function tone(text: string, name: Tone): string {
-  const wanted = stdout.isTTY && env['NO_COLOR'] === undefined;
-  return wanted ? `\u001b[${CODES[name]}m${text}\u001b[0m` : text;
+/** Colours text where its stream is a terminal that can, and never where NO_COLOR is set (no-color.org). */
+export function tone(text: string, name: Tone, stream: { isTTY?: boolean } = stdout): string {
+  const refused = (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
+  return stream.isTTY && !refused ? `\u001b[${CODES[name]}m${text}\u001b[0m` : text;
 }
 
 /** The tone of a rule or policy state: green holds, red fails, yellow is everything between. */

@@ -105,7 +105,7 @@ export class AlertController implements OnModuleDestroy {
     if (this.#streams >= MAX_STREAMS)
       throw new ProblemError('too-many-requests', { detail: 'too many open streams' });
     const gone = new AbortController();
-    request.raw.once('close', () => gone.abort());
+    reply.raw.once('close', () => gone.abort());
     const signal = AbortSignal.any([gone.signal, this.#ending.signal]);
     reply.hijack();
     reply.raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,18 +21,58 @@
 void hw_confirm_begin(struct hw_daemon *d) {
         d->memory.confirm = HW_CONFIRM_WAITING;
         d->memory.confirm_since = hw_wall_ms();
-        d->memory.evidence = false;
-        d->confirm_at = hw_now_ms() + d->options->confirm_ms;
+        d->memory.evidence = d->memory.unproved = false;
+        d->swapped_at = hw_now_ms();
+        d->confirm_at = d->swapped_at + d->options->confirm_ms;
 }
 
-int hw_confirm_accept(struct hw_daemon *d, const struct hw_ordering *ordering) {
+void hw_confirm_resumed(struct hw_daemon *d) {
+        const bool proved = d->memory.confirm == HW_CONFIRM_DONE && !d->memory.unproved;
+
+        if (!d->table || proved || d->memory.confirm == HW_CONFIRM_FELL_BACK ||
+            hw_memory_mode(&d->memory) != HW_MODE_ENFORCE)
+                return;
+        hw_confirm_begin(d);
+}
+
+/* Start of a process in ms since boot (field 22 of stat), UINT64_MAX when it cannot be told. */
+static uint64_t started_at(pid_t pid) {
+        char path[64], stat[1024];
+        const char *p;
+        unsigned long long ticks;
+        long hz = sysconf(_SC_CLK_TCK);
+
+        (void)snprintf(path, sizeof path, "/proc/%d/stat", pid);
+        if (hz <= 0 || hw_read_line(AT_FDCWD, path, stat, sizeof stat) < 0)
+                return UINT64_MAX;
+        p = strrchr(stat, ')');
+        if (!p || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                         &ticks) != 1)
+                return UINT64_MAX;
+        return ticks * 1000 / (unsigned long long)hz;
+}
+
+/*
+ * Much of what a policy takes from the agent it would miss only when it is started anew: its program, its keys, what a
+ * source's profile denies. Where policies override the protection of the control path, only a process that was started
+ * under the rule set shows that it lets the agent through.
+ */
+static bool must_start_anew(const struct hw_daemon *d, pid_t pid) {
+        return d->table->overrides && d->swapped_at && hw_memory_mode(&d->memory) == HW_MODE_ENFORCE &&
+               started_at(pid) < d->swapped_at;
+}
+
+int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_ordering *ordering) {
         if (!d->table || hw_ordering_compare(ordering, &d->table->ordering) != 0)
                 return -ESTALE;
         if (d->memory.confirm == HW_CONFIRM_DONE || d->memory.confirm == HW_CONFIRM_FELL_BACK)
                 return 0;
+        if (must_start_anew(d, pid))
+                return -EAGAIN;
         d->memory.confirm = HW_CONFIRM_DONE;
         d->memory.confirm_since = hw_wall_ms();
         d->memory.evidence = false;
+        d->memory.unproved = hw_memory_mode(&d->memory) != HW_MODE_ENFORCE;
         d->confirm_at = UINT64_MAX;
         d->healthy_at = hw_now_ms(); /* this boot counts as healthy */
         return hw_memory_store(d);
@@ -72,17 +113,8 @@ void hw_confirm_evidence(struct hw_daemon *d, const struct hw_audit_record *reco
         (void)hw_memory_store(d);
 }
 
-/* The table to return to, NULL when there is none that differs. */
-static struct hw_table *last_known_good(const struct hw_daemon *d) {
-        struct hw_table *t = NULL;
-
-        if (hw_snapshot_load(d->state_fd, HW_SNAPSHOT_PREVIOUS, &t) < 0)
-                return NULL;
-        return strcmp(t->digest, d->table->digest) == 0 ? hw_table_free(t) : t;
-}
-
-static void fall_back(struct hw_daemon *d) {
-        struct hw_table *good = last_known_good(d);
+/* `good` is NULL before the first table that was confirmed; taken over. */
+static void fall_back(struct hw_daemon *d, struct hw_table *good) {
         struct hw_table *bad = d->table;
 
         memcpy(d->memory.rejected_digest, bad->digest, sizeof bad->digest);
@@ -118,8 +150,15 @@ void hw_confirm_expired(struct hw_daemon *d) {
         if (d->memory.confirm != HW_CONFIRM_WAITING || !d->table)
                 return;
         if (d->memory.evidence && hw_memory_mode(&d->memory) == HW_MODE_ENFORCE) {
-                fall_back(d);
-                return;
+                struct hw_table *good = NULL;
+
+                (void)hw_snapshot_load(d->state_fd, HW_SNAPSHOT_PREVIOUS, &good);
+                if (!good || !hw_table_same_effect(good, d->table)) {
+                        fall_back(d, good);
+                        return;
+                }
+                /* What was good before cannot be what cuts the agent off now; opening the host would be wrong. */
+                (void)hw_table_free(good);
         }
         d->memory.confirm = HW_CONFIRM_UNCONFIRMED;
         d->memory.confirm_since = hw_wall_ms();

@@ -63,11 +63,13 @@ struct hw_daemon {
         size_t n_drift;
         struct hw_outcome outcome;
         bool loaded; /* what memory asks for is in the kernel as far as we know */
+        uint64_t loads; /* changes of what is loaded: probes of an earlier one say nothing */
         uint64_t verified_at;
 
         struct hw_job job, queue[HW_JOBS_MAX];
         size_t n_queue;
 
+        uint64_t swapped_at; /* monotonic, of the last swap; 0: none in this life */
         /* Monotonic deadlines, UINT64_MAX when not set. */
         uint64_t confirm_at, check_at, coverage_at, healthy_at, watchdog_at, saved_at;
 };
@@ -92,7 +94,10 @@ int hw_memory_store(struct hw_daemon *d);
 
 /* confirm.c: commit-confirm (D11). */
 void hw_confirm_begin(struct hw_daemon *d);
-int hw_confirm_accept(struct hw_daemon *d, const struct hw_ordering *ordering);
+/* What is loaded blocks again after it did not: unless it was confirmed while it blocked, it must be confirmed now. */
+void hw_confirm_resumed(struct hw_daemon *d);
+/* 0, -ESTALE for another ordering, -EAGAIN when the process must be started anew first. */
+int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_ordering *ordering);
 void hw_confirm_evidence(struct hw_daemon *d, const struct hw_audit_record *record);
 void hw_confirm_expired(struct hw_daemon *d);
 

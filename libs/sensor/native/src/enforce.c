@@ -65,6 +65,7 @@ int hw_enforce_load(struct hw_daemon *d, const char *what) {
 
         if (!d->table)
                 return 0;
+        d->loads++;
         r = load_variant(d, d->table);
         if (r < 0) {
                 hw_outcome_set(d, false, "load-failed", "the kernel refused the profiles: %s", strerror(-r));
@@ -98,9 +99,23 @@ static void take_back(struct hw_daemon *d, const struct hw_memory *memory) {
         (void)hw_memory_store(d);
 }
 
+static bool is_known_good(const struct hw_memory *m) {
+        return (m->confirm == HW_CONFIRM_DONE && !m->unproved) || m->confirm == HW_CONFIRM_FELL_BACK;
+}
+
+/*
+ * A renewal: the same in the kernel under a later ordering. What was confirmed stays confirmed; else an agent that is
+ * taken over could use each renewal to have the rule set taken back.
+ */
+static bool is_renewal(const struct hw_daemon *d, const struct hw_table *t) {
+        return d->table && d->memory.hold == HW_HOLD_NONE && d->memory.confirm != HW_CONFIRM_NONE &&
+               d->memory.confirm != HW_CONFIRM_FELL_BACK && hw_table_same_effect(d->table, t);
+}
+
 static int write_files(struct hw_daemon *d, const struct hw_table *t) {
-        bool good = d->memory.confirm == HW_CONFIRM_DONE || d->memory.confirm == HW_CONFIRM_FELL_BACK;
-        int r = d->table && good && d->memory.hold == HW_HOLD_NONE ? keep_previous(d) : 0;
+        const bool renewal = is_renewal(d, t), blocked = hw_memory_mode(&d->memory) == HW_MODE_ENFORCE;
+        const bool keep = d->table && !renewal && d->memory.hold == HW_HOLD_NONE && is_known_good(&d->memory);
+        int r = keep ? keep_previous(d) : 0;
 
         if (r == 0)
                 r = hw_snapshot_save(d->state_fd, HW_SNAPSHOT, t);
@@ -109,7 +124,10 @@ static int write_files(struct hw_daemon *d, const struct hw_table *t) {
         d->memory.highest = t->ordering;
         d->memory.hold = HW_HOLD_NONE;
         hw_suspend_order(&d->memory, t);
-        hw_confirm_begin(d);
+        if (!renewal)
+                hw_confirm_begin(d);
+        else if (!blocked)
+                hw_confirm_resumed(d);
         return hw_memory_store(d);
 }
 
@@ -146,6 +164,7 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
                 hw_outcome_set(d, false, "load-failed", "the kernel refused the profiles: %s", strerror(-r));
                 return r;
         }
+        d->loads++;
         before = d->table;
         d->table = fresh;
         fresh = NULL;

@@ -10,6 +10,8 @@
 
 /* The daemon goes on answering while the compiler and the prober work; whoever asked gets the answer at the end. */
 
+#define ENVELOPES_BYTES_MAX (64u << 20) /* of all that wait */
+
 static void start_next(struct hw_daemon *d);
 
 static void end_job(struct hw_daemon *d) {
@@ -55,6 +57,7 @@ static void probe(struct hw_daemon *d) {
                 return;
         }
         r = hw_prober_start(&d->prober, d->table);
+        d->prober.loads = d->loads;
         if (r == 0)
                 r = hw_daemon_watch(d, d->prober.fd, HW_ON_PROBER, EPOLLIN);
         if (r < 0) {
@@ -68,8 +71,8 @@ void hw_jobs_prober_ready(struct hw_daemon *d) {
         if (hw_prober_read(&d->prober) == 0)
                 return;
         free(d->answers);
-        /* The table may have been swapped by a fallback meanwhile: then these answers are about another one. */
-        d->answers = d->table && d->prober.n == d->table->n_probes ? d->prober.answers : NULL;
+        /* A fallback or a suspension may have loaded something else meanwhile: then these answers are about another. */
+        d->answers = d->table && d->prober.loads == d->loads ? d->prober.answers : NULL;
         if (d->answers)
                 d->prober.answers = NULL;
         hw_prober_stop(&d->prober);
@@ -106,6 +109,13 @@ static void start_next(struct hw_daemon *d) {
         probe(d);
 }
 
+/* The last place is for the daemon's own probes: clients must not be able to keep a block from being proved. */
+static bool has_room(const struct hw_daemon *d, enum hw_job_kind kind, size_t bytes) {
+        for (size_t i = 0; i < d->n_queue; i++)
+                bytes += d->queue[i].envelope.len;
+        return bytes <= ENVELOPES_BYTES_MAX && d->n_queue < HW_JOBS_MAX - (kind == HW_JOB_PROBE ? 0u : 1u);
+}
+
 int hw_jobs_add(struct hw_daemon *d, enum hw_job_kind kind, uint64_t client, uint32_t request,
                 struct hw_slice envelope) {
         struct hw_job job = { .kind = kind, .client = client, .request = request };
@@ -114,7 +124,7 @@ int hw_jobs_add(struct hw_daemon *d, enum hw_job_kind kind, uint64_t client, uin
                 for (size_t i = 0; i < d->n_queue; i++)
                         if (d->queue[i].kind != HW_JOB_APPLY)
                                 return 0; /* one that waits already does it */
-        if (d->n_queue == HW_JOBS_MAX)
+        if (!has_room(d, kind, envelope.len))
                 return -EBUSY;
         hw_buffer_add(&job.envelope, envelope.data, envelope.len);
         if (job.envelope.failed)

@@ -42,11 +42,18 @@ static int on_confirm(struct hw_daemon *d, struct hw_client *c, uint32_t request
 
         if (hw_payload_ordering(payload, &ordering) < 0)
                 return -EBADMSG;
-        if (hw_confirm_accept(d, &ordering) == -ESTALE)
+        switch (hw_confirm_accept(d, c->pid, &ordering)) {
+        case -ESTALE:
                 hw_client_error(c, request, "not-in-force", "another assignment is in force");
-        else
+                return 0;
+        case -EAGAIN:
+                hw_client_error(c, request, "restart-needed",
+                                "a policy overrides the protection of the control path: start anew under it, then confirm");
+                return 0;
+        default:
                 hw_client_done(c, request);
-        return 0;
+                return 0;
+        }
 }
 
 static int parse_suspension(struct hw_slice payload, struct hw_suspension *ret) {

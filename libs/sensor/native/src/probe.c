@@ -245,7 +245,7 @@ int hw_prober_start(struct hw_prober *p, const struct hw_table *t) {
                 return -EAGAIN;
         }
         (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-        *p = (struct hw_prober){ pid, fds[0], answers, t->n_probes };
+        *p = (struct hw_prober){ .pid = pid, .fd = fds[0], .answers = answers, .n = t->n_probes };
         return 0;
 }
 

@@ -26,6 +26,7 @@ struct hw_prober {
         int fd; /* readable: call hw_prober_read() */
         struct hw_probe_answer *answers; /* one per probe of the table */
         size_t n;
+        uint64_t loads; /* what was loaded when it began, by the daemon's count */
 };
 
 int hw_prober_start(struct hw_prober *p, const struct hw_table *t);

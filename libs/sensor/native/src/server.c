@@ -16,7 +16,8 @@
 #define STUCK_MS 30000
 #define SMALL_FRAME_BYTES 65536u          /* every message but APPLY */
 #define INCOMING_BYTES_MAX (96u << 20)    /* of all clients together */
-#define OUTGOING_BYTES_MAX (96u << 20)    /* of one client */
+#define OUTGOING_BYTES_MAX (96u << 20)    /* of all clients together */
+#define ANSWERS_WATERMARK (1u << 20)      /* of one client: above it nothing more is answered */
 #define EVENTS_WATERMARK (256u << 10)     /* events are queued only below it, the ring keeps the rest */
 #define READ_BYTES 65536
 
@@ -167,7 +168,8 @@ static size_t incoming_bytes(const struct hw_server *s) {
 static void take_frames(struct hw_server *s, struct hw_client *c) {
         size_t used = 0;
 
-        while (!c->doomed && c->in.len - used >= HW_HEADER_BYTES) {
+        c->held = false;
+        while (!c->doomed && !c->held && c->in.len - used >= HW_HEADER_BYTES) {
                 struct hw_header header;
                 struct hw_slice payload = { c->in.data + used + HW_HEADER_BYTES, 0 };
 
@@ -183,12 +185,13 @@ static void take_frames(struct hw_server *s, struct hw_client *c) {
                 if (s->handle(c, &header, payload, s->userdata) < 0)
                         return violation(s, c, "message");
                 used += HW_HEADER_BYTES + header.length;
+                c->held = c->out.len > ANSWERS_WATERMARK;
         }
         if (used) {
                 hw_buffer_drop_front(&c->in, used);
                 c->half_since = 0;
         }
-        if (c->in.len && !c->half_since)
+        if (c->in.len && !c->half_since && !c->held)
                 c->half_since = hw_now_ms();
 }
 
@@ -215,7 +218,9 @@ void hw_server_ready(struct hw_server *s, uint64_t id, uint32_t what) {
 
         if (!c)
                 return;
-        if (what & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        if (c->held) /* it is not read from now; when it has gone nobody waits for the rest */
+                c->doomed = what & (EPOLLHUP | EPOLLERR);
+        else if (what & (EPOLLIN | EPOLLHUP | EPOLLERR))
                 receive(s, c);
 }
 
@@ -270,6 +275,14 @@ static void put_events(const struct hw_server *s, struct hw_client *c) {
         }
 }
 
+static size_t outgoing_bytes(const struct hw_server *s) {
+        size_t sum = 0;
+
+        for (size_t i = 0; i < HW_CLIENTS_MAX; i++)
+                sum += s->clients[i].id ? s->clients[i].out.len : 0;
+        return sum;
+}
+
 static uint64_t settle_one(struct hw_server *s, struct hw_client *c) {
         uint64_t now = hw_now_ms(), deadline = UINT64_MAX;
 
@@ -278,11 +291,14 @@ static uint64_t settle_one(struct hw_server *s, struct hw_client *c) {
                 send_out(c);
         } while (!c->doomed && !c->stuck_since && c->out.len == 0 && c->subscribed && s->events->n &&
                  c->cursor + 1 < s->events->next_seq && !c->out.failed);
-        if (c->out.failed || c->out.len > OUTGOING_BYTES_MAX || (c->stuck_since && now - c->stuck_since > STUCK_MS))
+        if (c->held && !c->doomed && c->out.len <= ANSWERS_WATERMARK)
+                take_frames(s, c);
+        if (c->out.failed || (c->stuck_since && now - c->stuck_since > STUCK_MS) ||
+            (c->out.len > ANSWERS_WATERMARK && outgoing_bytes(s) > OUTGOING_BYTES_MAX))
                 c->doomed = true;
         if (c->half_since && now - c->half_since >= s->frame_ms)
                 violation(s, c, "half a frame");
-        (void)watch(s, EPOLL_CTL_MOD, c->fd, c->id, EPOLLIN | (c->out.len ? (uint32_t)EPOLLOUT : 0));
+        (void)watch(s, EPOLL_CTL_MOD, c->fd, c->id, (c->held ? 0 : (uint32_t)EPOLLIN) | (c->out.len ? (uint32_t)EPOLLOUT : 0));
         if (c->half_since)
                 deadline = c->half_since + s->frame_ms;
         if (c->stuck_since)

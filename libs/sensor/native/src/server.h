@@ -17,6 +17,7 @@ struct hw_client {
         pid_t pid;
         bool privileged; /* root: may suspend, resume, unload */
         bool subscribed, doomed;
+        bool held; /* it takes its answers too slowly: what it asks meanwhile waits */
         uint64_t cursor;     /* last event sent */
         uint64_t half_since; /* when the unfinished frame began, 0 = none */
         uint64_t stuck_since; /* since when it takes nothing of what is to be sent, 0 = it does */
@@ -24,8 +25,8 @@ struct hw_client {
 };
 
 /*
- * The Unix socket. Bounded: places, bytes of unfinished frames over all clients, bytes not yet taken, and time for half
- * a frame. Whoever breaks the protocol is cut off and counted.
+ * The Unix socket. Bounded: places, bytes of unfinished frames and of answers not yet taken, over all clients, and time
+ * for half a frame. Questions of a client that does not take its answers wait. Whoever breaks the protocol is cut off and counted.
  */
 struct hw_server {
         int listen_fd, epoll_fd;

@@ -100,7 +100,7 @@ int hw_memory_save(int dirfd, const struct hw_memory *m) {
         hw_put_text(&frame, HW_TAG_HOLD, hold_texts[m->hold]);
         hw_put_text(&frame, HW_TAG_CONFIRM_STATE, confirm_texts[m->confirm]);
         hw_put_u64(&frame, HW_TAG_SINCE, m->confirm_since);
-        hw_put_text(&frame, HW_TAG_CODE, m->evidence ? "denied" : "");
+        hw_put_text(&frame, HW_TAG_CODE, m->evidence ? "denied" : m->unproved ? "unproved" : "");
         hw_put_u64(&frame, HW_TAG_SEEN_AT, m->seen_at);
         put_suspension(&frame, &m->suspension);
         return save(dirfd, HW_MEMORY, &frame, begun);
@@ -177,6 +177,7 @@ static int parse_memory(struct hw_slice payload, struct hw_memory *ret) {
         ret->hold = (enum hw_hold)hold;
         ret->confirm = (enum hw_confirm)confirm;
         ret->evidence = strcmp(code, "denied") == 0;
+        ret->unproved = strcmp(code, "unproved") == 0;
         return get_suspension(payload, &ret->suspension);
 }
 

@@ -38,6 +38,7 @@ struct hw_memory {
         enum hw_confirm confirm;
         uint64_t confirm_since;
         bool evidence; /* the kernel denied something to the agent or the sensor since the swap */
+        bool unproved; /* confirmed while suspended: nothing was blocked, so nothing is known of the blocks */
         struct hw_suspension suspension;
         uint64_t seen_at; /* greatest wall clock seen since the suspension began */
 };

@@ -20,6 +20,7 @@ static void tell(struct hw_daemon *d, const char *type, const char *what) {
 
 /* Loads what memory asks for now, and has the blocks proved where there are any. */
 static void reload(struct hw_daemon *d, const char *what) {
+        hw_confirm_resumed(d);
         (void)hw_memory_store(d);
         free(d->answers);
         d->answers = NULL;

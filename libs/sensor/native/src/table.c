@@ -149,7 +149,8 @@ static int allocate_lists(struct hw_table *t, struct hw_slice payload) {
 }
 
 static bool belongs(uint16_t tag) {
-        return (tag >= HW_TAG_EPOCH && tag <= HW_TAG_REPORT) || (tag >= HW_TAG_PROFILE_NAME && tag <= HW_TAG_DROPIN);
+        return (tag >= HW_TAG_EPOCH && tag <= HW_TAG_REPORT) || (tag >= HW_TAG_PROFILE_NAME && tag <= HW_TAG_DROPIN) ||
+               tag == HW_TAG_OVERRIDES;
 }
 
 static int read_lists(struct hw_table *t, struct hw_slice payload, const char **why) {
@@ -215,6 +216,12 @@ static int read_suspend(struct hw_table *t, struct hw_slice payload) {
         return r;
 }
 
+static int read_overrides(struct hw_table *t, struct hw_slice payload) {
+        int r = hw_payload_u64(payload, HW_TAG_OVERRIDES, &t->overrides);
+
+        return r == -ENOENT ? 0 : r;
+}
+
 static int read_single(struct hw_table *t, struct hw_slice payload, const char **why) {
         int r;
 
@@ -238,6 +245,10 @@ static int read_single(struct hw_table *t, struct hw_slice payload, const char *
                 r = hw_payload_one(payload, HW_TAG_OPEN, &t->blobs[HW_MODE_OFF]);
         if (r == 0)
                 r = hw_payload_one(payload, HW_TAG_TEXT, &t->text);
+        if (r < 0)
+                return r;
+        *why = "the number of overrides is malformed";
+        r = read_overrides(t, payload);
         if (r < 0)
                 return r;
         *why = "the suspension is malformed";
@@ -322,6 +333,17 @@ struct hw_table *hw_table_free(struct hw_table *t) {
         hw_buffer_free(&t->payload);
         free(t);
         return NULL;
+}
+
+static bool same_bytes(struct hw_slice a, struct hw_slice b) {
+        return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+bool hw_table_same_effect(const struct hw_table *a, const struct hw_table *b) {
+        for (int i = HW_MODE_ENFORCE; i <= HW_MODE_OFF; i++)
+                if (!same_bytes(a->blobs[i], b->blobs[i]))
+                        return false;
+        return true;
 }
 
 bool hw_table_has_name(const struct hw_table *t, const char *name) {

@@ -79,8 +79,8 @@ static void binary_policy_is_walked_and_never_beyond_its_end(void) {
         struct hw_buffer b = { 0 };
         int whole = 0;
 
-        sample_profile(&b, "hostward");
-        sample_profile(&b, "hostward-src-1");
+        sample_profile(&b, "hostward", NULL);
+        sample_profile(&b, "hostward-src-1", NULL);
         CHECK(hw_blob_walk((struct hw_slice){ b.data, b.len }, count, &whole) == 0 && whole == 2);
         for (size_t n = 1; n < b.len; n++) {
                 uint8_t *exact = malloc(n);

@@ -1,0 +1,40 @@
+import { renderTable, type Column } from '../output/table.js';
+import { tone } from '../output/style.js';
+import { lineOf, rounded, type BenchLine, type Measurement, type Unit } from './measurement.js';
+
+/** Where the values of a bench go: tables for people, or one JSON object a line with all else on standard error. */
+export class BenchReport {
+  constructor(
+    private readonly bench: string,
+    private readonly on: string,
+    private readonly json: boolean,
+  ) {}
+
+  /** What is going on or must be known. */
+  note(text: string): void {
+    if (this.json) console.error(text);
+    else console.log(text);
+  }
+
+  /** Values of a case; `about` says what is measured and what the baseline is. */
+  case(name: string, about: string, measurements: readonly Measurement[]): void {
+    const lines = measurements.map((measured) => lineOf(this.bench, name, measured, this.on));
+    if (this.json) return lines.forEach((line) => console.log(JSON.stringify(line)));
+    console.log(`\n${tone(name, 'bold')}: ${about}`);
+    console.log(renderTable(COLUMNS, lines));
+  }
+
+  /** Whether an aim was reached. */
+  aim(what: string, value: number, limit: number, unit: Unit): void {
+    const met = value <= limit;
+    const verdict = tone(met ? 'met' : 'MISSED', met ? 'green' : 'red');
+    this.note(`aim: ${what} within ${limit} ${unit}: ${verdict} (${rounded(value)} ${unit})`);
+  }
+}
+
+const COLUMNS: readonly Column<BenchLine>[] = [
+  { title: 'METRIC', of: ({ metric }) => metric },
+  { title: 'VALUE', of: ({ value, unit }) => `${value} ${unit}` },
+  { title: 'BASELINE', of: ({ baseline }) => (baseline === null ? '-' : String(baseline)) },
+  { title: 'RATIO', of: ({ ratio }) => (ratio === null ? '-' : String(ratio)) },
+];

@@ -1,0 +1,65 @@
+import { type Command } from 'commander';
+import { applyBench, type ApplyBenchOptions } from '../bench/apply-bench.js';
+import { CommandFailed, UsageError } from '../errors.js';
+import { parseDuration } from '../input/duration.js';
+
+interface Options {
+  readonly agents: number;
+  readonly rounds: number;
+  readonly rules: readonly number[];
+  readonly idle: number;
+  readonly json?: boolean;
+}
+
+const LONGEST_IDLE_MS = 600_000;
+
+/** `bench`: what the product costs on this machine, beside a baseline of the same run. */
+export function registerBench(program: Command): void {
+  const bench = program
+    .command('bench')
+    .description('measure the product on this machine, beside a baseline of the same run');
+  bench
+    .command('apply')
+    .option('--agents <number>', 'agent processes of the fleet', counted('--agents', 500), 50)
+    .option('--rounds <number>', 'applies of each case', counted('--rounds', 1_000), 30)
+    .option('--rules <numbers>', 'rule sets to compile', parseRules, [1, 100, 1_000, 10_000])
+    .option(
+      '--idle <duration>',
+      'how long CPU is counted while nothing happens',
+      parseDuration,
+      15_000,
+    )
+    .option('--json', 'one JSON object a line')
+    .description('from REST apply to the ack of every agent, idle CPU and memory, compile times')
+    .addHelpText('after', '\nExample:\n  ./hostward bench apply --agents 10 --rounds 10')
+    .action((options: Options) =>
+      run({ ...options, idleMs: options.idle, json: options.json === true }),
+    );
+}
+
+async function run(options: ApplyBenchOptions): Promise<void> {
+  if (options.idleMs > LONGEST_IDLE_MS) throw new UsageError('--idle is at most 10m');
+  const interruption = new AbortController();
+  const interrupt = (): void => interruption.abort();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
+  try {
+    await applyBench(options, interruption.signal);
+  } catch (error) {
+    if (interruption.signal.aborted) throw new CommandFailed('interrupted; everything was stopped');
+    throw error;
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt);
+  }
+}
+
+function counted(option: string, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+    throw new UsageError(`${option} "${text}" is not a whole number from 1 to ${most}`);
+  };
+}
+
+function parseRules(text: string): readonly number[] {
+  return text.split(',').map(counted('--rules', 10_000));
+}

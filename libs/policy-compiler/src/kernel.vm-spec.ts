@@ -1,0 +1,265 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Lab, type Vm } from '#testing';
+import { attribute } from './attribute.js';
+import { compileRuleSet } from './compile.js';
+import { debian, policy, ruleSet } from './fixtures.js';
+import { sourceProfileName } from './names.js';
+import type { Compilation, Denial } from './types.js';
+
+/** What the compiled profiles do on a real kernel: the cases of DESIGN D9, each with what must still work. */
+const FEATURES = '/sys/kernel/security/apparmor/features';
+const from = (path: string): { readonly fromSource: readonly { readonly path: string }[] } => ({
+  fromSource: [{ path }],
+});
+
+const RULES = ruleSet(
+  policy('secret', { file: { matchPaths: [{ path: '/srv/secret' }] } }),
+  policy('sleep', { process: { matchPaths: [{ path: '/bin/sleep' }] } }),
+  policy('scoped', {
+    file: {
+      matchPaths: ['/opt/t/reader', '/opt/t/foreign'].map((path) => ({
+        path: '/srv/scoped',
+        ...from(path),
+      })),
+    },
+  }),
+  policy('read-only', {
+    file: { matchDirectories: [{ dir: '/opt/ro/', recursive: true, readOnly: true }] },
+  }),
+  policy('writer', {
+    file: {
+      matchDirectories: [
+        { dir: '/opt/ro/', recursive: true, action: 'Allow', ...from('/opt/t/writer') },
+      ],
+    },
+  }),
+  policy('nested', {
+    file: {
+      matchDirectories: [
+        { dir: '/srv/tree/', recursive: true },
+        { dir: '/srv/tree/ok/', recursive: true, action: 'Allow' },
+      ],
+    },
+  }),
+  policy('net', { network: { matchProtocols: [{ protocol: 'tcp', ...from('/opt/t/shell') }] } }),
+  policy('caps', {
+    capabilities: { matchCapabilities: [{ capability: 'chown', ...from('/opt/t/chown') }] },
+  }),
+  policy(
+    'list',
+    {
+      process: { matchPaths: [{ path: '/usr/bin/id', action: 'Allow', ...from('/opt/t/lister') }] },
+    },
+    { 'hostward.io/posture': 'block' },
+  ),
+  policy('pkg', { process: { matchPaths: [{ path: '/usr/bin/hw-blocked' }] } }),
+);
+
+const SETUP = `set -e
+mkdir -p /opt/t /opt/ro /srv/tree/ok /tmp/pkg/DEBIAN /tmp/pkg/usr/bin
+for f in /srv/secret /srv/scoped /srv/tree/a /srv/tree/ok/a /opt/ro/x; do echo data > $f; done
+for p in reader foreign own free; do cp /usr/bin/cat /opt/t/$p; done
+cp /usr/bin/tee /opt/t/writer; cp /usr/bin/bash /opt/t/shell; cp /usr/bin/bash /opt/t/lister; cp /usr/bin/chown /opt/t/chown
+cat > /tmp/foreign.aa <<'X'
+profile t_own /opt/t/own flags=(attach_disconnected) { file, capability, network, signal, ptrace, unix, change_profile, }
+profile t_free /opt/t/free flags=(unconfined) { }
+profile t_foreign /opt/t/foreign { file, signal, unix, deny /srv/tree/ok/a r, }
+X
+apparmor_parser -r /tmp/foreign.aa
+printf 'Package: hw-test\\nVersion: 1\\nArchitecture: all\\nMaintainer: t <t@example.org>\\nDescription: t\\n' > /tmp/pkg/DEBIAN/control
+printf '#!/bin/sh\\necho one\\n' > /tmp/pkg/usr/bin/hw-blocked; chmod 755 /tmp/pkg/usr/bin/hw-blocked
+dpkg-deb -b /tmp/pkg /tmp/one.deb >/dev/null
+sed -i 's/Version: 1/Version: 2/' /tmp/pkg/DEBIAN/control; echo '# two' >> /tmp/pkg/usr/bin/hw-blocked
+dpkg-deb -b /tmp/pkg /tmp/two.deb >/dev/null
+dpkg -i /tmp/one.deb >/dev/null`;
+
+let lab: Lab;
+let vm: Vm;
+let compilation: Compilation;
+
+beforeAll(async () => {
+  lab = await Lab.open();
+  vm = await lab.vm({ name: 'kernel' });
+  await vm.ssh(SETUP, { timeoutMs: 120_000 });
+  compilation = compileRuleSet(RULES, debian({ foreignAttachments: ['/opt/t/foreign'] }));
+  await load('enforce');
+}, 600_000);
+
+afterAll(async () => {
+  await lab.close();
+}, 60_000);
+
+async function load(variant: keyof Compilation['texts']): Promise<void> {
+  await vm.writeFile('/tmp/hostward.aa', compilation.texts[variant]);
+  await vm.ssh(`apparmor_parser -r -K --config-file=/dev/null -M ${FEATURES} /tmp/hostward.aa`, {
+    timeoutMs: 120_000,
+  });
+}
+
+/** The end of a command: ok, denied (EACCES), or what it said. */
+async function outcome(command: string): Promise<string> {
+  const { code, stdout, stderr } = await vm.ssh(`export LC_ALL=C; ${command}`, {
+    allowFailure: true,
+  });
+  if (code === 0) return 'ok';
+  return /Permission denied/.test(stdout + stderr) ? 'denied' : `${code}: ${stdout}${stderr}`;
+}
+
+async function label(command: string): Promise<string> {
+  return (await vm.ssh(command)).stdout.trim().split('\n').at(-1) ?? '';
+}
+
+const LABEL_OF = (program: string): string => `${program} /proc/self/attr/current`;
+
+describe('on a real kernel', () => {
+  it.each([
+    ['a file that is blocked', 'cat /srv/secret', 'denied'],
+    ['a file beside it', 'cat /srv/scoped', 'ok'],
+    ['a blocked program by either name', '/bin/sleep 0', 'denied'],
+    ['a blocked program by the name the kernel sees', '/usr/bin/sleep 0', 'denied'],
+    [
+      'a copy of the blocked program by its hard link',
+      'ln /usr/bin/sleep /srv/s && /srv/s 0',
+      'denied',
+    ],
+    ['other programs', 'true && id && ls / >/dev/null', 'ok'],
+    ['an Allow inside a blocked directory', 'cat /srv/tree/ok/a', 'ok'],
+    ['the blocked directory around it', 'cat /srv/tree/a', 'denied'],
+    ['writing to a read-only directory', 'echo x > /opt/ro/y', 'denied'],
+    ['reading there', 'cat /opt/ro/x', 'ok'],
+  ])('%s: %s', async (_, command, expected) => {
+    expect(await outcome(command)).toBe(expected);
+  });
+
+  it('a source is stacked on the catch-all, and its rule binds it alone', async () => {
+    expect(await label(LABEL_OF('/opt/t/reader'))).toBe(
+      `hostward//&${sourceProfileName('/opt/t/reader')} (enforce)`,
+    );
+    expect(await outcome('/opt/t/reader /srv/scoped')).toBe('denied');
+    expect(await outcome('/opt/t/reader /srv/secret')).toBe('denied');
+    expect(await outcome('/opt/t/reader /etc/hostname')).toBe('ok');
+  });
+
+  it('a source under NoNewPrivileges starts, and stays bound', async () => {
+    expect(await outcome('setpriv --no-new-privs /opt/t/reader /etc/hostname')).toBe('ok');
+    expect(await outcome('setpriv --no-new-privs /opt/t/reader /srv/scoped')).toBe('denied');
+  });
+
+  it('a source with an Allow against a general Block leaves the catch-all', async () => {
+    expect(await outcome('echo x | /opt/t/writer /opt/ro/z')).toBe('ok');
+    expect(await outcome('/opt/t/reader /srv/secret')).toBe('denied');
+    expect(await outcome('echo x | /opt/t/writer /srv/secret')).toBe('denied');
+  });
+
+  it.each(['own', 'free'])(
+    'a program with a profile of its own (%s) is bound by the Block',
+    async (program) => {
+      expect(await outcome(`/opt/t/${program} /srv/secret`)).toBe('denied');
+      expect(await outcome(`/opt/t/${program} /etc/hostname`)).toBe('ok');
+      expect(await outcome(`setpriv --no-new-privs /opt/t/${program} /etc/hostname`)).toBe('ok');
+    },
+  );
+
+  it('a source with a profile that is not ours is bound by both and by the catch-all', async () => {
+    const parts = (await label(LABEL_OF('/opt/t/foreign')))
+      .replace(/ \(.*$/, '')
+      .split('//&')
+      .sort();
+    expect(parts).toEqual(['hostward', sourceProfileName('/opt/t/foreign'), 't_foreign'].sort());
+    expect(await outcome('/opt/t/foreign /srv/scoped')).toBe('denied');
+    expect(await outcome('/opt/t/foreign /srv/secret')).toBe('denied');
+    expect(await outcome('/opt/t/foreign /srv/tree/ok/a')).toBe('denied');
+    expect(await outcome('setpriv --no-new-privs /opt/t/foreign /etc/hostname')).toBe('ok');
+  });
+
+  it.each<readonly [string, string, string]>([
+    ['AppArmorProfile= with its drop-in', 'AppArmorProfile=hostward//&t_own', 'denied'],
+    ['NoNewPrivileges', 'NoNewPrivileges=yes', 'denied'],
+    ['both', 'AppArmorProfile=hostward//&t_own -p NoNewPrivileges=yes', 'denied'],
+  ])('a service with %s starts and is bound by the Block', async (_, property, expected) => {
+    const run = (file: string): string =>
+      `systemd-run --quiet --wait --pipe -p ${property.replaceAll('&', '\\&')} /opt/t/own ${file}`;
+    expect(await outcome(run('/etc/hostname'))).toBe('ok');
+    expect(await outcome(run('/srv/secret'))).toBe(expected);
+  });
+
+  it('tcp is blocked for its source without AF_UNIX, and for nobody else', async () => {
+    const connect = (shell: string): string => `${shell} -c 'exec 3<>/dev/tcp/127.0.0.1/22'`;
+    expect(await outcome(connect('/opt/t/shell'))).toBe('denied');
+    expect(await outcome(connect('bash'))).toBe('ok');
+  });
+
+  it('a capability is blocked for its source', async () => {
+    const { code } = await vm.ssh('/opt/t/chown 1:1 /srv/tree/ok/a', { allowFailure: true });
+    expect(code).not.toBe(0);
+    expect(await outcome('chown 1:1 /srv/tree/ok/a')).toBe('ok');
+  });
+
+  it('an allow-list under posture block lets run what it lists, and the program itself', async () => {
+    expect(await outcome("/opt/t/lister -c '/usr/bin/id'")).toBe('ok');
+    expect(await outcome("/opt/t/lister -c '/usr/bin/uname'")).toBe('denied');
+    expect(await outcome("/opt/t/lister -c '/opt/t/lister -c true'")).toBe('ok');
+  });
+
+  it('a package with a blocked program can be upgraded, and the rule binds the new file', async () => {
+    expect(await outcome('/usr/bin/hw-blocked')).toBe('denied');
+    expect(await outcome('dpkg -i /tmp/two.deb')).toBe('ok');
+    expect(await outcome('grep -q two /usr/bin/hw-blocked')).toBe('ok');
+    expect(await outcome('/usr/bin/hw-blocked')).toBe('denied');
+  });
+
+  it('each denial that the kernel wrote down is attributed to its rule', async () => {
+    await vm.ssh('dmesg -C; sysctl -q kernel.printk_ratelimit=0');
+    await outcome(
+      'cat /srv/secret; /usr/bin/sleep 0; /opt/t/reader /srv/scoped; echo > /opt/ro/y; ln /usr/bin/sleep /srv/q; false',
+    );
+    const { stdout } = await vm.ssh(`dmesg | grep 'apparmor="DENIED"' | grep 'profile="hostward'`);
+    const causes = stdout.split('\n').flatMap((line) => {
+      const found = attribute(compilation.report.attribution, denialOf(line));
+      return found === undefined ? [] : [`${found.policy} ${found.rule}`];
+    });
+    expect(new Set(causes)).toEqual(
+      new Set([
+        'secret file/matchPaths/0',
+        'sleep process/matchPaths/0',
+        'scoped file/matchPaths/0',
+        'read-only file/matchDirectories/0',
+      ]),
+    );
+    expect(stdout.split('\n').filter((line) => line !== '')).toHaveLength(causes.length);
+  });
+
+  it('the audit variant denies nothing and open logs nothing, with the same profiles loaded', async () => {
+    await load('audit');
+    expect(
+      await outcome(
+        'cat /srv/secret && /usr/bin/sleep 0 && /opt/t/reader /srv/scoped && echo > /opt/ro/y',
+      ),
+    ).toBe('ok');
+    await load('open');
+    await vm.ssh('dmesg -C');
+    expect(await outcome('cat /srv/secret && /usr/bin/sleep 0')).toBe('ok');
+    expect((await vm.ssh('dmesg | grep -c apparmor= || true')).stdout.trim()).toBe('0');
+    await load('enforce');
+    expect(await outcome('cat /srv/secret')).toBe('denied');
+  });
+});
+
+/** As the sensor reads an audit record. */
+function denialOf(line: string): Denial {
+  const text = (key: string): string | undefined => new RegExp(` ${key}="([^"]*)"`).exec(line)?.[1];
+  const number = (key: string): number | undefined => {
+    const found = new RegExp(` ${key}=(\\d+)`).exec(line)?.[1];
+    return found === undefined ? undefined : Number(found);
+  };
+  return {
+    profile: text('profile'),
+    operation: text('operation'),
+    name: text('name'),
+    target: text('target'),
+    requested: text('requested_mask'),
+    denied: text('denied_mask'),
+    fsuid: number('fsuid'),
+    ouid: number('ouid'),
+  };
+}
