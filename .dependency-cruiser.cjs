@@ -7,7 +7,7 @@ module.exports = {
       name: 'pure-libs-have-no-effects',
       comment: 'Decisions are pure: no Nest, no client, no file system, no process.',
       severity: 'error',
-      from: { path: pure, pathNot: '\\.(spec|int-spec)\\.ts$' },
+      from: { path: pure, pathNot: '\\.(spec|int-spec|vm-spec)\\.ts$' },
       to: {
         path: '^(node_modules/(@nestjs|ioredis|etcd3|node-ssh)|(node:)?(fs|fs/promises|child_process|net|tls|http|https|process|os)$)',
       },
@@ -46,7 +46,7 @@ module.exports = {
     {
       name: 'dev-dependencies-stay-out-of-products',
       severity: 'error',
-      from: { path: '^(apps|libs)', pathNot: '(\\.(spec|int-spec)\\.ts$|^libs/testing/)' },
+      from: { path: '^(apps|libs)', pathNot: '(\\.(spec|int-spec|vm-spec)\\.ts$|^libs/testing/)' },
       to: { dependencyTypes: ['npm-dev'] },
     },
   ],

@@ -1,4 +1,5 @@
 import type { Compilation } from '#policy-compiler';
+import { overridesProtection, type RuleSet } from '#policy-model';
 import { bytesField, type Field, numberField, TAG, textField } from '#sensor';
 import type { Compiled } from './compile-policies.js';
 import type { DropIn } from './units.js';
@@ -10,7 +11,7 @@ const MAX_DROPINS = 512;
 
 /** Fields of a COMPILED frame. */
 export function compiledFields(
-  { assignment }: VerifiedRequest,
+  { assignment, ruleSet }: VerifiedRequest,
   { compilation, binaries }: Compiled,
   dropIns: readonly DropIn[],
 ): readonly Field[] {
@@ -28,6 +29,7 @@ export function compiledFields(
     textField(TAG.TEXT, compilation.texts.enforce),
     ...probeFields(compilation),
     ...suspensionFields(assignment),
+    ...overridesField(ruleSet),
     ...dropIns
       .slice(0, MAX_DROPINS)
       .map(({ unit, content }) => textField(TAG.DROPIN, `${unit}\0${content}`)),
@@ -48,6 +50,12 @@ function suspensionFields({ suspension }: VerifiedRequest['assignment']): readon
     numberField(TAG.SUSPEND_UNTIL, suspension.until),
     textField(TAG.SUSPEND_REASON, cut(suspension.reason.replaceAll('\0', ' '))),
   ];
+}
+
+/** With an override in force the sensor asks for a stronger proof that the agent still gets through (DESIGN D11). */
+function overridesField({ policies }: RuleSet): readonly Field[] {
+  const count = policies.filter(({ document }) => overridesProtection(document)).length;
+  return count === 0 ? [] : [numberField(TAG.OVERRIDES, count)];
 }
 
 /** Whole characters only. */

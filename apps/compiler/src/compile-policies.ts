@@ -4,7 +4,7 @@ import type { Parsed, PolicyParser } from './apparmor-parser.js';
 import type { Host } from './host-facts.js';
 
 /** Binary policy of the three variants; empty where the host has no AppArmor. */
-export interface Binaries {
+interface Binaries {
   readonly enforce: Buffer;
   readonly audit: Buffer;
   readonly open: Buffer;

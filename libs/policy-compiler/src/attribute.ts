@@ -10,7 +10,7 @@ import { CAPABILITIES } from './cells.js';
 import { type Asker, Evaluator, type Verdict } from './verdict.js';
 
 /** Name of what decides where no rule does: an allow-list under its posture. KubeArmor's word. */
-export const DEFAULT_POSTURE = 'DefaultPosture';
+const DEFAULT_POSTURE = 'DefaultPosture';
 
 /**
  * The rule behind a record of AppArmor, found by asking the profile's own rules for the record's name and permission,

@@ -11,7 +11,7 @@ const PACKET_CELLS = ['packet raw', 'packet dgram'];
 const OTHER_CELLS = ['vsock', 'bluetooth', 'can', 'tipc', 'rds', 'xdp'];
 
 /** Every kind of socket that a rule can speak of. */
-export const NETWORK_CELLS: readonly string[] = [...INET_CELLS, ...PACKET_CELLS, ...OTHER_CELLS];
+const NETWORK_CELLS: readonly string[] = [...INET_CELLS, ...PACKET_CELLS, ...OTHER_CELLS];
 
 /** What a protocol means in AppArmor's terms, or why it has no meaning there. */
 export type Protocol =

@@ -35,7 +35,7 @@ export interface ClassLines {
 }
 
 /** Exec: the program's own profile if it has one, with ours stacked on it, else ours. */
-export const EXEC = 'pix -> &hostward';
+const EXEC = 'pix -> &hostward';
 
 /** Lines of one class in one variant of a profile. */
 export function classLines(paths: PathClass, mode: Mode, hasPriority: boolean): ClassLines {

@@ -50,6 +50,20 @@ const ROWS: readonly Row[] = [
   ["Ansible's python", 'rmx', PYTHON],
   ['login at the console', 'rmx', LOGIN, ROOT],
   ['Hostward', 'rmx', HOSTWARD, ROOT],
+  [
+    'the programs of Hostward',
+    'r',
+    ['/usr/lib/hostward/agent.mjs', '/usr/lib/hostward/compiler.mjs'],
+    undefined,
+    HOSTWARD,
+  ],
+  [
+    'the libraries of Hostward',
+    'rm',
+    ['/usr/lib/hostward/lib/libatomic.so.1'],
+    undefined,
+    HOSTWARD,
+  ],
   ['the parser of AppArmor', 'rmx', ['/usr/sbin/apparmor_parser'], ROOT],
 
   ['the loader cache', 'r', ['/etc/ld.so.cache']],

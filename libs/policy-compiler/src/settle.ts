@@ -9,10 +9,12 @@ import { Evaluator, listOf } from './verdict.js';
 /** Exec targets with a name that a profile may have, less the one that stacks the catch-all. */
 const MAX_FOREIGN_SOURCES = 11;
 /** Priorities that a profile may use, from 1. */
-export const MAX_PRIORITY = 1000;
+const MAX_PRIORITY = 1000;
 
 const NO_PRIORITY =
   'the parser of this host has no rule priorities (AppArmor 4.1), without which an Allow inside a Block cannot hold';
+
+const TOO_DEEP = `more than ${MAX_PRIORITY} degrees of precedence meet in one profile`;
 
 /**
  * Places the rules, takes out those that cannot hold on this host, and places again until nothing is left to take out.
@@ -58,12 +60,18 @@ function impossible(draft: Draft, host: HostCapabilities): readonly TakenOut[] {
 type Problem = Pick<TakenOut, 'index' | 'reason'>;
 
 function unorderable(draft: Draft, host: HostCapabilities): readonly Problem[] {
-  if (host.apparmor?.priority !== false) return [];
-  return profileSets(draft).flatMap((sets) =>
-    conflicts(sets.flatMap(({ paths }) => paths))
-      .filter(({ allow, deny }) => !swallows(allow, deny))
-      .map(({ allow }) => ({ index: allow.rule, reason: NO_PRIORITY })),
-  );
+  return profileSets(draft).flatMap((sets) => {
+    const entries = sets.flatMap(({ paths }) => paths);
+    const pairs = conflicts(entries);
+    if (host.apparmor?.priority === false) {
+      const lost = pairs.filter(({ allow, deny }) => !swallows(allow, deny));
+      return lost.map(({ allow }) => ({ index: allow.rule, reason: NO_PRIORITY }));
+    }
+    const ranks = new Set(entries.map(({ rank }) => rank)).size;
+    return ranks < MAX_PRIORITY
+      ? []
+      : pairs.map(({ allow }) => ({ index: allow.rule, reason: TOO_DEEP }));
+  });
 }
 
 /** The entry sets of each profile: the catch-all first. */

@@ -1,4 +1,4 @@
-import type { Action, RuleSet } from '#policy-model';
+import type { Action } from '#policy-model';
 
 /** Classes that an Allow list covers, and those that only a status knows. */
 export type RuleClass =
@@ -8,7 +8,7 @@ export type RuleClass =
 export type Plan = 'enforce' | 'audit' | 'unsupported' | 'failed' | 'refused';
 
 /** What AppArmor can do on a host. `priority` is found by trying the parser, not by its version. */
-export interface AppArmorCapabilities {
+interface AppArmorCapabilities {
   readonly parser: string;
   readonly priority: boolean;
 }
@@ -159,14 +159,14 @@ export interface Probe {
   readonly path: string;
 }
 
-export interface CompiledProfile {
+interface CompiledProfile {
   readonly name: string;
   /** Glob of the programs that get the profile at exec; absent for a retired profile. */
   readonly attach?: string;
 }
 
 /** Whole profile files, all with the same profiles. */
-export interface ProfileTexts {
+interface ProfileTexts {
   readonly enforce: string;
   /** Denials turned into audited permissions. */
   readonly audit: string;
@@ -210,6 +210,3 @@ export interface Lockout {
   readonly message: string;
   readonly remedy: string;
 }
-
-/** A rule set without a rule, as a host without policies has it. */
-export const EMPTY_RULE_SET: RuleSet = { policies: [] };

@@ -35,7 +35,10 @@ export abstract class Sensor {
   /** Reads back, probes and counts coverage now. */
   abstract recheck(): Promise<SensorState>;
 
-  /** The control plane was reached after the swap to this ordering. @throws SensorRefusedError if another is in force */
+  /**
+   * The control plane was reached after the swap to this ordering.
+   * @throws SensorRefusedError `not-in-force`, or `restart-needed` when only a process started since can show it
+   */
   abstract confirm(ordering: Ordering): Promise<void>;
 
   /**

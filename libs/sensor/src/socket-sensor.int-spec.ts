@@ -292,7 +292,7 @@ describe('suspension', () => {
     const { profiles } = await sensor.apply(envelope({ generation: 5 }));
     await host.verb('suspend', '--mode', 'audit', '--for', '1s', '--reason', 'a test');
     const suspended = await eventOf('suspended', 1);
-    expect(suspended.info).toMatch(/^audit until \d+ by console: a test$/);
+    expect(suspended.info).toMatch(/^audit until [\dT:-]+Z by console: a test$/);
     const resumed = await eventOf('resumed', suspended.seq);
     expect(resumed.time - suspended.time).toBeGreaterThanOrEqual(900);
     expect(await sensor.status()).toMatchObject({ mode: 'enforce', profiles });

@@ -8,12 +8,22 @@
 
 #define SAVE_SEEN_MS 60000
 
+/* ISO 8601, UTC, to the second: for people. */
+static void iso(uint64_t ms, char ret[32]) {
+        time_t seconds = (time_t)(ms / 1000);
+        struct tm utc;
+
+        if (!gmtime_r(&seconds, &utc) || strftime(ret, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+                strcpy(ret, "?");
+}
+
 static void tell(struct hw_daemon *d, const char *type, const char *what) {
         const struct hw_suspension *s = &d->memory.suspension;
-        char info[HW_REASON_MAX + 128];
+        char info[HW_REASON_MAX + 128], until[32];
 
-        (void)snprintf(info, sizeof info, "%s until %llu by %s: %s", hw_mode_text(s->mode),
-                       (unsigned long long)s->until, hw_by_text(s->by), what);
+        iso(s->until, until);
+        (void)snprintf(info, sizeof info, "%s until %s by %s: %s", hw_mode_text(s->mode), until, hw_by_text(s->by),
+                       what);
         hw_events_add_own(&d->events, type, NULL, info);
         hw_warn("enforcement %s %s", type, info);
 }
