@@ -51,12 +51,11 @@ function signalled(): Promise<void> {
 }
 
 main(process.argv.slice(2)).then(
-  (code) => {
-    process.exitCode = code;
-  },
+  // Not by itself: a TLS connection that was refused can make Node spin for ever while it clears up (seen on 26.10).
+  (code) => process.exit(code),
   (error: unknown) => {
     const text = error instanceof ConfigError ? error.message : describeError(error);
     process.stderr.write(`hostward control-plane: ${text}\n`);
-    process.exitCode = 1;
+    process.exit(1);
   },
 );

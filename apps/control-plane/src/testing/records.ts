@@ -8,7 +8,7 @@ import type { SuspensionRecord } from '../suspensions/suspension.record.js';
 
 /** Builders of stored records for tests that need no etcd. */
 export const AT = '2026-03-01T12:00:00.000Z';
-export const online = loadSigner(generateSigningKey().privateKey);
+const online = loadSigner(generateSigningKey().privateKey);
 export const sign = (document: PolicyDocument) => signPolicy(document, online);
 
 export function hostPolicy(
