@@ -64,13 +64,22 @@ apt_install() {
 }
 
 node_ready() {
-  stamp=$root/node_modules/.hostward-lock
-  if [ -x "$node" ] && cmp -s "$root/package-lock.json" "$stamp"; then return; fi
+  npm_tree_matches && return
   have npm || apt_install npm
-  echo "hostward: installing the npm packages" >&2
-  (cd "$root" && npm ci --no-audit --loglevel=error >&2)
-  "$node" -e 0 2>/dev/null || apt_install libatomic1 libstdc++6
-  cp "$root/package-lock.json" "$stamp"
+  have flock || apt_install util-linux
+  # One installation at a time: a second one would take the tree from under the first.
+  (
+    flock 9
+    npm_tree_matches && exit 0
+    echo "hostward: installing the npm packages" >&2
+    (cd "$root" && npm ci --no-audit --loglevel=error >&2)
+    "$node" -e 0 2>/dev/null || apt_install libatomic1 libstdc++6
+    cp "$root/package-lock.json" "$root/node_modules/.hostward-lock"
+  ) 9>"$root/.build-lock"
+}
+
+npm_tree_matches() {
+  [ -x "$node" ] && cmp -s "$root/package-lock.json" "$root/node_modules/.hostward-lock"
 }
 
 build_ready() {

@@ -60,7 +60,8 @@ for program in agent.mjs compiler.mjs; do
   [ ! -f "$lib/$program" ] || put 0644 "$lib/$program" "/usr/lib/hostward/$program"
 done
 if [ -f "$lib/hostward-sensor" ]; then
-  put 0755 "$lib/hostward-sensor" /usr/lib/hostward/hostward-sensor
+  # Its AppArmor profile is exempt from every rule set, so nobody but root starts it.
+  put 0750 "$lib/hostward-sensor" /usr/lib/hostward/hostward-sensor
   ln -sfn ../lib/hostward/hostward-sensor /usr/bin/hostward-sensor
 fi
 put_all 0644 "$here/etc/apparmor.d" /etc/apparmor.d
