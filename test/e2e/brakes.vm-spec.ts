@@ -41,57 +41,79 @@ describe('brakes on a real host', () => {
   );
 
   it(
-    'an override that cuts the agent off comes back by itself, and is reported',
+    'an override that would cut the agent off at its next start comes back by itself, and is reported',
     async () => {
-      const policy = `apiVersion: security.kubearmor.com/v1
-kind: KubeArmorHostPolicy
-metadata:
-  name: cuts-agent
-  annotations:
-    hostward.io/override-protection: 'true'
-spec:
-  nodeSelector:
-    matchLabels:
-      env: prod
-  network:
-    matchProtocols:
-      - protocol: tcp
-        fromSource:
-          - path: /usr/lib/hostward/node
-  action: Block
-`;
-      await fleet.product.apply(policy, '--override-protection');
-      await eventually('the host fell back', 3 * MINUTES, async () => {
-        const status = await nodeStatus();
-        return status.lastRejection !== undefined;
-      });
+      await fleet.product.apply(cutsAgent('no-tcp', NO_TCP), '--override-protection');
+      await fellBack();
       await expectBlocked(web1, 'sleep 0.01');
-      await fleet.product.must(['delete', 'policy', 'cuts-agent']);
+      await expectAgentIsBack('no-tcp');
+    },
+    8 * MINUTES,
+  );
+
+  it(
+    'an override that takes away the program of the agent comes back by itself too',
+    async () => {
+      await fleet.product.apply(cutsAgent('no-agent', NO_AGENT_PROGRAM), '--override-protection');
+      await fellBack();
+      await expectBlocked(web1, 'sleep 0.01');
+      await expectAgentIsBack('no-agent');
+    },
+    8 * MINUTES,
+  );
+
+  it(
+    'an override that does the agent no harm is confirmed by an agent that was started under it',
+    async () => {
+      const before = await agentPid();
+      const harmless = blockProgram('no-nice', '/usr/bin/nice', PROD, OVERRIDE);
+      await fleet.product.apply(harmless, '--override-protection', '--wait');
+      await eventually('it is confirmed', 2 * MINUTES, () => confirmIs('confirmed'));
+      expect(await agentPid()).not.toBe(before);
+      await fleet.product.must(['delete', 'policy', 'no-nice']);
+      await eventually('nice is free', MINUTES, () => isAllowed(web1, 'nice true'));
+    },
+    5 * MINUTES,
+  );
+
+  it(
+    'with the link cut in the middle of a swap nothing opens, and denials of other users change nothing',
+    async () => {
+      await fleet.product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '90s']);
+      await web1.ssh('systemctl kill -s STOP hostward-agent');
+      await fleet.product.apply(blockProgram('no-nice', '/usr/bin/nice', PROD));
+      // The agent takes the rule set over a link that is cut as soon as the kernel holds it.
+      await web1.ssh('systemctl kill -s CONT hostward-agent');
+      await eventually('nice is blocked', MINUTES, () => isBlocked(web1, 'nice true'));
+      await web1.cutLink();
+      await web1.ssh('systemctl restart --no-block hostward-agent');
+      await deniedUsers();
+      await expectBlocked(web1, 'nice true');
+      await web1.restoreLink();
       await fleet.product.must(
-        ['status', 'policy', 'no-sleep', '--wait', '--timeout', '90s'],
-        3 * MINUTES,
+        ['status', 'policy', 'no-nice', '--wait', '--timeout', '120s'],
+        4 * MINUTES,
       );
     },
     8 * MINUTES,
   );
 
   it(
-    'an outage in the middle of a swap opens nothing, and a user who triggers denials provokes no fallback',
+    'an outage of the control plane in the middle of a swap: the host is unconfirmed and nothing opens',
     async () => {
-      await fleet.product.apply(blockProgram('no-nice', '/usr/bin/nice', PROD));
-      await eventually('nice is blocked', MINUTES, () => isBlocked(web1, 'nice true'));
+      await fleet.product.apply(blockProgram('no-nohup', '/usr/bin/nohup', PROD));
+      await eventually('nohup is blocked', MINUTES, () => isBlocked(web1, 'nohup true'));
       await fleet.product.must(['down', `--data-dir=${fleet.product.dataDir}`]);
-      await web1.ssh(
-        'for i in $(seq 50); do su nobody -s /bin/sh -c "/usr/bin/sleep 0.01" 2>/dev/null; done; true',
-      );
-      await web1.ssh('cat /proc/uptime');
-      await expectBlocked(web1, 'sleep 0.01');
-      await expectBlocked(web1, 'nice true');
+      await deniedUsers();
+      for (const command of ['sleep 0.01', 'nice true', 'nohup true'])
+        await expectBlocked(web1, command);
       await fleet.product.start();
-      await fleet.product.must(
-        ['status', 'policy', 'no-nice', '--wait', '--timeout', '120s'],
-        4 * MINUTES,
-      );
+      for (const policy of ['no-nohup', 'no-nice'])
+        await fleet.product.must(
+          ['status', 'policy', policy, '--wait', '--timeout', '120s'],
+          4 * MINUTES,
+        );
+      await fleet.product.must(['delete', 'policy', 'no-nohup']);
       await fleet.product.must(['delete', 'policy', 'no-nice']);
     },
     8 * MINUTES,

@@ -60,6 +60,17 @@ describe('enforcement survives', () => {
     5 * MINUTES,
   );
 
+  it('FLUSHALL opens nothing, and what was in Redis is there again from etcd', async () => {
+    const redis = await RedisValues.of(fleet.product);
+    await redis.flushAll();
+    await expectBlocked(web1, 'sleep 0.01');
+    await fleet.product.apply(blockProgram('after-flush', '/usr/bin/nice', PROD), '--wait');
+    await expectBlocked(web1, 'nice true');
+    await fleet.product.must(['delete', 'policy', 'after-flush']);
+    await eventually('nice is free', MINUTES, () => isAllowed(web1, 'nice true'));
+    await fleet.product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
+  }, 180_000);
+
   it(
     'a link cut while policies are changed and deleted leads to the exact end state',
     async () => {
