@@ -59,8 +59,13 @@ apt_install() {
   echo "hostward: installing $*" >&2
   # A distribution service must not start: the product runs its own etcd and Redis.
   export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
-  $sudo apt-get update -qq >&2
-  $sudo apt-get install -y -qq --no-install-recommends "$@" >&2
+  log=$(mktemp)
+  if ! { $sudo apt-get update -qq && $sudo apt-get install -y -qq --no-install-recommends "$@"; } >"$log" 2>&1; then
+    cat "$log" >&2
+    echo "hostward: installing $* failed; what apt said is above" >&2
+    exit 1
+  fi
+  rm -f "$log"
 }
 
 node_ready() {

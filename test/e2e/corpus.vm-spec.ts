@@ -56,10 +56,10 @@ const there = existsSync(corpus);
             (await fleet.product.must(['get', 'policies', policy, '-o', 'json'])).stdout,
           ) as {
             document: { spec: { nodeSelector: { matchLabels?: Record<string, string> } } };
-          }[];
-          const labels = Object.entries(
-            view[0]?.document.spec.nodeSelector.matchLabels ?? {},
-          ).filter(([key]) => !key.startsWith('kubearmor.io/'));
+          };
+          const labels = Object.entries(view.document.spec.nodeSelector.matchLabels ?? {}).filter(
+            ([key]) => !key.startsWith('kubearmor.io/'),
+          );
           if (labels.length > 0)
             await fleet.product.must([
               'label',

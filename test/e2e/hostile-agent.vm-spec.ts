@@ -1,32 +1,28 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { NodeView } from '#contracts';
 import type { Vm } from '#testing';
+import { eventually } from './support/eventually.js';
 import { Fleet } from './support/fleet.js';
 import { expectAllowed, expectBlocked } from './support/guest.js';
 import { blockProgram } from './support/policies.js';
 import { RedisValues } from './support/redis-values.js';
+import { ANSWER, askSensor, installSensorClient } from './support/sensor-socket.js';
 
 const MINUTES = 60_000;
 const PROD = { env: 'prod' };
 
-/** Sends one APPLY frame as the agent's user and prints type and text of the answer; `garbage` sends the bytes bare. */
-const SENDER = `
-import socket, struct, sys
-mode, data = sys.argv[1], sys.stdin.buffer.read()
-s = socket.socket(socket.AF_UNIX)
-s.settimeout(90)
-s.connect('/run/hostward/sensor.sock')
-if mode == 'garbage':
-    s.sendall(data)
-else:
-    payload = struct.pack('<HHI', 3, 0, len(data)) + data
-    s.sendall(struct.pack('<IHHII', 0x31445748, 1, 3, len(payload), 7) + payload)
-try:
-    head = s.recv(16)
-    print(struct.unpack('<IHHII', head)[2] if len(head) == 16 else 'closed')
-    print(s.recv(65536)[:2000].decode('utf8', 'replace'))
-except Exception as e:
-    print('closed', e)
+/** An ERROR frame whose code holds this word. */
+const refusal = (word: string): RegExp => new RegExp(`^${ANSWER.error}\n[^]*${word}`);
+
+const DENIED_FOR_40_SECONDS = `
+import os, time
+end = time.time() + 40
+while time.time() < end:
+    try:
+        os.posix_spawn("/usr/bin/sleep", ["sleep", "0"], {})
+    except PermissionError:
+        pass
+    time.sleep(0.5)
 `;
 
 /** Suite g: an agent that was taken over can withhold; nothing that it invents, repeats or cuts reaches the kernel. */
@@ -47,10 +43,13 @@ describe('a hostile agent on a real host', () => {
     nodeIds = Object.fromEntries(
       nodes.map((node) => [node.name === 'web1' ? 'own' : 'foreign', node.nodeId ?? '']),
     );
-    await web1.writeFile('/opt/send.py', SENDER);
+    await installSensorClient(web1);
     await fleet.product.apply(blockProgram('first', '/usr/bin/nice', PROD), '--wait');
     old = await redis.envelope(nodeIds['own'] ?? '');
     await fleet.product.apply(blockProgram('second', '/usr/bin/sleep', PROD), '--wait');
+    await eventually('it is confirmed', MINUTES, async () =>
+      (await web1.ssh('hostward-sensor status --json')).stdout.includes('"state":"confirmed"'),
+    );
     await web1.ssh('systemctl stop hostward-agent');
   }, 10 * MINUTES);
   afterAll(() => fleet?.close());
@@ -63,14 +62,13 @@ describe('a hostile agent on a real host', () => {
     ).stdout;
 
   /** Sends bytes as the agent's user; the kernel's profiles are the same before and after, and both rules hold. */
-  const sendAndExpectNothing = async (mode: string, bytes: Buffer): Promise<string> => {
+  const sendAndExpectNothing = async (
+    mode: 'apply' | 'garbage' | 'suspend',
+    bytes: Buffer = Buffer.alloc(0),
+  ): Promise<string> => {
     const before = await profiles();
     expect(before).not.toBe('');
-    const { stdout } = await web1.ssh(`runuser -u hostward -- python3 /opt/send.py ${mode}`, {
-      input: bytes,
-      timeoutMs: 2 * MINUTES,
-      allowFailure: true,
-    });
+    const stdout = await askSensor(web1, 'hostward', mode, bytes);
     expect(await profiles()).toBe(before);
     await expectBlocked(web1, 'sleep 0.01');
     await expectBlocked(web1, 'nice true');
@@ -81,7 +79,7 @@ describe('a hostile agent on a real host', () => {
   it(
     'sends an old envelope that was genuine once: refused as stale',
     async () => {
-      expect(await sendAndExpectNothing('apply', old)).toMatch(/stale/);
+      expect(await sendAndExpectNothing('apply', old)).toMatch(refusal('stale'));
     },
     4 * MINUTES,
   );
@@ -89,7 +87,8 @@ describe('a hostile agent on a real host', () => {
   it(
     'sends the envelope of another host: refused',
     async () => {
-      await sendAndExpectNothing('apply', await redis.envelope(nodeIds['foreign'] ?? ''));
+      const foreign = await redis.envelope(nodeIds['foreign'] ?? '');
+      expect(await sendAndExpectNothing('apply', foreign)).toMatch(refusal(''));
     },
     4 * MINUTES,
   );
@@ -100,7 +99,7 @@ describe('a hostile agent on a real host', () => {
       const changed = Buffer.from(await redis.envelope(nodeIds['own'] ?? ''));
       const at = changed.indexOf('"leaf"') + 40;
       changed[at] = changed[at] === 65 ? 66 : 65;
-      await sendAndExpectNothing('apply', changed);
+      expect(await sendAndExpectNothing('apply', changed)).toMatch(refusal(''));
     },
     4 * MINUTES,
   );
@@ -108,7 +107,8 @@ describe('a hostile agent on a real host', () => {
   it(
     'sends a cut envelope: refused',
     async () => {
-      await sendAndExpectNothing('apply', old.subarray(0, old.length / 2));
+      const cut = old.subarray(0, old.length / 2);
+      expect(await sendAndExpectNothing('apply', cut)).toMatch(refusal(''));
     },
     4 * MINUTES,
   );
@@ -116,10 +116,8 @@ describe('a hostile agent on a real host', () => {
   it(
     'sends an invented envelope: refused',
     async () => {
-      await sendAndExpectNothing(
-        'apply',
-        Buffer.from('{"v":1,"record":{"ordering":{"epoch":"999"}},"bundle":""}'),
-      );
+      const invented = Buffer.from('{"v":1,"record":{"ordering":{"epoch":"999"}},"bundle":""}');
+      expect(await sendAndExpectNothing('apply', invented)).toMatch(refusal(''));
     },
     4 * MINUTES,
   );
@@ -127,17 +125,40 @@ describe('a hostile agent on a real host', () => {
   it(
     'sends garbage instead of frames: the connection is closed, the sensor goes on',
     async () => {
-      await sendAndExpectNothing('garbage', Buffer.from('\u0000\u0001garbage'.repeat(500)));
+      const garbage = Buffer.from('\u0000\u0001garbage'.repeat(500));
+      expect(await sendAndExpectNothing('garbage', garbage)).toMatch(/^closed/);
     },
     4 * MINUTES,
   );
 
   it(
+    'orders a suspension: refused',
+    async () => {
+      expect(await sendAndExpectNothing('suspend')).toMatch(refusal('not-permitted'));
+    },
+    2 * MINUTES,
+  );
+
+  it(
+    'lets itself be denied and confirms nothing, again and again: what was confirmed is not taken back',
+    async () => {
+      const before = await profiles();
+      // Longer than the deadline for a confirmation, which only a swap opens.
+      await web1.ssh(`runuser -u hostward -- python3 -c '${DENIED_FOR_40_SECONDS}'`, {
+        timeoutMs: 2 * MINUTES,
+      });
+      expect(await profiles()).toBe(before);
+      await expectBlocked(web1, 'sleep 0.01');
+      await expectBlocked(web1, 'nice true');
+    },
+    3 * MINUTES,
+  );
+
+  it(
     'another user cannot even connect',
     async () => {
-      await expectBlocked(
-        web1,
-        'echo x | runuser -u nobody -- python3 /opt/send.py garbage 2>&1 || (echo Permission denied; false)',
+      expect(await askSensor(web1, 'nobody', 'garbage', 'x')).toMatch(
+        /^refused .*Permission denied/,
       );
     },
     MINUTES,

@@ -13,6 +13,12 @@ const CHECK_MS = 15_000;
 /** While something is unsettled (a bundle is missing, a swap unconfirmed) it is looked at again sooner. */
 const UNSETTLED_MS = 3_000;
 const RENEW_MS = 60_000;
+/**
+ * Confirming takes two handshakes, and one change swaps a whole fleet within a moment: the reports of all come first,
+ * then each host confirms at a moment of its own, well before the sensor's patience (30 s) ends.
+ */
+const CONFIRM_AFTER_MS = 1_000;
+const CONFIRM_SPREAD_MS = 3_000;
 
 /** The parts of the agent that run on their own. */
 export interface AgentParts {
@@ -79,14 +85,21 @@ export class AgentLoops {
 
   /** A change in one part moves the next one along the path of a policy. */
   #connect(): void {
-    const { courier, confirmation, sensors, reporter, pump, shipper, health } = this.parts;
+    const { courier, sensors, reporter, pump, shipper, health } = this.parts;
     courier.onAttempt((swapped) => {
       void reporter.report();
-      if (swapped) void confirmation.afterSwap();
+      if (swapped) void this.#confirmSoon();
     });
     sensors.onChange(() => void reporter.report());
     pump.onSpooled(() => void shipper.ship());
     this.around.conditions.onChange(() => void health.write());
+  }
+
+  async #confirmSoon(): Promise<void> {
+    const { clock } = this.around;
+    const waitMs = CONFIRM_AFTER_MS + clock.random() * CONFIRM_SPREAD_MS;
+    await clock.wait(waitMs, this.#stop.signal);
+    if (!this.#stop.signal.aborted) await this.parts.confirmation.afterSwap();
   }
 
   #untilNextCheck(): number {

@@ -7,6 +7,7 @@ import { connectRedis, HostwardRedisTransport } from '#redis';
 import { Sensor } from '#sensor';
 import { AgentLoops } from './agent.loops.js';
 import { AgentModule, type AgentSetting } from './agent.module.js';
+import { Confirmation } from './delivery/confirmation.js';
 import { CHECK_PATTERN, NUDGE_PATTERN } from './delivery/nudge.controller.js';
 import { Renewal } from './enrollment/renewal.js';
 import { Spool } from './events/spool.js';
@@ -41,6 +42,13 @@ export class Agent {
   /** Resolves when the agent must be started anew, since Redis is reached in another way than it was started with. */
   moved(): Promise<'moved'> {
     return new Promise((resolve) => this.get(Renewal).onMoved(() => resolve('moved')));
+  }
+
+  /** Resolves when the process must end and be started again, so that the rule set in force binds it from its first step. */
+  restartNeeded(): Promise<'restart-needed'> {
+    return new Promise((resolve) =>
+      this.get(Confirmation).onRestartNeeded(() => resolve('restart-needed')),
+    );
   }
 
   /** Stops intake, writes what was taken, closes. */

@@ -1,7 +1,8 @@
-import { exit, stderr } from 'node:process';
+import { exit, stderr, stdout } from 'node:process';
 import { CommanderError } from 'commander';
 import { CommandFailed, UsageError } from './errors.js';
 import { createProgram } from './program.js';
+import { printableLines } from './output/printable.js';
 import { tone } from './output/style.js';
 
 const EXIT_FAILED = 1;
@@ -11,17 +12,25 @@ const EXIT_USAGE = 2;
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   const message = error instanceof Error ? error.message : String(error);
-  stderr.write(`${tone('error:', 'red')} ${message}\n`);
+  stderr.write(`${tone('error:', 'red', stderr)} ${printableLines(message)}\n`);
   if (error instanceof CommandFailed && error.remedy !== undefined)
-    stderr.write(`remedy: ${error.remedy}\n`);
-  if (error instanceof UsageError) return EXIT_USAGE;
-  if (!(error instanceof CommandFailed) && error instanceof Error)
-    stderr.write(`${error.stack ?? ''}\n`);
+    stderr.write(`remedy: ${printableLines(error.remedy)}\n`);
+  if (error instanceof UsageError) {
+    stderr.write('(add --help for what it takes)\n');
+    return EXIT_USAGE;
+  }
+  if (!(error instanceof CommandFailed) && error instanceof Error) {
+    stderr.write(`this is a defect of hostward; where it happened:\n${error.stack ?? ''}\n`);
+  }
   return EXIT_FAILED;
 }
+
+// `hostward get policies | head -1`: the reader has what it wanted.
+stdout.on('error', (error: NodeJS.ErrnoException) => exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
   await createProgram().parseAsync();
 } catch (error) {
-  exit(report(error));
+  const code = report(error);
+  stdout.write('', () => exit(code));
 }

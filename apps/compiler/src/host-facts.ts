@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type HostCapabilities, isOwnProfile } from '#policy-compiler';
+import { EXECUTOR, type HostCapabilities, isOwnProfile } from '#policy-compiler';
 import { hasPriorities, PolicyParser } from './apparmor-parser.js';
 import { existingPath } from './existing-path.js';
 import type { HostOptions } from './options.js';
@@ -24,11 +24,13 @@ export async function lookAtHost(
   deadlineMs: number,
 ): Promise<Host> {
   const { root, securityfs } = options;
-  const units = readUnits(root);
+  const executor = existsSync(join(root, EXECUTOR));
+  const units = readUnits(root, executor);
   const common = {
     lsm: activeModules(securityfs),
     resolve: pathResolver(root),
     loadedNames,
+    executor,
     noNewPrivileges: units.noNewPrivileges,
     foreignAttachments: foreignAttachments(securityfs),
     controlPath: { multiarch: multiarch(), paths: ourselves() },

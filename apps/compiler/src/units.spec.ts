@@ -25,7 +25,7 @@ describe('units of a host', () => {
       'etc/systemd/system/a.service.d/50-hostward.conf',
       '[Service]\nAppArmorProfile=hostward//&new\n',
     );
-    const [dropIn, ...rest] = readUnits(root).dropIns;
+    const [dropIn, ...rest] = readUnits(root, false).dropIns;
     expect(rest).toEqual([]);
     expect(dropIn?.unit).toBe('a.service');
     expect(dropIn?.content).toContain('\nAppArmorProfile=hostward//&new\n');
@@ -35,9 +35,26 @@ describe('units of a host', () => {
     'get none for the profile %j',
     (profile) => {
       file('usr/lib/systemd/system/b.service', `[Service]\nAppArmorProfile=${profile}\n`);
-      expect(readUnits(root).dropIns).toEqual([]);
+      expect(readUnits(root, false).dropIns).toEqual([]);
     },
   );
+
+  it('keep the profile of the executor in their label where PID 1 uses it', () => {
+    file('usr/lib/systemd/system/a.service', '[Service]\nAppArmorProfile=x\n');
+    file('usr/lib/systemd/system/b.service', '[Service]\nAppArmorProfile=unconfined\n');
+    file(
+      'usr/lib/systemd/system/c.service',
+      '[Service]\nAppArmorProfile=unconfined\nNoNewPrivileges=yes\n',
+    );
+    const lines = readUnits(root, true).dropIns.map(({ unit, content }) => [
+      unit,
+      content.split('\n').at(-2),
+    ]);
+    expect(lines).toEqual([
+      ['a.service', 'AppArmorProfile=hostward//&hostward-src-systemd//&x'],
+      ['c.service', 'AppArmorProfile=hostward//&hostward-src-systemd'],
+    ]);
+  });
 
   it('tell which programs run under NoNewPrivileges, said or implied, symlinks followed', () => {
     file('usr/bin/real');
@@ -59,7 +76,7 @@ describe('units of a host', () => {
       '[Service]\nNoNewPrivileges=yes\nExecStart=/usr/bin/undone\n',
     );
     file('etc/systemd/system/undone.service.d/x.conf', '[Service]\nNoNewPrivileges=no\n');
-    expect(readUnits(root).noNewPrivileges).toEqual(['/usr/bin/real', '/usr/bin/web']);
+    expect(readUnits(root, false).noNewPrivileges).toEqual(['/usr/bin/real', '/usr/bin/web']);
   });
 });
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { CATCH_ALL } from '#policy-compiler';
+import { CATCH_ALL, EXECUTOR_PROFILE } from '#policy-compiler';
 
 /** A drop-in that the sensor writes to UNIT.d/50-hostward.conf. */
 export interface DropIn {
@@ -52,13 +52,14 @@ type Settings = ReadonlyMap<string, readonly string[]>;
  * Reads the unit files of a host. `AppArmorProfile=X` gives X alone, which escapes our rules and does not start under
  * NoNewPrivileges; a drop-in that stacks X on the catch-all mends both (facts/kernel.md).
  */
-export function readUnits(root: string): UnitFacts {
+export function readUnits(root: string, executor: boolean): UnitFacts {
+  const ours = executor ? `${CATCH_ALL}//&${EXECUTOR_PROFILE}` : CATCH_ALL;
   const units = unitNames(root).map((unit) => ({ unit, settings: settingsOf(root, unit) }));
   const programs = units.flatMap(({ settings }) =>
     isUnderNoNewPrivileges(settings) ? startedPrograms(settings) : [],
   );
   return {
-    dropIns: units.flatMap(({ unit, settings }) => dropIn(unit, last(settings, 'AppArmorProfile'))),
+    dropIns: units.flatMap(({ unit, settings }) => dropIn(unit, settings, ours)),
     noNewPrivileges: [...new Set(programs.map((path) => followed(root, path)))].sort(),
   };
 }
@@ -120,16 +121,18 @@ function last(settings: Settings, key: string): string | undefined {
   return settings.get(key)?.at(-1);
 }
 
-/** The dash says that a missing profile is no error; it stays. `unconfined` is the operator's wish and reported as not covered. */
-function dropIn(unit: string, profile: string | undefined): readonly DropIn[] {
-  const [, dash = '', name = ''] = /^(-?)(.*)$/.exec(profile ?? '') ?? [];
-  if (name === '' || name === 'unconfined' || !LABEL.test(name)) return [];
-  if (name.split('//&').includes(CATCH_ALL)) return [];
+/**
+ * The dash says that a missing profile is no error; it stays. `unconfined` is the operator's wish and reported as not
+ * covered, but under NoNewPrivileges nothing may leave a profile, and the unit starts in ours only.
+ */
+function dropIn(unit: string, settings: Settings, ours: string): readonly DropIn[] {
+  const [, dash = '', name = ''] = /^(-?)(.*)$/.exec(last(settings, 'AppArmorProfile') ?? '') ?? [];
+  if (name === '' || !LABEL.test(name) || name.split('//&').includes(CATCH_ALL)) return [];
+  if (name === 'unconfined' && !isUnderNoNewPrivileges(settings)) return [];
+  const label = name === 'unconfined' ? ours : `${ours}//&${name}`;
   const reason =
     '# Written by hostward: stacks the profile of the unit on ours, so that both hold.';
-  return [
-    { unit, content: `${reason}\n[Service]\nAppArmorProfile=${dash}${CATCH_ALL}//&${name}\n` },
-  ];
+  return [{ unit, content: `${reason}\n[Service]\nAppArmorProfile=${dash}${label}\n` }];
 }
 
 function isUnderNoNewPrivileges(settings: Settings): boolean {

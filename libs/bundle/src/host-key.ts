@@ -72,6 +72,25 @@ export async function sealHostKey(
   return toBase64(Buffer.concat([Buffer.from(sender.enc), Buffer.from(sealed)]));
 }
 
+/** Opens a sealed host key for a host. */
+export type HostKeyOpener = (
+  sealed: string,
+  as: { readonly privateKey: string; readonly nodeId: string; readonly epoch: string },
+) => Promise<Buffer>;
+
+/**
+ * Opens like `openHostKey` and remembers the last key: within an epoch every record carries the same sealed one, and
+ * HPKE is the dearest step of verifying it. Keyed by everything that the answer depends on.
+ */
+export function rememberingOpener(): HostKeyOpener {
+  let last: { readonly asked: string; readonly key: Buffer } | undefined;
+  return async (sealed, as) => {
+    const asked = JSON.stringify([sealed, as.privateKey, as.nodeId, as.epoch]);
+    if (last?.asked !== asked) last = { asked, key: await openHostKey(sealed, as) };
+    return Buffer.from(last.key);
+  };
+}
+
 /** The host key, or `not-for-this-node` if it was sealed to another key, node or epoch, or was changed. */
 export async function openHostKey(
   sealed: string,

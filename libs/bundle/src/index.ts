@@ -10,8 +10,14 @@ export { KeyRing, payloadTypes } from './dsse.js';
 export type { SignedDocument } from './dsse.js';
 export { MerkleTree, verifyInclusion } from './merkle.js';
 export type { InclusionProof } from './merkle.js';
-export { generateHostKey, generateSealingKey, openHostKey, sealHostKey } from './host-key.js';
-export type { SealingKey } from './host-key.js';
+export {
+  generateHostKey,
+  generateSealingKey,
+  openHostKey,
+  rememberingOpener,
+  sealHostKey,
+} from './host-key.js';
+export type { HostKeyOpener, SealingKey } from './host-key.js';
 export {
   openCursor,
   openEvents,
@@ -26,6 +32,7 @@ export { signPolicy, verifyPolicy } from './policy.js';
 export type { PolicyDocument } from './policy.js';
 export { verifyCommit } from './commit.js';
 export type { CommitDocument } from './commit.js';
+export { openAssignment } from './assignment.js';
 export type { Assignment, SuspensionOrder } from './assignment.js';
 export { openBundle, sealBundle } from './bundle.js';
 export type { BundlePolicy, SealedBundle } from './bundle.js';

@@ -5,7 +5,7 @@ import { type CommitDocument, verifyCommit } from './commit.js';
 import { KeyRing } from './dsse.js';
 import { fromBase64 } from './encoding.js';
 import { RefusedError, malformed } from './errors.js';
-import { openHostKey } from './host-key.js';
+import { type HostKeyOpener, openHostKey } from './host-key.js';
 import { limits } from './limits.js';
 import { verifyInclusion } from './merkle.js';
 import { compareOrdering } from './ordering.js';
@@ -26,6 +26,8 @@ export interface AssignmentInquiry {
   readonly highest?: Ordering & { readonly bundleDigest?: string };
   /** ms since 1970: the latest of clock, last signed time and build date. */
   readonly now: number;
+  /** `rememberingOpener` for a process that verifies again and again; `openHostKey` by default. */
+  readonly openHostKey?: HostKeyOpener;
 }
 
 /** As above, with the bundle's ciphertext. */
@@ -68,7 +70,8 @@ export async function verifyAssignment(inquiry: AssignmentInquiry): Promise<Veri
   const commit = verifyCommit(record.commit, root.document);
   const leaf = verifyLeaf(record, commit);
   const { nodeId, sealingPrivateKey: privateKey } = inquiry;
-  const hostKey = await openHostKey(record.sealedHostKey, {
+  const open = inquiry.openHostKey ?? openHostKey;
+  const hostKey = await open(record.sealedHostKey, {
     privateKey,
     nodeId,
     epoch: commit.epoch,

@@ -2,7 +2,7 @@ import type { Etcd3 } from 'etcd3';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newClient } from './client.js';
 import { EtcdUnavailable, StoreClosed, type WriteOutcome } from './errors.js';
-import type { EtcdStoreOptions } from './store-types.js';
+import type { EtcdCredentials, EtcdStoreOptions } from './store-types.js';
 import { translateError } from './translate-error.js';
 
 const DEFAULT_TIMEOUT_MS = 5_000;
@@ -17,12 +17,12 @@ type Call<T> = (client: Etcd3, options: CallOptions) => Promise<T>;
 
 /** One client a host: calls stay with the host that answers and move on when it does not. */
 export class Endpoints {
-  private readonly clients: readonly Etcd3[];
+  private clients: readonly Etcd3[];
   private readonly timeoutMs: number;
   private current = 0;
   private closed = false;
 
-  constructor(private readonly options: EtcdStoreOptions) {
+  constructor(private options: EtcdStoreOptions) {
     if (options.hosts.length === 0) throw new TypeError('hosts is empty: name at least one etcd');
     this.clients = options.hosts.map((host) => newClient(host, options));
     this.timeoutMs = options.callTimeoutMs ?? DEFAULT_TIMEOUT_MS;
@@ -45,9 +45,19 @@ export class Endpoints {
     return newClient(host, this.options);
   }
 
+  /** New connections use these from now on; calls that run end on the old ones within their deadline. */
+  useCredentials(credentials: EtcdCredentials): void {
+    if (this.closed) return;
+    const before = this.clients;
+    this.options = { ...this.options, credentials };
+    this.clients = this.options.hosts.map((host) => newClient(host, this.options));
+    const timer = setTimeout(() => closeAll(before), this.timeoutMs);
+    timer.unref();
+  }
+
   close(): void {
     this.closed = true;
-    for (const client of this.clients) client.close();
+    closeAll(this.clients);
   }
 
   private async attempt<T>(
@@ -78,4 +88,8 @@ export class Endpoints {
     const share = this.clients.length === 1 ? this.timeoutMs : this.timeoutMs / 2;
     return call(client, { deadline: Math.min(deadline, Date.now() + share) });
   }
+}
+
+function closeAll(clients: readonly Etcd3[]): void {
+  for (const client of clients) client.close();
 }

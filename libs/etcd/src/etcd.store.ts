@@ -4,6 +4,7 @@ import { PrefixWatch } from './prefix-watch.js';
 import { type PageOptions, RangeReader } from './range-reader.js';
 import type {
   Condition,
+  EtcdCredentials,
   EtcdStatus,
   EtcdStoreOptions,
   KeyValue,
@@ -67,6 +68,11 @@ export class EtcdStore {
   /** Newest revision, linearizable: what a watch must have reached not to lag. */
   async revision(): Promise<bigint> {
     return (await this.reader.history()).revision;
+  }
+
+  /** Takes a client certificate that was issued anew; running watches keep their connection until it breaks. */
+  useCredentials(credentials: EtcdCredentials): void {
+    this.endpoints.useCredentials(credentials);
   }
 
   /** Removes what crashed or overwritten large transactions left; call it at start and once an hour. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { Log, NestLogger } from './index.js';
+import { runInNewContext } from 'node:vm';
+import { Log, NestLogger, describeError } from './index.js';
 
 function recorded(level: 'info' | 'debug' = 'info') {
   const lines: string[] = [];
@@ -38,6 +39,18 @@ describe('Log', () => {
     log.error('failed', { error: new Error('outer\nline', { cause: new TypeError('inner') }) });
     expect(lines[0]?.split('\n')).toHaveLength(2);
     expect(parsed()[0]).toMatchObject({ error: 'Error: outer\nline <- TypeError: inner' });
+  });
+
+  it('writes errors of another realm, what several attempts failed for, and a cause that is no error', () => {
+    const foreign = runInNewContext(
+      "new Error('outer', { cause: new AggregateError([new TypeError('first'), 1], '') })",
+    ) as unknown;
+    expect(describeError(foreign)).toBe('Error: outer <- AggregateError:  <- TypeError: first');
+    expect(describeError(new Error('outer', { cause: 'words' }))).toBe('Error: outer <- words');
+    expect(describeError(undefined)).toBe('undefined');
+    const { log, parsed } = recorded();
+    log.warn('odd', { error: foreign });
+    expect(parsed()[0]).toMatchObject({ error: expect.stringContaining('TypeError: first') });
   });
 
   it('survives a cycle and cuts a value that is too long', () => {

@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /** ERROR: someone must act now. WARN: healed by itself. INFO: state changed. DEBUG: path taken. */
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -76,20 +78,33 @@ function toJson(line: Record<string, unknown>): string {
 
 function plain(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString();
-  if (value instanceof Error) return describeError(value);
+  if (isError(value)) return describeError(value);
   if (typeof value === 'string' && value.length > MAX_VALUE_CHARS) {
     return `${value.slice(0, MAX_VALUE_CHARS)}…`;
   }
   return value;
 }
 
-/** Name and message of an error and of up to five causes, outermost first. */
+/**
+ * Name and message of an error and of up to five causes, outermost first; also of errors of another realm (`instanceof`
+ * does not know them), of what several attempts failed for, and of a cause that is no error.
+ */
 export function describeError(error: unknown): string {
   const parts: string[] = [];
   let current: unknown = error;
-  for (let depth = 0; depth < MAX_CAUSES && current instanceof Error; depth += 1) {
-    parts.push(`${current.name}: ${current.message}`);
-    current = current.cause;
+  while (current !== undefined && parts.length < MAX_CAUSES) {
+    parts.push(isError(current) ? `${current.name}: ${current.message}` : String(current));
+    current = isError(current) ? causeOf(current) : undefined;
   }
   return parts.length > 0 ? parts.join(' <- ') : String(error);
+}
+
+function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value);
+}
+
+/** An AggregateError says nothing itself: its first error does. */
+function causeOf(error: Error): unknown {
+  if (error.cause !== undefined) return error.cause;
+  return 'errors' in error && Array.isArray(error.errors) ? error.errors[0] : undefined;
 }

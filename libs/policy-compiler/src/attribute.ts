@@ -7,6 +7,7 @@ import type {
   RuleReference,
 } from './types.js';
 import { CAPABILITIES } from './cells.js';
+import { isOwnProfile } from './names.js';
 import { type Asker, Evaluator, type Verdict } from './verdict.js';
 
 /** Name of what decides where no rule does: an allow-list under its posture. KubeArmor's word. */
@@ -30,7 +31,7 @@ const evaluators = new WeakMap<AttributionTable, Map<string, Evaluator>>();
 
 /** Evaluators are kept for as long as their table: a burst of denials compiles each glob once. */
 function evaluatorFor(table: AttributionTable, profile: string | undefined): Evaluator | undefined {
-  if (profile === undefined || !/^hostward(-src-[0-9a-f]{16})?$/.test(profile)) return undefined;
+  if (profile === undefined || !isOwnProfile(profile)) return undefined;
   const known = evaluators.get(table) ?? new Map<string, Evaluator>();
   evaluators.set(table, known);
   const own = table.profiles[profile];

@@ -8,6 +8,7 @@
  */
 import { conflicts, sharedWho, swallows } from './conflicts.js';
 import { intersection } from './objects.js';
+import { CATCH_ALL } from './names.js';
 import type { Placed } from './rule-entries.js';
 
 import type { AllowList, Who } from './types.js';
@@ -20,6 +21,8 @@ export interface PathClass {
   readonly list?: AllowList;
   /** Paths that stay usable under a list that blocks, as globs with permissions. */
   readonly implied: readonly (readonly [glob: string, perms: string])[];
+  /** What an exec leads to; EXEC where absent. */
+  readonly exec?: string;
 }
 
 export interface Line {
@@ -35,16 +38,16 @@ export interface ClassLines {
 }
 
 /** Exec: the program's own profile if it has one, with ours stacked on it, else ours. */
-const EXEC = 'pix -> &hostward';
+const EXEC = `pix -> &${CATCH_ALL}`;
 
 /** Lines of one class in one variant of a profile. */
 export function classLines(paths: PathClass, mode: Mode, hasPriority: boolean): ClassLines {
-  if (mode === 'open') return { lines: [base(paths.name, false)], top: 0 };
+  if (mode === 'open') return { lines: [base(paths, false)], top: 0 };
   const posture = postureOf(paths.list, mode);
   const pairs = conflicts(paths.entries);
   const ordered = hasPriority && (pairs.length > 0 || posture === 'audit');
   const order = ordered ? priorities(paths.entries) : new Map<number, number>();
-  const writer = new Writer(paths.name, mode, order);
+  const writer = new Writer(paths, mode, order);
   const gone = new Set(
     ordered ? [] : pairs.filter(({ allow, deny }) => swallows(allow, deny)).map(({ deny }) => deny),
   );
@@ -66,16 +69,21 @@ function postureOf(list: AllowList | undefined, mode: Mode): AllowList['posture'
 }
 
 function bases(paths: PathClass, posture: AllowList['posture'] | undefined): readonly Line[] {
-  if (posture !== 'block') return [base(paths.name, posture === 'audit')];
+  if (posture !== 'block') return [base(paths, posture === 'audit')];
   return paths.implied.map(([glob, perms]) => ({
-    text: `"${glob}" ${paths.name === 'process' ? EXEC : perms},`,
+    text: `"${glob}" ${paths.name === 'process' ? execOf(paths) : perms},`,
   }));
 }
 
 /** The root directory is a file of its own: `/**` does not match it. */
-function base(name: PathClass['name'], audited: boolean): Line {
+function base(paths: PathClass, audited: boolean): Line {
   const audit = audited ? 'audit ' : '';
-  return { text: name === 'process' ? `${audit}/** ${EXEC},` : `${audit}"/{,**}" rwlkm,` };
+  const text = paths.name === 'process' ? `/** ${execOf(paths)},` : `"/{,**}" rwlkm,`;
+  return { text: audit + text };
+}
+
+function execOf({ exec }: PathClass): string {
+  return exec ?? EXEC;
 }
 
 /** Priority by rank, from 1 without gaps. */
@@ -87,7 +95,7 @@ function priorities(entries: readonly Placed[]): Map<number, number> {
 
 class Writer {
   constructor(
-    private readonly name: PathClass['name'],
+    private readonly paths: PathClass,
     private readonly mode: Mode,
     private readonly order: ReadonlyMap<number, number>,
   ) {}
@@ -136,8 +144,8 @@ class Writer {
   }
 
   private permission({ perms }: Placed, qualifier: string): string {
-    if (this.name === 'file') return perms;
-    return qualifier.endsWith('deny') ? 'x' : EXEC;
+    if (this.paths.name === 'file') return perms;
+    return qualifier.endsWith('deny') ? 'x' : execOf(this.paths);
   }
 }
 

@@ -374,8 +374,8 @@ describe('rules limited to sources', () => {
       { foreignAttachments: paths },
     );
     const beyond = reports(compilation).filter(({ plan }) => plan === 'unsupported');
-    expect(beyond).toHaveLength(2);
-    expect(beyond[0]?.reason).toContain('/opt/own-11');
+    expect(beyond).toHaveLength(4);
+    expect(beyond[0]?.reason).toContain('/opt/own-09');
   });
 });
 

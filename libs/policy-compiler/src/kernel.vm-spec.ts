@@ -1,9 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Lab, type Vm } from '#testing';
 import { attribute } from './attribute.js';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, ruleSet } from './fixtures.js';
-import { sourceProfileName } from './names.js';
+import { EXECUTOR_PROFILE, sourceProfileName } from './names.js';
 import type { Compilation, Denial } from './types.js';
 
 /** What the compiled profiles do on a real kernel: the cases of DESIGN D9, each with what must still work. */
@@ -63,9 +64,14 @@ cp /usr/bin/tee /opt/t/writer; cp /usr/bin/bash /opt/t/shell; cp /usr/bin/bash /
 cat > /tmp/foreign.aa <<'X'
 profile t_own /opt/t/own flags=(attach_disconnected) { file, capability, network, signal, ptrace, unix, change_profile, }
 profile t_free /opt/t/free flags=(unconfined) { }
+profile docker-default { file, signal, unix, capability, network, }
 profile t_foreign /opt/t/foreign { file, signal, unix, deny /srv/tree/ok/a r, }
 X
-apparmor_parser -r /tmp/foreign.aa
+apparmor_parser -r /tmp/foreign.aa /tmp/hostward-sensor /tmp/hostward-runtime
+mkdir -p /usr/lib/hostward; cp /usr/bin/cat /usr/lib/hostward/hostward-sensor
+for p in containerd runc podman; do cp /usr/bin/python3 /usr/local/bin/$p; done
+cp /usr/bin/cat /usr/local/bin/hook
+id -u someone >/dev/null 2>&1 || useradd someone
 printf 'Package: hw-test\\nVersion: 1\\nArchitecture: all\\nMaintainer: t <t@example.org>\\nDescription: t\\n' > /tmp/pkg/DEBIAN/control
 printf '#!/bin/sh\\necho one\\n' > /tmp/pkg/usr/bin/hw-blocked; chmod 755 /tmp/pkg/usr/bin/hw-blocked
 dpkg-deb -b /tmp/pkg /tmp/one.deb >/dev/null
@@ -80,8 +86,16 @@ let compilation: Compilation;
 beforeAll(async () => {
   lab = await Lab.open();
   vm = await lab.vm({ name: 'kernel' });
+  for (const name of ['hostward-sensor', 'hostward-runtime']) {
+    const profile = new URL(`../../sensor/native/apparmor/${name}`, import.meta.url);
+    await vm.writeFile(`/tmp/${name}`, readFileSync(profile, 'utf8'));
+  }
+  await vm.writeFile('/tmp/container.py', CONTAINER);
   await vm.ssh(SETUP, { timeoutMs: 120_000 });
-  compilation = compileRuleSet(RULES, debian({ foreignAttachments: ['/opt/t/foreign'] }));
+  compilation = compileRuleSet(
+    RULES,
+    debian({ executor: true, foreignAttachments: ['/opt/t/foreign'] }),
+  );
   await load('enforce');
 }, 600_000);
 
@@ -96,6 +110,12 @@ async function load(variant: keyof Compilation['texts']): Promise<void> {
   });
 }
 
+const RUN = 'systemd-run --quiet --wait --pipe';
+
+function asUser(command: string): string {
+  return `setpriv --reuid=someone --regid=someone --clear-groups ${command}`;
+}
+
 /** The end of a command: ok, denied (EACCES), or what it said. */
 async function outcome(command: string): Promise<string> {
   const { code, stdout, stderr } = await vm.ssh(`export LC_ALL=C; ${command}`, {
@@ -108,6 +128,21 @@ async function outcome(command: string): Promise<string> {
 async function label(command: string): Promise<string> {
   return (await vm.ssh(command)).stdout.trim().split('\n').at(-1) ?? '';
 }
+
+/** What a unit's drop-in stacks its profile on (apps/compiler/src/units.ts). */
+const OURS = `hostward//&${EXECUTOR_PROFILE}`;
+
+/** A container runtime as far as AppArmor sees it: a daemon that starts a program that puts a profile on what it starts. */
+const CONTAINER = `import ctypes, os, subprocess, sys
+if sys.argv[1] == 'daemon':
+    sys.exit(subprocess.run(['/usr/local/bin/runc', '/tmp/container.py', *sys.argv[2:]]).returncode)
+if sys.argv[1] == 'nnp':
+    ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
+if sys.argv[2] != '':
+    with open('/proc/self/attr/apparmor/exec', 'w') as attribute:
+        attribute.write('exec ' + sys.argv[2])
+os.execv(sys.argv[3], sys.argv[3:])
+`;
 
 const LABEL_OF = (program: string): string => `${program} /proc/self/attr/current`;
 
@@ -173,14 +208,101 @@ describe('on a real kernel', () => {
   });
 
   it.each<readonly [string, string, string]>([
-    ['AppArmorProfile= with its drop-in', 'AppArmorProfile=hostward//&t_own', 'denied'],
+    ['AppArmorProfile= with its drop-in', `AppArmorProfile=${OURS}//&t_own`, 'denied'],
     ['NoNewPrivileges', 'NoNewPrivileges=yes', 'denied'],
-    ['both', 'AppArmorProfile=hostward//&t_own -p NoNewPrivileges=yes', 'denied'],
-  ])('a service with %s starts and is bound by the Block', async (_, property, expected) => {
+    ['both', `AppArmorProfile=${OURS}//&t_own -p NoNewPrivileges=yes`, 'denied'],
+    ['AppArmorProfile= as it was', 'AppArmorProfile=t_own', 'ok'],
+    ['unconfined', 'AppArmorProfile=unconfined', 'ok'],
+    [
+      'unconfined, NoNewPrivileges and its drop-in',
+      `AppArmorProfile=${OURS} -p NoNewPrivileges=yes`,
+      'denied',
+    ],
+  ])('a service with %s starts (%s), and what is blocked is %s', async (_, property, expected) => {
     const run = (file: string): string =>
       `systemd-run --quiet --wait --pipe -p ${property.replaceAll('&', '\\&')} /opt/t/own ${file}`;
     expect(await outcome(run('/etc/hostname'))).toBe('ok');
     expect(await outcome(run('/srv/secret'))).toBe(expected);
+  });
+
+  it.each([
+    'changeprofile unconfined',
+    'changeprofile t_free',
+    'changeprofile t_own',
+    'changeprofile docker-default',
+    'changeprofile hostward-sensor',
+    'changeprofile hostward-runtime',
+    `changeprofile ${EXECUTOR_PROFILE}`,
+    'changeprofile :root:unconfined',
+    'stack t_own',
+    'changeprofile hostward//&t_own',
+  ])('an ordinary user stays bound after %s', async (command) => {
+    const shell = `printf '${command}' 2>/dev/null > /proc/self/attr/apparmor/current; cat /srv/secret`;
+    expect(await outcome(asUser(`bash -c "${shell}"`))).toBe('denied');
+    expect(
+      await outcome(asUser(`bash -c "${shell.replace('/srv/secret', '/etc/hostname')}"`)),
+    ).toBe('ok');
+  });
+
+  it.each([
+    'aa-exec -p unconfined cat /srv/secret',
+    'aa-exec -p t_free cat /srv/secret',
+    '/usr/lib/hostward/hostward-sensor /srv/secret',
+    `/usr/local/bin/podman /tmp/container.py run unconfined /usr/bin/cat /srv/secret`,
+    `/usr/local/bin/containerd /tmp/container.py daemon run unconfined /usr/bin/cat /srv/secret`,
+    `/usr/lib/systemd/systemd-executor; cat /srv/secret`,
+  ])('neither a user nor root leaves by %s from a shell', async (command) => {
+    for (const line of [asUser(`sh -c '${command}'`), `sh -c '${command}'`]) {
+      expect((await vm.ssh(line, { allowFailure: true })).code).not.toBe(0);
+      expect(await outcome(line.replace(/unconfined|t_free/, 'hostward'))).toBe('denied');
+    }
+  });
+
+  it('a source cannot drop its own profile for the catch-all', async () => {
+    const label = `hostward//&${sourceProfileName('/opt/t/shell')}`;
+    const change = "printf 'changeprofile hostward' 2>/dev/null > /proc/self/attr/apparmor/current";
+    const { stdout } = await vm.ssh(
+      `/opt/t/shell -c "${change}; read -r label </proc/self/attr/apparmor/current; echo \\$label"`,
+    );
+    expect(stdout).toContain(label);
+  });
+
+  it('the sensor is exempt when systemd starts it, in each variant', async () => {
+    for (const variant of ['audit', 'open', 'enforce'] as const) {
+      await load(variant);
+      const { stdout } = await vm.ssh(
+        `${RUN} /usr/lib/hostward/hostward-sensor /proc/self/attr/apparmor/current`,
+      );
+      expect(stdout).toBe('hostward-sensor (unconfined)\n');
+    }
+  });
+
+  it.each(['run', 'nnp'])(
+    'a container runtime that systemd starts puts its profile on a container (%s)',
+    async (mode) => {
+      const start = (profile: string, program: string): string =>
+        `${RUN} /usr/local/bin/containerd /tmp/container.py daemon ${mode} '${profile}' ${program} /proc/self/attr/apparmor/current`;
+      expect((await vm.ssh(start('docker-default', '/usr/bin/cat'))).stdout).toBe(
+        'docker-default (enforce)\n',
+      );
+      expect((await vm.ssh(start('unconfined', '/usr/bin/cat'))).stdout).toBe('unconfined\n');
+      expect((await vm.ssh(start('', '/usr/local/bin/hook'))).stdout).toBe('hostward (enforce)\n');
+    },
+  );
+
+  it('a service stays bound, and cannot start what is blocked', async () => {
+    expect(await outcome(`${RUN} cat /srv/secret`)).toBe('denied');
+    const { code } = await vm.ssh(`${RUN} /usr/bin/sleep 0`, { allowFailure: true });
+    expect(code).toBe(203);
+    const change = "printf 'changeprofile unconfined' > /proc/self/attr/apparmor/current";
+    expect(await outcome(`${RUN} bash -c "${change}; cat /srv/secret"`)).toBe('denied');
+  });
+
+  it('root in our label cannot trace or signal the sensor', async () => {
+    await vm.ssh('systemd-run --quiet --unit=hw-test /usr/lib/hostward/hostward-sensor /dev/ptmx');
+    const pid = '$(systemctl show -P MainPID hw-test)';
+    expect((await vm.ssh(`kill -9 ${pid}`, { allowFailure: true })).code).not.toBe(0);
+    expect(await outcome(`systemctl kill -s KILL hw-test`)).toBe('ok');
   });
 
   it('tcp is blocked for its source without AF_UNIX, and for nobody else', async () => {

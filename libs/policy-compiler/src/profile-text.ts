@@ -2,16 +2,11 @@ import { cellLines } from './cell-lines.js';
 import { classLines, type Line, type Mode, type PathClass } from './class-lines.js';
 import type { DraftSet } from './draft.js';
 import { escapeGlob } from './glob.js';
+import { carriedBy, EXECUTOR_TRANSITIONS, leavingLines, type Transition } from './leaving.js';
+import { EXECUTOR_PROFILE } from './names.js';
 import { RUNTIME_PATHS } from './runtime-paths.js';
 import type { RuleReference } from './types.js';
 import { type Asker, Evaluator, listOf } from './verdict.js';
-
-/** Exec of a source that must leave the catch-all by a rule, since stacking by attachment does not serve it. */
-export interface Transition {
-  readonly source: string;
-  /** `px`: a profile that stands alone, found by its attachment; else the stack to enter. */
-  readonly permission: string;
-}
 
 /** One profile before it is text. */
 export interface ProfilePlan {
@@ -40,15 +35,11 @@ const UNRESTRICTED = [
   'remount,',
   'umount,',
   'pivot_root,',
-  'ptrace,',
-  'signal,',
   'dbus,',
   'unix,',
   'mqueue,',
   'userns,',
   'io_uring,',
-  'change_profile -> **,',
-  'change_profile -> &**,',
 ];
 
 /** A whole profile file of one variant. */
@@ -76,19 +67,22 @@ function profileLines(plan: ProfilePlan, mode: Mode, context: TextContext): read
   const file = classLines(pathClass(plan, 'file'), mode, context.hasPriority);
   return [
     ...UNRESTRICTED,
+    ...leavingLines(plan.name, mode),
     ...annotated([...file.lines, ...process.lines], context.references),
-    ...transitionLines(plan, mode, process.top, context.transitions),
+    ...transitionLines(plan, mode, process.top, context),
     ...annotated(cellLines(plan.sets, mode), context.references),
   ];
 }
 
-function pathClass({ sets, source }: ProfilePlan, name: PathClass['name']): PathClass {
+function pathClass(plan: ProfilePlan, name: PathClass['name']): PathClass {
+  const { sets, source } = plan;
   const entries = sets.flatMap(({ paths }) =>
     paths.filter(({ perms }) => (perms === 'x') === (name === 'process')),
   );
   const self = source === undefined ? [] : [[escapeGlob(source), 'rm'] as const];
   const implied = name === 'process' ? self : [...RUNTIME_PATHS, ...self];
-  return { name, entries, list: listOf(sets, name), implied };
+  const exec = `pix -> ${carriedBy(plan.name)}`;
+  return { name, entries, list: listOf(sets, name), implied, exec };
 }
 
 /** One line a distinct text, with up to three of the rules that it stands for. */
@@ -109,26 +103,73 @@ function annotated(
   );
 }
 
-/** Above all other exec rules, unless they deny the exec. Other variants deny nothing, so nothing need be left. */
+/** Above all other exec rules, unless they deny the exec. */
 function transitionLines(
   plan: ProfilePlan,
   mode: Mode,
   top: number,
-  transitions: readonly Transition[],
+  { transitions, hasPriority }: TextContext,
 ): readonly string[] {
-  if (mode !== 'enforce' || transitions.length === 0) return [];
   const evaluator = new Evaluator(
     plan.sets.map((set) => ({ ...set, paths: set.paths.filter(isExec), cells: [] })),
   );
-  const priority = top === 0 ? '' : `priority=${top} `;
-  return transitions.flatMap(({ source, permission }) => {
-    const who = allowedAskers(evaluator, source, plan.source);
-    if (who === undefined) return [];
-    // The second name is dpkg's, see DPKG_TWIN: a link needs the same exec rule at both ends.
-    return [source, `${source}.dpkg-tmp`].map(
-      (path) => `${priority}${who}"${escapeGlob(path)}" ${permission},`,
-    );
+  const all =
+    plan.name === EXECUTOR_PROFILE ? [...transitions, ...EXECUTOR_TRANSITIONS] : transitions;
+  const rules = all.flatMap((transition) => {
+    const who = askers(transition, plan, mode, evaluator);
+    const priority = transition.always === true && hasPriority ? Math.max(top, 1) : top;
+    if (who === undefined || clashes(transition, priority, evaluator)) return [];
+    const end = transition.permission(carriedBy(plan.name));
+    return [{ path: escapeGlob(transition.source), priority, who, end }];
   });
+  return transitionTexts(rules);
+}
+
+interface TransitionRule {
+  readonly path: string;
+  readonly priority: number;
+  readonly who: string;
+  readonly end: string;
+}
+
+/**
+ * One line for all paths that lead to the same, which needs priorities: only an exact path stands above the base
+ * without. The second name of each is dpkg's, see DPKG_TWIN: a link needs the same exec rule at both ends.
+ */
+function transitionTexts(rules: readonly TransitionRule[]): readonly string[] {
+  const groups = Map.groupBy(rules, ({ priority, who, end }) => `${priority} ${who}${end}`);
+  return [...groups.values()].flatMap((group) => {
+    const [{ priority, who, end } = { priority: 0, who: '', end: '' }] = group;
+    const paths = group.map(({ path }) => path);
+    if (priority > 0)
+      return [`priority=${priority} ${who}"${eitherOf(paths)}{,.dpkg-tmp}" ${end},`];
+    const twins = paths.flatMap((path) => [path, `${path}.dpkg-tmp`]);
+    return twins.map((path) => `${who}"${path}" ${end},`);
+  });
+}
+
+/** A glob has to begin with a slash. */
+function eitherOf(paths: readonly string[]): string {
+  const [only = '', ...more] = paths;
+  return more.length === 0 ? only : `/{${paths.map((path) => path.slice(1)).join(',')}}`;
+}
+
+/** Who may start it, as a word of the rule; undefined: nobody, or there is nothing to leave in this variant. */
+function askers(
+  { source, always }: Transition,
+  plan: ProfilePlan,
+  mode: Mode,
+  evaluator: Evaluator,
+): string | undefined {
+  if (mode !== 'enforce' && always !== true) return undefined;
+  return mode === 'open' ? '' : allowedAskers(evaluator, source, plan.source);
+}
+
+/** Without priorities the parser takes one exec rule for a path only: that of the policy. */
+function clashes({ source, always }: Transition, priority: number, evaluator: Evaluator): boolean {
+  if (always !== true || priority > 0) return false;
+  const { entry, audits } = evaluator.path(source, 'x', 'owner');
+  return entry !== undefined || audits.length > 0;
 }
 
 function isExec({ perms }: { readonly perms: string }): boolean {

@@ -6,8 +6,8 @@ import type { Placed } from './rule-entries.js';
 import type { HostCapabilities, ListClass } from './types.js';
 import { Evaluator, listOf } from './verdict.js';
 
-/** Exec targets with a name that a profile may have, less the one that stacks the catch-all. */
-const MAX_FOREIGN_SOURCES = 11;
+/** Exec targets with a name that a profile may have (12), less ours: the stack, the sensor and the container runtimes. */
+const MAX_FOREIGN_SOURCES = 9;
 /** Priorities that a profile may use, from 1. */
 const MAX_PRIORITY = 1000;
 

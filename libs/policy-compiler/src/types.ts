@@ -63,6 +63,8 @@ export interface HostCapabilities {
   readonly noNewPrivileges?: readonly string[];
   /** Programs to which a profile that is not ours attaches by exactly this path. */
   readonly foreignAttachments?: readonly string[];
+  /** Whether PID 1 starts services through systemd-executor (systemd 255), which is then confined as all programs are. */
+  readonly executor?: boolean;
   readonly controlPath?: ControlPathFacts;
   /** Time of the compilation, ms since 1970: exceptions that have ended are left out. */
   readonly nowMs?: number;

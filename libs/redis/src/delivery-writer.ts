@@ -1,7 +1,8 @@
 import { type DeliveryRecord, type Nudge, redisKeys } from '#contracts';
 import type { ChainableCommander, Redis } from 'ioredis';
 import { MalformedValue, translateError } from './errors.js';
-import { encodeNudge } from './nudge.js';
+import { encodeNudge, parseDeliveryRecord } from './nudge.js';
+import { contentsOf } from './redis-contents.js';
 import type { RedisConnection } from './redis.connection.js';
 import { writeIfGreater } from './write-if-greater.js';
 
@@ -64,11 +65,37 @@ export class DeliveryWriter {
   }
 
   /** Which of these bundles Redis holds. */
-  async heldBundles(digests: readonly string[]): Promise<ReadonlySet<string>> {
-    const answers = await this.connection.run('looking for bundles', (client) =>
-      Promise.all(digests.map((digest) => client.exists(redisKeys.bundle(digest)))),
+  heldBundles(digests: readonly string[]): Promise<ReadonlySet<string>> {
+    return this.held(digests, redisKeys.bundle);
+  }
+
+  /** Of which of these hosts Redis holds an assignment. */
+  heldAssignments(nodeIds: readonly string[]): Promise<ReadonlySet<string>> {
+    return this.held(nodeIds, redisKeys.assignment);
+  }
+
+  /** The records of these hosts, in their order; undefined for what is not there or is no record. */
+  async records(nodeIds: readonly string[]): Promise<(DeliveryRecord | undefined)[]> {
+    const payloads = await inBatches(nodeIds, (batch) =>
+      this.connection.run('reading assignments', (client) =>
+        client.mget(batch.map((nodeId) => redisKeys.assignment(nodeId))),
+      ),
     );
-    return new Set(digests.filter((_, index) => answers[index] === 1));
+    return nodeIds.map((nodeId, index) => readRecord(nodeId, payloads[index]));
+  }
+
+  /** Removes the assignment of a host, so that the next write counts whatever its ordering. */
+  async discard(nodeId: string): Promise<void> {
+    const key = redisKeys.assignment(nodeId);
+    await this.connection.run(`removing ${key}`, (client) => client.unlink(key));
+  }
+
+  /** Digests of all bundles, and ids of all hosts of whom anything is there; walks over all keys of Redis. */
+  contents(): Promise<{
+    readonly bundles: ReadonlySet<string>;
+    readonly nodeIds: ReadonlySet<string>;
+  }> {
+    return this.connection.run('listing what is there', contentsOf);
   }
 
   /** Removes bundles that no assignment names any more. */
@@ -84,6 +111,18 @@ export class DeliveryWriter {
     const { assignment, state, events, cursor } = redisKeys;
     const keys = [assignment, state, events, cursor].map((key) => key(nodeId));
     await this.connection.run(`removing ${nodeId}`, (client) => client.unlink(keys));
+  }
+
+  private async held(
+    names: readonly string[],
+    key: (name: string) => string,
+  ): Promise<ReadonlySet<string>> {
+    const answers = await inBatches(names, (batch) =>
+      this.connection.run('looking what is there', (client) =>
+        Promise.all(batch.map((name) => client.exists(key(name)))),
+      ),
+    );
+    return new Set(names.filter((_, index) => answers[index] === 1));
   }
 
   private async runScript(client: Redis, batch: readonly ScriptArguments[]): Promise<unknown[]> {
@@ -105,6 +144,30 @@ export class DeliveryWriter {
     const outcome = toOutcome(answer);
     this.counts[outcome] += 1;
     return outcome;
+  }
+}
+
+async function inBatches<T, R>(
+  items: readonly T[],
+  work: (batch: readonly T[]) => Promise<readonly R[]>,
+): Promise<R[]> {
+  const all: R[] = [];
+  for (let start = 0; start < items.length; start += BATCH) {
+    all.push(...(await work(items.slice(start, start + BATCH))));
+  }
+  return all;
+}
+
+function readRecord(
+  nodeId: string,
+  payload: string | null | undefined,
+): DeliveryRecord | undefined {
+  if (payload === null || payload === undefined) return undefined;
+  try {
+    return parseDeliveryRecord(nodeId, payload);
+  } catch (error) {
+    if (error instanceof MalformedValue) return undefined;
+    throw error;
   }
 }
 

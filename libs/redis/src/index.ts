@@ -20,3 +20,4 @@ export {
   RedisStoreError,
   RedisUnavailable,
 } from './errors.js';
+export { reloadServerCertificate } from './reload-server-certificate.js';

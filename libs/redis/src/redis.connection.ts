@@ -27,6 +27,7 @@ export class RedisConnection {
   private latestError: Error | undefined;
   private wasReady = false;
   private closed = false;
+  private guarded: Redis['stream'] | undefined;
 
   constructor(private readonly options: RedisConnectionOptions) {
     this.timeoutMs = options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
@@ -34,6 +35,7 @@ export class RedisConnection {
     // One listener for each command that waits for the connection.
     this.client.setMaxListeners(0);
     this.client.on('error', (error: Error) => this.failed(error));
+    this.client.on('connect', () => this.guard());
     this.client.on('close', () => this.lost());
     this.client.on('ready', () => this.becameReady());
     this.client.connect().catch((error: unknown) => this.failed(error));
@@ -74,6 +76,12 @@ export class RedisConnection {
     this.client.on('message', callback);
   }
 
+  /** New connections show this certificate from now on; the one that stands is kept. */
+  useCertificate({ cert, key }: { readonly cert: Buffer; readonly key: Buffer }): void {
+    // The client hands this object to TLS at each connect.
+    if (this.client.options.tls) Object.assign(this.client.options.tls, { cert, key });
+  }
+
   /** Drops the connection and comes back after a wait: for a subscription that failed. */
   reconnect(): void {
     if (!this.closed) this.client.disconnect(true);
@@ -81,6 +89,7 @@ export class RedisConnection {
 
   close(): void {
     this.closed = true;
+    this.guard();
     clearInterval(this.heartbeat);
     this.client.disconnect();
   }
@@ -88,6 +97,14 @@ export class RedisConnection {
   /** To be told once that the connection has proved good: the next failure then waits shortly again. */
   proved(): void {
     this.failuresInARow = 0;
+  }
+
+  /** The client hears one error of a socket; a second one (TLS: a late alert) would end the whole process. */
+  private guard(): void {
+    const { stream } = this.client;
+    if (!stream || this.guarded === stream) return;
+    this.guarded = stream;
+    stream.on('error', () => undefined);
   }
 
   private usable(): Promise<void> {
@@ -118,6 +135,7 @@ export class RedisConnection {
   }
 
   private failed(error: unknown): void {
+    this.guard();
     this.failures += 1;
     this.latestError = error instanceof Error ? error : new Error(String(error));
   }

@@ -145,6 +145,28 @@ describe('libs/redis on one real Redis', () => {
       await expect(host.fetchRecord()).rejects.toThrow(MalformedValue);
     });
 
+    it('is listed with the bundles, read with others, and loses its record alone', async () => {
+      const writer = new DeliveryWriter(connect());
+      const [id, digest] = ['a'.repeat(64), 'b'.repeat(64)];
+      const of = record('1', '1');
+      await writer.write(id, of, { ordering: of.ordering });
+      await writer.putBundle(digest, Buffer.from([1]));
+      await raw.set(redisKeys.state(id), 's');
+      const contents = await writer.contents();
+      expect([contents.bundles.has(digest), contents.nodeIds.has(id)]).toEqual([true, true]);
+      expect([...contents.nodeIds, ...contents.bundles].every((name) => name.length === 64)).toBe(
+        true,
+      );
+      await raw.set(redisKeys.assignment(NODE), '{"v":2}');
+      expect(await writer.records([NODE, id, 'none'])).toEqual([undefined, of, undefined]);
+      expect(await writer.heldAssignments([id, 'none'])).toEqual(new Set([id]));
+      await writer.discard(id);
+      expect(await writer.heldAssignments([id])).toEqual(new Set());
+      expect((await writer.contents()).nodeIds.has(id)).toBe(true);
+      await writer.forgetNode(id);
+      expect((await writer.contents()).nodeIds.has(id)).toBe(false);
+    });
+
     it('keeps its events on its own stream until they are removed, and reads its cursor', async () => {
       const host = new HostLink(connect(), NODE);
       const streams = new EventStreams(connect());
@@ -262,6 +284,15 @@ describe('libs/redis on one real Redis', () => {
       );
     });
 
+    it('outlives a second error of one socket, as TLS tells them', async () => {
+      const connection = connect();
+      await connection.run('failing twice', (client) => {
+        for (const text of ['first', 'second']) client.stream.emit('error', new Error(text));
+        return Promise.resolve();
+      });
+      await expect(connection.run('again', (client) => client.ping())).resolves.toBe('PONG');
+    });
+
     it('fails a command by its deadline on a link where nothing passes', async () => {
       const host = new HostLink(connect(link.port), NODE);
       await host.fetchRecord();
@@ -303,7 +334,7 @@ describe('libs/redis on one real Redis', () => {
         Array.from({ length: 1_000 }, (_, i) => `${i + 1}`),
       );
       const clients = String(await raw.client('LIST'));
-      expect(clients.match(/cmd=subscribe/g) ?? []).toHaveLength(1);
+      expect(clients.match(/ sub=[1-9]/g) ?? []).toHaveLength(1);
     });
 
     it('hears again after a cut, and says so, since what was sent meanwhile is gone', async () => {

@@ -219,6 +219,32 @@ describe('a hostile agent changes nothing', () => {
     expect(await enforced()).toEqual(before);
   });
 
+  it('with questions whose answers it does not take: they wait, in little memory, and others are served', async () => {
+    const client = await RawClient.connect(host.socket);
+    await sensor.apply(envelope({ generation: 6, reportBytes: 200_000 }));
+    const before = await host.residentKiB();
+    client.pause();
+    client.send(Buffer.concat(Array(4_000).fill(encodeFrame(MSG.STATUS, 1, []))));
+    for (let asked = 0; asked < 20; asked += 1)
+      expect(await sensor.status()).toMatchObject({ ordering: orderingOf(6) });
+    expect((await host.residentKiB()) - before).toBeLessThan(64 * 1024);
+    client.destroy();
+  });
+
+  it('with more envelopes than there is room for: it is told so, and the block is proved all the same', async () => {
+    const before = await enforced();
+    host.compiler.script = () => 'hang';
+    const client = await RawClient.connect(host.socket);
+    const whole = encodeFrame(MSG.APPLY, 1, [
+      textField(TAG.ENVELOPE, JSON.stringify({ generation: 9 })),
+    ]);
+    client.send(Buffer.concat(Array(20).fill(whole)));
+    expect((await client.answer()).fields.text(TAG.CODE)).toBe('busy');
+    client.destroy();
+    expect(await sensor.status()).toMatchObject({ ordering: orderingOf(5) });
+    expect(await enforced()).toEqual(before);
+  });
+
   it('with a profile set that the kernel refuses', async () => {
     const before = await enforced();
     await writeFile(join(host.dir, 'security/apparmor/refuse'), '');

@@ -113,6 +113,8 @@ export interface SensorEvent {
   readonly profile?: string;
   readonly operation?: string;
   readonly name?: string;
+  /** The second path of a link or rename; of an exec the label that it was to lead to. */
+  readonly target?: string;
   readonly requested?: string;
   readonly denied?: string;
   readonly pid?: number;
@@ -205,6 +207,7 @@ const event: Parser<SensorEvent> = record({
   profile: optional(text),
   operation: optional(text),
   name: optional(text),
+  target: optional(text),
   requested: optional(text),
   denied: optional(text),
   pid: optional(integer),

@@ -2,9 +2,11 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execPath } from 'node:process';
+import { execPath, kill } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import { freePort } from '#testing';
+import { Rest } from '../../../apps/control-plane/src/testing/rest.js';
 
 /** The folder of package.json, whether this runs from sources or from dist. */
 export const projectRoot = fileURLToPath(new URL('../../..', import.meta.url)).replace(
@@ -18,11 +20,23 @@ export interface CliResult {
   readonly stderr: string;
 }
 
+interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
 export interface RunRecord {
   readonly pid: number;
   readonly url: string;
   readonly caFingerprint: string;
   readonly children: Readonly<Record<string, number>>;
+}
+
+export interface StoredContext {
+  readonly url: string;
+  readonly token: string;
+  readonly ca: string;
 }
 
 const UP_TIMEOUT_MS = 180_000;
@@ -32,14 +46,20 @@ const CLI_TIMEOUT_MS = 120_000;
 export class Product {
   private constructor(
     readonly dataDir: string,
-    private readonly configHome: string,
+    readonly configHome: string,
     readonly port: number,
   ) {}
 
+  /** Its folders and port, not started yet; with the contexts of another one where those are named. */
+  static async prepare(options: { configHome?: string } = {}): Promise<Product> {
+    const folder = await mkdtemp(join(tmpdir(), 'hostward-e2e-'));
+    const configHome = options.configHome ?? join(folder, 'config');
+    return new Product(join(folder, 'data'), configHome, await freePort());
+  }
+
   /** Starts everything with or without an agent for this machine. Stop it when done. */
   static async up(options: { localAgent?: boolean } = {}): Promise<Product> {
-    const folder = await mkdtemp(join(tmpdir(), 'hostward-e2e-'));
-    const product = new Product(join(folder, 'data'), join(folder, 'config'), await freePort());
+    const product = await Product.prepare();
     await product.start(options.localAgent ?? false);
     return product;
   }
@@ -69,7 +89,7 @@ export class Product {
           ...args,
         ],
         {
-          env: { ...process.env, XDG_CONFIG_HOME: this.configHome, ...options.env },
+          env: { ...cleanEnvironment(), XDG_CONFIG_HOME: this.configHome, ...options.env },
           timeout: options.timeoutMs ?? CLI_TIMEOUT_MS,
           maxBuffer: 64 * 1024 * 1024,
         },
@@ -103,6 +123,43 @@ export class Product {
     return JSON.parse(await readFile(join(this.dataDir, 'up.json'), 'utf8')) as RunRecord;
   }
 
+  /** The current context that `up` has written for the CLI. */
+  async context(): Promise<StoredContext> {
+    const file = join(this.configHome, 'hostward', 'config.yaml');
+    const { current, contexts } = parse(await readFile(file, 'utf8')) as {
+      current: string;
+      contexts: Record<string, StoredContext>;
+    };
+    const found = contexts[current];
+    if (found === undefined) throw new Error(`${file} has no context ${current}`);
+    return found;
+  }
+
+  /** Sends a signal to a program that `up` runs: `etcd`, `redis`, `control plane`, `agent`; gives its pid. */
+  async signal(name: string, signal: NodeJS.Signals): Promise<number> {
+    const pid = (await this.record()).children[name];
+    if (pid === undefined || pid < 2) throw new Error(`${name} does not run`);
+    kill(pid, signal);
+    return pid;
+  }
+
+  /** What `/readyz` answers: its status, and its checks by name. */
+  async readiness(): Promise<{ status: number; checks: Record<string, Check> }> {
+    const { url, ca, token } = await this.context();
+    const answer = await new Rest(url, ca, token).get('/readyz', { token: null });
+    const checks = (JSON.parse(answer.text) as { checks: Check[] }).checks;
+    return {
+      status: answer.status,
+      checks: Object.fromEntries(checks.map((check) => [check.name, check])),
+    };
+  }
+
+  /** A REST client that says everything as it is told, with the admin token. */
+  async rest(): Promise<Rest> {
+    const { url, ca, token } = await this.context();
+    return new Rest(url, ca, token);
+  }
+
   /** A join token of one use. */
   async joinToken(labels = ''): Promise<string> {
     const args = [
@@ -124,4 +181,12 @@ export class Product {
     await this.cli(['down', `--data-dir=${this.dataDir}`]);
     await rm(join(this.dataDir, '..'), { recursive: true, force: true });
   }
+}
+
+/** The environment without what would lead a command to another control plane, or colour it. */
+export function cleanEnvironment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('HOSTWARD_') && name !== 'NO_COLOR' && name !== 'FORCE_COLOR',
+  );
+  return Object.fromEntries(kept);
 }

@@ -17,6 +17,7 @@ const RETRY_CAP_MS = 15_000;
  */
 export class Confirmation {
   readonly #flight = new SingleFlight(() => this.#confirm());
+  readonly #listeners = new Set<() => void>();
   #failures = 0;
   #notBefore = 0;
 
@@ -25,6 +26,14 @@ export class Confirmation {
     private readonly reachability: Reachability,
     private readonly around: Surroundings,
   ) {}
+
+  /**
+   * Called when only a process started after the swap can confirm it: the policies in force override the protection of
+   * the control path, and much of that would hit the agent at its next start alone.
+   */
+  onRestartNeeded(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
 
   /** Confirms what is in force and waits for it, unless an attempt failed a moment ago. Never rejects. */
   async attempt(): Promise<void> {
@@ -48,7 +57,7 @@ export class Confirmation {
     if (ordering === undefined) return;
     try {
       await this.reachability.prove();
-      await this.sensors.confirm(ordering);
+      if (!(await this.sensors.confirm(ordering))) return this.#restart();
       this.#failures = 0;
       this.around.log.info('assignment confirmed', { ...ordering });
     } catch (cause) {
@@ -66,6 +75,10 @@ export class Confirmation {
         waitMs,
       });
     }
+  }
+
+  #restart(): void {
+    for (const tell of this.#listeners) tell();
   }
 }
 

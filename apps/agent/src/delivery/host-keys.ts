@@ -19,6 +19,8 @@ export class HostKeys {
   readonly #root: TrustedRoot;
   #known: KnownKey | undefined;
   #lastTried = '';
+  /** The sealed form of the known key, once it was proved: it need not be opened again at every change. */
+  #provedSealed: string | undefined;
 
   private constructor(
     private readonly file: string,
@@ -45,7 +47,7 @@ export class HostKeys {
     fingerprint: string,
     highest: Ordering | undefined,
   ): Promise<void> {
-    if (fingerprint === this.#lastTried) return;
+    if (fingerprint === this.#lastTried || record.sealedHostKey === this.#provedSealed) return;
     this.#lastTried = fingerprint;
     try {
       const { nodeId, sealingPrivateKey } = this.trust;
@@ -53,6 +55,7 @@ export class HostKeys {
       const inquiry = { record, trustedRoot: this.#root, nodeId, sealingPrivateKey, highest, now };
       const { assignment, hostKey } = await verifyAssignment(inquiry);
       await this.#keep({ epoch: assignment.epoch, key: hostKey });
+      this.#provedSealed = record.sealedHostKey;
     } catch (cause) {
       this.around.log.debug('no host key in this record', { cause });
     }

@@ -4,6 +4,7 @@ import { backoff } from '../health/clock.js';
 import { Surroundings } from '../health/surroundings.js';
 import { alertOf, processOf, ruleOf, type AlertSource } from './alert-of.js';
 import { Spool, type NewEntry } from './spool.js';
+import { StackedTwins } from './stacked-twins.js';
 import { Throttle } from './throttle.js';
 
 const BATCH = 256;
@@ -28,6 +29,7 @@ export interface EventSource {
 /** From the sensor's events to alerts in the spool: attributes, throttles, writes in batches with one fsync each. */
 export class EventPump {
   readonly #throttle = new Throttle<Attributed>();
+  readonly #twins = new StackedTwins();
   #batch: SensorEvent[] = [];
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> = Promise.resolve();
@@ -102,6 +104,7 @@ export class EventPump {
     const rule = this.#ruleOf(event);
     const attributed = { event, rule };
     if (event.type !== 'denied' && event.type !== 'audited') return this.#entry(attributed, 0);
+    if (this.#twins.isTwin(event, rule)) return [];
     const key = rule === undefined ? `?/${event.profile ?? ''}` : `${rule.policy}/${rule.rule}`;
     const passed = this.#throttle.offer(key, processOf(event), attributed, now);
     return passed === undefined ? [] : this.#entry(passed.item, passed.suppressed);

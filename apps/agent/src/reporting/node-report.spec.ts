@@ -76,6 +76,20 @@ describe('the state of a rule', () => {
     ).toMatchObject({ state: 'enforced' });
   });
 
+  it('is only delivered while its block is still being proved', () => {
+    expect(firstRule({ probes: [{ ...probe('inconclusive'), errno: 115 }] })).toEqual({
+      id: 'process/matchPaths/0',
+      state: 'delivered',
+      reason: 'its block is being proved',
+    });
+  });
+
+  it('is failed when the kernel refused the profiles, whatever was read back before', () => {
+    const outcome = { ok: false, code: 'load-failed', message: 'the kernel refused the profiles' };
+    expect(firstRule({ outcome })).toMatchObject({ state: 'failed', reason: outcome.message });
+    expect(firstRule({ outcome }, 'audit')).toMatchObject({ state: 'failed' });
+  });
+
   it('is failed when a probe was allowed, whatever was read back', () => {
     expect(firstRule({ probes: [probe('blocked'), probe('allowed')] })).toMatchObject({
       state: 'failed',

@@ -33,6 +33,8 @@ function enforceStatus(policy: string, id: string, state: SensorState): RuleStat
       state: 'failed',
       reason: `${article(allowed.kind)} of ${allowed.path} was not blocked`,
     };
+  if (probes.some(isAwaited))
+    return { id, state: 'delivered', reason: 'its block is being proved' };
   const proved = probes.some((probe) => probe.result === 'blocked');
   return { id, state: 'enforced', proof: proved ? 'probe' : 'read-back' };
 }
@@ -53,6 +55,9 @@ function auditStatus(id: string, state: SensorState): RuleStatus {
 /** Why nothing of the rule set is in force, whatever its plan. */
 function obstacleOf(state: SensorState): Pick<RuleStatus, 'state' | 'reason'> | undefined {
   if (state.enforcer === 'none') return { state: 'failed', reason: 'this host has no enforcer' };
+  // What was read back before a load that failed is about another mode or rule set than the one that is wanted.
+  if (!state.outcome.ok && state.outcome.code === 'load-failed')
+    return { state: 'failed', reason: state.outcome.message ?? 'the profiles could not be loaded' };
   if (state.profiles.length === 0) {
     return {
       state: 'delivered',
@@ -74,6 +79,14 @@ function outcomeOf({ outcome }: SensorState): string {
 /** Mirror of what apps/compiler writes into a probe to name its rule. */
 function isProbeOf(probe: ProbeState, policy: string, id: string): boolean {
   return probe.rule === `${policy}/${id}`;
+}
+
+/** EINPROGRESS of Linux: mirror of libs/sensor/native/src/state.c. */
+const IN_PROGRESS = 115;
+
+/** Loaded and read back, but the attempt that shows whether it blocks is still to come. */
+function isAwaited({ result, errno }: ProbeState): boolean {
+  return result === 'inconclusive' && errno === IN_PROGRESS;
 }
 
 /** A reason of the compiler's stays, also beside `enforced`: it names what is covered only in part. */

@@ -5,8 +5,10 @@ import {
   compareOrdering,
   decodeEnvelope,
   RefusedError,
+  rememberingOpener,
   trustRoot,
   verifyDelivery,
+  type TrustedRoot,
   type VerifiedDelivery,
 } from '#bundle';
 import type { Ordering } from '#contracts';
@@ -49,6 +51,8 @@ interface Observed {
  * It says so: every rule is `unsupported`, with the reason. Nothing is loaded into this machine's kernel.
  */
 export class ObservingSensor extends Sensor {
+  readonly #openHostKey = rememberingOpener();
+  #trustedRoot: TrustedRoot | undefined;
   #observed: Observed | undefined;
 
   private constructor(
@@ -129,10 +133,10 @@ export class ObservingSensor extends Sensor {
   }
 
   async #verify(envelope: Uint8Array): Promise<VerifiedDelivery> {
-    const { nodeId, sealingPrivateKey, root } = this.trust;
+    const { nodeId, sealingPrivateKey } = this.trust;
     try {
       const { record, bundle } = decodeEnvelope(envelope);
-      const trustedRoot = trustRoot(root);
+      const trustedRoot = (this.#trustedRoot ??= trustRoot(this.trust.root));
       const highest = this.#observed && {
         ...this.#observed.ordering,
         bundleDigest: this.#observed.digest,
@@ -146,6 +150,7 @@ export class ObservingSensor extends Sensor {
         sealingPrivateKey,
         highest,
         now,
+        openHostKey: this.#openHostKey,
       });
     } catch (cause) {
       if (cause instanceof RefusedError) throw new SensorRefusedError(cause.code, cause.message);

@@ -66,15 +66,17 @@ export class SensorWatch {
     }
   }
 
-  /** Tells the sensor that the control plane was reached after this swap. */
-  async confirm(ordering: Ordering): Promise<void> {
+  /** Tells the sensor that the control plane was reached after this swap; false if this process does not show it. */
+  async confirm(ordering: Ordering): Promise<boolean> {
     try {
       await this.sensor.confirm(ordering);
     } catch (cause) {
+      if (isRefusal(cause) && cause.code === 'restart-needed') return false;
       // Another rule set is in force by now: that one will be confirmed instead.
       if (!isRefusal(cause)) this.away(cause);
     }
     await this.refresh();
+    return true;
   }
 
   /** Raises the condition that the sensor cannot be used. */

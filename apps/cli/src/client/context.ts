@@ -1,9 +1,7 @@
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { env } from 'node:process';
-import { parse, stringify } from 'yaml';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed, UsageError } from '../errors.js';
+import { contextFile, readContexts, type StoredContext } from './context-file.js';
 
 /** Where the control plane is and how to prove both sides: a URL, a bearer token, and the CA in PEM. */
 export interface Context {
@@ -12,57 +10,48 @@ export interface Context {
   readonly ca?: string;
 }
 
-/** `~/.config/hostward/config.yaml`, or below `XDG_CONFIG_HOME`. */
-export function contextFile(): string {
-  return join(env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'hostward', 'config.yaml');
-}
-
-/** The context in force: the file's, each value overridden by HOSTWARD_URL, HOSTWARD_TOKEN and HOSTWARD_CA (a path). */
-export async function loadContext(): Promise<Context> {
-  const stored = await storedContext();
-  const url = env['HOSTWARD_URL'] ?? stored?.url;
-  const token = env['HOSTWARD_TOKEN'] ?? stored?.token;
+/**
+ * The context in force: the one that is named, by `--context` or HOSTWARD_CONTEXT, or else the current one of the
+ * file; each value is overridden by HOSTWARD_URL, HOSTWARD_TOKEN and HOSTWARD_CA (a path).
+ */
+export async function loadContext(named?: string): Promise<Context> {
+  const stored = await storedContext(named ?? filled('HOSTWARD_CONTEXT'));
+  const url = filled('HOSTWARD_URL') ?? stored?.url;
+  const token = filled('HOSTWARD_TOKEN') ?? stored?.token;
   if (url === undefined || token === undefined) {
+    const missing = url === undefined ? 'URL' : 'token';
     throw new CommandFailed(
-      `no control plane is known: ${contextFile()} is absent and HOSTWARD_URL or HOSTWARD_TOKEN is not set`,
+      `no control plane is known: ${contextFile()} names none, and HOSTWARD_${missing.toUpperCase()} is not set`,
       'run `./hostward up`, or set HOSTWARD_URL, HOSTWARD_TOKEN and HOSTWARD_CA',
     );
   }
-  return { url: checkedUrl(url), token, ca: await overriddenCa(stored?.ca) };
+  return { url: checkedUrl(url), token: checkedToken(token), ca: await overriddenCa(stored?.ca) };
 }
 
-/** Writes the context for later commands; the file is readable by its owner alone, since it holds the token. */
-export async function saveContext(context: Context): Promise<string> {
-  const file = contextFile();
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const temporary = `${file}.new`;
-  await writeFile(temporary, stringify(context), { mode: 0o600 });
-  await chmod(temporary, 0o600);
-  await rename(temporary, file);
-  return file;
+async function storedContext(named: string | undefined): Promise<StoredContext | undefined> {
+  const { current, contexts } = await readContexts();
+  const name = named ?? current;
+  const found = name === undefined ? undefined : contexts[name];
+  if (found !== undefined || name === undefined) return found;
+  const names = Object.keys(contexts).join(', ') || 'none';
+  const message = `there is no context "${name}" in ${contextFile()}; there is: ${names}`;
+  if (named !== undefined) throw new UsageError(message);
+  throw new CommandFailed(message, 'choose one by `hostward context use NAME`');
 }
 
-async function storedContext(): Promise<Partial<Context> | undefined> {
-  const text = await readFile(contextFile(), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw new CommandFailed(`cannot read ${contextFile()}: ${error.message}`);
-  });
-  if (text === undefined) return undefined;
-  const value: unknown = parse(text);
-  if (typeof value !== 'object' || value === null) {
-    throw new CommandFailed(
-      `${contextFile()} holds no mapping`,
-      'remove it and run `./hostward up`',
-    );
-  }
-  return value;
+function filled(name: string): string | undefined {
+  const value = env[name];
+  return value === '' ? undefined : value;
 }
 
 async function overriddenCa(stored: string | undefined): Promise<string | undefined> {
-  const path = env['HOSTWARD_CA'];
+  const path = filled('HOSTWARD_CA');
   if (path === undefined) return stored;
   return readFile(path, 'utf8').catch((error: Error) => {
-    throw new CommandFailed(`HOSTWARD_CA: cannot read ${path}: ${error.message}`);
+    throw new CommandFailed(
+      `HOSTWARD_CA: cannot read ${path}: ${error.message}`,
+      'name the PEM file of the CA, e.g. control-plane/pki/ca.pem of the data folder',
+    );
   });
 }
 
@@ -74,4 +63,13 @@ function checkedUrl(url: string): string {
     );
   }
   return url.replace(/\/+$/, '');
+}
+
+/** A header cannot carry line ends; Node's own words for it would print the token. */
+function checkedToken(token: string): string {
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new CommandFailed(
+    'the token holds characters that no token has',
+    'check HOSTWARD_TOKEN for spaces and line ends',
+  );
 }

@@ -3,6 +3,7 @@ import { Agent, request } from 'node:https';
 import type { Page, Problem } from '#contracts';
 import { CommandFailed } from '../errors.js';
 import type { Context } from './context.js';
+import { ProblemAnswer } from './problem-answer.js';
 import { readEvents, type ServerEvent } from './server-events.js';
 
 export interface Call {
@@ -20,15 +21,17 @@ export interface Answer {
 }
 
 const TIMEOUT_MS = 30_000;
+/** The server says something every 15 s; a stream that is silent for longer is dead. */
+const SILENCE_MS = 50_000;
+/** What one answer may hold; more is not an answer of a control plane. */
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 
-/** The control plane's problem document, as an error with its remedy lines. */
-export class ProblemAnswer extends CommandFailed {
-  constructor(
-    readonly status: number,
-    readonly problem: Problem,
-  ) {
-    super(describe(problem), problem.errors?.[0]?.remedy);
-  }
+/** No answer came: nobody listens, the link was cut, or the other side could not prove who it is. */
+class Unreachable extends CommandFailed {}
+
+/** Whether the same request may succeed later without any change to it. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof Unreachable || (error instanceof ProblemAnswer && error.passing);
 }
 
 /** The REST client of the CLI: one bearer token, one pinned CA, every call with a deadline. */
@@ -49,14 +52,12 @@ export class ControlPlane {
   /** The answer whatever its status. */
   async answer(path: string, call: Call = {}): Promise<Answer> {
     const response = await this.send(path, call);
-    const chunks: Buffer[] = [];
-    for await (const chunk of response) chunks.push(chunk as Buffer);
-    const text = Buffer.concat(chunks).toString('utf8');
+    const text = await this.text(response);
     const json = (response.headers['content-type'] ?? '').includes('json');
     return {
       status: response.statusCode ?? 0,
       etag: response.headers.etag,
-      body: json && text !== '' ? (JSON.parse(text) as unknown) : text,
+      body: json ? asObject(text) : text,
     };
   }
 
@@ -76,20 +77,37 @@ export class ControlPlane {
   async *events(
     path: string,
     query: Call['query'],
-    lastEventId?: string,
+    { lastEventId, onOpen }: { lastEventId?: string; onOpen?: () => void } = {},
   ): AsyncGenerator<ServerEvent> {
     const headers: Record<string, string> = { accept: 'text/event-stream' };
     if (lastEventId !== undefined) headers['last-event-id'] = lastEventId;
-    const response = await this.send(path, { query, headers }, 0);
-    if ((response.statusCode ?? 0) >= 400) {
-      response.resume();
-      throw new CommandFailed(`the control plane answered ${response.statusCode ?? 0} to ${path}`);
+    const response = await this.send(path, { query, headers }, SILENCE_MS);
+    const status = response.statusCode ?? 0;
+    if (status >= 400) {
+      const body = asObject(await this.text(response));
+      throw new ProblemAnswer(status, problemOf({ status, body }));
     }
+    onOpen?.();
     yield* readEvents(response);
   }
 
   close(): void {
     this.agent.destroy();
+  }
+
+  private async text(response: IncomingMessage): Promise<string> {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    try {
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer is too large');
+        chunks.push(chunk);
+      }
+    } catch (error) {
+      throw unreachable(this.context.url, error instanceof Error ? error : new Error('cut'));
+    }
+    return Buffer.concat(chunks).toString('utf8');
   }
 
   private send(path: string, call: Call, timeoutMs = TIMEOUT_MS): Promise<IncomingMessage> {
@@ -114,7 +132,7 @@ export class ControlPlane {
         },
         resolve,
       );
-      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
       sent.on('error', (error) => reject(unreachable(this.context.url, error)));
       sent.end(payload);
     });
@@ -127,13 +145,13 @@ function encode(body: unknown): { payload?: string; type?: string } {
   return { payload: JSON.stringify(body), type: 'application/json' };
 }
 
-function unreachable(url: string, cause: Error): CommandFailed {
+function unreachable(url: string, cause: Error): Unreachable {
   const certificate = /certificate|self.signed|CERT/i.test(cause.message);
-  return new CommandFailed(
+  return new Unreachable(
     `cannot reach the control plane at ${url}: ${cause.message}`,
     certificate
-      ? 'the certificate is not signed by the known CA: check HOSTWARD_CA or the context file'
-      : 'is it running? `./hostward up` starts one on this machine; HOSTWARD_URL names another',
+      ? 'its certificate is not one of the known CA: check HOSTWARD_CA, or choose by `hostward context list`'
+      : 'is it running? `./hostward up` starts one on this machine; `hostward context list` and HOSTWARD_URL name others',
     { cause },
   );
 }
@@ -143,11 +161,10 @@ function problemOf(answer: Answer): Problem {
   return { type: 'about:blank', title: `HTTP ${answer.status}`, status: answer.status };
 }
 
-function describe(problem: Problem): string {
-  const lines = [problem.detail ?? problem.title];
-  for (const error of problem.errors ?? []) {
-    const value = error.value === undefined ? '' : ` (${error.value})`;
-    lines.push(`  ${error.field}${value}: ${error.message}`);
+function asObject(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  return lines.join('\n');
 }

@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import type { ApplyDocument, ApplyResponse } from '#contracts';
 import { stringify } from 'yaml';
-import { CommandFailed } from '../errors.js';
+import { UsageError } from '../errors.js';
 import { readInputs } from '../input/files.js';
 import { parseDuration } from '../input/duration.js';
 import { parseLabels } from '../input/labels.js';
+import { oneOf } from '../output/print.js';
 import { acceptedDocuments } from './documents.js';
 import { withControlPlane } from './session.js';
-import { waitUntilEnforced } from './status.js';
+import { hosts, waitUntilEnforced } from './wait.js';
 
 interface Options {
   readonly file: string[];
@@ -26,7 +27,9 @@ const EXAMPLES = `
 Examples:
   hostward apply -f policy.yaml --wait
   hostward apply -f policies/ --prune --owner web-team
-  hostward apply -f community-policy.yaml --selector env=prod`;
+  hostward apply -f community-policy.yaml --selector env=prod
+Exit 1 when a document is refused (then none was written), and with --wait when a
+selected host does not enforce a policy in time.`;
 
 export function registerApply(program: Command): void {
   program
@@ -48,22 +51,23 @@ export function registerApply(program: Command): void {
     .option('--timeout <duration>', 'how long --wait waits', parseDuration, 60_000)
     .option(
       '--override-protection',
-      'take rules that touch what keeps a host reachable (the policy must say so too)',
+      'take rules that would block what keeps a host reachable: you answer for them',
     )
-    .option('-o, --output <format>', 'text or json', 'text')
+    .option('-o, --output <format>', 'text or json', oneOf('-o', 'text', 'json'), 'text')
     .description('create or change policies, groups and hosts from files, all or nothing')
     .addHelpText('after', EXAMPLES)
     .action((options: Options) => apply(options));
 }
 
 async function apply(options: Options): Promise<void> {
+  const parameters = query(options);
   const documents = acceptedDocuments(await readInputs(options.file), options);
   const body = documents.map(({ document }) => stringify(document.document)).join('---\n');
   await withControlPlane(async (controlPlane) => {
     const response = await controlPlane.call<ApplyResponse>('/v1/apply', {
       method: 'POST',
       body,
-      query: query(options),
+      query: parameters,
     });
     if (options.output === 'json') console.log(JSON.stringify(response, null, 2));
     else response.documents.forEach((document) => printVerdict(document, response.dryRun));
@@ -75,7 +79,7 @@ async function apply(options: Options): Promise<void> {
 
 function query(options: Options): Record<string, string | undefined> {
   if (options.prune && options.owner === undefined) {
-    throw new CommandFailed('--prune needs to know whose set this is', 'add --owner NAME');
+    throw new UsageError('--prune needs to know whose set this is: add --owner NAME');
   }
   const flag = (on: boolean | undefined): string | undefined => (on ? 'true' : undefined);
   return {
@@ -87,10 +91,9 @@ function query(options: Options): Record<string, string | undefined> {
 }
 
 function printVerdict(document: ApplyDocument, dryRun: boolean): void {
-  const hosts = document.selectedNodes === undefined ? '' : ` (${document.selectedNodes} hosts)`;
-  console.log(
-    `${document.kind}/${document.name} ${document.verdict}${hosts}${dryRun ? ' (dry run)' : ''}`,
-  );
+  const { kind, name, verdict, selectedNodes } = document;
+  const where = selectedNodes === undefined ? '' : ` (${hosts(selectedNodes)})`;
+  console.log(`${kind}/${name} ${verdict}${where}${dryRun ? ' (dry run)' : ''}`);
   for (const warning of document.warnings)
     console.error(`warning: ${warning.field}: ${warning.message}`);
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { SuspensionView } from '#contracts';
 import { UsageError } from '../errors.js';
 import { endTime } from '../input/end-time.js';
+import { segment } from '../input/names.js';
 import { withControlPlane } from './session.js';
 
 interface Options {
@@ -17,6 +18,8 @@ interface Options {
 const EXAMPLES = `
 Examples:
   hostward breakglass --node web1 --mode audit --for 30m --reason "outage 4711"
+  hostward breakglass --selector env=prod --mode off --for 1h --reason "outage 4712"
+  hostward get suspensions
   hostward breakglass --end ID
 Without the control plane, as root on the host's console:
   hostward-sensor suspend --mode audit --for 30m --reason "outage 4711"`;
@@ -58,11 +61,12 @@ async function suspend(options: Options): Promise<void> {
     controlPlane.call<SuspensionView>('/v1/suspensions', { method: 'POST', body }),
   );
   console.log(`suspension/${made.id}: ${made.mode} until ${made.until}`);
+  console.log(`\`hostward breakglass --end ${made.id}\` ends it before`);
 }
 
 async function end(id: string): Promise<void> {
   await withControlPlane((controlPlane) =>
-    controlPlane.call(`/v1/suspensions/${encodeURIComponent(id)}`, { method: 'DELETE' }),
+    controlPlane.call(`/v1/suspensions/${segment(id)}`, { method: 'DELETE' }),
   );
   console.log(`suspension/${id} ended`);
 }

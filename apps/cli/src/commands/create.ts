@@ -3,7 +3,9 @@ import type { JoinTokenView } from '#contracts';
 import { UsageError } from '../errors.js';
 import { parseDuration } from '../input/duration.js';
 import { parseLabels } from '../input/labels.js';
+import { oneOf } from '../output/print.js';
 import { withControlPlane } from './session.js';
+import { hosts } from './wait.js';
 
 interface Options {
   readonly labels: Record<string, string>;
@@ -19,8 +21,22 @@ export function registerCreate(program: Command): void {
     .option('--labels <labels>', 'labels that hosts get which join by it', parseLabels, {})
     .option('--uses <n>', 'how many hosts may join by it', positive, 1)
     .option('--ttl <duration>', 'how long it is valid', parseDuration, 3_600_000)
-    .option('-o, --output <format>', 'text, json or name (the token alone)', 'text')
+    .option(
+      '-o, --output <format>',
+      'text, json or name (the token alone)',
+      oneOf('-o', 'text', 'json', 'name'),
+      'text',
+    )
     .description('a token by which hosts join; shown once')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hostward create join-token --labels env=prod,tier=web --uses 20 --ttl 2h
+  hostward create join-token -o name > token
+Then, on the host, with the URL and the CA fingerprint in /etc/hostward/agent.yaml:
+  hostward-agent enroll --config=/etc/hostward/agent.yaml --name=web1 --token-file=token`,
+    )
     .action(async (options: Options) => {
       const body = { labels: options.labels, uses: options.uses, ttlMs: options.ttl };
       const made = await withControlPlane((controlPlane) =>
@@ -30,7 +46,7 @@ export function registerCreate(program: Command): void {
       if (options.output === 'name') return console.log(made.token);
       console.log(`${made.token ?? ''}\n`);
       console.log(
-        `id ${made.id}, ${made.uses} uses, until ${made.expiresAt}. It is not shown again.`,
+        `id ${made.id}, for ${hosts(made.uses)}, until ${made.expiresAt}. It is not shown again.`,
       );
     });
 }

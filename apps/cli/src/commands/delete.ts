@@ -1,42 +1,47 @@
 import type { Command } from 'commander';
 import { UsageError } from '../errors.js';
 import { readInputs } from '../input/files.js';
+import { segment } from '../input/names.js';
 import { checkFiles } from './documents.js';
-import { kindOf } from './kinds.js';
+import { kindOf, type Kind } from './kinds.js';
 import { withControlPlane } from './session.js';
 
 const KIND_WORDS: Readonly<Record<string, string>> = {
-  KubeArmorHostPolicy: 'policies',
-  KubeArmorVirtualMachine: 'nodes',
-  Group: 'groups',
+  KubeArmorHostPolicy: 'policy',
+  KubeArmorVirtualMachine: 'node',
+  Group: 'group',
 };
 
 export function registerDelete(program: Command): void {
   program
     .command('delete')
-    .argument('[kind]', 'policy, group, node, join-token or suspension')
+    .argument('[kind]', 'policy, group, node, join-token, suspension or exception')
     .argument('[name...]', 'exact names')
     .option('-f, --file <path...>', 'delete what these files name')
     .description('delete objects by exact name; hosts are freed at once')
     .addHelpText(
       'after',
-      '\nExamples:\n  hostward delete policy block-sleep\n  hostward delete -f policies/',
+      `
+Examples:
+  hostward delete policy block-sleep
+  hostward delete -f policies/
+Deleting a node offboards it: it leaves the fleet and gets no policies any more.`,
     )
     .action(async (word: string | undefined, names: string[], options: { file?: string[] }) => {
+      if (options.file !== undefined && word !== undefined)
+        throw new UsageError('name either a kind and names, or -f FILE');
       const targets = options.file ? await fromFiles(options.file) : fromWords(word, names);
       await withControlPlane(async (controlPlane) => {
-        for (const { plural, name } of targets) {
-          await controlPlane.call(`/v1/${plural}/${encodeURIComponent(name)}`, {
-            method: 'DELETE',
-          });
-          console.log(`${plural}/${name} deleted`);
+        for (const { kind, name } of targets) {
+          await controlPlane.call(`${kind.path}/${segment(name)}`, { method: 'DELETE' });
+          console.log(`${kind.singular}/${name} deleted`);
         }
       });
     });
 }
 
 interface Target {
-  readonly plural: string;
+  readonly kind: Kind;
   readonly name: string;
 }
 
@@ -45,16 +50,16 @@ function fromWords(word: string | undefined, names: readonly string[]): Target[]
     throw new UsageError('delete needs a kind and a name, or -f FILE');
   const kind = kindOf(word);
   if (!kind.deletable) throw new UsageError(`${kind.plural} cannot be deleted`);
-  return names.map((name) => ({ plural: kind.plural, name }));
+  return names.map((name) => ({ kind, name }));
 }
 
 async function fromFiles(paths: readonly string[]): Promise<Target[]> {
   // A name is all that matters here, so a policy without a selector may be deleted by its file too.
   const { documents } = checkFiles(await readInputs(paths), 'lenient', { allHosts: true });
-  return documents.map(({ document }) => {
-    const plural = KIND_WORDS[document.kind];
-    if (plural === undefined)
-      throw new UsageError(`${document.kind} "${document.name}" is no kind that can be deleted`);
-    return { plural, name: document.name };
+  return documents.map(({ file, document }) => {
+    const word = KIND_WORDS[document.kind];
+    if (word === undefined || document.name === '')
+      throw new UsageError(`${file} holds a document without a kind or name that can be deleted`);
+    return { kind: kindOf(word), name: document.name };
   });
 }

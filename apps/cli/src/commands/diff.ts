@@ -1,14 +1,16 @@
 import type { Command } from 'commander';
+import type { ControlPlane } from '../client/control-plane.js';
+import { ProblemAnswer } from '../client/problem-answer.js';
 import type { PolicyView } from '#contracts';
 import { stringify } from 'yaml';
-import { CommandFailed } from '../errors.js';
 import { readInputs } from '../input/files.js';
+import { segment } from '../input/names.js';
 import { parseLabels } from '../input/labels.js';
-import { lineDiff } from '../output/line-diff.js';
+import { inContext, lineDiff } from '../output/line-diff.js';
+import { printable } from '../output/printable.js';
 import { tone } from '../output/style.js';
 import { acceptedDocuments, type SelectorChoice } from './documents.js';
 import { withControlPlane } from './session.js';
-import type { ControlPlane } from '../client/control-plane.js';
 
 const PATHS: Readonly<Record<string, string>> = {
   KubeArmorHostPolicy: '/v1/policies/',
@@ -23,6 +25,7 @@ export function registerDiff(program: Command): void {
     .option('--selector <labels>', 'selector for policies that have none', parseLabels)
     .option('--all-hosts', 'policies without a selector are meant for every host')
     .description('what apply would change; exit 1 when something differs')
+    .addHelpText('after', '\nExample:\n  hostward diff -f policies/ || echo "not what is applied"')
     .action(async (options: SelectorChoice & { file: string[] }) => {
       const documents = acceptedDocuments(await readInputs(options.file), options);
       let different = 0;
@@ -32,23 +35,26 @@ export function registerDiff(program: Command): void {
           const lines = lineDiff(before, stringify(document.document, { sortMapEntries: true }));
           if (lines.every((line) => line.startsWith(' '))) continue;
           different++;
-          console.log(`${document.kind}/${document.name}`);
-          lines.forEach((line) => console.log(painted(line)));
+          const isNew = before === '' ? ' (new)' : '';
+          console.log(`${document.kind}/${document.name}${isNew}`);
+          inContext(lines).forEach((line) => console.log(painted(printable(line))));
         }
       });
-      if (different > 0)
-        throw new CommandFailed(`${different} of ${documents.length} documents differ`);
+      if (different === 0) return;
+      console.error(`${different} of ${documents.length} documents differ`);
+      process.exitCode = 1;
     });
 }
 
 async function stored(controlPlane: ControlPlane, kind: string, name: string): Promise<string> {
-  const answer = await controlPlane.answer(
-    `${PATHS[kind] ?? '/v1/policies/'}${encodeURIComponent(name)}`,
-  );
-  if (answer.status === 404) return '';
-  if (answer.status >= 400)
-    throw new CommandFailed(`the control plane answered ${answer.status} for ${kind}/${name}`);
-  return stringify((answer.body as PolicyView).document, { sortMapEntries: true });
+  const path = `${PATHS[kind] ?? '/v1/policies/'}${segment(name)}`;
+  try {
+    const { document } = await controlPlane.call<PolicyView>(path);
+    return stringify(document, { sortMapEntries: true });
+  } catch (error) {
+    if (error instanceof ProblemAnswer && error.status === 404) return '';
+    throw error;
+  }
 }
 
 function painted(line: string): string {

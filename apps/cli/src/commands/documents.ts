@@ -2,6 +2,7 @@ import { parse } from 'node:path';
 import { formatDiagnostic, parseDocuments, type ParsedDocument } from '#policy-model';
 import type { InputFile } from '../input/files.js';
 import { CommandFailed } from '../errors.js';
+import { printableLines } from '../output/printable.js';
 
 /** How missing selectors are filled: `--selector`, `--all-hosts`, or not at all. */
 export interface SelectorChoice {
@@ -29,11 +30,8 @@ export function checkFiles(
       format: parse(file.name).ext === '.json' ? 'json' : 'yaml',
       defaultSelector: defaultSelector(choice),
     });
-    for (const diagnostic of [
-      ...outcome.diagnostics,
-      ...outcome.documents.flatMap((d) => d.diagnostics),
-    ]) {
-      console.error(formatDiagnostic(diagnostic));
+    for (const diagnostic of outcome.diagnostics) {
+      console.error(printableLines(formatDiagnostic(diagnostic)));
       totals[diagnostic.severity]++;
     }
     documents.push(...outcome.documents.map((document) => ({ file: file.name, document })));
@@ -46,13 +44,18 @@ export function acceptedDocuments(files: readonly InputFile[], choice: SelectorC
   const { documents, errors } = checkFiles(files, 'lenient', choice);
   if (errors > 0) {
     throw new CommandFailed(
-      `${errors} error${errors === 1 ? '' : 's'}; nothing was sent`,
-      'mend the fields named above',
+      `${errorCount(errors)}; nothing was sent`,
+      'each error above ends with what to do',
     );
   }
   if (documents.length === 0)
     throw new CommandFailed('the files hold no document', 'check the paths given to -f');
   return documents;
+}
+
+/** `1 error`, `3 errors`. */
+export function errorCount(errors: number): string {
+  return errors === 1 ? '1 error' : `${errors} errors`;
 }
 
 function defaultSelector(

@@ -1,6 +1,10 @@
 import type { Command } from 'commander';
-import { withControlPlane } from './session.js';
+import type { ExceptionView } from '#contracts';
 import { endTime } from '../input/end-time.js';
+import { segment } from '../input/names.js';
+import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
+import { exceptions } from './kinds.js';
+import { withControlPlane } from './session.js';
 
 interface Options {
   readonly selector: string;
@@ -11,7 +15,15 @@ interface Options {
 export function registerException(program: Command): void {
   const exception = program
     .command('exception')
-    .description('time-bounded exceptions from a policy');
+    .description('time-bounded exceptions from a policy')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hostward exception add zero-trust --selector tier=web --until 2h --reason "patch day"
+  hostward exception list
+  hostward exception end ID`,
+    );
   exception
     .command('add')
     .argument('<policy>')
@@ -31,21 +43,19 @@ export function registerException(program: Command): void {
         reason: options.reason,
       };
       const made = await withControlPlane((controlPlane) =>
-        controlPlane.call<{ id: string; until: string }>('/v1/exceptions', {
-          method: 'POST',
-          body,
-        }),
+        controlPlane.call<ExceptionView>('/v1/exceptions', { method: 'POST', body }),
       );
       console.log(`exception/${made.id} until ${made.until}`);
     });
   exception
     .command('list')
     .description('exceptions in force')
-    .action(async () => {
+    .option('-o, --output <format>', 'table, json, yaml or name', outputFormat, 'table')
+    .action(async ({ output }: { output: OutputFormat }) => {
       const all = await withControlPlane((controlPlane) =>
-        controlPlane.all<object>('/v1/exceptions'),
+        controlPlane.all<never>(exceptions.path),
       );
-      console.log(JSON.stringify(all, null, 2));
+      printRows(all, output, exceptions.columns, exceptions.nameOf);
     });
   exception
     .command('end')
@@ -53,7 +63,7 @@ export function registerException(program: Command): void {
     .description('end an exception now')
     .action(async (id: string) => {
       await withControlPlane((controlPlane) =>
-        controlPlane.call(`/v1/exceptions/${encodeURIComponent(id)}`, { method: 'DELETE' }),
+        controlPlane.call(`/v1/exceptions/${segment(id)}`, { method: 'DELETE' }),
       );
       console.log(`exception/${id} ended`);
     });

@@ -1,17 +1,10 @@
 import type { Command } from 'commander';
-import type { Alert } from '#contracts';
+import type { Alert, ExplanationView, SelectorTestView } from '#contracts';
 import { UsageError } from '../errors.js';
+import { segment } from '../input/names.js';
 import { printObject } from '../output/print.js';
+import { printable } from '../output/printable.js';
 import { withControlPlane } from './session.js';
-
-interface Explanation {
-  readonly selected: boolean;
-  readonly tests: readonly {
-    readonly test: string;
-    readonly holds: boolean;
-    readonly actual?: string;
-  }[];
-}
 
 export function registerExplain(program: Command): void {
   const explain = program
@@ -27,15 +20,11 @@ export function registerExplain(program: Command): void {
     .action(async (node: string, kind: string, policy: string) => {
       if (kind !== 'policy') throw new UsageError('write: explain node NAME policy NAME');
       const explanation = await withControlPlane((controlPlane) =>
-        controlPlane.call<Explanation>(`/v1/nodes/${encodeURIComponent(node)}/explain`, {
+        controlPlane.call<ExplanationView>(`/v1/nodes/${segment(node)}/explain`, {
           query: { policy },
         }),
       );
-      for (const test of explanation.tests) {
-        console.log(
-          `${test.holds ? 'yes' : 'NO '}  ${test.test}${test.actual === undefined ? '' : `  (the host has ${test.actual})`}`,
-        );
-      }
+      printTests(explanation.tests, '');
       console.log(
         explanation.selected
           ? `policy ${policy} selects ${node}`
@@ -46,13 +35,26 @@ export function registerExplain(program: Command): void {
     .command('denial')
     .argument('<event>', 'EventID of an alert')
     .description('the rule that caused an alert')
+    .addHelpText(
+      'after',
+      '\nExample:\n  hostward explain denial "$(hostward get alerts -o name | head -1)"',
+    )
     .action(async (event: string) => {
       const alert = await withControlPlane((controlPlane) =>
-        controlPlane.call<Alert>(`/v1/alerts/${encodeURIComponent(event)}`),
+        controlPlane.call<Alert>(`/v1/alerts/${segment(event)}`),
       );
       printObject(
         { policy: alert.PolicyName, revision: alert.PolicyRevision, rule: alert.RuleID, alert },
         'yaml',
       );
     });
+}
+
+/** A group's own tests stand below the test that names it. */
+function printTests(tests: readonly SelectorTestView[], indent: string): void {
+  for (const { test, actual, holds, within } of tests) {
+    const has = actual === '(absent)' ? 'nothing' : printable(actual);
+    console.log(`${indent}${holds ? 'yes' : 'NO '}  ${printable(test)}  (the host has ${has})`);
+    printTests(within ?? [], `${indent}  `);
+  }
 }

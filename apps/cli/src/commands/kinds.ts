@@ -1,5 +1,6 @@
 import type {
   Alert,
+  ExceptionView,
   GroupView,
   JoinTokenView,
   NodeView,
@@ -12,101 +13,131 @@ import type { Column } from '../output/table.js';
 
 /** A kind that `get`, `describe` and `delete` know: where it lives and how it is shown. */
 export interface Kind {
+  readonly singular: string;
   readonly plural: string;
   readonly words: readonly string[];
   readonly path: string;
   readonly columns: readonly Column<never>[];
   readonly nameOf: (row: never) => string;
   readonly deletable: boolean;
+  /** Whether `-l` can choose among them. */
+  readonly labelled: boolean;
 }
 
 function kind<T>(
-  plural: string,
-  words: readonly string[],
+  [singular, plural, ...short]: readonly [string, string, ...string[]],
   nameOf: (row: T) => string,
   columns: readonly Column<T>[],
-  deletable = true,
+  { deletable = true, labelled = false } = {},
 ): Kind {
-  return {
-    plural,
-    words: [plural, ...words],
-    path: `/v1/${plural}`,
-    columns: columns,
-    nameOf: nameOf,
-    deletable,
-  };
+  const words = [plural, singular, ...short];
+  return { singular, plural, words, path: `/v1/${plural}`, columns, nameOf, deletable, labelled };
 }
 
 const labelsText = (labels: Readonly<Record<string, string>>): string =>
   Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
-    .join(',');
+    .join(',') || '-';
 
-const nodes = kind<NodeView>('nodes', ['node', 'vm', 'vms'], (node) => node.name, [
-  { title: 'NAME', of: (node) => node.name, shrinks: true },
-  { title: 'PHASE', of: (node) => node.phase },
-  {
-    title: 'CONNECTED',
-    of: (node) => (node.connected ? 'yes' : 'no'),
-    tone: (node) => (node.connected ? 'green' : 'yellow'),
-  },
-  { title: 'ENFORCER', of: (node) => node.enforcer ?? '-' },
-  { title: 'POLICIES', of: (node) => String(node.policies) },
-  { title: 'SEEN', of: (node) => age(node.asOf, Date.now()) },
-  { title: 'LABELS', of: (node) => labelsText(node.labels), shrinks: true },
-]);
+const time = (iso: string): string => `${iso.slice(0, 19)}Z`;
 
-const policies = kind<PolicyView>('policies', ['policy', 'hsp'], (policy) => policy.name, [
-  { title: 'NAME', of: (policy) => policy.name, shrinks: true },
-  { title: 'RULES', of: (policy) => String(policy.rules) },
-  { title: 'NODES', of: (policy) => String(policy.selected) },
-  { title: 'TIER', of: (policy) => policy.tier },
-  { title: 'STATE', of: (policy) => (policy.paused ? 'paused' : 'active') },
-  { title: 'AGE', of: (policy) => age(policy.appliedAt, Date.now()) },
-]);
+const nodes = kind<NodeView>(
+  ['node', 'nodes', 'vm', 'vms'],
+  (node) => node.name,
+  [
+    { title: 'NAME', of: (node) => node.name, cut: 'middle' },
+    { title: 'PHASE', of: (node) => (node.revoked ? 'revoked' : node.phase) },
+    {
+      title: 'CONNECTED',
+      of: (node) => (node.connected ? 'yes' : 'no'),
+      tone: (node) => (node.connected ? 'green' : 'yellow'),
+    },
+    { title: 'ENFORCER', of: (node) => node.enforcer ?? '-' },
+    { title: 'POLICIES', of: (node) => String(node.policies) },
+    { title: 'SEEN', of: (node) => age(node.asOf, Date.now()), ticks: true },
+    { title: 'LABELS', of: (node) => labelsText(node.labels) },
+  ],
+  { labelled: true },
+);
 
-const groups = kind<GroupView>('groups', ['group'], (group) => group.name, [
-  { title: 'NAME', of: (group) => group.name },
+const policies = kind<PolicyView>(
+  ['policy', 'policies', 'hsp'],
+  (policy) => policy.name,
+  [
+    { title: 'NAME', of: (policy) => policy.name, cut: 'middle' },
+    { title: 'RULES', of: (policy) => String(policy.rules) },
+    { title: 'NODES', of: (policy) => String(policy.selected) },
+    { title: 'TIER', of: (policy) => policy.tier },
+    {
+      title: 'STATE',
+      of: (policy) => (policy.paused ? 'paused' : 'active'),
+      tone: (policy) => (policy.paused ? 'yellow' : undefined),
+    },
+    { title: 'AGE', of: (policy) => age(policy.appliedAt, Date.now()), ticks: true },
+  ],
+  { labelled: true },
+);
+
+const groups = kind<GroupView>(['group', 'groups'], (group) => group.name, [
+  { title: 'NAME', of: (group) => group.name, cut: 'middle' },
   { title: 'MEMBERS', of: (group) => String(group.members) },
-  { title: 'SELECTOR', of: (group) => JSON.stringify(group.selector), shrinks: true },
+  { title: 'SELECTOR', of: (group) => JSON.stringify(group.selector) },
 ]);
 
-const tokens = kind<JoinTokenView>('join-tokens', ['join-token', 'jt'], (token) => token.id, [
+const tokens = kind<JoinTokenView>(['join-token', 'join-tokens', 'jt'], (token) => token.id, [
   { title: 'ID', of: (token) => token.id },
   { title: 'USES LEFT', of: (token) => `${token.usesLeft}/${token.uses}` },
-  { title: 'EXPIRES', of: (token) => token.expiresAt },
-  { title: 'LABELS', of: (token) => labelsText(token.labels), shrinks: true },
+  { title: 'EXPIRES', of: (token) => time(token.expiresAt) },
+  { title: 'LABELS', of: (token) => labelsText(token.labels) },
 ]);
 
 const suspensions = kind<SuspensionView>(
-  'suspensions',
-  ['suspension'],
+  ['suspension', 'suspensions'],
   (suspension) => suspension.id,
   [
     { title: 'ID', of: (suspension) => suspension.id },
     { title: 'MODE', of: (suspension) => suspension.mode },
-    { title: 'TARGET', of: (suspension) => targetText(suspension.target), shrinks: true },
-    { title: 'UNTIL', of: (suspension) => suspension.until },
-    { title: 'REASON', of: (suspension) => suspension.reason, shrinks: true },
+    { title: 'TARGET', of: (suspension) => targetText(suspension.target), cut: 'middle' },
+    { title: 'UNTIL', of: (suspension) => time(suspension.until) },
+    { title: 'REASON', of: (suspension) => suspension.reason },
+  ],
+);
+
+export const exceptions = kind<ExceptionView>(
+  ['exception', 'exceptions'],
+  (exception) => exception.id,
+  [
+    { title: 'ID', of: (exception) => exception.id },
+    { title: 'POLICY', of: (exception) => exception.policy, cut: 'middle' },
+    { title: 'SELECTOR', of: (exception) => exception.selector },
+    { title: 'UNTIL', of: (exception) => time(exception.until) },
+    { title: 'REASON', of: (exception) => exception.reason },
   ],
 );
 
 const alerts = kind<Alert>(
-  'alerts',
-  ['alert'],
+  ['alert', 'alerts'],
   (alert) => alert.EventID,
   [
     { title: 'TIME', of: (alert) => alert.UpdatedTime.slice(0, 19) },
-    { title: 'NODE', of: (alert) => alert.Node },
+    { title: 'NODE', of: (alert) => alert.Node, cut: 'middle' },
     { title: 'ACTION', of: (alert) => alert.Action },
-    { title: 'POLICY', of: (alert) => alert.PolicyName, shrinks: true },
-    { title: 'SOURCE', of: (alert) => alert.Source, shrinks: true },
-    { title: 'RESOURCE', of: (alert) => alert.Resource, shrinks: true },
+    { title: 'POLICY', of: (alert) => alert.PolicyName, cut: 'middle' },
+    { title: 'SOURCE', of: (alert) => alert.Source, cut: 'middle' },
+    { title: 'RESOURCE', of: (alert) => alert.Resource, cut: 'middle' },
   ],
-  false,
+  { deletable: false },
 );
 
-export const KINDS: readonly Kind[] = [nodes, groups, policies, alerts, tokens, suspensions];
+export const KINDS: readonly Kind[] = [
+  nodes,
+  groups,
+  policies,
+  alerts,
+  tokens,
+  suspensions,
+  exceptions,
+];
 
 /** The kind a user means; plural, singular and short forms. Throws UsageError that lists them. */
 export function kindOf(word: string): Kind {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { NodeView } from '#contracts';
 import { UsageError } from '../errors.js';
+import { segment } from '../input/names.js';
 import { parseLabelChanges } from '../input/labels.js';
 import { withControlPlane } from './session.js';
 
@@ -13,7 +14,8 @@ export function registerLabel(program: Command): void {
     .description('change the labels of a host; its policies follow at once')
     .addHelpText('after', '\nExample:\n  hostward label node web1 env=prod tier=web old-')
     .action(async (kind: string, name: string, changes: string[]) => {
-      if (kind !== 'node') throw new UsageError(`only nodes have labels, not "${kind}"`);
+      if (!['node', 'nodes', 'vm'].includes(kind))
+        throw new UsageError(`only nodes have labels, not "${kind}"`);
       await changeLabels(name, parseLabelChanges(changes));
     });
 }
@@ -24,7 +26,7 @@ export async function changeLabels(
   changes: Record<string, string | null>,
 ): Promise<void> {
   const node = await withControlPlane((controlPlane) =>
-    controlPlane.call<NodeView>(`/v1/nodes/${encodeURIComponent(name)}/labels`, {
+    controlPlane.call<NodeView>(`/v1/nodes/${segment(name)}/labels`, {
       method: 'PATCH',
       body: { labels: changes },
     }),

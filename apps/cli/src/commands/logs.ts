@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { Alert } from '#contracts';
-import type { ControlPlane } from '../client/control-plane.js';
-import { CommandFailed } from '../errors.js';
+import type { Alert, AlertPage } from '#contracts';
+import { isPassing, type ControlPlane } from '../client/control-plane.js';
+import { pastTime } from '../input/past-time.js';
+import { printable } from '../output/printable.js';
 import { tone } from '../output/style.js';
 import { withControlPlane } from './session.js';
 
@@ -10,66 +11,96 @@ interface Options {
   readonly follow?: boolean;
   readonly node?: string;
   readonly policy?: string;
+  readonly since?: string;
   readonly json?: boolean;
   readonly limit: string;
 }
 
-const RECONNECT_MS = 1_000;
-const RECONNECT_ATTEMPTS = 60;
+type Query = Readonly<Record<string, string | undefined>>;
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 10_000;
 
 export function registerLogs(program: Command): void {
   program
     .command('logs')
-    .option('-f, --follow', 'go on as alerts come, over lost connections')
+    .option('-f, --follow', 'go on as alerts come, over lost connections, until interrupted')
     .option('--node <name>', 'alerts of one host')
     .option('--policy <name>', 'alerts of one policy')
+    .option('--since <time>', 'an ISO time, or a duration before now (2h)')
     .option('--limit <n>', 'how many old ones at most', '100')
-    .option('--json', 'one JSON object a line')
-    .description('what was blocked')
-    .addHelpText('after', '\nExample:\n  hostward logs -f --policy block-sleep')
+    .option('--json', 'one JSON object a line, with every field')
+    .description('what was blocked, and what happened to the enforcement of hosts, oldest first')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hostward logs -f --policy block-sleep
+  hostward logs --node web1 --since 1h --json`,
+    )
     .action((options: Options) => withControlPlane((controlPlane) => logs(controlPlane, options)));
 }
 
 async function logs(controlPlane: ControlPlane, options: Options): Promise<void> {
   const query = { node: options.node, policy: options.policy };
-  const old = await controlPlane.call<{ items: Alert[]; lastEventId?: string }>('/v1/alerts', {
-    query: { ...query, limit: options.limit },
+  const since = options.since === undefined ? undefined : pastTime(options.since, Date.now());
+  const old = await controlPlane.call<AlertPage>('/v1/alerts', {
+    query: { ...query, since, limit: options.limit },
   });
   [...old.items].reverse().forEach((alert) => print(alert, options.json));
   if (options.follow) await follow(controlPlane, query, old.lastEventId, options.json);
 }
 
+/** Never returns: a stream that was cut is resumed after the last alert that was printed. */
 async function follow(
   controlPlane: ControlPlane,
-  query: Record<string, string | undefined>,
-  lastEventId: string | undefined,
+  query: Query,
+  lastEventId: string,
   json: boolean | undefined,
-): Promise<void> {
+): Promise<never> {
   let last = lastEventId;
-  for (let failures = 0; failures < RECONNECT_ATTEMPTS; failures++) {
+  let pauseMs = FIRST_PAUSE_MS;
+  let away = false;
+  const onOpen = (): void => {
+    pauseMs = FIRST_PAUSE_MS;
+    if (away) console.error('hostward: the stream is back');
+    away = false;
+  };
+  for (;;) {
     try {
-      for await (const event of controlPlane.events('/v1/alerts/stream', query, last)) {
-        failures = 0;
+      const from = { lastEventId: last, onOpen };
+      for await (const event of controlPlane.events('/v1/alerts/stream', query, from)) {
         last = event.id ?? last;
-        print(JSON.parse(event.data) as Alert, json);
+        if (event.event === 'alert') print(JSON.parse(event.data) as Alert, json);
       }
     } catch (error) {
-      console.error(
-        `hostward: the stream was cut (${error instanceof Error ? error.message : String(error)}), resuming`,
-      );
+      if (!mayComeBack(error)) throw error;
     }
-    await delay(RECONNECT_MS);
+    if (!away)
+      console.error('hostward: the stream was cut, resuming when the control plane is back');
+    away = true;
+    await delay(pauseMs * (0.5 + Math.random() / 2));
+    pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
   }
-  throw new CommandFailed(`the stream could not be resumed ${RECONNECT_ATTEMPTS} times in a row`);
+}
+
+/** A cut in the middle of an answer is an error of its own, not one of the client. */
+function mayComeBack(error: unknown): boolean {
+  return isPassing(error) || (error instanceof Error && 'code' in error);
 }
 
 function print(alert: Alert, json: boolean | undefined): void {
   if (json) return console.log(JSON.stringify(alert));
+  const where = `${alert.UpdatedTime} ${printable(alert.Node)}`;
+  // Nothing was blocked: the host tells of its own enforcement (suspended, resumed, fallback, drift, lost).
+  if (alert.Type === 'SystemEvent')
+    return console.log(
+      `${where} ${tone('HOST', 'yellow')} ${printable(alert.Message ?? alert.Data)}`,
+    );
   const action = alert.Action === 'Block' ? tone('BLOCK', 'red') : alert.Action.toUpperCase();
   const rule =
     alert.RuleID === undefined ? alert.PolicyName : `${alert.PolicyName} ${alert.RuleID}`;
   const more = alert.Suppressed > 0 ? ` (+${alert.Suppressed} alike)` : '';
-  console.log(
-    `${alert.UpdatedTime} ${alert.Node} ${action} ${alert.Operation} ${alert.Resource} by ${alert.Source} [${rule}] ${alert.Result}${more}`,
-  );
+  const what = `${alert.Operation} ${printable(alert.Resource)} by ${printable(alert.Source)}`;
+  console.log(`${where} ${action} ${what} [${printable(rule)}] ${alert.Result}${more}`);
 }

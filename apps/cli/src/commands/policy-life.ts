@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { PolicyVersion, PolicyView } from '#contracts';
 import { UsageError } from '../errors.js';
+import { segment } from '../input/names.js';
 import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
 import type { Column } from '../output/table.js';
 import { withControlPlane } from './session.js';
@@ -10,7 +11,7 @@ const VERSIONS: readonly Column<PolicyVersion>[] = [
   { title: 'CHANGE', of: (row) => row.change },
   { title: 'REVISION', of: (row) => row.revision },
   { title: 'AT', of: (row) => row.at },
-  { title: 'BY', of: (row) => row.by, shrinks: true },
+  { title: 'BY', of: (row) => row.by },
 ];
 
 /** `history`, `rollback`, `pause` and `resume` of a policy: its life after it was applied. */
@@ -21,6 +22,10 @@ export function registerPolicyLife(program: Command): void {
     .argument('<name>')
     .option('-o, --output <format>', 'table, json, yaml or name', outputFormat, 'table')
     .description('every version of a policy, newest first')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hostward history policy block-sleep\n  hostward history policy block-sleep -o yaml    # with the documents',
+    )
     .action(async (kind: string, name: string, options: { output: OutputFormat }) => {
       const versions = await withControlPlane((controlPlane) =>
         controlPlane.all<PolicyVersion>(`${path(kind, name)}/history`),
@@ -33,11 +38,15 @@ export function registerPolicyLife(program: Command): void {
     .argument('<name>')
     .option('--to <version>', 'a version of its history; the one before by default')
     .description('make an earlier version the newest')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hostward rollback policy block-sleep\n  hostward rollback policy block-sleep --to 3',
+    )
     .action(async (kind: string, name: string, options: { to?: string }) => {
       const version = options.to === undefined ? undefined : Number(options.to);
       if (version !== undefined && !Number.isSafeInteger(version))
         throw new UsageError(`--to "${options.to ?? ''}" is not a version number`);
-      await change(kind, name, 'rollback', { version });
+      await change(kind, name, 'rollback', 'rolled back', { version });
     });
   for (const verb of ['pause', 'resume'] as const) {
     program
@@ -49,20 +58,27 @@ export function registerPolicyLife(program: Command): void {
           ? 'take a policy off its hosts and keep it'
           : 'enforce a paused policy again',
       )
-      .action((kind: string, name: string) => change(kind, name, verb));
+      .addHelpText('after', `\nExample:\n  hostward ${verb} policy block-sleep`)
+      .action((kind: string, name: string) => change(kind, name, verb, `${verb}d`));
   }
 }
 
-async function change(kind: string, name: string, verb: string, body: object = {}): Promise<void> {
+async function change(
+  kind: string,
+  name: string,
+  verb: string,
+  done: string,
+  body: object = {},
+): Promise<void> {
   const view = await withControlPlane((controlPlane) =>
     controlPlane.call<PolicyView>(`${path(kind, name)}/${verb}`, { method: 'POST', body }),
   );
-  console.log(
-    `policy/${view.name} ${verb} done, revision ${view.revision}${view.paused ? ', paused' : ''}`,
-  );
+  const still = view.paused && verb === 'rollback' ? ', and still paused' : '';
+  console.log(`policy/${view.name} ${done} (revision ${view.revision})${still}`);
 }
 
 function path(kind: string, name: string): string {
-  if (kind !== 'policy') throw new UsageError(`only policies have this, not "${kind}"`);
-  return `/v1/policies/${encodeURIComponent(name)}`;
+  if (!['policy', 'policies', 'hsp'].includes(kind))
+    throw new UsageError(`only policies have this, not "${kind}"`);
+  return `/v1/policies/${segment(name)}`;
 }

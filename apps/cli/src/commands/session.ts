@@ -1,11 +1,18 @@
 import { ControlPlane } from '../client/control-plane.js';
 import { loadContext } from '../client/context.js';
 
+let chosen: string | undefined;
+
+/** Names the context for the command that runs; set once, by the global option `--context`. */
+export function chooseContext(name: string | undefined): void {
+  chosen = name;
+}
+
 /** Runs a command's work with a client made from the context in force, and closes it whatever happens. */
 export async function withControlPlane<T>(
   work: (controlPlane: ControlPlane) => Promise<T>,
 ): Promise<T> {
-  const controlPlane = new ControlPlane(await loadContext());
+  const controlPlane = new ControlPlane(await loadContext(chosen));
   try {
     return await work(controlPlane);
   } finally {

@@ -1,34 +1,49 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { NodePolicyStatus, NodeStatus, PolicyStatus } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed, UsageError } from '../errors.js';
 import { parseDuration } from '../input/duration.js';
-import { age } from '../output/age.js';
+import { segment } from '../input/names.js';
+import { age, seen } from '../output/age.js';
+import { oneOf, printObject } from '../output/print.js';
+import { printable } from '../output/printable.js';
+import { reasonLines } from '../output/reasons.js';
 import { stateTone } from '../output/style.js';
 import { renderTable, type Column } from '../output/table.js';
 import { withControlPlane } from './session.js';
+import { hosts, notEnforced, policyIsSettled, policyStatusOf, settled } from './wait.js';
+
+type Output = 'table' | 'json' | 'yaml';
 
 interface Options {
   readonly wait?: boolean;
   readonly timeout: number;
-  readonly output: string;
+  readonly output: Output;
 }
-
-const POLL_MS = 300;
 
 export function registerStatus(program: Command): void {
   program
     .command('status')
     .argument('<kind>', 'policy or node')
     .argument('<name>')
-    .option('--wait', 'wait until every selected host enforces it')
+    .option('--wait', 'wait until it is enforced, or never will be')
     .option('--timeout <duration>', 'how long --wait waits', parseDuration, 30_000)
-    .option('-o, --output <format>', 'table or json', 'table')
-    .description('what hosts really do: exit 0 only when it is enforced everywhere')
+    .option(
+      '-o, --output <format>',
+      'table, json or yaml',
+      oneOf<Output>('-o', 'table', 'json', 'yaml'),
+      'table',
+    )
+    .description('what hosts really do; exit 0 only when all of it is in force')
     .addHelpText(
       'after',
-      '\nExamples:\n  hostward status policy block-sleep --wait --timeout 30s\n  hostward status node web1',
+      `
+Examples:
+  hostward status policy block-sleep --wait --timeout 30s
+  hostward status node web1
+Exit 0: every selected host enforces every rule (or audits it, where that is its
+action); of a node: it is connected and everything meant for it is in force.
+Exit 1: something is not; the output says what and why. Exit 2: wrong usage.`,
     )
     .action((kind: string, name: string, options: Options) =>
       withControlPlane((controlPlane) => {
@@ -44,11 +59,12 @@ async function policyStatus(
   name: string,
   options: Options,
 ): Promise<void> {
-  if (options.wait) await waitUntilEnforced(controlPlane, [name], options.timeout, false);
-  const status = await fetchStatus(controlPlane, name);
-  if (options.output === 'json') console.log(JSON.stringify(status, null, 2));
-  else printPolicy(status);
-  if (!status.enforcedEverywhere) throw new CommandFailed(notEnforced(status));
+  const ask = (): Promise<PolicyStatus> => policyStatusOf(controlPlane, name);
+  const status = await settled(ask, policyIsSettled, deadlineOf(options));
+  if (options.output === 'table') printPolicy(status);
+  else printObject(status, options.output);
+  if (!status.enforcedEverywhere)
+    throw new CommandFailed(notEnforced(status), policyRemedy(status));
 }
 
 async function nodeStatus(
@@ -56,93 +72,103 @@ async function nodeStatus(
   name: string,
   options: Options,
 ): Promise<void> {
-  const status = await controlPlane.call<NodeStatus>(
-    `/v1/nodes/${encodeURIComponent(name)}/status`,
-  );
-  if (options.output === 'json') return console.log(JSON.stringify(status, null, 2));
-  console.log(
-    `node ${status.node}: ${status.connected ? 'connected' : 'not connected'}, enforcer ${status.enforcer ?? '-'}, seen ${age(status.asOf, Date.now())} ago`,
-  );
-  if (status.suspension)
-    console.log(
-      `suspended (${status.suspension.mode}) until ${status.suspension.until}: ${status.suspension.reason}`,
-    );
-  if (status.lastRejection)
-    console.log(`last rejection: ${status.lastRejection.code}: ${status.lastRejection.message}`);
-  for (const drift of status.drift)
-    console.log(
-      `drift ${drift.detectedAt}: ${drift.what}, ${drift.repairedAt ? `repaired ${drift.repairedAt}` : 'NOT repaired'}`,
-    );
-  const columns: Column<NodeStatus['policies'][number]>[] = [
-    { title: 'POLICY', of: (row) => row.policy, shrinks: true },
-    { title: 'STATE', of: (row) => row.state, tone: (row) => stateTone(row.state) },
-    { title: 'RULES', of: (row) => String(row.rules.length) },
-  ];
-  if (status.policies.length > 0) console.log(renderTable(columns, status.policies));
+  const ask = (): Promise<NodeStatus> =>
+    controlPlane.call<NodeStatus>(`/v1/nodes/${segment(name)}/status`);
+  const status = await settled(ask, (answer) => amiss(answer) === undefined, deadlineOf(options));
+  if (options.output === 'table') printNode(status);
+  else printObject(status, options.output);
+  const what = amiss(status);
+  if (what !== undefined) throw new CommandFailed(`node ${name} ${what}`);
 }
+
+function deadlineOf({ wait, timeout }: Options): number {
+  return wait ? Date.now() + timeout : 0;
+}
+
+/** What keeps a node from having all that is meant for it in force. */
+function amiss(status: NodeStatus): string | undefined {
+  if (!status.connected) return 'is not connected: what it enforces now is not known';
+  if (status.qualifiers.length > 0) return `is ${status.qualifiers.join(' and ')}`;
+  const holds = (state: string): boolean => state === 'enforced' || state === 'audited';
+  const missing = status.policies.filter((policy) => !holds(policy.state)).length;
+  return missing === 0
+    ? undefined
+    : `does not enforce ${missing} of its ${status.policies.length} policies`;
+}
+
+function printNode(status: NodeStatus): void {
+  const link = status.connected ? 'connected' : 'not connected';
+  const now = Date.now();
+  console.log(
+    `node ${status.node}: ${link}, enforcer ${status.enforcer ?? 'not known'}, ${seen(status.asOf, now)}`,
+  );
+  if (status.qualifiers.length > 0) console.log(`qualifiers: ${status.qualifiers.join(', ')}`);
+  if (status.suspension) {
+    const { mode, until, reason, by } = status.suspension;
+    console.log(`suspended (${mode}) until ${until} by ${by}: ${printable(reason)}`);
+  }
+  if (status.coverage) {
+    const { confinedProcesses, uncoveredProcesses } = status.coverage;
+    console.log(`processes: ${confinedProcesses} confined, ${uncoveredProcesses} not reached`);
+  }
+  if (status.lastRejection) {
+    const { code, message, at } = status.lastRejection;
+    console.log(`last rejection, ${age(at, now)} ago: ${code}: ${printable(message)}`);
+  }
+  for (const { what, detectedAt, repairedAt } of status.drift)
+    console.log(
+      `drift ${detectedAt}: ${printable(what)}, ${repairedAt ? `repaired ${repairedAt}` : 'NOT repaired'}`,
+    );
+  if (status.policies.length === 0) return console.log('No policy selects it.');
+  console.log(renderTable(POLICIES, status.policies));
+  printReasons(status.policies.map(({ policy, rules }) => ({ of: policy, rules })));
+}
+
+const POLICIES: readonly Column<NodeStatus['policies'][number]>[] = [
+  { title: 'POLICY', of: (row) => row.policy, cut: 'middle' },
+  { title: 'STATE', of: (row) => row.state, tone: (row) => stateTone(row.state) },
+  { title: 'RULES', of: (row) => String(row.rules.length) },
+  { title: 'PROVED BY', of: proofText },
+  { title: 'REVISION', of: (row) => row.revision },
+];
+
+const NODES: readonly Column<NodePolicyStatus>[] = [
+  { title: 'NODE', of: (row) => row.node, cut: 'middle' },
+  { title: 'STATE', of: (row) => row.state, tone: (row) => stateTone(row.state) },
+  { title: 'QUALIFIERS', of: (row) => row.qualifiers.join(',') || '-' },
+  { title: 'PROVED BY', of: proofText },
+  { title: 'UNCOVERED', of: (row) => String(row.coverage?.uncoveredProcesses ?? '-') },
+  { title: 'AS OF', of: (row) => age(row.asOf, Date.now()) },
+];
 
 function printPolicy(status: PolicyStatus): void {
-  const columns: Column<NodePolicyStatus>[] = [
-    { title: 'NODE', of: (row) => row.node, shrinks: true },
-    { title: 'STATE', of: (row) => row.state, tone: (row) => stateTone(row.state) },
-    { title: 'QUALIFIERS', of: (row) => row.qualifiers.join(',') || '-' },
-    { title: 'PROVED BY', of: proofText },
-    { title: 'UNCOVERED', of: (row) => String(row.coverage?.uncoveredProcesses ?? '-') },
-    { title: 'AS OF', of: (row) => age(row.asOf, Date.now()) },
-    { title: 'REASON', of: reasonText, shrinks: true },
-  ];
   console.log(
-    `policy ${status.policy} at revision ${status.revision}, ${status.selected} hosts selected`,
+    `policy ${status.policy} at revision ${status.revision}, ${hosts(status.selected)} selected`,
   );
-  if (status.nodes.length > 0) console.log(renderTable(columns, status.nodes));
+  if (status.nodes.length === 0) return;
+  console.log(renderTable(NODES, status.nodes));
+  printReasons(status.nodes.map(({ node, rules }) => ({ of: node, rules })));
+  for (const { node, suspension } of status.nodes)
+    if (suspension)
+      console.log(
+        `${node} is suspended (${suspension.mode}) until ${suspension.until}: ${printable(suspension.reason)}`,
+      );
 }
 
-function proofText(row: NodePolicyStatus): string {
+function printReasons(reported: Parameters<typeof reasonLines>[0]): void {
+  const lines = reasonLines(reported);
+  if (lines.length > 0) console.log(`\n${lines.join('\n')}`);
+}
+
+function proofText(row: { readonly rules: NodePolicyStatus['rules'] }): string {
   const proved = (proof: string): number => row.rules.filter((rule) => rule.proof === proof).length;
-  const probed = proved('probe');
-  const read = proved('read-back');
-  return (
-    [probed > 0 ? `probe ${probed}` : '', read > 0 ? `read-back ${read}` : '']
-      .filter(Boolean)
-      .join(' ') || '-'
-  );
+  const counts = (['probe', 'read-back'] as const).map((proof) => [proof, proved(proof)] as const);
+  const text = counts.filter(([, count]) => count > 0).map(([proof, count]) => `${proof} ${count}`);
+  return text.join(' ') || '-';
 }
 
-function reasonText(row: NodePolicyStatus): string {
-  const bad = row.rules.find((rule) => rule.reason !== undefined);
-  return bad === undefined ? '' : `${bad.id}: ${bad.reason ?? ''}`;
-}
-
-/** Waits until each policy is enforced on every selected host; throws what is missing after `timeoutMs`. */
-export async function waitUntilEnforced(
-  controlPlane: ControlPlane,
-  policies: readonly string[],
-  timeoutMs: number,
-  announce = true,
-): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  for (const policy of policies) {
-    let status = await fetchStatus(controlPlane, policy);
-    while (!status.enforcedEverywhere && Date.now() < deadline) {
-      await delay(POLL_MS);
-      status = await fetchStatus(controlPlane, policy);
-    }
-    if (!status.enforcedEverywhere && announce)
-      throw new CommandFailed(notEnforced(status), `see \`hostward status policy ${policy}\``);
-    if (announce)
-      console.log(`policy/${policy} enforced on ${status.selected} of ${status.selected} hosts`);
-  }
-}
-
-function fetchStatus(controlPlane: ControlPlane, name: string): Promise<PolicyStatus> {
-  return controlPlane.call<PolicyStatus>(`/v1/policies/${encodeURIComponent(name)}/status`);
-}
-
-function notEnforced(status: PolicyStatus): string {
-  if (status.selected === 0) return `policy ${status.policy} selects no host`;
-  const holds = (node: NodePolicyStatus): boolean =>
-    node.qualifiers.length === 0 &&
-    node.rules.every((rule) => rule.state === 'enforced' || rule.state === 'audited');
-  const missing = status.nodes.filter((node) => !holds(node)).length;
-  return `policy ${status.policy} is not enforced on ${missing} of ${status.selected} hosts`;
+function policyRemedy(status: PolicyStatus): string {
+  return status.selected === 0
+    ? `label hosts so that it selects them; \`hostward explain node NAME policy ${status.policy}\` shows each test`
+    : 'the reasons stand above; `hostward status node NAME` shows a host';
 }

@@ -1,18 +1,21 @@
-import { spawn } from 'node:child_process';
-import { mkdir, open, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { argv, execPath, kill } from 'node:process';
+import { kill } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { contextFile } from '../client/context.js';
+import { contextFile } from '../client/context-file.js';
+import { announce, startDetached } from '../embedded/detach.js';
+import { endLeftovers } from '../embedded/leftovers.js';
+import { listenAddress, preflight } from '../embedded/preflight.js';
 import {
+  isUp,
+  lastRecord,
+  liveUp,
   removeRunRecord,
-  runningUp,
   writeRunRecord,
   type RunRecord,
 } from '../embedded/run-record.js';
-import { Stack } from '../embedded/stack.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { Stack, urlOf, type StackOptions } from '../embedded/stack.js';
+import { CommandFailed } from '../errors.js';
 import { packageRoot } from '../package-root.js';
 
 interface Options {
@@ -23,131 +26,212 @@ interface Options {
   readonly localAgent: boolean;
 }
 
+const DEFAULT_DATA_DIR = join(packageRoot(), '.hostward');
 const DEFAULT_NAMES = ['localhost', '127.0.0.1', '10.0.2.2'];
-const DETACH_WITHIN_MS = 120_000;
-const STOP_WITHIN_MS = 60_000;
+const STOP_WITHIN_MS = 90_000;
 const POLL_MS = 100;
+const OVERRIDES = ['HOSTWARD_CONTEXT', 'HOSTWARD_URL', 'HOSTWARD_TOKEN', 'HOSTWARD_CA'] as const;
 
 /** `up` and `down`: the whole product on this machine. */
 export function registerUp(program: Command): void {
   program
     .command('up')
     .option('--detach', 'go on in the background')
-    .option('--data-dir <dir>', 'where everything is kept', join(packageRoot(), '.hostward'))
+    .option('--data-dir <dir>', 'where everything is kept', DEFAULT_DATA_DIR)
     .option('--listen <address>', 'where the control plane listens', '127.0.0.1:7443')
     .option('--name <name...>', 'further names or addresses under which hosts reach it', [])
     .option('--no-local-agent', 'no agent for this machine')
     .description('run the control plane with its own etcd and Redis, and an agent, on this machine')
-    .addHelpText('after', '\nExample:\n  ./hostward up --detach && ./hostward get nodes')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hostward up --detach && hostward get nodes
+  hostward up --listen 0.0.0.0:7443 --name hostward.example --data-dir /srv/hostward
+The agent of this machine only observes: nothing is loaded into its kernel. The
+commands' context is named after the data folder; \`hostward context list\` shows all.`,
+    )
     .action(up);
   program
     .command('down')
-    .option('--data-dir <dir>', 'the folder given to up', join(packageRoot(), '.hostward'))
-    .description('stop what up started')
+    .option('--data-dir <dir>', 'the folder given to up', DEFAULT_DATA_DIR)
+    .description('stop what up started; everything is kept for the next up')
+    .addHelpText('after', '\nExample:\n  hostward down')
     .action(down);
 }
 
 async function up(options: Options): Promise<void> {
   const dataDir = resolve(options.dataDir);
-  const running = await runningUp(dataDir);
+  const address = listenAddress(options.listen);
+  const running = liveUp(dataDir);
   if (running !== undefined) return printRunning(running);
-  if (options.detach) return detach(dataDir);
-  const { host, port } = listenAddress(options.listen);
-  const tell = (message: string): void => console.error(`${new Date().toISOString()} ${message}`);
-  const stop = stopSignal();
-  const names = [...DEFAULT_NAMES, ...options.name];
-  const stack = await Stack.start({
-    dataDir,
-    host,
-    port,
-    names,
-    localAgent: options.localAgent,
-    tell,
-  });
-  const record = {
-    pid: process.pid,
-    url: stack.url,
-    caFingerprint: stack.material.caFingerprint,
-    children: stack.children,
-  };
-  await writeRunRecord(dataDir, record);
-  printStarted(stack, dataDir);
-  await stop;
-  tell('stopping');
-  await stack.stop();
-  await removeRunRecord(dataDir);
+  const last = lastRecord(dataDir);
+  if (last !== undefined) await cleanUp(dataDir, last);
+  await preflight(dataDir, address);
+  if (options.detach) return console.log(await startDetached(dataDir));
+  await serve({ ...options, ...address, dataDir });
 }
 
-function printStarted(stack: Stack, dataDir: string): void {
+/** Runs in the foreground until a signal; the record in the data folder says so from the first moment to the last. */
+async function serve(options: Options & { host: string; port: number }): Promise<void> {
+  const { dataDir } = options;
+  const stop = stopSignal();
+  const record = new Recorder(dataDir, urlOf(options));
+  record.write();
+  try {
+    const stack = await Stack.start({
+      ...stackOptions(options),
+      signal: stop,
+      onLaunch: record.of,
+    });
+    record.ready(stack);
+    announce(summaryOf(stack, dataDir));
+    await aborted(stop);
+    tell('stopping');
+    await stack.stop();
+  } catch (error) {
+    if (!stop.aborted) throw error;
+    tell('stopped while it was starting');
+  } finally {
+    removeRunRecord(dataDir);
+  }
+  tell('down');
+}
+
+function stackOptions(
+  options: Options & { host: string; port: number },
+): Omit<StackOptions, 'signal' | 'onLaunch'> {
+  const { dataDir, host, port, localAgent } = options;
+  return { dataDir, host, port, localAgent, tell, names: [...DEFAULT_NAMES, ...options.name] };
+}
+
+function tell(message: string): void {
+  console.error(`${new Date().toISOString()} ${message}`);
+}
+
+/** Keeps the record of this `up` true. */
+class Recorder {
+  #record: RunRecord;
+
+  constructor(
+    private readonly dataDir: string,
+    url: string,
+  ) {
+    this.#record = { pid: process.pid, url, caFingerprint: '', ready: false, children: {} };
+  }
+
+  readonly of = (stack: Stack): void => {
+    const { caFingerprint } = stack.material;
+    this.#record = { ...this.#record, caFingerprint, children: stack.children };
+    this.write();
+  };
+
+  ready(stack: Stack): void {
+    this.#record = { ...this.#record, ready: true };
+    this.of(stack);
+  }
+
+  write(): void {
+    try {
+      writeRunRecord(this.dataDir, this.#record);
+    } catch (error) {
+      // A full disk must not end what runs.
+      tell(`up.json cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}
+
+function summaryOf(stack: Stack, dataDir: string): string {
   const { adminToken, caFingerprint } = stack.material;
-  console.log(`Hostward is up.
+  const { name, before } = stack.context;
+  const context =
+    name === undefined
+      ? '(none: its token is not known here; set HOSTWARD_TOKEN)'
+      : `${name}, current, in ${contextFile()}`;
+  const lines = [
+    'Hostward is up.',
+    '',
+    `  URL             ${stack.url}`,
+    `  CA fingerprint  ${caFingerprint}`,
+    `  admin token     ${adminToken ?? '(shown at the first start only)'}`,
+    `  context         ${context}`,
+    `  data and logs   ${dataDir}`,
+    '',
+    ...notes(before),
+    'Go on with:',
+    '  ./hostward get nodes',
+    '  ./hostward apply -f examples/no-exec-from-tmp.yaml',
+    '  ./hostward demo        # a real block, in a VM',
+    '  ./hostward down',
+  ];
+  return lines.join('\n');
+}
 
-  URL             ${stack.url}
-  CA fingerprint  ${caFingerprint}
-  admin token     ${adminToken ?? '(shown at the first start only)'}
-  context         ${contextFile()}
-  data and logs   ${dataDir}
-
-Go on with:
-  ./hostward get nodes
-  ./hostward apply -f examples/no-exec-from-tmp.yaml
-  ./hostward demo        # a real block, in a VM
-`);
+function notes(before: string | undefined): string[] {
+  const set = OVERRIDES.filter((name) => (process.env[name] ?? '') !== '');
+  const back =
+    before === undefined
+      ? []
+      : [`The current context was ${before}: \`./hostward context use ${before}\` goes back.`, ''];
+  return set.length === 0
+    ? back
+    : [...back, `Note: ${set.join(', ')} in your environment lead commands elsewhere.`, ''];
 }
 
 function printRunning(record: RunRecord): void {
   const children = Object.entries(record.children).map(([name, pid]) => `${name} ${pid}`);
-  console.log(`Hostward is up already (pid ${record.pid}): ${record.url}
-  CA fingerprint  ${record.caFingerprint}
-  started with    ${children.join(', ')}
+  const state = record.ready ? 'is up already' : 'is starting or stopping';
+  console.log(`Hostward ${state} (pid ${record.pid}): ${record.url}
+  CA fingerprint  ${record.caFingerprint || '-'}
+  started with    ${children.join(', ') || '-'}
 \`./hostward down\` stops it.`);
 }
 
-async function detach(dataDir: string): Promise<void> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const logFile = join(dataDir, 'up.log');
-  const log = await open(logFile, 'w', 0o600);
-  const args = [...process.execArgv, ...argv.slice(1).filter((word) => word !== '--detach')];
-  const child = spawn(execPath, args, { detached: true, stdio: ['ignore', log.fd, log.fd] });
-  let exited = false;
-  child.once('exit', () => (exited = true));
-  const deadline = Date.now() + DETACH_WITHIN_MS;
-  while ((await runningUp(dataDir)) === undefined) {
-    if (exited || Date.now() > deadline)
-      throw new CommandFailed(`it did not start: see ${logFile}`);
-    await delay(POLL_MS);
-  }
-  child.unref();
-  await log.close();
-  console.log((await readFile(logFile, 'utf8')).trimEnd());
+async function cleanUp(dataDir: string, last: RunRecord): Promise<string[]> {
+  const ended = await endLeftovers(dataDir, last);
+  if (ended.length > 0)
+    console.error(`the last up had been killed; ended what it left: ${ended.join(', ')}`);
+  removeRunRecord(dataDir);
+  return ended;
 }
 
 async function down(options: { dataDir: string }): Promise<void> {
   const dataDir = resolve(options.dataDir);
-  const running = await runningUp(dataDir);
-  if (running === undefined) return console.log('Hostward is not up on this data folder.');
-  kill(running.pid, 'SIGTERM');
-  const deadline = Date.now() + STOP_WITHIN_MS;
-  while ((await runningUp(dataDir)) !== undefined) {
-    if (Date.now() > deadline)
-      throw new CommandFailed(`pid ${running.pid} did not stop within ${STOP_WITHIN_MS / 1000} s`);
-    await delay(POLL_MS);
+  const running = liveUp(dataDir);
+  if (running !== undefined) {
+    kill(running.pid, 'SIGTERM');
+    await gone(dataDir, running);
   }
+  const last = lastRecord(dataDir);
+  const left = last === undefined ? [] : await cleanUp(dataDir, last);
+  if (running === undefined && left.length === 0)
+    return console.log(`Hostward is not up on ${dataDir}.`);
   console.log('Hostward is down.');
 }
 
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
-  });
+async function gone(dataDir: string, { pid }: RunRecord): Promise<void> {
+  const deadline = Date.now() + STOP_WITHIN_MS;
+  while (isUp(pid)) {
+    if (Date.now() > deadline)
+      throw new CommandFailed(
+        `pid ${pid} did not stop within ${STOP_WITHIN_MS / 1000} s`,
+        `see ${join(dataDir, 'up.log')}; after \`kill -9 ${pid}\` run down again`,
+      );
+    await delay(POLL_MS);
+  }
 }
 
-function listenAddress(text: string): { host: string; port: number } {
-  const [, host, digits] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
-  const port = Number(digits);
-  if (host === undefined || !(port > 0 && port < 65_536)) {
-    throw new UsageError(`--listen "${text}" is not ADDRESS:PORT, e.g. 127.0.0.1:7443`);
-  }
-  return { host, port };
+/** Aborts at the first signal; further ones change nothing, since what runs is stopped in order already. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => stop.abort());
+  return stop.signal;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

@@ -1,8 +1,9 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { CommandFailed } from '../errors.js';
 import { readInputs } from '../input/files.js';
 import { parseLabels } from '../input/labels.js';
-import { checkFiles } from './documents.js';
+import { oneOf } from '../output/print.js';
+import { checkFiles, errorCount } from './documents.js';
 
 interface Options {
   readonly file: string[];
@@ -19,16 +20,16 @@ export function registerValidate(program: Command): void {
     .option(
       '--mode <mode>',
       'crd (what Kubernetes accepts) or lenient (with warnings)',
-      mode,
+      oneOf('--mode', 'crd', 'lenient'),
       'lenient',
     )
     .option('--selector <labels>', 'selector for policies that have none', parseLabels)
     .option('--all-hosts', 'policies without a selector are meant for every host')
-    .option('-o, --output <format>', 'text or json', 'text')
+    .option('-o, --output <format>', 'text or json', oneOf('-o', 'text', 'json'), 'text')
     .description('check policy files here, without a control plane')
     .addHelpText(
       'after',
-      '\nExamples:\n  hostward validate -f policies/\n  hostward validate -f p.yaml --mode crd',
+      '\nExamples:\n  hostward validate -f policies/\n  hostward validate -f p.yaml --mode crd\nDiagnostics go to standard error as FILE:LINE:COLUMN.',
     )
     .action(async (options: Options) => {
       const checked = checkFiles(await readInputs(options.file), options.mode, options);
@@ -43,11 +44,9 @@ export function registerValidate(program: Command): void {
         );
       }
       if (checked.errors > 0)
-        throw new CommandFailed(`${checked.errors} errors`, 'mend the fields named above');
+        throw new CommandFailed(
+          errorCount(checked.errors),
+          'each error above ends with what to do',
+        );
     });
-}
-
-function mode(text: string): Options['mode'] {
-  if (text === 'crd' || text === 'lenient') return text;
-  throw new InvalidArgumentError('use crd or lenient');
 }

@@ -12,5 +12,6 @@ export function registerVersion(program: Command): void {
   program
     .command('version')
     .description('print the version')
+    .addHelpText('after', '\nExample:\n  hostward version')
     .action(() => console.log(`hostward ${productVersion()} (Node ${process.versions.node})`));
 }

@@ -3,58 +3,90 @@ import type { ApplyResponse, NodeView } from '#contracts';
 import { stringify } from 'yaml';
 import { UsageError } from '../errors.js';
 import { readInputs } from '../input/files.js';
-import { parseLabelChanges } from '../input/labels.js';
+import { parseKarmorLabels, parseLabelChanges } from '../input/labels.js';
+import { segment } from '../input/names.js';
 import { printRows } from '../output/print.js';
-import { acceptedDocuments } from './documents.js';
+import { acceptedDocuments, checkFiles } from './documents.js';
 import { kindOf } from './kinds.js';
 import { changeLabels } from './label.js';
 import { withControlPlane } from './session.js';
 
+const EXAMPLES = `
+Examples:
+  hostward vm add web1.yaml
+  hostward vm label add --vm web1 --label env:prod,tier:web
+  hostward vm label web1 env=prod old-
+  hostward vm policy add block-sleep.yaml
+  hostward vm delete web1`;
+
 /** The verbs of karmor's old `vm` command, for hands that know them. */
 export function registerVm(program: Command): void {
-  const vm = program.command('vm').description("hosts in karmor's manner");
+  const vm = program
+    .command('vm')
+    .description("hosts in karmor's manner")
+    .addHelpText('after', EXAMPLES);
   vm.command('add')
     .argument('<file>', 'a KubeArmorVirtualMachine file')
     .description('declare hosts')
     .action((file: string) => send(file, 'KubeArmorVirtualMachine'));
-  vm.command('list')
-    .description('list hosts')
-    .action(async () => {
-      const nodes = kindOf('nodes');
-      const rows = await withControlPlane((controlPlane) => controlPlane.all<never>('/v1/nodes'));
-      printRows(rows, 'table', nodes.columns, nodes.nameOf);
-    });
+  vm.command('list').description('list hosts').action(list);
   vm.command('delete')
-    .argument('<name>')
-    .description('offboard a host, by exact name')
-    .action(async (name: string) => {
-      await withControlPlane((controlPlane) =>
-        controlPlane.call(`/v1/nodes/${encodeURIComponent(name)}`, { method: 'DELETE' }),
-      );
-      console.log(`nodes/${name} deleted`);
-    });
-  vm.command('label')
-    .argument('<name>')
-    .argument('[changes...]', 'key=value sets, key- removes; none lists')
-    .description('list or change labels')
-    .action((name: string, changes: string[]) =>
-      changes.length === 0 ? listLabels(name) : changeLabels(name, parseLabelChanges(changes)),
-    );
+    .argument('<name>', 'an exact name, or the file that declares it')
+    .description('offboard a host')
+    .action((name: string) => remove(name, 'KubeArmorVirtualMachine', 'node'));
+  registerLabels(vm);
   const policy = vm.command('policy').description('policies of hosts');
   policy
     .command('add')
     .argument('<file>')
     .description('apply a policy file')
     .action((file: string) => send(file, 'KubeArmorHostPolicy'));
+  policy
+    .command('delete')
+    .argument('<name>', 'an exact name, or its file')
+    .description('delete a policy')
+    .action((name: string) => remove(name, 'KubeArmorHostPolicy', 'policy'));
+}
+
+function registerLabels(vm: Command): void {
+  const label = vm
+    .command('label')
+    .argument('[name]')
+    .argument('[changes...]', 'key=value sets, key- removes; none lists')
+    .description('list or change labels')
+    .action((name: string | undefined, changes: string[]) => {
+      if (name === undefined)
+        throw new UsageError('name a host: vm label NAME, or add, delete, list');
+      return changes.length === 0
+        ? listLabels(name)
+        : changeLabels(name, parseLabelChanges(changes));
+    });
+  for (const verb of ['add', 'delete'] as const) {
+    label
+      .command(verb)
+      .requiredOption('--vm <name>', 'the host')
+      .requiredOption('--label <labels>', 'key:value,key:value')
+      .description(verb === 'add' ? 'set labels' : 'remove labels')
+      .action((options: { vm: string; label: string }) =>
+        changeLabels(options.vm, parseKarmorLabels(options.label, verb)),
+      );
+  }
+  label
+    .command('list')
+    .requiredOption('--vm <name>', 'the host')
+    .description('show labels')
+    .action((options: { vm: string }) => listLabels(options.vm));
+}
+
+async function list(): Promise<void> {
+  const nodes = kindOf('nodes');
+  const rows = await withControlPlane((controlPlane) => controlPlane.all<never>(nodes.path));
+  printRows(rows, 'table', nodes.columns, nodes.nameOf);
 }
 
 async function send(file: string, kind: string): Promise<void> {
   const documents = acceptedDocuments(await readInputs([file]), {});
-  const other = documents.find(({ document }) => document.kind !== kind);
-  if (other !== undefined)
-    throw new UsageError(
-      `${file} holds a ${other.document.kind}, not only ${kind}: use \`hostward apply\``,
-    );
+  documents.forEach(({ document }) => mustBe(kind, document.kind, file));
   const body = documents.map(({ document }) => stringify(document.document)).join('---\n');
   const response = await withControlPlane((controlPlane) =>
     controlPlane.call<ApplyResponse>('/v1/apply', { method: 'POST', body }),
@@ -63,9 +95,34 @@ async function send(file: string, kind: string): Promise<void> {
     console.log(`${document.kind}/${document.name} ${document.verdict}`);
 }
 
+async function remove(word: string, kind: string, singular: string): Promise<void> {
+  const names = /\.(ya?ml|json)$/.test(word) ? await namesIn(word, kind) : [word];
+  await withControlPlane(async (controlPlane) => {
+    for (const name of names) {
+      const path = `${kindOf(singular).path}/${segment(name)}`;
+      await controlPlane.call(path, { method: 'DELETE' });
+      console.log(`${singular}/${name} deleted`);
+    }
+  });
+}
+
+async function namesIn(file: string, kind: string): Promise<string[]> {
+  const { documents } = checkFiles(await readInputs([file]), 'lenient', { allHosts: true });
+  documents.forEach(({ document }) => mustBe(kind, document.kind, file));
+  return documents.map(({ document }) => document.name);
+}
+
+function mustBe(kind: string, found: string, file: string): void {
+  if (found === kind) return;
+  const what = found === '' ? 'document without a kind' : found;
+  throw new UsageError(`${file} holds a ${what}, not only ${kind}: use \`hostward apply|delete\``);
+}
+
 async function listLabels(name: string): Promise<void> {
   const node = await withControlPlane((controlPlane) =>
-    controlPlane.call<NodeView>(`/v1/nodes/${encodeURIComponent(name)}`),
+    controlPlane.call<NodeView>(`/v1/nodes/${segment(name)}`),
   );
-  for (const [key, value] of Object.entries(node.labels)) console.log(`${key}=${value}`);
+  const labels = Object.entries(node.labels);
+  if (labels.length === 0) return console.log('No labels.');
+  for (const [key, value] of labels) console.log(`${key}=${value}`);
 }

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { promisify } from 'node:util';
+import { CommandFailed } from '../errors.js';
 import type { Program } from './supervised.js';
 import { accepts, until } from './wait.js';
 
@@ -48,7 +49,10 @@ export async function initialise(options: InitOptions): Promise<Material> {
       `--redis=${options.redis}`,
     ],
     { timeout: INIT_TIMEOUT_MS },
-  );
+  ).catch((error: Error & { stderr?: string }) => {
+    const said = error.stderr?.trim() || error.message;
+    throw new CommandFailed(`the control plane could not be set up: ${said}`);
+  });
   return JSON.parse(stdout) as Material;
 }
 
@@ -57,14 +61,15 @@ export function controlPlaneProgram(
   program: string,
   config: string,
   dataDir: string,
-  port: number,
+  served: { readonly host: string; readonly port: number },
 ): Program {
   return {
     name: 'control plane',
     command: execPath,
+    cwd: dataDir,
     args: ['--disable-warning=ExperimentalWarning', program, 'serve', `--config=${config}`],
     logFile: join(dataDir, 'control-plane.log'),
-    ready: (signal) => until(() => accepts(port), signal),
+    ready: (signal) => until(() => accepts(served.port, served.host), signal),
     readyWithinMs: 60_000,
     stopWithinMs: 20_000,
   };

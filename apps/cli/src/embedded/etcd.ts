@@ -19,6 +19,7 @@ export function etcdProgram(options: EtcdOptions): Program {
   return {
     name: 'etcd',
     command: 'etcd',
+    cwd: options.dataDir,
     args: [
       '--name=hostward',
       `--data-dir=${join(options.dataDir, 'etcd')}`,

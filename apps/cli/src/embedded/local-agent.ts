@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { stringify } from 'yaml';
 import type { JoinTokenView } from '#contracts';
+import { CommandFailed } from '../errors.js';
 import type { ControlPlane } from '../client/control-plane.js';
 import type { Program } from './supervised.js';
 
@@ -19,9 +20,12 @@ export interface LocalAgent {
 const ENROLL_TIMEOUT_MS = 60_000;
 const TOKEN_TTL_MS = 600_000;
 
-/** Name of this machine as a node: its host name in lower case, as node names are DNS names. */
+/** Name of this machine as a node: its host name as far as it is a DNS name, which node names are. */
 export function localNodeName(): string {
-  return hostname().toLowerCase();
+  const name = hostname()
+    .toLowerCase()
+    .replace(/[^a-z0-9.]+/g, '-');
+  return name.replace(/^[-.]+|[-.]+$/g, '') || 'localhost';
 }
 
 /** Writes the agent's configuration: it observes, since `up` loads nothing into this machine's kernel. */
@@ -67,6 +71,7 @@ export function agentProgram(agent: LocalAgent, config: string, dataDir: string)
   return {
     name: 'agent',
     command: execPath,
+    cwd: dataDir,
     args: ['--disable-warning=ExperimentalWarning', agent.program, 'run', `--config=${config}`],
     logFile: join(dataDir, 'agent.log'),
     ready: () => Promise.resolve(),
@@ -85,7 +90,9 @@ function runWithInput(args: readonly string[], input: string): Promise<void> {
     child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
     child.once('error', reject);
     child.once('exit', (code) =>
-      code === 0 ? resolve() : reject(new Error(`enrolment failed: ${errors.trim()}`)),
+      code === 0
+        ? resolve()
+        : reject(new CommandFailed(`this machine could not join: ${errors.trim()}`)),
     );
     child.stdin.end(input);
   });

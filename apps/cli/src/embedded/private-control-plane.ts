@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { argv, execArgv, execPath } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { parse } from 'yaml';
 import type { Context } from '../client/context.js';
+import { contextFile, readContexts } from '../client/context-file.js';
 import { CommandFailed } from '../errors.js';
 import { freePort } from './free-ports.js';
 import { runningUp, type RunRecord } from './run-record.js';
@@ -69,8 +69,10 @@ export class PrivateControlPlane {
 
   /** The context that `up` wrote, for a client of the same process. */
   async context(): Promise<Context> {
-    const file = join(this.configHome, 'hostward', 'config.yaml');
-    return parse(await readFile(file, 'utf8')) as Context;
+    const { current, contexts } = await readContexts(contextFile(this.configHome));
+    const found = contexts[current ?? ''];
+    if (found === undefined) throw new CommandFailed('its `up` has written no context');
+    return found;
   }
 
   /** Output of a command; throws when it ends with anything but 0. */
@@ -98,8 +100,8 @@ export class PrivateControlPlane {
 
   private env(): NodeJS.ProcessEnv {
     // A context of the user's must not lead the commands to another control plane.
-    const { HOSTWARD_URL: _url, HOSTWARD_TOKEN: _token, HOSTWARD_CA: _ca, ...env } = process.env;
-    return { ...env, XDG_CONFIG_HOME: this.configHome };
+    const others = Object.entries(process.env).filter(([name]) => !name.startsWith('HOSTWARD_'));
+    return { ...Object.fromEntries(others), XDG_CONFIG_HOME: this.configHome };
   }
 
   private get configHome(): string {

@@ -1,6 +1,8 @@
-import { writeFile } from 'node:fs/promises';
+import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CommandFailed } from '../errors.js';
 import type { Material } from './control-plane.js';
+import { reachable } from './hosts.js';
 import type { Program } from './supervised.js';
 import { accepts, until } from './wait.js';
 
@@ -19,6 +21,7 @@ export async function redisProgram(options: RedisOptions): Promise<Program> {
   return {
     name: 'redis',
     command: options.command,
+    cwd: options.dataDir,
     args: [file],
     logFile: join(options.dataDir, 'redis.log'),
     ready: (signal) => until(() => accepts(options.port), signal),
@@ -31,7 +34,8 @@ function configuration({ dataDir, host, port, files }: RedisOptions): string {
   return [
     'port 0',
     `tls-port ${port}`,
-    `bind ${host}`,
+    // Ours reach it on loopback, hosts where the control plane listens.
+    `bind ${[...new Set([reachable(host) === '127.0.0.1' ? host : '127.0.0.1', host])].join(' ')}`,
     `tls-ca-cert-file "${files.ca}"`,
     `tls-cert-file "${files.cert}"`,
     `tls-key-file "${files.key}"`,
@@ -47,4 +51,25 @@ function configuration({ dataDir, host, port, files }: RedisOptions): string {
     'proto-max-bulk-len 32mb',
     '',
   ].join('\n');
+}
+
+/** Where Redis, or Valkey, which speaks the same, is installed. */
+export async function redisCommand(): Promise<string> {
+  for (const name of ['redis-server', 'valkey-server']) {
+    for (const folder of ['/usr/bin', '/usr/local/bin']) {
+      const path = join(folder, name);
+      if (await isThere(path)) return path;
+    }
+  }
+  throw new CommandFailed(
+    'neither redis-server nor valkey-server is installed',
+    'run it through ./hostward, which installs it',
+  );
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

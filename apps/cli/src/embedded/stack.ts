@@ -1,10 +1,14 @@
-import { access, mkdir, readFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ControlPlane } from '../client/control-plane.js';
-import { loadContext, saveContext, type Context } from '../client/context.js';
 import { CommandFailed } from '../errors.js';
 import { appMain } from '../package-root.js';
-import { controlPlaneProgram, initialise, type Material } from './control-plane.js';
+import {
+  controlPlaneProgram,
+  initialise,
+  type InitOptions,
+  type Material,
+} from './control-plane.js';
 import { etcdProgram } from './etcd.js';
 import {
   agentProgram,
@@ -14,9 +18,11 @@ import {
   writeAgentConfig,
   type LocalAgent,
 } from './local-agent.js';
-import { portsOf, type Ports } from './ports.js';
-import { redisProgram } from './redis.js';
+import { choosePorts, type Ports } from './ports.js';
+import { redisCommand, redisProgram } from './redis.js';
 import { Supervised, type Program } from './supervised.js';
+import { upContext, type UpContext } from './up-context.js';
+import { bracketed, isWildcard, reachable } from './hosts.js';
 import { until } from './wait.js';
 
 export interface StackOptions {
@@ -26,34 +32,37 @@ export interface StackOptions {
   readonly names: readonly string[];
   readonly localAgent: boolean;
   readonly tell: (message: string) => void;
+  /** Something was started, also again after it had ended: `children` has changed. */
+  readonly onLaunch: (stack: Stack) => void;
+  /** Ends the start in its middle. */
+  readonly signal: AbortSignal;
 }
 
 const READY_WITHIN_MS = 60_000;
+/** Leaf certificates live a day and are made anew at half of that; who uses them takes new ones in by itself (ADR-0004). */
+const RENEW_EVERY_MS = 2 * 3_600_000;
 
 /** Everything `up` runs on this machine, started in the order of its needs and stopped in the reverse one. */
 export class Stack {
   private readonly running: Supervised[] = [];
+  private renewal: NodeJS.Timeout | undefined;
 
   private constructor(
     private readonly options: StackOptions,
     readonly material: Material,
+    readonly context: UpContext,
   ) {}
 
   /** Starts all; what was started is stopped again when a later part fails. */
   static async start(options: StackOptions): Promise<Stack> {
-    await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
-    const ports = await portsOf(options.dataDir);
-    const material = await initialise({
-      program: appMain('control-plane'),
-      dataDir: join(options.dataDir, 'control-plane'),
-      listen: `${options.host}:${options.port}`,
-      names: options.names,
-      etcd: `https://127.0.0.1:${ports.etcdClient}`,
-      redis: `127.0.0.1:${ports.redis}`,
-    });
-    const stack = new Stack(options, material);
+    const ports = await choosePorts(options.dataDir, options.host);
+    const wanted = materialOf(options, ports);
+    const material = await initialise(wanted);
+    const context = await upContext(material, urlOf(options), options.dataDir);
+    const stack = new Stack(options, material, context);
     try {
       await stack.startAll(ports);
+      stack.renewal = setInterval(() => void stack.renew(wanted), RENEW_EVERY_MS);
     } catch (error) {
       await stack.stop();
       throw error;
@@ -62,7 +71,7 @@ export class Stack {
   }
 
   get url(): string {
-    return this.material.url;
+    return urlOf(this.options);
   }
 
   /** Pids by program name. */
@@ -71,8 +80,11 @@ export class Stack {
   }
 
   async stop(): Promise<void> {
-    for (const program of this.running.reverse()) await program.stop();
-    this.running.length = 0;
+    clearInterval(this.renewal);
+    for (const supervised of this.running.toReversed()) {
+      await supervised.stop();
+      this.options.tell(`stopped ${supervised.program.name}`);
+    }
   }
 
   private async startAll(ports: Ports): Promise<void> {
@@ -81,40 +93,37 @@ export class Stack {
     await this.run(
       etcdProgram({ dataDir, clientPort: ports.etcdClient, peerPort: ports.etcdPeer, tls: etcd }),
     );
-    await this.run(
-      await redisProgram({
-        command: await redisCommand(),
-        dataDir,
-        host,
-        port: ports.redis,
-        files: redis,
-      }),
-    );
-    await this.run(controlPlaneProgram(appMain('control-plane'), configFile, dataDir, port));
-    const controlPlane = new ControlPlane(await this.context());
+    const command = await redisCommand();
+    await this.run(await redisProgram({ command, dataDir, host, port: ports.redis, files: redis }));
+    const served = { host: reachable(host), port };
+    await this.run(controlPlaneProgram(appMain('control-plane'), configFile, dataDir, served));
+    const controlPlane = new ControlPlane(this.context);
     try {
-      await until(() => ready(controlPlane), AbortSignal.timeout(READY_WITHIN_MS));
+      await until(() => ready(controlPlane), this.within(READY_WITHIN_MS));
       if (this.options.localAgent) await this.startLocalAgent(controlPlane);
     } finally {
       controlPlane.close();
     }
   }
 
-  private async run(program: Program): Promise<void> {
-    const supervised = new Supervised(program, this.options.tell);
-    this.running.push(supervised);
-    await supervised.start();
+  private async renew(wanted: InitOptions): Promise<void> {
+    try {
+      await initialise(wanted);
+    } catch (error) {
+      this.options.tell(`certificates were not renewed, trying again later: ${String(error)}`);
+    }
   }
 
-  /** The context for the CLI: written when a token was made just now, else the one of before. */
-  private async context(): Promise<Context> {
-    const ca = await readFile(this.material.caFile, 'utf8');
-    if (this.material.adminToken !== undefined) {
-      const context = { url: this.url, token: this.material.adminToken, ca };
-      await saveContext(context);
-      return context;
-    }
-    return { ...(await loadContext()), url: this.url, ca };
+  private async run(program: Program): Promise<void> {
+    this.options.signal.throwIfAborted();
+    const { tell, onLaunch, signal } = this.options;
+    const supervised = new Supervised(program, tell, () => onLaunch(this));
+    this.running.push(supervised);
+    await supervised.start(signal);
+  }
+
+  private within(timeoutMs: number): AbortSignal {
+    return AbortSignal.any([AbortSignal.timeout(timeoutMs), this.options.signal]);
   }
 
   private async startLocalAgent(controlPlane: ControlPlane): Promise<void> {
@@ -135,27 +144,24 @@ export class Stack {
   }
 }
 
+/** Where this machine reaches it. */
+export function urlOf({ host, port }: Pick<StackOptions, 'host' | 'port'>): string {
+  return `https://${bracketed(reachable(host))}:${port}`;
+}
+
+function materialOf({ dataDir, host, port, names }: StackOptions, ports: Ports): InitOptions {
+  return {
+    program: appMain('control-plane'),
+    dataDir: join(dataDir, 'control-plane'),
+    listen: `${bracketed(host)}:${port}`,
+    names: isWildcard(host) ? names : [...names, host],
+    etcd: `https://127.0.0.1:${ports.etcdClient}`,
+    redis: `127.0.0.1:${ports.redis}`,
+  };
+}
+
 async function ready(controlPlane: ControlPlane): Promise<void> {
   const answer = await controlPlane.answer('/readyz');
   if (answer.status !== 200)
     throw new CommandFailed(`the control plane is not ready: ${JSON.stringify(answer.body)}`);
-}
-
-async function redisCommand(): Promise<string> {
-  for (const name of ['redis-server', 'valkey-server']) {
-    for (const folder of ['/usr/bin', '/usr/local/bin']) {
-      const path = join(folder, name);
-      if (
-        await access(path).then(
-          () => true,
-          () => false,
-        )
-      )
-        return path;
-    }
-  }
-  throw new CommandFailed(
-    'neither redis-server nor valkey-server is installed',
-    'run it through ./hostward, which installs it',
-  );
 }

@@ -15,10 +15,10 @@ export async function until(attempt: () => Promise<void>, signal: AbortSignal): 
   }
 }
 
-/** Resolves when a TCP connection to a port on loopback is accepted. */
-export function accepts(port: number): Promise<void> {
+/** Resolves when a TCP connection is accepted. */
+export function accepts(port: number, host = '127.0.0.1'): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port, timeout: 1_000 });
+    const socket = connect({ host, port, timeout: 1_000 });
     socket.once('connect', () => {
       socket.destroy();
       resolve();

@@ -43,7 +43,8 @@ function failure(path: string): (error: Error) => never {
   };
 }
 
-async function readAll(): Promise<string> {
+/** Standard input to its end, as UTF-8. */
+export async function readAll(): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stdin) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString('utf8');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { UsageError } from '../errors.js';
 import { parseDuration } from './duration.js';
-import { parseLabelChanges, parseLabels } from './labels.js';
+import { parseKarmorLabels, parseLabelChanges, parseLabels } from './labels.js';
 
 describe('durations', () => {
   it.each([
@@ -31,5 +31,16 @@ describe('label changes', () => {
   it('has no removals where a map is asked for', () => {
     expect(parseLabels('a=1,b=2')).toEqual({ a: '1', b: '2' });
     expect(() => parseLabels('a-')).toThrow(UsageError);
+  });
+});
+
+describe("karmor's labels", () => {
+  it('are set with a colon, and deleted by their key', () => {
+    expect(parseKarmorLabels('env:prod,tier=web', 'add')).toEqual({ env: 'prod', tier: 'web' });
+    expect(parseKarmorLabels('env:prod,tier', 'delete')).toEqual({ env: null, tier: null });
+  });
+
+  it('need a value to be set', () => {
+    expect(() => parseKarmorLabels('env', 'add')).toThrow(UsageError);
   });
 });

@@ -27,3 +27,18 @@ export function parseLabels(text: string): Record<string, string> {
   }
   return labels;
 }
+
+/** karmor's `env:prod,tier:web` as label changes; `=` is taken too. To delete, the value may be left out. */
+export function parseKarmorLabels(
+  text: string,
+  verb: 'add' | 'delete',
+): Record<string, string | null> {
+  const changes: Record<string, string | null> = {};
+  for (const word of text.split(',').filter((each) => each !== '')) {
+    const [, key, value] = /^([^:=]+)(?:[:=](.*))?$/.exec(word) ?? [];
+    if (key === undefined || (verb === 'add' && value === undefined))
+      throw new UsageError(`"${word}" is not a label: write key:value`);
+    changes[key] = verb === 'add' ? (value ?? '') : null;
+  }
+  return changes;
+}

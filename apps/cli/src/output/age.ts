@@ -9,6 +9,11 @@ const UNITS: readonly (readonly [string, number])[] = [
 export function age(iso: string | undefined, now: number): string {
   if (iso === undefined) return 'never';
   const elapsed = Math.max(0, now - Date.parse(iso));
-  const unit = UNITS.find(([, size]) => elapsed >= size) ?? UNITS[UNITS.length - 1];
-  return unit === undefined ? 'now' : `${Math.floor(elapsed / unit[1])}${unit[0]}`;
+  const unit = UNITS.find(([, size]) => elapsed >= size);
+  return unit === undefined ? '0s' : `${Math.floor(elapsed / unit[1])}${unit[0]}`;
+}
+
+/** As a part of a sentence: `seen 12s ago`, `never seen`. */
+export function seen(iso: string | undefined, now: number): string {
+  return iso === undefined ? 'never seen' : `seen ${age(iso, now)} ago`;
 }

@@ -11,6 +11,12 @@ export interface TlsFiles {
   readonly key?: string;
 }
 
+/** A server's certificate and key. */
+export interface PairFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** How agents reach Redis; without a host, the one under which they reached the control plane. */
 interface AgentRedis {
   readonly host?: string;
@@ -33,6 +39,8 @@ export interface ServerConfig {
     readonly username?: string;
     readonly passwordFile?: string;
     readonly agent: AgentRedis;
+    /** Of a Redis on this machine that reads its certificate only when told: the files it is told to read again. */
+    readonly server?: PairFiles;
   };
   readonly tls: Required<TlsFiles> & { readonly clients: 'off' | 'optional' };
   readonly keys: {
@@ -113,9 +121,17 @@ function readRedis(fields: Fields, at: Resolve): ServerConfig['redis'] {
     username: fields.optionalText('username'),
     passwordFile: passwordFile && at(passwordFile),
     agent: readAgentRedis(fields.section('agent'), at),
+    server: readPair(fields.optionalSection('server'), at),
   };
   fields.end();
   return redis;
+}
+
+function readPair(fields: Fields | undefined, at: Resolve): PairFiles | undefined {
+  if (!fields) return undefined;
+  const pair = { cert: at(fields.text('cert')), key: at(fields.text('key')) };
+  fields.end();
+  return pair;
 }
 
 function readAgentRedis(fields: Fields, at: Resolve): AgentRedis {

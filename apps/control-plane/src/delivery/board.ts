@@ -24,6 +24,11 @@ export class Board {
     return this.#written.values();
   }
 
+  /** All hosts that something was written for. */
+  nodeIds(): ReadonlySet<string> {
+    return new Set(this.#written.keys());
+  }
+
   /** Digests of all bundles in use. */
   digests(): ReadonlySet<string> {
     return new Set([...this.#written.values()].map(({ wanted }) => wanted.bundle.digest));

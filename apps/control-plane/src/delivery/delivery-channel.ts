@@ -1,9 +1,20 @@
-import type { DeliveryRecord, Ordering } from '#contracts';
+import type { DeliveryRecord } from '#contracts';
 
 /** A record for a host. */
 export interface Parcel {
   readonly nodeId: string;
   readonly record: DeliveryRecord;
+}
+
+/**
+ * `stale`: what is there is at least as new. `conflict`: what is there has the same ordering and names another bundle.
+ */
+export type WriteOutcome = 'written' | 'stale' | 'conflict';
+
+/** What the channel holds, by digest and by node id. */
+export interface Held {
+  readonly bundles: ReadonlySet<string>;
+  readonly nodeIds: ReadonlySet<string>;
 }
 
 /** Where assignments go; it may lose everything at any moment. Its methods throw while it cannot be reached. */
@@ -18,10 +29,19 @@ export abstract class DeliveryChannel {
   abstract dropBundles(digests: readonly string[]): Promise<void>;
 
   /** Stores each record and nudges its host, only if its ordering is greater than the one that is there. */
-  abstract write(parcels: readonly Parcel[]): Promise<readonly ('written' | 'stale')[]>;
+  abstract write(parcels: readonly Parcel[]): Promise<readonly WriteOutcome[]>;
 
-  /** The ordering that is there for a host. */
-  abstract orderingOf(nodeId: string): Promise<Ordering | undefined>;
+  /** The records that are there, in the order of the ids; undefined for what is none. */
+  abstract records(nodeIds: readonly string[]): Promise<readonly (DeliveryRecord | undefined)[]>;
+
+  /** Removes the record of a host, so that the next write counts whatever its ordering. */
+  abstract discard(nodeId: string): Promise<void>;
+
+  /** Of these, what is there: assignments by node id, and bundles. */
+  abstract present(wanted: Held): Promise<Held>;
+
+  /** All bundles, and all hosts of whom anything is there; costs a walk over all keys. */
+  abstract contents(): Promise<Held>;
 
   /** Removes everything of a host that is gone. */
   abstract forget(nodeId: string): Promise<void>;

@@ -19,8 +19,8 @@ import {
 } from '../testing/records.js';
 import { ASSIGNMENT_VALID_MS } from './assignment-plan.js';
 import { Board } from './board.js';
-import { DeliveryChannel, type Parcel } from './delivery-channel.js';
-import { DeliveryLoop } from './delivery-loop.js';
+import { DeliveryChannel, type Held, type Parcel, type WriteOutcome } from './delivery-channel.js';
+import { DeliveryLoop, type DeliveryParts } from './delivery-loop.js';
 
 const IDS = ['1', '2', '3'].map((digit) => digit.repeat(64));
 
@@ -33,7 +33,7 @@ class SetClock extends Clock {
 
 /** Holds what it is given, and fails, loses or delays as a test says. */
 class FakeChannel extends DeliveryChannel {
-  readonly records = new Map<string, DeliveryRecord>();
+  readonly there = new Map<string, DeliveryRecord>();
   readonly bundles = new Set<string>();
   writes = 0;
   failures = 0;
@@ -50,23 +50,36 @@ class FakeChannel extends DeliveryChannel {
     for (const digest of digests) this.bundles.delete(digest);
     return Promise.resolve();
   }
-  override write(parcels: readonly Parcel[]): Promise<readonly ('written' | 'stale')[]> {
+  override write(parcels: readonly Parcel[]): Promise<readonly WriteOutcome[]> {
     if (this.failures-- > 0) return Promise.reject(new Error('cut'));
     const outcomes = parcels.map(({ nodeId, record }) => {
-      const there = this.records.get(nodeId)?.ordering;
+      const there = this.there.get(nodeId)?.ordering;
       if (there && key(there) >= key(record.ordering)) return 'stale' as const;
       this.writes += 1;
-      this.records.set(nodeId, record);
+      this.there.set(nodeId, record);
       return 'written' as const;
     });
     this.beforeAnswer();
     return Promise.resolve(outcomes);
   }
-  override orderingOf(nodeId: string): Promise<Ordering | undefined> {
-    return Promise.resolve(this.records.get(nodeId)?.ordering);
+  override records(nodeIds: readonly string[]) {
+    return Promise.resolve(nodeIds.map((nodeId) => this.there.get(nodeId)));
+  }
+  override discard(nodeId: string): Promise<void> {
+    this.there.delete(nodeId);
+    return Promise.resolve();
+  }
+  override present({ bundles, nodeIds }: Held): Promise<Held> {
+    return Promise.resolve({
+      bundles: new Set([...bundles].filter((digest) => this.bundles.has(digest))),
+      nodeIds: new Set([...nodeIds].filter((nodeId) => this.there.has(nodeId))),
+    });
+  }
+  override contents(): Promise<Held> {
+    return Promise.resolve({ bundles: new Set(this.bundles), nodeIds: new Set(this.there.keys()) });
   }
   override forget(nodeId: string): Promise<void> {
-    this.records.delete(nodeId);
+    this.there.delete(nodeId);
     return Promise.resolve();
   }
   override health() {
@@ -85,6 +98,8 @@ let channel: FakeChannel;
 let clock: SetClock;
 let board: Board;
 let loop: DeliveryLoop;
+let parts: DeliveryParts;
+let logged: string[];
 let madeKeys: string[];
 
 beforeEach(() => {
@@ -106,7 +121,8 @@ beforeEach(() => {
   clock = new SetClock();
   board = new Board();
   madeKeys = [];
-  loop = new DeliveryLoop({
+  logged = [];
+  parts = {
     state,
     channel,
     board,
@@ -115,9 +131,10 @@ beforeEach(() => {
     signer,
     clock,
     metrics: new Metrics(),
-    log: new Log({ write: () => undefined }),
+    log: new Log({ write: (line) => logged.push(line) }),
     makeHostKeys: (nodes) => Promise.resolve(void madeKeys.push(...nodes)),
-  });
+  };
+  loop = new DeliveryLoop(parts);
 });
 afterEach(() => loop.stop());
 
@@ -125,7 +142,21 @@ const take = (message: Parameters<FleetState['apply']>[0]) => loop.mark(state.ap
 const settled = () => eventually('nothing waits', () => loop.waiting === 0);
 const policy = (name: string, path?: string) =>
   putPolicy(policyRecord(hostPolicy(name, { a: 'b' }, path)));
-const ordering = (index: number) => channel.records.get(IDS[index] ?? '')?.ordering;
+const ordering = (index: number) => channel.there.get(IDS[index] ?? '')?.ordering;
+
+const otherShelf = () => new BundleShelf(Buffer.alloc(32, 8));
+
+/** Another replica that knows more writes for this host. */
+async function aheadOf(nodeId: string): Promise<void> {
+  const node = putNode(nodeRecord('ahead', { a: 'b' }, nodeId));
+  const ahead = new FleetState();
+  const more = [policy('p'), policy('q'), policy('r')];
+  ahead.apply(snapshot(12n, node, putHostKey(nodeId), ...more));
+  const other = new DeliveryLoop({ ...parts, state: ahead, board: new Board() });
+  other.everything();
+  await eventually('written', () => channel.there.get(nodeId)?.ordering.generation === '12');
+  await other.stop();
+}
 
 async function threeHosts(): Promise<void> {
   const nodes = IDS.map((id, index) =>
@@ -138,7 +169,7 @@ async function threeHosts(): Promise<void> {
 describe('delivery', () => {
   it('gives hosts with one rule set one bundle, at the generation that was read', async () => {
     await threeHosts();
-    expect(channel.records.size).toBe(3);
+    expect(channel.there.size).toBe(3);
     expect(channel.bundles.size).toBe(2);
     expect(ordering(0)).toMatchObject({ epoch: '1', generation: '10' });
   });
@@ -181,56 +212,109 @@ describe('delivery', () => {
   it('tries again until it succeeds, and forgets nothing meanwhile', async () => {
     channel.failures = 3;
     await threeHosts();
-    expect(channel.records.size).toBe(3);
+    expect(channel.there.size).toBe(3);
   });
 
   it('writes everything anew when the channel was emptied, also in the middle of a round', async () => {
     await threeHosts();
     channel.beforeAnswer = () => {
       channel.beforeAnswer = () => undefined;
-      channel.records.clear();
+      channel.there.clear();
       loop.everything();
     };
     take(changes(11n, [policy('q')]));
-    await eventually('all there', () => channel.records.size === 3 && loop.waiting === 0);
-    expect([...channel.records.keys()].sort()).toEqual(IDS);
+    await eventually('all there', () => channel.there.size === 3 && loop.waiting === 0);
+    expect([...channel.there.keys()].sort()).toEqual(IDS);
   });
 
-  it('goes past what is there at the same generation when our clock went back', async () => {
+  it('leaves what is there and says the same when our clock went back, or another replica was faster', async () => {
+    clock.now += 3_600_000;
     await threeHosts();
-    const there = ordering(0);
+    const [there, writes] = [ordering(0), channel.writes];
     clock.now -= 3_600_000;
-    const other = channel.records.get(IDS[0] ?? '');
-    if (other && there)
-      channel.records.set(IDS[0] ?? '', {
-        ...other,
-        ordering: { ...there, issuedAt: there.issuedAt + 60_000 },
-      });
+    const again = new DeliveryLoop({ ...parts, board: (board = new Board()) });
+    again.everything();
+    await eventually('nothing waits', () => again.waiting === 0);
+    await again.stop();
+    expect([ordering(0), channel.writes]).toEqual([there, writes]);
+    expect(board.get(IDS[0] ?? '')?.ordering).toEqual(there);
+  });
+
+  it('puts its own in the place of a record that nobody of ours sealed, whatever ordering it claims', async () => {
+    await threeHosts();
+    const record = channel.there.get(IDS[0] ?? '');
+    if (!record) throw new Error('nothing was written');
+    const claimed = { ...record.ordering, generation: '9000000000000000000' };
+    channel.there.set(IDS[0] ?? '', { ...record, ordering: claimed });
+    take(changes(11n, [policy('q')]));
+    await settled();
+    expect(ordering(0)?.generation).toBe('11');
+  });
+
+  it('delivers to all others when a replica is ahead for one host, however many there are', async () => {
+    const ids = Array.from({ length: 450 }, (_, index) => String(index).padStart(64, '0'));
+    const nodes = ids.map((id, index) => putNode(nodeRecord(`m${index}`, { a: 'b' }, id)));
+    take(snapshot(10n, ...nodes, ...ids.map((id) => putHostKey(id)), policy('p')));
+    await settled();
+    const first = ids[0] ?? '';
+    await aheadOf(first);
+    take(changes(11n, [policy('q')]));
+    const generations = () => ids.slice(1).map((id) => channel.there.get(id)?.ordering.generation);
+    await eventually('all others have it', () => generations().every((each) => each === '11'));
+    expect(channel.there.get(first)?.ordering.generation).toBe('12');
+  });
+
+  it('tells of two bundles of one generation', async () => {
+    await threeHosts();
+    const other = new DeliveryLoop({ ...parts, board: new Board(), bundles: otherShelf() });
+    clock.now += 1_000;
+    other.everything();
+    await eventually('written by the other', () => ordering(0)?.issuedAt === clock.now);
+    await other.stop();
+    clock.now -= 1_000;
+    loop.everything();
+    await eventually('told', () => logged.some((line) => line.includes('two bundles')));
+  });
+
+  it('puts back what vanished from the channel alone, and removes after two looks what nobody names', async () => {
+    await threeHosts();
     loop.everything();
     await settled();
-    expect(ordering(0)?.issuedAt).toBeGreaterThan((there?.issuedAt ?? 0) + 60_000);
+    const [bundle] = [...channel.bundles];
+    channel.bundles.delete(bundle ?? '');
+    channel.there.delete(IDS[1] ?? '');
+    channel.bundles.add('f'.repeat(64));
+    const left = channel.there.get(IDS[0] ?? '');
+    if (left) channel.there.set('e'.repeat(64), left);
+    loop.lookAfter();
+    await eventually('put back', () => channel.bundles.has(bundle ?? '') && ordering(1));
+    expect(channel.bundles.has('f'.repeat(64))).toBe(true);
+    loop.lookAfter();
+    await eventually('swept', () => !channel.bundles.has('f'.repeat(64)));
+    await eventually('swept', () => !channel.there.has('e'.repeat(64)));
+    expect(channel.there.size).toBe(3);
   });
 
   it('removes a host that is gone, and no other', async () => {
     await threeHosts();
     take(changes(11n, [], ['/hostward/v1/node/n0']));
     await settled();
-    expect([...channel.records.keys()]).toEqual(IDS.slice(1));
+    expect([...channel.there.keys()]).toEqual(IDS.slice(1));
     expect(board.get(IDS[0] ?? '')).toBeUndefined();
   });
 
   it('asks for the key of a host that has none and delivers when it comes', async () => {
     take(snapshot(5n, putNode(nodeRecord('new', { a: 'b' }, IDS[0])), policy('p')));
     await settled();
-    expect([madeKeys, channel.records.size]).toEqual([['new'], 0]);
+    expect([madeKeys, channel.there.size]).toEqual([['new'], 0]);
     take(changes(6n, [putHostKey(IDS[0] ?? '')]));
     await settled();
-    expect(channel.records.size).toBe(1);
+    expect(channel.there.size).toBe(1);
   });
 
   it('delivers nothing to a host that is only declared', async () => {
     take(snapshot(5n, putNode(nodeRecord('declared', { a: 'b' })), policy('p')));
     await settled();
-    expect(channel.records.size).toBe(0);
+    expect(channel.there.size).toBe(0);
   });
 });

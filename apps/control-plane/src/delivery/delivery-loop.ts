@@ -1,6 +1,6 @@
 import { buildCommit, type Signer, type SuspensionOrder, type TrustedRoot } from '#bundle';
 import type { Log } from '#observability';
-import type { DeliveryRecord } from '#contracts';
+import type { DeliveryRecord, Ordering } from '#contracts';
 import type { Clock } from '../clock.js';
 import type { BundleShelf } from '../bundles/bundle-shelf.js';
 import type { Affected } from '../fleet/affected.js';
@@ -15,7 +15,9 @@ import {
 } from './assignment-plan.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
+import { judge, type Overtaken } from './overtaken.js';
 import { Retry } from './retry.js';
+import { Upkeep } from './upkeep.js';
 
 /** What the loop works with. */
 export interface DeliveryParts {
@@ -53,7 +55,14 @@ export class DeliveryLoop {
   /** Grows when the channel has lost what it held: what was written before says nothing any more. */
   #era = 0;
 
-  constructor(private readonly parts: DeliveryParts) {}
+  readonly #upkeep: Upkeep;
+  #upkeepDue = false;
+
+  constructor(private readonly parts: DeliveryParts) {
+    const { channel, board, state } = parts;
+    const isKnown = (nodeId: string): boolean => state.nameOf(nodeId) !== undefined;
+    this.#upkeep = new Upkeep(channel, board, isKnown);
+  }
 
   /** Takes what a change affects. */
   mark(affected: Affected): void {
@@ -67,6 +76,7 @@ export class DeliveryLoop {
     this.#era += 1;
     this.parts.board.clear();
     this.#stored.clear();
+    this.#upkeep.filled();
     for (const { name } of this.parts.state.nodes.sorted()) this.#dirty.add(name);
     this.parts.metrics.redeliveries.inc();
     this.#schedule(0);
@@ -79,6 +89,12 @@ export class DeliveryLoop {
       if (isHalfOver({ wanted, ...written }, nowMs)) this.#dirty.add(wanted.node);
     }
     if (this.#dirty.size > 0) this.#schedule(0);
+  }
+
+  /** Compares soon what was written with what the channel holds, puts back what is missing, removes what nobody names. */
+  lookAfter(): void {
+    this.#upkeepDue = true;
+    this.#schedule(0);
   }
 
   /** Hosts that still wait for a write. */
@@ -109,6 +125,7 @@ export class DeliveryLoop {
     try {
       await this.#forgetGone();
       await this.#deliver();
+      await this.#lookAfter();
       this.#retry.succeeded();
       end();
     } catch (error) {
@@ -134,6 +151,29 @@ export class DeliveryLoop {
     if (keyless.length > 0) await this.#makeHostKeys(keyless);
     if (due.length > 0) await this.#write(due);
     await this.#dropUnused();
+  }
+
+  /** Not before etcd was read, nor while hosts wait: the board would not name what they are to have. */
+  async #lookAfter(): Promise<void> {
+    if (!this.#upkeepDue || this.waiting > 0 || this.parts.state.revision === 0n) return;
+    this.#upkeepDue = false;
+    const { board, channel, log } = this.parts;
+    const { missing, unnamed } = await this.#upkeep.look();
+    for (const digest of missing.bundles) this.#stored.delete(digest);
+    for (const { wanted } of [...board.all()]) {
+      if (missing.bundles.has(wanted.bundle.digest)) {
+        await this.#store(wanted.bundle.digest, wanted.bundle.ciphertext);
+      }
+      if (!missing.nodeIds.has(wanted.nodeId)) continue;
+      board.remove(wanted.nodeId);
+      this.#dirty.add(wanted.node);
+    }
+    await channel.dropBundles([...unnamed.bundles]);
+    for (const nodeId of unnamed.nodeIds) await channel.forget(nodeId);
+    const counts = [missing.bundles, missing.nodeIds, unnamed.bundles, unnamed.nodeIds].map(
+      ({ size }) => size,
+    );
+    if (counts.some((count) => count > 0)) log.info('the channel was put right', { counts });
   }
 
   async #dropUnused(): Promise<void> {
@@ -192,31 +232,32 @@ export class DeliveryLoop {
     const records = this.#seal(due);
     const bundles = new Map(due.map(({ bundle }) => [bundle.digest, bundle.ciphertext]));
     for (const [digest, ciphertext] of bundles) await this.#store(digest, ciphertext);
+    const overtaken: Overtaken[] = [];
     for (let start = 0; start < due.length; start += WRITES_AT_ONCE) {
-      await this.#writePart(due.slice(start, start + WRITES_AT_ONCE), records);
+      const part = due.slice(start, start + WRITES_AT_ONCE);
+      overtaken.push(...(await this.#writePart(part, records)));
     }
+    // After all others: one host that is ahead must not hold them up.
+    if (overtaken.length > 0) await this.#settle(overtaken);
   }
 
   async #writePart(
     part: readonly WantedAssignment[],
     records: ReadonlyMap<string, DeliveryRecord>,
-  ): Promise<void> {
-    const parcels = part.flatMap(({ nodeId }) => {
-      const record = records.get(nodeId);
-      return record ? [{ nodeId, record }] : [];
+  ): Promise<readonly Overtaken[]> {
+    const parcels = part.flatMap((wanted) => {
+      const record = records.get(wanted.nodeId);
+      return record ? [{ nodeId: wanted.nodeId, record, wanted }] : [];
     });
     const era = this.#era;
     const outcomes = await this.parts.channel.write(parcels);
-    if (era !== this.#era) return;
-    let overtaken: Overtaken | undefined;
-    for (const [index, wanted] of part.entries()) {
-      const record = records.get(wanted.nodeId);
-      if (!record) continue;
-      this.parts.metrics.deliveries.inc({ outcome: outcomes[index] ?? 'stale' });
-      if (outcomes[index] === 'written') this.#written(wanted, record);
-      else overtaken ??= { wanted, record };
-    }
-    if (overtaken) await this.#overtaken(overtaken);
+    if (era !== this.#era) return [];
+    return parcels.filter(({ wanted, record: { ordering } }, index) => {
+      const outcome = outcomes[index] ?? 'stale';
+      if (outcome !== 'conflict') this.parts.metrics.deliveries.inc({ outcome });
+      if (outcome === 'written') this.#written(wanted, ordering);
+      return outcome !== 'written';
+    });
   }
 
   async #store(digest: string, ciphertext: Uint8Array): Promise<void> {
@@ -245,7 +286,7 @@ export class DeliveryLoop {
     return buildCommit({ ordering, root, signer, assignments }).records;
   }
 
-  #written(wanted: WantedAssignment, { ordering }: DeliveryRecord): void {
+  #written(wanted: WantedAssignment, ordering: Ordering): void {
     this.parts.board.set(wanted.nodeId, { ordering, wanted });
     // The host may have changed while we wrote; then it is still due, and stays on the list.
     if (!this.#changedSince(wanted)) this.#dirty.delete(wanted.node);
@@ -258,14 +299,47 @@ export class DeliveryLoop {
     return isDue(this.parts.board.get(wanted.nodeId), now, epoch, this.parts.clock.nowMs());
   }
 
-  /** Something at least as new is there: our clock went back, or another replica, or an etcd from before, is ahead. */
-  async #overtaken({ wanted, record }: Overtaken): Promise<void> {
-    const there = await this.parts.channel.orderingOf(wanted.nodeId);
-    const ours = record.ordering;
-    if (there?.epoch === ours.epoch && there.generation === ours.generation) {
+  /** Something at least as new is there: taken as written where it says the same, else tried again with what is known then. */
+  async #settle(overtaken: readonly Overtaken[]): Promise<void> {
+    const era = this.#era;
+    const records = await this.parts.channel.records(overtaken.map(({ wanted }) => wanted.nodeId));
+    let left: OvertakenError | undefined;
+    for (const [index, each] of overtaken.entries()) {
+      if (era !== this.#era) return;
+      left = (await this.#settleOne(each, records[index])) ?? left;
+    }
+    if (left) throw left;
+  }
+
+  async #settleOne(
+    each: Overtaken,
+    there: DeliveryRecord | undefined,
+  ): Promise<OvertakenError | undefined> {
+    const { wanted, record } = each;
+    const { channel, clock, metrics, log } = this.parts;
+    const verdict = judge(there, each, clock.nowMs());
+    if (verdict === 'same' && there) {
+      this.#written(wanted, there.ordering);
+      return undefined;
+    }
+    const facts = { node: wanted.node, ours: record.ordering, there: there?.ordering };
+    if (verdict === 'forged') {
+      log.warn('an assignment that nobody of ours sealed was in the way', facts);
+      await channel.discard(wanted.nodeId);
+    }
+    if (verdict === 'conflict') {
+      metrics.deliveries.inc({ outcome: 'conflict' });
+      log.error('of one generation two bundles were made: replicas differ in version', facts);
+    }
+    if (there && verdict !== 'forged') this.#passBy(record.ordering, there.ordering);
+    return new OvertakenError(wanted.node, record.ordering, there?.ordering);
+  }
+
+  /** At the same generation a later issuedAt counts. */
+  #passBy(ours: Ordering, there: Ordering): void {
+    if (there.epoch === ours.epoch && there.generation === ours.generation) {
       this.#issuedAt = Math.max(this.#issuedAt, there.issuedAt);
     }
-    throw new OvertakenError(wanted.node, ours.generation, there?.generation ?? 'none');
   }
 }
 
@@ -273,19 +347,14 @@ function orderOf({ mode, until, reason }: SuspensionRecord): SuspensionOrder {
   return { mode, until: Date.parse(until), reason };
 }
 
-interface Overtaken {
-  readonly wanted: WantedAssignment;
-  readonly record: DeliveryRecord;
-}
-
 /** A newer assignment is there than the one we made; the round is tried again with what is known then. */
 class OvertakenError extends Error {
   override readonly name = 'OvertakenError';
 
-  constructor(node: string, ours: string, there: string) {
+  constructor(node: string, ours: Ordering, there: Ordering | undefined) {
     super(
-      `host ${node} has generation ${there}, ours is ${ours}: another replica is ahead, or etcd was restored ` +
-        'without --bump-revision',
+      `host ${node} has generation ${there?.generation ?? 'none'}, ours is ${ours.generation}: another replica is ` +
+        'ahead, or etcd was restored without --bump-revision',
     );
   }
 }

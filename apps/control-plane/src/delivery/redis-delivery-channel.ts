@@ -1,7 +1,7 @@
-import type { DeliveryRecord, Nudge, Ordering } from '#contracts';
-import { DeliveryWriter, HostLink, MalformedValue, RunWatcher, type RedisConnection } from '#redis';
+import type { DeliveryRecord, Nudge } from '#contracts';
+import { DeliveryWriter, RunWatcher, type RedisConnection } from '#redis';
 import type { Log } from '#observability';
-import { DeliveryChannel, type Parcel } from './delivery-channel.js';
+import { DeliveryChannel, type Held, type Parcel, type WriteOutcome } from './delivery-channel.js';
 
 /** A record up to this size rides in the nudge and saves the host a round trip. */
 const MAX_RIDING_CHARS = 16_384;
@@ -39,24 +39,32 @@ export class RedisDeliveryChannel extends DeliveryChannel {
     await this.#writer.dropBundles(digests);
   }
 
-  override async write(parcels: readonly Parcel[]): Promise<readonly ('written' | 'stale')[]> {
+  override async write(parcels: readonly Parcel[]): Promise<readonly WriteOutcome[]> {
     const deliveries = parcels.map(({ nodeId, record }) => ({
       nodeId,
       record,
       nudge: nudgeOf(record),
     }));
-    const outcomes = await this.#writer.writeMany(deliveries);
-    return outcomes.map((outcome) => (outcome === 'written' ? 'written' : 'stale'));
+    return this.#writer.writeMany(deliveries);
   }
 
-  override async orderingOf(nodeId: string): Promise<Ordering | undefined> {
-    try {
-      return (await new HostLink(this.connection, nodeId).fetchRecord())?.ordering;
-    } catch (error) {
-      // Somebody wrote what is no record; the next write replaces it.
-      if (error instanceof MalformedValue) return undefined;
-      throw error;
-    }
+  override records(nodeIds: readonly string[]): Promise<readonly (DeliveryRecord | undefined)[]> {
+    return this.#writer.records(nodeIds);
+  }
+
+  override discard(nodeId: string): Promise<void> {
+    return this.#writer.discard(nodeId);
+  }
+
+  override async present({ bundles, nodeIds }: Held): Promise<Held> {
+    return {
+      bundles: await this.#writer.heldBundles([...bundles]),
+      nodeIds: await this.#writer.heldAssignments([...nodeIds]),
+    };
+  }
+
+  override contents(): Promise<Held> {
+    return this.#writer.contents();
   }
 
   override async forget(nodeId: string): Promise<void> {

@@ -29,21 +29,26 @@ export async function ensureAuthority({ ca, caKey }: Layout): Promise<KeyAndCert
   return made;
 }
 
-/** Certificates of the servers and of the control plane as a client; those that are old or of other names are made anew. */
+/**
+ * Certificates of the servers and of the control plane as a client; those whose life is half over or that are of other
+ * names are made anew. Run it again at intervals: programs that run take the new ones in (ADR-0004).
+ */
 export async function ensureLeaves(
   files: Layout,
   authority: KeyAndCertificate,
   names: readonly string[],
+  hours?: number,
 ): Promise<void> {
   const all = [...new Set([...names, 'localhost', '127.0.0.1'])];
   const dns = all.filter((name) => isIP(name) === 0);
   const ips = all.filter((name) => isIP(name) !== 0);
-  const server = () => issueServer({ authority, names: dns, ips, alsoClient: true });
+  const server = () => issueServer({ authority, names: dns, ips, hours, alsoClient: true });
   for (const pair of [files.controlPlane, files.etcd, files.redis]) {
     if (!isGood(pair, [...dns, ...ips])) write(pair, await server(), authority);
   }
   if (!isGood(files.client, [])) {
-    write(files.client, await issueServiceClient({ authority, name: 'control-plane' }), authority);
+    const client = await issueServiceClient({ authority, name: 'control-plane', hours });
+    write(files.client, client, authority);
   }
 }
 

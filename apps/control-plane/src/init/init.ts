@@ -27,7 +27,7 @@ export async function init(options: InitOptions): Promise<InitAnswer> {
   const files = layout(options.dataDir);
   for (const folder of files.folders) makePrivateFolder(folder);
   const authority = await ensureAuthority(files);
-  await ensureLeaves(files, authority, options.names);
+  await ensureLeaves(files, authority, options.names, options.leafHours);
   ensureKeys(files);
   ensureRedisUsers(files);
   writePrivate(files.config, stringify(configOf(files, options), { aliasDuplicateObjects: false }));
@@ -59,6 +59,7 @@ function configOf(
       tls: client,
       username: 'control',
       passwordFile: files.redisPassword,
+      server: files.redis,
       agent: {
         ...(agentRedisHost !== undefined && { host: agentRedisHost }),
         port: redis.port,

@@ -12,6 +12,8 @@ export interface InitOptions {
   readonly redis: { readonly host: string; readonly port: number };
   /** Where hosts find Redis; without it, under the name by which they reach the control plane. */
   readonly agentRedisHost?: string;
+  /** Life of the certificates that are made, at most and by default 24. */
+  readonly leafHours?: number;
 }
 
 /** Reads the flags of `init`; throws ConfigError. */
@@ -25,6 +27,7 @@ export function parseInitOptions(args: readonly string[]): InitOptions {
       etcd: { type: 'string', default: 'https://127.0.0.1:2379' },
       redis: { type: 'string', default: '127.0.0.1:6379' },
       'agent-redis-host': { type: 'string' },
+      'leaf-hours': { type: 'string' },
     },
   });
   const dataDir = values['data-dir'];
@@ -36,6 +39,7 @@ export function parseInitOptions(args: readonly string[]): InitOptions {
     etcd: values.etcd,
     redis: hostPort('--redis', values.redis),
     agentRedisHost: values['agent-redis-host'],
+    leafHours: hours(values['leaf-hours']),
   };
 }
 
@@ -45,6 +49,13 @@ function hostPort(flag: string, text: string) {
   if (match?.[1] !== undefined && port <= 65_535)
     return { host: match[1].replace(/^\[|\]$/g, ''), port };
   throw new ConfigError(flag, JSON.stringify(text), 'must be HOST:PORT');
+}
+
+function hours(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (value > 0 && value <= 24) return value;
+  throw new ConfigError('--leaf-hours', JSON.stringify(text), 'must be above 0 and at most 24');
 }
 
 function names(text: string): readonly string[] {

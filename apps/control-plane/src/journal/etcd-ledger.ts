@@ -1,4 +1,4 @@
-import { etcdKeys, type EtcdStore } from '#etcd';
+import { etcdKeys, type EtcdStore, type Write } from '#etcd';
 import { ProblemError } from '../http/index.js';
 import { isoNow, type Clock } from '../clock.js';
 import { Turns } from '../turns.js';
@@ -13,6 +13,8 @@ interface KnownHead {
 const ATTEMPTS = 20;
 const MAX_WAITING = 1_000;
 const HEAD = etcdKeys.journal('head');
+/** Entries that are kept; an older one goes with the write that adds one. The hash of the last one kept vouches for it. */
+const KEPT_ENTRIES = 10_000;
 
 /** Key of an entry; its number is padded so that keys sort as numbers. */
 export function journalEntryKey(seq: number): string {
@@ -27,6 +29,7 @@ export class EtcdLedger extends Ledger {
   constructor(
     private readonly etcd: EtcdStore,
     private readonly clock: Clock,
+    private readonly kept = KEPT_ENTRIES,
   ) {
     super();
   }
@@ -55,6 +58,7 @@ export class EtcdLedger extends Ledger {
         ...change.then,
         { type: 'put', key: journalEntryKey(entry.seq), value: JSON.stringify(entry) },
         { type: 'put', key: HEAD, value: JSON.stringify(head) },
+        ...this.#outdated(entry.seq),
       ],
     });
     if (result.succeeded) {
@@ -66,6 +70,11 @@ export class EtcdLedger extends Ledger {
     return now.revision === known.revision
       ? { outcome: 'conflict', revision: result.revision }
       : undefined;
+  }
+
+  #outdated(newest: number): readonly Write[] {
+    const oldest = newest - this.kept;
+    return oldest > 0 ? [{ type: 'delete', key: journalEntryKey(oldest) }] : [];
   }
 
   async #readHead(): Promise<KnownHead> {

@@ -15,7 +15,7 @@ export function lockoutErrors(policy: HostPolicy, index: number): readonly Field
   return findLockouts(ruleSet, GENERIC_DEBIAN).map((lockout) => ({
     field: `documents[${index}].spec.${lockout.rule.replaceAll('/', '.')}`,
     value: lockout.path,
-    message: `rule ${lockout.rule} of policy ${lockout.policy} would block ${lockout.protects}: ${lockout.message}`,
+    message: lockout.message,
     remedy: `${lockout.remedy}; ${OVERRIDE}`,
   }));
 }

@@ -1,30 +1,48 @@
 import { REPORT_VALID_MS } from '#contracts';
 import type { HeldReport } from './report-board.js';
 
-/** How far a host's clock may be from ours before its `asOf` proves nothing. */
-const CLOCK_TOLERANCE_MS = 5 * 60_000;
+/**
+ * How far a host's clock may be from ours. It is also how much longer than REPORT_VALID_MS a report that was held back
+ * on Redis, or was there when we started, can be taken for what is now: so it is short, and clocks must be kept.
+ */
+export const CLOCK_TOLERANCE_MS = 30_000;
 
 /** Whether a report still says what is: `unknown` says why it does not. */
 export type Freshness =
   { readonly fresh: true } | { readonly fresh: false; readonly reason: string };
 
 /**
- * A report decays REPORT_VALID_MS after we took it, by our clock. Its own `asOf` must be near ours when taken: else
- * somebody who owns Redis could play back old ones in order and keep a status alive that is no longer true.
+ * A report decays REPORT_VALID_MS after we took it, by our clock, and as long after its own `asOf` with a tolerance for
+ * the host's clock: what an agent repeats about a sensor that is away, and what somebody who owns Redis plays back,
+ * ages like silence.
  */
 export function freshnessOf(held: HeldReport | undefined, nowMs: number): Freshness {
   if (!held) return { fresh: false, reason: 'the host has not reported' };
-  const ageMs = nowMs - held.receivedAtMs;
-  if (ageMs > REPORT_VALID_MS || ageMs < -CLOCK_TOLERANCE_MS) {
-    return { fresh: false, reason: `the host has not reported for ${Math.round(ageMs / 1000)} s` };
+  const { receivedAtMs, report } = held;
+  const asOfMs = Date.parse(report.asOf);
+  const differenceMs = asOfMs - receivedAtMs;
+  if (differenceMs > CLOCK_TOLERANCE_MS || receivedAtMs - nowMs > CLOCK_TOLERANCE_MS) {
+    return { fresh: false, reason: clockReason(differenceMs) };
   }
-  const differenceMs = Date.parse(held.report.asOf) - held.receivedAtMs;
-  if (Math.abs(differenceMs) > CLOCK_TOLERANCE_MS) {
-    const seconds = Math.round(differenceMs / 1000);
+  if (nowMs - receivedAtMs > REPORT_VALID_MS) {
     return {
       fresh: false,
-      reason: `the host's clock differs from the control plane's by ${seconds} s`,
+      reason: `the host has not reported for ${seconds(nowMs - receivedAtMs)}`,
+    };
+  }
+  if (nowMs - asOfMs > REPORT_VALID_MS + CLOCK_TOLERANCE_MS) {
+    return {
+      fresh: false,
+      reason: `the host last read its kernel ${seconds(nowMs - asOfMs)} ago, or its clock is behind`,
     };
   }
   return { fresh: true };
+}
+
+function clockReason(differenceMs: number): string {
+  return `the host's clock differs from the control plane's by ${seconds(differenceMs)}`;
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
 }

@@ -1,4 +1,5 @@
 import type { NodeReport } from '#contracts';
+import { freshnessOf } from './freshness.js';
 
 /** A report and when we took it, by our clock. */
 export interface HeldReport {
@@ -10,11 +11,20 @@ export interface HeldReport {
 export class ReportBoard {
   readonly #held = new Map<string, HeldReport>();
 
-  /** Keeps `report` unless an equally new or newer one of that host is here; says whether it was kept. */
+  /**
+   * Keeps `report` unless an equally new or newer one of that host is here; says whether it was kept. One that has gone
+   * stale gives way to any that is about now: a host whose clock was set back must not stay unknown for ever, and what
+   * is played back is not about now.
+   */
   put(report: NodeReport, nowMs: number): boolean {
     const held = this.#held.get(report.nodeId);
-    if (held && !isNewer(report, held.report)) return false;
-    this.#held.set(report.nodeId, { report, receivedAtMs: nowMs });
+    const candidate = { report, receivedAtMs: nowMs };
+    const revived =
+      !freshnessOf(held, nowMs).fresh &&
+      freshnessOf(candidate, nowMs).fresh &&
+      !isSame(report, held?.report);
+    if (held && !isNewer(report, held.report) && !revived) return false;
+    this.#held.set(report.nodeId, candidate);
     return true;
   }
 
@@ -32,4 +42,9 @@ export class ReportBoard {
 function isNewer(report: NodeReport, than: NodeReport): boolean {
   const started = Date.parse(report.bootedAt) - Date.parse(than.bootedAt);
   return started > 0 || (started === 0 && report.sequence > than.sequence);
+}
+
+/** Taken a second time, a report would renew its own age. */
+function isSame(report: NodeReport, other: NodeReport | undefined): boolean {
+  return report.bootedAt === other?.bootedAt && report.sequence === other.sequence;
 }

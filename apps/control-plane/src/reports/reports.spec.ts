@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { NodeReport } from '#contracts';
 import { parseReport } from './parse-report.js';
+import { freshnessOf } from './freshness.js';
 import { ReportBoard } from './report-board.js';
 import { ShapeError } from '../shape/shape.js';
 
@@ -63,5 +64,45 @@ describe('the board of reports', () => {
     expect(board.put({ ...good, sequence: 0, bootedAt: '2026-03-01T11:00:01.000Z' }, 4)).toBe(true);
     expect(board.put({ ...good, sequence: 99 }, 5)).toBe(false);
     expect(board.get(NODE)?.receivedAtMs).toBe(4);
+  });
+});
+
+describe('the age of a report', () => {
+  const at = (iso: string): number => Date.parse(iso);
+  const NOON = at('2026-03-01T12:00:00.000Z');
+
+  it('counts from its own time too: what lay on Redis when we started proves nothing', () => {
+    const held = { report: good, receivedAtMs: NOON + 120_000 };
+    expect(freshnessOf(held, NOON + 120_000)).toMatchObject({ fresh: false });
+  });
+
+  it('does not grow younger when reports are played back one after another, minutes late', () => {
+    const board = new ReportBoard();
+    const late = [1, 2, 3].map((sequence) => {
+      const asOf = new Date(NOON + sequence * 10_000).toISOString();
+      board.put({ ...good, sequence, asOf }, NOON + 120_000 + sequence * 10_000);
+      return freshnessOf(board.get(NODE), NOON + 120_000 + sequence * 10_000).fresh;
+    });
+    expect(late).toEqual([false, false, false]);
+  });
+
+  it('is unknown while our own clock has gone back behind it', () => {
+    expect(freshnessOf({ report: good, receivedAtMs: NOON }, NOON - 60_000).fresh).toBe(false);
+  });
+
+  it('lets a host back whose clock was set back, once its newer-looking report is stale', () => {
+    const board = new ReportBoard();
+    board.put({ ...good, bootedAt: '2027-03-01T11:00:00.000Z', sequence: 9 }, NOON);
+    const now = NOON + 40_000;
+    const again = { ...good, sequence: 0, asOf: new Date(now).toISOString() };
+    expect(board.put(again, NOON + 10_000)).toBe(false);
+    expect(board.put(again, now)).toBe(true);
+  });
+
+  it('is not renewed by the same report again', () => {
+    const board = new ReportBoard();
+    board.put(good, NOON);
+    expect(board.put(good, NOON + 36_000)).toBe(false);
+    expect(freshnessOf(board.get(NODE), NOON + 36_000).fresh).toBe(false);
   });
 });

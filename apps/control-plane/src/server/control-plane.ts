@@ -1,3 +1,4 @@
+import { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { NestFactory } from '@nestjs/core';
@@ -14,11 +15,13 @@ import { KnownHosts } from '../reports/known-hosts.js';
 import { ReportBoard } from '../reports/report-board.js';
 import { ReportIntake } from '../reports/report-intake.js';
 import { Endings } from '../suspensions/endings.js';
-import { httpAdapter, type HttpOptions } from './http-adapter.js';
+import { httpAdapter, secureContext, type HttpOptions } from './http-adapter.js';
 import { serveOpenApi } from './openapi.js';
 
 const TICK_MS = 1_000;
 const SWEEP_EVERY_MS = 3_600_000;
+/** How long a key that vanished from Redis alone may be missing there. */
+const LOOK_AFTER_EVERY_MS = 30_000;
 
 /** What a control plane is started with, besides its parts. */
 export interface ServerOptions extends HttpOptions {
@@ -34,11 +37,13 @@ export class ControlPlane {
   readonly #log: Log;
   #tick: NodeJS.Timeout | undefined;
   #sweep: NodeJS.Timeout | undefined;
+  #lookAfter: NodeJS.Timeout | undefined;
 
   private constructor(
     private readonly parts: Parts,
     private readonly app: NestFastifyApplication,
     private readonly watch: FleetWatch,
+    private readonly tls: HttpOptions['tls'],
   ) {
     this.#log = parts.log;
     const events = app.get(EventIntake, { strict: false });
@@ -59,7 +64,7 @@ export class ControlPlane {
     serveOpenApi(app);
     const fleet = app.get(Fleet);
     const watch = new FleetWatch(parts.etcd, fleet, parts.log);
-    const controlPlane = new ControlPlane(parts, app, watch);
+    const controlPlane = new ControlPlane(parts, app, watch, options.tls);
     vitals.read = () => controlPlane.#vitals();
     controlPlane.#connect();
     await app.listen(options.port, options.host);
@@ -73,10 +78,18 @@ export class ControlPlane {
     return `https://${host}:${address.port}`;
   }
 
+  /** New TLS connections are answered with this certificate from now on. */
+  useCertificate({ cert, key }: { readonly cert: Buffer; readonly key: Buffer }): void {
+    const server = this.app.getHttpServer();
+    if (server instanceof Server)
+      server.setSecureContext({ ...secureContext(this.tls), cert, key });
+  }
+
   /** Stop intake, drain, flush, close. */
   async stop(): Promise<void> {
     clearInterval(this.#tick);
     clearInterval(this.#sweep);
+    clearInterval(this.#lookAfter);
     this.parts.inbox.stop();
     await this.app.close();
     await this.#queue.stop();
@@ -106,6 +119,7 @@ export class ControlPlane {
     this.#listenToHosts();
     this.#tick = setInterval(() => this.#everySecond(), TICK_MS);
     this.#sweep = setInterval(() => void this.#sweepEtcd(), SWEEP_EVERY_MS);
+    this.#lookAfter = setInterval(() => delivery.lookAfter(), LOOK_AFTER_EVERY_MS);
     void this.#sweepEtcd();
   }
 

@@ -1,3 +1,4 @@
+import type { SecureContextOptions } from 'node:tls';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { toProblem, toProblemError } from '../http/index.js';
@@ -13,12 +14,16 @@ const MAX_BODY_BYTES = 8 * 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 const MAX_PARAMETER_CHARS = 300;
 
+/** What every TLS connection to us is made with, also after a new certificate was taken in. */
+export function secureContext({ cert, key, ca }: HttpOptions['tls']): SecureContextOptions {
+  return { cert, key, ca, minVersion: 'TLSv1.3' };
+}
+
 /** Fastify over TLS 1.3; bodies are bounded and stay text until a pipe reads them. */
 export function httpAdapter({ tls, clients }: HttpOptions, metrics: Metrics): FastifyAdapter {
   const adapter = new FastifyAdapter({
     https: {
-      ...tls,
-      minVersion: 'TLSv1.3',
+      ...secureContext(tls),
       requestCert: clients === 'optional',
       // A certificate is welcome, not needed: before it enrols a host has none.
       rejectUnauthorized: false,

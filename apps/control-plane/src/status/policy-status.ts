@@ -6,13 +6,21 @@ import {
   type WantedPolicy,
 } from './report-to-status.js';
 
-/** The status of a policy over every host it selects. No host at all is not "everywhere". */
-export function policyStatus(policy: WantedPolicy, evidence: readonly Evidence[]): PolicyStatus {
+/**
+ * The status of a policy over every host it selects. No host at all is not "everywhere", nor is it where not all of the
+ * fleet could be read (`complete` is false): a host or group that nobody can read may be selected.
+ */
+export function policyStatus(
+  policy: WantedPolicy,
+  evidence: readonly Evidence[],
+  complete = true,
+): PolicyStatus {
   const nodes = evidence.map((each) => statusOnNode(policy, each));
   return {
     policy: policy.name,
     revision: policy.revision,
-    enforcedEverywhere: nodes.length > 0 && nodes.every((node) => keepsPromise(policy, node)),
+    enforcedEverywhere:
+      complete && nodes.length > 0 && nodes.every((node) => keepsPromise(policy, node)),
     selected: nodes.length,
     nodes,
   };

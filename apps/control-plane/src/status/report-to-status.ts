@@ -44,6 +44,14 @@ export interface Evidence {
   readonly delivered?: Delivered;
   readonly report?: NodeReport;
   readonly freshness: Freshness;
+  /** Exceptions that hold on this host, by the policy they except from. */
+  readonly excepted?: ReadonlyMap<string, Excepted>;
+}
+
+/** An exception from a policy, as a reader needs it. */
+export interface Excepted {
+  readonly id: string;
+  readonly until: string;
 }
 
 /**
@@ -76,7 +84,19 @@ function rulesOnNode(policy: WantedPolicy, evidence: Evidence): readonly RuleSta
   if (!hasApplied(report, delivered)) return all('delivered', rejectionOf(report, delivered));
   const reported = report.policies.find((entry) => entry.policy === policy.name);
   if (reported?.revision !== policy.revision) return all('delivered');
-  return policy.rules.map((rule) => ruleOnNode(rule.id, reported));
+  const excepted = evidence.excepted?.get(policy.name);
+  return policy.rules.map((rule) => exceptedRule(ruleOnNode(rule.id, reported), excepted));
+}
+
+/** Sections that an exception allows; rules of others stay in force under it. */
+const EXCEPTED_SECTIONS = /^(process|file|network|capabilities)\//;
+
+/** What an exception allows is in the kernel and blocks nothing. */
+function exceptedRule(rule: RuleStatus, excepted: Excepted | undefined): RuleStatus {
+  if (!excepted || !EXCEPTED_SECTIONS.test(rule.id)) return rule;
+  if (rule.state !== 'enforced' && rule.state !== 'audited') return rule;
+  const reason = `exception ${excepted.id} allows it until ${excepted.until}`;
+  return { id: rule.id, state: 'delivered', reason };
 }
 
 function ruleOnNode(id: string, reported: PolicyOnNode): RuleStatus {
@@ -89,15 +109,12 @@ function ruleOnNode(id: string, reported: PolicyOnNode): RuleStatus {
   );
 }
 
-/** True where what the host has applied is what it is to have, or newer. */
+/**
+ * True where what the host has applied is the very bundle it is to have. A greater generation proves nothing: after a
+ * restore of etcd the same revisions come again with other policies.
+ */
 function hasApplied(report: NodeReport, delivered: Delivered): boolean {
-  const { applied } = report;
-  if (!applied) return false;
-  if (applied.bundleDigest === delivered.bundleDigest) return true;
-  return (
-    BigInt(applied.epoch) === BigInt(delivered.epoch) &&
-    BigInt(applied.generation) >= BigInt(delivered.generation)
-  );
+  return report.applied?.bundleDigest === delivered.bundleDigest;
 }
 
 function rejectionOf(report: NodeReport, delivered: Delivered): string | undefined {

@@ -10,7 +10,7 @@ import { freshnessOf } from '../reports/freshness.js';
 import { ReportBoard } from '../reports/report-board.js';
 import { nodeStatus } from './node-status.js';
 import { policyStatus } from './policy-status.js';
-import type { Delivered, Evidence, WantedPolicy } from './report-to-status.js';
+import type { Delivered, Evidence, Excepted, WantedPolicy } from './report-to-status.js';
 import { wantedPolicy } from './wanted-policy.js';
 
 /** Gathers the evidence for a status: what etcd wants, what was written, what the host said. */
@@ -31,6 +31,7 @@ export class StatusReader {
     return policyStatus(
       wanted,
       nodes.map((node) => this.evidence(state, node)),
+      state.unreadable.size === 0,
     );
   }
 
@@ -57,6 +58,7 @@ export class StatusReader {
       delivered: nodeId === undefined ? undefined : this.#delivered(nodeId),
       report: held?.report,
       freshness: freshnessOf(held, this.clock.nowMs()),
+      excepted: exceptedOn(state, node),
     };
   }
 
@@ -78,4 +80,12 @@ function wantedOf(state: FleetState, name: string): WantedPolicy {
   const { record, revision } = findPolicy(state, name);
   if (!record.document) throw notFound('policy', name);
   return wantedPolicy(record.document, revision.toString(), record.paused);
+}
+
+/** Exceptions whose policy is in force on a node; of several from one policy the last named. */
+function exceptedOn(state: FleetState, node: string): ReadonlyMap<string, Excepted> {
+  if (state.exceptions.size === 0) return new Map();
+  const active = new Set(state.activePolicies(node).map(({ record }) => record.name));
+  const holding = state.exceptions.sorted().filter(({ record }) => active.has(record.madePolicy));
+  return new Map(holding.map(({ record: { policy, id, until } }) => [policy, { id, until }]));
 }

@@ -68,6 +68,23 @@ describe('the status of a policy', () => {
     expect(outcome(evidence({ report: report() }))).toEqual({ everywhere: true, state: 'audited' });
   });
 
+  it('does not say enforced of what an exception allows on the host', () => {
+    const excepted = new Map([['block-sleep', { id: 'e1', until: '2026-03-02T00:00:00.000Z' }]]);
+    const status = policyStatus(policy, [evidence({ report: report(), excepted })]);
+    expect(status.enforcedEverywhere).toBe(false);
+    expect(status.nodes[0]?.rules[0]).toMatchObject({
+      state: 'delivered',
+      reason: 'exception e1 allows it until 2026-03-02T00:00:00.000Z',
+    });
+    const other = new Map([['other', { id: 'e1', until: 'x' }]]);
+    expect(outcome(evidence({ report: report(), excepted: other })).everywhere).toBe(true);
+  });
+
+  it('is not enforced everywhere while a part of the fleet cannot be read', () => {
+    const status = policyStatus(policy, [evidence({ report: report() })], false);
+    expect(status).toMatchObject({ enforcedEverywhere: false, nodes: [{ state: 'audited' }] });
+  });
+
   it('is not enforced everywhere when it selects no host', () => {
     expect(policyStatus(policy, [])).toMatchObject({ enforcedEverywhere: false, selected: 0 });
   });
@@ -97,6 +114,20 @@ describe('the status of a policy', () => {
         }),
       },
       'delivered',
+    ],
+    [
+      'the host has applied a greater generation of another bundle, as after a restore of etcd',
+      {
+        report: report({
+          applied: { epoch: '1', generation: '99', issuedAt: 1, bundleDigest: 'c'.repeat(64) },
+        }),
+      },
+      'delivered',
+    ],
+    [
+      'the kernel was last read back minutes ago, though the agent goes on reporting',
+      { report: report({ asOf: '2026-03-01T11:58:00.000Z' }) },
+      'unknown',
     ],
     ['the host has applied nothing', { report: report({ applied: undefined }) }, 'delivered'],
     [
@@ -143,8 +174,9 @@ describe('the status of a policy', () => {
   });
 
   it('decays to unknown when the host falls silent', () => {
-    expect(outcome(evidence({ report: report() }, REPORT_VALID_MS)).everywhere).toBe(true);
-    expect(outcome(evidence({ report: report() }, REPORT_VALID_MS + 1))).toEqual({
+    const silent = report({ asOf: '2026-03-01T11:59:25.000Z' });
+    expect(outcome(evidence({ report: silent }, REPORT_VALID_MS)).everywhere).toBe(true);
+    expect(outcome(evidence({ report: silent }, REPORT_VALID_MS + 1))).toEqual({
       everywhere: false,
       state: 'unknown',
     });

@@ -14,10 +14,13 @@ import { Rest } from './rest.js';
 import { eventually } from './eventually.js';
 import { TestHost } from './test-host.js';
 
+const LOOK_AT_CERTIFICATES_MS = 100;
+
 /** A control plane in this process, on a real etcd and a real Redis, each behind a link that a test can cut. */
 export class Rig {
   readonly lines: string[] = [];
   #serving: Serving | undefined;
+  #replica: Serving | undefined;
   #connection: RedisConnection | undefined;
   #admin: RedisConnection | undefined;
 
@@ -31,14 +34,20 @@ export class Rig {
   ) {}
 
   /** Starts etcd and Redis and makes keys; the control plane is not started yet. */
-  static async prepare(): Promise<Rig> {
+  static async prepare(initFlags: readonly string[] = []): Promise<Rig> {
     const folder = mkdtempSync(join(tmpdir(), 'hw-cp-'));
-    const made = await init(
-      parseInitOptions(['--data-dir', join(folder, 'data'), '--listen', '127.0.0.1:0']),
-    );
+    const made = await init(parseInitOptions([...initArguments(folder), ...initFlags]));
+    // The last of two flags or lines counts: servers read the files that `init` replaces.
+    const { etcd: e, redis: r } = made;
     const [etcd, redis] = await Promise.all([
-      startEtcd({ tls: certificates(made.etcd) }),
-      startRedis({ tls: certificates(made.redis), config: [`aclfile ${made.redis.aclFile}`] }),
+      startEtcd({
+        tls: certificates(e),
+        args: [`--cert-file=${e.cert}`, `--key-file=${e.key}`, `--trusted-ca-file=${e.ca}`],
+      }),
+      startRedis({
+        tls: certificates(r),
+        config: [`aclfile ${r.aclFile}`, `tls-cert-file ${r.cert}`, `tls-key-file ${r.key}`],
+      }),
     ]);
     const [etcdLink, redisLink] = await Promise.all([
       LinkProxy.start(etcd.port),
@@ -60,19 +69,41 @@ export class Rig {
     }
   }
 
-  /** Starts the control plane, or starts it again. */
+  /** Starts the control plane, or starts it again, behind the links. */
   async startControlPlane(): Promise<void> {
+    this.#serving = await this.#serve(this.etcdLink.port, this.redisLink.port, 'data');
+  }
+
+  /** A further control plane on the same etcd and Redis, past the links; stopped with the rig. */
+  async startReplica(): Promise<Rest> {
+    this.#replica = await this.#serve(this.etcd.port, this.redis.port, 'replica');
+    return this.#rest(this.#replica);
+  }
+
+  #serve(etcd: number, redis: number, folder: string): Promise<Serving> {
     const config = readConfig(this.made.configFile);
     const log = new Log({ level: 'debug', write: (line) => this.lines.push(line) });
-    this.#serving = await serve(
+    return serve(
       {
         ...config,
-        etcd: { ...config.etcd, hosts: [`https://127.0.0.1:${this.etcdLink.port}`] },
-        redis: { ...config.redis, port: this.redisLink.port },
+        dataDir: join(this.folder, folder),
+        etcd: { ...config.etcd, hosts: [`https://127.0.0.1:${etcd}`] },
+        redis: { ...config.redis, port: redis },
       },
       loadMaterial(config),
-      log,
+      log.child({ replica: folder }),
+      LOOK_AT_CERTIFICATES_MS,
     );
+  }
+
+  /** Where everything of this installation lies. */
+  get files(): InitAnswer {
+    return this.made;
+  }
+
+  /** Runs `init` again, as `up` does at intervals. */
+  async initAgain(): Promise<void> {
+    await init(parseInitOptions(initArguments(this.folder)));
   }
 
   async stopControlPlane(): Promise<void> {
@@ -85,8 +116,12 @@ export class Rig {
   }
 
   get rest(): Rest {
+    return this.#rest(this.#serving);
+  }
+
+  #rest(serving: Serving | undefined): Rest {
     const ca = readFileSync(this.made.caFile, 'utf8');
-    return new Rest(this.#serving?.url ?? 'https://127.0.0.1:1', ca, this.token);
+    return new Rest(serving?.url ?? 'https://127.0.0.1:1', ca, this.token);
   }
 
   /** Waits until the control plane says that it is ready. */
@@ -144,12 +179,17 @@ export class Rig {
 
   async stop(): Promise<void> {
     await this.stopControlPlane();
+    await this.#replica?.stop();
     this.#connection?.close();
     this.#admin?.close();
     await Promise.all([this.etcdLink.stop(), this.redisLink.stop()]);
     await Promise.all([this.etcd.stop(), this.redis.stop()]);
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+function initArguments(folder: string): readonly string[] {
+  return ['--data-dir', join(folder, 'data'), '--listen', '127.0.0.1:0'];
 }
 
 function certificates({ ca, cert, key }: { ca: string; cert: string; key: string }) {

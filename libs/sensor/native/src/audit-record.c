@@ -160,6 +160,7 @@ struct slot {
 
 /* User-chosen strings, strings out of the kernel's own tables, numbers. Other keys are skipped. */
 static const struct slot untrusted_slots[] = { TEXT("profile", profile), TEXT("name", name), TEXT("comm", comm),
+                                               TEXT("target", target),
                                                TEXT("peer", peer) };
 static const struct slot trusted_slots[] = {
         TEXT("operation", operation), TEXT("requested_mask", requested),  TEXT("requested", requested),

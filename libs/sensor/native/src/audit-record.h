@@ -16,7 +16,8 @@ struct hw_audit_record {
         bool denied; /* else audited or allowed by a complain profile */
         uint64_t time_ms, serial;
         char profile[256], operation[64], requested[64], denied_mask[64], comm[64], peer[256], info[256];
-        char name[HW_AUDIT_PATH_MAX + 1], capname[64], family[32], sock_type[32];
+        char name[HW_AUDIT_PATH_MAX + 1], target[HW_AUDIT_PATH_MAX + 1]; /* target: of a link, or an exec's label */
+        char capname[64], family[32], sock_type[32];
         int64_t pid, fsuid, ouid, capability, protocol; /* -1 when absent */
 };
 

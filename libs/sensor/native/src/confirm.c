@@ -134,12 +134,12 @@ static void fall_back(struct hw_daemon *d, struct hw_table *good) {
         hw_events_add_own(&d->events, "fallback", NULL,
                           good ? "the agent was cut off by a denial: the last known good is in force again"
                                : "the agent was cut off by a denial: nothing is blocked until the next rule set");
-        if (hw_enforce_load(d, "fallback") == 0 || d->outcome.ok)
+        if (hw_enforce_load(d, good ? bad : NULL, "fallback") == 0 || d->outcome.ok)
                 hw_outcome_set(d, false, "fell-back", "rule set %.64s cut the agent off and was taken back",
                                d->memory.rejected_digest);
         if (good) {
                 if (d->apparmor)
-                        hw_profiles_retire(d->options->securityfs, bad, good);
+                        hw_profiles_retire(d->options->securityfs, good);
                 (void)hw_table_free(bad);
         }
         (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef HOSTWARD_COVERAGE_H
 #define HOSTWARD_COVERAGE_H
+#include "policy-blob.h"
 #include "table.h"
 
 #define HW_COVERAGE_LIST 20
@@ -16,6 +17,9 @@ void hw_coverage_count(const struct hw_table *t, struct hw_coverage *ret);
 
 /* Whether a label such as `hostward//&/usr/sbin/mysqld (enforce)` has `name` as one of its stacked components. */
 bool hw_label_has(const char *label, const char *name);
+
+/* Calls `found` for each profile that a running process is stacked with beside one of ours; the same may come often. */
+void hw_label_each_stacked(hw_name_handler found, void *userdata);
 
 /* Makes this process run under the profile of this name alone: 0 or errno. */
 int hw_label_enter(const char *name);

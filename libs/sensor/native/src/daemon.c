@@ -193,7 +193,7 @@ static void check_periodically(struct hw_daemon *d, uint64_t now) {
         d->coverage_at = now + COVERAGE_MS;
         hw_coverage_count(d->table, &d->coverage);
         if (d->table && d->apparmor)
-                hw_profiles_retire(d->options->securityfs, NULL, d->table);
+                hw_profiles_retire(d->options->securityfs, d->table);
 }
 
 static void run_timers(struct hw_daemon *d) {

@@ -82,8 +82,11 @@ void hw_state_write(const struct hw_daemon *d, struct hw_buffer *out);
 /* enforce.c: what is in the kernel. */
 void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
-/* Loads the variant that memory asks for and reads it back; `what` goes into the event. */
-int hw_enforce_load(struct hw_daemon *d, const char *what);
+/*
+ * Loads the variant that memory asks for and reads it back; `before` is the table that was loaded, NULL when it was this
+ * one; `what` goes into the event.
+ */
+int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const char *what);
 int hw_enforce_verify(struct hw_daemon *d);
 /* Puts a new table in the place of the present one; takes it over. 0, or a negative errno with the outcome set. */
 int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t);

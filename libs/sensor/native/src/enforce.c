@@ -50,24 +50,34 @@ int hw_enforce_verify(struct hw_daemon *d) {
 }
 
 /* An empty variant beside a full one is a compiler's mistake: loading nothing would leave the other mode in force. */
-static int load_variant(struct hw_daemon *d, const struct hw_table *t) {
+static int load_variant(struct hw_daemon *d, const struct hw_table *t, const struct hw_table *before) {
         struct hw_slice blob = t->blobs[hw_memory_mode(&d->memory)];
 
         if (!d->apparmor)
                 return 0;
-        if (blob.len == 0)
-                return t->n_names == 0 ? 0 : -ENODATA;
-        return hw_profiles_load(d->options->securityfs, blob);
+        if (blob.len == 0 && t->n_names > 0)
+                return -ENODATA;
+        return hw_profiles_swap(d->options->securityfs, blob, before);
 }
 
-int hw_enforce_load(struct hw_daemon *d, const char *what) {
+/* What was read back before belongs to another mode or table: none of it may be taken for what is wanted now. */
+static void distrust(struct hw_daemon *d) {
+        (void)hw_enforce_verify(d);
+        for (size_t i = 0; i < d->profiles.n; i++) {
+                d->profiles.list[i].ok = false;
+                d->profiles.list[i].expected[0] = 0;
+        }
+}
+
+int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const char *what) {
         int r;
 
         if (!d->table)
                 return 0;
         d->loads++;
-        r = load_variant(d, d->table);
+        r = load_variant(d, d->table, before);
         if (r < 0) {
+                distrust(d);
                 hw_outcome_set(d, false, "load-failed", "the kernel refused the profiles: %s", strerror(-r));
                 return r;
         }
@@ -132,7 +142,7 @@ static int write_files(struct hw_daemon *d, const struct hw_table *t) {
 }
 
 /* What follows a swap and must not fail it. */
-static void follow_up(struct hw_daemon *d, const struct hw_table *before) {
+static void follow_up(struct hw_daemon *d) {
         int r = hw_dropins_write(d->options->dropin_dir, d->table);
 
         if (r > 0)
@@ -140,7 +150,7 @@ static void follow_up(struct hw_daemon *d, const struct hw_table *before) {
         if (r < 0)
                 hw_outcome_set(d, false, "drop-in-failed", "a unit's drop-in cannot be written: %s", strerror(-r));
         if (d->apparmor)
-                hw_profiles_retire(d->options->securityfs, before, d->table);
+                hw_profiles_retire(d->options->securityfs, d->table);
         r = hw_write_atomic(d->state_fd, "profiles.txt", d->table->text.data, d->table->text.len, 0600);
         if (r < 0)
                 hw_warn("the profiles' source cannot be written error=%s", strerror(-r));
@@ -158,7 +168,7 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
                 hw_outcome_set(d, false, "snapshot-failed", "the snapshot cannot be written: %s", strerror(-r));
                 return r;
         }
-        r = load_variant(d, fresh);
+        r = load_variant(d, fresh, d->table);
         if (r < 0) {
                 take_back(d, &memory);
                 hw_outcome_set(d, false, "load-failed", "the kernel refused the profiles: %s", strerror(-r));
@@ -172,7 +182,7 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
         d->answers = NULL;
         hw_outcome_set(d, true, "", "%s", "");
         (void)hw_enforce_verify(d); /* a mismatch stays in the outcome, the rule set stays in force */
-        follow_up(d, before);
+        follow_up(d);
         hw_suspend_tell_change(d, &memory.suspension);
         hw_events_add_own(&d->events, "loaded", NULL, d->table->digest);
         (void)hw_table_free(before);
@@ -227,12 +237,14 @@ void hw_enforce_check(struct hw_daemon *d) {
                 return;
         found = find_drift(d);
         d->verified_at = hw_wall_ms();
-        if (found == 0 || hw_enforce_load(d, "repaired after drift") < 0)
+        if (found == 0 && strcmp(d->outcome.code, "load-failed") != 0)
+                return;
+        if (hw_enforce_load(d, NULL, found > 0 ? "repaired after drift" : "loaded after a failure") < 0)
                 return;
         for (size_t i = 0; i < d->n_drift; i++)
                 if (!d->drift[i].repaired_at)
                         d->drift[i].repaired_at = hw_wall_ms();
-        hw_info("drift was repaired profiles=%zu", found);
+        hw_info("the profiles are in force again drifted=%zu", found);
         (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
 }
 
@@ -263,6 +275,6 @@ void hw_enforce_start(struct hw_daemon *d) {
                 d->memory.highest = d->table->ordering; /* died between the two files */
         /* Early boot or an earlier life of ours may have loaded it already: then the kernel is left alone. */
         if (hw_enforce_verify(d) < 0)
-                (void)hw_enforce_load(d, "at start");
+                (void)hw_enforce_load(d, NULL, "at start");
         (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
 }

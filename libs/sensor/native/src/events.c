@@ -101,6 +101,7 @@ void hw_events_add_record(struct hw_events *e, const struct hw_audit_record *r) 
         put_text(&j, "profile", r->profile);
         put_text(&j, "operation", r->operation);
         put_text(&j, "name", r->name);
+        put_text(&j, "target", r->target);
         put_text(&j, "requested", r->requested);
         put_text(&j, "denied", r->denied_mask);
         put_number(&j, "pid", r->pid);

@@ -105,7 +105,7 @@ static void start_next(struct hw_daemon *d) {
                 return;
         }
         if (d->job.kind == HW_JOB_RECHECK && hw_enforce_verify(d) < 0)
-                (void)hw_enforce_load(d, "at recheck");
+                (void)hw_enforce_load(d, NULL, "at recheck");
         probe(d);
 }
 

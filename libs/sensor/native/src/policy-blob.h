@@ -8,6 +8,8 @@
 #define HW_EXEMPT "hostward-sensor"
 #define HW_NAME_MAX 200
 
+typedef int (*hw_name_handler)(const char *name, void *userdata);
+
 /* Whether a profile may be loaded and replaced by us: the catch-all and the sources, never another name on the host. */
 bool hw_name_is_ours(struct hw_slice name);
 
@@ -19,5 +21,8 @@ bool hw_name_is_ours(struct hw_slice name);
  */
 typedef int (*hw_profile_handler)(struct hw_slice name, struct hw_slice bytes, void *userdata);
 int hw_blob_walk(struct hw_slice blob, hw_profile_handler profile, void *userdata);
+
+/* The same profiles in the order of their names. -ENOMEM, or -EBADMSG as walk. */
+int hw_blob_sort(struct hw_slice blob, struct hw_buffer *ret);
 
 #endif

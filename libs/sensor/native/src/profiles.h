@@ -26,6 +26,13 @@ bool hw_apparmor_present(const char *securityfs);
 int hw_profiles_load(const char *securityfs, struct hw_slice blob);
 
 /*
+ * As load, while processes run: with companions.h's profiles behind the blob. A profile of ours that the blob lacks is
+ * opened by its variant from `before` as long as a process is in it; the catch-all in any case, since without it every
+ * process would be unconfined for the next table too.
+ */
+int hw_profiles_swap(const char *securityfs, struct hw_slice blob, const struct hw_table *before);
+
+/*
  * Makes `set` the names of the table and compares the kernel's copy with the blob of `mode`: by raw_data where the
  * kernel exports it, else the hash just after loading is trusted. 0 when all are as they should be, -ESTALE when not,
  * other errno when the kernel cannot be read.
@@ -36,14 +43,9 @@ int hw_profiles_verify(const char *securityfs, const struct hw_table *t, enum hw
 int hw_profiles_refresh(const char *securityfs, struct hw_profile_set *set);
 
 /* Names of ours that are loaded now: calls `found` for each. */
-typedef int (*hw_name_handler)(const char *name, void *userdata);
 int hw_profiles_each_loaded(const char *securityfs, hw_name_handler found, void *userdata);
 
-/*
- * Takes away what `now` does not have any more. The catch-all is never removed, since that would leave every process
- * unconfined for the next table too: it is replaced by its open variant from `before`. A source profile is opened in
- * the same way while processes run under it, and removed when none does.
- */
-void hw_profiles_retire(const char *securityfs, const struct hw_table *before, const struct hw_table *now);
+/* Removes what `now` does not have and no process is in; never the catch-all. */
+void hw_profiles_retire(const char *securityfs, const struct hw_table *now);
 
 #endif

@@ -284,7 +284,7 @@ static size_t outgoing_bytes(const struct hw_server *s) {
 }
 
 static uint64_t settle_one(struct hw_server *s, struct hw_client *c) {
-        uint64_t now = hw_now_ms(), deadline = UINT64_MAX;
+        uint64_t now, deadline = UINT64_MAX;
 
         do {
                 put_events(s, c);
@@ -293,6 +293,7 @@ static uint64_t settle_one(struct hw_server *s, struct hw_client *c) {
                  c->cursor + 1 < s->events->next_seq && !c->out.failed);
         if (c->held && !c->doomed && c->out.len <= ANSWERS_WATERMARK)
                 take_frames(s, c);
+        now = hw_now_ms(); /* not before: since when it is stuck was found only now */
         if (c->out.failed || (c->stuck_since && now - c->stuck_since > STUCK_MS) ||
             (c->out.len > ANSWERS_WATERMARK && outgoing_bytes(s) > OUTGOING_BYTES_MAX))
                 c->doomed = true;

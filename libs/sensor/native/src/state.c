@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,9 +53,21 @@ static void put_profiles(struct hw_json *j, const struct hw_profile_set *set) {
         hw_json_close(j, ']');
 }
 
+static const struct hw_probe_answer *answer_of(const struct hw_daemon *d, size_t i) {
+        static const struct hw_probe_answer awaited = { .result = HW_PROBE_INCONCLUSIVE, .error = EINPROGRESS };
+
+        return d->answers ? &d->answers[i] : &awaited;
+}
+
+/*
+ * The probes of the table in force; while they are still to come, as inconclusive with EINPROGRESS (mirror:
+ * apps/agent/src/reporting/rule-status.ts), so that nobody takes a block for one that cannot be proved.
+ */
 static void put_probes(struct hw_json *j, const struct hw_daemon *d) {
+        const bool awaited = d->job.kind != HW_JOB_NONE && hw_memory_mode(&d->memory) == HW_MODE_ENFORCE;
+
         hw_json_open(j, "probes", '[');
-        for (size_t i = 0; d->table && d->answers && i < d->table->n_probes; i++) {
+        for (size_t i = 0; d->table && (d->answers || awaited) && i < d->table->n_probes; i++) {
                 const struct hw_probe *probe = &d->table->probes[i];
 
                 hw_json_open(j, NULL, '{');
@@ -62,8 +75,8 @@ static void put_probes(struct hw_json *j, const struct hw_daemon *d) {
                 hw_json_text(j, "rule", probe->rule);
                 hw_json_text(j, "profile", probe->profile);
                 hw_json_text(j, "path", probe->path);
-                hw_json_text(j, "result", hw_probe_result_text(d->answers[i].result));
-                hw_json_int(j, "errno", d->answers[i].error);
+                hw_json_text(j, "result", hw_probe_result_text(answer_of(d, i)->result));
+                hw_json_int(j, "errno", answer_of(d, i)->error);
                 hw_json_close(j, '}');
         }
         hw_json_close(j, ']');

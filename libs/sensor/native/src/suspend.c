@@ -34,7 +34,7 @@ static void reload(struct hw_daemon *d, const char *what) {
         (void)hw_memory_store(d);
         free(d->answers);
         d->answers = NULL;
-        (void)hw_enforce_load(d, what);
+        (void)hw_enforce_load(d, NULL, what);
         (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
 }
 

@@ -58,6 +58,9 @@ static void hostile_names_are_decoded_and_stay_names(void) {
 static void records_about_others_are_left_alone(void) {
         struct hw_audit_record r;
 
+        CHECK(parse(STAMP "apparmor=\"DENIED\" operation=\"link\" profile=\"hostward\" name=\"/srv/q\" pid=5 comm=\"ln\" "
+                          "requested_mask=\"x\" denied_mask=\"x\" fsuid=0 ouid=0 target=\"/usr/bin/sleep\"", &r) == 1);
+        CHECK(strcmp(r.target, "/usr/bin/sleep") == 0);
         CHECK(parse(STAMP "apparmor=\"DENIED\" operation=\"open\" profile=\"/usr/sbin/mysqld\" name=\"/x\" pid=1", &r) == 0);
         CHECK(parse(STAMP "apparmor=\"DENIED\" operation=\"open\" profile=\"hostward-sensor\" name=\"/x\" pid=1", &r) == 0);
         CHECK(parse(STAMP "apparmor=\"STATUS\" operation=\"profile_load\" profile=\"unconfined\" name=\"hostward\" pid=1",

@@ -1,0 +1,78 @@
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { env } from 'node:process';
+import { parse, stringify } from 'yaml';
+import { CommandFailed } from '../errors.js';
+
+/** A control plane as the file knows it; `ca` in PEM, `dataDir` where an `up` on this machine made it. */
+export interface StoredContext {
+  readonly url: string;
+  readonly token: string;
+  readonly ca?: string;
+  readonly dataDir?: string;
+}
+
+/** All control planes that this user knows, by name, and the one that is meant when none is named. */
+export interface Contexts {
+  readonly current?: string;
+  readonly contexts: Readonly<Record<string, StoredContext>>;
+}
+
+/** `~/.config/hostward/config.yaml`, or below `XDG_CONFIG_HOME`. */
+export function contextFile(configHome = env['XDG_CONFIG_HOME']): string {
+  return join(configHome || join(homedir(), '.config'), 'hostward', 'config.yaml');
+}
+
+/** What the file holds; nothing where it is absent. Throws where it cannot be understood: it is never overwritten then. */
+export async function readContexts(file = contextFile()): Promise<Contexts> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new CommandFailed(`cannot read ${file}: ${error.message}`);
+  });
+  return text === undefined ? { contexts: {} } : checked(parsed(text, file), file);
+}
+
+/** Writes the file anew, readable by its owner alone, since it holds tokens. */
+export async function writeContexts(contexts: Contexts): Promise<void> {
+  const file = contextFile();
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    const temporary = `${file}.${process.pid}.new`;
+    await writeFile(temporary, stringify(contexts), { mode: 0o600 });
+    await chmod(temporary, 0o600);
+    await rename(temporary, file);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CommandFailed(`cannot write ${file}: ${why}`, 'XDG_CONFIG_HOME names another folder');
+  }
+}
+
+function parsed(text: string, file: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CommandFailed(`${file} is not YAML: ${why}`, `mend it, or move it away`);
+  }
+}
+
+function checked(value: unknown, file: string): Contexts {
+  const broken = (what: string): CommandFailed =>
+    new CommandFailed(`${file}: ${what}`, 'mend it, or move it away and write it by `context add`');
+  // TEMPORARY: files of control planes that run while the format changes.
+  if (isMapping(value) && typeof value['url'] === 'string')
+    return { current: 'default', contexts: { default: value as unknown as StoredContext } };
+  if (!isMapping(value) || !isMapping(value['contexts'])) throw broken('holds no contexts');
+  const { current, contexts } = value;
+  if (current !== undefined && typeof current !== 'string') throw broken('current is not a name');
+  for (const [name, each] of Object.entries(contexts)) {
+    if (!isMapping(each) || typeof each['url'] !== 'string' || typeof each['token'] !== 'string')
+      throw broken(`the context ${name} has no url and token`);
+  }
+  return { current, contexts: contexts as Contexts['contexts'] };
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

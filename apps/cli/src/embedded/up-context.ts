@@ -1,0 +1,32 @@
+import { readFile } from 'node:fs/promises';
+import type { Context } from '../client/context.js';
+import { readContexts, writeContexts } from '../client/context-file.js';
+import { contextOf, withContext } from '../client/contexts.js';
+import type { Material } from './control-plane.js';
+
+/** The context of an `up`, as its own client uses it, and where the user finds it. */
+export interface UpContext extends Context {
+  /** Absent where no context of this control plane is known: its token was shown once and is nowhere else. */
+  readonly name?: string;
+  /** The context that was current before, where that is another one. */
+  readonly before?: string;
+}
+
+/** Writes the context of this data folder, made current, and keeps every other; where the token is not known, none. */
+export async function upContext(
+  material: Material,
+  url: string,
+  dataDir: string,
+): Promise<UpContext> {
+  const known = await readContexts();
+  const ca = await readFile(material.caFile, 'utf8');
+  const name = contextOf(known, dataDir);
+  const kept = name === undefined ? undefined : known.contexts[name]?.token;
+  const token = material.adminToken ?? kept;
+  // What the environment says may be meant for another control plane: it is used, and never kept.
+  if (token === undefined) return { url, token: process.env['HOSTWARD_TOKEN'] ?? 'unknown', ca };
+  const changed = withContext(known, { url, token, ca, dataDir });
+  await writeContexts(changed);
+  const before = known.current === changed.current ? undefined : known.current;
+  return { url, token, ca, name: changed.current, before };
+}

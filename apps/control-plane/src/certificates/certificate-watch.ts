@@ -1,0 +1,72 @@
+import { X509Certificate, createHash, createPrivateKey } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Log } from '#observability';
+import type { PairFiles } from '../config/index.js';
+
+/** A certificate chain and its key, PEM. */
+export interface Pair {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** Where a certificate is used, and how a new one is taken in there; it may throw, and is then tried again. */
+export interface CertificateUse {
+  readonly name: string;
+  readonly files: PairFiles;
+  readonly take: (pair: Pair) => Promise<void> | void;
+}
+
+/**
+ * Takes certificates in that were issued anew while we run: looks at the files at intervals, since a watch on files
+ * that are replaced by rename loses them. A pair that does not match (it is being written) waits for the next look.
+ */
+export class CertificateWatch {
+  readonly #taken = new Map<CertificateUse, string>();
+  readonly #timer: NodeJS.Timeout;
+  #looking: Promise<void> | undefined;
+
+  constructor(
+    private readonly uses: readonly CertificateUse[],
+    private readonly log: Log,
+    everyMs: number,
+  ) {
+    this.#timer = setInterval(() => void this.look(), everyMs);
+    void this.look();
+  }
+
+  /** Takes in what has changed; also what is there at the first look. Never rejects. */
+  look(): Promise<void> {
+    this.#looking ??= this.#lookAtAll().finally(() => (this.#looking = undefined));
+    return this.#looking;
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#looking;
+  }
+
+  async #lookAtAll(): Promise<void> {
+    for (const use of this.uses) {
+      try {
+        await this.#lookAt(use);
+      } catch (error) {
+        this.log.warn('a certificate was not taken in, trying again', { use: use.name, error });
+      }
+    }
+  }
+
+  async #lookAt(use: CertificateUse): Promise<void> {
+    const pair = {
+      cert: await readFile(use.files.cert),
+      key: await readFile(use.files.key),
+    };
+    const digest = createHash('sha256').update(pair.cert).update(pair.key).digest('hex');
+    if (this.#taken.get(use) === digest) return;
+    const certificate = new X509Certificate(pair.cert);
+    if (!certificate.checkPrivateKey(createPrivateKey(pair.key)))
+      throw new Error(`${use.files.key} is not the key of ${use.files.cert}`);
+    await use.take(pair);
+    this.#taken.set(use, digest);
+    this.log.info('certificate taken in', { use: use.name, until: certificate.validTo });
+  }
+}

@@ -1,0 +1,55 @@
+import { RefusedError, openAssignment, type Assignment } from '#bundle';
+import type { DeliveryRecord } from '#contracts';
+import { isHalfOver, type WantedAssignment } from './assignment-plan.js';
+
+/** A record that was not taken, with what it was made from. */
+export interface Overtaken {
+  readonly wanted: WantedAssignment;
+  readonly record: DeliveryRecord;
+}
+
+/**
+ * What it means that something at least as new is there. `same`: it says what is wanted, another replica was faster.
+ * `forged`: nobody who has the host's key sealed it. `conflict`: of one generation another bundle was made. `ahead`:
+ * another replica knows more, or our clock went back, or etcd was restored.
+ */
+export type Verdict = 'same' | 'forged' | 'conflict' | 'ahead';
+
+/** Judges what is there for a host. Pure; believes only what opens under the host's key. */
+export function judge(
+  there: DeliveryRecord | undefined,
+  { wanted, record }: Overtaken,
+  nowMs: number,
+): Verdict {
+  const assignment = there && opened(there, wanted);
+  if (!assignment) return 'forged';
+  const half = isHalfOver({ ordering: there.ordering, wanted }, nowMs);
+  if (!half && saysTheSame(assignment, wanted)) return 'same';
+  const { epoch, generation } = record.ordering;
+  const ofOneGeneration = assignment.epoch === epoch && assignment.generation === generation;
+  return ofOneGeneration && assignment.bundleDigest !== wanted.bundle.digest ? 'conflict' : 'ahead';
+}
+
+/** The seal binds node and ordering, so an old leaf under a new ordering does not open. */
+function opened(
+  { ordering, leaf, bundleDigest }: DeliveryRecord,
+  { nodeId, hostKey }: WantedAssignment,
+): Assignment | undefined {
+  try {
+    const key = Buffer.from(hostKey, 'base64');
+    const assignment = openAssignment(key, nodeId, ordering, Buffer.from(leaf, 'base64'));
+    return assignment.bundleDigest === bundleDigest ? assignment : undefined;
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined;
+    throw error;
+  }
+}
+
+function saysTheSame(there: Assignment, { bundle, suspension }: WantedAssignment): boolean {
+  return (
+    there.bundleDigest === bundle.digest &&
+    there.suspension?.mode === suspension?.mode &&
+    there.suspension?.reason === suspension?.reason &&
+    there.suspension?.until === (suspension && Date.parse(suspension.until))
+  );
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "clock.h"
+#include "daemon.h"
+#include "samples.h"
+
+/* What the daemon says of the kernel when a load fails: never that what was read back before is in force. */
+
+#define AGENT 1234
+
+static struct hw_options options;
+static struct hw_daemon d;
+static char dir[64], securityfs[80], refuse[120];
+
+static void begin(void) {
+        char path[160];
+
+        strcpy(dir, "/tmp/hostward-enforce-XXXXXX");
+        CHECK(mkdtemp(dir));
+        (void)snprintf(securityfs, sizeof securityfs, "%s/kernel", dir);
+        (void)snprintf(refuse, sizeof refuse, "%s/apparmor/refuse", securityfs);
+        CHECK(mkdir(securityfs, 0700) == 0);
+        for (const char *const *part = (const char *const[]){ "", "/policy", "/policy/profiles", NULL }; *part; part++) {
+                (void)snprintf(path, sizeof path, "%s/apparmor%s", securityfs, *part);
+                CHECK(mkdir(path, 0700) == 0);
+        }
+        options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = securityfs };
+        d = (struct hw_daemon){ .options = &options, .state_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                                .epoll_fd = -1, .compile.fd = -1, .prober.fd = -1, .confirm_at = UINT64_MAX,
+                                .apparmor = true, .server = { .agent_known = true, .agent_uid = AGENT } };
+        CHECK(d.state_fd >= 0);
+        hw_events_init(&d.events, d.state_fd);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        (void)st, (void)type, (void)ftw;
+        return remove(path);
+}
+
+static void end(void) {
+        CHECK(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
+        hw_events_free(&d.events);
+        hw_profile_set_free(&d.profiles);
+        d.table = hw_table_free(d.table);
+        (void)close(d.state_fd);
+}
+
+static void swap(uint64_t generation, const char *mark) {
+        const struct sample sample = { .generation = generation, .digest = mark, .names = { "hostward" }, .mark = mark,
+                                       .probe = "read\0p/r\0hostward\0/etc/hostname", .probe_len = 31 };
+        struct hw_buffer payload = { 0 };
+        struct hw_table *t = NULL;
+        const char *why;
+
+        sample_payload(&payload, &sample);
+        CHECK(hw_table_parse(&payload, &t, &why) == 0);
+        CHECK(hw_enforce_swap(&d, t) == 0);
+}
+
+static void kernel_refuses(bool yes) {
+        if (yes)
+                CHECK(close(open(refuse, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) == 0);
+        else
+                CHECK(unlink(refuse) == 0);
+}
+
+static bool state_has(const char *text) {
+        struct hw_buffer json = { 0 };
+        bool found;
+
+        hw_state_write(&d, &json);
+        hw_buffer_add(&json, "", 1);
+        found = strstr((const char *)json.data, text) != NULL;
+        hw_buffer_free(&json);
+        return found;
+}
+
+static void suspend(void) {
+        const struct hw_suspension s = { .active = true, .mode = HW_MODE_AUDIT, .until = hw_wall_ms() + 60000,
+                                         .reason = "x" };
+
+        hw_suspend_begin(&d, &s);
+}
+
+static void what_a_suspension_left_is_not_taken_for_enforcing(void) {
+        begin();
+        swap(1, "11");
+        CHECK(d.profiles.list[0].ok);
+        suspend();
+        kernel_refuses(true);
+        hw_suspend_end(&d, "its time is over");
+        CHECK(hw_memory_mode(&d.memory) == HW_MODE_ENFORCE);
+        CHECK(!d.outcome.ok && !d.profiles.list[0].ok);
+        end();
+}
+
+static void a_load_that_failed_is_tried_again_until_it_succeeds(void) {
+        begin();
+        swap(1, "11");
+        suspend();
+        kernel_refuses(true);
+        hw_suspend_end(&d, "its time is over");
+        hw_enforce_check(&d);
+        CHECK(!d.outcome.ok && !d.profiles.list[0].ok);
+        kernel_refuses(false);
+        hw_enforce_check(&d);
+        CHECK(d.outcome.ok && d.profiles.list[0].ok);
+        end();
+}
+
+static void a_fallback_that_the_kernel_refuses_tells_of_the_table_that_is_wanted(void) {
+        const struct hw_audit_record denial = { .denied = true, .fsuid = AGENT, .pid = -1 };
+        struct hw_audit_record record = denial;
+
+        begin();
+        swap(1, "11");
+        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) == 0);
+        swap(2, "22");
+        record.time_ms = hw_wall_ms();
+        hw_confirm_evidence(&d, &record);
+        kernel_refuses(true);
+        hw_confirm_expired(&d);
+        CHECK(d.table->ordering.generation == 1 && !d.outcome.ok);
+        CHECK(state_has("\"name\":\"hostward\"") && state_has("\"ok\":false"));
+        end();
+}
+
+static void a_swap_that_the_kernel_refuses_leaves_what_was_in_force(void) {
+        struct hw_buffer payload = { 0 };
+        struct hw_table *t = NULL;
+        const char *why;
+        const struct sample sample = { .generation = 2, .digest = "22", .names = { "hostward" }, .mark = "22" };
+
+        begin();
+        swap(1, "11");
+        kernel_refuses(true);
+        sample_payload(&payload, &sample);
+        CHECK(hw_table_parse(&payload, &t, &why) == 0);
+        CHECK(hw_enforce_swap(&d, t) < 0);
+        CHECK(d.table->ordering.generation == 1 && d.profiles.list[0].ok);
+        end();
+}
+
+static void a_block_that_is_being_proved_is_not_taken_for_one_without_proof(void) {
+        begin();
+        swap(1, "11");
+        CHECK(state_has("\"probes\":[]")); /* the prober cannot be run: nothing will come */
+        d.job.kind = HW_JOB_PROBE;
+        CHECK(state_has("\"result\":\"inconclusive\",\"errno\":115"));
+        d.job.kind = HW_JOB_NONE;
+        end();
+}
+
+int main(void) {
+        TEST(what_a_suspension_left_is_not_taken_for_enforcing);
+        TEST(a_load_that_failed_is_tried_again_until_it_succeeds);
+        TEST(a_fallback_that_the_kernel_refuses_tells_of_the_table_that_is_wanted);
+        TEST(a_swap_that_the_kernel_refuses_leaves_what_was_in_force);
+        TEST(a_block_that_is_being_proved_is_not_taken_for_one_without_proof);
+        return 0;
+}

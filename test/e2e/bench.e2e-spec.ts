@@ -1,0 +1,73 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execPath } from 'node:process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { projectRoot } from './support/product.js';
+
+const TIMEOUT_MS = 300_000;
+/** As few agents, rounds and rules as show every case; what it measures is no business of a test. */
+const ARGS = ['--agents=3', '--rounds=3', '--rules=1,100', '--idle=1s', '--json'];
+
+interface Line {
+  readonly bench: string;
+  readonly case: string;
+  readonly metric: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly baseline: number | null;
+  readonly ratio: number | null;
+  readonly on: string;
+}
+
+let folder: string;
+let lines: readonly Line[];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'hostward-bench-e2e-'));
+  const program = join(projectRoot, 'dist/apps/cli/src/main.js');
+  const args = ['--disable-warning=ExperimentalWarning', program, 'bench', 'apply', ...ARGS];
+  // Its own TMPDIR, so that what it leaves behind can be seen.
+  const env = { ...process.env, TMPDIR: folder };
+  const { stdout } = await promisify(execFile)(execPath, args, { env, timeout: TIMEOUT_MS });
+  lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
+}, TIMEOUT_MS);
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('bench apply --json', () => {
+  it('tells every case', () => {
+    const cases = new Set(lines.map((line) => line.case));
+    expect([...cases].sort()).toEqual(['compile', 'fleet', 'idle', 'one-agent']);
+  });
+
+  it('gives each value with its unit and on what it was measured', () => {
+    for (const line of lines) {
+      expect(line).toEqual({
+        bench: 'apply',
+        case: expect.any(String),
+        metric: expect.any(String),
+        value: expect.any(Number),
+        unit: expect.stringMatching(/^(ms|MiB|% of a core)$/),
+        baseline: expect.any(Number),
+        ratio: line.baseline === 0 ? null : expect.any(Number),
+        on: expect.stringMatching(/ x \d+, .*Linux .*Node .*etcd .*Redis /),
+      });
+    }
+  });
+
+  it('marks what others measured as not measured here', () => {
+    const foreign = lines.filter(({ metric }) => metric.startsWith('KVMService'));
+    expect(foreign).toHaveLength(3);
+    expect(foreign.every(({ metric }) => metric.endsWith('(not measured here)'))).toBe(true);
+  });
+
+  it('leaves nothing behind', async () => {
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
