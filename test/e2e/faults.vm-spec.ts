@@ -70,16 +70,19 @@ describe('faults of a real host', () => {
       await web1.ssh(
         'mv /usr/lib/hostward/hostward-sensor /usr/lib/hostward/away && systemctl kill -s KILL hostward-sensor',
       );
-      await expectBlocked(web1, 'sleep 0.01');
-      await eventually(
-        'no longer said to be enforced',
-        2 * MINUTES,
-        async () => (await fleet.product.cli(['status', 'policy', 'no-sleep'])).code === 1,
-      );
-      await expectBlocked(web1, 'sleep 0.01');
-      await web1.ssh(
-        'mv /usr/lib/hostward/away /usr/lib/hostward/hostward-sensor && systemctl restart hostward-sensor',
-      );
+      try {
+        await expectBlocked(web1, 'sleep 0.01');
+        await eventually(
+          'no longer said to be enforced',
+          2 * MINUTES,
+          async () => (await fleet.product.cli(['status', 'policy', 'no-sleep'])).code === 1,
+        );
+        await expectBlocked(web1, 'sleep 0.01');
+      } finally {
+        await web1.ssh(
+          'mv /usr/lib/hostward/away /usr/lib/hostward/hostward-sensor && systemctl restart hostward-sensor',
+        );
+      }
       await healed('no-sleep');
     },
     6 * MINUTES,
