@@ -4,7 +4,18 @@
 // Options: --out DIR, --no-node (leave out Node, for a look at sizes), --require-all (a missing part is an error).
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { arch } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,21 +25,40 @@ import { build } from 'esbuild';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(root, 'libs/sensor/native');
 const { values: options } = parseArgs({
-  options: { out: { type: 'string', default: join(root, 'build/host') }, 'no-node': { type: 'boolean' }, 'require-all': { type: 'boolean' } },
+  options: {
+    out: { type: 'string', default: join(root, 'build/host') },
+    'no-node': { type: 'boolean' },
+    'require-all': { type: 'boolean' },
+  },
 });
 
 // Nest loads these only when they are used; what is not installed must not stop the bundler.
 const optionalOfNest = [
-  '@grpc/grpc-js', '@grpc/proto-loader', '@nats-io/*', '@nestjs/platform-express', '@nestjs/platform-fastify', '@nestjs/websockets',
-  '@nestjs/websockets/*', 'amqp-connection-manager', 'amqplib', 'cache-manager', 'kafkajs', 'mqtt', 'nats',
+  '@grpc/grpc-js',
+  '@grpc/proto-loader',
+  '@nats-io/*',
+  '@nestjs/platform-express',
+  '@nestjs/platform-fastify',
+  '@nestjs/websockets',
+  '@nestjs/websockets/*',
+  'amqp-connection-manager',
+  'amqplib',
+  'cache-manager',
+  'kafkajs',
+  'mqtt',
+  'nats',
 ];
 // class-validator brings the telephone numbers of the world, a tenth of the agent; no configuration of ours has one.
 const noPhoneNumbers = {
   name: 'no-phone-numbers',
   setup(builder) {
-    builder.onResolve({ filter: /^libphonenumber-js/ }, () => ({ path: 'none', namespace: 'no-phone-numbers' }));
+    builder.onResolve({ filter: /^libphonenumber-js/ }, () => ({
+      path: 'none',
+      namespace: 'no-phone-numbers',
+    }));
     builder.onLoad({ filter: /.*/, namespace: 'no-phone-numbers' }, () => ({
-      contents: 'module.exports = { parsePhoneNumberFromString() { throw new Error("telephone numbers are left out of this bundle"); } };',
+      contents:
+        'module.exports = { parsePhoneNumberFromString() { throw new Error("telephone numbers are left out of this bundle"); } };',
     }));
   },
 };
@@ -45,7 +75,11 @@ async function stage(out) {
   await bundle('compiler', join(lib, 'compiler.mjs'));
   if (!options['no-node']) stageNode(join(lib, 'node'));
   stageSensor(work, lib);
-  stageFiles(join(native, 'systemd'), join(work, 'lib/systemd/system'), /\.(service|socket|timer|target|path)$/);
+  stageFiles(
+    join(native, 'systemd'),
+    join(work, 'lib/systemd/system'),
+    /\.(service|socket|timer|target|path)$/,
+  );
   stageFiles(join(native, 'apparmor'), join(work, 'etc/apparmor.d'), /^hostward/);
   copyWithMode(join(root, 'tools/host/install.sh'), join(work, 'install.sh'), 0o755);
   const content = writeSums(work);
@@ -61,11 +95,24 @@ async function bundle(app, outfile) {
   const entry = join(root, `dist/apps/${app}/src/main.js`);
   if (!existsSync(entry)) return missing.push(relative(root, entry));
   await build({
-    entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node26', keepNames: true,
-    minifySyntax: true, minifyWhitespace: true, legalComments: 'none', external: optionalOfNest, logLevel: 'warning',
-    absWorkingDir: root, plugins: [noPhoneNumbers],
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node26',
+    keepNames: true,
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    external: optionalOfNest,
+    logLevel: 'warning',
+    absWorkingDir: root,
+    plugins: [noPhoneNumbers],
     // CommonJS packages inside an ESM bundle still ask for require.
-    banner: { js: "import { createRequire as hostwardRequire } from 'node:module'; const require = hostwardRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as hostwardRequire } from 'node:module'; const require = hostwardRequire(import.meta.url);",
+    },
   });
   chmodSync(outfile, 0o644);
 }
@@ -74,7 +121,10 @@ function stageNode(target) {
   const source = join(root, `node_modules/node-linux-${arch()}/bin/node`);
   if (!existsSync(source)) return missing.push(relative(root, source));
   // Stripped once and kept: symbols are a fifth of the file.
-  const kept = join(root, `build/node-stripped-${createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16)}`);
+  const kept = join(
+    root,
+    `build/node-stripped-${createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16)}`,
+  );
   if (!existsSync(kept)) {
     mkdirSync(dirname(kept), { recursive: true });
     if (!tryStrip(source, `${kept}.new`)) copyFileSync(source, `${kept}.new`);
@@ -83,7 +133,9 @@ function stageNode(target) {
   }
   copyWithMode(kept, target, 0o755);
   // Node needs it and a minimal Debian lacks it; it has no needs of its own beyond an old glibc.
-  const libatomic = /libatomic\.so\.1 => (\S+)/.exec(execFileSync('ldd', [source], { encoding: 'utf8' }))?.[1];
+  const libatomic = /libatomic\.so\.1 => (\S+)/.exec(
+    execFileSync('ldd', [source], { encoding: 'utf8' }),
+  )?.[1];
   if (libatomic === undefined) return missing.push('libatomic.so.1');
   copyWithMode(libatomic, join(dirname(target), 'lib/libatomic.so.1'), 0o644);
 }
@@ -121,10 +173,15 @@ function copyWithMode(from, to, mode) {
 
 /** Every file's sha256 in the form of sha256sum -c; the digest of that list names the whole tree. */
 function writeSums(tree) {
-  const files = readdirSync(tree, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const files = readdirSync(tree, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
   const lines = files
     .map((entry) => join(entry.parentPath, entry.name))
-    .map((path) => `${createHash('sha256').update(readFileSync(path)).digest('hex')}  ${relative(tree, path)}`);
+    .map(
+      (path) =>
+        `${createHash('sha256').update(readFileSync(path)).digest('hex')}  ${relative(tree, path)}`,
+    );
   const sums = `${lines.sort((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1)).join('\n')}\n`;
   writeFileSync(join(tree, 'SHA256SUMS'), sums);
   const content = createHash('sha256').update(sums).digest('hex');
