@@ -11,6 +11,7 @@ import {
   generateHostKey,
   generateSealingKey,
   openHostKey,
+  rememberingOpener,
   sealHostKey,
 } from './host-key.js';
 
@@ -39,6 +40,21 @@ describe('a host key', () => {
         refused('not-for-this-node'),
       );
     }
+  });
+
+  it('is opened by one that remembers as by one that does not', async () => {
+    const hostKey = generateHostKey();
+    const sealed = await sealHostKey(hostKey, { ...pair, nodeId, epoch: '1' });
+    const own = { privateKey: pair.privateKey, nodeId, epoch: '1' };
+    const open = rememberingOpener();
+    (await open(sealed, own)).fill(0);
+    expect((await open(sealed, own)).equals(hostKey)).toBe(true);
+    await expect(open(sealed, { ...own, epoch: '2' })).rejects.toThrow(
+      refused('not-for-this-node'),
+    );
+    const next = generateHostKey();
+    const sealedNext = await sealHostKey(next, { ...pair, nodeId, epoch: '2' });
+    expect((await open(sealedNext, { ...own, epoch: '2' })).equals(next)).toBe(true);
   });
 
   it('does not open when any of its bytes was changed or it was cut', async () => {

@@ -1,4 +1,4 @@
-import { types } from 'node:util';
+import { inspect, types } from 'node:util';
 
 /** ERROR: someone must act now. WARN: healed by itself. INFO: state changed. DEBUG: path taken. */
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -93,10 +93,14 @@ export function describeError(error: unknown): string {
   const parts: string[] = [];
   let current: unknown = error;
   while (current !== undefined && parts.length < MAX_CAUSES) {
-    parts.push(isError(current) ? `${current.name}: ${current.message}` : String(current));
+    parts.push(isError(current) ? `${current.name}: ${current.message}` : textOf(current));
     current = isError(current) ? causeOf(current) : undefined;
   }
   return parts.length > 0 ? parts.join(' <- ') : String(error);
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : inspect(value, { breakLength: Infinity });
 }
 
 function isError(value: unknown): value is Error {

@@ -1,8 +1,9 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { HealthController } from './health.controller.js';
 import { VitalSigns } from './vital-signs.js';
 
 /** Whether it is alive and well. */
+@Global()
 @Module({})
 export class HealthModule {
   static of(vitals: VitalSigns): DynamicModule {
@@ -10,6 +11,7 @@ export class HealthModule {
       module: HealthModule,
       controllers: [HealthController],
       providers: [{ provide: VitalSigns, useValue: vitals }],
+      exports: [VitalSigns],
     };
   }
 }

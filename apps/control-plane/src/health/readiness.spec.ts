@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { readiness, type Vitals } from './readiness.js';
+import { knowsWholeFleet, readiness, type Vitals } from './readiness.js';
 
 const well: Vitals = {
   watch: { connected: true, lastProgressAt: 100_000, revision: 7n, reconnects: 0, snapshots: 1 },
@@ -38,5 +38,17 @@ describe('readiness', () => {
 
   it('is given while hosts wait for an assignment', () => {
     expect(readiness({ ...well, waiting: 500 }).ready).toBe(true);
+  });
+});
+
+describe('what is known of the fleet', () => {
+  it('is the whole while the watch is heard of, also over a short cut', () => {
+    const cut = { ...well.watch, connected: false };
+    expect(knowsWholeFleet({ ...well, watch: cut, nowMs: 115_000 })).toBe(true);
+  });
+
+  it('may be less when the watch is silent or a record cannot be read', () => {
+    expect(knowsWholeFleet({ ...well, nowMs: 115_001 })).toBe(false);
+    expect(knowsWholeFleet({ ...well, unreadable: ['/hostward/v1/node/x'] })).toBe(false);
   });
 });

@@ -20,6 +20,14 @@ export interface Vitals {
 /** The watch asks for progress every 5 s; three missed answers are a lag. */
 const WATCH_LAG_MS = 15_000;
 
+/**
+ * Whether the fleet in memory is the one in etcd, as far as can be known: nothing unreadable, and the watch heard of a
+ * moment ago. Else another replica may have been told of more policies and hosts than we know.
+ */
+export function knowsWholeFleet({ watch, unreadable, nowMs }: Vitals): boolean {
+  return unreadable.length === 0 && nowMs - watch.lastProgressAt <= WATCH_LAG_MS;
+}
+
 /** What is well and what is not; ready is where all that must be well is. */
 export function readiness(vitals: Vitals): {
   readonly ready: boolean;

@@ -1,11 +1,11 @@
 import { REPORT_VALID_MS } from '#contracts';
-import type { HeldReport } from './report-board.js';
+import type { HeldReport } from './held-report.js';
 
 /**
  * How far a host's clock may be from ours. It is also how much longer than REPORT_VALID_MS a report that was held back
  * on Redis, or was there when we started, can be taken for what is now: so it is short, and clocks must be kept.
  */
-export const CLOCK_TOLERANCE_MS = 30_000;
+const CLOCK_TOLERANCE_MS = 30_000;
 
 /** Whether a report still says what is: `unknown` says why it does not. */
 export type Freshness =

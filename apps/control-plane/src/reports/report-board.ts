@@ -1,11 +1,6 @@
 import type { NodeReport } from '#contracts';
 import { freshnessOf } from './freshness.js';
-
-/** A report and when we took it, by our clock. */
-export interface HeldReport {
-  readonly report: NodeReport;
-  readonly receivedAtMs: number;
-}
+import type { HeldReport } from './held-report.js';
 
 /** The newest report of each host, in memory: hosts send theirs again every few seconds. */
 export class ReportBoard {

@@ -7,8 +7,8 @@ import {
 } from './report-to-status.js';
 
 /**
- * The status of a policy over every host it selects. No host at all is not "everywhere", nor is it where not all of the
- * fleet could be read (`complete` is false): a host or group that nobody can read may be selected.
+ * The status of a policy over every host it selects. No host at all is not "everywhere", nor is it where we may not know
+ * the whole fleet (`complete` is false): a host that nobody could read may be selected, a newer revision may be there.
  */
 export function policyStatus(
   policy: WantedPolicy,

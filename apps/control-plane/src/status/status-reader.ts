@@ -4,6 +4,8 @@ import { Clock } from '../clock.js';
 import { Board } from '../delivery/board.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetState } from '../fleet/fleet-state.js';
+import { knowsWholeFleet } from '../health/readiness.js';
+import { VitalSigns } from '../health/vital-signs.js';
 import { notFound } from '../http/index.js';
 import { findPolicy } from '../policies/policy.view.js';
 import { freshnessOf } from '../reports/freshness.js';
@@ -21,6 +23,7 @@ export class StatusReader {
     private readonly board: Board,
     private readonly reports: ReportBoard,
     private readonly clock: Clock,
+    private readonly vitals: VitalSigns,
   ) {}
 
   /** Throws 404 for an unknown policy. */
@@ -31,7 +34,7 @@ export class StatusReader {
     return policyStatus(
       wanted,
       nodes.map((node) => this.evidence(state, node)),
-      state.unreadable.size === 0,
+      knowsWholeFleet(this.vitals.read()),
     );
   }
 
