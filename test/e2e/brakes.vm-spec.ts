@@ -43,7 +43,12 @@ describe('brakes on a real host', () => {
     const { stdout } = await fleet.product.must(['get', 'nodes', '-o', 'json']);
     nodeId = (JSON.parse(stdout) as NodeView[])[0]?.nodeId ?? '';
     await installSensorClient(web1);
-    await fleet.product.apply(blockProgram('no-sleep', '/usr/bin/sleep', PROD), '--wait');
+    await fleet.product.apply(
+      blockProgram('no-sleep', '/usr/bin/sleep', PROD),
+      '--wait',
+      '--timeout',
+      '110s',
+    );
   }, 10 * MINUTES);
   afterAll(() => fleet?.close());
 
@@ -145,7 +150,7 @@ describe('brakes on a real host', () => {
       async () => {
         const before = await agentPid();
         const harmless = blockProgram('no-nice', '/usr/bin/nice', PROD);
-        await fleet.product.apply(harmless, '--override-protection', '--wait');
+        await fleet.product.apply(harmless, '--override-protection', '--wait', '--timeout', '110s');
         await eventually('it is confirmed', 2 * MINUTES, () => confirmIs('confirmed'));
         expect(await agentPid()).not.toBe(before);
         await remove('no-nice');

@@ -44,9 +44,19 @@ describe('a hostile agent on a real host', () => {
       nodes.map((node) => [node.name === 'web1' ? 'own' : 'foreign', node.nodeId ?? '']),
     );
     await installSensorClient(web1);
-    await fleet.product.apply(blockProgram('first', '/usr/bin/nice', PROD), '--wait');
+    await fleet.product.apply(
+      blockProgram('first', '/usr/bin/nice', PROD),
+      '--wait',
+      '--timeout',
+      '110s',
+    );
     old = await redis.envelope(nodeIds['own'] ?? '');
-    await fleet.product.apply(blockProgram('second', '/usr/bin/sleep', PROD), '--wait');
+    await fleet.product.apply(
+      blockProgram('second', '/usr/bin/sleep', PROD),
+      '--wait',
+      '--timeout',
+      '110s',
+    );
     await eventually('it is confirmed', MINUTES, async () =>
       (await web1.ssh('hostward-sensor status --json')).stdout.includes('"state":"confirmed"'),
     );

@@ -58,7 +58,7 @@ describe('a running service with an AppArmor profile of its own', () => {
       return stdout === wanted;
     });
   const block = (name: string): Promise<unknown> =>
-    fleet.product.apply(blockFile(name, `/srv/${name}`, PROD), '--wait');
+    fleet.product.apply(blockFile(name, `/srv/${name}`, PROD), '--wait', '--timeout', '110s');
 
   it(
     'starts under both profiles',

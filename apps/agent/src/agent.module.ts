@@ -140,7 +140,7 @@ type LoopParts = [
 
 function openSensor({ config, host, around }: AgentSetting): Sensor | Promise<Sensor> {
   if (config.enforcer === 'observe')
-    return ObservingSensor.open(host.files, host.trust, around.clock, VERSION);
+    return ObservingSensor.open(host.files, host.trust, around.clock, VERSION, config.veto);
   return new SocketSensor({ path: config.sensorSocket, version: VERSION });
 }
 

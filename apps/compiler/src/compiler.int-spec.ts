@@ -71,6 +71,7 @@ async function start({
   const compiler = new Compiler({
     trustDir: join(dir, 'trust'),
     sealingKeyFile: join(dir, 'trust/sealing.key'),
+    configFile: join(dir, 'agent.yaml'),
     compileTimeoutMs: timeoutMs,
     host: {
       parser: program ?? '/usr/sbin/apparmor_parser',
@@ -167,6 +168,24 @@ function rejection({ type, fields }: Frame): string {
 }
 
 describe('the compiler', () => {
+  withParser("leaves out what the host's owner refuses, and says so of each rule", async () => {
+    const file = join(setup.dir, 'agent.yaml');
+    writeFileSync(file, 'veto: [sleep]\n');
+    const { fields } = await compile({});
+    expect(fields.text(TAG.TEXT)).not.toContain('/usr/bin/sleep');
+    const { policies } = JSON.parse(fields.text(TAG.REPORT) ?? '') as CompileReport;
+    expect(policies[0]?.rules).toEqual([
+      {
+        id: 'process/matchPaths/0',
+        plan: 'refused',
+        reason: expect.stringContaining('veto in /etc/hostward/agent.yaml names sleep'),
+        class: 'process',
+      },
+    ]);
+    writeFileSync(file, 'veto: sleep\n');
+    expect(rejection(await compile({}))).toContain('config-invalid');
+  });
+
   withParser(
     'answers with binary policy in three variants, names, report, text and probes',
     async () => {

@@ -5,6 +5,7 @@ import { lookAtHost } from './host-facts.js';
 import type { ServiceOptions } from './options.js';
 import { readTrust, TrustError } from './trust.js';
 import { RejectedError, verifyRequest } from './verify-request.js';
+import { readVeto, VetoError } from './veto.js';
 import { Watchdog } from './watchdog.js';
 import { wordsOf } from './words-of.js';
 
@@ -34,8 +35,10 @@ export class Compiler {
   private async compile({ fields, request }: Frame): Promise<Uint8Array> {
     const deadlineMs = Date.now() + this.options.compileTimeoutMs;
     const trust = await readTrust(this.options.trustDir, this.options.sealingKeyFile);
+    const veto = await readVeto(this.options.configFile);
     const verified = await verifyRequest(fields, trust, Date.now());
-    const host = await lookAtHost(this.options.host, fields.texts(TAG.LOADED_NAME), deadlineMs);
+    const found = await lookAtHost(this.options.host, fields.texts(TAG.LOADED_NAME), deadlineMs);
+    const host = { ...found, capabilities: { ...found.capabilities, veto } };
     const compiled = await compilePolicies(verified.ruleSet, host, deadlineMs);
     return encodeFrame(MSG.COMPILED, request, compiledFields(verified, compiled, host.dropIns));
   }
@@ -44,6 +47,7 @@ export class Compiler {
 function refusalOf(error: unknown): { readonly code: string; readonly message: string } {
   if (error instanceof RejectedError) return error;
   if (error instanceof TrustError) return { code: 'not-enrolled', message: error.message };
+  if (error instanceof VetoError) return { code: 'config-invalid', message: error.message };
   if (error instanceof ParserFailedError) return { code: 'parser-failed', message: error.message };
   if (error instanceof ProtocolError) return { code: 'too-large', message: error.message };
   return { code: 'internal', message: wordsOf(error) };

@@ -8,6 +8,8 @@ export interface ServiceOptions {
   readonly socket?: string;
   readonly trustDir: string;
   readonly sealingKeyFile: string;
+  /** The agent's configuration, for the owner's veto. */
+  readonly configFile: string;
   readonly idleMs: number;
   readonly compileTimeoutMs: number;
   readonly host: HostOptions;
@@ -35,7 +37,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export const USAGE = `usage: hostward-compiler [--socket PATH] [--trust-dir DIR] [--sealing-key FILE] [--idle-seconds N]
+export const USAGE = `usage: hostward-compiler [--socket PATH] [--trust-dir DIR] [--sealing-key FILE] [--config FILE] [--idle-seconds N]
        hostward-compiler --once --policies FILE --out DIR [--features FILE]
 both:  [--parser FILE] [--features FILE] [--root DIR] [--securityfs DIR] [--timeout-seconds N]`;
 
@@ -43,6 +45,7 @@ const FLAGS = {
   socket: { type: 'string' },
   'trust-dir': { type: 'string', default: '/etc/hostward/trust' },
   'sealing-key': { type: 'string' },
+  config: { type: 'string', default: '/etc/hostward/agent.yaml' },
   'idle-seconds': { type: 'string', default: '60' },
   'timeout-seconds': { type: 'string', default: '90' },
   parser: { type: 'string', default: '/usr/sbin/apparmor_parser' },
@@ -98,6 +101,7 @@ function serviceOptions(
     socket: flags.socket,
     trustDir,
     sealingKeyFile: flags['sealing-key'] ?? fallback,
+    configFile: flags.config,
     idleMs: milliseconds('idle-seconds', flags['idle-seconds']),
     compileTimeoutMs,
     host,

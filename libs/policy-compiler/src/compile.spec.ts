@@ -81,6 +81,25 @@ describe('the catch-all profile', () => {
 });
 
 describe('a Block', () => {
+  it("is left out and refused where the host's owner vetoes its policy, also on a host that enforces nothing", () => {
+    const set = ruleSet(
+      policy('mine', { process: { matchPaths: [{ path: '/usr/bin/nmap' }] } }),
+      policy('not-here', { process: { matchPaths: [{ path: '/usr/bin/sleep' }] } }),
+    );
+    const veto = ['not-here'];
+    const { texts, report } = compileRuleSet(set, debian({ veto }));
+    expect(texts.enforce).toContain('/usr/bin/nmap');
+    expect(texts.enforce).not.toContain('/usr/bin/sleep');
+    const plans = [report, compileRuleSet(set, debian({ veto, apparmor: undefined })).report].map(
+      ({ policies }) => policies.flatMap(({ rules }) => rules.map(({ plan }) => plan)),
+    );
+    expect(plans).toEqual([
+      ['enforce', 'refused'],
+      ['unsupported', 'refused'],
+    ]);
+    expect(report.policies[1]?.rules[0]?.reason).toContain('veto');
+  });
+
   withParser('of a program holds under both names of merged /usr', () => {
     const compilation = compile([
       policy('sleep', { process: { matchPaths: [{ path: '/bin/sleep' }] } }),

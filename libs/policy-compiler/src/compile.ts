@@ -46,7 +46,7 @@ function withoutAppArmor(
   const active =
     host.lsm.length > 0 ? `active: ${host.lsm.join(', ')}` : 'no security module is active';
   const reason = host.missing ?? `this host has no AppArmor (${active})`;
-  for (const rule of rules) {
+  for (const rule of rules.filter(({ plan }) => plan !== 'refused')) {
     Object.assign(rule, { plan: 'unsupported', reason });
   }
   const report: CompileReport = {

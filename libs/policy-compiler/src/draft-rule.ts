@@ -34,7 +34,7 @@ const CLASS: Readonly<Record<Rule['object']['kind'], RuleClass>> = {
 /** The rules of a set, before anything is placed. */
 export function draftRules(
   ruleSet: RuleSet,
-  host: Pick<HostCapabilities, 'nowMs' | 'rejected'> = {},
+  host: Pick<HostCapabilities, 'nowMs' | 'rejected' | 'veto'> = {},
 ): readonly DraftRule[] {
   const rules: DraftRule[] = [];
   for (const { document, revision } of ruleSet.policies) {
@@ -47,7 +47,7 @@ export function draftRules(
         class: CLASS[rule.object.kind],
         posture: postureOf(document),
         overridesProtection: overridesProtection(document),
-        ...verdictBeforehand(rule, postureOf(document), ended, host.rejected),
+        ...verdictBeforehand(rule, postureOf(document), ended, host),
       });
     }
   }
@@ -58,13 +58,19 @@ function verdictBeforehand(
   rule: Rule,
   posture: 'audit' | 'block',
   ended: boolean,
-  rejected: HostCapabilities['rejected'],
+  { rejected, veto }: Pick<HostCapabilities, 'rejected' | 'veto'>,
 ): Pick<DraftRule, 'plan' | 'reason'> {
+  if (veto?.includes(rule.policy)) return { plan: 'refused', reason: vetoReason(rule.policy) };
   if (ended) return { plan: 'unsupported', reason: 'the exception has ended' };
   const words = rejected?.get(`${rule.policy}/${rule.id}`);
   return words === undefined
     ? { plan: firstPlan(rule, posture) }
     : { plan: 'failed', reason: words };
+}
+
+/** Why a rule that the host's owner does not take is `refused`. */
+export function vetoReason(policy: string): string {
+  return `the owner of this host refuses the policy: veto in /etc/hostward/agent.yaml names ${policy}`;
 }
 
 function hasEnded(untilMs: number | undefined, nowMs: number | undefined): boolean {

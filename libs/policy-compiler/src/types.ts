@@ -57,6 +57,8 @@ export interface HostCapabilities {
    * empty or the path itself where nothing is known. Directories are asked without their final slash.
    */
   readonly resolve: (path: string) => readonly string[];
+  /** Policies that the owner of the host does not take: left out, each of their rules `refused`. */
+  readonly veto?: readonly string[];
   /** Profiles of ours that are loaded now, including those that no rule needs any more. */
   readonly loadedNames: readonly string[];
   /** Programs that run under NoNewPrivileges: a profile of their own cannot replace the catch-all there. */

@@ -60,6 +60,7 @@ export class ObservingSensor extends Sensor {
     private readonly trust: Trust,
     private readonly clock: Clock,
     private readonly version: string,
+    private readonly veto: readonly string[],
   ) {
     super();
   }
@@ -70,8 +71,9 @@ export class ObservingSensor extends Sensor {
     trust: Trust,
     clock: Clock,
     version: string,
+    veto: readonly string[] = [],
   ): Promise<ObservingSensor> {
-    const sensor = new ObservingSensor(files, trust, clock, version);
+    const sensor = new ObservingSensor(files, trust, clock, version, veto);
     sensor.#observed = parseObserved(await readFile(files.observed, 'utf8').catch(() => ''));
     return sensor;
   }
@@ -87,9 +89,8 @@ export class ObservingSensor extends Sensor {
     const known = this.#observed;
     if (known !== undefined && compareOrdering(known.ordering, ordering) === 0)
       return this.#state();
-    const report = Buffer.from(JSON.stringify(observe(verified, this.clock.now()))).toString(
-      'base64',
-    );
+    const json = JSON.stringify(observe(verified, this.clock.now(), this.veto));
+    const report = Buffer.from(json).toString('base64');
     await this.#keep({
       ordering,
       expiresAt,
@@ -192,17 +193,21 @@ function inForce({ ordering, expiresAt, digest, report, confirmed, since }: Obse
 }
 
 /** The compiler's own report for a host without an enforcer, with the one reason that counts here. */
-function observe({ policies }: VerifiedDelivery, nowMs: number): CompileReport {
+function observe(
+  { policies }: VerifiedDelivery,
+  nowMs: number,
+  veto: readonly string[],
+): CompileReport {
   const ruleSet = ruleSetOf(policies);
   const resolve = (path: string): readonly string[] => [path];
-  const { report } = compileRuleSet(ruleSet, { lsm: [], resolve, loadedNames: [], nowMs });
+  const { report } = compileRuleSet(ruleSet, { lsm: [], resolve, loadedNames: [], nowMs, veto });
   const observed = report.policies.map((policy) => ({
     ...policy,
-    rules: policy.rules.map((rule) => ({
-      ...rule,
-      plan: 'unsupported' as const,
-      reason: OBSERVES_ONLY,
-    })),
+    rules: policy.rules.map((rule) =>
+      rule.plan === 'refused'
+        ? rule
+        : { ...rule, plan: 'unsupported' as const, reason: OBSERVES_ONLY },
+    ),
   }));
   return { ...report, policies: observed };
 }

@@ -72,7 +72,7 @@ function used(name: string, use: ProcessUse, than: ProcessUse): readonly Measure
 /** Reference lines, with what was measured of ours as their baseline. */
 function kvmService(baseline: number): readonly Measurement[] {
   return Object.entries(KVMSERVICE_IDLE).map(([agents, value]) => ({
-    metric: `KVMService, CPU with ${agents} agents (not measured here)`,
+    metric: `KVMService, ${agents} agents (not measured here)`,
     value,
     unit: '% of a core',
     baseline,

@@ -21,7 +21,7 @@ export function registerBench(program: Command): void {
   bench
     .command('apply')
     .option('--agents <number>', 'agent processes of the fleet', counted('--agents', 500), 50)
-    .option('--rounds <number>', 'applies of each case', counted('--rounds', 1_000), 30)
+    .option('--rounds <number>', 'applies of each case', counted('--rounds', 1_000), 20)
     .option('--rules <numbers>', 'rule sets to compile', parseRules, [1, 100, 1_000, 10_000])
     .option(
       '--idle <duration>',

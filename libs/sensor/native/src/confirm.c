@@ -103,11 +103,26 @@ static bool hits_control_path(const struct hw_daemon *d, const struct hw_audit_r
                in_unit(record->pid, "hostward-agent.service") || in_unit(record->pid, "hostward-sensor.service");
 }
 
+/*
+ * After the deadline a denial still counts where policies override the protection of the control path: the agent has to
+ * start anew there, on a slow host for longer than the deadline. Elsewhere it does not: the control path is protected,
+ * so that in a long outage a denial of the agent is more likely a trifle, and must open nothing.
+ */
+static bool may_be_cut_off(const struct hw_daemon *d) {
+        return d->memory.confirm == HW_CONFIRM_WAITING ||
+               (d->memory.confirm == HW_CONFIRM_UNCONFIRMED && d->table && d->table->overrides);
+}
+
 void hw_confirm_evidence(struct hw_daemon *d, const struct hw_audit_record *record) {
-        if (d->memory.confirm != HW_CONFIRM_WAITING || d->memory.evidence || !record->denied)
+        if (!may_be_cut_off(d) || d->memory.evidence || !record->denied)
                 return;
         if (record->time_ms < d->memory.confirm_since || !hits_control_path(d, record))
                 return;
+        if (d->memory.confirm == HW_CONFIRM_UNCONFIRMED) {
+                d->memory.confirm = HW_CONFIRM_WAITING;
+                d->memory.confirm_since = hw_wall_ms();
+                d->confirm_at = hw_now_ms() + d->options->confirm_ms;
+        }
         d->memory.evidence = true;
         hw_warn("the agent or the sensor was denied something operation=%s name=%s", record->operation, record->name);
         (void)hw_memory_store(d);

@@ -112,6 +112,25 @@ static void an_outage_and_denials_of_others_change_nothing(void) {
         end();
 }
 
+static void after_the_deadline_a_denial_counts_only_under_overrides(void) {
+        begin();
+        swap(1, "one", 0);
+        CHECK(confirm(getpid()) == 0);
+        swap(2, "two", 0);
+        hw_confirm_expired(&d);
+        deny(AGENT);
+        CHECK(is(2, HW_CONFIRM_UNCONFIRMED, HW_MODE_ENFORCE));
+        swap(3, "three", 1);
+        hw_confirm_expired(&d);
+        deny(NOBODY);
+        CHECK(is(3, HW_CONFIRM_UNCONFIRMED, HW_MODE_ENFORCE));
+        deny(AGENT);
+        CHECK(is(3, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
+        hw_confirm_expired(&d);
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        end();
+}
+
 static void a_renewal_stays_confirmed_and_is_not_taken_back(void) {
         begin();
         swap(1, "one", 0);
@@ -203,6 +222,7 @@ int main(void) {
         TEST(cut_off_by_a_denial_the_last_known_good_comes_back);
         TEST(cut_off_by_the_first_rule_set_nothing_is_blocked);
         TEST(an_outage_and_denials_of_others_change_nothing);
+        TEST(after_the_deadline_a_denial_counts_only_under_overrides);
         TEST(a_renewal_stays_confirmed_and_is_not_taken_back);
         TEST(a_renewal_does_not_confirm_what_waits);
         TEST(what_was_good_before_is_not_opened);

@@ -1,0 +1,57 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { pathResolver } from './resolve-paths.js';
+
+let root: string;
+const resolve = (path: string): readonly string[] => pathResolver(root)(path);
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'hostward-paths-'));
+  chmodSync(root, 0o755);
+  for (const dir of ['usr/bin', 'usr/sbin', 'etc/alternatives', 'srv/app', 'proc/7'])
+    mkdirSync(join(root, dir), { recursive: true, mode: 0o755 });
+  writeFileSync(join(root, 'usr/bin/sleep'), '');
+  symlinkSync('usr/bin', join(root, 'bin'));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+describe('spellings of a path', () => {
+  it('are the one written and the one that links of root lead to', () => {
+    symlinkSync('/etc/alternatives/awk', join(root, 'usr/bin/awk'));
+    symlinkSync('../../bin/mawk', join(root, 'etc/alternatives/awk'));
+    expect(resolve('/usr/bin/sleep')).toEqual(['/usr/bin/sleep']);
+    expect(resolve('/bin/sleep')).toEqual(['/bin/sleep', '/usr/bin/sleep']);
+    expect(resolve('/bin/awk')).toEqual(['/bin/awk', '/usr/bin/mawk']);
+    expect(resolve('/bin/not-there-yet')).toEqual(['/bin/not-there-yet', '/usr/bin/not-there-yet']);
+  });
+
+  it('do not follow a link in a directory that others can write to', () => {
+    symlinkSync('/usr/bin/sleep', join(root, 'srv/app/tool'));
+    expect(resolve('/srv/app/tool')).toEqual(['/srv/app/tool', '/usr/bin/sleep']);
+    chmodSync(join(root, 'srv/app'), 0o1777);
+    expect(resolve('/srv/app/tool')).toEqual(['/srv/app/tool']);
+  });
+
+  it('do not follow a link below a directory that others can write to', () => {
+    mkdirSync(join(root, 'srv/app/lib'));
+    symlinkSync('/usr/sbin', join(root, 'srv/app/lib/plugins'));
+    chmodSync(join(root, 'srv/app'), 0o775);
+    expect(resolve('/srv/app/lib/plugins/x')).toEqual(['/srv/app/lib/plugins/x']);
+  });
+
+  it('end where links go in a circle, and never leave the root', () => {
+    symlinkSync('b', join(root, 'usr/a'));
+    symlinkSync('a', join(root, 'usr/b'));
+    symlinkSync('../../../../usr', join(root, 'usr/up'));
+    expect(resolve('/usr/a/x')).toEqual(['/usr/a/x']);
+    expect(resolve('/usr/up/bin/sleep')).toEqual(['/usr/up/bin/sleep', '/usr/bin/sleep']);
+  });
+
+  it('do not follow what depends on who looks', () => {
+    symlinkSync('7', join(root, 'proc/self'));
+    symlinkSync('/usr/bin/sleep', join(root, 'proc/7/exe'));
+    expect(resolve('/proc/self/exe')).toEqual(['/proc/self/exe']);
+  });
+});

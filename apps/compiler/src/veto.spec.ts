@@ -1,0 +1,36 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { readVeto, VetoError } from './veto.js';
+
+let dir = '';
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'hostward-veto-'));
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+function config(text: string): string {
+  const file = join(dir, 'agent.yaml');
+  writeFileSync(file, text);
+  return file;
+}
+
+describe("the owner's veto", () => {
+  it('is read from the configuration of the agent, whose other keys do not matter here', async () => {
+    const file = config('controlPlane: {url: "https://x"}\nveto: [a, no-sleep]\n');
+    expect(await readVeto(file)).toEqual(['a', 'no-sleep']);
+  });
+
+  it('is empty without a file and without the key', async () => {
+    expect(await readVeto(join(dir, 'none.yaml'))).toEqual([]);
+    expect(await readVeto(config('enforcer: auto\n'))).toEqual([]);
+  });
+
+  it.each(['veto: all', 'veto: [1]', 'veto: {a: b}', '{', 'just text', 'x: &x [a]\nveto: *x'])(
+    'is never overlooked: %j is an error',
+    async (text) => {
+      await expect(readVeto(config(text))).rejects.toThrow(VetoError);
+    },
+  );
+});

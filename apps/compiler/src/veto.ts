@@ -1,0 +1,49 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import { wordsOf } from './words-of.js';
+
+/** The host's configuration is there and cannot be understood, so that its owner's refusals are not known. */
+export class VetoError extends Error {
+  override readonly name = 'VetoError';
+}
+
+const MAX_CONFIG_CHARS = 64 * 1024;
+
+/**
+ * Names under `veto` in /etc/hostward/agent.yaml (root's; its other keys are the agent's to judge). No file, no veto.
+ * @throws VetoError when the file cannot be read or understood: nothing is compiled then, what is enforced stays
+ */
+export async function readVeto(file: string): Promise<readonly string[]> {
+  const text = await readConfig(file);
+  return text === undefined ? [] : vetoIn(text, file);
+}
+
+async function readConfig(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    if (isRecord(cause) && cause.code === 'ENOENT') return undefined;
+    throw new VetoError(`${file}: ${wordsOf(cause)}`, { cause });
+  }
+}
+
+function vetoIn(text: string, file: string): readonly string[] {
+  const config = parseConfig(text, file);
+  const veto = isRecord(config) ? (config.veto ?? []) : undefined;
+  if (!Array.isArray(veto) || !veto.every((name): name is string => typeof name === 'string'))
+    throw new VetoError(`${file}: veto must be a list of policy names`);
+  return veto;
+}
+
+function parseConfig(text: string, file: string): unknown {
+  try {
+    if (text.length > MAX_CONFIG_CHARS) throw new Error('is too large');
+    return parse(text, { maxAliasCount: 0 });
+  } catch (cause) {
+    throw new VetoError(`${file}: ${wordsOf(cause)}`, { cause });
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
