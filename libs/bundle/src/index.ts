@@ -4,19 +4,12 @@ export { limits } from './limits.js';
 export { canonicalBytes } from './canonical.js';
 export { sha256Hex } from './encoding.js';
 export { compareOrdering } from './ordering.js';
-export { generateSigningKey, keyIdOf, loadSigner } from './signing-key.js';
+export { generateSigningKey, loadSigner } from './signing-key.js';
 export type { PublicKey, Signer, SigningKey } from './signing-key.js';
-export { KeyRing, payloadTypes } from './dsse.js';
 export type { SignedDocument } from './dsse.js';
 export { MerkleTree, verifyInclusion } from './merkle.js';
 export type { InclusionProof } from './merkle.js';
-export {
-  generateHostKey,
-  generateSealingKey,
-  openHostKey,
-  rememberingOpener,
-  sealHostKey,
-} from './host-key.js';
+export { generateHostKey, generateSealingKey, rememberingOpener, sealHostKey } from './host-key.js';
 export type { HostKeyOpener, SealingKey } from './host-key.js';
 export {
   openCursor,
@@ -28,9 +21,8 @@ export {
 } from './host-channel.js';
 export { followRoots, signRoot, trustRoot } from './root.js';
 export type { RootDocument, TrustedRoot } from './root.js';
-export { signPolicy, verifyPolicy } from './policy.js';
+export { signPolicy } from './policy.js';
 export type { PolicyDocument } from './policy.js';
-export { verifyCommit } from './commit.js';
 export type { CommitDocument } from './commit.js';
 export { openAssignment } from './assignment.js';
 export type { Assignment, SuspensionOrder } from './assignment.js';

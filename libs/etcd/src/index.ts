@@ -1,18 +1,7 @@
 export { EtcdStore } from './etcd.store.js';
 export { PrefixWatch } from './prefix-watch.js';
 export { etcdKeys } from './key-layout.js';
-export {
-  AnswerTooLarge,
-  EtcdOutOfSpace,
-  EtcdRefused,
-  EtcdStoreError,
-  EtcdUnavailable,
-  RevisionCompacted,
-  StoreClosed,
-  TransactionConflict,
-  TransactionTooLarge,
-  ValueTooLarge,
-} from './errors.js';
+export { EtcdOutOfSpace, EtcdUnavailable, TransactionTooLarge, ValueTooLarge } from './errors.js';
 export type { WriteOutcome } from './errors.js';
 export type {
   Change,

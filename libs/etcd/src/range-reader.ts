@@ -143,7 +143,7 @@ function at(revision: bigint | undefined): { revision?: string } {
 }
 
 /** From the client's form, where 64-bit numbers are decimal strings. */
-export function toKeyValue(kv: IKeyValue): KeyValue {
+function toKeyValue(kv: IKeyValue): KeyValue {
   return {
     key: kv.key.toString(),
     value: kv.value,

@@ -74,7 +74,7 @@ export function isFlat(conditions: readonly Condition[], writes: readonly BytesW
 }
 
 /** Splits into groups of at most `size`, in order. */
-export function chunks<T>(items: readonly T[], size: number): T[][] {
+function chunks<T>(items: readonly T[], size: number): T[][] {
   const groups: T[][] = [];
   for (let start = 0; start < items.length; start += size) {
     groups.push(items.slice(start, start + size));

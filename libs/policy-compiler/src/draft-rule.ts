@@ -69,7 +69,7 @@ function verdictBeforehand(
 }
 
 /** Why a rule that the host's owner does not take is `refused`. */
-export function vetoReason(policy: string): string {
+function vetoReason(policy: string): string {
   return `the owner of this host refuses the policy: veto in /etc/hostward/agent.yaml names ${policy}`;
 }
 

@@ -2,8 +2,7 @@ export { compileRuleSet } from './compile.js';
 export { attribute } from './attribute.js';
 export { findLockouts } from './lockouts.js';
 export { GENERIC_DEBIAN } from './protected-paths.js';
-export { CATCH_ALL, EXECUTOR, EXECUTOR_PROFILE, isOwnProfile, sourceProfileName } from './names.js';
-export { compileGlob, globProblem } from './glob.js';
+export { CATCH_ALL, EXECUTOR, EXECUTOR_PROFILE, isOwnProfile } from './names.js';
 export type {
   AllowList,
   AttributionTable,

@@ -43,7 +43,7 @@ export function toDiagnostic(
 }
 
 /** `spec.process.matchPaths[1].path`; keys that are not plain words are quoted in brackets. */
-export function formatPath(path: Path): string {
+function formatPath(path: Path): string {
   return path
     .map((step) => {
       if (typeof step === 'number') return `[${step}]`;
@@ -61,7 +61,7 @@ function cut(text: string, length: number): string {
 }
 
 /** The value as JSON without characters that a terminal would act on, cut to 80 characters. */
-export function printable(value: unknown): string {
+function printable(value: unknown): string {
   return cut(oneLine(shown(value)), MAX_VALUE);
 }
 

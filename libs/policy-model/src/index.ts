@@ -1,4 +1,3 @@
-export { ACTIONS, TIERS } from './kinds.js';
 export type {
   Action,
   Document,
@@ -26,7 +25,6 @@ export type { PathMatch, Rule, RuleObject, RuleSet, SourceDirectory } from './ru
 export type { Explanation, SelectorTest, TargetNode } from './node.js';
 export {
   annotationMarks,
-  hostnameKeys,
   overridesProtection,
   postureOf,
   selectorMarks,
@@ -42,8 +40,4 @@ export { formatDiagnostic } from './format-diagnostic.js';
 export { parseDocuments } from './parse-documents.js';
 export { validateDocument } from './validate-document.js';
 export { parseSelector, SelectorSyntaxError } from './parse-selector.js';
-export { RULE_CODES } from './rule-codes.js';
 export type { RuleCode } from './rule-codes.js';
-export { isDnsSubdomain, isLabelKey, isLabelValue } from './names.js';
-export { isNodeLabel } from './node-label.js';
-export { MAX_TEXT_BYTES } from './text-bounds.js';

@@ -1,5 +1,5 @@
 /** Every code a diagnostic can carry, with what it stands for. Codes are an interface: scripts filter by them. */
-export const RULE_CODES = {
+const RULE_CODES = {
   // The text
   'text-too-large': 'the text, a document or its list of problems is beyond its bound',
   'too-deep': 'nesting is beyond its bound',

@@ -65,7 +65,7 @@ export function labelOf(node: TargetNode, key: string): string | undefined {
 }
 
 /** Kubernetes' meaning: NotIn also holds for a node without the label. */
-export function expressionHolds(expression: LabelExpression, node: TargetNode): boolean {
+function expressionHolds(expression: LabelExpression, node: TargetNode): boolean {
   const value = labelOf(node, expression.key);
   const listed = value !== undefined && (expression.values ?? []).includes(value);
   switch (expression.operator) {

@@ -62,12 +62,12 @@ export function isCapability(name: string): boolean {
 }
 
 /** CRD: `^\/+.*[^\/]$`. */
-export function isFilePath(value: string): boolean {
+function isFilePath(value: string): boolean {
   return /^\/[^]/.test(value) && !value.endsWith('/') && !value.slice(1, -1).includes('\n');
 }
 
 /** CRD: `^\/$|^\/.*\/$`. */
-export function isDirectoryPath(value: string): boolean {
+function isDirectoryPath(value: string): boolean {
   return value.startsWith('/') && value.endsWith('/') && !value.includes('\n');
 }
 

@@ -23,7 +23,7 @@ export class RedisRefused extends RedisStoreError {
 }
 
 /** Redis has no memory left for writes. */
-export class RedisOutOfMemory extends RedisStoreError {
+class RedisOutOfMemory extends RedisStoreError {
   constructor(cause?: unknown) {
     super('Redis has reached maxmemory', { cause });
   }

@@ -13,11 +13,5 @@ export type { RedisRunChange, RunWatcherOptions } from './run-watcher.js';
 export { HostwardRedisTransport } from './hostward-redis.transport.js';
 export type { HostwardTransportOptions, TransportCounters } from './hostward-redis.transport.js';
 export type { SubscriptionCounters } from './subscription.js';
-export {
-  MalformedValue,
-  RedisOutOfMemory,
-  RedisRefused,
-  RedisStoreError,
-  RedisUnavailable,
-} from './errors.js';
+export { MalformedValue, RedisRefused, RedisUnavailable } from './errors.js';
 export { reloadServerCertificate } from './reload-server-certificate.js';

@@ -2,12 +2,8 @@ export {
   ABI_VERSION,
   bytesField,
   encodeFrame,
-  FIELD_HEADER_BYTES,
   Fields,
   FrameDecoder,
-  HEADER_BYTES,
-  MAGIC,
-  MAX_FRAME_BYTES,
   MSG,
   numberField,
   ProtocolError,
@@ -15,7 +11,6 @@ export {
   textField,
 } from './protocol.js';
 export type { Field, Frame, MessageType, Tag } from './protocol.js';
-export { parseSensorEvent, parseSensorState, SENSOR_EVENT_TYPES } from './state.js';
 export type {
   ProbeState,
   ProfileState,

@@ -93,7 +93,7 @@ export interface SensorConfirm {
   readonly since: number;
 }
 
-export const SENSOR_EVENT_TYPES = [
+const SENSOR_EVENT_TYPES = [
   'denied',
   'audited',
   'lost',

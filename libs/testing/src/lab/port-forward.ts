@@ -16,11 +16,7 @@ export async function hostForward(
 }
 
 /** Finds in QEMU's `info usernet` the newest loopback port that leads to a guest's port. */
-export function forwardedPort(
-  table: string,
-  address: string,
-  guestPort: number,
-): number | undefined {
+function forwardedPort(table: string, address: string, guestPort: number): number | undefined {
   const rows = table.split('\n').map((line) => line.trim().split(/\s+/));
   const row = rows.find(
     (r) => r[0] === 'TCP[HOST_FORWARD]' && r[4] === address && r[5] === String(guestPort),
