@@ -72,7 +72,7 @@ async function apply(options: Options): Promise<void> {
     if (options.output === 'json') console.log(JSON.stringify(response, null, 2));
     else response.documents.forEach((document) => printVerdict(document, response.dryRun));
     if (!options.wait || response.dryRun) return;
-    const policies = response.documents.filter(waitable).map((document) => document.name);
+    const policies = response.documents.filter(waitable);
     await waitUntilEnforced(controlPlane, policies, options.timeout);
   });
 }

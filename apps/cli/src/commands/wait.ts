@@ -8,28 +8,39 @@ const POLL_MS = 300;
 /** What a host has decided about a version of a policy; waiting does not change it. */
 const FINAL: readonly string[] = ['unsupported', 'refused'];
 
+/** A policy to wait for, and the revision below which an answer is about the version before. */
+export interface Awaited {
+  readonly name: string;
+  readonly revision?: string;
+}
+
 /** Waits until each policy is enforced on every selected host; throws what is missing after `timeoutMs`. */
 export async function waitUntilEnforced(
   controlPlane: ControlPlane,
-  policies: readonly string[],
+  policies: readonly Awaited[],
   timeoutMs: number,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   const missing: PolicyStatus[] = [];
   for (const policy of policies) {
-    const ask = (): Promise<PolicyStatus> => policyStatusOf(controlPlane, policy);
+    const ask = (): Promise<PolicyStatus> => policyStatusOf(controlPlane, policy.name);
     const status = await settled(
       ask,
-      (now) => now.selected === 0 || policyIsSettled(now),
+      (now) => isOf(policy, now) && (now.selected === 0 || policyIsSettled(now)),
       deadline,
     );
-    if (status.enforcedEverywhere)
-      console.log(`policy/${policy} enforced on ${hosts(status.selected)}`);
+    if (status.enforcedEverywhere && isOf(policy, status))
+      console.log(`policy/${policy.name} enforced on ${hosts(status.selected)}`);
     else missing.push(status);
   }
   if (missing.length === 0) return;
   const remedy = `\`hostward status policy ${missing[0]?.policy ?? 'NAME'}\` says why`;
   throw new CommandFailed(missing.map(notEnforced).join('\n'), remedy);
+}
+
+/** A control plane that lags may still speak of the version before. */
+function isOf(policy: Awaited, status: PolicyStatus): boolean {
+  return policy.revision === undefined || BigInt(status.revision) >= BigInt(policy.revision);
 }
 
 /** Asks until the answer is settled or the deadline has passed; a control plane that is away meanwhile is waited for. */

@@ -31,13 +31,13 @@ function jestSuite(
   };
 }
 
-const unit = jestSuite('unit', 'pure code, beside the sources', 'spec', 2, 3);
+const unit = jestSuite('unit', 'pure code, beside the sources', 'spec', 2, 5);
 
 /** Lint, types, format, import rules, dead code, and the unit tests. */
 const quick: Suite = {
   name: 'quick',
   about: 'static checks and unit tests',
-  budgetMinutes: 3,
+  budgetMinutes: 6,
   run: async (context) =>
     total([await runChecks(context.root, context.timeoutMs), await unit.run(context)]),
 };
@@ -46,8 +46,8 @@ const quick: Suite = {
 export const ALL: readonly Suite[] = [
   quick,
   jestSuite('integration', 'real etcd, Redis and processes on loopback', 'int-spec', 2, 12),
-  jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 1, 10),
-  jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 1, 25),
+  jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 1, 14),
+  jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 1, 50),
 ];
 
 export const SUITES: readonly Suite[] = [...ALL, unit];
