@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { NodeStatus, NodeView } from '#contracts';
 import type { Vm } from '#testing';
 import { eventually } from './support/eventually.js';
@@ -51,6 +51,11 @@ describe('brakes on a real host', () => {
     );
   }, 10 * MINUTES);
   afterAll(() => fleet?.close());
+  // A step that failed in the middle of an outage must not take the others down.
+  afterEach(async () => {
+    await web1.restoreLink();
+    await web1.ssh('systemctl start --no-block hostward-agent');
+  });
 
   const nodeStatus = async (): Promise<NodeStatus> =>
     JSON.parse(

@@ -44,7 +44,7 @@ async function measurementsOf(
     features === undefined ? undefined : await parseMs(bareProfile(size), features, signal);
   const rows: readonly [string, number | undefined][] = [
     ['compile, first run', firstMs],
-    ['compile, first run, on the CPU', firstCpuMs],
+    ['compile, first run, CPU of its thread', firstCpuMs],
     ['compile, warm', warmMs],
     ['parse the output', parsed],
   ];

@@ -6,7 +6,7 @@ import { median } from './samples.js';
 /** Times of one rule set, and the profile file that came out. */
 export interface CompileTimes {
   readonly firstMs: number;
-  /** Time on the processor of the first run: what it would take where nothing else runs. */
+  /** CPU of the first run's own thread; V8's helpers (GC, optimiser) are not in it. */
   readonly firstCpuMs: number;
   readonly warmMs: number;
   readonly text: string;
