@@ -9,6 +9,8 @@ import { RedisValues } from './support/redis-values.js';
 import { ANSWER, askSensor, installSensorClient } from './support/sensor-socket.js';
 
 const MINUTES = 60_000;
+/** For what takes seconds on a host of its own; an emulated one beside other work is slow. */
+const SOON = 3 * MINUTES;
 const PROD = { env: 'prod' };
 const NODE = '/usr/lib/hostward/node';
 
@@ -72,7 +74,7 @@ describe('brakes on a real host', () => {
   const agentPid = async (): Promise<string> =>
     (await web1.ssh('systemctl show -P MainPID hostward-agent')).stdout.trim();
   const logged = (words: RegExp): Promise<unknown> =>
-    eventually(`${String(words)} in the log`, 2 * MINUTES, async () =>
+    eventually(`${String(words)} in the log`, SOON, async () =>
       words.test((await fleet.product.must(['logs', '--node', 'web1'])).stdout),
     );
   const down = (): Promise<unknown> =>
@@ -89,7 +91,7 @@ describe('brakes on a real host', () => {
   /** Applies a rule set that cuts the agent off, and sees that it came back, that it is told, and that the rest holds. */
   const expectFallback = async (policy: string): Promise<void> => {
     await fleet.product.apply(policy, '--override-protection');
-    const status = await eventually('the host tells that it fell back', 3 * MINUTES, async () => {
+    const status = await eventually('the host tells that it fell back', 5 * MINUTES, async () => {
       const now = await nodeStatus();
       return now.lastRejection?.code === 'fell-back' && now;
     });
@@ -107,7 +109,7 @@ describe('brakes on a real host', () => {
     const before = await redis.envelope(nodeId);
     await web1.ssh('systemctl stop hostward-agent');
     await fleet.product.apply(policy);
-    const envelope = await eventually('the assignment is delivered', MINUTES, async () => {
+    const envelope = await eventually('the assignment is delivered', SOON, async () => {
       const now = await redis.envelope(nodeId);
       return !now.equals(before) && now;
     });
@@ -141,13 +143,13 @@ describe('brakes on a real host', () => {
     it(
       'comes back by itself with the override, though it would hit the agent at its next start only',
       () => expectFallback(NO_TCP),
-      8 * MINUTES,
+      12 * MINUTES,
     );
 
     it(
       'comes back by itself with the override that takes away the program of the agent',
       () => expectFallback(blockFile('cuts-agent', '/usr/lib/hostward/agent.mjs', PROD)),
-      8 * MINUTES,
+      12 * MINUTES,
     );
 
     it(
@@ -156,13 +158,13 @@ describe('brakes on a real host', () => {
         const before = await agentPid();
         const harmless = blockProgram('no-nice', '/usr/bin/nice', PROD);
         await fleet.product.apply(harmless, '--override-protection', '--wait', '--timeout', '110s');
-        await eventually('it is confirmed', 2 * MINUTES, () => confirmIs('confirmed'));
+        await eventually('it is confirmed', SOON, () => confirmIs('confirmed'));
         expect(await agentPid()).not.toBe(before);
         await remove('no-nice');
-        await eventually('nice is free', MINUTES, () => isAllowed(web1, 'nice true'));
+        await eventually('nice is free', SOON, () => isAllowed(web1, 'nice true'));
         await enforced('no-sleep');
       },
-      5 * MINUTES,
+      12 * MINUTES,
     );
   });
 
@@ -175,17 +177,17 @@ describe('brakes on a real host', () => {
       async () => {
         await swapInOutage(blockProgram('no-nice', '/usr/bin/nice', PROD), outage);
         await denyOthers();
-        await eventually('it is unconfirmed', 2 * MINUTES, () => confirmIs('unconfirmed'));
+        await eventually('it is unconfirmed', SOON, () => confirmIs('unconfirmed'));
         await denyOthers();
         for (const command of ['sleep 0.01', 'nice true']) await expectBlocked(web1, command);
         expect(await confirmIs('unconfirmed')).toBe(true);
         await end();
         await enforced('no-nice');
-        await eventually('it is confirmed', MINUTES, () => confirmIs('confirmed'));
+        await eventually('it is confirmed', SOON, () => confirmIs('confirmed'));
         await remove('no-nice');
         await enforced('no-sleep');
       },
-      8 * MINUTES,
+      12 * MINUTES,
     );
   });
 
@@ -205,8 +207,8 @@ describe('brakes on a real host', () => {
       'turns %s to another mode, shows it, and ends when it is ended',
       async (_what, target, mode) => {
         const id = await suspend(target, mode, '30m');
-        await eventually('sleep is free', MINUTES, () => isAllowed(web1, 'sleep 0.01'));
-        const status = await eventually('suspended is shown', MINUTES, async () => {
+        await eventually('sleep is free', SOON, () => isAllowed(web1, 'sleep 0.01'));
+        const status = await eventually('suspended is shown', SOON, async () => {
           const now = await nodeStatus();
           return now.qualifiers.includes('suspended') && now;
         });
@@ -217,10 +219,10 @@ describe('brakes on a real host', () => {
         });
         expect((await fleet.product.cli(['status', 'policy', 'no-sleep'])).code).toBe(1);
         await fleet.product.must(['breakglass', '--end', id]);
-        await eventually('blocked again', MINUTES, () => isBlocked(web1, 'sleep 0.01'));
+        await eventually('blocked again', SOON, () => isBlocked(web1, 'sleep 0.01'));
         await enforced('no-sleep');
       },
-      4 * MINUTES,
+      12 * MINUTES,
     );
 
     it(
@@ -228,14 +230,14 @@ describe('brakes on a real host', () => {
       async () => {
         await suspend(['--selector', 'env=staging'], 'off', '30m');
         await suspend(['--node', 'web1'], 'audit', '15s');
-        await eventually('sleep is free', MINUTES, () => isAllowed(web1, 'sleep 0.01'));
+        await eventually('sleep is free', SOON, () => isAllowed(web1, 'sleep 0.01'));
         await logged(/AUDIT Process \/usr\/bin\/sleep .*no-sleep/);
-        await eventually('it ended', MINUTES, () => isBlocked(web1, 'sleep 0.01'));
+        await eventually('it ended', SOON, () => isBlocked(web1, 'sleep 0.01'));
         await enforced('no-sleep');
         await logged(/HOST suspended: audit until \S+ by control-plane: outage 4711/);
         await logged(/HOST resumed: /);
       },
-      4 * MINUTES,
+      12 * MINUTES,
     );
   });
 
@@ -244,15 +246,15 @@ describe('brakes on a real host', () => {
       'works without the control plane, ends by itself, and is on record afterwards',
       async () => {
         await down();
-        await web1.ssh('hostward-sensor suspend --mode off --for 20s --reason "console 4712"');
+        await web1.ssh('hostward-sensor suspend --mode off --for 30s --reason "console 4712"');
         await expectAllowed(web1, 'sleep 0.01');
-        await eventually('it ended by itself', MINUTES, () => isBlocked(web1, 'sleep 0.01'));
+        await eventually('it ended by itself', SOON, () => isBlocked(web1, 'sleep 0.01'));
         await fleet.product.start();
         await enforced('no-sleep');
         await logged(/HOST suspended: off until \S+ by console: console 4712/);
         await logged(/HOST resumed: off until \S+ by console: its time is over/);
       },
-      6 * MINUTES,
+      12 * MINUTES,
     );
 
     it(
@@ -264,7 +266,7 @@ describe('brakes on a real host', () => {
         await web1.waitBooted();
         await expectAllowed(web1, 'sleep 0.01');
         expect(await sensorSuspension(web1)).toMatchObject({ until, by: 'console' });
-        const status = await eventually('suspended is shown', 2 * MINUTES, async () => {
+        const status = await eventually('suspended is shown', SOON, async () => {
           const now = await nodeStatus();
           return now.connected && now.qualifiers.includes('suspended') && now;
         });
@@ -274,10 +276,10 @@ describe('brakes on a real host', () => {
           reason: 'console 4713',
         });
         await web1.ssh('hostward-sensor suspend --mode audit --for 5s --reason "console 4713"');
-        await eventually('it ended by itself', MINUTES, () => isBlocked(web1, 'sleep 0.01'));
+        await eventually('it ended by itself', SOON, () => isBlocked(web1, 'sleep 0.01'));
         await enforced('no-sleep');
       },
-      8 * MINUTES,
+      12 * MINUTES,
     );
 
     it(
@@ -299,7 +301,7 @@ describe('brakes on a real host', () => {
         }
         await expectBlocked(web1, 'sleep 0.01');
       },
-      MINUTES,
+      3 * MINUTES,
     );
   });
 });

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,8 +11,8 @@ import { alertBatch } from '../../apps/control-plane/src/testing/test-host.js';
 import { eventually } from './support/eventually.js';
 import { blockProgram } from './support/policies.js';
 import { isAlive, isListening, processesOf } from './support/processes.js';
-import { Product, cleanEnvironment, projectRoot, type CliResult } from './support/product.js';
-import { ShellEntry, hostward } from './support/shell-entry.js';
+import { Product, type CliResult } from './support/product.js';
+import { RunningCommand, hostward, startHostward } from './support/running-command.js';
 import { StandIns } from './support/stand-in-host.js';
 
 const MINUTE = 60_000;
@@ -335,11 +334,13 @@ describe('an up that cannot run', () => {
       const dataDir = join(folder, 'roots');
       await mkdir(dataDir, { mode: 0o755 });
       await chmod(folder, 0o755);
-      const { code, stderr } = await asUser(65_534, [
-        'up',
-        `--data-dir=${dataDir}`,
-        `--listen=127.0.0.1:${await freePort()}`,
-      ]);
+      const { code, stderr } = await RunningCommand.cli(
+        ['up', `--data-dir=${dataDir}`, `--listen=127.0.0.1:${await freePort()}`],
+        {
+          uid: 65_534,
+          env: { HOME: '/nonexistent' },
+        },
+      ).ended;
       expect({ code, stderr }).toEqual({
         code: 1,
         stderr: expect.stringMatching(/cannot use the data folder .*EACCES[^]*remedy: /),
@@ -370,6 +371,29 @@ describe('an up that cannot run', () => {
   );
 });
 
+describe('an up that listens on every address of this machine', () => {
+  let product: Product;
+  beforeAll(async () => {
+    product = await Product.prepare();
+  });
+  afterAll(() => product?.down(), MINUTE);
+
+  it(
+    'is reached on loopback by the commands and by the agent of this machine',
+    async () => {
+      const up = await product.must(
+        ['up', '--detach', `--data-dir=${product.dataDir}`, `--listen=0.0.0.0:${product.port}`],
+        2 * MINUTE,
+      );
+      expect(up.stdout).toContain(`URL             https://127.0.0.1:${product.port}\n`);
+      await eventually('its agent is connected', MINUTE, async () =>
+        /enrolled +yes +observe/.test((await product.must(['get', 'nodes'])).stdout),
+      );
+    },
+    3 * MINUTE,
+  );
+});
+
 describe('an up in the foreground', () => {
   let product: Product;
   beforeAll(async () => {
@@ -377,8 +401,8 @@ describe('an up in the foreground', () => {
   });
   afterAll(() => product?.down(), MINUTE);
 
-  const start = (): ShellEntry =>
-    ShellEntry.start(
+  const start = (): RunningCommand =>
+    startHostward(
       [
         'up',
         '--no-local-agent',
@@ -411,9 +435,9 @@ describe('an up in the foreground', () => {
       await eventually('it serves', 2 * MINUTE, () =>
         Promise.resolve(up.stdout.includes('Hostward is up.')),
       );
-      kill(-up.pid, 'SIGINT');
+      up.signal('SIGINT');
       await eventually('it stops', MINUTE, () => Promise.resolve(up.stderr.includes('stopping')));
-      pressAgain(up.pid);
+      up.signal('SIGINT');
       const { code, stderr } = await up.ended;
       expect({ code, restarts: stderr.includes('starting it again') }).toEqual({
         code: 0,
@@ -430,38 +454,6 @@ describe('an up in the foreground', () => {
   );
 });
 
-/** It may have ended meanwhile. */
-function pressAgain(pid: number): void {
-  try {
-    kill(-pid, 'SIGINT');
-  } catch (error) {
-    expect((error as NodeJS.ErrnoException).code).toBe('ESRCH');
-  }
-}
-
 function forAllHosts(name: string): string {
   return blockProgram(name, '/usr/bin/nc', { 'hostward.io/all-hosts': 'true' });
-}
-
-/** Runs the built program as another user. */
-function asUser(uid: number, args: readonly string[]): Promise<CliResult> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(
-      process.execPath,
-      [join(projectRoot, 'dist/apps/cli/src/main.js'), ...args],
-      {
-        uid,
-        gid: uid,
-        cwd: '/',
-        env: { ...cleanEnvironment(), HOME: '/nonexistent' },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code: code ?? 128, stdout, stderr }));
-  });
 }

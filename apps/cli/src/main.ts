@@ -1,4 +1,4 @@
-import { exit, stderr, stdout } from 'node:process';
+import { argv, exit, stderr, stdout } from 'node:process';
 import { CommanderError } from 'commander';
 import { CommandFailed, UsageError } from './errors.js';
 import { createProgram } from './program.js';
@@ -29,7 +29,8 @@ function report(error: unknown): number {
 stdout.on('error', (error: NodeJS.ErrnoException) => exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
-  await createProgram().parseAsync();
+  const program = await createProgram(argv.slice(2));
+  await program.parseAsync();
 } catch (error) {
   const code = report(error);
   stdout.write('', () => exit(code));

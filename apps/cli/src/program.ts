@@ -1,45 +1,61 @@
 import { Command } from 'commander';
-import { registerApply } from './commands/apply.js';
-import { registerBench } from './commands/bench.js';
-import { registerBreakglass } from './commands/breakglass.js';
-import { registerCompletion } from './commands/completion.js';
-import { registerContext } from './commands/context.js';
-import { registerCreate } from './commands/create.js';
-import { registerDelete } from './commands/delete.js';
-import { registerDemo } from './commands/demo.js';
-import { registerDescribe } from './commands/describe.js';
-import { registerDiff } from './commands/diff.js';
-import { registerException } from './commands/exception.js';
-import { registerExplain } from './commands/explain.js';
-import { registerGet } from './commands/get.js';
-import { registerLabel } from './commands/label.js';
-import { registerLab } from './commands/lab.js';
-import { registerLogs } from './commands/logs.js';
-import { registerPolicyLife } from './commands/policy-life.js';
 import { chooseContext } from './commands/session.js';
-import { registerStatus } from './commands/status.js';
-import { registerTest } from './commands/test.js';
-import { registerUp } from './commands/up.js';
-import { registerValidate } from './commands/validate.js';
-import { productVersion, registerVersion } from './commands/version.js';
-import { registerVm } from './commands/vm.js';
+import { productVersion } from './product-version.js';
 
 type Register = (program: Command) => void;
 
-/** The commands in the order in which help shows them, by what a person wants to do. */
-const GROUPS: Readonly<Record<string, readonly Register[]>> = {
-  'On this machine:': [registerUp, registerDemo, registerLab],
-  'Policies:': [registerApply, registerDiff, registerValidate, registerPolicyLife],
-  'Hosts:': [registerCreate, registerLabel, registerVm],
-  'What is, and why:': [
-    registerGet,
-    registerDescribe,
-    registerStatus,
-    registerLogs,
-    registerExplain,
+interface Part {
+  /** What it registers, hidden commands included. */
+  readonly names: readonly string[];
+  readonly load: () => Promise<Register>;
+}
+
+/**
+ * The commands in the order in which help shows them, by what a person wants to do. Each is loaded only when it is
+ * called: a table of hosts must not wait for what a VM lab needs.
+ */
+const GROUPS: Readonly<Record<string, readonly Part[]>> = {
+  'On this machine:': [
+    part(['up', 'down'], async () => (await import('./commands/up.js')).registerUp),
+    part(['demo'], async () => (await import('./commands/demo.js')).registerDemo),
+    part(['lab'], async () => (await import('./commands/lab.js')).registerLab),
   ],
-  'Brakes:': [registerBreakglass, registerException, registerDelete],
-  'More:': [registerContext, registerVersion, registerCompletion, registerTest, registerBench],
+  'Policies:': [
+    part(['apply'], async () => (await import('./commands/apply.js')).registerApply),
+    part(['diff'], async () => (await import('./commands/diff.js')).registerDiff),
+    part(['validate'], async () => (await import('./commands/validate.js')).registerValidate),
+    part(
+      ['history', 'rollback', 'pause', 'resume'],
+      async () => (await import('./commands/policy-life.js')).registerPolicyLife,
+    ),
+  ],
+  'Hosts:': [
+    part(['create'], async () => (await import('./commands/create.js')).registerCreate),
+    part(['label'], async () => (await import('./commands/label.js')).registerLabel),
+    part(['vm'], async () => (await import('./commands/vm.js')).registerVm),
+  ],
+  'What is, and why:': [
+    part(['get'], async () => (await import('./commands/get.js')).registerGet),
+    part(['describe'], async () => (await import('./commands/describe.js')).registerDescribe),
+    part(['status'], async () => (await import('./commands/status.js')).registerStatus),
+    part(['logs'], async () => (await import('./commands/logs.js')).registerLogs),
+    part(['explain'], async () => (await import('./commands/explain.js')).registerExplain),
+  ],
+  'Brakes:': [
+    part(['breakglass'], async () => (await import('./commands/breakglass.js')).registerBreakglass),
+    part(['exception'], async () => (await import('./commands/exception.js')).registerException),
+    part(['delete'], async () => (await import('./commands/delete.js')).registerDelete),
+  ],
+  'More:': [
+    part(['context'], async () => (await import('./commands/context.js')).registerContext),
+    part(['version'], async () => (await import('./commands/version.js')).registerVersion),
+    part(['completion', '__complete'], async () => {
+      const { registerCompletion } = await import('./commands/completion.js');
+      return (program) => registerCompletion(program, { commandNames, createProgram });
+    }),
+    part(['test'], async () => (await import('./commands/test.js')).registerTest),
+    part(['bench'], async () => (await import('./commands/bench.js')).registerBench),
+  ],
 };
 
 const EXAMPLES = `
@@ -50,8 +66,17 @@ First steps:
   hostward logs -f
 Exit codes: 0 done, 1 failed or not in force, 2 wrong usage.`;
 
-/** The whole command line; every failure is thrown, so that main.ts alone decides about exit codes. */
-export function createProgram(): Command {
+/** Names of all commands that a person may call. */
+export function commandNames(): string[] {
+  const names = Object.values(GROUPS).flatMap((parts) => parts.flatMap((each) => each.names));
+  return names.filter((name) => !name.startsWith('__'));
+}
+
+/**
+ * The command line with the command that `words` call, or with all where they call none that there is. Every failure
+ * is thrown, so that main.ts alone decides about exit codes.
+ */
+export async function createProgram(words: readonly string[] = []): Promise<Command> {
   const program = new Command('hostward')
     .description('Security policies for a fleet of hosts that no Kubernetes manages')
     .option('--context <name>', 'the control plane to ask, of `hostward context list`')
@@ -65,9 +90,21 @@ export function createProgram(): Command {
   program.addHelpCommand(
     new Command('help').argument('[command]').description('explain a command').helpGroup('More:'),
   );
-  for (const [title, registrations] of Object.entries(GROUPS)) {
+  const called = words.find((word, i) => words[i - 1] !== '--context' && calls(word) !== undefined);
+  const one = called === undefined ? undefined : calls(called);
+  for (const [title, parts] of Object.entries(GROUPS)) {
     program.commandsGroup(title);
-    registrations.forEach((register) => register(program));
+    for (const each of parts) if (one === undefined || each === one) (await each.load())(program);
   }
   return program;
+}
+
+function calls(word: string): Part | undefined {
+  return Object.values(GROUPS)
+    .flat()
+    .find((each) => each.names.includes(word));
+}
+
+function part(names: readonly string[], load: Part['load']): Part {
+  return { names, load };
 }

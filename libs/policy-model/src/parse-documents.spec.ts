@@ -198,6 +198,27 @@ describe('hostile text', () => {
     expect(documents.filter(({ document }) => document !== undefined)).toEqual([]);
   });
 
+  it.each(['[? ', '{? ', '[- ', '{: ', '[a: '])(
+    'with %j and its second half without end is refused without exhausting the stack',
+    (text) => {
+      const endless = text.slice(0, 1) + text.slice(1).repeat(20_000);
+      expect(said(endless).some((line) => line.startsWith('error:'))).toBe(true);
+    },
+  );
+
+  it('in JSON on one line is taken, however many fields it has', () => {
+    const matchPaths = Array.from({ length: 5_000 }, (_, i) => ({ path: `/srv/${i}` }));
+    const spec = {
+      nodeSelector: { matchLabels: { a: 'b' } },
+      process: { matchPaths },
+      action: 'Block',
+    };
+    const head = { apiVersion: 'security.kubearmor.com/v1', kind: 'KubeArmorHostPolicy' };
+    const text = JSON.stringify({ ...head, metadata: { name: 'many' }, spec });
+    for (const format of ['json', 'yaml'] as const)
+      expect(parseDocuments(text, { format }).diagnostics).toEqual([]);
+  });
+
   it('with nesting by indentation is refused without exhausting the stack', () => {
     const text = Array.from({ length: 1400 }, (_, depth) => `${' '.repeat(depth)}a:\n`).join('');
     expect(said(text)[0]).toMatch(/^error:(too-deep|yaml-syntax)/);

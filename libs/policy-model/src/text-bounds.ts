@@ -25,7 +25,8 @@ export function nestsTooDeep(text: string): boolean {
   for (const token of new Lexer().lex(text)) {
     if (token === '{' || token === '[') brackets += 1;
     else if (token === '}' || token === ']') brackets -= 1;
-    else if (token === '-' || token === '?' || token === ':') indicators += 1;
+    // Within brackets a colon opens no level: a document in JSON has any number of them on its one line.
+    else if (token === '-' || token === '?' || (token === ':' && brackets === 0)) indicators += 1;
     else if (token.includes('\n')) indicators = 0;
     if (brackets > MAX_NESTING || indicators > MAX_NESTING) return true;
   }

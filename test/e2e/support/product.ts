@@ -177,8 +177,17 @@ export class Product {
     return readFile(join(this.dataDir, `${name}.log`), 'utf8').catch(() => '');
   }
 
+  /** Stops it and removes its folders. */
   async down(): Promise<void> {
+    await this.stop();
+    await this.remove();
+  }
+
+  async stop(): Promise<void> {
     await this.cli(['down', `--data-dir=${this.dataDir}`]);
+  }
+
+  async remove(): Promise<void> {
     await rm(join(this.dataDir, '..'), { recursive: true, force: true });
   }
 }

@@ -60,9 +60,6 @@ function parsed(text: string, file: string): unknown {
 function checked(value: unknown, file: string): Contexts {
   const broken = (what: string): CommandFailed =>
     new CommandFailed(`${file}: ${what}`, 'mend it, or move it away and write it by `context add`');
-  // TEMPORARY: files of control planes that run while the format changes.
-  if (isMapping(value) && typeof value['url'] === 'string')
-    return { current: 'default', contexts: { default: value as unknown as StoredContext } };
   if (!isMapping(value) || !isMapping(value['contexts'])) throw broken('holds no contexts');
   const { current, contexts } = value;
   if (current !== undefined && typeof current !== 'string') throw broken('current is not a name');

@@ -28,8 +28,8 @@ Examples:
   hostward apply -f policy.yaml --wait
   hostward apply -f policies/ --prune --owner web-team
   hostward apply -f community-policy.yaml --selector env=prod
-Exit 1 when a document is refused (then none was written), and with --wait when a
-selected host does not enforce a policy in time.`;
+Exit 1 when a document is refused (then none was written), and with --wait when
+a selected host does not enforce a policy in time.`;
 
 export function registerApply(program: Command): void {
   program

@@ -17,7 +17,8 @@ const LONGEST_IDLE_MS = 600_000;
 export function registerBench(program: Command): void {
   const bench = program
     .command('bench')
-    .description('measure the product on this machine, beside a baseline of the same run');
+    .description('measure the product on this machine, beside a baseline of the same run')
+    .addHelpText('after', '\nExample:\n  hostward bench apply --agents 10 --rounds 10');
   bench
     .command('apply')
     .option('--agents <number>', 'agent processes of the fleet', counted('--agents', 500), 50)

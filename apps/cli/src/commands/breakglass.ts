@@ -18,7 +18,7 @@ interface Options {
 const EXAMPLES = `
 Examples:
   hostward breakglass --node web1 --mode audit --for 30m --reason "outage 4711"
-  hostward breakglass --selector env=prod --mode off --for 1h --reason "outage 4712"
+  hostward breakglass --selector env=prod --mode off --for 1h --reason "4712"
   hostward get suspensions
   hostward breakglass --end ID
 Without the control plane, as root on the host's console:

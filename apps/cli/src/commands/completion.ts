@@ -7,7 +7,13 @@ import { withControlPlane } from './session.js';
 /** Names are asked for only while the user waits for them: more are no help. */
 const NAMES_SHOWN = '200';
 
-export function registerCompletion(program: Command): void {
+/** What there is to complete; given from outside, since this is a command itself. */
+interface CommandLine {
+  readonly commandNames: () => string[];
+  readonly createProgram: (words: readonly string[]) => Promise<Command>;
+}
+
+export function registerCompletion(program: Command, line: CommandLine): void {
   program
     .command('completion')
     .argument('<shell>', 'bash or zsh')
@@ -18,7 +24,7 @@ export function registerCompletion(program: Command): void {
 Examples:
   source <(hostward completion bash)     # in ~/.bashrc
   source <(hostward completion zsh)      # in ~/.zshrc, after compinit
-It completes commands, options, kinds, and the names that the control plane knows.`,
+It completes commands, options, kinds, and names that the control plane knows.`,
     )
     .action((shell: string) => {
       if (shell !== 'bash' && shell !== 'zsh')
@@ -31,7 +37,7 @@ It completes commands, options, kinds, and the names that the control plane know
     .helpOption(false)
     .allowUnknownOption()
     .action(async (words: string[]) => {
-      for (const candidate of await candidates(program, words)) console.log(candidate);
+      for (const candidate of await candidates(line, words)) console.log(candidate);
     });
 }
 
@@ -54,12 +60,16 @@ _hostward() {
 compdef _hostward hostward ./hostward`;
 
 /** What may stand where the last of `words` is being typed; empty where a file is meant. */
-async function candidates(program: Command, words: readonly string[]): Promise<string[]> {
+async function candidates(line: CommandLine, words: readonly string[]): Promise<string[]> {
   const typed = words.at(-1) ?? '';
-  const { command, operands } = reached(program, words.slice(0, -1));
+  const before = words.slice(0, -1);
+  const program = await line.createProgram(before);
+  const { command, operands } = reached(program, before);
+  const subcommands = (): string[] =>
+    command === program ? line.commandNames() : visible(command);
   if (typed.startsWith('-'))
     return command.options.map((option) => option.long ?? '').filter(Boolean);
-  const commands = operands.length === 0 ? visible(command) : [];
+  const commands = operands.length === 0 ? subcommands() : [];
   return [...commands, ...(await operandsOf(command, operands))];
 }
 

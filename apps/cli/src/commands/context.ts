@@ -32,9 +32,10 @@ Examples:
   hostward context list
   hostward context use hostward
   hostward --context staging get nodes
-  hostward context add staging --url https://hostward.example:7443 --ca ca.pem < token
-HOSTWARD_CONTEXT names one for a shell; HOSTWARD_URL, HOSTWARD_TOKEN and HOSTWARD_CA
-(a file) override its values. They are kept in ~/.config/hostward/config.yaml.`,
+  hostward context add staging --url https://a.example:7443 --ca ca.pem < token
+HOSTWARD_CONTEXT names one for a shell; HOSTWARD_URL, HOSTWARD_TOKEN and
+HOSTWARD_CA (a file) override its values. The file of contexts is
+~/.config/hostward/config.yaml.`,
     );
   context
     .command('list')

@@ -15,7 +15,10 @@ interface Options {
 }
 
 export function registerCreate(program: Command): void {
-  const create = program.command('create').description('create tokens');
+  const create = program
+    .command('create')
+    .description('create tokens')
+    .addHelpText('after', '\nExample:\n  hostward create join-token --labels env=prod --uses 20');
   create
     .command('join-token')
     .option('--labels <labels>', 'labels that hosts get which join by it', parseLabels, {})
@@ -34,8 +37,9 @@ export function registerCreate(program: Command): void {
 Examples:
   hostward create join-token --labels env=prod,tier=web --uses 20 --ttl 2h
   hostward create join-token -o name > token
-Then, on the host, with the URL and the CA fingerprint in /etc/hostward/agent.yaml:
-  hostward-agent enroll --config=/etc/hostward/agent.yaml --name=web1 --token-file=token`,
+Then, on the host, with URL and CA fingerprint in /etc/hostward/agent.yaml:
+  hostward-agent enroll --name=web1 --token-file=token \\
+    --config=/etc/hostward/agent.yaml`,
     )
     .action(async (options: Options) => {
       const body = { labels: options.labels, uses: options.uses, ttlMs: options.ttl };

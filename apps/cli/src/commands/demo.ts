@@ -38,6 +38,7 @@ export function registerDemo(program: Command): void {
     .description(
       'the first story on a real host: a VM is enrolled, blocked, reports, and is freed again',
     )
+    .addHelpText('after', '\nExample:\n  hostward demo')
     .action(demo);
 }
 

@@ -53,6 +53,11 @@ export function acceptedDocuments(files: readonly InputFile[], choice: SelectorC
   return documents;
 }
 
+/** `1 warning`, `3 warnings`. */
+export function warningCount(warnings: number): string {
+  return warnings === 1 ? '1 warning' : `${warnings} warnings`;
+}
+
 /** `1 error`, `3 errors`. */
 export function errorCount(errors: number): string {
   return errors === 1 ? '1 error' : `${errors} errors`;

@@ -9,7 +9,11 @@ import { withControlPlane } from './session.js';
 export function registerExplain(program: Command): void {
   const explain = program
     .command('explain')
-    .description('why a host has a policy, or why something was denied');
+    .description('why a host has a policy, or why something was denied')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hostward explain node web1 policy block-sleep\n  hostward explain denial EVENT',
+    );
   explain
     .command('node')
     .argument('<node>')

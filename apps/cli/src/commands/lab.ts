@@ -5,7 +5,11 @@ import { type Command, InvalidArgumentError } from 'commander';
 export function registerLab(program: Command): void {
   const lab = program
     .command('lab')
-    .description('virtual machines on this machine, to try policies on');
+    .description('virtual machines on this machine, to try policies on')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hostward lab up --nodes 2\n  hostward lab ssh node1 -- uname -a\n  hostward lab down',
+    );
   lab
     .command('up')
     .description('start VMs, node1 to nodeN')

@@ -13,7 +13,10 @@ export function registerTest(program: Command): void {
     .argument('[suite...]', 'all but unit by default, which quick contains')
     .option('--full', 'the long sizes')
     .description('run the tests of the project')
-    .addHelpText('after', `\nSuites:\n${list}`)
+    .addHelpText(
+      'after',
+      `\nSuites:\n${list}\n\nExamples:\n  hostward test quick\n  hostward test e2e vm`,
+    )
     .action(async (names: string[], options: { full?: boolean }) => {
       const suites = names.length === 0 ? ALL : names.map(suiteOf);
       const outcome = await runAll(suites, options.full === true);

@@ -47,9 +47,9 @@ export function registerUp(program: Command): void {
       `
 Examples:
   hostward up --detach && hostward get nodes
-  hostward up --listen 0.0.0.0:7443 --name hostward.example --data-dir /srv/hostward
+  hostward up --listen 0.0.0.0:7443 --name hostward.example --data-dir /srv/hw
 The agent of this machine only observes: nothing is loaded into its kernel. The
-commands' context is named after the data folder; \`hostward context list\` shows all.`,
+context is named after the data folder; \`hostward context list\` shows all.`,
     )
     .action(up);
   program
@@ -157,6 +157,7 @@ function summaryOf(stack: Stack, dataDir: string): string {
     `  context         ${context}`,
     `  data and logs   ${dataDir}`,
     '',
+    ...stack.notReady.map((what) => `NOT READY: ${what}`),
     ...notes(before),
     'Go on with:',
     '  ./hostward get nodes',

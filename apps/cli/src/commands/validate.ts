@@ -3,7 +3,7 @@ import { CommandFailed } from '../errors.js';
 import { readInputs } from '../input/files.js';
 import { parseLabels } from '../input/labels.js';
 import { oneOf } from '../output/print.js';
-import { checkFiles, errorCount } from './documents.js';
+import { checkFiles, errorCount, warningCount } from './documents.js';
 
 interface Options {
   readonly file: string[];
@@ -40,7 +40,7 @@ export function registerValidate(program: Command): void {
       else {
         const accepted = checked.documents.length - refused;
         console.log(
-          `${accepted} accepted, ${refused} refused, ${checked.warnings} warnings (${options.mode})`,
+          `${accepted} accepted, ${refused} refused, ${warningCount(checked.warnings)} (${options.mode})`,
         );
       }
       if (checked.errors > 0)

@@ -1,12 +1,5 @@
-import { createRequire } from 'node:module';
 import type { Command } from 'commander';
-import { packageRoot } from '../package-root.js';
-
-/** The version of package.json. */
-export function productVersion(): string {
-  const found: unknown = createRequire(import.meta.url)(`${packageRoot()}/package.json`);
-  return (found as { version: string }).version;
-}
+import { productVersion } from '../product-version.js';
 
 export function registerVersion(program: Command): void {
   program

@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ControlPlane } from '../client/control-plane.js';
-import { CommandFailed } from '../errors.js';
 import { appMain } from '../package-root.js';
 import {
   controlPlaneProgram,
@@ -39,6 +39,7 @@ export interface StackOptions {
 }
 
 const READY_WITHIN_MS = 60_000;
+const POLL_MS = 50;
 /** Leaf certificates live a day and are made anew at half of that; who uses them takes new ones in by itself (ADR-0004). */
 const RENEW_EVERY_MS = 2 * 3_600_000;
 
@@ -46,6 +47,8 @@ const RENEW_EVERY_MS = 2 * 3_600_000;
 export class Stack {
   private readonly running: Supervised[] = [];
   private renewal: NodeJS.Timeout | undefined;
+  /** What is not well although it serves, as `/readyz` tells it. */
+  notReady: readonly string[] = [];
 
   private constructor(
     private readonly options: StackOptions,
@@ -99,10 +102,24 @@ export class Stack {
     await this.run(controlPlaneProgram(appMain('control-plane'), configFile, dataDir, served));
     const controlPlane = new ControlPlane(this.context);
     try {
-      await until(() => ready(controlPlane), this.within(READY_WITHIN_MS));
+      await until(() => answers(controlPlane), this.within(READY_WITHIN_MS));
+      this.notReady = await this.whatIsMissing(controlPlane);
       if (this.options.localAgent) await this.startLocalAgent(controlPlane);
     } finally {
       controlPlane.close();
+    }
+  }
+
+  /**
+   * What is still not well after its time. It serves all the same: a disk that is full of alerts must not keep an
+   * operator from a control plane.
+   */
+  private async whatIsMissing(controlPlane: ControlPlane): Promise<string[]> {
+    const deadline = Date.now() + READY_WITHIN_MS;
+    for (;;) {
+      const found = await missing(controlPlane);
+      if (found.length === 0 || Date.now() > deadline) return found;
+      await delay(POLL_MS, undefined, { signal: this.options.signal });
     }
   }
 
@@ -160,8 +177,21 @@ function materialOf({ dataDir, host, port, names }: StackOptions, ports: Ports):
   };
 }
 
-async function ready(controlPlane: ControlPlane): Promise<void> {
-  const answer = await controlPlane.answer('/readyz');
-  if (answer.status !== 200)
-    throw new CommandFailed(`the control plane is not ready: ${JSON.stringify(answer.body)}`);
+async function answers(controlPlane: ControlPlane): Promise<void> {
+  await controlPlane.call('/healthz');
+}
+
+interface Readiness {
+  readonly ready: boolean;
+  readonly checks: readonly {
+    readonly name: string;
+    readonly ok: boolean;
+    readonly detail: string;
+  }[];
+}
+
+async function missing(controlPlane: ControlPlane): Promise<string[]> {
+  const { body } = await controlPlane.answer('/readyz');
+  const { checks } = body as Readiness;
+  return checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
 }

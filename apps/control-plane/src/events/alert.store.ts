@@ -42,5 +42,8 @@ export abstract class AlertStore {
   /** The highest number; 0 in an empty store. */
   abstract lastId(): number;
 
+  /** Whether the last batch could be stored; what cannot be stays with its host until it can. */
+  abstract health(): { readonly ok: boolean; readonly detail: string };
+
   abstract close(): void;
 }

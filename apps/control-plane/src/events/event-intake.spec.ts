@@ -69,6 +69,9 @@ class FakeStore extends AlertStore {
   override lastId(): number {
     return this.stored;
   }
+  override health(): { ok: boolean; detail: string } {
+    return { ok: !this.full, detail: '' };
+  }
   override close(): void {
     return undefined;
   }

@@ -36,6 +36,7 @@ const KEPT_ALERTS = 1_000_000;
 export class SqliteAlertStore extends AlertStore {
   readonly #db: DatabaseSync;
   #sincePrune = 0;
+  #failure: string | undefined;
 
   constructor(
     path: string,
@@ -50,16 +51,19 @@ export class SqliteAlertStore extends AlertStore {
   }
 
   override add(nodeId: string, batch: AlertBatch): StoreOutcome {
-    this.#db.exec('BEGIN IMMEDIATE');
     try {
-      const outcome = this.#insert(nodeId, batch);
-      this.#db.exec('COMMIT');
+      const outcome = this.#addAll(nodeId, batch);
+      this.#failure = undefined;
       return outcome;
     } catch (error) {
-      // A full disk may have ended the transaction already.
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      this.#failure = error instanceof Error ? error.message : String(error);
       throw error;
     }
+  }
+
+  override health(): { readonly ok: boolean; readonly detail: string } {
+    const ok = this.#failure === undefined;
+    return { ok, detail: this.#failure ?? 'all that came could be stored' };
   }
 
   override before(
@@ -89,6 +93,19 @@ export class SqliteAlertStore extends AlertStore {
 
   override close(): void {
     this.#db.close();
+  }
+
+  #addAll(nodeId: string, batch: AlertBatch): StoreOutcome {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const outcome = this.#insert(nodeId, batch);
+      this.#db.exec('COMMIT');
+      return outcome;
+    } catch (error) {
+      // A full disk may have ended the transaction already.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
   }
 
   #insert(nodeId: string, batch: AlertBatch): StoreOutcome {

@@ -5,6 +5,7 @@ const well: Vitals = {
   watch: { connected: true, lastProgressAt: 100_000, revision: 7n, reconnects: 0, snapshots: 1 },
   fleetRevision: 7n,
   redis: { ok: true, detail: 'connected' },
+  alerts: { ok: true, detail: 'stored' },
   waiting: 0,
   unreadable: [],
   nowMs: 100_000,
@@ -24,6 +25,11 @@ describe('readiness', () => {
     ],
     ['the watch lags', { nowMs: 116_000 }, 'lags: nothing heard for 16 s'],
     ['Redis is away', { redis: { ok: false, detail: 'refused' } }, 'refused'],
+    [
+      'alerts cannot be stored',
+      { alerts: { ok: false, detail: 'disk is full' } },
+      'disk is full; alerts wait',
+    ],
     ['a record cannot be read', { unreadable: ['/hostward/v1/policy/x'] }, '/hostward/v1/policy/x'],
   ])('is not given when %s, and says so', (_title, over, words) => {
     const { ready, checks } = readiness({ ...well, ...over });

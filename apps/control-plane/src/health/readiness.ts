@@ -12,6 +12,8 @@ export interface Vitals {
   readonly watch: WatchHealth;
   readonly fleetRevision: bigint;
   readonly redis: { readonly ok: boolean; readonly detail: string };
+  /** The store of alerts; a full disk shows here. */
+  readonly alerts: { readonly ok: boolean; readonly detail: string };
   readonly waiting: number;
   readonly unreadable: readonly string[];
   readonly nowMs: number;
@@ -38,6 +40,7 @@ export function readiness(vitals: Vitals): {
     redisCheck(vitals),
     deliveryCheck(vitals),
     recordCheck(vitals),
+    alertCheck(vitals),
   ];
   return { ready: checks.every(({ ok }) => ok), checks };
 }
@@ -64,6 +67,11 @@ function reason({ lastError }: WatchHealth): string {
 
 function redisCheck({ redis }: Vitals): Check {
   return { name: 'redis', ...redis };
+}
+
+function alertCheck({ alerts }: Vitals): Check {
+  const waits = alerts.ok ? '' : '; alerts wait with their hosts';
+  return { name: 'alerts', ok: alerts.ok, detail: `${alerts.detail}${waits}` };
 }
 
 function deliveryCheck({ waiting }: Vitals): Check {

@@ -168,6 +168,7 @@ export class ControlPlane {
       watch: this.watch.health(),
       fleetRevision: state.revision,
       redis: this.parts.channel.health(),
+      alerts: this.parts.alerts.health(),
       waiting: this.app.get(DeliveryLoop, { strict: false }).waiting,
       unreadable: [...state.unreadable.keys()],
       nowMs: Date.now(),
@@ -186,6 +187,7 @@ class LateVitals extends VitalSigns {
       snapshots: 0,
     };
     const redis = { ok: false, detail: 'not connected yet' };
-    return { watch, fleetRevision: 0n, redis, waiting: 0, unreadable: [], nowMs: 0 };
+    const alerts = { ok: true, detail: 'nothing came yet' };
+    return { watch, fleetRevision: 0n, redis, alerts, waiting: 0, unreadable: [], nowMs: 0 };
   }
 }

@@ -99,10 +99,14 @@ static bool is_confined(const struct hw_table *t, const char *label) {
         return false;
 }
 
+bool hw_label_may_be_stale(const char *label) {
+        return strstr(label, "//&") && !hw_label_has(label, HW_EXEMPT);
+}
+
 static void count_one(struct hw_coverage *c, const struct hw_table *t, int fd, const char *label, const char *pid) {
         char comm[32];
 
-        if (is_confined(t, label)) {
+        if (is_confined(t, label) && !hw_label_may_be_stale(label)) {
                 c->confined++;
                 return;
         }

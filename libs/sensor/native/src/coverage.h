@@ -6,7 +6,10 @@
 
 #define HW_COVERAGE_LIST 20
 
-/* Which processes a profile of the table reaches; a retired profile of ours does not count. Without kernel threads. */
+/*
+ * Which processes a profile of the table reaches, and later ones will; a retired profile of ours does not count. A
+ * process in a stack of profiles is uncovered, see companions.h. Without kernel threads.
+ */
 struct hw_coverage {
         uint64_t confined, uncovered, exempt;
         char list[HW_COVERAGE_LIST][48]; /* "pid comm" of uncovered ones */
@@ -17,6 +20,12 @@ void hw_coverage_count(const struct hw_table *t, struct hw_coverage *ret);
 
 /* Whether a label such as `hostward//&/usr/sbin/mysqld (enforce)` has `name` as one of its stacked components. */
 bool hw_label_has(const char *label, const char *name);
+
+/*
+ * Whether a process of this label may keep an older rule set. Not told by when it started: it may have inherited the
+ * label from a process that is older than the rule set.
+ */
+bool hw_label_may_be_stale(const char *label);
 
 /* Calls `found` for each profile that a running process is stacked with beside one of ours; the same may come often. */
 void hw_label_each_stacked(hw_name_handler found, void *userdata);

@@ -205,6 +205,13 @@ static void labels_match_by_whole_components(void) {
         CHECK(hw_label_has("hostward-src-1//&hostward", "hostward-src-1"));
 }
 
+static void a_stack_may_keep_older_rules_and_one_profile_does_not(void) {
+        CHECK(hw_label_may_be_stale("hostward//&hostward-src-systemd//&reader (enforce)"));
+        CHECK(hw_label_may_be_stale("hostward//&hostward-src-systemd (enforce)"));
+        CHECK(!hw_label_may_be_stale("hostward (enforce)"));
+        CHECK(!hw_label_may_be_stale("hostward//&hostward-sensor (mixed)"));
+}
+
 int main(void) {
         TEST(orderings_compare_by_epoch_then_generation_then_time);
         TEST(a_table_may_hold_profiles_of_ours_only);
@@ -217,5 +224,6 @@ int main(void) {
         TEST(a_clock_set_back_extends_no_suspension);
         TEST(what_is_held_is_open_whatever_is_suspended);
         TEST(labels_match_by_whole_components);
+        TEST(a_stack_may_keep_older_rules_and_one_profile_does_not);
         return 0;
 }
