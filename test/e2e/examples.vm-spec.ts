@@ -29,7 +29,14 @@ describe('the examples on a real host', () => {
     'no-exec-from-tmp: what lies in /tmp and /var/tmp does not run, and is written and read as before',
     async () => {
       await expectAllowed(web1, '/tmp/dropped');
-      await fleet.product.must(['apply', '-f', example('no-exec-from-tmp'), '--wait']);
+      await fleet.product.must([
+        'apply',
+        '-f',
+        example('no-exec-from-tmp'),
+        '--wait',
+        '--timeout',
+        '150s',
+      ]);
       await expectBlocked(web1, '/tmp/dropped');
       await expectBlocked(web1, '/var/tmp/dropped');
       await expectAllowed(web1, 'echo x > /tmp/note && cat /tmp/note && rm /tmp/note');
@@ -40,7 +47,14 @@ describe('the examples on a real host', () => {
   it(
     'file-integrity: programs cannot be changed, replaced or added, and run as before',
     async () => {
-      await fleet.product.must(['apply', '-f', example('file-integrity'), '--wait']);
+      await fleet.product.must([
+        'apply',
+        '-f',
+        example('file-integrity'),
+        '--wait',
+        '--timeout',
+        '150s',
+      ]);
       await expectBlocked(web1, 'cp /usr/bin/true /usr/bin/added');
       await expectBlocked(web1, 'echo x >> /bin/ls');
       await expectBlocked(web1, 'mv /usr/sbin/sshd /usr/sbin/sshd.old');
@@ -53,7 +67,14 @@ describe('the examples on a real host', () => {
     'crypto-miners: a miner does not run under its name from anywhere',
     async () => {
       await expectAllowed(web1, '/opt/xmrig');
-      await fleet.product.must(['apply', '-f', example('crypto-miners'), '--wait']);
+      await fleet.product.must([
+        'apply',
+        '-f',
+        example('crypto-miners'),
+        '--wait',
+        '--timeout',
+        '150s',
+      ]);
       await expectBlocked(web1, '/opt/xmrig');
       await expectBlocked(web1, 'apt list');
       await expectBlocked(web1, 'touch /boot/x');
@@ -66,13 +87,20 @@ describe('the examples on a real host', () => {
   it(
     'zero-trust-nginx: posture audit reports what nginx starts, posture block stops it',
     async () => {
-      await fleet.product.must(['apply', '-f', example('zero-trust-nginx'), '--wait']);
+      await fleet.product.must([
+        'apply',
+        '-f',
+        example('zero-trust-nginx'),
+        '--wait',
+        '--timeout',
+        '150s',
+      ]);
       await expectAllowed(web1, 'nginx -t');
       const blocking = (await readFile(example('zero-trust-nginx'), 'utf8')).replace(
         'hostward.io/posture: audit',
         'hostward.io/posture: block',
       );
-      await fleet.product.apply(blocking, '--wait');
+      await fleet.product.apply(blocking, '--wait', '--timeout', '150s');
       await expectAllowed(
         web1,
         'nginx -t && systemctl restart nginx && curl -sf http://127.0.0.1/ > /dev/null',
@@ -84,7 +112,14 @@ describe('the examples on a real host', () => {
   it(
     'a server is still patched: apt-get upgrade works, and the rules bind the new files',
     async () => {
-      await fleet.product.must(['apply', '-f', example('allow-package-manager'), '--wait']);
+      await fleet.product.must([
+        'apply',
+        '-f',
+        example('allow-package-manager'),
+        '--wait',
+        '--timeout',
+        '150s',
+      ]);
       const before = (await web1.ssh('dpkg-query -W -f "\\${Version}" hw-sample')).stdout;
       await web1.ssh(
         'apt-get -o Acquire::Check-Valid-Until=false update && DEBIAN_FRONTEND=noninteractive apt-get -y upgrade',
