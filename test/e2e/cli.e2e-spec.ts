@@ -841,7 +841,7 @@ describe('help and errors', () => {
   );
 
   it('ends quietly when its reader has gone', async () => {
-    const script = `"${execPath}" ${CLI.join(' ')} get policies -o json | head -1; echo "\${PIPESTATUS[0]}"`;
+    const script = `"${execPath}" ${CLI.join(' ')} get nodes -o json | head -1; echo "\${PIPESTATUS[0]}"`;
     const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], {
       env: { ...cleanEnvironment(), XDG_CONFIG_HOME: product.configHome },
     });

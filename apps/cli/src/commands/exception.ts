@@ -20,7 +20,7 @@ export function registerException(program: Command): void {
       'after',
       `
 Examples:
-  hostward exception add zero-trust --selector tier=web --until 2h --reason patch
+  hostward exception add zero-trust --selector tier=web --until 2h --reason CVE
   hostward exception list
   hostward exception end ID`,
     );
@@ -33,7 +33,7 @@ Examples:
     .description('exempt hosts from a policy until a time')
     .addHelpText(
       'after',
-      '\nExample:\n  hostward exception add zero-trust --selector tier=web --until 2h --reason patch',
+      '\nExample:\n  hostward exception add zero-trust --selector tier=web --until 2h --reason CVE',
     )
     .action(async (policy: string, options: Options) => {
       const body = {
