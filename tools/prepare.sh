@@ -14,6 +14,7 @@ need() {
     case "$group" in
       etcd) have etcd || missing="$missing etcd-server" ;;
       redis) have redis-server || have valkey-server || missing="$missing redis-server" ;;
+      zsh) have zsh || missing="$missing zsh" ;;
       redis-cli) have redis-cli || missing="$missing redis-tools" ;;
       openssl) have openssl || missing="$missing openssl" ;;
       apparmor) have apparmor_parser || missing="$missing apparmor" ;;
@@ -43,7 +44,7 @@ need_for_tests() {
   case "$1" in
     quick | unit) need sensor ;;
     integration | fault) need etcd redis openssl sensor ;;
-    *) need etcd redis redis-cli openssl sensor lab ;;
+    *) need etcd redis redis-cli openssl zsh sensor lab ;;
   esac
 }
 
