@@ -98,11 +98,17 @@ function policyAlert(
     Operation: operationOf(event, rule),
     Resource: resourceOf(event),
     Data: dataOf(event),
-    Action: rule?.action ?? (denied ? 'Block' : 'Audit'),
+    Action: actionOf(denied, rule),
     Result: denied ? 'Permission denied' : 'Passed',
     ...(rule === undefined ? {} : { RuleID: rule.rule, PolicyRevision: rule.revision }),
     Suppressed: suppressed,
   };
+}
+
+/** What was done, not what the policy asks for: under break-glass a Block is an Audit. */
+function actionOf(denied: boolean, rule: RuleReference | undefined): Alert['Action'] {
+  if (denied) return rule?.action ?? 'Block';
+  return rule === undefined || rule.action === 'Block' ? 'Audit' : rule.action;
 }
 
 /** What happened to the host's enforcement itself. The contract has no operation of its own for it. */

@@ -135,53 +135,6 @@ void hw_coverage_count(const struct hw_table *t, struct hw_coverage *ret) {
         }
 }
 
-/* Splits a label at "//&" and drops the " (mode)" at its end; components point into it. */
-static size_t split_label(char *label, char **ret, size_t max) {
-        size_t n = 0, len = strlen(label);
-        char *mode = len && label[len - 1] == ')' ? strrchr(label, '(') : NULL;
-
-        if (mode && mode > label && mode[-1] == ' ')
-                mode[-1] = 0;
-        while (label && n < max) {
-                char *end = strstr(label, "//&");
-
-                ret[n++] = label;
-                if (end)
-                        *end = 0;
-                label = end ? end + 3 : NULL;
-        }
-        return n;
-}
-
-static bool is_ours(const char *name) {
-        return hw_name_is_ours((struct hw_slice){ (const uint8_t *)name, strlen(name) });
-}
-
-static void tell_stacked(char *label, hw_name_handler found, void *userdata) {
-        char *parts[32];
-        size_t n = split_label(label, parts, HW_LEN(parts));
-        bool ours = false;
-
-        for (size_t i = 0; i < n; i++)
-                ours = ours || is_ours(parts[i]);
-        for (size_t i = 0; ours && i < n; i++)
-                if (!is_ours(parts[i]))
-                        (void)found(parts[i], userdata);
-}
-
-void hw_label_each_stacked(hw_name_handler found, void *userdata) {
-        _cleanup_closedir_ DIR *proc = opendir("/proc");
-        char label[4096], pid[16];
-
-        while (proc) {
-                _cleanup_close_ int fd = next_process(proc, label, sizeof label, pid, sizeof pid);
-
-                if (fd < 0)
-                        return;
-                tell_stacked(label, found, userdata);
-        }
-}
-
 bool hw_label_in_use(const char *name) {
         _cleanup_closedir_ DIR *proc = opendir("/proc");
         char label[4096], pid[16];

@@ -8,7 +8,7 @@
 
 /*
  * Which processes a profile of the table reaches, and later ones will; a retired profile of ours does not count. A
- * process in a stack of profiles is uncovered, see companions.h. Without kernel threads.
+ * process in a stack of profiles is uncovered, see hw_profiles_swap(). Without kernel threads.
  */
 struct hw_coverage {
         uint64_t confined, uncovered, exempt;
@@ -26,9 +26,6 @@ bool hw_label_has(const char *label, const char *name);
  * label from a process that is older than the rule set.
  */
 bool hw_label_may_be_stale(const char *label);
-
-/* Calls `found` for each profile that a running process is stacked with beside one of ours; the same may come often. */
-void hw_label_each_stacked(hw_name_handler found, void *userdata);
 
 /* Makes this process run under the profile of this name alone: 0 or errno. */
 int hw_label_enter(const char *name);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "policy-blob.h"
@@ -156,48 +155,4 @@ int hw_blob_walk(struct hw_slice blob, hw_profile_handler profile, void *userdat
                         return r;
         }
         return 0;
-}
-
-struct entry {
-        struct hw_slice name, bytes;
-};
-
-struct entries {
-        struct entry *list;
-        size_t n, room;
-};
-
-static int collect(struct hw_slice name, struct hw_slice bytes, void *userdata) {
-        struct entries *e = userdata;
-
-        if (e->n == e->room) {
-                size_t room = e->room ? 2 * e->room : 64;
-                struct entry *grown = reallocarray(e->list, room, sizeof *grown);
-
-                if (!grown)
-                        return -ENOMEM;
-                e->list = grown;
-                e->room = room;
-        }
-        e->list[e->n++] = (struct entry){ name, bytes };
-        return 0;
-}
-
-static int by_name(const void *left, const void *right) {
-        const struct hw_slice a = ((const struct entry *)left)->name, b = ((const struct entry *)right)->name;
-        int r = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-
-        return r ? r : (a.len > b.len) - (a.len < b.len);
-}
-
-int hw_blob_sort(struct hw_slice blob, struct hw_buffer *ret) {
-        struct entries e = { 0 };
-        int r = hw_blob_walk(blob, collect, &e);
-
-        if (r == 0 && e.n > 1)
-                qsort(e.list, e.n, sizeof *e.list, by_name);
-        for (size_t i = 0; r == 0 && i < e.n; i++)
-                hw_buffer_add(ret, e.list[i].bytes.data, e.list[i].bytes.len);
-        free(e.list);
-        return r == 0 && ret->failed ? -ENOMEM : r;
 }

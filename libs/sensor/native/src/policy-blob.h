@@ -22,7 +22,4 @@ bool hw_name_is_ours(struct hw_slice name);
 typedef int (*hw_profile_handler)(struct hw_slice name, struct hw_slice bytes, void *userdata);
 int hw_blob_walk(struct hw_slice blob, hw_profile_handler profile, void *userdata);
 
-/* The same profiles in the order of their names. -ENOMEM, or -EBADMSG as walk. */
-int hw_blob_sort(struct hw_slice blob, struct hw_buffer *ret);
-
 #endif

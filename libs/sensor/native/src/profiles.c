@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "clean.h"
-#include "companions.h"
 #include "coverage.h"
 #include "file.h"
 #include "kernel-file.h"
@@ -30,24 +29,6 @@ bool hw_apparmor_present(const char *securityfs) {
 
 int hw_profiles_load(const char *securityfs, struct hw_slice blob) {
         return blob.len ? hw_kernel_write(securityfs, ".replace", blob.data, blob.len) : 0;
-}
-
-int hw_profiles_swap(const char *securityfs, struct hw_slice blob, const struct hw_table *before) {
-        _cleanup_buffer_ struct hw_buffer all = { 0 }, sorted = { 0 };
-        int r;
-
-        hw_buffer_add(&all, blob.data, blob.len);
-        hw_companions_add(securityfs, before, &all);
-        if (all.failed)
-                return -ENOMEM;
-        r = hw_blob_sort((struct hw_slice){ all.data, all.len }, &sorted);
-        if (r == 0)
-                r = hw_profiles_load(securityfs, (struct hw_slice){ sorted.data, sorted.len });
-        if (r == 0 || all.len == blob.len || blob.len == 0)
-                return r;
-        hw_warn("profiles of others cannot be loaded along, processes stacked with them keep older rules error=%s",
-                strerror(-r));
-        return hw_profiles_load(securityfs, blob);
 }
 
 static DIR *open_profiles(const char *securityfs) {
@@ -112,36 +93,8 @@ static void read_profile(int fd, struct hw_profile *p) {
                 (void)hw_read_line(fd, "sha1", p->hash, sizeof p->hash);
 }
 
-struct own_part {
-        const struct hw_table *t;
-        struct hw_buffer *out;
-};
-
-static int keep_own(struct hw_slice name, struct hw_slice bytes, void *userdata) {
-        const struct own_part *part = userdata;
-
-        for (size_t i = 0; i < part->t->n_names; i++)
-                if (hw_slice_is(name, part->t->names[i])) {
-                        hw_buffer_add(part->out, bytes.data, bytes.len);
-                        break;
-                }
-        return 0;
-}
-
-/* What was written with the table's profiles: in the order of names, companions among them. */
-static bool holds_exactly(struct hw_slice raw, const struct hw_table *t, struct hw_slice blob) {
-        _cleanup_buffer_ struct hw_buffer own = { 0 }, found = { 0 }, wanted = { 0 };
-        struct own_part part = { t, &own };
-
-        if (hw_blob_walk(raw, keep_own, &part) < 0 || own.failed ||
-            hw_blob_sort((struct hw_slice){ own.data, own.len }, &found) < 0 || hw_blob_sort(blob, &wanted) < 0)
-                return false;
-        return found.len == wanted.len && (wanted.len == 0 || memcmp(found.data, wanted.data, wanted.len) == 0);
-}
-
 /* All profiles of one write share one raw_data in the kernel: `seen` spares reading it again for each. */
-static bool raw_data_is(int fd, const struct hw_table *t, struct hw_slice blob, char *seen, size_t size,
-                        int *ret_known) {
+static bool raw_data_is(int fd, struct hw_slice blob, char *seen, size_t size, int *ret_known) {
         _cleanup_buffer_ struct hw_buffer raw = { 0 };
         char target[512];
         ssize_t n = readlinkat(fd, "raw_data", target, sizeof target - 1);
@@ -154,7 +107,8 @@ static bool raw_data_is(int fd, const struct hw_table *t, struct hw_slice blob, 
         r = hw_read_file(fd, "raw_data", RAW_DATA_MAX, &raw);
         if (r == -ENOENT || r == -EOPNOTSUPP)
                 *ret_known = 0; /* built or booted without export of binary policy */
-        if (r < 0 || !holds_exactly((struct hw_slice){ raw.data, raw.len }, t, blob))
+        /* What a swap opened follows the blob. */
+        if (r < 0 || raw.len < blob.len || (blob.len && memcmp(raw.data, blob.data, blob.len) != 0))
                 return false;
         if (n > 0)
                 (void)snprintf(seen, size, "%s", target);
@@ -207,7 +161,7 @@ int hw_profiles_verify(const char *securityfs, const struct hw_table *t, enum hw
                 if (!p)
                         continue;
                 read_profile(fd, p);
-                if (raw_data_is(fd, t, t->blobs[mode], seen, sizeof seen, &known) || !known)
+                if (raw_data_is(fd, t->blobs[mode], seen, sizeof seen, &known) || !known)
                         memcpy(p->expected, p->hash, sizeof p->expected);
         }
         return judge(set);
@@ -234,6 +188,52 @@ int hw_profiles_refresh(const char *securityfs, struct hw_profile_set *set) {
                         read_profile(fd, p);
         }
         return judge(set);
+}
+
+struct swap {
+        const struct hw_table *before;
+        struct hw_buffer *out;
+};
+
+struct pick {
+        const char *name;
+        struct hw_slice bytes;
+};
+
+static int pick_profile(struct hw_slice name, struct hw_slice bytes, void *userdata) {
+        struct pick *pick = userdata;
+
+        if (hw_slice_is(name, pick->name))
+                pick->bytes = bytes;
+        return 0;
+}
+
+static struct hw_slice find_in(struct hw_slice blob, const char *name) {
+        struct pick pick = { .name = name };
+
+        return hw_blob_walk(blob, pick_profile, &pick) < 0 ? (struct hw_slice){ 0 } : pick.bytes;
+}
+
+static int open_leftover(const char *name, void *userdata) {
+        const struct swap *swap = userdata;
+        struct hw_slice open;
+
+        if (find_in((struct hw_slice){ swap->out->data, swap->out->len }, name).len ||
+            (strcmp(name, HW_CATCH_ALL) != 0 && !hw_label_in_use(name)))
+                return 0;
+        open = find_in(swap->before->blobs[HW_MODE_OFF], name);
+        hw_buffer_add(swap->out, open.data, open.len);
+        return 0;
+}
+
+int hw_profiles_swap(const char *securityfs, struct hw_slice blob, const struct hw_table *before) {
+        _cleanup_buffer_ struct hw_buffer all = { 0 };
+        struct swap swap = { before, &all };
+
+        hw_buffer_add(&all, blob.data, blob.len);
+        if (before)
+                (void)hw_profiles_each_loaded(securityfs, open_leftover, &swap);
+        return all.failed ? -ENOMEM : hw_profiles_load(securityfs, (struct hw_slice){ all.data, all.len });
 }
 
 struct retirement {

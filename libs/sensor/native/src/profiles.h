@@ -26,9 +26,11 @@ bool hw_apparmor_present(const char *securityfs);
 int hw_profiles_load(const char *securityfs, struct hw_slice blob);
 
 /*
- * As load, while processes run: with companions.h's profiles behind the blob. A profile of ours that the blob lacks is
- * opened by its variant from `before` as long as a process is in it; the catch-all in any case, since without it every
- * process would be unconfined for the next table too.
+ * As load, and in the same write opens what the table `before` had and the blob has not: the catch-all, since without it
+ * every process would be unconfined for the next table too, and a source's profile while a process is in it. One write,
+ * because a running process whose label is a stack (`hostward//&hostward-src-...`) takes part in one replacement only:
+ * Linux 6.12, built without CONFIG_SECURITY_APPARMOR_DEBUG_ASSERTS, loses such a label from its set when it updates it
+ * (the side effect of AA_BUG(!__label_replace()) is compiled out), and no later one reaches the process.
  */
 int hw_profiles_swap(const char *securityfs, struct hw_slice blob, const struct hw_table *before);
 

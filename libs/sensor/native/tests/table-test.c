@@ -110,24 +110,6 @@ static void finish_temporary(int fd, const char *path, const char *file) {
         (void)close(fd);
 }
 
-static void binary_policy_is_sorted_by_name_and_loses_nothing(void) {
-        static const char *const names[] = { "hostward-src-b", "hostward", "zz", "hostward-src-a" };
-        static const char *const sorted[] = { "hostward", "hostward-src-a", "hostward-src-b", "zz" };
-        struct hw_buffer b = { 0 }, expected = { 0 }, got = { 0 };
-
-        for (size_t i = 0; i < 4; i++) {
-                sample_profile(&b, names[i], NULL);
-                sample_profile(&expected, sorted[i], NULL);
-        }
-        CHECK(hw_blob_sort((struct hw_slice){ b.data, b.len }, &got) == 0);
-        CHECK(got.len == expected.len && memcmp(got.data, expected.data, got.len) == 0);
-        CHECK(hw_blob_sort((struct hw_slice){ b.data, b.len - 1 }, &got) == -EBADMSG);
-        CHECK(hw_blob_sort((struct hw_slice){ 0 }, &got) == 0);
-        hw_buffer_free(&b);
-        hw_buffer_free(&expected);
-        hw_buffer_free(&got);
-}
-
 static void a_snapshot_cut_or_changed_anywhere_is_not_loaded(void) {
         struct hw_table *t = sample_table(7, "abcd"), *back = NULL;
         struct hw_buffer file = { 0 };
@@ -218,7 +200,6 @@ int main(void) {
         TEST(digests_and_probes_are_checked);
         TEST(drop_ins_can_name_a_profile_and_nothing_else);
         TEST(binary_policy_is_walked_and_never_beyond_its_end);
-        TEST(binary_policy_is_sorted_by_name_and_loses_nothing);
         TEST(a_snapshot_cut_or_changed_anywhere_is_not_loaded);
         TEST(memory_comes_back_as_it_was);
         TEST(a_clock_set_back_extends_no_suspension);
