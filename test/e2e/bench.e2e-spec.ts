@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { projectRoot } from './support/product.js';
 
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 900_000;
 /** As few agents, rounds and rules as show every case; what it measures is no business of a test. */
 const ARGS = ['--agents=3', '--rounds=3', '--rules=1,100', '--idle=1s', '--json'];
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,7 @@ import type {
   PolicyVersion,
   PolicyView,
 } from '#contracts';
+import { LinkProxy } from '#testing';
 import { alertBatch, type TestHost } from '../../apps/control-plane/src/testing/test-host.js';
 import { createProgram } from '../../apps/cli/src/program.js';
 import { eventually } from './support/eventually.js';
@@ -27,6 +28,8 @@ import { StandIns } from './support/stand-in-host.js';
 const MINUTE = 60_000;
 const PROD = { env: 'prod' };
 const LONG = 'a-very-long-name-that-somebody-has-chosen-with-care.for-a-host-in-a-rack.eu-west';
+
+jest.setTimeout(2 * MINUTE);
 
 let product: Product;
 let standIns: StandIns;
@@ -186,7 +189,14 @@ describe('apply', () => {
         code: 1,
         stderr: expect.stringContaining('of 1 host 1 unsupported'),
       });
-      const silent = await input(text.replace('nc', 'ncat'), 'apply', '--wait', '--timeout', '1s');
+      const changed = text.replace('nc', 'ncat');
+      await input(changed, 'apply');
+      // Of the version before: the host is heard of, and silent about the new one.
+      await web1.report('enforced');
+      await eventually('the new version is on its way', MINUTE, async () =>
+        (await run('status', 'policy', 'waited')).stdout.includes('delivered'),
+      );
+      const silent = await input(changed, 'apply', '--wait', '--timeout', '1s');
       expect(silent).toMatchObject({
         code: 1,
         stderr: expect.stringContaining('of 1 host 1 delivered'),
@@ -360,8 +370,18 @@ metadata:
   it(
     'watches: each object once, then what changes, over a lost connection',
     async () => {
+      // A report decays within a minute: without a new one the host may be shown once more, as not connected.
+      await web1.report('enforced');
+      await eventually('web1 is connected', MINUTE, async () => {
+        const nodes = await json<NodeView[]>('get', 'nodes');
+        return nodes.find(({ name }) => name === 'web1')?.connected;
+      });
+      const link = await LinkProxy.start(product.port);
       const watching = RunningCommand.cli(['get', 'nodes', '--watch'], {
-        env: { XDG_CONFIG_HOME: product.configHome },
+        env: {
+          XDG_CONFIG_HOME: product.configHome,
+          HOSTWARD_URL: `https://127.0.0.1:${link.port}`,
+        },
       });
       const sees = (text: RegExp): Promise<unknown> =>
         eventually(`it shows ${text}`, MINUTE, () =>
@@ -373,9 +393,9 @@ metadata:
         await out('label', 'node', 'web1', 'w=1');
         await sees(/w=1/);
         expect(watching.lines.length).toBe(before + 1);
-        await product.signal('control plane', 'SIGKILL');
+        link.cut();
         await sees(/trying again/);
-        await ready();
+        link.restore();
         await input(
           'apiVersion: security.kubearmor.com/v1\nkind: KubeArmorVirtualMachine\nmetadata: {name: passing}\n',
           'apply',
@@ -385,6 +405,7 @@ metadata:
         await sees(/node\/passing is gone/);
       } finally {
         await watching.stop();
+        await link.stop();
       }
     },
     2 * MINUTE,
@@ -413,7 +434,7 @@ describe('status', () => {
     async () => {
       await input(blockProgram('s1', '/usr/bin/nc', { tier: 'web' }), 'apply');
       await reports('s1', 'enforced');
-      const good = await run('status', 'policy', 's1', '--wait', '--timeout', '30s');
+      const good = await run('status', 'policy', 's1', '--wait', '--timeout', '60s');
       expect(good).toMatchObject({ code: 0, stderr: '' });
       expect(good.stdout).toMatch(
         /^policy s1 at revision \d+, 1 host selected\nNODE {2}STATE .*\nweb1 {2}enforced /,
@@ -445,7 +466,7 @@ describe('status', () => {
     async () => {
       await eventually('web1 has all', MINUTE, () => web1.fetch());
       await web1.report('enforced');
-      const good = await run('status', 'node', 'web1', '--wait', '--timeout', '20s');
+      const good = await run('status', 'node', 'web1', '--wait', '--timeout', '60s');
       expect(good).toMatchObject({ code: 0, stderr: '' });
       expect(good.stdout).toMatch(/^node web1: connected, enforcer observe, seen \d+s ago\n/);
       await web1.report('failed');
@@ -554,7 +575,12 @@ describe('brakes', () => {
       await eventually('the status says so', MINUTE, async () =>
         (await run('status', 'policy', 's1')).stdout.includes('suspended'),
       );
-      const node = await run('status', 'node', 'web1');
+      // A host that was not heard of for a while is called not connected first.
+      await web1.report('enforced');
+      const node = await eventually('the host is suspended', MINUTE, async () => {
+        const result = await run('status', 'node', 'web1');
+        return result.stderr.includes('web1 is suspended') && result;
+      });
       expect(node.stdout).toMatch(/suspended \(audit\) until \S+ by control-plane: outage/);
       expect(node).toMatchObject({ code: 1, stderr: expect.stringContaining('web1 is suspended') });
       expect(await out('breakglass', '--end', id)).toBe(`suspension/${id} ended\n`);

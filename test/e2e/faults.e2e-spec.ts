@@ -31,7 +31,7 @@ describe('a store that stands still', () => {
     // A test that failed must not leave the next one, or `down`, without its stores.
     for (const name of ['etcd', 'redis']) await product.signal(name, 'SIGCONT');
     await ready(product);
-  }, MINUTE);
+  }, 2 * MINUTE);
   afterAll(async () => {
     standIns?.close();
     await product?.down();
@@ -52,10 +52,7 @@ describe('a store that stands still', () => {
       expect(refused.stderr).toContain('etcd');
       expect(refused.stderr).toMatch(/remedy: .*\/readyz/);
       expect((await product.must(['get', 'policies', '-o', 'name'])).stdout).toBe('kept\n');
-      const unready = await eventually('it is not ready', MINUTE, async () => {
-        const now = await product.readiness();
-        return now.status === 503 && now;
-      });
+      const unready = await without(product, 'etcd');
       expect(unready.checks['etcd']).toMatchObject({
         ok: false,
         detail: expect.stringContaining('watch'),
@@ -66,7 +63,7 @@ describe('a store that stands still', () => {
       expect((await apply('after-etcd')).code).toBe(0);
       await has(host, 'after-etcd');
     },
-    2 * MINUTE,
+    5 * MINUTE,
   );
 
   it(
@@ -74,10 +71,7 @@ describe('a store that stands still', () => {
     async () => {
       await product.signal('etcd', 'SIGSTOP');
       await restarted(product, 'control plane');
-      const unready = await eventually('it answers', MINUTE, async () => {
-        const now = await product.readiness();
-        return now.status === 503 && now;
-      });
+      const unready = await without(product, 'etcd');
       expect(unready.checks['etcd']).toMatchObject({
         ok: false,
         detail: expect.stringContaining('not read yet'),
@@ -90,7 +84,7 @@ describe('a store that stands still', () => {
       expect((await product.must(['get', 'policies', '-o', 'name'])).stdout).toContain('kept\n');
       expect((await product.must(['get', 'nodes', '-o', 'name'])).stdout).toBe('web1\n');
     },
-    3 * MINUTE,
+    5 * MINUTE,
   );
 
   it(
@@ -98,11 +92,7 @@ describe('a store that stands still', () => {
     async () => {
       await product.signal('redis', 'SIGSTOP');
       expect(await apply('without-redis')).toMatchObject({ code: 0 });
-      const unready = await eventually('it is not ready', MINUTE, async () => {
-        const now = await product.readiness();
-        return now.status === 503 && now;
-      });
-      expect(unready.checks['redis']).toMatchObject({ ok: false });
+      const unready = await without(product, 'redis');
       expect(unready.checks['etcd']).toMatchObject({ ok: true });
       const status = await product.cli(['status', 'policy', 'without-redis', '-o', 'json']);
       expect((JSON.parse(status.stdout) as PolicyStatus).nodes[0]?.state).not.toBe('enforced');
@@ -110,7 +100,7 @@ describe('a store that stands still', () => {
       await ready(product);
       await has(host, 'without-redis');
     },
-    2 * MINUTE,
+    5 * MINUTE,
   );
 
   it(
@@ -118,17 +108,16 @@ describe('a store that stands still', () => {
     async () => {
       await product.signal('redis', 'SIGSTOP');
       await restarted(product, 'control plane');
-      const unready = await eventually('it answers', MINUTE, async () => {
-        const now = await product.readiness();
-        return now.status === 503 && now.checks['etcd']?.ok === true && now;
+      await eventually('it has read etcd, and says what is away', MINUTE, async () => {
+        const { status, checks } = await product.readiness();
+        return status === 503 && checks['etcd']?.ok === true && checks['redis']?.ok === false;
       });
-      expect(unready.checks['redis']).toMatchObject({ ok: false });
       expect(await apply('before-redis')).toMatchObject({ code: 0 });
       await product.signal('redis', 'SIGCONT');
       await ready(product);
       await has(host, 'before-redis');
     },
-    3 * MINUTE,
+    5 * MINUTE,
   );
 
   it(
@@ -153,7 +142,9 @@ describe('a store that stands still', () => {
         return (await alerts(product)).length === 5;
       });
       expect((await product.must(['get', 'nodes', '-o', 'name'])).stdout).toBe('web1\n');
-      expect((await product.must(['get', 'policies', '-o', 'name'])).stdout.split('\n')).toEqual([
+      const names = (await product.must(['get', 'policies', '-o', 'name'])).stdout.split('\n');
+      // What etcd was sent while it stood still, it may have done or not when it went on.
+      expect(names.filter((name) => name !== 'while-away')).toEqual([
         'after-etcd',
         'before-redis',
         'kept',
@@ -161,7 +152,7 @@ describe('a store that stands still', () => {
         '',
       ]);
     },
-    3 * MINUTE,
+    5 * MINUTE,
   );
 });
 
@@ -198,10 +189,7 @@ const mountable = await canMount();
         const ballast = join(disk, 'ballast');
         await fill(ballast);
         for (let i = 0; i < 40; i++) await host.send(alertBatch('p', 3 + i * 50, 52 + i * 50));
-        const unready = await eventually('it says so', MINUTE, async () => {
-          const now = await product.readiness();
-          return now.status === 503 && now;
-        });
+        const unready = await without(product, 'alerts');
         expect(unready.checks['alerts']).toMatchObject({
           ok: false,
           detail: expect.stringMatching(/full/),
@@ -247,6 +235,14 @@ async function has(host: TestHost, policy: string): Promise<void> {
   await eventually(`${host.name} has ${policy}`, MINUTE, async () => {
     const delivery = await host.fetch();
     return delivery?.policies.some(({ name }) => name === policy);
+  });
+}
+
+/** Waits until it says that it is not ready, and that this is what is not well. */
+function without(product: Product, name: string): ReturnType<Product['readiness']> {
+  return eventually(`it is without ${name}`, MINUTE, async () => {
+    const now = await product.readiness();
+    return now.status === 503 && now.checks[name]?.ok === false && now;
   });
 }
 

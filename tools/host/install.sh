@@ -68,7 +68,7 @@ put_all 0644 "$here/etc/apparmor.d" /etc/apparmor.d
 put_all 0644 "$here/lib/systemd/system" /usr/lib/systemd/system
 
 if [ -f /etc/apparmor.d/hostward-sensor ] && [ -d /sys/kernel/security/apparmor ] && command -v apparmor_parser >/dev/null; then
-  apparmor_parser -r -W /etc/apparmor.d/hostward-sensor /etc/apparmor.d/hostward-runtime
+  apparmor_parser -r -W /etc/apparmor.d/hostward-init /etc/apparmor.d/hostward-sensor /etc/apparmor.d/hostward-runtime
 fi
 
 if [ -n "$url" ] && [ ! -e /etc/hostward/agent.yaml ]; then

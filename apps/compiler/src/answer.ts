@@ -1,8 +1,7 @@
 import type { Compilation } from '#policy-compiler';
-import { overridesProtection, type RuleSet } from '#policy-model';
+import { overridesProtection, type RuleSet, untilOf } from '#policy-model';
 import { bytesField, type Field, numberField, TAG, textField } from '#sensor';
 import type { Compiled } from './compile-policies.js';
-import type { DropIn } from './units.js';
 import type { VerifiedRequest } from './verify-request.js';
 
 /** What the sensor takes of a reason; longer ones are cut. */
@@ -12,8 +11,8 @@ const MAX_DROPINS = 512;
 /** Fields of a COMPILED frame. */
 export function compiledFields(
   { assignment, ruleSet }: VerifiedRequest,
-  { compilation, binaries }: Compiled,
-  dropIns: readonly DropIn[],
+  { compilation, binaries, dropIns }: Compiled,
+  nowMs: number,
 ): readonly Field[] {
   return [
     numberField(TAG.EPOCH, BigInt(assignment.epoch)),
@@ -30,6 +29,7 @@ export function compiledFields(
     ...probeFields(compilation),
     ...suspensionFields(assignment),
     ...overridesField(ruleSet),
+    ...validUntilField(ruleSet, nowMs),
     ...dropIns
       .slice(0, MAX_DROPINS)
       .map(({ unit, content }) => textField(TAG.DROPIN, `${unit}\0${content}`)),
@@ -56,6 +56,14 @@ function suspensionFields({ suspension }: VerifiedRequest['assignment']): readon
 function overridesField({ policies }: RuleSet): readonly Field[] {
   const count = policies.filter(({ document }) => overridesProtection(document)).length;
   return count === 0 ? [] : [numberField(TAG.OVERRIDES, count)];
+}
+
+/** When an exception ends the host compiles anew, whoever is away. */
+function validUntilField({ policies }: RuleSet, nowMs: number): readonly Field[] {
+  const ends = policies
+    .flatMap(({ document }) => untilOf(document) ?? [])
+    .filter((at) => at > nowMs);
+  return ends.length === 0 ? [] : [numberField(TAG.VALID_UNTIL, Math.min(...ends))];
 }
 
 /** Whole characters only. */

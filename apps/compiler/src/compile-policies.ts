@@ -1,7 +1,15 @@
-import { type Compilation, compileRuleSet, type HostCapabilities } from '#policy-compiler';
+import {
+  CATCH_ALL,
+  type Compilation,
+  compileRuleSet,
+  forbidsProgram,
+  type HostCapabilities,
+  sourceProfileName,
+} from '#policy-compiler';
 import type { RuleSet } from '#policy-model';
 import type { Parsed, PolicyParser } from './apparmor-parser.js';
 import type { Host } from './host-facts.js';
+import { type DropIn, dropInsFor } from './units.js';
 
 /** Binary policy of the three variants; empty where the host has no AppArmor. */
 interface Binaries {
@@ -13,6 +21,7 @@ interface Binaries {
 export interface Compiled {
   readonly compilation: Compilation;
   readonly binaries: Binaries;
+  readonly dropIns: readonly DropIn[];
 }
 
 /** The parser gave no policy, and it cannot be told which rules are at fault. */
@@ -37,7 +46,33 @@ export async function compilePolicies(
   host: Host,
   deadlineMs: number,
 ): Promise<Compiled> {
-  const { parser, capabilities } = host;
+  const compiled = await binaryPolicy(ruleSet, host, deadlineMs);
+  return { ...compiled, dropIns: dropIns(compiled.compilation, host) };
+}
+
+function dropIns(
+  { profiles, report }: Compilation,
+  { units, capabilities }: Host,
+): readonly DropIn[] {
+  const names = new Set(profiles.map(({ name }) => name));
+  const ours = (program: string): string => {
+    const name = sourceProfileName(program);
+    return names.has(name) ? name : CATCH_ALL;
+  };
+  return dropInsFor(units, {
+    ours,
+    attached: (program) => capabilities.attached?.(program),
+    forbidden: (program) => forbidsProgram(report.attribution, program),
+  });
+}
+
+type BinaryPolicy = Omit<Compiled, 'dropIns'>;
+
+async function binaryPolicy(
+  ruleSet: RuleSet,
+  { parser, capabilities }: Host,
+  deadlineMs: number,
+): Promise<BinaryPolicy> {
   if (parser === undefined) {
     return { compilation: compileRuleSet(ruleSet, capabilities), binaries: NOTHING };
   }
@@ -59,7 +94,7 @@ async function attempt(
   capabilities: HostCapabilities,
   parser: PolicyParser,
   deadlineMs: number,
-): Promise<Compiled | Refused> {
+): Promise<BinaryPolicy | Refused> {
   const compilation = compileRuleSet(ruleSet, capabilities);
   const { enforce, audit, open } = compilation.texts;
   const parsed = await Promise.all(

@@ -2,17 +2,18 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { EXECUTOR, type HostCapabilities, isOwnProfile } from '#policy-compiler';
+import type { HostCapabilities } from '#policy-compiler';
+import { attachedTo, readAttachments } from './attachments.js';
 import { hasPriorities, PolicyParser } from './apparmor-parser.js';
 import { existingPath } from './existing-path.js';
 import type { HostOptions } from './options.js';
 import { pathResolver } from './resolve-paths.js';
-import { type DropIn, readUnits } from './units.js';
+import { readUnits, type Unit } from './units.js';
 
 /** A host as the compiler found it, for one compilation. */
 export interface Host {
   readonly capabilities: HostCapabilities;
-  readonly dropIns: readonly DropIn[];
+  readonly units: readonly Unit[];
   /** Absent where nothing can be enforced by AppArmor. */
   readonly parser?: PolicyParser;
 }
@@ -24,27 +25,23 @@ export async function lookAtHost(
   deadlineMs: number,
 ): Promise<Host> {
   const { root, securityfs } = options;
-  const executor = existsSync(join(root, EXECUTOR));
-  const units = readUnits(root, executor);
   const common = {
     lsm: activeModules(securityfs),
     resolve: pathResolver(root),
     loadedNames,
-    executor,
-    noNewPrivileges: units.noNewPrivileges,
-    foreignAttachments: foreignAttachments(securityfs),
+    attached: foreignProfiles(root, securityfs),
     controlPath: { multiarch: multiarch(), paths: ourselves() },
     existing: existingPath(root),
     nowMs: Date.now(),
   };
   const missing = missingPart(options);
-  if (missing !== undefined) return { capabilities: { ...common, missing }, dropIns: [] };
+  if (missing !== undefined) return { capabilities: { ...common, missing }, units: [] };
   const parser = new PolicyParser(options.parser, options.features);
   const apparmor = {
     parser: await versionOf(options.parser),
     priority: await hasPriorities(parser, deadlineMs),
   };
-  return { capabilities: { ...common, apparmor }, dropIns: units.dropIns, parser };
+  return { capabilities: { ...common, apparmor }, units: readUnits(root), parser };
 }
 
 function missingPart({ features, parser }: HostOptions): string | undefined {
@@ -75,15 +72,22 @@ function ourselves() {
   return [{ what: 'the program that runs Hostward', path: node, perms: 'rmx', by: [node] }];
 }
 
-/** Programs to which a loaded profile that is not ours attaches by an exact path. */
-function foreignAttachments(securityfs: string): readonly string[] {
+/** Which profile of others attaches to a program: Linux 6.12 does not tell, so the files of those loaded are read. */
+function foreignProfiles(
+  root: string,
+  securityfs: string,
+): (program: string) => string | undefined {
   const dir = join(securityfs, 'apparmor/policy/profiles');
-  const folders = existsSync(dir) ? names(dir) : [];
-  return folders.flatMap((folder) => {
-    if (isOwnProfile(readText(join(dir, folder, 'name')).trim())) return [];
-    const attach = readText(join(dir, folder, 'attach')).trim();
-    return /^\/[^*?[\]{}\\]+$/.test(attach) ? [attach] : [];
-  });
+  const loaded = names(dir).map((folder) => readText(join(dir, folder, 'name')).trim());
+  const attachments = readAttachments(
+    root,
+    new Set(loaded.filter((name) => !name.startsWith('hostward'))),
+  );
+  const known = new Map<string, string | undefined>();
+  return (program) => {
+    if (!known.has(program)) known.set(program, attachedTo(attachments, program)[0]);
+    return known.get(program);
+  };
 }
 
 function names(dir: string): readonly string[] {

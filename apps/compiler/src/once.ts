@@ -13,9 +13,9 @@ export async function compileOnce(options: OnceOptions): Promise<readonly string
   const ruleSet = readRuleSet(options.policies);
   const deadlineMs = Date.now() + options.compileTimeoutMs;
   const host = await lookAtHost(options.host, [], deadlineMs);
-  const { compilation, binaries } = await compilePolicies(ruleSet, host, deadlineMs);
+  const { compilation, binaries, dropIns } = await compilePolicies(ruleSet, host, deadlineMs);
   const { texts, report, profiles, probes } = compilation;
-  const json = JSON.stringify({ ...report, profiles, probes, dropIns: host.dropIns }, null, 2);
+  const json = JSON.stringify({ ...report, profiles, probes, dropIns }, null, 2);
   return write(options.out, {
     'enforce.txt': texts.enforce,
     'audit.txt': texts.audit,

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { existingPath } from './existing-path.js';
 import { pathResolver } from './resolve-paths.js';
-import { readUnits } from './units.js';
+import { dropInsFor, type ProfilesOf, readUnits } from './units.js';
 
 let root = '';
 beforeEach(() => {
@@ -17,66 +17,95 @@ function file(path: string, content = ''): void {
   writeFileSync(join(root, path), content, { mode: 0o755 });
 }
 
+/** The label that each unit's drop-in gives it. */
+function labels(profiles: Partial<ProfilesOf> = {}): readonly (readonly [string, string])[] {
+  const ours = (): string => 'hostward';
+  const attached = (): undefined => undefined;
+  const forbidden = (): boolean => false;
+  return dropInsFor(readUnits(root), { ours, attached, forbidden, ...profiles }).map(
+    ({ unit, content }) => [
+      unit,
+      /^# .*\n\[Service\]\nAppArmorProfile=(.*)\n$/.exec(content)?.[1] ?? content,
+    ],
+  );
+}
+
+function service(name: string, ...lines: readonly string[]): void {
+  file(`usr/lib/systemd/system/${name}.service`, ['[Service]', ...lines, ''].join('\n'));
+}
+
 describe('units of a host', () => {
   it('with AppArmorProfile= get a drop-in that stacks it, the last assignment counting', () => {
-    file('usr/lib/systemd/system/a.service', '[Service]\nAppArmorProfile=old\n');
-    file('etc/systemd/system/a.service.d/10-x.conf', '[Service]\nAppArmorProfile=new\n');
+    service('a', 'AppArmorProfile=old');
+    file('etc/systemd/system/a.service.d/10-x.conf', '[Service]\nAppArmorProfile=-new\n');
     file(
       'etc/systemd/system/a.service.d/50-hostward.conf',
       '[Service]\nAppArmorProfile=hostward//&new\n',
     );
-    const [dropIn, ...rest] = readUnits(root, false).dropIns;
-    expect(rest).toEqual([]);
-    expect(dropIn?.unit).toBe('a.service');
-    expect(dropIn?.content).toContain('\nAppArmorProfile=hostward//&new\n');
+    expect(labels()).toEqual([['a.service', '-hostward//&new']]);
   });
 
-  it.each(['unconfined', '', 'a b', 'x\u00e9', 'hostward//&y', '%i'])(
+  it.each(['unconfined', '', 'a b', 'x\u00e9', 'hostward//&y', 'hostward-sensor', '%i'])(
     'get none for the profile %j',
     (profile) => {
-      file('usr/lib/systemd/system/b.service', `[Service]\nAppArmorProfile=${profile}\n`);
-      expect(readUnits(root, false).dropIns).toEqual([]);
+      service('b', `AppArmorProfile=${profile}`);
+      expect(labels()).toEqual([]);
     },
   );
 
-  it('keep the profile of the executor in their label where PID 1 uses it', () => {
-    file('usr/lib/systemd/system/a.service', '[Service]\nAppArmorProfile=x\n');
-    file('usr/lib/systemd/system/b.service', '[Service]\nAppArmorProfile=unconfined\n');
-    file(
-      'usr/lib/systemd/system/c.service',
-      '[Service]\nAppArmorProfile=unconfined\nNoNewPrivileges=yes\n',
-    );
-    const lines = readUnits(root, true).dropIns.map(({ unit, content }) => [
-      unit,
-      content.split('\n').at(-2),
-    ]);
-    expect(lines).toEqual([
-      ['a.service', 'AppArmorProfile=hostward//&hostward-src-systemd//&x'],
-      ['c.service', 'AppArmorProfile=hostward//&hostward-src-systemd'],
+  const profiles: Partial<ProfilesOf> = {
+    attached: (program) => (program.startsWith('/usr/bin/x') ? 'x' : undefined),
+    ours: (program) => (program === '/usr/bin/x-scoped' ? 'hostward-src-1' : 'hostward'),
+  };
+
+  it('whose program a profile of others attaches to get one that stacks ours', () => {
+    file('usr/bin/x-real');
+    mkdirSync(join(root, 'usr/sbin'));
+    symlinkSync('../bin/x-real', join(root, 'usr/sbin/link'));
+    service('link', 'ExecStartPre=+/usr/bin/mkdir /run/x', 'ExecStart=-/usr/sbin/link \\', '  -d');
+    service('scoped', 'ExecStart=/usr/bin/x-scoped');
+    service('plain', 'ExecStart=/usr/bin/plain');
+    service('named', 'ExecStart=/usr/bin/x-scoped', 'AppArmorProfile=y');
+    expect(labels(profiles)).toEqual([
+      ['link.service', '-hostward//&x'],
+      ['named.service', 'hostward-src-1//&y'],
+      ['scoped.service', '-hostward-src-1//&x'],
     ]);
   });
 
-  it('tell which programs run under NoNewPrivileges, said or implied, symlinks followed', () => {
-    file('usr/bin/real');
-    symlinkSync('real', join(root, 'usr/bin/link'));
-    file(
-      'usr/lib/systemd/system/said.service',
-      '[Service]\nNoNewPrivileges=yes\nExecStart=-/usr/bin/link --x\nExecStartPre=+/usr/bin/full\n',
+  it('get none where one label would not be right for all programs, or takes away what the program needs', () => {
+    service('two', 'ExecStart=/usr/bin/x', 'ExecStartPre=/usr/bin/mkdir /run/x');
+    service('sensor', 'ExecStart=/usr/lib/hostward/hostward-sensor run');
+    service('docker', 'ExecStart=/usr/bin/dockerd');
+    service('libvirtd', 'ExecStart=/usr/sbin/libvirtd');
+    expect(
+      labels({ attached: (program) => (program === '/usr/bin/mkdir' ? undefined : 'x') }),
+    ).toEqual([]);
+  });
+
+  it('whose program a rule forbids do not start, whatever profile they name', () => {
+    service('bad', 'ExecStart=/usr/bin/xmrig', 'AppArmorProfile=y');
+    service('good', 'ExecStart=/usr/bin/good', 'ExecStartPre=-/usr/bin/xmrig');
+    expect(labels({ forbidden: (program) => program === '/usr/bin/xmrig' })).toEqual([
+      ['bad.service', 'hostward-blocked'],
+    ]);
+  });
+
+  it('that manage users start under the catch-all, not as PID 1 does', () => {
+    service('user@', 'ExecStart=/usr/lib/systemd/systemd --user');
+    expect(labels(profiles)).toEqual([['user@.service', '-hostward']]);
+  });
+
+  it('get none under another name: systemd knows one drop-in of a name for a unit', () => {
+    service('real', 'AppArmorProfile=x');
+    mkdirSync(join(root, 'etc/systemd/system'), { recursive: true });
+    symlinkSync(
+      '/usr/lib/systemd/system/real.service',
+      join(root, 'etc/systemd/system/alias.service'),
     );
-    file(
-      'usr/lib/systemd/system/implied.service',
-      '[Service]\nUser=web\nRestrictNamespaces=yes\nExecStart=/usr/bin/web \\\n  -d\n',
-    );
-    file(
-      'usr/lib/systemd/system/root.service',
-      '[Service]\nRestrictNamespaces=yes\nExecStart=/usr/bin/rooted\n',
-    );
-    file(
-      'usr/lib/systemd/system/undone.service',
-      '[Service]\nNoNewPrivileges=yes\nExecStart=/usr/bin/undone\n',
-    );
-    file('etc/systemd/system/undone.service.d/x.conf', '[Service]\nNoNewPrivileges=no\n');
-    expect(readUnits(root, false).noNewPrivileges).toEqual(['/usr/bin/real', '/usr/bin/web']);
+    symlinkSync('/dev/null', join(root, 'etc/systemd/system/masked.service'));
+    symlinkSync('/opt/linked.service', join(root, 'etc/systemd/system/linked.service'));
+    expect(readUnits(root).map(({ unit }) => unit)).toEqual(['linked.service', 'real.service']);
   });
 });
 

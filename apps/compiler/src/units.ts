@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, realpathSync } from 'node:fs';
-import { join } from 'node:path';
-import { CATCH_ALL, EXECUTOR_PROFILE } from '#policy-compiler';
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { BLOCKED_PROFILE, CATCH_ALL, keepsOwnProfile } from '#policy-compiler';
 
 /** A drop-in that the sensor writes to UNIT.d/50-hostward.conf. */
 export interface DropIn {
@@ -8,11 +8,21 @@ export interface DropIn {
   readonly content: string;
 }
 
-/** What the units of a host say that matters to profiles. */
-export interface UnitFacts {
-  readonly dropIns: readonly DropIn[];
-  /** Programs that services start under NoNewPrivileges, symlinks followed. */
-  readonly noNewPrivileges: readonly string[];
+/** What a service says that matters to profiles. */
+export interface Unit {
+  readonly unit: string;
+  /** `AppArmorProfile=` of the service, as it is written. */
+  readonly profile?: string;
+  /** Programs that it starts without full privileges, symlinks followed: the main one first. */
+  readonly programs: readonly string[];
+}
+
+/** Profiles of a program: ours, which a source has to itself, and the one of others that attaches to it. */
+export interface ProfilesOf {
+  /** Whether a rule forbids its start: PID 1 is outside our profiles, so its unit has to. */
+  readonly forbidden: (program: string) => boolean;
+  readonly ours: (program: string) => string;
+  readonly attached: (program: string) => string | undefined;
 }
 
 /** In systemd's order: what comes first hides the same name in the others. */
@@ -28,50 +38,78 @@ const MAX_UNITS = 5000;
 const LABEL = /^[A-Za-z0-9_.@+\-/&]+$/;
 const UNIT = /^[A-Za-z0-9:_@\\-][A-Za-z0-9:_.@\\-]{0,190}\.service$/;
 
-/** Settings that imply NoNewPrivileges for a service without CAP_SYS_ADMIN (systemd.exec(5)). */
-const IMPLYING = [
-  'SystemCallFilter',
-  'SystemCallArchitectures',
-  'RestrictAddressFamilies',
-  'RestrictNamespaces',
-  'RestrictRealtime',
-  'RestrictSUIDSGID',
-  'PrivateDevices',
-  'ProtectKernelTunables',
-  'ProtectKernelModules',
-  'ProtectKernelLogs',
-  'ProtectClock',
-  'ProtectHostname',
-  'MemoryDenyWriteExecute',
-  'LockPersonality',
-];
+/** Started by PID 1, whose own profile would attach to them. */
+const USER_MANAGERS = 'user@.service';
 
 type Settings = ReadonlyMap<string, readonly string[]>;
 
+/** Reads the unit files of a host. */
+export function readUnits(root: string): readonly Unit[] {
+  return unitNames(root).map((unit) => {
+    const settings = settingsOf(root, unit);
+    const profile = last(settings, 'AppArmorProfile');
+    const programs = [...new Set(startedPrograms(settings).map((path) => followed(root, path)))];
+    return { unit, programs, ...(profile === undefined ? {} : { profile }) };
+  });
+}
+
 /**
- * Reads the unit files of a host. `AppArmorProfile=X` gives X alone, which escapes our rules and does not start under
- * NoNewPrivileges; a drop-in that stacks X on the catch-all mends both (facts/kernel.md).
+ * Services start in the profile that attaches to their program. Where that is not ours, or the unit names one
+ * (`AppArmorProfile=X`), ours would be missing: a drop-in stacks it (facts/kernel.md).
  */
-export function readUnits(root: string, executor: boolean): UnitFacts {
-  const ours = executor ? `${CATCH_ALL}//&${EXECUTOR_PROFILE}` : CATCH_ALL;
-  const units = unitNames(root).map((unit) => ({ unit, settings: settingsOf(root, unit) }));
-  const programs = units.flatMap(({ settings }) =>
-    isUnderNoNewPrivileges(settings) ? startedPrograms(settings) : [],
-  );
-  return {
-    dropIns: units.flatMap(({ unit, settings }) => dropIn(unit, settings, ours)),
-    noNewPrivileges: [...new Set(programs.map((path) => followed(root, path)))].sort(),
-  };
+export function dropInsFor(units: readonly Unit[], profiles: ProfilesOf): readonly DropIn[] {
+  return units.flatMap((unit) => {
+    const label = labelFor(unit, profiles);
+    if (label === undefined) return [];
+    const reason = '# Written by hostward: so that its rules bind this service.';
+    return [{ unit: unit.unit, content: `${reason}\n[Service]\nAppArmorProfile=${label}\n` }];
+  });
+}
+
+/** A dash says that a missing profile is no error; what attaches by itself must not become one. */
+function labelFor({ unit, profile, programs }: Unit, profiles: ProfilesOf): string | undefined {
+  const [main] = programs;
+  if (main !== undefined && profiles.forbidden(main)) return BLOCKED_PROFILE;
+  const ours = main === undefined ? CATCH_ALL : profiles.ours(main);
+  if (profile !== undefined && profile !== '') return named(profile, ours);
+  if (unit === USER_MANAGERS) return `-${CATCH_ALL}`;
+  if (main === undefined || programs.some(keepsOwnProfile)) return undefined;
+  const [attached, ...others] = new Set(programs.map(profiles.attached));
+  // One setting is for all programs of a unit: where they differ in their profiles none would be right.
+  return attached === undefined || others.length > 0 || !LABEL.test(attached)
+    ? undefined
+    : `-${ours}//&${attached}`;
+}
+
+/** `unconfined` is the operator's wish, and reported as not covered. */
+function named(profile: string, ours: string): string | undefined {
+  const [, dash = '', name = ''] = /^(-?)(.*)$/.exec(profile) ?? [];
+  if (name === 'unconfined' || !LABEL.test(name) || name.split('//&').some(isOurs))
+    return undefined;
+  return `${dash}${ours}//&${name}`;
+}
+
+function isOurs(component: string): boolean {
+  return component === CATCH_ALL || component.startsWith(`${CATCH_ALL}-`);
 }
 
 function unitNames(root: string): readonly string[] {
-  const names = UNIT_DIRS.flatMap((dir) => list(join(root, dir))).map((name) =>
-    name.replace(/\.d$/, ''),
-  );
+  const names = UNIT_DIRS.flatMap((dir) =>
+    list(join(root, dir)).filter((name) => !isAlias(join(root, dir, name), name)),
+  ).map((name) => name.replace(/\.d$/, ''));
   return [...new Set(names)]
     .filter((name) => UNIT.test(name))
     .sort()
     .slice(0, MAX_UNITS);
+}
+
+/** A link to a unit of another name, which has that unit's drop-ins; or to nothing, for one that is masked. */
+function isAlias(file: string, name: string): boolean {
+  try {
+    return basename(readlinkSync(file)) !== name;
+  } catch {
+    return false;
+  }
 }
 
 function list(dir: string): readonly string[] {
@@ -119,34 +157,6 @@ function serviceSettings(text: string): Settings {
 
 function last(settings: Settings, key: string): string | undefined {
   return settings.get(key)?.at(-1);
-}
-
-/**
- * The dash says that a missing profile is no error; it stays. `unconfined` is the operator's wish and reported as not
- * covered, but under NoNewPrivileges nothing may leave a profile, and the unit starts in ours only.
- */
-function dropIn(unit: string, settings: Settings, ours: string): readonly DropIn[] {
-  const [, dash = '', name = ''] = /^(-?)(.*)$/.exec(last(settings, 'AppArmorProfile') ?? '') ?? [];
-  if (name === '' || !LABEL.test(name) || name.split('//&').includes(CATCH_ALL)) return [];
-  if (name === 'unconfined' && !isUnderNoNewPrivileges(settings)) return [];
-  const label = name === 'unconfined' ? ours : `${ours}//&${name}`;
-  const reason =
-    '# Written by hostward: stacks the profile of the unit on ours, so that both hold.';
-  return [{ unit, content: `${reason}\n[Service]\nAppArmorProfile=${dash}${label}\n` }];
-}
-
-function isUnderNoNewPrivileges(settings: Settings): boolean {
-  if (isTrue(last(settings, 'NoNewPrivileges')) || isTrue(last(settings, 'DynamicUser')))
-    return true;
-  const user = last(settings, 'User');
-  if (user === undefined || user === 'root' || user === '0') return false;
-  return IMPLYING.some(
-    (key) => !['no', 'false', 'off', '0', undefined].includes(last(settings, key)),
-  );
-}
-
-function isTrue(value: string | undefined): boolean {
-  return ['yes', 'true', 'on', '1'].includes(value ?? '');
 }
 
 /** Of `ExecStart=` and its like; one with `+` runs with full privileges. */

@@ -7,7 +7,7 @@ import type {
   RuleReference,
 } from './types.js';
 import { CAPABILITIES } from './cells.js';
-import { isOwnProfile } from './names.js';
+import { CATCH_ALL, isOwnProfile } from './names.js';
 import { type Asker, Evaluator, type Verdict } from './verdict.js';
 
 /** Name of what decides where no rule does: an allow-list under its posture. KubeArmor's word. */
@@ -25,6 +25,12 @@ export function attribute(table: AttributionTable, denial: Denial): RuleReferenc
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** Whether a rule of the whole host keeps root from starting a program. */
+export function forbidsProgram(table: AttributionTable, program: string): boolean {
+  const evaluator = evaluatorFor(table, CATCH_ALL);
+  return evaluator !== undefined && !evaluator.path(program, 'x', 'owner').allowed;
 }
 
 const evaluators = new WeakMap<AttributionTable, Map<string, Evaluator>>();

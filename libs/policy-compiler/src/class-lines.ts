@@ -8,7 +8,7 @@
  */
 import { conflicts, sharedWho, swallows } from './conflicts.js';
 import { intersection } from './objects.js';
-import { CATCH_ALL } from './names.js';
+import { EXEC } from './leaving.js';
 import type { Placed } from './rule-entries.js';
 
 import type { AllowList, Who } from './types.js';
@@ -21,8 +21,6 @@ export interface PathClass {
   readonly list?: AllowList;
   /** Paths that stay usable under a list that blocks, as globs with permissions. */
   readonly implied: readonly (readonly [glob: string, perms: string])[];
-  /** What an exec leads to; EXEC where absent. */
-  readonly exec?: string;
 }
 
 export interface Line {
@@ -36,9 +34,6 @@ export interface ClassLines {
   /** Greater than every priority in use; 0 when none is. */
   readonly top: number;
 }
-
-/** Exec: the program's own profile if it has one, with ours stacked on it, else ours. */
-const EXEC = `pix -> &${CATCH_ALL}`;
 
 /** Lines of one class in one variant of a profile. */
 export function classLines(paths: PathClass, mode: Mode, hasPriority: boolean): ClassLines {
@@ -71,19 +66,15 @@ function postureOf(list: AllowList | undefined, mode: Mode): AllowList['posture'
 function bases(paths: PathClass, posture: AllowList['posture'] | undefined): readonly Line[] {
   if (posture !== 'block') return [base(paths, posture === 'audit')];
   return paths.implied.map(([glob, perms]) => ({
-    text: `"${glob}" ${paths.name === 'process' ? execOf(paths) : perms},`,
+    text: `"${glob}" ${paths.name === 'process' ? EXEC : perms},`,
   }));
 }
 
 /** The root directory is a file of its own: `/**` does not match it. */
 function base(paths: PathClass, audited: boolean): Line {
   const audit = audited ? 'audit ' : '';
-  const text = paths.name === 'process' ? `/** ${execOf(paths)},` : `"/{,**}" rwlkm,`;
+  const text = paths.name === 'process' ? `/** ${EXEC},` : `"/{,**}" rwlkm,`;
   return { text: audit + text };
-}
-
-function execOf({ exec }: PathClass): string {
-  return exec ?? EXEC;
 }
 
 /** Priority by rank, from 1 without gaps. */
@@ -145,7 +136,7 @@ class Writer {
 
   private permission({ perms }: Placed, qualifier: string): string {
     if (this.paths.name === 'file') return perms;
-    return qualifier.endsWith('deny') ? 'x' : execOf(this.paths);
+    return qualifier.endsWith('deny') ? 'x' : EXEC;
   }
 }
 

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { AppArmorParser } from '#testing';
-import type { HostPolicy } from '#policy-model';
+import type { HostPolicy, HostPolicySpec } from '#policy-model';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, profileIn, ruleSet } from './fixtures.js';
+import { EXEMPT_ATTACHMENTS } from './leaving.js';
 import { sourceProfileName } from './names.js';
 import type { Compilation, HostCapabilities, RuleReport } from './types.js';
 
@@ -41,6 +43,16 @@ function allows(
 ): boolean | undefined {
   return parser?.automaton(profileIn(compilation.texts[variant], profile)).allows(path, perm, who);
 }
+
+describe('profiles of the package', () => {
+  it.each(Object.entries(EXEMPT_ATTACHMENTS))(
+    '%s is attached where the compiler thinks',
+    (name, glob) => {
+      const file = new URL(`../../sensor/native/apparmor/${name}`, import.meta.url);
+      expect(readFileSync(file, 'utf8')).toContain(`profile ${name} ${glob} flags=(`);
+    },
+  );
+});
 
 describe('the catch-all profile', () => {
   it('is there without any rule, so that a host that lost its policies stays confined', () => {
@@ -98,6 +110,32 @@ describe('a Block', () => {
       ['unsupported', 'refused'],
     ]);
     expect(report.policies[1]?.rules[0]?.reason).toContain('veto');
+  });
+
+  withParser.each<[string, HostPolicySpec['process'], string, boolean]>([
+    ['one program', { matchPaths: [{ path: '/bin/sleep' }] }, '/usr/bin/sleep', false],
+    ['a name', { matchPaths: [{ execname: 'xmrig' }] }, '/opt/a/xmrig', false],
+    ['a directory', { matchDirectories: [{ dir: '/tmp/', recursive: true }] }, '/tmp/x', false],
+    ['a pattern for a name', { matchPatterns: [{ pattern: '/**/nmap' }] }, '/opt/nmap', false],
+    ['a library', { matchPaths: [{ path: '/usr/lib/libx.so.1' }] }, '/usr/lib/libx.so.1', true],
+    [
+      'a directory with libraries',
+      { matchDirectories: [{ dir: '/opt/x/', recursive: true }] },
+      '/opt/x/libx.so',
+      true,
+    ],
+    [
+      'a pattern that libraries match',
+      { matchPatterns: [{ pattern: '/usr/**/x*' }] },
+      '/usr/lib/x.so',
+      true,
+    ],
+  ])('of %s keeps the loader from mapping it, but for libraries', (_, process, path, expected) => {
+    const compilation = compile([policy('one', { process })]);
+    expectParsed(compilation);
+    expect(allows(compilation, path, 'x')).toBe(false);
+    expect(allows(compilation, path, 'm')).toBe(expected);
+    expect(compilation.texts.audit).not.toMatch(/" m,/);
   });
 
   withParser('of a program holds under both names of merged /usr', () => {
@@ -296,7 +334,7 @@ describe('rules limited to sources', () => {
   });
 
   it('need no exec rule where they only take away: the profile is stacked, which NoNewPrivileges permits', () => {
-    const compilation = compile([scoped], { noNewPrivileges: ['/usr/bin/cat'] });
+    const compilation = compile([scoped]);
     expect(compilation.texts.enforce).not.toContain(' px,');
     expect(reports(compilation)[0]?.plan).toBe('enforce');
   });
@@ -339,14 +377,23 @@ describe('rules limited to sources', () => {
     expect(allows(compilation, '/usr/bin/ls', 'w', sourceProfileName('/usr/bin/dpkg'))).toBe(true);
   });
 
-  it('are unsupported under NoNewPrivileges when they would undo a general Block', () => {
-    const compilation = compile(dpkg, { noNewPrivileges: ['/usr/bin/dpkg'] });
-    const [, allow] = reports(compilation);
-    expect(allow).toMatchObject({
+  it.each([
+    '/usr/lib/systemd/systemd',
+    '/usr/lib/systemd/systemd-executor',
+    '/usr/bin/dockerd',
+    '/usr/sbin/runc',
+    '/usr/lib/hostward/hostward-sensor',
+  ])('are unsupported for %s, which runs outside the profiles', (path) => {
+    const compilation = compile([
+      policy('exempt', {
+        file: { matchPaths: [{ path: '/srv/x', fromSource: [{ path }] }] },
+      }),
+    ]);
+    expect(reports(compilation)[0]).toMatchObject({
       plan: 'unsupported',
-      reason: expect.stringContaining('NoNewPrivileges'),
+      reason: expect.stringContaining('outside the profiles'),
     });
-    expect(compilation.texts.enforce).not.toContain(' px,');
+    expect(compilation.profiles).toEqual([{ name: 'hostward', attach: '/**' }]);
   });
 
   withParser('have no limit of twelve programs, and names that never meet', () => {
@@ -375,7 +422,9 @@ describe('rules limited to sources', () => {
   withParser(
     'enter a named stack where a profile that is not ours is attached to the program',
     () => {
-      const compilation = compile([scoped], { foreignAttachments: ['/usr/bin/cat'] });
+      const compilation = compile([scoped], {
+        attached: (program) => (program === '/usr/bin/cat' ? 'reader' : undefined),
+      });
       expectParsed(compilation);
       expect(compilation.profiles).toContainEqual({ name: cat });
       expect(compilation.texts.enforce).toContain(`"/usr/bin/cat" pix -> &hostward//&${cat},`);
@@ -390,7 +439,7 @@ describe('rules limited to sources', () => {
           process: { matchPaths: [{ path: '/usr/bin/id', fromSource: [{ path }] }] },
         }),
       ),
-      { foreignAttachments: paths },
+      { attached: (program) => (paths.includes(program) ? 'own' : undefined) },
     );
     const beyond = reports(compilation).filter(({ plan }) => plan === 'unsupported');
     expect(beyond).toHaveLength(4);

@@ -2,8 +2,8 @@ import type { RuleSet } from '#policy-model';
 import { type Draft, emptySet } from './draft.js';
 import { type DraftRule, draftRules } from './draft-rule.js';
 import { escapeGlob } from './glob.js';
-import { leavingByOwnProfile, type Transition } from './leaving.js';
-import { CATCH_ALL, EXECUTOR, EXECUTOR_PROFILE, isOwnProfile, sourceProfileName } from './names.js';
+import { EXEC, leavingByOwnProfile, type Transition } from './leaving.js';
+import { CATCH_ALL, isOwnProfile, sourceProfileName } from './names.js';
 import { planProbes } from './probes.js';
 import { profileFile, type ProfilePlan, type TextContext } from './profile-text.js';
 import { settle, standsAlone } from './settle.js';
@@ -73,9 +73,7 @@ function policyReports(ruleSet: RuleSet, rules: readonly DraftRule[]): readonly 
 }
 
 function profilePlans(draft: Draft, host: HostCapabilities): readonly ProfilePlan[] {
-  const foreign = new Set(host.foreignAttachments);
   const sources = [...draft.sources].sort(([a], [b]) => (a < b ? -1 : 1));
-  const isSource = draft.sources.has(EXECUTOR);
   const used: ProfilePlan[] = [
     {
       name: CATCH_ALL,
@@ -83,31 +81,15 @@ function profilePlans(draft: Draft, host: HostCapabilities): readonly ProfilePla
       sets: [draft.general],
       comment: 'Every program, from its next exec.',
     },
-    ...(host.executor === true && !isSource ? [executorPlan(draft)] : []),
     ...sources.map(([source, own]) => ({
       name: sourceProfileName(source),
-      attach: foreign.has(source) ? undefined : escapeGlob(source),
+      attach: host.attached?.(source) === undefined ? escapeGlob(source) : undefined,
       source,
       sets: [draft.general, own],
       comment: `Source ${JSON.stringify(source)}.`,
     })),
   ];
   return [...used, ...retired(draft, used, host.loadedNames)];
-}
-
-/**
- * The executor alone is in this profile alone, and must not start what may not be started. Its services have it stacked
- * on the catch-all, which says all the rest.
- */
-function executorPlan({ general }: Draft): ProfilePlan {
-  const paths = general.paths.filter(({ perms }) => perms === 'x');
-  const { process } = general.lists;
-  return {
-    name: EXECUTOR_PROFILE,
-    attach: escapeGlob(EXECUTOR),
-    sets: [{ paths, cells: [], lists: process === undefined ? {} : { process } }],
-    comment: 'What PID 1 starts services with; may leave, as nothing else may.',
-  };
 }
 
 /** A process may still be in a profile that no rule needs: it must not become unconfined. */
@@ -129,28 +111,29 @@ function retired(
 
 function textContext(draft: Draft, host: HostCapabilities, hasPriority: boolean): TextContext {
   const references = draft.rules.map(({ reference }) => reference);
+  const attached = host.attached ?? (() => undefined);
   return {
     references,
-    transitions: [
-      ...transitions(draft, new Set(host.foreignAttachments)),
-      ...leavingByOwnProfile(new Set(host.foreignAttachments)),
-    ],
+    transitions: [...transitions(draft, attached), ...leavingByOwnProfile(attached)],
     hasPriority,
   };
 }
 
 /**
- * Most sources need no rule: `/** pix -> &hostward` finds their profile by its attachment and stacks it on the
- * catch-all, which NoNewPrivileges permits.
+ * Most sources need no rule: EXEC finds their profile by its attachment and stacks it on the catch-all, which
+ * NoNewPrivileges permits.
  */
-function transitions(draft: Draft, foreign: ReadonlySet<string>): readonly Transition[] {
+function transitions(
+  draft: Draft,
+  attached: (program: string) => string | undefined,
+): readonly Transition[] {
   return [...draft.sources].flatMap(([source, own]) => {
     const name = sourceProfileName(source);
     const alone = standsAlone(draft, own);
-    if (foreign.has(source)) {
-      return [{ source, permission: (carried) => `pix -> ${alone ? '' : `${carried}//`}&${name}` }];
+    if (attached(source) !== undefined) {
+      return [{ source, permission: alone ? `pix -> &${name}` : `${EXEC}//&${name}` }];
     }
-    return alone ? [{ source, permission: () => 'px' }] : [];
+    return alone ? [{ source, permission: 'px' }] : [];
   });
 }
 

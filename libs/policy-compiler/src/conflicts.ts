@@ -26,7 +26,9 @@ function isOverruled(deny: Placed, allow: Placed): boolean {
   );
 }
 
+/** Rules of one class only: a program that may not be started may not be mapped, whatever a file rule permits. */
 function sharesPerms(a: Placed, b: Placed): boolean {
+  if (a.perms.includes('x') !== b.perms.includes('x')) return false;
   return [...a.perms].some((perm) => b.perms.includes(perm));
 }
 

@@ -25,7 +25,6 @@ const CASES: readonly (readonly [string, RuleSet, Partial<HostCapabilities>?])[]
       }),
       policy('block-sleep', { process: { matchPaths: [{ path: '/bin/sleep' }] } }),
     ),
-    { executor: true },
   ],
   [
     'read-only-binaries-but-for-dpkg',

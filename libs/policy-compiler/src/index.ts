@@ -1,8 +1,10 @@
 export { compileRuleSet } from './compile.js';
-export { attribute } from './attribute.js';
+export { attribute, forbidsProgram } from './attribute.js';
+export { compileGlob, type Glob, parseGlob } from './glob.js';
 export { findLockouts } from './lockouts.js';
 export { GENERIC_DEBIAN } from './protected-paths.js';
-export { CATCH_ALL, EXECUTOR, EXECUTOR_PROFILE, isOwnProfile } from './names.js';
+export { BLOCKED_PROFILE, CATCH_ALL, isOwnProfile, sourceProfileName } from './names.js';
+export { keepsOwnProfile } from './leaving.js';
 export type {
   AllowList,
   AttributionTable,

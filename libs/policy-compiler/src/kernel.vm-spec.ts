@@ -4,7 +4,8 @@ import { Lab, type Vm } from '#testing';
 import { attribute } from './attribute.js';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, ruleSet } from './fixtures.js';
-import { EXECUTOR_PROFILE, sourceProfileName } from './names.js';
+import { EXEMPT_ATTACHMENTS } from './leaving.js';
+import { sourceProfileName } from './names.js';
 import type { Compilation, Denial } from './types.js';
 
 /** What the compiled profiles do on a real kernel: the cases of DESIGN D9, each with what must still work. */
@@ -67,7 +68,9 @@ profile t_free /opt/t/free flags=(unconfined) { }
 profile docker-default { file, signal, unix, capability, network, }
 profile t_foreign /opt/t/foreign { file, signal, unix, deny /srv/tree/ok/a r, }
 X
-apparmor_parser -r /tmp/foreign.aa /tmp/hostward-sensor /tmp/hostward-runtime
+apparmor_parser -r /tmp/foreign.aa ${Object.keys(EXEMPT_ATTACHMENTS)
+  .map((name) => `/tmp/${name}`)
+  .join(' ')}
 mkdir -p /usr/lib/hostward; cp /usr/bin/cat /usr/lib/hostward/hostward-sensor
 for p in containerd runc podman; do cp /usr/bin/python3 /usr/local/bin/$p; done
 cp /usr/bin/cat /usr/local/bin/hook
@@ -86,7 +89,7 @@ let compilation: Compilation;
 beforeAll(async () => {
   lab = await Lab.open();
   vm = await lab.vm({ name: 'kernel' });
-  for (const name of ['hostward-sensor', 'hostward-runtime']) {
+  for (const name of Object.keys(EXEMPT_ATTACHMENTS)) {
     const profile = new URL(`../../sensor/native/apparmor/${name}`, import.meta.url);
     await vm.writeFile(`/tmp/${name}`, readFileSync(profile, 'utf8'));
   }
@@ -94,7 +97,7 @@ beforeAll(async () => {
   await vm.ssh(SETUP, { timeoutMs: 120_000 });
   compilation = compileRuleSet(
     RULES,
-    debian({ executor: true, foreignAttachments: ['/opt/t/foreign'] }),
+    debian({ attached: (program) => (program === '/opt/t/foreign' ? 't_foreign' : undefined) }),
   );
   await load('enforce');
 }, 600_000);
@@ -128,9 +131,6 @@ async function outcome(command: string): Promise<string> {
 async function label(command: string): Promise<string> {
   return (await vm.ssh(command)).stdout.trim().split('\n').at(-1) ?? '';
 }
-
-/** What a unit's drop-in stacks its profile on (apps/compiler/src/units.ts). */
-const OURS = `hostward//&${EXECUTOR_PROFILE}`;
 
 /** A container runtime as far as AppArmor sees it: a daemon that starts a program that puts a profile on what it starts. */
 const CONTAINER = `import ctypes, os, subprocess, sys
@@ -208,16 +208,16 @@ describe('on a real kernel', () => {
   });
 
   it.each<readonly [string, string, string]>([
-    ['AppArmorProfile= with its drop-in', `AppArmorProfile=${OURS}//&t_own`, 'denied'],
-    ['NoNewPrivileges', 'NoNewPrivileges=yes', 'denied'],
-    ['both', `AppArmorProfile=${OURS}//&t_own -p NoNewPrivileges=yes`, 'denied'],
-    ['AppArmorProfile= as it was', 'AppArmorProfile=t_own', 'ok'],
-    ['unconfined', 'AppArmorProfile=unconfined', 'ok'],
+    ['AppArmorProfile= with its drop-in', 'AppArmorProfile=hostward//&t_own', 'denied'],
     [
-      'unconfined, NoNewPrivileges and its drop-in',
-      `AppArmorProfile=${OURS} -p NoNewPrivileges=yes`,
+      'NoNewPrivileges and its drop-in',
+      'AppArmorProfile=-hostward//&t_own -p NoNewPrivileges=yes',
       'denied',
     ],
+    ['AppArmorProfile= as it was', 'AppArmorProfile=t_own', 'ok'],
+    ['no drop-in', 'NoNewPrivileges=yes', 'ok'],
+    ['unconfined', 'AppArmorProfile=unconfined', 'ok'],
+    ['unconfined and NoNewPrivileges', 'AppArmorProfile=unconfined -p NoNewPrivileges=yes', 'ok'],
   ])('a service with %s starts (%s), and what is blocked is %s', async (_, property, expected) => {
     const run = (file: string): string =>
       `systemd-run --quiet --wait --pipe -p ${property.replaceAll('&', '\\&')} /opt/t/own ${file}`;
@@ -232,7 +232,7 @@ describe('on a real kernel', () => {
     'changeprofile docker-default',
     'changeprofile hostward-sensor',
     'changeprofile hostward-runtime',
-    `changeprofile ${EXECUTOR_PROFILE}`,
+    'changeprofile hostward-init',
     'changeprofile :root:unconfined',
     'stack t_own',
     'changeprofile hostward//&t_own',
@@ -250,7 +250,8 @@ describe('on a real kernel', () => {
     '/usr/lib/hostward/hostward-sensor /srv/secret',
     `/usr/local/bin/podman /tmp/container.py run unconfined /usr/bin/cat /srv/secret`,
     `/usr/local/bin/containerd /tmp/container.py daemon run unconfined /usr/bin/cat /srv/secret`,
-    `/usr/lib/systemd/systemd-executor; cat /srv/secret`,
+    '/usr/lib/systemd/systemd-executor; cat /srv/secret',
+    '/usr/lib/systemd/systemd --version; cat /srv/secret',
   ])('neither a user nor root leaves by %s from a shell', async (command) => {
     for (const line of [asUser(`sh -c '${command}'`), `sh -c '${command}'`]) {
       expect((await vm.ssh(line, { allowFailure: true })).code).not.toBe(0);
@@ -290,10 +291,28 @@ describe('on a real kernel', () => {
     },
   );
 
-  it('a service stays bound, and cannot start what is blocked', async () => {
+  it.each(['NoNewPrivileges=no', 'NoNewPrivileges=yes', 'User=someone'])(
+    'a service is in one profile alone, which the kernel updates while it runs (%s)',
+    async (property) => {
+      const start = (program: string): string =>
+        `${RUN} -p ${property} ${program} /proc/self/attr/current`;
+      expect((await vm.ssh(start('cat'))).stdout).toBe('hostward (enforce)\n');
+      const source = sourceProfileName('/opt/t/reader');
+      expect((await vm.ssh(start('/opt/t/reader'))).stdout).toBe(`${source} (enforce)\n`);
+    },
+  );
+
+  it('a blocked program is not run through the loader either', async () => {
+    const loader =
+      '$(ls /usr/lib64/ld-linux-*.so.* /usr/lib/ld-linux-*.so.* 2>/dev/null | head -1)';
+    expect(await outcome(`${loader} /usr/bin/true`)).toBe('ok');
+    expect((await vm.ssh(`${loader} /usr/bin/sleep 0`, { allowFailure: true })).code).not.toBe(0);
+  });
+
+  it('a service stays bound, and one with a blocked program does not start with its drop-in', async () => {
     expect(await outcome(`${RUN} cat /srv/secret`)).toBe('denied');
-    const { code } = await vm.ssh(`${RUN} /usr/bin/sleep 0`, { allowFailure: true });
-    expect(code).toBe(203);
+    const start = `${RUN} -p AppArmorProfile=hostward-blocked /usr/bin/sleep 0`;
+    expect((await vm.ssh(start, { allowFailure: true })).code).toBe(231);
     const change = "printf 'changeprofile unconfined' > /proc/self/attr/apparmor/current";
     expect(await outcome(`${RUN} bash -c "${change}; cat /srv/secret"`)).toBe('denied');
   });

@@ -5,28 +5,24 @@ export const CATCH_ALL = 'hostward';
 
 const SOURCE_PREFIX = 'hostward-src-';
 
-/**
- * systemd's executor, through which PID 1 starts every service. Its profile is readable by name, since the services
- * keep it in their label: under NoNewPrivileges a label may only grow.
- */
-export const EXECUTOR = '/usr/lib/systemd/systemd-executor';
-export const EXECUTOR_PROFILE = `${SOURCE_PREFIX}systemd`;
-
 /** Profiles of the package that are exempt from rule sets (libs/sensor/native/apparmor). */
+export const INIT_PROFILE = 'hostward-init';
 export const SENSOR_PROFILE = 'hostward-sensor';
 export const RUNTIME_PROFILE = 'hostward-runtime';
+
+/** In no variant loaded: a unit that names it does not start. */
+export const BLOCKED_PROFILE = 'hostward-blocked';
 
 /**
  * Name of the profile of a source. A hash of the path, so that no two programs share a name whatever characters their
  * paths have, and the name of a program stays when other rules change.
  */
 export function sourceProfileName(source: string): string {
-  if (source === EXECUTOR) return EXECUTOR_PROFILE;
   const hash = createHash('sha256').update(source).digest('hex').slice(0, 16);
   return `${SOURCE_PREFIX}${hash}`;
 }
 
 /** Whether a loaded profile is of a name that we give; anything else is never touched. */
 export function isOwnProfile(name: string): boolean {
-  return name === CATCH_ALL || /^hostward-src-([0-9a-f]{16}|systemd)$/.test(name);
+  return name === CATCH_ALL || /^hostward-src-[0-9a-f]{16}$/.test(name);
 }

@@ -58,7 +58,7 @@ function entryProbe(
 }
 
 function kindOf({ perms }: Placed): Probe['kind'] {
-  if (perms === 'x') return 'exec';
+  if (perms.includes('x')) return 'exec';
   return perms.includes('r') ? 'read' : 'write';
 }
 

@@ -2,8 +2,8 @@ import { cellLines } from './cell-lines.js';
 import { classLines, type Line, type Mode, type PathClass } from './class-lines.js';
 import type { DraftSet } from './draft.js';
 import { escapeGlob } from './glob.js';
-import { carriedBy, EXECUTOR_TRANSITIONS, leavingLines, type Transition } from './leaving.js';
-import { EXECUTOR_PROFILE } from './names.js';
+import { leavingLines, type Transition } from './leaving.js';
+import type { Placed } from './rule-entries.js';
 import { RUNTIME_PATHS } from './runtime-paths.js';
 import type { RuleReference } from './types.js';
 import { type Asker, Evaluator, listOf } from './verdict.js';
@@ -63,8 +63,8 @@ function quoteAttachment(glob: string): string {
 }
 
 function profileLines(plan: ProfilePlan, mode: Mode, context: TextContext): readonly string[] {
-  const process = classLines(pathClass(plan, 'process'), mode, context.hasPriority);
-  const file = classLines(pathClass(plan, 'file'), mode, context.hasPriority);
+  const process = classLines(pathClass(plan, 'process', mode), mode, context.hasPriority);
+  const file = classLines(pathClass(plan, 'file', mode), mode, context.hasPriority);
   return [
     ...UNRESTRICTED,
     ...leavingLines(plan.name, mode),
@@ -74,15 +74,23 @@ function profileLines(plan: ProfilePlan, mode: Mode, context: TextContext): read
   ];
 }
 
-function pathClass(plan: ProfilePlan, name: PathClass['name']): PathClass {
+function pathClass(plan: ProfilePlan, name: PathClass['name'], mode: Mode): PathClass {
   const { sets, source } = plan;
   const entries = sets.flatMap(({ paths }) =>
-    paths.filter(({ perms }) => (perms === 'x') === (name === 'process')),
+    paths.flatMap((entry) => partOf(entry, name, mode === 'audit')),
   );
   const self = source === undefined ? [] : [[escapeGlob(source), 'rm'] as const];
   const implied = name === 'process' ? self : [...RUNTIME_PATHS, ...self];
-  const exec = `pix -> ${carriedBy(plan.name)}`;
-  return { name, entries, list: listOf(sets, name), implied, exec };
+  return { name, entries, list: listOf(sets, name), implied };
+}
+
+/** What an entry says of a class. Of a program that only would be denied its exec is logged, not its mapping too. */
+function partOf(entry: Placed, name: PathClass['name'], audited: boolean): readonly Placed[] {
+  const isProcess = isExec(entry);
+  if (name === 'process') return isProcess ? [{ ...entry, perms: 'x' }] : [];
+  if (!isProcess) return [entry];
+  const perms = entry.perms.replace('x', '');
+  return perms === '' || (audited && entry.effect === 'deny') ? [] : [{ ...entry, perms }];
 }
 
 /** One line a distinct text, with up to three of the rules that it stands for. */
@@ -113,14 +121,11 @@ function transitionLines(
   const evaluator = new Evaluator(
     plan.sets.map((set) => ({ ...set, paths: set.paths.filter(isExec), cells: [] })),
   );
-  const all =
-    plan.name === EXECUTOR_PROFILE ? [...transitions, ...EXECUTOR_TRANSITIONS] : transitions;
-  const rules = all.flatMap((transition) => {
+  const rules = transitions.flatMap((transition) => {
     const who = askers(transition, plan, mode, evaluator);
     const priority = transition.always === true && hasPriority ? Math.max(top, 1) : top;
     if (who === undefined || clashes(transition, priority, evaluator)) return [];
-    const end = transition.permission(carriedBy(plan.name));
-    return [{ path: escapeGlob(transition.source), priority, who, end }];
+    return [{ path: escapeGlob(transition.source), priority, who, end: transition.permission }];
   });
   return transitionTexts(rules);
 }
@@ -173,7 +178,7 @@ function clashes({ source, always }: Transition, priority: number, evaluator: Ev
 }
 
 function isExec({ perms }: { readonly perms: string }): boolean {
-  return perms === 'x';
+  return perms.includes('x');
 }
 
 function allowedAskers(

@@ -2,7 +2,7 @@ import type { Rule } from '#policy-model';
 import { CAPABILITIES, protocolCells } from './cells.js';
 import type { DraftRule } from './draft-rule.js';
 import { GlobError } from './glob.js';
-import { globOf, objectsOf, type PathObject, prefixOf } from './objects.js';
+import { globOf, mayOverlap, objectsOf, type PathObject, prefixOf } from './objects.js';
 import { PATTERN_BUDGET, type PatternBudget, patternWeight } from './pattern-budget.js';
 import { cellRank, pathRank } from './precedence.js';
 import type { CellEntry, Effect, PathEntry, Perms, Plan, Who } from './types.js';
@@ -163,7 +163,7 @@ function pathEntries({ rule, index }: DraftRule, object: PathObject): readonly P
   const effect = EFFECT[rule.action];
   const isProcess = rule.object.kind === 'process';
   const glob = globOf(object) + (isProcess && hasTwin(object) ? DPKG_TWIN : '');
-  const operations = isProcess ? processOperations(rule) : fileOperations(rule);
+  const operations = isProcess ? processOperations(rule, object) : fileOperations(rule);
   return operations.map(([perms, who]) => ({
     rule: index,
     glob,
@@ -180,10 +180,36 @@ function hasTwin(object: PathObject): boolean {
   return object.type !== 'pattern' || object.glob.at(-1)?.type === 'text';
 }
 
-/** An Allow gives to the owner what a Block or Audit with ownerOnly keeps from others. */
-function processOperations(rule: Rule): readonly [Perms, Who][] {
-  if (!rule.ownerOnly) return [['x', 'any']];
-  return [['x', rule.action === 'Allow' ? 'owner' : 'other']];
+/**
+ * An Allow gives to the owner what a Block or Audit with ownerOnly keeps from others. With the exec goes the mapping of
+ * the program (m): without it neither `ld.so PROGRAM` nor a unit of systemd runs what is blocked.
+ */
+function processOperations(rule: Rule, object: PathObject): readonly [Perms, Who][] {
+  const perms = rule.action === 'Audit' || mayHoldLibraries(object) ? 'x' : 'xm';
+  if (!rule.ownerOnly) return [[perms, 'any']];
+  return [[perms, rule.action === 'Allow' ? 'owner' : 'other']];
+}
+
+/** Beginnings of paths below which libraries lie, with lib64 and its like. */
+const LIBRARY_DIRS = ['/lib', '/usr/lib', '/usr/local/lib', '/opt/'].map((dir): PathObject => ({
+  type: 'directory',
+  dir,
+  recursive: true,
+}));
+
+/** Libraries are mapped too, and nobody meant them by a rule about programs. */
+function mayHoldLibraries(object: PathObject): boolean {
+  const name = programName(object);
+  if (name !== undefined) return /\.so(\.|$)/.test(name);
+  return LIBRARY_DIRS.some((libraries) => mayOverlap(libraries, object));
+}
+
+/** The one name that all files of an object have. */
+function programName(object: PathObject): string | undefined {
+  if (object.type === 'exact') return basename(object.path);
+  if (object.type === 'execname') return object.name;
+  const last = object.type === 'pattern' ? object.glob.at(-1) : undefined;
+  return last?.type === 'text' && last.text.includes('/') ? basename(last.text) : undefined;
 }
 
 const ALL = 'rwlkm';

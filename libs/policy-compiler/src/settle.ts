@@ -2,11 +2,12 @@ import { conflicts, swallows } from './conflicts.js';
 import { type Draft, type DraftSet, placeRules } from './draft.js';
 import type { DraftRule } from './draft-rule.js';
 import { findLockoutsIn } from './lockouts.js';
+import { isExempt } from './leaving.js';
 import type { Placed } from './rule-entries.js';
 import type { HostCapabilities, ListClass } from './types.js';
 import { Evaluator, listOf } from './verdict.js';
 
-/** Exec targets with a name that a profile may have (12), less ours: the stack, the sensor and the container runtimes. */
+/** Exec targets with a name that a profile may have (12), less ours: the stack and the container runtimes. */
 const MAX_FOREIGN_SOURCES = 9;
 /** Priorities that a profile may use, from 1. */
 const MAX_PRIORITY = 1000;
@@ -49,11 +50,7 @@ function refusals(draft: Draft, host: HostCapabilities): readonly TakenOut[] {
 }
 
 function impossible(draft: Draft, host: HostCapabilities): readonly TakenOut[] {
-  const found = [
-    ...unorderable(draft, host),
-    ...underNoNewPrivileges(draft, host),
-    ...tooManyForeign(draft, host),
-  ];
+  const found = [...unorderable(draft, host), ...fromExempt(draft), ...tooManyForeign(draft, host)];
   return found.map(({ index, reason }) => ({ index, plan: 'unsupported', reason }));
 }
 
@@ -108,30 +105,32 @@ function isDeny({ effect }: Placed): boolean {
 }
 
 function classOf({ perms }: Placed): ListClass {
-  return perms === 'x' ? 'process' : 'file';
+  return perms.includes('x') ? 'process' : 'file';
 }
 
 function blocksUnlisted(draft: Draft, listClass: ListClass): boolean {
   return listOf([draft.general], listClass)?.posture === 'block';
 }
 
-function underNoNewPrivileges(draft: Draft, host: HostCapabilities): readonly Problem[] {
-  return (host.noNewPrivileges ?? []).flatMap((path) => {
-    const own = draft.sources.get(path);
-    if (own === undefined) return [];
-    const reason = `${path} runs under NoNewPrivileges, where the kernel lets a profile only take permissions away`;
-    return overruling(draft, own).map((index) => ({ index, reason }));
+function fromExempt(draft: Draft): readonly Problem[] {
+  return [...draft.sources].flatMap(([path, own]) => {
+    if (!isExempt(path)) return [];
+    const reason = `${path} runs outside the profiles, so that it can start services or containers`;
+    return rulesOf(own).map((index) => ({ index, reason }));
   });
 }
 
+function rulesOf({ paths, cells, lists }: DraftSet): readonly number[] {
+  const all = [...paths, ...cells, ...Object.values(lists)];
+  return [...new Set(all.map(({ rule }) => rule))];
+}
+
 function tooManyForeign(draft: Draft, host: HostCapabilities): readonly Problem[] {
-  const foreign = new Set(host.foreignAttachments);
   const surplus = [...draft.sources]
-    .filter(([path]) => foreign.has(path))
+    .filter(([path]) => host.attached?.(path) !== undefined)
     .slice(MAX_FOREIGN_SOURCES);
   return surplus.flatMap(([path, own]) => {
     const reason = `${path} has a profile of its own, and AppArmor can name only ${MAX_FOREIGN_SOURCES} such programs`;
-    const indexes = [...own.paths, ...own.cells].map(({ rule }) => rule);
-    return [...new Set(indexes)].map((index) => ({ index, reason }));
+    return rulesOf(own).map((index) => ({ index, reason }));
   });
 }

@@ -61,12 +61,8 @@ export interface HostCapabilities {
   readonly veto?: readonly string[];
   /** Profiles of ours that are loaded now, including those that no rule needs any more. */
   readonly loadedNames: readonly string[];
-  /** Programs that run under NoNewPrivileges: a profile of their own cannot replace the catch-all there. */
-  readonly noNewPrivileges?: readonly string[];
-  /** Programs to which a profile that is not ours attaches by exactly this path. */
-  readonly foreignAttachments?: readonly string[];
-  /** Whether PID 1 starts services through systemd-executor (systemd 255), which is then confined as all programs are. */
-  readonly executor?: boolean;
+  /** The profile that is not ours and attaches to a program, where one is loaded. */
+  readonly attached?: (program: string) => string | undefined;
   readonly controlPath?: ControlPathFacts;
   /** Time of the compilation, ms since 1970: exceptions that have ended are left out. */
   readonly nowMs?: number;

@@ -69,6 +69,7 @@ export const TAG = {
   BY: 32,
   SEEN_AT: 33,
   OVERRIDES: 34,
+  VALID_UNTIL: 35,
 } as const;
 
 export type MessageType = (typeof MSG)[keyof typeof MSG];

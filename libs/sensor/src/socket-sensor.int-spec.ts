@@ -3,11 +3,11 @@ import { access, chmod, readdir, readFile, rm, truncate, writeFile } from 'node:
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { encodeFrame, MSG, numberField, TAG, textField } from './protocol.js';
+import { encodeFrame, type Frame, MSG, numberField, TAG, textField } from './protocol.js';
 import { SensorRefusedError, SensorUnavailableError } from './sensor.js';
 import type { SocketSensor } from './socket-sensor.js';
 import type { SensorEvent, SensorState } from './state.js';
-import { type SampleTable } from './fixtures/sample-policy.js';
+import { sampleFields, type SampleTable } from './fixtures/sample-policy.js';
 import { compileSample, rejectAs } from './fixtures/scripted-compiler.js';
 import { RawClient, SensorHost } from './fixtures/sensor-host.js';
 
@@ -310,6 +310,89 @@ describe('who may ask', () => {
       expect(await sensor.status()).not.toHaveProperty('suspension');
     },
   );
+});
+
+describe('a rule set that changes by itself', () => {
+  const kernelHas = async (mark: string): Promise<void> => {
+    const end = AbortSignal.timeout(20_000);
+    while (!(await host.kernel())['hostward']?.includes(mark)) {
+      if (end.aborted) throw new Error(`never ${mark}: ${host.log}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const answerWith = (change: Partial<SampleTable>) => (request: Frame) => {
+    const table = JSON.parse(request.fields.text(TAG.ENVELOPE) ?? '') as SampleTable;
+    return encodeFrame(MSG.COMPILED, request.request, sampleFields({ ...table, ...change }));
+  };
+  const applyConfirmed = async (table: SampleTable): Promise<void> => {
+    await sensor.apply(envelope(table));
+    await sensor.confirm(orderingOf(table.generation));
+  };
+
+  it('is compiled anew from its own envelope when an exception ends, and must be confirmed again', async () => {
+    await host.start();
+    await applyConfirmed({ generation: 5, validUntil: Date.now() + 500 });
+    host.compiler.script = answerWith({ mark: 'ended', validUntil: undefined });
+    await kernelHas('enforce-ended');
+    expect(await sensor.status()).toMatchObject({
+      ordering: orderingOf(5),
+      highest: orderingOf(5),
+      outcome: { ok: true },
+      confirm: { state: 'waiting' },
+    });
+    const asked = host.compiler.requests.map(({ fields }) => fields.text(TAG.ENVELOPE));
+    expect(new Set(asked).size).toBe(1);
+    expect(host.log).toMatch(/compiled anew reason=an exception has ended/);
+  });
+
+  it('does so over a restart too, which is a reason by itself: kernel and parser may be others', async () => {
+    await host.start();
+    await applyConfirmed({ generation: 5 });
+    await host.stop('SIGKILL');
+    host.compiler.script = answerWith({ mark: 'other-kernel' });
+    await host.start();
+    await kernelHas('enforce-other-kernel');
+    expect(host.log).toMatch(/compiled anew reason=at start/);
+  });
+
+  it('does so when profiles of others come or go', async () => {
+    await host.start();
+    await applyConfirmed({ generation: 5 });
+    host.compiler.script = answerWith({ mark: 'beside-mysqld' });
+    await writeFile(join(host.dir, 'security/apparmor/profiles'), 'mysqld (enforce)\n');
+    await kernelHas('enforce-beside-mysqld');
+    expect(host.log).toMatch(/compiled anew reason=the host changed/);
+  });
+
+  it('keeps what is in force where the compiler refuses, and leaves it alone when nothing changes', async () => {
+    await host.start();
+    await applyConfirmed({ generation: 5, validUntil: Date.now() + 300 });
+    const before = await enforced();
+    host.compiler.script = rejectAs('not-enrolled');
+    await stateWhen(() => host.log.includes('code=not-enrolled'));
+    expect(await enforced()).toEqual(before);
+    host.compiler.script = compileSample;
+    await applyConfirmed({ generation: 6 });
+    const asked = host.compiler.requests.length;
+    await writeFile(join(host.dir, 'security/apparmor/profiles'), 'hostward (enforce)\n');
+    await sensor.recheck();
+    await sensor.recheck();
+    expect(host.compiler.requests).toHaveLength(asked);
+  });
+
+  it('is not while the console has unloaded it', async () => {
+    await host.start();
+    await applyConfirmed({ generation: 5, validUntil: Date.now() + 600 });
+    await host.verb('unload');
+    const asked = host.compiler.requests.length;
+    const over = Date.now() + 1000; // several checks after its end
+    await stateWhen(() => Date.now() > over);
+    expect(host.compiler.requests).toHaveLength(asked);
+    host.compiler.script = answerWith({ mark: 'ended', validUntil: undefined });
+    await host.verb('resume');
+    await sensor.confirm(orderingOf(5));
+    await kernelHas('enforce-ended');
+  });
 });
 
 describe('suspension', () => {

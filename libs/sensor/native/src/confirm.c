@@ -12,6 +12,7 @@
 #include "daemon.h"
 #include "file.h"
 #include "log.h"
+#include "recompile.h"
 
 /*
  * After a swap the agent must reach the control plane again. If it does not, only a denial of ours that hit the agent
@@ -133,6 +134,7 @@ static void fall_back(struct hw_daemon *d, struct hw_table *good) {
         struct hw_table *bad = d->table;
 
         memcpy(d->memory.rejected_digest, bad->digest, sizeof bad->digest);
+        hw_recompile_forget(d);
         d->memory.confirm = HW_CONFIRM_FELL_BACK;
         d->memory.confirm_since = hw_wall_ms();
         d->memory.hold = good ? HW_HOLD_NONE : HW_HOLD_FELL_BACK;

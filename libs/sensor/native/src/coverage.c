@@ -103,6 +103,13 @@ bool hw_label_may_be_stale(const char *label) {
         return strstr(label, "//&") && !hw_label_has(label, HW_EXEMPT);
 }
 
+/* PID 1, its executor and the sensor: a stack with one of them is no exemption. */
+static bool is_exempt(const char *label, const char *pid) {
+        if (strcmp(pid, "1") == 0 || hw_label_has(label, HW_EXEMPT))
+                return true;
+        return !strstr(label, "//&") && hw_label_has(label, HW_EXEMPT_INIT);
+}
+
 static void count_one(struct hw_coverage *c, const struct hw_table *t, int fd, const char *label, const char *pid) {
         char comm[32];
 
@@ -112,7 +119,7 @@ static void count_one(struct hw_coverage *c, const struct hw_table *t, int fd, c
         }
         if (is_kernel_thread(fd))
                 return;
-        if (hw_label_has(label, HW_EXEMPT)) {
+        if (is_exempt(label, pid)) {
                 c->exempt++;
                 return;
         }

@@ -21,6 +21,7 @@
 #include "file.h"
 #include "log.h"
 #include "notify.h"
+#include "recompile.h"
 
 #define COVERAGE_MS 30000
 #define HEALTHY_MS 300000
@@ -188,6 +189,7 @@ static void check_periodically(struct hw_daemon *d, uint64_t now) {
         if (lost)
                 hw_events_add_lost(&d->events, lost, "the kernel's audit queue overflowed");
         hw_enforce_check(d);
+        hw_recompile_check(d);
         if (now < d->coverage_at)
                 return;
         d->coverage_at = now + COVERAGE_MS;

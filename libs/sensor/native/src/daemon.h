@@ -27,7 +27,7 @@ struct hw_drift {
 #define HW_DRIFT_MAX 16
 #define HW_JOBS_MAX 8
 
-enum hw_job_kind { HW_JOB_NONE, HW_JOB_APPLY, HW_JOB_RECHECK, HW_JOB_PROBE };
+enum hw_job_kind { HW_JOB_NONE, HW_JOB_APPLY, HW_JOB_RECOMPILE, HW_JOB_RECHECK, HW_JOB_PROBE };
 
 /* Something that takes longer than one turn of the loop. One runs at a time, the others wait in order. */
 struct hw_job {
@@ -65,11 +65,13 @@ struct hw_daemon {
         bool loaded; /* what memory asks for is in the kernel as far as we know */
         uint64_t loads; /* changes of what is loaded: probes of an earlier one say nothing */
         uint64_t verified_at;
+        uint64_t surroundings, compiled_beside; /* hash of the host that the table, the compilation saw; 0: unknown */
 
         struct hw_job job, queue[HW_JOBS_MAX];
         size_t n_queue;
 
         uint64_t swapped_at; /* monotonic, of the last swap; 0: none in this life */
+        uint64_t recompile_at; /* monotonic: not before */
         /* Monotonic deadlines, UINT64_MAX when not set. */
         uint64_t confirm_at, check_at, coverage_at, healthy_at, watchdog_at, saved_at;
 };

@@ -71,23 +71,27 @@ static int write_one(int dirfd, const struct hw_dropin *dropin) {
         return r < 0 ? r : 1;
 }
 
-static bool wanted(const struct hw_table *t, const char *folder) {
+static bool holds_in(const struct hw_dropin *dropin, enum hw_mode mode) {
+        return mode == HW_MODE_ENFORCE || !strstr(dropin->content, "AppArmorProfile=hostward-blocked");
+}
+
+static bool wanted(const struct hw_table *t, enum hw_mode mode, const char *folder) {
         size_t len = strlen(folder) - 2;
 
         for (size_t i = 0; t && i < t->n_dropins; i++)
-                if (strlen(t->dropins[i].unit) == len && memcmp(t->dropins[i].unit, folder, len) == 0)
+                if (holds_in(&t->dropins[i], mode) && strlen(t->dropins[i].unit) == len && memcmp(t->dropins[i].unit, folder, len) == 0)
                         return true;
         return false;
 }
 
-static int remove_unwanted(DIR *dir, const struct hw_table *t) {
+static int remove_unwanted(DIR *dir, const struct hw_table *t, enum hw_mode mode) {
         struct dirent *entry;
         int changed = 0;
 
         while ((entry = readdir(dir))) {
                 _cleanup_close_ int fd = -1;
 
-                if (!ends_with(entry->d_name, ".service.d") || wanted(t, entry->d_name))
+                if (!ends_with(entry->d_name, ".service.d") || wanted(t, mode, entry->d_name))
                         continue;
                 fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
                 if (fd < 0 || unlinkat(fd, HW_DROPIN_FILE, 0) < 0)
@@ -98,15 +102,15 @@ static int remove_unwanted(DIR *dir, const struct hw_table *t) {
         return changed;
 }
 
-int hw_dropins_write(const char *path, const struct hw_table *t) {
+int hw_dropins_write(const char *path, const struct hw_table *t, enum hw_mode mode) {
         _cleanup_closedir_ DIR *dir = opendir(path);
         int changed, failed = 0;
 
         if (!dir)
                 return errno == ENOENT && (!t || t->n_dropins == 0) ? 0 : -errno;
-        changed = remove_unwanted(dir, t);
+        changed = remove_unwanted(dir, t, mode);
         for (size_t i = 0; t && i < t->n_dropins; i++) {
-                int r = write_one(dirfd(dir), &t->dropins[i]);
+                int r = holds_in(&t->dropins[i], mode) ? write_one(dirfd(dir), &t->dropins[i]) : 0;
 
                 if (r < 0)
                         hw_warn("a drop-in cannot be written unit=%s error=%s", t->dropins[i].unit, strerror(-r));

@@ -6,13 +6,17 @@
 #define HW_DROPIN_FILE "50-hostward.conf"
 
 /*
- * A unit that names an AppArmor profile of its own needs `AppArmorProfile=hostward//&X`, or it escapes ours (D9). A
- * drop-in can make systemd run anything as root, and the compiler that writes it reads what strangers wrote: so the
+ * A unit that names an AppArmor profile of its own, or whose program one attaches to, needs
+ * `AppArmorProfile=hostward//&X`, or it escapes ours (D9); one with a program that may not be started names a profile
+ * that does not exist. A drop-in can make systemd run anything as root, and the compiler that writes it reads what strangers wrote: so the
  * content may hold comments, [Service] and one AppArmorProfile= line, nothing else.
  */
 bool hw_dropin_is_sound(const char *unit, const char *content);
 
-/* Makes the files under dir (/etc/systemd/system) those of the table, removes our others: 1 changed, 0 same, errno. */
-int hw_dropins_write(const char *dir, const struct hw_table *t);
+/*
+ * Makes the files under dir (/etc/systemd/system) those of the table in a mode, removes our others: 1 changed, 0 same,
+ * errno. Only while rules block does a unit not start.
+ */
+int hw_dropins_write(const char *dir, const struct hw_table *t, enum hw_mode mode);
 
 #endif

@@ -69,6 +69,15 @@ static void distrust(struct hw_daemon *d) {
         }
 }
 
+static void write_dropins(struct hw_daemon *d) {
+        int r = hw_dropins_write(d->options->dropin_dir, d->table, hw_memory_mode(&d->memory));
+
+        if (r > 0)
+                (void)kill(1, SIGHUP); /* systemd reads its units again */
+        if (r < 0)
+                hw_outcome_set(d, false, "drop-in-failed", "a unit's drop-in cannot be written: %s", strerror(-r));
+}
+
 int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const char *what) {
         int r;
 
@@ -82,6 +91,7 @@ int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const ch
                 return r;
         }
         r = hw_enforce_verify(d);
+        write_dropins(d);
         hw_events_add_own(&d->events, "loaded", NULL, what);
         return r;
 }
@@ -143,12 +153,9 @@ static int write_files(struct hw_daemon *d, const struct hw_table *t) {
 
 /* What follows a swap and must not fail it. */
 static void follow_up(struct hw_daemon *d) {
-        int r = hw_dropins_write(d->options->dropin_dir, d->table);
+        int r;
 
-        if (r > 0)
-                (void)kill(1, SIGHUP); /* systemd reads its units again */
-        if (r < 0)
-                hw_outcome_set(d, false, "drop-in-failed", "a unit's drop-in cannot be written: %s", strerror(-r));
+        write_dropins(d);
         if (d->apparmor)
                 hw_profiles_retire(d->options->securityfs, d->table);
         r = hw_write_atomic(d->state_fd, "profiles.txt", d->table->text.data, d->table->text.len, 0600);

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "daemon.h"
 #include "log.h"
+#include "recompile.h"
 
 /* The daemon goes on answering while the compiler and the prober work; whoever asked gets the answer at the end. */
 
@@ -26,6 +27,8 @@ static void refuse(struct hw_daemon *d, const char *code, const char *message) {
         hw_warn("an envelope was refused code=%s message=%s", code, message);
         if (client)
                 hw_client_error(client, d->job.request, code, message);
+        if (d->job.kind == HW_JOB_RECOMPILE)
+                hw_recompile_ended(d, false);
         end_job(d);
 }
 
@@ -82,10 +85,12 @@ void hw_jobs_prober_ready(struct hw_daemon *d) {
 
 static void compile(struct hw_daemon *d) {
         struct hw_slice envelope = { d->job.envelope.data, d->job.envelope.len };
-        int r = hw_compile_start(&d->compile, d->options->compiler, envelope, &d->memory.highest,
+        int r;
+
+        hw_recompile_begins(d);
+        r = hw_compile_start(&d->compile, d->options->compiler, envelope, &d->memory.highest,
                                  d->options->securityfs, d->options->compile_ms);
 
-        hw_buffer_free(&d->job.envelope);
         if (r == 0)
                 r = hw_daemon_watch(d, d->compile.fd, HW_ON_COMPILE, EPOLLIN | EPOLLOUT);
         if (r < 0) {
@@ -100,7 +105,7 @@ static void start_next(struct hw_daemon *d) {
         d->job = d->queue[0];
         d->n_queue--;
         memmove(d->queue, d->queue + 1, d->n_queue * sizeof d->queue[0]);
-        if (d->job.kind == HW_JOB_APPLY) {
+        if (d->job.kind == HW_JOB_APPLY || d->job.kind == HW_JOB_RECOMPILE) {
                 compile(d);
                 return;
         }
@@ -122,7 +127,7 @@ int hw_jobs_add(struct hw_daemon *d, enum hw_job_kind kind, uint64_t client, uin
 
         if (kind == HW_JOB_PROBE)
                 for (size_t i = 0; i < d->n_queue; i++)
-                        if (d->queue[i].kind != HW_JOB_APPLY)
+                        if (d->queue[i].kind == HW_JOB_RECHECK || d->queue[i].kind == HW_JOB_PROBE)
                                 return 0; /* one that waits already does it */
         if (!has_room(d, kind, envelope.len))
                 return -EBUSY;
@@ -158,6 +163,21 @@ static bool in_force(const struct hw_daemon *d, const struct hw_table *t) {
                strcmp(t->digest, d->table->digest) == 0;
 }
 
+/* What is in force, made anew: the same ordering, maybe another effect. Anything else came in between. */
+static void recompiled(struct hw_daemon *d, struct hw_table *t) {
+        int r = 0;
+
+        hw_recompile_ended(d, true);
+        if (!in_force(d, t) || hw_table_equals(d->table, t))
+                (void)hw_table_free(t);
+        else
+                r = hw_enforce_swap(d, t);
+        if (r < 0)
+                refuse(d, d->outcome.code, d->outcome.message);
+        else
+                probe(d);
+}
+
 static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
         _cleanup_table_ struct hw_table *t = NULL;
         const char *message, *code;
@@ -165,6 +185,13 @@ static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
 
         if (r < 0) {
                 refuse(d, "compiler-malformed", message);
+                return;
+        }
+        if (d->job.kind == HW_JOB_RECOMPILE) {
+                struct hw_table *own = t;
+
+                t = NULL;
+                recompiled(d, own);
                 return;
         }
         if (in_force(d, t)) {
@@ -180,8 +207,10 @@ static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
         t = NULL;
         if (r < 0)
                 refuse(d, d->outcome.code, d->outcome.message);
-        else
+        else {
+                hw_recompile_keep(d, (struct hw_slice){ d->job.envelope.data, d->job.envelope.len });
                 probe(d);
+        }
 }
 
 static void rejected(struct hw_daemon *d, struct hw_slice payload) {

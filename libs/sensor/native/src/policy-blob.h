@@ -6,6 +6,7 @@
 #define HW_CATCH_ALL "hostward"
 #define HW_SOURCE_PREFIX "hostward-src-"
 #define HW_EXEMPT "hostward-sensor"
+#define HW_EXEMPT_INIT "hostward-init"
 #define HW_NAME_MAX 200
 
 typedef int (*hw_name_handler)(const char *name, void *userdata);

@@ -150,7 +150,7 @@ static int allocate_lists(struct hw_table *t, struct hw_slice payload) {
 
 static bool belongs(uint16_t tag) {
         return (tag >= HW_TAG_EPOCH && tag <= HW_TAG_REPORT) || (tag >= HW_TAG_PROFILE_NAME && tag <= HW_TAG_DROPIN) ||
-               tag == HW_TAG_OVERRIDES;
+               tag == HW_TAG_OVERRIDES || tag == HW_TAG_VALID_UNTIL;
 }
 
 static int read_lists(struct hw_table *t, struct hw_slice payload, const char **why) {
@@ -216,8 +216,8 @@ static int read_suspend(struct hw_table *t, struct hw_slice payload) {
         return r;
 }
 
-static int read_overrides(struct hw_table *t, struct hw_slice payload) {
-        int r = hw_payload_u64(payload, HW_TAG_OVERRIDES, &t->overrides);
+static int read_optional(struct hw_slice payload, uint16_t tag, uint64_t *ret) {
+        int r = hw_payload_u64(payload, tag, ret);
 
         return r == -ENOENT ? 0 : r;
 }
@@ -248,7 +248,11 @@ static int read_single(struct hw_table *t, struct hw_slice payload, const char *
         if (r < 0)
                 return r;
         *why = "the number of overrides is malformed";
-        r = read_overrides(t, payload);
+        r = read_optional(payload, HW_TAG_OVERRIDES, &t->overrides);
+        if (r < 0)
+                return r;
+        *why = "the end of validity is malformed";
+        r = read_optional(payload, HW_TAG_VALID_UNTIL, &t->valid_until);
         if (r < 0)
                 return r;
         *why = "the suspension is malformed";
@@ -337,6 +341,10 @@ struct hw_table *hw_table_free(struct hw_table *t) {
 
 static bool same_bytes(struct hw_slice a, struct hw_slice b) {
         return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+bool hw_table_equals(const struct hw_table *a, const struct hw_table *b) {
+        return a->payload.len == b->payload.len && memcmp(a->payload.data, b->payload.data, a->payload.len) == 0;
 }
 
 bool hw_table_same_effect(const struct hw_table *a, const struct hw_table *b) {

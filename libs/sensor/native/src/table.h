@@ -49,6 +49,7 @@ struct hw_table {
         struct hw_ordering ordering;
         uint64_t expires_at;
         uint64_t overrides; /* policies that override the protection of the control path */
+        uint64_t valid_until; /* wall clock, ms: an exception ends; 0: none does */
         char digest[HW_DIGEST_MAX + 1];
         struct hw_slice report, text;
         struct hw_slice blobs[3]; /* by enum hw_mode */
@@ -67,6 +68,8 @@ struct hw_table {
  */
 int hw_table_parse(struct hw_buffer *payload, struct hw_table **ret, const char **ret_why);
 struct hw_table *hw_table_free(struct hw_table *t);
+/* Whether nothing at all tells them apart. */
+bool hw_table_equals(const struct hw_table *a, const struct hw_table *b);
 /* Whether both do the same in the kernel, whatever they are called. */
 bool hw_table_same_effect(const struct hw_table *a, const struct hw_table *b);
 bool hw_table_has_name(const struct hw_table *t, const char *name);

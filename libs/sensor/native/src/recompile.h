@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOSTWARD_RECOMPILE_H
+#define HOSTWARD_RECOMPILE_H
+#include "daemon.h"
+
+/*
+ * The rule set in force compiled anew without anybody's asking, from the envelope that it came in: when an exception
+ * ends, after a start (another kernel, parser or program), and when what the compiler looks at on this host changed
+ * (units, profiles of others, the owner's configuration). The envelope is a file beside the snapshot; without it, after
+ * a fallback for one, nothing happens until the next rule set.
+ */
+#define HW_ENVELOPE "envelope"
+
+void hw_recompile_keep(struct hw_daemon *d, struct hw_slice envelope);
+void hw_recompile_forget(struct hw_daemon *d);
+/* A compilation begins: what it sees of the host is what counts as unchanged later. */
+void hw_recompile_begins(struct hw_daemon *d);
+/* Queues it where it is due; called now and then. */
+void hw_recompile_check(struct hw_daemon *d);
+/* How it ended: a failure is tried again later. */
+void hw_recompile_ended(struct hw_daemon *d, bool ok);
+
+#endif
