@@ -372,7 +372,7 @@ describe('an up that cannot run', () => {
       expect(await processesOf(dataDir)).toEqual([]);
       expect(await hostward(['down', `--data-dir=${dataDir}`])).toMatchObject({ code: 0 });
     },
-    MINUTE,
+    5 * MINUTE,
   );
 });
 

@@ -1,9 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { EtcdServer, LinkProxy, startEtcd, startEtcdCluster } from '#testing';
 import { Etcd3 } from 'etcd3';
 import { EtcdStore } from './etcd.store.js';
 import type { Change, KeyValue, WatchMessage, WatchTimings } from './store-types.js';
 import type { PrefixWatch } from './prefix-watch.js';
+
+jest.setTimeout(180_000);
 
 const PREFIX = '/hostward/v1/';
 const TIMINGS: WatchTimings = { progressEveryMs: 200, silentAfterMs: 1_500, maxBackoffMs: 200 };
@@ -23,7 +25,7 @@ class Consumer {
     this.running = this.run();
   }
 
-  async until(what: string, holds: () => boolean, timeoutMs = 20_000): Promise<void> {
+  async until(what: string, holds: () => boolean, timeoutMs = 60_000): Promise<void> {
     const deadline = AbortSignal.timeout(timeoutMs);
     while (!holds()) {
       if (deadline.aborted) {
@@ -171,12 +173,17 @@ describe('a watch on one real etcd behind a link', () => {
   });
 
   it('stays on a quiet stream as long as etcd answers progress requests', async () => {
-    const consumer = new Consumer(reader.watch(PREFIX));
+    // Longer than a busy machine keeps a program waiting.
+    const silentAfterMs = 4_000;
+    const patient = EtcdStore.connect({ hosts: [etcd.url], watch: { ...TIMINGS, silentAfterMs } });
+    const consumer = new Consumer(patient.watch(PREFIX));
     await consumer.until('attached', () => consumer.watch.health().connected);
     const since = consumer.watch.health().lastProgressAt;
-    await consumer.until('progress', () => consumer.watch.health().lastProgressAt > since + 2_000);
+    const quiet = () => consumer.watch.health().lastProgressAt > since + silentAfterMs + 500;
+    await consumer.until('progress', quiet);
     expect(consumer.watch.health().reconnects).toBe(0);
     await consumer.stop();
+    patient.close();
   });
 
   it('lists again after a compaction while it was away, and then goes on', async () => {
@@ -302,7 +309,7 @@ describe('a watch on a cluster of three', () => {
         if (index === 200) await leader.kill9();
       });
       const keys = await written;
-      await consumer.until('all', () => consumer.state.size >= keys.size, 25_000);
+      await consumer.until('all', () => consumer.state.size >= keys.size);
       const revisions = consumer.changes.map((change) => change.modRevision);
       expect(new Set(revisions).size).toBe(revisions.length);
       const listed = await writer.list(PREFIX);
@@ -318,7 +325,7 @@ describe('a watch on a cluster of three', () => {
       watcher.close();
       await Promise.all(members.map((member) => member.stop()));
     }
-  }, 60_000);
+  });
 });
 
 async function compact(etcd: EtcdServer, revision: bigint): Promise<void> {
@@ -327,11 +334,13 @@ async function compact(etcd: EtcdServer, revision: bigint): Promise<void> {
   raw.close();
 }
 
-async function writeUntilTaken(store: EtcdStore, index: number): Promise<void> {
-  const deadline = Date.now() + 15_000;
+/** With `once`, a write of unknown outcome is not made twice. */
+async function writeUntilTaken(store: EtcdStore, index: number, once = true): Promise<void> {
+  const deadline = Date.now() + 60_000;
   for (;;) {
     try {
-      await store.transact({ then: [{ type: 'put', key: key(index), value: 'x' }] });
+      const then = [{ type: 'put', key: key(index), value: 'x' }] as const;
+      await store.transact({ if: once ? [{ key: key(index), exists: false }] : [], then });
       return;
     } catch (error) {
       if (Date.now() > deadline) throw error;
@@ -348,7 +357,7 @@ async function writeThroughFailures(
   const keys = new Set<string>();
   for (let index = 0; index < count; index += 1) {
     await before(index);
-    await writeUntilTaken(store, index);
+    await writeUntilTaken(store, index, false);
     keys.add(key(index));
   }
   return keys;

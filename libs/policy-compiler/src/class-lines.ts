@@ -7,8 +7,8 @@
  * before it says that the host has them.
  */
 import { conflicts, sharedWho, swallows } from './conflicts.js';
+import { EXEC } from './names.js';
 import { intersection } from './objects.js';
-import { EXEC } from './leaving.js';
 import type { Placed } from './rule-entries.js';
 
 import type { AllowList, Who } from './types.js';

@@ -3,7 +3,7 @@ export { attribute, forbidsProgram } from './attribute.js';
 export { compileGlob, type Glob, parseGlob } from './glob.js';
 export { findLockouts } from './lockouts.js';
 export { GENERIC_DEBIAN } from './protected-paths.js';
-export { BLOCKED_PROFILE, CATCH_ALL, isOwnProfile, sourceProfileName } from './names.js';
+export { BLOCKED_PROFILE, CATCH_ALL, sourceProfileName } from './names.js';
 export { keepsOwnProfile } from './leaving.js';
 export type {
   AllowList,

@@ -8,7 +8,7 @@
  */
 import type { Mode } from './class-lines.js';
 import { compileGlob } from './glob.js';
-import { CATCH_ALL, INIT_PROFILE, RUNTIME_PROFILE, SENSOR_PROFILE } from './names.js';
+import { INIT_PROFILE, RUNTIME_PROFILE, SENSOR_PROFILE } from './names.js';
 
 /** Exec of a source that must leave the catch-all by a rule, since stacking by attachment does not serve it. */
 export interface Transition {
@@ -78,6 +78,3 @@ export function leavingLines(profile: string, mode: Mode): readonly string[] {
     `change_profile -> "{[^:]**//&,}${profile}{,//&[^:]**}",`,
   ];
 }
-
-/** What every exec leads to: the program's own profile if it has one, with the catch-all stacked on it. */
-export const EXEC = `pix -> &${CATCH_ALL}`;

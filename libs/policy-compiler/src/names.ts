@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto';
 /** The profile that every program gets at exec; always loaded, even without a rule. */
 export const CATCH_ALL = 'hostward';
 
+/** What every exec leads to: the program's own profile if it has one, with the catch-all stacked on it. */
+export const EXEC = `pix -> &${CATCH_ALL}`;
+
 const SOURCE_PREFIX = 'hostward-src-';
 
 /** Profiles of the package that are exempt from rule sets (libs/sensor/native/apparmor). */

@@ -51,7 +51,7 @@ export class ServerProcess {
     this.child.kill(signal);
   }
 
-  private untilReady({ ready, timeoutMs = 20_000, command }: ServerProcessOptions): Promise<void> {
+  private untilReady({ ready, timeoutMs = 60_000, command }: ServerProcessOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       const fail = (why: string): void => {
         this.child.kill('SIGKILL');

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Program } from './supervised.js';
-import { accepts, until } from './wait.js';
+import { shakesHands, until } from './wait.js';
 
 export interface EtcdOptions {
   readonly dataDir: string;
@@ -42,7 +42,7 @@ export function etcdProgram(options: EtcdOptions): Program {
       '--log-level=warn',
     ],
     logFile: join(options.dataDir, 'etcd.log'),
-    ready: (signal) => until(() => accepts(options.clientPort), signal),
+    ready: (signal) => until(() => shakesHands(options.clientPort, options.tls), signal),
     readyWithinMs: 30_000,
     stopWithinMs: 10_000,
   };

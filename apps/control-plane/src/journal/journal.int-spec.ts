@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { EtcdStore, etcdKeys } from '#etcd';
 import { startEtcd, type EtcdServer } from '#testing';
 import { SystemClock } from '../clock.js';
 import { EtcdLedger } from './etcd-ledger.js';
 import { brokenAt, type JournalEntry } from './journal-entry.js';
 import { EtcdJournalReader } from './journal-reader.js';
+
+jest.setTimeout(180_000);
 
 let server: EtcdServer;
 let etcd: EtcdStore;

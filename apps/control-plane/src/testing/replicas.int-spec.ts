@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Rig, blockPolicy } from './rig.js';
 import type { Rest } from './rest.js';
 import type { TestHost } from './test-host.js';
 import { eventually } from './eventually.js';
 
 const LABELS = { env: 'prod' };
+
+/** What is waited for comes at once or, on a machine with other work, much later. */
+jest.setTimeout(180_000);
 
 let rig: Rig;
 let other: Rest;
@@ -68,8 +71,9 @@ describe('two control planes on one etcd and Redis', () => {
     rig.etcdLink.cutAfterBytes(2_000);
     rig.redisLink.cut();
     await dying;
-    const stored = await other.get('/v1/policies/last');
     await other.post('/v1/apply', policy('after'));
+    // It has seen all that was written before `after` now.
+    const stored = await other.get('/v1/policies/last');
     const names = Array.from({ length: 12 }, (_, index) => `many-${index}`);
     const there = ['nc', 'nmap', ...names, 'after', ...(stored.status === 200 ? ['last'] : [])];
     await Promise.all(hosts.map((host) => host.receives(...there)));

@@ -1,9 +1,15 @@
 import { request } from 'node:https';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { brokenAt, EMPTY_HEAD, type JournalEntry } from '../journal/journal-entry.js';
 import { Rig, blockPolicy, group } from './rig.js';
 import { eventually } from './eventually.js';
 import { alertBatch, type TestHost } from './test-host.js';
+
+/** What is waited for comes at once or, on a machine with other work, much later. */
+jest.setTimeout(180_000);
+
+/** Time to see what ends by itself before it has ended. */
+const SOON_MS = 5_000;
 
 let rig: Rig;
 beforeAll(async () => {
@@ -238,7 +244,7 @@ describe('a suspension', () => {
     const host = await rig.host('suspended', { s: 'yes' });
     const other = await rig.host('working', { s: 'no' });
     await Promise.all([host.receives(), other.receives()]);
-    const until = new Date(Date.now() + 2_500).toISOString();
+    const until = new Date(Date.now() + SOON_MS).toISOString();
     const made = await rig.rest.post('/v1/suspensions', {
       target: { selector: 's=yes' },
       mode: 'audit',
@@ -284,7 +290,7 @@ describe('an exception', () => {
     const host = await rig.host('excepted', { x: 'yes' });
     await rig.rest.put('/v1/policies/strict', nc('strict', { x: 'yes' }));
     await host.receives('strict');
-    const until = new Date(Date.now() + 2_000).toISOString();
+    const until = new Date(Date.now() + SOON_MS).toISOString();
     const made = await rig.rest.post('/v1/exceptions', {
       policy: 'strict',
       selector: 'x=yes',

@@ -62,7 +62,7 @@ export class Rest {
           });
         },
       );
-      outgoing.setTimeout(20_000, () =>
+      outgoing.setTimeout(60_000, () =>
         outgoing.destroy(new Error(`no answer to ${method} ${path}`)),
       );
       outgoing.on('error', reject);
