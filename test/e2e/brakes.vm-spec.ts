@@ -181,13 +181,16 @@ describe('brakes on a real host', () => {
     it(
       'nothing opens, whatever other users are denied, and it is told and over afterwards',
       async () => {
-        await swapInOutage(blockProgram('no-nice', '/usr/bin/nice', PROD), outage);
-        await denyOthers();
-        await eventually('it is unconfirmed', SOON, () => confirmIs('unconfirmed'));
-        await denyOthers();
-        for (const command of ['sleep 0.01', 'nice true']) await expectBlocked(web1, command);
-        expect(await confirmIs('unconfirmed')).toBe(true);
-        await end();
+        try {
+          await swapInOutage(blockProgram('no-nice', '/usr/bin/nice', PROD), outage);
+          await denyOthers();
+          await eventually('it is unconfirmed', SOON, () => confirmIs('unconfirmed'));
+          await denyOthers();
+          for (const command of ['sleep 0.01', 'nice true']) await expectBlocked(web1, command);
+          expect(await confirmIs('unconfirmed')).toBe(true);
+        } finally {
+          await end();
+        }
         await enforced('no-nice');
         await eventually('it is confirmed', SOON, () => confirmIs('confirmed'));
         await remove('no-nice');

@@ -37,11 +37,20 @@ export class RedisValues {
 
   /** The envelope that an agent would hand to its sensor for this node now, as bytes. */
   async envelope(nodeId: string): Promise<Buffer> {
-    const record = JSON.parse(
-      (await this.run('GET', redisKeys.assignment(nodeId))).toString(),
-    ) as DeliveryRecord;
-    const bundle = await this.run('GET', redisKeys.bundle(record.bundleDigest));
-    return Buffer.from(JSON.stringify({ v: 1, record, bundle: bundle.toString('base64') }));
+    for (;;) {
+      const record = await this.record(nodeId);
+      const bundle = await this.run('GET', redisKeys.bundle(record.bundleDigest));
+      // A newer record takes the older one's bundle away.
+      if (bundle.length > 0)
+        return Buffer.from(JSON.stringify({ v: 1, record, bundle: bundle.toString('base64') }));
+      if ((await this.record(nodeId)).bundleDigest === record.bundleDigest)
+        throw new Error(`Redis has no bundle ${record.bundleDigest}`);
+    }
+  }
+
+  private async record(nodeId: string): Promise<DeliveryRecord> {
+    const record = await this.run('GET', redisKeys.assignment(nodeId));
+    return JSON.parse(record.toString()) as DeliveryRecord;
   }
 
   flushAll(): Promise<Buffer> {
