@@ -28,7 +28,14 @@ export default tseslint.config(
     rules: { 'no-console': 'off' },
   },
   {
-    files: ['**/*.spec.ts', '**/*.int-spec.ts', '**/*.e2e-spec.ts', '**/*.vm-spec.ts'],
+    files: [
+      '**/*.spec.ts',
+      '**/*.int-spec.ts',
+      '**/*.e2e-spec.ts',
+      '**/*.attack-spec.ts',
+      '**/*.fuzz-spec.ts',
+      '**/*.vm-spec.ts',
+    ],
     rules: { '@typescript-eslint/no-unsafe-assignment': 'off', 'max-lines': 'off' },
   },
 );

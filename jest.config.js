@@ -8,6 +8,6 @@ export default {
     '^#([^/]+)$': '<rootDir>/libs/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  testRegex: '\\.(spec|int-spec|e2e-spec|vm-spec)\\.ts$',
-  testTimeout: 30_000,
+  testRegex: '\\.(spec|int-spec|e2e-spec|attack-spec|fuzz-spec|vm-spec)\\.ts$',
+  testTimeout: 120_000,
 };

@@ -27,6 +27,7 @@ need() {
         have apparmor_parser || missing="$missing apparmor"
         [ -e /usr/include/bpf/libbpf.h ] || missing="$missing libbpf-dev"
         ;;
+      fuzz) ls /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a >/dev/null 2>&1 || missing="$missing libclang-rt-dev" ;;
       lab)
         have qemu-system-x86_64 || missing="$missing qemu-system-x86"
         have qemu-img || missing="$missing qemu-utils"
@@ -44,7 +45,8 @@ need_for_tests() {
   case "$1" in
     quick | unit) need sensor ;;
     integration | fault) need etcd redis openssl sensor ;;
-    *) need etcd redis redis-cli openssl zsh sensor lab ;;
+    fuzz) need sensor fuzz ;;
+    *) need etcd redis redis-cli openssl zsh sensor fuzz lab ;;
   esac
 }
 

@@ -1,12 +1,12 @@
 #!/bin/sh
 # Installs Hostward on this host from the tree that this script lies in. Run as root; may be run again to upgrade.
 #   install.sh [--control-plane URL --ca-fingerprint HEX [--enforcer auto|apparmor|bpf|observe]]
-#              [--token-file FILE|stdin [--name NAME]] [--no-start]
+#              [--token-file FILE|stdin [--name NAME] [--attest ssh-host-key]] [--no-start]
 # The join token is read from a file or from standard input, never from the command line.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-url='' fingerprint='' enforcer=auto token_file='' name='' start=yes
+url='' fingerprint='' enforcer=auto token_file='' name='' start=yes attest=''
 
 usage() { sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 fail() { echo "install.sh: $*" >&2; exit 1; }
@@ -14,7 +14,7 @@ fail() { echo "install.sh: $*" >&2; exit 1; }
 while [ $# -gt 0 ]; do
   case "$1" in
     --no-start) start=no; shift; continue ;;
-    --control-plane | --ca-fingerprint | --enforcer | --token-file | --name) [ $# -ge 2 ] || usage ;;
+    --control-plane | --ca-fingerprint | --enforcer | --token-file | --name | --attest) [ $# -ge 2 ] || usage ;;
     *) usage ;;
   esac
   case "$1" in
@@ -23,6 +23,7 @@ while [ $# -gt 0 ]; do
     --enforcer) enforcer=$2 ;;
     --token-file) token_file=$2 ;;
     --name) name=$2 ;;
+    --attest) attest=$2 ;;
   esac
   shift 2
 done
@@ -85,7 +86,8 @@ fi
 
 if [ -n "$token_file" ]; then
   /usr/lib/hostward/node /usr/lib/hostward/agent.mjs enroll --config /etc/hostward/agent.yaml \
-    --token-file "$token_file" --name "${name:-$(hostname)}" --agent-user hostward
+    --token-file "$token_file" --name "${name:-$(hostname)}" --agent-user hostward \
+    ${attest:+--attest "$attest"}
 fi
 
 if [ -d /run/systemd/system ]; then

@@ -2,12 +2,19 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 
 type LinkState = 'open' | 'cut' | 'stalled';
 
+/** What one connection carried, chunk by chunk, as a listener on the wire has it. */
+export interface Recording {
+  readonly toTarget: Buffer[];
+  readonly toClient: Buffer[];
+}
+
 /** A TCP link of a test: forwards the loopback to a target, and can be cut, stalled, slowed and restored. */
 export class LinkProxy {
   private state: LinkState = 'open';
   private delayMs = 0;
   private remainingBytes = Infinity;
   private readonly pairs = new Set<readonly [Socket, Socket]>();
+  private recordings: Recording[] | undefined;
   /** Connections accepted so far. */
   accepted = 0;
 
@@ -66,6 +73,11 @@ export class LinkProxy {
     for (const pair of this.pairs) for (const socket of pair) socket.resume();
   }
 
+  /** Keeps what every later connection carries; the list grows with them. */
+  record(): readonly Recording[] {
+    return (this.recordings ??= []);
+  }
+
   /** Forwards new connections to another port. */
   retarget(targetPort: number): void {
     this.targetPort = targetPort;
@@ -89,6 +101,7 @@ export class LinkProxy {
     this.pairs.add(pair);
     this.forward(pair, client, target, () => 0, false);
     this.forward(pair, target, client, () => this.delayMs, true);
+    this.listenIn(client, target);
     if (this.state === 'stalled') for (const socket of pair) socket.pause();
   }
 
@@ -111,6 +124,14 @@ export class LinkProxy {
       this.pairs.delete(pair);
       to.destroy();
     });
+  }
+
+  private listenIn(client: Socket, target: Socket): void {
+    if (this.recordings === undefined) return;
+    const recording: Recording = { toTarget: [], toClient: [] };
+    this.recordings.push(recording);
+    client.on('data', (chunk: Buffer) => recording.toTarget.push(chunk));
+    target.on('data', (chunk: Buffer) => recording.toClient.push(chunk));
   }
 
   private admit(chunk: Buffer): boolean {

@@ -1,6 +1,7 @@
 import { runChecks } from './checks.js';
 import { runJest } from './jest-suite.js';
 import { total, type Outcome } from './outcome.js';
+import { runAudit } from './supply.js';
 
 export interface Suite {
   readonly name: string;
@@ -42,11 +43,28 @@ const quick: Suite = {
     total([await runChecks(context.root, context.timeoutMs), await unit.run(context)]),
 };
 
+/** Asks the registry, so it stands apart from `quick`. */
+const supply: Suite = {
+  name: 'supply',
+  about: 'known vulnerabilities in what is shipped',
+  budgetMinutes: 3,
+  run: ({ root }) => runAudit(root),
+};
+
 /** Suites that a run without an argument goes through, in order. */
 export const ALL: readonly Suite[] = [
   quick,
   jestSuite('integration', 'real etcd, Redis and processes on loopback', 'int-spec', 2, 12),
   jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 1, 14),
+  jestSuite('attack', 'attackers against the running product and its parts', 'attack-spec', 1, 20),
+  jestSuite(
+    'fuzz',
+    'every parser of bytes from elsewhere, against changed inputs',
+    'fuzz-spec',
+    2,
+    10,
+  ),
+  supply,
   jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 1, 50),
 ];
 

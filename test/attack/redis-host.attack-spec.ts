@@ -1,0 +1,275 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import { connect, type TLSSocket } from 'node:tls';
+import { join } from 'node:path';
+import { redisKeys } from '#contracts';
+import type { RedisConnection } from '#redis';
+import { alertBatch, type TestHost } from '../../apps/control-plane/src/testing/test-host.js';
+import { blockPolicy } from '../../apps/control-plane/src/testing/rig.js';
+import { eventually } from '../e2e/support/eventually.js';
+import { Product } from '../e2e/support/product.js';
+import { StandIns } from '../e2e/support/stand-in-host.js';
+
+jest.setTimeout(300_000);
+
+const WITHIN_MS = 90_000;
+const GREATEST_ID = '18446744073709551615-18446744073709551615';
+const MIB = 1024 * 1024;
+
+let product: Product;
+let hosts: StandIns;
+let victim: TestHost;
+let round = 0;
+
+beforeAll(async () => {
+  product = await Product.up();
+  hosts = await StandIns.of(product);
+  victim = await hosts.host('victim', 'role=victim');
+  await delivered();
+});
+afterAll(async () => {
+  hosts.close();
+  await product.down();
+});
+
+/** Applies one more version of a policy and waits until the victim has it; gives the milliseconds. */
+async function delivered(): Promise<number> {
+  const rest = await product.rest();
+  round += 1;
+  const since = performance.now();
+  const text = blockPolicy('watched', `/usr/bin/nc${round}`, { role: 'victim' });
+  const applied = await rest.post('/v1/apply', text);
+  expect(applied.status).toBe(200);
+  await eventually('the victim has it', WITHIN_MS, async () => {
+    const delivery = await victim.fetch();
+    return JSON.stringify(delivery?.policies).includes(`/usr/bin/nc${round}"`);
+  });
+  return performance.now() - since;
+}
+
+/** Deliveries to the victim while something goes on; printed beside those of a quiet moment. */
+async function deliveriesDuring(what: string, attack: () => Promise<unknown>): Promise<void> {
+  const times = async (): Promise<number[]> => {
+    const all: number[] = [];
+    for (let i = 0; i < 5; i += 1) all.push(await delivered());
+    return all.toSorted((a, b) => a - b);
+  };
+  const quiet = await times();
+  const attacking = attack();
+  const busy = await times();
+  await attacking;
+  const shown = (all: number[]): string => all.map((ms) => Math.round(ms)).join(' ');
+  process.stdout.write(`ms to the victim, quiet: ${shown(quiet)}; while ${what}: ${shown(busy)}\n`);
+}
+
+const attempt = (connection: RedisConnection, ...[command = '', ...args]: string[]) =>
+  connection
+    .run(command, (client) => client.call(command, ...args))
+    .then(String, (error: unknown) => String(error));
+
+const nodeOf = async (name: string) =>
+  (await (await product.rest()).get(`/v1/nodes/${name}`)).body as unknown as {
+    phase: string;
+    cutOff?: { reason: string };
+  };
+
+const cutOff = (name: string) =>
+  eventually(`${name} is cut off`, WITHIN_MS, async () => {
+    const { phase, cutOff: why } = await nodeOf(name);
+    return phase === 'cut-off' && why?.reason;
+  });
+
+/** An alert of the victim reaches the store. */
+async function victimIsHeard(from: number): Promise<void> {
+  await victim.send(alertBatch('watched', from, from));
+  const id = `1000-${String(from).padStart(10, '0')}`;
+  await eventually('the cursor passes it', WITHIN_MS, async () => (await victim.cursor()) === id);
+}
+
+describe('ATTACKER: an enrolled host, with its own user on Redis', () => {
+  it('ATTACKER: reads, lists, publishes to and writes what belongs to another: each is NOPERM', async () => {
+    const attacker = await hosts.host('attacker-keys');
+    const [mine, other] = [attacker.nodeId, victim.nodeId];
+    const attempts: readonly (readonly string[])[] = [
+      ['GET', redisKeys.assignment(other)],
+      ['GET', redisKeys.cursor(other)],
+      ['GET', redisKeys.state(other)],
+      ['MGET', redisKeys.assignment(other), redisKeys.state(other)],
+      ['GETRANGE', redisKeys.assignment(other), '0', '10'],
+      ['EXISTS', redisKeys.state(other)],
+      ['XRANGE', redisKeys.events(other), '-', '+'],
+      ['SET', redisKeys.state(other), 'forged'],
+      ['SET', redisKeys.assignment(other), 'forged'],
+      ['SET', redisKeys.assignment(mine), 'forged'],
+      ['SET', redisKeys.cursor(mine), 'forged'],
+      ['SET', redisKeys.bundle('0'.repeat(64)), 'forged'],
+      ['DEL', redisKeys.assignment(other)],
+      ['XADD', redisKeys.events(other), 'MAXLEN', '0', '*', 'b', 'x'],
+      ['XADD', redisKeys.events(other), GREATEST_ID, 'b', 'x'],
+      ['XTRIM', redisKeys.events(other), 'MAXLEN', '0'],
+      ['SUBSCRIBE', redisKeys.nudge(other)],
+      ['SUBSCRIBE', redisKeys.bell(0)],
+      ['PSUBSCRIBE', '*'],
+      ['PUBLISH', redisKeys.nudge(other), 'forged'],
+      ['PUBLISH', redisKeys.check, 'forged'],
+      ['PUBSUB', 'CHANNELS'],
+      ['KEYS', '*'],
+      ['SCAN', '0'],
+      ['RANDOMKEY'],
+      ['DBSIZE'],
+      ['EVAL', 'return 1', '0'],
+      ['MULTI'],
+      ['MONITOR'],
+      ['CONFIG', 'GET', '*'],
+      ['CONFIG', 'SET', 'maxmemory', '1'],
+      ['ACL', 'LIST'],
+      ['ACL', 'SETUSER', 'me', 'on', 'nopass', '+@all', '~*'],
+      ['CLIENT', 'LIST'],
+      ['CLIENT', 'KILL', 'TYPE', 'normal'],
+      ['FLUSHALL'],
+      ['REPLICAOF', '127.0.0.1', '1'],
+      ['SHUTDOWN'],
+      ['INFO'],
+    ];
+    /** What it may do on the one Redis and not on the other. */
+    const apart = {
+      redis: [['XADD', redisKeys.events(mine), '*', 'b', 'x']],
+      redisEvents: [
+        ['SET', redisKeys.state(mine), 'x'],
+        ['PUBLISH', redisKeys.bell(0), 'x'],
+        ['SUBSCRIBE', redisKeys.nudge(mine)],
+      ],
+    } as const;
+    for (const to of ['redis', 'redisEvents'] as const) {
+      const connection = hosts.connectionOf(attacker, to);
+      await eventually('logged in', WITHIN_MS, () => Promise.resolve(connection.connected));
+      for (const words of [...attempts, ...apart[to]]) {
+        const answer = await attempt(connection, ...words);
+        expect([to, ...words, answer]).toContainEqual(expect.stringContaining('NOPERM'));
+      }
+    }
+    await delivered();
+  });
+
+  it('ATTACKER: empties its stream by MAXLEN 0 and drives it to the greatest id: only itself is hurt, and healed', async () => {
+    const attacker = await hosts.host('attacker-ids');
+    await attacker.receives();
+    const connection = hosts.connectionOf(attacker, 'redisEvents');
+    const stream = redisKeys.events(attacker.nodeId);
+    await attempt(connection, 'XADD', stream, 'MAXLEN', '0', '*', 'b', 'x');
+    expect(await attempt(connection, 'XADD', stream, GREATEST_ID, 'b', 'x')).toBe(GREATEST_ID);
+    await victimIsHeard(1);
+    await attacker.link.ring('events');
+    await eventually('its stream takes alerts again', WITHIN_MS, () =>
+      attacker.send(alertBatch('watched', 1, 1)).then(() => true),
+    );
+    await eventually('and they are stored', WITHIN_MS, async () => {
+      return (await attacker.cursor()) === '1000-0000000001';
+    });
+  });
+
+  it('ATTACKER: sends garbage as state, as batches, and on the bell: it is refused, nobody else notices', async () => {
+    const attacker = await hosts.host('attacker-garbage');
+    await attacker.receives();
+    const connection = hosts.connectionOf(attacker);
+    const events = hosts.connectionOf(attacker, 'redisEvents');
+    const stream = redisKeys.events(attacker.nodeId);
+    await deliveriesDuring('a host sends garbage', async () => {
+      for (let i = 0; i < 300; i += 1) {
+        await attempt(connection, 'SET', redisKeys.state(attacker.nodeId), `garbage ${i}`);
+        await attempt(events, 'XADD', stream, '*', 'b', 'garbage');
+        await attempt(events, 'XADD', stream, '*', 'other', 'field');
+        await attempt(connection, 'PUBLISH', redisKeys.bell(0), 'x'.repeat(400));
+        for (const node of [attacker.nodeId, victim.nodeId]) {
+          for (const what of ['state', 'events'])
+            await attempt(connection, 'PUBLISH', redisKeys.bell(0), JSON.stringify({ node, what }));
+        }
+      }
+    });
+    await victimIsHeard(2);
+    const log = await product.log('control-plane');
+    expect(log).toContain('a report was refused');
+    expect(log).toContain('a batch of events was refused');
+  });
+
+  it('ATTACKER: writes a state of 16 MiB: it is cut off with the reason shown, others are not', async () => {
+    const attacker = await hosts.host('attacker-huge');
+    const connection = hosts.connectionOf(attacker);
+    await attempt(connection, 'SET', redisKeys.state(attacker.nodeId), 'x'.repeat(16 * MIB));
+    await attacker.link.ring('state');
+    expect(await cutOff('attacker-huge')).toMatch(/a state of \d+ bytes/);
+    await eventually('its sessions end', WITHIN_MS, () => Promise.resolve(!connection.connected));
+    const shown = await product.cli(['status', 'node', 'attacker-huge']);
+    expect([shown.code, shown.stdout]).toEqual([1, expect.stringContaining('cut off from Redis')]);
+    expect((await product.must(['get', 'nodes'])).stdout).toMatch(/^attacker-huge +cut-off /m);
+    await delivered();
+    await victimIsHeard(3);
+  });
+
+  it('ATTACKER: floods its stream with entries of 1 MiB: others are delivered to and heard', async () => {
+    const attacker = await hosts.host('attacker-stream');
+    const connections = Array.from({ length: 4 }, () =>
+      hosts.connectionOf(attacker, 'redisEvents'),
+    );
+    const entry = 'x'.repeat(MIB);
+    await deliveriesDuring('a host floods its stream', async () => {
+      await Promise.all(
+        connections.map(async (connection) => {
+          const stream = redisKeys.events(attacker.nodeId);
+          let answer = '';
+          // Until Redis has no memory left for it, or it is cut off.
+          for (let i = 0; i < 400 && !answer.startsWith('Redis'); i += 1)
+            answer = await attempt(connection, 'XADD', stream, '*', 'b', entry);
+        }),
+      );
+    });
+    await victimIsHeard(4);
+  });
+
+  it('ATTACKER: opens 400 connections: it is cut off, others are delivered to meanwhile', async () => {
+    const attacker = await hosts.host('attacker-connections');
+    await deliveriesDuring('a host opens connections', async () => {
+      const connections = Array.from({ length: 400 }, () => hosts.connectionOf(attacker));
+      expect(await cutOff('attacker-connections')).toMatch(/connections to Redis/);
+      await eventually('all of them end', WITHIN_MS, () =>
+        Promise.resolve(connections.every(({ connected }) => !connected)),
+      );
+      for (const connection of connections) connection.close();
+    });
+    expect((await nodeOf('victim')).phase).toBe('enrolled');
+    const journal = await (await product.rest()).get('/v1/journal?limit=100');
+    expect(journal.text).toContain('node.cut-off');
+  });
+});
+
+describe('ATTACKER: on the network, without a login', () => {
+  it('ATTACKER: guesses passwords on 100 connections: none is let in, all are cut, others are delivered to', async () => {
+    const folder = join(product.dataDir, 'control-plane', 'pki');
+    const ca = await readFile(join(folder, 'ca.pem'));
+    const ports = JSON.parse(await readFile(join(product.dataDir, 'ports.json'), 'utf8')) as {
+      redis: number;
+    };
+    const answers: string[] = [];
+    const sockets = Array.from({ length: 100 }, () => {
+      const socket = connect({ host: '127.0.0.1', port: ports.redis, ca, servername: 'localhost' });
+      socket.on('error', () => undefined);
+      socket.on('data', (data) => answers.push(...data.toString().trim().split('\r\n')));
+      return socket;
+    });
+    await deliveriesDuring('somebody guesses passwords', () => guess(sockets, 20));
+    await eventually('all have answers', WITHIN_MS, () => Promise.resolve(answers.length >= 2_000));
+    expect(new Set(answers.map((answer) => answer.split(' ')[0]))).toEqual(new Set(['-WRONGPASS']));
+    await eventually('all are cut', WITHIN_MS, () =>
+      Promise.resolve(sockets.every(({ destroyed }) => destroyed)),
+    );
+  });
+});
+
+async function guess(sockets: readonly TLSSocket[], times: number): Promise<void> {
+  for (let i = 0; i < times; i += 1) {
+    for (const [index, socket] of sockets.entries()) {
+      const user = index % 2 === 0 ? 'control' : `node-${victim.nodeId}`;
+      await new Promise((resolve) => socket.write(`AUTH ${user} guess-${i}\r\n`, resolve));
+    }
+  }
+}
