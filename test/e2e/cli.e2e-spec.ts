@@ -706,6 +706,19 @@ describe('tokens and labels', () => {
     expect(await out('delete', 'join-token', made.id)).toBe(`join-token/${made.id} deleted\n`);
   });
 
+  it('a join token for certain networks and machines says so', async () => {
+    const args = ['--cidr', '10.0.0.0/8,::1', '--cidr', '192.0.2.7', '--attest', 'ssh-host-key'];
+    const made = await json<JoinTokenView>('create', 'join-token', ...args);
+    expect(made).toMatchObject({ cidrs: ['10.0.0.0/8', '::1/128', '192.0.2.7/32'] });
+    const line = new RegExp(`^${made.id} +1/1 .* ssh-host-key 10`, 'm');
+    expect(await out('get', 'join-tokens')).toMatch(line);
+    expect(await out('describe', 'join-token', made.id)).toContain('10.0.0.0/8');
+    expect(await run('create', 'join-token', '--cidr', 'home')).toMatchObject({ code: 1 });
+    expect(await run('create', 'join-token', '--attest', 'x')).toMatchObject({ code: 2 });
+    expect(await run('node', 'reinstate', 'web1')).toMatchObject({ code: 1 });
+    await out('delete', 'join-token', made.id);
+  });
+
   it('labels are set and removed together', async () => {
     expect(await out('label', 'node', 'web1', 'x=1', 'w-')).toContain(' x=1');
     expect(await out('label', 'node', 'web1', 'x-')).not.toContain('x=1');

@@ -213,6 +213,31 @@ describe('services that run', () => {
   );
 
   it(
+    'are bound again when an exception ends, though the control plane is away',
+    async () => {
+      await fleet.product.must([
+        'exception',
+        'add',
+        'two',
+        '--selector',
+        'env=prod',
+        '--until',
+        '60s',
+        '--reason',
+        'test',
+      ]);
+      await reads('plain', 'one=denied two=read three=read');
+      await fleet.product.must(['down', `--data-dir=${fleet.product.dataDir}`]);
+      try {
+        await reads('plain', 'one=denied two=denied three=read');
+      } finally {
+        await fleet.product.start();
+      }
+    },
+    8 * MINUTES,
+  );
+
+  it(
     'of a user run under ours, and so does their manager',
     async () => {
       await web1.ssh(USER);

@@ -75,13 +75,13 @@ describe('up, through the shell script', () => {
     const second = await hostward(['up', `--data-dir=${product.dataDir}`]);
     expect(second).toMatchObject({ code: 0, stderr: '' });
     expect(second.stdout).toContain(`is up already (pid ${before.pid})`);
-    for (const name of ['etcd', 'redis', 'control plane', 'agent'])
+    for (const name of ['etcd', 'redis', 'redis-events', 'control plane', 'agent'])
       expect(second.stdout).toContain(`${name} ${before.children[name] ?? ''}`);
     expect(second.stdout).not.toMatch(TOKEN);
     expect(await product.record()).toEqual(before);
   });
 
-  it.each(['etcd', 'redis', 'control plane', 'agent'])(
+  it.each(['etcd', 'redis', 'redis-events', 'control plane', 'agent'])(
     'step 4: %s is started again after kill -9, and the product works again',
     async (name) => {
       const killed = await product.signal(name, 'SIGKILL');
@@ -131,6 +131,7 @@ describe('up, through the shell script', () => {
       expect(stopped).toEqual([
         'stopped agent',
         'stopped control plane',
+        'stopped redis-events',
         'stopped redis',
         'stopped etcd',
       ]);
@@ -249,7 +250,7 @@ describe('the control planes that a user knows', () => {
       [{ HOSTWARD_URL: 'https://127.0.0.1:1' }, /cannot reach .*ECONNREFUSED/, /is it running/],
       [{ HOSTWARD_CA: '' }, /certificate/, /remedy: .*HOSTWARD_CA/],
       [{ HOSTWARD_CA: '/nowhere/ca.pem' }, /HOSTWARD_CA: cannot read/, /remedy: name the PEM/],
-      [{ HOSTWARD_TOKEN: 'wrong' }, /token/, /remedy: check the token/],
+      [{ HOSTWARD_TOKEN: 'wrong' }, /token/, /remedy: log in .*HOSTWARD_TOKEN/],
       [{ HOSTWARD_TOKEN: 'a\nb' }, /characters that no token has/, /line ends/],
     ];
     for (const [over, message, remedy] of cases) {
@@ -450,6 +451,7 @@ describe('an up in the foreground', () => {
       });
       expect(stderr.match(/stopped .*/g)).toEqual([
         'stopped control plane',
+        'stopped redis-events',
         'stopped redis',
         'stopped etcd',
       ]);

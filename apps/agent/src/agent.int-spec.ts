@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { AgentConfig } from './config/agent-config.js';
 import type { EnrolledHost } from './config/enrolled-host.js';
 import { hostFiles } from './config/host-files.js';
 import { Courier } from './delivery/courier.js';
+import { RedisSecret } from './enrollment/redis-secret.js';
 import { Spool } from './events/spool.js';
 import { Clock } from './health/clock.js';
 import { Surroundings } from './health/surroundings.js';
@@ -23,6 +24,7 @@ import { ScriptedSensor } from './testing/scripted-sensor.js';
 const NODE_ID = 'ab'.repeat(32);
 
 const SPEED = 100;
+const UNTIL_MS = 60_000;
 
 /** Time that passes a hundred times as fast: what happens at intervals happens within the test, in the same order. */
 class FastClock extends Clock {
@@ -45,14 +47,16 @@ async function until<T>(
   what: string,
   probe: () => T | undefined | false | Promise<T | undefined | false>,
 ): Promise<T> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + UNTIL_MS;
   for (;;) {
     const value = await probe();
     if (value !== undefined && value !== false) return value;
-    if (Date.now() > deadline) throw new Error(`not within 10 s: ${what}`);
+    if (Date.now() > deadline) throw new Error(`not within ${UNTIL_MS} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+jest.setTimeout(180_000);
 
 let stateDir: string;
 let health: HealthDouble;
@@ -100,8 +104,10 @@ function startAgent(
   };
   config.stateDir = stateDir;
   config.enforcer = enforcer;
+  const files = hostFiles(stateDir);
   const host: EnrolledHost = {
-    files: hostFiles(stateDir),
+    files,
+    redisSecret: new RedisSecret(files, 'none is asked for here'),
     name: 'web1',
     trust: { nodeId: NODE_ID, sealingPrivateKey: sealing.privateKey, root: fleet.root.signed },
     ca: health.tls.ca,
@@ -170,7 +176,7 @@ describe('an assignment', () => {
     expect(sensor.state.ordering?.generation).toBe('5');
     link.restore();
     await reported('generation 6', ({ applied }) => applied?.generation === '6');
-    expect(around.conditions.has('redis')).toBe(false);
+    await until('no condition', () => !around.conditions.has('redis'));
   });
 
   it('that is older or the same is not handed over again', async () => {
@@ -192,8 +198,9 @@ describe('an assignment', () => {
     const report = await reported('the rejection', ({ rejected }) => rejected?.generation === '6');
     expect(report.rejected?.code).toBe('bad-signature');
     const before = { ...counts() };
-    await until('further checks', () => counts().checks > before.checks + 10);
-    expect(counts().refused - before.refused).toBeLessThan(5);
+    await until('further checks', () => counts().checks >= before.checks + 20);
+    // The pauses grow; how many fall into twenty checks depends on how long a check takes.
+    expect(counts().refused - before.refused).toBeLessThan(10);
     sensor.refusal = undefined;
     await fleet.deliver('7');
     const good = await reported('generation 7', ({ applied }) => applied?.generation === '7');
@@ -209,7 +216,7 @@ describe('an assignment', () => {
     expect(sensor.envelopes).toHaveLength(0);
     await control.run('test', (client) => client.set(redisKeys.bundle(digest), bundle));
     await reported('generation 5', ({ applied }) => applied?.generation === '5');
-    expect(around.conditions.has('delivery')).toBe(false);
+    await until('no condition', () => !around.conditions.has('delivery'));
   });
 
   it.each([
@@ -259,7 +266,7 @@ describe('an assignment', () => {
     expect(sensor.confirmed).toEqual([]);
     health.status = 200;
     await until('a confirmation', () => sensor.confirmed.length > 0);
-    expect(around.conditions.has('control-plane')).toBe(false);
+    await until('no condition', () => !around.conditions.has('control-plane'));
   });
 });
 
@@ -269,13 +276,13 @@ describe('without its sensor', () => {
     await reported('generation 5', ({ applied }) => applied?.generation === '5');
     sensor.goAway();
     await until('the condition', () => around.conditions.has('sensor'));
-    const before = await fleet.report();
+    const after = (report: NodeReport | undefined): Promise<NodeReport> =>
+      reported('a later report', ({ sequence }) => sequence > (report?.sequence ?? 0));
+    // The last one may be older than what the sensor said last.
+    const before = await after(await fleet.report());
     await fleet.deliver('6');
-    const later = await reported(
-      'a later report',
-      ({ sequence }) => sequence > (before?.sequence ?? 0),
-    );
-    expect(later.asOf).toBe(before?.asOf);
+    const later = await after(before);
+    expect(later.asOf).toBe(before.asOf);
     sensor.back();
     await reported('generation 6', ({ applied }) => applied?.generation === '6');
     expect(JSON.parse(readFileSync(hostFiles(stateDir).health, 'utf8'))).toHaveProperty(

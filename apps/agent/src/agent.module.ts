@@ -5,10 +5,12 @@ import { Sensor, SocketSensor } from '#sensor';
 import { AgentLoops } from './agent.loops.js';
 import type { AgentConfig } from './config/agent-config.js';
 import type { EnrolledHost } from './config/enrolled-host.js';
+import type { HostFiles } from './config/host-files.js';
 import { Confirmation } from './delivery/confirmation.js';
 import { Courier } from './delivery/courier.js';
 import { HostKeys } from './delivery/host-keys.js';
 import { NudgeController } from './delivery/nudge.controller.js';
+import { readIfThere } from './enrollment/key-file.js';
 import { Renewal } from './enrollment/renewal.js';
 import { EventPump } from './events/event-pump.js';
 import { Shipper } from './events/shipper.js';
@@ -31,6 +33,8 @@ export interface AgentSetting {
   readonly host: EnrolledHost;
   readonly around: Surroundings;
   readonly redis: RedisConnection;
+  /** To the Redis that takes events; the same one where it does. */
+  readonly redisEvents: RedisConnection;
   /** Replaces the sensor that the configuration names; for tests. */
   readonly sensor?: Sensor;
 }
@@ -39,13 +43,13 @@ export interface AgentSetting {
 @Module({})
 export class AgentModule {
   static of(setting: AgentSetting): DynamicModule {
-    const { config, host, around, redis } = setting;
+    const { config, host, around, redis, redisEvents } = setting;
     return {
       module: AgentModule,
       controllers: [NudgeController],
       providers: [
         { provide: Surroundings, useValue: around },
-        { provide: HostLink, useValue: new HostLink(redis, host.trust.nodeId) },
+        { provide: HostLink, useValue: new HostLink(redis, host.trust.nodeId, redisEvents) },
         provide(Sensor, [], () => setting.sensor ?? openSensor(setting)),
         provide(HostKeys, [], () => HostKeys.open(host.files.hostKey, host.trust, around)),
         provide(
@@ -149,7 +153,14 @@ function clientOf({ config, host }: AgentSetting): ControlPlaneClient {
     url: config.controlPlane.url,
     ca: host.ca,
     timeoutMs: HTTP_TIMEOUT_MS,
+    identity: () => identityOf(host.files),
   });
+}
+
+/** Read each time, since the certificate is renewed while the agent runs. */
+async function identityOf({ certificate, tlsKey }: HostFiles) {
+  const [cert, key] = await Promise.all([certificate, tlsKey].map(readIfThere));
+  return cert === undefined || key === undefined ? undefined : { cert, key };
 }
 
 function eventSource({ host }: AgentSetting, sensor: Sensor, sensors: SensorWatch) {

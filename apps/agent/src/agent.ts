@@ -3,7 +3,7 @@ import type { INestMicroservice } from '@nestjs/common';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { redisKeys } from '#contracts';
 import { NestLogger } from '#observability';
-import { connectRedis, HostwardRedisTransport } from '#redis';
+import { connectRedis, HostwardRedisTransport, type HostwardTransportOptions } from '#redis';
 import { Sensor } from '#sensor';
 import { AgentLoops } from './agent.loops.js';
 import { AgentModule, type AgentSetting } from './agent.module.js';
@@ -20,17 +20,24 @@ export class Agent {
   ) {}
 
   /** Starts all parts; Redis, control plane and sensor may be away. */
-  static async start(given: Omit<AgentSetting, 'redis'>): Promise<Agent> {
-    const setting = { ...given, redis: connectRedis(given.host.redis) };
+  static async start(given: Omit<AgentSetting, 'redis' | 'redisEvents'>): Promise<Agent> {
+    const { redis: to, redisEvents: toEvents } = given.host;
+    const redis = connectRedis(to);
+    const redisEvents = toEvents ? connectRedis(toEvents) : redis;
+    const setting = { ...given, redis, redisEvents };
     const logger = new NestLogger(given.around.log);
-    const strategy = transportOf(setting, () => app.get(AgentLoops).reconnected());
+    const strategy = transportOf(setting, {
+      onSubscribed: () => app.get(AgentLoops).reconnected(),
+      onRefused: ({ message }) => setting.around.conditions.raise('redis', nudgesRefused(message)),
+    });
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(AgentModule.of(setting), {
       strategy,
       logger,
     });
     const agent = new Agent(setting, app);
     app.get(AgentLoops).start();
-    await agent.#listen();
+    // Without nudges the agent still looks at its intervals: slower, not wrong.
+    await app.listen();
     return agent;
   }
 
@@ -58,26 +65,21 @@ export class Agent {
     await this.app.get(Spool).close();
     await this.app.get(Sensor).close();
     this.setting.redis.close();
-  }
-
-  /** Without nudges the agent still looks at its intervals: slower, not wrong. */
-  async #listen(): Promise<void> {
-    const { conditions } = this.setting.around;
-    try {
-      await this.app.listen();
-    } catch (cause) {
-      conditions.raise(
-        'redis',
-        `nudges are refused (${String(cause)}): changes arrive at the next interval; look at the ACL of this host`,
-      );
-    }
+    this.setting.redisEvents.close();
   }
 }
 
-function transportOf({ host }: AgentSetting, onSubscribed: () => void): HostwardRedisTransport {
+function nudgesRefused(problem: string): string {
+  return `nudges are refused (${problem}): changes arrive at the next interval; look at the ACL of this host`;
+}
+
+function transportOf(
+  { host }: AgentSetting,
+  told: Pick<HostwardTransportOptions, 'onSubscribed' | 'onRefused'>,
+): HostwardRedisTransport {
   const channels = {
     [NUDGE_PATTERN]: redisKeys.nudge(host.trust.nodeId),
     [CHECK_PATTERN]: redisKeys.check,
   };
-  return new HostwardRedisTransport({ ...host.redis, channels, onSubscribed });
+  return new HostwardRedisTransport({ ...host.redis, ...told, channels, patient: true });
 }

@@ -8,6 +8,7 @@ import { VERSION } from './version.js';
 const USAGE = `Usage:
   agent run --config FILE
   agent enroll --config FILE --token-file FILE|stdin --name NAME [--agent-user USER]
+               [--attest ssh-host-key] [--ssh-host-key FILE]
   agent validate --config FILE
   agent version
 `;
@@ -22,6 +23,8 @@ interface Arguments {
   readonly tokenFile: string | undefined;
   readonly name: string | undefined;
   readonly agentUser: string | undefined;
+  /** Private key by which the host proves which one it is; absent: it proves nothing. */
+  readonly sshHostKey: string | undefined;
 }
 
 process.exitCode = await main(process.argv.slice(2));
@@ -42,6 +45,8 @@ function parse(argv: readonly string[]): Arguments {
     'token-file': { type: 'string' },
     name: { type: 'string' },
     'agent-user': { type: 'string' },
+    attest: { type: 'string' },
+    'ssh-host-key': { type: 'string' },
   } as const;
   try {
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
@@ -56,10 +61,18 @@ function parse(argv: readonly string[]): Arguments {
       name,
       tokenFile,
       agentUser,
+      sshHostKey: attestingKey(values.attest, values['ssh-host-key']),
     };
   } catch (cause) {
     throw new UsageError(errorMessage(cause));
   }
+}
+
+function attestingKey(attest: string | undefined, file: string | undefined): string | undefined {
+  if (attest === undefined && file === undefined) return undefined;
+  if (attest !== undefined && attest !== 'ssh-host-key')
+    throw new UsageError(`there is no proof "${attest}": use --attest ssh-host-key`);
+  return file ?? '/etc/ssh/ssh_host_ed25519_key';
 }
 
 async function command(given: Arguments): Promise<number> {
@@ -83,7 +96,8 @@ async function command(given: Arguments): Promise<number> {
 }
 
 /** Only what the command needs is loaded: enrolment's X.509 library costs memory that a running agent has no use for. */
-async function enrollHost({ config, tokenFile, name, agentUser }: Arguments): Promise<number> {
+async function enrollHost(given: Arguments): Promise<number> {
+  const { config, tokenFile, name, agentUser, sshHostKey } = given;
   if (tokenFile === undefined || name === undefined)
     throw new UsageError('enroll needs --token-file and --name');
   const { enroll } = await import('./enrollment/enroll.js');
@@ -96,6 +110,7 @@ async function enrollHost({ config, tokenFile, name, agentUser }: Arguments): Pr
     token: await readJoinToken(tokenFile),
     name,
     owner,
+    sshHostKey,
   });
   process.stdout.write(
     `${result.already ? 'already enrolled' : 'enrolled'} as ${result.name}, node id ${result.nodeId}\n`,

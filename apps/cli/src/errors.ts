@@ -3,14 +3,17 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** The command was understood and did not succeed; ends with exit code 1. `remedy` says what to do next. */
+/** The command was understood and did not succeed; ends with exit code 1 or its own. `remedy` says what to do next. */
 export class CommandFailed extends Error {
   override readonly name = 'CommandFailed';
+  readonly exitCode: number;
+
   constructor(
     message: string,
     readonly remedy?: string,
-    options?: { cause?: unknown },
+    options: { cause?: unknown; exitCode?: number } = {},
   ) {
     super(message, options);
+    this.exitCode = options.exitCode ?? 1;
   }
 }

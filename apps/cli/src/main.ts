@@ -22,7 +22,7 @@ function report(error: unknown): number {
   if (!(error instanceof CommandFailed) && error instanceof Error) {
     stderr.write(`this is a defect of hostward; where it happened:\n${error.stack ?? ''}\n`);
   }
-  return EXIT_FAILED;
+  return error instanceof CommandFailed ? error.exitCode : EXIT_FAILED;
 }
 
 // `hostward get policies | head -1`: the reader has what it wanted.

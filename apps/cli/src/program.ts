@@ -17,10 +17,14 @@ interface Part {
 const GROUPS: Readonly<Record<string, readonly Part[]>> = {
   'On this machine:': [
     part(['up', 'down'], async () => (await import('./commands/up.js')).registerUp),
+    part(['passphrase'], async () => (await import('./commands/passphrase.js')).registerPassphrase),
     part(['demo'], async () => (await import('./commands/demo.js')).registerDemo),
     part(['lab'], async () => (await import('./commands/lab.js')).registerLab),
   ],
   'Policies:': [
+    part(['key'], async () => (await import('./commands/key.js')).registerKey),
+    part(['sign'], async () => (await import('./commands/sign.js')).registerSign),
+    part(['root'], async () => (await import('./commands/root.js')).registerRoot),
     part(['apply'], async () => (await import('./commands/apply.js')).registerApply),
     part(['diff'], async () => (await import('./commands/diff.js')).registerDiff),
     part(['validate'], async () => (await import('./commands/validate.js')).registerValidate),
@@ -32,7 +36,15 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
   'Hosts:': [
     part(['create'], async () => (await import('./commands/create.js')).registerCreate),
     part(['label'], async () => (await import('./commands/label.js')).registerLabel),
+    part(['node'], async () => (await import('./commands/node.js')).registerNode),
     part(['vm'], async () => (await import('./commands/vm.js')).registerVm),
+  ],
+  'People:': [
+    part(
+      ['login', 'logout', 'whoami'],
+      async () => (await import('./commands/login.js')).registerLogin,
+    ),
+    part(['journal'], async () => (await import('./commands/journal.js')).registerJournal),
   ],
   'What is, and why:': [
     part(['get'], async () => (await import('./commands/get.js')).registerGet),
@@ -45,6 +57,7 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
     part(['breakglass'], async () => (await import('./commands/breakglass.js')).registerBreakglass),
     part(['exception'], async () => (await import('./commands/exception.js')).registerException),
     part(['delete'], async () => (await import('./commands/delete.js')).registerDelete),
+    part(['recover'], async () => (await import('./commands/recover.js')).registerRecover),
   ],
   'More:': [
     part(['context'], async () => (await import('./commands/context.js')).registerContext),
@@ -54,6 +67,8 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
       return (program) => registerCompletion(program, { commandNames, createProgram });
     }),
     part(['test'], async () => (await import('./commands/test.js')).registerTest),
+    part(['sbom'], async () => (await import('./commands/sbom.js')).registerSbom),
+    part(['audit'], async () => (await import('./commands/audit.js')).registerAudit),
     part(['bench'], async () => (await import('./commands/bench.js')).registerBench),
   ],
 };

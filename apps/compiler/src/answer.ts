@@ -1,3 +1,4 @@
+import { encodeFloors } from '#bundle';
 import type { Compilation } from '#policy-compiler';
 import { overridesProtection, type RuleSet, untilOf } from '#policy-model';
 import { bytesField, type Field, numberField, TAG, textField } from '#sensor';
@@ -10,7 +11,7 @@ const MAX_DROPINS = 512;
 
 /** Fields of a COMPILED frame. */
 export function compiledFields(
-  { assignment, ruleSet }: VerifiedRequest,
+  { assignment, ruleSet, root, floors }: VerifiedRequest,
   { compilation, binaries, dropIns }: Compiled,
   nowMs: number,
 ): readonly Field[] {
@@ -30,6 +31,9 @@ export function compiledFields(
     ...suspensionFields(assignment),
     ...overridesField(ruleSet),
     ...validUntilField(ruleSet, nowMs),
+    // Also what is kept already: the sensor compares, and the same delivery gives the same answer again.
+    textField(TAG.ROOT, JSON.stringify(root.signed)),
+    ...(floors === undefined ? [] : [bytesField(TAG.FLOORS, encodeFloors(floors))]),
     ...dropIns
       .slice(0, MAX_DROPINS)
       .map(({ unit, content }) => textField(TAG.DROPIN, `${unit}\0${content}`)),

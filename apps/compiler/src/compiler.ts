@@ -39,7 +39,10 @@ export class Compiler {
     const now = Date.now();
     const verified = await verifyRequest(fields, trust, now);
     const found = await lookAtHost(this.options.host, fields.texts(TAG.LOADED_NAME), deadlineMs);
-    const host = { ...found, capabilities: { ...found.capabilities, veto } };
+    const host = {
+      ...found,
+      capabilities: { ...found.capabilities, veto, authors: verified.authors },
+    };
     const compiled = await compilePolicies(verified.ruleSet, host, deadlineMs);
     return encodeFrame(MSG.COMPILED, request, compiledFields(verified, compiled, now));
   }

@@ -18,12 +18,19 @@ export class RejectedError extends Error {
 }
 
 /** What may be compiled: it came from whom this host believes, for this host, and is not older than what it has seen. */
-export interface VerifiedRequest {
-  readonly assignment: VerifiedDelivery['assignment'];
+export interface VerifiedRequest extends Pick<VerifiedDelivery, 'assignment' | 'root' | 'floors'> {
   readonly ruleSet: RuleSet;
+  /** Key ids of authors by policy, in authored mode. */
+  readonly authors: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Verifies before anything of the content is parsed. @throws RejectedError */
+/** No release of this program is older: a clock that says so is wrong. Raised with each release. */
+const BUILT_AT_MS = Date.parse('2026-11-25T00:00:00Z');
+
+/**
+ * Verifies before anything of the content is compiled. The time is the latest of the host's clock, the last time that
+ * was signed to it, and the build: a host that boots in 1970 takes nothing that had expired. @throws RejectedError
+ */
 export async function verifyRequest(
   fields: Fields,
   trust: Trust,
@@ -33,14 +40,16 @@ export async function verifyRequest(
   if (envelope === undefined) throw new RejectedError('malformed', 'the request has no envelope');
   try {
     const { record, bundle } = decodeEnvelope(envelope);
-    const { assignment, policies } = await verifyDelivery({
+    const highest = highestOf(fields);
+    const { policies, ...verified } = await verifyDelivery({
       record,
       bundle,
       ...trust,
-      highest: highestOf(fields),
-      now,
+      highest,
+      now: Math.max(now, BUILT_AT_MS, highest?.issuedAt ?? 0),
     });
-    return { assignment, ruleSet: ruleSetOf(policies) };
+    const authors = new Map(policies.map(({ name, authors: by = [] }) => [name, by]));
+    return { ...verified, authors, ruleSet: ruleSetOf(policies) };
   } catch (cause) {
     if (cause instanceof RefusedError)
       throw new RejectedError(cause.code, cause.message, { cause });

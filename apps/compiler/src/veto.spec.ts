@@ -22,6 +22,13 @@ describe("the owner's veto", () => {
     expect(await readVeto(file)).toEqual(['a', 'no-sleep']);
   });
 
+  it('may name classes of rules, with a reason', async () => {
+    const file = config('veto: [{paths: [/opt/], actions: [Block], reason: vendor}]\n');
+    expect(await readVeto(file)).toEqual([
+      { paths: ['/opt/'], actions: ['Block'], reason: 'vendor' },
+    ]);
+  });
+
   it('is empty without a file and without the key', async () => {
     expect(await readVeto(join(dir, 'none.yaml'))).toEqual([]);
     expect(await readVeto(config('enforcer: auto\n'))).toEqual([]);

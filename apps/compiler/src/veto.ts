@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
+import { parseVeto, type Veto, vetoProblem } from '#policy-compiler';
 import { wordsOf } from './words-of.js';
 
 /** The host's configuration is there and cannot be understood, so that its owner's refusals are not known. */
@@ -10,10 +11,10 @@ export class VetoError extends Error {
 const MAX_CONFIG_CHARS = 64 * 1024;
 
 /**
- * Names under `veto` in /etc/hostward/agent.yaml (root's; its other keys are the agent's to judge). No file, no veto.
+ * Entries under `veto` in /etc/hostward/agent.yaml (root's; its other keys are the agent's to judge). No file, no veto.
  * @throws VetoError when the file cannot be read or understood: nothing is compiled then, what is enforced stays
  */
-export async function readVeto(file: string): Promise<readonly string[]> {
+export async function readVeto(file: string): Promise<readonly Veto[]> {
   const text = await readConfig(file);
   return text === undefined ? [] : vetoIn(text, file);
 }
@@ -27,12 +28,12 @@ async function readConfig(file: string): Promise<string | undefined> {
   }
 }
 
-function vetoIn(text: string, file: string): readonly string[] {
+function vetoIn(text: string, file: string): readonly Veto[] {
   const config = parseConfig(text, file);
   const veto = isRecord(config) ? (config.veto ?? []) : undefined;
-  if (!Array.isArray(veto) || !veto.every((name): name is string => typeof name === 'string'))
-    throw new VetoError(`${file}: veto must be a list of policy names`);
-  return veto;
+  const parsed = parseVeto(veto);
+  if (parsed === undefined) throw new VetoError(`${file}: veto ${vetoProblem(veto) ?? ''}`);
+  return parsed;
 }
 
 function parseConfig(text: string, file: string): unknown {

@@ -1,4 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { AccessModule } from './access/access.module.js';
 import { DeliveryModule } from './delivery/delivery.module.js';
 import type { DeliveryChannel } from './delivery/delivery-channel.js';
 import type { AlertStore } from './events/alert.store.js';
@@ -7,17 +8,20 @@ import { GroupsModule } from './groups/groups.module.js';
 import { HealthModule } from './health/health.module.js';
 import type { VitalSigns } from './health/vital-signs.js';
 import { JournalModule } from './journal/journal.module.js';
+import type { HostUsers } from './nodes/host-users.js';
 import { NodesModule } from './nodes/nodes.module.js';
 import { PoliciesModule } from './policies/policies.module.js';
 import type { HostInbox } from './reports/host-inbox.js';
 import { ReportsModule } from './reports/reports.module.js';
 import { CoreModule, type CoreParts } from './server/core.module.js';
 import { SuspensionsModule } from './suspensions/suspensions.module.js';
+import { TrustModule } from './trust/trust.module.js';
 
 /** Everything the control plane is made of. */
 export interface AppParts extends CoreParts {
   readonly channel: DeliveryChannel;
   readonly inbox: HostInbox;
+  readonly hostUsers: HostUsers;
   readonly alerts: AlertStore;
   readonly vitals: VitalSigns;
 }
@@ -30,6 +34,8 @@ export class AppModule {
       module: AppModule,
       imports: [
         CoreModule.of(parts),
+        AccessModule,
+        TrustModule,
         PoliciesModule,
         GroupsModule,
         NodesModule,

@@ -6,11 +6,14 @@ import { loadMaterial } from './config/material.js';
 import { readConfig } from './config/read-config.js';
 import { init } from './init/init.js';
 import { parseInitOptions } from './init/options.js';
+import { passphrase } from './init/passphrase.js';
 import { serve } from './server/serve.js';
 
 const USAGE = `usage:
-  control-plane init --data-dir D [--listen HOST:PORT] [--names a,b] [--etcd URL] [--redis HOST:PORT]
+  control-plane init --data-dir D [--listen HOST:PORT] [--names a,b] [--etcd URL] [--redis HOST:PORT] [--redis-events HOST:PORT] [--passphrase-file F]
       makes keys, certificates and the configuration where they are missing; answers one JSON object
+  control-plane passphrase --data-dir D [--passphrase-file OLD] --new-passphrase-file NEW | --remove
+      encrypts the control plane's keys, changes their passphrase, or takes it away; answers one JSON object
   control-plane serve --config FILE
 `;
 const SHUTDOWN_MS = 15_000;
@@ -19,6 +22,10 @@ async function main(args: readonly string[]): Promise<number> {
   const [mode, ...rest] = args;
   if (mode === 'init') {
     process.stdout.write(`${JSON.stringify(await init(parseInitOptions(rest)))}\n`);
+    return 0;
+  }
+  if (mode === 'passphrase') {
+    process.stdout.write(`${JSON.stringify(passphrase(rest))}\n`);
     return 0;
   }
   if (mode === 'serve') return runUntilSignal(rest);

@@ -6,6 +6,7 @@ import { decimal } from './ordering.js';
 import { openMessage, sealMessage } from './sealed-message.js';
 import {
   type Parser,
+  anything,
   base64Of,
   integer,
   object,
@@ -33,6 +34,8 @@ export interface Assignment extends Ordering {
   readonly bundleDigest: string;
   readonly dataKey: string;
   readonly suspension?: SuspensionOrder;
+  /** In authored mode the signed labels of this host (DSSE), as they came; their author's signature is not checked yet. */
+  readonly labels?: unknown;
 }
 
 const parseShape: Parser<Assignment> = object(
@@ -54,6 +57,7 @@ const parseShape: Parser<Assignment> = object(
       until: integer(0),
       reason: text(limits.reasonChars),
     }),
+    labels: anything,
   },
 );
 

@@ -3,14 +3,14 @@ import { type Assignment, sealAssignment } from './assignment.js';
 import { signCommit } from './commit.js';
 import type { SignedDocument } from './dsse.js';
 import { toBase64 } from './encoding.js';
-import { MerkleTree } from './merkle.js';
+import { type InclusionProof, MerkleTree } from './merkle.js';
 import type { TrustedRoot } from './root.js';
 import type { Signer } from './signing-key.js';
 
 /** One host's part of a commit; the rest of its assignment is the same for all. `hostKey` is of this epoch. */
 export interface AssignmentInput extends Pick<
   Assignment,
-  'nodeId' | 'expiresAt' | 'reportEpoch' | 'bundleDigest' | 'dataKey' | 'suspension'
+  'nodeId' | 'expiresAt' | 'reportEpoch' | 'bundleDigest' | 'dataKey' | 'suspension' | 'labels'
 > {
   readonly hostKey: Uint8Array;
   /** From `sealHostKey`, once per node and epoch. */
@@ -56,27 +56,37 @@ export function buildCommit(input: CommitInput): Commit {
   const commit = signCommit({ ...document, rootVersion: root.document.version }, signer);
   const records = new Map<string, DeliveryRecord>();
   const shared = { v: 1, ordering: pick(ordering), root: rootsOf(input), commit } as const;
+  const text = base64Once();
   leaves.forEach((leaf, index) =>
-    records.set(leaf.input.nodeId, recordOf(shared, leaf, tree, index)),
+    records.set(leaf.input.nodeId, recordOf(shared, leaf, tree.proof(index), text)),
   );
   return { commit, records };
 }
 
 type SharedPart = Pick<DeliveryRecord, 'v' | 'ordering' | 'root' | 'commit'>;
 
+/** Proofs share most of their hashes: each is written as text once. */
+function base64Once(): (bytes: Uint8Array) => string {
+  const known = new Map<Uint8Array, string>();
+  return (bytes) => {
+    const text = known.get(bytes) ?? toBase64(bytes);
+    known.set(bytes, text);
+    return text;
+  };
+}
+
 function recordOf(
   shared: SharedPart,
   { input, bytes }: Leaf,
-  tree: MerkleTree,
-  index: number,
+  { index, size, path }: InclusionProof,
+  text: (bytes: Uint8Array) => string,
 ): DeliveryRecord {
-  const { size, path } = tree.proof(index);
   return {
     ...shared,
     bundleDigest: input.bundleDigest,
     sealedHostKey: input.sealedHostKey,
     leaf: toBase64(bytes),
-    proof: { index, size, path: path.map(toBase64) },
+    proof: { index, size, path: path.map(text) },
   };
 }
 

@@ -32,7 +32,10 @@ describe('a bundle', () => {
 
   it('opens with its data key to the envelopes and revisions, in the order of names', () => {
     const sealed = sealBundle(both, secret);
-    expect(openBundle(sealed.ciphertext, sealed)).toEqual([both.get('alpha'), both.get('beta')]);
+    expect(openBundle(sealed.ciphertext, sealed).policies).toEqual([
+      both.get('alpha'),
+      both.get('beta'),
+    ]);
   });
 
   it('is refused with another data key, and under another digest', () => {

@@ -30,15 +30,24 @@ export interface SealedBundle {
 /**
  * Encrypts a rule set. The same rule set under the same epoch secret (32 bytes) always gives the same bytes, so
  * replicas agree; key and nonce come from the secret and the content's digest, so they never serve two contents, and
- * who lacks the secret cannot confirm a guess. `policies` maps a policy's name to its version; any order.
+ * who lacks the secret cannot confirm a guess. `policies` maps a policy's name to its version; any order. In authored
+ * mode these are the newest versions of all policies and, in `more`, of all groups and suspensions, deletions included:
+ * the host itself finds what is for it.
  */
 export function sealBundle(
   policies: ReadonlyMap<string, BundlePolicy>,
   epochSecret: Uint8Array,
+  more: AuthoredParts = {},
 ): SealedBundle {
   if (epochSecret.byteLength !== EPOCH_SECRET_BYTES)
     malformed('epoch secret', `must be ${EPOCH_SECRET_BYTES} bytes`);
-  const content = canonicalBytes({ v: 1, policies: inNameOrder(policies) });
+  const content = canonicalBytes({
+    v: 1,
+    policies: inNameOrder(policies, 'policy', limits.policiesPerBundle),
+    groups: more.groups && inNameOrder(more.groups, 'group', limits.groupsPerBundle),
+    suspensions:
+      more.suspensions && inNameOrder(more.suspensions, 'suspension', limits.suspensionsPerBundle),
+  });
   const { key, nonce } = derive(epochSecret, content);
   const cipher = createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(AAD);
@@ -51,6 +60,25 @@ export function sealBundle(
   return { digest: sha256Hex(ciphertext), ciphertext, dataKey: toBase64(key) };
 }
 
+/** What a bundle of authored mode holds beside policies; by name. */
+export interface AuthoredParts {
+  readonly groups?: ReadonlyMap<string, BundlePolicy>;
+  readonly suspensions?: ReadonlyMap<string, BundlePolicy>;
+}
+
+/** A document out of a bundle; `envelope` stays unknown until its signatures are checked. */
+export interface BundledDocument {
+  readonly envelope: unknown;
+  readonly revision: string;
+}
+
+/** What a bundle holds; `groups` and `suspensions` in authored mode only. */
+export interface OpenedBundle {
+  readonly policies: readonly BundledDocument[];
+  readonly groups?: readonly BundledDocument[];
+  readonly suspensions?: readonly BundledDocument[];
+}
+
 /**
  * Checks size and digest, decrypts, removes the padding, parses strictly. The policies' own signatures are not
  * checked here. `envelope` stays unknown until they are.
@@ -58,7 +86,7 @@ export function sealBundle(
 export function openBundle(
   ciphertext: Uint8Array,
   expected: { readonly digest: string; readonly dataKey: string },
-): readonly { readonly envelope: unknown; readonly revision: string }[] {
+): OpenedBundle {
   checkSize(ciphertext);
   if (sha256Hex(ciphertext) !== expected.digest) {
     throw new RefusedError(
@@ -67,31 +95,39 @@ export function openBundle(
     );
   }
   const content = unpad(decrypt(ciphertext, expected.dataKey), 'bundle');
-  return parseShape(parseCanonical(content, 'bundle', limits.bundleBytes), 'bundle').policies;
+  const { policies, groups, suspensions } = parseShape(
+    parseCanonical(content, 'bundle', limits.bundleBytes),
+    'bundle',
+  );
+  return { policies, groups, suspensions };
 }
 
-const parsePolicy = object({ envelope: anything, revision: decimal });
-const parseShape: Parser<{
-  readonly policies: readonly { envelope: unknown; revision: string }[];
-}> = object({
-  v: version1,
-  policies: list(parsePolicy, limits.policiesPerBundle),
-});
+const parseDocument: Parser<BundledDocument> = object({ envelope: anything, revision: decimal });
+const parseShape = object(
+  { v: version1, policies: list(parseDocument, limits.policiesPerBundle) },
+  {
+    groups: list(parseDocument, limits.groupsPerBundle),
+    suspensions: list(parseDocument, limits.suspensionsPerBundle),
+  },
+);
 
 /** By UTF-16 code unit of the name, as JavaScript sorts strings. */
-function inNameOrder(policies: ReadonlyMap<string, BundlePolicy>): readonly BundlePolicy[] {
-  const names = [...policies.keys()].sort();
-  if (names.length > limits.policiesPerBundle) {
-    throw new RefusedError('too-large', `bundle: more than ${limits.policiesPerBundle} policies`);
-  }
+function inNameOrder(
+  documents: ReadonlyMap<string, BundlePolicy>,
+  kind: string,
+  max: number,
+): readonly BundlePolicy[] {
+  const names = [...documents.keys()].sort();
+  if (names.length > max)
+    throw new RefusedError('too-large', `bundle: more than ${max} documents of kind ${kind}`);
   return names.flatMap((name) => {
-    const policy = policies.get(name);
-    if (!policy) return [];
-    const path = `policy ${name}`;
+    const document = documents.get(name);
+    if (!document) return [];
+    const path = `${kind} ${name}`;
     return [
       {
-        envelope: parseSignedDocument(policy.envelope, path),
-        revision: decimal(policy.revision, path),
+        envelope: parseSignedDocument(document.envelope, path),
+        revision: decimal(document.revision, path),
       },
     ];
   });

@@ -16,6 +16,9 @@ export interface SignedDocument {
 export const payloadTypes = {
   root: 'application/vnd.hostward.root+json',
   policy: 'application/vnd.hostward.policy+json',
+  group: 'application/vnd.hostward.group+json',
+  labels: 'application/vnd.hostward.labels+json',
+  suspension: 'application/vnd.hostward.suspension+json',
   commit: 'application/vnd.hostward.commit+json',
 } as const;
 
@@ -72,24 +75,44 @@ export function signDocument(
   return { payloadType, payload: toBase64(payload), signatures };
 }
 
+/** The document with one more signature, of a key that it did not have. */
+export function withSignature(
+  { payloadType, payload, signatures }: SignedDocument,
+  signature: SignedDocument['signatures'][number],
+): SignedDocument {
+  const others = signatures.filter(({ keyid }) => keyid !== signature.keyid);
+  return { payloadType, payload, signatures: [...others, signature] };
+}
+
+/** The payload's bytes, and which of the known keys signed them. */
+export interface Verified {
+  readonly payload: Buffer;
+  readonly signers: readonly string[];
+}
+
 /**
  * The payload's bytes if at least `threshold` different known keys signed them. A wrong signature under a known key is
  * refused even where the others would do; signatures of unknown keys do not count.
  */
 export function verifyDocument(value: unknown, trust: Trust, path: string): Buffer {
+  return verifySignatures(value, trust, path).payload;
+}
+
+/** As `verifyDocument`, with the key ids that signed. */
+export function verifySignatures(value: unknown, trust: Trust, path: string): Verified {
   const { document, payload } = openUnverified(value, trust.payloadType, trust.maxBytes, path);
   const message = preAuthEncoding(trust.payloadType, payload);
-  let known = 0;
+  const signers: string[] = [];
   for (const { keyid, sig } of document.signatures) {
     const key = trust.keys.get(keyid);
     if (!key) continue;
-    known += 1;
     if (!verify(null, message, key, fromBase64(sig, path, SIGNATURE_BYTES))) {
       throw new RefusedError('bad-signature', `${path}: the signature of key ${keyid} is wrong`);
     }
+    signers.push(keyid);
   }
-  if (known < trust.threshold) refuseTooFew(known, trust.threshold, path);
-  return payload;
+  if (signers.length < trust.threshold) refuseTooFew(signers.length, trust.threshold, path);
+  return { payload, signers };
 }
 
 /**

@@ -5,7 +5,13 @@ import { generateSigningKey, loadSigner } from './signing-key.js';
 
 const signing = generateSigningKey();
 const { sealingKey } = generateSealingKey();
-const signed = { name: 'web1', sealingKey, csr: '-----BEGIN CERTIFICATE REQUEST-----\n' };
+const redisSecretHash = 'ab'.repeat(32);
+const signed = {
+  name: 'web1',
+  sealingKey,
+  redisSecretHash,
+  csr: '-----BEGIN CERTIFICATE REQUEST-----\n',
+};
 const signature = signEnrollment(signed, loadSigner(signing.privateKey));
 const request = { ...signed, signingKey: signing.key, signature };
 const refused = (code: string) => expect.objectContaining({ name: 'RefusedError', code });
@@ -18,6 +24,7 @@ describe('an enrolment', () => {
   it.each([
     { name: 'web2' },
     { sealingKey: generateSealingKey().sealingKey },
+    { redisSecretHash: 'cd'.repeat(32) },
     { csr: 'other' },
     { signingKey: generateSigningKey().key },
   ])('is refused when %j was put in by somebody else', (change) => {

@@ -5,9 +5,9 @@ import { checkSealingKey } from './host-key.js';
 import { base64Of } from './shape.js';
 import { type Signer, keyIdOf, verifySignature } from './signing-key.js';
 
-type Signed = Pick<EnrollRequest, 'name' | 'sealingKey' | 'csr'>;
+type Signed = Pick<EnrollRequest, 'name' | 'sealingKey' | 'redisSecretHash' | 'csr'>;
 
-/** The host's proof that name, sealing key and TLS request come from the owner of its signing key; base64. */
+/** The host's proof that name, sealing key, Redis secret and TLS request come from the owner of its signing key; base64. */
 export function signEnrollment(signed: Signed, signer: Signer): string {
   return toBase64(signer.sign(message(signed)));
 }
@@ -22,16 +22,23 @@ export function verifyEnrollment(
   if (!verifySignature(request.signingKey, message(request), signature)) {
     throw new RefusedError(
       'bad-signature',
-      'signature: is not the signing key’s over name, sealing key and csr',
+      'signature: is not the signing key’s over name, sealing key, redis secret hash and csr',
     );
   }
   return nodeId;
 }
 
-/** Line by line; a line feed in the name would move the borders. */
-function message({ name, sealingKey, csr }: Signed): Buffer {
-  if (name.includes('\n') || sealingKey.includes('\n')) {
+/** What a machine signs with a key that it had before, so that it enrols with these keys and no other does. */
+export function attestationMessage(request: Signed & Pick<EnrollRequest, 'signingKey'>): Buffer {
+  const { signingKey } = request;
+  return Buffer.concat([Buffer.from(`hostward-attest-v1\n${signingKey}\n`), message(request)]);
+}
+
+/** Line by line; a line feed before the last one would move the borders. */
+function message({ name, sealingKey, redisSecretHash, csr }: Signed): Buffer {
+  const lines = ['hostward-enroll-v2', name, sealingKey, redisSecretHash];
+  if (lines.some((line) => line.includes('\n'))) {
     throw new RefusedError('malformed', 'name: must not hold a line feed');
   }
-  return Buffer.from(`hostward-enroll-v1\n${name}\n${sealingKey}\n${csr}`, 'utf8');
+  return Buffer.from([...lines, csr].join('\n'), 'utf8');
 }

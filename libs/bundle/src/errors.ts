@@ -3,7 +3,6 @@ export type RefusalCode =
   | 'malformed'
   | 'too-large'
   | 'unsupported-version'
-  | 'unsupported-mode'
   | 'unknown-key'
   | 'bad-signature'
   | 'bad-proof'
@@ -15,7 +14,12 @@ export type RefusalCode =
   | 'root-expired'
   | 'root-rollback'
   | 'root-mismatch'
-  | 'bundle-digest-mismatch';
+  | 'bundle-digest-mismatch'
+  | 'document-rollback'
+  | 'withheld'
+  | 'out-of-scope'
+  | 'unsigned-suspension'
+  | 'policy-invalid';
 
 /** Bytes from elsewhere were refused; `code` is what a caller can act on, the message never holds content of them. */
 export class RefusedError extends Error {

@@ -3,11 +3,13 @@ import {
   createPublicKey,
   diffieHellman,
   generateKeyPairSync,
+  type KeyObject,
   randomBytes,
 } from 'node:crypto';
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import { fromBase64, toBase64 } from './encoding.js';
 import { RefusedError, malformed } from './errors.js';
+import { scheduleContext, sealOnce } from './hpke.js';
 import { base64Of } from './shape.js';
 
 const KEY_BYTES = 32;
@@ -16,6 +18,7 @@ const SEALED_BYTES = 32 + KEY_BYTES + 16;
 const X25519_SPKI = Buffer.from('302a300506032b656e032100', 'hex');
 const X25519_PKCS8 = Buffer.from('302e020100300506032b656e04220420', 'hex');
 const INFO = Buffer.from('hostward/v1/host-key', 'utf8');
+const CONTEXT = scheduleContext(INFO);
 
 const suite = new CipherSuite({
   kem: new DhkemX25519HkdfSha256(),
@@ -44,10 +47,8 @@ export function generateHostKey(): Buffer {
 
 /** Refuses what is not a usable X25519 public key, points of small order among them. */
 export function checkSealingKey(sealingKey: string): void {
-  const raw = rawPublic(sealingKey);
-  const key = Buffer.concat([X25519_SPKI, raw]);
+  const publicKey = publicKeyOf(sealingKey);
   try {
-    const publicKey = createPublicKey({ key, format: 'der', type: 'spki' });
     diffieHellman({ privateKey: generateKeyPairSync('x25519').privateKey, publicKey });
   } catch (cause) {
     throw new RefusedError('malformed', 'sealing key: is not a usable X25519 key', { cause });
@@ -59,17 +60,14 @@ export function checkSealingKey(sealingKey: string): void {
  * Base64 of encapsulated key (32) and ciphertext (48). Base mode proves no sender: a host believes a key only because
  * it opens a leaf of a signed commit.
  */
-export async function sealHostKey(
+export function sealHostKey(
   hostKey: Uint8Array,
   to: { readonly sealingKey: string; readonly nodeId: string; readonly epoch: string },
 ): Promise<string> {
-  if (hostKey.byteLength !== KEY_BYTES) malformed('host key', `must be ${KEY_BYTES} bytes`);
-  const recipientPublicKey = await suite.kem.deserializePublicKey(
-    exactBuffer(rawPublic(to.sealingKey)),
-  );
-  const sender = await suite.createSenderContext({ recipientPublicKey, info: exactBuffer(INFO) });
-  const sealed = await sender.seal(exactBuffer(hostKey), exactBuffer(binding(to)));
-  return toBase64(Buffer.concat([Buffer.from(sender.enc), Buffer.from(sealed)]));
+  return Promise.try(() => {
+    if (hostKey.byteLength !== KEY_BYTES) malformed('host key', `must be ${KEY_BYTES} bytes`);
+    return toBase64(sealOnce(publicKeyOf(to.sealingKey), CONTEXT, binding(to), hostKey));
+  });
 }
 
 /** Opens a sealed host key for a host. */
@@ -125,8 +123,9 @@ function binding({ nodeId, epoch }: { readonly nodeId: string; readonly epoch: s
   return Buffer.from(`${nodeId}\0${epoch}`, 'utf8');
 }
 
-function rawPublic(sealingKey: string): Buffer {
-  return fromBase64(base64Of(KEY_BYTES)(sealingKey, 'sealing key'), 'sealing key', KEY_BYTES);
+function publicKeyOf(sealingKey: string): KeyObject {
+  const raw = fromBase64(base64Of(KEY_BYTES)(sealingKey, 'sealing key'), 'sealing key', KEY_BYTES);
+  return createPublicKey({ key: Buffer.concat([X25519_SPKI, raw]), format: 'der', type: 'spki' });
 }
 
 function rawPrivate(privateKey: string): Buffer {

@@ -4,8 +4,9 @@ export { limits } from './limits.js';
 export { canonicalBytes } from './canonical.js';
 export { sha256Hex } from './encoding.js';
 export { compareOrdering } from './ordering.js';
-export { generateSigningKey, loadSigner } from './signing-key.js';
+export { generateSigningKey, keyIdOf, loadSigner } from './signing-key.js';
 export type { PublicKey, Signer, SigningKey } from './signing-key.js';
+export { payloadTypes, preAuthEncoding, withSignature } from './dsse.js';
 export type { SignedDocument } from './dsse.js';
 export { MerkleTree, verifyInclusion } from './merkle.js';
 export type { InclusionProof } from './merkle.js';
@@ -19,8 +20,22 @@ export {
   sealEvents,
   sealReport,
 } from './host-channel.js';
-export { followRoots, signRoot, trustRoot } from './root.js';
+export { followRoots, inspectRoot, rootPayload, signRoot, trustRoot } from './root.js';
 export type { RootDocument, TrustedRoot } from './root.js';
+export { AUTHORED_KINDS, mayAuthor } from './author.js';
+export type { Author, AuthorScope, AuthoredKind, Need } from './author.js';
+export {
+  authoredPayload,
+  signAuthored,
+  verifyAuthored,
+  verifyLabels,
+  verifySuspension,
+} from './authored.js';
+export type { Authored, AuthoredDocument, LabelsDocument } from './authored.js';
+export { characterOf } from './authored-set.js';
+export type { SuspensionDocument, SuspensionTarget } from './suspension.js';
+export { decodeFloors, encodeFloors } from './floors.js';
+export type { Floors } from './floors.js';
 export { signPolicy } from './policy.js';
 export type { PolicyDocument } from './policy.js';
 export type { CommitDocument } from './commit.js';
@@ -39,4 +54,13 @@ export type {
   VerifiedDelivery,
   VerifiedPolicy,
 } from './verify-delivery.js';
-export { signEnrollment, verifyEnrollment } from './enrollment.js';
+export { attestationMessage, signEnrollment, verifyEnrollment } from './enrollment.js';
+export {
+  JOURNAL_START,
+  brokenJournalAt,
+  followsInJournal,
+  journalEntry,
+  signJournalHead,
+  verifyJournalHead,
+} from './journal.js';
+export type { JournalContent, JournalEntry, JournalHead, JournalPoint } from './journal.js';

@@ -3,8 +3,12 @@ export const limits = {
   rootBytes: 64 * 1024,
   commitBytes: 4 * 1024,
   policyBytes: 1024 * 1024,
-  /** Plaintext; a suspension's reason is the only part of free length. */
-  assignmentBytes: 8 * 1024,
+  /** The signed labels of one host. */
+  labelsBytes: 32 * 1024,
+  /** Plaintext; in authored mode it carries the host's signed labels. */
+  assignmentBytes: 64 * 1024,
+  /** What a host keeps of versions it has seen, as JSON. */
+  floorsBytes: 1024 * 1024,
   /** Ciphertext. Base64 of it and a record must fit a frame of the sensor's socket (32 MiB). */
   bundleBytes: 16 * 1024 * 1024,
   recordBytes: 1024 * 1024,
@@ -12,6 +16,9 @@ export const limits = {
   eventBatchBytes: 1024 * 1024,
   cursorBytes: 1024,
   policiesPerBundle: 4096,
+  groupsPerBundle: 1024,
+  suspensionsPerBundle: 1024,
+  labelsPerNode: 256,
   signaturesPerDocument: 16,
   keysPerRole: 64,
   /** A delivery may carry the root documents that a host has missed, oldest first. */

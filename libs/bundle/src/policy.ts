@@ -11,7 +11,10 @@ import { limits } from './limits.js';
 import { anything, integer, object, text, version1 } from './shape.js';
 import type { Signer } from './signing-key.js';
 
-/** One version of a policy; its deletion is a version too, without content. `content` is the HostPolicy document. */
+/**
+ * One version of a policy or, in authored mode, of a group; its deletion is a version too, without content. `content`
+ * is the HostPolicy or Group document.
+ */
 export type PolicyDocument = {
   readonly v: 1;
   readonly name: string;
@@ -44,7 +47,8 @@ export function verifyPolicy(signed: unknown, keys: KeyRing, path = 'policy'): P
   return parsePolicy(verifyDocument(signed, trust, path), path);
 }
 
-function parsePolicy(payload: Uint8Array, path: string): PolicyDocument {
+/** Strict reading of a policy's or a group's payload; the content stays unknown. */
+export function parsePolicy(payload: Uint8Array, path: string): PolicyDocument {
   const { v, name, version, content, deleted } = parseShape(
     parseCanonical(payload, path, limits.policyBytes),
     path,

@@ -1,3 +1,4 @@
+import { type Author, parseAuthor } from './author.js';
 import { canonicalBytes, parseCanonical } from './canonical.js';
 import {
   KeyRing,
@@ -6,6 +7,7 @@ import {
   payloadTypes,
   signDocument,
   verifyDocument,
+  verifySignatures,
 } from './dsse.js';
 import { RefusedError, malformed } from './errors.js';
 import { limits } from './limits.js';
@@ -15,7 +17,9 @@ import { type PublicKey, type Signer, parsePublicKey } from './signing-key.js';
 
 /**
  * Whom a host believes. `root` says who may sign the next root document (k of n), `online` who signs commits and, in
- * managed mode, policies; `authors` are for authored mode. Times in ms since 1970, `epoch` decimal.
+ * managed mode, policies; in authored mode policies, groups and labels are signed by `authors`, each document by
+ * `thresholds.documents` of them, a policy that overrides the protection of the control path by `thresholds.overrides`
+ * (both 1 where absent). Times in ms since 1970, `epoch` decimal.
  */
 export interface RootDocument {
   readonly v: 1;
@@ -24,7 +28,8 @@ export interface RootDocument {
   readonly expiresAt: number;
   readonly mode: 'managed' | 'authored';
   readonly root: { readonly threshold: number; readonly keys: readonly PublicKey[] };
-  readonly authors: readonly PublicKey[];
+  readonly authors: readonly Author[];
+  readonly thresholds?: { readonly documents: number; readonly overrides: number };
   readonly online: readonly PublicKey[];
 }
 
@@ -38,22 +43,46 @@ export interface TrustedRoot {
 const keys = (min: number): Parser<readonly PublicKey[]> =>
   list(parsePublicKey, limits.keysPerRole, min);
 
-const parseShape: Parser<RootDocument> = object({
-  v: version1,
-  version: integer(1),
-  epoch: decimal,
-  expiresAt: integer(0),
-  mode: oneOf('managed', 'authored'),
-  root: object({ threshold: integer(1), keys: keys(1) }),
-  authors: keys(0),
-  online: keys(1),
-});
+const parseShape: Parser<RootDocument> = object(
+  {
+    v: version1,
+    version: integer(1),
+    epoch: decimal,
+    expiresAt: integer(0),
+    mode: oneOf('managed', 'authored'),
+    root: object({ threshold: integer(1), keys: keys(1) }),
+    authors: list(parseAuthor, limits.keysPerRole),
+    online: keys(1),
+  },
+  { thresholds: object({ documents: integer(1), overrides: integer(1) }) },
+);
+
+/** Bytes of a root document, to be signed; throws RefusedError on one that no host would take. */
+export function rootPayload(document: RootDocument): Buffer {
+  const payload = canonicalBytes(document);
+  parseRoot(payload);
+  return payload;
+}
+
+/** What a root document says, and how many of the signatures that it carries are good; for those who collect them. */
+export function inspectRoot(signed: unknown): {
+  readonly document: RootDocument;
+  readonly signers: readonly string[];
+} {
+  const { payload } = openUnverified(signed, payloadTypes.root, limits.rootBytes, 'root');
+  const document = parseRoot(payload);
+  const trust = {
+    payloadType: payloadTypes.root,
+    keys: new KeyRing(document.root.keys),
+    maxBytes: limits.rootBytes,
+    threshold: 0,
+  };
+  return { document, signers: verifySignatures(signed, trust, 'root').signers };
+}
 
 /** Signs a root document; for version N+1 the signers must reach the thresholds of N and of N+1. */
 export function signRoot(document: RootDocument, signers: readonly Signer[]): SignedDocument {
-  const payload = canonicalBytes(document);
-  parseRoot(payload);
-  return signDocument(payloadTypes.root, payload, signers);
+  return signDocument(payloadTypes.root, rootPayload(document), signers);
 }
 
 /**
@@ -141,5 +170,15 @@ function parseRoot(payload: Uint8Array): RootDocument {
     if (new Set(role.map(({ keyid }) => keyid)).size !== role.length)
       malformed('root', 'names a key twice in a role');
   }
+  checkAuthors(document);
   return document;
+}
+
+/** In authored mode nothing could be signed by too few authors. */
+function checkAuthors({ mode, authors, thresholds }: RootDocument): void {
+  const { documents = 1, overrides = 1 } = thresholds ?? {};
+  if (overrides < documents) malformed('root.thresholds.overrides', 'is below that of documents');
+  const needed = thresholds || mode === 'authored' ? overrides : 0;
+  if (authors.length < needed)
+    malformed('root.authors', `are fewer than the ${needed} that must sign`);
 }

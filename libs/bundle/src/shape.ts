@@ -45,6 +45,20 @@ export function list<T>(item: Parser<T>, max: number, min = 0): Parser<readonly 
   };
 }
 
+/** An object used as a map: at most `max` members, keys up to 253 characters. */
+export function mapOf<T>(item: Parser<T>, max: number): Parser<Readonly<Record<string, T>>> {
+  return (value, path) => {
+    const members = memberMap(value, path);
+    if (members.size > max)
+      throw new RefusedError('too-large', `${path}: more than ${max} members`);
+    const parsed = [...members].map(([key, member]): readonly [string, T] => [
+      text(253)(key, `${path} (a key)`),
+      item(member, path),
+    ]);
+    return Object.fromEntries(parsed);
+  };
+}
+
 /** Text of at most `max` UTF-16 units that matches the pattern. */
 export function text(max: number, pattern?: RegExp): Parser<string> {
   return (value, path) => {

@@ -9,6 +9,7 @@ import {
   type VerifiedPolicy,
   MerkleTree,
   canonicalBytes,
+  encodeFloors,
   loadSigner,
   openBundle,
   openCursor,
@@ -53,6 +54,14 @@ interface DeliveryVector extends Record<'nodeId' | 'sealingPrivateKey' | 'bundle
     assignment: Assignment;
     hostKey: string;
     policies: readonly VerifiedPolicy[];
+  };
+}
+
+interface AuthoredVector extends Omit<DeliveryVector, 'expected'> {
+  readonly expected: {
+    readonly rootVersion: number;
+    readonly policies: readonly VerifiedPolicy[];
+    readonly floors: string;
   };
 }
 
@@ -118,7 +127,7 @@ describe('the kept vectors', () => {
     const { epochSecret, policies, digest, dataKey, ciphertext } = read<BundleVector>('bundle');
     const sealed = sealBundle(new Map(Object.entries(policies)), bytes(epochSecret));
     expect(sealed).toEqual({ digest, dataKey, ciphertext: Buffer.from(ciphertext, 'base64') });
-    expect(openBundle(sealed.ciphertext, { digest, dataKey })).toHaveLength(2);
+    expect(openBundle(sealed.ciphertext, { digest, dataKey }).policies).toHaveLength(2);
   });
 
   it('of a whole delivery are still verified', async () => {
@@ -131,5 +140,18 @@ describe('the kept vectors', () => {
     expect(verified.assignment).toEqual(expected.assignment);
     expect(verified.hostKey.toString('hex')).toBe(expected.hostKey);
     expect(verified.policies).toEqual(expected.policies);
+  });
+
+  it('of a delivery in authored mode, over a root document in between, is still verified', async () => {
+    const { trustedRoot, bundle, expected, ...inquiry } = read<AuthoredVector>('authored-delivery');
+    const verified = await verifyDelivery({
+      ...inquiry,
+      trustedRoot: trustRoot(trustedRoot),
+      bundle: Buffer.from(bundle, 'base64'),
+    });
+    expect(verified.rootVersion).toBe(expected.rootVersion);
+    expect(verified.policies).toEqual(expected.policies);
+    const floors = verified.floors && encodeFloors(verified.floors).toString('hex');
+    expect(floors).toBe(expected.floors);
   });
 });

@@ -355,14 +355,6 @@ describe('root documents in a delivery', () => {
     expect((await verifyDelivery(inquiry)).rootVersion).toBe(2);
   });
 
-  it('are refused in authored mode, which this program cannot keep', async () => {
-    const document = rootDocument(fleet.rootKey, fleet.onlineKey, { mode: 'authored' });
-    const root = trustRoot(signRoot(document, [loadSigner(fleet.rootKey.privateKey)]));
-    const authored = commitFor({ ...fleet, root });
-    const attempt = verifyDelivery(inquiryOf({ ...fleet, root }, host, authored));
-    expect(await refusal(attempt)).toBe('unsupported-mode');
-  });
-
   it('do not let a commit of an earlier epoch through', async () => {
     const { fleet: moved } = await movedFleet();
     const mixed = { ...record(), root: moved.root.signed };

@@ -1,10 +1,12 @@
 import type { DeliveryRecord, Ordering } from '#contracts';
 import { type Assignment, openAssignment } from './assignment.js';
-import { openBundle } from './bundle.js';
+import { selectAuthored } from './authored-set.js';
+import { type OpenedBundle, openBundle } from './bundle.js';
 import { type CommitDocument, verifyCommit } from './commit.js';
 import { KeyRing } from './dsse.js';
 import { fromBase64 } from './encoding.js';
 import { RefusedError, malformed } from './errors.js';
+import { type Floors, NO_FLOORS } from './floors.js';
 import { type HostKeyOpener, openHostKey } from './host-key.js';
 import { limits } from './limits.js';
 import { verifyInclusion } from './merkle.js';
@@ -33,6 +35,8 @@ export interface AssignmentInquiry {
 /** As above, with the bundle's ciphertext. */
 export interface DeliveryInquiry extends AssignmentInquiry {
   readonly bundle: Uint8Array;
+  /** What this host remembers of earlier documents; counts in authored mode. */
+  readonly floors?: Floors;
 }
 
 /** An assignment that is ours, in order and not expired. `hostKey` is believed because it opened a signed leaf. */
@@ -52,17 +56,20 @@ export interface VerifiedPolicy {
   readonly version: number;
   readonly revision: string;
   readonly document: unknown;
+  /** Key ids of who signed it as its author, in authored mode. */
+  readonly authors?: readonly string[];
 }
 
 /** What a host may enforce: policies in the order of their names. */
 export interface VerifiedDelivery extends VerifiedAssignment {
   readonly policies: readonly VerifiedPolicy[];
+  /** In authored mode: to be kept, with the root, before anything is enforced. */
+  readonly floors?: Floors;
 }
 
 /**
  * Everything about a record but the bundle, in this order: shape and sizes; root chain; commit's signature; proof;
  * recipient; agreement of root version, ordering and digest; order; expiry. Each failure is a RefusedError.
- * The first slice knows managed mode only and refuses a root in authored mode, whose promises it cannot keep yet.
  */
 export async function verifyAssignment(inquiry: AssignmentInquiry): Promise<VerifiedAssignment> {
   const record = parseDeliveryRecord(inquiry.record);
@@ -84,17 +91,44 @@ export async function verifyAssignment(inquiry: AssignmentInquiry): Promise<Veri
   return { assignment, hostKey, root, rootVersion: root.document.version, repeated };
 }
 
-/** All of `verifyAssignment`, then the bundle: size, digest, decryption, shape, and each policy's signature. */
+/**
+ * All of `verifyAssignment`, then the bundle: size, digest, decryption, shape, and each document's signature; in
+ * authored mode also scopes, thresholds and version floors, and the selection, which is then the host's own.
+ */
 export async function verifyDelivery(inquiry: DeliveryInquiry): Promise<VerifiedDelivery> {
   const verified = await verifyAssignment(inquiry);
   const { bundleDigest: digest, dataKey } = verified.assignment;
+  const bundle = openBundle(inquiry.bundle, { digest, dataKey });
+  if (verified.root.document.mode === 'authored')
+    return verifyAuthoredBundle(inquiry, verified, bundle);
+  if (bundle.groups || bundle.suspensions)
+    malformed('bundle', 'has groups or suspensions, which belong to authored mode');
   const keys = new KeyRing(verified.root.document.online);
-  const policies = openBundle(inquiry.bundle, { digest, dataKey }).map(
-    ({ envelope, revision }, index) =>
-      verifyBundledPolicy(envelope, revision, keys, `bundle.policies[${index}]`),
+  const policies = bundle.policies.map(({ envelope, revision }, index) =>
+    verifyBundledPolicy(envelope, revision, keys, `bundle.policies[${index}]`),
   );
   checkNameOrder(policies);
   return { ...verified, policies };
+}
+
+/** An online key must not be able to weaken anything, so only an author can suspend. */
+function verifyAuthoredBundle(
+  { floors = NO_FLOORS, nodeId, now }: DeliveryInquiry,
+  verified: VerifiedAssignment,
+  bundle: OpenedBundle,
+): VerifiedDelivery {
+  const { root, assignment } = verified;
+  if (assignment.suspension) {
+    throw new RefusedError(
+      'unsigned-suspension',
+      'assignment: suspends enforcement by the online key alone, which authored mode does not allow',
+    );
+  }
+  const { labels } = assignment;
+  const inquiry = { root: root.document, nodeId, bundle, labels, floors, now };
+  const { policies, suspension, floors: seen } = selectAuthored(inquiry);
+  const order = suspension === undefined ? {} : { suspension };
+  return { ...verified, assignment: { ...assignment, ...order }, policies, floors: seen };
 }
 
 function verifyRoot(record: DeliveryRecord, trusted: TrustedRoot): TrustedRoot {
@@ -102,11 +136,7 @@ function verifyRoot(record: DeliveryRecord, trusted: TrustedRoot): TrustedRoot {
   if (chain.length > limits.rootsPerRecord) {
     throw new RefusedError('too-large', `root: more than ${limits.rootsPerRecord} documents`);
   }
-  const root = followRoots(trusted, chain);
-  if (root.document.mode !== 'managed') {
-    throw new RefusedError('unsupported-mode', 'root: authored mode is not known to this program');
-  }
-  return root;
+  return followRoots(trusted, chain);
 }
 
 function verifyLeaf(record: DeliveryRecord, commit: CommitDocument): Buffer {

@@ -1,3 +1,13 @@
+/** How a machine can prove which one it is, beyond the keys that it has just made; a join token may demand one. */
+export const ATTESTATIONS = ['ssh-host-key'] as const;
+export type AttestationKind = (typeof ATTESTATIONS)[number];
+
+/** `ssh-host-key`: an armored SSH signature (`ssh-keygen -Y sign -n hostward-enroll`) over docs/protocol/enrolment.md. */
+export interface Attestation {
+  readonly kind: AttestationKind;
+  readonly proof: string;
+}
+
 /** `POST /v1/enroll`: no bearer token; the join token is the credential. Keys are base64 of raw 32 bytes. */
 export interface EnrollRequest {
   readonly token: string;
@@ -6,10 +16,13 @@ export interface EnrollRequest {
   readonly hostname: string;
   readonly signingKey: string;
   readonly sealingKey: string;
-  /** Ed25519 over `hostward-enroll-v1\n` + name + `\n` + sealingKey + `\n` + csr, by signingKey; base64. */
+  /** SHA-256, hex, of the secret by which the host logs in to Redis; the host makes it, and it never leaves it. */
+  readonly redisSecretHash: string;
+  /** Ed25519 over these lines, by signingKey, base64: `hostward-enroll-v2`, name, sealingKey, redisSecretHash, csr. */
   readonly signature: string;
   /** PEM; its key is a TLS key of the host's own. */
   readonly csr: string;
+  readonly attestation?: Attestation;
 }
 
 export interface EnrollResponse {
@@ -23,7 +36,8 @@ export interface EnrollResponse {
     readonly host?: string;
     readonly port: number;
     readonly username: string;
-    readonly password: string;
+    /** The Redis that takes events, where that is another one; without a host, under the same name. */
+    readonly events?: { readonly host?: string; readonly port: number };
   };
   /** DSSE envelope of the root document: the host's root of trust. */
   readonly root: unknown;

@@ -1,6 +1,8 @@
 export { RULE_STATES, QUALIFIERS } from './status.js';
 export type {
+  CloneView,
   Coverage,
+  CutOffView,
   Drift,
   Enforcer,
   NodePolicyStatus,
@@ -9,6 +11,7 @@ export type {
   PolicyStatus,
   Proof,
   Qualifier,
+  RevocationView,
   RuleState,
   RuleStatus,
   Suspension,
@@ -18,7 +21,8 @@ export type { HostFacts, NodeReport, Ordering } from './report.js';
 export { redisKeys } from './redis-keys.js';
 export type { Ring } from './redis-keys.js';
 export type { DeliveryRecord, Envelope, Nudge } from './delivery.js';
-export type { EnrollRequest, EnrollResponse } from './enrollment.js';
+export { ATTESTATIONS } from './enrollment.js';
+export type { Attestation, AttestationKind, EnrollRequest, EnrollResponse } from './enrollment.js';
 export type { Alert, AlertBatch, EventCursor } from './alert.js';
 export type {
   AlertPage,
@@ -31,6 +35,7 @@ export type {
   GroupView,
   JoinTokenView,
   JournalEntryView,
+  JournalHeadView,
   NodeView,
   Page,
   PolicyVersion,
@@ -39,3 +44,12 @@ export type {
   SelectorTestView,
   SuspensionView,
 } from './rest.js';
+export { ROLES } from './people.js';
+export type {
+  ApiTokenView,
+  CallerView,
+  LoginAnswer,
+  LoginMethods,
+  Role,
+  UserView,
+} from './people.js';

@@ -1,4 +1,6 @@
 import type { Alert } from './alert.js';
+import type { AttestationKind } from './enrollment.js';
+import type { CloneView, CutOffView, RevocationView } from './status.js';
 
 /** RFC 9457 problem document; `errors` name field, value and remedy. */
 export interface Problem {
@@ -77,13 +79,17 @@ export interface NodeView {
   readonly groups: readonly string[];
   readonly revision: string;
   /** `declared`: known by a KubeArmorVirtualMachine file, not enrolled yet. */
-  readonly phase: 'declared' | 'enrolled';
+  readonly phase: 'declared' | 'enrolled' | 'cloned' | 'cut-off' | 'revoked';
   readonly connected: boolean;
   readonly enforcer?: string;
   readonly policies: number;
   readonly asOf?: string;
   readonly enrolledAt?: string;
-  readonly revoked?: boolean;
+  /** How the machine proved at its enrolment which one it is. */
+  readonly attested?: AttestationKind;
+  readonly revocation?: RevocationView;
+  readonly cutOff?: CutOffView;
+  readonly clone?: CloneView;
   /** The host as a KubeArmorVirtualMachine, so that it can be compared with a file. */
   readonly document: unknown;
 }
@@ -102,6 +108,10 @@ export interface JoinTokenView {
   readonly uses: number;
   readonly usesLeft: number;
   readonly expiresAt: string;
+  /** Networks from which hosts may join by it; empty: from anywhere. */
+  readonly cidrs: readonly string[];
+  /** What a host must prove beside; absent: nothing. */
+  readonly attest?: AttestationKind;
   /** Only in the answer to the POST that made it. */
   readonly token?: string;
 }
@@ -128,16 +138,30 @@ export interface ExceptionView {
   readonly at: string;
 }
 
+/** Who did what; `hash` is over all the rest, `prev` that of the entry before (docs/protocol/journal.md). */
 export interface JournalEntryView {
+  readonly v: 1;
   readonly seq: number;
-  readonly at: string;
-  readonly by: string;
+  readonly time: string;
+  readonly actor: string;
+  readonly source: string;
   readonly action: string;
-  readonly target: string;
+  readonly object: string;
+  readonly revision: string;
+  readonly outcome: 'done' | 'refused';
   readonly detail: Readonly<Record<string, unknown>>;
-  readonly previous: string;
+  readonly prev: string;
   /** sha256 over everything else of the entry, hex. */
   readonly hash: string;
+}
+
+/** `GET /v1/journal/head`. `head` is a DSSE envelope of the online key, absent in an empty journal. */
+export interface JournalHeadView {
+  readonly head?: unknown;
+  /** The online keys, and with them who may sign a head. */
+  readonly keys: readonly { readonly keyid: string; readonly key: string }[];
+  /** Why the head is not that of etcd: somebody has changed one of them. */
+  readonly alarm?: string;
 }
 
 /** `GET /v1/nodes/{name}/explain?policy=`: each label test with its answer. */

@@ -11,7 +11,7 @@ export const RULE_STATES = [
 ] as const;
 export type RuleState = (typeof RULE_STATES)[number];
 
-export const QUALIFIERS = ['drifted', 'stale', 'unconfirmed', 'suspended'] as const;
+export const QUALIFIERS = ['drifted', 'stale', 'unconfirmed', 'suspended', 'cloned'] as const;
 export type Qualifier = (typeof QUALIFIERS)[number];
 
 /** What proved the state: a block in a new process, or the kernel's own copy of the profile. */
@@ -46,7 +46,8 @@ export interface Suspension {
   /** ISO 8601, UTC. */
   readonly until: string;
   readonly reason: string;
-  readonly by: 'console' | 'control-plane';
+  /** `boot-guard`: the host itself, after repeated failures to boot. */
+  readonly by: 'console' | 'control-plane' | 'boot-guard';
 }
 
 /** One line of `status policy`: a selected host and how the policy stands there. */
@@ -68,7 +69,29 @@ export interface PolicyStatus {
   /** True only when every selected host enforces (or audits, for audit rules) every rule of it now, unqualified. */
   readonly enforcedEverywhere: boolean;
   readonly selected: number;
+  /** Why nothing is published at present, and what to do. */
+  readonly halted?: string;
   readonly nodes: readonly NodePolicyStatus[];
+}
+
+/** That the identity of a host counts no more; it keeps enforcing what it had. */
+export interface RevocationView {
+  readonly at: string;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** That a host is kept from Redis until then, since it harmed others there; it keeps enforcing what it had. */
+export interface CutOffView {
+  readonly at: string;
+  readonly until: string;
+  readonly reason: string;
+}
+
+/** That two machines use one identity: the reports of one count, what the other enforces is not known. */
+export interface CloneView {
+  readonly at: string;
+  readonly reason: string;
 }
 
 export interface NodeStatus {
@@ -77,6 +100,11 @@ export interface NodeStatus {
   readonly connected: boolean;
   readonly asOf?: string;
   readonly qualifiers: readonly Qualifier[];
+  /** Why nothing is published at present, and what to do. */
+  readonly halted?: string;
+  readonly revocation?: RevocationView;
+  readonly cutOff?: CutOffView;
+  readonly clone?: CloneView;
   readonly enforcer?: Enforcer;
   readonly suspension?: Suspension;
   readonly coverage?: Coverage;

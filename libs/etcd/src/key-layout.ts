@@ -9,13 +9,16 @@
  * | node/{name} | labels, node id, keys' fingerprints, phase | enrol, label, vm add | fleet state |
  * | join/{id} | join token: hash, labels, quota, expiry | create, enrol (compare-and-swap) | enrol |
  * | key/{nodeId}/{purpose} | public keys of a host, sealed host key an epoch | enrol, epoch change | bundles |
+ * | signed/{kind}/{name} | newest document that authors signed, DSSE; labels by node id | signed apply | bundles |
  * | root/{version, 10 digits} | root document, DSSE | ceremony, `up` | bundles, enrol |
  * | revoke/{nodeId} | revocation | revoke | access, delivery |
  * | lease/{name} | who divides the work; bound to an etcd lease | replicas | replicas |
- * | journal/{name} | head of the audit chain | every change | journal |
+ * | journal/head | newest entry of the journal, whole | every change | journal |
  * | meta/{name} | format version, epoch, hash of the admin token | start | start |
  * | suspend/{id} | break-glass | breakglass | fleet state |
  * | exception/{policy}/{id} | exception with end | exception add | fleet state |
+ * | user/{name} | local user: hashed secret, roles, scope | create user | access |
+ * | token/{id} | API token or session: hash, roles, scope, expiry | create api-token, login | access |
  *
  * Not under the root, so that neither lists nor watches of it see them:
  * | /hostward/staged/v1/{id}{key} | body of a large value before and after its commit (ADR-0002), bytes | transact | resolve, sweep |
@@ -44,6 +47,9 @@ export const etcdKeys = {
   keys: `${ROOT}key/`,
   key: (nodeId: string, purpose: string): string =>
     `${ROOT}key/${segment(nodeId)}/${segment(purpose)}`,
+  signed: `${ROOT}signed/`,
+  signedDocument: (kind: string, name: string): string =>
+    `${ROOT}signed/${segment(kind)}/${segment(name)}`,
   roots: `${ROOT}root/`,
   rootDocument: (version: number): string => `${ROOT}root/${padded(version)}`,
   revocations: `${ROOT}revoke/`,
@@ -54,6 +60,10 @@ export const etcdKeys = {
   meta: (name: string): string => `${ROOT}meta/${segment(name)}`,
   suspensions: `${ROOT}suspend/`,
   suspension: (id: string): string => `${ROOT}suspend/${segment(id)}`,
+  users: `${ROOT}user/`,
+  user: (name: string): string => `${ROOT}user/${segment(name)}`,
+  apiTokens: `${ROOT}token/`,
+  apiToken: (id: string): string => `${ROOT}token/${segment(id)}`,
   exceptions: `${ROOT}exception/`,
   exception: (policy: string, id: string): string =>
     `${ROOT}exception/${segment(policy)}/${segment(id)}`,

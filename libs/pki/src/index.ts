@@ -5,4 +5,5 @@ export { issueClient, issueServer, issueServiceClient } from './leaf.js';
 export type { KeyAndCertificate } from './issue.js';
 export { createCsr } from './request.js';
 export { fingerprint, parseCertificate, verifyCertificate } from './certificate.js';
+export { fetchTrusting } from './fetch-trusting.js';
 export type { CertificateFacts } from './certificate.js';

@@ -42,11 +42,12 @@ export async function issueServer(
   return issuePair(options, commonName, usages, alternativeNames);
 }
 
-/** A client certificate and key for a program of ours that speaks to etcd or Redis, under a name of its own. */
+/** A client certificate and key for a program of ours that speaks to etcd or Redis, under a DNS name of its own. */
 export async function issueServiceClient(
   options: LeafOptions & { readonly name: string },
 ): Promise<KeyAndCertificate> {
-  return issuePair(options, options.name, [ExtendedKeyUsage.clientAuth]);
+  const usages = [ExtendedKeyUsage.clientAuth];
+  return issuePair(options, options.name, usages, serverNames([options.name], []));
 }
 
 /**

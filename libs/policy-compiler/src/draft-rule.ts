@@ -7,6 +7,7 @@ import {
   untilOf,
 } from '#policy-model';
 import type { HostCapabilities, Plan, RuleClass, RuleReference } from './types.js';
+import { vetoReason } from './veto.js';
 
 /** One rule on its way to the profiles; `plan` and `reason` become its report. */
 export interface DraftRule {
@@ -31,11 +32,13 @@ const CLASS: Readonly<Record<Rule['object']['kind'], RuleClass>> = {
   apparmor: 'apparmor',
 };
 
+/** What is known of rules beforehand. */
+type Verdicts = Partial<
+  Pick<HostCapabilities, 'nowMs' | 'rejected' | 'veto' | 'authors' | 'resolve'>
+>;
+
 /** The rules of a set, before anything is placed. */
-export function draftRules(
-  ruleSet: RuleSet,
-  host: Pick<HostCapabilities, 'nowMs' | 'rejected' | 'veto'> = {},
-): readonly DraftRule[] {
+export function draftRules(ruleSet: RuleSet, host: Verdicts = {}): readonly DraftRule[] {
   const rules: DraftRule[] = [];
   for (const { document, revision } of ruleSet.policies) {
     const ended = hasEnded(untilOf(document), host.nowMs);
@@ -58,19 +61,16 @@ function verdictBeforehand(
   rule: Rule,
   posture: 'audit' | 'block',
   ended: boolean,
-  { rejected, veto }: Pick<HostCapabilities, 'rejected' | 'veto'>,
+  { rejected, veto, authors, resolve = (path) => [path] }: Verdicts,
 ): Pick<DraftRule, 'plan' | 'reason'> {
-  if (veto?.includes(rule.policy)) return { plan: 'refused', reason: vetoReason(rule.policy) };
+  const facts = { authors: authors?.get(rule.policy) ?? [], resolve };
+  const refusal = veto && vetoReason(veto, rule, facts);
+  if (refusal !== undefined) return { plan: 'refused', reason: refusal };
   if (ended) return { plan: 'unsupported', reason: 'the exception has ended' };
   const words = rejected?.get(`${rule.policy}/${rule.id}`);
   return words === undefined
     ? { plan: firstPlan(rule, posture) }
     : { plan: 'failed', reason: words };
-}
-
-/** Why a rule that the host's owner does not take is `refused`. */
-function vetoReason(policy: string): string {
-  return `the owner of this host refuses the policy: veto in /etc/hostward/agent.yaml names ${policy}`;
 }
 
 function hasEnded(untilMs: number | undefined, nowMs: number | undefined): boolean {

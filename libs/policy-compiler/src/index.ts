@@ -26,3 +26,5 @@ export type {
   RuleReference,
   RuleReport,
 } from './types.js';
+export { parseVeto, vetoProblem } from './veto.js';
+export type { Veto } from './veto.js';

@@ -1,4 +1,5 @@
 import type { Action } from '#policy-model';
+import type { Veto } from './veto.js';
 
 /** Classes that an Allow list covers, and those that only a status knows. */
 export type RuleClass =
@@ -57,8 +58,10 @@ export interface HostCapabilities {
    * empty or the path itself where nothing is known. Directories are asked without their final slash.
    */
   readonly resolve: (path: string) => readonly string[];
-  /** Policies that the owner of the host does not take: left out, each of their rules `refused`. */
-  readonly veto?: readonly string[];
+  /** What the owner of the host does not take: left out, each of these rules `refused`. */
+  readonly veto?: readonly Veto[];
+  /** Key ids of who signed a policy as its author, by policy; in authored mode. */
+  readonly authors?: ReadonlyMap<string, readonly string[]>;
   /** Profiles of ours that are loaded now, including those that no rule needs any more. */
   readonly loadedNames: readonly string[];
   /** The profile that is not ours and attaches to a program, where one is loaded. */

@@ -6,7 +6,7 @@ import { checkSelector, isEmptySelector } from './check-selector.js';
 import { GroupDto, VirtualMachineDto } from './documents.dto.js';
 import type { Findings } from './findings.js';
 import type { Group, VirtualMachine } from './kinds.js';
-import { selectorMarks } from './marks.js';
+import { MARK_PREFIX, machineMarks, selectorMarks, sshHostKeyOf } from './marks.js';
 import { isNodeLabel } from './node-label.js';
 import type { Mode } from './parse-options.js';
 import { hostPolicySchema } from './schema.js';
@@ -40,6 +40,7 @@ export function checkVirtualMachine(
   const machine = normalised(value, mode, findings);
   if (!checkDto(VirtualMachineDto, machine, findings.report)) return undefined;
   checkNodeLabels(asVirtualMachine(machine).metadata.labels ?? {}, findings);
+  checkMachineMarks(asVirtualMachine(machine), findings);
   return findings.hasErrors ? undefined : asVirtualMachine(machine);
 }
 
@@ -54,6 +55,22 @@ function checkNodeLabels(labels: Readonly<Record<string, string>>, findings: Fin
       message: 'this cannot be a label of a node',
       remedy:
         'write key and value as in Kubernetes; hostward.io/… and kubearmor.io/hostname… are no labels',
+    });
+  }
+}
+
+/** A key that is misspelt would leave a host without the proof that its operator believes in. */
+function checkMachineMarks(machine: VirtualMachine, findings: Findings): void {
+  for (const [key, value] of Object.entries(machine.metadata.annotations ?? {})) {
+    if (!key.startsWith(MARK_PREFIX)) continue;
+    if (key === machineMarks.sshHostKey && sshHostKeyOf(machine) !== undefined) continue;
+    findings.report({
+      severity: 'error',
+      path: ['metadata', 'annotations', key],
+      value,
+      rule: 'bad-mark',
+      message: 'this is no mark of a host, or not its value',
+      remedy: `write ${machineMarks.sshHostKey}: with the line of /etc/ssh/ssh_host_ed25519_key.pub`,
     });
   }
 }

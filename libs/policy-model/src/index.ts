@@ -25,9 +25,11 @@ export type { PathMatch, Rule, RuleObject, RuleSet, SourceDirectory } from './ru
 export type { Explanation, SelectorTest, TargetNode } from './node.js';
 export {
   annotationMarks,
+  machineMarks,
   overridesProtection,
   postureOf,
   selectorMarks,
+  sshHostKeyOf,
   tierOf,
   untilOf,
 } from './marks.js';

@@ -2,7 +2,7 @@
  * Hostward's own marks: what KubeArmor's language has no field for, written where its schema leaves room, so that a
  * file with marks is still a valid KubeArmorHostPolicy. This file is the only one that spells them.
  */
-import { type HostPolicy, type Posture, TIERS, type Tier } from './kinds.js';
+import { type HostPolicy, type Posture, TIERS, type Tier, type VirtualMachine } from './kinds.js';
 
 /** Keys of nodeSelector.matchLabels. */
 export const selectorMarks = {
@@ -19,6 +19,9 @@ export const annotationMarks = {
   owner: 'hostward.io/owner',
   reason: 'hostward.io/reason',
 } as const;
+
+/** Keys of metadata.annotations of a KubeArmorVirtualMachine. */
+export const machineMarks = { sshHostKey: 'hostward.io/ssh-host-key' } as const;
 
 /** KubeArmor's keys for the name of a host. */
 export const hostnameKeys = {
@@ -48,4 +51,13 @@ export function untilOf(policy: HostPolicy): number | undefined {
 /** Whether the author said that the policy may touch the protected control path (DESIGN D11). */
 export function overridesProtection(policy: HostPolicy): boolean {
   return policy.metadata.annotations?.[annotationMarks.overrideProtection] === 'true';
+}
+
+/** `ssh-ed25519` and 51 bytes in base64: name of the type and the key, each with its length before it. */
+const SSH_ED25519 = /^ssh-ed25519 (AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43})(?: .*)?$/;
+
+/** The ssh host key that an operator declared for a machine, without its comment; absent where none, or no such key, is. */
+export function sshHostKeyOf({ metadata }: VirtualMachine): string | undefined {
+  const blob = SSH_ED25519.exec(metadata.annotations?.[machineMarks.sshHostKey]?.trim() ?? '')?.[1];
+  return blob === undefined ? undefined : `ssh-ed25519 ${blob}`;
 }

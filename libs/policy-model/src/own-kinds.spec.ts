@@ -84,6 +84,14 @@ describe('a KubeArmorVirtualMachine', () => {
   it.each([
     ['{labels: {a: b}}', 'error:required-field metadata.name'],
     ['{name: ../x}', 'error:bad-name metadata.name'],
+    [
+      '{name: a, annotations: {hostward.io/ssh-host-key: ssh-rsa AAAA}}',
+      'error:bad-mark metadata.annotations["hostward.io/ssh-host-key"]',
+    ],
+    [
+      '{name: a, annotations: {hostward.io/ssh-key: x}}',
+      'error:bad-mark metadata.annotations["hostward.io/ssh-key"]',
+    ],
     ['{name: a, labels: {"a b": c}}', 'error:bad-label metadata.labels["a b"]'],
     [
       '{name: a, labels: {hostward.io/group: c}}',

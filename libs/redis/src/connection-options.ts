@@ -5,7 +5,8 @@ export interface RedisConnectionOptions {
   readonly host?: string;
   readonly port: number;
   readonly username?: string;
-  readonly password?: string;
+  /** A function is asked at each connect: a secret that was rotated needs no new connection. */
+  readonly password?: string | (() => string);
   /** PEM; its presence turns TLS on. `serverName` is the name that the certificate must carry. */
   readonly tls?: {
     readonly ca: string | Buffer;
@@ -42,7 +43,8 @@ export function clientOptions(
   options: RedisConnectionOptions,
   nextDelayMs: () => number | undefined,
 ): RedisOptions {
-  const { host = '127.0.0.1', port, username, password, tls } = options;
+  const { host = '127.0.0.1', port, username, tls } = options;
+  const password = passwordOf(options);
   const commandTimeout = options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
   return {
     host,
@@ -67,6 +69,11 @@ export function clientOptions(
     autoResubscribe: false,
     disableClientInfo: true,
   };
+}
+
+/** The password to log in with now. */
+export function passwordOf({ password }: RedisConnectionOptions): string | undefined {
+  return typeof password === 'function' ? password() : password;
 }
 
 function serverName(name: string | undefined): { servername?: string } {

@@ -106,6 +106,12 @@ export class DeliveryWriter {
     );
   }
 
+  /** Removes the state that a host has written. */
+  async dropState(nodeId: string): Promise<void> {
+    const key = redisKeys.state(nodeId);
+    await this.connection.run(`removing ${key}`, (client) => client.unlink(key));
+  }
+
   /** Removes everything of a host that left. */
   async forgetNode(nodeId: string): Promise<void> {
     const { assignment, state, events, cursor } = redisKeys;

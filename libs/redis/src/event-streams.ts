@@ -1,6 +1,12 @@
 import { redisKeys } from '#contracts';
+import { MalformedValue } from './errors.js';
 import { EVENT_FIELD } from './host-link.js';
+import { READ_STREAM, TRIM_STREAM } from './read-stream.js';
 import type { RedisConnection } from './redis.connection.js';
+
+/** What one read may bring; a batch has 1 MiB at most, and its seal a little more. */
+const MAX_READ_BYTES = 4 * 1024 * 1024;
+const MAX_ENTRY_BYTES = 1024 * 1024 + 1024;
 
 /** One sealed batch of a host's stream. */
 export interface StreamEntry {
@@ -12,13 +18,19 @@ export interface StreamEntry {
 export class EventStreams {
   constructor(private readonly connection: RedisConnection) {}
 
-  /** The oldest entries of a host, at most `count`; an entry without a batch comes with an empty one. */
+  /**
+   * The oldest entries of a host, at most `count` and 4 MiB; an entry that is too large for a batch, or without one,
+   * comes with an empty one.
+   */
   async read(nodeId: string, count: number): Promise<StreamEntry[]> {
     const key = redisKeys.events(nodeId);
-    const entries = await this.connection.run(`reading ${key}`, (client) =>
-      client.xrangeBuffer(key, '-', '+', 'COUNT', count),
+    const bounds = [count, MAX_READ_BYTES, MAX_ENTRY_BYTES].map(String);
+    const answer = await this.connection.run(`reading ${key}`, (client) =>
+      client.callBuffer('EVAL', READ_STREAM, '1', key, ...bounds, EVENT_FIELD),
     );
-    return entries.map(([id, fields]) => ({ id: id.toString(), sealed: batchOf(fields) }));
+    if (!Array.isArray(answer) || !answer.every((part) => Buffer.isBuffer(part)))
+      throw new MalformedValue(key, 'the answer is no list');
+    return entriesOf(answer);
   }
 
   /** Entries a host has waiting. */
@@ -27,11 +39,19 @@ export class EventStreams {
     return this.connection.run(`measuring ${key}`, (client) => client.xlen(key));
   }
 
-  /** Removes entries that the store has. */
+  /** Removes entries that the store has, and the stream itself with its last one. */
   async remove(nodeId: string, ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     const key = redisKeys.events(nodeId);
-    await this.connection.run(`trimming ${key}`, (client) => client.xdel(key, ...ids));
+    await this.connection.run(`trimming ${key}`, (client) =>
+      client.eval(TRIM_STREAM, 1, key, ...ids),
+    );
+  }
+
+  /** Removes all events that a host has sent, unread. */
+  async discard(nodeId: string): Promise<void> {
+    const key = redisKeys.events(nodeId);
+    await this.connection.run(`removing ${key}`, (client) => client.unlink(key));
   }
 
   /** Tells the host, sealed, up to where its events are stored. */
@@ -42,7 +62,11 @@ export class EventStreams {
   }
 }
 
-function batchOf(fields: readonly Buffer[]): Buffer {
-  const name = fields.findIndex((field, i) => i % 2 === 0 && field.toString() === EVENT_FIELD);
-  return (name >= 0 ? fields[name + 1] : undefined) ?? Buffer.alloc(0);
+function entriesOf(answer: readonly Buffer[]): StreamEntry[] {
+  const entries: StreamEntry[] = [];
+  for (let i = 0; i + 1 < answer.length; i += 2) {
+    const [id, sealed] = [answer[i], answer[i + 1]];
+    if (id && sealed) entries.push({ id: id.toString(), sealed });
+  }
+  return entries;
 }

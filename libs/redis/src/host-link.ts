@@ -8,6 +8,8 @@ const MAX_RECORD_CHARS = 1024 * 1024;
 const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
 /** Batches that a host may have on Redis; what is trimmed is still in its spool and comes again. */
 const MAX_STREAM_ENTRIES = 1_000;
+/** All hosts ring one bell in this version; their rights name it too. */
+export const BELL_SHARD = 0;
 /** Field of a stream entry that holds the batch; EventStreams reads it. */
 export const EVENT_FIELD = 'b';
 
@@ -16,7 +18,8 @@ export class HostLink {
   constructor(
     private readonly connection: RedisConnection,
     private readonly nodeId: string,
-    private readonly bellShard = 0,
+    /** To the Redis that takes events, where that is another one. */
+    private readonly events: RedisConnection = connection,
   ) {}
 
   /** The newest assignment, or undefined if there is none (yet, or after Redis was emptied). */
@@ -53,7 +56,7 @@ export class HostLink {
   /** Appends one sealed batch to the host's own stream and rings; at least once, the batch carries its ids. */
   async appendEvents(sealed: Uint8Array): Promise<string> {
     const key = redisKeys.events(this.nodeId);
-    const id = await this.connection.run(`appending to ${key}`, (client) =>
+    const id = await this.events.run(`appending to ${key}`, (client) =>
       client.xadd(key, 'MAXLEN', '~', MAX_STREAM_ENTRIES, '*', EVENT_FIELD, toBuffer(sealed)),
     );
     await this.ring('events');
@@ -63,13 +66,13 @@ export class HostLink {
   /** The sealed cursor up to which the control plane has stored, or undefined. */
   async readCursor(): Promise<Buffer | undefined> {
     const key = redisKeys.cursor(this.nodeId);
-    const bytes = await this.connection.run(`reading ${key}`, (client) => client.getBuffer(key));
+    const bytes = await this.events.run(`reading ${key}`, (client) => client.getBuffer(key));
     return bytes ?? undefined;
   }
 
   /** Tells the control plane that there is news; a ring that is lost is made good by its sweep. */
   async ring(what: Ring['what']): Promise<void> {
-    const channel = redisKeys.bell(this.bellShard);
+    const channel = redisKeys.bell(BELL_SHARD);
     await this.connection.run(`ringing ${channel}`, (client) =>
       client.publish(channel, encodeRing({ node: this.nodeId, what })),
     );

@@ -12,6 +12,12 @@ export interface HostwardTransportOptions extends RedisConnectionOptions {
   readonly channels?: Readonly<Record<string, string>>;
   /** After each subscription: nudges may have been missed, so compare now. */
   readonly onSubscribed?: () => void;
+  /**
+   * True: `listen` succeeds also where Redis refuses, and it is tried again for ever; a host's user may be made a moment
+   * later. `onRefused` is told of each refusal.
+   */
+  readonly patient?: boolean;
+  readonly onRefused?: (error: RedisRefused) => void;
   /** `listen` waits as long for the first subscription, then reports success and goes on trying; default 5,000. */
   readonly listenTimeoutMs?: number;
   /** Larger messages are dropped and counted; default 1 MiB. */
@@ -96,7 +102,7 @@ export class HostwardRedisTransport extends ServerRedis {
   private settle(first: PromiseWithResolvers<void>): void {
     const failure = this.connection?.lastError;
     const error = failure && translateError(failure, 'connecting');
-    if (error instanceof RedisRefused) first.reject(error);
+    if (error instanceof RedisRefused && this.settings.patient !== true) first.reject(error);
     else first.resolve();
   }
 
@@ -105,6 +111,8 @@ export class HostwardRedisTransport extends ServerRedis {
   }
 
   private refused(error: RedisRefused, first: PromiseWithResolvers<void>): void {
+    this.settings.onRefused?.(error);
+    if (this.settings.patient === true) return;
     if (this.listening) this.logger.error(`subscription refused, tried again: ${error.message}`);
     first.reject(error);
   }

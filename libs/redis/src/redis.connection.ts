@@ -3,6 +3,7 @@ import {
   backoffMs,
   clientOptions,
   DEFAULT_COMMAND_TIMEOUT_MS,
+  passwordOf,
   type RedisConnectionOptions,
 } from './connection-options.js';
 import { RedisUnavailable, translateError } from './errors.js';
@@ -143,6 +144,8 @@ export class RedisConnection {
   private nextDelayMs(): number | undefined {
     if (this.closed) return undefined;
     this.failuresInARow += 1;
+    // The client reads it at each connect.
+    this.client.options.password = passwordOf(this.options);
     return backoffMs(this.failuresInARow, this.options);
   }
 

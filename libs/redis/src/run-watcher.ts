@@ -12,6 +12,8 @@ export interface RedisRunChange {
 export interface RunWatcherOptions {
   /** How often it looks; default 1,000. */
   readonly everyMs?: number;
+  /** False: only restarts count, and nothing is written, as befits a replica; default true. */
+  readonly watchData?: boolean;
   /** Called with each change until it resolves; a rejection is tried again at the next look. */
   readonly onRunChanged: (change: RedisRunChange) => Promise<void> | void;
   readonly onError?: (error: unknown) => void;
@@ -56,10 +58,12 @@ export class RunWatcher {
       'looking at the run of Redis',
       async (client) => {
         const info = await client.info('server');
+        const runId = /^run_id:(\S+)/m.exec(info)?.[1] ?? '';
+        if (this.options.watchData === false) return { runId, marked: true };
         // XX: written only if it is still there, so the answer tells whether the data is.
         const answer = await client.set(this.marker, '1', 'EX', MARKER_TTL_S, 'XX');
         if (answer === null) await client.set(this.marker, '1', 'EX', MARKER_TTL_S);
-        return { runId: /^run_id:(\S+)/m.exec(info)?.[1] ?? '', marked: answer !== null };
+        return { runId, marked: answer !== null };
       },
     );
     const before = this.runId;

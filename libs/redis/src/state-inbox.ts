@@ -1,4 +1,6 @@
 import { redisKeys } from '#contracts';
+import type { Redis } from 'ioredis';
+import { RedisUnavailable } from './errors.js';
 import { parseRing } from './nudge.js';
 import type { RedisConnection } from './redis.connection.js';
 import { Subscription, type SubscriptionCounters } from './subscription.js';
@@ -108,7 +110,7 @@ export class StateInbox {
       .run('reading states', (client) => {
         // Taken out as the command goes, so that a ring during the reading counts, and a failure keeps them.
         for (const nodeId of nodeIds) this.pending.delete(nodeId);
-        return client.mgetBuffer(nodeIds.map((nodeId) => redisKeys.state(nodeId)));
+        return readBounded(client, nodeIds);
       })
       .catch((error: unknown) => {
         for (const nodeId of nodeIds) this.pending.add(nodeId);
@@ -117,8 +119,8 @@ export class StateInbox {
     nodeIds.forEach((nodeId, index) => this.deliver(nodeId, states[index]));
   }
 
-  private deliver(nodeId: string, sealed: Buffer | null | undefined): void {
-    if (sealed === null || sealed === undefined) return;
+  private deliver(nodeId: string, sealed: Buffer | undefined): void {
+    if (sealed === undefined) return;
     if (sealed.length > MAX_STATE_BYTES) {
       this.counts.oversized += 1;
       return;
@@ -126,4 +128,22 @@ export class StateInbox {
     this.counts.states += 1;
     this.options.onState(nodeId, sealed);
   }
+}
+
+/** States up to a byte more than is taken: a host may write any size, which must not become ours to hold. */
+async function readBounded(
+  client: Redis,
+  nodeIds: readonly string[],
+): Promise<(Buffer | undefined)[]> {
+  const pipeline = client.pipeline();
+  for (const nodeId of nodeIds)
+    pipeline.getrangeBuffer(redisKeys.state(nodeId), 0, MAX_STATE_BYTES);
+  const answers = await pipeline.exec();
+  if (!answers || answers.length !== nodeIds.length) throw new RedisUnavailable('reading states');
+  // Redis answers what is no string with an error of its own: it is no state, and no reason to try again.
+  const failed = answers.find(([error]) => error && error.name !== 'ReplyError')?.[0];
+  if (failed) throw failed;
+  return answers.map(([, value]) =>
+    Buffer.isBuffer(value) && value.length > 0 ? value : undefined,
+  );
 }

@@ -20,17 +20,21 @@ describe('the native sensor under ASan and UBSan', () => {
     out = await buildNative('sanitize');
   }, 300_000);
 
-  it.each(['frame-test', 'table-test', 'audit-record-test', 'confirm-test', 'enforce-test'])(
-    'passes %s',
-    async (name) => {
-      const source = readFileSync(new URL(`../native/tests/${name}.c`, import.meta.url), 'utf8');
-      const expected = [...source.matchAll(/^ {8}TEST\((\w+)\);/gm)].map(
-        ([, title]) => `ok ${title}`,
-      );
-      const stdout = await runTest(join(out, 'sanitize', name));
-      expect(stdout.trim().split('\n')).toEqual(expected);
-    },
-  );
+  it.each([
+    'frame-test',
+    'table-test',
+    'audit-record-test',
+    'confirm-test',
+    'enforce-test',
+    'trust-test',
+  ])('passes %s', async (name) => {
+    const source = readFileSync(new URL(`../native/tests/${name}.c`, import.meta.url), 'utf8');
+    const expected = [...source.matchAll(/^ {8}TEST\((\w+)\);/gm)].map(
+      ([, title]) => `ok ${title}`,
+    );
+    const stdout = await runTest(join(out, 'sanitize', name));
+    expect(stdout.trim().split('\n')).toEqual(expected);
+  });
 
   it('explains itself and refuses what it does not know', async () => {
     const sensor = join(out, 'sanitize', 'hostward-sensor-fake');

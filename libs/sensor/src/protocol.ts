@@ -70,6 +70,8 @@ export const TAG = {
   SEEN_AT: 33,
   OVERRIDES: 34,
   VALID_UNTIL: 35,
+  ROOT: 36,
+  FLOORS: 37,
 } as const;
 
 export type MessageType = (typeof MSG)[keyof typeof MSG];

@@ -59,6 +59,36 @@ async function stateWhen(wanted: (state: SensorState) => boolean): Promise<Senso
   }
 }
 
+describe('what a rule set brings to be trusted', () => {
+  const trusted = (name: string) => readFile(join(host.dir, 'trust', name), 'utf8');
+
+  it('is on disk before the rule set is in force, and stays where the next one is refused', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 1, root: 'root 2', floors: 'floors 1' }));
+    expect([await trusted('root.json'), await trusted('floors.json')]).toEqual([
+      'root 2',
+      'floors 1',
+    ]);
+    await sensor.apply(envelope({ generation: 3, floors: 'floors 3' }));
+    const stale = sensor.apply(envelope({ generation: 2, root: 'root 1', floors: 'floors 0' }));
+    await expect(stale).rejects.toMatchObject({ code: 'stale-ordering' });
+    expect([await trusted('root.json'), await trusted('floors.json')]).toEqual([
+      'root 2',
+      'floors 3',
+    ]);
+  });
+
+  it('keeps the rule set out where it cannot be written: what is enforced stays', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 1 }));
+    const before = await enforced();
+    await rm(join(host.dir, 'trust'), { recursive: true });
+    const refused = sensor.apply(envelope({ generation: 2, root: 'root 2' }));
+    await expect(refused).rejects.toMatchObject({ code: 'trust-not-kept' });
+    expect(await enforced()).toEqual(before);
+  });
+});
+
 describe('applying', () => {
   it('loads what the compiler made, reads it back and keeps it for boot', async () => {
     await host.start();

@@ -26,6 +26,8 @@ export interface SensorState {
   readonly ordering?: Ordering;
   readonly highest?: Ordering;
   readonly expiresAt?: number;
+  /** The assignment in force has expired, by the latest of the clock and the last signed time; it stays in force. */
+  readonly stale?: boolean;
   readonly digest?: string;
   /** base64 of the compiler's opaque CompileReport for `ordering`. */
   readonly report?: string;
@@ -182,6 +184,7 @@ const state: Parser<SensorState> = record({
   ordering: optional(ordering),
   highest: optional(ordering),
   expiresAt: optional(integer),
+  stale: optional(flag),
   digest: optional(text),
   report: optional(text),
   outcome: record({ ok: flag, code: optional(text), message: optional(text) }),

@@ -4,42 +4,50 @@ import { connectRedis, type RedisConnection } from '#redis';
 import { TestHost } from '../../../apps/control-plane/src/testing/test-host.js';
 import type { Product } from './product.js';
 
+interface Ports {
+  readonly redis: number;
+  readonly redisEvents: number;
+}
+
 /**
  * Hosts that enrol with the running product and say what a test tells them to, with keys of their own: states that
  * only a kernel could give (`enforced`, a denial) without one.
  */
 export class StandIns {
+  private readonly connections: RedisConnection[] = [];
+
   private constructor(
     private readonly product: Product,
-    private readonly connection: RedisConnection,
+    private readonly ports: Ports,
+    private readonly ca: Buffer,
   ) {}
 
   static async of(product: Product): Promise<StandIns> {
     const folder = join(product.dataDir, 'control-plane');
-    const ports = JSON.parse(await readFile(join(product.dataDir, 'ports.json'), 'utf8')) as {
-      redis: number;
-    };
-    const password = await readFile(join(folder, 'keys', 'redis-agent.password'), 'utf8');
-    const connection = connectRedis({
-      port: ports.redis,
-      username: 'agent',
-      password: password.trim(),
-      tls: { ca: await readFile(join(folder, 'pki', 'ca.pem')) },
-      maxBackoffMs: 200,
-    });
-    return new StandIns(product, connection);
+    const ports = await readFile(join(product.dataDir, 'ports.json'), 'utf8');
+    const ca = await readFile(join(folder, 'pki', 'ca.pem'));
+    return new StandIns(product, JSON.parse(ports) as Ports, ca);
   }
 
   /** A host that has joined. */
   async host(name: string, labels = ''): Promise<TestHost> {
     const host = new TestHost(name, await this.product.rest());
-    host.attach(this.connection);
     const answer = await host.enroll(await this.product.joinToken(labels));
     if (answer.status !== 200) throw new Error(`${name} could not join: ${answer.text}`);
+    host.attach(this.connectionOf(host), this.connectionOf(host, 'redisEvents'));
     return host;
   }
 
+  /** A further connection of a host, as itself. */
+  connectionOf({ redisLogin }: TestHost, to: keyof Ports = 'redis'): RedisConnection {
+    const { ports, ca } = this;
+    const at = { port: ports[to], tls: { ca }, maxBackoffMs: 200 };
+    const connection = connectRedis({ ...at, ...redisLogin });
+    this.connections.push(connection);
+    return connection;
+  }
+
   close(): void {
-    this.connection.close();
+    for (const connection of this.connections) connection.close();
   }
 }

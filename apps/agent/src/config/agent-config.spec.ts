@@ -35,8 +35,8 @@ describe('agent.yaml', () => {
     ['spool: {maxBytes: 2000000, colour: red}', 'spool.colour = "red": is not a key of agent.yaml'],
     ['stateDir: var/lib', 'stateDir = "var/lib": must be an absolute path'],
     ['verbose: true', 'verbose = true: is not a key of agent.yaml'],
-    ['veto: all', 'veto = "all": must be a list of policy names'],
-    ['veto: [1]', 'veto = [1]: each entry must be a policy name'],
+    ['veto: all', 'veto = "all": must be a list of policy names or of classes'],
+    ['veto: [1]', 'veto = [1]: entry 1 must be a policy name or a class'],
     ['spool: null', 'spool = null: must be a mapping with maxBytes'],
   ])('refuses %s and names key, value and rule', (line, problem) => {
     expect(problems(`${least}${line}\n`)).toContain(problem);

@@ -2,22 +2,21 @@ import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import { plainToInstance, Type } from 'class-transformer';
 import {
-  ArrayMaxSize,
-  IsArray,
   IsIn,
   IsInt,
   IsObject,
-  IsString,
   IsUrl,
   Matches,
   Max,
   MaxLength,
   Min,
+  ValidateBy,
   ValidateNested,
   validateSync,
   type ValidationError,
 } from 'class-validator';
 import { parse } from 'yaml';
+import { type Veto, vetoProblem } from '#policy-compiler';
 import { errorMessage } from './error-facts.js';
 
 const MAX_CONFIG_BYTES = 64 * 1024;
@@ -56,12 +55,15 @@ export class AgentConfig {
   })
   enforcer: 'auto' | 'apparmor' | 'bpf' | 'observe' = 'auto';
 
-  /** Policies that this host's owner does not take; their rules are `refused`. */
-  @IsArray({ message: 'must be a list of policy names' })
-  @ArrayMaxSize(1000, { message: 'must have at most 1000 entries' })
-  @IsString({ each: true, message: 'each entry must be a policy name' })
-  @MaxLength(253, { each: true, message: 'each entry must have at most 253 characters' })
-  veto: string[] = [];
+  /** What this host's owner does not take: names of policies, or classes of rules; these are `refused`. */
+  @ValidateBy({
+    name: 'veto',
+    validator: {
+      validate: (value: unknown) => vetoProblem(value) === undefined,
+      defaultMessage: (problem) => vetoProblem(problem?.value) ?? '',
+    },
+  })
+  veto: Veto[] = [];
 
   @IsObject({ message: 'must be a mapping with maxBytes' })
   @ValidateNested()

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { RedisConnectionOptions } from '#redis';
+import { RedisSecret } from '../enrollment/redis-secret.js';
 import type { Trust } from '../sensor/observing-sensor.js';
 import type { AgentConfig } from './agent-config.js';
 import { errorMessage } from './error-facts.js';
@@ -23,6 +24,9 @@ export interface EnrolledHost {
   /** PEM. */
   readonly ca: string;
   readonly redis: RedisConnectionOptions;
+  /** The Redis that takes events, where that is another one. */
+  readonly redisEvents?: RedisConnectionOptions;
+  readonly redisSecret: RedisSecret;
 }
 
 /** Reads the enrolment of this host; throws NotEnrolled naming the file. */
@@ -34,22 +38,32 @@ export async function enrolledHost(config: AgentConfig): Promise<EnrolledHost> {
     sealingPrivateKey: await line(files.sealingKey),
     root: await json(files.root),
   };
-  const redis = redisOf(files.redis, await json(files.redis), new URL(config.controlPlane.url), ca);
-  return { files, name, trust, ca, redis };
+  const redisSecret = await RedisSecret.read(files);
+  if (redisSecret === undefined) throw new NotEnrolled(files.redisSecret, 'holds no secret');
+  const to = redisOf(files.redis, await json(files.redis), new URL(config.controlPlane.url));
+  const login = { username: to.username, password: () => redisSecret.current, tls: { ca } };
+  const redis = { ...to.control, ...login };
+  const redisEvents = to.events && { ...to.events, ...login };
+  return { files, name, trust, ca, redis, redisEvents, redisSecret };
 }
 
 /**
  * Without the host's certificate: a connection to Redis outlives a certificate of a day, the next one would be refused
- * for an expired one, and in this version the password says who it is.
+ * for an expired one, and it is the secret that says who it is.
  */
-function redisOf(file: string, value: unknown, url: URL, ca: string): RedisConnectionOptions {
-  const { host, port, username, password } = { ...(value as Partial<Record<string, unknown>>) };
-  if (!Number.isInteger(port) || typeof username !== 'string' || typeof password !== 'string') {
-    throw new NotEnrolled(file, 'does not hold port, username and password');
-  }
+function redisOf(file: string, value: unknown, url: URL) {
+  const { username, events, ...control } = { ...(value as Partial<Record<string, unknown>>) };
+  if (typeof username !== 'string') throw new NotEnrolled(file, 'does not hold a username');
+  const at = (part: unknown) => endpointOf(file, part, url);
+  return { username, control: at(control), events: events === undefined ? undefined : at(events) };
+}
+
+function endpointOf(file: string, value: unknown, url: URL) {
+  const { host, port } = { ...(value as Partial<Record<string, unknown>>) };
+  if (!Number.isInteger(port)) throw new NotEnrolled(file, 'does not hold a port');
   // Where Redis runs beside the control plane it is reached under the same name.
   const at = typeof host === 'string' ? host : url.hostname.replace(/^\[|\]$/g, '');
-  return { host: at, port: Number(port), username, password, tls: { ca } };
+  return { host: at, port: Number(port) };
 }
 
 async function line(file: string): Promise<string> {

@@ -19,8 +19,11 @@ export interface HostFiles {
   readonly csr: string;
   readonly certificate: string;
   readonly ca: string;
-  /** RedisAccess as JSON. */
+  /** Where Redis is, and as which user, as JSON. */
   readonly redis: string;
+  /** What the host logs in to Redis with, and what it is about to. */
+  readonly redisSecret: string;
+  readonly redisSecretNext: string;
   /** The host key of the newest epoch that was proved, for reports while Redis is empty. */
   readonly hostKey: string;
   /** The name that the host enrolled under, and a newline. */
@@ -47,6 +50,8 @@ export function hostFiles(stateDir: string): HostFiles {
     certificate: join(agentDir, 'tls.crt'),
     ca: join(agentDir, 'ca.crt'),
     redis: join(agentDir, 'redis.json'),
+    redisSecret: join(agentDir, 'redis.secret'),
+    redisSecretNext: join(agentDir, 'redis.secret.next'),
     hostKey: join(agentDir, 'host-key.json'),
     name: join(agentDir, 'name'),
     spoolDir: join(agentDir, 'spool'),

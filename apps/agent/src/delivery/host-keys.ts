@@ -16,7 +16,8 @@ interface KnownKey {
  * Kept on disk, so that reports and alerts go on after a restart with an empty Redis.
  */
 export class HostKeys {
-  readonly #root: TrustedRoot;
+  /** The newest that was followed: a record carries only so many earlier ones. */
+  #root: TrustedRoot;
   #known: KnownKey | undefined;
   #lastTried = '';
   /** The sealed form of the known key, once it was proved: it need not be opened again at every change. */
@@ -53,7 +54,8 @@ export class HostKeys {
       const { nodeId, sealingPrivateKey } = this.trust;
       const now = this.around.clock.now();
       const inquiry = { record, trustedRoot: this.#root, nodeId, sealingPrivateKey, highest, now };
-      const { assignment, hostKey } = await verifyAssignment(inquiry);
+      const { assignment, hostKey, root } = await verifyAssignment(inquiry);
+      this.#root = root;
       await this.#keep({ epoch: assignment.epoch, key: hostKey });
       this.#provedSealed = record.sealedHostKey;
     } catch (cause) {

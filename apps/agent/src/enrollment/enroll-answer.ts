@@ -21,15 +21,19 @@ export function parseEnrollAnswer(status: number, body: string): EnrollResponse 
     texts.every((text) => typeof text === 'string' && text !== '') &&
     /^[0-9a-f]{64}$/.test(String(value?.nodeId)) &&
     value?.root !== undefined &&
-    Number.isInteger(redis?.port) &&
-    [redis?.username, redis?.password].every((text) => typeof text === 'string') &&
-    ['string', 'undefined'].includes(typeof redis?.host);
+    typeof redis?.username === 'string' &&
+    isEndpoint(redis) &&
+    (redis.events === undefined || isEndpoint(asObject(redis.events)));
   if (!complete)
     throw new EnrollmentRefused(
       status,
       'its answer is not an enrolment; is another program behind the URL?',
     );
   return value as unknown as EnrollResponse;
+}
+
+function isEndpoint(value: Record<string, unknown> | undefined): boolean {
+  return Number.isInteger(value?.port) && ['string', 'undefined'].includes(typeof value?.host);
 }
 
 function problemOf(body: string): string {

@@ -2,18 +2,25 @@ import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { hostname } from 'node:os';
 import { loadSigner, signEnrollment } from '#bundle';
 import type { EnrollRequest } from '#contracts';
+import { secretHash } from './redis-secret.js';
 
-/** Private keys of the host, base64 of PKCS #8 DER, and the request (PEM) for the certificate of its TLS key. */
+/**
+ * Private keys of the host, base64 of PKCS #8 DER, the request (PEM) for the certificate of its TLS key, and its secret
+ * for Redis, of which only the hash is sent.
+ */
 export interface HostSecrets {
   readonly signingKey: string;
   readonly sealingKey: string;
   readonly csr: string;
+  readonly redisSecret: string;
 }
 
-/** The request, signed by the host's key over name, sealing key and TLS request. */
+/** The request, signed by the host's key. */
 export function enrollRequest(secrets: HostSecrets, token: string, name: string): EnrollRequest {
   const signer = loadSigner(secrets.signingKey);
-  const signed = { name, sealingKey: publicSealingKey(secrets.sealingKey), csr: secrets.csr };
+  const sealingKey = publicSealingKey(secrets.sealingKey);
+  const redisSecretHash = secretHash(secrets.redisSecret);
+  const signed = { name, sealingKey, redisSecretHash, csr: secrets.csr };
   const signature = signEnrollment(signed, signer);
   return { token, hostname: hostname(), signingKey: signer.key, signature, ...signed };
 }

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,11 +13,15 @@ import { SystemClock } from '../health/clock.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { Surroundings } from '../health/surroundings.js';
 import { Renewal } from './renewal.js';
+import { secretHash } from './redis-secret.js';
 import { enroll, type EnrollOptions } from './enroll.js';
+
+jest.setTimeout(180_000);
 
 let stateDir: string;
 let server: EnrollmentDouble;
 beforeEach(async () => {
+  around = undefined;
   stateDir = mkdtempSync(join(tmpdir(), 'hostward-enroll-'));
   server = await EnrollmentDouble.start();
 });
@@ -42,18 +47,22 @@ class LaterClock extends SystemClock {
   }
 }
 
+let around: Surroundings | undefined;
+
 async function renewalAfter(hours: number): Promise<Renewal> {
   const { config } = options();
   const host = await enrolledHost(config);
-  const client = new ControlPlaneClient({ url: server.url, ca: host.ca, timeoutMs: 5_000 });
-  const around = new Surroundings(
+  const client = new ControlPlaneClient({ url: server.url, ca: host.ca, timeoutMs: 60_000 });
+  around = new Surroundings(
     new LaterClock(hours * 3_600_000),
     new Log({ write: () => undefined }),
+    around?.conditions,
   );
   return new Renewal(host, client, around);
 }
 
 describe('renewing what enrolment gave', () => {
+  const secret = (): string => readFileSync(hostFiles(stateDir).redisSecret, 'utf8').trim();
   const certificate = (): string => readFileSync(hostFiles(stateDir).certificate, 'utf8');
 
   it('asks for a new certificate by the same keys and without a token, at two thirds of its life and not before', async () => {
@@ -82,12 +91,43 @@ describe('renewing what enrolment gave', () => {
     expect(moved).toBe(1);
   });
 
-  it('keeps what it has when the control plane refuses', async () => {
+  it('keeps what it has when the control plane refuses, and says so', async () => {
     await enroll(options());
     const first = certificate();
     server.answers = [403];
     await (await renewalAfter(17)).attempt();
     expect(certificate()).toBe(first);
+    expect(around?.conditions.list()).toMatchObject([
+      { name: 'enrollment', message: expect.stringContaining('the token is used up') },
+    ]);
+    await (await renewalAfter(17)).attempt();
+    expect(around?.conditions.list()).toEqual([]);
+  });
+
+  it('changes the secret for Redis with the certificate, and sends only its hash', async () => {
+    await enroll(options());
+    const before = secret();
+    await (await renewalAfter(17)).attempt();
+    expect(secret()).not.toBe(before);
+    expect(server.received.map(({ redisSecretHash }) => redisSecretHash)).toEqual(
+      [before, secret()].map(secretHash),
+    );
+    expect(JSON.stringify(server.received)).not.toContain(before);
+    expect((await enrolledHost(options().config)).redisSecret.current).toBe(secret());
+  });
+
+  it('comes with the same new secret until the control plane has taken it', async () => {
+    await enroll(options());
+    const before = secret();
+    server.answers = [503];
+    await (await renewalAfter(17)).attempt();
+    expect(secret()).toBe(before);
+    await (await renewalAfter(1)).attempt();
+    const [, second, third] = server.received;
+    expect(third?.redisSecretHash).toBe(second?.redisSecretHash);
+    expect(third?.redisSecretHash).toBe(secretHash(secret()));
+    await (await renewalAfter(1)).attempt();
+    expect(server.received).toHaveLength(3);
   });
 });
 
@@ -99,9 +139,13 @@ describe('enrolling a host', () => {
     expect(request).toMatchObject({ token: 'join-token', name: 'web1' });
     const files = hostFiles(stateDir);
     expect(readFileSync(files.nodeId, 'utf8')).toBe(`${nodeId}\n`);
-    expect(JSON.parse(readFileSync(files.redis, 'utf8'))).toMatchObject({ username: nodeId });
+    expect(JSON.parse(readFileSync(files.redis, 'utf8'))).toEqual({
+      port: 6379,
+      username: `node-${nodeId}`,
+    });
     expect(readFileSync(files.certificate, 'utf8')).toContain('BEGIN CERTIFICATE');
-    for (const secret of [files.signingKey, files.sealingKey, files.tlsKey, files.redis]) {
+    const { signingKey, sealingKey, tlsKey, redis, redisSecret } = files;
+    for (const secret of [signingKey, sealingKey, tlsKey, redis, redisSecret]) {
       expect(statSync(secret).mode & 0o777).toBe(0o600);
     }
     for (const trusted of [files.root, files.nodeId])
@@ -147,6 +191,24 @@ describe('enrolling a host', () => {
     }));
     expect(sent[1]).toEqual(sent[0]);
     expect(sent[2]).toEqual(sent[0]);
+  });
+
+  it('proves by its ssh host key which machine it is, where that is asked for', async () => {
+    const sshHostKey = join(stateDir, 'ssh_host_ed25519_key');
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', sshHostKey]);
+    await enroll({ ...options(), sshHostKey });
+    expect(server.received[0]?.attestation).toMatchObject({
+      kind: 'ssh-host-key',
+      proof: expect.stringContaining('BEGIN SSH SIGNATURE'),
+    });
+  });
+
+  it('sends nothing where that key is not there or needs a passphrase', async () => {
+    const locked = join(stateDir, 'locked');
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'secret', '-f', locked]);
+    for (const sshHostKey of [join(stateDir, 'none'), locked])
+      await expect(enroll({ ...options(), sshHostKey })).rejects.toThrow(/enrol as root/);
+    expect(server.received).toEqual([]);
   });
 
   it('does nothing on a host that is enrolled, and refuses to move it to another CA by itself', async () => {

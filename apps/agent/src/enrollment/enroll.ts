@@ -8,6 +8,7 @@ import { enrollRequest, type HostSecrets } from './enroll-request.js';
 import { HostIdentity, type Owner } from './host-identity.js';
 import { readIfThere } from './key-file.js';
 import { fetchPinnedCa, normalFingerprint } from './pinned-ca.js';
+import { attestedBySshHostKey } from './ssh-attestation.js';
 
 const TIMEOUT_MS = 15_000;
 
@@ -17,6 +18,8 @@ export interface EnrollOptions {
   readonly token: string;
   readonly name: string;
   readonly owner?: Owner;
+  /** Private ssh host key by which this machine proves which one it is. */
+  readonly sshHostKey?: string;
 }
 
 /** How it went; `already` when this host was enrolled under this CA before and nothing was sent. */
@@ -31,7 +34,8 @@ export interface Enrollment {
  * The CA is fetched and compared with the pinned fingerprint first; the token goes only over a connection that was
  * validated against that CA.
  */
-export async function enroll({ config, token, name, owner }: EnrollOptions): Promise<Enrollment> {
+export async function enroll(options: EnrollOptions): Promise<Enrollment> {
+  const { config, token, name, owner, sshHostKey } = options;
   const files = hostFiles(config.stateDir);
   const known = await enrolledBefore(config);
   if (known !== undefined) return known;
@@ -40,7 +44,9 @@ export async function enroll({ config, token, name, owner }: EnrollOptions): Pro
   const { url, caFingerprint } = config.controlPlane;
   const ca = await fetchPinnedCa(url, caFingerprint, TIMEOUT_MS);
   const client = new ControlPlaneClient({ url, ca, timeoutMs: TIMEOUT_MS });
-  const { status, body } = await client.postJson('/v1/enroll', enrollRequest(secrets, token, name));
+  const plain = enrollRequest(secrets, token, name);
+  const request = sshHostKey === undefined ? plain : await attestedBySshHostKey(plain, sshHostKey);
+  const { status, body } = await client.postJson('/v1/enroll', request);
   const answer = parseEnrollAnswer(status, body);
   checkAnswer(answer.nodeId, secrets, answer.root);
   await identity.keep(answer, ca);

@@ -6,6 +6,7 @@ import { writeFileAtomic, type FileRights } from '../config/atomic-file.js';
 import type { HostFiles } from '../config/host-files.js';
 import type { HostSecrets } from './enroll-request.js';
 import { keyOfFile, readIfThere } from './key-file.js';
+import { makeSecret } from './redis-secret.js';
 
 /** User and group that the agent will run as; absent where it runs as the one who enrols. */
 export interface Owner {
@@ -25,7 +26,7 @@ export class HostIdentity {
 
   /** Makes the folders, and the keys where there are none. */
   async prepare(): Promise<HostSecrets> {
-    const { trustDir, agentDir, signingKey, sealingKey } = this.#files;
+    const { trustDir, agentDir, signingKey, sealingKey, redisSecret } = this.#files;
     await mkdir(trustDir, { recursive: true, mode: 0o755 });
     await mkdir(agentDir, { recursive: true, mode: 0o700 });
     await chmod(agentDir, 0o700);
@@ -38,6 +39,7 @@ export class HostIdentity {
         () => generateSealingKey().privateKey,
       ),
       csr: await this.#requestOfTlsKey(),
+      redisSecret: await keyOfFile(redisSecret, this.#own(), makeSecret),
     };
   }
 

@@ -6,7 +6,7 @@ import type { EnrolledHost } from '../config/enrolled-host.js';
 import { errorMessage } from '../config/error-facts.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { Surroundings } from '../health/surroundings.js';
-import { parseEnrollAnswer } from './enroll-answer.js';
+import { EnrollmentRefused, parseEnrollAnswer } from './enroll-answer.js';
 import { enrollRequest } from './enroll-request.js';
 
 const OWN_FILE = { mode: 0o600 };
@@ -14,9 +14,9 @@ const OWN_FILE = { mode: 0o600 };
 const REDIS_AWAY_MS = 30_000;
 
 /**
- * Renews what enrolment gave for a time: the certificate at two thirds of its life, and the way to Redis when it
- * leads nowhere. The host proves itself by its signing key; no token is needed. Trust is not renewed: those files are
- * root's.
+ * Renews what enrolment gave for a time: the certificate at two thirds of its life, with it the secret for Redis, and
+ * the way to Redis when it leads nowhere. The host proves itself by its signing key; no token is needed. Trust is not
+ * renewed: those files are root's. A refusal is a condition, which a person sees; enforcement goes on.
  */
 export class Renewal {
   readonly #listeners = new Set<() => void>();
@@ -35,24 +35,37 @@ export class Renewal {
   /** Renews where it is time to. Never rejects. */
   async attempt(): Promise<void> {
     try {
-      if ((await this.#certificateIsOld()) || this.#redisIsLost()) await this.#renew();
+      const old = await this.#certificateIsOld();
+      const begun = (await this.host.redisSecret.next()) !== undefined;
+      // A refusal may be over by itself: that is asked, or it would be told for as long as the certificate is good.
+      const refused = this.around.conditions.has('enrollment');
+      if (old || begun || refused || this.#redisIsLost()) await this.#renew(old || begun);
     } catch (cause) {
-      this.around.log.warn('certificate and way to Redis not renewed', {
-        problem: errorMessage(cause),
-      });
+      this.#failed(cause);
     }
   }
 
-  async #renew(): Promise<void> {
-    const { files, name } = this.host;
+  #failed(cause: unknown): void {
+    const { conditions, log } = this.around;
+    if (cause instanceof EnrollmentRefused) conditions.raise('enrollment', cause.message);
+    else log.warn('certificate and way to Redis not renewed', { problem: errorMessage(cause) });
+  }
+
+  async #renew(changeSecret: boolean): Promise<void> {
+    const { files, name, redisSecret } = this.host;
     const [signingKey, sealingKey, csr] = await Promise.all([
       read(files.signingKey),
       read(files.sealingKey),
       readFile(files.csr, 'utf8'),
     ]);
-    const request = enrollRequest({ signingKey, sealingKey, csr }, '', name);
+    const secret = changeSecret ? await redisSecret.begin() : redisSecret.current;
+    const secrets = { signingKey, sealingKey, csr, redisSecret: secret };
+    const request = enrollRequest(secrets, '', name);
     const { status, body } = await this.client.postJson('/v1/enroll', request);
-    await this.#keep(parseEnrollAnswer(status, body));
+    const answer = parseEnrollAnswer(status, body);
+    this.around.conditions.clear('enrollment');
+    if (secret !== redisSecret.current) await redisSecret.use(secret);
+    await this.#keep(answer);
   }
 
   async #keep({ certificate, redis }: EnrollResponse): Promise<void> {

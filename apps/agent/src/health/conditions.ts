@@ -3,7 +3,15 @@ import { Clock } from './clock.js';
 
 /** What can be wrong around the agent; each is told once when it begins and once when it ends. */
 export type ConditionName =
-  'redis' | 'control-plane' | 'sensor' | 'delivery' | 'spool' | 'events' | 'clock' | 'report';
+  | 'redis'
+  | 'control-plane'
+  | 'enrollment'
+  | 'sensor'
+  | 'delivery'
+  | 'spool'
+  | 'events'
+  | 'clock'
+  | 'report';
 
 /** Something that is wrong now; `since` is ISO 8601. */
 export interface Condition {

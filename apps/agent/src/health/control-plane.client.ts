@@ -3,14 +3,13 @@ import type { IncomingMessage } from 'node:http';
 
 const MAX_BODY_BYTES = 1024 * 1024;
 
-/** How the control plane is reached: only certificates under `ca` count; `key` and `cert` are the host's own. */
+/** How the control plane is reached: only certificates under `ca` count; `identity` is the host's own of the moment. */
 export interface ControlPlaneOptions {
   readonly url: string;
   /** PEM. */
   readonly ca: string;
   readonly timeoutMs: number;
-  readonly cert?: string;
-  readonly key?: string;
+  readonly identity?: () => Promise<{ readonly cert: string; readonly key: string } | undefined>;
 }
 
 /** Status, body (at most 1 MiB) and the server's clock, ms since 1970, where it tells it. */
@@ -35,13 +34,13 @@ export class ControlPlaneClient {
     return this.#send('POST', path, JSON.stringify(body));
   }
 
-  #send(method: string, path: string, body?: string): Promise<ControlPlaneAnswer> {
-    const { url, ca, cert, key, timeoutMs } = this.options;
+  async #send(method: string, path: string, body?: string): Promise<ControlPlaneAnswer> {
+    const { url, ca, timeoutMs } = this.options;
     const headers =
       body === undefined
         ? {}
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    const identity = cert === undefined || key === undefined ? {} : { cert, key };
+    const identity = await this.options.identity?.();
     const signal = AbortSignal.timeout(timeoutMs);
     const options: RequestOptions = { method, ca, ...identity, headers, signal, agent: false };
     return new Promise((resolve, reject) => {

@@ -181,6 +181,13 @@ describe('the report of a host', () => {
     expect(reportOf(change).qualifiers).toEqual([qualifier]);
   });
 
+  it('is stale while what comes is withheld, and by the last signed time where the clock is behind it', () => {
+    const rejection = { code: 'withheld', message: 'policy p was seen here', at: 1 };
+    expect(reportOf({}, { rejection }).qualifiers).toEqual(['stale']);
+    const highest = { epoch: '1', generation: '9', issuedAt: 300_000 };
+    expect(reportOf({ expiresAt: 200_000, highest }).qualifiers).toEqual(['stale']);
+  });
+
   it('has no qualifier from an old drift, a later expiry or a swap that was confirmed', () => {
     const drift = [{ what: 'hostward', detectedAt: 1, repairedAt: 2 }];
     const report = reportOf({
@@ -205,7 +212,7 @@ describe('the report of a host', () => {
     expect(report.applied).toMatchObject({ generation: '5' });
   });
 
-  it('tells who suspended, the boot guard as the console with its name in the reason', () => {
+  it('tells who suspended, the boot guard under its own name', () => {
     const suspension = {
       mode: 'audit',
       until: 1,
@@ -213,8 +220,8 @@ describe('the report of a host', () => {
       by: 'boot-guard',
     } as const;
     expect(reportOf({ suspension }).suspension).toMatchObject({
-      by: 'console',
-      reason: 'boot guard: three failed boots',
+      by: 'boot-guard',
+      reason: 'three failed boots',
     });
   });
 

@@ -52,7 +52,7 @@ export function nodeReport(facts: ReportFacts): NodeReport {
     enforcer: facts.observing ? 'observe' : (state?.enforcer ?? 'none'),
     ...appliedOf(state),
     ...(rejection === undefined ? {} : { rejected: rejectedOf(rejection) }),
-    qualifiers: qualifiersOf(state, facts.now),
+    qualifiers: qualifiersOf(state, facts),
     ...suspensionOf(state),
     ...coverageOf(state, facts.observing),
     drift: (state?.drift ?? []).map(driftOf),
@@ -80,26 +80,35 @@ function policiesOf(
   }));
 }
 
-function qualifiersOf(state: SensorState | undefined, now: number): readonly Qualifier[] {
+function qualifiersOf(
+  state: SensorState | undefined,
+  { now, rejection }: ReportFacts,
+): readonly Qualifier[] {
   if (state === undefined) return [];
   const qualifiers: readonly [Qualifier, boolean][] = [
     ['drifted', state.drift.some((drift) => now - (drift.repairedAt ?? now) < DRIFT_SHOWN_MS)],
-    ['stale', state.expiresAt !== undefined && now >= state.expiresAt],
+    ['stale', state.stale === true || hasExpired(state, now) || isWithheld(rejection)],
     ['unconfirmed', state.confirm?.state === 'unconfirmed'],
     ['suspended', state.suspension !== undefined],
   ];
   return qualifiers.filter(([, holds]) => holds).map(([qualifier]) => qualifier);
 }
 
+/** By the latest of the clock and the last signed time: a host that boots in 1970 does not call itself fresh. */
+function hasExpired({ expiresAt, highest }: SensorState, now: number): boolean {
+  return expiresAt !== undefined && Math.max(now, highest?.issuedAt ?? 0) >= expiresAt;
+}
+
+/** What came leaves something out, or goes back behind it (authored mode): what is enforced may not be the newest. */
+function isWithheld(rejection: Rejection | undefined): boolean {
+  return rejection?.code === 'withheld' || rejection?.code === 'document-rollback';
+}
+
 function suspensionOf(state: SensorState | undefined): { readonly suspension?: Suspension } {
   const suspension = state?.suspension;
   if (suspension === undefined) return {};
-  const { mode, until, by } = suspension;
-  const reason = by === 'boot-guard' ? `boot guard: ${suspension.reason}` : suspension.reason;
-  // The contract knows who can order a suspension; the boot guard acts on the host as its console does.
-  return {
-    suspension: { mode, until: iso(until), reason, by: by === 'boot-guard' ? 'console' : by },
-  };
+  const { mode, until, by, reason } = suspension;
+  return { suspension: { mode, until: iso(until), reason, by } };
 }
 
 function coverageOf(

@@ -10,9 +10,10 @@ import {
   verifyDelivery,
   type TrustedRoot,
   type VerifiedDelivery,
+  type Floors,
 } from '#bundle';
 import type { Ordering } from '#contracts';
-import { compileRuleSet, type CompileReport } from '#policy-compiler';
+import { compileRuleSet, type CompileReport, type Veto } from '#policy-compiler';
 import { validateDocument, type HostPolicy, type RuleSet } from '#policy-model';
 import {
   ABI_VERSION,
@@ -44,6 +45,8 @@ interface Observed {
   readonly report: string;
   readonly confirmed: boolean;
   readonly since: number;
+  /** Versions of signed documents that were seen, in authored mode. */
+  readonly floors?: Floors;
 }
 
 /**
@@ -60,7 +63,7 @@ export class ObservingSensor extends Sensor {
     private readonly trust: Trust,
     private readonly clock: Clock,
     private readonly version: string,
-    private readonly veto: readonly string[],
+    private readonly veto: readonly Veto[],
   ) {
     super();
   }
@@ -71,7 +74,7 @@ export class ObservingSensor extends Sensor {
     trust: Trust,
     clock: Clock,
     version: string,
-    veto: readonly string[] = [],
+    veto: readonly Veto[] = [],
   ): Promise<ObservingSensor> {
     const sensor = new ObservingSensor(files, trust, clock, version, veto);
     sensor.#observed = parseObserved(await readFile(files.observed, 'utf8').catch(() => ''));
@@ -98,6 +101,7 @@ export class ObservingSensor extends Sensor {
       report,
       confirmed: false,
       since: this.clock.now(),
+      floors: verified.floors ?? known?.floors,
     });
     return this.#state();
   }
@@ -143,7 +147,7 @@ export class ObservingSensor extends Sensor {
         bundleDigest: this.#observed.digest,
       };
       const now = this.clock.now();
-      return await verifyDelivery({
+      const verified = await verifyDelivery({
         record,
         bundle,
         trustedRoot,
@@ -152,7 +156,10 @@ export class ObservingSensor extends Sensor {
         highest,
         now,
         openHostKey: this.#openHostKey,
+        floors: this.#observed?.floors,
       });
+      this.#trustedRoot = verified.root;
+      return verified;
     } catch (cause) {
       if (cause instanceof RefusedError) throw new SensorRefusedError(cause.code, cause.message);
       throw cause;
@@ -196,7 +203,7 @@ function inForce({ ordering, expiresAt, digest, report, confirmed, since }: Obse
 function observe(
   { policies }: VerifiedDelivery,
   nowMs: number,
-  veto: readonly string[],
+  veto: readonly Veto[],
 ): CompileReport {
   const ruleSet = ruleSetOf(policies);
   const resolve = (path: string): readonly string[] => [path];

@@ -61,7 +61,7 @@ export class EnrollmentDouble {
       return { status, body: { title: 'Not enrolled', detail: 'the token is used up' } };
     const nodeId = verifyEnrollment(body);
     const certificate = await issueClient({ authority: this.authority, csrPem: body.csr, nodeId });
-    const redis = { port: this.redisPort, username: nodeId, password: 'secret' };
+    const redis = { port: this.redisPort, username: `node-${nodeId}` };
     return {
       status,
       body: {

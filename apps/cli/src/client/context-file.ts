@@ -11,6 +11,15 @@ export interface StoredContext {
   readonly token: string;
   readonly ca?: string;
   readonly dataDir?: string;
+  /** Of `hostward login`: it is used in the place of `token`, which stays. */
+  readonly session?: StoredSession;
+}
+
+/** What a login gave; `expiresAt` in ISO 8601. */
+export interface StoredSession {
+  readonly user: string;
+  readonly token: string;
+  readonly expiresAt: string;
 }
 
 /** All control planes that this user knows, by name, and the one that is meant when none is named. */
@@ -66,8 +75,15 @@ function checked(value: unknown, file: string): Contexts {
   for (const [name, each] of Object.entries(contexts)) {
     if (!isMapping(each) || typeof each['url'] !== 'string' || typeof each['token'] !== 'string')
       throw broken(`the context ${name} has no url and token`);
+    if (each['session'] !== undefined && !isSession(each['session']))
+      throw broken(`the login of the context ${name} cannot be read`);
   }
   return { current, contexts: contexts as Contexts['contexts'] };
+}
+
+function isSession(value: unknown): value is StoredSession {
+  if (!isMapping(value)) return false;
+  return ['user', 'token', 'expiresAt'].every((key) => typeof value[key] === 'string');
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {

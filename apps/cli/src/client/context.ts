@@ -17,15 +17,47 @@ export interface Context {
 export async function loadContext(named?: string): Promise<Context> {
   const stored = await storedContext(named ?? filled('HOSTWARD_CONTEXT'));
   const url = filled('HOSTWARD_URL') ?? stored?.url;
-  const token = filled('HOSTWARD_TOKEN') ?? stored?.token;
+  const token = filled('HOSTWARD_TOKEN') ?? (stored && tokenOf(stored));
   if (url === undefined || token === undefined) {
-    const missing = url === undefined ? 'URL' : 'token';
+    if (url !== undefined)
+      throw new CommandFailed(
+        'you are not logged in, and HOSTWARD_TOKEN is not set',
+        '`hostward login --user NAME`, or set HOSTWARD_TOKEN',
+      );
     throw new CommandFailed(
-      `no control plane is known: ${contextFile()} names none, and HOSTWARD_${missing.toUpperCase()} is not set`,
+      `no control plane is known: ${contextFile()} names none, and HOSTWARD_URL is not set`,
       'run `./hostward up`, or set HOSTWARD_URL, HOSTWARD_TOKEN and HOSTWARD_CA',
     );
   }
   return { url: checkedUrl(url), token: checkedToken(token), ca: await overriddenCa(stored?.ca) };
+}
+
+/**
+ * The context to log in to, which needs no token: its name, and where it is.
+ */
+export async function loginContext(
+  named?: string,
+): Promise<{ readonly name: string; readonly context: Context }> {
+  const name = named ?? filled('HOSTWARD_CONTEXT') ?? (await readContexts()).current;
+  const stored = await storedContext(name);
+  if (name === undefined || stored === undefined)
+    throw new CommandFailed(
+      `no control plane is known: ${contextFile()} names none`,
+      'name it by `hostward login --user NAME (or --oidc) --url https://HOST:PORT --ca FILE`',
+    );
+  const ca = await overriddenCa(stored.ca);
+  return { name, context: { url: checkedUrl(stored.url), token: 'login', ca } };
+}
+
+/** A login that has ended is said, not passed over: the other token may be worth more. */
+function tokenOf({ token, session }: StoredContext): string | undefined {
+  if (session === undefined) return token === '' ? undefined : token;
+  if (Date.parse(session.expiresAt) > Date.now()) return session.token;
+  const way = session.user.startsWith('oidc/') ? '--oidc' : `--user ${session.user}`;
+  throw new CommandFailed(
+    `your login as ${session.user} has ended`,
+    `\`hostward login ${way}\`, or \`hostward logout\` to use the token of the context`,
+  );
 }
 
 async function storedContext(named: string | undefined): Promise<StoredContext | undefined> {

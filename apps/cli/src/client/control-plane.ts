@@ -42,6 +42,10 @@ export class ControlPlane {
     this.agent = new Agent({ keepAlive: true, ca: context.ca, minVersion: 'TLSv1.3' });
   }
 
+  get url(): string {
+    return this.context.url;
+  }
+
   /** The decoded body of a success; a problem document becomes `ProblemAnswer`. */
   async call<T>(path: string, call: Call = {}): Promise<T> {
     const answer = await this.answer(path, call);

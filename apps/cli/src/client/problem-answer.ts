@@ -39,7 +39,8 @@ longer be reached then returns to its last known good, but this is yours to answ
 }
 
 const BY_STATUS: Readonly<Record<number, string>> = {
-  401: 'check the token: HOSTWARD_TOKEN, or that of the context (`hostward context list`)',
+  401: 'log in (`hostward login --user NAME`), or check HOSTWARD_TOKEN and `hostward context list`',
+  403: '`hostward whoami` shows what you may do; an admin gives roles by `hostward create user`',
   404: '`hostward get KIND` lists what there is; names are exact',
   409: 'look at it by `hostward describe` or `hostward history`, then decide',
   412: 'it was changed meanwhile: read it again, then repeat the change',

@@ -2,10 +2,12 @@ import type { Command } from 'commander';
 import type { ApplyDocument, ApplyResponse } from '#contracts';
 import { stringify } from 'yaml';
 import { UsageError } from '../errors.js';
-import { readInputs } from '../input/files.js';
+import { type InputFile, readInputs } from '../input/files.js';
+import { parseSignedSet } from '../keys/signed-set.js';
 import { parseDuration } from '../input/duration.js';
 import { parseLabels } from '../input/labels.js';
 import { oneOf } from '../output/print.js';
+import type { Call } from '../client/control-plane.js';
 import { acceptedDocuments } from './documents.js';
 import { withControlPlane } from './session.js';
 import { hosts, waitUntilEnforced } from './wait.js';
@@ -60,21 +62,38 @@ export function registerApply(program: Command): void {
 }
 
 async function apply(options: Options): Promise<void> {
-  const parameters = query(options);
-  const documents = acceptedDocuments(await readInputs(options.file), options);
-  const body = documents.map(({ document }) => stringify(document.document)).join('---\n');
+  const request = requestOf(await readInputs(options.file), options);
   await withControlPlane(async (controlPlane) => {
-    const response = await controlPlane.call<ApplyResponse>('/v1/apply', {
-      method: 'POST',
-      body,
-      query: parameters,
-    });
+    const response = await controlPlane.call<ApplyResponse>(request.path, request.call);
     if (options.output === 'json') console.log(JSON.stringify(response, null, 2));
     else response.documents.forEach((document) => printVerdict(document, response.dryRun));
     if (!options.wait || response.dryRun) return;
     const policies = response.documents.filter(waitable);
     await waitUntilEnforced(controlPlane, policies, options.timeout);
   });
+}
+
+/** What authors signed goes as it is, everything else as checked documents. */
+function requestOf(files: readonly InputFile[], options: Options): { path: string; call: Call } {
+  const sets = files.map(({ text }) => parseSignedSet(text));
+  if (sets.every((set) => set === undefined)) {
+    const documents = acceptedDocuments(files, options);
+    const body = documents.map(({ document }) => stringify(document.document)).join('---\n');
+    return { path: '/v1/apply', call: { method: 'POST', body, query: query(options) } };
+  }
+  const signed = sets.flatMap((set) => set ?? []);
+  if (sets.includes(undefined))
+    throw new UsageError('signed documents and others cannot be applied together');
+  const { selector, allHosts, prune, owner, dryRun, overrideProtection } = options;
+  if (
+    [selector, allHosts, prune, owner, dryRun, overrideProtection].some(
+      (each) => each !== undefined,
+    )
+  )
+    throw new UsageError(
+      'signed documents are applied as they are: only --wait, --timeout and -o go with them',
+    );
+  return { path: '/v1/signed-documents', call: { method: 'POST', body: { v: 1, signed } } };
 }
 
 function query(options: Options): Record<string, string | undefined> {

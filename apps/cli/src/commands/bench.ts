@@ -1,5 +1,6 @@
 import { type Command } from 'commander';
 import { applyBench, type ApplyBenchOptions } from '../bench/apply-bench.js';
+import { trustBench, type TrustBenchOptions } from '../bench/trust-bench.js';
 import { CommandFailed, UsageError } from '../errors.js';
 import { parseDuration } from '../input/duration.js';
 
@@ -34,17 +35,35 @@ export function registerBench(program: Command): void {
     .description('from REST apply to the ack of every agent, idle CPU and memory, compile times')
     .addHelpText('after', '\nExample:\n  ./hostward bench apply --agents 10 --rounds 10')
     .action((options: Options) =>
-      run({ ...options, idleMs: options.idle, json: options.json === true }),
+      runApply({ ...options, idleMs: options.idle, json: options.json === true }),
+    );
+  registerTrust(bench);
+}
+
+function registerTrust(bench: Command): void {
+  bench
+    .command('trust')
+    .option('--hosts <number>', 'hosts of the fleet', counted('--hosts', 100_000), 10_000)
+    .option('--rounds <number>', 'rounds of each case', counted('--rounds', 100), 5)
+    .option('--json', 'one JSON object a line')
+    .description('signing, sealing and verifying for a fleet, beside bare SHA-256 and AES-256-GCM')
+    .addHelpText('after', '\nExample:\n  ./hostward bench trust --hosts 1000')
+    .action(({ json, ...sizes }: Omit<TrustBenchOptions, 'json'> & { readonly json?: boolean }) =>
+      interruptible((signal) => trustBench({ ...sizes, json: json === true }, signal)),
     );
 }
 
-async function run(options: ApplyBenchOptions): Promise<void> {
+async function runApply(options: ApplyBenchOptions): Promise<void> {
   if (options.idleMs > LONGEST_IDLE_MS) throw new UsageError('--idle is at most 10m');
+  await interruptible((signal) => applyBench(options, signal));
+}
+
+async function interruptible(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const interruption = new AbortController();
   const interrupt = (): void => interruption.abort();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
   try {
-    await applyBench(options, interruption.signal);
+    await run(interruption.signal);
   } catch (error) {
     if (interruption.signal.aborted) throw new CommandFailed('interrupted; everything was stopped');
     throw error;

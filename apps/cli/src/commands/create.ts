@@ -1,29 +1,46 @@
 import type { Command } from 'commander';
-import type { JoinTokenView } from '#contracts';
+import { ATTESTATIONS, type AttestationKind, type JoinTokenView } from '#contracts';
 import { UsageError } from '../errors.js';
 import { parseDuration } from '../input/duration.js';
 import { parseLabels } from '../input/labels.js';
 import { oneOf } from '../output/print.js';
 import { withControlPlane } from './session.js';
+import { registerCreatePeople } from './create-people.js';
 import { hosts } from './wait.js';
 
 interface Options {
   readonly labels: Record<string, string>;
   readonly uses: number;
   readonly ttl: number;
+  readonly cidr: readonly string[];
+  readonly attest?: AttestationKind;
   readonly output: string;
 }
 
 export function registerCreate(program: Command): void {
   const create = program
     .command('create')
-    .description('create tokens')
-    .addHelpText('after', '\nExample:\n  hostward create join-token --labels env=prod --uses 20');
+    .description('create tokens and users')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hostward create join-token --labels env=prod --uses 20
+  hostward create user alice --role operator --selector team=a
+  hostward create api-token ci --role author --ttl 30d`,
+    );
+  registerCreatePeople(create);
   create
     .command('join-token')
     .option('--labels <labels>', 'labels that hosts get which join by it', parseLabels, {})
     .option('--uses <n>', 'how many hosts may join by it', positive, 1)
     .option('--ttl <duration>', 'how long it is valid', parseDuration, 3_600_000)
+    .option('--cidr <networks>', 'from which networks hosts may join by it', words, [])
+    .option(
+      '--attest <proof>',
+      'what a host must prove: ssh-host-key, of the key declared for its name',
+      oneOf('--attest', ...ATTESTATIONS),
+    )
     .option(
       '-o, --output <format>',
       'text, json or name (the token alone)',
@@ -36,13 +53,15 @@ export function registerCreate(program: Command): void {
       `
 Examples:
   hostward create join-token --labels env=prod,tier=web --uses 20 --ttl 2h
+  hostward create join-token --cidr 10.0.0.0/8,2001:db8::/32 --attest ssh-host-key
   hostward create join-token -o name > token
 Then, on the host, with URL and CA fingerprint in /etc/hostward/agent.yaml:
   hostward-agent enroll --name=web1 --token-file=token \\
     --config=/etc/hostward/agent.yaml`,
     )
     .action(async (options: Options) => {
-      const body = { labels: options.labels, uses: options.uses, ttlMs: options.ttl };
+      const { labels, uses, ttl: ttlMs, cidr: cidrs, attest } = options;
+      const body = { labels, uses, ttlMs, cidrs, attest };
       const made = await withControlPlane((controlPlane) =>
         controlPlane.call<JoinTokenView>('/v1/join-tokens', { method: 'POST', body }),
       );
@@ -53,6 +72,11 @@ Then, on the host, with URL and CA fingerprint in /etc/hostward/agent.yaml:
         `id ${made.id}, for ${hosts(made.uses)}, until ${made.expiresAt}. It is not shown again.`,
       );
     });
+}
+
+/** Words between commas, also of an option that is given several times. */
+function words(text: string, before: readonly string[]): readonly string[] {
+  return [...before, ...text.split(',').filter((word) => word !== '')];
 }
 
 function positive(text: string): number {

@@ -15,7 +15,7 @@ const KIND_WORDS: Readonly<Record<string, string>> = {
 export function registerDelete(program: Command): void {
   program
     .command('delete')
-    .argument('[kind]', 'policy, group, node, join-token, suspension or exception')
+    .argument('[kind]', 'policy, group, node, join-token, api-token, user, suspension or exception')
     .argument('[name...]', 'exact names')
     .option('-f, --file <path...>', 'delete what these files name')
     .description('delete objects by exact name; hosts are freed at once')
@@ -25,7 +25,8 @@ export function registerDelete(program: Command): void {
 Examples:
   hostward delete policy block-sleep
   hostward delete -f policies/
-Deleting a node offboards it: it leaves the fleet and gets no policies any more.`,
+Deleting a node offboards it: it leaves the fleet, gets no policies any more,
+and its identity is revoked: the machine comes back only with new keys.`,
     )
     .action(async (word: string | undefined, names: string[], options: { file?: string[] }) => {
       if (options.file !== undefined && word !== undefined)

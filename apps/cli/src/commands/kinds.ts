@@ -1,11 +1,13 @@
 import type {
   Alert,
+  ApiTokenView,
   ExceptionView,
   GroupView,
   JoinTokenView,
   NodeView,
   PolicyView,
   SuspensionView,
+  UserView,
 } from '#contracts';
 import { UsageError } from '../errors.js';
 import { age } from '../output/age.js';
@@ -46,7 +48,11 @@ const nodes = kind<NodeView>(
   (node) => node.name,
   [
     { title: 'NAME', of: (node) => node.name, cut: 'middle' },
-    { title: 'PHASE', of: (node) => (node.revoked ? 'revoked' : node.phase) },
+    {
+      title: 'PHASE',
+      of: (node) => node.phase,
+      tone: (node) => ((node.revocation ?? node.cutOff ?? node.clone) ? 'red' : undefined),
+    },
     {
       title: 'CONNECTED',
       of: (node) => (node.connected ? 'yes' : 'no'),
@@ -88,8 +94,15 @@ const tokens = kind<JoinTokenView>(['join-token', 'join-tokens', 'jt'], (token) 
   { title: 'ID', of: (token) => token.id },
   { title: 'USES LEFT', of: (token) => `${token.usesLeft}/${token.uses}` },
   { title: 'EXPIRES', of: (token) => time(token.expiresAt) },
-  { title: 'LABELS', of: (token) => labelsText(token.labels) },
+  { title: 'BOUND TO', of: boundText },
 ]);
+
+/** What a token binds hosts to, in one column: ids must stay whole at 80 characters, `describe` shows all. */
+function boundText({ labels, cidrs, attest }: JoinTokenView): string {
+  const proof = attest === undefined ? [] : [attest];
+  const given = Object.keys(labels).length === 0 ? [] : [labelsText(labels)];
+  return [...proof, ...cidrs, ...given].join(' ') || '-';
+}
 
 const suspensions = kind<SuspensionView>(
   ['suspension', 'suspensions'],
@@ -129,12 +142,31 @@ const alerts = kind<Alert>(
   { deletable: false },
 );
 
+const users = kind<UserView>(['user', 'users'], (user) => user.name, [
+  { title: 'NAME', of: (user) => user.name, cut: 'middle' },
+  { title: 'ROLES', of: (user) => user.roles.join(',') },
+  { title: 'SCOPE', of: (user) => user.selector ?? 'all hosts' },
+  { title: 'MADE', of: (user) => time(user.at) },
+  { title: 'BY', of: (user) => user.by, cut: 'middle' },
+]);
+
+const apiTokens = kind<ApiTokenView>(['api-token', 'api-tokens', 'at'], (token) => token.id, [
+  { title: 'ID', of: (token) => token.id },
+  { title: 'NAME', of: (token) => token.name, cut: 'middle' },
+  { title: 'ROLES', of: (token) => token.roles.join(',') },
+  { title: 'SCOPE', of: (token) => token.selector ?? 'all hosts' },
+  { title: 'EXPIRES', of: (token) => time(token.expiresAt) },
+  { title: 'LAST USED', of: (token) => (token.lastUsedAt ? time(token.lastUsedAt) : 'never') },
+]);
+
 export const KINDS: readonly Kind[] = [
   nodes,
   groups,
   policies,
   alerts,
   tokens,
+  apiTokens,
+  users,
   suspensions,
   exceptions,
 ];

@@ -8,6 +8,11 @@ export function chooseContext(name: string | undefined): void {
   chosen = name;
 }
 
+/** The context that was named for this command, if one was. */
+export function chosenContext(): string | undefined {
+  return chosen;
+}
+
 /** Runs a command's work with a client made from the context in force, and closes it whatever happens. */
 export async function withControlPlane<T>(
   work: (controlPlane: ControlPlane) => Promise<T>,

@@ -87,6 +87,9 @@ function deadlineOf({ wait, timeout }: Options): number {
 
 /** What keeps a node from having all that is meant for it in force. */
 function amiss(status: NodeStatus): string | undefined {
+  if (status.revocation) return 'is revoked: what it enforces now is not known';
+  if (status.cutOff) return 'is cut off from Redis: what it enforces now is not known';
+  if (status.clone) return 'is two machines with one identity';
   if (!status.connected) return 'is not connected: what it enforces now is not known';
   if (status.qualifiers.length > 0) return `is ${status.qualifiers.join(' and ')}`;
   const holds = (state: string): boolean => state === 'enforced' || state === 'audited';
@@ -96,12 +99,29 @@ function amiss(status: NodeStatus): string | undefined {
     : `does not enforce ${missing} of its ${status.policies.length} policies`;
 }
 
+function linkOf({ connected, revocation, cutOff }: NodeStatus): string {
+  if (revocation) return 'revoked';
+  if (cutOff) return 'cut off';
+  return connected ? 'connected' : 'not connected';
+}
+
 function printNode(status: NodeStatus): void {
-  const link = status.connected ? 'connected' : 'not connected';
+  const link = linkOf(status);
   const now = Date.now();
   console.log(
     `node ${status.node}: ${link}, enforcer ${status.enforcer ?? 'not known'}, ${seen(status.asOf, now)}`,
   );
+  if (status.revocation) {
+    const { at, by, reason } = status.revocation;
+    console.log(`revoked at ${at} by ${printable(by)}: ${printable(reason)}`);
+  }
+  if (status.cutOff) {
+    const { at, until, reason } = status.cutOff;
+    console.log(`cut off from Redis at ${at} until ${until}: ${printable(reason)}`);
+  }
+  if (status.clone)
+    console.log(`cloned, found at ${status.clone.at}: ${printable(status.clone.reason)}`);
+  if (status.halted !== undefined) console.log(`halted: ${printable(status.halted)}`);
   if (status.qualifiers.length > 0) console.log(`qualifiers: ${status.qualifiers.join(', ')}`);
   if (status.suspension) {
     const { mode, until, reason, by } = status.suspension;
@@ -146,6 +166,7 @@ function printPolicy(status: PolicyStatus): void {
     `policy ${status.policy} at revision ${status.revision}, ${hosts(status.selected)} selected`,
   );
   if (status.nodes.length === 0) return;
+  if (status.halted !== undefined) console.log(`halted: ${printable(status.halted)}`);
   console.log(renderTable(NODES, status.nodes));
   printReasons(status.nodes.map(({ node, rules }) => ({ of: node, rules })));
   for (const { node, suspension } of status.nodes)

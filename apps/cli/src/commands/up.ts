@@ -24,6 +24,9 @@ interface Options {
   readonly listen: string;
   readonly name: string[];
   readonly localAgent: boolean;
+  readonly resetAdminToken?: boolean;
+  readonly rotateHostKeyKey?: boolean;
+  readonly passphraseFile?: string;
 }
 
 const DEFAULT_DATA_DIR = join(packageRoot(), '.hostward');
@@ -41,6 +44,12 @@ export function registerUp(program: Command): void {
     .option('--listen <address>', 'where the control plane listens', '127.0.0.1:7443')
     .option('--name <name...>', 'further names or addresses under which hosts reach it', [])
     .option('--no-local-agent', 'no agent for this machine')
+    .option('--reset-admin-token', 'make a new admin token; the old one ends')
+    .option('--rotate-host-key-key', 'wrap host keys in etcd under a new key')
+    .option(
+      '--passphrase-file <file>',
+      'the keys are, or in a new folder become, encrypted under it',
+    )
     .description('run the control plane with its own etcd and Redis, and an agent, on this machine')
     .addHelpText(
       'after',
@@ -64,6 +73,10 @@ async function up(options: Options): Promise<void> {
   const dataDir = resolve(options.dataDir);
   const address = listenAddress(options.listen);
   const running = liveUp(dataDir);
+  if (running !== undefined && options.resetAdminToken)
+    throw new CommandFailed('the admin token cannot be reset while it is up', 'run `down` first');
+  if (running !== undefined && options.rotateHostKeyKey)
+    throw new CommandFailed('the key cannot be rotated while it is up', 'run `down` first');
   if (running !== undefined) return printRunning(running);
   const last = lastRecord(dataDir);
   if (last !== undefined) await cleanUp(dataDir, last);
@@ -101,8 +114,12 @@ async function serve(options: Options & { host: string; port: number }): Promise
 function stackOptions(
   options: Options & { host: string; port: number },
 ): Omit<StackOptions, 'signal' | 'onLaunch'> {
-  const { dataDir, host, port, localAgent } = options;
-  return { dataDir, host, port, localAgent, tell, names: [...DEFAULT_NAMES, ...options.name] };
+  const { dataDir, host, port, localAgent, resetAdminToken, rotateHostKeyKey } = options;
+  const names = [...DEFAULT_NAMES, ...options.name];
+  const passphraseFile =
+    options.passphraseFile === undefined ? undefined : resolve(options.passphraseFile);
+  const once = { resetAdminToken, rotateHostKeyKey };
+  return { dataDir, host, port, localAgent, ...once, passphraseFile, tell, names };
 }
 
 function tell(message: string): void {

@@ -14,7 +14,7 @@ export interface Material {
   readonly caFingerprint: string;
   readonly adminToken?: string;
   readonly etcd: TlsFiles;
-  readonly redis: TlsFiles & { readonly aclFile: string };
+  readonly redis: TlsFiles & { readonly usersFile: string };
 }
 
 export interface TlsFiles {
@@ -30,6 +30,11 @@ export interface InitOptions {
   readonly names: readonly string[];
   readonly etcd: string;
   readonly redis: string;
+  readonly redisEvents: string;
+  readonly resetAdminToken?: boolean;
+  readonly rotateHostKeyKey?: boolean;
+  /** Absolute; holds the passphrase of the secret files. */
+  readonly passphraseFile?: string;
 }
 
 const INIT_TIMEOUT_MS = 60_000;
@@ -47,6 +52,10 @@ export async function initialise(options: InitOptions): Promise<Material> {
       `--names=${options.names.join(',')}`,
       `--etcd=${options.etcd}`,
       `--redis=${options.redis}`,
+      `--redis-events=${options.redisEvents}`,
+      ...(options.passphraseFile ? [`--passphrase-file=${options.passphraseFile}`] : []),
+      ...(options.rotateHostKeyKey ? ['--rotate-host-key-key'] : []),
+      ...(options.resetAdminToken ? ['--reset-admin-token'] : []),
     ],
     { timeout: INIT_TIMEOUT_MS },
   ).catch((error: Error & { stderr?: string }) => {

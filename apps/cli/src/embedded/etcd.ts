@@ -29,10 +29,13 @@ export function etcdProgram(options: EtcdOptions): Program {
       `--initial-advertise-peer-urls=${peer}`,
       `--initial-cluster=hostward=${peer}`,
       '--client-cert-auth',
+      // Hosts have certificates of the same authority, without a name.
+      '--client-cert-allowed-hostname=control-plane',
       `--trusted-ca-file=${ca}`,
       `--cert-file=${cert}`,
       `--key-file=${key}`,
       '--peer-client-cert-auth',
+      '--peer-cert-allowed-hostname=localhost',
       `--peer-trusted-ca-file=${ca}`,
       `--peer-cert-file=${cert}`,
       `--peer-key-file=${key}`,

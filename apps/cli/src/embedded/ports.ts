@@ -8,6 +8,7 @@ export interface Ports {
   readonly etcdClient: number;
   readonly etcdPeer: number;
   readonly redis: number;
+  readonly redisEvents: number;
 }
 
 /** The ports that were chosen for this data folder; throws where none were. */
@@ -17,13 +18,15 @@ export async function portsOf(dataDir: string): Promise<Ports> {
 
 /** Chooses the ports of this data folder, those of before where they can be had; throws where that of Redis cannot. */
 export async function choosePorts(dataDir: string, host: string): Promise<Ports> {
-  const kept = await portsOf(dataDir).catch(() => undefined);
+  const kept: Partial<Ports> | undefined = await portsOf(dataDir).catch(() => undefined);
   const ports = {
     etcdClient: await usable(kept?.etcdClient),
     etcdPeer: await usable(kept?.etcdPeer),
     redis: kept?.redis ?? (await freePort()),
+    redisEvents: kept?.redisEvents ?? (await freePort()),
   };
-  await mustBeFree(host, ports.redis, 'of the embedded Redis, which its hosts know,');
+  for (const port of [ports.redis, ports.redisEvents])
+    await mustBeFree(host, port, 'of the embedded Redis, which its hosts know,');
   await writeFile(fileIn(dataDir), JSON.stringify(ports), { mode: 0o600 });
   return ports;
 }

@@ -7,6 +7,8 @@ import type { Program } from './supervised.js';
 import { accepts, until } from './wait.js';
 
 export interface RedisOptions {
+  /** Policies and states go over one Redis, events over the other: a flood of events delays no policy. */
+  readonly serves: 'control' | 'events';
   readonly command: string;
   readonly dataDir: string;
   readonly host: string;
@@ -14,23 +16,30 @@ export interface RedisOptions {
   readonly files: Material['redis'];
 }
 
-/** The embedded Redis: TLS 1.3 only, users from the control plane's file, no persistence: all it holds can be made again. */
+/** The embedded Redis: TLS 1.3 only, nobody but the control plane at first, no persistence: all it holds can be made again. */
 export async function redisProgram(options: RedisOptions): Promise<Program> {
-  const file = join(options.dataDir, 'redis.conf');
+  const name = options.serves === 'control' ? 'redis' : 'redis-events';
+  const file = join(options.dataDir, `${name}.conf`);
   await writeFile(file, configuration(options), { mode: 0o600 });
   return {
-    name: 'redis',
+    name,
     command: options.command,
     cwd: options.dataDir,
     args: [file],
-    logFile: join(options.dataDir, 'redis.log'),
+    logFile: join(options.dataDir, `${name}.log`),
     ready: (signal) => until(() => accepts(options.port), signal),
     readyWithinMs: 20_000,
     stopWithinMs: 10_000,
   };
 }
 
-function configuration({ dataDir, host, port, files }: RedisOptions): string {
+/** Limits by what it serves: a bundle has 16 MiB at most, a batch of events 1 MiB and its seal. */
+const LIMITS = {
+  control: ['maxmemory 1gb', 'proto-max-bulk-len 17mb', 'client-query-buffer-limit 20mb'],
+  events: ['maxmemory 1gb', 'proto-max-bulk-len 2mb', 'client-query-buffer-limit 4mb'],
+} as const;
+
+function configuration({ serves, dataDir, host, port, files }: RedisOptions): string {
   return [
     'port 0',
     `tls-port ${port}`,
@@ -41,14 +50,21 @@ function configuration({ dataDir, host, port, files }: RedisOptions): string {
     `tls-key-file "${files.key}"`,
     'tls-auth-clients optional',
     'tls-protocols "TLSv1.3"',
-    `aclfile "${files.aclFile}"`,
+    `include "${files.usersFile}"`,
     `dir "${dataDir}"`,
     'save ""',
     'appendonly no',
-    'maxmemory 1gb',
+    ...LIMITS[serves],
     'maxmemory-policy noeviction',
+    // Twice the largest fleet and more; hosts that open many are cut off by the control plane.
     'maxclients 20000',
-    'proto-max-bulk-len 32mb',
+    // What a client asks for and does not read, and what all clients together hold.
+    'client-output-buffer-limit normal 128mb 64mb 30',
+    'client-output-buffer-limit pubsub 32mb 8mb 30',
+    'maxmemory-clients 25%',
+    // Who neither speaks nor listens; an agent pings every 5 s.
+    'timeout 60',
+    'tcp-keepalive 60',
     '',
   ].join('\n');
 }

@@ -31,6 +31,12 @@ export interface StackOptions {
   readonly port: number;
   readonly names: readonly string[];
   readonly localAgent: boolean;
+  /** The admin token is made anew; who holds the data folder may do that, and it is journalled. */
+  readonly resetAdminToken?: boolean;
+  /** Host keys in etcd are wrapped under a new key. */
+  readonly rotateHostKeyKey?: boolean;
+  /** Absolute; holds the passphrase under which the control plane's keys lie. */
+  readonly passphraseFile?: string;
   readonly tell: (message: string) => void;
   /** Something was started, also again after it had ended: `children` has changed. */
   readonly onLaunch: (stack: Stack) => void;
@@ -60,7 +66,8 @@ export class Stack {
   static async start(options: StackOptions): Promise<Stack> {
     const ports = await choosePorts(options.dataDir, options.host);
     const wanted = materialOf(options, ports);
-    const material = await initialise(wanted);
+    const { resetAdminToken, rotateHostKeyKey } = options;
+    const material = await initialise({ ...wanted, resetAdminToken, rotateHostKeyKey });
     const context = await upContext(material, urlOf(options), options.dataDir);
     const stack = new Stack(options, material, context);
     try {
@@ -97,7 +104,13 @@ export class Stack {
       etcdProgram({ dataDir, clientPort: ports.etcdClient, peerPort: ports.etcdPeer, tls: etcd }),
     );
     const command = await redisCommand();
-    await this.run(await redisProgram({ command, dataDir, host, port: ports.redis, files: redis }));
+    for (const [serves, at] of [
+      ['control', ports.redis],
+      ['events', ports.redisEvents],
+    ] as const)
+      await this.run(
+        await redisProgram({ serves, command, dataDir, host, port: at, files: redis }),
+      );
     const served = { host: reachable(host), port };
     await this.run(controlPlaneProgram(appMain('control-plane'), configFile, dataDir, served));
     const controlPlane = new ControlPlane(this.context);
@@ -166,14 +179,17 @@ export function urlOf({ host, port }: Pick<StackOptions, 'host' | 'port'>): stri
   return `https://${bracketed(reachable(host))}:${port}`;
 }
 
-function materialOf({ dataDir, host, port, names }: StackOptions, ports: Ports): InitOptions {
+function materialOf(options: StackOptions, ports: Ports): InitOptions {
+  const { dataDir, host, port, names, passphraseFile } = options;
   return {
+    passphraseFile,
     program: appMain('control-plane'),
     dataDir: join(dataDir, 'control-plane'),
     listen: `${bracketed(host)}:${port}`,
     names: isWildcard(host) ? names : [...names, host],
     etcd: `https://127.0.0.1:${ports.etcdClient}`,
     redis: `127.0.0.1:${ports.redis}`,
+    redisEvents: `127.0.0.1:${ports.redisEvents}`,
   };
 }
 

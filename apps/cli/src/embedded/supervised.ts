@@ -22,6 +22,9 @@ const LONGEST_PAUSE_MS = 10_000;
 const HEALTHY_AFTER_MS = 30_000;
 const LOG_LINES_SHOWN = 5;
 
+/** In its own process, which becomes the program: what it holds in memory must not be left on a disk by its fall. */
+const NO_CORE = 'ulimit -c 0; exec "$@"';
+
 /** One child process that is started again when it ends, with growing pauses, until it is stopped. */
 export class Supervised {
   private child: ChildProcess | undefined;
@@ -74,7 +77,11 @@ export class Supervised {
   private launch(): Promise<string> {
     const { name, command, args, cwd } = this.program;
     const startedAt = Date.now();
-    const child = spawn(command, args, { cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('/bin/sh', ['-c', NO_CORE, 'sh', command, ...args], {
+      cwd,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     child.stdout.on('data', (chunk: Buffer) => this.log.write(chunk));
     child.stderr.on('data', (chunk: Buffer) => this.log.write(chunk));
     this.child = child;

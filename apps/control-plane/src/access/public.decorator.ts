@@ -1,4 +1,11 @@
+import { applyDecorators } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { ApiExtension } from '@nestjs/swagger';
 
-/** Marks a route that anyone may call; every other route needs the admin's bearer token. */
-export const Public = Reflector.createDecorator<string>();
+/** Where the guard finds that a route is open, and why. */
+export const PublicMark = Reflector.createDecorator<string>();
+
+/** Marks a route that anyone may call, with the reason; every other route needs a right. */
+export function Public(reason: string): MethodDecorator {
+  return applyDecorators(PublicMark(reason), ApiExtension('x-hostward-public', reason));
+}

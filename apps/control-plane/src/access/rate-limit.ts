@@ -25,6 +25,12 @@ export class RateLimit {
     return 0;
   }
 
+  /** Gives one call back to `caller`. */
+  give(caller: string, nowMs: number): void {
+    const { tokens, at } = this.#refilled(caller, nowMs);
+    this.#remember(caller, { tokens: Math.min(this.options.burst, tokens + 1), at });
+  }
+
   #refilled(caller: string, nowMs: number): Bucket {
     const bucket = this.#buckets.get(caller) ?? { tokens: this.options.burst, at: nowMs };
     const gained = Math.max(0, nowMs - bucket.at) / this.options.refillMs;

@@ -1,9 +1,17 @@
-import { sealBundle, type SealedBundle } from '#bundle';
+import { sealBundle, type BundlePolicy, type SealedBundle } from '#bundle';
 import type { ActivePolicy } from '../fleet/fleet-state.js';
+import type { SignedHead } from '../trust/authored-shelf.js';
 
 /** A rule set, encrypted, with the revisions of its policies by name. */
 export interface BuiltBundle extends SealedBundle {
   readonly policies: ReadonlyMap<string, string>;
+}
+
+/** The heads of authored mode by kind. */
+export interface AuthoredHeads {
+  readonly policies: readonly SignedHead[];
+  readonly groups: readonly SignedHead[];
+  readonly suspensions: readonly SignedHead[];
 }
 
 /**
@@ -31,6 +39,27 @@ export class BundleShelf {
     return built;
   }
 
+  /**
+   * The bundle of authored mode, one for the whole fleet: all heads, deletions too, so that each host can see that none
+   * is withheld, and finds itself what is for it. Each list in the order of names.
+   */
+  ofAuthored({ policies, groups, suspensions }: AuthoredHeads): BuiltBundle {
+    const key = [...policies, ...groups, ...suspensions]
+      .map(({ kind, name, revision }) => `${kind}/${name}@${revision}`)
+      .join(' ');
+    const known = this.#byRuleSet.get(`authored ${key}`);
+    if (known) return known;
+    this.#built += 1;
+    const sealed = sealBundle(partsOf(policies), this.epochSecret, {
+      groups: partsOf(groups),
+      suspensions: partsOf(suspensions),
+    });
+    const revisions = new Map(policies.map(({ name, revision }) => [name, revision.toString()]));
+    const built = { ...sealed, policies: revisions };
+    this.#byRuleSet.set(`authored ${key}`, built);
+    return built;
+  }
+
   /** Forgets every bundle whose digest is not among `digests`; answers the digests of those forgotten. */
   retain(digests: ReadonlySet<string>): readonly string[] {
     const unused = [...this.#byRuleSet].filter(([, { digest }]) => !digests.has(digest));
@@ -48,6 +77,15 @@ export class BundleShelf {
     });
     return { ...sealBundle(new Map(parts), this.epochSecret), policies: revisions };
   }
+}
+
+function partsOf(heads: readonly SignedHead[]): ReadonlyMap<string, BundlePolicy> {
+  return new Map(
+    heads.map(({ name, envelope, revision }) => [
+      name,
+      { envelope, revision: revision.toString() },
+    ]),
+  );
 }
 
 /** Names cannot hold a space, so the text is unambiguous. */

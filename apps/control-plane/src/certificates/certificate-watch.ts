@@ -2,6 +2,7 @@ import { X509Certificate, createHash, createPrivateKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Log } from '#observability';
 import type { PairFiles } from '../config/index.js';
+import type { SecretFiles } from '../vault/secret-files.js';
 
 /** A certificate chain and its key, PEM. */
 export interface Pair {
@@ -27,6 +28,7 @@ export class CertificateWatch {
 
   constructor(
     private readonly uses: readonly CertificateUse[],
+    private readonly secrets: SecretFiles,
     private readonly log: Log,
     everyMs: number,
   ) {
@@ -58,7 +60,7 @@ export class CertificateWatch {
   async #lookAt(use: CertificateUse): Promise<void> {
     const pair = {
       cert: await readFile(use.files.cert),
-      key: await readFile(use.files.key),
+      key: Buffer.from(this.secrets.readAny(use.files.key)),
     };
     const digest = createHash('sha256').update(pair.cert).update(pair.key).digest('hex');
     if (this.#taken.get(use) === digest) return;

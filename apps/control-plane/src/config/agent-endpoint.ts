@@ -1,18 +1,16 @@
 import type { EnrollResponse } from '#contracts';
 
-type Redis = EnrollResponse['redis'];
+type Endpoint = Omit<EnrollResponse['redis'], 'username'>;
 
-/** How hosts reach Redis; told to them when they enrol. In this version all hosts share one user. */
-export class AgentEndpoint implements Redis {
+/** Where hosts reach Redis; told to them when they enrol. Each logs in as a user of its own. */
+export class AgentEndpoint implements Endpoint {
   readonly host?: string;
   readonly port: number;
-  readonly username: string;
-  readonly password: string;
+  readonly events?: Endpoint['events'];
 
-  constructor({ host, port, username, password }: Redis) {
+  constructor({ host, port, events }: Endpoint) {
     this.host = host;
     this.port = port;
-    this.username = username;
-    this.password = password;
+    this.events = events;
   }
 }

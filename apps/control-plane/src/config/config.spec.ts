@@ -6,9 +6,9 @@ listen: { host: 127.0.0.1, port: 7443 }
 advertised: [localhost]
 dataDir: .
 etcd: { hosts: ["https://127.0.0.1:2379"], tls: { ca: pki/ca.pem, cert: pki/c.pem, key: pki/c.key } }
-redis: { host: 127.0.0.1, port: 6379, agent: { port: 6379, username: agent, passwordFile: keys/agent } }
+redis: { host: 127.0.0.1, port: 6379, agent: { port: 6379 }, replicas: ["[::1]:6380"] }
 tls: { cert: pki/s.pem, key: pki/s.key, ca: pki/ca.pem }
-keys: { caKey: keys/ca.key, root: keys/root.json, onlineKey: keys/online, epochSecret: keys/epoch }
+keys: { caKey: keys/ca.key, root: keys/root.json, onlineKey: keys/online, epochSecret: keys/epoch, hostKeyKeys: keys/kek }
 adminTokenHashFile: keys/admin.sha256
 `;
 
@@ -22,12 +22,73 @@ function refusal(text: string): string {
   return 'accepted';
 }
 
+const OIDC = `${GOOD}
+oidc:
+  issuer: https://login.example/realm
+  clientId: hostward-cli
+  ca: pki/login.pem
+  roles:
+    - { value: web, roles: [operator], selector: team=web }
+    - { value: platform, roles: [admin] }
+`;
+
+describe('an identity provider in the configuration', () => {
+  it('is absent by default, and read with defaults', () => {
+    expect(parseConfig(GOOD, '/etc/hostward').oidc).toBeUndefined();
+    expect(parseConfig(OIDC, '/etc/hostward').oidc).toMatchObject({
+      ...{ issuer: 'https://login.example/realm', clientId: 'hostward-cli' },
+      ...{ ca: '/etc/hostward/pki/login.pem', rolesClaim: 'groups', scopes: ['openid', 'profile'] },
+      roles: [
+        { value: 'web', roles: ['operator'], selector: 'team=web' },
+        { value: 'platform', roles: ['admin'] },
+      ],
+    });
+  });
+
+  it.each([
+    [
+      'an issuer without TLS',
+      OIDC.replace('https://login', 'http://login'),
+      /oidc\.issuer is "http:.*https/,
+    ],
+    ['no mapping', OIDC.replace(/  roles:[^]*/, ''), /oidc\.roles is missing: must be a list/],
+    [
+      'an unknown role',
+      OIDC.replace('[admin]', '[root]'),
+      /oidc\.roles\[1\]\.roles is \["root"\]: .*viewer/,
+    ],
+    [
+      'a scope of names',
+      OIDC.replace('team=web', 'hostward.io/name=web1'),
+      /oidc\.roles\[0\]\.selector/,
+    ],
+    [
+      'a selector that is none',
+      OIDC.replace('team=web', '"team in"'),
+      /oidc\.roles\[0\]\.selector is "team in": must be a label selector/,
+    ],
+    [
+      'a misspelt key of a mapping',
+      OIDC.replace('selector:', 'selektor:'),
+      /oidc\.roles\[0\]\.selektor is "team=web": is not a key/,
+    ],
+    [
+      'scopes without openid',
+      `${OIDC}  scopes: [profile]`,
+      /oidc\.scopes is \["profile"\]: .*openid/,
+    ],
+    ['a misspelt key', `${OIDC}  clientid: x`, /oidc\.clientid/],
+  ])('is refused for %s, naming key, value and rule', (_title, text, message) => {
+    expect(refusal(text)).toMatch(message);
+  });
+});
+
 describe('the configuration file', () => {
   it('is read with paths relative to its folder', () => {
     const config = parseConfig(GOOD, '/etc/hostward');
     expect(config.listen).toEqual({ host: '127.0.0.1', port: 7443 });
     expect(config.etcd.tls?.ca).toBe('/etc/hostward/pki/ca.pem');
-    expect(config.redis.agent.passwordFile).toBe('/etc/hostward/keys/agent');
+    expect(config.redis.replicas).toEqual([{ host: '::1', port: 6380 }]);
     expect(config.tls.clients).toBe('optional');
     expect(config.logLevel).toBe('info');
   });

@@ -3,6 +3,7 @@ import { LOG_LEVELS, type LogLevel } from '#observability';
 import { parseDocument } from 'yaml';
 import { ConfigError } from './config-error.js';
 import { Fields } from './fields.js';
+import { readOidc, type OidcConfig } from './oidc.js';
 
 /** Files of a TLS client or server; paths are absolute. */
 export interface TlsFiles {
@@ -17,12 +18,20 @@ export interface PairFiles {
   readonly key: string;
 }
 
-/** How agents reach Redis; without a host, the one under which they reached the control plane. */
-interface AgentRedis {
+interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How agents reach a Redis; without a host, under the name by which they reached the control plane. */
+interface AgentPort {
   readonly host?: string;
   readonly port: number;
-  readonly username: string;
-  readonly passwordFile: string;
+}
+
+/** How agents reach Redis; `events` where events have one of their own. */
+interface AgentRedis extends AgentPort {
+  readonly events?: AgentPort;
 }
 
 /** What the control plane is started with; every path is absolute. Read once, never changed. */
@@ -39,7 +48,11 @@ export interface ServerConfig {
     readonly username?: string;
     readonly passwordFile?: string;
     readonly agent: AgentRedis;
-    /** Of a Redis on this machine that reads its certificate only when told: the files it is told to read again. */
+    /** Further nodes that a failover may lead to: hosts' users are kept there too, since Redis does not copy them. */
+    readonly replicas: readonly HostPort[];
+    /** A Redis of its own for events, so that a flood of them delays no policy; the same user, password and TLS. */
+    readonly events?: HostPort;
+    /** Of the Redis on this machine that reads its certificate only when told: the files it is told to read again. */
     readonly server?: PairFiles;
   };
   readonly tls: Required<TlsFiles> & { readonly clients: 'off' | 'optional' };
@@ -48,8 +61,14 @@ export interface ServerConfig {
     readonly root: string;
     readonly onlineKey: string;
     readonly epochSecret: string;
+    /** Keys under which host keys lie in etcd; the first wraps, all open. */
+    readonly hostKeyKeys: string;
+    /** Holds the passphrase under which secret files lie, where they do and systemd does not hand it over. */
+    readonly passphraseFile?: string;
   };
   readonly adminTokenHashFile: string;
+  /** Absent: nobody logs in by an identity provider. */
+  readonly oidc?: OidcConfig;
 }
 
 type Resolve = (path: string) => string;
@@ -71,6 +90,7 @@ export function parseConfig(text: string, baseDir: string): ServerConfig {
     tls: readServerTls(fields.section('tls'), at),
     keys: readKeys(fields.section('keys'), at),
     adminTokenHashFile: at(fields.text('adminTokenHashFile')),
+    oidc: readOidc(fields.optionalSection('oidc'), at),
   };
   fields.end();
   return config;
@@ -120,7 +140,9 @@ function readRedis(fields: Fields, at: Resolve): ServerConfig['redis'] {
     tls: readTls(fields.optionalSection('tls'), at),
     username: fields.optionalText('username'),
     passwordFile: passwordFile && at(passwordFile),
-    agent: readAgentRedis(fields.section('agent'), at),
+    agent: readAgentRedis(fields.section('agent')),
+    events: readHostPort(fields.optionalSection('events')),
+    replicas: (fields.has('replicas') ? fields.texts('replicas') : []).map(readReplica),
     server: readPair(fields.optionalSection('server'), at),
   };
   fields.end();
@@ -134,15 +156,31 @@ function readPair(fields: Fields | undefined, at: Resolve): PairFiles | undefine
   return pair;
 }
 
-function readAgentRedis(fields: Fields, at: Resolve): AgentRedis {
-  const agent = {
-    host: fields.optionalText('host'),
-    port: fields.port('port'),
-    username: fields.text('username'),
-    passwordFile: at(fields.text('passwordFile')),
-  };
+function readAgentRedis(fields: Fields): AgentRedis {
+  const events = fields.optionalSection('events');
+  const agent = { ...readAgentPort(fields), events: events && readAgentPort(events) };
   fields.end();
+  events?.end();
   return agent;
+}
+
+function readAgentPort(fields: Fields): AgentPort {
+  return { host: fields.optionalText('host'), port: fields.port('port') };
+}
+
+function readHostPort(fields: Fields | undefined): HostPort | undefined {
+  if (!fields) return undefined;
+  const at = { host: fields.text('host'), port: fields.port('port') };
+  fields.end();
+  return at;
+}
+
+function readReplica(text: string): HostPort {
+  const match = /^(\[[0-9a-f:]+\]|[^:\s]+):([0-9]{1,5})$/i.exec(text);
+  const port = Number(match?.[2]);
+  if (match?.[1] !== undefined && port <= 65_535)
+    return { host: match[1].replace(/^\[|\]$/g, ''), port };
+  throw new ConfigError('redis.replicas', JSON.stringify(text), 'must be HOST:PORT');
 }
 
 function readServerTls(fields: Fields, at: Resolve): ServerConfig['tls'] {
@@ -157,11 +195,14 @@ function readServerTls(fields: Fields, at: Resolve): ServerConfig['tls'] {
 }
 
 function readKeys(fields: Fields, at: Resolve): ServerConfig['keys'] {
+  const passphraseFile = fields.optionalText('passphraseFile');
   const keys = {
     caKey: at(fields.text('caKey')),
     root: at(fields.text('root')),
     onlineKey: at(fields.text('onlineKey')),
     epochSecret: at(fields.text('epochSecret')),
+    hostKeyKeys: at(fields.text('hostKeyKeys')),
+    passphraseFile: passphraseFile && at(passphraseFile),
   };
   fields.end();
   return keys;

@@ -60,6 +60,19 @@ export class Fields {
     throw this.#refuse(key, value, 'must be a list of 1 to 64 strings');
   }
 
+  /** The mappings of a list of 1 to 64. */
+  sections(key: string): readonly Fields[] {
+    const value = this.#take(key);
+    if (Array.isArray(value) && value.length > 0 && value.length <= 64)
+      return value.map((each, i) => new Fields(each, `${this.#name(key)}[${i}]`));
+    throw this.#refuse(key, value, 'must be a list of 1 to 64 mappings');
+  }
+
+  /** Refuses the value of `key`, which was read, for a reason that only its reader knows. */
+  refuse(key: string, rule: string): ConfigError {
+    return this.#refuse(key, this.#values.get(key), rule);
+  }
+
   /** A TCP port; 0 lets the system choose. */
   port(key: string): number {
     const value = this.#take(key);

@@ -1,9 +1,14 @@
-import { readFileSync, statSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { loadSigner, trustRoot } from '#bundle';
 import { AgentEndpoint } from './agent-endpoint.js';
 import { ConfigError } from './config-error.js';
 import type { ServerConfig, TlsFiles } from './config.js';
-import { Trust } from './trust.js';
+import { readIfThere, writePrivate } from '../init/private-file.js';
+import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
+import { SecretFiles } from '../vault/secret-files.js';
+import { type RootFile, Trust } from './trust.js';
 
 /** PEM of a TLS client. */
 interface TlsClient {
@@ -14,60 +19,88 @@ interface TlsClient {
 
 /** Everything that the files of a configuration hold, read and checked once. */
 export interface Material {
+  /** How secret files are read that are replaced while it runs. */
+  readonly secrets: SecretFiles;
   readonly trust: Trust;
   readonly adminTokenHash: string;
   readonly server: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
   readonly etcd?: TlsClient;
   readonly redis: { readonly tls?: TlsClient; readonly password?: string };
   readonly agentRedis: AgentEndpoint;
+  /** PEM of the identity provider's CA, where it has one of its own. */
+  readonly oidcCa?: string;
 }
 
 /** Reads all files. Throws ConfigError, naming key, path and rule; a secret that others may read is refused. */
 export function loadMaterial(config: ServerConfig): Material {
+  const { keys, redis, etcd } = config;
+  const secrets = SecretFiles.open(dirname(keys.root), keys.passphraseFile);
   return {
-    trust: loadTrust(config),
+    secrets,
+    trust: loadTrust(config, secrets),
     adminTokenHash: loadAdminTokenHash(config.adminTokenHashFile),
     server: {
       ca: readFile('tls.ca', config.tls.ca),
       cert: readFile('tls.cert', config.tls.cert),
-      key: readSecret('tls.key', config.tls.key),
+      key: Buffer.from(secrets.read('tls.key', config.tls.key)),
     },
-    etcd: config.etcd.tls && loadClient('etcd.tls', config.etcd.tls),
+    etcd: etcd.tls && loadClient('etcd.tls', etcd.tls, secrets),
     redis: {
-      tls: config.redis.tls && loadClient('redis.tls', config.redis.tls),
-      password:
-        config.redis.passwordFile && readText('redis.passwordFile', config.redis.passwordFile),
+      tls: redis.tls && loadClient('redis.tls', redis.tls, secrets),
+      password: redis.passwordFile && readText('redis.passwordFile', redis.passwordFile, secrets),
     },
-    agentRedis: loadAgentEndpoint(config),
+    agentRedis: new AgentEndpoint(redis.agent),
+    oidcCa: config.oidc?.ca && loadCa('oidc.ca', config.oidc.ca),
   };
 }
 
-function loadTrust({ keys, tls }: ServerConfig): Trust {
+function loadTrust({ keys, tls }: ServerConfig, secrets: SecretFiles): Trust {
   const root = checked('keys.root', keys.root, () =>
     trustRoot(JSON.parse(readFile('keys.root', keys.root).toString('utf8')) as unknown),
   );
   const online = checked('keys.onlineKey', keys.onlineKey, () =>
-    loadSigner(readText('keys.onlineKey', keys.onlineKey)),
+    loadSigner(readText('keys.onlineKey', keys.onlineKey, secrets)),
   );
-  if (!root.document.online.some(({ keyid }) => keyid === online.keyid)) {
-    throw new ConfigError(
-      'keys.onlineKey',
-      keys.onlineKey,
-      'must be an online key of the root document',
-    );
-  }
-  const epochSecret = Buffer.from(readText('keys.epochSecret', keys.epochSecret), 'base64');
+  const epochSecret = Buffer.from(
+    readText('keys.epochSecret', keys.epochSecret, secrets),
+    'base64',
+  );
   if (epochSecret.length !== 32) {
     throw new ConfigError('keys.epochSecret', keys.epochSecret, 'must hold 32 bytes in base64');
   }
-  return new Trust(root, online, epochSecret, {
+  const keks = checked('keys.hostKeyKeys', keys.hostKeyKeys, () =>
+    KeyEncryptionKeys.parse(readText('keys.hostKeyKeys', keys.hostKeyKeys, secrets)),
+  );
+  const authority = {
     certificatePem: readFile('tls.ca', tls.ca).toString('utf8'),
-    privateKeyPem: readSecret('keys.caKey', keys.caKey).toString('utf8'),
+    privateKeyPem: secrets.read('keys.caKey', keys.caKey),
+  };
+  const trust = checked('keys.root', keys.root, () => {
+    return new Trust(root, online, { epochSecret, keks }, authority, rootFile(keys.root));
   });
+  if (trust.maySign) return trust;
+  throw new ConfigError(
+    'keys.onlineKey',
+    keys.onlineKey,
+    'must be an online key of the root document in force',
+  );
+}
+
+/** `roots.json` beside the first root document: all of them, so that a restored etcd takes none back. */
+function rootFile(first: string): RootFile {
+  const path = join(dirname(first), 'roots.json');
+  return {
+    load: () => {
+      const kept: unknown = JSON.parse(readIfThere(path) ?? '[]');
+      if (Array.isArray(kept)) return kept as readonly unknown[];
+      throw new Error(`${path} is not a list of root documents`);
+    },
+    keep: (roots) => writePrivate(path, JSON.stringify(roots)),
+  };
 }
 
 function loadAdminTokenHash(path: string): string {
-  const hash = readText('adminTokenHashFile', path);
+  const hash = readText('adminTokenHashFile', path, new SecretFiles());
   if (/^[0-9a-f]{64}$/.test(hash)) return hash;
   throw new ConfigError(
     'adminTokenHashFile',
@@ -76,35 +109,25 @@ function loadAdminTokenHash(path: string): string {
   );
 }
 
-function loadAgentEndpoint({ redis: { agent } }: ServerConfig): AgentEndpoint {
-  const password = readText('redis.agent.passwordFile', agent.passwordFile);
-  return new AgentEndpoint({
-    host: agent.host,
-    port: agent.port,
-    username: agent.username,
-    password,
-  });
+function loadCa(name: string, path: string): string {
+  const pem = readFile(name, path).toString('utf8');
+  checked(name, path, () => new X509Certificate(pem));
+  return pem;
 }
 
-function loadClient(name: string, { ca, cert, key }: TlsFiles): TlsClient {
+function loadClient(name: string, { ca, cert, key }: TlsFiles, secrets: SecretFiles): TlsClient {
   return {
     ca: readFile(`${name}.ca`, ca),
     cert: cert === undefined ? undefined : readFile(`${name}.cert`, cert),
-    key: key === undefined ? undefined : readSecret(`${name}.key`, key),
+    key: key === undefined ? undefined : Buffer.from(secrets.read(`${name}.key`, key)),
   };
 }
 
 /** Text of a secret file, without white space around it. */
-function readText(name: string, path: string): string {
-  const text = readSecret(name, path).toString('utf8').trim();
+function readText(name: string, path: string, secrets: SecretFiles): string {
+  const text = secrets.read(name, path).trim();
   if (text !== '') return text;
   throw new ConfigError(name, path, 'must not be empty');
-}
-
-function readSecret(name: string, path: string): Buffer {
-  const bytes = readFile(name, path);
-  if ((statSync(path).mode & 0o077) === 0) return bytes;
-  throw new ConfigError(name, path, 'must be readable by its owner only (chmod 600)');
 }
 
 function readFile(name: string, path: string): Buffer {

@@ -1,3 +1,4 @@
+import type { SignedDocument } from '#bundle';
 import type { Ordering } from '#contracts';
 import type { BuiltBundle } from '../bundles/bundle-shelf.js';
 import type { SuspensionRecord } from '../suspensions/suspension.record.js';
@@ -13,6 +14,8 @@ export interface WantedAssignment {
   readonly hostKey: string;
   readonly sealedHostKey: string;
   readonly suspension?: SuspensionRecord;
+  /** The host's labels as their author signed them, in authored mode. */
+  readonly labels?: SignedDocument;
 }
 
 /** What was last written for a host. */
@@ -40,7 +43,7 @@ export function isHalfOver(written: WrittenAssignment, nowMs: number): boolean {
 }
 
 /** Everything a host can tell apart, besides ordering and expiry. */
-function contentKey({ nodeId, bundle, hostKey, suspension }: WantedAssignment): string {
+function contentKey({ nodeId, bundle, hostKey, suspension, labels }: WantedAssignment): string {
   const { mode, until, reason } = suspension ?? {};
-  return JSON.stringify([nodeId, bundle.digest, hostKey, mode, until, reason]);
+  return JSON.stringify([nodeId, bundle.digest, hostKey, mode, until, reason, labels]);
 }

@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { generateSigningKey, loadSigner, signRoot, trustRoot } from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
 import { Log } from '#observability';
+import { Trust } from '../config/trust.js';
+import { AuthoredShelf } from '../trust/authored-shelf.js';
 import { BundleShelf } from '../bundles/bundle-shelf.js';
 import { Clock } from '../clock.js';
 import { FleetState } from '../fleet/fleet-state.js';
@@ -16,6 +18,7 @@ import {
   putNode,
   putPolicy,
   snapshot,
+  testKeks,
 } from '../testing/records.js';
 import { ASSIGNMENT_VALID_MS } from './assignment-plan.js';
 import { Board } from './board.js';
@@ -116,7 +119,11 @@ beforeEach(() => {
     authors: [],
     online: [publicKey],
   } as const;
-  state = new FleetState();
+  const authority = { certificatePem: '', privateKeyPem: '' };
+  const root = trustRoot(signRoot(document, [signer]));
+  const secrets = { epochSecret: Buffer.alloc(32, 9), keks: testKeks };
+  const trust = new Trust(root, signer, secrets, authority);
+  state = new FleetState(testKeks);
   channel = new FakeChannel();
   clock = new SetClock();
   board = new Board();
@@ -127,8 +134,9 @@ beforeEach(() => {
     channel,
     board,
     bundles: new BundleShelf(Buffer.alloc(32, 9)),
-    root: trustRoot(signRoot(document, [signer])),
-    signer,
+    trust,
+    authored: new AuthoredShelf(trust),
+    restoreGuard: { alarm: undefined, published: () => undefined },
     clock,
     metrics: new Metrics(),
     log: new Log({ write: (line) => logged.push(line) }),
@@ -149,7 +157,7 @@ const otherShelf = () => new BundleShelf(Buffer.alloc(32, 8));
 /** Another replica that knows more writes for this host. */
 async function aheadOf(nodeId: string): Promise<void> {
   const node = putNode(nodeRecord('ahead', { a: 'b' }, nodeId));
-  const ahead = new FleetState();
+  const ahead = new FleetState(testKeks);
   const more = [policy('p'), policy('q'), policy('r')];
   ahead.apply(snapshot(12n, node, putHostKey(nodeId), ...more));
   const other = new DeliveryLoop({ ...parts, state: ahead, board: new Board() });

@@ -1,12 +1,15 @@
-import { buildCommit, type Signer, type SuspensionOrder, type TrustedRoot } from '#bundle';
+import { buildCommit, type SuspensionOrder } from '#bundle';
 import type { Log } from '#observability';
 import type { DeliveryRecord, Ordering } from '#contracts';
 import type { Clock } from '../clock.js';
 import type { BundleShelf } from '../bundles/bundle-shelf.js';
 import type { Affected } from '../fleet/affected.js';
+import type { Trust } from '../config/trust.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { Metrics } from '../health/metrics.js';
 import type { SuspensionRecord } from '../suspensions/suspension.record.js';
+import type { AuthoredShelf } from '../trust/authored-shelf.js';
+import type { RestoreGuard } from '../trust/restore-guard.js';
 import {
   ASSIGNMENT_VALID_MS,
   isDue,
@@ -25,8 +28,9 @@ export interface DeliveryParts {
   readonly channel: DeliveryChannel;
   readonly board: Board;
   readonly bundles: BundleShelf;
-  readonly root: TrustedRoot;
-  readonly signer: Signer;
+  readonly trust: Pick<Trust, 'root' | 'earlierRoots' | 'authored' | 'online'>;
+  readonly authored: Pick<AuthoredShelf, 'heads' | 'get'>;
+  readonly restoreGuard: Pick<RestoreGuard, 'alarm' | 'published'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -121,6 +125,11 @@ export class DeliveryLoop {
   }
 
   async #round(): Promise<void> {
+    if (this.parts.restoreGuard.alarm) {
+      // Everybody stays on the list and is looked at again, until the alarm is over.
+      this.#retry.failed();
+      return;
+    }
     const end = this.parts.metrics.deliverySeconds.startTimer();
     try {
       await this.#forgetGone();
@@ -195,7 +204,7 @@ export class DeliveryLoop {
 
   #sort(nodes: readonly string[]) {
     const nowMs = this.parts.clock.nowMs();
-    const { epoch } = this.parts.root.document;
+    const { epoch } = this.parts.trust.root.document;
     const due: WantedAssignment[] = [];
     const keyless: string[] = [];
     const settled: string[] = [];
@@ -210,22 +219,40 @@ export class DeliveryLoop {
   }
 
   #wanted(node: string): WantedAssignment | 'keyless' | undefined {
-    const { state, bundles, root, log } = this.parts;
+    const { state, trust, log } = this.parts;
     const record = state.nodes.get(node)?.record;
-    const enrollment = record?.revoked === true ? undefined : record?.enrollment;
+    const enrollment = record && state.believed(record);
     if (!enrollment) return undefined;
-    const key = state.hostKey(enrollment.nodeId, root.document.epoch);
+    const key = state.hostKey(enrollment.nodeId, trust.root.document.epoch);
     if (!key) return 'keyless';
     try {
-      const bundle = bundles.of(state.activePolicies(node));
       const { nodeId } = enrollment;
       const { hostKey, sealedHostKey } = key;
-      return { node, nodeId, bundle, hostKey, sealedHostKey, suspension: state.suspensionOf(node) };
+      return { node, nodeId, hostKey, sealedHostKey, ...this.#content(node, nodeId) };
     } catch (error) {
       // One rule set beyond a limit must not hold up the others; its hosts keep what they have.
       log.error('a rule set cannot be bundled', { node, error });
       return undefined;
     }
+  }
+
+  /** In authored mode hosts choose by themselves, and nobody but an author may suspend them. */
+  #content(
+    node: string,
+    nodeId: string,
+  ): Pick<WantedAssignment, 'bundle' | 'suspension' | 'labels'> {
+    const { state, bundles, trust, authored } = this.parts;
+    if (!trust.authored)
+      return {
+        bundle: bundles.of(state.activePolicies(node)),
+        suspension: state.suspensionOf(node),
+      };
+    const bundle = bundles.ofAuthored({
+      policies: authored.heads('policy'),
+      groups: authored.heads('group'),
+      suspensions: authored.heads('suspension'),
+    });
+    return { bundle, labels: authored.get('labels', nodeId)?.envelope };
   }
 
   async #write(due: readonly WantedAssignment[]): Promise<void> {
@@ -268,22 +295,27 @@ export class DeliveryLoop {
   }
 
   #seal(due: readonly WantedAssignment[]): ReadonlyMap<string, DeliveryRecord> {
-    const { root, signer, clock, state } = this.parts;
+    const { trust, clock, state } = this.parts;
+    const { root, earlierRoots, online: signer } = trust;
     const nowMs = clock.nowMs();
     this.#issuedAt = Math.max(nowMs, this.#issuedAt + 1);
     const { epoch } = root.document;
     const ordering = { epoch, generation: state.revision.toString(), issuedAt: this.#issuedAt };
-    const assignments = due.map(({ nodeId, bundle, hostKey, sealedHostKey, suspension }) => ({
-      nodeId,
-      hostKey: Buffer.from(hostKey, 'base64'),
-      sealedHostKey,
-      bundleDigest: bundle.digest,
-      dataKey: bundle.dataKey,
-      reportEpoch: 0,
-      expiresAt: this.#issuedAt + ASSIGNMENT_VALID_MS,
-      ...(suspension && { suspension: orderOf(suspension) }),
-    }));
-    return buildCommit({ ordering, root, signer, assignments }).records;
+    this.parts.restoreGuard.published(ordering);
+    const assignments = due.map(
+      ({ nodeId, bundle, hostKey, sealedHostKey, suspension, labels }) => ({
+        nodeId,
+        hostKey: Buffer.from(hostKey, 'base64'),
+        sealedHostKey,
+        bundleDigest: bundle.digest,
+        dataKey: bundle.dataKey,
+        reportEpoch: 0,
+        expiresAt: this.#issuedAt + ASSIGNMENT_VALID_MS,
+        ...(suspension && { suspension: orderOf(suspension) }),
+        ...(labels && { labels }),
+      }),
+    );
+    return buildCommit({ ordering, root, earlierRoots, signer, assignments }).records;
   }
 
   #written(wanted: WantedAssignment, ordering: Ordering): void {
@@ -295,7 +327,7 @@ export class DeliveryLoop {
   #changedSince(wanted: WantedAssignment): boolean {
     const now = this.#wanted(wanted.node);
     if (!now || now === 'keyless') return now === 'keyless';
-    const { epoch } = this.parts.root.document;
+    const { epoch } = this.parts.trust.root.document;
     return isDue(this.parts.board.get(wanted.nodeId), now, epoch, this.parts.clock.nowMs());
   }
 

@@ -6,6 +6,8 @@ import { Trust } from '../config/trust.js';
 import { Fleet } from '../fleet/fleet.js';
 import { Metrics } from '../health/metrics.js';
 import { HostKeys } from '../nodes/host-keys.js';
+import { AuthoredShelf } from '../trust/authored-shelf.js';
+import { RestoreGuard } from '../trust/restore-guard.js';
 import { Board } from './board.js';
 import { DeliveryChannel } from './delivery-channel.js';
 import { DeliveryLoop } from './delivery-loop.js';
@@ -23,7 +25,18 @@ export class DeliveryModule {
         { provide: DeliveryChannel, useValue: channel },
         {
           provide: DeliveryLoop,
-          inject: [Fleet, DeliveryChannel, Board, HostKeys, Trust, Clock, Metrics, Log],
+          inject: [
+            Fleet,
+            DeliveryChannel,
+            Board,
+            HostKeys,
+            Trust,
+            AuthoredShelf,
+            RestoreGuard,
+            Clock,
+            Metrics,
+            Log,
+          ],
           useFactory: loop,
         },
       ],
@@ -38,6 +51,8 @@ function loop(
   board: Board,
   hostKeys: HostKeys,
   trust: Trust,
+  authored: AuthoredShelf,
+  restoreGuard: RestoreGuard,
   clock: Clock,
   metrics: Metrics,
   log: Log,
@@ -47,8 +62,9 @@ function loop(
     channel,
     board,
     bundles: new BundleShelf(trust.epochSecret),
-    root: trust.root,
-    signer: trust.online,
+    trust,
+    authored,
+    restoreGuard,
     clock,
     metrics,
     log: log.child({ part: 'delivery' }),

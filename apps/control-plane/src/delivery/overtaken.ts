@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { RefusedError, openAssignment, type Assignment } from '#bundle';
 import type { DeliveryRecord } from '#contracts';
 import { isHalfOver, type WantedAssignment } from './assignment-plan.js';
@@ -45,9 +46,10 @@ function opened(
   }
 }
 
-function saysTheSame(there: Assignment, { bundle, suspension }: WantedAssignment): boolean {
+function saysTheSame(there: Assignment, { bundle, suspension, labels }: WantedAssignment): boolean {
   return (
     there.bundleDigest === bundle.digest &&
+    isDeepStrictEqual(there.labels, labels) &&
     there.suspension?.mode === suspension?.mode &&
     there.suspension?.reason === suspension?.reason &&
     there.suspension?.until === (suspension && Date.parse(suspension.until))

@@ -7,17 +7,20 @@ import { DeliveryChannel, type Held, type Parcel, type WriteOutcome } from './de
 const MAX_RIDING_CHARS = 16_384;
 const LOOK_EVERY_MS = 1_000;
 
-/** Assignments on Redis. */
+/** Assignments on Redis; what a host that is gone has left is removed from the one for events too. */
 export class RedisDeliveryChannel extends DeliveryChannel {
   readonly #writer: DeliveryWriter;
+  readonly #events: DeliveryWriter;
   #watcher: RunWatcher | undefined;
 
   constructor(
     private readonly connection: RedisConnection,
+    private readonly events: RedisConnection,
     private readonly log: Log,
   ) {
     super();
     this.#writer = new DeliveryWriter(connection);
+    this.#events = new DeliveryWriter(events);
   }
 
   override onLoss(refill: () => Promise<void>): void {
@@ -63,18 +66,23 @@ export class RedisDeliveryChannel extends DeliveryChannel {
     };
   }
 
-  override contents(): Promise<Held> {
-    return this.#writer.contents();
+  override async contents(): Promise<Held> {
+    const { bundles, nodeIds } = await this.#writer.contents();
+    const there = await this.#events.contents();
+    return { bundles, nodeIds: nodeIds.union(there.nodeIds) };
   }
 
   override async forget(nodeId: string): Promise<void> {
     await this.#writer.forgetNode(nodeId);
+    await this.#events.forgetNode(nodeId);
   }
 
   override health(): { readonly ok: boolean; readonly detail: string } {
-    if (this.connection.connected) return { ok: true, detail: 'connected' };
-    const reason = this.connection.lastError?.message.slice(0, 200);
-    return { ok: false, detail: `not connected${reason === undefined ? '' : `: ${reason}`}` };
+    const away = [this.connection, this.events].find(({ connected }) => !connected);
+    if (!away) return { ok: true, detail: 'connected' };
+    const reason = away.lastError?.message.slice(0, 200);
+    const what = away === this.connection ? 'not connected' : 'that for events is not connected';
+    return { ok: false, detail: `${what}${reason === undefined ? '' : `: ${reason}`}` };
   }
 
   override close(): void {

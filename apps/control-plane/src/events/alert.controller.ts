@@ -13,6 +13,7 @@ import { Type } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Alert, AlertPage } from '#contracts';
+import { Needs } from '../access/index.js';
 import { Metrics } from '../health/metrics.js';
 import { ProblemError, decodeCursor, encodeCursor, invalidField, notFound } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
@@ -82,6 +83,7 @@ export class AlertController implements OnModuleDestroy {
   }
 
   @Get()
+  @Needs('alerts:read')
   @ApiOperation({ summary: 'Alerts, newest first; lastEventId resumes the stream after them' })
   list(@Query() query: AlertQuery): AlertPage {
     const lastEventId = String(this.store.lastId());
@@ -92,6 +94,7 @@ export class AlertController implements OnModuleDestroy {
   }
 
   @Get('stream')
+  @Needs('alerts:read')
   @ApiProduces('text/event-stream')
   @ApiOperation({ summary: 'Alerts as they come; Last-Event-ID resumes' })
   async stream(
@@ -125,9 +128,10 @@ export class AlertController implements OnModuleDestroy {
   }
 
   @Get(':eventId')
+  @Needs('alerts:read')
   @ApiOperation({ summary: 'An alert by its event id; ?node= where several hosts have one' })
   get(@Param('eventId') eventId: string, @Query() query: AlertFilterQuery): Alert {
-    const found = this.store.byEventId(eventId.slice(0, 100), query.node);
+    const found = this.store.byEventId(eventId.slice(0, 100), query);
     if (found) return found.alert;
     throw notFound('alert', eventId.slice(0, 100));
   }

@@ -6,6 +6,8 @@ export interface AlertFilter {
   readonly policy?: string;
   /** ms since 1970, by the host's clock. */
   readonly sinceMs?: number;
+  /** Of these hosts only; absent: of all. */
+  readonly nodeIds?: readonly string[];
 }
 
 /** An alert and its number in the store, by which streams resume. */
@@ -37,7 +39,10 @@ export abstract class AlertStore {
   abstract after(filter: AlertFilter, after: number, limit: number): readonly StoredAlert[];
 
   /** The alert with this event id; the newest where several hosts have one. */
-  abstract byEventId(eventId: string, node: string | undefined): StoredAlert | undefined;
+  abstract byEventId(
+    eventId: string,
+    filter: Pick<AlertFilter, 'node' | 'nodeIds'>,
+  ): StoredAlert | undefined;
 
   /** The highest number; 0 in an empty store. */
   abstract lastId(): number;

@@ -14,7 +14,7 @@ import { Metrics } from '../health/metrics.js';
 import { HostInbox, type SealedEntry } from '../reports/host-inbox.js';
 import { KnownHosts } from '../reports/known-hosts.js';
 import { AlertNews } from '../sinks/alert-news.js';
-import { nodeRecord, putHostKey, putNode, snapshot } from '../testing/records.js';
+import { nodeRecord, putHostKey, putNode, snapshot, testKeks } from '../testing/records.js';
 import { alertBatch } from '../testing/test-host.js';
 import { AlertStore, type StoreOutcome } from './alert.store.js';
 import { EventIntake } from './event-intake.js';
@@ -41,6 +41,10 @@ class FakeInbox extends HostInbox {
   }
   override remove(_nodeId: string, ids: readonly string[]): Promise<void> {
     this.entries = this.entries.filter(({ id }) => !ids.includes(id));
+    return Promise.resolve();
+  }
+  override discard(): Promise<void> {
+    this.entries = [];
     return Promise.resolve();
   }
   override stop(): void {
@@ -95,11 +99,16 @@ beforeEach(() => {
   } as const;
   const signer = loadSigner(key.privateKey);
   const root = trustRoot(signRoot(document, [signer]));
-  const trust = new Trust(root, signer, Buffer.alloc(32), {
-    certificatePem: '',
-    privateKeyPem: '',
-  });
-  const fleet = new Fleet();
+  const trust = new Trust(
+    root,
+    signer,
+    { epochSecret: Buffer.alloc(32), keks: testKeks },
+    {
+      certificatePem: '',
+      privateKeyPem: '',
+    },
+  );
+  const fleet = new Fleet(testKeks);
   fleet.take(snapshot(5n, putNode(nodeRecord('web1', {}, NODE)), putHostKey(NODE)));
   inbox = new FakeInbox();
   store = new FakeStore();

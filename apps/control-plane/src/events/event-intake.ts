@@ -41,7 +41,6 @@ export class EventIntake {
       if (last !== undefined) await this.inbox.writeCursor(nodeId, sealedCursor(host, last));
       const ids = entries.map(({ id }) => id);
       await this.inbox.remove(nodeId, ids);
-      if (entries.length < AT_ONCE) return;
     }
   }
 

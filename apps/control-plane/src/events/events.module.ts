@@ -1,8 +1,10 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { Fleet } from '../fleet/fleet.js';
 import { AlertNews } from '../sinks/alert-news.js';
 import { AlertController } from './alert.controller.js';
 import { AlertStore } from './alert.store.js';
 import { EventIntake } from './event-intake.js';
+import { ScopedAlertStore } from './scoped-alert.store.js';
 
 /** Step 10 of the path: alerts, stored and streamed. */
 @Module({})
@@ -11,7 +13,15 @@ export class EventsModule {
     return {
       module: EventsModule,
       controllers: [AlertController],
-      providers: [{ provide: AlertStore, useValue: store }, AlertNews, EventIntake],
+      providers: [
+        {
+          provide: AlertStore,
+          inject: [Fleet],
+          useFactory: (fleet: Fleet) => new ScopedAlertStore(store, fleet),
+        },
+        AlertNews,
+        EventIntake,
+      ],
       exports: [EventIntake],
     };
   }

@@ -118,8 +118,8 @@ describe('the store of alerts', () => {
     expect(ids(store.before({ sinceMs: Date.parse(late.UpdatedTime) }, undefined, 10))).toEqual([
       '1-3',
     ]);
-    expect(store.byEventId('1-2', undefined)?.alert.Node).toBe('db1');
-    expect(store.byEventId('1-2', 'web1')).toBeUndefined();
+    expect(store.byEventId('1-2', {})?.alert.Node).toBe('db1');
+    expect(store.byEventId('1-2', { node: 'web1' })).toBeUndefined();
   });
 
   it('keeps a bounded number and does not take pruned ones again', () => {

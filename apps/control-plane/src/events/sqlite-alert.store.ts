@@ -78,10 +78,15 @@ export class SqliteAlertStore extends AlertStore {
     return this.#select(filter, 'id > ?', after, 'ASC', limit);
   }
 
-  override byEventId(eventId: string, node: string | undefined): StoredAlert | undefined {
+  override byEventId(
+    eventId: string,
+    { node, nodeIds }: Pick<AlertFilter, 'node' | 'nodeIds'>,
+  ): StoredAlert | undefined {
+    const ids = nodeIds ? JSON.stringify(nodeIds) : null;
     const rows = this.#rows(
-      'SELECT id, body FROM alerts WHERE event_id = ? AND (? IS NULL OR node = ?) ORDER BY id DESC LIMIT 1',
-      [eventId, node ?? null, node ?? null],
+      'SELECT id, body FROM alerts WHERE event_id = ? AND (? IS NULL OR node = ?) ' +
+        'AND (? IS NULL OR node_id IN (SELECT value FROM json_each(?))) ORDER BY id DESC LIMIT 1',
+      [eventId, node ?? null, node ?? null, ids, ids],
     );
     return rows[0];
   }
@@ -145,7 +150,7 @@ export class SqliteAlertStore extends AlertStore {
   }
 
   #select(
-    { node, policy, sinceMs }: AlertFilter,
+    { node, policy, sinceMs, nodeIds }: AlertFilter,
     range: 'id < ?' | 'id > ?',
     bound: number,
     order: 'ASC' | 'DESC',
@@ -156,6 +161,7 @@ export class SqliteAlertStore extends AlertStore {
       ['node = ?', node],
       ['policy = ?', policy],
       ['time_ms >= ?', sinceMs],
+      ['node_id IN (SELECT value FROM json_each(?))', nodeIds && JSON.stringify(nodeIds)],
     ];
     const used = tests.filter((test): test is [string, SQLInputValue] => test[1] !== undefined);
     const where = used.map(([test]) => test).join(' AND ');

@@ -3,7 +3,7 @@ import { etcdKeys } from '#etcd';
 /** What a key of etcd is to the fleet; `other` is kept for others to read. */
 export type FleetKey =
   | {
-      readonly kind: 'policy' | 'group' | 'node' | 'suspension' | 'exception';
+      readonly kind: 'policy' | 'group' | 'node' | 'suspension' | 'exception' | 'revocation';
       readonly name: string;
     }
   | { readonly kind: 'hostKey' }
@@ -15,6 +15,7 @@ const NAMED = [
   [etcdKeys.nodes, 'node'],
   [etcdKeys.suspensions, 'suspension'],
   [etcdKeys.exceptions, 'exception'],
+  [etcdKeys.revocations, 'revocation'],
 ] as const;
 
 /** Reads a key of the layout. */

@@ -10,6 +10,7 @@ import {
   putGroup,
   putNode,
   putPolicy,
+  putRevocation,
   putSuspension,
   snapshot,
   suspensionRecord,
@@ -65,9 +66,18 @@ describe('the fleet in memory', () => {
     const gone = fleet.apply(changes(11n, [], [etcdKeys.node('web1')]));
     expect([[...gone.nodes], [...gone.gone]]).toEqual([[], [ID1]]);
     expect([fleet.nameOf(ID1), fleet.nameOf(ID2)]).toEqual([undefined, 'web10']);
-    const revoked = { ...nodeRecord('web10', { tier: 'web' }, ID2), revoked: true };
-    expect([...fleet.apply(changes(12n, [putNode(revoked)])).gone]).toEqual([ID2]);
+    expect([...fleet.apply(changes(12n, [putRevocation('web10', ID2)])).gone]).toEqual([ID2]);
     expect(fleet.nameOf(ID2)).toBeUndefined();
+  });
+
+  it('believes a revoked identity under no name ever again, in whatever order it is read', () => {
+    const node = putNode(nodeRecord('again', {}, ID2));
+    fleet.apply(changes(11n, [], [etcdKeys.node('web10')]));
+    fleet.apply(changes(12n, [putRevocation('web10', ID2), node]));
+    expect(fleet.nameOf(ID2)).toBeUndefined();
+    fleet.apply(changes(13n, [], [etcdKeys.revocation(ID2)]));
+    fleet.apply(changes(14n, [node]));
+    expect([fleet.nameOf(ID2), fleet.revocationOf(ID2)?.reason]).toEqual([undefined, 'stolen']);
   });
 
   it('leaves a paused policy out of rule sets, and keeps what was deleted for its number only', () => {

@@ -1,9 +1,11 @@
-import type { WatchMessage } from '#etcd';
+import { etcdKeys, type WatchMessage } from '#etcd';
 import { TargetIndex, type LabelSelector, type RuleSet } from '#policy-model';
 import { decodeException, type ExceptionRecord } from '../policies/exception.record.js';
 import { decodeGroup, type GroupRecord } from '../groups/group.record.js';
-import { decodeHostKey, type HostKeyRecord } from '../nodes/host-key.record.js';
-import { decodeNode, type NodeRecord } from '../nodes/node.record.js';
+import { decodeHostKey, hostKeyPurpose, type HostKeyRecord } from '../nodes/host-key.record.js';
+import type { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
+import { decodeNode, type Enrollment, type NodeRecord } from '../nodes/node.record.js';
+import { decodeRevocation, type RevocationRecord } from '../nodes/revocation.record.js';
 import { decodePolicy, type PolicyRecord } from '../policies/policy.record.js';
 import { strongestOf, suspends } from '../suspensions/active-suspension.js';
 import { decodeSuspension, type SuspensionRecord } from '../suspensions/suspension.record.js';
@@ -34,6 +36,8 @@ export class FleetState {
   readonly nodes = new Shelf<NodeRecord>();
   readonly suspensions = new Shelf<SuspensionRecord>();
   readonly exceptions = new Shelf<ExceptionRecord>();
+  /** By node id; an identity in here is nobody's any more. */
+  readonly #revocations = new Shelf<RevocationRecord>();
   readonly index = new TargetIndex();
   /** Keys whose value could not be read, with the reason; what was known before stays in force. */
   readonly unreadable = new Map<string, string>();
@@ -41,6 +45,9 @@ export class FleetState {
   readonly #hostKeys = new Map<string, HostKeyRecord>();
   readonly #revisions = new Map<string, bigint>();
   #revision = 0n;
+
+  /** With the keys that open host keys: each is opened once, when it is read. Without them it holds none. */
+  constructor(private readonly keks?: KeyEncryptionKeys) {}
 
   get revision(): bigint {
     return this.#revision;
@@ -107,8 +114,25 @@ export class FleetState {
     return this.#nodeNames.get(nodeId);
   }
 
+  /** Why an identity counts no more; undefined where it does, or never did. */
+  revocationOf(nodeId: string | undefined): RevocationRecord | undefined {
+    return nodeId === undefined ? undefined : this.#revocations.get(nodeId)?.record;
+  }
+
+  /** The identity under which a node is served and believed; undefined for declared and revoked ones. */
+  believed({ enrollment }: NodeRecord): Enrollment | undefined {
+    return this.revocationOf(enrollment?.nodeId) ? undefined : enrollment;
+  }
+
   hostKey(nodeId: string, epoch: string): HostKeyRecord | undefined {
     return this.#hostKeys.get(`${nodeId}/${epoch}`);
+  }
+
+  /** Host keys that lie in etcd under another key than this one, each with the revision at which it was read. */
+  hostKeysNotUnder(kek: string): readonly (HostKeyRecord & { readonly revision: bigint })[] {
+    return [...this.#hostKeys.values()]
+      .filter((record) => record.kek !== kek)
+      .map((record) => ({ ...record, revision: this.#revisionOf(record) }));
   }
 
   /** Epochs for which there is a host key of this node. */
@@ -116,6 +140,10 @@ export class FleetState {
     return [...this.#hostKeys.values()]
       .filter((key) => key.nodeId === nodeId)
       .map(({ epoch }) => epoch);
+  }
+
+  #revisionOf({ nodeId, epoch }: HostKeyRecord): bigint {
+    return this.#revisions.get(etcdKeys.key(nodeId, hostKeyPurpose(epoch))) ?? 0n;
   }
 
   #replace(
@@ -158,6 +186,8 @@ export class FleetState {
         return this.#setSuspension(name, { record: decodeSuspension(value), revision }, affected);
       case 'exception':
         return this.exceptions.set(name, { record: decodeException(value), revision });
+      case 'revocation':
+        return this.#setRevocation(name, { record: decodeRevocation(value), revision }, affected);
     }
   }
 
@@ -177,6 +207,9 @@ export class FleetState {
         return this.#dropSuspension(parsed.name, affected);
       case 'exception':
         this.exceptions.delete(parsed.name);
+        return;
+      case 'revocation':
+        // Nothing of ours removes one, so whoever did must not have let a host in by it.
         return;
       case 'hostKey':
         this.#hostKeys.delete(hostKeyPart(key));
@@ -213,8 +246,8 @@ export class FleetState {
     affected.add(this.index.setNode({ name, labels: stored.record.labels }));
     // Label changes may move a host in or out of a suspension, which the index does not know.
     affected.nodes.add(name);
-    const id = believedId(stored.record);
-    const idBefore = before && believedId(before);
+    const id = this.believed(stored.record)?.nodeId;
+    const idBefore = before?.enrollment?.nodeId;
     if (idBefore !== undefined && idBefore !== id) this.#forget(idBefore, affected);
     if (id !== undefined) this.#nodeNames.set(id, name);
   }
@@ -223,13 +256,18 @@ export class FleetState {
     const stored = this.nodes.delete(name);
     this.index.removeNode(name);
     affected.nodes.delete(name);
-    const id = stored && believedId(stored.record);
+    const id = stored?.record.enrollment?.nodeId;
     if (id !== undefined) this.#forget(id, affected);
   }
 
   #forget(nodeId: string, affected: Affected): void {
     this.#nodeNames.delete(nodeId);
     affected.gone.add(nodeId);
+  }
+
+  #setRevocation(nodeId: string, stored: Stored<RevocationRecord>, affected: Affected): void {
+    this.#revocations.set(nodeId, stored);
+    this.#forget(nodeId, affected);
   }
 
   #setSuspension(name: string, stored: Stored<SuspensionRecord>, affected: Affected): void {
@@ -263,14 +301,15 @@ export class FleetState {
   }
 
   #putHostKey({ value }: Put, affected: Affected): void {
-    const record = decodeHostKey(value);
+    if (!this.keks) return;
+    const record = decodeHostKey(value, this.keks);
     this.#hostKeys.set(`${record.nodeId}/${record.epoch}`, record);
     const node = this.#nodeNames.get(record.nodeId);
     if (node !== undefined) affected.nodes.add(node);
   }
 }
 
-type NamedKind = 'policy' | 'group' | 'node' | 'suspension' | 'exception';
+type NamedKind = 'policy' | 'group' | 'node' | 'suspension' | 'exception' | 'revocation';
 
 function isActive(stored: Stored<PolicyRecord>): stored is ActivePolicy {
   return (
@@ -278,11 +317,6 @@ function isActive(stored: Stored<PolicyRecord>): stored is ActivePolicy {
     stored.record.envelope !== undefined &&
     !stored.record.paused
   );
-}
-
-/** The id under which a host's reports are believed. */
-function believedId(record: NodeRecord): string | undefined {
-  return record.revoked === true ? undefined : record.enrollment?.nodeId;
 }
 
 function hostKeyPart(key: string): string {

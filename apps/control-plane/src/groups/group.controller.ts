@@ -13,7 +13,8 @@ import {
 import { ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { GroupView, Page } from '#contracts';
-import { ADMIN } from '../access/caller.js';
+import { actor } from '../access/caller.js';
+import { Needs, NeedsToRead, NeedsToWrite } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
 import { ListQuery, selectedBy } from '../http/list.query.js';
@@ -30,6 +31,7 @@ export class GroupController {
   ) {}
 
   @Get()
+  @Needs('fleet:read')
   @ApiOperation({ summary: 'List groups, by name' })
   list(@Query() query: ListQuery): Page<GroupView> {
     const state = this.fleet.read();
@@ -42,6 +44,7 @@ export class GroupController {
   }
 
   @Get(':name')
+  @NeedsToRead('group')
   @ApiOperation({ summary: 'A group' })
   get(
     @Param('name', NamePipe) name: string,
@@ -53,6 +56,7 @@ export class GroupController {
   }
 
   @Put(':name')
+  @NeedsToWrite('group', 'policies:write')
   @ApiConsumes('application/yaml', 'application/json')
   @ApiBody({ schema: { type: 'object' }, description: 'one Group of this name' })
   @ApiOperation({ summary: 'Create or change a group' })
@@ -63,23 +67,25 @@ export class GroupController {
     @Headers('if-match') ifMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<GroupView> {
-    const write = { name, by: ADMIN, expected: parseIfMatch(ifMatch) };
+    const write = { name, by: actor(), expected: parseIfMatch(ifMatch) };
     const { created, view } = await this.groups.put(write, body, contentType);
     void reply.code(created ? 201 : 200).header('etag', etagOf(view.revision));
     return view;
   }
 
   @Delete(':name')
+  @NeedsToWrite('group', 'policies:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a group' })
   async delete(
     @Param('name', NamePipe) name: string,
     @Headers('if-match') ifMatch: string | undefined,
   ): Promise<void> {
-    await this.groups.delete({ name, by: ADMIN, expected: parseIfMatch(ifMatch) });
+    await this.groups.delete({ name, by: actor(), expected: parseIfMatch(ifMatch) });
   }
 
   @Get(':name/members')
+  @NeedsToRead('group')
   @ApiOperation({ summary: 'Names of the hosts in a group' })
   members(@Param('name', NamePipe) name: string, @Query() query: PageQuery): Page<string> {
     const state = this.fleet.read();

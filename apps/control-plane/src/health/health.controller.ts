@@ -1,7 +1,7 @@
 import { Controller, Get, Header, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Public } from '../access/index.js';
+import { Needs, Public } from '../access/index.js';
 import { Metrics } from './metrics.js';
 import { readiness, type Check } from './readiness.js';
 import { VitalSigns } from './vital-signs.js';
@@ -35,6 +35,7 @@ export class HealthController {
   }
 
   @Get('metrics')
+  @Needs('metrics:read')
   @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
   @ApiOperation({ summary: 'Metrics for Prometheus; needs the token' })
   metrics(): Promise<string> {

@@ -46,12 +46,20 @@ export class Metrics {
     metricNames.deliveryFailures,
     'Rounds that failed and are tried again',
   );
+  readonly restoreAlarm = this.#gauge(
+    metricNames.restoreAlarm,
+    '1 while nothing is published, because etcd is older than what hosts have seen',
+  );
   readonly redeliveries = this.#counter(
     metricNames.redeliveries,
     'Times everything was delivered anew',
   );
   readonly bundlesBuilt = this.#counter(metricNames.bundlesBuilt, 'Bundles built');
   readonly reports = this.#counter(metricNames.reports, 'Reports of hosts taken');
+  readonly clonesFound = this.#counter(
+    metricNames.clonesFound,
+    'Identities of hosts that two machines were found to use',
+  );
   readonly reportsRefused = this.#counter(metricNames.reportsRefused, 'Reports refused', [
     'reason',
   ]);

@@ -6,6 +6,7 @@ const well: Vitals = {
   fleetRevision: 7n,
   redis: { ok: true, detail: 'connected' },
   alerts: { ok: true, detail: 'stored' },
+  journal: { ok: true, detail: 'stored' },
   waiting: 0,
   unreadable: [],
   nowMs: 100_000,
@@ -25,6 +26,11 @@ describe('readiness', () => {
     ],
     ['the watch lags', { nowMs: 116_000 }, 'lags: nothing heard for 16 s'],
     ['Redis is away', { redis: { ok: false, detail: 'refused' } }, 'refused'],
+    [
+      'the journal cannot be stored',
+      { journal: { ok: false, detail: 'no entry can be stored' } },
+      'no entry can be stored',
+    ],
     [
       'alerts cannot be stored',
       { alerts: { ok: false, detail: 'disk is full' } },

@@ -14,6 +14,10 @@ export interface Vitals {
   readonly redis: { readonly ok: boolean; readonly detail: string };
   /** The store of alerts; a full disk shows here. */
   readonly alerts: { readonly ok: boolean; readonly detail: string };
+  /** While it is not ok no write is taken. */
+  readonly journal: { readonly ok: boolean; readonly detail: string };
+  /** In words, while etcd is older than what was published from it. */
+  readonly restored?: string;
   readonly waiting: number;
   readonly unreadable: readonly string[];
   readonly nowMs: number;
@@ -41,6 +45,8 @@ export function readiness(vitals: Vitals): {
     deliveryCheck(vitals),
     recordCheck(vitals),
     alertCheck(vitals),
+    { name: 'journal', ...vitals.journal },
+    restoreCheck(vitals),
   ];
   return { ready: checks.every(({ ok }) => ok), checks };
 }
@@ -72,6 +78,11 @@ function redisCheck({ redis }: Vitals): Check {
 function alertCheck({ alerts }: Vitals): Check {
   const waits = alerts.ok ? '' : '; alerts wait with their hosts';
   return { name: 'alerts', ok: alerts.ok, detail: `${alerts.detail}${waits}` };
+}
+
+function restoreCheck({ restored }: Vitals): Check {
+  const detail = restored ?? 'nothing published is above the revision of etcd';
+  return { name: 'restore', ok: restored === undefined, detail };
 }
 
 function deliveryCheck({ waiting }: Vitals): Check {

@@ -17,6 +17,7 @@ const PROBLEMS = {
   'not-permitted': [403, 'This is not permitted'],
   'not-found': [404, 'There is no such thing'],
   conflict: [409, 'This conflicts with what exists'],
+  'signature-needed': [409, 'This fleet takes only what its authors signed'],
   'precondition-failed': [412, 'The state is not the one expected'],
   'too-large': [413, 'The request is too large'],
   'unsupported-media-type': [415, 'The media type is not supported'],

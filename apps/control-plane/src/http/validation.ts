@@ -14,6 +14,9 @@ export function strictValidation(): ValidationPipe {
   });
 }
 
+/** Fields whose value must not come back in an answer, which callers log. */
+const SECRETS: ReadonlySet<string> = new Set(['secret', 'token']);
+
 function invalidInput(errors: readonly ValidationError[]): ProblemError {
   const fields = errors.flatMap((error) => fieldErrors(error, ''));
   const first = fields[0];
@@ -27,7 +30,7 @@ function fieldErrors(error: ValidationError, prefix: string): FieldError[] {
   const field = prefix === '' ? error.property : `${prefix}.${error.property}`;
   const own = Object.entries(error.constraints ?? {}).map(([rule, message]) => ({
     field: field.slice(0, 200),
-    value: shown(error.value),
+    value: SECRETS.has(error.property) ? undefined : shown(error.value),
     message: message.slice(0, 300),
     remedy: rule === 'whitelistValidation' ? 'remove this field' : 'correct the value',
   }));

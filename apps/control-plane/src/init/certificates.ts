@@ -6,6 +6,7 @@ import {
   parseCertificate,
   type KeyAndCertificate,
 } from '#pki';
+import type { SecretFiles } from '../vault/secret-files.js';
 import { readIfThere, writePrivate } from './private-file.js';
 import type { Layout } from './layout.js';
 
@@ -17,17 +18,26 @@ interface Pair {
 }
 
 /** The authority of this installation: made once, read ever after. */
-export async function ensureAuthority({ ca, caKey }: Layout): Promise<KeyAndCertificate> {
+export async function ensureAuthority(
+  { ca, caKey }: Layout,
+  secrets: SecretFiles,
+): Promise<KeyAndCertificate> {
   const certificatePem = readIfThere(ca);
-  const privateKeyPem = readIfThere(caKey);
+  const privateKeyPem = secrets.readIfThere(caKey);
   if (certificatePem !== undefined && privateKeyPem !== undefined)
     return { certificatePem, privateKeyPem };
   const made = await createAuthority({ name: 'Hostward CA', days: CA_DAYS });
   // The key first: a certificate without its key would be taken for a whole authority.
-  writePrivate(caKey, made.privateKeyPem);
+  secrets.write(caKey, made.privateKeyPem);
   writePrivate(ca, made.certificatePem);
   return made;
 }
+
+/**
+ * The name that a client certificate must have for etcd: those of hosts are of the same authority and have none. etcd's
+ * own has it too, since its gateway is its client.
+ */
+const ETCD_CLIENT = 'control-plane';
 
 /**
  * Certificates of the servers and of the control plane as a client; those whose life is half over or that are of other
@@ -37,24 +47,37 @@ export async function ensureLeaves(
   files: Layout,
   authority: KeyAndCertificate,
   names: readonly string[],
-  hours?: number,
+  { secrets, hours }: { readonly secrets: SecretFiles; readonly hours?: number },
 ): Promise<void> {
   const all = [...new Set([...names, 'localhost', '127.0.0.1'])];
   const dns = all.filter((name) => isIP(name) === 0);
   const ips = all.filter((name) => isIP(name) !== 0);
-  const server = () => issueServer({ authority, names: dns, ips, hours, alsoClient: true });
-  for (const pair of [files.controlPlane, files.etcd, files.redis]) {
-    if (!isGood(pair, [...dns, ...ips])) write(pair, await server(), authority);
+  const server = (more: readonly string[]) =>
+    issueServer({ authority, names: [...dns, ...more], ips, hours, alsoClient: true });
+  // etcd and Redis read their keys themselves, so these lie in clear.
+  const clear = { write: writePrivate };
+  for (const [pair, keyFiles, more] of [
+    [files.controlPlane, secrets, []],
+    [files.etcd, clear, [ETCD_CLIENT]],
+    [files.redis, clear, []],
+  ] as const) {
+    if (!isGood(pair, [...dns, ...ips, ...more]))
+      write(pair, await server(more), authority, keyFiles);
   }
-  if (!isGood(files.client, [])) {
-    const client = await issueServiceClient({ authority, name: 'control-plane', hours });
-    write(files.client, client, authority);
+  if (!isGood(files.client, [ETCD_CLIENT])) {
+    const client = await issueServiceClient({ authority, name: ETCD_CLIENT, hours });
+    write(files.client, client, authority, secrets);
   }
 }
 
 /** The chain goes with the leaf, so that a host can compare the authority with the fingerprint it was given. */
-function write(pair: Pair, made: KeyAndCertificate, authority: KeyAndCertificate): void {
-  writePrivate(pair.key, made.privateKeyPem);
+function write(
+  pair: Pair,
+  made: KeyAndCertificate,
+  authority: KeyAndCertificate,
+  keyFiles: Pick<SecretFiles, 'write'>,
+): void {
+  keyFiles.write(pair.key, made.privateKeyPem);
   writePrivate(pair.cert, `${made.certificatePem.trimEnd()}\n${authority.certificatePem}`);
 }
 

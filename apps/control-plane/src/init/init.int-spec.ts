@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
+  appendFileSync,
   chmodSync,
+  chownSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -10,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { geteuid } from 'node:process';
 import { hashToken } from '../access/index.js';
 import { ConfigError } from '../config/index.js';
 import { loadMaterial } from '../config/material.js';
@@ -60,11 +63,33 @@ describe('init', () => {
       expect([path, text]).toEqual([path, before[path]]);
   });
 
+  it('keeps the identity provider that somebody has added to the configuration, and refuses a file it cannot read', async () => {
+    const { configFile } = await init(options());
+    const mapping = '{ value: web, roles: [viewer] }';
+    const oidc = `oidc: { issuer: "https://login.example", clientId: cli, roles: [${mapping}] }\n`;
+    appendFileSync(configFile, oidc);
+    await init(options('--listen', '127.0.0.1:7444'));
+    const { listen, oidc: read } = readConfig(configFile);
+    expect([listen.port, read?.clientId]).toEqual([7444, 'cli']);
+    appendFileSync(configFile, oidc);
+    await expect(init(options())).rejects.toThrow(ConfigError);
+  });
+
   it('makes new certificates of the same authority when the names change', async () => {
     const first = await init(options());
     const second = await init(options('--names', 'other.example'));
     expect(second.caFingerprint).toBe(first.caFingerprint);
     expect(() => loadMaterial(readConfig(second.configFile))).not.toThrow();
+  });
+
+  it('makes another admin token when it is told to, and nothing else', async () => {
+    const first = await init(options());
+    const before = contents();
+    const second = await init(options('--reset-admin-token'));
+    expect(second.adminToken).not.toBe(first.adminToken);
+    const changed = Object.entries(contents()).filter(([path, text]) => before[path] !== text);
+    expect(changed.map(([path]) => path)).toEqual([join(folder, 'keys', 'admin-token.sha256')]);
+    expect(hashToken(second.adminToken ?? '')).toBe(changed[0]?.[1].trim());
   });
 
   it('lets nobody but the owner read any of it', async () => {
@@ -80,6 +105,15 @@ describe('init', () => {
       (path: string) => chmodSync(path, 0o644),
       /must be readable by its owner only/,
     ],
+    ...(geteuid?.() === 0
+      ? ([
+          [
+            'another user’s',
+            (path: string) => chownSync(path, 12_345, 12_345),
+            /belongs to user 12345, .*chown 0 /,
+          ],
+        ] as const)
+      : []),
     ['missing', (path: string) => rmSync(path), /keys\.epochSecret .*cannot be used/],
     ['cut short', (path: string) => writeFileSync(path, 'AAAA\n'), /32 bytes/],
   ])(

@@ -1,10 +1,14 @@
 import { fingerprint } from '#pki';
-import { stringify } from 'yaml';
+import { existsSync } from 'node:fs';
+import { parseDocument, stringify } from 'yaml';
+import { ConfigError } from '../config/index.js';
+import { SecretFiles } from '../vault/secret-files.js';
 import { ensureAuthority, ensureLeaves } from './certificates.js';
-import { ensureAdminToken, ensureKeys, ensureRedisUsers } from './keys.js';
+import { ensureAdminToken, ensureKeys, ensureRedisUsers, rotateHostKeyKey } from './keys.js';
 import { layout, type Layout } from './layout.js';
 import type { InitOptions } from './options.js';
-import { makePrivateFolder, writePrivate } from './private-file.js';
+import { makeVault } from './passphrase.js';
+import { makePrivateFolder, readIfThere, writePrivate } from './private-file.js';
 
 /** What `init` answers on standard output, as one JSON object. `adminToken` only when it was made just now. */
 export interface InitAnswer {
@@ -18,7 +22,8 @@ export interface InitAnswer {
     readonly ca: string;
     readonly cert: string;
     readonly key: string;
-    readonly aclFile: string;
+    /** Lines of redis.conf that make the users there are before any host: to be included. */
+    readonly usersFile: string;
   };
 }
 
@@ -26,12 +31,15 @@ export interface InitAnswer {
 export async function init(options: InitOptions): Promise<InitAnswer> {
   const files = layout(options.dataDir);
   for (const folder of files.folders) makePrivateFolder(folder);
-  const authority = await ensureAuthority(files);
-  await ensureLeaves(files, authority, options.names, options.leafHours);
-  ensureKeys(files);
-  ensureRedisUsers(files);
-  writePrivate(files.config, stringify(configOf(files, options), { aliasDuplicateObjects: false }));
-  const adminToken = ensureAdminToken(files);
+  const secrets = openSecrets(files, options);
+  const authority = await ensureAuthority(files, secrets);
+  await ensureLeaves(files, authority, options.names, { secrets, hours: options.leafHours });
+  ensureKeys(files, secrets);
+  if (options.rotateHostKeyKey) rotateHostKeyKey(files, secrets);
+  ensureRedisUsers(files, secrets);
+  const config = { ...configOf(files, options), ...kept(files.config) };
+  writePrivate(files.config, stringify(config, { aliasDuplicateObjects: false }));
+  const adminToken = ensureAdminToken(files, options.resetAdminToken);
   const { host, port } = options.listen;
   return {
     configFile: files.config,
@@ -40,14 +48,27 @@ export async function init(options: InitOptions): Promise<InitAnswer> {
     caFingerprint: fingerprint(authority.certificatePem),
     adminToken,
     etcd: { ca: files.ca, ...files.etcd },
-    redis: { ca: files.ca, ...files.redis, aclFile: files.redisAcl },
+    redis: { ca: files.ca, ...files.redis, usersFile: files.redisUsers },
   };
 }
 
-function configOf(
-  files: Layout,
-  { listen, names, etcd, redis, agentRedisHost, dataDir }: InitOptions,
-): object {
+/** Sealed from the beginning, where a passphrase is given to a new data directory. */
+function openSecrets(files: Layout, { passphraseFile }: InitOptions): SecretFiles {
+  const isNew = [files.caKey, files.onlineKey, files.vault].every((path) => !existsSync(path));
+  if (isNew) makeVault(files, passphraseFile);
+  return SecretFiles.open(files.keysFolder, passphraseFile);
+}
+
+/** What no flag says and a person has added to the file stays in it. */
+function kept(configFile: string): object {
+  const document = parseDocument(readIfThere(configFile) ?? '{}');
+  const error = document.errors[0];
+  if (error) throw new ConfigError(configFile, 'not YAML', error.message, { cause: error });
+  return document.has('oidc') ? { oidc: document.get('oidc') } : {};
+}
+
+function configOf(files: Layout, options: InitOptions): object {
+  const { listen, names, etcd, redis, redisEvents, agentRedisHost: host, dataDir } = options;
   const client = { ca: files.ca, ...files.client };
   return {
     listen,
@@ -60,11 +81,10 @@ function configOf(
       username: 'control',
       passwordFile: files.redisPassword,
       server: files.redis,
+      ...(redisEvents && { events: redisEvents }),
       agent: {
-        ...(agentRedisHost !== undefined && { host: agentRedisHost }),
-        port: redis.port,
-        username: 'agent',
-        passwordFile: files.redisAgentPassword,
+        ...agentPort(host, redis.port),
+        ...(redisEvents && { events: agentPort(host, redisEvents.port) }),
       },
     },
     tls: { ca: files.ca, ...files.controlPlane, clients: 'optional' },
@@ -73,7 +93,13 @@ function configOf(
       root: files.root,
       onlineKey: files.onlineKey,
       epochSecret: files.epochSecret,
+      hostKeyKeys: files.hostKeyKeys,
+      ...(options.passphraseFile !== undefined && { passphraseFile: options.passphraseFile }),
     },
     adminTokenHashFile: files.adminTokenHash,
   };
+}
+
+function agentPort(host: string | undefined, port: number): object {
+  return host === undefined ? { port } : { host, port };
 }

@@ -1,69 +1,69 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { generateSigningKey, loadSigner, signRoot, type SigningKey } from '#bundle';
 import { hashToken, makeToken } from '../access/index.js';
+import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
+import type { SecretFiles } from '../vault/secret-files.js';
 import type { Layout } from './layout.js';
 import { readIfThere, writePrivate } from './private-file.js';
 
 const ROOT_DAYS = 3_650;
 
 /** Root key, root document, online key and epoch secret: made once, read ever after. */
-export function ensureKeys(files: Layout): void {
-  const root = ensureSigningKey(files.rootKey);
-  const online = ensureSigningKey(files.onlineKey);
+export function ensureKeys(files: Layout, secrets: SecretFiles): void {
+  const root = ensureSigningKey(files.rootKey, secrets);
+  const online = ensureSigningKey(files.onlineKey, secrets);
   if (readIfThere(files.root) === undefined)
     writePrivate(files.root, JSON.stringify(rootDocument(root, online)));
-  ensureSecret(files.epochSecret, () => randomBytes(32).toString('base64'));
+  ensureSecret(files.epochSecret, secrets, () => randomBytes(32).toString('base64'));
+  ensureSecret(files.hostKeyKeys, secrets, () => KeyEncryptionKeys.generate());
 }
 
-/** Makes the admin token where there is none and answers it, the only time that it is known. */
-export function ensureAdminToken(files: Layout): string | undefined {
-  if (readIfThere(files.adminTokenHash) !== undefined) return undefined;
+/** Makes the admin token where there is none, or anew, and answers it, the only time that it is known. */
+export function ensureAdminToken(files: Layout, reset = false): string | undefined {
+  if (!reset && readIfThere(files.adminTokenHash) !== undefined) return undefined;
   const token = makeToken('hwa');
   writePrivate(files.adminTokenHash, `${hashToken(token)}\n`);
   return token;
 }
 
-/** Passwords of the control plane and of the hosts on Redis, and the ACL file that knows them by their hashes. */
-export function ensureRedisUsers(files: Layout): void {
-  const password = () => randomBytes(32).toString('base64url');
-  ensureSecret(files.redisPassword, password);
-  ensureSecret(files.redisAgentPassword, password);
-  writePrivate(files.redisAcl, redisAcl(read(files.redisPassword), read(files.redisAgentPassword)));
+/**
+ * The control plane's password for Redis, and the users that Redis starts with: nobody but the control plane, known by
+ * a hash. No ACL file: one would bring users of hosts back that were removed.
+ */
+export function ensureRedisUsers(files: Layout, secrets: SecretFiles): void {
+  const make = () => randomBytes(32).toString('base64url');
+  const password = ensureSecret(files.redisPassword, secrets, make);
+  const hash = createHash('sha256').update(password).digest('hex');
+  const users = ['user default off', `user control on #${hash} ~* &* +@all`, ''];
+  writePrivate(files.redisUsers, users.join('\n'));
 }
 
-/** In this version all hosts share one user: it reads what comes down and writes states, events and bells. */
-function redisAcl(control: string, agent: string): string {
-  const hash = (password: string) => createHash('sha256').update(password).digest('hex');
-  const keys = '%R~hw:b:* %R~hw:n:*:asg %R~hw:n:*:cur %RW~hw:n:*:state %RW~hw:n:*:ev';
-  const channels = '&hw:nudge:* &hw:check &hw:bell:*';
-  const commands =
-    '-@all +get +getrange +strlen +exists +set +xadd +xlen +publish +subscribe +unsubscribe +ping +echo ' +
-    '+auth +hello +select +reset +quit +client|setinfo +client|setname +client|id +info +pttl +ttl';
-  return [
-    'user default off',
-    `user control on #${hash(control)} ~* &* +@all`,
-    `user agent on #${hash(agent)} resetkeys resetchannels ${keys} ${channels} ${commands}`,
-    '',
-  ].join('\n');
+/** Puts a new key that wraps host keys in front; the older ones go on opening until the control plane has followed. */
+export function rotateHostKeyKey(files: Layout, secrets: SecretFiles): void {
+  const kept = (secrets.readIfThere(files.hostKeyKeys) ?? '')
+    .split(/\s+/)
+    .filter((key) => key !== '');
+  const keys = [KeyEncryptionKeys.generate(), ...kept].slice(0, KeyEncryptionKeys.maxKeys);
+  secrets.write(files.hostKeyKeys, `${keys.join('\n')}\n`);
 }
 
-function ensureSigningKey(path: string): SigningKey {
-  const kept = readIfThere(path)?.trim();
+function ensureSigningKey(path: string, secrets: SecretFiles): SigningKey {
+  const kept = secrets.readIfThere(path)?.trim();
   if (kept !== undefined) {
     const { keyid, key } = loadSigner(kept);
     return { keyid, key, privateKey: kept };
   }
   const made = generateSigningKey();
-  writePrivate(path, `${made.privateKey}\n`);
+  secrets.write(path, `${made.privateKey}\n`);
   return made;
 }
 
-function ensureSecret(path: string, make: () => string): void {
-  if (readIfThere(path) === undefined) writePrivate(path, `${make()}\n`);
-}
-
-function read(path: string): string {
-  return (readIfThere(path) ?? '').trim();
+function ensureSecret(path: string, secrets: SecretFiles, make: () => string): string {
+  const kept = secrets.readIfThere(path)?.trim();
+  if (kept !== undefined) return kept;
+  const made = make();
+  secrets.write(path, `${made}\n`);
+  return made;
 }
 
 function rootDocument(root: SigningKey, online: SigningKey) {

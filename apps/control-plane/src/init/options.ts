@@ -10,10 +10,18 @@ export interface InitOptions {
   readonly names: readonly string[];
   readonly etcd: string;
   readonly redis: { readonly host: string; readonly port: number };
+  /** A Redis of its own for events. */
+  readonly redisEvents?: { readonly host: string; readonly port: number };
   /** Where hosts find Redis; without it, under the name by which they reach the control plane. */
   readonly agentRedisHost?: string;
   /** Life of the certificates that are made, at most and by default 24. */
   readonly leafHours?: number;
+  /** Holds the passphrase under which the secret files lie; without it, systemd's credential, or none. */
+  readonly passphraseFile?: string;
+  /** The admin token is made anew and the old one counts for nothing, from the next start on. */
+  readonly resetAdminToken?: boolean;
+  /** Host keys in etcd are wrapped under a new key, from the next start on. */
+  readonly rotateHostKeyKey?: boolean;
 }
 
 /** Reads the flags of `init`; throws ConfigError. */
@@ -26,10 +34,16 @@ export function parseInitOptions(args: readonly string[]): InitOptions {
       names: { type: 'string', default: 'localhost,127.0.0.1' },
       etcd: { type: 'string', default: 'https://127.0.0.1:2379' },
       redis: { type: 'string', default: '127.0.0.1:6379' },
+      'redis-events': { type: 'string' },
       'agent-redis-host': { type: 'string' },
       'leaf-hours': { type: 'string' },
+      'passphrase-file': { type: 'string' },
+      'reset-admin-token': { type: 'boolean', default: false },
+      'rotate-host-key-key': { type: 'boolean', default: false },
     },
   });
+  const events = values['redis-events'];
+  const passphraseFile = values['passphrase-file'];
   const dataDir = values['data-dir'];
   if (dataDir === undefined) throw new ConfigError('--data-dir', 'missing', 'must name a folder');
   return {
@@ -38,8 +52,12 @@ export function parseInitOptions(args: readonly string[]): InitOptions {
     names: names(values.names),
     etcd: values.etcd,
     redis: hostPort('--redis', values.redis),
+    redisEvents: events === undefined ? undefined : hostPort('--redis-events', events),
     agentRedisHost: values['agent-redis-host'],
     leafHours: hours(values['leaf-hours']),
+    passphraseFile: passphraseFile === undefined ? undefined : resolve(passphraseFile),
+    resetAdminToken: values['reset-admin-token'],
+    rotateHostKeyKey: values['rotate-host-key-key'],
   };
 }
 

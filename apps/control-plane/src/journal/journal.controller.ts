@@ -1,27 +1,67 @@
-import { Controller, Get, Query } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { JournalEntryView, Page } from '#contracts';
+import { Controller, Get, Param, ParseIntPipe, Query } from '@nestjs/common';
+import { ApiOperation, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import type { JournalEntryView, JournalHeadView, Page } from '#contracts';
+import { Needs } from '../access/index.js';
+import { Fleet } from '../fleet/fleet.js';
 import { decodeCursor, encodeCursor, invalidField } from '../http/index.js';
 import { PageQuery } from '../http/page.query.js';
-import { JournalReader } from './journal-reader.js';
+import { EtcdLedger } from './etcd-ledger.js';
+import { SignedJournal } from './signed-journal.js';
+
+/** Query of `GET /journal`. */
+export class JournalQuery extends PageQuery {
+  @ApiPropertyOptional({ minimum: 1, description: 'oldest first from this number on' })
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  from?: number;
+}
 
 /** Who did what. */
 @ApiTags('journal')
 @Controller('v1/journal')
 export class JournalController {
-  constructor(private readonly journal: JournalReader) {}
+  constructor(
+    private readonly journal: SignedJournal,
+    private readonly ledger: EtcdLedger,
+    private readonly fleet: Fleet,
+  ) {}
 
   @Get()
+  @Needs('journal:read')
   @ApiOperation({ summary: 'Entries, newest first; each holds the hash of the one before' })
-  async list(@Query() query: PageQuery): Promise<Page<JournalEntryView>> {
-    const { entries, revision } = await this.journal.before(beforeOf(query.cursor), query.limit);
-    const last = entries.at(-1);
+  list(@Query() query: JournalQuery): Page<JournalEntryView> {
+    const revision = this.fleet.whole().revision.toString();
+    if (query.from !== undefined)
+      return { items: this.journal.from(query.from, query.limit), revision };
+    const items = this.journal.before(beforeOf(query.cursor), query.limit);
+    const last = items.at(-1);
     const next = last && last.seq > 1 ? encodeCursor(String(last.seq)) : undefined;
+    return { items, next, revision };
+  }
+
+  @Get('head')
+  @Needs('journal:read')
+  @ApiOperation({ summary: 'The end of the chain, signed by the online key' })
+  async head(): Promise<JournalHeadView> {
+    const alarm = await this.ledger.settle({ repair: true });
     return {
-      items: entries.map(({ v: _format, ...entry }) => entry),
-      next,
-      revision: revision.toString(),
+      head: this.journal.head(),
+      keys: this.journal.keys,
+      alarm:
+        alarm && `the head in etcd was not where the entries end; the journal goes on ${alarm}`,
     };
+  }
+
+  @Get('heads/:seq')
+  @Needs('journal:read')
+  @ApiOperation({ summary: 'The head as it was signed when this entry was the newest' })
+  headAt(@Param('seq', ParseIntPipe) seq: number): JournalHeadView {
+    return { head: this.journal.headAt(seq), keys: this.journal.keys };
   }
 }
 

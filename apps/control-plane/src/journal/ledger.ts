@@ -1,5 +1,5 @@
 import type { Condition, Write } from '#etcd';
-import type { JournalDraft } from './journal-entry.js';
+import type { JournalDraft } from './journal-draft.js';
 
 /** A change of the fleet: under which conditions, what is written, and how the journal tells it. */
 export interface LedgerChange {
@@ -15,8 +15,13 @@ export type CommitResult =
 
 /**
  * The only way to change the fleet: all writes and their journal entry become visible at one revision, or nothing
- * does. Throws the errors of #etcd where etcd cannot be asked.
+ * does. Throws the errors of #etcd where etcd cannot be asked, and 503 where the journal cannot be kept.
  */
 export abstract class Ledger {
   abstract commit(change: LedgerChange): Promise<CommitResult>;
+
+  /** Journals what changes nothing of the fleet. */
+  async record(journal: JournalDraft): Promise<void> {
+    await this.commit({ if: [], then: [], journal });
+  }
 }

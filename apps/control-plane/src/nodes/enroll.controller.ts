@@ -1,16 +1,44 @@
 import { Body, Controller, HttpCode, Post, Req } from '@nestjs/common';
-import { ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
-import { IsString, Length, Matches, MaxLength } from 'class-validator';
+import { ApiOperation, ApiProperty, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import {
+  IsIn,
+  IsOptional,
+  IsString,
+  Length,
+  Matches,
+  MaxLength,
+  ValidateNested,
+} from 'class-validator';
 import type { FastifyRequest } from 'fastify';
-import type { EnrollRequest, EnrollResponse } from '#contracts';
+import {
+  ATTESTATIONS,
+  type Attestation,
+  type AttestationKind,
+  type EnrollRequest,
+  type EnrollResponse,
+} from '#contracts';
 import { Public, RateLimit } from '../access/index.js';
 import { Clock } from '../clock.js';
 import { Metrics } from '../health/metrics.js';
 import { ProblemError, toProblemError } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
 import { EnrollService } from './enroll.service.js';
+import { peerOf, sourceOf } from './network.js';
 
 const RAW_KEY = /^[A-Za-z0-9+/]{43}=$/;
+
+/** A proof of which machine this is. */
+export class AttestationBody implements Attestation {
+  @ApiProperty({ enum: ATTESTATIONS })
+  @IsIn(ATTESTATIONS)
+  kind: AttestationKind;
+
+  @ApiProperty()
+  @IsString()
+  @Length(1, 4_096)
+  proof: string;
+}
 
 /** Body of `POST /enroll`. */
 export class EnrollBody implements EnrollRequest {
@@ -36,6 +64,10 @@ export class EnrollBody implements EnrollRequest {
   @Matches(RAW_KEY)
   sealingKey: string;
 
+  @ApiProperty({ description: 'sha256 of the secret for Redis, hex; the host keeps the secret' })
+  @Matches(/^[0-9a-f]{64}$/)
+  redisSecretHash: string;
+
   @ApiProperty({ description: 'base64 of 64 bytes' })
   @Matches(/^[A-Za-z0-9+/]{86}==$/)
   signature: string;
@@ -44,6 +76,12 @@ export class EnrollBody implements EnrollRequest {
   @IsString()
   @MaxLength(8_192)
   csr: string;
+
+  @ApiPropertyOptional({ type: AttestationBody })
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => AttestationBody)
+  attestation?: AttestationBody;
 }
 
 /** Where hosts come in. */
@@ -64,13 +102,14 @@ export class EnrollController {
   @Public('the join token is the credential')
   @ApiOperation({ summary: 'Enrol a host, or give an enrolled one a new certificate' })
   async enroll(@Body() body: EnrollBody, @Req() request: FastifyRequest): Promise<EnrollResponse> {
-    const waitMs = this.#limit.take(request.ip, this.clock.nowMs());
+    const peer = peerOf(request.ip);
+    const waitMs = this.#limit.take(sourceOf(peer), this.clock.nowMs());
     if (waitMs > 0) {
       const headers = { 'retry-after': String(Math.ceil(waitMs / 1_000)) };
       throw new ProblemError('too-many-requests', { headers });
     }
     try {
-      const answer = await this.enrolling.enroll(body);
+      const answer = await this.enrolling.enroll(body, peer);
       this.metrics.enrollments.inc({ outcome: 'admitted' });
       return answer;
     } catch (error) {

@@ -3,7 +3,7 @@ import { RefusedError, verifyEnrollment } from '#bundle';
 import { etcdKeys, type Write } from '#etcd';
 import type { EnrollRequest, EnrollResponse } from '#contracts';
 import { CertificateRefusedError, issueClient } from '#pki';
-import { tokenMatches } from '../access/index.js';
+import { nodeUserName } from '#redis';
 import { Clock, isoNow } from '../clock.js';
 import { AgentEndpoint } from '../config/agent-endpoint.js';
 import { Trust } from '../config/trust.js';
@@ -14,9 +14,11 @@ import { ProblemError, invalidField } from '../http/index.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import { Turns } from '../turns.js';
 import { makeHostKey } from './host-keys.js';
-import { JoinTokenStore } from './join-token.store.js';
-import { refusalOf, tokenId, type JoinTokenRecord } from './join-token.record.js';
-import type { NodeRecord } from './node.record.js';
+import { JoinTokenGate, type Admission } from './join-token.gate.js';
+import type { JoinTokenRecord } from './join-token.record.js';
+import type { Enrollment, NodeRecord } from './node.record.js';
+import { cutOffText, rotated, rotationWaitMs } from './redis-identity.js';
+import { revocationText } from './revocation.record.js';
 
 const MAX_WAITING = 500;
 
@@ -30,25 +32,27 @@ export class EnrollService {
 
   constructor(
     private readonly editor: FleetEditor,
-    private readonly tokens: JoinTokenStore,
+    private readonly gate: JoinTokenGate,
     private readonly trust: Trust,
     private readonly endpoint: AgentEndpoint,
     private readonly clock: Clock,
   ) {}
 
   /** Throws 400 for a request that proves nothing, 401 and 403 for a token that lets nobody in, 409 for a taken name. */
-  async enroll(request: EnrollRequest): Promise<EnrollResponse> {
+  async enroll(request: EnrollRequest, peer: string): Promise<EnrollResponse> {
     const nodeId = proveIdentity(request);
     const certificate = await this.#certificate(request, nodeId);
     // One after another: a hundred hosts with one token would else all read the same count and all but one start anew.
-    await this.#turns.run(() => this.editor.edit((state) => this.#admit(request, nodeId, state)));
+    await this.#turns.run(() =>
+      this.editor.edit((state) => this.#admit(request, { nodeId, peer }, state)),
+    );
     const { authority, root } = this.trust;
     return {
       nodeId,
       name: request.name,
       certificate,
       ca: authority.certificatePem,
-      redis: this.endpoint,
+      redis: { ...this.endpoint, username: nodeUserName(nodeId) },
       root: root.signed,
     };
   }
@@ -74,45 +78,68 @@ export class EnrollService {
 
   async #admit(
     request: EnrollRequest,
-    nodeId: string,
+    { nodeId, peer }: { readonly nodeId: string; readonly peer: string },
     state: FleetState,
   ): Promise<LedgerChange | undefined> {
+    const revocation = state.revocationOf(nodeId);
+    if (revocation) throw new ProblemError('not-permitted', { detail: revocationText(revocation) });
     const stored = state.nodes.get(request.name);
-    if (isRetry(stored?.record, request, nodeId)) return undefined;
-    const token = await this.#token(request.token);
+    const known = stored?.record.enrollment;
+    if (stored && known && isSameHost(known, request, nodeId)) {
+      const cutOff = cutOffText(stored.record, this.clock.nowMs());
+      if (cutOff !== undefined) throw new ProblemError('not-permitted', { detail: cutOff });
+      return this.#rotation(stored, known, request);
+    }
+    const token = await this.gate.admit(request, peer, stored?.record);
     checkFree(stored?.record, request, nodeId, state);
-    const record = this.#record(request, nodeId, stored?.record, token.record);
-    const hostKey = await makeHostKey(
-      { nodeId, sealingKey: request.sealingKey },
-      this.trust.root.document.epoch,
-    );
+    const record = this.#record(request, nodeId, stored?.record, token);
+    const hostKey = await makeHostKey({ nodeId, sealingKey: request.sealingKey }, this.trust);
     return admission(record, hostKey, stored, token);
   }
 
-  async #token(text: string): Promise<Stored<JoinTokenRecord>> {
-    const id = tokenId(text);
-    const found = id === undefined ? undefined : await this.tokens.get(id);
-    if (!found || !tokenMatches(text, found.record.hash)) {
-      throw new ProblemError('not-authenticated', { detail: 'the join token is not known here' });
+  /** A host that comes again with another secret for Redis gets both for a time. */
+  #rotation(
+    { record, revision }: Stored<NodeRecord>,
+    enrollment: Enrollment,
+    { redisSecretHash }: EnrollRequest,
+  ): LedgerChange | undefined {
+    const { redisSecret, nodeId } = enrollment;
+    if (redisSecret.hash === redisSecretHash) return undefined;
+    const nowMs = this.clock.nowMs();
+    const waitMs = rotationWaitMs(redisSecret, nowMs);
+    if (waitMs > 0) {
+      const headers = { 'retry-after': String(Math.ceil(waitMs / 1_000)) };
+      const detail = 'the secret for Redis was rotated a moment ago';
+      throw new ProblemError('too-many-requests', { detail, headers });
     }
-    const refusal = refusalOf(found.record, this.clock.nowMs());
-    if (refusal === undefined) return found;
-    throw new ProblemError('not-permitted', {
-      detail: `${refusal}; make one with hostward create join-token`,
-    });
+    const renewed = { ...enrollment, redisSecret: rotated(redisSecret, redisSecretHash, nowMs) };
+    const key = etcdKeys.node(record.name);
+    return {
+      if: [{ key, modRevision: revision }],
+      then: [{ type: 'put', key, value: JSON.stringify({ ...record, enrollment: renewed }) }],
+      journal: {
+        by: `node ${record.name}`,
+        action: 'node.redis-secret-rotated',
+        target: record.name,
+        detail: { nodeId },
+      },
+    };
   }
 
   #record(
-    { name, hostname, signingKey, sealingKey }: EnrollRequest,
+    { name, hostname, signingKey, sealingKey, redisSecretHash }: EnrollRequest,
     nodeId: string,
     declared: NodeRecord | undefined,
-    token: JoinTokenRecord,
+    { record: token, attested }: Admission,
   ): NodeRecord {
     const at = isoNow(this.clock);
-    const enrollment = { nodeId, hostname, signingKey, sealingKey, joinToken: token.id, at };
+    const redisSecret = { hash: redisSecretHash };
+    const keys = { signingKey, sealingKey, redisSecret };
+    const enrollment = { nodeId, hostname, ...keys, joinToken: token.id, at, attested };
     // What an operator declared for this very host outweighs what a token says for many.
     const labels = { ...token.labels, ...declared?.labels };
-    return { v: 1, name, labels, at, by: `join-token ${token.id}`, enrollment };
+    const by = `join-token ${token.id}`;
+    return { v: 1, name, labels, sshHostKey: declared?.sshHostKey, at, by, enrollment };
   }
 }
 
@@ -126,18 +153,13 @@ function proveIdentity(request: EnrollRequest): string {
       'signature',
       undefined,
       error.message,
-      'sign name, sealing key and csr with the signing key',
+      'sign name, sealing key, redis secret hash and csr with the signing key',
     );
   }
 }
 
-function isRetry(record: NodeRecord | undefined, request: EnrollRequest, nodeId: string): boolean {
-  const enrollment = record?.enrollment;
-  return (
-    record?.revoked !== true &&
-    enrollment?.nodeId === nodeId &&
-    enrollment.sealingKey === request.sealingKey
-  );
+function isSameHost(known: Enrollment, { sealingKey }: EnrollRequest, nodeId: string): boolean {
+  return known.nodeId === nodeId && known.sealingKey === sealingKey;
 }
 
 function checkFree(
@@ -146,8 +168,6 @@ function checkFree(
   nodeId: string,
   state: FleetState,
 ): void {
-  if (record?.revoked === true)
-    throw new ProblemError('not-permitted', { detail: `host ${name} is revoked` });
   if (record?.enrollment) {
     throw new ProblemError('conflict', {
       detail: `the name ${name} is taken by a host with other keys; offboard it first (hostward delete node ${name})`,
@@ -169,6 +189,7 @@ function admission(
 ): LedgerChange {
   const node = etcdKeys.node(record.name);
   const join = etcdKeys.joinToken(token.record.id);
+  const nodeId = record.enrollment?.nodeId ?? '';
   const counted: JoinTokenRecord = { ...token.record, used: token.record.used + 1 };
   return {
     if: [
@@ -176,6 +197,7 @@ function admission(
       { key: join, modRevision: token.revision },
       // The host key is named by the node id: it guards against one key enrolled under two names at once.
       { key: hostKey.key, modRevision: 0n },
+      { key: etcdKeys.revocation(nodeId), modRevision: 0n },
     ],
     then: [
       { type: 'put', key: node, value: JSON.stringify(record) },
@@ -186,7 +208,7 @@ function admission(
       by: record.by,
       action: 'node.enrolled',
       target: record.name,
-      detail: { nodeId: record.enrollment?.nodeId },
+      detail: { nodeId, attested: record.enrollment?.attested },
     },
   };
 }

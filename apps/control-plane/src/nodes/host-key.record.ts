@@ -1,30 +1,52 @@
 import { matching, parseJson, record, text, version1 } from '../shape/shape.js';
+import type { HostKeyOwner, KeyEncryptionKeys, WrappedHostKey } from './key-encryption-keys.js';
 
 /**
  * The key that a host and the control plane share for one epoch, as `key/{nodeId}/epoch-{n}` holds it. It lies in
- * etcd unencrypted: who reads etcd can read what hosts report and forge their reports, but not sign policies.
+ * etcd wrapped: who reads etcd, or a backup of it, can neither read what hosts report nor forge their reports.
  */
-export interface HostKeyRecord {
+export interface StoredHostKey extends HostKeyOwner, WrappedHostKey {
   readonly v: 1;
-  readonly nodeId: string;
-  readonly epoch: string;
-  /** Base64 of 32 bytes. */
-  readonly hostKey: string;
-  /** The same, sealed to the host by HPKE. */
+  /** The same key, sealed to the host by HPKE. */
   readonly sealedHostKey: string;
 }
 
-const stored = record<HostKeyRecord>({
+/** The same, opened: only in memory. */
+export interface HostKeyRecord extends HostKeyOwner {
+  /** Id of the key under which it lies in etcd. */
+  readonly kek: string;
+  /** Base64 of 32 bytes. */
+  readonly hostKey: string;
+  readonly sealedHostKey: string;
+}
+
+const stored = record<StoredHostKey>({
   v: version1,
   nodeId: matching(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'),
   epoch: matching(/^[0-9]{1,20}$/, 'must be a decimal number'),
-  hostKey: matching(/^[A-Za-z0-9+/]{43}=$/, 'must be base64 of 32 bytes'),
+  kek: matching(/^[0-9a-f]{16}$/, 'must be 16 hexadecimal digits'),
+  wrappedHostKey: matching(/^[A-Za-z0-9+/]{80}$/, 'must be base64 of 60 bytes'),
   sealedHostKey: text(200),
 });
 
-/** Reads a stored host key; throws ShapeError. */
-export function decodeHostKey(bytes: Uint8Array): HostKeyRecord {
-  return stored(parseJson(bytes, 'hostKey'), 'hostKey');
+/** Wraps a host key for etcd. */
+export function encodeHostKey(
+  hostKey: Uint8Array,
+  { nodeId, epoch }: HostKeyOwner,
+  sealedHostKey: string,
+  keks: KeyEncryptionKeys,
+): string {
+  const wrapped = keks.wrap(hostKey, { nodeId, epoch });
+  const value: StoredHostKey = { v: 1, nodeId, epoch, ...wrapped, sealedHostKey };
+  return JSON.stringify(value);
+}
+
+/** Reads and opens a stored host key; throws ShapeError or HostKeyLockedError. */
+export function decodeHostKey(bytes: Uint8Array, keks: KeyEncryptionKeys): HostKeyRecord {
+  const value = stored(parseJson(bytes, 'hostKey'), 'hostKey');
+  const { nodeId, epoch, kek, sealedHostKey } = value;
+  const hostKey = keks.unwrap(value, { nodeId, epoch }).toString('base64');
+  return { nodeId, epoch, kek, hostKey, sealedHostKey };
 }
 
 /** Last segment of the key of an epoch's host key. */

@@ -1,30 +1,32 @@
 import { Injectable } from '@nestjs/common';
 import { generateHostKey, sealHostKey } from '#bundle';
 import { etcdKeys, type Write } from '#etcd';
+import { Log } from '#observability';
 import { SYSTEM } from '../access/caller.js';
+import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { Trust } from '../config/trust.js';
-import { hostKeyPurpose, type HostKeyRecord } from './host-key.record.js';
+import type { LedgerChange } from '../journal/ledger.js';
+import { encodeHostKey, hostKeyPurpose, type HostKeyRecord } from './host-key.record.js';
+import type { KeyEncryptionKeys } from './key-encryption-keys.js';
 import type { Enrollment, NodeRecord } from './node.record.js';
 
-/** Makes the key of a host for an epoch, sealed to it. */
+/** Host keys wrapped anew in one write. */
+const AT_ONCE = 1_000;
+
+/** Makes the key of a host for the epoch in force: sealed to it, and wrapped for etcd. */
 export async function makeHostKey(
   { nodeId, sealingKey }: Pick<Enrollment, 'nodeId' | 'sealingKey'>,
-  epoch: string,
+  { root, keks }: Pick<Trust, 'root' | 'keks'>,
 ): Promise<Write> {
+  const { epoch } = root.document;
   const hostKey = generateHostKey();
-  const record: HostKeyRecord = {
-    v: 1,
-    nodeId,
-    epoch,
-    hostKey: hostKey.toString('base64'),
-    sealedHostKey: await sealHostKey(hostKey, { sealingKey, nodeId, epoch }),
-  };
+  const sealed = await sealHostKey(hostKey, { sealingKey, nodeId, epoch });
   return {
     type: 'put',
     key: etcdKeys.key(nodeId, hostKeyPurpose(epoch)),
-    value: JSON.stringify(record),
+    value: encodeHostKey(hostKey, { nodeId, epoch }, sealed, keks),
   };
 }
 
@@ -35,13 +37,19 @@ export function hostKeyKeys(state: FleetState, record: NodeRecord): readonly str
   return state.epochsOf(nodeId).map((epoch) => etcdKeys.key(nodeId, hostKeyPurpose(epoch)));
 }
 
-/** Gives hosts that were enrolled in an earlier epoch a key of this one. */
+/** Gives hosts that were enrolled in an earlier epoch a key of this one, and keeps all under the key that wraps now. */
 @Injectable()
 export class HostKeys {
+  #looked = false;
+
   constructor(
     private readonly editor: FleetEditor,
     private readonly trust: Trust,
-  ) {}
+    private readonly log: Log,
+    fleet: Fleet,
+  ) {
+    fleet.onChange(() => this.#lookOnce());
+  }
 
   /** Makes the missing keys of these nodes in one write; they come back by the watch. */
   async make(nodes: readonly string[]): Promise<void> {
@@ -52,7 +60,9 @@ export class HostKeys {
         return enrollment && !state.hostKey(enrollment.nodeId, epoch) ? [enrollment] : [];
       });
       if (missing.length === 0) return undefined;
-      const then = await Promise.all(missing.map((enrollment) => makeHostKey(enrollment, epoch)));
+      const then = await Promise.all(
+        missing.map((enrollment) => makeHostKey(enrollment, this.trust)),
+      );
       return {
         if: then.map(({ key }) => ({ key, modRevision: 0n })),
         then,
@@ -65,4 +75,50 @@ export class HostKeys {
       };
     });
   }
+
+  /** What lies under an older key is there from before our start: once, when etcd was read, is enough. */
+  #lookOnce(): void {
+    if (this.#looked) return;
+    this.#looked = true;
+    // What an older key opens stays good, so a failure costs nothing but the next start.
+    this.#rewrap().catch((error: unknown) =>
+      this.log.error('host keys were not wrapped', { error }),
+    );
+  }
+
+  async #rewrap(): Promise<void> {
+    const { keks } = this.trust;
+    for (let wrapped = true; wrapped;) {
+      const done = await this.editor.edit((state) => {
+        const old = state.hostKeysNotUnder(keks.id).slice(0, AT_ONCE);
+        return Promise.resolve(old.length === 0 ? undefined : rewrapping(old, keks));
+      });
+      wrapped = done !== undefined;
+    }
+  }
+}
+
+function rewrapping(
+  old: readonly (HostKeyRecord & { readonly revision: bigint })[],
+  keks: KeyEncryptionKeys,
+): LedgerChange {
+  const keyOf = ({ nodeId, epoch }: HostKeyRecord) => etcdKeys.key(nodeId, hostKeyPurpose(epoch));
+  return {
+    if: old.map((record) => ({ key: keyOf(record), modRevision: record.revision })),
+    then: old.map((record) => ({
+      type: 'put',
+      key: keyOf(record),
+      value: wrapAgain(record, keks),
+    })),
+    journal: {
+      by: SYSTEM,
+      action: 'keys.rewrapped',
+      target: `${old.length} host keys`,
+      detail: { kek: keks.id },
+    },
+  };
+}
+
+function wrapAgain(record: HostKeyRecord, keks: KeyEncryptionKeys): string {
+  return encodeHostKey(Buffer.from(record.hostKey, 'base64'), record, record.sealedHostKey, keks);
 }

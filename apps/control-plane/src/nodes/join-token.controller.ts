@@ -1,17 +1,32 @@
 import { randomBytes } from 'node:crypto';
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiProperty, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
-import { IsInt, IsObject, IsOptional, Max, Min } from 'class-validator';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsOptional,
+  Max,
+  Min,
+} from 'class-validator';
 import { etcdKeys } from '#etcd';
-import type { JoinTokenView, Page } from '#contracts';
-import { ADMIN } from '../access/caller.js';
-import { hashToken } from '../access/index.js';
+import { ATTESTATIONS, type AttestationKind, type JoinTokenView, type Page } from '#contracts';
+import { actor } from '../access/caller.js';
+import { Needs, hashToken } from '../access/index.js';
 import { Clock } from '../clock.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import { NamePipe, decodeCursor, encodeCursor, notFound } from '../http/index.js';
 import { ListQuery } from '../http/list.query.js';
 import { JoinTokenStore } from './join-token.store.js';
-import { composeToken, joinTokenView, type JoinTokenRecord } from './join-token.record.js';
+import { checkedCidrs } from './network.js';
+import {
+  MAX_CIDRS,
+  composeToken,
+  joinTokenView,
+  type JoinTokenRecord,
+} from './join-token.record.js';
 import { checkedLabels } from './label-changes.js';
 
 const HOUR_MS = 3_600_000;
@@ -37,6 +52,17 @@ export class JoinTokenBody {
   @Min(1_000)
   @Max(MAX_TTL_MS)
   ttlMs: number = HOUR_MS;
+
+  @ApiPropertyOptional({ type: [String], description: 'networks from which hosts may join by it' })
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(MAX_CIDRS)
+  cidrs: unknown[] = [];
+
+  @ApiPropertyOptional({ enum: ATTESTATIONS, description: 'what a host must prove beside' })
+  @IsOptional()
+  @IsIn(ATTESTATIONS)
+  attest?: AttestationKind;
 }
 
 /** Tokens by which hosts join. */
@@ -50,6 +76,7 @@ export class JoinTokenController {
   ) {}
 
   @Get()
+  @Needs('join-tokens:read')
   @ApiOperation({ summary: 'List join tokens; the tokens themselves are nowhere' })
   async list(@Query() query: ListQuery): Promise<Page<JoinTokenView>> {
     const { items, more, revision } = await this.store.page(
@@ -62,6 +89,7 @@ export class JoinTokenController {
   }
 
   @Get(':id')
+  @Needs('join-tokens:read')
   @ApiOperation({ summary: 'A join token' })
   async get(@Param('id', NamePipe) id: string): Promise<JoinTokenView> {
     const found = await this.store.get(id);
@@ -70,6 +98,7 @@ export class JoinTokenController {
   }
 
   @Post()
+  @Needs('join-tokens:write')
   @ApiOperation({ summary: 'Make a join token; it is shown in this answer only' })
   async create(@Body() body: JoinTokenBody): Promise<JoinTokenView> {
     const id = randomBytes(8).toString('hex');
@@ -80,16 +109,22 @@ export class JoinTokenController {
       if: [{ key, modRevision: 0n }],
       then: [{ type: 'put', key, value: JSON.stringify(record) }],
       journal: {
-        by: ADMIN,
+        by: actor(),
         action: 'join-token.created',
         target: id,
-        detail: { uses: record.uses, labels: record.labels },
+        detail: {
+          uses: record.uses,
+          labels: record.labels,
+          cidrs: record.cidrs,
+          attest: record.attest,
+        },
       },
     }));
     return joinTokenView(record, token);
   }
 
   @Delete(':id')
+  @Needs('join-tokens:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a join token; hosts that joined by it stay' })
   async delete(@Param('id', NamePipe) id: string): Promise<void> {
@@ -100,12 +135,13 @@ export class JoinTokenController {
       return {
         if: [{ key, modRevision: found.revision }],
         then: [{ type: 'delete', key }],
-        journal: { by: ADMIN, action: 'join-token.deleted', target: id },
+        journal: { by: actor(), action: 'join-token.deleted', target: id },
       };
     });
   }
 
-  #record(id: string, token: string, { labels, uses, ttlMs }: JoinTokenBody): JoinTokenRecord {
+  #record(id: string, token: string, body: JoinTokenBody): JoinTokenRecord {
+    const { labels, uses, ttlMs, cidrs, attest } = body;
     const nowMs = this.clock.nowMs();
     const expiresAt = new Date(nowMs + ttlMs).toISOString();
     const at = new Date(nowMs).toISOString();
@@ -117,7 +153,9 @@ export class JoinTokenController {
       uses,
       used: 0,
       expiresAt,
-      by: ADMIN,
+      cidrs: checkedCidrs(cidrs),
+      attest,
+      by: actor(),
       at,
     };
   }

@@ -1,15 +1,21 @@
-import type { JoinTokenView } from '#contracts';
+import { ATTESTATIONS, type AttestationKind, type JoinTokenView } from '#contracts';
 import { makeToken } from '../access/index.js';
 import {
   count,
   instant,
+  list,
   mapOf,
   matching,
+  oneOf,
+  optional,
   parseJson,
   record,
   text,
   version1,
 } from '../shape/shape.js';
+
+/** How many networks a join token may name. */
+export const MAX_CIDRS = 64;
 
 /** A join token as `join/{id}` holds it: its hash, never the token. */
 export interface JoinTokenRecord {
@@ -20,6 +26,9 @@ export interface JoinTokenRecord {
   readonly uses: number;
   readonly used: number;
   readonly expiresAt: string;
+  /** Networks from which hosts may join by it; absent: from anywhere. */
+  readonly cidrs?: readonly string[];
+  readonly attest?: AttestationKind;
   readonly by: string;
   readonly at: string;
 }
@@ -32,6 +41,8 @@ const stored = record<JoinTokenRecord>({
   uses: count,
   used: count,
   expiresAt: instant,
+  cidrs: optional(list(text(50), MAX_CIDRS)),
+  attest: optional(oneOf(ATTESTATIONS)),
   by: text(300),
   at: instant,
 });
@@ -59,6 +70,7 @@ export function refusalOf(record: JoinTokenRecord, nowMs: number): string | unde
 
 /** A join token as REST shows it. */
 export function joinTokenView(record: JoinTokenRecord, token?: string): JoinTokenView {
-  const { id, labels, uses, used, expiresAt } = record;
-  return { id, labels, uses, usesLeft: Math.max(0, uses - used), expiresAt, token };
+  const { id, labels, uses, used, expiresAt, cidrs = [], attest } = record;
+  const usesLeft = Math.max(0, uses - used);
+  return { id, labels, uses, usesLeft, expiresAt, cidrs, attest, token };
 }

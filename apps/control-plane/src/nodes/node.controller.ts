@@ -12,12 +12,20 @@ import {
   Query,
   Res,
 } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
-import { IsObject } from 'class-validator';
+import {
+  ApiBody,
+  ApiConsumes,
+  ApiOperation,
+  ApiProperty,
+  ApiPropertyOptional,
+  ApiTags,
+} from '@nestjs/swagger';
+import { IsObject, IsOptional, IsString, Length } from 'class-validator';
 import type { FastifyReply } from 'fastify';
 import type { ExplanationView, NodeStatus, NodeView, Page, PolicyView } from '#contracts';
 import { explainSelection } from '#policy-model';
-import { ADMIN } from '../access/caller.js';
+import { actor } from '../access/caller.js';
+import { Needs, NeedsToRead, NeedsToWrite } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
 import { ListQuery, selectedBy } from '../http/list.query.js';
@@ -33,6 +41,15 @@ export class LabelsBody {
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string', nullable: true } })
   @IsObject()
   labels: Record<string, unknown>;
+}
+
+/** Body of `POST /nodes/{name}/revoke`. */
+export class RevokeBody {
+  @ApiPropertyOptional({ description: 'kept in the journal, and told to the host' })
+  @IsOptional()
+  @IsString()
+  @Length(1, 500)
+  reason?: string;
 }
 
 /** Query of `GET /nodes/{name}/explain`. */
@@ -54,6 +71,7 @@ export class NodeController {
   ) {}
 
   @Get()
+  @Needs('fleet:read')
   @ApiOperation({ summary: 'List hosts, by name' })
   list(@Query() query: ListQuery): Page<NodeView> {
     const state = this.fleet.read();
@@ -64,6 +82,7 @@ export class NodeController {
   }
 
   @Get(':name')
+  @NeedsToRead('node')
   @ApiOperation({ summary: 'A host' })
   get(
     @Param('name', NamePipe) name: string,
@@ -73,6 +92,7 @@ export class NodeController {
   }
 
   @Put(':name')
+  @NeedsToWrite('node', 'nodes:write')
   @ApiConsumes('application/yaml', 'application/json')
   @ApiBody({ schema: { type: 'object' }, description: 'one KubeArmorVirtualMachine of this name' })
   @ApiOperation({ summary: 'Declare a host or replace its labels' })
@@ -83,23 +103,25 @@ export class NodeController {
     @Headers('if-match') ifMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<NodeView> {
-    const write = { name, by: ADMIN, expected: parseIfMatch(ifMatch) };
+    const write = { name, by: actor(), expected: parseIfMatch(ifMatch) };
     const created = await this.nodes.put(write, body, contentType);
     void reply.code(created ? 201 : 200);
     return this.#answer(name, reply);
   }
 
   @Delete(':name')
+  @NeedsToWrite('node', 'nodes:write')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Offboard the host of exactly this name' })
+  @ApiOperation({ summary: 'Offboard the host of exactly this name; its identity is revoked' })
   async delete(
     @Param('name', NamePipe) name: string,
     @Headers('if-match') ifMatch: string | undefined,
   ): Promise<void> {
-    await this.nodes.delete({ name, by: ADMIN, expected: parseIfMatch(ifMatch) });
+    await this.nodes.delete({ name, by: actor(), expected: parseIfMatch(ifMatch) });
   }
 
   @Patch(':name/labels')
+  @NeedsToWrite('node', 'nodes:write')
   @ApiOperation({ summary: 'Set and remove labels; its policies follow at once' })
   async label(
     @Param('name', NamePipe) name: string,
@@ -107,11 +129,12 @@ export class NodeController {
     @Headers('if-match') ifMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<NodeView> {
-    await this.nodes.label({ name, by: ADMIN, expected: parseIfMatch(ifMatch) }, body.labels);
+    await this.nodes.label({ name, by: actor(), expected: parseIfMatch(ifMatch) }, body.labels);
     return this.#answer(name, reply);
   }
 
   @Get(':name/policies')
+  @NeedsToRead('node')
   @ApiOperation({ summary: 'Policies that select the host, by name; paused ones too' })
   policies(@Param('name', NamePipe) name: string, @Query() query: PageQuery): Page<PolicyView> {
     const state = this.fleet.read();
@@ -123,12 +146,14 @@ export class NodeController {
   }
 
   @Get(':name/status')
+  @NeedsToRead('node')
   @ApiOperation({ summary: 'What the host really does' })
   status(@Param('name', NamePipe) name: string): NodeStatus {
     return this.status_.node(name);
   }
 
   @Get(':name/explain')
+  @NeedsToRead('node')
   @ApiOperation({ summary: 'Each label test of a policy against the host' })
   explain(@Param('name', NamePipe) name: string, @Query() query: ExplainQuery): ExplanationView {
     const state = this.fleet.read();
@@ -139,14 +164,34 @@ export class NodeController {
   }
 
   @Post(':name/revoke')
+  @NeedsToWrite('node', 'nodes:write')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Believe nothing of the host any more and give it nothing' })
+  @ApiOperation({
+    summary:
+      'End the identity of a host: its sessions, its user on Redis, its certificate, for good',
+  })
   async revoke(
+    @Param('name', NamePipe) name: string,
+    @Body() { reason }: RevokeBody,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<NodeView> {
+    await this.nodes.revoke({ name, by: actor(), expected: parseIfMatch(ifMatch) }, reason);
+    return this.#answer(name, reply);
+  }
+
+  @Post(':name/reinstate')
+  @NeedsToWrite('node', 'nodes:write')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Let a host into Redis again that was cut off for harming others there',
+  })
+  async reinstate(
     @Param('name', NamePipe) name: string,
     @Headers('if-match') ifMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<NodeView> {
-    await this.nodes.revoke({ name, by: ADMIN, expected: parseIfMatch(ifMatch) });
+    await this.nodes.reinstate({ name, by: actor(), expected: parseIfMatch(ifMatch) });
     return this.#answer(name, reply);
   }
 

@@ -4,7 +4,7 @@ import { Clock, isoNow } from '../clock.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { Stored } from '../fleet/shelf.js';
-import { checkExpectation, type Expectation } from '../http/index.js';
+import { ProblemError, checkExpectation, type Expectation } from '../http/index.js';
 import { formatOf } from '../http/media-type.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import { ApplyService } from '../policies/apply.service.js';
@@ -12,6 +12,8 @@ import { changedLabels } from './label-changes.js';
 import { findNode } from './node.view.js';
 import type { NodeRecord } from './node.record.js';
 import { hostKeyKeys } from './host-keys.js';
+import { isCutOff } from './redis-identity.js';
+import type { RevocationRecord } from './revocation.record.js';
 
 /** Who writes a host, and what it is expected to be. */
 export interface NodeWrite {
@@ -19,6 +21,10 @@ export interface NodeWrite {
   readonly by: string;
   readonly expected: Expectation;
 }
+
+/** Why an offboarded host may not come back under its old identity. */
+const OFFBOARDED = 'the host was offboarded';
+const NO_REASON = 'no reason was given';
 
 /** Hosts by exact name: declared, labelled, offboarded, revoked. */
 @Injectable()
@@ -57,21 +63,52 @@ export class NodeService {
     });
   }
 
-  /** Believes nothing of the host any more and gives it nothing; its name and key stay taken. */
-  async revoke(write: NodeWrite): Promise<void> {
-    await this.#update(write, 'node.revoked', (record) => {
-      return record.revoked === true ? undefined : { ...record, revoked: true };
+  /**
+   * Believes nothing of the host any more and gives it nothing; its name stays taken. Revoking it again keeps the first
+   * reason. Throws 409 for a host that is declared only: it has no identity.
+   */
+  async revoke(write: NodeWrite, reason = NO_REASON): Promise<void> {
+    await this.editor.edit((state) => {
+      const stored = this.#expected(state, write);
+      const { enrollment } = stored.record;
+      if (!enrollment) throw notEnrolled(write.name);
+      if (!state.believed(stored.record)) return undefined;
+      const writes = this.#revocation(stored.record, write, reason);
+      return this.#change(stored, write, 'node.revoked', writes, { reason });
     });
   }
 
-  /** Offboards the host of exactly this name. */
+  /** Lets a host that was cut off into Redis again before its time. Throws 409 for one that is not kept out. */
+  async reinstate(write: NodeWrite): Promise<void> {
+    await this.#update(write, 'node.reinstated', (record) => {
+      if (!isCutOff(record, this.clock.nowMs())) throw notCutOff(write.name);
+      const { cutOff: _over, ...rest } = record;
+      return rest;
+    });
+  }
+
+  /** Offboards the host of exactly this name; its identity is revoked, so it comes back only with new keys. */
   async delete(write: NodeWrite): Promise<void> {
     await this.editor.edit((state) => {
       const stored = this.#expected(state, write);
       const keys = [etcdKeys.node(write.name), ...hostKeyKeys(state, stored.record)];
-      const writes: Write[] = keys.map((key) => ({ type: 'delete', key }));
-      return this.#change(stored, write, 'node.offboarded', writes);
+      const deletions = keys.map((key): Write => ({ type: 'delete', key }));
+      const revocation = state.believed(stored.record)
+        ? this.#revocation(stored.record, write, OFFBOARDED)
+        : [];
+      return this.#change(stored, write, 'node.offboarded', [...deletions, ...revocation]);
     });
+  }
+
+  #revocation(
+    { name, enrollment }: NodeRecord,
+    { by }: NodeWrite,
+    reason: string,
+  ): readonly Write[] {
+    if (!enrollment) return [];
+    const { nodeId } = enrollment;
+    const record: RevocationRecord = { v: 1, nodeId, name, reason, by, at: isoNow(this.clock) };
+    return [{ type: 'put', key: etcdKeys.revocation(nodeId), value: JSON.stringify(record) }];
   }
 
   async #update(
@@ -102,12 +139,22 @@ export class NodeService {
     { name, by }: NodeWrite,
     action: string,
     then: readonly Write[],
+    more: Readonly<Record<string, unknown>> = {},
   ): LedgerChange {
-    const detail = { nodeId: record.enrollment?.nodeId };
+    const detail = { nodeId: record.enrollment?.nodeId, ...more };
     return {
       if: [{ key: etcdKeys.node(name), modRevision: revision }],
       then,
       journal: { by, action, target: name, detail },
     };
   }
+}
+
+function notCutOff(name: string): ProblemError {
+  return new ProblemError('conflict', { detail: `host ${name} is not cut off from Redis` });
+}
+
+function notEnrolled(name: string): ProblemError {
+  const detail = `host ${name} is declared only and has no identity to revoke; to remove it: hostward delete node ${name}`;
+  return new ProblemError('conflict', { detail });
 }

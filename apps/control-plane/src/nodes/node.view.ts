@@ -1,11 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { NodeView } from '#contracts';
+import { machineMarks } from '#policy-model';
+import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { Stored } from '../fleet/shelf.js';
 import { notFound } from '../http/index.js';
 import { StatusReader } from '../status/status-reader.js';
 import type { NodeRecord } from './node.record.js';
+import { standingOf, type Standing } from './standing.js';
 
 /** Hosts as REST shows them: what etcd says and what they reported. */
 @Injectable()
@@ -13,6 +16,7 @@ export class NodeViews {
   constructor(
     private readonly fleet: Fleet,
     private readonly status: StatusReader,
+    private readonly clock: Clock,
   ) {}
 
   /** Throws 404 for an unknown host. */
@@ -22,28 +26,43 @@ export class NodeViews {
   }
 
   view({ record, revision }: Stored<NodeRecord>, state: FleetState): NodeView {
-    const { name, labels, enrollment, revoked } = record;
+    const { name, labels, enrollment, sshHostKey } = record;
     const { report, freshness } = this.status.evidence(state, name);
+    const standing = standingOf(record, state, this.clock.nowMs());
     return {
       name,
       nodeId: enrollment?.nodeId,
       labels,
       groups: [...state.index.groupsOf(name)].sort(),
       revision: revision.toString(),
-      phase: enrollment ? 'enrolled' : 'declared',
+      phase: phaseOf(record, standing),
       connected: freshness.fresh,
       enforcer: report?.enforcer,
       policies: state.activePolicies(name).length,
       asOf: report?.asOf,
       enrolledAt: enrollment?.at,
-      revoked,
+      attested: enrollment?.attested,
+      ...standing,
       document: {
         apiVersion: 'security.kubearmor.com/v1',
         kind: 'KubeArmorVirtualMachine',
-        metadata: { name, labels },
+        metadata: {
+          name,
+          labels,
+          ...(sshHostKey !== undefined && {
+            annotations: { [machineMarks.sshHostKey]: sshHostKey },
+          }),
+        },
       },
     };
   }
+}
+
+function phaseOf({ enrollment }: NodeRecord, standing: Standing): NodeView['phase'] {
+  if (standing.revocation) return 'revoked';
+  if (standing.cutOff) return 'cut-off';
+  if (standing.clone) return 'cloned';
+  return enrollment ? 'enrolled' : 'declared';
 }
 
 /** The node, or 404. */

@@ -1,13 +1,19 @@
 import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
 import { EtcdStore } from '#etcd';
 import { PoliciesModule } from '../policies/policies.module.js';
+import { Attestor } from './attestor.js';
+import { CutOffService } from './cut-off.service.js';
 import { EnrollController } from './enroll.controller.js';
 import { EnrollService } from './enroll.service.js';
+import { HostCertificateGuard } from './host-certificate.guard.js';
 import { JoinTokenController } from './join-token.controller.js';
+import { JoinTokenGate } from './join-token.gate.js';
 import { EtcdJoinTokenStore, JoinTokenStore } from './join-token.store.js';
 import { NodeController } from './node.controller.js';
 import { NodeService } from './node.service.js';
 import { NodeViews } from './node.view.js';
+import { SshHostKeyAttestor } from './ssh-host-key.attestor.js';
 
 /** Hosts: how they come in, what they are called, how they go. */
 @Module({
@@ -17,6 +23,10 @@ import { NodeViews } from './node.view.js';
     NodeService,
     NodeViews,
     EnrollService,
+    CutOffService,
+    JoinTokenGate,
+    { provide: Attestor, useClass: SshHostKeyAttestor },
+    { provide: APP_GUARD, useClass: HostCertificateGuard },
     {
       provide: JoinTokenStore,
       inject: [EtcdStore],

@@ -1,7 +1,8 @@
 import { Body, Controller, Headers, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { ApplyResponse } from '#contracts';
-import { ADMIN } from '../access/caller.js';
+import { actor } from '../access/caller.js';
+import { Needs } from '../access/index.js';
 import { invalidField } from '../http/index.js';
 import { formatOf } from '../http/media-type.js';
 import { ApplyQuery, defaultSelector } from './apply.query.js';
@@ -14,6 +15,7 @@ export class ApplyController {
   constructor(private readonly applying: ApplyService) {}
 
   @Post()
+  @Needs('policies:write', 'nodes:write')
   @HttpCode(200)
   @ApiConsumes('application/yaml', 'application/json')
   @ApiBody({
@@ -39,7 +41,7 @@ export class ApplyController {
     return this.applying.apply({
       text,
       format: formatOf(contentType),
-      by: ADMIN,
+      by: actor(),
       dryRun: query.dryRun === 'true',
       prune,
       owner,

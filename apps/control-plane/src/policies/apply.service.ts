@@ -70,6 +70,7 @@ export class ApplyService {
       ...request,
       at: isoNow(this.clock),
       sign: (document) => this.signer.sign(document),
+      keyid: this.signer.keyid,
       lockouts: lockoutErrors,
     });
     const errors = [

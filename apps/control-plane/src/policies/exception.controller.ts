@@ -2,7 +2,8 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@ne
 import { ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { IsString, Length, MaxLength } from 'class-validator';
 import type { ExceptionView, Page } from '#contracts';
-import { ADMIN } from '../access/caller.js';
+import { actor } from '../access/caller.js';
+import { Needs } from '../access/index.js';
 import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { readEnd } from '../http/end-time.js';
@@ -47,6 +48,7 @@ export class ExceptionController {
   ) {}
 
   @Get()
+  @Needs('fleet:read')
   @ApiOperation({ summary: 'Exceptions in force' })
   list(@Query() query: ListQuery): Page<ExceptionView> {
     const state = this.fleet.read();
@@ -55,23 +57,26 @@ export class ExceptionController {
   }
 
   @Get(':id')
+  @Needs('fleet:read')
   @ApiOperation({ summary: 'An exception' })
   get(@Param('id', NamePipe) id: string): ExceptionView {
     return exceptionView(findException(this.fleet.read(), id).record);
   }
 
   @Post()
+  @Needs('exceptions:write')
   @ApiOperation({ summary: 'Allow on some hosts what a policy names, until a time' })
   create(@Body() body: ExceptionBody): Promise<ExceptionView> {
     readSelector(body.selector, 'selector');
     const until = readEnd(body.until, 'until', this.clock.nowMs(), MAX_MS);
-    return this.exceptions.create({ ...body, until, by: ADMIN });
+    return this.exceptions.create({ ...body, until, by: actor() });
   }
 
   @Delete(':id')
+  @Needs('exceptions:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'End an exception now' })
   async delete(@Param('id', NamePipe) id: string): Promise<void> {
-    await this.exceptions.end(id, ADMIN);
+    await this.exceptions.end(id, actor());
   }
 }

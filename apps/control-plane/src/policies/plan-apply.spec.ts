@@ -155,6 +155,24 @@ describe('the plan of an apply', () => {
     expect(verdicts(plan)).toEqual(['configured']);
     expect(JSON.stringify(plan.writes)).toContain('1'.repeat(64));
   });
+
+  it('keeps the ssh host key that a host is declared with, without its comment, until it is declared without', () => {
+    const sshHostKey = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${'A'.repeat(43)}`;
+    const machine = (annotations?: Record<string, string>) => ({
+      apiVersion: 'security.kubearmor.com/v1',
+      kind: 'KubeArmorVirtualMachine',
+      metadata: { name: 'n', labels: { a: 'b' }, annotations },
+    });
+    const declared = machine({ 'hostward.io/ssh-host-key': `${sshHostKey} root@n` });
+    const created = planApply(parse(declared), EMPTY, OPTIONS);
+    expect(JSON.stringify(created.writes)).toContain(`\\"sshHostKey\\":\\"${sshHostKey}\\"`);
+    const node = stored({ ...nodeRecord('n', { a: 'b' }), sshHostKey });
+    const state = { ...EMPTY, node: () => node };
+    expect(verdicts(planApply(parse(declared), state, OPTIONS))).toEqual(['unchanged']);
+    const without = planApply(parse(machine()), state, OPTIONS);
+    expect(verdicts(without)).toEqual(['configured']);
+    expect(JSON.stringify(without.writes)).not.toContain('sshHostKey');
+  });
 });
 
 describe('the policy of an exception', () => {

@@ -3,6 +3,7 @@ import { etcdKeys, type Condition, type Write } from '#etcd';
 import type { ApplyDocument, ApplyVerdict, FieldError } from '#contracts';
 import {
   selectorMarks,
+  sshHostKeyOf,
   type Document,
   type Group,
   type HostPolicy,
@@ -39,6 +40,8 @@ export interface PlanOptions extends Revising {
   readonly owner?: string;
   readonly prune: boolean;
   readonly overrideProtection: boolean;
+  /** The key that signs now: what another one signed is signed anew, else a stolen one could never be taken away. */
+  readonly keyid?: string;
   /** Rules of a policy that would block the control path. */
   readonly lockouts: (policy: HostPolicy, index: number) => readonly FieldError[];
 }
@@ -176,7 +179,9 @@ function stepOfPolicy(
   const warnings = missingGroup(document, index, groups, state);
   const owner = options.owner ?? stored?.record.owner;
   const same =
-    stored?.record.owner === owner && isDeepStrictEqual(stored?.record.document, document);
+    stored?.record.owner === owner &&
+    isDeepStrictEqual(stored?.record.document, document) &&
+    isSignedBy(stored?.record, options.keyid);
   if (same) return { verdict: 'unchanged', warnings, conditions: [unchangedPolicy(name, stored)] };
   const before = stored ?? state.deletedPolicy(name);
   const change = stored ? 'configured' : 'created';
@@ -187,6 +192,11 @@ function stepOfPolicy(
     conditions: [unchangedPolicy(name, before)],
     writes: versionWrites(nextVersion(name, before?.record, content, options)),
   };
+}
+
+function isSignedBy(record: PolicyRecord | undefined, wanted: string | undefined): boolean {
+  if (wanted === undefined) return true;
+  return record?.envelope?.signatures.some(({ keyid }) => keyid === wanted) === true;
 }
 
 function stepOfGroup(document: Group, index: number, state: PlanState, options: PlanOptions): Step {
@@ -208,10 +218,14 @@ function stepOfGroup(document: Group, index: number, state: PlanState, options: 
 function stepOfNode(document: VirtualMachine, state: PlanState, options: PlanOptions): Step {
   const { name } = document.metadata;
   const labels = document.metadata.labels ?? {};
+  const sshHostKey = sshHostKeyOf(document);
   const stored = state.node(name);
   const key = etcdKeys.node(name);
   const conditions: Condition[] = [{ key, modRevision: stored?.revision ?? 0n }];
-  if (stored && isDeepStrictEqual({ ...stored.record.labels }, { ...labels })) {
+  const same =
+    stored?.record.sshHostKey === sshHostKey &&
+    isDeepStrictEqual({ ...stored?.record.labels }, { ...labels });
+  if (stored && same) {
     return { verdict: 'unchanged', conditions };
   }
   const record: NodeRecord = {
@@ -219,6 +233,7 @@ function stepOfNode(document: VirtualMachine, state: PlanState, options: PlanOpt
     v: 1,
     name,
     labels,
+    sshHostKey,
     at: options.at,
     by: options.by,
   };

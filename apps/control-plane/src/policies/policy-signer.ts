@@ -4,6 +4,11 @@ import { signPolicy, type PolicyDocument, type SignedDocument, type Signer } fro
 export class PolicySigner {
   constructor(private readonly signer: Signer) {}
 
+  /** Of the key that signs. */
+  get keyid(): string {
+    return this.signer.keyid;
+  }
+
   sign(document: PolicyDocument): SignedDocument {
     return signPolicy(document, this.signer);
   }

@@ -15,7 +15,8 @@ import { ApiBody, ApiConsumes, ApiOperation, ApiPropertyOptional, ApiTags } from
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import type { FastifyReply } from 'fastify';
 import type { Page, PolicyStatus, PolicyVersion, PolicyView } from '#contracts';
-import { ADMIN } from '../access/caller.js';
+import { actor } from '../access/caller.js';
+import { Needs, NeedsToRead, NeedsToWrite } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
 import { ListQuery, selectedBy } from '../http/list.query.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
@@ -49,6 +50,7 @@ export class PolicyController {
   ) {}
 
   @Get()
+  @Needs('fleet:read')
   @ApiOperation({ summary: 'List policies, by name' })
   list(@Query() query: ListQuery): Page<PolicyView> {
     const state = this.fleet.read();
@@ -63,6 +65,7 @@ export class PolicyController {
   }
 
   @Get(':name')
+  @NeedsToRead('policy')
   @ApiOperation({ summary: 'A policy; its ETag goes into If-Match' })
   get(
     @Param('name', NamePipe) name: string,
@@ -75,6 +78,7 @@ export class PolicyController {
   }
 
   @Put(':name')
+  @NeedsToWrite('policy', 'policies:write')
   @ApiConsumes('application/yaml', 'application/json')
   @ApiBody({ schema: { type: 'object' }, description: 'one KubeArmorHostPolicy of this name' })
   @ApiOperation({ summary: 'Create or change a policy' })
@@ -85,29 +89,32 @@ export class PolicyController {
     @Headers('if-match') ifMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PolicyView> {
-    const write = { name, by: ADMIN, expected: parseIfMatch(ifMatch) };
+    const write = { name, by: actor(), expected: parseIfMatch(ifMatch) };
     const { created, view } = await this.put_.put(write, body, contentType);
     void reply.code(created ? 201 : 200).header('etag', etagOf(view.revision));
     return view;
   }
 
   @Delete(':name')
+  @NeedsToWrite('policy', 'policies:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a policy; its hosts are freed at once' })
   async delete(
     @Param('name', NamePipe) name: string,
     @Headers('if-match') ifMatch: string | undefined,
   ): Promise<void> {
-    await this.policies.delete({ name, by: ADMIN, expected: parseIfMatch(ifMatch) });
+    await this.policies.delete({ name, by: actor(), expected: parseIfMatch(ifMatch) });
   }
 
   @Get(':name/status')
+  @NeedsToRead('policy')
   @ApiOperation({ summary: 'How the policy stands on each host it selects' })
   status(@Param('name', NamePipe) name: string): PolicyStatus {
     return this.status_.policy(name);
   }
 
   @Get(':name/history')
+  @NeedsToRead('policy')
   @ApiOperation({ summary: 'Versions, newest first' })
   async history(
     @Param('name', NamePipe) name: string,
@@ -124,6 +131,7 @@ export class PolicyController {
   }
 
   @Post(':name/rollback')
+  @NeedsToWrite('policy', 'policies:write')
   @HttpCode(200)
   @ApiOperation({ summary: 'Make an earlier version the newest' })
   rollback(
@@ -132,28 +140,30 @@ export class PolicyController {
     @Headers('if-match') ifMatch: string | undefined,
   ): Promise<PolicyView> {
     return this.policies.rollback(
-      { name, by: ADMIN, expected: parseIfMatch(ifMatch) },
+      { name, by: actor(), expected: parseIfMatch(ifMatch) },
       body.version,
     );
   }
 
   @Post(':name/pause')
+  @NeedsToWrite('policy', 'policies:write')
   @HttpCode(200)
   @ApiOperation({ summary: 'Take a policy off its hosts and keep it' })
   pause(
     @Param('name', NamePipe) name: string,
     @Headers('if-match') ifMatch: string | undefined,
   ): Promise<PolicyView> {
-    return this.policies.pause({ name, by: ADMIN, expected: parseIfMatch(ifMatch) }, true);
+    return this.policies.pause({ name, by: actor(), expected: parseIfMatch(ifMatch) }, true);
   }
 
   @Post(':name/resume')
+  @NeedsToWrite('policy', 'policies:write')
   @HttpCode(200)
   @ApiOperation({ summary: 'Enforce a paused policy again' })
   resume(
     @Param('name', NamePipe) name: string,
     @Headers('if-match') ifMatch: string | undefined,
   ): Promise<PolicyView> {
-    return this.policies.pause({ name, by: ADMIN, expected: parseIfMatch(ifMatch) }, false);
+    return this.policies.pause({ name, by: actor(), expected: parseIfMatch(ifMatch) }, false);
   }
 }

@@ -31,5 +31,8 @@ export abstract class HostInbox {
   /** Drops entries that are stored, or that nobody can read. */
   abstract remove(nodeId: string, entryIds: readonly string[]): Promise<void>;
 
+  /** Drops all that a host has sent and that was not read yet. */
+  abstract discard(nodeId: string): Promise<void>;
+
   abstract stop(): void;
 }

@@ -28,8 +28,9 @@ export class KnownHosts {
 
   /** Node ids of all known hosts. */
   ids(): readonly string[] {
-    return this.fleet.state.nodes.sorted().flatMap(({ record }) => {
-      const nodeId = record.revoked === true ? undefined : record.enrollment?.nodeId;
+    const { state } = this.fleet;
+    return state.nodes.sorted().flatMap(({ record }) => {
+      const nodeId = state.believed(record)?.nodeId;
       return nodeId === undefined ? [] : [nodeId];
     });
   }

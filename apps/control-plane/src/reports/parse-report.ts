@@ -60,7 +60,7 @@ const suspension: Read<Suspension> = record<Suspension>({
   mode: oneOf(['audit', 'off']),
   until: instant,
   reason: text(1_000),
-  by: oneOf(['console', 'control-plane']),
+  by: oneOf(['console', 'control-plane', 'boot-guard']),
 });
 
 const hostFacts: Read<HostFacts> = record<HostFacts>({

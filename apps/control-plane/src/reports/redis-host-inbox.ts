@@ -1,20 +1,26 @@
-import { EventStreams, StateInbox, type RedisConnection } from '#redis';
+import { DeliveryWriter, EventStreams, StateInbox, type RedisConnection } from '#redis';
 import { HostInbox, type HostNews, type SealedEntry } from './host-inbox.js';
 
 /** Hosts ring on one bell each by their id; one is enough for a control plane of one process. */
 const SHARDS = 1;
 
-/** What hosts send up, on Redis; `bells` is a connection of its own, since a subscriber cannot do anything else. */
+/**
+ * What hosts send up, on Redis; `bells` is a connection of its own, since a subscriber cannot do anything else. Events
+ * may have a Redis of their own.
+ */
 export class RedisHostInbox extends HostInbox {
   readonly #streams: EventStreams;
+  readonly #states: DeliveryWriter;
   #inbox: StateInbox | undefined;
 
   constructor(
     connection: RedisConnection,
     private readonly bells: RedisConnection,
+    events: RedisConnection,
   ) {
     super();
-    this.#streams = new EventStreams(connection);
+    this.#states = new DeliveryWriter(connection);
+    this.#streams = new EventStreams(events);
   }
 
   override start(news: HostNews): void {
@@ -41,6 +47,11 @@ export class RedisHostInbox extends HostInbox {
 
   override async remove(nodeId: string, entryIds: readonly string[]): Promise<void> {
     await this.#streams.remove(nodeId, [...entryIds]);
+  }
+
+  override async discard(nodeId: string): Promise<void> {
+    await this.#states.dropState(nodeId);
+    await this.#streams.discard(nodeId);
   }
 
   override stop(): void {

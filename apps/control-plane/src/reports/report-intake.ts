@@ -4,6 +4,7 @@ import { Log } from '#observability';
 import { Clock } from '../clock.js';
 import { Metrics } from '../health/metrics.js';
 import { ShapeError } from '../shape/shape.js';
+import { CloneService } from './clone.service.js';
 import { KnownHosts } from './known-hosts.js';
 import { parseReport } from './parse-report.js';
 import { ReportBoard } from './report-board.js';
@@ -14,6 +15,7 @@ export class ReportIntake {
   constructor(
     private readonly hosts: KnownHosts,
     private readonly board: ReportBoard,
+    private readonly clones: CloneService,
     private readonly clock: Clock,
     private readonly metrics: Metrics,
     private readonly log: Log,
@@ -25,7 +27,8 @@ export class ReportIntake {
     if (!host) return;
     try {
       const report = parseReport(openReport(host.hostKey, nodeId, sealed), nodeId);
-      if (this.board.put(report, this.clock.nowMs())) this.metrics.reports.inc();
+      if (!this.clones.admits(host, report)) this.metrics.reportsRefused.inc({ reason: 'clone' });
+      else if (this.board.put(report, this.clock.nowMs())) this.metrics.reports.inc();
     } catch (error) {
       const reason = error instanceof RefusedError ? error.code : 'shape';
       this.metrics.reportsRefused.inc({ reason });

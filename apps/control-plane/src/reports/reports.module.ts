@@ -1,5 +1,6 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { StatusReader } from '../status/status-reader.js';
+import { CloneService } from './clone.service.js';
 import { HostInbox } from './host-inbox.js';
 import { KnownHosts } from './known-hosts.js';
 import { ReportBoard } from './report-board.js';
@@ -15,6 +16,7 @@ export class ReportsModule {
       providers: [
         { provide: HostInbox, useValue: inbox },
         KnownHosts,
+        CloneService,
         ReportBoard,
         ReportIntake,
         StatusReader,

@@ -55,6 +55,13 @@ describe('a report of a host', () => {
   });
 });
 
+describe('who suspended a host', () => {
+  it.each(['console', 'control-plane', 'boot-guard'])('may be %s', (by) => {
+    const suspension = { mode: 'audit', until: good.asOf, reason: 'r', by };
+    expect(parseReport(bytes({ ...good, suspension }), NODE)).toMatchObject({ suspension });
+  });
+});
+
 describe('the board of reports', () => {
   it('keeps the newest of a host, by start of the agent and then by sequence', () => {
     const board = new ReportBoard();

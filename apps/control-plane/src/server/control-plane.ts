@@ -4,17 +4,26 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { NestFactory } from '@nestjs/core';
 import { NestLogger, describeError, type Log } from '#observability';
 import { AppModule, type AppParts } from '../app.module.js';
+import { AccessWatch } from '../access/access-watch.js';
+import { checkRoutes } from '../access/check-routes.js';
 import { DeliveryLoop } from '../delivery/delivery-loop.js';
 import { EventIntake } from '../events/event-intake.js';
 import { Fleet } from '../fleet/fleet.js';
 import { FleetWatch } from '../fleet/fleet-watch.js';
 import { VitalSigns } from '../health/vital-signs.js';
 import type { Vitals } from '../health/readiness.js';
+import { EtcdLedger } from '../journal/etcd-ledger.js';
+import { CutOffService } from '../nodes/cut-off.service.js';
+import { identitiesOf, redisUserOf, redisUsersOf, timedHosts } from '../nodes/redis-identity.js';
+import { CloneService } from '../reports/clone.service.js';
 import { HostQueue } from '../reports/host-queue.js';
 import { KnownHosts } from '../reports/known-hosts.js';
 import { ReportBoard } from '../reports/report-board.js';
 import { ReportIntake } from '../reports/report-intake.js';
 import { Endings } from '../suspensions/endings.js';
+import { AuthoredShelf } from '../trust/authored-shelf.js';
+import { alarmWords } from '../trust/restore-guard.js';
+import { TrustKeeper } from '../trust/trust-keeper.js';
 import { httpAdapter, secureContext, type HttpOptions } from './http-adapter.js';
 import { serveOpenApi } from './openapi.js';
 
@@ -61,7 +70,9 @@ export class ControlPlane {
       httpAdapter(options, parts.metrics),
       { logger: new NestLogger(parts.log), bodyParser: false, abortOnError: false },
     );
+    checkRoutes(app);
     serveOpenApi(app);
+    app.get(AccessWatch).watchRefusals(app);
     const fleet = app.get(Fleet);
     const watch = new FleetWatch(parts.etcd, fleet, parts.log);
     const controlPlane = new ControlPlane(parts, app, watch, options.tls);
@@ -92,11 +103,15 @@ export class ControlPlane {
     clearInterval(this.#lookAfter);
     this.parts.inbox.stop();
     await this.app.close();
+    await this.app.get(AccessWatch, { strict: false }).stop();
     await this.#queue.stop();
     await this.app.get(DeliveryLoop, { strict: false }).stop();
+    this.parts.restoreGuard.flush();
     await this.watch.stop();
+    await this.parts.hostUsers.close();
     this.parts.channel.close();
     this.parts.alerts.close();
+    this.parts.journal.close();
     this.parts.etcd.close();
   }
 
@@ -104,11 +119,38 @@ export class ControlPlane {
     const fleet = this.app.get(Fleet, { strict: false });
     const delivery = this.app.get(DeliveryLoop, { strict: false });
     const reports = this.app.get(ReportBoard, { strict: false });
+    const clones = this.app.get(CloneService, { strict: false });
     let known = false;
+    this.app.get(AccessWatch, { strict: false }).start(fleet);
+    const cutOffs = this.app.get(CutOffService, { strict: false });
+    this.parts.hostUsers.start(
+      {
+        known: () => fleet.state.revision > 0n,
+        all: () => redisUsersOf(fleet.state, this.parts.clock.nowMs()),
+        one: (nodeId) => redisUserOf(fleet.state, nodeId, this.parts.clock.nowMs()),
+      },
+      (offence) => void cutOffs.cutOff(offence),
+    );
+    const keeper = this.app.get(TrustKeeper, { strict: false });
+    const shelf = this.app.get(AuthoredShelf, { strict: false });
+    let rootMoved = false;
+    let readAnew = false;
+    fleet.onMessage((message) => {
+      rootMoved = keeper.take(message);
+      readAnew = message.type === 'snapshot';
+    });
     fleet.onChange((affected) => {
+      if (readAnew) this.#lookForRestore(fleet.state.revision);
+      // Before the fleet's own changes: all that follows is sealed under the root document in force.
+      if (rootMoved) delivery.everything();
+      if (shelf.takeChanged()) affected.add(fleet.state.nodes.sorted().map(({ name }) => name));
+      this.parts.hostUsers.mark(identitiesOf(affected, fleet.state));
       if (!known) this.parts.inbox.readAll();
       known = true;
-      for (const nodeId of affected.gone) reports.remove(nodeId);
+      for (const nodeId of affected.gone) {
+        reports.remove(nodeId);
+        clones.forget(nodeId);
+      }
       delivery.mark(affected);
     });
     this.parts.channel.onLoss(() => {
@@ -135,10 +177,31 @@ export class ControlPlane {
   }
 
   #everySecond(): void {
+    const { state } = this.app.get(Fleet, { strict: false });
+    this.parts.hostUsers.mark(timedHosts(state));
     void this.app.get(Endings, { strict: false }).run();
+    void this.app.get(CloneService, { strict: false }).run();
+    void this.app.get(AccessWatch, { strict: false }).run();
+    this.#lookForRestore(state.revision);
     this.app.get(DeliveryLoop, { strict: false }).renew();
     this.#queue.retry();
     this.#measure();
+  }
+
+  #lookForRestore(revision: bigint): void {
+    const { restoreGuard, trust, clock, metrics } = this.parts;
+    const reports = this.app.get(ReportBoard, { strict: false });
+    const ids = this.app.get(KnownHosts, { strict: false }).ids();
+    const claims = ids.flatMap((nodeId) => {
+      const report = reports.get(nodeId)?.report;
+      return report?.applied ? [{ node: report.host.hostname, ...report.applied }] : [];
+    });
+    const { epoch } = trust.root.document;
+    const changed = restoreGuard.look({ epoch, revision, claims, nowMs: clock.nowMs() });
+    const { alarm } = restoreGuard;
+    metrics.restoreAlarm.set(alarm ? 1 : 0);
+    if (changed && alarm) this.#log.error('etcd was restored', { remedy: alarmWords(alarm) });
+    if (changed && !alarm) this.#log.info('publishing goes on: etcd is not behind any more');
   }
 
   #measure(): void {
@@ -169,8 +232,13 @@ export class ControlPlane {
       fleetRevision: state.revision,
       redis: this.parts.channel.health(),
       alerts: this.parts.alerts.health(),
+      journal: this.app.get(EtcdLedger, { strict: false }).health(),
+      restored: this.parts.restoreGuard.alarm && alarmWords(this.parts.restoreGuard.alarm),
       waiting: this.app.get(DeliveryLoop, { strict: false }).waiting,
-      unreadable: [...state.unreadable.keys()],
+      unreadable: [
+        ...state.unreadable.keys(),
+        ...this.app.get(AuthoredShelf, { strict: false }).refused.keys(),
+      ],
       nowMs: Date.now(),
     };
   }
@@ -188,6 +256,16 @@ class LateVitals extends VitalSigns {
     };
     const redis = { ok: false, detail: 'not connected yet' };
     const alerts = { ok: true, detail: 'nothing came yet' };
-    return { watch, fleetRevision: 0n, redis, alerts, waiting: 0, unreadable: [], nowMs: 0 };
+    const journal = alerts;
+    return {
+      watch,
+      fleetRevision: 0n,
+      redis,
+      alerts,
+      journal,
+      waiting: 0,
+      unreadable: [],
+      nowMs: 0,
+    };
   }
 }

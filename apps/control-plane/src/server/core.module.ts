@@ -1,16 +1,19 @@
 import { Global, Module, type DynamicModule, type Provider } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { EtcdStore } from '#etcd';
 import { Log } from '#observability';
-import { AdminToken, TokenGuard } from '../access/index.js';
+import { AdminToken, OidcSettings } from '../access/index.js';
 import { Clock } from '../clock.js';
 import { AgentEndpoint } from '../config/agent-endpoint.js';
 import { Trust } from '../config/trust.js';
 import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import { Metrics } from '../health/metrics.js';
+import { RestoreGuard } from '../trust/restore-guard.js';
 import { EtcdLedger } from '../journal/etcd-ledger.js';
+import { JournalStore } from '../journal/journal.store.js';
 import { Ledger } from '../journal/ledger.js';
+import { SignedJournal } from '../journal/signed-journal.js';
 import { BodyPipe, ProblemFilter, strictValidation } from '../http/index.js';
 
 /** What is made before Nest is: from the configuration, or by a test. */
@@ -19,30 +22,38 @@ export interface CoreParts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly trust: Trust;
+  readonly restoreGuard: RestoreGuard;
   readonly adminToken: AdminToken;
+  readonly oidc: OidcSettings;
   readonly agentEndpoint: AgentEndpoint;
   readonly etcd: EtcdStore;
+  readonly journal: JournalStore;
 }
 
-/** What every folder may ask for: time, log, trust, the fleet and the way to change it; and who may call at all. */
+/** What every folder may ask for: time, log, trust, the fleet and the way to change it. */
 @Global()
 @Module({})
 export class CoreModule {
   static of(parts: CoreParts): DynamicModule {
+    const journal = new SignedJournal(parts.journal, parts.trust.online, parts.clock);
+    const ledger = new EtcdLedger(parts.etcd, journal, parts.clock, parts.log);
     const shared: Provider[] = [
       { provide: Clock, useValue: parts.clock },
       { provide: Log, useValue: parts.log },
       { provide: Metrics, useValue: parts.metrics },
       { provide: Trust, useValue: parts.trust },
+      { provide: RestoreGuard, useValue: parts.restoreGuard },
       { provide: AdminToken, useValue: parts.adminToken },
+      { provide: OidcSettings, useValue: parts.oidc },
       { provide: AgentEndpoint, useValue: parts.agentEndpoint },
       { provide: EtcdStore, useValue: parts.etcd },
-      { provide: Fleet, useValue: new Fleet() },
-      { provide: Ledger, useValue: new EtcdLedger(parts.etcd, parts.clock) },
+      { provide: Fleet, useValue: new Fleet(parts.trust.keks) },
+      { provide: SignedJournal, useValue: journal },
+      { provide: EtcdLedger, useValue: ledger },
+      { provide: Ledger, useExisting: EtcdLedger },
       FleetEditor,
     ];
     const gates: Provider[] = [
-      { provide: APP_GUARD, useClass: TokenGuard },
       { provide: APP_PIPE, useClass: BodyPipe },
       { provide: APP_PIPE, useFactory: strictValidation },
       { provide: APP_FILTER, useClass: ProblemFilter },

@@ -12,6 +12,9 @@ export interface HttpOptions {
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
+const HEADERS_TIMEOUT_MS = 15_000;
+/** Node looks for requests that are over their time as often; its own 30 s would double that time. */
+const LOOK_FOR_SLOW_MS = 2_000;
 const MAX_PARAMETER_CHARS = 300;
 
 /** What every TLS connection to us is made with, also after a new certificate was taken in. */
@@ -27,6 +30,8 @@ export function httpAdapter({ tls, clients }: HttpOptions, metrics: Metrics): Fa
       requestCert: clients === 'optional',
       // A certificate is welcome, not needed: before it enrols a host has none.
       rejectUnauthorized: false,
+      connectionsCheckingInterval: LOOK_FOR_SLOW_MS,
+      headersTimeout: HEADERS_TIMEOUT_MS,
     },
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,

@@ -2,13 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EtcdStore } from '#etcd';
 import { Log } from '#observability';
-import {
-  connectRedis,
-  reloadServerCertificate,
-  type RedisConnection,
-  type RedisConnectionOptions,
-} from '#redis';
-import { AdminToken } from '../access/index.js';
+import { reloadServerCertificate, type RedisConnectionOptions } from '#redis';
+import { AdminToken, OidcSettings } from '../access/index.js';
 import { CertificateWatch, type CertificateUse } from '../certificates/certificate-watch.js';
 import { SystemClock } from '../clock.js';
 import type { PairFiles, ServerConfig } from '../config/index.js';
@@ -16,8 +11,14 @@ import type { Material } from '../config/material.js';
 import { RedisDeliveryChannel } from '../delivery/redis-delivery-channel.js';
 import { SqliteAlertStore } from '../events/sqlite-alert.store.js';
 import { Metrics } from '../health/metrics.js';
+import { SqliteJournalStore } from '../journal/sqlite-journal.store.js';
+import { checkHostKeys } from '../nodes/host-key-check.js';
+import { RedisHostUsers } from '../nodes/redis-host-users.js';
 import { RedisHostInbox } from '../reports/redis-host-inbox.js';
+import { DiskPublishedFile } from '../trust/disk-published-file.js';
+import { RestoreGuard } from '../trust/restore-guard.js';
 import { ControlPlane } from './control-plane.js';
+import { redisLinks, type RedisLinks } from './redis-links.js';
 
 const CALL_TIMEOUT_MS = 5_000;
 const LOOK_AT_CERTIFICATES_MS = 30_000;
@@ -36,46 +37,69 @@ export async function serve(
   lookAtCertificatesMs = LOOK_AT_CERTIFICATES_MS,
 ): Promise<Serving> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const commands = connectRedis(redisOptions(config, material));
-  const bells = connectRedis(redisOptions(config, material));
-  const etcd = EtcdStore.connect({
-    hosts: config.etcd.hosts,
-    credentials: material.etcd,
-    callTimeoutMs: CALL_TIMEOUT_MS,
-  });
+  const etcd = await connectEtcd(config, material);
+  const redis = redisLinks(config.redis, redisLogin(config, material));
   const controlPlane = await ControlPlane.start(
     {
       clock: new SystemClock(),
       log,
       metrics: new Metrics(),
       trust: material.trust,
+      restoreGuard: new RestoreGuard(
+        new DiskPublishedFile(join(config.dataDir, 'published.json'), log),
+      ),
       adminToken: new AdminToken(material.adminTokenHash),
+      oidc: new OidcSettings(config.oidc, material.oidcCa),
       agentEndpoint: material.agentRedis,
       etcd,
-      channel: new RedisDeliveryChannel(commands, log.child({ part: 'delivery' })),
-      inbox: new RedisHostInbox(commands, bells),
+      channel: new RedisDeliveryChannel(
+        redis.commands,
+        redis.events,
+        log.child({ part: 'delivery' }),
+      ),
+      inbox: new RedisHostInbox(redis.commands, redis.bells, redis.events),
+      hostUsers: new RedisHostUsers(
+        redis.nodes,
+        config.redis.username,
+        log.child({ part: 'host-users' }),
+      ),
       alerts: new SqliteAlertStore(join(config.dataDir, 'alerts.db')),
+      journal: new SqliteJournalStore(join(config.dataDir, 'journal.db')),
     },
     { ...config.listen, tls: material.server, clients: config.tls.clients },
   );
-  const uses = certificateUses(config, material, { controlPlane, etcd, commands, bells });
-  const certificates = new CertificateWatch(uses, log, lookAtCertificatesMs);
+  const uses = certificateUses(config, material, { controlPlane, etcd, redis });
+  const certificates = new CertificateWatch(uses, material.secrets, log, lookAtCertificatesMs);
   return {
     url: controlPlane.url,
     stop: async () => {
       await certificates.stop();
       await controlPlane.stop();
-      commands.close();
-      bells.close();
+      for (const connection of redis.all) connection.close();
     },
   };
+}
+
+/** Before anything else is started: host keys that do not open end the start. */
+async function connectEtcd(
+  { etcd: { hosts }, keys }: ServerConfig,
+  material: Material,
+): Promise<EtcdStore> {
+  const options = { hosts, credentials: material.etcd, callTimeoutMs: CALL_TIMEOUT_MS };
+  const etcd = EtcdStore.connect(options);
+  try {
+    await checkHostKeys(etcd, material.trust.keks, keys.hostKeyKeys);
+    return etcd;
+  } catch (error) {
+    etcd.close();
+    throw error;
+  }
 }
 
 interface Connected {
   readonly controlPlane: ControlPlane;
   readonly etcd: EtcdStore;
-  readonly commands: RedisConnection;
-  readonly bells: RedisConnection;
+  readonly redis: RedisLinks;
 }
 
 /** Every certificate of ours, and the server's of an embedded Redis; etcd reads its own at each handshake. */
@@ -96,19 +120,18 @@ function certificateUses(
       if (credentials) to.etcd.useCredentials({ ...credentials, ...pair });
     }),
     ...use('Redis client', redis.tls, (pair) => {
-      to.commands.useCertificate(pair);
-      to.bells.useCertificate(pair);
+      for (const connection of to.redis.all) connection.useCertificate(pair);
     }),
-    ...use('Redis server', redis.server, () => {
-      return redis.server && reloadServerCertificate(to.commands, redis.server);
+    ...use('Redis server', redis.server, async () => {
+      for (const server of to.redis.servers)
+        if (redis.server) await reloadServerCertificate(server, redis.server);
     }),
   ];
 }
 
-function redisOptions(
-  { redis }: ServerConfig,
+function redisLogin(
+  { redis: { username } }: ServerConfig,
   { redis: { tls, password } }: Material,
-): RedisConnectionOptions {
-  const { host, port, username } = redis;
-  return { host, port, username, password, tls };
+): Omit<RedisConnectionOptions, 'host' | 'port'> {
+  return { username, password, tls };
 }

@@ -1,8 +1,11 @@
 import type {
+  CloneView,
+  CutOffView,
   NodePolicyStatus,
   NodeReport,
   PolicyOnNode,
   Qualifier,
+  RevocationView,
   RuleState,
   RuleStatus,
   Suspension,
@@ -44,6 +47,11 @@ export interface Evidence {
   readonly delivered?: Delivered;
   readonly report?: NodeReport;
   readonly freshness: Freshness;
+  /** Set where the host is not served any more: what it enforces now is not known. */
+  readonly revocation?: RevocationView;
+  readonly cutOff?: CutOffView;
+  /** Set where another machine enforces under this identity too, and what it enforces is not known. */
+  readonly clone?: CloneView;
   /** Exceptions that hold on this host, by the policy they except from. */
   readonly excepted?: ReadonlyMap<string, Excepted>;
 }
@@ -76,7 +84,8 @@ export function statusOnNode(policy: WantedPolicy, evidence: Evidence): NodePoli
 function rulesOnNode(policy: WantedPolicy, evidence: Evidence): readonly RuleStatus[] {
   const all = (state: RuleState, reason?: string): readonly RuleStatus[] =>
     policy.rules.map(({ id }) => ({ id, state, reason }));
-  const { delivered, report, freshness } = evidence;
+  const { delivered, report, freshness, revocation } = evidence;
+  if (revocation) return all('unknown', `the host is revoked: ${revocation.reason}`);
   if (policy.paused) return all('pending', 'the policy is paused');
   if (delivered?.policies.get(policy.name) !== policy.revision) return all('pending');
   if (!report) return all('delivered', 'the host has not reported');
@@ -124,9 +133,10 @@ function rejectionOf(report: NodeReport, delivered: Delivered): string | undefin
   return aboutThis ? `the host rejected it: ${rejected.code}: ${rejected.message}` : undefined;
 }
 
-function qualifiersOf({ report, delivered }: Evidence): readonly Qualifier[] {
+function qualifiersOf({ report, delivered, clone }: Evidence): readonly Qualifier[] {
   const found = new Set<Qualifier>(report?.qualifiers);
   if (report?.suspension || delivered?.suspension) found.add('suspended');
+  if (clone) found.add('cloned');
   return [...found];
 }
 

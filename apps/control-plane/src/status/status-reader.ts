@@ -7,6 +7,7 @@ import type { FleetState } from '../fleet/fleet-state.js';
 import { knowsWholeFleet } from '../health/readiness.js';
 import { VitalSigns } from '../health/vital-signs.js';
 import { notFound } from '../http/index.js';
+import { standingOf } from '../nodes/standing.js';
 import { findPolicy } from '../policies/policy.view.js';
 import { freshnessOf } from '../reports/freshness.js';
 import { ReportBoard } from '../reports/report-board.js';
@@ -31,11 +32,13 @@ export class StatusReader {
     const state = this.fleet.read();
     const wanted = wantedOf(state, name);
     const nodes = [...state.index.nodesOf(name)].sort();
-    return policyStatus(
+    const vitals = this.vitals.read();
+    const status = policyStatus(
       wanted,
       nodes.map((node) => this.evidence(state, node)),
-      knowsWholeFleet(this.vitals.read()),
+      knowsWholeFleet(vitals) && vitals.restored === undefined,
     );
+    return { ...status, halted: vitals.restored };
   }
 
   /** Throws 404 for an unknown node. */
@@ -44,23 +47,26 @@ export class StatusReader {
     const stored = state.nodes.get(name);
     if (!stored) throw notFound('node', name);
     const policies = [...state.index.policiesOf(name)].sort();
-    return nodeStatus(
+    const status = nodeStatus(
       this.evidence(state, name),
       stored.record.enrollment?.nodeId,
       policies.map((policy) => wantedOf(state, policy)),
     );
+    return { ...status, halted: this.vitals.read().restored };
   }
 
   /** What is known of a node: written, reported, and how fresh that is. */
   evidence(state: FleetState, node: string): Evidence {
     const record = state.nodes.get(node)?.record;
-    const nodeId = record?.revoked === true ? undefined : record?.enrollment?.nodeId;
+    const nodeId = record && state.believed(record)?.nodeId;
+    const nowMs = this.clock.nowMs();
     const held = this.reports.get(nodeId);
     return {
       node,
       delivered: nodeId === undefined ? undefined : this.#delivered(nodeId),
       report: held?.report,
-      freshness: freshnessOf(held, this.clock.nowMs()),
+      freshness: freshnessOf(held, nowMs),
+      ...(record && standingOf(record, state, nowMs)),
       excepted: exceptedOn(state, node),
     };
   }

@@ -12,7 +12,8 @@ import {
   ValidateNested,
 } from 'class-validator';
 import type { Page, SuspensionView } from '#contracts';
-import { ADMIN } from '../access/caller.js';
+import { actor } from '../access/caller.js';
+import { Needs } from '../access/index.js';
 import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { readEnd } from '../http/end-time.js';
@@ -78,6 +79,7 @@ export class SuspensionController {
   ) {}
 
   @Get()
+  @Needs('fleet:read')
   @ApiOperation({ summary: 'Suspensions in force' })
   list(@Query() query: ListQuery): Page<SuspensionView> {
     const state = this.fleet.read();
@@ -87,6 +89,7 @@ export class SuspensionController {
   }
 
   @Get(':id')
+  @Needs('fleet:read')
   @ApiOperation({ summary: 'A suspension' })
   get(@Param('id', NamePipe) id: string): SuspensionView {
     const found = this.fleet.read().suspensions.get(id);
@@ -95,6 +98,7 @@ export class SuspensionController {
   }
 
   @Post()
+  @Needs('suspensions:write')
   @ApiOperation({ summary: 'Stop enforcing on a host, a selector or the fleet; it ends by itself' })
   create(@Body() body: SuspensionBody): Promise<SuspensionView> {
     const target = this.#target(body.target);
@@ -104,15 +108,16 @@ export class SuspensionController {
       mode: body.mode,
       until,
       reason: body.reason,
-      by: ADMIN,
+      by: actor(),
     });
   }
 
   @Delete(':id')
+  @Needs('suspensions:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'End a suspension before its time' })
   async delete(@Param('id', NamePipe) id: string): Promise<void> {
-    await this.suspensions.end(id, ADMIN);
+    await this.suspensions.end(id, actor());
   }
 
   #target({ node, selector, all }: TargetBody): SuspensionView['target'] {

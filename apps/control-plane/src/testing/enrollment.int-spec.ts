@@ -1,7 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createCsr } from '#pki';
+import { eventually } from './eventually.js';
 import { Rig } from './rig.js';
 import { TestHost } from './test-host.js';
+
+/** What is waited for comes at once or, on a machine with other work, much later. */
+jest.setTimeout(180_000);
 
 let rig: Rig;
 beforeAll(async () => {
@@ -110,17 +114,59 @@ describe('enrolment', () => {
   it('gives a revoked host nothing, not even under its old keys', async () => {
     const host = await rig.host('revoked');
     await host.receives();
-    expect((await rig.rest.post('/v1/nodes/revoked/revoke')).body['revoked']).toBe(true);
-    const { eventually } = await import('./eventually.js');
-    await eventually('taken away', async () => (await host.link.fetchRecord()) === undefined);
-    expect((await host.enroll(await token())).status).toBe(403);
+    const revoked = await rig.rest.post('/v1/nodes/revoked/revoke', { reason: 'stolen' });
+    expect(revoked.body).toMatchObject({ phase: 'revoked', revocation: { reason: 'stolen' } });
+    await eventually('taken away', async () => !(await rig.isServed(host)));
+    const again = await host.enroll(await token());
+    expect([again.status, again.text]).toEqual([403, expect.stringContaining('stolen')]);
   });
 
-  it('lets a host that was offboarded come back', async () => {
+  it('lets a machine that was offboarded come back with new keys only', async () => {
     const host = await rig.host('returning');
     await host.receives();
     await rig.rest.delete('/v1/nodes/returning');
-    expect((await host.enroll(await token())).status).toBe(200);
+    const again = await host.enroll(await token());
+    expect([again.status, again.text]).toEqual([403, expect.stringContaining('was offboarded')]);
+    await (await rig.host('returning')).receives();
+  });
+
+  it('takes a new secret for Redis beside the old one, and no third so soon', async () => {
+    const host = await rig.host('rotating');
     await host.receives();
+    const [before] = [rig.connectionOf(host)];
+    await eventually('in with the first', () => before.connected);
+    host.changeRedisSecret();
+    expect((await host.enroll('')).status).toBe(200);
+    expect((await host.enroll('')).status).toBe(200);
+    const after = rig.connectionOf(host);
+    await eventually('in with the second', () => after.connected);
+    expect(before.counters.disconnects).toBe(0);
+    host.changeRedisSecret();
+    expect((await host.enroll('')).status).toBe(429);
+    const journal = await rig.rest.get('/v1/journal?limit=1');
+    expect(journal.text).toContain('node.redis-secret-rotated');
+  });
+});
+
+describe('a host that is cut off from Redis', () => {
+  it('is told why where it asks over HTTPS, and is let in again by an operator before its time', async () => {
+    const host = await rig.host('reinstated');
+    await host.receives();
+    expect((await rig.rest.post('/v1/nodes/reinstated/reinstate')).status).toBe(409);
+    await host.link.writeState(Buffer.alloc(7 * 1024 * 1024));
+    const node = async () => (await rig.rest.get('/v1/nodes/reinstated')).body;
+    await eventually('cut off', async () => (await node())['phase'] === 'cut-off');
+    const told = await host.enroll('');
+    expect([told.status, told.text]).toEqual([
+      403,
+      expect.stringMatching(/kept from Redis until .*bytes.*hostward node reinstate reinstated/),
+    ]);
+    const { body } = await rig.rest.post('/v1/nodes/reinstated/reinstate');
+    expect(body).toMatchObject({ phase: 'enrolled' });
+    const again = rig.connectionOf(host);
+    await eventually('in again', () => again.connected);
+    expect((await host.enroll('')).status).toBe(200);
+    const journal = await rig.rest.get('/v1/journal?limit=5');
+    expect(journal.text).toContain('"node.reinstated"');
   });
 });

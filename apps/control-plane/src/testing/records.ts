@@ -2,6 +2,8 @@ import { etcdKeys, type KeyValue, type WatchMessage } from '#etcd';
 import { generateSigningKey, loadSigner, signPolicy, type PolicyDocument } from '#bundle';
 import type { HostPolicy } from '#policy-model';
 import type { GroupRecord } from '../groups/group.record.js';
+import { encodeHostKey } from '../nodes/host-key.record.js';
+import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 import type { NodeRecord } from '../nodes/node.record.js';
 import type { PolicyRecord } from '../policies/policy.record.js';
 import type { SuspensionRecord } from '../suspensions/suspension.record.js';
@@ -54,7 +56,15 @@ export function nodeRecord(
   const enrollment =
     nodeId === undefined
       ? undefined
-      : { nodeId, hostname: name, signingKey: key, sealingKey: key, joinToken: 't', at: AT };
+      : {
+          nodeId,
+          hostname: name,
+          signingKey: key,
+          sealingKey: key,
+          redisSecret: { hash: 'ab'.repeat(32) },
+          joinToken: 't',
+          at: AT,
+        };
   return { v: 1, name, labels, at: AT, by: 'test', enrollment };
 }
 
@@ -82,20 +92,27 @@ export function suspensionRecord(id: string, over: Partial<SuspensionRecord>): S
   };
 }
 
+/** Under these host keys of the builders lie. */
+export const testKeks = new KeyEncryptionKeys([Buffer.alloc(32, 5)]);
+
 export const put = (key: string, value: unknown) => ({ key, value });
 export const putPolicy = (record: PolicyRecord) => put(etcdKeys.policy(record.name), record);
 export const putNode = (record: NodeRecord) => put(etcdKeys.node(record.name), record);
 export const putGroup = (record: GroupRecord) => put(etcdKeys.group(record.name), record);
 export const putSuspension = (record: SuspensionRecord) =>
   put(etcdKeys.suspension(record.id), record);
+export const putRevocation = (name: string, nodeId: string) =>
+  put(etcdKeys.revocation(nodeId), { v: 1, nodeId, name, reason: 'stolen', by: 'test', at: AT });
 export const putHostKey = (nodeId: string, epoch = '1') =>
-  put(etcdKeys.key(nodeId, `epoch-${epoch}`), {
-    v: 1,
-    nodeId,
-    epoch,
-    hostKey: Buffer.alloc(32, 7).toString('base64'),
-    sealedHostKey: Buffer.alloc(80, 7).toString('base64'),
-  });
+  put(
+    etcdKeys.key(nodeId, `epoch-${epoch}`),
+    encodeHostKey(
+      Buffer.alloc(32, 7),
+      { nodeId, epoch },
+      Buffer.alloc(80, 7).toString('base64'),
+      testKeks,
+    ),
+  );
 
 interface Put {
   readonly key: string;

@@ -1,6 +1,6 @@
 import { request } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { brokenAt, EMPTY_HEAD, type JournalEntry } from '../journal/journal-entry.js';
+import { JOURNAL_START, brokenJournalAt, type JournalEntry } from '#bundle';
 import { Rig, blockPolicy, group } from './rig.js';
 import { eventually } from './eventually.js';
 import { alertBatch, type TestHost } from './test-host.js';
@@ -313,13 +313,11 @@ describe('the journal', () => {
     let cursor: string | undefined;
     do {
       const page = await rig.rest.get(`/v1/journal?limit=50${cursor ? `&cursor=${cursor}` : ''}`);
-      entries.push(
-        ...itemsOf<JournalEntry>(page.body).map((entry) => ({ ...entry, v: 1 as const })),
-      );
+      entries.push(...itemsOf<JournalEntry>(page.body));
       cursor = page.body['next'];
     } while (cursor);
     expect(entries.at(-1)?.seq).toBe(1);
-    expect(brokenAt(EMPTY_HEAD, entries.toReversed())).toBeUndefined();
+    expect(brokenJournalAt(JOURNAL_START, entries.toReversed())).toBeUndefined();
     const actions = new Set(entries.map(({ action }) => action));
     for (const action of [
       'apply',

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { redisKeys } from '#contracts';
 import { Log } from '#observability';
 import { connectRedis, type RedisConnection } from '#redis';
 import { LinkProxy, startEtcd, startRedis, type EtcdServer, type RedisServer } from '#testing';
@@ -21,7 +22,7 @@ export class Rig {
   readonly lines: string[] = [];
   #serving: Serving | undefined;
   #replica: Serving | undefined;
-  #connection: RedisConnection | undefined;
+  readonly #connections: RedisConnection[] = [];
   #admin: RedisConnection | undefined;
 
   private constructor(
@@ -46,7 +47,12 @@ export class Rig {
       }),
       startRedis({
         tls: certificates(r),
-        config: [`aclfile ${r.aclFile}`, `tls-cert-file ${r.cert}`, `tls-key-file ${r.key}`],
+        config: [
+          `include ${r.usersFile}`,
+          `tls-cert-file ${r.cert}`,
+          `tls-key-file ${r.key}`,
+          'tls-auth-clients optional',
+        ],
       }),
     ]);
     const [etcdLink, redisLink] = await Promise.all([
@@ -137,19 +143,14 @@ export class Rig {
     });
   }
 
-  /** A connection to Redis past the link, as hosts have it. */
-  get connection(): RedisConnection {
-    const config = readConfig(this.made.configFile);
-    const { username, password } = loadMaterial(config).agentRedis;
-    const tls = certificates(this.made.redis);
-    this.#connection ??= connectRedis({
-      port: this.redis.port,
-      username,
-      password,
-      tls,
-      maxBackoffMs: 200,
-    });
-    return this.#connection;
+  /** A connection to Redis past the link, as the host has it. */
+  connectionOf(host: TestHost): RedisConnection {
+    const { ca } = certificates(this.made.redis);
+    const { username, password } = host.redisLogin;
+    const to = { port: this.redis.port, tls: { ca }, maxBackoffMs: 200 };
+    const connection = connectRedis({ ...to, username, password });
+    this.#connections.push(connection);
+    return connection;
   }
 
   /** A connection that may do everything, past the link. */
@@ -167,20 +168,26 @@ export class Rig {
     return this.#admin;
   }
 
+  /** Whether Redis holds an assignment of the host. */
+  async isServed({ nodeId }: TestHost): Promise<boolean> {
+    const key = redisKeys.assignment(nodeId);
+    return (await this.adminRedis.run('looking', (client) => client.exists(key))) === 1;
+  }
+
   /** A new host, enrolled with a token of its own. */
   async host(name: string, labels: Record<string, string> = {}): Promise<TestHost> {
     const made = await this.rest.post('/v1/join-tokens', { labels });
     const host = new TestHost(name, this.rest);
-    host.attach(this.connection);
     const answer = await host.enroll(String(made.body['token']));
     if (answer.status !== 200) throw new Error(`not enrolled: ${answer.text}`);
+    host.attach(this.connectionOf(host));
     return host;
   }
 
   async stop(): Promise<void> {
     await this.stopControlPlane();
     await this.#replica?.stop();
-    this.#connection?.close();
+    for (const connection of this.#connections) connection.close();
     this.#admin?.close();
     await Promise.all([this.etcdLink.stop(), this.redisLink.stop()]);
     await Promise.all([this.etcd.stop(), this.redis.stop()]);

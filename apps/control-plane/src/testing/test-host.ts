@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from 'node:crypto';
 import {
   generateSealingKey,
   generateSigningKey,
@@ -20,15 +21,19 @@ import type {
 } from '#contracts';
 import { createCsr } from '#pki';
 import { rulesOf, validateDocument } from '#policy-model';
-import { HostLink, type RedisConnection } from '#redis';
+import { HostLink, nodeUserName, type RedisConnection } from '#redis';
 import { eventually } from './eventually.js';
 import type { Answer, Rest } from './rest.js';
 
 /** A host of tests: enrols, verifies what is delivered as a real one does, and reports what it is told to. */
 export class TestHost {
-  readonly #signing = generateSigningKey();
-  readonly #sealing = generateSealingKey();
-  readonly nodeId = this.#signing.keyid;
+  readonly #signing: ReturnType<typeof generateSigningKey>;
+  readonly #sealing: ReturnType<typeof generateSealingKey>;
+  readonly nodeId: string;
+  /** Of the newest request. */
+  #tlsKey = '';
+  #tlsIdentity = { cert: '', key: '' };
+  #redisSecret = randomBytes(32).toString('base64url');
   #enrolled: EnrollResponse | undefined;
   #link: HostLink | undefined;
   #sequence = 0;
@@ -38,12 +43,34 @@ export class TestHost {
   constructor(
     readonly name: string,
     private readonly rest: Rest,
-  ) {}
+    of?: TestHost,
+  ) {
+    this.#signing = of ? of.#signing : generateSigningKey();
+    this.#sealing = of ? of.#sealing : generateSealingKey();
+    this.nodeId = this.#signing.keyid;
+    if (!of) return;
+    this.#redisSecret = of.#redisSecret;
+    this.#enrolled = of.#enrolled;
+    this.#tlsIdentity = of.#tlsIdentity;
+  }
 
-  /** A signed request; `over` replaces fields after signing. */
-  async request(token: string, over: Partial<EnrollRequest> = {}): Promise<EnrollRequest> {
-    const { csrPem: csr } = await createCsr();
-    const signed = { name: this.name, sealingKey: this.#sealing.sealingKey, csr };
+  /** A machine with a copy of this one's disk, whose agent starts now; attach it to a connection of its own. */
+  twin(): TestHost {
+    return new TestHost(this.name, this.rest, this);
+  }
+
+  /** A signed request, about another CSR if one is given; `over` replaces fields after signing. */
+  async request(
+    token: string,
+    over: Partial<EnrollRequest> = {},
+    otherCsr?: string,
+  ): Promise<EnrollRequest> {
+    const { csrPem, privateKeyPem } = await createCsr();
+    const csr = otherCsr ?? csrPem;
+    this.#tlsKey = privateKeyPem;
+    const redisSecretHash = createHash('sha256').update(this.#redisSecret).digest('hex');
+    const { sealingKey } = this.#sealing;
+    const signed = { name: this.name, sealingKey, redisSecretHash, csr };
     const signature = signEnrollment(signed, loadSigner(this.#signing.privateKey));
     return {
       token,
@@ -57,12 +84,36 @@ export class TestHost {
 
   async enroll(token: string): Promise<Answer> {
     const answer = await this.rest.post('/v1/enroll', await this.request(token), { token: null });
-    if (answer.status === 200) this.#enrolled = answer.body as unknown as EnrollResponse;
+    if (answer.status !== 200) return answer;
+    const enrolled = answer.body as unknown as EnrollResponse;
+    this.#enrolled = enrolled;
+    this.#tlsIdentity = { cert: enrolled.certificate, key: this.#tlsKey };
     return answer;
   }
 
-  attach(connection: RedisConnection): void {
-    this.#link = new HostLink(connection, this.nodeId);
+  /** What enrolment leaves for the programs of a real host. */
+  get identity() {
+    const { privateKey: sealingPrivateKey } = this.#sealing;
+    return { nodeId: this.nodeId, sealingPrivateKey, root: this.#enrolled?.root };
+  }
+
+  /** What it shows on HTTPS as a client. */
+  get tlsIdentity(): { readonly cert: string; readonly key: string } {
+    return this.#tlsIdentity;
+  }
+
+  /** How it logs in to Redis, with the secret of the moment. */
+  get redisLogin(): { readonly username: string; readonly password: () => string } {
+    return { username: nodeUserName(this.nodeId), password: () => this.#redisSecret };
+  }
+
+  /** Makes another secret for Redis; the next `enroll` tells of it. */
+  changeRedisSecret(): void {
+    this.#redisSecret = randomBytes(32).toString('base64url');
+  }
+
+  attach(connection: RedisConnection, events = connection): void {
+    this.#link = new HostLink(connection, this.nodeId, events);
   }
 
   get link(): HostLink {

@@ -43,7 +43,7 @@ struct hw_header {
 #define HW_MSG_UNLOAD 15u /* root at the console only: replace our profiles by open ones -> DONE */
 
 #define HW_MSG_COMPILE 32u  /* ENVELOPE, EPOCH GENERATION ISSUED_AT (highest seen, 0 0 0 = none), LOADED_NAME* */
-#define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* [OVERRIDES] [VALID_UNTIL] */
+#define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* [OVERRIDES] [VALID_UNTIL] [ROOT] [FLOORS] */
 #define HW_MSG_REJECTED 34u /* CODE MESSAGE */
 
 /* Files of the sensor itself, frames too; they never travel. */
@@ -86,5 +86,7 @@ struct hw_header {
 #define HW_TAG_SEEN_AT 33u        /* number, ms since 1970: latest time seen, so that a clock set back extends nothing */
 #define HW_TAG_OVERRIDES 34u      /* number of policies that override the protection of the control path; absent = 0 */
 #define HW_TAG_VALID_UNTIL 35u    /* number, ms since 1970: compiled anew then, since an exception ends; absent = never */
+#define HW_TAG_ROOT 36u           /* opaque bytes, at most 128 KiB: the newest root document, kept as root.json before the swap */
+#define HW_TAG_FLOORS 37u         /* opaque bytes, at most 1 MiB: versions seen, kept as floors.json before the swap */
 
 #endif

@@ -15,7 +15,7 @@
 #endif
 
 struct hw_options {
-        const char *state_dir, *socket, *compiler, *agent_user, *securityfs, *dropin_dir;
+        const char *state_dir, *trust_dir, *socket, *compiler, *agent_user, *securityfs, *dropin_dir;
         uint64_t confirm_ms, check_ms, compile_ms, frame_ms;
 };
 

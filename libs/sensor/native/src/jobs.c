@@ -8,6 +8,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "recompile.h"
+#include "trust.h"
 
 /* The daemon goes on answering while the compiler and the prober work; whoever asked gets the answer at the end. */
 
@@ -201,6 +202,11 @@ static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
         code = objection(d, t, &message);
         if (code) {
                 refuse(d, code, message);
+                return;
+        }
+        r = hw_trust_keep(d->options->trust_dir, t);
+        if (r < 0) {
+                refuse(d, "trust-not-kept", strerror(-r)); /* else what was seen could go back after a restart */
                 return;
         }
         r = hw_enforce_swap(d, t);

@@ -20,14 +20,15 @@ static const char usage[] =
         "  hostward-sensor unload    nothing is blocked any more until resume or the next rule set\n"
         "  hostward-sensor version\n"
         "\n"
-        "Options: --state-dir --socket --compiler --agent-user --securityfs --dropin-dir\n"
+        "Options: --state-dir --trust-dir --socket --compiler --agent-user --securityfs --dropin-dir\n"
         "         --confirm-timeout MS --check-interval MS --compile-timeout MS --frame-timeout MS\n";
 
 enum { OPT_STATE = 256, OPT_SOCKET, OPT_COMPILER, OPT_AGENT, OPT_SECURITYFS, OPT_DROPIN, OPT_CONFIRM, OPT_CHECK,
-       OPT_COMPILE, OPT_FRAME, OPT_JSON, OPT_MODE, OPT_FOR, OPT_REASON };
+       OPT_COMPILE, OPT_FRAME, OPT_JSON, OPT_MODE, OPT_FOR, OPT_REASON, OPT_TRUST };
 
 static const struct option options[] = {
         { "state-dir", required_argument, NULL, OPT_STATE },
+        { "trust-dir", required_argument, NULL, OPT_TRUST },
         { "socket", required_argument, NULL, OPT_SOCKET },
         { "compiler", required_argument, NULL, OPT_COMPILER },
         { "agent-user", required_argument, NULL, OPT_AGENT },
@@ -66,6 +67,7 @@ static void take(struct arguments *a, int option) {
                 [OPT_SECURITYFS - OPT_STATE] = &a->daemon.securityfs,
                 [OPT_DROPIN - OPT_STATE] = &a->daemon.dropin_dir, [OPT_MODE - OPT_STATE] = &a->mode,
                 [OPT_FOR - OPT_STATE] = &a->for_text,             [OPT_REASON - OPT_STATE] = &a->reason,
+                [OPT_TRUST - OPT_STATE] = &a->daemon.trust_dir,
         };
 
         if (option == OPT_JSON)
@@ -109,7 +111,7 @@ static int run_verb(const char *verb, const struct arguments *a) {
 
 int main(int argc, char **argv) {
         struct arguments a = { .daemon = {
-                .state_dir = "/var/lib/hostward/sensor", .socket = "/run/hostward/sensor.sock",
+                .state_dir = "/var/lib/hostward/sensor", .trust_dir = "/var/lib/hostward/trust", .socket = "/run/hostward/sensor.sock",
                 .compiler = "/run/hostward/compiler.sock", .agent_user = "hostward",
                 .securityfs = "/sys/kernel/security", .dropin_dir = "/etc/systemd/system",
                 .confirm_ms = 30000, .check_ms = 5000, .compile_ms = 60000, .frame_ms = 10000,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "clock.h"
 #include "daemon.h"
 #include "file.h"
 #include "json.h"
@@ -26,6 +27,16 @@ static void put_table(struct hw_json *j, const struct hw_table *t) {
         hw_json_int(j, "expiresAt", (int64_t)t->expires_at);
         hw_json_text(j, "digest", t->digest);
         hw_json_base64(j, "report", t->report);
+}
+
+/*
+ * The assignment has expired and no newer one came: it stays in force, and this is said. By the latest of the clock and
+ * the last signed time, so that a host that boots in 1970 does not call itself fresh.
+ */
+static bool is_stale(const struct hw_daemon *d) {
+        uint64_t wall = hw_wall_ms(), signed_at = d->memory.highest.issued_at;
+
+        return d->table && (wall > signed_at ? wall : signed_at) >= d->table->expires_at;
 }
 
 static void put_outcome(struct hw_json *j, const struct hw_outcome *o) {
@@ -146,6 +157,7 @@ void hw_state_write(const struct hw_daemon *d, struct hw_buffer *out) {
         hw_json_text(&j, "mode", hw_mode_text(d->table ? hw_memory_mode(&d->memory) : HW_MODE_OFF));
         hw_json_bool(&j, "bpfLsm", d->bpf_lsm);
         put_table(&j, d->table);
+        hw_json_bool(&j, "stale", is_stale(d));
         put_ordering(&j, "highest", &d->memory.highest);
         put_outcome(&j, &d->outcome);
         put_profiles(&j, &d->profiles);

@@ -150,7 +150,8 @@ static int allocate_lists(struct hw_table *t, struct hw_slice payload) {
 
 static bool belongs(uint16_t tag) {
         return (tag >= HW_TAG_EPOCH && tag <= HW_TAG_REPORT) || (tag >= HW_TAG_PROFILE_NAME && tag <= HW_TAG_DROPIN) ||
-               tag == HW_TAG_OVERRIDES || tag == HW_TAG_VALID_UNTIL;
+               tag == HW_TAG_OVERRIDES || tag == HW_TAG_VALID_UNTIL || tag == HW_TAG_ROOT ||
+               tag == HW_TAG_FLOORS;
 }
 
 static int read_lists(struct hw_table *t, struct hw_slice payload, const char **why) {
@@ -222,6 +223,15 @@ static int read_optional(struct hw_slice payload, uint16_t tag, uint64_t *ret) {
         return r == -ENOENT ? 0 : r;
 }
 
+/* Absent is empty; given and empty, or too large, is a mistake of the compiler's. */
+static int read_kept(struct hw_slice payload, uint16_t tag, size_t max, struct hw_slice *ret) {
+        int r = hw_payload_one(payload, tag, ret);
+
+        if (r == -ENOENT)
+                return 0;
+        return r == 0 && (ret->len == 0 || ret->len > max) ? -EBADMSG : r;
+}
+
 static int read_single(struct hw_table *t, struct hw_slice payload, const char **why) {
         int r;
 
@@ -253,6 +263,12 @@ static int read_single(struct hw_table *t, struct hw_slice payload, const char *
                 return r;
         *why = "the end of validity is malformed";
         r = read_optional(payload, HW_TAG_VALID_UNTIL, &t->valid_until);
+        if (r < 0)
+                return r;
+        *why = "what is to be kept of trust is malformed or too large";
+        r = read_kept(payload, HW_TAG_ROOT, HW_ROOT_BYTES_MAX, &t->root);
+        if (r == 0)
+                r = read_kept(payload, HW_TAG_FLOORS, HW_FLOORS_BYTES_MAX, &t->floors);
         if (r < 0)
                 return r;
         *why = "the suspension is malformed";

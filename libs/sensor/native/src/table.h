@@ -34,6 +34,8 @@ struct hw_dropin {
 #define HW_TABLE_PROFILES_MAX 4096
 #define HW_TABLE_PROBES_MAX 512
 #define HW_TABLE_DROPINS_MAX 512
+#define HW_ROOT_BYTES_MAX (128u << 10)
+#define HW_FLOORS_BYTES_MAX (1u << 20)
 
 /* A suspension as ordered by the control plane. */
 struct hw_order_suspend {
@@ -52,6 +54,7 @@ struct hw_table {
         uint64_t valid_until; /* wall clock, ms: an exception ends; 0: none does */
         char digest[HW_DIGEST_MAX + 1];
         struct hw_slice report, text;
+        struct hw_slice root, floors; /* empty: there are none */
         struct hw_slice blobs[3]; /* by enum hw_mode */
         char **names;
         size_t n_names;

@@ -147,6 +147,18 @@ static void a_swap_that_the_kernel_refuses_leaves_what_was_in_force(void) {
         end();
 }
 
+static void what_has_expired_stays_in_force_and_is_called_stale(void) {
+        begin();
+        CHECK(state_has("\"stale\":false")); /* nothing is in force */
+        swap(1, "11");
+        CHECK(d.profiles.list[0].ok && state_has("\"stale\":true")); /* the samples expired in 1970 */
+        d.table->expires_at = hw_wall_ms() + 60000;
+        CHECK(state_has("\"stale\":false"));
+        d.memory.highest.issued_at = d.table->expires_at;
+        CHECK(state_has("\"stale\":true")); /* the clock is behind what was signed */
+        end();
+}
+
 static void a_block_that_is_being_proved_is_not_taken_for_one_without_proof(void) {
         begin();
         swap(1, "11");
@@ -162,6 +174,7 @@ int main(void) {
         TEST(a_load_that_failed_is_tried_again_until_it_succeeds);
         TEST(a_fallback_that_the_kernel_refuses_tells_of_the_table_that_is_wanted);
         TEST(a_swap_that_the_kernel_refuses_leaves_what_was_in_force);
+        TEST(what_has_expired_stays_in_force_and_is_called_stale);
         TEST(a_block_that_is_being_proved_is_not_taken_for_one_without_proof);
         return 0;
 }

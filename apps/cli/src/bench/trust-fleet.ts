@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import {
+  type CommitInput,
+  generateHostKey,
+  generateSealingKey,
+  generateSigningKey,
+  loadSigner,
+  type SealedBundle,
+  type SealingKey,
+  sealBundle,
+  sealHostKey,
+  sha256Hex,
+  signPolicy,
+  signRoot,
+  type TrustedRoot,
+  trustRoot,
+} from '#bundle';
+
+/** A host as the control plane knows it, with its own secret beside. */
+export interface TrustHost extends SealingKey {
+  readonly nodeId: string;
+  readonly hostKey: Buffer;
+  readonly sealedHostKey: string;
+}
+
+/** A fleet with real keys and one bundle for all. */
+export interface TrustFleet {
+  readonly now: number;
+  readonly root: TrustedRoot;
+  readonly hosts: readonly TrustHost[];
+  readonly bundle: SealedBundle & { readonly policies: number };
+  /** Of the next commit: each is a millisecond later. */
+  readonly commitInput: () => CommitInput;
+}
+
+const POLICIES = 20;
+const DAY_MS = 86_400_000;
+
+/** Makes keys for this many hosts. */
+export async function trustFleet(hosts: number, signal: AbortSignal): Promise<TrustFleet> {
+  const [rootKey, onlineKey] = [generateSigningKey(), generateSigningKey()];
+  const signer = loadSigner(onlineKey.privateKey);
+  const now = Date.now();
+  const publicPart = ({ keyid, key }: typeof rootKey) => ({ keyid, key });
+  const root = trustRoot(
+    signRoot(
+      {
+        v: 1,
+        version: 1,
+        epoch: '1',
+        expiresAt: now + DAY_MS,
+        mode: 'managed',
+        root: { threshold: 1, keys: [publicPart(rootKey)] },
+        authors: [],
+        online: [publicPart(onlineKey)],
+      },
+      [loadSigner(rootKey.privateKey)],
+    ),
+  );
+  const bundle = { ...bundleOf(signer), policies: POLICIES };
+  const all: TrustHost[] = [];
+  for (let i = 0; i < hosts; i += 1) {
+    signal.throwIfAborted();
+    all.push(await trustHost());
+  }
+  let issuedAt = now;
+  const commitInput = (): CommitInput => ({
+    ordering: { epoch: '1', generation: '40', issuedAt: (issuedAt += 1) },
+    root,
+    signer,
+    assignments: all.map(({ nodeId, hostKey, sealedHostKey }) => ({
+      ...{ nodeId, hostKey, sealedHostKey },
+      ...{ bundleDigest: bundle.digest, dataKey: bundle.dataKey },
+      ...{ expiresAt: now + DAY_MS, reportEpoch: 0 },
+    })),
+  });
+  return { now, root, hosts: all, bundle, commitInput };
+}
+
+function bundleOf(signer: ReturnType<typeof loadSigner>): SealedBundle {
+  const parts = Array.from({ length: POLICIES }, (_, at) => {
+    const name = `policy-${String(at).padStart(2, '0')}`;
+    const content = {
+      apiVersion: 'security.kubearmor.com/v1',
+      kind: 'KubeArmorHostPolicy',
+      metadata: { name },
+      spec: {
+        nodeSelector: { matchLabels: { env: 'prod' } },
+        file: { matchPaths: [{ path: `/srv/${name}` }] },
+        action: 'Block',
+      },
+    };
+    const envelope = signPolicy({ v: 1, name, version: 1, content }, signer);
+    return [name, { envelope, revision: '17' }] as const;
+  });
+  return sealBundle(new Map(parts), randomBytes(32));
+}
+
+async function trustHost(): Promise<TrustHost> {
+  const nodeId = sha256Hex(randomBytes(32));
+  const hostKey = generateHostKey();
+  const sealing = generateSealingKey();
+  const sealedHostKey = await sealHostKey(hostKey, {
+    ...{ sealingKey: sealing.sealingKey, nodeId, epoch: '1' },
+  });
+  return { ...sealing, nodeId, hostKey, sealedHostKey };
+}

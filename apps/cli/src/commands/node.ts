@@ -1,0 +1,49 @@
+import type { Command } from 'commander';
+import type { NodeView } from '#contracts';
+import { segment } from '../input/names.js';
+import { printable } from '../output/printable.js';
+import { withControlPlane } from './session.js';
+
+const EXAMPLES = `
+Examples:
+  hostward node revoke web1 --reason "disk was stolen"
+  hostward node reinstate web1  # it was cut off from Redis, and is mended
+  hostward delete node web1     # then its name is free again`;
+
+export function registerNode(program: Command): void {
+  const node = program
+    .command('node')
+    .description('what is done to one host')
+    .addHelpText('after', EXAMPLES);
+  node
+    .command('reinstate')
+    .argument('<node>')
+    .description('let it into Redis before the ten minutes of its cut-off are over')
+    .action(async (name: string) => {
+      await withControlPlane((controlPlane) =>
+        controlPlane.call(`/v1/nodes/${segment(name)}/reinstate`, { method: 'POST' }),
+      );
+      console.log(`node/${name} reinstated`);
+    });
+  node
+    .command('revoke')
+    .argument('<node>')
+    .option('--reason <text>', 'why; kept in the journal, and told to the host')
+    .description('end its identity for good: sessions, Redis user, certificate')
+    .addHelpText(
+      'after',
+      `${EXAMPLES}
+The host keeps enforcing what it had, and gets nothing more. Its keys never
+count again: to let the machine in, remove its state directory and enrol anew.`,
+    )
+    .action(async (name: string, { reason }: { reason?: string }) => {
+      const view = await withControlPlane((controlPlane) =>
+        controlPlane.call<NodeView>(`/v1/nodes/${segment(name)}/revoke`, {
+          method: 'POST',
+          body: { reason },
+        }),
+      );
+      const { at, reason: kept } = view.revocation ?? { at: '', reason: '' };
+      console.log(`node/${name} revoked at ${at}: ${printable(kept)}`);
+    });
+}

@@ -1,0 +1,47 @@
+import { writeFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { CommandFailed } from '../errors.js';
+import { packageRoot } from '../package-root.js';
+import { productionBom, withComponents, type Bom } from '../supply/bom.js';
+import { debianComponents } from '../supply/debian-packages.js';
+import { lockedPackages } from '../supply/lock-file.js';
+import { npm } from '../supply/npm.js';
+
+export function registerSbom(program: Command): void {
+  program
+    .command('sbom')
+    .option('--output <file>', 'where to write it; standard output by default')
+    .description('what this build is made of, as CycloneDX JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hostward sbom\n  hostward sbom --output hostward.cdx.json',
+    )
+    .action(async ({ output }: { output?: string }) => {
+      const text = `${JSON.stringify(await makeBom(packageRoot()), null, 2)}\n`;
+      if (output === undefined) process.stdout.write(text);
+      else await write(output, text);
+    });
+}
+
+/** npm's list of what package-lock.json pins and ships, with the Debian packages that go with it. */
+export async function makeBom(root: string): Promise<Bom> {
+  const args = ['--sbom-format=cyclonedx', '--sbom-type=application', '--package-lock-only'];
+  const { code, stdout, stderr } = await npm(root, ['sbom', ...args]);
+  if (code !== 0) {
+    throw new CommandFailed(
+      `\`npm sbom\` ended with ${code}: ${stderr.trim()}`,
+      'npm 10 or later makes it; `npm --version` says which is installed',
+    );
+  }
+  const all = JSON.parse(stdout) as Bom;
+  return withComponents(productionBom(all, lockedPackages(root)), await debianComponents());
+}
+
+async function write(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CommandFailed(`cannot write ${file}: ${why}`, 'name another file', { cause });
+  }
+}

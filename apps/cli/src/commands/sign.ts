@@ -1,0 +1,207 @@
+import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import {
+  type AuthoredDocument,
+  type SignedDocument,
+  authoredPayload,
+  payloadTypes,
+  type SuspensionTarget,
+} from '#bundle';
+import type { NodeView } from '#contracts';
+import type { Document } from '#policy-model';
+import { CommandFailed, UsageError } from '../errors.js';
+import { parseDuration } from '../input/duration.js';
+import { readInputs } from '../input/files.js';
+import { parseLabels } from '../input/labels.js';
+import { segment } from '../input/names.js';
+import { descriptor } from '../input/secret.js';
+import { type Hand, type SigningOptions, handsOf, signBytes } from '../keys/signing.js';
+import { parseSignedSet } from '../keys/signed-set.js';
+import { oneOf } from '../output/print.js';
+import { acceptedDocuments } from './documents.js';
+import { withControlPlane } from './session.js';
+
+interface Options extends SigningOptions {
+  readonly file?: string[];
+  readonly add?: string;
+  readonly delete?: string[];
+  readonly suspend?: 'audit' | 'off';
+  readonly resume?: boolean;
+  readonly for?: number;
+  readonly reason?: string;
+  readonly node?: string;
+  readonly selector?: Record<string, string>;
+  readonly all?: boolean;
+  readonly output: string;
+  readonly offline?: boolean;
+}
+
+type Versions = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+const EXAMPLES = `
+Examples:
+  hostward sign -f policies/ --key alice -o signed.json
+  hostward sign --add signed.json --key bob -o signed.json
+  hostward sign --delete policy/block-sleep --key ssh-agent:alice@laptop
+  hostward sign --suspend audit --for 30m --reason R --all --key alice
+  hostward apply -f signed.json
+Of a KubeArmorVirtualMachine its labels are signed, for the host of that name as
+the control plane knows it: compare the node id that is printed.`;
+
+export function registerSign(program: Command): void {
+  program
+    .command('sign')
+    .option('-f, --file <path...>', 'documents, folders, or - for standard input')
+    .option('--delete <kind/name...>', 'sign a deletion: policy/NAME or group/NAME')
+    .option('--suspend <mode>', 'break-glass: audit or off', oneOf('--suspend', 'audit', 'off'))
+    .option('--resume', 'end such a suspension of the same hosts')
+    .option('--for <duration>', 'how long, e.g. 30m', parseDuration)
+    .option('--reason <text>', 'why')
+    .option('--node <name>', 'this host')
+    .option('--selector <labels>', 'hosts with these signed labels', parseLabels)
+    .option('--all', 'every host')
+    .option('--add <file>', 'add a signature to what another author has signed')
+    .option('--key <name...>', 'who signs: a key of `hostward key list`, or ssh-agent:COMMENT')
+    .option('--passphrase-fd <n>', 'read the passphrase from this descriptor', descriptor)
+    .option(
+      '--offline',
+      'ask no control plane: versions are the time, and hosts cannot be labelled',
+    )
+    .option('-o, --output <file>', 'where the signed documents go', 'signed.json')
+    .description('sign documents as their author; `apply` sends them (authored mode)')
+    .addHelpText('after', EXAMPLES)
+    .action((options: Options) => sign(options));
+}
+
+async function sign(options: Options): Promise<void> {
+  const { file, add, delete: ends, suspend, resume } = options;
+  if ([file, add, ends, suspend, resume].every((each) => each === undefined))
+    throw new UsageError('nothing to sign: add -f, --delete, --suspend, --resume or --add');
+  const hands = await handsOf(options);
+  const signed = [...(await cosigned(options, hands)), ...(await fresh(options, hands))];
+  const text = `${JSON.stringify({ v: 1, signed }, null, 2)}\n`;
+  await writeFile(options.output, text).catch((cause: Error) => {
+    throw new CommandFailed(`cannot write ${options.output}: ${cause.message}`, undefined, {
+      cause,
+    });
+  });
+  const count = signed.length === 1 ? '1 document' : `${signed.length} documents`;
+  console.log(`${options.output}: ${count}; send it with hostward apply -f ${options.output}`);
+}
+
+async function cosigned(
+  { add }: Options,
+  hands: readonly Hand[],
+): Promise<readonly SignedDocument[]> {
+  if (add === undefined) return [];
+  const [file] = await readInputs([add]);
+  const set = parseSignedSet(file?.text ?? '');
+  if (!set)
+    throw new CommandFailed(`${add} holds no signed documents`, 'make one with hostward sign -f');
+  const again = set.map(({ payloadType, payload, signatures }) =>
+    signBytes(payloadType, Buffer.from(payload, 'base64'), hands, signatures),
+  );
+  return Promise.all(again);
+}
+
+async function fresh(options: Options, hands: readonly Hand[]): Promise<readonly SignedDocument[]> {
+  const { file, delete: ends = [] } = options;
+  const documents = file ? acceptedDocuments(await readInputs(file), {}) : [];
+  const brakes = options.suspend !== undefined || options.resume === true;
+  if (documents.length === 0 && ends.length === 0 && !brakes) return [];
+  const versions = await versionsOf(options);
+  const made: AuthoredDocument[] = ends.map((end) => deletionOf(end, versions));
+  for (const { document } of documents)
+    if (document.document) made.push(await authoredOf(document.document, versions, options));
+  if (brakes) made.push(await suspensionOf(options, versions));
+  const signed = made.map((each) =>
+    signBytes(payloadTypes[each.kind], authoredPayload(each), hands),
+  );
+  return Promise.all(signed);
+}
+
+function versionsOf({ offline }: Options): Promise<Versions> {
+  if (offline) return Promise.resolve({});
+  return withControlPlane((controlPlane) => controlPlane.call<Versions>('/v1/signed-documents'));
+}
+
+/** Above what the control plane knows and, by the clock, above what a host may have seen before a restore. */
+function nextVersion(versions: Versions, kind: string, name: string): number {
+  return Math.max((versions[kind]?.[name] ?? 0) + 1, Math.floor(Date.now() / 1000));
+}
+
+function deletionOf(text: string, versions: Versions): AuthoredDocument {
+  const [, kind, name] = /^(policy|group)\/(.+)$/.exec(text) ?? [];
+  if (name === undefined || (kind !== 'policy' && kind !== 'group'))
+    throw new UsageError(`"${text}" is not policy/NAME or group/NAME`);
+  const version = nextVersion(versions, kind, name);
+  return { kind, document: { v: 1, name, version, deleted: true } };
+}
+
+async function authoredOf(
+  document: Document,
+  versions: Versions,
+  { offline }: Options,
+): Promise<AuthoredDocument> {
+  const { name } = document.metadata;
+  if (document.kind !== 'KubeArmorVirtualMachine') {
+    const kind = document.kind === 'Group' ? 'group' : 'policy';
+    return {
+      kind,
+      document: { v: 1, name, version: nextVersion(versions, kind, name), content: document },
+    };
+  }
+  if (offline)
+    throw new UsageError(
+      `the labels of ${name} need its node id, which the control plane knows: leave --offline out`,
+    );
+  const nodeId = await nodeIdOf(name);
+  console.error(`host ${name}: labels for node id ${nodeId}`);
+  const version = nextVersion(versions, 'labels', nodeId);
+  const labels = document.metadata.labels ?? {};
+  return { kind: 'labels', document: { v: 1, nodeId, name, version, labels } };
+}
+
+async function suspensionOf(options: Options, versions: Versions): Promise<AuthoredDocument> {
+  const { name, target } = await targetOf(options);
+  const version = nextVersion(versions, 'suspension', name);
+  if (options.resume)
+    return { kind: 'suspension', document: { v: 1, name, version, deleted: true } };
+  const { suspend, for: forMs, reason } = options;
+  if (suspend === undefined || forMs === undefined || reason === undefined)
+    throw new UsageError('--suspend needs --for and --reason');
+  const until = Date.now() + forMs;
+  return {
+    kind: 'suspension',
+    document: { v: 1, name, version, target, mode: suspend, until, reason },
+  };
+}
+
+async function targetOf({
+  node,
+  selector,
+  all,
+}: Options): Promise<{ name: string; target: SuspensionTarget }> {
+  if ([node, selector, all].filter((each) => each !== undefined).length !== 1)
+    throw new UsageError('name the hosts by one of --node, --selector or --all');
+  if (node !== undefined) {
+    const nodeId = await nodeIdOf(node);
+    return { name: `node ${nodeId}`, target: { nodeId } };
+  }
+  if (selector === undefined) return { name: 'all', target: { all: true } };
+  const words = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
+  const name = createHash('sha256').update(words.sort().join()).digest('hex');
+  return { name: `labels ${name}`, target: { labels: selector } };
+}
+
+async function nodeIdOf(name: string): Promise<string> {
+  const { nodeId } = await withControlPlane((controlPlane) =>
+    controlPlane.call<NodeView>(`/v1/nodes/${segment(name)}`),
+  );
+  if (nodeId !== undefined) return nodeId;
+  throw new CommandFailed(
+    `host ${name} is not enrolled, so it has no id yet`,
+    'enrol it first, then sign its labels',
+  );
+}

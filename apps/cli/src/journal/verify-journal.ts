@@ -1,0 +1,144 @@
+import {
+  JOURNAL_START,
+  RefusedError,
+  followsInJournal,
+  verifyJournalHead,
+  type JournalHead,
+  type JournalPoint,
+  type PublicKey,
+} from '#bundle';
+import type { JournalEntryView, JournalHeadView } from '#contracts';
+
+/** Where entries and heads come from; nothing of it is believed before it is verified. */
+export interface JournalSource {
+  head(): Promise<JournalHeadView>;
+  headAt(seq: number): Promise<JournalHeadView>;
+  from(seq: number, limit: number): Promise<readonly JournalEntryView[]>;
+}
+
+/** What the last run saw: the end of the journal, and whose signature it believed. */
+export interface KeptHead extends JournalPoint {
+  readonly keys: readonly PublicKey[];
+}
+
+/** `badSeq` is the first entry that is not what it was, or is missing. */
+export type JournalVerdict =
+  | {
+      readonly whole: true;
+      readonly head: KeptHead;
+      readonly verified: number;
+      /** Numbers of entries that say that the head in etcd had been set back or written. */
+      readonly resumed: readonly number[];
+    }
+  | { readonly whole: false; readonly badSeq: number; readonly why: string };
+
+const PAGE = 500;
+
+interface Inquiry {
+  readonly source: JournalSource;
+  readonly kept?: KeptHead;
+  readonly since?: number;
+}
+
+/**
+ * Reads the journal from `since` to the signed head, computes it anew, and compares it with the head of the last run:
+ * an edit, a gap, a truncation or a chain made anew is found. Throws RefusedError for a head that is not signed by a
+ * key that is believed.
+ */
+export async function verifyJournal({ source, kept, since = 1 }: Inquiry): Promise<JournalVerdict> {
+  const { head: signed, keys } = await source.head();
+  const believed = kept?.keys ?? keys;
+  if (signed === undefined) return emptyVerdict(kept, believed);
+  const head = verifyJournalHead(signed, believed);
+  if (kept && kept.seq > head.seq)
+    return broken(head.seq + 1, `the last run saw entries up to ${kept.seq}, now it ends before`);
+  const chain = await readChain({ source, kept, since }, head);
+  if (chain.whole) return { ...chain, head: { seq: head.seq, hash: head.hash, keys: believed } };
+  return { ...chain, badSeq: await firstUnsigned(source, believed, since, chain.badSeq) };
+}
+
+type Chain =
+  | { readonly whole: true; readonly verified: number; readonly resumed: readonly number[] }
+  | { readonly whole: false; readonly badSeq: number; readonly why: string };
+
+async function readChain({ source, kept, since = 1 }: Inquiry, head: JournalHead): Promise<Chain> {
+  let last = await startOf(source, since);
+  const resumed: number[] = [];
+  while (last.seq < head.seq) {
+    const page = (await source.from(last.seq + 1, PAGE)).filter(({ seq }) => seq <= head.seq);
+    if (page.length === 0) return broken(last.seq + 1, 'it is missing');
+    for (const entry of page) {
+      if (!follows(last, entry))
+        return broken(
+          last.seq + 1,
+          entry.seq === last.seq + 1 ? 'it was changed' : 'it is missing',
+        );
+      if (entry.seq === kept?.seq && entry.hash !== kept.hash)
+        return broken(entry.seq, 'it is not the one that the last run saw');
+      if (entry.action === 'journal.resumed') resumed.push(entry.seq);
+      last = entry;
+    }
+  }
+  if (last.hash !== head.hash) return broken(head.seq, 'the chain does not end in the signed head');
+  return { whole: true, verified: Math.max(0, head.seq - since + 1), resumed };
+}
+
+/** What comes before `since` is not looked at: the first entry says itself what it follows. */
+async function startOf(source: JournalSource, since: number): Promise<JournalPoint> {
+  if (since <= 1) return JOURNAL_START;
+  const [first] = await source.from(since, 1);
+  return { seq: since - 1, hash: first?.seq === since ? first.prev : '' };
+}
+
+/** A chain that was computed anew is whole in itself up to a point: the entries' own signed heads say where it began. */
+async function firstUnsigned(
+  source: JournalSource,
+  keys: readonly PublicKey[],
+  since: number,
+  bad: number,
+): Promise<number> {
+  let low = since;
+  let high = bad;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (await isSigned(source, keys, middle)) low = middle + 1;
+    else high = middle;
+  }
+  return high;
+}
+
+async function isSigned(
+  source: JournalSource,
+  keys: readonly PublicKey[],
+  seq: number,
+): Promise<boolean> {
+  const [entry] = await source.from(seq, 1);
+  const { head } = await source.headAt(seq);
+  try {
+    const signed = verifyJournalHead(head, keys);
+    return signed.seq === seq && entry?.seq === seq && signed.hash === entry.hash;
+  } catch (error) {
+    if (error instanceof RefusedError) return false;
+    throw error;
+  }
+}
+
+/** What cannot be put into canonical form follows nothing. */
+function follows(last: JournalPoint, entry: JournalEntryView): boolean {
+  try {
+    return followsInJournal(last, entry);
+  } catch (error) {
+    if (error instanceof RefusedError) return false;
+    throw error;
+  }
+}
+
+function emptyVerdict(kept: KeptHead | undefined, keys: readonly PublicKey[]): JournalVerdict {
+  if (kept && kept.seq > 0)
+    return broken(1, `the last run saw entries up to ${kept.seq}, now there is none`);
+  return { whole: true, head: { ...JOURNAL_START, keys }, verified: 0, resumed: [] };
+}
+
+function broken(badSeq: number, why: string) {
+  return { whole: false, badSeq, why } as const;
+}

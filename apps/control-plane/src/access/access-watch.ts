@@ -1,0 +1,113 @@
+import { Injectable } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { EtcdStore, etcdKeys } from '#etcd';
+import { Log } from '#observability';
+import { Fleet } from '../fleet/fleet.js';
+import { EtcdLedger } from '../journal/etcd-ledger.js';
+import type { JournalDraft } from '../journal/journal-draft.js';
+import { AdminToken } from './admin-token.js';
+import { SYSTEM, callerOf } from './caller.js';
+import { Directory } from './directory.js';
+import { FailedLogins } from './failed-logins.js';
+import { LastUse } from './last-use.js';
+import { Refusals } from './refusals.js';
+
+const FORBIDDEN = 403;
+const ADMIN_TOKEN = etcdKeys.meta('admin-token');
+
+/** What access has to do beside requests: hear of users and tokens, and tell the journal what was refused. */
+@Injectable()
+export class AccessWatch {
+  #running = false;
+  #started = false;
+
+  constructor(
+    private readonly directory: Directory,
+    private readonly ledger: EtcdLedger,
+    private readonly failures: FailedLogins,
+    private readonly refusals: Refusals,
+    private readonly lastUse: LastUse,
+    private readonly admin: AdminToken,
+    private readonly etcd: EtcdStore,
+    private readonly log: Log,
+  ) {}
+
+  /** Begins to hear what the watch on etcd says. */
+  start(fleet: Fleet): void {
+    fleet.onMessage((message) => {
+      this.directory.take(message);
+      this.ledger.follow(message);
+    });
+  }
+
+  /** Every answer that says "not permitted" to somebody we know goes into the journal. */
+  watchRefusals(app: NestFastifyApplication): void {
+    app
+      .getHttpAdapter()
+      .getInstance()
+      .addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+        this.#answered(request, reply.statusCode);
+        done();
+      });
+  }
+
+  /** Once a second: writes what is due. */
+  async run(): Promise<void> {
+    if (this.#running || !this.directory.ready) return;
+    this.#running = true;
+    try {
+      if (!this.#started) await this.#begin();
+      await this.#record(this.failures.take());
+      await this.#record(this.refusals.take(SYSTEM));
+      await this.lastUse.flush();
+    } catch (error) {
+      this.log.warn('the journal waits', { error });
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /** Writes what is counted and not written yet. */
+  async stop(): Promise<void> {
+    try {
+      await this.#record(this.failures.take(true));
+      await this.#record(this.refusals.take(SYSTEM, true));
+    } catch (error) {
+      this.log.warn('what was refused last is not in the journal', { error });
+    }
+  }
+
+  /** What a crash has left is put in order, and a break-in token that was made anew on the machine is told. */
+  async #begin(): Promise<void> {
+    // Repaired with the first write only: an etcd that was restored must be found as it is.
+    await this.ledger.settle({ repair: false });
+    const found = await this.etcd.get(ADMIN_TOKEN);
+    const known = found?.value.toString('utf8');
+    if (known !== this.admin.hash) {
+      const action = known === undefined ? 'admin-token.made' : 'admin-token.reset';
+      await this.ledger.commit({
+        if: [{ key: ADMIN_TOKEN, modRevision: found?.modRevision ?? 0n }],
+        then: [{ type: 'put', key: ADMIN_TOKEN, value: this.admin.hash }],
+        journal: { by: SYSTEM, action, target: 'admin' },
+      });
+    }
+    this.#started = true;
+  }
+
+  #answered(request: FastifyRequest, status: number): void {
+    const caller = callerOf(request.raw);
+    if (!caller) return;
+    if (caller.tokenId !== undefined) this.lastUse.note(caller.tokenId);
+    if (status !== FORBIDDEN) return;
+    const action = `${request.method} ${request.routeOptions.url ?? ''}`;
+    const object = request.url.slice(0, 200).split('?')[0] ?? '';
+    void this.#record(this.refusals.add(caller, { action, object })).catch((error: unknown) =>
+      this.log.warn('a refusal is not in the journal', { error }),
+    );
+  }
+
+  async #record(draft: JournalDraft | undefined): Promise<void> {
+    if (draft) await this.ledger.record(draft);
+  }
+}

@@ -1,0 +1,61 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../clock.js';
+import type { JournalDraft } from '../journal/journal-draft.js';
+import { networkOf } from './attempts.js';
+import { SYSTEM } from './caller.js';
+
+const MINUTE_MS = 60_000;
+const MAX_SOURCES = 50;
+
+interface Counted {
+  logins: number;
+  readonly accounts: Set<string>;
+}
+
+/**
+ * Failed logins by source, a minute at a time: the journal gets one entry for a minute, however many there were and
+ * from however many places, so that a flood costs etcd nothing.
+ */
+@Injectable()
+export class FailedLogins {
+  #sources = new Map<string, Counted>();
+  #others = 0;
+  #minute = 0;
+
+  constructor(private readonly clock: Clock) {}
+
+  /** Counts one; `account` where a name was given that we know. */
+  add(source: string, account?: string): void {
+    if (this.#minute === 0) this.#minute = minuteOf(this.clock.nowMs());
+    const near = networkOf(source);
+    const counted = this.#sources.get(near) ?? { logins: 0, accounts: new Set<string>() };
+    if (!this.#sources.has(near) && this.#sources.size >= MAX_SOURCES) {
+      this.#others += 1;
+      return;
+    }
+    this.#sources.set(near, counted);
+    counted.logins += 1;
+    if (account !== undefined && counted.accounts.size < 5) counted.accounts.add(account);
+  }
+
+  /** The entry of a minute that is over, or, when `ending`, of the one that goes on; undefined where none failed. */
+  take(ending = false): JournalDraft | undefined {
+    const nowMs = this.clock.nowMs();
+    if (this.#minute === 0 || (!ending && minuteOf(nowMs) === this.#minute)) return undefined;
+    const sources = [...this.#sources].map(([source, { logins, accounts }]) => ({
+      source,
+      logins,
+      accounts: [...accounts],
+    }));
+    const minute = new Date(this.#minute * MINUTE_MS).toISOString();
+    const detail = { minute, sources, elsewhere: this.#others };
+    this.#sources = new Map();
+    this.#others = 0;
+    this.#minute = 0;
+    return { by: SYSTEM, action: 'login.failed', target: minute, outcome: 'refused', detail };
+  }
+}
+
+function minuteOf(ms: number): number {
+  return Math.floor(ms / MINUTE_MS);
+}

@@ -1,0 +1,36 @@
+import { applyDecorators } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { ApiExtension } from '@nestjs/swagger';
+import type { Right } from './right.js';
+
+/** What of the fleet the parameter `name` of a route names: outside the caller's scope nobody hears of it. */
+export type ScopedKind = 'node' | 'policy' | 'group';
+
+/** What a route needs: one of these rights. */
+export interface Need {
+  readonly rights: readonly Right[];
+  readonly names?: ScopedKind;
+}
+
+/** Where the guard finds what a route needs. */
+export const NeedMark = Reflector.createDecorator<Need>();
+
+/** Declares the right that a route needs, any one of several; a route without one is refused to everybody. */
+export function Needs(...rights: readonly Right[]): MethodDecorator {
+  return declare({ rights });
+}
+
+/** As `Needs` for reading one thing of the fleet by its name. */
+export function NeedsToRead(names: ScopedKind): MethodDecorator {
+  return declare({ rights: ['fleet:read'], names });
+}
+
+/** As `Needs` for changing one thing of the fleet by its name. */
+export function NeedsToWrite(names: ScopedKind, right: Right): MethodDecorator {
+  return declare({ rights: [right], names });
+}
+
+function declare(need: Need): MethodDecorator {
+  // Also in the OpenAPI document, so that a test can walk it and callers can read it.
+  return applyDecorators(NeedMark(need), ApiExtension('x-hostward-needs', need.rights));
+}

@@ -1,0 +1,205 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { EtcdStore, etcdKeys } from '#etcd';
+import { ROLES, type Role } from '#contracts';
+import { readFileSync } from 'node:fs';
+import { Rig } from '../testing/rig.js';
+import { eventually } from '../testing/eventually.js';
+import type { ApiTokenRecord } from './api-token.record.js';
+import { makeBearer } from './api-token.record.js';
+import { rightsOf, type Right } from './right.js';
+
+jest.setTimeout(180_000);
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await Rig.start();
+});
+afterAll(() => rig.stop());
+
+interface Operation {
+  readonly 'x-hostward-needs'?: readonly Right[];
+  readonly 'x-hostward-public'?: string;
+}
+
+interface Route extends Operation {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** Every route of the OpenAPI document, with names of things that are not there. */
+async function routes(): Promise<readonly Route[]> {
+  const { body } = await rig.rest.get('/v1/openapi.json');
+  const paths = body['paths'] as unknown as Record<string, Record<string, Operation>>;
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      ...operation,
+      method: method.toUpperCase(),
+      path: path.replace('{seq}', '1').replaceAll(/\{[a-zA-Z]+\}/g, 'nothing-here'),
+    })),
+  );
+}
+
+/** An API token of these roles; also of none, which REST does not make. */
+async function tokenOf(roles: readonly Role[], selector?: string): Promise<string> {
+  if (roles.length > 0) {
+    const made = await rig.rest.post('/v1/api-tokens', { name: 'test', roles, selector });
+    expect([made.status, made.text]).toEqual([201, expect.any(String)]);
+    return String(made.body['token']);
+  }
+  const { id, token, hash } = makeBearer();
+  const record: ApiTokenRecord = {
+    ...{ v: 1, id, kind: 'api', hash, name: 'none', roles: [] },
+    ...{ expiresAt: '2999-01-01T00:00:00.000Z', at: '2026-01-01T00:00:00.000Z', by: 'test' },
+  };
+  await withEtcd((etcd) =>
+    etcd.transact({
+      then: [{ type: 'put', key: etcdKeys.apiToken(id), value: JSON.stringify(record) }],
+    }),
+  );
+  await eventually(
+    'known',
+    async () => (await rig.rest.get('/v1/whoami', { token })).status === 403,
+  );
+  return token;
+}
+
+async function withEtcd(act: (etcd: EtcdStore) => Promise<unknown>): Promise<void> {
+  const { ca, cert, key } = rig.files.etcd;
+  const etcd = EtcdStore.connect({
+    hosts: [rig.etcd.url],
+    credentials: { ca: readFileSync(ca), cert: readFileSync(cert), key: readFileSync(key) },
+  });
+  await act(etcd).finally(() => etcd.close());
+}
+
+const secret = (): string => randomBytes(18).toString('base64url');
+
+describe('every route', () => {
+  it('declares a right, or why it is open', async () => {
+    for (const route of await routes()) {
+      const declared = route['x-hostward-needs'] ?? route['x-hostward-public'];
+      expect([route.method, route.path, declared]).toEqual([
+        route.method,
+        route.path,
+        expect.anything(),
+      ]);
+    }
+  });
+
+  it('refuses who has no right', async () => {
+    const token = await tokenOf([]);
+    for (const { method, path, ...route } of await routes()) {
+      if (route['x-hostward-public'] !== undefined) continue;
+      const answer = await rig.rest.call(method, path, { token, body: {} });
+      expect([method, path, answer.status]).toEqual([method, path, 403]);
+    }
+  });
+
+  it.each([...ROLES])('answers %s exactly where the role has the right', async (role) => {
+    const token = await tokenOf([role]);
+    const scoped = await tokenOf([role], 'team=nobody');
+    for (const { method, path, ...route } of await routes()) {
+      const needs = route['x-hostward-needs'];
+      if (needs === undefined || path === '/v1/alerts/stream') continue;
+      for (const [shown, rights] of [
+        [token, rightsOf([role], false)],
+        [scoped, rightsOf([role], true)],
+      ] as const) {
+        const answer = await rig.rest.call(method, path, { token: shown, body: {} });
+        const may = needs.some((right) => rights.has(right));
+        expect([method, path, answer.status === 403, answer.status]).toEqual([
+          method,
+          path,
+          !may,
+          expect.any(Number),
+        ]);
+        expect(answer.status).not.toBe(401);
+      }
+    }
+  });
+});
+
+describe('a user', () => {
+  it('logs in by its secret, is named in the journal, and logs out', async () => {
+    const word = secret();
+    const body = { name: 'alice', roles: ['operator', 'author'], secret: word };
+    const made = await rig.rest.post('/v1/users', body);
+    expect([made.status, made.body]).toMatchObject([201, { name: 'alice', by: 'admin' }]);
+    expect((await rig.rest.post('/v1/users', body)).status).toBe(409);
+    const login = await rig.rest.post(
+      '/v1/login',
+      { user: 'alice', secret: word },
+      { token: null },
+    );
+    expect([login.status, login.body['actor']]).toEqual([200, 'user/alice']);
+    const token = String(login.body['token']);
+    const who = await rig.rest.get('/v1/whoami', { token });
+    expect(who.body).toMatchObject({ actor: 'user/alice', roles: ['operator', 'author'] });
+    const policy = { body: undefined, token };
+    expect((await rig.rest.get('/v1/users', policy)).status).toBe(403);
+    expect((await rig.rest.post('/v1/logout', {}, { token })).status).toBe(204);
+    expect((await rig.rest.get('/v1/whoami', { token })).status).toBe(401);
+    const told = (await rig.rest.get('/v1/journal')).body['items'] as unknown as {
+      action: string;
+      actor: string;
+      source: string;
+    }[];
+    for (const action of ['login', 'logout', 'GET /v1/users'])
+      expect(told).toContainEqual(
+        expect.objectContaining({ action, actor: 'user/alice', source: '127.0.0.1' }),
+      );
+    expect(JSON.stringify(told)).not.toContain(word);
+    expect((await rig.rest.get('/v1/users/alice')).text).not.toContain('salt');
+  });
+
+  it('loses its sessions when it is deleted, also when it is made anew', async () => {
+    const word = secret();
+    const body = { name: 'bob', roles: ['viewer'], secret: word };
+    await rig.rest.post('/v1/users', body);
+    const login = await rig.rest.post('/v1/login', { user: 'bob', secret: word }, { token: null });
+    const token = String(login.body['token']);
+    expect((await rig.rest.delete('/v1/users/bob')).status).toBe(204);
+    expect((await rig.rest.get('/v1/whoami', { token })).status).toBe(401);
+    await rig.rest.post('/v1/users', body);
+    expect((await rig.rest.get('/v1/whoami', { token })).status).toBe(401);
+  });
+
+  it('is refused with a short secret that no answer repeats', async () => {
+    const body = { name: 'carol', roles: ['viewer'], secret: 'quitesecret' };
+    const answer = await rig.rest.post('/v1/users', body);
+    expect(answer.status).toBe(400);
+    expect(answer.text).not.toContain('quitesecret');
+  });
+
+  it.each(['hostward.io/group=web', 'kubearmor.io/hostname=web1', 'a b c', ''])(
+    'cannot have the scope %p',
+    async (selector) => {
+      const body = { name: 'dave', roles: ['viewer'], selector, secret: secret() };
+      expect((await rig.rest.post('/v1/users', body)).status).toBe(400);
+    },
+  );
+});
+
+describe('an API token', () => {
+  it('says to the hour when it was last used, and counts until it is deleted or expires', async () => {
+    const token = await tokenOf(['viewer']);
+    const id = token.split('_')[1] ?? '';
+    expect((await rig.rest.get('/v1/nodes', { token })).status).toBe(200);
+    await eventually('last use', async () => {
+      const { body } = await rig.rest.get(`/v1/api-tokens/${id}`);
+      return /:00:00.000Z$/.test(String(body['lastUsedAt']));
+    });
+    expect((await rig.rest.get(`/v1/api-tokens/${id}`)).text).not.toContain(token);
+    expect((await rig.rest.delete(`/v1/api-tokens/${id}`)).status).toBe(204);
+    expect((await rig.rest.get('/v1/nodes', { token })).status).toBe(401);
+    const made = await rig.rest.post('/v1/api-tokens', {
+      ...{ name: 'short', roles: ['viewer'], ttlMs: 1_000 },
+    });
+    const short = String(made.body['token']);
+    await eventually(
+      'expired',
+      async () => (await rig.rest.get('/v1/nodes', { token: short })).status === 401,
+    );
+  });
+});

@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../clock.js';
+import type { JournalDraft } from '../journal/journal-draft.js';
+import type { Caller } from './caller.js';
+import { RateLimit } from './rate-limit.js';
+
+const MINUTE_MS = 60_000;
+const MAX_ACTORS = 50;
+
+/** What was refused: method and route, and the path that was asked for. */
+export interface Refusal {
+  readonly action: string;
+  readonly object: string;
+}
+
+/**
+ * What callers were refused. The first ones of each go into the journal one by one; beyond that they are counted and
+ * told once a minute, so that nobody can fill etcd and the journal by asking for what is not theirs.
+ */
+@Injectable()
+export class Refusals {
+  readonly #single = new RateLimit({ burst: 10, refillMs: MINUTE_MS, maxCallers: 1_000 });
+  #counted = new Map<string, number>();
+  #since = 0;
+
+  constructor(private readonly clock: Clock) {}
+
+  /** The entry for this one, or undefined where it was only counted. */
+  add({ actor, source }: Caller, { action, object }: Refusal): JournalDraft | undefined {
+    const nowMs = this.clock.nowMs();
+    if (this.#single.take(actor, nowMs) === 0)
+      return { by: actor, source, action, target: object, outcome: 'refused' };
+    if (this.#since === 0) this.#since = nowMs;
+    const name = this.#counted.has(actor) || this.#counted.size < MAX_ACTORS ? actor : 'others';
+    this.#counted.set(name, (this.#counted.get(name) ?? 0) + 1);
+    return undefined;
+  }
+
+  /** One entry for those that were only counted, a minute after the first of them or when `ending`. */
+  take(by: string, ending = false): JournalDraft | undefined {
+    const due = this.clock.nowMs() - this.#since >= MINUTE_MS || ending;
+    if (this.#since === 0 || !due) return undefined;
+    const target = new Date(this.#since).toISOString();
+    const detail = { refused: Object.fromEntries(this.#counted) };
+    this.#counted = new Map();
+    this.#since = 0;
+    return { by, action: 'access.refused', target, outcome: 'refused', detail };
+  }
+}

@@ -1,0 +1,77 @@
+import { Injectable } from '@nestjs/common';
+import { etcdKeys, type Condition, type Write } from '#etcd';
+import type { LoginAnswer } from '#contracts';
+import { Clock } from '../clock.js';
+import { FleetEditor } from '../fleet/fleet-editor.js';
+import { ProblemError } from '../http/index.js';
+import { makeBearer, type ApiTokenRecord } from './api-token.record.js';
+import { Authenticator } from './authenticator.js';
+import { callerView } from './caller.js';
+import { Directory } from './directory.js';
+
+/** Of one user at a time; a further login ends the oldest, so that logins cannot fill etcd. */
+const MAX_SESSIONS = 20;
+
+/** Whose session it is to be, and what it rests on. */
+export interface SessionOrder {
+  /** As the journal names who logs in. */
+  readonly actor: string;
+  /** By which the sessions of one are found. */
+  readonly name: string;
+  readonly restsOn: Pick<ApiTokenRecord, 'user' | 'oidc'>;
+  readonly ttlMs: number;
+  readonly source: string;
+  /** Default: one by chance. An id that is taken is not given again. */
+  readonly id?: string;
+  readonly detail?: Readonly<Record<string, unknown>>;
+  /** What must still be so when it is written; may throw. */
+  readonly stillSo: () => readonly Condition[];
+}
+
+/** Opens sessions for those whose credential was checked. */
+@Injectable()
+export class Sessions {
+  constructor(
+    private readonly directory: Directory,
+    private readonly editor: FleetEditor,
+    private readonly authenticator: Authenticator,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The answer holds the session's token, and nothing else ever does. */
+  async open(order: SessionOrder): Promise<LoginAnswer> {
+    const { id, token, hash } = makeBearer(order.id);
+    const { actor, name, restsOn, source, detail, stillSo } = order;
+    const nowMs = this.clock.nowMs();
+    const expiresAt = new Date(nowMs + order.ttlMs).toISOString();
+    const record: ApiTokenRecord = {
+      ...{ v: 1, id, kind: 'session', hash, name, roles: [], ...restsOn, expiresAt },
+      ...{ at: new Date(nowMs).toISOString(), by: actor },
+    };
+    const old = this.#outdated(name, nowMs);
+    const key = etcdKeys.apiToken(id);
+    await this.editor.edit(() => ({
+      if: [{ key, modRevision: 0n }, ...stillSo()],
+      then: [
+        { type: 'put', key, value: JSON.stringify(record) },
+        ...old.map((each): Write => ({ type: 'delete', key: etcdKeys.apiToken(each) })),
+      ],
+      journal: { by: actor, action: 'login', target: actor, detail: { session: id, ...detail } },
+    }));
+    const caller = this.authenticator.callerOf(token, source);
+    if (!caller) throw new ProblemError('unavailable', { detail: 'the login is not known yet' });
+    return { ...callerView(caller), token, expiresAt };
+  }
+
+  /** Sessions of a user that have ended, and the oldest of too many. */
+  #outdated(user: string, nowMs: number): readonly string[] {
+    const sessions = this.directory.tokens
+      .sorted()
+      .map(({ record }) => record)
+      .filter(({ kind, name }) => kind === 'session' && name === user)
+      .sort((a, b) => (a.at < b.at ? 1 : -1));
+    const ended = sessions.filter(({ expiresAt }) => Date.parse(expiresAt) <= nowMs);
+    const tooMany = sessions.slice(MAX_SESSIONS - 1);
+    return [...new Set([...ended, ...tooMany].map(({ id }) => id))];
+  }
+}

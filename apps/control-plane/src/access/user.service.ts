@@ -1,0 +1,61 @@
+import { Injectable } from '@nestjs/common';
+import { etcdKeys } from '#etcd';
+import type { Role, UserView } from '#contracts';
+import { Clock, isoNow } from '../clock.js';
+import { FleetEditor } from '../fleet/fleet-editor.js';
+import { ProblemError, notFound } from '../http/index.js';
+import { actor } from './caller.js';
+import { Directory } from './directory.js';
+import { hashSecret } from './secret-hash.js';
+import { userView, type UserRecord } from './user.record.js';
+
+/** What a user is to be. */
+export interface UserOrder {
+  readonly name: string;
+  readonly roles: readonly Role[];
+  readonly selector?: string;
+  readonly secret: string;
+}
+
+/** Local users: made and deleted; to change one is to make it anew. */
+@Injectable()
+export class UserService {
+  constructor(
+    private readonly directory: Directory,
+    private readonly editor: FleetEditor,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Throws 409 for a name that is taken. */
+  async create({ name, roles, selector, secret }: UserOrder): Promise<UserView> {
+    const hash = await hashSecret(secret);
+    const by = actor();
+    const at = isoNow(this.clock);
+    const record: UserRecord = { v: 1, name, roles, selector, secret: hash, at, by };
+    const key = etcdKeys.user(name);
+    await this.editor.edit(() => {
+      if (this.directory.users.get(name))
+        throw new ProblemError('conflict', { detail: `there is a user ${name} already` });
+      return {
+        if: [{ key, modRevision: 0n }],
+        then: [{ type: 'put', key, value: JSON.stringify(record) }],
+        journal: { by, action: 'user.created', target: name, detail: { roles, selector } },
+      };
+    });
+    return userView(record);
+  }
+
+  /** Its sessions count for nothing as soon as this is written. */
+  async delete(name: string): Promise<void> {
+    await this.editor.edit(() => {
+      const found = this.directory.users.get(name);
+      if (!found) throw notFound('user', name);
+      const key = etcdKeys.user(name);
+      return {
+        if: [{ key, modRevision: found.revision }],
+        then: [{ type: 'delete', key }],
+        journal: { by: actor(), action: 'user.deleted', target: name },
+      };
+    });
+  }
+}

@@ -1,0 +1,183 @@
+import { isDeepStrictEqual } from 'node:util';
+import { etcdKeys, type Write } from '#etcd';
+import { overridesProtection, parseSelector, tierOf, type HostPolicy } from '#policy-model';
+import type { FleetState } from '../fleet/fleet-state.js';
+import { decodeGroup } from '../groups/group.record.js';
+import { ProblemError } from '../http/index.js';
+import type { LedgerChange } from '../journal/ledger.js';
+import { decodeNode } from '../nodes/node.record.js';
+import { decodeException, type ExceptionRecord } from '../policies/exception.record.js';
+import { decodePolicy } from '../policies/policy.record.js';
+import { decodeSuspension, type SuspensionRecord } from '../suspensions/suspension.record.js';
+import type { Caller } from './caller.js';
+import { rolesWith, type Right } from './right.js';
+
+interface Checked {
+  readonly caller: Caller;
+  /** The whole fleet as it is before the change. */
+  readonly state: FleetState;
+  readonly change: LedgerChange;
+}
+
+type Rule = (name: string, write: Write, checked: Checked) => void;
+
+const RULES: readonly (readonly [prefix: string, rule: Rule])[] = [
+  [etcdKeys.policies, checkPolicy],
+  [etcdKeys.histories, checkHistory],
+  [etcdKeys.groups, checkGroup],
+  [etcdKeys.nodes, checkNode],
+  [etcdKeys.keys, besideNode],
+  [etcdKeys.revocations, checkRevocation],
+  [etcdKeys.joinTokens, (_name, _write, { caller }) => need(caller, 'join-tokens:write')],
+  [etcdKeys.suspensions, checkSuspension],
+  [etcdKeys.exceptions, checkException],
+  [etcdKeys.signed, checkSigned],
+  [etcdKeys.users, (_name, _write, { caller }) => need(caller, 'people:write')],
+  [etcdKeys.apiTokens, checkToken],
+];
+
+/**
+ * The last gate before etcd: looks at the very keys and values that are to be written, whatever route made them, and
+ * throws 403 where the caller has not the right, or where a host outside its scope would be touched now or later.
+ * What no rule knows only an unscoped administrator may write.
+ */
+export function checkWrites(caller: Caller, state: FleetState, change: LedgerChange): void {
+  for (const write of change.then) {
+    const found = RULES.find(([prefix]) => write.key.startsWith(prefix));
+    if (!found) need(caller, 'people:write');
+    else found[1](write.key.slice(found[0].length), write, { caller, state, change });
+  }
+}
+
+function checkPolicy(name: string, write: Write, { caller, state, change }: Checked): void {
+  const before = state.policies.get(name)?.record.document;
+  const after = write.type === 'put' ? decodePolicy(bytesOf(write)).document : undefined;
+  // The policy of an exception comes and goes with it.
+  const excepting = change.then.some(({ key }) => key.startsWith(etcdKeys.exceptions));
+  need(caller, excepting ? 'exceptions:write' : 'policies:write');
+  if (!excepting) checkPrivilege(caller, before, after);
+  for (const document of [before, after]) {
+    if (document && caller.scope?.contains(document.spec.nodeSelector) === false)
+      outside(caller, `policy ${name} may select other hosts`);
+  }
+}
+
+/** Tiers above the normal one and the override of the control path are not an author's to give. */
+function checkPrivilege(caller: Caller, before?: HostPolicy, after?: HostPolicy): void {
+  const privileged = (document: HostPolicy | undefined): boolean =>
+    document !== undefined && (tierOf(document) !== 'normal' || overridesProtection(document));
+  if (!privileged(before) && !privileged(after)) return;
+  if (isDeepStrictEqual(before, after)) return;
+  need(caller, 'policies:privileged');
+}
+
+function checkHistory(name: string, _write: Write, { caller, change }: Checked): void {
+  const policy = etcdKeys.policy(name.split('/')[0] ?? '');
+  // The policy itself is written beside and checked by its own rule.
+  if (!change.then.some(({ key }) => key === policy)) need(caller, 'people:write');
+}
+
+function checkGroup(name: string, write: Write, { caller, state }: Checked): void {
+  need(caller, 'policies:write');
+  const before = state.groups.get(name)?.record.document;
+  const after = write.type === 'put' ? decodeGroup(bytesOf(write)).document : undefined;
+  for (const document of [before, after]) {
+    if (document && caller.scope?.contains(document.spec.selector) === false)
+      outside(caller, `group ${name} may hold other hosts`);
+  }
+}
+
+/** A label change may neither take a host out of the scope nor bring one in. */
+function checkNode(name: string, write: Write, { caller, state }: Checked): void {
+  need(caller, 'nodes:write');
+  const before = state.nodes.get(name)?.record;
+  const after = write.type === 'put' ? decodeNode(bytesOf(write)) : undefined;
+  for (const record of [before, after]) {
+    if (record && caller.scope?.has(record) === false) outside(caller, `host ${name}`);
+  }
+}
+
+/** A revocation names an identity: it is that of a host of the scope, or nobody's whom one could see. */
+function checkRevocation(nodeId: string, _write: Write, { caller, state }: Checked): void {
+  need(caller, 'nodes:write');
+  const node = state.nodes.get(state.nameOf(nodeId) ?? '');
+  if (caller.scope && !(node && caller.scope.has(node.record))) outside(caller, 'that identity');
+}
+
+/** Keys belong to a host that is written in the same change. */
+function besideNode(_name: string, _write: Write, { caller, change }: Checked): void {
+  const beside = change.then.some(({ key }) => key.startsWith(etcdKeys.nodes));
+  need(caller, beside ? 'nodes:write' : 'people:write');
+}
+
+function checkSuspension(name: string, write: Write, { caller, state }: Checked): void {
+  need(caller, 'suspensions:write');
+  const before = state.suspensions.get(name)?.record;
+  const after = write.type === 'put' ? decodeSuspension(bytesOf(write)) : undefined;
+  for (const record of [before, after]) {
+    if (record && !suspensionWithin(caller, state, record))
+      outside(caller, 'a suspension of hosts');
+  }
+}
+
+function suspensionWithin({ scope }: Caller, state: FleetState, record: SuspensionRecord): boolean {
+  if (scope === undefined) return true;
+  const { node, selector } = record.target;
+  if (node !== undefined) {
+    const stored = state.nodes.get(node);
+    return stored !== undefined && scope.has(stored.record);
+  }
+  return selector !== undefined && scope.contains(parseSelector(selector));
+}
+
+function checkException(name: string, write: Write, { caller, state }: Checked): void {
+  need(caller, 'exceptions:write');
+  const before = state.exceptions.get(name)?.record;
+  const after = write.type === 'put' ? decodeException(bytesOf(write)) : undefined;
+  for (const record of [before, after]) {
+    if (record && !exceptionWithin(caller, state, record)) outside(caller, 'an exception of hosts');
+  }
+}
+
+/** An exception shows what its policy says: the policy must be one that the caller sees. */
+function exceptionWithin({ scope }: Caller, state: FleetState, record: ExceptionRecord): boolean {
+  if (scope === undefined) return true;
+  const sees = [...state.index.nodesOf(record.policy)].some((node) => {
+    const stored = state.nodes.get(node);
+    return stored !== undefined && scope.has(stored.record);
+  });
+  return sees && scope.contains(parseSelector(record.selector));
+}
+
+/** What is signed shows in the records beside it, which have rules of their own; the signature is its author's. */
+function checkSigned(name: string, _write: Write, { caller }: Checked): void {
+  if (name.startsWith('labels/')) need(caller, 'nodes:write');
+  else need(caller, name.startsWith('suspension/') ? 'suspensions:write' : 'policies:write');
+}
+
+/** Everybody may give up the session that they hold. */
+function checkToken(id: string, write: Write, { caller }: Checked): void {
+  if (write.type === 'delete' && id === caller.tokenId) return;
+  need(caller, 'people:write');
+}
+
+/** Throws 403 unless the caller has the right. */
+function need(caller: Caller, right: Right): void {
+  if (caller.rights.has(right)) return;
+  const roles = rolesWith(right).join(' or ');
+  const scoped =
+    caller.scope === undefined ? '' : ` without a scope (yours is ${caller.scope.text})`;
+  throw new ProblemError('not-permitted', {
+    detail: `this needs the right ${right}, which the role ${roles} has${scoped}`,
+  });
+}
+
+function outside({ scope }: Caller, what: string): never {
+  throw new ProblemError('not-permitted', {
+    detail: `${what} is outside your scope ${JSON.stringify(scope?.text)}`,
+  });
+}
+
+function bytesOf(write: Write & { readonly type: 'put' }): Buffer {
+  return Buffer.from(write.value);
+}

@@ -1,0 +1,69 @@
+import type { AlertBatch } from '#contracts';
+import { currentCaller } from '../access/caller.js';
+import { Fleet } from '../fleet/fleet.js';
+import { ProblemError } from '../http/index.js';
+import {
+  AlertStore,
+  type AlertFilter,
+  type StoreOutcome,
+  type StoredAlert,
+} from './alert.store.js';
+
+/**
+ * Alerts as the caller may see them: with a scope those of hosts that are in it now, by their identity, so that a name
+ * taken anew shows nothing of who had it before. A token that counts no more ends the stream that it began.
+ */
+export class ScopedAlertStore extends AlertStore {
+  constructor(
+    private readonly store: AlertStore,
+    private readonly fleet: Fleet,
+  ) {
+    super();
+  }
+
+  override add(nodeId: string, batch: AlertBatch): StoreOutcome {
+    return this.store.add(nodeId, batch);
+  }
+
+  override before(
+    filter: AlertFilter,
+    before: number | undefined,
+    limit: number,
+  ): readonly StoredAlert[] {
+    return this.store.before(this.#scoped(filter), before, limit);
+  }
+
+  override after(filter: AlertFilter, after: number, limit: number): readonly StoredAlert[] {
+    return this.store.after(this.#scoped(filter), after, limit);
+  }
+
+  override byEventId(
+    eventId: string,
+    filter: Pick<AlertFilter, 'node' | 'nodeIds'>,
+  ): StoredAlert | undefined {
+    return this.store.byEventId(eventId, this.#scoped(filter));
+  }
+
+  override lastId(): number {
+    return this.store.lastId();
+  }
+
+  override health(): { readonly ok: boolean; readonly detail: string } {
+    return this.store.health();
+  }
+
+  override close(): void {
+    this.store.close();
+  }
+
+  #scoped<F extends AlertFilter>(filter: F): AlertFilter {
+    const caller = currentCaller();
+    if (caller?.stillCounts() === false)
+      throw new ProblemError('not-authenticated', { detail: 'the token counts no more' });
+    if (caller?.scope === undefined) return filter;
+    const nodes = this.fleet.read().nodes.sorted();
+    const nodeIds = nodes.flatMap(({ record }) => record.enrollment?.nodeId ?? []);
+    const { node, policy, sinceMs } = filter;
+    return { node, policy, sinceMs, nodeIds };
+  }
+}

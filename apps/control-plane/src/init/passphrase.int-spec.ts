@@ -1,0 +1,121 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { env } from 'node:process';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { ConfigError } from '../config/index.js';
+import { loadMaterial } from '../config/material.js';
+import { readConfig } from '../config/read-config.js';
+import { isSealed } from '../vault/vault.js';
+import { init } from './init.js';
+import { layout, type Layout } from './layout.js';
+import { parseInitOptions } from './options.js';
+import { passphrase } from './passphrase.js';
+
+jest.setTimeout(180_000);
+
+let folder: string;
+let files: Layout;
+let [first, second] = ['', ''];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hw-passphrase-'));
+  files = layout(join(folder, 'data'));
+  [first, second] = [written('first', 'correct horse battery'), written('second', 'staple it all')];
+});
+afterEach(() => {
+  delete env['CREDENTIALS_DIRECTORY'];
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function written(name: string, text: string, mode = 0o600): string {
+  const path = join(folder, name);
+  writeFileSync(path, `${text}\n`, { mode });
+  return path;
+}
+
+const start = (...flags: string[]) =>
+  init(parseInitOptions(['--data-dir', files.dataDir, ...flags]));
+const sealed = () => files.secrets.filter((path) => isSealed(readFileSync(path, 'utf8')));
+const keyid = () => loadMaterial(readConfig(files.config)).trust.online.keyid;
+const under = (file: string) => ['--passphrase-file', file];
+const command = (...flags: string[]) => passphrase(['--data-dir', files.dataDir, ...flags]);
+
+describe('the keys of a control plane under a passphrase', () => {
+  it('are sealed from the beginning where init is given one, and it starts again by it', async () => {
+    await start(...under(first));
+    expect(sealed()).toEqual(files.secrets);
+    const before = keyid();
+    await start(...under(first));
+    expect(keyid()).toBe(before);
+  });
+
+  it('come by the credential of systemd, with no word of it in the configuration', async () => {
+    written('hostward-passphrase', 'correct horse battery', 0o440);
+    env['CREDENTIALS_DIRECTORY'] = folder;
+    await start();
+    expect(sealed()).toEqual(files.secrets);
+    expect(readFileSync(files.config, 'utf8')).not.toContain('passphraseFile');
+    expect(keyid()).toMatch(/^[0-9a-f]+$/);
+  });
+
+  it('end a start without it, or with another one, which names file and remedy', async () => {
+    await start(...under(first));
+    await expect(start()).rejects.toThrow(/must be given.*vault\.json.*--passphrase-file/);
+    await expect(start(...under(second))).rejects.toThrow(/second: does not open .*vault\.json/);
+    await expect(start()).rejects.toThrow(ConfigError);
+  });
+
+  it('are encrypted, put under another one and decrypted by a command, and stay the same keys', async () => {
+    await start();
+    const before = keyid();
+    expect(command('--new-passphrase-file', first)).toEqual({ encrypted: true, changed: 8 });
+    await start(...under(first));
+    expect([sealed(), keyid()]).toEqual([files.secrets, before]);
+    command(...under(first), '--new-passphrase-file', second);
+    await expect(start(...under(first))).rejects.toThrow(/does not open/);
+    await start(...under(second));
+    expect(keyid()).toBe(before);
+    expect(command(...under(second), '--remove')).toEqual({ encrypted: false, changed: 8 });
+    await start();
+    expect([sealed(), keyid(), existsSync(files.vault)]).toEqual([[], before, false]);
+  });
+
+  it('are sealed by the command where it was broken off, and not used half in clear', async () => {
+    await start();
+    const clear = readFileSync(files.onlineKey, 'utf8');
+    command('--new-passphrase-file', first);
+    writeFileSync(files.onlineKey, clear);
+    await expect(start(...under(first))).rejects.toThrow(/online\.key: lies in clear/);
+    expect(command(...under(first), '--new-passphrase-file', first).changed).toBe(1);
+    await start(...under(first));
+    expect(sealed()).toEqual(files.secrets);
+  });
+
+  it('are refused in clear where one is given that they are not under', async () => {
+    await start();
+    await expect(start(...under(first))).rejects.toThrow(/lie in clear: encrypt them/);
+  });
+
+  it('are refused where one stands for another, or the lock is gone', async () => {
+    await start(...under(first));
+    writeFileSync(files.onlineKey, readFileSync(files.rootKey));
+    expect(keyid).toThrow(/keys\.onlineKey .*is not what this control plane has sealed/);
+    rmSync(files.vault);
+    await expect(start()).rejects.toThrow(/vault\.json that belongs to it is missing/);
+  });
+
+  it.each([
+    [
+      'that others may read',
+      () => chmodSync(first, 0o640),
+      /readable by its owner only \(chmod 600/,
+    ],
+    ['that is empty', () => writeFileSync(first, '\n'), /must hold 1 to 1024/],
+    ['that is short', () => writeFileSync(first, 'hostward\n'), /at least 12 characters/],
+    ['that is not there', () => rmSync(first), /cannot be used: .*ENOENT/],
+  ])('do not come under one from a file %s', async (_title, spoil, message) => {
+    spoil();
+    await expect(start(...under(first))).rejects.toThrow(message);
+    expect(existsSync(files.caKey)).toBe(false);
+  });
+});

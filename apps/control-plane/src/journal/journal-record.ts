@@ -1,0 +1,47 @@
+import type { JournalEntry } from '#bundle';
+import {
+  anything,
+  count,
+  instant,
+  matching,
+  oneOf,
+  parseJson,
+  record,
+  text,
+  version1,
+} from '../shape/shape.js';
+
+const hex64 = matching(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
+const entry = record<Omit<JournalEntry, 'detail'> & { readonly detail: unknown }>({
+  v: version1,
+  seq: count,
+  time: instant,
+  actor: text(300),
+  source: text(100),
+  action: text(300),
+  object: text(600),
+  revision: matching(/^[0-9]{1,20}$/, 'must be a revision'),
+  outcome: oneOf(['done', 'refused']),
+  detail: anything,
+  prev: hex64,
+  hash: hex64,
+});
+
+/** Throws ShapeError. */
+function decodeEntry(bytes: Uint8Array): JournalEntry {
+  const read = entry(parseJson(bytes, 'journal'), 'journal');
+  return { ...read, detail: isDetail(read.detail) ? read.detail : {} };
+}
+
+/** The entry in a text as the store and etcd's head hold it, or undefined where there is none: what cannot be read is a gap. */
+export function readEntry(text: string): JournalEntry | undefined {
+  try {
+    return decodeEntry(Buffer.from(text, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function isDetail(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

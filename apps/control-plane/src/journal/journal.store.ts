@@ -1,0 +1,30 @@
+import type { JournalEntry, SignedDocument } from '#bundle';
+
+/** An entry, and the head that was signed when it was the newest. */
+export interface SignedEntry {
+  readonly entry: JournalEntry;
+  readonly head: unknown;
+}
+
+/** Keeps the entries of the journal. Everything in it may have been changed behind our back: readers verify. */
+export abstract class JournalStore {
+  /** Keeps an entry for good; `differs` where another one has its number, which then stays. Throws on a full disk. */
+  abstract add(entry: JournalEntry, head: SignedDocument): 'added' | 'known' | 'differs';
+
+  /** The newest entries with what was signed, newest first; without those that cannot be read. */
+  abstract newest(limit: number): readonly SignedEntry[];
+
+  /** The entry of a number with what was signed; undefined where there is none that can be read. */
+  abstract get(seq: number): SignedEntry | undefined;
+
+  /** At most `limit` entries before number `before`, newest first. */
+  abstract before(before: number, limit: number): readonly JournalEntry[];
+
+  /** At most `limit` entries from number `from` on, oldest first. */
+  abstract from(from: number, limit: number): readonly JournalEntry[];
+
+  /** Takes entries after number `seq` out of the journal and keeps them as evidence; answers how many. */
+  abstract setAside(seq: number): number;
+
+  abstract close(): void;
+}

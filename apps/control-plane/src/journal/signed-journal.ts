@@ -1,0 +1,107 @@
+import {
+  JOURNAL_START,
+  RefusedError,
+  followsInJournal,
+  signJournalHead,
+  verifyJournalHead,
+  type JournalEntry,
+  type JournalHead,
+  type JournalPoint,
+  type PublicKey,
+  type SignedDocument,
+  type Signer,
+} from '#bundle';
+import type { Clock } from '../clock.js';
+import type { JournalStore, SignedEntry } from './journal.store.js';
+
+/** More that are wrong at the end than this, and the whole store counts for nothing. */
+const LOOK_BACK = 1_000;
+
+/**
+ * The entries in the store as far as the online key vouches for them: each is kept with the head that was signed when
+ * it was the newest, so that who can write the store can neither add nor change one unseen.
+ */
+export class SignedJournal {
+  constructor(
+    private readonly store: JournalStore,
+    private readonly signer: Signer,
+    private readonly clock: Clock,
+  ) {}
+
+  get keys(): readonly PublicKey[] {
+    const { keyid, key } = this.signer;
+    return [{ keyid, key }];
+  }
+
+  /** Keeps an entry of etcd. One that has its number and is not it goes aside, with all after it. */
+  keep(entry: JournalEntry): void {
+    const head = this.#sign(entry);
+    if (this.store.add(entry, head) !== 'differs') return;
+    this.store.setAside(entry.seq - 1);
+    this.store.add(entry, head);
+  }
+
+  /** Keeps an entry that the watch brought if it is plainly the next one; everything else is for the ledger to judge. */
+  follow(entry: JournalEntry): void {
+    const last = this.end();
+    if (followsInJournal(last, entry)) this.store.add(entry, this.#sign(entry));
+  }
+
+  /** The last entry that the online key vouches for; the start where there is none. */
+  end(): JournalPoint {
+    return this.#lastSigned()?.entry ?? JOURNAL_START;
+  }
+
+  /** Takes out what comes after the last entry that the key vouches for; answers how many. */
+  dropUnsigned(): number {
+    return this.store.setAside(this.end().seq);
+  }
+
+  /** The signed head, with the time of now. Undefined in an empty journal. */
+  head(): SignedDocument | undefined {
+    const last = this.#lastSigned();
+    return last && this.#sign(last.entry);
+  }
+
+  /** The head that was signed when entry `seq` was the newest; undefined where it does not fit the entry. */
+  headAt(seq: number): unknown {
+    const found = this.store.get(seq);
+    return found && this.#vouchesFor(found) ? found.head : undefined;
+  }
+
+  /** Entries before a number, newest first, no newer than the signed head. */
+  before(before: number | undefined, limit: number): readonly JournalEntry[] {
+    const end = this.end().seq + 1;
+    return this.store.before(Math.min(before ?? end, end), limit);
+  }
+
+  /** Entries from a number on, oldest first, no newer than the signed head. */
+  from(from: number, limit: number): readonly JournalEntry[] {
+    const end = this.end().seq;
+    return this.store.from(from, limit).filter(({ seq }) => seq <= end);
+  }
+
+  #lastSigned(): SignedEntry | undefined {
+    const [newest] = this.store.newest(1);
+    if (newest && this.#vouchesFor(newest)) return newest;
+    return this.store.newest(LOOK_BACK).find((each) => this.#vouchesFor(each));
+  }
+
+  #vouchesFor({ entry, head }: SignedEntry): boolean {
+    const signed = this.#verified(head);
+    return signed?.seq === entry.seq && signed.hash === entry.hash;
+  }
+
+  #verified(head: unknown): JournalHead | undefined {
+    try {
+      return verifyJournalHead(head, this.keys);
+    } catch (error) {
+      if (error instanceof RefusedError) return undefined;
+      throw error;
+    }
+  }
+
+  #sign({ seq, hash }: JournalPoint): SignedDocument {
+    return signJournalHead({ v: 1, seq, hash, at: this.clock.nowMs() }, this.signer);
+  }
+}

@@ -1,0 +1,30 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { TLSSocket } from 'node:tls';
+import { parseCertificate } from '#pki';
+import { Fleet } from '../fleet/fleet.js';
+import { ProblemError } from '../http/index.js';
+import { revocationText } from './revocation.record.js';
+
+/**
+ * Refuses every request over a connection that a revoked host authenticated by its certificate, whatever else it
+ * carries. Who shows no certificate, or none of ours, is nobody here and is judged by the other guards.
+ */
+@Injectable()
+export class HostCertificateGuard implements CanActivate {
+  constructor(private readonly fleet: Fleet) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const { socket } = context.switchToHttp().getRequest<FastifyRequest>().raw;
+    const nodeId = socket instanceof TLSSocket ? provenNodeId(socket) : undefined;
+    const revocation = nodeId === undefined ? undefined : this.fleet.state.revocationOf(nodeId);
+    if (!revocation) return true;
+    throw new ProblemError('not-permitted', { detail: revocationText(revocation) });
+  }
+}
+
+/** The common name of a host's certificate is its node id. */
+function provenNodeId(socket: TLSSocket): string | undefined {
+  const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
+  return certificate && parseCertificate(certificate.raw).commonName;
+}

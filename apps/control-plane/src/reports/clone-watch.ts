@@ -1,0 +1,189 @@
+import { REPORT_VALID_MS, type NodeReport } from '#contracts';
+import type { CloneMark } from '../nodes/node.record.js';
+
+/** So often a run of an agent that was followed by another one must go on, until two machines are sure. */
+const RETURNS = 3;
+const RETURNS_WITHIN_MS = 5 * 60_000;
+/** How long all machines but one must be silent until an identity is that one's again. */
+const QUIET_MS = 5 * 60_000;
+/** An agent that is started again and again leaves a run each time; the longest silent is forgotten. */
+const MAX_RUNS = 16;
+
+/** Reports of one agent process, as far as they were seen; two copies of a running process are two runs. */
+interface Run {
+  readonly bootedAt: string;
+  readonly firstSeenMs: number;
+  readonly hostname: string;
+  sequence: number;
+  asOf: string;
+  lastSeenMs: number;
+}
+
+interface Host {
+  readonly runs: Run[];
+  current?: Run;
+  kept?: Run;
+  marked: boolean;
+  latestAsOfMs: number;
+  returnsAtMs: readonly number[];
+}
+
+/** What is to be made of a report; `found` once two machines are sure, until it is marked. */
+export interface CloneVerdict {
+  readonly counts: boolean;
+  readonly found?: CloneMark;
+}
+
+const COUNTS: CloneVerdict = { counts: true };
+
+/**
+ * Tells a copied identity by what no single machine does: a run of an agent goes on after another one has begun, several
+ * times. A restart leaves the earlier run for good, a snapshot that is restored goes back once, a step of the clock
+ * changes no run, and what somebody who owns Redis plays back was written before the later run began.
+ */
+export class CloneWatch {
+  readonly #hosts = new Map<string, Host>();
+
+  /** Judges a report that was opened with the host's key; `mark` is what etcd says about the host. */
+  take(report: NodeReport, nowMs: number, mark: CloneMark | undefined): CloneVerdict {
+    const host = this.#host(report.nodeId, nowMs, mark);
+    const known = runOf(host, report);
+    if (known && isSame(known, report)) return { counts: counts(host, known, nowMs) };
+    if (!isLive(host, known, report)) return COUNTS;
+    const run = known ?? begin(host, report, nowMs);
+    goOn(host, run, report, { nowMs, returned: known !== undefined });
+    const found = mark ? undefined : find(host, nowMs);
+    return { counts: counts(host, run, nowMs), found };
+  }
+
+  /** Whether no more than one machine was heard under a marked identity for a time. */
+  isQuiet(nodeId: string, nowMs: number): boolean {
+    const host = this.#hosts.get(nodeId);
+    return host !== undefined && host.runs.filter(heardSince(nowMs - QUIET_MS)).length < 2;
+  }
+
+  /** Forgets a host that is gone. */
+  forget(nodeId: string): void {
+    this.#hosts.delete(nodeId);
+  }
+
+  #host(nodeId: string, nowMs: number, mark: CloneMark | undefined): Host {
+    const known = this.#hosts.get(nodeId);
+    // A mark that was taken away ends what led to it.
+    const host = known && (mark || !known.marked) ? known : seeded(mark, nowMs);
+    if (mark) host.marked = true;
+    this.#hosts.set(nodeId, host);
+    return host;
+  }
+}
+
+/** After a start of ours both runs are known from the mark, so that the same one of them goes on counting. */
+function seeded(mark: CloneMark | undefined, nowMs: number): Host {
+  const at = mark && Date.parse(mark.at);
+  const [kept, refused] = [mark?.kept, mark?.refused].map(
+    (seen): Run | undefined =>
+      seen && { ...seen, asOf: '', hostname: '', firstSeenMs: at ?? 0, lastSeenMs: nowMs - 1 },
+  );
+  const runs = [kept, refused].filter((run) => run !== undefined);
+  return { runs, kept, marked: mark !== undefined, latestAsOfMs: 0, returnsAtMs: [] };
+}
+
+/** The run that this report goes on with: of several copies of one process the one that is nearest behind. */
+function runOf({ runs }: Host, report: NodeReport): Run | undefined {
+  const process = runs.filter(({ bootedAt }) => bootedAt === report.bootedAt);
+  const same = process.find((run) => isSame(run, report));
+  const behind = process
+    .filter(({ sequence }) => sequence < report.sequence)
+    .toSorted((a, b) => b.sequence - a.sequence);
+  return same ?? behind[0];
+}
+
+function isSame(run: Run, { sequence, asOf }: NodeReport): boolean {
+  return run.sequence === sequence && run.asOf === asOf;
+}
+
+/** Whether it was written after what was seen before; else it proves nothing, and its age is judged elsewhere. */
+function isLive(host: Host, run: Run | undefined, report: NodeReport): boolean {
+  const asOfMs = Date.parse(report.asOf);
+  const { current } = host;
+  if (!current || run === current) return true;
+  const copied = host.runs.some(({ bootedAt }) => bootedAt === report.bootedAt);
+  if (!run) return !copied || asOfMs > host.latestAsOfMs;
+  if (run.bootedAt === current.bootedAt) return asOfMs > host.latestAsOfMs;
+  return asOfMs > Math.min(Date.parse(current.bootedAt), current.firstSeenMs);
+}
+
+function begin(host: Host, report: NodeReport, nowMs: number): Run {
+  const { bootedAt, sequence, asOf } = report;
+  const { hostname } = report.host;
+  const run: Run = {
+    bootedAt,
+    sequence,
+    asOf,
+    hostname,
+    firstSeenMs: nowMs,
+    lastSeenMs: nowMs,
+  };
+  host.runs.push(run);
+  if (host.runs.length > MAX_RUNS) {
+    const oldest = host.runs.toSorted((a, b) => a.lastSeenMs - b.lastSeenMs)[0];
+    if (oldest) host.runs.splice(host.runs.indexOf(oldest), 1);
+  }
+  return run;
+}
+
+function goOn(
+  host: Host,
+  run: Run,
+  { sequence, asOf }: NodeReport,
+  { nowMs, returned }: { readonly nowMs: number; readonly returned: boolean },
+): void {
+  const recent = host.returnsAtMs.filter((at) => nowMs - at < RETURNS_WITHIN_MS);
+  const returns = returned && host.current !== undefined && host.current !== run;
+  host.returnsAtMs = returns ? [...recent, nowMs] : recent;
+  Object.assign(run, { sequence, asOf, lastSeenMs: nowMs });
+  host.latestAsOfMs = Math.max(host.latestAsOfMs, Date.parse(asOf));
+  host.current = run;
+}
+
+/** The one that was seen first is taken for the original: nothing else tells a copy from it. */
+function find(host: Host, nowMs: number): CloneMark | undefined {
+  if (host.returnsAtMs.length < RETURNS) return undefined;
+  const [first, second] = host.runs
+    .filter(heardSince(nowMs - REPORT_VALID_MS))
+    .toSorted((a, b) => a.firstSeenMs - b.firstSeenMs);
+  if (!first || !second) return undefined;
+  host.kept = first;
+  const seen = ({ bootedAt, sequence }: Run) => ({ bootedAt, sequence });
+  return {
+    at: new Date(nowMs).toISOString(),
+    reason: reasonOf(first, second),
+    kept: seen(first),
+    refused: seen(second),
+  };
+}
+
+/**
+ * Of two machines that are known as such only one counts. It may start its agent anew: that run was first seen after the
+ * last report of the one before, which the copy's was not.
+ */
+function counts(host: Host, run: Run, nowMs: number): boolean {
+  const { kept } = host;
+  if (!kept) return true;
+  const silent = nowMs - kept.lastSeenMs > REPORT_VALID_MS;
+  if (silent && run.firstSeenMs > kept.lastSeenMs) host.kept = run;
+  return host.kept === run;
+}
+
+function heardSince(sinceMs: number): (run: Run) => boolean {
+  return ({ lastSeenMs }) => lastSeenMs >= sinceMs;
+}
+
+function reasonOf(first: Run, second: Run): string {
+  const name = ({ hostname, bootedAt }: Run): string =>
+    `${hostname.slice(0, 100)} (agent started ${bootedAt})`;
+  return (
+    `two machines report under this identity: ${name(first)}, seen first, and ${name(second)}, whose reports do not ` +
+    'count; on the copy stop the agent, remove its state directory and enrol it under a name of its own'
+  );
+}

@@ -1,0 +1,115 @@
+import { describe, expect, it } from '@jest/globals';
+import { generateSigningKey, loadSigner, signRoot, trustRoot } from '#bundle';
+import type { NodeReport } from '#contracts';
+import { Log } from '#observability';
+import { Clock } from '../clock.js';
+import { Trust } from '../config/trust.js';
+import { Fleet } from '../fleet/fleet.js';
+import { FleetEditor } from '../fleet/fleet-editor.js';
+import { Metrics } from '../health/metrics.js';
+import { Ledger, type CommitResult, type LedgerChange } from '../journal/ledger.js';
+import { AT, changes, nodeRecord, putNode, snapshot, testKeks } from '../testing/records.js';
+import { CloneService } from './clone.service.js';
+import type { KnownHost } from './known-hosts.js';
+import { ReportBoard } from './report-board.js';
+
+const NODE = 'c'.repeat(64);
+const HOST: KnownHost = { nodeId: NODE, node: 'web1', hostKey: Buffer.alloc(32) };
+const START_MS = Date.parse(AT);
+const MINUTE_MS = 60_000;
+
+class SetClock extends Clock {
+  now = START_MS;
+  override nowMs(): number {
+    return this.now;
+  }
+}
+
+/** Commits into the fleet at once, as etcd and its watch do in a moment. */
+class InstantLedger extends Ledger {
+  readonly actions: string[] = [];
+  constructor(private readonly fleet: Fleet) {
+    super();
+  }
+  override commit({ then, journal }: LedgerChange): Promise<CommitResult> {
+    const revision = this.fleet.state.revision + 1n;
+    const puts = then.flatMap((write) =>
+      write.type === 'put' ? [{ key: write.key, value: String(write.value) }] : [],
+    );
+    this.fleet.take(changes(revision, puts));
+    this.actions.push(journal.action);
+    return Promise.resolve({ outcome: 'committed', revision });
+  }
+}
+
+function service() {
+  const { privateKey, keyid, key } = generateSigningKey();
+  const keys = [{ keyid, key }];
+  const document = {
+    v: 1,
+    version: 1,
+    epoch: '1',
+    expiresAt: 4_000_000_000_000,
+    mode: 'managed',
+    root: { threshold: 1, keys },
+    authors: [],
+    online: keys,
+  } as const;
+  const signer = loadSigner(privateKey);
+  const root = trustRoot(signRoot(document, [signer]));
+  const secrets = { epochSecret: Buffer.alloc(32), keks: testKeks };
+  const trust = new Trust(root, signer, secrets, { certificatePem: '', privateKeyPem: '' });
+  const [fleet, clock, board] = [new Fleet(testKeks), new SetClock(), new ReportBoard()];
+  fleet.take(snapshot(1n, putNode(nodeRecord('web1', {}, NODE))));
+  const ledger = new InstantLedger(fleet);
+  const editor = new FleetEditor(fleet, ledger, trust);
+  const log = new Log({ write: () => undefined });
+  const clones = new CloneService(fleet, editor, board, clock, new Metrics(), log);
+  const mark = () => fleet.state.nodes.get('web1')?.record.clone;
+  return { clones, clock, ledger, mark };
+}
+
+function report(bootedAtMs: number, sequence: number, nowMs: number): NodeReport {
+  return {
+    v: 1,
+    nodeId: NODE,
+    sequence,
+    bootedAt: new Date(bootedAtMs).toISOString(),
+    asOf: new Date(nowMs).toISOString(),
+    enforcer: 'none',
+    qualifiers: [],
+    drift: [],
+    policies: [],
+    host: { hostname: 'web1', kernel: '', lsm: [] },
+    versions: { agent: '', sensor: '' },
+    losses: { audit: 0, spool: 0 },
+  };
+}
+
+describe('the mark of a copied identity', () => {
+  it('is written once, stays while both report, and is taken away when one was silent for minutes', async () => {
+    const { clones, clock, ledger, mark } = service();
+    const [original, copy] = [START_MS - MINUTE_MS, START_MS];
+    const hear = (bootedAtMs: number, sequence: number): boolean => {
+      clock.now += 5_000;
+      return clones.admits(HOST, report(bootedAtMs, sequence, clock.now));
+    };
+    for (let sequence = 1; sequence < 10; sequence += 1) {
+      hear(original, sequence);
+      hear(copy, sequence);
+      await new Promise(setImmediate);
+    }
+    expect(mark()?.kept.bootedAt).toBe(new Date(original).toISOString());
+    expect(ledger.actions).toEqual(['node.cloned']);
+    expect(hear(copy, 10)).toBe(false);
+    expect(hear(original, 10)).toBe(true);
+    await clones.run();
+    expect(mark()).toBeDefined();
+    clock.now += 6 * MINUTE_MS;
+    expect(hear(copy, 11)).toBe(false);
+    await clones.run();
+    expect(mark()).toBeUndefined();
+    expect(ledger.actions).toEqual(['node.cloned', 'node.clone-ended']);
+    expect(hear(copy, 12)).toBe(true);
+  });
+});

@@ -1,0 +1,101 @@
+import { Injectable } from '@nestjs/common';
+import type { NodeReport } from '#contracts';
+import { etcdKeys } from '#etcd';
+import { Log } from '#observability';
+import { SYSTEM } from '../access/caller.js';
+import { Clock } from '../clock.js';
+import { Fleet } from '../fleet/fleet.js';
+import { FleetEditor } from '../fleet/fleet-editor.js';
+import type { FleetState } from '../fleet/fleet-state.js';
+import { Metrics } from '../health/metrics.js';
+import type { LedgerChange } from '../journal/ledger.js';
+import type { CloneMark } from '../nodes/node.record.js';
+import { CloneWatch } from './clone-watch.js';
+import type { KnownHost } from './known-hosts.js';
+import { ReportBoard } from './report-board.js';
+
+/**
+ * Marks hosts whose identity two machines use, through etcd, so that every replica and the journal know, once; and takes
+ * the mark away when one of them has been silent for a time. Enrolling anew under the name ends it too.
+ */
+@Injectable()
+export class CloneService {
+  readonly #watch = new CloneWatch();
+  readonly #underWay = new Set<string>();
+
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly editor: FleetEditor,
+    private readonly board: ReportBoard,
+    private readonly clock: Clock,
+    private readonly metrics: Metrics,
+    private readonly log: Log,
+  ) {}
+
+  /** Whether a report counts: not that of the copy, once it is known as one. */
+  admits({ node }: KnownHost, report: NodeReport): boolean {
+    const mark = this.fleet.state.nodes.get(node)?.record.clone;
+    const { counts, found } = this.#watch.take(report, this.clock.nowMs(), mark);
+    if (found) void this.#write(report.nodeId, found);
+    return counts;
+  }
+
+  /** Ends the marks of hosts that are one machine again. Never rejects. */
+  async run(): Promise<void> {
+    const nowMs = this.clock.nowMs();
+    const quiet = this.fleet.state.nodes.sorted().flatMap(({ record: { clone, enrollment } }) => {
+      const nodeId = enrollment?.nodeId;
+      return clone && nodeId !== undefined && this.#watch.isQuiet(nodeId, nowMs) ? [nodeId] : [];
+    });
+    for (const nodeId of quiet) await this.#write(nodeId, undefined);
+  }
+
+  /** Forgets a host that is gone. */
+  forget(nodeId: string): void {
+    this.#watch.forget(nodeId);
+  }
+
+  async #write(nodeId: string, mark: CloneMark | undefined): Promise<void> {
+    if (this.#underWay.has(nodeId)) return;
+    this.#underWay.add(nodeId);
+    try {
+      const written = await this.editor.edit((state) => changeOf(state, nodeId, mark));
+      if (written !== undefined) this.#tell(nodeId, mark);
+    } catch (error) {
+      this.log.warn('the mark of a copied identity was not written', { nodeId, error });
+    } finally {
+      this.#underWay.delete(nodeId);
+    }
+  }
+
+  /** What is on the board may be the copy's: the next report of the one that counts takes its place. */
+  #tell(nodeId: string, mark: CloneMark | undefined): void {
+    this.board.remove(nodeId);
+    if (!mark) return this.log.info('an identity is one machine again', { nodeId });
+    this.metrics.clonesFound.inc();
+    this.log.error('an identity was copied', { nodeId, reason: mark.reason });
+  }
+}
+
+function changeOf(
+  state: FleetState,
+  nodeId: string,
+  mark: CloneMark | undefined,
+): LedgerChange | undefined {
+  const stored = state.nodes.get(state.nameOf(nodeId) ?? '');
+  // Another replica may have been faster.
+  if (!stored || (stored.record.clone === undefined) === (mark === undefined)) return undefined;
+  const { clone: _before, ...record } = stored.record;
+  const key = etcdKeys.node(record.name);
+  const changed = mark ? { ...record, clone: mark } : record;
+  return {
+    if: [{ key, modRevision: stored.revision }],
+    then: [{ type: 'put', key, value: JSON.stringify(changed) }],
+    journal: {
+      by: SYSTEM,
+      action: mark ? 'node.cloned' : 'node.clone-ended',
+      target: record.name,
+      detail: { nodeId, reason: mark?.reason },
+    },
+  };
+}

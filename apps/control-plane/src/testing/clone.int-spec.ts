@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { eventually } from './eventually.js';
+import { Rig, blockPolicy } from './rig.js';
+import type { TestHost } from './test-host.js';
+
+jest.setTimeout(180_000);
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await Rig.start();
+  await rig.rest.post('/v1/apply', blockPolicy('p', '/usr/bin/nc', { fleet: 'copied' }));
+});
+afterAll(() => rig.stop());
+
+const phase = async (name: string): Promise<unknown> =>
+  (await rig.rest.get(`/v1/nodes/${name}`)).body['phase'];
+const asOf = async (name: string): Promise<unknown> =>
+  (await rig.rest.get(`/v1/nodes/${name}/status`)).body['asOf'];
+
+/** Reports, and waits until that was read: a state is a last value, and the next one would cover it. */
+async function heard(host: TestHost, count = true): Promise<void> {
+  const refused = await clonesRefused();
+  const report = await host.report();
+  await eventually('the report was read', async () => {
+    if (!count) return (await clonesRefused()) > refused;
+    return (await asOf(host.name)) === report.asOf;
+  });
+}
+
+async function clonesRefused(): Promise<number> {
+  const { text } = await rig.rest.get('/metrics');
+  return Number(/hostward_reports_refused_total\{reason="clone"\} (\d+)/.exec(text)?.[1] ?? 0);
+}
+
+describe('two machines with one identity', () => {
+  let host: TestHost;
+  let copy: TestHost;
+  beforeAll(async () => {
+    host = await rig.host('copied', { fleet: 'copied' });
+    await host.receives('p');
+    await heard(host);
+    copy = host.twin();
+    copy.attach(rig.connectionOf(copy));
+    await copy.receives('p');
+  });
+
+  it('are found, told to the operator with both names, journaled once and counted', async () => {
+    await eventually('cloned', async () => {
+      // A state is a last value: each is given the time of an answer to be read in.
+      await copy.report();
+      await asOf('copied');
+      await host.report();
+      await asOf('copied');
+      return (await phase('copied')) === 'cloned';
+    });
+    const status = await rig.rest.get('/v1/nodes/copied/status');
+    expect(status.body['qualifiers']).toEqual(['cloned']);
+    expect(status.text).toContain('two machines report under this identity: copied (agent started');
+    const journal = await rig.rest.get('/v1/journal?limit=100');
+    expect(journal.text.match(/"node\.cloned"/g)).toHaveLength(1);
+    expect((await rig.rest.get('/metrics')).text).toContain('hostward_clones_found_total 1');
+  });
+
+  it('count once: the reports of the one that was seen later are refused', async () => {
+    await heard(host);
+    await heard(copy, false);
+    const last = await asOf('copied');
+    await heard(copy, false);
+    expect(await asOf('copied')).toBe(last);
+    await heard(host);
+  });
+
+  it('keep no promise together, whatever both of them say', async () => {
+    const { body } = await rig.rest.get('/v1/policies/p/status');
+    expect(body['enforcedEverywhere']).toBe(false);
+  });
+
+  it('are told apart as before by a control plane that was started anew', async () => {
+    await rig.stopControlPlane();
+    await rig.startControlPlane();
+    await rig.ready();
+    expect(await phase('copied')).toBe('cloned');
+    await heard(copy, false);
+    await heard(host);
+  });
+
+  it('are one again once the name was freed and a host enrolled under it anew', async () => {
+    await rig.rest.delete('/v1/nodes/copied');
+    const successor = await rig.host('copied', { fleet: 'copied' });
+    await successor.receives('p');
+    await heard(successor);
+    expect(await phase('copied')).toBe('enrolled');
+    const again = await rig.rest.post('/v1/enroll', await copy.request(''), { token: null });
+    expect(again.status).toBe(403);
+  });
+});
+
+describe('one machine', () => {
+  it('is no clone for its agent being started anew, nor for Redis being emptied', async () => {
+    const host = await rig.host('ordinary', { fleet: 'copied' });
+    await host.receives('p');
+    await heard(host);
+    const again = host.twin();
+    again.attach(rig.connectionOf(again));
+    await again.receives('p');
+    for (let round = 0; round < 4; round += 1) await heard(again);
+    await rig.adminRedis.run('emptying', (client) => client.flushall());
+    await again.receives('p');
+    for (let round = 0; round < 4; round += 1) await heard(again);
+    expect(await phase('ordinary')).toBe('enrolled');
+  });
+});

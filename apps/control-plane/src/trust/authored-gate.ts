@@ -1,0 +1,37 @@
+import { etcdKeys } from '#etcd';
+import type { FleetState } from '../fleet/fleet-state.js';
+import { ProblemError } from '../http/index.js';
+import type { LedgerChange } from '../journal/ledger.js';
+import { decodeNode } from '../nodes/node.record.js';
+
+const SIGNED_ONLY = [etcdKeys.policies, etcdKeys.groups, etcdKeys.suspensions];
+
+/**
+ * In authored mode hosts take nothing that the control plane alone has decided, so it is refused here, whatever route
+ * made it: else an operator would wait for what no host will ever enforce.
+ */
+export function checkAuthored(state: FleetState, { then }: LedgerChange): void {
+  if (then.some(({ key }) => key.startsWith(etcdKeys.signed))) return;
+  // An exception of managed times: hosts ended it themselves.
+  if (then.some(({ type, key }) => type === 'delete' && key.startsWith(etcdKeys.exceptions)))
+    return;
+  for (const write of then) {
+    const ends = write.type === 'delete' && write.key.startsWith(etcdKeys.suspensions);
+    if (!ends && SIGNED_ONLY.some((prefix) => write.key.startsWith(prefix))) refuse(write.key);
+    if (write.type !== 'put' || !write.key.startsWith(etcdKeys.nodes)) continue;
+    const before = state.nodes.get(write.key.slice(etcdKeys.nodes.length))?.record;
+    const after = decodeNode(Buffer.from(write.value));
+    if (before && JSON.stringify(before.labels) !== JSON.stringify(after.labels)) refuse(write.key);
+  }
+}
+
+function refuse(key: string): never {
+  const suspends = key.startsWith(etcdKeys.suspensions);
+  throw new ProblemError('signature-needed', {
+    detail: suspends
+      ? 'this fleet is in authored mode: an author suspends it (hostward sign --suspend audit --for 30m --reason R --all), ' +
+        'or root on the host (hostward-sensor suspend)'
+      : 'this fleet is in authored mode: sign the documents with an author key (hostward sign -f FILE -o signed.json), ' +
+        'then hostward apply -f signed.json',
+  });
+}

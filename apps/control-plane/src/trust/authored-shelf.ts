@@ -1,0 +1,127 @@
+import {
+  AUTHORED_KINDS,
+  RefusedError,
+  type Authored,
+  type AuthoredKind,
+  type LabelsDocument,
+  type PolicyDocument,
+  type SignedDocument,
+  type SuspensionDocument,
+  verifyAuthored,
+  verifyLabels,
+  verifySuspension,
+} from '#bundle';
+import { etcdKeys, type WatchMessage } from '#etcd';
+import { Trust } from '../config/trust.js';
+
+/** What an author signs. */
+export type SignedContent = PolicyDocument | LabelsDocument | SuspensionDocument;
+
+/** The newest version of a document that authors signed, as etcd had it at `revision`. */
+export interface SignedHead {
+  readonly kind: AuthoredKind;
+  /** Of labels the node id. */
+  readonly name: string;
+  readonly envelope: SignedDocument;
+  readonly revision: bigint;
+  readonly authored: Authored<SignedContent>;
+}
+
+/**
+ * The signed documents of authored mode. What does not verify is not taken: who writes into etcd changes nothing, and
+ * what was known before stays in force until the next start.
+ */
+export class AuthoredShelf {
+  readonly #heads = new Map<string, SignedHead>();
+  /** Keys whose value nobody of ours signed, with the reason. */
+  readonly refused = new Map<string, string>();
+  #changed = false;
+
+  constructor(private readonly trust: Trust) {}
+
+  /** Takes one message of the watch. */
+  take(message: WatchMessage): void {
+    if (message.type === 'snapshot') {
+      for (const { key, value, modRevision } of message.items) this.#put(key, value, modRevision);
+      return;
+    }
+    for (const change of message.changes) {
+      if (change.type === 'put' && change.value)
+        this.#put(change.key, change.value, change.modRevision);
+    }
+  }
+
+  /** After another root document: what its authors would not be believed for any more is named, and stays. */
+  recheck(): void {
+    for (const [key, { kind, envelope }] of this.#heads) {
+      try {
+        verifySigned(kind, envelope, this.trust);
+        this.refused.delete(key);
+      } catch (error) {
+        this.refused.set(key, String(error));
+      }
+    }
+  }
+
+  /** Heads of a kind in the order of names. */
+  heads(kind: AuthoredKind): readonly SignedHead[] {
+    const found = [...this.#heads.values()].filter((head) => head.kind === kind);
+    return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  get(kind: AuthoredKind, name: string): SignedHead | undefined {
+    return this.#heads.get(etcdKeys.signedDocument(kind, name));
+  }
+
+  /** Whether anything changed since this was asked last. */
+  takeChanged(): boolean {
+    const changed = this.#changed;
+    this.#changed = false;
+    return changed;
+  }
+
+  #put(key: string, value: Uint8Array, revision: bigint): void {
+    const [kind, name] = partsOf(key);
+    if (kind === undefined || name === undefined) return;
+    if (this.#heads.get(key)?.revision === revision) return;
+    try {
+      const envelope = JSON.parse(Buffer.from(value).toString('utf8')) as SignedDocument;
+      const authored = verifySigned(kind, envelope, this.trust);
+      if (nameOf(authored.document) !== name) throw new Error('is the document of another name');
+      this.#heads.set(key, { kind, name, envelope, revision, authored });
+      this.#changed = true;
+      this.refused.delete(key);
+    } catch (error) {
+      this.refused.set(key, String(error));
+    }
+  }
+}
+
+/** Verifies by the authors of the root document in force; throws RefusedError. */
+export function verifySigned(
+  kind: AuthoredKind,
+  envelope: unknown,
+  { root }: Trust,
+): Authored<SignedContent> {
+  if (kind === 'labels') return verifyLabels(envelope, root.document);
+  if (kind === 'suspension') return verifySuspension(envelope, root.document);
+  return verifyAuthored(envelope, kind, root.document, kind);
+}
+
+/** Under what a document is kept: labels by the id of their host, since names can be given anew. */
+export function nameOf(document: SignedContent): string {
+  return 'nodeId' in document ? document.nodeId : document.name;
+}
+
+function partsOf(key: string): readonly [AuthoredKind?, string?] {
+  if (!key.startsWith(etcdKeys.signed)) return [];
+  const [kind, name, ...more] = key.slice(etcdKeys.signed.length).split('/');
+  const known = AUTHORED_KINDS.find((each) => each === kind);
+  return known && name && more.length === 0 ? [known, name] : [];
+}
+
+/** What a refusal says, for those who sent the document. */
+export function refusalOf(error: unknown): string {
+  if (error instanceof RefusedError) return `${error.code}: ${error.message}`;
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { generateSigningKey, inspectRoot, loadSigner, signRoot, type Signer } from '#bundle';
+import { eventually } from '../testing/eventually.js';
+import { Rig, blockPolicy } from '../testing/rig.js';
+import type { TestHost } from '../testing/test-host.js';
+
+jest.setTimeout(240_000);
+
+/** Enough revisions that a control plane that starts does not make up for them by its own writes. */
+const LOST = Array.from({ length: 20 }, (_, index) => `lost-${index}`);
+
+let rig: Rig;
+let host: TestHost;
+let folder: string;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'hw-restore-'));
+  rig = await Rig.start();
+  host = await rig.host('web1', { env: 'prod' });
+  await apply('before');
+  await host.receives('before');
+  snapshot();
+  for (const name of LOST) await apply(name);
+  await host.receives('before', ...LOST);
+});
+afterEach(async () => {
+  await rig.stop();
+  rmSync(folder, { recursive: true });
+});
+
+async function apply(name: string): Promise<void> {
+  const answer = await rig.rest.post('/v1/apply', blockPolicy(name, '/bin/true', { env: 'prod' }));
+  expect(answer.status).toBe(200);
+}
+
+/** What an operator's backup does. */
+function snapshot(): void {
+  const { ca, cert, key } = rig.files.etcd;
+  const endpoint = `--endpoints=https://127.0.0.1:${rig.etcd.port}`;
+  const tls = [`--cacert=${ca}`, `--cert=${cert}`, `--key=${key}`];
+  execFileSync('etcdctl', [endpoint, ...tls, 'snapshot', 'save', join(folder, 'db')], {
+    stdio: 'ignore',
+  });
+}
+
+async function restore(...flags: string[]): Promise<void> {
+  await rig.etcd.halt();
+  rig.etcd.restore(join(folder, 'db'), flags);
+  await rig.etcd.restart();
+}
+
+interface Readiness {
+  readonly ready: boolean;
+  readonly checks: readonly { name: string; ok: boolean; detail: string }[];
+}
+
+const readiness = async () => JSON.parse((await rig.rest.get('/readyz')).text) as Readiness;
+const restoreCheck = async () => (await readiness()).checks.find(({ name }) => name === 'restore');
+
+const alarmed = () =>
+  eventually('the alarm is raised', async () => (await restoreCheck())?.ok === false);
+
+const rootKey = (): Signer =>
+  loadSigner(readFileSync(join(dirname(rig.files.configFile), 'keys/root.key'), 'utf8').trim());
+
+async function newEpoch(by: Signer) {
+  const { body } = await rig.rest.get('/v1/roots');
+  const { document } = inspectRoot((body['roots'] as unknown as unknown[]).at(-1));
+  return rig.rest.post(
+    '/v1/roots',
+    signRoot({ ...document, version: document.version + 1, epoch: '2' }, [by]),
+  );
+}
+
+describe('after a plain restore of etcd', () => {
+  it('nothing is published until a signed new epoch, which hosts follow; an unsigned one is refused', async () => {
+    await restore();
+    await alarmed();
+    expect((await restoreCheck())?.detail).toMatch(/etcd was restored.*hostward recover/s);
+    expect((await rig.rest.get('/metrics')).text).toContain('hostward_restore_alarm 1');
+    expect((await rig.rest.get('/v1/policies/before/status')).text).toContain('hostward recover');
+    expect(rig.lines.join('')).toContain('etcd was restored');
+    await apply('after');
+    const kept = await host.fetch();
+    expect(kept?.policies.map(({ name }) => name)).toContain('lost-19');
+
+    expect((await newEpoch(loadSigner(generateSigningKey().privateKey))).status).toBe(422);
+    expect((await restoreCheck())?.ok).toBe(false);
+
+    expect((await newEpoch(rootKey())).status).toBe(200);
+    const delivery = await host.receives('after', 'before');
+    expect(delivery.assignment.epoch).toBe('2');
+    expect(BigInt(delivery.assignment.generation)).toBeLessThan(
+      BigInt(kept?.assignment.generation ?? 0),
+    );
+    await rig.ready();
+  });
+
+  it('it is noticed too by a control plane that starts only then, and by what hosts report', async () => {
+    await rig.stopControlPlane();
+    await restore();
+    await rig.startControlPlane();
+    await alarmed();
+    await rig.stopControlPlane();
+    rmSync(join(dirname(rig.files.configFile), 'published.json'), { force: true });
+    await rig.startControlPlane();
+    await eventually('the alarm is raised by a host that goes on reporting', async () => {
+      await host.report();
+      return (await restoreCheck())?.ok === false;
+    });
+    expect((await restoreCheck())?.detail).toContain('host web1');
+  });
+});
+
+describe('after a restore whose revisions go on', () => {
+  it('publishing goes on by itself, and hosts follow', async () => {
+    await restore('--bump-revision=1000000', '--mark-compacted');
+    await rig.ready();
+    await apply('after');
+    const delivery = await host.receives('after', 'before');
+    expect(delivery.assignment.epoch).toBe('1');
+    expect((await restoreCheck())?.ok).toBe(true);
+  });
+});

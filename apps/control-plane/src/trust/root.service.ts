@@ -1,0 +1,79 @@
+import { Injectable } from '@nestjs/common';
+import { type SignedDocument, followRoots, inspectRoot } from '#bundle';
+import { etcdKeys, EtcdStore } from '#etcd';
+import { actor } from '../access/caller.js';
+import { Trust } from '../config/trust.js';
+import { FleetEditor } from '../fleet/fleet-editor.js';
+import { ProblemError } from '../http/index.js';
+import { refusalOf } from './authored-shelf.js';
+
+/** What REST shows of the root documents. */
+export interface TrustView {
+  readonly mode: 'managed' | 'authored';
+  readonly version: number;
+  readonly epoch: string;
+  readonly expiresAt: string;
+  /** Signed, oldest first. */
+  readonly roots: readonly SignedDocument[];
+}
+
+/** The root documents: shown, and moved on by those who hold the root keys. */
+@Injectable()
+export class RootService {
+  constructor(
+    private readonly trust: Trust,
+    private readonly editor: FleetEditor,
+    private readonly etcd: EtcdStore,
+  ) {}
+
+  view(): TrustView {
+    const { mode, version, epoch, expiresAt } = this.trust.root.document;
+    const { roots } = this.trust;
+    return { mode, version, epoch, expiresAt: new Date(expiresAt).toISOString(), roots };
+  }
+
+  /** Puts the next root document in force. Throws 422 for one that hosts would not follow, 409 for one that is old. */
+  async publish(signed: unknown): Promise<TrustView> {
+    const { version, epoch, mode } = this.#check(signed);
+    const key = etcdKeys.rootDocument(version);
+    // What is there under a version that we do not follow is nobody's: a forged one must not keep the true one out.
+    const there = (await this.etcd.get(key))?.modRevision ?? 0n;
+    await this.editor.edit(() => ({
+      if: [{ key, modRevision: there }],
+      then: [{ type: 'put', key, value: JSON.stringify(signed) }],
+      journal: {
+        by: actor(),
+        action: 'root.published',
+        target: `root ${version}`,
+        detail: { version, epoch, mode },
+      },
+    }));
+    return this.view();
+  }
+
+  #check(signed: unknown) {
+    const { version } = this.trust.root.document;
+    try {
+      const { document } = inspectRoot(signed);
+      if (document.version <= version) {
+        throw new ProblemError('conflict', {
+          detail: `root version ${version} is in force; make the next one from it (hostward root show)`,
+        });
+      }
+      followRoots(this.trust.root, [signed]);
+      if (!document.online.some(({ keyid }) => keyid === this.trust.online.keyid)) {
+        throw new ProblemError('invalid-documents', {
+          detail:
+            `it takes the online key ${this.trust.online.keyid} away, with which this control plane signs; start the ` +
+            'control plane with the new key and this document in place of its own (SECURITY.md, Rotation and recovery), not over REST',
+        });
+      }
+      return document;
+    } catch (error) {
+      if (error instanceof ProblemError) throw error;
+      throw new ProblemError('invalid-documents', {
+        detail: `the root document is not followed: ${refusalOf(error)}`,
+      });
+    }
+  }
+}

@@ -1,0 +1,282 @@
+import { Injectable } from '@nestjs/common';
+import {
+  AUTHORED_KINDS,
+  type Authored,
+  type AuthoredKind,
+  type LabelsDocument,
+  type Need,
+  type PolicyDocument,
+  type SignedDocument,
+  characterOf,
+  mayAuthor,
+  payloadTypes,
+} from '#bundle';
+import type { ApplyDocument, ApplyResponse, FieldError } from '#contracts';
+import { etcdKeys, type Condition, type Write } from '#etcd';
+import { type Group, type HostPolicy, overridesProtection, validateDocument } from '#policy-model';
+import { actor } from '../access/caller.js';
+import { Clock, isoNow } from '../clock.js';
+import { Trust } from '../config/trust.js';
+import { FleetEditor } from '../fleet/fleet-editor.js';
+import type { FleetState } from '../fleet/fleet-state.js';
+import type { GroupRecord } from '../groups/group.record.js';
+import { ProblemError } from '../http/index.js';
+import { documentError } from '../policies/field-errors.js';
+import { lockoutErrors } from '../policies/lockout-check.js';
+import { nextVersion, unchangedPolicy, versionWrites } from '../policies/policy-versions.js';
+import {
+  AuthoredShelf,
+  type SignedContent,
+  nameOf,
+  refusalOf,
+  verifySigned,
+} from './authored-shelf.js';
+
+interface Step {
+  readonly kind: string;
+  readonly name: string;
+  readonly verdict: ApplyDocument['verdict'];
+  readonly errors?: readonly FieldError[];
+  readonly conditions?: readonly Condition[];
+  readonly writes?: readonly Write[];
+}
+
+interface Offered {
+  readonly index: number;
+  readonly envelope: SignedDocument;
+  readonly authored: Authored<SignedContent>;
+}
+
+const KIND_NAMES = {
+  policy: 'KubeArmorHostPolicy',
+  group: 'Group',
+  labels: 'KubeArmorVirtualMachine',
+  suspension: 'Suspension',
+} as const;
+
+/**
+ * Takes documents that authors signed (authored mode), all or nothing. What no host would take is refused here already,
+ * by the same rules; the hosts check for themselves.
+ */
+@Injectable()
+export class SignedApplyService {
+  constructor(
+    private readonly editor: FleetEditor,
+    private readonly shelf: AuthoredShelf,
+    private readonly trust: Trust,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Verdict per document. Throws 409 in managed mode and 422 where any is invalid; then nothing was written. */
+  async apply(envelopes: readonly unknown[]): Promise<ApplyResponse> {
+    if (!this.trust.authored) {
+      throw new ProblemError('conflict', {
+        detail:
+          'this fleet is in managed mode: apply the documents as they are, without signing them',
+      });
+    }
+    let steps: readonly Step[] = [];
+    const revision = await this.editor.edit((state) => {
+      steps = this.#steps(envelopes, state);
+      const errors = steps.flatMap((step) => step.errors ?? []);
+      if (errors.length > 0) throw invalid(errors, steps);
+      const then = steps.flatMap(({ writes = [] }) => writes);
+      if (then.length === 0) return undefined;
+      const changed = steps.filter(({ verdict }) => verdict !== 'unchanged');
+      const documents = changed.slice(0, 50).map(({ kind, name }) => `${kind}/${name}`);
+      return {
+        if: steps.flatMap(({ conditions = [] }) => conditions),
+        then,
+        journal: {
+          by: actor(),
+          action: 'apply.signed',
+          target: `${changed.length} documents`,
+          detail: { documents },
+        },
+      };
+    });
+    return { dryRun: false, revision: revision?.toString(), documents: steps.map(toApplyDocument) };
+  }
+
+  #steps(envelopes: readonly unknown[], state: FleetState): readonly Step[] {
+    const seen = new Set<string>();
+    return envelopes.map((envelope, index) => {
+      try {
+        const kind = kindOf(envelope);
+        const authored = verifySigned(kind, envelope, this.trust);
+        const id = `${kind}/${nameOf(authored.document)}`;
+        if (seen.has(id)) throw new Error('is in this set twice');
+        seen.add(id);
+        return this.#step(kind, { index, envelope: envelope as SignedDocument, authored }, state);
+      } catch (error) {
+        const errors = [fault(index, refusalOf(error))];
+        return { kind: 'SignedDocument', name: String(index), verdict: 'invalid', errors };
+      }
+    });
+  }
+
+  #step(kind: AuthoredKind, offered: Offered, state: FleetState): Step {
+    const { document, digest } = offered.authored;
+    const head = this.shelf.get(kind, nameOf(document));
+    const step = { kind: KIND_NAMES[kind], name: document.name };
+    if (head?.authored.digest === digest) return { ...step, verdict: 'unchanged' };
+    const newest = head?.authored.document.version ?? 0;
+    if (document.version <= newest) {
+      const words = `version ${document.version} is not above ${newest}, the newest; sign it again`;
+      return { ...step, verdict: 'invalid', errors: [fault(offered.index, words)] };
+    }
+    const key = etcdKeys.signedDocument(kind, nameOf(document));
+    const put: Write = { type: 'put', key, value: JSON.stringify(offered.envelope) };
+    const before: Condition = { key, modRevision: head?.revision ?? 0n };
+    const beside = this.#beside(kind, offered, state);
+    if ('errors' in beside) return { ...step, verdict: 'invalid', errors: beside.errors };
+    return {
+      ...step,
+      verdict: 'deleted' in document ? 'pruned' : head ? 'configured' : 'created',
+      conditions: [before, ...beside.conditions],
+      writes: [put, ...beside.writes],
+    };
+  }
+
+  /** The record that people and the index read, in the same transaction. */
+  #beside(kind: AuthoredKind, offered: Offered, state: FleetState): Beside {
+    const { document } = offered.authored;
+    if ('labels' in document) return this.#node(document, offered, state);
+    // Hosts show a suspension themselves; there is no record of it beside.
+    if (kind === 'suspension') return { conditions: [], writes: [] };
+    const named = document as PolicyDocument;
+    return kind === 'policy'
+      ? this.#policy(named, offered, state)
+      : this.#group(named, offered, state);
+  }
+
+  #policy({ name, content }: PolicyDocument, offered: Offered, state: FleetState): Beside {
+    const stored = state.policies.get(name) ?? state.deletedPolicies.get(name);
+    const policy =
+      content === undefined ? undefined : contentOf(content, 'KubeArmorHostPolicy', name);
+    if (content !== undefined && !policy)
+      return { errors: [fault(offered.index, `is no host policy ${name}`)] };
+    const errors = [
+      ...(policy ? lockoutErrors(policy, offered.index) : []),
+      ...this.#scopeErrors(offered, [policy, stored?.record.document], state),
+    ];
+    if (errors.length > 0) return { errors };
+    const isNew = stored?.record.document === undefined;
+    const change = policy ? (isNew ? 'created' : 'configured') : 'deleted';
+    const owner = stored?.record.owner;
+    const record = nextVersion(
+      name,
+      stored?.record,
+      { change, paused: false, owner, document: policy },
+      {
+        by: actor(),
+        at: isoNow(this.clock),
+        sign: () => offered.envelope,
+      },
+    );
+    return { conditions: [unchangedPolicy(name, stored)], writes: versionWrites(record) };
+  }
+
+  /** By the labels of the hosts that the policy selects now; each host checks by its own. */
+  #scopeErrors(
+    { index, authored: { signers } }: Offered,
+    policies: readonly (HostPolicy | undefined)[],
+    state: FleetState,
+  ): readonly FieldError[] {
+    const { documents, overrides } = this.trust.root.document.thresholds ?? {
+      documents: 1,
+      overrides: 1,
+    };
+    return policies.flatMap((policy) => {
+      if (!policy) return [];
+      const { tier, sections } = characterOf(policy);
+      const nodes = [...state.index.nodesOf(policy.metadata.name)];
+      const hosts = nodes.map((node) => state.nodes.get(node)?.record.labels);
+      const needs = [undefined, ...hosts].map((labels): Need => ({
+        kind: 'policy',
+        tier,
+        sections,
+        labels,
+      }));
+      const wanted = overridesProtection(policy) ? overrides : documents;
+      const lacking = needs.find(
+        (need) => signers.filter((each) => mayAuthor(each, need)).length < wanted,
+      );
+      if (!lacking) return [];
+      const where = lacking.labels ? ` on hosts labelled ${JSON.stringify(lacking.labels)}` : '';
+      return [
+        fault(
+          index,
+          `needs the signatures of ${wanted} authors whose scope has tier ${tier} and ${sections.join(', ')}${where}`,
+        ),
+      ];
+    });
+  }
+
+  #group({ name, content }: PolicyDocument, { index }: Offered, state: FleetState): Beside {
+    const stored = state.groups.get(name);
+    const key = etcdKeys.group(name);
+    const conditions = [{ key, modRevision: stored?.revision ?? 0n }];
+    if (content === undefined)
+      return { conditions, writes: stored ? [{ type: 'delete', key }] : [] };
+    const document = contentOf(content, 'Group', name);
+    if (!document) return { errors: [fault(index, `is no Group ${name}`)] };
+    const record: GroupRecord = { v: 1, name, at: isoNow(this.clock), by: actor(), document };
+    return { conditions, writes: [{ type: 'put', key, value: JSON.stringify(record) }] };
+  }
+
+  #node({ name, nodeId, labels }: LabelsDocument, { index }: Offered, state: FleetState): Beside {
+    const stored = state.nodes.get(name);
+    if (!stored || stored.record.enrollment?.nodeId !== nodeId) {
+      const words = `there is no enrolled host ${name} with the id ${nodeId}; enrol it first, and sign for the id that it has`;
+      return { errors: [fault(index, words)] };
+    }
+    const key = etcdKeys.node(name);
+    const record = { ...stored.record, labels, at: isoNow(this.clock), by: actor() };
+    return {
+      conditions: [{ key, modRevision: stored.revision }],
+      writes: [{ type: 'put', key, value: JSON.stringify(record) }],
+    };
+  }
+}
+
+type Beside =
+  | { readonly errors: readonly FieldError[] }
+  | { readonly conditions: readonly Condition[]; readonly writes: readonly Write[] };
+
+function contentOf(
+  content: unknown,
+  kind: 'KubeArmorHostPolicy',
+  name: string,
+): HostPolicy | undefined;
+function contentOf(content: unknown, kind: 'Group', name: string): Group | undefined;
+function contentOf(content: unknown, kind: string, name: string): HostPolicy | Group | undefined {
+  const { document } = validateDocument(content, { mode: 'lenient' });
+  if (document === undefined || document.kind === 'KubeArmorVirtualMachine') return undefined;
+  return document.kind === kind && document.metadata.name === name ? document : undefined;
+}
+
+function kindOf(envelope: unknown): AuthoredKind {
+  const type =
+    typeof envelope === 'object' && envelope !== null && 'payloadType' in envelope
+      ? envelope.payloadType
+      : undefined;
+  for (const kind of AUTHORED_KINDS) if (payloadTypes[kind] === type) return kind;
+  throw new Error('is no signed policy, group, labels or suspension document');
+}
+
+function fault(index: number, message: string): FieldError {
+  return documentError(index, '', message, 'sign the document anew (hostward sign)');
+}
+
+function invalid(errors: readonly FieldError[], steps: readonly Step[]): ProblemError {
+  return new ProblemError('invalid-documents', {
+    detail: errors[0] && `${errors[0].field}: ${errors[0].message}`,
+    errors: errors.slice(0, 500),
+    documents: steps.map(toApplyDocument),
+  });
+}
+
+function toApplyDocument({ kind, name, verdict, errors = [] }: Step, index: number): ApplyDocument {
+  return { index, kind, name, verdict, errors, warnings: [] };
+}

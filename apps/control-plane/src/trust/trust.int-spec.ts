@@ -1,0 +1,215 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import {
+  type RootDocument,
+  type Signer,
+  generateSigningKey,
+  inspectRoot,
+  loadSigner,
+  signAuthored,
+  signRoot,
+} from '#bundle';
+import { etcdKeys, EtcdStore } from '#etcd';
+import { loadMaterial } from '../config/material.js';
+import { readConfig } from '../config/read-config.js';
+import { eventually } from '../testing/eventually.js';
+import { Rig, blockPolicy } from '../testing/rig.js';
+import type { TestHost } from '../testing/test-host.js';
+
+jest.setTimeout(180_000);
+
+const author = loadSigner(generateSigningKey().privateKey);
+const stranger = loadSigner(generateSigningKey().privateKey);
+
+let rig: Rig;
+let host: TestHost;
+beforeAll(async () => {
+  rig = await Rig.start();
+  host = await rig.host('web1', { env: 'prod' });
+});
+afterAll(() => rig.stop());
+
+const onlineKeyFile = () => join(dirname(rig.files.configFile), 'keys/online.key');
+const rootKey = (): Signer =>
+  loadSigner(readFileSync(join(dirname(rig.files.configFile), 'keys/root.key'), 'utf8').trim());
+
+async function next(more: Partial<RootDocument>, by = rootKey()): Promise<unknown> {
+  const { body } = await rig.rest.get('/v1/roots');
+  const { document } = inspectRoot((body['roots'] as unknown as unknown[]).at(-1));
+  return signRoot({ ...document, version: document.version + 1, ...more }, [by]);
+}
+
+const publish = async (more: Partial<RootDocument>) => rig.rest.post('/v1/roots', await next(more));
+const content = (name: string) => ({
+  apiVersion: 'security.kubearmor.com/v1',
+  kind: 'KubeArmorHostPolicy',
+  metadata: { name },
+  spec: {
+    nodeSelector: { matchLabels: { env: 'prod' } },
+    process: { matchPaths: [{ path: '/usr/bin/sleep' }] },
+    action: 'Block',
+  },
+});
+const signed = (name: string, version: number, by: Signer, deleted = false) => {
+  const document = deleted
+    ? ({ v: 1, name, version, deleted: true } as const)
+    : ({ v: 1, name, version, content: content(name) } as const);
+  return signAuthored({ kind: 'policy', document }, [by]);
+};
+const labels = (version: number, env: string, by: Signer) =>
+  signAuthored(
+    {
+      kind: 'labels',
+      document: { v: 1, nodeId: host.nodeId, name: 'web1', version, labels: { env } },
+    },
+    [by],
+  );
+const send = (...documents: unknown[]) =>
+  rig.rest.post('/v1/signed-documents', { v: 1, signed: documents });
+
+/** What whoever owns etcd does. */
+async function putEtcd(key: string, value: string): Promise<void> {
+  const config = readConfig(rig.files.configFile);
+  const store = EtcdStore.connect({
+    hosts: [`https://127.0.0.1:${rig.etcd.port}`],
+    credentials: loadMaterial(config).etcd,
+    callTimeoutMs: 5_000,
+  });
+  await store.transact({ if: [], then: [{ type: 'put', key, value }] });
+  store.close();
+}
+
+describe('root documents over REST', () => {
+  it('are followed one after another, and hosts are told under each', async () => {
+    expect((await publish({ epoch: '2' })).status).toBe(200);
+    const delivery = await eventually('the new epoch is delivered', async () => {
+      const found = await host.fetch();
+      return found?.rootVersion === 2 && found;
+    });
+    expect(delivery.assignment.epoch).toBe('2');
+  });
+
+  it('are refused when nobody with a root key signed, when old, and when they take our own key away', async () => {
+    const forged = await rig.rest.post('/v1/roots', await next({ epoch: '3' }, stranger));
+    expect([forged.status, forged.text]).toEqual([422, expect.stringContaining('unknown-key')]);
+    const old = await rig.rest.post('/v1/roots', await next({ version: 2 }));
+    expect(old.status).toBe(409);
+    const { keyid, key } = stranger;
+    expect((await publish({ online: [{ keyid, key }] })).status).toBe(422);
+  });
+
+  it('ATTACKER: writes a root document of its own straight into etcd, which nobody follows and which keeps none out', async () => {
+    const { keyid, key } = stranger;
+    const root = { threshold: 1, keys: [{ keyid, key }] };
+    await putEtcd(
+      etcdKeys.rootDocument(3),
+      JSON.stringify(await next({ epoch: '9', root }, stranger)),
+    );
+    await eventually('it is refused aloud', () =>
+      rig.lines.some((line) => line.includes('root document that does not follow ours')),
+    );
+    expect((await rig.rest.get('/v1/roots')).body).toMatchObject({ version: 2, epoch: '2' });
+    expect((await publish({})).status).toBe(200);
+    await eventually('the true one is in force', async () => {
+      return (await rig.rest.get('/v1/roots')).body['version'] === (3 as never);
+    });
+  });
+
+  it('are kept beside the first one, so that a restored etcd takes none back', async () => {
+    await rig.stopControlPlane();
+    await rig.startControlPlane();
+    await rig.ready();
+    expect((await rig.rest.get('/v1/roots')).body).toMatchObject({ version: 3, epoch: '2' });
+  });
+});
+
+describe('RECOVERY of a stolen online key, in managed mode', () => {
+  it('another key takes its place, policies are applied again, and what the old one signs counts no more', async () => {
+    const yaml = blockPolicy('kept', '/bin/true', { env: 'prod' });
+    expect((await rig.rest.post('/v1/apply', yaml)).status).toBe(200);
+    await host.receives('kept');
+    const stolen = loadSigner(readFileSync(onlineKeyFile(), 'utf8').trim());
+    const fresh = generateSigningKey();
+    const [old, young] = [stolen, fresh].map(({ keyid, key }) => ({ keyid, key }));
+    if (!old || !young) throw new Error('no keys');
+    expect((await publish({ online: [old, young] })).status).toBe(200);
+    await rig.stopControlPlane();
+    writeFileSync(onlineKeyFile(), fresh.privateKey);
+    await rig.startControlPlane();
+    await rig.ready();
+    expect((await rig.rest.post('/v1/apply', yaml)).text).toContain('configured');
+    expect((await rig.rest.post('/v1/apply', yaml)).text).toContain('unchanged');
+    expect((await publish({ online: [young] })).status).toBe(200);
+    await eventually('the host is told without the stolen key', async () => {
+      const found = await host.fetch();
+      return found?.rootVersion === 5 && found.policies.map(({ name }) => name).join() === 'kept';
+    });
+    expect(host.last?.root.document.online.map(({ keyid }) => keyid)).toEqual([fresh.keyid]);
+    await rig.rest.delete('/v1/policies/kept');
+  });
+});
+
+describe('authored mode', () => {
+  beforeAll(async () => {
+    const { keyid, key } = author;
+    expect((await publish({ mode: 'authored', authors: [{ keyid, key }] })).status).toBe(200);
+  });
+
+  it('refuses what is not signed, with the remedy', async () => {
+    const applied = await rig.rest.post('/v1/apply', blockPolicy('p', '/bin/true', { a: 'b' }));
+    expect([applied.status, applied.text]).toEqual([409, expect.stringContaining('hostward sign')]);
+    const suspension = {
+      target: { all: true },
+      mode: 'off',
+      until: new Date(Date.now() + 60_000).toISOString(),
+      reason: 'x',
+    };
+    expect((await rig.rest.post('/v1/suspensions', suspension)).status).toBe(409);
+    const relabelled = await rig.rest.call('PATCH', '/v1/nodes/web1/labels', {
+      body: { labels: { env: 'dev' } },
+    });
+    expect(relabelled.status).toBe(409);
+  });
+
+  it('carries what its authors signed to the hosts that they labelled', async () => {
+    const answer = await send(labels(1, 'prod', author), signed('block', 1, author));
+    expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('"created"')]);
+    await host.receives('block');
+    expect((await rig.rest.get('/v1/policies/block')).status).toBe(200);
+    expect((await rig.rest.get('/v1/signed-documents')).body).toMatchObject({
+      policy: { block: 1 },
+      labels: { [host.nodeId]: 1 },
+    });
+  });
+
+  it('refuses strangers, older versions and other hosts, and then writes nothing', async () => {
+    const bad = [
+      signed('block', 2, stranger),
+      signed('block', 1, author, true),
+      labels(1, 'dev', author),
+    ];
+    for (const document of bad) {
+      const answer = await send(signed('other', 1, author), document);
+      expect(answer.status).toBe(422);
+    }
+    expect((await rig.rest.get('/v1/policies/other')).status).toBe(404);
+  });
+
+  it('ATTACKER: writes a policy straight into etcd, and no host hears of it', async () => {
+    const key = etcdKeys.signedDocument('policy', 'evil');
+    await putEtcd(key, JSON.stringify(signed('evil', 1, stranger)));
+    await putEtcd(
+      etcdKeys.signedDocument('policy', 'block'),
+      JSON.stringify(signed('block', 9, stranger)),
+    );
+    const answer = await send(signed('more', 1, author));
+    expect(answer.status).toBe(200);
+    await host.receives('block', 'more');
+  });
+
+  it('gives a policy up on a deletion that its author signed', async () => {
+    expect((await send(signed('more', 2, author, true))).status).toBe(200);
+    await host.receives('block');
+  });
+});

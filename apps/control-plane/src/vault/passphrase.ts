@@ -1,0 +1,48 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { env } from 'node:process';
+import { ConfigError } from '../config/config-error.js';
+import { checkPrivate } from './private.js';
+
+const CREDENTIAL = 'hostward-passphrase';
+const MAX_CHARS = 1024;
+/** Of a passphrase that is set; one that was set before is taken as it is. */
+const MIN_CHARS = 12;
+
+/** A passphrase, and where it came from. */
+export interface Passphrase {
+  readonly text: string;
+  readonly file: string;
+}
+
+/**
+ * Reads the passphrase from `file`, or else from the credential `hostward-passphrase` that systemd has put there for
+ * this process (LoadCredential=). Undefined where there is neither. Throws ConfigError.
+ */
+export function findPassphrase(file: string | undefined): Passphrase | undefined {
+  if (file !== undefined) return readPassphrase(file);
+  const folder = env['CREDENTIALS_DIRECTORY'];
+  if (folder === undefined) return undefined;
+  const credential = join(folder, CREDENTIAL);
+  // Who may read it is systemd's to say: by an ACL, so its mode looks wider than it is.
+  return existsSync(credential) ? { text: textOf(credential), file: credential } : undefined;
+}
+
+/** Reads a passphrase's file: its text without the end of the line. Throws ConfigError. */
+export function readPassphrase(file: string): Passphrase {
+  const folder = env['CREDENTIALS_DIRECTORY'];
+  if (folder === undefined || !file.startsWith(join(folder, '/'))) checkPrivate('passphrase', file);
+  return { text: textOf(file), file };
+}
+
+/** Refuses what is guessed too soon. Throws ConfigError. */
+export function checkNewPassphrase({ text, file }: Passphrase): void {
+  if (text.length >= MIN_CHARS) return;
+  throw new ConfigError('passphrase', file, `must have at least ${MIN_CHARS} characters`);
+}
+
+function textOf(file: string): string {
+  const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  if (text !== '' && text.length <= MAX_CHARS) return text;
+  throw new ConfigError('passphrase', file, `must hold 1 to ${MAX_CHARS} characters`);
+}

@@ -1,0 +1,115 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { ConfigError } from '../config/config-error.js';
+import { readIfThere, writePrivate } from '../init/private-file.js';
+import { findPassphrase, type Passphrase } from './passphrase.js';
+import { checkPrivate } from './private.js';
+import { isSealed, Vault } from './vault.js';
+
+const PASSPHRASE = 'passphrase';
+const HOW_GIVEN =
+  '--passphrase-file, keys.passphraseFile, or systemd’s LoadCredential=hostward-passphrase:FILE';
+
+/** Name of the file that holds a vault's key; it lies beside the root document. */
+export const VAULT_FILE = 'vault.json';
+
+/** Reads and writes files that hold a secret: sealed where the folder has a passphrase, else as they are. */
+export class SecretFiles {
+  constructor(readonly vault?: Vault) {}
+
+  /**
+   * Those of the folder in which the vault's file lies, or would lie. Throws ConfigError where a passphrase is missing
+   * or wrong, and where there is one that nothing is under: whoever gives one believes that it protects something.
+   */
+  static open(keysFolder: string, passphraseFile: string | undefined): SecretFiles {
+    const path = join(keysFolder, VAULT_FILE);
+    const passphrase = findPassphrase(passphraseFile);
+    if (existsSync(path)) return new SecretFiles(unlock(path, passphrase));
+    if (passphrase === undefined) return new SecretFiles();
+    throw new ConfigError(
+      PASSPHRASE,
+      passphrase.file,
+      `is given, but the keys in ${keysFolder} lie in clear: encrypt them by \`hostward passphrase\`, or give none`,
+    );
+  }
+
+  /** The secret in a file that must be there. Throws ConfigError, naming `name`, path and remedy. */
+  read(name: string, path: string): string {
+    checkPrivate(name, path);
+    const text = readText(name, path);
+    if (this.vault && !isSealed(text)) {
+      throw new ConfigError(
+        name,
+        path,
+        'lies in clear, although the data directory has a passphrase: run `hostward passphrase` again, which seals it',
+      );
+    }
+    return this.#opened(name, path, text);
+  }
+
+  /** As `read`; undefined where there is no such file. */
+  readIfThere(path: string): string | undefined {
+    return existsSync(path) ? this.read('secret file', path) : undefined;
+  }
+
+  /** As `read`, of a file that may be another program's too, and therefore in clear. */
+  readAny(path: string): string {
+    return this.#opened('secret file', path, readText('secret file', path));
+  }
+
+  /** Replaces the file. */
+  write(path: string, text: string): void {
+    writePrivate(path, this.vault ? this.vault.seal(basename(path), text) : text);
+  }
+
+  #opened(name: string, path: string, text: string): string {
+    if (!isSealed(text)) return text;
+    if (!this.vault) {
+      throw new ConfigError(
+        name,
+        path,
+        `is encrypted, and the ${VAULT_FILE} that belongs to it is missing beside the root document: restore it from a backup`,
+      );
+    }
+    try {
+      return this.vault.open(basename(path), text);
+    } catch (cause) {
+      throw new ConfigError(
+        name,
+        path,
+        'is not what this control plane has sealed: restore it from a backup',
+        { cause },
+      );
+    }
+  }
+}
+
+/** Opens the vault in the file `path`. Throws ConfigError. */
+export function unlock(path: string, passphrase: Passphrase | undefined): Vault {
+  if (passphrase === undefined) {
+    throw new ConfigError(
+      PASSPHRASE,
+      'missing',
+      `must be given, since the keys are encrypted (${path}): ${HOW_GIVEN}`,
+    );
+  }
+  try {
+    return Vault.unlock(readIfThere(path) ?? '', passphrase.text);
+  } catch (cause) {
+    throw new ConfigError(
+      PASSPHRASE,
+      passphrase.file,
+      `does not open ${path}: it must hold the passphrase that was set last`,
+      { cause },
+    );
+  }
+}
+
+function readText(name: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError(name, path, `cannot be used: ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,179 @@
+import { redisKeys } from '#contracts';
+import type { Redis } from 'ioredis';
+import { nodeIdOfUser } from './node-user.js';
+import type { RedisConnection } from './redis.connection.js';
+
+/** An agent has two, and a third for a moment; some may linger after a cut. */
+const MAX_CONNECTIONS = 16;
+/** What a report may have (4 MiB), and what Redis allocates around it. */
+const MAX_STATE_BYTES = 6 * 1024 * 1024;
+/** Sealed batches that wait for us. A host that is honest has more only after we were away, and then they shrink. */
+const MAX_STREAM_BYTES = 64 * 1024 * 1024;
+/** Who has not logged in by then does not mean to; the client waits 3 s. */
+const LOGIN_WITHIN_S = 15;
+/** Connections that are no reason to look closer, beside three a host. */
+const SPARE_CONNECTIONS = 64;
+const BATCH = 500;
+const CONNECTIONS_A_HOST = 3;
+
+/** What a host did that harms others. */
+export interface HostOffence {
+  readonly nodeId: string;
+  readonly reason: string;
+}
+
+export interface OffenceWatchOptions {
+  /** Ids of the hosts that have a user. */
+  readonly known: () => readonly string[];
+  readonly onOffence: (offence: HostOffence) => void;
+  readonly onError?: (error: unknown) => void;
+  /** Nobody of ours logs in as `default`, so who stays as that has not logged in and may be cut; default false. */
+  readonly cutStrangers?: boolean;
+  /** How often it looks whether there is reason to look closer; default 1,000. */
+  readonly everyMs?: number;
+  /** How often it looks closer without one; default 30,000. */
+  readonly closerMs?: number;
+}
+
+/**
+ * Finds hosts that use up what all share: connections and memory. Redis has no limits by user, so each second two of
+ * its counters are read, and only where they are unusual, or from time to time, every host is measured.
+ */
+export class OffenceWatch {
+  readonly #timer: NodeJS.Timeout;
+  /** Bytes of streams that were too large at the last look. */
+  #large = new Map<string, number>();
+  /** Hosts at the last closer look. */
+  #hosts = 0;
+  #closerAt = 0;
+  #looking: Promise<void> | undefined;
+
+  constructor(
+    private readonly connection: RedisConnection,
+    private readonly options: OffenceWatchOptions,
+  ) {
+    this.#timer = setInterval(() => void this.look(), options.everyMs ?? 1_000);
+  }
+
+  /** Never rejects; one look at a time. */
+  look(): Promise<void> {
+    this.#looking ??= this.#look()
+      .catch((error: unknown) => this.options.onError?.(error))
+      .finally(() => (this.#looking = undefined));
+    return this.#looking;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    if (!this.connection.connected) return;
+    const info = await this.connection.run('looking at the load', (client) => client.info());
+    if (!this.#isUnusual(info) && performance.now() < this.#closerAt) return;
+    this.#closerAt = performance.now() + (this.options.closerMs ?? 30_000);
+    const known = this.options.known();
+    this.#hosts = known.length;
+    const clients = await this.#clients();
+    if (this.options.cutStrangers === true) await this.#cutStrangers(clients);
+    this.#judgeConnections(known, clients);
+    await this.#measureKeys(known);
+  }
+
+  #isUnusual(info: string): boolean {
+    const value = (name: string): number =>
+      Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+    const crowded =
+      value('connected_clients') > CONNECTIONS_A_HOST * this.#hosts + SPARE_CONNECTIONS;
+    const limit = value('maxmemory');
+    return crowded || (limit > 0 && value('used_memory') > limit / 2);
+  }
+
+  async #cutStrangers(clients: readonly Client[]): Promise<void> {
+    const ids = clients
+      .filter(({ user, ageS }) => user === 'default' && ageS > LOGIN_WITHIN_S)
+      .map(({ id }) => id);
+    if (ids.length === 0) return;
+    await this.connection.run('cutting who does not log in', async (client) => {
+      const pipeline = client.pipeline();
+      for (const id of ids) pipeline.call('CLIENT', 'KILL', 'ID', id);
+      await pipeline.exec();
+    });
+  }
+
+  #judgeConnections(known: readonly string[], clients: readonly Client[]): void {
+    const counts = new Map<string, number>();
+    for (const { user } of clients) {
+      const nodeId = nodeIdOfUser(user);
+      if (nodeId !== undefined) counts.set(nodeId, (counts.get(nodeId) ?? 0) + 1);
+    }
+    for (const nodeId of known) {
+      const count = counts.get(nodeId) ?? 0;
+      if (count <= MAX_CONNECTIONS) continue;
+      const reason = `it held ${count} connections to Redis, at most ${MAX_CONNECTIONS} are taken`;
+      this.options.onOffence({ nodeId, reason });
+    }
+  }
+
+  async #clients(): Promise<readonly Client[]> {
+    const list = await this.connection.run('listing connections', (client) =>
+      client.call('CLIENT', 'LIST'),
+    );
+    return String(list).split('\n').map(clientOf);
+  }
+
+  async #measureKeys(known: readonly string[]): Promise<void> {
+    const large = new Map<string, number>();
+    for (let start = 0; start < known.length; start += BATCH) {
+      const batch = known.slice(start, start + BATCH);
+      const sizes = await this.connection.run('measuring what hosts wrote', (client) =>
+        sizesOf(client, batch),
+      );
+      batch.forEach((nodeId, index) => this.#judgeSizes(nodeId, sizes[index], large));
+    }
+    this.#large = large;
+  }
+
+  #judgeSizes(nodeId: string, sizes: Sizes | undefined, large: Map<string, number>): void {
+    if (!sizes) return;
+    if (sizes.state > MAX_STATE_BYTES) {
+      const reason = `it wrote a state of ${sizes.state} bytes, at most ${MAX_STATE_BYTES} are taken`;
+      this.options.onOffence({ nodeId, reason });
+    }
+    if (sizes.stream <= MAX_STREAM_BYTES) return;
+    large.set(nodeId, sizes.stream);
+    // One that shrinks is being read: it was filled while nobody was there to read it.
+    if (sizes.stream < (this.#large.get(nodeId) ?? Infinity)) return;
+    const reason = `its event stream holds ${sizes.stream} bytes and does not shrink, at most ${MAX_STREAM_BYTES} are taken`;
+    this.options.onOffence({ nodeId, reason });
+  }
+}
+
+/** One line of CLIENT LIST. */
+interface Client {
+  readonly id: string;
+  readonly user: string;
+  readonly ageS: number;
+}
+
+function clientOf(line: string): Client {
+  const value = (name: string): string => new RegExp(`(?:^| )${name}=(\\S*)`).exec(line)?.[1] ?? '';
+  return { id: value('id'), user: value('user'), ageS: Number(value('age')) };
+}
+
+interface Sizes {
+  readonly state: number;
+  readonly stream: number;
+}
+
+async function sizesOf(client: Redis, nodeIds: readonly string[]): Promise<Sizes[]> {
+  const pipeline = client.pipeline();
+  for (const nodeId of nodeIds) {
+    pipeline.memory('USAGE', redisKeys.state(nodeId));
+    pipeline.memory('USAGE', redisKeys.events(nodeId));
+  }
+  const answers = (await pipeline.exec()) ?? [];
+  const size = (index: number): number => Number(answers[index]?.[1] ?? 0);
+  return nodeIds.map((_, index) => ({ state: size(2 * index), stream: size(2 * index + 1) }));
+}

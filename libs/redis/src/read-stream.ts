@@ -1,0 +1,38 @@
+/**
+ * KEYS[1] stream; ARGV: how many entries, how many bytes in all, how many bytes one entry may have, name of the field.
+ * Answers id and value in turn, oldest first, at least one entry where there is one. An entry that is too large, or
+ * without the field, comes with an empty value: what a host wrote must not become ours to hold. One entry at a time,
+ * since even the script must not hold fifty of any size.
+ */
+export const READ_STREAM = `
+local found, bytes, from = {}, 0, '-'
+for _ = 1, tonumber(ARGV[1]) do
+  -- Nothing can follow the greatest id there is: asking for it is an error.
+  local ok, entries = pcall(redis.call, 'XRANGE', KEYS[1], from, '+', 'COUNT', 1)
+  if not ok and from ~= '-' then break end
+  if not ok then return redis.error_reply(entries.err or tostring(entries)) end
+  if #entries == 0 then break end
+  local id, fields = entries[1][1], entries[1][2]
+  local value = ''
+  for i = 1, #fields, 2 do
+    if fields[i] == ARGV[4] then value = fields[i + 1] break end
+  end
+  if #value > tonumber(ARGV[3]) then value = '' end
+  bytes = bytes + #value
+  if bytes > tonumber(ARGV[2]) and #found > 0 then break end
+  found[#found + 1] = id
+  found[#found + 1] = value
+  from = '(' .. id
+end
+return found
+`;
+
+/**
+ * KEYS[1] stream; ARGV: ids. Removes them, and the stream with its last one: an empty stream remembers the greatest id
+ * that was ever added, and one that a host has driven to the end of all ids would take nothing for ever.
+ */
+export const TRIM_STREAM = `
+for i = 1, #ARGV do redis.call('XDEL', KEYS[1], ARGV[i]) end
+if redis.call('XLEN', KEYS[1]) == 0 then redis.call('DEL', KEYS[1]) end
+return 1
+`;

@@ -1,0 +1,43 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { buildNative } from './fixtures/native-build.js';
+
+describe('the program of root, as it is shipped', () => {
+  let elf = '';
+
+  beforeAll(async () => {
+    const program = join(await buildNative('all'), 'hostward-sensor');
+    const options = ['--wide', '--file-header', '--program-headers', '--dynamic', '--dyn-syms'];
+    elf = (await promisify(execFile)('readelf', [...options, program])).stdout;
+  }, 300_000);
+
+  it('is position independent', () => {
+    expect(elf).toMatch(/Type:\s+DYN \(Position-Independent Executable file\)/);
+    expect(elf).toMatch(/FLAGS_1\).*\bPIE\b/);
+  });
+
+  it('binds everything at its start and then makes its tables read-only', () => {
+    expect(elf).toMatch(/^\s+GNU_RELRO\s/m);
+    expect(elf).toMatch(/BIND_NOW/);
+  });
+
+  it('has no memory that is both written and executed, the stack included', () => {
+    expect(elf).toMatch(/^\s+GNU_STACK\s.*\sRW\s/m);
+    expect(elf).not.toMatch(/^\s+(LOAD|GNU_STACK)\s.*\sRWE\s/m);
+    expect(elf).not.toContain('TEXTREL');
+  });
+
+  it('guards its stack and the bounds of its buffers', () => {
+    expect(elf).toContain('__stack_chk_fail');
+    expect(elf).toMatch(/__(memcpy|snprintf|vsnprintf|fprintf|read)_chk/);
+  });
+
+  it('is linked with the C library alone and looks for it nowhere else', () => {
+    expect([...elf.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map(([, name]) => name)).toEqual([
+      'libc.so.6',
+    ]);
+    expect(elf).not.toMatch(/\((RPATH|RUNPATH)\)/);
+  });
+});
