@@ -182,6 +182,20 @@ describe('delivery', () => {
     expect(ordering(0)).toMatchObject({ epoch: '1', generation: '10' });
   });
 
+  it('leaves hosts what they have while a fleet that became authored has no signed policy', async () => {
+    const { root, earlierRoots, online } = parts.trust;
+    const trust = { root, earlierRoots, online, authored: true };
+    await loop.stop();
+    loop = new DeliveryLoop({ ...parts, trust });
+    const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
+    take(snapshot(10n, ...nodes, ...IDS.map((id) => putHostKey(id)), policy('p')));
+    await eventually('it says so', () =>
+      logged.some((line) => line.includes('no policy is signed')),
+    );
+    expect(loop.awaitsAuthors).toBe(true);
+    expect([channel.writes, loop.waiting]).toEqual([0, IDS.length]);
+  });
+
   it('rewrites only the hosts that a change affects', async () => {
     await threeHosts();
     const before = channel.writes;

@@ -61,6 +61,7 @@ export class DeliveryLoop {
 
   readonly #upkeep: Upkeep;
   #upkeepDue = false;
+  #toldToWait = false;
 
   constructor(private readonly parts: DeliveryParts) {
     const { channel, board, state } = parts;
@@ -124,9 +125,24 @@ export class DeliveryLoop {
     }, delayMs);
   }
 
+  /**
+   * A fleet that just became authored has policies and no author's word for any: to give that to hosts would open them
+   * until the signed documents come.
+   */
+  get awaitsAuthors(): boolean {
+    const { trust, authored, state } = this.parts;
+    return trust.authored && state.policies.size > 0 && authored.heads('policy').length === 0;
+  }
+
   async #round(): Promise<void> {
-    if (this.parts.restoreGuard.alarm) {
-      // Everybody stays on the list and is looked at again, until the alarm is over.
+    const waits = this.awaitsAuthors;
+    if (waits && !this.#toldToWait)
+      this.parts.log.warn(
+        'authored mode, and no policy is signed yet: hosts keep what they enforce until `hostward apply` of all of them, signed',
+      );
+    this.#toldToWait = waits;
+    if (waits || this.parts.restoreGuard.alarm) {
+      // Everybody stays on the list and is looked at again, until it is over.
       this.#retry.failed();
       return;
     }
