@@ -53,7 +53,7 @@ Examples:
       `
 Examples:
   hostward create join-token --labels env=prod,tier=web --uses 20 --ttl 2h
-  hostward create join-token --cidr 10.0.0.0/8,2001:db8::/32 --attest ssh-host-key
+  hostward create join-token --cidr 10.0.0.0/8 --attest ssh-host-key
   hostward create join-token -o name > token
 Then, on the host, with URL and CA fingerprint in /etc/hostward/agent.yaml:
   hostward-agent enroll --name=web1 --token-file=token \\

@@ -35,7 +35,10 @@ they enforce. Two ways out:
       hostward recover --root epoch.json --yes
 What was changed after the snapshot is lost in either case: apply it again. In
 authored mode sign it again (hostward sign), so that versions lie above those
-that hosts have seen.`;
+that hosts have seen.
+
+Example:
+  hostward recover --yes`;
 
 export function registerRecover(program: Command): void {
   program

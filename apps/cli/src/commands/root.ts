@@ -28,12 +28,13 @@ import { type SigningOptions, handsOf, publicKeyOf, signBytes } from '../keys/si
 import { currentRoot, publishRoot } from '../keys/trust-client.js';
 
 const EXAMPLES = `
-Examples, from managed to authored mode:
+Examples:
   hostward root show --save root.json
   hostward root add-author root.json --key alice
   hostward root set-mode root.json authored
   hostward root sign root.json --key-file DATA/control-plane/keys/root.key
   hostward root publish root.json
+In this order they lead from managed to authored mode.
 With several root keys each holder runs \`hostward root sign\` on the file;
 version N+1 needs the signatures of the thresholds of N and of N+1.`;
 
