@@ -180,7 +180,7 @@ const mountable = await canMount();
     }, MINUTE);
 
     it(
-      'keeps alerts where they are, goes on with policies, says so, and has all alerts when there is room',
+      'keeps alerts where they are, takes no change that the journal cannot keep, says so, and goes on when there is room',
       async () => {
         const host = await standIns.host('web1', 'env=prod');
         await eventually('it is delivered to', MINUTE, () => host.fetch());
@@ -194,9 +194,15 @@ const mountable = await canMount();
           ok: false,
           detail: expect.stringMatching(/full/),
         });
-        await product.apply(blockProgram('on-full-disk', '/usr/bin/nc', PROD));
-        await has(host, 'on-full-disk');
+        // One change may stand, with its entry in etcd; the next may not.
+        const refused = await eventually('a change is refused', MINUTE, async () => {
+          const input = blockProgram(`full-${Date.now()}`, '/usr/bin/nc', { env: 'other' });
+          const answer = await product.cli(['apply', '-f', '-'], { input });
+          return answer.code !== 0 && answer;
+        });
+        expect(refused.stderr).toMatch(/journal cannot be written .*disk full.*remedy: .*room/s);
         expect(await product.cli(['logs', '--limit', '5'])).toMatchObject({ code: 0 });
+        expect(await host.fetch()).toBeDefined();
         expect(await host.cursor()).not.toBe('1000-0000002002');
         await rm(ballast);
         await eventually(
@@ -205,6 +211,8 @@ const mountable = await canMount();
           async () => (await host.cursor()) === '1000-0000002002',
         );
         await ready(product);
+        await product.apply(blockProgram('after-full-disk', '/usr/bin/nc', PROD));
+        await has(host, 'after-full-disk');
         const json = (await product.must(['logs', '--json', '--limit', '1000'])).stdout;
         expect(json.trimEnd().split('\n')).toHaveLength(1_000);
       },

@@ -47,5 +47,5 @@ const BY_STATUS: Readonly<Record<number, string>> = {
   413: 'send fewer or smaller documents at once',
   429: 'wait a few seconds and repeat it',
   500: 'this is a defect: the log of the control plane (control-plane.log) says more',
-  503: 'etcd or Redis is away: GET /readyz of the control plane says what; repeat it when they are back',
+  503: 'etcd, Redis or room on its disk is lacking: GET /readyz of the control plane says what; repeat it then',
 };

@@ -40,6 +40,7 @@ export class EtcdLedger extends Ledger {
   readonly #turns = new Turns(MAX_WAITING);
   #known: Known | undefined;
   #failure: string | undefined;
+  #retrying = false;
 
   constructor(
     private readonly etcd: EtcdStore,
@@ -87,6 +88,24 @@ export class EtcdLedger extends Ledger {
       if (options.repair) await this.#resume(known, known.resumption);
       return known.resumption.target;
     });
+  }
+
+  /** Tries again to store what waits, where something does: else nobody would know of new room before the next write. */
+  async retry(): Promise<void> {
+    if (this.#failure === undefined || this.#retrying) return;
+    this.#retrying = true;
+    try {
+      await this.#turns.run(async () => {
+        const known = this.#known ?? (await this.#readHead());
+        this.#known = known;
+        if (known.unstored) this.#tryToStore(known);
+        else this.#failure = undefined;
+      });
+    } catch (error) {
+      this.log.warn('the journal cannot be looked at, trying again', { error });
+    } finally {
+      this.#retrying = false;
+    }
   }
 
   async #commit(change: LedgerChange): Promise<CommitResult> {

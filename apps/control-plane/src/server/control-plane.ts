@@ -182,6 +182,7 @@ export class ControlPlane {
     void this.app.get(Endings, { strict: false }).run();
     void this.app.get(CloneService, { strict: false }).run();
     void this.app.get(AccessWatch, { strict: false }).run();
+    void this.app.get(EtcdLedger, { strict: false }).retry();
     this.#lookForRestore(state.revision);
     this.app.get(DeliveryLoop, { strict: false }).renew();
     this.#queue.retry();
