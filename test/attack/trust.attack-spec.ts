@@ -55,7 +55,11 @@ describe('a fleet that goes into authored mode', () => {
     await product.must(['root', 'sign', root, '--key-file', rootKey()]);
     const { stdout } = await product.must(['root', 'publish', root]);
     expect(stdout).toContain('root version 2 is in force: epoch 1, authored mode');
-    await host.receives();
+    await eventually('it waits for its authors', 60_000, async () => {
+      const log = await readFile(join(product.dataDir, 'control-plane.log'), 'utf8');
+      return log.includes('no policy is signed yet');
+    });
+    await host.receives('managed');
   });
 
   it('carries what authors sign, to hosts that they label', async () => {
