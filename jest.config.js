@@ -9,5 +9,5 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   testRegex: '\\.(spec|int-spec|e2e-spec|attack-spec|fuzz-spec|vm-spec)\\.ts$',
-  testTimeout: 120_000,
+  testTimeout: 180_000,
 };

@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { generateSigningKey } from '#bundle';
-import { AttackedHost } from './support/attacked-host.js';
+import { AttackedHost, onAttackedHost } from './support/attacked-host.js';
 import {
   Authority,
   type Enrolled,
@@ -13,14 +13,11 @@ import {
   scoped,
 } from './support/authority.js';
 
-jest.setTimeout(180_000);
-const suite = AttackedHost.parser === undefined ? describe.skip : describe;
-
 /**
  * Authored mode. The attacker has the control plane whole: online key, epoch secret, the keys shared with every host,
  * etcd and Redis. It lacks the authors' and the root keys.
  */
-suite('a stolen online key in authored mode', () => {
+onAttackedHost('a stolen online key in authored mode', () => {
   let control: Authority;
   let enrolled: Enrolled;
   let host: AttackedHost;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateSigningKey, loadSigner, signPolicy } from '#bundle';
@@ -10,13 +10,12 @@ import { blockProgram } from '../e2e/support/policies.js';
 import { Product } from '../e2e/support/product.js';
 import { RedisValues } from '../e2e/support/redis-values.js';
 import { StandIns } from '../e2e/support/stand-in-host.js';
-import { AttackedHost } from './support/attacked-host.js';
+import { AttackedHost, onAttackedHost } from './support/attacked-host.js';
 
 jest.setTimeout(300_000);
-const suite = AttackedHost.parser === undefined ? describe.skip : describe;
 
 /** A running product; what it put into Redis is handed to a host's real sensor and compiler, after the attacker had it. */
-suite('whoever owns Redis or etcd of a running product', () => {
+onAttackedHost('whoever owns Redis or etcd of a running product', () => {
   let product: Product;
   let stand: StandIns;
   let redis: RedisValues;

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { generateSigningKey } from '#bundle';
 import type { Envelope } from '#contracts';
-import { AttackedHost } from './support/attacked-host.js';
+import { AttackedHost, onAttackedHost } from './support/attacked-host.js';
 import {
   Authority,
   type Enrolled,
@@ -10,15 +10,12 @@ import {
   publicPart,
 } from './support/authority.js';
 
-jest.setTimeout(180_000);
-const suite = AttackedHost.parser === undefined ? describe.skip : describe;
-
 /** Bytes to flip in each run; the same every time, so that a failure comes again. */
 const FLIPS = 120;
 const SEED = 20_261_125;
 
 /** Managed mode. The attacker owns Redis and the way to the host, and has every envelope that was ever sent. */
-suite('whoever owns the way to a host', () => {
+onAttackedHost('whoever owns the way to a host', () => {
   let control: Authority;
   let enrolled: Enrolled;
   let host: AttackedHost;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,8 +12,6 @@ import type { Answer } from '../../apps/control-plane/src/testing/rest.js';
 import { Rig, blockPolicy } from '../../apps/control-plane/src/testing/rig.js';
 import { TestHost } from '../../apps/control-plane/src/testing/test-host.js';
 import { eventually } from '../e2e/support/eventually.js';
-
-jest.setTimeout(180_000);
 
 const WITHIN_MS = 60_000;
 

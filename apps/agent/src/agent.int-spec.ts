@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,8 +55,6 @@ async function until<T>(
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
-
-jest.setTimeout(180_000);
 
 let stateDir: string;
 let health: HealthDouble;

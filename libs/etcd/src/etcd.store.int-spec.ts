@@ -1,13 +1,4 @@
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  it,
-  jest,
-} from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { EtcdServer, LinkProxy, makeTestCertificates, startEtcd } from '#testing';
 import { EtcdStore } from './etcd.store.js';
 import {
@@ -22,8 +13,6 @@ import {
 import { etcdKeys, internalKeys } from './key-layout.js';
 import { Etcd3 } from 'etcd3';
 import type { Write } from './store-types.js';
-
-jest.setTimeout(180_000);
 
 const put = (key: string, value: string): Write => ({ type: 'put', key, value });
 

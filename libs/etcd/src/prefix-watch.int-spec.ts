@@ -1,11 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EtcdServer, LinkProxy, startEtcd, startEtcdCluster } from '#testing';
 import { Etcd3 } from 'etcd3';
 import { EtcdStore } from './etcd.store.js';
 import type { Change, KeyValue, WatchMessage, WatchTimings } from './store-types.js';
 import type { PrefixWatch } from './prefix-watch.js';
-
-jest.setTimeout(180_000);
 
 const PREFIX = '/hostward/v1/';
 const TIMINGS: WatchTimings = { progressEveryMs: 200, silentAfterMs: 1_500, maxBackoffMs: 200 };

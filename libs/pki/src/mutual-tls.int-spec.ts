@@ -5,7 +5,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TLSSocket, type TlsOptions, connect, createServer } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type KeyAndCertificate,
   createAuthority,
@@ -16,7 +16,6 @@ import {
 
 const NODE_ID = 'cd'.repeat(32);
 const DEADLINE_MS = 60_000;
-jest.setTimeout(180_000);
 
 let authority: KeyAndCertificate;
 let server: KeyAndCertificate;

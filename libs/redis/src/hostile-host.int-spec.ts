@@ -1,13 +1,4 @@
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  it,
-  jest,
-} from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { redisKeys } from '#contracts';
 import { type RedisServer, startRedis } from '#testing';
 import { createHash } from 'node:crypto';
@@ -19,8 +10,6 @@ import { type HostOffence, OffenceWatch, type OffenceWatchOptions } from './offe
 import { connectRedis, type RedisConnection } from './redis.connection.js';
 import { StateInbox } from './state-inbox.js';
 import { eventually } from './testing/eventually.js';
-
-jest.setTimeout(180_000);
 
 const MIB = 1024 * 1024;
 const GREATEST_ID = '18446744073709551615-18446744073709551615';

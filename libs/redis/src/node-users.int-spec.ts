@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { redisKeys } from '#contracts';
 import { type RedisServer, startRedis } from '#testing';
 import { createHash } from 'node:crypto';
@@ -9,8 +9,6 @@ import { type NodeUserCounts, NodeUsers } from './node-users.js';
 import { connectRedis, type RedisConnection } from './redis.connection.js';
 import { Subscription } from './subscription.js';
 import { eventually } from './testing/eventually.js';
-
-jest.setTimeout(180_000);
 
 const CONTROL = 'control-secret';
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,13 +1,4 @@
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  it,
-  jest,
-} from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type DeliveryRecord, type Nudge, redisKeys } from '#contracts';
 import { LinkProxy, makeTestCertificates, RedisServer, startRedis } from '#testing';
 import { createHash } from 'node:crypto';
@@ -21,8 +12,6 @@ import { connectRedis, RedisConnection } from './redis.connection.js';
 import { type RedisRunChange, RunWatcher } from './run-watcher.js';
 import { StateInbox } from './state-inbox.js';
 import { eventually, listen } from './testing/eventually.js';
-
-jest.setTimeout(180_000);
 
 const NODE = 'a1';
 /** Short enough to be waited for, and longer than a busy machine keeps a command waiting. */

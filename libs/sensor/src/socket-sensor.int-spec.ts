@@ -328,7 +328,7 @@ function asUser(uid: number, type: number, socket: string): string {
 
 describe('who may ask', () => {
   asRoot(
-    'the agent may ask for the state and may not suspend; nobody else may connect',
+    'the agent may ask for the state and may not suspend; nobody else may connect (needs root)',
     async () => {
       await host.start();
       await chmod(host.dir, 0o755);

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { existsSync, mkdirSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,8 +6,6 @@ import { join } from 'node:path';
 import { LinkProxy } from './link-proxy.js';
 import { startRedis } from './redis-server.js';
 import { freePort } from './server-process.js';
-
-jest.setTimeout(180_000);
 
 /** One answer of a server to one line. */
 function ask(port: number, line: string): Promise<string> {

@@ -1,3 +1,4 @@
+import { describe } from '@jest/globals';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -148,4 +149,11 @@ export class AttackedHost {
     child.stderr.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
     this.#processes.push(child);
   }
+}
+
+/** A suite on such a host; on a machine that cannot compile for it, it is skipped and says why. */
+export function onAttackedHost(title: string, suite: () => void): void {
+  if (AttackedHost.parser === undefined)
+    describe.skip(`${title} (skipped: apparmor_parser is not installed)`, suite);
+  else describe(title, suite);
 }

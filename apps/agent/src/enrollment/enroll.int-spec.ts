@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,8 +15,6 @@ import { Surroundings } from '../health/surroundings.js';
 import { Renewal } from './renewal.js';
 import { secretHash } from './redis-secret.js';
 import { enroll, type EnrollOptions } from './enroll.js';
-
-jest.setTimeout(180_000);
 
 let stateDir: string;
 let server: EnrollmentDouble;

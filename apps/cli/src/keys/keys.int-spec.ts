@@ -95,45 +95,50 @@ describe('a root document on its way', () => {
 });
 
 const agentInstalled = existsSync('/usr/bin/ssh-agent') && existsSync('/usr/bin/ssh-keygen');
-(agentInstalled ? describe : describe.skip)('an ssh-agent', () => {
-  let agent: ChildProcess;
-  beforeEach(async () => {
-    const socket = join(folder, 'agent.sock');
-    agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
-    env['SSH_AUTH_SOCK'] = socket;
-    const end = Date.now() + 10_000;
-    while (!existsSync(socket) && Date.now() < end) await delay(20);
-    for (const [type, name] of [
-      ['ed25519', 'alice'],
-      ['ecdsa', 'other'],
-    ] as const) {
-      const file = join(folder, name);
-      execFileSync('ssh-keygen', ['-q', '-t', type, '-N', '', '-C', name, '-f', file]);
-      execFileSync('ssh-add', ['-q', file], { stdio: 'ignore', env });
-    }
-  });
-  afterEach(() => void agent.kill());
+(agentInstalled ? describe : describe.skip)(
+  'an ssh-agent (skipped where none is installed)',
+  () => {
+    let agent: ChildProcess;
+    beforeEach(async () => {
+      const socket = join(folder, 'agent.sock');
+      agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+      env['SSH_AUTH_SOCK'] = socket;
+      const end = Date.now() + 10_000;
+      while (!existsSync(socket) && Date.now() < end) await delay(20);
+      for (const [type, name] of [
+        ['ed25519', 'alice'],
+        ['ecdsa', 'other'],
+      ] as const) {
+        const file = join(folder, name);
+        execFileSync('ssh-keygen', ['-q', '-t', type, '-N', '', '-C', name, '-f', file]);
+        execFileSync('ssh-add', ['-q', file], { stdio: 'ignore', env });
+      }
+    });
+    afterEach(() => void agent.kill());
 
-  it('signs documents with its Ed25519 keys, which verify as any other', async () => {
-    expect((await agentKeys()).map(({ comment }) => comment)).toEqual(['alice']);
-    const [hand] = await handsOf({ key: ['ssh-agent:alice'] });
-    if (!hand) throw new Error('nobody');
-    const key = await publicKeyOf('ssh-agent:alice');
-    const document: RootDocument = {
-      ...({ v: 1, version: 1, epoch: '1', mode: 'managed', authors: [] } as const),
-      expiresAt: Date.now() + 1_000_000,
-      root: { threshold: 1, keys: [key] },
-      online: [key],
-    };
-    const signed = await signBytes(payloadTypes.root, rootPayload(document), [hand]);
-    expect(trustRoot(signed).document.version).toBe(1);
-  });
+    it('signs documents with its Ed25519 keys, which verify as any other', async () => {
+      expect((await agentKeys()).map(({ comment }) => comment)).toEqual(['alice']);
+      const [hand] = await handsOf({ key: ['ssh-agent:alice'] });
+      if (!hand) throw new Error('nobody');
+      const key = await publicKeyOf('ssh-agent:alice');
+      const document: RootDocument = {
+        ...({ v: 1, version: 1, epoch: '1', mode: 'managed', authors: [] } as const),
+        expiresAt: Date.now() + 1_000_000,
+        root: { threshold: 1, keys: [key] },
+        online: [key],
+      };
+      const signed = await signBytes(payloadTypes.root, rootPayload(document), [hand]);
+      expect(trustRoot(signed).document.version).toBe(1);
+    });
 
-  it('is told apart from one that is not there, and from a key that it does not have', async () => {
-    await expect(handsOf({ key: ['ssh-agent:bob'] })).rejects.toThrow(
-      /0 Ed25519 keys called "bob"/,
-    );
-    delete env['SSH_AUTH_SOCK'];
-    await expect(handsOf({ key: ['ssh-agent:alice'] })).rejects.toThrow(/no ssh-agent is running/);
-  });
-});
+    it('is told apart from one that is not there, and from a key that it does not have', async () => {
+      await expect(handsOf({ key: ['ssh-agent:bob'] })).rejects.toThrow(
+        /0 Ed25519 keys called "bob"/,
+      );
+      delete env['SSH_AUTH_SOCK'];
+      await expect(handsOf({ key: ['ssh-agent:alice'] })).rejects.toThrow(
+        /no ssh-agent is running/,
+      );
+    });
+  },
+);

@@ -1,9 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { appendFileSync } from 'node:fs';
 import { freePort } from '#testing';
 import { Rig } from '../testing/rig.js';
-
-jest.setTimeout(180_000);
 
 // What a provider says is tried by test/attack/oidc.attack-spec.ts; here there is none, or it is away.
 let rig: Rig;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { EtcdStore, etcdKeys } from '#etcd';
 import { ROLES, type Role } from '#contracts';
@@ -8,8 +8,6 @@ import { eventually } from '../testing/eventually.js';
 import type { ApiTokenRecord } from './api-token.record.js';
 import { makeBearer } from './api-token.record.js';
 import { rightsOf, type Right } from './right.js';
-
-jest.setTimeout(180_000);
 
 let rig: Rig;
 beforeAll(async () => {

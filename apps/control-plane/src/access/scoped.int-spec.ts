@@ -1,12 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { get } from 'node:https';
 import { readFileSync } from 'node:fs';
 import type { Role } from '#contracts';
 import { Rig, blockPolicy, group } from '../testing/rig.js';
 import { alertBatch, type TestHost } from '../testing/test-host.js';
 import { eventually } from '../testing/eventually.js';
-
-jest.setTimeout(180_000);
 
 let rig: Rig;
 let mine: TestHost;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   appendFileSync,
   chmodSync,
@@ -19,8 +19,6 @@ import { loadMaterial } from '../config/material.js';
 import { readConfig } from '../config/read-config.js';
 import { init } from './init.js';
 import { parseInitOptions } from './options.js';
-
-jest.setTimeout(180_000);
 
 let folder: string;
 beforeEach(() => {

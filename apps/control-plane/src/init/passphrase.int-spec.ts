@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { env } from 'node:process';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConfigError } from '../config/index.js';
 import { loadMaterial } from '../config/material.js';
 import { readConfig } from '../config/read-config.js';
@@ -11,8 +11,6 @@ import { init } from './init.js';
 import { layout, type Layout } from './layout.js';
 import { parseInitOptions } from './options.js';
 import { passphrase } from './passphrase.js';
-
-jest.setTimeout(180_000);
 
 let folder: string;
 let files: Layout;

@@ -2,16 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  it,
-  jest,
-} from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   JOURNAL_START,
   brokenJournalAt,
@@ -30,8 +21,6 @@ import { EtcdLedger } from './etcd-ledger.js';
 import type { JournalStore } from './journal.store.js';
 import { SignedJournal } from './signed-journal.js';
 import { SqliteJournalStore } from './sqlite-journal.store.js';
-
-jest.setTimeout(180_000);
 
 const HEAD = etcdKeys.journal('head');
 const signer = loadSigner(generateSigningKey().privateKey);

@@ -1,13 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { etcdKeys, EtcdStore } from '#etcd';
 import { readConfig } from '../config/read-config.js';
 import { eventually } from '../testing/eventually.js';
 import { blockPolicy, Rig } from '../testing/rig.js';
 import type { TestHost } from '../testing/test-host.js';
 import { KeyEncryptionKeys } from './key-encryption-keys.js';
-
-jest.setTimeout(180_000);
 
 let rig: Rig;
 let host: TestHost;

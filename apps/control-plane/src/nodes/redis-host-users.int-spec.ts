@@ -1,12 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { Log } from '#observability';
 import { connectRedis, nodeUserName, type NodeUser, type RedisConnection } from '#redis';
 import { startRedis, type RedisServer } from '#testing';
 import { eventually } from '../testing/eventually.js';
 import { RedisHostUsers } from './redis-host-users.js';
-
-jest.setTimeout(180_000);
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const HOST: NodeUser = { nodeId: sha256('web1'), secretHashes: [sha256('secret')] };

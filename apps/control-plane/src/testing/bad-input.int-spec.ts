@@ -1,10 +1,9 @@
 import { connect } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Rig, blockPolicy, group } from './rig.js';
 import type { Sent } from './rest.js';
 
 /** What is waited for comes at once or, on a machine with other work, much later. */
-jest.setTimeout(180_000);
 
 let rig: Rig;
 beforeAll(async () => {

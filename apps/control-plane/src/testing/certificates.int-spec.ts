@@ -1,14 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:tls';
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Rig, blockPolicy } from './rig.js';
 import { eventually } from './eventually.js';
 
 /** Certificates are dated back by five minutes: of these some 25 seconds are left. */
 const ENDING_SOON = ['--leaf-hours', String((5 * 60 + 25) / 3_600)];
-
-jest.setTimeout(180_000);
 
 let rig: Rig;
 beforeAll(async () => {

@@ -1,9 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from './eventually.js';
 import { Rig, blockPolicy } from './rig.js';
 import type { TestHost } from './test-host.js';
-
-jest.setTimeout(180_000);
 
 let rig: Rig;
 beforeAll(async () => {

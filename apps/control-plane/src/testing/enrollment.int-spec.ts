@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createCsr } from '#pki';
 import { eventually } from './eventually.js';
 import { Rig } from './rig.js';
 import { TestHost } from './test-host.js';
 
 /** What is waited for comes at once or, on a machine with other work, much later. */
-jest.setTimeout(180_000);
 
 let rig: Rig;
 beforeAll(async () => {

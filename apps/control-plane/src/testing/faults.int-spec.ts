@@ -1,10 +1,9 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { Rig, blockPolicy } from './rig.js';
 import { eventually } from './eventually.js';
 import { alertBatch } from './test-host.js';
 
 /** What is waited for comes at once or, on a machine with other work, much later. */
-jest.setTimeout(180_000);
 
 let rig: Rig;
 afterEach(() => rig.stop());

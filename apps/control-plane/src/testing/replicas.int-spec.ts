@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Rig, blockPolicy } from './rig.js';
 import type { Rest } from './rest.js';
 import type { TestHost } from './test-host.js';
@@ -7,7 +7,6 @@ import { eventually } from './eventually.js';
 const LABELS = { env: 'prod' };
 
 /** What is waited for comes at once or, on a machine with other work, much later. */
-jest.setTimeout(180_000);
 
 let rig: Rig;
 let other: Rest;

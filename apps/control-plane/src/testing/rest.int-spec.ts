@@ -1,12 +1,11 @@
 import { request } from 'node:https';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { JOURNAL_START, brokenJournalAt, type JournalEntry } from '#bundle';
 import { Rig, blockPolicy, group } from './rig.js';
 import { eventually } from './eventually.js';
 import { alertBatch, type TestHost } from './test-host.js';
 
 /** What is waited for comes at once or, on a machine with other work, much later. */
-jest.setTimeout(180_000);
 
 /** Time to see what ends by itself before it has ended. */
 const SOON_MS = 5_000;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { redisKeys } from '#contracts';
 import { Rig, blockPolicy } from './rig.js';
 import { eventually } from './eventually.js';
@@ -6,7 +6,6 @@ import type { TestHost } from './test-host.js';
 
 /** Ways to a status that is not true, each tried on real parts. */
 /** What is waited for comes at once or, on a machine with other work, much later. */
-jest.setTimeout(180_000);
 
 let rig: Rig;
 beforeAll(async () => {

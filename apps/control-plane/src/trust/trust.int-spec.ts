@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
@@ -16,8 +16,6 @@ import { readConfig } from '../config/read-config.js';
 import { eventually } from '../testing/eventually.js';
 import { Rig, blockPolicy } from '../testing/rig.js';
 import type { TestHost } from '../testing/test-host.js';
-
-jest.setTimeout(180_000);
 
 const author = loadSigner(generateSigningKey().privateKey);
 const stranger = loadSigner(generateSigningKey().privateKey);
