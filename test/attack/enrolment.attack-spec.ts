@@ -9,7 +9,7 @@ import { parseCertificate } from '#pki';
 import { Pkcs10CertificateRequestGenerator } from '../../libs/pki/src/x509.js';
 import { attestedBySshHostKey } from '../../apps/agent/src/enrollment/ssh-attestation.js';
 import type { Answer } from '../../apps/control-plane/src/testing/rest.js';
-import { Rig, blockPolicy } from '../../apps/control-plane/src/testing/rig.js';
+import { Rig, blockPolicy, group } from '../../apps/control-plane/src/testing/rig.js';
 import { TestHost } from '../../apps/control-plane/src/testing/test-host.js';
 import { eventually } from '../e2e/support/eventually.js';
 
@@ -33,6 +33,17 @@ async function token(body: object = {}): Promise<string> {
 async function usesLeft(joinToken: string): Promise<number> {
   const id = joinToken.split('_')[1] ?? '';
   return Number((await rig.rest.get(`/v1/join-tokens/${id}`)).body['usesLeft']);
+}
+
+async function certificatesIssued(): Promise<number> {
+  const { text } = await rig.rest.get('/metrics');
+  return Number(/^hostward_host_certificates_issued_total (\d+)/m.exec(text)?.[1] ?? 0);
+}
+
+async function isOver(joinToken: string): Promise<boolean> {
+  const id = joinToken.split('_')[1] ?? '';
+  const { expiresAt } = (await rig.rest.get(`/v1/join-tokens/${id}`)).body;
+  return Date.now() > Date.parse(String(expiresAt));
 }
 
 /** Sends a request as anybody can who has it. */
@@ -90,6 +101,48 @@ describe('ATTACKER: network, has a join token that was meant for another machine
     expect((await host.enroll(here)).status).toBe(200);
   });
 
+  it('ATTACKER: shows tokens that let nobody in, a hundred times: for none of it a certificate is ever made', async () => {
+    const used = await token();
+    expect((await new TestHost('its-user', rig.rest).enroll(used)).status).toBe(200);
+    const gone = await token();
+    await rig.rest.delete(`/v1/join-tokens/${gone.split('_')[1] ?? ''}`);
+    const elsewhere = await token({ cidrs: ['10.0.0.0/8'] });
+    const proof = await token({ attest: 'ssh-host-key' });
+    const short = await token({ ttlMs: 1_000 });
+    const late = new TestHost('late', rig.rest);
+    const before = await certificatesIssued();
+    for (let round = 0; round < 25; round += 1) {
+      for (const joinToken of [used, gone, elsewhere, proof]) {
+        const answer = await new TestHost(`refused-${round}`, rig.rest).enroll(joinToken);
+        expect([401, 403]).toContain(answer.status);
+        expect(answer.text).not.toContain('BEGIN CERTIFICATE');
+      }
+    }
+    await eventually('expired', WITHIN_MS, () => isOver(short));
+    expect((await late.enroll(short)).status).toBe(403);
+    expect(await certificatesIssued()).toBe(before);
+  });
+
+  it('ATTACKER: loses no answer, the host does: it tries again with a token that is used up, and gets in', async () => {
+    const joinToken = await token();
+    const host = new TestHost('lost-answer', rig.rest);
+    const request = await host.request(joinToken);
+    const before = await certificatesIssued();
+    const answers = await Promise.all([send(request), send(request), send(request)]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(await certificatesIssued()).toBe(before + 3);
+    expect(await usesLeft(joinToken)).toBe(0);
+  });
+
+  it('ATTACKER: sends a request of which no certificate can be made: refused before a use is counted', async () => {
+    const joinToken = await token();
+    const host = new TestHost('no-csr', rig.rest);
+    const csr = '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n';
+    expect((await send(await host.request(joinToken, {}, csr))).status).toBe(400);
+    expect(await usesLeft(joinToken)).toBe(1);
+    expect((await rig.rest.get('/v1/nodes/no-csr')).status).toBe(404);
+  });
+
   it('shows the networks and the proof of a token to its operator, and refuses what is no network', async () => {
     const id = (await token({ cidrs: ['10.0.0.1'], attest: 'ssh-host-key' })).split('_')[1] ?? '';
     const shown = (await rig.rest.get(`/v1/join-tokens/${id}`)).body;
@@ -97,6 +150,72 @@ describe('ATTACKER: network, has a join token that was meant for another machine
     for (const cidrs of [['10.0.0.0/40'], ['everywhere'], 'x', [1]])
       expect((await rig.rest.post('/v1/join-tokens', { cidrs })).status).toBe(400);
     expect((await rig.rest.post('/v1/join-tokens', { attest: 'word-of-honour' })).status).toBe(400);
+  });
+});
+
+describe('ATTACKER: has a join token of one group, or of somebody with a scope, and wants a host elsewhere', () => {
+  const declared = (name: string, labels: string): string =>
+    `apiVersion: security.kubearmor.com/v1\nkind: KubeArmorVirtualMachine\nmetadata: { name: ${name}, labels: { ${labels} } }\n`;
+  const joins = (name: string, joinToken: string): Promise<Answer> =>
+    new TestHost(name, rig.rest).enroll(joinToken);
+
+  beforeAll(async () => {
+    const groups = [group('bound-web', { tier: 'web' }), group('bound-a', { team: 'a' })];
+    expect((await rig.rest.post('/v1/apply', groups.join('---\n'))).status).toBe(200);
+  });
+
+  it('makes a token for groups only where its labels lead into each of them', async () => {
+    const create = (body: object): Promise<Answer> => rig.rest.post('/v1/join-tokens', body);
+    for (const body of [
+      { groups: ['bound-web'] },
+      { groups: ['bound-web', 'bound-a'], labels: { tier: 'web' } },
+      { groups: ['no-such-group'], labels: { tier: 'web' } },
+      { groups: [7] },
+      { groups: 'bound-web', labels: { tier: 'web' } },
+    ])
+      expect([body, (await create(body)).status]).toEqual([body, 400]);
+    const good = await create({ groups: ['bound-web', 'bound-a'], labels: { tier: 'web', team: 'a' } });
+    expect([good.status, good.body['groups']]).toEqual([201, ['bound-web', 'bound-a']]);
+    expect((await joins('bound-1', String(good.body['token']))).status).toBe(200);
+    const { text } = await rig.rest.get('/v1/groups/bound-web/members');
+    expect(text).toContain('bound-1');
+  });
+
+  it('ATTACKER: takes the name of a host that was declared for another group: refused, and costs no use', async () => {
+    const declaredNode = await rig.rest.put('/v1/nodes/bound-db', declared('bound-db', 'tier: db'));
+    expect(declaredNode.status).toBe(201);
+    const joinToken = await token({ groups: ['bound-web'], labels: { tier: 'web' } });
+    const answer = await joins('bound-db', joinToken);
+    expect([answer.status, answer.text]).toEqual([
+      403,
+      expect.stringContaining('the group bound-web, which does not select bound-db'),
+    ]);
+    expect(await usesLeft(joinToken)).toBe(1);
+  });
+
+  it('ATTACKER: uses it after its group was changed or deleted: refused until the group selects again', async () => {
+    expect((await rig.rest.post('/v1/apply', group('bound-c', { team: 'c' }))).status).toBe(200);
+    const joinToken = await token({ groups: ['bound-c'], labels: { team: 'c' } });
+    await rig.rest.post('/v1/apply', group('bound-c', { team: 'd' }));
+    expect((await joins('bound-2', joinToken)).status).toBe(403);
+    await rig.rest.delete('/v1/groups/bound-c');
+    expect((await joins('bound-2', joinToken)).text).toContain('not there any more');
+    await rig.rest.post('/v1/apply', group('bound-c', { team: 'c' }));
+    expect((await joins('bound-2', joinToken)).status).toBe(200);
+  });
+
+  it('ATTACKER: operator of one team, by a token of his own enrols under a name declared for the other: refused', async () => {
+    const order = { name: 'team-a', roles: ['operator'], selector: 'team=a' };
+    const operator = String((await rig.rest.post('/v1/api-tokens', order)).body['token']);
+    const as = { token: operator };
+    const made = await rig.rest.post('/v1/join-tokens', { labels: { team: 'a' }, uses: 2 }, as);
+    expect(made.status).toBe(201);
+    await rig.rest.put('/v1/nodes/of-team-b', declared('of-team-b', 'team: b'));
+    const answer = await joins('of-team-b', String(made.body['token']));
+    expect([answer.status, answer.text]).toEqual([403, expect.stringContaining('scope team=a')]);
+    expect((await joins('of-team-a', String(made.body['token']))).status).toBe(200);
+    for (const labels of [{}, { team: 'b' }])
+      expect((await rig.rest.post('/v1/join-tokens', { labels }, as)).status).toBe(403);
   });
 });
 

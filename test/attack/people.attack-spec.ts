@@ -69,7 +69,10 @@ const exceptionWrites = (): Attempt[] => [
     { policy: 'both', selector: 'tier=web', until: until(), reason: 'attack' },
   ],
 ];
-const joinWrites = (): Attempt[] => [['POST', '/v1/join-tokens', { labels: { team: 'a' } }]];
+const joinWrites = (team = 'a'): Attempt[] => [
+  ['POST', '/v1/join-tokens', { labels: { team } }],
+  ['POST', '/v1/join-tokens', { labels: { ...(team === 'a' && { team }), tier: 'web' } }],
+];
 const peopleWrites = (): Attempt[] => [
   ['POST', '/v1/api-tokens', { name: 'more', roles: ['admin'] }],
   ['POST', '/v1/users', { name: 'mallory', roles: ['admin'], secret: 'long enough a secret' }],
@@ -143,7 +146,7 @@ describe('ATTACKER: somebody with less right', () => {
       ...nodeWrites(),
       ...suspensionWrites(),
       ['PATCH', '/v1/nodes/mine/labels', { labels: { team: 'b' } }],
-      ...joinWrites(),
+      ...joinWrites('b'),
       ...peopleWrites(),
     ]);
     await refused('author of team a', [

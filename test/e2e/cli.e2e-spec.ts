@@ -17,6 +17,7 @@ import type {
 } from '#contracts';
 import { LinkProxy } from '#testing';
 import { alertBatch, type TestHost } from '../../apps/control-plane/src/testing/test-host.js';
+import { group } from '../../apps/control-plane/src/testing/rig.js';
 import { createProgram } from '../../apps/cli/src/program.js';
 import { eventually } from './support/eventually.js';
 import { blockFile, blockProgram } from './support/policies.js';
@@ -704,6 +705,19 @@ describe('tokens and labels', () => {
       expect([wrong, (await run('create', 'join-token', ...wrong)).code]).toEqual([wrong, 2]);
     expect(await run('create', 'join-token', '--ttl', '900d')).toMatchObject({ code: 1 });
     expect(await out('delete', 'join-token', made.id)).toBe(`join-token/${made.id} deleted\n`);
+  });
+
+  it('a join token for groups says so, and is made only where its labels lead into them', async () => {
+    expect((await input(group('bound', { tier: 'bound' }), 'apply')).code).toBe(0);
+    const args = ['--labels', 'tier=bound', '--group', 'bound'];
+    const made = await json<JoinTokenView>('create', 'join-token', ...args);
+    expect(made).toMatchObject({ groups: ['bound'] });
+    expect(await out('get', 'join-tokens')).toMatch(new RegExp(`^${made.id} .*group bound`, 'm'));
+    const refused = await run('create', 'join-token', '--group', 'bound');
+    expect(refused).toMatchObject({ code: 1 });
+    expect(refused.stderr).toMatch(/does not select hosts.*remedy/s);
+    await out('delete', 'join-token', made.id);
+    await out('delete', 'group', 'bound');
   });
 
   it('a join token for certain networks and machines says so', async () => {

@@ -11,9 +11,8 @@ const MAX_DROPINS = 512;
 
 /** Fields of a COMPILED frame. */
 export function compiledFields(
-  { assignment, ruleSet, root, floors }: VerifiedRequest,
+  { assignment, ruleSet, root, floors, nowMs }: VerifiedRequest,
   { compilation, binaries, dropIns }: Compiled,
-  nowMs: number,
 ): readonly Field[] {
   return [
     numberField(TAG.EPOCH, BigInt(assignment.epoch)),

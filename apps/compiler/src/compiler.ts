@@ -36,15 +36,12 @@ export class Compiler {
     const deadlineMs = Date.now() + this.options.compileTimeoutMs;
     const trust = await readTrust(this.options.trustDir, this.options.sealingKeyFile);
     const veto = await readVeto(this.options.configFile);
-    const now = Date.now();
-    const verified = await verifyRequest(fields, trust, now);
+    const verified = await verifyRequest(fields, trust, Date.now());
     const found = await lookAtHost(this.options.host, fields.texts(TAG.LOADED_NAME), deadlineMs);
-    const host = {
-      ...found,
-      capabilities: { ...found.capabilities, veto, authors: verified.authors },
-    };
+    const { authors, nowMs } = verified;
+    const host = { ...found, capabilities: { ...found.capabilities, veto, authors, nowMs } };
     const compiled = await compilePolicies(verified.ruleSet, host, deadlineMs);
-    return encodeFrame(MSG.COMPILED, request, compiledFields(verified, compiled, now));
+    return encodeFrame(MSG.COMPILED, request, compiledFields(verified, compiled));
   }
 }
 

@@ -2,6 +2,7 @@ import { decodeEnvelope, RefusedError, type VerifiedDelivery, verifyDelivery } f
 import type { Ordering } from '#contracts';
 import { type HostPolicy, type RuleSet, validateDocument } from '#policy-model';
 import { type Fields, TAG } from '#sensor';
+import { BUILT_AT_MS } from './built-at.js';
 import type { Trust } from './trust.js';
 
 /** The request was refused; `code` is kebab-case and shown to operators. */
@@ -22,34 +23,35 @@ export interface VerifiedRequest extends Pick<VerifiedDelivery, 'assignment' | '
   readonly ruleSet: RuleSet;
   /** Key ids of authors by policy, in authored mode. */
   readonly authors: ReadonlyMap<string, readonly string[]>;
+  /** The time by which ends count, ms since 1970. */
+  readonly nowMs: number;
 }
-
-/** No release of this program is older: a clock that says so is wrong. Raised with each release. */
-const BUILT_AT_MS = Date.parse('2026-11-25T00:00:00Z');
 
 /**
  * Verifies before anything of the content is compiled. The time is the latest of the host's clock, the last time that
- * was signed to it, and the build: a host that boots in 1970 takes nothing that had expired. @throws RejectedError
+ * was signed to it, and the build: on a host that boots in 1970 nothing counts that had expired. @throws RejectedError
  */
 export async function verifyRequest(
   fields: Fields,
   trust: Trust,
-  now: number,
+  clockMs: number,
 ): Promise<VerifiedRequest> {
   const envelope = fields.bytes(TAG.ENVELOPE);
   if (envelope === undefined) throw new RejectedError('malformed', 'the request has no envelope');
   try {
     const { record, bundle } = decodeEnvelope(envelope);
     const highest = highestOf(fields);
+    const now = Math.max(clockMs, BUILT_AT_MS, highest?.issuedAt ?? 0);
     const { policies, ...verified } = await verifyDelivery({
       record,
       bundle,
       ...trust,
       highest,
-      now: Math.max(now, BUILT_AT_MS, highest?.issuedAt ?? 0),
+      now,
     });
     const authors = new Map(policies.map(({ name, authors: by = [] }) => [name, by]));
-    return { ...verified, authors, ruleSet: ruleSetOf(policies) };
+    const nowMs = Math.max(now, verified.assignment.issuedAt);
+    return { ...verified, authors, nowMs, ruleSet: ruleSetOf(policies) };
   } catch (cause) {
     if (cause instanceof RefusedError)
       throw new RejectedError(cause.code, cause.message, { cause });

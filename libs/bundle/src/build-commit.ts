@@ -56,37 +56,25 @@ export function buildCommit(input: CommitInput): Commit {
   const commit = signCommit({ ...document, rootVersion: root.document.version }, signer);
   const records = new Map<string, DeliveryRecord>();
   const shared = { v: 1, ordering: pick(ordering), root: rootsOf(input), commit } as const;
-  const text = base64Once();
   leaves.forEach((leaf, index) =>
-    records.set(leaf.input.nodeId, recordOf(shared, leaf, tree.proof(index), text)),
+    records.set(leaf.input.nodeId, recordOf(shared, leaf, tree.proofText(index))),
   );
   return { commit, records };
 }
 
 type SharedPart = Pick<DeliveryRecord, 'v' | 'ordering' | 'root' | 'commit'>;
 
-/** Proofs share most of their hashes: each is written as text once. */
-function base64Once(): (bytes: Uint8Array) => string {
-  const known = new Map<Uint8Array, string>();
-  return (bytes) => {
-    const text = known.get(bytes) ?? toBase64(bytes);
-    known.set(bytes, text);
-    return text;
-  };
-}
-
 function recordOf(
   shared: SharedPart,
   { input, bytes }: Leaf,
-  { index, size, path }: InclusionProof,
-  text: (bytes: Uint8Array) => string,
+  proof: InclusionProof<string>,
 ): DeliveryRecord {
   return {
     ...shared,
     bundleDigest: input.bundleDigest,
     sealedHostKey: input.sealedHostKey,
     leaf: toBase64(bytes),
-    proof: { index, size, path: path.map(text) },
+    proof,
   };
 }
 

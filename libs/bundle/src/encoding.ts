@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { RefusedError, malformed } from './errors.js';
 
 /** SHA-256 of the parts, one after another. */
@@ -10,7 +10,7 @@ export function sha256(...parts: readonly Uint8Array[]): Buffer {
 
 /** SHA-256 as 64 lower-case hex digits: the form of node ids, key ids and bundle digests. */
 export function sha256Hex(bytes: Uint8Array): string {
-  return sha256(bytes).toString('hex');
+  return hash('sha256', bytes, 'hex');
 }
 
 /** Standard base64 with padding. */

@@ -1,19 +1,20 @@
-import { sha256 } from './encoding.js';
+import { hash } from 'node:crypto';
+import { sha256, toBase64 } from './encoding.js';
 
 const LEAF = Buffer.of(0);
 const NODE = Buffer.of(1);
 const HASH_BYTES = 32;
 
 /** Where a leaf is in a tree, and the hashes from its sibling up to below the root (RFC 9162, 2.1.3). */
-export interface InclusionProof {
+export interface InclusionProof<Hash = Uint8Array> {
   readonly index: number;
   readonly size: number;
-  readonly path: readonly Uint8Array[];
+  readonly path: readonly Hash[];
 }
 
 /** Hash of a leaf (RFC 9162, 2.1.1); its prefix keeps a leaf from passing as an inner node. */
 export function leafHash(leaf: Uint8Array): Buffer {
-  return sha256(LEAF, leaf);
+  return hash('sha256', Buffer.concat([LEAF, leaf]), 'buffer');
 }
 
 /**
@@ -22,6 +23,8 @@ export function leafHash(leaf: Uint8Array): Buffer {
  */
 export class MerkleTree {
   private readonly levels: readonly (readonly Buffer[])[];
+  /** The hashes as base64, each made once: the proofs of a fleet name most of them again and again. */
+  #texts: readonly (readonly string[])[] | undefined;
 
   constructor(leaves: readonly Uint8Array[]) {
     const levels: Buffer[][] = [leaves.map(leafHash)];
@@ -43,17 +46,27 @@ export class MerkleTree {
 
   /** Throws a RangeError for an index outside the tree: the caller's mistake. */
   proof(index: number): InclusionProof {
+    return { index, size: this.size, path: this.path(this.levels, index) };
+  }
+
+  /** The same proof as a record carries it, hashes as base64. */
+  proofText(index: number): InclusionProof<string> {
+    this.#texts ??= this.levels.map((level) => level.map(toBase64));
+    return { index, size: this.size, path: this.path(this.#texts, index) };
+  }
+
+  private path<T>(levels: readonly (readonly T[])[], index: number): T[] {
     if (!Number.isInteger(index) || index < 0 || index >= this.size) {
       throw new RangeError(`no leaf ${index} in a tree of ${this.size}`);
     }
-    const path: Buffer[] = [];
+    const path: T[] = [];
     let position = index;
-    for (const level of this.levels) {
+    for (const level of levels) {
       const sibling = level[position ^ 1];
-      if (sibling) path.push(sibling);
+      if (sibling !== undefined) path.push(sibling);
       position >>= 1;
     }
-    return { index, size: this.size, path };
+    return path;
   }
 }
 
@@ -66,30 +79,36 @@ export function verifyInclusion(
   if (!isWithinTree(proof)) return false;
   let position = proof.index;
   let last = proof.size - 1;
-  let hash = leafHash(leaf);
+  let found = leafHash(leaf);
   for (const sibling of proof.path) {
     if (last === 0 || sibling.byteLength !== HASH_BYTES) return false;
     if (position % 2 === 1 || position === last) {
-      hash = sha256(NODE, sibling, hash);
+      found = nodeHash(sibling, found);
       while (position % 2 === 0 && position !== 0)
         [position, last] = [position / 2, Math.floor(last / 2)];
     } else {
-      hash = sha256(NODE, hash, sibling);
+      found = nodeHash(found, sibling);
     }
     [position, last] = [Math.floor(position / 2), Math.floor(last / 2)];
   }
-  return last === 0 && hash.equals(root);
+  return last === 0 && found.equals(root);
 }
 
 function isWithinTree({ index, size }: InclusionProof): boolean {
   return Number.isSafeInteger(index) && Number.isSafeInteger(size) && index >= 0 && index < size;
 }
 
+/** Hash of an inner node (RFC 9162, 2.1.1). */
+function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
+  return hash('sha256', Buffer.concat([NODE, left, right]), 'buffer');
+}
+
 function parents(level: readonly Buffer[]): Buffer[] {
   const above: Buffer[] = [];
   for (let at = 0; at < level.length; at += 2) {
-    const [left, right] = [level[at], level[at + 1]];
-    if (left) above.push(right ? sha256(NODE, left, right) : left);
+    const left = level[at];
+    const right = level[at + 1];
+    if (left) above.push(right ? nodeHash(left, right) : left);
   }
   return above;
 }

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hkdfSync, randomFillSync } from 'node:crypto';
 import { RefusedError, malformed } from './errors.js';
 
 /**
@@ -33,7 +33,7 @@ export function sealMessage(
   plaintext: Uint8Array,
 ): Buffer {
   const { key, header } = derive(hostKey, purpose);
-  const nonce = randomBytes(NONCE_BYTES);
+  const nonce = freshNonce();
   const cipher = createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(associatedData(header, purpose, context));
   return Buffer.concat([
@@ -91,8 +91,43 @@ function decrypt(key: Buffer, aad: Buffer, bytes: Buffer, purpose: Purpose): Buf
   }
 }
 
+/** Random bytes are asked for many nonces at a time: a call for each costs more than the hash of its message. */
+const nonces = { bytes: Buffer.alloc(1024 * NONCE_BYTES), used: 1024 * NONCE_BYTES };
+
+/** Twelve random bytes that were never given out before. */
+function freshNonce(): Buffer {
+  if (nonces.used === nonces.bytes.byteLength) {
+    // Not filled in place: nonces given out before may still be read.
+    nonces.bytes = randomFillSync(Buffer.alloc(nonces.bytes.byteLength));
+    nonces.used = 0;
+  }
+  const start = nonces.used;
+  nonces.used += NONCE_BYTES;
+  return nonces.bytes.subarray(start, nonces.used);
+}
+
+interface Derived {
+  readonly key: Buffer;
+  readonly header: Buffer;
+}
+
+/**
+ * What was derived from a host key, for as long as its bytes are in memory: the control plane seals and opens under the
+ * same key again and again, and HKDF costs as much as the encryption. By identity: nobody writes into a host key.
+ */
+const derivedFrom = new WeakMap<Uint8Array, Partial<Record<Purpose, Derived>>>();
+
+function derive(hostKey: Uint8Array, purpose: Purpose): Derived {
+  const known = derivedFrom.get(hostKey);
+  const found = known?.[purpose];
+  if (found) return found;
+  const derived = expand(hostKey, purpose);
+  derivedFrom.set(hostKey, { ...known, [purpose]: derived });
+  return derived;
+}
+
 /** The hint tells an old key from a forgery; it is one more output of HKDF and says nothing about the key. */
-function derive(hostKey: Uint8Array, purpose: Purpose): { key: Buffer; header: Buffer } {
+function expand(hostKey: Uint8Array, purpose: Purpose): Derived {
   const info = `hostward/v1/host-key/${purpose}`;
   const derived = Buffer.from(hkdfSync('sha256', hostKey, '', info, KEY_BYTES + HINT_BYTES));
   const head = Buffer.of(FORMAT, PURPOSE_BYTE[purpose]);
@@ -104,8 +139,6 @@ function derive(hostKey: Uint8Array, purpose: Purpose): { key: Buffer; header: B
 
 /** No part may hold a NUL: node ids are hex, orderings decimal. */
 function associatedData(header: Buffer, purpose: Purpose, context: readonly string[]): Buffer {
-  return Buffer.concat([
-    header,
-    Buffer.from(['hostward/v1', purpose, ...context].join('\0'), 'utf8'),
-  ]);
+  const text = Buffer.from(`hostward/v1\0${purpose}\0${context.join('\0')}`, 'utf8');
+  return Buffer.concat([header, text]);
 }

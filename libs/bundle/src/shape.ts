@@ -17,22 +17,24 @@ export function object<S extends Shape, O extends Shape = Record<never, never>>(
     ...Object.entries(required),
     ...Object.entries(optional ?? {}),
   ]);
+  const needed = Object.keys(required);
   return (value, path) => {
-    const members = memberMap(value, path);
-    for (const key of members.keys()) if (!known.has(key)) malformed(path, 'has an unknown member');
-    for (const key of Object.keys(required)) if (!members.has(key)) malformed(path, `lacks ${key}`);
+    const members = membersOf(value, path);
+    for (const key of Object.keys(members))
+      if (!known.has(key)) malformed(path, 'has an unknown member');
+    for (const key of needed) if (!Object.hasOwn(members, key)) malformed(path, `lacks ${key}`);
     const parsed: Record<string, unknown> = {};
     for (const [key, parse] of known) {
-      if (members.has(key)) parsed[key] = parse(members.get(key), `${path}.${key}`);
+      if (Object.hasOwn(members, key)) parsed[key] = parse(members[key], `${path}.${key}`);
     }
     return parsed as Parsed<S> & Partial<Parsed<O>>;
   };
 }
 
-function memberMap(value: unknown, path: string): Map<string, unknown> {
+function membersOf(value: unknown, path: string): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     malformed(path, 'must be an object');
-  return new Map(Object.entries(value));
+  return value as Record<string, unknown>;
 }
 
 /** A list of at most `max` items. */
@@ -48,10 +50,10 @@ export function list<T>(item: Parser<T>, max: number, min = 0): Parser<readonly 
 /** An object used as a map: at most `max` members, keys up to 253 characters. */
 export function mapOf<T>(item: Parser<T>, max: number): Parser<Readonly<Record<string, T>>> {
   return (value, path) => {
-    const members = memberMap(value, path);
-    if (members.size > max)
+    const members = Object.entries(membersOf(value, path));
+    if (members.length > max)
       throw new RefusedError('too-large', `${path}: more than ${max} members`);
-    const parsed = [...members].map(([key, member]): readonly [string, T] => [
+    const parsed = members.map(([key, member]): readonly [string, T] => [
       text(253)(key, `${path} (a key)`),
       item(member, path),
     ]);

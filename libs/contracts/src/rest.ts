@@ -112,6 +112,10 @@ export interface JoinTokenView {
   readonly cidrs: readonly string[];
   /** What a host must prove beside; absent: nothing. */
   readonly attest?: AttestationKind;
+  /** Groups in which every host is that joins by it; empty: any. */
+  readonly groups: readonly string[];
+  /** Label selector of whoever made it: no host outside joins by it. */
+  readonly scope?: string;
   /** Only in the answer to the POST that made it. */
   readonly token?: string;
 }

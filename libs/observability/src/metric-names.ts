@@ -4,6 +4,7 @@ export const metricNames = {
   httpSeconds: 'hostward_http_request_seconds',
   loginFailures: 'hostward_login_failures_total',
   enrollments: 'hostward_enrollments_total',
+  hostCertificates: 'hostward_host_certificates_issued_total',
   fleetNodes: 'hostward_fleet_nodes',
   fleetPolicies: 'hostward_fleet_policies',
   fleetRevision: 'hostward_fleet_revision',

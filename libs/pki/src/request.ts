@@ -29,6 +29,11 @@ export async function createCsr(): Promise<{
   };
 }
 
+/** Throws CertificateRefusedError for a request of which no certificate would be issued. */
+export async function checkCsr(csrPem: string): Promise<void> {
+  await readRequest(csrPem);
+}
+
 /** The public key of a request whose owner has shown to hold the private one. */
 export async function readRequest(csrPem: string): Promise<PublicKey> {
   const request = parseRequest(csrPem);

@@ -318,7 +318,7 @@ describeWithFacts('the crd validator (needs ../shared/facts/kubearmor-schema-fac
       }),
       { numRuns: 2000 },
     );
-    expect(accepted).toBeGreaterThan(200);
+    expect(accepted).toBeGreaterThan(50); // about one in nine is; only none at all would say nothing
   });
 
   it('reads its own output again without a word, in both modes', () => {

@@ -13,6 +13,7 @@ interface Options {
   readonly uses: number;
   readonly ttl: number;
   readonly cidr: readonly string[];
+  readonly group: readonly string[];
   readonly attest?: AttestationKind;
   readonly output: string;
 }
@@ -36,6 +37,7 @@ Examples:
     .option('--uses <n>', 'how many hosts may join by it', positive, 1)
     .option('--ttl <duration>', 'how long it is valid', parseDuration, 3_600_000)
     .option('--cidr <networks>', 'from which networks hosts may join by it', words, [])
+    .option('--group <groups>', 'groups that must select each such host', words, [])
     .option(
       '--attest <proof>',
       'what a host must prove: ssh-host-key, of the key declared for its name',
@@ -53,6 +55,7 @@ Examples:
       `
 Examples:
   hostward create join-token --labels env=prod,tier=web --uses 20 --ttl 2h
+  hostward create join-token --labels tier=web --group webservers
   hostward create join-token --cidr 10.0.0.0/8 --attest ssh-host-key
   hostward create join-token -o name > token
 Then, on the host, with URL and CA fingerprint in /etc/hostward/agent.yaml:
@@ -60,8 +63,8 @@ Then, on the host, with URL and CA fingerprint in /etc/hostward/agent.yaml:
     --config=/etc/hostward/agent.yaml`,
     )
     .action(async (options: Options) => {
-      const { labels, uses, ttl: ttlMs, cidr: cidrs, attest } = options;
-      const body = { labels, uses, ttlMs, cidrs, attest };
+      const { labels, uses, ttl: ttlMs, cidr: cidrs, group: groups, attest } = options;
+      const body = { labels, uses, ttlMs, cidrs, groups, attest };
       const made = await withControlPlane((controlPlane) =>
         controlPlane.call<JoinTokenView>('/v1/join-tokens', { method: 'POST', body }),
       );

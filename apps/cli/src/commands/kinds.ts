@@ -98,10 +98,11 @@ const tokens = kind<JoinTokenView>(['join-token', 'join-tokens', 'jt'], (token) 
 ]);
 
 /** What a token binds hosts to, in one column: ids must stay whole at 80 characters, `describe` shows all. */
-function boundText({ labels, cidrs, attest }: JoinTokenView): string {
+function boundText({ labels, groups, cidrs, attest }: JoinTokenView): string {
   const proof = attest === undefined ? [] : [attest];
   const given = Object.keys(labels).length === 0 ? [] : [labelsText(labels)];
-  return [...proof, ...cidrs, ...given].join(' ') || '-';
+  const named = groups.map((group) => `group ${group}`);
+  return [...proof, ...cidrs, ...named, ...given].join(' ') || '-';
 }
 
 const suspensions = kind<SuspensionView>(

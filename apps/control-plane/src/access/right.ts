@@ -23,8 +23,6 @@ export type Right = (typeof RIGHTS)[number];
 const FLEET_WIDE: ReadonlySet<Right> = new Set([
   'metrics:read',
   'journal:read',
-  'join-tokens:read',
-  'join-tokens:write',
   'people:read',
   'people:write',
 ]);

@@ -104,13 +104,7 @@ describe('a caller with a scope sees', () => {
   });
 
   it('nothing that a scope cannot narrow', async () => {
-    for (const path of [
-      '/v1/journal',
-      '/v1/users',
-      '/v1/api-tokens',
-      '/v1/join-tokens',
-      '/metrics',
-    ])
+    for (const path of ['/v1/journal', '/v1/users', '/v1/api-tokens', '/metrics'])
       expect([path, (await rig.rest.get(path, as('admin'))).status]).toEqual([path, 403]);
   });
 });
@@ -177,6 +171,27 @@ describe('a caller with a scope writes', () => {
     expect((await rig.rest.delete(other, as('operator'))).status).toBe(403);
     const own = `/v1/suspensions/${String(made.body['id'])}`;
     expect((await rig.rest.delete(own, as('operator'))).status).toBe(204);
+  });
+
+  it('join tokens that let hosts of it in and no others, and sees and deletes no others', async () => {
+    const make = (labels: object, more: object = {}) =>
+      rig.rest.post('/v1/join-tokens', { labels, ...more }, as('operator'));
+    for (const labels of [{}, { tier: 'web' }, { team: 'b' }])
+      expect([labels, (await make(labels)).status]).toEqual([labels, 403]);
+    expect((await make({ team: 'a' }, { groups: ['group-theirs'] })).status).toBe(400);
+    const author = await rig.rest.post('/v1/join-tokens', { labels: { team: 'a' } }, as('author'));
+    expect(author.status).toBe(403);
+    const own = await make({ team: 'a', tier: 'web' }, { groups: ['group-mine', 'group-both'] });
+    expect([own.status, own.body]).toMatchObject([201, { scope: 'team=a' }]);
+    const theirs = await rig.rest.post('/v1/join-tokens', { labels: { team: 'b' } });
+    const all = (await rig.rest.get('/v1/join-tokens?limit=1000', as('operator'))).text;
+    expect(all).toContain(String(own.body['id']));
+    expect(all).not.toContain(String(theirs.body['id']));
+    const other = `/v1/join-tokens/${String(theirs.body['id'])}`;
+    expect((await rig.rest.get(other, as('operator'))).status).toBe(404);
+    expect((await rig.rest.delete(other, as('operator'))).status).toBe(404);
+    const mineToo = `/v1/join-tokens/${String(own.body['id'])}`;
+    expect((await rig.rest.delete(mineToo, as('operator'))).status).toBe(204);
   });
 
   it('exceptions for its own hosts, from policies that it sees', async () => {

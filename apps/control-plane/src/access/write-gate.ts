@@ -5,6 +5,8 @@ import type { FleetState } from '../fleet/fleet-state.js';
 import { decodeGroup } from '../groups/group.record.js';
 import { ProblemError } from '../http/index.js';
 import type { LedgerChange } from '../journal/ledger.js';
+import { isWithinScope } from '../nodes/join-token.bounds.js';
+import { decodeJoinToken } from '../nodes/join-token.record.js';
 import { decodeNode } from '../nodes/node.record.js';
 import { decodeException, type ExceptionRecord } from '../policies/exception.record.js';
 import { decodePolicy } from '../policies/policy.record.js';
@@ -28,7 +30,7 @@ const RULES: readonly (readonly [prefix: string, rule: Rule])[] = [
   [etcdKeys.nodes, checkNode],
   [etcdKeys.keys, besideNode],
   [etcdKeys.revocations, checkRevocation],
-  [etcdKeys.joinTokens, (_name, _write, { caller }) => need(caller, 'join-tokens:write')],
+  [etcdKeys.joinTokens, checkJoinToken],
   [etcdKeys.suspensions, checkSuspension],
   [etcdKeys.exceptions, checkException],
   [etcdKeys.signed, checkSigned],
@@ -95,6 +97,18 @@ function checkNode(name: string, write: Write, { caller, state }: Checked): void
   for (const record of [before, after]) {
     if (record && caller.scope?.has(record) === false) outside(caller, `host ${name}`);
   }
+}
+
+/**
+ * A token lets hosts of the caller's scope in, and says so itself, since it is used when the caller is away. What one
+ * deletes is not kept in memory; the route has looked it up.
+ */
+function checkJoinToken(_id: string, write: Write, { caller }: Checked): void {
+  need(caller, 'join-tokens:write');
+  if (write.type === 'delete' || caller.scope === undefined) return;
+  const record = decodeJoinToken(bytesOf(write));
+  if (record.scope === caller.scope.text && isWithinScope(record, caller.scope)) return;
+  outside(caller, 'a join token with these labels');
 }
 
 /** A revocation names an identity: it is that of a host of the scope, or nobody's whom one could see. */

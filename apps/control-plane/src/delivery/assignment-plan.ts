@@ -11,7 +11,7 @@ export interface WantedAssignment {
   readonly node: string;
   readonly nodeId: string;
   readonly bundle: BuiltBundle;
-  readonly hostKey: string;
+  readonly hostKey: Buffer;
   readonly sealedHostKey: string;
   readonly suspension?: SuspensionRecord;
   /** The host's labels as their author signed them, in authored mode. */
@@ -42,8 +42,8 @@ export function isHalfOver(written: WrittenAssignment, nowMs: number): boolean {
   return ageMs >= ASSIGNMENT_VALID_MS / 2 || ageMs < -ASSIGNMENT_VALID_MS / 2;
 }
 
-/** Everything a host can tell apart, besides ordering and expiry. */
-function contentKey({ nodeId, bundle, hostKey, suspension, labels }: WantedAssignment): string {
+/** Everything a host can tell apart, besides ordering and expiry; a sealed host key tells which one it is. */
+function contentKey({ nodeId, bundle, sealedHostKey, suspension, labels }: WantedAssignment): string {
   const { mode, until, reason } = suspension ?? {};
-  return JSON.stringify([nodeId, bundle.digest, hostKey, mode, until, reason, labels]);
+  return JSON.stringify([nodeId, bundle.digest, sealedHostKey, mode, until, reason, labels]);
 }

@@ -321,7 +321,7 @@ export class DeliveryLoop {
     const assignments = due.map(
       ({ nodeId, bundle, hostKey, sealedHostKey, suspension, labels }) => ({
         nodeId,
-        hostKey: Buffer.from(hostKey, 'base64'),
+        hostKey,
         sealedHostKey,
         bundleDigest: bundle.digest,
         dataKey: bundle.dataKey,

@@ -37,8 +37,7 @@ function opened(
   { nodeId, hostKey }: WantedAssignment,
 ): Assignment | undefined {
   try {
-    const key = Buffer.from(hostKey, 'base64');
-    const assignment = openAssignment(key, nodeId, ordering, Buffer.from(leaf, 'base64'));
+    const assignment = openAssignment(hostKey, nodeId, ordering, Buffer.from(leaf, 'base64'));
     return assignment.bundleDigest === bundleDigest ? assignment : undefined;
   } catch (error) {
     if (error instanceof RefusedError) return undefined;

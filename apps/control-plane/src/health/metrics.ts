@@ -23,6 +23,10 @@ export class Metrics {
   readonly enrollments = this.#counter(metricNames.enrollments, 'Enrolments by outcome', [
     'outcome',
   ]);
+  readonly hostCertificates = this.#counter(
+    metricNames.hostCertificates,
+    'Certificates issued to hosts',
+  );
   readonly fleetNodes = this.#gauge(metricNames.fleetNodes, 'Hosts known');
   readonly fleetPolicies = this.#gauge(metricNames.fleetPolicies, 'Policies known');
   readonly fleetRevision = this.#gauge(

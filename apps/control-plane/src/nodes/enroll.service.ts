@@ -2,10 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { RefusedError, verifyEnrollment } from '#bundle';
 import { etcdKeys, type Write } from '#etcd';
 import type { EnrollRequest, EnrollResponse } from '#contracts';
-import { CertificateRefusedError, issueClient } from '#pki';
-import { nodeUserName } from '#redis';
 import { Clock, isoNow } from '../clock.js';
-import { AgentEndpoint } from '../config/agent-endpoint.js';
 import { Trust } from '../config/trust.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
@@ -13,8 +10,10 @@ import type { Stored } from '../fleet/shelf.js';
 import { ProblemError, invalidField } from '../http/index.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import { Turns } from '../turns.js';
+import { EnrollAnswers } from './enroll-answers.js';
 import { makeHostKey } from './host-keys.js';
 import { JoinTokenGate, type Admission } from './join-token.gate.js';
+import { checkBounds, groupConditions } from './join-token.bounds.js';
 import type { JoinTokenRecord } from './join-token.record.js';
 import type { Enrollment, NodeRecord } from './node.record.js';
 import { cutOffText, rotated, rotationWaitMs } from './redis-identity.js';
@@ -34,46 +33,21 @@ export class EnrollService {
     private readonly editor: FleetEditor,
     private readonly gate: JoinTokenGate,
     private readonly trust: Trust,
-    private readonly endpoint: AgentEndpoint,
+    private readonly answers: EnrollAnswers,
     private readonly clock: Clock,
   ) {}
 
   /** Throws 400 for a request that proves nothing, 401 and 403 for a token that lets nobody in, 409 for a taken name. */
   async enroll(request: EnrollRequest, peer: string): Promise<EnrollResponse> {
     const nodeId = proveIdentity(request);
-    const certificate = await this.#certificate(request, nodeId);
+    // Before a use is counted: a request of which no certificate can be made costs none.
+    await this.answers.check(request);
     // One after another: a hundred hosts with one token would else all read the same count and all but one start anew.
     await this.#turns.run(() =>
       this.editor.edit((state) => this.#admit(request, { nodeId, peer }, state)),
     );
-    const { authority, root } = this.trust;
-    return {
-      nodeId,
-      name: request.name,
-      certificate,
-      ca: authority.certificatePem,
-      redis: { ...this.endpoint, username: nodeUserName(nodeId) },
-      root: root.signed,
-    };
-  }
-
-  async #certificate({ csr }: EnrollRequest, nodeId: string): Promise<string> {
-    try {
-      return await issueClient({
-        authority: this.trust.authority,
-        csrPem: csr,
-        nodeId,
-        now: new Date(this.clock.nowMs()),
-      });
-    } catch (error) {
-      if (!(error instanceof CertificateRefusedError)) throw error;
-      throw invalidField(
-        'csr',
-        undefined,
-        error.message,
-        'send a PKCS#10 request of a P-256 key in PEM',
-      );
-    }
+    // Only now: for whoever was refused no certificate was ever made. One that is lost on its way is made again.
+    return this.answers.of(request, nodeId);
   }
 
   async #admit(
@@ -93,8 +67,10 @@ export class EnrollService {
     const token = await this.gate.admit(request, peer, stored?.record);
     checkFree(stored?.record, request, nodeId, state);
     const record = this.#record(request, nodeId, stored?.record, token);
+    checkBounds(token.record, record, state);
     const hostKey = await makeHostKey({ nodeId, sealingKey: request.sealingKey }, this.trust);
-    return admission(record, hostKey, stored, token);
+    const change = admission(record, hostKey, stored, token);
+    return { ...change, if: [...change.if, ...groupConditions(token.record, state)] };
   }
 
   /** A host that comes again with another secret for Redis gets both for a time. */

@@ -15,8 +15,8 @@ export interface StoredHostKey extends HostKeyOwner, WrappedHostKey {
 export interface HostKeyRecord extends HostKeyOwner {
   /** Id of the key under which it lies in etcd. */
   readonly kek: string;
-  /** Base64 of 32 bytes. */
-  readonly hostKey: string;
+  /** 32 bytes, which nobody changes: #bundle remembers what it derived from them. */
+  readonly hostKey: Buffer;
   readonly sealedHostKey: string;
 }
 
@@ -45,7 +45,7 @@ export function encodeHostKey(
 export function decodeHostKey(bytes: Uint8Array, keks: KeyEncryptionKeys): HostKeyRecord {
   const value = stored(parseJson(bytes, 'hostKey'), 'hostKey');
   const { nodeId, epoch, kek, sealedHostKey } = value;
-  const hostKey = keks.unwrap(value, { nodeId, epoch }).toString('base64');
+  const hostKey = keks.unwrap(value, { nodeId, epoch });
   return { nodeId, epoch, kek, hostKey, sealedHostKey };
 }
 

@@ -120,5 +120,5 @@ function rewrapping(
 }
 
 function wrapAgain(record: HostKeyRecord, keks: KeyEncryptionKeys): string {
-  return encodeHostKey(Buffer.from(record.hostKey, 'base64'), record, record.sealedHostKey, keks);
+  return encodeHostKey(record.hostKey, record, record.sealedHostKey, keks);
 }

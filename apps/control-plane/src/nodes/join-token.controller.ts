@@ -13,16 +13,20 @@ import {
 } from 'class-validator';
 import { etcdKeys } from '#etcd';
 import { ATTESTATIONS, type AttestationKind, type JoinTokenView, type Page } from '#contracts';
-import { actor } from '../access/caller.js';
+import { actor, currentCaller } from '../access/caller.js';
 import { Needs, hashToken } from '../access/index.js';
 import { Clock } from '../clock.js';
+import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import { NamePipe, decodeCursor, encodeCursor, notFound } from '../http/index.js';
 import { ListQuery } from '../http/list.query.js';
+import type { Stored } from '../fleet/shelf.js';
+import { checkedGroups, isWithinScope } from './join-token.bounds.js';
 import { JoinTokenStore } from './join-token.store.js';
 import { checkedCidrs } from './network.js';
 import {
   MAX_CIDRS,
+  MAX_GROUPS,
   composeToken,
   joinTokenView,
   type JoinTokenRecord,
@@ -63,6 +67,12 @@ export class JoinTokenBody {
   @IsOptional()
   @IsIn(ATTESTATIONS)
   attest?: AttestationKind;
+
+  @ApiPropertyOptional({ type: [String], description: 'groups that must select each such host' })
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(MAX_GROUPS)
+  groups: unknown[] = [];
 }
 
 /** Tokens by which hosts join. */
@@ -72,6 +82,7 @@ export class JoinTokenController {
   constructor(
     private readonly store: JoinTokenStore,
     private readonly editor: FleetEditor,
+    private readonly fleet: Fleet,
     private readonly clock: Clock,
   ) {}
 
@@ -85,16 +96,15 @@ export class JoinTokenController {
     );
     const last = items.at(-1);
     const next = more && last ? encodeCursor(last.id) : undefined;
-    return { items: items.map((item) => joinTokenView(item)), next, revision: revision.toString() };
+    const shown = items.filter((item) => isWithinScope(item, currentCaller()?.scope));
+    return { items: shown.map((item) => joinTokenView(item)), next, revision: revision.toString() };
   }
 
   @Get(':id')
   @Needs('join-tokens:read')
   @ApiOperation({ summary: 'A join token' })
   async get(@Param('id', NamePipe) id: string): Promise<JoinTokenView> {
-    const found = await this.store.get(id);
-    if (found) return joinTokenView(found.record);
-    throw notFound('join token', id);
+    return joinTokenView((await this.#find(id)).record);
   }
 
   @Post()
@@ -117,6 +127,7 @@ export class JoinTokenController {
           labels: record.labels,
           cidrs: record.cidrs,
           attest: record.attest,
+          groups: record.groups,
         },
       },
     }));
@@ -129,8 +140,7 @@ export class JoinTokenController {
   @ApiOperation({ summary: 'Delete a join token; hosts that joined by it stay' })
   async delete(@Param('id', NamePipe) id: string): Promise<void> {
     await this.editor.edit(async () => {
-      const found = await this.store.get(id);
-      if (!found) throw notFound('join token', id);
+      const found = await this.#find(id);
       const key = etcdKeys.joinToken(id);
       return {
         if: [{ key, modRevision: found.revision }],
@@ -140,8 +150,16 @@ export class JoinTokenController {
     });
   }
 
+  /** Throws 404, also for a token of hosts that the caller does not see. */
+  async #find(id: string): Promise<Stored<JoinTokenRecord>> {
+    const found = await this.store.get(id);
+    if (found && isWithinScope(found.record, currentCaller()?.scope)) return found;
+    throw notFound('join token', id);
+  }
+
   #record(id: string, token: string, body: JoinTokenBody): JoinTokenRecord {
-    const { labels, uses, ttlMs, cidrs, attest } = body;
+    const { uses, ttlMs, cidrs, attest } = body;
+    const labels = checkedLabels(body.labels);
     const nowMs = this.clock.nowMs();
     const expiresAt = new Date(nowMs + ttlMs).toISOString();
     const at = new Date(nowMs).toISOString();
@@ -149,12 +167,14 @@ export class JoinTokenController {
       v: 1,
       id,
       hash: hashToken(token),
-      labels: checkedLabels(labels),
+      labels,
       uses,
       used: 0,
       expiresAt,
       cidrs: checkedCidrs(cidrs),
       attest,
+      groups: checkedGroups(body.groups, labels, this.fleet.read()),
+      scope: currentCaller()?.scope?.text,
       by: actor(),
       at,
     };

@@ -16,6 +16,8 @@ import {
 
 /** How many networks a join token may name. */
 export const MAX_CIDRS = 64;
+/** How many groups a join token may name. */
+export const MAX_GROUPS = 32;
 
 /** A join token as `join/{id}` holds it: its hash, never the token. */
 export interface JoinTokenRecord {
@@ -29,6 +31,10 @@ export interface JoinTokenRecord {
   /** Networks from which hosts may join by it; absent: from anywhere. */
   readonly cidrs?: readonly string[];
   readonly attest?: AttestationKind;
+  /** Groups in which every host is that joins by it. */
+  readonly groups?: readonly string[];
+  /** Scope of who made it: no host outside joins by it. */
+  readonly scope?: string;
   readonly by: string;
   readonly at: string;
 }
@@ -43,6 +49,8 @@ const stored = record<JoinTokenRecord>({
   expiresAt: instant,
   cidrs: optional(list(text(50), MAX_CIDRS)),
   attest: optional(oneOf(ATTESTATIONS)),
+  groups: optional(list(text(253), MAX_GROUPS)),
+  scope: optional(text(2_000)),
   by: text(300),
   at: instant,
 });
@@ -70,7 +78,7 @@ export function refusalOf(record: JoinTokenRecord, nowMs: number): string | unde
 
 /** A join token as REST shows it. */
 export function joinTokenView(record: JoinTokenRecord, token?: string): JoinTokenView {
-  const { id, labels, uses, used, expiresAt, cidrs = [], attest } = record;
+  const { id, labels, uses, used, expiresAt, cidrs = [], attest, groups = [], scope } = record;
   const usesLeft = Math.max(0, uses - used);
-  return { id, labels, uses, usesLeft, expiresAt, cidrs, attest, token };
+  return { id, labels, groups, scope, uses, usesLeft, expiresAt, cidrs, attest, token };
 }

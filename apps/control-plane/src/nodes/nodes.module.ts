@@ -4,6 +4,7 @@ import { EtcdStore } from '#etcd';
 import { PoliciesModule } from '../policies/policies.module.js';
 import { Attestor } from './attestor.js';
 import { CutOffService } from './cut-off.service.js';
+import { EnrollAnswers } from './enroll-answers.js';
 import { EnrollController } from './enroll.controller.js';
 import { EnrollService } from './enroll.service.js';
 import { HostCertificateGuard } from './host-certificate.guard.js';
@@ -23,6 +24,7 @@ import { SshHostKeyAttestor } from './ssh-host-key.attestor.js';
     NodeService,
     NodeViews,
     EnrollService,
+    EnrollAnswers,
     CutOffService,
     JoinTokenGate,
     { provide: Attestor, useClass: SshHostKeyAttestor },

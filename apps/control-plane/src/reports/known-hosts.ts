@@ -22,7 +22,7 @@ export class KnownHosts {
     const node = state.nameOf(nodeId);
     const key = state.hostKey(nodeId, this.trust.root.document.epoch);
     return node !== undefined && key
-      ? { nodeId, node, hostKey: Buffer.from(key.hostKey, 'base64') }
+      ? { nodeId, node, hostKey: key.hostKey }
       : undefined;
   }
 
