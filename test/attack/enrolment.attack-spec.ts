@@ -10,7 +10,7 @@ import { Pkcs10CertificateRequestGenerator } from '../../libs/pki/src/x509.js';
 import { attestedBySshHostKey } from '../../apps/agent/src/enrollment/ssh-attestation.js';
 import type { Answer } from '../../apps/control-plane/src/testing/rest.js';
 import { Rig, blockPolicy, group } from '../../apps/control-plane/src/testing/rig.js';
-import { TestHost } from '../../apps/control-plane/src/testing/test-host.js';
+import { TestHost, alertBatch } from '../../apps/control-plane/src/testing/test-host.js';
 import { eventually } from '../e2e/support/eventually.js';
 
 const WITHIN_MS = 60_000;
@@ -174,7 +174,10 @@ describe('ATTACKER: has a join token of one group, or of somebody with a scope, 
       { groups: 'bound-web', labels: { tier: 'web' } },
     ])
       expect([body, (await create(body)).status]).toEqual([body, 400]);
-    const good = await create({ groups: ['bound-web', 'bound-a'], labels: { tier: 'web', team: 'a' } });
+    const good = await create({
+      groups: ['bound-web', 'bound-a'],
+      labels: { tier: 'web', team: 'a' },
+    });
     expect([good.status, good.body['groups']]).toEqual([201, ['bound-web', 'bound-a']]);
     expect((await joins('bound-1', String(good.body['token']))).status).toBe(200);
     const { text } = await rig.rest.get('/v1/groups/bound-web/members');
@@ -359,6 +362,11 @@ describe('ATTACKER: ex-administrator of a hypervisor, has a copy of a host’s d
       /reports_refused_total\{reason="clone"\} [1-9]/.test((await rig.rest.get('/metrics')).text),
     );
     expect(await state()).toBe('failed');
+    await copy.send(alertBatch('told-by-the-copy', 1, 2));
+    await eventually('its events are refused', WITHIN_MS, async () =>
+      /batches_refused_total\{reason="clone"\} [1-9]/.test((await rig.rest.get('/metrics')).text),
+    );
+    expect((await rig.rest.get('/v1/alerts')).text).not.toContain('told-by-the-copy');
     const journal = await rig.rest.get('/v1/journal?limit=100');
     expect(journal.text).toContain('two machines report under this identity');
   });

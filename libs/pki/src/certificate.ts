@@ -34,6 +34,12 @@ export function parseCertificate(certificate: string | Uint8Array): CertificateF
   };
 }
 
+/** The certificates in a PEM file, in their order; text around them is dropped. */
+export function certificatesIn(pem: string): readonly string[] {
+  const found = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return found.map((each) => `${each}\n`);
+}
+
 /** Facts of a leaf that this authority issued and that is valid now; else throws. PEM or DER. */
 export function verifyCertificate(options: {
   readonly certificate: string | Uint8Array;
@@ -42,7 +48,7 @@ export function verifyCertificate(options: {
 }): CertificateFacts {
   const leaf = parse(options.certificate);
   const authority = parse(options.authority);
-  if (!authority.ca || !leaf.checkIssued(authority) || !leaf.verify(authority.publicKey)) {
+  if (!isIssuedBy(options.certificate, options.authority)) {
     throw new CertificateRefusedError(
       'not-issued-by-authority',
       'certificate: was not issued by this authority',
@@ -51,6 +57,15 @@ export function verifyCertificate(options: {
   const now = options.now ?? new Date();
   for (const certificate of [leaf, authority]) checkValidity(certificate, now);
   return parseCertificate(options.certificate);
+}
+
+/** Whether this authority signed the certificate, valid now or not. PEM (the first of it) or DER. */
+export function isIssuedBy(
+  certificate: string | Uint8Array,
+  authority: string | Uint8Array,
+): boolean {
+  const [leaf, issuer] = [parse(certificate), parse(authority)];
+  return issuer.ca && leaf.checkIssued(issuer) && leaf.verify(issuer.publicKey);
 }
 
 function checkValidity({ validFromDate, validToDate }: X509Certificate, now: Date): void {

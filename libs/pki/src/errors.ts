@@ -13,3 +13,17 @@ export class CertificateRefusedError extends Error {
     super(message, options);
   }
 }
+
+/** A certificate or a key cannot be those of an authority: which of the two, the rule it breaks, and what to do. */
+export class AuthorityRefusedError extends Error {
+  override readonly name = 'AuthorityRefusedError';
+
+  constructor(
+    readonly part: 'certificate' | 'key',
+    readonly rule: string,
+    readonly remedy: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${part} of the authority: ${rule}; remedy: ${remedy}`, options);
+  }
+}

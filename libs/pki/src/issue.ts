@@ -9,7 +9,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from './x509.js';
-import { TLS_SIGNATURE, privateKeyFromPem } from './tls-key.js';
+import { TLS_SIGNATURE, issuingKeyFromPem } from './tls-key.js';
 import type { Validity } from './validity.js';
 
 /** A certificate and its private key, both PEM. */
@@ -33,7 +33,7 @@ export async function issueUnder(
   content: CertificateContent,
 ): Promise<string> {
   const issuer = new X509Certificate(authority.certificatePem);
-  const signingKey = await privateKeyFromPem(authority.privateKeyPem);
+  const { key: signingKey, algorithm } = await issuingKeyFromPem(authority.privateKeyPem);
   const names = content.alternativeNames;
   const extensions = [
     ...content.extensions,
@@ -42,7 +42,8 @@ export async function issueUnder(
     await AuthorityKeyIdentifierExtension.create(issuer.publicKey),
   ];
   const subject = nameOf(content.commonName);
-  return generate({ ...content, subject, issuer: issuer.subjectName, signingKey, extensions });
+  const signed = { signingKey, signingAlgorithm: algorithm };
+  return generate({ ...content, ...signed, subject, issuer: issuer.subjectName, extensions });
 }
 
 /** Issues a certificate that signs itself: an authority. PEM. */
@@ -55,7 +56,8 @@ export async function issueSelfSigned(
     ...content.extensions,
     await SubjectKeyIdentifierExtension.create(content.publicKey),
   ];
-  return generate({ ...content, subject: name, issuer: name, signingKey, extensions });
+  const signed = { signingKey, signingAlgorithm: TLS_SIGNATURE };
+  return generate({ ...content, ...signed, subject: name, issuer: name, extensions });
 }
 
 type GeneratorInput = Parameters<typeof X509CertificateGenerator.create>[0] & {
@@ -67,7 +69,6 @@ async function generate({ validity, ...parameters }: GeneratorInput): Promise<st
     ...parameters,
     ...validity,
     serialNumber: serialNumber(),
-    signingAlgorithm: TLS_SIGNATURE,
   });
   return `${certificate.toString('pem')}\n`;
 }

@@ -50,7 +50,11 @@ let around: Surroundings | undefined;
 async function renewalAfter(hours: number): Promise<Renewal> {
   const { config } = options();
   const host = await enrolledHost(config);
-  const client = new ControlPlaneClient({ url: server.url, ca: host.ca, timeoutMs: 60_000 });
+  const client = new ControlPlaneClient({
+    url: server.url,
+    ca: () => host.authorities.pem,
+    timeoutMs: 60_000,
+  });
   around = new Surroundings(
     new LaterClock(hours * 3_600_000),
     new Log({ write: () => undefined }),

@@ -9,6 +9,7 @@ import { HostIdentity, type Owner } from './host-identity.js';
 import { readIfThere } from './key-file.js';
 import { fetchPinnedCa, normalFingerprint } from './pinned-ca.js';
 import { attestedBySshHostKey } from './ssh-attestation.js';
+import { NoAuthorities, authoritiesPem, holdsAuthority } from './trusted-authorities.js';
 
 const TIMEOUT_MS = 15_000;
 
@@ -43,14 +44,29 @@ export async function enroll(options: EnrollOptions): Promise<Enrollment> {
   const secrets = await identity.prepare();
   const { url, caFingerprint } = config.controlPlane;
   const ca = await fetchPinnedCa(url, caFingerprint, TIMEOUT_MS);
-  const client = new ControlPlaneClient({ url, ca, timeoutMs: TIMEOUT_MS });
+  const client = new ControlPlaneClient({ url, ca: () => ca, timeoutMs: TIMEOUT_MS });
   const plain = enrollRequest(secrets, token, name);
   const request = sshHostKey === undefined ? plain : await attestedBySshHostKey(plain, sshHostKey);
   const { status, body } = await client.postJson('/v1/enroll', request);
   const answer = parseEnrollAnswer(status, body);
   checkAnswer(answer.nodeId, secrets, answer.root);
-  await identity.keep(answer, ca);
+  const pinned = normalFingerprint(caFingerprint);
+  await identity.keep(answer, { ca: trustedAfter(answer.ca, ca, pinned), pinned });
   return { nodeId: answer.nodeId, name: answer.name, already: false };
+}
+
+/**
+ * While the CA is being replaced the answer names two. One that does not name the pinned one is not what we enrolled
+ * under: then the pinned one alone is kept.
+ */
+function trustedAfter(answered: string, pinned: string, fingerprintPinned: string): string {
+  try {
+    const pem = authoritiesPem([answered]);
+    return holdsAuthority(pem, fingerprintPinned) ? pem : pinned;
+  } catch (cause) {
+    if (cause instanceof NoAuthorities) return pinned;
+    throw cause;
+  }
 }
 
 /** The node id is ours to know: the hash of our key. A root document that does not verify is no start of trust. */
@@ -63,14 +79,15 @@ function checkAnswer(nodeId: string, secrets: HostSecrets, root: unknown): void 
 
 async function enrolledBefore(config: AgentConfig): Promise<Enrollment | undefined> {
   const files = hostFiles(config.stateDir);
-  const [nodeId, name, ca] = await Promise.all(
-    [files.nodeId, files.name, files.ca].map(readIfThere),
+  const [nodeId, name, ca, pinned] = await Promise.all(
+    [files.nodeId, files.name, files.ca, files.pinned].map(readIfThere),
   );
   if (nodeId === undefined || name === undefined || ca === undefined) return undefined;
-  const pinned = normalFingerprint(config.controlPlane.caFingerprint);
-  if (fingerprint(ca) === pinned)
+  const wanted = normalFingerprint(config.controlPlane.caFingerprint);
+  // A host that has followed a replacement still has the fingerprint in its configuration by which it enrolled.
+  if (pinned?.trim() === wanted || holdsAuthority(ca, wanted))
     return { nodeId: nodeId.trim(), name: name.trim(), already: true };
   throw new Error(
-    `this host is enrolled under another CA (${fingerprint(ca)}); to move it, stop the agent, remove ${config.stateDir} and enrol again`,
+    `this host is enrolled under another CA (${pinned?.trim() ?? fingerprint(ca)}); to move it, stop the agent, remove ${config.stateDir} and enrol again`,
   );
 }

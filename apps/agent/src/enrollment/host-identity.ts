@@ -44,10 +44,14 @@ export class HostIdentity {
   }
 
   /** Keeps what the control plane answered; `node-id` last, since its presence says that the host is enrolled. */
-  async keep(answer: EnrollResponse, ca: string): Promise<void> {
+  async keep(
+    answer: EnrollResponse,
+    { ca, pinned }: { readonly ca: string; readonly pinned: string },
+  ): Promise<void> {
     const files = this.#files;
     const trusted: FileRights = { mode: 0o644 };
     await writeFileAtomic(files.ca, ca, this.#own());
+    await writeFileAtomic(files.pinned, `${pinned}\n`, this.#own());
     await writeFileAtomic(files.certificate, answer.certificate, this.#own());
     await writeFileAtomic(files.redis, `${JSON.stringify(answer.redis)}\n`, this.#own());
     await writeFileAtomic(files.name, `${answer.name}\n`, this.#own());

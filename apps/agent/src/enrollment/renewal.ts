@@ -45,6 +45,17 @@ export class Renewal {
     }
   }
 
+  /** Renews the certificate alone, and answers whether that was done. Never rejects. */
+  async renewCertificate(): Promise<boolean> {
+    try {
+      await this.#renew(false);
+      return true;
+    } catch (cause) {
+      this.#failed(cause);
+      return false;
+    }
+  }
+
   #failed(cause: unknown): void {
     const { conditions, log } = this.around;
     if (cause instanceof EnrollmentRefused) conditions.raise('enrollment', cause.message);

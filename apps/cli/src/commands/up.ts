@@ -15,7 +15,7 @@ import {
   type RunRecord,
 } from '../embedded/run-record.js';
 import { Stack, urlOf, type StackOptions } from '../embedded/stack.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed, UsageError } from '../errors.js';
 import { packageRoot } from '../package-root.js';
 
 interface Options {
@@ -27,6 +27,8 @@ interface Options {
   readonly resetAdminToken?: boolean;
   readonly rotateHostKeyKey?: boolean;
   readonly passphraseFile?: string;
+  readonly caCert?: string;
+  readonly caKey?: string;
 }
 
 const DEFAULT_DATA_DIR = join(packageRoot(), '.hostward');
@@ -50,6 +52,8 @@ export function registerUp(program: Command): void {
       '--passphrase-file <file>',
       'the keys are, or in a new folder become, encrypted under it',
     )
+    .option('--ca-cert <file>', 'at the first start: your own root CA, in PEM')
+    .option('--ca-key <file>', 'its private key, in PEM, readable by you alone')
     .description('run the control plane with its own etcd and Redis, and an agent, on this machine')
     .addHelpText(
       'after',
@@ -57,6 +61,7 @@ export function registerUp(program: Command): void {
 Examples:
   hostward up --detach && hostward get nodes
   hostward up --listen 0.0.0.0:7443 --name hostward.example --data-dir /srv/hw
+  hostward up --ca-cert root.pem --ca-key root.key
 The agent of this machine only observes: nothing is loaded into its kernel. The
 context is named after the data folder; \`hostward context list\` shows all.`,
     )
@@ -73,6 +78,11 @@ async function up(options: Options): Promise<void> {
   const dataDir = resolve(options.dataDir);
   const address = listenAddress(options.listen);
   const running = liveUp(dataDir);
+  if (ownCa(options) && running !== undefined)
+    throw new CommandFailed(
+      'a CA cannot be given while it is up',
+      'to replace the one in use: `hostward ca begin --cert FILE --key FILE`',
+    );
   if (running !== undefined && options.resetAdminToken)
     throw new CommandFailed('the admin token cannot be reset while it is up', 'run `down` first');
   if (running !== undefined && options.rotateHostKeyKey)
@@ -118,8 +128,16 @@ function stackOptions(
   const names = [...DEFAULT_NAMES, ...options.name];
   const passphraseFile =
     options.passphraseFile === undefined ? undefined : resolve(options.passphraseFile);
-  const once = { resetAdminToken, rotateHostKeyKey };
+  const once = { resetAdminToken, rotateHostKeyKey, ca: ownCa(options) };
   return { dataDir, host, port, localAgent, ...once, passphraseFile, tell, names };
+}
+
+/** Both or neither; they are read at the first start, and may go from this machine then. */
+function ownCa({ caCert, caKey }: Options): StackOptions['ca'] {
+  if (caCert === undefined && caKey === undefined) return undefined;
+  if (caCert === undefined || caKey === undefined)
+    throw new UsageError('--ca-cert and --ca-key belong together: give both, or neither');
+  return { cert: resolve(caCert), key: resolve(caKey) };
 }
 
 function tell(message: string): void {

@@ -1,8 +1,9 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { execPath } from 'node:process';
-import { promisify } from 'node:util';
+import { env, execPath } from 'node:process';
 import { CommandFailed } from '../errors.js';
+import { appMain } from '../package-root.js';
+import { type Descriptors, ServerKeys } from './server-keys.js';
 import type { Program } from './supervised.js';
 import { accepts, until } from './wait.js';
 
@@ -11,6 +12,8 @@ export interface Material {
   readonly configFile: string;
   readonly url: string;
   readonly caFile: string;
+  /** Certificate of the CA that signs: when it changes, `init` is to be run again. */
+  readonly authorityFile: string;
   readonly caFingerprint: string;
   readonly adminToken?: string;
   readonly etcd: TlsFiles;
@@ -24,7 +27,6 @@ export interface TlsFiles {
 }
 
 export interface InitOptions {
-  readonly program: string;
   readonly dataDir: string;
   readonly listen: string;
   readonly names: readonly string[];
@@ -33,50 +35,85 @@ export interface InitOptions {
   readonly redisEvents: string;
   readonly resetAdminToken?: boolean;
   readonly rotateHostKeyKey?: boolean;
+  readonly ca?: { readonly cert: string; readonly key: string };
   /** Absolute; holds the passphrase of the secret files. */
   readonly passphraseFile?: string;
+  readonly serverKeys: ServerKeys;
 }
 
-const INIT_TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 60_000;
+
+/**
+ * What a mode of the control plane's program that ends by itself answers, with `input` on its standard input and files
+ * from descriptor 3 on. Throws CommandFailed with its words.
+ */
+export function runControlPlane(
+  args: readonly string[],
+  { input = '', descriptors = [] }: { input?: string; descriptors?: Descriptors } = {},
+): Promise<string> {
+  const words = ['--disable-warning=ExperimentalWarning', appMain('control-plane'), ...args];
+  const child = spawn(execPath, words, {
+    env,
+    timeout: TIMEOUT_MS,
+    stdio: ['pipe', 'pipe', 'pipe', ...descriptors],
+  });
+  let [answer, said] = ['', ''];
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (answer += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
+  // One that ends before it has read everything says why by itself.
+  child.stdin?.on('error', () => undefined).end(input);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      if (code === 0) return resolve(answer);
+      reject(new CommandFailed(said.trim() || `it ended (${signal ?? `code ${code ?? '?'}`})`));
+    });
+  });
+}
 
 /** Makes keys, certificates, tokens and configuration where they are missing; safe to repeat. */
 export async function initialise(options: InitOptions): Promise<Material> {
-  const { stdout } = await promisify(execFile)(
-    execPath,
-    [
-      '--disable-warning=ExperimentalWarning',
-      options.program,
-      'init',
-      `--data-dir=${options.dataDir}`,
-      `--listen=${options.listen}`,
-      `--names=${options.names.join(',')}`,
-      `--etcd=${options.etcd}`,
-      `--redis=${options.redis}`,
-      `--redis-events=${options.redisEvents}`,
-      ...(options.passphraseFile ? [`--passphrase-file=${options.passphraseFile}`] : []),
-      ...(options.rotateHostKeyKey ? ['--rotate-host-key-key'] : []),
-      ...(options.resetAdminToken ? ['--reset-admin-token'] : []),
-    ],
-    { timeout: INIT_TIMEOUT_MS },
-  ).catch((error: Error & { stderr?: string }) => {
-    const said = error.stderr?.trim() || error.message;
-    throw new CommandFailed(`the control plane could not be set up: ${said}`);
+  const { etcd, redis } = ServerKeys.paths;
+  const args = [
+    'init',
+    `--etcd-key=${etcd}`,
+    `--redis-key=${redis}`,
+    `--data-dir=${options.dataDir}`,
+    `--listen=${options.listen}`,
+    `--names=${options.names.join(',')}`,
+    `--etcd=${options.etcd}`,
+    `--redis=${options.redis}`,
+    `--redis-events=${options.redisEvents}`,
+    ...(options.passphraseFile ? [`--passphrase-file=${options.passphraseFile}`] : []),
+    ...(options.ca ? [`--ca-cert=${options.ca.cert}`, `--ca-key=${options.ca.key}`] : []),
+    ...(options.rotateHostKeyKey ? ['--rotate-host-key-key'] : []),
+    ...(options.resetAdminToken ? ['--reset-admin-token'] : []),
+  ];
+  const descriptors = options.serverKeys.all;
+  const answer = await runControlPlane(args, { descriptors }).catch((cause: Error) => {
+    throw new CommandFailed(`the control plane could not be set up: ${cause.message}`);
   });
-  return JSON.parse(stdout) as Material;
+  return JSON.parse(answer) as Material;
 }
 
 /** The control plane as a supervised program. */
 export function controlPlaneProgram(
-  program: string,
   config: string,
   dataDir: string,
   served: { readonly host: string; readonly port: number },
+  keys: ServerKeys,
 ): Program {
   return {
     name: 'control plane',
     command: execPath,
     cwd: dataDir,
-    args: ['--disable-warning=ExperimentalWarning', program, 'serve', `--config=${config}`],
+    descriptors: keys.forRedis,
+    args: [
+      '--disable-warning=ExperimentalWarning',
+      appMain('control-plane'),
+      'serve',
+      `--config=${config}`,
+    ],
     logFile: join(dataDir, 'control-plane.log'),
     ready: (signal) => until(() => accepts(served.port, served.host), signal),
     readyWithinMs: 60_000,

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { ServerKeys } from './server-keys.js';
 import type { Program } from './supervised.js';
 import { shakesHands, until } from './wait.js';
 
@@ -7,6 +8,7 @@ export interface EtcdOptions {
   readonly clientPort: number;
   readonly peerPort: number;
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  readonly keys: ServerKeys;
 }
 
 const QUOTA_BYTES = 2 * 1024 * 1024 * 1024;
@@ -16,10 +18,12 @@ export function etcdProgram(options: EtcdOptions): Program {
   const client = `https://127.0.0.1:${options.clientPort}`;
   const peer = `https://127.0.0.1:${options.peerPort}`;
   const { ca, cert, key } = options.tls;
+  const here = { ca, cert, key: options.keys.etcdPath };
   return {
     name: 'etcd',
     command: 'etcd',
     cwd: options.dataDir,
+    descriptors: options.keys.forEtcd,
     args: [
       '--name=hostward',
       `--data-dir=${join(options.dataDir, 'etcd')}`,
@@ -29,7 +33,7 @@ export function etcdProgram(options: EtcdOptions): Program {
       `--initial-advertise-peer-urls=${peer}`,
       `--initial-cluster=hostward=${peer}`,
       '--client-cert-auth',
-      // Hosts have certificates of the same authority, without a name.
+      // No host has a certificate of this authority; of those who have, only those of this name are clients.
       '--client-cert-allowed-hostname=control-plane',
       `--trusted-ca-file=${ca}`,
       `--cert-file=${cert}`,
@@ -45,7 +49,7 @@ export function etcdProgram(options: EtcdOptions): Program {
       '--log-level=warn',
     ],
     logFile: join(options.dataDir, 'etcd.log'),
-    ready: (signal) => until(() => shakesHands(options.clientPort, options.tls), signal),
+    ready: (signal) => until(() => shakesHands(options.clientPort, here), signal),
     readyWithinMs: 30_000,
     stopWithinMs: 10_000,
   };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { CommandFailed } from '../errors.js';
 import type { Material } from './control-plane.js';
 import { reachable } from './hosts.js';
+import type { ServerKeys } from './server-keys.js';
 import type { Program } from './supervised.js';
 import { accepts, until } from './wait.js';
 
@@ -14,6 +15,7 @@ export interface RedisOptions {
   readonly host: string;
   readonly port: number;
   readonly files: Material['redis'];
+  readonly keys: ServerKeys;
 }
 
 /** The embedded Redis: TLS 1.3 only, nobody but the control plane at first, no persistence: all it holds can be made again. */
@@ -25,6 +27,7 @@ export async function redisProgram(options: RedisOptions): Promise<Program> {
     name,
     command: options.command,
     cwd: options.dataDir,
+    descriptors: options.keys.forRedis,
     args: [file],
     logFile: join(options.dataDir, `${name}.log`),
     ready: (signal) => until(() => accepts(options.port), signal),

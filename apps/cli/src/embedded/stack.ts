@@ -1,3 +1,4 @@
+import { unwatchFile, watchFile } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -20,6 +21,7 @@ import {
 } from './local-agent.js';
 import { choosePorts, type Ports } from './ports.js';
 import { redisCommand, redisProgram } from './redis.js';
+import { ServerKeys } from './server-keys.js';
 import { Supervised, type Program } from './supervised.js';
 import { upContext, type UpContext } from './up-context.js';
 import { bracketed, isWildcard, reachable } from './hosts.js';
@@ -33,6 +35,8 @@ export interface StackOptions {
   readonly localAgent: boolean;
   /** The admin token is made anew; who holds the data folder may do that, and it is journalled. */
   readonly resetAdminToken?: boolean;
+  /** The operator's own CA, absolute paths; taken over at the first start. */
+  readonly ca?: { readonly cert: string; readonly key: string };
   /** Host keys in etcd are wrapped under a new key. */
   readonly rotateHostKeyKey?: boolean;
   /** Absolute; holds the passphrase under which the control plane's keys lie. */
@@ -48,6 +52,7 @@ const READY_WITHIN_MS = 60_000;
 const POLL_MS = 50;
 /** Leaf certificates live a day and are made anew at half of that; who uses them takes new ones in by itself (ADR-0004). */
 const RENEW_EVERY_MS = 2 * 3_600_000;
+const LOOK_AT_CA_MS = 1_000;
 
 /** Everything `up` runs on this machine, started in the order of its needs and stopped in the reverse one. */
 export class Stack {
@@ -60,19 +65,27 @@ export class Stack {
     private readonly options: StackOptions,
     readonly material: Material,
     readonly context: UpContext,
+    private readonly serverKeys: ServerKeys,
   ) {}
 
   /** Starts all; what was started is stopped again when a later part fails. */
   static async start(options: StackOptions): Promise<Stack> {
     const ports = await choosePorts(options.dataDir, options.host);
-    const wanted = materialOf(options, ports);
-    const { resetAdminToken, rotateHostKeyKey } = options;
-    const material = await initialise({ ...wanted, resetAdminToken, rotateHostKeyKey });
+    const serverKeys = new ServerKeys();
+    const wanted = { ...materialOf(options, ports), serverKeys };
+    const { resetAdminToken, rotateHostKeyKey, ca } = options;
+    const material = await initialise({ ...wanted, resetAdminToken, rotateHostKeyKey, ca });
     const context = await upContext(material, urlOf(options), options.dataDir);
-    const stack = new Stack(options, material, context);
+    const stack = new Stack(options, material, context, serverKeys);
     try {
       await stack.startAll(ports);
       stack.renewal = setInterval(() => void stack.renew(wanted), RENEW_EVERY_MS);
+      // Replacing the CA is done by the control plane; what is of the CA before is made anew here at once.
+      watchFile(
+        material.authorityFile,
+        { interval: LOOK_AT_CA_MS },
+        () => void stack.renew(wanted),
+      );
     } catch (error) {
       await stack.stop();
       throw error;
@@ -91,28 +104,30 @@ export class Stack {
 
   async stop(): Promise<void> {
     clearInterval(this.renewal);
+    unwatchFile(this.material.authorityFile);
     for (const supervised of this.running.toReversed()) {
       await supervised.stop();
       this.options.tell(`stopped ${supervised.program.name}`);
     }
+    this.serverKeys.close();
   }
 
   private async startAll(ports: Ports): Promise<void> {
     const { dataDir, host, port } = this.options;
     const { etcd, redis, configFile } = this.material;
-    await this.run(
-      etcdProgram({ dataDir, clientPort: ports.etcdClient, peerPort: ports.etcdPeer, tls: etcd }),
-    );
+    const { etcdClient: clientPort, etcdPeer: peerPort } = ports;
+    const keys = this.serverKeys;
+    await this.run(etcdProgram({ dataDir, clientPort, peerPort, tls: etcd, keys }));
     const command = await redisCommand();
     for (const [serves, at] of [
       ['control', ports.redis],
       ['events', ports.redisEvents],
     ] as const)
       await this.run(
-        await redisProgram({ serves, command, dataDir, host, port: at, files: redis }),
+        await redisProgram({ serves, command, dataDir, host, port: at, files: redis, keys }),
       );
     const served = { host: reachable(host), port };
-    await this.run(controlPlaneProgram(appMain('control-plane'), configFile, dataDir, served));
+    await this.run(controlPlaneProgram(configFile, dataDir, served, keys));
     const controlPlane = new ControlPlane(this.context);
     try {
       await until(() => answers(controlPlane), this.within(READY_WITHIN_MS));
@@ -179,11 +194,10 @@ export function urlOf({ host, port }: Pick<StackOptions, 'host' | 'port'>): stri
   return `https://${bracketed(reachable(host))}:${port}`;
 }
 
-function materialOf(options: StackOptions, ports: Ports): InitOptions {
+function materialOf(options: StackOptions, ports: Ports): Omit<InitOptions, 'serverKeys'> {
   const { dataDir, host, port, names, passphraseFile } = options;
   return {
     passphraseFile,
-    program: appMain('control-plane'),
     dataDir: join(dataDir, 'control-plane'),
     listen: `${bracketed(host)}:${port}`,
     names: isWildcard(host) ? names : [...names, host],

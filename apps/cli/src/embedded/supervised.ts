@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CommandFailed } from '../errors.js';
 import { LogFile } from './log-file.js';
+import type { Descriptors } from './server-keys.js';
 
 export interface Program {
   readonly name: string;
@@ -9,6 +10,8 @@ export interface Program {
   readonly args: readonly string[];
   /** Its working folder: by it a later `up` knows what an earlier one has left behind. */
   readonly cwd: string;
+  /** What it has under descriptor 3 and the following ones. */
+  readonly descriptors?: Descriptors;
   readonly logFile: string;
   /** Resolves when the program serves; rejects or never resolves otherwise. */
   readonly ready: (signal: AbortSignal) => Promise<void>;
@@ -75,15 +78,15 @@ export class Supervised {
 
   /** Resolves with how it ended. In a session of its own, so that Ctrl-C reaches us alone and we stop all in order. */
   private launch(): Promise<string> {
-    const { name, command, args, cwd } = this.program;
+    const { name, command, args, cwd, descriptors = [] } = this.program;
     const startedAt = Date.now();
     const child = spawn('/bin/sh', ['-c', NO_CORE, 'sh', command, ...args], {
       cwd,
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', ...descriptors],
     });
-    child.stdout.on('data', (chunk: Buffer) => this.log.write(chunk));
-    child.stderr.on('data', (chunk: Buffer) => this.log.write(chunk));
+    child.stdout?.on('data', (chunk: Buffer) => this.log.write(chunk));
+    child.stderr?.on('data', (chunk: Buffer) => this.log.write(chunk));
     this.child = child;
     this.launched();
     return new Promise((resolve) => {

@@ -1,11 +1,12 @@
 import { X509Certificate, createHash, createPrivateKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Log } from '#observability';
-import type { PairFiles } from '../config/index.js';
+import type { TlsFiles } from '../config/index.js';
 import type { SecretFiles } from '../vault/secret-files.js';
 
-/** A certificate chain and its key, PEM. */
+/** A certificate chain, its key, and whom to trust, PEM. */
 export interface Pair {
+  readonly ca: Buffer;
   readonly cert: Buffer;
   readonly key: Buffer;
 }
@@ -13,7 +14,7 @@ export interface Pair {
 /** Where a certificate is used, and how a new one is taken in there; it may throw, and is then tried again. */
 export interface CertificateUse {
   readonly name: string;
-  readonly files: PairFiles;
+  readonly files: Required<TlsFiles>;
   readonly take: (pair: Pair) => Promise<void> | void;
 }
 
@@ -42,6 +43,12 @@ export class CertificateWatch {
     return this.#looking;
   }
 
+  /** As `look`, and sees what is there now: a look that has begun may have read files that were replaced since. */
+  async lookAnew(): Promise<void> {
+    await this.#looking;
+    await this.look();
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#looking;
@@ -59,10 +66,12 @@ export class CertificateWatch {
 
   async #lookAt(use: CertificateUse): Promise<void> {
     const pair = {
+      ca: await readFile(use.files.ca),
       cert: await readFile(use.files.cert),
       key: Buffer.from(this.secrets.readAny(use.files.key)),
     };
-    const digest = createHash('sha256').update(pair.cert).update(pair.key).digest('hex');
+    const hash = createHash('sha256').update(pair.ca).update(pair.cert).update(pair.key);
+    const digest = hash.digest('hex');
     if (this.#taken.get(use) === digest) return;
     const certificate = new X509Certificate(pair.cert);
     if (!certificate.checkPrivateKey(createPrivateKey(pair.key)))

@@ -53,10 +53,12 @@ export interface ServerConfig {
     /** A Redis of its own for events, so that a flood of them delays no policy; the same user, password and TLS. */
     readonly events?: HostPort;
     /** Of the Redis on this machine that reads its certificate only when told: the files it is told to read again. */
-    readonly server?: PairFiles;
+    readonly server?: Required<TlsFiles>;
   };
   readonly tls: Required<TlsFiles> & { readonly clients: 'off' | 'optional' };
   readonly keys: {
+    /** The authority that signs certificates of hosts; `tls.ca` holds all that are trusted, this one too. */
+    readonly caCertificate: string;
     readonly caKey: string;
     readonly root: string;
     readonly onlineKey: string;
@@ -93,7 +95,15 @@ export function parseConfig(text: string, baseDir: string): ServerConfig {
     oidc: readOidc(fields.optionalSection('oidc'), at),
   };
   fields.end();
+  checkApart(config);
   return config;
+}
+
+/** What is trusted is rewritten when the authority is replaced. */
+function checkApart({ tls, keys }: ServerConfig): void {
+  if (tls.ca !== keys.caCertificate) return;
+  const rule = 'must be another file than tls.ca, which is rewritten with all that are trusted';
+  throw new ConfigError('keys.caCertificate', keys.caCertificate, rule);
 }
 
 function parseYaml(text: string): unknown {
@@ -143,17 +153,21 @@ function readRedis(fields: Fields, at: Resolve): ServerConfig['redis'] {
     agent: readAgentRedis(fields.section('agent')),
     events: readHostPort(fields.optionalSection('events')),
     replicas: (fields.has('replicas') ? fields.texts('replicas') : []).map(readReplica),
-    server: readPair(fields.optionalSection('server'), at),
+    server: readServer(fields.optionalSection('server'), at),
   };
   fields.end();
   return redis;
 }
 
-function readPair(fields: Fields | undefined, at: Resolve): PairFiles | undefined {
+function readServer(fields: Fields | undefined, at: Resolve): Required<TlsFiles> | undefined {
   if (!fields) return undefined;
-  const pair = { cert: at(fields.text('cert')), key: at(fields.text('key')) };
+  const { ca, cert, key } = {
+    ca: fields.text('ca'),
+    cert: fields.text('cert'),
+    key: fields.text('key'),
+  };
   fields.end();
-  return pair;
+  return { ca: at(ca), cert: at(cert), key: at(key) };
 }
 
 function readAgentRedis(fields: Fields): AgentRedis {
@@ -197,6 +211,7 @@ function readServerTls(fields: Fields, at: Resolve): ServerConfig['tls'] {
 function readKeys(fields: Fields, at: Resolve): ServerConfig['keys'] {
   const passphraseFile = fields.optionalText('passphraseFile');
   const keys = {
+    caCertificate: at(fields.text('caCertificate')),
     caKey: at(fields.text('caKey')),
     root: at(fields.text('root')),
     onlineKey: at(fields.text('onlineKey')),

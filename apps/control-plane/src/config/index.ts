@@ -1,3 +1,3 @@
 export { ConfigError } from './config-error.js';
 export { parseConfig } from './config.js';
-export type { PairFiles, ServerConfig } from './config.js';
+export type { TlsFiles, ServerConfig } from './config.js';

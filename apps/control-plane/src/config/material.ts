@@ -1,7 +1,10 @@
-import { X509Certificate } from 'node:crypto';
+import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { loadSigner, trustRoot } from '#bundle';
+import { certificatesIn, fingerprint } from '#pki';
+import { Authorities } from '../certificates/authorities.js';
+import { authorityPaths } from '../certificates/authority-paths.js';
 import { AgentEndpoint } from './agent-endpoint.js';
 import { ConfigError } from './config-error.js';
 import type { ServerConfig, TlsFiles } from './config.js';
@@ -22,6 +25,7 @@ export interface Material {
   /** How secret files are read that are replaced while it runs. */
   readonly secrets: SecretFiles;
   readonly trust: Trust;
+  readonly authorities: Authorities;
   readonly adminTokenHash: string;
   readonly server: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
   readonly etcd?: TlsClient;
@@ -35,15 +39,15 @@ export interface Material {
 export function loadMaterial(config: ServerConfig): Material {
   const { keys, redis, etcd } = config;
   const secrets = SecretFiles.open(dirname(keys.root), keys.passphraseFile);
+  const { caCertificate: cert, caKey: key } = keys;
+  const paths = authorityPaths({ trusted: config.tls.ca, cert, key });
+  const authorities = Authorities.open(paths, secrets);
   return {
     secrets,
+    authorities,
     trust: loadTrust(config, secrets),
     adminTokenHash: loadAdminTokenHash(config.adminTokenHashFile),
-    server: {
-      ca: readFile('tls.ca', config.tls.ca),
-      cert: readFile('tls.cert', config.tls.cert),
-      key: Buffer.from(secrets.read('tls.key', config.tls.key)),
-    },
+    server: loadServer(config.tls, secrets),
     etcd: etcd.tls && loadClient('etcd.tls', etcd.tls, secrets),
     redis: {
       tls: redis.tls && loadClient('redis.tls', redis.tls, secrets),
@@ -54,7 +58,7 @@ export function loadMaterial(config: ServerConfig): Material {
   };
 }
 
-function loadTrust({ keys, tls }: ServerConfig, secrets: SecretFiles): Trust {
+function loadTrust({ keys }: ServerConfig, secrets: SecretFiles): Trust {
   const root = checked('keys.root', keys.root, () =>
     trustRoot(JSON.parse(readFile('keys.root', keys.root).toString('utf8')) as unknown),
   );
@@ -71,12 +75,8 @@ function loadTrust({ keys, tls }: ServerConfig, secrets: SecretFiles): Trust {
   const keks = checked('keys.hostKeyKeys', keys.hostKeyKeys, () =>
     KeyEncryptionKeys.parse(readText('keys.hostKeyKeys', keys.hostKeyKeys, secrets)),
   );
-  const authority = {
-    certificatePem: readFile('tls.ca', tls.ca).toString('utf8'),
-    privateKeyPem: secrets.read('keys.caKey', keys.caKey),
-  };
   const trust = checked('keys.root', keys.root, () => {
-    return new Trust(root, online, { epochSecret, keks }, authority, rootFile(keys.root));
+    return new Trust(root, online, { epochSecret, keks }, rootFile(keys.root));
   });
   if (trust.maySign) return trust;
   throw new ConfigError(
@@ -115,12 +115,45 @@ function loadCa(name: string, path: string): string {
   return pem;
 }
 
+/** The chain that hosts are shown must end in a CA that they may have pinned. */
+function loadServer(tls: ServerConfig['tls'], secrets: SecretFiles): Material['server'] {
+  const server = {
+    ca: readFile('tls.ca', tls.ca),
+    cert: readFile('tls.cert', tls.cert),
+    key: Buffer.from(secrets.read('tls.key', tls.key)),
+  };
+  checkPair('tls', tls, server);
+  const trusted = certificatesIn(server.ca.toString('utf8')).map(fingerprint);
+  const shown = certificatesIn(server.cert.toString('utf8')).map(fingerprint);
+  if (shown.some((each) => trusted.includes(each))) return server;
+  const rule = `must hold the CA's certificate (of ${tls.ca}) after its own: hosts compare it with the fingerprint that they pin`;
+  throw new ConfigError('tls.cert', tls.cert, rule);
+}
+
+/** Throws ConfigError for a certificate that is over, or whose key is another one. */
+function checkPair(
+  name: string,
+  files: { readonly cert: string; readonly key: string },
+  { cert, key }: { readonly cert: Buffer; readonly key: Buffer },
+): void {
+  const certificate = checked(`${name}.cert`, files.cert, () => new X509Certificate(cert));
+  const privateKey = checked(`${name}.key`, files.key, () => createPrivateKey(key));
+  if (!certificate.checkPrivateKey(privateKey))
+    throw new ConfigError(`${name}.key`, files.key, `must be the key of ${files.cert}`);
+  if (certificate.validToDate.getTime() > Date.now()) return;
+  const rule = `has expired on ${certificate.validToDate.toISOString()}: renew it (\`up\` does so by itself)`;
+  throw new ConfigError(`${name}.cert`, files.cert, rule);
+}
+
 function loadClient(name: string, { ca, cert, key }: TlsFiles, secrets: SecretFiles): TlsClient {
-  return {
+  const client = {
     ca: readFile(`${name}.ca`, ca),
     cert: cert === undefined ? undefined : readFile(`${name}.cert`, cert),
     key: key === undefined ? undefined : Buffer.from(secrets.read(`${name}.key`, key)),
   };
+  if (cert !== undefined && key !== undefined && client.cert && client.key)
+    checkPair(name, { cert, key }, { cert: client.cert, key: client.key });
+  return client;
 }
 
 /** Text of a secret file, without white space around it. */

@@ -7,7 +7,6 @@ import {
   inspectRoot,
   limits,
 } from '#bundle';
-import type { KeyAndCertificate } from '#pki';
 import type { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 
 /** Where root documents that came after the first are kept; etcd may be restored to a time before them. */
@@ -35,7 +34,6 @@ export class Trust {
     first: TrustedRoot,
     readonly online: Signer,
     private readonly secrets: TrustSecrets,
-    readonly authority: KeyAndCertificate,
     private readonly file: RootFile = NOWHERE,
   ) {
     this.#chain = [first];

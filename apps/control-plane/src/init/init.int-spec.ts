@@ -3,6 +3,8 @@ import {
   appendFileSync,
   chmodSync,
   chownSync,
+  existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -13,6 +15,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { geteuid } from 'node:process';
+import {
+  createAuthority,
+  fingerprint,
+  isIssuedBy,
+  issueServer,
+  type KeyAndCertificate,
+} from '#pki';
 import { hashToken } from '../access/index.js';
 import { ConfigError } from '../config/index.js';
 import { loadMaterial } from '../config/material.js';
@@ -130,5 +139,85 @@ describe('init', () => {
     ['--names', ' , '],
   ])('refuses %s %p', (flag, value) => {
     expect(() => options(flag, value)).toThrow(ConfigError);
+  });
+});
+
+describe('init with the authority of an operator', () => {
+  let given: KeyAndCertificate;
+  const file = (name: string): string => join(folder, '..', name);
+  const own = (): string[] => ['--ca-cert', file('root.pem'), '--ca-key', file('root.key')];
+  beforeEach(async () => {
+    given = await createAuthority({ name: 'Example Root', days: 30 });
+    mkdirSync(join(folder, '..'), { recursive: true });
+    writeFileSync(file('root.pem'), given.certificatePem);
+    writeFileSync(file('root.key'), given.privateKeyPem, { mode: 0o600 });
+  });
+
+  it('takes it over in the place of one of its own, and needs the files no more', async () => {
+    const first = await init(options(...own()));
+    expect(first.caFingerprint).toBe(fingerprint(given.certificatePem));
+    rmSync(file('root.key'));
+    rmSync(file('root.pem'));
+    const again = await init(options());
+    expect(again.caFingerprint).toBe(first.caFingerprint);
+    const { authorities } = loadMaterial(readConfig(again.configFile));
+    expect(authorities.trustedPem).toBe(given.certificatePem);
+    const leaf = readFileSync(again.redis.cert, 'utf8');
+    expect(isIssuedBy(leaf, given.certificatePem)).toBe(true);
+  });
+
+  it('seals its key where the keys are under a passphrase', async () => {
+    writeFileSync(file('passphrase'), 'a passphrase that is long enough\n', { mode: 0o600 });
+    const { configFile } = await init(options(...own(), '--passphrase-file', file('passphrase')));
+    const { caKey } = readConfig(configFile).keys;
+    expect(readFileSync(caKey, 'utf8')).not.toContain('PRIVATE KEY');
+    expect(() => loadMaterial(readConfig(configFile))).not.toThrow();
+  });
+
+  it('refuses one that cannot be one, that others may read, or whose other half is missing, and makes nothing', async () => {
+    const leaf = await issueServer({ authority: given, names: ['a.example'], ips: [] });
+    const refused = async (flags: string[], said: RegExp): Promise<void> => {
+      await expect(async () => init(options(...flags))).rejects.toThrow(said);
+      expect(existsSync(join(folder, 'pki', 'ca.pem'))).toBe(false);
+    };
+    writeFileSync(file('root.pem'), leaf.certificatePem);
+    await refused(own(), /--ca-cert is .*CA:TRUE is missing.*remedy: openssl/s);
+    writeFileSync(file('root.pem'), given.certificatePem);
+    writeFileSync(file('root.key'), leaf.privateKeyPem);
+    await refused(own(), /--ca-key is .*not the key of the certificate.*remedy/s);
+    writeFileSync(file('root.key'), given.privateKeyPem);
+    chmodSync(file('root.key'), 0o644);
+    await refused(own(), /--ca-key is .*its owner only/s);
+    await refused(own().slice(0, 2), /--ca-key is missing/);
+    await refused(own().slice(2), /--ca-cert is missing/);
+  });
+
+  it('refuses another one than hosts have pinned, and leads to its replacement', async () => {
+    await init(options());
+    await expect(init(options(...own()))).rejects.toThrow(/--ca-cert is .*hostward ca begin/s);
+  });
+
+  it('is checked at each start: a key that is another one, half an authority, a leaf that is over', async () => {
+    const { configFile } = await init(options(...own()));
+    const config = readConfig(configFile);
+    const load = () => loadMaterial(config);
+    const key = readFileSync(config.keys.caKey);
+    const stranger = await createAuthority({ name: 'stranger', days: 1 });
+    writeFileSync(config.keys.caKey, stranger.privateKeyPem);
+    expect(load).toThrow(/keys.caKey is .*not the key of the certificate/s);
+    rmSync(config.keys.caKey);
+    expect(load).toThrow(/keys.caKey/);
+    await expect(init(options())).rejects.toThrow(/keys.caKey/);
+    writeFileSync(config.keys.caKey, key, { mode: 0o600 });
+    expect(load).not.toThrow();
+    const now = new Date(Date.now() - 3 * 86_400_000);
+    const over = await issueServer({ authority: given, names: ['localhost'], ips: [], now });
+    writeFileSync(config.tls.cert, over.certificatePem + given.certificatePem);
+    writeFileSync(config.tls.key, over.privateKeyPem);
+    expect(load).toThrow(/tls.cert is .*has expired/s);
+    const alone = await issueServer({ authority: given, names: ['localhost'], ips: [] });
+    writeFileSync(config.tls.cert, alone.certificatePem);
+    writeFileSync(config.tls.key, alone.privateKeyPem);
+    expect(load).toThrow(/tls.cert is .*must hold the CA's certificate/s);
   });
 });

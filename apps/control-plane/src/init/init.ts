@@ -1,20 +1,25 @@
 import { fingerprint } from '#pki';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { parseDocument, stringify } from 'yaml';
 import { ConfigError } from '../config/index.js';
 import { SecretFiles } from '../vault/secret-files.js';
-import { ensureAuthority, ensureLeaves } from './certificates.js';
+import { Authorities } from '../certificates/authorities.js';
+import type { AuthorityFiles } from '../certificates/given-authority.js';
+import { ensureEtcdAuthority, ensureLeaves } from './certificates.js';
 import { ensureAdminToken, ensureKeys, ensureRedisUsers, rotateHostKeyKey } from './keys.js';
 import { layout, type Layout } from './layout.js';
 import type { InitOptions } from './options.js';
 import { makeVault } from './passphrase.js';
-import { makePrivateFolder, readIfThere, writePrivate } from './private-file.js';
+import { makePrivateFolder, readIfThere, writeInPlace, writePrivate } from './private-file.js';
 
 /** What `init` answers on standard output, as one JSON object. `adminToken` only when it was made just now. */
 export interface InitAnswer {
   readonly configFile: string;
   readonly url: string;
+  /** Every authority that is trusted. */
   readonly caFile: string;
+  /** The one that signs; certificates are to be made anew when it changes. */
+  readonly authorityFile: string;
   readonly caFingerprint: string;
   readonly adminToken?: string;
   readonly etcd: { readonly ca: string; readonly cert: string; readonly key: string };
@@ -29,11 +34,18 @@ export interface InitAnswer {
 
 /** Makes what a control plane needs and is not there yet; what is there stays. The configuration follows the flags. */
 export async function init(options: InitOptions): Promise<InitAnswer> {
-  const files = layout(options.dataDir);
+  const files = layout(options.dataDir, options.serverKeys);
   for (const folder of files.folders) makePrivateFolder(folder);
   const secrets = openSecrets(files, options);
-  const authority = await ensureAuthority(files, secrets);
-  await ensureLeaves(files, authority, options.names, { secrets, hours: options.leafHours });
+  const authorities = await Authorities.ensure(files.authority, secrets, ownAuthority(options));
+  const authority = authorities.issuing;
+  const etcdAuthority = await ensureEtcdAuthority(files.etcdAuthority, secrets);
+  await ensureLeaves(files, { authority, etcdAuthority }, options.names, {
+    secrets,
+    serverKeys: options.serverKeys ? writeInPlace : writePrivate,
+    hours: options.leafHours,
+  });
+  for (const path of files.abandoned) rmSync(path, { force: true });
   ensureKeys(files, secrets);
   if (options.rotateHostKeyKey) rotateHostKeyKey(files, secrets);
   ensureRedisUsers(files, secrets);
@@ -44,11 +56,20 @@ export async function init(options: InitOptions): Promise<InitAnswer> {
   return {
     configFile: files.config,
     url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    caFile: files.ca,
+    caFile: files.authority.trusted,
+    authorityFile: files.authority.issuing.cert,
     caFingerprint: fingerprint(authority.certificatePem),
     adminToken,
-    etcd: { ca: files.ca, ...files.etcd },
-    redis: { ca: files.ca, ...files.redis, usersFile: files.redisUsers },
+    etcd: { ca: files.etcdAuthority.cert, ...files.etcd },
+    redis: { ca: files.authority.trusted, ...files.redis, usersFile: files.redisUsers },
+  };
+}
+
+function ownAuthority({ ca }: InitOptions): AuthorityFiles | undefined {
+  if (ca === undefined) return undefined;
+  return {
+    cert: { name: '--ca-cert', path: ca.cert },
+    key: { name: '--ca-key', path: ca.key },
   };
 }
 
@@ -69,26 +90,27 @@ function kept(configFile: string): object {
 
 function configOf(files: Layout, options: InitOptions): object {
   const { listen, names, etcd, redis, redisEvents, agentRedisHost: host, dataDir } = options;
-  const client = { ca: files.ca, ...files.client };
+  const ca = files.authority.trusted;
   return {
     listen,
     advertised: names,
     dataDir,
-    etcd: { hosts: [etcd], tls: client },
+    etcd: { hosts: [etcd], tls: { ca: files.etcdAuthority.cert, ...files.etcdClient } },
     redis: {
       ...redis,
-      tls: client,
+      tls: { ca, ...files.client },
       username: 'control',
       passwordFile: files.redisPassword,
-      server: files.redis,
+      server: { ca, ...files.redis },
       ...(redisEvents && { events: redisEvents }),
       agent: {
         ...agentPort(host, redis.port),
         ...(redisEvents && { events: agentPort(host, redisEvents.port) }),
       },
     },
-    tls: { ca: files.ca, ...files.controlPlane, clients: 'optional' },
+    tls: { ca, ...files.controlPlane, clients: 'optional' },
     keys: {
+      caCertificate: files.authority.issuing.cert,
       caKey: files.caKey,
       root: files.root,
       onlineKey: files.onlineKey,

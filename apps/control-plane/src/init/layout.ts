@@ -1,16 +1,30 @@
 import { join } from 'node:path';
+import { authorityPaths } from '../certificates/authority-paths.js';
 import { VAULT_FILE } from '../vault/secret-files.js';
 
-/** Where everything lies in a data directory; all of it readable by its owner only. */
-export function layout(dataDir: string) {
+/**
+ * Where everything lies in a data directory; all of it readable by its owner only. `held`: where etcd and Redis read
+ * their keys, where those are in no file of it.
+ */
+export function layout(dataDir: string, held?: { readonly etcd: string; readonly redis: string }) {
   const pki = (name: string) => join(dataDir, 'pki', name);
   const keys = (name: string) => join(dataDir, 'keys', name);
   const pair = (name: string) => ({ cert: pki(`${name}.pem`), key: pki(`${name}.key`) });
   const controlPlane = pair('control-plane');
-  /** The control plane's own certificate as a client of etcd and Redis. */
+  /** The control plane's own certificate as a client of Redis. */
   const client = pair('client');
+  const authority = authorityPaths({
+    trusted: pki('ca.pem'),
+    cert: pki('authority.pem'),
+    key: pki('ca.key'),
+  });
+  /** Of etcd alone, whose clients no host is: it stays when the authority that hosts pin is replaced. */
+  const etcdAuthority = { cert: pki('etcd-ca.pem'), key: pki('etcd-ca.key') };
+  const etcdClient = pair('etcd-client');
   const own = {
-    caKey: pki('ca.key'),
+    caKey: authority.issuing.key,
+    nextCaKey: authority.next.key,
+    etcdCaKey: etcdAuthority.key,
     rootKey: keys('root.key'),
     onlineKey: keys('online.key'),
     epochSecret: keys('epoch.secret'),
@@ -22,10 +36,14 @@ export function layout(dataDir: string) {
     dataDir,
     folders: [dataDir, join(dataDir, 'pki'), join(dataDir, 'keys')],
     config: join(dataDir, 'control-plane.yaml'),
-    ca: pki('ca.pem'),
+    authority,
+    etcdAuthority,
+    etcdClient,
     controlPlane,
-    etcd: pair('etcd'),
-    redis: pair('redis'),
+    etcd: { ...pair('etcd'), ...(held && { key: held.etcd }) },
+    redis: { ...pair('redis'), ...(held && { key: held.redis }) },
+    /** What is not to be there any more. */
+    abandoned: held ? [pair('etcd').key, pair('redis').key] : [],
     client,
     root: keys('root.json'),
     adminTokenHash: keys('admin-token.sha256'),
@@ -33,7 +51,7 @@ export function layout(dataDir: string) {
     keysFolder: join(dataDir, 'keys'),
     vault: keys(VAULT_FILE),
     /** What the control plane alone reads, so that it may be sealed; etcd and Redis read their keys themselves. */
-    secrets: [...Object.values(own), controlPlane.key, client.key],
+    secrets: [...Object.values(own), controlPlane.key, client.key, etcdClient.key],
   };
 }
 

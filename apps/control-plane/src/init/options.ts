@@ -16,6 +16,10 @@ export interface InitOptions {
   readonly agentRedisHost?: string;
   /** Life of the certificates that are made, at most and by default 24. */
   readonly leafHours?: number;
+  /** Where etcd and Redis read their keys: files that who starts them holds open, instead of those in the folder. */
+  readonly serverKeys?: { readonly etcd: string; readonly redis: string };
+  /** The operator's own authority, instead of one that is made here; taken over at the first start. */
+  readonly ca?: { readonly cert: string; readonly key: string };
   /** Holds the passphrase under which the secret files lie; without it, systemd's credential, or none. */
   readonly passphraseFile?: string;
   /** The admin token is made anew and the old one counts for nothing, from the next start on. */
@@ -37,6 +41,10 @@ export function parseInitOptions(args: readonly string[]): InitOptions {
       'redis-events': { type: 'string' },
       'agent-redis-host': { type: 'string' },
       'leaf-hours': { type: 'string' },
+      'etcd-key': { type: 'string' },
+      'redis-key': { type: 'string' },
+      'ca-cert': { type: 'string' },
+      'ca-key': { type: 'string' },
       'passphrase-file': { type: 'string' },
       'reset-admin-token': { type: 'boolean', default: false },
       'rotate-host-key-key': { type: 'boolean', default: false },
@@ -55,6 +63,8 @@ export function parseInitOptions(args: readonly string[]): InitOptions {
     redisEvents: events === undefined ? undefined : hostPort('--redis-events', events),
     agentRedisHost: values['agent-redis-host'],
     leafHours: hours(values['leaf-hours']),
+    serverKeys: heldKeys(values['etcd-key'], values['redis-key']),
+    ca: ownAuthority(values['ca-cert'], values['ca-key']),
     passphraseFile: passphraseFile === undefined ? undefined : resolve(passphraseFile),
     resetAdminToken: values['reset-admin-token'],
     rotateHostKeyKey: values['rotate-host-key-key'],
@@ -67,6 +77,21 @@ function hostPort(flag: string, text: string) {
   if (match?.[1] !== undefined && port <= 65_535)
     return { host: match[1].replace(/^\[|\]$/g, ''), port };
   throw new ConfigError(flag, JSON.stringify(text), 'must be HOST:PORT');
+}
+
+function ownAuthority(cert: string | undefined, key: string | undefined): InitOptions['ca'] {
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined)
+    throw new ConfigError('--ca-cert', 'missing', 'must be given with --ca-key');
+  if (key === undefined)
+    throw new ConfigError('--ca-key', 'missing', 'must be given with --ca-cert');
+  return { cert: resolve(cert), key: resolve(key) };
+}
+
+function heldKeys(etcd: string | undefined, redis: string | undefined): InitOptions['serverKeys'] {
+  if (etcd === undefined && redis === undefined) return undefined;
+  if (etcd !== undefined && redis !== undefined) return { etcd, redis };
+  throw new ConfigError('--etcd-key', 'missing', 'must be given with --redis-key, or neither');
 }
 
 function hours(text: string | undefined): number | undefined {

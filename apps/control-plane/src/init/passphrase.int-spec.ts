@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { env } from 'node:process';
@@ -33,7 +42,9 @@ function written(name: string, text: string, mode = 0o600): string {
 
 const start = (...flags: string[]) =>
   init(parseInitOptions(['--data-dir', files.dataDir, ...flags]));
-const sealed = () => files.secrets.filter((path) => isSealed(readFileSync(path, 'utf8')));
+/** Those of a next CA are there only while it is on its way. */
+const secrets = () => files.secrets.filter((path) => existsSync(path));
+const sealed = () => secrets().filter((path) => isSealed(readFileSync(path, 'utf8')));
 const keyid = () => loadMaterial(readConfig(files.config)).trust.online.keyid;
 const under = (file: string) => ['--passphrase-file', file];
 const command = (...flags: string[]) => passphrase(['--data-dir', files.dataDir, ...flags]);
@@ -41,7 +52,7 @@ const command = (...flags: string[]) => passphrase(['--data-dir', files.dataDir,
 describe('the keys of a control plane under a passphrase', () => {
   it('are sealed from the beginning where init is given one, and it starts again by it', async () => {
     await start(...under(first));
-    expect(sealed()).toEqual(files.secrets);
+    expect(sealed()).toEqual(secrets());
     const before = keyid();
     await start(...under(first));
     expect(keyid()).toBe(before);
@@ -51,7 +62,7 @@ describe('the keys of a control plane under a passphrase', () => {
     written('hostward-passphrase', 'correct horse battery', 0o440);
     env['CREDENTIALS_DIRECTORY'] = folder;
     await start();
-    expect(sealed()).toEqual(files.secrets);
+    expect(sealed()).toEqual(secrets());
     expect(readFileSync(files.config, 'utf8')).not.toContain('passphraseFile');
     expect(keyid()).toMatch(/^[0-9a-f]+$/);
   });
@@ -66,14 +77,14 @@ describe('the keys of a control plane under a passphrase', () => {
   it('are encrypted, put under another one and decrypted by a command, and stay the same keys', async () => {
     await start();
     const before = keyid();
-    expect(command('--new-passphrase-file', first)).toEqual({ encrypted: true, changed: 8 });
+    expect(command('--new-passphrase-file', first)).toEqual({ encrypted: true, changed: 10 });
     await start(...under(first));
-    expect([sealed(), keyid()]).toEqual([files.secrets, before]);
+    expect([sealed(), keyid()]).toEqual([secrets(), before]);
     command(...under(first), '--new-passphrase-file', second);
     await expect(start(...under(first))).rejects.toThrow(/does not open/);
     await start(...under(second));
     expect(keyid()).toBe(before);
-    expect(command(...under(second), '--remove')).toEqual({ encrypted: false, changed: 8 });
+    expect(command(...under(second), '--remove')).toEqual({ encrypted: false, changed: 10 });
     await start();
     expect([sealed(), keyid(), existsSync(files.vault)]).toEqual([[], before, false]);
   });
@@ -86,7 +97,21 @@ describe('the keys of a control plane under a passphrase', () => {
     await expect(start(...under(first))).rejects.toThrow(/online\.key: lies in clear/);
     expect(command(...under(first), '--new-passphrase-file', first).changed).toBe(1);
     await start(...under(first));
-    expect(sealed()).toEqual(files.secrets);
+    expect(sealed()).toEqual(secrets());
+  });
+
+  it('open in a copy of their folders, without the root key, which makes a replica of other names', async () => {
+    await start(...under(first));
+    const copy = layout(join(folder, 'copy'));
+    for (const name of ['keys', 'pki'])
+      cpSync(join(files.dataDir, name), join(copy.dataDir, name), { recursive: true });
+    rmSync(copy.rootKey);
+    const flags = ['--data-dir', copy.dataDir, '--names', 'replica.example', ...under(first)];
+    await init(parseInitOptions(flags));
+    const { trust, server } = loadMaterial(readConfig(copy.config));
+    expect(trust.online.keyid).toBe(keyid());
+    expect(readFileSync(copy.hostKeyKeys)).toEqual(readFileSync(files.hostKeyKeys));
+    expect(new X509Certificate(server.cert).subjectAltName).toContain('replica.example');
   });
 
   it('are refused in clear where one is given that they are not under', async () => {

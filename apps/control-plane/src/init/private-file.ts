@@ -3,6 +3,7 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -28,6 +29,17 @@ export function writePrivate(path: string, content: string): void {
     fsyncSync(folder);
   } finally {
     closeSync(folder);
+  }
+}
+
+/** Replaces what a file says that others hold open: renamed over, it would be another file than theirs. */
+export function writeInPlace(path: string, content: string): void {
+  const file = openSync(path, 'r+');
+  try {
+    writeSync(file, content, 0);
+    ftruncateSync(file, Buffer.byteLength(content));
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -1,9 +1,8 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { TLSSocket } from 'node:tls';
-import { parseCertificate } from '#pki';
 import { Fleet } from '../fleet/fleet.js';
 import { ProblemError } from '../http/index.js';
+import { provenNodeId } from './host-certificate.js';
 import { revocationText } from './revocation.record.js';
 
 /**
@@ -16,15 +15,9 @@ export class HostCertificateGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): boolean {
     const { socket } = context.switchToHttp().getRequest<FastifyRequest>().raw;
-    const nodeId = socket instanceof TLSSocket ? provenNodeId(socket) : undefined;
+    const nodeId = provenNodeId(socket);
     const revocation = nodeId === undefined ? undefined : this.fleet.state.revocationOf(nodeId);
     if (!revocation) return true;
     throw new ProblemError('not-permitted', { detail: revocationText(revocation) });
   }
-}
-
-/** The common name of a host's certificate is its node id. */
-function provenNodeId(socket: TLSSocket): string | undefined {
-  const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
-  return certificate && parseCertificate(certificate.raw).commonName;
 }

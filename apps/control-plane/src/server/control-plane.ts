@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -13,6 +14,7 @@ import { FleetWatch } from '../fleet/fleet-watch.js';
 import { VitalSigns } from '../health/vital-signs.js';
 import type { Vitals } from '../health/readiness.js';
 import { EtcdLedger } from '../journal/etcd-ledger.js';
+import { HeadHerald } from '../journal/head-herald.js';
 import { CutOffService } from '../nodes/cut-off.service.js';
 import { identitiesOf, redisUserOf, redisUsersOf, timedHosts } from '../nodes/redis-identity.js';
 import { CloneService } from '../reports/clone.service.js';
@@ -27,6 +29,8 @@ import { TrustKeeper } from '../trust/trust-keeper.js';
 import { httpAdapter, secureContext, type HttpOptions } from './http-adapter.js';
 import { serveOpenApi } from './openapi.js';
 
+/** As Node has it. */
+const TICKET_KEYS_BYTES = 48;
 const TICK_MS = 1_000;
 const SWEEP_EVERY_MS = 3_600_000;
 /** How long a key that vanished from Redis alone may be missing there. */
@@ -52,7 +56,6 @@ export class ControlPlane {
     private readonly parts: Parts,
     private readonly app: NestFastifyApplication,
     private readonly watch: FleetWatch,
-    private readonly tls: HttpOptions['tls'],
   ) {
     this.#log = parts.log;
     const events = app.get(EventIntake, { strict: false });
@@ -75,7 +78,7 @@ export class ControlPlane {
     app.get(AccessWatch).watchRefusals(app);
     const fleet = app.get(Fleet);
     const watch = new FleetWatch(parts.etcd, fleet, parts.log);
-    const controlPlane = new ControlPlane(parts, app, watch, options.tls);
+    const controlPlane = new ControlPlane(parts, app, watch);
     vitals.read = () => controlPlane.#vitals();
     controlPlane.#connect();
     await app.listen(options.port, options.host);
@@ -89,11 +92,13 @@ export class ControlPlane {
     return `https://${host}:${address.port}`;
   }
 
-  /** New TLS connections are answered with this certificate from now on. */
-  useCertificate({ cert, key }: { readonly cert: Buffer; readonly key: Buffer }): void {
+  /** New TLS connections are answered with this certificate, and their clients judged by this CA, from now on. */
+  useCertificate(tls: HttpOptions['tls']): void {
     const server = this.app.getHttpServer();
-    if (server instanceof Server)
-      server.setSecureContext({ ...secureContext(this.tls), cert, key });
+    if (!(server instanceof Server)) return;
+    server.setSecureContext(secureContext(tls));
+    // A session that is resumed would be judged by what was trusted when it began.
+    server.setTicketKeys(randomBytes(TICKET_KEYS_BYTES));
   }
 
   /** Stop intake, drain, flush, close. */
@@ -183,6 +188,7 @@ export class ControlPlane {
     void this.app.get(CloneService, { strict: false }).run();
     void this.app.get(AccessWatch, { strict: false }).run();
     void this.app.get(EtcdLedger, { strict: false }).retry();
+    void this.app.get(HeadHerald, { strict: false }).run();
     this.#lookForRestore(state.revision);
     this.app.get(DeliveryLoop, { strict: false }).renew();
     this.#queue.retry();

@@ -3,6 +3,9 @@ import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { EtcdStore } from '#etcd';
 import { Log } from '#observability';
 import { AdminToken, OidcSettings } from '../access/index.js';
+import { Authorities } from '../certificates/authorities.js';
+import { CaHints } from '../certificates/ca-hints.js';
+import { OwnCertificates } from '../certificates/own-certificates.js';
 import { Clock } from '../clock.js';
 import { AgentEndpoint } from '../config/agent-endpoint.js';
 import { Trust } from '../config/trust.js';
@@ -11,6 +14,7 @@ import { FleetEditor } from '../fleet/fleet-editor.js';
 import { Metrics } from '../health/metrics.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
 import { EtcdLedger } from '../journal/etcd-ledger.js';
+import { HeadChannel, HeadHerald } from '../journal/head-herald.js';
 import { JournalStore } from '../journal/journal.store.js';
 import { Ledger } from '../journal/ledger.js';
 import { SignedJournal } from '../journal/signed-journal.js';
@@ -22,12 +26,16 @@ export interface CoreParts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly trust: Trust;
+  readonly authorities: Authorities;
+  readonly ownCertificates: OwnCertificates;
+  readonly caHints: CaHints;
   readonly restoreGuard: RestoreGuard;
   readonly adminToken: AdminToken;
   readonly oidc: OidcSettings;
   readonly agentEndpoint: AgentEndpoint;
   readonly etcd: EtcdStore;
   readonly journal: JournalStore;
+  readonly heads: HeadChannel;
 }
 
 /** What every folder may ask for: time, log, trust, the fleet and the way to change it. */
@@ -37,11 +45,16 @@ export class CoreModule {
   static of(parts: CoreParts): DynamicModule {
     const journal = new SignedJournal(parts.journal, parts.trust.online, parts.clock);
     const ledger = new EtcdLedger(parts.etcd, journal, parts.clock, parts.log);
+    const log = parts.log.child({ part: 'journal' });
+    const herald = new HeadHerald(journal, parts.heads, parts.clock, log);
     const shared: Provider[] = [
       { provide: Clock, useValue: parts.clock },
       { provide: Log, useValue: parts.log },
       { provide: Metrics, useValue: parts.metrics },
       { provide: Trust, useValue: parts.trust },
+      { provide: Authorities, useValue: parts.authorities },
+      { provide: OwnCertificates, useValue: parts.ownCertificates },
+      { provide: CaHints, useValue: parts.caHints },
       { provide: RestoreGuard, useValue: parts.restoreGuard },
       { provide: AdminToken, useValue: parts.adminToken },
       { provide: OidcSettings, useValue: parts.oidc },
@@ -51,6 +64,7 @@ export class CoreModule {
       { provide: SignedJournal, useValue: journal },
       { provide: EtcdLedger, useValue: ledger },
       { provide: Ledger, useExisting: EtcdLedger },
+      { provide: HeadHerald, useValue: herald },
       FleetEditor,
     ];
     const gates: Provider[] = [

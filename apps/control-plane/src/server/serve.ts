@@ -4,13 +4,16 @@ import { EtcdStore } from '#etcd';
 import { Log } from '#observability';
 import { reloadServerCertificate, type RedisConnectionOptions } from '#redis';
 import { AdminToken, OidcSettings } from '../access/index.js';
+import { OwnCertificates } from '../certificates/own-certificates.js';
+import { RedisCaHints } from '../certificates/redis-ca-hints.js';
 import { CertificateWatch, type CertificateUse } from '../certificates/certificate-watch.js';
 import { SystemClock } from '../clock.js';
-import type { PairFiles, ServerConfig } from '../config/index.js';
+import type { ServerConfig, TlsFiles } from '../config/index.js';
 import type { Material } from '../config/material.js';
 import { RedisDeliveryChannel } from '../delivery/redis-delivery-channel.js';
 import { SqliteAlertStore } from '../events/sqlite-alert.store.js';
 import { Metrics } from '../health/metrics.js';
+import { RedisHeadChannel } from '../journal/redis-head-channel.js';
 import { SqliteJournalStore } from '../journal/sqlite-journal.store.js';
 import { checkHostKeys } from '../nodes/host-key-check.js';
 import { RedisHostUsers } from '../nodes/redis-host-users.js';
@@ -45,6 +48,9 @@ export async function serve(
       log,
       metrics: new Metrics(),
       trust: material.trust,
+      authorities: material.authorities,
+      ownCertificates: ownCertificates(config),
+      caHints: new RedisCaHints(redis.commands),
       restoreGuard: new RestoreGuard(
         new DiskPublishedFile(join(config.dataDir, 'published.json'), log),
       ),
@@ -65,9 +71,11 @@ export async function serve(
       ),
       alerts: new SqliteAlertStore(join(config.dataDir, 'alerts.db')),
       journal: new SqliteJournalStore(join(config.dataDir, 'journal.db')),
+      heads: new RedisHeadChannel(redis.commands),
     },
     { ...config.listen, tls: material.server, clients: config.tls.clients },
   );
+  material.authorities.onChange(() => certificates.lookAnew());
   const uses = certificateUses(config, material, { controlPlane, etcd, redis });
   const certificates = new CertificateWatch(uses, material.secrets, log, lookAtCertificatesMs);
   return {
@@ -110,15 +118,19 @@ function certificateUses(
 ): readonly CertificateUse[] {
   const use = (
     name: string,
-    { cert, key }: Partial<PairFiles> = {},
+    files: Partial<TlsFiles> = {},
     take: CertificateUse['take'],
-  ): readonly CertificateUse[] => (cert && key ? [{ name, files: { cert, key }, take }] : []);
-  const { etcd: credentials } = material;
+  ): readonly CertificateUse[] => {
+    const { ca, cert, key } = files;
+    return ca && cert && key ? [{ name, files: { ca, cert, key }, take }] : [];
+  };
   return [
-    ...use('https', tls, (pair) => to.controlPlane.useCertificate(pair)),
-    ...use('etcd client', etcd.tls, (pair) => {
-      if (credentials) to.etcd.useCredentials({ ...credentials, ...pair });
+    ...use('https', tls, (pair) => {
+      // Another process of this installation may have replaced the authority.
+      material.authorities.reload();
+      to.controlPlane.useCertificate(pair);
     }),
+    ...use('etcd client', etcd.tls, (pair) => to.etcd.useCredentials(pair)),
     ...use('Redis client', redis.tls, (pair) => {
       for (const connection of to.redis.all) connection.useCertificate(pair);
     }),
@@ -127,6 +139,12 @@ function certificateUses(
         if (redis.server) await reloadServerCertificate(server, redis.server);
     }),
   ];
+}
+
+/** Those that are to be of the authority that signs before the one before it is given up. */
+function ownCertificates({ tls, redis }: ServerConfig): OwnCertificates {
+  const files = [tls.cert, redis.tls?.cert, redis.server?.cert];
+  return new OwnCertificates(files.filter((file) => file !== undefined));
 }
 
 function redisLogin(

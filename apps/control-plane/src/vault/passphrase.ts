@@ -25,14 +25,14 @@ export function findPassphrase(file: string | undefined): Passphrase | undefined
   if (folder === undefined) return undefined;
   const credential = join(folder, CREDENTIAL);
   // Who may read it is systemd's to say: by an ACL, so its mode looks wider than it is.
-  return existsSync(credential) ? { text: textOf(credential), file: credential } : undefined;
+  return existsSync(credential) ? passphraseIn(credential) : undefined;
 }
 
 /** Reads a passphrase's file: its text without the end of the line. Throws ConfigError. */
 export function readPassphrase(file: string): Passphrase {
   const folder = env['CREDENTIALS_DIRECTORY'];
   if (folder === undefined || !file.startsWith(join(folder, '/'))) checkPrivate('passphrase', file);
-  return { text: textOf(file), file };
+  return passphraseIn(file);
 }
 
 /** Refuses what is guessed too soon. Throws ConfigError. */
@@ -41,8 +41,13 @@ export function checkNewPassphrase({ text, file }: Passphrase): void {
   throw new ConfigError('passphrase', file, `must have at least ${MIN_CHARS} characters`);
 }
 
-function textOf(file: string): string {
-  const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-  if (text !== '' && text.length <= MAX_CHARS) return text;
+function passphraseIn(file: string): Passphrase {
+  return passphraseOf(readFileSync(file, 'utf8'), file);
+}
+
+/** A passphrase as it was read: without the end of its line. Throws ConfigError, naming `file`. */
+export function passphraseOf(read: string, file: string): Passphrase {
+  const text = read.replace(/\r?\n$/, '');
+  if (text !== '' && text.length <= MAX_CHARS) return { text, file };
   throw new ConfigError('passphrase', file, `must hold 1 to ${MAX_CHARS} characters`);
 }

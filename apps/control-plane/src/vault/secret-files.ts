@@ -33,6 +33,11 @@ export class SecretFiles {
     );
   }
 
+  /** Of files in clear, which others have made. */
+  get plain(): SecretFiles {
+    return new SecretFiles();
+  }
+
   /** The secret in a file that must be there. Throws ConfigError, naming `name`, path and remedy. */
   read(name: string, path: string): string {
     checkPrivate(name, path);

@@ -1,0 +1,20 @@
+import { env } from 'node:process';
+import { readContexts, writeContexts } from './context-file.js';
+
+/**
+ * Writes what is trusted now into the context that commands go to, named or current, and answers its name; undefined
+ * where it is not its CA that counts, or where it says the same already.
+ */
+export async function keepCa(pem: string, named: string | undefined): Promise<string | undefined> {
+  if (env['HOSTWARD_CA'] || env['HOSTWARD_URL']) return undefined;
+  const known = await readContexts();
+  const name = named ?? (env['HOSTWARD_CONTEXT'] || known.current);
+  const stored = name === undefined ? undefined : known.contexts[name];
+  // A context without a CA believes those of its system.
+  if (name === undefined || stored?.ca === undefined || stored.ca === pem) return undefined;
+  await writeContexts({
+    ...known,
+    contexts: { ...known.contexts, [name]: { ...stored, ca: pem } },
+  });
+  return name;
+}

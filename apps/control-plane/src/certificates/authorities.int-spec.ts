@@ -1,0 +1,115 @@
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createAuthority, fingerprint } from '#pki';
+import { SecretFiles } from '../vault/secret-files.js';
+import { Authorities, checkNext } from './authorities.js';
+import { authorityPaths, type AuthorityPaths } from './authority-paths.js';
+
+let folder: string;
+let paths: AuthorityPaths;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hw-authorities-'));
+  const file = (name: string): string => join(folder, name);
+  paths = authorityPaths({ trusted: file('ca.pem'), cert: file('cert.pem'), key: file('ca.key') });
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const secrets = new SecretFiles();
+const ensure = (): Promise<Authorities> => Authorities.ensure(paths, secrets);
+const open = (): Authorities => Authorities.open(paths, secrets);
+const roles = (authorities: Authorities): string =>
+  authorities.trusted.map(({ role }) => role).join(' ');
+const read = (path: string): string => readFileSync(path, 'utf8');
+
+describe('an authority that is replaced', () => {
+  it('is trusted with the next one from the beginning to the end, and signs until the switch', async () => {
+    const authorities = await ensure();
+    const first = authorities.issuing.certificatePem;
+    await authorities.begin();
+    expect([roles(authorities), authorities.phase]).toEqual(['issuing next', 'begun']);
+    expect(authorities.issuing.certificatePem).toBe(first);
+    expect(read(paths.trusted)).toBe(authorities.trustedPem);
+    await authorities.switch();
+    expect([roles(authorities), authorities.phase]).toEqual(['issuing previous', 'switched']);
+    expect(authorities.issuing.certificatePem).not.toBe(first);
+    expect(authorities.trustedPem).toContain(first);
+    await authorities.finish();
+    expect([roles(authorities), authorities.phase]).toEqual(['issuing', 'settled']);
+    expect(read(paths.trusted)).toBe(authorities.issuing.certificatePem);
+    expect(open().issuing).toEqual(authorities.issuing);
+  });
+
+  it('is kept where the replacement is taken back', async () => {
+    const authorities = await ensure();
+    const before = authorities.issuing;
+    await authorities.begin();
+    await authorities.abort();
+    expect([open().issuing, roles(open())]).toEqual([before, 'issuing']);
+    expect([paths.next.cert, paths.next.key].some((path) => existsSync(path))).toBe(false);
+    expect(read(paths.trusted)).toBe(before.certificatePem);
+  });
+
+  it('tells listeners of each step, once what is trusted is in the file', async () => {
+    const authorities = await ensure();
+    const seen: string[] = [];
+    authorities.onChange(() => Promise.resolve(void seen.push(read(paths.trusted))));
+    await authorities.begin();
+    const both = authorities.trustedPem;
+    await authorities.abort();
+    expect(seen).toEqual([both, authorities.trustedPem]);
+  });
+
+  it.each(['nothing', 'the key', 'the key and the certificate'])(
+    'signs as the next one after a switch that was broken off when %s had been replaced',
+    async (done) => {
+      const authorities = await ensure();
+      await authorities.begin();
+      const next = { certificate: read(paths.next.cert), key: read(paths.next.key) };
+      copyFileSync(paths.issuing.cert, paths.previous);
+      if (done !== 'nothing') copyFileSync(paths.next.key, paths.issuing.key);
+      if (done.includes('certificate')) copyFileSync(paths.next.cert, paths.issuing.cert);
+      const after = await ensure();
+      expect([after.phase, after.issuing]).toEqual([
+        'switched',
+        { certificatePem: next.certificate, privateKeyPem: next.key },
+      ]);
+      expect(existsSync(paths.next.cert)).toBe(false);
+      expect(read(paths.trusted)).toBe(after.trustedPem);
+    },
+  );
+
+  it('is found by a process that had read the one before', async () => {
+    const [one, other] = [await ensure(), open()];
+    await one.begin();
+    expect([other.reload(), other.phase]).toEqual([true, 'begun']);
+    expect(other.reload()).toBe(false);
+  });
+
+  it('is not replaced by what cannot be an authority, nor by itself', async () => {
+    const authorities = await ensure();
+    const good = await createAuthority({ name: 'good', days: 1 });
+    expect(() => checkNext(good, authorities.trusted)).not.toThrow();
+    const { privateKeyPem } = authorities.issuing;
+    expect(() => checkNext({ ...good, privateKeyPem }, authorities.trusted)).toThrow(/privateKey/);
+    expect(() => checkNext(authorities.issuing, authorities.trusted)).toThrow(/trusted already/);
+  });
+
+  it('is not made anew where half of it is gone: hosts have pinned it', async () => {
+    const { issuing } = await ensure();
+    rmSync(paths.issuing.cert);
+    await expect(ensure()).rejects.toThrow(/keys.caCertificate/);
+    writeFileSync(paths.issuing.cert, issuing.certificatePem);
+    expect(fingerprint((await ensure()).issuing.certificatePem)).toBe(
+      fingerprint(issuing.certificatePem),
+    );
+  });
+});

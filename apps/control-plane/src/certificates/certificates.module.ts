@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { Announcement } from './announcement.js';
+import { AuthoritiesController } from './authorities.controller.js';
+import { AuthoritiesService } from './authorities.service.js';
+import { HostTrust } from './host-trust.js';
+
+/** The CA: what is trusted, and how it is replaced while everything runs. */
+@Module({
+  controllers: [AuthoritiesController],
+  providers: [AuthoritiesService, Announcement, HostTrust],
+})
+export class CertificatesModule {}

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { AuthorityRefusedError, checkAuthority, type KeyAndCertificate } from '#pki';
+import { ConfigError } from '../config/config-error.js';
+import type { SecretFiles } from '../vault/secret-files.js';
+
+/** Where a certificate and its key are named, for messages, and where they lie. */
+export interface AuthorityFiles {
+  readonly cert: { readonly name: string; readonly path: string };
+  readonly key: { readonly name: string; readonly path: string };
+}
+
+/** The authority in two files. Throws ConfigError, naming field, path, rule and remedy, unless it can be one. */
+export function readAuthority(files: AuthorityFiles, secrets: SecretFiles): KeyAndCertificate {
+  const authority = {
+    certificatePem: readText(files.cert),
+    privateKeyPem: secrets.read(files.key.name, files.key.path),
+  };
+  checkFiles(files, authority);
+  return authority;
+}
+
+/** As `readAuthority`, of what was read already. */
+export function checkFiles(files: AuthorityFiles, authority: KeyAndCertificate): void {
+  try {
+    checkAuthority(authority);
+  } catch (cause) {
+    if (!(cause instanceof AuthorityRefusedError)) throw cause;
+    const { name, path } = cause.part === 'key' ? files.key : files.cert;
+    throw new ConfigError(name, path, `${cause.rule}; remedy: ${cause.remedy}`, { cause });
+  }
+}
+
+function readText({ name, path }: AuthorityFiles['cert']): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError(name, path, `cannot be read: ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { isIssuedBy } from '#pki';
+
+/** The certificates by which our own servers and clients are known to others, in the files where they are renewed. */
+export class OwnCertificates {
+  constructor(private readonly files: readonly string[]) {}
+
+  /** Whether all of them are of this authority; one that cannot be read is not. */
+  areOf(authorityPem: string): boolean {
+    return this.files.every((file) => {
+      try {
+        return isIssuedBy(readFileSync(file), authorityPem);
+      } catch {
+        return false;
+      }
+    });
+  }
+}
