@@ -28,7 +28,9 @@ import {
   trustRoot,
   verifyAuthored,
   verifyDelivery,
+  verifyJournalHead,
   verifyLabels,
+  verifyStatement,
 } from '#bundle';
 import { parseDocuments, rulesOf, validateDocument } from '#policy-model';
 import { parseAlertBatch } from '../../apps/control-plane/src/events/parse-alert-batch.js';
@@ -38,6 +40,7 @@ import { corpusFolder, deadlineFor, fuzzCorpus } from './support/run.js';
 
 const NODE_ID = 'a'.repeat(64);
 const FAR = 4_000_000_000_000;
+const HEAD_TYPE = 'application/vnd.hostward.journal-head+json';
 
 /** Runs what may refuse its input, and nothing else: any other error is a finding. */
 async function mayRefuse<T>(
@@ -115,7 +118,7 @@ describe('what comes to a host', () => {
   );
 
   it(
-    'is refused with a code where a stolen key signed nonsense: root, policy, group, labels',
+    'is refused with a code where a stolen key signed nonsense: root, policy, group, labels, statement, head',
     async () => {
       const target = await signedNonsense();
       await fuzzCorpus('payload', 0.2, { language: 'json', target });
@@ -226,6 +229,9 @@ async function signedNonsense(): Promise<(payload: Buffer) => Promise<void>> {
           RefusedError,
         );
       await mayRefuse(() => verifyLabels(sign(payloadTypes.labels, payload), root), RefusedError);
+      const statement = sign(payloadTypes.statement, payload);
+      await mayRefuse(() => verifyStatement(statement, key.key, key.keyid), RefusedError);
+      await mayRefuse(() => verifyJournalHead(sign(HEAD_TYPE, payload), [publicKey]), RefusedError);
     }
     await mayRefuse(() => decodeFloors(canonicalOr(input)), RefusedError);
     for (const parcel of parcelsOf(canonicalOr(input)))

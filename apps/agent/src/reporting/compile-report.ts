@@ -21,9 +21,15 @@ function isPolicyReport(value: CompileReport['policies'][number] | null): boolea
   return (
     typeof value?.policy === 'string' &&
     /^\d+$/.test(value.revision) &&
+    isDocument(value.document) &&
     Array.isArray(rules) &&
     rules.every(isRuleReport)
   );
+}
+
+function isDocument(value: CompileReport['policies'][number]['document'] | null): boolean {
+  if (value === undefined) return true;
+  return Number.isSafeInteger(value?.version) && /^[0-9a-f]{64}$/.test(value?.digest ?? '');
 }
 
 function isRuleReport(value: unknown): boolean {

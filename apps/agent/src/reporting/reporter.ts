@@ -1,5 +1,5 @@
 import { sealReport } from '#bundle';
-import { REPORT_INTERVAL_MS, type NodeReport } from '#contracts';
+import { REPORT_INTERVAL_MS, type AgentRun, type NodeReport } from '#contracts';
 import { HostLink } from '#redis';
 import { errorMessage } from '../config/error-facts.js';
 import { HostKeys } from '../delivery/host-keys.js';
@@ -14,6 +14,8 @@ export class Reporter {
   readonly #flight = new SingleFlight(() => this.#report());
   /** Reports written since the agent started. */
   written = 0;
+  /** This run of the agent, as of the last report; undefined before the first. */
+  run: AgentRun | undefined;
 
   /** `compose` makes the report of this moment; it is called once a report. */
   constructor(
@@ -45,6 +47,7 @@ export class Reporter {
       const sealed = sealReport(hostKey, report.nodeId, Buffer.from(JSON.stringify(report)));
       await this.link.writeState(sealed);
       this.written += 1;
+      this.run = { bootedAt: report.bootedAt, sequence: report.sequence };
       conditions.clear('report');
     } catch (cause) {
       conditions.raise(

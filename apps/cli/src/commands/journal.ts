@@ -1,17 +1,21 @@
 import type { Command } from 'commander';
 import { RefusedError } from '#bundle';
-import type { JournalEntryView, JournalHeadView, Page } from '#contracts';
+import type { JournalEntryView, JournalHeadView, Page, StatementView } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed, UsageError } from '../errors.js';
+import { heldBy, type Held } from '../journal/held-heads.js';
 import { keptHeadFile, readKeptHead, writeKeptHead } from '../journal/kept-head.js';
 import {
   verifyJournal,
   type JournalSource,
   type JournalVerdict,
 } from '../journal/verify-journal.js';
+import { KnownHosts } from '../keys/known-hosts.js';
+import { rootIfPinned } from '../keys/pinned-root.js';
 import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
 import type { Column } from '../output/table.js';
 import { withControlPlane } from './session.js';
+import { hosts } from './wait.js';
 
 const COLUMNS: readonly Column<JournalEntryView>[] = [
   { title: 'SEQ', of: (entry) => String(entry.seq) },
@@ -50,28 +54,39 @@ Examples:
   journal
     .command('verify')
     .option('--since <seq>', 'leave out what comes before this entry', whole)
-    .description('compute the journal anew and compare it with its signed head')
+    .option('--root <file>', 'the root document to believe; kept')
+    .description('compute the journal anew; compare with what was seen before')
     .addHelpText(
       'after',
       `
 Examples:
   hostward journal verify
   hostward journal verify --since 10000
-The head is kept for the next run, so that what was cut off shows too. Exit
-code 1, with the first entry that is wrong, where anything is.`,
+  hostward journal verify --root root.json
+It is compared with its signed head, with the head of the last run, which is
+kept here, and with the heads that hosts have seen, as they sign it: so what was
+cut off or written anew shows too. Exit code 1, with the first entry that is
+wrong, where anything is. Whose signature counts says the root document that is
+kept here (--root); without one that of the first run.`,
     )
-    .action(async ({ since }: { since?: number }) => withControlPlane((to) => verify(to, since)));
+    .action((options: VerifyOptions) => withControlPlane((to) => verify(to, options)));
 }
 
-async function verify(controlPlane: ControlPlane, since: number | undefined): Promise<void> {
+interface VerifyOptions {
+  readonly since?: number;
+  readonly root?: string;
+}
+
+async function verify(controlPlane: ControlPlane, options: VerifyOptions): Promise<void> {
   const file = keptHeadFile(controlPlane.url);
   const kept = await readKeptHead(file);
-  const verdict = await verifyJournal({ source: sourceOf(controlPlane), kept, since }).catch(
-    (error: unknown) => {
-      if (error instanceof RefusedError) throw unsigned(error, file);
-      throw error;
-    },
-  );
+  const root = await rootIfPinned(controlPlane, options.root);
+  const keys = root?.document.online;
+  const inquiry = { source: sourceOf(controlPlane), kept, keys, since: options.since };
+  const verdict = await verifyJournal(inquiry).catch((error: unknown) => {
+    if (error instanceof RefusedError) throw unsigned(error, file);
+    throw error;
+  });
   if (!verdict.whole)
     throw new CommandFailed(
       `the journal is broken: first bad entry ${verdict.badSeq}: ${verdict.why}`,
@@ -81,8 +96,11 @@ async function verify(controlPlane: ControlPlane, since: number | undefined): Pr
   tell(verdict, kept === undefined);
 }
 
-function tell({ verified, head, resumed }: JournalVerdict & { whole: true }, first: boolean): void {
+type Whole = JournalVerdict & { readonly whole: true };
+
+function tell({ verified, head, resumed, held }: Whole, first: boolean): void {
   console.log(`the journal is whole: ${verified} entries, the last is ${head.seq} ${head.hash}`);
+  tellOfHosts(held);
   if (first)
     console.log(`first run here: signed by key ${head.keys.map(({ keyid }) => keyid).join(', ')}`);
   for (const seq of resumed)
@@ -91,10 +109,27 @@ function tell({ verified, head, resumed }: JournalVerdict & { whole: true }, fir
     );
 }
 
+function tellOfHosts({ heads, heard, silent, strange }: Held): void {
+  const newest = Math.max(0, ...heads.map(({ seq }) => seq));
+  if (heard > 0)
+    console.log(`${hosts(heard)} hold${heard === 1 ? 's' : ''} heads of it, up to entry ${newest}`);
+  else console.error('note: no host holds a head of it yet, so only the last run here was asked');
+  if (silent.length > 0)
+    console.error(`note: ${hosts(silent.length)} said nothing lately: ${someOf(silent)}`);
+  if (strange.length > 0)
+    console.error(
+      `note: ${hosts(strange.length)} with only heads of a key that is not known here: ${someOf(strange)}`,
+    );
+}
+
+function someOf(names: readonly string[]): string {
+  return names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
+}
+
 function unsigned(error: RefusedError, file: string): CommandFailed {
   return new CommandFailed(
     `the head of the journal is not signed by the key that is known here: ${error.message}`,
-    `if the online key was replaced on purpose, move ${file} away`,
+    `if the online key was replaced on purpose, give the root document by --root, or move ${file} away`,
     { cause: error },
   );
 }
@@ -102,6 +137,11 @@ function unsigned(error: RefusedError, file: string): CommandFailed {
 function sourceOf(controlPlane: ControlPlane): JournalSource {
   return {
     head: () => controlPlane.call<JournalHeadView>('/v1/journal/head'),
+    held: async (keys) => {
+      const views = await controlPlane.all<StatementView>('/v1/statements');
+      const known = await KnownHosts.of(controlPlane.url);
+      return heldBy(views, keys, (node) => known.get(node)?.nodeId, Date.now());
+    },
     headAt: (seq) => controlPlane.call<JournalHeadView>(`/v1/journal/heads/${seq}`),
     from: async (seq, limit) => {
       const query = { from: `${seq}`, limit: `${limit}` };

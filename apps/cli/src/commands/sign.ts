@@ -16,6 +16,7 @@ import { readInputs } from '../input/files.js';
 import { parseLabels } from '../input/labels.js';
 import { segment } from '../input/names.js';
 import { descriptor } from '../input/secret.js';
+import { KnownHosts, pinOf } from '../keys/known-hosts.js';
 import { type Hand, type SigningOptions, handsOf, signBytes } from '../keys/signing.js';
 import { parseSignedSet } from '../keys/signed-set.js';
 import { oneOf } from '../output/print.js';
@@ -195,11 +196,14 @@ async function targetOf({
   return { name: `labels ${name}`, target: { labels: selector } };
 }
 
+/** As the control plane says; where this operator has pinned the host, it must say the same. */
 async function nodeIdOf(name: string): Promise<string> {
-  const { nodeId } = await withControlPlane((controlPlane) =>
-    controlPlane.call<NodeView>(`/v1/nodes/${segment(name)}`),
-  );
-  if (nodeId !== undefined) return nodeId;
+  const { nodeId, kept } = await withControlPlane(async (controlPlane) => {
+    const view = await controlPlane.call<NodeView>(`/v1/nodes/${segment(name)}`);
+    const known = (await KnownHosts.of(controlPlane.url)).get(name);
+    return { nodeId: view.nodeId, kept: known?.nodeId };
+  });
+  if (nodeId !== undefined) return pinOf({ name, kept, shown: nodeId }).nodeId;
   throw new CommandFailed(
     `host ${name} is not enrolled, so it has no id yet`,
     'enrol it first, then sign its labels',

@@ -11,11 +11,12 @@ import { reasonLines } from '../output/reasons.js';
 import { stateTone } from '../output/style.js';
 import { renderTable, type Column } from '../output/table.js';
 import { withControlPlane } from './session.js';
+import { nodeIdOption, verifiedNodeStatus, type VerifyOptions } from './status-verify.js';
 import { hosts, notEnforced, policyIsSettled, policyStatusOf, settled } from './wait.js';
 
 type Output = 'table' | 'json' | 'yaml';
 
-interface Options {
+interface Options extends VerifyOptions {
   readonly wait?: boolean;
   readonly timeout: number;
   readonly output: Output;
@@ -28,6 +29,11 @@ export function registerStatus(program: Command): void {
     .argument('<name>')
     .option('--wait', 'wait until it is enforced, or never will be')
     .option('--timeout <duration>', 'how long --wait waits', parseDuration, 30_000)
+    .option('--verify', 'of a node: by its own signature, whoever carries it')
+    .option('--node-id <id>', 'with --verify: which host it is; kept', nodeIdOption)
+    .option('--root <file>', 'with --verify: the root document to believe; kept')
+    .option('--signed <file...>', 'with --verify: what authors signed, to compare')
+    .option('--max-age <time>', 'with --verify: no older; 15m where absent', parseDuration)
     .option(
       '-o, --output <format>',
       'table, json or yaml',
@@ -41,12 +47,22 @@ export function registerStatus(program: Command): void {
 Examples:
   hostward status policy block-sleep --wait --timeout 30s
   hostward status node web1
+  hostward status node web1 --verify --signed signed.json
 Exit 0: every selected host enforces every rule (or audits it, where that is its
 action); of a node: it is connected and everything meant for it is in force.
-Exit 1: something is not; the output says what and why. Exit 2: wrong usage.`,
+Exit 1: something is not; the output says what and why. Exit 2: wrong usage.
+--verify believes the host's signature and not the control plane: a node id is
+the hash of the host's first key (trust/node-id on the host). Without --node-id
+the first id seen under a name is kept, and another one is an error. --signed
+takes files of \`hostward sign\`: the host must enforce exactly what they say.`,
     )
     .action((kind: string, name: string, options: Options) =>
       withControlPlane((controlPlane) => {
+        if (options.verify && kind === 'node')
+          return verifiedNodeStatus(controlPlane, name, options);
+        const only =
+          options.verify ?? options.nodeId ?? options.root ?? options.signed ?? options.maxAge;
+        if (only !== undefined) throw new UsageError('these options go with node NAME --verify');
         if (kind === 'policy') return policyStatus(controlPlane, name, options);
         if (kind === 'node') return nodeStatus(controlPlane, name, options);
         throw new UsageError(`status of "${kind}" is not known: use policy or node`);

@@ -5,8 +5,10 @@ import {
   journalEntry,
   loadSigner,
   signJournalHead,
+  signStatement,
   type JournalEntry,
 } from '#bundle';
+import { heldBy, type Held } from './held-heads.js';
 import { verifyJournal, type JournalSource, type KeptHead } from './verify-journal.js';
 
 const signer = loadSigner(generateSigningKey().privateKey);
@@ -29,11 +31,18 @@ function chain(length: number, object = 'x', start = JOURNAL_START): JournalEntr
 const sign = ({ seq, hash }: { seq: number; hash: string }) =>
   signJournalHead({ v: 1, seq, hash, at: 1 }, signer);
 
-/** A control plane that serves `entries`, with the heads that were signed for `signed`. */
-function serving(entries: readonly JournalEntry[], signed = entries): JournalSource {
+const NOBODY: Held = { heads: [], heard: 0, silent: [], strange: [] };
+
+/** A control plane that serves `entries`, with the heads that were signed for `signed`, and with what hosts hold. */
+function serving(
+  entries: readonly JournalEntry[],
+  signed = entries,
+  held: Held = NOBODY,
+): JournalSource {
   const headOf = (entry: JournalEntry | undefined) => ({ head: entry && sign(entry), keys });
   return {
     head: () => Promise.resolve(headOf(signed.at(-1))),
+    held: () => Promise.resolve(held),
     headAt: (seq) => Promise.resolve(headOf(signed.find((each) => each.seq === seq))),
     from: (seq, limit) =>
       Promise.resolve(entries.filter((each) => each.seq >= seq).slice(0, limit)),
@@ -92,5 +101,73 @@ describe('the verification of a journal', () => {
     const other = loadSigner(generateSigningKey().privateKey);
     const believing = { ...kept(whole[0]), keys: [{ keyid: other.keyid, key: other.key }] };
     await expect(verifyJournal({ source: serving(whole), kept: believing })).rejects.toThrow();
+    expect(await verifyJournal({ source: serving(whole), kept: believing, keys })).toMatchObject({
+      whole: true,
+    });
+    const asked = verifyJournal({ source: serving(whole), keys: believing.keys });
+    await expect(asked).rejects.toThrow();
+  });
+
+  it('sees by what hosts hold, on a first run, what was cut off or made anew under the same key', async () => {
+    const heads = whole.slice(9, 10).map(({ seq, hash }) => ({ seq, hash, node: 'web1' }));
+    const held = { ...NOBODY, heads };
+    const cut = whole.slice(0, 8);
+    expect(await verifyJournal({ source: serving(cut, cut, held) })).toMatchObject({
+      ...{
+        whole: false,
+        badSeq: 9,
+        why: expect.stringContaining('host web1 saw entries up to 10'),
+      },
+    });
+    expect(await verifyJournal({ source: serving([], [], held) })).toMatchObject({ badSeq: 1 });
+    const again = serving(rewritten, rewritten, held);
+    expect(await verifyJournal({ source: again })).toMatchObject({
+      ...{ whole: false, badSeq: 10, why: expect.stringContaining('host web1 saw') },
+    });
+    expect(await verifyJournal({ source: serving(whole, whole, held) })).toMatchObject({
+      whole: true,
+    });
+  });
+});
+
+describe('what hosts hold of a journal', () => {
+  const NOW = 1_800_000_000_000;
+  const host = loadSigner(generateSigningKey().privateKey);
+  const [first] = chain(1);
+  const head = sign(first ?? JOURNAL_START);
+  const view = (node: string, journal: readonly unknown[], at = NOW, by = host) => ({
+    ...{ node, nodeId: by.keyid, key: by.key },
+    statement: signStatement(
+      {
+        ...({ v: 1, nodeId: by.keyid, bootedAt: 1, sequence: 1, at, asOf: at } as const),
+        ...({ rootVersion: 1, enforcer: 'none', mode: 'off', qualifiers: [] } as const),
+        ...{ policies: [], journal },
+      },
+      by,
+    ),
+  });
+  const noPin = () => undefined;
+
+  it('is what a believed key signed, out of statements that the hosts signed', () => {
+    const held = heldBy([view('web1', [head])], keys, noPin, NOW);
+    expect(held).toMatchObject({ heads: [{ node: 'web1', seq: 1 }], heard: 1, silent: [] });
+  });
+
+  it('is nothing that a host made up, nor what another signed under a pinned name', () => {
+    const own = signJournalHead({ v: 1, seq: 900, hash: 'f'.repeat(64), at: 1 }, host);
+    expect(heldBy([view('web1', [own])], keys, noPin, NOW)).toMatchObject({
+      ...{ heads: [], strange: ['web1'] },
+    });
+    const pinned = () => signer.keyid;
+    expect(heldBy([view('web1', [head])], keys, pinned, NOW)).toMatchObject({
+      ...{ heads: [], silent: ['web1'] },
+    });
+  });
+
+  it('counts also where the host has been silent since, which is said', () => {
+    const held = heldBy([view('web1', [head], NOW - 3_600_000)], keys, noPin, NOW);
+    expect(held).toMatchObject({ heads: [{ seq: 1 }], silent: ['web1'] });
+    const bare = { node: 'web2', nodeId: host.keyid, key: host.key };
+    expect(heldBy([bare], keys, noPin, NOW).silent).toEqual(['web2']);
   });
 });

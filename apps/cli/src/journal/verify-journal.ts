@@ -3,17 +3,19 @@ import {
   RefusedError,
   followsInJournal,
   verifyJournalHead,
-  type JournalHead,
   type JournalPoint,
   type PublicKey,
 } from '#bundle';
 import type { JournalEntryView, JournalHeadView } from '#contracts';
+import type { Held, HeldHead } from './held-heads.js';
 
 /** Where entries and heads come from; nothing of it is believed before it is verified. */
 export interface JournalSource {
   head(): Promise<JournalHeadView>;
   headAt(seq: number): Promise<JournalHeadView>;
   from(seq: number, limit: number): Promise<readonly JournalEntryView[]>;
+  /** What hosts hold, as far as these keys signed it; asked before the head, which is not behind it then. */
+  held(keys: readonly PublicKey[]): Promise<Held>;
 }
 
 /** What the last run saw: the end of the journal, and whose signature it believed. */
@@ -29,6 +31,7 @@ export type JournalVerdict =
       readonly verified: number;
       /** Numbers of entries that say that the head in etcd had been set back or written. */
       readonly resumed: readonly number[];
+      readonly held: Held;
     }
   | { readonly whole: false; readonly badSeq: number; readonly why: string };
 
@@ -38,22 +41,33 @@ interface Inquiry {
   readonly source: JournalSource;
   readonly kept?: KeptHead;
   readonly since?: number;
+  /** Online keys of a root document that the operator believes; absent: those of the last run, or at first any. */
+  readonly keys?: readonly PublicKey[];
 }
 
 /**
- * Reads the journal from `since` to the signed head, computes it anew, and compares it with the head of the last run:
- * an edit, a gap, a truncation or a chain made anew is found. Throws RefusedError for a head that is not signed by a
- * key that is believed.
+ * Reads the journal from `since` to the signed head, computes it anew, and compares it with the head of the last run
+ * and with those that hosts hold: an edit, a gap, a truncation or a chain made anew is found. Throws RefusedError for a
+ * head that is not signed by a key that is believed.
  */
-export async function verifyJournal({ source, kept, since = 1 }: Inquiry): Promise<JournalVerdict> {
-  const { head: signed, keys } = await source.head();
-  const believed = kept?.keys ?? keys;
-  if (signed === undefined) return emptyVerdict(kept, believed);
-  const head = verifyJournalHead(signed, believed);
-  if (kept && kept.seq > head.seq)
-    return broken(head.seq + 1, `the last run saw entries up to ${kept.seq}, now it ends before`);
-  const chain = await readChain({ source, kept, since }, head);
-  if (chain.whole) return { ...chain, head: { seq: head.seq, hash: head.hash, keys: believed } };
+export async function verifyJournal({
+  source,
+  kept,
+  keys,
+  since = 1,
+}: Inquiry): Promise<JournalVerdict> {
+  const believed = keys ?? kept?.keys ?? (await source.head()).keys;
+  const held = await source.held(believed);
+  const { head: signed } = await source.head();
+  const seen = [...(kept ? [{ ...kept, node: LAST_RUN }] : []), ...held.heads];
+  const head = signed === undefined ? JOURNAL_START : verifyJournalHead(signed, believed);
+  const farthest = seen.reduce((a, b) => (b.seq > a.seq ? b : a), { ...head, node: '' });
+  if (farthest.seq > head.seq) return broken(head.seq + 1, endsBefore(farthest, head));
+  if (signed === undefined)
+    return { whole: true, head: { ...head, keys: believed }, verified: 0, resumed: [], held };
+  const chain = await readChain({ source, seen, since }, head);
+  if (chain.whole)
+    return { ...chain, held, head: { seq: head.seq, hash: head.hash, keys: believed } };
   return { ...chain, badSeq: await firstUnsigned(source, believed, since, chain.badSeq) };
 }
 
@@ -61,7 +75,17 @@ type Chain =
   | { readonly whole: true; readonly verified: number; readonly resumed: readonly number[] }
   | { readonly whole: false; readonly badSeq: number; readonly why: string };
 
-async function readChain({ source, kept, since = 1 }: Inquiry, head: JournalHead): Promise<Chain> {
+/** How the operator's own last run is called among the hosts. */
+const LAST_RUN = '';
+
+interface Reading {
+  readonly source: JournalSource;
+  readonly seen: readonly HeldHead[];
+  readonly since: number;
+}
+
+async function readChain({ source, seen, since }: Reading, head: JournalPoint): Promise<Chain> {
+  const claims = Map.groupBy(seen, ({ seq }) => seq);
   let last = await startOf(source, since);
   const resumed: number[] = [];
   while (last.seq < head.seq) {
@@ -73,8 +97,8 @@ async function readChain({ source, kept, since = 1 }: Inquiry, head: JournalHead
           last.seq + 1,
           entry.seq === last.seq + 1 ? 'it was changed' : 'it is missing',
         );
-      if (entry.seq === kept?.seq && entry.hash !== kept.hash)
-        return broken(entry.seq, 'it is not the one that the last run saw');
+      const other = claims.get(entry.seq)?.find(({ hash }) => hash !== entry.hash);
+      if (other) return broken(entry.seq, `it is not the one that ${whoSaw(other)} saw`);
       if (entry.action === 'journal.resumed') resumed.push(entry.seq);
       last = entry;
     }
@@ -133,10 +157,13 @@ function follows(last: JournalPoint, entry: JournalEntryView): boolean {
   }
 }
 
-function emptyVerdict(kept: KeptHead | undefined, keys: readonly PublicKey[]): JournalVerdict {
-  if (kept && kept.seq > 0)
-    return broken(1, `the last run saw entries up to ${kept.seq}, now there is none`);
-  return { whole: true, head: { ...JOURNAL_START, keys }, verified: 0, resumed: [] };
+function endsBefore(farthest: HeldHead, { seq }: JournalPoint): string {
+  const now = seq === 0 ? 'now there is none' : 'now it ends before';
+  return `${whoSaw(farthest)} saw entries up to ${farthest.seq}, ${now}`;
+}
+
+function whoSaw({ node }: HeldHead): string {
+  return node === LAST_RUN ? 'the last run' : `host ${node}`;
 }
 
 function broken(badSeq: number, why: string) {

@@ -1,15 +1,15 @@
-import { readFile } from 'node:fs/promises';
 import {
-  loadSigner,
   preAuthEncoding,
   type PublicKey,
   type SignedDocument,
+  type Signer,
   withSignature,
 } from '#bundle';
 import { CommandFailed, UsageError } from '../errors.js';
 import { agentKeys, agentSign } from './ssh-agent.js';
 import { openKey, showKey } from './key-file.js';
 import { Passphrases } from './passphrase.js';
+import { openRootKey } from './root-key-file.js';
 
 /** Somebody who signs documents: a key file, the ssh-agent, or the key that `up` made. */
 export interface Hand extends PublicKey {
@@ -21,6 +21,8 @@ export interface SigningOptions {
   readonly key?: readonly string[];
   readonly keyFile?: string;
   readonly passphraseFd?: number;
+  /** Of `keyFile`, where that is encrypted: as `up` is given it. */
+  readonly passphraseFile?: string;
 }
 
 const AGENT = 'ssh-agent:';
@@ -36,11 +38,13 @@ export async function handsOf({
   key = [],
   keyFile,
   passphraseFd,
+  passphraseFile,
 }: SigningOptions): Promise<readonly Hand[]> {
   const hands: Hand[] = [];
   const secrets = new Passphrases(passphraseFd);
   for (const spec of key) hands.push(await handOf(spec, secrets));
-  if (keyFile !== undefined) hands.push(await plainHand(keyFile));
+  if (keyFile !== undefined)
+    hands.push(handBy(await openRootKey(keyFile, secrets, passphraseFile)));
   if (hands.length > 0) return hands;
   throw new UsageError('nobody signs: add --key NAME or --key ssh-agent:COMMENT');
 }
@@ -51,12 +55,12 @@ async function handOf(spec: string, secrets: Passphrases): Promise<Hand> {
     return { keyid: key.keyid, key: key.key, sign: (message) => agentSign(key, message) };
   }
   await showKey(spec);
-  const signer = await openKey(spec, await secrets.of(spec));
-  return {
-    keyid: signer.keyid,
-    key: signer.key,
-    sign: (message) => Promise.resolve(signer.sign(message)),
-  };
+  return handBy(await openKey(spec, await secrets.of(spec)));
+}
+
+function handBy(signer: Signer): Hand {
+  const { keyid, key } = signer;
+  return { keyid, key, sign: (message) => Promise.resolve(signer.sign(message)) };
 }
 
 async function agentKey(spec: string) {
@@ -70,21 +74,6 @@ async function agentKey(spec: string) {
     `the ssh-agent has ${found.length} Ed25519 keys called "${wanted}"`,
     known === '' ? 'ssh-add one (ssh-keygen -t ed25519)' : `it has: ${known}; or name the key id`,
   );
-}
-
-/** The root key that `up` made: not encrypted, beside the control plane. */
-async function plainHand(path: string): Promise<Hand> {
-  try {
-    const signer = loadSigner((await readFile(path, 'utf8')).trim());
-    return {
-      keyid: signer.keyid,
-      key: signer.key,
-      sign: (message) => Promise.resolve(signer.sign(message)),
-    };
-  } catch (cause) {
-    const words = cause instanceof Error ? cause.message : String(cause);
-    throw new CommandFailed(`${path}: ${words}`, undefined, { cause });
-  }
 }
 
 /** The document with the signature of everybody. */

@@ -141,6 +141,38 @@ describe('a marked identity', () => {
     expect(take({ run: 'A', sequence: 9, at: 65 })).toBe(true);
   });
 
+  it('counts with its events as with its reports, of those only whose reports were seen', () => {
+    const { watch, mark } = marked();
+    const kept = (run: string, sequence: number, of = watch): boolean =>
+      of.isKept(NODE, { bootedAt: iso(BOOTED[run] ?? 0), sequence }, START_MS + 60_000, mark);
+    expect([kept('A', 3), kept('A', 9), kept('B', 3), kept('E', 1)]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    const anew = new CloneWatch();
+    expect([kept('A', 3, anew), kept('B', 3, anew)]).toEqual([true, false]);
+  });
+
+  it('counts where another replica has found it first, whatever this one has seen', () => {
+    const { mark } = marked();
+    const watch = new CloneWatch();
+    watch.take(report({ run: 'B', sequence: 3, at: 35 }), START_MS + 35_000, undefined);
+    const take = (seen: Seen) => watch.take(report(seen), START_MS + seen.at * 1_000, mark).counts;
+    expect(take({ run: 'B', sequence: 4, at: 45 })).toBe(false);
+    expect(take({ run: 'A', sequence: 4, at: 50 })).toBe(true);
+  });
+
+  it('tells the events of a running copy apart, memory and all, by the reports that are nearest', () => {
+    const watch = new CloneWatch();
+    const mark = watchAll(sequence('A100 C51 A101 C52 A102 C53'), watch);
+    if (!mark) throw new Error('not found');
+    const kept = (number: number): boolean =>
+      watch.isKept(NODE, { bootedAt: iso(-600), sequence: number }, START_MS + 60_000, mark);
+    expect([kept(102), kept(104), kept(53), kept(50)]).toEqual([true, true, false, false]);
+  });
+
   it('goes on counting there after that agent was started anew, not on the copy', () => {
     const { take } = marked();
     take({ run: 'A', sequence: 9, at: 45 });

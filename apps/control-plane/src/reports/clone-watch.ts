@@ -1,4 +1,4 @@
-import { REPORT_VALID_MS, type NodeReport } from '#contracts';
+import { REPORT_VALID_MS, type AgentRun, type NodeReport } from '#contracts';
 import type { CloneMark } from '../nodes/node.record.js';
 
 /** So often a run of an agent that was followed by another one must go on, until two machines are sure. */
@@ -56,6 +56,17 @@ export class CloneWatch {
     return { counts: counts(host, run, nowMs), found };
   }
 
+  /** Whether a run is that of the machine that counts; one whose reports were not seen yet is not. */
+  isKept(nodeId: string, run: AgentRun, nowMs: number, mark: CloneMark): boolean {
+    const { runs, kept } = this.#host(nodeId, nowMs, mark);
+    const behind = ({ sequence }: Run): number => Math.abs(sequence - run.sequence);
+    const [nearest, next] = runs
+      .filter(({ bootedAt }) => bootedAt === run.bootedAt)
+      .toSorted((a, b) => behind(a) - behind(b));
+    if (!nearest || (next && behind(next) === behind(nearest))) return false;
+    return nearest === kept;
+  }
+
   /** Whether no more than one machine was heard under a marked identity for a time. */
   isQuiet(nodeId: string, nowMs: number): boolean {
     const host = this.#hosts.get(nodeId);
@@ -69,8 +80,9 @@ export class CloneWatch {
 
   #host(nodeId: string, nowMs: number, mark: CloneMark | undefined): Host {
     const known = this.#hosts.get(nodeId);
-    // A mark that was taken away ends what led to it.
-    const host = known && (mark || !known.marked) ? known : seeded(mark, nowMs);
+    // A mark that was taken away ends what led to it; of one that another replica made only it knows who is who.
+    const goesOn = mark ? known?.kept !== undefined : known?.marked === false;
+    const host = known && goesOn ? known : seeded(mark, nowMs);
     if (mark) host.marked = true;
     this.#hosts.set(nodeId, host);
     return host;

@@ -58,7 +58,7 @@ function service() {
   const signer = loadSigner(privateKey);
   const root = trustRoot(signRoot(document, [signer]));
   const secrets = { epochSecret: Buffer.alloc(32), keks: testKeks };
-  const trust = new Trust(root, signer, secrets, { certificatePem: '', privateKeyPem: '' });
+  const trust = new Trust(root, signer, secrets);
   const [fleet, clock, board] = [new Fleet(testKeks), new SetClock(), new ReportBoard()];
   fleet.take(snapshot(1n, putNode(nodeRecord('web1', {}, NODE))));
   const ledger = new InstantLedger(fleet);

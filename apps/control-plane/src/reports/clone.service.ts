@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { NodeReport } from '#contracts';
+import type { AgentRun, NodeReport } from '#contracts';
 import { etcdKeys } from '#etcd';
 import { Log } from '#observability';
 import { SYSTEM } from '../access/caller.js';
@@ -38,6 +38,12 @@ export class CloneService {
     const { counts, found } = this.#watch.take(report, this.clock.nowMs(), mark);
     if (found) void this.#write(report.nodeId, found);
     return counts;
+  }
+
+  /** Whether events of this run count: of two machines that are known as such only those of the one whose reports do. */
+  admitsEvents({ node, nodeId }: KnownHost, run: AgentRun): boolean {
+    const mark = this.fleet.state.nodes.get(node)?.record.clone;
+    return !mark || this.#watch.isKept(nodeId, run, this.clock.nowMs(), mark);
   }
 
   /** Ends the marks of hosts that are one machine again. Never rejects. */

@@ -21,9 +21,7 @@ export class KnownHosts {
     const { state } = this.fleet;
     const node = state.nameOf(nodeId);
     const key = state.hostKey(nodeId, this.trust.root.document.epoch);
-    return node !== undefined && key
-      ? { nodeId, node, hostKey: key.hostKey }
-      : undefined;
+    return node !== undefined && key ? { nodeId, node, hostKey: key.hostKey } : undefined;
   }
 
   /** Node ids of all known hosts. */

@@ -11,6 +11,7 @@ import {
 } from '#contracts';
 import {
   ShapeError,
+  anything,
   count,
   instant,
   list,
@@ -103,6 +104,8 @@ const report: Read<NodeReport> = record<NodeReport>({
   host: hostFacts,
   versions: record<NodeReport['versions']>({ agent: text(100), sensor: text(100) }),
   losses: record<NodeReport['losses']>({ audit: count, spool: count }),
+  // Kept as it came: who asks for it verifies it, since it is not for us.
+  statement: optional(anything),
 });
 
 /**

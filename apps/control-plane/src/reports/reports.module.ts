@@ -5,6 +5,7 @@ import { HostInbox } from './host-inbox.js';
 import { KnownHosts } from './known-hosts.js';
 import { ReportBoard } from './report-board.js';
 import { ReportIntake } from './report-intake.js';
+import { StatementController } from './statement.controller.js';
 
 /** Step 9 of the path: what hosts say, and what status follows from it. */
 @Global()
@@ -13,6 +14,7 @@ export class ReportsModule {
   static of(inbox: HostInbox): DynamicModule {
     return {
       module: ReportsModule,
+      controllers: [StatementController],
       providers: [
         { provide: HostInbox, useValue: inbox },
         KnownHosts,
@@ -21,7 +23,7 @@ export class ReportsModule {
         ReportIntake,
         StatusReader,
       ],
-      exports: [HostInbox, KnownHosts, ReportIntake, StatusReader],
+      exports: [CloneService, HostInbox, KnownHosts, ReportIntake, StatusReader],
     };
   }
 }

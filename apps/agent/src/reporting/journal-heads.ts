@@ -1,0 +1,100 @@
+import { readFile } from 'node:fs/promises';
+import {
+  RefusedError,
+  isForked,
+  keepHead,
+  verifyJournalHead,
+  type RootDocument,
+  type SeenHead,
+  type SignedDocument,
+} from '#bundle';
+import { writeFileAtomic } from '../config/atomic-file.js';
+import { SingleFlight } from '../health/single-flight.js';
+import { Surroundings } from '../health/surroundings.js';
+
+/**
+ * The signed heads of the control plane's journal that this host has seen: few, kept on disk, and told in its signed
+ * statement. So who rewrites the journal, or cuts it off, would have to reach every host for it.
+ */
+export class JournalHeads {
+  readonly #flight = new SingleFlight(() => this.#write());
+  #seen: readonly SeenHead[] = [];
+
+  private constructor(
+    private readonly file: string,
+    private readonly root: () => RootDocument,
+    private readonly around: Surroundings,
+  ) {}
+
+  /** `root` says whose heads count: those of its online keys. */
+  static async open(
+    file: string,
+    root: () => RootDocument,
+    around: Surroundings,
+  ): Promise<JournalHeads> {
+    const heads = new JournalHeads(file, root, around);
+    heads.#seen = parseSeen(await readFile(file, 'utf8').catch(() => ''));
+    return heads;
+  }
+
+  /** Oldest first. */
+  get signed(): readonly SignedDocument[] {
+    return this.#seen.map(({ signed }) => signed);
+  }
+
+  /** Takes what somebody published as a head; what no online key signed is dropped. Never rejects. */
+  async take(published: unknown): Promise<void> {
+    const next = this.#verified(published);
+    if (next === undefined) return;
+    // Who has a key that the root document has taken back could make any head with it.
+    const keys = new Set(this.root().online.map(({ keyid }) => keyid));
+    const counting = this.#seen.filter(({ signed }) =>
+      signed.signatures.some(({ keyid }) => keys.has(keyid)),
+    );
+    const seen = keepHead(counting, next);
+    if (seen === counting && counting.length === this.#seen.length) return;
+    if (isForked(seen) && !isForked(counting))
+      this.around.log.error('two journals of one control plane', { seq: next.head.seq });
+    this.#seen = seen;
+    await this.#flight.run();
+  }
+
+  #verified(published: unknown): SeenHead | undefined {
+    try {
+      const head = verifyJournalHead(published, this.root().online);
+      return { head, signed: published as SignedDocument };
+    } catch (cause) {
+      if (!(cause instanceof RefusedError)) throw cause;
+      this.around.log.debug('a head of the journal is not taken', { code: cause.code });
+      return undefined;
+    }
+  }
+
+  async #write(): Promise<void> {
+    try {
+      const content = JSON.stringify({ v: 1, heads: this.#seen });
+      await writeFileAtomic(this.file, content, { mode: 0o600 });
+    } catch (cause) {
+      this.around.log.warn('heads of the journal could not be kept', { file: this.file, cause });
+    }
+  }
+}
+
+/** The agent's own file; one that is damaged is begun anew, as a host that saw no head yet. */
+function parseSeen(text: string): readonly SeenHead[] {
+  try {
+    const { heads } = JSON.parse(text) as { heads: readonly SeenHead[] };
+    return heads.every(isSeen) ? heads : [];
+  } catch {
+    return [];
+  }
+}
+
+function isSeen({ head, signed }: SeenHead): boolean {
+  return (
+    Number.isSafeInteger(head.seq) &&
+    typeof head.hash === 'string' &&
+    typeof signed.payload === 'string' &&
+    Array.isArray(signed.signatures)
+  );
+}

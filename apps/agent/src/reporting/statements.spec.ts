@@ -1,0 +1,137 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  generateSigningKey,
+  loadSigner,
+  signJournalHead,
+  verifyStatement,
+  type HostStatement,
+  type RootDocument,
+} from '#bundle';
+import { Log } from '#observability';
+import { Clock } from '../health/clock.js';
+import { Surroundings } from '../health/surroundings.js';
+import { JournalHeads } from './journal-heads.js';
+import { Statements } from './statements.js';
+
+class SetClock extends Clock {
+  time = 1_000_000;
+  now(): number {
+    return this.time;
+  }
+  random(): number {
+    return 0.5;
+  }
+  wait(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+const key = generateSigningKey();
+const online = generateSigningKey();
+let dir: string;
+let around: Surroundings;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'hostward-statements-'));
+  around = new Surroundings(new SetClock(), new Log({ write: () => undefined }));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const statement = (at: number, sequence: number, over: Partial<HostStatement> = {}) => ({
+  ...({ v: 1, nodeId: key.keyid, bootedAt: 1, sequence, at, asOf: at, rootVersion: 1 } as const),
+  ...({ enforcer: 'apparmor', mode: 'enforce', qualifiers: [], policies: [] } as const),
+  ...{ journal: [], ...over },
+});
+
+async function statements(privateKey = key.privateKey): Promise<Statements> {
+  const file = join(dir, 'signing.key');
+  writeFileSync(file, `${privateKey}\n`);
+  const pace = { minSeconds: 10, everySeconds: 240 };
+  return Statements.open(file, key.keyid, pace, around);
+}
+
+describe('what a host signs of itself', () => {
+  it('is signed at a change, not more often than the pace allows, and anew after its time', async () => {
+    const made = await statements();
+    const sequenceOf = (at: number, sequence: number, over?: Partial<HostStatement>) =>
+      verifyStatement(made.of(statement(at, sequence, over)), key.key, key.keyid).sequence;
+    expect(sequenceOf(0, 1)).toBe(1);
+    expect(sequenceOf(60_000, 2)).toBe(1);
+    expect(sequenceOf(60_000, 3, { mode: 'audit' })).toBe(3);
+    expect(sequenceOf(65_000, 4)).toBe(3);
+    expect(sequenceOf(70_000, 5)).toBe(5);
+    expect(sequenceOf(309_999, 6)).toBe(5);
+    expect(sequenceOf(310_000, 7)).toBe(7);
+  });
+
+  it('is signed anew where the clock went back', async () => {
+    const made = await statements();
+    made.of(statement(500_000, 1));
+    const after = verifyStatement(made.of(statement(1_000, 2)), key.key, key.keyid);
+    expect(after.at).toBe(1_000);
+  });
+
+  it.each([
+    ['there is no key', undefined],
+    ['the key is of another host', generateSigningKey().privateKey],
+    ['what is there is no key', 'nonsense'],
+  ])('is nothing where %s, which is a condition', async (_title, privateKey) => {
+    const made = privateKey
+      ? await statements(privateKey)
+      : await Statements.open(
+          join(dir, 'none'),
+          key.keyid,
+          { minSeconds: 1, everySeconds: 10 },
+          around,
+        );
+    expect(made.of(statement(0, 1))).toBeUndefined();
+    expect(around.conditions.has('statement')).toBe(true);
+  });
+
+  it('that no reader would take does not end the reports', async () => {
+    const made = await statements();
+    expect(made.of(statement(0, 1, { qualifiers: ['x'.repeat(100)] }))).toBeUndefined();
+    expect(around.conditions.has('statement')).toBe(true);
+    expect(made.of(statement(1, 2))).toBeDefined();
+    expect(around.conditions.has('statement')).toBe(false);
+  });
+});
+
+describe('the heads of the journal that a host keeps', () => {
+  const root = { online: [{ keyid: online.keyid, key: online.key }] } as unknown as RootDocument;
+  const head = (seq: number, by = online, mark = 'a') =>
+    signJournalHead({ v: 1, seq, hash: mark.repeat(64), at: seq }, loadSigner(by.privateKey));
+  const file = () => join(dir, 'journal-heads.json');
+  const open = (of = root) => JournalHeads.open(file(), () => of, around);
+
+  it('are what an online key signed, and are there after a restart', async () => {
+    const heads = await open();
+    await heads.take(head(1));
+    await heads.take(head(5));
+    await heads.take(head(9, generateSigningKey()));
+    for (const nonsense of [undefined, null, 7, 'x', {}, { ...head(9), payload: 'AAAA' }])
+      await heads.take(nonsense);
+    expect(heads.signed).toEqual([head(1), head(5)]);
+    expect((await open()).signed).toEqual([head(1), head(5)]);
+  });
+
+  it('begin anew where the file is damaged', async () => {
+    writeFileSync(file(), '{"v":1,"heads":[7]}');
+    const heads = await open();
+    expect(heads.signed).toEqual([]);
+    await heads.take(head(2));
+    expect(readFileSync(file(), 'utf8')).toContain(head(2).payload);
+  });
+
+  it('of a key that the root document has taken back give way to those of the new one', async () => {
+    await (await open()).take(head(1_000_000));
+    const fresh = generateSigningKey();
+    const next = { online: [{ keyid: fresh.keyid, key: fresh.key }] } as unknown as RootDocument;
+    const heads = await open(next);
+    await heads.take(head(7, fresh));
+    expect(heads.signed).toEqual([head(7, fresh)]);
+  });
+});

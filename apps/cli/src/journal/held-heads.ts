@@ -1,0 +1,87 @@
+import {
+  RefusedError,
+  verifyJournalHead,
+  verifyStatement,
+  type HostStatement,
+  type JournalPoint,
+  type PublicKey,
+} from '#bundle';
+import type { StatementView } from '#contracts';
+
+/** A head that a host says, by its own signature, to have seen. */
+export interface HeldHead extends JournalPoint {
+  readonly node: string;
+}
+
+/** What the hosts were found to hold. */
+export interface Held {
+  /** Only those that a believed key signed: a host cannot make one up. */
+  readonly heads: readonly HeldHead[];
+  /** Hosts of which one at least is among `heads`. */
+  readonly heard: number;
+  /** Hosts that said nothing lately, or nothing that is theirs. */
+  readonly silent: readonly string[];
+  /** Hosts that hold heads of which none was signed by a believed key. */
+  readonly strange: readonly string[];
+}
+
+/** Statements are signed at least every few minutes: what is older says nothing about now. */
+const MAX_AGE_MS = 15 * 60_000;
+
+/**
+ * Reads what hosts hold of the journal out of their signed statements. `pinOf` gives the id under which this operator
+ * knows a host; another host's word does not count for it.
+ */
+export function heldBy(
+  views: readonly StatementView[],
+  keys: readonly PublicKey[],
+  pinOf: (node: string) => string | undefined,
+  now: number,
+): Held {
+  const told = views.map((view) => ({ node: view.node, ...headsOf(view, keys, pinOf, now) }));
+  return {
+    heads: told.flatMap(({ node, heads }) => heads.map((head) => ({ ...head, node }))),
+    heard: told.filter(({ heads }) => heads.length > 0).length,
+    silent: told.filter(({ spoke }) => !spoke).map(({ node }) => node),
+    strange: told
+      .filter(({ heads, shown }) => shown > 0 && heads.length === 0)
+      .map(({ node }) => node),
+  };
+}
+
+interface Told {
+  readonly heads: readonly JournalPoint[];
+  /** How many heads it showed, believed or not. */
+  readonly shown: number;
+  readonly spoke: boolean;
+}
+
+/** An old statement still proves its heads; it only does not count as having been heard now. */
+function headsOf(
+  view: StatementView,
+  keys: readonly PublicKey[],
+  pinOf: (node: string) => string | undefined,
+  now: number,
+): Told {
+  const statement = verified(() =>
+    verifyStatement(view.statement, view.key, pinOf(view.node) ?? view.nodeId),
+  );
+  if (statement === undefined) return { heads: [], shown: 0, spoke: false };
+  const heads = statement.journal.flatMap(
+    (signed) => verified(() => verifyJournalHead(signed, keys)) ?? [],
+  );
+  return { heads, shown: statement.journal.length, spoke: isRecent(statement, now) };
+}
+
+function isRecent({ at, journal }: HostStatement, now: number): boolean {
+  return Math.abs(now - at) <= MAX_AGE_MS && journal.length > 0;
+}
+
+function verified<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { SignedDocument } from '#bundle';
+import { Log } from '#observability';
+import { Clock } from '../clock.js';
+import { HeadChannel, HeadHerald } from './head-herald.js';
+
+class SetClock extends Clock {
+  now = 1_000_000;
+  override nowMs(): number {
+    return this.now;
+  }
+}
+
+class FakeChannel extends HeadChannel {
+  readonly told: string[] = [];
+  failing = false;
+  override publish({ payload }: SignedDocument): Promise<void> {
+    if (this.failing) return Promise.reject(new Error('cut'));
+    this.told.push(payload);
+    return Promise.resolve();
+  }
+}
+
+let seq: number;
+let clock: SetClock;
+let channel: FakeChannel;
+let herald: HeadHerald;
+
+beforeEach(() => {
+  seq = 0;
+  clock = new SetClock();
+  channel = new FakeChannel();
+  const head = () =>
+    seq === 0 ? undefined : { payloadType: '', payload: String(seq), signatures: [] };
+  const journal = { end: () => ({ seq, hash: '' }), head };
+  herald = new HeadHerald(journal, channel, clock, new Log({ write: () => undefined }));
+});
+
+async function at(ms: number, newest = seq): Promise<readonly string[]> {
+  clock.now = 1_000_000 + ms;
+  seq = newest;
+  await herald.run();
+  return channel.told;
+}
+
+describe('the herald of the journal', () => {
+  it('tells each new head once, however many entries came at once, and not too often', async () => {
+    expect(await at(0)).toEqual([]);
+    expect(await at(1_000, 1)).toEqual(['1']);
+    expect(await at(2_000, 50)).toEqual(['1']);
+    expect(await at(3_000, 80)).toEqual(['1', '80']);
+    expect(await at(20_000)).toEqual(['1', '80']);
+  });
+
+  it('repeats the same head for hosts that were away', async () => {
+    await at(0, 1);
+    expect(await at(29_000)).toEqual(['1']);
+    expect(await at(30_000)).toEqual(['1', '1']);
+  });
+
+  it('tries again where nobody could hear it, also when the clock goes back', async () => {
+    channel.failing = true;
+    await at(0, 1);
+    channel.failing = false;
+    expect(await at(1_000)).toEqual(['1']);
+    expect(await at(-500_000)).toEqual(['1', '1']);
+  });
+});

@@ -1,0 +1,57 @@
+import type { SignedDocument } from '#bundle';
+import { Log } from '#observability';
+import { Clock } from '../clock.js';
+import { SignedJournal } from './signed-journal.js';
+
+/** A new head goes out at most once in this time, however many entries there are. */
+const AT_MOST_EVERY_MS = 2_000;
+/** The same one again: for hosts that were away when it went out. */
+const REPEAT_MS = 30_000;
+
+/** Where heads go: to all hosts at once. Throws where it cannot be reached. */
+export abstract class HeadChannel {
+  abstract publish(head: SignedDocument): Promise<void>;
+}
+
+/**
+ * Gives the signed head of the journal to the hosts: one message to all of them, whatever their number, so that what
+ * was cut off or rewritten here is still known there.
+ */
+export class HeadHerald {
+  #toldSeq = 0;
+  #toldAtMs: number | undefined;
+  #telling = false;
+
+  constructor(
+    private readonly journal: Pick<SignedJournal, 'end' | 'head'>,
+    private readonly channel: HeadChannel,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  /** Tells where it is time to; called every second. Never rejects. */
+  async run(): Promise<void> {
+    if (this.#telling) return;
+    this.#telling = true;
+    try {
+      await this.#tell();
+    } catch (error) {
+      this.log.debug('the head of the journal did not reach the hosts, trying again', { error });
+    } finally {
+      this.#telling = false;
+    }
+  }
+
+  async #tell(): Promise<void> {
+    const nowMs = this.clock.nowMs();
+    const ageMs = this.#toldAtMs === undefined ? Infinity : Math.abs(nowMs - this.#toldAtMs);
+    if (ageMs < AT_MOST_EVERY_MS) return;
+    const { seq } = this.journal.end();
+    if (seq === this.#toldSeq && ageMs < REPEAT_MS) return;
+    const head = this.journal.head();
+    if (!head) return;
+    await this.channel.publish(head);
+    this.#toldSeq = seq;
+    this.#toldAtMs = nowMs;
+  }
+}

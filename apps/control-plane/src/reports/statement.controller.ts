@@ -1,0 +1,49 @@
+import { Controller, Get, Param, Query } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Page, StatementView } from '#contracts';
+import { Needs, NeedsToRead } from '../access/index.js';
+import { Fleet } from '../fleet/fleet.js';
+import type { FleetState } from '../fleet/fleet-state.js';
+import { NamePipe, PageQuery, notFound, pageOf } from '../http/index.js';
+import { ReportBoard } from './report-board.js';
+
+/**
+ * What hosts say of themselves, as they signed it: stored and served as it came, since whoever wants to know without
+ * trusting us verifies it by the host's node id.
+ */
+@ApiTags('nodes')
+@Controller('v1')
+export class StatementController {
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly board: ReportBoard,
+  ) {}
+
+  @Get('nodes/:name/statement')
+  @NeedsToRead('node')
+  @ApiOperation({ summary: 'What the host says of itself, signed with its own key (DSSE)' })
+  one(@Param('name', NamePipe) name: string): StatementView {
+    const view = this.#viewOf(name, this.fleet.read());
+    if (view?.statement === undefined) throw notFound('statement of node', name);
+    return view;
+  }
+
+  @Get('statements')
+  @Needs('fleet:read')
+  @ApiOperation({ summary: 'The same of all enrolled hosts, by name' })
+  all(@Query() query: PageQuery): Page<StatementView> {
+    const state = this.fleet.read();
+    const enrolled = state.nodes.sorted().flatMap(({ name }) => this.#viewOf(name, state) ?? []);
+    const named = enrolled.map((view) => ({ name: view.node, view }));
+    return pageOf(named, query, state.revision.toString(), ({ view }) => view);
+  }
+
+  #viewOf(node: string, state: FleetState): StatementView | undefined {
+    const enrollment = state.nodes.get(node)?.record.enrollment;
+    if (!enrollment) return undefined;
+    const { nodeId, signingKey: key } = enrollment;
+    const held = this.board.get(nodeId);
+    const receivedAt = held && new Date(held.receivedAtMs).toISOString();
+    return { node, nodeId, key, statement: held?.report.statement, receivedAt };
+  }
+}
