@@ -61,14 +61,65 @@ const parseShape: Parser<Assignment> = object(
   },
 );
 
-/** The leaf: the assignment encrypted under the host's key, bound to node and ordering. */
-export function sealAssignment(hostKey: Uint8Array, assignment: Assignment): Buffer {
-  parseShape(assignment, 'assignment');
-  return sealMessage(
-    hostKey,
-    'assignment',
-    context(assignment.nodeId, assignment),
-    canonicalBytes(assignment),
+/** What the assignments of one commit have in common. */
+export type AssignmentCommon = Ordering & Pick<Assignment, 'v' | 'rootVersion'>;
+
+/** What an assignment says of its host. */
+export type AssignmentOwn = Omit<Assignment, keyof AssignmentCommon>;
+
+const NODE_ID = '"nodeId":"';
+const NODE_ID_CHARS = 64;
+
+/**
+ * Seals the assignments of one commit. In a fleet most differ from the one before in the node id alone: these are
+ * checked, and written in canonical form, once, around the node id.
+ */
+export class AssignmentForm {
+  #last:
+    { readonly of: AssignmentOwn; readonly before: string; readonly after: string } | undefined;
+
+  constructor(private readonly common: AssignmentCommon) {}
+
+  /** The leaf: encrypted under the host's key, bound to node and ordering. Further members of `own` do not count. */
+  seal(hostKey: Uint8Array, own: AssignmentOwn): Buffer {
+    const bytes = this.bytesOf(own);
+    return sealMessage(hostKey, 'assignment', context(own.nodeId, this.common), bytes);
+  }
+
+  /** Canonical bytes; throws RefusedError on an assignment that no host would take. */
+  bytesOf(own: AssignmentOwn): Buffer {
+    const last =
+      this.#last && differInNodeOnly(this.#last.of, own) ? this.#last : this.#written(own);
+    const nodeId = sha256HexText(own.nodeId, 'assignment.nodeId');
+    return Buffer.from(`${last.before}${nodeId}${last.after}`, 'utf8');
+  }
+
+  /** What comes behind the node id holds no object of others, and within a string the quotes are escaped. */
+  #written(own: AssignmentOwn) {
+    const { nodeId, expiresAt, reportEpoch, bundleDigest, dataKey, suspension, labels } = own;
+    const assignment: Assignment = {
+      ...this.common,
+      ...{ nodeId, expiresAt, reportEpoch, bundleDigest, dataKey },
+      ...(suspension && { suspension }),
+      ...(labels !== undefined && { labels }),
+    };
+    parseShape(assignment, 'assignment');
+    const text = canonicalBytes(assignment).toString('utf8');
+    const at = text.lastIndexOf(NODE_ID) + NODE_ID.length;
+    const last = { of: own, before: text.slice(0, at), after: text.slice(at + NODE_ID_CHARS) };
+    this.#last = last;
+    return last;
+  }
+}
+
+function differInNodeOnly(one: AssignmentOwn, other: AssignmentOwn): boolean {
+  return (
+    one.bundleDigest === other.bundleDigest &&
+    one.dataKey === other.dataKey &&
+    one.expiresAt === other.expiresAt &&
+    one.reportEpoch === other.reportEpoch &&
+    one.suspension === other.suspension &&
+    one.labels === other.labels
   );
 }
 

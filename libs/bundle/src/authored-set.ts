@@ -41,6 +41,8 @@ export interface AuthoredPolicy {
   readonly name: string;
   readonly version: number;
   readonly revision: string;
+  /** SHA-256 (hex) of the bytes that were signed. */
+  readonly digest: string;
   readonly document: unknown;
   /** Key ids of the authors whose signature counts here. */
   readonly authors: readonly string[];
@@ -205,7 +207,10 @@ class Judge {
     return {
       name,
       floor: { ...floorOf(head), held },
-      policy: { name, version, revision: head.revision, document: content, authors },
+      policy: {
+        ...{ name, version, revision: head.revision, digest: head.digest },
+        ...{ document: content, authors },
+      },
     };
   }
 

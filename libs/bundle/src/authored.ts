@@ -5,6 +5,8 @@ import {
   type SignedDocument,
   payloadTypes,
   signDocument,
+  type Trust,
+  verifyDocumentsAhead,
   verifySignatures,
 } from './dsse.js';
 import { sha256Hex } from './encoding.js';
@@ -103,17 +105,29 @@ export function verifySuspension(
   return { document: parseSuspension(payload, path), ...authored };
 }
 
-function verifyBytes(signed: unknown, kind: AuthoredKind, root: RootDocument, path: string) {
+/** Verifies the signatures of many documents of a kind on all cores: `verifyDocumentsAhead`. */
+export function verifyAuthoredAhead(
+  documents: readonly unknown[],
+  kind: AuthoredKind,
+  root: RootDocument,
+): Promise<void> {
+  return verifyDocumentsAhead(documents, trustIn(root, kind));
+}
+
+function trustIn(root: RootDocument, kind: AuthoredKind): Trust {
   const threshold = root.thresholds?.documents ?? 1;
   const isSmall = kind === 'labels' || kind === 'suspension';
   const maxBytes = isSmall ? limits.labelsBytes : limits.policyBytes;
-  const keys = ringOf(root);
-  const trust = { payloadType: payloadTypes[kind], keys, threshold, maxBytes };
+  return { payloadType: payloadTypes[kind], keys: ringOf(root), threshold, maxBytes };
+}
+
+function verifyBytes(signed: unknown, kind: AuthoredKind, root: RootDocument, path: string) {
+  const trust = trustIn(root, kind);
   const { payload, signers: ids } = verifySignatures(signed, trust, path);
   const signers = root.authors.filter(
     (author) => ids.includes(author.keyid) && mayAuthor(author, { kind }),
   );
-  if (signers.length < threshold)
+  if (signers.length < trust.threshold)
     throw new RefusedError(
       'out-of-scope',
       `${path}: none of its authors may sign a ${kind} document`,

@@ -1,5 +1,5 @@
 import type { DeliveryRecord, Ordering } from '#contracts';
-import { type Assignment, sealAssignment } from './assignment.js';
+import { AssignmentForm, type AssignmentOwn } from './assignment.js';
 import { signCommit } from './commit.js';
 import type { SignedDocument } from './dsse.js';
 import { toBase64 } from './encoding.js';
@@ -8,10 +8,7 @@ import type { TrustedRoot } from './root.js';
 import type { Signer } from './signing-key.js';
 
 /** One host's part of a commit; the rest of its assignment is the same for all. `hostKey` is of this epoch. */
-export interface AssignmentInput extends Pick<
-  Assignment,
-  'nodeId' | 'expiresAt' | 'reportEpoch' | 'bundleDigest' | 'dataKey' | 'suspension' | 'labels'
-> {
+export interface AssignmentInput extends AssignmentOwn {
   readonly hostKey: Uint8Array;
   /** From `sealHostKey`, once per node and epoch. */
   readonly sealedHostKey: string;
@@ -79,12 +76,10 @@ function recordOf(
 }
 
 function sealLeaves({ assignments, ordering, root }: CommitInput): Leaf[] {
-  const common = { v: 1, ...pick(ordering), rootVersion: root.document.version } as const;
+  const { version: rootVersion } = root.document;
+  const form = new AssignmentForm({ v: 1, ...pick(ordering), rootVersion });
   const ordered = [...assignments].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
-  return ordered.map((input) => {
-    const { hostKey, sealedHostKey: _sealed, ...own } = input;
-    return { input, bytes: sealAssignment(hostKey, { ...common, ...own }) };
-  });
+  return ordered.map((input) => ({ input, bytes: form.seal(input.hostKey, input) }));
 }
 
 function rootsOf({ root, earlierRoots }: CommitInput): unknown {

@@ -6,25 +6,16 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto';
-import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import { fromBase64, toBase64 } from './encoding.js';
 import { RefusedError, malformed } from './errors.js';
-import { scheduleContext, sealOnce } from './hpke.js';
+import { openOnce, scheduleContext, sealOnce } from './hpke.js';
 import { base64Of } from './shape.js';
 
 const KEY_BYTES = 32;
 const SEALED_BYTES = 32 + KEY_BYTES + 16;
-/** SubjectPublicKeyInfo and PKCS#8 of an X25519 key up to the key itself (RFC 8410). */
+/** SubjectPublicKeyInfo of an X25519 key up to the key itself (RFC 8410). */
 const X25519_SPKI = Buffer.from('302a300506032b656e032100', 'hex');
-const X25519_PKCS8 = Buffer.from('302e020100300506032b656e04220420', 'hex');
-const INFO = Buffer.from('hostward/v1/host-key', 'utf8');
-const CONTEXT = scheduleContext(INFO);
-
-const suite = new CipherSuite({
-  kem: new DhkemX25519HkdfSha256(),
-  kdf: new HkdfSha256(),
-  aead: new Aes256Gcm(),
-});
+const CONTEXT = scheduleContext(Buffer.from('hostward/v1/host-key', 'utf8'));
 
 /** A host's X25519 key pair: `sealingKey` is base64 of 32 raw bytes, `privateKey` base64 of PKCS#8 DER. */
 export interface SealingKey {
@@ -60,14 +51,12 @@ export function checkSealingKey(sealingKey: string): void {
  * Base64 of encapsulated key (32) and ciphertext (48). Base mode proves no sender: a host believes a key only because
  * it opens a leaf of a signed commit.
  */
-export function sealHostKey(
+export async function sealHostKey(
   hostKey: Uint8Array,
   to: { readonly sealingKey: string; readonly nodeId: string; readonly epoch: string },
 ): Promise<string> {
-  return Promise.try(() => {
-    if (hostKey.byteLength !== KEY_BYTES) malformed('host key', `must be ${KEY_BYTES} bytes`);
-    return toBase64(sealOnce(publicKeyOf(to.sealingKey), CONTEXT, binding(to), hostKey));
-  });
+  if (hostKey.byteLength !== KEY_BYTES) malformed('host key', `must be ${KEY_BYTES} bytes`);
+  return toBase64(await sealOnce(publicKeyOf(to.sealingKey), CONTEXT, binding(to), hostKey));
 }
 
 /** Opens a sealed host key for a host. */
@@ -78,7 +67,7 @@ export type HostKeyOpener = (
 
 /**
  * Opens like `openHostKey` and remembers the last key: within an epoch every record carries the same sealed one, and
- * HPKE is the dearest step of verifying it. Keyed by everything that the answer depends on.
+ * HPKE is a dear step of verifying it. Keyed by everything that the answer depends on.
  */
 export function rememberingOpener(): HostKeyOpener {
   let last: { readonly asked: string; readonly key: Buffer } | undefined;
@@ -90,54 +79,31 @@ export function rememberingOpener(): HostKeyOpener {
 }
 
 /** The host key, or `not-for-this-node` if it was sealed to another key, node or epoch, or was changed. */
-export async function openHostKey(
-  sealed: string,
-  as: { readonly privateKey: string; readonly nodeId: string; readonly epoch: string },
-): Promise<Buffer> {
-  const bytes = fromBase64(
-    base64Of(SEALED_BYTES)(sealed, 'sealedHostKey'),
-    'sealedHostKey',
-    SEALED_BYTES,
-  );
-  const recipientKey = await suite.kem.deserializePrivateKey(
-    exactBuffer(rawPrivate(as.privateKey)),
-  );
-  try {
-    const enc = exactBuffer(bytes.subarray(0, KEY_BYTES));
-    const context = await suite.createRecipientContext({
-      recipientKey,
-      enc,
-      info: exactBuffer(INFO),
-    });
-    return Buffer.from(
-      await context.open(exactBuffer(bytes.subarray(KEY_BYTES)), exactBuffer(binding(as))),
-    );
-  } catch (cause) {
-    const message =
-      'sealedHostKey: does not open with the sealing key of this host, node id and epoch';
-    throw new RefusedError('not-for-this-node', message, { cause });
-  }
-}
+export const openHostKey: HostKeyOpener = (sealed, as) =>
+  Promise.try(() => {
+    const bytes = Buffer.from(base64Of(SEALED_BYTES)(sealed, 'sealedHostKey'), 'base64');
+    const recipient = privateKeyOf(as.privateKey);
+    try {
+      return openOnce(recipient, CONTEXT, binding(as), bytes);
+    } catch (cause) {
+      const message =
+        'sealedHostKey: does not open with the sealing key of this host, node id and epoch';
+      throw new RefusedError('not-for-this-node', message, { cause });
+    }
+  });
 
 function binding({ nodeId, epoch }: { readonly nodeId: string; readonly epoch: string }): Buffer {
   return Buffer.from(`${nodeId}\0${epoch}`, 'utf8');
 }
 
 function publicKeyOf(sealingKey: string): KeyObject {
-  const raw = fromBase64(base64Of(KEY_BYTES)(sealingKey, 'sealing key'), 'sealing key', KEY_BYTES);
-  return createPublicKey({ key: Buffer.concat([X25519_SPKI, raw]), format: 'der', type: 'spki' });
+  const raw = Buffer.from(base64Of(KEY_BYTES)(sealingKey, 'sealing key'), 'base64');
+  return createPublicKey({ key: raw, format: 'raw-public', asymmetricKeyType: 'x25519' });
 }
 
-function rawPrivate(privateKey: string): Buffer {
+function privateKeyOf(privateKey: string): KeyObject {
   const der = fromBase64(privateKey, 'sealing private key', 4096);
   const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
   if (key.asymmetricKeyType !== 'x25519') malformed('sealing private key', 'must be X25519');
-  return key.export({ format: 'der', type: 'pkcs8' }).subarray(X25519_PKCS8.byteLength);
-}
-
-/** A buffer of its own: views into Node's pool would hand the library the pool. */
-function exactBuffer(bytes: Uint8Array): ArrayBuffer {
-  const copy = new ArrayBuffer(bytes.byteLength);
-  new Uint8Array(copy).set(bytes);
-  return copy;
+  return key;
 }

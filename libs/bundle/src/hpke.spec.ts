@@ -1,7 +1,7 @@
 import { createCipheriv, generateKeyPairSync } from 'node:crypto';
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import { describe, expect, it } from '@jest/globals';
-import { keySchedule, scheduleContext, sealOnce, suiteId } from './hpke.js';
+import { keySchedule, openOnce, scheduleContext, sealOnce, suiteId } from './hpke.js';
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex');
 
@@ -28,6 +28,14 @@ const A2 = {
   key: hex('ad2744de8e17f4ebba575b3f5f5a8fa1f69c2a07f6e7500bc60ca6e3e3ec1c91'),
   nonce: hex('5c4d98150661b848853b547f'),
 };
+
+/** RFC 7748, 6.1: with these any private key gives zero. */
+const SMALL_ORDER = [
+  '00'.repeat(32),
+  `01${'00'.repeat(31)}`,
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+];
 
 describe('the key schedule of RFC 9180', () => {
   it('gives key, nonce and ciphertext of A.1', () => {
@@ -69,7 +77,7 @@ describe('what is sealed', () => {
     );
     for (let length = 0; length < 100; length += 33) {
       const plaintext = Buffer.alloc(length, length);
-      const sealed = sealOnce(
+      const sealed = await sealOnce(
         publicKey,
         scheduleContext(Buffer.from('i')),
         Buffer.from('a'),
@@ -87,5 +95,41 @@ describe('what is sealed', () => {
       await expect(open('j', 'a')).rejects.toThrow();
       await expect(open('i', 'b')).rejects.toThrow();
     }
+  });
+
+  it('by another implementation is opened here, and only with the same key, info and aad', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('x25519');
+    const { privateKey: other } = generateKeyPairSync('x25519');
+    const recipientPublicKey = await suite.kem.importKey(
+      'jwk',
+      publicKey.export({ format: 'jwk' }),
+    );
+    const plaintext = Buffer.from('a host key of 32 bytes, or so....');
+    const sender = await suite.createSenderContext({
+      recipientPublicKey,
+      info: own(Buffer.from('i')),
+    });
+    const ciphertext = await sender.seal(own(plaintext), own(Buffer.from('a')));
+    const sealed = Buffer.concat([Buffer.from(sender.enc), Buffer.from(ciphertext)]);
+    const open = (key: typeof privateKey, info: string, aad: string): Buffer =>
+      openOnce(key, scheduleContext(Buffer.from(info)), Buffer.from(aad), sealed);
+    expect(open(privateKey, 'i', 'a')).toEqual(plaintext);
+    expect(() => open(privateKey, 'j', 'a')).toThrow();
+    expect(() => open(privateKey, 'i', 'b')).toThrow();
+    expect(() => open(other, 'i', 'a')).toThrow();
+  });
+
+  it('to a point of small order is not opened, whatever else is right', () => {
+    const { privateKey } = generateKeyPairSync('x25519');
+    const context = scheduleContext(Buffer.from('i'));
+    for (const point of SMALL_ORDER)
+      expect(() =>
+        openOnce(
+          privateKey,
+          context,
+          Buffer.alloc(0),
+          Buffer.concat([hex(point), Buffer.alloc(48)]),
+        ),
+      ).toThrow(/^(?!.*authenticate)/);
   });
 });

@@ -8,6 +8,7 @@ export { generateSigningKey, keyIdOf, loadSigner } from './signing-key.js';
 export type { PublicKey, Signer, SigningKey } from './signing-key.js';
 export { payloadTypes, preAuthEncoding, withSignature } from './dsse.js';
 export type { SignedDocument } from './dsse.js';
+export { forgetSignatures } from './signature-memory.js';
 export { MerkleTree, verifyInclusion } from './merkle.js';
 export type { InclusionProof } from './merkle.js';
 export { generateHostKey, generateSealingKey, rememberingOpener, sealHostKey } from './host-key.js';
@@ -32,9 +33,10 @@ export {
   verifySuspension,
 } from './authored.js';
 export type { Authored, AuthoredDocument, LabelsDocument } from './authored.js';
-export { characterOf } from './authored-set.js';
+export { characterOf, selectAuthored } from './authored-set.js';
+export type { AuthoredPolicy } from './authored-set.js';
 export type { SuspensionDocument, SuspensionTarget } from './suspension.js';
-export { decodeFloors, encodeFloors } from './floors.js';
+export { NO_FLOORS, decodeFloors, encodeFloors } from './floors.js';
 export type { Floors } from './floors.js';
 export { signPolicy } from './policy.js';
 export type { PolicyDocument } from './policy.js';
@@ -46,7 +48,7 @@ export type { BundlePolicy, SealedBundle } from './bundle.js';
 export { decodeEnvelope, encodeEnvelope, parseDeliveryRecord } from './record.js';
 export { buildCommit } from './build-commit.js';
 export type { AssignmentInput, Commit, CommitInput } from './build-commit.js';
-export { verifyAssignment, verifyDelivery } from './verify-delivery.js';
+export { verifyAssignment, verifyDelivery, withDocuments } from './verify-delivery.js';
 export type {
   AssignmentInquiry,
   DeliveryInquiry,
@@ -64,3 +66,7 @@ export {
   verifyJournalHead,
 } from './journal.js';
 export type { JournalContent, JournalEntry, JournalHead, JournalPoint } from './journal.js';
+export { isForked, keepHead } from './journal-heads.js';
+export type { SeenHead } from './journal-heads.js';
+export { signStatement, verifyStatement } from './statement.js';
+export type { HostStatement, StatedPolicy } from './statement.js';

@@ -12,6 +12,9 @@ export const limits = {
   /** Ciphertext. Base64 of it and a record must fit a frame of the sensor's socket (32 MiB). */
   bundleBytes: 16 * 1024 * 1024,
   recordBytes: 1024 * 1024,
+  /** What a host says of itself, signed. */
+  statementBytes: 1024 * 1024,
+  journalHeadsPerHost: 6,
   reportBytes: 4 * 1024 * 1024,
   eventBatchBytes: 1024 * 1024,
   cursorBytes: 1024,

@@ -22,13 +22,14 @@ export function leafHash(leaf: Uint8Array): Buffer {
  * gives the same tree as the RFC's recursive split at the largest power of two; a test holds the two equal.
  */
 export class MerkleTree {
-  private readonly levels: readonly (readonly Buffer[])[];
+  /** From the leaves up; each level is its hashes, one after another. */
+  private readonly levels: readonly Buffer[];
   /** The hashes as base64, each made once: the proofs of a fleet name most of them again and again. */
   #texts: readonly (readonly string[])[] | undefined;
 
   constructor(leaves: readonly Uint8Array[]) {
-    const levels: Buffer[][] = [leaves.map(leafHash)];
-    for (let level = levels[0] ?? []; level.length > 1;) {
+    const levels = [leafLevel(leaves)];
+    for (let level = levels[0]; level && level.byteLength > HASH_BYTES;) {
       level = parents(level);
       levels.push(level);
     }
@@ -36,22 +37,23 @@ export class MerkleTree {
   }
 
   get size(): number {
-    return this.levels[0]?.length ?? 0;
+    return (this.levels[0]?.byteLength ?? 0) / HASH_BYTES;
   }
 
   /** Of an empty tree the hash of nothing, as the RFC says. */
   get root(): Buffer {
-    return this.levels.at(-1)?.[0] ?? sha256();
+    const top = this.levels.at(-1);
+    return top?.byteLength ? top : sha256();
   }
 
   /** Throws a RangeError for an index outside the tree: the caller's mistake. */
   proof(index: number): InclusionProof {
-    return { index, size: this.size, path: this.path(this.levels, index) };
+    return { index, size: this.size, path: this.path(this.levels.map(hashesOf), index) };
   }
 
   /** The same proof as a record carries it, hashes as base64. */
   proofText(index: number): InclusionProof<string> {
-    this.#texts ??= this.levels.map((level) => level.map(toBase64));
+    this.#texts ??= this.levels.map((level) => hashesOf(level).map(toBase64));
     return { index, size: this.size, path: this.path(this.#texts, index) };
   }
 
@@ -94,21 +96,47 @@ export function verifyInclusion(
   return last === 0 && found.equals(root);
 }
 
-function isWithinTree({ index, size }: InclusionProof): boolean {
-  return Number.isSafeInteger(index) && Number.isSafeInteger(size) && index >= 0 && index < size;
-}
-
 /** Hash of an inner node (RFC 9162, 2.1.1). */
 function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   return hash('sha256', Buffer.concat([NODE, left, right]), 'buffer');
 }
 
-function parents(level: readonly Buffer[]): Buffer[] {
-  const above: Buffer[] = [];
-  for (let at = 0; at < level.length; at += 2) {
-    const left = level[at];
-    const right = level[at + 1];
-    if (left) above.push(right ? nodeHash(left, right) : left);
+/** Hashes in one piece of memory, each taken from one scratch buffer: half the time of a Buffer for each. */
+function leafLevel(leaves: readonly Uint8Array[]): Buffer {
+  const longest = leaves.reduce((most, { byteLength }) => Math.max(most, byteLength), 0);
+  const scratch = Buffer.alloc(1 + longest, LEAF);
+  const level = Buffer.alloc(leaves.length * HASH_BYTES);
+  leaves.forEach((leaf, index) => {
+    scratch.set(leaf, 1);
+    hashInto(level, index, scratch.subarray(0, 1 + leaf.byteLength));
+  });
+  return level;
+}
+
+function parents(level: Buffer): Buffer {
+  const count = Math.ceil(level.byteLength / HASH_BYTES / 2);
+  const scratch = Buffer.alloc(1 + 2 * HASH_BYTES, NODE);
+  const above = Buffer.alloc(count * HASH_BYTES);
+  for (let index = 0; index < count; index += 1) {
+    const start = 2 * index * HASH_BYTES;
+    const copied = level.copy(scratch, 1, start, start + 2 * HASH_BYTES);
+    if (copied === 2 * HASH_BYTES) hashInto(above, index, scratch);
+    else level.copy(above, index * HASH_BYTES, start);
   }
   return above;
+}
+
+/** As text of one byte a character, which Node hands over sooner than a Buffer. */
+function hashInto(level: Buffer, index: number, bytes: Uint8Array): void {
+  level.write(hash('sha256', bytes, 'latin1'), index * HASH_BYTES, 'latin1');
+}
+
+function hashesOf(level: Buffer): Buffer[] {
+  return Array.from({ length: level.byteLength / HASH_BYTES }, (_, index) =>
+    level.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES),
+  );
+}
+
+function isWithinTree({ index, size }: InclusionProof): boolean {
+  return Number.isSafeInteger(index) && Number.isSafeInteger(size) && index >= 0 && index < size;
 }

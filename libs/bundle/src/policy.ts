@@ -6,6 +6,7 @@ import {
   signDocument,
   verifyDocument,
 } from './dsse.js';
+import { sha256Hex } from './encoding.js';
 import { malformed } from './errors.js';
 import { limits } from './limits.js';
 import { anything, integer, object, text, version1 } from './shape.js';
@@ -36,15 +37,20 @@ export function signPolicy(document: PolicyDocument, signer: Signer): SignedDocu
   return signDocument(payloadTypes.policy, payload, [signer]);
 }
 
-/** Verifies, then parses. The content is still unknown: #policy-model validates it. */
-export function verifyPolicy(signed: unknown, keys: KeyRing, path = 'policy'): PolicyDocument {
+/** Verifies, then parses, and names the bytes that were signed. The content is still unknown: #policy-model validates it. */
+export function verifyPolicy(
+  signed: unknown,
+  keys: KeyRing,
+  path = 'policy',
+): { readonly policy: PolicyDocument; readonly digest: string } {
   const trust = {
     payloadType: payloadTypes.policy,
     keys,
     threshold: 1,
     maxBytes: limits.policyBytes,
   };
-  return parsePolicy(verifyDocument(signed, trust, path), path);
+  const payload = verifyDocument(signed, trust, path);
+  return { policy: parsePolicy(payload, path), digest: sha256Hex(payload) };
 }
 
 /** Strict reading of a policy's or a group's payload; the content stays unknown. */

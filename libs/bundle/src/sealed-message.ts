@@ -36,13 +36,14 @@ export function sealMessage(
   const nonce = freshNonce();
   const cipher = createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(associatedData(header, purpose, context));
-  return Buffer.concat([
-    header,
-    nonce,
-    cipher.update(plaintext),
-    cipher.final(),
-    cipher.getAuthTag(),
-  ]);
+  const sealed = Buffer.allocUnsafe(plaintext.byteLength + OVERHEAD_BYTES);
+  header.copy(sealed);
+  nonce.copy(sealed, HEADER_BYTES);
+  // GCM gives out all at once: nothing is left for `final`, which makes the tag.
+  cipher.update(plaintext).copy(sealed, HEADER_BYTES + NONCE_BYTES);
+  cipher.final();
+  cipher.getAuthTag().copy(sealed, sealed.byteLength - TAG_BYTES);
+  return sealed;
 }
 
 /** `unknown-key`: sealed under another host key (another epoch's, say); `bad-seal`: changed, or of another context. */
@@ -139,6 +140,9 @@ function expand(hostKey: Uint8Array, purpose: Purpose): Derived {
 
 /** No part may hold a NUL: node ids are hex, orderings decimal. */
 function associatedData(header: Buffer, purpose: Purpose, context: readonly string[]): Buffer {
-  const text = Buffer.from(`hostward/v1\0${purpose}\0${context.join('\0')}`, 'utf8');
-  return Buffer.concat([header, text]);
+  const text = `hostward/v1\0${purpose}\0${context.join('\0')}`;
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + Buffer.byteLength(text));
+  header.copy(bytes);
+  bytes.write(text, HEADER_BYTES, 'utf8');
+  return bytes;
 }

@@ -68,7 +68,7 @@ export const parsePublicKey: Parser<PublicKey> = (value, path) => {
 /** Node's form of a raw key. */
 export function ed25519KeyObject(key: string): KeyObject {
   const raw = fromBase64(base64Of(RAW_KEY_BYTES)(key, 'public key'), 'public key', RAW_KEY_BYTES);
-  return createPublicKey({ key: Buffer.concat([ED25519_SPKI, raw]), format: 'der', type: 'spki' });
+  return createPublicKey({ key: raw, format: 'raw-public', asymmetricKeyType: 'ed25519' });
 }
 
 function publicPart(privateKey: KeyObject): PublicKey {

@@ -1,9 +1,10 @@
 import type { DeliveryRecord, Ordering } from '#contracts';
 import { type Assignment, openAssignment } from './assignment.js';
+import { verifyAuthoredAhead } from './authored.js';
 import { selectAuthored } from './authored-set.js';
-import { type OpenedBundle, openBundle } from './bundle.js';
+import { type BundledDocument, type OpenedBundle, openBundle } from './bundle.js';
 import { type CommitDocument, verifyCommit } from './commit.js';
-import { KeyRing } from './dsse.js';
+import { KeyRing, payloadTypes, verifyDocumentsAhead } from './dsse.js';
 import { fromBase64 } from './encoding.js';
 import { RefusedError, malformed } from './errors.js';
 import { type Floors, NO_FLOORS } from './floors.js';
@@ -55,6 +56,8 @@ export interface VerifiedPolicy {
   readonly name: string;
   readonly version: number;
   readonly revision: string;
+  /** SHA-256 (hex) of the bytes that were signed. */
+  readonly digest: string;
   readonly document: unknown;
   /** Key ids of who signed it as its author, in authored mode. */
   readonly authors?: readonly string[];
@@ -100,10 +103,13 @@ export async function verifyDelivery(inquiry: DeliveryInquiry): Promise<Verified
   const { bundleDigest: digest, dataKey } = verified.assignment;
   const bundle = openBundle(inquiry.bundle, { digest, dataKey });
   if (verified.root.document.mode === 'authored')
-    return verifyAuthoredBundle(inquiry, verified, bundle);
+    return await verifyAuthoredBundle(inquiry, verified, bundle);
   if (bundle.groups || bundle.suspensions)
     malformed('bundle', 'has groups or suspensions, which belong to authored mode');
   const keys = new KeyRing(verified.root.document.online);
+  const { policy: payloadType } = payloadTypes;
+  const trust = { payloadType, maxBytes: limits.policyBytes, keys };
+  await verifyDocumentsAhead(envelopesOf(bundle.policies), trust);
   const policies = bundle.policies.map(({ envelope, revision }, index) =>
     verifyBundledPolicy(envelope, revision, keys, `bundle.policies[${index}]`),
   );
@@ -112,11 +118,11 @@ export async function verifyDelivery(inquiry: DeliveryInquiry): Promise<Verified
 }
 
 /** An online key must not be able to weaken anything, so only an author can suspend. */
-function verifyAuthoredBundle(
+async function verifyAuthoredBundle(
   { floors = NO_FLOORS, nodeId, now }: DeliveryInquiry,
   verified: VerifiedAssignment,
   bundle: OpenedBundle,
-): VerifiedDelivery {
+): Promise<VerifiedDelivery> {
   const { root, assignment } = verified;
   if (assignment.suspension) {
     throw new RefusedError(
@@ -125,10 +131,28 @@ function verifyAuthoredBundle(
     );
   }
   const { labels } = assignment;
+  await verifyAuthoredAhead(envelopesOf(bundle.policies), 'policy', root.document);
+  await verifyAuthoredAhead(envelopesOf(bundle.groups), 'group', root.document);
+  await verifyAuthoredAhead(envelopesOf(bundle.suspensions), 'suspension', root.document);
   const inquiry = { root: root.document, nodeId, bundle, labels, floors, now };
   const { policies, suspension, floors: seen } = selectAuthored(inquiry);
   const order = suspension === undefined ? {} : { suspension };
   return { ...verified, assignment: { ...assignment, ...order }, policies, floors: seen };
+}
+
+function envelopesOf(documents: readonly BundledDocument[] = []): readonly unknown[] {
+  return documents.map(({ envelope }) => envelope);
+}
+
+/** Adds to what is told of each policy which document it was: version and digest of what its author signed. */
+export function withDocuments<T extends { readonly policy: string }>(
+  told: readonly T[],
+  verified: readonly Pick<VerifiedPolicy, 'name' | 'version' | 'digest'>[],
+): readonly (T & { readonly document?: { readonly version: number; readonly digest: string } })[] {
+  const documents = new Map(
+    verified.map(({ name, version, digest }) => [name, { version, digest }]),
+  );
+  return told.map((each) => ({ ...each, document: documents.get(each.policy) }));
 }
 
 function verifyRoot(record: DeliveryRecord, trusted: TrustedRoot): TrustedRoot {
@@ -209,9 +233,10 @@ function verifyBundledPolicy(
   keys: KeyRing,
   path: string,
 ): VerifiedPolicy {
-  const policy = verifyPolicy(envelope, keys, path);
+  const { policy, digest } = verifyPolicy(envelope, keys, path);
   if (policy.deleted) malformed(path, 'is a deletion');
-  return { name: policy.name, version: policy.version, revision, document: policy.content };
+  const { name, version, content } = policy;
+  return { name, version, revision, digest, document: content };
 }
 
 function checkNameOrder(policies: readonly VerifiedPolicy[]): void {

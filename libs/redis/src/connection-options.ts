@@ -14,6 +14,8 @@ export interface RedisConnectionOptions {
     readonly key?: string | Buffer;
     readonly serverName?: string;
   };
+  /** PEM, asked at each connect, in the place of `tls.ca`: a CA that is replaced needs no new connection. */
+  readonly trusted?: () => string;
   /** Deadline of every command, connecting included; default 3,000. */
   readonly commandTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
@@ -52,7 +54,12 @@ export function clientOptions(
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     ...(tls && {
-      tls: { ca: tls.ca, cert: tls.cert, key: tls.key, ...serverName(tls.serverName) },
+      tls: {
+        ca: options.trusted?.() ?? tls.ca,
+        cert: tls.cert,
+        key: tls.key,
+        ...serverName(tls.serverName),
+      },
     }),
     protocol: 3,
     lazyConnect: true,

@@ -117,7 +117,27 @@ describe('the watch for offences', () => {
     await eventually('found', () => offences.length > 0);
     expect(ordinary.every(({ counters }) => counters.disconnects === 0)).toBe(true);
     expect(new Set(offences.map(({ nodeId }) => nodeId))).toEqual(new Set([A]));
-    expect(offences[0]?.reason).toMatch(/held \d+ connections/);
+    expect(offences[0]?.reason).toMatch(/made \d+ connections/);
+  });
+
+  it('names the host that logs in and leaves again and again, and no other', async () => {
+    watch({ everyMs: 100, closerMs: 600_000 });
+    const ordinary = Array.from({ length: 3 }, () => connect(nodeUserName(B), B));
+    let stopped = false;
+    const comeAndGo = async (): Promise<void> => {
+      while (!stopped) {
+        const guest = connectRedis({ port: server.port, username: nodeUserName(A), password: A });
+        await guest.run('a ping', (client) => client.ping());
+        guest.close();
+      }
+    };
+    // Fewer at a time than a host may hold.
+    const guests = Array.from({ length: 8 }, comeAndGo);
+    await eventually('found', () => offences.length > 0);
+    stopped = true;
+    await Promise.all(guests);
+    expect(ordinary.every(({ counters }) => counters.disconnects === 0)).toBe(true);
+    expect(new Set(offences.map(({ nodeId }) => nodeId))).toEqual(new Set([A]));
   });
 
   it('names the host that wrote too much, and spares a stream that shrinks', async () => {

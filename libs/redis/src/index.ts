@@ -8,7 +8,7 @@ export type { StateInboxCounters, StateInboxOptions } from './state-inbox.js';
 export { HostLink } from './host-link.js';
 export { EventStreams } from './event-streams.js';
 export type { StreamEntry } from './event-streams.js';
-export { nodeUserName } from './node-user.js';
+export { nodeUserName, nodeUserRules } from './node-user.js';
 export type { NodeUser, RedisPart } from './node-user.js';
 export { NodeUsers } from './node-users.js';
 export type { NodeUserCounts, NodeUserSource } from './node-users.js';

@@ -13,6 +13,10 @@ const MAX_STREAM_BYTES = 64 * 1024 * 1024;
 const LOGIN_WITHIN_S = 15;
 /** Connections that are no reason to look closer, beside three a host. */
 const SPARE_CONNECTIONS = 64;
+/** New connections a second that are none, beside one a host: all of them may come back at once. */
+const SPARE_ARRIVALS = 32;
+/** Who logs in and leaves holds few at a time: those that were seen in this while count together. */
+const SEEN_WITHIN_MS = 3_500;
 const BATCH = 500;
 const CONNECTIONS_A_HOST = 3;
 
@@ -43,6 +47,10 @@ export class OffenceWatch {
   readonly #timer: NodeJS.Timeout;
   /** Bytes of streams that were too large at the last look. */
   #large = new Map<string, number>();
+  /** When each connection of a host was seen last, by node id and id of the connection. */
+  readonly #seen = new Map<string, Map<string, number>>();
+  /** Connections that Redis ever took, at the last look. */
+  #arrivals = Infinity;
   /** Hosts at the last closer look. */
   #hosts = 0;
   #closerAt = 0;
@@ -71,23 +79,25 @@ export class OffenceWatch {
   async #look(): Promise<void> {
     if (!this.connection.connected) return;
     const info = await this.connection.run('looking at the load', (client) => client.info());
-    if (!this.#isUnusual(info) && performance.now() < this.#closerAt) return;
-    this.#closerAt = performance.now() + (this.options.closerMs ?? 30_000);
+    const load = loadOf(info);
+    const rushed = load.arrivals - this.#arrivals > this.#hosts + SPARE_ARRIVALS;
+    this.#arrivals = load.arrivals;
+    const isDue = this.#isCrowded(load) || performance.now() >= this.#closerAt;
+    if (!isDue && !rushed) return;
     const known = this.options.known();
     this.#hosts = known.length;
     const clients = await this.#clients();
     if (this.options.cutStrangers === true) await this.#cutStrangers(clients);
     this.#judgeConnections(known, clients);
+    // Not for a rush alone: a whole fleet that comes back is one.
+    if (!isDue) return;
+    this.#closerAt = performance.now() + (this.options.closerMs ?? 30_000);
     await this.#measureKeys(known);
   }
 
-  #isUnusual(info: string): boolean {
-    const value = (name: string): number =>
-      Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
-    const crowded =
-      value('connected_clients') > CONNECTIONS_A_HOST * this.#hosts + SPARE_CONNECTIONS;
-    const limit = value('maxmemory');
-    return crowded || (limit > 0 && value('used_memory') > limit / 2);
+  #isCrowded({ clients, memory, memoryLimit }: Load): boolean {
+    if (clients > CONNECTIONS_A_HOST * this.#hosts + SPARE_CONNECTIONS) return true;
+    return memoryLimit > 0 && memory > memoryLimit / 2;
   }
 
   async #cutStrangers(clients: readonly Client[]): Promise<void> {
@@ -103,16 +113,26 @@ export class OffenceWatch {
   }
 
   #judgeConnections(known: readonly string[], clients: readonly Client[]): void {
-    const counts = new Map<string, number>();
-    for (const { user } of clients) {
-      const nodeId = nodeIdOfUser(user);
-      if (nodeId !== undefined) counts.set(nodeId, (counts.get(nodeId) ?? 0) + 1);
-    }
+    this.#see(clients);
     for (const nodeId of known) {
-      const count = counts.get(nodeId) ?? 0;
+      const count = this.#seen.get(nodeId)?.size ?? 0;
       if (count <= MAX_CONNECTIONS) continue;
-      const reason = `it held ${count} connections to Redis, at most ${MAX_CONNECTIONS} are taken`;
+      const reason = `it made ${count} connections to Redis, at most ${MAX_CONNECTIONS} are taken`;
       this.options.onOffence({ nodeId, reason });
+    }
+  }
+
+  #see(clients: readonly Client[]): void {
+    const now = performance.now();
+    for (const { user, id } of clients) {
+      const nodeId = nodeIdOfUser(user);
+      if (nodeId === undefined) continue;
+      const seen = this.#seen.get(nodeId) ?? new Map<string, number>();
+      this.#seen.set(nodeId, seen.set(id, now));
+    }
+    for (const [nodeId, seen] of this.#seen) {
+      for (const [id, at] of seen) if (now - at > SEEN_WITHIN_MS) seen.delete(id);
+      if (seen.size === 0) this.#seen.delete(nodeId);
     }
   }
 
@@ -148,6 +168,25 @@ export class OffenceWatch {
     const reason = `its event stream holds ${sizes.stream} bytes and does not shrink, at most ${MAX_STREAM_BYTES} are taken`;
     this.options.onOffence({ nodeId, reason });
   }
+}
+
+/** What INFO says of the load. */
+interface Load {
+  readonly clients: number;
+  readonly arrivals: number;
+  readonly memory: number;
+  readonly memoryLimit: number;
+}
+
+function loadOf(info: string): Load {
+  const value = (name: string): number =>
+    Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+  return {
+    clients: value('connected_clients'),
+    arrivals: value('total_connections_received'),
+    memory: value('used_memory'),
+    memoryLimit: value('maxmemory'),
+  };
 }
 
 /** One line of CLIENT LIST. */

@@ -77,10 +77,10 @@ export class RedisConnection {
     this.client.on('message', callback);
   }
 
-  /** New connections show this certificate from now on; the one that stands is kept. */
-  useCertificate({ cert, key }: { readonly cert: Buffer; readonly key: Buffer }): void {
+  /** New connections show this certificate and trust this CA from now on; the one that stands is kept. */
+  useCertificate(tls: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer }): void {
     // The client hands this object to TLS at each connect.
-    if (this.client.options.tls) Object.assign(this.client.options.tls, { cert, key });
+    if (this.client.options.tls) Object.assign(this.client.options.tls, tls);
   }
 
   /** Drops the connection and comes back after a wait: for a subscription that failed. */
@@ -146,6 +146,9 @@ export class RedisConnection {
     this.failuresInARow += 1;
     // The client reads it at each connect.
     this.client.options.password = passwordOf(this.options);
+    const { trusted } = this.options;
+    if (trusted && this.client.options.tls)
+      Object.assign(this.client.options.tls, { ca: trusted() });
     return backoffMs(this.failuresInARow, this.options);
   }
 

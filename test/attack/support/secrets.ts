@@ -38,10 +38,15 @@ export async function modeOf(file: string): Promise<string> {
   return ((await stat(file)).mode & 0o777).toString(8);
 }
 
+/** Of a P-256 key in PEM a part that is its private number's. */
+export function pemWord(text: string): string {
+  const [, pem = ''] = /-----BEGIN [A-Z ]+-----\n\S+\n(\S+)/.exec(text) ?? [];
+  return pem.slice(0, PEM_WORD_CHARS);
+}
+
 /** A part that is secret, and stands on one line: the beginning of a key is the same in all of a kind. */
 function wordOf(text: string): string {
-  const [, pem] = /-----BEGIN [A-Z ]+-----\n\S+\n(\S+)/.exec(text) ?? [];
-  if (pem !== undefined) return pem.slice(0, PEM_WORD_CHARS);
+  if (text.includes('-----BEGIN ')) return pemWord(text);
   const shared = /"key":\s*"([^"]+)"/.exec(text)?.[1];
   return (shared ?? text.trim()).replace(/=+$/, '').slice(-WORD_CHARS);
 }

@@ -30,6 +30,13 @@ export class BenchReport {
     const verdict = tone(met ? 'met' : 'MISSED', met ? 'green' : 'red');
     this.note(`aim: ${what} within ${limit} ${unit}: ${verdict} (${rounded(value)} ${unit})`);
   }
+
+  /** Whether a ratio to its baseline was reached. */
+  ratio(what: string, value: number, limit: number): void {
+    const met = value <= limit;
+    const verdict = tone(met ? 'met' : 'MISSED', met ? 'green' : 'red');
+    this.note(`aim: ${what}, at most x${limit}: ${verdict} (x${value.toFixed(2)})`);
+  }
 }
 
 const COLUMNS: readonly Column<BenchLine>[] = [

@@ -10,6 +10,7 @@ import {
   sealBundle,
   sealHostKey,
   sha256Hex,
+  type Signer,
   signPolicy,
   signRoot,
   type TrustedRoot,
@@ -23,17 +24,17 @@ export interface TrustHost extends SealingKey {
   readonly sealedHostKey: string;
 }
 
-/** A fleet with real keys and one bundle for all. */
+/** A fleet with real keys. */
 export interface TrustFleet {
   readonly now: number;
   readonly root: TrustedRoot;
   readonly hosts: readonly TrustHost[];
-  readonly bundle: SealedBundle & { readonly policies: number };
-  /** Of the next commit: each is a millisecond later. */
-  readonly commitInput: () => CommitInput;
+  /** A bundle of this many policies, the first of them in this version. */
+  readonly bundleOf: (policies: number, version?: number) => SealedBundle;
+  /** Of the next commit, of one bundle for all of the first hosts: each is a millisecond later. */
+  readonly commitInput: (bundle: SealedBundle, hosts?: number) => CommitInput;
 }
 
-const POLICIES = 20;
 const DAY_MS = 86_400_000;
 
 /** Makes keys for this many hosts. */
@@ -57,28 +58,29 @@ export async function trustFleet(hosts: number, signal: AbortSignal): Promise<Tr
       [loadSigner(rootKey.privateKey)],
     ),
   );
-  const bundle = { ...bundleOf(signer), policies: POLICIES };
   const all: TrustHost[] = [];
   for (let i = 0; i < hosts; i += 1) {
     signal.throwIfAborted();
     all.push(await trustHost());
   }
   let issuedAt = now;
-  const commitInput = (): CommitInput => ({
+  const commitInput = (bundle: SealedBundle, count = hosts): CommitInput => ({
     ordering: { epoch: '1', generation: '40', issuedAt: (issuedAt += 1) },
     root,
     signer,
-    assignments: all.map(({ nodeId, hostKey, sealedHostKey }) => ({
+    assignments: all.slice(0, count).map(({ nodeId, hostKey, sealedHostKey }) => ({
       ...{ nodeId, hostKey, sealedHostKey },
       ...{ bundleDigest: bundle.digest, dataKey: bundle.dataKey },
       ...{ expiresAt: now + DAY_MS, reportEpoch: 0 },
     })),
   });
-  return { now, root, hosts: all, bundle, commitInput };
+  const bundleOf = (policies: number, version = 1): SealedBundle =>
+    sealedBundle(signer, policies, version);
+  return { now, root, hosts: all, bundleOf, commitInput };
 }
 
-function bundleOf(signer: ReturnType<typeof loadSigner>): SealedBundle {
-  const parts = Array.from({ length: POLICIES }, (_, at) => {
+function sealedBundle(signer: Signer, policies: number, firstVersion: number): SealedBundle {
+  const parts = Array.from({ length: policies }, (_, at) => {
     const name = `policy-${String(at).padStart(2, '0')}`;
     const content = {
       apiVersion: 'security.kubearmor.com/v1',
@@ -90,7 +92,8 @@ function bundleOf(signer: ReturnType<typeof loadSigner>): SealedBundle {
         action: 'Block',
       },
     };
-    const envelope = signPolicy({ v: 1, name, version: 1, content }, signer);
+    const version = at === 0 ? firstVersion : 1;
+    const envelope = signPolicy({ v: 1, name, version, content }, signer);
     return [name, { envelope, revision: '17' }] as const;
   });
   return sealBundle(new Map(parts), randomBytes(32));

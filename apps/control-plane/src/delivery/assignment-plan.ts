@@ -43,7 +43,13 @@ export function isHalfOver(written: WrittenAssignment, nowMs: number): boolean {
 }
 
 /** Everything a host can tell apart, besides ordering and expiry; a sealed host key tells which one it is. */
-function contentKey({ nodeId, bundle, sealedHostKey, suspension, labels }: WantedAssignment): string {
+function contentKey({
+  nodeId,
+  bundle,
+  sealedHostKey,
+  suspension,
+  labels,
+}: WantedAssignment): string {
   const { mode, until, reason } = suspension ?? {};
   return JSON.stringify([nodeId, bundle.digest, sealedHostKey, mode, until, reason, labels]);
 }

@@ -119,10 +119,9 @@ beforeEach(() => {
     authors: [],
     online: [publicKey],
   } as const;
-  const authority = { certificatePem: '', privateKeyPem: '' };
   const root = trustRoot(signRoot(document, [signer]));
   const secrets = { epochSecret: Buffer.alloc(32, 9), keks: testKeks };
-  const trust = new Trust(root, signer, secrets, authority);
+  const trust = new Trust(root, signer, secrets);
   state = new FleetState(testKeks);
   channel = new FakeChannel();
   clock = new SetClock();

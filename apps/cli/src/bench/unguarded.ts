@@ -1,0 +1,42 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { execPath } from 'node:process';
+import { createInterface } from 'node:readline';
+import { CommandFailed } from '../errors.js';
+import { packageRoot } from '../package-root.js';
+
+const START_WITHIN_MS = 60_000;
+
+/** A replica of the bench's control plane without guard and journal, on the same etcd and Redis. */
+export class Unguarded {
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly url: string,
+  ) {}
+
+  /** Starts it on the configuration of a control plane that runs. */
+  static async start(configFile: string, dataDir: string): Promise<Unguarded> {
+    const program = join('dist', 'apps', 'control-plane', 'src', 'bench', 'unguarded-main.js');
+    const child = spawn(
+      execPath,
+      ['--disable-warning=ExperimentalWarning', join(packageRoot(), program), configFile, dataDir],
+      { stdio: ['pipe', 'pipe', 'ignore'] },
+    );
+    const signal = AbortSignal.timeout(START_WITHIN_MS);
+    const lines = createInterface({ input: child.stdout });
+    const ended = once(child, 'exit', { signal }).then(() => {
+      throw new CommandFailed('the replica without guard and journal did not start');
+    });
+    const [line] = (await Promise.race([once(lines, 'line', { signal }), ended])) as [string];
+    ended.catch(() => undefined);
+    return new Unguarded(child, String((JSON.parse(line) as { listening: unknown }).listening));
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode !== null) return;
+    const gone = once(this.child, 'exit');
+    this.child.stdin?.end();
+    await gone;
+  }
+}
