@@ -90,6 +90,16 @@ npm_tree_matches() {
   [ -x "$node" ] && cmp -s "$root/package-lock.json" "$root/node_modules/.hostward-lock"
 }
 
+# Time of what is built, ms since 1970: SOURCE_DATE_EPOCH, else that of the commit, so that the same sources give the
+# same program; without either, now.
+built_at_ms() {
+  seconds=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || true)}
+  case "$seconds" in
+    '' | *[!0-9]*) seconds=$(date +%s) ;;
+  esac
+  echo "${seconds}000"
+}
+
 build_ready() {
   if [ -f "$root/dist/.built" ] && [ -z "$(find "$root/apps" "$root/libs" "$root/test" "$root/.swcrc" -newer "$root/dist/.built" -name '*.ts' -print -quit)" ]; then
     return
@@ -99,6 +109,7 @@ build_ready() {
     flock 9
     rm -rf dist.new dist.old
     "$node" node_modules/@swc/cli/bin/swc.js apps libs test -d dist.new --config-file .swcrc --quiet --extensions .ts
+    echo "export const BUILT_AT_MS = $(built_at_ms);" >dist.new/apps/compiler/src/built-at.js
     touch dist.new/.built
     # A program that runs from dist/ meanwhile finds the old files or the new ones, never none for long.
     [ ! -e dist ] || mv dist dist.old

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { env, kill } from 'node:process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { loadSigner, sealReport } from '#bundle';
@@ -9,13 +10,11 @@ import { eventually } from '../e2e/support/eventually.js';
 import { blockProgram } from '../e2e/support/policies.js';
 import { Product, projectRoot } from '../e2e/support/product.js';
 import { StandIns } from '../e2e/support/stand-in-host.js';
-import { filedSecrets, filesBelow } from './support/secrets.js';
+import { filedSecrets, filesBelow, pemWord } from './support/secrets.js';
 import { leaks } from './support/wire.js';
 
 const MINUTE = 60_000;
 const PASSPHRASE = 'correct horse battery staple';
-/** What etcd and Redis read themselves: keys of certificates that end within a day. */
-const SERVERS = ['pki/etcd.key', 'pki/redis.key'];
 const PRIVATE_PEM = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
 
 jest.setTimeout(5 * MINUTE);
@@ -30,9 +29,9 @@ async function copyOfEtcd(product: Product): Promise<readonly Buffer[]> {
     'etcdctl',
     [
       `--endpoints=https://127.0.0.1:${ports.etcdClient}`,
-      `--cacert=${pki('ca.pem')}`,
-      `--cert=${pki('client.pem')}`,
-      `--key=${pki('client.key')}`,
+      `--cacert=${pki('etcd-ca.pem')}`,
+      `--cert=${pki('etcd-client.pem')}`,
+      `--key=${pki('etcd-client.key')}`,
       ...['get', '', '--from-key', '-w', 'json'],
     ],
     { maxBuffer: 64 * 1024 * 1024 },
@@ -127,13 +126,14 @@ describe('whoever has a copy of the data directory of a control plane with a pas
   let product: Product;
   let passphraseFile: string;
   let words: readonly string[];
+  /** Keys of etcd and Redis, which they read themselves. */
+  let held: readonly string[];
   const folder = () => join(product.dataDir, 'control-plane');
 
   beforeAll(async () => {
     product = await Product.up();
-    words = (await filedSecrets(folder()))
-      .filter(({ file }) => !SERVERS.includes(file))
-      .map(({ word }) => word);
+    words = (await filedSecrets(folder())).map(({ word }) => word);
+    held = await heldKeys();
     await product.stop();
     passphraseFile = join(product.dataDir, '..', 'passphrase');
     await writeFile(passphraseFile, `${PASSPHRASE}\n`, { mode: 0o600 });
@@ -148,11 +148,25 @@ describe('whoever has a copy of the data directory of a control plane with a pas
       ...[`--listen=127.0.0.1:${product.port}`, ...more],
     ]);
 
-  it('ATTACKER: thief of the data directory, looks for private keys: none but those of etcd’s and Redis’ certificates of a day', async () => {
+  const started = (...more: string[]) => up(`--passphrase-file=${passphraseFile}`, ...more);
+  /** What those who run read their keys from; it has no name. */
+  async function heldKeys(): Promise<readonly string[]> {
+    const { children } = await product.record();
+    const files = [
+      [children['etcd'], 3],
+      [children['redis'], 4],
+    ].map(([pid, fd]) => `/proc/${pid}/fd/${fd}`);
+    for (const file of files) expect(await readlink(file)).toMatch(/ \(deleted\)$/);
+    return Promise.all(files.map((file) => readFile(file, 'utf8')));
+  }
+
+  it('ATTACKER: thief of the data directory, looks for private keys: there is none in clear', async () => {
     const files = await filesBelow(folder());
     const texts = await Promise.all(files.map((file) => readFile(file)));
     const pems = files.filter((_file, i) => PRIVATE_PEM.test(texts[i]?.toString('latin1') ?? ''));
-    expect(pems.map((file) => file.slice(folder().length + 1)).sort()).toEqual(SERVERS);
+    expect(pems).toEqual([]);
+    expect(held.map((key) => PRIVATE_PEM.test(key))).toEqual([true, true]);
+    expect(leaks(Buffer.concat(texts), held.map(pemWord))).toEqual([]);
     expect(words.length).toBeGreaterThanOrEqual(8);
     expect(leaks(Buffer.concat(texts), [...words, PASSPHRASE])).toEqual([]);
     const online = await readFile(join(folder(), 'keys/online.key'), 'utf8');
@@ -186,5 +200,34 @@ describe('whoever has a copy of the data directory of a control plane with a pas
     const texts = await Promise.all((await filesBelow(product.dataDir)).map((f) => readFile(f)));
     expect(leaks(Buffer.concat([...shown, ...texts]), [PASSPHRASE])).toEqual([]);
     expect(stdout).not.toContain(PASSPHRASE);
+  });
+
+  it('ATTACKER: thief of the disk of a machine on which everything was killed at once, looks for keys of etcd and Redis: they are gone', async () => {
+    const before = await heldKeys();
+    const { pid, children } = await product.record();
+    for (const each of [pid, ...Object.values(children)]) kill(each, 'SIGKILL');
+    const left = [product.dataDir, '/dev/shm', env['XDG_RUNTIME_DIR'] ?? '/dev/shm'];
+    const files = (await Promise.all(left.map(filesBelow))).flat();
+    const texts = await Promise.all(files.map((file) => readFile(file).catch(() => '')));
+    const found = Buffer.concat(texts.map((text) => Buffer.from(text)));
+    expect(leaks(found, before.map(pemWord))).toEqual([]);
+    expect(await started()).toMatchObject({ code: 0 });
+    for (const [at, key] of (await heldKeys()).entries()) expect(key).not.toBe(before[at]);
+  });
+
+  it('ATTACKER: thief of the data directory, opens a new epoch without the passphrase: it is refused, and by the passphrase it opens', async () => {
+    const guess = await product.cli(['recover', '--yes'], { input: 'a guess of the thief\n' });
+    expect([guess.code, guess.stderr]).toEqual([
+      1,
+      expect.stringMatching(/does not open .*vault\.json/),
+    ]);
+    const file = `--passphrase-file=${passphraseFile}`;
+    const { stdout } = await product.must(['recover', '--yes', file]);
+    expect(stdout).toMatch(/^epoch 2 is open/);
+    const draft = join(product.dataDir, '..', 'root.json');
+    await product.must(['root', 'show', '--save', draft]);
+    const key = `--key-file=${join(folder(), 'keys/root.key')}`;
+    const signed = await product.must(['root', 'sign', draft, key], undefined, `${PASSPHRASE}\n`);
+    expect(signed.stdout).toMatch(/1 signatures, complete/);
   });
 });

@@ -102,7 +102,9 @@ onAttackedHost('whoever owns Redis or etcd of a running product', () => {
     const ports = await readFile(join(product.dataDir, 'ports.json'), 'utf8');
     const { etcdClient } = JSON.parse(ports) as { etcdClient: number };
     const [ca, cert, clientKey] = await Promise.all(
-      ['ca.pem', 'client.pem', 'client.key'].map((name) => readFile(join(folder, name))),
+      ['etcd-ca.pem', 'etcd-client.pem', 'etcd-client.key'].map((name) =>
+        readFile(join(folder, name)),
+      ),
     );
     if (!ca) throw new Error('no CA');
     const store = EtcdStore.connect({

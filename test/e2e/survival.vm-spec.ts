@@ -1,6 +1,7 @@
 import { kill } from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Vm } from '#testing';
+import { earlyProbe, installEarlyProbe } from './support/early-probe.js';
 import { eventually } from './support/eventually.js';
 import { Fleet } from './support/fleet.js';
 import { expectAllowed, expectBlocked, isAllowed, isBlocked } from './support/guest.js';
@@ -120,35 +121,10 @@ describe('enforcement survives', () => {
   it(
     'after a reboot with the control plane away it is enforced before the network is up',
     async () => {
-      await web1.writeFile(
-        '/usr/local/sbin/hw-early-probe',
-        '#!/bin/sh\n/usr/bin/sleep 0.01 2>/run/hw-early-probe.err\necho $? >/run/hw-early-probe\n',
-        0o755,
-      );
-      await web1.writeFile(
-        '/etc/systemd/system/hw-early-probe.service',
-        [
-          '[Unit]',
-          'DefaultDependencies=no',
-          'After=hostward-early.service',
-          'Before=network-pre.target',
-          'Wants=network-pre.target',
-          '[Service]',
-          'Type=oneshot',
-          'ExecStart=/usr/local/sbin/hw-early-probe',
-          '[Install]',
-          'WantedBy=sysinit.target',
-          '',
-        ].join('\n'),
-      );
-      await web1.ssh('systemctl daemon-reload && systemctl enable hw-early-probe.service');
+      await installEarlyProbe(web1);
       await fleet.product.must(['down', `--data-dir=${fleet.product.dataDir}`]);
       await web1.reboot();
-      await eventually('the early probe ran', MINUTES, () =>
-        isAllowed(web1, 'test -s /run/hw-early-probe'),
-      );
-      const { stdout } = await web1.ssh('cat /run/hw-early-probe /run/hw-early-probe.err');
-      expect(stdout).toMatch(/^126\n[\s\S]*Permission denied/);
+      expect(await earlyProbe(web1)).toMatch(/^126\n[\s\S]*Permission denied/);
       await expectBlocked(web1, 'sleep 0.01');
     },
     8 * MINUTES,

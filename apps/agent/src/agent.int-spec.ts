@@ -15,6 +15,7 @@ import type { EnrolledHost } from './config/enrolled-host.js';
 import { hostFiles } from './config/host-files.js';
 import { Courier } from './delivery/courier.js';
 import { RedisSecret } from './enrollment/redis-secret.js';
+import { TrustedAuthorities } from './enrollment/trusted-authorities.js';
 import { Spool } from './events/spool.js';
 import { Clock } from './health/clock.js';
 import { Surroundings } from './health/surroundings.js';
@@ -108,7 +109,7 @@ function startAgent(
     redisSecret: new RedisSecret(files, 'none is asked for here'),
     name: 'web1',
     trust: { nodeId: NODE_ID, sealingPrivateKey: sealing.privateKey, root: fleet.root.signed },
-    ca: health.tls.ca,
+    authorities: new TrustedAuthorities(files, health.tls.ca),
     redis: { port: link.port, tls: health.tls, commandTimeoutMs: 1_000, maxBackoffMs: 100 },
   };
   around = new Surroundings(

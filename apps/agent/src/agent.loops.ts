@@ -1,3 +1,4 @@
+import { AuthorityWatch } from './enrollment/authority-watch.js';
 import { Renewal } from './enrollment/renewal.js';
 import { Confirmation } from './delivery/confirmation.js';
 import { Courier } from './delivery/courier.js';
@@ -13,6 +14,8 @@ const CHECK_MS = 15_000;
 /** While something is unsettled (a bundle is missing, a swap unconfirmed) it is looked at again sooner. */
 const UNSETTLED_MS = 3_000;
 const RENEW_MS = 60_000;
+/** Whoever heard no hint that the CA is being replaced asks by itself. */
+const AUTHORITIES_MS = 600_000;
 /**
  * Confirming takes two handshakes, and one change swaps a whole fleet within a moment: the reports of all come first,
  * then each host confirms at a moment of its own, well before the sensor's patience (30 s) ends.
@@ -30,6 +33,7 @@ export interface AgentParts {
   readonly shipper: Shipper;
   readonly health: HealthFile;
   readonly renewal: Renewal;
+  readonly authorities: AuthorityWatch;
 }
 
 /** What makes the agent level-triggered: everything is looked at again at intervals, and each change moves the next part. */
@@ -44,7 +48,8 @@ export class AgentLoops {
 
   start(): void {
     this.#connect();
-    const { pump, courier, confirmation, sensors, reporter, shipper, health, renewal } = this.parts;
+    const { pump, courier, confirmation, sensors, reporter, shipper, health } = this.parts;
+    const { renewal, authorities } = this.parts;
     const check = async (): Promise<void> => {
       await courier.check();
       await confirmation.attempt();
@@ -65,6 +70,10 @@ export class AgentLoops {
       this.#every(
         () => renewal.attempt(),
         () => jittered(RENEW_MS, this.around.clock.random()),
+      ),
+      this.#every(
+        () => authorities.attempt(),
+        () => jittered(AUTHORITIES_MS, this.around.clock.random()),
       ),
     ]);
   }

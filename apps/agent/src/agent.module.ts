@@ -11,6 +11,7 @@ import { Courier } from './delivery/courier.js';
 import { HostKeys } from './delivery/host-keys.js';
 import { NudgeController } from './delivery/nudge.controller.js';
 import { readIfThere } from './enrollment/key-file.js';
+import { AuthorityWatch } from './enrollment/authority-watch.js';
 import { Renewal } from './enrollment/renewal.js';
 import { EventPump } from './events/event-pump.js';
 import { Shipper } from './events/shipper.js';
@@ -19,8 +20,11 @@ import { ControlPlaneClient } from './health/control-plane.client.js';
 import { HealthFile } from './health/health-file.js';
 import { ControlPlaneReachability, Reachability } from './health/reachability.js';
 import { Surroundings } from './health/surroundings.js';
+import { hostStatement } from './reporting/host-statement.js';
+import { JournalHeads } from './reporting/journal-heads.js';
 import { nodeReport } from './reporting/node-report.js';
 import { Reporter } from './reporting/reporter.js';
+import { Statements } from './reporting/statements.js';
 import { ObservingSensor } from './sensor/observing-sensor.js';
 import { SensorWatch } from './sensor/sensor-watch.js';
 import { VERSION } from './version.js';
@@ -75,6 +79,12 @@ export class AgentModule {
           (client: ControlPlaneClient) => new Renewal(host, client, around),
         ),
         provide(
+          AuthorityWatch,
+          [ControlPlaneClient, Renewal],
+          (client: ControlPlaneClient, renewal: Renewal) =>
+            new AuthorityWatch(host, client, renewal, around),
+        ),
+        provide(
           Confirmation,
           [SensorWatch, Reachability],
           (sensors: SensorWatch, reach: Reachability) => new Confirmation(sensors, reach, around),
@@ -94,13 +104,19 @@ export class AgentModule {
         ),
         provide(
           Shipper,
-          [HostLink, Spool, HostKeys],
-          (link: HostLink, spool: Spool, keys: HostKeys) =>
-            new Shipper(host.trust.nodeId, link, spool, keys, around),
+          [HostLink, Spool, HostKeys, Reporter],
+          (link: HostLink, spool: Spool, keys: HostKeys, reporter: Reporter) =>
+            new Shipper(host.trust.nodeId, link, spool, keys, reporter, around),
+        ),
+        provide(JournalHeads, [HostKeys], (keys: HostKeys) =>
+          JournalHeads.open(host.files.journalHeads, () => keys.root, around),
+        ),
+        provide(Statements, [], () =>
+          Statements.open(host.files.signingKey, host.trust.nodeId, config.statement, around),
         ),
         provide(
           Reporter,
-          [HostLink, HostKeys, SensorWatch, Courier, Spool],
+          [HostLink, HostKeys, SensorWatch, Courier, Spool, JournalHeads, Statements],
           (...parts: ReporterParts) => reporterOf(setting, parts),
         ),
         provide(
@@ -114,7 +130,17 @@ export class AgentModule {
         ),
         provide(
           AgentLoops,
-          [Courier, Confirmation, SensorWatch, Reporter, EventPump, Shipper, HealthFile, Renewal],
+          [
+            Courier,
+            Confirmation,
+            SensorWatch,
+            Reporter,
+            EventPump,
+            Shipper,
+            HealthFile,
+            Renewal,
+            AuthorityWatch,
+          ],
           (...parts: LoopParts) => loopsOf(parts, around),
         ),
       ],
@@ -130,7 +156,7 @@ function provide<A extends never[]>(
   return { provide: token, inject, useFactory };
 }
 
-type ReporterParts = [HostLink, HostKeys, SensorWatch, Courier, Spool];
+type ReporterParts = [HostLink, HostKeys, SensorWatch, Courier, Spool, JournalHeads, Statements];
 type LoopParts = [
   Courier,
   Confirmation,
@@ -140,6 +166,7 @@ type LoopParts = [
   Shipper,
   HealthFile,
   Renewal,
+  AuthorityWatch,
 ];
 
 function openSensor({ config, host, around }: AgentSetting): Sensor | Promise<Sensor> {
@@ -151,7 +178,7 @@ function openSensor({ config, host, around }: AgentSetting): Sensor | Promise<Se
 function clientOf({ config, host }: AgentSetting): ControlPlaneClient {
   return new ControlPlaneClient({
     url: config.controlPlane.url,
-    ca: host.ca,
+    ca: () => host.authorities.pem,
     timeoutMs: HTTP_TIMEOUT_MS,
     identity: () => identityOf(host.files),
   });
@@ -174,12 +201,12 @@ function eventSource({ host }: AgentSetting, sensor: Sensor, sensors: SensorWatc
 
 function reporterOf(
   { config, host, around }: AgentSetting,
-  [link, keys, sensors, courier, spool]: ReporterParts,
+  [link, keys, sensors, courier, spool, heads, statements]: ReporterParts,
 ): Reporter {
   const bootedAt = around.clock.now();
   let sequence = 0;
-  const compose = () =>
-    nodeReport({
+  const compose = () => {
+    const report = nodeReport({
       nodeId: host.trust.nodeId,
       hostname: hostname(),
       sequence: (sequence += 1),
@@ -192,6 +219,18 @@ function reporterOf(
       agentVersion: VERSION,
       spoolLost: spool.status().lost,
     });
+    const statement = statements.of(
+      hostStatement({
+        report,
+        mode: sensors.sighting?.state.mode ?? 'off',
+        compileReport: sensors.sighting?.compileReport,
+        rootVersion: keys.root.version,
+        journal: heads.signed,
+        now: around.clock.now(),
+      }),
+    );
+    return { ...report, statement };
+  };
   return new Reporter(compose, link, keys, around);
 }
 
@@ -203,11 +242,21 @@ function sensorAway(around: Surroundings, sensors: SensorWatch) {
 }
 
 function loopsOf(
-  [courier, confirmation, sensors, reporter, pump, shipper, health, renewal]: LoopParts,
+  [
+    courier,
+    confirmation,
+    sensors,
+    reporter,
+    pump,
+    shipper,
+    health,
+    renewal,
+    authorities,
+  ]: LoopParts,
   around: Surroundings,
 ): AgentLoops {
   return new AgentLoops(
-    { courier, confirmation, sensors, reporter, pump, shipper, health, renewal },
+    { courier, confirmation, sensors, reporter, pump, shipper, health, renewal, authorities },
     around,
   );
 }

@@ -38,6 +38,7 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
     part(['label'], async () => (await import('./commands/label.js')).registerLabel),
     part(['node'], async () => (await import('./commands/node.js')).registerNode),
     part(['vm'], async () => (await import('./commands/vm.js')).registerVm),
+    part(['ca'], async () => (await import('./commands/ca.js')).registerCa),
   ],
   'People:': [
     part(

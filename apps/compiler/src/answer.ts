@@ -1,4 +1,4 @@
-import { encodeFloors } from '#bundle';
+import { encodeFloors, withDocuments } from '#bundle';
 import type { Compilation } from '#policy-compiler';
 import { overridesProtection, type RuleSet, untilOf } from '#policy-model';
 import { bytesField, type Field, numberField, TAG, textField } from '#sensor';
@@ -11,22 +11,25 @@ const MAX_DROPINS = 512;
 
 /** Fields of a COMPILED frame. */
 export function compiledFields(
-  { assignment, ruleSet, root, floors, nowMs }: VerifiedRequest,
+  { assignment, ruleSet, root, floors, policies, nowMs }: VerifiedRequest,
   { compilation, binaries, dropIns }: Compiled,
 ): readonly Field[] {
+  const { report } = compilation;
+  const told = { ...report, policies: withDocuments(report.policies, policies) };
   return [
     numberField(TAG.EPOCH, BigInt(assignment.epoch)),
     numberField(TAG.GENERATION, BigInt(assignment.generation)),
     numberField(TAG.ISSUED_AT, assignment.issuedAt),
     numberField(TAG.EXPIRES_AT, assignment.expiresAt),
     textField(TAG.DIGEST, assignment.bundleDigest),
-    textField(TAG.REPORT, JSON.stringify(compilation.report)),
+    textField(TAG.REPORT, JSON.stringify(told)),
     ...compilation.profiles.map(({ name }) => textField(TAG.PROFILE_NAME, name)),
     bytesField(TAG.ENFORCE, binaries.enforce),
     bytesField(TAG.AUDIT, binaries.audit),
     bytesField(TAG.OPEN, binaries.open),
     textField(TAG.TEXT, compilation.texts.enforce),
     ...probeFields(compilation),
+    ...tableFields(compilation),
     ...suspensionFields(assignment),
     ...overridesField(ruleSet),
     ...validUntilField(ruleSet, nowMs),
@@ -44,6 +47,14 @@ function probeFields({ probes }: Compilation): readonly Field[] {
   return probes.map(({ kind, rule, profile, path }) =>
     textField(TAG.PROBE, [kind, `${rule.policy}/${rule.id}`, profile, path].join('\0')),
   );
+}
+
+function tableFields({ table }: Compilation): readonly Field[] {
+  if (table === undefined) return [];
+  return [
+    bytesField(TAG.TABLE, table.blob),
+    ...table.subjects.map((name) => textField(TAG.SUBJECT_NAME, name)),
+  ];
 }
 
 function suspensionFields({ suspension }: VerifiedRequest['assignment']): readonly Field[] {

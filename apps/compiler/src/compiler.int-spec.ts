@@ -54,6 +54,7 @@ interface StartOptions {
   readonly features?: string;
   readonly idleMs?: number;
   readonly timeoutMs?: number;
+  readonly clock?: () => number;
 }
 
 async function start({
@@ -61,6 +62,7 @@ async function start({
   features,
   idleMs,
   timeoutMs = 30_000,
+  clock,
 }: StartOptions): Promise<Setup> {
   const dir = mkdtempSync(join(tmpdir(), 'hostward-compiler-'));
   for (const sub of ['trust', 'root/usr/bin', 'root/etc/systemd/system', 'fs'])
@@ -68,7 +70,7 @@ async function start({
   symlinkSync('usr/bin', join(dir, 'root/bin'));
   const control = new TestControlPlane();
   control.writeTrust(join(dir, 'trust'));
-  const compiler = new Compiler({
+  const options = {
     trustDir: join(dir, 'trust'),
     sealingKeyFile: join(dir, 'trust/sealing.key'),
     configFile: join(dir, 'agent.yaml'),
@@ -79,7 +81,8 @@ async function start({
       root: join(dir, 'root'),
       securityfs: join(dir, 'fs'),
     },
-  });
+  };
+  const compiler = new Compiler(options, clock);
   const faults: unknown[] = [];
   const socket = join(dir, 'compiler.sock');
   const server = new CompilerServer({
@@ -312,6 +315,13 @@ describe('the compiler', () => {
       'enforce',
     ]);
   });
+
+  withParser('says of each policy which document of its author it is', async () => {
+    const { policies } = reportOf(await compile({}));
+    expect(policies.map(({ document }) => document)).toEqual([
+      { version: 1, digest: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    ]);
+  });
 });
 
 describe('faults of the parser', () => {
@@ -371,6 +381,39 @@ describe('faults of the parser', () => {
   withParser('are bounded in time: a parser that hangs is ended and the answer comes', async () => {
     const at = await start({ timeoutMs: 3000, program: '/usr/bin/yes' });
     expect(rejection(await compile({}, highest(), at))).toMatch(/^parser-failed: /);
+  });
+});
+
+describe('on a host whose clock says 1970', () => {
+  const HOUR = 3_600_000;
+  let at: Setup;
+  beforeEach(async () => {
+    at = await start({ clock: () => 60_000 });
+  });
+
+  withParser('nothing is taken that had expired by the last signed time', async () => {
+    const taken = await compile({}, highest(1, 39, Date.now()), at);
+    expect(taken.type).toBe(MSG.COMPILED);
+    const late = await compile({}, highest(1, 39, Date.now() + HOUR), at);
+    expect(rejection(late)).toMatch(/^(root-)?expired: /);
+  });
+
+  withParser('an exception that had ended is not in force again', async () => {
+    const block = { process: { matchPaths: [{ path: '/bin/sleep' }], action: 'Block' } };
+    const now = { ...ordering, issuedAt: Date.now() };
+    const until = (ms: number) => ({
+      'hostward.io/tier': 'exception',
+      'hostward.io/until': new Date(now.issuedAt + ms).toISOString(),
+    });
+    const textOf = async (ms: number, more: readonly Field[]) => {
+      const policies = policy('excepted', block, until(ms));
+      const { fields } = await compile({ ordering: now, policies }, more, at);
+      return [fields.text(TAG.TEXT)?.includes('/usr/bin/sleep'), fields.number(TAG.VALID_UNTIL)];
+    };
+    expect(await textOf(HOUR, highest())).toEqual([true, expect.any(BigInt)]);
+    expect(await textOf(-1_000, highest())).toEqual([false, undefined]);
+    const seen = highest(1, 39, now.issuedAt + 5 * 60_000);
+    expect(await textOf(60_000, seen)).toEqual([false, undefined]);
   });
 });
 

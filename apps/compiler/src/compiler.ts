@@ -5,7 +5,7 @@ import { lookAtHost } from './host-facts.js';
 import type { ServiceOptions } from './options.js';
 import { readTrust, TrustError } from './trust.js';
 import { RejectedError, verifyRequest } from './verify-request.js';
-import { readVeto, VetoError } from './veto.js';
+import { readOwnersWord, VetoError } from './veto.js';
 import { Watchdog } from './watchdog.js';
 import { wordsOf } from './words-of.js';
 
@@ -14,7 +14,11 @@ const GRACE_MS = 10_000;
 
 /** Answers COMPILE frames. Stateless: trust files and host are read anew each time. */
 export class Compiler {
-  constructor(private readonly options: Omit<ServiceOptions, 'mode' | 'socket' | 'idleMs'>) {}
+  constructor(
+    private readonly options: Omit<ServiceOptions, 'mode' | 'socket' | 'idleMs'>,
+    /** The host's clock, ms since 1970; it may be wrong. */
+    private readonly clock: () => number = Date.now,
+  ) {}
 
   /** The frame to send back: COMPILED or REJECTED. @throws ProtocolError for any other frame than COMPILE */
   async answer(frame: Frame): Promise<Uint8Array> {
@@ -35,9 +39,11 @@ export class Compiler {
   private async compile({ fields, request }: Frame): Promise<Uint8Array> {
     const deadlineMs = Date.now() + this.options.compileTimeoutMs;
     const trust = await readTrust(this.options.trustDir, this.options.sealingKeyFile);
-    const veto = await readVeto(this.options.configFile);
-    const verified = await verifyRequest(fields, trust, Date.now());
-    const found = await lookAtHost(this.options.host, fields.texts(TAG.LOADED_NAME), deadlineMs);
+    const { veto, enforcer } = await readOwnersWord(this.options.configFile);
+    const verified = await verifyRequest(fields, trust, this.clock());
+    const wish = { enforcer, bpfLsm: fields.number(TAG.BPF_LSM) === 1n };
+    const loaded = fields.texts(TAG.LOADED_NAME);
+    const found = await lookAtHost(this.options.host, loaded, deadlineMs, wish);
     const { authors, nowMs } = verified;
     const host = { ...found, capabilities: { ...found.capabilities, veto, authors, nowMs } };
     const compiled = await compilePolicies(verified.ruleSet, host, deadlineMs);

@@ -19,7 +19,10 @@ export class RejectedError extends Error {
 }
 
 /** What may be compiled: it came from whom this host believes, for this host, and is not older than what it has seen. */
-export interface VerifiedRequest extends Pick<VerifiedDelivery, 'assignment' | 'root' | 'floors'> {
+export interface VerifiedRequest extends Pick<
+  VerifiedDelivery,
+  'assignment' | 'root' | 'floors' | 'policies'
+> {
   readonly ruleSet: RuleSet;
   /** Key ids of authors by policy, in authored mode. */
   readonly authors: ReadonlyMap<string, readonly string[]>;
@@ -42,13 +45,14 @@ export async function verifyRequest(
     const { record, bundle } = decodeEnvelope(envelope);
     const highest = highestOf(fields);
     const now = Math.max(clockMs, BUILT_AT_MS, highest?.issuedAt ?? 0);
-    const { policies, ...verified } = await verifyDelivery({
+    const verified = await verifyDelivery({
       record,
       bundle,
       ...trust,
       highest,
       now,
     });
+    const { policies } = verified;
     const authors = new Map(policies.map(({ name, authors: by = [] }) => [name, by]));
     const nowMs = Math.max(now, verified.assignment.issuedAt);
     return { ...verified, authors, nowMs, ruleSet: ruleSetOf(policies) };

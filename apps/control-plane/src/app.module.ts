@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AccessModule } from './access/access.module.js';
+import { CertificatesModule } from './certificates/certificates.module.js';
 import { DeliveryModule } from './delivery/delivery.module.js';
 import type { DeliveryChannel } from './delivery/delivery-channel.js';
 import type { AlertStore } from './events/alert.store.js';
@@ -39,6 +40,7 @@ export class AppModule {
         PoliciesModule,
         GroupsModule,
         NodesModule,
+        CertificatesModule,
         DeliveryModule.of(parts.channel),
         ReportsModule.of(parts.inbox),
         EventsModule.of(parts.alerts),

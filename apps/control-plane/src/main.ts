@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Log, describeError } from '#observability';
 import { ConfigError } from './config/index.js';
@@ -8,12 +9,16 @@ import { init } from './init/init.js';
 import { parseInitOptions } from './init/options.js';
 import { passphrase } from './init/passphrase.js';
 import { serve } from './server/serve.js';
+import { openSecret } from './vault/open-secret.js';
 
 const USAGE = `usage:
   control-plane init --data-dir D [--listen HOST:PORT] [--names a,b] [--etcd URL] [--redis HOST:PORT] [--redis-events HOST:PORT] [--passphrase-file F]
+                     [--ca-cert F --ca-key F]
       makes keys, certificates and the configuration where they are missing; answers one JSON object
   control-plane passphrase --data-dir D [--passphrase-file OLD] --new-passphrase-file NEW | --remove
       encrypts the control plane's keys, changes their passphrase, or takes it away; answers one JSON object
+  control-plane open-secret --file FILE [--passphrase-file F | --passphrase-stdin]
+      answers the secret in a sealed file, to a program of its owner's that signs with it
   control-plane serve --config FILE
 `;
 const SHUTDOWN_MS = 15_000;
@@ -26,6 +31,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (mode === 'passphrase') {
     process.stdout.write(`${JSON.stringify(passphrase(rest))}\n`);
+    return 0;
+  }
+  if (mode === 'open-secret') {
+    process.stdout.write(openSecret(rest, () => readFileSync(0, 'utf8')));
     return 0;
   }
   if (mode === 'serve') return runUntilSignal(rest);

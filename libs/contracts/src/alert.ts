@@ -32,9 +32,17 @@ export interface Alert {
   readonly Suppressed: number;
 }
 
+/** A run of an agent, by the last report that it wrote: what tells two machines of one identity apart. */
+export interface AgentRun {
+  /** ISO 8601. */
+  readonly bootedAt: string;
+  readonly sequence: number;
+}
+
 /** One entry of the host's event stream before sealing: alerts in order, the last one's id is the cursor. */
 export interface AlertBatch {
   readonly v: 1;
+  readonly run: AgentRun;
   readonly first: string;
   readonly last: string;
   readonly alerts: readonly Alert[];

@@ -26,6 +26,15 @@ export interface Nudge {
   readonly record?: DeliveryRecord;
 }
 
+/**
+ * What all hosts hear at once on `hw:check`: a signed head of the journal, or which CAs the control plane trusts (their
+ * fingerprints), so that who trusts others asks it; without either, to look for news. It is believed in nothing.
+ */
+export interface Check {
+  readonly journal?: unknown;
+  readonly authorities?: readonly string[];
+}
+
 /** What the agent hands to the sensor as opaque bytes (UTF-8 JSON): the record and the bundle's ciphertext, base64. */
 export interface Envelope {
   readonly v: 1;

@@ -20,10 +20,10 @@ export { REPORT_INTERVAL_MS, REPORT_VALID_MS } from './report.js';
 export type { HostFacts, NodeReport, Ordering } from './report.js';
 export { redisKeys } from './redis-keys.js';
 export type { Ring } from './redis-keys.js';
-export type { DeliveryRecord, Envelope, Nudge } from './delivery.js';
+export type { Check, DeliveryRecord, Envelope, Nudge } from './delivery.js';
 export { ATTESTATIONS } from './enrollment.js';
 export type { Attestation, AttestationKind, EnrollRequest, EnrollResponse } from './enrollment.js';
-export type { Alert, AlertBatch, EventCursor } from './alert.js';
+export type { AgentRun, Alert, AlertBatch, EventCursor } from './alert.js';
 export type {
   AlertPage,
   ApplyDocument,
@@ -42,6 +42,7 @@ export type {
   PolicyView,
   Problem,
   SelectorTestView,
+  StatementView,
   SuspensionView,
 } from './rest.js';
 export { ROLES } from './people.js';
@@ -53,3 +54,10 @@ export type {
   Role,
   UserView,
 } from './people.js';
+export type {
+  AuthoritiesView,
+  AuthorityView,
+  NextAuthority,
+  TrustedByControlPlane,
+  TrustedByHost,
+} from './authorities.js';

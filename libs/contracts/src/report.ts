@@ -35,6 +35,8 @@ export interface NodeReport {
   readonly host: HostFacts;
   readonly versions: { readonly agent: string; readonly sensor: string };
   readonly losses: { readonly audit: number; readonly spool: number };
+  /** DSSE envelope of what the host says of itself in short, signed with its first key; may be some minutes old. */
+  readonly statement?: unknown;
 }
 
 export interface HostFacts {

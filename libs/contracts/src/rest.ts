@@ -168,6 +168,18 @@ export interface JournalHeadView {
   readonly alarm?: string;
 }
 
+/**
+ * `GET /v1/nodes/{name}/statement`, and an item of `GET /v1/statements`. `statement` is a DSSE envelope of the host's
+ * first key, as it came, absent where none came yet; `key` is base64 of the raw public key, whose hash is the node id.
+ */
+export interface StatementView {
+  readonly node: string;
+  readonly nodeId: string;
+  readonly key: string;
+  readonly statement?: unknown;
+  readonly receivedAt?: string;
+}
+
 /** `GET /v1/nodes/{name}/explain?policy=`: each label test with its answer. */
 export interface ExplanationView {
   readonly selected: boolean;

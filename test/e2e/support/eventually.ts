@@ -7,6 +7,7 @@ export async function eventually<T>(
   what: string,
   timeoutMs: number,
   holds: () => Promise<T | undefined | false>,
+  pauseMs = PAUSE_MS,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   let last: unknown;
@@ -20,6 +21,6 @@ export async function eventually<T>(
     }
     if (Date.now() > deadline)
       throw new Error(`not within ${timeoutMs / 1000} s: ${what}`, { cause: last });
-    await delay(PAUSE_MS);
+    await delay(pauseMs);
   }
 }

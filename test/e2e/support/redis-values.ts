@@ -57,6 +57,18 @@ export class RedisValues {
     return this.run('FLUSHALL');
   }
 
+  /** Ids of the connections that a user has now. */
+  async sessions(username: string): Promise<readonly string[]> {
+    const list = (await this.run('CLIENT', 'LIST')).toString();
+    const own = list.split('\n').filter((line) => line.includes(` user=${username} `));
+    return own.map((line) => /\bid=(\d+)/.exec(line)?.[1] ?? '').sort();
+  }
+
+  /** Says something on a channel. */
+  async publish(channel: string, message: string): Promise<void> {
+    await this.run('PUBLISH', channel, message);
+  }
+
   private async run(...command: string[]): Promise<Buffer> {
     const { stdout } = await promisify(execFile)('redis-cli', [...this.args, '--raw', ...command], {
       encoding: 'buffer',

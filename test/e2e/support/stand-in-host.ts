@@ -47,6 +47,11 @@ export class StandIns {
     return connection;
   }
 
+  /** Where the Redis of the product is, and by which CA. */
+  endpoint(to: keyof Ports = 'redis'): { readonly port: number; readonly ca: string } {
+    return { port: this.ports[to], ca: this.ca.toString('utf8') };
+  }
+
   close(): void {
     for (const connection of this.connections) connection.close();
   }

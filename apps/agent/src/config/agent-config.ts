@@ -43,6 +43,18 @@ class SpoolConfig {
   maxBytes: number = 64 * 1024 * 1024;
 }
 
+class StatementConfig {
+  @IsInt({ message: 'must be a whole number of seconds' })
+  @Min(1, { message: 'must be at least 1' })
+  @Max(3600, { message: 'must be at most 3600' })
+  minSeconds: number = 10;
+
+  @IsInt({ message: 'must be a whole number of seconds' })
+  @Min(10, { message: 'must be at least 10' })
+  @Max(86_400, { message: 'must be at most 86400 (a day)' })
+  everySeconds: number = 240;
+}
+
 /** /etc/hostward/agent.yaml after strict validation: unknown keys are refused, what is absent has its default. */
 export class AgentConfig {
   @IsObject({ message: 'is required: a mapping with url and caFingerprint' })
@@ -69,6 +81,12 @@ export class AgentConfig {
   @ValidateNested()
   @Type(() => SpoolConfig)
   spool: SpoolConfig = new SpoolConfig();
+
+  /** How often the host signs its state: not more often than minSeconds at changes, else about every everySeconds. */
+  @IsObject({ message: 'must be a mapping with minSeconds and everySeconds' })
+  @ValidateNested()
+  @Type(() => StatementConfig)
+  statement: StatementConfig = new StatementConfig();
 
   @Matches(ABSOLUTE_PATH, { message: 'must be an absolute path' })
   stateDir: string = '/var/lib/hostward';

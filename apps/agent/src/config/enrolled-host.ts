@@ -1,6 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { RedisConnectionOptions } from '#redis';
 import { RedisSecret } from '../enrollment/redis-secret.js';
+import {
+  NoAuthorities,
+  TrustedAuthorities,
+  authoritiesPem,
+} from '../enrollment/trusted-authorities.js';
 import type { Trust } from '../sensor/observing-sensor.js';
 import type { AgentConfig } from './agent-config.js';
 import { errorMessage } from './error-facts.js';
@@ -21,8 +26,7 @@ export interface EnrolledHost {
   readonly files: HostFiles;
   readonly name: string;
   readonly trust: Trust;
-  /** PEM. */
-  readonly ca: string;
+  readonly authorities: TrustedAuthorities;
   readonly redis: RedisConnectionOptions;
   /** The Redis that takes events, where that is another one. */
   readonly redisEvents?: RedisConnectionOptions;
@@ -32,7 +36,8 @@ export interface EnrolledHost {
 /** Reads the enrolment of this host; throws NotEnrolled naming the file. */
 export async function enrolledHost(config: AgentConfig): Promise<EnrolledHost> {
   const files = hostFiles(config.stateDir);
-  const [name, ca] = [await line(files.name), await line(files.ca)];
+  const name = await line(files.name);
+  const authorities = await trustedBy(files);
   const trust: Trust = {
     nodeId: await line(files.nodeId),
     sealingPrivateKey: await line(files.sealingKey),
@@ -41,10 +46,24 @@ export async function enrolledHost(config: AgentConfig): Promise<EnrolledHost> {
   const redisSecret = await RedisSecret.read(files);
   if (redisSecret === undefined) throw new NotEnrolled(files.redisSecret, 'holds no secret');
   const to = redisOf(files.redis, await json(files.redis), new URL(config.controlPlane.url));
-  const login = { username: to.username, password: () => redisSecret.current, tls: { ca } };
+  const login = {
+    username: to.username,
+    password: () => redisSecret.current,
+    tls: { ca: authorities.pem },
+    trusted: () => authorities.pem,
+  };
   const redis = { ...to.control, ...login };
   const redisEvents = to.events && { ...to.events, ...login };
-  return { files, name, trust, ca, redis, redisEvents, redisSecret };
+  return { files, name, trust, authorities, redis, redisEvents, redisSecret };
+}
+
+async function trustedBy(files: HostFiles): Promise<TrustedAuthorities> {
+  try {
+    return new TrustedAuthorities(files, authoritiesPem([await line(files.ca)]));
+  } catch (cause) {
+    if (cause instanceof NoAuthorities) throw new NotEnrolled(files.ca, cause.message);
+    throw cause;
+  }
 }
 
 /**

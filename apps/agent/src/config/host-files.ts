@@ -18,7 +18,10 @@ export interface HostFiles {
   readonly tlsKey: string;
   readonly csr: string;
   readonly certificate: string;
+  /** Every CA that the host trusts, PEM. */
   readonly ca: string;
+  /** Fingerprint of the one that it pinned when it enrolled. */
+  readonly pinned: string;
   /** Where Redis is, and as which user, as JSON. */
   readonly redis: string;
   /** What the host logs in to Redis with, and what it is about to. */
@@ -26,6 +29,8 @@ export interface HostFiles {
   readonly redisSecretNext: string;
   /** The host key of the newest epoch that was proved, for reports while Redis is empty. */
   readonly hostKey: string;
+  /** Signed heads of the control plane's journal that were seen. */
+  readonly journalHeads: string;
   /** The name that the host enrolled under, and a newline. */
   readonly name: string;
   readonly spoolDir: string;
@@ -49,10 +54,12 @@ export function hostFiles(stateDir: string): HostFiles {
     csr: join(agentDir, 'tls.csr'),
     certificate: join(agentDir, 'tls.crt'),
     ca: join(agentDir, 'ca.crt'),
+    pinned: join(agentDir, 'ca.pinned'),
     redis: join(agentDir, 'redis.json'),
     redisSecret: join(agentDir, 'redis.secret'),
     redisSecretNext: join(agentDir, 'redis.secret.next'),
     hostKey: join(agentDir, 'host-key.json'),
+    journalHeads: join(agentDir, 'journal-heads.json'),
     name: join(agentDir, 'name'),
     spoolDir: join(agentDir, 'spool'),
     health: join(agentDir, 'health.json'),

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { trustRoot, verifyAssignment, type TrustedRoot } from '#bundle';
+import { trustRoot, verifyAssignment, type RootDocument, type TrustedRoot } from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
 import { writeFileAtomic } from '../config/atomic-file.js';
 import { Surroundings } from '../health/surroundings.js';
@@ -40,6 +40,11 @@ export class HostKeys {
   /** 32 bytes; absent until the first assignment was proved. */
   get current(): Buffer | undefined {
     return this.#known?.key;
+  }
+
+  /** The newest root document that a record led to. */
+  get root(): RootDocument {
+    return this.#root.document;
   }
 
   /** Takes the key of this record if the record proves itself; whether the host takes the record is not decided here. */

@@ -1,6 +1,9 @@
 import { Controller } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
+import type { Check } from '#contracts';
+import { AuthorityWatch } from '../enrollment/authority-watch.js';
 import { Surroundings } from '../health/surroundings.js';
+import { JournalHeads } from '../reporting/journal-heads.js';
 import { Courier } from './courier.js';
 
 /** Patterns of the messages that a host takes; the transport maps them to channels of Redis. */
@@ -18,6 +21,8 @@ const CHECK_SPREAD_MS = 3_000;
 export class NudgeController {
   constructor(
     private readonly courier: Courier,
+    private readonly heads: JournalHeads,
+    private readonly authorities: AuthorityWatch,
     private readonly around: Surroundings,
   ) {}
 
@@ -27,7 +32,10 @@ export class NudgeController {
   }
 
   @EventPattern(CHECK_PATTERN)
-  async asked(@Payload() _epochs: unknown): Promise<void> {
+  async asked(@Payload() check: unknown): Promise<void> {
+    const { journal, authorities } = partsOf(check);
+    if (journal !== undefined) return this.heads.take(journal);
+    if (authorities !== undefined) return this.authorities.hinted(authorities);
     const { clock } = this.around;
     await clock.wait(clock.random() * CHECK_SPREAD_MS, AbortSignal.timeout(CHECK_SPREAD_MS));
     await this.courier.check();
@@ -38,4 +46,8 @@ function recordIn(nudge: unknown): unknown {
   return typeof nudge === 'object' && nudge !== null && 'record' in nudge
     ? nudge.record
     : undefined;
+}
+
+function partsOf(check: unknown): Partial<Record<keyof Check, unknown>> {
+  return typeof check === 'object' && check !== null ? { ...check } : {};
 }

@@ -139,7 +139,7 @@ function common(event: SensorEvent, source: AlertSource) {
     HostPID: event.pid ?? 0,
     PID: event.pid ?? 0,
     UID: event.fsuid ?? 0,
-    Enforcer: 'AppArmor' as const,
+    Enforcer: event.enforcer === 'bpf' ? ('BPFLSM' as const) : ('AppArmor' as const),
     NodeID: source.nodeId,
     Node: source.node,
   };

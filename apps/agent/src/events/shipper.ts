@@ -1,5 +1,5 @@
 import { limits, openCursor, sealEvents } from '#bundle';
-import type { Alert, AlertBatch } from '#contracts';
+import type { AgentRun, Alert, AlertBatch } from '#contracts';
 import { HostLink } from '#redis';
 import { errorMessage } from '../config/error-facts.js';
 import { HostKeys } from '../delivery/host-keys.js';
@@ -45,6 +45,8 @@ export class Shipper {
     private readonly link: HostLink,
     private readonly spool: Spool,
     private readonly hostKeys: HostKeys,
+    /** Knows this run by its last report; before the first nothing is sent, since nobody would know whose it is. */
+    private readonly reports: { readonly run: AgentRun | undefined },
     private readonly around: Surroundings,
   ) {}
 
@@ -68,10 +70,11 @@ export class Shipper {
 
   async #ship(): Promise<void> {
     const hostKey = this.hostKeys.current;
-    if (hostKey === undefined || this.spool.status().waiting === 0) return;
+    const { run } = this.reports;
+    if (hostKey === undefined || run === undefined || this.spool.status().waiting === 0) return;
     try {
       await this.#readCursor(hostKey);
-      if (this.#isDue()) await this.#send(hostKey);
+      if (this.#isDue()) await this.#send(hostKey, run);
       this.#polls += 1;
       this.around.conditions.clear('events');
     } catch (cause) {
@@ -86,11 +89,13 @@ export class Shipper {
     return true;
   }
 
-  async #send(hostKey: Buffer): Promise<void> {
+  async #send(hostKey: Buffer, run: AgentRun): Promise<void> {
     const alerts = fitting(await this.spool.read(this.spool.acknowledged, BATCH_ALERTS));
     const [first, last] = [alerts.at(0), alerts.at(-1)];
     if (first === undefined || last === undefined) return;
-    await this.link.appendEvents(sealEvents(hostKey, this.nodeId, batchBytes(first, last, alerts)));
+    const batch: AlertBatch = { v: 1, run, first: first.EventID, last: last.EventID, alerts };
+    const bytes = Buffer.from(JSON.stringify(batch));
+    await this.link.appendEvents(sealEvents(hostKey, this.nodeId, bytes));
     this.#underWay = { last: last.EventID, sentAt: this.around.clock.now() };
     this.#sendAgain = false;
     this.#polls = 0;
@@ -134,9 +139,4 @@ function fitting(alerts: readonly Alert[]): readonly Alert[] {
     (alert) => (bytes += Buffer.byteLength(JSON.stringify(alert))) > BATCH_BYTES,
   );
   return end === -1 ? alerts : alerts.slice(0, Math.max(1, end));
-}
-
-function batchBytes(first: Alert, last: Alert, alerts: readonly Alert[]): Buffer {
-  const batch: AlertBatch = { v: 1, first: first.EventID, last: last.EventID, alerts };
-  return Buffer.from(JSON.stringify(batch));
 }

@@ -11,7 +11,8 @@ export type ConditionName =
   | 'spool'
   | 'events'
   | 'clock'
-  | 'report';
+  | 'report'
+  | 'statement';
 
 /** Something that is wrong now; `since` is ISO 8601. */
 export interface Condition {

@@ -3,11 +3,13 @@ import type { IncomingMessage } from 'node:http';
 
 const MAX_BODY_BYTES = 1024 * 1024;
 
-/** How the control plane is reached: only certificates under `ca` count; `identity` is the host's own of the moment. */
+/**
+ * How the control plane is reached: only certificates under the CAs of the moment count; `identity` is the host's own.
+ */
 export interface ControlPlaneOptions {
   readonly url: string;
-  /** PEM. */
-  readonly ca: string;
+  /** PEM; of one or more. */
+  readonly ca: () => string;
   readonly timeoutMs: number;
   readonly identity?: () => Promise<{ readonly cert: string; readonly key: string } | undefined>;
 }
@@ -42,7 +44,14 @@ export class ControlPlaneClient {
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
     const identity = await this.options.identity?.();
     const signal = AbortSignal.timeout(timeoutMs);
-    const options: RequestOptions = { method, ca, ...identity, headers, signal, agent: false };
+    const options: RequestOptions = {
+      method,
+      ca: ca(),
+      ...identity,
+      headers,
+      signal,
+      agent: false,
+    };
     return new Promise((resolve, reject) => {
       const fail = (cause: Error): void =>
         reject(signal.aborted ? new Error(`no answer within ${timeoutMs} ms`, { cause }) : cause);

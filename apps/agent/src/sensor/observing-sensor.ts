@@ -8,6 +8,7 @@ import {
   rememberingOpener,
   trustRoot,
   verifyDelivery,
+  withDocuments,
   type TrustedRoot,
   type VerifiedDelivery,
   type Floors,
@@ -208,7 +209,7 @@ function observe(
   const ruleSet = ruleSetOf(policies);
   const resolve = (path: string): readonly string[] => [path];
   const { report } = compileRuleSet(ruleSet, { lsm: [], resolve, loadedNames: [], nowMs, veto });
-  const observed = report.policies.map((policy) => ({
+  const observed = withDocuments(report.policies, policies).map((policy) => ({
     ...policy,
     rules: policy.rules.map((rule) =>
       rule.plan === 'refused'

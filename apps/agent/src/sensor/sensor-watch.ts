@@ -5,6 +5,8 @@ import { errorMessage } from '../config/error-facts.js';
 import { Surroundings } from '../health/surroundings.js';
 import { parseCompileReport } from '../reporting/compile-report.js';
 
+const SKEW_MS = 60_000;
+
 /** The sensor as last seen: its version, its state, and what the compiler reported about the rule set in force. */
 export interface Sighting {
   readonly version: string;
@@ -18,6 +20,7 @@ export interface Sighting {
  */
 export class SensorWatch {
   #sighting: Sighting | undefined;
+  #wasBehind = false;
   #previousReport: CompileReport | undefined;
   readonly #listeners = new Set<() => void>();
 
@@ -108,7 +111,23 @@ export class SensorWatch {
     if (!unchanged) this.#previousReport = before?.compileReport;
     this.#sighting = { version, state, compileReport };
     this.around.conditions.clear('sensor');
+    this.#lookAtClock(state.highest?.issuedAt ?? 0);
     return state;
+  }
+
+  /** Where the clock is behind what was signed no certificate is valid yet, so that nobody else can tell what is wrong. */
+  #lookAtClock(signedAtMs: number): void {
+    const { clock, conditions } = this.around;
+    const [now, signedAt] = [clock.now(), signedAtMs].map((ms) => new Date(ms).toISOString());
+    const isBehind = clock.now() + SKEW_MS < signedAtMs;
+    if (isBehind)
+      conditions.raise(
+        'clock',
+        `this host's clock says ${now}, before what was signed at ${signedAt}: set it (timedatectl); ` +
+          'enforcement goes on, and the control plane is not reached until then',
+      );
+    else if (this.#wasBehind) conditions.clear('clock');
+    this.#wasBehind = isBehind;
   }
 }
 

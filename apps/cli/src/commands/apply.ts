@@ -48,7 +48,7 @@ export function registerApply(program: Command): void {
       'delete what the same owner applied before and is not in these files; needs --owner',
     )
     .option('--owner <name>', 'whose set this is')
-    .option('--dry-run', 'say what would happen; write nothing')
+    .option('--dry-run', 'say what would happen, refusals too; write nothing')
     .option('--wait', 'return when every selected host enforces the policies')
     .option('--timeout <duration>', 'how long --wait waits', parseDuration, 60_000)
     .option(

@@ -45,8 +45,10 @@ function registerTrust(bench: Command): void {
     .command('trust')
     .option('--hosts <number>', 'hosts of the fleet', counted('--hosts', 100_000), 10_000)
     .option('--rounds <number>', 'rounds of each case', counted('--rounds', 100), 5)
+    .option('--agents <number>', 'agents that reconnect', counted('--agents', 10_000), 1_000)
+    .option('--requests <number>', 'REST requests of each case', counted('--requests', 10_000), 500)
     .option('--json', 'one JSON object a line')
-    .description('signing, sealing and verifying for a fleet, beside bare SHA-256 and AES-256-GCM')
+    .description('keys, commits, reports, Redis users, TLS and REST of a fleet, beside baselines')
     .addHelpText('after', '\nExample:\n  ./hostward bench trust --hosts 1000')
     .action(({ json, ...sizes }: Omit<TrustBenchOptions, 'json'> & { readonly json?: boolean }) =>
       interruptible((signal) => trustBench({ ...sizes, json: json === true }, signal)),

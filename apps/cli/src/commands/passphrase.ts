@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
-import { execPath } from 'node:process';
-import { promisify } from 'node:util';
 import type { Command } from 'commander';
+import { runControlPlane } from '../embedded/control-plane.js';
 import { liveUp } from '../embedded/run-record.js';
 import { CommandFailed, UsageError } from '../errors.js';
-import { appMain, packageRoot } from '../package-root.js';
+import { packageRoot } from '../package-root.js';
 
 interface Options {
   readonly dataDir: string;
@@ -13,8 +11,6 @@ interface Options {
   readonly newPassphraseFile?: string;
   readonly remove?: boolean;
 }
-
-const TIMEOUT_MS = 60_000;
 
 /** `passphrase`: the keys of this machine's control plane at rest. Passphrases come from files, never as arguments. */
 export function registerPassphrase(program: Command): void {
@@ -64,11 +60,6 @@ async function run(
     ...flag('new-passphrase-file', newPassphraseFile),
     ...(remove ? ['--remove'] : []),
   ];
-  const program = ['--disable-warning=ExperimentalWarning', appMain('control-plane')];
-  const { stdout } = await promisify(execFile)(execPath, [...program, 'passphrase', ...args], {
-    timeout: TIMEOUT_MS,
-  }).catch((error: Error & { stderr?: string }) => {
-    throw new CommandFailed(error.stderr?.trim() || error.message);
-  });
-  return JSON.parse(stdout) as { encrypted: boolean; changed: number };
+  const answer = await runControlPlane(['passphrase', ...args]);
+  return JSON.parse(answer) as { encrypted: boolean; changed: number };
 }

@@ -37,8 +37,9 @@ What was changed after the snapshot is lost in either case: apply it again. In
 authored mode sign it again (hostward sign), so that versions lie above those
 that hosts have seen.
 
-Example:
-  hostward recover --yes`;
+Examples:
+  hostward recover --yes
+  hostward recover --yes --passphrase-file ~/.hostward-passphrase`;
 
 export function registerRecover(program: Command): void {
   program
@@ -48,6 +49,7 @@ export function registerRecover(program: Command): void {
     .option('--key <name...>', 'a root key of yours, or ssh-agent:COMMENT')
     .option('--key-file <path>', 'the root key that `up` made; found by itself on its machine')
     .option('--passphrase-fd <n>', 'read the passphrase from this descriptor', descriptor)
+    .option('--passphrase-file <file>', 'that of an encrypted --key-file, as for `up`')
     .option('--yes', 'open the new epoch')
     .description('lead the fleet on after etcd was restored')
     .addHelpText('after', EXAMPLES)

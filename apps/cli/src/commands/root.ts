@@ -212,6 +212,7 @@ function registerSign(root: Command): void {
     .option('--key <name...>', 'a root key of yours, or ssh-agent:COMMENT')
     .option('--key-file <path>', 'the root key that `up` made')
     .option('--passphrase-fd <n>', 'read the passphrase from this descriptor', descriptor)
+    .option('--passphrase-file <file>', 'that of an encrypted --key-file, as for `up`')
     .description('add your signature; says how many are still needed')
     .action(async (file: string, options: SigningOptions) => {
       const draft = await readDraft(file);

@@ -8,13 +8,26 @@ import {
   trustRoot,
 } from '#bundle';
 import { Log } from '#observability';
+import { SystemClock } from '../clock.js';
 import { Trust } from '../config/trust.js';
 import { Fleet } from '../fleet/fleet.js';
+import { FleetEditor } from '../fleet/fleet-editor.js';
 import { Metrics } from '../health/metrics.js';
+import { type CommitResult, Ledger } from '../journal/ledger.js';
+import { CloneService } from '../reports/clone.service.js';
 import { HostInbox, type SealedEntry } from '../reports/host-inbox.js';
 import { KnownHosts } from '../reports/known-hosts.js';
+import { ReportBoard } from '../reports/report-board.js';
 import { AlertNews } from '../sinks/alert-news.js';
-import { nodeRecord, putHostKey, putNode, snapshot, testKeks } from '../testing/records.js';
+import {
+  changes,
+  nodeRecord,
+  putHostKey,
+  putNode,
+  putRevocation,
+  snapshot,
+  testKeks,
+} from '../testing/records.js';
 import { alertBatch } from '../testing/test-host.js';
 import { AlertStore, type StoreOutcome } from './alert.store.js';
 import { EventIntake } from './event-intake.js';
@@ -52,6 +65,12 @@ class FakeInbox extends HostInbox {
   }
 }
 
+class NoLedger extends Ledger {
+  override commit(): Promise<CommitResult> {
+    return Promise.reject(new Error('nothing is to be written'));
+  }
+}
+
 class FakeStore extends AlertStore {
   full = false;
   stored = 0;
@@ -84,6 +103,7 @@ class FakeStore extends AlertStore {
 let inbox: FakeInbox;
 let store: FakeStore;
 let intake: EventIntake;
+let fleet: Fleet;
 beforeEach(() => {
   const key = generateSigningKey();
   const keys = [{ keyid: key.keyid, key: key.key }];
@@ -99,33 +119,24 @@ beforeEach(() => {
   } as const;
   const signer = loadSigner(key.privateKey);
   const root = trustRoot(signRoot(document, [signer]));
-  const trust = new Trust(
-    root,
-    signer,
-    { epochSecret: Buffer.alloc(32), keks: testKeks },
-    {
-      certificatePem: '',
-      privateKeyPem: '',
-    },
-  );
-  const fleet = new Fleet(testKeks);
+  const trust = new Trust(root, signer, { epochSecret: Buffer.alloc(32), keks: testKeks });
+  fleet = new Fleet(testKeks);
   fleet.take(snapshot(5n, putNode(nodeRecord('web1', {}, NODE)), putHostKey(NODE)));
   inbox = new FakeInbox();
   store = new FakeStore();
   const log = new Log({ write: () => undefined });
-  intake = new EventIntake(
-    inbox,
-    new KnownHosts(fleet, trust),
-    store,
-    new AlertNews(),
-    new Metrics(),
-    log,
-  );
+  const editor = new FleetEditor(fleet, new NoLedger(), trust);
+  const [board, clock, metrics] = [new ReportBoard(), new SystemClock(), new Metrics()];
+  const clones = new CloneService(fleet, editor, board, clock, metrics, log);
+  const hosts = new KnownHosts(fleet, trust);
+  intake = new EventIntake(inbox, hosts, clones, store, new AlertNews(), metrics, log);
 });
 
+const sealed = (batch: object, nodeId = NODE) =>
+  sealEvents(HOST_KEY, nodeId, Buffer.from(JSON.stringify(batch)));
 const entry = (id: string, from: number, to: number, nodeId = NODE): SealedEntry => ({
   id,
-  sealed: sealEvents(HOST_KEY, nodeId, Buffer.from(JSON.stringify(alertBatch('p', from, to)))),
+  sealed: sealed(alertBatch('p', from, to), nodeId),
 });
 const cursor = () =>
   inbox.cursor &&
@@ -159,6 +170,27 @@ describe('the intake of events', () => {
     inbox.entries = [{ id: '1-0', sealed: Buffer.alloc(0) }];
     await intake.take(NODE);
     expect([cursor(), inbox.entries]).toEqual([undefined, []]);
+  });
+
+  it('of two machines with one identity takes those of the one that counts, and acknowledges no others', async () => {
+    const kept = { bootedAt: '2026-01-01T00:00:00.000Z', sequence: 40 };
+    const refused = { bootedAt: '2026-01-02T00:00:00.000Z', sequence: 7 };
+    const clone = { at: '2026-01-02T01:00:00.000Z', reason: 'two machines', kept, refused };
+    fleet.take(changes(6n, [putNode({ ...nodeRecord('web1', {}, NODE), clone })]));
+    const stranger = { bootedAt: '2026-01-03T00:00:00.000Z', sequence: 1 };
+    inbox.entries = [refused, kept, stranger].map((run, at) => ({
+      id: `${at + 1}-0`,
+      sealed: sealed({ ...alertBatch('p', at * 2 + 1, at * 2 + 2), run }),
+    }));
+    await intake.take(NODE);
+    expect([store.stored, cursor(), inbox.entries]).toEqual([2, '1000-0000000004', []]);
+  });
+
+  it('reads nothing of a host whose identity was revoked', async () => {
+    inbox.entries = [entry('1-0', 1, 2)];
+    fleet.take(changes(6n, [putRevocation('web1', NODE)]));
+    await intake.take(NODE);
+    expect([store.stored, cursor()]).toEqual([0, undefined]);
   });
 
   it('reads nothing of a host that nobody knows', async () => {

@@ -3,6 +3,7 @@ import { RefusedError, openEvents, sealCursor } from '#bundle';
 import type { EventCursor } from '#contracts';
 import { Log } from '#observability';
 import { Metrics } from '../health/metrics.js';
+import { CloneService } from '../reports/clone.service.js';
 import { HostInbox, type SealedEntry } from '../reports/host-inbox.js';
 import { KnownHosts, type KnownHost } from '../reports/known-hosts.js';
 import { ShapeError } from '../shape/shape.js';
@@ -23,6 +24,7 @@ export class EventIntake {
   constructor(
     private readonly inbox: HostInbox,
     private readonly hosts: KnownHosts,
+    private readonly clones: CloneService,
     private readonly store: AlertStore,
     private readonly news: AlertNews,
     private readonly metrics: Metrics,
@@ -59,18 +61,22 @@ export class EventIntake {
   #storeOne(host: KnownHost, entry: SealedEntry) {
     try {
       const batch = parseAlertBatch(openEvents(host.hostKey, host.nodeId, entry.sealed), host);
+      if (!this.clones.admitsEvents(host, batch.run)) return this.#refused('clone');
       const outcome = this.store.add(host.nodeId, batch);
       this.metrics.alertsStored.inc(outcome.stored);
       this.metrics.alertsDuplicate.inc(outcome.duplicates);
       return outcome;
     } catch (error) {
       if (!(error instanceof RefusedError) && !(error instanceof ShapeError)) throw error;
-      this.metrics.eventBatchesRefused.inc({
-        reason: error instanceof RefusedError ? error.code : 'shape',
-      });
       this.log.warn('a batch of events was refused', { node: host.node, entry: entry.id, error });
-      return undefined;
+      return this.#refused(error instanceof RefusedError ? error.code : 'shape');
     }
+  }
+
+  /** Dropped, and not acknowledged: who sent it keeps it. */
+  #refused(reason: string): undefined {
+    this.metrics.eventBatchesRefused.inc({ reason });
+    return undefined;
   }
 }
 

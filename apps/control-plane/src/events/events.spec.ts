@@ -38,7 +38,8 @@ function alert(eventId: string, over: Partial<Alert> = {}): Alert {
 
 function batch(...alerts: Alert[]): AlertBatch {
   const first = alerts[0]?.EventID ?? '1-1';
-  return { v: 1, first, last: alerts.at(-1)?.EventID ?? first, alerts };
+  const run = { bootedAt: '2026-01-01T00:00:00.000Z', sequence: 1 };
+  return { v: 1, run, first, last: alerts.at(-1)?.EventID ?? first, alerts };
 }
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));

@@ -1,7 +1,8 @@
-import type { Alert, AlertBatch } from '#contracts';
+import type { AgentRun, Alert, AlertBatch } from '#contracts';
 import {
   ShapeError,
   count,
+  instant,
   list,
   matching,
   oneOf,
@@ -52,6 +53,7 @@ const alert: Read<Alert> = record<Alert>({
 
 const batch: Read<AlertBatch> = record<AlertBatch>({
   v: version1,
+  run: record<AgentRun>({ bootedAt: instant, sequence: count }),
   first: eventId,
   last: eventId,
   alerts: list(alert, MAX_ALERTS),

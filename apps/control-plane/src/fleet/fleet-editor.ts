@@ -32,13 +32,24 @@ export class FleetEditor {
       const state = this.fleet.whole();
       const change = await decide(state);
       if (!change) return undefined;
-      const caller = currentCaller();
-      if (caller) checkWrites(caller, state, change);
-      if (this.trust.authored) checkAuthored(state, change);
+      this.#check(state, change);
       const result = await this.ledger.commit(change);
       await this.fleet.reached(result.revision, CATCH_UP_MS);
       if (result.outcome === 'committed') return result.revision;
     }
     throw new ProblemError('conflict', { detail: 'other writers were faster; try again' });
+  }
+
+  /** As `edit`, but writes nothing: throws what it would throw, but for the errors of etcd. */
+  rehearse(decide: (state: FleetState) => LedgerChange | undefined): void {
+    const state = this.fleet.whole();
+    const change = decide(state);
+    if (change) this.#check(state, change);
+  }
+
+  #check(state: FleetState, change: LedgerChange): void {
+    const caller = currentCaller();
+    if (caller) checkWrites(caller, state, change);
+    if (this.trust.authored) checkAuthored(state, change);
   }
 }

@@ -41,14 +41,14 @@ export class ApplyService {
   /** Verdict per document. Throws 422 where any is invalid, and then nothing was written. */
   async apply(request: ApplyRequest): Promise<ApplyResponse> {
     const parsed = this.#parse(request);
-    if (request.dryRun)
-      return this.#answer(this.#plan(parsed, request, this.fleet.read()), request);
     let plan: ApplyPlan | undefined;
-    const revision = await this.editor.edit((state) => {
+    const decide = (state: FleetState) => {
       request.check?.(state);
       plan = this.#plan(parsed, request, state);
       return plan.writes.length === 0 ? undefined : toChange(plan, request);
-    });
+    };
+    if (request.dryRun) this.editor.rehearse(decide);
+    const revision = request.dryRun ? undefined : await this.editor.edit(decide);
     return this.#answer(plan ?? this.#plan(parsed, request, this.fleet.read()), request, revision);
   }
 

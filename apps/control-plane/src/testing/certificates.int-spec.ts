@@ -18,8 +18,8 @@ afterAll(() => rig.stop());
 
 /** The certificate that a server shows in a new handshake. */
 function shown(port: number): Promise<string> {
-  const { etcd } = rig.files;
-  const [ca, cert, key] = [etcd.ca, etcd.cert, etcd.key].map((path) => readFileSync(path));
+  const files = port === rig.etcd.port ? rig.files.etcd : rig.files.redis;
+  const [ca, cert, key] = [files.ca, files.cert, files.key].map((path) => readFileSync(path));
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca, cert, key });
     socket.once('secureConnect', () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from './eventually.js';
 import { Rig, blockPolicy } from './rig.js';
-import type { TestHost } from './test-host.js';
+import { alertBatch, type TestHost } from './test-host.js';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -66,6 +66,19 @@ describe('two machines with one identity', () => {
     await heard(copy, false);
     expect(await asOf('copied')).toBe(last);
     await heard(host);
+  });
+
+  it('count once with their events: those of the other are neither stored nor acknowledged', async () => {
+    const refused = 'hostward_event_batches_refused_total{reason="clone"}';
+    const alerts = async () => (await rig.rest.get('/v1/alerts')).text;
+    await copy.send(alertBatch('of-the-copy', 1, 2));
+    await eventually('the batch was refused', async () =>
+      (await rig.rest.get('/metrics')).text.includes(`${refused} 1`),
+    );
+    expect(await copy.cursor()).toBeUndefined();
+    await host.send(alertBatch('of-the-original', 1, 2));
+    await eventually('stored', async () => (await alerts()).includes('of-the-original'));
+    expect(await alerts()).not.toContain('of-the-copy');
   });
 
   it('keep no promise together, whatever both of them say', async () => {

@@ -7,11 +7,15 @@ import {
   sealEvents,
   sealReport,
   signEnrollment,
+  signStatement,
   trustRoot,
   verifyDelivery,
+  type HostStatement,
+  type SignedDocument,
   type VerifiedDelivery,
 } from '#bundle';
 import type {
+  AgentRun,
   Alert,
   AlertBatch,
   EnrollRequest,
@@ -176,10 +180,35 @@ export class TestHost {
     return report;
   }
 
-  /** Appends one sealed batch. */
-  async send(batch: AlertBatch): Promise<void> {
+  /** What it says of itself, signed: that what was fetched last is enforced, unless the test says otherwise. */
+  state(over: Partial<HostStatement> = {}): SignedDocument {
     if (!this.last) throw new Error('nothing was fetched yet');
-    await this.link.appendEvents(sealEvents(this.last.hostKey, this.nodeId, bytes(batch)));
+    const { assignment, policies, rootVersion } = this.last;
+    const { epoch, generation, issuedAt, bundleDigest: digest } = assignment;
+    this.#sequence += 1;
+    const now = Date.now();
+    const statement: HostStatement = {
+      ...({ v: 1, nodeId: this.nodeId, sequence: this.#sequence } as const),
+      bootedAt: Date.parse(this.#bootedAt),
+      ...{ at: now, asOf: now, rootVersion, qualifiers: [], journal: [] },
+      applied: { epoch, generation, issuedAt, digest },
+      ...({ enforcer: 'apparmor', mode: 'enforce' } as const),
+      policies: policies.map(({ name, version, digest: of, document }) => ({
+        name,
+        document: { version, digest: of },
+        states: { enforced: ruleIds(document).length },
+      })),
+      ...over,
+    };
+    return signStatement(statement, loadSigner(this.#signing.privateKey));
+  }
+
+  /** Appends one sealed batch, as of this run of its agent unless `run` says another. */
+  async send(batch: AlertBatch, run?: AgentRun): Promise<void> {
+    if (!this.last) throw new Error('nothing was fetched yet');
+    const of = run ?? { bootedAt: this.#bootedAt, sequence: this.#sequence };
+    const sealed = sealEvents(this.last.hostKey, this.nodeId, bytes({ ...batch, run: of }));
+    await this.link.appendEvents(sealed);
   }
 
   /** The event id up to which the control plane says it has everything. */
@@ -217,7 +246,8 @@ export function alertBatch(policy: string, from: number, to: number): AlertBatch
     Node: 'anything',
     Suppressed: 0,
   }));
-  return { v: 1, first: id(from), last: id(to), alerts };
+  const run = { bootedAt: '2026-01-01T00:00:00.000Z', sequence: 1 };
+  return { v: 1, run, first: id(from), last: id(to), alerts };
 }
 
 function ruleIds(document: unknown): readonly string[] {

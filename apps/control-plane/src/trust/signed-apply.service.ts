@@ -8,6 +8,7 @@ import {
   type PolicyDocument,
   type SignedDocument,
   characterOf,
+  limits,
   mayAuthor,
   payloadTypes,
 } from '#bundle';
@@ -46,6 +47,14 @@ interface Offered {
   readonly envelope: SignedDocument;
   readonly authored: Authored<SignedContent>;
 }
+
+/** Names that a host can remember; a deletion takes the place of its name for ever. */
+const MOST_NAMES: Readonly<Record<AuthoredKind, number>> = {
+  policy: limits.policiesPerBundle,
+  group: limits.groupsPerBundle,
+  suspension: limits.suspensionsPerBundle,
+  labels: Number.POSITIVE_INFINITY,
+};
 
 const KIND_NAMES = {
   policy: 'KubeArmorHostPolicy',
@@ -100,6 +109,7 @@ export class SignedApplyService {
 
   #steps(envelopes: readonly unknown[], state: FleetState): readonly Step[] {
     const seen = new Set<string>();
+    const room = new Room(this.shelf);
     return envelopes.map((envelope, index) => {
       try {
         const kind = kindOf(envelope);
@@ -107,6 +117,7 @@ export class SignedApplyService {
         const id = `${kind}/${nameOf(authored.document)}`;
         if (seen.has(id)) throw new Error('is in this set twice');
         seen.add(id);
+        room.take(kind, nameOf(authored.document));
         return this.#step(kind, { index, envelope: envelope as SignedDocument, authored }, state);
       } catch (error) {
         const errors = [fault(index, refusalOf(error))];
@@ -237,6 +248,23 @@ export class SignedApplyService {
       conditions: [{ key, modRevision: stored.revision }],
       writes: [{ type: 'put', key, value: JSON.stringify(record) }],
     };
+  }
+}
+
+/** What is beyond it no host would take any more, so it is not let in. */
+class Room {
+  readonly #fresh = new Map<AuthoredKind, number>();
+
+  constructor(private readonly shelf: AuthoredShelf) {}
+
+  take(kind: AuthoredKind, name: string): void {
+    if (this.shelf.get(kind, name)) return;
+    const fresh = (this.#fresh.get(kind) ?? 0) + 1;
+    this.#fresh.set(kind, fresh);
+    if (this.shelf.heads(kind).length + fresh <= MOST_NAMES[kind]) return;
+    throw new Error(
+      `hosts remember at most ${MOST_NAMES[kind]} names of this kind, those of deletions among them: use the name of one that was deleted`,
+    );
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type Signer,
   generateSigningKey,
   inspectRoot,
+  limits,
   loadSigner,
   signAuthored,
   signRoot,
@@ -192,6 +193,19 @@ describe('authored mode', () => {
       expect(answer.status).toBe(422);
     }
     expect((await rig.rest.get('/v1/policies/other')).status).toBe(404);
+  });
+
+  it('refuses more names than a host remembers, deletions counted, before the fleet stands still', async () => {
+    const groups = Array.from({ length: limits.groupsPerBundle + 1 }, (_, at) => {
+      const document = { v: 1, name: `g${at}`, version: 1, deleted: true } as const;
+      return signAuthored({ kind: 'group', document }, [author]);
+    });
+    const answer = await send(...groups);
+    expect([answer.status, answer.body['detail']]).toEqual([
+      422,
+      expect.stringMatching(/at most 1024 names of this kind, those of deletions among them/),
+    ]);
+    expect((await rig.rest.get('/v1/signed-documents')).body['group']).toEqual({});
   });
 
   it('ATTACKER: writes a policy straight into etcd, and no host hears of it', async () => {
