@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hostward-table.h on the test vectors that TypeScript wrote (libs/policy-compiler/src/table/vectors.spec.ts): both read
+ * a table alike, in one automaton and in several. And whatever is changed in a table, the check refuses it or the walk
+ * stays inside.
+ */
+#include "table-cases.h"
+#include "../include/hostward-table-check.h"
+
+static void walk(hw_tbl_ref blob, const struct table_case *c, struct hw_tbl_walk *w) {
+        for (const char *byte = c->path; *byte; byte++)
+                hw_tbl_step(blob, w, (__u8)*byte);
+        for (unsigned i = 0; i < c->filled; i++)
+                hw_tbl_step(blob, w, 'a');
+}
+
+static void judge(hw_tbl_ref blob, const struct table_case *c, struct hw_tbl_verdict *v) {
+        struct hw_tbl_walk w;
+
+        if (c->what == SOCKET)
+                hw_tbl_cell(blob, c->subject, c->number, v);
+        else if (c->what == CAPABILITY)
+                hw_tbl_capability(blob, c->subject, c->number, v);
+        else {
+                hw_tbl_start_for(blob, &w, 1u << c->number);
+                walk(blob, c, &w);
+                hw_tbl_decide(blob, &w, c->subject, c->number, c->asker, v);
+        }
+}
+
+static __u32 subject_of(hw_tbl_ref blob, const char *path) {
+        __u32 state = hw_tbl_subject_start(blob);
+
+        for (; *path; path++)
+                state = hw_tbl_subject_step(blob, state, (__u8)*path);
+        return hw_tbl_subject_result(blob, state);
+}
+
+static void every_case_holds_in(const uint8_t *table, size_t used) {
+        uint8_t *bytes = padded(table, used);
+        const struct hw_tbl_blob blob = { bytes, TABLE_SIZE };
+
+        CHECK(hw_tbl_check(&blob));
+        for (size_t i = 0; i < COUNT(table_cases); i++) {
+                const struct table_case *c = &table_cases[i];
+                struct hw_tbl_verdict v;
+
+                if (c->what == PROGRAM) {
+                        CHECK(subject_of(&blob, c->path) == c->subject);
+                        continue;
+                }
+                judge(&blob, c, &v);
+                if (!same(&v, &c->verdict))
+                        fprintf(stderr, "case %zu: %s+%u\n", i, c->path, c->filled);
+                CHECK(same(&v, &c->verdict));
+        }
+        free(bytes);
+}
+
+static void what_typescript_wrote_is_read_alike(void) {
+        every_case_holds_in(table_whole, sizeof table_whole);
+        every_case_holds_in(table_split, sizeof table_split);
+}
+
+static void all_automata_together_say_the_same(void) {
+        uint8_t *bytes = padded(table_split, sizeof table_split);
+        const struct hw_tbl_blob blob = { bytes, TABLE_SIZE };
+
+        for (size_t i = 0; i < COUNT(table_cases) && table_cases[i].what == PATH; i++) {
+                const struct table_case *c = &table_cases[i];
+                struct hw_tbl_verdict v;
+                struct hw_tbl_walk w;
+
+                hw_tbl_start(&blob, &w);
+                walk(&blob, c, &w);
+                hw_tbl_decide(&blob, &w, c->subject, c->number, c->asker, &v);
+                CHECK(same(&v, &c->verdict));
+        }
+        free(bytes);
+}
+
+static void a_subject_of_another_table_is_everybody(void) {
+        uint8_t *bytes = padded(table_whole, sizeof table_whole);
+        const struct hw_tbl_blob blob = { bytes, TABLE_SIZE };
+
+        for (size_t i = 0; i < COUNT(table_cases) && table_cases[i].subject == 0; i++) {
+                struct table_case c = table_cases[i];
+                struct hw_tbl_verdict v;
+
+                c.subject = 77777;
+                judge(&blob, &c, &v);
+                CHECK(same(&v, &c.verdict));
+        }
+        free(bytes);
+}
+
+static void sockets_are_told_apart_by_family_type_and_protocol(void) {
+        static const struct {
+                __u32 family, type, protocol, kind;
+        } cases[] = {
+                { 2, 1, 0, HW_TBL_SOCKET_INET_TCP },
+                { 2, 1 | 02000000, 6, HW_TBL_SOCKET_INET_TCP },
+                { 2, 1, 256, HW_TBL_SOCKET_INET_TCP },
+                { 2, 1, 262, HW_TBL_SOCKET_INET_MPTCP },
+                { 2, 1, 132, HW_TBL_SOCKET_INET_SCTP },
+                { 2, 1, 99, HW_TBL_SOCKET_INET_STREAM },
+                { 2, 2, 17, HW_TBL_SOCKET_INET_UDP },
+                { 2, 2, 1, HW_TBL_SOCKET_INET_ICMP },
+                { 2, 2, 58, HW_TBL_SOCKET_INET_DGRAM },
+                { 2, 2, 136, HW_TBL_SOCKET_INET_UDPLITE },
+                { 2, 3, 1, HW_TBL_SOCKET_INET_RAW_ICMP },
+                { 2, 3, 255, HW_TBL_SOCKET_INET_RAW },
+                { 2, 4, 0, HW_TBL_SOCKET_INET_RDM },
+                { 2, 5, 132, HW_TBL_SOCKET_INET_SCTP_MANY },
+                { 2, 6, 33, HW_TBL_SOCKET_INET_DCCP },
+                { 2, 9, 0, HW_TBL_SOCKET_INET_OTHER },
+                { 10, 1, 6, HW_TBL_SOCKET_INET6 + HW_TBL_SOCKET_INET_TCP },
+                { 10, 2, 58, HW_TBL_SOCKET_INET6 + HW_TBL_SOCKET_INET_ICMP },
+                { 10, 2, 1, HW_TBL_SOCKET_INET6 + HW_TBL_SOCKET_INET_DGRAM },
+                { 10, 3, 58, HW_TBL_SOCKET_INET6 + HW_TBL_SOCKET_INET_RAW_ICMP },
+                { 17, 3, 768, HW_TBL_SOCKET_PACKET_RAW },
+                { 17, 2, 768, HW_TBL_SOCKET_PACKET_DGRAM },
+                { 40, 1, 0, HW_TBL_SOCKET_VSOCK },
+                { 31, 5, 0, HW_TBL_SOCKET_BLUETOOTH },
+                { 29, 3, 1, HW_TBL_SOCKET_CAN },
+                { 43, 1, 0, HW_TBL_SOCKET_SMC },
+                { 44, 3, 0, HW_TBL_SOCKET_XDP },
+                { 33, 2, 2, HW_TBL_SOCKET_OTHER },
+                { 1, 1, 0, HW_TBL_SOCKET_NONE },
+                { 16, 3, 0, HW_TBL_SOCKET_NONE },
+                { 38, 5, 0, HW_TBL_SOCKET_NONE },
+        };
+
+        for (size_t i = 0; i < COUNT(cases); i++)
+                CHECK(hw_tbl_socket_kind(cases[i].family, cases[i].type, cases[i].protocol) == cases[i].kind);
+}
+
+static void a_changed_table_is_refused_or_walked_inside_its_bounds(void) {
+        uint64_t seed = 0x9e3779b97f4a7c15u;
+        uint8_t *bytes = padded(table_split, sizeof table_split);
+        const struct hw_tbl_blob blob = { bytes, TABLE_SIZE };
+        unsigned refused = 0;
+
+        for (int round = 0; round < 400; round++) {
+                const size_t at = next_random(&seed) % sizeof table_split & ~(size_t)3;
+                uint32_t kept, changed = next_random(&seed) << (next_random(&seed) & 24);
+
+                memcpy(&kept, bytes + at, 4);
+                memcpy(bytes + at, &changed, 4);
+                if (!hw_tbl_check(&blob))
+                        refused++;
+                for (size_t i = 0; i < COUNT(table_cases); i += 61) {
+                        struct hw_tbl_verdict v;
+
+                        judge(&blob, &table_cases[i], &v);
+                }
+                memcpy(bytes + at, &kept, 4);
+        }
+        CHECK(refused > 200);
+        CHECK(hw_tbl_check(&blob));
+        free(bytes);
+}
+
+static void what_is_not_a_table_is_refused(void) {
+        uint8_t *bytes = padded(table_whole, sizeof table_whole);
+        struct hw_tbl_blob blob = { bytes, TABLE_SIZE };
+
+        blob.size = TABLE_SIZE / 2;
+        CHECK(!hw_tbl_check(&blob));
+        blob.size = 16;
+        CHECK(!hw_tbl_check(&blob));
+        blob.size = TABLE_SIZE;
+        bytes[TABLE_SIZE - 1] = 1;
+        CHECK(hw_tbl_check(&blob));
+        bytes[HW_TBL_OFF_VERSION]++;
+        CHECK(!hw_tbl_check(&blob));
+        free(bytes);
+}
+
+int main(void) {
+        TEST(what_typescript_wrote_is_read_alike);
+        TEST(all_automata_together_say_the_same);
+        TEST(a_subject_of_another_table_is_everybody);
+        TEST(sockets_are_told_apart_by_family_type_and_protocol);
+        TEST(a_changed_table_is_refused_or_walked_inside_its_bounds);
+        TEST(what_is_not_a_table_is_refused);
+        return 0;
+}
