@@ -8,14 +8,19 @@ import { blockFile, blockProgram } from './support/policies.js';
 
 const MINUTES = 60_000;
 
-/** Suite a: KVMService's tutorial, by CLI and by REST, on a real kernel. */
-describe('the tutorial on a real host', () => {
+const ENFORCERS = [
+  ['apparmor', 'AppArmor'],
+  ['bpf', 'BPFLSM'],
+] as const;
+
+/** Suite a: KVMService's tutorial, by CLI and by REST, on a real kernel, with each enforcer. */
+describe.each(ENFORCERS)('the tutorial on a real host with %s', (enforcer, word) => {
   let fleet: Fleet;
   let web1: Vm;
 
   beforeAll(async () => {
     fleet = await Fleet.start();
-    web1 = await fleet.host('web1', 'env=prod');
+    web1 = await fleet.host('web1', 'env=prod', enforcer);
   }, 10 * MINUTES);
   afterAll(() => fleet?.close());
 
@@ -24,7 +29,7 @@ describe('the tutorial on a real host', () => {
     async () => {
       const table = await eventually('web1 connected', MINUTES, async () => {
         const { stdout } = await fleet.product.must(['get', 'nodes']);
-        return /web1\s+enrolled\s+yes\s+apparmor/.test(stdout) && stdout;
+        return /web1\s+enrolled\s+yes\s+(apparmor|bpf)/.test(stdout) && stdout;
       });
       expect(table).toContain('env=prod');
     },
@@ -36,7 +41,10 @@ describe('the tutorial on a real host', () => {
     async () => {
       await expectAllowed(web1, 'sleep 0.01');
       await fleet.product.apply(blockProgram('no-sleep', '/usr/bin/sleep', { env: 'prod' }));
-      await fleet.product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
+      await fleet.product.must(
+        ['status', 'policy', 'no-sleep', '--wait', '--timeout', '120s'],
+        3 * MINUTES,
+      );
       await expectBlocked(web1, 'sleep 0.01');
       const status = JSON.parse(
         (await fleet.product.must(['status', 'policy', 'no-sleep', '-o', 'json'])).stdout,
@@ -94,7 +102,7 @@ describe('the tutorial on a real host', () => {
         Result: 'Permission denied',
         Severity: '5',
         Message: 'no-sleep says no',
-        Enforcer: 'AppArmor',
+        Enforcer: word,
         PolicyRevision: expect.stringMatching(/^\d+$/),
       });
     },

@@ -9,6 +9,7 @@ import { existingPath } from './existing-path.js';
 import type { HostOptions } from './options.js';
 import { pathResolver } from './resolve-paths.js';
 import { readUnits, type Unit } from './units.js';
+import type { OwnersWord } from './veto.js';
 
 /** A host as the compiler found it, for one compilation. */
 export interface Host {
@@ -18,11 +19,20 @@ export interface Host {
   readonly parser?: PolicyParser;
 }
 
+/** Which enforcer the host's owner wants, and whether the sensor found that BPF-LSM works. */
+export interface EnforcerWish {
+  readonly enforcer: OwnersWord['enforcer'];
+  readonly bpfLsm: boolean;
+}
+
+const APPARMOR_ONLY: EnforcerWish = { enforcer: 'apparmor', bpfLsm: false };
+
 /** Looks the host over anew: packages, links and units change between compilations. */
 export async function lookAtHost(
   options: HostOptions,
   loadedNames: readonly string[],
   deadlineMs: number,
+  wish: EnforcerWish = APPARMOR_ONLY,
 ): Promise<Host> {
   const { root, securityfs } = options;
   const common = {
@@ -35,6 +45,8 @@ export async function lookAtHost(
     nowMs: Date.now(),
   };
   const missing = missingPart(options);
+  if (usesBpf(wish, missing)) return { capabilities: { ...common, bpf: true }, units: [] };
+  if (wish.enforcer === 'bpf') return { capabilities: { ...common, missing: NO_BPF }, units: [] };
   if (missing !== undefined) return { capabilities: { ...common, missing }, units: [] };
   const parser = new PolicyParser(options.parser, options.features);
   const apparmor = {
@@ -42,6 +54,14 @@ export async function lookAtHost(
     priority: await hasPriorities(parser, deadlineMs),
   };
   return { capabilities: { ...common, apparmor }, units: readUnits(root), parser };
+}
+
+const NO_BPF =
+  'agent.yaml asks for enforcer: bpf, and this kernel takes no programs of BPF-LSM (lsm= without bpf, or too old)';
+
+/** `auto` prefers AppArmor as long as the BPF enforcer cannot do all that it can. */
+function usesBpf({ enforcer, bpfLsm }: EnforcerWish, missing: string | undefined): boolean {
+  return bpfLsm && (enforcer === 'bpf' || (enforcer === 'auto' && missing !== undefined));
 }
 
 function missingPart({ features, parser }: HostOptions): string | undefined {

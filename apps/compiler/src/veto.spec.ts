@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { readVeto, VetoError } from './veto.js';
+import { readOwnersWord, VetoError } from './veto.js';
 
 let dir = '';
 beforeEach(() => {
@@ -19,25 +19,25 @@ function config(text: string): string {
 describe("the owner's veto", () => {
   it('is read from the configuration of the agent, whose other keys do not matter here', async () => {
     const file = config('controlPlane: {url: "https://x"}\nveto: [a, no-sleep]\n');
-    expect(await readVeto(file)).toEqual(['a', 'no-sleep']);
+    expect((await readOwnersWord(file)).veto).toEqual(['a', 'no-sleep']);
   });
 
   it('may name classes of rules, with a reason', async () => {
     const file = config('veto: [{paths: [/opt/], actions: [Block], reason: vendor}]\n');
-    expect(await readVeto(file)).toEqual([
+    expect((await readOwnersWord(file)).veto).toEqual([
       { paths: ['/opt/'], actions: ['Block'], reason: 'vendor' },
     ]);
   });
 
   it('is empty without a file and without the key', async () => {
-    expect(await readVeto(join(dir, 'none.yaml'))).toEqual([]);
-    expect(await readVeto(config('enforcer: auto\n'))).toEqual([]);
+    expect(await readOwnersWord(join(dir, 'none.yaml'))).toEqual({ veto: [], enforcer: 'auto' });
+    expect(await readOwnersWord(config('enforcer: bpf\n'))).toEqual({ veto: [], enforcer: 'bpf' });
   });
 
   it.each(['veto: all', 'veto: [1]', 'veto: {a: b}', '{', 'just text', 'x: &x [a]\nveto: *x'])(
     'is never overlooked: %j is an error',
     async (text) => {
-      await expect(readVeto(config(text))).rejects.toThrow(VetoError);
+      await expect(readOwnersWord(config(text))).rejects.toThrow(VetoError);
     },
   );
 });

@@ -10,13 +10,23 @@ export class VetoError extends Error {
 
 const MAX_CONFIG_CHARS = 64 * 1024;
 
+const ENFORCERS = ['auto', 'apparmor', 'bpf'] as const;
+
+/** What the host's owner decided. */
+export interface OwnersWord {
+  readonly veto: readonly Veto[];
+  readonly enforcer: (typeof ENFORCERS)[number];
+}
+
 /**
- * Entries under `veto` in /etc/hostward/agent.yaml (root's; its other keys are the agent's to judge). No file, no veto.
+ * `veto` and `enforcer` of /etc/hostward/agent.yaml (root's; its other keys are the agent's to judge). No file, no veto.
  * @throws VetoError when the file cannot be read or understood: nothing is compiled then, what is enforced stays
  */
-export async function readVeto(file: string): Promise<readonly Veto[]> {
+export async function readOwnersWord(file: string): Promise<OwnersWord> {
   const text = await readConfig(file);
-  return text === undefined ? [] : vetoIn(text, file);
+  const config = text === undefined ? {} : parseConfig(text, file);
+  const enforcer = isRecord(config) ? ENFORCERS.find((one) => one === config.enforcer) : undefined;
+  return { veto: vetoIn(config, file), enforcer: enforcer ?? 'auto' };
 }
 
 async function readConfig(file: string): Promise<string | undefined> {
@@ -28,8 +38,7 @@ async function readConfig(file: string): Promise<string | undefined> {
   }
 }
 
-function vetoIn(text: string, file: string): readonly Veto[] {
-  const config = parseConfig(text, file);
+function vetoIn(config: unknown, file: string): readonly Veto[] {
   const veto = isRecord(config) ? (config.veto ?? []) : undefined;
   const parsed = parseVeto(veto);
   if (parsed === undefined) throw new VetoError(`${file}: veto ${vetoProblem(veto) ?? ''}`);

@@ -20,11 +20,24 @@ const DEFAULT_POSTURE = 'DefaultPosture';
 export function attribute(table: AttributionTable, denial: Denial): RuleReference | undefined {
   const evaluator = evaluatorFor(table, denial.profile);
   if (evaluator === undefined) return undefined;
+  if (denial.rule !== undefined && denial.family !== undefined) return named(table, denial.rule);
   for (const [verdict, listClass] of verdicts(evaluator, denial)) {
     const found = causeOf(table, verdict, listClass, denial.denied !== undefined);
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** The rule that the enforcer named; an Allow is named for the list that it made. */
+function named(table: AttributionTable, index: number): RuleReference | undefined {
+  const rule = table.rules[index];
+  if (rule?.action !== 'Allow') return rule;
+  const list = table.general.lists.network;
+  return posture(
+    table,
+    { allowed: false, list: list ?? { posture: 'audit', rule: index }, audits: [] },
+    'network',
+  );
 }
 
 /** Whether a rule of the whole host keeps root from starting a program. */

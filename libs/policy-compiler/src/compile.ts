@@ -7,6 +7,7 @@ import { CATCH_ALL, EXEC, isOwnProfile, sourceProfileName } from './names.js';
 import { planProbes } from './probes.js';
 import { profileFile, type ProfilePlan, type TextContext } from './profile-text.js';
 import { settle, standsAlone } from './settle.js';
+import { compileTable } from './table/compile-table.js';
 import type {
   AttributionTable,
   Compilation,
@@ -14,14 +15,16 @@ import type {
   EntrySet,
   HostCapabilities,
   PolicyReport,
+  Probe,
 } from './types.js';
 
 /**
- * Turns the policies of a host into AppArmor profiles (DESIGN D9) with a verdict on each rule: nothing is dropped, what
+ * Turns the policies of a host into AppArmor profiles (DESIGN D9), or into the table of BPF-LSM (D6), with a verdict on each rule: nothing is dropped, what
  * cannot be enforced has its reason. The same input gives the same bytes.
  */
 export function compileRuleSet(ruleSet: RuleSet, host: HostCapabilities): Compilation {
   const rules = draftRules(ruleSet, host);
+  if (host.bpf === true) return compileForBpf(ruleSet, rules, host);
   if (host.apparmor === undefined) return withoutAppArmor(ruleSet, rules, host);
   const draft = settle(rules, host);
   const plans = profilePlans(draft, host);
@@ -36,6 +39,37 @@ export function compileRuleSet(ruleSet: RuleSet, host: HostCapabilities): Compil
     report: { v: 1, policies: policyReports(ruleSet, rules), attribution: attributionTable(draft) },
     probes: planProbes(draft, host),
   };
+}
+
+function compileForBpf(
+  ruleSet: RuleSet,
+  rules: readonly DraftRule[],
+  host: HostCapabilities,
+): Compilation {
+  const draft = settle(rules, host);
+  const sources = [...draft.sources].sort(([a], [b]) => (a < b ? -1 : 1));
+  const { blob, refused } = compileTable([
+    { sets: [draft.general] },
+    ...sources.map(([path, own]) => ({ path, sets: [draft.general, own] })),
+  ]);
+  for (const { rule, reason } of refused) {
+    Object.assign(rules[rule] ?? {}, { plan: 'unsupported', reason });
+  }
+  const left = new Set(refused.map(({ rule }) => rule));
+  return {
+    profiles: [],
+    texts: { enforce: '', audit: '', open: '' },
+    report: { v: 1, policies: policyReports(ruleSet, rules), attribution: attributionTable(draft) },
+    // A program cannot be probed from: no process can be given its identity.
+    probes: planProbes({ ...draft, sources: new Map() }, host).filter(
+      ({ rule }) => ![...left].some((index) => isRule(rules[index], rule)),
+    ),
+    table: { blob, subjects: [CATCH_ALL, ...sources.map(([path]) => sourceProfileName(path))] },
+  };
+}
+
+function isRule(drafted: DraftRule | undefined, { policy, id }: Probe['rule']): boolean {
+  return drafted?.rule.policy === policy && drafted.rule.id === id;
 }
 
 function withoutAppArmor(

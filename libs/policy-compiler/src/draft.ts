@@ -22,12 +22,12 @@ export function emptySet(): DraftSet {
   return { paths: [], cells: [], lists: {} };
 }
 
-type Host = Pick<HostCapabilities, 'resolve'>;
+type Host = Pick<HostCapabilities, 'resolve' | 'bpf'>;
 
 /** Places every live rule under its subjects; a rule that cannot be written gets its reason instead. */
 export function placeRules(rules: readonly DraftRule[], host: Host): Draft {
   const draft: Draft = { rules, general: emptySet(), sources: new Map() };
-  const entries = new RuleEntries(host.resolve, new PatternBudget());
+  const entries = new RuleEntries(host.resolve, new PatternBudget(), host.bpf === true);
   for (const rule of rules) {
     if (isLive(rule)) place(draft, rule, entries);
   }

@@ -128,13 +128,20 @@ function tokenRegex(glob: Glob, at: number, token: GlobToken, top: boolean): str
   }
 }
 
-/** A star that is a whole path component is not empty (`/tmp/*` does not match `/tmp/`). */
 function component(glob: Glob, at: number, top: boolean): string {
+  return isComponent(glob, at, top) ? '[^/\\0]' : '';
+}
+
+/**
+ * A star that is a whole path component is not empty (`/tmp/*` does not match `/tmp/`). `top`: the sequence is not an
+ * alternative of a group.
+ */
+export function isComponent(glob: Glob, at: number, top: boolean): boolean {
   const before = glob[at - 1];
   const after = glob[at + 1];
   const opens = before?.type === 'text' && before.text.endsWith('/');
   const closes = after === undefined ? top : after.type === 'text' && after.text.startsWith('/');
-  return opens && closes ? '[^/\\0]' : '';
+  return opens && closes;
 }
 
 class GlobReader {

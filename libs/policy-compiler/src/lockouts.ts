@@ -3,6 +3,7 @@ import { type Draft, type DraftSet, placeRules } from './draft.js';
 import { draftRules } from './draft-rule.js';
 import { controlPath, PROTECTED_CELLS, type ProtectedCells } from './protected-paths.js';
 import type { ControlPathFacts, Lockout, ProtectedPath } from './types.js';
+import { kindNamesOf } from './table/socket-kinds.js';
 import { type Asker, Evaluator, type Verdict } from './verdict.js';
 
 type Resolve = (path: string) => readonly string[];
@@ -111,10 +112,15 @@ function causes(draft: Draft, verdict: Verdict): readonly number[] {
   return index === undefined || draft.rules[index] === undefined ? [] : [index];
 }
 
+/** A protected cell as AppArmor's rules name it, and as those for BPF do. */
+function inBothWords(cell: string): readonly string[] {
+  return [cell, ...kindNamesOf(cell)];
+}
+
 function checkCells(draft: Draft, { sets, cells: protectedCells }: Subject, note: Note): void {
   const evaluator = new Evaluator(sets.map((set) => ({ ...set, paths: [] })));
   for (const { what, cells } of protectedCells) {
-    for (const cell of cells) {
+    for (const cell of cells.flatMap(inBothWords)) {
       causes(draft, evaluator.cell(cell)).forEach((index) => note(index, what, cell));
     }
   }

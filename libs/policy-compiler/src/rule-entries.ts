@@ -1,10 +1,11 @@
 import type { Rule } from '#policy-model';
-import { CAPABILITIES, protocolCells } from './cells.js';
+import { CAPABILITIES, type Protocol, protocolCells } from './cells.js';
 import type { DraftRule } from './draft-rule.js';
 import { GlobError } from './glob.js';
 import { globOf, mayOverlap, objectsOf, type PathObject, prefixOf } from './objects.js';
 import { PATTERN_BUDGET, type PatternBudget, patternWeight } from './pattern-budget.js';
 import { cellRank, pathRank } from './precedence.js';
+import { protocolKinds } from './table/socket-kinds.js';
 import type { CellEntry, Effect, PathEntry, Perms, Plan, Who } from './types.js';
 
 /** A path entry with the object it was written for. */
@@ -41,6 +42,8 @@ export class RuleEntries {
   constructor(
     private readonly resolve: (path: string) => readonly string[],
     private readonly budget: PatternBudget,
+    /** BPF-LSM enforces: other limits than AppArmor's. */
+    private readonly bpf: boolean,
   ) {}
 
   of(drafted: DraftRule): Made {
@@ -63,11 +66,11 @@ export class RuleEntries {
       case 'capability':
         return this.capabilityRule(drafted, object.capability);
       case 'dns':
-        return unsupported('AppArmor does not see DNS queries; it needs the BPF enforcer');
+        return unsupported(`DNS queries ${this.unseen}`);
       case 'syscall':
-        return unsupported('AppArmor does not see single system calls; it needs the BPF enforcer');
+        return unsupported(`single system calls ${this.unseen}`);
       case 'device':
-        return unsupported('USB devices are not governed by AppArmor');
+        return unsupported(`USB devices ${this.unseen}`);
       case 'apparmor':
         return unsupported(
           'profile text of a policy is not loaded: it would run with our privileges',
@@ -75,12 +78,17 @@ export class RuleEntries {
     }
   }
 
+  private get unseen(): string {
+    return this.bpf
+      ? 'are not judged by the BPF enforcer of this version'
+      : 'are not seen by AppArmor';
+  }
+
   private pathRule(drafted: DraftRule): Made {
     const { rule } = drafted;
-    if (rule.pts === false)
-      return unsupported('pts: AppArmor does not see whether a task has a terminal');
+    if (rule.pts === false) return unsupported(`pts: whether a task has a terminal ${this.unseen}`);
     if ((rule.allowedArgs ?? []).length > 0)
-      return unsupported('allowedArgs: AppArmor does not see arguments');
+      return unsupported(`allowedArgs: arguments ${this.unseen}`);
     const { object } = rule;
     if (object.kind !== 'process' && object.kind !== 'file') return unsupported('not about paths');
     const objects = objectsOf(object.match, this.resolve);
@@ -94,12 +102,12 @@ export class RuleEntries {
   }
 
   private fits(object: PathObject): boolean {
-    if (object.type !== 'pattern') return true;
+    if (object.type !== 'pattern' || this.bpf) return true;
     return this.budget.take(prefixOf(object), patternWeight(object.glob));
   }
 
   private protocolRule({ rule, index }: DraftRule, protocol: string): Made {
-    const meaning = protocolCells(protocol);
+    const meaning = this.bpf ? protocolOfKinds(protocol) : protocolCells(protocol);
     if ('unsupported' in meaning) return unsupported(meaning.unsupported);
     const rank = cellRank(rule, meaning.broad);
     const effect = EFFECT[rule.action];
@@ -124,6 +132,14 @@ export class RuleEntries {
     });
     return [...new Set(paths)];
   }
+}
+
+/** BPF-LSM tells sockets apart by protocol too. */
+function protocolOfKinds(protocol: string): Protocol {
+  const known = protocolKinds(protocol);
+  return known === undefined
+    ? { unsupported: `protocol ${JSON.stringify(protocol)} is not known` }
+    : { cells: known.kinds, broad: known.broad };
 }
 
 function unsupported(reason: string): Made {

@@ -50,6 +50,7 @@ function refusals(draft: Draft, host: HostCapabilities): readonly TakenOut[] {
 }
 
 function impossible(draft: Draft, host: HostCapabilities): readonly TakenOut[] {
+  if (host.bpf === true) return [];
   const found = [...unorderable(draft, host), ...fromExempt(draft), ...tooManyForeign(draft, host)];
   return found.map(({ index, reason }) => ({ index, plan: 'unsupported', reason }));
 }

@@ -48,6 +48,8 @@ export interface ProbeWish {
 /** All that the compiler may know of a host. Absent `apparmor`: the host cannot enforce. */
 export interface HostCapabilities {
   readonly apparmor?: AppArmorCapabilities;
+  /** BPF-LSM enforces, whatever AppArmor could do: a table is made and no profile. */
+  readonly bpf?: boolean;
   readonly lsm: readonly string[];
   /** Why `apparmor` is absent, where it is more than that: no parser, for one. */
   readonly missing?: string;
@@ -84,6 +86,8 @@ export interface RuleReport {
 export interface PolicyReport {
   readonly policy: string;
   readonly revision: string;
+  /** The document as its author signed it: added by who verified it. */
+  readonly document?: { readonly version: number; readonly digest: string };
   readonly rules: readonly RuleReport[];
 }
 
@@ -183,6 +187,14 @@ export interface Compilation {
   readonly texts: ProfileTexts;
   readonly report: CompileReport;
   readonly probes: readonly Probe[];
+  /** Where BPF enforces. */
+  readonly table?: PolicyTable;
+}
+
+/** What BPF programs judge by (docs/protocol/table.md), and the names of its subjects by their number. */
+interface PolicyTable {
+  readonly blob: Uint8Array;
+  readonly subjects: readonly string[];
 }
 
 /** An AppArmor audit record, as far as attribution reads it. `target` is the second path of a link. */
@@ -201,6 +213,8 @@ export interface Denial {
   readonly info?: string;
   readonly fsuid?: number;
   readonly ouid?: number;
+  /** Index into the table's rules, where the enforcer told which. */
+  readonly rule?: number;
 }
 
 /** A rule that would block the control path, for the operator to read. */

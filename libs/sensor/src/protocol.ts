@@ -72,6 +72,9 @@ export const TAG = {
   VALID_UNTIL: 35,
   ROOT: 36,
   FLOORS: 37,
+  TABLE: 38,
+  SUBJECT_NAME: 39,
+  BPF_LSM: 40,
 } as const;
 
 export type MessageType = (typeof MSG)[keyof typeof MSG];

@@ -19,7 +19,7 @@ import {
 export interface SensorState {
   readonly version: string;
   readonly abi: number;
-  readonly enforcer: 'apparmor' | 'none';
+  readonly enforcer: 'apparmor' | 'bpf' | 'none';
   readonly mode: 'enforce' | 'audit' | 'off';
   /** Programs of type LSM can be loaded here (what the BPF enforcer needs). */
   readonly bpfLsm: boolean;
@@ -133,6 +133,10 @@ export interface SensorEvent {
   readonly protocol?: number;
   readonly peer?: string;
   readonly info?: string;
+  /** Who denied or watched; absent: AppArmor. */
+  readonly enforcer?: 'bpf';
+  /** Index into the rules of the report's attribution table, where the enforcer itself told which. */
+  readonly rule?: number;
   /** For `lost`: how many; absent where nobody can know. */
   readonly count?: number;
 }
@@ -178,7 +182,7 @@ const suspension: Parser<SensorSuspension> = record({
 const state: Parser<SensorState> = record({
   version: text,
   abi: integer,
-  enforcer: oneOf('apparmor', 'none'),
+  enforcer: oneOf('apparmor', 'bpf', 'none'),
   mode: oneOf('enforce', 'audit', 'off'),
   bpfLsm: flag,
   ordering: optional(ordering),
@@ -226,6 +230,8 @@ const event: Parser<SensorEvent> = record({
   protocol: optional(integer),
   peer: optional(text),
   info: optional(text),
+  enforcer: optional(oneOf('bpf')),
+  rule: optional(integer),
   count: optional(integer),
 });
 

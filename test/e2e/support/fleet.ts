@@ -21,12 +21,16 @@ export class Fleet {
     }
   }
 
-  /** A VM that joined under `name` with labels, e.g. `env=prod,tier=web`. */
-  async host(name: string, labels = ''): Promise<Vm> {
+  /** A VM that joined under `name` with labels, e.g. `env=prod,tier=web`, and an enforcer other than `auto`. */
+  async host(name: string, labels = '', enforcer?: 'apparmor' | 'bpf'): Promise<Vm> {
     const vm = await this.lab.vm({ name, from: this.installed });
     const { caFingerprint } = await this.product.record();
     const url = `https://10.0.2.2:${this.product.port}`;
-    await joinFleet(vm, { url, caFingerprint, name, token: await this.product.joinToken(labels) });
+    const token = await this.product.joinToken(labels);
+    await joinFleet(vm, {
+      ...{ url, caFingerprint, name, token },
+      ...(enforcer === undefined ? {} : { enforcer }),
+    });
     return vm;
   }
 

@@ -19,6 +19,8 @@ struct hw_audit_record {
         char name[HW_AUDIT_PATH_MAX + 1], target[HW_AUDIT_PATH_MAX + 1]; /* target: of a link, or an exec's label */
         char capname[64], family[32], sock_type[32];
         int64_t pid, fsuid, ouid, capability, protocol; /* -1 when absent */
+        bool bpf; /* not of the stream: a record of the BPF programs, told in the same words */
+        int64_t rule; /* of those: index into the rules of the table in force, or -1 */
 };
 
 /*

@@ -34,5 +34,6 @@ static inline void hw_fclose(FILE **f) {
 
 #define HW_LEN(array) (sizeof(array) / sizeof((array)[0]))
 #define HW_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define HW_MAX(a, b) ((a) > (b) ? (a) : (b))
 
 #endif

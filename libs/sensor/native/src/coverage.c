@@ -111,14 +111,19 @@ static bool is_exempt(const char *label, const char *pid) {
 }
 
 static void count_one(struct hw_coverage *c, const struct hw_table *t, int fd, const char *label, const char *pid) {
+        const bool by_bpf = t && t->bpf.len > 0; /* its programs know no exception */
         char comm[32];
 
-        if (is_confined(t, label) && !hw_label_may_be_stale(label)) {
+        if (!by_bpf && is_confined(t, label) && !hw_label_may_be_stale(label)) {
                 c->confined++;
                 return;
         }
         if (is_kernel_thread(fd))
                 return;
+        if (by_bpf) {
+                c->confined++;
+                return;
+        }
         if (is_exempt(label, pid)) {
                 c->exempt++;
                 return;

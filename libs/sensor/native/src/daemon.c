@@ -99,6 +99,23 @@ static void open_audit(struct hw_daemon *d) {
         drop_net_admin();
 }
 
+/* Readable after each change of mounts: the programs know paths by where the host mounts a filesystem. */
+static void open_mounts(struct hw_daemon *d) {
+        d->bpf.mountinfo = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        if (d->bpf.mountinfo < 0 || hw_daemon_watch(d, d->bpf.mountinfo, HW_ON_MOUNTS, EPOLLPRI) < 0)
+                hw_warn("changes of mounts go unseen error=%m");
+}
+
+/* What an earlier life of ours pinned is in force already. */
+static void adopt_bpf(struct hw_daemon *d) {
+        hw_bpf_init(&d->bpf, d->options->bpffs);
+        if (!d->bpf_lsm)
+                return;
+        open_mounts(d);
+        if (hw_bpf_adopt(&d->bpf) == 0)
+                (void)hw_daemon_watch(d, d->bpf.events, HW_ON_BPF, EPOLLIN);
+}
+
 static int start(struct hw_daemon *d) {
         struct stat st;
         bool before;
@@ -120,6 +137,7 @@ static int start(struct hw_daemon *d) {
                 return r;
         d->apparmor = hw_apparmor_present(d->options->securityfs);
         d->bpf_lsm = hw_bpf_lsm_works(d->options->securityfs);
+        adopt_bpf(d);
         open_audit(d); /* before loading, so that the first denial is seen */
         open_revision(d);
         hw_enforce_start(d);
@@ -148,6 +166,10 @@ static void on_record(const struct hw_audit_record *record, void *userdata) {
         hw_events_add_record(&d->events, record);
 }
 
+static void read_bpf(struct hw_daemon *d) {
+        hw_bpf_read(&d->bpf, d->table ? d->table->subjects : NULL, d->table ? d->table->n_subjects : 0, on_record, d);
+}
+
 static void read_audit(struct hw_daemon *d) {
         unsigned int lost;
 
@@ -165,6 +187,13 @@ static void on_revision(struct hw_daemon *d) {
         hw_enforce_check(d);
 }
 
+static void on_mounts(struct hw_daemon *d) {
+        int r = d->bpf.shift ? hw_bpf_mounts(&d->bpf) : 0;
+
+        if (r < 0)
+                hw_warn("the programs do not know of a change of mounts error=%s", strerror(-r));
+}
+
 static void on_ready(struct hw_daemon *d, uint64_t source, uint32_t what) {
         if (source == HW_ON_LISTEN)
                 hw_server_accept(&d->server);
@@ -174,6 +203,10 @@ static void on_ready(struct hw_daemon *d, uint64_t source, uint32_t what) {
                 read_audit(d);
         else if (source == HW_ON_REVISION)
                 on_revision(d);
+        else if (source == HW_ON_BPF)
+                read_bpf(d);
+        else if (source == HW_ON_MOUNTS)
+                on_mounts(d);
         else if (source == HW_ON_COMPILE && d->compile.fd >= 0)
                 hw_jobs_compile_ready(d);
         else if (source == HW_ON_PROBER && d->prober.pid > 0)
@@ -184,10 +217,13 @@ static void on_ready(struct hw_daemon *d, uint64_t source, uint32_t what) {
 
 static void check_periodically(struct hw_daemon *d, uint64_t now) {
         uint32_t lost = hw_audit_poll_lost(&d->audit);
+        uint64_t lost_bpf = hw_bpf_poll_lost(&d->bpf);
 
         d->check_at = now + d->options->check_ms;
         if (lost)
                 hw_events_add_lost(&d->events, lost, "the kernel's audit queue overflowed");
+        if (lost_bpf)
+                hw_events_add_lost(&d->events, (int64_t)lost_bpf, "the ring of the BPF programs was full");
         hw_enforce_check(d);
         hw_recompile_check(d);
         if (now < d->coverage_at)
@@ -209,6 +245,7 @@ static void run_timers(struct hw_daemon *d) {
                 hw_jobs_compile_expired(d);
         if (now >= d->confirm_at) {
                 read_audit(d); /* a denial that waits there decides */
+                read_bpf(d);
                 hw_confirm_expired(d);
         }
         if (now >= d->healthy_at) {
@@ -260,6 +297,8 @@ static void finish(struct hw_daemon *d) {
         hw_buffer_free(&d->job.envelope);
         (void)hw_table_free(d->table);
         free(d->answers);
+        hw_close(&d->bpf.mountinfo);
+        hw_bpf_close(&d->bpf);
         hw_close(&d->revision_fd);
         hw_close(&d->signal_fd);
         hw_close(&d->epoll_fd);
@@ -281,7 +320,7 @@ int hw_daemon_run(const struct hw_options *options) {
         r = start(&d);
         if (r == 0) {
                 hw_notify("READY=1");
-                hw_info("the sensor is ready enforcer=%s rule_set=%s", d.apparmor ? "apparmor" : "none",
+                hw_info("the sensor is ready enforcer=%s rule_set=%s", hw_enforcer_text(&d),
                         d.table ? d.table->digest : "none");
                 loop(&d);
                 hw_notify("STOPPING=1");

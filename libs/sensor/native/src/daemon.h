@@ -2,6 +2,7 @@
 #ifndef HOSTWARD_DAEMON_H
 #define HOSTWARD_DAEMON_H
 #include "audit.h"
+#include "bpf.h"
 #include "compile.h"
 #include "coverage.h"
 #include "events.h"
@@ -15,7 +16,7 @@
 #endif
 
 struct hw_options {
-        const char *state_dir, *trust_dir, *socket, *compiler, *agent_user, *securityfs, *dropin_dir;
+        const char *state_dir, *trust_dir, *socket, *compiler, *agent_user, *securityfs, *dropin_dir, *bpffs;
         uint64_t confirm_ms, check_ms, compile_ms, frame_ms;
 };
 
@@ -52,11 +53,13 @@ struct hw_daemon {
         struct hw_compile compile;
         struct hw_prober prober;
         struct hw_audit audit;
+        struct hw_bpf bpf;
         struct hw_events events;
 
         struct hw_memory memory;
         struct hw_table *table; /* in force, NULL before the first */
         struct hw_profile_set profiles;
+        bool bpf_ok; /* the table for BPF was read back as it should be */
         struct hw_probe_answer *answers; /* of table->probes, NULL while none were run */
         struct hw_coverage coverage;
         struct hw_drift drift[HW_DRIFT_MAX]; /* oldest first */
@@ -73,13 +76,22 @@ struct hw_daemon {
         uint64_t swapped_at; /* monotonic, of the last swap; 0: none in this life */
         uint64_t recompile_at; /* monotonic: not before */
         /* Monotonic deadlines, UINT64_MAX when not set. */
-        uint64_t confirm_at, check_at, coverage_at, healthy_at, watchdog_at, saved_at;
+        uint64_t confirm_at, check_at, coverage_at, healthy_at, watchdog_at, saved_at, looked_at;
 };
 
 int hw_daemon_run(const struct hw_options *options);
 
 /* state.c: SensorState of libs/sensor/src/state.ts. */
+const char *hw_enforcer_text(const struct hw_daemon *d);
 void hw_state_write(const struct hw_daemon *d, struct hw_buffer *out);
+
+/* Which of the two enforces the table in force; neither where the host has none. */
+static inline bool hw_daemon_uses_bpf(const struct hw_daemon *d) {
+        return d->table && d->table->bpf.len > 0;
+}
+static inline bool hw_daemon_enforces(const struct hw_daemon *d) {
+        return hw_daemon_uses_bpf(d) || d->apparmor;
+}
 
 /* enforce.c: what is in the kernel. */
 void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *format, ...)
@@ -136,6 +148,8 @@ enum { HW_TAG_BASE_BITS = 60 };
 #define HW_ON_REVISION HW_SOURCE(4)
 #define HW_ON_COMPILE HW_SOURCE(5)
 #define HW_ON_PROBER HW_SOURCE(6)
+#define HW_ON_BPF HW_SOURCE(7)
+#define HW_ON_MOUNTS HW_SOURCE(8)
 int hw_daemon_watch(struct hw_daemon *d, int fd, uint64_t source, uint32_t what);
 
 #endif

@@ -35,9 +35,36 @@ static int load_table(int dirfd, struct hw_table **ret) {
         return r;
 }
 
+static int load_profiles(const struct hw_options *options, const struct hw_table *t, enum hw_mode mode) {
+        struct hw_profile_set set = { 0 };
+        int r;
+
+        if (!hw_apparmor_present(options->securityfs)) {
+                hw_error("no AppArmor in this kernel");
+                return -EOPNOTSUPP;
+        }
+        r = hw_profiles_load(options->securityfs, t->blobs[mode]);
+        if (r == 0)
+                r = hw_profiles_verify(options->securityfs, t, mode, &set);
+        hw_profile_set_free(&set);
+        return r;
+}
+
+/* The pins outlive this process; the daemon takes them over. */
+static int load_bpf(const struct hw_options *options, const struct hw_table *t, enum hw_mode mode) {
+        struct hw_bpf bpf;
+        int r;
+
+        hw_bpf_init(&bpf, options->bpffs);
+        r = hw_bpf_swap(&bpf, t->bpf, mode);
+        if (r == 0)
+                r = hw_bpf_verify(&bpf, t->bpf, mode);
+        hw_bpf_close(&bpf);
+        return r;
+}
+
 static int load_snapshot(const struct hw_options *options, int dirfd, const struct hw_memory *m) {
         _cleanup_table_ struct hw_table *t = NULL;
-        struct hw_profile_set set = { 0 };
         enum hw_mode mode = hw_memory_mode(m);
         int r = load_table(dirfd, &t);
 
@@ -47,12 +74,9 @@ static int load_snapshot(const struct hw_options *options, int dirfd, const stru
                 mode = HW_MODE_ENFORCE; /* the daemon records its end */
         if (m->hold != HW_HOLD_NONE)
                 mode = HW_MODE_OFF;
-        r = hw_profiles_load(options->securityfs, t->blobs[mode]);
-        if (r == 0)
-                r = hw_profiles_verify(options->securityfs, t, mode, &set);
-        hw_info("early boot loaded the rule set mode=%s digest=%s profiles=%zu result=%s", hw_mode_text(mode), t->digest,
-                t->n_names, r < 0 ? strerror(-r) : "verified");
-        hw_profile_set_free(&set);
+        r = t->bpf.len > 0 ? load_bpf(options, t, mode) : load_profiles(options, t, mode);
+        hw_info("early boot loaded the rule set mode=%s digest=%s by=%s profiles=%zu result=%s", hw_mode_text(mode),
+                t->digest, t->bpf.len > 0 ? "bpf" : "apparmor", t->n_names, r < 0 ? strerror(-r) : "verified");
         return r;
 }
 
@@ -69,10 +93,6 @@ void hw_early_run(const struct hw_options *options) {
         if (r < 0 && r != -ENOENT)
                 hw_error("the memory file cannot be read error=%s", strerror(-r));
         guard(dirfd, &memory);
-        if (!hw_apparmor_present(options->securityfs)) {
-                hw_info("nothing to load, no AppArmor in this kernel");
-                return;
-        }
         r = load_snapshot(options, dirfd, &memory);
         if (r == -ENOENT)
                 hw_info("nothing to load, no snapshot");

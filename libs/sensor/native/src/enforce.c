@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "clean.h"
@@ -38,26 +39,46 @@ int hw_enforce_verify(struct hw_daemon *d) {
         int r;
 
         d->verified_at = hw_wall_ms();
-        if (!d->table || !d->apparmor)
+        d->bpf_ok = false;
+        if (!d->table || !hw_daemon_enforces(d))
                 return 0;
-        r = hw_profiles_verify(d->options->securityfs, d->table, hw_memory_mode(&d->memory), &d->profiles);
+        if (hw_daemon_uses_bpf(d)) {
+                hw_profile_set_free(&d->profiles);
+                r = hw_bpf_verify(&d->bpf, d->table->bpf, hw_memory_mode(&d->memory));
+                d->bpf_ok = r == 0;
+        } else
+                r = hw_profiles_verify(d->options->securityfs, d->table, hw_memory_mode(&d->memory), &d->profiles);
         if (r < 0)
-                hw_outcome_set(d, false, "read-back-failed", "the kernel's profiles are not what was loaded: %s",
-                               strerror(-r));
+                hw_outcome_set(d, false, "read-back-failed", "the kernel does not hold what was loaded: %s", strerror(-r));
         else
                 hw_outcome_set(d, true, "", "%s", "");
         return r;
 }
 
+static int load_bpf(struct hw_daemon *d, const struct hw_table *t, enum hw_mode mode) {
+        const int events = d->bpf.events;
+        int r = hw_bpf_swap(&d->bpf, t->bpf, mode);
+
+        if (r == 0 && d->bpf.events != events)
+                r = hw_daemon_watch(d, d->bpf.events, HW_ON_BPF, EPOLLIN);
+        return r;
+}
+
 /* An empty variant beside a full one is a compiler's mistake: loading nothing would leave the other mode in force. */
 static int load_variant(struct hw_daemon *d, const struct hw_table *t, const struct hw_table *before) {
-        struct hw_slice blob = t->blobs[hw_memory_mode(&d->memory)];
+        const enum hw_mode mode = hw_memory_mode(&d->memory);
+        struct hw_slice blob = t->blobs[mode];
+        int r = 0;
 
-        if (!d->apparmor)
-                return 0;
-        if (blob.len == 0 && t->n_names > 0)
-                return -ENODATA;
-        return hw_profiles_swap(d->options->securityfs, blob, before);
+        if (t->bpf.len > 0)
+                r = load_bpf(d, t, mode);
+        else if (d->apparmor && blob.len == 0 && t->n_names > 0)
+                r = -ENODATA;
+        if (r == 0 && d->apparmor) /* an empty blob opens the profiles from before: the other enforcer is there first */
+                r = hw_profiles_swap(d->options->securityfs, blob, before);
+        if (r == 0 && t->bpf.len == 0)
+                hw_bpf_unload(&d->bpf);
+        return r;
 }
 
 /* What was read back before belongs to another mode or table: none of it may be taken for what is wanted now. */
@@ -144,6 +165,7 @@ static int write_files(struct hw_daemon *d, const struct hw_table *t) {
         d->memory.highest = t->ordering;
         d->memory.hold = HW_HOLD_NONE;
         hw_suspend_order(&d->memory, t);
+        d->looked_at = hw_now_ms();
         if (!renewal)
                 hw_confirm_begin(d);
         else if (!blocked)
@@ -229,10 +251,38 @@ static size_t find_drift(struct hw_daemon *d) {
         return found;
 }
 
+static void repaired(struct hw_daemon *d, size_t found) {
+        for (size_t i = 0; i < d->n_drift; i++)
+                if (!d->drift[i].repaired_at)
+                        d->drift[i].repaired_at = hw_wall_ms();
+        hw_info("the rules are in force again drifted=%zu", found);
+        (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
+}
+
+static void check_bpf(struct hw_daemon *d) {
+        const int unpinned = d->bpf.shift ? hw_bpf_repin(&d->bpf) : 0;
+        int r;
+
+        if (unpinned > 0)
+                record_drift(d, "of BPF", "was unpinned; it stayed in force");
+        r = hw_bpf_verify(&d->bpf, d->table->bpf, hw_memory_mode(&d->memory));
+        d->verified_at = hw_wall_ms();
+        if (r == -ESTALE)
+                record_drift(d, "of BPF", "was replaced");
+        if (r == -ESTALE && hw_enforce_load(d, NULL, "repaired after drift") < 0)
+                return;
+        if (r == -ESTALE || unpinned > 0)
+                repaired(d, 1);
+}
+
 void hw_enforce_check(struct hw_daemon *d) {
         size_t found;
         int r;
 
+        if (hw_daemon_uses_bpf(d)) {
+                check_bpf(d);
+                return;
+        }
         if (!d->table || !d->apparmor) {
                 d->verified_at = hw_wall_ms();
                 return;
@@ -248,11 +298,7 @@ void hw_enforce_check(struct hw_daemon *d) {
                 return;
         if (hw_enforce_load(d, NULL, found > 0 ? "repaired after drift" : "loaded after a failure") < 0)
                 return;
-        for (size_t i = 0; i < d->n_drift; i++)
-                if (!d->drift[i].repaired_at)
-                        d->drift[i].repaired_at = hw_wall_ms();
-        hw_info("the profiles are in force again drifted=%zu", found);
-        (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
+        repaired(d, found);
 }
 
 static struct hw_table *load_snapshot(struct hw_daemon *d) {

@@ -117,6 +117,10 @@ void hw_events_add_record(struct hw_events *e, const struct hw_audit_record *r) 
         put_number(&j, "protocol", r->protocol);
         put_text(&j, "peer", r->peer);
         put_text(&j, "info", r->info);
+        if (r->bpf) {
+                hw_json_text(&j, "enforcer", "bpf");
+                put_number(&j, "rule", r->rule);
+        }
         finish(e, &j);
 }
 

@@ -52,7 +52,7 @@ static void answer_state(struct hw_daemon *d) {
 
 /* Blocks are proved only while they are in force. */
 static void probe(struct hw_daemon *d) {
-        bool wanted = d->table && d->table->n_probes && d->apparmor && hw_memory_mode(&d->memory) == HW_MODE_ENFORCE;
+        bool wanted = d->table && d->table->n_probes && hw_daemon_enforces(d) && hw_memory_mode(&d->memory) == HW_MODE_ENFORCE;
         int r;
 
         if (!wanted) {
@@ -90,7 +90,7 @@ static void compile(struct hw_daemon *d) {
 
         hw_recompile_begins(d);
         r = hw_compile_start(&d->compile, d->options->compiler, envelope, &d->memory.highest,
-                                 d->options->securityfs, d->options->compile_ms);
+                             d->options->securityfs, d->bpf_lsm, d->options->compile_ms);
 
         if (r == 0)
                 r = hw_daemon_watch(d, d->compile.fd, HW_ON_COMPILE, EPOLLIN | EPOLLOUT);

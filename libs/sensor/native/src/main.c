@@ -20,11 +20,11 @@ static const char usage[] =
         "  hostward-sensor unload    nothing is blocked any more until resume or the next rule set\n"
         "  hostward-sensor version\n"
         "\n"
-        "Options: --state-dir --trust-dir --socket --compiler --agent-user --securityfs --dropin-dir\n"
+        "Options: --state-dir --trust-dir --socket --compiler --agent-user --securityfs --dropin-dir --bpffs\n"
         "         --confirm-timeout MS --check-interval MS --compile-timeout MS --frame-timeout MS\n";
 
 enum { OPT_STATE = 256, OPT_SOCKET, OPT_COMPILER, OPT_AGENT, OPT_SECURITYFS, OPT_DROPIN, OPT_CONFIRM, OPT_CHECK,
-       OPT_COMPILE, OPT_FRAME, OPT_JSON, OPT_MODE, OPT_FOR, OPT_REASON, OPT_TRUST };
+       OPT_COMPILE, OPT_FRAME, OPT_JSON, OPT_MODE, OPT_FOR, OPT_REASON, OPT_TRUST, OPT_BPFFS };
 
 static const struct option options[] = {
         { "state-dir", required_argument, NULL, OPT_STATE },
@@ -34,6 +34,7 @@ static const struct option options[] = {
         { "agent-user", required_argument, NULL, OPT_AGENT },
         { "securityfs", required_argument, NULL, OPT_SECURITYFS },
         { "dropin-dir", required_argument, NULL, OPT_DROPIN },
+        { "bpffs", required_argument, NULL, OPT_BPFFS },
         { "confirm-timeout", required_argument, NULL, OPT_CONFIRM },
         { "check-interval", required_argument, NULL, OPT_CHECK },
         { "compile-timeout", required_argument, NULL, OPT_COMPILE },
@@ -67,7 +68,7 @@ static void take(struct arguments *a, int option) {
                 [OPT_SECURITYFS - OPT_STATE] = &a->daemon.securityfs,
                 [OPT_DROPIN - OPT_STATE] = &a->daemon.dropin_dir, [OPT_MODE - OPT_STATE] = &a->mode,
                 [OPT_FOR - OPT_STATE] = &a->for_text,             [OPT_REASON - OPT_STATE] = &a->reason,
-                [OPT_TRUST - OPT_STATE] = &a->daemon.trust_dir,
+                [OPT_TRUST - OPT_STATE] = &a->daemon.trust_dir,     [OPT_BPFFS - OPT_STATE] = &a->daemon.bpffs,
         };
 
         if (option == OPT_JSON)
@@ -113,7 +114,7 @@ int main(int argc, char **argv) {
         struct arguments a = { .daemon = {
                 .state_dir = "/var/lib/hostward/sensor", .trust_dir = "/var/lib/hostward/trust", .socket = "/run/hostward/sensor.sock",
                 .compiler = "/run/hostward/compiler.sock", .agent_user = "hostward",
-                .securityfs = "/sys/kernel/security", .dropin_dir = "/etc/systemd/system",
+                .securityfs = "/sys/kernel/security", .bpffs = "/sys/fs/bpf", .dropin_dir = "/etc/systemd/system",
                 .confirm_ms = 30000, .check_ms = 5000, .compile_ms = 60000, .frame_ms = 10000,
         } };
         int option;

@@ -84,8 +84,8 @@ static bool is_held(const struct hw_memory *m) {
 
 void hw_recompile_check(struct hw_daemon *d) {
         _cleanup_buffer_ struct hw_buffer envelope = { 0 };
-        const bool over = d->table && d->table->valid_until && hw_wall_ms() >= d->table->valid_until;
-        const uint64_t now = hw_now_ms();
+        const uint64_t now = hw_now_ms(), time = hw_memory_time(&d->memory, hw_wall_ms());
+        const bool over = d->table && d->table->valid_until && time >= d->table->valid_until;
 
         if (!d->table || now < d->recompile_at || is_held(&d->memory))
                 return;

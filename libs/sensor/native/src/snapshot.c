@@ -24,10 +24,16 @@ enum hw_mode hw_memory_mode(const struct hw_memory *m) {
         return m->suspension.active ? m->suspension.mode : HW_MODE_ENFORCE;
 }
 
-bool hw_suspension_over(const struct hw_memory *m, uint64_t wall_ms) {
-        uint64_t now = m->seen_at > wall_ms ? m->seen_at : wall_ms;
+uint64_t hw_memory_time(const struct hw_memory *m, uint64_t wall_ms) {
+        return wall_ms > m->highest.issued_at ? wall_ms : m->highest.issued_at;
+}
 
-        return m->suspension.active && now >= m->suspension.until;
+bool hw_suspension_over(const struct hw_memory *m, uint64_t wall_ms) {
+        /* What was begun on this host ends by the clock it was begun by, which may have been in 1970 too. */
+        const bool ordered = m->suspension.by == HW_BY_CONTROL_PLANE;
+        uint64_t now = ordered ? hw_memory_time(m, wall_ms) : wall_ms;
+
+        return m->suspension.active && (m->seen_at > now ? m->seen_at : now) >= m->suspension.until;
 }
 
 static int save(int dirfd, const char *name, struct hw_buffer *frame, size_t begun) {

@@ -40,13 +40,19 @@ struct hw_memory {
         bool evidence; /* the kernel denied something to the agent or the sensor since the swap */
         bool unproved; /* confirmed while suspended: nothing was blocked, so nothing is known of the blocks */
         struct hw_suspension suspension;
-        uint64_t seen_at; /* greatest wall clock seen since the suspension began */
+        uint64_t seen_at; /* the time of the suspension: the wall clock, and on with the time since boot where that is behind */
 };
 
 /* The variant of the table that is to be loaded now. */
 enum hw_mode hw_memory_mode(const struct hw_memory *m);
 
-/* The end counts by the greatest clock ever seen, so that a clock set back extends nothing. True when it has come. */
+/*
+ * The latest of the clock and the last signed time, by which the ends count that the control plane set: on a host that
+ * boots in 1970 what had ended stays ended.
+ */
+uint64_t hw_memory_time(const struct hw_memory *m, uint64_t wall_ms);
+
+/* The end counts by the greatest time ever seen, so that a clock set back extends nothing. True when it has come. */
 bool hw_suspension_over(const struct hw_memory *m, uint64_t wall_ms);
 
 int hw_snapshot_save(int dirfd, const char *name, const struct hw_table *t);

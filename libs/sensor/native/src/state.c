@@ -29,14 +29,9 @@ static void put_table(struct hw_json *j, const struct hw_table *t) {
         hw_json_base64(j, "report", t->report);
 }
 
-/*
- * The assignment has expired and no newer one came: it stays in force, and this is said. By the latest of the clock and
- * the last signed time, so that a host that boots in 1970 does not call itself fresh.
- */
+/* The assignment has expired and no newer one came: it stays in force, and this is said. */
 static bool is_stale(const struct hw_daemon *d) {
-        uint64_t wall = hw_wall_ms(), signed_at = d->memory.highest.issued_at;
-
-        return d->table && (wall > signed_at ? wall : signed_at) >= d->table->expires_at;
+        return d->table && hw_memory_time(&d->memory, hw_wall_ms()) >= d->table->expires_at;
 }
 
 static void put_outcome(struct hw_json *j, const struct hw_outcome *o) {
@@ -61,6 +56,23 @@ static void put_profiles(struct hw_json *j, const struct hw_profile_set *set) {
                 hw_json_bool(j, "ok", set->list[i].ok);
                 hw_json_close(j, '}');
         }
+        hw_json_close(j, ']');
+}
+
+/* The one thing that is loaded where BPF enforces, said as a profile is. */
+static void put_bpf(struct hw_json *j, const struct hw_daemon *d) {
+        char expected[16];
+
+        (void)snprintf(expected, sizeof expected, "%08x", hw_crc32(d->table->bpf));
+        hw_json_open(j, "profiles", '[');
+        hw_json_open(j, NULL, '{');
+        hw_json_text(j, "name", "bpf");
+        hw_json_bool(j, "loaded", d->bpf.shift != 0);
+        hw_json_text(j, "mode", d->bpf.shift ? "enforce" : "");
+        hw_json_text(j, "hash", d->bpf_ok ? expected : "");
+        hw_json_text(j, "expectedHash", expected);
+        hw_json_bool(j, "ok", d->bpf_ok);
+        hw_json_close(j, '}');
         hw_json_close(j, ']');
 }
 
@@ -146,6 +158,10 @@ static void put_lsm(struct hw_json *j, const char *securityfs) {
         hw_json_close(j, ']');
 }
 
+const char *hw_enforcer_text(const struct hw_daemon *d) {
+        return hw_daemon_uses_bpf(d) ? "bpf" : d->apparmor ? "apparmor" : "none";
+}
+
 void hw_state_write(const struct hw_daemon *d, struct hw_buffer *out) {
         struct hw_json j = { out, true };
         struct utsname uts;
@@ -153,14 +169,17 @@ void hw_state_write(const struct hw_daemon *d, struct hw_buffer *out) {
         hw_json_open(&j, NULL, '{');
         hw_json_text(&j, "version", HW_VERSION);
         hw_json_int(&j, "abi", HW_ABI_VERSION);
-        hw_json_text(&j, "enforcer", d->apparmor ? "apparmor" : "none");
+        hw_json_text(&j, "enforcer", hw_enforcer_text(d));
         hw_json_text(&j, "mode", hw_mode_text(d->table ? hw_memory_mode(&d->memory) : HW_MODE_OFF));
         hw_json_bool(&j, "bpfLsm", d->bpf_lsm);
         put_table(&j, d->table);
         hw_json_bool(&j, "stale", is_stale(d));
         put_ordering(&j, "highest", &d->memory.highest);
         put_outcome(&j, &d->outcome);
-        put_profiles(&j, &d->profiles);
+        if (hw_daemon_uses_bpf(d))
+                put_bpf(&j, d);
+        else
+                put_profiles(&j, &d->profiles);
         put_probes(&j, d);
         put_coverage(&j, &d->coverage);
         put_drift(&j, d);

@@ -41,20 +41,22 @@ static void reload(struct hw_daemon *d, const char *what) {
 void hw_suspend_begin(struct hw_daemon *d, const struct hw_suspension *s) {
         d->memory.suspension = *s;
         d->memory.seen_at = hw_wall_ms();
+        d->looked_at = hw_now_ms();
         tell(d, "suspended", s->reason);
         reload(d, "suspended");
 }
 
 void hw_suspend_order(struct hw_memory *m, const struct hw_table *t) {
         const bool by_order = m->suspension.active && m->suspension.by == HW_BY_CONTROL_PLANE;
+        const uint64_t time = hw_memory_time(m, hw_wall_ms());
 
         if (m->suspension.active && m->suspension.by == HW_BY_CONSOLE)
                 return;
-        if (t->suspend.set && t->suspend.until > hw_wall_ms()) {
+        if (t->suspend.set && t->suspend.until > time) {
                 m->suspension = (struct hw_suspension){ .active = true, .mode = t->suspend.mode,
                                                         .by = HW_BY_CONTROL_PLANE, .until = t->suspend.until };
                 memcpy(m->suspension.reason, t->suspend.reason, sizeof m->suspension.reason);
-                m->seen_at = hw_wall_ms();
+                m->seen_at = time;
         } else if (by_order || m->suspension.by == HW_BY_BOOT_GUARD)
                 m->suspension = (struct hw_suspension){ 0 };
 }
@@ -74,7 +76,7 @@ void hw_suspend_end(struct hw_daemon *d, const char *why) {
 
         tell(d, "resumed", why);
         d->memory.suspension = (struct hw_suspension){ 0 };
-        if (was_console && ordered && ordered->set && ordered->until > hw_wall_ms()) {
+        if (was_console && ordered && ordered->set && ordered->until > hw_memory_time(&d->memory, hw_wall_ms())) {
                 struct hw_suspension s = { .active = true, .mode = ordered->mode, .by = HW_BY_CONTROL_PLANE,
                                            .until = ordered->until };
 
@@ -86,16 +88,16 @@ void hw_suspend_end(struct hw_daemon *d, const char *why) {
 }
 
 void hw_suspend_check(struct hw_daemon *d) {
-        uint64_t wall = hw_wall_ms(), now = hw_now_ms();
+        uint64_t wall = hw_wall_ms(), now = hw_now_ms(), passed = d->looked_at ? now - d->looked_at : 0;
 
+        d->looked_at = now;
         if (!d->memory.suspension.active)
                 return;
+        d->memory.seen_at = HW_MAX(wall, d->memory.seen_at + passed);
         if (hw_suspension_over(&d->memory, wall)) {
                 hw_suspend_end(d, "its time is over");
                 return;
         }
-        if (wall > d->memory.seen_at)
-                d->memory.seen_at = wall;
         if (now - d->saved_at >= SAVE_SEEN_MS) {
                 d->saved_at = now;
                 (void)hw_memory_store(d);

@@ -5,6 +5,7 @@
 
 #include "clean.h"
 #include "dropin.h"
+#include "hostward-table-check.h"
 #include "log.h"
 #include "policy-blob.h"
 #include "table.h"
@@ -76,13 +77,14 @@ static int split(struct hw_slice value, char **ret, size_t n) {
         return 0;
 }
 
-static int add_name(struct hw_table *t, struct hw_slice value) {
-        if (t->n_names == HW_TABLE_PROFILES_MAX || !hw_name_is_ours(value))
+/* A name of ours, into a list that has room for `max`. */
+static int add_name(char **list, size_t *n, size_t max, struct hw_slice value) {
+        if (*n == max || !hw_name_is_ours(value))
                 return -EBADMSG;
-        t->names[t->n_names] = hw_slice_dup(value);
-        if (!t->names[t->n_names])
+        list[*n] = hw_slice_dup(value);
+        if (!list[*n])
                 return -ENOMEM;
-        t->n_names++;
+        (*n)++;
         return 0;
 }
 
@@ -131,7 +133,7 @@ static int add_dropin(struct hw_table *t, struct hw_slice value) {
 /* Room for every repeated field, counted first: the bound is the frame's. */
 static int allocate_lists(struct hw_table *t, struct hw_slice payload) {
         struct hw_cursor cursor = { payload };
-        size_t names = 1, probes = 1, dropins = 1;
+        size_t names = 1, probes = 1, dropins = 1, subjects = 1;
         struct hw_field field;
         int r;
 
@@ -139,19 +141,21 @@ static int allocate_lists(struct hw_table *t, struct hw_slice payload) {
                 names += field.tag == HW_TAG_PROFILE_NAME;
                 probes += field.tag == HW_TAG_PROBE;
                 dropins += field.tag == HW_TAG_DROPIN;
+                subjects += field.tag == HW_TAG_SUBJECT_NAME;
         }
         if (r < 0)
                 return r;
         t->names = calloc(HW_MIN(names, HW_TABLE_PROFILES_MAX + 1), sizeof *t->names);
         t->probes = calloc(HW_MIN(probes, HW_TABLE_PROBES_MAX + 1), sizeof *t->probes);
         t->dropins = calloc(HW_MIN(dropins, HW_TABLE_DROPINS_MAX + 1), sizeof *t->dropins);
-        return t->names && t->probes && t->dropins ? 0 : -ENOMEM;
+        t->subjects = calloc(HW_MIN(subjects, HW_TABLE_SUBJECTS_MAX + 1), sizeof *t->subjects);
+        return t->names && t->probes && t->dropins && t->subjects ? 0 : -ENOMEM;
 }
 
 static bool belongs(uint16_t tag) {
         return (tag >= HW_TAG_EPOCH && tag <= HW_TAG_REPORT) || (tag >= HW_TAG_PROFILE_NAME && tag <= HW_TAG_DROPIN) ||
                tag == HW_TAG_OVERRIDES || tag == HW_TAG_VALID_UNTIL || tag == HW_TAG_ROOT ||
-               tag == HW_TAG_FLOORS;
+               tag == HW_TAG_FLOORS || tag == HW_TAG_TABLE || tag == HW_TAG_SUBJECT_NAME;
 }
 
 static int read_lists(struct hw_table *t, struct hw_slice payload, const char **why) {
@@ -165,7 +169,10 @@ static int read_lists(struct hw_table *t, struct hw_slice payload, const char **
                         r = -EBADMSG;
                 *why = r < 0 ? *why : "a profile name is not one of ours";
                 if (field.tag == HW_TAG_PROFILE_NAME)
-                        r = add_name(t, field.value);
+                        r = add_name(t->names, &t->n_names, HW_TABLE_PROFILES_MAX, field.value);
+                *why = r < 0 ? *why : "the name of a subject is not one of ours";
+                if (field.tag == HW_TAG_SUBJECT_NAME)
+                        r = add_name(t->subjects, &t->n_subjects, HW_TABLE_SUBJECTS_MAX, field.value);
                 *why = r < 0 ? *why : "a probe is malformed";
                 if (field.tag == HW_TAG_PROBE)
                         r = add_probe(t, field.value);
@@ -232,6 +239,18 @@ static int read_kept(struct hw_slice payload, uint16_t tag, size_t max, struct h
         return r == 0 && (ret->len == 0 || ret->len > max) ? -EBADMSG : r;
 }
 
+static int read_bpf(struct hw_table *t, struct hw_slice payload) {
+        struct hw_tbl_blob blob;
+        int r = hw_payload_one(payload, HW_TAG_TABLE, &t->bpf);
+
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return r;
+        blob = (struct hw_tbl_blob){ t->bpf.data, (uint32_t)t->bpf.len };
+        return t->bpf.len <= HW_TBL_SIZE_MAX && t->blobs[HW_MODE_ENFORCE].len == 0 && hw_tbl_check(&blob) ? 0 : -EBADMSG;
+}
+
 static int read_single(struct hw_table *t, struct hw_slice payload, const char **why) {
         int r;
 
@@ -255,6 +274,10 @@ static int read_single(struct hw_table *t, struct hw_slice payload, const char *
                 r = hw_payload_one(payload, HW_TAG_OPEN, &t->blobs[HW_MODE_OFF]);
         if (r == 0)
                 r = hw_payload_one(payload, HW_TAG_TEXT, &t->text);
+        if (r < 0)
+                return r;
+        *why = "the table for BPF is malformed or beside profiles";
+        r = read_bpf(t, payload);
         if (r < 0)
                 return r;
         *why = "the number of overrides is malformed";
@@ -347,6 +370,9 @@ struct hw_table *hw_table_free(struct hw_table *t) {
                 free(t->dropins[i].unit);
                 free(t->dropins[i].content);
         }
+        for (size_t i = 0; i < t->n_subjects; i++)
+                free(t->subjects[i]);
+        free(t->subjects);
         free(t->names);
         free(t->probes);
         free(t->dropins);
@@ -367,7 +393,7 @@ bool hw_table_same_effect(const struct hw_table *a, const struct hw_table *b) {
         for (int i = HW_MODE_ENFORCE; i <= HW_MODE_OFF; i++)
                 if (!same_bytes(a->blobs[i], b->blobs[i]))
                         return false;
-        return true;
+        return same_bytes(a->bpf, b->bpf);
 }
 
 bool hw_table_has_name(const struct hw_table *t, const char *name) {

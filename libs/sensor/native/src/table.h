@@ -34,6 +34,7 @@ struct hw_dropin {
 #define HW_TABLE_PROFILES_MAX 4096
 #define HW_TABLE_PROBES_MAX 512
 #define HW_TABLE_DROPINS_MAX 512
+#define HW_TABLE_SUBJECTS_MAX 16384
 #define HW_ROOT_BYTES_MAX (128u << 10)
 #define HW_FLOORS_BYTES_MAX (1u << 20)
 
@@ -56,6 +57,9 @@ struct hw_table {
         struct hw_slice report, text;
         struct hw_slice root, floors; /* empty: there are none */
         struct hw_slice blobs[3]; /* by enum hw_mode */
+        struct hw_slice bpf; /* the table for BPF; empty: AppArmor enforces */
+        char **subjects; /* of `bpf`, in its order */
+        size_t n_subjects;
         char **names;
         size_t n_names;
         struct hw_probe *probes;

@@ -35,6 +35,7 @@ static void begin(void) {
                                 .epoll_fd = -1, .compile.fd = -1, .prober.fd = -1, .confirm_at = UINT64_MAX,
                                 .apparmor = true, .server = { .agent_known = true, .agent_uid = AGENT } };
         CHECK(d.state_fd >= 0);
+        hw_bpf_init(&d.bpf, dir);
         hw_events_init(&d.events, d.state_fd);
 }
 
@@ -159,6 +160,36 @@ static void what_has_expired_stays_in_force_and_is_called_stale(void) {
         end();
 }
 
+static void an_order_that_ended_before_the_last_signed_time_suspends_nothing(void) {
+        const uint64_t wall = hw_wall_ms();
+        struct hw_table t = { .suspend = { .set = true, .mode = HW_MODE_OFF, .until = wall + 60000, .reason = "x" } };
+        struct hw_memory m = { .highest.issued_at = wall + 3600000 };
+
+        hw_suspend_order(&m, &t);
+        CHECK(!m.suspension.active); /* the clock is behind what was signed */
+        m.highest.issued_at = wall;
+        hw_suspend_order(&m, &t);
+        CHECK(m.suspension.active && !hw_suspension_over(&m, wall));
+        m.highest.issued_at = wall + 3600000;
+        CHECK(hw_suspension_over(&m, wall));
+        m.suspension.by = HW_BY_CONSOLE;
+        CHECK(!hw_suspension_over(&m, wall)); /* the console's brake holds on a host in 1970 */
+}
+
+static void a_suspension_ends_on_a_host_whose_clock_stands_behind(void) {
+        begin();
+        swap(1, "11");
+        suspend();
+        d.memory.seen_at = d.memory.suspension.until - 50; /* the clock was set back since */
+        d.looked_at = hw_now_ms();
+        hw_suspend_check(&d);
+        CHECK(d.memory.suspension.active);
+        d.looked_at = hw_now_ms() - 100;
+        hw_suspend_check(&d);
+        CHECK(!d.memory.suspension.active && hw_memory_mode(&d.memory) == HW_MODE_ENFORCE);
+        end();
+}
+
 static void a_block_that_is_being_proved_is_not_taken_for_one_without_proof(void) {
         begin();
         swap(1, "11");
@@ -175,6 +206,8 @@ int main(void) {
         TEST(a_fallback_that_the_kernel_refuses_tells_of_the_table_that_is_wanted);
         TEST(a_swap_that_the_kernel_refuses_leaves_what_was_in_force);
         TEST(what_has_expired_stays_in_force_and_is_called_stale);
+        TEST(an_order_that_ended_before_the_last_signed_time_suspends_nothing);
+        TEST(a_suspension_ends_on_a_host_whose_clock_stands_behind);
         TEST(a_block_that_is_being_proved_is_not_taken_for_one_without_proof);
         return 0;
 }

@@ -67,7 +67,7 @@ static void unknown_tags_and_reserved_bits_are_refused(void) {
         uint8_t field[8] = { 0 };
 
         CHECK(hw_payload_check((struct hw_slice){ field, 8 }) == -EBADMSG); /* tag 0 */
-        field[0] = HW_TAG_FLOORS + 1;
+        field[0] = HW_TAG_LAST + 1;
         CHECK(hw_payload_check((struct hw_slice){ field, 8 }) == -EBADMSG);
         field[0] = HW_TAG_MODE;
         CHECK(hw_payload_check((struct hw_slice){ field, 8 }) == 0);

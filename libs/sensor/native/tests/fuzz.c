@@ -35,7 +35,7 @@ static void fuzz_frame(struct hw_slice input) {
         payload = (struct hw_slice){ input.data + HW_HEADER_BYTES, input.len - HW_HEADER_BYTES };
         payload.len = HW_MIN(payload.len, header.length);
         sound = hw_payload_check(payload) == 0;
-        for (uint16_t tag = HW_TAG_VERSION; tag <= HW_TAG_FLOORS; tag++) {
+        for (uint16_t tag = HW_TAG_VERSION; tag <= HW_TAG_LAST; tag++) {
                 int r = hw_payload_one(payload, tag, &value);
 
                 CHECK(sound || r < 0);

@@ -9,6 +9,8 @@ export interface Joining {
   readonly caFingerprint: string;
   readonly token: string;
   readonly name: string;
+  /** `auto` unless given. */
+  readonly enforcer?: 'apparmor' | 'bpf';
 }
 
 const INSTALL_TIMEOUT_MS = 180_000;
@@ -35,7 +37,7 @@ export async function joinFleet(vm: Vm, joining: Joining): Promise<void> {
     'controlPlane:',
     `  url: ${joining.url}`,
     `  caFingerprint: '${joining.caFingerprint}'`,
-    'enforcer: auto',
+    `enforcer: ${joining.enforcer ?? 'auto'}`,
     '',
   ].join('\n');
   await vm.writeFile('/etc/hostward/agent.yaml', config);

@@ -1,0 +1,85 @@
+/**
+ * The policy table's layout. Mirror of libs/sensor/native/include/hostward-table.h, where each value is explained;
+ * layout.spec.ts reads that file and compares every one.
+ */
+export const TABLE = {
+  MAGIC: 0x31545748,
+  VERSION: 1,
+  SIZE_SMALL: 1 << 18,
+  SIZE_MEDIUM: 1 << 20,
+  SIZE_LARGE: 1 << 22,
+  SIZE_MAX: 1 << 24,
+  AUTOMATA_MAX: 8,
+  SUBJECTS_MAX: 16384,
+  RULES_MAX: 0xffffff,
+  OFF_MAGIC: 0,
+  OFF_VERSION: 4,
+  OFF_SIZE: 8,
+  OFF_USED: 12,
+  OFF_N_AUTOMATA: 16,
+  OFF_N_SUBJECTS: 20,
+  OFF_N_RULES: 24,
+  OFF_SUBJECT_START: 28,
+  OFF_START: 32,
+  OFF_OPERATIONS: 64,
+  OFF_CLASSES: 96,
+  OFF_EXCEPTIONS: 100,
+  OFF_ROWS: 104,
+  OFF_CELLS: 108,
+  OFF_VECTORS: 112,
+  OFF_SUBJECTS: 116,
+  BYTE_CLASSES: 256,
+  TRANSITIONS: 512,
+  HEAD: 0x80000000,
+  CLASS_MASK: 0x7fffffff,
+  SLOT_BYTES: 8,
+  UNUSED: 0x7fffffff,
+  CLASS_BYTES: 8,
+  EXCEPTION_BYTES: 8,
+  ROW_BYTES: 48,
+  CELL_BYTES: 16,
+  VECTOR_BYTES: 256,
+  VECTOR_LENGTH: 64,
+  SUBJECT_BYTES: 32,
+  SUBJECT_LISTS: 0,
+  SUBJECT_SOCKETS: 16,
+  SUBJECT_CAPABILITIES: 20,
+  SUBJECT_CONCERNS: 24,
+  DECISION_RANK_SHIFT: 48,
+  DECISION_DENY: 2 ** 47,
+  DECISION_SAYS: 2 ** 46,
+  DECISION_RULE: 0xffffff,
+  LIST_POSTURE: 3,
+  LIST_NONE: 0,
+  LIST_AUDIT: 1,
+  LIST_BLOCK: 2,
+  LIST_SILENT: 4,
+  LIST_RULE_SHIFT: 8,
+  LIST_OF_PROCESS: 0,
+  LIST_OF_FILE: 1,
+  LIST_OF_NETWORK: 2,
+  LIST_OF_CAPABILITIES: 3,
+  OPERATIONS: 6,
+  READ: 0,
+  WRITE: 1,
+  LINK: 2,
+  LOCK: 3,
+  MAP: 4,
+  EXEC: 5,
+  SOCKETS: 6,
+  CAPABILITIES: 7,
+  ALL_PATH_OPERATIONS: 0x3f,
+  OWNER: 0,
+  OTHER: 1,
+} as const;
+
+/** Letters of path operations, by number. */
+export const OPERATIONS = 'rwlkmx';
+
+/** Mask of the operations that some permission letters name. */
+export function operationMask(perms: string): number {
+  return [...perms].reduce((mask, letter) => {
+    const operation = OPERATIONS.indexOf(letter);
+    return operation < 0 ? mask : mask | (1 << operation);
+  }, 0);
+}

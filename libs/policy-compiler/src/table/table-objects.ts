@@ -1,0 +1,61 @@
+import { type Glob, GlobError, parseGlob } from '../glob.js';
+import type { PathEntry } from '../types.js';
+import type { NumberedGlob } from './split.js';
+import type { OwnedEntry, SetIndex } from './subjects.js';
+
+/** A distinct glob of one group of rules, and whose entries it has. */
+export interface TableObject extends NumberedGlob {
+  readonly entries: OwnedEntry[];
+}
+
+/** A rule that is not in the table: no part of it is. */
+export interface RefusedRule {
+  readonly rule: number;
+  readonly reason: string;
+}
+
+/**
+ * The distinct globs of all sets, by their numbers. Rules on programs stand apart from those on files, so that an open
+ * walks no automaton of programs.
+ */
+export class TableObjects {
+  readonly all: TableObject[] = [];
+  readonly files: TableObject[] = [];
+  readonly programs: TableObject[] = [];
+  readonly refused: RefusedRule[] = [];
+  private readonly numbers = new Map<string, number>();
+
+  constructor({ sets }: SetIndex) {
+    for (const [set, { paths }] of sets.entries()) {
+      for (const entry of paths) this.add({ set, entry });
+    }
+  }
+
+  private add(owned: OwnedEntry): void {
+    const { glob, perms } = owned.entry;
+    const isProgram = perms.includes('x');
+    const key = `${isProgram ? 'x' : 'f'}${glob}`;
+    const known = this.all[this.numbers.get(key) ?? -1];
+    if (known !== undefined) known.entries.push(owned);
+    else this.make(key, owned, isProgram ? this.programs : this.files);
+  }
+
+  private make(key: string, owned: OwnedEntry, group: TableObject[]): void {
+    const glob = this.parse(owned.entry);
+    if (glob === undefined) return;
+    const made = { id: this.all.length, glob, entries: [owned] };
+    this.numbers.set(key, made.id);
+    this.all.push(made);
+    group.push(made);
+  }
+
+  private parse({ glob, rule }: PathEntry): Glob | undefined {
+    try {
+      return parseGlob(glob);
+    } catch (error) {
+      if (!(error instanceof GlobError)) throw error;
+      this.refused.push({ rule, reason: `${JSON.stringify(glob)} ${error.message}` });
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,360 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { escapeGlob, globProblem, parseGlob, printGlob } from '../glob.js';
+import type { AllowList, CellEntry, EntrySet, PathEntry } from '../types.js';
+import { type Asker, Evaluator, type Verdict } from '../verdict.js';
+import { compileTable } from './compile-table.js';
+import { OPERATIONS } from './layout.js';
+import { TableError, TableReader, type TableVerdict } from './read-table.js';
+import { SOCKET_KINDS } from './socket-kinds.js';
+import type { TableSubject } from './subjects.js';
+
+const FULL = process.env['HOSTWARD_FULL'] === '1';
+/** Rule sets; with --full they make more than a million pairs of a subject's rules and a path. */
+const RUNS = FULL ? 6000 : 300;
+const PATHS = FULL ? 120 : 40;
+/** A failure is shrunk for so long at most. */
+const interruptAfterTimeLimit = FULL ? 600_000 : 60_000;
+const ACCESSES: readonly (readonly [letter: string, asker: Asker])[] = [...OPERATIONS].flatMap(
+  (letter): [string, Asker][] => [
+    [letter, 'owner'],
+    [letter, 'other'],
+  ],
+);
+/** One access in so many is asked for a path, in turn. */
+const STRIDE = FULL ? 6 : 1;
+
+/** Programs that have rules of their own in generated subjects. */
+const SOURCES = ['/usr/bin/a', '/usr/bin/ab'] as const;
+
+const names = fc.constantFrom('a', 'b', 'ab', 'ba', 'é', 'a.b');
+const rawPath = fc.array(names, { minLength: 1, maxLength: 4 }).map((all) => `/${all.join('/')}`);
+
+/** Paths over few letters, so that rules over the same letters match often; some are directories, some of PATH_MAX. */
+function paths(): fc.Arbitrary<string> {
+  const pieces = fc
+    .array(fc.constantFrom('a', 'b', '/', 'é', ' ', '*', '[', '.dpkg-tmp'), { maxLength: 8 })
+    .map((all) => `/${all.join('')}`.replace(/\/{2,}/g, '/'));
+  const directory = rawPath.map((path) => `${path}/`);
+  const long = fc
+    .tuple(rawPath, fc.constantFrom('a', 'b/', 'é'))
+    .map(([path, piece]) =>
+      `${path}/${piece.repeat(4090 / Buffer.byteLength(piece))}`.slice(0, 4090),
+    );
+  return fc.oneof(
+    { weight: 30, arbitrary: rawPath },
+    { weight: 30, arbitrary: pieces },
+    { weight: 15, arbitrary: directory },
+    { weight: 1, arbitrary: long },
+  );
+}
+
+/** Globs as the compiler writes them for each kind of object, and patterns of any shape. */
+function globs(): fc.Arbitrary<string> {
+  const exact = rawPath.map((path) => `${escapeGlob(path)}{,.dpkg-tmp}`);
+  const directory = fc
+    .tuple(rawPath, fc.constantFrom('{,**}', '{,*}'))
+    .map(([path, ending]) => `${escapeGlob(path)}/${ending}`);
+  const execname = names.map((name) => `/{,**/}${escapeGlob(name)}{,.dpkg-tmp}`);
+  return fc.oneof(rawPath.map(escapeGlob), exact, directory, execname, patterns());
+}
+
+function patterns(): fc.Arbitrary<string> {
+  const piece = fc.constantFrom(
+    ...['a', 'b', '/', '/a/', '*', '**', '/**/', '?', '[ab]', '[^a]', '[a-c]'],
+    ...['{a,b}', '{,/b*}', '{a/**,b}', '\\*', 'é', ' '],
+  );
+  return fc
+    .array(piece, { minLength: 1, maxLength: 7 })
+    .map((all) => `/${all.join('')}`)
+    .filter((glob) => globProblem(glob) === undefined)
+    .map((glob) => printGlob(parseGlob(glob)));
+}
+
+const effect = fc.constantFrom('deny' as const, 'allow' as const, 'audit' as const);
+const rank = fc.constantFrom(0, 4, 7, 5000, 10_000, 15_000, 20_005);
+const rule = fc.nat({ max: 40 });
+
+function entries(maxLength: number): fc.Arbitrary<readonly PathEntry[]> {
+  const entry = fc.record({
+    rule,
+    glob: globs(),
+    perms: fc.constantFrom('x', 'xm', 'rwlkm', 'wl', 'rkm', 'r'),
+    who: fc.constantFrom('any' as const, 'any' as const, 'owner' as const, 'other' as const),
+    effect,
+    rank,
+  });
+  return fc.array(entry, { maxLength });
+}
+
+/** Cells that rules of generated sets may name: all kinds of sockets, some of AppArmor's cells, some capabilities. */
+const CELLS: readonly string[] = [
+  ...SOCKET_KINDS.keys(),
+  ...['chown', 'net_raw', 'checkpoint_restore'].map((name) => `capability ${name}`),
+];
+
+function cells(): fc.Arbitrary<readonly CellEntry[]> {
+  const entry = fc.record({ rule, cell: fc.constantFrom(...CELLS), effect, rank });
+  return fc.array(entry, { maxLength: 12 });
+}
+
+function lists(): fc.Arbitrary<EntrySet['lists']> {
+  const list: fc.Arbitrary<AllowList> = fc.oneof(
+    fc.record({ posture: fc.constantFrom('audit' as const, 'block' as const), rule }),
+    fc.record({ posture: fc.constant('audit' as const), rule, silent: fc.constant(true) }),
+  );
+  return fc.record(
+    { process: list, file: list, network: list, capabilities: list },
+    { requiredKeys: [] },
+  );
+}
+
+/** Subjects as a host has them: everybody, and programs that have the general set and their own. */
+function subjects(maxLength = 12): fc.Arbitrary<readonly TableSubject[]> {
+  const set = fc.record({ paths: entries(maxLength), cells: cells(), lists: lists() });
+  return fc
+    .tuple(set, fc.array(set, { maxLength: SOURCES.length }))
+    .map(([general, own]) => [
+      { sets: [general] },
+      ...own.map((one, at) => ({ path: SOURCES[at] ?? '', sets: [general, one] })),
+    ]);
+}
+
+/** What the table must say where the naive matcher says this. */
+function expected({ allowed, entry, list, audits }: Verdict): TableVerdict {
+  const watched = audits.length > 0;
+  const decidedByList = entry === undefined && list !== undefined;
+  const logsUnlisted = decidedByList && list.posture === 'audit' && list.silent !== true;
+  return {
+    deny: !allowed,
+    logged: watched || logsUnlisted,
+    ...(entry === undefined ? {} : { rule: entry.rule }),
+    ...(watched ? { audit: Math.min(...audits.map(({ rule }) => rule)) } : {}),
+    ...(decidedByList ? { list: { posture: list.posture, rule: list.rule } } : {}),
+  };
+}
+
+/** The subjects without what the table refused. */
+function kept(all: readonly TableSubject[], refused: ReadonlySet<number>): readonly TableSubject[] {
+  const reduce = (set: EntrySet): EntrySet => ({
+    ...set,
+    paths: set.paths.filter(({ rule }) => !refused.has(rule)),
+  });
+  return all.map((subject) => ({ ...subject, sets: subject.sets.map(reduce) }));
+}
+
+function deny(rule: number, glob: string, more: Partial<PathEntry> = {}): PathEntry {
+  return { rule, glob, perms: 'rwlkm', who: 'any', effect: 'deny', rank: 0, ...more };
+}
+
+function everybody(...all: readonly PathEntry[]): readonly TableSubject[] {
+  return [{ sets: [{ paths: all, cells: [], lists: {} }] }];
+}
+
+describe('the policy table', () => {
+  it('says of every path, operation, asker and subject what the naive matcher says', () => {
+    let pairs = 0;
+    const budgets = fc.constantFrom(undefined, 400, 90);
+    const some = fc.array(paths(), { minLength: PATHS, maxLength: PATHS });
+    fc.assert(
+      fc.property(subjects(), some, budgets, (all, asked, slots) => {
+        const { blob, refused } = compileTable(all, { slots });
+        const reader = new TableReader(blob);
+        const rest = kept(all, new Set(refused.map(({ rule }) => rule)));
+        for (const [subject, { sets }] of rest.entries()) {
+          const evaluator = new Evaluator(sets);
+          for (const path of asked) {
+            pairs += 1;
+            for (const [letter, asker] of ACCESSES.filter(
+              (_, at) => at % STRIDE === pairs % STRIDE,
+            )) {
+              const found = reader.path(path, letter, asker, subject);
+              const verdict = expected(evaluator.path(path, letter, asker));
+              if (same(found, verdict)) continue;
+              const access = { subject, path, letter, asker };
+              expect({ ...access, ...found }).toEqual({ ...access, ...verdict });
+            }
+          }
+        }
+      }),
+      { numRuns: RUNS, interruptAfterTimeLimit },
+    );
+    expect(pairs).toBeGreaterThan(RUNS * PATHS);
+  });
+
+  it('says of every kind of socket and capability what the naive matcher says', () => {
+    fc.assert(
+      fc.property(subjects(0), (all) => {
+        const reader = new TableReader(compileTable(all).blob);
+        for (const [subject, { sets }] of all.entries()) {
+          const evaluator = new Evaluator(sets);
+          for (const cell of CELLS) {
+            const capability = cell.startsWith('capability ') ? cell.slice(11) : undefined;
+            const found =
+              capability === undefined
+                ? reader.socket(cell, subject)
+                : reader.capability(capability, subject);
+            expect({ cell, ...found }).toEqual({ cell, ...expected(evaluator.cell(cell)) });
+          }
+        }
+      }),
+      { numRuns: RUNS / 2 },
+    );
+  });
+
+  it('concerns what it can deny or log, and nothing that it cannot', () => {
+    fc.assert(
+      fc.property(subjects(4), fc.array(paths(), { maxLength: 20 }), (all, asked) => {
+        const reader = new TableReader(compileTable(all).blob);
+        for (let subject = 0; subject < all.length; subject++) {
+          for (const letter of [...OPERATIONS].filter((one) => !reader.concerns(one, subject))) {
+            for (const path of asked) {
+              const { deny: denied, logged } = reader.path(path, letter, 'other', subject);
+              expect({ path, denied, logged }).toEqual({ path, denied: false, logged: false });
+            }
+          }
+        }
+      }),
+      { numRuns: RUNS / 2 },
+    );
+  });
+
+  it('knows a program with rules of its own by its whole path, and nobody else', () => {
+    fc.assert(
+      fc.property(subjects(), paths(), (all, path) => {
+        const reader = new TableReader(compileTable(all).blob);
+        for (const [at, source] of SOURCES.entries()) {
+          expect(reader.subjectOf(source)).toBe(at + 1 < all.length ? at + 1 : 0);
+        }
+        expect(reader.subjectOf(path)).toBe(0);
+        expect(reader.subjectOf(`${SOURCES[0]}x`)).toBe(0);
+      }),
+      { numRuns: RUNS / 5 },
+    );
+  });
+
+  it('has the same bytes for the same rules', () => {
+    fc.assert(
+      fc.property(subjects(), (all) => {
+        const { blob } = compileTable(all);
+        expect(Buffer.compare(blob, compileTable(structuredClone(all)).blob)).toBe(0);
+      }),
+      { numRuns: RUNS / 5 },
+    );
+  });
+
+  it('finds nothing at all where there are no rules', () => {
+    const { blob, figures } = compileTable(everybody());
+    expect(figures).toMatchObject({ automata: 0, states: 0, classes: 0 });
+    expect(new TableReader(blob).path('/etc/shadow', 'r', 'other')).toEqual({
+      deny: false,
+      logged: false,
+    });
+  });
+
+  it('lets an open pass by the automata of rules on programs', () => {
+    const program = deny(0, '/{,**/}nc', { perms: 'xm' });
+    const reader = new TableReader(compileTable(everybody(program)).blob);
+    expect(reader.concerns('r')).toBe(false);
+    expect(reader.concerns('m')).toBe(true);
+    expect(reader.path('/usr/bin/nc', 'x', 'owner')).toMatchObject({ deny: true, rule: 0 });
+  });
+});
+
+/** Pattern number n of those that multiply: two texts with `**` between and around them. */
+function multiplying(count: number): readonly PathEntry[] {
+  return Array.from({ length: count }, (_, at) => deny(at, `/**/from${at}/**/to${at}`));
+}
+
+describe('what a table has no room for', () => {
+  it('does not explode over 12 patterns with two `**` each', () => {
+    const { refused, figures } = compileTable(everybody(...multiplying(12)));
+    expect(refused).toEqual([]);
+    expect(figures.automata).toBeLessThanOrEqual(3);
+    expect(figures.bytes).toBeLessThan(1 << 20);
+  });
+
+  it('names the patterns that no automaton is left for, and holds all others', () => {
+    const all = multiplying(120);
+    const { blob, refused } = compileTable(everybody(...all), { slots: 4000 });
+    const names = new Set(refused.map(({ rule }) => rule));
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused[0]?.reason).toMatch(/more than 8 automata/);
+    const reader = new TableReader(blob);
+    for (const { rule } of all) {
+      const { deny: denied } = reader.path(`/x/from${rule}/y/z/to${rule}`, 'r', 'other');
+      expect({ rule, denied }).toEqual({ rule, denied: !names.has(rule) });
+    }
+  });
+
+  it('names a pattern that is too large by itself, and what cannot be read as one', () => {
+    const { refused } = compileTable(
+      everybody(deny(0, '/a'), deny(1, `/${'{a*b,b*a}'.repeat(12)}`), deny(2, '/a[')),
+      { slots: 500 },
+    );
+    expect(refused.map(({ rule }) => rule)).toEqual([1, 2]);
+    expect(refused[0]?.reason).toMatch(/alone needs/);
+    expect(refused[1]?.reason).toMatch(/bracket/);
+  });
+
+  it('refuses the last rules where memory ends, whole rules only', () => {
+    const many = Array.from({ length: 6000 }, (_, at) =>
+      deny(at >> 1, `/data/${at}/${((at + 1) * 7919).toString(36).repeat(4)}`),
+    );
+    const { blob, refused } = compileTable(everybody(...many), { maxBytes: 1 << 18 });
+    expect(blob.length).toBe(1 << 18);
+    const first = refused[0]?.rule ?? 0;
+    expect(refused.map(({ rule }) => rule)).toEqual(
+      Array.from({ length: 3000 - first }, (_, at) => first + at),
+    );
+    const reader = new TableReader(blob);
+    const inTable = (at: number): boolean => reader.path(many[at]?.glob ?? '', 'r', 'other').deny;
+    expect([inTable(2 * first - 1), inTable(2 * first), inTable(2 * first + 1)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  it('holds ten thousand paths and 200 patterns in 4 MiB', () => {
+    const exact = Array.from({ length: 10_000 }, (_, at) =>
+      deny(at, `/usr/lib/pkg${at % 300}/part${(at * 7919) % 10_007}/file${at}.so`),
+    );
+    const patterns = Array.from({ length: 200 }, (_, at) =>
+      deny(
+        10_000 + at,
+        [`/home/u${at}/**/.ssh/id_*`, `/**/app${at}/*.conf`, `/opt/s${at}/**`][at % 3] ?? '',
+      ),
+    );
+    const { blob, refused } = compileTable(everybody(...exact, ...patterns));
+    expect(refused).toEqual([]);
+    expect(blob.length).toBeLessThanOrEqual(1 << 22);
+    const reader = new TableReader(blob);
+    expect(reader.path(exact[4711]?.glob ?? '', 'w', 'owner').rule).toBe(4711);
+    expect(reader.path('/x/y/app1/z.conf', 'w', 'owner').rule).toBe(10_001);
+  });
+});
+
+describe('bytes that are not a table', () => {
+  it.each([
+    ['a short one', (_: Uint8Array) => new Uint8Array(16), 'header'],
+    ['another magic', (blob: Uint8Array) => blob.fill(1, 0, 4), 'not a policy table'],
+    ['another version', (blob: Uint8Array) => blob.fill(9, 4, 8), 'version'],
+    ['a cut one', (blob: Uint8Array) => blob.subarray(0, 4096), 'cut'],
+  ])('are refused: %s', (_, change, words) => {
+    const { blob } = compileTable(everybody());
+    expect(() => new TableReader(change(blob))).toThrow(TableError);
+    expect(() => new TableReader(change(blob))).toThrow(words);
+  });
+});
+
+function same(a: TableVerdict, b: TableVerdict): boolean {
+  return (
+    a.deny === b.deny &&
+    a.logged === b.logged &&
+    a.rule === b.rule &&
+    a.audit === b.audit &&
+    a.list?.posture === b.list?.posture &&
+    a.list?.rule === b.list?.rule
+  );
+}

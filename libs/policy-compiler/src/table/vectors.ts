@@ -1,0 +1,75 @@
+import type { CellEntry, EntrySet, PathEntry } from '../types.js';
+import type { TableSubject } from './subjects.js';
+
+const ALL = 'rwlkm';
+
+function path(rule: number, glob: string, rank: number, more: Partial<PathEntry> = {}): PathEntry {
+  return { rule, glob, rank, perms: ALL, who: 'any', effect: 'deny', ...more };
+}
+
+function cell(rule: number, name: string, more: Partial<CellEntry> = {}): CellEntry {
+  return { rule, cell: name, effect: 'deny', rank: 5000, ...more };
+}
+
+/** One of each that a table can hold. */
+const GENERAL: EntrySet = {
+  paths: [
+    path(0, '/etc/shadow', 5000),
+    path(1, '/srv/{,**}', 5),
+    path(2, '/srv/public/{,**}', 12, { effect: 'allow' }),
+    path(3, '/srv/public/{,**}', 12, { effect: 'audit', perms: 'r' }),
+    path(4, '/home/**/.ssh/id_*', 0, { who: 'other' }),
+    path(5, '/data/{,*}', 6, { perms: 'wl' }),
+    path(6, '/{,**/}nc{,.dpkg-tmp}', 5000, { perms: 'xm' }),
+    path(7, '/usr/bin/{,**}', 9, { perms: 'x', effect: 'audit' }),
+    path(8, '/tmp/[a-c]?[^a-z]', 0),
+    path(9, '/tmp/é\\*', 5000),
+    path(10, '/**/from/**/to', 0, { perms: 'r' }),
+    path(11, '/**/one/**/two', 0, { perms: 'r', effect: 'audit' }),
+  ],
+  cells: [
+    cell(12, 'inet tcp'),
+    cell(13, 'inet6 icmp', { effect: 'audit' }),
+    cell(14, 'capability net_raw'),
+    cell(15, 'vsock', { effect: 'allow' }),
+  ],
+  lists: { network: { posture: 'audit', rule: 15, silent: true } },
+};
+
+const SHELL: EntrySet = {
+  paths: [
+    path(16, '/etc/shadow', 15_000, { effect: 'allow', perms: 'rkm' }),
+    path(17, '/etc/{,**}', 10_005, { perms: 'wl' }),
+  ],
+  cells: [cell(18, 'inet tcp', { effect: 'allow', rank: 15_000 })],
+  lists: { file: { posture: 'block', rule: 16 }, network: { posture: 'block', rule: 18 } },
+};
+
+const BACKUP: EntrySet = {
+  paths: [path(19, '/srv/public/secret', 15_000, { who: 'owner' })],
+  cells: [],
+  lists: { process: { posture: 'audit', rule: 19 }, capabilities: { posture: 'block', rule: 19 } },
+};
+
+/** The subjects of the test vectors that C and TypeScript read alike. */
+export const VECTOR_SUBJECTS: readonly TableSubject[] = [
+  { sets: [GENERAL] },
+  { path: '/bin/sh', sets: [GENERAL, SHELL] },
+  { path: '/usr/bin/backup', sets: [GENERAL, BACKUP] },
+];
+
+/** What is asked; `filled` bytes `a` follow a path. */
+export const VECTOR_PATHS: readonly (readonly [path: string, filled?: number])[] = [
+  ...['/', '/etc/shadow', '/etc/shadow-', '/etc/', '/etc/passwd'].map((one): [string] => [one]),
+  ...['/srv/', '/srv/a/b', '/srv/public/', '/srv/public/x', '/srv/public/secret'].map(
+    (one): [string] => [one],
+  ),
+  ...['/home/u/.ssh/id_rsa', '/home/.ssh/id_rsa', '/home/u/.ssh/id_'].map((one): [string] => [one]),
+  ...['/data/', '/data/x', '/data/x/y', '/usr/bin/nc', '/nc.dpkg-tmp'].map((one): [string] => [
+    one,
+  ]),
+  ...['/tmp/ax_', '/tmp/axé', '/tmp/é*', '/tmp/éx'].map((one): [string] => [one]),
+  ...['/x/from/y/to', '/x/from/one/z/two', '/x/from/one/to/two/to'].map((one): [string] => [one]),
+  ['/srv/', 4090],
+  ['/home/a/.ssh/id_', 4079],
+];

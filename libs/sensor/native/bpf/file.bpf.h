@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * Files: what may be opened, mapped, made, moved, removed and changed.
+ *
+ * lsm/file_open        r and w by the open's mode; an open for truncation is a write. execve's own open is exec.bpf.c's.
+ * lsm/mmap_file        m for a mapping to execute, w for a shared writable one (a descriptor from before the rules)
+ * lsm/file_mprotect    the same for a mapping that becomes executable or writable
+ * lsm/path_*           w on names that appear, change or disappear, and on mode, owner and size; a new name for an old
+ *                      object (link, rename) must not permit what the old one refuses
+ * lsm/inode_*xattr     w
+ * lsm/file_lock        k; an exclusive lock is a write too, as on AppArmor
+ */
+#include "judge.h"
+
+SEC("lsm/file_open")
+int BPF_PROG(hw_file_open, struct file *file)
+{
+        __u32 requested = 0;
+
+        if (file->f_flags & FMODE_EXEC_FLAG)
+                return 0;
+        if (file->f_mode & FMODE_READ)
+                requested |= HW_OP(READ);
+        if ((file->f_mode & FMODE_WRITE) || (file->f_flags & O_TRUNC))
+                requested |= HW_OP(WRITE);
+        return hw_answer_file(file, requested, HW_HOOK_OPEN);
+}
+
+SEC("lsm/mmap_file")
+int BPF_PROG(hw_mmap_file, struct file *file, unsigned long reqprot, unsigned long prot, unsigned long flags)
+{
+        __u32 requested = 0;
+
+        if (!file)
+                return 0;
+        if (prot & PROT_EXEC)
+                requested |= HW_OP(MAP);
+        if ((prot & PROT_WRITE) && (flags & MAP_SHARED_MASK) != 2)
+                requested |= HW_OP(WRITE);
+        return requested ? hw_answer_file(file, requested, HW_HOOK_MMAP) : 0;
+}
+
+SEC("lsm/file_mprotect")
+int BPF_PROG(hw_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot, unsigned long prot)
+{
+        struct file *file = BPF_CORE_READ(vma, vm_file);
+        __u32 requested = 0;
+
+        if (!file)
+                return 0;
+        if (prot & PROT_EXEC)
+                requested |= HW_OP(MAP);
+        if ((prot & PROT_WRITE) && (BPF_CORE_READ(vma, vm_flags) & VM_SHARED))
+                requested |= HW_OP(WRITE);
+        return requested ? hw_answer(BPF_CORE_READ(file, f_path.dentry), requested, HW_HOOK_MMAP) : 0;
+}
+
+SEC("lsm/path_unlink")
+int BPF_PROG(hw_path_unlink, const struct path *dir, struct dentry *dentry)
+{
+        return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_UNLINK);
+}
+
+SEC("lsm/path_rmdir")
+int BPF_PROG(hw_path_rmdir, const struct path *dir, struct dentry *dentry)
+{
+        return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_RMDIR);
+}
+
+SEC("lsm/path_mkdir")
+int BPF_PROG(hw_path_mkdir, const struct path *dir, struct dentry *dentry, unsigned short mode)
+{
+        return hw_judge(hw_address(dentry), HW_OP(WRITE), HW_HOOK_MKDIR, HW_AS_DIRECTORY) & ~HW_IS_FOREIGN ? -EACCES : 0;
+}
+
+SEC("lsm/path_mknod")
+int BPF_PROG(hw_path_mknod, const struct path *dir, struct dentry *dentry, unsigned short mode, unsigned int dev)
+{
+        return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_MKNOD);
+}
+
+SEC("lsm/path_symlink")
+int BPF_PROG(hw_path_symlink, const struct path *dir, struct dentry *dentry, const char *old_name)
+{
+        return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_SYMLINK);
+}
+
+SEC("lsm/path_truncate")
+int BPF_PROG(hw_path_truncate, const struct path *path)
+{
+        return hw_answer(path->dentry, HW_OP(WRITE), HW_HOOK_TRUNCATE);
+}
+
+SEC("lsm/path_chmod")
+int BPF_PROG(hw_path_chmod, const struct path *path, unsigned short mode)
+{
+        return hw_answer(path->dentry, HW_OP(WRITE), HW_HOOK_ATTRIBUTE);
+}
+
+SEC("lsm/path_chown")
+int BPF_PROG(hw_path_chown, const struct path *path, unsigned long long uid, unsigned long long gid)
+{
+        return hw_answer(path->dentry, HW_OP(WRITE), HW_HOOK_ATTRIBUTE);
+}
+
+SEC("lsm/inode_setxattr")
+int BPF_PROG(hw_inode_setxattr, void *idmap, struct dentry *dentry)
+{
+        return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_XATTR);
+}
+
+SEC("lsm/inode_removexattr")
+int BPF_PROG(hw_inode_removexattr, void *idmap, struct dentry *dentry)
+{
+        return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_XATTR);
+}
+
+SEC("lsm/file_lock")
+int BPF_PROG(hw_file_lock, struct file *file, unsigned int cmd)
+{
+        return hw_answer(file->f_path.dentry, cmd == F_WRLCK ? HW_OP(LOCK) | HW_OP(WRITE) : HW_OP(LOCK), HW_HOOK_LOCK);
+}
+
+/* Whether a new name would let through what the old one refuses; the record is about the old one. */
+static __always_inline bool loosens(const struct dentry *from, const struct dentry *to, __u32 operations, __u32 hook,
+                                    __u32 flags) {
+        const __u64 old = hw_address(from);
+        const __u32 before = hw_judge(old, operations, hook, HW_SILENTLY) & ~HW_IS_FOREIGN;
+        __u32 after;
+
+        if (!before)
+                return false;
+        after = hw_judge(hw_address(to), operations, hook, HW_SILENTLY | flags);
+        return (before & ~after) && hw_judge(old, before & ~after, hook, 0);
+}
+
+SEC("lsm/path_link")
+int BPF_PROG(hw_path_link, struct dentry *from, const struct path *dir, struct dentry *to)
+{
+        const int r = hw_answer(to, HW_OP(LINK), HW_HOOK_LINK);
+
+        return r || loosens(from, to, HW_TBL_ALL_PATH_OPERATIONS, HW_HOOK_LINK, 0) ? -EACCES : 0;
+}
+
+SEC("lsm/path_rename")
+int BPF_PROG(hw_path_rename, const struct path *dir, struct dentry *from, const struct path *to_dir,
+             struct dentry *to)
+{
+        struct inode *inode = BPF_CORE_READ(from, d_inode);
+        const __u32 flags = hw_is_directory(inode) ? HW_AS_DIRECTORY : 0;
+
+        if (hw_answer(from, HW_OP(WRITE), HW_HOOK_RENAME) ||
+            (hw_judge(hw_address(to), HW_OP(WRITE), HW_HOOK_RENAME, flags) & ~HW_IS_FOREIGN))
+                return -EACCES;
+        return loosens(from, to, HW_TBL_ALL_PATH_OPERATIONS, HW_HOOK_RENAME, flags) ? -EACCES : 0;
+}

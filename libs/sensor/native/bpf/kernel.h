@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+#ifndef HOSTWARD_KERNEL_H
+#define HOSTWARD_KERNEL_H
+/*
+ * What the programs read of the kernel's structures: names and types of single fields only, relocated by CO-RE when the
+ * programs are loaded, so that neither a dump of one kernel nor headers on the host are needed.
+ */
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+        unsigned int val;
+} kuid_t;
+
+struct qstr {
+        union {
+                struct {
+                        __u32 hash;
+                        __u32 len;
+                };
+                __u64 hash_len;
+        };
+        const unsigned char *name;
+};
+
+struct super_block {
+        __u32 s_dev;
+        unsigned long s_magic;
+        struct dentry *s_root;
+};
+
+struct inode {
+        unsigned short i_mode;
+        kuid_t i_uid;
+        unsigned long i_ino;
+        __u32 i_generation;
+        union {
+                const unsigned int i_nlink;
+        };
+        struct super_block *i_sb;
+};
+
+struct dentry {
+        struct dentry *d_parent;
+        struct qstr d_name;
+        struct inode *d_inode;
+        struct super_block *d_sb;
+};
+
+struct path {
+        struct dentry *dentry;
+};
+
+struct file {
+        unsigned int f_mode;
+        unsigned int f_flags;
+        struct path f_path;
+};
+
+struct vm_area_struct {
+        struct file *vm_file;
+        unsigned long vm_flags;
+};
+
+struct linux_binprm {
+        struct file *file;
+};
+
+struct mm_struct {
+        struct file *exe_file;
+};
+
+struct ns_common {
+        unsigned int inum;
+};
+
+struct mnt_namespace {
+        struct ns_common ns;
+};
+
+struct nsproxy {
+        struct mnt_namespace *mnt_ns;
+};
+
+struct cred {
+        kuid_t uid;
+        kuid_t fsuid;
+};
+
+struct task_struct {
+        unsigned int flags;
+        int pid;
+        int tgid;
+        __u64 start_boottime;
+        struct task_struct *real_parent;
+        const struct cred *cred;
+        struct mm_struct *mm;
+        struct nsproxy *nsproxy;
+        kuid_t loginuid;
+        char comm[16];
+};
+
+struct sock_common {
+        unsigned short skc_family;
+};
+
+struct sock {
+        struct sock_common __sk_common;
+        unsigned short sk_type;
+        unsigned short sk_protocol;
+};
+
+struct socket {
+        short type;
+        struct sock *sk;
+};
+
+#pragma clang attribute pop
+
+#define PF_KTHREAD 0x00200000
+#define S_IFMT 00170000
+#define S_IFDIR 0040000
+#define FMODE_READ 0x1
+#define FMODE_WRITE 0x2
+#define O_TRUNC 01000
+#define FMODE_EXEC_FLAG 0x20 /* __FMODE_EXEC among the flags of an open made by execve */
+#define F_WRLCK 1
+#define PROT_WRITE 0x2
+#define PROT_EXEC 0x4
+#define MAP_SHARED_MASK 0x3 /* MAP_SHARED, MAP_SHARED_VALIDATE */
+#define VM_SHARED 0x8
+#define PROC_SUPER_MAGIC 0x9fa0
+#define SYSFS_MAGIC 0x62656572
+
+#endif

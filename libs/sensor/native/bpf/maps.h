@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+#ifndef HOSTWARD_MAPS_H
+#define HOSTWARD_MAPS_H
+#include "kernel.h"
+#include "hostward-bpf.h"
+
+/* Bytes of the size class less one: set before the programs are loaded, so a constant to the verifier. */
+const volatile __u32 table_mask = 0xfffff;
+#define HW_TBL_MASK table_mask
+#include "hostward-table.h"
+
+#define HW_PATH_BUFFER 8192
+#define HW_PATH_END 4736 /* paths are written backwards from here: PATH_MAX and room for a mount point before it */
+#define HW_PATH_LEAST (HW_PATH_END - 4096) /* no path begins before it */
+#define HW_SCRATCHES 8
+
+/* Room for one operation on one CPU. Programs may be preempted, so each takes one that is not in use. */
+struct hw_scratch {
+        __u32 busy;
+        __u32 start, end; /* of the path */
+        /* Here and not on the stack, since the verifier then does not follow each value that they may have. */
+        struct dentry *dentry, *root; /* where the climb is and ends */
+        int climbed; /* its outcome */
+        __u32 position; /* of the walk over the path */
+        __u32 state; /* of the subject automaton */
+        __u32 due; /* a record */
+        struct hw_tbl_walk walk;
+        struct hw_bpf_event event;
+        char path[HW_PATH_BUFFER + 256];
+};
+
+/* The subject of a task, valid for one rule set only. */
+struct hw_task {
+        __u64 generation;
+        __u32 subject;
+        __u32 reserved;
+};
+
+struct hw_rules_inner {
+        __uint(type, BPF_MAP_TYPE_ARRAY);
+        __uint(max_entries, 1);
+        __uint(key_size, sizeof(__u32));
+        __uint(value_size, 1 << 20); /* another one takes its place when the programs are loaded */
+};
+
+/* The rule set in force: one pointer. */
+struct {
+        __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+        __uint(max_entries, 1);
+        __type(key, __u32);
+        __array(values, struct hw_rules_inner);
+} rules SEC(".maps");
+
+struct {
+        __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+        __uint(max_entries, HW_SCRATCHES);
+        __type(key, __u32);
+        __type(value, struct hw_scratch);
+} scratches SEC(".maps");
+
+struct {
+        __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+        __uint(map_flags, BPF_F_NO_PREALLOC);
+        __type(key, int);
+        __type(value, struct hw_task);
+} tasks SEC(".maps");
+
+struct {
+        __uint(type, BPF_MAP_TYPE_HASH);
+        __uint(map_flags, BPF_F_NO_PREALLOC);
+        __uint(max_entries, 4096);
+        __type(key, __u32);
+        __type(value, struct hw_mount);
+} mounts SEC(".maps");
+
+struct {
+        __uint(type, BPF_MAP_TYPE_ARRAY);
+        __uint(max_entries, 1);
+        __type(key, __u32);
+        __type(value, struct hw_host);
+} host SEC(".maps");
+
+struct {
+        __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+        __uint(max_entries, HW_LOSSES);
+        __type(key, __u32);
+        __type(value, __u64);
+} losses SEC(".maps");
+
+struct {
+        __uint(type, BPF_MAP_TYPE_RINGBUF);
+        __uint(max_entries, 1 << 20);
+} events SEC(".maps");
+
+static __always_inline void hw_lost(__u32 cause) {
+        __u64 *count = bpf_map_lookup_elem(&losses, &cause);
+
+        if (count)
+                (*count)++;
+}
+
+static __always_inline struct hw_element *hw_rules(void) {
+        const __u32 zero = 0;
+        void *inner = bpf_map_lookup_elem(&rules, &zero);
+
+        return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
+}
+
+static __always_inline struct hw_scratch *hw_scratch_take(void) {
+        for (__u32 i = 0; i < HW_SCRATCHES; i++) {
+                const __u32 key = i;
+                struct hw_scratch *s = bpf_map_lookup_elem(&scratches, &key);
+
+                if (s && __sync_lock_test_and_set(&s->busy, 1) == 0)
+                        return s;
+        }
+        hw_lost(HW_LOSS_SCRATCH);
+        return NULL;
+}
+
+static __always_inline void hw_scratch_give(struct hw_scratch *s) {
+        (void)__sync_lock_test_and_set(&s->busy, 0);
+}
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+#ifndef HOSTWARD_PATH_H
+#define HOSTWARD_PATH_H
+/*
+ * The path of a file from the root of its filesystem, led on by the place where the host mounts it: the same whatever
+ * mount, namespace or root the caller goes through. Names are read from the leaf to the root while no rename happens
+ * anywhere (rename_lock), else again.
+ */
+#include <linux/errno.h>
+
+#include "maps.h"
+
+extern const void rename_lock __ksym; /* seqlock_t begins with its sequence number */
+
+#define HW_COMPONENTS_MAX 2048
+#define HW_RENAME_TRIES 64
+#define HW_NAME_BYTES 255
+
+/* What hw_path_build() says beside errors. */
+#define HW_PATH_HOST 0    /* a path of the host */
+#define HW_PATH_ALONE 1   /* in no tree: a memfd, a pipe, a file opened by handle */
+#define HW_PATH_FOREIGN 2 /* of a filesystem that the host does not mount, such as a container's */
+
+static __always_inline __u32 rename_sequence(void) {
+        __u32 sequence = 0; /* where it cannot be read: the loader has said so */
+
+        (void)bpf_probe_read_kernel(&sequence, sizeof sequence, &rename_lock);
+        return sequence;
+}
+
+/* One name on. 1 at the end, with the outcome in `climbed`. */
+static long climb_one(__u32 index, struct hw_scratch **scratch) {
+        struct hw_scratch *s = *scratch;
+        struct dentry *dentry = s->dentry, *parent = NULL;
+        struct qstr name = {};
+        __u32 at = s->start;
+
+        (void)index;
+        s->climbed = 0;
+        if (dentry == s->root)
+                return 1;
+        (void)bpf_core_read(&parent, sizeof parent, &dentry->d_parent);
+        (void)bpf_core_read(&name, sizeof name, &dentry->d_name);
+        s->climbed = -ENAMETOOLONG;
+        if (name.len > HW_NAME_BYTES || at <= name.len + HW_PATH_LEAST)
+                return 1;
+        at = (at - name.len) & (HW_PATH_BUFFER - 1);
+        s->climbed = -EFAULT;
+        if (!parent || bpf_probe_read_kernel(&s->path[at], name.len & HW_NAME_BYTES, name.name) < 0)
+                return 1;
+        at = (at - 1) & (HW_PATH_BUFFER - 1);
+        s->path[at] = '/';
+        s->start = at;
+        s->dentry = parent;
+        s->climbed = parent == dentry ? HW_PATH_ALONE : -ENAMETOOLONG;
+        return parent == dentry;
+}
+
+struct hw_subtree {
+        const struct hw_scratch *scratch;
+        const struct hw_mount_entry *entry;
+        __u32 inside;
+};
+
+static long subtree_byte(__u32 i, struct hw_subtree *c) {
+        const __u32 at = c->scratch->start + i;
+        const char byte = c->scratch->path[at & (HW_PATH_BUFFER - 1)];
+
+        if (i == c->entry->strip_len) {
+                c->inside = at == HW_PATH_END || byte == '/';
+                return 1;
+        }
+        return byte != c->entry->strip[i & (HW_MOUNT_PREFIX - 1)];
+}
+
+/* Whether the path lies in the subtree that the entry mounts. */
+static __always_inline bool in_subtree(const struct hw_scratch *s, const struct hw_mount_entry *e) {
+        struct hw_subtree c = { .scratch = s, .entry = e };
+
+        if (e->strip_len == 0)
+                return true;
+        (void)bpf_loop(HW_MOUNT_PREFIX, subtree_byte, &c, 0);
+        return c.inside;
+}
+
+/* Puts the mount point before the path in the scratch. 0: the filesystem is not mounted on the host. */
+__noinline int hw_lead_on(struct hw_scratch *s, __u32 dev) {
+        const struct hw_mount *mount = bpf_map_lookup_elem(&mounts, &dev);
+        __u32 length, at;
+
+        if (!s || !mount)
+                return 0;
+        for (__u32 i = 0; i < HW_MOUNT_ENTRIES; i++) {
+                const struct hw_mount_entry *e = &mount->entry[i];
+
+                if (i >= mount->n)
+                        return 0;
+                if (!in_subtree(s, e))
+                        continue;
+                length = e->add_len & (HW_MOUNT_PREFIX - 1);
+                at = (s->start + e->strip_len - length) & (HW_PATH_BUFFER - 1);
+                if (length > 0)
+                        (void)bpf_probe_read_kernel(&s->path[at], length, e->add);
+                s->start = at;
+                return 1;
+        }
+        return 0;
+}
+
+/* Every mount of proc and sysfs shows the same things, whoever made it. */
+static __always_inline bool lead_on_alike(struct hw_scratch *s, struct super_block *sb) {
+        const unsigned long magic = BPF_CORE_READ(sb, s_magic);
+        const __u32 length = magic == PROC_SUPER_MAGIC ? 5 : 4;
+        const __u32 at = (s->start - length) & (HW_PATH_BUFFER - 1);
+
+        if (magic != PROC_SUPER_MAGIC && magic != SYSFS_MAGIC)
+                return false;
+        (void)bpf_probe_read_kernel(&s->path[at], length, magic == PROC_SUPER_MAGIC ? "/proc" : "/sys");
+        s->start = at;
+        return true;
+}
+
+struct hw_build {
+        struct hw_scratch *scratch;
+        struct dentry *dentry;
+        __u32 is_directory;
+        int result;
+};
+
+static long build_once(__u32 index, struct hw_build *c) {
+        const __u32 sequence = rename_sequence();
+        struct hw_scratch *s = c->scratch;
+
+        (void)index;
+        s->dentry = c->dentry;
+        s->start = HW_PATH_END;
+        s->path[HW_PATH_END - 1] = '/';
+        if (c->is_directory)
+                s->start--;
+        (void)bpf_loop(HW_COMPONENTS_MAX, climb_one, &s, 0);
+        if ((sequence & 1) || sequence != rename_sequence())
+                return 0;
+        c->result = s->climbed;
+        return 1;
+}
+
+/*
+ * Writes the path of a dentry, given by its address, into the scratch; `is_directory` adds a final slash. HW_PATH_*,
+ * -ENAMETOOLONG, -EFAULT, or -EAGAIN when renames never paused.
+ */
+__noinline int hw_path_build(struct hw_scratch *s, __u64 address, __u32 is_directory) {
+        struct dentry *dentry = (struct dentry *)address;
+        struct super_block *sb = BPF_CORE_READ(dentry, d_sb);
+        struct hw_build c = { s, dentry, is_directory, -EAGAIN };
+
+        if (!s)
+                return -EFAULT;
+        s->root = BPF_CORE_READ(sb, s_root);
+        s->end = HW_PATH_END;
+        (void)bpf_loop(HW_RENAME_TRIES, build_once, &c, 0);
+        if (c.result == HW_PATH_HOST && !hw_lead_on(s, BPF_CORE_READ(sb, s_dev)) && !lead_on_alike(s, sb))
+                return HW_PATH_FOREIGN;
+        if (c.result == -EAGAIN)
+                hw_lost(HW_LOSS_RACE);
+        return c.result;
+}
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf.h"
+#include "clean.h"
+#include "file.h"
+#include "hostward-bpf.h"
+
+#define MOUNTINFO_BYTES_MAX (16u << 20)
+#define FILESYSTEMS_MAX 4096
+
+struct filesystem {
+        uint32_t dev;
+        struct hw_mount mount;
+};
+
+/* The kernel writes space, tab, newline and backslash as three octal digits. */
+static bool unescape(const char *text, size_t len, char *ret, uint16_t *ret_len) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < len; i++, n++) {
+                if (n >= HW_MOUNT_PREFIX - 1)
+                        return false;
+                ret[n] = text[i];
+                if (text[i] != '\\' || i + 3 >= len)
+                        continue;
+                ret[n] = (char)((text[i + 1] - '0') << 6 | (text[i + 2] - '0') << 3 | (text[i + 3] - '0'));
+                i += 3;
+        }
+        if (n == 1 && ret[0] == '/')
+                n = 0;
+        *ret_len = (uint16_t)n;
+        return true;
+}
+
+/* Whether the subtree of `outer` holds that of `inner`: then the paths through `outer` say it all. */
+static bool holds(const struct hw_mount_entry *outer, const struct hw_mount_entry *inner) {
+        return outer->strip_len <= inner->strip_len && memcmp(outer->strip, inner->strip, outer->strip_len) == 0 &&
+               (outer->strip_len == inner->strip_len || inner->strip[outer->strip_len] == '/');
+}
+
+static void add(struct hw_mount *m, const struct hw_mount_entry *e) {
+        for (uint32_t i = 0; i < m->n; i++)
+                if (holds(&m->entry[i], e))
+                        return;
+        if (m->n < HW_MOUNT_ENTRIES)
+                m->entry[m->n++] = *e;
+}
+
+/* A line: id parent major:minor root mountpoint ... */
+static bool read_line(const char *line, uint32_t *ret_dev, struct hw_mount_entry *ret) {
+        unsigned int major, minor;
+        int root, root_end, point, point_end;
+
+        *ret = (struct hw_mount_entry){ 0 };
+        if (sscanf(line, "%*u %*u %u:%u %n%*s%n %n%*s%n", &major, &minor, &root, &root_end, &point, &point_end) != 2)
+                return false;
+        *ret_dev = major << 20 | minor; /* as the kernel has it inside */
+        return unescape(line + root, (size_t)(root_end - root), ret->strip, &ret->strip_len) &&
+               unescape(line + point, (size_t)(point_end - point), ret->add, &ret->add_len);
+}
+
+static struct filesystem *find(struct filesystem *list, size_t *n, uint32_t dev) {
+        for (size_t i = 0; i < *n; i++)
+                if (list[i].dev == dev)
+                        return &list[i];
+        if (*n == FILESYSTEMS_MAX)
+                return NULL;
+        list[*n] = (struct filesystem){ .dev = dev };
+        return &list[(*n)++];
+}
+
+static size_t collect(char *text, struct filesystem *list) {
+        size_t n = 0;
+
+        for (char *save = NULL, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                struct hw_mount_entry entry;
+                struct filesystem *fs;
+                uint32_t dev;
+
+                if (!read_line(line, &dev, &entry))
+                        continue; /* longer than a prefix may be: judged from the filesystem's own root */
+                fs = find(list, &n, dev);
+                if (fs)
+                        add(&fs->mount, &entry);
+        }
+        return n;
+}
+
+/* Those that are not mounted any more. */
+static void forget(int fd, const struct filesystem *list, size_t n) {
+        uint32_t gone[64], key, *previous = NULL;
+        size_t n_gone = 0;
+
+        while (n_gone < HW_LEN(gone) && hw_bpf_map_next(fd, previous, &key) == 0) {
+                bool found = false;
+
+                for (size_t i = 0; i < n; i++)
+                        found = found || list[i].dev == key;
+                if (!found)
+                        gone[n_gone++] = key;
+                previous = &key;
+        }
+        for (size_t i = 0; i < n_gone; i++)
+                (void)hw_bpf_map_delete(fd, &gone[i]);
+}
+
+int hw_bpf_mounts(struct hw_bpf *b) {
+        _cleanup_buffer_ struct hw_buffer text = { 0 };
+        _cleanup_free_ struct filesystem *list = calloc(FILESYSTEMS_MAX, sizeof *list);
+        size_t n;
+        int r = hw_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_BYTES_MAX, &text);
+
+        if (r < 0)
+                return r;
+        hw_buffer_add(&text, "", 1);
+        if (text.failed || !list)
+                return -ENOMEM;
+        n = collect((char *)text.data, list);
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = hw_bpf_map_update(b->mounts, &list[i].dev, &list[i].mount);
+        forget(b->mounts, list, n);
+        return r;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The only file that knows libbpf and the skeleton, which bpftool makes from bpf/hostward.bpf.c. */
+#define _GNU_SOURCE
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bpf.h"
+#include "clean.h"
+#include "hostward-bpf.h"
+#include "hostward.skel.h"
+#include "log.h"
+
+static int print(enum libbpf_print_level level, const char *format, va_list ap) {
+        char line[1024];
+
+        if (level != LIBBPF_WARN)
+                return 0;
+        (void)vsnprintf(line, sizeof line, format, ap);
+        line[strcspn(line, "\n")] = 0; /* a verifier's log has many lines: the first says which program */
+        hw_warn("libbpf says text=%s", line);
+        return 0;
+}
+
+static int keep(int fd) {
+        return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static int keep_maps(struct hw_bpf_object *o, const struct hostward_bpf *s) {
+        *o = (struct hw_bpf_object){
+                .rules = keep(bpf_map__fd(s->maps.rules)),   .mounts = keep(bpf_map__fd(s->maps.mounts)),
+                .host = keep(bpf_map__fd(s->maps.host)),     .losses = keep(bpf_map__fd(s->maps.losses)),
+                .events = keep(bpf_map__fd(s->maps.events)),
+        };
+        return o->rules < 0 || o->mounts < 0 || o->host < 0 || o->losses < 0 || o->events < 0 ? -EMFILE : 0;
+}
+
+static int attach(struct hw_bpf_object *o, const struct hostward_bpf *s) {
+        struct bpf_program *program;
+
+        bpf_object__for_each_program(program, s->obj) {
+                struct bpf_link *link;
+
+                if (!bpf_program__autoload(program))
+                        continue;
+                link = bpf_program__attach_lsm(program);
+                if (!link)
+                        return -errno;
+                o->links[o->n_links] = keep(bpf_link__fd(link));
+                (void)bpf_link__destroy(link); /* ours is another descriptor of it */
+                if (o->links[o->n_links++] < 0 || o->n_links == HW_BPF_LINKS_MAX)
+                        return -EMFILE;
+        }
+        return 0;
+}
+
+/* With kernel.kptr_restrict=2 nobody is told addresses, and the programs would read rename_lock at 0. */
+static int check_addresses(void) {
+        _cleanup_fclose_ FILE *f = fopen("/proc/kallsyms", "re");
+        unsigned long long address;
+        char line[512], type, name[256];
+
+        while (f && fgets(line, sizeof line, f))
+                if (sscanf(line, "%llx %c %255s", &address, &type, name) == 3 && strcmp(name, "rename_lock") == 0) {
+                        if (!address)
+                                hw_error("the address of rename_lock is not told, see the sysctl kernel.kptr_restrict");
+                        return address ? 0 : -EPERM;
+                }
+        return -ENOENT;
+}
+
+/* The programs' mask and the template of the inner maps, for one size class. */
+static int fit(struct hostward_bpf *s, unsigned int shift) {
+        _cleanup_close_ int inner = -1;
+
+        s->rodata->table_mask = (1u << shift) - 1;
+        inner = hw_bpf_map_create(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), hw_bpf_element_bytes(shift), 1);
+        return inner < 0 ? inner : bpf_map__set_inner_map_fd(s->maps.rules, keep(inner));
+}
+
+int hw_bpf_object_load(unsigned int shift, int (*prepare)(struct hw_bpf_object *o, void *userdata), void *userdata,
+                       struct hw_bpf_object *ret) {
+        struct hostward_bpf *s;
+        int r;
+
+        *ret = (struct hw_bpf_object){ -1, -1, -1, -1, -1, { 0 }, 0 };
+        (void)libbpf_set_print(print);
+        s = hostward_bpf__open();
+        r = s ? check_addresses() : -errno;
+        if (r == 0)
+                r = fit(s, shift);
+        if (r == 0)
+                r = hostward_bpf__load(s);
+        if (r == 0)
+                r = keep_maps(ret, s);
+        if (r == 0)
+                r = prepare(ret, userdata);
+        if (r == 0)
+                r = attach(ret, s);
+        hostward_bpf__destroy(s);
+        if (r < 0) {
+                hw_error("the BPF programs cannot be loaded size_class=%u error=%s", shift, strerror(-r));
+                hw_bpf_object_close(ret);
+        }
+        return r;
+}
+
+size_t hw_bpf_object_links(void) {
+        return sizeof((struct hostward_bpf *)0)->progs / sizeof(struct bpf_program *);
+}
+
+void hw_bpf_object_close(struct hw_bpf_object *o) {
+        int *const maps[] = { &o->rules, &o->mounts, &o->host, &o->losses, &o->events };
+
+        for (size_t i = 0; i < HW_LEN(maps); i++)
+                hw_close(maps[i]);
+        for (size_t i = 0; i < o->n_links; i++)
+                hw_close(&o->links[i]);
+        o->n_links = 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bpf.h"
+
+static int call(enum bpf_cmd command, union bpf_attr *attr) {
+        long r = syscall(SYS_bpf, command, attr, sizeof *attr);
+
+        return r < 0 ? -errno : (int)r;
+}
+
+int hw_bpf_map_create(unsigned int type, size_t key, size_t value, unsigned int entries) {
+        union bpf_attr attr;
+
+        memset(&attr, 0, sizeof attr);
+        attr.map_type = type;
+        attr.key_size = (uint32_t)key;
+        attr.value_size = (uint32_t)value;
+        attr.max_entries = entries;
+        return call(BPF_MAP_CREATE, &attr);
+}
+
+static int element(enum bpf_cmd command, int fd, const void *key, const void *value) {
+        union bpf_attr attr;
+
+        memset(&attr, 0, sizeof attr);
+        attr.map_fd = (uint32_t)fd;
+        attr.key = (uint64_t)key;
+        attr.value = (uint64_t)value;
+        return call(command, &attr);
+}
+
+int hw_bpf_map_update(int fd, const void *key, const void *value) {
+        return element(BPF_MAP_UPDATE_ELEM, fd, key, value);
+}
+
+int hw_bpf_map_lookup(int fd, const void *key, void *ret) {
+        return element(BPF_MAP_LOOKUP_ELEM, fd, key, ret);
+}
+
+int hw_bpf_map_delete(int fd, const void *key) {
+        return element(BPF_MAP_DELETE_ELEM, fd, key, NULL);
+}
+
+int hw_bpf_map_next(int fd, const void *key, void *ret) {
+        return element(BPF_MAP_GET_NEXT_KEY, fd, key, ret);
+}
+
+int hw_bpf_map_freeze(int fd) {
+        union bpf_attr attr;
+
+        memset(&attr, 0, sizeof attr);
+        attr.map_fd = (uint32_t)fd;
+        return call(BPF_MAP_FREEZE, &attr);
+}
+
+int hw_bpf_map_id(int fd) {
+        struct bpf_map_info info = { 0 };
+        union bpf_attr attr;
+        int r;
+
+        memset(&attr, 0, sizeof attr);
+        attr.info.bpf_fd = (uint32_t)fd;
+        attr.info.info_len = sizeof info;
+        attr.info.info = (uint64_t)&info;
+        r = call(BPF_OBJ_GET_INFO_BY_FD, &attr);
+        return r < 0 ? r : (int)info.id;
+}
+
+static int object(enum bpf_cmd command, int fd, const char *path) {
+        union bpf_attr attr;
+
+        memset(&attr, 0, sizeof attr);
+        attr.pathname = (uint64_t)path;
+        attr.bpf_fd = (uint32_t)fd;
+        return call(command, &attr);
+}
+
+int hw_bpf_pin(int fd, const char *path) {
+        return object(BPF_OBJ_PIN, fd, path);
+}
+
+int hw_bpf_get(const char *path) {
+        return object(BPF_OBJ_GET, 0, path);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOSTWARD_SENSOR_BPF_H
+#define HOSTWARD_SENSOR_BPF_H
+#include "audit-record.h"
+#include "table.h"
+
+#define HW_BPF_LINKS_MAX 64
+
+/*
+ * The BPF enforcer: programs, their maps and the rule set in force, all pinned below <bpffs>/hostward/BUILD-SIZE, so that
+ * they outlive the daemon. What is pinned by a program of the same build is taken over; another build's is replaced:
+ * the new programs know the rule set and are attached before the old ones are let go. The daemon holds the links too, so
+ * that removing the pins alone opens nothing.
+ */
+struct hw_bpf {
+        const char *bpffs;
+        unsigned int shift; /* size class of the programs that are attached, 0: none are */
+        int rules, mounts, host, losses, events, table; /* maps; table: the inner one in force, or -1 */
+        int links[HW_BPF_LINKS_MAX];
+        size_t n_links;
+        uint64_t generation; /* of the rule set in force; 0: none */
+        int mountinfo; /* readable by EPOLLPRI after each change of mounts */
+        uint64_t *consumer;       /* of the ring */
+        const uint8_t *ring;      /* producer's page, then the data twice */
+        size_t ring_bytes;
+        uint64_t lost[4]; /* by enum hw_loss, as last told */
+};
+
+/* An empty one: nothing is attached. */
+void hw_bpf_init(struct hw_bpf *b, const char *bpffs);
+/* Lets go of the descriptors; what is pinned stays in force. */
+void hw_bpf_close(struct hw_bpf *b);
+
+/* Takes over what an earlier life pinned. 0, or -ENOENT when there is nothing of this build. */
+int hw_bpf_adopt(struct hw_bpf *b);
+
+/*
+ * Puts a table in the place of the one in force by one pointer, in that mode. Loads and attaches the programs first if
+ * there are none or the table is too large for them. On failure what was in force stays.
+ */
+int hw_bpf_swap(struct hw_bpf *b, struct hw_slice table, enum hw_mode mode);
+
+/* Reads back whether that table in that mode is what the programs judge by: 0, -ESTALE, or another errno. */
+int hw_bpf_verify(const struct hw_bpf *b, struct hw_slice table, enum hw_mode mode);
+
+/* Pins again what was unpinned: how many were missing, or a negative errno. */
+int hw_bpf_repin(struct hw_bpf *b);
+
+/* Ends enforcement: programs are detached and every pin of ours is removed. */
+void hw_bpf_unload(struct hw_bpf *b);
+
+/* Tells the programs where filesystems are mounted now. */
+int hw_bpf_mounts(struct hw_bpf *b);
+
+typedef void (*hw_bpf_handler)(const struct hw_audit_record *record, void *userdata);
+/* Reads what is there. `subjects`: the table's names of subjects. */
+void hw_bpf_read(struct hw_bpf *b, char *const *subjects, size_t n_subjects, hw_bpf_handler handler, void *userdata);
+/* Records lost since the last call. */
+uint64_t hw_bpf_poll_lost(struct hw_bpf *b);
+
+/* bpf-syscall.c: 0 or more, or a negative errno. */
+int hw_bpf_map_create(unsigned int type, size_t key, size_t value, unsigned int entries);
+int hw_bpf_map_update(int fd, const void *key, const void *value);
+int hw_bpf_map_lookup(int fd, const void *key, void *ret);
+int hw_bpf_map_delete(int fd, const void *key);
+int hw_bpf_map_next(int fd, const void *key, void *ret);
+int hw_bpf_map_freeze(int fd);
+int hw_bpf_map_id(int fd);
+int hw_bpf_pin(int fd, const char *path);
+int hw_bpf_get(const char *path);
+
+/* bpf-programs.c */
+struct hw_bpf_object {
+        int rules, mounts, host, losses, events;
+        int links[HW_BPF_LINKS_MAX];
+        size_t n_links;
+};
+#define HW_BPF_SMALL 20u /* size classes of the programs, log2 of bytes */
+#define HW_BPF_LARGE 24u
+/* Loads the programs of a size class, lets `prepare` fill their maps, then attaches them. */
+int hw_bpf_object_load(unsigned int shift, int (*prepare)(struct hw_bpf_object *o, void *userdata), void *userdata,
+                       struct hw_bpf_object *ret);
+void hw_bpf_object_close(struct hw_bpf_object *o);
+size_t hw_bpf_element_bytes(unsigned int shift);
+/* How many programs there are. */
+size_t hw_bpf_object_links(void);
+
+#endif

@@ -1,0 +1,6 @@
+import type { Group } from './case.js';
+import { FILE_GROUPS } from './file-cases.js';
+import { OTHER_GROUPS } from './other-cases.js';
+
+/** Every group there is. */
+export const GROUPS: readonly Group[] = [...FILE_GROUPS, ...OTHER_GROUPS];

@@ -1,0 +1,152 @@
+import { type Case, from, type Group } from './case.js';
+
+/** What rules about programs, sockets and capabilities mean. */
+export const OTHER_GROUPS: readonly Group[] = [
+  {
+    name: 'programs',
+    policies: [
+      { spec: { action: 'Block', process: { matchPaths: [{ path: 'D/exact' }] } } },
+      { spec: { action: 'Block', process: { matchPaths: [{ execname: 'conform-named' }] } } },
+      {
+        spec: {
+          action: 'Block',
+          process: { matchDirectories: [{ dir: 'D/bin/', recursive: true }] },
+        },
+      },
+      { spec: { action: 'Block', process: { matchDirectories: [{ dir: 'D/flat/' }] } } },
+      { spec: { action: 'Block', process: { matchPatterns: [{ pattern: 'D/p*.run' }] } } },
+      {
+        spec: {
+          action: 'Block',
+          process: { matchPaths: [{ path: 'D/some', ...from('starter') }] },
+        },
+      },
+      {
+        spec: {
+          process: {
+            matchDirectories: [{ dir: 'D/mixed/', recursive: true, action: 'Block' }],
+            matchPaths: [{ path: 'D/mixed/ok', action: 'Allow' }],
+          },
+        },
+      },
+    ],
+    files: [
+      ...['exact!', 'free!', 'conform-named!', 'd/', 'd/conform-named!', 'conform-named2!', 'bin/'],
+      ...['bin/a!', 'bin/deep/', 'bin/deep/a!', 'flat/', 'flat/a!', 'flat/deep/', 'flat/deep/a!'],
+      ...[
+        'p1.run!',
+        'q1.run!',
+        'some!',
+        'mixed/',
+        'mixed/ok!',
+        'mixed/no!',
+        'script#',
+        'bin/script#',
+      ],
+    ],
+    cases: [
+      ...[
+        ...['exact', 'conform-named', 'd/conform-named', 'bin/a', 'bin/deep/a', 'flat/a', 'p1.run'],
+        ...['mixed/no'],
+      ].flatMap((object): readonly Case[] => [
+        { op: 'exec', object, expect: 'denied' },
+        { op: 'exec', object, uid: 65534, expect: 'denied' },
+        { op: 'read', object, expect: 'allowed' },
+      ]),
+      ...['free', 'conform-named2', 'flat/deep/a', 'q1.run', 'mixed/ok'].map((object): Case => ({
+        op: 'exec',
+        object,
+        expect: 'allowed',
+      })),
+      { op: 'script', object: 'script', expect: 'allowed' },
+      { op: 'script', object: 'bin/script', expect: 'denied' },
+      { op: 'exec', object: 'some', as: 'starter', expect: 'denied' },
+      { op: 'exec', object: 'some', expect: 'allowed' },
+      { op: 'map', object: 'exact', expect: 'denied' },
+      { op: 'map', object: 'free', expect: 'allowed' },
+    ],
+  },
+  {
+    name: 'network',
+    policies: [
+      {
+        spec: {
+          action: 'Block',
+          network: { matchProtocols: [{ protocol: 'tcp', ...from('net') }] },
+        },
+      },
+      {
+        spec: {
+          action: 'Block',
+          network: { matchProtocols: [{ protocol: 'udp', ...from('net') }] },
+        },
+      },
+      {
+        spec: {
+          action: 'Block',
+          network: { matchProtocols: [{ protocol: 'raw', ...from('raw') }] },
+        },
+      },
+      {
+        spec: {
+          action: 'Block',
+          network: { matchProtocols: [{ protocol: 'icmp', ...from('one') }] },
+        },
+        unsupported: ['apparmor'],
+      },
+    ],
+    files: [],
+    cases: [
+      ...['inet stream', 'inet6 stream', 'inet dgram', 'inet6 dgram'].flatMap(
+        (object): readonly Case[] => [
+          { op: 'socket', object, as: 'net', expect: 'denied' },
+          { op: 'socket', object, as: 'two', expect: 'allowed' },
+          { op: 'socket', object, expect: 'allowed' },
+        ],
+      ),
+      ...['unix stream', 'unix dgram', 'netlink raw'].map((object): Case => ({
+        op: 'socket',
+        object,
+        as: 'net',
+        expect: 'allowed',
+      })),
+      { op: 'socket', object: 'inet raw', as: 'raw', expect: 'denied' },
+      { op: 'socket', object: 'inet raw', as: 'net', expect: 'allowed' },
+      { op: 'socket', object: 'packet raw', as: 'raw', expect: 'denied' },
+      { op: 'socket', object: 'inet stream', as: 'raw', expect: 'allowed' },
+      {
+        ...{ op: 'socket', object: 'inet raw icmp', as: 'one', expect: 'denied' },
+        unlike: {
+          apparmor: 'AppArmor cannot tell ICMP sockets from others: the rule is unsupported',
+        },
+      },
+      { op: 'socket', object: 'inet stream', as: 'one', expect: 'allowed' },
+    ],
+  },
+  {
+    name: 'capabilities',
+    policies: [
+      {
+        spec: {
+          action: 'Block',
+          capabilities: { matchCapabilities: [{ capability: 'chown', ...from('caps') }] },
+        },
+      },
+      {
+        spec: {
+          action: 'Block',
+          capabilities: { matchCapabilities: [{ capability: 'sys_chroot', ...from('caps') }] },
+        },
+      },
+    ],
+    files: ['a'],
+    cases: [
+      { op: 'capability', object: 'chown', as: 'caps', expect: 'denied' },
+      { op: 'capability', object: 'chown', as: 'two', expect: 'allowed' },
+      { op: 'capability', object: 'chown', expect: 'allowed' },
+      { op: 'capability', object: 'sys_chroot', as: 'caps', expect: 'denied' },
+      { op: 'capability', object: 'sys_chroot', expect: 'allowed' },
+      { op: 'capability', object: 'net_raw', as: 'caps', expect: 'allowed' },
+    ],
+  },
+];

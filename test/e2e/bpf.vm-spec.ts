@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Vm } from '#testing';
+import { earlyProbe, installEarlyProbe } from './support/early-probe.js';
+import { eventually } from './support/eventually.js';
+import { Fleet } from './support/fleet.js';
+import { expectAllowed, expectBlocked, isAllowed, isBlocked } from './support/guest.js';
+import { blockProgram } from './support/policies.js';
+import { whileProbing } from './support/probe-loop.js';
+
+const MINUTES = 60_000;
+const PROD = { env: 'prod' };
+const SECRET = '/srv/secret/a';
+const SLEEP = '/usr/bin/sleep';
+
+const BLOCK_SECRET = `apiVersion: security.kubearmor.com/v1
+kind: KubeArmorHostPolicy
+metadata: {name: no-secret}
+spec:
+  nodeSelector: {matchLabels: {env: prod}}
+  file: {matchDirectories: [{dir: /srv/secret/, recursive: true}, {dir: /mnt/fresh/, recursive: true}]}
+  action: Block
+`;
+
+/** What only the BPF enforcer can do, and that it stays: DESIGN D6 and D7 on a real kernel. */
+describe('the BPF enforcer', () => {
+  let fleet: Fleet;
+  let vm: Vm;
+
+  beforeAll(async () => {
+    fleet = await Fleet.start();
+    vm = await fleet.host('web1', 'env=prod', 'bpf');
+    await vm.ssh(
+      'mkdir -p /srv/secret /srv/open /mnt/fresh; echo s3 > /srv/secret/a; echo o > /srv/open/a; ' +
+        'ln /srv/secret/a /srv/open/link-before; chmod -R a+rX /srv; id someone 2>/dev/null || useradd someone',
+    );
+    await fleet.product.apply(blockProgram('no-sleep', SLEEP, PROD), '--wait', '--timeout', '120s');
+    await fleet.product.apply(BLOCK_SECRET, '--wait', '--timeout', '60s');
+  }, 12 * MINUTES);
+  afterAll(() => fleet?.close());
+
+  const node = async (): Promise<string> =>
+    (await fleet.product.cli(['status', 'node', 'web1'])).stdout;
+  const asSomeone = (command: string): string =>
+    `setpriv --reuid=someone --regid=someone --clear-groups ${command}`;
+
+  it(
+    'kills of the sensor at random moments let nothing through a tight loop',
+    async () => {
+      const count = await whileProbing(vm, SECRET, SLEEP, async () => {
+        for (let kill = 0; kill < 10; kill += 1) {
+          await vm.ssh(
+            `python3 -c 'import random, time; time.sleep(random.random())'; pkill -9 -x hostward-sensor || true`,
+          );
+        }
+      });
+      process.stdout.write(`probes while the sensor was killed: ${JSON.stringify(count)}\n`);
+      expect(count.through).toBe(0);
+      expect(count.tries).toBeGreaterThan(1000);
+      await eventually('the sensor is back', MINUTES, () =>
+        isAllowed(vm, 'systemctl is-active --quiet hostward-sensor'),
+      );
+      await fleet.product.must(['status', 'policy', 'no-secret', '--wait', '--timeout', '60s']);
+    },
+    5 * MINUTES,
+  );
+
+  it(
+    'removing its pins opens nothing; it is found, mended and told',
+    async () => {
+      const count = await whileProbing(vm, SECRET, SLEEP, async () => {
+        await vm.ssh('rm -r /sys/fs/bpf/hostward');
+        await eventually('the pins are back', MINUTES, () =>
+          isAllowed(vm, 'ls /sys/fs/bpf/hostward/*/table'),
+        );
+      });
+      expect(count.through).toBe(0);
+      await eventually('the drift is reported', MINUTES, async () =>
+        /drift .*unpinned.*repaired/s.test(await node()),
+      );
+    },
+    4 * MINUTES,
+  );
+
+  it.each([
+    ['through /proc/self/root', `cat /proc/self/root${SECRET}`],
+    ['from a chroot', 'chroot /srv cat /secret/a 2>/dev/null || chroot / cat /srv/secret/a'],
+    [
+      'by a bind mount',
+      'mkdir -p /tmp/b && mount --bind /srv/secret /tmp/b && { cat /tmp/b/a; r=$?; umount /tmp/b; exit $r; }',
+    ],
+    [
+      'in a mount namespace',
+      'unshare -m sh -c "mount --bind /srv/secret /srv/open && cat /srv/open/a"',
+    ],
+    [
+      'in a user namespace',
+      asSomeone('unshare -Urm sh -c "mount --bind /srv/secret /srv/open && cat /srv/open/a"'),
+    ],
+    ['by a new hard link', `ln ${SECRET} /srv/open/link-after`],
+    ['by moving the file', `mv ${SECRET} /srv/open/moved`],
+    ['by moving its directory', 'mv /srv/secret /srv/moved'],
+    ['by a symlink', `ln -sf ${SECRET} /srv/open/sym; cat /srv/open/sym`],
+    [
+      'by an O_PATH descriptor',
+      `python3 -c 'import os; fd = os.open("${SECRET}", os.O_PATH); os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)'`,
+    ],
+    [
+      'by execveat of a descriptor',
+      `python3 -c 'import os; os.execve(os.open("${SLEEP}", os.O_PATH), ["sleep", "0"], {})'`,
+    ],
+    ['by renaming a blocked program', `mv ${SLEEP} /usr/bin/other-name`],
+  ])('a blocked object is not reached %s', async (_, command) => {
+    await expectBlocked(vm, command);
+  });
+
+  it('the loader does not run a blocked program', async () => {
+    const { code, stderr } = await vm.ssh(`/lib64/ld-linux-x86-64.so.2 ${SLEEP} 0`, {
+      allowFailure: true,
+    });
+    expect({ code, stderr }).toEqual({
+      code: 127,
+      stderr: expect.stringContaining('failed to map segment'),
+    });
+  });
+
+  it('what stands beside the blocked objects works', async () => {
+    await expectAllowed(vm, 'cat /srv/open/a');
+    await expectAllowed(vm, 'chroot / cat /srv/open/a');
+    await expectAllowed(vm, asSomeone('unshare -Urm cat /srv/open/a'));
+  });
+
+  it('a filesystem mounted a moment ago, of which the sensor has not told yet, is judged by its place', async () => {
+    await vm.ssh('pkill -STOP -x hostward-sensor && mount -t tmpfs none /mnt/fresh');
+    try {
+      await expectBlocked(vm, 'echo x > /mnt/fresh/x');
+      await expectBlocked(vm, 'ls /mnt/fresh');
+    } finally {
+      await vm.ssh('pkill -CONT -x hostward-sensor; umount /mnt/fresh');
+    }
+  });
+
+  it(
+    'break-glass turns it to audit, with alerts, and back',
+    async () => {
+      const { stdout } = await fleet.product.must([
+        ...['breakglass', '--node', 'web1', '--mode', 'audit', '--for', '10m', '--reason', 'test'],
+      ]);
+      await eventually('sleep runs', MINUTES, () => isAllowed(vm, 'sleep 0.01'));
+      await fleet.product.must([
+        ...['breakglass', '--end', /suspension\/(\S+):/.exec(stdout)?.[1] ?? ''],
+      ]);
+      await eventually('sleep is blocked again', MINUTES, () => isBlocked(vm, 'sleep 0.01'));
+    },
+    4 * MINUTES,
+  );
+
+  it(
+    'going to AppArmor and back leaves no gap for what starts anew',
+    async () => {
+      for (const enforcer of ['apparmor', 'bpf']) {
+        await vm.ssh(`sed -i 's/^enforcer: .*/enforcer: ${enforcer}/' /etc/hostward/agent.yaml`);
+        await eventually(`${enforcer} enforces`, 2 * MINUTES, async () => {
+          await expectBlocked(vm, 'sleep 0.01');
+          await expectBlocked(vm, `cat ${SECRET}`);
+          return (await node()).includes(enforcer);
+        });
+      }
+      await fleet.product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
+    },
+    6 * MINUTES,
+  );
+
+  it(
+    'after a reboot with the control plane away it is enforced before the network is up',
+    async () => {
+      await installEarlyProbe(vm);
+      await fleet.product.must(['down', `--data-dir=${fleet.product.dataDir}`]);
+      await vm.reboot();
+      expect(await earlyProbe(vm)).toMatch(/^126\n[\s\S]*Permission denied/);
+      await expectBlocked(vm, `cat ${SECRET}`);
+      await fleet.product.start();
+      await fleet.product.must(
+        ['status', 'policy', 'no-sleep', '--wait', '--timeout', '120s'],
+        3 * MINUTES,
+      );
+    },
+    10 * MINUTES,
+  );
+});

@@ -1,0 +1,58 @@
+import type { Vm } from '#testing';
+
+/**
+ * Tries over and over, in a tight loop of its own in the guest, what is blocked: to read a file and to start a program.
+ * What gets through is counted, with the number of tries and the longest time without one.
+ */
+const SCRIPT = `import json, os, sys, time
+path, program = sys.argv[1:]
+tries = through = 0
+longest, last = 0.0, time.monotonic()
+while not os.path.exists('/run/probe-loop.stop'):
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+        through += 1
+    except PermissionError:
+        pass
+    tries += 1
+    if tries % 20 == 0:
+        try:
+            os.waitpid(os.posix_spawn(program, [program, '0'], {}), 0)
+            through += 1
+        except PermissionError:
+            pass
+        tries += 1
+    now = time.monotonic()
+    longest, last = max(longest, now - last), now
+print(json.dumps({'tries': tries, 'through': through, 'longestGapMs': round(longest * 1000)}))
+`;
+
+export interface ProbeCount {
+  readonly tries: number;
+  readonly through: number;
+  readonly longestGapMs: number;
+}
+
+/** Runs the loop while `meanwhile` does. */
+export async function whileProbing(
+  vm: Vm,
+  file: string,
+  program: string,
+  meanwhile: () => Promise<void>,
+): Promise<ProbeCount> {
+  await vm.writeFile('/usr/local/sbin/probe-loop.py', SCRIPT);
+  await vm.ssh(
+    `rm -f /run/probe-loop.stop /run/probe-loop.json; systemd-run --quiet --unit=probe-loop -p RemainAfterExit=yes ` +
+      `-p StandardOutput=file:/run/probe-loop.json /usr/bin/python3 /usr/local/sbin/probe-loop.py ${file} ${program}`,
+  );
+  try {
+    await meanwhile();
+  } finally {
+    await vm.ssh('touch /run/probe-loop.stop');
+  }
+  await vm.ssh(
+    'for i in $(seq 100); do test -s /run/probe-loop.json && break; read -t 0.1 < <(:) || true; done',
+  );
+  const { stdout } = await vm.ssh('cat /run/probe-loop.json; systemctl stop probe-loop');
+  return JSON.parse(stdout) as ProbeCount;
+}
