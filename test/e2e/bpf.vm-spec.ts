@@ -60,6 +60,8 @@ describe('the BPF enforcer', () => {
         isAllowed(vm, 'systemctl is-active --quiet hostward-sensor'),
       );
       await fleet.product.must(['status', 'policy', 'no-secret', '--wait', '--timeout', '60s']);
+      const { stdout } = await vm.ssh('journalctl -u hostward-sensor --no-pager');
+      expect(stdout).not.toMatch(/cannot be pinned|read-back-failed/);
     },
     5 * MINUTES,
   );

@@ -1,5 +1,5 @@
-/** Of what a value is; `ms` and `MiB` and percent of one core. */
-export type Unit = 'ms' | 'MiB' | '% of a core';
+/** Of what a value is; `x` is a ratio. */
+export type Unit = 'us' | 'ms' | 'MiB' | '% of a core' | 'x';
 
 /** One measured value and, measured in the same run, what it is compared with. */
 export interface Measurement {

@@ -1,5 +1,6 @@
 import { type Command } from 'commander';
 import { applyBench, type ApplyBenchOptions } from '../bench/apply-bench.js';
+import { sensorBench, type SensorBenchOptions } from '../bench/sensor-bench.js';
 import { trustBench, type TrustBenchOptions } from '../bench/trust-bench.js';
 import { CommandFailed, UsageError } from '../errors.js';
 import { parseDuration } from '../input/duration.js';
@@ -38,6 +39,7 @@ export function registerBench(program: Command): void {
       runApply({ ...options, idleMs: options.idle, json: options.json === true }),
     );
   registerTrust(bench);
+  registerSensor(bench);
 }
 
 function registerTrust(bench: Command): void {
@@ -52,6 +54,19 @@ function registerTrust(bench: Command): void {
     .addHelpText('after', '\nExample:\n  ./hostward bench trust --hosts 1000')
     .action(({ json, ...sizes }: Omit<TrustBenchOptions, 'json'> & { readonly json?: boolean }) =>
       interruptible((signal) => trustBench({ ...sizes, json: json === true }, signal)),
+    );
+}
+
+function registerSensor(bench: Command): void {
+  bench
+    .command('sensor')
+    .option('--rules <numbers>', 'rules in force, case by case', parseSizes, [0, 10, 1_000])
+    .option('--rounds <number>', 'most rounds of each case', counted('--rounds', 20), 5)
+    .option('--json', 'one JSON object a line')
+    .description('what the BPF enforcer costs the programs of a host, in a VM')
+    .addHelpText('after', '\nExample:\n  ./hostward bench sensor --rules 0,1000')
+    .action(({ json, ...sizes }: Omit<SensorBenchOptions, 'json'> & { readonly json?: boolean }) =>
+      interruptible((signal) => sensorBench({ ...sizes, json: json === true }, signal)),
     );
 }
 
@@ -74,14 +89,18 @@ async function interruptible(run: (signal: AbortSignal) => Promise<void>): Promi
   }
 }
 
-function counted(option: string, most: number): (text: string) => number {
+function counted(option: string, most: number, least = 1): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (Number.isInteger(value) && value >= 1 && value <= most) return value;
-    throw new UsageError(`${option} "${text}" is not a whole number from 1 to ${most}`);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new UsageError(`${option} "${text}" is not a whole number from ${least} to ${most}`);
   };
 }
 
 function parseRules(text: string): readonly number[] {
   return text.split(',').map(counted('--rules', 10_000));
+}
+
+function parseSizes(text: string): readonly number[] {
+  return text.split(',').map(counted('--rules', 10_000, 0));
 }

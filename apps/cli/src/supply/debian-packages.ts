@@ -13,7 +13,9 @@ interface Needed {
 /** What is not of npm and yet part of a running Hostward. */
 const NEEDED: readonly Needed[] = [
   { name: 'libc6', how: 'linked', why: 'hostward-sensor, and Node' },
-  { name: 'libbpf-dev', how: 'linked', why: 'headers that the BPF probe is built with' },
+  { name: 'libbpf-dev', how: 'linked', why: 'loads the BPF programs: inside hostward-sensor' },
+  { name: 'libelf1t64', how: 'linked', why: 'hostward-sensor, by libbpf' },
+  { name: 'zlib1g', how: 'linked', why: 'hostward-sensor, by libbpf' },
   { name: 'libatomic1', how: 'bundled', why: 'goes to hosts beside Node' },
   { name: 'apparmor', how: 'run', why: 'apparmor_parser compiles the profiles' },
   { name: 'etcd-server', how: 'run', why: 'the store of `up`' },

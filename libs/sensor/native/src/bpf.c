@@ -294,7 +294,7 @@ static int make_inner(unsigned int shift, uint64_t generation, struct hw_slice t
 }
 
 static void pin_table(const struct hw_bpf *b) {
-        const struct path p = pin_path(b, b->shift, "table"), fresh = pin_path(b, b->shift, "table.new");
+        const struct path p = pin_path(b, b->shift, "table"), fresh = pin_path(b, b->shift, "table_new");
 
         (void)unlink(fresh.text);
         if (hw_bpf_pin(b->table, fresh.text) < 0 || rename(fresh.text, p.text) < 0)

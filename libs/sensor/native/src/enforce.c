@@ -14,6 +14,7 @@
 #include "dropin.h"
 #include "file.h"
 #include "log.h"
+#include "notify.h"
 
 void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *format, ...) {
         va_list ap;
@@ -57,7 +58,10 @@ int hw_enforce_verify(struct hw_daemon *d) {
 
 static int load_bpf(struct hw_daemon *d, const struct hw_table *t, enum hw_mode mode) {
         const int events = d->bpf.events;
-        int r = hw_bpf_swap(&d->bpf, t->bpf, mode);
+        int r;
+
+        hw_notify("WATCHDOG=1"); /* the first time the kernel verifies the programs: seconds on a slow machine */
+        r = hw_bpf_swap(&d->bpf, t->bpf, mode);
 
         if (r == 0 && d->bpf.events != events)
                 r = hw_daemon_watch(d, d->bpf.events, HW_ON_BPF, EPOLLIN);
@@ -204,6 +208,8 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
                 return r;
         }
         d->loads++;
+        if (d->memory.confirm == HW_CONFIRM_WAITING)
+                d->confirm_at = hw_now_ms() + d->options->confirm_ms; /* loading is not the agent's time */
         before = d->table;
         d->table = fresh;
         fresh = NULL;
