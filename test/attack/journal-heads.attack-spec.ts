@@ -1,6 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   generateSigningKey,
@@ -18,6 +17,7 @@ import { blockProgram } from '../e2e/support/policies.js';
 import { Product, type CliResult } from '../e2e/support/product.js';
 import { RedisValues } from '../e2e/support/redis-values.js';
 import { StandIns } from '../e2e/support/stand-in-host.js';
+import { withJournal } from './support/journal-database.js';
 import { LyingControlPlane } from './support/lying-control-plane.js';
 
 jest.setTimeout(300_000);
@@ -62,7 +62,9 @@ async function act(count: number): Promise<number> {
 }
 
 function newestSeq(): number {
-  return sql((db) => Number(db.prepare('SELECT max(seq) AS n FROM entries').get()?.['n']));
+  return withJournal(product, (db) =>
+    Number(db.prepare('SELECT max(seq) AS n FROM entries').get()?.['n']),
+  );
 }
 
 /** An operator who has never asked before: nothing is kept on his machine, so that hosts alone can know. */
@@ -105,16 +107,6 @@ const hostHolds = (seq: number) =>
   eventually(`the host says that it has seen ${seq}`, SOON, async () => {
     return (await held()).some((head) => head.seq >= seq);
   });
-
-function sql<T>(use: (db: DatabaseSync) => T): T {
-  const db = new DatabaseSync(at('journal.db'));
-  try {
-    db.exec('PRAGMA busy_timeout = 5000');
-    return use(db);
-  } finally {
-    db.close();
-  }
-}
 
 describe('the head of the journal, which hosts hold', () => {
   it('reaches the host, is signed by it, and is found in the journal', async () => {
@@ -223,7 +215,7 @@ describe('ATTACKER: the owner of etcd, of the store and of the online key', () =
     end = await act(8);
     await hostHolds(end);
     const older = end - 5;
-    const body = sql((db) => {
+    const body = withJournal(product, (db) => {
       const row = db.prepare('SELECT body FROM entries WHERE seq = ?').get(older);
       db.prepare('DELETE FROM entries WHERE seq > ?').run(older);
       return String(row?.['body']);

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   brokenJournalAt,
@@ -14,6 +13,7 @@ import { EtcdStore, etcdKeys } from '#etcd';
 import { parse } from 'yaml';
 import { eventually } from '../e2e/support/eventually.js';
 import { Product } from '../e2e/support/product.js';
+import { withJournal } from './support/journal-database.js';
 
 jest.setTimeout(300_000);
 
@@ -58,11 +58,11 @@ async function expectBroken(seq: number): Promise<void> {
 /** Does something to the store behind the back of the control plane, sees what it does, and puts it back. */
 async function tampered(text: string, look: () => Promise<void>): Promise<void> {
   const before = rows();
-  sql((db) => db.exec(text));
+  withJournal(product, (db) => db.exec(text));
   try {
     await look();
   } finally {
-    sql((db) => {
+    withJournal(product, (db) => {
       db.exec('DELETE FROM entries');
       const insert = db.prepare('INSERT INTO entries (seq, body, head) VALUES (?, ?, ?)');
       for (const { seq, body, head } of before) insert.run(seq, body, head);
@@ -78,18 +78,8 @@ interface Row {
   readonly head: string;
 }
 
-function sql<T>(use: (db: DatabaseSync) => T): T {
-  const db = new DatabaseSync(at('journal.db'));
-  try {
-    db.exec('PRAGMA busy_timeout = 5000');
-    return use(db);
-  } finally {
-    db.close();
-  }
-}
-
 const rows = (): readonly Row[] =>
-  sql((db) =>
+  withJournal(product, (db) =>
     db
       .prepare('SELECT seq, body, head FROM entries ORDER BY seq')
       .all()
@@ -160,7 +150,7 @@ describe('ATTACKER: who can write the store of the journal', () => {
     const last = JSON.parse(rows().at(-1)?.body ?? '') as JournalEntry;
     const { hash, ...content } = last;
     const forged = journalEntry({ ...content, seq: last.seq + 1, prev: hash, actor: 'user/x' });
-    sql((db) =>
+    withJournal(product, (db) =>
       db
         .prepare('INSERT INTO entries (seq, body, head) VALUES (?, ?, ?)')
         .run(forged.seq, JSON.stringify(forged), rows().at(-1)?.head ?? ''),
@@ -169,7 +159,9 @@ describe('ATTACKER: who can write the store of the journal', () => {
     await act(100);
     const { code, stderr } = await verify();
     expect([code, stderr]).toEqual([0, expect.any(String)]);
-    expect(sql((db) => db.prepare('SELECT count(*) AS n FROM set_aside').get())).toMatchObject({
+    expect(
+      withJournal(product, (db) => db.prepare('SELECT count(*) AS n FROM set_aside').get()),
+    ).toMatchObject({
       n: expect.any(Number),
     });
   });
