@@ -1,0 +1,136 @@
+/** Epoch, generation, issuedAt: compared in this order. */
+export type Order = readonly [epoch: number, generation: number, issuedAt: number];
+
+/** What a commit put into etcd, by its number: 1 is a policy, 2 its deletion, 3 another policy. 0: nothing yet. */
+export type Content = number;
+
+/** What an owner of Redis makes up. */
+export const FORGED: Content = -1;
+
+/** An assignment with its bundle. `signed` is false where neither root nor commit are by keys of ours. */
+export interface Delivered {
+  readonly order: Order;
+  readonly content: Content;
+  readonly signed: boolean;
+}
+
+export interface Replica {
+  /** What its watch has brought. */
+  readonly generation: number;
+  readonly content: Content;
+  /** What it believes to be delivered; 0: nothing. */
+  readonly board: Content;
+  /** Sealed and not yet written: where a paused process stands. */
+  readonly sealed: Delivered | undefined;
+  /** Its marker in Redis is gone: what it wrote before says nothing any more. */
+  readonly markerGone: boolean;
+}
+
+export interface Host {
+  /** Kept apart from what is applied, and over restarts. */
+  readonly seen: Order;
+  /** In the snapshot, from which the host boots. */
+  readonly applied: Delivered | undefined;
+  readonly lastGood: Delivered | undefined;
+  /** Accepted, persisted as seen, and not yet read back; `swapped` once the kernel has it. */
+  readonly staged: Delivered | undefined;
+  readonly swapped: boolean;
+  readonly inKernel: Content;
+  readonly fellBack: boolean;
+  /** Reports it has sent. */
+  readonly sequence: number;
+}
+
+export interface Report {
+  readonly sequence: number;
+  readonly order: Order;
+  readonly fellBack: boolean;
+  /** History, which no report carries: what it says had been read back. */
+  readonly proved: boolean;
+}
+
+/** One moment of the whole: etcd, two replicas, Redis, one host, and what the control plane believes of it. */
+export interface State {
+  readonly epoch: number;
+  readonly generation: number;
+  /** What each generation holds; its last is the newest. */
+  readonly log: readonly Content[];
+  /** History: every (epoch, generation, content) that was ever committed. */
+  readonly committed: readonly string[];
+  readonly nextContent: Content;
+  readonly clock: number;
+  readonly replicas: readonly [Replica, Replica];
+  /** The highest generation of this epoch that was published, as the replicas keep it on their disks. */
+  readonly published: number;
+  readonly alarm: boolean;
+  readonly redis: Delivered | undefined;
+  readonly nudged: boolean;
+  /** What an owner of Redis has copied. */
+  readonly recorded: Delivered | undefined;
+  readonly recordedReport: Report | undefined;
+  readonly tampered: boolean;
+  readonly host: Host;
+  readonly inbox: Report | undefined;
+  readonly status: Report | undefined;
+  /** Faults that may still happen. */
+  readonly faults: number;
+}
+
+/** Sizes of an exploration. */
+export interface Bounds {
+  readonly commits: number;
+  readonly faults: number;
+}
+
+export function initial(bounds: Bounds): State {
+  const replica = { generation: 0, content: 0, board: 0, sealed: undefined, markerGone: false };
+  return {
+    epoch: 1,
+    generation: 0,
+    log: [0],
+    committed: [],
+    nextContent: 1,
+    clock: 0,
+    replicas: [replica, replica],
+    published: 0,
+    alarm: false,
+    redis: undefined,
+    nudged: false,
+    recorded: undefined,
+    recordedReport: undefined,
+    tampered: false,
+    host: {
+      seen: [0, 0, 0],
+      applied: undefined,
+      lastGood: undefined,
+      staged: undefined,
+      swapped: false,
+      inKernel: 0,
+      fellBack: false,
+      sequence: 0,
+    },
+    inbox: undefined,
+    status: undefined,
+    faults: bounds.faults,
+  };
+}
+
+export function compare(a: Order, b: Order): number {
+  return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
+}
+
+export const isGreater = (a: Order, b: Order | undefined): boolean =>
+  b === undefined || compare(a, b) > 0;
+
+/** The host enforces what etcd holds. */
+export function hasNewest({ host: { applied }, epoch, generation, log }: State): boolean {
+  return (
+    applied?.order[0] === epoch &&
+    applied.order[1] === generation &&
+    applied.content === log[generation]
+  );
+}
+
+/** A name of what was committed. */
+export const commitName = (epoch: number, generation: number, content: Content): string =>
+  `${epoch}.${generation}=${content}`;

@@ -1,0 +1,316 @@
+import {
+  commitName,
+  compare,
+  FORGED,
+  hasNewest,
+  isGreater,
+  type Bounds,
+  type Delivered,
+  type Host,
+  type Replica,
+  type Report,
+  type State,
+} from './state.js';
+
+/** Mistakes that an implementation could make; each must be found by the exploration. */
+export const MISTAKES = [
+  'the nudge is the guarantee: no check at intervals',
+  'write without the greater-than check',
+  'generation from the puts alone, so that a deletion has none',
+  'resume a watch at the revision of the header',
+  'forget a deletion',
+  'ack before read-back',
+  'keep the highest seen in memory alone',
+  'lower the highest seen on fallback',
+  'take no assignment that was accepted and not applied',
+  'take what is not newer than what was seen',
+  'take an epoch that no root signed',
+  'take reports whatever their sequence',
+  'report the highest seen, not what is applied',
+  'publish on after a restore',
+] as const;
+export type Mistake = (typeof MISTAKES)[number];
+
+/** What may happen next. `system`: happens by itself in time, without a fault, an operator's change or an attacker. */
+export interface Step {
+  readonly name: string;
+  readonly system: boolean;
+  readonly next: State;
+}
+
+/** Every step that is possible in `state`. */
+export function steps(state: State, bounds: Bounds, mistake?: Mistake): Step[] {
+  return [
+    ...commits(state, bounds),
+    ...([0, 1] as const).flatMap((index) => replicaSteps(state, index, mistake)),
+    ...hostSteps(state, mistake),
+    ...controlPlaneSteps(state, mistake),
+    ...(state.faults > 0 ? faults({ ...state, faults: state.faults - 1 }, mistake) : []),
+  ];
+}
+
+const step = (name: string, next: State, system = true): Step => ({ name, system, next });
+
+function commits(state: State, bounds: Bounds): Step[] {
+  if (state.nextContent > bounds.commits) return [];
+  const generation = state.generation + 1;
+  const content = state.nextContent;
+  const name = commitName(state.epoch, generation, content);
+  const next = {
+    ...state,
+    generation,
+    log: [...state.log, content],
+    committed: [...state.committed, name],
+    nextContent: content + 1,
+  };
+  return [step(`commit ${content}`, next, false)];
+}
+
+const isDeletion = (content: number): boolean => content === 2;
+
+function replicaSteps(state: State, index: 0 | 1, mistake?: Mistake): Step[] {
+  const replica = state.replicas[index];
+  const with_ = (changed: Partial<Replica>, rest: Partial<State> = {}): State => {
+    const replicas: [Replica, Replica] = [...state.replicas];
+    replicas[index] = { ...replica, ...changed };
+    return { ...state, ...rest, replicas };
+  };
+  const all: Step[] = [];
+  const name = (what: string): string => `replica ${index + 1} ${what}`;
+  if (replica.generation < state.generation)
+    all.push(step(name('reads an event'), with_(readEvent(state, replica, mistake))));
+  if (replica.markerGone)
+    all.push(step(name('notices the loss'), with_({ board: 0, markerGone: false })));
+  // Half of the assignment's time is over: what an owner of Redis can hold up is held up until then.
+  if (replica.board > 0 && isHeldUp(state, mistake))
+    all.push(step(name('renews'), with_({ board: 0 })));
+  if (isDue(state, replica)) {
+    const clock = state.clock + 1;
+    const sealed = seal(state, replica, clock, mistake);
+    const published = Math.max(state.published, sealed.order[1]);
+    all.push(step(name('seals'), with_({ sealed }, { clock, published })));
+  }
+  if (replica.sealed !== undefined && !state.alarm)
+    all.push(step(name('writes'), write(state, replica.sealed, with_, mistake)));
+  return all;
+}
+
+/** Redis has been tampered with, and the host finds nothing there that it would take. */
+function isHeldUp(state: State, mistake?: Mistake): boolean {
+  const { tampered, host, redis, epoch } = state;
+  const hasWork = host.staged !== undefined || (redis && accepts(host, redis, epoch, mistake));
+  return tampered && !hasNewest(state) && !hasWork;
+}
+
+function readEvent(state: State, replica: Replica, mistake?: Mistake): Partial<Replica> {
+  if (mistake === 'resume a watch at the revision of the header')
+    return { generation: state.generation };
+  const generation = replica.generation + 1;
+  const content = state.log[generation] ?? 0;
+  const forgets = mistake === 'forget a deletion' && isDeletion(content);
+  return { generation, content, ...(forgets ? { board: content } : {}) };
+}
+
+function isDue(state: State, replica: Replica): boolean {
+  const isOvertaken =
+    state.redis?.signed === true &&
+    compare(state.redis.order, [state.epoch, replica.generation, Infinity]) > 0;
+  return (
+    !state.alarm &&
+    replica.sealed === undefined &&
+    replica.generation > 0 &&
+    replica.board !== replica.content &&
+    !isOvertaken
+  );
+}
+
+function seal(state: State, replica: Replica, clock: number, mistake?: Mistake): Delivered {
+  const { generation, content } = replica;
+  const ignoresDeletion =
+    mistake === 'generation from the puts alone, so that a deletion has none' &&
+    isDeletion(content);
+  return {
+    order: [state.epoch, ignoresDeletion ? generation - 1 : generation, clock],
+    content,
+    signed: true,
+  };
+}
+
+type With = (changed: Partial<Replica>, rest?: Partial<State>) => State;
+
+function write(state: State, sealed: Delivered, with_: With, mistake?: Mistake): State {
+  const there = state.redis;
+  if (there?.signed === false) return with_({ sealed: undefined }, { redis: undefined });
+  const isChecked = mistake !== 'write without the greater-than check';
+  if (isChecked && !isGreater(sealed.order, there?.order)) {
+    const isSame = there?.content === sealed.content;
+    return with_({ sealed: undefined, ...(isSame ? { board: sealed.content } : {}) });
+  }
+  return with_(
+    { sealed: undefined, board: sealed.content },
+    { redis: sealed, nudged: true, ...(state.faults > 0 ? record(state, sealed) : {}) },
+  );
+}
+
+/** The first is the oldest, and so enough for every replay. */
+function record({ recorded }: State, one: Delivered): Partial<State> {
+  return { recorded: recorded ?? one };
+}
+
+function hostSteps(state: State, mistake?: Mistake): Step[] {
+  const { host, redis } = state;
+  const with_ = (changed: Partial<Host>, rest: Partial<State> = {}): State => ({
+    ...state,
+    ...rest,
+    host: { ...host, ...changed },
+  });
+  const all: Step[] = [];
+  const report = reports(state, mistake);
+  if (report)
+    all.push(step('host reports', with_({ sequence: report.sequence }, { inbox: report })));
+  const mayFetch = state.nudged || mistake !== 'the nudge is the guarantee: no check at intervals';
+  if (host.staged === undefined) {
+    if (redis && mayFetch && accepts(host, redis, state.epoch, mistake))
+      all.push(
+        step('host accepts', with_({ staged: redis, seen: redis.order }, { nudged: false })),
+      );
+  } else if (host.swapped) all.push(step('host reads back', with_(readBack(host, host.staged))));
+  else all.push(step('host swaps', with_({ swapped: true, inKernel: host.staged.content })));
+  return all;
+}
+
+function accepts(host: Host, redis: Delivered, epoch: number, mistake?: Mistake): boolean {
+  const isTrusted = redis.signed || mistake === 'take an epoch that no root signed';
+  if (!isTrusted || (redis.signed && redis.order[0] > epoch)) return false;
+  const isInForce = host.applied !== undefined && compare(redis.order, host.applied.order) === 0;
+  if (mistake === 'take what is not newer than what was seen') return !isInForce;
+  const order = compare(redis.order, host.seen);
+  if (order !== 0) return order > 0;
+  const takesAgain = mistake !== 'take no assignment that was accepted and not applied';
+  return takesAgain && !host.fellBack && !isInForce;
+}
+
+function readBack(host: Host, staged: Delivered): Partial<Host> {
+  const { applied: lastGood } = host;
+  return { applied: staged, lastGood, staged: undefined, swapped: false, fellBack: false };
+}
+
+/** A host reports until what it last said is what the control plane has. */
+function reports({ host, inbox, status }: State, mistake?: Mistake): Report | undefined {
+  const saysSeen = mistake === 'report the highest seen, not what is applied';
+  const isEarly = mistake === 'ack before read-back' && host.staged !== undefined;
+  const order = saysSeen || isEarly ? host.seen : host.applied?.order;
+  if (order === undefined || order[0] === 0) return undefined;
+  const proved = host.applied !== undefined && compare(order, host.applied.order) === 0;
+  const report = { order, fellBack: host.fellBack && !saysSeen, proved };
+  const isSaid = [inbox, status].some(
+    (said) => said?.sequence === host.sequence && isSame(said, report),
+  );
+  return isSaid ? undefined : { sequence: host.sequence + 1, ...report };
+}
+
+const isSame = (a: Omit<Report, 'sequence'>, b: Omit<Report, 'sequence'>): boolean =>
+  compare(a.order, b.order) === 0 && a.fellBack === b.fellBack;
+
+function controlPlaneSteps(state: State, mistake?: Mistake): Step[] {
+  const all: Step[] = [];
+  const { inbox, status } = state;
+  const isNews = inbox !== undefined && (status === undefined || inbox.sequence > status.sequence);
+  if (isNews || (inbox !== undefined && mistake === 'take reports whatever their sequence'))
+    all.push(
+      step('the report is read', {
+        ...state,
+        status: inbox,
+        inbox: undefined,
+        ...(state.faults > 0 ? { recordedReport: state.recordedReport ?? inbox } : {}),
+      }),
+    );
+  const claimed = status?.order[0] === state.epoch ? status.order[1] : 0;
+  const isBehind = Math.max(claimed, state.published) > state.generation;
+  if (isBehind && !state.alarm && mistake !== 'publish on after a restore')
+    all.push(step('the alarm is raised', { ...state, alarm: true }));
+  if (state.alarm) all.push(step('an operator recovers', recover(state)));
+  return all;
+}
+
+/** A new epoch by the root's keys, over what etcd holds now. */
+function recover(state: State): State {
+  const epoch = state.epoch + 1;
+  const held = state.log.map((content, generation) => commitName(epoch, generation, content));
+  const fresh = (replica: Replica): Replica => ({ ...replica, board: 0, sealed: undefined });
+  return {
+    ...state,
+    epoch,
+    alarm: false,
+    published: 0,
+    committed: [...state.committed, ...held],
+    replicas: [fresh(state.replicas[0]), fresh(state.replicas[1])],
+  };
+}
+
+function faults(state: State, mistake?: Mistake): Step[] {
+  const fault = (name: string, next: State): Step => step(name, next, false);
+  const all = [fault('the host dies and boots', crash(state, mistake))];
+  if (state.nudged) all.push(fault('the nudge is lost', { ...state, nudged: false }));
+  if (state.redis)
+    all.push(
+      fault('Redis loses everything', {
+        ...state,
+        redis: undefined,
+        nudged: false,
+        inbox: undefined,
+        replicas: [lose(state.replicas[0]), lose(state.replicas[1])],
+      }),
+    );
+  if (state.host.lastGood && !state.host.staged)
+    all.push(fault('the host falls back', fallBack(state, state.host.lastGood, mistake)));
+  const tampered = { ...state, tampered: true };
+  if (state.recorded && state.recorded !== state.redis)
+    all.push(fault('an old assignment is replayed', { ...tampered, redis: state.recorded }));
+  const order = [state.epoch + 1, 9, 9] as const;
+  const redis = { order, content: FORGED, signed: false };
+  all.push(fault('an assignment is forged', { ...tampered, redis, nudged: true }));
+  if (state.recordedReport)
+    all.push(fault('an old report is replayed', { ...tampered, inbox: state.recordedReport }));
+  if (state.generation > 1 && state.epoch === 1)
+    all.push(fault('etcd is restored', restore(state)));
+  return all;
+}
+
+const lose = (replica: Replica): Replica => ({ ...replica, markerGone: replica.board > 0 });
+
+function crash(state: State, mistake?: Mistake): State {
+  const { host } = state;
+  const forgets = mistake === 'keep the highest seen in memory alone';
+  return {
+    ...state,
+    nudged: false,
+    host: {
+      ...host,
+      seen: forgets ? [0, 0, 0] : host.seen,
+      staged: undefined,
+      swapped: false,
+      inKernel: host.applied?.content ?? 0,
+    },
+  };
+}
+
+function fallBack(state: State, lastGood: Delivered, mistake?: Mistake): State {
+  const { host } = state;
+  const seen = mistake === 'lower the highest seen on fallback' ? lastGood.order : host.seen;
+  const fallen = { applied: lastGood, inKernel: lastGood.content, lastGood: undefined };
+  return { ...state, host: { ...host, ...fallen, fellBack: true, seen } };
+}
+
+/** To the state before the last commit, with plain `etcdctl snapshot restore`; replicas start anew. */
+function restore(state: State): State {
+  const generation = state.generation - 1;
+  const content = state.log[generation] ?? 0;
+  const replica = (old: Replica): Replica => ({ ...old, generation, content, board: 0 });
+  return {
+    ...state,
+    generation,
+    log: state.log.slice(0, generation + 1),
+    replicas: [replica(state.replicas[0]), replica(state.replicas[1])],
+  };
+}
