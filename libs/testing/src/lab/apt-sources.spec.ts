@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { debian13Only, networkOptions } from './apt-sources.js';
+import { debian13Only, forRelease, networkOptions } from './apt-sources.js';
 
 describe('apt origin of the lab image', () => {
   it('keeps network stanzas of Debian 13 and drops local, other and disabled ones', () => {
@@ -18,6 +18,14 @@ describe('apt origin of the lab image', () => {
     const good = 'deb [signed-by=/k.gpg] https://mirror.example/debian trixie main';
     expect(debian13Only(`# note\n${good}\ndeb http://mirror.example/debian bookworm main\n`)).toBe(
       `${good}\n`,
+    );
+  });
+
+  it('names the suites of another release, with their suffixes, and leaves the mirror as it is', () => {
+    const text =
+      'URIs: http://mirror.example/debian\nSuites: trixie trixie-updates trixie-security\n';
+    expect(forRelease(text, 'bookworm')).toBe(
+      'URIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates bookworm-security\n',
     );
   });
 

@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import type { DebianRelease } from './image-recipe.js';
 import { runCommand } from './run-command.js';
 
 const FALLBACK = 'deb http://deb.debian.org/debian trixie main\n';
 
-/** Where a Debian 13 image can be made from: apt source texts and apt options, as this machine uses them. */
+/** Where an image can be made from: apt source texts and apt options, as this machine uses them. */
 export interface AptOrigin {
   /** Texts of `.list` and `.sources` files, only with entries of the suite over the network. */
   sources: string[];
@@ -14,13 +15,16 @@ export interface AptOrigin {
   options: string[];
 }
 
-/** Reads this machine's apt configuration; Debian's public mirror stands in if it has no sources of Debian 13. */
-export async function readAptOrigin(root = '/etc/apt'): Promise<AptOrigin> {
+/**
+ * Reads this machine's apt configuration; Debian's public mirror stands in if it has no sources of Debian 13.
+ * A mirror that has Debian 13 has the releases before it too, under the same suffixes.
+ */
+export async function readAptOrigin(release: DebianRelease, root = '/etc/apt'): Promise<AptOrigin> {
   const texts = await Promise.all((await sourceFiles(root)).map((file) => readFile(file, 'utf8')));
   const sources = texts.map(debian13Only).filter((text) => text !== '');
   const dump = await runCommand('apt-config', ['dump']);
   return {
-    sources: sources.length > 0 ? sources : [FALLBACK],
+    sources: (sources.length > 0 ? sources : [FALLBACK]).map((text) => forRelease(text, release)),
     options: networkOptions(dump.stdout),
   };
 }
@@ -32,6 +36,11 @@ async function sourceFiles(root: string): Promise<string[]> {
     .filter((name) => /\.(list|sources)$/.test(name))
     .map((name) => join(folder, name));
   return [join(root, 'sources.list'), ...files].filter((file) => existsSync(file));
+}
+
+/** The same sources with the suites of another release. */
+export function forRelease(text: string, release: DebianRelease): string {
+  return text.replace(/\btrixie\b/g, release);
 }
 
 /** Keeps the one-line entries or deb822 stanzas of `text` that name a trixie suite on a network mirror. */

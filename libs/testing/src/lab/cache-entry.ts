@@ -65,7 +65,7 @@ export async function pruneEntries(dir: string, prefix: string, keep: number): P
 }
 
 /** Runs `action` under an exclusive lock on `file`; the kernel releases it if this process dies. */
-async function withLock<T>(file: string, action: () => Promise<T>): Promise<T> {
+export async function withLock<T>(file: string, action: () => Promise<T>): Promise<T> {
   const holder = spawn(
     'flock',
     ['-x', '-w', String(LOCK_TIMEOUT_MS / 1000), file, 'sh', '-c', 'echo held; exec cat'],

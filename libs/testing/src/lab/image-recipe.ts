@@ -2,8 +2,23 @@ import { createHash } from 'node:crypto';
 
 import { GUEST_NETWORK, ROOT_LABEL } from './lab.config.js';
 
+/** Releases of Debian that a guest can be: 12 with kernel 6.1 and AppArmor's parser 3.0, 13 with 6.12 and 4.1. */
+export type DebianRelease = 'bookworm' | 'trixie';
+
+/** What people call a release, e.g. `Debian 13`. */
+export const RELEASE_NAMES: Readonly<Record<DebianRelease, string>> = {
+  bookworm: 'Debian 12',
+  trixie: 'Debian 13',
+};
+
+/** The one package whose name differs: Debian 13's libraries have 64-bit times. */
+const LIBELF: Readonly<Record<DebianRelease, string>> = {
+  bookworm: 'libelf1',
+  trixie: 'libelf1t64',
+};
+
 /** Debian packages of the guest besides the essential ones; each is there for a suite or for the boot. */
-export const IMAGE_PACKAGES: readonly string[] = [
+export const imagePackages = (release: DebianRelease): readonly string[] => [
   ...[
     'linux-image-cloud-amd64',
     'initramfs-tools',
@@ -14,7 +29,7 @@ export const IMAGE_PACKAGES: readonly string[] = [
     'kmod',
     'e2fsprogs',
   ],
-  ...['apparmor', 'bpftool', 'libelf1t64', 'zlib1g', 'libseccomp2'],
+  ...['apparmor', 'bpftool', LIBELF[release], 'zlib1g', 'libseccomp2'],
   ...[
     'openssh-server',
     'iproute2',
@@ -141,8 +156,8 @@ chroot "$1" systemctl -q enable apparmor.service
 `;
 }
 
-/** Name of the image in the cache: changes with its packages, hooks, files and programs. */
-export function recipeHash(programs: Record<string, string>): string {
-  const parts = [IMAGE_PACKAGES, customizeHook(''), imageFiles(programs, '')];
+/** Name of the image in the cache: changes with its release, packages, hooks, files and programs. */
+export function recipeHash(release: DebianRelease, programs: Record<string, string>): string {
+  const parts = [imagePackages(release), customizeHook(''), imageFiles(programs, '')];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }

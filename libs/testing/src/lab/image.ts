@@ -11,17 +11,24 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-import { type AptOrigin, readAptOrigin } from './apt-sources.js';
+import { readAptOrigin } from './apt-sources.js';
 import { cacheEntry, pruneEntries } from './cache-entry.js';
 import { GUEST_PROGRAMS } from './guest-programs.js';
-import { customizeHook, IMAGE_PACKAGES, imageFiles, recipeHash } from './image-recipe.js';
+import {
+  customizeHook,
+  type DebianRelease,
+  imageFiles,
+  imagePackages,
+  recipeHash,
+  RELEASE_NAMES,
+} from './image-recipe.js';
 import { labCacheDir, ROOT_LABEL } from './lab.config.js';
 import { LabError } from './lab.errors.js';
 import { mustRun } from './run-command.js';
 
 const ROOT_SIZE = '4G';
 
-/** A Debian 13 guest image in the cache: raw root filesystem, its kernel and initrd, and the key for root's ssh. */
+/** A Debian guest image in the cache: raw root filesystem, its kernel and initrd, and the key for root's ssh. */
 export interface LabImage {
   hash: string;
   dir: string;
@@ -32,13 +39,16 @@ export interface LabImage {
 }
 
 /** Returns the image, built first if the cache has none of this recipe (about a minute, needs the apt mirror). */
-export async function labImage(log: (message: string) => void): Promise<LabImage> {
-  const hash = recipeHash(GUEST_PROGRAMS);
+export async function labImage(
+  release: DebianRelease,
+  log: (message: string) => void,
+): Promise<LabImage> {
+  const hash = recipeHash(release, GUEST_PROGRAMS);
   const dir = await cacheEntry(join(labCacheDir(), hash), async (building) => {
-    log('lab: building the Debian 13 image (once)');
-    await buildImage(building);
+    log(`lab: building the ${RELEASE_NAMES[release]} image (once)`);
+    await buildImage(release, building);
   });
-  await pruneEntries(dir, '', 2);
+  await pruneEntries(dir, '', 4);
   return imageAt(hash, dir);
 }
 
@@ -54,7 +64,7 @@ function imageAt(hash: string, dir: string): LabImage {
   };
 }
 
-async function buildImage(dir: string): Promise<void> {
+async function buildImage(release: DebianRelease, dir: string): Promise<void> {
   const work = await mkdtemp(join(tmpdir(), 'hw-image-'));
   const root = join(work, 'root');
   try {
@@ -71,7 +81,7 @@ async function buildImage(dir: string): Promise<void> {
       join(dir, 'id_ed25519'),
     ]);
     await writeOverlay(join(work, 'files'), await readFile(join(dir, 'id_ed25519.pub'), 'utf8'));
-    await makeRoot(work, root, await readAptOrigin());
+    await makeRoot(release, work, root);
     await takeKernel(root, dir);
     await makeDisk(root, join(work, 'root.raw'));
     await mustRun('mv', [join(work, 'root.raw'), join(dir, 'root.raw')]);
@@ -88,7 +98,8 @@ async function writeOverlay(overlay: string, publicKey: string): Promise<void> {
   }
 }
 
-async function makeRoot(work: string, root: string, origin: AptOrigin): Promise<void> {
+async function makeRoot(release: DebianRelease, work: string, root: string): Promise<void> {
+  const origin = await readAptOrigin(release);
   const file = async (name: string, text: string): Promise<string> => {
     await writeFile(join(work, name), text, { mode: 0o755 });
     return join(work, name);
@@ -98,11 +109,15 @@ async function makeRoot(work: string, root: string, origin: AptOrigin): Promise<
   await mustRun(
     'mmdebstrap',
     [
-      ...['--variant=minbase', '--format=directory', `--include=${IMAGE_PACKAGES.join(',')}`],
+      ...[
+        '--variant=minbase',
+        '--format=directory',
+        `--include=${imagePackages(release).join(',')}`,
+      ],
       ...origin.options.map((option) => `--aptopt=${option}`),
       ...excluded.map((path) => `--dpkgopt=path-exclude=${path}`),
       `--customize-hook=${await file('customize.sh', customizeHook(join(work, 'files')))}`,
-      ...['trixie', root, ...sources],
+      ...[release, root, ...sources],
     ],
     { timeoutMs: 15 * 60_000 },
   );

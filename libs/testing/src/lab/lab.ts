@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { labAccelerator } from './accelerator.js';
 import { cacheEntry, pruneEntries } from './cache-entry.js';
 import { type LabImage, labImage } from './image.js';
+import type { DebianRelease } from './image-recipe.js';
 import { DEFAULT_MEMORY_MIB, projectRoot } from './lab.config.js';
 import { LabError } from './lab.errors.js';
 import { type Machine, machineKey } from './machine.js';
@@ -13,8 +14,12 @@ import { makeRunFolder } from './run-folder.js';
 import { readSnapshot, type Snapshot, snapshotDisk, writeSnapshotId } from './snapshot.js';
 import { Vm } from './vm.js';
 
-/** Options of `Lab.open`: where progress is told (default stderr), where logs of failures go, and whether VMs outlive us. */
+/**
+ * Options of `Lab.open`: the guests' release (default Debian 13), where progress is told (default stderr),
+ * where logs of failures go, and whether VMs outlive us.
+ */
 export interface LabOptions {
+  release?: DebianRelease;
   log?: (message: string) => void;
   logDir?: string;
   lifetime?: Lifetime;
@@ -73,7 +78,8 @@ export class Lab {
   static async open(options: LabOptions = {}): Promise<Lab> {
     const log =
       options.log ?? ((message: string): void => void process.stderr.write(`${message}\n`));
-    const image = await labImage(log);
+    const release = options.release ?? 'trixie';
+    const image = await labImage(release, log);
     const accelerator = await labAccelerator(image);
     const version = await mustRun('qemu-system-x86_64', ['--version']);
     const machine = {
@@ -84,7 +90,9 @@ export class Lab {
     };
     const lifetime = options.lifetime ?? 'parent';
     const logDir = options.logDir ?? join(projectRoot(), '.hostward', 'lab-logs');
-    return new Lab(image, machine, await makeRunFolder(lifetime), { log, logDir, lifetime });
+    return new Lab(image, machine, await makeRunFolder(lifetime), {
+      ...{ release, log, logDir, lifetime },
+    });
   }
 
   /** Starts a VM; several may be started at once. */
@@ -103,7 +111,7 @@ export class Lab {
     return vm;
   }
 
-  /** The snapshot of a plain Debian 13 guest whose boot is done. */
+  /** The snapshot of a plain guest whose boot is done. */
   base(memoryMiB = DEFAULT_MEMORY_MIB): Promise<Snapshot> {
     return this.snapshot({ name: 'base', content: '', memoryMiB, from: undefined }, async (vm) => {
       const { state, failedUnits } = await vm.waitBooted();
