@@ -3,7 +3,7 @@ import { canonicalBytes, parseCanonical } from './canonical.js';
 import { RefusedError } from './errors.js';
 import { limits } from './limits.js';
 import { decimal } from './ordering.js';
-import { openMessage, sealMessage } from './sealed-message.js';
+import { associatedData, openMessage, sealBound } from './sealed-message.js';
 import {
   type Parser,
   anything,
@@ -68,34 +68,46 @@ export type AssignmentCommon = Ordering & Pick<Assignment, 'v' | 'rootVersion'>;
 export type AssignmentOwn = Omit<Assignment, keyof AssignmentCommon>;
 
 const NODE_ID = '"nodeId":"';
-const NODE_ID_CHARS = 64;
+const NO_NODE = '0'.repeat(64);
+
+/** Canonical bytes of an assignment, its node id to be written over at `at`; those of `of` in all else. */
+interface Written {
+  readonly of: AssignmentOwn;
+  readonly bytes: Buffer;
+  readonly at: number;
+}
 
 /**
  * Seals the assignments of one commit. In a fleet most differ from the one before in the node id alone: these are
- * checked, and written in canonical form, once, around the node id.
+ * checked, and written in canonical form, once, and then only the node id is written over.
  */
 export class AssignmentForm {
-  #last:
-    { readonly of: AssignmentOwn; readonly before: string; readonly after: string } | undefined;
+  #last: Written | undefined;
+  readonly #bound: Buffer;
+  readonly #boundAt: number;
 
-  constructor(private readonly common: AssignmentCommon) {}
+  constructor(private readonly common: AssignmentCommon) {
+    this.#bound = associatedData('assignment', context(NO_NODE, common));
+    this.#boundAt = this.#bound.indexOf(NO_NODE);
+  }
 
   /** The leaf: encrypted under the host's key, bound to node and ordering. Further members of `own` do not count. */
   seal(hostKey: Uint8Array, own: AssignmentOwn): Buffer {
     const bytes = this.bytesOf(own);
-    return sealMessage(hostKey, 'assignment', context(own.nodeId, this.common), bytes);
+    this.#bound.write(own.nodeId, this.#boundAt, 'latin1');
+    return sealBound(hostKey, 'assignment', this.#bound, bytes);
   }
 
-  /** Canonical bytes; throws RefusedError on an assignment that no host would take. */
+  /** Canonical bytes, good until the next call; throws RefusedError on an assignment that no host would take. */
   bytesOf(own: AssignmentOwn): Buffer {
     const last =
       this.#last && differInNodeOnly(this.#last.of, own) ? this.#last : this.#written(own);
-    const nodeId = sha256HexText(own.nodeId, 'assignment.nodeId');
-    return Buffer.from(`${last.before}${nodeId}${last.after}`, 'utf8');
+    last.bytes.write(sha256HexText(own.nodeId, 'assignment.nodeId'), last.at, 'latin1');
+    return last.bytes;
   }
 
   /** What comes behind the node id holds no object of others, and within a string the quotes are escaped. */
-  #written(own: AssignmentOwn) {
+  #written(own: AssignmentOwn): Written {
     const { nodeId, expiresAt, reportEpoch, bundleDigest, dataKey, suspension, labels } = own;
     const assignment: Assignment = {
       ...this.common,
@@ -104,11 +116,9 @@ export class AssignmentForm {
       ...(labels !== undefined && { labels }),
     };
     parseShape(assignment, 'assignment');
-    const text = canonicalBytes(assignment).toString('utf8');
-    const at = text.lastIndexOf(NODE_ID) + NODE_ID.length;
-    const last = { of: own, before: text.slice(0, at), after: text.slice(at + NODE_ID_CHARS) };
-    this.#last = last;
-    return last;
+    const bytes = canonicalBytes(assignment);
+    this.#last = { of: own, bytes, at: bytes.lastIndexOf(NODE_ID) + NODE_ID.length };
+    return this.#last;
   }
 }
 

@@ -15,7 +15,9 @@ export function sha256Hex(bytes: Uint8Array): string {
 
 /** Standard base64 with padding. */
 export function toBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+  const { buffer, byteOffset, byteLength } = bytes;
+  const view = Buffer.isBuffer(bytes) ? bytes : Buffer.from(buffer, byteOffset, byteLength);
+  return view.toString('base64');
 }
 
 /**

@@ -37,6 +37,18 @@ describe('what passes under a host key', () => {
     expect(sealed.equals(sealReport(hostKey, nodeId, report))).toBe(false);
   });
 
+  it('has a nonce that no other message had, and stays what it is while others are sealed', () => {
+    const keys = [hostKey, generateHostKey(), generateHostKey()];
+    const all = Array.from({ length: 1_500 }, (_, n) => {
+      const key = keys[n % keys.length] ?? hostKey;
+      return { key, sealed: sealReport(key, nodeId, report) };
+    });
+    const nonces = new Set(all.map(({ sealed }) => sealed.toString('hex', 10, 22)));
+    expect(nonces.size).toBe(all.length);
+    for (const { key, sealed } of all)
+      expect(openReport(key, nodeId, sealed).equals(report)).toBe(true);
+  });
+
   it('is not taken for another purpose, so nothing sent up can come back down', () => {
     expect(() => openCursor(hostKey, nodeId, sealReport(hostKey, nodeId, report))).toThrow(
       refused('malformed'),

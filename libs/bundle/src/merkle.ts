@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { sha256, toBase64 } from './encoding.js';
+import { sha256 } from './encoding.js';
 
 const LEAF = Buffer.of(0);
 const NODE = Buffer.of(1);
@@ -22,53 +22,48 @@ export function leafHash(leaf: Uint8Array): Buffer {
  * gives the same tree as the RFC's recursive split at the largest power of two; a test holds the two equal.
  */
 export class MerkleTree {
-  /** From the leaves up; each level is its hashes, one after another. */
-  private readonly levels: readonly Buffer[];
-  /** The hashes as base64, each made once: the proofs of a fleet name most of them again and again. */
-  #texts: readonly (readonly string[])[] | undefined;
+  /** From the leaves up; hashes as the base64 that records carry: a fleet's proofs name most of them again and again. */
+  readonly #levels: readonly (readonly string[])[];
 
   constructor(leaves: readonly Uint8Array[]) {
     const levels = [leafLevel(leaves)];
-    for (let level = levels[0]; level && level.byteLength > HASH_BYTES;) {
+    for (let level = levels[0]; level && level.length > 1;) {
       level = parents(level);
       levels.push(level);
     }
-    this.levels = levels;
+    this.#levels = levels;
   }
 
   get size(): number {
-    return (this.levels[0]?.byteLength ?? 0) / HASH_BYTES;
+    return this.#levels[0]?.length ?? 0;
   }
 
   /** Of an empty tree the hash of nothing, as the RFC says. */
   get root(): Buffer {
-    const top = this.levels.at(-1);
-    return top?.byteLength ? top : sha256();
+    const [top] = this.#levels.at(-1) ?? [];
+    return top === undefined ? sha256() : Buffer.from(top, 'base64');
   }
 
   /** Throws a RangeError for an index outside the tree: the caller's mistake. */
   proof(index: number): InclusionProof {
-    return { index, size: this.size, path: this.path(this.levels.map(hashesOf), index) };
+    const { path, ...place } = this.proofText(index);
+    return { ...place, path: path.map((hash) => Buffer.from(hash, 'base64')) };
   }
 
   /** The same proof as a record carries it, hashes as base64. */
   proofText(index: number): InclusionProof<string> {
-    this.#texts ??= this.levels.map((level) => hashesOf(level).map(toBase64));
-    return { index, size: this.size, path: this.path(this.#texts, index) };
-  }
-
-  private path<T>(levels: readonly (readonly T[])[], index: number): T[] {
-    if (!Number.isInteger(index) || index < 0 || index >= this.size) {
-      throw new RangeError(`no leaf ${index} in a tree of ${this.size}`);
+    const { size } = this;
+    if (!Number.isInteger(index) || index < 0 || index >= size) {
+      throw new RangeError(`no leaf ${index} in a tree of ${size}`);
     }
-    const path: T[] = [];
+    const path: string[] = [];
     let position = index;
-    for (const level of levels) {
+    for (const level of this.#levels) {
       const sibling = level[position ^ 1];
       if (sibling !== undefined) path.push(sibling);
       position >>= 1;
     }
-    return path;
+    return { index, size, path };
   }
 }
 
@@ -101,40 +96,34 @@ function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   return hash('sha256', Buffer.concat([NODE, left, right]), 'buffer');
 }
 
-/** Hashes in one piece of memory, each taken from one scratch buffer: half the time of a Buffer for each. */
-function leafLevel(leaves: readonly Uint8Array[]): Buffer {
-  const longest = leaves.reduce((most, { byteLength }) => Math.max(most, byteLength), 0);
-  const scratch = Buffer.alloc(1 + longest, LEAF);
-  const level = Buffer.alloc(leaves.length * HASH_BYTES);
-  leaves.forEach((leaf, index) => {
-    scratch.set(leaf, 1);
-    hashInto(level, index, scratch.subarray(0, 1 + leaf.byteLength));
+/**
+ * One piece of memory for what is hashed, and text for what comes out: a Buffer for each would double the time. Leaves
+ * of a fleet mostly have one length.
+ */
+function leafLevel(leaves: readonly Uint8Array[]): string[] {
+  let scratch = LEAF;
+  return leaves.map((leaf) => {
+    const size = LEAF.byteLength + leaf.byteLength;
+    if (scratch.byteLength !== size) scratch = Buffer.alloc(size);
+    scratch.set(leaf, LEAF.byteLength);
+    return hash('sha256', scratch, 'base64');
   });
-  return level;
 }
 
-function parents(level: Buffer): Buffer {
-  const count = Math.ceil(level.byteLength / HASH_BYTES / 2);
+function parents(level: readonly string[]): string[] {
   const scratch = Buffer.alloc(1 + 2 * HASH_BYTES, NODE);
-  const above = Buffer.alloc(count * HASH_BYTES);
-  for (let index = 0; index < count; index += 1) {
-    const start = 2 * index * HASH_BYTES;
-    const copied = level.copy(scratch, 1, start, start + 2 * HASH_BYTES);
-    if (copied === 2 * HASH_BYTES) hashInto(above, index, scratch);
-    else level.copy(above, index * HASH_BYTES, start);
+  const above: string[] = [];
+  for (let index = 0; index < level.length; index += 2) {
+    const [left = '', right] = [level[index], level[index + 1]];
+    if (right === undefined) {
+      above.push(left);
+      continue;
+    }
+    scratch.write(left, 1, 'base64');
+    scratch.write(right, 1 + HASH_BYTES, 'base64');
+    above.push(hash('sha256', scratch, 'base64'));
   }
   return above;
-}
-
-/** As text of one byte a character, which Node hands over sooner than a Buffer. */
-function hashInto(level: Buffer, index: number, bytes: Uint8Array): void {
-  level.write(hash('sha256', bytes, 'latin1'), index * HASH_BYTES, 'latin1');
-}
-
-function hashesOf(level: Buffer): Buffer[] {
-  return Array.from({ length: level.byteLength / HASH_BYTES }, (_, index) =>
-    level.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES),
-  );
 }
 
 function isWithinTree({ index, size }: InclusionProof): boolean {

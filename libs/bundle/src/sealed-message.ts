@@ -32,17 +32,28 @@ export function sealMessage(
   context: readonly string[],
   plaintext: Uint8Array,
 ): Buffer {
+  return sealBound(hostKey, purpose, associatedData(purpose, context), plaintext);
+}
+
+/** As `sealMessage`, with what `associatedData` gave: for who seals many messages and keeps most of it. */
+export function sealBound(
+  hostKey: Uint8Array,
+  purpose: Purpose,
+  bound: Buffer,
+  plaintext: Uint8Array,
+): Buffer {
   const { key, header } = derive(hostKey, purpose);
   const nonce = freshNonce();
   const cipher = createCipheriv('aes-256-gcm', key, nonce);
-  cipher.setAAD(associatedData(header, purpose, context));
+  bound.set(header);
+  cipher.setAAD(bound);
   const sealed = Buffer.allocUnsafe(plaintext.byteLength + OVERHEAD_BYTES);
-  header.copy(sealed);
-  nonce.copy(sealed, HEADER_BYTES);
+  sealed.set(header);
+  sealed.set(nonce, HEADER_BYTES);
   // GCM gives out all at once: nothing is left for `final`, which makes the tag.
-  cipher.update(plaintext).copy(sealed, HEADER_BYTES + NONCE_BYTES);
+  sealed.set(cipher.update(plaintext), HEADER_BYTES + NONCE_BYTES);
   cipher.final();
-  cipher.getAuthTag().copy(sealed, sealed.byteLength - TAG_BYTES);
+  sealed.set(cipher.getAuthTag(), sealed.byteLength - TAG_BYTES);
   return sealed;
 }
 
@@ -64,7 +75,9 @@ export function openMessage(
   const { key, header } = derive(hostKey, purpose);
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
   checkHeader(bytes.subarray(0, HEADER_BYTES), header, purpose);
-  return decrypt(key, associatedData(header, purpose, context), bytes, purpose);
+  const bound = associatedData(purpose, context);
+  bound.set(header);
+  return decrypt(key, bound, bytes, purpose);
 }
 
 function checkHeader(found: Buffer, expected: Buffer, purpose: Purpose): void {
@@ -94,17 +107,17 @@ function decrypt(key: Buffer, aad: Buffer, bytes: Buffer, purpose: Purpose): Buf
 
 /** Random bytes are asked for many nonces at a time: a call for each costs more than the hash of its message. */
 const nonces = { bytes: Buffer.alloc(1024 * NONCE_BYTES), used: 1024 * NONCE_BYTES };
+const lastNonce = Buffer.alloc(NONCE_BYTES);
 
-/** Twelve random bytes that were never given out before. */
+/** Twelve random bytes that were never given out before, good until the next call. */
 function freshNonce(): Buffer {
   if (nonces.used === nonces.bytes.byteLength) {
-    // Not filled in place: nonces given out before may still be read.
-    nonces.bytes = randomFillSync(Buffer.alloc(nonces.bytes.byteLength));
+    randomFillSync(nonces.bytes);
     nonces.used = 0;
   }
-  const start = nonces.used;
+  nonces.bytes.copy(lastNonce, 0, nonces.used, nonces.used + NONCE_BYTES);
   nonces.used += NONCE_BYTES;
-  return nonces.bytes.subarray(start, nonces.used);
+  return lastNonce;
 }
 
 interface Derived {
@@ -113,36 +126,53 @@ interface Derived {
 }
 
 /**
- * What was derived from a host key, for as long as its bytes are in memory: the control plane seals and opens under the
- * same key again and again, and HKDF costs as much as the encryption. By identity: nobody writes into a host key.
+ * What was derived from a host key, key and header in one piece, for as long as the host key's bytes are in memory: the
+ * control plane seals and opens under the same key again and again, and HKDF costs as much as the encryption. By
+ * identity: nobody writes into a host key.
  */
-const derivedFrom = new WeakMap<Uint8Array, Partial<Record<Purpose, Derived>>>();
+const derivedFrom: Readonly<Record<Purpose, WeakMap<Uint8Array, Uint8Array>>> = {
+  assignment: new WeakMap(),
+  report: new WeakMap(),
+  events: new WeakMap(),
+  cursor: new WeakMap(),
+};
 
+/** What the last message was sealed or opened under: with ten thousand host keys, all else is far off in memory. */
+const current = Buffer.alloc(KEY_BYTES + HEADER_BYTES);
+const derived: Derived = {
+  key: current.subarray(0, KEY_BYTES),
+  header: current.subarray(KEY_BYTES),
+};
+
+/** Good until the next call. */
 function derive(hostKey: Uint8Array, purpose: Purpose): Derived {
-  const known = derivedFrom.get(hostKey);
-  const found = known?.[purpose];
-  if (found) return found;
-  const derived = expand(hostKey, purpose);
-  derivedFrom.set(hostKey, { ...known, [purpose]: derived });
+  let bytes = derivedFrom[purpose].get(hostKey);
+  if (!bytes) {
+    bytes = expand(hostKey, purpose);
+    derivedFrom[purpose].set(hostKey, bytes);
+  }
+  current.set(bytes);
   return derived;
 }
 
 /** The hint tells an old key from a forgery; it is one more output of HKDF and says nothing about the key. */
-function expand(hostKey: Uint8Array, purpose: Purpose): Derived {
+function expand(hostKey: Uint8Array, purpose: Purpose): Uint8Array {
   const info = `hostward/v1/host-key/${purpose}`;
-  const derived = Buffer.from(hkdfSync('sha256', hostKey, '', info, KEY_BYTES + HINT_BYTES));
-  const head = Buffer.of(FORMAT, PURPOSE_BYTE[purpose]);
-  return {
-    key: derived.subarray(0, KEY_BYTES),
-    header: Buffer.concat([head, derived.subarray(KEY_BYTES)]),
-  };
+  const output = new Uint8Array(hkdfSync('sha256', hostKey, '', info, KEY_BYTES + HINT_BYTES));
+  const bytes = new Uint8Array(KEY_BYTES + HEADER_BYTES);
+  bytes.set(output.subarray(0, KEY_BYTES));
+  bytes.set([FORMAT, PURPOSE_BYTE[purpose]], KEY_BYTES);
+  bytes.set(output.subarray(KEY_BYTES), KEY_BYTES + 2);
+  return bytes;
 }
 
-/** No part may hold a NUL: node ids are hex, orderings decimal. */
-function associatedData(header: Buffer, purpose: Purpose, context: readonly string[]): Buffer {
+/**
+ * What is authenticated with a message, with room in front for its header. No part may hold a NUL: node ids are hex,
+ * orderings decimal.
+ */
+export function associatedData(purpose: Purpose, context: readonly string[]): Buffer {
   const text = `hostward/v1\0${purpose}\0${context.join('\0')}`;
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + Buffer.byteLength(text));
-  header.copy(bytes);
   bytes.write(text, HEADER_BYTES, 'utf8');
   return bytes;
 }

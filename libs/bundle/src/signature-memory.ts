@@ -1,4 +1,5 @@
 import { hash, type KeyObject, verify } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 
 /** An Ed25519 public key in Node's form and as its 32 raw bytes. */
@@ -26,6 +27,8 @@ const good = new Set<string>();
 const verifyOnPool = promisify(verify);
 /** Fewer are done sooner here: handing over and waking up cost as much as some of them, more on a busy machine. */
 const WORTH_THE_POOL = 8;
+/** This thread, and those of Node's pool (4) that find a core beside it. */
+const AT_ONCE = Math.min(availableParallelism(), 5);
 
 /** True if the signature is good: from memory, or by Ed25519. */
 export function isGoodSignature(claimed: ClaimedSignature): boolean {
@@ -38,18 +41,22 @@ export function isGoodSignature(claimed: ClaimedSignature): boolean {
 }
 
 /**
- * Verifies those that are not remembered on all threads of Node's pool, so that `isGoodSignature` finds the good ones in
- * memory. Decides nothing: who asks afterwards gets the same answers, only sooner.
+ * Verifies those that are not remembered on this thread and, where there are cores for it, on those of Node's pool, so
+ * that `isGoodSignature` finds the good ones in memory. Decides nothing: who asks afterwards gets the same answers, only
+ * sooner.
  */
 export async function verifyAhead(claims: readonly ClaimedSignature[]): Promise<void> {
   const unknown = claims.filter((claimed) => !good.has(nameOf(claimed)));
   if (unknown.length < WORTH_THE_POOL) return;
-  await Promise.all(
-    unknown.map(async (claimed) => {
-      const { key, message, signature } = claimed;
-      if (await verifyOnPool(null, message, key.object, signature)) remember(nameOf(claimed));
-    }),
-  );
+  const here = Math.ceil(unknown.length / AT_ONCE);
+  const onPool = Promise.all(unknown.slice(here).map(rememberFromPool));
+  unknown.slice(0, here).forEach(isGoodSignature);
+  await onPool;
+}
+
+async function rememberFromPool(claimed: ClaimedSignature): Promise<void> {
+  const { key, message, signature } = claimed;
+  if (await verifyOnPool(null, message, key.object, signature)) remember(nameOf(claimed));
 }
 
 /** For the bench, which shows what the first delivery of a process costs. */
