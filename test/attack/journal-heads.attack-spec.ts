@@ -103,6 +103,13 @@ function contentOf<T>(payload: string): T {
   return JSON.parse(Buffer.from(payload, 'base64').toString('utf8')) as T;
 }
 
+/** The control plane itself says in `/readyz` that hosts have seen another journal, without being asked to verify. */
+const alarmed = (words: RegExp) =>
+  eventually('the control plane raises the alarm', SOON, async () => {
+    const { status, checks } = await product.readiness();
+    return status === 200 && words.test(checks['journal-heads']?.detail ?? '');
+  });
+
 const hostHolds = (seq: number) =>
   eventually(`the host says that it has seen ${seq}`, SOON, async () => {
     return (await held()).some((head) => head.seq >= seq);
@@ -205,6 +212,7 @@ describe('the head of the journal, which hosts hold', () => {
       0,
       expect.stringContaining('only heads of a key that is not known here: liar'),
     ]);
+    expect((await product.readiness()).status).toBe(200);
   });
 });
 
@@ -227,6 +235,7 @@ describe('ATTACKER: the owner of etcd, of the store and of the online key', () =
       expect.stringMatching(/saw entries up to \d+, now it ends/),
     ]);
     expect(stderr).toContain(`first bad entry ${older + 1}:`);
+    await alarmed(/but the journal ends at \d+/);
   });
 
   it('ATTACKER: goes on from there as if nothing had been, beyond what the hosts have seen', async () => {
@@ -238,5 +247,9 @@ describe('ATTACKER: the owner of etcd, of the store and of the online key', () =
       1,
       expect.stringMatching(/it is not the one that host \S+ saw/),
     ]);
+    await alarmed(/but the journal has another one, or none/);
+    const metrics = (await (await product.rest()).get('/metrics')).text;
+    expect(metrics).toContain('hostward_journal_alarm 1');
+    expect(await product.log('control-plane')).toContain('hosts have seen another journal');
   });
 });

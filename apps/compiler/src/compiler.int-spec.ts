@@ -414,6 +414,9 @@ describe('on a host whose clock says 1970', () => {
     expect(await textOf(-1_000, highest())).toEqual([false, undefined]);
     const seen = highest(1, 39, now.issuedAt + 5 * 60_000);
     expect(await textOf(60_000, seen)).toEqual([false, undefined]);
+    const ended = numberField(TAG.ENDED_AT, BigInt(now.issuedAt + 60_000));
+    expect(await textOf(60_000, [...highest(), ended])).toEqual([false, undefined]);
+    expect(await textOf(60_001, [...highest(), ended])).toEqual([true, expect.any(BigInt)]);
   });
 });
 

@@ -26,7 +26,7 @@ export interface VerifiedRequest extends Pick<
   readonly ruleSet: RuleSet;
   /** Key ids of authors by policy, in authored mode. */
   readonly authors: ReadonlyMap<string, readonly string[]>;
-  /** The time by which ends count, ms since 1970. */
+  /** The time by which exceptions end, ms since 1970: none holds again whose end the sensor has seen to pass. */
   readonly nowMs: number;
 }
 
@@ -54,7 +54,8 @@ export async function verifyRequest(
     });
     const { policies } = verified;
     const authors = new Map(policies.map(({ name, authors: by = [] }) => [name, by]));
-    const nowMs = Math.max(now, verified.assignment.issuedAt);
+    const endedAt = Number(fields.number(TAG.ENDED_AT) ?? 0n);
+    const nowMs = Math.max(now, verified.assignment.issuedAt, endedAt);
     return { ...verified, authors, nowMs, ruleSet: ruleSetOf(policies) };
   } catch (cause) {
     if (cause instanceof RefusedError)

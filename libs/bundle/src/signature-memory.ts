@@ -1,5 +1,4 @@
 import { hash, type KeyObject, verify } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 
 /** An Ed25519 public key in Node's form and as its 32 raw bytes. */
@@ -28,7 +27,7 @@ const verifyOnPool = promisify(verify);
 /** Fewer are done sooner here: handing over and waking up cost as much as some of them, more on a busy machine. */
 const WORTH_THE_POOL = 8;
 /** This thread, and those of Node's pool (4) that find a core beside it. */
-const AT_ONCE = Math.min(availableParallelism(), 5);
+const AT_ONCE = Math.min(navigator.hardwareConcurrency, 5);
 
 /** True if the signature is good: from memory, or by Ed25519. */
 export function isGoodSignature(claimed: ClaimedSignature): boolean {

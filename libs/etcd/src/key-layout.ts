@@ -14,6 +14,7 @@
  * | revoke/{nodeId} | revocation | revoke | access, delivery |
  * | lease/{name} | who divides the work; bound to an etcd lease | replicas | replicas |
  * | journal/head | newest entry of the journal, whole | every change | journal |
+ * | journal/tail | entries before it that no disk may have yet, oldest first; absent where there are none | every change | journal |
  * | meta/{name} | format version, epoch, hash of the admin token | start | start |
  * | suspend/{id} | break-glass | breakglass | fleet state |
  * | exception/{policy}/{id} | exception with end | exception add | fleet state |
@@ -56,6 +57,7 @@ export const etcdKeys = {
   revocation: (nodeId: string): string => `${ROOT}revoke/${segment(nodeId)}`,
   leases: `${ROOT}lease/`,
   lease: (name: string): string => `${ROOT}lease/${segment(name)}`,
+  journals: `${ROOT}journal/`,
   journal: (name: string): string => `${ROOT}journal/${segment(name)}`,
   meta: (name: string): string => `${ROOT}meta/${segment(name)}`,
   suspensions: `${ROOT}suspend/`,

@@ -14,6 +14,7 @@ export const metricNames = {
   deliverySeconds: 'hostward_delivery_seconds',
   deliveryFailures: 'hostward_delivery_failures_total',
   restoreAlarm: 'hostward_restore_alarm',
+  journalAlarm: 'hostward_journal_alarm',
   redeliveries: 'hostward_redeliveries_total',
   bundlesBuilt: 'hostward_bundles_built_total',
   reports: 'hostward_reports_total',

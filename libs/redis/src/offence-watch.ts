@@ -17,6 +17,9 @@ const SPARE_CONNECTIONS = 64;
 const SPARE_ARRIVALS = 32;
 /** Who logs in and leaves holds few at a time: those that were seen in this while count together. */
 const SEEN_WITHIN_MS = 3_500;
+/** Listing ten thousand connections costs Redis some 10 ms: not more often than this for a load that lasts. */
+const REST_MS = 1_000;
+const ARRIVALS_OVER_MS = 1_000;
 const BATCH = 500;
 const CONNECTIONS_A_HOST = 3;
 
@@ -33,15 +36,15 @@ export interface OffenceWatchOptions {
   readonly onError?: (error: unknown) => void;
   /** Nobody of ours logs in as `default`, so who stays as that has not logged in and may be cut; default false. */
   readonly cutStrangers?: boolean;
-  /** How often it looks whether there is reason to look closer; default 1,000. */
+  /** How often it looks whether there is reason to look closer; default 250. */
   readonly everyMs?: number;
   /** How often it looks closer without one; default 30,000. */
   readonly closerMs?: number;
 }
 
 /**
- * Finds hosts that use up what all share: connections and memory. Redis has no limits by user, so each second two of
- * its counters are read, and only where they are unusual, or from time to time, every host is measured.
+ * Finds hosts that use up what all share: connections and memory. Redis has no limits by user, so a few times a
+ * second two of its counters are read, and only where they are unusual, or from time to time, every host is measured.
  */
 export class OffenceWatch {
   readonly #timer: NodeJS.Timeout;
@@ -49,18 +52,20 @@ export class OffenceWatch {
   #large = new Map<string, number>();
   /** When each connection of a host was seen last, by node id and id of the connection. */
   readonly #seen = new Map<string, Map<string, number>>();
-  /** Connections that Redis ever took, at the last look. */
+  /** Connections that Redis had ever taken, and when. */
   #arrivals = Infinity;
+  #arrivalsAt = 0;
   /** Hosts at the last closer look. */
   #hosts = 0;
   #closerAt = 0;
+  #restUntil = 0;
   #looking: Promise<void> | undefined;
 
   constructor(
     private readonly connection: RedisConnection,
     private readonly options: OffenceWatchOptions,
   ) {
-    this.#timer = setInterval(() => void this.look(), options.everyMs ?? 1_000);
+    this.#timer = setInterval(() => void this.look(), options.everyMs ?? 250);
   }
 
   /** Never rejects; one look at a time. */
@@ -78,21 +83,30 @@ export class OffenceWatch {
 
   async #look(): Promise<void> {
     if (!this.connection.connected) return;
-    const info = await this.connection.run('looking at the load', (client) => client.info());
-    const load = loadOf(info);
-    const rushed = load.arrivals - this.#arrivals > this.#hosts + SPARE_ARRIVALS;
-    this.#arrivals = load.arrivals;
-    const isDue = this.#isCrowded(load) || performance.now() >= this.#closerAt;
-    if (!isDue && !rushed) return;
+    const info = await this.connection.run('looking at the load', (client) =>
+      client.info('clients', 'memory', 'stats'),
+    );
+    const [load, now] = [loadOf(info), performance.now()];
+    const [crowded, rushed] = [this.#isCrowded(load), this.#isRushed(load, now)];
+    const due = now >= this.#closerAt;
+    if (!due && (!(crowded || rushed) || now < this.#restUntil)) return;
+    this.#restUntil = now + REST_MS;
     const known = this.options.known();
     this.#hosts = known.length;
     const clients = await this.#clients();
     if (this.options.cutStrangers === true) await this.#cutStrangers(clients);
     this.#judgeConnections(known, clients);
     // Not for a rush alone: a whole fleet that comes back is one.
-    if (!isDue) return;
+    if (!due && !crowded) return;
     this.#closerAt = performance.now() + (this.options.closerMs ?? 30_000);
     await this.#measureKeys(known);
+  }
+
+  #isRushed({ arrivals }: Load, now: number): boolean {
+    const rushed = arrivals - this.#arrivals > this.#hosts + SPARE_ARRIVALS;
+    if (now - this.#arrivalsAt >= ARRIVALS_OVER_MS)
+      [this.#arrivals, this.#arrivalsAt] = [arrivals, now];
+    return rushed;
   }
 
   #isCrowded({ clients, memory, memoryLimit }: Load): boolean {

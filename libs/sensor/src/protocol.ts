@@ -75,6 +75,7 @@ export const TAG = {
   TABLE: 38,
   SUBJECT_NAME: 39,
   BPF_LSM: 40,
+  ENDED_AT: 41,
 } as const;
 
 export type MessageType = (typeof MSG)[keyof typeof MSG];

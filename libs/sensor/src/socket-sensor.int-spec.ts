@@ -375,6 +375,21 @@ describe('a rule set that changes by itself', () => {
     expect(host.log).toMatch(/compiled anew reason=an exception has ended/);
   });
 
+  it('remembers over a restart which end has passed, and tells the compiler: no clock brings an exception back', async () => {
+    await host.start();
+    const validUntil = Date.now() + 500;
+    await applyConfirmed({ generation: 5, validUntil });
+    host.compiler.script = answerWith({ mark: 'ended', validUntil: undefined });
+    await kernelHas('enforce-ended');
+    await sensor.confirm(orderingOf(5));
+    await host.stop('SIGKILL');
+    host.compiler.script = answerWith({ mark: 'after-boot', validUntil: undefined });
+    await host.start();
+    await kernelHas('enforce-after-boot');
+    const told = host.compiler.requests.map(({ fields }) => fields.number(TAG.ENDED_AT));
+    expect(told).toEqual([undefined, BigInt(validUntil), BigInt(validUntil)]);
+  });
+
   it('does so over a restart too, which is a reason by itself: kernel and parser may be others', async () => {
     await host.start();
     await applyConfirmed({ generation: 5 });
@@ -397,8 +412,11 @@ describe('a rule set that changes by itself', () => {
   it('keeps what is in force where the compiler refuses, and leaves it alone when nothing changes', async () => {
     await host.start();
     await applyConfirmed({ generation: 5, validUntil: Date.now() + 300 });
-    const before = await enforced();
     host.compiler.script = rejectAs('not-enrolled');
+    // That the end has passed is remembered whatever the compiler says.
+    await stateWhen(() => host.log.includes('reason=an exception has ended'));
+    const before = await enforced();
+    expect(before).toMatchObject({ kernel: { hostward: expect.stringContaining('enforce-5') } });
     await stateWhen(() => host.log.includes('code=not-enrolled'));
     expect(await enforced()).toEqual(before);
     host.compiler.script = compileSample;

@@ -3,8 +3,8 @@ import { connect } from 'node:tls';
 
 /**
  * A program of an attacker, run as a process of its own so that what it does to others can be told from what its test
- * costs. Reads its orders (JSON) from standard input, tells four times a second what it did, and ends when its output
- * is closed.
+ * costs. Reads its orders (JSON) from standard input, tells four times a second, and when it is ended, what it
+ * did, and ends when its output is closed.
  */
 export type FloodOrders = (Connecting | Burning) & { readonly forMs: number };
 
@@ -66,6 +66,11 @@ function tell(started: number): void {
 const orders = JSON.parse(readFileSync(0, 'utf8')) as FloodOrders;
 if (orders.kind === 'burn') burn(orders.share);
 else for (let i = 0; i < orders.connections; i += 1) open(orders);
-setInterval(tell, TELL_MS, performance.now());
+const started = performance.now();
+setInterval(tell, TELL_MS, started);
 process.stdout.on('error', () => process.exit(0));
+process.once('SIGTERM', () => {
+  tell(started);
+  process.exit(0);
+});
 setTimeout(() => process.exit(0), orders.forMs);

@@ -54,6 +54,10 @@ export class Metrics {
     metricNames.restoreAlarm,
     '1 while nothing is published, because etcd is older than what hosts have seen',
   );
+  readonly journalAlarm = this.#gauge(
+    metricNames.journalAlarm,
+    '1 while hosts have seen another journal than the one that is here',
+  );
   readonly redeliveries = this.#counter(
     metricNames.redeliveries,
     'Times everything was delivered anew',

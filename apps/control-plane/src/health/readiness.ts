@@ -16,6 +16,8 @@ export interface Vitals {
   readonly alerts: { readonly ok: boolean; readonly detail: string };
   /** While it is not ok no write is taken. */
   readonly journal: { readonly ok: boolean; readonly detail: string };
+  /** In words, while hosts have seen another journal than the one that is here. */
+  readonly rewritten?: string;
   /** In words, while etcd is older than what was published from it. */
   readonly restored?: string;
   readonly waiting: number;
@@ -34,7 +36,10 @@ export function knowsWholeFleet({ watch, unreadable, nowMs }: Vitals): boolean {
   return unreadable.length === 0 && nowMs - watch.lastProgressAt <= WATCH_LAG_MS;
 }
 
-/** What is well and what is not; ready is where all that must be well is. */
+/**
+ * What is well and what is not; ready is where all that must be well is. That the journal was rewritten is an alarm for
+ * people: a control plane that cannot mend it serves all the same.
+ */
 export function readiness(vitals: Vitals): {
   readonly ready: boolean;
   readonly checks: readonly Check[];
@@ -48,7 +53,7 @@ export function readiness(vitals: Vitals): {
     { name: 'journal', ...vitals.journal },
     restoreCheck(vitals),
   ];
-  return { ready: checks.every(({ ok }) => ok), checks };
+  return { ready: checks.every(({ ok }) => ok), checks: [...checks, heldHeadsCheck(vitals)] };
 }
 
 function watchCheck({ watch, fleetRevision, nowMs }: Vitals): Check {
@@ -78,6 +83,11 @@ function redisCheck({ redis }: Vitals): Check {
 function alertCheck({ alerts }: Vitals): Check {
   const waits = alerts.ok ? '' : '; alerts wait with their hosts';
   return { name: 'alerts', ok: alerts.ok, detail: `${alerts.detail}${waits}` };
+}
+
+function heldHeadsCheck({ rewritten }: Vitals): Check {
+  const detail = rewritten ?? 'every head that hosts have seen is in it';
+  return { name: 'journal-heads', ok: rewritten === undefined, detail };
 }
 
 function restoreCheck({ restored }: Vitals): Check {

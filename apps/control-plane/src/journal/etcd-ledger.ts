@@ -1,28 +1,27 @@
-import {
-  JOURNAL_START,
-  followsInJournal,
-  journalEntry,
-  type JournalEntry,
-  type JournalPoint,
-} from '#bundle';
-import { etcdKeys, type EtcdStore, type WatchMessage } from '#etcd';
+import { JOURNAL_START, journalEntry, type JournalEntry, type JournalPoint } from '#bundle';
+import { etcdKeys, type EtcdStore, type WatchMessage, type Write } from '#etcd';
 import type { Log } from '#observability';
 import { SYSTEM, currentSource } from '../access/caller.js';
 import { isoNow, type Clock } from '../clock.js';
 import { ProblemError } from '../http/index.js';
 import { Turns } from '../turns.js';
 import type { JournalDraft } from './journal-draft.js';
-import { readEntry } from './journal-record.js';
+import { readEntries, readEntry } from './journal-record.js';
+import { newestInEtcd, unstoredAfter } from './journal-tail.js';
+import { journalUnwritable } from './journal-unwritable.js';
 import { Ledger, type CommitResult, type LedgerChange } from './ledger.js';
 import type { SignedJournal } from './signed-journal.js';
+import { UnsyncedEntries } from './unsynced-entries.js';
 
 /** Where the chain goes on. */
 interface Known {
   readonly end: JournalPoint;
   /** Of the head's key; 0 where there is none. */
   readonly revision: bigint;
-  /** The newest entry, where the store may lack it. */
-  readonly unstored?: JournalEntry;
+  /** The newest entries, oldest first, as far as the store may lack them. */
+  readonly unstored: readonly JournalEntry[];
+  /** Whether etcd holds a tail. */
+  readonly tailed: boolean;
   /** What has to be told first: that the head was not where the signed entries end. */
   readonly resumption?: JournalDraft;
 }
@@ -30,15 +29,20 @@ interface Known {
 const ATTEMPTS = 20;
 const MAX_WAITING = 1_000;
 const HEAD = etcdKeys.journal('head');
+const TAIL = etcdKeys.journal('tail');
 
 /**
  * The ledger: the head of the chain is one key of etcd, moved by compare-and-swap in the transaction of the change
- * itself. The head is the newest entry, whole, so that a crash before the store has it loses nothing: whoever goes on
- * stores it first, and a write that could not be journalled for good is refused. Writers of this process take turns.
+ * itself. The head is the newest entry, whole, and beside it the tail has those before it that the disk may lack, so
+ * that neither a crash nor a power cut loses one: whoever goes on stores them first, and a write that could not be
+ * journalled for good is refused. Writers of this process take turns.
  */
 export class EtcdLedger extends Ledger {
   readonly #turns = new Turns(MAX_WAITING);
+  readonly #unsynced: UnsyncedEntries;
   #known: Known | undefined;
+  /** Hash of the entry that was tried last: the watch may tell of it before its own transaction is answered. */
+  #own: string | undefined;
   #failure: string | undefined;
   #retrying = false;
 
@@ -49,6 +53,7 @@ export class EtcdLedger extends Ledger {
     private readonly log: Log,
   ) {
     super();
+    this.#unsynced = new UnsyncedEntries(() => journal.sync(), log);
   }
 
   override commit(change: LedgerChange): Promise<CommitResult> {
@@ -57,20 +62,20 @@ export class EtcdLedger extends Ledger {
 
   /** Whether entries can be stored; while they cannot, nothing is written. */
   health(): { readonly ok: boolean; readonly detail: string } {
-    const detail = this.#failure ?? 'all entries are stored';
-    return { ok: this.#failure === undefined, detail };
+    const failure = this.#failure ?? this.#unsynced.failure;
+    return { ok: failure === undefined, detail: failure ?? 'all entries are stored' };
   }
 
   /** Takes one message of the watch: entries of other replicas reach this one's store, if it is another one. */
   follow(message: WatchMessage): void {
     const changed = message.type === 'snapshot' ? message.items : message.changes;
-    for (const { key, value } of changed) {
-      if (key !== HEAD || !value) continue;
-      const entry = readEntry(value.toString('utf8'));
+    const entries = changed.flatMap(entriesIn).toSorted((a, b) => a.seq - b.seq);
+    if (entries.at(-1)?.hash === this.#own) return;
+    for (const entry of entries) {
       try {
-        if (entry) this.journal.follow(entry);
+        if (this.journal.follow(entry)) this.#unsynced.add(entry);
       } catch (error) {
-        this.log.warn('an entry of the journal is not stored yet', { seq: entry?.seq, error });
+        this.log.warn('an entry of the journal is not stored yet', { seq: entry.seq, error });
       }
     }
   }
@@ -90,16 +95,20 @@ export class EtcdLedger extends Ledger {
     });
   }
 
-  /** Tries again to store what waits, where something does: else nobody would know of new room before the next write. */
+  /**
+   * Tries again to store what waits, where something does: else nobody would know of new room before the next write.
+   * So does an entry whose transaction was not answered.
+   */
   async retry(): Promise<void> {
-    if (this.#failure === undefined || this.#retrying) return;
+    const unanswered = this.#known === undefined && this.#own !== undefined;
+    if (this.#retrying || (this.health().ok && !unanswered)) return;
     this.#retrying = true;
     try {
       await this.#turns.run(async () => {
         const known = this.#known ?? (await this.#readHead());
         this.#known = known;
-        if (known.unstored) this.#tryToStore(known);
-        else this.#failure = undefined;
+        await this.#unsynced.room();
+        this.#tryToStore(known);
       });
     } catch (error) {
       this.log.warn('the journal cannot be looked at, trying again', { error });
@@ -111,6 +120,7 @@ export class EtcdLedger extends Ledger {
   async #commit(change: LedgerChange): Promise<CommitResult> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const known = this.#known ?? (await this.#readHead());
+      await this.#unsynced.room();
       this.#storeNewest(known);
       if (known.resumption) await this.#resume(known, known.resumption);
       else {
@@ -124,13 +134,20 @@ export class EtcdLedger extends Ledger {
   /** Undefined where only the journal's head had moved, so that the change deserves another attempt. */
   async #attempt(change: LedgerChange, known: Known): Promise<CommitResult | undefined> {
     const entry = this.#next(known, change.journal);
+    const tail = this.#unsynced.all;
     this.#known = undefined;
+    this.#own = entry.hash;
     const result = await this.etcd.transact({
       if: [...change.if, { key: HEAD, modRevision: known.revision }],
-      then: [...change.then, { type: 'put', key: HEAD, value: JSON.stringify(entry) }],
+      then: [
+        ...change.then,
+        { type: 'put', key: HEAD, value: JSON.stringify(entry) },
+        ...(tail.length > 0 || known.tailed ? [tailWrite(tail)] : []),
+      ],
     });
     if (result.succeeded) {
-      this.#known = { end: entry, revision: result.revision, unstored: entry };
+      const { revision } = result;
+      this.#known = { end: entry, revision, unstored: [entry], tailed: tail.length > 0 };
       this.#tryToStore(this.#known);
       return { outcome: 'committed', revision: result.revision };
     }
@@ -159,22 +176,20 @@ export class EtcdLedger extends Ledger {
     });
   }
 
-  /** Refuses the write that would follow one that is not stored: so at most one ever waits, and etcd has it. */
+  /** Refuses the write that would follow one that is not stored: what waits for the store is in etcd. */
   #storeNewest(known: Known): void {
-    if (!known.unstored) return;
     try {
-      this.journal.keep(known.unstored);
-      this.#known = { ...known, unstored: undefined };
+      for (const entry of known.unstored) {
+        this.journal.keep(entry);
+        this.#unsynced.add(entry);
+      }
+      this.#known = { ...known, unstored: [] };
       this.#failure = undefined;
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       this.#failure = `no entry can be stored, so nothing is written: ${why}`;
       this.log.error('the journal cannot be written, so nothing else is', { error: cause });
-      throw new ProblemError('unavailable', {
-        cause,
-        detail: 'the journal cannot be written (is the disk full?), so nothing else is',
-        headers: { 'retry-after': '5' },
-      });
+      throw journalUnwritable(cause);
     }
   }
 
@@ -194,22 +209,23 @@ export class EtcdLedger extends Ledger {
       setAside,
     });
     const told = { ...journal, detail: { ...journal.detail, setAside } };
-    await this.#attempt(
-      { if: [], then: [], journal: told },
-      { end: known.end, revision: known.revision },
-    );
+    await this.#attempt({ if: [], then: [], journal: told }, { ...known, resumption: undefined });
   }
 
   /** The store is read first: it never is ahead of an etcd that is read later. */
   async #readHead(): Promise<Known> {
+    this.#unsynced.doubt();
     const stored = this.journal.end();
-    const found = await this.etcd.get(HEAD);
-    const revision = found?.modRevision ?? 0n;
-    if (!found && stored.seq === 0) return { end: JOURNAL_START, revision };
+    const { items } = await this.etcd.list(etcdKeys.journals);
+    const [found, tail] = [HEAD, TAIL].map((key) => items.find((item) => item.key === key));
+    const [revision, tailed] = [found?.modRevision ?? 0n, tail !== undefined];
+    if (!found && stored.seq === 0) return { end: JOURNAL_START, revision, unstored: [], tailed };
     const head = found && readEntry(found.value.toString('utf8'));
-    if (head && goesOn(stored, head))
-      return { end: head, revision, unstored: head.seq === stored.seq ? undefined : head };
-    if (stored.seq > 0) return { end: stored, revision, resumption: resumption(stored, head) };
+    const newest = head && newestInEtcd(tail ? entriesIn(tail) : [], head);
+    const unstored = newest && unstoredAfter(stored, newest);
+    if (head && unstored) return { end: head, revision, unstored, tailed };
+    if (stored.seq > 0)
+      return { end: stored, revision, unstored: [], tailed, resumption: resumption(stored, head) };
     throw new ProblemError('unavailable', {
       detail:
         'the head of the journal in etcd cannot be read and no entry is stored: it was damaged, or made by another version',
@@ -217,13 +233,16 @@ export class EtcdLedger extends Ledger {
   }
 }
 
-/** Whether etcd's head may follow the signed entries: it is their end, or beyond it. */
-function goesOn(stored: JournalPoint, head: JournalEntry): boolean {
-  if (head.seq === stored.seq) return head.hash === stored.hash;
-  if (head.seq === stored.seq + 1) return followsInJournal(stored, head);
-  // A store that lacks entries: what they were nobody can say here, and the journal shows the gap.
-  const before = { seq: head.seq - 1, hash: head.prev };
-  return head.seq > stored.seq && followsInJournal(before, head);
+/** Entries in a key of the journal, oldest first; what cannot be read is none. */
+function entriesIn({ key, value }: { key: string; value?: Buffer }): readonly JournalEntry[] {
+  if (key === TAIL) return readEntries(value?.toString('utf8') ?? '');
+  const head = key === HEAD ? readEntry(value?.toString('utf8') ?? '') : undefined;
+  return head ? [head] : [];
+}
+
+function tailWrite(tail: readonly JournalEntry[]): Write {
+  if (tail.length === 0) return { type: 'delete', key: TAIL };
+  return { type: 'put', key: TAIL, value: JSON.stringify(tail) };
 }
 
 /** etcd was restored, or somebody wrote its head: the signed entries are right, and say what was found. */

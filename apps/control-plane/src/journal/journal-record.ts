@@ -28,17 +28,27 @@ const entry = record<Omit<JournalEntry, 'detail'> & { readonly detail: unknown }
 });
 
 /** Throws ShapeError. */
-function decodeEntry(bytes: Uint8Array): JournalEntry {
-  const read = entry(parseJson(bytes, 'journal'), 'journal');
+function decodeEntry(value: unknown): JournalEntry {
+  const read = entry(value, 'journal');
   return { ...read, detail: isDetail(read.detail) ? read.detail : {} };
 }
 
 /** The entry in a text as the store and etcd's head hold it, or undefined where there is none: what cannot be read is a gap. */
 export function readEntry(text: string): JournalEntry | undefined {
   try {
-    return decodeEntry(Buffer.from(text, 'utf8'));
+    return decodeEntry(parseJson(Buffer.from(text, 'utf8'), 'journal'));
   } catch {
     return undefined;
+  }
+}
+
+/** The entries in a text as etcd's tail holds them: an array. None where one cannot be read. */
+export function readEntries(text: string): readonly JournalEntry[] {
+  try {
+    const values = parseJson(Buffer.from(text, 'utf8'), 'journal');
+    return Array.isArray(values) ? values.map(decodeEntry) : [];
+  } catch {
+    return [];
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -18,11 +18,12 @@ import { Log } from '#observability';
 import { startEtcd, type EtcdServer } from '#testing';
 import { SystemClock } from '../clock.js';
 import { EtcdLedger } from './etcd-ledger.js';
+import { readEntries } from './journal-record.js';
 import type { JournalStore } from './journal.store.js';
 import { SignedJournal } from './signed-journal.js';
 import { SqliteJournalStore } from './sqlite-journal.store.js';
 
-const HEAD = etcdKeys.journal('head');
+const [HEAD, TAIL] = [etcdKeys.journal('head'), etcdKeys.journal('tail')];
 const signer = loadSigner(generateSigningKey().privateKey);
 const log = new Log({ level: 'error', write: () => undefined });
 
@@ -39,7 +40,12 @@ afterAll(async () => {
   await server.stop();
 });
 beforeEach(async () => {
-  await etcd.transact({ then: [{ type: 'delete', key: HEAD }] });
+  await etcd.transact({
+    then: [
+      { type: 'delete', key: HEAD },
+      { type: 'delete', key: TAIL },
+    ],
+  });
   folder = mkdtempSync(join(tmpdir(), 'hw-journal-'));
   store = new SqliteJournalStore(join(folder, 'journal.db'));
 });
@@ -57,6 +63,10 @@ const entries = () => signedOn(store).from(1, 1_000);
 const objects = () => entries().map(({ object }) => object);
 const broken = () => brokenJournalAt(JOURNAL_START, entries());
 const head = () => verifyJournalHead(signedOn(store).head(), signedOn(store).keys);
+const tail = async () => {
+  const found = await etcd.get(TAIL);
+  return found ? readEntries(found.value.toString('utf8')).map(({ object }) => object) : [];
+};
 const sql = (text: string) => {
   const db = new DatabaseSync(join(folder, 'journal.db'));
   db.exec(text);
@@ -70,6 +80,16 @@ class FullDisk extends SqliteJournalStore {
   override add(...args: Parameters<SqliteJournalStore['add']>) {
     if (this.full) throw new Error('database or disk is full');
     return super.add(...args);
+  }
+}
+
+/** A store whose disk takes what is there at the start, and nothing after it until the power is cut. */
+class SlowDisk extends SqliteJournalStore {
+  #syncs = 0;
+
+  override sync(): Promise<void> {
+    this.#syncs += 1;
+    return this.#syncs === 1 ? super.sync() : new Promise(() => undefined);
   }
 }
 
@@ -95,6 +115,55 @@ describe('the journal', () => {
     expect(objects()).toEqual(['a']);
     await ledgerOn(store).settle({ repair: true });
     expect([objects(), broken(), head().seq]).toEqual([['a', 'b'], undefined, 2]);
+  });
+
+  it.each([
+    ['all that no disk had yet', 0],
+    ['what the disk had not', 3],
+    ['nothing where the disk had all', 5],
+  ])('gets back from etcd after a power cut: %s', async (_title, had) => {
+    const disk = new SlowDisk(join(folder, 'journal.db'));
+    await tell(ledgerOn(disk), 'a', 'b', 'c', 'd', 'e');
+    expect(objects()).toEqual(['a', 'b', 'c', 'd', 'e']);
+    disk.close();
+    sql(`DELETE FROM entries WHERE seq > ${had}`);
+    await ledgerOn(store).settle({ repair: true });
+    expect([objects(), broken()]).toEqual([['a', 'b', 'c', 'd', 'e'], undefined]);
+    await tell(ledgerOn(store), 'f');
+    expect([objects().at(-1), broken()]).toEqual(['f', undefined]);
+  });
+
+  it('holds entries in etcd beside the head only until the disk has them', async () => {
+    await tell(ledgerOn(new SlowDisk(join(folder, 'other.db'))), 'a', 'b', 'c');
+    expect(await tail()).toEqual(['a', 'b']);
+    await tell(ledgerOn(store), 'd');
+    await tell(ledgerOn(store), 'e');
+    expect([objects(), await tail()]).toEqual([['a', 'b', 'c', 'd', 'e'], []]);
+  });
+
+  it.each([
+    ['follow nothing', () => [forged({ seq: 2, prev: '1'.repeat(64) })]],
+    ['are no entries', () => [{ seq: 2 }]],
+    ['are an old tail', () => entries().slice(0, 1)],
+  ])('is not misled by a tail in etcd whose entries %s', async (_title, value) => {
+    await tell(ledgerOn(store), 'a', 'b', 'c');
+    const put = { type: 'put', key: TAIL, value: JSON.stringify(value()) } as const;
+    await etcd.transact({ then: [put] });
+    expect(await ledgerOn(store).settle({ repair: true })).toBeUndefined();
+    await tell(ledgerOn(store), 'd');
+    expect([objects(), broken()]).toEqual([['a', 'b', 'c', 'd'], undefined]);
+  });
+
+  it('is on the disk although the log of its file was taken away', async () => {
+    await tell(ledgerOn(store), 'a');
+    rmSync(join(folder, 'journal.db-wal'));
+    await tell(ledgerOn(store), 'b');
+    await store.sync();
+    // What a power cut leaves: the file alone.
+    copyFileSync(join(folder, 'journal.db'), join(folder, 'left.db'));
+    const left = new SqliteJournalStore(join(folder, 'left.db'));
+    expect(signedOn(left).from(1, 10)).toEqual(entries());
+    left.close();
   });
 
   it('refuses the next write while the disk is full, and goes on when it is not', async () => {
@@ -178,14 +247,17 @@ describe('the journal', () => {
   );
 
   it('shows entries that were cut off at the end', async () => {
-    await tell(ledgerOn(store), 'a', 'b', 'c', 'd', 'e');
+    await tell(ledgerOn(store), 'a', 'b', 'c', 'd');
+    // Another one: by then the disk has all before, so that etcd holds the newest alone.
+    await tell(ledgerOn(store), 'e');
     sql('DELETE FROM entries WHERE seq > 2');
     await tell(ledgerOn(store), 'f');
     expect(broken()).toBe(3);
   });
 
   it('vouches for no entry of a chain that was computed anew', async () => {
-    await tell(ledgerOn(store), 'a', 'b', 'c');
+    await tell(ledgerOn(store), 'a', 'b');
+    await tell(ledgerOn(store), 'c');
     let prev = entries()[0]?.hash ?? '';
     for (const seq of [2, 3]) {
       const entry = forged({ seq, prev });

@@ -8,8 +8,14 @@ export interface SignedEntry {
 
 /** Keeps the entries of the journal. Everything in it may have been changed behind our back: readers verify. */
 export abstract class JournalStore {
-  /** Keeps an entry for good; `differs` where another one has its number, which then stays. Throws on a full disk. */
+  /**
+   * Keeps an entry, over the end of this process, and after `sync` over a power cut; `differs` where another one has its
+   * number, which then stays. Throws on a full disk.
+   */
   abstract add(entry: JournalEntry, head: SignedDocument): 'added' | 'known' | 'differs';
+
+  /** Resolves when all that was added before the call is on the disk; rejects where that cannot be said. */
+  abstract sync(): Promise<void>;
 
   /** The newest entries with what was signed, newest first; without those that cannot be read. */
   abstract newest(limit: number): readonly SignedEntry[];

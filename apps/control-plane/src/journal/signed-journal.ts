@@ -22,6 +22,9 @@ const LOOK_BACK = 1_000;
  * it was the newest, so that who can write the store can neither add nor change one unseen.
  */
 export class SignedJournal {
+  /** The head that was signed or verified last, by its text: mostly it is the one that is asked for next. */
+  #last: { readonly text: string; readonly head: JournalHead } | undefined;
+
   constructor(
     private readonly store: JournalStore,
     private readonly signer: Signer,
@@ -41,10 +44,18 @@ export class SignedJournal {
     this.store.add(entry, head);
   }
 
-  /** Keeps an entry that the watch brought if it is plainly the next one; everything else is for the ledger to judge. */
-  follow(entry: JournalEntry): void {
-    const last = this.end();
-    if (followsInJournal(last, entry)) this.store.add(entry, this.#sign(entry));
+  /**
+   * Keeps an entry that the watch brought if it is plainly the next one, and says so; everything else is for the ledger
+   * to judge.
+   */
+  follow(entry: JournalEntry): boolean {
+    if (!followsInJournal(this.end(), entry)) return false;
+    return this.store.add(entry, this.#sign(entry)) === 'added';
+  }
+
+  /** Resolves when all that was kept before is on the disk; rejects where that cannot be said. */
+  sync(): Promise<void> {
+    return this.store.sync();
   }
 
   /** The last entry that the online key vouches for; the start where there is none. */
@@ -67,6 +78,13 @@ export class SignedJournal {
   headAt(seq: number): unknown {
     const found = this.store.get(seq);
     return found && this.#vouchesFor(found) ? found.head : undefined;
+  }
+
+  /** Whether this point is in the journal: an entry of that number is here, and is what this hash says. */
+  leadsTo({ seq, hash }: JournalPoint): boolean {
+    const entry = this.store.get(seq)?.entry;
+    if (entry?.hash !== hash) return false;
+    return followsInJournal({ seq: seq - 1, hash: entry.prev }, entry);
   }
 
   /** Entries before a number, newest first, no newer than the signed head. */
@@ -92,9 +110,13 @@ export class SignedJournal {
     return signed?.seq === entry.seq && signed.hash === entry.hash;
   }
 
-  #verified(head: unknown): JournalHead | undefined {
+  #verified(signed: unknown): JournalHead | undefined {
+    const text = JSON.stringify(signed);
+    if (text === this.#last?.text) return this.#last.head;
     try {
-      return verifyJournalHead(head, this.keys);
+      const head = verifyJournalHead(signed, this.keys);
+      this.#last = { text, head };
+      return head;
     } catch (error) {
       if (error instanceof RefusedError) return undefined;
       throw error;
@@ -102,6 +124,9 @@ export class SignedJournal {
   }
 
   #sign({ seq, hash }: JournalPoint): SignedDocument {
-    return signJournalHead({ v: 1, seq, hash, at: this.clock.nowMs() }, this.signer);
+    const head: JournalHead = { v: 1, seq, hash, at: this.clock.nowMs() };
+    const signed = signJournalHead(head, this.signer);
+    this.#last = { text: JSON.stringify(signed), head };
+    return signed;
   }
 }

@@ -1,4 +1,5 @@
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { open } from 'node:fs/promises';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import type { JournalEntry, SignedDocument } from '#bundle';
 import { readEntry } from './journal-record.js';
 import { JournalStore, type SignedEntry } from './journal.store.js';
@@ -17,26 +18,53 @@ const SCHEMA = `
   ) STRICT;
 `;
 
-/** The journal in one SQLite file beside the alerts. `synchronous = FULL`: what is said to be journalled outlives a power cut. */
+/**
+ * The journal in one SQLite file beside the alerts. `synchronous = NORMAL`: a commit does not wait for the disk, which
+ * would hold up everything else that this process does; `sync` waits for it in a thread of the pool.
+ */
 export class SqliteJournalStore extends JournalStore {
   readonly #db: DatabaseSync;
+  readonly #insert: StatementSync;
 
-  constructor(path: string) {
+  constructor(private readonly path: string) {
     super();
     this.#db = new DatabaseSync(path);
     this.#db.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;',
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;',
     );
     this.#db.exec(SCHEMA);
+    this.#insert = this.#db.prepare(
+      'INSERT INTO entries (seq, body, head) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+    );
   }
 
   override add(entry: JournalEntry, head: SignedDocument): 'added' | 'known' | 'differs' {
-    const insert = this.#db.prepare(
-      'INSERT INTO entries (seq, body, head) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-    );
-    const added = insert.run(entry.seq, JSON.stringify(entry), JSON.stringify(head)).changes;
-    if (Number(added) > 0) return 'added';
+    const values = [entry.seq, JSON.stringify(entry), JSON.stringify(head)];
+    if (Number(this.#insert.run(...values).changes) > 0) return 'added';
     return this.get(entry.seq)?.entry.hash === entry.hash ? 'known' : 'differs';
+  }
+
+  /** As SQLite does it after each commit with `synchronous = FULL`: all of a commit is in the log beside the file. */
+  override async sync(): Promise<void> {
+    try {
+      const log = await open(`${this.path}-wal`, 'r');
+      await log.datasync().finally(() => log.close());
+    } catch (error) {
+      // Closing put all of it into the file itself.
+      if (this.#db.isOpen) this.#putIntoFile(error);
+    }
+  }
+
+  /**
+   * A log that is gone, or whose sync failed once, proves nothing when it is synced again: what is in it goes into the
+   * file itself, synced by SQLite.
+   */
+  #putIntoFile(cause: unknown): void {
+    const done = this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
+    if (done?.['busy'] !== 0)
+      throw new Error('the journal cannot be synced: another process keeps its file busy', {
+        cause,
+      });
   }
 
   override newest(limit: number): readonly SignedEntry[] {

@@ -3,6 +3,7 @@ import { RefusedError, openReport } from '#bundle';
 import { Log } from '#observability';
 import { Clock } from '../clock.js';
 import { Metrics } from '../health/metrics.js';
+import { HeldHeads } from '../journal/held-heads.js';
 import { ShapeError } from '../shape/shape.js';
 import { CloneService } from './clone.service.js';
 import { KnownHosts } from './known-hosts.js';
@@ -16,6 +17,7 @@ export class ReportIntake {
     private readonly hosts: KnownHosts,
     private readonly board: ReportBoard,
     private readonly clones: CloneService,
+    private readonly heads: HeldHeads,
     private readonly clock: Clock,
     private readonly metrics: Metrics,
     private readonly log: Log,
@@ -28,7 +30,10 @@ export class ReportIntake {
     try {
       const report = parseReport(openReport(host.hostKey, nodeId, sealed), nodeId);
       if (!this.clones.admits(host, report)) this.metrics.reportsRefused.inc({ reason: 'clone' });
-      else if (this.board.put(report, this.clock.nowMs())) this.metrics.reports.inc();
+      else if (this.board.put(report, this.clock.nowMs())) {
+        this.metrics.reports.inc();
+        this.heads.take({ ...host, key: host.signingKey }, report.statement);
+      }
     } catch (error) {
       const reason = error instanceof RefusedError ? error.code : 'shape';
       this.metrics.reportsRefused.inc({ reason });

@@ -1,5 +1,6 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { StatusReader } from '../status/status-reader.js';
+import { HeldHeads } from '../journal/held-heads.js';
 import { CloneService } from './clone.service.js';
 import { HostInbox } from './host-inbox.js';
 import { KnownHosts } from './known-hosts.js';
@@ -18,12 +19,13 @@ export class ReportsModule {
       providers: [
         { provide: HostInbox, useValue: inbox },
         KnownHosts,
+        HeldHeads,
         CloneService,
         ReportBoard,
         ReportIntake,
         StatusReader,
       ],
-      exports: [CloneService, HostInbox, KnownHosts, ReportIntake, StatusReader],
+      exports: [CloneService, HeldHeads, HostInbox, KnownHosts, ReportIntake, StatusReader],
     };
   }
 }

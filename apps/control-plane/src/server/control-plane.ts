@@ -14,6 +14,7 @@ import { FleetWatch } from '../fleet/fleet-watch.js';
 import { VitalSigns } from '../health/vital-signs.js';
 import type { Vitals } from '../health/readiness.js';
 import { EtcdLedger } from '../journal/etcd-ledger.js';
+import { HeldHeads, journalAlarmWords } from '../journal/held-heads.js';
 import { HeadHerald } from '../journal/head-herald.js';
 import { CutOffService } from '../nodes/cut-off.service.js';
 import { identitiesOf, redisUserOf, redisUsersOf, timedHosts } from '../nodes/redis-identity.js';
@@ -125,6 +126,7 @@ export class ControlPlane {
     const delivery = this.app.get(DeliveryLoop, { strict: false });
     const reports = this.app.get(ReportBoard, { strict: false });
     const clones = this.app.get(CloneService, { strict: false });
+    const heads = this.app.get(HeldHeads, { strict: false });
     let known = false;
     this.app.get(AccessWatch, { strict: false }).start(fleet);
     const cutOffs = this.app.get(CutOffService, { strict: false });
@@ -155,6 +157,7 @@ export class ControlPlane {
       for (const nodeId of affected.gone) {
         reports.remove(nodeId);
         clones.forget(nodeId);
+        heads.forget(nodeId);
       }
       delivery.mark(affected);
     });
@@ -190,6 +193,7 @@ export class ControlPlane {
     void this.app.get(EtcdLedger, { strict: false }).retry();
     void this.app.get(HeadHerald, { strict: false }).run();
     this.#lookForRestore(state.revision);
+    this.#lookAtHeldHeads();
     this.app.get(DeliveryLoop, { strict: false }).renew();
     this.#queue.retry();
     this.#measure();
@@ -209,6 +213,16 @@ export class ControlPlane {
     metrics.restoreAlarm.set(alarm ? 1 : 0);
     if (changed && alarm) this.#log.error('etcd was restored', { remedy: alarmWords(alarm) });
     if (changed && !alarm) this.#log.info('publishing goes on: etcd is not behind any more');
+  }
+
+  #lookAtHeldHeads(): void {
+    const heads = this.app.get(HeldHeads, { strict: false });
+    const changed = heads.look(this.parts.clock.nowMs());
+    const { alarm } = heads;
+    this.parts.metrics.journalAlarm.set(alarm ? 1 : 0);
+    if (changed && alarm)
+      this.#log.error('hosts have seen another journal', { remedy: journalAlarmWords(alarm) });
+    if (changed && !alarm) this.#log.info('the journal is the one that hosts have seen again');
   }
 
   #measure(): void {
@@ -234,12 +248,14 @@ export class ControlPlane {
 
   #vitals(): Vitals {
     const { state } = this.app.get(Fleet, { strict: false });
+    const { alarm } = this.app.get(HeldHeads, { strict: false });
     return {
       watch: this.watch.health(),
       fleetRevision: state.revision,
       redis: this.parts.channel.health(),
       alerts: this.parts.alerts.health(),
       journal: this.app.get(EtcdLedger, { strict: false }).health(),
+      rewritten: alarm && journalAlarmWords(alarm),
       restored: this.parts.restoreGuard.alarm && alarmWords(this.parts.restoreGuard.alarm),
       waiting: this.app.get(DeliveryLoop, { strict: false }).waiting,
       unreadable: [

@@ -42,7 +42,7 @@ struct hw_header {
 #define HW_MSG_RECHECK 14u /* read back, probe and count coverage now -> STATUS_OK */
 #define HW_MSG_UNLOAD 15u /* root at the console only: replace our profiles by open ones -> DONE */
 
-#define HW_MSG_COMPILE 32u  /* ENVELOPE, EPOCH GENERATION ISSUED_AT (highest seen, 0 0 0 = none), LOADED_NAME* [BPF_LSM] */
+#define HW_MSG_COMPILE 32u  /* ENVELOPE, EPOCH GENERATION ISSUED_AT (highest seen, 0 0 0 = none), LOADED_NAME* [BPF_LSM] [ENDED_AT] */
 #define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* [OVERRIDES] [VALID_UNTIL] [ROOT] [FLOORS] [TABLE SUBJECT_NAME*] */
 #define HW_MSG_REJECTED 34u /* CODE MESSAGE */
 
@@ -91,6 +91,7 @@ struct hw_header {
 #define HW_TAG_TABLE 38u       /* opaque bytes: the table of hostward-table.h; then ENFORCE, AUDIT, OPEN are empty and BPF enforces */
 #define HW_TAG_SUBJECT_NAME 39u /* text: name of a subject of TABLE, in its order: hostward | hostward-src-... */
 #define HW_TAG_BPF_LSM 40u     /* number, 1: the sensor can enforce by BPF-LSM; absent = it cannot */
-#define HW_TAG_LAST HW_TAG_BPF_LSM
+#define HW_TAG_ENDED_AT 41u    /* number, ms since 1970: latest end of an exception that was seen to pass; absent = none */
+#define HW_TAG_LAST HW_TAG_ENDED_AT
 
 #endif

@@ -37,16 +37,18 @@ static int put_name(const char *name, void *userdata) {
         return 0;
 }
 
-int hw_compile_start(struct hw_compile *c, const char *path, struct hw_slice envelope, const struct hw_ordering *highest,
+int hw_compile_start(struct hw_compile *c, const char *path, struct hw_slice envelope, const struct hw_memory *memory,
                      const char *securityfs, bool bpf_lsm, uint64_t timeout_ms) {
         size_t begun = hw_frame_begin(&c->out, HW_MSG_COMPILE, REQUEST);
         int r;
 
         hw_put_bytes(&c->out, HW_TAG_ENVELOPE, envelope.data, envelope.len);
-        hw_put_ordering(&c->out, highest);
+        hw_put_ordering(&c->out, &memory->highest);
         (void)hw_profiles_each_loaded(securityfs, put_name, &c->out); /* none where there is no AppArmor */
         if (bpf_lsm)
                 hw_put_u64(&c->out, HW_TAG_BPF_LSM, 1);
+        if (memory->ended_at)
+                hw_put_u64(&c->out, HW_TAG_ENDED_AT, memory->ended_at);
         r = hw_frame_end(&c->out, begun);
         if (r == 0)
                 c->fd = r = dial(path);

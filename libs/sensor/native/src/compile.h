@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef HOSTWARD_COMPILE_H
 #define HOSTWARD_COMPILE_H
-#include "table.h"
+#include "snapshot.h"
 
 /*
  * One question to the compiler, asked without waiting: envelopes go there unread, since this program has root's power
@@ -13,7 +13,7 @@ struct hw_compile {
         struct hw_buffer out, in;
 };
 
-int hw_compile_start(struct hw_compile *c, const char *path, struct hw_slice envelope, const struct hw_ordering *highest,
+int hw_compile_start(struct hw_compile *c, const char *path, struct hw_slice envelope, const struct hw_memory *memory,
                      const char *securityfs, bool bpf_lsm, uint64_t timeout_ms);
 bool hw_compile_wants_write(const struct hw_compile *c);
 /* 1: the answer is complete, 0: more is to come, below 0: it failed. The answer's payload is then in c->in. */

@@ -89,7 +89,7 @@ static void compile(struct hw_daemon *d) {
         int r;
 
         hw_recompile_begins(d);
-        r = hw_compile_start(&d->compile, d->options->compiler, envelope, &d->memory.highest,
+        r = hw_compile_start(&d->compile, d->options->compiler, envelope, &d->memory,
                              d->options->securityfs, d->bpf_lsm, d->options->compile_ms);
 
         if (r == 0)

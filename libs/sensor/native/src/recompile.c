@@ -92,6 +92,10 @@ void hw_recompile_check(struct hw_daemon *d) {
         if (!over && surroundings(d->options->securityfs) == d->surroundings)
                 return;
         d->recompile_at = now + PAUSE_MS;
+        if (over && d->table->valid_until > d->memory.ended_at) {
+                d->memory.ended_at = d->table->valid_until;
+                (void)hw_memory_store(d);
+        }
         if (hw_read_file(d->state_fd, HW_ENVELOPE, HW_MAX_FRAME_BYTES, &envelope) < 0)
                 return;
         hw_info("the rule set is compiled anew reason=%s",

@@ -108,6 +108,8 @@ int hw_memory_save(int dirfd, const struct hw_memory *m) {
         hw_put_u64(&frame, HW_TAG_SINCE, m->confirm_since);
         hw_put_text(&frame, HW_TAG_CODE, m->evidence ? "denied" : m->unproved ? "unproved" : "");
         hw_put_u64(&frame, HW_TAG_SEEN_AT, m->seen_at);
+        if (m->ended_at)
+                hw_put_u64(&frame, HW_TAG_ENDED_AT, m->ended_at);
         put_suspension(&frame, &m->suspension);
         return save(dirfd, HW_MEMORY, &frame, begun);
 }
@@ -177,6 +179,8 @@ static int parse_memory(struct hw_slice payload, struct hw_memory *ret) {
         if (r == 0)
                 r = hw_payload_u64(payload, HW_TAG_SEEN_AT, &ret->seen_at);
         if (r == 0)
+                r = hw_payload_u64(payload, HW_TAG_ENDED_AT, &ret->ended_at);
+        if (r == 0 || r == -ENOENT)
                 r = get_text(payload, HW_TAG_CODE, code, sizeof code);
         if (r < 0)
                 return r;

@@ -40,6 +40,7 @@ struct hw_memory {
         bool evidence; /* the kernel denied something to the agent or the sensor since the swap */
         bool unproved; /* confirmed while suspended: nothing was blocked, so nothing is known of the blocks */
         struct hw_suspension suspension;
+        uint64_t ended_at; /* end of an exception (VALID_UNTIL) that has passed: it stays over at a boot in 1970; 0 = none */
         uint64_t seen_at; /* the time of the suspension: the wall clock, and on with the time since boot where that is behind */
 };
 

@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  JOURNAL_START,
+  generateSigningKey,
+  journalEntry,
+  loadSigner,
+  signJournalHead,
+  signStatement,
+  type HostStatement,
+  type JournalEntry,
+} from '#bundle';
+import { SystemClock } from '../clock.js';
+import type { Trust } from '../config/trust.js';
+import { HeldHeads, journalAlarmWords, type Witness } from './held-heads.js';
+import { SignedJournal } from './signed-journal.js';
+import { SqliteJournalStore } from './sqlite-journal.store.js';
+
+const LOOK_MS = 5_000;
+const online = loadSigner(generateSigningKey().privateKey);
+const [web1, web2] = [host('web1'), host('web2')];
+
+let store: SqliteJournalStore;
+let journal: SignedJournal;
+let believed: { keyid: string; key: string }[];
+let heads: HeldHeads;
+let now: number;
+beforeEach(() => {
+  store = new SqliteJournalStore(':memory:');
+  journal = new SignedJournal(store, online, new SystemClock());
+  believed = [{ keyid: online.keyid, key: online.key }];
+  const root = { document: { online: believed } };
+  heads = new HeldHeads(journal, { root } as unknown as Trust);
+  now = 1_000_000;
+});
+afterEach(() => store.close());
+
+/** Looks twice: what is found once may be a replica that lags. */
+function alarm(): string | undefined {
+  for (let i = 0; i < 2; i += 1) heads.look((now += LOOK_MS));
+  return heads.alarm && journalAlarmWords(heads.alarm);
+}
+
+function write(count: number, story = 'true'): readonly JournalEntry[] {
+  return Array.from({ length: count }, () => {
+    const entry = entryAfter(journal.end(), story);
+    journal.keep(entry);
+    return entry;
+  });
+}
+
+const headOf = ({ seq, hash }: JournalEntry, signer = online) =>
+  signJournalHead({ v: 1, seq, hash, at: 1 }, signer);
+
+describe('heads that hosts have seen', () => {
+  it('raise no alarm where the journal leads to them', () => {
+    const [first, , third] = write(5);
+    say(web1, [headOf(first as JournalEntry), headOf(third as JournalEntry)]);
+    expect(alarm()).toBeUndefined();
+  });
+
+  it('raise an alarm where the journal was cut off, which names host, entry and end', () => {
+    const seen = write(5).at(-1) as JournalEntry;
+    say(web1, [headOf(seen)]);
+    say(web2, [headOf(seen)]);
+    store.setAside(3);
+    expect(alarm()).toMatch(/host web1 and 1 more saw entry 5, .* but the journal ends at 3/);
+  });
+
+  it('raise an alarm where the journal was rewritten, also beyond them', () => {
+    const seen = write(3).at(-1) as JournalEntry;
+    say(web1, [headOf(seen)]);
+    store.setAside(1);
+    write(6, 'another');
+    expect(alarm()).toMatch(/saw entry 3, .* but the journal has another one, or none/);
+  });
+
+  it('raise it at the second look only, and end it where the journal leads to them again', () => {
+    const seen = entryAfter(journal.end());
+    say(web1, [headOf(seen)]);
+    expect(heads.look((now += LOOK_MS))).toBe(false);
+    expect(heads.alarm).toBeUndefined();
+    expect(heads.look((now += LOOK_MS))).toBe(true);
+    expect(heads.alarm).toBeDefined();
+    journal.keep(seen);
+    expect(heads.look((now += LOOK_MS))).toBe(true);
+    expect(heads.alarm).toBeUndefined();
+  });
+
+  it.each([
+    [
+      'that another key signed',
+      () => [headOf(ahead(), loadSigner(generateSigningKey().privateKey))],
+    ],
+    ['that are none', () => [7, { payload: 'x' }]],
+  ])('count for nothing: those %s', (_title, said) => {
+    write(2);
+    say(web1, said());
+    expect(alarm()).toBeUndefined();
+  });
+
+  it('count for nothing in a statement that the host did not sign', () => {
+    write(2);
+    heads.take(web1.witness, signed(web2, [headOf(ahead())]));
+    expect(alarm()).toBeUndefined();
+  });
+
+  it('count for nothing once their key is taken back, or their host is gone', () => {
+    write(2);
+    say(web1, [headOf(ahead())]);
+    expect(alarm()).toBeDefined();
+    const key = believed.splice(0);
+    expect(alarm()).toBeUndefined();
+    believed.push(...key);
+    expect(alarm()).toBeDefined();
+    heads.forget(web1.witness.nodeId);
+    expect(alarm()).toBeUndefined();
+  });
+});
+
+interface Host {
+  readonly witness: Witness;
+  readonly signer: ReturnType<typeof loadSigner>;
+}
+
+function host(node: string): Host {
+  const signer = loadSigner(generateSigningKey().privateKey);
+  return { signer, witness: { node, nodeId: signer.keyid, key: signer.key } };
+}
+
+function say(by: Host, said: readonly unknown[]): void {
+  heads.take(by.witness, signed(by, said));
+}
+
+function signed({ signer, witness: { nodeId } }: Host, said: readonly unknown[]): unknown {
+  const statement: HostStatement = {
+    ...{ v: 1, nodeId, bootedAt: 1, sequence: 1, at: 1, asOf: 1, rootVersion: 1 },
+    ...{ enforcer: 'observe', mode: 'enforce', qualifiers: [], policies: [], journal: said },
+  };
+  return signStatement(statement, signer);
+}
+
+/** One that the journal has not. */
+function ahead(): JournalEntry {
+  return entryAfter({ seq: 8_999, hash: JOURNAL_START.hash });
+}
+
+function entryAfter(end: { seq: number; hash: string }, story = 'true'): JournalEntry {
+  return journalEntry({
+    ...{ v: 1, seq: end.seq + 1, time: '2026-03-01T12:00:00.000Z', actor: 'admin', source: '' },
+    ...{ action: 'apply', object: story, revision: '1', outcome: 'done', detail: {} },
+    prev: end.hash,
+  });
+}

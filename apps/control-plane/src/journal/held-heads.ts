@@ -1,0 +1,148 @@
+import { Injectable } from '@nestjs/common';
+import {
+  RefusedError,
+  verifyJournalHead,
+  verifyStatement,
+  type JournalPoint,
+  type SignedDocument,
+} from '#bundle';
+import { Trust } from '../config/trust.js';
+import { SignedJournal } from './signed-journal.js';
+
+/** A host whose statement came, with the key that its node id vouches for. */
+export interface Witness {
+  readonly node: string;
+  readonly nodeId: string;
+  /** Base64 of its raw public key. */
+  readonly key: string;
+}
+
+/** Hosts have seen another journal than this one. */
+export interface JournalAlarm {
+  readonly node: string;
+  /** Other hosts that have too. */
+  readonly others: number;
+  /** The newest head that this journal does not lead to. */
+  readonly seen: JournalPoint;
+  /** Number of the last entry here. */
+  readonly end: number;
+}
+
+interface Said {
+  readonly node: string;
+  readonly statement: string;
+  readonly heads: readonly SignedHead[];
+}
+
+interface SignedHead extends JournalPoint {
+  readonly keyids: readonly string[];
+}
+
+const LOOK_EVERY_MS = 5_000;
+/** Fleet-wide there are few: every host hears the same ones. */
+const MAX_REMEMBERED = 1_000;
+
+/**
+ * Compares the heads that hosts have seen, as they say in each report, with the journal: one that it does not lead to
+ * proves that it was cut off or rewritten. A host cannot make one up, since the online key signed it. A replica that
+ * lags behind another one for a moment is no proof, so that an alarm is raised at the second look that finds it.
+ */
+@Injectable()
+export class HeldHeads {
+  readonly #said = new Map<string, Said>();
+  readonly #verified = new Map<string, SignedHead | undefined>();
+  #suspected = false;
+  #lookedAtMs: number | undefined;
+  #alarm: JournalAlarm | undefined;
+
+  constructor(
+    private readonly journal: SignedJournal,
+    private readonly trust: Trust,
+  ) {}
+
+  get alarm(): JournalAlarm | undefined {
+    return this.#alarm;
+  }
+
+  /** Takes what a host signed; one that it did not sign says nothing. Never throws. */
+  take({ node, nodeId, key }: Witness, statement: unknown): void {
+    if (statement === undefined) return;
+    const text = JSON.stringify(statement);
+    // The same one rides in every report until there is a newer one.
+    if (this.#said.get(nodeId)?.statement === text) return;
+    const stated = unlessRefused(() => verifyStatement(statement, key, nodeId));
+    if (!stated) return;
+    const heads = stated.journal.flatMap((signed) => this.#headIn(signed) ?? []);
+    this.#said.set(nodeId, { node, statement: text, heads });
+  }
+
+  /** Forgets a host that is gone. */
+  forget(nodeId: string): void {
+    this.#said.delete(nodeId);
+  }
+
+  /** Looks anew where it is time to; true where the alarm began or ended. */
+  look(nowMs: number): boolean {
+    if (this.#lookedAtMs !== undefined && Math.abs(nowMs - this.#lookedAtMs) < LOOK_EVERY_MS)
+      return false;
+    this.#lookedAtMs = nowMs;
+    const found = this.#find();
+    const before = this.#alarm !== undefined;
+    this.#alarm = this.#suspected ? found : undefined;
+    this.#suspected = found !== undefined;
+    return before !== (this.#alarm !== undefined);
+  }
+
+  #find(): JournalAlarm | undefined {
+    const end = this.journal.end().seq;
+    // Heads of a key that the root document has taken back prove nothing any more.
+    const keys = new Set(this.trust.root.document.online.map(({ keyid }) => keyid));
+    const judged = new Map<string, boolean>();
+    const isStrange = ({ seq, hash, keyids }: SignedHead): boolean => {
+      if (!keyids.some((keyid) => keys.has(keyid))) return false;
+      const name = `${seq} ${hash}`;
+      const strange = judged.get(name) ?? !this.journal.leadsTo({ seq, hash });
+      judged.set(name, strange);
+      return strange;
+    };
+    const strange = [...this.#said.values()].flatMap(({ node, heads }) => {
+      const [newest] = heads.filter(isStrange).toSorted((a, b) => b.seq - a.seq);
+      return newest ? [{ node, newest }] : [];
+    });
+    const [first] = strange.toSorted((a, b) => b.newest.seq - a.newest.seq);
+    if (!first) return undefined;
+    const { seq, hash } = first.newest;
+    return { node: first.node, others: strange.length - 1, seen: { seq, hash }, end };
+  }
+
+  #headIn(signed: unknown): SignedHead | undefined {
+    const text = JSON.stringify(signed);
+    if (this.#verified.has(text)) return this.#verified.get(text);
+    const head = unlessRefused(() => verifyJournalHead(signed, this.trust.root.document.online));
+    const { signatures } = signed as SignedDocument;
+    const found = head && { ...head, keyids: signatures.map(({ keyid }) => keyid) };
+    if (this.#verified.size >= MAX_REMEMBERED) this.#verified.clear();
+    this.#verified.set(text, found);
+    return found;
+  }
+}
+
+/** What an operator is told. */
+export function journalAlarmWords({ node, others, seen, end }: JournalAlarm): string {
+  const more = others === 0 ? '' : ` and ${others} more`;
+  const here =
+    seen.seq > end ? `the journal ends at ${end}` : 'the journal has another one, or none';
+  return (
+    `host ${node}${more} saw entry ${seen.seq}, signed by the online key, but ${here}: it was cut off or rewritten. ` +
+    'Run hostward journal verify'
+  );
+}
+
+function unlessRefused<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,10 @@
+import { ProblemError } from '../http/index.js';
+
+/** What a writer is told while entries cannot be kept: 503, and when to come back. */
+export function journalUnwritable(cause: unknown): ProblemError {
+  return new ProblemError('unavailable', {
+    cause,
+    detail: 'the journal cannot be written (is the disk full?), so nothing else is',
+    headers: { 'retry-after': '5' },
+  });
+}
