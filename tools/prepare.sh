@@ -27,6 +27,29 @@ need() {
         have apparmor_parser || missing="$missing apparmor"
         [ -e /usr/include/bpf/libbpf.h ] || missing="$missing libbpf-dev"
         ;;
+      package)
+        have dpkg-deb || missing="$missing dpkg"
+        have xz || missing="$missing xz-utils"
+        have strip || missing="$missing binutils"
+        ;;
+      arm64) have aarch64-linux-gnu-gcc || missing="$missing gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
+      package-tests)
+        have lintian || missing="$missing lintian"
+        have systemd-analyze || missing="$missing systemd"
+        ;;
+      ssh-hosts)
+        have sshd || missing="$missing openssh-server"
+        have ssh-keygen || missing="$missing openssh-client"
+        have sudo || missing="$missing sudo"
+        have curl || missing="$missing curl"
+        have useradd || missing="$missing passwd"
+        ;;
+      ansible)
+        have ansible-playbook || missing="$missing ansible-core"
+        have ansible-lint || missing="$missing ansible-lint"
+        have yamllint || missing="$missing yamllint"
+        [ -e /usr/lib/python3/dist-packages/pytest ] || missing="$missing python3-pytest python3-yaml"
+        ;;
       fuzz) ls /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a >/dev/null 2>&1 || missing="$missing libclang-rt-dev" ;;
       lab)
         have qemu-system-x86_64 || missing="$missing qemu-system-x86"
@@ -46,7 +69,7 @@ need_for_tests() {
     quick | unit) need sensor ;;
     integration | fault) need etcd redis openssl sensor ;;
     fuzz) need sensor fuzz ;;
-    *) need etcd redis redis-cli openssl zsh sensor fuzz lab ;;
+    *) need etcd redis redis-cli openssl zsh sensor fuzz lab ssh-hosts package package-tests ansible ;;
   esac
 }
 

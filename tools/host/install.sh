@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Installs Hostward on this host from the tree that this script lies in. Run as root; may be run again to upgrade.
 #   install.sh [--control-plane URL --ca-fingerprint HEX [--enforcer auto|apparmor|bpf|observe]]
 #              [--token-file FILE|stdin [--name NAME] [--attest ssh-host-key]] [--no-start]
@@ -6,9 +7,10 @@
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+list=/usr/lib/hostward/INSTALLED
 url='' fingerprint='' enforcer=auto token_file='' name='' start=yes attest=''
 
-usage() { sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '3,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 fail() { echo "install.sh: $*" >&2; exit 1; }
 
 while [ $# -gt 0 ]; do
@@ -29,78 +31,55 @@ while [ $# -gt 0 ]; do
 done
 
 [ "$(id -u)" = 0 ] || fail 'must be run as root'
+[ -z "$url" ] || [ -n "$fingerprint" ] || fail '--control-plane needs --ca-fingerprint'
 (cd "$here" && sha256sum --quiet -c SHA256SUMS) || fail 'the tree is damaged: its files do not have their sums; nothing was changed'
+! dpkg-query --status hostward-agent >/dev/null 2>&1 ||
+  fail 'the package hostward-agent is installed: upgrade it by dpkg or apt, or remove it first; nothing was changed'
+"$here/usr/lib/hostward/node" -e 0 ||
+  fail "Node does not run here: it needs glibc 2.35 and libstdc++ (package libstdc++6, or libstdc++), and a $here that is not mounted noexec; nothing was changed"
 
-# put MODE FROM TO: whole or not at all, also when the program runs.
+# put FILE: whole or not at all, also when the program runs; with the mode that it has in the tree.
 put() {
-  mkdir -p "$(dirname "$3")"
-  cp "$2" "$3.new"
-  chmod "$1" "$3.new"
-  mv -f "$3.new" "$3"
+  mkdir -p "/${1%/*}"
+  cp -P --preserve=mode "$here/$1" "/$1.new"
+  chown -h root:root "/$1.new"
+  mv -fT "/$1.new" "/$1"
 }
 
-# put_all MODE FROM-DIR TO-DIR
-put_all() {
-  for file in "$2"/*; do
-    [ -f "$file" ] || continue
-    put "$1" "$file" "$3/$(basename "$file")"
-  done
-}
-
-getent group hostward >/dev/null || groupadd --system hostward
-getent passwd hostward >/dev/null ||
-  useradd --system --gid hostward --home-dir /var/lib/hostward --no-create-home --shell /usr/sbin/nologin hostward
-
-install -d -m 0755 -o root -g root /etc/hostward /usr/lib/hostward /var/lib/hostward /var/lib/hostward/trust
-install -d -m 0700 -o hostward -g hostward /var/lib/hostward/agent
-
-lib=$here/usr/lib/hostward
-put_all 0644 "$lib/lib" /usr/lib/hostward/lib
-put 0755 "$lib/node" /usr/lib/hostward/node
-for program in agent.mjs compiler.mjs; do
-  [ ! -f "$lib/$program" ] || put 0644 "$lib/$program" "/usr/lib/hostward/$program"
-done
-if [ -f "$lib/hostward-sensor" ]; then
-  # Its AppArmor profile is exempt from every rule set, so nobody but root starts it.
-  put 0750 "$lib/hostward-sensor" /usr/lib/hostward/hostward-sensor
-  ln -sfn ../lib/hostward/hostward-sensor /usr/bin/hostward-sensor
+first=first
+[ ! -e "$list" ] || first=''
+files=$(cd "$here" && find etc usr \( -type f -o -type l \) | LC_ALL=C sort)
+for file in $files; do put "$file"; done
+put_tool() { cp "$here/$1" "/usr/lib/hostward/$1.new" && mv -f "/usr/lib/hostward/$1.new" "/usr/lib/hostward/$1"; }
+put_tool uninstall.sh
+# What an earlier version put here and this one has not.
+if [ -e "$list" ]; then
+  printf '%s\n' "$files" | LC_ALL=C comm -13 - "$list" | while read -r file; do rm -f "/$file"; done
 fi
-put_all 0644 "$here/etc/apparmor.d" /etc/apparmor.d
-put_all 0644 "$here/lib/systemd/system" /usr/lib/systemd/system
-
-if [ -f /etc/apparmor.d/hostward-sensor ] && [ -d /sys/kernel/security/apparmor ] && command -v apparmor_parser >/dev/null; then
-  apparmor_parser -r -W /etc/apparmor.d/hostward-init /etc/apparmor.d/hostward-sensor /etc/apparmor.d/hostward-runtime
-fi
+printf '%s\n' "$files" >"$list.new"
+mv -f "$list.new" "$list"
 
 if [ -n "$url" ] && [ ! -e /etc/hostward/agent.yaml ]; then
-  [ -n "$fingerprint" ] || fail '--control-plane needs --ca-fingerprint'
-  umask 022
+  mkdir -p /etc/hostward
   cat >/etc/hostward/agent.yaml.new <<YAML
 controlPlane:
   url: $url
   caFingerprint: "$fingerprint"
 enforcer: $enforcer
 YAML
+  chmod 644 /etc/hostward/agent.yaml.new
   mv /etc/hostward/agent.yaml.new /etc/hostward/agent.yaml
 fi
 
-if [ -n "$token_file" ]; then
-  /usr/lib/hostward/node /usr/lib/hostward/agent.mjs enroll --config /etc/hostward/agent.yaml \
-    --token-file "$token_file" --name "${name:-$(hostname)}" --agent-user hostward \
-    ${attest:+--attest "$attest"}
-fi
+no_start=no-start
+[ "$start" = no ] || no_start=''
+# shellcheck disable=SC2086 # words, or none
+/usr/lib/hostward/setup.sh configure $first $no_start
 
-if [ -d /run/systemd/system ]; then
-  systemctl daemon-reload
-  for unit in /usr/lib/systemd/system/hostward-*; do
-    [ -f "$unit" ] || continue
-    # A unit without [Install] is started by another one.
-    grep -q '^\[Install\]' "$unit" || continue
-    systemctl enable --quiet "$(basename "$unit")"
-  done
-  if [ "$start" = yes ] && [ -e /var/lib/hostward/trust/node-id ]; then
-    for unit in hostward-compiler.socket hostward-sensor.service hostward-agent.service; do
-      [ ! -f "/usr/lib/systemd/system/$unit" ] || systemctl restart "$unit"
-    done
+if [ -n "$token_file" ]; then
+  hostward-agent enroll --config /etc/hostward/agent.yaml --token-file "$token_file" \
+    --name "${name:-$(hostname)}" --agent-user hostward ${attest:+--attest "$attest"}
+  if [ "$start" = yes ] && [ -d /run/systemd/system ]; then
+    systemctl restart hostward-compiler.socket hostward-sensor.service hostward-agent.service
   fi
 fi

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * hostward-compiler: verifies what came from the control plane, then parses and compiles it (DESIGN D8). Started by
  * systemd in a sandbox when the sensor connects, ends when idle. Without network, without state, without privileges.

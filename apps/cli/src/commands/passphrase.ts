@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { runControlPlane } from '../embedded/control-plane.js';
 import { liveUp } from '../embedded/run-record.js';
 import { CommandFailed, UsageError } from '../errors.js';
-import { packageRoot } from '../package-root.js';
+import { defaultDataDir } from '../package-root.js';
 
 interface Options {
   readonly dataDir: string;
@@ -16,7 +16,7 @@ interface Options {
 export function registerPassphrase(program: Command): void {
   program
     .command('passphrase')
-    .option('--data-dir <dir>', 'the folder given to up', join(packageRoot(), '.hostward'))
+    .option('--data-dir <dir>', 'the folder given to up', defaultDataDir())
     .option('--passphrase-file <file>', 'the passphrase in force, where there is one')
     .option('--new-passphrase-file <file>', 'the one that is to be in force')
     .option('--remove', 'decrypt: the keys lie in files of their owner alone, as without it')

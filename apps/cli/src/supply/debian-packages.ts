@@ -14,8 +14,9 @@ interface Needed {
 const NEEDED: readonly Needed[] = [
   { name: 'libc6', how: 'linked', why: 'hostward-sensor, and Node' },
   { name: 'libbpf-dev', how: 'linked', why: 'loads the BPF programs: inside hostward-sensor' },
-  { name: 'libelf1t64', how: 'linked', why: 'hostward-sensor, by libbpf' },
-  { name: 'zlib1g', how: 'linked', why: 'hostward-sensor, by libbpf' },
+  { name: 'libelf-dev', how: 'linked', why: 'for libbpf: inside hostward-sensor' },
+  { name: 'zlib1g-dev', how: 'linked', why: 'for libelf: inside hostward-sensor' },
+  { name: 'libzstd-dev', how: 'linked', why: 'for libelf: inside hostward-sensor' },
   { name: 'libatomic1', how: 'bundled', why: 'goes to hosts beside Node' },
   { name: 'apparmor', how: 'run', why: 'apparmor_parser compiles the profiles' },
   { name: 'etcd-server', how: 'run', why: 'the store of `up`' },

@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Makes installed files a working Hostward host, as root. Run by the package's scripts and by install.sh; may be repeated.
+#   setup.sh configure [first] [no-start]  user, folders, profiles, units. `first`: an installation, not an upgrade
+#   setup.sh remove                        before the files go: enforcement off in order, unless /etc/hostward/keep-enforcing
+# An upgrade leaves rule sets, profiles and pins where they are, in the kernel: programs are restarted under them.
+set -eu
+PATH=$PATH:/usr/sbin:/sbin
+export PATH
+
+STATE=/var/lib/hostward
+CONFIGURATION=/etc/hostward
+PROFILES='/etc/apparmor.d/hostward-init /etc/apparmor.d/hostward-sensor /etc/apparmor.d/hostward-runtime'
+ENABLED='hostward-early.service hostward-compiler.socket hostward-sensor.service hostward-agent.service'
+STARTED='hostward-compiler.socket hostward-sensor.service hostward-agent.service'
+REMOVED=$STATE/removed
+
+say() { printf 'hostward: %s\n' "$*"; }
+fail() { printf 'hostward: %s\n' "$*" >&2; exit 1; }
+has_systemd() { [ -d /run/systemd/system ]; }
+is_enrolled() { [ -e "$STATE/trust/node-id" ] && [ -e "$CONFIGURATION/agent.yaml" ]; }
+
+load_profiles() {
+  [ -d /sys/kernel/security/apparmor ] && command -v apparmor_parser >/dev/null || return 0
+  # shellcheck disable=SC2086 # a list of files
+  apparmor_parser -r -W $PROFILES ||
+    say 'AppArmor does not take the profiles: this host cannot use the enforcer apparmor; hostward-agent preflight says more' >&2
+}
+
+# shellcheck disable=SC2086 # lists of units
+configure() {
+  first=no start=yes
+  for word in "$@"; do
+    case "$word" in
+      first) first=yes ;;
+      no-start) start=no ;;
+      *) fail "setup.sh configure does not know \"$word\"" ;;
+    esac
+  done
+  # What `remove` took away comes back with the files.
+  [ ! -e "$REMOVED" ] || first=yes
+  systemd-sysusers hostward-agent.conf
+  systemd-tmpfiles --create hostward-agent.conf
+  load_profiles
+  [ "$first" = no ] || systemctl enable --quiet $ENABLED
+  ! has_systemd || systemctl daemon-reload
+  if has_systemd && [ "$start" = yes ]; then restart "$first"; fi
+  rm -f "$REMOVED"
+}
+
+# What ran runs on in its new version; what is enrolled and was just installed starts; nothing else does.
+restart() {
+  # A socket is not restarted under its service; the sensor asks again.
+  systemctl --quiet stop hostward-compiler.service
+  for unit in $STARTED; do
+    if [ "$1" = yes ] && is_enrolled; then systemctl start "$unit"; else systemctl try-restart "$unit"; fi
+  done
+  if [ -e "$REMOVED" ] && is_enrolled; then /usr/lib/hostward/hostward-sensor resume; fi
+}
+
+remove() {
+  if [ -e "$CONFIGURATION/keep-enforcing" ]; then
+    say "$CONFIGURATION/keep-enforcing is there: what is enforced stays in the kernel until the next boot"
+    # shellcheck disable=SC2086 # a list of units
+    ! has_systemd || systemctl disable --quiet --now $ENABLED hostward-compiler.service
+    [ ! -d "$STATE" ] || : >"$REMOVED"
+    return 0
+  fi
+  say 'enforcement ends with the package; its policies stay in /var/lib/hostward for a new installation'
+  [ ! -d "$STATE" ] || : >"$REMOVED"
+  /usr/lib/hostward/offboard.sh --keep-identity
+}
+
+case "${1-}" in
+  configure) shift; configure "$@" ;;
+  remove) remove ;;
+  *) sed -n '4,5s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac

@@ -1,0 +1,132 @@
+import { execFile } from 'node:child_process';
+import { verify } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Product } from './support/product.js';
+
+const MINUTES = 60_000;
+const VERSION = '0.1.0';
+const NAMES = ['hostward-agent', 'hostward'];
+const OLDEST_GLIBC = '2.35';
+/** What every distribution has, and what lies beside Node. */
+const LIBRARIES = [
+  'ld-linux-x86-64.so.2',
+  'libatomic.so.1',
+  'libc.so.6',
+  'libdl.so.2',
+  'libgcc_s.so.1',
+  'libm.so.6',
+  'libpthread.so.0',
+  'libstdc++.so.6',
+];
+/** Exposure of a unit, in tenths, at which systemd stops to call it OK. */
+const OK_EXPOSURE = '50';
+
+const run = promisify(execFile);
+
+describe('the packages', () => {
+  let folder: string;
+  let product: Product;
+  let tree: string;
+
+  const packages = (build: string): string => join(folder, build);
+  const deb = (name: string): string => join(packages('first'), `${name}_${VERSION}_amd64.deb`);
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'hostward-packages-'));
+    product = await Product.prepare();
+    for (const build of ['first', 'again'])
+      await product.must(['package', '--fast', `--out=${packages(build)}`], 8 * MINUTES);
+    tree = join(folder, 'tree');
+    for (const name of NAMES) await run('dpkg-deb', ['-x', deb(name), tree]);
+  }, 20 * MINUTES);
+  afterAll(async () => {
+    await product?.remove();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('are the same bytes when they are built again', async () => {
+    const [first, again] = await Promise.all(
+      ['first', 'again'].map((build) => readFile(join(packages(build), 'SHA256SUMS'), 'utf8')),
+    );
+    expect(first).toMatch(/\.deb\n[^]*\.tar\.xz\n/);
+    expect(again).toBe(first);
+  });
+
+  it('have sums that sha256sum takes and the release key signed', async () => {
+    const at = (name: string): Promise<Buffer> => readFile(join(packages('first'), name));
+    const [sums, signature, key] = await Promise.all(
+      ['SHA256SUMS', 'SHA256SUMS.sig', 'release.pub.pem'].map(at),
+    );
+    await run('sha256sum', ['--strict', '--check', 'SHA256SUMS'], { cwd: packages('first') });
+    expect(verify(null, sums ?? Buffer.of(), key?.toString() ?? '', signature ?? Buffer.of())).toBe(
+      true,
+    );
+    expect(
+      verify(null, Buffer.from('other'), key?.toString() ?? '', signature ?? Buffer.of()),
+    ).toBe(false);
+  });
+
+  it(`run with glibc ${OLDEST_GLIBC} and the libraries that every distribution has`, async () => {
+    const programs = await elfFiles(tree);
+    expect(programs.length).toBe(5);
+    for (const program of programs) {
+      const { newestGlibc, needed } = await needsOf(program);
+      expect([program, isAtMost(newestGlibc, OLDEST_GLIBC) || newestGlibc]).toEqual([
+        program,
+        true,
+      ]);
+      expect([program, needed.filter((name) => !LIBRARIES.includes(name))]).toEqual([program, []]);
+    }
+  });
+
+  it('have units that systemd calls OK or better', async () => {
+    const units = await readdir(join(tree, 'usr/lib/systemd/system'));
+    const services = units.filter((name) => name.endsWith('.service'));
+    expect(services).toContain('hostward-sensor.service');
+    expect(services).toContain('hostward-control-plane.service');
+    for (const service of services) {
+      const file = join(tree, 'usr/lib/systemd/system', service);
+      const options = ['--offline=true', `--threshold=${OK_EXPOSURE}`, '--no-pager'];
+      await run('systemd-analyze', ['security', ...options, file]);
+    }
+  });
+
+  it(
+    'are clean to lintian, with exceptions that say why',
+    async () => {
+      const options = ['--allow-root', '--fail-on=none', '--tag-display-limit=0'];
+      const { stdout } = await run('lintian', [...options, ...NAMES.map(deb)]);
+      expect(stdout).toBe('');
+    },
+    5 * MINUTES,
+  );
+});
+
+async function elfFiles(tree: string): Promise<string[]> {
+  const { stdout } = await run('find', [tree, '-type', 'f', '-size', '+8k']);
+  const files = stdout.trim().split('\n');
+  const marks = await Promise.all(files.map((file) => run('head', ['-c4', file])));
+  return files.filter((_, i) => marks[i]?.stdout === '\x7fELF');
+}
+
+async function needsOf(program: string): Promise<{ newestGlibc: string; needed: string[] }> {
+  const { stdout } = await run('objdump', ['-T', '-p', program], { maxBuffer: 64 * 1024 * 1024 });
+  const versions = [...stdout.matchAll(/\bGLIBC_(\d+(?:\.\d+)+)/g)].map((match) => match[1] ?? '');
+  const newestGlibc = versions.reduce(
+    (newest, each) => (isAtMost(each, newest) ? newest : each),
+    '0',
+  );
+  const needed = [...stdout.matchAll(/^ +NEEDED +(\S+)$/gm)].map((match) => match[1] ?? '');
+  return { newestGlibc, needed };
+}
+
+function isAtMost(version: string, bound: string): boolean {
+  const numbers = (text: string): number[] => text.split('.').map(Number);
+  const [of, than] = [numbers(version), numbers(bound)];
+  const differs = of.findIndex((number, i) => number !== (than[i] ?? 0));
+  return differs === -1 || (of[differs] ?? 0) < (than[differs] ?? 0);
+}

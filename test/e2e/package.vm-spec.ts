@@ -1,0 +1,183 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { joinFleet, Lab, type Vm } from '#testing';
+import { expectAllowed, expectBlocked } from './support/guest.js';
+import { blockFile, blockProgram } from './support/policies.js';
+import { whileProbing } from './support/probe-loop.js';
+import { Product } from './support/product.js';
+
+const MINUTES = 60_000;
+const PROD = { env: 'prod' };
+const VERSION = '0.1.0';
+const NEXT = '0.1.0+next';
+const UNITS = ['hostward-agent', 'hostward-sensor', 'hostward-compiler.socket'];
+const run = promisify(execFile);
+
+/** The whole life of the packages of a host and of the control plane, on one plain VM. */
+describe('on a host', () => {
+  let folder: string;
+  let product: Product;
+  let lab: Lab;
+  let vm: Vm;
+  let debs: string;
+
+  const packages = (build: string): string => join(folder, build);
+  const agent = (build: string, version: string): string =>
+    `${debs}/${build}/hostward-agent_${version}_amd64.deb`;
+  const active = async (): Promise<string> =>
+    (await vm.ssh(`systemctl is-active ${UNITS.join(' ')}`, { allowFailure: true })).stdout;
+  const dpkg = (args: string): Promise<unknown> =>
+    vm.ssh(`dpkg ${args}`, { timeoutMs: 3 * MINUTES });
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'hostward-packages-'));
+    product = await Product.prepare();
+    const make = (build: string, ...args: string[]): Promise<unknown> =>
+      product.must(['package', '--fast', `--out=${packages(build)}`, ...args], 8 * MINUTES);
+    await make('first');
+    await make('next', 'hostward-agent', `--package-version=${NEXT}`);
+    const tarball = join(packages('first'), `hostward-agent_${VERSION}_linux-amd64.tar.xz`);
+    await run('tar', ['-xf', tarball, '-C', folder]);
+    await product.start();
+    lab = await Lab.open();
+    vm = await lab.vm({ name: 'plain1' });
+    debs = await vm.mountFolder(folder, 'packages');
+  }, 30 * MINUTES);
+  afterAll(async () => {
+    await Promise.all([lab?.close(), product?.down()]);
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it(
+    'an installation that was killed in postinst is finished by dpkg, and nothing runs before enrolment',
+    async () => {
+      await vm.ssh(
+        `dpkg -i ${agent('first', VERSION)} >/dev/null 2>&1 &
+         until pgrep -f '[h]ostward-agent.postinst'; do :; done
+         kill -9 $(pgrep -x dpkg) $(pgrep -f '[h]ostward-agent.postinst') $(pgrep -f '[s]etup.sh configure')`,
+        { timeoutMs: 3 * MINUTES },
+      );
+      const { stdout } = await vm.ssh("dpkg-query -W -f='${db:Status-Status}' hostward-agent");
+      expect(stdout).toBe('half-configured');
+      await dpkg('--configure -a');
+      await vm.ssh(`systemctl start ${UNITS.join(' ')}`);
+      expect(await active()).toBe('inactive\ninactive\ninactive\n');
+      expect((await vm.ssh('systemctl --failed --plain --no-legend')).stdout).toBe('');
+      expect((await vm.ssh('hostward-agent version; id -un hostward')).stdout).toMatch(
+        /^\d+\.\d+\.\d+\nhostward\n$/,
+      );
+    },
+    5 * MINUTES,
+  );
+
+  it(
+    'an upgrade and a downgrade open no gap, and what ran runs in the other version',
+    async () => {
+      const { caFingerprint } = await product.record();
+      const url = `https://10.0.2.2:${product.port}`;
+      const token = await product.joinToken('env=prod');
+      await joinFleet(vm, { url, caFingerprint, token, name: 'plain1' });
+      await vm.writeFile('/srv/secret', 'secret\n');
+      await product.apply(blockProgram('no-sleep', '/usr/bin/sleep', PROD));
+      await product.apply(blockFile('no-secret', '/srv/secret', PROD), '--wait');
+      await expectBlocked(vm, 'sleep 0.01');
+      const pids = 'systemctl show -P MainPID hostward-agent hostward-sensor';
+      const before = (await vm.ssh(pids)).stdout;
+      const seen = await whileProbing(vm, '/srv/secret', '/usr/bin/sleep', async () => {
+        await dpkg(`-i ${agent('next', NEXT)}`);
+        expect((await vm.ssh("dpkg-query -W -f='${Version}' hostward-agent")).stdout).toBe(NEXT);
+        expect((await vm.ssh(pids)).stdout).not.toBe(before);
+        await dpkg(`-i ${agent('first', VERSION)}`);
+      });
+      expect(seen).toMatchObject({ through: 0, tries: expect.any(Number) });
+      expect(seen.tries).toBeGreaterThan(100);
+      expect(await active()).toBe('active\nactive\nactive\n');
+      await product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
+    },
+    10 * MINUTES,
+  );
+
+  it(
+    'removal ends enforcement, and a new installation takes it up again',
+    async () => {
+      await dpkg('--remove hostward-agent');
+      await expectAllowed(vm, 'sleep 0.01');
+      expect((await inKernel()).stdout).toBe('');
+      await vm.ssh('test -e /etc/hostward/agent.yaml && test -e /var/lib/hostward/trust/node-id');
+      await dpkg(`-i ${agent('first', VERSION)}`);
+      await product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '90s']);
+      await expectBlocked(vm, 'sleep 0.01');
+    },
+    6 * MINUTES,
+  );
+
+  it(
+    'purge leaves nothing: no file, user, unit, profile or pin',
+    async () => {
+      await dpkg('--purge hostward-agent');
+      await expectAllowed(vm, 'sleep 0.01');
+      expect((await inKernel()).stdout).toBe('');
+      expect((await left()).stdout).toBe('');
+    },
+    5 * MINUTES,
+  );
+
+  it(
+    'what the tarball installs is taken away by its uninstall.sh',
+    async () => {
+      await vm.ssh(
+        `${debs}/hostward-agent_${VERSION}_linux-amd64/install.sh && systemctl is-enabled hostward-agent`,
+        { timeoutMs: 3 * MINUTES },
+      );
+      expect(await active()).toBe('inactive\ninactive\ninactive\n');
+      await vm.ssh('/usr/lib/hostward/uninstall.sh --purge');
+      expect((await left()).stdout).toBe('');
+    },
+    5 * MINUTES,
+  );
+
+  it(
+    'the control plane is installed with its command line, does not start without a configuration, and goes whole',
+    async () => {
+      await dpkg(`-i ${debs}/first/hostward_${VERSION}_amd64.deb`);
+      const { stdout } = await vm.ssh(
+        'hostward version; systemctl is-enabled hostward-control-plane; systemctl is-active hostward-control-plane',
+        { allowFailure: true },
+      );
+      expect(stdout).toMatch(/^hostward \d+\.\d+\.\d+ .*\nenabled\ninactive\n$/);
+      expect((await vm.ssh('hostward help')).stdout).not.toMatch(/^ +package /m);
+      await vm.ssh(
+        `runuser -u hostward-control -- hostward-control-plane init --data-dir /var/lib/hostward-control-plane >/dev/null
+         ln -s /var/lib/hostward-control-plane/control-plane.yaml /etc/hostward/
+         systemctl start hostward-control-plane && systemctl is-active hostward-control-plane`,
+      );
+      // Without an etcd it goes on trying, in its sandbox, rather than failing for want of a right.
+      expect((await vm.ssh('journalctl -u hostward-control-plane -o cat')).stdout).not.toMatch(
+        /EPERM|EACCES|Failed/,
+      );
+      await dpkg('--purge hostward');
+      expect((await left()).stdout).toBe('');
+    },
+    6 * MINUTES,
+  );
+
+  /** Profiles and pins of ours. */
+  function inKernel(): Promise<{ stdout: string }> {
+    return vm.ssh('grep hostward /sys/kernel/security/apparmor/profiles; ls /sys/fs/bpf/hostward', {
+      allowFailure: true,
+    });
+  }
+
+  /** Whatever of ours a person would find, and files of a user that is gone. */
+  function left(): Promise<{ stdout: string }> {
+    return vm.ssh(
+      `find / \\( -path /proc -o -path /sys -o -path '/mnt/*' \\) -prune -o \\( -name '*hostward*' -o -nouser \\) -print
+       grep -h hostward /etc/passwd /etc/group; systemctl list-unit-files --no-legend 'hostward*'`,
+      { allowFailure: true },
+    );
+  }
+});
