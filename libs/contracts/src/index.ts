@@ -16,6 +16,8 @@ export type {
   RuleStatus,
   Suspension,
 } from './status.js';
+export { failed, findingText, fine, warned } from './finding.js';
+export type { DiagnosisView, Finding } from './finding.js';
 export { REPORT_INTERVAL_MS, REPORT_VALID_MS } from './report.js';
 export type { HostFacts, NodeReport, Ordering } from './report.js';
 export { redisKeys } from './redis-keys.js';
@@ -61,3 +63,14 @@ export type {
   TrustedByControlPlane,
   TrustedByHost,
 } from './authorities.js';
+export { HOST_ENFORCERS, HOST_STEPS, hostSettings, shellWord } from './host-steps.js';
+export type { HostEnforcer, HostSettings } from './host-steps.js';
+export { INSTALL_SCRIPT_FORMATS } from './onboarding.js';
+export type {
+  InstallScriptFormat,
+  InstallScriptRequest,
+  PackagesView,
+  PackageView,
+} from './onboarding.js';
+export { hostPackage, MACHINES } from './host-package.js';
+export type { HostPackage } from './host-package.js';

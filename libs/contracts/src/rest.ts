@@ -82,6 +82,8 @@ export interface NodeView {
   readonly phase: 'declared' | 'enrolled' | 'cloned' | 'cut-off' | 'revoked';
   readonly connected: boolean;
   readonly enforcer?: string;
+  /** Version of its agent, as it reported last. */
+  readonly version?: string;
   readonly policies: number;
   readonly asOf?: string;
   readonly enrolledAt?: string;
@@ -114,6 +116,8 @@ export interface JoinTokenView {
   readonly attest?: AttestationKind;
   /** Groups in which every host is that joins by it; empty: any. */
   readonly groups: readonly string[];
+  /** The one name under which a host may join by it. */
+  readonly node?: string;
   /** Label selector of whoever made it: no host outside joins by it. */
   readonly scope?: string;
   /** Only in the answer to the POST that made it. */

@@ -23,3 +23,7 @@ export { makeTestCertificates } from './test-certificates.js';
 export type { TestCertificates } from './test-certificates.js';
 export { fuzz, readCorpus } from './fuzz.js';
 export type { FuzzOptions } from './fuzz.js';
+export { SimulatedHost, SimulatedHosts } from './simulated-hosts/simulated-hosts.js';
+export type { SimulatedHostOptions } from './simulated-hosts/simulated-hosts.js';
+export { slimRelease } from './simulated-hosts/slim-package.js';
+export type { SlimRelease } from './simulated-hosts/slim-package.js';

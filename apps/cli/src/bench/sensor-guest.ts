@@ -70,11 +70,11 @@ export class SensorGuest {
   }
 
   /** Programs stay attached and let everything through at once. */
-  async unload(): Promise<void> {
-    await this.sh(`${SENSOR} unload && ${inMode('off')}`);
+  async suspend(): Promise<void> {
+    await this.sh(`${SENSOR} suspend --mode off --for 1h --reason bench && ${inMode('off')}`);
   }
 
-  /** Puts the rule set in force that was unloaded; milliseconds until it was and had been read back. */
+  /** Puts the rule set in force that was suspended; milliseconds until it was and had been read back. */
   async resume(): Promise<number> {
     const { ns } = await this.figures(
       `s=$(date +%s%N); ${SENSOR} resume >&2; e=$(date +%s%N); echo ns $((e - s))`,

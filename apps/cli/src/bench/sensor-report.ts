@@ -46,9 +46,9 @@ interface Row {
   readonly noneUs: number;
   /** Enforcing beside no programs at all. */
   readonly whole: Ratio;
-  /** Programs attached and unloaded, beside none. */
+  /** Programs attached and suspended, beside none. */
   readonly attached: Ratio;
-  /** Enforcing beside attached and unloaded. */
+  /** Enforcing beside attached and suspended. */
   readonly rules: Ratio;
 }
 
@@ -68,8 +68,8 @@ export function reportRules(
     rowOf(operation, attached, rounds),
   );
   const name = `rules=${rounds.rules}`;
-  const about = `ATTACHED: programs unloaded, beside none, over ${attached.value.length} rounds; RULES: enforcing,
-beside unloaded, over ${rounds.value.length} rounds; RATIO: their product, enforcing beside no programs`;
+  const about = `ATTACHED: programs suspended, beside none, over ${attached.value.length} rounds; RULES: enforcing,
+beside suspended, over ${rounds.value.length} rounds; RATIO: their product, enforcing beside no programs`;
   if (json) report.case(name, about, rows.flatMap(measurementsOf));
   else console.log(`\n${name}: ${about}\n${renderTable(COLUMNS, rows)}`);
   for (const { operation, whole } of rows)

@@ -11,7 +11,7 @@ export interface AttachedRounds extends Pairs {
   readonly kernelWithout: Figures;
 }
 
-/** What one set of rules costs beside the same programs unloaded. */
+/** What one set of rules costs beside the same programs suspended. */
 export interface RuleRounds extends Pairs {
   readonly rules: number;
   readonly swapMs: readonly number[];
@@ -27,7 +27,7 @@ export interface RoundLimits {
 
 const LEAST_ROUNDS = 3;
 
-/** Rounds without and with the programs, which are unloaded. Loading them anew takes most of a round. */
+/** Rounds without and with the programs, which are suspended. Loading them anew takes most of a round. */
 export async function attachedRounds(
   guest: SensorGuest,
   limits: RoundLimits,
@@ -38,7 +38,7 @@ export async function attachedRounds(
     const baseline = better(await guest.operations(), await guest.operations());
     kernelWithout = await guest.kernel(); // now, since the kernel frees maps a moment after the programs
     await guest.attach();
-    await guest.unload();
+    await guest.suspend();
     const value = better(await guest.operations(), await guest.operations());
     await guest.resume();
     return { baseline, value };
@@ -46,7 +46,7 @@ export async function attachedRounds(
   return { ...asPairs(pairs), kernelWithout };
 }
 
-/** Rounds unloaded and enforcing, on a host that enforces and goes on enforcing. */
+/** Rounds suspended and enforcing, on a host that enforces and goes on enforcing. */
 export async function ruleRounds(
   guest: SensorGuest,
   rules: number,
@@ -55,7 +55,7 @@ export async function ruleRounds(
   const swapMs: number[] = [];
   const kernelWith = await guest.kernel();
   const pairs = await rounds(limits, async () => {
-    await guest.unload();
+    await guest.suspend();
     const baseline = await guest.operations();
     swapMs.push(await guest.resume());
     return { baseline, value: await guest.operations() };

@@ -1,5 +1,6 @@
 import { type Command } from 'commander';
 import { applyBench, type ApplyBenchOptions } from '../bench/apply-bench.js';
+import { bootstrapBench, type BootstrapBenchOptions } from '../bench/bootstrap-bench.js';
 import { sensorBench, type SensorBenchOptions } from '../bench/sensor-bench.js';
 import { trustBench, type TrustBenchOptions } from '../bench/trust-bench.js';
 import { CommandFailed, UsageError } from '../errors.js';
@@ -40,6 +41,7 @@ export function registerBench(program: Command): void {
     );
   registerTrust(bench);
   registerSensor(bench);
+  registerBootstrap(bench);
 }
 
 function registerTrust(bench: Command): void {
@@ -67,6 +69,18 @@ function registerSensor(bench: Command): void {
     .addHelpText('after', '\nExample:\n  ./hostward bench sensor --rules 0,1000')
     .action(({ json, ...sizes }: Omit<SensorBenchOptions, 'json'> & { readonly json?: boolean }) =>
       interruptible((signal) => sensorBench({ ...sizes, json: json === true }, signal)),
+    );
+}
+
+function registerBootstrap(bench: Command): void {
+  bench
+    .command('bootstrap')
+    .option('--hosts <numbers>', 'simulated hosts, case by case', parseHosts, [1, 10, 50])
+    .option('--json', 'one JSON object a line')
+    .description('from a bare host to an enrolled one over ssh, and again, beside a copy')
+    .addHelpText('after', '\nExample:\n  ./hostward bench bootstrap --hosts 1,10')
+    .action(({ json, hosts }: { readonly json?: boolean } & Pick<BootstrapBenchOptions, 'hosts'>) =>
+      interruptible((signal) => bootstrapBench({ hosts, json: json === true }, signal)),
     );
 }
 
@@ -103,4 +117,8 @@ function parseRules(text: string): readonly number[] {
 
 function parseSizes(text: string): readonly number[] {
   return text.split(',').map(counted('--rules', 10_000, 0));
+}
+
+function parseHosts(text: string): readonly number[] {
+  return text.split(',').map(counted('--hosts', 100));
 }

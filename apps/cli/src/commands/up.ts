@@ -16,7 +16,7 @@ import {
 } from '../embedded/run-record.js';
 import { Stack, urlOf, type StackOptions } from '../embedded/stack.js';
 import { CommandFailed, UsageError } from '../errors.js';
-import { packageRoot } from '../package-root.js';
+import { defaultDataDir, packageRoot } from '../package-root.js';
 
 interface Options {
   readonly detach?: boolean;
@@ -27,11 +27,13 @@ interface Options {
   readonly resetAdminToken?: boolean;
   readonly rotateHostKeyKey?: boolean;
   readonly passphraseFile?: string;
+  readonly packages: string;
   readonly caCert?: string;
   readonly caKey?: string;
 }
 
-const DEFAULT_DATA_DIR = join(packageRoot(), '.hostward');
+const DEFAULT_DATA_DIR = defaultDataDir();
+const DEFAULT_PACKAGES = join(packageRoot(), 'build', 'packages');
 const DEFAULT_NAMES = ['localhost', '127.0.0.1', '10.0.2.2'];
 const STOP_WITHIN_MS = 90_000;
 const POLL_MS = 100;
@@ -51,6 +53,11 @@ export function registerUp(program: Command): void {
     .option(
       '--passphrase-file <file>',
       'the keys are, or in a new folder become, encrypted under it',
+    )
+    .option(
+      '--packages <dir>',
+      'packages that hosts may fetch, as `package` makes them',
+      DEFAULT_PACKAGES,
     )
     .option('--ca-cert <file>', 'at the first start: your own root CA, in PEM')
     .option('--ca-key <file>', 'its private key, in PEM, readable by you alone')
@@ -128,8 +135,9 @@ function stackOptions(
   const names = [...DEFAULT_NAMES, ...options.name];
   const passphraseFile =
     options.passphraseFile === undefined ? undefined : resolve(options.passphraseFile);
+  const packagesDir = resolve(options.packages);
   const once = { resetAdminToken, rotateHostKeyKey, ca: ownCa(options) };
-  return { dataDir, host, port, localAgent, ...once, passphraseFile, tell, names };
+  return { dataDir, host, port, localAgent, ...once, passphraseFile, packagesDir, tell, names };
 }
 
 /** Both or neither; they are read at the first start, and may go from this machine then. */

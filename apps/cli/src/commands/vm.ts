@@ -8,6 +8,7 @@ import { segment } from '../input/names.js';
 import { printRows } from '../output/print.js';
 import { acceptedDocuments, checkFiles } from './documents.js';
 import { kindOf } from './kinds.js';
+import { registerGetScript } from './get-script.js';
 import { changeLabels } from './label.js';
 import { withControlPlane } from './session.js';
 
@@ -17,6 +18,7 @@ Examples:
   hostward vm label add --vm web1 --label env:prod,tier:web
   hostward vm label web1 env=prod old-
   hostward vm policy add block-sleep.yaml
+  hostward vm getscript web1 > web1.sh
   hostward vm delete web1`;
 
 /** The verbs of karmor's old `vm` command, for hands that know them. */
@@ -34,6 +36,7 @@ export function registerVm(program: Command): void {
     .argument('<name>', 'an exact name, or the file that declares it')
     .description('offboard a host')
     .action((name: string) => remove(name, 'KubeArmorVirtualMachine', 'node'));
+  registerGetScript(vm);
   registerLabels(vm);
   const policy = vm.command('policy').description('policies of hosts');
   policy

@@ -38,6 +38,8 @@ export interface InitOptions {
   readonly ca?: { readonly cert: string; readonly key: string };
   /** Absolute; holds the passphrase of the secret files. */
   readonly passphraseFile?: string;
+  /** Absolute; folder of the packages that hosts may fetch. */
+  readonly packagesDir?: string;
   readonly serverKeys: ServerKeys;
 }
 
@@ -84,6 +86,7 @@ export async function initialise(options: InitOptions): Promise<Material> {
     `--etcd=${options.etcd}`,
     `--redis=${options.redis}`,
     `--redis-events=${options.redisEvents}`,
+    ...(options.packagesDir ? [`--packages=${options.packagesDir}`] : []),
     ...(options.passphraseFile ? [`--passphrase-file=${options.passphraseFile}`] : []),
     ...(options.ca ? [`--ca-cert=${options.ca.cert}`, `--ca-key=${options.ca.key}`] : []),
     ...(options.rotateHostKeyKey ? ['--rotate-host-key-key'] : []),

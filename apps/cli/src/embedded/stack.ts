@@ -41,6 +41,8 @@ export interface StackOptions {
   readonly rotateHostKeyKey?: boolean;
   /** Absolute; holds the passphrase under which the control plane's keys lie. */
   readonly passphraseFile?: string;
+  /** Absolute; folder of the packages that hosts may fetch. */
+  readonly packagesDir: string;
   readonly tell: (message: string) => void;
   /** Something was started, also again after it had ended: `children` has changed. */
   readonly onLaunch: (stack: Stack) => void;
@@ -195,9 +197,10 @@ export function urlOf({ host, port }: Pick<StackOptions, 'host' | 'port'>): stri
 }
 
 function materialOf(options: StackOptions, ports: Ports): Omit<InitOptions, 'serverKeys'> {
-  const { dataDir, host, port, names, passphraseFile } = options;
+  const { dataDir, host, port, names, passphraseFile, packagesDir } = options;
   return {
     passphraseFile,
+    packagesDir,
     dataDir: join(dataDir, 'control-plane'),
     listen: `${bracketed(host)}:${port}`,
     names: isWildcard(host) ? names : [...names, host],

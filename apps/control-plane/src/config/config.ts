@@ -69,6 +69,8 @@ export interface ServerConfig {
     readonly passphraseFile?: string;
   };
   readonly adminTokenHashFile: string;
+  /** Folder of the packages that hosts may fetch; absent: there is none. */
+  readonly packagesDir?: string;
   /** Absent: nobody logs in by an identity provider. */
   readonly oidc?: OidcConfig;
 }
@@ -82,6 +84,7 @@ type Resolve = (path: string) => string;
 export function parseConfig(text: string, baseDir: string): ServerConfig {
   const fields = new Fields(parseYaml(text), '');
   const at: Resolve = (path) => (isAbsolute(path) ? path : resolve(baseDir, path));
+  const packagesDir = fields.optionalText('packagesDir');
   const config: ServerConfig = {
     listen: readListen(fields.section('listen')),
     advertised: fields.texts('advertised'),
@@ -92,6 +95,7 @@ export function parseConfig(text: string, baseDir: string): ServerConfig {
     tls: readServerTls(fields.section('tls'), at),
     keys: readKeys(fields.section('keys'), at),
     adminTokenHashFile: at(fields.text('adminTokenHashFile')),
+    packagesDir: packagesDir && at(packagesDir),
     oidc: readOidc(fields.optionalSection('oidc'), at),
   };
   fields.end();

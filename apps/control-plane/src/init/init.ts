@@ -49,7 +49,7 @@ export async function init(options: InitOptions): Promise<InitAnswer> {
   ensureKeys(files, secrets);
   if (options.rotateHostKeyKey) rotateHostKeyKey(files, secrets);
   ensureRedisUsers(files, secrets);
-  const config = { ...configOf(files, options), ...kept(files.config) };
+  const config = { ...kept(files.config), ...configOf(files, options) };
   writePrivate(files.config, stringify(config, { aliasDuplicateObjects: false }));
   const adminToken = ensureAdminToken(files, options.resetAdminToken);
   const { host, port } = options.listen;
@@ -85,7 +85,8 @@ function kept(configFile: string): object {
   const document = parseDocument(readIfThere(configFile) ?? '{}');
   const error = document.errors[0];
   if (error) throw new ConfigError(configFile, 'not YAML', error.message, { cause: error });
-  return document.has('oidc') ? { oidc: document.get('oidc') } : {};
+  const keys = ['oidc', 'packagesDir'].filter((key) => document.has(key));
+  return Object.fromEntries(keys.map((key) => [key, document.get(key)]));
 }
 
 function configOf(files: Layout, options: InitOptions): object {
@@ -119,6 +120,7 @@ function configOf(files: Layout, options: InitOptions): object {
       ...(options.passphraseFile !== undefined && { passphraseFile: options.passphraseFile }),
     },
     adminTokenHashFile: files.adminTokenHash,
+    ...(options.packagesDir !== undefined && { packagesDir: options.packagesDir }),
   };
 }
 

@@ -22,6 +22,8 @@ export interface InitOptions {
   readonly ca?: { readonly cert: string; readonly key: string };
   /** Holds the passphrase under which the secret files lie; without it, systemd's credential, or none. */
   readonly passphraseFile?: string;
+  /** Folder of the packages that hosts may fetch. */
+  readonly packagesDir?: string;
   /** The admin token is made anew and the old one counts for nothing, from the next start on. */
   readonly resetAdminToken?: boolean;
   /** Host keys in etcd are wrapped under a new key, from the next start on. */
@@ -46,6 +48,7 @@ export function parseInitOptions(args: readonly string[]): InitOptions {
       'ca-cert': { type: 'string' },
       'ca-key': { type: 'string' },
       'passphrase-file': { type: 'string' },
+      packages: { type: 'string' },
       'reset-admin-token': { type: 'boolean', default: false },
       'rotate-host-key-key': { type: 'boolean', default: false },
     },
@@ -66,6 +69,7 @@ export function parseInitOptions(args: readonly string[]): InitOptions {
     serverKeys: heldKeys(values['etcd-key'], values['redis-key']),
     ca: ownAuthority(values['ca-cert'], values['ca-key']),
     passphraseFile: passphraseFile === undefined ? undefined : resolve(passphraseFile),
+    packagesDir: values.packages === undefined ? undefined : resolve(values.packages),
     resetAdminToken: values['reset-admin-token'],
     rotateHostKeyKey: values['rotate-host-key-key'],
   };

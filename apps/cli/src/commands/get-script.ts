@@ -1,0 +1,58 @@
+import { stdout } from 'node:process';
+import type { Command } from 'commander';
+import { HOST_ENFORCERS, type HostEnforcer, type InstallScriptRequest } from '#contracts';
+import { parseDuration } from '../input/duration.js';
+import { parseLabels } from '../input/labels.js';
+import { segment } from '../input/names.js';
+import { oneOf } from '../output/print.js';
+import { withControlPlane } from './session.js';
+
+interface Options {
+  readonly cloudInit?: boolean;
+  readonly labels: Record<string, string>;
+  readonly controlPlane?: string;
+  readonly enforcer: HostEnforcer;
+  readonly ttl: number;
+}
+
+const HELP = `
+Examples:
+  hostward vm getscript web1 --labels env=prod > web1.sh
+  ssh root@web1 sh -s < web1.sh
+  hostward vm getscript web2 --cloud-init > user-data
+The script holds a join token of one use: it is a secret until then. It checks
+the CA, the package's checksum and its signature, and removes itself.`;
+
+/** `vm getscript`: a script by which a machine becomes a host by itself. */
+export function registerGetScript(vm: Command): void {
+  vm.command('getscript')
+    .argument('<name>', 'what the host is to be called')
+    .option('--cloud-init', 'as user-data of cloud-init')
+    .option('--labels <labels>', 'labels that the host gets', parseLabels, {})
+    .option('--control-plane <url>', 'as the host reaches it, if not as you do')
+    .option('--enforcer <name>', 'auto, apparmor, bpf, observe', enforcerOf, 'auto')
+    .option('--ttl <duration>', 'how long its join token is valid', parseDuration, 3_600_000)
+    .description('a script by which a machine joins')
+    .addHelpText('after', HELP)
+    .action(getScript);
+}
+
+async function getScript(name: string, options: Options): Promise<void> {
+  const { labels, enforcer, ttl: ttlMs, cloudInit, controlPlane: url } = options;
+  const text = await withControlPlane((controlPlane) => {
+    const body: InstallScriptRequest = {
+      format: cloudInit ? 'cloud-init' : 'sh',
+      url: url ?? new URL(controlPlane.url).origin,
+      ...{ labels, enforcer, ttlMs },
+    };
+    return controlPlane.call<string>(`/v1/nodes/${segment(name)}/install-script`, {
+      method: 'POST',
+      body,
+    });
+  });
+  stdout.write(text);
+}
+
+function enforcerOf(text: string): HostEnforcer {
+  return oneOf('--enforcer', ...HOST_ENFORCERS)(text);
+}

@@ -1,0 +1,174 @@
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
+import { Rig } from '../testing/rig.js';
+
+const DEB = 'hostward-agent_1.0_amd64.deb';
+const BODY = Buffer.from('bytes of a package');
+const SUM = createHash('sha256').update(BODY).digest('hex');
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+
+let folder: string;
+let rig: Rig;
+
+/** Makes the folder say what these lines say, signed. */
+function release(lines: string, key = privateKey): void {
+  writeFileSync(join(folder, 'SHA256SUMS'), lines);
+  writeFileSync(join(folder, 'SHA256SUMS.sig'), sign(null, Buffer.from(lines), key));
+  writeFileSync(join(folder, 'release.pub.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'hw-packages-'));
+  writeFileSync(join(folder, DEB), BODY);
+  rig = await Rig.prepare(['--packages', folder]);
+  await rig.startControlPlane();
+  await rig.ready();
+});
+afterAll(async () => {
+  await rig?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('without a release', () => {
+  it('nothing is listed or sent, and no script is made: 409 says what to do', async () => {
+    const list = await rig.rest.get('/v1/packages', { token: null });
+    expect([list.status, list.body]).toEqual([200, { items: [] }]);
+    expect((await rig.rest.get(`/v1/packages/${DEB}`, { token: null })).status).toBe(404);
+    const script = await rig.rest.post('/v1/nodes/web1/install-script', {});
+    expect([script.status, script.text]).toEqual([
+      409,
+      expect.stringContaining('hostward package'),
+    ]);
+    expect((await rig.rest.get('/v1/join-tokens')).body['items']).toEqual([]);
+  });
+});
+
+describe('a release', () => {
+  beforeAll(() => release(`${SUM}  ${DEB}\n`));
+
+  it('is listed with its key, and each file of it is sent to anybody', async () => {
+    const list = await rig.rest.get('/v1/packages', { token: null });
+    expect(list.body).toEqual({
+      items: [{ file: DEB, sha256: SUM, bytes: BODY.length }],
+      releaseKey: publicKey.export({ type: 'spki', format: 'pem' }),
+    });
+    const sent = await rig.rest.get(`/v1/packages/${DEB}`, { token: null });
+    expect([sent.status, sent.text, sent.headers['content-length']]).toEqual([
+      200,
+      BODY.toString(),
+      String(BODY.length),
+    ]);
+  });
+
+  it.each([
+    'secret.txt',
+    '..%2F..%2Fetc%2Fpasswd',
+    '%2e%2e',
+    `${DEB}%00`,
+    `.%2F${DEB}`,
+    'x'.repeat(250),
+  ])('sends nothing else: %s', async (file) => {
+    writeFileSync(join(folder, 'secret.txt'), 'no package');
+    expect((await rig.rest.get(`/v1/packages/${file}`, { token: null })).status).toBe(404);
+  });
+
+  it('is a script of the host, with a token of one use and these labels', async () => {
+    const body = { labels: { env: 'prod' }, url: 'https://hw.example:7443', ttlMs: 60_000 };
+    const { status, text, headers } = await rig.rest.post('/v1/nodes/web1/install-script', body);
+    expect([status, headers['content-type'], headers['cache-control']]).toEqual([
+      200,
+      expect.stringContaining('text/x-shellscript'),
+      'no-store',
+    ]);
+    for (const word of ["name='web1'", SUM, rig.files.caFingerprint, 'https://hw.example:7443'])
+      expect(text).toContain(word);
+    const [token = ''] = /hwj_[0-9a-f]{16}_[A-Za-z0-9_-]{43}/.exec(text) ?? [];
+    const id = token.split('_')[1] ?? '';
+    const made = await rig.rest.get(`/v1/join-tokens/${id}`);
+    expect(made.body).toMatchObject({ uses: 1, usesLeft: 1, labels: { env: 'prod' } });
+    const journal = await rig.rest.get('/v1/journal?limit=200');
+    expect([journal.text.includes(id), journal.text.includes(token)]).toEqual([true, false]);
+  });
+
+  it('is user-data of cloud-init where that is asked for', async () => {
+    const body = { format: 'cloud-init' };
+    const { text, headers } = await rig.rest.post('/v1/nodes/web2/install-script', body);
+    expect(headers['content-type']).toContain('text/cloud-config');
+    const config = parse(text) as { write_files: readonly { content: string }[] };
+    // Without a URL: as the caller reached it.
+    expect(config.write_files[0]?.content).toContain(`url='${rig.rest.url}'`);
+  });
+
+  it.each([
+    ['url', { url: 'http://hw.example' }],
+    ['url', { url: 'https://a@hw.example' }],
+    ['url', { url: 'https://hw.example/path' }],
+    ['url', { url: "https://hw.example';touch" }],
+    ['labels.env', { labels: { env: "a'; touch /tmp/harm; '" } }],
+    ['labels', { labels: { 'a$(b)': 'c' } }],
+    ['format', { format: 'exe' }],
+    ['enforcer', { enforcer: 'none' }],
+    ['ttlMs', { ttlMs: 90_000_000 }],
+    ['name', { name: 'x' }],
+  ])('refuses %s by name, and makes no token: %j', async (field, body) => {
+    const before = (await rig.rest.get('/v1/join-tokens')).text;
+    const answer = await rig.rest.post('/v1/nodes/web1/install-script', body);
+    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining(field)]);
+    expect((await rig.rest.get('/v1/join-tokens')).text).toBe(before);
+  });
+
+  it.each(["web1';reboot", '$(reboot)', 'a%0Ab', 'UPPER'])('is for no host %s', async (name) => {
+    const path = `/v1/nodes/${encodeURIComponent(name)}/install-script`;
+    expect((await rig.rest.post(path, {})).status).toBe(400);
+  });
+
+  it('holds a secret, so a viewer gets none and nobody does without a token', async () => {
+    const viewer = await rig.rest.post('/v1/api-tokens', { name: 'v', roles: ['viewer'] });
+    const token = String(viewer.body['token']);
+    const path = '/v1/nodes/web1/install-script';
+    expect((await rig.rest.post(path, {}, { token })).status).toBe(403);
+    expect((await rig.rest.post(path, {}, { token: null })).status).toBe(401);
+  });
+});
+
+describe('a release that is not as it was signed', () => {
+  const other = generateKeyPairSync('ed25519').privateKey;
+  it.each([
+    ['by another key', () => release(`${SUM}  ${DEB}\n`, other)],
+    ['with a line that is none', () => release(`${SUM}  ../../etc/passwd\n`)],
+    ['of a file that is not there', () => release(`${SUM}  hostward-agent_2.0_amd64.deb\n`)],
+    [
+      'of a link',
+      () => {
+        const link = 'hostward-agent_3.0_amd64.deb';
+        symlinkSync('/etc/passwd', join(folder, link));
+        release(`${SUM}  ${link}\n`);
+      },
+    ],
+  ])('%s is offered to nobody', async (_what, make) => {
+    make();
+    for (const answer of [
+      await rig.rest.get('/v1/packages', { token: null }),
+      await rig.rest.get(`/v1/packages/${DEB}`, { token: null }),
+      await rig.rest.post('/v1/nodes/web1/install-script', {}),
+    ])
+      expect([answer.status, answer.text]).toEqual([409, expect.stringContaining('not whole')]);
+  });
+});
+
+describe('a flood of fetches', () => {
+  it('is slowed, with the time to wait', async () => {
+    release(`${SUM}  ${DEB}\n`);
+    const answers = await Promise.all(
+      Array.from({ length: 340 }, () => rig.rest.get('/v1/packages/SHA256SUMS', { token: null })),
+    );
+    const slowed = answers.filter(({ status }) => status === 429);
+    expect(slowed.length).toBeGreaterThan(0);
+    expect(slowed[0]?.headers['retry-after']).toMatch(/^\d+$/);
+    expect(answers.some(({ status }) => status === 200)).toBe(true);
+  });
+});
