@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { Log } from '#observability';
 import { ConfigRefused, loadConfig } from './config/agent-config.js';
 import { errorMessage } from './config/error-facts.js';
+import type { Leaving } from './offboard/offboard.js';
 import { VERSION } from './version.js';
 
 const USAGE = `Usage:
@@ -10,6 +11,9 @@ const USAGE = `Usage:
   agent enroll --config FILE --token-file FILE|stdin --name NAME [--agent-user USER]
                [--attest ssh-host-key] [--ssh-host-key FILE]
   agent validate --config FILE
+  agent preflight [--config FILE] [--url URL] [--json]
+  agent offboard [--keep-enforcing | --purge]
+  agent import FILE [--config FILE]
   agent version
 `;
 const EXIT_USAGE = 2;
@@ -19,12 +23,18 @@ class UsageError extends Error {}
 
 interface Arguments {
   readonly command: string | undefined;
+  /** What `import` takes. */
+  readonly file: string | undefined;
   readonly config: string;
   readonly tokenFile: string | undefined;
   readonly name: string | undefined;
   readonly agentUser: string | undefined;
   /** Private key by which the host proves which one it is; absent: it proves nothing. */
   readonly sshHostKey: string | undefined;
+  readonly url: string | undefined;
+  readonly json: boolean;
+  /** What `offboard` leaves on the host. */
+  readonly leaving: Leaving;
 }
 
 process.exitCode = await main(process.argv.slice(2));
@@ -47,25 +57,41 @@ function parse(argv: readonly string[]): Arguments {
     'agent-user': { type: 'string' },
     attest: { type: 'string' },
     'ssh-host-key': { type: 'string' },
+    url: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    'keep-enforcing': { type: 'boolean', default: false },
+    purge: { type: 'boolean', default: false },
   } as const;
   try {
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
-    if (positionals.length > 1)
-      throw new UsageError(`unexpected ${positionals.slice(1).join(' ')}`);
+    const words = positionals[0] === 'import' ? 2 : 1;
+    if (positionals.length > words)
+      throw new UsageError(`unexpected ${positionals.slice(words).join(' ')}`);
     const [name, tokenFile, agentUser] = [values.name, values['token-file'], values['agent-user']];
     // A unit that names only its configuration means to run.
     const implied = argv.some((argument) => argument.startsWith('--config')) ? 'run' : undefined;
     return {
       command: positionals[0] ?? implied,
+      file: positionals[1],
       config: values.config,
       name,
       tokenFile,
       agentUser,
       sshHostKey: attestingKey(values.attest, values['ssh-host-key']),
+      url: values.url,
+      json: values.json,
+      leaving: whatIsLeft(values['keep-enforcing'], values.purge),
     };
   } catch (cause) {
     throw new UsageError(errorMessage(cause));
   }
+}
+
+function whatIsLeft(keepEnforcing: boolean, purge: boolean): Leaving {
+  if (keepEnforcing && purge)
+    throw new UsageError('--keep-enforcing and --purge exclude one another');
+  if (keepEnforcing) return 'keep-enforcing';
+  return purge ? 'purge' : undefined;
 }
 
 function attestingKey(attest: string | undefined, file: string | undefined): string | undefined {
@@ -85,6 +111,12 @@ async function command(given: Arguments): Promise<number> {
       loadConfig(given.config);
       process.stdout.write(`${given.config} is valid\n`);
       return 0;
+    case 'preflight':
+      return (await import('./preflight/preflight.js')).preflight(given);
+    case 'offboard':
+      return (await import('./offboard/offboard.js')).offboard(given.leaving);
+    case 'import':
+      return importFile(given);
     case 'version':
       process.stdout.write(`${VERSION}\n`);
       return 0;
@@ -115,6 +147,13 @@ async function enrollHost(given: Arguments): Promise<number> {
   process.stdout.write(
     `${result.already ? 'already enrolled' : 'enrolled'} as ${result.name}, node id ${result.nodeId}\n`,
   );
+  return 0;
+}
+
+async function importFile({ file, config }: Arguments): Promise<number> {
+  if (file === undefined) throw new UsageError('import needs a file of `hostward bundle export`');
+  const { importBundle } = await import('./import/import-bundle.js');
+  process.stdout.write(`${await importBundle(file, config)}\n`);
   return 0;
 }
 

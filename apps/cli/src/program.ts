@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { chooseContext } from './commands/session.js';
+import { isSourceTree } from './package-root.js';
 import { productVersion } from './product-version.js';
 
 type Register = (program: Command) => void;
@@ -18,8 +19,8 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
   'On this machine:': [
     part(['up', 'down'], async () => (await import('./commands/up.js')).registerUp),
     part(['passphrase'], async () => (await import('./commands/passphrase.js')).registerPassphrase),
-    part(['demo'], async () => (await import('./commands/demo.js')).registerDemo),
-    part(['lab'], async () => (await import('./commands/lab.js')).registerLab),
+    ...ofSources(['demo'], async () => (await import('./commands/demo.js')).registerDemo),
+    ...ofSources(['lab'], async () => (await import('./commands/lab.js')).registerLab),
   ],
   'Policies:': [
     part(['key'], async () => (await import('./commands/key.js')).registerKey),
@@ -34,9 +35,11 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
     ),
   ],
   'Hosts:': [
+    part(['bootstrap'], async () => (await import('./commands/bootstrap.js')).registerBootstrap),
     part(['create'], async () => (await import('./commands/create.js')).registerCreate),
     part(['label'], async () => (await import('./commands/label.js')).registerLabel),
     part(['node'], async () => (await import('./commands/node.js')).registerNode),
+    part(['bundle'], async () => (await import('./commands/bundle.js')).registerBundle),
     part(['vm'], async () => (await import('./commands/vm.js')).registerVm),
     part(['ca'], async () => (await import('./commands/ca.js')).registerCa),
   ],
@@ -53,6 +56,7 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
     part(['status'], async () => (await import('./commands/status.js')).registerStatus),
     part(['logs'], async () => (await import('./commands/logs.js')).registerLogs),
     part(['explain'], async () => (await import('./commands/explain.js')).registerExplain),
+    part(['doctor'], async () => (await import('./commands/doctor.js')).registerDoctor),
   ],
   'Brakes:': [
     part(['breakglass'], async () => (await import('./commands/breakglass.js')).registerBreakglass),
@@ -67,10 +71,11 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
       const { registerCompletion } = await import('./commands/completion.js');
       return (program) => registerCompletion(program, { commandNames, createProgram });
     }),
-    part(['test'], async () => (await import('./commands/test.js')).registerTest),
-    part(['sbom'], async () => (await import('./commands/sbom.js')).registerSbom),
-    part(['audit'], async () => (await import('./commands/audit.js')).registerAudit),
-    part(['bench'], async () => (await import('./commands/bench.js')).registerBench),
+    ...ofSources(['test'], async () => (await import('./commands/test.js')).registerTest),
+    ...ofSources(['package'], async () => (await import('./commands/package.js')).registerPackage),
+    ...ofSources(['sbom'], async () => (await import('./commands/sbom.js')).registerSbom),
+    ...ofSources(['audit'], async () => (await import('./commands/audit.js')).registerAudit),
+    ...ofSources(['bench'], async () => (await import('./commands/bench.js')).registerBench),
   ],
 };
 
@@ -119,6 +124,11 @@ function calls(word: string): Part | undefined {
   return Object.values(GROUPS)
     .flat()
     .find((each) => each.names.includes(word));
+}
+
+/** A command that works on the sources: an installed program has none. */
+function ofSources(names: readonly string[], load: Part['load']): readonly Part[] {
+  return isSourceTree() ? [part(names, load)] : [];
 }
 
 function part(names: readonly string[], load: Part['load']): Part {

@@ -3,6 +3,7 @@ import { AccessModule } from './access/access.module.js';
 import { CertificatesModule } from './certificates/certificates.module.js';
 import { DeliveryModule } from './delivery/delivery.module.js';
 import type { DeliveryChannel } from './delivery/delivery-channel.js';
+import { DiagnosisModule, type DiagnosisParts } from './diagnosis/diagnosis.module.js';
 import type { AlertStore } from './events/alert.store.js';
 import { EventsModule } from './events/events.module.js';
 import { GroupsModule } from './groups/groups.module.js';
@@ -11,6 +12,7 @@ import type { VitalSigns } from './health/vital-signs.js';
 import { JournalModule } from './journal/journal.module.js';
 import type { HostUsers } from './nodes/host-users.js';
 import { NodesModule } from './nodes/nodes.module.js';
+import { OnboardingModule } from './onboarding/onboarding.module.js';
 import { PoliciesModule } from './policies/policies.module.js';
 import type { HostInbox } from './reports/host-inbox.js';
 import { ReportsModule } from './reports/reports.module.js';
@@ -25,6 +27,9 @@ export interface AppParts extends CoreParts {
   readonly hostUsers: HostUsers;
   readonly alerts: AlertStore;
   readonly vitals: VitalSigns;
+  readonly diagnosis: DiagnosisParts;
+  /** Folder of the packages that hosts may fetch; absent: there is none. */
+  readonly packagesDir?: string;
 }
 
 /** The control plane, in the order of a policy's path. */
@@ -40,6 +45,7 @@ export class AppModule {
         PoliciesModule,
         GroupsModule,
         NodesModule,
+        OnboardingModule.of(parts.packagesDir),
         CertificatesModule,
         DeliveryModule.of(parts.channel),
         ReportsModule.of(parts.inbox),
@@ -47,6 +53,7 @@ export class AppModule {
         SuspensionsModule,
         JournalModule,
         HealthModule.of(parts.vitals),
+        DiagnosisModule.of(parts.diagnosis),
       ],
     };
   }

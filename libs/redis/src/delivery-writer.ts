@@ -64,6 +64,14 @@ export class DeliveryWriter {
     );
   }
 
+  /** The bytes of a bundle; undefined where Redis does not hold it. */
+  async bundle(digest: string): Promise<Uint8Array | undefined> {
+    const value = await this.connection.run(`reading bundle ${digest}`, (client) =>
+      client.getBuffer(redisKeys.bundle(digest)),
+    );
+    return value ?? undefined;
+  }
+
   /** Which of these bundles Redis holds. */
   heldBundles(digests: readonly string[]): Promise<ReadonlySet<string>> {
     return this.held(digests, redisKeys.bundle);

@@ -69,7 +69,8 @@ export class RedisValues {
     await this.run('PUBLISH', channel, message);
   }
 
-  private async run(...command: string[]): Promise<Buffer> {
+  /** The answer of a command, as redis-cli prints it. */
+  async run(...command: string[]): Promise<Buffer> {
     const { stdout } = await promisify(execFile)('redis-cli', [...this.args, '--raw', ...command], {
       encoding: 'buffer',
       env: { ...process.env, REDISCLI_AUTH: this.password },

@@ -41,7 +41,8 @@ export function registerBreakglass(program: Command): void {
     );
 }
 
-async function suspend(options: Options): Promise<void> {
+/** Makes a suspension of what the options name, and says how it ends. */
+export async function suspend(options: Options): Promise<void> {
   const targets = [options.node, options.selector, options.all].filter(
     (target) => target !== undefined,
   );

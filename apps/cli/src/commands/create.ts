@@ -14,6 +14,7 @@ interface Options {
   readonly ttl: number;
   readonly cidr: readonly string[];
   readonly group: readonly string[];
+  readonly node?: string;
   readonly attest?: AttestationKind;
   readonly output: string;
 }
@@ -38,6 +39,7 @@ Examples:
     .option('--ttl <duration>', 'how long it is valid', parseDuration, 3_600_000)
     .option('--cidr <networks>', 'from which networks hosts may join by it', words, [])
     .option('--group <groups>', 'groups that must select each such host', words, [])
+    .option('--node <name>', 'the one name under which a host may join by it')
     .option(
       '--attest <proof>',
       'what a host must prove: ssh-host-key, of the key declared for its name',
@@ -63,8 +65,8 @@ Then, on the host, with URL and CA fingerprint in /etc/hostward/agent.yaml:
     --config=/etc/hostward/agent.yaml`,
     )
     .action(async (options: Options) => {
-      const { labels, uses, ttl: ttlMs, cidr: cidrs, group: groups, attest } = options;
-      const body = { labels, uses, ttlMs, cidrs, groups, attest };
+      const { labels, uses, ttl: ttlMs, cidr: cidrs, group: groups, attest, node } = options;
+      const body = { labels, uses, ttlMs, cidrs, groups, attest, node };
       const made = await withControlPlane((controlPlane) =>
         controlPlane.call<JoinTokenView>('/v1/join-tokens', { method: 'POST', body }),
       );

@@ -1,16 +1,12 @@
 import type { Command } from 'commander';
 import { RefusedError } from '#bundle';
-import type { JournalEntryView, JournalHeadView, Page, StatementView } from '#contracts';
+import type { JournalEntryView, Page } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed, UsageError } from '../errors.js';
-import { heldBy, type Held } from '../journal/held-heads.js';
+import type { Held } from '../journal/held-heads.js';
+import { journalSource } from '../journal/journal-source.js';
 import { keptHeadFile, readKeptHead, writeKeptHead } from '../journal/kept-head.js';
-import {
-  verifyJournal,
-  type JournalSource,
-  type JournalVerdict,
-} from '../journal/verify-journal.js';
-import { KnownHosts } from '../keys/known-hosts.js';
+import { verifyJournal, type JournalVerdict } from '../journal/verify-journal.js';
 import { rootIfPinned } from '../keys/pinned-root.js';
 import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
 import type { Column } from '../output/table.js';
@@ -82,7 +78,7 @@ async function verify(controlPlane: ControlPlane, options: VerifyOptions): Promi
   const kept = await readKeptHead(file);
   const root = await rootIfPinned(controlPlane, options.root);
   const keys = root?.document.online;
-  const inquiry = { source: sourceOf(controlPlane), kept, keys, since: options.since };
+  const inquiry = { source: journalSource(controlPlane), kept, keys, since: options.since };
   const verdict = await verifyJournal(inquiry).catch((error: unknown) => {
     if (error instanceof RefusedError) throw unsigned(error, file);
     throw error;
@@ -132,23 +128,6 @@ function unsigned(error: RefusedError, file: string): CommandFailed {
     `if the online key was replaced on purpose, give the root document by --root, or move ${file} away`,
     { cause: error },
   );
-}
-
-function sourceOf(controlPlane: ControlPlane): JournalSource {
-  return {
-    head: () => controlPlane.call<JournalHeadView>('/v1/journal/head'),
-    held: async (keys) => {
-      const views = await controlPlane.all<StatementView>('/v1/statements');
-      const known = await KnownHosts.of(controlPlane.url);
-      return heldBy(views, keys, (node) => known.get(node)?.nodeId, Date.now());
-    },
-    headAt: (seq) => controlPlane.call<JournalHeadView>(`/v1/journal/heads/${seq}`),
-    from: async (seq, limit) => {
-      const query = { from: `${seq}`, limit: `${limit}` };
-      const page = await controlPlane.call<Page<JournalEntryView>>('/v1/journal', { query });
-      return page.items;
-    },
-  };
 }
 
 function whole(text: string): number {

@@ -2,19 +2,22 @@ import type { Command } from 'commander';
 import type { NodeView } from '#contracts';
 import { segment } from '../input/names.js';
 import { printable } from '../output/printable.js';
+import { registerNodeLife } from './node-life.js';
 import { withControlPlane } from './session.js';
 
 const EXAMPLES = `
 Examples:
   hostward node revoke web1 --reason "disk was stolen"
   hostward node reinstate web1  # it was cut off from Redis, and is mended
-  hostward delete node web1     # then its name is free again`;
+  hostward node offboard web1   # then its name is free again
+  hostward node replace web1    # a new machine takes its place`;
 
 export function registerNode(program: Command): void {
   const node = program
     .command('node')
     .description('what is done to one host')
     .addHelpText('after', EXAMPLES);
+  registerNodeLife(node);
   node
     .command('reinstate')
     .argument('<node>')

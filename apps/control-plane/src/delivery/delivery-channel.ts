@@ -25,6 +25,9 @@ export abstract class DeliveryChannel {
   /** Stores a bundle under its digest; the same digest always means the same bytes. */
   abstract putBundle(digest: string, ciphertext: Uint8Array): Promise<void>;
 
+  /** The bundle of this digest; undefined where it is not there. */
+  abstract bundle(digest: string): Promise<Uint8Array | undefined>;
+
   /** Removes bundles that no host is to have any more. */
   abstract dropBundles(digests: readonly string[]): Promise<void>;
 

@@ -49,6 +49,9 @@ class FakeChannel extends DeliveryChannel {
     this.bundles.add(digest);
     return Promise.resolve();
   }
+  override bundle(digest: string): Promise<Uint8Array | undefined> {
+    return Promise.resolve(this.bundles.has(digest) ? new Uint8Array() : undefined);
+  }
   override dropBundles(digests: readonly string[]): Promise<void> {
     for (const digest of digests) this.bundles.delete(digest);
     return Promise.resolve();

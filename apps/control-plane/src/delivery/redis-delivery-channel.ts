@@ -38,6 +38,10 @@ export class RedisDeliveryChannel extends DeliveryChannel {
     await this.#writer.putBundle(digest, Buffer.from(ciphertext));
   }
 
+  override bundle(digest: string): Promise<Uint8Array | undefined> {
+    return this.#writer.bundle(digest);
+  }
+
   override async dropBundles(digests: readonly string[]): Promise<void> {
     await this.#writer.dropBundles(digests);
   }

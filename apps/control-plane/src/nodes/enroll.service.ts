@@ -57,7 +57,7 @@ export class EnrollService {
   ): Promise<LedgerChange | undefined> {
     const revocation = state.revocationOf(nodeId);
     if (revocation) throw new ProblemError('not-permitted', { detail: revocationText(revocation) });
-    const stored = state.nodes.get(request.name);
+    const stored = renamed(state, nodeId, request.name) ?? state.nodes.get(request.name);
     const known = stored?.record.enrollment;
     if (stored && known && isSameHost(known, request, nodeId)) {
       const cutOff = cutOffText(stored.record, this.clock.nowMs());
@@ -132,6 +132,12 @@ function proveIdentity(request: EnrollRequest): string {
       'sign name, sealing key, redis secret hash and csr with the signing key',
     );
   }
+}
+
+/** The host of this identity, where it comes under the name that it had before an operator renamed it. */
+function renamed(state: FleetState, nodeId: string, name: string): Stored<NodeRecord> | undefined {
+  const stored = state.nodes.get(state.nameOf(nodeId) ?? '');
+  return stored?.record.enrollment?.enrolledAs === name ? stored : undefined;
 }
 
 function isSameHost(known: Enrollment, { sealingKey }: EnrollRequest, nodeId: string): boolean {

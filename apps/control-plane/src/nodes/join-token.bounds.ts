@@ -42,14 +42,18 @@ export function isWithinScope({ labels }: JoinTokenRecord, scope: Scope | undefi
 }
 
 /**
- * Throws 403 for a host that would not be in every group of the token, or outside the scope of who made it: labels that
- * were declared for a host outweigh those of a token, and groups change.
+ * Throws 403 for a host of another name than the token is for, one that would not be in every group of it, or outside
+ * the scope of who made it: labels that were declared for a host outweigh those of a token, and groups change.
  */
 export function checkBounds(
-  { groups = [], scope }: JoinTokenRecord,
+  { groups = [], scope, node }: JoinTokenRecord,
   host: TargetNode,
   state: FleetState,
 ): void {
+  if (node !== undefined && node !== host.name) {
+    const detail = `the join token is for the host ${node}, not for ${host.name}`;
+    throw new ProblemError('not-permitted', { detail });
+  }
   const left = groups.find((group) => !groupSelects(group, host, state.groupSelectors()));
   if (left !== undefined) {
     const why = state.groups.get(left) ? 'does not select' : 'is not there any more to select';

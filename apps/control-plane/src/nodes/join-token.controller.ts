@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiProperty, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
 import {
@@ -14,24 +13,16 @@ import {
 import { etcdKeys } from '#etcd';
 import { ATTESTATIONS, type AttestationKind, type JoinTokenView, type Page } from '#contracts';
 import { actor, currentCaller } from '../access/caller.js';
-import { Needs, hashToken } from '../access/index.js';
-import { Clock } from '../clock.js';
-import { Fleet } from '../fleet/fleet.js';
+import { Needs } from '../access/index.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import { NamePipe, decodeCursor, encodeCursor, notFound } from '../http/index.js';
+import { NameField } from '../http/name-field.js';
 import { ListQuery } from '../http/list.query.js';
 import type { Stored } from '../fleet/shelf.js';
-import { checkedGroups, isWithinScope } from './join-token.bounds.js';
+import { isWithinScope } from './join-token.bounds.js';
+import { JoinTokenMaker } from './join-token.maker.js';
 import { JoinTokenStore } from './join-token.store.js';
-import { checkedCidrs } from './network.js';
-import {
-  MAX_CIDRS,
-  MAX_GROUPS,
-  composeToken,
-  joinTokenView,
-  type JoinTokenRecord,
-} from './join-token.record.js';
-import { checkedLabels } from './label-changes.js';
+import { MAX_CIDRS, MAX_GROUPS, joinTokenView, type JoinTokenRecord } from './join-token.record.js';
 
 const HOUR_MS = 3_600_000;
 const MAX_TTL_MS = 90 * 24 * HOUR_MS;
@@ -73,6 +64,11 @@ export class JoinTokenBody {
   @IsArray()
   @ArrayMaxSize(MAX_GROUPS)
   groups: unknown[] = [];
+
+  @ApiPropertyOptional({ description: 'the one name under which a host may join by it' })
+  @IsOptional()
+  @NameField()
+  node?: string;
 }
 
 /** Tokens by which hosts join. */
@@ -82,8 +78,7 @@ export class JoinTokenController {
   constructor(
     private readonly store: JoinTokenStore,
     private readonly editor: FleetEditor,
-    private readonly fleet: Fleet,
-    private readonly clock: Clock,
+    private readonly maker: JoinTokenMaker,
   ) {}
 
   @Get()
@@ -110,28 +105,8 @@ export class JoinTokenController {
   @Post()
   @Needs('join-tokens:write')
   @ApiOperation({ summary: 'Make a join token; it is shown in this answer only' })
-  async create(@Body() body: JoinTokenBody): Promise<JoinTokenView> {
-    const id = randomBytes(8).toString('hex');
-    const token = composeToken(id);
-    const record = this.#record(id, token, body);
-    const key = etcdKeys.joinToken(id);
-    await this.editor.edit(() => ({
-      if: [{ key, modRevision: 0n }],
-      then: [{ type: 'put', key, value: JSON.stringify(record) }],
-      journal: {
-        by: actor(),
-        action: 'join-token.created',
-        target: id,
-        detail: {
-          uses: record.uses,
-          labels: record.labels,
-          cidrs: record.cidrs,
-          attest: record.attest,
-          groups: record.groups,
-        },
-      },
-    }));
-    return joinTokenView(record, token);
+  create(@Body() body: JoinTokenBody): Promise<JoinTokenView> {
+    return this.maker.make(body);
   }
 
   @Delete(':id')
@@ -155,28 +130,5 @@ export class JoinTokenController {
     const found = await this.store.get(id);
     if (found && isWithinScope(found.record, currentCaller()?.scope)) return found;
     throw notFound('join token', id);
-  }
-
-  #record(id: string, token: string, body: JoinTokenBody): JoinTokenRecord {
-    const { uses, ttlMs, cidrs, attest } = body;
-    const labels = checkedLabels(body.labels);
-    const nowMs = this.clock.nowMs();
-    const expiresAt = new Date(nowMs + ttlMs).toISOString();
-    const at = new Date(nowMs).toISOString();
-    return {
-      v: 1,
-      id,
-      hash: hashToken(token),
-      labels,
-      uses,
-      used: 0,
-      expiresAt,
-      cidrs: checkedCidrs(cidrs),
-      attest,
-      groups: checkedGroups(body.groups, labels, this.fleet.read()),
-      scope: currentCaller()?.scope?.text,
-      by: actor(),
-      at,
-    };
   }
 }

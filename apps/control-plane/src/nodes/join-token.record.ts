@@ -33,6 +33,8 @@ export interface JoinTokenRecord {
   readonly attest?: AttestationKind;
   /** Groups in which every host is that joins by it. */
   readonly groups?: readonly string[];
+  /** The one name under which a host may join by it. */
+  readonly node?: string;
   /** Scope of who made it: no host outside joins by it. */
   readonly scope?: string;
   readonly by: string;
@@ -50,6 +52,7 @@ const stored = record<JoinTokenRecord>({
   cidrs: optional(list(text(50), MAX_CIDRS)),
   attest: optional(oneOf(ATTESTATIONS)),
   groups: optional(list(text(253), MAX_GROUPS)),
+  node: optional(text(253)),
   scope: optional(text(2_000)),
   by: text(300),
   at: instant,
@@ -78,7 +81,18 @@ export function refusalOf(record: JoinTokenRecord, nowMs: number): string | unde
 
 /** A join token as REST shows it. */
 export function joinTokenView(record: JoinTokenRecord, token?: string): JoinTokenView {
-  const { id, labels, uses, used, expiresAt, cidrs = [], attest, groups = [], scope } = record;
+  const {
+    id,
+    labels,
+    uses,
+    used,
+    expiresAt,
+    cidrs = [],
+    attest,
+    groups = [],
+    node,
+    scope,
+  } = record;
   const usesLeft = Math.max(0, uses - used);
-  return { id, labels, groups, scope, uses, usesLeft, expiresAt, cidrs, attest, token };
+  return { id, labels, groups, node, scope, uses, usesLeft, expiresAt, cidrs, attest, token };
 }

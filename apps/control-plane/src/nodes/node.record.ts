@@ -43,6 +43,8 @@ export interface CloneMark {
 export interface Enrollment {
   readonly nodeId: string;
   readonly hostname: string;
+  /** The name that the host gave, where an operator has renamed it since. */
+  readonly enrolledAs?: string;
   readonly signingKey: string;
   readonly sealingKey: string;
   readonly redisSecret: RedisSecret;
@@ -83,6 +85,7 @@ const stored = record<NodeRecord>({
     record<Enrollment>({
       nodeId: hash,
       hostname: text(300),
+      enrolledAs: optional(text(253)),
       signingKey: rawKey,
       sealingKey: rawKey,
       redisSecret: record<RedisSecret>({

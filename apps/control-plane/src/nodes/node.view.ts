@@ -38,6 +38,7 @@ export class NodeViews {
       phase: phaseOf(record, standing),
       connected: freshness.fresh,
       enforcer: report?.enforcer,
+      version: report?.versions.agent,
       policies: state.activePolicies(name).length,
       asOf: report?.asOf,
       enrolledAt: enrollment?.at,

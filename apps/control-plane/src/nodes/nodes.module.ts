@@ -10,8 +10,12 @@ import { EnrollService } from './enroll.service.js';
 import { HostCertificateGuard } from './host-certificate.guard.js';
 import { JoinTokenController } from './join-token.controller.js';
 import { JoinTokenGate } from './join-token.gate.js';
+import { JoinTokenMaker } from './join-token.maker.js';
 import { EtcdJoinTokenStore, JoinTokenStore } from './join-token.store.js';
+import { NodeBundleController } from './node-bundle.controller.js';
 import { NodeController } from './node.controller.js';
+import { NodeLifeController } from './node-life.controller.js';
+import { NodeLifeService } from './node-life.service.js';
 import { NodeService } from './node.service.js';
 import { NodeViews } from './node.view.js';
 import { SshHostKeyAttestor } from './ssh-host-key.attestor.js';
@@ -19,14 +23,22 @@ import { SshHostKeyAttestor } from './ssh-host-key.attestor.js';
 /** Hosts: how they come in, what they are called, how they go. */
 @Module({
   imports: [PoliciesModule],
-  controllers: [NodeController, JoinTokenController, EnrollController],
+  controllers: [
+    NodeController,
+    NodeLifeController,
+    NodeBundleController,
+    JoinTokenController,
+    EnrollController,
+  ],
   providers: [
     NodeService,
+    NodeLifeService,
     NodeViews,
     EnrollService,
     EnrollAnswers,
     CutOffService,
     JoinTokenGate,
+    JoinTokenMaker,
     { provide: Attestor, useClass: SshHostKeyAttestor },
     { provide: APP_GUARD, useClass: HostCertificateGuard },
     {
@@ -35,5 +47,6 @@ import { SshHostKeyAttestor } from './ssh-host-key.attestor.js';
       useFactory: (etcd: EtcdStore) => new EtcdJoinTokenStore(etcd),
     },
   ],
+  exports: [JoinTokenMaker],
 })
 export class NodesModule {}

@@ -11,6 +11,7 @@ import { SystemClock } from '../clock.js';
 import type { ServerConfig, TlsFiles } from '../config/index.js';
 import type { Material } from '../config/material.js';
 import { RedisDeliveryChannel } from '../delivery/redis-delivery-channel.js';
+import { LiveRedisSurvey } from '../diagnosis/redis-survey.js';
 import { SqliteAlertStore } from '../events/sqlite-alert.store.js';
 import { Metrics } from '../health/metrics.js';
 import { RedisHeadChannel } from '../journal/redis-head-channel.js';
@@ -72,6 +73,8 @@ export async function serve(
       alerts: new SqliteAlertStore(join(config.dataDir, 'alerts.db')),
       journal: new SqliteJournalStore(join(config.dataDir, 'journal.db')),
       heads: new RedisHeadChannel(redis.commands),
+      diagnosis: { survey: new LiveRedisSurvey(redis.nodes), dataDir: config.dataDir },
+      packagesDir: config.packagesDir,
     },
     { ...config.listen, tls: material.server, clients: config.tls.clients },
   );

@@ -1,0 +1,27 @@
+import { existsSync } from 'node:fs';
+import { loadConfig } from '../config/agent-config.js';
+import { runHostScript } from './host-script.js';
+import { findingText } from '#contracts';
+import { parseFinding } from './finding.js';
+
+/** Where the control plane is asked for, and how the findings are printed. */
+export interface PreflightOptions {
+  /** agent.yaml; where it is not there yet, the control plane is not looked for unless `url` names it. */
+  readonly config: string;
+  readonly url?: string;
+  readonly json: boolean;
+}
+
+/**
+ * Tells whether this machine can be a host: 0, or 1 where something would keep it from that. Changes nothing.
+ * @throws ConfigRefused for a configuration that cannot be used
+ */
+export async function preflight({ config, url, json }: PreflightOptions): Promise<number> {
+  const target = url ?? (existsSync(config) ? loadConfig(config).controlPlane.url : undefined);
+  return runHostScript('preflight.sh', {
+    args: target === undefined ? [] : ['--url', target],
+    onLine: (line) => {
+      process.stdout.write(json ? `${line}\n` : findingText(parseFinding(line)));
+    },
+  });
+}

@@ -1,0 +1,49 @@
+import { rename, writeFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { Envelope } from '#contracts';
+import { CommandFailed } from '../errors.js';
+import { segment } from '../input/names.js';
+import { withControlPlane } from './session.js';
+
+interface Options {
+  readonly node: string;
+  readonly output: string;
+}
+
+/** `bundle export`: policies on foot, for a host that reaches no network. */
+export function registerBundle(program: Command): void {
+  program
+    .command('bundle')
+    .description('policies of a host as a file, for one without a network')
+    .command('export')
+    .requiredOption('--node <name>', 'the host that takes it; no other can read it')
+    .requiredOption('-o, --output <file>', 'where it is written')
+    .description('write what the host would be given now')
+    .addHelpText(
+      'after',
+      `
+Example:
+  hostward bundle export --node web1 -o web1.bundle
+Then, on the host, as root:
+  hostward-agent import web1.bundle
+It is signed, sealed for that host, and expires as an assignment does; the host
+takes it by the checks that it takes every other by, never an older one.`,
+    )
+    .action(exportBundle);
+}
+
+async function exportBundle({ node, output }: Options): Promise<void> {
+  const envelope = await withControlPlane((controlPlane) =>
+    controlPlane.call<Envelope>(`/v1/nodes/${segment(node)}/bundle`),
+  );
+  const temporary = `${output}.${process.pid}.new`;
+  try {
+    await writeFile(temporary, JSON.stringify(envelope), { mode: 0o600 });
+    await rename(temporary, output);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CommandFailed(`cannot write ${output}: ${why}`, 'name another file by -o', { cause });
+  }
+  const { generation } = envelope.record.ordering;
+  console.log(`${output}: generation ${generation} for node/${node}`);
+}

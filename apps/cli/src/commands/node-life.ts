@@ -1,0 +1,146 @@
+import type { Command } from 'commander';
+import type { JoinTokenView, NodeView } from '#contracts';
+import { CommandFailed } from '../errors.js';
+import { segment } from '../input/names.js';
+import { printable } from '../output/printable.js';
+import { renderTable, type Column } from '../output/table.js';
+import { productVersion } from '../product-version.js';
+import { suspend } from './breakglass.js';
+import { withControlPlane } from './session.js';
+
+interface Leaving {
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** Of `node`: what a host's life has after it has joined. */
+export function registerNodeLife(node: Command): void {
+  node
+    .command('offboard')
+    .argument('<node>')
+    .option('--dry-run', 'only say what would be done')
+    .option('--force', 'also while it reports: it keeps enforcing what it has')
+    .description('take a host out: its record, certificate, Redis user and streams')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  ssh root@web1 hostward-agent offboard --purge   # first, on the host
+  hostward node offboard web1
+  hostward node offboard web1 --force             # the machine is gone
+On the host, --keep-enforcing leaves it autonomous: what it enforces stays.`,
+    )
+    .action(offboard);
+  node
+    .command('drain')
+    .argument('<node>')
+    .requiredOption('--for <duration>', 'how long; it ends by itself')
+    .requiredOption('--reason <text>', 'why; it is kept in the journal')
+    .description('block nothing on a host while it is worked on')
+    .addHelpText(
+      'after',
+      `
+Example:
+  hostward node drain web1 --for 2h --reason "new kernel, ticket 4711"
+It is \`hostward breakglass --node web1 --mode off\`, ends as that does, and
+shows as suspended.`,
+    )
+    .action((name: string, options: { for: string; reason: string }) =>
+      suspend({ node: name, mode: 'off', ...options }),
+    );
+  node
+    .command('rename')
+    .argument('<node>')
+    .argument('<new-name>')
+    .description('give a host another name; identity, labels and policies stay')
+    .addHelpText(
+      'after',
+      `
+Example:
+  hostward node rename web1 web1-old
+Policies that name hosts (kubearmor.io/hostname) go by the new name at once.`,
+    )
+    .action(async (name: string, to: string) => {
+      const view = await call<NodeView>(`/v1/nodes/${segment(name)}/rename`, { to });
+      console.log(`node/${name} is node/${view.name}`);
+    });
+  node
+    .command('replace')
+    .argument('<node>')
+    .description('let a new machine take the name and labels of one that is gone')
+    .addHelpText(
+      'after',
+      `
+Example:
+  hostward node replace web1
+The old machine's identity ends for good. The token that is printed lets one
+machine in, within an hour, under this name only.`,
+    )
+    .action(replace);
+  node
+    .command('upgrade')
+    .argument('[node...]')
+    .description('whose agent is of another version than this, and how to upgrade it')
+    .addHelpText('after', '\nExample:\n  hostward node upgrade\n  hostward node upgrade web1 web2')
+    .action(upgrade);
+}
+
+async function offboard(name: string, { force, dryRun }: Leaving): Promise<void> {
+  const path = `/v1/nodes/${segment(name)}`;
+  await withControlPlane(async (controlPlane) => {
+    const view = await controlPlane.call<NodeView>(path);
+    if (view.connected && force !== true)
+      throw new CommandFailed(
+        `node/${name} still reports, and enforces ${view.policies} policies`,
+        'run `hostward-agent offboard` on it as root first; --force takes it out all the same',
+      );
+    const what =
+      view.nodeId === undefined ? 'its record' : `its record and identity ${view.nodeId}`;
+    if (dryRun === true) return console.log(`node/${name} would be offboarded: ${what}`);
+    // Not one that was changed or enrolled anew since it was looked at.
+    const headers = { 'if-match': `"${view.revision}"` };
+    await controlPlane.call(path, { method: 'DELETE', headers });
+    console.log(`node/${name} offboarded: ${what}`);
+    if (view.connected)
+      console.log('it keeps enforcing what it has until `hostward-agent offboard` runs on it');
+  });
+}
+
+async function replace(name: string): Promise<void> {
+  const { labels } = await call<NodeView>(`/v1/nodes/${segment(name)}/replace`, {});
+  const { token, expiresAt } = await call<JoinTokenView>('/v1/join-tokens', {
+    node: name,
+    uses: 1,
+  });
+  const kept = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  console.log(token);
+  console.error(
+    `node/${name} waits for a machine, until ${expiresAt}, with the labels ${kept.join(' ') || '(none)'}`,
+  );
+  console.error(`on it: hostward-agent enroll --name ${name} --token-file stdin`);
+}
+
+const COLUMNS: readonly Column<NodeView>[] = [
+  { title: 'NODE', of: (view) => view.name, cut: 'middle' },
+  { title: 'AGENT', of: (view) => printable(view.version ?? '-') },
+  { title: 'CONNECTED', of: (view) => (view.connected ? 'yes' : 'no') },
+];
+
+async function upgrade(names: readonly string[]): Promise<void> {
+  const version = productVersion();
+  const views = await withControlPlane((controlPlane) =>
+    names.length === 0
+      ? controlPlane.all<NodeView>('/v1/nodes')
+      : Promise.all(names.map((name) => controlPlane.call<NodeView>(`/v1/nodes/${segment(name)}`))),
+  );
+  const others = views.filter((view) => view.version !== undefined && view.version !== version);
+  if (others.length === 0) return console.log(`every host that has reported runs ${version}`);
+  console.log(renderTable(COLUMNS, others));
+  console.log(`this is ${version}; on each, while it goes on enforcing:
+  apt-get install ./hostward-agent_${version}_amd64.deb
+or, for many at once, hosts of an inventory: ansible-playbook hostward.fleet.upgrade`);
+}
+
+function call<T>(path: string, body: object): Promise<T> {
+  return withControlPlane((controlPlane) => controlPlane.call<T>(path, { method: 'POST', body }));
+}

@@ -1,0 +1,133 @@
+import { failed, fine, warned, type Finding } from '#contracts';
+import type { Evidence } from '../status/report-to-status.js';
+import { someOf } from './some-of.js';
+
+/** A fault of hosts, and how to tell those that have it. */
+interface HostFault {
+  readonly check: string;
+  readonly verdict: typeof failed;
+  readonly has: (host: Evidence) => boolean;
+  /** After the names: what is the matter with them. */
+  readonly words: string;
+  readonly well: string;
+  readonly remedy: string;
+}
+
+const FAULTS: readonly HostFault[] = [
+  {
+    check: 'hosts-silent',
+    verdict: failed,
+    has: ({ freshness }) => !freshness.fresh && !isClock(freshness.reason),
+    words: 'do not report: what they enforce is not known',
+    well: 'every host reports',
+    remedy:
+      'on the host: hostward-agent preflight, systemctl status hostward-agent; one that is gone: hostward node offboard NAME',
+  },
+  {
+    check: 'hosts-clock',
+    verdict: failed,
+    has: ({ freshness }) => !freshness.fresh && isClock(freshness.reason),
+    words: 'have a clock that is not ours, so that their reports do not count',
+    well: 'their clocks are ours',
+    remedy: 'on the host: timedatectl set-ntp true',
+  },
+  {
+    check: 'hosts-identity',
+    verdict: failed,
+    has: ({ cutOff, clone }) => cutOff !== undefined || clone !== undefined,
+    words: 'are cut off from Redis, or use one identity with another machine',
+    well: 'none is cut off or cloned',
+    remedy:
+      'hostward status node NAME; a clone: hostward-agent offboard on it and enrol it anew; one that is mended: hostward node reinstate NAME',
+  },
+  {
+    check: 'hosts-enforcer',
+    verdict: failed,
+    has: ({ report }) => report?.enforcer === 'none',
+    words: 'can enforce nothing: their kernel has neither AppArmor nor BPF-LSM',
+    well: 'all have an enforcer',
+    remedy: 'on the host: hostward-agent preflight says what to boot it with',
+  },
+  {
+    check: 'hosts-refusals',
+    verdict: failed,
+    has: ({ report }) => report?.rejected !== undefined,
+    words: 'refused what they were given last',
+    well: 'none refuses what it is given',
+    remedy: 'hostward status node NAME shows why',
+  },
+  {
+    check: 'hosts-rules',
+    verdict: failed,
+    has: ({ report }) => rulesIn(report, 'failed') > 0,
+    words: 'have rules that their kernel or parser did not take',
+    well: 'no rule has failed',
+    remedy: 'hostward status node NAME shows the rule and the words of the kernel',
+  },
+  {
+    check: 'hosts-unsupported',
+    verdict: warned,
+    has: ({ report }) => rulesIn(report, 'unsupported') > 0,
+    words: 'have rules that they cannot enforce',
+    well: 'every rule is supported where it is wanted',
+    remedy:
+      'hostward status node NAME names what is missing; enforcer: bpf can do more than apparmor',
+  },
+  {
+    check: 'hosts-drift',
+    verdict: warned,
+    has: ({ report }) => report?.drift.some(({ repairedAt }) => repairedAt === undefined) ?? false,
+    words: 'have drifted: somebody changed what was loaded',
+    well: 'none has drifted',
+    remedy: 'hostward status node NAME; find who is root there',
+  },
+  {
+    check: 'hosts-suspended',
+    verdict: warned,
+    has: ({ report }) => report?.suspension !== undefined,
+    words: 'do not block for the time being',
+    well: 'none is suspended',
+    remedy: 'hostward get suspensions; hostward breakglass --end ID',
+  },
+  {
+    check: 'hosts-losses',
+    verdict: warned,
+    has: ({ report }) => (report?.losses.audit ?? 0) + (report?.losses.spool ?? 0) > 0,
+    words: 'have lost events since their agent started',
+    well: 'no event was lost',
+    remedy: 'raise spool.maxBytes in agent.yaml, or make the rule that is hit less noisy',
+  },
+];
+
+/** What is wrong with hosts, a finding for each kind of fault. `hosts` are those with an identity that counts. Pure. */
+export function hostFindings(hosts: readonly Evidence[]): readonly Finding[] {
+  return FAULTS.map(({ check, verdict, has, words, well, remedy }) => {
+    const names = hosts.filter(has).map(({ node }) => node);
+    if (names.length === 0) return fine(check, well);
+    return verdict(
+      check,
+      `${names.length} of ${hosts.length} hosts ${words}: ${someOf(names)}`,
+      remedy,
+    );
+  });
+}
+
+/** Versions of the agents of hosts that report, with their number. Pure. */
+export function hostVersions(hosts: readonly Evidence[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { freshness, report } of hosts) {
+    const version = freshness.fresh ? report?.versions.agent : undefined;
+    if (version !== undefined) counts[version] = (counts[version] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** As `freshnessOf` words it. */
+function isClock(reason: string): boolean {
+  return /\bclock\b/.test(reason);
+}
+
+function rulesIn(report: Evidence['report'], state: 'failed' | 'unsupported'): number {
+  const rules = report?.policies.flatMap((policy) => policy.rules) ?? [];
+  return rules.filter((rule) => rule.state === state).length;
+}

@@ -1,0 +1,24 @@
+import { failed, fine, type Finding } from '#contracts';
+import type { Check } from '../health/readiness.js';
+
+/** What to do about each check of `/readyz`; they name what is wrong themselves. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  etcd: 'see that etcd runs and that its address, certificate and client rights are right (etcd.log, etcd.hosts); nothing is lost meanwhile',
+  redis:
+    'see that Redis runs, and that redis.username and its password are those of its ACL (redis.log); hosts enforce what they have',
+  records:
+    'a newer replica or somebody else wrote them: upgrade this one, or restore etcd from a backup',
+  alerts: 'free space where the data folder lies; hosts keep their alerts until then',
+  journal: 'free space where the data folder lies; writes are refused until then',
+  restore:
+    'bring etcd to where it was, or publish a root document with the next epoch (hostward recover)',
+};
+
+/** `/readyz` as findings. Pure. */
+export function readinessFindings(checks: readonly Check[]): readonly Finding[] {
+  return checks.map(({ name, ok, detail }) =>
+    ok
+      ? fine(name, detail)
+      : failed(name, detail, REMEDIES[name] ?? 'see the log of the control plane'),
+  );
+}

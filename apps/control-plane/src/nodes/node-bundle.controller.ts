@@ -1,0 +1,35 @@
+import { Controller, Get, Param } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Envelope } from '#contracts';
+import { NeedsToRead } from '../access/index.js';
+import { DeliveryChannel } from '../delivery/delivery-channel.js';
+import { Fleet } from '../fleet/fleet.js';
+import { NamePipe, ProblemError } from '../http/index.js';
+import { findNode } from './node.view.js';
+
+/** What a host would get from Redis, for one that cannot reach it: ciphertext for that host alone, signed as ever. */
+@ApiTags('nodes')
+@Controller('v1/nodes')
+export class NodeBundleController {
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly channel: DeliveryChannel,
+  ) {}
+
+  @Get(':name/bundle')
+  @NeedsToRead('node')
+  @ApiOperation({ summary: 'The signed assignment of a host with its bundle, for `import` on it' })
+  async bundle(@Param('name', NamePipe) name: string): Promise<Envelope> {
+    const state = this.fleet.read();
+    const enrollment = state.believed(findNode(state, name).record);
+    if (!enrollment)
+      throw new ProblemError('conflict', { detail: `host ${name} has no identity that counts` });
+    const [record] = await this.channel.records([enrollment.nodeId]);
+    const bundle = record && (await this.channel.bundle(record.bundleDigest));
+    if (record && bundle) return { v: 1, record, bundle: Buffer.from(bundle).toString('base64') };
+    throw new ProblemError('unavailable', {
+      detail: `nothing is written for host ${name} yet`,
+      headers: { 'retry-after': '2' },
+    });
+  }
+}
