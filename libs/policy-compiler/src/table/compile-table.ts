@@ -1,7 +1,6 @@
-import type { EntrySet } from '../types.js';
 import { TABLE } from './layout.js';
 import { type RefusedRule, type TableFigures, TableAttempt } from './table-attempt.js';
-import type { TableSubject } from './subjects.js';
+import { eachSet, type TableSubject } from './subjects.js';
 
 export interface TableOptions {
   /** Largest blob, bytes; what counts is the size class at or below it. */
@@ -61,15 +60,9 @@ function without(
   refused: ReadonlyMap<number, string>,
 ): readonly TableSubject[] {
   if (refused.size === 0) return subjects;
-  const reduced = new Map<EntrySet, EntrySet>();
-  const reduce = (set: EntrySet): EntrySet => {
-    const made = reduced.get(set) ?? {
-      ...set,
-      paths: set.paths.filter(({ rule }) => !refused.has(rule)),
-      cells: set.cells.filter(({ rule }) => !refused.has(rule)),
-    };
-    reduced.set(set, made);
-    return made;
-  };
-  return subjects.map((subject) => ({ ...subject, sets: subject.sets.map(reduce) }));
+  return eachSet(subjects, (set) => ({
+    ...set,
+    paths: set.paths.filter(({ rule }) => !refused.has(rule)),
+    cells: set.cells.filter(({ rule }) => !refused.has(rule)),
+  }));
 }

@@ -4,7 +4,7 @@
  */
 export const TABLE = {
   MAGIC: 0x31545748,
-  VERSION: 1,
+  VERSION: 2,
   SIZE_SMALL: 1 << 18,
   SIZE_MEDIUM: 1 << 20,
   SIZE_LARGE: 1 << 22,
@@ -36,7 +36,7 @@ export const TABLE = {
   UNUSED: 0x7fffffff,
   CLASS_BYTES: 8,
   EXCEPTION_BYTES: 8,
-  ROW_BYTES: 48,
+  ROW_BYTES: 64,
   CELL_BYTES: 16,
   VECTOR_BYTES: 256,
   VECTOR_LENGTH: 64,
@@ -59,22 +59,24 @@ export const TABLE = {
   LIST_OF_FILE: 1,
   LIST_OF_NETWORK: 2,
   LIST_OF_CAPABILITIES: 3,
-  OPERATIONS: 6,
+  OPERATIONS: 8,
   READ: 0,
   WRITE: 1,
   LINK: 2,
   LOCK: 3,
   MAP: 4,
   EXEC: 5,
-  SOCKETS: 6,
-  CAPABILITIES: 7,
+  ABOVE: 6,
+  OVER: 7,
+  SOCKETS: 8,
+  CAPABILITIES: 9,
   ALL_PATH_OPERATIONS: 0x3f,
   OWNER: 0,
   OTHER: 1,
 } as const;
 
-/** Letters of path operations, by number. */
-export const OPERATIONS = 'rwlkmx';
+/** Letters of path operations, by number; the last two are of directories above what is blocked (ancestors.ts). */
+export const OPERATIONS = 'rwlkmxao';
 
 /** Mask of the operations that some permission letters name. */
 export function operationMask(perms: string): number {

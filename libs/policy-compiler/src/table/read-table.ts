@@ -40,16 +40,36 @@ export class TableReader {
     this.subjects = this.load(TABLE.OFF_N_SUBJECTS);
   }
 
-  /** Verdict on one permission letter of `rwlkmx` of one path. */
+  /** Verdict on one permission letter of OPERATIONS of one path. */
   path(path: string, letter: string, asker: Asker, subject = 0): TableVerdict {
     const operation = OPERATIONS.indexOf(letter);
+    return this.decide(this.walk(path, operation), operation, asker, subject);
+  }
+
+  /** Verdict on moving a directory, both with a final slash, as to what is blocked below it (hw_tbl_leave). */
+  moved(from: string, to: string, subject = 0): TableVerdict {
+    const over = this.path(from, 'o', 'other', subject);
+    if (over.deny) return over;
+    const there = this.walk(to, TABLE.ABOVE);
+    const left = this.walk(from, TABLE.ABOVE).filter((state, at) => {
+      const other = there[at] ?? 0;
+      return other === 0 || this.load(state) !== this.load(other);
+    });
+    return this.decide(left, TABLE.ABOVE, 'other', subject);
+  }
+
+  private decide(
+    states: readonly number[],
+    operation: number,
+    asker: Asker,
+    subject: number,
+  ): TableVerdict {
     const column = 4 * (operation * 2 + (asker === 'owner' ? TABLE.OWNER : TABLE.OTHER));
-    const cells = this.walk(path, operation).flatMap((state) => {
-      const record = this.load(state) - TABLE.HEAD;
+    const cells = states.flatMap((state) => {
+      const record = state === 0 ? 0 : this.load(state) - TABLE.HEAD;
       return record === 0 ? [] : [this.load(this.row(record, this.known(subject)) + column)];
     });
-    const list = operation === OPERATIONS.indexOf('x') ? TABLE.LIST_OF_PROCESS : TABLE.LIST_OF_FILE;
-    return this.settle(cells, subject, list);
+    return this.settle(cells, this.listWord(subject, listClassOf(operation)));
   }
 
   /** Verdict on a kind of socket, by its name (SOCKET_KINDS). */
@@ -78,13 +98,12 @@ export class TableReader {
     return (mask & (1 << OPERATIONS.indexOf(letter))) !== 0;
   }
 
-  /** States, none of them dead, that the automata which speak of an operation are in after a path. */
+  /** States, 0 where dead, that the automata which speak of an operation are in after a path. */
   private walk(path: string, operation: number): readonly number[] {
     const bytes = Buffer.from(path);
     return Array.from({ length: this.load(TABLE.OFF_N_AUTOMATA) }, (_, at) => at)
       .filter((at) => (this.load(TABLE.OFF_OPERATIONS + 4 * at) & (1 << operation)) !== 0)
-      .map((at) => this.run(this.load(TABLE.OFF_START + 4 * at), bytes))
-      .filter((state) => state !== 0);
+      .map((at) => this.run(this.load(TABLE.OFF_START + 4 * at), bytes));
   }
 
   private run(start: number, bytes: Uint8Array): number {
@@ -104,10 +123,10 @@ export class TableReader {
 
   private vector(field: number, number: number, subject: number, list: number): TableVerdict {
     const vector = this.load(this.record(subject) + field);
-    return this.settle([this.load(vector + 4 * number)], subject, list);
+    return this.settle([this.load(vector + 4 * number)], this.listWord(subject, list));
   }
 
-  private settle(cells: readonly number[], subject: number, listClass: number): TableVerdict {
+  private settle(cells: readonly number[], word: number): TableVerdict {
     const audits = cells.map((cell) => this.load(cell + 8)).filter((audit) => audit !== 0);
     const audit = audits.length === 0 ? {} : { audit: Math.min(...audits) - 1 };
     const [strongest] = cells
@@ -118,8 +137,13 @@ export class TableReader {
       const deny = (strongest.high & DENY) !== 0;
       return { deny, logged: audits.length > 0, rule, ...audit };
     }
-    const word = this.load(this.record(subject) + TABLE.SUBJECT_LISTS + 4 * listClass);
     return { ...unlisted(word, audits.length > 0), ...audit };
+  }
+
+  /** Undefined class: none speaks of it. */
+  private listWord(subject: number, listClass: number | undefined): number {
+    if (listClass === undefined) return TABLE.LIST_NONE;
+    return this.load(this.record(subject) + TABLE.SUBJECT_LISTS + 4 * listClass);
   }
 
   private record(subject: number): number {
@@ -134,6 +158,11 @@ export class TableReader {
   private load(at: number): number {
     return at + 4 <= this.blob.length ? this.view.getUint32(at, true) : 0;
   }
+}
+
+function listClassOf(operation: number): number | undefined {
+  if (operation > TABLE.EXEC) return undefined;
+  return operation === TABLE.EXEC ? TABLE.LIST_OF_PROCESS : TABLE.LIST_OF_FILE;
 }
 
 function unlisted(word: number, watched: boolean): TableVerdict {

@@ -13,6 +13,20 @@ export interface OwnedEntry {
   readonly entry: PathEntry;
 }
 
+/** The subjects with every set changed; those that were shared stay shared. */
+export function eachSet(
+  subjects: readonly TableSubject[],
+  change: (set: EntrySet) => EntrySet,
+): readonly TableSubject[] {
+  const changed = new Map<EntrySet, EntrySet>();
+  const of = (set: EntrySet): EntrySet => {
+    const made = changed.get(set) ?? change(set);
+    changed.set(set, made);
+    return made;
+  };
+  return subjects.map((subject) => ({ ...subject, sets: subject.sets.map(of) }));
+}
+
 /** The distinct entry sets of all subjects, and who has which. */
 export class SetIndex {
   readonly sets: readonly EntrySet[];

@@ -1,4 +1,5 @@
 import { escapeGlob, parseGlob } from '../glob.js';
+import { ABOVE, withAncestors } from './ancestors.js';
 import type { Automaton } from './automaton.js';
 import { byteClasses } from './byte-classes.js';
 import { ObjectClasses } from './classes.js';
@@ -10,7 +11,7 @@ import { minimise } from './minimise.js';
 import { placeStates } from './place-states.js';
 import { type NumberedGlob, type Part, splitGlobs } from './split.js';
 import { SubjectRecords } from './subject-records.js';
-import { SetIndex, type TableSubject } from './subjects.js';
+import { eachSet, SetIndex, type TableSubject } from './subjects.js';
 import { type RefusedRule, type TableObject, TableObjects } from './table-objects.js';
 import { type TableParts, writeTable } from './write-table.js';
 
@@ -46,18 +47,24 @@ export class TableAttempt {
   private readonly objects: TableObjects;
   private readonly refused: RefusedRule[];
 
+  private readonly subjects: readonly TableSubject[];
+
   constructor(
-    private readonly subjects: readonly TableSubject[],
+    subjects: readonly TableSubject[],
     private readonly limits: Limits,
   ) {
-    this.index = new SetIndex(subjects);
+    this.subjects = eachSet(subjects, withAncestors);
+    this.index = new SetIndex(this.subjects);
     this.objects = new TableObjects(this.index);
     this.refused = [...this.objects.refused];
   }
 
   run(): Outcome {
-    const { files, programs } = this.objects;
-    const parts = this.withinAutomata([...this.split(files), ...this.split(programs)]);
+    const parts = this.withinAutomata(
+      (['files', 'programs', 'above'] as const).flatMap((group) =>
+        this.split(this.objects.of(group)),
+      ),
+    );
     if (this.refused.length > 0) return { refused: this.refused };
     const made = this.assemble(parts);
     const table = writeTable(made);
@@ -122,9 +129,14 @@ export class TableAttempt {
   }
 
   private automatonOf({ automaton, acceptSets }: SetAutomaton, classes: ObjectClasses): Automaton {
-    const numbers = acceptSets.map((ids) =>
-      classes.of(ids.flatMap((id) => this.objects.all[id]?.entries ?? [])),
-    );
+    const numbers = acceptSets.map((ids) => {
+      const objects = ids.flatMap((id) => this.objects.all[id] ?? []);
+      const above = objects.filter(({ entries }) => entries[0]?.entry.perms === ABOVE);
+      return classes.of(
+        objects.flatMap(({ entries }) => entries),
+        above.map(({ id }) => `;${id}`).join(''),
+      );
+    });
     const accepts = automaton.accepts.map((set) => numbers[set] ?? 0);
     return minimise({ ...automaton, accepts });
   }

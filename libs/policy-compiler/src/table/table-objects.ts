@@ -6,7 +6,10 @@ import type { OwnedEntry, SetIndex } from './subjects.js';
 /** A distinct glob of one group of rules, and whose entries it has. */
 export interface TableObject extends NumberedGlob {
   readonly entries: OwnedEntry[];
+  readonly group: ObjectGroup;
 }
+
+type ObjectGroup = 'files' | 'programs' | 'above';
 
 /** A rule that is not in the table: no part of it is. */
 export interface RefusedRule {
@@ -16,12 +19,10 @@ export interface RefusedRule {
 
 /**
  * The distinct globs of all sets, by their numbers. Rules on programs stand apart from those on files, so that an open
- * walks no automaton of programs.
+ * walks no automaton of programs; and directories above blocked objects from both, of which only moves and mounts ask.
  */
 export class TableObjects {
   readonly all: TableObject[] = [];
-  readonly files: TableObject[] = [];
-  readonly programs: TableObject[] = [];
   readonly refused: RefusedRule[] = [];
   private readonly numbers = new Map<string, number>();
 
@@ -31,22 +32,25 @@ export class TableObjects {
     }
   }
 
-  private add(owned: OwnedEntry): void {
-    const { glob, perms } = owned.entry;
-    const isProgram = perms.includes('x');
-    const key = `${isProgram ? 'x' : 'f'}${glob}`;
-    const known = this.all[this.numbers.get(key) ?? -1];
-    if (known !== undefined) known.entries.push(owned);
-    else this.make(key, owned, isProgram ? this.programs : this.files);
+  of(group: ObjectGroup): readonly TableObject[] {
+    return this.all.filter((object) => object.group === group);
   }
 
-  private make(key: string, owned: OwnedEntry, group: TableObject[]): void {
+  private add(owned: OwnedEntry): void {
+    const { glob, perms } = owned.entry;
+    const group = groupOf(perms);
+    const key = `${group}${glob}`;
+    const known = this.all[this.numbers.get(key) ?? -1];
+    if (known !== undefined) known.entries.push(owned);
+    else this.make(key, owned, group);
+  }
+
+  private make(key: string, owned: OwnedEntry, group: ObjectGroup): void {
     const glob = this.parse(owned.entry);
     if (glob === undefined) return;
-    const made = { id: this.all.length, glob, entries: [owned] };
+    const made = { id: this.all.length, glob, entries: [owned], group };
     this.numbers.set(key, made.id);
     this.all.push(made);
-    group.push(made);
   }
 
   private parse({ glob, rule }: PathEntry): Glob | undefined {
@@ -58,4 +62,9 @@ export class TableObjects {
       return undefined;
     }
   }
+}
+
+function groupOf(perms: string): ObjectGroup {
+  if (perms.includes('x')) return 'programs';
+  return /[ao]/.test(perms) ? 'above' : 'files';
 }

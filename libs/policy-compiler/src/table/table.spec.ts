@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { escapeGlob, globProblem, parseGlob, printGlob } from '../glob.js';
+import { compileGlob, escapeGlob, globProblem, parseGlob, printGlob } from '../glob.js';
 import type { AllowList, CellEntry, EntrySet, PathEntry } from '../types.js';
 import { type Asker, Evaluator, type Verdict } from '../verdict.js';
 import { compileTable } from './compile-table.js';
@@ -15,7 +15,9 @@ const RUNS = FULL ? 6000 : 300;
 const PATHS = FULL ? 120 : 40;
 /** A failure is shrunk for so long at most. */
 const interruptAfterTimeLimit = FULL ? 600_000 : 60_000;
-const ACCESSES: readonly (readonly [letter: string, asker: Asker])[] = [...OPERATIONS].flatMap(
+/** Letters that rules have; those of directories above are asked of below. */
+const LETTERS = 'rwlkmx';
+const ACCESSES: readonly (readonly [letter: string, asker: Asker])[] = [...LETTERS].flatMap(
   (letter): [string, Asker][] => [
     [letter, 'owner'],
     [letter, 'other'],
@@ -261,6 +263,81 @@ describe('the policy table', () => {
   });
 });
 
+describe('directories above what is blocked', () => {
+  const above = (all: readonly TableSubject[]): TableReader =>
+    new TableReader(compileTable(all).blob);
+
+  it('are not mounted over nor moved, from the root on', () => {
+    const reader = above(everybody(deny(3, '/srv/app/key{,.dpkg-tmp}')));
+    for (const directory of ['/srv/', '/srv/app/']) {
+      expect(reader.path(directory, 'o', 'owner')).toMatchObject({ deny: true, rule: 3 });
+      expect(reader.moved(directory, '/elsewhere/')).toMatchObject({ deny: true, rule: 3 });
+      expect(reader.path(directory, 'w', 'owner').deny).toBe(false);
+    }
+    expect(reader.path('/', 'o', 'owner').deny).toBe(true);
+    expect(reader.path('/srv/other/', 'o', 'owner').deny).toBe(false);
+    expect(reader.moved('/srv/other/', '/elsewhere/').deny).toBe(false);
+  });
+
+  it('of a pattern may be moved to where it holds too, and mounted over', () => {
+    const reader = above(everybody(deny(0, '/home/**/.ssh/id_*')));
+    expect(reader.moved('/home/u/a/', '/home/u/b/').deny).toBe(false);
+    expect(reader.moved('/home/u/.ssh/', '/home/v/.ssh/').deny).toBe(false);
+    expect(reader.moved('/home/u/.ssh/', '/home/u/ssh/').deny).toBe(true);
+    expect(reader.moved('/home/u/', '/opt/u/').deny).toBe(true);
+    expect(reader.path('/home/u/', 'o', 'owner').deny).toBe(false);
+    expect(reader.path('/home/', 'o', 'owner').deny).toBe(true);
+  });
+
+  it('of a name alone are moved as one likes', () => {
+    const reader = above(everybody(deny(0, '/{,**/}nc{,.dpkg-tmp}', { perms: 'xm' })));
+    expect(reader.moved('/usr/local/', '/opt/').deny).toBe(false);
+    expect(reader.path('/usr/', 'o', 'owner').deny).toBe(false);
+  });
+
+  it('bind whom the rule binds, and an Allow below does not free them', () => {
+    const set = (...all: readonly PathEntry[]): EntrySet => ({ paths: all, cells: [], lists: {} });
+    const general = set(deny(0, '/a/{,**}'), deny(1, '/a/b/{,**}', { effect: 'allow', rank: 9 }));
+    const reader = above([
+      { sets: [general] },
+      { path: '/usr/bin/a', sets: [general, set(deny(2, '/x/y'))] },
+    ]);
+    expect(reader.path('/a/', 'o', 'other')).toMatchObject({ deny: true, rule: 0 });
+    expect([0, 1].map((subject) => reader.moved('/x/', '/z/', subject).deny)).toEqual([
+      false,
+      true,
+    ]);
+  });
+
+  it('never take what is blocked below to where that rule does not hold', () => {
+    const directories = rawPath.map((path) => `${path}/`);
+    fc.assert(
+      fc.property(
+        entries(8).map((all) => all.filter(({ glob }) => glob.split('**').length <= 2)),
+        fc.array(fc.tuple(directories, directories, paths()), { minLength: 20, maxLength: 20 }),
+        (all, moves) => {
+          const reader = above(everybody(...all));
+          const denied = all.filter(({ effect: one }) => one === 'deny');
+          const matches = denied.map(({ glob }) => compileGlob(glob));
+          for (const [from, to, path] of moves) {
+            const below = path.slice(1);
+            const escapes = matches.some(
+              (match) => match(from + below) && !match(from) && !match(to + below),
+            );
+            if (escapes && below !== '') {
+              expect({ from, to, below, denied: reader.moved(from, to).deny }).toEqual({
+                ...{ from, to, below },
+                denied: true,
+              });
+            }
+          }
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+});
+
 /** Pattern number n of those that multiply: two texts with `**` between and around them. */
 function multiplying(count: number): readonly PathEntry[] {
   return Array.from({ length: count }, (_, at) => deny(at, `/**/from${at}/**/to${at}`));
@@ -316,7 +393,7 @@ describe('what a table has no room for', () => {
     ]);
   });
 
-  it('holds ten thousand paths and 200 patterns in 4 MiB', () => {
+  it('holds ten thousand paths, each in a directory of its own, and 200 patterns in 6 MiB', () => {
     const exact = Array.from({ length: 10_000 }, (_, at) =>
       deny(at, `/usr/lib/pkg${at % 300}/part${(at * 7919) % 10_007}/file${at}.so`),
     );
@@ -326,9 +403,9 @@ describe('what a table has no room for', () => {
         [`/home/u${at}/**/.ssh/id_*`, `/**/app${at}/*.conf`, `/opt/s${at}/**`][at % 3] ?? '',
       ),
     );
-    const { blob, refused } = compileTable(everybody(...exact, ...patterns));
+    const { blob, refused, figures } = compileTable(everybody(...exact, ...patterns));
     expect(refused).toEqual([]);
-    expect(blob.length).toBeLessThanOrEqual(1 << 22);
+    expect(figures.bytes).toBeLessThanOrEqual(6 << 20);
     const reader = new TableReader(blob);
     expect(reader.path(exact[4711]?.glob ?? '', 'w', 'owner').rule).toBe(4711);
     expect(reader.path('/x/y/app1/z.conf', 'w', 'owner').rule).toBe(10_001);

@@ -13,7 +13,7 @@ const FILE = fileURLToPath(
 );
 const PROGRAMS = ['/bin/sh', '/usr/bin/backup', '/bin/s', '/bin/sh/', '/'];
 const ASKERS = ['owner', 'other'] as const;
-const LETTERS = ['r', 'w', 'm', 'x'];
+const LETTERS = ['r', 'w', 'm', 'x', 'a', 'o'];
 
 /** The same rules in one automaton a group, and in as many as there can be. */
 const TABLES = [

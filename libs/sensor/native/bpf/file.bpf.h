@@ -6,10 +6,12 @@
  * lsm/mmap_file        m for a mapping to execute, w for a shared writable one (a descriptor from before the rules)
  * lsm/file_mprotect    the same for a mapping that becomes executable or writable
  * lsm/path_*           w on names that appear, change or disappear, and on mode, owner and size; a new name for an old
- *                      object (link, rename) must not permit what the old one refuses
+ *                      object (link, rename) must not permit what the old one refuses, nor take away what lies below;
+ *                      and our own pins are guarded (guard.h)
  * lsm/inode_*xattr     w
  * lsm/file_lock        k; an exclusive lock is a write too, as on AppArmor
  */
+#include "guard.h"
 #include "judge.h"
 
 SEC("lsm/file_open")
@@ -58,12 +60,16 @@ int BPF_PROG(hw_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot
 SEC("lsm/path_unlink")
 int BPF_PROG(hw_path_unlink, const struct path *dir, struct dentry *dentry)
 {
+        if (hw_is_guarded_pin(dentry))
+                return -EPERM;
         return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_UNLINK);
 }
 
 SEC("lsm/path_rmdir")
 int BPF_PROG(hw_path_rmdir, const struct path *dir, struct dentry *dentry)
 {
+        if (hw_is_guarded_pin(dentry))
+                return -EPERM;
         return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_RMDIR);
 }
 
@@ -142,15 +148,25 @@ int BPF_PROG(hw_path_link, struct dentry *from, const struct path *dir, struct d
         return r || loosens(from, to, HW_TBL_ALL_PATH_OPERATIONS, HW_HOOK_LINK, 0) ? -EACCES : 0;
 }
 
+/* Whether `from` may be where `to` is: not for a blocked object, or above one. */
+static __always_inline bool refuses_move(const struct dentry *from, const struct dentry *to) {
+        const bool is_directory = hw_is_directory(BPF_CORE_READ(from, d_inode));
+        const __u32 flags = is_directory ? HW_AS_DIRECTORY : 0;
+
+        if (hw_answer(from, is_directory ? HW_OP(WRITE) | HW_OP(OVER) : HW_OP(WRITE), HW_HOOK_RENAME) ||
+            (hw_judge(hw_address(to), HW_OP(WRITE), HW_HOOK_RENAME, flags) & ~HW_IS_FOREIGN) ||
+            loosens(from, to, HW_TBL_ALL_PATH_OPERATIONS, HW_HOOK_RENAME, flags))
+                return true;
+        return is_directory && hw_judge_moved(hw_address(from), hw_address(to));
+}
+
 SEC("lsm/path_rename")
 int BPF_PROG(hw_path_rename, const struct path *dir, struct dentry *from, const struct path *to_dir,
              struct dentry *to)
 {
-        struct inode *inode = BPF_CORE_READ(from, d_inode);
-        const __u32 flags = hw_is_directory(inode) ? HW_AS_DIRECTORY : 0;
-
-        if (hw_answer(from, HW_OP(WRITE), HW_HOOK_RENAME) ||
-            (hw_judge(hw_address(to), HW_OP(WRITE), HW_HOOK_RENAME, flags) & ~HW_IS_FOREIGN))
+        if (hw_is_guarded_pin(from) || hw_is_guarded_pin(to))
+                return -EPERM;
+        if (refuses_move(from, to))
                 return -EACCES;
-        return loosens(from, to, HW_TBL_ALL_PATH_OPERATIONS, HW_HOOK_RENAME, flags) ? -EACCES : 0;
+        return rename_has_flags && (ctx[4] & RENAME_EXCHANGE) && refuses_move(to, from) ? -EACCES : 0;
 }

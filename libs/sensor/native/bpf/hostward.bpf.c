@@ -8,6 +8,8 @@
 #include "capability.bpf.h"
 #include "exec.bpf.h"
 #include "file.bpf.h"
+#include "guard.bpf.h"
+#include "mount.bpf.h"
 #include "network.bpf.h"
 
 char _license[] SEC("license") = "GPL";

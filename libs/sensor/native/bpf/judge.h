@@ -17,90 +17,100 @@ struct hw_path_walk {
         struct hw_scratch *scratch;
 };
 
-/* Several automata, a byte at a time. */
-static long walk_byte(__u32 index, struct hw_path_walk *c) {
-        struct hw_scratch *s = c->scratch;
-
-        (void)index;
-        if (s->position >= s->end)
-                return 1;
-        hw_tbl_step(c->rules->table, &s->walk, (__u8)s->path[s->position & (HW_PATH_BUFFER - 1)]);
-        s->position++;
-        return hw_tbl_dead(&s->walk);
-}
-
-/* Only the first automaton, as it is where no pattern was written. */
+/* One automaton, some bytes on. */
 static long walk_chunk(__u32 index, struct hw_path_walk *c) {
         struct hw_scratch *s = c->scratch;
         const void *table = c->rules->table;
         const __u32 end = s->end;
-        __u32 at = s->position, state = s->walk.state[0];
+        __u32 at = s->position, state = s->state;
 
         (void)index;
         for (__u32 i = 0; i < HW_WALK_CHUNK && at < end; i++, at++)
                 state = hw_tbl_next(table, state, hw_tbl_byte_class(table, (__u8)s->path[at & (HW_PATH_BUFFER - 1)]));
-        s->walk.state[0] = state;
+        s->state = state;
         s->position = at;
         return state == 0 || at >= end;
+}
+
+/* One automaton over the whole path: most die early where rules are about other places. */
+static long walk_automaton(__u32 i, struct hw_path_walk *c) {
+        struct hw_scratch *s = c->scratch;
+        const __u32 number = i & (HW_TBL_AUTOMATA_MAX - 1);
+
+        s->position = s->start;
+        s->state = s->walk.state[number];
+        if (s->state != 0)
+                (void)bpf_loop(HW_PATH_BUFFER / HW_WALK_CHUNK, walk_chunk, c, 0);
+        s->walk.state[number] = s->state;
+        return 0;
 }
 
 /* Walks the path that stands in the scratch. */
 static __always_inline void hw_walk_path(const struct hw_element *rules, struct hw_scratch *s, __u32 operations) {
         struct hw_path_walk c = { rules, s };
 
-        s->position = s->start;
         hw_tbl_start_for(rules->table, &s->walk, operations);
-        if (s->walk.n == 1)
-                (void)bpf_loop(HW_PATH_BUFFER / HW_WALK_CHUNK, walk_chunk, &c, 0);
-        else if (s->walk.n > 1)
-                (void)bpf_loop(HW_PATH_BUFFER, walk_byte, &c, 0);
+        (void)bpf_loop(s->walk.n, walk_automaton, &c, 0);
 }
 
 struct hw_decision {
         const struct hw_element *rules;
         struct hw_scratch *scratch;
-        __u32 subject, operations, asker;
+        __u32 subject, asker;
 };
 
-static long decide_one(__u32 op, struct hw_decision *c) {
+/* The number of the lowest operation in a mask that is not empty. */
+static __always_inline __u32 lowest(__u32 operations) {
+        __u32 op = 0;
+
+        if (!(operations & 0xf))
+                op += 4;
+        if (!(operations >> op & 3))
+                op += 2;
+        return op + !(operations >> op & 1);
+}
+
+static long decide_one(__u32 index, struct hw_decision *c) {
         struct hw_scratch *s = c->scratch;
         struct hw_tbl_verdict v;
+        __u32 op;
 
-        if (!(c->operations & (1u << (op & 31))))
-                return 0;
+        (void)index;
+        s->operation = lowest(s->left);
+        op = *(volatile __u32 *)&s->operation & 31; /* by way of memory, so that the verifier takes it for any */
+        s->left &= s->left - 1;
         hw_tbl_decide(c->rules->table, &s->walk, c->subject, op, c->asker, &v);
         if (v.deny)
-                s->event.denied |= 1u << (op & 31);
+                s->event.denied |= 1u << op;
         if (!v.deny && !v.logged)
-                return 0;
+                return s->left == 0;
         s->due = 1;
         if (s->event.rule == 0)
                 s->event.rule = v.rule ? v.rule : v.list;
         if (s->event.audit_rule == 0)
                 s->event.audit_rule = v.audit;
-        return 0;
+        return s->left == 0;
 }
 
 /* Puts into the scratch's record which operations the table refuses and which rules said so; `due` if it is to be sent. */
 static __always_inline void hw_decide(const struct hw_element *rules, struct hw_scratch *s, __u32 subject,
                                       __u32 operations, __u32 asker) {
-        struct hw_decision c = { rules, s, subject, operations, asker };
+        struct hw_decision c = { rules, s, subject, asker };
 
-        (void)bpf_loop(HW_TBL_OPERATIONS, decide_one, &c, 0);
+        s->left = operations;
+        if (operations)
+                (void)bpf_loop(HW_TBL_OPERATIONS, decide_one, &c, 0);
 }
 
-/* The object's owner; one that is being made will be its maker's. */
-static __always_inline __u32 hw_owner(struct inode *inode) {
-        return inode ? BPF_CORE_READ(inode, i_uid.val) : hw_fsuid();
-}
 
 static __always_inline bool hw_is_directory(struct inode *inode) {
-        return inode && (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFDIR;
+        return inode && (HW_READ(inode, i_mode) & S_IFMT) == S_IFDIR;
 }
 
 #define HW_AS_DIRECTORY 1u /* the object is being made, as a directory */
 #define HW_SILENTLY 2u     /* only asked, nothing is recorded */
 #define HW_AS_SEEN 4u      /* the path stands in the scratch already */
+#define HW_AS_MOVED 8u     /* a directory; where it is moved to was walked, and stands in the scratch's `moved` */
 
 /* Among denied operations: the object is of a filesystem that the host does not mount, and no rule was asked. */
 #define HW_IS_FOREIGN 0x80000000u
@@ -111,11 +121,17 @@ struct hw_request {
         __u32 operations, hook, flags;
 };
 
+/* To the reader of records, what is done above a blocked object is a write. */
+static __always_inline __u32 reported(__u32 operations) {
+        return operations & ~HW_TBL_ALL_PATH_OPERATIONS ? HW_OP(WRITE) : operations;
+}
+
 static __always_inline __u32 hw_judge_in(const struct hw_element *rules, struct hw_scratch *s, __u32 subject,
                                          const struct hw_request *q) {
         struct dentry *dentry = (struct dentry *)q->dentry;
-        struct inode *inode = BPF_CORE_READ(dentry, d_inode);
-        const __u32 fsuid = hw_fsuid(), owner = hw_owner(inode);
+        struct inode *inode = HW_READ(dentry, d_inode);
+        const __u32 fsuid = hw_fsuid(), owner = inode ? HW_READ(inode, i_uid.val) : fsuid; /* else its maker's */
+        __u32 denied;
 
         if (!(q->flags & HW_AS_SEEN)) {
                 const int found = hw_path_build(s, q->dentry, (q->flags & HW_AS_DIRECTORY) || hw_is_directory(inode));
@@ -128,18 +144,22 @@ static __always_inline __u32 hw_judge_in(const struct hw_element *rules, struct 
         hw_record_clear(&s->event);
         s->due = 0;
         hw_walk_path(rules, s, q->operations);
+        if (q->flags & HW_AS_MOVED)
+                hw_tbl_leave(rules->table, &s->walk, &s->moved);
         hw_decide(rules, s, subject, q->operations, owner == fsuid ? HW_TBL_OWNER : HW_TBL_OTHER);
+        denied = s->event.denied;
+        s->event.denied = reported(denied);
         if (s->due && !(q->flags & HW_SILENTLY)) {
                 s->event.class = HW_BPF_PATH;
                 s->event.hook = q->hook;
-                s->event.requested = q->operations;
+                s->event.requested = reported(q->operations);
                 s->event.subject = subject;
                 s->event.fsuid = fsuid;
                 s->event.ouid = owner;
                 hw_record_object(s, inode);
                 hw_record_send(rules, s);
         }
-        return s->event.denied;
+        return denied;
 }
 
 /*
@@ -162,6 +182,34 @@ __noinline __u32 hw_judge(__u64 dentry, __u32 operations, __u32 hook, __u32 flag
         if (s)
                 hw_scratch_give(s);
         return rules->mode == HW_BPF_ENFORCE || denied == HW_IS_FOREIGN ? denied : 0;
+}
+
+/*
+ * Whether moving a directory takes what patterns block below it to where they do not hold: HW_OP(ABOVE) or 0. What is
+ * above exact paths may not be moved at all: HW_OP(OVER) of hw_judge().
+ */
+__noinline __u32 hw_judge_moved(__u64 from, __u64 to) {
+        const struct hw_request q = { from, HW_OP(ABOVE), HW_HOOK_RENAME, HW_AS_DIRECTORY | HW_AS_MOVED };
+        const struct hw_element *rules = hw_rules();
+        struct hw_scratch *s;
+        __u32 subject, denied;
+
+        if (!rules || rules->mode == HW_BPF_OFF || hw_is_kernel_thread())
+                return 0;
+        subject = hw_subject(rules);
+        if (subject != HW_NO_ROOM && !hw_tbl_concerns(rules->table, subject, q.operations))
+                return 0;
+        s = subject == HW_NO_ROOM ? NULL : hw_scratch_take();
+        denied = q.operations;
+        if (s) {
+                if (hw_path_build(s, to, 1) >= 0) {
+                        hw_walk_path(rules, s, q.operations);
+                        s->moved = s->walk;
+                        denied = hw_judge_in(rules, s, subject, &q) & ~HW_IS_FOREIGN;
+                }
+                hw_scratch_give(s);
+        }
+        return rules->mode == HW_BPF_ENFORCE ? denied : 0;
 }
 
 /* As hw_judge(), of a path that the caller has put into a scratch of its own. */

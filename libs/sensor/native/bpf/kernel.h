@@ -47,14 +47,31 @@ struct inode {
 };
 
 struct dentry {
+        unsigned int d_flags;
         struct dentry *d_parent;
         struct qstr d_name;
         struct inode *d_inode;
         struct super_block *d_sb;
 };
 
+struct vfsmount {
+        struct dentry *mnt_root;
+        struct super_block *mnt_sb;
+};
+
+struct mount {
+        struct mount *mnt_parent;
+        struct dentry *mnt_mountpoint;
+        struct vfsmount mnt;
+};
+
 struct path {
+        struct vfsmount *mnt;
         struct dentry *dentry;
+};
+
+struct fs_struct {
+        struct path root;
 };
 
 struct file {
@@ -74,6 +91,10 @@ struct linux_binprm {
 
 struct mm_struct {
         struct file *exe_file;
+};
+
+struct bpf_map {
+        __u32 id;
 };
 
 struct ns_common {
@@ -102,6 +123,7 @@ struct task_struct {
         const struct cred *cred;
         struct mm_struct *mm;
         struct nsproxy *nsproxy;
+        struct fs_struct *fs;
         kuid_t loginuid;
         char comm[16];
 };
@@ -123,6 +145,19 @@ struct socket {
 
 #pragma clang attribute pop
 
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
+
+/* A field of a structure that is known by its address: a plain load where the kernel can (since 6.2), else a call. */
+#define HW_READ(pointer, field)                                                                           \
+        ({                                                                                                \
+                __typeof__(pointer) object_ = (pointer);                                                  \
+                bpf_ksym_exists(bpf_rdonly_cast)                                                          \
+                        ? ((__typeof__(object_))bpf_rdonly_cast(                                          \
+                                  object_, bpf_core_type_id_kernel(__typeof__(*object_))))                \
+                                  ->field                                                                 \
+                        : BPF_CORE_READ(object_, field);                                                  \
+        })
+
 #define PF_KTHREAD 0x00200000
 #define S_IFMT 00170000
 #define S_IFDIR 0040000
@@ -135,6 +170,14 @@ struct socket {
 #define PROT_EXEC 0x4
 #define MAP_SHARED_MASK 0x3 /* MAP_SHARED, MAP_SHARED_VALIDATE */
 #define VM_SHARED 0x8
+#define RENAME_EXCHANGE 0x2
+#define MS_REMOUNT 0x20
+#define MS_MOVE 0x2000
+#define MS_PROPAGATION 0x1e0000 /* MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED */
+#define SIGCONT 18
+#define PTRACE_MODE_ATTACH 0x2
+#define BPF_FS_MAGIC 0xcafe4a11
+#define DCACHE_DISCONNECTED 0x20 /* found by a file handle, and its names were not looked for */
 #define PROC_SUPER_MAGIC 0x9fa0
 #define SYSFS_MAGIC 0x62656572
 

@@ -7,6 +7,8 @@
 /* Bytes of the size class less one: set before the programs are loaded, so a constant to the verifier. */
 const volatile __u32 table_mask = 0xfffff;
 #define HW_TBL_MASK table_mask
+/* Whether lsm/path_rename is told flags (since 6.0), which else calls it for each direction of an exchange. */
+const volatile bool rename_has_flags = false;
 #include "hostward-table.h"
 
 #define HW_PATH_BUFFER 8192
@@ -22,9 +24,10 @@ struct hw_scratch {
         struct dentry *dentry, *root; /* where the climb is and ends */
         int climbed; /* its outcome */
         __u32 position; /* of the walk over the path */
-        __u32 state; /* of the subject automaton */
+        __u32 state; /* of the automaton that is walked */
+        __u32 operation, left; /* the one that is decided, and those that are not yet */
         __u32 due; /* a record */
-        struct hw_tbl_walk walk;
+        struct hw_tbl_walk walk, moved;
         struct hw_bpf_event event;
         char path[HW_PATH_BUFFER + 256];
 };

@@ -8,14 +8,12 @@
 #include "cell.h"
 
 static __always_inline int judge_socket(struct socket *sock, __u32 hook) {
-        struct sock *sk = sock->sk;
+        const struct sock *sk = sock->sk;
 
         if (!sk)
                 return 0;
         return hw_cell_judge(HW_BPF_SOCKET,
-                             hw_tbl_socket_kind(BPF_CORE_READ(sk, __sk_common.skc_family), BPF_CORE_READ(sk, sk_type),
-                                                BPF_CORE_READ(sk, sk_protocol)),
-                             hook)
+                             hw_tbl_socket_kind(sk->__sk_common.skc_family, sk->sk_type, sk->sk_protocol), hook)
                        ? -EACCES
                        : 0;
 }

@@ -18,7 +18,7 @@ extern const void rename_lock __ksym; /* seqlock_t begins with its sequence numb
 
 /* What hw_path_build() says beside errors. */
 #define HW_PATH_HOST 0    /* a path of the host */
-#define HW_PATH_ALONE 1   /* in no tree: a memfd, a pipe, a file opened by handle */
+#define HW_PATH_ALONE 1   /* in no tree: a memfd, a pipe */
 #define HW_PATH_FOREIGN 2 /* of a filesystem that the host does not mount, such as a container's */
 
 static __always_inline __u32 rename_sequence(void) {
@@ -28,32 +28,39 @@ static __always_inline __u32 rename_sequence(void) {
         return sequence;
 }
 
-/* One name on. 1 at the end, with the outcome in `climbed`. */
-static long climb_one(__u32 index, struct hw_scratch **scratch) {
-        struct hw_scratch *s = *scratch;
-        struct dentry *dentry = s->dentry, *parent = NULL;
-        struct qstr name = {};
-        __u32 at = s->start;
+/* One name on. True at the end, with the outcome in `climbed`. */
+static __always_inline bool climb_one(struct hw_scratch *s) {
+        struct dentry *dentry = s->dentry, *parent;
+        __u32 at = s->start, length;
 
-        (void)index;
         s->climbed = 0;
         if (dentry == s->root)
-                return 1;
-        (void)bpf_core_read(&parent, sizeof parent, &dentry->d_parent);
-        (void)bpf_core_read(&name, sizeof name, &dentry->d_name);
+                return true;
+        parent = HW_READ(dentry, d_parent);
+        length = HW_READ(dentry, d_name.len);
         s->climbed = -ENAMETOOLONG;
-        if (name.len > HW_NAME_BYTES || at <= name.len + HW_PATH_LEAST)
-                return 1;
-        at = (at - name.len) & (HW_PATH_BUFFER - 1);
+        if (length > HW_NAME_BYTES || at <= length + HW_PATH_LEAST)
+                return true;
+        at = (at - length) & (HW_PATH_BUFFER - 1);
         s->climbed = -EFAULT;
-        if (!parent || bpf_probe_read_kernel(&s->path[at], name.len & HW_NAME_BYTES, name.name) < 0)
-                return 1;
+        if (!parent || bpf_probe_read_kernel(&s->path[at], length & HW_NAME_BYTES, HW_READ(dentry, d_name.name)) < 0)
+                return true;
         at = (at - 1) & (HW_PATH_BUFFER - 1);
         s->path[at] = '/';
         s->start = at;
         s->dentry = parent;
         s->climbed = parent == dentry ? HW_PATH_ALONE : -ENAMETOOLONG;
         return parent == dentry;
+}
+
+#define HW_CLIMB_CHUNK 4
+
+static long climb_some(__u32 index, struct hw_scratch **scratch) {
+        (void)index;
+        for (__u32 i = 0; i < HW_CLIMB_CHUNK; i++)
+                if (climb_one(*scratch))
+                        return 1;
+        return 0;
 }
 
 struct hw_subtree {
@@ -109,7 +116,7 @@ __noinline int hw_lead_on(struct hw_scratch *s, __u32 dev) {
 
 /* Every mount of proc and sysfs shows the same things, whoever made it. */
 static __always_inline bool lead_on_alike(struct hw_scratch *s, struct super_block *sb) {
-        const unsigned long magic = BPF_CORE_READ(sb, s_magic);
+        const unsigned long magic = HW_READ(sb, s_magic);
         const __u32 length = magic == PROC_SUPER_MAGIC ? 5 : 4;
         const __u32 at = (s->start - length) & (HW_PATH_BUFFER - 1);
 
@@ -127,6 +134,11 @@ struct hw_build {
         int result;
 };
 
+/* A file of the host that was opened by handle when nobody knew its name: it has a path, and it cannot be told. */
+static __always_inline bool is_nameless(struct dentry *top, __u32 dev) {
+        return (HW_READ(top, d_flags) & DCACHE_DISCONNECTED) && bpf_map_lookup_elem(&mounts, &dev);
+}
+
 static long build_once(__u32 index, struct hw_build *c) {
         const __u32 sequence = rename_sequence();
         struct hw_scratch *s = c->scratch;
@@ -137,7 +149,7 @@ static long build_once(__u32 index, struct hw_build *c) {
         s->path[HW_PATH_END - 1] = '/';
         if (c->is_directory)
                 s->start--;
-        (void)bpf_loop(HW_COMPONENTS_MAX, climb_one, &s, 0);
+        (void)bpf_loop(HW_COMPONENTS_MAX / HW_CLIMB_CHUNK, climb_some, &s, 0);
         if ((sequence & 1) || sequence != rename_sequence())
                 return 0;
         c->result = s->climbed;
@@ -146,20 +158,22 @@ static long build_once(__u32 index, struct hw_build *c) {
 
 /*
  * Writes the path of a dentry, given by its address, into the scratch; `is_directory` adds a final slash. HW_PATH_*,
- * -ENAMETOOLONG, -EFAULT, or -EAGAIN when renames never paused.
+ * -ENAMETOOLONG, -EFAULT, -ENOENT for a file of the host without a name, or -EAGAIN when renames never paused.
  */
 __noinline int hw_path_build(struct hw_scratch *s, __u64 address, __u32 is_directory) {
         struct dentry *dentry = (struct dentry *)address;
-        struct super_block *sb = BPF_CORE_READ(dentry, d_sb);
+        struct super_block *sb = HW_READ(dentry, d_sb);
         struct hw_build c = { s, dentry, is_directory, -EAGAIN };
 
         if (!s)
                 return -EFAULT;
-        s->root = BPF_CORE_READ(sb, s_root);
+        s->root = HW_READ(sb, s_root);
         s->end = HW_PATH_END;
         (void)bpf_loop(HW_RENAME_TRIES, build_once, &c, 0);
-        if (c.result == HW_PATH_HOST && !hw_lead_on(s, BPF_CORE_READ(sb, s_dev)) && !lead_on_alike(s, sb))
+        if (c.result == HW_PATH_HOST && !hw_lead_on(s, HW_READ(sb, s_dev)) && !lead_on_alike(s, sb))
                 return HW_PATH_FOREIGN;
+        if (c.result == HW_PATH_ALONE && is_nameless(s->dentry, HW_READ(sb, s_dev)))
+                return -ENOENT;
         if (c.result == -EAGAIN)
                 hw_lost(HW_LOSS_RACE);
         return c.result;

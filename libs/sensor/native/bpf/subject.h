@@ -21,7 +21,7 @@ static __always_inline bool hw_is_kernel_thread(void) {
 static __always_inline __u32 hw_fsuid(void) {
         struct task_struct *task = bpf_get_current_task_btf();
 
-        return BPF_CORE_READ(task, cred, fsuid.val);
+        return task->cred->fsuid.val;
 }
 
 struct hw_subject_walk {

@@ -36,8 +36,12 @@ struct hw_mount {
 };
 
 /* What programs must know of this boot. */
+#define HW_HOST_MAPS 6
+
 struct hw_host {
         __u32 mnt_ns; /* number of the host's mount namespace */
+        __u32 sensor; /* the living daemon's pid, 0: there is none */
+        __u32 maps[HW_HOST_MAPS]; /* ids of the maps that nobody else may write */
 };
 
 enum hw_loss { HW_LOSS_RING, HW_LOSS_SCRATCH, HW_LOSS_RACE, HW_LOSS_THROTTLED, HW_LOSSES };

@@ -37,7 +37,7 @@
 #endif
 
 #define HW_TBL_MAGIC 0x31545748u /* "HWT1" */
-#define HW_TBL_VERSION 1u
+#define HW_TBL_VERSION 2u
 
 /* Size classes, bytes: a map of fixed size each. */
 #define HW_TBL_SIZE_SMALL 262144u
@@ -75,7 +75,7 @@
 #define HW_TBL_UNUSED 0x7fffffffu
 #define HW_TBL_CLASS_BYTES 8u     /* u32 row of those without an exception, u32 exceptions of this class */
 #define HW_TBL_EXCEPTION_BYTES 8u /* at exceptions + 8 * subject: u32 class that owns it, u32 row */
-#define HW_TBL_ROW_BYTES 48u      /* u32 cell by operation * 2 + asker */
+#define HW_TBL_ROW_BYTES 64u      /* u32 cell by operation * 2 + asker */
 #define HW_TBL_CELL_BYTES 16u     /* u64 decision, u32 audit rule + 1 or 0, u32 zero; the first one says nothing */
 #define HW_TBL_VECTOR_BYTES 256u  /* u32 cell by socket kind or capability number, 64 of them */
 #define HW_TBL_VECTOR_LENGTH 64u
@@ -106,18 +106,21 @@
 #define HW_TBL_LIST_OF_NETWORK 2u
 #define HW_TBL_LIST_OF_CAPABILITIES 3u
 
-/* Operations: letters r w l k m x of AppArmor. */
+/* Operations: letters r w l k m x of AppArmor, then two of our own. */
 #define HW_TBL_READ 0u
 #define HW_TBL_WRITE 1u
 #define HW_TBL_LINK 2u
 #define HW_TBL_LOCK 3u
 #define HW_TBL_MAP 4u /* as executable */
 #define HW_TBL_EXEC 5u
-#define HW_TBL_OPERATIONS 6u
+/* Of a directory above something that is blocked: to move it, to mount over it. Rules alone speak of them, no list. */
+#define HW_TBL_ABOVE 6u
+#define HW_TBL_OVER 7u
+#define HW_TBL_OPERATIONS 8u
 /* In masks (1 << operation) only. */
-#define HW_TBL_SOCKETS 6u
-#define HW_TBL_CAPABILITIES 7u
-#define HW_TBL_ALL_PATH_OPERATIONS 0x3fu
+#define HW_TBL_SOCKETS 8u
+#define HW_TBL_CAPABILITIES 9u
+#define HW_TBL_ALL_PATH_OPERATIONS 0x3fu /* those of AppArmor */
 
 #define HW_TBL_OWNER 0u
 #define HW_TBL_OTHER 1u
@@ -246,7 +249,7 @@ static __always_inline void hw_tbl_start_for(hw_tbl_ref blob, struct hw_tbl_walk
 }
 
 static __always_inline void hw_tbl_start(hw_tbl_ref blob, struct hw_tbl_walk *walk) {
-        hw_tbl_start_for(blob, walk, HW_TBL_ALL_PATH_OPERATIONS);
+        hw_tbl_start_for(blob, walk, (1u << HW_TBL_OPERATIONS) - 1);
 }
 
 /* One byte on in all automata. */
@@ -321,7 +324,7 @@ static __always_inline __u32 hw_tbl_row(hw_tbl_ref blob, __u32 class_record, __u
 /* The verdict on the path that was walked. asker: HW_TBL_OWNER if fsuid is the owner of the file. */
 static __always_inline void hw_tbl_decide(hw_tbl_ref blob, const struct hw_tbl_walk *walk, __u32 subject,
                                           __u32 operation, __u32 asker, struct hw_tbl_verdict *out) {
-        __u32 column = 4 * (operation * 2 + (asker & 1)), audit = 0, list;
+        __u32 column = 4 * (operation * 2 + (asker & 1)), audit = 0, list = HW_TBL_LIST_NONE;
         __u64 decision = 0;
 
         if (subject >= HW_TBL_LOAD32(blob, HW_TBL_OFF_N_SUBJECTS))
@@ -346,10 +349,27 @@ static __always_inline void hw_tbl_decide(hw_tbl_ref blob, const struct hw_tbl_w
                 if (watched - 1 < audit - 1) /* 0, none, is the greatest here */
                         audit = watched;
         }
-        list = operation == HW_TBL_EXEC ? HW_TBL_LIST_OF_PROCESS : HW_TBL_LIST_OF_FILE;
-        hw_tbl_settle(decision, audit,
-                      HW_TBL_LOAD32(blob, hw_tbl_subject_record(blob, subject) + HW_TBL_SUBJECT_LISTS + 4 * list),
-                      out);
+        if (operation <= HW_TBL_EXEC)
+                list = HW_TBL_LOAD32(blob, hw_tbl_subject_record(blob, subject) + HW_TBL_SUBJECT_LISTS +
+                                                   4 * (operation == HW_TBL_EXEC ? HW_TBL_LIST_OF_PROCESS
+                                                                                 : HW_TBL_LIST_OF_FILE));
+        hw_tbl_settle(decision, audit, list, out);
+}
+
+/*
+ * Leaves of a walk only the automata in which the other walk, to where a directory is moved, ends in another class. In
+ * an automaton of directories above blocked objects a class stands for those of its globs that match; so where it is
+ * the same, what is blocked below is blocked there too.
+ */
+static __always_inline void hw_tbl_leave(hw_tbl_ref blob, struct hw_tbl_walk *walk, const struct hw_tbl_walk *to) {
+        HW_TBL_UNROLL
+        for (__u32 i = 0; i < HW_TBL_AUTOMATA_MAX; i++) {
+                if (i >= walk->n)
+                        break;
+                if (walk->state[i] != 0 && to->state[i] != 0 &&
+                    HW_TBL_LOAD32(blob, walk->state[i]) == HW_TBL_LOAD32(blob, to->state[i]))
+                        walk->state[i] = 0;
+        }
 }
 
 static __always_inline void hw_tbl_vector(hw_tbl_ref blob, __u32 subject, __u32 field, __u32 number, __u32 list,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The only file that knows libbpf and the skeleton, which bpftool makes from bpf/hostward.bpf.c. */
 #define _GNU_SOURCE
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -29,13 +30,30 @@ static int keep(int fd) {
         return fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
+static int identify_maps(const struct hostward_bpf *s, uint32_t ret[HW_HOST_MAPS]) {
+        const struct bpf_map *const maps[] = { s->maps.rules, s->maps.mounts, s->maps.host,
+                                               s->maps.events, s->maps.tasks, s->maps.scratches };
+
+        _Static_assert(HW_LEN(maps) == HW_HOST_MAPS, "each has its place");
+        for (size_t i = 0; i < HW_LEN(maps); i++) {
+                int id = hw_bpf_map_id(bpf_map__fd(maps[i]));
+
+                if (id < 0)
+                        return id;
+                ret[i] = (uint32_t)id;
+        }
+        return 0;
+}
+
 static int keep_maps(struct hw_bpf_object *o, const struct hostward_bpf *s) {
         *o = (struct hw_bpf_object){
                 .rules = keep(bpf_map__fd(s->maps.rules)),   .mounts = keep(bpf_map__fd(s->maps.mounts)),
                 .host = keep(bpf_map__fd(s->maps.host)),     .losses = keep(bpf_map__fd(s->maps.losses)),
                 .events = keep(bpf_map__fd(s->maps.events)),
         };
-        return o->rules < 0 || o->mounts < 0 || o->host < 0 || o->losses < 0 || o->events < 0 ? -EMFILE : 0;
+        if (o->rules < 0 || o->mounts < 0 || o->host < 0 || o->losses < 0 || o->events < 0)
+                return -EMFILE;
+        return identify_maps(s, o->map_ids);
 }
 
 static int attach(struct hw_bpf_object *o, const struct hostward_bpf *s) {
@@ -46,7 +64,7 @@ static int attach(struct hw_bpf_object *o, const struct hostward_bpf *s) {
 
                 if (!bpf_program__autoload(program))
                         continue;
-                link = bpf_program__attach_lsm(program);
+                link = bpf_program__attach(program);
                 if (!link)
                         return -errno;
                 o->links[o->n_links] = keep(bpf_link__fd(link));
@@ -72,11 +90,24 @@ static int check_addresses(void) {
         return -ENOENT;
 }
 
+/* Whether lsm/path_rename has a fifth argument. */
+static bool rename_has_flags(void) {
+        struct btf *btf = btf__load_vmlinux_btf();
+        int id = btf ? btf__find_by_name_kind(btf, "bpf_lsm_path_rename", BTF_KIND_FUNC) : -ENOENT;
+        const struct btf_type *function = id < 0 ? NULL : btf__type_by_id(btf, (uint32_t)id);
+        const struct btf_type *prototype = function ? btf__type_by_id(btf, function->type) : NULL;
+        const bool has = prototype && btf_vlen(prototype) >= 5;
+
+        btf__free(btf);
+        return has;
+}
+
 /* The programs' mask and the template of the inner maps, for one size class. */
 static int fit(struct hostward_bpf *s, unsigned int shift) {
         _cleanup_close_ int inner = -1;
 
         s->rodata->table_mask = (1u << shift) - 1;
+        s->rodata->rename_has_flags = rename_has_flags();
         inner = hw_bpf_map_create(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), hw_bpf_element_bytes(shift), 1);
         return inner < 0 ? inner : bpf_map__set_inner_map_fd(s->maps.rules, keep(inner));
 }
@@ -86,7 +117,7 @@ int hw_bpf_object_load(unsigned int shift, int (*prepare)(struct hw_bpf_object *
         struct hostward_bpf *s;
         int r;
 
-        *ret = (struct hw_bpf_object){ -1, -1, -1, -1, -1, { 0 }, 0 };
+        *ret = (struct hw_bpf_object){ .rules = -1, .mounts = -1, .host = -1, .losses = -1, .events = -1 };
         (void)libbpf_set_print(print);
         s = hostward_bpf__open();
         r = s ? check_addresses() : -errno;

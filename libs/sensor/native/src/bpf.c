@@ -166,14 +166,14 @@ struct preparation {
 
 static int prepare(struct hw_bpf_object *o, void *userdata) {
         struct preparation *p = userdata;
-        struct hw_host host;
+        struct hw_host host = { .sensor = p->b->guarded ? (uint32_t)getpid() : 0 };
         const uint32_t zero = 0;
         struct hw_bpf view = { .mounts = o->mounts };
         struct stat ns = { 0 };
         int r = stat("/proc/self/ns/mnt", &ns) < 0 ? -errno : 0;
 
         host.mnt_ns = (uint32_t)ns.st_ino;
-
+        memcpy(host.maps, o->map_ids, sizeof host.maps);
         if (r == 0)
                 r = hw_bpf_map_update(o->host, &zero, &host);
         if (r == 0)
@@ -204,6 +204,7 @@ static int replace_programs(struct hw_bpf *b, unsigned int shift, int table, uin
                 return r;
         hw_bpf_init(b, old.bpffs);
         b->mountinfo = old.mountinfo;
+        b->guarded = old.guarded;
         take_object(b, &object, shift);
         b->table = table;
         b->generation = generation;
@@ -256,10 +257,24 @@ int hw_bpf_adopt(struct hw_bpf *b) {
                         continue;
                 }
                 found.mountinfo = b->mountinfo;
+                found.guarded = b->guarded;
                 *b = found;
                 return hw_bpf_mounts(b);
         }
         return -ENOENT;
+}
+
+int hw_bpf_guard(struct hw_bpf *b) {
+        const uint32_t zero = 0;
+        struct hw_host host;
+        int r;
+
+        b->guarded = true; /* and by programs that are loaded later */
+        if (!b->shift)
+                return 0;
+        r = hw_bpf_map_lookup(b->host, &zero, &host);
+        host.sensor = (uint32_t)getpid();
+        return r < 0 ? r : hw_bpf_map_update(b->host, &zero, &host);
 }
 
 /* ---- the rule set ---- */

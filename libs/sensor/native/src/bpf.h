@@ -2,6 +2,7 @@
 #ifndef HOSTWARD_SENSOR_BPF_H
 #define HOSTWARD_SENSOR_BPF_H
 #include "audit-record.h"
+#include "hostward-bpf.h"
 #include "table.h"
 
 #define HW_BPF_LINKS_MAX 64
@@ -19,6 +20,7 @@ struct hw_bpf {
         int links[HW_BPF_LINKS_MAX];
         size_t n_links;
         uint64_t generation; /* of the rule set in force; 0: none */
+        bool guarded; /* hw_bpf_guard() was asked for */
         int mountinfo; /* readable by EPOLLPRI after each change of mounts */
         uint64_t *consumer;       /* of the ring */
         const uint8_t *ring;      /* producer's page, then the data twice */
@@ -46,8 +48,11 @@ int hw_bpf_verify(const struct hw_bpf *b, struct hw_slice table, enum hw_mode mo
 /* Pins again what was unpinned: how many were missing, or a negative errno. */
 int hw_bpf_repin(struct hw_bpf *b);
 
-/* Ends enforcement: programs are detached and every pin of ours is removed. */
+/* Ends enforcement: programs are detached and every pin of ours is removed, also those of an earlier life. */
 void hw_bpf_unload(struct hw_bpf *b);
+
+/* From now on this process is the sensor that the programs guard (bpf/guard.h), until it ends. */
+int hw_bpf_guard(struct hw_bpf *b);
 
 /* Tells the programs where filesystems are mounted now. */
 int hw_bpf_mounts(struct hw_bpf *b);
@@ -72,6 +77,7 @@ int hw_bpf_get(const char *path);
 /* bpf-programs.c */
 struct hw_bpf_object {
         int rules, mounts, host, losses, events;
+        uint32_t map_ids[HW_HOST_MAPS];
         int links[HW_BPF_LINKS_MAX];
         size_t n_links;
 };

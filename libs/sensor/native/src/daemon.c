@@ -108,12 +108,17 @@ static void open_mounts(struct hw_daemon *d) {
 
 /* What an earlier life of ours pinned is in force already. */
 static void adopt_bpf(struct hw_daemon *d) {
+        int r;
+
         hw_bpf_init(&d->bpf, d->options->bpffs);
         if (!d->bpf_lsm)
                 return;
         open_mounts(d);
         if (hw_bpf_adopt(&d->bpf) == 0)
                 (void)hw_daemon_watch(d, d->bpf.events, HW_ON_BPF, EPOLLIN);
+        r = hw_bpf_guard(&d->bpf);
+        if (r < 0)
+                hw_error("the sensor is not guarded against root error=%s", strerror(-r));
 }
 
 static int start(struct hw_daemon *d) {

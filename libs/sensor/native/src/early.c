@@ -74,6 +74,10 @@ static int load_snapshot(const struct hw_options *options, int dirfd, const stru
                 mode = HW_MODE_ENFORCE; /* the daemon records its end */
         if (m->hold != HW_HOLD_NONE)
                 mode = HW_MODE_OFF;
+        if (m->hold == HW_HOLD_UNLOADED && t->bpf.len > 0) {
+                hw_info("nothing to load, unloaded at the console digest=%s", t->digest);
+                return 0;
+        }
         r = t->bpf.len > 0 ? load_bpf(options, t, mode) : load_profiles(options, t, mode);
         hw_info("early boot loaded the rule set mode=%s digest=%s by=%s profiles=%zu result=%s", hw_mode_text(mode),
                 t->digest, t->bpf.len > 0 ? "bpf" : "apparmor", t->n_names, r < 0 ? strerror(-r) : "verified");

@@ -36,6 +36,13 @@ int hw_memory_store(struct hw_daemon *d) {
         return r;
 }
 
+/* Unloaded, no program may be there. */
+static int verify_bpf(const struct hw_daemon *d) {
+        if (d->memory.hold == HW_HOLD_UNLOADED)
+                return d->bpf.shift ? -ESTALE : 0;
+        return hw_bpf_verify(&d->bpf, d->table->bpf, hw_memory_mode(&d->memory));
+}
+
 int hw_enforce_verify(struct hw_daemon *d) {
         int r;
 
@@ -45,7 +52,7 @@ int hw_enforce_verify(struct hw_daemon *d) {
                 return 0;
         if (hw_daemon_uses_bpf(d)) {
                 hw_profile_set_free(&d->profiles);
-                r = hw_bpf_verify(&d->bpf, d->table->bpf, hw_memory_mode(&d->memory));
+                r = verify_bpf(d);
                 d->bpf_ok = r == 0;
         } else
                 r = hw_profiles_verify(d->options->securityfs, d->table, hw_memory_mode(&d->memory), &d->profiles);
@@ -72,15 +79,16 @@ static int load_bpf(struct hw_daemon *d, const struct hw_table *t, enum hw_mode 
 static int load_variant(struct hw_daemon *d, const struct hw_table *t, const struct hw_table *before) {
         const enum hw_mode mode = hw_memory_mode(&d->memory);
         struct hw_slice blob = t->blobs[mode];
+        const bool by_bpf = t->bpf.len > 0 && d->memory.hold != HW_HOLD_UNLOADED;
         int r = 0;
 
-        if (t->bpf.len > 0)
+        if (by_bpf)
                 r = load_bpf(d, t, mode);
-        else if (d->apparmor && blob.len == 0 && t->n_names > 0)
+        else if (t->bpf.len == 0 && d->apparmor && blob.len == 0 && t->n_names > 0)
                 r = -ENODATA;
         if (r == 0 && d->apparmor) /* an empty blob opens the profiles from before: the other enforcer is there first */
                 r = hw_profiles_swap(d->options->securityfs, blob, before);
-        if (r == 0 && t->bpf.len == 0)
+        if (r == 0 && !by_bpf)
                 hw_bpf_unload(&d->bpf);
         return r;
 }
@@ -271,7 +279,7 @@ static void check_bpf(struct hw_daemon *d) {
 
         if (unpinned > 0)
                 record_drift(d, "of BPF", "was unpinned; it stayed in force");
-        r = hw_bpf_verify(&d->bpf, d->table->bpf, hw_memory_mode(&d->memory));
+        r = verify_bpf(d);
         d->verified_at = hw_wall_ms();
         if (r == -ESTALE)
                 record_drift(d, "of BPF", "was replaced");

@@ -94,6 +94,32 @@ static void a_subject_of_another_table_is_everybody(void) {
         free(bytes);
 }
 
+static bool leaves(const struct hw_tbl_blob *blob, const char *from, const char *to) {
+        const struct table_case here = { .path = from }, there = { .path = to };
+        struct hw_tbl_walk w, v;
+        struct hw_tbl_verdict verdict;
+
+        hw_tbl_start_for(blob, &w, 1u << HW_TBL_ABOVE);
+        hw_tbl_start_for(blob, &v, 1u << HW_TBL_ABOVE);
+        walk(blob, &here, &w);
+        walk(blob, &there, &v);
+        hw_tbl_leave(blob, &w, &v);
+        hw_tbl_decide(blob, &w, 0, HW_TBL_ABOVE, HW_TBL_OTHER, &verdict);
+        return verdict.deny;
+}
+
+static void a_directory_leaves_a_pattern_only_for_where_it_does_not_hold(void) {
+        uint8_t *bytes = padded(table_split, sizeof table_split);
+        const struct hw_tbl_blob blob = { bytes, TABLE_SIZE };
+
+        CHECK(leaves(&blob, "/home/u/.ssh/", "/home/u/ssh/"));
+        CHECK(leaves(&blob, "/home/u/", "/opt/u/"));
+        CHECK(!leaves(&blob, "/home/u/.ssh/", "/home/v/w/.ssh/"));
+        CHECK(!leaves(&blob, "/home/u/", "/home/v/"));
+        CHECK(!leaves(&blob, "/opt/u/", "/home/u/"));
+        free(bytes);
+}
+
 static void sockets_are_told_apart_by_family_type_and_protocol(void) {
         static const struct {
                 __u32 family, type, protocol, kind;
@@ -180,6 +206,7 @@ static void what_is_not_a_table_is_refused(void) {
 int main(void) {
         TEST(what_typescript_wrote_is_read_alike);
         TEST(all_automata_together_say_the_same);
+        TEST(a_directory_leaves_a_pattern_only_for_where_it_does_not_hold);
         TEST(a_subject_of_another_table_is_everybody);
         TEST(sockets_are_told_apart_by_family_type_and_protocol);
         TEST(a_changed_table_is_refused_or_walked_inside_its_bounds);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * The sensor and its maps (guard.h); pins are guarded in file.bpf.h and mount.bpf.h. The answer is EPERM.
+ *
+ * lsm/task_kill                  signals to the sensor, but for 0 and SIGCONT; those of the kernel do not come here
+ * lsm/ptrace_access_check        attaching to it, writing its memory, taking its descriptors
+ * lsm/bpf_map                    descriptors of our maps that can write
+ * tp_btf/sched_process_exit      the sensor ends, and with it the guard
+ */
+#include "guard.h"
+
+SEC("lsm/task_kill")
+int BPF_PROG(hw_task_kill, struct task_struct *task, void *info, int signal)
+{
+        return signal != 0 && signal != SIGCONT && hw_is_guarded_task(task) ? -EPERM : 0;
+}
+
+SEC("lsm/ptrace_access_check")
+int BPF_PROG(hw_ptrace_access_check, struct task_struct *task, unsigned int mode)
+{
+        return (mode & PTRACE_MODE_ATTACH) && hw_is_guarded_task(task) ? -EPERM : 0;
+}
+
+SEC("lsm/bpf_map")
+int BPF_PROG(hw_bpf_map, struct bpf_map *map, unsigned int mode)
+{
+        const struct hw_host *h = hw_this_host();
+        const __u32 id = BPF_CORE_READ(map, id);
+
+        if (!h || !(mode & FMODE_WRITE) || !hw_is_guarded())
+                return 0;
+        for (int i = 0; i < HW_HOST_MAPS; i++)
+                if (id == h->maps[i])
+                        return -EPERM;
+        return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(hw_sched_process_exit, struct task_struct *task)
+{
+        struct hw_host *h = hw_this_host();
+
+        if (h && h->sensor != 0 && h->sensor == (__u32)task->pid)
+                h->sensor = 0;
+        return 0;
+}

@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Vm } from '#testing';
+import {
+  BYPASS_POLICY,
+  BYPASS_ROWS,
+  BYPASS_SETUP,
+  type BypassRow,
+  type Outcome,
+  TOOL,
+} from './support/bypass-rows.js';
+import { eventually } from './support/eventually.js';
+import { Fleet } from './support/fleet.js';
+import { isBlocked } from './support/guest.js';
+
+const MINUTES = 60_000;
+/** Of a million that the kernel permits. More take long: each program is verified for itself when it is loaded. */
+const VERIFIED_MOST = 60_000;
+const ENFORCERS = ['bpf', 'apparmor'] as const;
+type Enforcer = (typeof ENFORCERS)[number];
+
+interface Attempt {
+  readonly code: number;
+  readonly output: string;
+}
+
+const rowsOf = (enforcer: Enforcer): readonly BypassRow[] =>
+  BYPASS_ROWS.filter(({ apparmor }) => enforcer === 'bpf' || apparmor !== null);
+
+const wantedOf = ({ bpf, apparmor }: BypassRow, enforcer: Enforcer): Outcome =>
+  enforcer === 'bpf' ? bpf : (apparmor ?? bpf);
+
+/** Every way round a rule that we know, on one VM, by each enforcer in turn (DESIGN D7, SECURITY.md). */
+describe('ways round a rule', () => {
+  let fleet: Fleet;
+  let vm: Vm;
+  const seen = new Map<string, Attempt>();
+  let verified: Readonly<Record<string, number>> = {};
+
+  beforeAll(async () => {
+    fleet = await Fleet.start();
+    vm = await fleet.host('web1', 'env=prod', 'bpf');
+    await vm.writeFile(TOOL, readFileSync(new URL('support/bypass.py', import.meta.url), 'utf8'));
+    await vm.ssh(BYPASS_SETUP);
+    await fleet.product.apply(BYPASS_POLICY, '--wait', '--timeout', '120s');
+    verified = JSON.parse((await vm.ssh(`python3 ${TOOL} verified`)).stdout) as typeof verified;
+    for (const enforcer of ENFORCERS) {
+      await changeTo(vm, enforcer);
+      const { stdout } = await vm.ssh(['python3', TOOL, 'rows'], {
+        input: JSON.stringify(rowsOf(enforcer)),
+        timeoutMs: 5 * MINUTES,
+      });
+      for (const [name, attempt] of Object.entries(JSON.parse(stdout) as Record<string, Attempt>)) {
+        seen.set(`${enforcer} ${name}`, attempt);
+      }
+    }
+  }, 20 * MINUTES);
+  afterAll(() => fleet?.close());
+
+  describe.each(ENFORCERS)('on %s', (enforcer) => {
+    it.each(rowsOf(enforcer))('$name', (row) => {
+      const attempt = seen.get(`${enforcer} ${row.name}`);
+      const wanted = wantedOf(row, enforcer);
+      const outcome = typeof wanted === 'string' ? wanted : 'open';
+      expect({ outcome: outcomeOf(attempt), output: attempt?.output }).toEqual({
+        outcome,
+        output: expect.anything(),
+      });
+    });
+  });
+
+  it('the programs stay far below what the verifier bears', () => {
+    process.stdout.write(`instructions processed by the verifier: ${JSON.stringify(verified)}\n`);
+    const figures = Object.values(verified);
+    expect(figures.length).toBeGreaterThan(30);
+    expect(Math.max(...figures)).toBeLessThan(VERIFIED_MOST);
+  });
+
+  it('those of them that are refused bring alerts', async () => {
+    const wanted = BYPASS_ROWS.flatMap(({ alert }) => alert ?? []);
+    await eventually('every alert is there', MINUTES, async () => {
+      const { stdout } = await fleet.product.must(['get', 'alerts', '-o', 'json']);
+      return wanted.every((object) => stdout.includes(JSON.stringify(object)));
+    });
+  });
+});
+
+/** What a command of the row came to, by its words: a shell tells no errno. */
+function outcomeOf(attempt: Attempt | undefined): string {
+  if (attempt?.code === 0) return 'open';
+  if (/EACCES|[Pp]ermission denied|failed to map segment/.test(attempt?.output ?? ''))
+    return 'EACCES';
+  return /EPERM|Operation not permitted/.test(attempt?.output ?? '') ? 'EPERM' : 'neither';
+}
+
+async function changeTo(vm: Vm, enforcer: Enforcer): Promise<void> {
+  await vm.ssh(`sed -i 's/^enforcer: .*/enforcer: ${enforcer}/' /etc/hostward/agent.yaml`);
+  await eventually(`${enforcer} enforces`, 2 * MINUTES, async () => {
+    const { stdout } = await vm.ssh('hostward-sensor status --json', { allowFailure: true });
+    return stdout.includes(`"enforcer":"${enforcer}"`) && isBlocked(vm, 'cat /srv/keys/id');
+  });
+}
