@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { HOST_ENFORCERS, type HostEnforcer, type NodeView } from '#contracts';
 import { certificatesIn, fingerprint } from '#pki';
 import { runBootstrap, type HostReport } from '../bootstrap/bootstrap-run.js';
@@ -43,16 +43,25 @@ Logs in by ssh-agent, --identity or a password, never by one in a command line.
 Run again, it leaves hosts that are enrolled as they are, and goes on with
 others where it was. Exit code 0: all are in; 1: some are not.`;
 
+/** May be given several times. */
+function listOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser(collected).default([], 'none');
+}
+
 /** `bootstrap`: machines become hosts over ssh, many at a time. */
 export function registerBootstrap(program: Command): void {
   program
     .command('bootstrap')
     .argument('[hosts...]', 'user@host or user@host:port')
     .option('--inventory <file>', 'a file of hosts, one a line')
-    .option('--labels <labels>', 'labels that the hosts get', parseLabels, {})
+    .addOption(
+      new Option('--labels <labels>', 'labels that the hosts get')
+        .argParser(parseLabels)
+        .default({}, 'none'),
+    )
     .option('--control-plane <url>', 'as the hosts reach it, if not as you do')
     .option('--enforcer <name>', 'auto, apparmor, bpf, observe', enforcerOf, 'auto')
-    .option('--package <file>', 'a package; one an architecture', collected, [])
+    .addOption(listOption('--package <file>', 'a package; one an architecture'))
     .option('--jump <user@bastion>', 'log in through this host')
     .option('--identity <file>', 'a private key of ssh')
     .option('--ask-password', 'ask for the password')
@@ -60,9 +69,13 @@ export function registerBootstrap(program: Command): void {
     .option('--ask-sudo-password', 'ask for the password of sudo')
     .option('--sudo-password-file <file>', 'read it from a file of yours alone')
     .option('--known-hosts <file>', 'instead of ~/.ssh/known_hosts')
-    .option('--host-key-fingerprint <sha256>', 'a host key that is right', collected, [])
+    .addOption(listOption('--host-key-fingerprint <sha256>', 'a host key that is right'))
     .option('--concurrency <n>', 'hosts at a time', concurrencyOf, 10)
-    .option('--token-ttl <duration>', 'how long the join token is valid', parseDuration, 3_600_000)
+    .addOption(
+      new Option('--token-ttl <duration>', 'how long the join token is valid')
+        .argParser(parseDuration)
+        .default(3_600_000, '1h'),
+    )
     .option('--dry-run', 'look only: what would keep each host out?')
     .option('--json', 'one report in JSON')
     .description('machines become hosts, over ssh')
