@@ -51,12 +51,21 @@ const supply: Suite = {
   run: ({ root }) => runAudit(root),
 };
 
+/** A part of `vm`, which runs it too. */
+const ansible = jestSuite(
+  'ansible',
+  'the Ansible collection: lint, units, and real hosts from bare to bare',
+  'ansible.vm-spec',
+  1,
+  15,
+);
+
 /** Suites that a run without an argument goes through, in order. */
 export const ALL: readonly Suite[] = [
   quick,
   jestSuite('integration', 'real etcd, Redis and processes on loopback', 'int-spec', 2, 12),
   jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 1, 14),
-  jestSuite('attack', 'attackers against the running product and its parts', 'attack-spec', 1, 20),
+  jestSuite('attack', 'attackers against the running product and its parts', 'attack-spec', 2, 20),
   jestSuite(
     'fuzz',
     'every parser of bytes from elsewhere, against changed inputs',
@@ -65,7 +74,8 @@ export const ALL: readonly Suite[] = [
     10,
   ),
   supply,
-  jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 1, 50),
+  // Two files at a time: a suite of VMs waits for half of its time.
+  jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 2, 50),
 ];
 
-export const SUITES: readonly Suite[] = [...ALL, unit];
+export const SUITES: readonly Suite[] = [...ALL, unit, ansible];

@@ -1,0 +1,214 @@
+#!/usr/bin/python
+# Copyright: The Hostward authors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+DOCUMENTATION = r'''
+module: policy_status
+short_description: Wait until policies are enforced
+version_added: 0.1.0
+description:
+  - Waits until every host that a policy selects enforces every rule of it now, as its kernel says, and fails with the
+    stragglers by name otherwise. A host that has decided against a rule is not waited for.
+options:
+  names:
+    description: The policies. Without any, all that select O(node), or all there are.
+    type: list
+    elements: str
+    default: []
+  node:
+    description: How they stand on this host alone.
+    type: str
+  revision:
+    description: An older revision of the policy does not count. It is that of M(hostward.fleet.policy), for one name in O(names).
+    type: str
+  wait:
+    description: Whether to wait, and fail when it was in vain. Otherwise how it stands is only told.
+    type: bool
+    default: true
+  timeout:
+    description: After how many seconds to give up.
+    type: int
+    default: 120
+  allow_empty:
+    description: Whether a policy that selects no host counts as enforced.
+    type: bool
+    default: false
+extends_documentation_fragment: hostward.fleet.control_plane
+author: The Hostward authors (@hostward)
+'''
+
+EXAMPLES = r'''
+- name: Every host enforces it
+  hostward.fleet.policy_status:
+    names: [no-exec-from-tmp]
+    timeout: 60
+  run_once: true
+  delegate_to: localhost
+'''
+
+RETURN = r'''
+enforced:
+  description: Whether everything asked for is enforced.
+  returned: always
+  type: bool
+stragglers:
+  description: What is not, as policy, host, state, qualifiers and reasons.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{"policy": "no-sleep", "node": "web2", "state": "pending", "qualifiers": [], "reasons": []}]
+statuses:
+  description: Statuses of the policies, as the control plane tells them.
+  returned: always
+  type: list
+  elements: dict
+'''
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.hostward.fleet.plugins.module_utils.client import (
+    ControlPlaneError,
+    connection_arguments,
+    run,
+    segment,
+)
+
+_POLL_SECONDS = 0.5
+_SHOWN = 10
+_HOLDS = ('enforced', 'audited')
+# What a host has decided about a version of a policy; waiting does not change it.
+_FINAL = ('unsupported', 'refused')
+
+
+def wait_until_enforced(control_plane, module):
+    """Result of the module. Raises ControlPlaneError with the stragglers."""
+    params = module.params
+    if params['revision'] and len(params['names']) != 1:
+        raise ControlPlaneError('revision: is that of one policy: give exactly one of names')
+    deadline = time.monotonic() + (params['timeout'] if params['wait'] else 0)
+    while True:
+        late = time.monotonic() >= deadline
+        answer = attempt(control_plane, params, late)
+        if answer is not None and (late or is_settled(answer)):
+            break
+        time.sleep(_POLL_SECONDS)
+    if params['wait'] and not answer['enforced']:
+        module.fail_json(msg=complaint(answer, params['timeout']), **answer)
+    return dict(answer, changed=False)
+
+
+def attempt(control_plane, params, late):
+    """How it stands now; None where a control plane that is away may come back in time."""
+    try:
+        return judged(read_statuses(control_plane, params), params)
+    except ControlPlaneError as error:
+        if late or not error.passing:
+            raise
+        return None
+
+
+def read_statuses(control_plane, params):
+    """Statuses of the policies that are asked for."""
+    return [control_plane.get('/v1/policies/%s/status' % segment(name)) for name in names_of(control_plane, params)]
+
+
+def names_of(control_plane, params):
+    """Names of the policies that are asked for; paused ones only where they are named."""
+    if params['names']:
+        return params['names']
+    path = '/v1/nodes/%s/policies' % segment(params['node']) if params['node'] else '/v1/policies'
+    return [policy['name'] for policy in control_plane.list(path) if not policy['paused']]
+
+
+def judged(statuses, params):
+    """Whether all is enforced, and what is not."""
+    stragglers = [found for status in statuses for found in stragglers_of(status, params)]
+    return {'enforced': not stragglers, 'stragglers': stragglers, 'statuses': statuses}
+
+
+def stragglers_of(status, params):
+    """Hosts on which a policy is not enforced; one without a name where it selects none."""
+    nodes = [each for each in status['nodes'] if params['node'] in (None, each['node'])]
+    if not nodes:
+        # Without names the policies were those that select the host: nothing is missing where it has none.
+        return [] if params['allow_empty'] or not params['names'] else [straggler(status, no_host(params))]
+    if is_older(status, params['revision']):
+        return [straggler(status, dict(each, state='pending')) for each in nodes]
+    return [straggler(status, each) for each in nodes if not holds(each) or status.get('halted')]
+
+
+def no_host(params):
+    """Stands for a host that there is not."""
+    why = 'the policy selects no host' if params['node'] is None else 'the policy does not select it'
+    return {'node': params['node'], 'state': 'unknown', 'qualifiers': [], 'rules': [{'state': 'unknown', 'reason': why}]}
+
+
+def is_older(status, revision):
+    """Whether a control plane that lags still speaks of the version before."""
+    return revision not in (None, '') and int(status['revision']) < int(revision)
+
+
+def holds(node):
+    """Whether the host enforces every rule, without a but."""
+    rules = [rule['state'] for rule in node['rules']]
+    return bool(rules) and all(state in _HOLDS for state in rules) and not node['qualifiers']
+
+
+def straggler(status, node):
+    """One line of what is missing."""
+    reasons = [rule['reason'] for rule in node['rules'] if rule.get('reason')]
+    if status.get('halted'):
+        reasons.append(status['halted'])
+    return {
+        'policy': status['policy'],
+        'node': node['node'],
+        'state': node['state'],
+        'qualifiers': node['qualifiers'],
+        'reasons': sorted(set(reasons)),
+        'final': any(rule['state'] in _FINAL for rule in node['rules']),
+    }
+
+
+def is_settled(answer):
+    """Enforced, or decided against by every host that does not."""
+    return answer['enforced'] or all(each['final'] for each in answer['stragglers'])
+
+
+def complaint(answer, timeout):
+    """One sentence with the stragglers by name."""
+    named = [text_of(each) for each in answer['stragglers'][:_SHOWN]]
+    more = len(answer['stragglers']) - len(named)
+    if more > 0:
+        named.append('and %d more' % more)
+    return 'not enforced within %d s: %s' % (timeout, '; '.join(named))
+
+
+def text_of(each):
+    """A straggler in words."""
+    state = ' but '.join([each['state']] + [' and '.join(each['qualifiers'])] * bool(each['qualifiers']))
+    reasons = ' (%s)' % '; '.join(each['reasons']) if each['reasons'] else ''
+    return '%s on %s is %s%s' % (each['policy'], each['node'] or 'no host', state, reasons)
+
+
+def main():
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            connection_arguments(),
+            names={'type': 'list', 'elements': 'str', 'default': []},
+            node={'type': 'str'},
+            revision={'type': 'str'},
+            wait={'type': 'bool', 'default': True},
+            timeout={'type': 'int', 'default': 120},
+            allow_empty={'type': 'bool', 'default': False},
+        ),
+        supports_check_mode=True,
+    )
+    run(module, wait_until_enforced)
+
+
+if __name__ == '__main__':
+    main()
