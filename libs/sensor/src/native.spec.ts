@@ -61,9 +61,9 @@ describe('the build', () => {
     expect(stdout).toMatch(/GNU_RELRO/);
     expect(stdout).toMatch(/BIND_NOW/);
     expect(stdout).toMatch(/GNU_STACK.* RW /);
-    expect([...stdout.matchAll(/NEEDED.*\[(.*)\]/g)].map(([, name]) => name)).toEqual([
-      ...['libelf.so.1', 'libz.so.1', 'libc.so.6'], // libbpf itself is inside
-    ]);
+    // libbpf, libelf and zlib are inside.
+    const needed = [...stdout.matchAll(/NEEDED.*\[(.*)\]/g)].map(([, name]) => name);
+    expect(needed).toEqual(['libc.so.6']);
     const bpf = await run('readelf', ['-hSW', join(out, 'lsm_probe.bpf.o')]);
     expect(bpf.stdout).toMatch(/lsm\/file_open/);
   }, 300_000);
