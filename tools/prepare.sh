@@ -13,6 +13,7 @@ need() {
   for group in "$@"; do
     case "$group" in
       etcd) have etcd || missing="$missing etcd-server" ;;
+      etcdctl) have etcdctl || missing="$missing etcd-client" ;;
       redis) have redis-server || have valkey-server || missing="$missing redis-server" ;;
       zsh) have zsh || missing="$missing zsh" ;;
       redis-cli) have redis-cli || missing="$missing redis-tools" ;;
@@ -67,9 +68,9 @@ need() {
 need_for_tests() {
   case "$1" in
     quick | unit) need sensor ;;
-    integration | fault) need etcd redis openssl sensor ;;
+    integration | fault) need etcd etcdctl redis openssl sensor ;;
     fuzz) need sensor fuzz ;;
-    *) need etcd redis redis-cli openssl zsh sensor fuzz lab ssh-hosts package package-tests ansible ;;
+    *) need etcd etcdctl redis redis-cli openssl zsh sensor fuzz lab ssh-hosts package package-tests ansible ;;
   esac
 }
 

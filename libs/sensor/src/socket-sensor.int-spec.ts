@@ -428,6 +428,24 @@ describe('a rule set that changes by itself', () => {
     expect(host.compiler.requests).toHaveLength(asked);
   });
 
+  it('unloaded at the console while it is compiled anew, it stays unloaded until it is resumed', async () => {
+    await host.start();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    await applyConfirmed({ generation: 5, validUntil: Date.now() + 500 });
+    const asked = host.compiler.requests.length;
+    const ended = answerWith({ mark: 'ended', validUntil: undefined });
+    host.compiler.script = (request) => promise.then(() => ended(request));
+    await stateWhen(() => host.compiler.requests.length > asked);
+    await host.verb('unload');
+    resolve();
+    const over = Date.now() + 1000;
+    await stateWhen(() => Date.now() > over);
+    expect((await host.kernel())['hostward']).not.toContain('enforce');
+    expect(await sensor.status()).toMatchObject({ mode: 'off' });
+    await host.verb('resume');
+    await kernelHas('enforce-5');
+  });
+
   it('is not while the console has unloaded it', async () => {
     await host.start();
     await applyConfirmed({ generation: 5, validUntil: Date.now() + 600 });

@@ -168,6 +168,11 @@ static bool in_force(const struct hw_daemon *d, const struct hw_table *t) {
 static void recompiled(struct hw_daemon *d, struct hw_table *t) {
         int r = 0;
 
+        if (hw_recompile_is_held(&d->memory)) { /* since it began: it is made once more when they are let go */
+                (void)hw_table_free(t);
+                probe(d);
+                return;
+        }
         hw_recompile_ended(d, true);
         if (!in_force(d, t) || hw_table_equals(d->table, t))
                 (void)hw_table_free(t);

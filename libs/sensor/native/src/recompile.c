@@ -76,8 +76,7 @@ void hw_recompile_forget(struct hw_daemon *d) {
         (void)unlinkat(d->state_fd, HW_ENVELOPE, 0);
 }
 
-/* While somebody holds the rules back a swap would let them go. */
-static bool is_held(const struct hw_memory *m) {
+bool hw_recompile_is_held(const struct hw_memory *m) {
         return m->hold != HW_HOLD_NONE || (m->suspension.active && m->suspension.by == HW_BY_BOOT_GUARD) ||
                m->confirm == HW_CONFIRM_WAITING;
 }
@@ -87,7 +86,7 @@ void hw_recompile_check(struct hw_daemon *d) {
         const uint64_t now = hw_now_ms(), time = hw_memory_time(&d->memory, hw_wall_ms());
         const bool over = d->table && d->table->valid_until && time >= d->table->valid_until;
 
-        if (!d->table || now < d->recompile_at || is_held(&d->memory))
+        if (!d->table || now < d->recompile_at || hw_recompile_is_held(&d->memory))
                 return;
         if (!over && surroundings(d->options->securityfs) == d->surroundings)
                 return;

@@ -17,6 +17,8 @@ void hw_recompile_forget(struct hw_daemon *d);
 void hw_recompile_begins(struct hw_daemon *d);
 /* Queues it where it is due; called now and then. */
 void hw_recompile_check(struct hw_daemon *d);
+/* Somebody holds the rules back, and a swap would let them go: nothing is compiled anew, and what was is put aside. */
+bool hw_recompile_is_held(const struct hw_memory *m);
 /* How it ended: a failure is tried again later. */
 void hw_recompile_ended(struct hw_daemon *d, bool ok);
 
