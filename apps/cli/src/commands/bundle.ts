@@ -10,25 +10,24 @@ interface Options {
   readonly output: string;
 }
 
-/** `bundle export`: policies on foot, for a host that reaches no network. */
-export function registerBundle(program: Command): void {
-  program
-    .command('bundle')
-    .description('policies of a host as a file, for one without a network')
-    .command('export')
-    .requiredOption('--node <name>', 'the host that takes it; no other can read it')
-    .requiredOption('-o, --output <file>', 'where it is written')
-    .description('write what the host would be given now')
-    .addHelpText(
-      'after',
-      `
+const HELP = `
 Example:
   hostward bundle export --node web1 -o web1.bundle
 Then, on the host, as root:
   hostward-agent import web1.bundle
 It is signed, sealed for that host, and expires as an assignment does; the host
-takes it by the checks that it takes every other by, never an older one.`,
-    )
+takes it by the checks that it takes every other by, never an older one.`;
+
+/** `bundle export`: policies on foot, for a host that reaches no network. */
+export function registerBundle(program: Command): void {
+  program
+    .command('bundle')
+    .description('policies of a host as a file, for one without a network')
+    .addHelpText('after', HELP)
+    .command('export')
+    .requiredOption('--node <name>', 'the host that takes it; no other can read it')
+    .requiredOption('-o, --output <file>', 'where it is written')
+    .description('write what the host would be given now')
     .action(exportBundle);
 }
 
