@@ -54,7 +54,7 @@ const supply: Suite = {
 /** A part of `vm`, which runs it too. */
 const ansible = jestSuite(
   'ansible',
-  'the Ansible collection: lint, units, and real hosts from bare to bare',
+  'the Ansible collection, on real hosts from bare to bare',
   'ansible.vm-spec',
   1,
   15,
