@@ -64,7 +64,7 @@ const ansible = jestSuite(
 export const ALL: readonly Suite[] = [
   quick,
   jestSuite('integration', 'real etcd, Redis and processes on loopback', 'int-spec', 2, 12),
-  jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 1, 14),
+  jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 2, 14),
   jestSuite('attack', 'attackers against the running product and its parts', 'attack-spec', 2, 20),
   jestSuite(
     'fuzz',
@@ -74,8 +74,8 @@ export const ALL: readonly Suite[] = [
     10,
   ),
   supply,
-  // Two files at a time: a suite of VMs waits for half of its time.
-  jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 2, 50),
+  // Three files at a time on two cores: a VM waits for most of its time.
+  jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 3, 50),
 ];
 
 export const SUITES: readonly Suite[] = [...ALL, unit, ansible];
