@@ -74,8 +74,8 @@ export const ALL: readonly Suite[] = [
     10,
   ),
   supply,
-  // Three files at a time on two cores: a VM waits for most of its time.
-  jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 3, 50),
+  // Two files at a time: a VM waits for much of its time.
+  jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 2, 50),
 ];
 
 export const SUITES: readonly Suite[] = [...ALL, unit, ansible];
