@@ -40,6 +40,17 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
+/** A write waits for the sync under way and for the one after it. */
+async function expectRoomAfterTwoSyncs(): Promise<void> {
+  let room = false;
+  const waiting = disk.unsynced.room().then(() => (room = true));
+  await disk.end(0);
+  expect(room).toBe(false);
+  await disk.end(1);
+  await waiting;
+  expect(room).toBe(true);
+}
+
 describe('entries that are not synced', () => {
   it('are held until a sync has ended that began after they were stored', async () => {
     disk.unsynced.add(entry(1));
@@ -59,13 +70,7 @@ describe('entries that are not synced', () => {
   it('are synced before the next write where somebody else may have stored some', async () => {
     disk.unsynced.add(entry(1));
     disk.unsynced.doubt();
-    let room = false;
-    const waiting = disk.unsynced.room().then(() => (room = true));
-    await disk.end(0);
-    expect(room).toBe(false);
-    await disk.end(1);
-    await waiting;
-    expect(room).toBe(true);
+    await expectRoomAfterTwoSyncs();
   });
 
   it.each([
@@ -73,13 +78,7 @@ describe('entries that are not synced', () => {
     ['large', 3, 60_000],
   ])('are no more than a bound: where they are %s a write waits', async (_title, count, bytes) => {
     for (let seq = 1; seq <= count; seq += 1) disk.unsynced.add(entry(seq, bytes));
-    let room = false;
-    const waiting = disk.unsynced.room().then(() => (room = true));
-    await disk.end(0);
-    expect(room).toBe(false);
-    await disk.end(1);
-    await waiting;
-    expect(room).toBe(true);
+    await expectRoomAfterTwoSyncs();
   });
 
   it('refuse the write and say why while a sync fails, until one does not', async () => {
