@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import { loadavg } from 'node:os';
@@ -11,6 +11,8 @@ import { eventually } from '../e2e/support/eventually.js';
 import { Product } from '../e2e/support/product.js';
 import { StandIns } from '../e2e/support/stand-in-host.js';
 import { Flood } from './support/flood.js';
+import type { FloodCounts } from './support/flood-counts.js';
+import type { WriteOrders } from './support/write-flood.js';
 
 jest.setTimeout(300_000);
 
@@ -18,14 +20,15 @@ const WITHIN_MS = 90_000;
 const GREATEST_ID = '18446744073709551615-18446744073709551615';
 const MIB = 1024 * 1024;
 const LOOK_AGAIN_MS = 5;
-/** Deliveries that are timed: to be seen at all, and to tell a p99. */
-const [FEW, MANY] = [10, 100];
+/** Deliveries that are timed: to be seen at all, to tell a p98, and to tell a p99. */
+const [FEW, SOME, MANY] = [10, 50, 100];
 /** No flood outlives its test by much. */
 const FLOOD_MS = 120_000;
 
 let product: Product;
 let hosts: StandIns;
 let victim: TestHost;
+const attackers: TestHost[] = [];
 let round = 0;
 
 beforeAll(async () => {
@@ -34,10 +37,19 @@ beforeAll(async () => {
   victim = await hosts.host('victim', 'role=victim');
   await delivered();
 });
+afterEach(() => {
+  for (const attacker of attackers.splice(0)) hosts.switchOff(attacker);
+});
 afterAll(async () => {
   hosts.close();
   await product.down();
 });
+
+async function attackingHost(name: string): Promise<TestHost> {
+  const host = await hosts.host(name);
+  attackers.push(host);
+  return host;
+}
 
 /** Applies one more version of a policy and waits until the victim has it; gives the milliseconds. */
 async function delivered(): Promise<number> {
@@ -86,7 +98,7 @@ async function deliveriesDuring(what: string, attack: () => Promise<unknown>): P
  * Deliveries to the victim during a flood from a process of its own; printed beside those of a quiet moment, and of a
  * moment when a program that attacks nobody burns as much CPU on the same machine as the attacker did for itself.
  */
-async function deliveriesInFlood(
+async function deliveriesInConnections(
   what: string,
   host: TestHost,
   { kind, more }: { readonly kind: 'hold' | 'churn'; readonly more?: () => Promise<void> },
@@ -98,17 +110,51 @@ async function deliveriesInFlood(
   const flood = await Flood.start({ kind, ...login, connections: 400, forMs: FLOOD_MS });
   const busy = await deliveryTimes(MANY);
   await more?.();
-  await eventually('400 were opened', WITHIN_MS, () => Promise.resolve(flood.counts.opened >= 400));
-  const { opened, share } = await flood.stop();
+  await eventually('400 were opened', WITHIN_MS, () => Promise.resolve(flood.counts.done >= 400));
+  const { done, share } = await flood.stop();
   const burner = await Flood.start({ kind: 'burn', share: Math.min(1, share), forMs: FLOOD_MS });
   const burning = await deliveryTimes(MANY);
   await burner.stop();
   process.stdout.write(
-    `ms to the victim, p50/p99 of ${MANY}, quiet: ${shown(quiet)}; while ${what} (${opened} in all, itself using ` +
+    `ms to the victim, p50/p99 of ${MANY}, quiet: ${shown(quiet)}; while ${what} (${done} in all, itself using ` +
       `${Math.round(100 * share)} % of a core, at a low priority): ${against(quiet, busy)}; while a program ` +
       `burns as much, likewise, and attacks nobody: ${against(quiet, burning)}; load ${loadavg()[0]?.toFixed(1)}\n`,
   );
 }
+
+/** Deliveries to the victim while a host writes from a process of its own; printed beside those of a quiet moment. */
+async function deliveriesInWrites(
+  host: TestHost,
+  kind: WriteOrders['kind'],
+): Promise<FloodCounts & { readonly seconds: number }> {
+  const { hostKey } = await host.receives();
+  await host.report();
+  const quiet = await deliveryTimes(SOME);
+  const { nodeId, run, redisLogin } = host;
+  const [redis, redisEvents] = [hosts.endpoint('redis'), hosts.endpoint('redisEvents')];
+  const since = performance.now();
+  const flood = await Flood.start({
+    ...{ kind, nodeId, run, hostKey: hostKey.toString('base64'), ca: redis.ca, forMs: FLOOD_MS },
+    ports: { redis: redis.port, redisEvents: redisEvents.port },
+    username: redisLogin.username,
+    password: redisLogin.password(),
+  });
+  const busy = await deliveryTimes(SOME);
+  await eventually('some were taken', WITHIN_MS, () => Promise.resolve(flood.counts.done >= 8));
+  const counts = await flood.stop();
+  const seconds = (performance.now() - since) / 1_000;
+  process.stdout.write(
+    `ms to the victim, p50/p99 of ${SOME}, quiet: ${shown(quiet)}; while a host writes ${kind} (${counts.done} in ` +
+      `${seconds.toFixed(1)} s, itself using ${Math.round(100 * counts.share)} % of a core): ${against(quiet, busy)}\n`,
+  );
+  return { ...counts, seconds };
+}
+
+const counted = async (metric: string): Promise<number> => {
+  const { text } = await (await product.rest()).get('/metrics');
+  const values = text.matchAll(new RegExp(`^${metric}(?:{.*})? (\\d+)$`, 'gm'));
+  return values.reduce((sum, [, value]) => sum + Number(value), 0);
+};
 
 const attempt = (connection: RedisConnection, ...[command = '', ...args]: string[]) =>
   connection
@@ -136,7 +182,7 @@ async function victimIsHeard(from: number): Promise<void> {
 
 describe('ATTACKER: an enrolled host, with its own user on Redis', () => {
   it('ATTACKER: reads, lists, publishes to and writes what belongs to another: each is NOPERM', async () => {
-    const attacker = await hosts.host('attacker-keys');
+    const attacker = await attackingHost('attacker-keys');
     const [mine, other] = [attacker.nodeId, victim.nodeId];
     const attempts: readonly (readonly string[])[] = [
       ['GET', redisKeys.assignment(other)],
@@ -200,7 +246,7 @@ describe('ATTACKER: an enrolled host, with its own user on Redis', () => {
   });
 
   it('ATTACKER: empties its stream by MAXLEN 0 and drives it to the greatest id: only itself is hurt, and healed', async () => {
-    const attacker = await hosts.host('attacker-ids');
+    const attacker = await attackingHost('attacker-ids');
     await attacker.receives();
     const connection = hosts.connectionOf(attacker, 'redisEvents');
     const stream = redisKeys.events(attacker.nodeId);
@@ -217,7 +263,7 @@ describe('ATTACKER: an enrolled host, with its own user on Redis', () => {
   });
 
   it('ATTACKER: sends garbage as state, as batches, and on the bell: it is refused, nobody else notices', async () => {
-    const attacker = await hosts.host('attacker-garbage');
+    const attacker = await attackingHost('attacker-garbage');
     await attacker.receives();
     const connection = hosts.connectionOf(attacker);
     const events = hosts.connectionOf(attacker, 'redisEvents');
@@ -241,7 +287,7 @@ describe('ATTACKER: an enrolled host, with its own user on Redis', () => {
   });
 
   it('ATTACKER: writes a state of 16 MiB: it is cut off with the reason shown, others are not', async () => {
-    const attacker = await hosts.host('attacker-huge');
+    const attacker = await attackingHost('attacker-huge');
     const connection = hosts.connectionOf(attacker);
     await attempt(connection, 'SET', redisKeys.state(attacker.nodeId), 'x'.repeat(16 * MIB));
     await attacker.link.ring('state');
@@ -254,29 +300,37 @@ describe('ATTACKER: an enrolled host, with its own user on Redis', () => {
     await victimIsHeard(3);
   });
 
-  it('ATTACKER: floods its stream with entries of 1 MiB: others are delivered to and heard', async () => {
-    const attacker = await hosts.host('attacker-stream');
-    const connections = Array.from({ length: 4 }, () =>
-      hosts.connectionOf(attacker, 'redisEvents'),
-    );
-    const entry = 'x'.repeat(MIB);
-    await deliveriesDuring('a host floods its stream', async () => {
-      await Promise.all(
-        connections.map(async (connection) => {
-          const stream = redisKeys.events(attacker.nodeId);
-          let answer = '';
-          // Until Redis has no memory left for it, or it is cut off.
-          for (let i = 0; i < 400 && !answer.startsWith('Redis'); i += 1)
-            answer = await attempt(connection, 'XADD', stream, '*', 'b', entry);
-        }),
-      );
-    });
+  it('ATTACKER: floods its stream with entries of 1 MiB: it is cut off, others are delivered to and heard', async () => {
+    const attacker = await attackingHost('attacker-stream');
+    await deliveriesInWrites(attacker, 'garbage');
+    expect(await cutOff('attacker-stream')).toMatch(/its event stream holds \d+ bytes/);
     await victimIsHeard(4);
   });
 
+  it('ATTACKER: sends large batches without end that it did seal: they are read at its pace, others are delivered to and heard', async () => {
+    const attacker = await attackingHost('attacker-alerts');
+    const before = await counted('hostward_alerts_stored_total');
+    const { seconds } = await deliveriesInWrites(attacker, 'alerts');
+    const batches = ((await counted('hostward_alerts_stored_total')) - before) / 1_700;
+    // 0.7 MiB each, of 1 MiB a second, and of 2 MiB at first.
+    expect(batches).toBeGreaterThan(0);
+    expect(batches).toBeLessThan(4 + 1.5 * seconds);
+    await victimIsHeard(5);
+  });
+
+  it('ATTACKER: writes states of 4 MiB without end: they are read at its pace, others are delivered to and heard', async () => {
+    const attacker = await attackingHost('attacker-states');
+    const before = await counted('hostward_reports_refused_total');
+    const { seconds } = await deliveriesInWrites(attacker, 'states');
+    const refused = (await counted('hostward_reports_refused_total')) - before;
+    expect(refused).toBeGreaterThan(0);
+    expect(refused).toBeLessThan(2 + seconds / 3);
+    await victimIsHeard(6);
+  });
+
   it('ATTACKER: opens 400 connections, again whenever they end: it is cut off, others are delivered to meanwhile', async () => {
-    const attacker = await hosts.host('attacker-connections');
-    await deliveriesInFlood('a host opens connections', attacker, {
+    const attacker = await attackingHost('attacker-connections');
+    await deliveriesInConnections('a host opens connections', attacker, {
       kind: 'hold',
       more: async () => {
         expect(await cutOff('attacker-connections')).toMatch(/connections to Redis/);
@@ -288,15 +342,15 @@ describe('ATTACKER: an enrolled host, with its own user on Redis', () => {
   });
 
   it('ATTACKER: logs in and leaves without end, on 400 connections: it is cut off, others are delivered to and heard meanwhile', async () => {
-    const attacker = await hosts.host('attacker-churn');
-    await deliveriesInFlood('a host shakes hands without end', attacker, {
+    const attacker = await attackingHost('attacker-churn');
+    await deliveriesInConnections('a host shakes hands without end', attacker, {
       kind: 'churn',
       more: async () => {
         expect(await cutOff('attacker-churn')).toMatch(/connections to Redis/);
       },
     });
     expect((await nodeOf('victim')).phase).toBe('enrolled');
-    await victimIsHeard(5);
+    await victimIsHeard(7);
   });
 });
 

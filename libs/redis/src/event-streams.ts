@@ -1,12 +1,14 @@
 import { redisKeys } from '#contracts';
 import { MalformedValue } from './errors.js';
 import { EVENT_FIELD } from './host-link.js';
+import { HostPace } from './host-pace.js';
 import { READ_STREAM, TRIM_STREAM } from './read-stream.js';
 import type { RedisConnection } from './redis.connection.js';
 
-/** What one read may bring; a batch has 1 MiB at most, and its seal a little more. */
-const MAX_READ_BYTES = 4 * 1024 * 1024;
+/** A batch has 1 MiB at most, and its seal a little more. */
 const MAX_ENTRY_BYTES = 1024 * 1024 + 1024;
+/** What one read may look at: memory that comes and goes by the MiB costs the time of all others. */
+const MAX_READ_BYTES = MAX_ENTRY_BYTES;
 
 /** One sealed batch of a host's stream. */
 export interface StreamEntry {
@@ -16,11 +18,18 @@ export interface StreamEntry {
 
 /** Control-plane side of the hosts' event streams: read, store elsewhere, then remove. */
 export class EventStreams {
+  readonly #pace = new HostPace();
+
   constructor(private readonly connection: RedisConnection) {}
 
+  /** Milliseconds until more of this host should be read; 0: now. */
+  restMs(nodeId: string): number {
+    return this.#pace.restMs(nodeId);
+  }
+
   /**
-   * The oldest entries of a host, at most `count` and 4 MiB; an entry that is too large for a batch, or without one,
-   * comes with an empty one.
+   * The oldest entries of a host, at most `count` and 1 MiB, or a single larger one; an entry that is too large for a
+   * batch, or without one, comes with an empty one.
    */
   async read(nodeId: string, count: number): Promise<StreamEntry[]> {
     const key = redisKeys.events(nodeId);
@@ -30,7 +39,9 @@ export class EventStreams {
     );
     if (!Array.isArray(answer) || !answer.every((part) => Buffer.isBuffer(part)))
       throw new MalformedValue(key, 'the answer is no list');
-    return entriesOf(answer);
+    const entries = entriesOf(answer);
+    this.#pace.took(nodeId, bytesOf(entries), Math.max(1, entries.length));
+    return entries;
   }
 
   /** Entries a host has waiting. */
@@ -69,4 +80,9 @@ function entriesOf(answer: readonly Buffer[]): StreamEntry[] {
     if (id && sealed) entries.push({ id: id.toString(), sealed });
   }
   return entries;
+}
+
+/** What they cost: one that comes empty was looked at by Redis nevertheless. */
+function bytesOf(entries: readonly StreamEntry[]): number {
+  return entries.reduce((sum, { sealed }) => sum + (sealed.length || MAX_ENTRY_BYTES), 0);
 }

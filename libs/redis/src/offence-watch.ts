@@ -9,6 +9,14 @@ const MAX_CONNECTIONS = 16;
 const MAX_STATE_BYTES = 6 * 1024 * 1024;
 /** Sealed batches that wait for us. A host that is honest has more only after we were away, and then they shrink. */
 const MAX_STREAM_BYTES = 64 * 1024 * 1024;
+/** From here on a stream is measured at every look. */
+const WATCHED_STREAM_BYTES = MAX_STREAM_BYTES / 4;
+/** An honest host adds half a MiB in ten seconds to what nobody reads. */
+const FLOOD_BYTES = 4 * 1024 * 1024;
+/** A stream that is read has become shorter after this. */
+const SHRINKS_WITHIN_MS = 3_000;
+/** More memory in use than at the last closer look that is a reason for the next. */
+const GROWTH_BYTES = 32 * 1024 * 1024;
 /** Who has not logged in by then does not mean to; the client waits 3 s. */
 const LOGIN_WITHIN_S = 15;
 /** Connections that are no reason to look closer, beside three a host. */
@@ -44,12 +52,14 @@ export interface OffenceWatchOptions {
 
 /**
  * Finds hosts that use up what all share: connections and memory. Redis has no limits by user, so a few times a
- * second two of its counters are read, and only where they are unusual, or from time to time, every host is measured.
+ * second three of its counters are read, and only where they are unusual, or from time to time, every host is measured.
  */
 export class OffenceWatch {
   readonly #timer: NodeJS.Timeout;
-  /** Bytes of streams that were too large at the last look. */
-  #large = new Map<string, number>();
+  /** Streams that are becoming too large: their bytes, and when that was. */
+  readonly #watched = new Map<string, { readonly bytes: number; readonly at: number }>();
+  /** Least memory in use since all hosts were measured. */
+  #memory = Infinity;
   /** When each connection of a host was seen last, by node id and id of the connection. */
   readonly #seen = new Map<string, Map<string, number>>();
   /** Connections that Redis had ever taken, and when. */
@@ -87,19 +97,37 @@ export class OffenceWatch {
       client.info('clients', 'memory', 'stats'),
     );
     const [load, now] = [loadOf(info), performance.now()];
-    const [crowded, rushed] = [this.#isCrowded(load), this.#isRushed(load, now)];
+    const [crowded, rushed, grew] = [
+      this.#isCrowded(load),
+      this.#isRushed(load, now),
+      this.#hasGrown(load),
+    ];
     const due = now >= this.#closerAt;
-    if (!due && (!(crowded || rushed) || now < this.#restUntil)) return;
-    this.#restUntil = now + REST_MS;
+    const closer = due || ((crowded || rushed) && now >= this.#restUntil);
+    if (due) this.#closerAt = now + (this.options.closerMs ?? 30_000);
+    if (closer) await this.#lookAtConnections();
+    // Not for a rush alone: a whole fleet that comes back is one.
+    if (due || grew || (closer && crowded)) await this.#measureAll(load);
+    else if (this.#watched.size > 0) await this.#measure([...this.#watched.keys()]);
+  }
+
+  async #lookAtConnections(): Promise<void> {
+    this.#restUntil = performance.now() + REST_MS;
     const known = this.options.known();
     this.#hosts = known.length;
     const clients = await this.#clients();
     if (this.options.cutStrangers === true) await this.#cutStrangers(clients);
     this.#judgeConnections(known, clients);
-    // Not for a rush alone: a whole fleet that comes back is one.
-    if (!due && !crowded) return;
-    this.#closerAt = performance.now() + (this.options.closerMs ?? 30_000);
-    await this.#measureKeys(known);
+  }
+
+  async #measureAll({ memory }: Load): Promise<void> {
+    this.#memory = memory;
+    await this.#measure(this.options.known());
+  }
+
+  #hasGrown({ memory }: Load): boolean {
+    this.#memory = Math.min(this.#memory, memory);
+    return memory > this.#memory + GROWTH_BYTES;
   }
 
   #isRushed({ arrivals }: Load, now: number): boolean {
@@ -157,30 +185,38 @@ export class OffenceWatch {
     return String(list).split('\n').map(clientOf);
   }
 
-  async #measureKeys(known: readonly string[]): Promise<void> {
-    const large = new Map<string, number>();
+  async #measure(known: readonly string[]): Promise<void> {
     for (let start = 0; start < known.length; start += BATCH) {
       const batch = known.slice(start, start + BATCH);
       const sizes = await this.connection.run('measuring what hosts wrote', (client) =>
         sizesOf(client, batch),
       );
-      batch.forEach((nodeId, index) => this.#judgeSizes(nodeId, sizes[index], large));
+      batch.forEach((nodeId, index) => this.#judgeSizes(nodeId, sizes[index]));
     }
-    this.#large = large;
   }
 
-  #judgeSizes(nodeId: string, sizes: Sizes | undefined, large: Map<string, number>): void {
+  #judgeSizes(nodeId: string, sizes: Sizes | undefined): void {
     if (!sizes) return;
     if (sizes.state > MAX_STATE_BYTES) {
       const reason = `it wrote a state of ${sizes.state} bytes, at most ${MAX_STATE_BYTES} are taken`;
       this.options.onOffence({ nodeId, reason });
     }
-    if (sizes.stream <= MAX_STREAM_BYTES) return;
-    large.set(nodeId, sizes.stream);
-    // One that shrinks is being read: it was filled while nobody was there to read it.
-    if (sizes.stream < (this.#large.get(nodeId) ?? Infinity)) return;
+    if (!this.#floods(nodeId, sizes.stream) || sizes.stream <= MAX_STREAM_BYTES) return;
     const reason = `its event stream holds ${sizes.stream} bytes and does not shrink, at most ${MAX_STREAM_BYTES} are taken`;
     this.options.onOffence({ nodeId, reason });
+  }
+
+  /** Whether a stream grows faster than that of any honest host, or nobody can read it as fast as it is filled. */
+  #floods(nodeId: string, bytes: number): boolean {
+    const [before, now] = [this.#watched.get(nodeId), performance.now()];
+    if (bytes <= WATCHED_STREAM_BYTES) {
+      this.#watched.delete(nodeId);
+      return false;
+    }
+    const over = before === undefined || now - before.at >= SHRINKS_WITHIN_MS;
+    if (over) this.#watched.set(nodeId, { bytes, at: now });
+    if (!before) return false;
+    return bytes > before.bytes + FLOOD_BYTES || (over && bytes >= before.bytes);
   }
 }
 
@@ -210,9 +246,12 @@ interface Client {
   readonly ageS: number;
 }
 
+/** Made once: there may be twenty thousand lines. */
+const CLIENT = /^id=(?<id>\d+) .* age=(?<age>\d+) .* user=(?<user>\S*)/;
+
 function clientOf(line: string): Client {
-  const value = (name: string): string => new RegExp(`(?:^| )${name}=(\\S*)`).exec(line)?.[1] ?? '';
-  return { id: value('id'), user: value('user'), ageS: Number(value('age')) };
+  const { id = '', user = '', age = '0' } = CLIENT.exec(line)?.groups ?? {};
+  return { id, user, ageS: Number(age) };
 }
 
 interface Sizes {

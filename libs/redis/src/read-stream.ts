@@ -2,7 +2,7 @@
  * KEYS[1] stream; ARGV: how many entries, how many bytes in all, how many bytes one entry may have, name of the field.
  * Answers id and value in turn, oldest first, at least one entry where there is one. An entry that is too large, or
  * without the field, comes with an empty value: what a host wrote must not become ours to hold. One entry at a time,
- * since even the script must not hold fifty of any size.
+ * since even the script must not hold fifty of any size; all fields count for the bytes in all.
  */
 export const READ_STREAM = `
 local found, bytes, from = {}, 0, '-'
@@ -13,12 +13,12 @@ for _ = 1, tonumber(ARGV[1]) do
   if not ok then return redis.error_reply(entries.err or tostring(entries)) end
   if #entries == 0 then break end
   local id, fields = entries[1][1], entries[1][2]
-  local value = ''
+  local value
   for i = 1, #fields, 2 do
-    if fields[i] == ARGV[4] then value = fields[i + 1] break end
+    bytes = bytes + #fields[i] + #fields[i + 1]
+    if not value and fields[i] == ARGV[4] then value = fields[i + 1] end
   end
-  if #value > tonumber(ARGV[3]) then value = '' end
-  bytes = bytes + #value
+  if not value or #value > tonumber(ARGV[3]) then value = '' end
   if bytes > tonumber(ARGV[2]) and #found > 0 then break end
   found[#found + 1] = id
   found[#found + 1] = value

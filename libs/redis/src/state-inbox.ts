@@ -1,6 +1,7 @@
 import { redisKeys } from '#contracts';
 import type { Redis } from 'ioredis';
 import { RedisUnavailable } from './errors.js';
+import { HostPace } from './host-pace.js';
 import { parseRing } from './nudge.js';
 import type { RedisConnection } from './redis.connection.js';
 import { Subscription, type SubscriptionCounters } from './subscription.js';
@@ -39,6 +40,8 @@ export class StateInbox {
   private readonly sweeping: NodeJS.Timeout;
   private readonly pending = new Set<string>();
   private readonly counts = { states: 0, malformed: 0, strangers: 0, oversized: 0, failedReads: 0 };
+  private readonly pace = new HostPace();
+  private resuming: NodeJS.Timeout | undefined;
   private reading = false;
   private closed = false;
 
@@ -72,6 +75,7 @@ export class StateInbox {
   close(): void {
     this.closed = true;
     clearInterval(this.sweeping);
+    clearTimeout(this.resuming);
     this.subscription.close();
     this.connection.close();
   }
@@ -95,7 +99,9 @@ export class StateInbox {
     if (this.reading) return;
     this.reading = true;
     try {
-      while (this.pending.size > 0 && !this.closed) await this.readBatch();
+      for (let due = this.due(); due.length > 0 && !this.closed; due = this.due())
+        await this.readBatch(due);
+      this.resume();
     } catch (error) {
       this.counts.failedReads += 1;
       this.options.onError?.(error);
@@ -104,8 +110,23 @@ export class StateInbox {
     }
   }
 
-  private async readBatch(): Promise<void> {
-    const nodeIds = [...this.pending].slice(0, BATCH);
+  private due(): readonly string[] {
+    return this.pending
+      .values()
+      .filter((nodeId) => this.pace.restMs(nodeId) === 0)
+      .take(BATCH)
+      .toArray();
+  }
+
+  /** What is left has been read too much of late. */
+  private resume(): void {
+    clearTimeout(this.resuming);
+    if (this.pending.size === 0 || this.closed) return;
+    const rests = [...this.pending].map((nodeId) => this.pace.restMs(nodeId));
+    this.resuming = setTimeout(() => void this.drain(), Math.min(...rests));
+  }
+
+  private async readBatch(nodeIds: readonly string[]): Promise<void> {
     const states = await this.connection
       .run('reading states', (client) => {
         // Taken out as the command goes, so that a ring during the reading counts, and a failure keeps them.
@@ -120,6 +141,7 @@ export class StateInbox {
   }
 
   private deliver(nodeId: string, sealed: Buffer | undefined): void {
+    this.pace.took(nodeId, sealed?.length ?? 0);
     if (sealed === undefined) return;
     if (sealed.length > MAX_STATE_BYTES) {
       this.counts.oversized += 1;

@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { createInterface } from 'node:readline';
 import { projectRoot } from '../../e2e/support/product.js';
-import type { FloodCounts, FloodOrders } from './connection-flood.js';
+import type { ConnectionOrders } from './connection-flood.js';
+import type { FloodCounts } from './flood-counts.js';
+import type { WriteOrders } from './write-flood.js';
 
-const PROGRAM = join(projectRoot, 'dist/test/attack/support/connection-flood.js');
+const PROGRAMS = join(projectRoot, 'dist/test/attack/support');
 
 /** Of a process, and of a session: a third of the CPU that others get who want it too. With less it hardly attacks. */
 const PRIORITY = 5;
@@ -20,13 +22,14 @@ const STOP_WITHIN_MS = 10_000;
  */
 export class Flood {
   /** What it said last. */
-  counts: FloodCounts = { opened: 0, standing: 0, share: 0 };
+  counts: FloodCounts = { done: 0, standing: 0, share: 0 };
 
   private constructor(private readonly child: ChildProcess) {}
 
   /** Starts it and waits until it has told something for the first time. */
-  static async start(orders: FloodOrders): Promise<Flood> {
-    const child = spawn(execPath, [PROGRAM], {
+  static async start(orders: ConnectionOrders | WriteOrders): Promise<Flood> {
+    const program = 'nodeId' in orders ? 'write-flood.js' : 'connection-flood.js';
+    const child = spawn(execPath, [join(PROGRAMS, program)], {
       detached: true,
       stdio: ['pipe', 'pipe', 'inherit'],
     });

@@ -14,7 +14,7 @@ interface Ports {
  * only a kernel could give (`enforced`, a denial) without one.
  */
 export class StandIns {
-  private readonly connections: RedisConnection[] = [];
+  private readonly connections = new Map<RedisConnection, TestHost>();
 
   private constructor(
     private readonly product: Product,
@@ -39,11 +39,11 @@ export class StandIns {
   }
 
   /** A further connection of a host, as itself. */
-  connectionOf({ redisLogin }: TestHost, to: keyof Ports = 'redis'): RedisConnection {
+  connectionOf(host: TestHost, to: keyof Ports = 'redis'): RedisConnection {
     const { ports, ca } = this;
     const at = { port: ports[to], tls: { ca }, maxBackoffMs: 200 };
-    const connection = connectRedis({ ...at, ...redisLogin });
-    this.connections.push(connection);
+    const connection = connectRedis({ ...at, ...host.redisLogin });
+    this.connections.set(connection, host);
     return connection;
   }
 
@@ -52,7 +52,12 @@ export class StandIns {
     return { port: this.ports[to], ca: this.ca.toString('utf8') };
   }
 
+  /** Switches a host off: one that was cut off would try to come back several times a second. */
+  switchOff(host: TestHost): void {
+    for (const [connection, its] of this.connections) if (its === host) connection.close();
+  }
+
   close(): void {
-    for (const connection of this.connections) connection.close();
+    for (const connection of this.connections.keys()) connection.close();
   }
 }

@@ -16,6 +16,8 @@ export interface Program {
   /** Resolves when the program serves; rejects or never resolves otherwise. */
   readonly ready: (signal: AbortSignal) => Promise<void>;
   readonly readyWithinMs: number;
+  /** Done to each process of the program, from its start on; where it rejects that is told, and the program goes on. */
+  readonly adjust?: (pid: number) => Promise<void>;
   readonly stopWithinMs: number;
 }
 
@@ -89,6 +91,7 @@ export class Supervised {
     child.stderr?.on('data', (chunk: Buffer) => this.log.write(chunk));
     this.child = child;
     this.launched();
+    if (child.pid !== undefined) void this.adjust(child.pid);
     return new Promise((resolve) => {
       child.once('error', (error) => resolve(`${name} cannot be started: ${error.message}`));
       child.once('close', (code, signal) => {
@@ -96,6 +99,16 @@ export class Supervised {
         resolve(`${name} ended (${signal ?? `code ${code ?? '?'}`})`);
       });
     });
+  }
+
+  private async adjust(pid: number): Promise<void> {
+    try {
+      await this.program.adjust?.(pid);
+    } catch (error) {
+      // One that ended before is started anew, and adjusted then.
+      if (this.child?.pid !== pid || this.child.exitCode !== null) return;
+      this.tell(`${this.program.name} runs unadjusted: ${String(error)}`);
+    }
   }
 
   private async again(how: string): Promise<void> {

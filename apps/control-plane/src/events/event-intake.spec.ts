@@ -37,6 +37,8 @@ const HOST_KEY = Buffer.alloc(32, 7);
 
 class FakeInbox extends HostInbox {
   entries: SealedEntry[] = [];
+  reads = 0;
+  readsAtOnce = Infinity;
   cursor: Uint8Array | undefined;
 
   override start(): void {
@@ -46,7 +48,11 @@ class FakeInbox extends HostInbox {
     return undefined;
   }
   override events(_nodeId: string, limit: number): Promise<readonly SealedEntry[]> {
+    this.reads += 1;
     return Promise.resolve(this.entries.slice(0, limit));
+  }
+  override restMs(): number {
+    return this.reads < this.readsAtOnce ? 0 : 700;
   }
   override writeCursor(_nodeId: string, sealed: Uint8Array): Promise<void> {
     this.cursor = sealed;
@@ -164,6 +170,14 @@ describe('the intake of events', () => {
     inbox.entries = [foreign, { id: '2-0', sealed: Buffer.from('nonsense') }, entry('3-0', 5, 5)];
     await intake.take(NODE);
     expect([store.stored, cursor(), inbox.entries]).toEqual([1, '1000-0000000005', []]);
+  });
+
+  it('reads no more than the pace of the host allows, and says when to go on', async () => {
+    inbox.entries = Array.from({ length: 120 }, (_, at) => entry(`${at + 1}-0`, at + 1, at + 1));
+    inbox.readsAtOnce = 1;
+    expect([await intake.take(NODE), store.stored, inbox.entries.length]).toEqual([700, 50, 70]);
+    inbox.readsAtOnce = Infinity;
+    expect([await intake.take(NODE), store.stored, inbox.entries]).toEqual([0, 120, []]);
   });
 
   it('writes no cursor where nothing could be read', async () => {

@@ -12,8 +12,6 @@ import { AlertStore } from './alert.store.js';
 import { parseAlertBatch } from './parse-alert-batch.js';
 
 const AT_ONCE = 50;
-/** Reads of one host in one go; a host that floods its stream must not starve the others. */
-const MAX_READS = 20;
 
 /**
  * Carries events of hosts into the store: opened, read strictly, stored, and only then acknowledged, so that a host
@@ -31,13 +29,18 @@ export class EventIntake {
     private readonly log: Log,
   ) {}
 
-  /** Reads what the host has now. Throws where Redis or the store fails; then nothing was acknowledged. */
-  async take(nodeId: string): Promise<void> {
+  /**
+   * Reads what the host has now, as fast as its pace allows; gives after how many milliseconds to look again where there
+   * may be more, else 0. Throws where Redis or the store fails; then nothing was acknowledged.
+   */
+  async take(nodeId: string): Promise<number> {
     const host = this.hosts.find(nodeId);
-    if (!host) return;
-    for (let read = 0; read < MAX_READS; read += 1) {
+    if (!host) return 0;
+    for (;;) {
+      const restMs = this.inbox.restMs(nodeId);
+      if (restMs > 0) return restMs;
       const entries = await this.inbox.events(nodeId, AT_ONCE);
-      if (entries.length === 0) return;
+      if (entries.length === 0) return 0;
       const last = this.#storeAll(host, entries);
       // The cursor first: an entry that is gone while the host was not told would only be sent again.
       if (last !== undefined) await this.inbox.writeCursor(nodeId, sealedCursor(host, last));

@@ -25,6 +25,9 @@ export abstract class HostInbox {
   /** The oldest entries of a host's stream. */
   abstract events(nodeId: string, limit: number): Promise<readonly SealedEntry[]>;
 
+  /** Milliseconds until more of this host's events should be read, after much was read of late; 0: now. */
+  abstract restMs(nodeId: string): number;
+
   /** Tells the host up to where everything is stored, sealed. */
   abstract writeCursor(nodeId: string, sealed: Uint8Array): Promise<void>;
 

@@ -14,6 +14,7 @@ describe('the queue of hosts', () => {
         most = Math.max(most, running);
         await Promise.resolve();
         running -= 1;
+        return 0;
       },
       () => undefined,
     );
@@ -23,7 +24,7 @@ describe('the queue of hosts', () => {
   });
 
   it('works on as many hosts at once as it may', async () => {
-    const gate = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<number>();
     const started: string[] = [];
     const queue = new HostQueue(
       (nodeId) => {
@@ -35,7 +36,7 @@ describe('the queue of hosts', () => {
     );
     for (const nodeId of ['a', 'b', 'c']) queue.add(nodeId);
     expect(started).toEqual(['a', 'b']);
-    gate.resolve();
+    gate.resolve(0);
     await eventually('the third', () => started.length === 3);
     await queue.stop();
   });
@@ -48,7 +49,7 @@ describe('the queue of hosts', () => {
       (nodeId) => {
         if (failures-- > 0) return Promise.reject(new Error('full'));
         done.push(nodeId);
-        return Promise.resolve();
+        return Promise.resolve(0);
       },
       (nodeId) => errors.push(nodeId),
     );
@@ -57,5 +58,28 @@ describe('the queue of hosts', () => {
     expect(done).toEqual([]);
     queue.retry();
     await eventually('done', () => done.length === 1);
+  });
+
+  it('lets a host rest for as long as its work said, however often it is asked for, and others go on', async () => {
+    const startedAt: number[] = [];
+    const others: string[] = [];
+    const queue = new HostQueue(
+      (nodeId) => {
+        if (nodeId === 'flood') startedAt.push(performance.now());
+        else others.push(nodeId);
+        return Promise.resolve(nodeId === 'flood' ? 100 : 0);
+      },
+      () => undefined,
+      1,
+    );
+    for (let i = 0; startedAt.length < 3; i += 1) {
+      queue.add('flood');
+      queue.add(`other-${i}`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await queue.stop();
+    const [first = 0, second = 0, third = 0] = startedAt;
+    expect(Math.min(second - first, third - second)).toBeGreaterThan(90);
+    expect(others.length).toBeGreaterThan(2);
   });
 });

@@ -1,23 +1,25 @@
 /**
- * Work by host: each host's at most once at a time, several hosts at once, and what fails is kept for `retry`. Holds a
- * host at most twice (running and asked for again), so it is bounded by the number of hosts.
+ * Work by host: each host's at most once at a time, several hosts at once, and what fails is kept for `retry`. Work that
+ * answers with milliseconds is asked for again after them, and not before, whoever asks; 0: it is done. Holds a host at
+ * most twice (running and asked for again), so it is bounded by the number of hosts.
  */
 export class HostQueue {
   readonly #running = new Map<string, Promise<void>>();
   readonly #again = new Set<string>();
   readonly #waiting = new Set<string>();
   readonly #failed = new Set<string>();
+  readonly #resting = new Map<string, NodeJS.Timeout>();
   #stopped = false;
 
   constructor(
-    private readonly work: (nodeId: string) => Promise<void>,
+    private readonly work: (nodeId: string) => Promise<number>,
     private readonly onError: (nodeId: string, error: unknown) => void,
     private readonly atOnce = 32,
   ) {}
 
   /** Asks for work on a host. */
   add(nodeId: string): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#resting.has(nodeId)) return;
     if (this.#running.has(nodeId)) this.#again.add(nodeId);
     else this.#waiting.add(nodeId);
     this.#fill();
@@ -35,6 +37,7 @@ export class HostQueue {
     this.#stopped = true;
     this.#waiting.clear();
     this.#again.clear();
+    for (const timer of this.#resting.values()) clearTimeout(timer);
     await Promise.all(this.#running.values());
   }
 
@@ -46,9 +49,20 @@ export class HostQueue {
     }
   }
 
+  #rest(nodeId: string, forMs: number): void {
+    if (this.#stopped) return;
+    this.#again.delete(nodeId);
+    const over = (): void => {
+      this.#resting.delete(nodeId);
+      this.add(nodeId);
+    };
+    this.#resting.set(nodeId, setTimeout(over, forMs));
+  }
+
   async #run(nodeId: string): Promise<void> {
     try {
-      await this.work(nodeId);
+      const restMs = await this.work(nodeId);
+      if (restMs > 0) this.#rest(nodeId, restMs);
     } catch (error) {
       this.#failed.add(nodeId);
       this.onError(nodeId, error);

@@ -41,6 +41,10 @@ export class RedisHostInbox extends HostInbox {
     return this.#streams.read(nodeId, limit);
   }
 
+  override restMs(nodeId: string): number {
+    return this.#streams.restMs(nodeId);
+  }
+
   override async writeCursor(nodeId: string, sealed: Uint8Array): Promise<void> {
     await this.#streams.writeCursor(nodeId, Buffer.from(sealed));
   }

@@ -111,6 +111,11 @@ export class TestHost {
     return { username: nodeUserName(this.nodeId), password: () => this.#redisSecret };
   }
 
+  /** This run of its agent, as of its newest report. */
+  get run(): AgentRun {
+    return { bootedAt: this.#bootedAt, sequence: this.#sequence };
+  }
+
   /** Makes another secret for Redis; the next `enroll` tells of it. */
   changeRedisSecret(): void {
     this.#redisSecret = randomBytes(32).toString('base64url');
@@ -206,7 +211,7 @@ export class TestHost {
   /** Appends one sealed batch, as of this run of its agent unless `run` says another. */
   async send(batch: AlertBatch, run?: AgentRun): Promise<void> {
     if (!this.last) throw new Error('nothing was fetched yet');
-    const of = run ?? { bootedAt: this.#bootedAt, sequence: this.#sequence };
+    const of = run ?? this.run;
     const sealed = sealEvents(this.last.hostKey, this.nodeId, bytes({ ...batch, run: of }));
     await this.link.appendEvents(sealed);
   }
