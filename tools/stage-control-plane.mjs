@@ -43,7 +43,8 @@ writeFileSync(
 );
 missing.push(...stageNode(join(library, 'node'), arch));
 const folders = [
-  ['systemd', 'usr/lib/systemd/system', /\.service$/],
+  ['systemd', 'usr/lib/systemd/system', /\.(service|timer)$/],
+  ['examples', 'usr/share/hostward/examples', /\.(env|conf)$/],
   ['sysusers.d', 'usr/lib/sysusers.d', /\.conf$/],
   ['tmpfiles.d', 'usr/lib/tmpfiles.d', /\.conf$/],
 ];

@@ -88,6 +88,16 @@ describe('the packages', () => {
     const services = units.filter((name) => name.endsWith('.service'));
     expect(services).toContain('hostward-sensor.service');
     expect(services).toContain('hostward-control-plane.service');
+    expect(services).toContain('hostward-etcd.service');
+    for (const unit of units.filter((name) => /^hostward-(etcd|redis|cert|control)/.test(name))) {
+      const file = join(tree, 'usr/lib/systemd/system', unit);
+      const said = await run('systemd-analyze', ['verify', '--man=no', file]).catch(
+        (error: { stderr: string }) => error,
+      );
+      // Its programs are not installed on this machine.
+      const lines = said.stderr.split('\n').filter((line) => !/^$| is not executable: /.test(line));
+      expect([unit, lines]).toEqual([unit, []]);
+    }
     for (const service of services) {
       const file = join(tree, 'usr/lib/systemd/system', service);
       const options = ['--offline=true', `--threshold=${OK_EXPOSURE}`, '--no-pager'];

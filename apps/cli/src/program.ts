@@ -19,6 +19,7 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
   'On this machine:': [
     part(['up', 'down'], async () => (await import('./commands/up.js')).registerUp),
     part(['passphrase'], async () => (await import('./commands/passphrase.js')).registerPassphrase),
+    part(['backup', 'restore'], async () => (await import('./commands/backup.js')).registerBackup),
     ...ofSources(['demo'], async () => (await import('./commands/demo.js')).registerDemo),
     ...ofSources(['lab'], async () => (await import('./commands/lab.js')).registerLab),
   ],

@@ -2,13 +2,17 @@ import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Log, describeError } from '#observability';
+import { backup } from './backup/backup.js';
+import { BackupError } from './backup/backup-error.js';
+import { restore } from './backup/restore.js';
 import { ConfigError } from './config/index.js';
 import { loadMaterial } from './config/material.js';
 import { readConfig } from './config/read-config.js';
 import { init } from './init/init.js';
 import { parseInitOptions } from './init/options.js';
+import { renew } from './init/renew.js';
 import { passphrase } from './init/passphrase.js';
-import { serve } from './server/serve.js';
+import { serve, type Serving } from './server/serve.js';
 import { openSecret } from './vault/open-secret.js';
 
 const USAGE = `usage:
@@ -19,7 +23,17 @@ const USAGE = `usage:
       encrypts the control plane's keys, changes their passphrase, or takes it away; answers one JSON object
   control-plane open-secret --file FILE [--passphrase-file F | --passphrase-stdin]
       answers the secret in a sealed file, to a program of its owner's that signs with it
+  control-plane backup --config FILE --out FILE [--passphrase-file F]
+      puts etcd at one revision, the stores and the keys into one file while all serves; answers one JSON object
+  control-plane restore FILE --data-dir D --etcd-dir E [--etcd-member NAME=PEER-URL]... [--passphrase-file F]
+      puts a backup into empty folders, one in E for each member of etcd; answers one JSON object
+  control-plane renew --config FILE
+      makes certificates that init made anew where half of their life is over; answers one JSON object
+  control-plane check --config FILE
+      ends with 0 where a start or reload would take this configuration, and says what is wrong where not
   control-plane serve --config FILE
+      SIGHUP has it take certificates, logLevel and oidc in anew
+Each key of the configuration may come from the environment instead: HOSTWARD_CONTROL_PLANE__LISTEN__PORT is listen.port
 `;
 const SHUTDOWN_MS = 15_000;
 
@@ -37,27 +51,57 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(openSecret(rest, () => readFileSync(0, 'utf8')));
     return 0;
   }
+  if (mode === 'backup') {
+    process.stdout.write(`${JSON.stringify(await backup(rest))}\n`);
+    return 0;
+  }
+  if (mode === 'restore') {
+    process.stdout.write(`${JSON.stringify(await restore(rest))}\n`);
+    return 0;
+  }
+  if (mode === 'renew') {
+    process.stdout.write(`${JSON.stringify(await renew(rest))}\n`);
+    return 0;
+  }
+  if (mode === 'check') {
+    readConfig(configFile(rest));
+    return 0;
+  }
   if (mode === 'serve') return runUntilSignal(rest);
   process.stderr.write(USAGE);
   return 2;
 }
 
 async function runUntilSignal(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
-  if (values.config === undefined)
-    throw new ConfigError('--config', 'missing', 'must name the configuration file');
-  const config = readConfig(values.config);
+  const file = configFile(args);
+  const config = readConfig(file);
   const log = new Log({ level: config.logLevel, fields: { program: 'control-plane' } });
   const serving = await serve(config, loadMaterial(config), log);
   // Supervisors wait for this line.
   process.stdout.write(`${JSON.stringify({ listening: serving.url })}\n`);
   log.info('listening', { url: serving.url });
+  process.on('SIGHUP', () => void reload(file, serving, log));
   await signalled();
   log.info('shutting down');
   // Whatever hangs must not keep a supervisor waiting for ever.
   setTimeout(() => process.exit(1), SHUTDOWN_MS).unref();
   await serving.stop();
   return 0;
+}
+
+function configFile(args: readonly string[]): string {
+  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
+  if (values.config !== undefined) return values.config;
+  throw new ConfigError('--config', 'missing', 'must name the configuration file');
+}
+
+/** What cannot be used changes nothing. */
+async function reload(file: string, serving: Serving, log: Log): Promise<void> {
+  try {
+    await serving.reload(readConfig(file));
+  } catch (error) {
+    log.error('the configuration was not taken in: what was in force stays', { error });
+  }
 }
 
 function signalled(): Promise<void> {
@@ -70,7 +114,8 @@ main(process.argv.slice(2)).then(
   // Not by itself: a TLS connection that was refused can make Node spin for ever while it clears up (seen on 26.10).
   (code) => process.exit(code),
   (error: unknown) => {
-    const text = error instanceof ConfigError ? error.message : describeError(error);
+    const plain = error instanceof ConfigError || error instanceof BackupError;
+    const text = plain ? error.message : describeError(error);
     process.stderr.write(`hostward control-plane: ${text}\n`);
     process.exit(1);
   },

@@ -65,6 +65,8 @@ export {
   signJournalHead,
   verifyJournalHead,
 } from './journal.js';
+export { signRestoration, verifyRestoration } from './restoration.js';
+export type { Restoration } from './restoration.js';
 export type { JournalContent, JournalEntry, JournalHead, JournalPoint } from './journal.js';
 export { isForked, keepHead } from './journal-heads.js';
 export type { SeenHead } from './journal-heads.js';

@@ -20,15 +20,16 @@ const MAX_CAUSES = 5;
 
 /** JSON lines: a constant message, values in fields. Never throws. */
 export class Log {
-  readonly #rank: number;
+  /** Shared with children, and theirs. */
+  readonly #threshold: { rank: number };
   readonly #write: (line: string) => void;
   readonly #now: () => Date;
   readonly #fields: LogFields;
   readonly #options: LogOptions;
 
-  constructor(options: LogOptions = {}) {
+  constructor(options: LogOptions = {}, parent?: Log) {
     this.#options = options;
-    this.#rank = LOG_LEVELS.indexOf(options.level ?? 'info');
+    this.#threshold = parent ? parent.#threshold : { rank: rankOf(options.level ?? 'info') };
     this.#write = options.write ?? ((line) => process.stderr.write(line));
     this.#now = options.now ?? (() => new Date());
     this.#fields = options.fields ?? {};
@@ -36,7 +37,12 @@ export class Log {
 
   /** A log that adds these fields to every line. */
   child(fields: LogFields): Log {
-    return new Log({ ...this.#options, fields: { ...this.#fields, ...fields } });
+    return new Log({ ...this.#options, fields: { ...this.#fields, ...fields } }, this);
+  }
+
+  /** From now on, for this log, its children and its parents. */
+  setLevel(level: LogLevel): void {
+    this.#threshold.rank = rankOf(level);
   }
 
   error(message: string, fields: LogFields = {}): void {
@@ -57,10 +63,14 @@ export class Log {
 
   /** Writes one line if `level` is wanted. */
   write(level: LogLevel, message: string, fields: LogFields = {}): void {
-    if (LOG_LEVELS.indexOf(level) > this.#rank) return;
+    if (rankOf(level) > this.#threshold.rank) return;
     const time = this.#now().toISOString();
     this.#write(`${toJson({ time, level, message, ...this.#fields, ...fields })}\n`);
   }
+}
+
+function rankOf(level: LogLevel): number {
+  return LOG_LEVELS.indexOf(level);
 }
 
 function toJson(line: Record<string, unknown>): string {

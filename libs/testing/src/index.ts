@@ -17,7 +17,7 @@ export { RedisServer, startRedis } from './redis-server.js';
 export type { RedisServerOptions } from './redis-server.js';
 export { LinkProxy } from './link-proxy.js';
 export type { Recording } from './link-proxy.js';
-export { freePort } from './server-process.js';
+export { ServerProcess, freePort } from './server-process.js';
 export type { ServerProcessOptions } from './server-process.js';
 export { makeTestCertificates } from './test-certificates.js';
 export type { TestCertificates } from './test-certificates.js';

@@ -50,6 +50,7 @@ Examples:
   journal
     .command('verify')
     .option('--since <seq>', 'leave out what comes before this entry', whole)
+    .option('--restored <seq>', 'confirm the restore that this entry tells of; kept', whole)
     .option('--root <file>', 'the root document to believe; kept')
     .description('compute the journal anew; compare with what was seen before')
     .addHelpText(
@@ -59,17 +60,20 @@ Examples:
   hostward journal verify
   hostward journal verify --since 10000
   hostward journal verify --root root.json
+  hostward journal verify --restored 4711
 It is compared with its signed head, with the head of the last run, which is
 kept here, and with the heads that hosts have seen, as they sign it: so what was
 cut off or written anew shows too. Exit code 1, with the first entry that is
 wrong, where anything is. Whose signature counts says the root document that is
-kept here (--root); without one that of the first run.`,
+kept here (--root); without one that of the first run. After a restore from a
+backup the entries that it lost are missed until you confirm it (--restored).`,
     )
     .action((options: VerifyOptions) => withControlPlane((to) => verify(to, options)));
 }
 
 interface VerifyOptions {
   readonly since?: number;
+  readonly restored?: number;
   readonly root?: string;
 }
 
@@ -78,7 +82,8 @@ async function verify(controlPlane: ControlPlane, options: VerifyOptions): Promi
   const kept = await readKeptHead(file);
   const root = await rootIfPinned(controlPlane, options.root);
   const keys = root?.document.online;
-  const inquiry = { source: journalSource(controlPlane), kept, keys, since: options.since };
+  const { since, restored } = options;
+  const inquiry = { source: journalSource(controlPlane), kept, keys, since, restored };
   const verdict = await verifyJournal(inquiry).catch((error: unknown) => {
     if (error instanceof RefusedError) throw unsigned(error, file);
     throw error;
@@ -86,10 +91,17 @@ async function verify(controlPlane: ControlPlane, options: VerifyOptions): Promi
   if (!verdict.whole)
     throw new CommandFailed(
       `the journal is broken: first bad entry ${verdict.badSeq}: ${verdict.why}`,
-      `entries before ${verdict.badSeq} are right; keep journal.db as evidence`,
+      remedyOf(verdict),
     );
   await writeKeptHead(file, verdict.head);
   tell(verdict, kept === undefined);
+}
+
+/** A restore explains what is missing only to whom knows that there was one. */
+function remedyOf({ badSeq, restored }: JournalVerdict & { readonly whole: false }): string {
+  const [seq] = restored;
+  if (seq === undefined) return `entries before ${badSeq} are right; keep journal.db as evidence`;
+  return `entry ${seq} tells of a restore from a backup, which loses what came after; if you know of it: hostward journal verify --restored ${seq}`;
 }
 
 type Whole = JournalVerdict & { readonly whole: true };

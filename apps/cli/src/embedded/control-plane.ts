@@ -51,12 +51,16 @@ const TIMEOUT_MS = 60_000;
  */
 export function runControlPlane(
   args: readonly string[],
-  { input = '', descriptors = [] }: { input?: string; descriptors?: Descriptors } = {},
+  {
+    input = '',
+    descriptors = [],
+    timeoutMs = TIMEOUT_MS,
+  }: { input?: string; descriptors?: Descriptors; timeoutMs?: number } = {},
 ): Promise<string> {
   const words = ['--disable-warning=ExperimentalWarning', appMain('control-plane'), ...args];
   const child = spawn(execPath, words, {
     env,
-    timeout: TIMEOUT_MS,
+    timeout: timeoutMs,
     stdio: ['pipe', 'pipe', 'pipe', ...descriptors],
   });
   let [answer, said] = ['', ''];

@@ -16,6 +16,14 @@ export async function portsOf(dataDir: string): Promise<Ports> {
   return JSON.parse(await readFile(fileIn(dataDir), 'utf8')) as Ports;
 }
 
+/** Has the next `choosePorts` of this data folder take these for Redis: those that its hosts know. */
+export async function rememberRedisPorts(
+  dataDir: string,
+  ports: Pick<Ports, 'redis' | 'redisEvents'>,
+): Promise<void> {
+  await writeFile(fileIn(dataDir), JSON.stringify(ports), { mode: 0o600 });
+}
+
 /** Chooses the ports of this data folder, those of before where they can be had; throws where that of Redis cannot. */
 export async function choosePorts(dataDir: string, host: string): Promise<Ports> {
   const kept: Partial<Ports> | undefined = await portsOf(dataDir).catch(() => undefined);

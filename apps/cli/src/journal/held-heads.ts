@@ -3,6 +3,7 @@ import {
   verifyJournalHead,
   verifyStatement,
   type HostStatement,
+  type JournalHead,
   type JournalPoint,
   type PublicKey,
 } from '#bundle';
@@ -10,6 +11,8 @@ import type { StatementView } from '#contracts';
 
 /** A head that a host says, by its own signature, to have seen. */
 export interface HeldHead extends JournalPoint {
+  /** When it was signed, in ms since 1970. */
+  readonly at: number;
   readonly node: string;
 }
 
@@ -50,7 +53,7 @@ export function heldBy(
 }
 
 interface Told {
-  readonly heads: readonly JournalPoint[];
+  readonly heads: readonly JournalHead[];
   /** How many heads it showed, believed or not. */
   readonly shown: number;
   readonly spoke: boolean;

@@ -5,6 +5,7 @@ import {
   journalEntry,
   loadSigner,
   signJournalHead,
+  signRestoration,
   signStatement,
   type JournalEntry,
 } from '#bundle';
@@ -109,7 +110,7 @@ describe('the verification of a journal', () => {
   });
 
   it('sees by what hosts hold, on a first run, what was cut off or made anew under the same key', async () => {
-    const heads = whole.slice(9, 10).map(({ seq, hash }) => ({ seq, hash, node: 'web1' }));
+    const heads = whole.slice(9, 10).map(({ seq, hash }) => ({ seq, hash, at: 1, node: 'web1' }));
     const held = { ...NOBODY, heads };
     const cut = whole.slice(0, 8);
     expect(await verifyJournal({ source: serving(cut, cut, held) })).toMatchObject({
@@ -129,6 +130,56 @@ describe('the verification of a journal', () => {
     });
   });
 });
+
+describe('the verification of a journal that was restored from a backup', () => {
+  const before = chain(20);
+  const told = (by = signer): JournalEntry => {
+    const restoration = { v: 1, backupAt: 1, restoredAt: 5, revision: 1, goesOnAt: 2 } as const;
+    const { hash: _, ...content } = chain(1, 'x', before[9])[0] ?? fail();
+    const detail = { restoration: signRestoration(restoration, by) };
+    return journalEntry({ ...content, action: 'journal.restored', detail });
+  };
+  const restored = (by = signer) => {
+    const entry = told(by);
+    return [...before.slice(0, 10), entry, ...chain(4, 'z', entry)];
+  };
+  const heads = [{ seq: 18, hash: before[17]?.hash ?? '', at: 4, node: 'web1' }];
+  const after = (entries: readonly JournalEntry[], held: Held = { ...NOBODY, heads }) =>
+    serving(entries, entries, held);
+
+  it('misses what was lost until the operator confirms it, and not after that', async () => {
+    const source = after(restored());
+    expect(await verifyJournal({ source, kept: kept(before.at(-1)) })).toMatchObject({
+      ...{ whole: false, restored: [11] },
+    });
+    const verdict = await verifyJournal({ source, kept: kept(before.at(-1)), restored: 11 });
+    if (!verdict.whole) throw new Error(verdict.why);
+    expect(await verifyJournal({ source, kept: verdict.head })).toMatchObject({ whole: true });
+  });
+
+  it('misses what was cut off or made anew since, which the restore does not explain', async () => {
+    const since = [{ seq: 14, hash: 'f'.repeat(64), at: 6, node: 'web1' }];
+    const source = after(restored(), { ...NOBODY, heads: since });
+    expect(await verifyJournal({ source, restored: 11 })).toMatchObject({ badSeq: 14 });
+    const first = await verifyJournal({ source: after(restored(), NOBODY), restored: 11 });
+    if (!first.whole) throw new Error(first.why);
+    const undone = after([...before.slice(0, 10), ...chain(9, 'w', before[9])], NOBODY);
+    expect(await verifyJournal({ source: undone, kept: first.head })).toMatchObject({
+      ...{ whole: false, badSeq: 11 },
+    });
+  });
+
+  it('takes nobody’s word for it but that of the online key', async () => {
+    const forged = after(restored(loadSigner(generateSigningKey().privateKey)));
+    expect(await verifyJournal({ source: forged })).toMatchObject({ whole: false, restored: [] });
+    await expect(verifyJournal({ source: forged, restored: 11 })).rejects.toThrow('no restore');
+    await expect(verifyJournal({ source: forged, restored: 3 })).rejects.toThrow('no restore');
+  });
+});
+
+function fail(): never {
+  throw new Error('there is no entry');
+}
 
 describe('what hosts hold of a journal', () => {
   const NOW = 1_800_000_000_000;

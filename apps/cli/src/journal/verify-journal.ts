@@ -8,6 +8,7 @@ import {
 } from '#bundle';
 import type { JournalEntryView, JournalHeadView } from '#contracts';
 import type { Held, HeldHead } from './held-heads.js';
+import { confirmed, isLost, restoreToldBy, type ConfirmedRestore } from './restorations.js';
 
 /** Where entries and heads come from; nothing of it is believed before it is verified. */
 export interface JournalSource {
@@ -21,6 +22,10 @@ export interface JournalSource {
 /** What the last run saw: the end of the journal, and whose signature it believed. */
 export interface KeptHead extends JournalPoint {
   readonly keys: readonly PublicKey[];
+  /** When the head was signed, in ms since 1970. */
+  readonly at?: number;
+  /** Restores that the operator has confirmed. */
+  readonly restored?: readonly ConfirmedRestore[];
 }
 
 /** `badSeq` is the first entry that is not what it was, or is missing. */
@@ -33,7 +38,16 @@ export type JournalVerdict =
       readonly resumed: readonly number[];
       readonly held: Held;
     }
-  | { readonly whole: false; readonly badSeq: number; readonly why: string };
+  | (Broken & {
+      /** Numbers of entries before that tell of a restore which nobody has confirmed here. */
+      readonly restored: readonly number[];
+    });
+
+interface Broken {
+  readonly whole: false;
+  readonly badSeq: number;
+  readonly why: string;
+}
 
 const PAGE = 500;
 
@@ -41,39 +55,88 @@ interface Inquiry {
   readonly source: JournalSource;
   readonly kept?: KeptHead;
   readonly since?: number;
+  /** The entry that tells of a restore which the operator confirms. */
+  readonly restored?: number;
   /** Online keys of a root document that the operator believes; absent: those of the last run, or at first any. */
   readonly keys?: readonly PublicKey[];
 }
 
 /**
  * Reads the journal from `since` to the signed head, computes it anew, and compares it with the head of the last run
- * and with those that hosts hold: an edit, a gap, a truncation or a chain made anew is found. Throws RefusedError for a
- * head that is not signed by a key that is believed.
+ * and with those that hosts hold: an edit, a gap, a truncation or a chain made anew is found. What a restore lost that
+ * the operator has confirmed is not asked for. Throws RefusedError for a head that is not signed by a key that is believed.
  */
-export async function verifyJournal({
-  source,
-  kept,
-  keys,
-  since = 1,
-}: Inquiry): Promise<JournalVerdict> {
-  const believed = keys ?? kept?.keys ?? (await source.head()).keys;
+export async function verifyJournal(inquiry: Inquiry): Promise<JournalVerdict> {
+  const { source, kept, since = 1 } = inquiry;
+  const believed = inquiry.keys ?? kept?.keys ?? (await source.head()).keys;
   const held = await source.held(believed);
   const { head: signed } = await source.head();
-  const seen = [...(kept ? [{ ...kept, node: LAST_RUN }] : []), ...held.heads];
-  const head = signed === undefined ? JOURNAL_START : verifyJournalHead(signed, believed);
-  const farthest = seen.reduce((a, b) => (b.seq > a.seq ? b : a), { ...head, node: '' });
-  if (farthest.seq > head.seq) return broken(head.seq + 1, endsBefore(farthest, head));
-  if (signed === undefined)
-    return { whole: true, head: { ...head, keys: believed }, verified: 0, resumed: [], held };
-  const chain = await readChain({ source, seen, since }, head);
+  const restores = await confirmedRestores(inquiry, believed);
+  const head =
+    signed === undefined ? { ...JOURNAL_START, at: 0 } : verifyJournalHead(signed, believed);
+  const seen = [
+    ...seenBefore(kept, held).filter((each) => !isLost(each, restores)),
+    ...restores.map((restore) => ({ ...restore, at: restore.restoredAt, node: LAST_RUN })),
+  ];
+  const chain = await judge({ source, seen, since }, head, believed);
+  const { seq, hash, at } = head;
   if (chain.whole)
-    return { ...chain, held, head: { seq: head.seq, hash: head.hash, keys: believed } };
-  return { ...chain, badSeq: await firstUnsigned(source, believed, since, chain.badSeq) };
+    return { ...chain, held, head: { seq, hash, at, keys: believed, restored: restores } };
+  const told = await restoresTold(source, since, believed);
+  const open = told.filter(
+    (each) => each <= chain.badSeq && !restores.some(({ seq: n }) => n === each),
+  );
+  return { ...chain, restored: open };
+}
+
+async function judge(
+  reading: Reading,
+  head: JournalPoint,
+  keys: readonly PublicKey[],
+): Promise<Chain> {
+  const own = { ...head, at: 0, node: '' };
+  const farthest = reading.seen.reduce((a, b) => (b.seq > a.seq ? b : a), own);
+  if (farthest.seq > head.seq) return broken(head.seq + 1, endsBefore(farthest, head));
+  if (head.seq === 0) return { whole: true, verified: 0, resumed: [] };
+  const chain = await readChain(reading, head);
+  if (chain.whole) return chain;
+  const { source, since } = reading;
+  return { ...chain, badSeq: await firstUnsigned(source, keys, since, chain.badSeq) };
+}
+
+function seenBefore(kept: KeptHead | undefined, { heads }: Held): readonly HeldHead[] {
+  // One that was kept without a time is older than any restore that is confirmed now.
+  return [...(kept ? [{ ...kept, at: kept.at ?? 0, node: LAST_RUN }] : []), ...heads];
+}
+
+async function confirmedRestores(
+  { source, kept, restored }: Inquiry,
+  keys: readonly PublicKey[],
+): Promise<readonly ConfirmedRestore[]> {
+  const before = kept?.restored ?? [];
+  if (restored === undefined || before.some(({ seq }) => seq === restored)) return before;
+  const [entry] = await source.from(restored, 1);
+  return [...before, confirmed(entry, restored, keys)];
+}
+
+/** Numbers of the entries that tell of a restore. */
+async function restoresTold(
+  source: JournalSource,
+  since: number,
+  keys: readonly PublicKey[],
+): Promise<readonly number[]> {
+  const found: number[] = [];
+  for (let next = since; ;) {
+    const page = await source.from(next, PAGE);
+    found.push(...page.filter((entry) => restoreToldBy(entry, keys)).map(({ seq }) => seq));
+    const last = page.at(-1);
+    if (last === undefined || last.seq < next) return found;
+    next = last.seq + 1;
+  }
 }
 
 type Chain =
-  | { readonly whole: true; readonly verified: number; readonly resumed: readonly number[] }
-  | { readonly whole: false; readonly badSeq: number; readonly why: string };
+  { readonly whole: true; readonly verified: number; readonly resumed: readonly number[] } | Broken;
 
 /** How the operator's own last run is called among the hosts. */
 const LAST_RUN = '';
@@ -166,6 +229,6 @@ function whoSaw({ node }: HeldHead): string {
   return node === LAST_RUN ? 'the last run' : `host ${node}`;
 }
 
-function broken(badSeq: number, why: string) {
-  return { whole: false, badSeq, why } as const;
+function broken(badSeq: number, why: string): Broken {
+  return { whole: false, badSeq, why };
 }

@@ -11,6 +11,7 @@ import {
 } from 'openid-client';
 import { fetchTrusting } from '#pki';
 import { Clock } from '../clock.js';
+import type { OidcConfig } from '../config/oidc.js';
 import { ProblemError, notFound } from '../http/index.js';
 import { OidcSettings } from './oidc.settings.js';
 
@@ -23,6 +24,8 @@ const METADATA_MS = 3_600_000;
 export class IdTokenVerifier {
   #discovered: Promise<Configuration> | undefined;
   #discoveredAt = 0;
+  /** By which settings. */
+  #discoveredBy: OidcConfig | undefined;
 
   constructor(
     private readonly settings: OidcSettings,
@@ -52,9 +55,12 @@ export class IdTokenVerifier {
 
   #provider(): Promise<Configuration> {
     const nowMs = this.clock.nowMs();
-    if (this.#discovered && nowMs - this.#discoveredAt < METADATA_MS) return this.#discovered;
+    const isFresh = nowMs - this.#discoveredAt < METADATA_MS;
+    if (this.#discovered && isFresh && this.#discoveredBy === this.settings.config)
+      return this.#discovered;
     const discovered = this.#discover();
     this.#discovered = discovered;
+    this.#discoveredBy = this.settings.config;
     this.#discoveredAt = nowMs;
     discovered.catch(() => (this.#discovered = undefined));
     return discovered;

@@ -1,7 +1,8 @@
 import { isAbsolute, resolve } from 'node:path';
 import { LOG_LEVELS, type LogLevel } from '#observability';
-import { parseDocument } from 'yaml';
+import { isMap, parseDocument, type Document } from 'yaml';
 import { ConfigError } from './config-error.js';
+import { inTermsOf, overlayEnvironment } from './environment.js';
 import { Fields } from './fields.js';
 import { readOidc, type OidcConfig } from './oidc.js';
 
@@ -78,11 +79,24 @@ export interface ServerConfig {
 type Resolve = (path: string) => string;
 
 /**
- * Parses the configuration file's text; relative paths are taken from `baseDir`.
- * Throws ConfigError, naming key, value and rule.
+ * Parses the configuration file's text, with what the environment puts above it; relative paths are taken from
+ * `baseDir`. Throws ConfigError, naming key, value and rule, and the variable where it came from one.
  */
-export function parseConfig(text: string, baseDir: string): ServerConfig {
-  const fields = new Fields(parseYaml(text), '');
+export function parseConfig(
+  text: string,
+  baseDir: string,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): ServerConfig {
+  const document = parseYaml(text);
+  const sources = overlayEnvironment(document, environment);
+  try {
+    return readAll(new Fields(plain(document), ''), baseDir);
+  } catch (error) {
+    throw inTermsOf(sources, error);
+  }
+}
+
+function readAll(fields: Fields, baseDir: string): ServerConfig {
   const at: Resolve = (path) => (isAbsolute(path) ? path : resolve(baseDir, path));
   const packagesDir = fields.optionalText('packagesDir');
   const config: ServerConfig = {
@@ -110,10 +124,16 @@ function checkApart({ tls, keys }: ServerConfig): void {
   throw new ConfigError('keys.caCertificate', keys.caCertificate, rule);
 }
 
-function parseYaml(text: string): unknown {
+function parseYaml(text: string): Document {
   const document = parseDocument(text, { version: '1.2', uniqueKeys: true, stringKeys: true });
   const error = document.errors[0];
   if (error) throw new ConfigError('(file)', 'not YAML', error.message, { cause: error });
+  if (document.contents !== null && !isMap(document.contents))
+    throw new ConfigError('(file)', 'no mapping', 'must be a mapping');
+  return document;
+}
+
+function plain(document: Document): unknown {
   try {
     return document.toJS({ maxAliasCount: 0 }) as unknown;
   } catch (cause) {

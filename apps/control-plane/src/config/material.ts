@@ -109,7 +109,8 @@ function loadAdminTokenHash(path: string): string {
   );
 }
 
-function loadCa(name: string, path: string): string {
+/** A CA's certificate in PEM. Throws ConfigError. */
+export function loadCa(name: string, path: string): string {
   const pem = readFile(name, path).toString('utf8');
   checked(name, path, () => new X509Certificate(pem));
   return pem;

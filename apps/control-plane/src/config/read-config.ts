@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { env } from 'node:process';
 import { ConfigError } from './config-error.js';
 import { parseConfig, type ServerConfig } from './config.js';
 
-/** Reads the configuration file; throws ConfigError. */
+/** Reads the configuration file, and the environment above it; throws ConfigError. */
 export function readConfig(path: string): ServerConfig {
   let text: string;
   try {
@@ -12,5 +13,5 @@ export function readConfig(path: string): ServerConfig {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError('--config', path, `cannot be read: ${reason}`, { cause });
   }
-  return parseConfig(text, dirname(resolve(path)));
+  return parseConfig(text, dirname(resolve(path)), env);
 }

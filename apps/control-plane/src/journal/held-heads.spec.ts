@@ -5,6 +5,7 @@ import {
   journalEntry,
   loadSigner,
   signJournalHead,
+  signRestoration,
   signStatement,
   type HostStatement,
   type JournalEntry,
@@ -72,6 +73,36 @@ describe('heads that hosts have seen', () => {
     store.setAside(1);
     write(6, 'another');
     expect(alarm()).toMatch(/saw entry 3, .* but the journal has another one, or none/);
+  });
+
+  describe('after a restore from a backup', () => {
+    const restoration = { v: 1, backupAt: 1, restoredAt: 5, revision: 1, goesOnAt: 2 } as const;
+    /** The entry that tells of it, by this key's word; the end of the journal is `kept` then. */
+    const restore = (kept: number, by = online) => {
+      store.setAside(kept);
+      const { hash: _, ...content } = entryAfter(journal.end());
+      const detail = { restoration: signRestoration(restoration, by) };
+      journal.keep(journalEntry({ ...content, action: 'journal.restored', detail }));
+    };
+
+    it('raise no alarm for what it lost, but for what is cut off since', () => {
+      const seen = write(5).at(-1) as JournalEntry;
+      say(web1, [headOf(seen)]);
+      restore(3);
+      write(6, 'another');
+      expect(alarm()).toBeUndefined();
+      const { seq, hash } = journal.end();
+      say(web2, [signJournalHead({ v: 1, seq, hash, at: 6 }, online)]);
+      store.setAside(6);
+      expect(alarm()).toMatch(/host web2 saw entry 10/);
+    });
+
+    it('raise one where somebody else than the online key says that there was a restore', () => {
+      const seen = write(5).at(-1) as JournalEntry;
+      say(web1, [headOf(seen)]);
+      restore(3, loadSigner(generateSigningKey().privateKey));
+      expect(alarm()).toMatch(/host web1 saw entry 5/);
+    });
   });
 
   it('raise it at the second look only, and end it where the journal leads to them again', () => {

@@ -35,6 +35,8 @@ interface Said {
 }
 
 interface SignedHead extends JournalPoint {
+  /** When it was signed, in ms since 1970. */
+  readonly at: number;
   readonly keyids: readonly string[];
 }
 
@@ -44,8 +46,9 @@ const MAX_REMEMBERED = 1_000;
 
 /**
  * Compares the heads that hosts have seen, as they say in each report, with the journal: one that it does not lead to
- * proves that it was cut off or rewritten. A host cannot make one up, since the online key signed it. A replica that
- * lags behind another one for a moment is no proof, so that an alarm is raised at the second look that finds it.
+ * proves that it was cut off or rewritten, unless the online key's word of a restore tells that it was lost. A host
+ * cannot make one up, since the online key signed it. A replica that lags behind another one for a moment is no proof,
+ * so that an alarm is raised at the second look that finds it.
  */
 @Injectable()
 export class HeldHeads {
@@ -98,10 +101,15 @@ export class HeldHeads {
     // Heads of a key that the root document has taken back prove nothing any more.
     const keys = new Set(this.trust.root.document.online.map(({ keyid }) => keyid));
     const judged = new Map<string, boolean>();
-    const isStrange = ({ seq, hash, keyids }: SignedHead): boolean => {
+    const restorations = this.journal.restorations();
+    // What a restore lost was signed before it, and its number was given again since.
+    const isLost = ({ seq, at }: SignedHead): boolean =>
+      restorations.some((told) => seq >= told.seq && at <= told.restoredAt);
+    const isStrange = (head: SignedHead): boolean => {
+      const { seq, hash, at, keyids } = head;
       if (!keyids.some((keyid) => keys.has(keyid))) return false;
-      const name = `${seq} ${hash}`;
-      const strange = judged.get(name) ?? !this.journal.leadsTo({ seq, hash });
+      const name = `${seq} ${hash} ${at}`;
+      const strange = judged.get(name) ?? (!this.journal.leadsTo({ seq, hash }) && !isLost(head));
       judged.set(name, strange);
       return strange;
     };

@@ -23,6 +23,9 @@ export abstract class JournalStore {
   /** The entry of a number with what was signed; undefined where there is none that can be read. */
   abstract get(seq: number): SignedEntry | undefined;
 
+  /** Entries that tell of a restore from a backup, oldest first, with what was signed. */
+  abstract restorations(): readonly SignedEntry[];
+
   /** At most `limit` entries before number `before`, newest first. */
   abstract before(before: number, limit: number): readonly JournalEntry[];
 

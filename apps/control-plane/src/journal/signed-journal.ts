@@ -4,6 +4,7 @@ import {
   followsInJournal,
   signJournalHead,
   verifyJournalHead,
+  verifyRestoration,
   type JournalEntry,
   type JournalHead,
   type JournalPoint,
@@ -85,6 +86,19 @@ export class SignedJournal {
     const entry = this.store.get(seq)?.entry;
     if (entry?.hash !== hash) return false;
     return followsInJournal({ seq: seq - 1, hash: entry.prev }, entry);
+  }
+
+  /** The restores from backups that entries tell of, by the online key's own word: who writes etcd has none. */
+  restorations(): readonly { readonly seq: number; readonly restoredAt: number }[] {
+    return this.store.restorations().flatMap(({ entry: { seq, detail } }) => {
+      try {
+        const { restoredAt } = verifyRestoration(detail['restoration'], this.keys);
+        return [{ seq, restoredAt }];
+      } catch (error) {
+        if (error instanceof RefusedError) return [];
+        throw error;
+      }
+    });
   }
 
   /** Entries before a number, newest first, no newer than the signed head. */

@@ -4,6 +4,9 @@ import type { JournalEntry, SignedDocument } from '#bundle';
 import { readEntry } from './journal-record.js';
 import { JournalStore, type SignedEntry } from './journal.store.js';
 
+/** As JSON.stringify writes it; no other value can hold these bytes, since a quote in one is escaped. */
+const IS_RESTORATION = `instr(body, '"action":"journal.restored"') > 0`;
+
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS entries (
     seq INTEGER PRIMARY KEY,
@@ -16,6 +19,7 @@ const SCHEMA = `
     body TEXT NOT NULL,
     head TEXT NOT NULL
   ) STRICT;
+  CREATE INDEX IF NOT EXISTS restorations ON entries (seq) WHERE ${IS_RESTORATION};
 `;
 
 /**
@@ -73,6 +77,11 @@ export class SqliteJournalStore extends JournalStore {
 
   override get(seq: number): SignedEntry | undefined {
     return this.#rows('SELECT seq, body, head FROM entries WHERE seq = ?', [seq])[0];
+  }
+
+  override restorations(): readonly SignedEntry[] {
+    const sql = `SELECT seq, body, head FROM entries WHERE ${IS_RESTORATION} ORDER BY seq`;
+    return this.#rows(sql, []);
   }
 
   override before(before: number, limit: number): readonly JournalEntry[] {

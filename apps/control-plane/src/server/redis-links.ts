@@ -11,7 +11,7 @@ export interface RedisLinks {
   readonly events: RedisConnection;
   /** Where users of hosts are kept. */
   readonly nodes: readonly RedisNode[];
-  /** Each of another Redis whose certificate is ours to renew. */
+  /** Each of another Redis, which is told of its new certificate where that is ours to renew. */
   readonly servers: readonly RedisConnection[];
   readonly all: readonly RedisConnection[];
 }
@@ -26,7 +26,6 @@ export function redisLinks(
   const commands = to({ host, port });
   const bells = to({ host, port });
   const events = apart ? to(apart) : commands;
-  const servers = apart ? [commands, events] : [commands];
   const part = apart ? 'control' : 'all';
   const nodes: readonly RedisNode[] = [
     { name: 'primary', connection: commands, part },
@@ -37,6 +36,7 @@ export function redisLinks(
       part,
     })),
   ];
+  const servers = nodes.map(({ connection }) => connection);
   const all = [bells, ...nodes.map(({ connection }) => connection)];
   return { commands, bells, events, nodes, servers, all };
 }

@@ -7,9 +7,11 @@ import { AdminToken, OidcSettings } from '../access/index.js';
 import { OwnCertificates } from '../certificates/own-certificates.js';
 import { RedisCaHints } from '../certificates/redis-ca-hints.js';
 import { CertificateWatch, type CertificateUse } from '../certificates/certificate-watch.js';
+import { tellOfRestore } from '../backup/restored-note.js';
 import { SystemClock } from '../clock.js';
 import type { ServerConfig, TlsFiles } from '../config/index.js';
-import type { Material } from '../config/material.js';
+import { loadCa, type Material } from '../config/material.js';
+import { needingRestart } from '../config/needing-restart.js';
 import { RedisDeliveryChannel } from '../delivery/redis-delivery-channel.js';
 import { LiveRedisSurvey } from '../diagnosis/redis-survey.js';
 import { SqliteAlertStore } from '../events/sqlite-alert.store.js';
@@ -30,6 +32,8 @@ const LOOK_AT_CERTIFICATES_MS = 30_000;
 /** A control plane and what to close after it. */
 export interface Serving {
   readonly url: string;
+  /** Takes in what may change while it serves: certificates, level of the log, identity provider; says what may not. */
+  reload(config: ServerConfig): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -42,10 +46,15 @@ export async function serve(
 ): Promise<Serving> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const etcd = await connectEtcd(config, material);
+  const clock = new SystemClock();
+  const journal = new SqliteJournalStore(join(config.dataDir, 'journal.db'));
+  const told = { etcd, store: journal, signer: material.trust.online, clock, log };
+  await tellOfRestore(config.dataDir, told);
   const redis = redisLinks(config.redis, redisLogin(config, material));
+  const oidc = new OidcSettings(config.oidc, material.oidcCa);
   const controlPlane = await ControlPlane.start(
     {
-      clock: new SystemClock(),
+      clock,
       log,
       metrics: new Metrics(),
       trust: material.trust,
@@ -56,7 +65,7 @@ export async function serve(
         new DiskPublishedFile(join(config.dataDir, 'published.json'), log),
       ),
       adminToken: new AdminToken(material.adminTokenHash),
-      oidc: new OidcSettings(config.oidc, material.oidcCa),
+      oidc,
       agentEndpoint: material.agentRedis,
       etcd,
       channel: new RedisDeliveryChannel(
@@ -71,7 +80,7 @@ export async function serve(
         log.child({ part: 'host-users' }),
       ),
       alerts: new SqliteAlertStore(join(config.dataDir, 'alerts.db')),
-      journal: new SqliteJournalStore(join(config.dataDir, 'journal.db')),
+      journal,
       heads: new RedisHeadChannel(redis.commands),
       diagnosis: { survey: new LiveRedisSurvey(redis.nodes), dataDir: config.dataDir },
       packagesDir: config.packagesDir,
@@ -83,6 +92,13 @@ export async function serve(
   const certificates = new CertificateWatch(uses, material.secrets, log, lookAtCertificatesMs);
   return {
     url: controlPlane.url,
+    reload: async (next) => {
+      const ca = next.oidc?.ca && loadCa('oidc.ca', next.oidc.ca);
+      oidc.replace(next.oidc, ca);
+      log.setLevel(next.logLevel);
+      await certificates.lookAnew();
+      log.info('configuration taken in', { needsRestart: needingRestart(config, next) });
+    },
     stop: async () => {
       await certificates.stop();
       await controlPlane.stop();
@@ -138,8 +154,11 @@ function certificateUses(
       for (const connection of to.redis.all) connection.useCertificate(pair);
     }),
     ...use('Redis server', redis.server, async () => {
-      for (const server of to.redis.servers)
-        if (redis.server) await reloadServerCertificate(server, redis.server);
+      const { server: files } = redis;
+      if (!files) return;
+      const told = to.redis.servers.map((server) => reloadServerCertificate(server, files));
+      const failed = (await Promise.allSettled(told)).find(({ status }) => status === 'rejected');
+      if (failed?.status === 'rejected') throw failed.reason;
     }),
   ];
 }

@@ -1,0 +1,281 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execPath, kill } from 'node:process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { connectRedis, type RedisConnection } from '#redis';
+import { ServerProcess, freePort } from '#testing';
+import { Rest } from '../../apps/control-plane/src/testing/rest.js';
+import { TestHost } from '../../apps/control-plane/src/testing/test-host.js';
+import { eventually } from './support/eventually.js';
+import { blockProgram } from './support/policies.js';
+import { cleanEnvironment, projectRoot } from './support/product.js';
+
+const MINUTE = 60_000;
+const MACHINES = [1, 2, 3] as const;
+const PROD = { env: 'prod' };
+const run = promisify(execFile);
+
+type Machine = (typeof MACHINES)[number];
+
+/**
+ * Three machines, as the guide sets them up: their settings are those of packaging/hostward/examples, with addresses of
+ * the loopback, ports that are free, and folders of this test in the place of those of the machine.
+ */
+describe('a control plane of three machines', () => {
+  let root: string;
+  let ports: Record<'etcd' | 'peer' | 'redis' | 'events' | 'https', number>;
+  let token: string;
+  let host: TestHost;
+  let ca: Buffer;
+  const running = new Map<string, ServerProcess>();
+  const connections: RedisConnection[] = [];
+
+  const address = (machine: Machine): string => `127.0.0.${machine}`;
+  const dataDir = (machine: Machine): string => join(root, `cp${machine}`);
+  const log = (machine: Machine): string => join(root, `cp${machine}.log`);
+  const config = (machine: Machine): string => join(dataDir(machine), 'control-plane.yaml');
+
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'hostward-production-'));
+    const [etcd = 0, peer = 0, redis = 0, events = 0, https = 0] = await Promise.all(
+      Array.from({ length: 5 }, () => freePort()),
+    );
+    ports = { etcd, peer, redis, events, https };
+    token = await initialise(1);
+    ca = await readFile(join(dataDir(1), 'pki/ca.pem'));
+    for (const machine of [2, 3] as const) {
+      await copyKeys(machine);
+      await initialise(machine);
+    }
+    await Promise.all(MACHINES.map(startEtcd));
+    await startRedis(1, 'redis');
+    await startRedis(1, 'redis-events');
+    await startRedis(2, 'redis', await replicaLines());
+    await Promise.all(MACHINES.map((machine) => startControlPlane(machine)));
+    const rest = restOf(1);
+    const { body } = await rest.post('/v1/join-tokens', { labels: PROD });
+    host = new TestHost('web1', rest);
+    expect((await host.enroll(String(body['token']))).status).toBe(200);
+    host.attach(redisOf(1));
+  }, 4 * MINUTE);
+  afterAll(async () => {
+    for (const connection of connections) connection.close();
+    for (const server of running.values()) await server.stop();
+    await rm(root, { recursive: true, force: true });
+  }, MINUTE);
+
+  /** What init is told in the guide. */
+  async function initialise(machine: Machine): Promise<string> {
+    const { stdout } = await controlPlane([
+      ...['init', `--data-dir=${dataDir(machine)}`, `--listen=${address(machine)}:${ports.https}`],
+      // All addresses: here each control plane tells Redis of certificates in a folder of its own.
+      ...[`--names=cp${machine}.example,redis.example,${MACHINES.map(address).join(',')}`],
+      ...[`--etcd=https://${address(machine)}:${ports.etcd}`],
+      ...[`--redis=${address(1)}:${ports.redis}`, `--redis-events=${address(1)}:${ports.events}`],
+      `--agent-redis-host=${address(1)}`,
+    ]);
+    return (JSON.parse(stdout) as { adminToken?: string }).adminToken ?? '';
+  }
+
+  /** Keys and authorities are those of the first machine; certificates are its own, and the root key stays there. */
+  async function copyKeys(machine: Machine): Promise<void> {
+    await mkdir(dataDir(machine), { mode: 0o700 });
+    for (const folder of ['keys', 'pki'])
+      await cp(join(dataDir(1), folder), join(dataDir(machine), folder), { recursive: true });
+    await rm(join(dataDir(machine), 'keys/root.key'));
+    for (const name of await readdir(join(dataDir(machine), 'pki')))
+      if (!/^(ca|authority|etcd-ca)\.(pem|key)$/.test(name))
+        await rm(join(dataDir(machine), 'pki', name));
+  }
+
+  async function example(name: string, machine: Machine): Promise<string> {
+    const text = await readFile(join(projectRoot, 'packaging/hostward/examples', name), 'utf8');
+    const mine = text
+      .replace(
+        /^(ETCD_NAME=cp|ETCD_(?:LISTEN|ADVERTISE|INITIAL_ADVERTISE)\S*10\.0\.0\.)1/gm,
+        `$1${machine}`,
+      )
+      .replace(/^bind 10\.0\.0\.1$/m, `bind 10.0.0.${machine}`);
+    return mine
+      .replaceAll('10.0.0.', '127.0.0.')
+      .replaceAll('/var/lib/hostward-control-plane', dataDir(machine))
+      .replaceAll('/var/lib/hostward-etcd', join(root, `etcd${machine}`))
+      .replaceAll(/\/run\/hostward-redis(?:-events)?/g, root)
+      .replaceAll('/etc/hostward', join(root, `etc${machine}`))
+      .replaceAll(/\b2379\b/g, `${ports.etcd}`)
+      .replaceAll(/\b2380\b/g, `${ports.peer}`)
+      .replaceAll(/\b6379\b/g, `${ports.redis}`)
+      .replaceAll(/\b6380\b/g, `${ports.events}`);
+  }
+
+  async function environment(name: string, machine: Machine): Promise<string[]> {
+    const lines = (await example(name, machine)).split('\n');
+    return lines.filter((line) => /^[A-Z]/.test(line));
+  }
+
+  async function startEtcd(machine: Machine): Promise<void> {
+    const args = [...(await environment('etcd.env', machine)), 'ETCD_LOG_LEVEL=info', 'etcd'];
+    const ready = /serving client traffic/;
+    running.set(`etcd${machine}`, await ServerProcess.start({ command: 'env', args, ready }));
+  }
+
+  async function startRedis(machine: Machine, name: string, more = ''): Promise<void> {
+    const file = join(root, `${name}${machine}.conf`);
+    await writeFile(file, (await example(`${name}.conf`, machine)) + more, { mode: 0o600 });
+    const ready = /Ready to accept connections/;
+    const server = await ServerProcess.start({ command: 'redis-server', args: [file], ready });
+    running.set(`${name}${machine}`, server);
+  }
+
+  async function replicaLines(): Promise<string> {
+    await mkdir(join(root, 'etc2'));
+    const file = join(dataDir(2), 'keys/redis-control.password');
+    const { stdout } = await controlPlane(['open-secret', `--file=${file}`]);
+    const line = `masterauth ${stdout.trim()}\n`;
+    await writeFile(join(root, 'etc2/redis-masterauth.conf'), line, { mode: 0o600 });
+    return example('redis-replica.conf', 2);
+  }
+
+  async function startControlPlane(machine: Machine, over: readonly string[] = []): Promise<void> {
+    const program = [execPath, '--disable-warning=ExperimentalWarning', controlPlaneMain()];
+    const variables = [...(await environment('control-plane.env', machine)), ...over];
+    const serve = [...variables, ...program, 'serve', `--config=${config(machine)}`];
+    // As with systemd, the log goes elsewhere.
+    const args = ['-c', `exec "$@" 2>>${log(machine)}`, 'sh', 'env', ...serve];
+    const server = await ServerProcess.start({ command: 'sh', args, ready: /"listening"/ });
+    running.set(`cp${machine}`, server);
+  }
+
+  const restOf = (machine: Machine): Rest =>
+    new Rest(`https://${address(machine)}:${ports.https}`, ca.toString('utf8'), token);
+
+  function redisOf(machine: Machine): RedisConnection {
+    const to = { host: address(machine), port: ports.redis, tls: { ca }, maxBackoffMs: 200 };
+    const connection = connectRedis({ ...to, ...host.redisLogin });
+    connections.push(connection);
+    return connection;
+  }
+
+  const apply = async (machine: Machine, name: string): Promise<number> => {
+    const policy = blockProgram(name, '/usr/bin/sleep', PROD);
+    return (await restOf(machine).post('/v1/apply', policy)).status;
+  };
+  const isReady = (machine: Machine) =>
+    eventually(`machine ${machine} is ready`, MINUTE, async () => {
+      const { status, text } = await restOf(machine).get('/readyz');
+      if (status === 200) return true;
+      throw new Error(text);
+    });
+
+  it(
+    'serves the same fleet on each, over TLS alone, and delivers',
+    async () => {
+      for (const machine of MACHINES) await isReady(machine);
+      expect(await apply(1, 'first')).toBe(200);
+      await host.receives('first');
+      for (const machine of [2, 3] as const)
+        await eventually(`machine ${machine} has it`, MINUTE, async () => {
+          return (await restOf(machine).get('/v1/policies/first')).status === 200;
+        });
+    },
+    2 * MINUTE,
+  );
+
+  it(
+    'takes log level and identity provider in by SIGHUP, and nothing that cannot be used',
+    async () => {
+      const pid = running.get('cp3')?.pid ?? 0;
+      const text = await readFile(config(3), 'utf8');
+      const said = (words: RegExp) =>
+        eventually(`its log says ${words}`, MINUTE, async () =>
+          words.test(await readFile(log(3), 'utf8')),
+        );
+      const methods = async () => (await restOf(3).get('/v1/login-methods', { token: null })).body;
+      const oidc = [
+        'oidc:',
+        '  issuer: https://id.example',
+        '  clientId: hostward',
+        '  rolesClaim: groups',
+        '  roles: [{ value: ops, roles: [operator] }]',
+      ];
+      await writeFile(config(3), `${text}\nlogLevel: debug\n${oidc.join('\n')}\n`);
+      await controlPlane(['check', `--config=${config(3)}`]);
+      kill(pid, 'SIGHUP');
+      await said(/"configuration taken in".*"needsRestart":\[\]/);
+      expect(await methods()).toMatchObject({ oidc: { issuer: 'https://id.example' } });
+      await writeFile(config(3), `${text}\nlogLevel: loud\n`);
+      await expect(controlPlane(['check', `--config=${config(3)}`])).rejects.toThrow(
+        /logLevel is "loud": must be one of error, warn, info, debug/,
+      );
+      kill(pid, 'SIGHUP');
+      await said(/was not taken in.*logLevel is/);
+      await writeFile(config(3), text.replace(`port: ${ports.https}`, 'port: 1'));
+      kill(pid, 'SIGHUP');
+      await said(/"configuration taken in".*"needsRestart":\["listen"\]/);
+      expect(await methods()).not.toHaveProperty('oidc');
+      await writeFile(config(3), text);
+      await isReady(3);
+    },
+    2 * MINUTE,
+  );
+
+  it(
+    'goes on when a member of etcd is killed',
+    async () => {
+      await running.get('etcd1')?.kill9();
+      await eventually('it is applied by two of three', MINUTE, async () => {
+        return (await apply(2, 'two-of-three')) === 200;
+      });
+      await host.receives('first', 'two-of-three');
+      await startEtcd(1);
+    },
+    2 * MINUTE,
+  );
+
+  it(
+    'goes on with the replica of Redis when the first machine is lost',
+    async () => {
+      for (const name of ['cp1', 'redis1', 'redis-events1', 'etcd1'])
+        await running.get(name)?.kill9();
+      const secret = (
+        await controlPlane(['open-secret', `--file=${dataDir(2)}/keys/redis-control.password`])
+      ).stdout;
+      await run(
+        'redis-cli',
+        [
+          ...['--tls', '--cacert', join(dataDir(2), 'pki/ca.pem'), '-h', address(2)],
+          ...['-p', `${ports.redis}`, '--user', 'control', 'REPLICAOF', 'NO', 'ONE'],
+        ],
+        { env: { ...process.env, REDISCLI_AUTH: secret.trim() } },
+      );
+      await startRedis(2, 'redis-events');
+      const moved = [
+        `HOSTWARD_CONTROL_PLANE__REDIS__HOST=${address(2)}`,
+        'HOSTWARD_CONTROL_PLANE__REDIS__REPLICAS=',
+        `HOSTWARD_CONTROL_PLANE__REDIS__EVENTS={ host: ${address(2)}, port: ${ports.events} }`,
+        `HOSTWARD_CONTROL_PLANE__REDIS__AGENT__HOST=${address(2)}`,
+      ];
+      for (const machine of [2, 3] as const) {
+        await running.get(`cp${machine}`)?.stop();
+        await startControlPlane(machine, moved);
+      }
+      await isReady(2);
+      host.attach(redisOf(2));
+      expect(await apply(3, 'moved')).toBe(200);
+      await host.receives('first', 'moved', 'two-of-three');
+    },
+    3 * MINUTE,
+  );
+});
+
+function controlPlaneMain(): string {
+  return join(projectRoot, 'dist/apps/control-plane/src/main.js');
+}
+
+function controlPlane(args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+  const program = ['--disable-warning=ExperimentalWarning', controlPlaneMain()];
+  return run(execPath, [...program, ...args], { env: cleanEnvironment() });
+}
