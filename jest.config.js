@@ -9,5 +9,6 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   testRegex: '\\.(spec|int-spec|e2e-spec|attack-spec|fuzz-spec|vm-spec)\\.ts$',
+  testSequencer: '<rootDir>/tools/longest-first.mjs',
   testTimeout: 180_000,
 };

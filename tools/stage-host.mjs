@@ -9,6 +9,7 @@ import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
   bundle,
+  checksInUse,
   copyWithMode,
   publish,
   root,
@@ -37,7 +38,8 @@ mkdirSync(join(work, 'usr/bin'), { recursive: true });
 mkdirSync(library, { recursive: true });
 
 for (const app of ['agent', 'compiler'])
-  if (!(await bundle(app, join(library, `${app}.mjs`)))) missing.push(`dist/apps/${app}`);
+  if (!(await bundle(app, join(library, `${app}.mjs`), { plugins: [checksInUse] })))
+    missing.push(`dist/apps/${app}`);
 missing.push(...stageNode(join(library, 'node'), arch));
 stageSensor(join(root, 'build', arch === ownArch() ? 'sensor' : `${arch}/sensor`));
 const folders = [

@@ -12,6 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { arch as ownArch } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -55,6 +56,33 @@ const noPhoneNumbers = {
   },
 };
 
+// An `import` of a module of Node's asks for all that it exports, lazy parts too, and http's bring a client of their own: a
+// third of the agent's start. `require` takes what is used.
+const builtinsByRequire = {
+  name: 'builtins-by-require',
+  setup(builder) {
+    builder.onResolve({ filter: /^[a-z]/ }, ({ path, kind }) =>
+      isBuiltin(path) && kind !== 'require-call' ? { path, namespace: 'builtin' } : undefined,
+    );
+    builder.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = require('${path}');`,
+    }));
+  },
+};
+
+// Of class-validator a host uses a few checks, of which only ES modules let the rest be left out; all of them are read and
+// run at each start otherwise. Nest would load the whole for a pipe, which no program of a host has.
+export const checksInUse = {
+  name: 'checks-in-use',
+  setup(builder) {
+    builder.onResolve({ filter: /^class-(validator|transformer)(\/|$)/ }, ({ path, kind }) =>
+      kind === 'import-statement'
+        ? { path: join(root, 'node_modules', path, 'esm2015/index.js'), sideEffects: false }
+        : { path, external: true },
+    );
+  },
+};
+
 /**
  * Bundles dist/apps/APP/src/main.js; false where it is not built. The names of classes are kept: Nest and
  * class-validator tell them in messages. `more` are options of esbuild.
@@ -77,7 +105,7 @@ export async function bundle(app, outfile, more = {}) {
     external,
     logLevel: 'warning',
     absWorkingDir: root,
-    plugins: [noPhoneNumbers, ...plugins],
+    plugins: [noPhoneNumbers, builtinsByRequire, ...plugins],
     // CommonJS packages inside an ESM bundle still ask for require.
     banner: {
       js: "import { createRequire as hostwardRequire } from 'node:module'; const require = hostwardRequire(import.meta.url);",

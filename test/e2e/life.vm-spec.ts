@@ -129,7 +129,7 @@ describe('the life of a host', () => {
         await web1.ssh(shift(-TWO_DAYS_S));
       }
       await web1.ssh('systemctl restart hostward-agent.service');
-      await eventually('it reports again', MINUTES, async () => (await node()).connected);
+      await eventually('it reports again', 2 * MINUTES, async () => (await node()).connected);
     },
     10 * MINUTES,
   );

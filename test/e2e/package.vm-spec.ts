@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { joinFleet, Lab, type Vm } from '#testing';
+import { twoVersions, type AgentPackages } from './support/agent-packages.js';
 import { expectAllowed, expectBlocked } from './support/guest.js';
 import { blockFile, blockProgram } from './support/policies.js';
 import { whileProbing } from './support/probe-loop.js';
@@ -12,8 +13,7 @@ import { Product } from './support/product.js';
 
 const MINUTES = 60_000;
 const PROD = { env: 'prod' };
-const VERSION = '0.1.0';
-const NEXT = '0.1.0+next';
+const VERSION = '0.1.0+first';
 const UNITS = ['hostward-agent', 'hostward-sensor', 'hostward-compiler.socket'];
 const run = promisify(execFile);
 
@@ -24,10 +24,9 @@ describe('on a host', () => {
   let lab: Lab;
   let vm: Vm;
   let debs: string;
+  let agents: AgentPackages;
 
-  const packages = (build: string): string => join(folder, build);
-  const agent = (build: string, version: string): string =>
-    `${debs}/${build}/hostward-agent_${version}_amd64.deb`;
+  const agent = (build: 'first' | 'second'): string => `${debs}/${basename(agents[build])}`;
   const active = async (): Promise<string> =>
     (await vm.ssh(`systemctl is-active ${UNITS.join(' ')}`, { allowFailure: true })).stdout;
   const dpkg = (args: string): Promise<unknown> =>
@@ -36,11 +35,11 @@ describe('on a host', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'hostward-packages-'));
     product = await Product.prepare();
-    const make = (build: string, ...args: string[]): Promise<unknown> =>
-      product.must(['package', '--fast', `--out=${packages(build)}`, ...args], 8 * MINUTES);
-    await make('first');
-    await make('next', 'hostward-agent', `--package-version=${NEXT}`);
-    const tarball = join(packages('first'), `hostward-agent_${VERSION}_linux-amd64.tar.xz`);
+    const made = join(folder, 'made');
+    const options = ['--fast', `--out=${made}`, `--package-version=${VERSION}`];
+    await product.must(['package', ...options], 8 * MINUTES);
+    agents = await twoVersions(join(made, `hostward-agent_${VERSION}_amd64.deb`), folder);
+    const tarball = join(made, `hostward-agent_${VERSION}_linux-amd64.tar.xz`);
     await run('tar', ['-xf', tarball, '-C', folder]);
     await product.start();
     lab = await Lab.open();
@@ -56,7 +55,7 @@ describe('on a host', () => {
     'an installation that was killed in postinst is finished by dpkg, and nothing runs before enrolment',
     async () => {
       await vm.ssh(
-        `dpkg -i ${agent('first', VERSION)} >/dev/null 2>&1 &
+        `dpkg -i ${agent('first')} >/dev/null 2>&1 &
          until pgrep -f '[h]ostward-agent.postinst'; do :; done
          kill -9 $(pgrep -x dpkg) $(pgrep -f '[h]ostward-agent.postinst') $(pgrep -f '[s]etup.sh configure')`,
         { timeoutMs: 3 * MINUTES },
@@ -83,15 +82,18 @@ describe('on a host', () => {
       await joinFleet(vm, { url, caFingerprint, token, name: 'plain1' });
       await vm.writeFile('/srv/secret', 'secret\n');
       await product.apply(blockProgram('no-sleep', '/usr/bin/sleep', PROD));
-      await product.apply(blockFile('no-secret', '/srv/secret', PROD), '--wait');
+      const secret = blockFile('no-secret', '/srv/secret', PROD);
+      await product.apply(secret, '--wait', '--timeout', '110s');
       await expectBlocked(vm, 'sleep 0.01');
       const pids = 'systemctl show -P MainPID hostward-agent hostward-sensor';
       const before = (await vm.ssh(pids)).stdout;
       const seen = await whileProbing(vm, '/srv/secret', '/usr/bin/sleep', async () => {
-        await dpkg(`-i ${agent('next', NEXT)}`);
-        expect((await vm.ssh("dpkg-query -W -f='${Version}' hostward-agent")).stdout).toBe(NEXT);
+        await dpkg(`-i ${agent('second')}`);
+        expect((await vm.ssh("dpkg-query -W -f='${Version}' hostward-agent")).stdout).toBe(
+          agents.secondVersion,
+        );
         expect((await vm.ssh(pids)).stdout).not.toBe(before);
-        await dpkg(`-i ${agent('first', VERSION)}`);
+        await dpkg(`-i ${agent('first')}`);
       });
       expect(seen).toMatchObject({ through: 0, tries: expect.any(Number) });
       expect(seen.tries).toBeGreaterThan(100);
@@ -108,7 +110,7 @@ describe('on a host', () => {
       await expectAllowed(vm, 'sleep 0.01');
       expect((await inKernel()).stdout).toBe('');
       await vm.ssh('test -e /etc/hostward/agent.yaml && test -e /var/lib/hostward/trust/node-id');
-      await dpkg(`-i ${agent('first', VERSION)}`);
+      await dpkg(`-i ${agent('first')}`);
       await product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '90s']);
       await expectBlocked(vm, 'sleep 0.01');
     },
@@ -143,12 +145,12 @@ describe('on a host', () => {
   it(
     'the control plane is installed with its command line, does not start without a configuration, and goes whole',
     async () => {
-      await dpkg(`-i ${debs}/first/hostward_${VERSION}_amd64.deb`);
+      await dpkg(`-i ${debs}/made/hostward_${VERSION}_amd64.deb`);
       const { stdout } = await vm.ssh(
         'hostward version; systemctl is-enabled hostward-control-plane; systemctl is-active hostward-control-plane',
         { allowFailure: true },
       );
-      expect(stdout).toMatch(/^hostward \d+\.\d+\.\d+ .*\nenabled\ninactive\n$/);
+      expect(stdout).toMatch(/^hostward 0\.1\.0\+first .*\nenabled\ninactive\n$/);
       expect((await vm.ssh('hostward help')).stdout).not.toMatch(/^ +package /m);
       await vm.ssh(
         `runuser -u hostward-control -- hostward-control-plane init --data-dir /var/lib/hostward-control-plane >/dev/null

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { NodeStatus } from '#contracts';
 import type { Vm } from '#testing';
 import { eventually } from './support/eventually.js';
 import { Fleet } from './support/fleet.js';
@@ -94,10 +93,8 @@ describe('services that run', () => {
   const block = (name: string): Promise<unknown> =>
     fleet.product.apply(blockFile(name, `/srv/${name}`, PROD), '--wait', '--timeout', '110s');
   const remove = (name: string): Promise<unknown> => fleet.product.must(['delete', 'policy', name]);
-  const uncovered = async (): Promise<readonly string[]> => {
-    const { stdout } = await fleet.product.cli(['status', 'node', 'web1', '-o', 'json']);
-    return (JSON.parse(stdout) as NodeStatus).coverage?.uncovered ?? [];
-  };
+  const uncovered = async (): Promise<readonly string[]> =>
+    (await fleet.product.nodeStatus('web1')).coverage?.uncovered ?? [];
 
   it(
     'start under ours alone, whatever NoNewPrivileges says, and one with a profile under both',

@@ -31,14 +31,18 @@ usage() {
 has_systemd() { [ -d /run/systemd/system ]; }
 has_unit() { systemctl cat "$1" >/dev/null 2>&1; }
 
-# Stopped now and not started at the next boot.
+# Stopped now and not started at the next boot. All at once: after each `disable` systemd reads every unit anew.
 stop_units() {
   has_systemd || return 0
+  known=''
   for unit in "$@"; do
-    has_unit "$unit" || continue
-    systemctl disable --quiet --now "$unit" 2>/dev/null || fail "$unit does not stop: systemctl status $unit"
-    systemctl reset-failed "$unit" 2>/dev/null || true
+    ! has_unit "$unit" || known="$known $unit"
   done
+  [ -n "$known" ] || return 0
+  # shellcheck disable=SC2086 # a list of names
+  systemctl disable --quiet --now $known 2>/dev/null || fail "not all of these stop: systemctl status$known"
+  # shellcheck disable=SC2086 # a list of names
+  systemctl reset-failed $known 2>/dev/null || true
 }
 
 stop_agent() {
@@ -64,13 +68,16 @@ stop_sensor() {
 
 # Units get their own AppArmorProfile= back before the profile that it was stacked with is gone.
 remove_dropins() {
+  removed=no
   for file in /etc/systemd/system/*.service.d/"$DROPIN"; do
     [ -e "$file" ] || continue
     rm -f "$file"
     rmdir --ignore-fail-on-non-empty "$(dirname "$file")"
+    removed=yes
     say "$(basename "$(dirname "$file")" .d) has its own profile again"
   done
-  ! has_systemd || systemctl daemon-reload
+  # After a run that was killed here, the next has read every unit anew when it disabled ours.
+  if [ "$removed" = yes ] && has_systemd; then systemctl daemon-reload; fi
 }
 
 # Names in the kernel that are ours: the catch-all first, since this shell may be in it.

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { promisify } from 'node:util';
@@ -25,21 +25,25 @@ export async function agentPackages(folder: string): Promise<AgentPackages> {
   });
   const name = (await readdir(out)).find((each) => /^hostward-agent_.*_amd64\.deb$/.test(each));
   if (name === undefined) throw new Error(`${out} has no package of the agent`);
-  return withLater(join(out, name), folder);
+  return twoVersions(join(out, name), folder);
 }
 
-async function withLater(first: string, folder: string): Promise<AgentPackages> {
-  const tree = join(folder, 'later');
-  await run('dpkg-deb', ['--raw-extract', first, tree]);
+/** The package `made`, and a later one of the same files, both in a compression that an emulated machine soon undoes. */
+export async function twoVersions(made: string, folder: string): Promise<AgentPackages> {
+  const tree = join(folder, 'tree');
+  await run('dpkg-deb', ['--raw-extract', made, tree]);
   const control = await readFile(join(tree, 'DEBIAN/control'), 'utf8');
   const version = /^Version: (.*)$/m.exec(control)?.[1] ?? '';
+  const build = async (each: string): Promise<string> => {
+    const named = control.replace(/^Version: .*$/m, `Version: ${each}`);
+    await writeFile(join(tree, 'DEBIAN/control'), named);
+    const file = join(folder, `hostward-agent_${each}_amd64.deb`);
+    const quickly = ['--root-owner-group', '-Zzstd', '-z1'];
+    await run('dpkg-deb', [...quickly, '--build', tree, file], { timeout: TIMEOUT_MS });
+    return file;
+  };
   const secondVersion = `${version}+later`;
-  await writeFile(
-    join(tree, 'DEBIAN/control'),
-    control.replace(/^Version: .*$/m, `Version: ${secondVersion}`),
-  );
-  const second = join(folder, `hostward-agent_${secondVersion}_amd64.deb`);
-  const quickly = ['--root-owner-group', '-Zgzip', '-z1'];
-  await run('dpkg-deb', [...quickly, '--build', tree, second], { timeout: TIMEOUT_MS });
-  return { first, second, secondVersion };
+  const packages = { first: await build(version), second: await build(secondVersion) };
+  await rm(tree, { recursive: true });
+  return { ...packages, secondVersion };
 }

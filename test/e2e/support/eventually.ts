@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-const PAUSE_MS = 250;
+/** An answer costs a start of Node here or a shell there, which take the time from the host that is waited for. */
+const PAUSE_MS = 500;
 
 /** Asks again until `holds` gives a value other than undefined or false; throws with the last answer after the deadline. */
 export async function eventually<T>(

@@ -9,16 +9,19 @@ export class Fleet {
     private readonly installed: Snapshot,
   ) {}
 
+  /** Control plane and snapshot are made at the same time; where one fails the other is taken down. */
   static async start(options: { localAgent?: boolean } = {}): Promise<Fleet> {
-    const staged = await stageHost(projectRoot);
     const lab = await Lab.open();
-    try {
-      const installed = await installedSnapshot(lab, staged);
-      return new Fleet(await Product.up(options), lab, installed);
-    } catch (error) {
-      await lab.close();
-      throw error;
-    }
+    const [product, installed] = await Promise.allSettled([
+      Product.up(options),
+      stageHost(projectRoot).then((staged) => installedSnapshot(lab, staged)),
+    ]);
+    if (product.status === 'fulfilled' && installed.status === 'fulfilled')
+      return new Fleet(product.value, lab, installed.value);
+    await lab.close();
+    if (product.status === 'fulfilled') await product.value.down();
+    const [cause] = [installed, product].flatMap(reasonOf);
+    throw new Error('the fleet did not start', { cause });
   }
 
   /** A VM that joined under `name` with labels, e.g. `env=prod,tier=web`, and an enforcer other than `auto`. */
@@ -37,4 +40,8 @@ export class Fleet {
   async close(): Promise<void> {
     await Promise.all([this.lab.close(), this.product.down()]);
   }
+}
+
+function reasonOf(settled: PromiseSettledResult<unknown>): unknown[] {
+  return settled.status === 'rejected' ? [settled.reason] : [];
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { execPath, kill } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
+import type { NodeStatus } from '#contracts';
 import { freePort } from '#testing';
 import { Rest } from '../../../apps/control-plane/src/testing/rest.js';
 
@@ -158,6 +159,13 @@ export class Product {
   async rest(): Promise<Rest> {
     const { url, ca, token } = await this.context();
     return new Rest(url, ca, token);
+  }
+
+  /** What a host really does, asked without a command: for those who ask again and again. */
+  async nodeStatus(name: string): Promise<NodeStatus> {
+    const { status, text } = await (await this.rest()).get(`/v1/nodes/${name}/status`);
+    if (status !== 200) throw new Error(`the status of ${name} is answered by ${status}: ${text}`);
+    return JSON.parse(text) as NodeStatus;
   }
 
   /** A join token of one use. */
