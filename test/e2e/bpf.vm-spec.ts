@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Vm } from '#testing';
+import { alertsOf, denialsIn, lostOn } from './support/alerts.js';
 import { earlyProbe, installEarlyProbe } from './support/early-probe.js';
 import { eventually } from './support/eventually.js';
 import { Fleet } from './support/fleet.js';
@@ -23,6 +25,27 @@ spec:
   action: Block
 `;
 
+/** A rule a file, so that each is throttled for itself: more records than the ring holds. */
+const MANY_FILES = Array.from({ length: 250 }, (_, i) => `/srv/many/f${i}`);
+const BLOCK_MANY = `apiVersion: security.kubearmor.com/v1
+kind: KubeArmorHostPolicy
+metadata: {name: many}
+spec:
+  nodeSelector: {matchLabels: {env: prod}}
+  file: {matchPaths: ${JSON.stringify(MANY_FILES.map((path) => ({ path })))}}
+  action: Block
+`;
+const BURST = '/usr/local/sbin/burst.py';
+
+/** Opens a map of the programs for writing: BPF_OBJ_GET of bpf(2). */
+const OPEN_MAP = `python3 - <<'END'
+import ctypes, glob, os, struct
+libc = ctypes.CDLL(None, use_errno=True)
+path = ctypes.create_string_buffer(glob.glob('/sys/fs/bpf/hostward/*/rules')[0].encode())
+if libc.syscall(321, 7, ctypes.create_string_buffer(struct.pack('Q', ctypes.addressof(path)), 128), 128) < 0:
+    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+END`;
+
 /** What only the BPF enforcer can do, and that it stays: DESIGN D6 and D7 on a real kernel. */
 describe('the BPF enforcer', () => {
   let fleet: Fleet;
@@ -32,7 +55,8 @@ describe('the BPF enforcer', () => {
     fleet = await Fleet.start();
     vm = await fleet.host('web1', 'env=prod', 'bpf');
     await vm.ssh(
-      'mkdir -p /srv/secret /srv/open /mnt/fresh; echo s3 > /srv/secret/a; echo o > /srv/open/a; ' +
+      'mkdir -p /srv/secret /srv/open /mnt/fresh; echo s3 > /srv/secret/a; cp /srv/secret/a /srv/secret/b; ' +
+        'echo o > /srv/open/a; ' +
         'chmod -R a+rX /srv; id someone 2>/dev/null || useradd someone',
     );
     await fleet.product.apply(blockProgram('no-sleep', SLEEP, PROD), '--wait', '--timeout', '120s');
@@ -93,6 +117,143 @@ describe('the BPF enforcer', () => {
     },
     5 * MINUTES,
   );
+
+  it(
+    'a denial says who acted, where, in which order and under which assignment',
+    async () => {
+      const script =
+        "cat /srv/secret/a; cat /srv/secret/b; cat /srv/secret/a; exec python3 -c 'import time; time.sleep(20)'";
+      await vm.ssh(
+        'systemd-run -q --unit=actor --uid=someone ' +
+          `-p WorkingDirectory=/tmp -p StandardInput=null sh -c ${JSON.stringify(script)}`,
+      );
+      await vm.ssh(`python3 -c "import pty; pty.spawn(['cat', '${SECRET}'])"`);
+      const uid = Number((await vm.ssh('id -u someone')).stdout);
+      const told = async () =>
+        (await alertsOf(fleet.product, 'no-secret')).filter(
+          (alert) => alert.UID === uid && alert.Cwd === '/tmp/',
+        );
+      await eventually('the alerts are there', MINUTES, async () => (await told()).length >= 3);
+      const alerts = await told();
+      expect(alerts.map(({ Resource }) => Resource)).toEqual([SECRET, '/srv/secret/b', SECRET]);
+      const boot = (await vm.ssh('cat /proc/sys/kernel/random/boot_id')).stdout.slice(0, 8);
+      expect(alerts[0]).toMatchObject({
+        UID: uid,
+        CGroup: '/system.slice/actor.service',
+        ExecEvent: { ExecID: expect.stringContaining(`${boot}-`), ExecutableName: '/usr/bin/cat' },
+        ProcessName: '/usr/bin/cat',
+        Parents: [{ Name: 'sh' }, { PID: 1, Name: 'systemd' }],
+        Inode: expect.stringMatching(/^[0-9]+$/),
+        Device: expect.stringMatching(/^[0-9]+:[0-9]+$/),
+        Generation: expect.stringMatching(/^[0-9]+$/),
+      });
+      expect(new Set(alerts.map(({ ExecEvent }) => ExecEvent?.ExecID)).size).toBe(3);
+      await eventually('the terminal is told', MINUTES, async () =>
+        (await alertsOf(fleet.product, 'no-secret')).some(({ TTY }) =>
+          /^pts[0-9]+$/.test(TTY ?? ''),
+        ),
+      );
+    },
+    3 * MINUTES,
+  );
+
+  it(
+    'each of thousands of denials in a moment is told: as an alert, by its number, or as lost',
+    async () => {
+      await vm.writeFile(BURST, readFileSync(new URL('support/burst.py', import.meta.url), 'utf8'));
+      await vm.ssh('mkdir -p /srv/many; for i in $(seq 0 249); do echo x > /srv/many/f$i; done');
+      await fleet.product.apply(BLOCK_MANY, '--wait', '--timeout', '120s');
+      const lostBefore = await lostOn(vm);
+      const burst = async (times: number) =>
+        Number(
+          (await vm.ssh(`python3 ${BURST} ${times} /srv/many/f*`, { timeoutMs: 2 * MINUTES }))
+            .stdout,
+        );
+      // Nobody reads: the ring is too small for what is not throttled.
+      await vm.ssh('systemctl kill -s STOP hostward-sensor');
+      const first = await burst(16).finally(() => vm.ssh('systemctl kill -s CONT hostward-sensor'));
+      const second = await burst(8);
+      expect([first, second]).toEqual([4000, 2000]);
+      const account = async () => {
+        const lost = (await lostOn(vm)) - lostBefore;
+        const alerts = await alertsOf(fleet.product, 'many');
+        return { alerts: alerts.length, told: denialsIn(alerts), lost };
+      };
+      await eventually('all are accounted for', MINUTES, async () => {
+        const { told, lost } = await account();
+        return told + lost >= first + second;
+      });
+      const { alerts, told, lost } = await account();
+      process.stdout.write(
+        `of ${first + second} denials: ${alerts} alerts for ${told}, ${lost} lost\n`,
+      );
+      expect(told + lost).toBe(first + second);
+      expect(lost).toBeGreaterThan(0);
+      const own = (await alertsOf(fleet.product)).filter(({ Type }) => Type === 'SystemEvent');
+      expect(own.map(({ Message }) => Message)).toContainEqual(
+        expect.stringMatching(/^lost \([0-9]+\): the ring of the BPF programs was full/),
+      );
+      await eventually('the status of the host says so', MINUTES, async () =>
+        /lost alerts and records: [0-9]+ by ring/.test(await node()),
+      );
+    },
+    6 * MINUTES,
+  );
+
+  it(
+    'noise of one rule and process hides no other',
+    async () => {
+      const ofTheQuiet = async (): Promise<number> =>
+        (await alertsOf(fleet.product, 'many')).filter(({ Resource }) => Resource === MANY_FILES[7])
+          .length;
+      const before = await ofTheQuiet();
+      await vm.ssh(`python3 ${BURST} 2000 ${SECRET} & python3 ${BURST} 1 ${MANY_FILES[7]}; wait`);
+      await eventually('it has its alert', MINUTES, async () => (await ofTheQuiet()) > before);
+    },
+    3 * MINUTES,
+  );
+
+  it(
+    'attempts on the sensor are refused and told as a kind of their own',
+    async () => {
+      const pid = (await vm.ssh('systemctl show -p MainPID --value hostward-sensor')).stdout.trim();
+      for (const attempt of [
+        `kill -9 ${pid}`,
+        `python3 -c "open('/proc/${pid}/mem', 'rb')"`,
+        OPEN_MAP,
+        'rm /sys/fs/bpf/hostward/*/rules',
+        'umount /sys/fs/bpf 2>&1 | sed s/superuser/"Permission denied"/; false',
+      ])
+        await expectBlocked(vm, attempt);
+      const wanted = [
+        /^signal 9 to the sensor was refused$/,
+        /^tracing the sensor was refused$/,
+        /^opening map [0-9]+ of the sensor to write was refused$/,
+        /^removing the pin \/sys\/fs\/bpf\/hostward\/.*\/rules was refused$/,
+        /^unmounting the filesystem of the pins was refused$/,
+      ];
+      await eventually('each has its alert', MINUTES, async () => {
+        const told = (await alertsOf(fleet.product)).filter(({ Type }) => Type === 'SensorGuard');
+        return wanted.every((words) => told.some(({ Message = '' }) => words.test(Message)));
+      });
+    },
+    3 * MINUTES,
+  );
+
+  it('the console says which rule of the loaded table decides', async () => {
+    const ask = async (words: string): Promise<unknown> =>
+      JSON.parse((await vm.ssh(`hostward-sensor explain ${words}`)).stdout) as unknown;
+    expect(await ask(`--program /usr/bin/cat --path ${SECRET} --operation read`)).toMatchObject({
+      mode: 'enforce',
+      verdict: 'denied',
+      rule: { policy: 'no-secret', rule: 'file/matchDirectories/0', action: 'Block' },
+    });
+    expect(await ask(`--path ${SLEEP} --operation exec`)).toMatchObject({
+      verdict: 'denied',
+      rule: { policy: 'no-sleep', rule: 'process/matchPaths/0' },
+    });
+    expect(await ask('--path /srv/open/a --operation read')).toMatchObject({ verdict: 'allowed' });
+  });
 
   it('what stands beside the blocked objects works', async () => {
     await expectAllowed(vm, 'cat /srv/open/a');

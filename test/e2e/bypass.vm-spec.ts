@@ -1,17 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Vm } from '#testing';
-import {
-  BYPASS_POLICY,
-  BYPASS_ROWS,
-  BYPASS_SETUP,
-  type BypassRow,
-  type Outcome,
-  TOOL,
-} from './support/bypass-rows.js';
+import { BYPASS_LATER_POLICY, BYPASS_POLICY, BYPASS_SETUP } from './support/bypass-host.js';
+import { type BypassRow, type Outcome, TOOL } from './support/bypass-row.js';
+import { BYPASS_ROWS } from './support/bypass-rows.js';
 import { eventually } from './support/eventually.js';
 import { Fleet } from './support/fleet.js';
-import { isBlocked } from './support/guest.js';
+import { isAllowed, isBlocked } from './support/guest.js';
 
 const MINUTES = 60_000;
 /** Of a million that the kernel permits. More take long: each program is verified for itself when it is loaded. */
@@ -36,6 +31,8 @@ describe('ways round a rule', () => {
   let vm: Vm;
   const seen = new Map<string, Attempt>();
   let verified: Readonly<Record<string, number>> = {};
+  let reported = '';
+  let holder = '';
 
   beforeAll(async () => {
     fleet = await Fleet.start();
@@ -43,6 +40,7 @@ describe('ways round a rule', () => {
     await vm.writeFile(TOOL, readFileSync(new URL('support/bypass.py', import.meta.url), 'utf8'));
     await vm.ssh(BYPASS_SETUP);
     await fleet.product.apply(BYPASS_POLICY, '--wait', '--timeout', '120s');
+    reported = (await vm.ssh('hostward-sensor status --json')).stdout;
     verified = JSON.parse((await vm.ssh(`python3 ${TOOL} verified`)).stdout) as typeof verified;
     for (const enforcer of ENFORCERS) {
       await changeTo(vm, enforcer);
@@ -53,6 +51,7 @@ describe('ways round a rule', () => {
       for (const [name, attempt] of Object.entries(JSON.parse(stdout) as Record<string, Attempt>)) {
         seen.set(`${enforcer} ${name}`, attempt);
       }
+      if (enforcer === 'bpf') holder = await holderOfWhatIsRefusedLater(fleet, vm);
     }
   }, 20 * MINUTES);
   afterAll(() => fleet?.close());
@@ -69,6 +68,18 @@ describe('ways round a rule', () => {
     });
   });
 
+  it('who has open what a rule refuses is told, by process', () => {
+    const { coverage } = JSON.parse(reported) as { coverage: Readonly<Record<string, unknown>> };
+    expect(coverage).toMatchObject({
+      uncovered: 1,
+      list: [expect.stringMatching(/^\d+ python3$/)],
+    });
+  });
+
+  it('and is killed where the owner of the host wants that', () => {
+    expect(holder).toBe('signal');
+  });
+
   it('the programs stay far below what the verifier bears', () => {
     process.stdout.write(`instructions processed by the verifier: ${JSON.stringify(verified)}\n`);
     const figures = Object.values(verified);
@@ -83,6 +94,21 @@ function outcomeOf(attempt: Attempt | undefined): string {
   if (/EACCES|[Pp]ermission denied|failed to map segment/.test(attempt?.output ?? ''))
     return 'EACCES';
   return /EPERM|Operation not permitted/.test(attempt?.output ?? '') ? 'EPERM' : 'neither';
+}
+
+/** How a process ended that had a file open when a rule came that refuses it, and `onOpenDescriptors` is `kill`. */
+async function holderOfWhatIsRefusedLater(fleet: Fleet, vm: Vm): Promise<string> {
+  await vm.ssh(
+    `echo data > /srv/open/later; echo 'onOpenDescriptors: kill' >> /etc/hostward/agent.yaml
+    systemd-run --quiet --unit=bypass-later -p RemainAfterExit=yes python3 ${TOOL} hold /srv/open/later /run/bypass-later
+    until test -e /run/bypass-later.held; do python3 -c 'import time; time.sleep(0.1)'; done`,
+  );
+  await fleet.product.apply(BYPASS_LATER_POLICY, '--wait', '--timeout', '60s');
+  const result = 'systemctl show -P Result bypass-later';
+  await eventually('the holder is gone', MINUTES, () =>
+    isAllowed(vm, `test "$(${result})" = signal`),
+  );
+  return (await vm.ssh(result)).stdout.trim();
 }
 
 async function changeTo(vm: Vm, enforcer: Enforcer): Promise<void> {

@@ -3,6 +3,7 @@ import type { Compilation } from '#policy-compiler';
 import { overridesProtection, type RuleSet, untilOf } from '#policy-model';
 import { bytesField, type Field, numberField, TAG, textField } from '#sensor';
 import type { Compiled } from './compile-policies.js';
+import type { OwnersWord } from './veto.js';
 import type { VerifiedRequest } from './verify-request.js';
 
 /** What the sensor takes of a reason; longer ones are cut. */
@@ -13,6 +14,7 @@ const MAX_DROPINS = 512;
 export function compiledFields(
   { assignment, ruleSet, root, floors, policies, nowMs }: VerifiedRequest,
   { compilation, binaries, dropIns }: Compiled,
+  onOpenDescriptors: OwnersWord['onOpenDescriptors'],
 ): readonly Field[] {
   const { report } = compilation;
   const told = { ...report, policies: withDocuments(report.policies, policies) };
@@ -30,6 +32,7 @@ export function compiledFields(
     textField(TAG.TEXT, compilation.texts.enforce),
     ...probeFields(compilation),
     ...tableFields(compilation),
+    ...(onOpenDescriptors === 'kill' ? [numberField(TAG.KILL_HOLDERS, 1)] : []),
     ...suspensionFields(assignment),
     ...overridesField(ruleSet),
     ...validUntilField(ruleSet, nowMs),

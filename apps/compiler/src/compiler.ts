@@ -39,7 +39,7 @@ export class Compiler {
   private async compile({ fields, request }: Frame): Promise<Uint8Array> {
     const deadlineMs = Date.now() + this.options.compileTimeoutMs;
     const trust = await readTrust(this.options.trustDir, this.options.sealingKeyFile);
-    const { veto, enforcer } = await readOwnersWord(this.options.configFile);
+    const { veto, enforcer, onOpenDescriptors } = await readOwnersWord(this.options.configFile);
     const verified = await verifyRequest(fields, trust, this.clock());
     const wish = { enforcer, bpfLsm: fields.number(TAG.BPF_LSM) === 1n };
     const loaded = fields.texts(TAG.LOADED_NAME);
@@ -47,7 +47,8 @@ export class Compiler {
     const { authors, nowMs } = verified;
     const host = { ...found, capabilities: { ...found.capabilities, veto, authors, nowMs } };
     const compiled = await compilePolicies(verified.ruleSet, host, deadlineMs);
-    return encodeFrame(MSG.COMPILED, request, compiledFields(verified, compiled));
+    const answer = compiledFields(verified, compiled, onOpenDescriptors);
+    return encodeFrame(MSG.COMPILED, request, answer);
   }
 }
 

@@ -30,8 +30,11 @@ describe("the owner's veto", () => {
   });
 
   it('is empty without a file and without the key', async () => {
-    expect(await readOwnersWord(join(dir, 'none.yaml'))).toEqual({ veto: [], enforcer: 'auto' });
-    expect(await readOwnersWord(config('enforcer: bpf\n'))).toEqual({ veto: [], enforcer: 'bpf' });
+    const silent = { veto: [], enforcer: 'auto', onOpenDescriptors: 'report' };
+    expect(await readOwnersWord(join(dir, 'none.yaml'))).toEqual(silent);
+    const file = config('enforcer: bpf\nonOpenDescriptors: kill\n');
+    const said = { veto: [], enforcer: 'bpf', onOpenDescriptors: 'kill' };
+    expect(await readOwnersWord(file)).toEqual(said);
   });
 
   it.each(['veto: all', 'veto: [1]', 'veto: {a: b}', '{', 'just text', 'x: &x [a]\nveto: *x'])(

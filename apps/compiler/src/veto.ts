@@ -11,22 +11,29 @@ export class VetoError extends Error {
 const MAX_CONFIG_CHARS = 64 * 1024;
 
 const ENFORCERS = ['auto', 'apparmor', 'bpf'] as const;
+const ON_OPEN_DESCRIPTORS = ['report', 'kill'] as const;
 
 /** What the host's owner decided. */
 export interface OwnersWord {
   readonly veto: readonly Veto[];
   readonly enforcer: (typeof ENFORCERS)[number];
+  /** What becomes of processes that have open what a new rule refuses. */
+  readonly onOpenDescriptors: (typeof ON_OPEN_DESCRIPTORS)[number];
 }
 
 /**
- * `veto` and `enforcer` of /etc/hostward/agent.yaml (root's; its other keys are the agent's to judge). No file, no veto.
+ * `veto`, `enforcer` and `onOpenDescriptors` of /etc/hostward/agent.yaml (root's; its other keys are the agent's to judge). No file, no veto.
  * @throws VetoError when the file cannot be read or understood: nothing is compiled then, what is enforced stays
  */
 export async function readOwnersWord(file: string): Promise<OwnersWord> {
   const text = await readConfig(file);
   const config = text === undefined ? {} : parseConfig(text, file);
-  const enforcer = isRecord(config) ? ENFORCERS.find((one) => one === config.enforcer) : undefined;
-  return { veto: vetoIn(config, file), enforcer: enforcer ?? 'auto' };
+  const { enforcer, onOpenDescriptors } = isRecord(config) ? config : {};
+  return {
+    veto: vetoIn(config, file),
+    enforcer: ENFORCERS.find((one) => one === enforcer) ?? 'auto',
+    onOpenDescriptors: ON_OPEN_DESCRIPTORS.find((one) => one === onOpenDescriptors) ?? 'report',
+  };
 }
 
 async function readConfig(file: string): Promise<string | undefined> {

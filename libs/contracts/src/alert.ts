@@ -4,9 +4,22 @@ export interface Alert {
   readonly UpdatedTime: string;
   readonly ClusterName: string;
   readonly HostName: string;
+  readonly HostPPID?: number;
   readonly HostPID: number;
+  readonly PPID?: number;
   readonly PID: number;
   readonly UID: number;
+  /** Ours: who logged in, whatever became of the uid since. */
+  readonly LoginUID?: number;
+  readonly TTY?: string;
+  readonly Cwd?: string;
+  readonly ContainerID?: string;
+  /** Ours: path of the control group. */
+  readonly CGroup?: string;
+  /** ExecID names one run of one program on its host for ever, over reuse of pids. */
+  readonly ExecEvent?: { readonly ExecID: string; readonly ExecutableName: string };
+  /** Ours: the processes above, nearest first, at most eight. */
+  readonly Parents?: readonly AlertParent[];
   readonly ParentProcessName?: string;
   readonly ProcessName: string;
   /** Name of the policy, or `DefaultPosture`. */
@@ -15,10 +28,14 @@ export interface Alert {
   readonly Tags?: string;
   readonly ATags?: readonly string[];
   readonly Message?: string;
-  readonly Type: 'MatchedHostPolicy' | 'SystemEvent';
+  /** Ours: `SensorGuard`, an attempt on the sensor itself. */
+  readonly Type: 'MatchedHostPolicy' | 'SystemEvent' | 'SensorGuard';
   readonly Source: string;
   readonly Operation: 'Process' | 'File' | 'Network' | 'Capabilities' | 'Syscall' | 'Device';
   readonly Resource: string;
+  /** Ours: of the object, `major:minor` and decimal. */
+  readonly Device?: string;
+  readonly Inode?: string;
   readonly Data: string;
   readonly Enforcer: 'AppArmor' | 'BPFLSM';
   readonly Action: 'Block' | 'Audit' | 'Allow';
@@ -29,7 +46,17 @@ export interface Alert {
   readonly Node: string;
   readonly RuleID?: string;
   readonly PolicyRevision?: string;
+  /** Of the assignment under which it was judged, decimal. */
+  readonly Generation?: string;
+  /** How many more of this rule and process there were since the last alert. */
   readonly Suppressed: number;
+}
+
+/** A process above the one that acted. */
+export interface AlertParent {
+  readonly PID: number;
+  readonly Name: string;
+  readonly ExecID?: string;
 }
 
 /** A run of an agent, by the last report that it wrote: what tells two machines of one identity apart. */

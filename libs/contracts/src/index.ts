@@ -1,10 +1,12 @@
 export { RULE_STATES, QUALIFIERS } from './status.js';
 export type {
+  BpfLosses,
   CloneView,
   Coverage,
   CutOffView,
   Drift,
   Enforcer,
+  Losses,
   NodePolicyStatus,
   NodeStatus,
   PolicyOnNode,
@@ -25,7 +27,7 @@ export type { Ring } from './redis-keys.js';
 export type { Check, DeliveryRecord, Envelope, Nudge } from './delivery.js';
 export { ATTESTATIONS } from './enrollment.js';
 export type { Attestation, AttestationKind, EnrollRequest, EnrollResponse } from './enrollment.js';
-export type { AgentRun, Alert, AlertBatch, EventCursor } from './alert.js';
+export type { AgentRun, Alert, AlertBatch, AlertParent, EventCursor } from './alert.js';
 export type {
   AlertPage,
   ApplyDocument,

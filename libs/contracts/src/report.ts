@@ -1,4 +1,12 @@
-import type { Coverage, Drift, Enforcer, PolicyOnNode, Qualifier, Suspension } from './status.js';
+import type {
+  Coverage,
+  Drift,
+  Enforcer,
+  Losses,
+  PolicyOnNode,
+  Qualifier,
+  Suspension,
+} from './status.js';
 
 /** Order of assignments; compared lexicographically. `generation` and `epoch` are decimal, `issuedAt` ms since 1970. */
 export interface Ordering {
@@ -34,7 +42,7 @@ export interface NodeReport {
   readonly policies: readonly PolicyOnNode[];
   readonly host: HostFacts;
   readonly versions: { readonly agent: string; readonly sensor: string };
-  readonly losses: { readonly audit: number; readonly spool: number };
+  readonly losses: Losses;
   /** DSSE envelope of what the host says of itself in short, signed with its first key; may be some minutes old. */
   readonly statement?: unknown;
 }

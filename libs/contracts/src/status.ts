@@ -109,11 +109,28 @@ export interface NodeStatus {
   readonly suspension?: Suspension;
   readonly coverage?: Coverage;
   readonly drift: readonly Drift[];
+  readonly losses?: Losses;
   readonly policies: readonly (PolicyOnNode & { readonly state: RuleState })[];
   readonly lastRejection?: { readonly code: string; readonly message: string; readonly at: string };
 }
 
 export type Enforcer = 'apparmor' | 'bpf' | 'observe' | 'none';
+
+/** Records of the BPF programs that were lost since the sensor started (docs/protocol/reports.md). */
+export interface BpfLosses {
+  readonly ring: number;
+  readonly reserve: number;
+  readonly scratch: number;
+  readonly race: number;
+  readonly throttled: number;
+}
+
+/** Alerts and records that a host lost; `bpf` is absent where that enforcer does not run. */
+export interface Losses {
+  readonly audit: number;
+  readonly spool: number;
+  readonly bpf?: BpfLosses;
+}
 
 export interface Drift {
   readonly what: string;

@@ -156,6 +156,14 @@ describe('attribution', () => {
     expect(attribute(table, { name: '/usr/bin/xmrig', ...more })).toBeUndefined();
   });
 
+  it('takes the enforcer’s word where a record stands for others and has no name', () => {
+    const rule = table.rules.findIndex(({ policy: name }) => name === 'bins');
+    expect(cause({ profile: 'hostward', operation: 'open', denied: 'r', rule })).toMatch(/^bins /);
+    expect(
+      cause({ profile: 'hostward', operation: 'open', denied: 'r', rule: 99 }),
+    ).toBeUndefined();
+  });
+
   it('survives JSON, in which it travels', () => {
     const copy: AttributionTable = JSON.parse(JSON.stringify(table)) as AttributionTable;
     expect(

@@ -20,7 +20,7 @@ const DEFAULT_POSTURE = 'DefaultPosture';
 export function attribute(table: AttributionTable, denial: Denial): RuleReference | undefined {
   const evaluator = evaluatorFor(table, denial.profile);
   if (evaluator === undefined) return undefined;
-  if (denial.rule !== undefined && denial.family !== undefined) return named(table, denial.rule);
+  if (denial.rule !== undefined && isNamed(denial)) return named(table, denial.rule, denial);
   for (const [verdict, listClass] of verdicts(evaluator, denial)) {
     const found = causeOf(table, verdict, listClass, denial.denied !== undefined);
     if (found !== undefined) return found;
@@ -28,15 +28,26 @@ export function attribute(table: AttributionTable, denial: Denial): RuleReferenc
   return undefined;
 }
 
+/** Whether the enforcer's word is all there is: on sockets, and on what stands for others and so has no name. */
+function isNamed({ family, name, capability, capname }: Denial): boolean {
+  return family !== undefined || (name ?? capability ?? capname) === undefined;
+}
+
 /** The rule that the enforcer named; an Allow is named for the list that it made. */
-function named(table: AttributionTable, index: number): RuleReference | undefined {
+function named(
+  table: AttributionTable,
+  index: number,
+  { family }: Denial,
+): RuleReference | undefined {
   const rule = table.rules[index];
   if (rule?.action !== 'Allow') return rule;
-  const list = table.general.lists.network;
+  const section = rule.rule.startsWith('process/') ? 'process' : 'file';
+  const listClass = family === undefined ? section : 'network';
+  const list = table.general.lists[listClass];
   return posture(
     table,
     { allowed: false, list: list ?? { posture: 'audit', rule: index }, audits: [] },
-    'network',
+    listClass,
   );
 }
 

@@ -18,6 +18,7 @@ export type {
   SensorCoverage,
   SensorDrift,
   SensorEvent,
+  SensorParent,
   SensorState,
   SensorSuspension,
 } from './state.js';

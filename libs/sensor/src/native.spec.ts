@@ -26,6 +26,8 @@ describe('the native sensor under ASan and UBSan', () => {
     'audit-record-test',
     'confirm-test',
     'enforce-test',
+    'sensing-test',
+    'explain-test',
     'trust-test',
     'table-walk-test',
   ])('passes %s', async (name) => {
@@ -49,6 +51,9 @@ describe('the native sensor under ASan and UBSan', () => {
       code: 2,
     });
     await expect(run(sensor, ['suspend', '--mode', 'off'])).rejects.toMatchObject({ code: 2 });
+    await expect(run(sensor, ['explain', '--path', '/a'])).rejects.toMatchObject({ code: 2 });
+    const nowhere = ['--bpffs', '/nonexistent', '--path', '/a', '--operation', 'read'];
+    await expect(run(sensor, ['explain', ...nowhere])).rejects.toMatchObject({ code: 1 });
     expect((await run(sensor, ['version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 });

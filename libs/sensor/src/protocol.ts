@@ -76,6 +76,7 @@ export const TAG = {
   SUBJECT_NAME: 39,
   BPF_LSM: 40,
   ENDED_AT: 41,
+  KILL_HOLDERS: 42,
 } as const;
 
 export type MessageType = (typeof MSG)[keyof typeof MSG];

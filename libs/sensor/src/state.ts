@@ -1,4 +1,4 @@
-import type { Ordering } from '#contracts';
+import type { BpfLosses, Ordering } from '#contracts';
 import {
   decimal,
   flag,
@@ -39,7 +39,8 @@ export interface SensorState {
   readonly drift: readonly SensorDrift[];
   readonly suspension?: SensorSuspension;
   readonly confirm?: SensorConfirm;
-  readonly losses: { readonly audit: number };
+  /** Of records, since the sensor started; `bpf` by cause, `enum hw_loss` of hostward-bpf.h. */
+  readonly losses: { readonly audit: number; readonly bpf: BpfLosses };
   /** The audit multicast group is being read; false means that denials go unseen. */
   readonly auditListening: boolean;
   readonly lsm: readonly string[];
@@ -98,6 +99,7 @@ export interface SensorConfirm {
 const SENSOR_EVENT_TYPES = [
   'denied',
   'audited',
+  'guarded',
   'lost',
   'drift',
   'fallback',
@@ -122,8 +124,22 @@ export interface SensorEvent {
   readonly pid?: number;
   readonly ppid?: number;
   readonly comm?: string;
-  /** Read from /proc after the record came: best effort, absent when the process was gone. */
+  /**
+   * Who acted. On BPF as it was when it acted; on AppArmor read from /proc after the record came, so absent when the
+   * process was gone.
+   */
   readonly exe?: string;
+  /** One run of one program on this host for ever, over reuse of pids; the enforcer BPF only. */
+  readonly exec?: string;
+  readonly uid?: number;
+  readonly loginuid?: number;
+  readonly tty?: string;
+  readonly cwd?: string;
+  /** Absent where the cgroup was gone when the record was read. */
+  readonly cgroup?: string;
+  readonly container?: string;
+  /** Nearest first, at most eight. */
+  readonly parents?: readonly SensorParent[];
   readonly fsuid?: number;
   readonly ouid?: number;
   readonly capability?: number;
@@ -137,8 +153,22 @@ export interface SensorEvent {
   readonly enforcer?: 'bpf';
   /** Index into the rules of the report's attribution table, where the enforcer itself told which. */
   readonly rule?: number;
+  /** Records of this rule and process that the kernel left out before this one. */
+  readonly suppressed?: number;
+  /** Device (`major:minor`) and inode of the object. */
+  readonly device?: string;
+  readonly inode?: string;
+  /** Of the assignment under which it was judged; absent where that is in force no more. */
+  readonly generation?: string;
   /** For `lost`: how many; absent where nobody can know. */
   readonly count?: number;
+}
+
+/** A process above the one that acted. */
+export interface SensorParent {
+  readonly pid: number;
+  readonly comm: string;
+  readonly exec?: string;
 }
 
 const ordering: Parser<Ordering> = record({
@@ -200,7 +230,16 @@ const state: Parser<SensorState> = record({
   confirm: optional(
     record({ state: oneOf('waiting', 'confirmed', 'unconfirmed', 'fell-back'), since: integer }),
   ),
-  losses: record({ audit: integer }),
+  losses: record({
+    audit: integer,
+    bpf: record({
+      ring: integer,
+      reserve: integer,
+      scratch: integer,
+      race: integer,
+      throttled: integer,
+    }),
+  }),
   auditListening: flag,
   lsm: listOf(text),
   kernel: text,
@@ -221,6 +260,14 @@ const event: Parser<SensorEvent> = record({
   ppid: optional(integer),
   comm: optional(text),
   exe: optional(text),
+  exec: optional(text),
+  uid: optional(integer),
+  loginuid: optional(integer),
+  tty: optional(text),
+  cwd: optional(text),
+  cgroup: optional(text),
+  container: optional(text),
+  parents: optional(listOf(record({ pid: integer, comm: text, exec: optional(text) }))),
   fsuid: optional(integer),
   ouid: optional(integer),
   capability: optional(integer),
@@ -232,6 +279,10 @@ const event: Parser<SensorEvent> = record({
   info: optional(text),
   enforcer: optional(oneOf('bpf')),
   rule: optional(integer),
+  suppressed: optional(integer),
+  device: optional(text),
+  inode: optional(decimal),
+  generation: optional(decimal),
   count: optional(integer),
 });
 

@@ -42,8 +42,8 @@ configure() {
   systemd-sysusers hostward-agent.conf
   systemd-tmpfiles --create hostward-agent.conf
   load_profiles
-  [ "$first" = no ] || systemctl enable --quiet $ENABLED
-  ! has_systemd || systemctl daemon-reload
+  # To enable a unit reads every unit anew.
+  if [ "$first" = yes ]; then systemctl enable --quiet $ENABLED; elif has_systemd; then systemctl daemon-reload; fi
   if has_systemd && [ "$start" = yes ]; then restart "$first"; fi
   rm -f "$REMOVED"
 }

@@ -1,53 +1,6 @@
-/** What became of an attempt: refused with that error, or not refused, and why that is so. */
-export type Outcome = 'EACCES' | 'EPERM' | { readonly open: string };
+import { OTHER_NAMES } from './bypass-other-names.js';
+import { type BypassRow, BY_PATH, py, SLEEP } from './bypass-row.js';
 
-/** A way round a rule, tried on each enforcer; what stands here is what happens, and SECURITY.md says it in words. */
-export interface BypassRow {
-  readonly name: string;
-  /** By a user without rights, not by root. */
-  readonly user?: true;
-  /** Shell commands of root before and after the attempt. */
-  readonly setUp?: string;
-  readonly attempt: string;
-  readonly after?: string;
-  readonly bpf: Outcome;
-  /** The same as on BPF unless given; `null`: not tried there, for it is of BPF's own. */
-  readonly apparmor?: Outcome | null;
-}
-
-export const TOOL = '/usr/local/sbin/bypass.py';
-const SLEEP = '/usr/bin/sleep';
-const py = (words: string): string => `python3 ${TOOL} ${words}`;
-
-/** Made before the rules come: what they speak of, what stands beside it, and what was there first. */
-export const BYPASS_SETUP = `set -e
-id someone 2>/dev/null || useradd someone
-mkdir -p /srv/secret /srv/open /srv/keys /srv/ro /srv/homes/u/.ssh /srv/homes/u/plain /srv/race/one /srv/own /mnt/bypass
-mount -t tmpfs none /srv/own
-for file in /srv/secret/a /srv/keys/id /srv/ro/f /srv/homes/u/.ssh/id_rsa /srv/race/one/secret /srv/own/secret /srv/open/a; do
-  echo data > $file
-done
-ln /srv/keys/id /srv/open/link-before
-chmod -R a+rwX /srv/secret /srv/open /srv/keys /srv/ro /srv/homes /srv/race /srv/own
-echo 1 > /proc/sys/fs/protected_hardlinks; modprobe overlay || true
-systemd-run --quiet --unit=bypass-hold python3 ${TOOL} hold /srv/secret/a /run/bypass-hold
-until test -e /run/bypass-hold.held; do sleep 0.1; done
-`;
-
-export const BYPASS_POLICY = `apiVersion: security.kubearmor.com/v1
-kind: KubeArmorHostPolicy
-metadata: {name: bypass}
-spec:
-  nodeSelector: {matchLabels: {env: prod}}
-  process: {matchPaths: [{path: ${SLEEP}}]}
-  file:
-    matchPaths: [{path: /srv/keys/id}, {path: /srv/own/secret}]
-    matchDirectories: [{dir: /srv/secret/, recursive: true}, {dir: /srv/ro/, recursive: true, readOnly: true}]
-    matchPatterns: [{pattern: '/srv/homes/**/.ssh/id_*'}, {pattern: /srv/race/*/secret}]
-  action: Block
-`;
-
-const BY_PATH = 'AppArmor knows an object by its path, which is another one then';
 const COPY = 'a copy is another file';
 const MOUNTS = 'AppArmor judges what is opened there by its path; mounts are no part of a policy';
 const OWN_TREE = 'AppArmor takes the path in a mount namespace of its own for the object';
@@ -92,11 +45,6 @@ const OTHER_WAYS: readonly BypassRow[] = [
     bpf: 'EACCES',
   },
   { name: 'by a new hard link', attempt: 'ln /srv/keys/id /srv/open/link-after', bpf: 'EACCES' },
-  {
-    name: 'by a hard link from before the rule',
-    attempt: 'cat /srv/open/link-before',
-    bpf: { open: 'another path to the same file, and no rule speaks of it' },
-  },
   { name: 'by openat2', user: true, attempt: py('openat2 /srv/secret/a'), bpf: 'EACCES' },
   { name: 'by io_uring', user: true, attempt: py('uring /srv/secret/a'), bpf: 'EACCES' },
   { name: 'by a file handle', attempt: py('by_handle /srv/secret/a'), bpf: 'EACCES' },
@@ -374,6 +322,7 @@ const GUARDS: readonly BypassRow[] = [
 
 export const BYPASS_ROWS: readonly BypassRow[] = [
   ...OTHER_WAYS,
+  ...OTHER_NAMES,
   ...MOVES,
   ...COVERS,
   ...WRITES,

@@ -4,11 +4,13 @@
     bypass.py verified           prints what the verifier processed, by program, as JSON
     bypass.py rows               runs the rows that stand on standard input as JSON, prints their outcomes as JSON
 """
+import contextlib
 import ctypes
 import errno
 import json
 import mmap
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -19,8 +21,8 @@ import time
 LIBC = ctypes.CDLL(None, use_errno=True)
 OPENAT2, IO_URING_SETUP, IO_URING_ENTER, PIVOT_ROOT, BPF, PIDFD_GETFD = 437, 425, 426, 155, 321, 438
 OPEN_TREE, MOVE_MOUNT, FSOPEN, FSCONFIG, FSMOUNT = 428, 429, 430, 431, 432
-MS_BIND, MS_MOVE = 0x1000, 0x2000
-NEWUSER, NEWPID = 0x10000000, 0x20000000
+MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 0x1000, 0x2000, 0x4000, 0x40000
+NEWUSER, NEWPID, NEWNS = 0x10000000, 0x20000000, 0x20000
 ROW_SECONDS = 90
 
 
@@ -129,6 +131,41 @@ def exchange(one, other):
 
 def pivot(directory):
     syscall(PIVOT_ROOT, directory.encode(), directory.encode())
+
+
+def in_image(root, path):
+    """As a container does it: a mount namespace whose root is an image; the host's proc is there."""
+    check(LIBC.unshare(NEWNS))
+    check(LIBC.mount(b'none', b'/', None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None))
+    check(LIBC.mount(root.encode(), root.encode(), None, ctypes.c_ulong(MS_BIND), None))
+    os.makedirs(f'{root}/proc', exist_ok=True)
+    check(LIBC.mount(b'proc', f'{root}/proc'.encode(), b'proc', 0, None))
+    os.chdir(root)
+    syscall(PIVOT_ROOT, b'.', b'.')
+    if not path.startswith('/proc'):
+        check(LIBC.umount2(b'.', 2))
+    read(path)
+
+
+def reuse(path, other, fresh):
+    """Removes a file by the one name or two that it has, makes another that gets its inode, and runs that."""
+    number = os.stat(path).st_ino
+    os.unlink(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(other)
+    made = []
+    for attempt in range(2000):
+        made.append(f'{fresh}-{attempt}')
+        shutil.copy('/usr/bin/true', made[-1])
+        if os.stat(made[-1]).st_ino == number:
+            break
+    else:
+        raise OSError(errno.EAGAIN, 'no file got that inode')
+    try:
+        subprocess.run([made[-1]], check=True)
+    finally:
+        for one in made:
+            os.unlink(one)
 
 
 def cover(how, directory):
@@ -304,7 +341,7 @@ def rows():
 
 
 VERBS = {verb.__name__: verb for verb in (
-    openat2, uring, by_handle, passed, of_process, in_pid_namespace, in_chroot, execute, exchange, pivot, cover, move_tree, uncover, write_into,
+    openat2, uring, by_handle, passed, of_process, in_pid_namespace, in_chroot, execute, exchange, pivot, in_image, reuse, cover, move_tree, uncover, write_into,
     race, hold, held, attach, take_descriptor, memory_of, map_of_ours, verified, rows)}
 
 if __name__ == '__main__':

@@ -31,6 +31,7 @@ describe('agent.yaml', () => {
 
   it.each([
     ['enforcer: selinux', 'enforcer = "selinux": must be one of auto, apparmor, bpf, observe'],
+    ['onOpenDescriptors: close', 'onOpenDescriptors = "close": must be one of report, kill'],
     ['spool: {maxBytes: 5}', 'spool.maxBytes = 5: must be at least 1048576 (1 MiB)'],
     ['spool: {maxBytes: 2000000, colour: red}', 'spool.colour = "red": is not a key of agent.yaml'],
     ['stateDir: var/lib', 'stateDir = "var/lib": must be an absolute path'],

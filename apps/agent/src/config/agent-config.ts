@@ -67,6 +67,10 @@ export class AgentConfig {
   })
   enforcer: 'auto' | 'apparmor' | 'bpf' | 'observe' = 'auto';
 
+  /** What becomes of processes that have open what a new rule refuses: BPF alone finds them. */
+  @IsIn(['report', 'kill'], { message: 'must be one of report, kill' })
+  onOpenDescriptors: 'report' | 'kill' = 'report';
+
   /** What this host's owner does not take: names of policies, or classes of rules; these are `refused`. */
   @ValidateBy({
     name: 'veto',

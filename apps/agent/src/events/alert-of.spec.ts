@@ -133,6 +133,80 @@ describe('an alert', () => {
     },
   );
 
+  it('says who acted and where, as far as the enforcer knows it', () => {
+    const told = denial({
+      enforcer: 'bpf',
+      ppid: 40,
+      uid: 1000,
+      fsuid: 1001,
+      loginuid: 1002,
+      tty: 'pts0',
+      cwd: '/root/',
+      cgroup: '/system.slice/docker-ab.scope',
+      container: 'ab',
+      exec: '1c9f3a20-5000-42-3',
+      parents: [{ pid: 40, comm: 'bash', exec: '1c9f3a20-4000-40-2' }],
+      device: '8:1',
+      inode: '99',
+      generation: '12',
+    });
+    expect(alertOf(told, rule, source, 0)).toMatchObject({
+      HostPPID: 40,
+      PPID: 40,
+      UID: 1000,
+      LoginUID: 1002,
+      TTY: 'pts0',
+      Cwd: '/root/',
+      CGroup: '/system.slice/docker-ab.scope',
+      ContainerID: 'ab',
+      ExecEvent: { ExecID: '1c9f3a20-5000-42-3', ExecutableName: '/usr/bin/cat' },
+      Parents: [{ PID: 40, Name: 'bash', ExecID: '1c9f3a20-4000-40-2' }],
+      Device: '8:1',
+      Inode: '99',
+      Generation: '12',
+    });
+  });
+
+  it.each([
+    ['kill', { requested: '9' }, 'signal 9 to the sensor was refused', 'Syscall'],
+    ['ptrace', {}, 'tracing the sensor was refused', 'Syscall'],
+    [
+      'bpf_map',
+      { requested: '12' },
+      'opening map 12 of the sensor to write was refused',
+      'Syscall',
+    ],
+    [
+      'unpin',
+      { name: '/sys/fs/bpf/hostward/x' },
+      'removing the pin /sys/fs/bpf/hostward/x was refused',
+      'File',
+    ],
+    ['umount', {}, 'unmounting the filesystem of the pins was refused', 'Syscall'],
+  ] as const)(
+    'tells %s of the sensor as a kind of its own',
+    (operation, change, Message, Operation) => {
+      const event = {
+        seq: 1,
+        time: 0,
+        type: 'guarded',
+        operation,
+        pid: 7,
+        exe: '/bin/x',
+        ...change,
+      } as const;
+      expect(alertOf(event, undefined, source, 3)).toMatchObject({
+        Type: 'SensorGuard',
+        Message,
+        Operation,
+        Source: '/bin/x',
+        Action: 'Block',
+        Result: 'Permission denied',
+        Suppressed: 3,
+      });
+    },
+  );
+
   it('is not made of a load, which is no news', () => {
     expect(alertOf({ seq: 1, time: 0, type: 'loaded' }, undefined, source, 0)).toBeUndefined();
   });

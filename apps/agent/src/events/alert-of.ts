@@ -1,6 +1,6 @@
-import type { Alert } from '#contracts';
+import type { Alert, AlertParent } from '#contracts';
 import { attribute, type AttributionTable, type RuleReference } from '#policy-compiler';
-import type { SensorEvent } from '#sensor';
+import type { SensorEvent, SensorParent } from '#sensor';
 import type { NewAlert } from './spool.js';
 
 /** The host as alerts name it. */
@@ -28,6 +28,11 @@ const BOUNDS: Readonly<Record<string, number>> = {
   RuleID: 300,
   Severity: 20,
   PolicyRevision: 30,
+  Generation: 30,
+  TTY: 100,
+  ContainerID: 100,
+  Device: 50,
+  Inode: 30,
   Message: 4_000,
   Tags: 4_000,
 };
@@ -54,6 +59,8 @@ export function alertOf(
     case 'denied':
     case 'audited':
       return bounded(policyAlert(event, rule, source, suppressed));
+    case 'guarded':
+      return bounded(guardAlert(event, source, suppressed));
     case 'lost':
     case 'drift':
     case 'fallback':
@@ -77,7 +84,15 @@ function bounded(alert: NewAlert): NewAlert {
     long.map(([field, text]) => [field, text.slice(0, BOUNDS[field] ?? PATH_CHARS)]),
   );
   const tags = alert.ATags?.slice(0, 100).map((tag) => tag.slice(0, 300));
-  return { ...alert, ...cut, ...(tags === undefined ? {} : { ATags: tags }) };
+  const { ExecEvent: exec } = alert;
+  return {
+    ...alert,
+    ...cut,
+    ...(tags === undefined ? {} : { ATags: tags }),
+    ...(exec === undefined
+      ? {}
+      : { ExecEvent: { ...exec, ExecutableName: exec.ExecutableName.slice(0, PATH_CHARS) } }),
+  };
 }
 
 function policyAlert(
@@ -97,6 +112,7 @@ function policyAlert(
     Type: 'MatchedHostPolicy',
     Operation: operationOf(event, rule),
     Resource: resourceOf(event),
+    ...whereOf(event),
     Data: dataOf(event),
     Action: actionOf(denied, rule),
     Result: denied ? 'Permission denied' : 'Passed',
@@ -109,6 +125,44 @@ function policyAlert(
 function actionOf(denied: boolean, rule: RuleReference | undefined): Alert['Action'] {
   if (denied) return rule?.action ?? 'Block';
   return rule === undefined || rule.action === 'Block' ? 'Audit' : rule.action;
+}
+
+/** Somebody tried to end, change or unpin what enforces, and was refused. */
+function guardAlert(event: SensorEvent, source: AlertSource, suppressed: number): NewAlert {
+  const attempt = attemptOf(event);
+  return {
+    ...common(event, source),
+    ProcessName: processOf(event),
+    Source: processOf(event),
+    PolicyName: 'DefaultPosture',
+    Severity: '10',
+    Message: `${attempt} was refused`,
+    Type: 'SensorGuard',
+    Operation: event.operation === 'unpin' ? 'File' : 'Syscall',
+    Resource: event.name ?? 'hostward-sensor',
+    ...whereOf(event),
+    Data: dataOf(event),
+    Action: 'Block',
+    Result: 'Permission denied',
+    Suppressed: suppressed,
+  };
+}
+
+function attemptOf({ operation = 'an attempt', requested, name }: SensorEvent): string {
+  switch (operation) {
+    case 'kill':
+      return `signal ${requested ?? '?'} to the sensor`;
+    case 'ptrace':
+      return 'tracing the sensor';
+    case 'bpf_map':
+      return `opening map ${requested ?? '?'} of the sensor to write`;
+    case 'unpin':
+      return name === undefined ? 'removing a pin of the sensor' : `removing the pin ${name}`;
+    case 'umount':
+      return 'unmounting the filesystem of the pins';
+    default:
+      return `${operation} on the sensor`;
+  }
 }
 
 /** What happened to the host's enforcement itself. The contract has no operation of its own for it. */
@@ -136,12 +190,46 @@ function common(event: SensorEvent, source: AlertSource) {
     UpdatedTime: new Date(event.time).toISOString(),
     ClusterName: 'default',
     HostName: source.hostname,
+    ...(event.ppid === undefined ? {} : { HostPPID: event.ppid, PPID: event.ppid }),
     HostPID: event.pid ?? 0,
     PID: event.pid ?? 0,
-    UID: event.fsuid ?? 0,
+    UID: event.uid ?? event.fsuid ?? 0,
+    ...actorOf(event),
     Enforcer: event.enforcer === 'bpf' ? ('BPFLSM' as const) : ('AppArmor' as const),
     NodeID: source.nodeId,
     Node: source.node,
+  };
+}
+
+/** Who acted, and where it stood; what is not known is left out. */
+function actorOf(
+  event: SensorEvent,
+): Pick<NewAlert, 'LoginUID' | 'TTY' | 'Cwd' | 'ContainerID' | 'CGroup' | 'ExecEvent' | 'Parents'> {
+  const { loginuid, tty, cwd, container, cgroup, exec, parents } = event;
+  return {
+    ...(loginuid === undefined ? {} : { LoginUID: loginuid }),
+    ...(tty === undefined ? {} : { TTY: tty }),
+    ...(cwd === undefined ? {} : { Cwd: cwd }),
+    ...(container === undefined ? {} : { ContainerID: container }),
+    ...(cgroup === undefined ? {} : { CGroup: cgroup }),
+    ...(exec === undefined
+      ? {}
+      : { ExecEvent: { ExecID: exec, ExecutableName: processOf(event) } }),
+    ...(parents === undefined ? {} : { Parents: parents.slice(0, 8).map(parentOf) }),
+  };
+}
+
+function parentOf({ pid, comm, exec }: SensorParent): AlertParent {
+  return { PID: pid, Name: comm, ...(exec === undefined ? {} : { ExecID: exec }) };
+}
+
+/** Where the object lies, and under which assignment it was judged. */
+function whereOf(event: SensorEvent): Pick<NewAlert, 'Device' | 'Inode' | 'Generation'> {
+  const { device, inode, generation } = event;
+  return {
+    ...(device === undefined ? {} : { Device: device }),
+    ...(inode === undefined ? {} : { Inode: inode }),
+    ...(generation === undefined ? {} : { Generation: generation }),
   };
 }
 

@@ -103,10 +103,10 @@ export class EventPump {
   #entriesOf(event: SensorEvent, now: number): NewEntry[] {
     const rule = this.#ruleOf(event);
     const attributed = { event, rule };
-    if (event.type !== 'denied' && event.type !== 'audited') return this.#entry(attributed, 0);
+    if (!isThrottled(event)) return this.#entry(attributed, 0);
     if (this.#twins.isTwin(event, rule)) return [];
-    const key = rule === undefined ? `?/${event.profile ?? ''}` : `${rule.policy}/${rule.rule}`;
-    const passed = this.#throttle.offer(key, processOf(event), attributed, now);
+    const key = keyOf(event, rule);
+    const passed = this.#throttle.offer(key, processOf(event), attributed, now, event.suppressed);
     return passed === undefined ? [] : this.#entry(passed.item, passed.suppressed);
   }
 
@@ -116,6 +116,7 @@ export class EventPump {
   }
 
   #ruleOf(event: SensorEvent): RuleReference | undefined {
+    if (event.type === 'guarded') return undefined;
     for (const report of this.from.reports()) {
       const rule = ruleOf(event, report.attribution);
       if (rule !== undefined) return rule;
@@ -136,4 +137,14 @@ export class EventPump {
     if (cause instanceof SensorUnavailableError) this.from.onAway(cause);
     else this.around.log.error('the event stream ended in a way that nobody foresaw', { cause });
   }
+}
+
+function isThrottled({ type }: SensorEvent): boolean {
+  return type === 'denied' || type === 'audited' || type === 'guarded';
+}
+
+/** What is throttled together: a rule; without one a profile; of attempts on the sensor each kind. */
+function keyOf(event: SensorEvent, rule: RuleReference | undefined): string {
+  if (event.type === 'guarded') return `!/${event.operation ?? ''}`;
+  return rule === undefined ? `?/${event.profile ?? ''}` : `${rule.policy}/${rule.rule}`;
 }

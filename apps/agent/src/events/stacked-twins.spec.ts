@@ -44,6 +44,12 @@ describe('a denial of a stacked process', () => {
     expect(twins.isTwin(denial('hostward-src-x', change), other)).toBe(false);
   });
 
+  it('is never taken for a twin on BPF, where a process is one subject at a time', () => {
+    const twins = new StackedTwins();
+    expect(twins.isTwin(denial('hostward', { enforcer: 'bpf' }), rule)).toBe(false);
+    expect(twins.isTwin(denial('hostward-src-x', { enforcer: 'bpf' }), rule)).toBe(false);
+  });
+
   it('is remembered within bounds', () => {
     const twins = new StackedTwins();
     for (let pid = 0; pid < 5000; pid += 1) twins.isTwin(denial('hostward', { pid }), rule);

@@ -11,14 +11,16 @@ interface Kept {
 }
 
 /**
- * A process in a stack of our profiles (`hostward//&hostward-src-...`) is judged by each, and each writes its record:
- * one denial, told once. A record of the same profile is a denial of its own and never a twin.
+ * A process in a stack of our AppArmor profiles (`hostward//&hostward-src-...`) is judged by each, and each writes its
+ * record: one denial, told once. A record of the same profile is a denial of its own and never a twin, and so is each of
+ * the BPF enforcer, under which a process that runs another program becomes another subject.
  */
 export class StackedTwins {
   readonly #kept = new Map<string, Kept>();
 
   /** Whether another profile of the stack already told of this denial; remembers it where not. */
   isTwin(event: SensorEvent, rule: RuleReference | undefined): boolean {
+    if (event.enforcer === 'bpf') return false;
     const key = keyOf(event, rule);
     const { profile, time } = event;
     const kept = this.#kept.get(key);

@@ -38,6 +38,14 @@ describe('the throttle of events', () => {
     expect(seen).toBe(271);
   });
 
+  it('hands on what was left out before an event came here', () => {
+    const throttle = new Throttle<number>(limits);
+    const before = [5, 0, 0, 7, 1];
+    const passed = before.map((number, item) => throttle.offer('p/r', '/bin/cat', item, 0, number));
+    expect(passed.map((each) => each?.suppressed)).toEqual([5, 0, 0, undefined, undefined]);
+    expect(throttle.flush(1000)).toEqual([{ item: 4, suppressed: 1 + 7 + 1 }]);
+  });
+
   it('keeps its memory bounded: further processes share the window of their rule', () => {
     const throttle = new Throttle<number>(limits);
     const passed = Array.from({ length: 50 }, (_, i) =>

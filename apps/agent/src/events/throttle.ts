@@ -30,21 +30,24 @@ export class Throttle<T> {
 
   constructor(private readonly limits: ThrottleLimits = THROTTLE_LIMITS) {}
 
-  /** The event with the number suppressed before it, or undefined where it is itself suppressed. */
-  offer(rule: string, process: string, item: T, now: number): Passed<T> | undefined {
+  /**
+   * The event with the number suppressed before it, or undefined where it is itself suppressed. `before` are those that
+   * its sender left out.
+   */
+  offer(rule: string, process: string, item: T, now: number, before = 0): Passed<T> | undefined {
     const window = this.#windowOf(rule, process, now);
     if (now - window.startedAt >= this.limits.windowMs || now < window.startedAt) {
       Object.assign(window, { startedAt: now, passed: 0 });
     }
     if (window.passed >= this.limits.limit) {
-      window.suppressed += 1;
+      window.suppressed += 1 + before;
       window.last = item;
       return undefined;
     }
     window.passed += 1;
     const { suppressed } = window;
     Object.assign(window, { suppressed: 0, last: undefined });
-    return { item, suppressed };
+    return { item, suppressed: suppressed + before };
   }
 
   /** Closes windows that are over; one that suppressed gives its last event, which stands for the others. */

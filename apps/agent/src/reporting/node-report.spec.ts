@@ -155,6 +155,17 @@ describe('the report of a host', () => {
     });
   });
 
+  it('tells what was lost, and by which cause where the enforcer is BPF', () => {
+    const bpf = { ring: 1, reserve: 2, scratch: 3, race: 4, throttled: 5 };
+    const losses = { audit: 6, bpf };
+    expect(reportOf({ losses, enforcer: 'bpf' }, { spoolLost: 7 }).losses).toEqual({
+      audit: 6,
+      spool: 7,
+      bpf,
+    });
+    expect(reportOf({ losses }).losses).toEqual({ audit: 6, spool: 0 });
+  });
+
   it('claims nothing when the sensor was never reached', () => {
     const rejection = { code: 'sensor-away', message: 'gone', at: 5_000 };
     const report = reportOf({}, { sensor: undefined, rejection });

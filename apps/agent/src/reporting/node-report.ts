@@ -59,8 +59,13 @@ export function nodeReport(facts: ReportFacts): NodeReport {
     policies: policiesOf(facts.compileReport, state),
     host: { hostname: facts.hostname, kernel: state?.kernel ?? '', lsm: state?.lsm ?? [] },
     versions: { agent: facts.agentVersion, sensor: facts.sensor?.version ?? '' },
-    losses: { audit: state?.losses.audit ?? 0, spool: facts.spoolLost },
+    losses: lossesOf(state, facts.spoolLost),
   };
+}
+
+function lossesOf(state: SensorState | undefined, spool: number): NodeReport['losses'] {
+  const bpf = state?.enforcer === 'bpf' ? { bpf: state.losses.bpf } : {};
+  return { audit: state?.losses.audit ?? 0, spool, ...bpf };
 }
 
 function appliedOf(state: SensorState | undefined): Pick<NodeReport, 'applied'> {

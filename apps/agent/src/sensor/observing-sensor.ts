@@ -186,7 +186,7 @@ export class ObservingSensor extends Sensor {
       probes: [],
       coverage: { confined: 0, uncovered: 0, exempt: 0, list: [] },
       drift: [],
-      losses: { audit: 0 },
+      losses: { audit: 0, bpf: { ring: 0, reserve: 0, scratch: 0, race: 0, throttled: 0 } },
       auditListening: false,
       lsm: activeLsm(),
       kernel: release(),

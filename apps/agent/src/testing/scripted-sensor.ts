@@ -24,7 +24,7 @@ export function sensorState(change: Partial<SensorState> = {}): SensorState {
     probes: [],
     coverage: { confined: 10, uncovered: 2, exempt: 1, list: ['1 systemd', '300 systemd-udevd'] },
     drift: [],
-    losses: { audit: 0 },
+    losses: { audit: 0, bpf: { ring: 0, reserve: 0, scratch: 0, race: 0, throttled: 0 } },
     auditListening: true,
     lsm: ['capability', 'apparmor'],
     kernel: '6.12.0',

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Alert, ExplanationView, SelectorTestView } from '#contracts';
 import { UsageError } from '../errors.js';
 import { segment } from '../input/names.js';
+import { hostQuestion } from '../output/host-question.js';
 import { printObject } from '../output/print.js';
 import { printable } from '../output/printable.js';
 import { withControlPlane } from './session.js';
@@ -41,16 +42,17 @@ export function registerExplain(program: Command): void {
     .description('the rule that caused an alert')
     .addHelpText(
       'after',
-      '\nExample:\n  hostward explain denial "$(hostward get alerts -o name | head -1)"',
+      '\nExample:\n  hostward explain denial "$(hostward get alerts -o name | head -1)"\n' +
+        '\nThe rule is the one that the host named. What its kernel judges by now is asked\n' +
+        'there, as root, by the command in the answer: `hostward-sensor explain`.',
     )
     .action(async (event: string) => {
       const alert = await withControlPlane((controlPlane) =>
         controlPlane.call<Alert>(`/v1/alerts/${segment(event)}`),
       );
-      printObject(
-        { policy: alert.PolicyName, revision: alert.PolicyRevision, rule: alert.RuleID, alert },
-        'yaml',
-      );
+      const { PolicyName: policy, PolicyRevision: revision, RuleID: rule, Node: node } = alert;
+      const askThere = { node, command: hostQuestion(alert) };
+      printObject({ policy, revision, rule, askThere, alert }, 'yaml');
     });
 }
 

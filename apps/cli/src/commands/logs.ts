@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Alert, AlertPage } from '#contracts';
 import { isPassing, type ControlPlane } from '../client/control-plane.js';
+import { UsageError } from '../errors.js';
 import { pastTime } from '../input/past-time.js';
 import { printable } from '../output/printable.js';
 import { tone } from '../output/style.js';
@@ -13,11 +14,13 @@ interface Options {
   readonly policy?: string;
   readonly since?: string;
   readonly json?: boolean;
-  readonly limit: string;
+  readonly limit: number;
 }
 
 type Query = Readonly<Record<string, string | undefined>>;
 
+/** The most that the control plane gives at once. */
+const PAGE = 1_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
 
@@ -28,7 +31,7 @@ export function registerLogs(program: Command): void {
     .option('--node <name>', 'alerts of one host')
     .option('--policy <name>', 'alerts of one policy')
     .option('--since <time>', 'an ISO time, or a duration before now (2h)')
-    .option('--limit <n>', 'how many old ones at most', '100')
+    .option('--limit <n>', 'how many old ones at most', atLeastOne, 100)
     .option('--json', 'one JSON object a line, with every field')
     .description('what was blocked, and what happened to the enforcement of hosts, oldest first')
     .addHelpText(
@@ -44,11 +47,36 @@ Examples:
 async function logs(controlPlane: ControlPlane, options: Options): Promise<void> {
   const query = { node: options.node, policy: options.policy };
   const since = options.since === undefined ? undefined : pastTime(options.since, Date.now());
-  const old = await controlPlane.call<AlertPage>('/v1/alerts', {
-    query: { ...query, since, limit: options.limit },
-  });
-  [...old.items].reverse().forEach((alert) => print(alert, options.json));
-  if (options.follow) await follow(controlPlane, query, old.lastEventId, options.json);
+  const { items, lastEventId } = await newest(controlPlane, { ...query, since }, options.limit);
+  items.reverse().forEach((alert) => print(alert, options.json));
+  if (options.follow) await follow(controlPlane, query, lastEventId, options.json);
+}
+
+function atLeastOne(text: string): number {
+  if (/^[1-9][0-9]{0,6}$/.test(text)) return Number(text);
+  throw new UsageError(`--limit "${text}" is not a number from 1 to 9999999`);
+}
+
+interface Newest {
+  readonly items: Alert[];
+  readonly lastEventId: string;
+}
+
+/** The newest alerts, newest first, page by page; the stream goes on after those of the first page. */
+async function newest(controlPlane: ControlPlane, query: Query, limit: number): Promise<Newest> {
+  const items: Alert[] = [];
+  let lastEventId: string | undefined;
+  let cursor: string | undefined;
+  do {
+    const size = String(Math.min(PAGE, limit - items.length));
+    const page = await controlPlane.call<AlertPage>('/v1/alerts', {
+      query: { ...query, limit: size, cursor },
+    });
+    items.push(...page.items);
+    lastEventId ??= page.lastEventId;
+    cursor = page.next;
+  } while (cursor !== undefined && items.length < limit);
+  return { items, lastEventId };
 }
 
 /** Never returns: a stream that was cut is resumed after the last alert that was printed. */

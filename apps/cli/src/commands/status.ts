@@ -155,9 +155,20 @@ function printNode(status: NodeStatus): void {
     console.log(
       `drift ${detectedAt}: ${printable(what)}, ${repairedAt ? `repaired ${repairedAt}` : 'NOT repaired'}`,
     );
+  const lost = lostText(status.losses);
+  if (lost !== '') console.log(`lost alerts and records: ${lost}`);
   if (status.policies.length === 0) return console.log('No policy selects it.');
   console.log(renderTable(POLICIES, status.policies));
   printReasons(status.policies.map(({ policy, rules }) => ({ of: policy, rules })));
+}
+
+/** What a host could not tell, by cause; empty where it lost nothing. */
+function lostText(losses: NodeStatus['losses']): string {
+  const { bpf = {}, ...others } = losses ?? {};
+  return Object.entries({ ...others, ...bpf })
+    .filter(([, count]) => count > 0)
+    .map(([cause, count]) => `${count} by ${cause}`)
+    .join(', ');
 }
 
 const POLICIES: readonly Column<NodeStatus['policies'][number]>[] = [

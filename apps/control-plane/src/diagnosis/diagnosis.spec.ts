@@ -40,6 +40,8 @@ const faults = (findings: readonly Finding[]): Record<string, string> => {
   return Object.fromEntries(wrong.map(({ check, verdict }) => [check, verdict]));
 };
 
+const NO_LOSS = { ring: 0, reserve: 0, scratch: 0, race: 0, throttled: 0 };
+
 describe('what is found of etcd', () => {
   it.each<[string, EtcdStatus | Error, Record<string, string>]>([
     ['nothing where it is well', etcd, {}],
@@ -168,6 +170,11 @@ describe('what is found of hosts', () => {
       { 'hosts-suspended': 'warning' },
     ],
     ['lost events', host({}, { losses: { audit: 1, spool: 0 } }), { 'hosts-losses': 'warning' }],
+    [
+      'lost records of BPF programs',
+      host({}, { losses: { audit: 0, spool: 0, bpf: { ...NO_LOSS, reserve: 1 } } }),
+      { 'hosts-losses': 'warning' },
+    ],
   ])('is %s', (_title, evidence, expected) => {
     expect(faults(hostFindings([evidence]))).toEqual(expected);
   });

@@ -92,7 +92,7 @@ const FAULTS: readonly HostFault[] = [
   {
     check: 'hosts-losses',
     verdict: warned,
-    has: ({ report }) => (report?.losses.audit ?? 0) + (report?.losses.spool ?? 0) > 0,
+    has: ({ report }) => lostBy(report) > 0,
     words: 'have lost events since their agent started',
     well: 'no event was lost',
     remedy: 'raise spool.maxBytes in agent.yaml, or make the rule that is hit less noisy',
@@ -120,6 +120,12 @@ export function hostVersions(hosts: readonly Evidence[]): Readonly<Record<string
     if (version !== undefined) counts[version] = (counts[version] ?? 0) + 1;
   }
   return counts;
+}
+
+function lostBy(report: Evidence['report']): number {
+  if (report === undefined) return 0;
+  const { audit, spool, bpf } = report.losses;
+  return Object.values<number>({ ...bpf }).reduce((sum, lost) => sum + lost, audit + spool);
 }
 
 /** As `freshnessOf` words it. */

@@ -51,6 +51,29 @@ describe('a batch of alerts', () => {
     expect(parsed.alerts[0]).toMatchObject({ Node: 'web1', NodeID: NODE });
   });
 
+  it('keeps who acted and where, and attempts on the sensor', () => {
+    const told: Partial<Alert> = {
+      Type: 'SensorGuard',
+      HostPPID: 40,
+      PPID: 40,
+      LoginUID: 1000,
+      TTY: 'pts0',
+      Cwd: '/root/',
+      ContainerID: 'c'.repeat(64),
+      CGroup: '/system.slice/ssh.service',
+      ExecEvent: { ExecID: '1c9f3a20-5000-42-3', ExecutableName: '/usr/bin/cat' },
+      Parents: [{ PID: 40, Name: 'bash', ExecID: '1c9f3a20-4000-40-2' }],
+      Device: '8:1',
+      Inode: '99',
+      Generation: '12',
+    };
+    const source = { nodeId: NODE, node: 'web1' };
+    expect(parseAlertBatch(bytes(batch(alert('1-1', told))), source).alerts[0]).toMatchObject(told);
+    const parents = Array.from({ length: 9 }, (_, PID) => ({ PID, Name: 'sh' }));
+    const long = batch(alert('1-1', { Parents: parents }));
+    expect(() => parseAlertBatch(bytes(long), source)).toThrow(ShapeError);
+  });
+
   it.each<[string, unknown]>([
     ['out of order', batch(alert('1-2'), alert('1-1'))],
     ['with an id twice', batch(alert('1-1'), alert('1-1'))],

@@ -1,4 +1,4 @@
-import type { AgentRun, Alert, AlertBatch } from '#contracts';
+import type { AgentRun, Alert, AlertBatch, AlertParent } from '#contracts';
 import {
   ShapeError,
   count,
@@ -25,9 +25,20 @@ const alert: Read<Alert> = record<Alert>({
   UpdatedTime: text(60),
   ClusterName: text(253),
   HostName: text(300),
+  HostPPID: optional(integer),
   HostPID: integer,
+  PPID: optional(integer),
   PID: integer,
   UID: integer,
+  LoginUID: optional(integer),
+  TTY: optional(text(100)),
+  Cwd: optional(text(LONG)),
+  ContainerID: optional(text(100)),
+  CGroup: optional(text(LONG)),
+  ExecEvent: optional(record({ ExecID: text(100), ExecutableName: text(LONG) })),
+  Parents: optional(
+    list(record<AlertParent>({ PID: integer, Name: text(100), ExecID: optional(text(100)) }), 8),
+  ),
   ParentProcessName: optional(text(LONG)),
   ProcessName: text(LONG),
   PolicyName: text(300),
@@ -35,10 +46,12 @@ const alert: Read<Alert> = record<Alert>({
   Tags: optional(text(4_000)),
   ATags: optional(list(text(300), 100)),
   Message: optional(text(4_000)),
-  Type: oneOf(['MatchedHostPolicy', 'SystemEvent']),
+  Type: oneOf(['MatchedHostPolicy', 'SystemEvent', 'SensorGuard']),
   Source: text(LONG),
   Operation: oneOf(['Process', 'File', 'Network', 'Capabilities', 'Syscall', 'Device']),
   Resource: text(LONG),
+  Device: optional(text(50)),
+  Inode: optional(text(30)),
   Data: text(LONG),
   Enforcer: oneOf(['AppArmor', 'BPFLSM']),
   Action: oneOf(['Block', 'Audit', 'Allow']),
@@ -48,6 +61,7 @@ const alert: Read<Alert> = record<Alert>({
   Node: text(300),
   RuleID: optional(text(300)),
   PolicyRevision: optional(text(30)),
+  Generation: optional(text(30)),
   Suppressed: count,
 });
 

@@ -1,6 +1,7 @@
 import {
   QUALIFIERS,
   RULE_STATES,
+  type BpfLosses,
   type Coverage,
   type Drift,
   type HostFacts,
@@ -103,7 +104,19 @@ const report: Read<NodeReport> = record<NodeReport>({
   policies: list(policy, MAX_POLICIES),
   host: hostFacts,
   versions: record<NodeReport['versions']>({ agent: text(100), sensor: text(100) }),
-  losses: record<NodeReport['losses']>({ audit: count, spool: count }),
+  losses: record<NodeReport['losses']>({
+    audit: count,
+    spool: count,
+    bpf: optional(
+      record<BpfLosses>({
+        ring: count,
+        reserve: count,
+        scratch: count,
+        race: count,
+        throttled: count,
+      }),
+    ),
+  }),
   // Kept as it came: who asks for it verifies it, since it is not for us.
   statement: optional(anything),
 });

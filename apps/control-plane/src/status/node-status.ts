@@ -22,6 +22,7 @@ export function nodeStatus(
     suspension: statusOnNode(NOTHING, evidence).suspension,
     coverage: freshness.fresh ? report?.coverage : undefined,
     drift: report?.drift ?? [],
+    losses: report?.losses,
     policies: lines.map(({ policy, line }) => ({
       policy: policy.name,
       revision: policy.revision,

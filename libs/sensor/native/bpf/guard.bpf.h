@@ -12,13 +12,17 @@
 SEC("lsm/task_kill")
 int BPF_PROG(hw_task_kill, struct task_struct *task, void *info, int signal)
 {
-        return signal != 0 && signal != SIGCONT && hw_is_guarded_task(task) ? -EPERM : 0;
+        if (signal == 0 || signal == SIGCONT || !hw_is_guarded_task(task))
+                return 0;
+        return hw_guard_tell(HW_HOOK_GUARD_KILL, signal, 0) ? -EPERM : 0;
 }
 
 SEC("lsm/ptrace_access_check")
 int BPF_PROG(hw_ptrace_access_check, struct task_struct *task, unsigned int mode)
 {
-        return (mode & PTRACE_MODE_ATTACH) && hw_is_guarded_task(task) ? -EPERM : 0;
+        if (!(mode & PTRACE_MODE_ATTACH) || !hw_is_guarded_task(task))
+                return 0;
+        return hw_guard_tell(HW_HOOK_GUARD_TRACE, 0, 0) ? -EPERM : 0;
 }
 
 SEC("lsm/bpf_map")
@@ -27,11 +31,11 @@ int BPF_PROG(hw_bpf_map, struct bpf_map *map, unsigned int mode)
         const struct hw_host *h = hw_this_host();
         const __u32 id = BPF_CORE_READ(map, id);
 
-        if (!h || !(mode & FMODE_WRITE) || !hw_is_guarded())
+        if (!h || !(mode & FMODE_WRITE) || !is_outsider())
                 return 0;
         for (int i = 0; i < HW_HOST_MAPS; i++)
                 if (id == h->maps[i])
-                        return -EPERM;
+                        return hw_guard_tell(HW_HOOK_GUARD_MAP, id, 0) ? -EPERM : 0;
         return 0;
 }
 

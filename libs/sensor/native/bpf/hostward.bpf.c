@@ -9,6 +9,7 @@
 #include "exec.bpf.h"
 #include "file.bpf.h"
 #include "guard.bpf.h"
+#include "held.bpf.h"
 #include "mount.bpf.h"
 #include "network.bpf.h"
 

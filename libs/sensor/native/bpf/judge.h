@@ -80,28 +80,30 @@ static long decide_one(__u32 index, struct hw_decision *c) {
         op = *(volatile __u32 *)&s->operation & 31; /* by way of memory, so that the verifier takes it for any */
         s->left &= s->left - 1;
         hw_tbl_decide(c->rules->table, &s->walk, c->subject, op, c->asker, &v);
-        if (v.deny)
-                s->event.denied |= 1u << op;
+        if (s->further) {
+                v.deny &= v.says;
+                v.logged = v.audit != 0;
+        }
         if (!v.deny && !v.logged)
                 return s->left == 0;
         s->due = 1;
-        if (s->event.rule == 0)
+        if (s->event.rule == 0 || (v.deny && s->event.denied == 0))
                 s->event.rule = v.rule ? v.rule : v.list;
         if (s->event.audit_rule == 0)
                 s->event.audit_rule = v.audit;
+        if (v.deny) {
+                s->event.denied |= 1u << op;
+                s->listed |= !v.says;
+        }
         return s->left == 0;
 }
 
 /* Puts into the scratch's record which operations the table refuses and which rules said so; `due` if it is to be sent. */
-static __always_inline void hw_decide(const struct hw_element *rules, struct hw_scratch *s, __u32 subject,
-                                      __u32 operations, __u32 asker) {
-        struct hw_decision c = { rules, s, subject, asker };
-
-        s->left = operations;
+static __always_inline void hw_decide(struct hw_decision *c, __u32 operations) {
+        c->scratch->left = operations;
         if (operations)
-                (void)bpf_loop(HW_TBL_OPERATIONS, decide_one, &c, 0);
+                (void)bpf_loop(HW_TBL_OPERATIONS, decide_one, c, 0);
 }
-
 
 static __always_inline bool hw_is_directory(struct inode *inode) {
         return inode && (HW_READ(inode, i_mode) & S_IFMT) == S_IFDIR;
@@ -111,9 +113,15 @@ static __always_inline bool hw_is_directory(struct inode *inode) {
 #define HW_SILENTLY 2u     /* only asked, nothing is recorded */
 #define HW_AS_SEEN 4u      /* the path stands in the scratch already */
 #define HW_AS_MOVED 8u     /* a directory; where it is moved to was walked, and stands in the scratch's `moved` */
+#define HW_TO_ITERATOR 16u /* nothing is recorded, and the first name by which a rule speaks stays in the scratch */
 
 /* Among denied operations: the object is of a filesystem that the host does not mount, and no rule was asked. */
 #define HW_IS_FOREIGN 0x80000000u
+/*
+ * The rule set changed meanwhile: ask once more. Another change waits for the grace period that this program holds up, so
+ * the second answer is whole.
+ */
+#define HW_IS_TORN 0x40000000u
 
 /* What a hook asks about one object: its dentry by address, and operations. */
 struct hw_request {
@@ -126,47 +134,131 @@ static __always_inline __u32 reported(__u32 operations) {
         return operations & ~HW_TBL_ALL_PATH_OPERATIONS ? HW_OP(WRITE) : operations;
 }
 
+/* The rules say something by the name that was walked last: its path goes into the record. */
+static __always_inline void tell_name(struct hw_scratch *s) {
+        if (!s->due || s->told || (s->asked.flags & HW_SILENTLY))
+                return;
+        s->told = 1;
+        if (!(s->asked.flags & HW_TO_ITERATOR))
+                hw_record_object(s, (struct inode *)s->asked.inode);
+}
+
+/* As the walk over the path would have ended to which the object is bound. */
+static __always_inline bool take_bound(struct hw_scratch *s, __u32 at) {
+        const struct hw_binding *bound = s->asked.bound ? bpf_map_lookup_elem(&bindings, &s->asked.key) : NULL;
+        const struct hw_binding_name *name;
+
+        if (!bound || at >= bound->n)
+                return false;
+        name = &bound->name[at & (HW_BINDING_NAMES - 1)];
+        s->walk.n = name->automata;
+        for (__u32 i = 0; i < HW_TBL_AUTOMATA_MAX; i++)
+                s->walk.state[i] = name->state[i];
+        return true;
+}
+
+/* Walks the name of that number, where there is one: own path, those that it is bound to, those by other mounts. */
+static __always_inline bool walk_name(const struct hw_element *rules, struct hw_scratch *s, __u32 number) {
+        if (number > 0 && number <= HW_BINDING_NAMES)
+                return take_bound(s, number - 1);
+        if (number == 0 ? s->asked.foreign : !hw_lead_on(s, s->asked.key.dev))
+                return false;
+        hw_walk_path(rules, s, s->asked.operations);
+        if (s->asked.flags & HW_AS_MOVED)
+                hw_tbl_leave(rules->table, &s->walk, &s->moved);
+        return true;
+}
+
+/*
+ * What the rules say of what stands in `asked` by one name of the object. 1: it has no further one, or another rule set
+ * took the place of the one that the subject belongs to.
+ */
+__noinline int hw_judge_name(struct hw_scratch *s, __u32 number) {
+        const struct hw_element *rules = hw_rules();
+        struct hw_decision decision = { .rules = rules, .scratch = s };
+
+        if (!s)
+                return 1;
+        s->torn = !rules || rules->generation != s->asked.key.generation;
+        if (s->torn)
+                return 1;
+        if (walk_name(rules, s, number)) {
+                decision.subject = s->asked.subject;
+                decision.asker = s->asked.asker;
+                s->further = number > 0;
+                hw_decide(&decision, s->asked.operations);
+                tell_name(s);
+        }
+        return !s->asked.bound && !s->more;
+}
+
+static long judge_further(__u32 index, struct hw_scratch **scratch) {
+        return hw_judge_name(*scratch, index + 1) != 0;
+}
+
+/* Which file it is (src/bindings.c), and whether it may be bound to other names. */
+static __always_inline void identify_asked(const struct hw_element *rules, struct hw_scratch *s, struct inode *inode) {
+        const struct hw_host *h = bpf_map_lookup_elem(&host, &(const __u32){ 0 });
+
+        s->asked.inode = (__u64)inode;
+        s->asked.key.generation = rules->generation;
+        s->asked.bound = h && h->bindings && inode && !(s->asked.flags & (HW_AS_SEEN | HW_AS_MOVED));
+        if (!s->asked.bound)
+                return;
+        s->asked.key.ino = HW_READ(inode, i_ino);
+        s->asked.key.inode_generation = HW_READ(inode, i_generation);
+        s->asked.bound = bpf_map_lookup_elem(&bindings, &s->asked.key) != NULL;
+}
+
 static __always_inline __u32 hw_judge_in(const struct hw_element *rules, struct hw_scratch *s, __u32 subject,
-                                         const struct hw_request *q) {
+                                         __u32 fsuid, const struct hw_request *q) {
         struct dentry *dentry = (struct dentry *)q->dentry;
         struct inode *inode = HW_READ(dentry, d_inode);
-        const __u32 fsuid = hw_fsuid(), owner = inode ? HW_READ(inode, i_uid.val) : fsuid; /* else its maker's */
+        struct super_block *sb = HW_READ(dentry, d_sb);
+        const __u32 owner = inode ? HW_READ(inode, i_uid.val) : fsuid; /* else its maker's */
+        int found = HW_PATH_HOST;
         __u32 denied;
 
-        if (!(q->flags & HW_AS_SEEN)) {
-                const int found = hw_path_build(s, q->dentry, (q->flags & HW_AS_DIRECTORY) || hw_is_directory(inode));
-
-                if (found < 0)
-                        return q->operations;
-                if (found == HW_PATH_FOREIGN)
-                        return HW_IS_FOREIGN;
-        }
+        if (!(q->flags & HW_AS_SEEN))
+                found = hw_path_build(s, q->dentry, (q->flags & HW_AS_DIRECTORY) || hw_is_directory(inode));
+        if (found < 0)
+                return q->operations;
+        if (q->flags & (HW_AS_SEEN | HW_AS_MOVED))
+                s->more = 0;
+        s->asked.operations = q->operations;
+        s->asked.flags = q->flags;
+        s->asked.subject = subject;
+        s->asked.asker = owner == fsuid ? HW_TBL_OWNER : HW_TBL_OTHER;
+        s->asked.foreign = found == HW_PATH_FOREIGN;
+        s->asked.key.dev = HW_READ(sb, s_dev);
+        identify_asked(rules, s, inode);
+        if (s->asked.foreign && !s->asked.bound)
+                return HW_IS_FOREIGN;
         hw_record_clear(&s->event);
-        s->due = 0;
-        hw_walk_path(rules, s, q->operations);
-        if (q->flags & HW_AS_MOVED)
-                hw_tbl_leave(rules->table, &s->walk, &s->moved);
-        hw_decide(rules, s, subject, q->operations, owner == fsuid ? HW_TBL_OWNER : HW_TBL_OTHER);
+        s->due = s->listed = s->told = 0;
+        if (hw_judge_name(s, 0) == 0 && !((q->flags & HW_TO_ITERATOR) && s->told))
+                (void)bpf_loop(HW_BINDING_NAMES + HW_MOUNT_ENTRIES, judge_further, &s, 0);
+        if (s->torn)
+                return q->operations | HW_IS_TORN;
         denied = s->event.denied;
         s->event.denied = reported(denied);
-        if (s->due && !(q->flags & HW_SILENTLY)) {
+        if (s->told && !(q->flags & HW_TO_ITERATOR)) {
                 s->event.class = HW_BPF_PATH;
                 s->event.hook = q->hook;
                 s->event.requested = reported(q->operations);
                 s->event.subject = subject;
                 s->event.fsuid = fsuid;
                 s->event.ouid = owner;
-                hw_record_object(s, inode);
                 hw_record_send(rules, s);
         }
-        return denied;
+        return s->asked.foreign && denied == 0 ? HW_IS_FOREIGN : denied;
 }
 
 /*
  * The operations that are refused on one object. All of them where its path cannot be made out (longer than PATH_MAX,
  * as on AppArmor; renames that never pause), since no rule could be asked about it.
  */
-__noinline __u32 hw_judge(__u64 dentry, __u32 operations, __u32 hook, __u32 flags) {
+__noinline __u32 hw_judge_once(__u64 dentry, __u32 operations, __u32 hook, __u32 flags) {
         const struct hw_request q = { dentry, operations, hook, flags };
         const struct hw_element *rules = hw_rules();
         struct hw_scratch *s;
@@ -178,17 +270,23 @@ __noinline __u32 hw_judge(__u64 dentry, __u32 operations, __u32 hook, __u32 flag
         if (subject != HW_NO_ROOM && !hw_tbl_concerns(rules->table, subject, operations))
                 return 0;
         s = subject == HW_NO_ROOM ? NULL : hw_scratch_take();
-        denied = s ? hw_judge_in(rules, s, subject, &q) : operations;
+        denied = s ? hw_judge_in(rules, s, subject, hw_fsuid(), &q) : operations;
         if (s)
                 hw_scratch_give(s);
         return rules->mode == HW_BPF_ENFORCE || denied == HW_IS_FOREIGN ? denied : 0;
+}
+
+static __always_inline __u32 hw_judge(__u64 dentry, __u32 operations, __u32 hook, __u32 flags) {
+        __u32 denied = hw_judge_once(dentry, operations, hook, flags);
+
+        return denied & HW_IS_TORN ? hw_judge_once(dentry, operations, hook, flags) & ~HW_IS_TORN : denied;
 }
 
 /*
  * Whether moving a directory takes what patterns block below it to where they do not hold: HW_OP(ABOVE) or 0. What is
  * above exact paths may not be moved at all: HW_OP(OVER) of hw_judge().
  */
-__noinline __u32 hw_judge_moved(__u64 from, __u64 to) {
+__noinline __u32 hw_judge_moved_once(__u64 from, __u64 to) {
         const struct hw_request q = { from, HW_OP(ABOVE), HW_HOOK_RENAME, HW_AS_DIRECTORY | HW_AS_MOVED };
         const struct hw_element *rules = hw_rules();
         struct hw_scratch *s;
@@ -205,11 +303,17 @@ __noinline __u32 hw_judge_moved(__u64 from, __u64 to) {
                 if (hw_path_build(s, to, 1) >= 0) {
                         hw_walk_path(rules, s, q.operations);
                         s->moved = s->walk;
-                        denied = hw_judge_in(rules, s, subject, &q) & ~HW_IS_FOREIGN;
+                        denied = hw_judge_in(rules, s, subject, hw_fsuid(), &q) & ~HW_IS_FOREIGN;
                 }
                 hw_scratch_give(s);
         }
         return rules->mode == HW_BPF_ENFORCE ? denied : 0;
+}
+
+static __always_inline __u32 hw_judge_moved(__u64 from, __u64 to) {
+        __u32 denied = hw_judge_moved_once(from, to);
+
+        return denied & HW_IS_TORN ? hw_judge_moved_once(from, to) & ~HW_IS_TORN : denied;
 }
 
 /* As hw_judge(), of a path that the caller has put into a scratch of its own. */
@@ -221,7 +325,7 @@ __noinline __u32 hw_judge_seen(struct hw_scratch *s, __u64 dentry, __u32 operati
         if (!s || !rules || rules->mode == HW_BPF_OFF)
                 return 0;
         subject = hw_subject(rules);
-        denied = subject == HW_NO_ROOM ? operations : hw_judge_in(rules, s, subject, &q);
+        denied = subject == HW_NO_ROOM ? operations : hw_judge_in(rules, s, subject, hw_fsuid(), &q);
         return rules->mode == HW_BPF_ENFORCE ? denied : 0;
 }
 
@@ -258,6 +362,9 @@ static __always_inline __u32 hw_judge_fresh(struct file *file, __u32 operations,
                         s->end = length;
                 }
                 denied = hw_judge_seen(s, (__u64)BPF_CORE_READ(file, f_path.dentry), operations, hook);
+                if (denied & HW_IS_TORN)
+                        denied = hw_judge_seen(s, (__u64)BPF_CORE_READ(file, f_path.dentry), operations, hook) &
+                                 ~HW_IS_TORN;
         }
         hw_scratch_give(s);
         return denied;

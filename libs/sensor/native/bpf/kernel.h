@@ -72,12 +72,40 @@ struct path {
 
 struct fs_struct {
         struct path root;
+        struct path pwd;
+};
+
+struct tty_struct {
+        char name[64];
+};
+
+struct signal_struct {
+        struct tty_struct *tty;
 };
 
 struct file {
         unsigned int f_mode;
         unsigned int f_flags;
         struct path f_path;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+        struct seq_file *seq;
+};
+
+struct bpf_iter__task_file {
+        struct bpf_iter_meta *meta;
+        struct task_struct *task;
+        __u32 fd;
+        struct file *file;
+};
+
+struct bpf_iter__task_vma {
+        struct bpf_iter_meta *meta;
+        struct task_struct *task;
+        struct vm_area_struct *vma;
 };
 
 struct vm_area_struct {
@@ -120,6 +148,9 @@ struct task_struct {
         int tgid;
         __u64 start_boottime;
         struct task_struct *real_parent;
+        struct task_struct *group_leader;
+        __u64 self_exec_id;
+        struct signal_struct *signal;
         const struct cred *cred;
         struct mm_struct *mm;
         struct nsproxy *nsproxy;
@@ -163,12 +194,16 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 #define S_IFDIR 0040000
 #define FMODE_READ 0x1
 #define FMODE_WRITE 0x2
+#define FMODE_PATH 0x4000
 #define O_TRUNC 01000
 #define FMODE_EXEC_FLAG 0x20 /* __FMODE_EXEC among the flags of an open made by execve */
 #define F_WRLCK 1
 #define PROT_WRITE 0x2
 #define PROT_EXEC 0x4
 #define MAP_SHARED_MASK 0x3 /* MAP_SHARED, MAP_SHARED_VALIDATE */
+#define VM_READ 0x1
+#define VM_WRITE 0x2
+#define VM_EXEC 0x4
 #define VM_SHARED 0x8
 #define RENAME_EXCHANGE 0x2
 #define MS_REMOUNT 0x20

@@ -16,17 +16,34 @@ const volatile bool rename_has_flags = false;
 #define HW_PATH_LEAST (HW_PATH_END - 4096) /* no path begins before it */
 #define HW_SCRATCHES 8
 
+/* What is asked about an object, by each of its names. */
+struct hw_asked {
+        struct hw_binding_key key;
+        __u64 inode; /* its address */
+        __u32 bound; /* whether the key is in `bindings` */
+        __u32 operations, flags;
+        __u32 subject, asker;
+        __u32 foreign; /* it has no path on the host */
+};
+
 /* Room for one operation on one CPU. Programs may be preempted, so each takes one that is not in use. */
 struct hw_scratch {
         __u32 busy;
         __u32 start, end; /* of the path */
+        __u32 own; /* where it starts without a mount point */
+        __u32 entry, more; /* of its mount: the one to try next, and whether there are any */
         /* Here and not on the stack, since the verifier then does not follow each value that they may have. */
         struct dentry *dentry, *root; /* where the climb is and ends */
         int climbed; /* its outcome */
         __u32 position; /* of the walk over the path */
         __u32 state; /* of the automaton that is walked */
         __u32 operation, left; /* the one that is decided, and those that are not yet */
+        __u32 further; /* a name beside the object's own: rules can refuse more, what is allowed and lists say nothing */
         __u32 due; /* a record */
+        __u32 listed; /* what is refused is so for want of a rule that allows it */
+        __u32 told; /* its path is in the record */
+        __u32 torn; /* the rule set changed meanwhile */
+        struct hw_asked asked;
         struct hw_tbl_walk walk, moved;
         struct hw_bpf_event event;
         char path[HW_PATH_BUFFER + 256];
@@ -77,6 +94,14 @@ struct {
 } mounts SEC(".maps");
 
 struct {
+        __uint(type, BPF_MAP_TYPE_HASH);
+        __uint(map_flags, BPF_F_NO_PREALLOC);
+        __uint(max_entries, HW_BINDINGS_MAX);
+        __type(key, struct hw_binding_key);
+        __type(value, struct hw_binding);
+} bindings SEC(".maps");
+
+struct {
         __uint(type, BPF_MAP_TYPE_ARRAY);
         __uint(max_entries, 1);
         __type(key, __u32);
@@ -85,7 +110,7 @@ struct {
 
 struct {
         __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-        __uint(max_entries, HW_LOSSES);
+        __uint(max_entries, 2 * HW_LOSSES);
         __type(key, __u32);
         __type(value, __u64);
 } losses SEC(".maps");

@@ -3,7 +3,7 @@
 #define HOSTWARD_PATH_H
 /*
  * The path of a file from the root of its filesystem, led on by the place where the host mounts it: the same whatever
- * mount, namespace or root the caller goes through. Names are read from the leaf to the root while no rename happens
+ * mount, namespace or root the caller goes through. Where the host mounts it several times it has several names. Names are read from the leaf to the root while no rename happens
  * anywhere (rename_lock), else again.
  */
 #include <linux/errno.h>
@@ -90,28 +90,45 @@ static __always_inline bool in_subtree(const struct hw_scratch *s, const struct 
         return c.inside;
 }
 
-/* Puts the mount point before the path in the scratch. 0: the filesystem is not mounted on the host. */
-__noinline int hw_lead_on(struct hw_scratch *s, __u32 dev) {
-        const struct hw_mount *mount = bpf_map_lookup_elem(&mounts, &dev);
+struct hw_lead {
+        struct hw_scratch *scratch;
+        const struct hw_mount *mount;
+        int led;
+};
+
+static long try_entry(__u32 index, struct hw_lead *c) {
+        struct hw_scratch *s = c->scratch;
+        const struct hw_mount_entry *e = &c->mount->entry[s->entry & (HW_MOUNT_ENTRIES - 1)];
         __u32 length, at;
 
-        if (!s || !mount)
-                return 0;
-        for (__u32 i = 0; i < HW_MOUNT_ENTRIES; i++) {
-                const struct hw_mount_entry *e = &mount->entry[i];
-
-                if (i >= mount->n)
-                        return 0;
-                if (!in_subtree(s, e))
-                        continue;
-                length = e->add_len & (HW_MOUNT_PREFIX - 1);
-                at = (s->start + e->strip_len - length) & (HW_PATH_BUFFER - 1);
-                if (length > 0)
-                        (void)bpf_probe_read_kernel(&s->path[at], length, e->add);
-                s->start = at;
+        (void)index;
+        if (s->entry >= c->mount->n)
                 return 1;
-        }
-        return 0;
+        s->entry++;
+        if (!in_subtree(s, e))
+                return 0;
+        length = e->add_len & (HW_MOUNT_PREFIX - 1);
+        at = (s->start + e->strip_len - length) & (HW_PATH_BUFFER - 1);
+        if (length > 0)
+                (void)bpf_probe_read_kernel(&s->path[at], length, e->add);
+        s->start = at;
+        c->led = 1;
+        return 1;
+}
+
+/*
+ * Puts the next mount point that holds it before the path in the scratch. 0: there is no other, or the filesystem is not
+ * mounted on the host.
+ */
+__noinline int hw_lead_on(struct hw_scratch *s, __u32 dev) {
+        struct hw_lead c = { .scratch = s, .mount = bpf_map_lookup_elem(&mounts, &dev) };
+
+        if (!s || !c.mount)
+                return 0;
+        s->start = s->own;
+        (void)bpf_loop(HW_MOUNT_ENTRIES, try_entry, &c, 0);
+        s->more = s->entry < c.mount->n;
+        return c.led;
 }
 
 /* Every mount of proc and sysfs shows the same things, whoever made it. */
@@ -169,7 +186,9 @@ __noinline int hw_path_build(struct hw_scratch *s, __u64 address, __u32 is_direc
                 return -EFAULT;
         s->root = HW_READ(sb, s_root);
         s->end = HW_PATH_END;
+        s->entry = s->more = 0;
         (void)bpf_loop(HW_RENAME_TRIES, build_once, &c, 0);
+        s->own = s->start;
         if (c.result == HW_PATH_HOST && !hw_lead_on(s, HW_READ(sb, s_dev)) && !lead_on_alike(s, sb))
                 return HW_PATH_FOREIGN;
         if (c.result == HW_PATH_ALONE && is_nameless(s->dentry, HW_READ(sb, s_dev)))

@@ -43,7 +43,7 @@ struct hw_header {
 #define HW_MSG_UNLOAD 15u /* root at the console only: replace our profiles by open ones -> DONE */
 
 #define HW_MSG_COMPILE 32u  /* ENVELOPE, EPOCH GENERATION ISSUED_AT (highest seen, 0 0 0 = none), LOADED_NAME* [BPF_LSM] [ENDED_AT] */
-#define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* [OVERRIDES] [VALID_UNTIL] [ROOT] [FLOORS] [TABLE SUBJECT_NAME*] */
+#define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* [OVERRIDES] [VALID_UNTIL] [ROOT] [FLOORS] [TABLE SUBJECT_NAME*] [KILL_HOLDERS] */
 #define HW_MSG_REJECTED 34u /* CODE MESSAGE */
 
 /* Files of the sensor itself, frames too; they never travel. */
@@ -92,6 +92,7 @@ struct hw_header {
 #define HW_TAG_SUBJECT_NAME 39u /* text: name of a subject of TABLE, in its order: hostward | hostward-src-... */
 #define HW_TAG_BPF_LSM 40u     /* number, 1: the sensor can enforce by BPF-LSM; absent = it cannot */
 #define HW_TAG_ENDED_AT 41u    /* number, ms since 1970: latest end of an exception that was seen to pass; absent = none */
-#define HW_TAG_LAST HW_TAG_ENDED_AT
+#define HW_TAG_KILL_HOLDERS 42u /* number, 1: who has open what a rule of TABLE refuses is killed when it comes; absent: only told */
+#define HW_TAG_LAST HW_TAG_KILL_HOLDERS
 
 #endif

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "actor.h"
+
 #define HW_AUDIT_PATH_MAX 4096
 
 /*
@@ -20,7 +22,13 @@ struct hw_audit_record {
         char capname[64], family[32], sock_type[32];
         int64_t pid, fsuid, ouid, capability, protocol; /* -1 when absent */
         bool bpf; /* not of the stream: a record of the BPF programs, told in the same words */
-        int64_t rule; /* of those: index into the rules of the table in force, or -1 */
+        /* Of those: */
+        bool guard; /* an attempt on the sensor itself; `requested` says which */
+        bool in_force; /* its rule set is the one in force */
+        int64_t rule; /* index into the rules of the table in force, or -1 */
+        uint32_t suppressed, device; /* records of this rule and process left out since the last; as the kernel has it */
+        uint64_t inode; /* 0: there is none */
+        const struct hw_actor *actor; /* NULL: look into /proc */
 };
 
 /*

@@ -10,6 +10,7 @@
 #include "clean.h"
 #include "file.h"
 #include "hostward-bpf.h"
+#include "log.h"
 
 #define MOUNTINFO_BYTES_MAX (16u << 20)
 #define FILESYSTEMS_MAX 4096
@@ -17,7 +18,22 @@
 struct filesystem {
         uint32_t dev;
         struct hw_mount mount;
+        bool held[HW_MOUNT_ENTRIES]; /* an earlier entry has the same files: this one is another name for them */
 };
+
+/* Mounts that files have no name by, for each its reason. */
+struct left_out {
+        size_t n;
+        char first[HW_MOUNT_PREFIX];
+};
+
+/*
+ * What every program needs. Where a mount shows one of these once more, a rule on the place of that mount, made for what
+ * else is below it, would refuse the system to itself; so by such a mount nothing has another name.
+ */
+static const char *const system_places[] = { "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec", "/bin", "/sbin",
+                                             "/lib",     "/lib64",    "/etc",     "/dev",         "/run", "/proc",
+                                             "/sys",     "/usr/lib/hostward", "/var/lib/hostward" };
 
 /* The kernel writes space, tab, newline and backslash as three octal digits. */
 static bool unescape(const char *text, size_t len, char *ret, uint16_t *ret_len) {
@@ -44,12 +60,52 @@ static bool holds(const struct hw_mount_entry *outer, const struct hw_mount_entr
                (outer->strip_len == inner->strip_len || inner->strip[outer->strip_len] == '/');
 }
 
-static void add(struct hw_mount *m, const struct hw_mount_entry *e) {
+/* Whether a mount shows, once more, the place of the host where `outer` has it, and with it a part of the system. */
+static bool shows_system(const struct hw_mount_entry *outer, const struct hw_mount_entry *inner) {
+        char place[2 * HW_MOUNT_PREFIX];
+        const int len = snprintf(place, sizeof place, "%.*s%.*s", outer->add_len, outer->add,
+                                 inner->strip_len - outer->strip_len, inner->strip + outer->strip_len);
+
+        for (size_t i = 0; i < HW_LEN(system_places); i++)
+                if (strncmp(system_places[i], place, (size_t)len) == 0 &&
+                    (system_places[i][len] == '/' || system_places[i][len] == 0))
+                        return true;
+        return false;
+}
+
+static const struct hw_mount_entry *holder_of(const struct hw_mount *m, const struct hw_mount_entry *e) {
         for (uint32_t i = 0; i < m->n; i++)
                 if (holds(&m->entry[i], e))
-                        return;
-        if (m->n < HW_MOUNT_ENTRIES)
-                m->entry[m->n++] = *e;
+                        return &m->entry[i];
+        return NULL;
+}
+
+/* Makes room for what alone shows its files, at the cost of the last that does not. */
+static void drop_held(struct filesystem *fs, struct left_out *left) {
+        for (uint32_t i = fs->mount.n; i-- > 0;) {
+                if (!fs->held[i])
+                        continue;
+                left->n++;
+                fs->mount.n--;
+                memmove(&fs->mount.entry[i], &fs->mount.entry[i + 1], (fs->mount.n - i) * sizeof fs->mount.entry[0]);
+                memmove(&fs->held[i], &fs->held[i + 1], (fs->mount.n - i) * sizeof fs->held[0]);
+                return;
+        }
+}
+
+static void add(struct filesystem *fs, const struct hw_mount_entry *e, struct left_out *left) {
+        struct hw_mount *m = &fs->mount;
+        const struct hw_mount_entry *holder = holder_of(m, e);
+
+        if (!holder && m->n == HW_MOUNT_ENTRIES)
+                drop_held(fs, left);
+        if (m->n == HW_MOUNT_ENTRIES || (holder && shows_system(holder, e))) {
+                if (left->n++ == 0)
+                        (void)snprintf(left->first, sizeof left->first, "%.*s", e->add_len, e->add);
+                return;
+        }
+        fs->held[m->n] = holder != NULL;
+        m->entry[m->n++] = *e;
 }
 
 /* A line: id parent major:minor root mountpoint ... */
@@ -75,7 +131,7 @@ static struct filesystem *find(struct filesystem *list, size_t *n, uint32_t dev)
         return &list[(*n)++];
 }
 
-static size_t collect(char *text, struct filesystem *list) {
+static size_t collect(char *text, struct filesystem *list, struct left_out *left) {
         size_t n = 0;
 
         for (char *save = NULL, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -87,7 +143,7 @@ static size_t collect(char *text, struct filesystem *list) {
                         continue; /* longer than a prefix may be: judged from the filesystem's own root */
                 fs = find(list, &n, dev);
                 if (fs)
-                        add(&fs->mount, &entry);
+                        add(fs, &entry, left);
         }
         return n;
 }
@@ -113,6 +169,7 @@ static void forget(int fd, const struct filesystem *list, size_t n) {
 int hw_bpf_mounts(struct hw_bpf *b) {
         _cleanup_buffer_ struct hw_buffer text = { 0 };
         _cleanup_free_ struct filesystem *list = calloc(FILESYSTEMS_MAX, sizeof *list);
+        struct left_out left = { 0 };
         size_t n;
         int r = hw_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_BYTES_MAX, &text);
 
@@ -121,7 +178,11 @@ int hw_bpf_mounts(struct hw_bpf *b) {
         hw_buffer_add(&text, "", 1);
         if (text.failed || !list)
                 return -ENOMEM;
-        n = collect((char *)text.data, list);
+        n = collect((char *)text.data, list, &left);
+        if (left.n > 0 && left.n != b->left_out)
+                hw_warn("files have no name by some mounts, which show the system or are too many mounts=%zu first=%s",
+                        left.n, left.first);
+        b->left_out = left.n;
         for (size_t i = 0; i < n && r == 0; i++)
                 r = hw_bpf_map_update(b->mounts, &list[i].dev, &list[i].mount);
         forget(b->mounts, list, n);

@@ -32,7 +32,8 @@ static int keep(int fd) {
 
 static int identify_maps(const struct hostward_bpf *s, uint32_t ret[HW_HOST_MAPS]) {
         const struct bpf_map *const maps[] = { s->maps.rules, s->maps.mounts, s->maps.host,
-                                               s->maps.events, s->maps.tasks, s->maps.scratches };
+                                               s->maps.events, s->maps.tasks, s->maps.scratches,
+                                               s->maps.throttle, s->maps.bindings };
 
         _Static_assert(HW_LEN(maps) == HW_HOST_MAPS, "each has its place");
         for (size_t i = 0; i < HW_LEN(maps); i++) {
@@ -46,31 +47,53 @@ static int identify_maps(const struct hostward_bpf *s, uint32_t ret[HW_HOST_MAPS
 }
 
 static int keep_maps(struct hw_bpf_object *o, const struct hostward_bpf *s) {
-        *o = (struct hw_bpf_object){
-                .rules = keep(bpf_map__fd(s->maps.rules)),   .mounts = keep(bpf_map__fd(s->maps.mounts)),
-                .host = keep(bpf_map__fd(s->maps.host)),     .losses = keep(bpf_map__fd(s->maps.losses)),
-                .events = keep(bpf_map__fd(s->maps.events)),
-        };
-        if (o->rules < 0 || o->mounts < 0 || o->host < 0 || o->losses < 0 || o->events < 0)
+        o->rules = keep(bpf_map__fd(s->maps.rules));
+        o->mounts = keep(bpf_map__fd(s->maps.mounts));
+        o->bindings = keep(bpf_map__fd(s->maps.bindings));
+        o->host = keep(bpf_map__fd(s->maps.host));
+        o->losses = keep(bpf_map__fd(s->maps.losses));
+        o->events = keep(bpf_map__fd(s->maps.events));
+        o->throttle = keep(bpf_map__fd(s->maps.throttle));
+        if (o->rules < 0 || o->mounts < 0 || o->bindings < 0 || o->host < 0 || o->losses < 0 || o->events < 0 ||
+            o->throttle < 0)
                 return -EMFILE;
         return identify_maps(s, o->map_ids);
+}
+
+static int attach_one(struct bpf_program *program, int *ret_link) {
+        struct bpf_link *link = bpf_program__attach(program);
+
+        if (!link)
+                return -errno;
+        *ret_link = keep(bpf_link__fd(link));
+        (void)bpf_link__destroy(link); /* ours is another descriptor of it */
+        return *ret_link < 0 ? -EMFILE : 0;
+}
+
+static int attach_iterators(struct hw_bpf_object *o, const struct hostward_bpf *s) {
+        struct bpf_program *const programs[HW_BPF_ITERATORS] = { s->progs.hw_own_files, s->progs.hw_held_files,
+                                                                 s->progs.hw_held_maps };
+        int r = 0;
+
+        for (size_t i = 0; i < HW_BPF_ITERATORS && r == 0; i++)
+                r = attach_one(programs[i], &o->iterators[i]);
+        return r;
 }
 
 static int attach(struct hw_bpf_object *o, const struct hostward_bpf *s) {
         struct bpf_program *program;
 
         bpf_object__for_each_program(program, s->obj) {
-                struct bpf_link *link;
+                int r;
 
-                if (!bpf_program__autoload(program))
+                if (!bpf_program__autoload(program) || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER)
                         continue;
-                link = bpf_program__attach(program);
-                if (!link)
-                        return -errno;
-                o->links[o->n_links] = keep(bpf_link__fd(link));
-                (void)bpf_link__destroy(link); /* ours is another descriptor of it */
-                if (o->links[o->n_links++] < 0 || o->n_links == HW_BPF_LINKS_MAX)
+                if (o->n_links == HW_BPF_LINKS_MAX)
                         return -EMFILE;
+                r = attach_one(program, &o->links[o->n_links]);
+                if (r < 0)
+                        return r;
+                o->n_links++;
         }
         return 0;
 }
@@ -117,7 +140,8 @@ int hw_bpf_object_load(unsigned int shift, int (*prepare)(struct hw_bpf_object *
         struct hostward_bpf *s;
         int r;
 
-        *ret = (struct hw_bpf_object){ .rules = -1, .mounts = -1, .host = -1, .losses = -1, .events = -1 };
+        *ret = (struct hw_bpf_object){ .rules = -1, .mounts = -1, .bindings = -1, .host = -1, .losses = -1, .events = -1,
+                                       .throttle = -1, .iterators = { -1, -1, -1 } };
         (void)libbpf_set_print(print);
         s = hostward_bpf__open();
         r = s ? check_addresses() : -errno;
@@ -127,6 +151,8 @@ int hw_bpf_object_load(unsigned int shift, int (*prepare)(struct hw_bpf_object *
                 r = hostward_bpf__load(s);
         if (r == 0)
                 r = keep_maps(ret, s);
+        if (r == 0)
+                r = attach_iterators(ret, s);
         if (r == 0)
                 r = prepare(ret, userdata);
         if (r == 0)
@@ -140,14 +166,16 @@ int hw_bpf_object_load(unsigned int shift, int (*prepare)(struct hw_bpf_object *
 }
 
 size_t hw_bpf_object_links(void) {
-        return sizeof((struct hostward_bpf *)0)->progs / sizeof(struct bpf_program *);
+        return sizeof((struct hostward_bpf *)0)->progs / sizeof(struct bpf_program *) - HW_BPF_ITERATORS;
 }
 
 void hw_bpf_object_close(struct hw_bpf_object *o) {
-        int *const maps[] = { &o->rules, &o->mounts, &o->host, &o->losses, &o->events };
+        int *const maps[] = { &o->rules, &o->mounts, &o->bindings, &o->host, &o->losses, &o->events, &o->throttle };
 
         for (size_t i = 0; i < HW_LEN(maps); i++)
                 hw_close(maps[i]);
+        for (size_t i = 0; i < HW_BPF_ITERATORS; i++)
+                hw_close(&o->iterators[i]);
         for (size_t i = 0; i < o->n_links; i++)
                 hw_close(&o->links[i]);
         o->n_links = 0;

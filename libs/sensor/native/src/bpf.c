@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bindings.h"
 #include "bpf.h"
 #include "clean.h"
 #include "clock.h"
@@ -18,53 +18,49 @@
 #include "hostward-build.h" /* made by the Makefile: HW_BPF_BUILD */
 #include "log.h"
 
-#define RING_BYTES (1u << 20) /* of `events` in bpf/maps.h */
-
-void hw_bpf_init(struct hw_bpf *b, const char *bpffs) {
-        *b = (struct hw_bpf){ .bpffs = bpffs, .rules = -1, .mounts = -1, .host = -1, .losses = -1, .events = -1,
-                              .table = -1, .mountinfo = -1 };
+void hw_bpf_init(struct hw_bpf *b, const char *bpffs, hw_bpf_handler handler, void *userdata) {
+        *b = (struct hw_bpf){ .bpffs = bpffs, .rules = -1, .mounts = -1, .bindings = -1, .host = -1, .losses = -1,
+                              .events = -1, .throttle = -1, .table = -1, .iterators = { -1, -1, -1 }, .mountinfo = -1,
+                              .handler = handler, .userdata = userdata };
 }
 
-static void unmap(struct hw_bpf *b) {
-        if (b->consumer)
-                (void)munmap(b->consumer, (size_t)getpagesize());
-        if (b->ring)
-                (void)munmap((void *)b->ring, (size_t)getpagesize() + 2 * b->ring_bytes);
-        b->consumer = NULL;
-        b->ring = NULL;
-}
-
-void hw_bpf_close(struct hw_bpf *b) {
-        int *const maps[] = { &b->rules, &b->mounts, &b->host, &b->losses, &b->events, &b->table };
-
-        unmap(b);
-        for (size_t i = 0; i < HW_LEN(maps); i++)
-                hw_close(maps[i]);
+static void close_links(struct hw_bpf *b) {
         for (size_t i = 0; i < b->n_links; i++)
                 hw_close(&b->links[i]);
         b->n_links = 0;
+}
+
+void hw_bpf_close(struct hw_bpf *b) {
+        int *const maps[] = { &b->rules, &b->mounts, &b->bindings, &b->host, &b->losses, &b->events, &b->throttle,
+                               &b->table };
+
+        close_links(b);
+        hw_bpf_unmap(b);
+        for (size_t i = 0; i < HW_LEN(maps); i++)
+                hw_close(maps[i]);
+        for (size_t i = 0; i < HW_BPF_ITERATORS; i++)
+                hw_close(&b->iterators[i]);
         b->shift = 0;
         b->generation = 0;
 }
 
-static int map_ring(struct hw_bpf *b) {
-        const size_t page = (size_t)getpagesize();
-        void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, b->events, 0);
+/* Programs that no pin holds any more: detaches them, and what they still have to tell is told by `b`. */
+static void let_go(struct hw_bpf *old, struct hw_bpf *b) {
+        uint64_t lost[HW_LOSSES];
 
-        if (p == MAP_FAILED)
-                return -errno;
-        b->consumer = p;
-        b->ring_bytes = RING_BYTES;
-        p = mmap(NULL, page + 2 * b->ring_bytes, PROT_READ, MAP_SHARED, b->events, (off_t)page);
-        if (p == MAP_FAILED) {
-                unmap(b);
-                return -errno;
-        }
-        b->ring = p;
-        return 0;
+        close_links(old);
+        old->generation = 0; /* the names of its rules and subjects are not ours any more */
+        hw_bpf_read(old, NULL, 0);
+        (void)hw_bpf_tell_suppressed(old, NULL, 0, true);
+        (void)hw_bpf_poll_lost(old, lost);
+        for (size_t cause = 0; cause < HW_LOSSES; cause++)
+                b->carried[cause] += lost[cause];
+        hw_bpf_close(old);
 }
 
 /* ---- pins ---- */
+
+static const char *const iterator_names[HW_BPF_ITERATORS] = { "own_files", "held_files", "held_maps" };
 
 struct path {
         char text[512];
@@ -73,7 +69,7 @@ struct path {
 static struct path pin_path(const struct hw_bpf *b, unsigned int shift, const char *name) {
         struct path p;
 
-        (void)snprintf(p.text, sizeof p.text, "%s/hostward/%s-%u/%s", b->bpffs, HW_BPF_BUILD, shift, name);
+        hw_bpf_pin_path(b->bpffs, shift, name, p.text, sizeof p.text);
         return p;
 }
 
@@ -107,8 +103,12 @@ int hw_bpf_repin(struct hw_bpf *b) {
         const struct {
                 int fd;
                 const char *name;
-        } maps[] = { { b->rules, "rules" },   { b->mounts, "mounts" }, { b->host, "host" },
-                     { b->losses, "losses" }, { b->events, "events" }, { b->table, "table" } };
+        } maps[] = { { b->rules, "rules" },       { b->mounts, "mounts" },     { b->bindings, "bindings" },
+                     { b->host, "host" },         { b->losses, "losses" },     { b->events, "events" },
+                     { b->throttle, "throttle" }, { b->table, "table" },
+                     { b->iterators[HW_BPF_OWN_FILES], iterator_names[HW_BPF_OWN_FILES] },
+                     { b->iterators[HW_BPF_HELD_FILES], iterator_names[HW_BPF_HELD_FILES] },
+                     { b->iterators[HW_BPF_HELD_MAPS], iterator_names[HW_BPF_HELD_MAPS] } };
         int missing = 0, r = make_directories(b);
 
         for (size_t i = 0; r >= 0 && i < HW_LEN(maps); i++) {
@@ -161,14 +161,16 @@ size_t hw_bpf_element_bytes(unsigned int shift) {
 
 struct preparation {
         struct hw_bpf *b;
+        struct hw_slice bytes;
         int table;
+        uint64_t generation;
 };
 
 static int prepare(struct hw_bpf_object *o, void *userdata) {
         struct preparation *p = userdata;
         struct hw_host host = { .sensor = p->b->guarded ? (uint32_t)getpid() : 0 };
         const uint32_t zero = 0;
-        struct hw_bpf view = { .mounts = o->mounts };
+        struct hw_bpf view = { .mounts = o->mounts, .bindings = o->bindings, .host = o->host };
         struct stat ns = { 0 };
         int r = stat("/proc/self/ns/mnt", &ns) < 0 ? -errno : 0;
 
@@ -178,23 +180,30 @@ static int prepare(struct hw_bpf_object *o, void *userdata) {
                 r = hw_bpf_map_update(o->host, &zero, &host);
         if (r == 0)
                 r = hw_bpf_mounts(&view);
+        memcpy(view.iterators, o->iterators, sizeof view.iterators);
+        if (r == 0)
+                hw_bindings_before(&view, p->bytes, p->generation, p->b);
         return r == 0 ? hw_bpf_map_update(o->rules, &zero, &p->table) : r;
 }
 
 static void take_object(struct hw_bpf *b, const struct hw_bpf_object *o, unsigned int shift) {
         b->rules = o->rules;
         b->mounts = o->mounts;
+        b->bindings = o->bindings;
         b->host = o->host;
         b->losses = o->losses;
         b->events = o->events;
+        b->throttle = o->throttle;
+        memcpy(b->iterators, o->iterators, sizeof b->iterators);
         memcpy(b->links, o->links, sizeof b->links);
         b->n_links = o->n_links;
         b->shift = shift;
 }
 
 /* Attaches programs of another size class or build beside those that are attached, then lets the old ones go. */
-static int replace_programs(struct hw_bpf *b, unsigned int shift, int table, uint64_t generation) {
-        struct preparation p = { b, table };
+static int replace_programs(struct hw_bpf *b, unsigned int shift, struct hw_slice bytes, int table,
+                            uint64_t generation) {
+        struct preparation p = { b, bytes, table, generation };
         struct hw_bpf old = *b;
         struct hw_bpf_object object;
         char own[128];
@@ -202,7 +211,8 @@ static int replace_programs(struct hw_bpf *b, unsigned int shift, int table, uin
 
         if (r < 0)
                 return r;
-        hw_bpf_init(b, old.bpffs);
+        hw_bpf_init(b, old.bpffs, old.handler, old.userdata);
+        memcpy(b->lost, old.lost, sizeof b->lost);
         b->mountinfo = old.mountinfo;
         b->guarded = old.guarded;
         take_object(b, &object, shift);
@@ -211,12 +221,12 @@ static int replace_programs(struct hw_bpf *b, unsigned int shift, int table, uin
         r = hw_bpf_repin(b);
         if (r < 0)
                 hw_error("the BPF programs are attached and cannot be pinned error=%s", strerror(-r));
-        r = map_ring(b);
+        r = hw_bpf_map(b);
         if (r < 0)
                 hw_error("records of denials cannot be read error=%s", strerror(-r));
-        hw_bpf_close(&old);
         (void)snprintf(own, sizeof own, "%s-%u", HW_BPF_BUILD, shift);
         remove_others(b, own);
+        let_go(&old, b);
         return 0;
 }
 
@@ -232,27 +242,31 @@ static int read_generation(struct hw_bpf *b) {
 }
 
 int hw_bpf_adopt(struct hw_bpf *b) {
-        static const unsigned int shifts[] = { HW_BPF_SMALL, HW_BPF_LARGE };
-
-        for (size_t i = 0; i < HW_LEN(shifts); i++) {
-                const unsigned int shift = shifts[i];
+        for (size_t i = 0; i < HW_LEN(hw_bpf_size_classes); i++) {
+                const unsigned int shift = hw_bpf_size_classes[i];
                 struct hw_bpf found;
                 size_t n = 0;
 
-                hw_bpf_init(&found, b->bpffs);
+                hw_bpf_init(&found, b->bpffs, b->handler, b->userdata);
                 found.shift = shift;
                 found.rules = hw_bpf_get(pin_path(b, shift, "rules").text);
                 found.mounts = hw_bpf_get(pin_path(b, shift, "mounts").text);
+                found.bindings = hw_bpf_get(pin_path(b, shift, "bindings").text);
                 found.host = hw_bpf_get(pin_path(b, shift, "host").text);
                 found.losses = hw_bpf_get(pin_path(b, shift, "losses").text);
                 found.events = hw_bpf_get(pin_path(b, shift, "events").text);
+                found.throttle = hw_bpf_get(pin_path(b, shift, "throttle").text);
                 found.table = hw_bpf_get(pin_path(b, shift, "table").text);
+                for (size_t at = 0; at < HW_BPF_ITERATORS; at++)
+                        found.iterators[at] = hw_bpf_get(pin_path(b, shift, iterator_names[at]).text);
                 while (n < HW_BPF_LINKS_MAX && (found.links[n] = hw_bpf_get(link_path(&found, n).text)) >= 0)
                         n++;
                 found.n_links = n;
-                if (found.rules < 0 || found.mounts < 0 || found.host < 0 || found.losses < 0 || found.events < 0 ||
+                if (found.rules < 0 || found.mounts < 0 || found.bindings < 0 || found.host < 0 || found.losses < 0 ||
+                    found.events < 0 || found.throttle < 0 || found.iterators[HW_BPF_OWN_FILES] < 0 ||
+                    found.iterators[HW_BPF_HELD_FILES] < 0 || found.iterators[HW_BPF_HELD_MAPS] < 0 ||
                     found.table < 0 || n != hw_bpf_object_links() || read_generation(&found) < 0 ||
-                    map_ring(&found) < 0) {
+                    hw_bpf_map(&found) < 0) {
                         hw_bpf_close(&found);
                         continue;
                 }
@@ -333,8 +347,10 @@ int hw_bpf_swap(struct hw_bpf *b, struct hw_slice table, enum hw_mode mode) {
         inner = make_inner(shift, generation, table, mode);
         if (inner < 0)
                 return inner;
+        if (shift == b->shift)
+                hw_bindings_before(b, table, generation, b);
         r = shift == b->shift ? hw_bpf_map_update(b->rules, &zero, &inner)
-                              : replace_programs(b, shift, inner, generation);
+                              : replace_programs(b, shift, table, inner, generation);
         if (r < 0) {
                 (void)close(inner);
                 return r;
@@ -345,6 +361,7 @@ int hw_bpf_swap(struct hw_bpf *b, struct hw_slice table, enum hw_mode mode) {
                 b->generation = generation;
                 pin_table(b);
         }
+        hw_bindings_after(b, table);
         return 0;
 }
 
@@ -376,5 +393,5 @@ int hw_bpf_verify(const struct hw_bpf *b, struct hw_slice table, enum hw_mode mo
 
 void hw_bpf_unload(struct hw_bpf *b) {
         remove_others(b, NULL);
-        hw_bpf_close(b);
+        let_go(b, b);
 }

@@ -7,6 +7,10 @@
 
 #define HW_BPF_LINKS_MAX 64
 
+typedef void (*hw_bpf_handler)(const struct hw_audit_record *record, void *userdata);
+/* Over what is open, see bpf/held.bpf.h; in the order of the skeleton. */
+enum hw_bpf_iterator { HW_BPF_OWN_FILES, HW_BPF_HELD_FILES, HW_BPF_HELD_MAPS, HW_BPF_ITERATORS };
+
 /*
  * The BPF enforcer: programs, their maps and the rule set in force, all pinned below <bpffs>/hostward/BUILD-SIZE, so that
  * they outlive the daemon. What is pinned by a program of the same build is taken over; another build's is replaced:
@@ -16,20 +20,27 @@
 struct hw_bpf {
         const char *bpffs;
         unsigned int shift; /* size class of the programs that are attached, 0: none are */
-        int rules, mounts, host, losses, events, table; /* maps; table: the inner one in force, or -1 */
+        int rules, mounts, bindings, host, losses, events, throttle, table; /* maps; table: the inner one in force, or -1 */
+        int iterators[HW_BPF_ITERATORS]; /* links */
         int links[HW_BPF_LINKS_MAX];
         size_t n_links;
         uint64_t generation; /* of the rule set in force; 0: none */
+        size_t bound; /* files with several names that it counts for by each */
         bool guarded; /* hw_bpf_guard() was asked for */
         int mountinfo; /* readable by EPOLLPRI after each change of mounts */
+        size_t left_out; /* mounts by which files have no name, as last told */
         uint64_t *consumer;       /* of the ring */
         const uint8_t *ring;      /* producer's page, then the data twice */
         size_t ring_bytes;
-        uint64_t lost[4]; /* by enum hw_loss, as last told */
+        struct hw_throttle *places; /* of the throttle, shared with the programs */
+        uint64_t lost[HW_LOSSES]; /* told in this life */
+        uint64_t carried[HW_LOSSES]; /* by programs that were let go, not told yet */
+        hw_bpf_handler handler; /* of what is left to read when programs are let go */
+        void *userdata;
 };
 
-/* An empty one: nothing is attached. */
-void hw_bpf_init(struct hw_bpf *b, const char *bpffs);
+/* An empty one: nothing is attached. `handler` gets each record. */
+void hw_bpf_init(struct hw_bpf *b, const char *bpffs, hw_bpf_handler handler, void *userdata);
 /* Lets go of the descriptors; what is pinned stays in force. */
 void hw_bpf_close(struct hw_bpf *b);
 
@@ -57,11 +68,29 @@ int hw_bpf_guard(struct hw_bpf *b);
 /* Tells the programs where filesystems are mounted now. */
 int hw_bpf_mounts(struct hw_bpf *b);
 
-typedef void (*hw_bpf_handler)(const struct hw_audit_record *record, void *userdata);
+/* bpf-ring.c */
+
+/* Maps the ring and the throttle, which are shared with the programs: 0, or a negative errno with nothing mapped. */
+int hw_bpf_map(struct hw_bpf *b);
+void hw_bpf_unmap(struct hw_bpf *b);
 /* Reads what is there. `subjects`: the table's names of subjects. */
-void hw_bpf_read(struct hw_bpf *b, char *const *subjects, size_t n_subjects, hw_bpf_handler handler, void *userdata);
-/* Records lost since the last call. */
-uint64_t hw_bpf_poll_lost(struct hw_bpf *b);
+void hw_bpf_read(struct hw_bpf *b, char *const *subjects, size_t n_subjects);
+/* The path of a program of which a record was read before, by its exec id. */
+void hw_bpf_recall_program(struct hw_actor *a);
+
+/* bpf-record.c: what a record of the programs says; false: it is none. `actor` is what `ret` will point to. */
+bool hw_bpf_record(uint64_t generation, struct hw_slice data, char *const *subjects, size_t n_subjects,
+                   struct hw_actor *actor, struct hw_audit_record *ret);
+
+/*
+ * bpf-throttle.c: tells the numbers of what was suppressed where no record followed that would: at once with `all`,
+ * else once the process is quiet. Whether there are more to come.
+ */
+bool hw_bpf_tell_suppressed(struct hw_bpf *b, char *const *subjects, size_t n_subjects, bool all);
+/* bpf-loss.c: what was lost since the last call, by cause; true if anything was. */
+bool hw_bpf_poll_lost(struct hw_bpf *b, uint64_t ret[HW_LOSSES]);
+const char *hw_loss_name(unsigned int cause); /* as in SensorState.losses.bpf */
+const char *hw_loss_words(unsigned int cause);
 
 /* bpf-syscall.c: 0 or more, or a negative errno. */
 int hw_bpf_map_create(unsigned int type, size_t key, size_t value, unsigned int entries);
@@ -73,10 +102,26 @@ int hw_bpf_map_freeze(int fd);
 int hw_bpf_map_id(int fd);
 int hw_bpf_pin(int fd, const char *path);
 int hw_bpf_get(const char *path);
+/* One run of an iterator, given by its link, appended to ret: 0 or a negative errno. */
+int hw_bpf_iterate(int link, size_t max, struct hw_buffer *ret);
+/* Descriptors that can only read, which the programs leave to every root. */
+int hw_bpf_get_to_read(const char *path);
+int hw_bpf_map_to_read(uint32_t id);
+
+/* bpf-loaded.c */
+#define HW_BPF_SIZE_CLASSES 2
+extern const unsigned int hw_bpf_size_classes[HW_BPF_SIZE_CLASSES]; /* log2 of bytes */
+void hw_bpf_pin_path(const char *bpffs, unsigned int shift, const char *name, char *ret, size_t size);
+/*
+ * What the programs of this build judge by now, read by whoever is root beside the daemon: struct hw_element with
+ * *ret_bytes bytes, to be freed. 0, -ENOENT when nothing of this build is loaded, or another negative errno.
+ */
+int hw_bpf_read_loaded(const char *bpffs, struct hw_element **ret, size_t *ret_bytes);
 
 /* bpf-programs.c */
 struct hw_bpf_object {
-        int rules, mounts, host, losses, events;
+        int rules, mounts, bindings, host, losses, events, throttle;
+        int iterators[HW_BPF_ITERATORS];
         uint32_t map_ids[HW_HOST_MAPS];
         int links[HW_BPF_LINKS_MAX];
         size_t n_links;
@@ -88,7 +133,7 @@ int hw_bpf_object_load(unsigned int shift, int (*prepare)(struct hw_bpf_object *
                        struct hw_bpf_object *ret);
 void hw_bpf_object_close(struct hw_bpf_object *o);
 size_t hw_bpf_element_bytes(unsigned int shift);
-/* How many programs there are. */
+/* How many programs there are beside the iterators. */
 size_t hw_bpf_object_links(void);
 
 #endif

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bindings.h"
 #include "boots.h"
 #include "bpf-lsm.h"
 #include "clean.h"
@@ -25,6 +27,9 @@
 
 #define COVERAGE_MS 30000
 #define HEALTHY_MS 300000
+#define QUIET_MS 1000
+#define BIND_MS 600000 /* files with several names are looked for again, in what packages and people have brought since */
+#define BIND_AFTER_MOUNT_MS 1000
 
 int hw_daemon_watch(struct hw_daemon *d, int fd, uint64_t source, uint32_t what) {
         struct epoll_event event = { .events = what, .data.u64 = source };
@@ -106,11 +111,56 @@ static void open_mounts(struct hw_daemon *d) {
                 hw_warn("changes of mounts go unseen error=%m");
 }
 
+static void on_record(const struct hw_audit_record *record, void *userdata) {
+        struct hw_daemon *d = userdata;
+        const bool in_force = d->table && (!record->bpf || record->in_force);
+
+        /* A probe announces its pid before it acts: read the announcements first. */
+        if (d->prober.pid > 0 && strcmp(record->comm, HW_PROBE_COMM) == 0)
+                hw_jobs_prober_ready(d);
+        if (hw_probe_is_ours((pid_t)record->pid, record->comm))
+                return;
+        if (record->guard)
+                hw_warn("an attempt on the sensor was refused operation=%s pid=%" PRId64, record->operation, record->pid);
+        else
+                hw_confirm_evidence(d, record);
+        hw_events_add_record(&d->events, record, in_force ? d->table->ordering.generation : 0);
+        if (record->bpf && d->quiet_at == UINT64_MAX)
+                d->quiet_at = hw_now_ms() + QUIET_MS; /* until then its like may be suppressed */
+}
+
+static void read_bpf(struct hw_daemon *d) {
+        hw_bpf_read(&d->bpf, d->table ? d->table->subjects : NULL, d->table ? d->table->n_subjects : 0);
+}
+
+static void tell_suppressed(struct hw_daemon *d, uint64_t now) {
+        d->quiet_at = UINT64_MAX;
+        if (hw_bpf_tell_suppressed(&d->bpf, d->table ? d->table->subjects : NULL, d->table ? d->table->n_subjects : 0,
+                                   false))
+                d->quiet_at = now + QUIET_MS;
+}
+
+static void tell_lost(struct hw_daemon *d) {
+        const uint32_t lost = hw_audit_poll_lost(&d->audit);
+        uint64_t since[HW_LOSSES];
+
+        if (lost)
+                hw_events_add_lost(&d->events, lost, "the kernel's audit queue overflowed");
+        if (!hw_bpf_poll_lost(&d->bpf, since))
+                return;
+        for (unsigned int cause = 0; cause < HW_LOSSES; cause++) {
+                if (!since[cause])
+                        continue;
+                d->bpf.lost[cause] += since[cause];
+                hw_events_add_lost(&d->events, (int64_t)since[cause], hw_loss_words(cause));
+        }
+}
+
 /* What an earlier life of ours pinned is in force already. */
 static void adopt_bpf(struct hw_daemon *d) {
         int r;
 
-        hw_bpf_init(&d->bpf, d->options->bpffs);
+        hw_bpf_init(&d->bpf, d->options->bpffs, on_record, d);
         if (!d->bpf_lsm)
                 return;
         open_mounts(d);
@@ -148,7 +198,7 @@ static int start(struct hw_daemon *d) {
         hw_enforce_start(d);
         if (d->memory.confirm == HW_CONFIRM_WAITING)
                 d->confirm_at = hw_now_ms() + d->options->confirm_ms;
-        hw_coverage_count(d->table, &d->coverage);
+        hw_cover(d);
         d->server.epoll_fd = d->epoll_fd;
         d->server.frame_ms = d->options->frame_ms;
         r = hw_server_open(&d->server, d->options->socket, d->options->agent_user);
@@ -157,22 +207,6 @@ static int start(struct hw_daemon *d) {
         if (r < 0)
                 hw_error("the socket cannot be opened path=%s error=%s", d->options->socket, strerror(-r));
         return r;
-}
-
-static void on_record(const struct hw_audit_record *record, void *userdata) {
-        struct hw_daemon *d = userdata;
-
-        /* A probe announces its pid before it acts: read the announcements first. */
-        if (d->prober.pid > 0 && strcmp(record->comm, HW_PROBE_COMM) == 0)
-                hw_jobs_prober_ready(d);
-        if (hw_probe_is_ours((pid_t)record->pid, record->comm))
-                return;
-        hw_confirm_evidence(d, record);
-        hw_events_add_record(&d->events, record);
-}
-
-static void read_bpf(struct hw_daemon *d) {
-        hw_bpf_read(&d->bpf, d->table ? d->table->subjects : NULL, d->table ? d->table->n_subjects : 0, on_record, d);
 }
 
 static void read_audit(struct hw_daemon *d) {
@@ -197,6 +231,13 @@ static void on_mounts(struct hw_daemon *d) {
 
         if (r < 0)
                 hw_warn("the programs do not know of a change of mounts error=%s", strerror(-r));
+        d->bind_at = HW_MIN(d->bind_at, hw_now_ms() + BIND_AFTER_MOUNT_MS);
+}
+
+static void bind_again(struct hw_daemon *d, uint64_t now) {
+        d->bind_at = now + BIND_MS;
+        if (d->bpf_ok && d->bpf.shift)
+                hw_bindings_after(&d->bpf, d->table->bpf);
 }
 
 static void on_ready(struct hw_daemon *d, uint64_t source, uint32_t what) {
@@ -221,20 +262,14 @@ static void on_ready(struct hw_daemon *d, uint64_t source, uint32_t what) {
 }
 
 static void check_periodically(struct hw_daemon *d, uint64_t now) {
-        uint32_t lost = hw_audit_poll_lost(&d->audit);
-        uint64_t lost_bpf = hw_bpf_poll_lost(&d->bpf);
-
         d->check_at = now + d->options->check_ms;
-        if (lost)
-                hw_events_add_lost(&d->events, lost, "the kernel's audit queue overflowed");
-        if (lost_bpf)
-                hw_events_add_lost(&d->events, (int64_t)lost_bpf, "the ring of the BPF programs was full");
+        tell_lost(d);
         hw_enforce_check(d);
         hw_recompile_check(d);
         if (now < d->coverage_at)
                 return;
         d->coverage_at = now + COVERAGE_MS;
-        hw_coverage_count(d->table, &d->coverage);
+        hw_cover(d);
         if (d->table && d->apparmor)
                 hw_profiles_retire(d->options->securityfs, d->table);
 }
@@ -257,9 +292,13 @@ static void run_timers(struct hw_daemon *d) {
                 d->healthy_at = UINT64_MAX;
                 hw_boots_healthy(d->state_fd);
         }
+        if (now >= d->quiet_at)
+                tell_suppressed(d, now);
         hw_suspend_check(d);
         if (now >= d->check_at)
                 check_periodically(d, now);
+        if (now >= d->bind_at)
+                bind_again(d, now);
 }
 
 /* To the next thing that is due; a suspension's end is on the wall clock, so it is looked at each time. */
@@ -268,8 +307,10 @@ static int next_timeout(struct hw_daemon *d, uint64_t server_at) {
         const struct hw_suspension *s = &d->memory.suspension;
 
         at = HW_MIN(at, d->check_at);
+        at = HW_MIN(at, d->bind_at);
         at = HW_MIN(at, d->confirm_at);
         at = HW_MIN(at, d->healthy_at);
+        at = HW_MIN(at, d->quiet_at);
         at = HW_MIN(at, d->watchdog_at);
         if (d->compile.fd >= 0)
                 at = HW_MIN(at, d->compile.deadline);
@@ -319,7 +360,9 @@ int hw_daemon_run(const struct hw_options *options) {
                 .compile.fd = -1, .prober.fd = -1, .audit = { .fd = -1, .control_fd = -1 }, .events.dirfd = -1,
                 .server = { .listen_fd = -1, .handle = hw_messages_handle, .userdata = &d, .events = &d.events },
                 .confirm_at = UINT64_MAX, .watchdog_at = hw_watchdog_ms() ? 0 : UINT64_MAX,
-                .healthy_at = hw_now_ms() + HEALTHY_MS, .check_at = hw_now_ms() + options->check_ms,
+                .healthy_at = hw_now_ms() + HEALTHY_MS, .quiet_at = hw_now_ms(), .check_at = hw_now_ms() + options->check_ms,
+                .held_loads = UINT64_MAX,
+                .bind_at = hw_now_ms() + BIND_AFTER_MOUNT_MS, /* early boot, or an earlier life, may have missed some */
         };
         hw_label_exempt_self();
         r = start(&d);

@@ -62,6 +62,8 @@ struct hw_daemon {
         bool bpf_ok; /* the table for BPF was read back as it should be */
         struct hw_probe_answer *answers; /* of table->probes, NULL while none were run */
         struct hw_coverage coverage;
+        uint64_t held_loads; /* `loads` when it was looked for what is open from before a rule */
+        size_t held; /* and found */
         struct hw_drift drift[HW_DRIFT_MAX]; /* oldest first */
         size_t n_drift;
         struct hw_outcome outcome;
@@ -76,7 +78,8 @@ struct hw_daemon {
         uint64_t swapped_at; /* monotonic, of the last swap; 0: none in this life */
         uint64_t recompile_at; /* monotonic: not before */
         /* Monotonic deadlines, UINT64_MAX when not set. */
-        uint64_t confirm_at, check_at, coverage_at, healthy_at, watchdog_at, saved_at, looked_at;
+        uint64_t bind_at, confirm_at, check_at, coverage_at, healthy_at, quiet_at, watchdog_at, saved_at,
+                looked_at;
 };
 
 int hw_daemon_run(const struct hw_options *options);
@@ -108,6 +111,9 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t);
 void hw_enforce_check(struct hw_daemon *d);
 void hw_enforce_start(struct hw_daemon *d);
 int hw_memory_store(struct hw_daemon *d);
+
+/* held.c: counts anew whom the rules in force reach. */
+void hw_cover(struct hw_daemon *d);
 
 /* confirm.c: commit-confirm (D11). */
 void hw_confirm_begin(struct hw_daemon *d);

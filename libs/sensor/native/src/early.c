@@ -55,7 +55,7 @@ static int load_bpf(const struct hw_options *options, const struct hw_table *t, 
         struct hw_bpf bpf;
         int r;
 
-        hw_bpf_init(&bpf, options->bpffs);
+        hw_bpf_init(&bpf, options->bpffs, NULL, NULL);
         r = hw_bpf_swap(&bpf, t->bpf, mode);
         if (r == 0)
                 r = hw_bpf_verify(&bpf, t->bpf, mode);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "actor.h"
 #include "clean.h"
 #include "clock.h"
 #include "events.h"
@@ -64,63 +65,55 @@ static void finish(struct hw_events *e, struct hw_json *j) {
         push(e, e->next_seq++, j->out);
 }
 
-static void put_text(struct hw_json *j, const char *key, const char *value) {
-        if (value[0])
-                hw_json_text(j, key, value);
+static const char *type_of(const struct hw_audit_record *r) {
+        if (r->guard)
+                return "guarded";
+        return r->denied ? "denied" : "audited";
 }
 
-static void put_number(struct hw_json *j, const char *key, int64_t value) {
-        if (value >= 0)
-                hw_json_int(j, key, value);
-}
+/* What only the BPF programs know. */
+static void put_bpf(struct hw_json *j, const struct hw_audit_record *r) {
+        char device[32];
 
-static void put_process(struct hw_json *j, int64_t pid) {
-        char path[64], exe[HW_AUDIT_PATH_MAX], stat[512];
-        const char *p;
-        ssize_t n;
-        long ppid;
-
-        (void)snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
-        if (hw_read_line(AT_FDCWD, path, stat, sizeof stat) < 0)
+        hw_json_text(j, "enforcer", "bpf");
+        hw_json_int_known(j, "rule", r->rule);
+        hw_json_int(j, "suppressed", r->suppressed);
+        if (r->inode == 0)
                 return;
-        p = strrchr(stat, ')');
-        if (p && sscanf(p + 1, " %*c %ld", &ppid) == 1)
-                hw_json_int(j, "ppid", ppid);
-        (void)snprintf(path, sizeof path, "/proc/%" PRId64 "/exe", pid);
-        n = readlink(path, exe, sizeof exe - 1);
-        if (n <= 0)
-                return;
-        exe[n] = 0;
-        hw_json_text(j, "exe", exe);
+        (void)snprintf(device, sizeof device, "%u:%u", r->device >> 20, r->device & 0xfffff);
+        hw_json_text(j, "device", device);
+        hw_json_decimal(j, "inode", r->inode);
 }
 
-void hw_events_add_record(struct hw_events *e, const struct hw_audit_record *r) {
+void hw_events_add_record(struct hw_events *e, const struct hw_audit_record *r, uint64_t generation) {
+        static struct hw_actor found; /* large */
         struct hw_buffer out = { 0 };
-        struct hw_json j = begin(e, &out, r->time_ms, r->denied ? "denied" : "audited");
+        struct hw_json j = begin(e, &out, r->time_ms, type_of(r));
 
-        put_text(&j, "profile", r->profile);
-        put_text(&j, "operation", r->operation);
-        put_text(&j, "name", r->name);
-        put_text(&j, "target", r->target);
-        put_text(&j, "requested", r->requested);
-        put_text(&j, "denied", r->denied_mask);
-        put_number(&j, "pid", r->pid);
-        if (r->pid > 0)
-                put_process(&j, r->pid);
-        put_text(&j, "comm", r->comm);
-        put_number(&j, "fsuid", r->fsuid);
-        put_number(&j, "ouid", r->ouid);
-        put_number(&j, "capability", r->capability);
-        put_text(&j, "capname", r->capname);
-        put_text(&j, "family", r->family);
-        put_text(&j, "sockType", r->sock_type);
-        put_number(&j, "protocol", r->protocol);
-        put_text(&j, "peer", r->peer);
-        put_text(&j, "info", r->info);
-        if (r->bpf) {
-                hw_json_text(&j, "enforcer", "bpf");
-                put_number(&j, "rule", r->rule);
-        }
+        if (!r->actor)
+                hw_actor_read(r->pid, &found);
+        hw_json_text_known(&j, "profile", r->profile);
+        hw_json_text_known(&j, "operation", r->operation);
+        hw_json_text_known(&j, "name", r->name);
+        hw_json_text_known(&j, "target", r->target);
+        hw_json_text_known(&j, "requested", r->requested);
+        hw_json_text_known(&j, "denied", r->denied_mask);
+        hw_json_int_known(&j, "pid", r->pid);
+        hw_actor_write(&j, r->actor ? r->actor : &found);
+        hw_json_text_known(&j, "comm", r->comm);
+        hw_json_int_known(&j, "fsuid", r->fsuid);
+        hw_json_int_known(&j, "ouid", r->ouid);
+        hw_json_int_known(&j, "capability", r->capability);
+        hw_json_text_known(&j, "capname", r->capname);
+        hw_json_text_known(&j, "family", r->family);
+        hw_json_text_known(&j, "sockType", r->sock_type);
+        hw_json_int_known(&j, "protocol", r->protocol);
+        hw_json_text_known(&j, "peer", r->peer);
+        hw_json_text_known(&j, "info", r->info);
+        if (r->bpf)
+                put_bpf(&j, r);
+        if (generation)
+                hw_json_decimal(&j, "generation", generation);
         finish(e, &j);
 }
 
@@ -128,8 +121,9 @@ void hw_events_add_lost(struct hw_events *e, int64_t count, const char *info) {
         struct hw_buffer out = { 0 };
         struct hw_json j = begin(e, &out, hw_wall_ms(), "lost");
 
+        hw_warn("events are lost count=%" PRId64 " cause=%s", count, info);
         hw_json_text(&j, "info", info);
-        put_number(&j, "count", count);
+        hw_json_int_known(&j, "count", count);
         finish(e, &j);
 }
 

@@ -29,8 +29,11 @@ struct hw_events {
 void hw_events_init(struct hw_events *e, int dirfd);
 void hw_events_free(struct hw_events *e);
 
-/* A denial or an audited access; ppid and exe are read from /proc now, as long as the process is there. */
-void hw_events_add_record(struct hw_events *e, const struct hw_audit_record *r);
+/*
+ * A denial or an audited access under the rule set of that generation, 0: it cannot be told which. Who acted is read
+ * from /proc now where the record does not say it, as long as the process is there.
+ */
+void hw_events_add_record(struct hw_events *e, const struct hw_audit_record *r, uint64_t generation);
 /* `count` < 0 when it cannot be known. */
 void hw_events_add_lost(struct hw_events *e, int64_t count, const char *info);
 /* Something the sensor did, kept in the journal too. `profile` may be NULL. */

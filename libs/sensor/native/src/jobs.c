@@ -56,7 +56,7 @@ static void probe(struct hw_daemon *d) {
         int r;
 
         if (!wanted) {
-                hw_coverage_count(d->table, &d->coverage);
+                hw_cover(d);
                 answer_state(d);
                 return;
         }
@@ -80,7 +80,7 @@ void hw_jobs_prober_ready(struct hw_daemon *d) {
         if (d->answers)
                 d->prober.answers = NULL;
         hw_prober_stop(&d->prober);
-        hw_coverage_count(d->table, &d->coverage);
+        hw_cover(d);
         answer_state(d);
 }
 

@@ -107,3 +107,13 @@ void hw_json_base64(struct hw_json *j, const char *key, struct hw_slice value) {
         }
         hw_buffer_text(j->out, "\"");
 }
+
+void hw_json_text_known(struct hw_json *j, const char *key, const char *value) {
+        if (value[0])
+                hw_json_text(j, key, value);
+}
+
+void hw_json_int_known(struct hw_json *j, const char *key, int64_t value) {
+        if (value >= 0)
+                hw_json_int(j, key, value);
+}

@@ -19,6 +19,9 @@ void hw_json_text(struct hw_json *j, const char *key, const char *value);
 void hw_json_int(struct hw_json *j, const char *key, int64_t value);
 /* A u64 as a string of digits: JSON readers lose digits beyond 2^53. */
 void hw_json_decimal(struct hw_json *j, const char *key, uint64_t value);
+/* Left out when it is empty, or below 0: what is not known. */
+void hw_json_text_known(struct hw_json *j, const char *key, const char *value);
+void hw_json_int_known(struct hw_json *j, const char *key, int64_t value);
 void hw_json_bool(struct hw_json *j, const char *key, bool value);
 void hw_json_base64(struct hw_json *j, const char *key, struct hw_slice value);
 

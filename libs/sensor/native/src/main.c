@@ -8,6 +8,7 @@
 #include "console.h"
 #include "daemon.h"
 #include "early.h"
+#include "explain.h"
 
 static const char usage[] =
         "hostward-sensor: keeps this host's security policies in the kernel\n"
@@ -18,13 +19,17 @@ static const char usage[] =
         "  hostward-sensor suspend --mode audit|off --for 30m --reason TEXT\n"
         "  hostward-sensor resume\n"
         "  hostward-sensor unload    nothing is blocked any more until resume or the next rule set\n"
+        "  hostward-sensor explain   which rule of the loaded table decides, and how, as JSON:\n"
+        "                            [--program /PATH] --path /PATH --operation read [--owner]\n"
+        "                            or --capability N, or --network FAMILY/TYPE/PROTOCOL\n"
         "  hostward-sensor version\n"
         "\n"
         "Options: --state-dir --trust-dir --socket --compiler --agent-user --securityfs --dropin-dir --bpffs\n"
         "         --confirm-timeout MS --check-interval MS --compile-timeout MS --frame-timeout MS\n";
 
 enum { OPT_STATE = 256, OPT_SOCKET, OPT_COMPILER, OPT_AGENT, OPT_SECURITYFS, OPT_DROPIN, OPT_CONFIRM, OPT_CHECK,
-       OPT_COMPILE, OPT_FRAME, OPT_JSON, OPT_MODE, OPT_FOR, OPT_REASON, OPT_TRUST, OPT_BPFFS };
+       OPT_COMPILE, OPT_FRAME, OPT_JSON, OPT_MODE, OPT_FOR, OPT_REASON, OPT_TRUST, OPT_BPFFS, OPT_PROGRAM, OPT_PATH, OPT_OPERATION,
+       OPT_CAPABILITY, OPT_NETWORK, OPT_OWNER };
 
 static const struct option options[] = {
         { "state-dir", required_argument, NULL, OPT_STATE },
@@ -43,12 +48,19 @@ static const struct option options[] = {
         { "mode", required_argument, NULL, OPT_MODE },
         { "for", required_argument, NULL, OPT_FOR },
         { "reason", required_argument, NULL, OPT_REASON },
+        { "program", required_argument, NULL, OPT_PROGRAM },
+        { "path", required_argument, NULL, OPT_PATH },
+        { "operation", required_argument, NULL, OPT_OPERATION },
+        { "capability", required_argument, NULL, OPT_CAPABILITY },
+        { "network", required_argument, NULL, OPT_NETWORK },
+        { "owner", no_argument, NULL, OPT_OWNER },
         { 0 },
 };
 
 struct arguments {
         struct hw_options daemon;
         const char *mode, *for_text, *reason;
+        struct hw_question question;
         bool json, bad;
 };
 
@@ -69,9 +81,15 @@ static void take(struct arguments *a, int option) {
                 [OPT_DROPIN - OPT_STATE] = &a->daemon.dropin_dir, [OPT_MODE - OPT_STATE] = &a->mode,
                 [OPT_FOR - OPT_STATE] = &a->for_text,             [OPT_REASON - OPT_STATE] = &a->reason,
                 [OPT_TRUST - OPT_STATE] = &a->daemon.trust_dir,     [OPT_BPFFS - OPT_STATE] = &a->daemon.bpffs,
+                [OPT_PROGRAM - OPT_STATE] = &a->question.program, [OPT_PATH - OPT_STATE] = &a->question.path,
+                [OPT_OPERATION - OPT_STATE] = &a->question.operation,
+                [OPT_CAPABILITY - OPT_STATE] = &a->question.capability,
+                [OPT_NETWORK - OPT_STATE] = &a->question.network,
         };
 
-        if (option == OPT_JSON)
+        if (option == OPT_OWNER)
+                a->question.owner = true;
+        else if (option == OPT_JSON)
                 a->json = true;
         else if (option == OPT_CONFIRM)
                 a->daemon.confirm_ms = milliseconds(a, optarg);
@@ -104,6 +122,8 @@ static int run_verb(const char *verb, const struct arguments *a) {
                 return hw_console_simple(socket, HW_MSG_RESUME, "enforcing again");
         if (strcmp(verb, "unload") == 0)
                 return hw_console_simple(socket, HW_MSG_UNLOAD, "nothing is blocked any more");
+        if (strcmp(verb, "explain") == 0)
+                return hw_console_explain(a->daemon.bpffs, a->daemon.state_dir, &a->question);
         if (strcmp(verb, "version") == 0)
                 return puts(HW_VERSION) < 0;
         fputs(usage, stderr);

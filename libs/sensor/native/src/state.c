@@ -158,6 +158,16 @@ static void put_lsm(struct hw_json *j, const char *securityfs) {
         hw_json_close(j, ']');
 }
 
+static void put_losses(struct hw_json *j, const struct hw_daemon *d) {
+        hw_json_open(j, "losses", '{');
+        hw_json_int(j, "audit", (int64_t)d->audit.lost);
+        hw_json_open(j, "bpf", '{');
+        for (unsigned int cause = 0; cause < HW_LOSSES; cause++)
+                hw_json_int(j, hw_loss_name(cause), (int64_t)d->bpf.lost[cause]);
+        hw_json_close(j, '}');
+        hw_json_close(j, '}');
+}
+
 const char *hw_enforcer_text(const struct hw_daemon *d) {
         return hw_daemon_uses_bpf(d) ? "bpf" : d->apparmor ? "apparmor" : "none";
 }
@@ -184,9 +194,7 @@ void hw_state_write(const struct hw_daemon *d, struct hw_buffer *out) {
         put_coverage(&j, &d->coverage);
         put_drift(&j, d);
         put_memory(&j, &d->memory);
-        hw_json_open(&j, "losses", '{');
-        hw_json_int(&j, "audit", (int64_t)d->audit.lost);
-        hw_json_close(&j, '}');
+        put_losses(&j, d);
         hw_json_bool(&j, "auditListening", d->audit.fd >= 0);
         put_lsm(&j, d->options->securityfs);
         hw_json_text(&j, "kernel", uname(&uts) < 0 ? "" : uts.release);

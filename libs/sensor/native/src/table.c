@@ -155,7 +155,8 @@ static int allocate_lists(struct hw_table *t, struct hw_slice payload) {
 static bool belongs(uint16_t tag) {
         return (tag >= HW_TAG_EPOCH && tag <= HW_TAG_REPORT) || (tag >= HW_TAG_PROFILE_NAME && tag <= HW_TAG_DROPIN) ||
                tag == HW_TAG_OVERRIDES || tag == HW_TAG_VALID_UNTIL || tag == HW_TAG_ROOT ||
-               tag == HW_TAG_FLOORS || tag == HW_TAG_TABLE || tag == HW_TAG_SUBJECT_NAME;
+               tag == HW_TAG_FLOORS || tag == HW_TAG_TABLE || tag == HW_TAG_SUBJECT_NAME ||
+               tag == HW_TAG_KILL_HOLDERS;
 }
 
 static int read_lists(struct hw_table *t, struct hw_slice payload, const char **why) {
@@ -282,6 +283,10 @@ static int read_single(struct hw_table *t, struct hw_slice payload, const char *
                 return r;
         *why = "the number of overrides is malformed";
         r = read_optional(payload, HW_TAG_OVERRIDES, &t->overrides);
+        if (r < 0)
+                return r;
+        *why = "what becomes of those who have open what is refused is malformed";
+        r = read_optional(payload, HW_TAG_KILL_HOLDERS, &t->kill_holders);
         if (r < 0)
                 return r;
         *why = "the end of validity is malformed";

@@ -52,6 +52,7 @@ struct hw_table {
         struct hw_ordering ordering;
         uint64_t expires_at;
         uint64_t overrides; /* policies that override the protection of the control path */
+        uint64_t kill_holders; /* 1: of what the table for BPF refuses and was open before; 0: they are told of */
         uint64_t valid_until; /* wall clock, ms: an exception ends; 0: none does */
         char digest[HW_DIGEST_MAX + 1];
         struct hw_slice report, text;

@@ -28,7 +28,7 @@ static void begin(void) {
                                 .epoll_fd = -1, .compile.fd = -1, .prober.fd = -1, .confirm_at = UINT64_MAX,
                                 .server = { .agent_known = true, .agent_uid = AGENT } };
         CHECK(d.state_fd >= 0);
-        hw_bpf_init(&d.bpf, dir);
+        hw_bpf_init(&d.bpf, dir, NULL, NULL);
         hw_events_init(&d.events, d.state_fd);
 }
 

@@ -1,0 +1,36 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Alert } from '#contracts';
+import { hostQuestion } from './host-question.js';
+
+const alert = {
+  Enforcer: 'BPFLSM',
+  Source: '/usr/bin/cat',
+  Resource: '/etc/shadow',
+  Data: 'operation=open requested=r denied=r profile=hostward',
+} as Alert;
+
+describe('the question to a host about an alert', () => {
+  it('asks its table for the program, the object and the operation', () => {
+    expect(hostQuestion(alert)).toBe(
+      'hostward-sensor explain --program /usr/bin/cat --path /etc/shadow --operation read',
+    );
+  });
+
+  it('leaves the program out where only its name is known', () => {
+    const exec = { ...alert, Source: 'cat', Data: 'operation=exec requested=x denied=x' };
+    expect(hostQuestion(exec)).toBe('hostward-sensor explain --path /etc/shadow --operation exec');
+  });
+
+  it('quotes what a shell would read', () => {
+    const Resource = "/tmp/it's $(here)";
+    expect(hostQuestion({ ...alert, Resource })).toContain(` --path '/tmp/it'\\''s $(here)' `);
+  });
+
+  it.each<[string, Partial<Alert>]>([
+    ['judged by AppArmor', { Enforcer: 'AppArmor' }],
+    ['about a socket', { Resource: 'family=inet protocol=ICMP type=SOCK_RAW' }],
+    ['without an operation', { Data: 'event=lost' }],
+  ])('is none where it was %s', (_, change) => {
+    expect(hostQuestion({ ...alert, ...change })).toBeUndefined();
+  });
+});

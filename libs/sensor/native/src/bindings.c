@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bindings.h"
+#include "clean.h"
+#include "log.h"
+
+#define BATCH 128 /* descriptors open at a time */
+#define OWN_FILES_MAX (1u << 20)
+
+struct candidate {
+        int fd;
+        struct hw_binding_name name;
+};
+
+struct making {
+        struct hw_bpf *b;
+        uint64_t generation;
+        struct candidate batch[BATCH];
+        size_t n;
+        int error; /* the first one */
+        size_t unbound; /* more names than an inode has places for, or more files than the map has */
+};
+
+static void fill_name(struct hw_binding_name *name, const char *path, const struct hw_tbl_walk *walk) {
+        const size_t len = strlen(path);
+
+        _Static_assert(sizeof name->state == sizeof walk->state, "one state for each automaton");
+        *name = (struct hw_binding_name){ .automata = walk->n };
+        memcpy(name->state, walk->state, sizeof name->state);
+        if (len < sizeof name->path)
+                memcpy(name->path, path, len + 1);
+}
+
+static bool is_same(const struct hw_binding_name *a, const struct hw_binding_name *b) {
+        return a->automata == b->automata && memcmp(a->state, b->state, sizeof a->state) == 0;
+}
+
+/* Adds a name to an inode's binding. -ENOSPC: it has no place for another, or the map none for another inode. */
+static int bind_name(int map, const struct hw_binding_key *key, const struct hw_binding_name *name) {
+        struct hw_binding value = { 0 };
+        int r = hw_bpf_map_lookup(map, key, &value);
+
+        if (r < 0 && r != -ENOENT)
+                return r;
+        for (uint32_t i = 0; i < value.n; i++)
+                if (is_same(&value.name[i], name))
+                        return 0;
+        if (value.n >= HW_BINDING_NAMES)
+                return -ENOSPC;
+        value.name[value.n++] = *name;
+        r = hw_bpf_map_update(map, key, &value);
+        return r == -E2BIG ? -ENOSPC : r;
+}
+
+static void note(struct making *m, int r) {
+        if (r == -ENOSPC)
+                m->unbound++;
+        else if (r < 0 && m->error == 0)
+                m->error = r;
+}
+
+/* The kernel says which inodes the descriptors are of. */
+static void bind_batch(struct making *m) {
+        _cleanup_buffer_ struct hw_buffer files = { 0 };
+        int r = m->n ? hw_bpf_iterate(m->b->iterators[HW_BPF_OWN_FILES], OWN_FILES_MAX, &files) : 0;
+
+        note(m, r);
+        for (size_t at = 0; r == 0 && at + sizeof(struct hw_open_file) <= files.len; at += sizeof(struct hw_open_file)) {
+                struct hw_open_file file;
+
+                memcpy(&file, files.data + at, sizeof file);
+                for (size_t i = 0; i < m->n; i++) {
+                        const struct hw_binding_key key = { m->generation, file.ino, file.dev, file.inode_generation };
+
+                        if (m->batch[i].fd == (int)file.fd)
+                                note(m, bind_name(m->b->bindings, &key, &m->batch[i].name));
+                }
+        }
+        for (size_t i = 0; i < m->n; i++)
+                (void)close(m->batch[i].fd);
+        m->n = 0;
+}
+
+static void on_file(int dirfd, const char *name, const char *path, const struct hw_tbl_walk *walk, void *userdata) {
+        struct making *m = userdata;
+        const int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+                return; /* it is gone */
+        m->batch[m->n].fd = fd;
+        fill_name(&m->batch[m->n++].name, path, walk);
+        if (m->n == BATCH)
+                bind_batch(m);
+}
+
+/* The programs look for bindings from now on. */
+static int announce(struct hw_bpf *b, bool any) {
+        const uint32_t zero = 0;
+        struct hw_host host;
+        int r = hw_bpf_map_lookup(b->host, &zero, &host);
+
+        if (r < 0 || host.bindings == any)
+                return r;
+        host.bindings = any;
+        return hw_bpf_map_update(b->host, &zero, &host);
+}
+
+static int make(struct hw_bpf *b, struct hw_slice table, uint64_t generation) {
+        _cleanup_free_ struct making *m = calloc(1, sizeof *m);
+        struct hw_bindings_search search;
+        int r;
+
+        if (!m)
+                return -ENOMEM;
+        m->b = b;
+        m->generation = generation;
+        r = announce(b, true);
+        if (r == 0)
+                r = hw_bindings_search("/", table, on_file, m, &search);
+        bind_batch(m);
+        if (r < 0)
+                return r;
+        if (search.partial)
+                hw_warn("files with several names are bound in part, the rest is judged by each path alone "
+                        "entries=%ju stopped_at=%s", (uintmax_t)search.entries, search.stopped_at);
+        if (m->unbound)
+                hw_warn("files have more names than can be bound, by those they are judged by path alone names=%zu",
+                        m->unbound);
+        return m->error;
+}
+
+/* Binds what was bound for another rule set, in the map `from`: an inode that its path does not name any more. */
+static void carry(struct hw_bpf *b, int from, uint64_t before, struct hw_slice table, uint64_t generation) {
+        struct hw_binding_key key, *previous = NULL;
+
+        for (uint32_t i = 0; i < HW_BINDINGS_MAX && hw_bpf_map_next(from, previous, &key) == 0; i++) {
+                struct hw_binding old;
+
+                previous = &key;
+                if (key.generation != before || hw_bpf_map_lookup(from, &key, &old) < 0)
+                        continue;
+                for (uint32_t at = 0; at < old.n && at < HW_BINDING_NAMES; at++) {
+                        const struct hw_binding_key own = { generation, key.ino, key.dev, key.inode_generation };
+                        struct hw_binding_name name;
+                        struct hw_tbl_walk walk;
+
+                        if (old.name[at].path[0] != '/' || !hw_bindings_walk(table, old.name[at].path, &walk))
+                                continue;
+                        fill_name(&name, old.name[at].path, &walk);
+                        if (bind_name(b->bindings, &own, &name) < 0)
+                                hw_warn("a file keeps no binding path=%s", name.path);
+                }
+        }
+}
+
+/* Forgets those of other generations, and tells the programs whether there are any. */
+static int settle(struct hw_bpf *b, uint64_t generation) {
+        struct hw_binding_key gone[64], key;
+        size_t n_gone, kept;
+
+        do { /* a removal may lead the way through the map astray: so some at a time */
+                struct hw_binding_key *previous = NULL;
+
+                n_gone = kept = 0;
+                while (n_gone < HW_LEN(gone) && hw_bpf_map_next(b->bindings, previous, &key) == 0) {
+                        if (key.generation != generation)
+                                gone[n_gone++] = key;
+                        else
+                                kept++;
+                        previous = &key;
+                }
+                for (size_t i = 0; i < n_gone; i++)
+                        (void)hw_bpf_map_delete(b->bindings, &gone[i]);
+        } while (n_gone > 0);
+        b->bound = kept;
+        return announce(b, kept > 0);
+}
+
+static void tell(int r) {
+        if (r < 0)
+                hw_error("files with several names are judged by each path alone error=%s", strerror(-r));
+}
+
+void hw_bindings_before(struct hw_bpf *b, struct hw_slice table, uint64_t generation, const struct hw_bpf *old) {
+        tell(make(b, table, generation));
+        if (old->bindings >= 0)
+                carry(b, old->bindings, old->generation, table, generation);
+}
+
+void hw_bindings_after(struct hw_bpf *b, struct hw_slice table) {
+        int r = b->guarded ? make(b, table, b->generation) : 0;
+
+        tell(r < 0 ? r : settle(b, b->generation));
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "actor.h"
+#include "clean.h"
+
+#define CONTAINER_DIGITS 64
+#define HANDLE_OF_KERNFS 0xfe /* FILEID_KERNFS of linux/exportfs.h: the handle is the id */
+
+/* Where the unified tree is mounted: alone, or beside the old ones. */
+static const char *const roots[] = { "/sys/fs/cgroup/unified", "/sys/fs/cgroup" };
+
+static int open_by_id(const char *root, uint64_t id) {
+        union {
+                struct file_handle handle;
+                char room[sizeof(struct file_handle) + sizeof id];
+        } h = { .handle = { .handle_bytes = sizeof id, .handle_type = HANDLE_OF_KERNFS } };
+        _cleanup_close_ int mount = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        memcpy(h.room + sizeof(struct file_handle), &id, sizeof id);
+        return mount < 0 ? -1 : open_by_handle_at(mount, &h.handle, O_PATH | O_CLOEXEC);
+}
+
+static bool path_below(int fd, const char *root, char *ret, size_t size) {
+        char link[64], path[HW_ACTOR_PATH_MAX + 64];
+        const size_t len = strlen(root);
+        ssize_t n;
+
+        (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        n = readlink(link, path, sizeof path - 1);
+        if (n <= 0 || (size_t)n < len || memcmp(path, root, len) != 0)
+                return false;
+        path[n] = 0;
+        (void)snprintf(ret, size, "%s", path[len] ? path + len : "/");
+        return true;
+}
+
+void hw_cgroup_path(uint64_t id, char *ret, size_t size) {
+        *ret = 0;
+        for (size_t i = 0; id && i < HW_LEN(roots); i++) {
+                _cleanup_close_ int fd = open_by_id(roots[i], id);
+
+                if (fd >= 0 && path_below(fd, roots[i], ret, size))
+                        return;
+        }
+}
+
+void hw_container_of(const char *cgroup, char ret[65]) {
+        size_t run = 0;
+
+        *ret = 0;
+        for (const char *p = cgroup;; p++) {
+                if (isxdigit((unsigned char)*p)) {
+                        run++;
+                        continue;
+                }
+                if (run == CONTAINER_DIGITS) {
+                        memcpy(ret, p - CONTAINER_DIGITS, CONTAINER_DIGITS);
+                        ret[CONTAINER_DIGITS] = 0;
+                }
+                run = 0;
+                if (!*p)
+                        return;
+        }
+}

@@ -1,0 +1,108 @@
+import { type BypassRow, BY_PATH, py, SLEEP } from './bypass-row.js';
+
+const OTHER_NAME = 'AppArmor knows an object by its path, and no rule speaks of this one';
+
+/** What is there when the rule comes, by names that the rule does not speak of. */
+export const OTHER_NAMES: readonly BypassRow[] = [
+  ...[
+    ['of an exact path', '/srv/open/link-before'],
+    ['of a file in a directory', '/srv/open/link-secret'],
+    ['of a pattern', '/srv/open/link-rsa'],
+    ['on a tmpfs', '/srv/own/link-before'],
+    ['on a filesystem of its own', '/srv/house/link-before'],
+    ['of a file below another mount', '/srv/open/link-alias'],
+  ].map(([what = '', path = '']) => ({
+    name: `by a hard link from before the rule, ${what}`,
+    user: true as const,
+    attempt: `cat ${path}`,
+    bpf: 'EACCES' as const,
+    apparmor: { open: OTHER_NAME },
+  })),
+  {
+    name: 'such a link of what may be read, read',
+    user: true,
+    attempt: 'cat /srv/open/link-ro',
+    bpf: { open: 'it counts as much as the rule does' },
+  },
+  {
+    name: 'such a link of what may be read, written',
+    user: true,
+    attempt: 'echo x > /srv/open/link-ro',
+    bpf: 'EACCES',
+    apparmor: { open: OTHER_NAME },
+  },
+  {
+    name: 'run by a hard link from before the rule',
+    user: true,
+    attempt: '/srv/open/tool-before 0',
+    bpf: 'EACCES',
+    apparmor: { open: OTHER_NAME },
+  },
+  {
+    name: 'by a mount that shows it at the place of the rule',
+    user: true,
+    attempt: 'cat /srv/alias/x',
+    bpf: 'EACCES',
+  },
+  {
+    name: 'where that mount has it from',
+    user: true,
+    attempt: 'cat /srv/real/x',
+    bpf: 'EACCES',
+    apparmor: { open: OTHER_NAME },
+  },
+  {
+    name: 'another file there',
+    user: true,
+    attempt: 'cat /srv/real/y /srv/alias/y',
+    bpf: { open: 'no rule speaks of it' },
+  },
+  {
+    name: 'plainly, on a disk of its own',
+    user: true,
+    attempt: 'cat /srv/house/u/key',
+    bpf: 'EACCES',
+  },
+  {
+    name: 'that disk mounted a second time',
+    attempt: 'mount "$(findmnt -no SOURCE /srv/house)" /mnt/bypass && cat /mnt/bypass/u/key',
+    after: 'umount /mnt/bypass',
+    bpf: 'EACCES',
+    apparmor: { open: BY_PATH },
+  },
+  { name: 'plainly, on an overlay', user: true, attempt: 'cat /srv/merged/a', bpf: 'EACCES' },
+  {
+    name: 'in a layer of that overlay',
+    attempt: 'cat /srv/layers/lower/a',
+    bpf: { open: 'the layer has a file of its own, of which no rule speaks' },
+  },
+  {
+    name: "a file of that name in a container's image",
+    attempt: py('in_image /srv/image /etc/bypass-shadow'),
+    bpf: { open: "it is the image's file; the rule speaks of the host's" },
+    apparmor: 'EACCES',
+  },
+  {
+    name: "the host's own file from such a container",
+    attempt: py('in_image /srv/image /proc/1/root/etc/bypass-shadow'),
+    bpf: 'EACCES',
+  },
+  {
+    name: 'after a package has brought a new file, that file',
+    setUp: `cp ${SLEEP} /srv/pkg/tool.new && mv -f /srv/pkg/tool.new /srv/pkg/tool`,
+    attempt: '/srv/pkg/tool 0',
+    bpf: 'EACCES',
+  },
+  {
+    name: 'after a package has brought a new file, the one from before by its other name',
+    attempt: '/srv/open/tool-before 0',
+    bpf: 'EACCES',
+    apparmor: { open: OTHER_NAME },
+  },
+  {
+    name: 'the inode of a removed one, used again by another file',
+    attempt: py('reuse /srv/pkg/old /srv/open/old-before /srv/open/true-copy'),
+    after: `cp ${SLEEP} /srv/pkg/old`,
+    bpf: { open: 'it is another file' },
+  },
+];
