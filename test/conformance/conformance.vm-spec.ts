@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { PolicyStatus } from '#contracts';
-import type { Vm } from '#testing';
+import type { DebianRelease, Vm } from '#testing';
 import { eventually } from '../e2e/support/eventually.js';
 import { Fleet } from '../e2e/support/fleet.js';
 import { type Case, type Enforcer, ROOT } from './case.js';
@@ -26,14 +26,29 @@ function titled(one: Case, index: number) {
   return { ...one, index, title: who.length === 0 ? what : `${what} by ${who.join(', ')}` };
 }
 
+interface Host {
+  readonly enforcer: Enforcer;
+  /** What its owner asked for. */
+  readonly wish: Enforcer | 'auto';
+  readonly release: DebianRelease;
+  readonly kernel: string;
+}
+const HOSTS: readonly Host[] = [
+  { enforcer: 'apparmor', wish: 'apparmor', release: 'trixie', kernel: '6.12' },
+  { enforcer: 'bpf', wish: 'auto', release: 'trixie', kernel: '6.12' },
+  { enforcer: 'bpf', wish: 'auto', release: 'bookworm', kernel: '6.1' },
+];
+
 /** Each rule set means the same on each enforcer, or the case says why it cannot (DESIGN D5). */
-describe.each<Enforcer>(['apparmor', 'bpf'])('the matrix of cases on %s', (enforcer) => {
+describe.each(HOSTS)('the matrix of cases on $enforcer, kernel $kernel', (host) => {
+  const { enforcer, wish, release, kernel } = host;
   let fleet: Fleet;
   let outcomes: Outcomes;
 
   beforeAll(async () => {
-    fleet = await Fleet.start();
-    const vm = await fleet.host('matrix', 'env=conform', enforcer);
+    fleet = await Fleet.start({ release });
+    const vm = await fleet.host('matrix', 'env=conform', wish);
+    expect((await vm.ssh('uname -r')).stdout.startsWith(`${kernel}.`)).toBe(true);
     await vm.ssh(SETUP, { timeoutMs: MINUTES });
     await vm.writeFile(`${TOOLS}/act.py`, readFileSync(ACT, 'utf8'));
     await fleet.product.apply(policiesOf({ env: 'conform' }));
@@ -41,6 +56,16 @@ describe.each<Enforcer>(['apparmor', 'bpf'])('the matrix of cases on %s', (enfor
     outcomes = await actOut(vm);
   }, 15 * MINUTES);
   afterAll(() => fleet?.close());
+
+  it('says which enforcer it has, and why', async () => {
+    const { stdout } = await fleet.product.cli(['status', 'node', 'matrix', '-o', 'json']);
+    expect(JSON.parse(stdout)).toMatchObject({
+      enforcer,
+      enforcerReason: expect.stringMatching(
+        wish === 'auto' ? /^BPF-LSM denied/ : /^agent.yaml asks for it; it judges by path alone/,
+      ),
+    });
+  });
 
   describe.each(titles)('$name', ({ name, cases }) => {
     it.each(cases)('$expect: $title', ({ index, expect: wanted, unlike }) => {

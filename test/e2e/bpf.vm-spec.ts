@@ -286,14 +286,25 @@ describe('the BPF enforcer', () => {
   );
 
   it(
-    'going to AppArmor and back leaves no gap for what starts anew',
+    'going to AppArmor and back leaves no gap for what starts anew; auto goes by what is proved, and says so',
     async () => {
-      for (const enforcer of ['apparmor', 'bpf']) {
-        await vm.ssh(`sed -i 's/^enforcer: .*/enforcer: ${enforcer}/' /etc/hostward/agent.yaml`);
-        await eventually(`${enforcer} enforces`, 2 * MINUTES, async () => {
+      const wish = (enforcer: string): string =>
+        `sed -i 's/^enforcer: .*/enforcer: ${enforcer}/' /etc/hostward/agent.yaml`;
+      const anew = (restrict: number): string =>
+        `sysctl -q kernel.kptr_restrict=${restrict} && systemctl restart hostward-sensor`;
+      for (const [change, words] of [
+        [wish('apparmor'), 'why apparmor: agent.yaml asks for it'],
+        [
+          `${wish('auto')}; ${anew(2)}`,
+          'why apparmor: BPF-LSM is active, but no denial by it was proved',
+        ],
+        [anew(0), 'why bpf: BPF-LSM denied what it was asked to'],
+      ] as const) {
+        await vm.ssh(change);
+        await eventually(words, 3 * MINUTES, async () => {
           await expectBlocked(vm, 'sleep 0.01');
           await expectBlocked(vm, `cat ${SECRET}`);
-          return (await node()).includes(enforcer);
+          return (await node()).includes(words);
         });
       }
       await fleet.product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Vm } from '#testing';
 import { eventually } from './support/eventually.js';
 import { Fleet } from './support/fleet.js';
+import { expectAllowed } from './support/guest.js';
 import { blockFile, blockProgram } from './support/policies.js';
 
 const MINUTES = 60_000;
@@ -82,10 +83,10 @@ describe('services that run', () => {
 
   const systemctl = (...words: readonly string[]): Promise<unknown> =>
     web1.ssh(`systemctl ${words.join(' ')}`);
-  const reads = (program: Program, wanted: string): Promise<unknown> =>
+  const reads = (program: Program, wanted: string | RegExp): Promise<unknown> =>
     eventually(`${program}: ${wanted}`, 3 * MINUTES, async () => {
       const { stdout } = await web1.ssh(`cat /run/${program}`, { allowFailure: true });
-      return stdout === wanted;
+      return typeof wanted === 'string' ? stdout === wanted : wanted.test(stdout);
     });
   const label = async (program: Program): Promise<string> =>
     (await web1.ssh(`cat /proc/$(systemctl show -P MainPID ${program})/attr/apparmor/current`))
@@ -248,5 +249,29 @@ describe('services that run', () => {
       expect(stdout).toMatch(/Permission denied\nhostward \(enforce\)\n$/);
     },
     5 * MINUTES,
+  );
+
+  it(
+    'and the compiler: it is in a profile of its own, so that no rules of the shell keep the next rule set away',
+    async () => {
+      await block('one');
+      await systemctl('restart plain');
+      await reads('plain', /^one=denied/);
+      const forShell = blockFile('shell-may', '/srv/one', PROD, '/usr/bin/dash');
+      await fleet.product.apply(forShell.replace('Block', 'Allow'), '--wait', '--timeout', '110s');
+      await expectAllowed(web1, "/usr/bin/dash -c 'exec < /srv/one'");
+      await reads('plain', /^one=denied/);
+      await block('three');
+      await reads('plain', /^one=denied .* three=denied$/);
+      const { stdout } = await web1.ssh(
+        'cat /proc/$(systemctl show -P MainPID hostward-compiler)/attr/apparmor/current',
+      );
+      expect(stdout).toBe('hostward-compiler (enforce)\n');
+      const { stdout: log } = await web1.ssh(
+        'journalctl -k --grep=profile=.hostward-compiler -q || true',
+      );
+      expect(log).toBe('');
+    },
+    8 * MINUTES,
   );
 });

@@ -10,14 +10,20 @@ import type { VerifiedRequest } from './verify-request.js';
 const MAX_REASON_BYTES = 500;
 const MAX_DROPINS = 512;
 
+/** What the owner decided about this host, and which enforcer came of it. */
+interface HostsWord {
+  readonly onOpenDescriptors: OwnersWord['onOpenDescriptors'];
+  readonly enforcerReason: string | undefined;
+}
+
 /** Fields of a COMPILED frame. */
 export function compiledFields(
   { assignment, ruleSet, root, floors, policies, nowMs }: VerifiedRequest,
   { compilation, binaries, dropIns }: Compiled,
-  onOpenDescriptors: OwnersWord['onOpenDescriptors'],
+  { onOpenDescriptors, enforcerReason }: HostsWord,
 ): readonly Field[] {
   const { report } = compilation;
-  const told = { ...report, policies: withDocuments(report.policies, policies) };
+  const told = { ...report, enforcerReason, policies: withDocuments(report.policies, policies) };
   return [
     numberField(TAG.EPOCH, BigInt(assignment.epoch)),
     numberField(TAG.GENERATION, BigInt(assignment.generation)),

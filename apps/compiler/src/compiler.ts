@@ -47,8 +47,8 @@ export class Compiler {
     const { authors, nowMs } = verified;
     const host = { ...found, capabilities: { ...found.capabilities, veto, authors, nowMs } };
     const compiled = await compilePolicies(verified.ruleSet, host, deadlineMs);
-    const answer = compiledFields(verified, compiled, onOpenDescriptors);
-    return encodeFrame(MSG.COMPILED, request, answer);
+    const word = { onOpenDescriptors, enforcerReason: found.enforcerReason };
+    return encodeFrame(MSG.COMPILED, request, compiledFields(verified, compiled, word));
   }
 }
 

@@ -15,6 +15,8 @@ import type { OwnersWord } from './veto.js';
 export interface Host {
   readonly capabilities: HostCapabilities;
   readonly units: readonly Unit[];
+  /** Why this enforcer and not the other one; absent where there is none. */
+  readonly enforcerReason?: string;
   /** Absent where nothing can be enforced by AppArmor. */
   readonly parser?: PolicyParser;
 }
@@ -24,6 +26,9 @@ export interface EnforcerWish {
   readonly enforcer: OwnersWord['enforcer'];
   readonly bpfLsm: boolean;
 }
+
+/** Older ones do not know unconfined profiles with rules, nor what follows abi/4.0. */
+const LEAST_PARSER = 4;
 
 const APPARMOR_ONLY: EnforcerWish = { enforcer: 'apparmor', bpfLsm: false };
 
@@ -44,29 +49,47 @@ export async function lookAtHost(
     existing: existingPath(root),
     nowMs: Date.now(),
   };
-  const missing = missingPart(options);
-  if (usesBpf(wish, missing)) return { capabilities: { ...common, bpf: true }, units: [] };
+  if (wish.bpfLsm && wish.enforcer !== 'apparmor') {
+    const enforcerReason = wish.enforcer === 'bpf' ? ASKED_FOR : BPF_PROVED;
+    return { capabilities: { ...common, bpf: true }, units: [], enforcerReason };
+  }
   if (wish.enforcer === 'bpf') return { capabilities: { ...common, missing: NO_BPF }, units: [] };
-  if (missing !== undefined) return { capabilities: { ...common, missing }, units: [] };
   const parser = new PolicyParser(options.parser, options.features);
-  const apparmor = {
-    parser: await versionOf(options.parser),
-    priority: await hasPriorities(parser, deadlineMs),
+  const version = await versionOf(options.parser);
+  const missing = missingPart(options, version);
+  if (missing !== undefined) return { capabilities: { ...common, missing }, units: [] };
+  const apparmor = { parser: version, priority: await hasPriorities(parser, deadlineMs) };
+  return {
+    capabilities: { ...common, apparmor },
+    units: readUnits(root),
+    enforcerReason: whyAppArmor(wish, common.lsm),
+    parser,
   };
-  return { capabilities: { ...common, apparmor }, units: readUnits(root), parser };
 }
 
+const ASKED_FOR = 'agent.yaml asks for it';
+const BPF_PROVED = 'BPF-LSM denied what it was asked to on this kernel';
 const NO_BPF =
   'agent.yaml asks for enforcer: bpf, and this kernel takes no programs of BPF-LSM (lsm= without bpf, or too old)';
+/** The ways round that BPF-LSM closes and AppArmor does not, in short: SECURITY.md has each. */
+const BY_PATH_ALONE =
+  'it judges by path alone: bind mounts, renamed parents and mount namespaces of root, open by handle and hard links lead round a rule';
 
-/** `auto` prefers AppArmor as long as the BPF enforcer cannot do all that it can. */
-function usesBpf({ enforcer, bpfLsm }: EnforcerWish, missing: string | undefined): boolean {
-  return bpfLsm && (enforcer === 'bpf' || (enforcer === 'auto' && missing !== undefined));
+function whyAppArmor({ enforcer }: EnforcerWish, lsm: readonly string[]): string {
+  const why =
+    enforcer === 'apparmor'
+      ? ASKED_FOR
+      : lsm.includes('bpf')
+        ? 'BPF-LSM is active, but no denial by it was proved on this kernel (journalctl -u hostward-sensor says why)'
+        : `BPF-LSM is not active (lsm=${lsm.join(',')}): add bpf to lsm= on the kernel command line`;
+  return `${why}; ${BY_PATH_ALONE}`;
 }
 
-function missingPart({ features, parser }: HostOptions): string | undefined {
+function missingPart({ features, parser }: HostOptions, version: string): string | undefined {
   if (!existsSync(features)) return `this host has no AppArmor (${features} is missing)`;
   if (!existsSync(parser)) return `${parser} is not installed: install the package apparmor`;
+  if (Number.parseInt(version, 10) < LEAST_PARSER)
+    return `${parser} ${version} is too old: ${LEAST_PARSER}.0 or later is needed (Debian 13, Ubuntu 24.04)`;
   return undefined;
 }
 

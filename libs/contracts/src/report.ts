@@ -29,6 +29,8 @@ export interface NodeReport {
   /** ISO 8601: when the kernel was last read back. */
   readonly asOf: string;
   readonly enforcer: Enforcer;
+  /** Why this one and not the other; on AppArmor with what leads round it. */
+  readonly enforcerReason?: string;
   readonly applied?: Ordering & { readonly bundleDigest: string };
   readonly rejected?: {
     readonly code: string;

@@ -106,6 +106,8 @@ export interface NodeStatus {
   readonly cutOff?: CutOffView;
   readonly clone?: CloneView;
   readonly enforcer?: Enforcer;
+  /** Why this one and not the other; on AppArmor with what leads round it. */
+  readonly enforcerReason?: string;
   readonly suspension?: Suspension;
   readonly coverage?: Coverage;
   readonly drift: readonly Drift[];

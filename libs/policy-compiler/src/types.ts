@@ -155,6 +155,8 @@ export interface AttributionTable {
 /** What the sensor keeps unread and the agent turns into a status and into alerts. Plain JSON. */
 export interface CompileReport {
   readonly v: 1;
+  /** Why this enforcer and not the other one; absent where none was chosen. */
+  readonly enforcerReason?: string;
   readonly policies: readonly PolicyReport[];
   readonly attribution: AttributionTable;
 }

@@ -10,7 +10,7 @@ export PATH
 
 STATE=/var/lib/hostward
 CONFIGURATION=/etc/hostward
-PROFILES='/etc/apparmor.d/hostward-init /etc/apparmor.d/hostward-sensor /etc/apparmor.d/hostward-runtime'
+PROFILES='hostward-compiler hostward-init hostward-runtime hostward-sensor'
 ENABLED='hostward-early.service hostward-compiler.socket hostward-sensor.service hostward-agent.service'
 STARTED='hostward-compiler.socket hostward-sensor.service hostward-agent.service'
 REMOVED=$STATE/removed
@@ -20,11 +20,21 @@ fail() { printf 'hostward: %s\n' "$*" >&2; exit 1; }
 has_systemd() { [ -d /run/systemd/system ]; }
 is_enrolled() { [ -e "$STATE/trust/node-id" ] && [ -e "$CONFIGURATION/agent.yaml" ]; }
 
+# A parser older than 4.0 (Debian 12) does not know what the profiles say; disabled, they do not fail each boot.
 load_profiles() {
   [ -d /sys/kernel/security/apparmor ] && command -v apparmor_parser >/dev/null || return 0
-  # shellcheck disable=SC2086 # a list of files
-  apparmor_parser -r -W $PROFILES ||
-    say 'AppArmor does not take the profiles: this host cannot use the enforcer apparmor; hostward-agent preflight says more' >&2
+  cd /etc/apparmor.d
+  # shellcheck disable=SC2086 # lists of files
+  if [ -e abi/4.0 ]; then
+    [ ! -d disable ] || (cd disable && rm -f $PROFILES)
+    apparmor_parser -r -W $PROFILES ||
+      say 'AppArmor does not take the profiles: this host cannot use the enforcer apparmor; hostward-agent preflight says more' >&2
+  else
+    mkdir -p disable
+    for profile in $PROFILES; do ln -sf "../$profile" "disable/$profile"; done
+    say 'AppArmor is older than 4.0: this host can use the enforcer bpf alone; hostward-agent preflight says more'
+  fi
+  cd /
 }
 
 # shellcheck disable=SC2086 # lists of units
@@ -69,6 +79,8 @@ remove() {
   say 'enforcement ends with the package; its policies stay in /var/lib/hostward for a new installation'
   [ ! -d "$STATE" ] || : >"$REMOVED"
   /usr/lib/hostward/offboard.sh --keep-identity
+  # shellcheck disable=SC2086 # a list of files
+  [ ! -d /etc/apparmor.d/disable ] || (cd /etc/apparmor.d/disable && rm -f $PROFILES)
 }
 
 case "${1-}" in

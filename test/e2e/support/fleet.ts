@@ -1,4 +1,12 @@
-import { installedSnapshot, joinFleet, Lab, stageHost, type Snapshot, type Vm } from '#testing';
+import {
+  type DebianRelease,
+  installedSnapshot,
+  joinFleet,
+  Lab,
+  stageHost,
+  type Snapshot,
+  type Vm,
+} from '#testing';
 import { Product, projectRoot } from './product.js';
 
 /** The product on this machine and real hosts in VMs that joined it. */
@@ -10,8 +18,10 @@ export class Fleet {
   ) {}
 
   /** Control plane and snapshot are made at the same time; where one fails the other is taken down. */
-  static async start(options: { localAgent?: boolean } = {}): Promise<Fleet> {
-    const lab = await Lab.open();
+  static async start(
+    options: { localAgent?: boolean; release?: DebianRelease } = {},
+  ): Promise<Fleet> {
+    const lab = await Lab.open(options.release === undefined ? {} : { release: options.release });
     const [product, installed] = await Promise.allSettled([
       Product.up(options),
       stageHost(projectRoot).then((staged) => installedSnapshot(lab, staged)),
@@ -24,16 +34,17 @@ export class Fleet {
     throw new Error('the fleet did not start', { cause });
   }
 
-  /** A VM that joined under `name` with labels, e.g. `env=prod,tier=web`, and an enforcer other than `auto`. */
-  async host(name: string, labels = '', enforcer?: 'apparmor' | 'bpf'): Promise<Vm> {
+  /** A VM that joined under `name` with labels, e.g. `env=prod,tier=web`, and an enforcer. */
+  async host(
+    name: string,
+    labels = '',
+    enforcer: 'apparmor' | 'bpf' | 'auto' = 'apparmor',
+  ): Promise<Vm> {
     const vm = await this.lab.vm({ name, from: this.installed });
     const { caFingerprint } = await this.product.record();
     const url = `https://10.0.2.2:${this.product.port}`;
     const token = await this.product.joinToken(labels);
-    await joinFleet(vm, {
-      ...{ url, caFingerprint, name, token },
-      ...(enforcer === undefined ? {} : { enforcer }),
-    });
+    await joinFleet(vm, { url, caFingerprint, name, token, enforcer });
     return vm;
   }
 

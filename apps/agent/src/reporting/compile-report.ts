@@ -13,6 +13,7 @@ export function parseCompileReport(base64: string | undefined): CompileReport | 
     CompileReport | undefined;
   if (report?.v !== 1 || report.attribution?.v !== 1 || !Array.isArray(report.policies))
     return undefined;
+  if (!['string', 'undefined'].includes(typeof report.enforcerReason)) return undefined;
   return report.policies.every(isPolicyReport) ? report : undefined;
 }
 

@@ -50,6 +50,7 @@ export function nodeReport(facts: ReportFacts): NodeReport {
     bootedAt: iso(facts.bootedAt),
     asOf: iso(state?.asOf ?? facts.bootedAt),
     enforcer: facts.observing ? 'observe' : (state?.enforcer ?? 'none'),
+    ...reasonOf(facts.compileReport),
     ...appliedOf(state),
     ...(rejection === undefined ? {} : { rejected: rejectedOf(rejection) }),
     qualifiers: qualifiersOf(state, facts),
@@ -66,6 +67,11 @@ export function nodeReport(facts: ReportFacts): NodeReport {
 function lossesOf(state: SensorState | undefined, spool: number): NodeReport['losses'] {
   const bpf = state?.enforcer === 'bpf' ? { bpf: state.losses.bpf } : {};
   return { audit: state?.losses.audit ?? 0, spool, ...bpf };
+}
+
+function reasonOf(report: CompileReport | undefined): Pick<NodeReport, 'enforcerReason'> {
+  const enforcerReason = report?.enforcerReason;
+  return enforcerReason === undefined ? {} : { enforcerReason };
 }
 
 function appliedOf(state: SensorState | undefined): Pick<NodeReport, 'applied'> {

@@ -127,6 +127,8 @@ function printNode(status: NodeStatus): void {
   console.log(
     `node ${status.node}: ${link}, enforcer ${status.enforcer ?? 'not known'}, ${seen(status.asOf, now)}`,
   );
+  if (status.enforcerReason !== undefined)
+    console.log(`why ${status.enforcer}: ${printable(status.enforcerReason)}`);
   if (status.revocation) {
     const { at, by, reason } = status.revocation;
     console.log(`revoked at ${at} by ${printable(by)}: ${printable(reason)}`);

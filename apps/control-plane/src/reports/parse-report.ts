@@ -79,6 +79,7 @@ const report: Read<NodeReport> = record<NodeReport>({
   bootedAt: instant,
   asOf: instant,
   enforcer: oneOf(['apparmor', 'bpf', 'observe', 'none']),
+  enforcerReason: optional(text(500)),
   applied: optional(
     record<NonNullable<NodeReport['applied']>>({
       epoch: decimal,

@@ -19,6 +19,7 @@ export function nodeStatus(
     cutOff: evidence.cutOff,
     clone: evidence.clone,
     enforcer: report?.enforcer,
+    enforcerReason: report?.enforcerReason,
     suspension: statusOnNode(NOTHING, evidence).suspension,
     coverage: freshness.fresh ? report?.coverage : undefined,
     drift: report?.drift ?? [],

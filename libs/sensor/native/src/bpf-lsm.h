@@ -4,9 +4,11 @@
 #include <stdbool.h>
 
 /*
- * Whether BPF programs of type LSM are called (`bpf` among the active LSMs) and taken by this kernel: found by loading
- * bpf/lsm_probe.bpf.c, not by version.
+ * Whether BPF programs of type LSM deny on this kernel what they are made to: found by a denial of our own open
+ * (bpf/lsm_probe.bpf.c), not by version. For a process of one thread.
  */
 bool hw_bpf_lsm_works(const char *securityfs);
+/* Whether programs that are loaded anew are told the addresses they need. @return 0, -EPERM (logged), -ENOENT */
+int hw_bpf_addresses_told(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bpf-lsm.h"
 #include "bpf.h"
 #include "clean.h"
 #include "hostward-bpf.h"
@@ -98,21 +99,6 @@ static int attach(struct hw_bpf_object *o, const struct hostward_bpf *s) {
         return 0;
 }
 
-/* With kernel.kptr_restrict=2 nobody is told addresses, and the programs would read rename_lock at 0. */
-static int check_addresses(void) {
-        _cleanup_fclose_ FILE *f = fopen("/proc/kallsyms", "re");
-        unsigned long long address;
-        char line[512], type, name[256];
-
-        while (f && fgets(line, sizeof line, f))
-                if (sscanf(line, "%llx %c %255s", &address, &type, name) == 3 && strcmp(name, "rename_lock") == 0) {
-                        if (!address)
-                                hw_error("the address of rename_lock is not told, see the sysctl kernel.kptr_restrict");
-                        return address ? 0 : -EPERM;
-                }
-        return -ENOENT;
-}
-
 /* Whether lsm/path_rename has a fifth argument. */
 static bool rename_has_flags(void) {
         struct btf *btf = btf__load_vmlinux_btf();
@@ -144,7 +130,7 @@ int hw_bpf_object_load(unsigned int shift, int (*prepare)(struct hw_bpf_object *
                                        .throttle = -1, .iterators = { -1, -1, -1 } };
         (void)libbpf_set_print(print);
         s = hostward_bpf__open();
-        r = s ? check_addresses() : -errno;
+        r = s ? hw_bpf_addresses_told() : -errno;
         if (r == 0)
                 r = fit(s, shift);
         if (r == 0)

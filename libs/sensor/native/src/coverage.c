@@ -103,11 +103,11 @@ bool hw_label_may_be_stale(const char *label) {
         return strstr(label, "//&") && !hw_label_has(label, HW_EXEMPT);
 }
 
-/* PID 1, its executor and the sensor: a stack with one of them is no exemption. */
+/* PID 1, its executor, the compiler and the sensor: a stack with one of them is no exemption. */
 static bool is_exempt(const char *label, const char *pid) {
         if (strcmp(pid, "1") == 0 || hw_label_has(label, HW_EXEMPT))
                 return true;
-        return !strstr(label, "//&") && hw_label_has(label, HW_EXEMPT_INIT);
+        return !strstr(label, "//&") && (hw_label_has(label, HW_EXEMPT_INIT) || hw_label_has(label, HW_EXEMPT_COMPILER));
 }
 
 static void count_one(struct hw_coverage *c, const struct hw_table *t, int fd, const char *label, const char *pid) {

@@ -166,6 +166,8 @@ static void adopt_bpf(struct hw_daemon *d) {
         open_mounts(d);
         if (hw_bpf_adopt(&d->bpf) == 0)
                 (void)hw_daemon_watch(d, d->bpf.events, HW_ON_BPF, EPOLLIN);
+        else
+                d->bpf_lsm = hw_bpf_addresses_told() == 0;
         r = hw_bpf_guard(&d->bpf);
         if (r < 0)
                 hw_error("the sensor is not guarded against root error=%s", strerror(-r));

@@ -7,6 +7,7 @@
 #define HW_SOURCE_PREFIX "hostward-src-"
 #define HW_EXEMPT "hostward-sensor"
 #define HW_EXEMPT_INIT "hostward-init"
+#define HW_EXEMPT_COMPILER "hostward-compiler"
 #define HW_NAME_MAX 200
 
 typedef int (*hw_name_handler)(const char *name, void *userdata);

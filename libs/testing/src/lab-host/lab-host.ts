@@ -10,7 +10,7 @@ export interface Joining {
   readonly token: string;
   readonly name: string;
   /** `auto` unless given. */
-  readonly enforcer?: 'apparmor' | 'bpf';
+  readonly enforcer?: 'apparmor' | 'bpf' | 'auto';
 }
 
 const INSTALL_TIMEOUT_MS = 180_000;
