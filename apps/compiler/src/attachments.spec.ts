@@ -157,6 +157,15 @@ describe('variables in an attachment', () => {
 });
 
 describe('the files of a host', () => {
+  it('are read anew where a file changed, though not in length', () => {
+    file('p', 'profile a /bin/x {}');
+    expect(read('a')).toEqual(['a /bin/x']);
+    file('p', 'profile a /bin/y {}');
+    expect(read('a')).toEqual(['a /bin/y']);
+    rmSync(join(root, 'etc/apparmor.d/p'));
+    expect(read('a')).toEqual([]);
+  });
+
   it('are those at the top of apparmor.d and of snapd, without hidden, saved and disabled ones', () => {
     file('one', 'profile a /one {\n}');
     for (const name of ['.b', 'b~', 'b.dpkg-old', 'b.rpmsave', 'local/b', 'off']) {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { compileGlob, type Glob, parseGlob } from '#policy-compiler';
+import { fileVersion } from './file-version.js';
 
 /** A program, or a pattern of programs, to which a loaded profile attaches. */
 export interface Attachment {
@@ -241,6 +242,12 @@ class Variables {
 }
 
 /** The files of a host, each read and parsed once. Paths are those of the host, without the root. */
+/** What files said when they were read last, by path: few change between two compilations. */
+const remembered = new Map<
+  string,
+  { readonly version: string; readonly said: readonly Statement[] }
+>();
+
 class ProfileFiles {
   private readonly parsed = new Map<string, readonly Statement[]>();
 
@@ -277,9 +284,21 @@ class ProfileFiles {
     const known = this.parsed.get(path);
     if (known !== undefined) return known;
     if (this.parsed.size >= MAX_FILES) return [];
-    const statements = new ProfileScanner(this.text(path)).statements();
+    const statements = this.read(path);
     this.parsed.set(path, statements);
     return statements;
+  }
+
+  private read(path: string): readonly Statement[] {
+    const file = join(this.root, path);
+    if (this.kindOf(path) !== 'file') return [];
+    const version = fileVersion(file);
+    const known = remembered.get(file);
+    if (version !== undefined && known?.version === version) return known.said;
+    const said = new ProfileScanner(readText(file)).statements();
+    if (remembered.size >= MAX_FILES) remembered.clear();
+    if (version !== undefined) remembered.set(file, { version, said });
+    return said;
   }
 
   private names(dir: string): readonly string[] {
@@ -289,10 +308,6 @@ class ProfileFiles {
     } catch {
       return [];
     }
-  }
-
-  private text(path: string): string {
-    return this.kindOf(path) === 'file' ? readText(join(this.root, path)) : '';
   }
 
   /** A pipe or device is neither: reading one could wait for ever. */

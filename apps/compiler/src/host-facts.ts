@@ -6,6 +6,7 @@ import type { HostCapabilities } from '#policy-compiler';
 import { attachedTo, readAttachments } from './attachments.js';
 import { hasPriorities, PolicyParser } from './apparmor-parser.js';
 import { existingPath } from './existing-path.js';
+import { fileVersion } from './file-version.js';
 import type { HostOptions } from './options.js';
 import { pathResolver } from './resolve-paths.js';
 import { readUnits, type Unit } from './units.js';
@@ -44,7 +45,6 @@ export async function lookAtHost(
     lsm: activeModules(securityfs),
     resolve: pathResolver(root),
     loadedNames,
-    attached: foreignProfiles(root, securityfs),
     controlPath: { multiarch: multiarch(), paths: ourselves() },
     existing: existingPath(root),
     nowMs: Date.now(),
@@ -55,12 +55,12 @@ export async function lookAtHost(
   }
   if (wish.enforcer === 'bpf') return { capabilities: { ...common, missing: NO_BPF }, units: [] };
   const parser = new PolicyParser(options.parser, options.features);
-  const version = await versionOf(options.parser);
-  const missing = missingPart(options, version);
+  const apparmor = await factsOf(options, parser, deadlineMs);
+  const missing = missingPart(options, apparmor.parser);
   if (missing !== undefined) return { capabilities: { ...common, missing }, units: [] };
-  const apparmor = { parser: version, priority: await hasPriorities(parser, deadlineMs) };
+  const attached = foreignProfiles(root, securityfs);
   return {
-    capabilities: { ...common, apparmor },
+    capabilities: { ...common, apparmor, attached },
     units: readUnits(root),
     enforcerReason: whyAppArmor(wish, common.lsm),
     parser,
@@ -93,11 +93,29 @@ function missingPart({ features, parser }: HostOptions, version: string): string
   return undefined;
 }
 
+/** Of the parser that was tried last; in the life of this process only a package replaces it. */
+let tried: { readonly file: string; readonly facts: ParserFacts } | undefined;
+type ParserFacts = NonNullable<HostCapabilities['apparmor']>;
+
+async function factsOf(
+  options: HostOptions,
+  parser: PolicyParser,
+  deadlineMs: number,
+): Promise<ParserFacts> {
+  const file = fileVersion(options.parser);
+  if (file !== undefined && tried?.file === file) return tried.facts;
+  const version = await versionOf(options.parser);
+  const facts = { parser: version, priority: await hasPriorities(parser, deadlineMs) };
+  // One that ran out of time would be remembered as one without priorities.
+  if (file !== undefined && facts.priority) tried = { file, facts };
+  return facts;
+}
+
 async function versionOf(parser: string): Promise<string> {
   const run = promisify(execFile)(parser, ['--version'], { timeout: 10_000 });
   run.child.stdin?.end();
   const { stdout } = await run.catch(() => ({ stdout: '' }));
-  return /version (\S+)/.exec(stdout)?.[1] ?? 'unknown';
+  return /^AppArmor parser version (\S+)/m.exec(stdout)?.[1] ?? 'unknown';
 }
 
 function activeModules(securityfs: string): readonly string[] {
