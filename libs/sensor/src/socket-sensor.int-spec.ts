@@ -409,6 +409,25 @@ describe('a rule set that changes by itself', () => {
     expect(host.log).toMatch(/compiled anew reason=the host changed/);
   });
 
+  it('waits for a rule set that is on its way, and is made of that one: an older envelope would be refused', async () => {
+    await host.start();
+    await applyConfirmed({ generation: 5 });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    host.compiler.script = (request) => promise.then(() => compileSample(request));
+    const taken = sensor.apply(envelope({ generation: 6 }));
+    await stateWhen(() => host.compiler.requests.length === 2);
+    host.compiler.script = answerWith({ mark: 'beside-mysqld' });
+    await writeFile(join(host.dir, 'security/apparmor/profiles'), 'mysqld (enforce)\n');
+    const over = Date.now() + 1000; // several checks
+    await stateWhen(() => Date.now() > over);
+    resolve();
+    await taken;
+    await sensor.confirm(orderingOf(6));
+    await kernelHas('enforce-beside-mysqld');
+    const [, ...asked] = host.compiler.requests.map(({ fields }) => fields.text(TAG.ENVELOPE));
+    expect(new Set(asked).size).toBe(1);
+  });
+
   it('keeps what is in force where the compiler refuses, and leaves it alone when nothing changes', async () => {
     await host.start();
     await applyConfirmed({ generation: 5, validUntil: Date.now() + 300 });

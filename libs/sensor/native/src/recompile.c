@@ -88,6 +88,8 @@ void hw_recompile_check(struct hw_daemon *d) {
 
         if (!d->table || now < d->recompile_at || hw_recompile_is_held(&d->memory))
                 return;
+        if (d->job.kind != HW_JOB_NONE)
+                return; /* it may bring another rule set: behind it this envelope would be refused as an older one */
         if (!over && surroundings(d->options->securityfs) == d->surroundings)
                 return;
         d->recompile_at = now + PAUSE_MS;
