@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { AppArmorParser } from '#testing';
 import { buildNative } from './fixtures/native-build.js';
 
 describe('the program of root, as it is shipped', () => {
@@ -38,5 +40,16 @@ describe('the program of root, as it is shipped', () => {
     const needed = [...elf.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map(([, name]) => name);
     expect(needed).toEqual(['libc.so.6']);
     expect(elf).not.toMatch(/\((RPATH|RUNPATH)\)/);
+  });
+});
+
+describe('the AppArmor profiles of the package', () => {
+  const dir = new URL('../native/apparmor/', import.meta.url);
+  const parser = AppArmorParser.find();
+  const withParser = parser === undefined ? it.skip : it;
+
+  withParser.each(readdirSync(dir))('%s is taken by the parser', (name) => {
+    const { ok, stderr } = parser?.compile(readFileSync(new URL(name, dir), 'utf8')) ?? {};
+    expect({ ok, stderr }).toEqual({ ok: true, stderr: '' });
   });
 });
