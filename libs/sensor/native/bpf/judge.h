@@ -143,9 +143,16 @@ static __always_inline void tell_name(struct hw_scratch *s) {
                 hw_record_object(s, (struct inode *)s->asked.inode);
 }
 
+/* Kernel 6.1 takes a key from the stack, and none from memory that a function was handed. */
+static __always_inline const struct hw_binding *binding_of(const struct hw_scratch *s) {
+        const struct hw_binding_key key = s->asked.key;
+
+        return bpf_map_lookup_elem(&bindings, &key);
+}
+
 /* As the walk over the path would have ended to which the object is bound. */
 static __always_inline bool take_bound(struct hw_scratch *s, __u32 at) {
-        const struct hw_binding *bound = s->asked.bound ? bpf_map_lookup_elem(&bindings, &s->asked.key) : NULL;
+        const struct hw_binding *bound = s->asked.bound ? binding_of(s) : NULL;
         const struct hw_binding_name *name;
 
         if (!bound || at >= bound->n)
@@ -207,7 +214,7 @@ static __always_inline void identify_asked(const struct hw_element *rules, struc
                 return;
         s->asked.key.ino = HW_READ(inode, i_ino);
         s->asked.key.inode_generation = HW_READ(inode, i_generation);
-        s->asked.bound = bpf_map_lookup_elem(&bindings, &s->asked.key) != NULL;
+        s->asked.bound = binding_of(s) != NULL;
 }
 
 static __always_inline __u32 hw_judge_in(const struct hw_element *rules, struct hw_scratch *s, __u32 subject,

@@ -47,7 +47,7 @@ struct hw_outcome {
 struct hw_daemon {
         const struct hw_options *options;
         int state_fd, epoll_fd, signal_fd, revision_fd;
-        bool apparmor, bpf_lsm, stop;
+        bool apparmor, bpf_lsm, compiled_for_bpf, stop;
 
         struct hw_server server;
         struct hw_compile compile;

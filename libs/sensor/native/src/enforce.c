@@ -63,13 +63,23 @@ int hw_enforce_verify(struct hw_daemon *d) {
         return r;
 }
 
+/* The verifier's answers and those of a kernel that lacks something: another time they are the same. */
+static bool is_refusal(int r) {
+        return r == -EACCES || r == -EINVAL || r == -EPERM || r == -E2BIG || r == -ENOENT || r == -ESRCH || r == -EOPNOTSUPP;
+}
+
 static int load_bpf(struct hw_daemon *d, const struct hw_table *t, enum hw_mode mode) {
+        const bool is_first = d->bpf.shift == 0;
         const int events = d->bpf.events;
         int r;
 
         hw_notify("WATCHDOG=1"); /* the first time the kernel verifies the programs: seconds on a slow machine */
         r = hw_bpf_swap(&d->bpf, t->bpf, mode);
 
+        if (is_first && is_refusal(r)) {
+                hw_warn("this kernel does not take our BPF programs: AppArmor enforces where agent.yaml leaves the choice");
+                d->bpf_lsm = false;
+        }
         if (r == 0 && d->bpf.events != events)
                 r = hw_daemon_watch(d, d->bpf.events, HW_ON_BPF, EPOLLIN);
         return r;

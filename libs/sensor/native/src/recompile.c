@@ -69,6 +69,7 @@ void hw_recompile_keep(struct hw_daemon *d, struct hw_slice envelope) {
 }
 
 void hw_recompile_begins(struct hw_daemon *d) {
+        d->compiled_for_bpf = d->bpf_lsm;
         d->compiled_beside = surroundings(d->options->securityfs);
 }
 
@@ -107,6 +108,8 @@ void hw_recompile_check(struct hw_daemon *d) {
 void hw_recompile_ended(struct hw_daemon *d, bool ok) {
         if (ok)
                 d->surroundings = d->compiled_beside;
-        else
+        else if (d->compiled_for_bpf == d->bpf_lsm)
                 d->recompile_at = hw_now_ms() + PAUSE_AFTER_FAILURE_MS;
+        else
+                d->surroundings = d->recompile_at = 0; /* the kernel refused the programs: there is another answer now */
 }
