@@ -634,7 +634,7 @@ describe('logs', () => {
     expect(await out('logs', '--since', '2999-01-01T00:00:00Z')).toBe('');
     expect((await out('logs', '--json', '--since', '1h')).trimEnd().split('\n')).toEqual(lines);
     expect(await run('logs', '--since', 'never')).toMatchObject({ code: 2 });
-    expect(await run('logs', '--limit', '0')).toMatchObject({ code: 1 });
+    expect(await run('logs', '--limit', '0')).toMatchObject({ code: 2 });
   });
 
   it(
