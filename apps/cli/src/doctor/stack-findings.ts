@@ -12,9 +12,12 @@ const LEAST_BYTES = 100 * MIB;
 const OTHERS = 0o077;
 
 /** What `up` runs on this machine, where the context is of one: found without asking it. */
-export async function stackFindings({ url }: Context): Promise<readonly Finding[]> {
+export async function stackFindings({ url, ca }: Context): Promise<readonly Finding[]> {
   const { contexts } = await readContexts();
-  const dataDir = Object.values(contexts).find((each) => each.url === url)?.dataDir;
+  // By its CA too: one that was here before had the same address.
+  const dataDir = Object.values(contexts).find(
+    (each) => each.url === url && each.ca === ca,
+  )?.dataDir;
   if (dataDir === undefined) return [];
   const record = liveUp(dataDir);
   const folder = await folderFindings(dataDir);

@@ -2,6 +2,7 @@ import { unwatchFile, watchFile } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { NodeView } from '#contracts';
 import { ControlPlane } from '../client/control-plane.js';
 import { appMain } from '../package-root.js';
 import {
@@ -186,6 +187,13 @@ export class Stack {
       () => true,
       () => false,
     );
+    if (!enrolled && (await isTaken(controlPlane, agent.name))) {
+      const words =
+        `agent: this machine was host ${agent.name}, whose keys are not in this folder any more (a restore brings none), ` +
+        `so it runs no agent: hostward node offboard ${agent.name}, then up again`;
+      this.notReady = [...this.notReady, words];
+      return;
+    }
     if (!enrolled) await enrolAgent(agent, config, await joinTokenFor(controlPlane));
     await this.run(agentProgram(agent, config, this.options.dataDir));
   }
@@ -212,6 +220,12 @@ function materialOf(options: StackOptions, ports: Ports): Omit<InitOptions, 'ser
 
 async function answers(controlPlane: ControlPlane): Promise<void> {
   await controlPlane.call('/healthz');
+}
+
+/** Whether a host has enrolled under this name. */
+async function isTaken(controlPlane: ControlPlane, name: string): Promise<boolean> {
+  const { status, body } = await controlPlane.answer(`/v1/nodes/${encodeURIComponent(name)}`);
+  return status === 200 && (body as NodeView).nodeId !== undefined;
 }
 
 interface Readiness {
