@@ -1,0 +1,209 @@
+import { describe, expect, it } from '@jest/globals';
+import { check } from './checker.js';
+import type { Rule } from './checks/violation.js';
+import type { Line } from './history.js';
+import { ending, entry, goodHistory, sighting, withLine } from './support/sample-history.js';
+
+const broken = (history: readonly Line[]): readonly Rule[] => [
+  ...new Set(check(history).map(({ rule }) => rule)),
+];
+const without = (drop: (line: Line) => boolean): Line[] => goodHistory().filter((l) => !drop(l));
+const web = { web: 5 };
+const end = ending({});
+const lastOf = end.find((line) => line.type === 'quiet')?.final;
+
+describe('the checker of histories', () => {
+  it('finds nothing where everybody did as they should, whatever an unanswered operation came to', () => {
+    expect(check(goodHistory())).toEqual([]);
+    const neverHappened = without(
+      (line) =>
+        (line.type === 'committed' && line.revision === 6) ||
+        (line.type === 'host' && line.order?.[1] === 6),
+    );
+    expect(broken(neverHappened).filter((rule) => rule !== 'journal')).toEqual([]);
+  });
+
+  it.each<[string, Rule, Line[]]>([
+    [
+      'a policy that nobody committed',
+      'committed',
+      withLine({ type: 'host', ...sighting('h1', 8, { web: 5, evil: 7 }) }),
+    ],
+    [
+      'a forgotten tombstone',
+      'committed',
+      withLine({ type: 'host', ...sighting('h1', 8, { web: 5, db: 6 }) }),
+    ],
+    [
+      'a generation that is not the one it was computed at',
+      'committed',
+      withLine({ type: 'host', ...sighting('h1', 9, { web: 6 }) }),
+    ],
+    [
+      'a host that takes what is older',
+      'forward',
+      withLine({ type: 'host', ...sighting('h1', 5, web) }),
+    ],
+    [
+      'a fallback that lowers the highest seen',
+      'forward',
+      withLine({ type: 'host', ...sighting('h1', 5, web), fellBack: true }),
+    ],
+    [
+      'an order above the highest seen',
+      'forward',
+      withLine({ type: 'host', ...sighting('h1', 8, web), highest: [1, 5, 1_005] }),
+    ],
+    [
+      'an acknowledgement before the kernel has it',
+      'kernel',
+      withLine({ type: 'host', ...sighting('h1', 8, web), kernel: 'web,5;db,6' }),
+    ],
+    [
+      'something else in the kernel than on other hosts',
+      'kernel',
+      withLine({ type: 'host', ...sighting('h1', 8, web), kernel: 'nobody knows' }),
+    ],
+    [
+      'a revoked host that is given something new',
+      'revoked',
+      withLine({ type: 'host', ...sighting('h3', 9, web) }),
+    ],
+    [
+      'enforced, said of what a host never had',
+      'said',
+      withLine({
+        type: 'said',
+        policy: 'web',
+        revision: 5,
+        nodes: [{ node: 'h1', state: 'enforced', generation: 7 }],
+      }),
+    ],
+    [
+      'enforced, said of what a host gave up long ago',
+      'said',
+      withLine({
+        type: 'said',
+        policy: 'db',
+        revision: 6,
+        nodes: [{ node: 'h2', state: 'enforced', generation: 6 }],
+      }),
+    ],
+    [
+      'a nudge that was dropped, and no check at intervals',
+      'settled',
+      ending({ hosts: [sighting('h1', 6, { web: 5, db: 6 }), sighting('h2', 8, web)] }),
+    ],
+    [
+      'a host that is given nothing any more',
+      'settled',
+      ending({ hosts: [sighting('h2', 8, web)] }),
+    ],
+    [
+      'a status that never comes to enforced',
+      'settled',
+      ending({
+        policies: [{ policy: 'web', revision: 5, nodes: [{ node: 'h1', state: 'enforced' }] }],
+      }),
+    ],
+    ['a policy that the control plane has lost', 'settled', ending({ policies: [] })],
+    ['a run that has no end', 'settled', without(({ type }) => type === 'quiet')],
+    [
+      'an answer to what etcd never had',
+      'durable',
+      without((line) => line.type === 'committed' && line.revision === 5),
+    ],
+    [
+      'a refusal of what has happened',
+      'durable',
+      goodHistory().map((line) =>
+        line.type === 'ok' && line.op === 2
+          ? { at: line.at, type: 'fail', op: 2, why: '409' }
+          : line,
+      ),
+    ],
+    [
+      'an answer with another revision',
+      'durable',
+      goodHistory().map((line) =>
+        line.type === 'ok' && line.op === 2 ? { ...line, revision: 4 } : line,
+      ),
+    ],
+    [
+      'a change for which nobody asked',
+      'durable',
+      without((line) => 'op' in line && line.op === 4 && line.type === 'invoke'),
+    ],
+    [
+      'an apply that happens twice',
+      'durable',
+      withLine({ type: 'committed', revision: 9, ...secondApply() }),
+    ],
+    ['changes in another order than they were answered', 'ordered', reordered()],
+    [
+      'a change without its entry',
+      'journal',
+      goodHistory().map((line) =>
+        line.type === 'committed'
+          ? { ...line, changes: line.changes.filter(({ key }) => key !== 'journal/head') }
+          : line,
+      ),
+    ],
+    ['an entry that is lost', 'journal', ending({ journal: [1, 2, 3, 4, 5].map(entry) })],
+    ['an entry that is doubled', 'journal', ending({ journal: [1, 2, 3, 3, 4, 5, 6].map(entry) })],
+    [
+      'a chain that is broken',
+      'journal',
+      ending({
+        journal: [1, 2, 3, 4, 5, 6].map((seq) =>
+          seq === 4 ? { ...entry(4), prev: 'f'.repeat(64) } : entry(seq),
+        ),
+      }),
+    ],
+    ['a denial that is lost', 'alerts', ending({ alerts: lastOf?.alerts.slice(1) ?? [] })],
+    [
+      'a denial that is stored twice',
+      'alerts',
+      ending({ alerts: [...(lastOf?.alerts ?? []), ...(lastOf?.alerts ?? [])] }),
+    ],
+    [
+      'a denial that never was',
+      'alerts',
+      ending({ alerts: [...(lastOf?.alerts ?? []), { node: 'h1', resource: '/x' }] }),
+    ],
+  ])('finds %s', (_, rule, history) => {
+    expect(broken(history)).toContain(rule);
+  });
+});
+
+function secondApply(): Pick<Extract<Line, { type: 'committed' }>, 'changes'> {
+  const first = goodHistory().find((line) => line.type === 'committed' && line.revision === 5);
+  const changes = first?.type === 'committed' ? first.changes : [];
+  return {
+    changes: changes.map((change) =>
+      change.key === 'journal/head' ? { ...change, value: entry(7) } : change,
+    ),
+  };
+}
+
+/** A second apply of `web` that was answered, and that etcd has before the first. */
+function reordered(): Line[] {
+  const lines = goodHistory();
+  const action = {
+    kind: 'apply',
+    policy: 'web',
+    marker: '/m/0',
+    labels: { env: 'prod' },
+  } as const;
+  const early = secondApply().changes.map(({ key, value }) => ({
+    key,
+    value: JSON.parse(JSON.stringify(value).replace('/m/1', '/m/0')) as unknown,
+  }));
+  return [
+    ...lines.slice(0, -1),
+    { at: 1, type: 'invoke', op: 9, action },
+    { at: 1, type: 'committed', revision: 1, changes: early },
+    { at: 1, type: 'ok', op: 9 },
+    ...lines.slice(-1),
+  ];
+}

@@ -1,0 +1,79 @@
+import type { InForce, Line, Order, Sighting } from '../history.js';
+import type { Truth } from '../truth.js';
+import type { Violation } from './violation.js';
+
+/** What hosts had in force, sighting by sighting. */
+export function checkHosts(lines: readonly Line[], truth: Truth): Violation[] {
+  const last = new Map<string, Sighting>();
+  const kernels = new Kernels();
+  return lines.flatMap((line, index) => {
+    if (line.type !== 'host') return [];
+    const found = [
+      ...committed(line, truth),
+      ...forward(line, last.get(line.node)),
+      ...revoked(line, truth),
+      ...kernels.judge(line),
+    ];
+    last.set(line.node, line);
+    return found.map((violation) => ({ ...violation, at: index + 1 }));
+  });
+}
+
+type Found = Omit<Violation, 'at'>;
+
+function committed({ node, order, policies }: Sighting, truth: Truth): Found[] {
+  if (order === undefined) return [];
+  const wanted = truth.wantedAt(node, order[1]);
+  if (wanted !== undefined && namesOf(wanted) === namesOf(policies)) return [];
+  const committedThen = wanted === undefined ? 'no such host' : namesOf(wanted);
+  const what = `${node} enforces [${namesOf(policies)}] of generation ${order[1]}, which has [${committedThen}]`;
+  return [{ rule: 'committed', what }];
+}
+
+function forward(now: Sighting, before: Sighting | undefined): Found[] {
+  const back = (a: Order | undefined, b: Order | undefined): boolean =>
+    b !== undefined && (a === undefined || compare(a, b) < 0);
+  const found: string[] = [];
+  if (back(now.order, before?.order) && !now.fellBack)
+    found.push(`${now.node} went back from ${before?.order?.join('.')} to ${now.order?.join('.')}`);
+  if (back(now.highest, before?.highest))
+    found.push(`the highest that ${now.node} has seen went back to ${now.highest?.join('.')}`);
+  if (back(now.highest, now.order))
+    found.push(`${now.node} enforces ${now.order?.join('.')}, above the highest it has seen`);
+  return found.map((what) => ({ rule: 'forward', what }));
+}
+
+function revoked({ node, order }: Sighting, truth: Truth): Found[] {
+  const revision = truth.revokedAt(node);
+  if (revision === undefined || order === undefined || order[1] <= revision) return [];
+  const what = `${node}, revoked at ${revision}, was given generation ${order[1]}`;
+  return [{ rule: 'revoked', what }];
+}
+
+/** One rule set makes one content of the kernel on all hosts, and each content is of one rule set. */
+class Kernels {
+  readonly #digests = new Map<string, string>();
+  readonly #sets = new Map<string, string>();
+
+  judge({ node, order, policies, kernel }: Sighting): Found[] {
+    if (order === undefined || kernel === undefined) return [];
+    const set = namesOf(policies);
+    const digest = this.#digests.get(set) ?? kernel;
+    const of = this.#sets.get(kernel) ?? set;
+    this.#digests.set(set, digest);
+    this.#sets.set(kernel, of);
+    if (digest === kernel && of === set) return [];
+    const what = `${node} says [${set}]; its kernel has ${of === set ? 'something else' : `[${of}]`}`;
+    return [{ rule: 'kernel', what }];
+  }
+}
+
+/** One text for a rule set: `name@revision`, in the order of names. */
+export function namesOf(policies: InForce): string {
+  const each = Object.entries(policies).map(([name, revision]) => `${name}@${revision}`);
+  return each.sort().join(' ');
+}
+
+function compare(a: Order, b: Order): number {
+  return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
+}

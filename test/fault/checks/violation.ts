@@ -1,0 +1,21 @@
+/** What must not be and was; `at` is the number of the line that shows it, from 1, or 0 for the whole history. */
+export interface Violation {
+  readonly rule: Rule;
+  readonly at: number;
+  readonly what: string;
+}
+
+/** What a history is judged by. */
+export const RULES = {
+  committed: 'no host ever enforces what was not committed',
+  forward: 'no host goes back except by a fallback that it reports',
+  kernel: 'the kernel has what the host says, the same for the same rule set',
+  revoked: 'a host whose identity was revoked is given nothing new',
+  said: '`enforced` is said of nothing that the host had not in force',
+  settled: 'at rest every live host has the newest commit, deletions too, and status says so',
+  durable: 'what was answered has happened, what was refused has not, and nobody else wrote',
+  ordered: 'changes of one policy happen in the order in which they were answered',
+  journal: 'each committed change is in the journal, once, in one chain',
+  alerts: 'each denial is in the store, once',
+} as const;
+export type Rule = keyof typeof RULES;

@@ -1,0 +1,103 @@
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/** What an operation of the workload asks for. `marker` is a path that no other apply names. */
+export type Action =
+  | {
+      readonly kind: 'apply';
+      readonly policy: string;
+      readonly marker: string;
+      readonly labels: Labels;
+    }
+  | { readonly kind: 'delete' | 'pause' | 'resume'; readonly policy: string }
+  | { readonly kind: 'label'; readonly node: string; readonly labels: Labels }
+  | { readonly kind: 'enrol' | 'revoke'; readonly node: string };
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Policies by name with the revision of the version, as a host says that it has them in force. */
+export type InForce = Readonly<Record<string, number>>;
+
+/** Epoch, generation, issuedAt: compared in this order. */
+export type Order = readonly [epoch: number, generation: number, issuedAt: number];
+
+/** An entry of the journal as far as the chain is concerned. */
+export interface Entry {
+  readonly seq: number;
+  readonly action: string;
+  readonly prev: string;
+  readonly hash: string;
+}
+
+/**
+ * One line of a history. One process writes all of them, so the order of the lines is the order of what it saw; `at` is
+ * ms of its own clock. How an operation ended: `ok` and `fail` were answered; after `unknown` it may have happened or not.
+ */
+export type Line = { readonly at: number } & (
+  | { readonly type: 'invoke'; readonly op: number; readonly action: Action }
+  | { readonly type: 'ok'; readonly op: number; readonly revision?: number }
+  | { readonly type: 'fail' | 'unknown'; readonly op: number; readonly why: string }
+  | { readonly type: 'fault'; readonly fault: string }
+  | { readonly type: 'committed'; readonly revision: number; readonly changes: readonly Change[] }
+  | ({ readonly type: 'host' } & Sighting)
+  | ({ readonly type: 'said' } & Said)
+  | { readonly type: 'denied'; readonly node: string; readonly resource: string }
+  | { readonly type: 'quiet'; readonly final: Final }
+);
+
+/** A key of etcd that a revision changed; without a value it was deleted. The key has no prefix: `policy/web`. */
+export interface Change {
+  readonly key: string;
+  readonly value?: unknown;
+}
+
+/** What a sensor answered its agent, written down before the agent had it. */
+export interface Sighting {
+  readonly node: string;
+  readonly order?: Order;
+  readonly highest?: Order;
+  readonly fellBack: boolean;
+  readonly policies: InForce;
+  /** Digest of what lay in the kernel at that moment; absent where it could have changed meanwhile. */
+  readonly kernel?: string;
+}
+
+/** What the control plane said of a policy. */
+export interface Said {
+  readonly policy: string;
+  readonly revision: number;
+  readonly nodes: readonly SaidOfNode[];
+}
+
+export interface SaidOfNode {
+  readonly node: string;
+  readonly state: string;
+  readonly generation?: number;
+}
+
+/** What everybody said when the faults were over and everything had had its time. */
+export interface Final {
+  readonly policies: readonly Said[];
+  readonly hosts: readonly Sighting[];
+  /** Oldest first. */
+  readonly journal: readonly Entry[];
+  readonly alerts: readonly { readonly node: string; readonly resource: string }[];
+}
+
+/** A line before it has its time. */
+export type Unstamped<T = Line> = T extends unknown ? Omit<T, 'at'> : never;
+
+/** Appends lines to a file and keeps them; what is written stays when the process dies. */
+export class History {
+  readonly lines: Line[] = [];
+
+  constructor(readonly file: string) {
+    mkdirSync(dirname(file), { recursive: true });
+  }
+
+  write(line: Unstamped): void {
+    const stamped = { at: Date.now(), ...line } as Line;
+    this.lines.push(stamped);
+    appendFileSync(this.file, `${JSON.stringify(stamped)}\n`);
+  }
+}

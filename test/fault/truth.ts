@@ -1,0 +1,140 @@
+import type { Entry, InForce, Labels, Line } from './history.js';
+
+/** A policy as etcd held it; without a selector it was deleted. */
+export interface PolicyVersion {
+  readonly revision: number;
+  readonly change: string;
+  readonly paused: boolean;
+  readonly selector?: Labels;
+  readonly marker?: string;
+}
+
+interface NodeVersion {
+  readonly nodeId?: string;
+  readonly labels: Labels;
+}
+
+interface PolicyValue {
+  readonly change: string;
+  readonly paused: boolean;
+  readonly document?: {
+    readonly spec: {
+      readonly nodeSelector: { readonly matchLabels?: Labels };
+      readonly process?: { readonly matchPaths?: readonly { readonly path: string }[] };
+    };
+  };
+}
+
+interface NodeValue {
+  readonly labels: Labels;
+  readonly enrollment?: { readonly nodeId: string };
+}
+
+/** What one revision changed of what hosts are to enforce, and the entry of the journal that it brought. */
+export interface Commit {
+  readonly revision: number;
+  readonly policies: ReadonlyMap<string, PolicyVersion>;
+  readonly nodes: ReadonlyMap<string, NodeVersion | undefined>;
+  readonly revoked: readonly string[];
+  readonly entry?: Entry;
+}
+
+/**
+ * All that was ever committed, from what etcd itself told of each revision. It finds what a host is to have by a way of
+ * its own, short and slow, that shares nothing with the product.
+ */
+export class Truth {
+  readonly commits: readonly Commit[];
+
+  constructor(history: readonly Line[]) {
+    this.commits = history
+      .flatMap((line) => (line.type === 'committed' ? [commitOf(line)] : []))
+      .sort((a, b) => a.revision - b.revision);
+  }
+
+  /** Policies as they were at a revision, deleted ones too. */
+  policiesAt(revision: number): ReadonlyMap<string, PolicyVersion> {
+    const found = new Map<string, PolicyVersion>();
+    for (const { policies } of this.#until(revision))
+      for (const [name, policy] of policies) found.set(name, policy);
+    return found;
+  }
+
+  /** What a node is to have in force at a revision; undefined where it had not enrolled then. */
+  wantedAt(node: string, revision: number): InForce | undefined {
+    const host = this.#nodesAt(revision).get(node);
+    if (host?.nodeId === undefined) return undefined;
+    const selecting = [...this.policiesAt(revision)].filter(
+      ([, { paused, selector }]) => selector && !paused && selects(selector, host.labels),
+    );
+    return Object.fromEntries(selecting.map(([name, policy]) => [name, policy.revision]));
+  }
+
+  /** Nodes that are served at the end: enrolled and not revoked. */
+  live(): readonly string[] {
+    const nodes = [...this.#nodesAt(Infinity)];
+    const revoked = new Set(this.commits.flatMap((commit) => commit.revoked));
+    return nodes.flatMap(([name, host]) =>
+      host.nodeId !== undefined && !revoked.has(host.nodeId) ? [name] : [],
+    );
+  }
+
+  /** The revision at which the identity of a node was revoked. */
+  revokedAt(node: string): number | undefined {
+    const id = this.#nodesAt(Infinity).get(node)?.nodeId;
+    return this.commits.find(({ revoked }) => id !== undefined && revoked.includes(id))?.revision;
+  }
+
+  #nodesAt(revision: number): ReadonlyMap<string, NodeVersion> {
+    const found = new Map<string, NodeVersion>();
+    for (const { nodes } of this.#until(revision))
+      for (const [name, node] of nodes)
+        if (node === undefined) found.delete(name);
+        else found.set(name, node);
+    return found;
+  }
+
+  #until(revision: number): readonly Commit[] {
+    return this.commits.filter((commit) => commit.revision <= revision);
+  }
+}
+
+/** Whether every label of a selector is there. */
+function selects(selector: Labels, labels: Labels): boolean {
+  return Object.entries(selector).every(([key, value]) => labels[key] === value);
+}
+
+function commitOf({ revision, changes }: Extract<Line, { type: 'committed' }>): Commit {
+  const named = (prefix: string) =>
+    changes.flatMap(({ key, value }) =>
+      key.startsWith(prefix) ? [{ name: key.slice(prefix.length), value }] : [],
+    );
+  const head = changes.find(({ key }) => key === 'journal/head')?.value;
+  return {
+    revision,
+    policies: new Map(
+      named('policy/').map(({ name, value }) => [name, policyOf(revision, value as PolicyValue)]),
+    ),
+    nodes: new Map(named('node/').map(({ name, value }) => [name, nodeOf(value as NodeValue)])),
+    revoked: named('revoke/').map(({ name }) => name),
+    ...(head === undefined ? {} : { entry: head as Entry }),
+  };
+}
+
+function policyOf(revision: number, value: PolicyValue | undefined): PolicyVersion {
+  if (value === undefined) return { revision, change: 'deleted', paused: false };
+  const { change, paused, document } = value;
+  return {
+    revision,
+    change,
+    paused,
+    ...(document && {
+      selector: document.spec.nodeSelector.matchLabels ?? {},
+      marker: document.spec.process?.matchPaths?.[0]?.path,
+    }),
+  };
+}
+
+function nodeOf(value: NodeValue | undefined): NodeVersion | undefined {
+  return value && { labels: value.labels, nodeId: value.enrollment?.nodeId };
+}
