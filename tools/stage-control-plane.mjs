@@ -1,6 +1,6 @@
 // Builds what is installed for control plane and CLI as a tree: build/control-plane (or --out DIR). Run by ./hostward
 // after the build of dist/. The programs lie as in dist/, so that they find one another in the same way.
-//   usr/lib/hostward-control-plane/{node,lib/,package.json,dist/apps/{cli,control-plane,agent}/src/main.js}
+//   usr/lib/hostward-control-plane/{node,lib/,defer-accept,package.json,dist/apps/{cli,control-plane,agent}/src/main.js}
 //   usr/bin/hostward{,-control-plane}  usr/lib/{systemd/system,sysusers.d,tmpfiles.d}/*  usr/share/{man,bash-completion,zsh}/*
 //   SHA256SUMS  CONTENT (sha256 of SHA256SUMS)
 // Options: --out DIR, --version VERSION, --arch x64|arm64, --require-all (a missing part is an error). Answers one JSON object.
@@ -51,6 +51,7 @@ const folders = [
 for (const [from, to, pattern] of folders)
   if (!stageFiles(join(recipe, from), join(work, to), pattern)) missing.push(`${from}/*`);
 stageFiles(join(recipe, 'bin'), join(work, 'usr/bin'), /^hostward/, 0o755);
+stageFiles(join(recipe, 'lib'), library, /^defer-accept$/, 0o755);
 // `bootstrap` looks at hosts by it.
 if (!stageFiles(join(root, 'tools/host'), join(library, 'tools/host'), /^preflight\.sh$/, 0o755))
   missing.push('tools/host/preflight.sh');

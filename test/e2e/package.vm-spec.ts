@@ -7,14 +7,19 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { joinFleet, Lab, type Vm } from '#testing';
 import { twoVersions, type AgentPackages } from './support/agent-packages.js';
 import { expectAllowed, expectBlocked } from './support/guest.js';
+import { InstalledControlPlane } from './support/installed-control-plane.js';
 import { blockFile, blockProgram } from './support/policies.js';
 import { whileProbing } from './support/probe-loop.js';
 import { Product } from './support/product.js';
+import { stageServicePrograms } from './support/service-programs.js';
 
 const MINUTES = 60_000;
 const PROD = { env: 'prod' };
 const VERSION = '0.1.0+first';
 const UNITS = ['hostward-agent', 'hostward-sensor', 'hostward-compiler.socket'];
+/** Units of Redis, and their ports. */
+const REDIS = { 'hostward-redis': 6379, 'hostward-redis-events': 6380 };
+const SILENT = 20;
 const run = promisify(execFile);
 
 /** The whole life of the packages of a host and of the control plane, on one plain VM. */
@@ -41,6 +46,7 @@ describe('on a host', () => {
     agents = await twoVersions(join(made, `hostward-agent_${VERSION}_amd64.deb`), folder);
     const tarball = join(made, `hostward-agent_${VERSION}_linux-amd64.tar.xz`);
     await run('tar', ['-xf', tarball, '-C', folder]);
+    await stageServicePrograms(join(folder, 'programs'));
     await product.start();
     lab = await Lab.open();
     vm = await lab.vm({ name: 'plain1' });
@@ -143,7 +149,7 @@ describe('on a host', () => {
   );
 
   it(
-    'the control plane is installed with its command line, does not start without a configuration, and goes whole',
+    'the control plane is installed with its command line, and does not start without a configuration',
     async () => {
       await dpkg(`-i ${debs}/made/hostward_${VERSION}_amd64.deb`);
       const { stdout } = await vm.ssh(
@@ -152,19 +158,59 @@ describe('on a host', () => {
       );
       expect(stdout).toMatch(/^hostward 0\.1\.0\+first .*\nenabled\ninactive\n$/);
       expect((await vm.ssh('hostward help')).stdout).not.toMatch(/^ +package /m);
-      await vm.ssh(
-        `runuser -u hostward-control -- hostward-control-plane init --data-dir /var/lib/hostward-control-plane >/dev/null
-         ln -s /var/lib/hostward-control-plane/control-plane.yaml /etc/hostward/
-         systemctl start hostward-control-plane && systemctl is-active hostward-control-plane`,
+    },
+    6 * MINUTES,
+  );
+
+  it(
+    'its services come up with etcd and Redis, and connections that say nothing are kept from each Redis, with ptrace reserved to privilege',
+    async () => {
+      const installed = new InstalledControlPlane(vm);
+      await vm.ssh(`cp -rn ${debs}/programs/. / && sysctl -q kernel.yama.ptrace_scope=2`);
+      await installed.configure();
+      await installed.start('hostward-control-plane');
+      await installed.start('hostward-etcd', 'hostward-redis', 'hostward-redis-events');
+      await installed.ready();
+      const all = ['hostward-control-plane', 'hostward-etcd', ...Object.keys(REDIS)];
+      expect((await vm.ssh(`systemctl is-active ${all.join(' ')}`)).stdout).toBe(
+        'active\n'.repeat(4),
       );
-      // Without an etcd it goes on trying, in its sandbox, rather than failing for want of a right.
-      expect((await vm.ssh('journalctl -u hostward-control-plane -o cat')).stdout).not.toMatch(
-        /EPERM|EACCES|Failed/,
+      for (const [unit, port] of Object.entries(REDIS)) {
+        expect(await installed.journal(unit)).toContain(`deferred accepting is on; ports: ${port}`);
+        expect(await installed.journal(unit, 'warning')).toBe('');
+        expect(await installed.keptFrom(port, SILENT)).toBe(SILENT);
+      }
+      // Whatever a sandbox keeps from a program: rights, and families of sockets (EAFNOSUPPORT).
+      expect(await installed.journal('hostward-control-plane')).not.toMatch(
+        /EPERM|EACCES|EAFNOSUPPORT|Address family|Failed/,
       );
+    },
+    10 * MINUTES,
+  );
+
+  it(
+    'Redis runs without deferred accepting, and a warning says so, where nobody may have the sockets of another process',
+    async () => {
+      const installed = new InstalledControlPlane(vm);
+      await vm.ssh('sysctl -q kernel.yama.ptrace_scope=3');
+      await vm.ssh('systemctl restart hostward-redis', { timeoutMs: 3 * MINUTES });
+      expect((await vm.ssh('systemctl is-active hostward-redis')).stdout).toBe('active\n');
+      expect(await installed.journal('hostward-redis', 'warning')).toMatch(
+        /^Redis, process \d+, runs without deferred accepting: .*; limit new connections by source in a firewall/m,
+      );
+      expect(await installed.keptFrom(REDIS['hostward-redis'], SILENT)).toBe(0);
+      await installed.ready();
+    },
+    5 * MINUTES,
+  );
+
+  it(
+    'purge of the control plane leaves nothing, though its services run',
+    async () => {
       await dpkg('--purge hostward');
       expect((await left()).stdout).toBe('');
     },
-    6 * MINUTES,
+    5 * MINUTES,
   );
 
   /** Profiles and pins of ours. */

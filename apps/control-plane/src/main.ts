@@ -12,6 +12,7 @@ import { init } from './init/init.js';
 import { parseInitOptions } from './init/options.js';
 import { renew } from './init/renew.js';
 import { passphrase } from './init/passphrase.js';
+import { deferRedisAccept } from './server/defer-accept.js';
 import { serve, type Serving } from './server/serve.js';
 import { openSecret } from './vault/open-secret.js';
 
@@ -31,6 +32,8 @@ const USAGE = `usage:
       makes certificates that init made anew where half of their life is over; answers one JSON object
   control-plane check --config FILE
       ends with 0 where a start or reload would take this configuration, and says what is wrong where not
+  control-plane defer-accept --pid PID
+      has connections to this Redis reach it with their first bytes; 1 where the kernel does not allow it
   control-plane serve --config FILE
       SIGHUP has it take certificates, logLevel and oidc in anew
 Each key of the configuration may come from the environment instead: HOSTWARD_CONTROL_PLANE__LISTEN__PORT is listen.port
@@ -66,6 +69,11 @@ async function main(args: readonly string[]): Promise<number> {
   if (mode === 'check') {
     readConfig(configFile(rest));
     return 0;
+  }
+  if (mode === 'defer-accept') {
+    const { isDeferred, line } = await deferRedisAccept(rest);
+    (isDeferred ? process.stdout : process.stderr).write(line);
+    return isDeferred ? 0 : 1;
   }
   if (mode === 'serve') return runUntilSignal(rest);
   process.stderr.write(USAGE);

@@ -20,6 +20,7 @@ export { HostwardRedisTransport } from './hostward-redis.transport.js';
 export type { HostwardTransportOptions, TransportCounters } from './hostward-redis.transport.js';
 export type { SubscriptionCounters } from './subscription.js';
 export { MalformedValue, RedisRefused, RedisUnavailable } from './errors.js';
+export { deferAccept } from './deferred-accept.js';
 export { redisVitals } from './redis-vitals.js';
 export type { RedisVitals } from './redis-vitals.js';
 export { reloadServerCertificate } from './reload-server-certificate.js';

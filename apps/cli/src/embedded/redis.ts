@@ -1,8 +1,8 @@
 import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { deferAccept } from '#redis';
 import { CommandFailed } from '../errors.js';
 import type { Material } from './control-plane.js';
-import { deferAccept } from './deferred-accept.js';
 import { reachable } from './hosts.js';
 import type { ServerKeys } from './server-keys.js';
 import type { Program } from './supervised.js';
@@ -33,7 +33,7 @@ export async function redisProgram(options: RedisOptions): Promise<Program> {
     logFile: join(options.dataDir, `${name}.log`),
     ready: (signal) => until(() => accepts(options.port), signal),
     readyWithinMs: 20_000,
-    adjust: (pid) => deferAccept(pid, options.port),
+    adjust: deferAccept,
     stopWithinMs: 10_000,
   };
 }

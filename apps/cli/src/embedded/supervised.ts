@@ -17,7 +17,7 @@ export interface Program {
   readonly ready: (signal: AbortSignal) => Promise<void>;
   readonly readyWithinMs: number;
   /** Done to each process of the program, from its start on; where it rejects that is told, and the program goes on. */
-  readonly adjust?: (pid: number) => Promise<void>;
+  readonly adjust?: (pid: number) => Promise<unknown>;
   readonly stopWithinMs: number;
 }
 

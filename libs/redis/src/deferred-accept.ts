@@ -12,34 +12,53 @@ const SILENT_S = 10;
 const LISTENS_WITHIN_MS = 20_000;
 const PAUSE_MS = 50;
 
+/** A socket on which a process listens. */
+interface Listener {
+  readonly descriptor: number;
+  readonly port: number;
+}
+
 /**
- * Has the kernel keep each connection to this port from the program, a child of ours, until its first bytes are there.
+ * Has the kernel keep each TCP connection from this process, a Redis, until its first bytes are there, on whatever
+ * ports it listens, once it does; resolves with those. It must be a child of ours or of our user, or we have
+ * CAP_SYS_PTRACE, as Yama wills. Rejects where it cannot be done, and where nothing listens within 20 s.
  *
  * Redis takes one TLS connection a round of its loop (`max-new-tls-connections-per-cycle`), but those that it has taken
  * shake hands whenever they have said hello: of a flood fifty and more in one round, and everybody waits for all of
- * them. So each comes to Redis together with its hello, one a round. Rejects where it cannot be done.
+ * them. So each comes to Redis together with its hello, one a round.
  */
-export async function deferAccept(pid: number, port: number): Promise<void> {
-  const deadline = performance.now() + LISTENS_WITHIN_MS;
-  let descriptors = await listeningDescriptors(pid, port);
-  while (descriptors.length === 0) {
-    if (performance.now() > deadline)
-      throw new Error(`nothing of process ${pid} listens on ${port}`);
-    await delay(PAUSE_MS);
-    descriptors = await listeningDescriptors(pid, port);
-  }
-  for (const descriptor of descriptors) await setOption(pid, descriptor);
+export async function deferAccept(pid: number): Promise<readonly number[]> {
+  const listeners = await settledListeners(pid);
+  for (const { descriptor } of listeners) await setOption(pid, descriptor);
+  return [...new Set(listeners.map(({ port }) => port))].toSorted((a, b) => a - b);
 }
 
-async function listeningDescriptors(pid: number, port: number): Promise<readonly number[]> {
+/** A process takes one address after another: those that two looks in turn find are all. */
+async function settledListeners(pid: number): Promise<readonly Listener[]> {
+  const deadline = performance.now() + LISTENS_WITHIN_MS;
+  let before: readonly Listener[] = [];
+  let now = await listenersOf(pid);
+  while (now.length === 0 || now.length !== before.length) {
+    if (performance.now() > deadline) throw new Error(`process ${pid} listens on no port of TCP`);
+    await delay(PAUSE_MS);
+    before = now;
+    now = await listenersOf(pid);
+  }
+  return now;
+}
+
+async function listenersOf(pid: number): Promise<readonly Listener[]> {
   const tables = await Promise.all(['tcp', 'tcp6'].map((name) => tableOf(pid, name)));
-  const names = new Set(tables.flatMap((table) => listenersOf(table, port)));
+  const ports = new Map(tables.flatMap(listeningPorts));
   const descriptors = await readdir(`/proc/${pid}/fd`);
   // One that was closed meanwhile is none of them.
   const links = await Promise.all(
     descriptors.map((each) => readlink(`/proc/${pid}/fd/${each}`).catch(() => '')),
   );
-  return descriptors.filter((_, index) => names.has(links[index] ?? '')).map(Number);
+  return descriptors.flatMap((descriptor, index) => {
+    const port = ports.get(links[index] ?? '');
+    return port === undefined ? [] : [{ descriptor: Number(descriptor), port }];
+  });
 }
 
 /** A kernel without IPv6 has no table of it. */
@@ -47,16 +66,12 @@ function tableOf(pid: number, name: string): Promise<string> {
   return readFile(`/proc/${pid}/net/${name}`, 'utf8').catch(() => '');
 }
 
-/** As their descriptors link to them. */
-function listenersOf(table: string, port: number): readonly string[] {
+/** By sockets, named as their descriptors link to them. */
+function listeningPorts(table: string): readonly (readonly [string, number])[] {
   const rows = table.split('\n').map((line) => line.trim().split(/\s+/));
   return rows
-    .filter(([, local, , state]) => state === LISTEN && portOf(local) === port)
-    .map((row) => `socket:[${row[9]}]`);
-}
-
-function portOf(address: string | undefined): number {
-  return Number.parseInt(address?.split(':')[1] ?? '', 16);
+    .filter(([, , , state]) => state === LISTEN)
+    .map((row) => [`socket:[${row[9]}]`, Number.parseInt(row[1]?.split(':')[1] ?? '', 16)]);
 }
 
 async function setOption(pid: number, descriptor: number): Promise<void> {
