@@ -8,7 +8,7 @@ export default {
     '^#([^/]+)$': '<rootDir>/libs/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  testRegex: '\\.(spec|int-spec|e2e-spec|attack-spec|fuzz-spec|vm-spec)\\.ts$',
+  testRegex: '\\.(spec|int-spec|e2e-spec|attack-spec|fuzz-spec|fault-spec|vm-spec)\\.ts$',
   testSequencer: '<rootDir>/tools/longest-first.mjs',
   testTimeout: 180_000,
 };

@@ -33,6 +33,8 @@ interface NodeValue {
 /** What one revision changed of what hosts are to enforce, and the entry of the journal that it brought. */
 export interface Commit {
   readonly revision: number;
+  /** Index of its line. */
+  readonly at: number;
   readonly policies: ReadonlyMap<string, PolicyVersion>;
   readonly nodes: ReadonlyMap<string, NodeVersion | undefined>;
   readonly revoked: readonly string[];
@@ -48,7 +50,7 @@ export class Truth {
 
   constructor(history: readonly Line[]) {
     this.commits = history
-      .flatMap((line) => (line.type === 'committed' ? [commitOf(line)] : []))
+      .flatMap((line, at) => (line.type === 'committed' ? [commitOf(line, at)] : []))
       .sort((a, b) => a.revision - b.revision);
   }
 
@@ -85,6 +87,15 @@ export class Truth {
     return this.commits.find(({ revoked }) => id !== undefined && revoked.includes(id))?.revision;
   }
 
+  /** What these versions of policies say, as one text. */
+  wordsOf(policies: InForce): string {
+    const each = Object.entries(policies).map(([name, revision]) => {
+      const commit = this.commits.find((found) => found.revision === revision);
+      return `${name}=${commit?.policies.get(name)?.marker ?? `version ${revision}`}`;
+    });
+    return each.sort().join(' ');
+  }
+
   #nodesAt(revision: number): ReadonlyMap<string, NodeVersion> {
     const found = new Map<string, NodeVersion>();
     for (const { nodes } of this.#until(revision))
@@ -104,14 +115,14 @@ function selects(selector: Labels, labels: Labels): boolean {
   return Object.entries(selector).every(([key, value]) => labels[key] === value);
 }
 
-function commitOf({ revision, changes }: Extract<Line, { type: 'committed' }>): Commit {
+function commitOf({ revision, changes }: Extract<Line, { type: 'committed' }>, at: number): Commit {
   const named = (prefix: string) =>
     changes.flatMap(({ key, value }) =>
       key.startsWith(prefix) ? [{ name: key.slice(prefix.length), value }] : [],
     );
   const head = changes.find(({ key }) => key === 'journal/head')?.value;
   return {
-    revision,
+    ...{ revision, at },
     policies: new Map(
       named('policy/').map(({ name, value }) => [name, policyOf(revision, value as PolicyValue)]),
     ),

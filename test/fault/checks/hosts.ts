@@ -5,7 +5,7 @@ import type { Violation } from './violation.js';
 /** What hosts had in force, sighting by sighting. */
 export function checkHosts(lines: readonly Line[], truth: Truth): Violation[] {
   const last = new Map<string, Sighting>();
-  const kernels = new Kernels();
+  const kernels = new Kernels(truth);
   return lines.flatMap((line, index) => {
     if (line.type !== 'host') return [];
     const found = [
@@ -50,14 +50,19 @@ function revoked({ node, order }: Sighting, truth: Truth): Found[] {
   return [{ rule: 'revoked', what }];
 }
 
-/** One rule set makes one content of the kernel on all hosts, and each content is of one rule set. */
+/**
+ * One rule set makes one content of the kernel on all hosts, and each content is of one rule set. What counts is what
+ * policies say: pausing and resuming one makes a revision of the same words.
+ */
 class Kernels {
   readonly #digests = new Map<string, string>();
   readonly #sets = new Map<string, string>();
 
+  constructor(private readonly truth: Truth) {}
+
   judge({ node, order, policies, kernel }: Sighting): Found[] {
     if (order === undefined || kernel === undefined) return [];
-    const set = namesOf(policies);
+    const set = this.truth.wordsOf(policies);
     const digest = this.#digests.get(set) ?? kernel;
     const of = this.#sets.get(kernel) ?? set;
     this.#digests.set(set, digest);

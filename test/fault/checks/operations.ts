@@ -37,7 +37,7 @@ function operationsOf(lines: readonly Line[]): readonly Operation[] {
 }
 
 /** After `unknown` both are right, so nothing is asked. */
-function answered({ action, end }: Operation, truth: Truth): string[] {
+function answered({ action, at, end }: Operation, truth: Truth): string[] {
   if (action.kind === 'apply') {
     const commit = commitOf(action, truth);
     if (end?.type === 'ok' && commit === undefined)
@@ -50,7 +50,7 @@ function answered({ action, end }: Operation, truth: Truth): string[] {
     return [];
   }
   if (end?.type !== 'ok') return [];
-  const happened = truth.commits.some((commit) => isOf(commit, action, truth));
+  const happened = truth.commits.some((commit) => isOf(commit, action, at, truth));
   return happened ? [] : [`${action.kind} was answered, and etcd never had it: ${name(action)}`];
 }
 
@@ -60,14 +60,16 @@ function commitOf(action: Extract<Action, { kind: 'apply' }>, truth: Truth): Com
   );
 }
 
-function isOf(commit: Commit, action: Action, truth: Truth): boolean {
+/** A policy that was paused already is answered as one that was paused now; a deletion is always one of its own. */
+function isOf(commit: Commit, action: Action, invokedAt: number, truth: Truth): boolean {
   switch (action.kind) {
     case 'apply':
       return commit.policies.get(action.policy)?.marker === action.marker;
     case 'delete':
+      return commit.at > invokedAt && commit.policies.get(action.policy)?.change === 'deleted';
     case 'pause':
     case 'resume':
-      return commit.policies.get(action.policy)?.change === CHANGE_OF[action.kind];
+      return commit.policies.get(action.policy)?.paused === (action.kind === 'pause');
     case 'label': {
       const labels = commit.nodes.get(action.node)?.labels ?? {};
       return Object.entries(action.labels).every(([key, value]) => labels[key] === value);

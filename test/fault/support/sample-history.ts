@@ -108,7 +108,7 @@ export function goodHistory(): Line[] {
     { type: 'host', ...sighting('h2', 8, web) },
     { type: 'quiet', final },
   ];
-  return lines.map((line, index) => ({ at: index * 1_000, ...line }) as Line);
+  return lines.map((line, index) => ({ at: index * 1_000, ...line }));
 }
 
 /** The same with its end changed. */
@@ -120,5 +120,5 @@ export function ending(over: Partial<Final>): Line[] {
 /** The same with a line put in before the end. */
 export function withLine(line: Unstamped): Line[] {
   const lines = goodHistory();
-  return [...lines.slice(0, -1), { at: 500_000, ...line } as Line, ...lines.slice(-1)];
+  return [...lines.slice(0, -1), { at: 500_000, ...line }, ...lines.slice(-1)];
 }

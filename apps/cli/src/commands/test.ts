@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { CommandFailed, UsageError } from '../errors.js';
 import { packageRoot } from '../package-root.js';
 import { total, type Outcome } from '../suites/outcome.js';
@@ -12,14 +12,18 @@ export function registerTest(program: Command): void {
     .command('test')
     .argument('[suite...]', 'all but unit by default, which quick contains')
     .option('--full', 'the long sizes')
+    .option('--seed <n>', 'of fault: run this seed alone', seedOf)
+    .option('--minutes <m>', 'of fault: how long faults go on for each seed', minutesOf)
     .description('run the tests of the project')
     .addHelpText(
       'after',
-      `\nSuites:\n${list}\n\nExamples:\n  hostward test quick\n  hostward test e2e vm`,
+      `\nSuites:\n${list}\n\nExamples:\n  hostward test quick\n  hostward test e2e vm\n  hostward test fault --seed 7 --minutes 10`,
     )
-    .action(async (names: string[], options: { full?: boolean }) => {
+    .action(async (names: string[], options: Options) => {
       const suites = names.length === 0 ? ALL : names.map(suiteOf);
-      const outcome = await runAll(suites, options.full === true);
+      if (!names.includes('fault') && (options.seed ?? options.minutes) !== undefined)
+        throw new UsageError('--seed and --minutes are of the suite fault: name it');
+      const outcome = await runAll(suites, options);
       outcome.skipped.forEach((name) => console.log(`SKIPPED  ${name}`));
       outcome.failed.forEach((name) => console.log(`FAILED  ${name}`));
       console.log(
@@ -30,14 +34,34 @@ export function registerTest(program: Command): void {
     });
 }
 
-async function runAll(suites: readonly Suite[], full: boolean): Promise<Outcome> {
+interface Options {
+  readonly full?: boolean;
+  readonly seed?: number;
+  readonly minutes?: number;
+}
+
+function seedOf(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('use a whole number of at most 9 digits.');
+}
+
+function minutesOf(text: string): number {
+  const minutes = Number(text);
+  if (minutes >= 0.2 && minutes <= 600) return minutes;
+  throw new InvalidArgumentError('use minutes from 0.2 to 600.');
+}
+
+async function runAll(
+  suites: readonly Suite[],
+  { full = false, ...of }: Options,
+): Promise<Outcome> {
   const root = packageRoot();
   const outcomes: Outcome[] = [];
   for (const suite of suites) {
     const minutes = suite.budgetMinutes * (full ? FULL_FACTOR : 1);
     console.log(`== ${suite.name}: ${suite.about} (budget ${minutes} min)`);
     const started = Date.now();
-    const outcome = await suite.run({ root, full, timeoutMs: minutes * 60_000 });
+    const outcome = await suite.run({ root, full, timeoutMs: minutes * 60_000, ...of });
     const seconds = Math.round((Date.now() - started) / 1000);
     console.log(
       `== ${suite.name}: ${outcome.passed} passed, ${outcome.failed.length} failed, ${outcome.skipped.length} skipped in ${seconds} s`,

@@ -12,6 +12,8 @@ export interface JestSuite {
   readonly workers: number;
   readonly timeoutMs: number;
   readonly full: boolean;
+  /** Beside what every suite has. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 interface JestReport {
@@ -30,7 +32,7 @@ export async function runJest(suite: JestSuite): Promise<Outcome> {
   try {
     const code = await runChild(execPath, jestArguments(suite, file), {
       cwd: suite.root,
-      env: { HOSTWARD_FULL: suite.full ? '1' : undefined },
+      env: { ...suite.env, HOSTWARD_FULL: suite.full ? '1' : undefined },
       timeoutMs: suite.timeoutMs,
     });
     const text = await readFile(file, 'utf8').catch(() => undefined);

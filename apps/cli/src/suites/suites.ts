@@ -15,6 +15,9 @@ export interface SuiteContext {
   readonly root: string;
   readonly full: boolean;
   readonly timeoutMs: number;
+  /** Of the suite `fault` alone: the one seed to run, and for how long. */
+  readonly seed?: number;
+  readonly minutes?: number;
 }
 
 function jestSuite(
@@ -41,6 +44,22 @@ const quick: Suite = {
   budgetMinutes: 6,
   run: async (context) =>
     total([await runChecks(context.root, context.timeoutMs), await unit.run(context)]),
+};
+
+/** One fixed and one random seed, or the one that is named; what a longer one takes comes on top of the budget. */
+const fault: Suite = {
+  name: 'fault',
+  about: 'a seeded schedule of faults, and a checker of what was seen',
+  budgetMinutes: 10,
+  run: ({ root, full, timeoutMs, seed, minutes }) =>
+    runJest({
+      ...{ root, full, suffix: 'fault-spec', workers: 1 },
+      timeoutMs: timeoutMs + (minutes ?? 0) * 2 * 60_000,
+      env: {
+        HOSTWARD_FAULT_SEED: seed?.toString(),
+        HOSTWARD_FAULT_MINUTES: minutes?.toString(),
+      },
+    }),
 };
 
 /** Asks the registry, so it stands apart from `quick`. */
@@ -73,6 +92,7 @@ export const ALL: readonly Suite[] = [
     2,
     10,
   ),
+  fault,
   supply,
   // Two files at a time: a VM waits for much of its time.
   jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 2, 50),

@@ -1,0 +1,36 @@
+import { describe, expect, it } from '@jest/globals';
+import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { env } from 'node:process';
+import { AppArmorParser } from '#testing';
+import { MISTAKES, type Mistake } from './planted/mistakes.js';
+import { FaultRun } from './support/run.js';
+
+const MINUTE = 60_000;
+const SEEDS = [1, 2, 3];
+const LENGTH_MS = 20_000;
+const SETTLES_WITHIN_MS = 25_000;
+
+const isFull = env['HOSTWARD_FULL'] === '1' && AppArmorParser.find() !== undefined;
+const skipped = isFull ? '' : ' (skipped: takes minutes, run with --full and apparmor_parser)';
+
+(isFull ? describe : describe.skip)(`a control plane with a planted mistake${skipped}`, () => {
+  it.each(Object.keys(MISTAKES) as Mistake[])(
+    'is found within three seeds where it %s',
+    async (mistake) => {
+      const found = new Set<string>();
+      const expected: readonly string[] = MISTAKES[mistake];
+      for (const seed of SEEDS) {
+        const file = join(tmpdir(), `hostward-planted-${seed}-${Date.now()}.jsonl`);
+        const how = { mistake, settlesWithinMs: SETTLES_WITHIN_MS };
+        const { violations } = await FaultRun.of(seed, LENGTH_MS, file, how);
+        rmSync(file);
+        for (const { rule } of violations) found.add(rule);
+        if (expected.some((rule) => found.has(rule))) break;
+      }
+      expect(expected.filter((rule) => found.has(rule))).not.toEqual([]);
+    },
+    10 * MINUTE,
+  );
+});

@@ -1,0 +1,94 @@
+import 'reflect-metadata';
+import { argv } from 'node:process';
+import { EtcdStore } from '#etcd';
+import { TargetIndex } from '#policy-model';
+import { loadMaterial } from '../../../apps/control-plane/src/config/material.js';
+import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
+import { FleetState } from '../../../apps/control-plane/src/fleet/fleet-state.js';
+import { EtcdLedger } from '../../../apps/control-plane/src/journal/etcd-ledger.js';
+import { StatusReader } from '../../../apps/control-plane/src/status/status-reader.js';
+import type { Mistake } from './mistakes.js';
+
+/**
+ * For the fault suite only: the control plane with one mistake, made from outside, so that nothing of the product leads
+ * here. Usage: control-plane MISTAKE serve --config=FILE.
+ */
+const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
+  'forgets deletions': () => {
+    replace(
+      FleetState.prototype,
+      'apply',
+      (shipped) =>
+        function (this: FleetState, message) {
+          if (message.type === 'snapshot') return shipped.call(this, message);
+          const changes = message.changes.filter((each) => !isDeletion(each));
+          return shipped.call(this, { ...message, changes });
+        },
+    );
+  },
+  'follows no label that moves': () => {
+    const known = new Set<string>();
+    replace(
+      TargetIndex.prototype,
+      'setNode',
+      (shipped) =>
+        function (this: TargetIndex, node) {
+          if (known.has(node.name)) return new Set();
+          known.add(node.name);
+          return shipped.call(this, node);
+        },
+    );
+  },
+  'journals no change': (configFile) => {
+    const config = readConfig(configFile);
+    const { etcd: credentials } = loadMaterial(config);
+    const etcd = EtcdStore.connect({ hosts: config.etcd.hosts, credentials, callTimeoutMs: 5_000 });
+    EtcdLedger.prototype.commit = async ({ if: when, then }) => {
+      const { succeeded, revision } = await etcd.transact({ if: when, then });
+      return { outcome: succeeded ? 'committed' : 'conflict', revision };
+    };
+  },
+  'answers before it has committed': () => {
+    replace(
+      EtcdLedger.prototype,
+      'commit',
+      (shipped) =>
+        function (this: EtcdLedger, change) {
+          if (!change.journal.action.startsWith('policy.')) return shipped.call(this, change);
+          return Promise.resolve({ outcome: 'committed', revision: 1n });
+        },
+    );
+  },
+  'says what is wanted, not what is': () => {
+    replace(
+      StatusReader.prototype,
+      'policy',
+      (shipped) =>
+        function (this: StatusReader, name) {
+          const status = shipped.call(this, name);
+          const nodes = status.nodes.map((node) => ({ ...node, state: 'enforced' as const }));
+          return { ...status, nodes };
+        },
+    );
+  },
+};
+
+function replace<T, K extends keyof T>(of: T, name: K, make: (shipped: T[K]) => T[K]): void {
+  of[name] = make(of[name]);
+}
+
+function isDeletion({
+  key,
+  value,
+}: {
+  readonly key: string;
+  readonly value?: Uint8Array;
+}): boolean {
+  if (!key.includes('/policy/') || value === undefined) return false;
+  return Buffer.from(value).includes('"change":"deleted"');
+}
+
+const [mistake] = argv.splice(2, 1);
+const configFile = argv.find((word) => word.startsWith('--config='))?.slice('--config='.length);
+PLANT[mistake as Mistake](configFile ?? '');
+await import('../../../apps/control-plane/src/main.js');

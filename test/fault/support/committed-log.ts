@@ -1,0 +1,91 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { Change, History } from '../history.js';
+
+const ROOT = '/hostward/v1/';
+const KEPT = ['policy/', 'node/', 'revoke/', 'journal/head'];
+const SENTINEL = '/fault/sentinel';
+
+interface Response {
+  readonly Header?: { readonly revision?: number };
+  readonly Events?: readonly {
+    readonly type?: number;
+    readonly kv: { readonly key: string; readonly value?: string; readonly mod_revision: number };
+  }[];
+}
+
+export interface EtcdFiles {
+  readonly port: number;
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Writes down what etcd commits, told by etcd's own client past all links: nothing of the product is on this way. */
+export class CommittedLog {
+  readonly #watch: ChildProcess;
+  #sentinel = '';
+  /** Of the newest revision that was written down. */
+  revision = 0;
+
+  constructor(
+    private readonly files: EtcdFiles,
+    private readonly history: History,
+  ) {
+    const args = [...this.#login(), 'watch', '', '--prefix', '--rev=1', '-w', 'json'];
+    this.#watch = spawn('etcdctl', args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    if (this.#watch.stdout)
+      createInterface({ input: this.#watch.stdout }).on('line', (line) => this.#take(line));
+  }
+
+  /** Old revisions are gone from etcd; those that this log has not seen yet stay. */
+  async compact(): Promise<void> {
+    if (this.revision > 1) await this.#ctl('compaction', String(this.revision));
+  }
+
+  /** Waits until everything up to now is written down; throws after the deadline. */
+  async caughtUp(withinMs: number): Promise<void> {
+    const sentinel = String(Date.now());
+    const deadline = Date.now() + withinMs;
+    await this.#ctl('put', SENTINEL, sentinel);
+    while (this.#sentinel !== sentinel) {
+      if (Date.now() > deadline) throw new Error('the log of etcd does not come to its end');
+      await delay(50);
+    }
+  }
+
+  stop(): void {
+    this.#watch.kill('SIGKILL');
+  }
+
+  async #ctl(...args: string[]): Promise<void> {
+    await promisify(execFile)('etcdctl', [...this.#login(), ...args], { timeout: 10_000 });
+  }
+
+  #login(): string[] {
+    const { port, ca, cert, key } = this.files;
+    const tls = [`--cacert=${ca}`, `--cert=${cert}`, `--key=${key}`];
+    return [`--endpoints=https://127.0.0.1:${port}`, ...tls];
+  }
+
+  #take(line: string): void {
+    const { Events: events = [] } = JSON.parse(line) as Response;
+    const byRevision = Map.groupBy(events, ({ kv }) => kv.mod_revision);
+    for (const [revision, changed] of byRevision) {
+      const changes = changed.flatMap(({ type, kv }) => this.#changeOf(type === 1, kv));
+      this.revision = Math.max(this.revision, revision);
+      if (changes.length > 0) this.history.write({ type: 'committed', revision, changes });
+    }
+  }
+
+  #changeOf(isDelete: boolean, kv: { key: string; value?: string }): Change[] {
+    const key = Buffer.from(kv.key, 'base64').toString('utf8');
+    const text = Buffer.from(kv.value ?? '', 'base64').toString('utf8');
+    if (key === SENTINEL) this.#sentinel = text;
+    const name = key.startsWith(ROOT) ? key.slice(ROOT.length) : '';
+    if (!KEPT.some((kept) => name.startsWith(kept))) return [];
+    return [isDelete ? { key: name } : { key: name, value: JSON.parse(text) as unknown }];
+  }
+}

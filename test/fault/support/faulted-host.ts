@@ -1,0 +1,143 @@
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execPath } from 'node:process';
+import { stringify } from 'yaml';
+import { enrolAgent } from '../../../apps/cli/src/embedded/local-agent.js';
+import type { Program } from '../../../apps/cli/src/embedded/supervised.js';
+import { until } from '../../../apps/cli/src/embedded/wait.js';
+import { appMain } from '../../../apps/cli/src/package-root.js';
+import { buildNative } from '../../../libs/sensor/src/fixtures/native-build.js';
+import { projectRoot } from '../../e2e/support/product.js';
+import type { Cluster } from './cluster.js';
+import { SensorTap } from './sensor-tap.js';
+
+interface Endpoints {
+  port: number;
+  readonly events?: { port: number };
+}
+
+/**
+ * A host as it is shipped, but for its kernel: agent, compiler and sensor are processes, each link of the agent can be
+ * cut, and the sensor loads into a folder of ordinary files.
+ */
+export class FaultedHost {
+  readonly #dir: string;
+  #tap: SensorTap | undefined;
+  #running = false;
+
+  constructor(
+    readonly name: string,
+    private readonly cluster: Cluster,
+    private readonly features: string,
+  ) {
+    this.#dir = join(cluster.folder, name);
+  }
+
+  get isRunning(): boolean {
+    return this.#running;
+  }
+
+  get tap(): SensorTap | undefined {
+    return this.#tap;
+  }
+
+  /** Its folders, links and configuration; nothing runs yet. */
+  async prepare(): Promise<void> {
+    for (const folder of ['units', 'root/usr/bin', 'kernel/apparmor/policy/profiles'])
+      await mkdir(this.#at(folder), { recursive: true });
+    await writeFile(this.#at('kernel/apparmor/.replace'), '');
+    await writeFile(this.#at('kernel/lsm'), 'capability,apparmor');
+    const { ports } = this.cluster;
+    for (const to of ['redis', 'redis-events', 'control plane'] as const)
+      await this.cluster.addLink(`${to}@${this.name}`, ports[to]);
+    const config = {
+      controlPlane: {
+        url: `https://127.0.0.1:${this.#link('control plane')}`,
+        caFingerprint: this.cluster.material.caFingerprint,
+      },
+      enforcer: 'apparmor',
+      stateDir: this.#at('state'),
+      sensorSocket: this.#at('tap.sock'),
+    };
+    await writeFile(this.#at('agent.yaml'), stringify(config));
+  }
+
+  /** Enrols; safe to repeat, since the keys are made before they are sent. */
+  async enrol(token: string): Promise<void> {
+    const { caFingerprint } = this.cluster.material;
+    const url = `https://127.0.0.1:${this.#link('control plane')}`;
+    const agent = {
+      program: appMain('agent'),
+      dir: this.#dir,
+      url,
+      caFingerprint,
+      name: this.name,
+    };
+    await enrolAgent(agent, this.#at('agent.yaml'), token);
+    // It is told where the control plane reaches Redis; it has links of its own.
+    const file = this.#at('state/agent/redis.json');
+    const told = JSON.parse(await readFile(file, 'utf8')) as Endpoints;
+    told.port = this.#link('redis');
+    if (told.events) told.events.port = this.#link('redis-events');
+    await writeFile(file, JSON.stringify(told));
+  }
+
+  async start(): Promise<void> {
+    this.#tap = new SensorTap({
+      node: this.name,
+      history: this.cluster.history,
+      path: this.#at('tap.sock'),
+      sensor: this.#at('sensor.sock'),
+      kernel: this.#at('kernel/apparmor/policy/profiles'),
+    });
+    const sensor = join(await buildNative('fake'), 'hostward-sensor-fake');
+    const compiler = join(projectRoot, 'dist/apps/compiler/src/main.js');
+    const trust = ['--trust-dir', this.#at('state/trust')];
+    const kernel = ['--securityfs', this.#at('kernel')];
+    await this.#run('compiler', 'compiler.sock', [
+      ...[execPath, '--disable-warning=ExperimentalWarning', compiler],
+      ...['--socket', this.#at('compiler.sock'), ...trust],
+      ...['--sealing-key', this.#at('state/trust/sealing.key'), ...kernel],
+      ...['--config', this.#at('agent.yaml'), '--features', this.features],
+      ...['--root', this.#at('root')],
+    ]);
+    await this.#run('sensor', 'sensor.sock', [
+      ...[sensor, 'run', '--state-dir', this.#at('sensor'), ...trust, ...kernel],
+      ...['--socket', this.#at('sensor.sock'), '--compiler', this.#at('compiler.sock')],
+      ...['--dropin-dir', this.#at('units'), '--agent-user', 'daemon'],
+    ]);
+    await this.#run('agent', undefined, [
+      ...[execPath, '--disable-warning=ExperimentalWarning', appMain('agent'), 'run'],
+      `--config=${this.#at('agent.yaml')}`,
+    ]);
+    this.#running = true;
+  }
+
+  async stop(): Promise<void> {
+    await this.#tap?.stop();
+  }
+
+  #link(to: string): number {
+    return this.cluster.link(`${to}@${this.name}`).port;
+  }
+
+  #run(name: string, socket: string | undefined, command: readonly string[]): Promise<void> {
+    const path = socket === undefined ? undefined : this.#at(socket);
+    const program: Program = {
+      name: `${name} of ${this.name}`,
+      command: '/bin/sh',
+      // One that was killed leaves its socket.
+      args: ['-c', 'rm -f "$0"; exec "$@"', path ?? '', ...command],
+      cwd: this.#dir,
+      logFile: this.#at(`${name}.log`),
+      ready: (signal) => (path ? until(() => access(path), signal) : Promise.resolve()),
+      readyWithinMs: 30_000,
+      stopWithinMs: 10_000,
+    };
+    return this.cluster.run(`${name}@${this.name}`, program);
+  }
+
+  #at(name: string): string {
+    return join(this.#dir, name);
+  }
+}

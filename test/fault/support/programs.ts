@@ -1,0 +1,47 @@
+import { kill } from 'node:process';
+import type { Supervised } from '../../../apps/cli/src/embedded/supervised.js';
+import type { LinkProxy } from '#testing';
+
+/** All processes and links of a run, by the names that a plan uses. */
+export class Programs {
+  readonly #running = new Map<string, Supervised>();
+  readonly links = new Map<string, LinkProxy>();
+  readonly #stopped = new Set<number>();
+
+  async start(name: string, program: Supervised): Promise<void> {
+    this.#running.set(name, program);
+    await program.start();
+  }
+
+  /** Sends a signal; false where the program does not run at this moment. */
+  signal(name: string, signal: NodeJS.Signals): boolean {
+    const pid = this.#running.get(name)?.pid;
+    if (pid === undefined) return false;
+    try {
+      kill(pid, signal);
+    } catch {
+      return false;
+    }
+    if (signal === 'SIGSTOP') this.#stopped.add(pid);
+    return true;
+  }
+
+  /** Whatever stands still goes on, and every link is whole. */
+  heal(): void {
+    for (const pid of this.#stopped) {
+      try {
+        kill(pid, 'SIGCONT');
+      } catch {
+        // It was killed meanwhile.
+      }
+    }
+    this.#stopped.clear();
+    for (const link of this.links.values()) link.restore();
+  }
+
+  async stop(): Promise<void> {
+    this.heal();
+    for (const program of [...this.#running.values()].reverse()) await program.stop();
+    await Promise.all([...this.links.values()].map((link) => link.stop()));
+  }
+}

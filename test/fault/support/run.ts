@@ -1,0 +1,177 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Alert, JournalEntryView, PolicyStatus, PolicyView } from '#contracts';
+import { AppArmorParser } from '#testing';
+import type { ControlPlane } from '../../../apps/cli/src/client/control-plane.js';
+import { check } from '../checker.js';
+import type { Violation } from '../checks/violation.js';
+import { History, type Final, type Line, type Said } from '../history.js';
+import { planOf, type Step } from '../plan.js';
+import type { Mistake } from '../planted/mistakes.js';
+import { Cluster } from './cluster.js';
+import { FaultedHost } from './faulted-host.js';
+import { Injector } from './injector.js';
+import { Workload } from './workload.js';
+
+const SETTLES_WITHIN_MS = 150_000;
+const ASK_EVERY_MS = 1_000;
+
+/** What differs from the product as it is shipped, and from the time that it may take to settle. */
+export interface RunOptions {
+  readonly mistake?: Mistake;
+  readonly settlesWithinMs?: number;
+}
+
+export interface RunResult {
+  readonly violations: readonly Violation[];
+  readonly figures: string;
+}
+
+/** One run of a seed: the plan is carried out, everything gets its time, and the checker reads what was written down. */
+export class FaultRun {
+  readonly #hosts = new Map<string, FaultedHost>();
+  readonly #injector: Injector;
+  readonly #workload: Workload;
+  readonly #direct: ControlPlane;
+  readonly #over = new AbortController();
+
+  private constructor(
+    private readonly cluster: Cluster,
+    private readonly settlesWithinMs: number,
+  ) {
+    this.#injector = new Injector(cluster);
+    this.#direct = cluster.client('direct');
+    this.#workload = new Workload(cluster.client('link'), cluster.history, this.#hosts);
+  }
+
+  static async of(
+    seed: number,
+    lengthMs: number,
+    file: string,
+    { mistake, settlesWithinMs = SETTLES_WITHIN_MS }: RunOptions = {},
+  ): Promise<RunResult> {
+    const history = new History(file);
+    const run = new FaultRun(await Cluster.start(history, mistake), settlesWithinMs);
+    try {
+      await run.#carryOut(seed, lengthMs);
+      const violations = check(history.lines);
+      return { violations, figures: run.#figures(history.lines) };
+    } finally {
+      run.#over.abort();
+      for (const host of run.#hosts.values()) await host.stop();
+      await run.cluster.stop();
+    }
+  }
+
+  async #carryOut(seed: number, lengthMs: number): Promise<void> {
+    const { first, steps } = planOf(seed, lengthMs);
+    const features = AppArmorParser.find()?.features ?? '';
+    for (const name of [...first, 'h5']) {
+      const host = new FaultedHost(name, this.cluster, features);
+      this.#hosts.set(name, host);
+      await host.prepare();
+    }
+    await this.#ready();
+    for (const node of first) await this.#workload.do({ kind: 'enrol', node });
+    const watching = this.#watch();
+    const begun = Date.now();
+    const faults = steps.filter((step) => 'fault' in step);
+    const work = steps.filter((step) => !('fault' in step));
+    await Promise.all([faults, work].map((part) => this.#through(part, begun)));
+    await this.#injector.end();
+    await this.#settle();
+    this.#over.abort();
+    await watching;
+  }
+
+  async #through(steps: readonly Step[], begun: number): Promise<void> {
+    for (const step of steps) {
+      await delay(Math.max(0, begun + step.at - Date.now()));
+      if ('fault' in step) await this.#injector.inject(step.fault);
+      else if ('do' in step) await this.#workload.do(step.do);
+      else this.#hosts.get(step.deny)?.tap?.deny(step.resource);
+    }
+  }
+
+  /** Asks past all links what the control plane says, for as long as the run goes on. */
+  async #watch(): Promise<void> {
+    while (!this.#over.signal.aborted) {
+      const said = await this.#policies().catch(() => []);
+      for (const each of said) this.cluster.history.write({ type: 'said', ...each });
+      await delay(ASK_EVERY_MS, undefined, { signal: this.#over.signal }).catch(() => undefined);
+    }
+  }
+
+  async #ready(): Promise<void> {
+    const deadline = Date.now() + SETTLES_WITHIN_MS;
+    for (;;) {
+      const answer = await this.#direct.answer('/readyz').catch(() => undefined);
+      if (answer?.status === 200) return;
+      if (Date.now() > deadline) throw new Error('the control plane does not become ready');
+      await delay(100);
+    }
+  }
+
+  /** Until nobody is behind, or the time is over; what is said then is the end of the history. */
+  async #settle(): Promise<void> {
+    const { history } = this.cluster;
+    await this.#ready();
+    const deadline = Date.now() + this.settlesWithinMs;
+    await this.#workload.finish();
+    for (;;) {
+      await this.cluster.log.caughtUp(SETTLES_WITHIN_MS);
+      const final = await this.#final();
+      const end: Line = { at: Date.now(), type: 'quiet', final };
+      const waitFor = ['settled', 'alerts', 'journal'];
+      const behind = check([...history.lines, end]).filter(({ rule }) => waitFor.includes(rule));
+      if (behind.length === 0 || Date.now() > deadline) {
+        history.write({ type: 'quiet', final });
+        return;
+      }
+      await delay(ASK_EVERY_MS);
+    }
+  }
+
+  async #final(): Promise<Final> {
+    const journal = await this.#direct.all<JournalEntryView>('/v1/journal', { limit: '500' });
+    const alerts = await this.#direct.all<Alert>('/v1/alerts', { limit: '500' });
+    const hosts = [...this.#hosts.values()].flatMap(({ tap }) => (tap?.last ? [tap.last] : []));
+    return {
+      policies: await this.#policies(),
+      hosts,
+      journal: journal
+        .toReversed()
+        .map(({ seq, action, prev, hash }) => ({ seq, action, prev, hash })),
+      alerts: alerts
+        .filter(({ Type }) => Type === 'MatchedHostPolicy')
+        .map(({ Node: node, Resource: resource }) => ({ node, resource })),
+    };
+  }
+
+  async #policies(): Promise<Said[]> {
+    const policies = await this.#direct.all<PolicyView>('/v1/policies');
+    return Promise.all(
+      policies.map(async ({ name }) => {
+        const { revision, nodes } = await this.#direct.call<PolicyStatus>(
+          `/v1/policies/${name}/status`,
+        );
+        return { policy: name, revision: Number(revision), nodes: nodes.map(saidOf) };
+      }),
+    );
+  }
+
+  #figures(lines: readonly Line[]): string {
+    const count = (type: Line['type']): number => lines.filter((line) => line.type === type).length;
+    const { ok, fail, unknown } = this.#workload.counts;
+    const faults = [...this.#injector.counts].map(([kind, times]) => `${times} ${kind}`);
+    const total = [...this.#injector.counts.values()].reduce((sum, times) => sum + times, 0);
+    return [
+      `${total} faults (${faults.join(', ')})`,
+      `${ok + fail + unknown} operations (${ok} ok, ${fail} refused, ${unknown} unknown)`,
+      `${count('committed')} revisions, ${count('host')} swaps and states of hosts, ${count('said')} statuses, ${count('denied')} denials checked`,
+    ].join('; ');
+  }
+}
+
+function saidOf({ node, state, generation }: PolicyStatus['nodes'][number]) {
+  return { node, state, ...(generation === undefined ? {} : { generation: Number(generation) }) };
+}
