@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { env } from 'node:process';
 import { AppArmorParser } from '#testing';
 import { RULES } from './checks/violation.js';
+import type { Action } from './history.js';
+import type { Step } from './plan.js';
 import { FaultRun } from './support/run.js';
 
 const MINUTE = 60_000;
@@ -30,5 +32,28 @@ const skipped = canRun ? '' : ' (skipped: apparmor_parser is not installed)';
       expect({ again, history: file, found }).toEqual({ again, history: file, found: [] });
     },
     minutes * MINUTE + 7 * MINUTE,
+  );
+
+  // docs/bugs.md: a bundle that was spoilt under its name
+  it(
+    'gives a host the bundle that was spoilt in Redis before it needed it',
+    async () => {
+      const env = (value: string): Action => ({
+        kind: 'label',
+        node: 'h1',
+        labels: { env: value },
+      });
+      const [marker, labels] = ['/usr/bin/marked', { env: 'prod' }];
+      const steps: Step[] = [
+        { at: 0, do: { kind: 'apply', policy: 'p1', marker, labels } },
+        { at: 0, do: env('dev') },
+        { at: 2_000, fault: { kind: 'corrupt-bundles' } },
+        { at: 3_000, do: env('prod') },
+      ];
+      const file = join(tmpdir(), `hostward-fault-spoilt-${Date.now()}.jsonl`);
+      const { violations } = await FaultRun.of(FIXED, 0, file, { steps });
+      expect({ history: file, violations }).toEqual({ history: file, violations: [] });
+    },
+    5 * MINUTE,
   );
 });

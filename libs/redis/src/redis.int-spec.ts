@@ -143,6 +143,7 @@ describe('libs/redis on one real Redis', () => {
       expect(await writer.heldBundles([digest, 'none'])).toEqual(new Set([digest]));
       await writer.putBundle('wrong', bytes);
       await expect(host.fetchBundle('wrong')).rejects.toThrow(MalformedValue);
+      expect(await writer.heldBundles([digest, 'wrong'])).toEqual(new Set([digest]));
       await raw.set(redisKeys.assignment(NODE), '{"v":2}');
       await expect(host.fetchRecord()).rejects.toThrow(MalformedValue);
     });

@@ -5,7 +5,7 @@ import type { ControlPlane } from '../../../apps/cli/src/client/control-plane.js
 import { check } from '../checker.js';
 import type { Violation } from '../checks/violation.js';
 import { History, type Final, type Line, type Said } from '../history.js';
-import { planOf, type Step } from '../plan.js';
+import { planOf, type Plan, type Step } from '../plan.js';
 import type { Mistake } from '../planted/mistakes.js';
 import { Cluster } from './cluster.js';
 import { FaultedHost } from './faulted-host.js';
@@ -17,6 +17,8 @@ const ASK_EVERY_MS = 1_000;
 
 /** What differs from the product as it is shipped, and from the time that it may take to settle. */
 export interface RunOptions {
+  /** In the place of what the seed would make. */
+  readonly steps?: readonly Step[];
   readonly mistake?: Mistake;
   readonly settlesWithinMs?: number;
 }
@@ -47,12 +49,13 @@ export class FaultRun {
     seed: number,
     lengthMs: number,
     file: string,
-    { mistake, settlesWithinMs = SETTLES_WITHIN_MS }: RunOptions = {},
+    { mistake, settlesWithinMs = SETTLES_WITHIN_MS, steps }: RunOptions = {},
   ): Promise<RunResult> {
     const history = new History(file);
     const run = new FaultRun(await Cluster.start(history, mistake), settlesWithinMs);
     try {
-      await run.#carryOut(seed, lengthMs);
+      const plan = planOf(seed, lengthMs);
+      await run.#carryOut(steps ? { ...plan, steps } : plan);
       const violations = check(history.lines);
       return { violations, figures: run.#figures(history.lines) };
     } finally {
@@ -62,8 +65,7 @@ export class FaultRun {
     }
   }
 
-  async #carryOut(seed: number, lengthMs: number): Promise<void> {
-    const { first, steps } = planOf(seed, lengthMs);
+  async #carryOut({ first, steps }: Plan): Promise<void> {
     const features = AppArmorParser.find()?.features ?? '';
     for (const name of [...first, 'h5']) {
       const host = new FaultedHost(name, this.cluster, features);
