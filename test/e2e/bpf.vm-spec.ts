@@ -323,6 +323,14 @@ describe('the BPF enforcer', () => {
       await vm.reboot();
       expect(await earlyProbe(vm)).toMatch(/^126\n[\s\S]*Permission denied/);
       await expectBlocked(vm, `cat ${SECRET}`);
+      // What early boot loaded knows the host's mounts from those of services, which have namespaces of their own.
+      await expectAllowed(vm, '! mount -t tmpfs none /srv/secret && ! mountpoint -q /srv/secret');
+      await expectAllowed(
+        vm,
+        'systemd-run -q --wait -p ProtectProc=invisible -p PrivateTmp=yes true',
+      );
+      const booted = await vm.ssh('journalctl -b --no-pager');
+      expect(booted.stdout).not.toMatch(/Failed at step NAMESPACE/);
       await fleet.product.start();
       await fleet.product.must(
         ['status', 'policy', 'no-sleep', '--wait', '--timeout', '120s'],

@@ -171,7 +171,7 @@ int hw_bpf_mounts(struct hw_bpf *b) {
         _cleanup_free_ struct filesystem *list = calloc(FILESYSTEMS_MAX, sizeof *list);
         struct left_out left = { 0 };
         size_t n;
-        int r = hw_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_BYTES_MAX, &text);
+        int r = hw_read_file(AT_FDCWD, HW_MOUNTINFO, MOUNTINFO_BYTES_MAX, &text);
 
         if (r < 0)
                 return r;

@@ -166,15 +166,26 @@ struct preparation {
         uint64_t generation;
 };
 
+/*
+ * The first process's, never our own: a service manager may have given us another, and the kernel gives the number of
+ * one that has ended to the next, whose mounts would then be judged as the host's.
+ */
+static int host_namespace(uint32_t *ret) {
+        struct stat ns;
+
+        if (stat("/proc/1/ns/mnt", &ns) < 0)
+                return -errno;
+        *ret = (uint32_t)ns.st_ino;
+        return 0;
+}
+
 static int prepare(struct hw_bpf_object *o, void *userdata) {
         struct preparation *p = userdata;
         struct hw_host host = { .sensor = p->b->guarded ? (uint32_t)getpid() : 0 };
         const uint32_t zero = 0;
         struct hw_bpf view = { .mounts = o->mounts, .bindings = o->bindings, .host = o->host };
-        struct stat ns = { 0 };
-        int r = stat("/proc/self/ns/mnt", &ns) < 0 ? -errno : 0;
+        int r = host_namespace(&host.mnt_ns);
 
-        host.mnt_ns = (uint32_t)ns.st_ino;
         memcpy(host.maps, o->map_ids, sizeof host.maps);
         if (r == 0)
                 r = hw_bpf_map_update(o->host, &zero, &host);
@@ -241,11 +252,26 @@ static int read_generation(struct hw_bpf *b) {
         return r;
 }
 
+/* What programs know of the host, as it is now: whoever loaded them may have known another. */
+static int tell_host(const struct hw_bpf *b) {
+        const uint32_t zero = 0;
+        struct hw_host host;
+        int r = hw_bpf_map_lookup(b->host, &zero, &host);
+
+        if (r == 0)
+                r = host_namespace(&host.mnt_ns);
+        if (r < 0)
+                return r;
+        host.sensor = b->guarded ? (uint32_t)getpid() : 0;
+        return hw_bpf_map_update(b->host, &zero, &host);
+}
+
 int hw_bpf_adopt(struct hw_bpf *b) {
         for (size_t i = 0; i < HW_LEN(hw_bpf_size_classes); i++) {
                 const unsigned int shift = hw_bpf_size_classes[i];
                 struct hw_bpf found;
                 size_t n = 0;
+                int r;
 
                 hw_bpf_init(&found, b->bpffs, b->handler, b->userdata);
                 found.shift = shift;
@@ -273,22 +299,15 @@ int hw_bpf_adopt(struct hw_bpf *b) {
                 found.mountinfo = b->mountinfo;
                 found.guarded = b->guarded;
                 *b = found;
-                return hw_bpf_mounts(b);
+                r = tell_host(b);
+                return r < 0 ? r : hw_bpf_mounts(b);
         }
         return -ENOENT;
 }
 
 int hw_bpf_guard(struct hw_bpf *b) {
-        const uint32_t zero = 0;
-        struct hw_host host;
-        int r;
-
         b->guarded = true; /* and by programs that are loaded later */
-        if (!b->shift)
-                return 0;
-        r = hw_bpf_map_lookup(b->host, &zero, &host);
-        host.sensor = (uint32_t)getpid();
-        return r < 0 ? r : hw_bpf_map_update(b->host, &zero, &host);
+        return b->shift ? tell_host(b) : 0;
 }
 
 /* ---- the rule set ---- */

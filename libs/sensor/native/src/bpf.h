@@ -6,6 +6,8 @@
 #include "table.h"
 
 #define HW_BPF_LINKS_MAX 64
+/* The host's mounts, whatever namespace the reader was put into. */
+#define HW_MOUNTINFO "/proc/1/mountinfo"
 
 typedef void (*hw_bpf_handler)(const struct hw_audit_record *record, void *userdata);
 /* Over what is open, see bpf/held.bpf.h; in the order of the skeleton. */

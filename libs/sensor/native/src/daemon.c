@@ -106,7 +106,7 @@ static void open_audit(struct hw_daemon *d) {
 
 /* Readable after each change of mounts: the programs know paths by where the host mounts a filesystem. */
 static void open_mounts(struct hw_daemon *d) {
-        d->bpf.mountinfo = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        d->bpf.mountinfo = open(HW_MOUNTINFO, O_RDONLY | O_CLOEXEC);
         if (d->bpf.mountinfo < 0 || hw_daemon_watch(d, d->bpf.mountinfo, HW_ON_MOUNTS, EPOLLPRI) < 0)
                 hw_warn("changes of mounts go unseen error=%m");
 }
