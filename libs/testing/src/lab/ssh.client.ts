@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -29,9 +29,13 @@ export function sshArguments(target: SshTarget): string[] {
   ];
 }
 
+/** A login that takes longer lost its packets in a guest that was going down or just came up: another one is tried. */
+const LOGIN_WITHIN_MS = 30_000;
+
 /** Root's ssh to one guest over one kept connection, so that a call costs about 0.1 s. */
 export class SshClient {
   private connection: ChildProcess | undefined;
+  private hasGreeted = false;
 
   constructor(
     private readonly target: SshTarget,
@@ -39,16 +43,21 @@ export class SshClient {
     private readonly logFile: string,
   ) {}
 
-  /** Opens the kept connection, trying until the guest answers; throws VmTimeoutError after `timeoutMs`. */
+  /**
+   * Opens the kept connection, trying until the guest answers; throws VmTimeoutError after `timeoutMs`, which tells
+   * whether sshd was there.
+   */
   async connect(timeoutMs: number): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     for (
       let patienceMs = 1_000;
-      !(await this.tryConnect(patienceMs, deadline));
+      !(await this.tryConnect(patienceMs));
       patienceMs = Math.min(patienceMs * 1.3, 10_000)
     ) {
       if (Date.now() > deadline)
-        throw new VmTimeoutError(`no ssh on port ${this.target.port} in ${timeoutMs} ms`);
+        throw new VmTimeoutError(
+          `no ssh on port ${this.target.port} in ${timeoutMs} ms: ${this.lastWords()}`,
+        );
       await delay(100);
     }
   }
@@ -72,9 +81,17 @@ export class SshClient {
     rmSync(this.target.controlPath, { force: true });
   }
 
-  private async tryConnect(patienceMs: number, deadline: number): Promise<boolean> {
+  private lastWords(): string {
+    if (!this.hasGreeted) return 'sshd never greeted';
+    const log = existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8').trim() : '';
+    return `sshd greeted, no login ended well; ssh's last words: ${log.slice(-500) || 'none'}`;
+  }
+
+  private async tryConnect(patienceMs: number): Promise<boolean> {
     this.disconnect();
     if (!(await greets(this.target.port, patienceMs))) return false;
+    this.hasGreeted = true;
+    const deadline = Date.now() + LOGIN_WITHIN_MS;
     const args = ['-M', '-N', ...sshArguments(this.target)];
     const child = spawnDaemon('ssh', args, this.lifetime, this.logFile);
     this.connection = child;

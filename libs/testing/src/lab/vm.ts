@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { collectLogs, copyIn, type SshOptions } from './guest-files.js';
@@ -217,7 +218,15 @@ export class Vm {
       this.plan.lifetime,
       join(this.plan.runDir, 'ssh.log'),
     );
-    await this.sshClient.connect(BOOT_TIMEOUT_MS);
+    try {
+      await this.sshClient.connect(BOOT_TIMEOUT_MS);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const words = (await readFile(this.files.console, 'utf8')).slice(-1500);
+      throw new VmTimeoutError(`${this.name}: ${why}; its console's last words:\n${words}`, {
+        cause,
+      });
+    }
   }
 
   /** Guests of one snapshot are equal to the last random bit; see guest-programs.ts. */
