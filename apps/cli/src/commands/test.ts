@@ -12,7 +12,7 @@ export function registerTest(program: Command): void {
     .command('test')
     .argument('[suite...]', 'all but unit by default, which quick contains')
     .option('--full', 'the long sizes')
-    .option('--seed <n>', 'of fault: run this seed alone', seedOf)
+    .option('--seed <n>', 'of fault: this seed in the place of the usual two', seedOf)
     .option('--minutes <m>', 'of fault: how long faults go on for each seed', minutesOf)
     .description('run the tests of the project')
     .addHelpText(

@@ -15,7 +15,7 @@ export interface SuiteContext {
   readonly root: string;
   readonly full: boolean;
   readonly timeoutMs: number;
-  /** Of the suite `fault` alone: the one seed to run, and for how long. */
+  /** Of the suite `fault` alone: the seed in the place of the usual two, and for how long faults go on. */
   readonly seed?: number;
   readonly minutes?: number;
 }
