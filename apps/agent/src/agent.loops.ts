@@ -29,9 +29,9 @@ export interface AgentParts {
   readonly confirmation: Confirmation;
   readonly sensors: SensorWatch;
   readonly reporter: Reporter;
-  readonly pump: EventPump;
-  readonly shipper: Shipper;
-  readonly health: HealthFile;
+  readonly pump: Pick<EventPump, 'run' | 'onSpooled'>;
+  readonly shipper: Pick<Shipper, 'ship' | 'intervalMs' | 'reconnected'>;
+  readonly health: Pick<HealthFile, 'write'>;
   readonly renewal: Renewal;
   readonly authorities: AuthorityWatch;
 }

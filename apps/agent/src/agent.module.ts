@@ -1,16 +1,13 @@
 import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
 import { hostname } from 'node:os';
-import { HostLink, RedisConnection } from '#redis';
+import { HostLink } from '#redis';
 import { Sensor, SocketSensor } from '#sensor';
+import { clientOf, reporterOf, type AgentSetting } from './agent-parts.js';
 import { AgentLoops } from './agent.loops.js';
-import type { AgentConfig } from './config/agent-config.js';
-import type { EnrolledHost } from './config/enrolled-host.js';
-import type { HostFiles } from './config/host-files.js';
 import { Confirmation } from './delivery/confirmation.js';
 import { Courier } from './delivery/courier.js';
 import { HostKeys } from './delivery/host-keys.js';
 import { NudgeController } from './delivery/nudge.controller.js';
-import { readIfThere } from './enrollment/key-file.js';
 import { AuthorityWatch } from './enrollment/authority-watch.js';
 import { Renewal } from './enrollment/renewal.js';
 import { EventPump } from './events/event-pump.js';
@@ -20,28 +17,12 @@ import { ControlPlaneClient } from './health/control-plane.client.js';
 import { HealthFile } from './health/health-file.js';
 import { ControlPlaneReachability, Reachability } from './health/reachability.js';
 import { Surroundings } from './health/surroundings.js';
-import { hostStatement } from './reporting/host-statement.js';
 import { JournalHeads } from './reporting/journal-heads.js';
-import { nodeReport } from './reporting/node-report.js';
 import { Reporter } from './reporting/reporter.js';
 import { Statements } from './reporting/statements.js';
 import { ObservingSensor } from './sensor/observing-sensor.js';
 import { SensorWatch } from './sensor/sensor-watch.js';
 import { VERSION } from './version.js';
-
-const HTTP_TIMEOUT_MS = 5_000;
-
-/** What the agent is started with: all of it read and checked before Nest begins. */
-export interface AgentSetting {
-  readonly config: AgentConfig;
-  readonly host: EnrolledHost;
-  readonly around: Surroundings;
-  readonly redis: RedisConnection;
-  /** To the Redis that takes events; the same one where it does. */
-  readonly redisEvents: RedisConnection;
-  /** Replaces the sensor that the configuration names; for tests. */
-  readonly sensor?: Sensor;
-}
 
 /** The agent in the order of a policy's path: delivery, sensor, reporting, events. */
 @Module({})
@@ -117,7 +98,11 @@ export class AgentModule {
         provide(
           Reporter,
           [HostLink, HostKeys, SensorWatch, Courier, Spool, JournalHeads, Statements],
-          (...parts: ReporterParts) => reporterOf(setting, parts),
+          (link: HostLink, keys: HostKeys, sensors: SensorWatch, ...others: ReporterParts) => {
+            const [courier, spool, heads, statements] = others;
+            const parts = { link, keys, sensors, courier, spool, heads, statements };
+            return reporterOf(setting, parts);
+          },
         ),
         provide(
           HealthFile,
@@ -156,7 +141,7 @@ function provide<A extends never[]>(
   return { provide: token, inject, useFactory };
 }
 
-type ReporterParts = [HostLink, HostKeys, SensorWatch, Courier, Spool, JournalHeads, Statements];
+type ReporterParts = [Courier, Spool, JournalHeads, Statements];
 type LoopParts = [
   Courier,
   Confirmation,
@@ -175,21 +160,6 @@ function openSensor({ config, host, around }: AgentSetting): Sensor | Promise<Se
   return new SocketSensor({ path: config.sensorSocket, version: VERSION });
 }
 
-function clientOf({ config, host }: AgentSetting): ControlPlaneClient {
-  return new ControlPlaneClient({
-    url: config.controlPlane.url,
-    ca: () => host.authorities.pem,
-    timeoutMs: HTTP_TIMEOUT_MS,
-    identity: () => identityOf(host.files),
-  });
-}
-
-/** Read each time, since the certificate is renewed while the agent runs. */
-async function identityOf({ certificate, tlsKey }: HostFiles) {
-  const [cert, key] = await Promise.all([certificate, tlsKey].map(readIfThere));
-  return cert === undefined || key === undefined ? undefined : { cert, key };
-}
-
 function eventSource({ host }: AgentSetting, sensor: Sensor, sensors: SensorWatch) {
   return {
     sensor,
@@ -197,48 +167,6 @@ function eventSource({ host }: AgentSetting, sensor: Sensor, sensors: SensorWatc
     source: { nodeId: host.trust.nodeId, node: host.name, hostname: hostname() },
     onAway: (cause: unknown) => sensors.away(cause),
   };
-}
-
-function reporterOf(
-  { config, host, around }: AgentSetting,
-  [link, keys, sensors, courier, spool, heads, statements]: ReporterParts,
-): Reporter {
-  const bootedAt = around.clock.now();
-  let sequence = 0;
-  const compose = () => {
-    const report = nodeReport({
-      nodeId: host.trust.nodeId,
-      hostname: hostname(),
-      sequence: (sequence += 1),
-      bootedAt,
-      now: around.clock.now(),
-      observing: config.enforcer === 'observe',
-      sensor: sensors.sighting,
-      compileReport: sensors.sighting?.compileReport,
-      rejection: courier.rejection ?? sensorAway(around, sensors),
-      agentVersion: VERSION,
-      spoolLost: spool.status().lost,
-    });
-    const statement = statements.of(
-      hostStatement({
-        report,
-        mode: sensors.sighting?.state.mode ?? 'off',
-        compileReport: sensors.sighting?.compileReport,
-        rootVersion: keys.root.version,
-        journal: heads.signed,
-        now: around.clock.now(),
-      }),
-    );
-    return { ...report, statement };
-  };
-  return new Reporter(compose, link, keys, around);
-}
-
-/** A sensor that was never reached is told as the reason why nothing is enforced. */
-function sensorAway(around: Surroundings, sensors: SensorWatch) {
-  const condition = around.conditions.list().find(({ name }) => name === 'sensor');
-  if (condition === undefined || sensors.sighting !== undefined) return undefined;
-  return { code: 'sensor-away', message: condition.message, at: Date.parse(condition.since) };
 }
 
 function loopsOf(

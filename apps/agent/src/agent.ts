@@ -1,14 +1,13 @@
 import { NestFactory } from '@nestjs/core';
 import type { INestMicroservice } from '@nestjs/common';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { redisKeys } from '#contracts';
 import { NestLogger } from '#observability';
-import { connectRedis, HostwardRedisTransport, type HostwardTransportOptions } from '#redis';
+import { connectRedis } from '#redis';
 import { Sensor } from '#sensor';
+import { transportOf, type AgentSetting } from './agent-parts.js';
 import { AgentLoops } from './agent.loops.js';
-import { AgentModule, type AgentSetting } from './agent.module.js';
+import { AgentModule } from './agent.module.js';
 import { Confirmation } from './delivery/confirmation.js';
-import { CHECK_PATTERN, NUDGE_PATTERN } from './delivery/nudge.controller.js';
 import { Renewal } from './enrollment/renewal.js';
 import { Spool } from './events/spool.js';
 
@@ -26,7 +25,7 @@ export class Agent {
     const redisEvents = toEvents ? connectRedis(toEvents) : redis;
     const setting = { ...given, redis, redisEvents };
     const logger = new NestLogger(given.around.log);
-    const strategy = transportOf(setting, {
+    const strategy = transportOf(setting.host, {
       onSubscribed: () => app.get(AgentLoops).reconnected(),
       onRefused: ({ message }) => setting.around.conditions.raise('redis', nudgesRefused(message)),
     });
@@ -71,15 +70,4 @@ export class Agent {
 
 function nudgesRefused(problem: string): string {
   return `nudges are refused (${problem}): changes arrive at the next interval; look at the ACL of this host`;
-}
-
-function transportOf(
-  { host }: AgentSetting,
-  told: Pick<HostwardTransportOptions, 'onSubscribed' | 'onRefused'>,
-): HostwardRedisTransport {
-  const channels = {
-    [NUDGE_PATTERN]: redisKeys.nudge(host.trust.nodeId),
-    [CHECK_PATTERN]: redisKeys.check,
-  };
-  return new HostwardRedisTransport({ ...host.redis, ...told, channels, patient: true });
 }

@@ -6,7 +6,7 @@ import {
   TrustedAuthorities,
   authoritiesPem,
 } from '../enrollment/trusted-authorities.js';
-import type { Trust } from '../sensor/observing-sensor.js';
+import type { Trust } from '../sensor/delivery-verifier.js';
 import type { AgentConfig } from './agent-config.js';
 import { errorMessage } from './error-facts.js';
 import { hostFiles, type HostFiles } from './host-files.js';

@@ -3,7 +3,7 @@ import { trustRoot, verifyAssignment, type RootDocument, type TrustedRoot } from
 import type { DeliveryRecord, Ordering } from '#contracts';
 import { writeFileAtomic } from '../config/atomic-file.js';
 import { Surroundings } from '../health/surroundings.js';
-import type { Trust } from '../sensor/observing-sensor.js';
+import type { Trust } from '../sensor/delivery-verifier.js';
 
 interface KnownKey {
   readonly epoch: string;

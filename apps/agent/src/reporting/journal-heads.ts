@@ -21,19 +21,19 @@ export class JournalHeads {
   #seen: readonly SeenHead[] = [];
 
   private constructor(
-    private readonly file: string,
+    private readonly file: string | undefined,
     private readonly root: () => RootDocument,
     private readonly around: Surroundings,
   ) {}
 
-  /** `root` says whose heads count: those of its online keys. */
+  /** `root` says whose heads count: those of its online keys. Without a file they are kept in memory alone. */
   static async open(
-    file: string,
+    file: string | undefined,
     root: () => RootDocument,
     around: Surroundings,
   ): Promise<JournalHeads> {
     const heads = new JournalHeads(file, root, around);
-    heads.#seen = parseSeen(await readFile(file, 'utf8').catch(() => ''));
+    if (file !== undefined) heads.#seen = parseSeen(await readFile(file, 'utf8').catch(() => ''));
     return heads;
   }
 
@@ -71,6 +71,7 @@ export class JournalHeads {
   }
 
   async #write(): Promise<void> {
+    if (this.file === undefined) return;
     try {
       const content = JSON.stringify({ v: 1, heads: this.#seen });
       await writeFileAtomic(this.file, content, { mode: 0o600 });

@@ -1,21 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { release } from 'node:os';
-import {
-  compareOrdering,
-  decodeEnvelope,
-  RefusedError,
-  rememberingOpener,
-  trustRoot,
-  verifyDelivery,
-  withDocuments,
-  type TrustedRoot,
-  type VerifiedDelivery,
-  type Floors,
-} from '#bundle';
+import { compareOrdering, withDocuments, type VerifiedDelivery } from '#bundle';
 import type { Ordering } from '#contracts';
 import { compileRuleSet, type CompileReport, type Veto } from '#policy-compiler';
-import { validateDocument, type HostPolicy, type RuleSet } from '#policy-model';
 import {
   ABI_VERSION,
   Sensor,
@@ -26,28 +14,16 @@ import {
 import { writeFileAtomic } from '../config/atomic-file.js';
 import type { HostFiles } from '../config/host-files.js';
 import { Clock } from '../health/clock.js';
+import { DeliveryVerifier, ruleSetOf, type SeenDelivery, type Trust } from './delivery-verifier.js';
 
 /** Why no rule is in force here, as each rule's reason. */
 const OBSERVES_ONLY = 'this host observes only';
 
-/** Who this host is and whom it believes, as enrolment left it. */
-export interface Trust {
-  readonly nodeId: string;
-  /** Base64 of PKCS #8 DER. */
-  readonly sealingPrivateKey: string;
-  /** DSSE envelope. */
-  readonly root: unknown;
-}
-
-interface Observed {
-  readonly ordering: Ordering;
+interface Observed extends SeenDelivery {
   readonly expiresAt: number;
-  readonly digest: string;
   readonly report: string;
   readonly confirmed: boolean;
   readonly since: number;
-  /** Versions of signed documents that were seen, in authored mode. */
-  readonly floors?: Floors;
 }
 
 /**
@@ -55,13 +31,11 @@ interface Observed {
  * It says so: every rule is `unsupported`, with the reason. Nothing is loaded into this machine's kernel.
  */
 export class ObservingSensor extends Sensor {
-  readonly #openHostKey = rememberingOpener();
-  #trustedRoot: TrustedRoot | undefined;
   #observed: Observed | undefined;
 
   private constructor(
     private readonly files: Pick<HostFiles, 'observed'>,
-    private readonly trust: Trust,
+    private readonly verifier: DeliveryVerifier,
     private readonly clock: Clock,
     private readonly version: string,
     private readonly veto: readonly Veto[],
@@ -77,7 +51,7 @@ export class ObservingSensor extends Sensor {
     version: string,
     veto: readonly Veto[] = [],
   ): Promise<ObservingSensor> {
-    const sensor = new ObservingSensor(files, trust, clock, version, veto);
+    const sensor = new ObservingSensor(files, new DeliveryVerifier(trust), clock, version, veto);
     sensor.#observed = parseObserved(await readFile(files.observed, 'utf8').catch(() => ''));
     return sensor;
   }
@@ -87,7 +61,7 @@ export class ObservingSensor extends Sensor {
   }
 
   async apply(envelope: Uint8Array): Promise<SensorState> {
-    const verified = await this.#verify(envelope);
+    const verified = await this.verifier.verify(envelope, this.#observed, this.clock.now());
     const { epoch, generation, issuedAt, expiresAt, bundleDigest: digest } = verified.assignment;
     const ordering = { epoch, generation, issuedAt };
     const known = this.#observed;
@@ -136,35 +110,6 @@ export class ObservingSensor extends Sensor {
 
   close(): Promise<void> {
     return Promise.resolve();
-  }
-
-  async #verify(envelope: Uint8Array): Promise<VerifiedDelivery> {
-    const { nodeId, sealingPrivateKey } = this.trust;
-    try {
-      const { record, bundle } = decodeEnvelope(envelope);
-      const trustedRoot = (this.#trustedRoot ??= trustRoot(this.trust.root));
-      const highest = this.#observed && {
-        ...this.#observed.ordering,
-        bundleDigest: this.#observed.digest,
-      };
-      const now = this.clock.now();
-      const verified = await verifyDelivery({
-        record,
-        bundle,
-        trustedRoot,
-        nodeId,
-        sealingPrivateKey,
-        highest,
-        now,
-        openHostKey: this.#openHostKey,
-        floors: this.#observed?.floors,
-      });
-      this.#trustedRoot = verified.root;
-      return verified;
-    } catch (cause) {
-      if (cause instanceof RefusedError) throw new SensorRefusedError(cause.code, cause.message);
-      throw cause;
-    }
   }
 
   async #keep(observed: Observed): Promise<void> {
@@ -218,24 +163,6 @@ function observe(
     ),
   }));
   return { ...report, policies: observed };
-}
-
-/** A signed policy that this version cannot read is refused as a whole: half a rule set is not what was signed. */
-function ruleSetOf(policies: VerifiedDelivery['policies']): RuleSet {
-  return {
-    policies: policies.map(({ name, revision, document }) => ({
-      document: hostPolicyOf(name, document),
-      revision,
-    })),
-  };
-}
-
-function hostPolicyOf(name: string, value: unknown): HostPolicy {
-  const { document, diagnostics } = validateDocument(value, { mode: 'lenient' });
-  if (document?.kind === 'KubeArmorHostPolicy') return document;
-  const problem =
-    diagnostics.find(({ severity }) => severity === 'error')?.message ?? 'is no host policy';
-  throw new SensorRefusedError('policy-invalid', `policy ${name}: ${problem}`);
 }
 
 function parseObserved(text: string): Observed | undefined {

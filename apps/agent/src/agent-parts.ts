@@ -1,0 +1,125 @@
+import { hostname } from 'node:os';
+import { redisKeys } from '#contracts';
+import {
+  HostwardRedisTransport,
+  type HostLink,
+  type HostwardTransportOptions,
+  type RedisConnection,
+} from '#redis';
+import type { Sensor } from '#sensor';
+import type { AgentConfig } from './config/agent-config.js';
+import type { EnrolledHost } from './config/enrolled-host.js';
+import type { HostFiles } from './config/host-files.js';
+import type { Courier } from './delivery/courier.js';
+import type { HostKeys } from './delivery/host-keys.js';
+import { CHECK_PATTERN, NUDGE_PATTERN } from './delivery/nudge.controller.js';
+import { readIfThere } from './enrollment/key-file.js';
+import type { Spool } from './events/spool.js';
+import { ControlPlaneClient } from './health/control-plane.client.js';
+import type { Surroundings } from './health/surroundings.js';
+import { hostStatement } from './reporting/host-statement.js';
+import type { JournalHeads } from './reporting/journal-heads.js';
+import { nodeReport } from './reporting/node-report.js';
+import { Reporter } from './reporting/reporter.js';
+import type { Statements } from './reporting/statements.js';
+import type { SensorWatch } from './sensor/sensor-watch.js';
+import { VERSION } from './version.js';
+
+const HTTP_TIMEOUT_MS = 5_000;
+
+/** What the agent is started with: all of it read and checked before it begins. */
+export interface AgentSetting {
+  readonly config: AgentConfig;
+  readonly host: EnrolledHost;
+  readonly around: Surroundings;
+  readonly redis: RedisConnection;
+  /** To the Redis that takes events; the same one where it does. */
+  readonly redisEvents: RedisConnection;
+  /** Replaces the sensor that the configuration names; for tests. */
+  readonly sensor?: Sensor;
+}
+
+/** To the control plane, over TLS that both sides prove. */
+export function clientOf({
+  config,
+  host,
+}: Pick<AgentSetting, 'config' | 'host'>): ControlPlaneClient {
+  return new ControlPlaneClient({
+    url: config.controlPlane.url,
+    ca: () => host.authorities.pem,
+    timeoutMs: HTTP_TIMEOUT_MS,
+    identity: () => identityOf(host.files),
+  });
+}
+
+/** Read each time, since the certificate is renewed while the agent runs. */
+async function identityOf({ certificate, tlsKey }: HostFiles) {
+  const [cert, key] = await Promise.all([certificate, tlsKey].map(readIfThere));
+  return cert === undefined || key === undefined ? undefined : { cert, key };
+}
+
+/** Hears the nudges of this host and the checks of all; over a connection of its own unless one is given. */
+export function transportOf(
+  host: EnrolledHost,
+  told: Pick<HostwardTransportOptions, 'onSubscribed' | 'onRefused' | 'shared'>,
+): HostwardRedisTransport {
+  const channels = {
+    [NUDGE_PATTERN]: redisKeys.nudge(host.trust.nodeId),
+    [CHECK_PATTERN]: redisKeys.check,
+  };
+  return new HostwardRedisTransport({ ...host.redis, ...told, channels, patient: true });
+}
+
+/** Whose words a report is made of. */
+export interface ReporterParts {
+  readonly link: HostLink;
+  readonly keys: HostKeys;
+  readonly sensors: SensorWatch;
+  readonly courier: Courier;
+  readonly spool: Pick<Spool, 'status'>;
+  readonly heads: JournalHeads;
+  readonly statements: Statements;
+}
+
+/** Reports what all parts say at that moment, with the host's signed statement. */
+export function reporterOf(
+  { config, host, around }: Pick<AgentSetting, 'config' | 'host' | 'around'>,
+  { link, keys, sensors, courier, spool, heads, statements }: ReporterParts,
+): Reporter {
+  const bootedAt = around.clock.now();
+  let sequence = 0;
+  const compose = () => {
+    const report = nodeReport({
+      nodeId: host.trust.nodeId,
+      hostname: hostname(),
+      sequence: (sequence += 1),
+      bootedAt,
+      now: around.clock.now(),
+      observing: config.enforcer === 'observe',
+      sensor: sensors.sighting,
+      compileReport: sensors.sighting?.compileReport,
+      rejection: courier.rejection ?? sensorAway(around, sensors),
+      agentVersion: VERSION,
+      spoolLost: spool.status().lost,
+    });
+    const statement = statements.of(
+      hostStatement({
+        report,
+        mode: sensors.sighting?.state.mode ?? 'off',
+        compileReport: sensors.sighting?.compileReport,
+        rootVersion: keys.root.version,
+        journal: heads.signed,
+        now: around.clock.now(),
+      }),
+    );
+    return { ...report, statement };
+  };
+  return new Reporter(compose, link, keys, around);
+}
+
+/** A sensor that was never reached is told as the reason why nothing is enforced. */
+function sensorAway(around: Surroundings, sensors: SensorWatch) {
+  const condition = around.conditions.list().find(({ name }) => name === 'sensor');
+  if (condition === undefined || sensors.sighting !== undefined) return undefined;
+  return { code: 'sensor-away', message: condition.message, at: Date.parse(condition.since) };
+}
