@@ -14,6 +14,7 @@ const USAGE = `Usage:
   agent preflight [--config FILE] [--url URL] [--json]
   agent offboard [--keep-enforcing | --purge]
   agent import FILE [--config FILE]
+  agent simulate < PLAN   (used by hostward sim)
   agent version
 `;
 const EXIT_USAGE = 2;
@@ -117,6 +118,8 @@ async function command(given: Arguments): Promise<number> {
       return (await import('./offboard/offboard.js')).offboard(given.leaving);
     case 'import':
       return importFile(given);
+    case 'simulate':
+      return simulateHosts();
     case 'version':
       process.stdout.write(`${VERSION}\n`);
       return 0;
@@ -154,6 +157,13 @@ async function importFile({ file, config }: Arguments): Promise<number> {
   if (file === undefined) throw new UsageError('import needs a file of `hostward bundle export`');
   const { importBundle } = await import('./import/import-bundle.js');
   process.stdout.write(`${await importBundle(file, config)}\n`);
+  return 0;
+}
+
+/** Runs simulated hosts for `hostward sim`, which gives the plan on standard input. */
+async function simulateHosts(): Promise<number> {
+  const { simulate } = await import('./simulation/simulation.js');
+  await simulate(process.stdin, (line) => process.stdout.write(`${line}\n`));
   return 0;
 }
 

@@ -66,6 +66,7 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
     part(['recover'], async () => (await import('./commands/recover.js')).registerRecover),
   ],
   'More:': [
+    part(['sim'], async () => (await import('./commands/sim.js')).registerSim),
     part(['context'], async () => (await import('./commands/context.js')).registerContext),
     part(['version'], async () => (await import('./commands/version.js')).registerVersion),
     part(['completion', '__complete'], async () => {

@@ -25,6 +25,14 @@ export type { HostFacts, NodeReport, Ordering } from './report.js';
 export { redisKeys } from './redis-keys.js';
 export type { Ring } from './redis-keys.js';
 export type { Check, DeliveryRecord, Envelope, Nudge } from './delivery.js';
+export type {
+  SimulatedHostPlan,
+  SimulatedMark,
+  SimulatedMarkKind,
+  SimulationNews,
+  SimulationOrder,
+  SimulationPlan,
+} from './simulation.js';
 export { ATTESTATIONS } from './enrollment.js';
 export type { Attestation, AttestationKind, EnrollRequest, EnrollResponse } from './enrollment.js';
 export type { AgentRun, Alert, AlertBatch, AlertParent, EventCursor } from './alert.js';

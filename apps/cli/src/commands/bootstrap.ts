@@ -2,14 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { HOST_ENFORCERS, type HostEnforcer, type NodeView } from '#contracts';
-import { certificatesIn, fingerprint } from '#pki';
+import { caFingerprintOf } from '../client/ca-fingerprint.js';
 import { runBootstrap, type HostReport } from '../bootstrap/bootstrap-run.js';
 import { readAccess, type LoginOptions } from '../bootstrap/login-options.js';
 import { readPackages } from '../bootstrap/package-file.js';
 import { preflightText } from '../bootstrap/preflight.js';
 import { RunToken } from '../bootstrap/run-token.js';
 import { checkedTargets, parseInventory, parseTarget, type Target } from '../bootstrap/target.js';
-import { loadContext, type Context } from '../client/context.js';
+import { loadContext } from '../client/context.js';
 import { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed, UsageError } from '../errors.js';
 import { parseDuration } from '../input/duration.js';
@@ -150,16 +150,6 @@ const COLUMNS: readonly Column<HostReport>[] = [
   { title: 'STATE', of: ({ state, code }) => (code === undefined ? state : `${state}: ${code}`) },
   { title: 'SECONDS', of: ({ seconds }) => seconds.toFixed(1) },
 ];
-
-/** The first CA that is trusted is the one that signs. */
-function caFingerprintOf({ ca, url }: Context): string {
-  const [first] = ca === undefined ? [] : certificatesIn(ca);
-  if (first !== undefined) return fingerprint(first);
-  throw new CommandFailed(
-    `the CA of ${url} is not known here, so no host could pin it`,
-    'set HOSTWARD_CA to its file, or name it by `hostward login --ca FILE`',
-  );
-}
 
 /** Values of an option that may be given several times. */
 function collected(text: string, before: readonly string[]): readonly string[] {

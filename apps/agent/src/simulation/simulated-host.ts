@@ -1,0 +1,154 @@
+import type { SimulatedMarkKind } from '#contracts';
+import { connectRedis, type HostwardRedisTransport, type RedisConnection } from '#redis';
+import { clientOf, reporterOf, transportOf, type AgentSetting } from '../agent-parts.js';
+import { AgentLoops } from '../agent.loops.js';
+import { Confirmation } from '../delivery/confirmation.js';
+import { Courier } from '../delivery/courier.js';
+import { HostKeys } from '../delivery/host-keys.js';
+import { CHECK_PATTERN, NUDGE_PATTERN, NudgeController } from '../delivery/nudge.controller.js';
+import { AuthorityWatch } from '../enrollment/authority-watch.js';
+import { Renewal } from '../enrollment/renewal.js';
+import { ControlPlaneReachability } from '../health/reachability.js';
+import { JournalHeads } from '../reporting/journal-heads.js';
+import { Statements } from '../reporting/statements.js';
+import { DeliveryVerifier } from '../sensor/delivery-verifier.js';
+import { SensorWatch } from '../sensor/sensor-watch.js';
+import { SimulatedSensor, type SimulatedFaults } from './simulated-sensor.js';
+import { ToldLink } from './told-link.js';
+
+/** A host's setting, what goes wrong on it, and who is told what happens to it. */
+export interface SimulatedHostSetting extends Pick<AgentSetting, 'config' | 'host' | 'around'> {
+  readonly faults: SimulatedFaults;
+  /** Before a nudge is acted on. */
+  readonly latencyMs: number;
+  readonly tell: (kind: SimulatedMarkKind, generation?: string) => void;
+}
+
+/**
+ * A host without a kernel: the parts of the agent, put together without Nest so that thousands fit into one process.
+ * What a kernel would have to begin is left out (alerts and their spool), and what is only for a person on the host
+ * (health.json; seen heads of the journal are not kept on disk).
+ */
+export class SimulatedHost {
+  readonly #stop = new AbortController();
+  #toldGeneration: string | undefined;
+  #hears = false;
+
+  private constructor(
+    private readonly setting: SimulatedHostSetting,
+    private readonly sensor: SimulatedSensor,
+    private readonly connections: readonly RedisConnection[],
+    private readonly parts: {
+      readonly loops: AgentLoops;
+      readonly transport: HostwardRedisTransport;
+    },
+  ) {}
+
+  /** Starts all parts; Redis and the control plane may be away. */
+  static async start(setting: SimulatedHostSetting): Promise<SimulatedHost> {
+    const { host, around, faults } = setting;
+    const redis = connectRedis(host.redis);
+    const redisEvents = host.redisEvents ? connectRedis(host.redisEvents) : redis;
+    const link = new ToldLink(redis, host.trust.nodeId, redisEvents);
+    const sensor = new SimulatedSensor(new DeliveryVerifier(host.trust), faults, around.clock);
+    const sensors = new SensorWatch(sensor, around);
+    const keys = await HostKeys.open(host.files.hostKey, host.trust, around);
+    const courier = new Courier(link, sensors, keys, around);
+    const client = clientOf(setting);
+    const renewal = new Renewal(host, client, around);
+    const authorities = new AuthorityWatch(host, client, renewal, around);
+    const reach = new ControlPlaneReachability(client, host.redis, around);
+    const heads = await JournalHeads.open(undefined, () => keys.root, around);
+    const { statement } = setting.config;
+    const { signingKey } = host.files;
+    const statements = await Statements.open(signingKey, host.trust.nodeId, statement, around);
+    const spool = { status: () => ({ bytes: 0, waiting: 0, lost: 0 }) };
+    const reporter = reporterOf(setting, {
+      link,
+      keys,
+      sensors,
+      courier,
+      spool,
+      heads,
+      statements,
+    });
+    const confirmation = new Confirmation(sensors, reach, around);
+    const loops = new AgentLoops(
+      { courier, confirmation, sensors, reporter, renewal, authorities, ...WITHOUT_ALERTS },
+      around,
+    );
+    const nudges = new NudgeController(courier, heads, authorities, around);
+    const heard = connectRedis(host.redis);
+    const transport = transportOf(host, {
+      shared: heard,
+      onSubscribed: () => {
+        self.#listens();
+        loops.reconnected();
+      },
+    });
+    const connections = [...new Set([redis, redisEvents, heard])];
+    const self = new SimulatedHost(setting, sensor, connections, { loops, transport });
+    link.onWritten = () => self.#written(sensors.sighting?.state.ordering?.generation);
+    courier.onAttempt((swapped) => self.#attempted(swapped, sensors));
+    transport.addHandler(NUDGE_PATTERN, (nudge: unknown) => self.#nudged(nudges, nudge), true);
+    transport.addHandler(CHECK_PATTERN, (check: unknown) => nudges.asked(check), true);
+    loops.start();
+    // As the agent, which waits for its first subscription no longer than a moment.
+    await transport.listen(() => undefined);
+    return self;
+  }
+
+  /** Drops all connections at once; they come back by themselves. */
+  cut(): void {
+    for (const connection of this.connections) connection.reconnect();
+  }
+
+  /** Ends all parts. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.parts.transport.close();
+    await this.sensor.close();
+    for (const connection of this.connections) connection.close();
+    await this.parts.loops.stop();
+  }
+
+  async #nudged(nudges: NudgeController, nudge: unknown): Promise<void> {
+    const { latencyMs, around } = this.setting;
+    if (latencyMs > 0)
+      await around.clock.wait(latencyMs * (0.5 + around.clock.random()), this.#stop.signal);
+    await nudges.nudged(nudge);
+  }
+
+  #listens(): void {
+    this.#hears = true;
+    this.setting.tell('listening');
+  }
+
+  #attempted(swapped: boolean, sensors: SensorWatch): void {
+    const { ordering, highest } = sensors.sighting?.state ?? {};
+    if (swapped) this.setting.tell('in-force', ordering?.generation);
+    else this.setting.tell('failed', highest?.generation);
+  }
+
+  /** The first report about a generation, and the first one since the host hears nudges (again). */
+  #written(generation: string | undefined): void {
+    if (generation === this.#toldGeneration && !this.#hears) return;
+    this.#toldGeneration = generation;
+    this.#hears = false;
+    this.setting.tell('reported', generation);
+  }
+}
+
+/** Without a kernel nothing is denied, and nobody reads the health of a host that is not there. */
+const WITHOUT_ALERTS: Pick<
+  ConstructorParameters<typeof AgentLoops>[0],
+  'pump' | 'shipper' | 'health'
+> = {
+  pump: { run: () => Promise.resolve(), onSpooled: () => undefined },
+  shipper: {
+    ship: () => Promise.resolve(),
+    intervalMs: () => 3_600_000,
+    reconnected: () => Promise.resolve(),
+  },
+  health: { write: () => Promise.resolve() },
+};

@@ -1,0 +1,12 @@
+import { HostLink } from '#redis';
+
+/** The agent's own link to Redis, which also tells when a state was taken. */
+export class ToldLink extends HostLink {
+  /** Called after Redis has taken a state. */
+  onWritten: () => void = () => undefined;
+
+  override async writeState(sealed: Uint8Array): Promise<void> {
+    await super.writeState(sealed);
+    this.onWritten();
+  }
+}

@@ -1,0 +1,193 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { SimulatedMark, SimulatedMarkKind, SimulationNews, SimulationPlan } from '#contracts';
+import type { ControlPlane } from '../client/control-plane.js';
+import { joinTokenFor } from '../embedded/local-agent.js';
+import { segment } from '../input/names.js';
+import { checkDescriptors } from './descriptors.js';
+import { Simulator } from './simulator.js';
+
+/** What hosts are simulated, and what goes wrong on them; shares and probabilities from 0 to 1, times in ms. */
+export interface SimFleetOptions {
+  /** Labels of each host, in order. */
+  readonly labels: readonly Readonly<Record<string, string>>[];
+  /** Names are this and a number. */
+  readonly prefix: string;
+  readonly processes: number;
+  readonly caFingerprint: string;
+  /** Holds what enrolment leaves on each host. */
+  readonly stateDir: string;
+  readonly failureProbability: number;
+  readonly latencyMs: number;
+  readonly slowShare: number;
+  readonly slowMs: number;
+  readonly stuckShare: number;
+  readonly clockSkewMs: number;
+}
+
+interface HostRecord {
+  readonly name: string;
+  readonly last: Partial<Record<SimulatedMarkKind, SimulatedMark>>;
+}
+
+const ENROL_AT_ONCE = 16;
+const DELETE_AT_ONCE = 8;
+const POLL_MS = 20;
+const MAX_TROUBLES = 20;
+
+/** Simulated hosts in processes of their own, and what was heard of them. */
+export class SimFleet {
+  readonly hosts: readonly HostRecord[];
+  /** The first things that went wrong with the simulation itself. */
+  readonly troubles: string[] = [];
+  readonly #simulators: Simulator[] = [];
+  readonly #uses = new Map<number, { residentBytes: number; cpuMs: number }>();
+
+  private constructor(
+    private readonly options: SimFleetOptions,
+    private readonly controlPlane: ControlPlane,
+  ) {
+    this.hosts = options.labels.map((_, n) => ({
+      name: `${options.prefix}-${String(n).padStart(5, '0')}`,
+      last: {},
+    }));
+  }
+
+  /** Makes join tokens and starts the processes, whose hosts then enrol; `stop` it. */
+  static async start(controlPlane: ControlPlane, options: SimFleetOptions): Promise<SimFleet> {
+    await checkDescriptors(Math.ceil(options.labels.length / options.processes));
+    const fleet = new SimFleet(options, controlPlane);
+    const tokens = await tokensOf(controlPlane, options.labels);
+    for (let at = 0; at < options.processes; at += 1) {
+      const plan = fleet.#planOf(at, tokens);
+      if (plan.hosts.length === 0) continue;
+      fleet.#simulators.push(new Simulator(plan, (news) => fleet.#told(at, news)));
+    }
+    return fleet;
+  }
+
+  /** Resident memory and CPU time so far of all simulating processes. */
+  get use(): { readonly residentBytes: number; readonly cpuMs: number } {
+    const all = [...this.#uses.values()];
+    return {
+      residentBytes: all.reduce((sum, { residentBytes }) => sum + residentBytes, 0),
+      cpuMs: all.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+    };
+  }
+
+  /** How many hosts have come so far as this. */
+  count(kind: SimulatedMarkKind): number {
+    return this.hosts.filter(({ last }) => last[kind] !== undefined).length;
+  }
+
+  /**
+   * When each host that `isOne` names was last so far, ms of the monotonic clock, by name: waits until all were there at
+   * a generation not below this one and not before `since`, or the time is over.
+   */
+  async reached(
+    kind: SimulatedMarkKind,
+    wanted: { readonly generation?: bigint; readonly since?: number },
+    { isOne = () => true, withinMs, signal }: ReachedOptions,
+  ): Promise<ReadonlyMap<string, number>> {
+    const deadline = monotonicMs() + withinMs;
+    const found = new Map<string, number>();
+    const { generation = 0n, since = 0 } = wanted;
+    for (;;) {
+      let missing = 0;
+      for (const [n, { name, last }] of this.hosts.entries()) {
+        if (found.has(name) || !isOne(n)) continue;
+        const mark = last[kind];
+        if (mark !== undefined && mark.at >= since && BigInt(mark.generation ?? 0) >= generation)
+          found.set(name, mark.at);
+        else missing += 1;
+      }
+      if (missing === 0 || monotonicMs() > deadline) return found;
+      await delay(POLL_MS, undefined, { signal });
+    }
+  }
+
+  /** Cuts the connections of all hosts at once. */
+  cut(): void {
+    for (const simulator of this.#simulators) simulator.order('cut');
+  }
+
+  /** Ends the processes; the hosts stay known to the control plane. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#simulators.map((simulator) => simulator.stop()));
+  }
+
+  /** Takes the hosts out of the control plane, those that came so far. */
+  async remove(): Promise<void> {
+    const enrolled = this.hosts.filter(({ last }) => last.enrolled !== undefined).values();
+    const worker = async (): Promise<void> => {
+      for (const { name } of enrolled)
+        await this.controlPlane.call(`/v1/nodes/${segment(name)}`, { method: 'DELETE' });
+    };
+    await Promise.all(Array.from({ length: DELETE_AT_ONCE }, worker));
+  }
+
+  /** Hosts go to the processes by turns. */
+  #planOf(at: number, tokens: ReadonlyMap<string, string>): SimulationPlan {
+    const { processes, labels, stateDir, slowShare, slowMs, stuckShare, ...rest } = this.options;
+    const numbers = [...labels.keys()].filter((n) => n % processes === at);
+    const share = (part: number, n: number): boolean =>
+      Math.floor(n * part) < Math.floor((n + 1) * part);
+    return {
+      v: 1,
+      url: this.controlPlane.url,
+      caFingerprint: rest.caFingerprint,
+      enrolAtOnce: Math.ceil(ENROL_AT_ONCE / processes),
+      failureProbability: rest.failureProbability,
+      latencyMs: rest.latencyMs,
+      hosts: numbers.map((n) => ({
+        name: this.hosts[n]?.name ?? '',
+        token: tokens.get(JSON.stringify(labels[n])) ?? '',
+        stateDir: join(stateDir, String(n)),
+        stuck: share(stuckShare, n),
+        slowMs: share(slowShare, n) ? slowMs : 0,
+        skewMs: Math.round((Math.random() * 2 - 1) * rest.clockSkewMs),
+      })),
+    };
+  }
+
+  #told(at: number, news: SimulationNews): void {
+    if (news.kind === 'use') this.#uses.set(at, news);
+    if (news.kind === 'trouble' && this.troubles.length < MAX_TROUBLES)
+      this.troubles.push(news.message);
+    if (news.kind !== 'marks') return;
+    for (const mark of news.marks) {
+      const host = this.hosts[mark.host * this.options.processes + at];
+      if (host) host.last[mark.kind] = mark;
+    }
+  }
+}
+
+/** Which hosts count (all by default, by their number) and how long to wait. */
+interface ReachedOptions {
+  readonly isOne?: (n: number) => boolean;
+  readonly withinMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** The clock of simulated hosts' marks. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000n) / 1_000;
+}
+
+/** One token for each set of labels, for as many hosts as have it. */
+async function tokensOf(
+  controlPlane: ControlPlane,
+  labels: SimFleetOptions['labels'],
+): Promise<ReadonlyMap<string, string>> {
+  const uses = new Map<string, number>();
+  for (const each of labels) {
+    const key = JSON.stringify(each);
+    uses.set(key, (uses.get(key) ?? 0) + 1);
+  }
+  const tokens = new Map<string, string>();
+  for (const [key, count] of uses) {
+    const set = JSON.parse(key) as Record<string, string>;
+    tokens.set(key, await joinTokenFor(controlPlane, count, set));
+  }
+  return tokens;
+}

@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { NodeView, Page, PolicyStatus } from '#contracts';
+import { eventually } from './support/eventually.js';
+import { Product, type CliResult } from './support/product.js';
+
+const HOSTS = 20;
+const DEV = 6;
+const BACK_WITHIN_MS = 60_000;
+
+let product: Product;
+let running: Promise<CliResult>;
+
+beforeAll(async () => {
+  product = await Product.up();
+  const sizes = [`--nodes=${HOSTS}`, '--labels=env=prod:70,env=dev:30', '--clock-skew=2s'];
+  const args = ['sim', ...sizes, '--duration=75s', '--storm=65s', '--json'];
+  running = product.cli(args, { timeoutMs: 400_000 });
+  await eventually(
+    'all hosts report',
+    BACK_WITHIN_MS,
+    async () => (await connected()).length === HOSTS,
+  );
+}, 300_000);
+
+afterAll(() => product.down());
+
+async function get<T>(path: string): Promise<T> {
+  const { status, text } = await (await product.rest()).get(path);
+  if (status !== 200) throw new Error(`${path} is answered by ${status}: ${text}`);
+  return JSON.parse(text) as T;
+}
+
+async function connected(): Promise<readonly NodeView[]> {
+  const { items } = await get<Page<NodeView>>('/v1/nodes?limit=100');
+  return items.filter((node) => node.connected);
+}
+
+const status = (): Promise<PolicyStatus> => get<PolicyStatus>('/v1/policies/no-nc/status');
+
+/** Hosts that report this policy as enforced, and whether that is all whom it selects. */
+async function enforced(): Promise<{ readonly count: number; readonly everywhere: boolean }> {
+  const { nodes, enforcedEverywhere } = await status();
+  const count = nodes.filter(({ state }) => state === 'enforced').length;
+  return { count, everywhere: enforcedEverywhere };
+}
+
+function policy(path: string): string {
+  return `apiVersion: security.kubearmor.com/v1
+kind: KubeArmorHostPolicy
+metadata:
+  name: no-nc
+spec:
+  nodeSelector:
+    matchLabels:
+      env: dev
+  process:
+    matchPaths:
+      - path: ${path}
+  action: Block
+`;
+}
+
+const all = (count: number) => async (): Promise<boolean> => {
+  const now = await enforced();
+  return now.everywhere && now.count === count;
+};
+
+describe('a simulated fleet', () => {
+  it('is enrolled with the labels of its mixture', async () => {
+    const nodes = await connected();
+    expect(nodes.filter(({ labels }) => labels['env'] === 'dev')).toHaveLength(DEV);
+    expect(nodes.filter(({ labels }) => labels['env'] === 'prod')).toHaveLength(HOSTS - DEV);
+  });
+
+  it('enforces what is applied, each host that is selected and no other', async () => {
+    await product.apply(policy('/usr/bin/nc'), '--wait');
+    expect(await enforced()).toEqual({ count: DEV, everywhere: true });
+    expect((await status()).selected).toBe(DEV);
+  });
+
+  it('loses a policy on a host that a label takes out of its selection', async () => {
+    const moved = (await status()).nodes[0]?.node ?? '';
+    await product.must(['label', 'node', moved, 'env=prod']);
+    await eventually('one less', BACK_WITHIN_MS, all(DEV - 1));
+    await eventually('none on the host that moved', BACK_WITHIN_MS, async () => {
+      const { policies, asOf } = await product.nodeStatus(moved);
+      return policies.length === 0 && asOf !== undefined;
+    });
+  });
+
+  it('comes back and takes what was changed after control plane and Redis were killed', async () => {
+    await product.signal('redis', 'SIGKILL');
+    await product.signal('control plane', 'SIGKILL');
+    const serves = async (): Promise<boolean> => (await product.readiness()).status === 200;
+    const back = async (): Promise<boolean> => (await connected()).length === HOSTS;
+    await eventually('it serves', BACK_WITHIN_MS, serves);
+    await product.apply(policy('/usr/bin/ncat'));
+    await eventually('enforced anew', BACK_WITHIN_MS, all(DEV - 1));
+    await eventually('all are back', BACK_WITHIN_MS, back);
+  }, 180_000);
+
+  it('ends with a report and takes its hosts away', async () => {
+    const { code, stdout, stderr } = await running;
+    expect([code, stderr]).toEqual([0, expect.any(String)]);
+    expect(JSON.parse(stdout)).toMatchObject({
+      v: 1,
+      nodes: HOSTS,
+      enrolled: HOSTS,
+      reconnectAllMs: expect.any(Number),
+      rssPerSimulatedHostKiB: expect.any(Number),
+      troubles: [],
+    });
+    expect(await connected()).toEqual([]);
+  }, 180_000);
+});
