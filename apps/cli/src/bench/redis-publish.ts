@@ -5,6 +5,7 @@ import { connectRedis, type RedisConnection, type RedisConnectionOptions } from 
 import { portsOf } from '../embedded/ports.js';
 
 const ROUND_WITHIN_MS = 30_000;
+const CONNECT_AT_ONCE = 64;
 
 /**
  * The baseline of a delivery: a bare publish of as many bytes as a nudge has, to subscribers on connections and
@@ -25,15 +26,17 @@ export class RedisPublish {
   static async connect(dataDir: string, count: number, nodeId: string): Promise<RedisPublish> {
     const options = await optionsOf(dataDir);
     const publisher = connectRedis(options);
-    const subscribers = Array.from({ length: count }, () => connectRedis(options));
     const bytes = await publisher.run('measuring a record', (client) =>
       client.strlen(redisKeys.assignment(nodeId)),
     );
-    await Promise.all(
-      subscribers.map((subscriber, n) =>
-        subscriber.run('subscribing', (client) => client.subscribe(channel(n))),
-      ),
-    );
+    const subscribers: RedisConnection[] = [];
+    const connect = async (): Promise<void> => {
+      while (subscribers.length < count) {
+        const n = subscribers.push(connectRedis(options)) - 1;
+        await subscribers[n]?.run('subscribing', (client) => client.subscribe(channel(n)));
+      }
+    };
+    await Promise.all(Array.from({ length: CONNECT_AT_ONCE }, connect));
     return new RedisPublish(publisher, subscribers, 'x'.repeat(bytes));
   }
 

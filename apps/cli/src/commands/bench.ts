@@ -1,10 +1,12 @@
 import { type Command } from 'commander';
 import { applyBench, type ApplyBenchOptions } from '../bench/apply-bench.js';
 import { bootstrapBench, type BootstrapBenchOptions } from '../bench/bootstrap-bench.js';
+import { fleetBench, type FleetBenchOptions } from '../bench/fleet-bench.js';
 import { sensorBench, type SensorBenchOptions } from '../bench/sensor-bench.js';
 import { trustBench, type TrustBenchOptions } from '../bench/trust-bench.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import { parseDuration } from '../input/duration.js';
+import { interruptible } from '../input/interruptible.js';
 
 interface Options {
   readonly agents: number;
@@ -42,6 +44,7 @@ export function registerBench(program: Command): void {
   registerTrust(bench);
   registerSensor(bench);
   registerBootstrap(bench);
+  registerFleet(bench);
 }
 
 function registerTrust(bench: Command): void {
@@ -84,23 +87,30 @@ function registerBootstrap(bench: Command): void {
     );
 }
 
+interface FleetOptions extends Omit<FleetBenchOptions, 'json' | 'idleMs'> {
+  readonly idle: number;
+  readonly json?: boolean;
+}
+
+function registerFleet(bench: Command): void {
+  bench
+    .command('fleet')
+    .option('--nodes <number>', 'simulated hosts', counted('--nodes', 20_000), 1_000)
+    .option('--rounds <number>', 'changes of each case', counted('--rounds', 100, 2), 5)
+    .option('--idle <duration>', 'how long CPU is counted', parseDuration, 15_000)
+    .option('--json', 'one JSON object a line')
+    .description('a change to a fleet of simulated hosts, its idle cost, its return')
+    .addHelpText('after', '\nExample:\n  ./hostward bench fleet --nodes 100')
+    .action(({ json, idle, ...sizes }: FleetOptions) =>
+      interruptible((signal) =>
+        fleetBench({ ...sizes, idleMs: idle, json: json === true }, signal),
+      ),
+    );
+}
+
 async function runApply(options: ApplyBenchOptions): Promise<void> {
   if (options.idleMs > LONGEST_IDLE_MS) throw new UsageError('--idle is at most 10m');
   await interruptible((signal) => applyBench(options, signal));
-}
-
-async function interruptible(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const interruption = new AbortController();
-  const interrupt = (): void => interruption.abort();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
-  try {
-    await run(interruption.signal);
-  } catch (error) {
-    if (interruption.signal.aborted) throw new CommandFailed('interrupted; everything was stopped');
-    throw error;
-  } finally {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt);
-  }
 }
 
 function counted(option: string, most: number, least = 1): (text: string) => number {

@@ -1,0 +1,252 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { kill } from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { NodeView, Page } from '#contracts';
+import { ControlPlane } from '../client/control-plane.js';
+import { PrivateControlPlane } from '../embedded/private-control-plane.js';
+import { CommandFailed } from '../errors.js';
+import { applyChange, type ChangeResult } from '../sim/sim-change.js';
+import { monotonicMs, SimFleet } from '../sim/sim-fleet.js';
+import { BenchReport } from './bench-report.js';
+import { machineLine } from './machine.js';
+import type { Measurement } from './measurement.js';
+import { useOf, type ProcessUse } from './process-use.js';
+import { RedisPublish } from './redis-publish.js';
+import { median, worst } from './samples.js';
+
+/** Sizes of a run; all are bounded by the command line. */
+export interface FleetBenchOptions {
+  readonly nodes: number;
+  readonly rounds: number;
+  readonly idleMs: number;
+  readonly json: boolean;
+}
+
+/** Which hosts a change hits, by the label that they have for it. */
+interface Hit {
+  readonly name: string;
+  readonly key: string;
+  readonly isOne: (n: number) => boolean;
+}
+
+const HITS: readonly Hit[] = [
+  { name: 'all', key: 'bench-all', isOne: () => true },
+  { name: '1 %', key: 'bench-part', isOne: (n) => n % 100 === 0 },
+  { name: 'one host', key: 'bench-one', isOne: (n) => n === 0 },
+];
+const COME_WITHIN_MS = 1_800_000;
+const ROUND_WITHIN_MS = 120_000;
+const BACK_WITHIN_MS = 180_000;
+/** Hosts confirm a change within four seconds after it. */
+const PAUSE_MS = 5_000;
+
+/** `bench fleet`: a change to a fleet of simulated hosts, idle cost, and the return of all after Redis was killed. */
+export async function fleetBench(options: FleetBenchOptions, signal: AbortSignal): Promise<void> {
+  const machine = await machineLine();
+  const report = new BenchReport('fleet', machine, options.json);
+  report.note(`measured on: ${machine}`);
+  const folder = await mkdtemp(join(tmpdir(), 'hostward-bench-'));
+  const own = new PrivateControlPlane(folder);
+  try {
+    const { children, caFingerprint } = await own.up();
+    const controlPlane = new ControlPlane(await own.context());
+    const pids = [children['control plane'] ?? 0, children['redis'] ?? 0];
+    const before = await useOf(pids, options.idleMs, signal);
+    const fleet = await SimFleet.start(controlPlane, {
+      labels: Array.from({ length: options.nodes }, (_, n) => labelsOf(n)),
+      prefix: 'bench',
+      processes: Math.min(options.nodes, availableParallelism()),
+      caFingerprint,
+      stateDir: join(folder, 'hosts'),
+      failureProbability: 0,
+      latencyMs: 0,
+      slowShare: 0,
+      slowMs: 0,
+      stuckShare: 0,
+      clockSkewMs: 0,
+    });
+    const bench = new FleetBench(report, options, { fleet, controlPlane, signal });
+    try {
+      await bench.come();
+      const idle = await useOf(pids, options.idleMs, signal);
+      const hits = await bench.changes();
+      const reconnect = await bench.reconnect(pids[1] ?? 0);
+      const nodeId = await someNodeId(controlPlane);
+      const residentKiB = fleet.use.residentBytes / 1_024 / options.nodes;
+      await fleet.stop();
+      const bare = await publishes(own.dataDir, options, nodeId);
+      bench.tell(hits, bare);
+      bench.tellCosts({ before, idle, reconnect, residentKiB });
+    } finally {
+      await fleet.stop();
+      controlPlane.close();
+    }
+  } finally {
+    await own.down();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function labelsOf(n: number): Record<string, string> {
+  return Object.fromEntries(HITS.filter(({ isOne }) => isOne(n)).map(({ key }) => [key, 'yes']));
+}
+
+interface Costs {
+  readonly before: readonly ProcessUse[];
+  readonly idle: readonly ProcessUse[];
+  readonly reconnect: number;
+  readonly residentKiB: number;
+}
+
+interface Parts {
+  readonly fleet: SimFleet;
+  readonly controlPlane: ControlPlane;
+  readonly signal: AbortSignal;
+}
+
+class FleetBench {
+  constructor(
+    private readonly report: BenchReport,
+    private readonly options: FleetBenchOptions,
+    private readonly parts: Parts,
+  ) {}
+
+  async come(): Promise<void> {
+    const { fleet, signal } = this.parts;
+    const { nodes } = this.options;
+    const started = monotonicMs();
+    const came = await fleet.reached('reported', {}, { withinMs: COME_WITHIN_MS, signal });
+    if (came.size < nodes)
+      throw new CommandFailed(
+        `${came.size} of ${nodes} hosts came: ${fleet.troubles[0] ?? 'no reason was told'}`,
+      );
+    const seconds = (monotonicMs() - started) / 1_000;
+    this.report.note(`${nodes} hosts enrolled and reported within ${seconds.toFixed(1)} s`);
+    await delay(PAUSE_MS, undefined, { signal });
+  }
+
+  /** Results of each hit in the order of `HITS`; the first round warms up. */
+  async changes(): Promise<readonly (readonly ChangeResult[])[]> {
+    const { fleet, controlPlane, signal } = this.parts;
+    const all: ChangeResult[][] = [];
+    for (const { key, isOne } of HITS) {
+      const results: ChangeResult[] = [];
+      for (let number = 0; number <= this.options.rounds; number += 1) {
+        const label = [key, 'yes'] as const;
+        const change = { policy: key, number, label, isOne, withinMs: ROUND_WITHIN_MS };
+        const result = await applyChange(fleet, controlPlane, change, signal);
+        if (result.missing > 0)
+          throw new CommandFailed(`${result.missing} hosts did not report a change`);
+        if (number > 0) results.push(result);
+        await delay(PAUSE_MS, undefined, { signal });
+      }
+      all.push(results);
+    }
+    return all;
+  }
+
+  /** From the kill of Redis until each host hears nudges again and Redis has its report. */
+  async reconnect(redisPid: number): Promise<number> {
+    const { fleet, signal } = this.parts;
+    const since = monotonicMs();
+    kill(redisPid, 'SIGKILL');
+    const back = await fleet.reached('reported', { since }, { withinMs: BACK_WITHIN_MS, signal });
+    if (back.size < this.options.nodes)
+      throw new CommandFailed(`${back.size} of ${this.options.nodes} hosts came back`);
+    return Math.max(...back.values()) - since;
+  }
+
+  tell(hits: readonly (readonly ChangeResult[])[], bare: readonly number[]): void {
+    const { nodes } = this.options;
+    for (const [at, { name }] of HITS.entries()) {
+      const results = hits[at] ?? [];
+      const of = (value: (result: ChangeResult) => number): number => median(results.map(value));
+      const last = at === 0 ? median(bare) : undefined;
+      this.report.case(
+        at === 0 ? `nodes=${nodes}` : `nodes=${nodes}, ${name}`,
+        `REST apply of a change that hits ${name} (${results[0]?.hosts ?? 0} simulated hosts), median of rounds:\n` +
+          'in force on the last; Redis has the report; the control plane shows the last; ' +
+          'baseline: bare Redis publish to as many subscribers, the last',
+        [
+          timed(
+            'last_delivery',
+            of((each) => each.lastDelivery),
+            last,
+          ),
+          timed(
+            'commit_to_ack_p50',
+            of((each) => each.ackP50),
+          ),
+          timed(
+            'commit_to_ack_p99',
+            of((each) => each.ackP99),
+          ),
+          timed(
+            'commit_to_ack_last',
+            of((each) => each.lastVerified),
+          ),
+          { metric: 'etcd_writes_per_change', value: writesOf(results), unit: 'writes' },
+        ],
+      );
+    }
+  }
+
+  tellCosts({ before, idle, reconnect, residentKiB }: Costs): void {
+    const { nodes, idleMs } = this.options;
+    const [was, is] = [before[0], idle[0]];
+    const grownKiB = (((is?.residentMiB ?? 0) - (was?.residentMiB ?? 0)) * 1_024) / nodes;
+    this.report.case(
+      `nodes=${nodes}, costs`,
+      `the control plane over ${idleMs / 1_000} s without any change, baseline: before the first host; the return of all\n` +
+        'hosts after Redis was killed',
+      [
+        timed('reconnect_all', reconnect),
+        {
+          metric: 'idle_cpu',
+          value: is?.cpuPercent ?? 0,
+          unit: '% of a core',
+          baseline: was?.cpuPercent,
+        },
+        { metric: 'rss_per_host', value: grownKiB, unit: 'KiB' },
+        { metric: 'rss_per_simulated_host', value: residentKiB, unit: 'KiB' },
+      ],
+    );
+  }
+}
+
+/** Revisions of etcd from one change to the next, whoever made them; 0 of fewer than two changes. */
+function writesOf(results: readonly ChangeResult[]): number {
+  const [first, last] = [results[0], results.at(-1)];
+  if (first === undefined || last === undefined || results.length < 2) return 0;
+  return Number(BigInt(last.revision) - BigInt(first.revision)) / (results.length - 1);
+}
+
+/** The last arrival of each round. */
+async function publishes(
+  dataDir: string,
+  { nodes, rounds }: FleetBenchOptions,
+  nodeId: string,
+): Promise<readonly number[]> {
+  const publish = await RedisPublish.connect(dataDir, nodes, nodeId);
+  try {
+    const lasts: number[] = [];
+    for (let round = 0; round <= rounds; round += 1) {
+      const last = worst(await publish.round());
+      if (round > 0) lasts.push(last);
+    }
+    return lasts;
+  } finally {
+    publish.close();
+  }
+}
+
+async function someNodeId(controlPlane: ControlPlane): Promise<string> {
+  const { items } = await controlPlane.call<Page<NodeView>>('/v1/nodes', { query: { limit: '1' } });
+  return items[0]?.nodeId ?? '';
+}
+
+function timed(metric: string, value: number, baseline?: number): Measurement {
+  return { metric, value, unit: 'ms', ...(baseline === undefined ? {} : { baseline }) };
+}
