@@ -1,0 +1,38 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { WrittenAssignment } from './assignment-plan.js';
+import { Board } from './board.js';
+
+describe('the board', () => {
+  let board: Board;
+  const written = (digest: string) => ({ wanted: { bundle: { digest } } }) as WrittenAssignment;
+
+  beforeEach(() => {
+    board = new Board();
+    board.set('host-1', written('a'));
+    board.set('host-2', written('a'));
+    board.set('host-3', written('b'));
+  });
+
+  it('names a bundle for as long as one host has it', () => {
+    board.set('host-1', written('b'));
+    expect([...board.digests()]).toEqual(['a', 'b']);
+    board.set('host-2', written('b'));
+    expect([...board.digests()]).toEqual(['b']);
+  });
+
+  it('counts a host once, however often the same was written for it', () => {
+    board.set('host-3', written('b'));
+    board.remove('host-3');
+    board.remove('host-3');
+    board.remove('never-there');
+    expect([...board.digests()]).toEqual(['a']);
+    expect([...board.nodeIds()]).toEqual(['host-1', 'host-2']);
+  });
+
+  it('names none after it was cleared', () => {
+    board.clear();
+    expect(board.digests().size).toBe(0);
+    board.remove('host-1');
+    expect(board.digests().size).toBe(0);
+  });
+});
