@@ -8,30 +8,38 @@ import type { Vm } from '#testing';
 const SCRIPT = `import json, os, sys, time
 path, program = sys.argv[1:]
 tries = through = 0
+holes = []
+def passed(what):
+    global through
+    through += 1
+    if through <= 5:
+        holes.append('%s at %.3f s of this boot' % (what, time.monotonic()))
 longest, last = 0.0, time.monotonic()
 while not os.path.exists('/run/probe-loop.stop'):
     try:
         os.close(os.open(path, os.O_RDONLY))
-        through += 1
+        passed('read')
     except PermissionError:
         pass
     tries += 1
     if tries % 20 == 0:
         try:
             os.waitpid(os.posix_spawn(program, [program, '0'], {}), 0)
-            through += 1
+            passed('start')
         except PermissionError:
             pass
         tries += 1
     time.sleep(0.001)
     now = time.monotonic()
     longest, last = max(longest, now - last), now
-print(json.dumps({'tries': tries, 'through': through, 'longestGapMs': round(longest * 1000)}))
+print(json.dumps({'tries': tries, 'through': through, 'holes': holes, 'longestGapMs': round(longest * 1000)}))
 `;
 
 export interface ProbeCount {
   readonly tries: number;
   readonly through: number;
+  /** What the first of these were, and when, to be looked for in the journal. */
+  readonly holes: readonly string[];
   readonly longestGapMs: number;
 }
 

@@ -148,8 +148,31 @@ static size_t collect(char *text, struct filesystem *list, struct left_out *left
         return n;
 }
 
-/* Those that are not mounted any more. */
-static void forget(int fd, const struct filesystem *list, size_t n) {
+/*
+ * Until no program looks at what was taken out of the map any more: the kernel gives the room of an entry to the next at
+ * once, and a program that still reads it would take a file for one of another filesystem. A put into a map of maps
+ * waits for all programs that run.
+ */
+static int wait_for_programs(const struct hw_bpf *b) {
+        const uint32_t zero = 0;
+
+        return b->shift ? hw_bpf_map_update(b->rules, &zero, &b->table) : 0;
+}
+
+/* What did not change stays untouched. */
+static int tell_mount(const struct hw_bpf *b, const struct filesystem *fs) {
+        struct hw_mount before;
+        int r = hw_bpf_map_lookup(b->mounts, &fs->dev, &before);
+        const bool was_there = r == 0;
+
+        if (was_there && memcmp(&before, &fs->mount, sizeof before) == 0)
+                return 0;
+        r = hw_bpf_map_update(b->mounts, &fs->dev, &fs->mount);
+        return r == 0 && was_there ? wait_for_programs(b) : r;
+}
+
+/* Those that are not mounted any more: how many, at most 64 at a time. */
+static size_t forget(int fd, const struct filesystem *list, size_t n) {
         uint32_t gone[64], key, *previous = NULL;
         size_t n_gone = 0;
 
@@ -164,6 +187,7 @@ static void forget(int fd, const struct filesystem *list, size_t n) {
         }
         for (size_t i = 0; i < n_gone; i++)
                 (void)hw_bpf_map_delete(fd, &gone[i]);
+        return n_gone;
 }
 
 int hw_bpf_mounts(struct hw_bpf *b) {
@@ -184,7 +208,8 @@ int hw_bpf_mounts(struct hw_bpf *b) {
                         left.n, left.first);
         b->left_out = left.n;
         for (size_t i = 0; i < n && r == 0; i++)
-                r = hw_bpf_map_update(b->mounts, &list[i].dev, &list[i].mount);
-        forget(b->mounts, list, n);
+                r = tell_mount(b, &list[i]);
+        if (forget(b->mounts, list, n) > 0 && r == 0)
+                r = wait_for_programs(b);
         return r;
 }
