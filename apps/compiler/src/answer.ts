@@ -1,6 +1,6 @@
 import { encodeFloors, withDocuments } from '#bundle';
 import type { Compilation } from '#policy-compiler';
-import { overridesProtection, type RuleSet, untilOf } from '#policy-model';
+import { overridesProtection, type RuleSet, untilOf, VISIBILITY_CLASSES } from '#policy-model';
 import { bytesField, type Field, numberField, TAG, textField } from '#sensor';
 import type { Compiled } from './compile-policies.js';
 import type { OwnersWord } from './veto.js';
@@ -38,8 +38,10 @@ export function compiledFields(
     textField(TAG.TEXT, compilation.texts.enforce),
     ...probeFields(compilation),
     ...tableFields(compilation),
+    ...(compilation.devices === undefined ? [] : [textField(TAG.DEVICES, compilation.devices)]),
     ...(onOpenDescriptors === 'kill' ? [numberField(TAG.KILL_HOLDERS, 1)] : []),
     ...suspensionFields(assignment),
+    ...visibilityField(assignment),
     ...overridesField(ruleSet),
     ...validUntilField(ruleSet, nowMs),
     // Also what is kept already: the sensor compares, and the same delivery gives the same answer again.
@@ -73,6 +75,13 @@ function suspensionFields({ suspension }: VerifiedRequest['assignment']): readon
     numberField(TAG.SUSPEND_UNTIL, suspension.until),
     textField(TAG.SUSPEND_REASON, cut(suspension.reason.replaceAll('\0', ' '))),
   ];
+}
+
+/** A bit for each class, in their order. */
+function visibilityField({ visibility = [] }: VerifiedRequest['assignment']): readonly Field[] {
+  const bits = visibility.map((each) => 1 << VISIBILITY_CLASSES.indexOf(each));
+  const mask = bits.reduce((sum, bit) => sum | bit, 0);
+  return mask === 0 ? [] : [numberField(TAG.VISIBILITY, mask)];
 }
 
 /** With an override in force the sensor asks for a stronger proof that the agent still gets through (DESIGN D11). */

@@ -39,13 +39,17 @@ export class Compiler {
   private async compile({ fields, request }: Frame): Promise<Uint8Array> {
     const deadlineMs = Date.now() + this.options.compileTimeoutMs;
     const trust = await readTrust(this.options.trustDir, this.options.sealingKeyFile);
-    const { veto, enforcer, onOpenDescriptors } = await readOwnersWord(this.options.configFile);
+    const owner = await readOwnersWord(this.options.configFile);
+    const { veto, enforcer, onOpenDescriptors, controlPlane } = owner;
     const verified = await verifyRequest(fields, trust, this.clock());
     const wish = { enforcer, bpfLsm: fields.number(TAG.BPF_LSM) === 1n };
     const loaded = fields.texts(TAG.LOADED_NAME);
     const found = await lookAtHost(this.options.host, loaded, deadlineMs, wish);
     const { authors, nowMs } = verified;
-    const host = { ...found, capabilities: { ...found.capabilities, veto, authors, nowMs } };
+    const names = controlPlane === undefined ? [] : [controlPlane];
+    const controlPath = { ...found.capabilities.controlPath, names };
+    const known = { veto, authors, nowMs, controlPath };
+    const host = { ...found, capabilities: { ...found.capabilities, ...known } };
     const compiled = await compilePolicies(verified.ruleSet, host, deadlineMs);
     const word = { onOpenDescriptors, enforcerReason: found.enforcerReason };
     return encodeFrame(MSG.COMPILED, request, compiledFields(verified, compiled, word));

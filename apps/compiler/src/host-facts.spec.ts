@@ -40,6 +40,17 @@ describe('the enforcer of a host', () => {
     });
   });
 
+  it('sees queries to DNS where there is cgroup v2', async () => {
+    const options = { root, securityfs: root, features: root, parser: root };
+    const wish = { enforcer: 'auto', bpfLsm: true } as const;
+    const queries = async () =>
+      (await lookAtHost(options, [], Date.now() + 10_000, wish)).capabilities.queries;
+    expect(await queries()).toBe(false);
+    mkdirSync(join(root, 'sys/fs/cgroup'), { recursive: true });
+    writeFileSync(join(root, 'sys/fs/cgroup/cgroup.controllers'), '');
+    expect(await queries()).toBe(true);
+  });
+
   it('is AppArmor where BPF-LSM is not active, and says how to have it and what leads round AppArmor', async () => {
     const { apparmor, enforcerReason } = await found({ enforcer: 'auto', bpfLsm: false });
     expect(apparmor).toBe('4.1.0');

@@ -51,7 +51,8 @@ export async function lookAtHost(
   };
   if (wish.bpfLsm && wish.enforcer !== 'apparmor') {
     const enforcerReason = wish.enforcer === 'bpf' ? ASKED_FOR : BPF_PROVED;
-    return { capabilities: { ...common, bpf: true }, units: [], enforcerReason };
+    const queries = existsSync(join(root, CGROUPS));
+    return { capabilities: { ...common, bpf: true, queries }, units: [], enforcerReason };
   }
   if (wish.enforcer === 'bpf') return { capabilities: { ...common, missing: NO_BPF }, units: [] };
   const parser = new PolicyParser(options.parser, options.features);
@@ -66,6 +67,9 @@ export async function lookAtHost(
     parser,
   };
 }
+
+/** Only a hierarchy of cgroup v2 has it. */
+const CGROUPS = 'sys/fs/cgroup/cgroup.controllers';
 
 const ASKED_FOR = 'agent.yaml asks for it';
 const BPF_PROVED = 'BPF-LSM denied what it was asked to on this kernel';

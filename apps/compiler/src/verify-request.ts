@@ -1,6 +1,6 @@
 import { decodeEnvelope, RefusedError, type VerifiedDelivery, verifyDelivery } from '#bundle';
 import type { Ordering } from '#contracts';
-import { type HostPolicy, type RuleSet, validateDocument } from '#policy-model';
+import { InvalidPolicyError, type RuleSet, signedRuleSet } from '#policy-model';
 import { type Fields, TAG } from '#sensor';
 import { BUILT_AT_MS } from './built-at.js';
 import type { Trust } from './trust.js';
@@ -56,10 +56,12 @@ export async function verifyRequest(
     const authors = new Map(policies.map(({ name, authors: by = [] }) => [name, by]));
     const endedAt = Number(fields.number(TAG.ENDED_AT) ?? 0n);
     const nowMs = Math.max(now, verified.assignment.issuedAt, endedAt);
-    return { ...verified, authors, nowMs, ruleSet: ruleSetOf(policies) };
+    return { ...verified, authors, nowMs, ruleSet: signedRuleSet(policies) };
   } catch (cause) {
     if (cause instanceof RefusedError)
       throw new RejectedError(cause.code, cause.message, { cause });
+    if (cause instanceof InvalidPolicyError)
+      throw new RejectedError('policy-invalid', cause.message, { cause });
     throw cause;
   }
 }
@@ -77,23 +79,4 @@ function highestOf(fields: Fields): Ordering | undefined {
   }
   if (epoch === 0n && generation === 0n && issuedAt === 0n) return undefined;
   return { epoch: String(epoch), generation: String(generation), issuedAt: Number(issuedAt) };
-}
-
-/** A signed policy that this version cannot read is refused as a whole: half a rule set is not what was signed. */
-function ruleSetOf(policies: VerifiedDelivery['policies']): RuleSet {
-  return {
-    policies: policies.map(({ name, revision, document }) => ({
-      document: hostPolicyOf(name, document),
-      revision,
-    })),
-  };
-}
-
-function hostPolicyOf(name: string, value: unknown): HostPolicy {
-  const { document, diagnostics } = validateDocument(value, { mode: 'lenient' });
-  if (document?.kind === 'KubeArmorHostPolicy' && document.metadata.name === name) return document;
-  const problem =
-    diagnostics.find(({ severity }) => severity === 'error')?.message ??
-    'is not the host policy that was signed';
-  throw new RejectedError('policy-invalid', `policy ${name}: ${problem}`);
 }

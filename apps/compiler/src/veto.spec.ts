@@ -29,6 +29,16 @@ describe("the owner's veto", () => {
     ]);
   });
 
+  it.each([
+    ['https://Hostward.corp.example:7443', 'hostward.corp.example'],
+    ['https://127.0.0.1:7443', undefined],
+    ['https://[::1]:7443', undefined],
+    ['nonsense', undefined],
+  ])('comes with the name of the control plane: %s', async (url, name) => {
+    const file = config(`controlPlane: {url: "${url}"}\n`);
+    expect((await readOwnersWord(file)).controlPlane).toBe(name);
+  });
+
   it('is empty without a file and without the key', async () => {
     const silent = { veto: [], enforcer: 'auto', onOpenDescriptors: 'report' };
     expect(await readOwnersWord(join(dir, 'none.yaml'))).toEqual(silent);

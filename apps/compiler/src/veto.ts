@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { parse } from 'yaml';
 import { parseVeto, type Veto, vetoProblem } from '#policy-compiler';
 import { wordsOf } from './words-of.js';
@@ -19,10 +20,13 @@ export interface OwnersWord {
   readonly enforcer: (typeof ENFORCERS)[number];
   /** What becomes of processes that have open what a new rule refuses. */
   readonly onOpenDescriptors: (typeof ON_OPEN_DESCRIPTORS)[number];
+  /** The name by which the host was told to find its control plane. */
+  readonly controlPlane?: string;
 }
 
 /**
- * `veto`, `enforcer` and `onOpenDescriptors` of /etc/hostward/agent.yaml (root's; its other keys are the agent's to judge). No file, no veto.
+ * `veto`, `enforcer`, `onOpenDescriptors` and the control plane's name of /etc/hostward/agent.yaml (root's; its other
+ * keys are the agent's to judge). No file, no veto.
  * @throws VetoError when the file cannot be read or understood: nothing is compiled then, what is enforced stays
  */
 export async function readOwnersWord(file: string): Promise<OwnersWord> {
@@ -33,7 +37,16 @@ export async function readOwnersWord(file: string): Promise<OwnersWord> {
     veto: vetoIn(config, file),
     enforcer: ENFORCERS.find((one) => one === enforcer) ?? 'auto',
     onOpenDescriptors: ON_OPEN_DESCRIPTORS.find((one) => one === onOpenDescriptors) ?? 'report',
+    controlPlane: nameIn(config),
   };
+}
+
+/** Of an address there is none. */
+function nameIn(config: unknown): string | undefined {
+  const at =
+    isRecord(config) && isRecord(config.controlPlane) ? config.controlPlane.url : undefined;
+  const name = typeof at === 'string' && URL.canParse(at) ? new URL(at).hostname : '';
+  return name === '' || isIP(name.replace(/^\[|\]$/g, '')) !== 0 ? undefined : name;
 }
 
 async function readConfig(file: string): Promise<string | undefined> {

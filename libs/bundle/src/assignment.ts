@@ -1,4 +1,5 @@
 import type { Ordering } from '#contracts';
+import { VISIBILITY_CLASSES, type VisibilityClass } from '#policy-model';
 import { canonicalBytes, parseCanonical } from './canonical.js';
 import { RefusedError } from './errors.js';
 import { limits } from './limits.js';
@@ -9,6 +10,7 @@ import {
   anything,
   base64Of,
   integer,
+  list,
   object,
   oneOf,
   sha256HexText,
@@ -36,6 +38,8 @@ export interface Assignment extends Ordering {
   readonly suspension?: SuspensionOrder;
   /** In authored mode the signed labels of this host (DSSE), as they came; their author's signature is not checked yet. */
   readonly labels?: unknown;
+  /** What the host is to watch, each once; absent: nothing. */
+  readonly visibility?: readonly VisibilityClass[];
 }
 
 const parseShape: Parser<Assignment> = object(
@@ -58,6 +62,7 @@ const parseShape: Parser<Assignment> = object(
       reason: text(limits.reasonChars),
     }),
     labels: anything,
+    visibility: list(oneOf(...VISIBILITY_CLASSES), VISIBILITY_CLASSES.length),
   },
 );
 
@@ -108,12 +113,14 @@ export class AssignmentForm {
 
   /** What comes behind the node id holds no object of others, and within a string the quotes are escaped. */
   #written(own: AssignmentOwn): Written {
-    const { nodeId, expiresAt, reportEpoch, bundleDigest, dataKey, suspension, labels } = own;
+    const { nodeId, expiresAt, reportEpoch, bundleDigest, dataKey } = own;
+    const { suspension, labels, visibility = [] } = own;
     const assignment: Assignment = {
       ...this.common,
       ...{ nodeId, expiresAt, reportEpoch, bundleDigest, dataKey },
       ...(suspension && { suspension }),
       ...(labels !== undefined && { labels }),
+      ...(visibility.length > 0 && { visibility }),
     };
     parseShape(assignment, 'assignment');
     const bytes = canonicalBytes(assignment);
@@ -129,7 +136,8 @@ function differInNodeOnly(one: AssignmentOwn, other: AssignmentOwn): boolean {
     one.expiresAt === other.expiresAt &&
     one.reportEpoch === other.reportEpoch &&
     one.suspension === other.suspension &&
-    one.labels === other.labels
+    one.labels === other.labels &&
+    one.visibility?.join() === other.visibility?.join()
   );
 }
 

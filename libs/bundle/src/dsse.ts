@@ -26,6 +26,8 @@ export const payloadTypes = {
   suspension: 'application/vnd.hostward.suspension+json',
   commit: 'application/vnd.hostward.commit+json',
   statement: 'application/vnd.hostward.statement+json',
+  redirect: 'application/vnd.hostward.redirect+json',
+  fleetProof: 'application/vnd.hostward.fleet-proof+json',
 } as const;
 
 const SIGNATURE_BYTES = 64;

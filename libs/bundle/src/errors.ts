@@ -11,6 +11,7 @@ export type RefusalCode =
   | 'stale-order'
   | 'equivocation'
   | 'expired'
+  | 'not-yet-valid'
   | 'root-expired'
   | 'root-rollback'
   | 'root-mismatch'
@@ -19,6 +20,7 @@ export type RefusalCode =
   | 'withheld'
   | 'out-of-scope'
   | 'unsigned-suspension'
+  | 'unsigned-visibility'
   | 'policy-invalid';
 
 /** Bytes from elsewhere were refused; `code` is what a caller can act on, the message never holds content of them. */

@@ -70,5 +70,23 @@ export type { Restoration } from './restoration.js';
 export type { JournalContent, JournalEntry, JournalHead, JournalPoint } from './journal.js';
 export { isForked, keepHead } from './journal-heads.js';
 export type { SeenHead } from './journal-heads.js';
+export {
+  checkRedirect,
+  isRedirected,
+  parseControlPlaneAddress,
+  redirectPayload,
+  rootBinding,
+  signRedirect,
+  verifyRedirect,
+} from './redirect.js';
+export type {
+  ControlPlaneAddress,
+  RedirectDocument,
+  RedirectFloor,
+  RedirectTarget,
+  VerifiedRedirect,
+} from './redirect.js';
+export { signFleetProof, verifyFleetProof } from './fleet-proof.js';
+export type { FleetProof } from './fleet-proof.js';
 export { signStatement, verifyStatement } from './statement.js';
 export type { HostStatement, StatedPolicy } from './statement.js';

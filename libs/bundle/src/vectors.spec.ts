@@ -5,7 +5,9 @@ import { signDocument, verifyDocument, KeyRing } from './dsse.js';
 import {
   type Assignment,
   type BundlePolicy,
+  type FleetProof,
   type HostStatement,
+  type RedirectDocument,
   type SignedDocument,
   type VerifiedPolicy,
   MerkleTree,
@@ -17,10 +19,14 @@ import {
   openEvents,
   openReport,
   sealBundle,
+  signFleetProof,
+  signRedirect,
   signStatement,
   trustRoot,
   verifyDelivery,
+  verifyFleetProof,
   verifyInclusion,
+  verifyRedirect,
   verifyStatement,
 } from './index.js';
 
@@ -68,6 +74,12 @@ interface AuthoredVector extends Omit<DeliveryVector, 'expected'> {
   };
 }
 
+interface RedirectVector extends Record<'root' | 'redirect' | 'signedProof', SignedDocument> {
+  readonly privateKey: string;
+  readonly document: RedirectDocument;
+  readonly proof: FleetProof;
+}
+
 describe('the kept vectors', () => {
   it('of Merkle trees are met: roots of one to eight leaves, and proofs', () => {
     const { leaves, roots, proofs } = read<MerkleVectors>('merkle');
@@ -106,6 +118,16 @@ describe('the kept vectors', () => {
     >('host-statement');
     expect(signStatement(statement, loadSigner(privateKey))).toEqual(document);
     expect(verifyStatement(document, key, nodeId)).toEqual(statement);
+  });
+
+  it('of a redirect and of the proof of where it leads are met in both directions', () => {
+    const { privateKey, root, document, redirect, proof, signedProof } =
+      read<RedirectVector>('redirect');
+    const [signer, trusted] = [loadSigner(privateKey), trustRoot(root)];
+    expect(signRedirect(document, [signer])).toEqual(redirect);
+    expect(verifyRedirect(redirect, trusted).document).toEqual(document);
+    expect(signFleetProof(proof, signer)).toEqual(signedProof);
+    expect(verifyFleetProof(signedProof, trusted.document)).toEqual(proof);
   });
 
   it('of HPKE, from the RFC itself, are met by the library', async () => {

@@ -1,4 +1,5 @@
 import type { DeliveryRecord, Ordering } from '#contracts';
+import { visibilityOf } from '#policy-model';
 import { type Assignment, openAssignment } from './assignment.js';
 import { verifyAuthoredAhead } from './authored.js';
 import { selectAuthored } from './authored-set.js';
@@ -130,6 +131,12 @@ async function verifyAuthoredBundle(
       'assignment: suspends enforcement by the online key alone, which authored mode does not allow',
     );
   }
+  if (assignment.visibility) {
+    throw new RefusedError(
+      'unsigned-visibility',
+      'assignment: has the host watched by the online key alone, which authored mode does not allow',
+    );
+  }
   const { labels } = assignment;
   await verifyAuthoredAhead(envelopesOf(bundle.policies), 'policy', root.document);
   await verifyAuthoredAhead(envelopesOf(bundle.groups), 'group', root.document);
@@ -137,7 +144,9 @@ async function verifyAuthoredBundle(
   const inquiry = { root: root.document, nodeId, bundle, labels, floors, now };
   const { policies, suspension, floors: seen } = selectAuthored(inquiry);
   const order = suspension === undefined ? {} : { suspension };
-  return { ...verified, assignment: { ...assignment, ...order }, policies, floors: seen };
+  const visibility = visibilityOf(seen.labels?.labels ?? {});
+  const chosen = { ...assignment, ...order, visibility };
+  return { ...verified, assignment: chosen, policies, floors: seen };
 }
 
 function envelopesOf(documents: readonly BundledDocument[] = []): readonly unknown[] {

@@ -22,14 +22,14 @@ export interface Alert {
   readonly Parents?: readonly AlertParent[];
   readonly ParentProcessName?: string;
   readonly ProcessName: string;
-  /** Name of the policy, or `DefaultPosture`. */
+  /** Name of the policy, or `DefaultPosture`; of what was watched `visibility/CLASS`. */
   readonly PolicyName: string;
   readonly Severity?: string;
   readonly Tags?: string;
   readonly ATags?: readonly string[];
   readonly Message?: string;
-  /** Ours: `SensorGuard`, an attempt on the sensor itself. */
-  readonly Type: 'MatchedHostPolicy' | 'SystemEvent' | 'SensorGuard';
+  /** Ours: `SensorGuard`, an attempt on the sensor itself. `HostLog` is no alert: it was only watched. */
+  readonly Type: 'MatchedHostPolicy' | 'SystemEvent' | 'SensorGuard' | 'HostLog';
   readonly Source: string;
   readonly Operation: 'Process' | 'File' | 'Network' | 'Capabilities' | 'Syscall' | 'Device';
   readonly Resource: string;
@@ -37,7 +37,7 @@ export interface Alert {
   readonly Device?: string;
   readonly Inode?: string;
   readonly Data: string;
-  readonly Enforcer: 'AppArmor' | 'BPFLSM';
+  readonly Enforcer: 'AppArmor' | 'BPFLSM' | 'USBDeviceHandler' | 'eBPF Monitor';
   readonly Action: 'Block' | 'Audit' | 'Allow';
   readonly Result: 'Permission denied' | 'Passed';
   readonly NodeID: string;
@@ -72,11 +72,17 @@ export interface AlertBatch {
   readonly run: AgentRun;
   readonly first: string;
   readonly last: string;
+  /** What was only watched, numbered and stored for itself; absent: alerts. */
+  readonly kind?: 'observed';
   readonly alerts: readonly Alert[];
 }
 
-/** Sealed into `hw:n:{id}:cur`: everything up to this event id is in the store. */
+/**
+ * Sealed into `hw:n:{id}:cur`: everything up to this event id is in the store; `0-0` where no alert ever came. `observed`
+ * is the same of what was only watched.
+ */
 export interface EventCursor {
   readonly v: 1;
   readonly last: string;
+  readonly observed?: string;
 }

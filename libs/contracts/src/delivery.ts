@@ -27,12 +27,14 @@ export interface Nudge {
 }
 
 /**
- * What all hosts hear at once on `hw:check`: a signed head of the journal, or which CAs the control plane trusts (their
- * fingerprints), so that who trusts others asks it; without either, to look for news. It is believed in nothing.
+ * What all hosts hear at once on `hw:check`: a signed head of the journal; which CAs the control plane trusts (their
+ * fingerprints), so that who trusts others asks it; the newest redirect (its digest), so that who has not seen it asks;
+ * without any, to look for news. It is believed in nothing.
  */
 export interface Check {
   readonly journal?: unknown;
   readonly authorities?: readonly string[];
+  readonly redirect?: string;
 }
 
 /** What the agent hands to the sensor as opaque bytes (UTF-8 JSON): the record and the bundle's ciphertext, base64. */

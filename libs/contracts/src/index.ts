@@ -1,4 +1,4 @@
-export { RULE_STATES, QUALIFIERS } from './status.js';
+export { RULE_STATES, QUALIFIERS, STATUS_NODES, breaksPromise } from './status.js';
 export type {
   BpfLosses,
   CloneView,
@@ -13,10 +13,15 @@ export type {
   PolicyStatus,
   Proof,
   Qualifier,
+  ReasonGroup,
+  RolledBack,
   RevocationView,
   RuleState,
   RuleStatus,
+  StatusGroup,
   Suspension,
+  Visibility,
+  VisibilityLosses,
 } from './status.js';
 export { failed, findingText, fine, warned } from './finding.js';
 export type { DiagnosisView, Finding } from './finding.js';
@@ -24,7 +29,17 @@ export { REPORT_INTERVAL_MS, REPORT_VALID_MS } from './report.js';
 export type { HostFacts, NodeReport, Ordering } from './report.js';
 export { redisKeys } from './redis-keys.js';
 export type { Ring } from './redis-keys.js';
+export { REDIRECT_STATES } from './redirect.js';
+export type {
+  FleetProofAnswer,
+  FleetProofRequest,
+  RedirectOffer,
+  RedirectReport,
+  RedirectView,
+  RedirectedHosts,
+} from './redirect.js';
 export type { Check, DeliveryRecord, Envelope, Nudge } from './delivery.js';
+export { SIMULATED_KERNEL } from './simulation.js';
 export type {
   SimulatedHostPlan,
   SimulatedMark,

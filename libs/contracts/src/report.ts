@@ -1,3 +1,4 @@
+import type { RedirectReport } from './redirect.js';
 import type {
   Coverage,
   Drift,
@@ -5,7 +6,9 @@ import type {
   Losses,
   PolicyOnNode,
   Qualifier,
+  RolledBack,
   Suspension,
+  Visibility,
 } from './status.js';
 
 /** Order of assignments; compared lexicographically. `generation` and `epoch` are decimal, `issuedAt` ms since 1970. */
@@ -45,6 +48,12 @@ export interface NodeReport {
   readonly host: HostFacts;
   readonly versions: { readonly agent: string; readonly sensor: string };
   readonly losses: Losses;
+  /** Absent where nothing is to be watched. */
+  readonly visibility?: Visibility;
+  /** Until an upgrade has come up. */
+  readonly rolledBack?: RolledBack;
+  /** What became of the newest order to go to another control plane; absent where there was none. */
+  readonly redirect?: RedirectReport;
   /** DSSE envelope of what the host says of itself in short, signed with its first key; may be some minutes old. */
   readonly statement?: unknown;
 }

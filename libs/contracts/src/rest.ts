@@ -1,6 +1,6 @@
 import type { Alert } from './alert.js';
 import type { AttestationKind } from './enrollment.js';
-import type { CloneView, CutOffView, RevocationView } from './status.js';
+import type { CloneView, CutOffView, RevocationView, RolledBack } from './status.js';
 
 /** RFC 9457 problem document; `errors` name field, value and remedy. */
 export interface Problem {
@@ -82,8 +82,12 @@ export interface NodeView {
   readonly phase: 'declared' | 'enrolled' | 'cloned' | 'cut-off' | 'revoked';
   readonly connected: boolean;
   readonly enforcer?: string;
+  /** Set of a host that `hostward sim` runs: nothing is enforced there. */
+  readonly simulated?: true;
   /** Version of its agent, as it reported last. */
   readonly version?: string;
+  /** Until an upgrade has come up. */
+  readonly rolledBack?: RolledBack;
   readonly policies: number;
   readonly asOf?: string;
   readonly enrolledAt?: string;

@@ -1,3 +1,6 @@
+/** What a simulated host calls its kernel: nothing is enforced there, whatever it reports. */
+export const SIMULATED_KERNEL = 'simulated';
+
 /** A host that is simulated: `stateDir` is absolute, `token` lets it in. */
 export interface SimulatedHostPlan {
   readonly name: string;

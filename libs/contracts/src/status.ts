@@ -1,3 +1,5 @@
+import type { RedirectReport } from './redirect.js';
+
 /** States of a rule on a host, weakest promise last (DESIGN D10). */
 export const RULE_STATES = [
   'enforced',
@@ -11,8 +13,24 @@ export const RULE_STATES = [
 ] as const;
 export type RuleState = (typeof RULE_STATES)[number];
 
-export const QUALIFIERS = ['drifted', 'stale', 'unconfirmed', 'suspended', 'cloned'] as const;
+/**
+ * What an otherwise good state lacks. `simulated` (by `hostward sim`) alone does not break a promise: so that a rehearsal
+ * goes as the real thing would, a simulated host counts for what it says, and is named for what it is.
+ */
+export const QUALIFIERS = [
+  'drifted',
+  'stale',
+  'unconfirmed',
+  'suspended',
+  'cloned',
+  'simulated',
+] as const;
 export type Qualifier = (typeof QUALIFIERS)[number];
+
+/** Whether a qualifier breaks the promise of a policy. */
+export function breaksPromise(qualifier: Qualifier): boolean {
+  return qualifier !== 'simulated';
+}
 
 /** What proved the state: a block in a new process, or the kernel's own copy of the profile. */
 export type Proof = 'probe' | 'read-back';
@@ -50,10 +68,24 @@ export interface Suspension {
   readonly by: 'console' | 'control-plane' | 'boot-guard';
 }
 
-/** One line of `status policy`: a selected host and how the policy stands there. */
+/** That a newer version of the host's package did not come up, and the host went back by itself. */
+export interface RolledBack {
+  /** Version of the package that did not come up. */
+  readonly from: string;
+  /** Version that runs. */
+  readonly to: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  readonly reason: string;
+}
+
+/** One line of `status policy`, an item of `GET /v1/policies/{name}/nodes`: how a policy stands on a selected host. */
 export interface NodePolicyStatus {
   readonly node: string;
+  /** Of its weakest rule. */
   readonly state: RuleState;
+  /** Whether the host keeps the whole promise of the policy now. */
+  readonly kept: boolean;
   readonly qualifiers: readonly Qualifier[];
   readonly rules: readonly RuleStatus[];
   readonly coverage?: Coverage;
@@ -63,14 +95,47 @@ export interface NodePolicyStatus {
   readonly generation?: string;
 }
 
+/** Hosts for which a group of a summary gives one reason; `examples` are the first names. */
+export interface ReasonGroup {
+  readonly reason: string;
+  readonly hosts: number;
+  readonly examples: readonly string[];
+}
+
+/** Hosts of one state, with the same qualifiers, that all keep the promise of the policy or all do not. */
+export interface StatusGroup {
+  readonly state: RuleState;
+  readonly qualifiers: readonly Qualifier[];
+  readonly kept: boolean;
+  readonly hosts: number;
+  /** The first names. */
+  readonly examples: readonly string[];
+  /** Of the weakest rule of each host, those of most hosts first, a few; hosts may have none. */
+  readonly reasons: readonly ReasonGroup[];
+}
+
+/** Hosts in the `nodes` of a PolicyStatus, at most. */
+export const STATUS_NODES = 100;
+
+/** `GET /v1/policies/{name}/status`; bounded, however many hosts are selected. */
 export interface PolicyStatus {
   readonly policy: string;
   readonly revision: string;
-  /** True only when every selected host enforces (or audits, for audit rules) every rule of it now, unqualified. */
+  /** True only when every selected host enforces (or audits, for audit rules) every rule of it now, with no qualifier that breaks it. */
   readonly enforcedEverywhere: boolean;
   readonly selected: number;
+  /** Selected hosts that do not keep the promise. */
+  readonly stragglers: number;
+  /** True where waiting changes nothing: enforced everywhere, or each host enforces a rule or has decided against it. */
+  readonly settled: boolean;
   /** Why nothing is published at present, and what to do. */
   readonly halted?: string;
+  /** All selected hosts, counted; in the order of RULE_STATES. */
+  readonly summary: readonly StatusGroup[];
+  /**
+   * By name, STATUS_NODES at most. Where there are more hosts, those that do not keep the promise come in first; all of
+   * them are at `GET /v1/policies/{name}/nodes`.
+   */
   readonly nodes: readonly NodePolicyStatus[];
 }
 
@@ -112,7 +177,10 @@ export interface NodeStatus {
   readonly coverage?: Coverage;
   readonly drift: readonly Drift[];
   readonly losses?: Losses;
+  readonly visibility?: Visibility;
+  readonly rolledBack?: RolledBack;
   readonly policies: readonly (PolicyOnNode & { readonly state: RuleState })[];
+  readonly redirect?: RedirectReport;
   readonly lastRejection?: { readonly code: string; readonly message: string; readonly at: string };
 }
 
@@ -125,6 +193,23 @@ export interface BpfLosses {
   readonly scratch: number;
   readonly race: number;
   readonly throttled: number;
+}
+
+/** Observations that were not told since the sensor started (docs/protocol/reports.md). */
+export interface VisibilityLosses {
+  readonly ring: number;
+  readonly scratch: number;
+  readonly race: number;
+  readonly repeated: number;
+  readonly queue: number;
+}
+
+/** What a host watches beside what it enforces; `reason` says why not all that is wanted. */
+export interface Visibility {
+  readonly wanted: readonly string[];
+  readonly watched: readonly string[];
+  readonly reason?: string;
+  readonly losses: VisibilityLosses & { readonly agent: number };
 }
 
 /** Alerts and records that a host lost; `bpf` is absent where that enforcer does not run. */

@@ -164,6 +164,32 @@ describe('attribution', () => {
     ).toBeUndefined();
   });
 
+  it('finds the rule behind a query to DNS by the name, or the list that lacks it', () => {
+    const asked = (name: string, profile = 'hostward') => {
+      const query = { operation: 'query', name, requested: 'q', denied: 'q', profile };
+      return attribute(names, query)?.rule;
+    };
+    const { attribution: names } = compileRuleSet(
+      ruleSet(
+        policy('evil', { network: { matchDNSQueries: [{ domain: 'evil.example' }] } }),
+        policy(
+          'only',
+          {
+            action: 'Allow',
+            network: { matchDNSQueries: [{ domain: 'only.example', fromSource: curl }] },
+          },
+          { 'hostward.io/posture': 'block' },
+        ),
+      ),
+      debian({ bpf: true, queries: true }),
+    ).report;
+    expect(asked('www.evil.example')).toBe('network/matchDNSQueries/0');
+    expect(asked('other.example', sourceProfileName('/usr/bin/curl'))).toBe(
+      'dns: not listed by only network/matchDNSQueries/0',
+    );
+    expect(asked('other.example')).toBeUndefined();
+  });
+
   it('survives JSON, in which it travels', () => {
     const copy: AttributionTable = JSON.parse(JSON.stringify(table)) as AttributionTable;
     expect(

@@ -1,4 +1,5 @@
 import type {
+  AllowList,
   AttributionTable,
   Denial,
   ListClass,
@@ -7,8 +8,9 @@ import type {
   RuleReference,
 } from './types.js';
 import { CAPABILITIES } from './cells.js';
-import { CATCH_ALL, isOwnProfile } from './names.js';
-import { type Asker, Evaluator, type Verdict } from './verdict.js';
+import { CATCH_ALL, isOwnSubject } from './names.js';
+import { queryPath } from './query-names.js';
+import { type Asker, Evaluator, listClassOf, type Verdict } from './verdict.js';
 
 /** Name of what decides where no rule does: an allow-list under its posture. KubeArmor's word. */
 const DEFAULT_POSTURE = 'DefaultPosture';
@@ -18,6 +20,7 @@ const DEFAULT_POSTURE = 'DefaultPosture';
  * as the kernel did. Undefined for what no rule of ours caused, a denial by another profile above all.
  */
 export function attribute(table: AttributionTable, denial: Denial): RuleReference | undefined {
+  if (denial.operation === 'usb') return deviceRule(table, denial);
   const evaluator = evaluatorFor(table, denial.profile);
   if (evaluator === undefined) return undefined;
   if (denial.rule !== undefined && isNamed(denial)) return named(table, denial.rule, denial);
@@ -51,6 +54,16 @@ function named(
   );
 }
 
+/** The rule by which the sensor judged a device; an Allow is named for the list that it made. */
+function deviceRule(
+  table: AttributionTable,
+  { rule: index = -1, denied }: Denial,
+): RuleReference | undefined {
+  const rule = table.rules[index];
+  if (rule?.action !== 'Allow') return rule;
+  return unlisted(rule, 'device', denied === undefined ? 'audit' : 'block');
+}
+
 /** Whether a rule of the whole host keeps root from starting a program. */
 export function forbidsProgram(table: AttributionTable, program: string): boolean {
   const evaluator = evaluatorFor(table, CATCH_ALL);
@@ -61,7 +74,7 @@ const evaluators = new WeakMap<AttributionTable, Map<string, Evaluator>>();
 
 /** Evaluators are kept for as long as their table: a burst of denials compiles each glob once. */
 function evaluatorFor(table: AttributionTable, profile: string | undefined): Evaluator | undefined {
-  if (profile === undefined || !isOwnProfile(profile)) return undefined;
+  if (profile === undefined || !isOwnSubject(profile)) return undefined;
   const known = evaluators.get(table) ?? new Map<string, Evaluator>();
   evaluators.set(table, known);
   const own = table.profiles[profile];
@@ -96,9 +109,9 @@ function pathVerdicts(
   asker: Asker,
   { operation, target }: Denial,
 ): readonly Asked[] {
-  const listClass = perm === 'x' ? 'process' : 'file';
-  const paths = operation === 'link' && target !== undefined ? [name, target] : [name];
-  return paths.map((path) => [evaluator.path(path, perm, asker), listClass]);
+  const names = operation === 'link' && target !== undefined ? [name, target] : [name];
+  const paths = perm === 'q' ? names.map(queryPath) : names;
+  return paths.map((path) => [evaluator.path(path, perm, asker), listClassOf(perm)]);
 }
 
 /** A rule speaks of a family and type, or of a whole family. */
@@ -121,6 +134,7 @@ const LETTERS: Readonly<Record<string, string>> = {
   k: 'k',
   m: 'm',
   x: 'x',
+  q: 'q',
 };
 
 /** Permission letters of a record; creating, deleting and appending are writing. */
@@ -158,11 +172,19 @@ function posture(
 ): RuleReference | undefined {
   const first = list === undefined ? undefined : table.rules[list.rule];
   if (list === undefined || list.silent || first === undefined) return undefined;
+  return unlisted(first, listClass, list.posture);
+}
+
+function unlisted(
+  first: RuleReference,
+  section: ListClass | 'device',
+  posture: AllowList['posture'],
+): RuleReference {
   return {
     policy: DEFAULT_POSTURE,
     revision: first.revision,
-    rule: `${listClass}: not listed by ${first.policy} ${first.rule}`,
-    action: list.posture === 'block' ? 'Block' : 'Audit',
+    rule: `${section}: not listed by ${first.policy} ${first.rule}`,
+    action: posture === 'block' ? 'Block' : 'Audit',
     tags: first.tags,
     ...(first.severity === undefined ? {} : { severity: first.severity }),
     ...(first.message === undefined ? {} : { message: first.message }),

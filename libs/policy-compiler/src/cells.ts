@@ -96,6 +96,11 @@ export const CAPABILITIES: readonly string[] = [
   'checkpoint_restore',
 ];
 
+/** Its name, or its number where it is newer than this version. */
+export function capabilityName(number: number): string {
+  return CAPABILITIES[number] ?? String(number);
+}
+
 /** Every cell of a class, for allow-lists. */
 export const CLASS_CELLS = {
   network: NETWORK_CELLS,

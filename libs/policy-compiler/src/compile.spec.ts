@@ -2,10 +2,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { AppArmorParser } from '#testing';
 import type { HostPolicy, HostPolicySpec } from '#policy-model';
+import { attribute } from './attribute.js';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, profileIn, ruleSet } from './fixtures.js';
 import { EXEMPT_ATTACHMENTS } from './leaving.js';
 import { sourceProfileName } from './names.js';
+import { queryPath } from './query-names.js';
+import { TableReader } from './table/read-table.js';
 import type { Compilation, HostCapabilities, RuleReport } from './types.js';
 
 const parser = AppArmorParser.find();
@@ -641,7 +644,7 @@ describe('what AppArmor cannot do', () => {
         },
         capabilities: { matchCapabilities: [{ capability: 'cap_nonsense', fromSource: src }] },
         syscalls: { matchSyscalls: [{ syscall: ['unlink'] }] },
-        device: { matchDevice: [{ class: 'ALL' }] },
+        device: { matchDevice: [{ class: 'FLOPPY' }] },
         apparmor: 'capability,',
       }),
     ]);
@@ -652,6 +655,27 @@ describe('what AppArmor cannot do', () => {
     expect(
       reports(compilation).filter(({ plan, reason }) => plan === 'unsupported' && !reason),
     ).toEqual([]);
+  });
+
+  it('about names of DNS is enforced by BPF alone, and where there is cgroup v2', () => {
+    const names = policy('names', {
+      action: 'Block',
+      network: { matchDNSQueries: [{ domain: 'Evil.example.' }] },
+    });
+    const planOn = (host: Partial<HostCapabilities>) =>
+      reports(compile([names], host)).map(({ plan, reason }) => [plan, reason]);
+    expect(planOn({ bpf: true, queries: true })).toEqual([['enforce', undefined]]);
+    expect(planOn({ bpf: true })).toEqual([['unsupported', expect.stringContaining('cgroup v2')]]);
+    expect(planOn({})).toEqual([['unsupported', expect.stringContaining('AppArmor')]]);
+    const { table } = compile([names], { bpf: true, queries: true });
+    const reader = new TableReader(table?.blob ?? new Uint8Array());
+    const denied = ['evil.example', 'www.EVIL.example', 'notevil.example', 'example'].map(
+      (name) => reader.path(queryPath(name), 'q', 'other').deny,
+    );
+    expect(denied).toEqual([true, true, false, false]);
+    // A rule on names is none on files.
+    expect([reader.concerns('q'), reader.concerns('r')]).toEqual([true, false]);
+    expect(reader.path('/example/evil/', 'r', 'other').deny).toBe(false);
   });
 
   withParser('tcp is told without AF_UNIX, raw without netlink, and all of them parse', () => {
@@ -692,6 +716,54 @@ describe('what AppArmor cannot do', () => {
     expectParsed(compilation);
     expect(reports(compilation).every(({ plan }) => plan === 'enforce')).toBe(true);
     expect(allows(compilation, '/home/a/.cache7/x.so', 'x')).toBe(false);
+  });
+});
+
+describe('a rule that asks for a terminal, on BPF', () => {
+  const rules = [
+    policy('tty', {
+      process: { matchPaths: [{ path: '/usr/bin/a', pts: false, action: 'Block' }] },
+      file: {
+        matchPaths: [
+          { path: '/srv/b', pts: false, fromSource: [{ path: '/usr/bin/cat' }], action: 'Block' },
+          { path: '/srv/c', pts: true, action: 'Block' },
+        ],
+      },
+    }),
+  ];
+
+  it('binds its subjects only while they have one, and no probe asks for it', () => {
+    const compilation = compile(rules, { bpf: true });
+    expect(reports(compilation).map(({ plan }) => plan)).toEqual(['enforce', 'enforce', 'enforce']);
+    expect(compilation.table?.subjects).toEqual([
+      'hostward',
+      sourceProfileName('/usr/bin/cat'),
+      'hostward-tty',
+      `${sourceProfileName('/usr/bin/cat')}-tty`,
+    ]);
+    expect(compilation.probes.map(({ path }) => path)).toEqual(['/srv/c']);
+  });
+
+  it('is named for a denial of a subject that had one', () => {
+    const { attribution } = compile(rules, { bpf: true }).report;
+    const cause = (name: string, requested: string, profile: string): string | undefined =>
+      attribute(attribution, { name, requested, denied: requested, profile })?.rule;
+    expect(cause('/usr/bin/a', 'x', 'hostward')).toBeUndefined();
+    expect(cause('/usr/bin/a', 'x', 'hostward-tty')).toBe('process/matchPaths/0');
+    const cat = `${sourceProfileName('/usr/bin/cat')}-tty`;
+    expect(cause('/srv/b', 'r', cat)).toBe('file/matchPaths/0');
+    expect(cause('/usr/bin/a', 'x', cat)).toBe('process/matchPaths/0');
+    expect(cause('/srv/c', 'r', cat)).toBe('file/matchPaths/1');
+  });
+
+  it('is refused where it would lock out who sits at a terminal', () => {
+    const [report] = reports(
+      compile(
+        [policy('sudo', { process: { matchPaths: [{ path: '/usr/bin/sudo', pts: false }] } })],
+        { bpf: true },
+      ),
+    );
+    expect(report).toMatchObject({ plan: 'refused', reason: expect.stringContaining('sudo') });
   });
 });
 

@@ -1,9 +1,10 @@
 import type { RuleSet } from '#policy-model';
-import { type Draft, emptySet } from './draft.js';
+import { deviceTable } from './devices.js';
+import { type BoundSubject, type Draft, type DraftSet, emptySet, subjectsOf } from './draft.js';
 import { type DraftRule, draftRules } from './draft-rule.js';
 import { escapeGlob } from './glob.js';
 import { leavingByOwnProfile, type Transition } from './leaving.js';
-import { CATCH_ALL, EXEC, isOwnProfile, sourceProfileName } from './names.js';
+import { CATCH_ALL, EXEC, isOwnProfile, sourceProfileName, terminalName } from './names.js';
 import { planProbes } from './probes.js';
 import { profileFile, type ProfilePlan, type TextContext } from './profile-text.js';
 import { settle, standsAlone } from './settle.js';
@@ -17,6 +18,7 @@ import type {
   PolicyReport,
   Probe,
 } from './types.js';
+import { LIST_CLASSES, listOf } from './verdict.js';
 
 /**
  * Turns the policies of a host into AppArmor profiles (DESIGN D9), or into the table of BPF-LSM (D6), with a verdict on
@@ -29,6 +31,7 @@ export function compileRuleSet(ruleSet: RuleSet, host: HostCapabilities): Compil
   const draft = settle(rules, host);
   const plans = profilePlans(draft, host);
   const context = textContext(draft, host, host.apparmor.priority);
+  const devices = deviceTable(rules);
   return {
     profiles: plans.map(({ name, attach }) => (attach === undefined ? { name } : { name, attach })),
     texts: {
@@ -38,6 +41,7 @@ export function compileRuleSet(ruleSet: RuleSet, host: HostCapabilities): Compil
     },
     report: { v: 1, policies: policyReports(ruleSet, rules), attribution: attributionTable(draft) },
     probes: planProbes(draft, host),
+    ...(devices === undefined ? {} : { devices }),
   };
 }
 
@@ -47,25 +51,34 @@ function compileForBpf(
   host: HostCapabilities,
 ): Compilation {
   const draft = settle(rules, host);
-  const sources = [...draft.sources].sort(([a], [b]) => (a < b ? -1 : 1));
-  const { blob, refused } = compileTable([
-    { sets: [draft.general] },
-    ...sources.map(([path, own]) => ({ path, sets: [draft.general, own] })),
-  ]);
+  const subjects = subjectsOf(draft);
+  const { blob, refused, terminals } = compileTable(subjects);
   for (const { rule, reason } of refused) {
     Object.assign(rules[rule] ?? {}, { plan: 'unsupported', reason });
   }
+  const devices = deviceTable(rules);
   const left = new Set(refused.map(({ rule }) => rule));
   return {
     profiles: [],
     texts: { enforce: '', audit: '', open: '' },
     report: { v: 1, policies: policyReports(ruleSet, rules), attribution: attributionTable(draft) },
-    // A program cannot be probed from: no process can be given its identity.
+    // Neither a program nor a terminal can be probed from: no process can be given its identity.
     probes: planProbes({ ...draft, sources: new Map() }, host).filter(
       ({ rule }) => ![...left].some((index) => isRule(rules[index], rule)),
     ),
-    table: { blob, subjects: [CATCH_ALL, ...sources.map(([path]) => sourceProfileName(path))] },
+    table: { blob, subjects: subjectNames(subjects, terminals) },
+    ...(devices === undefined ? {} : { devices }),
   };
+}
+
+/** Those that have a terminal come behind all others, in the same order. */
+function subjectNames(subjects: readonly BoundSubject[], terminals: number): readonly string[] {
+  const names = subjects.map(nameOf);
+  return [...names, ...names.slice(0, terminals).map(terminalName)];
+}
+
+function nameOf({ path }: BoundSubject): string {
+  return path === undefined ? CATCH_ALL : sourceProfileName(path);
 }
 
 function isRule(drafted: DraftRule | undefined, { policy, id }: Probe['rule']): boolean {
@@ -172,28 +185,39 @@ function transitions(
 }
 
 function attributionTable(draft: Draft): AttributionTable {
-  const profiles = [...draft.sources].map(
-    ([source, own]) => [sourceProfileName(source), plainSet(own)] as const,
-  );
+  const profiles = subjectsOf(draft).flatMap((subject) => {
+    const own = subject.sets.slice(1);
+    const name = nameOf(subject);
+    return [
+      ...(own.length > 0 ? [[name, plainSet(own)] as const] : []),
+      ...(subject.terminal.length > 0
+        ? [[terminalName(name), plainSet([...own, ...subject.terminal])] as const]
+        : []),
+    ];
+  });
   return {
     v: 1,
     rules: draft.rules.map(({ reference }) => reference),
-    general: plainSet(draft.general),
+    general: plainSet([draft.general]),
     profiles: Object.fromEntries(profiles),
   };
 }
 
-function plainSet({ paths, cells, lists }: Draft['general']): EntrySet {
+/** Several sets as one, in which a list of a class is the one that counts. */
+function plainSet(sets: readonly DraftSet[]): EntrySet {
+  const lists = LIST_CLASSES.map((listClass) => [listClass, listOf(sets, listClass)] as const);
   return {
-    paths: paths.map(({ rule, glob, perms, who, effect, rank }) => ({
-      rule,
-      glob,
-      perms,
-      who,
-      effect,
-      rank,
-    })),
-    cells: [...cells],
-    lists: { ...lists },
+    paths: sets.flatMap(({ paths }) =>
+      paths.map(({ rule, glob, perms, who, effect, rank }) => ({
+        rule,
+        glob,
+        perms,
+        who,
+        effect,
+        rank,
+      })),
+    ),
+    cells: sets.flatMap(({ cells }) => cells),
+    lists: Object.fromEntries(lists.filter(([, list]) => list !== undefined)),
   };
 }

@@ -2,6 +2,7 @@ import { type DraftRule, isLive } from './draft-rule.js';
 import { PatternBudget } from './pattern-budget.js';
 import { type Placed, type PlacedCell, RuleEntries } from './rule-entries.js';
 import type { AllowList, EntrySet, HostCapabilities, ListClass, RuleClass } from './types.js';
+import { LIST_CLASSES } from './verdict.js';
 
 /** Entries with the objects they came from, which the texts need and the table does not. */
 export interface DraftSet extends EntrySet {
@@ -10,11 +11,24 @@ export interface DraftSet extends EntrySet {
   readonly lists: Partial<Record<ListClass, AllowList>>;
 }
 
-/** What the rules say, by subject: everybody, or one program (by the path that the kernel sees). */
-export interface Draft {
-  readonly rules: readonly DraftRule[];
+/** What rules say, by subject: everybody, or one program (by the path that the kernel sees). */
+interface BySubject {
   readonly general: DraftSet;
   readonly sources: Map<string, DraftSet>;
+}
+
+export interface Draft extends BySubject {
+  readonly rules: readonly DraftRule[];
+  /** What holds beside the rest while the task has a terminal (`pts: false`). */
+  readonly terminal: BySubject;
+}
+
+/** All that binds everybody (no path), or one program. */
+export interface BoundSubject {
+  readonly path?: string;
+  readonly sets: readonly DraftSet[];
+  /** What binds it besides while it has a terminal; empty: nothing. */
+  readonly terminal: readonly DraftSet[];
 }
 
 /** An entry set without anything in it. */
@@ -22,16 +36,38 @@ export function emptySet(): DraftSet {
   return { paths: [], cells: [], lists: {} };
 }
 
-type Host = Pick<HostCapabilities, 'resolve' | 'bpf'>;
+type Host = Pick<HostCapabilities, 'resolve' | 'bpf' | 'queries'>;
 
 /** Places every live rule under its subjects; a rule that cannot be written gets its reason instead. */
 export function placeRules(rules: readonly DraftRule[], host: Host): Draft {
-  const draft: Draft = { rules, general: emptySet(), sources: new Map() };
-  const entries = new RuleEntries(host.resolve, new PatternBudget(), host.bpf === true);
+  const draft: Draft = { rules, ...bySubject(), terminal: bySubject() };
+  const entries = new RuleEntries(host, new PatternBudget());
   for (const rule of rules) {
     if (isLive(rule)) place(draft, rule, entries);
   }
   return draft;
+}
+
+function bySubject(): BySubject {
+  return { general: emptySet(), sources: new Map() };
+}
+
+/** Every subject that has rules, programs by their paths. */
+export function subjectsOf({ general, sources, terminal }: Draft): readonly BoundSubject[] {
+  const programs = [...new Set([...sources.keys(), ...terminal.sources.keys()])].sort();
+  return [undefined, ...programs].map((path) => {
+    const own = path === undefined ? undefined : sources.get(path);
+    const atTerminal = path === undefined ? undefined : terminal.sources.get(path);
+    return {
+      ...(path === undefined ? {} : { path }),
+      sets: own === undefined ? [general] : [general, own],
+      terminal: [terminal.general, ...(atTerminal === undefined ? [] : [atTerminal])].filter(says),
+    };
+  });
+}
+
+function says({ paths, cells, lists }: DraftSet): boolean {
+  return paths.length > 0 || cells.length > 0 || Object.keys(lists).length > 0;
 }
 
 function place(draft: Draft, drafted: DraftRule, entries: RuleEntries): void {
@@ -42,20 +78,21 @@ function place(draft: Draft, drafted: DraftRule, entries: RuleEntries): void {
     return;
   }
   if (made.note !== undefined) drafted.reason = made.note;
+  const under = drafted.rule.pts === false ? draft.terminal : draft;
   const subjects =
-    made.sources.length > 0 ? made.sources.map((path) => sourceSet(draft, path)) : [draft.general];
+    made.sources.length > 0 ? made.sources.map((path) => sourceSet(under, path)) : [under.general];
   for (const set of subjects) {
     set.paths.push(...made.paths);
     set.cells.push(...made.cells);
-    addList(set, drafted, set === draft.general);
+    addList(set, drafted, set === under.general);
   }
 }
 
-function sourceSet(draft: Draft, path: string): DraftSet {
-  const known = draft.sources.get(path);
+function sourceSet({ sources }: BySubject, path: string): DraftSet {
+  const known = sources.get(path);
   if (known !== undefined) return known;
   const made = emptySet();
-  draft.sources.set(path, made);
+  sources.set(path, made);
   return made;
 }
 
@@ -73,5 +110,5 @@ function addList(set: DraftSet, drafted: DraftRule, isGeneral: boolean): void {
 const SILENT: ReadonlySet<RuleClass> = new Set(['file', 'network']);
 
 function isListClass(ruleClass: RuleClass): ruleClass is ListClass {
-  return ['process', 'file', 'network', 'capabilities'].includes(ruleClass);
+  return (LIST_CLASSES as readonly RuleClass[]).includes(ruleClass);
 }

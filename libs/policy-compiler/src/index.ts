@@ -1,6 +1,8 @@
 export { compileRuleSet } from './compile.js';
 export { attribute, forbidsProgram } from './attribute.js';
 export { compileGlob, type Glob, parseGlob } from './glob.js';
+export { usbClassName } from './devices.js';
+export { capabilityName } from './cells.js';
 export { findLockouts } from './lockouts.js';
 export { GENERIC_DEBIAN } from './protected-paths.js';
 export { BLOCKED_PROFILE, CATCH_ALL, sourceProfileName } from './names.js';

@@ -205,6 +205,38 @@ describe('protection of the control path', () => {
     expect(findLockouts(python, { resolve })).toHaveLength(1);
   });
 
+  it('refuses a rule by which the control plane could not be found any more', () => {
+    const host = debian({
+      ...{ bpf: true, queries: true },
+      controlPath: { names: ['Hostward.corp.example'] },
+    });
+    const reasonOf = (more: object, annotations: Record<string, string> = {}) =>
+      compileRuleSet(ruleSet(policy('p', { action: 'Block', ...more }, annotations)), host).report
+        .policies[0]?.rules[0];
+    const domain = (name: string, path?: string) => ({
+      network: {
+        matchDNSQueries: [{ domain: name, ...(path && { fromSource: [{ path }] }) }],
+      },
+    });
+    for (const rule of [
+      domain('corp.example'),
+      domain('hostward.corp.example', '/usr/lib/systemd/systemd-resolved'),
+      domain('hostward.corp.example', '/usr/lib/hostward/node'),
+    ])
+      expect(reasonOf(rule)).toMatchObject({
+        plan: 'refused',
+        reason: expect.stringContaining('would block the name of the control plane (Hostward'),
+      });
+    for (const rule of [domain('other.example'), domain('corp.example', '/usr/bin/curl')])
+      expect(reasonOf(rule)).toMatchObject({ plan: 'enforce' });
+    const allowed = { action: 'Allow', ...domain('only.example') };
+    expect(reasonOf(allowed, { 'hostward.io/posture': 'block' })).toMatchObject({
+      plan: 'refused',
+    });
+    const override = { 'hostward.io/override-protection': 'true' };
+    expect(reasonOf(domain('corp.example'), override)).toMatchObject({ plan: 'enforce' });
+  });
+
   it('keeps a refused rule out of the profile, and the other rules in it', () => {
     const refused: HostPolicy = policy('p', {
       file: { matchPaths: [{ path: '/etc/shadow' }, { path: '/srv/x' }] },

@@ -1,7 +1,8 @@
 import type { RuleSet } from '#policy-model';
-import { type Draft, type DraftSet, placeRules } from './draft.js';
+import { type Draft, type DraftSet, placeRules, subjectsOf } from './draft.js';
 import { draftRules } from './draft-rule.js';
-import { controlPath, PROTECTED_CELLS, type ProtectedCells } from './protected-paths.js';
+import { ASKERS, controlPath, PROTECTED_CELLS, type ProtectedCells } from './protected-paths.js';
+import { queryPath } from './query-names.js';
 import type { ControlPathFacts, Lockout, ProtectedPath } from './types.js';
 import { kindNamesOf } from './table/socket-kinds.js';
 import { type Asker, Evaluator, type Verdict } from './verdict.js';
@@ -52,6 +53,7 @@ export function findLockoutsIn(
   for (const subject of subjects(draft, resolve, objects)) {
     checkPaths(draft, subject, resolve, note);
     checkCells(draft, subject, note);
+    if (subject.asks) checkNames(draft, subject, facts.names ?? [], note);
   }
   return [...found.values()];
 }
@@ -60,6 +62,8 @@ interface Subject {
   readonly sets: readonly DraftSet[];
   readonly objects: readonly ProtectedPath[];
   readonly cells: readonly ProtectedCells[];
+  /** It may have to find the control plane by name. */
+  readonly asks: boolean;
 }
 
 type Note = (index: number, protects: string, path: string) => void;
@@ -71,19 +75,24 @@ function subjects(
   objects: readonly ProtectedPath[],
 ): readonly Subject[] {
   const programs = new Set(
-    objects.flatMap(({ by = [] }) => by.flatMap((path) => [path, ...resolve(path)])),
+    [...objects.flatMap(({ by = [] }) => by), ...ASKERS].flatMap((path) => [
+      path,
+      ...resolve(path),
+    ]),
   );
-  const sources = [...draft.sources].filter(([source]) => programs.has(source));
   const needs = (by: readonly string[] | undefined, source: string): boolean =>
     by?.some((path) => path === source || resolve(path).includes(source)) ?? true;
-  return [
-    { sets: [draft.general], objects, cells: PROTECTED_CELLS },
-    ...sources.map(([source, own]) => ({
-      sets: [draft.general, own],
-      objects: objects.filter(({ by }) => needs(by, source)),
-      cells: PROTECTED_CELLS.filter(({ by }) => needs(by, source)),
-    })),
-  ];
+  return subjectsOf(draft)
+    .filter(({ path }) => path === undefined || programs.has(path))
+    .flatMap(({ path, sets, terminal }) => {
+      const needed = {
+        objects: objects.filter(({ by }) => path === undefined || needs(by, path)),
+        cells: PROTECTED_CELLS.filter(({ by }) => path === undefined || needs(by, path)),
+        asks: path === undefined || needs(ASKERS, path),
+      };
+      const atTerminal = { sets: [...sets, ...terminal], ...needed };
+      return [{ sets, ...needed }, ...(terminal.length > 0 ? [atTerminal] : [])];
+    });
 }
 
 function checkPaths(draft: Draft, { sets, objects }: Subject, resolve: Resolve, note: Note): void {
@@ -98,6 +107,15 @@ function checkPaths(draft: Draft, { sets, objects }: Subject, resolve: Resolve, 
         }
       }
     }
+  }
+}
+
+function checkNames(draft: Draft, { sets }: Subject, names: readonly string[], note: Note): void {
+  const evaluator = new Evaluator(sets);
+  for (const name of names) {
+    causes(draft, evaluator.path(queryPath(name), 'q', 'other')).forEach((index) =>
+      note(index, 'the name of the control plane', name),
+    );
   }
 }
 

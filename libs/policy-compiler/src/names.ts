@@ -7,6 +7,7 @@ export const CATCH_ALL = 'hostward';
 export const EXEC = `pix -> &${CATCH_ALL}`;
 
 const SOURCE_PREFIX = 'hostward-src-';
+const TERMINAL_SUFFIX = '-tty';
 
 /** Profiles of the package that are exempt from rule sets (libs/sensor/native/apparmor). */
 export const INIT_PROFILE = 'hostward-init';
@@ -23,6 +24,18 @@ export const BLOCKED_PROFILE = 'hostward-blocked';
 export function sourceProfileName(source: string): string {
   const hash = createHash('sha256').update(source).digest('hex').slice(0, 16);
   return `${SOURCE_PREFIX}${hash}`;
+}
+
+/** Name of a subject of the policy table while it has a terminal. */
+export function terminalName(subject: string): string {
+  return `${subject}${TERMINAL_SUFFIX}`;
+}
+
+/** Whether a record speaks of a subject of ours: a profile, or on BPF one that has a terminal too. */
+export function isOwnSubject(name: string): boolean {
+  return isOwnProfile(
+    name.endsWith(TERMINAL_SUFFIX) ? name.slice(0, -TERMINAL_SUFFIX.length) : name,
+  );
 }
 
 /** Whether a loaded profile is of a name that we give; anything else is never touched. */

@@ -20,8 +20,13 @@ export function cellRank(rule: Rule, broad: boolean): number {
   return subjectRank(rule) + (broad ? 0 : EXACT);
 }
 
+/** What a rule's tier alone weighs: more than anything below it. */
+export function tierRank(rule: Rule): number {
+  return TIER[rule.tier] * TIER_STEP;
+}
+
 function subjectRank(rule: Rule): number {
-  return TIER[rule.tier] * TIER_STEP + (rule.sources.length > 0 ? SOURCE_STEP : 0);
+  return tierRank(rule) + (rule.sources.length > 0 ? SOURCE_STEP : 0);
 }
 
 /** Exact path or execname, then the longest directory, then patterns. */

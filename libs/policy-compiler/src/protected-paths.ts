@@ -197,6 +197,9 @@ const capabilities = (...names: string[]): readonly string[] =>
   names.map((name) => `capability ${name}`);
 
 /** Sockets and capabilities without which nobody logs in and nothing is repaired. */
+/** Who may have to ask DNS for the control plane, beside any other resolver of the host. */
+export const ASKERS: readonly string[] = [...NAMES, ...HOSTWARD];
+
 export const PROTECTED_CELLS: readonly ProtectedCells[] = [
   {
     what: 'connections to the control plane and of sshd',

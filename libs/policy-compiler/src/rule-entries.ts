@@ -1,12 +1,14 @@
 import type { Rule } from '#policy-model';
 import { CAPABILITIES, type Protocol, protocolCells } from './cells.js';
+import { devicePattern } from './devices.js';
 import type { DraftRule } from './draft-rule.js';
 import { GlobError } from './glob.js';
 import { globOf, mayOverlap, objectsOf, type PathObject, prefixOf } from './objects.js';
 import { PATTERN_BUDGET, type PatternBudget, patternWeight } from './pattern-budget.js';
 import { cellRank, pathRank } from './precedence.js';
 import { protocolKinds } from './table/socket-kinds.js';
-import type { CellEntry, Effect, PathEntry, Perms, Plan, Who } from './types.js';
+import { queryPath } from './query-names.js';
+import type { CellEntry, Effect, HostCapabilities, PathEntry, Perms, Plan, Who } from './types.js';
 
 /** A path entry with the object it was written for. */
 export interface Placed extends PathEntry {
@@ -39,12 +41,17 @@ const DPKG_TWIN = '{,.dpkg-tmp}';
 
 /** Turns single rules into entries of profiles. */
 export class RuleEntries {
+  private readonly resolve: (path: string) => readonly string[];
+  /** BPF-LSM enforces: other limits than AppArmor's. */
+  private readonly bpf: boolean;
+
   constructor(
-    private readonly resolve: (path: string) => readonly string[],
+    private readonly host: Pick<HostCapabilities, 'resolve' | 'bpf' | 'queries'>,
     private readonly budget: PatternBudget,
-    /** BPF-LSM enforces: other limits than AppArmor's. */
-    private readonly bpf: boolean,
-  ) {}
+  ) {
+    this.resolve = host.resolve;
+    this.bpf = host.bpf === true;
+  }
 
   of(drafted: DraftRule): Made {
     try {
@@ -66,11 +73,11 @@ export class RuleEntries {
       case 'capability':
         return this.capabilityRule(drafted, object.capability);
       case 'dns':
-        return unsupported(`DNS queries ${this.unseen}`);
+        return this.queryRule(drafted, object.domain);
       case 'syscall':
         return unsupported(`single system calls ${this.unseen}`);
       case 'device':
-        return unsupported(`USB devices ${this.unseen}`);
+        return deviceRule(object);
       case 'apparmor':
         return unsupported(
           'profile text of a policy is not loaded: it would run with our privileges',
@@ -86,7 +93,8 @@ export class RuleEntries {
 
   private pathRule(drafted: DraftRule): Made {
     const { rule } = drafted;
-    if (rule.pts === false) return unsupported(`pts: whether a task has a terminal ${this.unseen}`);
+    if (rule.pts === false && !this.bpf)
+      return unsupported(`pts: terminals of tasks ${this.unseen}`);
     if ((rule.allowedArgs ?? []).length > 0)
       return unsupported(`allowedArgs: arguments ${this.unseen}`);
     const { object } = rule;
@@ -115,6 +123,22 @@ export class RuleEntries {
     return { paths: [], cells, sources: this.sources(rule), note: meaning.note };
   }
 
+  /** A domain is a directory of names: itself and all below it. */
+  private queryRule({ rule, index }: DraftRule, domain: string): Made {
+    if (!this.bpf) return unsupported(`DNS queries ${this.unseen}`);
+    if (this.host.queries !== true)
+      return unsupported(
+        'DNS queries are judged by cgroup v2, which is not at /sys/fs/cgroup here',
+      );
+    const dir = queryPath(domain);
+    const object: PathObject = { type: 'directory', dir, recursive: true };
+    const entry = {
+      ...{ rule: index, glob: globOf(object), perms: 'q', who: 'any' as const, object },
+      ...{ effect: EFFECT[rule.action], rank: pathRank(rule, object) },
+    };
+    return { paths: [entry], cells: [], sources: this.sources(rule) };
+  }
+
   private capabilityRule({ rule, index }: DraftRule, capability: string): Made {
     if (!CAPABILITIES.includes(capability)) {
       return unsupported(`capability ${JSON.stringify(capability)} is not known`);
@@ -140,6 +164,14 @@ function protocolOfKinds(protocol: string): Protocol {
   return known === undefined
     ? { unsupported: `protocol ${JSON.stringify(protocol)} is not known` }
     : { cells: known.kinds, broad: known.broad };
+}
+
+/** The sensor itself judges devices, by a table of their own (devices.ts). */
+function deviceRule(object: Extract<Rule['object'], { readonly kind: 'device' }>): Made {
+  const pattern = devicePattern(object);
+  return 'problem' in pattern
+    ? unsupported(pattern.problem)
+    : { paths: [], cells: [], sources: [] };
 }
 
 function unsupported(reason: string): Made {

@@ -31,6 +31,8 @@ export interface ControlPathFacts {
   /** Directory of the C library, e.g. `x86_64-linux-gnu`. */
   readonly multiarch?: string;
   readonly paths?: readonly ProtectedPath[];
+  /** Names by which the control plane is reached. */
+  readonly names?: readonly string[];
 }
 
 /** Which path could show that a rule blocks: asked of the host by the compiler. */
@@ -50,6 +52,8 @@ export interface HostCapabilities {
   readonly apparmor?: AppArmorCapabilities;
   /** BPF-LSM enforces, whatever AppArmor could do: a table is made and no profile. */
   readonly bpf?: boolean;
+  /** The BPF enforcer sees queries to DNS: there is a cgroup v2 hierarchy. */
+  readonly queries?: boolean;
   readonly lsm: readonly string[];
   /** Why `apparmor` is absent, where it is more than that: no parser, for one. */
   readonly missing?: string;
@@ -102,7 +106,7 @@ export interface RuleReference {
   readonly message?: string;
 }
 
-/** Letters of AppArmor file permissions: any of `r w l k m`, or `x`. */
+/** Letters of AppArmor file permissions: any of `r w l k m`, or `x`; of a name that is asked for, `q` (query-names.ts). */
 export type Perms = string;
 export type Who = 'any' | 'owner' | 'other';
 export type Effect = 'deny' | 'allow' | 'audit';
@@ -126,7 +130,7 @@ export interface CellEntry {
   readonly rank: number;
 }
 
-export type ListClass = 'process' | 'file' | 'network' | 'capabilities';
+export type ListClass = 'process' | 'file' | 'network' | 'capabilities' | 'dns';
 
 /** An allow-list in force: `rule` is the first Allow rule that turned its class into one. */
 export interface AllowList {
@@ -191,6 +195,8 @@ export interface Compilation {
   readonly probes: readonly Probe[];
   /** Where BPF enforces. */
   readonly table?: PolicyTable;
+  /** What the sensor judges USB devices by, on either enforcer. */
+  readonly devices?: string;
 }
 
 /** What BPF programs judge by (docs/protocol/table.md), and the names of its subjects by their number. */

@@ -32,7 +32,7 @@ export class Evaluator {
     );
     return this.decide(
       entries.map(({ entry }) => entry),
-      perm === 'x' ? 'process' : 'file',
+      listClassOf(perm),
     );
   }
 
@@ -49,6 +49,20 @@ export class Evaluator {
     const list = listOf(this.sets, listClass);
     return { allowed: list?.posture !== 'block', list, audits };
   }
+}
+
+/** By their numbers in the policy table. */
+export const LIST_CLASSES: readonly ListClass[] = [
+  'process',
+  'file',
+  'network',
+  'capabilities',
+  'dns',
+];
+
+/** The class whose list speaks of a permission letter. */
+export function listClassOf(perm: string): ListClass {
+  return perm === 'x' ? 'process' : perm === 'q' ? 'dns' : 'file';
 }
 
 /** The allow-list of a class in force over some entry sets: block where any of them blocks. */

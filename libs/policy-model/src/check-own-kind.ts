@@ -10,6 +10,7 @@ import { MARK_PREFIX, machineMarks, selectorMarks, sshHostKeyOf } from './marks.
 import { isNodeLabel } from './node-label.js';
 import type { Mode } from './parse-options.js';
 import { hostPolicySchema } from './schema.js';
+import { visibilityFault } from './visibility.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -54,6 +55,7 @@ function checkNodeLabels(labels: Readonly<Record<string, string>>, findings: Fin
       rule: 'bad-label',
       message: 'this cannot be a label of a node',
       remedy:
+        visibilityFault(key, value) ??
         'write key and value as in Kubernetes; hostward.io/… and kubearmor.io/hostname… are no labels',
     });
   }

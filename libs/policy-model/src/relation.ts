@@ -20,6 +20,11 @@ export class Relation {
     return this.#byLeft.get(left)?.has(right) ?? false;
   }
 
+  /** How many are on the right of `left`. */
+  countOf(left: string): number {
+    return this.#byLeft.get(left)?.size ?? 0;
+  }
+
   /** A copy, safe to keep and to change the relation by. */
   rightsOf(left: string): Set<string> {
     return new Set(this.#byLeft.get(left));

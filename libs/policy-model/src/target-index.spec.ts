@@ -183,7 +183,10 @@ function takeStep({ title, run }: Step, index: TargetIndex, naive: NaiveTargets)
       policies,
     });
     for (const policy of naive.policies.keys()) {
-      expect(index.nodesOf(policy).has(node)).toBe(policies.split(' ').includes(policy));
+      const selected = policies.split(' ').includes(policy);
+      expect(index.nodesOf(policy).has(node)).toBe(selected);
+      expect(index.selects(policy, node)).toBe(selected);
+      expect(index.countOf(policy)).toBe(index.nodesOf(policy).size);
     }
   }
 }

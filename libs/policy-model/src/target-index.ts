@@ -75,6 +75,11 @@ export class TargetIndex {
     return this.#regroup(name, this.membersOf(name));
   }
 
+  /** Whether a policy selects a node. */
+  selects(policy: string, node: string): boolean {
+    return this.#selected.has(policy, node);
+  }
+
   /** Names of the policies that select a node; a copy. */
   policiesOf(node: string): ReadonlySet<string> {
     return this.#selected.leftsOf(node);
@@ -83,6 +88,11 @@ export class TargetIndex {
   /** Names of the nodes that a policy selects; a copy. */
   nodesOf(policy: string): Set<string> {
     return this.#selected.rightsOf(policy);
+  }
+
+  /** How many nodes a policy selects. */
+  countOf(policy: string): number {
+    return this.#selected.countOf(policy);
   }
 
   /** Names of the nodes in a group; a copy. */

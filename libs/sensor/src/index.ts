@@ -21,6 +21,7 @@ export type {
   SensorParent,
   SensorState,
   SensorSuspension,
+  SparedDevice,
 } from './state.js';
 export { ShapeError } from './strict.js';
 export { Sensor, SensorRefusedError, SensorUnavailableError } from './sensor.js';

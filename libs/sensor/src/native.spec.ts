@@ -27,9 +27,11 @@ describe('the native sensor under ASan and UBSan', () => {
     'confirm-test',
     'enforce-test',
     'sensing-test',
+    'observation-test',
     'explain-test',
     'trust-test',
     'table-walk-test',
+    'usb-test',
   ])('passes %s', async (name) => {
     const source = readFileSync(new URL(`../native/tests/${name}.c`, import.meta.url), 'utf8');
     const expected = [...source.matchAll(/^ {8}TEST\((\w+)\);/gm)].map(

@@ -77,6 +77,8 @@ export const TAG = {
   BPF_LSM: 40,
   ENDED_AT: 41,
   KILL_HOLDERS: 42,
+  DEVICES: 43,
+  VISIBILITY: 44,
 } as const;
 
 export type MessageType = (typeof MSG)[keyof typeof MSG];

@@ -1,4 +1,4 @@
-import type { BpfLosses, Ordering } from '#contracts';
+import type { BpfLosses, Ordering, VisibilityLosses } from '#contracts';
 import {
   decimal,
   flag,
@@ -41,6 +41,10 @@ export interface SensorState {
   readonly confirm?: SensorConfirm;
   /** Of records, since the sensor started; `bpf` by cause, `enum hw_loss` of hostward-bpf.h. */
   readonly losses: { readonly audit: number; readonly bpf: BpfLosses };
+  /** Absent where no rule in force speaks of USB devices. */
+  readonly devices?: DeviceState;
+  /** What is watched by BPF programs of their own; absent from a sensor without a kernel. */
+  readonly sensing?: SensorSensing;
   /** The audit multicast group is being read; false means that denials go unseen. */
   readonly auditListening: boolean;
   readonly lsm: readonly string[];
@@ -78,6 +82,27 @@ export interface SensorCoverage {
   readonly list: readonly string[];
 }
 
+/** What was found of USB when it was last read back. */
+export interface DeviceState {
+  /** The kernel has a USB bus. */
+  readonly bus: boolean;
+  /** Its devices are told of as they come. */
+  readonly listening: boolean;
+  /** What could not be done, in words; absent: nothing. */
+  readonly fault?: string;
+  readonly present: number;
+  readonly refused: number;
+  /** In use although a rule, by its index in the report, refuses it. */
+  readonly spared: readonly SparedDevice[];
+}
+
+export interface SparedDevice {
+  readonly rule: number;
+  /** Its place on the bus and its ids, e.g. `1-2 (46f4:0001)`. */
+  readonly device: string;
+  readonly reason: string;
+}
+
 export interface SensorDrift {
   readonly what: string;
   readonly detectedAt: number;
@@ -96,10 +121,19 @@ export interface SensorConfirm {
   readonly since: number;
 }
 
+/** Classes that are to be watched, and are; `failure` says why not all are. */
+export interface SensorSensing {
+  readonly wanted: readonly string[];
+  readonly watched: readonly string[];
+  readonly failure?: string;
+  readonly losses: VisibilityLosses;
+}
+
 const SENSOR_EVENT_TYPES = [
   'denied',
   'audited',
   'guarded',
+  'observed',
   'lost',
   'drift',
   'fallback',
@@ -110,10 +144,12 @@ const SENSOR_EVENT_TYPES = [
 
 /** One thing that happened on the host: JSON written by libs/sensor/native/src/events.c. */
 export interface SensorEvent {
-  /** Grows for ever, over restarts too; what SUBSCRIBE resumes at. */
+  /** Grows for ever, over restarts too; what SUBSCRIBE resumes at. What is `observed` has numbers of its own. */
   readonly seq: number;
   readonly time: number;
   readonly type: (typeof SENSOR_EVENT_TYPES)[number];
+  /** Of `observed`: its class, see `VISIBILITY_CLASSES` of the policy model. */
+  readonly class?: string;
   readonly profile?: string;
   readonly operation?: string;
   readonly name?: string;
@@ -150,7 +186,7 @@ export interface SensorEvent {
   readonly peer?: string;
   readonly info?: string;
   /** Who denied or watched; absent: AppArmor. */
-  readonly enforcer?: 'bpf';
+  readonly enforcer?: 'bpf' | 'usb';
   /** Index into the rules of the report's attribution table, where the enforcer itself told which. */
   readonly rule?: number;
   /** Records of this rule and process that the kernel left out before this one. */
@@ -209,6 +245,15 @@ const suspension: Parser<SensorSuspension> = record({
   by: oneOf('console', 'control-plane', 'boot-guard'),
 });
 
+const devices: Parser<DeviceState> = record({
+  bus: flag,
+  listening: flag,
+  fault: optional(text),
+  present: integer,
+  refused: integer,
+  spared: listOf(record({ rule: integer, device: text, reason: text })),
+});
+
 const state: Parser<SensorState> = record({
   version: text,
   abi: integer,
@@ -227,6 +272,7 @@ const state: Parser<SensorState> = record({
   coverage,
   drift: listOf(record({ what: text, detectedAt: integer, repairedAt: optional(integer) })),
   suspension: optional(suspension),
+  devices: optional(devices),
   confirm: optional(
     record({ state: oneOf('waiting', 'confirmed', 'unconfirmed', 'fell-back'), since: integer }),
   ),
@@ -240,6 +286,20 @@ const state: Parser<SensorState> = record({
       throttled: integer,
     }),
   }),
+  sensing: optional(
+    record({
+      wanted: listOf(text),
+      watched: listOf(text),
+      failure: optional(text),
+      losses: record({
+        ring: integer,
+        scratch: integer,
+        race: integer,
+        repeated: integer,
+        queue: integer,
+      }),
+    }),
+  ),
   auditListening: flag,
   lsm: listOf(text),
   kernel: text,
@@ -250,6 +310,7 @@ const event: Parser<SensorEvent> = record({
   seq: integer,
   time: integer,
   type: oneOf(...SENSOR_EVENT_TYPES),
+  class: optional(text),
   profile: optional(text),
   operation: optional(text),
   name: optional(text),
@@ -277,7 +338,7 @@ const event: Parser<SensorEvent> = record({
   protocol: optional(integer),
   peer: optional(text),
   info: optional(text),
-  enforcer: optional(oneOf('bpf')),
+  enforcer: optional(oneOf('bpf', 'usb')),
   rule: optional(integer),
   suppressed: optional(integer),
   device: optional(text),

@@ -13,7 +13,7 @@ const SLASH: GlobToken = { type: 'text', text: '/' };
  */
 export function withAncestors(set: EntrySet): EntrySet {
   const above = new Map<string, PathEntry>();
-  for (const entry of set.paths.filter(({ effect }) => effect === 'deny')) {
+  for (const entry of set.paths.filter(({ effect, perms }) => effect === 'deny' && perms !== 'q')) {
     for (const { glob, perms } of ancestorsOf(entry.glob)) {
       const known = above.get(glob);
       if (known === undefined || decidesBefore(entry, known)) {

@@ -1,6 +1,7 @@
 import { TABLE } from './layout.js';
 import { type RefusedRule, type TableFigures, TableAttempt } from './table-attempt.js';
 import { eachSet, type TableSubject } from './subjects.js';
+import type { EntrySet } from '../types.js';
 
 export interface TableOptions {
   /** Largest blob, bytes; what counts is the size class at or below it. */
@@ -13,6 +14,8 @@ export interface CompiledTable {
   readonly blob: Uint8Array;
   /** Ascending by rule. */
   readonly refused: readonly RefusedRule[];
+  /** The number of a subject is so much greater while it has a terminal; 0: no rule asks. */
+  readonly terminals: number;
   readonly figures: TableFigures;
 }
 
@@ -28,13 +31,16 @@ export function compileTable(
   subjects: readonly TableSubject[],
   { maxBytes = TABLE.SIZE_MAX, slots = SLOTS }: TableOptions = {},
 ): CompiledTable {
-  const refused = surplusSubjects(subjects);
+  const asked = subjects.some(({ terminal = [] }) => terminal.length > 0);
+  const held = subjects.slice(0, asked ? TABLE.SUBJECTS_MAX / 2 : TABLE.SUBJECTS_MAX);
+  const terminals = asked ? held.length : 0;
+  const refused = surplusSubjects(subjects, held);
   for (;;) {
-    const kept = without(subjects.slice(0, TABLE.SUBJECTS_MAX), refused);
-    const outcome = new TableAttempt(kept, { maxBytes, slots }).run();
+    const kept = without(asked ? withTerminals(held) : held, refused);
+    const outcome = new TableAttempt(kept, { maxBytes, slots, terminals }).run();
     if ('blob' in outcome) {
       const named = [...refused].map(([rule, reason]) => ({ rule, reason }));
-      return { ...outcome, refused: named.sort((a, b) => a.rule - b.rule) };
+      return { ...outcome, terminals, refused: named.sort((a, b) => a.rule - b.rule) };
     }
     const before = refused.size;
     for (const { rule, reason } of outcome.refused) refused.set(rule, reason);
@@ -42,16 +48,29 @@ export function compileTable(
   }
 }
 
+/** Each subject twice: as it is, and behind all of them, without a path, as it is while it has a terminal. */
+function withTerminals(subjects: readonly TableSubject[]): readonly TableSubject[] {
+  const atTerminal = subjects.map(({ sets, terminal = [] }) => ({ sets: [...sets, ...terminal] }));
+  return [...subjects, ...atTerminal];
+}
+
 /** Rules of programs for which the table has no room. */
-function surplusSubjects(subjects: readonly TableSubject[]): Map<number, string> {
-  const held = new Set(subjects.slice(0, TABLE.SUBJECTS_MAX).flatMap(({ sets }) => sets));
+function surplusSubjects(
+  subjects: readonly TableSubject[],
+  held: readonly TableSubject[],
+): Map<number, string> {
+  const known = new Set(held.flatMap(setsOf));
   const lost = subjects
-    .slice(TABLE.SUBJECTS_MAX)
-    .flatMap(({ sets }) => sets)
-    .filter((set) => !held.has(set));
-  const reason = `the table has room for ${TABLE.SUBJECTS_MAX - 1} programs with rules of their own`;
+    .slice(held.length)
+    .flatMap(setsOf)
+    .filter((set) => !known.has(set));
+  const reason = `the table has room for ${held.length - 1} programs with rules of their own`;
   const rules = lost.flatMap(({ paths, cells }) => [...paths, ...cells].map(({ rule }) => rule));
   return new Map(rules.map((rule) => [rule, reason]));
+}
+
+function setsOf({ sets, terminal = [] }: TableSubject): readonly EntrySet[] {
+  return [...sets, ...terminal];
 }
 
 /** The subjects without some rules; sets stay shared. */

@@ -33,7 +33,7 @@ export class Ranks {
 /** All distinct cells of a table, and its rows of them; the first cell says nothing. */
 export class Decisions {
   readonly cells: Cell[] = [];
-  /** Each of 16 cells by operation * 2 + asker. */
+  /** Each of 18 cells by operation * 2 + asker. */
   readonly rows: (readonly number[])[] = [];
   private readonly cellNumbers = new Map<string, number>();
   private readonly rowNumbers = new Map<string, number>();

@@ -4,7 +4,7 @@
  */
 export const TABLE = {
   MAGIC: 0x31545748,
-  VERSION: 2,
+  VERSION: 4,
   SIZE_SMALL: 1 << 18,
   SIZE_MEDIUM: 1 << 20,
   SIZE_LARGE: 1 << 22,
@@ -28,6 +28,8 @@ export const TABLE = {
   OFF_CELLS: 108,
   OFF_VECTORS: 112,
   OFF_SUBJECTS: 116,
+  OFF_TERMINALS: 120,
+  OFF_CONCERNS: 124,
   BYTE_CLASSES: 256,
   TRANSITIONS: 512,
   HEAD: 0x80000000,
@@ -36,15 +38,15 @@ export const TABLE = {
   UNUSED: 0x7fffffff,
   CLASS_BYTES: 8,
   EXCEPTION_BYTES: 8,
-  ROW_BYTES: 64,
+  ROW_BYTES: 72,
   CELL_BYTES: 16,
   VECTOR_BYTES: 256,
   VECTOR_LENGTH: 64,
   SUBJECT_BYTES: 32,
   SUBJECT_LISTS: 0,
-  SUBJECT_SOCKETS: 16,
-  SUBJECT_CAPABILITIES: 20,
-  SUBJECT_CONCERNS: 24,
+  SUBJECT_SOCKETS: 20,
+  SUBJECT_CAPABILITIES: 24,
+  SUBJECT_CONCERNS: 28,
   DECISION_RANK_SHIFT: 48,
   DECISION_DENY: 2 ** 47,
   DECISION_SAYS: 2 ** 46,
@@ -59,7 +61,8 @@ export const TABLE = {
   LIST_OF_FILE: 1,
   LIST_OF_NETWORK: 2,
   LIST_OF_CAPABILITIES: 3,
-  OPERATIONS: 8,
+  LIST_OF_QUERIES: 4,
+  OPERATIONS: 9,
   READ: 0,
   WRITE: 1,
   LINK: 2,
@@ -68,15 +71,19 @@ export const TABLE = {
   EXEC: 5,
   ABOVE: 6,
   OVER: 7,
-  SOCKETS: 8,
-  CAPABILITIES: 9,
+  QUERY: 8,
+  SOCKETS: 9,
+  CAPABILITIES: 10,
   ALL_PATH_OPERATIONS: 0x3f,
   OWNER: 0,
   OTHER: 1,
 } as const;
 
-/** Letters of path operations, by number; the last two are of directories above what is blocked (ancestors.ts). */
-export const OPERATIONS = 'rwlkmxao';
+/**
+ * Letters of path operations, by number; after `x` those of directories above what is blocked (ancestors.ts), and of
+ * names that are asked of DNS (query-names.ts).
+ */
+export const OPERATIONS = 'rwlkmxaoq';
 
 /** Mask of the operations that some permission letters name. */
 export function operationMask(perms: string): number {

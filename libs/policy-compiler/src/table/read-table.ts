@@ -87,9 +87,10 @@ export class TableReader {
   }
 
   /** The subject of a program by its path; 0 is everybody. */
-  subjectOf(path: string): number {
+  subjectOf(path: string, hasTerminal = false): number {
     const state = this.run(this.load(TABLE.OFF_SUBJECT_START), Buffer.from(path));
-    return state === 0 ? 0 : this.load(state) - TABLE.HEAD;
+    const subject = state === 0 ? 0 : this.load(state) - TABLE.HEAD;
+    return hasTerminal ? subject + this.load(TABLE.OFF_TERMINALS) : subject;
   }
 
   /** Whether an operation, by its letter, can be denied or logged at all. */
@@ -161,6 +162,7 @@ export class TableReader {
 }
 
 function listClassOf(operation: number): number | undefined {
+  if (operation === TABLE.QUERY) return TABLE.LIST_OF_QUERIES;
   if (operation > TABLE.EXEC) return undefined;
   return operation === TABLE.EXEC ? TABLE.LIST_OF_PROCESS : TABLE.LIST_OF_FILE;
 }

@@ -1,19 +1,19 @@
 import { CAPABILITIES } from '../cells.js';
-import type { AllowList, CellEntry, EntrySet, ListClass } from '../types.js';
-import { listOf } from '../verdict.js';
+import type { AllowList, CellEntry, EntrySet } from '../types.js';
+import { LIST_CLASSES, listOf } from '../verdict.js';
 import type { Decisions } from './decisions.js';
 import { operationMask, TABLE } from './layout.js';
 import { kindsOf } from './socket-kinds.js';
 import type { TableSubject } from './subjects.js';
 import type { SubjectRecord } from './write-table.js';
 
-const LIST_CLASSES: readonly ListClass[] = ['process', 'file', 'network', 'capabilities'];
 /** Operations that a list of a class speaks of. */
 const LIST_MASKS = [
   operationMask('x'),
   operationMask('rwlkm'),
   1 << TABLE.SOCKETS,
   1 << TABLE.CAPABILITIES,
+  1 << TABLE.QUERY,
 ];
 
 /** Records of the subjects, and the vectors of cells that they share. */

@@ -5,6 +5,8 @@ export interface TableSubject {
   readonly path?: string;
   /** All that binds it: the general set and its own. The same set may stand in many subjects. */
   readonly sets: readonly EntrySet[];
+  /** What binds it besides while it has a terminal. */
+  readonly terminal?: readonly EntrySet[];
 }
 
 /** A path entry and the set it is of, by number. */

@@ -33,6 +33,8 @@ export interface TableFigures {
 interface Limits {
   readonly maxBytes: number;
   readonly slots: number;
+  /** How many subjects come again behind all others, as they are while they have a terminal; 0 or all of them. */
+  readonly terminals: number;
 }
 
 type Outcome =
@@ -61,7 +63,7 @@ export class TableAttempt {
 
   run(): Outcome {
     const parts = this.withinAutomata(
-      (['files', 'programs', 'above'] as const).flatMap((group) =>
+      (['files', 'programs', 'above', 'queries'] as const).flatMap((group) =>
         this.split(this.objects.of(group)),
       ),
     );
@@ -116,6 +118,7 @@ export class TableAttempt {
       decisions,
       vectors: records.vectors,
       subjects,
+      terminals: this.limits.terminals,
       rules: this.rules(),
     };
   }

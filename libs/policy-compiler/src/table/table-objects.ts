@@ -9,7 +9,7 @@ export interface TableObject extends NumberedGlob {
   readonly group: ObjectGroup;
 }
 
-type ObjectGroup = 'files' | 'programs' | 'above';
+type ObjectGroup = 'files' | 'programs' | 'above' | 'queries';
 
 /** A rule that is not in the table: no part of it is. */
 export interface RefusedRule {
@@ -19,7 +19,8 @@ export interface RefusedRule {
 
 /**
  * The distinct globs of all sets, by their numbers. Rules on programs stand apart from those on files, so that an open
- * walks no automaton of programs; and directories above blocked objects from both, of which only moves and mounts ask.
+ * walks no automaton of programs; and directories above blocked objects from both, of which only moves and mounts ask;
+ * and names of DNS, which are no paths.
  */
 export class TableObjects {
   readonly all: TableObject[] = [];
@@ -65,6 +66,7 @@ export class TableObjects {
 }
 
 function groupOf(perms: string): ObjectGroup {
+  if (perms.includes('q')) return 'queries';
   if (perms.includes('x')) return 'programs';
   return /[ao]/.test(perms) ? 'above' : 'files';
 }

@@ -26,6 +26,9 @@ const GENERAL: EntrySet = {
     path(9, '/tmp/é\\*', 5000),
     path(10, '/**/from/**/to', 0, { perms: 'r' }),
     path(11, '/**/one/**/two', 0, { perms: 'r', effect: 'audit' }),
+    path(23, '/example/evil/{,**}', 14, { perms: 'q' }),
+    path(24, '/example/evil/ok/{,**}', 17, { perms: 'q', effect: 'allow' }),
+    path(25, '/example/seen/{,**}', 14, { perms: 'q', effect: 'audit' }),
   ],
   cells: [
     cell(12, 'inet tcp'),
@@ -42,7 +45,11 @@ const SHELL: EntrySet = {
     path(17, '/etc/{,**}', 10_005, { perms: 'wl' }),
   ],
   cells: [cell(18, 'inet tcp', { effect: 'allow', rank: 15_000 })],
-  lists: { file: { posture: 'block', rule: 16 }, network: { posture: 'block', rule: 18 } },
+  lists: {
+    file: { posture: 'block', rule: 16 },
+    network: { posture: 'block', rule: 18 },
+    dns: { posture: 'block', rule: 24 },
+  },
 };
 
 const BACKUP: EntrySet = {
@@ -51,11 +58,26 @@ const BACKUP: EntrySet = {
   lists: { process: { posture: 'audit', rule: 19 }, capabilities: { posture: 'block', rule: 19 } },
 };
 
+/** What holds at a terminal only: a Block, an Allow against a general Block, a list. */
+const TERMINAL: EntrySet = {
+  paths: [
+    path(20, '/etc/passwd', 5000),
+    path(21, '/usr/bin/nc{,.dpkg-tmp}', 5001, { effect: 'allow', perms: 'xm' }),
+  ],
+  cells: [],
+  lists: { process: { posture: 'block', rule: 21 } },
+};
+const SHELL_TERMINAL: EntrySet = {
+  paths: [path(22, '/data/{,*}', 10_006, { perms: 'r' })],
+  cells: [],
+  lists: {},
+};
+
 /** The subjects of the test vectors that C and TypeScript read alike. */
 export const VECTOR_SUBJECTS: readonly TableSubject[] = [
-  { sets: [GENERAL] },
-  { path: '/bin/sh', sets: [GENERAL, SHELL] },
-  { path: '/usr/bin/backup', sets: [GENERAL, BACKUP] },
+  { sets: [GENERAL], terminal: [TERMINAL] },
+  { path: '/bin/sh', sets: [GENERAL, SHELL], terminal: [TERMINAL, SHELL_TERMINAL] },
+  { path: '/usr/bin/backup', sets: [GENERAL, BACKUP], terminal: [TERMINAL] },
 ];
 
 /** What is asked; `filled` bytes `a` follow a path. */
@@ -70,6 +92,9 @@ export const VECTOR_PATHS: readonly (readonly [path: string, filled?: number])[]
   ]),
   ...['/tmp/ax_', '/tmp/axé', '/tmp/é*', '/tmp/éx'].map((one): [string] => [one]),
   ...['/x/from/y/to', '/x/from/one/z/two', '/x/from/one/to/two/to'].map((one): [string] => [one]),
+  ...['/', '/example/evil/', '/example/evil/www/', '/example/evil/ok/a/', '/example/seen/'].map(
+    (one): [string] => [one],
+  ),
   ['/srv/', 4090],
   ['/home/a/.ssh/id_', 4079],
 ];

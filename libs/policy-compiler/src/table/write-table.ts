@@ -27,6 +27,7 @@ export interface TableParts {
   readonly decisions: Decisions;
   readonly vectors: readonly (readonly number[])[];
   readonly subjects: readonly SubjectRecord[];
+  readonly terminals: number;
   readonly rules: number;
 }
 
@@ -104,6 +105,12 @@ function writeHeader(view: DataView, parts: TableParts, sections: Sections): voi
   put(view, TABLE.OFF_CELLS, sections.cells);
   put(view, TABLE.OFF_VECTORS, sections.vectors);
   put(view, TABLE.OFF_SUBJECTS, sections.subjects);
+  put(view, TABLE.OFF_TERMINALS, parts.terminals);
+  put(
+    view,
+    TABLE.OFF_CONCERNS,
+    parts.subjects.reduce((mask, { concerns }) => mask | concerns, 0),
+  );
 }
 
 function stateOffset({ placement }: TableParts, automaton: number, state: number): number {

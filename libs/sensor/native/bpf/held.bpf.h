@@ -70,6 +70,7 @@ static __always_inline void look_at(struct seq_file *seq, struct task_struct *ta
                 return;
         if (!hw_is_single_subject(rules))
                 subject = hw_subject_of_file(rules, s, BPF_CORE_READ(task, mm, exe_file));
+        subject = hw_at_terminal(rules, task, subject);
         if (hw_tbl_concerns(rules->table, subject, operations)) {
                 denied = hw_judge_in(rules, s, subject, BPF_CORE_READ(task, cred, fsuid.val), &q);
                 if (denied && denied != HW_IS_FOREIGN && s->told)

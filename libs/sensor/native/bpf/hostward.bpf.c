@@ -12,5 +12,6 @@
 #include "held.bpf.h"
 #include "mount.bpf.h"
 #include "network.bpf.h"
+#include "query.bpf.h"
 
 char _license[] SEC("license") = "GPL";

@@ -5,6 +5,8 @@
  * From a dentry to a verdict: its path, one walk through the table, the decisions for all operations asked. Every
  * program of the file and exec concerns goes through here.
  */
+#include "maps.h"
+
 #include "path.h"
 #include "record.h"
 #include "subject.h"
@@ -217,6 +219,37 @@ static __always_inline void identify_asked(const struct hw_element *rules, struc
         s->asked.bound = binding_of(s) != NULL;
 }
 
+static __always_inline __u32 cause_of(int error) {
+        return error == -ENAMETOOLONG ? HW_CAUSE_LONG : error == -EAGAIN ? HW_CAUSE_RENAMES : HW_CAUSE_NAMELESS;
+}
+
+/*
+ * Refuses what stands in `asked`, about which no rule could be asked since hw_path_build() failed, and tells of it: which
+ * inode it is, there is no path.
+ */
+static __always_inline __u32 refuse_unasked(const struct hw_element *rules, struct hw_scratch *s, struct inode *inode,
+                                            __u32 hook, int error) {
+        if (s->asked.flags & (HW_SILENTLY | HW_TO_ITERATOR))
+                return s->asked.operations;
+        hw_record_clear(&s->event);
+        s->event.class = HW_BPF_PATH;
+        s->event.hook = hook;
+        s->event.cause = cause_of(error);
+        s->event.requested = s->event.denied = reported(s->asked.operations);
+        s->event.subject = s->asked.subject;
+        s->event.fsuid = hw_fsuid();
+        s->event.ouid = inode ? HW_READ(inode, i_uid.val) : s->event.fsuid;
+        hw_record_inode(&s->event, inode);
+        hw_record_send(rules, s);
+        return s->asked.operations;
+}
+
+static __always_inline void ask(struct hw_scratch *s, __u32 subject, const struct hw_request *q) {
+        s->asked.operations = q->operations;
+        s->asked.flags = q->flags;
+        s->asked.subject = subject;
+}
+
 static __always_inline __u32 hw_judge_in(const struct hw_element *rules, struct hw_scratch *s, __u32 subject,
                                          __u32 fsuid, const struct hw_request *q) {
         struct dentry *dentry = (struct dentry *)q->dentry;
@@ -228,13 +261,11 @@ static __always_inline __u32 hw_judge_in(const struct hw_element *rules, struct 
 
         if (!(q->flags & HW_AS_SEEN))
                 found = hw_path_build(s, q->dentry, (q->flags & HW_AS_DIRECTORY) || hw_is_directory(inode));
+        ask(s, subject, q);
         if (found < 0)
-                return q->operations;
+                return refuse_unasked(rules, s, inode, q->hook, found);
         if (q->flags & (HW_AS_SEEN | HW_AS_MOVED))
                 s->more = 0;
-        s->asked.operations = q->operations;
-        s->asked.flags = q->flags;
-        s->asked.subject = subject;
         s->asked.asker = owner == fsuid ? HW_TBL_OWNER : HW_TBL_OTHER;
         s->asked.foreign = found == HW_PATH_FOREIGN;
         s->asked.key.dev = HW_READ(sb, s_dev);
@@ -307,10 +338,15 @@ __noinline __u32 hw_judge_moved_once(__u64 from, __u64 to) {
         s = subject == HW_NO_ROOM ? NULL : hw_scratch_take();
         denied = q.operations;
         if (s) {
-                if (hw_path_build(s, to, 1) >= 0) {
+                const int found = hw_path_build(s, to, 1);
+
+                if (found >= 0) {
                         hw_walk_path(rules, s, q.operations);
                         s->moved = s->walk;
                         denied = hw_judge_in(rules, s, subject, hw_fsuid(), &q) & ~HW_IS_FOREIGN;
+                } else {
+                        ask(s, subject, &q);
+                        denied = refuse_unasked(rules, s, NULL, q.hook, found);
                 }
                 hw_scratch_give(s);
         }

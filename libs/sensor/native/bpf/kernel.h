@@ -119,6 +119,7 @@ struct linux_binprm {
 
 struct mm_struct {
         struct file *exe_file;
+        unsigned long arg_start, arg_end;
 };
 
 struct bpf_map {
@@ -142,6 +143,18 @@ struct cred {
         kuid_t fsuid;
 };
 
+struct kernfs_node {
+        __u64 id;
+};
+
+struct cgroup {
+        struct kernfs_node *kn;
+};
+
+struct css_set {
+        struct cgroup *dfl_cgrp;
+};
+
 struct task_struct {
         unsigned int flags;
         int pid;
@@ -155,12 +168,22 @@ struct task_struct {
         struct mm_struct *mm;
         struct nsproxy *nsproxy;
         struct fs_struct *fs;
+        struct css_set *cgroups;
         kuid_t loginuid;
         char comm[16];
 };
 
+struct in6_addr {
+        union {
+                __u8 u6_addr8[16];
+        } in6_u;
+};
+
 struct sock_common {
         unsigned short skc_family;
+        __be32 skc_daddr;
+        __be16 skc_dport;
+        struct in6_addr skc_v6_daddr;
 };
 
 struct sock {
@@ -172,6 +195,17 @@ struct sock {
 struct socket {
         short type;
         struct sock *sk;
+};
+
+struct msghdr {
+        void *msg_name; /* copied into the kernel before */
+        int msg_namelen;
+};
+
+struct sk_buff {
+        unsigned char *head;
+        __u16 transport_header;
+        __u16 network_header;
 };
 
 #pragma clang attribute pop
@@ -192,6 +226,7 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 #define PF_KTHREAD 0x00200000
 #define S_IFMT 00170000
 #define S_IFDIR 0040000
+#define S_IFREG 0100000
 #define FMODE_READ 0x1
 #define FMODE_WRITE 0x2
 #define FMODE_PATH 0x4000
@@ -210,6 +245,7 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 #define MS_MOVE 0x2000
 #define MS_PROPAGATION 0x1e0000 /* MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED */
 #define SIGCONT 18
+#define CAP_OPT_NOAUDIT 0x2 /* the kernel asks for itself */
 #define PTRACE_MODE_ATTACH 0x2
 #define BPF_FS_MAGIC 0xcafe4a11
 #define DCACHE_DISCONNECTED 0x20 /* found by a file handle, and its names were not looked for */

@@ -3,6 +3,7 @@
 #define HOSTWARD_MAPS_H
 #include "kernel.h"
 #include "hostward-bpf.h"
+#include "path-room.h"
 
 /* Bytes of the size class less one: set before the programs are loaded, so a constant to the verifier. */
 const volatile __u32 table_mask = 0xfffff;
@@ -10,11 +11,6 @@ const volatile __u32 table_mask = 0xfffff;
 /* Whether lsm/path_rename is told flags (since 6.0), which else calls it for each direction of an exchange. */
 const volatile bool rename_has_flags = false;
 #include "hostward-table.h"
-
-#define HW_PATH_BUFFER 8192
-#define HW_PATH_END 4736 /* paths are written backwards from here: PATH_MAX and room for a mount point before it */
-#define HW_PATH_LEAST (HW_PATH_END - 4096) /* no path begins before it */
-#define HW_SCRATCHES 8
 
 /* What is asked about an object, by each of its names. */
 struct hw_asked {
@@ -49,12 +45,41 @@ struct hw_scratch {
         char path[HW_PATH_BUFFER + 256];
 };
 
+#include "scratch.h"
+
 /* The subject of a task, valid for one rule set only. */
 struct hw_task {
         __u64 generation;
         __u32 subject;
         __u32 reserved;
 };
+
+/*
+ * Who sends by a TCP connection to a server of DNS, and where its stream is. Packets leave in any task's name, so it is
+ * noted when data is handed over; who sent for an earlier rule set counts as everybody until the next time.
+ */
+#define HW_SENDERS 4
+#define HW_STREAM_HEAD 512 /* a power of two; there is room for as much again behind it */
+
+struct hw_senders {
+        __u64 generation; /* of the rule set that the subjects are of */
+        __u32 n; /* more than HW_SENDERS: there were more than there is room for */
+        __u32 subject[HW_SENDERS];
+        __u32 refused; /* nothing more goes through */
+        __u32 expected; /* number of the next byte */
+        __u32 have; /* bytes of a message in `head` */
+        __u32 skip; /* bytes of it that are not looked at */
+        __u32 begun; /* `expected` is known */
+        __u64 actor[HW_EVENT_COMMON / 8]; /* who sent last, as struct hw_bpf_event has it */
+        __u8 head[2 * HW_STREAM_HEAD];
+};
+
+struct {
+        __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+        __uint(map_flags, BPF_F_NO_PREALLOC);
+        __type(key, int);
+        __type(value, struct hw_senders);
+} senders SEC(".maps");
 
 struct hw_rules_inner {
         __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -72,26 +97,11 @@ struct {
 } rules SEC(".maps");
 
 struct {
-        __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-        __uint(max_entries, HW_SCRATCHES);
-        __type(key, __u32);
-        __type(value, struct hw_scratch);
-} scratches SEC(".maps");
-
-struct {
         __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
         __uint(map_flags, BPF_F_NO_PREALLOC);
         __type(key, int);
         __type(value, struct hw_task);
 } tasks SEC(".maps");
-
-struct {
-        __uint(type, BPF_MAP_TYPE_HASH);
-        __uint(map_flags, BPF_F_NO_PREALLOC);
-        __uint(max_entries, 4096);
-        __type(key, __u32);
-        __type(value, struct hw_mount);
-} mounts SEC(".maps");
 
 struct {
         __uint(type, BPF_MAP_TYPE_HASH);
@@ -109,45 +119,15 @@ struct {
 } host SEC(".maps");
 
 struct {
-        __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-        __uint(max_entries, 2 * HW_LOSSES);
-        __type(key, __u32);
-        __type(value, __u64);
-} losses SEC(".maps");
-
-struct {
         __uint(type, BPF_MAP_TYPE_RINGBUF);
         __uint(max_entries, 1 << 20);
 } events SEC(".maps");
-
-static __always_inline void hw_lost(__u32 cause) {
-        __u64 *count = bpf_map_lookup_elem(&losses, &cause);
-
-        if (count)
-                (*count)++;
-}
 
 static __always_inline struct hw_element *hw_rules(void) {
         const __u32 zero = 0;
         void *inner = bpf_map_lookup_elem(&rules, &zero);
 
         return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
-}
-
-static __always_inline struct hw_scratch *hw_scratch_take(void) {
-        for (__u32 i = 0; i < HW_SCRATCHES; i++) {
-                const __u32 key = i;
-                struct hw_scratch *s = bpf_map_lookup_elem(&scratches, &key);
-
-                if (s && __sync_lock_test_and_set(&s->busy, 1) == 0)
-                        return s;
-        }
-        hw_lost(HW_LOSS_SCRATCH);
-        return NULL;
-}
-
-static __always_inline void hw_scratch_give(struct hw_scratch *s) {
-        (void)__sync_lock_test_and_set(&s->busy, 0);
 }
 
 #endif

@@ -6,6 +6,7 @@
  * lsm/socket_{bind,connect,listen,accept,sendmsg}   a socket from before the rules, or handed over by another process
  */
 #include "cell.h"
+#include "query.h"
 
 static __always_inline int judge_socket(struct socket *sock, __u32 hook) {
         const struct sock *sk = sock->sk;
@@ -53,7 +54,9 @@ int BPF_PROG(hw_socket_accept, struct socket *sock)
 }
 
 SEC("lsm/socket_sendmsg")
-int BPF_PROG(hw_socket_sendmsg, struct socket *sock)
+int BPF_PROG(hw_socket_sendmsg, struct socket *sock, struct msghdr *msg)
 {
-        return judge_socket(sock, HW_HOOK_SOCKET_SEND);
+        const int refused = judge_socket(sock, HW_HOOK_SOCKET_SEND);
+
+        return refused ? refused : hw_query_sent(sock, msg);
 }

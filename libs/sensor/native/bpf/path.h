@@ -4,11 +4,11 @@
 /*
  * The path of a file from the root of its filesystem, led on by the place where the host mounts it: the same whatever
  * mount, namespace or root the caller goes through. Where the host mounts it several times it has several names. Names are read from the leaf to the root while no rename happens
- * anywhere (rename_lock), else again.
+ * anywhere (rename_lock), else again. Whoever includes this has declared struct hw_scratch and its maps before.
  */
 #include <linux/errno.h>
 
-#include "maps.h"
+#include "kernel.h"
 
 extern const void rename_lock __ksym; /* seqlock_t begins with its sequence number */
 

@@ -2,14 +2,17 @@
 #ifndef HOSTWARD_SUBJECT_H
 #define HOSTWARD_SUBJECT_H
 /*
- * Who acts: the class of the program that the task was started from. Kept with the task and good for one rule set;
- * what is missing or belongs to another rule set is worked out anew, so that nothing depends on its being there.
+ * Who acts: the class of the program that the task was started from, and whether it has a terminal. The class is kept
+ * with the task and good for one rule set; what is missing or belongs to another rule set is worked out anew, so that
+ * nothing depends on its being there.
  */
+#include "maps.h"
+
 #include "path.h"
 
 /* Whether no rule names a source. */
 static __always_inline bool hw_is_single_subject(const struct hw_element *rules) {
-        return HW_TBL_LOAD32(rules->table, HW_TBL_OFF_N_SUBJECTS) <= 1;
+        return hw_tbl_programs(rules->table) <= 1;
 }
 
 static __always_inline bool hw_is_kernel_thread(void) {
@@ -55,10 +58,17 @@ static __always_inline __u32 hw_subject_of_file(const struct hw_element *rules, 
         return hw_tbl_subject_result(rules->table, s->state);
 }
 
+/* What a subject becomes by a controlling terminal, which a task may get and give up: so it is looked at each time. */
+static __always_inline __u32 hw_at_terminal(const struct hw_element *rules, struct task_struct *task, __u32 subject) {
+        const __u32 terminals = HW_TBL_LOAD32(rules->table, HW_TBL_OFF_TERMINALS);
+
+        return terminals && BPF_CORE_READ(task, signal, tty) ? subject + terminals : subject;
+}
+
 #define HW_NO_ROOM 0xffffffffu
 
-/* The subject of the caller in this rule set, or HW_NO_ROOM to find it out. */
-static __always_inline __u32 hw_subject(const struct hw_element *rules) {
+/* The subject that the caller is by its program, or HW_NO_ROOM to find it out. */
+static __always_inline __u32 subject_of_caller(const struct hw_element *rules) {
         struct task_struct *task = bpf_get_current_task_btf();
         struct hw_task *kept;
         struct hw_scratch *s;
@@ -79,6 +89,23 @@ static __always_inline __u32 hw_subject(const struct hw_element *rules) {
                 kept->generation = rules->generation;
         }
         return subject;
+}
+
+/* As hw_subject(), for programs that cannot keep it with the task. */
+static __always_inline __u32 hw_subject_unkept(const struct hw_element *rules, struct hw_scratch *room) {
+        struct task_struct *task = bpf_get_current_task_btf();
+        struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+
+        if (hw_is_kernel_thread())
+                return 0;
+        return hw_at_terminal(rules, task, hw_is_single_subject(rules) ? 0 : hw_subject_of_file(rules, room, exe));
+}
+
+/* The subject of the caller in this rule set, or HW_NO_ROOM to find it out. */
+static __always_inline __u32 hw_subject(const struct hw_element *rules) {
+        const __u32 subject = subject_of_caller(rules);
+
+        return subject == HW_NO_ROOM ? subject : hw_at_terminal(rules, bpf_get_current_task_btf(), subject);
 }
 
 #endif

@@ -19,13 +19,6 @@ struct {
 
 #define HW_THROTTLE_WAYS 4
 
-static __always_inline void hw_lost_some(__u32 cause, __u32 number) {
-        __u64 *count = bpf_map_lookup_elem(&losses, &cause);
-
-        if (count)
-                *count += number;
-}
-
 static __always_inline bool hw_was_refused(const struct hw_bpf_event *e) {
         return e->denied != 0 && e->mode == HW_BPF_ENFORCE;
 }

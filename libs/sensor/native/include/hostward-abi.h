@@ -43,7 +43,7 @@ struct hw_header {
 #define HW_MSG_UNLOAD 15u /* root at the console only: replace our profiles by open ones -> DONE */
 
 #define HW_MSG_COMPILE 32u  /* ENVELOPE, EPOCH GENERATION ISSUED_AT (highest seen, 0 0 0 = none), LOADED_NAME* [BPF_LSM] [ENDED_AT] */
-#define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* [OVERRIDES] [VALID_UNTIL] [ROOT] [FLOORS] [TABLE SUBJECT_NAME*] [KILL_HOLDERS] */
+#define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* [OVERRIDES] [VALID_UNTIL] [ROOT] [FLOORS] [TABLE SUBJECT_NAME*] [KILL_HOLDERS] [DEVICES] [VISIBILITY] */
 #define HW_MSG_REJECTED 34u /* CODE MESSAGE */
 
 /* Files of the sensor itself, frames too; they never travel. */
@@ -89,10 +89,12 @@ struct hw_header {
 #define HW_TAG_ROOT 36u           /* opaque bytes, at most 128 KiB: the newest root document, kept as root.json before the swap */
 #define HW_TAG_FLOORS 37u         /* opaque bytes, at most 1 MiB: versions seen, kept as floors.json before the swap */
 #define HW_TAG_TABLE 38u       /* opaque bytes: the table of hostward-table.h; then ENFORCE, AUDIT, OPEN are empty and BPF enforces */
-#define HW_TAG_SUBJECT_NAME 39u /* text: name of a subject of TABLE, in its order: hostward | hostward-src-... */
+#define HW_TAG_SUBJECT_NAME 39u /* text: name of a subject of TABLE, in its order: hostward | hostward-src-..., then each with -tty */
 #define HW_TAG_BPF_LSM 40u     /* number, 1: the sensor can enforce by BPF-LSM; absent = it cannot */
 #define HW_TAG_ENDED_AT 41u    /* number, ms since 1970: latest end of an exception that was seen to pass; absent = none */
 #define HW_TAG_KILL_HOLDERS 42u /* number, 1: who has open what a rule of TABLE refuses is killed when it comes; absent: only told */
-#define HW_TAG_LAST HW_TAG_KILL_HOLDERS
+#define HW_TAG_DEVICES 43u /* text: rules about USB devices, a line each (docs/protocol/sensor.md); absent: there are none */
+#define HW_TAG_VISIBILITY 44u  /* number, bit 1 << class (enum hw_sense_class of hostward-sense.h): what is watched; absent = nothing */
+#define HW_TAG_LAST HW_TAG_VISIBILITY
 
 #endif

@@ -39,7 +39,7 @@ struct hw_mount {
 };
 
 /* What programs must know of this boot. */
-#define HW_HOST_MAPS 8
+#define HW_HOST_MAPS 9
 
 struct hw_host {
         __u32 mnt_ns; /* number of the host's mount namespace */
@@ -101,7 +101,17 @@ enum hw_loss {
         HW_LOSSES
 };
 
-enum hw_bpf_class { HW_BPF_PATH = 1, HW_BPF_SOCKET = 2, HW_BPF_CAPABILITY = 3, HW_BPF_GUARD = 4 };
+/* Why something is refused. */
+enum hw_bpf_cause {
+        HW_CAUSE_RULES,    /* a rule, or a list */
+        HW_CAUSE_LONG,     /* its path is longer than PATH_MAX, so that no rule can be asked */
+        HW_CAUSE_NAMELESS, /* it has a path, and it cannot be told */
+        HW_CAUSE_RENAMES,  /* they kept changing it */
+        HW_CAUSE_QUERY,    /* what goes to a server of DNS is no whole query, so that no rule can be asked */
+        HW_CAUSES
+};
+
+enum hw_bpf_class { HW_BPF_PATH = 1, HW_BPF_SOCKET = 2, HW_BPF_CAPABILITY = 3, HW_BPF_GUARD = 4, HW_BPF_QUERY = 5 };
 
 #define HW_EVENT_PATH_MAX 4096
 #define HW_EVENT_PARENTS 8
@@ -131,6 +141,8 @@ struct hw_bpf_event {
         __u32 subject;
         __u32 pid, tgid;
         __u32 uid, fsuid, ouid, loginuid;
+        __u32 cause; /* enum hw_bpf_cause */
+        __u32 reserved;
         char comm[16];
         __u64 time; /* CLOCK_BOOTTIME, ns */
         __u64 ino;
@@ -179,6 +191,7 @@ enum hw_bpf_hook {
         HW_HOOK_SOCKET_ACCEPT,
         HW_HOOK_SOCKET_SEND,
         HW_HOOK_CAPABLE,
+        HW_HOOK_QUERY,
         HW_HOOK_GUARD_KILL,
         HW_HOOK_GUARD_TRACE,
         HW_HOOK_GUARD_MAP,

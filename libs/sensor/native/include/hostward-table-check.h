@@ -30,6 +30,7 @@ static inline int hw_tbl_read_sections(hw_tbl_ref blob, struct hw_tbl_sections *
         const __u32 exceptions = HW_TBL_LOAD32(blob, HW_TBL_OFF_EXCEPTIONS);
         const __u32 rows = HW_TBL_LOAD32(blob, HW_TBL_OFF_ROWS), cells = HW_TBL_LOAD32(blob, HW_TBL_OFF_CELLS);
         const __u32 vectors = HW_TBL_LOAD32(blob, HW_TBL_OFF_VECTORS);
+        const __u32 terminals = HW_TBL_LOAD32(blob, HW_TBL_OFF_TERMINALS);
         const __u32 subjects = HW_TBL_LOAD32(blob, HW_TBL_OFF_SUBJECTS), used = HW_TBL_LOAD32(blob, HW_TBL_OFF_USED);
 
         *ret = (struct hw_tbl_sections){
@@ -53,6 +54,7 @@ static inline int hw_tbl_read_sections(hw_tbl_ref blob, struct hw_tbl_sections *
                hw_tbl_whole(&ret->vectors) && hw_tbl_whole(&ret->subjects) && ret->n_subjects > 0 &&
                ret->n_subjects <= HW_TBL_SUBJECTS_MAX &&
                ret->n_subjects == (used - subjects) / HW_TBL_SUBJECT_BYTES &&
+               (terminals == 0 || (terminals <= ret->n_subjects && ret->n_subjects - terminals == terminals)) &&
                HW_TBL_LOAD32(blob, HW_TBL_OFF_N_AUTOMATA) <= HW_TBL_AUTOMATA_MAX;
 }
 

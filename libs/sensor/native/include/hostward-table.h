@@ -37,7 +37,7 @@
 #endif
 
 #define HW_TBL_MAGIC 0x31545748u /* "HWT1" */
-#define HW_TBL_VERSION 2u
+#define HW_TBL_VERSION 4u
 
 /* Size classes, bytes: a map of fixed size each. */
 #define HW_TBL_SIZE_SMALL 262144u
@@ -66,6 +66,8 @@
 #define HW_TBL_OFF_CELLS 108u
 #define HW_TBL_OFF_VECTORS 112u
 #define HW_TBL_OFF_SUBJECTS 116u
+#define HW_TBL_OFF_TERMINALS 120u    /* what a subject's number grows by while it has a terminal; 0: no rule asks */
+#define HW_TBL_OFF_CONCERNS 124u     /* mask of operations that can be denied or logged for anybody */
 #define HW_TBL_BYTE_CLASSES 256u     /* 256 bytes: class of a byte, 1..255; 0 for the byte 0, which no path has */
 #define HW_TBL_TRANSITIONS 512u
 
@@ -75,17 +77,17 @@
 #define HW_TBL_UNUSED 0x7fffffffu
 #define HW_TBL_CLASS_BYTES 8u     /* u32 row of those without an exception, u32 exceptions of this class */
 #define HW_TBL_EXCEPTION_BYTES 8u /* at exceptions + 8 * subject: u32 class that owns it, u32 row */
-#define HW_TBL_ROW_BYTES 64u      /* u32 cell by operation * 2 + asker */
+#define HW_TBL_ROW_BYTES 72u      /* u32 cell by operation * 2 + asker */
 #define HW_TBL_CELL_BYTES 16u     /* u64 decision, u32 audit rule + 1 or 0, u32 zero; the first one says nothing */
 #define HW_TBL_VECTOR_BYTES 256u  /* u32 cell by socket kind or capability number, 64 of them */
 #define HW_TBL_VECTOR_LENGTH 64u
 
 /* Subject record: offsets of its u32 fields. */
 #define HW_TBL_SUBJECT_BYTES 32u
-#define HW_TBL_SUBJECT_LISTS 0u         /* 4 list words, by list class */
-#define HW_TBL_SUBJECT_SOCKETS 16u      /* vector */
-#define HW_TBL_SUBJECT_CAPABILITIES 20u /* vector */
-#define HW_TBL_SUBJECT_CONCERNS 24u     /* mask of operations that can be denied or logged for it */
+#define HW_TBL_SUBJECT_LISTS 0u         /* 5 list words, by list class */
+#define HW_TBL_SUBJECT_SOCKETS 20u      /* vector */
+#define HW_TBL_SUBJECT_CAPABILITIES 24u /* vector */
+#define HW_TBL_SUBJECT_CONCERNS 28u     /* mask of operations that can be denied or logged for it */
 
 /* A decision; the greater wins: rank, then deny before allow, then the lower rule. 0 says nothing. */
 #define HW_TBL_DECISION_RANK_SHIFT 48u
@@ -105,8 +107,9 @@
 #define HW_TBL_LIST_OF_FILE 1u
 #define HW_TBL_LIST_OF_NETWORK 2u
 #define HW_TBL_LIST_OF_CAPABILITIES 3u
+#define HW_TBL_LIST_OF_QUERIES 4u
 
-/* Operations: letters r w l k m x of AppArmor, then two of our own. */
+/* Operations: letters r w l k m x of AppArmor, then three of our own. */
 #define HW_TBL_READ 0u
 #define HW_TBL_WRITE 1u
 #define HW_TBL_LINK 2u
@@ -116,10 +119,12 @@
 /* Of a directory above something that is blocked: to move it, to mount over it. Rules alone speak of them, no list. */
 #define HW_TBL_ABOVE 6u
 #define HW_TBL_OVER 7u
-#define HW_TBL_OPERATIONS 8u
+/* Of a name that is asked of DNS, spelled as a directory from the top level down: /example/evil/www/ */
+#define HW_TBL_QUERY 8u
+#define HW_TBL_OPERATIONS 9u
 /* In masks (1 << operation) only. */
-#define HW_TBL_SOCKETS 8u
-#define HW_TBL_CAPABILITIES 9u
+#define HW_TBL_SOCKETS 9u
+#define HW_TBL_CAPABILITIES 10u
 #define HW_TBL_ALL_PATH_OPERATIONS 0x3fu /* those of AppArmor */
 
 #define HW_TBL_OWNER 0u
@@ -321,6 +326,18 @@ static __always_inline __u32 hw_tbl_row(hw_tbl_ref blob, __u32 class_record, __u
         return (__u32)exception == class_record ? (__u32)(exception >> 32) : (__u32)record;
 }
 
+/* The class whose list speaks of an operation. */
+static __always_inline __u32 hw_tbl_list_of(__u32 operation) {
+        return operation == HW_TBL_EXEC    ? HW_TBL_LIST_OF_PROCESS
+               : operation == HW_TBL_QUERY ? HW_TBL_LIST_OF_QUERIES
+                                           : HW_TBL_LIST_OF_FILE;
+}
+
+/* Whether any of these operations (mask) can be denied or logged for anybody. */
+static __always_inline int hw_tbl_concerns_any(hw_tbl_ref blob, __u32 operations) {
+        return (HW_TBL_LOAD32(blob, HW_TBL_OFF_CONCERNS) & operations) != 0;
+}
+
 /* The verdict on the path that was walked. asker: HW_TBL_OWNER if fsuid is the owner of the file. */
 static __always_inline void hw_tbl_decide(hw_tbl_ref blob, const struct hw_tbl_walk *walk, __u32 subject,
                                           __u32 operation, __u32 asker, struct hw_tbl_verdict *out) {
@@ -349,10 +366,9 @@ static __always_inline void hw_tbl_decide(hw_tbl_ref blob, const struct hw_tbl_w
                 if (watched - 1 < audit - 1) /* 0, none, is the greatest here */
                         audit = watched;
         }
-        if (operation <= HW_TBL_EXEC)
+        if (operation <= HW_TBL_EXEC || operation == HW_TBL_QUERY)
                 list = HW_TBL_LOAD32(blob, hw_tbl_subject_record(blob, subject) + HW_TBL_SUBJECT_LISTS +
-                                                   4 * (operation == HW_TBL_EXEC ? HW_TBL_LIST_OF_PROCESS
-                                                                                 : HW_TBL_LIST_OF_FILE));
+                                                   4 * hw_tbl_list_of(operation));
         hw_tbl_settle(decision, audit, list, out);
 }
 
@@ -411,6 +427,14 @@ static __always_inline __u32 hw_tbl_subject_step(hw_tbl_ref blob, __u32 state, _
 /* Its class field holds the subject itself. */
 static __always_inline __u32 hw_tbl_subject_result(hw_tbl_ref blob, __u32 state) {
         return state == 0 ? 0 : HW_TBL_LOAD32(blob, state) & HW_TBL_CLASS_MASK;
+}
+
+/*
+ * How many subjects are told by their programs. Where a rule asks for a terminal each of them comes again behind these,
+ * as it is while it has one.
+ */
+static __always_inline __u32 hw_tbl_programs(hw_tbl_ref blob) {
+        return HW_TBL_LOAD32(blob, HW_TBL_OFF_N_SUBJECTS) - HW_TBL_LOAD32(blob, HW_TBL_OFF_TERMINALS);
 }
 
 /* Kind of an inet or inet6 socket, as of inet. */

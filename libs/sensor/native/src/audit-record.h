@@ -23,6 +23,7 @@ struct hw_audit_record {
         int64_t pid, fsuid, ouid, capability, protocol; /* -1 when absent */
         bool bpf; /* not of the stream: a record of the BPF programs, told in the same words */
         /* Of those: */
+        const char *observed; /* its class, where it was only watched; NULL: not so */
         bool guard; /* an attempt on the sensor itself; `requested` says which */
         bool in_force; /* its rule set is the one in force */
         int64_t rule; /* index into the rules of the table in force, or -1 */

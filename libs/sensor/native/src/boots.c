@@ -9,7 +9,7 @@
 
 #define BOOTS "boots"
 
-static void boot_id(char ret[64]) {
+void hw_boot_id(char ret[64]) {
         if (hw_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", ret, 64) < 0 || strlen(ret) != 36)
                 strcpy(ret, "unknown");
 }
@@ -27,7 +27,7 @@ unsigned int hw_boots_count(int dirfd) {
         char line[128], id[64], last[64] = "";
         unsigned int count = 0;
 
-        boot_id(id);
+        hw_boot_id(id);
         if (hw_read_line(dirfd, BOOTS, line, sizeof line) == 0 && sscanf(line, "%63s %u", last, &count) != 2)
                 count = 0;
         if (strcmp(last, id) == 0)
@@ -40,6 +40,6 @@ unsigned int hw_boots_count(int dirfd) {
 void hw_boots_healthy(int dirfd) {
         char id[64];
 
-        boot_id(id);
+        hw_boot_id(id);
         store(dirfd, id, 0);
 }

@@ -6,5 +6,7 @@
 unsigned int hw_boots_count(int dirfd);
 /* This boot is healthy: the count starts again. */
 void hw_boots_healthy(int dirfd);
+/* Of the kernel, or "unknown". */
+void hw_boot_id(char ret[64]);
 
 #endif

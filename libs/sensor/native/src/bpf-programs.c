@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The only file that knows libbpf and the skeleton, which bpftool makes from bpf/hostward.bpf.c. */
+/* The only file that knows the skeleton which bpftool makes from bpf/hostward.bpf.c; with sense.c the only ones that know libbpf. */
 #define _GNU_SOURCE
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -27,6 +27,10 @@ static int print(enum libbpf_print_level level, const char *format, va_list ap) 
         return 0;
 }
 
+void hw_bpf_log_libbpf(void) {
+        (void)libbpf_set_print(print);
+}
+
 static int keep(int fd) {
         return fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
@@ -34,7 +38,7 @@ static int keep(int fd) {
 static int identify_maps(const struct hostward_bpf *s, uint32_t ret[HW_HOST_MAPS]) {
         const struct bpf_map *const maps[] = { s->maps.rules, s->maps.mounts, s->maps.host,
                                                s->maps.events, s->maps.tasks, s->maps.scratches,
-                                               s->maps.throttle, s->maps.bindings };
+                                               s->maps.throttle, s->maps.bindings, s->maps.senders };
 
         _Static_assert(HW_LEN(maps) == HW_HOST_MAPS, "each has its place");
         for (size_t i = 0; i < HW_LEN(maps); i++) {
@@ -55,14 +59,29 @@ static int keep_maps(struct hw_bpf_object *o, const struct hostward_bpf *s) {
         o->losses = keep(bpf_map__fd(s->maps.losses));
         o->events = keep(bpf_map__fd(s->maps.events));
         o->throttle = keep(bpf_map__fd(s->maps.throttle));
-        if (o->rules < 0 || o->mounts < 0 || o->bindings < 0 || o->host < 0 || o->losses < 0 || o->events < 0 ||
+        o->queries = keep(bpf_program__fd(s->progs.hw_query_egress));
+        if (o->queries < 0 || o->rules < 0 || o->mounts < 0 || o->bindings < 0 || o->host < 0 || o->losses < 0 || o->events < 0 ||
             o->throttle < 0)
                 return -EMFILE;
         return identify_maps(s, o->map_ids);
 }
 
+static bool is_of_cgroups(const struct bpf_program *program) {
+        return bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB;
+}
+
+static struct bpf_link *attach_to_cgroups(const struct bpf_program *program) {
+        _cleanup_close_ int cgroups = hw_bpf_cgroups();
+
+        if (cgroups < 0) {
+                errno = -cgroups;
+                return NULL;
+        }
+        return bpf_program__attach_cgroup(program, cgroups);
+}
+
 static int attach_one(struct bpf_program *program, int *ret_link) {
-        struct bpf_link *link = bpf_program__attach(program);
+        struct bpf_link *link = is_of_cgroups(program) ? attach_to_cgroups(program) : bpf_program__attach(program);
 
         if (!link)
                 return -errno;
@@ -92,6 +111,10 @@ static int attach(struct hw_bpf_object *o, const struct hostward_bpf *s) {
                 if (o->n_links == HW_BPF_LINKS_MAX)
                         return -EMFILE;
                 r = attach_one(program, &o->links[o->n_links]);
+                if (r == -EOPNOTSUPP && is_of_cgroups(program)) {
+                        hw_warn("queries to DNS are not judged, there is no cgroup v2 path=%s", HW_CGROUPS);
+                        continue;
+                }
                 if (r < 0)
                         return r;
                 o->n_links++;
@@ -127,8 +150,8 @@ int hw_bpf_object_load(unsigned int shift, int (*prepare)(struct hw_bpf_object *
         int r;
 
         *ret = (struct hw_bpf_object){ .rules = -1, .mounts = -1, .bindings = -1, .host = -1, .losses = -1, .events = -1,
-                                       .throttle = -1, .iterators = { -1, -1, -1 } };
-        (void)libbpf_set_print(print);
+                                       .throttle = -1, .queries = -1, .iterators = { -1, -1, -1 } };
+        hw_bpf_log_libbpf();
         s = hostward_bpf__open();
         r = s ? hw_bpf_addresses_told() : -errno;
         if (r == 0)
@@ -152,11 +175,14 @@ int hw_bpf_object_load(unsigned int shift, int (*prepare)(struct hw_bpf_object *
 }
 
 size_t hw_bpf_object_links(void) {
-        return sizeof((struct hostward_bpf *)0)->progs / sizeof(struct bpf_program *) - HW_BPF_ITERATORS;
+        _cleanup_close_ int cgroups = hw_bpf_cgroups();
+
+        return sizeof((struct hostward_bpf *)0)->progs / sizeof(struct bpf_program *) - HW_BPF_ITERATORS - (cgroups < 0);
 }
 
 void hw_bpf_object_close(struct hw_bpf_object *o) {
-        int *const maps[] = { &o->rules, &o->mounts, &o->bindings, &o->host, &o->losses, &o->events, &o->throttle };
+        int *const maps[] = { &o->rules,  &o->mounts,   &o->bindings, &o->host, &o->losses,
+                               &o->events, &o->throttle, &o->queries };
 
         for (size_t i = 0; i < HW_LEN(maps); i++)
                 hw_close(maps[i]);

@@ -22,13 +22,14 @@ static const char *const operations[HW_HOOKS] = {
         [HW_HOOK_SOCKET_CREATE] = "create", [HW_HOOK_SOCKET_BIND] = "bind",
         [HW_HOOK_SOCKET_CONNECT] = "connect", [HW_HOOK_SOCKET_LISTEN] = "listen",
         [HW_HOOK_SOCKET_ACCEPT] = "accept", [HW_HOOK_SOCKET_SEND] = "sendmsg",
-        [HW_HOOK_CAPABLE] = "capable",     [HW_HOOK_GUARD_KILL] = "kill",
+        [HW_HOOK_CAPABLE] = "capable",     [HW_HOOK_QUERY] = "query",
+        [HW_HOOK_GUARD_KILL] = "kill",
         [HW_HOOK_GUARD_TRACE] = "ptrace",  [HW_HOOK_GUARD_MAP] = "bpf_map",
         [HW_HOOK_GUARD_PIN] = "unpin",     [HW_HOOK_GUARD_UNMOUNT] = "umount",
 };
 
 static void letters(uint32_t mask, char *ret) {
-        for (const char *letter = "rwlkmx"; *letter; letter++, mask >>= 1)
+        for (const char *letter = "rwlkmxaoq"; *letter; letter++, mask >>= 1)
                 if (mask & 1)
                         *ret++ = *letter;
         *ret = 0;
@@ -58,12 +59,28 @@ static void socket_words(uint32_t kind, struct hw_audit_record *r) {
                 (void)snprintf(r->family, sizeof r->family, "%s", families[kind - HW_TBL_SOCKET_PACKET_RAW]);
 }
 
+static const char *const causes[HW_CAUSES] = {
+        [HW_CAUSE_RULES] = "",
+        [HW_CAUSE_LONG] = "refused unasked: its path is longer than 4096 bytes",
+        [HW_CAUSE_NAMELESS] = "refused unasked: no name of it is known",
+        [HW_CAUSE_RENAMES] = "refused unasked: renames kept changing its path",
+        [HW_CAUSE_QUERY] = "refused unasked: it is no whole query of one name",
+};
+
 static void put_object(const struct hw_bpf_event *e, struct hw_audit_record *r) {
         switch (e->class) {
         case HW_BPF_PATH:
                 r->ouid = e->ouid;
                 letters(e->requested, r->requested);
                 letters(e->denied, r->denied_mask);
+                if (e->cause < HW_CAUSES)
+                        (void)snprintf(r->info, sizeof r->info, "%s", causes[e->cause]);
+                break;
+        case HW_BPF_QUERY:
+                letters(e->requested, r->requested);
+                letters(e->denied, r->denied_mask);
+                if (e->cause < HW_CAUSES)
+                        (void)snprintf(r->info, sizeof r->info, "%s", causes[e->cause]);
                 break;
         case HW_BPF_SOCKET:
                 socket_words(e->requested, r);
@@ -112,6 +129,23 @@ static const char *take_text(const char *text, const char *end, uint32_t len, ch
         return text + n;
 }
 
+/* `/example/evil/www/` is www.evil.example; the root, which has no name, a dot. */
+static void name_of_query(char *path) {
+        char name[HW_EVENT_PATH_MAX] = ".";
+        size_t at = 0;
+
+        for (size_t end = strlen(path); end > 1;) {
+                size_t begin = end - 1;
+
+                while (begin > 0 && path[begin - 1] != '/')
+                        begin--;
+                at += (size_t)snprintf(name + at, sizeof name - at, "%s%.*s", at ? "." : "", (int)(end - 1 - begin),
+                                       path + begin);
+                end = begin;
+        }
+        (void)snprintf(path, strlen(path) + 1, "%s", name);
+}
+
 bool hw_bpf_record(uint64_t generation, struct hw_slice data, char *const *subjects, size_t n_subjects,
                    struct hw_actor *actor, struct hw_audit_record *ret) {
         static struct hw_bpf_event e; /* large */
@@ -129,6 +163,8 @@ bool hw_bpf_record(uint64_t generation, struct hw_slice data, char *const *subje
         put_object(&e, ret);
         put_actor(&e, actor);
         text = take_text(e.text, (const char *)&e + data.len, e.path_len, ret->name, sizeof ret->name);
+        if (e.class == HW_BPF_QUERY && ret->name[0])
+                name_of_query(ret->name);
         text = take_text(text, (const char *)&e + data.len, e.exe_len, actor->exe, sizeof actor->exe);
         (void)take_text(text, (const char *)&e + data.len, e.cwd_len, actor->cwd, sizeof actor->cwd);
         /* Of another rule set: its names are not ours any more, the agent goes by the path. */

@@ -72,6 +72,27 @@ int hw_bpf_map_id(int fd) {
         return r < 0 ? r : (int)info.id;
 }
 
+int hw_bpf_link_info(int fd, struct bpf_link_info *ret) {
+        union bpf_attr attr;
+
+        memset(ret, 0, sizeof *ret);
+        memset(&attr, 0, sizeof attr);
+        attr.info.bpf_fd = (uint32_t)fd;
+        attr.info.info_len = sizeof *ret;
+        attr.info.info = (uint64_t)ret;
+        return call(BPF_OBJ_GET_INFO_BY_FD, &attr);
+}
+
+int hw_bpf_link_create(int program, int target, unsigned int type) {
+        union bpf_attr attr;
+
+        memset(&attr, 0, sizeof attr);
+        attr.link_create.prog_fd = (uint32_t)program;
+        attr.link_create.target_fd = (uint32_t)target;
+        attr.link_create.attach_type = type;
+        return call(BPF_LINK_CREATE, &attr);
+}
+
 static int object(enum bpf_cmd command, int fd, const char *path) {
         union bpf_attr attr;
 

@@ -20,7 +20,7 @@
 
 void hw_bpf_init(struct hw_bpf *b, const char *bpffs, hw_bpf_handler handler, void *userdata) {
         *b = (struct hw_bpf){ .bpffs = bpffs, .rules = -1, .mounts = -1, .bindings = -1, .host = -1, .losses = -1,
-                              .events = -1, .throttle = -1, .table = -1, .iterators = { -1, -1, -1 }, .mountinfo = -1,
+                              .events = -1, .throttle = -1, .table = -1, .queries = -1, .iterators = { -1, -1, -1 }, .mountinfo = -1,
                               .handler = handler, .userdata = userdata };
 }
 
@@ -31,8 +31,8 @@ static void close_links(struct hw_bpf *b) {
 }
 
 void hw_bpf_close(struct hw_bpf *b) {
-        int *const maps[] = { &b->rules, &b->mounts, &b->bindings, &b->host, &b->losses, &b->events, &b->throttle,
-                               &b->table };
+        int *const maps[] = { &b->rules,  &b->mounts,   &b->bindings, &b->host, &b->losses,
+                               &b->events, &b->throttle, &b->table,    &b->queries };
 
         close_links(b);
         hw_bpf_unmap(b);
@@ -89,6 +89,10 @@ static int pin(int fd, const char *path) {
         return access(path, F_OK) < 0 ? -errno : 0;
 }
 
+int hw_bpf_unpin_link(const struct hw_bpf *b, size_t i) {
+        return unlink(link_path(b, i).text) < 0 ? -errno : 0;
+}
+
 static int make_directories(const struct hw_bpf *b) {
         struct path p;
 
@@ -105,7 +109,7 @@ int hw_bpf_repin(struct hw_bpf *b) {
                 const char *name;
         } maps[] = { { b->rules, "rules" },       { b->mounts, "mounts" },     { b->bindings, "bindings" },
                      { b->host, "host" },         { b->losses, "losses" },     { b->events, "events" },
-                     { b->throttle, "throttle" }, { b->table, "table" },
+                     { b->throttle, "throttle" }, { b->table, "table" },       { b->queries, "queries" },
                      { b->iterators[HW_BPF_OWN_FILES], iterator_names[HW_BPF_OWN_FILES] },
                      { b->iterators[HW_BPF_HELD_FILES], iterator_names[HW_BPF_HELD_FILES] },
                      { b->iterators[HW_BPF_HELD_MAPS], iterator_names[HW_BPF_HELD_MAPS] } };
@@ -205,6 +209,7 @@ static void take_object(struct hw_bpf *b, const struct hw_bpf_object *o, unsigne
         b->losses = o->losses;
         b->events = o->events;
         b->throttle = o->throttle;
+        b->queries = o->queries;
         memcpy(b->iterators, o->iterators, sizeof b->iterators);
         memcpy(b->links, o->links, sizeof b->links);
         b->n_links = o->n_links;
@@ -283,6 +288,7 @@ int hw_bpf_adopt(struct hw_bpf *b) {
                 found.events = hw_bpf_get(pin_path(b, shift, "events").text);
                 found.throttle = hw_bpf_get(pin_path(b, shift, "throttle").text);
                 found.table = hw_bpf_get(pin_path(b, shift, "table").text);
+                found.queries = hw_bpf_get(pin_path(b, shift, "queries").text);
                 for (size_t at = 0; at < HW_BPF_ITERATORS; at++)
                         found.iterators[at] = hw_bpf_get(pin_path(b, shift, iterator_names[at]).text);
                 while (n < HW_BPF_LINKS_MAX && (found.links[n] = hw_bpf_get(link_path(&found, n).text)) >= 0)
@@ -291,7 +297,7 @@ int hw_bpf_adopt(struct hw_bpf *b) {
                 if (found.rules < 0 || found.mounts < 0 || found.bindings < 0 || found.host < 0 || found.losses < 0 ||
                     found.events < 0 || found.throttle < 0 || found.iterators[HW_BPF_OWN_FILES] < 0 ||
                     found.iterators[HW_BPF_HELD_FILES] < 0 || found.iterators[HW_BPF_HELD_MAPS] < 0 ||
-                    found.table < 0 || n != hw_bpf_object_links() || read_generation(&found) < 0 ||
+                    found.table < 0 || found.queries < 0 || n != hw_bpf_object_links() || read_generation(&found) < 0 ||
                     hw_bpf_map(&found) < 0) {
                         hw_bpf_close(&found);
                         continue;
@@ -390,7 +396,7 @@ int hw_bpf_verify(const struct hw_bpf *b, struct hw_slice table, enum hw_mode mo
         uint32_t id = 0, number;
         int r;
 
-        if (!b->shift)
+        if (!b->shift || hw_bpf_is_detached(b))
                 return -ESTALE;
         r = hw_bpf_map_lookup(b->rules, &zero, &id);
         if (r < 0)

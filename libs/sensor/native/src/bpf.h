@@ -23,6 +23,7 @@ struct hw_bpf {
         const char *bpffs;
         unsigned int shift; /* size class of the programs that are attached, 0: none are */
         int rules, mounts, bindings, host, losses, events, throttle, table; /* maps; table: the inner one in force, or -1 */
+        int queries; /* program that is attached to the cgroups */
         int iterators[HW_BPF_ITERATORS]; /* links */
         int links[HW_BPF_LINKS_MAX];
         size_t n_links;
@@ -57,6 +58,9 @@ int hw_bpf_swap(struct hw_bpf *b, struct hw_slice table, enum hw_mode mode);
 
 /* Reads back whether that table in that mode is what the programs judge by: 0, -ESTALE, or another errno. */
 int hw_bpf_verify(const struct hw_bpf *b, struct hw_slice table, enum hw_mode mode);
+
+/* Removes the pin of one of the links, so that another takes its place: 0 or a negative errno. */
+int hw_bpf_unpin_link(const struct hw_bpf *b, size_t i);
 
 /* Pins again what was unpinned: how many were missing, or a negative errno. */
 int hw_bpf_repin(struct hw_bpf *b);
@@ -94,6 +98,15 @@ bool hw_bpf_poll_lost(struct hw_bpf *b, uint64_t ret[HW_LOSSES]);
 const char *hw_loss_name(unsigned int cause); /* as in SensorState.losses.bpf */
 const char *hw_loss_words(unsigned int cause);
 
+/* bpf-cgroups.c */
+#define HW_CGROUPS "/sys/fs/cgroup"
+/* The root of all cgroups, where queries to DNS are judged; -EOPNOTSUPP where there is no cgroup v2. */
+int hw_bpf_cgroups(void);
+/* Whether somebody detached what judges them. */
+bool hw_bpf_is_detached(const struct hw_bpf *b);
+/* Attaches it again; it is to be pinned after that. How many there were, or a negative errno. */
+int hw_bpf_attach_again(struct hw_bpf *b);
+
 /* bpf-syscall.c: 0 or more, or a negative errno. */
 int hw_bpf_map_create(unsigned int type, size_t key, size_t value, unsigned int entries);
 int hw_bpf_map_update(int fd, const void *key, const void *value);
@@ -103,6 +116,9 @@ int hw_bpf_map_next(int fd, const void *key, void *ret);
 int hw_bpf_map_freeze(int fd);
 int hw_bpf_map_id(int fd);
 int hw_bpf_pin(int fd, const char *path);
+struct bpf_link_info;
+int hw_bpf_link_info(int fd, struct bpf_link_info *ret);
+int hw_bpf_link_create(int program, int target, unsigned int type);
 int hw_bpf_get(const char *path);
 /* One run of an iterator, given by its link, appended to ret: 0 or a negative errno. */
 int hw_bpf_iterate(int link, size_t max, struct hw_buffer *ret);
@@ -123,6 +139,7 @@ int hw_bpf_read_loaded(const char *bpffs, struct hw_element **ret, size_t *ret_b
 /* bpf-programs.c */
 struct hw_bpf_object {
         int rules, mounts, bindings, host, losses, events, throttle;
+        int queries;
         int iterators[HW_BPF_ITERATORS];
         uint32_t map_ids[HW_HOST_MAPS];
         int links[HW_BPF_LINKS_MAX];
@@ -135,6 +152,8 @@ int hw_bpf_object_load(unsigned int shift, int (*prepare)(struct hw_bpf_object *
                        struct hw_bpf_object *ret);
 void hw_bpf_object_close(struct hw_bpf_object *o);
 size_t hw_bpf_element_bytes(unsigned int shift);
+/* What libbpf warns of goes to our log. */
+void hw_bpf_log_libbpf(void);
 /* How many programs there are beside the iterators. */
 size_t hw_bpf_object_links(void);
 

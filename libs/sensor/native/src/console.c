@@ -12,7 +12,8 @@
 #include "file.h"
 #include "frame.h"
 
-#define ANSWER_SECONDS 30
+/* `resume` answers when the rule set was compiled anew, which may take a minute (main.c). */
+#define ANSWER_SECONDS 90
 
 static int complain(const char *what, const char *remedy) {
         fprintf(stderr, "hostward-sensor: %s\n%s\n", what, remedy);

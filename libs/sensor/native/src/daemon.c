@@ -3,15 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bindings.h"
@@ -77,21 +74,6 @@ static void open_revision(struct hw_daemon *d) {
                 hw_close(&d->revision_fd);
 }
 
-/* Needed once, to give the audit socket a large buffer. */
-static void drop_net_admin(void) {
-        struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
-        struct __user_cap_data_struct data[2];
-        const uint32_t bit = 1u << CAP_NET_ADMIN;
-
-        (void)prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN);
-        if (syscall(SYS_capget, &header, data) < 0)
-                return;
-        data[0].effective &= ~bit;
-        data[0].permitted &= ~bit;
-        data[0].inheritable &= ~bit;
-        (void)syscall(SYS_capset, &header, data);
-}
-
 static void open_audit(struct hw_daemon *d) {
         int r = hw_audit_open(&d->audit);
 
@@ -100,8 +82,8 @@ static void open_audit(struct hw_daemon *d) {
         if (r < 0) {
                 hw_warn("the audit stream cannot be read, denials go unseen error=%s", strerror(-r));
                 hw_audit_close(&d->audit);
+        hw_usb_close(&d->usb);
         }
-        drop_net_admin();
 }
 
 /* Readable after each change of mounts: the programs know paths by where the host mounts a filesystem. */
@@ -127,6 +109,23 @@ static void on_record(const struct hw_audit_record *record, void *userdata) {
         hw_events_add_record(&d->events, record, in_force ? d->table->ordering.generation : 0);
         if (record->bpf && d->quiet_at == UINT64_MAX)
                 d->quiet_at = hw_now_ms() + QUIET_MS; /* until then its like may be suppressed */
+}
+
+static void on_observation(const struct hw_audit_record *record, void *userdata) {
+        struct hw_daemon *d = userdata;
+
+        if (!hw_probe_is_ours((pid_t)record->pid, record->comm))
+                hw_events_add_record(&d->observations, record, 0);
+}
+
+/* Watches what the rule set in force says. */
+static void sense(struct hw_daemon *d) {
+        if (!hw_sense_want(&d->sense, d->table ? (uint32_t)d->table->visibility : 0))
+                return;
+        if (d->sense.watched && d->bpf.mountinfo < 0)
+                open_mounts(d);
+        if (hw_sense_fd(&d->sense) >= 0)
+                (void)hw_daemon_watch(d, hw_sense_fd(&d->sense), HW_ON_SENSE, EPOLLIN);
 }
 
 static void read_bpf(struct hw_daemon *d) {
@@ -184,6 +183,8 @@ static int start(struct hw_daemon *d) {
         }
         before = fstatat(d->state_fd, HW_MEMORY, &st, 0) == 0;
         hw_events_init(&d->events, d->state_fd);
+        hw_events_init(&d->observations, -1);
+        hw_sense_init(&d->sense, on_observation, d);
         if (before)
                 hw_events_add_lost(&d->events, -1, "the sensor was not running; denials meanwhile may be missing");
         d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -197,7 +198,9 @@ static int start(struct hw_daemon *d) {
         adopt_bpf(d);
         open_audit(d); /* before loading, so that the first denial is seen */
         open_revision(d);
+        hw_devices_start(d);
         hw_enforce_start(d);
+        hw_devices_settle(d);
         if (d->memory.confirm == HW_CONFIRM_WAITING)
                 d->confirm_at = hw_now_ms() + d->options->confirm_ms;
         hw_cover(d);
@@ -233,7 +236,13 @@ static void on_mounts(struct hw_daemon *d) {
 
         if (r < 0)
                 hw_warn("the programs do not know of a change of mounts error=%s", strerror(-r));
+        hw_sense_mounts(&d->sense);
         d->bind_at = HW_MIN(d->bind_at, hw_now_ms() + BIND_AFTER_MOUNT_MS);
+}
+
+static void on_devices(struct hw_daemon *d) {
+        if (hw_usb_read(&d->usb))
+                hw_devices_settle(d);
 }
 
 static void bind_again(struct hw_daemon *d, uint64_t now) {
@@ -255,6 +264,10 @@ static void on_ready(struct hw_daemon *d, uint64_t source, uint32_t what) {
                 read_bpf(d);
         else if (source == HW_ON_MOUNTS)
                 on_mounts(d);
+        else if (source == HW_ON_DEVICES)
+                on_devices(d);
+        else if (source == HW_ON_SENSE)
+                hw_sense_read(&d->sense);
         else if (source == HW_ON_COMPILE && d->compile.fd >= 0)
                 hw_jobs_compile_ready(d);
         else if (source == HW_ON_PROBER && d->prober.pid > 0)
@@ -266,7 +279,9 @@ static void on_ready(struct hw_daemon *d, uint64_t source, uint32_t what) {
 static void check_periodically(struct hw_daemon *d, uint64_t now) {
         d->check_at = now + d->options->check_ms;
         tell_lost(d);
+        hw_sense_count(&d->sense);
         hw_enforce_check(d);
+        hw_devices_settle(d);
         hw_recompile_check(d);
         if (now < d->coverage_at)
                 return;
@@ -297,6 +312,7 @@ static void run_timers(struct hw_daemon *d) {
         if (now >= d->quiet_at)
                 tell_suppressed(d, now);
         hw_suspend_check(d);
+        sense(d);
         if (now >= d->check_at)
                 check_periodically(d, now);
         if (now >= d->bind_at)
@@ -338,7 +354,9 @@ static void finish(struct hw_daemon *d) {
         hw_compile_stop(&d->compile);
         hw_prober_stop(&d->prober);
         hw_audit_close(&d->audit);
+        hw_sense_close(&d->sense);
         hw_events_free(&d->events);
+        hw_events_free(&d->observations);
         hw_profile_set_free(&d->profiles);
         for (size_t i = 0; i < d->n_queue; i++)
                 hw_buffer_free(&d->queue[i].envelope);
@@ -360,7 +378,8 @@ int hw_daemon_run(const struct hw_options *options) {
         d = (struct hw_daemon){
                 .options = options, .state_fd = -1, .epoll_fd = -1, .signal_fd = -1, .revision_fd = -1,
                 .compile.fd = -1, .prober.fd = -1, .audit = { .fd = -1, .control_fd = -1 }, .events.dirfd = -1,
-                .server = { .listen_fd = -1, .handle = hw_messages_handle, .userdata = &d, .events = &d.events },
+                .server = { .listen_fd = -1, .handle = hw_messages_handle, .userdata = &d, .events = &d.events,
+                            .observations = &d.observations },
                 .confirm_at = UINT64_MAX, .watchdog_at = hw_watchdog_ms() ? 0 : UINT64_MAX,
                 .healthy_at = hw_now_ms() + HEALTHY_MS, .quiet_at = hw_now_ms(), .check_at = hw_now_ms() + options->check_ms,
                 .held_loads = UINT64_MAX,

@@ -6,17 +6,20 @@
 #include "compile.h"
 #include "coverage.h"
 #include "events.h"
+#include "json.h"
 #include "probe.h"
 #include "profiles.h"
+#include "sense.h"
 #include "server.h"
 #include "snapshot.h"
+#include "usb.h"
 
 #ifndef HW_VERSION
 #define HW_VERSION "0.1.0"
 #endif
 
 struct hw_options {
-        const char *state_dir, *trust_dir, *socket, *compiler, *agent_user, *securityfs, *dropin_dir, *bpffs;
+        const char *state_dir, *trust_dir, *socket, *compiler, *agent_user, *securityfs, *dropin_dir, *bpffs, *sysfs;
         uint64_t confirm_ms, check_ms, compile_ms, frame_ms;
 };
 
@@ -54,7 +57,9 @@ struct hw_daemon {
         struct hw_prober prober;
         struct hw_audit audit;
         struct hw_bpf bpf;
-        struct hw_events events;
+        struct hw_events events, observations; /* apart, so that watching takes no room of denials */
+        struct hw_sense sense;
+        struct hw_usb usb;
 
         struct hw_memory memory;
         struct hw_table *table; /* in force, NULL before the first */
@@ -110,7 +115,14 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t);
 /* Compares the kernel with what was verified; repairs and records what drifted. */
 void hw_enforce_check(struct hw_daemon *d);
 void hw_enforce_start(struct hw_daemon *d);
+/* `what` is not as it was left; `profile` may be NULL. */
+void hw_drift_add(struct hw_daemon *d, const char *profile, const char *what);
 int hw_memory_store(struct hw_daemon *d);
+
+/* devices.c: USB, as the table in force asks. */
+void hw_devices_start(struct hw_daemon *d); /* before the first table */
+void hw_devices_settle(struct hw_daemon *d);
+void hw_devices_write(const struct hw_daemon *d, struct hw_json *j);
 
 /* held.c: counts anew whom the rules in force reach. */
 void hw_cover(struct hw_daemon *d);
@@ -156,6 +168,8 @@ enum { HW_TAG_BASE_BITS = 60 };
 #define HW_ON_PROBER HW_SOURCE(6)
 #define HW_ON_BPF HW_SOURCE(7)
 #define HW_ON_MOUNTS HW_SOURCE(8)
+#define HW_ON_DEVICES HW_SOURCE(9)
+#define HW_ON_SENSE HW_SOURCE(10)
 int hw_daemon_watch(struct hw_daemon *d, int fd, uint64_t source, uint32_t what);
 
 #endif

@@ -135,6 +135,7 @@ int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const ch
         }
         r = hw_enforce_verify(d);
         write_dropins(d);
+        hw_devices_settle(d);
         hw_events_add_own(&d->events, "loaded", NULL, what);
         return r;
 }
@@ -236,13 +237,14 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
         hw_outcome_set(d, true, "", "%s", "");
         (void)hw_enforce_verify(d); /* a mismatch stays in the outcome, the rule set stays in force */
         follow_up(d);
+        hw_devices_settle(d);
         hw_suspend_tell_change(d, &memory.suspension);
         hw_events_add_own(&d->events, "loaded", NULL, d->table->digest);
         (void)hw_table_free(before);
         return 0;
 }
 
-static void record_drift(struct hw_daemon *d, const char *name, const char *what) {
+void hw_drift_add(struct hw_daemon *d, const char *profile, const char *what) {
         struct hw_drift *drift;
 
         if (d->n_drift == HW_DRIFT_MAX)
@@ -251,9 +253,16 @@ static void record_drift(struct hw_daemon *d, const char *name, const char *what
                 d->n_drift++;
         drift = &d->drift[d->n_drift - 1];
         *drift = (struct hw_drift){ .detected_at = hw_wall_ms() };
-        (void)snprintf(drift->what, sizeof drift->what, "profile %.*s %s", HW_NAME_MAX, name, what);
-        hw_events_add_own(&d->events, "drift", name, drift->what);
+        (void)snprintf(drift->what, sizeof drift->what, "%s", what);
+        hw_events_add_own(&d->events, "drift", profile, drift->what);
         hw_warn("the kernel does not hold what was loaded what=%s", drift->what);
+}
+
+static void record_drift(struct hw_daemon *d, const char *name, const char *how) {
+        char what[sizeof d->drift[0].what];
+
+        (void)snprintf(what, sizeof what, "profile %.*s %s", HW_NAME_MAX, name, how);
+        hw_drift_add(d, name, what);
 }
 
 /* Profiles that were verified once and are not as they were. */
@@ -284,10 +293,15 @@ static void repaired(struct hw_daemon *d, size_t found) {
 }
 
 static void check_bpf(struct hw_daemon *d) {
+        const int detached = hw_bpf_attach_again(&d->bpf);
         const int unpinned = d->bpf.shift ? hw_bpf_repin(&d->bpf) : 0;
         int r;
 
-        if (unpinned > 0)
+        if (detached > 0)
+                record_drift(d, "of BPF", "was detached from the cgroups: names of DNS were not judged");
+        else if (detached < 0)
+                hw_error("what judges names of DNS was detached and cannot be attached again error=%s", strerror(-detached));
+        if (unpinned > HW_MAX(detached, 0))
                 record_drift(d, "of BPF", "was unpinned; it stayed in force");
         r = verify_bpf(d);
         d->verified_at = hw_wall_ms();
@@ -295,7 +309,7 @@ static void check_bpf(struct hw_daemon *d) {
                 record_drift(d, "of BPF", "was replaced");
         if (r == -ESTALE && hw_enforce_load(d, NULL, "repaired after drift") < 0)
                 return;
-        if (r == -ESTALE || unpinned > 0)
+        if (r == -ESTALE || unpinned > 0 || detached > 0)
                 repaired(d, 1);
 }
 

@@ -66,6 +66,8 @@ static void finish(struct hw_events *e, struct hw_json *j) {
 }
 
 static const char *type_of(const struct hw_audit_record *r) {
+        if (r->observed)
+                return "observed";
         if (r->guard)
                 return "guarded";
         return r->denied ? "denied" : "audited";
@@ -92,6 +94,8 @@ void hw_events_add_record(struct hw_events *e, const struct hw_audit_record *r, 
 
         if (!r->actor)
                 hw_actor_read(r->pid, &found);
+        if (r->observed)
+                hw_json_text(&j, "class", r->observed);
         hw_json_text_known(&j, "profile", r->profile);
         hw_json_text_known(&j, "operation", r->operation);
         hw_json_text_known(&j, "name", r->name);
@@ -114,6 +118,23 @@ void hw_events_add_record(struct hw_events *e, const struct hw_audit_record *r, 
                 put_bpf(&j, r);
         if (generation)
                 hw_json_decimal(&j, "generation", generation);
+        finish(e, &j);
+}
+
+void hw_events_add_device(struct hw_events *e, const struct hw_device_event *device, uint64_t generation) {
+        struct hw_buffer out = { 0 };
+        struct hw_json j = begin(e, &out, hw_wall_ms(), device->denied ? "denied" : "audited");
+
+        hw_json_text(&j, "operation", "usb");
+        hw_json_text(&j, "name", device->name);
+        hw_json_text(&j, "requested", "use");
+        if (device->denied)
+                hw_json_text(&j, "denied", "use");
+        hw_json_text(&j, "info", device->info);
+        hw_json_text(&j, "enforcer", "usb");
+        hw_json_int(&j, "rule", device->rule);
+        hw_json_text_known(&j, "device", device->dev);
+        hw_json_decimal(&j, "generation", generation);
         finish(e, &j);
 }
 
@@ -206,7 +227,7 @@ void hw_events_init(struct hw_events *e, int dirfd) {
         int r;
 
         *e = (struct hw_events){ .dirfd = dirfd, .next_seq = 1 };
-        r = read_journal(e);
+        r = dirfd < 0 ? 0 : read_journal(e);
         if (r < 0 && r != -ENOENT) {
                 hw_warn("the journal cannot be read error=%s", strerror(-r));
                 (void)unlinkat(dirfd, JOURNAL, 0);

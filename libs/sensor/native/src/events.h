@@ -26,6 +26,7 @@ struct hw_events {
         int dirfd;
 };
 
+/* Without a directory (-1) nothing is kept over restarts. */
 void hw_events_init(struct hw_events *e, int dirfd);
 void hw_events_free(struct hw_events *e);
 
@@ -34,6 +35,13 @@ void hw_events_free(struct hw_events *e);
  * from /proc now where the record does not say it, as long as the process is there.
  */
 void hw_events_add_record(struct hw_events *e, const struct hw_audit_record *r, uint64_t generation);
+/* A USB device that was judged; `info` in fields of its own. */
+struct hw_device_event {
+        bool denied;
+        uint32_t rule; /* index into the rules of the table in force */
+        const char *name, *dev, *info;
+};
+void hw_events_add_device(struct hw_events *e, const struct hw_device_event *device, uint64_t generation);
 /* `count` < 0 when it cannot be known. */
 void hw_events_add_lost(struct hw_events *e, int64_t count, const char *info);
 /* Something the sensor did, kept in the journal too. `profile` may be NULL. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -15,6 +16,8 @@
 #include "snapshot.h"
 
 static const char *const operations[] = { "read", "write", "link", "lock", "map", "exec" };
+
+#define HW_DOMAIN_MAX 253
 
 static int operation_of(const char *word) {
         for (size_t i = 0; word && i < HW_LEN(operations); i++)
@@ -41,12 +44,14 @@ static uint32_t socket_of(const char *text) {
 bool hw_question_is_whole(const struct hw_question *q) {
         uint32_t number;
 
-        if (!!q->path + !!q->capability + !!q->network != 1 || (q->program && q->program[0] != '/'))
+        if (!!q->path + !!q->capability + !!q->network + !!q->domain != 1 || (q->program && q->program[0] != '/'))
                 return false;
         if (q->path)
                 return q->path[0] == '/' && operation_of(q->operation) >= 0;
         if (q->operation || q->owner)
                 return false;
+        if (q->domain)
+                return q->domain[0] && strlen(q->domain) <= HW_DOMAIN_MAX && !strchr(q->domain, '/');
         return q->capability ? capability_of(q->capability, &number) : socket_of(q->network) != HW_TBL_SOCKET_NONE;
 }
 
@@ -58,6 +63,24 @@ static uint32_t subject_of(hw_tbl_ref table, const char *program) {
         return program ? hw_tbl_subject_result(table, state) : 0;
 }
 
+/* One label after the other from the last to the first, each with a slash: as bpf/query.h writes a name. */
+static void walk_domain(hw_tbl_ref table, struct hw_tbl_walk *walk, const char *domain) {
+        size_t end = strlen(domain);
+
+        hw_tbl_step(table, walk, '/');
+        while (end > 0) {
+                size_t begin = end;
+
+                while (begin > 0 && domain[begin - 1] != '.')
+                        begin--;
+                for (size_t i = begin; i < end; i++)
+                        hw_tbl_step(table, walk, (uint8_t)tolower((unsigned char)domain[i]));
+                if (end > begin)
+                        hw_tbl_step(table, walk, '/');
+                end = begin > 0 ? begin - 1 : 0;
+        }
+}
+
 static void decide(hw_tbl_ref table, uint32_t subject, const struct hw_question *q, struct hw_tbl_verdict *ret) {
         const uint32_t asker = q->owner ? HW_TBL_OWNER : HW_TBL_OTHER;
         struct hw_tbl_walk walk;
@@ -67,7 +90,11 @@ static void decide(hw_tbl_ref table, uint32_t subject, const struct hw_question 
                 hw_tbl_cell(table, subject, socket_of(q->network), ret);
         else if (q->capability && capability_of(q->capability, &number))
                 hw_tbl_capability(table, subject, number, ret);
-        else {
+        else if (q->domain) {
+                hw_tbl_start_for(table, &walk, 1u << HW_TBL_QUERY);
+                walk_domain(table, &walk, q->domain);
+                hw_tbl_decide(table, &walk, subject, HW_TBL_QUERY, HW_TBL_OTHER, ret);
+        } else {
                 number = (uint32_t)operation_of(q->operation);
                 hw_tbl_start_for(table, &walk, 1u << number);
                 for (const char *byte = q->path; *byte; byte++)
@@ -114,6 +141,8 @@ int hw_explain(const struct hw_element *element, size_t bytes, const struct hw_t
         if (!hw_tbl_check(&blob) || element->mode >= HW_LEN(modes))
                 return -EINVAL;
         subject = subject_of(&blob, q->program);
+        if (q->terminal)
+                subject += HW_TBL_LOAD32(&blob, HW_TBL_OFF_TERMINALS);
         decide(&blob, subject, q, &verdict);
         hw_json_open(&j, NULL, '{');
         hw_json_text(&j, "mode", modes[element->mode]);
@@ -156,7 +185,7 @@ int hw_console_explain(const char *bpffs, const char *state_dir, const struct hw
 
         if (!hw_question_is_whole(q)) {
                 fputs("hostward-sensor: ask for one object: --path /PATH --operation read|write|link|lock|map|exec,\n"
-                      "--capability NUMBER, or --network FAMILY/TYPE/PROTOCOL; --program /PATH says who acts\n", stderr);
+                      "--capability NUMBER, --network FAMILY/TYPE/PROTOCOL, or --domain NAME; --program /PATH says who acts\n", stderr);
                 return 2;
         }
         r = hw_bpf_read_loaded(bpffs, &element, &bytes);

@@ -10,7 +10,9 @@ struct hw_question {
         const char *path, *operation; /* a directory ends in a slash; read, write, link, lock, map or exec */
         const char *capability; /* a number of capabilities(7) */
         const char *network; /* FAMILY/TYPE/PROTOCOL, numbers of socket(2) */
+        const char *domain; /* a name that is asked of DNS */
         bool owner; /* the object is the asker's own */
+        bool terminal; /* who asks has a terminal */
 };
 
 /* Whether it asks for exactly one object, and one that there can be. */

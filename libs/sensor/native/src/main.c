@@ -20,16 +20,18 @@ static const char usage[] =
         "  hostward-sensor resume\n"
         "  hostward-sensor unload    nothing is blocked any more until resume or the next rule set\n"
         "  hostward-sensor explain   which rule of the loaded table decides, and how, as JSON:\n"
-        "                            [--program /PATH] --path /PATH --operation read [--owner]\n"
-        "                            or --capability N, or --network FAMILY/TYPE/PROTOCOL\n"
+        "                            [--program /PATH] [--terminal] --path /PATH --operation read\n"
+        "                            [--owner], or --capability N, or --network FAMILY/TYPE/PROTOCOL,\n"
+        "                            or --domain NAME\n"
         "  hostward-sensor version\n"
         "\n"
         "Options: --state-dir --trust-dir --socket --compiler --agent-user --securityfs --dropin-dir --bpffs\n"
+        "         --sysfs\n"
         "         --confirm-timeout MS --check-interval MS --compile-timeout MS --frame-timeout MS\n";
 
 enum { OPT_STATE = 256, OPT_SOCKET, OPT_COMPILER, OPT_AGENT, OPT_SECURITYFS, OPT_DROPIN, OPT_CONFIRM, OPT_CHECK,
        OPT_COMPILE, OPT_FRAME, OPT_JSON, OPT_MODE, OPT_FOR, OPT_REASON, OPT_TRUST, OPT_BPFFS, OPT_PROGRAM, OPT_PATH, OPT_OPERATION,
-       OPT_CAPABILITY, OPT_NETWORK, OPT_OWNER };
+       OPT_CAPABILITY, OPT_NETWORK, OPT_DOMAIN, OPT_OWNER, OPT_SYSFS, OPT_TERMINAL };
 
 static const struct option options[] = {
         { "state-dir", required_argument, NULL, OPT_STATE },
@@ -40,6 +42,7 @@ static const struct option options[] = {
         { "securityfs", required_argument, NULL, OPT_SECURITYFS },
         { "dropin-dir", required_argument, NULL, OPT_DROPIN },
         { "bpffs", required_argument, NULL, OPT_BPFFS },
+        { "sysfs", required_argument, NULL, OPT_SYSFS },
         { "confirm-timeout", required_argument, NULL, OPT_CONFIRM },
         { "check-interval", required_argument, NULL, OPT_CHECK },
         { "compile-timeout", required_argument, NULL, OPT_COMPILE },
@@ -53,7 +56,9 @@ static const struct option options[] = {
         { "operation", required_argument, NULL, OPT_OPERATION },
         { "capability", required_argument, NULL, OPT_CAPABILITY },
         { "network", required_argument, NULL, OPT_NETWORK },
+        { "domain", required_argument, NULL, OPT_DOMAIN },
         { "owner", no_argument, NULL, OPT_OWNER },
+        { "terminal", no_argument, NULL, OPT_TERMINAL },
         { 0 },
 };
 
@@ -85,10 +90,14 @@ static void take(struct arguments *a, int option) {
                 [OPT_OPERATION - OPT_STATE] = &a->question.operation,
                 [OPT_CAPABILITY - OPT_STATE] = &a->question.capability,
                 [OPT_NETWORK - OPT_STATE] = &a->question.network,
+                [OPT_DOMAIN - OPT_STATE] = &a->question.domain,
+                [OPT_SYSFS - OPT_STATE] = &a->daemon.sysfs,
         };
 
         if (option == OPT_OWNER)
                 a->question.owner = true;
+        else if (option == OPT_TERMINAL)
+                a->question.terminal = true;
         else if (option == OPT_JSON)
                 a->json = true;
         else if (option == OPT_CONFIRM)
@@ -134,7 +143,7 @@ int main(int argc, char **argv) {
         struct arguments a = { .daemon = {
                 .state_dir = "/var/lib/hostward/sensor", .trust_dir = "/var/lib/hostward/trust", .socket = "/run/hostward/sensor.sock",
                 .compiler = "/run/hostward/compiler.sock", .agent_user = "hostward",
-                .securityfs = "/sys/kernel/security", .bpffs = "/sys/fs/bpf", .dropin_dir = "/etc/systemd/system",
+                .securityfs = "/sys/kernel/security", .bpffs = "/sys/fs/bpf", .sysfs = "/sys", .dropin_dir = "/etc/systemd/system",
                 .confirm_ms = 30000, .check_ms = 5000, .compile_ms = 60000, .frame_ms = 10000,
         } };
         int option;

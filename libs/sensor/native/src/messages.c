@@ -97,6 +97,7 @@ static int on_subscribe(struct hw_daemon *d, struct hw_client *c, uint32_t reque
                 return -EBADMSG;
         /* A number that was never given out would make us silent for ever: it counts as "from now". */
         c->cursor = sequence && sequence < d->events.next_seq ? sequence : d->events.next_seq - 1;
+        c->observed = d->server.observed; /* from what nobody was sent yet */
         c->subscribed = true;
         hw_client_done(c, request);
         return 0;

@@ -25,6 +25,10 @@ bool hw_name_is_ours(struct hw_slice name) {
         return true;
 }
 
+bool hw_subject_is_ours(struct hw_slice name) {
+        return hw_slice_is(name, HW_CATCH_ALL HW_TERMINAL_SUFFIX) || hw_name_is_ours(name);
+}
+
 /* One token: its kind and, for names and strings, its text without the final NUL. */
 struct item {
         enum token kind;

@@ -5,6 +5,7 @@
 
 #define HW_CATCH_ALL "hostward"
 #define HW_SOURCE_PREFIX "hostward-src-"
+#define HW_TERMINAL_SUFFIX "-tty" /* of a subject of the policy table while it has a terminal */
 #define HW_EXEMPT "hostward-sensor"
 #define HW_EXEMPT_INIT "hostward-init"
 #define HW_EXEMPT_COMPILER "hostward-compiler"
@@ -14,6 +15,8 @@ typedef int (*hw_name_handler)(const char *name, void *userdata);
 
 /* Whether a profile may be loaded and replaced by us: the catch-all and the sources, never another name on the host. */
 bool hw_name_is_ours(struct hw_slice name);
+/* The same of a subject of the policy table. */
+bool hw_subject_is_ours(struct hw_slice name);
 
 /*
  * Binary policy as the kernel takes it is a run of profiles, each a tagged tree (security/apparmor/policy_unpack.c).

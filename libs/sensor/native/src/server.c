@@ -243,12 +243,16 @@ static void send_out(struct hw_client *c) {
         }
 }
 
-static void put_event(struct hw_client *c, uint64_t seq, struct hw_slice json) {
+static void put_frame(struct hw_client *c, uint64_t seq, struct hw_slice json) {
         size_t begun = hw_frame_begin(&c->out, HW_MSG_EVENT, 0);
 
         hw_put_u64(&c->out, HW_TAG_SEQUENCE, seq);
         hw_put_bytes(&c->out, HW_TAG_EVENT, json.data, json.len);
         (void)hw_frame_end(&c->out, begun);
+}
+
+static void put_event(struct hw_client *c, uint64_t seq, struct hw_slice json) {
+        put_frame(c, seq, json);
         c->cursor = seq;
 }
 
@@ -275,6 +279,26 @@ static void put_events(const struct hw_server *s, struct hw_client *c) {
         }
 }
 
+/* Behind all events, and numbered for themselves: nobody resumes at an observation. */
+static void put_observations(struct hw_server *s, struct hw_client *c) {
+        while (c->subscribed && c->out.len < EVENTS_WATERMARK && !c->out.failed) {
+                uint64_t missed;
+                const struct hw_event *observation = hw_events_after(s->observations, c->observed, &missed);
+
+                if (!observation)
+                        return;
+                s->observations_missed += missed;
+                put_frame(c, observation->seq, observation->json);
+                c->observed = observation->seq;
+                s->observed = HW_MAX(s->observed, observation->seq);
+        }
+}
+
+/* Whether the ring holds something behind that number. */
+static bool is_behind(const struct hw_events *e, uint64_t seq) {
+        return e->n > 0 && seq + 1 < e->next_seq;
+}
+
 static size_t outgoing_bytes(const struct hw_server *s) {
         size_t sum = 0;
 
@@ -288,9 +312,10 @@ static uint64_t settle_one(struct hw_server *s, struct hw_client *c) {
 
         do {
                 put_events(s, c);
+                put_observations(s, c);
                 send_out(c);
-        } while (!c->doomed && !c->stuck_since && c->out.len == 0 && c->subscribed && s->events->n &&
-                 c->cursor + 1 < s->events->next_seq && !c->out.failed);
+        } while (!c->doomed && !c->stuck_since && c->out.len == 0 && c->subscribed && !c->out.failed &&
+                 (is_behind(s->events, c->cursor) || is_behind(s->observations, c->observed)));
         if (c->held && !c->doomed && c->out.len <= ANSWERS_WATERMARK)
                 take_frames(s, c);
         now = hw_now_ms(); /* not before: since when it is stuck was found only now */

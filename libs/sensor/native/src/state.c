@@ -168,6 +168,32 @@ static void put_losses(struct hw_json *j, const struct hw_daemon *d) {
         hw_json_close(j, '}');
 }
 
+static void put_classes(struct hw_json *j, const char *key, uint32_t classes) {
+        hw_json_open(j, key, '[');
+        for (unsigned int class = 0; class < HW_SENSE_CLASSES; class++)
+                if (classes & (1u << class))
+                        hw_json_text(j, NULL, hw_sense_name(class));
+        hw_json_close(j, ']');
+}
+
+static void put_sensing(struct hw_json *j, const struct hw_daemon *d) {
+        const struct hw_sense *s = &d->sense;
+
+        hw_json_open(j, "sensing", '{');
+        put_classes(j, "wanted", s->wanted);
+        put_classes(j, "watched", s->watched);
+        if (s->failure[0])
+                hw_json_text(j, "failure", s->failure);
+        hw_json_open(j, "losses", '{');
+        hw_json_int(j, "ring", (int64_t)s->lost[HW_LOSS_RING]);
+        hw_json_int(j, "scratch", (int64_t)s->lost[HW_LOSS_SCRATCH]);
+        hw_json_int(j, "race", (int64_t)s->lost[HW_LOSS_RACE]);
+        hw_json_int(j, "repeated", (int64_t)s->lost[HW_LOSS_THROTTLED]);
+        hw_json_int(j, "queue", (int64_t)d->server.observations_missed);
+        hw_json_close(j, '}');
+        hw_json_close(j, '}');
+}
+
 const char *hw_enforcer_text(const struct hw_daemon *d) {
         return hw_daemon_uses_bpf(d) ? "bpf" : d->apparmor ? "apparmor" : "none";
 }
@@ -195,6 +221,8 @@ void hw_state_write(const struct hw_daemon *d, struct hw_buffer *out) {
         put_drift(&j, d);
         put_memory(&j, &d->memory);
         put_losses(&j, d);
+        hw_devices_write(d, &j);
+        put_sensing(&j, d);
         hw_json_bool(&j, "auditListening", d->audit.fd >= 0);
         put_lsm(&j, d->options->securityfs);
         hw_json_text(&j, "kernel", uname(&uts) < 0 ? "" : uts.release);

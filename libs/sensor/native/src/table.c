@@ -5,6 +5,7 @@
 
 #include "clean.h"
 #include "dropin.h"
+#include "hostward-sense.h"
 #include "hostward-table-check.h"
 #include "log.h"
 #include "policy-blob.h"
@@ -78,8 +79,8 @@ static int split(struct hw_slice value, char **ret, size_t n) {
 }
 
 /* A name of ours, into a list that has room for `max`. */
-static int add_name(char **list, size_t *n, size_t max, struct hw_slice value) {
-        if (*n == max || !hw_name_is_ours(value))
+static int add_name(char **list, size_t *n, size_t max, bool is_ours, struct hw_slice value) {
+        if (*n == max || !is_ours)
                 return -EBADMSG;
         list[*n] = hw_slice_dup(value);
         if (!list[*n])
@@ -156,7 +157,7 @@ static bool belongs(uint16_t tag) {
         return (tag >= HW_TAG_EPOCH && tag <= HW_TAG_REPORT) || (tag >= HW_TAG_PROFILE_NAME && tag <= HW_TAG_DROPIN) ||
                tag == HW_TAG_OVERRIDES || tag == HW_TAG_VALID_UNTIL || tag == HW_TAG_ROOT ||
                tag == HW_TAG_FLOORS || tag == HW_TAG_TABLE || tag == HW_TAG_SUBJECT_NAME ||
-               tag == HW_TAG_KILL_HOLDERS;
+               tag == HW_TAG_KILL_HOLDERS || tag == HW_TAG_DEVICES || tag == HW_TAG_VISIBILITY;
 }
 
 static int read_lists(struct hw_table *t, struct hw_slice payload, const char **why) {
@@ -170,10 +171,12 @@ static int read_lists(struct hw_table *t, struct hw_slice payload, const char **
                         r = -EBADMSG;
                 *why = r < 0 ? *why : "a profile name is not one of ours";
                 if (field.tag == HW_TAG_PROFILE_NAME)
-                        r = add_name(t->names, &t->n_names, HW_TABLE_PROFILES_MAX, field.value);
+                        r = add_name(t->names, &t->n_names, HW_TABLE_PROFILES_MAX, hw_name_is_ours(field.value),
+                                     field.value);
                 *why = r < 0 ? *why : "the name of a subject is not one of ours";
                 if (field.tag == HW_TAG_SUBJECT_NAME)
-                        r = add_name(t->subjects, &t->n_subjects, HW_TABLE_SUBJECTS_MAX, field.value);
+                        r = add_name(t->subjects, &t->n_subjects, HW_TABLE_SUBJECTS_MAX,
+                                     hw_subject_is_ours(field.value), field.value);
                 *why = r < 0 ? *why : "a probe is malformed";
                 if (field.tag == HW_TAG_PROBE)
                         r = add_probe(t, field.value);
@@ -252,6 +255,17 @@ static int read_bpf(struct hw_table *t, struct hw_slice payload) {
         return t->bpf.len <= HW_TBL_SIZE_MAX && t->blobs[HW_MODE_ENFORCE].len == 0 && hw_tbl_check(&blob) ? 0 : -EBADMSG;
 }
 
+static int read_devices(struct hw_table *t, struct hw_slice payload) {
+        int r = hw_payload_one(payload, HW_TAG_DEVICES, &t->devices);
+
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return r;
+        t->usb = calloc(1, sizeof *t->usb);
+        return t->usb ? hw_usb_rules_parse(t->devices, t->usb) : -ENOMEM;
+}
+
 static int read_single(struct hw_table *t, struct hw_slice payload, const char **why) {
         int r;
 
@@ -281,6 +295,10 @@ static int read_single(struct hw_table *t, struct hw_slice payload, const char *
         r = read_bpf(t, payload);
         if (r < 0)
                 return r;
+        *why = "the rules about devices are malformed";
+        r = read_devices(t, payload);
+        if (r < 0)
+                return r;
         *why = "the number of overrides is malformed";
         r = read_optional(payload, HW_TAG_OVERRIDES, &t->overrides);
         if (r < 0)
@@ -289,6 +307,10 @@ static int read_single(struct hw_table *t, struct hw_slice payload, const char *
         r = read_optional(payload, HW_TAG_KILL_HOLDERS, &t->kill_holders);
         if (r < 0)
                 return r;
+        *why = "what is watched is malformed";
+        r = read_optional(payload, HW_TAG_VISIBILITY, &t->visibility);
+        if (r < 0 || t->visibility >> HW_SENSE_CLASSES)
+                return -EBADMSG;
         *why = "the end of validity is malformed";
         r = read_optional(payload, HW_TAG_VALID_UNTIL, &t->valid_until);
         if (r < 0)
@@ -381,6 +403,7 @@ struct hw_table *hw_table_free(struct hw_table *t) {
         free(t->names);
         free(t->probes);
         free(t->dropins);
+        free(t->usb);
         hw_buffer_free(&t->payload);
         free(t);
         return NULL;
@@ -398,7 +421,7 @@ bool hw_table_same_effect(const struct hw_table *a, const struct hw_table *b) {
         for (int i = HW_MODE_ENFORCE; i <= HW_MODE_OFF; i++)
                 if (!same_bytes(a->blobs[i], b->blobs[i]))
                         return false;
-        return same_bytes(a->bpf, b->bpf);
+        return same_bytes(a->bpf, b->bpf) && same_bytes(a->devices, b->devices);
 }
 
 bool hw_table_has_name(const struct hw_table *t, const char *name) {

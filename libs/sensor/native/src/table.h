@@ -2,6 +2,7 @@
 #ifndef HOSTWARD_TABLE_H
 #define HOSTWARD_TABLE_H
 #include "frame.h"
+#include "usb-rules.h"
 
 /* Order of assignments, compared lexicographically; all zero means none. */
 struct hw_ordering {
@@ -53,6 +54,7 @@ struct hw_table {
         uint64_t expires_at;
         uint64_t overrides; /* policies that override the protection of the control path */
         uint64_t kill_holders; /* 1: of what the table for BPF refuses and was open before; 0: they are told of */
+        uint64_t visibility; /* what is watched, bit 1 << enum hw_sense_class; has no part in the effect */
         uint64_t valid_until; /* wall clock, ms: an exception ends; 0: none does */
         char digest[HW_DIGEST_MAX + 1];
         struct hw_slice report, text;
@@ -67,6 +69,8 @@ struct hw_table {
         size_t n_probes;
         struct hw_dropin *dropins;
         size_t n_dropins;
+        struct hw_slice devices;
+        struct hw_usb_rules *usb; /* of `devices`; NULL: no rule speaks of them */
         struct hw_order_suspend suspend;
 };
 

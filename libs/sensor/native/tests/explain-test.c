@@ -84,6 +84,22 @@ static void each_vector_is_answered_as_the_table_says(void) {
         CHECK(denied > 10 && asked > 100);
 }
 
+static void a_name_of_dns_is_asked_as_people_write_it(void) {
+        static const struct {
+                const char *name, *verdict;
+        } asked[] = {
+                { "evil.example", "\"verdict\":\"denied\"" },      { "www.EVIL.example.", "\"verdict\":\"denied\"" },
+                { "a.ok.evil.example", "\"verdict\":\"allowed\"" }, { "notevil.example", "\"verdict\":\"allowed\"" },
+                { "seen.example", "\"verdict\":\"audited\"" },     { "example", "\"verdict\":\"allowed\"" },
+        };
+
+        for (size_t i = 0; i < COUNT(asked); i++) {
+                const struct hw_question q = { .domain = asked[i].name };
+
+                CHECK(answer_has(HW_BPF_ENFORCE, &q, asked[i].verdict));
+        }
+}
+
 static void the_rule_is_named_by_the_report_of_its_rule_set(void) {
         for (size_t i = 0; i < COUNT(table_cases); i++) {
                 struct hw_question q;
@@ -125,11 +141,15 @@ static void a_question_is_about_one_object_that_there_can_be(void) {
                 { .capability = "1", .operation = "read" },
                 { .network = "2/1" },
                 { .network = "1/1/0" }, /* AF_UNIX is not judged */
+                { .domain = "" },
+                { .domain = "evil.example/a" },
+                { .domain = "evil.example", .operation = "read" },
         };
         static const struct hw_question good[] = {
                 { .path = "/a", .operation = "exec", .program = "/bin/sh", .owner = true },
                 { .capability = "13" },
                 { .network = "2/3/1" },
+                { .domain = "evil.example" },
         };
 
         for (size_t i = 0; i < HW_LEN(bad); i++)
@@ -171,6 +191,7 @@ static void json_that_is_cut_or_changed_is_never_read_beyond(void) {
 
 int main(void) {
         TEST(each_vector_is_answered_as_the_table_says);
+        TEST(a_name_of_dns_is_asked_as_people_write_it);
         TEST(the_rule_is_named_by_the_report_of_its_rule_set);
         TEST(what_is_not_enforced_is_not_said_to_be_denied);
         TEST(a_question_is_about_one_object_that_there_can_be);

@@ -17,6 +17,7 @@
 #include "json.h"
 #include "policy-blob.h"
 #include "snapshot.h"
+#include "usb-rules.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -128,12 +129,28 @@ static void fuzz_memory(struct hw_slice input) {
         CHECK(hw_memory_load(directory, &again) == 0 && hw_ordering_compare(&m.highest, &again.highest) == 0);
 }
 
+/* A device's descriptors, and a message of the kernel, which names what a device calls itself. */
+static void fuzz_usb(struct hw_slice input) {
+        static struct hw_usb_rules rules;
+        struct hw_usb_descriptors device;
+        const char text[] = "block 100 0 8 - - - nothing\nunlisted-block 0 1 - - - - control-path\n";
+
+        (void)hw_usb_event_concerns(input);
+        CHECK(hw_usb_rules_parse((struct hw_slice){ (const uint8_t *)text, sizeof text - 1 }, &rules) == 0);
+        if (hw_usb_descriptors_parse(input, &device) < 0)
+                return;
+        CHECK(device.n <= HW_USB_FUNCTIONS_MAX);
+        for (size_t i = 0; i < device.n; i++)
+                CHECK(device.functions[i].class != 8 || hw_usb_judge(&rules, &device, 1).action == HW_USB_BLOCK);
+}
+
 static const struct {
         const char *name;
         void (*run)(struct hw_slice input);
 } parsers[] = {
         { "frame", fuzz_frame }, { "blob", fuzz_blob },         { "table", fuzz_table },
         { "audit", fuzz_audit }, { "snapshot", fuzz_snapshot }, { "memory", fuzz_memory },
+        { "usb", fuzz_usb },
 };
 
 static void (*parser)(struct hw_slice input);

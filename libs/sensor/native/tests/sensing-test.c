@@ -48,6 +48,40 @@ static bool read_record(size_t len) {
         return r;
 }
 
+static void a_denial_without_a_path_says_why(void) {
+        (void)denial();
+        event.rule = 0;
+        event.path_len = event.exe_len = event.cwd_len = 0;
+        event.cause = HW_CAUSE_LONG;
+        CHECK(read_record(HEAD));
+        CHECK(record.denied && record.rule == -1 && record.name[0] == 0 && record.inode == 99);
+        CHECK(strstr(record.info, "longer than 4096 bytes"));
+        event.cause = 77;
+        CHECK(read_record(HEAD) && record.info[0] == 0);
+}
+
+static void a_query_is_told_by_the_name_as_people_write_it(void) {
+        static const char *const names[][2] = { { "/example/evil/www/", "www.evil.example" }, { "/", "." },
+                                                { "/example/", "example" } };
+
+        for (size_t i = 0; i < HW_LEN(names); i++) {
+                (void)denial();
+                event.class = HW_BPF_QUERY;
+                event.hook = HW_HOOK_QUERY;
+                event.requested = event.denied = 1u << HW_TBL_QUERY;
+                event.path_len = (uint32_t)strlen(names[i][0]);
+                event.exe_len = event.cwd_len = 0;
+                (void)snprintf(event.text, sizeof event.text, "%s", names[i][0]);
+                CHECK(read_record(HEAD + event.path_len));
+                CHECK(record.denied && record.rule == 3 && record.ouid == -1);
+                CHECK(strcmp(record.name, names[i][1]) == 0 && strcmp(record.operation, "query") == 0);
+                CHECK(strcmp(record.requested, "q") == 0 && strcmp(record.denied_mask, "q") == 0);
+        }
+        event.path_len = 0;
+        event.cause = HW_CAUSE_QUERY;
+        CHECK(read_record(HEAD) && record.name[0] == 0 && strstr(record.info, "no whole query"));
+}
+
 static void a_denial_says_who_acted_on_what_and_where(void) {
         char exec[HW_EXEC_ID_MAX];
 
@@ -263,6 +297,8 @@ static void events_of_a_process_keep_their_order_and_carry_all_that_is_known(voi
 }
 
 int main(void) {
+        TEST(a_denial_without_a_path_says_why);
+        TEST(a_query_is_told_by_the_name_as_people_write_it);
         TEST(a_denial_says_who_acted_on_what_and_where);
         TEST(a_pid_that_is_used_again_or_runs_another_program_has_another_exec_id);
         TEST(what_is_refused_by_rules_in_audit_mode_only_is_no_denial);

@@ -87,7 +87,7 @@ enum { PATH, SOCKET, CAPABILITY, PROGRAM };
 
 static __always_inline void judge_path(struct context *c, struct answer *answer, __u32 subject, __u32 operation,
                                        __u32 asker) {
-        hw_tbl_start_for(c->blob, &c->walk, 1u << (operation & 7));
+        hw_tbl_start_for(c->blob, &c->walk, 1u << (operation & 15));
         c->subject = hw_tbl_subject_start(c->blob);
         bpf_loop(PATH_BYTES / 8, eight_bytes, c, 0);
         hw_tbl_decide(c->blob, &c->walk, subject, operation, asker, &answer->verdict);
@@ -111,6 +111,6 @@ int hostward_table_selftest(struct bpf_raw_tracepoint_args *args) {
         else if (what == CAPABILITY)
                 hw_tbl_capability(c.blob, subject, number, &answer->verdict);
         else
-                judge_path(&c, answer, subject, number & 7, (__u32)args->args[4]);
+                judge_path(&c, answer, subject, number & 15, (__u32)args->args[4]);
         return 0;
 }

@@ -94,6 +94,17 @@ static void a_subject_of_another_table_is_everybody(void) {
         free(bytes);
 }
 
+static void whoever_has_a_terminal_is_another_subject(void) {
+        uint8_t *bytes = padded(table_whole, sizeof table_whole);
+        const struct hw_tbl_blob blob = { bytes, TABLE_SIZE };
+        const __u32 programs = hw_tbl_programs(&blob);
+
+        CHECK(programs == 3 && HW_TBL_LOAD32(&blob, HW_TBL_OFF_TERMINALS) == programs);
+        bytes[HW_TBL_OFF_TERMINALS]--; /* some have one of their own, some have not */
+        CHECK(!hw_tbl_check(&blob));
+        free(bytes);
+}
+
 static bool leaves(const struct hw_tbl_blob *blob, const char *from, const char *to) {
         const struct table_case here = { .path = from }, there = { .path = to };
         struct hw_tbl_walk w, v;
@@ -208,6 +219,7 @@ int main(void) {
         TEST(all_automata_together_say_the_same);
         TEST(a_directory_leaves_a_pattern_only_for_where_it_does_not_hold);
         TEST(a_subject_of_another_table_is_everybody);
+        TEST(whoever_has_a_terminal_is_another_subject);
         TEST(sockets_are_told_apart_by_family_type_and_protocol);
         TEST(a_changed_table_is_refused_or_walked_inside_its_bounds);
         TEST(what_is_not_a_table_is_refused);
