@@ -4,7 +4,7 @@ import { CertificatesModule } from './certificates/certificates.module.js';
 import { DeliveryModule } from './delivery/delivery.module.js';
 import type { DeliveryChannel } from './delivery/delivery-channel.js';
 import { DiagnosisModule, type DiagnosisParts } from './diagnosis/diagnosis.module.js';
-import type { AlertStore } from './events/alert.store.js';
+import type { AlertStore, ObservationStore } from './events/alert.store.js';
 import { EventsModule } from './events/events.module.js';
 import { GroupsModule } from './groups/groups.module.js';
 import { HealthModule } from './health/health.module.js';
@@ -15,6 +15,7 @@ import { NodesModule } from './nodes/nodes.module.js';
 import { OnboardingModule } from './onboarding/onboarding.module.js';
 import { PoliciesModule } from './policies/policies.module.js';
 import type { HostInbox } from './reports/host-inbox.js';
+import { RedirectsModule } from './redirects/redirects.module.js';
 import { ReportsModule } from './reports/reports.module.js';
 import { CoreModule, type CoreParts } from './server/core.module.js';
 import { SuspensionsModule } from './suspensions/suspensions.module.js';
@@ -26,6 +27,7 @@ export interface AppParts extends CoreParts {
   readonly inbox: HostInbox;
   readonly hostUsers: HostUsers;
   readonly alerts: AlertStore;
+  readonly observations: ObservationStore;
   readonly vitals: VitalSigns;
   readonly diagnosis: DiagnosisParts;
   /** Folder of the packages that hosts may fetch; absent: there is none. */
@@ -49,8 +51,9 @@ export class AppModule {
         CertificatesModule,
         DeliveryModule.of(parts.channel),
         ReportsModule.of(parts.inbox),
-        EventsModule.of(parts.alerts),
+        EventsModule.of(parts.alerts, parts.observations),
         SuspensionsModule,
+        RedirectsModule,
         JournalModule,
         HealthModule.of(parts.vitals),
         DiagnosisModule.of(parts.diagnosis),

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Log, describeError } from '#observability';
+import { PostgresError } from '#postgresql';
 import { backup } from './backup/backup.js';
 import { BackupError } from './backup/backup-error.js';
 import { restore } from './backup/restore.js';
@@ -13,6 +14,7 @@ import { parseInitOptions } from './init/options.js';
 import { renew } from './init/renew.js';
 import { passphrase } from './init/passphrase.js';
 import { deferRedisAccept } from './server/defer-accept.js';
+import { moveStore } from './server/move-store.js';
 import { serve, type Serving } from './server/serve.js';
 import { openSecret } from './vault/open-secret.js';
 
@@ -28,6 +30,8 @@ const USAGE = `usage:
       puts etcd at one revision, the stores and the keys into one file while all serves; answers one JSON object
   control-plane restore FILE --data-dir D --etcd-dir E [--etcd-member NAME=PEER-URL]... [--passphrase-file F]
       puts a backup into empty folders, one in E for each member of etcd; answers one JSON object
+  control-plane move-store --config FILE
+      copies journal and alerts from the files of a control plane that is stopped into its PostgreSQL; answers one JSON object
   control-plane renew --config FILE
       makes certificates that init made anew where half of their life is over; answers one JSON object
   control-plane check --config FILE
@@ -60,6 +64,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (mode === 'restore') {
     process.stdout.write(`${JSON.stringify(await restore(rest))}\n`);
+    return 0;
+  }
+  if (mode === 'move-store') {
+    process.stdout.write(`${JSON.stringify(await moveStore(rest))}\n`);
     return 0;
   }
   if (mode === 'renew') {
@@ -122,8 +130,8 @@ main(process.argv.slice(2)).then(
   // Not by itself: a TLS connection that was refused can make Node spin for ever while it clears up (seen on 26.10).
   (code) => process.exit(code),
   (error: unknown) => {
-    const plain = error instanceof ConfigError || error instanceof BackupError;
-    const text = plain ? error.message : describeError(error);
+    const plain = [ConfigError, BackupError, PostgresError].some((kind) => error instanceof kind);
+    const text = plain && error instanceof Error ? error.message : describeError(error);
     process.stderr.write(`hostward control-plane: ${text}\n`);
     process.exit(1);
   },

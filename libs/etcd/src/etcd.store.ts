@@ -1,5 +1,7 @@
 import { Endpoints } from './endpoints.js';
 import { TransactionConflict } from './errors.js';
+import { EtcdLease } from './etcd-lease.js';
+import { LeasedKey } from './leased-key.js';
 import { PrefixWatch } from './prefix-watch.js';
 import { type PageOptions, RangeReader } from './range-reader.js';
 import type {
@@ -64,6 +66,11 @@ export class EtcdStore {
   /** Follows a prefix; with `after`, without a first snapshot: from the revision of a list already made. */
   watch(prefix: string, after?: bigint): PrefixWatch {
     return new PrefixWatch(prefix, this.endpoints, this.reader, this.options, after);
+  }
+
+  /** A key that is there while its holder is; `start` takes it. */
+  leasedKey(key: string, ttlMs: number): LeasedKey {
+    return new LeasedKey(new EtcdLease(this.endpoints), key, ttlMs);
   }
 
   /** Newest revision, linearizable: what a watch must have reached not to lag. */

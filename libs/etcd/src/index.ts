@@ -1,4 +1,5 @@
 export { EtcdStore } from './etcd.store.js';
+export { LeasedKey } from './leased-key.js';
 export { PrefixWatch } from './prefix-watch.js';
 export { etcdKeys } from './key-layout.js';
 export { EtcdOutOfSpace, EtcdUnavailable, TransactionTooLarge, ValueTooLarge } from './errors.js';

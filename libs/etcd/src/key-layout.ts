@@ -12,12 +12,13 @@
  * | signed/{kind}/{name} | newest document that authors signed, DSSE; labels by node id | signed apply | bundles |
  * | root/{version, 10 digits} | root document, DSSE | ceremony, `up` | bundles, enrol |
  * | revoke/{nodeId} | revocation | revoke | access, delivery |
- * | lease/{name} | who divides the work; bound to an etcd lease | replicas | replicas |
+ * | lease/replica-{id} | a replica that is there: id of the lease that the key is bound to | replicas | replicas |
  * | journal/head | newest entry of the journal, whole | every change | journal |
  * | journal/tail | entries before it that no disk may have yet, oldest first; absent where there are none | every change | journal |
  * | meta/{name} | format version, epoch, hash of the admin token | start | start |
  * | suspend/{id} | break-glass | breakglass | fleet state |
  * | exception/{policy}/{id} | exception with end | exception add | fleet state |
+ * | redirect/{ms since 1970} | order to go to another control plane, DSSE by root keys, and who brought it | redirect | fleet state |
  * | user/{name} | local user: hashed secret, roles, scope | create user | access |
  * | token/{id} | API token or session: hash, roles, scope, expiry | create api-token, login | access |
  *
@@ -62,6 +63,8 @@ export const etcdKeys = {
   meta: (name: string): string => `${ROOT}meta/${segment(name)}`,
   suspensions: `${ROOT}suspend/`,
   suspension: (id: string): string => `${ROOT}suspend/${segment(id)}`,
+  redirects: `${ROOT}redirect/`,
+  redirect: (id: string): string => `${ROOT}redirect/${segment(id)}`,
   users: `${ROOT}user/`,
   user: (name: string): string => `${ROOT}user/${segment(name)}`,
   apiTokens: `${ROOT}token/`,

@@ -8,6 +8,7 @@ export const metricNames = {
   fleetNodes: 'hostward_fleet_nodes',
   fleetPolicies: 'hostward_fleet_policies',
   fleetRevision: 'hostward_fleet_revision',
+  replicas: 'hostward_replicas',
   watchLagSeconds: 'hostward_watch_lag_seconds',
   watchRestarts: 'hostward_watch_restarts_total',
   deliveries: 'hostward_deliveries_total',
@@ -22,8 +23,10 @@ export const metricNames = {
   reportsRefused: 'hostward_reports_refused_total',
   alertsStored: 'hostward_alerts_stored_total',
   alertsDuplicate: 'hostward_alerts_duplicate_total',
+  observationsStored: 'hostward_observations_stored_total',
   eventBatchesRefused: 'hostward_event_batches_refused_total',
   alertStreams: 'hostward_alert_streams',
+  nodeStreams: 'hostward_node_streams',
 } as const;
 
 /** Name of one of our metrics. */

@@ -37,7 +37,7 @@ export class AccessWatch {
   start(fleet: Fleet): void {
     fleet.onMessage((message) => {
       this.directory.take(message);
-      this.ledger.follow(message);
+      void this.ledger.follow(message);
     });
   }
 

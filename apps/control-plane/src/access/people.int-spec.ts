@@ -9,6 +9,9 @@ import type { ApiTokenRecord } from './api-token.record.js';
 import { makeBearer } from './api-token.record.js';
 import { rightsOf, type Right } from './right.js';
 
+/** They answer where the role has the right, and do not end. */
+const STREAMS: readonly string[] = ['/v1/alerts/stream', '/v1/watch/nodes'];
+
 let rig: Rig;
 beforeAll(async () => {
   rig = await Rig.start();
@@ -99,7 +102,7 @@ describe('every route', () => {
     const scoped = await tokenOf([role], 'team=nobody');
     for (const { method, path, ...route } of await routes()) {
       const needs = route['x-hostward-needs'];
-      if (needs === undefined || path === '/v1/alerts/stream') continue;
+      if (needs === undefined || STREAMS.includes(path)) continue;
       for (const [shown, rights] of [
         [token, rightsOf([role], false)],
         [scoped, rightsOf([role], true)],

@@ -3,7 +3,8 @@ import { get } from 'node:https';
 import { readFileSync } from 'node:fs';
 import type { Role } from '#contracts';
 import { Rig, blockPolicy, group } from '../testing/rig.js';
-import { alertBatch, type TestHost } from '../testing/test-host.js';
+import { alertBatch } from '../testing/alerts.js';
+import type { TestHost } from '../testing/test-host.js';
 import { eventually } from '../testing/eventually.js';
 
 let rig: Rig;
@@ -65,6 +66,7 @@ describe('a caller with a scope sees', () => {
     '/v1/nodes/mine/explain?policy=only-theirs',
     '/v1/policies/only-theirs',
     '/v1/policies/only-theirs/status',
+    '/v1/policies/only-theirs/nodes',
     '/v1/policies/only-theirs/history',
     '/v1/groups/group-theirs',
     '/v1/groups/group-theirs/members',
@@ -79,6 +81,18 @@ describe('a caller with a scope sees', () => {
     const { body } = await rig.rest.get('/v1/policies/both/status', as('viewer'));
     expect(body).toMatchObject({ selected: 1, nodes: [{ node: 'mine' }] });
     expect((await rig.rest.get('/v1/policies/both/status')).body).toMatchObject({ selected: 2 });
+    const page = await rig.rest.get('/v1/policies/both/nodes', as('viewer'));
+    expect(page.body).toMatchObject({ items: [{ node: 'mine' }] });
+    const statuses = await rig.rest.get('/v1/node-statuses', as('viewer'));
+    expect(statuses.body['items']).toEqual([
+      expect.objectContaining({
+        node: 'mine',
+        policies: [
+          expect.objectContaining({ policy: 'both' }),
+          expect.objectContaining({ policy: 'only-mine' }),
+        ],
+      }),
+    ]);
   });
 
   it('the alerts of those hosts, listed, single and streamed', async () => {

@@ -36,7 +36,9 @@ import {
 const FOLDERS = ['keys', 'pki'] as const;
 /** Keys that etcd and Redis read themselves, in clear: `init` makes others. */
 const NOT_KEPT = ['pki/etcd.key', 'pki/redis.key'];
-const STORES = ['journal.db', 'alerts.db'] as const;
+/** Alerts and journal in PostgreSQL are the operator's to dump: its own tools are right for any size. */
+const storesIn = ({ store }: ServerConfig): readonly string[] =>
+  store.postgresql ? [] : ['journal.db', 'alerts.db'];
 const CONFIG = 'control-plane.yaml';
 const SUM_BYTES = 32;
 
@@ -47,7 +49,7 @@ export interface BackupAnswer {
   readonly members: readonly string[];
   /** Members with a secret in clear, since the data directory has no passphrase. */
   readonly inClear: readonly string[];
-  /** Files that the configuration names and that lie elsewhere: they are not in it. */
+  /** Files that the configuration names and that lie elsewhere, and a database: they are not in it. */
   readonly elsewhere: readonly string[];
 }
 
@@ -72,10 +74,10 @@ async function make(config: ServerConfig, out: string, folder: string): Promise<
   const at = new Date().toISOString();
   await saveSnapshot(config, join(folder, ETCD_SNAPSHOT));
   // After the snapshot: entries that are later than it are taken out at the restore, and none is missing.
-  for (const store of STORES) copyStore(join(config.dataDir, store), join(folder, store));
+  for (const store of storesIn(config)) copyStore(join(config.dataDir, store), join(folder, store));
   for (const path of plainFiles(config))
     copyFileSync(join(config.dataDir, path), join(folder, path));
-  const paths = [ETCD_SNAPSHOT, ...STORES, ...plainFiles(config)];
+  const paths = [ETCD_SNAPSHOT, ...storesIn(config), ...plainFiles(config)];
   const there = paths.filter((path) => existsSync(join(folder, path)));
   const members = await Promise.all(there.map((path) => describeMember(path, join(folder, path))));
   const { text, sum } = writeManifest({ v: 1, hostward: 'backup', at, members });
@@ -179,7 +181,8 @@ function secretsIn(config: ServerConfig): readonly string[] {
   return plainFiles(config).filter((path) => /\.(key|secret|password)$/.test(path));
 }
 
-function elsewhere({ dataDir, keys, tls, etcd, redis, ...rest }: ServerConfig): readonly string[] {
+function elsewhere(config: ServerConfig): readonly string[] {
+  const { dataDir, keys, tls, etcd, redis, store, ...rest } = config;
   const files = [
     ...[
       keys.caCertificate,
@@ -191,10 +194,18 @@ function elsewhere({ dataDir, keys, tls, etcd, redis, ...rest }: ServerConfig): 
       redis.passwordFile,
     ],
     ...[rest.adminTokenHashFile, rest.oidc?.ca],
+    ...[store.postgresql?.passwordFile, store.postgresql?.ca],
   ];
   const outside = (file: string | undefined) =>
     file !== undefined && !file.startsWith(join(dataDir, '/'));
-  return [...new Set(files.filter(outside))].map(String).toSorted();
+  const paths = [...new Set(files.filter(outside))].map(String).toSorted();
+  return [...databaseOf(store), ...paths];
+}
+
+function databaseOf({ postgresql }: ServerConfig['store']): readonly string[] {
+  if (!postgresql) return [];
+  const { host, port, database } = postgresql;
+  return [`database ${database} of PostgreSQL at ${host}:${port} (alerts and journal)`];
 }
 
 function putInPlace(archive: string, out: string): void {

@@ -45,9 +45,8 @@ export async function tellOfRestore(dataDir: string, parts: Parts): Promise<void
   const { etcd, store, signer, clock, log } = parts;
   const restoration = parseJson(Buffer.from(readIfThere(path) ?? ''), FILE);
   const told = verifyRestoration(restoration, [signer]);
-  const head = await headIn(etcd);
-  const known = head !== undefined && store.get(head.seq)?.entry.hash === head.hash;
-  const detail = { restoration, setAside: known ? store.setAside(head.seq) : 0 };
+  const setAside = await setLaterAside(store, etcd);
+  const detail = { restoration, setAside };
   const journal = new SignedJournal(store, signer, clock);
   const target = `backup of ${new Date(told.backupAt).toISOString()}`;
   const ledger = new EtcdLedger(etcd, journal, clock, log);
@@ -55,6 +54,15 @@ export async function tellOfRestore(dataDir: string, parts: Parts): Promise<void
   await journal.sync();
   rmSync(path);
   log.warn('this control plane was restored from a backup', { ...told });
+}
+
+/** The store is read first: what another replica stores meanwhile is not later than an etcd that is read then. */
+async function setLaterAside(store: JournalStore, etcd: EtcdStore): Promise<number> {
+  const [newest] = await store.newest(1);
+  const head = await headIn(etcd);
+  if (!newest || !head || newest.entry.seq <= head.seq) return 0;
+  const known = (await store.get(head.seq))?.entry.hash === head.hash;
+  return known ? store.setAside(head.seq) : 0;
 }
 
 async function headIn(etcd: EtcdStore): Promise<JournalEntry | undefined> {

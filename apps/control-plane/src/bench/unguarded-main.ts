@@ -31,7 +31,7 @@ async function main([configFile = '', dataDir = '']: readonly string[]): Promise
 
 /** Entries of the other replica, which it journals for itself, are not followed either. */
 function replaceGuardAndJournal(etcd: EtcdStore): void {
-  EtcdLedger.prototype.follow = () => undefined;
+  EtcdLedger.prototype.follow = () => Promise.resolve();
   AccessGuard.prototype.canActivate = (context: ExecutionContext): boolean => {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     setCaller(request.raw, everybody);

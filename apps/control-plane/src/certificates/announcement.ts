@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { JournalDraft } from '../journal/journal-draft.js';
 import { Ledger } from '../journal/ledger.js';
-import { CaHints } from './ca-hints.js';
+import { HostHints } from './host-hints.js';
 
 /** Whom a change of authorities is told: the journal, which may refuse it, and hosts, who ask by themselves as well. */
 @Injectable()
 export class Announcement {
   constructor(
     private readonly ledger: Ledger,
-    private readonly hints: CaHints,
+    private readonly hints: HostHints,
   ) {}
 
   journal(draft: JournalDraft): Promise<void> {
@@ -16,7 +16,7 @@ export class Announcement {
   }
 
   /** Never rejects: without Redis hosts ask at their intervals. */
-  async hosts(fingerprints: readonly string[]): Promise<void> {
-    await this.hints.publish(fingerprints).catch(() => undefined);
+  async hosts(authorities: readonly string[]): Promise<void> {
+    await this.hints.publish({ authorities }).catch(() => undefined);
   }
 }

@@ -20,7 +20,7 @@ import { Needs, Public, RateLimit } from '../access/index.js';
 import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { ProblemError } from '../http/index.js';
-import { provenNodeId } from '../nodes/host-certificate.js';
+import { callingHost } from '../nodes/host-certificate.js';
 import { AuthoritiesService } from './authorities.service.js';
 
 const MAX_PEM_CHARS = 32_768;
@@ -117,13 +117,8 @@ export class AuthoritiesController {
     return this.service.exchange(this.#host(request), trusted);
   }
 
-  /** Throws 401 unless the connection is that of a host of the fleet, by a certificate that counts now. */
-  #host({ raw }: FastifyRequest): string {
-    const nodeId = provenNodeId(raw.socket);
-    if (nodeId === undefined || this.fleet.whole().nameOf(nodeId) === undefined) {
-      const detail = 'this needs the certificate of an enrolled host; renew it (POST /v1/enroll)';
-      throw new ProblemError('not-authenticated', { detail });
-    }
+  #host(request: FastifyRequest): string {
+    const nodeId = callingHost(request, this.fleet);
     const waitMs = this.#limit.take(nodeId, this.clock.nowMs());
     if (waitMs <= 0) return nodeId;
     const headers = { 'retry-after': String(Math.ceil(waitMs / 1_000)) };

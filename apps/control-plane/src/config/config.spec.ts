@@ -83,6 +83,44 @@ describe('an identity provider in the configuration', () => {
   });
 });
 
+const STORE =
+  'store: { postgresql: { host: db.example, passwordFile: keys/db.password, ca: pki/db.pem } }\n';
+
+describe('the store in the configuration', () => {
+  it('is SQLite by default, and a PostgreSQL with defaults', () => {
+    expect(parseConfig(GOOD, '/etc/hostward').store).toEqual({});
+    expect(parseConfig(GOOD + STORE, '/etc/hostward').store.postgresql).toEqual({
+      ...{ host: 'db.example', port: 5432, database: 'hostward', user: 'hostward' },
+      ...{ passwordFile: '/etc/hostward/keys/db.password', ca: '/etc/hostward/pki/db.pem' },
+    });
+    const own = STORE.replace('host: db.example', 'host: 127.0.0.1, port: 6000').replace(
+      /, ca: [^ ]+/,
+      '',
+    );
+    expect(parseConfig(GOOD + own, '/').store.postgresql).toMatchObject({
+      port: 6000,
+      ca: undefined,
+    });
+  });
+
+  it.each([
+    [
+      'no TLS to another machine',
+      /, ca: [^ ]+/,
+      '',
+      /store\.postgresql\.ca is missing: .*db\.example/,
+    ],
+    ['no password', /passwordFile: [^ ]+,/, '', /store\.postgresql\.passwordFile is missing/],
+    ['a password in it', 'passwordFile', 'password', /store\.postgresql\.passwordFile is missing/],
+    ['several hosts', 'db.example', '"a,b"', /store\.postgresql\.host is "a,b": must be one name/],
+    ['a port that is none', 'host:', 'port: x, host:', /store\.postgresql\.port is "x": .*65535/],
+    ['another kind of store', 'postgresql', 'mysql', /store\.mysql is .*: is not a key/],
+    ['a misspelt key', 'ca:', 'CA:', /store\.postgresql\.CA is "pki/],
+  ])('is refused for %s, naming key, value and rule', (_title, from, to, message) => {
+    expect(refusal(GOOD + STORE.replace(from, to))).toMatch(message);
+  });
+});
+
 describe('the configuration file', () => {
   it('is read with paths relative to its folder', () => {
     const config = parseConfig(GOOD, '/etc/hostward');

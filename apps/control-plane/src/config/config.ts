@@ -5,6 +5,7 @@ import { ConfigError } from './config-error.js';
 import { inTermsOf, overlayEnvironment } from './environment.js';
 import { Fields } from './fields.js';
 import { readOidc, type OidcConfig } from './oidc.js';
+import { readStore, type StoreConfig } from './store.js';
 
 /** Files of a TLS client or server; paths are absolute. */
 export interface TlsFiles {
@@ -56,6 +57,7 @@ export interface ServerConfig {
     /** Of the Redis on this machine that reads its certificate only when told: the files it is told to read again. */
     readonly server?: Required<TlsFiles>;
   };
+  readonly store: StoreConfig;
   readonly tls: Required<TlsFiles> & { readonly clients: 'off' | 'optional' };
   readonly keys: {
     /** The authority that signs certificates of hosts; `tls.ca` holds all that are trusted, this one too. */
@@ -106,6 +108,7 @@ function readAll(fields: Fields, baseDir: string): ServerConfig {
     logLevel: fields.choice('logLevel', LOG_LEVELS, 'info'),
     etcd: readEtcd(fields.section('etcd'), at),
     redis: readRedis(fields.section('redis'), at),
+    store: readStore(fields.optionalSection('store'), at),
     tls: readServerTls(fields.section('tls'), at),
     keys: readKeys(fields.section('keys'), at),
     adminTokenHashFile: at(fields.text('adminTokenHashFile')),

@@ -8,6 +8,7 @@ import { authorityPaths } from '../certificates/authority-paths.js';
 import { AgentEndpoint } from './agent-endpoint.js';
 import { ConfigError } from './config-error.js';
 import type { ServerConfig, TlsFiles } from './config.js';
+import type { StoreConfig } from './store.js';
 import { readIfThere, writePrivate } from '../init/private-file.js';
 import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 import { SecretFiles } from '../vault/secret-files.js';
@@ -31,6 +32,8 @@ export interface Material {
   readonly etcd?: TlsClient;
   readonly redis: { readonly tls?: TlsClient; readonly password?: string };
   readonly agentRedis: AgentEndpoint;
+  /** Absent where alerts and journal lie in files. */
+  readonly postgres?: { readonly password: () => string; readonly ca?: string };
   /** PEM of the identity provider's CA, where it has one of its own. */
   readonly oidcCa?: string;
 }
@@ -54,6 +57,7 @@ export function loadMaterial(config: ServerConfig): Material {
       password: redis.passwordFile && readText('redis.passwordFile', redis.passwordFile, secrets),
     },
     agentRedis: new AgentEndpoint(redis.agent),
+    postgres: loadPostgres(config.store, secrets),
     oidcCa: config.oidc?.ca && loadCa('oidc.ca', config.oidc.ca),
   };
 }
@@ -84,6 +88,18 @@ function loadTrust({ keys }: ServerConfig, secrets: SecretFiles): Trust {
     keys.onlineKey,
     'must be an online key of the root document in force',
   );
+}
+
+/** The password is read again for each connection, so that one that was changed needs no restart. */
+function loadPostgres(
+  { postgresql }: StoreConfig,
+  secrets: SecretFiles,
+): Material['postgres'] | undefined {
+  if (!postgresql) return undefined;
+  const { passwordFile, ca } = postgresql;
+  const password = () => readText('store.postgresql.passwordFile', passwordFile, secrets);
+  password();
+  return { password, ca: ca && loadCa('store.postgresql.ca', ca) };
 }
 
 /** `roots.json` beside the first root document: all of them, so that a restored etcd takes none back. */

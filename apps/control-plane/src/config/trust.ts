@@ -37,7 +37,7 @@ export class Trust {
     private readonly file: RootFile = NOWHERE,
   ) {
     this.#chain = [first];
-    for (const signed of file.load()) this.#append(signed);
+    for (const signed of file.load()) this.follow(signed);
   }
 
   get epochSecret(): Buffer {
@@ -79,16 +79,18 @@ export class Trust {
     return this.root.document.online.some(({ keyid }) => keyid === this.online.keyid);
   }
 
-  /** Takes the next root document; false where it is not newer. Throws RefusedError where it does not follow. */
+  /**
+   * Takes the next root document, which is in force from then on; to be followed by `keep`. False where it is not
+   * newer. Throws RefusedError where it does not follow.
+   */
   follow(signed: unknown): boolean {
-    const followed = this.#append(signed);
-    if (followed) this.file.keep(this.roots);
-    return followed;
-  }
-
-  #append(signed: unknown): boolean {
     if (inspectRoot(signed).document.version <= this.root.document.version) return false;
     this.#chain = [...this.#chain, followRoots(this.root, [signed])];
     return true;
+  }
+
+  /** Keeps all root documents over restarts. Throws what the file throws; to be tried again then. */
+  keep(): void {
+    this.file.keep(this.roots);
   }
 }

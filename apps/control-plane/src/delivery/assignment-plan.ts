@@ -1,5 +1,6 @@
 import type { SignedDocument } from '#bundle';
 import type { Ordering } from '#contracts';
+import type { VisibilityClass } from '#policy-model';
 import type { BuiltBundle } from '../bundles/bundle-shelf.js';
 import type { SuspensionRecord } from '../suspensions/suspension.record.js';
 
@@ -10,12 +11,16 @@ export const ASSIGNMENT_VALID_MS = 24 * 3_600_000;
 export interface WantedAssignment {
   readonly node: string;
   readonly nodeId: string;
+  /** Of the root document that it is to be sealed under. */
+  readonly rootVersion: number;
   readonly bundle: BuiltBundle;
   readonly hostKey: Buffer;
   readonly sealedHostKey: string;
   readonly suspension?: SuspensionRecord;
   /** The host's labels as their author signed them, in authored mode. */
   readonly labels?: SignedDocument;
+  /** What its labels say that it watches, in managed mode. */
+  readonly visibility?: readonly VisibilityClass[];
 }
 
 /** What was last written for a host. */
@@ -28,10 +33,9 @@ export interface WrittenAssignment {
 export function isDue(
   written: WrittenAssignment | undefined,
   wanted: WantedAssignment,
-  epoch: string,
   nowMs: number,
 ): boolean {
-  if (!written || written.ordering.epoch !== epoch) return true;
+  if (!written) return true;
   if (contentKey(written.wanted) !== contentKey(wanted)) return true;
   return isHalfOver(written, nowMs);
 }
@@ -45,11 +49,14 @@ export function isHalfOver(written: WrittenAssignment, nowMs: number): boolean {
 /** Everything a host can tell apart, besides ordering and expiry; a sealed host key tells which one it is. */
 function contentKey({
   nodeId,
+  rootVersion,
   bundle,
   sealedHostKey,
   suspension,
   labels,
+  visibility,
 }: WantedAssignment): string {
   const { mode, until, reason } = suspension ?? {};
-  return JSON.stringify([nodeId, bundle.digest, sealedHostKey, mode, until, reason, labels]);
+  const own = [mode, until, reason, labels, visibility];
+  return JSON.stringify([nodeId, rootVersion, bundle.digest, sealedHostKey, ...own]);
 }

@@ -1,6 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { generateSigningKey, loadSigner, signRoot, trustRoot } from '#bundle';
-import type { DeliveryRecord, Ordering } from '#contracts';
+import {
+  type SignedDocument,
+  generateSigningKey,
+  inspectRoot,
+  loadSigner,
+  signRoot,
+  trustRoot,
+} from '#bundle';
+import type { DeliveryRecord } from '#contracts';
 import { Log } from '#observability';
 import { Trust } from '../config/trust.js';
 import { AuthoredShelf } from '../trust/authored-shelf.js';
@@ -9,6 +16,7 @@ import { Clock } from '../clock.js';
 import { FleetState } from '../fleet/fleet-state.js';
 import { Metrics } from '../health/metrics.js';
 import { eventually } from '../testing/eventually.js';
+import { FakeChannel } from '../testing/fake-channel.js';
 import {
   changes,
   hostPolicy,
@@ -22,7 +30,6 @@ import {
 } from '../testing/records.js';
 import { ASSIGNMENT_VALID_MS } from './assignment-plan.js';
 import { Board } from './board.js';
-import { DeliveryChannel, type Held, type Parcel, type WriteOutcome } from './delivery-channel.js';
 import { DeliveryLoop, type DeliveryParts } from './delivery-loop.js';
 
 const IDS = ['1', '2', '3'].map((digit) => digit.repeat(64));
@@ -34,72 +41,9 @@ class SetClock extends Clock {
   }
 }
 
-/** Holds what it is given, and fails, loses or delays as a test says. */
-class FakeChannel extends DeliveryChannel {
-  readonly there = new Map<string, DeliveryRecord>();
-  readonly bundles = new Set<string>();
-  writes = 0;
-  failures = 0;
-  beforeAnswer: () => void = () => undefined;
-
-  override onLoss(): void {
-    return undefined;
-  }
-  override putBundle(digest: string): Promise<void> {
-    this.bundles.add(digest);
-    return Promise.resolve();
-  }
-  override bundle(digest: string): Promise<Uint8Array | undefined> {
-    return Promise.resolve(this.bundles.has(digest) ? new Uint8Array() : undefined);
-  }
-  override dropBundles(digests: readonly string[]): Promise<void> {
-    for (const digest of digests) this.bundles.delete(digest);
-    return Promise.resolve();
-  }
-  override write(parcels: readonly Parcel[]): Promise<readonly WriteOutcome[]> {
-    if (this.failures-- > 0) return Promise.reject(new Error('cut'));
-    const outcomes = parcels.map(({ nodeId, record }) => {
-      const there = this.there.get(nodeId)?.ordering;
-      if (there && key(there) >= key(record.ordering)) return 'stale' as const;
-      this.writes += 1;
-      this.there.set(nodeId, record);
-      return 'written' as const;
-    });
-    this.beforeAnswer();
-    return Promise.resolve(outcomes);
-  }
-  override records(nodeIds: readonly string[]) {
-    return Promise.resolve(nodeIds.map((nodeId) => this.there.get(nodeId)));
-  }
-  override discard(nodeId: string): Promise<void> {
-    this.there.delete(nodeId);
-    return Promise.resolve();
-  }
-  override present({ bundles, nodeIds }: Held): Promise<Held> {
-    return Promise.resolve({
-      bundles: new Set([...bundles].filter((digest) => this.bundles.has(digest))),
-      nodeIds: new Set([...nodeIds].filter((nodeId) => this.there.has(nodeId))),
-    });
-  }
-  override contents(): Promise<Held> {
-    return Promise.resolve({ bundles: new Set(this.bundles), nodeIds: new Set(this.there.keys()) });
-  }
-  override forget(nodeId: string): Promise<void> {
-    this.there.delete(nodeId);
-    return Promise.resolve();
-  }
-  override health() {
-    return { ok: true, detail: '' };
-  }
-  override close(): void {
-    return undefined;
-  }
-}
-
-const key = ({ epoch, generation, issuedAt }: Ordering): string =>
-  [epoch, generation, String(issuedAt)].map((part) => part.padStart(20, '0')).join();
-
 let state: FleetState;
+let trust: Trust;
+let nextRoot: () => SignedDocument;
 let channel: FakeChannel;
 let clock: SetClock;
 let board: Board;
@@ -123,8 +67,9 @@ beforeEach(() => {
     online: [publicKey],
   } as const;
   const root = trustRoot(signRoot(document, [signer]));
+  nextRoot = () => signRoot({ ...document, version: 2 }, [signer]);
   const secrets = { epochSecret: Buffer.alloc(32, 9), keks: testKeks };
-  const trust = new Trust(root, signer, secrets);
+  trust = new Trust(root, signer, secrets);
   state = new FleetState(testKeks);
   channel = new FakeChannel();
   clock = new SetClock();
@@ -138,6 +83,7 @@ beforeEach(() => {
     bundles: new BundleShelf(Buffer.alloc(32, 9)),
     trust,
     authored: new AuthoredShelf(trust),
+    replicas: { owns: () => true },
     restoreGuard: { alarm: undefined, published: () => undefined },
     clock,
     metrics: new Metrics(),
@@ -153,6 +99,10 @@ const settled = () => eventually('nothing waits', () => loop.waiting === 0);
 const policy = (name: string, path?: string) =>
   putPolicy(policyRecord(hostPolicy(name, { a: 'b' }, path)));
 const ordering = (index: number) => channel.there.get(IDS[index] ?? '')?.ordering;
+
+/** Of the newest document of the chain. */
+const rootVersion = (root: DeliveryRecord['root']): number =>
+  inspectRoot(Array.isArray(root) ? root.at(-1) : root).document.version;
 
 const otherShelf = () => new BundleShelf(Buffer.alloc(32, 8));
 
@@ -186,9 +136,9 @@ describe('delivery', () => {
 
   it('leaves hosts what they have while a fleet that became authored has no signed policy', async () => {
     const { root, earlierRoots, online } = parts.trust;
-    const trust = { root, earlierRoots, online, authored: true };
+    const authored = { root, earlierRoots, online, authored: true };
     await loop.stop();
-    loop = new DeliveryLoop({ ...parts, trust });
+    loop = new DeliveryLoop({ ...parts, trust: authored });
     const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
     take(snapshot(10n, ...nodes, ...IDS.map((id) => putHostKey(id)), policy('p')));
     await eventually('it says so', () =>
@@ -249,6 +199,45 @@ describe('delivery', () => {
     take(changes(11n, [policy('q')]));
     await eventually('all there', () => channel.there.size === 3 && loop.waiting === 0);
     expect([...channel.there.keys()].sort()).toEqual(IDS);
+  });
+
+  it('writes everything anew when the channel was emptied between a bundle and what names it', async () => {
+    await threeHosts();
+    channel.whileBundleIsPut = () => {
+      channel.whileBundleIsPut = () => undefined;
+      channel.there.clear();
+      channel.bundles.clear();
+      loop.everything();
+    };
+    take(changes(11n, [policy('q')]));
+    await settled();
+    expect([...channel.there.keys()].sort()).toEqual(IDS);
+    const named = [...channel.there.values()].map(({ bundleDigest }) => bundleDigest);
+    expect(named.filter((digest) => !channel.bundles.has(digest))).toEqual([]);
+  });
+
+  it('leaves no host under the root document of before, when the next one comes in the middle of a round', async () => {
+    await threeHosts();
+    channel.whileBundleIsPut = () => {
+      channel.whileBundleIsPut = () => undefined;
+      trust.follow(nextRoot());
+      loop.everything();
+    };
+    take(changes(11n, [policy('q')]));
+    await settled();
+    expect([...channel.there.values()].map(({ root }) => rootVersion(root))).toEqual([2, 2, 2]);
+  });
+
+  it('does not take what another replica wrote under the root document of before for its own', async () => {
+    clock.now += 3_600_000;
+    await threeHosts();
+    clock.now -= 3_600_000;
+    trust.follow(nextRoot());
+    const again = new DeliveryLoop({ ...parts, board: new Board() });
+    again.everything();
+    await eventually('nothing waits', () => again.waiting === 0);
+    await again.stop();
+    expect([...channel.there.values()].map(({ root }) => rootVersion(root))).toEqual([2, 2, 2]);
   });
 
   it('leaves what is there and says the same when our clock went back, or another replica was faster', async () => {
@@ -336,9 +325,119 @@ describe('delivery', () => {
     expect(channel.there.size).toBe(1);
   });
 
+  it('seals what it worked out at that revision, whatever comes while keys are made', async () => {
+    await threeHosts();
+    const makeHostKeys = (): Promise<void> => {
+      state.apply(changes(12n, [policy('r')]));
+      return Promise.resolve();
+    };
+    const other = new DeliveryLoop({ ...parts, board: new Board(), makeHostKeys });
+    const keyless = putNode(nodeRecord('new', { a: 'b' }, '4'.repeat(64)));
+    other.mark(state.apply(changes(11n, [policy('q'), keyless])));
+    await eventually('nothing waits', () => other.waiting === 0);
+    await other.stop();
+    expect(channel.there.get(IDS[0] ?? '')?.ordering.generation).toBe('11');
+  });
+
   it('delivers nothing to a host that is only declared', async () => {
     take(snapshot(5n, putNode(nodeRecord('declared', { a: 'b' })), policy('p')));
     await settled();
     expect(channel.there.size).toBe(0);
+  });
+});
+
+describe('delivery with another replica', () => {
+  /** Hosts that are the other one's; both know the same. */
+  const theirs = new Set<string>();
+  let mine: DeliveryLoop;
+  beforeEach(async () => {
+    theirs.clear();
+    for (const id of IDS.slice(1)) theirs.add(id);
+    board = new Board();
+    mine = new DeliveryLoop({ ...parts, board, replicas: { owns: (id) => !theirs.has(id) } });
+    await threeHosts();
+    mine.everything();
+    await nothingWaits();
+  });
+  afterEach(() => mine.stop());
+
+  const nothingWaits = () => eventually('nothing waits here', () => mine.waiting === 0);
+  const generations = () => IDS.map((_, index) => ordering(index)?.generation);
+  /** Both are told of a change, the other one only where `told` says so. */
+  const both = (message: Parameters<FleetState['apply']>[0], told = true): void => {
+    const affected = state.apply(message);
+    if (told) loop.mark(affected);
+    mine.mark(affected);
+  };
+
+  it('writes at once what is its own, and takes over what the owner of the others has written', async () => {
+    const { writes } = channel;
+    both(changes(11n, [policy('q')]));
+    await nothingWaits();
+    // n2 is not selected; n0 is this one's, and n1 was written by its owner.
+    expect(generations()).toEqual(['11', '11', '10']);
+    expect(board.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
+    expect(channel.writes - writes).toBeLessThanOrEqual(3);
+  });
+
+  it('writes what the owner of a host leaves waiting', async () => {
+    both(changes(11n, [policy('q')]), false);
+    await eventually('its own at once', () => ordering(0)?.generation === '11');
+    expect(ordering(1)?.generation).toBe('10');
+    await nothingWaits();
+    expect(generations()).toEqual(['11', '11', '10']);
+    expect(logged.some((line) => line.includes('left waiting'))).toBe(true);
+  });
+
+  it('seals what it worked out at that revision, whatever comes while it looks', async () => {
+    both(changes(11n, [policy('q')]), false);
+    await eventually('its own at once', () => ordering(0)?.generation === '11');
+    channel.whileRecordsAreRead = () => {
+      if (state.revision === 11n) state.apply(changes(12n, [policy('r')]));
+    };
+    const digests = new Set<string | undefined>();
+    channel.beforeAnswer = () => {
+      const there = channel.there.get(IDS[1] ?? '');
+      if (there?.ordering.generation === '12') digests.add(there.bundleDigest);
+    };
+    theirs.clear();
+    mine.takeOver((id) => id === IDS[1]);
+    await nothingWaits();
+    expect([...digests]).toEqual([parts.bundles.of(state.activePolicies('n1')).digest]);
+  });
+
+  it('does not let its own wait for a look at those of others', async () => {
+    both(changes(11n, [policy('q')]), false);
+    await eventually('its own at once', () => ordering(0)?.generation === '11');
+    both(changes(12n, [policy('r')]), false);
+    await eventually('its own at once', () => ordering(0)?.generation === '12');
+    expect(ordering(1)?.generation).toBe('10');
+  });
+
+  it('writes nothing when it takes hosts over that have what they are to have', async () => {
+    const { writes } = channel;
+    theirs.clear();
+    mine.takeOver((id) => id !== IDS[0]);
+    await nothingWaits();
+    expect(channel.writes).toBe(writes);
+    expect(board.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
+  });
+
+  it('writes at once what is missing or another where it takes hosts over', async () => {
+    both(changes(11n, [policy('q')]), false);
+    await eventually('its own at once', () => ordering(0)?.generation === '11');
+    channel.there.delete(IDS[2] ?? '');
+    theirs.clear();
+    mine.takeOver((id) => id !== IDS[0]);
+    await nothingWaits();
+    expect(generations()).toEqual(['11', '11', '11']);
+  });
+
+  it('fills a channel that lost everything also where the owner does not', async () => {
+    channel.there.clear();
+    channel.bundles.clear();
+    mine.everything();
+    await nothingWaits();
+    expect([channel.there.size, channel.bundles.size]).toEqual([3, 2]);
   });
 });

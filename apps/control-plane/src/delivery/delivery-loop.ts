@@ -1,39 +1,27 @@
-import { buildCommit, type SuspensionOrder } from '#bundle';
-import type { Log } from '#observability';
 import type { DeliveryRecord, Ordering } from '#contracts';
 import type { Clock } from '../clock.js';
-import type { BundleShelf } from '../bundles/bundle-shelf.js';
 import type { Affected } from '../fleet/affected.js';
-import type { Trust } from '../config/trust.js';
-import type { FleetState } from '../fleet/fleet-state.js';
 import type { Metrics } from '../health/metrics.js';
-import type { SuspensionRecord } from '../suspensions/suspension.record.js';
-import type { AuthoredShelf } from '../trust/authored-shelf.js';
+import type { Replicas } from '../replicas/replicas.js';
 import type { RestoreGuard } from '../trust/restore-guard.js';
-import {
-  ASSIGNMENT_VALID_MS,
-  isDue,
-  isHalfOver,
-  type WantedAssignment,
-} from './assignment-plan.js';
+import { isDue, isHalfOver, type WantedAssignment } from './assignment-plan.js';
+import { AssignmentSealer } from './assignment-sealer.js';
+import { Awaited } from './awaited.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
-import { judge, type Overtaken } from './overtaken.js';
+import { isThere, judge, type Overtaken, OvertakenError } from './overtaken.js';
 import { Retry } from './retry.js';
 import { Upkeep } from './upkeep.js';
+import { type AssignmentParts, WantedAssignments } from './wanted-assignments.js';
 
 /** What the loop works with. */
-export interface DeliveryParts {
-  readonly state: FleetState;
+export interface DeliveryParts extends AssignmentParts {
   readonly channel: DeliveryChannel;
   readonly board: Board;
-  readonly bundles: BundleShelf;
-  readonly trust: Pick<Trust, 'root' | 'earlierRoots' | 'authored' | 'online'>;
-  readonly authored: Pick<AuthoredShelf, 'heads' | 'get'>;
+  readonly replicas: Pick<Replicas, 'owns'>;
   readonly restoreGuard: Pick<RestoreGuard, 'alarm' | 'published'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
-  readonly log: Log;
   /** Makes the host keys of hosts that have none for this epoch; they come back by the watch. */
   readonly makeHostKeys: (nodes: readonly string[]) => Promise<void>;
 }
@@ -41,10 +29,12 @@ export interface DeliveryParts {
 /** Changes of this long are one round. */
 const COALESCE_MS = 20;
 const WRITES_AT_ONCE = 200;
+const LOOK_MS = 100;
 
 /**
  * Carries what etcd says to the hosts: changes are gathered, what differs from what was written last is sealed under
  * one signature and written. Nothing is taken off the list before it was written, so a failed round is tried again.
+ * Hosts of other replicas are left to them: what is there is looked at, and written here when it is late.
  */
 export class DeliveryLoop {
   readonly #dirty = new Set<string>();
@@ -52,13 +42,17 @@ export class DeliveryLoop {
   /** Digests of bundles that the channel has. */
   readonly #stored = new Set<string>();
   readonly #retry = new Retry();
+  readonly #awaited = new Awaited();
   #timer: NodeJS.Timeout | undefined;
+  /** Whether the timer is for a look only, which nothing else has to wait for. */
+  #looking = false;
   #running: Promise<void> | undefined;
   #stopped = false;
-  #issuedAt = 0;
   /** Grows when the channel has lost what it held: what was written before says nothing any more. */
   #era = 0;
 
+  readonly #assignments: WantedAssignments;
+  readonly #sealer: AssignmentSealer;
   readonly #upkeep: Upkeep;
   #upkeepDue = false;
   #toldToWait = false;
@@ -67,11 +61,16 @@ export class DeliveryLoop {
     const { channel, board, state } = parts;
     const isKnown = (nodeId: string): boolean => state.nameOf(nodeId) !== undefined;
     this.#upkeep = new Upkeep(channel, board, isKnown);
+    this.#assignments = new WantedAssignments(parts);
+    this.#sealer = new AssignmentSealer(parts);
   }
 
   /** Takes what a change affects. */
   mark(affected: Affected): void {
-    for (const node of affected.nodes) this.#dirty.add(node);
+    for (const node of affected.nodes) {
+      this.#dirty.add(node);
+      this.#awaited.end(node);
+    }
     for (const nodeId of affected.gone) this.#gone.add(nodeId);
     this.#schedule(COALESCE_MS);
   }
@@ -81,9 +80,23 @@ export class DeliveryLoop {
     this.#era += 1;
     this.parts.board.clear();
     this.#stored.clear();
+    // At the first contact nothing was lost: what is there is looked at as it was meant to.
+    if (this.#era > 1) this.#awaited.clear();
     this.#upkeep.filled();
     for (const { name } of this.parts.state.nodes.sorted()) this.#dirty.add(name);
     this.parts.metrics.redeliveries.inc();
+    this.#schedule(0);
+  }
+
+  /** Hosts that were another replica's are ours: what is there is looked at once, and written where it is not what is wanted. */
+  takeOver(isTaken: (nodeId: string) => boolean): void {
+    for (const { name, record } of this.parts.state.nodes.sorted()) {
+      const nodeId = record.enrollment?.nodeId;
+      if (nodeId === undefined || !isTaken(nodeId)) continue;
+      this.parts.board.remove(nodeId);
+      this.#awaited.lookOnce(name);
+      this.#dirty.add(name);
+    }
     this.#schedule(0);
   }
 
@@ -114,15 +127,25 @@ export class DeliveryLoop {
     await this.#running;
   }
 
-  #schedule(delayMs: number): void {
-    if (this.#stopped || this.#timer !== undefined || this.#running) return;
+  #schedule(delayMs: number, look = false): void {
+    if (this.#stopped || this.#running) return;
+    if (this.#timer !== undefined && (look || !this.#looking)) return;
+    clearTimeout(this.#timer);
+    this.#looking = look;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#running = this.#round().finally(() => {
         this.#running = undefined;
-        if (this.waiting > 0) this.#schedule(this.#retry.delayMs || COALESCE_MS);
+        this.#scheduleNext();
       });
     }, delayMs);
+  }
+
+  #scheduleNext(): void {
+    if (this.waiting === 0) return;
+    const { delayMs } = this.#retry;
+    const onlyLooks = delayMs === 0 && this.waiting === this.#awaited.size;
+    this.#schedule(onlyLooks ? LOOK_MS : delayMs || COALESCE_MS, onlyLooks);
   }
 
   /**
@@ -170,12 +193,57 @@ export class DeliveryLoop {
   }
 
   async #deliver(): Promise<void> {
-    const nodes = [...this.#dirty];
+    await this.#lookForOthers();
+    const nodes = [...this.#dirty].filter((node) => !this.#awaited.isWaiting(node));
     const { due, keyless, settled } = this.#sort(nodes);
-    for (const node of settled) this.#dirty.delete(node);
+    for (const node of settled) this.#settled(node);
+    const mine = this.#leaveToOthers(due);
+    // Sealed before anything is waited for: at the revision that it was worked out from.
+    if (mine.length > 0) await this.#write(mine);
     if (keyless.length > 0) await this.#makeHostKeys(keyless);
-    if (due.length > 0) await this.#write(due);
     await this.#dropUnused();
+  }
+
+  #settled(node: string): void {
+    this.#dirty.delete(node);
+    this.#awaited.end(node);
+  }
+
+  /** What is to be written here: of our own hosts, and of those whose owner is late. */
+  #leaveToOthers(due: readonly WantedAssignment[]): readonly WantedAssignment[] {
+    let late = 0;
+    const mine = due.filter(({ node, nodeId }) => {
+      if (this.#awaited.isLate(node)) return (late += 1) > 0;
+      if (this.parts.replicas.owns(nodeId)) return true;
+      this.#awaited.begin(node);
+      return false;
+    });
+    if (late > 0)
+      this.parts.log.info('hosts that another replica left waiting are written here', { late });
+    return mine;
+  }
+
+  /** Looks whether others have written what they are to write, where it is time to. */
+  async #lookForOthers(): Promise<void> {
+    const nodes = [...this.#dirty].filter((node) => this.#awaited.isTime(node));
+    const { due, keyless, settled } = this.#sort(nodes);
+    for (const node of settled) this.#settled(node);
+    for (const node of keyless) this.#awaited.end(node);
+    for (let start = 0; start < due.length; start += WRITES_AT_ONCE)
+      await this.#lookAt(due.slice(start, start + WRITES_AT_ONCE));
+  }
+
+  /** Takes as written what is there as it is wanted. */
+  async #lookAt(looked: readonly WantedAssignment[]): Promise<void> {
+    const era = this.#era;
+    const records = await this.parts.channel.records(looked.map(({ nodeId }) => nodeId));
+    if (era !== this.#era) return;
+    const nowMs = this.parts.clock.nowMs();
+    for (const [index, wanted] of looked.entries()) {
+      const there = records[index];
+      if (isThere(there, wanted, nowMs)) this.#written(wanted, there.ordering);
+      else this.#awaited.missed(wanted.node);
+    }
   }
 
   /** Not before etcd was read, nor while hosts wait: the board would not name what they are to have. */
@@ -201,7 +269,9 @@ export class DeliveryLoop {
     if (counts.some((count) => count > 0)) log.info('the channel was put right', { counts });
   }
 
+  /** Not while hosts wait: what they are to have, or still have, the board does not name. */
   async #dropUnused(): Promise<void> {
+    if (this.waiting > 0) return;
     const unused = this.parts.bundles.retain(this.parts.board.digests());
     for (const digest of unused) this.#stored.delete(digest);
     if (unused.length > 0) await this.parts.channel.dropBundles(unused);
@@ -209,7 +279,7 @@ export class DeliveryLoop {
 
   async #makeHostKeys(nodes: readonly string[]): Promise<void> {
     // Off the list first: the keys come back by the watch, which puts the hosts on it again.
-    for (const node of nodes) this.#dirty.delete(node);
+    for (const node of nodes) this.#settled(node);
     try {
       await this.parts.makeHostKeys(nodes);
     } catch (error) {
@@ -220,79 +290,43 @@ export class DeliveryLoop {
 
   #sort(nodes: readonly string[]) {
     const nowMs = this.parts.clock.nowMs();
-    const { epoch } = this.parts.trust.root.document;
     const due: WantedAssignment[] = [];
     const keyless: string[] = [];
     const settled: string[] = [];
     for (const node of nodes) {
-      const wanted = this.#wanted(node);
+      const wanted = this.#assignments.of(node);
       if (wanted === 'keyless') keyless.push(node);
-      else if (wanted && isDue(this.parts.board.get(wanted.nodeId), wanted, epoch, nowMs))
+      else if (wanted && isDue(this.parts.board.get(wanted.nodeId), wanted, nowMs))
         due.push(wanted);
       else settled.push(node);
     }
     return { due, keyless, settled };
   }
 
-  #wanted(node: string): WantedAssignment | 'keyless' | undefined {
-    const { state, trust, log } = this.parts;
-    const record = state.nodes.get(node)?.record;
-    const enrollment = record && state.believed(record);
-    if (!enrollment) return undefined;
-    const key = state.hostKey(enrollment.nodeId, trust.root.document.epoch);
-    if (!key) return 'keyless';
-    try {
-      const { nodeId } = enrollment;
-      const { hostKey, sealedHostKey } = key;
-      return { node, nodeId, hostKey, sealedHostKey, ...this.#content(node, nodeId) };
-    } catch (error) {
-      // One rule set beyond a limit must not hold up the others; its hosts keep what they have.
-      log.error('a rule set cannot be bundled', { node, error });
-      return undefined;
-    }
-  }
-
-  /** In authored mode hosts choose by themselves, and nobody but an author may suspend them. */
-  #content(
-    node: string,
-    nodeId: string,
-  ): Pick<WantedAssignment, 'bundle' | 'suspension' | 'labels'> {
-    const { state, bundles, trust, authored } = this.parts;
-    if (!trust.authored)
-      return {
-        bundle: bundles.of(state.activePolicies(node)),
-        suspension: state.suspensionOf(node),
-      };
-    const bundle = bundles.ofAuthored({
-      policies: authored.heads('policy'),
-      groups: authored.heads('group'),
-      suspensions: authored.heads('suspension'),
-    });
-    return { bundle, labels: authored.get('labels', nodeId)?.envelope };
-  }
-
   async #write(due: readonly WantedAssignment[]): Promise<void> {
-    const records = this.#seal(due);
+    // Of what was sealed: what moves while it is on its way is not told by it.
+    const era = this.#era;
+    const records = this.#sealer.seal(due);
     const bundles = new Map(due.map(({ bundle }) => [bundle.digest, bundle.ciphertext]));
     for (const [digest, ciphertext] of bundles) await this.#store(digest, ciphertext);
     const overtaken: Overtaken[] = [];
     for (let start = 0; start < due.length; start += WRITES_AT_ONCE) {
       const part = due.slice(start, start + WRITES_AT_ONCE);
-      overtaken.push(...(await this.#writePart(part, records)));
+      overtaken.push(...(await this.#writePart(part, records, era)));
     }
     // After all others: one host that is ahead must not hold them up.
-    if (overtaken.length > 0) await this.#settle(overtaken);
+    if (overtaken.length > 0) await this.#settle(overtaken, era);
   }
 
   async #writePart(
     part: readonly WantedAssignment[],
     records: ReadonlyMap<string, DeliveryRecord>,
+    era: number,
   ): Promise<readonly Overtaken[]> {
     const parcels = part.flatMap((wanted) => {
       const record = records.get(wanted.nodeId);
       return record ? [{ nodeId: wanted.nodeId, record, wanted }] : [];
     });
-    const era = this.#era;
     const outcomes = await this.parts.channel.write(parcels);
     if (era !== this.#era) return [];
     return parcels.filter(({ wanted, record: { ordering } }, index) => {
@@ -310,46 +344,20 @@ export class DeliveryLoop {
     if (era === this.#era) this.#stored.add(digest);
   }
 
-  #seal(due: readonly WantedAssignment[]): ReadonlyMap<string, DeliveryRecord> {
-    const { trust, clock, state } = this.parts;
-    const { root, earlierRoots, online: signer } = trust;
-    const nowMs = clock.nowMs();
-    this.#issuedAt = Math.max(nowMs, this.#issuedAt + 1);
-    const { epoch } = root.document;
-    const ordering = { epoch, generation: state.revision.toString(), issuedAt: this.#issuedAt };
-    this.parts.restoreGuard.published(ordering);
-    const assignments = due.map(
-      ({ nodeId, bundle, hostKey, sealedHostKey, suspension, labels }) => ({
-        nodeId,
-        hostKey,
-        sealedHostKey,
-        bundleDigest: bundle.digest,
-        dataKey: bundle.dataKey,
-        reportEpoch: 0,
-        expiresAt: this.#issuedAt + ASSIGNMENT_VALID_MS,
-        ...(suspension && { suspension: orderOf(suspension) }),
-        ...(labels && { labels }),
-      }),
-    );
-    return buildCommit({ ordering, root, earlierRoots, signer, assignments }).records;
-  }
-
   #written(wanted: WantedAssignment, ordering: Ordering): void {
     this.parts.board.set(wanted.nodeId, { ordering, wanted });
     // The host may have changed while we wrote; then it is still due, and stays on the list.
-    if (!this.#changedSince(wanted)) this.#dirty.delete(wanted.node);
+    if (!this.#changedSince(wanted)) this.#settled(wanted.node);
   }
 
   #changedSince(wanted: WantedAssignment): boolean {
-    const now = this.#wanted(wanted.node);
+    const now = this.#assignments.of(wanted.node);
     if (!now || now === 'keyless') return now === 'keyless';
-    const { epoch } = this.parts.trust.root.document;
-    return isDue(this.parts.board.get(wanted.nodeId), now, epoch, this.parts.clock.nowMs());
+    return isDue(this.parts.board.get(wanted.nodeId), now, this.parts.clock.nowMs());
   }
 
   /** Something at least as new is there: taken as written where it says the same, else tried again with what is known then. */
-  async #settle(overtaken: readonly Overtaken[]): Promise<void> {
-    const era = this.#era;
+  async #settle(overtaken: readonly Overtaken[], era: number): Promise<void> {
     const records = await this.parts.channel.records(overtaken.map(({ wanted }) => wanted.nodeId));
     let left: OvertakenError | undefined;
     for (const [index, each] of overtaken.entries()) {
@@ -379,30 +387,7 @@ export class DeliveryLoop {
       metrics.deliveries.inc({ outcome: 'conflict' });
       log.error('of one generation two bundles were made: replicas differ in version', facts);
     }
-    if (there && verdict !== 'forged') this.#passBy(record.ordering, there.ordering);
+    if (there && verdict !== 'forged') this.#sealer.passBy(record.ordering, there.ordering);
     return new OvertakenError(wanted.node, record.ordering, there?.ordering);
-  }
-
-  /** At the same generation a later issuedAt counts. */
-  #passBy(ours: Ordering, there: Ordering): void {
-    if (there.epoch === ours.epoch && there.generation === ours.generation) {
-      this.#issuedAt = Math.max(this.#issuedAt, there.issuedAt);
-    }
-  }
-}
-
-function orderOf({ mode, until, reason }: SuspensionRecord): SuspensionOrder {
-  return { mode, until: Date.parse(until), reason };
-}
-
-/** A newer assignment is there than the one we made; the round is tried again with what is known then. */
-class OvertakenError extends Error {
-  override readonly name = 'OvertakenError';
-
-  constructor(node: string, ours: Ordering, there: Ordering | undefined) {
-    super(
-      `host ${node} has generation ${there?.generation ?? 'none'}, ours is ${ours.generation}: another replica is ` +
-        'ahead, or etcd was restored without --bump-revision',
-    );
   }
 }

@@ -5,6 +5,7 @@ import { Clock } from '../clock.js';
 import { Trust } from '../config/trust.js';
 import { Fleet } from '../fleet/fleet.js';
 import { Metrics } from '../health/metrics.js';
+import { Replicas } from '../replicas/replicas.js';
 import { HostKeys } from '../nodes/host-keys.js';
 import { AuthoredShelf } from '../trust/authored-shelf.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
@@ -32,6 +33,7 @@ export class DeliveryModule {
             HostKeys,
             Trust,
             AuthoredShelf,
+            Replicas,
             RestoreGuard,
             Clock,
             Metrics,
@@ -52,6 +54,7 @@ function loop(
   hostKeys: HostKeys,
   trust: Trust,
   authored: AuthoredShelf,
+  replicas: Replicas,
   restoreGuard: RestoreGuard,
   clock: Clock,
   metrics: Metrics,
@@ -64,6 +67,7 @@ function loop(
     bundles: new BundleShelf(trust.epochSecret),
     trust,
     authored,
+    replicas,
     restoreGuard,
     clock,
     metrics,

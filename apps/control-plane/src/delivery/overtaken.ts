@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RefusedError, openAssignment, type Assignment } from '#bundle';
-import type { DeliveryRecord } from '#contracts';
+import type { DeliveryRecord, Ordering } from '#contracts';
 import { isHalfOver, type WantedAssignment } from './assignment-plan.js';
 
 /** A record that was not taken, with what it was made from. */
@@ -24,11 +24,30 @@ export function judge(
 ): Verdict {
   const assignment = there && opened(there, wanted);
   if (!assignment) return 'forged';
-  const half = isHalfOver({ ordering: there.ordering, wanted }, nowMs);
-  if (!half && saysTheSame(assignment, wanted)) return 'same';
+  if (isGood(there, assignment, wanted, nowMs)) return 'same';
   const { epoch, generation } = record.ordering;
   const ofOneGeneration = assignment.epoch === epoch && assignment.generation === generation;
   return ofOneGeneration && assignment.bundleDigest !== wanted.bundle.digest ? 'conflict' : 'ahead';
+}
+
+/** Whether what is there for a host is what it is to have, and will be for long enough, whoever wrote it. */
+export function isThere(
+  there: DeliveryRecord | undefined,
+  wanted: WantedAssignment,
+  nowMs: number,
+): there is DeliveryRecord {
+  if (!there) return false;
+  const assignment = opened(there, wanted);
+  return assignment !== undefined && isGood(there, assignment, wanted, nowMs);
+}
+
+function isGood(
+  { ordering }: DeliveryRecord,
+  assignment: Assignment,
+  wanted: WantedAssignment,
+  nowMs: number,
+): boolean {
+  return !isHalfOver({ ordering, wanted }, nowMs) && saysTheSame(assignment, wanted);
 }
 
 /** The seal binds node and ordering, so an old leaf under a new ordering does not open. */
@@ -45,12 +64,29 @@ function opened(
   }
 }
 
-function saysTheSame(there: Assignment, { bundle, suspension, labels }: WantedAssignment): boolean {
+function saysTheSame(
+  there: Assignment,
+  { rootVersion, bundle, suspension, labels, visibility = [] }: WantedAssignment,
+): boolean {
   return (
+    there.rootVersion === rootVersion &&
     there.bundleDigest === bundle.digest &&
     isDeepStrictEqual(there.labels, labels) &&
+    isDeepStrictEqual(there.visibility ?? [], visibility) &&
     there.suspension?.mode === suspension?.mode &&
     there.suspension?.reason === suspension?.reason &&
     there.suspension?.until === (suspension && Date.parse(suspension.until))
   );
+}
+
+/** A newer assignment is there than the one we made; the round is tried again with what is known then. */
+export class OvertakenError extends Error {
+  override readonly name = 'OvertakenError';
+
+  constructor(node: string, ours: Ordering, there: Ordering | undefined) {
+    super(
+      `host ${node} has generation ${there?.generation ?? 'none'}, ours is ${ours.generation}: another replica is ` +
+        'ahead, or etcd was restored without --bump-revision',
+    );
+  }
 }

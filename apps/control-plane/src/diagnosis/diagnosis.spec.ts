@@ -169,6 +169,11 @@ describe('what is found of hosts', () => {
       host({}, { suspension: { mode: 'off', until, reason: 'x', by: 'console' } }),
       { 'hosts-suspended': 'warning' },
     ],
+    [
+      'an upgrade that was taken back',
+      host({}, { rolledBack: { from: '2', to: '1', at: until, reason: 'x' } }),
+      { 'hosts-rolled-back': 'warning' },
+    ],
     ['lost events', host({}, { losses: { audit: 1, spool: 0 } }), { 'hosts-losses': 'warning' }],
     [
       'lost records of BPF programs',

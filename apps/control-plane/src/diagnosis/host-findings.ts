@@ -17,7 +17,8 @@ const FAULTS: readonly HostFault[] = [
   {
     check: 'hosts-silent',
     verdict: failed,
-    has: ({ freshness }) => !freshness.fresh && !isClock(freshness.reason),
+    has: ({ freshness, report }) =>
+      !freshness.fresh && !isClock(freshness.reason) && report?.redirect?.state !== 'redirected',
     words: 'do not report: what they enforce is not known',
     well: 'every host reports',
     remedy:
@@ -39,6 +40,15 @@ const FAULTS: readonly HostFault[] = [
     well: 'none is cut off or cloned',
     remedy:
       'hostward status node NAME; a clone: hostward-agent offboard on it and enrol it anew; one that is mended: hostward node reinstate NAME',
+  },
+  {
+    check: 'hosts-redirect',
+    verdict: failed,
+    has: ({ report }) => report?.redirect?.state === 'redirect-failed',
+    words: 'cannot follow the redirect to another control plane',
+    well: 'none is held up on its way to another control plane',
+    remedy:
+      'hostward redirect list, then hostward redirect show ID says why; to take it back: hostward redirect end',
   },
   {
     check: 'hosts-enforcer',
@@ -88,6 +98,14 @@ const FAULTS: readonly HostFault[] = [
     words: 'do not block for the time being',
     well: 'none is suspended',
     remedy: 'hostward get suspensions; hostward breakglass --end ID',
+  },
+  {
+    check: 'hosts-rolled-back',
+    verdict: warned,
+    has: ({ report }) => report?.rolledBack !== undefined,
+    words: 'took their last upgrade back, since it did not come up',
+    well: 'no upgrade was taken back',
+    remedy: 'hostward status node NAME says why; journalctl -u hostward-upgrade on the host',
   },
   {
     check: 'hosts-losses',

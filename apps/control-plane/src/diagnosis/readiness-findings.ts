@@ -8,8 +8,10 @@ const REMEDIES: Readonly<Record<string, string>> = {
     'see that Redis runs, and that redis.username and its password are those of its ACL (redis.log); hosts enforce what they have',
   records:
     'a newer replica or somebody else wrote them: upgrade this one, or restore etcd from a backup',
-  alerts: 'free space where the data folder lies; hosts keep their alerts until then',
-  journal: 'free space where the data folder lies; writes are refused until then',
+  alerts:
+    'free space where the data folder lies, or see that PostgreSQL runs and that store.postgresql is right; hosts keep their alerts until then',
+  journal:
+    'free space where the data folder lies, or see that PostgreSQL runs and that store.postgresql is right; writes are refused until then',
   restore:
     'bring etcd to where it was, or publish a root document with the next epoch (hostward recover)',
 };

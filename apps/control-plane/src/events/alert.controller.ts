@@ -1,27 +1,19 @@
-import {
-  Controller,
-  Get,
-  Headers,
-  Param,
-  Query,
-  Req,
-  Res,
-  type OnModuleDestroy,
-} from '@nestjs/common';
+import { Controller, Get, Headers, Param, Query, Res, type OnModuleDestroy } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import { IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import type { FastifyReply } from 'fastify';
 import type { Alert, AlertPage } from '#contracts';
 import { Needs } from '../access/index.js';
 import { Metrics } from '../health/metrics.js';
-import { ProblemError, decodeCursor, encodeCursor, invalidField, notFound } from '../http/index.js';
+import { EventStreams } from '../http/event-streams.js';
+import { decodeCursor, encodeCursor, invalidField, notFound } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
 import { AlertNews } from '../sinks/alert-news.js';
 import { streamAlerts } from '../sinks/alert-stream.js';
-import { AlertStore, type AlertFilter } from './alert.store.js';
+import { AlertStore, ObservationStore, type AlertFilter } from './alert.store.js';
 
-const MAX_STREAMS = 200;
+const KINDS = ['alerts', 'observed'] as const;
 
 /** Which alerts; node and policy are exact names. */
 export class AlertFilterQuery {
@@ -35,6 +27,11 @@ export class AlertFilterQuery {
   @IsString()
   @MaxLength(253)
   policy?: string;
+
+  @ApiPropertyOptional({ enum: KINDS, description: 'observed: what hosts only watched' })
+  @IsOptional()
+  @IsIn(KINDS)
+  kind?: (typeof KINDS)[number];
 }
 
 /** Query of `GET /alerts`. */
@@ -69,25 +66,29 @@ export class AlertQuery extends AlertFilterQuery {
 @ApiTags('alerts')
 @Controller('v1/alerts')
 export class AlertController implements OnModuleDestroy {
-  readonly #ending = new AbortController();
-  #streams = 0;
+  readonly #streams: EventStreams;
 
   constructor(
-    private readonly store: AlertStore,
+    private readonly alerts: AlertStore,
+    private readonly observations: ObservationStore,
     private readonly news: AlertNews,
-    private readonly metrics: Metrics,
-  ) {}
+    metrics: Metrics,
+  ) {
+    this.#streams = new EventStreams((open) => metrics.alertStreams.set(open));
+  }
 
   onModuleDestroy(): void {
-    this.#ending.abort();
+    this.#streams.end();
   }
 
   @Get()
   @Needs('alerts:read')
   @ApiOperation({ summary: 'Alerts, newest first; lastEventId resumes the stream after them' })
-  list(@Query() query: AlertQuery): AlertPage {
-    const lastEventId = String(this.store.lastId());
-    const found = this.store.before(toFilter(query), beforeOf(query.cursor), query.limit);
+  async list(@Query() query: AlertQuery): Promise<AlertPage> {
+    const store = this.#storeOf(query);
+    // Before the page: whoever follows from there sees again what came meanwhile, and misses nothing.
+    const lastEventId = String(await store.lastId());
+    const found = await store.before(toFilter(query), beforeOf(query.cursor), query.limit);
     const last = found.at(-1);
     const next = last && found.length === query.limit ? encodeCursor(String(last.id)) : undefined;
     return { items: found.map(({ alert }) => alert), next, lastEventId };
@@ -100,40 +101,27 @@ export class AlertController implements OnModuleDestroy {
   async stream(
     @Query() query: AlertFilterQuery,
     @Headers('last-event-id') lastEventId: string | undefined,
-    @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
+    const store = this.#storeOf(query);
     const after =
-      lastEventId === undefined ? this.store.lastId() : readId(lastEventId, 'Last-Event-ID');
-    if (this.#streams >= MAX_STREAMS)
-      throw new ProblemError('too-many-requests', { detail: 'too many open streams' });
-    const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort());
-    const signal = AbortSignal.any([gone.signal, this.#ending.signal]);
-    reply.hijack();
-    reply.raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-    this.metrics.alertStreams.set(++this.#streams);
-    try {
-      await streamAlerts(reply.raw, {
-        store: this.store,
-        news: this.news,
-        filter: query,
-        after,
-        signal,
-      });
-    } finally {
-      this.metrics.alertStreams.set(--this.#streams);
-      reply.raw.end();
-    }
+      lastEventId === undefined ? await store.lastId() : readId(lastEventId, 'Last-Event-ID');
+    const filter = { node: query.node, policy: query.policy };
+    const parts = { store, news: this.news, filter, after };
+    await this.#streams.serve(reply, (stream) => streamAlerts(stream, parts));
   }
 
   @Get(':eventId')
   @Needs('alerts:read')
   @ApiOperation({ summary: 'An alert by its event id; ?node= where several hosts have one' })
-  get(@Param('eventId') eventId: string, @Query() query: AlertFilterQuery): Alert {
-    const found = this.store.byEventId(eventId.slice(0, 100), query);
+  async get(@Param('eventId') eventId: string, @Query() query: AlertFilterQuery): Promise<Alert> {
+    const found = await this.#storeOf(query).byEventId(eventId.slice(0, 100), query);
     if (found) return found.alert;
     throw notFound('alert', eventId.slice(0, 100));
+  }
+
+  #storeOf({ kind }: AlertFilterQuery): AlertStore {
+    return kind === 'observed' ? this.observations : this.alerts;
   }
 }
 

@@ -1,5 +1,10 @@
 import type { Alert, AlertBatch } from '#contracts';
 
+/** How many are kept; the oldest go first, some after each so many that come. */
+export const KEPT_ALERTS = 1_000_000;
+export const KEPT_OBSERVATIONS = 200_000;
+export const PRUNE_EVERY = 1_000;
+
 /** Which alerts are asked for. */
 export interface AlertFilter {
   readonly node?: string;
@@ -23,32 +28,49 @@ export interface StoreOutcome {
   readonly last: string;
 }
 
-/** Keeps alerts; the same event of a host is kept once. Throws where nothing can be written. */
+/**
+ * Keeps alerts; the same event of a host is kept once, whoever stores it. Numbers grow in the order in which alerts
+ * become visible, so that who has read up to one misses none below it. Rejects where the store is away or full.
+ */
 export abstract class AlertStore {
   /** Stores a batch of one host durably, all or nothing. */
-  abstract add(nodeId: string, batch: AlertBatch): StoreOutcome;
+  abstract add(nodeId: string, batch: AlertBatch): Promise<StoreOutcome>;
+
+  /** Up to which event id everything of a host is stored; undefined where nothing ever came. */
+  abstract cursorOf(nodeId: string): Promise<string | undefined>;
 
   /** Newest first, before number `before`. */
   abstract before(
     filter: AlertFilter,
     before: number | undefined,
     limit: number,
-  ): readonly StoredAlert[];
+  ): Promise<readonly StoredAlert[]>;
 
   /** Oldest first, after number `after`. */
-  abstract after(filter: AlertFilter, after: number, limit: number): readonly StoredAlert[];
+  abstract after(
+    filter: AlertFilter,
+    after: number,
+    limit: number,
+  ): Promise<readonly StoredAlert[]>;
 
   /** The alert with this event id; the newest where several hosts have one. */
   abstract byEventId(
     eventId: string,
     filter: Pick<AlertFilter, 'node' | 'nodeIds'>,
-  ): StoredAlert | undefined;
+  ): Promise<StoredAlert | undefined>;
 
-  /** The highest number; 0 in an empty store. */
-  abstract lastId(): number;
+  /** The highest number given so far; 0 in an empty store. */
+  abstract lastId(): Promise<number>;
 
   /** Whether the last batch could be stored; what cannot be stays with its host until it can. */
   abstract health(): { readonly ok: boolean; readonly detail: string };
+}
 
-  abstract close(): void;
+/** As AlertStore, of what hosts only watched: apart, so that it never takes the place of an alert. */
+export abstract class ObservationStore extends AlertStore {}
+
+/** When it was, in ms since 1970, by the host's clock. */
+export function alertTime({ UpdatedTime, Timestamp }: Alert): number {
+  const parsed = Date.parse(UpdatedTime);
+  return Number.isFinite(parsed) ? parsed : Math.trunc(Timestamp * 1_000);
 }

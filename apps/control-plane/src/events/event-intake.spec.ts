@@ -7,6 +7,7 @@ import {
   signRoot,
   trustRoot,
 } from '#bundle';
+import type { AlertBatch } from '#contracts';
 import { Log } from '#observability';
 import { SystemClock } from '../clock.js';
 import { Trust } from '../config/trust.js';
@@ -28,7 +29,7 @@ import {
   snapshot,
   testKeks,
 } from '../testing/records.js';
-import { alertBatch } from '../testing/test-host.js';
+import { alertBatch } from '../testing/alerts.js';
 import { AlertStore, type StoreOutcome } from './alert.store.js';
 import { EventIntake } from './event-intake.js';
 
@@ -79,35 +80,42 @@ class NoLedger extends Ledger {
 
 class FakeStore extends AlertStore {
   full = false;
+  /** It answers when this has resolved. */
+  answering = Promise.resolve();
   stored = 0;
+  last: string | undefined;
 
-  override add(_nodeId: string, batch: { alerts: readonly unknown[]; last: string }): StoreOutcome {
+  override async add(_nodeId: string, batch: AlertBatch): Promise<StoreOutcome> {
+    await this.answering;
     if (this.full) throw new Error('database or disk is full');
     this.stored += batch.alerts.length;
+    this.last = batch.last;
     return { stored: batch.alerts.length, duplicates: 0, last: batch.last };
   }
-  override before(): readonly never[] {
-    return [];
+  override cursorOf(): Promise<string | undefined> {
+    return Promise.resolve(this.last);
   }
-  override after(): readonly never[] {
-    return [];
+
+  override before(): Promise<readonly never[]> {
+    return Promise.resolve([]);
   }
-  override byEventId(): undefined {
-    return undefined;
+  override after(): Promise<readonly never[]> {
+    return Promise.resolve([]);
   }
-  override lastId(): number {
-    return this.stored;
+  override byEventId(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+  override lastId(): Promise<number> {
+    return Promise.resolve(this.stored);
   }
   override health(): { ok: boolean; detail: string } {
     return { ok: !this.full, detail: '' };
-  }
-  override close(): void {
-    return undefined;
   }
 }
 
 let inbox: FakeInbox;
 let store: FakeStore;
+let observations: FakeStore;
 let intake: EventIntake;
 let fleet: Fleet;
 beforeEach(() => {
@@ -130,12 +138,14 @@ beforeEach(() => {
   fleet.take(snapshot(5n, putNode(nodeRecord('web1', {}, NODE)), putHostKey(NODE)));
   inbox = new FakeInbox();
   store = new FakeStore();
+  observations = new FakeStore();
   const log = new Log({ write: () => undefined });
   const editor = new FleetEditor(fleet, new NoLedger(), trust);
   const [board, clock, metrics] = [new ReportBoard(), new SystemClock(), new Metrics()];
   const clones = new CloneService(fleet, editor, board, clock, metrics, log);
   const hosts = new KnownHosts(fleet, trust);
-  intake = new EventIntake(inbox, hosts, clones, store, new AlertNews(), metrics, log);
+  const stores = [store, observations] as const;
+  intake = new EventIntake(inbox, hosts, clones, ...stores, new AlertNews(), metrics, log);
 });
 
 const sealed = (batch: object, nodeId = NODE) =>
@@ -155,6 +165,31 @@ describe('the intake of events', () => {
     expect([store.stored, cursor(), inbox.entries]).toEqual([4, '1000-0000000004', []]);
   });
 
+  it('keeps what was only watched apart, and acknowledges both kinds in one', async () => {
+    const batch = alertBatch('p', 1, 3);
+    const alerts = batch.alerts.map((each) => ({ ...each, Type: 'HostLog' as const }));
+    const observed = { id: '2-0', sealed: sealed({ ...batch, kind: 'observed', alerts }) };
+    inbox.entries = [entry('1-0', 1, 2), observed];
+    await intake.take(NODE);
+    expect([store.stored, observations.stored, inbox.entries]).toEqual([2, 3, []]);
+    const told = openCursor(HOST_KEY, NODE, inbox.cursor ?? Buffer.alloc(0)).toString();
+    expect(JSON.parse(told)).toEqual({
+      v: 1,
+      last: '1000-0000000002',
+      observed: '1000-0000000003',
+    });
+  });
+
+  it('refuses alerts that pass for what was only watched, and the other way round', async () => {
+    const log = alertBatch('p', 1, 1).alerts.map((each) => ({ ...each, Type: 'HostLog' as const }));
+    inbox.entries = [
+      { id: '1-0', sealed: sealed({ ...alertBatch('p', 1, 2), kind: 'observed' }) },
+      { id: '2-0', sealed: sealed({ ...alertBatch('p', 1, 1), alerts: log }) },
+    ];
+    await intake.take(NODE);
+    expect([store.stored, observations.stored, cursor()]).toEqual([0, 0, undefined]);
+  });
+
   it('acknowledges nothing while the disk is full, and everything when it is not any more', async () => {
     inbox.entries = [entry('1-0', 1, 2)];
     store.full = true;
@@ -163,6 +198,18 @@ describe('the intake of events', () => {
     store.full = false;
     await intake.take(NODE);
     expect([store.stored, cursor()]).toEqual([2, '1000-0000000002']);
+  });
+
+  it('acknowledges nothing before the store has said of every batch that it has it', async () => {
+    inbox.entries = [entry('1-0', 1, 2), entry('2-0', 3, 4)];
+    const slow = Promise.withResolvers<void>();
+    store.answering = slow.promise;
+    const taken = intake.take(NODE);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([cursor(), inbox.entries.length]).toEqual([undefined, 2]);
+    slow.resolve();
+    await taken;
+    expect([store.stored, cursor(), inbox.entries]).toEqual([4, '1000-0000000004', []]);
   });
 
   it('drops what the host did not seal and takes what it did', async () => {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { RefusedError, openEvents, sealCursor } from '#bundle';
-import type { EventCursor } from '#contracts';
+import type { AlertBatch, EventCursor } from '#contracts';
 import { Log } from '#observability';
 import { Metrics } from '../health/metrics.js';
 import { CloneService } from '../reports/clone.service.js';
@@ -8,10 +8,12 @@ import { HostInbox, type SealedEntry } from '../reports/host-inbox.js';
 import { KnownHosts, type KnownHost } from '../reports/known-hosts.js';
 import { ShapeError } from '../shape/shape.js';
 import { AlertNews } from '../sinks/alert-news.js';
-import { AlertStore } from './alert.store.js';
+import { AlertStore, ObservationStore, type StoreOutcome } from './alert.store.js';
 import { parseAlertBatch } from './parse-alert-batch.js';
 
 const AT_ONCE = 50;
+/** Before every id. */
+const NONE = '0-0';
 
 /**
  * Carries events of hosts into the store: opened, read strictly, stored, and only then acknowledged, so that a host
@@ -23,7 +25,8 @@ export class EventIntake {
     private readonly inbox: HostInbox,
     private readonly hosts: KnownHosts,
     private readonly clones: CloneService,
-    private readonly store: AlertStore,
+    private readonly alerts: AlertStore,
+    private readonly observations: ObservationStore,
     private readonly news: AlertNews,
     private readonly metrics: Metrics,
     private readonly log: Log,
@@ -41,31 +44,38 @@ export class EventIntake {
       if (restMs > 0) return restMs;
       const entries = await this.inbox.events(nodeId, AT_ONCE);
       if (entries.length === 0) return 0;
-      const last = this.#storeAll(host, entries);
       // The cursor first: an entry that is gone while the host was not told would only be sent again.
-      if (last !== undefined) await this.inbox.writeCursor(nodeId, sealedCursor(host, last));
+      if (await this.#storeAll(host, entries))
+        await this.inbox.writeCursor(nodeId, sealed(host, await this.#cursorOf(nodeId)));
       const ids = entries.map(({ id }) => id);
       await this.inbox.remove(nodeId, ids);
     }
   }
 
-  #storeAll(host: KnownHost, entries: readonly SealedEntry[]): string | undefined {
-    let last: string | undefined;
-    let stored = 0;
+  /** Stores one after the other; whether there was anything that could be read. */
+  async #storeAll(host: KnownHost, entries: readonly SealedEntry[]): Promise<boolean> {
+    let some = false;
     for (const entry of entries) {
-      const outcome = this.#storeOne(host, entry);
-      last = outcome?.last ?? last;
-      stored += outcome?.stored ?? 0;
+      const outcome = await this.#storeOne(host, entry);
+      if (outcome && outcome.stored > 0) this.news.tell();
+      some ||= outcome !== undefined;
     }
-    if (stored > 0) this.news.tell();
-    return last;
+    return some;
   }
 
-  #storeOne(host: KnownHost, entry: SealedEntry) {
+  /** Of both kinds, whichever came: one takes the place of the other's last word. */
+  async #cursorOf(nodeId: string): Promise<EventCursor> {
+    const observed = await this.observations.cursorOf(nodeId);
+    const last = (await this.alerts.cursorOf(nodeId)) ?? NONE;
+    return { v: 1, last, ...(observed === undefined ? {} : { observed }) };
+  }
+
+  async #storeOne(host: KnownHost, entry: SealedEntry): Promise<StoreOutcome | undefined> {
     try {
       const batch = parseAlertBatch(openEvents(host.hostKey, host.nodeId, entry.sealed), host);
       if (!this.clones.admitsEvents(host, batch.run)) return this.#refused('clone');
-      const outcome = this.store.add(host.nodeId, batch);
+      if (batch.kind === 'observed') return await this.#storeObserved(host.nodeId, batch);
+      const outcome = await this.alerts.add(host.nodeId, batch);
       this.metrics.alertsStored.inc(outcome.stored);
       this.metrics.alertsDuplicate.inc(outcome.duplicates);
       return outcome;
@@ -76,6 +86,12 @@ export class EventIntake {
     }
   }
 
+  async #storeObserved(nodeId: string, batch: AlertBatch): Promise<StoreOutcome> {
+    const outcome = await this.observations.add(nodeId, batch);
+    this.metrics.observationsStored.inc(outcome.stored);
+    return outcome;
+  }
+
   /** Dropped, and not acknowledged: who sent it keeps it. */
   #refused(reason: string): undefined {
     this.metrics.eventBatchesRefused.inc({ reason });
@@ -83,7 +99,6 @@ export class EventIntake {
   }
 }
 
-function sealedCursor({ hostKey, nodeId }: KnownHost, last: string): Uint8Array {
-  const cursor: EventCursor = { v: 1, last };
+function sealed({ hostKey, nodeId }: KnownHost, cursor: EventCursor): Uint8Array {
   return sealCursor(hostKey, nodeId, new TextEncoder().encode(JSON.stringify(cursor)));
 }

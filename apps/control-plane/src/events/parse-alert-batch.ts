@@ -46,14 +46,14 @@ const alert: Read<Alert> = record<Alert>({
   Tags: optional(text(4_000)),
   ATags: optional(list(text(300), 100)),
   Message: optional(text(4_000)),
-  Type: oneOf(['MatchedHostPolicy', 'SystemEvent', 'SensorGuard']),
+  Type: oneOf(['MatchedHostPolicy', 'SystemEvent', 'SensorGuard', 'HostLog']),
   Source: text(LONG),
   Operation: oneOf(['Process', 'File', 'Network', 'Capabilities', 'Syscall', 'Device']),
   Resource: text(LONG),
   Device: optional(text(50)),
   Inode: optional(text(30)),
   Data: text(LONG),
-  Enforcer: oneOf(['AppArmor', 'BPFLSM']),
+  Enforcer: oneOf(['AppArmor', 'BPFLSM', 'USBDeviceHandler', 'eBPF Monitor']),
   Action: oneOf(['Block', 'Audit', 'Allow']),
   Result: oneOf(['Permission denied', 'Passed']),
   NodeID: text(300),
@@ -70,6 +70,7 @@ const batch: Read<AlertBatch> = record<AlertBatch>({
   run: record<AgentRun>({ bootedAt: instant, sequence: count }),
   first: eventId,
   last: eventId,
+  kind: optional(oneOf(['observed'])),
   alerts: list(alert, MAX_ALERTS),
 });
 
@@ -88,6 +89,7 @@ export function parseAlertBatch(bytes: Uint8Array, source: AlertSource): AlertBa
     Node: source.node,
   }));
   checkOrder(parsed);
+  checkKind(parsed);
   return { ...parsed, alerts };
 }
 
@@ -101,6 +103,12 @@ function checkOrder({ first, last, alerts }: AlertBatch): void {
       throw new ShapeError('batch.alerts', 'must ascend from first to last');
     previous = EventID;
   }
+}
+
+/** What was only watched and what is an alert never pass for each other. */
+function checkKind({ kind, alerts }: AlertBatch): void {
+  if (alerts.some(({ Type }) => (Type === 'HostLog') !== (kind === 'observed')))
+    throw new ShapeError('batch.alerts', 'must all be observations, or none');
 }
 
 /** Order of event ids of one host: by start, then by number. */

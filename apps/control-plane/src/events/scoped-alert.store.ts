@@ -21,39 +21,43 @@ export class ScopedAlertStore extends AlertStore {
     super();
   }
 
-  override add(nodeId: string, batch: AlertBatch): StoreOutcome {
+  override add(nodeId: string, batch: AlertBatch): Promise<StoreOutcome> {
     return this.store.add(nodeId, batch);
+  }
+
+  override cursorOf(nodeId: string): Promise<string | undefined> {
+    return this.store.cursorOf(nodeId);
   }
 
   override before(
     filter: AlertFilter,
     before: number | undefined,
     limit: number,
-  ): readonly StoredAlert[] {
-    return this.store.before(this.#scoped(filter), before, limit);
+  ): Promise<readonly StoredAlert[]> {
+    return Promise.try(() => this.store.before(this.#scoped(filter), before, limit));
   }
 
-  override after(filter: AlertFilter, after: number, limit: number): readonly StoredAlert[] {
-    return this.store.after(this.#scoped(filter), after, limit);
+  override after(
+    filter: AlertFilter,
+    after: number,
+    limit: number,
+  ): Promise<readonly StoredAlert[]> {
+    return Promise.try(() => this.store.after(this.#scoped(filter), after, limit));
   }
 
   override byEventId(
     eventId: string,
     filter: Pick<AlertFilter, 'node' | 'nodeIds'>,
-  ): StoredAlert | undefined {
-    return this.store.byEventId(eventId, this.#scoped(filter));
+  ): Promise<StoredAlert | undefined> {
+    return Promise.try(() => this.store.byEventId(eventId, this.#scoped(filter)));
   }
 
-  override lastId(): number {
+  override lastId(): Promise<number> {
     return this.store.lastId();
   }
 
   override health(): { readonly ok: boolean; readonly detail: string } {
     return this.store.health();
-  }
-
-  override close(): void {
-    this.store.close();
   }
 
   #scoped<F extends AlertFilter>(filter: F): AlertFilter {

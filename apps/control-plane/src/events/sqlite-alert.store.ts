@@ -2,9 +2,11 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import type { Alert, AlertBatch } from '#contracts';
 import {
   AlertStore,
+  alertTime,
   type AlertFilter,
   type StoreOutcome,
   type StoredAlert,
+  PRUNE_EVERY,
 } from './alert.store.js';
 import { compareEventIds } from './parse-alert-batch.js';
 
@@ -24,10 +26,6 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS alerts_by_event ON alerts (event_id, id);
   CREATE TABLE IF NOT EXISTS cursors (node_id TEXT PRIMARY KEY, last TEXT NOT NULL) STRICT;
 `;
-const PRUNE_EVERY = 1_000;
-
-/** How many alerts are kept; the oldest go first. */
-const KEPT_ALERTS = 1_000_000;
 
 /**
  * Alerts in one SQLite file beside the control plane. `synchronous = FULL`: hosts drop what we say is stored, so it
@@ -40,7 +38,7 @@ export class SqliteAlertStore extends AlertStore {
 
   constructor(
     path: string,
-    private readonly kept = KEPT_ALERTS,
+    private readonly kept: number,
   ) {
     super();
     this.#db = new DatabaseSync(path);
@@ -50,7 +48,11 @@ export class SqliteAlertStore extends AlertStore {
     this.#db.exec(SCHEMA);
   }
 
-  override add(nodeId: string, batch: AlertBatch): StoreOutcome {
+  override add(nodeId: string, batch: AlertBatch): Promise<StoreOutcome> {
+    return Promise.try(() => this.#add(nodeId, batch));
+  }
+
+  #add(nodeId: string, batch: AlertBatch): StoreOutcome {
     try {
       const outcome = this.#addAll(nodeId, batch);
       this.#failure = undefined;
@@ -66,37 +68,55 @@ export class SqliteAlertStore extends AlertStore {
     return { ok, detail: this.#failure ?? 'all that came could be stored' };
   }
 
+  override cursorOf(nodeId: string): Promise<string | undefined> {
+    return Promise.try(() => this.#cursorOf(nodeId));
+  }
+
+  #cursorOf(nodeId: string): string | undefined {
+    const row = this.#db.prepare('SELECT last FROM cursors WHERE node_id = ?').get(nodeId);
+    const last = row?.['last'];
+    return typeof last === 'string' ? last : undefined;
+  }
+
   override before(
     filter: AlertFilter,
     before: number | undefined,
     limit: number,
-  ): readonly StoredAlert[] {
-    return this.#select(filter, 'id < ?', before ?? Number.MAX_SAFE_INTEGER, 'DESC', limit);
+  ): Promise<readonly StoredAlert[]> {
+    const bound = before ?? Number.MAX_SAFE_INTEGER;
+    return Promise.try(() => this.#select(filter, 'id < ?', bound, 'DESC', limit));
   }
 
-  override after(filter: AlertFilter, after: number, limit: number): readonly StoredAlert[] {
-    return this.#select(filter, 'id > ?', after, 'ASC', limit);
+  override after(
+    filter: AlertFilter,
+    after: number,
+    limit: number,
+  ): Promise<readonly StoredAlert[]> {
+    return Promise.try(() => this.#select(filter, 'id > ?', after, 'ASC', limit));
   }
 
   override byEventId(
     eventId: string,
     { node, nodeIds }: Pick<AlertFilter, 'node' | 'nodeIds'>,
-  ): StoredAlert | undefined {
+  ): Promise<StoredAlert | undefined> {
     const ids = nodeIds ? JSON.stringify(nodeIds) : null;
-    const rows = this.#rows(
+    const sql =
       'SELECT id, body FROM alerts WHERE event_id = ? AND (? IS NULL OR node = ?) ' +
-        'AND (? IS NULL OR node_id IN (SELECT value FROM json_each(?))) ORDER BY id DESC LIMIT 1',
-      [eventId, node ?? null, node ?? null, ids, ids],
-    );
-    return rows[0];
+      'AND (? IS NULL OR node_id IN (SELECT value FROM json_each(?))) ORDER BY id DESC LIMIT 1';
+    const values = [eventId, node ?? null, node ?? null, ids, ids];
+    return Promise.try(() => this.#rows(sql, values)[0]);
   }
 
-  override lastId(): number {
+  override lastId(): Promise<number> {
+    return Promise.try(() => this.#lastId());
+  }
+
+  #lastId(): number {
     const row = this.#db.prepare('SELECT max(id) AS last FROM alerts').get();
     return Number(row?.['last'] ?? 0);
   }
 
-  override close(): void {
+  close(): void {
     this.#db.close();
   }
 
@@ -118,14 +138,15 @@ export class SqliteAlertStore extends AlertStore {
       'INSERT INTO alerts (node_id, event_id, node, policy, time_ms, body) VALUES (?, ?, ?, ?, ?, ?) ' +
         'ON CONFLICT DO NOTHING',
     );
-    const known = this.#cursor(nodeId);
+    const known = this.#cursorOf(nodeId);
     let stored = 0;
     for (const alert of batch.alerts) {
       // Below the cursor it was stored once, and may have been pruned since.
       if (known !== undefined && compareEventIds(alert.EventID, known) <= 0) continue;
       const { Node, PolicyName, EventID } = alert;
       stored += Number(
-        insert.run(nodeId, EventID, Node, PolicyName, timeOf(alert), JSON.stringify(alert)).changes,
+        insert.run(nodeId, EventID, Node, PolicyName, alertTime(alert), JSON.stringify(alert))
+          .changes,
       );
     }
     const last = known !== undefined && compareEventIds(known, batch.last) > 0 ? known : batch.last;
@@ -136,17 +157,11 @@ export class SqliteAlertStore extends AlertStore {
     return { stored, duplicates: batch.alerts.length - stored, last };
   }
 
-  #cursor(nodeId: string): string | undefined {
-    const row = this.#db.prepare('SELECT last FROM cursors WHERE node_id = ?').get(nodeId);
-    const last = row?.['last'];
-    return typeof last === 'string' ? last : undefined;
-  }
-
   #prune(stored: number): void {
     this.#sincePrune += stored;
     if (this.#sincePrune < Math.min(PRUNE_EVERY, this.kept)) return;
     this.#sincePrune = 0;
-    this.#db.prepare('DELETE FROM alerts WHERE id <= ?').run(this.lastId() - this.kept);
+    this.#db.prepare('DELETE FROM alerts WHERE id <= ?').run(this.#lastId() - this.kept);
   }
 
   #select(
@@ -175,9 +190,4 @@ export class SqliteAlertStore extends AlertStore {
       .all(...values)
       .map((row) => ({ id: Number(row['id']), alert: JSON.parse(String(row['body'])) as Alert }));
   }
-}
-
-function timeOf({ UpdatedTime, Timestamp }: Alert): number {
-  const parsed = Date.parse(UpdatedTime);
-  return Number.isFinite(parsed) ? parsed : Math.trunc(Timestamp * 1_000);
 }

@@ -3,7 +3,8 @@ import { etcdKeys } from '#etcd';
 /** What a key of etcd is to the fleet; `other` is kept for others to read. */
 export type FleetKey =
   | {
-      readonly kind: 'policy' | 'group' | 'node' | 'suspension' | 'exception' | 'revocation';
+      readonly kind:
+        'policy' | 'group' | 'node' | 'suspension' | 'exception' | 'revocation' | 'redirect';
       readonly name: string;
     }
   | { readonly kind: 'hostKey' }
@@ -16,6 +17,7 @@ const NAMED = [
   [etcdKeys.suspensions, 'suspension'],
   [etcdKeys.exceptions, 'exception'],
   [etcdKeys.revocations, 'revocation'],
+  [etcdKeys.redirects, 'redirect'],
 ] as const;
 
 /** Reads a key of the layout. */

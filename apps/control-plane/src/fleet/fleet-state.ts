@@ -7,6 +7,7 @@ import type { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 import { decodeNode, type Enrollment, type NodeRecord } from '../nodes/node.record.js';
 import { decodeRevocation, type RevocationRecord } from '../nodes/revocation.record.js';
 import { decodePolicy, type PolicyRecord } from '../policies/policy.record.js';
+import { decodeRedirect, type RedirectRecord } from '../redirects/redirect.record.js';
 import { strongestOf, suspends } from '../suspensions/active-suspension.js';
 import { decodeSuspension, type SuspensionRecord } from '../suspensions/suspension.record.js';
 import { Affected } from './affected.js';
@@ -36,6 +37,8 @@ export class FleetState {
   readonly nodes = new Shelf<NodeRecord>();
   readonly suspensions = new Shelf<SuspensionRecord>();
   readonly exceptions = new Shelf<ExceptionRecord>();
+  /** By the time, in ms since 1970, at which they were signed. */
+  readonly redirects = new Shelf<RedirectRecord>();
   /** By node id; an identity in here is nobody's any more. */
   readonly #revocations = new Shelf<RevocationRecord>();
   readonly index = new TargetIndex();
@@ -85,6 +88,12 @@ export class FleetState {
       const stored = this.policies.get(name);
       return stored && isActive(stored) ? [stored] : [];
     });
+  }
+
+  /** Whether a policy selects a node and is not paused. */
+  isInForce(policy: string, node: string): boolean {
+    const stored = this.policies.get(policy);
+    return stored !== undefined && isActive(stored) && this.index.selects(policy, node);
   }
 
   /** The same as a rule set of #policy-model. */
@@ -186,6 +195,8 @@ export class FleetState {
         return this.#setSuspension(name, { record: decodeSuspension(value), revision }, affected);
       case 'exception':
         return this.exceptions.set(name, { record: decodeException(value), revision });
+      case 'redirect':
+        return this.redirects.set(name, { record: decodeRedirect(value), revision });
       case 'revocation':
         return this.#setRevocation(name, { record: decodeRevocation(value), revision }, affected);
     }
@@ -207,6 +218,9 @@ export class FleetState {
         return this.#dropSuspension(parsed.name, affected);
       case 'exception':
         this.exceptions.delete(parsed.name);
+        return;
+      case 'redirect':
+        this.redirects.delete(parsed.name);
         return;
       case 'revocation':
         // Nothing of ours removes one, so whoever did must not have let a host in by it.
@@ -256,6 +270,7 @@ export class FleetState {
     const stored = this.nodes.delete(name);
     this.index.removeNode(name);
     affected.nodes.delete(name);
+    affected.removed.add(name);
     const id = stored?.record.enrollment?.nodeId;
     if (id !== undefined) this.#forget(id, affected);
   }
@@ -309,7 +324,8 @@ export class FleetState {
   }
 }
 
-type NamedKind = 'policy' | 'group' | 'node' | 'suspension' | 'exception' | 'revocation';
+type NamedKind =
+  'policy' | 'group' | 'node' | 'suspension' | 'exception' | 'revocation' | 'redirect';
 
 function isActive(stored: Stored<PolicyRecord>): stored is ActivePolicy {
   return (

@@ -53,6 +53,9 @@ describe('the fleet as a scope shows it', () => {
     expect(names(view.suspensions.sorted())).toEqual(['all', 'later']);
     expect([...view.index.nodesOf('webs')]).toEqual(['mine']);
     expect([...view.index.nodesOf('by-group')]).toEqual([]);
+    expect(view.index.countOf('webs')).toBe(1);
+    expect(view.index.selects('webs', 'mine')).toBe(true);
+    for (const name of ['theirs', 'stranger']) expect(view.index.selects('webs', name)).toBe(false);
     expect([view.nameOf(MINE), view.nameOf(THEIRS)]).toEqual(['mine', undefined]);
     expect(view.revision).toBe(10n);
   });

@@ -8,7 +8,7 @@ import type { Shelf } from './shelf.js';
 
 /**
  * The fleet as somebody with a scope sees it: the hosts of the scope; the policies and groups that select one of them,
- * or that could select no other; suspensions and exceptions that hold for one of them. Counts and statuses are over
+ * or that could select no other; suspensions and exceptions that hold for one of them; all redirects. Counts and statuses are over
  * these hosts alone. It holds copies of nothing: records are those of the whole state, at its revision.
  */
 export class FleetView extends FleetState {
@@ -78,6 +78,8 @@ export class FleetView extends FleetState {
     for (const { name, record, revision } of this.whole.exceptions.sorted()) {
       if (this.policies.get(record.madePolicy)) this.exceptions.set(name, { record, revision });
     }
+    for (const { name, record, revision } of this.whole.redirects.sorted())
+      this.redirects.set(name, { record, revision });
   }
 }
 
@@ -90,6 +92,10 @@ class IndexView extends TargetIndex {
     super();
   }
 
+  override selects(policy: string, node: string): boolean {
+    return this.seen.get(node) !== undefined && this.whole.selects(policy, node);
+  }
+
   override policiesOf(node: string): ReadonlySet<string> {
     return this.seen.get(node) ? this.whole.policiesOf(node) : new Set();
   }
@@ -100,6 +106,10 @@ class IndexView extends TargetIndex {
 
   override nodesOf(policy: string): Set<string> {
     return this.#only(this.whole.nodesOf(policy));
+  }
+
+  override countOf(policy: string): number {
+    return this.nodesOf(policy).size;
   }
 
   override membersOf(group: string): ReadonlySet<string> {

@@ -50,6 +50,10 @@ export class Metrics {
     metricNames.deliveryFailures,
     'Rounds that failed and are tried again',
   );
+  readonly replicas = this.#gauge(
+    metricNames.replicas,
+    'Control planes that divide the hosts, as this one has it',
+  );
   readonly restoreAlarm = this.#gauge(
     metricNames.restoreAlarm,
     '1 while nothing is published, because etcd is older than what hosts have seen',
@@ -76,12 +80,17 @@ export class Metrics {
     metricNames.alertsDuplicate,
     'Alerts that were stored already',
   );
+  readonly observationsStored = this.#counter(
+    metricNames.observationsStored,
+    'Observations stored',
+  );
   readonly eventBatchesRefused = this.#counter(
     metricNames.eventBatchesRefused,
     'Event batches refused',
     ['reason'],
   );
   readonly alertStreams = this.#gauge(metricNames.alertStreams, 'Open live streams of alerts');
+  readonly nodeStreams = this.#gauge(metricNames.nodeStreams, 'Open live streams of hosts');
 
   #counter(name: string, help: string, labelNames: string[] = []): Counter {
     return new Counter({ name, help, labelNames, registers: [this.registry] });

@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { EtcdOutOfSpace, EtcdUnavailable, TransactionTooLarge, ValueTooLarge } from '#etcd';
 import type { Problem } from '#contracts';
+import { PostgresError } from '#postgresql';
 import { ProblemError, type ProblemKind } from './problem.error.js';
 
 const BY_STATUS: Readonly<Record<number, ProblemKind>> = {
@@ -23,12 +24,19 @@ export function toProblemError(error: unknown): ProblemError {
   }
   if (error instanceof EtcdUnavailable || error instanceof EtcdOutOfSpace)
     return unavailable(error);
+  if (error instanceof PostgresError) return storeUnavailable(error);
   const status = statusOf(error);
   if (status === undefined || status >= 500 || status < 400) {
     return status === 503 ? unavailable(error) : new ProblemError('internal', { cause: error });
   }
   const detail = error instanceof Error ? error.message.slice(0, 500) : undefined;
   return new ProblemError(BY_STATUS[status] ?? 'bad-request', { cause: error, detail });
+}
+
+/** Nothing of its address, and no statement. */
+function storeUnavailable(cause: PostgresError): ProblemError {
+  const detail = 'the store of alerts and journal cannot be used now: see /readyz';
+  return new ProblemError('unavailable', { cause, detail, headers: { 'retry-after': '5' } });
 }
 
 /** Says whether a write may have happened; `etcd` and nothing of its address. */

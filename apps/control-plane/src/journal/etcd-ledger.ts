@@ -66,17 +66,21 @@ export class EtcdLedger extends Ledger {
     return { ok: failure === undefined, detail: failure ?? 'all entries are stored' };
   }
 
-  /** Takes one message of the watch: entries of other replicas reach this one's store, if it is another one. */
-  follow(message: WatchMessage): void {
+  /**
+   * Takes one message of the watch, in its turn: entries of other replicas reach this one's store, if it is another one.
+   * Never rejects.
+   */
+  async follow(message: WatchMessage): Promise<void> {
     const changed = message.type === 'snapshot' ? message.items : message.changes;
     const entries = changed.flatMap(entriesIn).toSorted((a, b) => a.seq - b.seq);
-    if (entries.at(-1)?.hash === this.#own) return;
-    for (const entry of entries) {
-      try {
-        if (this.journal.follow(entry)) this.#unsynced.add(entry);
-      } catch (error) {
-        this.log.warn('an entry of the journal is not stored yet', { seq: entry.seq, error });
-      }
+    if (entries.length === 0 || entries.at(-1)?.hash === this.#own) return;
+    try {
+      await this.#turns.run(async () => {
+        for (const entry of entries)
+          if (await this.journal.follow(entry)) this.#unsynced.add(entry);
+      });
+    } catch (error) {
+      this.log.warn('entries of the journal are not stored yet', { seq: entries[0]?.seq, error });
     }
   }
 
@@ -88,7 +92,7 @@ export class EtcdLedger extends Ledger {
     return this.#turns.run(async () => {
       const known = await this.#readHead();
       this.#known = known;
-      this.#storeNewest(known);
+      await this.#storeNewest(known);
       if (!known.resumption) return undefined;
       if (options.repair) await this.#resume(known, known.resumption);
       return known.resumption.target;
@@ -108,7 +112,7 @@ export class EtcdLedger extends Ledger {
         const known = this.#known ?? (await this.#readHead());
         this.#known = known;
         await this.#unsynced.room();
-        this.#tryToStore(known);
+        await this.#tryToStore(known);
       });
     } catch (error) {
       this.log.warn('the journal cannot be looked at, trying again', { error });
@@ -121,7 +125,7 @@ export class EtcdLedger extends Ledger {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const known = this.#known ?? (await this.#readHead());
       await this.#unsynced.room();
-      this.#storeNewest(known);
+      await this.#storeNewest(known);
       if (known.resumption) await this.#resume(known, known.resumption);
       else {
         const result = await this.#attempt(change, known);
@@ -148,7 +152,7 @@ export class EtcdLedger extends Ledger {
     if (result.succeeded) {
       const { revision } = result;
       this.#known = { end: entry, revision, unstored: [entry], tailed: tail.length > 0 };
-      this.#tryToStore(this.#known);
+      await this.#tryToStore(this.#known);
       return { outcome: 'committed', revision: result.revision };
     }
     const now = await this.#readHead();
@@ -177,33 +181,37 @@ export class EtcdLedger extends Ledger {
   }
 
   /** Refuses the write that would follow one that is not stored: what waits for the store is in etcd. */
-  #storeNewest(known: Known): void {
+  async #storeNewest(known: Known): Promise<void> {
     try {
       for (const entry of known.unstored) {
-        this.journal.keep(entry);
+        await this.journal.keep(entry);
         this.#unsynced.add(entry);
       }
       this.#known = { ...known, unstored: [] };
       this.#failure = undefined;
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      this.#failure = `no entry can be stored, so nothing is written: ${why}`;
-      this.log.error('the journal cannot be written, so nothing else is', { error: cause });
-      throw journalUnwritable(cause);
+      throw this.#unwritable(cause);
     }
   }
 
+  #unwritable(cause: unknown): ProblemError {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    this.#failure = `no entry can be stored, so nothing is written: ${why}`;
+    this.log.error('the journal cannot be written, so nothing else is', { error: cause });
+    return journalUnwritable(cause);
+  }
+
   /** The change has happened: its caller hears so, and the next one what is wrong. */
-  #tryToStore(known: Known): void {
+  async #tryToStore(known: Known): Promise<void> {
     try {
-      this.#storeNewest(known);
+      await this.#storeNewest(known);
     } catch {
       // Logged there; the next write begins with it.
     }
   }
 
   async #resume(known: Known, journal: JournalDraft): Promise<void> {
-    const setAside = this.journal.dropUnsigned();
+    const setAside = await this.journal.dropUnsigned();
     this.log.error('the head of the journal was not where its entries end', {
       ...journal,
       setAside,
@@ -212,10 +220,18 @@ export class EtcdLedger extends Ledger {
     await this.#attempt({ if: [], then: [], journal: told }, { ...known, resumption: undefined });
   }
 
+  async #storedEnd(): Promise<JournalPoint> {
+    try {
+      return await this.journal.end();
+    } catch (cause) {
+      throw this.#unwritable(cause);
+    }
+  }
+
   /** The store is read first: it never is ahead of an etcd that is read later. */
   async #readHead(): Promise<Known> {
     this.#unsynced.doubt();
-    const stored = this.journal.end();
+    const stored = await this.#storedEnd();
     const { items } = await this.etcd.list(etcdKeys.journals);
     const [found, tail] = [HEAD, TAIL].map((key) => items.find((item) => item.key === key));
     const [revision, tailed] = [found?.modRevision ?? 0n, tail !== undefined];

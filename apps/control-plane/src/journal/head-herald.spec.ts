@@ -31,8 +31,10 @@ beforeEach(() => {
   clock = new SetClock();
   channel = new FakeChannel();
   const head = () =>
-    seq === 0 ? undefined : { payloadType: '', payload: String(seq), signatures: [] };
-  const journal = { end: () => ({ seq, hash: '' }), head };
+    Promise.resolve(
+      seq === 0 ? undefined : { payloadType: '', payload: String(seq), signatures: [] },
+    );
+  const journal = { end: () => Promise.resolve({ seq, hash: '' }), head };
   herald = new HeadHerald(journal, channel, clock, new Log({ write: () => undefined }));
 });
 

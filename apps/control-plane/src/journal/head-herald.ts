@@ -46,9 +46,9 @@ export class HeadHerald {
     const nowMs = this.clock.nowMs();
     const ageMs = this.#toldAtMs === undefined ? Infinity : Math.abs(nowMs - this.#toldAtMs);
     if (ageMs < AT_MOST_EVERY_MS) return;
-    const { seq } = this.journal.end();
+    const { seq } = await this.journal.end();
     if (seq === this.#toldSeq && ageMs < REPEAT_MS) return;
-    const head = this.journal.head();
+    const head = await this.journal.head();
     if (!head) return;
     await this.channel.publish(head);
     this.#toldSeq = seq;

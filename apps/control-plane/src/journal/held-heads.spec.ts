@@ -36,84 +36,86 @@ beforeEach(() => {
 afterEach(() => store.close());
 
 /** Looks twice: what is found once may be a replica that lags. */
-function alarm(): string | undefined {
-  for (let i = 0; i < 2; i += 1) heads.look((now += LOOK_MS));
+async function alarm(): Promise<string | undefined> {
+  for (let i = 0; i < 2; i += 1) await heads.look((now += LOOK_MS));
   return heads.alarm && journalAlarmWords(heads.alarm);
 }
 
-function write(count: number, story = 'true'): readonly JournalEntry[] {
-  return Array.from({ length: count }, () => {
-    const entry = entryAfter(journal.end(), story);
-    journal.keep(entry);
-    return entry;
-  });
+async function write(count: number, story = 'true'): Promise<readonly JournalEntry[]> {
+  const written: JournalEntry[] = [];
+  while (written.length < count) {
+    const entry = entryAfter(await journal.end(), story);
+    await journal.keep(entry);
+    written.push(entry);
+  }
+  return written;
 }
 
 const headOf = ({ seq, hash }: JournalEntry, signer = online) =>
   signJournalHead({ v: 1, seq, hash, at: 1 }, signer);
 
 describe('heads that hosts have seen', () => {
-  it('raise no alarm where the journal leads to them', () => {
-    const [first, , third] = write(5);
+  it('raise no alarm where the journal leads to them', async () => {
+    const [first, , third] = await write(5);
     say(web1, [headOf(first as JournalEntry), headOf(third as JournalEntry)]);
-    expect(alarm()).toBeUndefined();
+    expect(await alarm()).toBeUndefined();
   });
 
-  it('raise an alarm where the journal was cut off, which names host, entry and end', () => {
-    const seen = write(5).at(-1) as JournalEntry;
+  it('raise an alarm where the journal was cut off, which names host, entry and end', async () => {
+    const seen = (await write(5)).at(-1) as JournalEntry;
     say(web1, [headOf(seen)]);
     say(web2, [headOf(seen)]);
-    store.setAside(3);
-    expect(alarm()).toMatch(/host web1 and 1 more saw entry 5, .* but the journal ends at 3/);
+    await store.setAside(3);
+    expect(await alarm()).toMatch(/host web1 and 1 more saw entry 5, .* but the journal ends at 3/);
   });
 
-  it('raise an alarm where the journal was rewritten, also beyond them', () => {
-    const seen = write(3).at(-1) as JournalEntry;
+  it('raise an alarm where the journal was rewritten, also beyond them', async () => {
+    const seen = (await write(3)).at(-1) as JournalEntry;
     say(web1, [headOf(seen)]);
-    store.setAside(1);
-    write(6, 'another');
-    expect(alarm()).toMatch(/saw entry 3, .* but the journal has another one, or none/);
+    await store.setAside(1);
+    await write(6, 'another');
+    expect(await alarm()).toMatch(/saw entry 3, .* but the journal has another one, or none/);
   });
 
   describe('after a restore from a backup', () => {
     const restoration = { v: 1, backupAt: 1, restoredAt: 5, revision: 1, goesOnAt: 2 } as const;
     /** The entry that tells of it, by this key's word; the end of the journal is `kept` then. */
-    const restore = (kept: number, by = online) => {
-      store.setAside(kept);
-      const { hash: _, ...content } = entryAfter(journal.end());
+    const restore = async (kept: number, by = online) => {
+      await store.setAside(kept);
+      const { hash: _, ...content } = entryAfter(await journal.end());
       const detail = { restoration: signRestoration(restoration, by) };
-      journal.keep(journalEntry({ ...content, action: 'journal.restored', detail }));
+      await journal.keep(journalEntry({ ...content, action: 'journal.restored', detail }));
     };
 
-    it('raise no alarm for what it lost, but for what is cut off since', () => {
-      const seen = write(5).at(-1) as JournalEntry;
+    it('raise no alarm for what it lost, but for what is cut off since', async () => {
+      const seen = (await write(5)).at(-1) as JournalEntry;
       say(web1, [headOf(seen)]);
-      restore(3);
-      write(6, 'another');
-      expect(alarm()).toBeUndefined();
-      const { seq, hash } = journal.end();
+      await restore(3);
+      await write(6, 'another');
+      expect(await alarm()).toBeUndefined();
+      const { seq, hash } = await journal.end();
       say(web2, [signJournalHead({ v: 1, seq, hash, at: 6 }, online)]);
-      store.setAside(6);
-      expect(alarm()).toMatch(/host web2 saw entry 10/);
+      await store.setAside(6);
+      expect(await alarm()).toMatch(/host web2 saw entry 10/);
     });
 
-    it('raise one where somebody else than the online key says that there was a restore', () => {
-      const seen = write(5).at(-1) as JournalEntry;
+    it('raise one where somebody else than the online key says that there was a restore', async () => {
+      const seen = (await write(5)).at(-1) as JournalEntry;
       say(web1, [headOf(seen)]);
-      restore(3, loadSigner(generateSigningKey().privateKey));
-      expect(alarm()).toMatch(/host web1 saw entry 5/);
+      await restore(3, loadSigner(generateSigningKey().privateKey));
+      expect(await alarm()).toMatch(/host web1 saw entry 5/);
     });
   });
 
-  it('raise it at the second look only, and end it where the journal leads to them again', () => {
-    const seen = entryAfter(journal.end());
+  it('raise it at the second look only, and end it where the journal leads to them again', async () => {
+    const seen = entryAfter(await journal.end());
     say(web1, [headOf(seen)]);
-    expect(heads.look((now += LOOK_MS))).toBe(false);
+    expect(await heads.look((now += LOOK_MS))).toBe(false);
     expect(heads.alarm).toBeUndefined();
-    expect(heads.look((now += LOOK_MS))).toBe(true);
+    expect(await heads.look((now += LOOK_MS))).toBe(true);
     expect(heads.alarm).toBeDefined();
-    journal.keep(seen);
-    expect(heads.look((now += LOOK_MS))).toBe(true);
+    await journal.keep(seen);
+    expect(await heads.look((now += LOOK_MS))).toBe(true);
     expect(heads.alarm).toBeUndefined();
   });
 
@@ -123,28 +125,28 @@ describe('heads that hosts have seen', () => {
       () => [headOf(ahead(), loadSigner(generateSigningKey().privateKey))],
     ],
     ['that are none', () => [7, { payload: 'x' }]],
-  ])('count for nothing: those %s', (_title, said) => {
-    write(2);
+  ])('count for nothing: those %s', async (_title, said) => {
+    await write(2);
     say(web1, said());
-    expect(alarm()).toBeUndefined();
+    expect(await alarm()).toBeUndefined();
   });
 
-  it('count for nothing in a statement that the host did not sign', () => {
-    write(2);
+  it('count for nothing in a statement that the host did not sign', async () => {
+    await write(2);
     heads.take(web1.witness, signed(web2, [headOf(ahead())]));
-    expect(alarm()).toBeUndefined();
+    expect(await alarm()).toBeUndefined();
   });
 
-  it('count for nothing once their key is taken back, or their host is gone', () => {
-    write(2);
+  it('count for nothing once their key is taken back, or their host is gone', async () => {
+    await write(2);
     say(web1, [headOf(ahead())]);
-    expect(alarm()).toBeDefined();
+    expect(await alarm()).toBeDefined();
     const key = believed.splice(0);
-    expect(alarm()).toBeUndefined();
+    expect(await alarm()).toBeUndefined();
     believed.push(...key);
-    expect(alarm()).toBeDefined();
+    expect(await alarm()).toBeDefined();
     heads.forget(web1.witness.nodeId);
-    expect(alarm()).toBeUndefined();
+    expect(await alarm()).toBeUndefined();
   });
 });
 

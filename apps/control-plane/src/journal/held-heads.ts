@@ -55,6 +55,7 @@ export class HeldHeads {
   readonly #said = new Map<string, Said>();
   readonly #verified = new Map<string, SignedHead | undefined>();
   #suspected = false;
+  #looking = false;
   #lookedAtMs: number | undefined;
   #alarm: JournalAlarm | undefined;
 
@@ -84,43 +85,57 @@ export class HeldHeads {
     this.#said.delete(nodeId);
   }
 
-  /** Looks anew where it is time to; true where the alarm began or ended. */
-  look(nowMs: number): boolean {
+  /** Looks anew where it is time to; true where the alarm began or ended. Rejects where the store cannot be read. */
+  async look(nowMs: number): Promise<boolean> {
+    if (this.#looking) return false;
     if (this.#lookedAtMs !== undefined && Math.abs(nowMs - this.#lookedAtMs) < LOOK_EVERY_MS)
       return false;
     this.#lookedAtMs = nowMs;
-    const found = this.#find();
+    this.#looking = true;
+    try {
+      return this.#judge(await this.#find());
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  #judge(found: JournalAlarm | undefined): boolean {
     const before = this.#alarm !== undefined;
     this.#alarm = this.#suspected ? found : undefined;
     this.#suspected = found !== undefined;
     return before !== (this.#alarm !== undefined);
   }
 
-  #find(): JournalAlarm | undefined {
-    const end = this.journal.end().seq;
-    // Heads of a key that the root document has taken back prove nothing any more.
-    const keys = new Set(this.trust.root.document.online.map(({ keyid }) => keyid));
-    const judged = new Map<string, boolean>();
-    const restorations = this.journal.restorations();
-    // What a restore lost was signed before it, and its number was given again since.
-    const isLost = ({ seq, at }: SignedHead): boolean =>
-      restorations.some((told) => seq >= told.seq && at <= told.restoredAt);
-    const isStrange = (head: SignedHead): boolean => {
-      const { seq, hash, at, keyids } = head;
-      if (!keyids.some((keyid) => keys.has(keyid))) return false;
-      const name = `${seq} ${hash} ${at}`;
-      const strange = judged.get(name) ?? (!this.journal.leadsTo({ seq, hash }) && !isLost(head));
-      judged.set(name, strange);
-      return strange;
-    };
-    const strange = [...this.#said.values()].flatMap(({ node, heads }) => {
-      const [newest] = heads.filter(isStrange).toSorted((a, b) => b.seq - a.seq);
+  async #find(): Promise<JournalAlarm | undefined> {
+    const said = [...this.#said.values()];
+    const end = (await this.journal.end()).seq;
+    const names = await this.#strange(said.flatMap(({ heads }) => heads));
+    const strange = said.flatMap(({ node, heads }) => {
+      const [newest] = heads
+        .filter((head) => names.has(nameOf(head)))
+        .toSorted((a, b) => b.seq - a.seq);
       return newest ? [{ node, newest }] : [];
     });
     const [first] = strange.toSorted((a, b) => b.newest.seq - a.newest.seq);
     if (!first) return undefined;
     const { seq, hash } = first.newest;
     return { node: first.node, others: strange.length - 1, seen: { seq, hash }, end };
+  }
+
+  /** Names of those that this journal does not lead to. */
+  async #strange(heads: readonly SignedHead[]): Promise<ReadonlySet<string>> {
+    // Heads of a key that the root document has taken back prove nothing any more.
+    const keys = new Set(this.trust.root.document.online.map(({ keyid }) => keyid));
+    const restorations = await this.journal.restorations();
+    // What a restore lost was signed before it, and its number was given again since.
+    const isLost = ({ seq, at }: SignedHead): boolean =>
+      restorations.some((told) => seq >= told.seq && at <= told.restoredAt);
+    const counting = heads.filter(({ keyids }) => keyids.some((keyid) => keys.has(keyid)));
+    const strange = new Set<string>();
+    // Each once, however many hosts have it.
+    for (const [name, head] of new Map(counting.map((head) => [nameOf(head), head])))
+      if (!isLost(head) && !(await this.journal.leadsTo(head))) strange.add(name);
+    return strange;
   }
 
   #headIn(signed: unknown): SignedHead | undefined {
@@ -133,6 +148,10 @@ export class HeldHeads {
     this.#verified.set(text, found);
     return found;
   }
+}
+
+function nameOf({ seq, hash, at }: SignedHead): string {
+  return `${seq} ${hash} ${at}`;
 }
 
 /** What an operator is told. */

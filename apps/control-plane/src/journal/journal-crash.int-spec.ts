@@ -91,7 +91,7 @@ describe('the journal of a control plane that is killed at any moment', () => {
     const ledger = new EtcdLedger(etcd, journal, new SystemClock(), log);
     expect(await ledger.settle({ repair: false })).toBeUndefined();
 
-    const entries = journal.from(1, 100_000);
+    const entries = await journal.from(1, 100_000);
     expect(brokenJournalAt(JOURNAL_START, entries)).toBeUndefined();
     const changed = (await etcd.list(PREFIX)).items.map(({ key }) => key.slice(PREFIX.length));
     expect(entries.map(({ object }) => object).toSorted()).toEqual(changed.toSorted());

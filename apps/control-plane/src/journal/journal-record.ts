@@ -10,6 +10,7 @@ import {
   text,
   version1,
 } from '../shape/shape.js';
+import type { SignedEntry } from './journal.store.js';
 
 const hex64 = matching(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
 const entry = record<Omit<JournalEntry, 'detail'> & { readonly detail: unknown }>({
@@ -39,6 +40,17 @@ export function readEntry(text: string): JournalEntry | undefined {
     return decodeEntry(parseJson(Buffer.from(text, 'utf8'), 'journal'));
   } catch {
     return undefined;
+  }
+}
+
+/** The signed entry in a row of a store; undefined where its body is not an entry of its number, and so a gap. */
+export function readRow(row: Readonly<Record<string, unknown>>): SignedEntry | undefined {
+  const entry = readEntry(String(row['body']));
+  if (!entry || entry.seq !== Number(row['seq'])) return undefined;
+  try {
+    return { entry, head: JSON.parse(String(row['head'])) as unknown };
+  } catch {
+    return { entry, head: undefined };
   }
 }
 

@@ -4,7 +4,8 @@ import { ProblemError } from '../http/index.js';
 export function journalUnwritable(cause: unknown): ProblemError {
   return new ProblemError('unavailable', {
     cause,
-    detail: 'the journal cannot be written (is the disk full?), so nothing else is',
+    detail:
+      'the journal cannot be written (is its store away, or the disk full?), so nothing else is',
     headers: { 'retry-after': '5' },
   });
 }

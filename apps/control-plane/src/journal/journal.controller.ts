@@ -34,11 +34,11 @@ export class JournalController {
   @Get()
   @Needs('journal:read')
   @ApiOperation({ summary: 'Entries, newest first; each holds the hash of the one before' })
-  list(@Query() query: JournalQuery): Page<JournalEntryView> {
+  async list(@Query() query: JournalQuery): Promise<Page<JournalEntryView>> {
     const revision = this.fleet.whole().revision.toString();
     if (query.from !== undefined)
-      return { items: this.journal.from(query.from, query.limit), revision };
-    const items = this.journal.before(beforeOf(query.cursor), query.limit);
+      return { items: await this.journal.from(query.from, query.limit), revision };
+    const items = await this.journal.before(beforeOf(query.cursor), query.limit);
     const last = items.at(-1);
     const next = last && last.seq > 1 ? encodeCursor(String(last.seq)) : undefined;
     return { items, next, revision };
@@ -50,7 +50,7 @@ export class JournalController {
   async head(): Promise<JournalHeadView> {
     const alarm = await this.ledger.settle({ repair: true });
     return {
-      head: this.journal.head(),
+      head: await this.journal.head(),
       keys: this.journal.keys,
       alarm:
         alarm && `the head in etcd was not where the entries end; the journal goes on ${alarm}`,
@@ -60,8 +60,8 @@ export class JournalController {
   @Get('heads/:seq')
   @Needs('journal:read')
   @ApiOperation({ summary: 'The head as it was signed when this entry was the newest' })
-  headAt(@Param('seq', ParseIntPipe) seq: number): JournalHeadView {
-    return { head: this.journal.headAt(seq), keys: this.journal.keys };
+  async headAt(@Param('seq', ParseIntPipe) seq: number): Promise<JournalHeadView> {
+    return { head: await this.journal.headAt(seq), keys: this.journal.keys };
   }
 }
 

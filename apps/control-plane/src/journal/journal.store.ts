@@ -6,34 +6,35 @@ export interface SignedEntry {
   readonly head: unknown;
 }
 
-/** Keeps the entries of the journal. Everything in it may have been changed behind our back: readers verify. */
+/**
+ * Keeps the entries of the journal. Everything in it may have been changed behind our back: readers verify. Rejects where
+ * the store is away or full.
+ */
 export abstract class JournalStore {
   /**
    * Keeps an entry, over the end of this process, and after `sync` over a power cut; `differs` where another one has its
-   * number, which then stays. Throws on a full disk.
+   * number, which then stays.
    */
-  abstract add(entry: JournalEntry, head: SignedDocument): 'added' | 'known' | 'differs';
+  abstract add(entry: JournalEntry, head: SignedDocument): Promise<'added' | 'known' | 'differs'>;
 
   /** Resolves when all that was added before the call is on the disk; rejects where that cannot be said. */
   abstract sync(): Promise<void>;
 
   /** The newest entries with what was signed, newest first; without those that cannot be read. */
-  abstract newest(limit: number): readonly SignedEntry[];
+  abstract newest(limit: number): Promise<readonly SignedEntry[]>;
 
   /** The entry of a number with what was signed; undefined where there is none that can be read. */
-  abstract get(seq: number): SignedEntry | undefined;
+  abstract get(seq: number): Promise<SignedEntry | undefined>;
 
   /** Entries that tell of a restore from a backup, oldest first, with what was signed. */
-  abstract restorations(): readonly SignedEntry[];
+  abstract restorations(): Promise<readonly SignedEntry[]>;
 
   /** At most `limit` entries before number `before`, newest first. */
-  abstract before(before: number, limit: number): readonly JournalEntry[];
+  abstract before(before: number, limit: number): Promise<readonly JournalEntry[]>;
 
   /** At most `limit` entries from number `from` on, oldest first. */
-  abstract from(from: number, limit: number): readonly JournalEntry[];
+  abstract from(from: number, limit: number): Promise<readonly JournalEntry[]>;
 
   /** Takes entries after number `seq` out of the journal and keeps them as evidence; answers how many. */
-  abstract setAside(seq: number): number;
-
-  abstract close(): void;
+  abstract setAside(seq: number): Promise<number>;
 }

@@ -38,20 +38,20 @@ export class SignedJournal {
   }
 
   /** Keeps an entry of etcd. One that has its number and is not it goes aside, with all after it. */
-  keep(entry: JournalEntry): void {
+  async keep(entry: JournalEntry): Promise<void> {
     const head = this.#sign(entry);
-    if (this.store.add(entry, head) !== 'differs') return;
-    this.store.setAside(entry.seq - 1);
-    this.store.add(entry, head);
+    if ((await this.store.add(entry, head)) !== 'differs') return;
+    await this.store.setAside(entry.seq - 1);
+    await this.store.add(entry, head);
   }
 
   /**
    * Keeps an entry that the watch brought if it is plainly the next one, and says so; everything else is for the ledger
    * to judge.
    */
-  follow(entry: JournalEntry): boolean {
-    if (!followsInJournal(this.end(), entry)) return false;
-    return this.store.add(entry, this.#sign(entry)) === 'added';
+  async follow(entry: JournalEntry): Promise<boolean> {
+    if (!followsInJournal(await this.end(), entry)) return false;
+    return (await this.store.add(entry, this.#sign(entry))) === 'added';
   }
 
   /** Resolves when all that was kept before is on the disk; rejects where that cannot be said. */
@@ -60,37 +60,41 @@ export class SignedJournal {
   }
 
   /** The last entry that the online key vouches for; the start where there is none. */
-  end(): JournalPoint {
-    return this.#lastSigned()?.entry ?? JOURNAL_START;
+  async end(): Promise<JournalPoint> {
+    return (await this.#lastSigned())?.entry ?? JOURNAL_START;
   }
 
   /** Takes out what comes after the last entry that the key vouches for; answers how many. */
-  dropUnsigned(): number {
-    return this.store.setAside(this.end().seq);
+  async dropUnsigned(): Promise<number> {
+    const [newest] = await this.store.newest(1);
+    // Most often: and then nothing that another replica stores meanwhile is taken out.
+    if (newest && this.#vouchesFor(newest)) return 0;
+    return this.store.setAside((await this.end()).seq);
   }
 
   /** The signed head, with the time of now. Undefined in an empty journal. */
-  head(): SignedDocument | undefined {
-    const last = this.#lastSigned();
+  async head(): Promise<SignedDocument | undefined> {
+    const last = await this.#lastSigned();
     return last && this.#sign(last.entry);
   }
 
   /** The head that was signed when entry `seq` was the newest; undefined where it does not fit the entry. */
-  headAt(seq: number): unknown {
-    const found = this.store.get(seq);
+  async headAt(seq: number): Promise<unknown> {
+    const found = await this.store.get(seq);
     return found && this.#vouchesFor(found) ? found.head : undefined;
   }
 
   /** Whether this point is in the journal: an entry of that number is here, and is what this hash says. */
-  leadsTo({ seq, hash }: JournalPoint): boolean {
-    const entry = this.store.get(seq)?.entry;
+  async leadsTo({ seq, hash }: JournalPoint): Promise<boolean> {
+    const entry = (await this.store.get(seq))?.entry;
     if (entry?.hash !== hash) return false;
     return followsInJournal({ seq: seq - 1, hash: entry.prev }, entry);
   }
 
   /** The restores from backups that entries tell of, by the online key's own word: who writes etcd has none. */
-  restorations(): readonly { readonly seq: number; readonly restoredAt: number }[] {
-    return this.store.restorations().flatMap(({ entry: { seq, detail } }) => {
+  async restorations(): Promise<readonly { readonly seq: number; readonly restoredAt: number }[]> {
+    const told = await this.store.restorations();
+    return told.flatMap(({ entry: { seq, detail } }) => {
       try {
         const { restoredAt } = verifyRestoration(detail['restoration'], this.keys);
         return [{ seq, restoredAt }];
@@ -102,21 +106,21 @@ export class SignedJournal {
   }
 
   /** Entries before a number, newest first, no newer than the signed head. */
-  before(before: number | undefined, limit: number): readonly JournalEntry[] {
-    const end = this.end().seq + 1;
+  async before(before: number | undefined, limit: number): Promise<readonly JournalEntry[]> {
+    const end = (await this.end()).seq + 1;
     return this.store.before(Math.min(before ?? end, end), limit);
   }
 
   /** Entries from a number on, oldest first, no newer than the signed head. */
-  from(from: number, limit: number): readonly JournalEntry[] {
-    const end = this.end().seq;
-    return this.store.from(from, limit).filter(({ seq }) => seq <= end);
+  async from(from: number, limit: number): Promise<readonly JournalEntry[]> {
+    const end = (await this.end()).seq;
+    return (await this.store.from(from, limit)).filter(({ seq }) => seq <= end);
   }
 
-  #lastSigned(): SignedEntry | undefined {
-    const [newest] = this.store.newest(1);
+  async #lastSigned(): Promise<SignedEntry | undefined> {
+    const [newest] = await this.store.newest(1);
     if (newest && this.#vouchesFor(newest)) return newest;
-    return this.store.newest(LOOK_BACK).find((each) => this.#vouchesFor(each));
+    return (await this.store.newest(LOOK_BACK)).find((each) => this.#vouchesFor(each));
   }
 
   #vouchesFor({ entry, head }: SignedEntry): boolean {

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import type { JournalEntry, SignedDocument } from '#bundle';
-import { readEntry } from './journal-record.js';
+import { readRow } from './journal-record.js';
 import { JournalStore, type SignedEntry } from './journal.store.js';
 
 /** As JSON.stringify writes it; no other value can hold these bytes, since a quote in one is escaped. */
@@ -42,10 +42,14 @@ export class SqliteJournalStore extends JournalStore {
     );
   }
 
-  override add(entry: JournalEntry, head: SignedDocument): 'added' | 'known' | 'differs' {
+  override add(entry: JournalEntry, head: SignedDocument): Promise<'added' | 'known' | 'differs'> {
+    return Promise.try(() => this.#add(entry, head));
+  }
+
+  #add(entry: JournalEntry, head: SignedDocument): 'added' | 'known' | 'differs' {
     const values = [entry.seq, JSON.stringify(entry), JSON.stringify(head)];
     if (Number(this.#insert.run(...values).changes) > 0) return 'added';
-    return this.get(entry.seq)?.entry.hash === entry.hash ? 'known' : 'differs';
+    return this.#get(entry.seq)?.entry.hash === entry.hash ? 'known' : 'differs';
   }
 
   /** As SQLite does it after each commit with `synchronous = FULL`: all of a commit is in the log beside the file. */
@@ -71,30 +75,43 @@ export class SqliteJournalStore extends JournalStore {
       });
   }
 
-  override newest(limit: number): readonly SignedEntry[] {
-    return this.#rows('SELECT seq, body, head FROM entries ORDER BY seq DESC LIMIT ?', [limit]);
+  override newest(limit: number): Promise<readonly SignedEntry[]> {
+    const sql = 'SELECT seq, body, head FROM entries ORDER BY seq DESC LIMIT ?';
+    return Promise.try(() => this.#rows(sql, [limit]));
   }
 
-  override get(seq: number): SignedEntry | undefined {
+  override get(seq: number): Promise<SignedEntry | undefined> {
+    return Promise.try(() => this.#get(seq));
+  }
+
+  override restorations(): Promise<readonly SignedEntry[]> {
+    const sql = `SELECT seq, body, head FROM entries WHERE ${IS_RESTORATION} ORDER BY seq`;
+    return Promise.try(() => this.#rows(sql, []));
+  }
+
+  override before(before: number, limit: number): Promise<readonly JournalEntry[]> {
+    const sql = 'SELECT seq, body, head FROM entries WHERE seq < ? ORDER BY seq DESC LIMIT ?';
+    return Promise.try(() => this.#rows(sql, [before, limit]).map(({ entry }) => entry));
+  }
+
+  override from(from: number, limit: number): Promise<readonly JournalEntry[]> {
+    const sql = 'SELECT seq, body, head FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?';
+    return Promise.try(() => this.#rows(sql, [from, limit]).map(({ entry }) => entry));
+  }
+
+  override setAside(seq: number): Promise<number> {
+    return Promise.try(() => this.#setAside(seq));
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #get(seq: number): SignedEntry | undefined {
     return this.#rows('SELECT seq, body, head FROM entries WHERE seq = ?', [seq])[0];
   }
 
-  override restorations(): readonly SignedEntry[] {
-    const sql = `SELECT seq, body, head FROM entries WHERE ${IS_RESTORATION} ORDER BY seq`;
-    return this.#rows(sql, []);
-  }
-
-  override before(before: number, limit: number): readonly JournalEntry[] {
-    const sql = 'SELECT seq, body, head FROM entries WHERE seq < ? ORDER BY seq DESC LIMIT ?';
-    return this.#rows(sql, [before, limit]).map(({ entry }) => entry);
-  }
-
-  override from(from: number, limit: number): readonly JournalEntry[] {
-    const sql = 'SELECT seq, body, head FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?';
-    return this.#rows(sql, [from, limit]).map(({ entry }) => entry);
-  }
-
-  override setAside(seq: number): number {
+  #setAside(seq: number): number {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       this.#db
@@ -110,27 +127,11 @@ export class SqliteJournalStore extends JournalStore {
     }
   }
 
-  override close(): void {
-    this.#db.close();
-  }
-
   /** Rows whose body is an entry of their number; others are left out, and so become gaps. */
   #rows(sql: string, values: readonly SQLInputValue[]): readonly SignedEntry[] {
     return this.#db
       .prepare(sql)
       .all(...values)
-      .flatMap((row) => {
-        const entry = readEntry(String(row['body']));
-        const head = parsed(String(row['head']));
-        return entry && entry.seq === row['seq'] ? [{ entry, head }] : [];
-      });
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
+      .flatMap((row) => readRow(row) ?? []);
   }
 }

@@ -1,10 +1,21 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import type { FastifyRequest } from 'fastify';
 import { parseCertificate } from '#pki';
+import type { Fleet } from '../fleet/fleet.js';
+import { ProblemError } from '../http/index.js';
 
 /** The node id that the other side has proved by a certificate under a CA that counts: its common name is that. */
 export function provenNodeId(socket: Socket): string | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   const certificate = socket.getPeerX509Certificate();
   return certificate && parseCertificate(certificate.raw).commonName;
+}
+
+/** The host of the fleet that a request comes from, by a certificate that counts now. Throws 401. */
+export function callingHost({ raw }: FastifyRequest, fleet: Fleet): string {
+  const nodeId = provenNodeId(raw.socket);
+  if (nodeId !== undefined && fleet.whole().nameOf(nodeId) !== undefined) return nodeId;
+  const detail = 'this needs the certificate of an enrolled host; renew it (POST /v1/enroll)';
+  throw new ProblemError('not-authenticated', { detail });
 }

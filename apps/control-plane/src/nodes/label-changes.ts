@@ -1,3 +1,4 @@
+import { visibilityFault } from '#policy-model';
 import { invalidField } from '../http/index.js';
 
 const PART = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
@@ -39,11 +40,13 @@ function checkedKey(key: string): string {
 }
 
 function checkedValue(key: string, value: unknown): string {
-  if (typeof value === 'string' && (value === '' || PART.test(value))) return value;
+  const sound = typeof value === 'string' && (value === '' || PART.test(value));
+  const fault = sound ? visibilityFault(key, value) : undefined;
+  if (sound && fault === undefined) return value;
   throw invalidField(
     `labels.${key.slice(0, 100)}`,
     value,
     'is no label value',
-    'use at most 63 letters, digits, "-", "_" and "."',
+    fault ?? 'use at most 63 letters, digits, "-", "_" and "."',
   );
 }

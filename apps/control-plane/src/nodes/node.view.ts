@@ -6,6 +6,7 @@ import { Fleet } from '../fleet/fleet.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { Stored } from '../fleet/shelf.js';
 import { notFound } from '../http/index.js';
+import { isSimulated } from '../status/report-to-status.js';
 import { StatusReader } from '../status/status-reader.js';
 import type { NodeRecord } from './node.record.js';
 import { standingOf, type Standing } from './standing.js';
@@ -38,7 +39,9 @@ export class NodeViews {
       phase: phaseOf(record, standing),
       connected: freshness.fresh,
       enforcer: report?.enforcer,
+      ...(isSimulated(report) && { simulated: true }),
       version: report?.versions.agent,
+      rolledBack: report?.rolledBack,
       policies: state.activePolicies(name).length,
       asOf: report?.asOf,
       enrolledAt: enrollment?.at,

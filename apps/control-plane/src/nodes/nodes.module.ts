@@ -16,7 +16,9 @@ import { NodeBundleController } from './node-bundle.controller.js';
 import { NodeController } from './node.controller.js';
 import { NodeLifeController } from './node-life.controller.js';
 import { NodeLifeService } from './node-life.service.js';
+import { NodeNews } from './node-news.js';
 import { NodeService } from './node.service.js';
+import { NodeWatchController } from './node-watch.controller.js';
 import { NodeViews } from './node.view.js';
 import { SshHostKeyAttestor } from './ssh-host-key.attestor.js';
 
@@ -26,6 +28,7 @@ import { SshHostKeyAttestor } from './ssh-host-key.attestor.js';
   controllers: [
     NodeController,
     NodeLifeController,
+    NodeWatchController,
     NodeBundleController,
     JoinTokenController,
     EnrollController,
@@ -34,6 +37,7 @@ import { SshHostKeyAttestor } from './ssh-host-key.attestor.js';
     NodeService,
     NodeLifeService,
     NodeViews,
+    NodeNews,
     EnrollService,
     EnrollAnswers,
     CutOffService,

@@ -8,11 +8,11 @@ export interface ExceptionOrder {
   readonly reason: string;
 }
 
-const SECTIONS = ['process', 'file', 'network', 'capabilities'] as const;
+const SECTIONS = ['process', 'file', 'network', 'capabilities', 'device'] as const;
 
 /**
  * A policy of tier `exception` that allows what `policy` names, on the hosts of the selector until its end. Rules of
- * sections that no enforcer allows by (syscalls, devices) have no exception.
+ * sections that no enforcer allows by (syscalls) have no exception.
  */
 export function exceptionPolicy(policy: HostPolicy, order: ExceptionOrder): HostPolicy {
   const sections = SECTIONS.flatMap((name) => {

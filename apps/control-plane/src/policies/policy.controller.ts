@@ -14,12 +14,13 @@ import {
 import { ApiBody, ApiConsumes, ApiOperation, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import type { FastifyReply } from 'fastify';
-import type { Page, PolicyStatus, PolicyVersion, PolicyView } from '#contracts';
+import type { NodePolicyStatus, Page, PolicyStatus, PolicyVersion, PolicyView } from '#contracts';
 import { actor } from '../access/caller.js';
 import { Needs, NeedsToRead, NeedsToWrite } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
 import { ListQuery, selectedBy } from '../http/list.query.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
+import { PolicyNodesQuery } from '../status/policy-nodes.query.js';
 import { StatusReader } from '../status/status-reader.js';
 import { PolicyPut } from './policy-put.js';
 import { PolicyService } from './policy.service.js';
@@ -108,9 +109,22 @@ export class PolicyController {
 
   @Get(':name/status')
   @NeedsToRead('policy')
-  @ApiOperation({ summary: 'How the policy stands on each host it selects' })
+  @ApiOperation({
+    summary:
+      'How the policy stands: hosts counted by state and reason; at most 100 of them, stragglers first',
+  })
   status(@Param('name', NamePipe) name: string): PolicyStatus {
     return this.status_.policy(name);
+  }
+
+  @Get(':name/nodes')
+  @NeedsToRead('policy')
+  @ApiOperation({ summary: 'How the policy stands on each host it selects, by name' })
+  nodes(
+    @Param('name', NamePipe) name: string,
+    @Query() query: PolicyNodesQuery,
+  ): Page<NodePolicyStatus> {
+    return this.status_.policyNodes(name, query);
   }
 
   @Get(':name/history')

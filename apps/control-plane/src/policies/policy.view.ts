@@ -18,7 +18,7 @@ export function policyView(
     paused: record.paused,
     tier: tierOf(document),
     rules: rulesOf(document).length,
-    selected: state.index.nodesOf(record.name).size,
+    selected: state.index.countOf(record.name),
     appliedAt: record.at,
     appliedBy: record.by,
     document,

@@ -164,6 +164,16 @@ describe('a marked identity', () => {
     expect(take({ run: 'A', sequence: 4, at: 50 })).toBe(true);
   });
 
+  it('counts where the replica says whose mark was written, where both found it at once', () => {
+    const { mark } = marked();
+    const watch = new CloneWatch();
+    const other = watchAll(sequence('B1 A1 B2 A2 B3 A3'), watch);
+    expect(other?.kept).not.toEqual(mark.kept);
+    const take = (seen: Seen) => watch.take(report(seen), START_MS + seen.at * 1_000, mark).counts;
+    expect(take({ run: 'B', sequence: 9, at: 50 })).toBe(false);
+    expect(take({ run: 'A', sequence: 9, at: 55 })).toBe(true);
+  });
+
   it('tells the events of a running copy apart, memory and all, by the reports that are nearest', () => {
     const watch = new CloneWatch();
     const mark = watchAll(sequence('A100 C51 A101 C52 A102 C53'), watch);

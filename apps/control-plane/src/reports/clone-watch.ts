@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { REPORT_VALID_MS, type AgentRun, type NodeReport } from '#contracts';
 import type { CloneMark } from '../nodes/node.record.js';
 
@@ -23,6 +24,8 @@ interface Host {
   readonly runs: Run[];
   current?: Run;
   kept?: Run;
+  /** What was found here; the mark that counts may be what another replica found. */
+  found?: CloneMark;
   marked: boolean;
   latestAsOfMs: number;
   returnsAtMs: readonly number[];
@@ -73,6 +76,12 @@ export class CloneWatch {
     return host !== undefined && host.runs.filter(heardSince(nowMs - QUIET_MS)).length < 2;
   }
 
+  /** After a time in which nobody was heard, since this process stood still: silence then says nothing of a host. */
+  wasDeaf(nowMs: number): void {
+    for (const { marked, runs } of this.#hosts.values())
+      if (marked) for (const run of runs) run.lastSeenMs = nowMs;
+  }
+
   /** Forgets a host that is gone. */
   forget(nodeId: string): void {
     this.#hosts.delete(nodeId);
@@ -80,8 +89,11 @@ export class CloneWatch {
 
   #host(nodeId: string, nowMs: number, mark: CloneMark | undefined): Host {
     const known = this.#hosts.get(nodeId);
-    // A mark that was taken away ends what led to it; of one that another replica made only it knows who is who.
-    const goesOn = mark ? known?.kept !== undefined : known?.marked === false;
+    // A mark that was taken away ends what led to it; in one that another replica made it says who is who, also where
+    // both found the copy at once.
+    const ours =
+      known?.kept !== undefined && (known.marked || isDeepStrictEqual(known.found, mark));
+    const goesOn = mark ? ours : known?.marked === false;
     const host = known && goesOn ? known : seeded(mark, nowMs);
     if (mark) host.marked = true;
     this.#hosts.set(nodeId, host);
@@ -167,12 +179,13 @@ function find(host: Host, nowMs: number): CloneMark | undefined {
   if (!first || !second) return undefined;
   host.kept = first;
   const seen = ({ bootedAt, sequence }: Run) => ({ bootedAt, sequence });
-  return {
+  host.found = {
     at: new Date(nowMs).toISOString(),
     reason: reasonOf(first, second),
     kept: seen(first),
     refused: seen(second),
   };
+  return host.found;
 }
 
 /**

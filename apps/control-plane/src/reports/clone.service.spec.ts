@@ -105,11 +105,30 @@ describe('the mark of a copied identity', () => {
     expect(hear(original, 10)).toBe(true);
     await clones.run();
     expect(mark()).toBeDefined();
-    clock.now += 6 * MINUTE_MS;
+    for (let second = 0; second < 292; second += 1) {
+      clock.now += 1_000;
+      await clones.run();
+    }
     expect(hear(copy, 11)).toBe(false);
+    clock.now += 4_000;
     await clones.run();
     expect(mark()).toBeUndefined();
     expect(ledger.actions).toEqual(['node.cloned', 'node.clone-ended']);
     expect(hear(copy, 12)).toBe(true);
+  });
+
+  it('stays where nobody was heard because the control plane itself stood still', async () => {
+    const { clones, clock, mark } = service();
+    for (let sequence = 1; sequence < 10; sequence += 1) {
+      for (const bootedAtMs of [START_MS - MINUTE_MS, START_MS]) {
+        clock.now += 5_000;
+        clones.admits(HOST, report(bootedAtMs, sequence, clock.now));
+      }
+      await new Promise(setImmediate);
+    }
+    await clones.run();
+    clock.now += 10 * MINUTE_MS;
+    await clones.run();
+    expect(mark()).toBeDefined();
   });
 });

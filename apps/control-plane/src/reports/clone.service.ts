@@ -14,6 +14,9 @@ import { CloneWatch } from './clone-watch.js';
 import type { KnownHost } from './known-hosts.js';
 import { ReportBoard } from './report-board.js';
 
+/** Called every second; after a longer pause this process stood still. */
+const DEAF_AFTER_MS = 10_000;
+
 /**
  * Marks hosts whose identity two machines use, through etcd, so that every replica and the journal know, once; and takes
  * the mark away when one of them has been silent for a time. Enrolling anew under the name ends it too.
@@ -22,6 +25,7 @@ import { ReportBoard } from './report-board.js';
 export class CloneService {
   readonly #watch = new CloneWatch();
   readonly #underWay = new Set<string>();
+  #ranAtMs: number | undefined;
 
   constructor(
     private readonly fleet: Fleet,
@@ -49,6 +53,8 @@ export class CloneService {
   /** Ends the marks of hosts that are one machine again. Never rejects. */
   async run(): Promise<void> {
     const nowMs = this.clock.nowMs();
+    if (nowMs - (this.#ranAtMs ?? nowMs) > DEAF_AFTER_MS) this.#watch.wasDeaf(nowMs);
+    this.#ranAtMs = nowMs;
     const quiet = this.fleet.state.nodes.sorted().flatMap(({ record: { clone, enrollment } }) => {
       const nodeId = enrollment?.nodeId;
       return clone && nodeId !== undefined && this.#watch.isQuiet(nodeId, nowMs) ? [nodeId] : [];

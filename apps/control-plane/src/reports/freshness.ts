@@ -7,9 +7,10 @@ import type { HeldReport } from './held-report.js';
  */
 const CLOCK_TOLERANCE_MS = 30_000;
 
-/** Whether a report still says what is: `unknown` says why it does not. */
+/** Whether a report still says what is; `reason` says why not, `brief` the same for many hosts: without a time. */
 export type Freshness =
-  { readonly fresh: true } | { readonly fresh: false; readonly reason: string };
+  | { readonly fresh: true }
+  | { readonly fresh: false; readonly reason: string; readonly brief?: string };
 
 /**
  * A report decays REPORT_VALID_MS after we took it, by our clock, and as long after its own `asOf` with a tolerance for
@@ -17,26 +18,26 @@ export type Freshness =
  * ages like silence.
  */
 export function freshnessOf(held: HeldReport | undefined, nowMs: number): Freshness {
-  if (!held) return { fresh: false, reason: 'the host has not reported' };
+  if (!held) return stale('the host has not reported');
   const { receivedAtMs, report } = held;
   const asOfMs = Date.parse(report.asOf);
   const differenceMs = asOfMs - receivedAtMs;
   if (differenceMs > CLOCK_TOLERANCE_MS || receivedAtMs - nowMs > CLOCK_TOLERANCE_MS) {
-    return { fresh: false, reason: clockReason(differenceMs) };
+    return stale(clockReason(differenceMs), "the host's clock is wrong");
   }
   if (nowMs - receivedAtMs > REPORT_VALID_MS) {
-    return {
-      fresh: false,
-      reason: `the host has not reported for ${seconds(nowMs - receivedAtMs)}`,
-    };
+    const reason = `the host has not reported for ${seconds(nowMs - receivedAtMs)}`;
+    return stale(reason, 'the host has fallen silent');
   }
   if (nowMs - asOfMs > REPORT_VALID_MS + CLOCK_TOLERANCE_MS) {
-    return {
-      fresh: false,
-      reason: `the host last read its kernel ${seconds(nowMs - asOfMs)} ago, or its clock is behind`,
-    };
+    const reason = `the host last read its kernel ${seconds(nowMs - asOfMs)} ago, or its clock is behind`;
+    return stale(reason, 'the host does not read its kernel, or its clock is behind');
   }
   return { fresh: true };
+}
+
+function stale(reason: string, brief?: string): Freshness {
+  return { fresh: false, reason, brief };
 }
 
 function clockReason(differenceMs: number): string {

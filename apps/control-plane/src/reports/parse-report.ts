@@ -1,5 +1,6 @@
 import {
   QUALIFIERS,
+  REDIRECT_STATES,
   RULE_STATES,
   type BpfLosses,
   type Coverage,
@@ -7,8 +8,11 @@ import {
   type HostFacts,
   type NodeReport,
   type PolicyOnNode,
+  type RedirectReport,
+  type RolledBack,
   type RuleStatus,
   type Suspension,
+  type Visibility,
 } from '#contracts';
 import {
   ShapeError,
@@ -118,6 +122,34 @@ const report: Read<NodeReport> = record<NodeReport>({
       }),
     ),
   }),
+  visibility: optional(
+    record<Visibility>({
+      wanted: list(text(60), 16),
+      watched: list(text(60), 16),
+      reason: optional(text(500)),
+      losses: record<Visibility['losses']>({
+        ring: count,
+        scratch: count,
+        race: count,
+        repeated: count,
+        queue: count,
+        agent: count,
+      }),
+    }),
+  ),
+  rolledBack: optional(
+    record<RolledBack>({ from: text(100), to: text(100), at: instant, reason: text(300) }),
+  ),
+  redirect: optional(
+    record<RedirectReport>({
+      state: oneOf(REDIRECT_STATES),
+      issuedAt: count,
+      to: text(512),
+      code: optional(text(100)),
+      message: optional(text(2_000)),
+      at: instant,
+    }),
+  ),
   // Kept as it came: who asks for it verifies it, since it is not for us.
   statement: optional(anything),
 });

@@ -1,4 +1,5 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { NodeStatusController } from '../status/node-status.controller.js';
 import { StatusReader } from '../status/status-reader.js';
 import { HeldHeads } from '../journal/held-heads.js';
 import { CloneService } from './clone.service.js';
@@ -15,7 +16,7 @@ export class ReportsModule {
   static of(inbox: HostInbox): DynamicModule {
     return {
       module: ReportsModule,
-      controllers: [StatementController],
+      controllers: [StatementController, NodeStatusController],
       providers: [
         { provide: HostInbox, useValue: inbox },
         KnownHosts,

@@ -20,13 +20,16 @@ import { CutOffService } from '../nodes/cut-off.service.js';
 import { identitiesOf, redisUserOf, redisUsersOf, timedHosts } from '../nodes/redis-identity.js';
 import { CloneService } from '../reports/clone.service.js';
 import { HostQueue } from '../reports/host-queue.js';
+import { Later } from '../replicas/later.js';
 import { KnownHosts } from '../reports/known-hosts.js';
 import { ReportBoard } from '../reports/report-board.js';
 import { ReportIntake } from '../reports/report-intake.js';
 import { Endings } from '../suspensions/endings.js';
+import { NewsOfOthers } from '../sinks/news-of-others.js';
 import { AuthoredShelf } from '../trust/authored-shelf.js';
 import { alarmWords } from '../trust/restore-guard.js';
 import { TrustKeeper } from '../trust/trust-keeper.js';
+import { answerCurrent } from './current-answers.js';
 import { httpAdapter, secureContext, type HttpOptions } from './http-adapter.js';
 import { serveOpenApi } from './openapi.js';
 
@@ -48,6 +51,7 @@ type Parts = Omit<AppParts, 'vitals'>;
 /** The running control plane: one watch, one delivery loop, one inbox, one server; started and ended in order. */
 export class ControlPlane {
   readonly #queue: HostQueue;
+  readonly #later = new Later();
   readonly #log: Log;
   #tick: NodeJS.Timeout | undefined;
   #sweep: NodeJS.Timeout | undefined;
@@ -76,6 +80,7 @@ export class ControlPlane {
     );
     checkRoutes(app);
     serveOpenApi(app);
+    answerCurrent(app);
     app.get(AccessWatch).watchRefusals(app);
     const fleet = app.get(Fleet);
     const watch = new FleetWatch(parts.etcd, fleet, parts.log);
@@ -113,11 +118,10 @@ export class ControlPlane {
     await this.#queue.stop();
     await this.app.get(DeliveryLoop, { strict: false }).stop();
     this.parts.restoreGuard.flush();
+    await this.parts.replicas.stop();
     await this.watch.stop();
     await this.parts.hostUsers.close();
     this.parts.channel.close();
-    this.parts.alerts.close();
-    this.parts.journal.close();
     this.parts.etcd.close();
   }
 
@@ -140,13 +144,16 @@ export class ControlPlane {
     );
     const keeper = this.app.get(TrustKeeper, { strict: false });
     const shelf = this.app.get(AuthoredShelf, { strict: false });
+    const { replicas } = this.parts;
     let rootMoved = false;
     let readAnew = false;
     fleet.onMessage((message) => {
       rootMoved = keeper.take(message);
       readAnew = message.type === 'snapshot';
+      replicas.take(message);
     });
     fleet.onChange((affected) => {
+      this.#divide();
       if (readAnew) this.#lookForRestore(fleet.state.revision);
       // Before the fleet's own changes: all that follows is sealed under the root document in force.
       if (rootMoved) delivery.everything();
@@ -166,6 +173,7 @@ export class ControlPlane {
       return Promise.resolve();
     });
     this.watch.start();
+    replicas.start();
     this.#listenToHosts();
     this.#tick = setInterval(() => this.#everySecond(), TICK_MS);
     this.#sweep = setInterval(() => void this.#sweepEtcd(), SWEEP_EVERY_MS);
@@ -180,23 +188,42 @@ export class ControlPlane {
       isKnown: (nodeId) => hosts.find(nodeId) !== undefined,
       known: () => hosts.ids(),
       state: (nodeId, sealed) => intake.take(nodeId, sealed),
-      events: (nodeId) => this.#queue.add(nodeId),
+      events: (nodeId) => {
+        if (this.parts.replicas.owns(nodeId)) this.#queue.add(nodeId);
+        else this.#later.add(nodeId);
+      },
     });
   }
 
   #everySecond(): void {
     const { state } = this.app.get(Fleet, { strict: false });
     this.parts.hostUsers.mark(timedHosts(state));
+    this.#divide();
     void this.app.get(Endings, { strict: false }).run();
     void this.app.get(CloneService, { strict: false }).run();
     void this.app.get(AccessWatch, { strict: false }).run();
     void this.app.get(EtcdLedger, { strict: false }).retry();
     void this.app.get(HeadHerald, { strict: false }).run();
     this.#lookForRestore(state.revision);
-    this.#lookAtHeldHeads();
+    void this.#lookAtHeldHeads();
+    void this.app.get(NewsOfOthers, { strict: false }).look();
     this.app.get(DeliveryLoop, { strict: false }).renew();
     this.#queue.retry();
+    for (const nodeId of this.#later.due()) this.#queue.add(nodeId);
     this.#measure();
+  }
+
+  /** Hosts of a replica that went are looked after here from now on, those of one that came by it. */
+  #divide(): void {
+    const { replicas, metrics } = this.parts;
+    const before = replicas.refresh();
+    if (!before) return;
+    const { division } = replicas;
+    metrics.replicas.set(division.replicas.length);
+    this.#log.info('the hosts are divided anew', { ...division });
+    this.app
+      .get(DeliveryLoop, { strict: false })
+      .takeOver((nodeId) => division.owns(nodeId) && !before.owns(nodeId));
   }
 
   #lookForRestore(revision: bigint): void {
@@ -215,9 +242,15 @@ export class ControlPlane {
     if (changed && !alarm) this.#log.info('publishing goes on: etcd is not behind any more');
   }
 
-  #lookAtHeldHeads(): void {
+  /** Never rejects. */
+  async #lookAtHeldHeads(): Promise<void> {
     const heads = this.app.get(HeldHeads, { strict: false });
-    const changed = heads.look(this.parts.clock.nowMs());
+    let changed = false;
+    try {
+      changed = await heads.look(this.parts.clock.nowMs());
+    } catch (error) {
+      this.#log.warn('heads of hosts wait to be compared with the journal', { error });
+    }
     const { alarm } = heads;
     this.parts.metrics.journalAlarm.set(alarm ? 1 : 0);
     if (changed && alarm)
@@ -249,11 +282,12 @@ export class ControlPlane {
   #vitals(): Vitals {
     const { state } = this.app.get(Fleet, { strict: false });
     const { alarm } = this.app.get(HeldHeads, { strict: false });
+    const alerts = this.parts.alerts.health();
     return {
       watch: this.watch.health(),
       fleetRevision: state.revision,
       redis: this.parts.channel.health(),
-      alerts: this.parts.alerts.health(),
+      alerts: alerts.ok ? this.parts.observations.health() : alerts,
       journal: this.app.get(EtcdLedger, { strict: false }).health(),
       rewritten: alarm && journalAlarmWords(alarm),
       restored: this.parts.restoreGuard.alarm && alarmWords(this.parts.restoreGuard.alarm),

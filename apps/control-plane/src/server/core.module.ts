@@ -4,11 +4,13 @@ import { EtcdStore } from '#etcd';
 import { Log } from '#observability';
 import { AdminToken, OidcSettings } from '../access/index.js';
 import { Authorities } from '../certificates/authorities.js';
-import { CaHints } from '../certificates/ca-hints.js';
+import { HostHints } from '../certificates/host-hints.js';
 import { OwnCertificates } from '../certificates/own-certificates.js';
 import { Clock } from '../clock.js';
 import { AgentEndpoint } from '../config/agent-endpoint.js';
 import { Trust } from '../config/trust.js';
+import { Replicas } from '../replicas/replicas.js';
+import { CatchUp } from '../fleet/catch-up.js';
 import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import { Metrics } from '../health/metrics.js';
@@ -28,12 +30,13 @@ export interface CoreParts {
   readonly trust: Trust;
   readonly authorities: Authorities;
   readonly ownCertificates: OwnCertificates;
-  readonly caHints: CaHints;
+  readonly hostHints: HostHints;
   readonly restoreGuard: RestoreGuard;
   readonly adminToken: AdminToken;
   readonly oidc: OidcSettings;
   readonly agentEndpoint: AgentEndpoint;
   readonly etcd: EtcdStore;
+  readonly replicas: Replicas;
   readonly journal: JournalStore;
   readonly heads: HeadChannel;
 }
@@ -47,6 +50,7 @@ export class CoreModule {
     const ledger = new EtcdLedger(parts.etcd, journal, parts.clock, parts.log);
     const log = parts.log.child({ part: 'journal' });
     const herald = new HeadHerald(journal, parts.heads, parts.clock, log);
+    const fleet = new Fleet(parts.trust.keks);
     const shared: Provider[] = [
       { provide: Clock, useValue: parts.clock },
       { provide: Log, useValue: parts.log },
@@ -54,13 +58,15 @@ export class CoreModule {
       { provide: Trust, useValue: parts.trust },
       { provide: Authorities, useValue: parts.authorities },
       { provide: OwnCertificates, useValue: parts.ownCertificates },
-      { provide: CaHints, useValue: parts.caHints },
+      { provide: HostHints, useValue: parts.hostHints },
       { provide: RestoreGuard, useValue: parts.restoreGuard },
       { provide: AdminToken, useValue: parts.adminToken },
       { provide: OidcSettings, useValue: parts.oidc },
       { provide: AgentEndpoint, useValue: parts.agentEndpoint },
       { provide: EtcdStore, useValue: parts.etcd },
-      { provide: Fleet, useValue: new Fleet(parts.trust.keks) },
+      { provide: Fleet, useValue: fleet },
+      { provide: Replicas, useValue: parts.replicas },
+      { provide: CatchUp, useValue: new CatchUp(parts.etcd, fleet) },
       { provide: SignedJournal, useValue: journal },
       { provide: EtcdLedger, useValue: ledger },
       { provide: Ledger, useExisting: EtcdLedger },

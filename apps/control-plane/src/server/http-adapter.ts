@@ -49,8 +49,18 @@ export function httpAdapter({ tls, clients }: HttpOptions, metrics: Metrics): Fa
 
 /** The router refuses a malformed URL before Nest sees it: it gets a problem document all the same. */
 function answerProblem(error: Error, _request: FastifyRequest, reply: FastifyReply): void {
-  const problem = toProblem(toProblemError(error));
-  void reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  void sendProblem(reply, error);
+}
+
+/** Answers outside of Nest, whose filter does the same. */
+export function sendProblem(reply: FastifyReply, error: Error): FastifyReply {
+  const known = toProblemError(error);
+  const problem = toProblem(known);
+  return reply
+    .code(problem.status)
+    .headers(known.headers)
+    .type('application/problem+json')
+    .send(JSON.stringify(problem));
 }
 
 /** Policies are parsed with their lines and DTOs by the BodyPipe; nothing may turn a body into objects before. */

@@ -5,7 +5,7 @@ import { Log } from '#observability';
 import { reloadServerCertificate, type RedisConnectionOptions } from '#redis';
 import { AdminToken, OidcSettings } from '../access/index.js';
 import { OwnCertificates } from '../certificates/own-certificates.js';
-import { RedisCaHints } from '../certificates/redis-ca-hints.js';
+import { RedisHostHints } from '../certificates/redis-host-hints.js';
 import { CertificateWatch, type CertificateUse } from '../certificates/certificate-watch.js';
 import { tellOfRestore } from '../backup/restored-note.js';
 import { SystemClock } from '../clock.js';
@@ -14,20 +14,23 @@ import { loadCa, type Material } from '../config/material.js';
 import { needingRestart } from '../config/needing-restart.js';
 import { RedisDeliveryChannel } from '../delivery/redis-delivery-channel.js';
 import { LiveRedisSurvey } from '../diagnosis/redis-survey.js';
-import { SqliteAlertStore } from '../events/sqlite-alert.store.js';
 import { Metrics } from '../health/metrics.js';
 import { RedisHeadChannel } from '../journal/redis-head-channel.js';
-import { SqliteJournalStore } from '../journal/sqlite-journal.store.js';
 import { checkHostKeys } from '../nodes/host-key-check.js';
 import { RedisHostUsers } from '../nodes/redis-host-users.js';
 import { RedisHostInbox } from '../reports/redis-host-inbox.js';
+import { replicaId } from '../replicas/replica-id.js';
+import { Replicas, replicaKey } from '../replicas/replicas.js';
 import { DiskPublishedFile } from '../trust/disk-published-file.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
 import { ControlPlane } from './control-plane.js';
+import { openStores } from './stores.js';
 import { redisLinks, type RedisLinks } from './redis-links.js';
 
 const CALL_TIMEOUT_MS = 5_000;
 const LOOK_AT_CERTIFICATES_MS = 30_000;
+/** Of the key by which others know that a control plane is there. */
+const REPLICA_TTL_MS = 6_000;
 
 /** A control plane and what to close after it. */
 export interface Serving {
@@ -47,8 +50,8 @@ export async function serve(
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const etcd = await connectEtcd(config, material);
   const clock = new SystemClock();
-  const journal = new SqliteJournalStore(join(config.dataDir, 'journal.db'));
-  const told = { etcd, store: journal, signer: material.trust.online, clock, log };
+  const { close: closeStores, ...stores } = openStores(config, material);
+  const told = { etcd, store: stores.journal, signer: material.trust.online, clock, log };
   await tellOfRestore(config.dataDir, told);
   const redis = redisLinks(config.redis, redisLogin(config, material));
   const oidc = new OidcSettings(config.oidc, material.oidcCa);
@@ -60,7 +63,7 @@ export async function serve(
       trust: material.trust,
       authorities: material.authorities,
       ownCertificates: ownCertificates(config),
-      caHints: new RedisCaHints(redis.commands),
+      hostHints: new RedisHostHints(redis.commands),
       restoreGuard: new RestoreGuard(
         new DiskPublishedFile(join(config.dataDir, 'published.json'), log),
       ),
@@ -68,6 +71,7 @@ export async function serve(
       oidc,
       agentEndpoint: material.agentRedis,
       etcd,
+      replicas: replicasOf(etcd, config.dataDir),
       channel: new RedisDeliveryChannel(
         redis.commands,
         redis.events,
@@ -79,8 +83,7 @@ export async function serve(
         config.redis.username,
         log.child({ part: 'host-users' }),
       ),
-      alerts: new SqliteAlertStore(join(config.dataDir, 'alerts.db')),
-      journal,
+      ...stores,
       heads: new RedisHeadChannel(redis.commands),
       diagnosis: { survey: new LiveRedisSurvey(redis.nodes), dataDir: config.dataDir },
       packagesDir: config.packagesDir,
@@ -102,9 +105,15 @@ export async function serve(
     stop: async () => {
       await certificates.stop();
       await controlPlane.stop();
+      await closeStores();
       for (const connection of redis.all) connection.close();
     },
   };
+}
+
+function replicasOf(etcd: EtcdStore, dataDir: string): Replicas {
+  const id = replicaId(dataDir);
+  return new Replicas({ id, key: etcd.leasedKey(replicaKey(id), REPLICA_TTL_MS) });
 }
 
 /** Before anything else is started: host keys that do not open end the start. */

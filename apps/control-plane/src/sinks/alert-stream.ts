@@ -1,6 +1,5 @@
-import { once } from 'node:events';
-import type { Writable } from 'node:stream';
 import type { AlertFilter, AlertStore, StoredAlert } from '../events/alert.store.js';
+import type { EventStream } from '../http/event-streams.js';
 import type { AlertNews } from './alert-news.js';
 
 const AT_ONCE = 500;
@@ -14,34 +13,28 @@ export interface AlertStreamParts {
   readonly filter: AlertFilter;
   /** The last number the reader has. */
   readonly after: number;
-  readonly signal: AbortSignal;
 }
 
-/** Writes alerts as server-sent events until `signal` aborts, no faster than the reader reads. */
-export async function streamAlerts(out: Writable, parts: AlertStreamParts): Promise<void> {
-  const { store, news, filter, signal } = parts;
+/** Writes alerts as server-sent events until the stream ends. */
+export async function streamAlerts(
+  { signal, write }: EventStream,
+  { store, news, filter, ...parts }: AlertStreamParts,
+): Promise<void> {
   let { after } = parts;
-  await write(out, ': alerts follow\n\n', signal);
+  await write(': alerts follow\n\n');
   while (!signal.aborted) {
-    const newest = store.lastId();
-    const found = store.after(filter, after, AT_ONCE);
-    for (const each of found) await write(out, toEvent(each), signal);
+    // Before the store is read: what comes meanwhile is news.
+    const heard = news.told;
+    const newest = await store.lastId();
+    const found = await store.after(filter, after, AT_ONCE);
+    for (const each of found) await write(toEvent(each));
     after =
       found.length === AT_ONCE
         ? (found.at(-1)?.id ?? after)
         : Math.max(after, newest, found.at(-1)?.id ?? 0);
     if (found.length === AT_ONCE) continue;
-    if (store.lastId() === newest) await news.next(HEARTBEAT_MS, signal);
-    if (store.lastId() === newest) await write(out, `id: ${after}\n: still here\n\n`, signal);
-  }
-}
-
-async function write(out: Writable, text: string, signal: AbortSignal): Promise<void> {
-  if (signal.aborted || out.write(text)) return;
-  try {
-    await once(out, 'drain', { signal });
-  } catch {
-    // The reader went away or we shut down; the loop sees it by the signal.
+    await news.next(heard, HEARTBEAT_MS, signal);
+    if (news.told === heard) await write(`id: ${after}\n: still here\n\n`);
   }
 }
 

@@ -24,6 +24,9 @@ export function nodeStatus(
     coverage: freshness.fresh ? report?.coverage : undefined,
     drift: report?.drift ?? [],
     losses: report?.losses,
+    visibility: report?.visibility,
+    rolledBack: report?.rolledBack,
+    redirect: report?.redirect,
     policies: lines.map(({ policy, line }) => ({
       policy: policy.name,
       revision: policy.revision,

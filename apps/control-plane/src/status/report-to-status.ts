@@ -1,14 +1,16 @@
-import type {
-  CloneView,
-  CutOffView,
-  NodePolicyStatus,
-  NodeReport,
-  PolicyOnNode,
-  Qualifier,
-  RevocationView,
-  RuleState,
-  RuleStatus,
-  Suspension,
+import {
+  SIMULATED_KERNEL,
+  breaksPromise,
+  type CloneView,
+  type CutOffView,
+  type NodePolicyStatus,
+  type NodeReport,
+  type PolicyOnNode,
+  type Qualifier,
+  type RevocationView,
+  type RuleState,
+  type RuleStatus,
+  type Suspension,
 } from '#contracts';
 import type { Freshness } from '../reports/freshness.js';
 import { weakest } from './weakest.js';
@@ -68,11 +70,13 @@ export interface Excepted {
  */
 export function statusOnNode(policy: WantedPolicy, evidence: Evidence): NodePolicyStatus {
   const rules = rulesOnNode(policy, evidence);
+  const qualifiers = qualifiersOf(evidence);
   const { report, delivered, freshness } = evidence;
   return {
     node: evidence.node,
     state: weakest(rules.map((rule) => rule.state)) ?? 'unknown',
-    qualifiers: qualifiersOf(evidence),
+    kept: keepsPromise(policy, rules, qualifiers),
+    qualifiers,
     rules,
     coverage: freshness.fresh ? report?.coverage : undefined,
     suspension: suspensionOf(evidence),
@@ -94,7 +98,7 @@ function rulesOnNode(policy: WantedPolicy, evidence: Evidence): readonly RuleSta
   const reported = report.policies.find((entry) => entry.policy === policy.name);
   if (reported?.revision !== policy.revision) return all('delivered');
   const excepted = evidence.excepted?.get(policy.name);
-  return policy.rules.map((rule) => exceptedRule(ruleOnNode(rule.id, reported), excepted));
+  return policy.rules.map(({ id }, at) => exceptedRule(ruleOnNode(id, at, reported), excepted));
 }
 
 /** Sections that an exception allows; rules of others stay in force under it. */
@@ -108,7 +112,10 @@ function exceptedRule(rule: RuleStatus, excepted: Excepted | undefined): RuleSta
   return { id: rule.id, state: 'delivered', reason };
 }
 
-function ruleOnNode(id: string, reported: PolicyOnNode): RuleStatus {
+/** Hosts report the rules of a policy in its order, so the place is tried first. */
+function ruleOnNode(id: string, at: number, reported: PolicyOnNode): RuleStatus {
+  const there = reported.rules[at];
+  if (there?.id === id) return there;
   return (
     reported.rules.find((rule) => rule.id === id) ?? {
       id,
@@ -137,6 +144,7 @@ function qualifiersOf({ report, delivered, clone }: Evidence): readonly Qualifie
   const found = new Set<Qualifier>(report?.qualifiers);
   if (report?.suspension || delivered?.suspension) found.add('suspended');
   if (clone) found.add('cloned');
+  if (isSimulated(report)) found.add('simulated');
   return [...found];
 }
 
@@ -145,12 +153,17 @@ function suspensionOf({ report, delivered }: Evidence): Suspension | undefined {
   return delivered?.suspension && { ...delivered.suspension, by: 'control-plane' };
 }
 
-/** Whether a host keeps the whole promise of a policy now: every rule, and no qualifier. */
-export function keepsPromise(policy: WantedPolicy, status: NodePolicyStatus): boolean {
-  if (policy.paused || policy.rules.length === 0 || status.qualifiers.length > 0) return false;
-  const states = new Map(status.rules.map((rule) => [rule.id, rule.state]));
-  return policy.rules.every((rule) => {
-    const state = states.get(rule.id);
-    return state !== undefined && rule.keptBy.includes(state);
-  });
+/** Whether `hostward sim` runs the host that reported. */
+export function isSimulated(report: NodeReport | undefined): boolean {
+  return report?.host.kernel === SIMULATED_KERNEL;
+}
+
+/** Whether a host keeps the whole promise of a policy now: every rule, and no qualifier but that it is simulated. */
+function keepsPromise(
+  policy: WantedPolicy,
+  rules: readonly RuleStatus[],
+  qualifiers: readonly Qualifier[],
+): boolean {
+  if (policy.paused || policy.rules.length === 0 || qualifiers.some(breaksPromise)) return false;
+  return policy.rules.every(({ keptBy }, at) => keptBy.some((state) => state === rules[at]?.state));
 }

@@ -1,19 +1,26 @@
 import { Injectable } from '@nestjs/common';
-import type { NodeStatus, PolicyStatus } from '#contracts';
+import type { NodePolicyStatus, NodeStatus, Page, PolicyStatus } from '#contracts';
 import { Clock } from '../clock.js';
 import { Board } from '../delivery/board.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { knowsWholeFleet } from '../health/readiness.js';
 import { VitalSigns } from '../health/vital-signs.js';
-import { notFound } from '../http/index.js';
+import { decodeCursor, encodeCursor, notFound } from '../http/index.js';
 import { standingOf } from '../nodes/standing.js';
 import { findPolicy } from '../policies/policy.view.js';
 import { freshnessOf } from '../reports/freshness.js';
 import { ReportBoard } from '../reports/report-board.js';
 import { nodeStatus } from './node-status.js';
+import { statesOf, type PolicyNodesQuery } from './policy-nodes.query.js';
 import { policyStatus } from './policy-status.js';
-import type { Delivered, Evidence, Excepted, WantedPolicy } from './report-to-status.js';
+import {
+  statusOnNode,
+  type Delivered,
+  type Evidence,
+  type Excepted,
+  type WantedPolicy,
+} from './report-to-status.js';
 import { wantedPolicy } from './wanted-policy.js';
 
 /** Gathers the evidence for a status: what etcd wants, what was written, what the host said. */
@@ -27,18 +34,42 @@ export class StatusReader {
     private readonly vitals: VitalSigns,
   ) {}
 
-  /** Throws 404 for an unknown policy. */
+  /** Costs the hosts that are selected. Throws 404 for an unknown policy. */
   policy(name: string): PolicyStatus {
     const state = this.fleet.read();
     const wanted = wantedOf(state, name);
-    const nodes = [...state.index.nodesOf(name)].sort();
     const vitals = this.vitals.read();
-    const status = policyStatus(
-      wanted,
-      nodes.map((node) => this.evidence(state, node)),
-      knowsWholeFleet(vitals) && vitals.restored === undefined,
-    );
+    const complete = knowsWholeFleet(vitals) && vitals.restored === undefined;
+    const status = policyStatus(wanted, this.#selected(state, name), complete);
     return { ...status, halted: vitals.restored };
+  }
+
+  /** One page of the hosts that a policy selects, by name. Throws 404 for an unknown policy, 400 for a bad query. */
+  policyNodes(name: string, query: PolicyNodesQuery): Page<NodePolicyStatus> {
+    const state = this.fleet.read();
+    const wanted = wantedOf(state, name);
+    const after = decodeCursor(query.cursor);
+    const states = statesOf(query);
+    const items: NodePolicyStatus[] = [];
+    let next: string | undefined;
+    for (const evidence of this.#selected(state, name, after, query.node)) {
+      const line = statusOnNode(wanted, evidence);
+      if (states?.has(line.state) === false) continue;
+      const last = items.at(-1);
+      if (items.length === query.limit && last !== undefined) {
+        next = encodeCursor(last.node);
+        break;
+      }
+      items.push(line);
+    }
+    return { items, next, revision: state.revision.toString() };
+  }
+
+  /** Evidence of the hosts that a policy selects, by name, made when it is asked for. */
+  *#selected(state: FleetState, policy: string, after = '', only?: string): Generator<Evidence> {
+    for (const node of [...state.index.nodesOf(policy)].sort()) {
+      if (node > after && (only === undefined || node === only)) yield this.evidence(state, node);
+    }
   }
 
   /** Throws 404 for an unknown node. */
@@ -94,7 +125,7 @@ function wantedOf(state: FleetState, name: string): WantedPolicy {
 /** Exceptions whose policy is in force on a node; of several from one policy the last named. */
 function exceptedOn(state: FleetState, node: string): ReadonlyMap<string, Excepted> {
   if (state.exceptions.size === 0) return new Map();
-  const active = new Set(state.activePolicies(node).map(({ record }) => record.name));
-  const holding = state.exceptions.sorted().filter(({ record }) => active.has(record.madePolicy));
+  const all = state.exceptions.sorted();
+  const holding = all.filter(({ record }) => state.isInForce(record.madePolicy, node));
   return new Map(holding.map(({ record: { policy, id, until } }) => [policy, { id, until }]));
 }

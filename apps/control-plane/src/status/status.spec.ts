@@ -155,6 +155,18 @@ describe('the status of a policy', () => {
     },
   );
 
+  it('says of a simulated host that it is one, and takes it for what it says', () => {
+    const host = { hostname: 'sim', kernel: 'simulated', lsm: [] };
+    const simulated = evidence({ report: report({ host }) });
+    expect(policyStatus(policy, [simulated])).toMatchObject({
+      enforcedEverywhere: true,
+      nodes: [{ qualifiers: ['simulated'], kept: true }],
+      summary: [{ qualifiers: ['simulated'], kept: true, hosts: 1 }],
+    });
+    const drifted = evidence({ report: report({ host, qualifiers: ['drifted'] }) });
+    expect(outcome(drifted).everywhere).toBe(false);
+  });
+
   it('takes the same bundle at an older generation as applied', () => {
     const older = report({
       applied: { epoch: '1', generation: '30', issuedAt: 1, bundleDigest: DIGEST },
@@ -215,6 +227,99 @@ describe('the status of a policy', () => {
 
   it('promises nothing for a policy without rules', () => {
     expect(outcome(evidence({ report: report() }), { ...policy, rules: [] }).everywhere).toBe(
+      false,
+    );
+  });
+});
+
+describe('the summary of a policy', () => {
+  const host = (node: string, over: Partial<Evidence> = {}): Evidence => ({
+    ...evidence({ report: report(), ...over }),
+    node,
+  });
+  const names = (count: number): readonly string[] =>
+    Array.from({ length: count }, (_, n) => `web${String(n).padStart(3, '0')}`);
+  const failing = (reason: string): NodeReport => {
+    const rules = [
+      { id: 'process/matchPaths/0', state: 'failed' as const, reason },
+      { id: 'file/matchPaths/0', state: 'audited' as const, reason: 'of another rule' },
+    ];
+    return report({ policies: [{ policy: 'block-sleep', revision: '40', rules }] });
+  };
+
+  it('counts hosts by state, qualifiers and reason, with the first names', () => {
+    const all = [
+      ...names(7).map((node) => host(node)),
+      host('x1', { report: failing('parser: no') }),
+      host('x2', { report: failing('parser: no') }),
+      host('x3', { report: failing('no memory') }),
+      host('y1', { report: report({ qualifiers: ['drifted'] }) }),
+      host('z1', { delivered: undefined }),
+    ];
+    expect(policyStatus(policy, all)).toMatchObject({
+      selected: 12,
+      stragglers: 5,
+      enforcedEverywhere: false,
+      summary: [
+        { state: 'audited', qualifiers: [], kept: true, hosts: 7, examples: names(5), reasons: [] },
+        { state: 'audited', qualifiers: ['drifted'], kept: false, hosts: 1, examples: ['y1'] },
+        { state: 'pending', kept: false, hosts: 1, examples: ['z1'] },
+        {
+          state: 'failed',
+          hosts: 3,
+          reasons: [
+            { reason: 'parser: no', hosts: 2, examples: ['x1', 'x2'] },
+            { reason: 'no memory', hosts: 1, examples: ['x3'] },
+          ],
+        },
+      ],
+    });
+  });
+
+  it('counts hosts that fell silent at different times as silent for one reason', () => {
+    const silent = [40_000, 50_000, 60_000].map((ageMs, n) => ({
+      ...evidence({ report: report({ asOf: new Date(NOW - ageMs).toISOString() }) }, ageMs),
+      node: `web${n}`,
+    }));
+    const { summary, nodes } = policyStatus(policy, silent);
+    expect(summary).toMatchObject([
+      { state: 'unknown', hosts: 3, reasons: [{ reason: 'the host has fallen silent', hosts: 3 }] },
+    ]);
+    expect(nodes[0]?.rules[0]?.reason).toBe('the host has not reported for 40 s');
+  });
+
+  it('names ten reasons at most, those of most hosts', () => {
+    const many = names(30).map((node, n) => host(node, { report: failing(`reason ${n}`) }));
+    const again = host('x', { report: failing('reason 29') });
+    const [group] = policyStatus(policy, [...many, again]).summary;
+    expect(group).toMatchObject({ hosts: 31 });
+    expect(group?.reasons).toHaveLength(10);
+    expect(group?.reasons[0]).toMatchObject({ reason: 'reason 29', hosts: 2 });
+  });
+
+  it('shows a hundred hosts by name, and among them whoever lacks something', () => {
+    const all = [...names(300).map((node) => host(node)), host('zz', { delivered: undefined })];
+    const { nodes, selected, stragglers } = policyStatus(policy, all);
+    expect([selected, stragglers, nodes.length]).toEqual([301, 1, 100]);
+    expect(nodes.map(({ node }) => node)).toEqual([...names(99), 'zz']);
+    expect(nodes.filter(({ kept }) => !kept).map(({ node }) => node)).toEqual(['zz']);
+  });
+
+  it.each<[string, RuleState, boolean]>([
+    ['enforced everywhere', 'enforced', true],
+    ['decided against', 'unsupported', true],
+    ['refused', 'refused', true],
+    ['failed, which a host tries again', 'failed', false],
+    ['audited only, which the host may change', 'audited', false],
+  ])('is settled or not where it is %s', (_title, state, settled) => {
+    expect(policyStatus(policy, [host('web1', { report: report({}, state) })]).settled).toBe(
+      settled,
+    );
+  });
+
+  it('is not settled while one host has not answered', () => {
+    const refused = host('web1', { report: report({}, 'refused') });
+    expect(policyStatus(policy, [refused, host('web2', { delivered: undefined })]).settled).toBe(
       false,
     );
   });

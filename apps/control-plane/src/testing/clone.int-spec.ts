@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from './eventually.js';
 import { Rig, blockPolicy } from './rig.js';
-import { alertBatch, type TestHost } from './test-host.js';
+import { alertBatch } from './alerts.js';
+import type { TestHost } from './test-host.js';
 
 let rig: Rig;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Rig, blockPolicy } from './rig.js';
 import { eventually } from './eventually.js';
-import { alertBatch } from './test-host.js';
+import { alertBatch } from './alerts.js';
 
 /** What is waited for comes at once or, on a machine with other work, much later. */
 

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { JOURNAL_START, brokenJournalAt, type JournalEntry } from '#bundle';
 import { Rig, blockPolicy, group } from './rig.js';
 import { eventually } from './eventually.js';
-import { alertBatch, type TestHost } from './test-host.js';
+import { alertBatch } from './alerts.js';
+import type { TestHost } from './test-host.js';
 
 /** What is waited for comes at once or, on a machine with other work, much later. */
 
@@ -369,6 +370,82 @@ describe('alerts', () => {
   });
 });
 
+describe('the hosts of a policy', () => {
+  const declared = ['p1', 'p2', 'p3', 'p4', 'p5'];
+  const vm = (name: string): string =>
+    `apiVersion: security.kubearmor.com/v1\nkind: KubeArmorVirtualMachine\nmetadata: {name: ${name}, labels: {paged: "yes"}}\n`;
+  const page = async (query: string) => {
+    const { body } = await rig.rest.get(`/v1/policies/paged/nodes?${query}`);
+    const nodes = itemsOf<{ node: string }>(body).map(({ node }) => node);
+    return { nodes, next: body['next'] as string | undefined };
+  };
+
+  beforeAll(async () => {
+    await rig.rest.post(
+      '/v1/apply',
+      [...declared.map(vm), nc('paged', { paged: 'yes' })].join('---\n'),
+    );
+  });
+
+  it('are counted in its status, and listed in pages by name', async () => {
+    expect((await rig.rest.get('/v1/policies/paged/status')).body).toMatchObject({
+      selected: 5,
+      stragglers: 5,
+      settled: false,
+      summary: [{ state: 'pending', kept: false, hosts: 5, examples: declared }],
+    });
+    const first = await page('limit=2');
+    expect(first.nodes).toEqual(['p1', 'p2']);
+    const second = await page(`limit=2&cursor=${first.next}`);
+    expect(second.nodes).toEqual(['p3', 'p4']);
+    const last = await page(`limit=2&cursor=${second.next}`);
+    expect(last).toEqual({ nodes: ['p5'], next: undefined });
+    expect(await page('limit=5')).toEqual({ nodes: declared, next: undefined });
+  });
+
+  it('are chosen by state and by name', async () => {
+    expect((await page('state=pending')).nodes).toEqual(declared);
+    expect((await page('state=failed,unknown')).nodes).toEqual([]);
+    expect(await page('state=failed,pending&limit=1')).toMatchObject({ nodes: ['p1'] });
+    expect((await page('node=p4')).nodes).toEqual(['p4']);
+    expect((await page('node=stranger')).nodes).toEqual([]);
+  });
+
+  it('are refused where a state is none, with the words there are', async () => {
+    const answer = await rig.rest.get('/v1/policies/paged/nodes?state=pending,lost');
+    expect(answer.status).toBe(400);
+    expect(answer.body).toMatchObject({
+      errors: [
+        {
+          field: 'state',
+          value: 'pending,lost',
+          message: '"lost" is not a state',
+          remedy: expect.stringContaining('enforced'),
+        },
+      ],
+    });
+    expect((await rig.rest.get('/v1/policies/nobody/nodes')).status).toBe(404);
+  });
+});
+
+describe('the status of many hosts', () => {
+  it('comes in pages, each status as it is asked for alone, and of those that a selector takes', async () => {
+    await Promise.all(
+      ['sa', 'sb', 'sc'].map((name) => rig.host(name, { of: name === 'sc' ? 'other' : 'many' })),
+    );
+    const first = await rig.rest.get('/v1/node-statuses?limit=1&selector=of=many');
+    expect(first.body['items']).toMatchObject([{ node: 'sa' }]);
+    const cursor = String(first.body['next']);
+    const second = await rig.rest.get(
+      `/v1/node-statuses?limit=1&selector=of=many&cursor=${cursor}`,
+    );
+    expect(second.body['next']).toBeUndefined();
+    const alone = await rig.rest.get('/v1/nodes/sb/status');
+    expect(second.body['items']).toEqual([alone.body]);
+    expect((await rig.rest.get('/v1/node-statuses?selector=of%20in%20(')).status).toBe(400);
+  });
+});
+
 describe('the description of the API', () => {
   it('names every route, for generators of clients', async () => {
     const { body } = await rig.rest.get('/v1/openapi.json');
@@ -376,6 +453,7 @@ describe('the description of the API', () => {
     for (const path of [
       '/v1/apply',
       '/v1/policies/{name}/status',
+      '/v1/policies/{name}/nodes',
       '/v1/enroll',
       '/v1/alerts/stream',
       '/v1/nodes/{name}/labels',

@@ -1,11 +1,21 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseDocument } from 'yaml';
 import { redisKeys } from '#contracts';
 import { Log } from '#observability';
 import { connectRedis, type RedisConnection } from '#redis';
-import { LinkProxy, startEtcd, startRedis, type EtcdServer, type RedisServer } from '#testing';
-import { readFileSync } from 'node:fs';
+import {
+  LinkProxy,
+  makeTestCertificates,
+  startEtcd,
+  startPostgres,
+  startRedis,
+  type EtcdServer,
+  type PostgresServer,
+  type RedisServer,
+} from '#testing';
+import type { StoreConfig } from '../config/store.js';
 import { loadMaterial } from '../config/material.js';
 import { readConfig } from '../config/read-config.js';
 import { init, type InitAnswer } from '../init/init.js';
@@ -13,6 +23,7 @@ import { parseInitOptions } from '../init/options.js';
 import { serve, type Serving } from '../server/serve.js';
 import { Rest } from './rest.js';
 import { eventually } from './eventually.js';
+import { ReplicaProcess } from './replica-process.js';
 import { TestHost } from './test-host.js';
 
 const LOOK_AT_CERTIFICATES_MS = 100;
@@ -22,6 +33,9 @@ export class Rig {
   readonly lines: string[] = [];
   #serving: Serving | undefined;
   #replica: Serving | undefined;
+  #postgres: PostgresServer | undefined;
+  #store: StoreConfig = {};
+  readonly #processes: ReplicaProcess[] = [];
   readonly #connections: RedisConnection[] = [];
   #admin: RedisConnection | undefined;
 
@@ -75,6 +89,29 @@ export class Rig {
     }
   }
 
+  /** Alerts and journal of every control plane that is started from now on lie there, over TLS; stopped with the rig. */
+  async usePostgres(): Promise<PostgresServer> {
+    const tls = await makeTestCertificates();
+    const postgres = await startPostgres({ tls });
+    this.#postgres = postgres;
+    const [passwordFile, ca] = [join(this.folder, 'password'), join(this.folder, 'ca.pem')];
+    writeFileSync(passwordFile, `${postgres.password}\n`, { mode: 0o600 });
+    writeFileSync(ca, tls.ca);
+    const login = { database: 'hostward', user: 'hostward', passwordFile, ca };
+    this.#store = { postgresql: { host: '127.0.0.1', port: postgres.port, ...login } };
+    return postgres;
+  }
+
+  /** A configuration file that names the etcd and the PostgreSQL in use, for programs beside the control plane. */
+  configFile(): string {
+    const file = join(this.folder, 'control-plane.yaml');
+    const document = parseDocument(readFileSync(this.made.configFile, 'utf8'));
+    document.setIn(['etcd', 'hosts'], [this.etcd.url]);
+    document.set('store', this.#store);
+    writeFileSync(file, document.toString());
+    return file;
+  }
+
   /** Starts the control plane, or starts it again, behind the links. */
   async startControlPlane(): Promise<void> {
     this.#serving = await this.#serve(this.etcdLink.port, this.redisLink.port, 'data');
@@ -86,8 +123,20 @@ export class Rig {
     return this.#rest(this.#replica);
   }
 
+  /** A control plane in a process of its own, past the links, with stores of its own; stopped with the rig. */
+  async startProcess(): Promise<ReplicaProcess> {
+    const replica = await ReplicaProcess.start({
+      configFile: this.made.configFile,
+      dataDir: join(this.folder, `process-${this.#processes.length}`),
+      etcdPort: this.etcd.port,
+      redisPort: this.redis.port,
+    });
+    this.#processes.push(replica);
+    return replica;
+  }
+
   #serve(etcd: number, redis: number, folder: string): Promise<Serving> {
-    const config = readConfig(this.made.configFile);
+    const config = { ...readConfig(this.made.configFile), store: this.#store };
     const log = new Log({ level: 'debug', write: (line) => this.lines.push(line) });
     return serve(
       {
@@ -126,8 +175,12 @@ export class Rig {
   }
 
   #rest(serving: Serving | undefined): Rest {
-    const ca = readFileSync(this.made.caFile, 'utf8');
-    return new Rest(serving?.url ?? 'https://127.0.0.1:1', ca, this.token);
+    return this.restOf(serving?.url ?? 'https://127.0.0.1:1');
+  }
+
+  /** A client of the control plane at `url`. */
+  restOf(url: string, token = this.token): Rest {
+    return new Rest(url, readFileSync(this.made.caFile, 'utf8'), token);
   }
 
   /** Waits until the control plane says that it is ready. */
@@ -175,9 +228,13 @@ export class Rig {
   }
 
   /** A new host, enrolled with a token of its own. */
-  async host(name: string, labels: Record<string, string> = {}): Promise<TestHost> {
-    const made = await this.rest.post('/v1/join-tokens', { labels });
-    const host = new TestHost(name, this.rest);
+  async host(
+    name: string,
+    labels: Record<string, string> = {},
+    rest = this.rest,
+  ): Promise<TestHost> {
+    const made = await rest.post('/v1/join-tokens', { labels });
+    const host = new TestHost(name, rest);
     const answer = await host.enroll(String(made.body['token']));
     if (answer.status !== 200) throw new Error(`not enrolled: ${answer.text}`);
     host.attach(this.connectionOf(host));
@@ -187,10 +244,11 @@ export class Rig {
   async stop(): Promise<void> {
     await this.stopControlPlane();
     await this.#replica?.stop();
+    await Promise.all(this.#processes.map((replica) => replica.stop()));
     for (const connection of this.#connections) connection.close();
     this.#admin?.close();
     await Promise.all([this.etcdLink.stop(), this.redisLink.stop()]);
-    await Promise.all([this.etcd.stop(), this.redis.stop()]);
+    await Promise.all([this.etcd.stop(), this.redis.stop(), this.#postgres?.stop()]);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

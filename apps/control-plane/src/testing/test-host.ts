@@ -16,7 +16,6 @@ import {
 } from '#bundle';
 import type {
   AgentRun,
-  Alert,
   AlertBatch,
   EnrollRequest,
   EnrollResponse,
@@ -223,36 +222,6 @@ export class TestHost {
     const opened = openCursor(this.last.hostKey, this.nodeId, sealed);
     return (JSON.parse(opened.toString('utf8')) as { last: string }).last;
   }
-}
-
-/** A batch of alerts about `policy`, numbered from `from` to `to`. */
-export function alertBatch(policy: string, from: number, to: number): AlertBatch {
-  const id = (number: number): string => `1000-${String(number).padStart(10, '0')}`;
-  const alerts = Array.from({ length: to - from + 1 }, (_, index): Alert => ({
-    Timestamp: Math.floor(Date.now() / 1000),
-    UpdatedTime: new Date().toISOString(),
-    ClusterName: 'default',
-    HostName: 'anything',
-    HostPID: 1,
-    PID: 1,
-    UID: 0,
-    ProcessName: '/usr/bin/sleep',
-    PolicyName: policy,
-    Type: 'MatchedHostPolicy',
-    Source: '/usr/bin/bash',
-    Operation: 'Process',
-    Resource: '/usr/bin/sleep',
-    Data: '',
-    Enforcer: 'AppArmor',
-    Action: 'Block',
-    Result: 'Permission denied',
-    NodeID: 'anything',
-    EventID: id(from + index),
-    Node: 'anything',
-    Suppressed: 0,
-  }));
-  const run = { bootedAt: '2026-01-01T00:00:00.000Z', sequence: 1 };
-  return { v: 1, run, first: id(from), last: id(to), alerts };
 }
 
 function ruleIds(document: unknown): readonly string[] {

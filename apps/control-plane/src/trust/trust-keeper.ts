@@ -9,6 +9,7 @@ import { AuthoredShelf } from './authored-shelf.js';
 @Injectable()
 export class TrustKeeper {
   readonly #log: Log;
+  #unkept = false;
 
   constructor(
     private readonly trust: Trust,
@@ -22,10 +23,23 @@ export class TrustKeeper {
   /** Takes one message of the watch; true where the root document in force is another one now. */
   take(message: WatchMessage): boolean {
     const followed = rootsIn(message).map((value) => this.#follow(value));
-    if (followed.includes(true)) this.shelf.recheck();
+    const moved = followed.includes(true);
+    this.#unkept ||= moved;
+    if (this.#unkept) this.#keep();
+    if (moved) this.shelf.recheck();
     this.shelf.take(message);
     if (message.type === 'snapshot') void this.#publish(message);
-    return followed.includes(true);
+    return moved;
+  }
+
+  /** A full disk takes no root document back; with the next message it is tried again. */
+  #keep(): void {
+    try {
+      this.trust.keep();
+      this.#unkept = false;
+    } catch (error) {
+      this.#log.error('the root document in force cannot be kept, trying again', { error });
+    }
   }
 
   #follow(value: Uint8Array): boolean {

@@ -7,6 +7,7 @@ import { Needs } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { ProblemError } from '../http/index.js';
+import { signedDocumentIn } from '../http/signed-document.js';
 import { AuthoredShelf } from './authored-shelf.js';
 import { RootService, type TrustView } from './root.service.js';
 import { SignedApplyService } from './signed-apply.service.js';
@@ -39,7 +40,7 @@ export class TrustController {
   @ApiBody({ schema: { type: 'object' }, description: 'the next root document, signed (DSSE)' })
   @ApiOperation({ summary: 'Put the next root document in force' })
   publish(@Body() text: string): Promise<TrustView> {
-    return this.roots.publish(jsonOf(text));
+    return this.roots.publish(signedDocumentIn(text));
   }
 
   @Get('signed-documents')
@@ -67,7 +68,7 @@ export class TrustController {
   @ApiBody({ schema: { type: 'object' }, description: '{"v":1,"signed":[DSSE, …]}' })
   @ApiOperation({ summary: 'Take documents that authors signed, all or nothing (authored mode)' })
   apply(@Body() text: string): Promise<ApplyResponse> {
-    const body = jsonOf(text);
+    const body = signedDocumentIn(text);
     const signed =
       typeof body === 'object' && body !== null && 'signed' in body ? body.signed : undefined;
     if (!Array.isArray(signed) || signed.length === 0 || signed.length > limits.policiesPerBundle) {
@@ -83,13 +84,4 @@ export class TrustController {
 function shows(seen: FleetState, kind: AuthoredKind, name: string): boolean {
   if (kind === 'labels') return seen.nameOf(name) !== undefined;
   return (kind === 'policy' ? seen.policies : seen.groups).get(name) !== undefined;
-}
-
-function jsonOf(body: unknown): unknown {
-  if (typeof body !== 'string') return body;
-  try {
-    return JSON.parse(body) as unknown;
-  } catch (cause) {
-    throw new ProblemError('bad-request', { detail: 'the body is not JSON', cause });
-  }
 }

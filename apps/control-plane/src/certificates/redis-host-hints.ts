@@ -1,16 +1,15 @@
 import { redisKeys, type Check } from '#contracts';
 import type { RedisConnection } from '#redis';
-import { CaHints } from './ca-hints.js';
+import { HostHints } from './host-hints.js';
 
 /** Hints on the channel that every host hears. */
-export class RedisCaHints extends CaHints {
+export class RedisHostHints extends HostHints {
   constructor(private readonly connection: RedisConnection) {
     super();
   }
 
-  override async publish(authorities: readonly string[]): Promise<void> {
+  override async publish(data: Check): Promise<void> {
     const channel = redisKeys.check;
-    const data: Check = { authorities };
     // The form that Nest's transport takes for an event.
     const message = JSON.stringify({ pattern: channel, data });
     await this.connection.run(`publishing on ${channel}`, (client) =>

@@ -1,0 +1,64 @@
+/** The owner of a host has so long before anybody looks whether it has written. */
+const FIRST_LOOK_MS = 100;
+const LOOK_EVERY_MS = 200;
+/** Looks, not time: a process that stood still has not looked. Together they take two seconds. */
+const LOOKS = 10;
+
+interface Waiting {
+  looksLeft: number;
+  nextAtMs: number;
+}
+
+/** Hosts whose assignment another replica is to write: when to look for it, and when it is late. */
+export class Awaited {
+  readonly #hosts = new Map<string, Waiting>();
+
+  constructor(private readonly nowMs: () => number = () => performance.now()) {}
+
+  get size(): number {
+    return this.#hosts.size;
+  }
+
+  /** Whether its owner still has time. */
+  isWaiting(node: string): boolean {
+    return (this.#hosts.get(node)?.looksLeft ?? 0) > 0;
+  }
+
+  /** Whether its owner had its time. */
+  isLate(node: string): boolean {
+    return this.#hosts.has(node) && !this.isWaiting(node);
+  }
+
+  /** Whether it is time to look for the host's again. */
+  isTime(node: string): boolean {
+    const found = this.#hosts.get(node);
+    return found !== undefined && found.looksLeft > 0 && found.nextAtMs <= this.nowMs();
+  }
+
+  /** Leaves the host to its owner for a moment. */
+  begin(node: string): void {
+    this.#hosts.set(node, { looksLeft: LOOKS, nextAtMs: this.nowMs() + FIRST_LOOK_MS });
+  }
+
+  /** Looks for it once, at once: what was another one's is ours now, and most likely there. */
+  lookOnce(node: string): void {
+    this.#hosts.set(node, { looksLeft: 1, nextAtMs: -Infinity });
+  }
+
+  /** It was looked for and was not there. */
+  missed(node: string): void {
+    const found = this.#hosts.get(node);
+    if (!found) return;
+    found.looksLeft -= 1;
+    found.nextAtMs = this.nowMs() + LOOK_EVERY_MS;
+  }
+
+  /** Nobody waits for it any more, or what is waited for has changed. */
+  end(node: string): void {
+    this.#hosts.delete(node);
+  }
+
+  clear(): void {
+    this.#hosts.clear();
+  }
+}

@@ -1,0 +1,63 @@
+import type { Log } from '#observability';
+import { visibilityOf } from '#policy-model';
+import type { BundleShelf } from '../bundles/bundle-shelf.js';
+import type { Trust } from '../config/trust.js';
+import type { FleetState } from '../fleet/fleet-state.js';
+import type { NodeRecord } from '../nodes/node.record.js';
+import type { AuthoredShelf } from '../trust/authored-shelf.js';
+import type { WantedAssignment } from './assignment-plan.js';
+
+/** What an assignment is worked out from. */
+export interface AssignmentParts {
+  readonly state: FleetState;
+  readonly bundles: BundleShelf;
+  readonly trust: Pick<Trust, 'root' | 'earlierRoots' | 'authored' | 'online'>;
+  readonly authored: Pick<AuthoredShelf, 'heads' | 'get'>;
+  readonly log: Log;
+}
+
+/** What each host is to have, by the state of the fleet and the root document in force at the moment of asking. */
+export class WantedAssignments {
+  constructor(private readonly parts: AssignmentParts) {}
+
+  /** `keyless`: it has no host key of this epoch yet. Undefined: it is to have nothing, or keeps what it has. */
+  of(node: string): WantedAssignment | 'keyless' | undefined {
+    const { state, trust, log } = this.parts;
+    const record = state.nodes.get(node)?.record;
+    const enrollment = record && state.believed(record);
+    if (!enrollment) return undefined;
+    const { nodeId } = enrollment;
+    const { epoch, version: rootVersion } = trust.root.document;
+    const key = state.hostKey(nodeId, epoch);
+    if (!key) return 'keyless';
+    const { hostKey, sealedHostKey } = key;
+    try {
+      const content = this.#content(record, nodeId);
+      return { node, nodeId, rootVersion, hostKey, sealedHostKey, ...content };
+    } catch (error) {
+      // One rule set beyond a limit must not hold up the others; its hosts keep what they have.
+      log.error('a rule set cannot be bundled', { node, error });
+      return undefined;
+    }
+  }
+
+  /** In authored mode hosts choose by themselves, and nobody but an author may suspend them or have them watched. */
+  #content(
+    { name, labels }: NodeRecord,
+    nodeId: string,
+  ): Pick<WantedAssignment, 'bundle' | 'suspension' | 'labels' | 'visibility'> {
+    const { state, bundles, trust, authored } = this.parts;
+    if (!trust.authored)
+      return {
+        bundle: bundles.of(state.activePolicies(name)),
+        suspension: state.suspensionOf(name),
+        visibility: visibilityOf(labels),
+      };
+    const bundle = bundles.ofAuthored({
+      policies: authored.heads('policy'),
+      groups: authored.heads('group'),
+      suspensions: authored.heads('suspension'),
+    });
+    return { bundle, labels: authored.get('labels', nodeId)?.envelope };
+  }
+}

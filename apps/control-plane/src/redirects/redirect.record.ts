@@ -1,0 +1,22 @@
+import { anything, instant, parseJson, record, text, version1 } from '../shape/shape.js';
+
+/** A redirect as `redirect/{id}` holds it: what the root keys signed, and who brought it. */
+export interface RedirectRecord {
+  readonly v: 1;
+  /** DSSE; verified whenever it is used, since who writes etcd could have put it there. */
+  readonly envelope: unknown;
+  readonly by: string;
+  readonly at: string;
+}
+
+const stored = record<RedirectRecord>({
+  v: version1,
+  envelope: anything,
+  by: text(300),
+  at: instant,
+});
+
+/** Reads a stored redirect; throws ShapeError. */
+export function decodeRedirect(bytes: Uint8Array): RedirectRecord {
+  return stored(parseJson(bytes, 'redirect'), 'redirect');
+}

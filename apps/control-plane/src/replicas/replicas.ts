@@ -1,0 +1,89 @@
+import { etcdKeys, type LeasedKey, type WatchMessage } from '#etcd';
+import { Division } from './division.js';
+
+/** What a replica is known by: a key of etcd under a lease. */
+export interface Membership {
+  readonly id: string;
+  readonly key: Pick<LeasedKey, 'heldAs' | 'start' | 'stop'>;
+}
+
+const PREFIX = `${etcdKeys.leases}replica-`;
+
+/** The key of a replica. */
+export function replicaKey(id: string): string {
+  return etcdKeys.lease(`replica-${id}`);
+}
+
+/**
+ * The control planes that are there, as the watch on etcd says, and what of the work is this one's. It says who does
+ * things first, never who may: whatever two replicas do at once must come out right.
+ *
+ * One that has lost its lease, or has not seen its own key in the watch since it took a new one, has no share: by then it
+ * has read everything that others did in the meantime.
+ */
+export class Replicas {
+  /** Leases by replica. */
+  readonly #there = new Map<string, string>();
+  #division: Division;
+
+  constructor(private readonly membership: Membership) {
+    this.#division = new Division(membership.id, []);
+  }
+
+  /** As of the last `refresh`. */
+  get division(): Division {
+    return this.#division;
+  }
+
+  start(): void {
+    this.membership.key.start();
+  }
+
+  stop(): Promise<void> {
+    return this.membership.key.stop();
+  }
+
+  /** Whether work on the host is this one's to do at once. */
+  owns(nodeId: string): boolean {
+    const { isAlone } = this.#division;
+    return isAlone || (this.#isHeld() && this.#division.owns(nodeId));
+  }
+
+  /** Takes one message of the watch. */
+  take(message: WatchMessage): void {
+    if (message.type === 'snapshot') {
+      this.#there.clear();
+      for (const { key, value } of message.items) this.#put(key, value);
+      return;
+    }
+    for (const { type, key, value } of message.changes) {
+      if (type === 'put' && value) this.#put(key, value);
+      else this.#there.delete(idIn(key) ?? '');
+    }
+  }
+
+  /** Works the division out anew; the one before where it is another one now. */
+  refresh(): Division | undefined {
+    const { id } = this.membership;
+    const others = [...this.#there.keys()].filter((each) => each !== id);
+    const all = this.#isHeld() ? [...others, id] : others;
+    const [before, now] = [this.#division, new Division(id, all.toSorted())];
+    if (now.equals(before)) return undefined;
+    this.#division = now;
+    return before;
+  }
+
+  #isHeld(): boolean {
+    const { heldAs } = this.membership.key;
+    return heldAs !== undefined && this.#there.get(this.membership.id) === heldAs;
+  }
+
+  #put(key: string, value: Buffer): void {
+    const id = idIn(key);
+    if (id !== undefined) this.#there.set(id, value.toString('utf8'));
+  }
+}
+
+function idIn(key: string): string | undefined {
+  return key.startsWith(PREFIX) ? key.slice(PREFIX.length) : undefined;
+}

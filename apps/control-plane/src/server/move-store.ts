@@ -1,0 +1,94 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { SignedDocument } from '#bundle';
+import type { Alert, AlertBatch } from '#contracts';
+import { ConfigError } from '../config/index.js';
+import { loadMaterial } from '../config/material.js';
+import { readConfig } from '../config/read-config.js';
+import type { AlertStore } from '../events/alert.store.js';
+import type { JournalStore } from '../journal/journal.store.js';
+import { openFiles, openStores, type Stores } from './stores.js';
+
+const AT_ONCE = 500;
+
+/** What `move-store` answers on standard output, as one JSON object: how much was not there yet. */
+export interface MoveAnswer {
+  readonly journal: number;
+  readonly alerts: number;
+  readonly observations: number;
+}
+
+/**
+ * Copies journal and alerts from the files of the data directory into the PostgreSQL of the configuration, while the
+ * control plane is stopped. What is there already is left, so that it may be run again. Throws ConfigError where there
+ * is nothing to move, or to move to, and where the database has the journal of another fleet.
+ */
+export async function moveStore(args: readonly string[]): Promise<MoveAnswer> {
+  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
+  if (values.config === undefined)
+    throw new ConfigError('--config', 'missing', 'must name the configuration file');
+  const config = readConfig(values.config);
+  if (!config.store.postgresql)
+    throw new ConfigError('store.postgresql', 'missing', 'must say where to move to');
+  if (!existsSync(join(config.dataDir, 'journal.db')))
+    throw new ConfigError(
+      'dataDir',
+      config.dataDir,
+      'must have the journal.db that is to be moved',
+    );
+  const [from, to] = [openFiles(config.dataDir), openStores(config, loadMaterial(config))];
+  try {
+    return await moveAll(from, to);
+  } finally {
+    await Promise.all([from.close(), to.close()]);
+  }
+}
+
+/** The journal first: where it does not fit nothing is moved. */
+async function moveAll(from: Stores, to: Stores): Promise<MoveAnswer> {
+  const journal = await moveJournal(from.journal, to.journal);
+  const alerts = await moveAlerts(from.alerts, to.alerts);
+  return { journal, alerts, observations: await moveAlerts(from.observations, to.observations) };
+}
+
+/** With the heads that were signed, as they are; what cannot be read stays a gap. */
+async function moveJournal(from: JournalStore, to: JournalStore): Promise<number> {
+  let moved = 0;
+  const [newest] = await from.newest(1);
+  for (let seq = 1; seq <= (newest?.entry.seq ?? 0); seq += 1) {
+    const found = await from.get(seq);
+    if (!found) continue;
+    const outcome = await to.add(found.entry, found.head as SignedDocument);
+    if (outcome === 'differs')
+      throw new ConfigError(
+        'store.postgresql',
+        `a database with another entry ${seq}`,
+        'must be empty',
+      );
+    if (outcome === 'added') moved += 1;
+  }
+  return moved;
+}
+
+/** In their order, so that who looks at the newest sees what they saw: a batch for each run of alerts of one host. */
+async function moveAlerts(from: AlertStore, to: AlertStore): Promise<number> {
+  let moved = 0;
+  for (let after = 0; ;) {
+    const found = await from.after({}, after, AT_ONCE);
+    for (let rest = found; rest[0];) {
+      const { NodeID } = rest[0].alert;
+      const end = rest.findIndex(({ alert }) => alert.NodeID !== NodeID);
+      const run = end === -1 ? rest : rest.slice(0, end);
+      moved += (await to.add(NodeID, batchOf(run.map(({ alert }) => alert)))).stored;
+      rest = rest.slice(run.length);
+    }
+    if (found.length < AT_ONCE) return moved;
+    after = found.at(-1)?.id ?? after;
+  }
+}
+
+function batchOf(alerts: readonly Alert[]): AlertBatch {
+  const [first, last] = [alerts[0]?.EventID ?? '', alerts.at(-1)?.EventID ?? ''];
+  return { v: 1, run: { bootedAt: new Date(0).toISOString(), sequence: 0 }, first, last, alerts };
+}

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { PostgresDatabase } from '#postgresql';
+import type { ServerConfig } from '../config/index.js';
+import type { Material } from '../config/material.js';
+import {
+  KEPT_ALERTS,
+  KEPT_OBSERVATIONS,
+  type AlertStore,
+  type ObservationStore,
+} from '../events/alert.store.js';
+import { PostgresAlertStore } from '../events/postgres-alert.store.js';
+import { SqliteAlertStore } from '../events/sqlite-alert.store.js';
+import type { JournalStore } from '../journal/journal.store.js';
+import { PostgresJournalStore } from '../journal/postgres-journal.store.js';
+import { SqliteJournalStore } from '../journal/sqlite-journal.store.js';
+import { MIGRATIONS } from './migrations.js';
+
+/** Where alerts and journal are kept. */
+export interface Stores {
+  readonly alerts: AlertStore;
+  readonly observations: ObservationStore;
+  readonly journal: JournalStore;
+  readonly close: () => Promise<void>;
+}
+
+/** Opens those of the configuration; a PostgreSQL may be away, and readiness then says so. */
+export function openStores({ dataDir, store }: ServerConfig, { postgres }: Material): Stores {
+  return store.postgresql && postgres
+    ? inPostgres(new PostgresDatabase({ ...store.postgresql, ...postgres, migrations: MIGRATIONS }))
+    : openFiles(dataDir);
+}
+
+function inPostgres(database: PostgresDatabase): Stores {
+  return {
+    alerts: new PostgresAlertStore(database, 'alerts', KEPT_ALERTS),
+    observations: new PostgresAlertStore(database, 'observations', KEPT_OBSERVATIONS),
+    journal: new PostgresJournalStore(database),
+    close: () => database.close(),
+  };
+}
+
+/** Those of a data directory. */
+export function openFiles(dataDir: string): Stores {
+  const alerts = new SqliteAlertStore(join(dataDir, 'alerts.db'), KEPT_ALERTS);
+  const observations = new SqliteAlertStore(join(dataDir, 'observations.db'), KEPT_OBSERVATIONS);
+  const journal = new SqliteJournalStore(join(dataDir, 'journal.db'));
+  return {
+    ...{ alerts, observations, journal },
+    close: () =>
+      Promise.try(() => {
+        for (const store of [alerts, observations, journal]) store.close();
+      }),
+  };
+}
