@@ -3,11 +3,11 @@
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 
-/** Files of VMs by their time, longest first; they tell nothing of it by their size. */
+/** Longest first, within a suite: files whose size tells nothing of their time. */
 const LONG = [
   'collection.ansible.vm-spec.ts',
-  'brakes.vm-spec.ts',
   'package.vm-spec.ts',
+  'brakes.vm-spec.ts',
   'life.vm-spec.ts',
   'bypass.vm-spec.ts',
   'bootstrap.vm-spec.ts',
@@ -15,6 +15,7 @@ const LONG = [
   'faults.vm-spec.ts',
   'running-services.vm-spec.ts',
   'bpf.vm-spec.ts',
+  'usb.vm-spec.ts',
   'survival.vm-spec.ts',
   'conformance.vm-spec.ts',
   'tutorial.vm-spec.ts',
@@ -22,6 +23,14 @@ const LONG = [
   'examples.vm-spec.ts',
   'hostile-agent.vm-spec.ts',
   'targeting.vm-spec.ts',
+  'sim.e2e-spec.ts',
+  'cli.e2e-spec.ts',
+  'backup.e2e-spec.ts',
+  'package.e2e-spec.ts',
+  'bench.e2e-spec.ts',
+  'revocation.attack-spec.ts',
+  'redis-host.attack-spec.ts',
+  'journal-heads.attack-spec.ts',
 ];
 
 /** What Jest asks of a sequencer, but for a cache of earlier runs: the order is the same wherever it runs. */

@@ -17,6 +17,7 @@ need() {
       redis) have redis-server || have valkey-server || missing="$missing redis-server" ;;
       zsh) have zsh || missing="$missing zsh" ;;
       redis-cli) have redis-cli || missing="$missing redis-tools" ;;
+      postgresql) ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql" ;;
       openssl) have openssl || missing="$missing openssl" ;;
       apparmor) have apparmor_parser || missing="$missing apparmor" ;;
       sensor)
@@ -68,9 +69,10 @@ need() {
 need_for_tests() {
   case "$1" in
     quick | unit) need sensor ;;
-    integration | fault) need etcd etcdctl redis openssl sensor ;;
+    integration) need etcd etcdctl redis postgresql openssl sensor ;;
+    fault) need etcd etcdctl redis openssl sensor ;;
     fuzz) need sensor fuzz ;;
-    *) need etcd etcdctl redis redis-cli openssl zsh sensor fuzz lab ssh-hosts package package-tests ansible ;;
+    *) need etcd etcdctl redis redis-cli postgresql openssl zsh sensor fuzz lab ssh-hosts package package-tests ansible ;;
   esac
 }
 

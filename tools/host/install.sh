@@ -48,6 +48,9 @@ put() {
 
 first=first
 [ ! -e "$list" ] || first=''
+# The version that is here comes back where this one does not come up.
+[ ! -x /usr/lib/hostward/upgrade.sh ] || /usr/lib/hostward/upgrade.sh keep "$$" ||
+  echo 'install.sh: what is installed could not be kept: if this version does not come up, install that one anew' >&2
 files=$(cd "$here" && find etc usr \( -type f -o -type l \) | LC_ALL=C sort)
 for file in $files; do put "$file"; done
 put_tool() { cp "$here/$1" "/usr/lib/hostward/$1.new" && mv -f "/usr/lib/hostward/$1.new" "/usr/lib/hostward/$1"; }

@@ -112,7 +112,7 @@ remove_pins() {
 }
 
 remove_identity() {
-  rm -rf "$STATE/agent" "$STATE/sensor" "$STATE/trust" /run/hostward
+  rm -rf "$STATE/agent" "$STATE/sensor" "$STATE/trust" "$STATE/upgrade" /run/hostward
   rm -f /etc/hostward/agent.yaml /etc/hostward/agent.yaml.new
   for folder in "$STATE" /etc/hostward; do
     [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder"
@@ -145,6 +145,7 @@ stay_enforcing() {
 }
 
 end_enforcement() {
+  [ ! -x "$LIBRARY/upgrade.sh" ] || "$LIBRARY/upgrade.sh" forget
   stop_agent
   end_policies
   stop_sensor

@@ -54,11 +54,15 @@ enforced:
   returned: always
   type: bool
 stragglers:
-  description: What is not, as policy, host, state, qualifiers and reasons.
+  description: What is not, as policy, host, state, qualifiers and reasons; a hundred hosts of each policy at most.
   returned: always
   type: list
   elements: dict
   sample: [{"policy": "no-sleep", "node": "web2", "state": "pending", "qualifiers": [], "reasons": []}]
+more:
+  description: How many hosts more there are that do not enforce it.
+  returned: always
+  type: int
 statuses:
   description: Statuses of the policies, as the control plane tells them.
   returned: always
@@ -78,7 +82,6 @@ from ansible_collections.hostward.fleet.plugins.module_utils.client import (
 
 _POLL_SECONDS = 0.5
 _SHOWN = 10
-_HOLDS = ('enforced', 'audited')
 # What a host has decided about a version of a policy; waiting does not change it.
 _FINAL = ('unsupported', 'refused')
 
@@ -112,7 +115,15 @@ def attempt(control_plane, params, late):
 
 def read_statuses(control_plane, params):
     """Statuses of the policies that are asked for."""
-    return [control_plane.get('/v1/policies/%s/status' % segment(name)) for name in names_of(control_plane, params)]
+    return [read_status(control_plane, segment(name), params['node']) for name in names_of(control_plane, params)]
+
+
+def read_status(control_plane, name, node):
+    """Status of a policy. A host that is asked for is among its hosts, however many there are, if it is selected."""
+    status = control_plane.get('/v1/policies/%s/status' % name)
+    if node is not None:
+        status['nodes'] = control_plane.list('/v1/policies/%s/nodes' % name, {'node': node})
+    return status
 
 
 def names_of(control_plane, params):
@@ -126,7 +137,9 @@ def names_of(control_plane, params):
 def judged(statuses, params):
     """Whether all is enforced, and what is not."""
     stragglers = [found for status in statuses for found in stragglers_of(status, params)]
-    return {'enforced': not stragglers, 'stragglers': stragglers, 'statuses': statuses}
+    # A status shows a hundred hosts at most, those that lack something first.
+    more = 0 if params['node'] else sum(max(0, status['stragglers'] - len(status['nodes'])) for status in statuses)
+    return {'enforced': not stragglers, 'stragglers': stragglers, 'more': more, 'statuses': statuses}
 
 
 def stragglers_of(status, params):
@@ -137,7 +150,7 @@ def stragglers_of(status, params):
         return [] if params['allow_empty'] or not params['names'] else [straggler(status, no_host(params))]
     if is_older(status, params['revision']):
         return [straggler(status, dict(each, state='pending')) for each in nodes]
-    return [straggler(status, each) for each in nodes if not holds(each) or status.get('halted')]
+    return [straggler(status, each) for each in nodes if not each['kept'] or status.get('halted')]
 
 
 def no_host(params):
@@ -149,12 +162,6 @@ def no_host(params):
 def is_older(status, revision):
     """Whether a control plane that lags still speaks of the version before."""
     return revision not in (None, '') and int(status['revision']) < int(revision)
-
-
-def holds(node):
-    """Whether the host enforces every rule, without a but."""
-    rules = [rule['state'] for rule in node['rules']]
-    return bool(rules) and all(state in _HOLDS for state in rules) and not node['qualifiers']
 
 
 def straggler(status, node):
@@ -174,13 +181,13 @@ def straggler(status, node):
 
 def is_settled(answer):
     """Enforced, or decided against by every host that does not."""
-    return answer['enforced'] or all(each['final'] for each in answer['stragglers'])
+    return answer['enforced'] or (answer['more'] == 0 and all(each['final'] for each in answer['stragglers']))
 
 
 def complaint(answer, timeout):
     """One sentence with the stragglers by name."""
     named = [text_of(each) for each in answer['stragglers'][:_SHOWN]]
-    more = len(answer['stragglers']) - len(named)
+    more = len(answer['stragglers']) - len(named) + answer['more']
     if more > 0:
         named.append('and %d more' % more)
     return 'not enforced within %d s: %s' % (timeout, '; '.join(named))

@@ -14,11 +14,14 @@ import type { Courier } from './delivery/courier.js';
 import type { HostKeys } from './delivery/host-keys.js';
 import { CHECK_PATTERN, NUDGE_PATTERN } from './delivery/nudge.controller.js';
 import { readIfThere } from './enrollment/key-file.js';
+import type { Observations } from './events/observations.js';
 import type { Spool } from './events/spool.js';
 import { ControlPlaneClient } from './health/control-plane.client.js';
 import type { Surroundings } from './health/surroundings.js';
+import type { Redirects } from './redirect/redirects.js';
 import { hostStatement } from './reporting/host-statement.js';
 import type { JournalHeads } from './reporting/journal-heads.js';
+import type { LastUpgrade } from './reporting/last-upgrade.js';
 import { nodeReport } from './reporting/node-report.js';
 import { Reporter } from './reporting/reporter.js';
 import type { Statements } from './reporting/statements.js';
@@ -40,12 +43,9 @@ export interface AgentSetting {
 }
 
 /** To the control plane, over TLS that both sides prove. */
-export function clientOf({
-  config,
-  host,
-}: Pick<AgentSetting, 'config' | 'host'>): ControlPlaneClient {
+export function clientOf({ host }: Pick<AgentSetting, 'host'>): ControlPlaneClient {
   return new ControlPlaneClient({
-    url: config.controlPlane.url,
+    url: host.controlPlane,
     ca: () => host.authorities.pem,
     timeoutMs: HTTP_TIMEOUT_MS,
     identity: () => identityOf(host.files),
@@ -77,15 +77,19 @@ export interface ReporterParts {
   readonly sensors: SensorWatch;
   readonly courier: Courier;
   readonly spool: Pick<Spool, 'status'>;
+  readonly observations: Pick<Observations, 'lost'>;
   readonly heads: JournalHeads;
   readonly statements: Statements;
+  readonly upgrade: Pick<LastUpgrade, 'rolledBack'>;
+  readonly redirects: Pick<Redirects, 'report'>;
 }
 
 /** Reports what all parts say at that moment, with the host's signed statement. */
 export function reporterOf(
   { config, host, around }: Pick<AgentSetting, 'config' | 'host' | 'around'>,
-  { link, keys, sensors, courier, spool, heads, statements }: ReporterParts,
+  { link, keys, sensors, courier, redirects, upgrade, ...parts }: ReporterParts,
 ): Reporter {
+  const { spool, observations, heads, statements } = parts;
   const bootedAt = around.clock.now();
   let sequence = 0;
   const compose = () => {
@@ -101,6 +105,9 @@ export function reporterOf(
       rejection: courier.rejection ?? sensorAway(around, sensors),
       agentVersion: VERSION,
       spoolLost: spool.status().lost,
+      observationsLost: observations.lost,
+      rolledBack: upgrade.rolledBack,
+      redirect: redirects.report,
     });
     const statement = statements.of(
       hostStatement({

@@ -105,6 +105,9 @@ function startAgent(
   config.enforcer = enforcer;
   const files = hostFiles(stateDir);
   const host: EnrolledHost = {
+    stateDir,
+    controlPlane: config.controlPlane.url,
+    configured: config.controlPlane,
     files,
     redisSecret: new RedisSecret(files, 'none is asked for here'),
     name: 'web1',

@@ -3,16 +3,20 @@ import { Renewal } from './enrollment/renewal.js';
 import { Confirmation } from './delivery/confirmation.js';
 import { Courier } from './delivery/courier.js';
 import { EventPump } from './events/event-pump.js';
+import { ObservationShipper } from './events/observation-shipper.js';
 import { Shipper } from './events/shipper.js';
 import { jittered } from './health/clock.js';
 import { HealthFile } from './health/health-file.js';
 import { Surroundings } from './health/surroundings.js';
+import { Redirects } from './redirect/redirects.js';
+import { LastUpgrade } from './reporting/last-upgrade.js';
 import { Reporter } from './reporting/reporter.js';
 import { SensorWatch } from './sensor/sensor-watch.js';
 
 const CHECK_MS = 15_000;
 /** While something is unsettled (a bundle is missing, a swap unconfirmed) it is looked at again sooner. */
 const UNSETTLED_MS = 3_000;
+const OBSERVATIONS_MS = 1_000;
 const RENEW_MS = 60_000;
 /** Whoever heard no hint that the CA is being replaced asks by itself. */
 const AUTHORITIES_MS = 600_000;
@@ -28,12 +32,15 @@ export interface AgentParts {
   readonly courier: Courier;
   readonly confirmation: Confirmation;
   readonly sensors: SensorWatch;
+  readonly upgrade: Pick<LastUpgrade, 'refresh'>;
   readonly reporter: Reporter;
   readonly pump: Pick<EventPump, 'run' | 'onSpooled'>;
   readonly shipper: Pick<Shipper, 'ship' | 'intervalMs' | 'reconnected'>;
+  readonly observations: Pick<ObservationShipper, 'ship'>;
   readonly health: Pick<HealthFile, 'write'>;
   readonly renewal: Renewal;
   readonly authorities: AuthorityWatch;
+  readonly redirects: Redirects;
 }
 
 /** What makes the agent level-triggered: everything is looked at again at intervals, and each change moves the next part. */
@@ -49,13 +56,13 @@ export class AgentLoops {
   start(): void {
     this.#connect();
     const { pump, courier, confirmation, sensors, reporter, shipper, health } = this.parts;
-    const { renewal, authorities } = this.parts;
+    const { observations, renewal, authorities, upgrade, redirects } = this.parts;
     const check = async (): Promise<void> => {
       await courier.check();
       await confirmation.attempt();
     };
     const report = async (): Promise<void> => {
-      await sensors.refresh();
+      await Promise.all([sensors.refresh(), upgrade.refresh()]);
       await reporter.report();
       await health.write();
     };
@@ -68,12 +75,20 @@ export class AgentLoops {
         () => shipper.intervalMs(),
       ),
       this.#every(
+        () => observations.ship(),
+        () => OBSERVATIONS_MS,
+      ),
+      this.#every(
         () => renewal.attempt(),
         () => jittered(RENEW_MS, this.around.clock.random()),
       ),
       this.#every(
         () => authorities.attempt(),
         () => jittered(AUTHORITIES_MS, this.around.clock.random()),
+      ),
+      this.#every(
+        () => redirects.attempt(),
+        () => redirects.intervalMs(),
       ),
     ]);
   }
@@ -94,7 +109,8 @@ export class AgentLoops {
 
   /** A change in one part moves the next one along the path of a policy. */
   #connect(): void {
-    const { courier, sensors, reporter, pump, shipper, health } = this.parts;
+    const { courier, sensors, reporter, pump, shipper, health, redirects } = this.parts;
+    redirects.onChange(() => reporter.report());
     courier.onAttempt((swapped) => {
       void reporter.report();
       if (swapped) void this.#confirmSoon();

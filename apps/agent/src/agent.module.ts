@@ -10,14 +10,20 @@ import { HostKeys } from './delivery/host-keys.js';
 import { NudgeController } from './delivery/nudge.controller.js';
 import { AuthorityWatch } from './enrollment/authority-watch.js';
 import { Renewal } from './enrollment/renewal.js';
+import type { AlertSource } from './events/alert-of.js';
 import { EventPump } from './events/event-pump.js';
+import { ObservationShipper } from './events/observation-shipper.js';
+import { Observations } from './events/observations.js';
 import { Shipper } from './events/shipper.js';
 import { Spool } from './events/spool.js';
 import { ControlPlaneClient } from './health/control-plane.client.js';
 import { HealthFile } from './health/health-file.js';
 import { ControlPlaneReachability, Reachability } from './health/reachability.js';
 import { Surroundings } from './health/surroundings.js';
+import { RedirectWatch } from './redirect/redirect-watch.js';
+import { Redirects } from './redirect/redirects.js';
 import { JournalHeads } from './reporting/journal-heads.js';
+import { LastUpgrade } from './reporting/last-upgrade.js';
 import { Reporter } from './reporting/reporter.js';
 import { Statements } from './reporting/statements.js';
 import { ObservingSensor } from './sensor/observing-sensor.js';
@@ -66,6 +72,14 @@ export class AgentModule {
             new AuthorityWatch(host, client, renewal, around),
         ),
         provide(
+          Redirects,
+          [ControlPlaneClient, Reachability, HostLink, HostKeys, SensorWatch],
+          (client: ControlPlaneClient, reach: Reachability, ...others: RedirectParts) => {
+            const [link, keys, sensors] = others;
+            return new RedirectWatch(host, { client, reach, link, keys, sensors }, around);
+          },
+        ),
+        provide(
           Confirmation,
           [SensorWatch, Reachability],
           (sensors: SensorWatch, reach: Reachability) => new Confirmation(sensors, reach, around),
@@ -79,9 +93,9 @@ export class AgentModule {
         ),
         provide(
           EventPump,
-          [Sensor, SensorWatch, Spool],
-          (sensor: Sensor, sensors: SensorWatch, spool: Spool) =>
-            new EventPump(eventSource(setting, sensor, sensors), spool, around),
+          [Sensor, SensorWatch, Spool, Observations],
+          (sensor: Sensor, sensors: SensorWatch, spool: Spool, observations: Observations) =>
+            new EventPump(eventSource(setting, sensor, sensors), spool, observations, around),
         ),
         provide(
           Shipper,
@@ -89,26 +103,50 @@ export class AgentModule {
           (link: HostLink, spool: Spool, keys: HostKeys, reporter: Reporter) =>
             new Shipper(host.trust.nodeId, link, spool, keys, reporter, around),
         ),
+        provide(Observations, [], () => new Observations(alertSource(setting), around.clock.now())),
+        provide(
+          ObservationShipper,
+          [HostLink, Observations, Spool, HostKeys, Reporter],
+          (link: HostLink, observations: Observations, ...others: ObservationParts) =>
+            new ObservationShipper(host.trust.nodeId, link, observations, ...others, around),
+        ),
         provide(JournalHeads, [HostKeys], (keys: HostKeys) =>
           JournalHeads.open(host.files.journalHeads, () => keys.root, around),
         ),
         provide(Statements, [], () =>
           Statements.open(host.files.signingKey, host.trust.nodeId, config.statement, around),
         ),
+        { provide: LastUpgrade, useValue: new LastUpgrade(host.files.rolledBack, around) },
         provide(
           Reporter,
-          [HostLink, HostKeys, SensorWatch, Courier, Spool, JournalHeads, Statements],
+          [
+            HostLink,
+            HostKeys,
+            SensorWatch,
+            Courier,
+            Spool,
+            Observations,
+            JournalHeads,
+            Statements,
+            LastUpgrade,
+            Redirects,
+          ],
           (link: HostLink, keys: HostKeys, sensors: SensorWatch, ...others: ReporterParts) => {
-            const [courier, spool, heads, statements] = others;
-            const parts = { link, keys, sensors, courier, spool, heads, statements };
+            const [courier, spool, observations, heads, statements, upgrade, redirects] = others;
+            const kept = { spool, observations, heads, statements, upgrade, redirects };
+            const parts = { link, keys, sensors, courier, ...kept };
             return reporterOf(setting, parts);
           },
         ),
         provide(
           HealthFile,
-          [Courier, Spool],
-          (courier: Courier, spool: Spool) =>
+          [Courier, Spool, Reporter],
+          (courier: Courier, spool: Spool, reporter: Reporter) =>
             new HealthFile(host.files.health, around, () => ({
+              // upgrade.sh reads these two by line.
+              agent: { pid: process.pid, version: VERSION },
+              reports: reporter.written,
+              controlPlane: whither(setting),
               delivery: courier.counts,
               spool: spool.status(),
             })),
@@ -119,12 +157,15 @@ export class AgentModule {
             Courier,
             Confirmation,
             SensorWatch,
+            LastUpgrade,
             Reporter,
             EventPump,
             Shipper,
+            ObservationShipper,
             HealthFile,
             Renewal,
             AuthorityWatch,
+            Redirects,
           ],
           (...parts: LoopParts) => loopsOf(parts, around),
         ),
@@ -141,17 +182,30 @@ function provide<A extends never[]>(
   return { provide: token, inject, useFactory };
 }
 
-type ReporterParts = [Courier, Spool, JournalHeads, Statements];
+type ReporterParts = [
+  Courier,
+  Spool,
+  Observations,
+  JournalHeads,
+  Statements,
+  LastUpgrade,
+  Redirects,
+];
+type RedirectParts = [HostLink, HostKeys, SensorWatch];
+type ObservationParts = [Spool, HostKeys, Reporter];
 type LoopParts = [
   Courier,
   Confirmation,
   SensorWatch,
+  LastUpgrade,
   Reporter,
   EventPump,
   Shipper,
+  ObservationShipper,
   HealthFile,
   Renewal,
   AuthorityWatch,
+  Redirects,
 ];
 
 function openSensor({ config, host, around }: AgentSetting): Sensor | Promise<Sensor> {
@@ -160,11 +214,20 @@ function openSensor({ config, host, around }: AgentSetting): Sensor | Promise<Se
   return new SocketSensor({ path: config.sensorSocket, version: VERSION });
 }
 
-function eventSource({ host }: AgentSetting, sensor: Sensor, sensors: SensorWatch) {
+/** Which control plane counts, and by whose word. */
+function whither({ host: { controlPlane, place } }: AgentSetting) {
+  return { url: controlPlane, by: place ? 'redirect' : 'agent.yaml' };
+}
+
+function alertSource({ host }: AgentSetting): AlertSource {
+  return { nodeId: host.trust.nodeId, node: host.name, hostname: hostname() };
+}
+
+function eventSource(setting: AgentSetting, sensor: Sensor, sensors: SensorWatch) {
   return {
     sensor,
     reports: () => sensors.reports,
-    source: { nodeId: host.trust.nodeId, node: host.name, hostname: hostname() },
+    source: alertSource(setting),
     onAway: (cause: unknown) => sensors.away(cause),
   };
 }
@@ -174,17 +237,32 @@ function loopsOf(
     courier,
     confirmation,
     sensors,
+    upgrade,
     reporter,
     pump,
     shipper,
+    observations,
     health,
     renewal,
     authorities,
+    redirects,
   ]: LoopParts,
   around: Surroundings,
 ): AgentLoops {
+  const sending = { pump, shipper, observations };
   return new AgentLoops(
-    { courier, confirmation, sensors, reporter, pump, shipper, health, renewal, authorities },
+    {
+      courier,
+      confirmation,
+      sensors,
+      upgrade,
+      reporter,
+      ...sending,
+      health,
+      renewal,
+      authorities,
+      redirects,
+    },
     around,
   );
 }

@@ -9,6 +9,7 @@ import { AgentLoops } from './agent.loops.js';
 import { AgentModule } from './agent.module.js';
 import { Confirmation } from './delivery/confirmation.js';
 import { Renewal } from './enrollment/renewal.js';
+import { Redirects } from './redirect/redirects.js';
 import { Spool } from './events/spool.js';
 
 /** A running agent: a Nest microservice that listens on channels of Redis and on no port. */
@@ -45,9 +46,12 @@ export class Agent {
     return this.app.get<T>(token as abstract new () => T);
   }
 
-  /** Resolves when the agent must be started anew, since Redis is reached in another way than it was started with. */
+  /** Resolves when the agent must be started anew: Redis is reached in another way, or a redirect led elsewhere. */
   moved(): Promise<'moved'> {
-    return new Promise((resolve) => this.get(Renewal).onMoved(() => resolve('moved')));
+    return new Promise((resolve) => {
+      for (const part of [this.get(Renewal), this.get(Redirects)])
+        part.onMoved(() => resolve('moved'));
+    });
   }
 
   /** Resolves when the process must end and be started again, so that the rule set in force binds it from its first step. */

@@ -180,10 +180,12 @@ async function run({ config: file }: Arguments): Promise<number> {
   for (;;) {
     const host = await enrolledHost(config);
     const agent = await Agent.start({ config, host, around });
-    const { name: node, trust } = host;
+    const { name: node, trust, controlPlane, place } = host;
     log.info('agent runs', {
       node,
       nodeId: trust.nodeId,
+      controlPlane,
+      by: place ? 'redirect' : file,
       enforcer: config.enforcer,
       version: VERSION,
       pid: process.pid,

@@ -43,6 +43,7 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
     part(['bundle'], async () => (await import('./commands/bundle.js')).registerBundle),
     part(['vm'], async () => (await import('./commands/vm.js')).registerVm),
     part(['ca'], async () => (await import('./commands/ca.js')).registerCa),
+    part(['redirect'], async () => (await import('./commands/redirect.js')).registerRedirect),
   ],
   'People:': [
     part(
@@ -57,6 +58,7 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
     part(['status'], async () => (await import('./commands/status.js')).registerStatus),
     part(['logs'], async () => (await import('./commands/logs.js')).registerLogs),
     part(['explain'], async () => (await import('./commands/explain.js')).registerExplain),
+    part(['export'], async () => (await import('./commands/export.js')).registerExport),
     part(['doctor'], async () => (await import('./commands/doctor.js')).registerDoctor),
   ],
   'Brakes:': [

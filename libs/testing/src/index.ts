@@ -16,6 +16,8 @@ export { EtcdServer, startEtcd, startEtcdCluster } from './etcd-server.js';
 export type { EtcdServerOptions } from './etcd-server.js';
 export { RedisServer, startRedis } from './redis-server.js';
 export type { RedisServerOptions } from './redis-server.js';
+export { PostgresServer, startPostgres } from './postgres-server.js';
+export type { PostgresServerOptions } from './postgres-server.js';
 export { LinkProxy } from './link-proxy.js';
 export type { Recording } from './link-proxy.js';
 export { ServerProcess, freePort } from './server-process.js';

@@ -7,6 +7,8 @@ export interface ServerProcessOptions {
   readonly args: readonly string[];
   readonly ready: RegExp;
   readonly timeoutMs?: number;
+  /** What asks it to end; default: SIGTERM. */
+  readonly stopSignal?: 'SIGTERM' | 'SIGINT';
 }
 
 /** A server started for a test; the kernel ends it with the test process, so none is left behind. */
@@ -17,6 +19,7 @@ export class ServerProcess {
     private readonly child: ChildProcess,
     readonly pid: number,
     private readonly exited: Promise<void>,
+    private readonly stopSignal: 'SIGTERM' | 'SIGINT',
   ) {}
 
   /** Starts the command and waits until it says that it is ready; rejects with its output otherwise. */
@@ -27,7 +30,12 @@ export class ServerProcess {
       child.once('exit', () => resolve());
       child.once('error', () => resolve());
     });
-    const server = new ServerProcess(child, child.pid ?? 0, exited);
+    const server = new ServerProcess(
+      child,
+      child.pid ?? 0,
+      exited,
+      options.stopSignal ?? 'SIGTERM',
+    );
     await server.untilReady(options);
     return server;
   }
@@ -35,7 +43,7 @@ export class ServerProcess {
   /** Asks it to end and waits; kills it after five seconds. */
   async stop(): Promise<void> {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), 5_000);
-    this.child.kill('SIGTERM');
+    this.child.kill(this.stopSignal);
     await this.exited;
     clearTimeout(timer);
   }

@@ -8,7 +8,7 @@ const NAME = /^hw-server-[a-z]+-(\d+)-/;
  * Makes a directory named after this process, and removes those of processes that are gone: one that was killed
  * could not remove its own.
  */
-export function temporaryDirectory(kind: 'etcd' | 'redis'): string {
+export function temporaryDirectory(kind: 'etcd' | 'redis' | 'postgresql'): string {
   for (const name of readdirSync(tmpdir())) {
     const owner = NAME.exec(name)?.[1];
     if (owner !== undefined && !existsSync(`/proc/${owner}`)) {

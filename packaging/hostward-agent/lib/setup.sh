@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Makes installed files a working Hostward host, as root. Run by the package's scripts and by install.sh; may be repeated.
-#   setup.sh configure [first] [no-start]  user, folders, profiles, units. `first`: an installation, not an upgrade
-#   setup.sh remove                        before the files go: enforcement off in order, unless /etc/hostward/keep-enforcing
+#   setup.sh configure [first | back] [no-start]  user, folders, profiles, units. `first`: an installation, not an upgrade;
+#                                                 `back`: after an upgrade that did not come up
+#   setup.sh remove   before the files go: enforcement off in order, unless /etc/hostward/keep-enforcing
 # An upgrade leaves rule sets, profiles and pins where they are, in the kernel: programs are restarted under them.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
@@ -39,10 +40,11 @@ load_profiles() {
 
 # shellcheck disable=SC2086 # lists of units
 configure() {
-  first=no start=yes
+  first=no start=yes back=no
   for word in "$@"; do
     case "$word" in
       first) first=yes ;;
+      back) first=yes back=yes ;;
       no-start) start=no ;;
       *) fail "setup.sh configure does not know \"$word\"" ;;
     esac
@@ -54,7 +56,7 @@ configure() {
   load_profiles
   # To enable a unit reads every unit anew.
   if [ "$first" = yes ]; then systemctl enable --quiet $ENABLED; elif has_systemd; then systemctl daemon-reload; fi
-  if has_systemd && [ "$start" = yes ]; then restart "$first"; fi
+  if has_systemd && [ "$start" = yes ]; then restart; fi
   rm -f "$REMOVED"
 }
 
@@ -62,15 +64,18 @@ configure() {
 restart() {
   # A socket is not restarted under its service; the sensor asks again.
   systemctl --quiet stop hostward-compiler.service
-  for unit in $STARTED; do
-    if [ "$1" = yes ] && is_enrolled; then systemctl start "$unit"; else systemctl try-restart "$unit"; fi
-  done
+  verb=try-restart
+  if [ "$first" = yes ] && is_enrolled; then verb=start; fi
+  # What does not stay is taken for started.
+  [ "$back" = no ] || verb=restart
+  for unit in $STARTED; do systemctl "$verb" "$unit"; done
   if [ -e "$REMOVED" ] && is_enrolled; then /usr/lib/hostward/hostward-sensor resume; fi
 }
 
 remove() {
   if [ -e "$CONFIGURATION/keep-enforcing" ]; then
     say "$CONFIGURATION/keep-enforcing is there: what is enforced stays in the kernel until the next boot"
+    /usr/lib/hostward/upgrade.sh forget
     # shellcheck disable=SC2086 # a list of units
     ! has_systemd || systemctl disable --quiet --now $ENABLED hostward-compiler.service
     [ ! -d "$STATE" ] || : >"$REMOVED"
@@ -86,5 +91,5 @@ remove() {
 case "${1-}" in
   configure) shift; configure "$@" ;;
   remove) remove ;;
-  *) sed -n '4,5s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '4,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import type { ControlPlaneAddress } from '#bundle';
+import type { EnrollResponse } from '#contracts';
 import type { RedisConnectionOptions } from '#redis';
 import { RedisSecret } from '../enrollment/redis-secret.js';
 import {
@@ -6,6 +8,13 @@ import {
   TrustedAuthorities,
   authoritiesPem,
 } from '../enrollment/trusted-authorities.js';
+import {
+  configuredAddress,
+  placeInForce,
+  readPlacement,
+  type Place,
+  type Placement,
+} from '../redirect/placement.js';
 import type { Trust } from '../sensor/delivery-verifier.js';
 import type { AgentConfig } from './agent-config.js';
 import { errorMessage } from './error-facts.js';
@@ -23,7 +32,15 @@ class NotEnrolled extends Error {
 
 /** What enrolment left on this host, read once at start. */
 export interface EnrolledHost {
+  readonly stateDir: string;
   readonly files: HostFiles;
+  /** URL of the control plane that counts. */
+  readonly controlPlane: string;
+  /** The one of agent.yaml. */
+  readonly configured: ControlPlaneAddress;
+  /** Where a redirect led, if that counts instead. */
+  readonly place?: Place;
+  readonly placement?: Placement;
   readonly name: string;
   readonly trust: Trust;
   readonly authorities: TrustedAuthorities;
@@ -35,7 +52,12 @@ export interface EnrolledHost {
 
 /** Reads the enrolment of this host; throws NotEnrolled naming the file. */
 export async function enrolledHost(config: AgentConfig): Promise<EnrolledHost> {
-  const files = hostFiles(config.stateDir);
+  const { stateDir } = config;
+  const placement = await readPlacement(hostFiles(stateDir).placement);
+  const place = placeInForce(config.controlPlane, placement);
+  const configured = configuredAddress(config.controlPlane);
+  const { url: controlPlane } = place ?? configured;
+  const files = hostFiles(stateDir, place?.folder);
   const name = await line(files.name);
   const authorities = await trustedBy(files);
   const trust: Trust = {
@@ -45,7 +67,7 @@ export async function enrolledHost(config: AgentConfig): Promise<EnrolledHost> {
   };
   const redisSecret = await RedisSecret.read(files);
   if (redisSecret === undefined) throw new NotEnrolled(files.redisSecret, 'holds no secret');
-  const to = redisOf(files.redis, await json(files.redis), new URL(config.controlPlane.url));
+  const to = redisOf(files.redis, await json(files.redis), new URL(controlPlane));
   const login = {
     username: to.username,
     password: () => redisSecret.current,
@@ -54,7 +76,8 @@ export async function enrolledHost(config: AgentConfig): Promise<EnrolledHost> {
   };
   const redis = { ...to.control, ...login };
   const redisEvents = to.events && { ...to.events, ...login };
-  return { files, name, trust, authorities, redis, redisEvents, redisSecret };
+  const whither = { stateDir, controlPlane, configured, place, placement };
+  return { ...whither, files, name, trust, authorities, redis, redisEvents, redisSecret };
 }
 
 async function trustedBy(files: HostFiles): Promise<TrustedAuthorities> {
@@ -73,16 +96,27 @@ async function trustedBy(files: HostFiles): Promise<TrustedAuthorities> {
 function redisOf(file: string, value: unknown, url: URL) {
   const { username, events, ...control } = { ...(value as Partial<Record<string, unknown>>) };
   if (typeof username !== 'string') throw new NotEnrolled(file, 'does not hold a username');
-  const at = (part: unknown) => endpointOf(file, part, url);
-  return { username, control: at(control), events: events === undefined ? undefined : at(events) };
+  const at = (part: unknown) => endpointOf(file, part);
+  const endpoints = { ...at(control), ...(events !== undefined && { events: at(events) }) };
+  return { username, ...redisEndpoints(endpoints, url) };
 }
 
-function endpointOf(file: string, value: unknown, url: URL) {
+function endpointOf(file: string, value: unknown) {
   const { host, port } = { ...(value as Partial<Record<string, unknown>>) };
   if (!Number.isInteger(port)) throw new NotEnrolled(file, 'does not hold a port');
-  // Where Redis runs beside the control plane it is reached under the same name.
-  const at = typeof host === 'string' ? host : url.hostname.replace(/^\[|\]$/g, '');
-  return { host: at, port: Number(port) };
+  return { host: typeof host === 'string' ? host : undefined, port: Number(port) };
+}
+
+/** Where to connect; where Redis runs beside the control plane it is reached under the same name. */
+export function redisEndpoints(
+  { events, ...control }: Omit<EnrollResponse['redis'], 'username'>,
+  url: URL,
+) {
+  const at = ({ host = url.hostname.replace(/^\[|\]$/g, ''), port }: typeof control) => ({
+    host,
+    port,
+  });
+  return { control: at(control), events: events && at(events) };
 }
 
 async function line(file: string): Promise<string> {

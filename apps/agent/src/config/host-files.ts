@@ -27,6 +27,8 @@ export interface HostFiles {
   /** What the host logs in to Redis with, and what it is about to. */
   readonly redisSecret: string;
   readonly redisSecretNext: string;
+  /** Where redirects have led this host, as JSON. */
+  readonly placement: string;
   /** The host key of the newest epoch that was proved, for reports while Redis is empty. */
   readonly hostKey: string;
   /** Signed heads of the control plane's journal that were seen. */
@@ -36,11 +38,14 @@ export interface HostFiles {
   readonly spoolDir: string;
   /** What is wrong now, for a person at the console. */
   readonly health: string;
+  /** That the host went back to the version it had; root's, JSON as `RolledBack`. */
+  readonly rolledBack: string;
   /** Only with `enforcer: observe`. */
   readonly observed: string;
 }
 
-export function hostFiles(stateDir: string): HostFiles {
+/** `place` is the folder of what was agreed with the control plane that a redirect led to. */
+export function hostFiles(stateDir: string, place = ''): HostFiles {
   const trustDir = join(stateDir, 'trust');
   const agentDir = join(stateDir, 'agent');
   return {
@@ -52,17 +57,19 @@ export function hostFiles(stateDir: string): HostFiles {
     signingKey: join(agentDir, 'signing.key'),
     tlsKey: join(agentDir, 'tls.key'),
     csr: join(agentDir, 'tls.csr'),
-    certificate: join(agentDir, 'tls.crt'),
-    ca: join(agentDir, 'ca.crt'),
-    pinned: join(agentDir, 'ca.pinned'),
-    redis: join(agentDir, 'redis.json'),
+    certificate: join(agentDir, place, 'tls.crt'),
+    ca: join(agentDir, place, 'ca.crt'),
+    pinned: join(agentDir, place, 'ca.pinned'),
+    redis: join(agentDir, place, 'redis.json'),
     redisSecret: join(agentDir, 'redis.secret'),
     redisSecretNext: join(agentDir, 'redis.secret.next'),
+    placement: join(agentDir, 'control-plane.json'),
     hostKey: join(agentDir, 'host-key.json'),
     journalHeads: join(agentDir, 'journal-heads.json'),
     name: join(agentDir, 'name'),
     spoolDir: join(agentDir, 'spool'),
     health: join(agentDir, 'health.json'),
+    rolledBack: join(stateDir, 'upgrade', 'rolled-back.json'),
     observed: join(agentDir, 'observed.json'),
   };
 }

@@ -47,6 +47,11 @@ export class HostKeys {
     return this.#root.document;
   }
 
+  /** The same, as it was signed. */
+  get trusted(): TrustedRoot {
+    return this.#root;
+  }
+
   /** Takes the key of this record if the record proves itself; whether the host takes the record is not decided here. */
   async learn(
     record: DeliveryRecord,

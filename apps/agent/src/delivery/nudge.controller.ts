@@ -3,6 +3,7 @@ import { EventPattern, Payload } from '@nestjs/microservices';
 import type { Check } from '#contracts';
 import { AuthorityWatch } from '../enrollment/authority-watch.js';
 import { Surroundings } from '../health/surroundings.js';
+import { Redirects } from '../redirect/redirects.js';
 import { JournalHeads } from '../reporting/journal-heads.js';
 import { Courier } from './courier.js';
 
@@ -23,6 +24,7 @@ export class NudgeController {
     private readonly courier: Courier,
     private readonly heads: JournalHeads,
     private readonly authorities: AuthorityWatch,
+    private readonly redirects: Redirects,
     private readonly around: Surroundings,
   ) {}
 
@@ -33,9 +35,10 @@ export class NudgeController {
 
   @EventPattern(CHECK_PATTERN)
   async asked(@Payload() check: unknown): Promise<void> {
-    const { journal, authorities } = partsOf(check);
+    const { journal, authorities, redirect } = partsOf(check);
     if (journal !== undefined) return this.heads.take(journal);
     if (authorities !== undefined) return this.authorities.hinted(authorities);
+    if (redirect !== undefined) return this.redirects.hinted(redirect);
     const { clock } = this.around;
     await clock.wait(clock.random() * CHECK_SPREAD_MS, AbortSignal.timeout(CHECK_SPREAD_MS));
     await this.courier.check();

@@ -7,6 +7,7 @@ import { EnrollmentRefused, parseEnrollAnswer } from './enroll-answer.js';
 import { enrollRequest, type HostSecrets } from './enroll-request.js';
 import { HostIdentity, type Owner } from './host-identity.js';
 import { readIfThere } from './key-file.js';
+import { placeInForce, readPlacement } from '../redirect/placement.js';
 import { fetchPinnedCa, normalFingerprint } from './pinned-ca.js';
 import { attestedBySshHostKey } from './ssh-attestation.js';
 import { NoAuthorities, authoritiesPem, holdsAuthority } from './trusted-authorities.js';
@@ -84,8 +85,10 @@ async function enrolledBefore(config: AgentConfig): Promise<Enrollment | undefin
   );
   if (nodeId === undefined || name === undefined || ca === undefined) return undefined;
   const wanted = normalFingerprint(config.controlPlane.caFingerprint);
+  const place = placeInForce(config.controlPlane, await readPlacement(files.placement));
   // A host that has followed a replacement still has the fingerprint in its configuration by which it enrolled.
-  if (pinned?.trim() === wanted || holdsAuthority(ca, wanted))
+  // One that has followed a redirect may have the fingerprint of before or of now.
+  if (place || pinned?.trim() === wanted || holdsAuthority(ca, wanted))
     return { nodeId: nodeId.trim(), name: name.trim(), already: true };
   throw new Error(
     `this host is enrolled under another CA (${pinned?.trim() ?? fingerprint(ca)}); to move it, stop the agent, remove ${config.stateDir} and enrol again`,

@@ -103,6 +103,19 @@ describe('an alert', () => {
     });
   });
 
+  it('tells of a query to DNS by the name that was asked for', () => {
+    const query = denial({ operation: 'query', name: 'www.evil.example', requested: 'q' });
+    expect(alertOf(query, undefined, source, 0)).toMatchObject({
+      Operation: 'Network',
+      Resource: 'domain=www.evil.example',
+    });
+    const malformed = { ...query, name: undefined, info: 'refused unasked: no whole query' };
+    expect(alertOf(malformed, undefined, source, 0)).toMatchObject({
+      ...{ Operation: 'Network', Resource: '' },
+      Data: expect.stringContaining('refused unasked'),
+    });
+  });
+
   it('is told as DefaultPosture when no rule explains it, never dropped', () => {
     expect(alertOf(denial(), undefined, source, 0)).toMatchObject({
       PolicyName: 'DefaultPosture',
@@ -206,6 +219,32 @@ describe('an alert', () => {
       });
     },
   );
+
+  it('tells of a device by the function that it was judged by, as KubeArmor does', () => {
+    const event = {
+      seq: 1,
+      time: 0,
+      type: 'denied',
+      operation: 'usb',
+      name: '8/6/80',
+      requested: 'use',
+      denied: 'use',
+      info: 'place=1-2 id=46f4:0001 level=1',
+      enforcer: 'usb',
+      rule: 0,
+      device: '189:1',
+    } as const;
+    expect(alertOf(event, rule, source, 0)).toMatchObject({
+      Operation: 'Device',
+      Resource: 'USB MASS-STORAGE',
+      ProcessName: 'kernel',
+      Device: '189:1',
+      Data: 'operation=usb requested=use denied=use info=place=1-2 id=46f4:0001 level=1',
+      Enforcer: 'USBDeviceHandler',
+    });
+    const other = { ...event, name: '4/1/1' };
+    expect(alertOf(other, rule, source, 0)?.Resource).toBe('USB class 4');
+  });
 
   it('is not made of a load, which is no news', () => {
     expect(alertOf({ seq: 1, time: 0, type: 'loaded' }, undefined, source, 0)).toBeUndefined();

@@ -1,5 +1,11 @@
 import type { Alert, AlertParent } from '#contracts';
-import { attribute, type AttributionTable, type RuleReference } from '#policy-compiler';
+import {
+  attribute,
+  type AttributionTable,
+  capabilityName,
+  type RuleReference,
+  usbClassName,
+} from '#policy-compiler';
 import type { SensorEvent, SensorParent } from '#sensor';
 import type { NewAlert } from './spool.js';
 
@@ -59,6 +65,8 @@ export function alertOf(
     case 'denied':
     case 'audited':
       return bounded(policyAlert(event, rule, source, suppressed));
+    case 'observed':
+      return bounded(hostLog(event, source));
     case 'guarded':
       return bounded(guardAlert(event, source, suppressed));
     case 'lost':
@@ -125,6 +133,37 @@ function policyAlert(
 function actionOf(denied: boolean, rule: RuleReference | undefined): Alert['Action'] {
   if (denied) return rule?.action ?? 'Block';
   return rule === undefined || rule.action === 'Block' ? 'Audit' : rule.action;
+}
+
+/** Nothing was judged: KubeArmor's `HostLog`. */
+function hostLog(event: SensorEvent, source: AlertSource): NewAlert {
+  return {
+    ...common(event, source),
+    ...subjectOf(event),
+    PolicyName: `visibility/${event.class ?? 'unknown'}`,
+    Type: 'HostLog',
+    Operation: observedOperation(event),
+    Resource: observedResource(event),
+    ...whereOf(event),
+    Data: dataOf(event),
+    Enforcer: 'eBPF Monitor',
+    Action: 'Audit',
+    Result: event.info === 'refused' ? 'Permission denied' : 'Passed',
+    Suppressed: event.suppressed ?? 0,
+  };
+}
+
+function observedOperation(event: SensorEvent): Alert['Operation'] {
+  return event.operation === 'dns' ? 'Network' : operationOf(event, undefined);
+}
+
+/** Of a program the command line too, as KubeArmor has it; of a question its name and the number of its type. */
+function observedResource(event: SensorEvent): string {
+  const { operation, name = '', requested, peer = '', info, capability } = event;
+  if (operation === 'dns') return `domain=${name} type=${requested ?? '?'}`;
+  if (operation === 'exec') return info === undefined ? name : `${name} (${info})`;
+  if (event.family !== undefined) return `${resourceOf(event)} address=${peer}`;
+  return name === '' && capability !== undefined ? capabilityName(capability) : name;
 }
 
 /** Somebody tried to end, change or unpin what enforces, and was refused. */
@@ -195,11 +234,14 @@ function common(event: SensorEvent, source: AlertSource) {
     PID: event.pid ?? 0,
     UID: event.uid ?? event.fsuid ?? 0,
     ...actorOf(event),
-    Enforcer: event.enforcer === 'bpf' ? ('BPFLSM' as const) : ('AppArmor' as const),
+    Enforcer: ENFORCERS[event.enforcer ?? 'apparmor'],
     NodeID: source.nodeId,
     Node: source.node,
   };
 }
+
+/** As KubeArmor names them. */
+const ENFORCERS = { apparmor: 'AppArmor', bpf: 'BPFLSM', usb: 'USBDeviceHandler' } as const;
 
 /** Who acted, and where it stood; what is not known is left out. */
 function actorOf(
@@ -244,6 +286,7 @@ function subjectOf(
 
 /** Whose noise it is: the path of the program, or its name where /proc was too late. */
 export function processOf(event: SensorEvent): string {
+  if (event.enforcer === 'usb') return 'kernel';
   return event.exe ?? event.comm ?? 'unknown';
 }
 
@@ -255,18 +298,28 @@ function tagsOf(rule: RuleReference | undefined): Pick<NewAlert, 'Tags' | 'ATags
 
 function operationOf(event: SensorEvent, rule: RuleReference | undefined): Alert['Operation'] {
   const section = rule?.rule.split('/')[0];
+  if (event.enforcer === 'usb') return 'Device';
   if (section === 'capabilities' || event.capname !== undefined || event.operation === 'capable')
     return 'Capabilities';
-  if (section === 'network' || event.family !== undefined) return 'Network';
+  if (section === 'network' || event.family !== undefined || event.operation === 'query')
+    return 'Network';
   if (section === 'syscalls') return 'Syscall';
   return section === 'process' || event.operation === 'exec' ? 'Process' : 'File';
 }
 
 function resourceOf(event: SensorEvent): string {
+  if (event.enforcer === 'usb') return `USB ${functionOf(event)}`;
+  if (event.operation === 'query') return event.name === undefined ? '' : `domain=${event.name}`;
   if (event.name !== undefined) return event.name;
   if (event.capname !== undefined) return event.capname;
   if (event.family === undefined) return '';
   return `family=${event.family} protocol=${protocolOf(event)} type=SOCK_${(event.sockType ?? 'unknown').toUpperCase()}`;
+}
+
+/** Of a device, by the function that it was judged by: `CLASS/SUBCLASS/PROTOCOL`. */
+function functionOf({ name = '' }: SensorEvent): string {
+  const code = /^(\d+)\//.exec(name)?.[1];
+  return code === undefined ? name : usbClassName(Number(code));
 }
 
 function protocolOf({ protocol, sockType }: SensorEvent): string {

@@ -3,6 +3,7 @@ import type { CompileReport, RuleReference } from '#policy-compiler';
 import { backoff } from '../health/clock.js';
 import { Surroundings } from '../health/surroundings.js';
 import { alertOf, processOf, ruleOf, type AlertSource } from './alert-of.js';
+import { Observations } from './observations.js';
 import { Spool, type NewEntry } from './spool.js';
 import { StackedTwins } from './stacked-twins.js';
 import { Throttle } from './throttle.js';
@@ -26,7 +27,10 @@ export interface EventSource {
   readonly onAway: (cause: unknown) => void;
 }
 
-/** From the sensor's events to alerts in the spool: attributes, throttles, writes in batches with one fsync each. */
+/**
+ * From the sensor's events to alerts in the spool, and what was only watched beside them: attributes, throttles, writes in
+ * batches with one fsync each.
+ */
 export class EventPump {
   readonly #throttle = new Throttle<Attributed>();
   readonly #twins = new StackedTwins();
@@ -38,6 +42,7 @@ export class EventPump {
   constructor(
     private readonly from: EventSource,
     private readonly spool: Spool,
+    private readonly observations: Observations,
     private readonly around: Surroundings,
   ) {}
 
@@ -53,7 +58,8 @@ export class EventPump {
       try {
         for await (const event of this.from.sensor.events(this.spool.sensorSequence, signal)) {
           failures = 0;
-          await this.#take(event);
+          if (event.type === 'observed') this.observations.add(event);
+          else await this.#take(event);
         }
       } catch (cause) {
         this.#ended(cause);

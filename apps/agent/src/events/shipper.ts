@@ -1,11 +1,12 @@
-import { limits, openCursor, sealEvents } from '#bundle';
+import { limits, sealEvents } from '#bundle';
 import type { AgentRun, Alert, AlertBatch } from '#contracts';
 import { HostLink } from '#redis';
 import { errorMessage } from '../config/error-facts.js';
 import { HostKeys } from '../delivery/host-keys.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Surroundings } from '../health/surroundings.js';
-import { compareEventIds, parseEventId } from './event-id.js';
+import { openEventCursor } from './event-cursor.js';
+import { compareEventIds } from './event-id.js';
 import { Spool } from './spool.js';
 
 const BATCH_ALERTS = 1_000;
@@ -113,18 +114,10 @@ export class Shipper {
     if (this.#underWay?.last === cursor) this.#underWay = undefined;
   }
 
-  /** A cursor that does not open drops nothing: it is a forgery, or of another epoch. */
+  /** A cursor that does not open drops nothing. */
   #openCursor(hostKey: Buffer, sealed: Uint8Array): string | undefined {
     try {
-      const cursor = JSON.parse(openCursor(hostKey, this.nodeId, sealed).toString('utf8')) as {
-        v: unknown;
-        last: unknown;
-      };
-      const valid =
-        cursor.v === 1 &&
-        typeof cursor.last === 'string' &&
-        parseEventId(cursor.last) !== undefined;
-      return valid ? String(cursor.last) : undefined;
+      return openEventCursor(hostKey, this.nodeId, sealed).last;
     } catch (cause) {
       this.around.log.debug('cursor does not open', { cause });
       return undefined;

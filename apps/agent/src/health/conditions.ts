@@ -12,6 +12,7 @@ export type ConditionName =
   | 'events'
   | 'clock'
   | 'report'
+  | 'redirect'
   | 'statement';
 
 /** Something that is wrong now; `since` is ISO 8601. */

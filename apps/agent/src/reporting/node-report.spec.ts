@@ -40,6 +40,7 @@ function reportOf(change: Partial<SensorState>, facts: Partial<ReportFacts> = {}
     compileReport: compiled('enforce'),
     agentVersion: '0.1.0',
     spoolLost: 0,
+    observationsLost: 0,
     ...facts,
   });
 }

@@ -3,6 +3,8 @@ import {
   type NodeReport,
   type Ordering,
   type Qualifier,
+  type RedirectReport,
+  type RolledBack,
   type Suspension,
 } from '#contracts';
 import type { CompileReport } from '#policy-compiler';
@@ -31,6 +33,10 @@ export interface ReportFacts {
   readonly rejection?: Rejection;
   readonly agentVersion: string;
   readonly spoolLost: number;
+  /** Observations that were not sent, since the agent started. */
+  readonly observationsLost: number;
+  readonly rolledBack?: RolledBack;
+  readonly redirect?: RedirectReport;
 }
 
 /** How long a repaired drift still qualifies: two reports, so that a reader at report intervals sees it once. */
@@ -61,12 +67,27 @@ export function nodeReport(facts: ReportFacts): NodeReport {
     host: { hostname: facts.hostname, kernel: state?.kernel ?? '', lsm: state?.lsm ?? [] },
     versions: { agent: facts.agentVersion, sensor: facts.sensor?.version ?? '' },
     losses: lossesOf(state, facts.spoolLost),
+    ...visibilityReported(state, facts.observationsLost),
+    ...(facts.rolledBack === undefined ? {} : { rolledBack: facts.rolledBack }),
+    ...(facts.redirect && { redirect: facts.redirect }),
   };
 }
 
 function lossesOf(state: SensorState | undefined, spool: number): NodeReport['losses'] {
   const bpf = state?.enforcer === 'bpf' ? { bpf: state.losses.bpf } : {};
   return { audit: state?.losses.audit ?? 0, spool, ...bpf };
+}
+
+/** Nothing where nothing is to be watched: what an older control plane reads then is as before. */
+function visibilityReported(
+  state: SensorState | undefined,
+  agent: number,
+): Pick<NodeReport, 'visibility'> {
+  const sensing = state?.sensing;
+  if (sensing === undefined || sensing.wanted.length === 0) return {};
+  const { wanted, watched, failure, losses } = sensing;
+  const reason = failure === undefined ? {} : { reason: failure };
+  return { visibility: { wanted, watched, ...reason, losses: { ...losses, agent } } };
 }
 
 function reasonOf(report: CompileReport | undefined): Pick<NodeReport, 'enforcerReason'> {
@@ -87,7 +108,7 @@ function policiesOf(
   return report.policies.map(({ policy, revision, rules }) => ({
     policy,
     revision,
-    rules: rules.map((rule) => ruleStatus(policy, rule, state)),
+    rules: rules.map((rule) => ruleStatus(policy, rule, state, report.attribution.rules)),
   }));
 }
 

@@ -1,12 +1,18 @@
 import type { RuleStatus } from '#contracts';
-import type { RuleReport } from '#policy-compiler';
+import type { RuleReference, RuleReport } from '#policy-compiler';
 import type { ProbeState, SensorState } from '#sensor';
+import { deviceStatus } from './device-status.js';
 
 /**
  * What may be said of one rule: no more than what was read back from the kernel, and less where a probe contradicts
- * (DESIGN D10). `policy` is the rule's.
+ * (DESIGN D10). `policy` is the rule's; `references` are all rules by their index in the report.
  */
-export function ruleStatus(policy: string, rule: RuleReport, state: SensorState): RuleStatus {
+export function ruleStatus(
+  policy: string,
+  rule: RuleReport,
+  state: SensorState,
+  references: readonly RuleReference[] = [],
+): RuleStatus {
   const { id, plan, reason } = rule;
   switch (plan) {
     case 'unsupported':
@@ -14,9 +20,12 @@ export function ruleStatus(policy: string, rule: RuleReport, state: SensorState)
     case 'refused':
       return withReason({ id, state: plan }, reason);
     case 'audit':
-      return withReason(auditStatus(id, state), reason);
     case 'enforce':
-      return withReason(enforceStatus(policy, id, state), reason);
+      if (rule.class === 'device') return deviceStatus(policy, rule, state, references);
+      return withReason(
+        plan === 'audit' ? auditStatus(id, state) : enforceStatus(policy, id, state),
+        reason,
+      );
   }
 }
 

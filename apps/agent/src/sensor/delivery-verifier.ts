@@ -9,7 +9,7 @@ import {
   type VerifiedDelivery,
 } from '#bundle';
 import type { Ordering } from '#contracts';
-import { validateDocument, type HostPolicy, type RuleSet } from '#policy-model';
+import { InvalidPolicyError, type RuleSet, signedRuleSet } from '#policy-model';
 import { SensorRefusedError } from '#sensor';
 
 /** Who this host is and whom it believes, as enrolment left it. */
@@ -69,20 +69,13 @@ export class DeliveryVerifier {
   }
 }
 
-/** A signed policy that this version cannot read is refused as a whole: half a rule set is not what was signed. */
+/** As the library's, refused as a sensor refuses. @throws SensorRefusedError */
 export function ruleSetOf(policies: VerifiedDelivery['policies']): RuleSet {
-  return {
-    policies: policies.map(({ name, revision, document }) => ({
-      document: hostPolicyOf(name, document),
-      revision,
-    })),
-  };
-}
-
-function hostPolicyOf(name: string, value: unknown): HostPolicy {
-  const { document, diagnostics } = validateDocument(value, { mode: 'lenient' });
-  if (document?.kind === 'KubeArmorHostPolicy') return document;
-  const problem =
-    diagnostics.find(({ severity }) => severity === 'error')?.message ?? 'is no host policy';
-  throw new SensorRefusedError('policy-invalid', `policy ${name}: ${problem}`);
+  try {
+    return signedRuleSet(policies);
+  } catch (cause) {
+    if (cause instanceof InvalidPolicyError)
+      throw new SensorRefusedError('policy-invalid', cause.message);
+    throw cause;
+  }
 }

@@ -9,6 +9,7 @@ import { CHECK_PATTERN, NUDGE_PATTERN, NudgeController } from '../delivery/nudge
 import { AuthorityWatch } from '../enrollment/authority-watch.js';
 import { Renewal } from '../enrollment/renewal.js';
 import { ControlPlaneReachability } from '../health/reachability.js';
+import { Redirects } from '../redirect/redirects.js';
 import { JournalHeads } from '../reporting/journal-heads.js';
 import { Statements } from '../reporting/statements.js';
 import { DeliveryVerifier } from '../sensor/delivery-verifier.js';
@@ -62,6 +63,7 @@ export class SimulatedHost {
     const { statement } = setting.config;
     const { signingKey } = host.files;
     const statements = await Statements.open(signingKey, host.trust.nodeId, statement, around);
+    const redirects = new StaysHere();
     const spool = { status: () => ({ bytes: 0, waiting: 0, lost: 0 }) };
     const reporter = reporterOf(setting, {
       link,
@@ -69,15 +71,27 @@ export class SimulatedHost {
       sensors,
       courier,
       spool,
+      observations: { lost: 0 },
       heads,
       statements,
+      upgrade: { rolledBack: undefined },
+      redirects,
     });
     const confirmation = new Confirmation(sensors, reach, around);
     const loops = new AgentLoops(
-      { courier, confirmation, sensors, reporter, renewal, authorities, ...WITHOUT_ALERTS },
+      {
+        courier,
+        confirmation,
+        sensors,
+        reporter,
+        renewal,
+        authorities,
+        redirects,
+        ...WITHOUT_ALERTS,
+      },
       around,
     );
-    const nudges = new NudgeController(courier, heads, authorities, around);
+    const nudges = new NudgeController(courier, heads, authorities, redirects, around);
     const heard = connectRedis(host.redis);
     const transport = transportOf(host, {
       shared: heard,
@@ -139,10 +153,26 @@ export class SimulatedHost {
   }
 }
 
-/** Without a kernel nothing is denied, and nobody reads the health of a host that is not there. */
+/** A simulated fleet is of one control plane: it follows no redirect. */
+class StaysHere extends Redirects {
+  override readonly report = undefined;
+  override attempt(): Promise<void> {
+    return Promise.resolve();
+  }
+  override hinted(): Promise<void> {
+    return Promise.resolve();
+  }
+  override intervalMs(): number {
+    return 3_600_000;
+  }
+  override onChange(): void {}
+  override onMoved(): void {}
+}
+
+/** Without a kernel nothing is denied, nobody reads the health of a host that is not there, and no package upgrades it. */
 const WITHOUT_ALERTS: Pick<
   ConstructorParameters<typeof AgentLoops>[0],
-  'pump' | 'shipper' | 'health'
+  'pump' | 'shipper' | 'observations' | 'health' | 'upgrade'
 > = {
   pump: { run: () => Promise.resolve(), onSpooled: () => undefined },
   shipper: {
@@ -150,5 +180,7 @@ const WITHOUT_ALERTS: Pick<
     intervalMs: () => 3_600_000,
     reconnected: () => Promise.resolve(),
   },
+  observations: { ship: () => Promise.resolve() },
   health: { write: () => Promise.resolve() },
+  upgrade: { refresh: () => Promise.resolve() },
 };

@@ -1,5 +1,5 @@
 import { compareOrdering, withDocuments, type VerifiedDelivery } from '#bundle';
-import type { Ordering } from '#contracts';
+import { SIMULATED_KERNEL, type Ordering } from '#contracts';
 import { compileRuleSet, type CompileReport } from '#policy-compiler';
 import {
   ABI_VERSION,
@@ -25,6 +25,7 @@ export interface SimulatedFaults {
 interface Loaded {
   readonly report: string;
   readonly profiles: readonly ProfileState[];
+  readonly devices: SensorState['devices'];
 }
 
 interface InForce extends SeenDelivery, Loaded {
@@ -40,7 +41,7 @@ const MAX_COMPILED = 64;
 /**
  * Stands where a host has its sensor, compiler and kernel: verifies each delivery by the code of the host and says that
  * the rule set is loaded, without a kernel. Hosts of one process that have one rule set share its compilation, and what
- * they say names its kernel `simulated`.
+ * they say names their kernel for what it is.
  */
 export class SimulatedSensor extends Sensor {
   static readonly #compiled = new Map<string, Loaded>();
@@ -72,7 +73,8 @@ export class SimulatedSensor extends Sensor {
     const seen = { ordering: { epoch, generation, issuedAt }, digest, floors: verified.floors };
     this.#highest = seen;
     if (this.clock.random() < failureProbability)
-      this.#failure = 'the simulation let this rule set fail';
+      // A courier tells of the same failure once: that of another rule set must read otherwise.
+      this.#failure = `the simulation let generation ${generation} fail`;
     else this.#load(seen, verified);
     return this.#state();
   }
@@ -148,11 +150,12 @@ export class SimulatedSensor extends Sensor {
       probes: [],
       coverage: { confined: 0, uncovered: 0, exempt: 0, list: [] },
       drift: [],
+      ...(inForce?.devices === undefined ? {} : { devices: inForce.devices }),
       ...(suspension === undefined ? {} : { suspension }),
       losses: { audit: 0, bpf: { ring: 0, reserve: 0, scratch: 0, race: 0, throttled: 0 } },
       auditListening: true,
       lsm: ['apparmor'],
-      kernel: 'simulated',
+      kernel: SIMULATED_KERNEL,
       asOf: this.clock.now(),
     };
   }
@@ -169,7 +172,7 @@ function told({ ordering, digest, expiresAt, report, confirmed, since }: InForce
 }
 
 function compile({ policies, assignment }: VerifiedDelivery): Loaded {
-  const { profiles, report } = compileRuleSet(ruleSetOf(policies), {
+  const { profiles, report, devices } = compileRuleSet(ruleSetOf(policies), {
     apparmor: { parser: '4.1.0', priority: true },
     lsm: ['apparmor'],
     resolve: (path) => [path],
@@ -183,6 +186,10 @@ function compile({ policies, assignment }: VerifiedDelivery): Loaded {
   };
   return {
     report: Buffer.from(JSON.stringify(documented)).toString('base64'),
+    devices:
+      devices === undefined
+        ? undefined
+        : { bus: false, listening: true, present: 0, refused: 0, spared: [] },
     profiles: profiles.map(({ name }) => ({
       name,
       loaded: true,

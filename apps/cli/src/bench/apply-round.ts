@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ApplyResponse, NodePolicyStatus, PolicyStatus, RuleState } from '#contracts';
+import type { ApplyResponse, PolicyStatus } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed } from '../errors.js';
+import { tallyText } from '../output/status-summary.js';
+import { reportedHosts } from '../sim/reported-hosts.js';
 import { BENCH_LABEL } from './bench-fleet.js';
 
 const NAME = 'bench';
 /** A fleet is asked for seldom: each question costs the control plane time that the answer would be late by. */
 const pollPauseMs = (hosts: number): number => (hosts === 1 ? 2 : 20);
 const ACK_WITHIN_MS = 60_000;
-/** States that the control plane tells without a report of the host about this very revision. */
-const WITHOUT_REPORT: readonly RuleState[] = ['pending', 'delivered', 'unknown'];
 
 /**
  * Applies one changed policy by REST and asks for its status until each of `hosts` hosts is shown with its own report
@@ -25,30 +25,20 @@ export async function applyRound(
   const started = performance.now();
   const answer = await controlPlane.call<ApplyResponse>('/v1/apply', { method: 'POST', body });
   const revision = BigInt(answer.revision ?? 0);
-  const acks = new Map<string, number>();
-  while (acks.size < hosts) {
+  const acks: number[] = [];
+  while (acks.length < hosts) {
     const status = await controlPlane.call<PolicyStatus>(`/v1/policies/${NAME}/status`);
     const elapsed = performance.now() - started;
-    for (const node of status.nodes) {
-      if (!acks.has(node.node) && acknowledges(node, revision)) acks.set(node.node, elapsed);
-    }
-    if (elapsed > ACK_WITHIN_MS) throw notAcknowledged(status, acks);
+    while (acks.length < reportedHosts(status, revision)) acks.push(elapsed);
+    if (elapsed > ACK_WITHIN_MS) throw notAcknowledged(status);
     await delay(pollPauseMs(hosts), undefined, { signal });
   }
-  return [...acks.values()];
+  return acks;
 }
 
-function acknowledges({ state, generation }: NodePolicyStatus, revision: bigint): boolean {
-  return !WITHOUT_REPORT.includes(state) && BigInt(generation ?? 0) >= revision;
-}
-
-function notAcknowledged(status: PolicyStatus, acks: ReadonlyMap<string, number>): CommandFailed {
-  const silent = status.nodes
-    .filter(({ node }) => !acks.has(node))
-    .map(({ node, state, generation }) => `${node} (${state} at ${generation ?? 'none'})`);
-  return new CommandFailed(
-    `not acknowledged within ${ACK_WITHIN_MS / 1_000} s: ${silent.slice(0, 5).join(', ')}`,
-  );
+function notAcknowledged({ summary }: PolicyStatus): CommandFailed {
+  const seconds = ACK_WITHIN_MS / 1_000;
+  return new CommandFailed(`not acknowledged by all within ${seconds} s: ${tallyText(summary)}`);
 }
 
 function policyText(round: number): string {

@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { HostFailure, type FailureCode } from './failure.js';
-import type { HostKeys } from './host-keys.js';
 import { runHost, type HostState, type RunSettings } from './host-run.js';
+import { onEachHost, type LogIn, type Reach } from './on-each-host.js';
 import { RootShell } from './root-shell.js';
-import { SshSession, type Credentials } from './ssh-session.js';
+import type { SshSession } from './ssh-session.js';
 import type { Target } from './target.js';
 
 /** What became of one host, as `--json` tells it. */
@@ -22,19 +22,8 @@ export interface HostReport {
   readonly receivedBytes?: number;
 }
 
-/** How hosts are reached. */
-export interface Access {
-  readonly credentials: Credentials;
-  readonly sudoPassword?: string;
-  readonly hostKeys: HostKeys;
-  readonly jump?: Target;
-}
-
-export interface RunOptions {
-  readonly access: Access;
+export interface RunOptions extends Reach {
   readonly settings: RunSettings;
-  readonly concurrency: number;
-  readonly signal: AbortSignal;
   /** Called as each host goes on and comes to its end. */
   readonly tell: (target: Target, words: string) => void;
 }
@@ -44,48 +33,14 @@ export async function runBootstrap(
   targets: readonly Target[],
   options: RunOptions,
 ): Promise<HostReport[]> {
-  const bastion = new Bastion(options.access);
-  const reports = new Map<Target, HostReport>();
-  const waiting = [...targets];
-  const worker = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
-      reports.set(next, await reportOf(next, bastion, options));
-  };
-  try {
-    await Promise.all(Array.from({ length: options.concurrency }, worker));
-  } finally {
-    await bastion.close();
-  }
-  return targets.flatMap((target) => reports.get(target) ?? []);
+  return onEachHost(targets, options, (target, logIn) => reportOf(target, logIn, options));
 }
 
-/** One login at the bastion, made when the first host needs it. */
-class Bastion {
-  #session: Promise<SshSession> | undefined;
-
-  constructor(private readonly access: Access) {}
-
-  via(): Promise<SshSession> | undefined {
-    const { jump, credentials, hostKeys } = this.access;
-    if (jump === undefined) return undefined;
-    this.#session ??= SshSession.open(jump, credentials, { hostKeys });
-    return this.#session;
-  }
-
-  async close(): Promise<void> {
-    (await this.#session?.catch(() => undefined))?.close();
-  }
-}
-
-async function reportOf(
-  target: Target,
-  bastion: Bastion,
-  options: RunOptions,
-): Promise<HostReport> {
+async function reportOf(target: Target, logIn: LogIn, options: RunOptions): Promise<HostReport> {
   const began = performance.now();
-  const open: { session?: SshSession } = {};
+  let session: SshSession | undefined;
   const common = () => {
-    const wire = open.session?.wire;
+    const wire = session?.wire;
     return {
       target: target.text,
       seconds: Number(((performance.now() - began) / 1_000).toFixed(2)),
@@ -93,7 +48,8 @@ async function reportOf(
     };
   };
   try {
-    const outcome = await hostOutcome(target, bastion, options, open);
+    session = await logIn();
+    const outcome = await hostOutcome(target, session, options);
     options.tell(target, outcome.state);
     return { ...common(), ...outcome };
   } catch (error) {
@@ -101,20 +57,14 @@ async function reportOf(
     const { code, message, remedy } = error;
     options.tell(target, `failed: ${code}`);
     return { ...common(), state: 'failed', name: target.name, code, message, remedy };
-  } finally {
-    open.session?.close();
   }
 }
 
 async function hostOutcome(
   target: Target,
-  bastion: Bastion,
+  session: SshSession,
   { access, settings, signal, tell }: RunOptions,
-  open: { session?: SshSession },
 ) {
-  if (signal.aborted) throw new HostFailure('interrupted', 'it was not begun');
-  const { credentials, sudoPassword, hostKeys } = access;
-  open.session = await SshSession.open(target, credentials, { hostKeys, via: await bastion.via() });
-  const shell = await RootShell.of(open.session, sudoPassword, signal);
+  const shell = await RootShell.of(session, access.sudoPassword, signal);
   return runHost(target, settings, { shell, signal, tell: (step) => tell(target, step) });
 }

@@ -5,8 +5,8 @@ import { env, stderr, stdin } from 'node:process';
 import { createInterface } from 'node:readline/promises';
 import { CommandFailed, UsageError } from '../errors.js';
 import { readSecret } from '../input/secret.js';
-import type { Access } from './bootstrap-run.js';
 import { HostKeys, type Confirm } from './host-keys.js';
+import type { Access } from './on-each-host.js';
 import { parseTarget } from './target.js';
 
 /** What a person says about how hosts are reached. */

@@ -35,9 +35,7 @@ export function parsePreflight(
   text: string,
   enforcer: HostEnforcer,
 ): { readonly failures: readonly HostFailure[]; readonly warnings: readonly string[] } {
-  const verdicts = text.split('\n').filter(Boolean).map(verdictOf);
-  if (verdicts.length === 0)
-    throw new HostFailure('unforeseen', 'it does not answer as a host does: nothing was said');
+  const verdicts = parseVerdicts(text);
   const failed = verdicts.filter(
     ({ check, verdict }) =>
       verdict === 'failed' && !(enforcer === 'observe' && OF_ENFORCERS.includes(check)),
@@ -51,6 +49,13 @@ export function parsePreflight(
       .filter(({ verdict }) => verdict === 'warning')
       .map(({ check, cause }) => `${check}: ${cause}`),
   };
+}
+
+/** Every line that the script said, in its order. Throws HostFailure where it is none of its lines, or nothing. */
+export function parseVerdicts(text: string): readonly Finding[] {
+  const verdicts = text.split('\n').filter(Boolean).map(verdictOf);
+  if (verdicts.length > 0) return verdicts;
+  throw new HostFailure('unforeseen', 'it does not answer as a host does: nothing was said');
 }
 
 function verdictOf(line: string): Finding {

@@ -21,6 +21,7 @@ export interface Answer {
 }
 
 const TIMEOUT_MS = 30_000;
+const LARGEST_PAGE = '1000';
 /** The server says something every 15 s; a stream that is silent for longer is dead. */
 const SILENCE_MS = 50_000;
 /** What one answer may hold; more is not an answer of a control plane. */
@@ -38,7 +39,11 @@ export function isPassing(error: unknown): boolean {
 export class ControlPlane {
   private readonly agent: Agent;
 
-  constructor(private readonly context: Context) {
+  /** `onStale` hears why what was read may be older than what is in force. */
+  constructor(
+    private readonly context: Context,
+    private readonly onStale: (why: string) => void = () => undefined,
+  ) {
     this.agent = new Agent({ keepAlive: true, ca: context.ca, minVersion: 'TLSv1.3' });
   }
 
@@ -57,6 +62,8 @@ export class ControlPlane {
   async answer(path: string, call: Call = {}): Promise<Answer> {
     const response = await this.send(path, call);
     const text = await this.text(response);
+    const stale = response.headers['hostward-stale'];
+    if (stale !== undefined && isSuccess(response)) this.onStale(String(stale));
     const json = (response.headers['content-type'] ?? '').includes('json');
     return {
       status: response.statusCode ?? 0,
@@ -65,16 +72,22 @@ export class ControlPlane {
     };
   }
 
-  /** All pages of a list. */
+  /** All pages of a list, each as large as the control plane gives. */
   async all<T>(path: string, query: Call['query'] = {}): Promise<T[]> {
     const items: T[] = [];
+    for await (const page of this.pages<T>(path, query)) items.push(...page);
+    return items;
+  }
+
+  /** The pages of a list, each asked for when it is wanted. */
+  async *pages<T>(path: string, query: Call['query'] = {}): AsyncGenerator<readonly T[]> {
     let cursor: string | undefined;
     do {
-      const page: Page<T> = await this.call<Page<T>>(path, { query: { ...query, cursor } });
-      items.push(...page.items);
+      const sent = { limit: LARGEST_PAGE, ...query, cursor };
+      const page: Page<T> = await this.call<Page<T>>(path, { query: sent });
+      yield page.items;
       cursor = page.next;
     } while (cursor !== undefined);
-    return items;
   }
 
   /** Server-sent events from now or after `lastEventId`; ends when the connection ends. */
@@ -141,6 +154,10 @@ export class ControlPlane {
       sent.end(payload);
     });
   }
+}
+
+function isSuccess({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode < 400;
 }
 
 function encode(body: unknown): { payload?: string; type?: string } {

@@ -6,11 +6,12 @@ import { type InputFile, readInputs } from '../input/files.js';
 import { parseSignedSet } from '../keys/signed-set.js';
 import { parseDuration } from '../input/duration.js';
 import { parseLabels } from '../input/labels.js';
+import { hosts } from '../output/counted.js';
 import { oneOf } from '../output/print.js';
 import type { Call } from '../client/control-plane.js';
 import { acceptedDocuments } from './documents.js';
 import { withControlPlane } from './session.js';
-import { hosts, waitUntilEnforced } from './wait.js';
+import { waitUntilEnforced } from './wait.js';
 
 interface Options {
   readonly file: string[];

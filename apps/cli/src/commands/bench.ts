@@ -2,6 +2,7 @@ import { type Command } from 'commander';
 import { applyBench, type ApplyBenchOptions } from '../bench/apply-bench.js';
 import { bootstrapBench, type BootstrapBenchOptions } from '../bench/bootstrap-bench.js';
 import { fleetBench, type FleetBenchOptions } from '../bench/fleet-bench.js';
+import { listsBench, type ListsBenchOptions } from '../bench/lists-bench.js';
 import { sensorBench, type SensorBenchOptions } from '../bench/sensor-bench.js';
 import { trustBench, type TrustBenchOptions } from '../bench/trust-bench.js';
 import { UsageError } from '../errors.js';
@@ -45,6 +46,7 @@ export function registerBench(program: Command): void {
   registerSensor(bench);
   registerBootstrap(bench);
   registerFleet(bench);
+  registerLists(bench);
 }
 
 function registerTrust(bench: Command): void {
@@ -106,6 +108,22 @@ function registerFleet(bench: Command): void {
         fleetBench({ ...sizes, idleMs: idle, json: json === true }, signal),
       ),
     );
+}
+
+function registerLists(bench: Command): void {
+  bench
+    .command('lists')
+    .option('--nodes <number>', 'hosts', counted('--nodes', 20_000, 100), 10_000)
+    .option('--policies <number>', 'policies', counted('--policies', 10_000, 100), 5_000)
+    .option('--reporting <number>', 'hosts of them that report', counted('--reporting', 5_000), 100)
+    .option('--requests <number>', 'requests of each kind', counted('--requests', 10_000), 200)
+    .option('--json', 'one JSON object a line')
+    .description('lists, selectors and status of a large fleet, beside a hundredth of it')
+    .addHelpText('after', '\nExample:\n  ./hostward bench lists --nodes 2000 --policies 500')
+    .action(({ json, ...sizes }: Omit<ListsBenchOptions, 'json'> & { readonly json?: boolean }) => {
+      if (sizes.reporting >= sizes.nodes) throw new UsageError('--reporting is less than --nodes');
+      return interruptible((signal) => listsBench({ ...sizes, json: json === true }, signal));
+    });
 }
 
 async function runApply(options: ApplyBenchOptions): Promise<void> {

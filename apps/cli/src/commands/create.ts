@@ -6,7 +6,7 @@ import { parseLabels } from '../input/labels.js';
 import { oneOf } from '../output/print.js';
 import { withControlPlane } from './session.js';
 import { registerCreatePeople } from './create-people.js';
-import { hosts } from './wait.js';
+import { hosts } from '../output/counted.js';
 
 interface Options {
   readonly labels: Record<string, string>;

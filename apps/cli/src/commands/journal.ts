@@ -11,7 +11,7 @@ import { rootIfPinned } from '../keys/pinned-root.js';
 import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
 import type { Column } from '../output/table.js';
 import { withControlPlane } from './session.js';
-import { hosts } from './wait.js';
+import { hosts } from '../output/counted.js';
 
 const COLUMNS: readonly Column<JournalEntryView>[] = [
   { title: 'SEQ', of: (entry) => String(entry.seq) },

@@ -58,7 +58,10 @@ const nodes = kind<NodeView>(
       of: (node) => (node.connected ? 'yes' : 'no'),
       tone: (node) => (node.connected ? 'green' : 'yellow'),
     },
-    { title: 'ENFORCER', of: (node) => node.enforcer ?? '-' },
+    {
+      title: 'ENFORCER',
+      of: (node) => (node.simulated ? 'simulated' : (node.enforcer ?? '-')),
+    },
     { title: 'POLICIES', of: (node) => String(node.policies) },
     { title: 'SEEN', of: (node) => age(node.asOf, Date.now()), ticks: true },
     { title: 'LABELS', of: (node) => labelsText(node.labels) },

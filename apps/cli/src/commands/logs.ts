@@ -1,7 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Alert, AlertPage } from '#contracts';
-import { isPassing, type ControlPlane } from '../client/control-plane.js';
+import { VISIBILITY_CLASSES } from '#policy-model';
+import type { ControlPlane } from '../client/control-plane.js';
+import { resumedEvents } from '../client/resumed-events.js';
 import { UsageError } from '../errors.js';
 import { pastTime } from '../input/past-time.js';
 import { printable } from '../output/printable.js';
@@ -13,6 +14,8 @@ interface Options {
   readonly node?: string;
   readonly policy?: string;
   readonly since?: string;
+  readonly observed?: boolean;
+  readonly class?: string;
   readonly json?: boolean;
   readonly limit: number;
 }
@@ -21,8 +24,6 @@ type Query = Readonly<Record<string, string | undefined>>;
 
 /** The most that the control plane gives at once. */
 const PAGE = 1_000;
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 10_000;
 
 export function registerLogs(program: Command): void {
   program
@@ -30,6 +31,8 @@ export function registerLogs(program: Command): void {
     .option('-f, --follow', 'go on as alerts come, over lost connections, until interrupted')
     .option('--node <name>', 'alerts of one host')
     .option('--policy <name>', 'alerts of one policy')
+    .option('--observed', 'what hosts only watched; a label of theirs says what')
+    .option('--class <name>', `with --observed: ${VISIBILITY_CLASSES.join(', ')}`)
     .option('--since <time>', 'an ISO time, or a duration before now (2h)')
     .option('--limit <n>', 'how many old ones at most', atLeastOne, 100)
     .option('--json', 'one JSON object a line, with every field')
@@ -39,17 +42,29 @@ export function registerLogs(program: Command): void {
       `
 Examples:
   hostward logs -f --policy block-sleep
-  hostward logs --node web1 --since 1h --json`,
+  hostward logs --node web1 --since 1h --json
+  hostward label node web1 visibility.hostward.io/network=on
+  hostward logs -f --node web1 --observed --class network`,
     )
     .action((options: Options) => withControlPlane((controlPlane) => logs(controlPlane, options)));
 }
 
 async function logs(controlPlane: ControlPlane, options: Options): Promise<void> {
-  const query = { node: options.node, policy: options.policy };
+  const query = { node: options.node, ...kindOf(options) };
   const since = options.since === undefined ? undefined : pastTime(options.since, Date.now());
   const { items, lastEventId } = await newest(controlPlane, { ...query, since }, options.limit);
   items.reverse().forEach((alert) => print(alert, options.json));
   if (options.follow) await follow(controlPlane, query, lastEventId, options.json);
+}
+
+/** What was watched has its class where an alert has its policy. */
+function kindOf({ observed, class: name, policy }: Options): Query {
+  if (!observed && name !== undefined) throw new UsageError('--class goes with --observed');
+  if (!observed) return { policy };
+  if (policy !== undefined) throw new UsageError('--policy does not go with --observed');
+  if (name !== undefined && !VISIBILITY_CLASSES.some((each) => each === name))
+    throw new UsageError(`--class "${name}" is none of ${VISIBILITY_CLASSES.join(', ')}`);
+  return { kind: 'observed', policy: name === undefined ? undefined : `visibility/${name}` };
 }
 
 function atLeastOne(text: string): number {
@@ -85,36 +100,11 @@ async function follow(
   query: Query,
   lastEventId: string,
   json: boolean | undefined,
-): Promise<never> {
-  let last = lastEventId;
-  let pauseMs = FIRST_PAUSE_MS;
-  let away = false;
-  const onOpen = (): void => {
-    pauseMs = FIRST_PAUSE_MS;
-    if (away) console.error('hostward: the stream is back');
-    away = false;
-  };
-  for (;;) {
-    try {
-      const from = { lastEventId: last, onOpen };
-      for await (const event of controlPlane.events('/v1/alerts/stream', query, from)) {
-        last = event.id ?? last;
-        if (event.event === 'alert') print(JSON.parse(event.data) as Alert, json);
-      }
-    } catch (error) {
-      if (!mayComeBack(error)) throw error;
-    }
-    if (!away)
-      console.error('hostward: the stream was cut, resuming when the control plane is back');
-    away = true;
-    await delay(pauseMs * (0.5 + Math.random() / 2));
-    pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+): Promise<void> {
+  const events = resumedEvents(controlPlane, '/v1/alerts/stream', query, lastEventId);
+  for await (const event of events) {
+    if (event !== 'opened' && event.event === 'alert') print(JSON.parse(event.data) as Alert, json);
   }
-}
-
-/** A cut in the middle of an answer is an error of its own, not one of the client. */
-function mayComeBack(error: unknown): boolean {
-  return isPassing(error) || (error instanceof Error && 'code' in error);
 }
 
 function print(alert: Alert, json: boolean | undefined): void {
@@ -125,10 +115,22 @@ function print(alert: Alert, json: boolean | undefined): void {
     return console.log(
       `${where} ${tone('HOST', 'yellow')} ${printable(alert.Message ?? alert.Data)}`,
     );
+  if (alert.Type === 'HostLog') return console.log(`${where} ${observedText(alert)}`);
   const action = alert.Action === 'Block' ? tone('BLOCK', 'red') : alert.Action.toUpperCase();
   const rule =
     alert.RuleID === undefined ? alert.PolicyName : `${alert.PolicyName} ${alert.RuleID}`;
-  const more = alert.Suppressed > 0 ? ` (+${alert.Suppressed} alike)` : '';
   const what = `${alert.Operation} ${printable(alert.Resource)} by ${printable(alert.Source)}`;
-  console.log(`${where} ${action} ${what} [${printable(rule)}] ${alert.Result}${more}`);
+  console.log(`${where} ${action} ${what} [${printable(rule)}] ${alert.Result}${alike(alert)}`);
+}
+
+function alike({ Suppressed }: Alert): string {
+  return Suppressed > 0 ? ` (+${Suppressed} alike)` : '';
+}
+
+function observedText(alert: Alert): string {
+  const { PolicyName, Resource, Source, PID, Data, Result } = alert;
+  const verb = /(?:^| )operation=(\w+)/.exec(Data)?.[1] ?? '';
+  const refused = Result === 'Passed' ? '' : ' refused';
+  const what = `${printable(verb)} ${printable(Resource)}${refused}`;
+  return `${printable(PolicyName)} ${what} by ${printable(Source)} (${PID})${alike(alert)}`;
 }

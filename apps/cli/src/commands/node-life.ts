@@ -3,6 +3,7 @@ import type { JoinTokenView, NodeView } from '#contracts';
 import { CommandFailed } from '../errors.js';
 import { segment } from '../input/names.js';
 import { printable } from '../output/printable.js';
+import { rolledBackText } from '../output/rolled-back.js';
 import { renderTable, type Column } from '../output/table.js';
 import { productVersion } from '../product-version.js';
 import { suspend } from './breakglass.js';
@@ -80,7 +81,7 @@ machine in, within an hour, under this name only.`,
   node
     .command('upgrade')
     .argument('[node...]')
-    .description('whose agent is of another version than this, and how to upgrade it')
+    .description('whose agent is of another version, or took an upgrade back')
     .addHelpText('after', '\nExample:\n  hostward node upgrade\n  hostward node upgrade web1 web2')
     .action(upgrade);
 }
@@ -134,11 +135,15 @@ async function upgrade(names: readonly string[]): Promise<void> {
       : Promise.all(names.map((name) => controlPlane.call<NodeView>(`/v1/nodes/${segment(name)}`))),
   );
   const others = views.filter((view) => view.version !== undefined && view.version !== version);
-  if (others.length === 0) return console.log(`every host that has reported runs ${version}`);
-  console.log(renderTable(COLUMNS, others));
-  console.log(`this is ${version}; on each, while it goes on enforcing:
+  if (others.length === 0) console.log(`every host that has reported runs ${version}`);
+  else {
+    console.log(renderTable(COLUMNS, others));
+    console.log(`this is ${version}; on each, while it goes on enforcing:
   apt-get install ./hostward-agent_${version}_amd64.deb
 or, for many at once, hosts of an inventory: ansible-playbook hostward.fleet.upgrade`);
+  }
+  for (const { name, rolledBack } of views)
+    if (rolledBack !== undefined) console.log(`${name}: ${rolledBackText(rolledBack)}`);
 }
 
 function call<T>(path: string, body: object): Promise<T> {

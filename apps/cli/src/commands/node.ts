@@ -3,10 +3,12 @@ import type { NodeView } from '#contracts';
 import { segment } from '../input/names.js';
 import { printable } from '../output/printable.js';
 import { registerNodeLife } from './node-life.js';
+import { registerNodePreflight } from './node-preflight.js';
 import { withControlPlane } from './session.js';
 
 const EXAMPLES = `
 Examples:
+  hostward node preflight root@web1.example
   hostward node revoke web1 --reason "disk was stolen"
   hostward node reinstate web1  # it was cut off from Redis, and is mended
   hostward node offboard web1   # then its name is free again
@@ -17,6 +19,7 @@ export function registerNode(program: Command): void {
     .command('node')
     .description('what is done to one host')
     .addHelpText('after', EXAMPLES);
+  registerNodePreflight(node);
   registerNodeLife(node);
   node
     .command('reinstate')

@@ -1,8 +1,6 @@
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { payloadTypes, rootPayload } from '#bundle';
-import { readContexts } from '../client/context-file.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed } from '../errors.js';
 import { descriptor } from '../input/secret.js';
 import {
   changed,
@@ -12,7 +10,8 @@ import {
   signedOf,
   writeDraft,
 } from '../keys/root-draft.js';
-import { type SigningOptions, handsOf, signBytes } from '../keys/signing.js';
+import { rootHandsOf } from '../keys/root-key-of-up.js';
+import { type SigningOptions, signBytes } from '../keys/signing.js';
 import { currentRoot, publishRoot, trustInForce } from '../keys/trust-client.js';
 
 interface Options extends SigningOptions {
@@ -86,17 +85,8 @@ async function newEpoch() {
 }
 
 async function signedHere(draft: Awaited<ReturnType<typeof newEpoch>>, options: Options) {
-  const keyFile = options.keyFile ?? (options.key ? undefined : await keyOfUp());
-  const hands = await handsOf({ ...options, keyFile });
+  const hands = await rootHandsOf(options);
   const payload = rootPayload(draft.document);
   const { signatures } = await signBytes(payloadTypes.root, payload, hands);
   return { ...draft, signatures };
-}
-
-/** On the machine where `up` runs its root key is there. */
-async function keyOfUp(): Promise<string> {
-  const { current, contexts } = await readContexts();
-  const dataDir = current === undefined ? undefined : contexts[current]?.dataDir;
-  if (dataDir !== undefined) return join(dataDir, 'control-plane', 'keys', 'root.key');
-  throw new UsageError('no root key is known here: add --key, --key-file, or use --draft');
 }

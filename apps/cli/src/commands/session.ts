@@ -1,3 +1,4 @@
+import { stderr } from 'node:process';
 import { ControlPlane } from '../client/control-plane.js';
 import { loadContext } from '../client/context.js';
 
@@ -17,10 +18,20 @@ export function chosenContext(): string | undefined {
 export async function withControlPlane<T>(
   work: (controlPlane: ControlPlane) => Promise<T>,
 ): Promise<T> {
-  const controlPlane = new ControlPlane(await loadContext(chosen));
+  const controlPlane = new ControlPlane(await loadContext(chosen), tellOnce());
   try {
     return await work(controlPlane);
   } finally {
     controlPlane.close();
   }
+}
+
+/** A command asks more than once; what it says of one answer holds for all. */
+function tellOnce(): (why: string) => void {
+  let told = false;
+  return (why) => {
+    if (told) return;
+    told = true;
+    stderr.write(`warning: this may be older than what is in force: ${why}\n`);
+  };
 }

@@ -1,17 +1,34 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NodePolicyStatus, PolicyStatus } from '#contracts';
+import type { PolicyStatus } from '#contracts';
 import { isPassing, type ControlPlane } from '../client/control-plane.js';
 import { CommandFailed } from '../errors.js';
 import { segment } from '../input/names.js';
+import { hosts } from '../output/counted.js';
+import { Progress } from '../output/progress.js';
+import { progressText, selectedText, summaryLines, tallyText } from '../output/status-summary.js';
 
 const POLL_MS = 300;
-/** What a host has decided about a version of a policy; waiting does not change it. */
-const FINAL: readonly string[] = ['unsupported', 'refused'];
+const LONGEST_POLL_MS = 5_000;
+/** A question waits so many times as long as the answer before took: who waits must not be what is waited for. */
+const PAUSE_SHARE = 10;
 
 /** A policy to wait for, and the revision below which an answer is about the version before. */
 export interface Awaited {
   readonly name: string;
   readonly revision?: string;
+}
+
+/** How to ask again and again; `tell` hears of each answer that is not the last. */
+export interface Asking<T> {
+  readonly ask: () => Promise<T>;
+  readonly isSettled: (answer: T) => boolean;
+  readonly deadline: number;
+  readonly tell?: (answer: T) => void;
+}
+
+/** Until when a command waits; one that does not wait asks once. */
+export function deadlineOf(options: { readonly wait?: boolean; readonly timeout: number }): number {
+  return options.wait ? Date.now() + options.timeout : 0;
 }
 
 /** Waits until each policy is enforced on every selected host; throws what is missing after `timeoutMs`. */
@@ -23,19 +40,32 @@ export async function waitUntilEnforced(
   const deadline = Date.now() + timeoutMs;
   const missing: PolicyStatus[] = [];
   for (const policy of policies) {
-    const ask = (): Promise<PolicyStatus> => policyStatusOf(controlPlane, policy.name);
-    const status = await settled(
-      ask,
-      (now) => isOf(policy, now) && (now.selected === 0 || policyIsSettled(now)),
-      deadline,
-    );
+    const isSettled = (now: PolicyStatus): boolean =>
+      isOf(policy, now) && (now.selected === 0 || now.settled);
+    const status = await settledPolicy(controlPlane, policy.name, { isSettled, deadline });
     if (status.enforcedEverywhere && isOf(policy, status))
-      console.log(`policy/${policy.name} enforced on ${hosts(status.selected)}`);
+      console.log(`policy/${policy.name} enforced on ${selectedText(status)}`);
     else missing.push(status);
   }
   if (missing.length === 0) return;
   const remedy = `\`hostward status policy ${missing[0]?.policy ?? 'NAME'}\` says why`;
-  throw new CommandFailed(missing.map(notEnforced).join('\n'), remedy);
+  throw new CommandFailed(missing.map(withStragglers).join('\n'), remedy);
+}
+
+/** Waits for a policy with its progress on standard error. */
+export async function settledPolicy(
+  controlPlane: ControlPlane,
+  name: string,
+  { isSettled, deadline }: Pick<Asking<PolicyStatus>, 'isSettled' | 'deadline'>,
+): Promise<PolicyStatus> {
+  const progress = new Progress();
+  const ask = (): Promise<PolicyStatus> => policyStatusOf(controlPlane, name);
+  const tell = (status: PolicyStatus): void => progress.show(progressText(status));
+  try {
+    return await settled({ ask, isSettled, deadline, tell });
+  } finally {
+    progress.clear();
+  }
 }
 
 /** A control plane that lags may still speak of the version before. */
@@ -44,59 +74,34 @@ function isOf(policy: Awaited, status: PolicyStatus): boolean {
 }
 
 /** Asks until the answer is settled or the deadline has passed; a control plane that is away meanwhile is waited for. */
-export async function settled<T>(
-  ask: () => Promise<T>,
-  isSettled: (answer: T) => boolean,
-  deadline: number,
-): Promise<T> {
+export async function settled<T>({ ask, isSettled, deadline, tell }: Asking<T>): Promise<T> {
   for (;;) {
-    const late = Date.now() >= deadline;
+    const asked = Date.now();
+    const late = asked >= deadline;
     try {
       const answer = await ask();
       if (late || isSettled(answer)) return answer;
+      tell?.(answer);
     } catch (error) {
       if (late || !isPassing(error)) throw error;
     }
-    await delay(POLL_MS);
+    const took = Date.now() - asked;
+    await delay(Math.min(Math.max(POLL_MS, PAUSE_SHARE * took), LONGEST_POLL_MS));
   }
 }
 
-/** Enforced everywhere, or never going to be on the hosts that do not. */
-export function policyIsSettled(status: PolicyStatus): boolean {
-  if (status.enforcedEverywhere) return true;
-  const rules = status.nodes.flatMap((node) => node.rules);
-  return rules.length > 0 && rules.every(({ state }) => isFinal(state)) && anyRefused(status);
-}
-
-function anyRefused(status: PolicyStatus): boolean {
-  return status.nodes.some((node) => node.rules.some(({ state }) => FINAL.includes(state)));
-}
-
-function isFinal(state: string): boolean {
-  return FINAL.includes(state) || state === 'enforced' || state === 'audited';
-}
-
-export function policyStatusOf(controlPlane: ControlPlane, name: string): Promise<PolicyStatus> {
+function policyStatusOf(controlPlane: ControlPlane, name: string): Promise<PolicyStatus> {
   return controlPlane.call<PolicyStatus>(`/v1/policies/${segment(name)}/status`);
 }
 
 /** One sentence with the number of hosts in each state. */
-export function notEnforced(status: PolicyStatus): string {
-  if (status.selected === 0) return `policy ${status.policy} selects no host`;
-  const counts = new Map<string, number>();
-  for (const node of status.nodes) {
-    const state = stateText(node);
-    counts.set(state, (counts.get(state) ?? 0) + 1);
-  }
-  const tally = [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
-  return `policy ${status.policy} is not enforced everywhere: of ${hosts(status.selected)} ${tally}`;
+export function notEnforced({ policy, selected, summary }: PolicyStatus): string {
+  if (selected === 0) return `policy ${policy} selects no host`;
+  return `policy ${policy} is not enforced everywhere: of ${hosts(selected)} ${tallyText(summary)}`;
 }
 
-function stateText({ state, qualifiers }: NodePolicyStatus): string {
-  return qualifiers.length === 0 ? state : `${state} but ${qualifiers.join(' and ')}`;
-}
-
-/** `1 host`, `3 hosts`. */
-export function hosts(count: number): string {
-  return count === 1 ? '1 host' : `${count} hosts`;
+/** The sentence, then who and why. */
+function withStragglers(status: PolicyStatus): string {
+  const lines = summaryLines(status.summary.filter(({ kept }) => !kept));
+  return [notEnforced(status), ...lines.map((line) => `  ${line}`)].join('\n');
 }

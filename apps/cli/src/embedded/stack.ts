@@ -52,6 +52,7 @@ export interface StackOptions {
 }
 
 const READY_WITHIN_MS = 60_000;
+const REPORTS_WITHIN_MS = 20_000;
 const POLL_MS = 50;
 /** Leaf certificates live a day and are made anew at half of that; who uses them takes new ones in by itself (ADR-0004). */
 const RENEW_EVERY_MS = 2 * 3_600_000;
@@ -195,7 +196,18 @@ export class Stack {
       return;
     }
     if (!enrolled) await enrolAgent(agent, config, await joinTokenFor(controlPlane));
+    const startedAt = Date.now();
     await this.run(agentProgram(agent, config, this.options.dataDir));
+    try {
+      await until(
+        () => reports(controlPlane, agent.name, startedAt),
+        this.within(REPORTS_WITHIN_MS),
+      );
+    } catch (error) {
+      this.options.signal.throwIfAborted();
+      const why = error instanceof Error ? error.message : String(error);
+      this.notReady = [...this.notReady, `agent: ${why}; see agent.log in the data folder`];
+    }
   }
 }
 
@@ -226,6 +238,13 @@ async function answers(controlPlane: ControlPlane): Promise<void> {
 async function isTaken(controlPlane: ControlPlane, name: string): Promise<boolean> {
   const { status, body } = await controlPlane.answer(`/v1/nodes/${encodeURIComponent(name)}`);
   return status === 200 && (body as NodeView).nodeId !== undefined;
+}
+
+/** Throws until the host has reported since `startedAt`. */
+async function reports(controlPlane: ControlPlane, name: string, startedAt: number): Promise<void> {
+  const { asOf } = await controlPlane.call<NodeView>(`/v1/nodes/${encodeURIComponent(name)}`);
+  if (asOf === undefined || Date.parse(asOf) < startedAt)
+    throw new Error(`host ${name} has not reported since its agent started`);
 }
 
 interface Readiness {

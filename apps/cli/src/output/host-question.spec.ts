@@ -21,6 +21,20 @@ describe('the question to a host about an alert', () => {
     expect(hostQuestion(exec)).toBe('hostward-sensor explain --path /etc/shadow --operation exec');
   });
 
+  it('says where the program had a terminal, which rules may ask for', () => {
+    expect(hostQuestion({ ...alert, TTY: 'pts0' })).toContain('/usr/bin/cat --terminal --path');
+  });
+
+  it('asks about a name of DNS', () => {
+    const query = {
+      ...{ ...alert, Resource: 'domain=www.evil.example' },
+      Data: 'operation=query requested=q denied=q profile=hostward',
+    };
+    expect(hostQuestion(query)).toBe(
+      'hostward-sensor explain --program /usr/bin/cat --domain www.evil.example',
+    );
+  });
+
   it('quotes what a shell would read', () => {
     const Resource = "/tmp/it's $(here)";
     expect(hostQuestion({ ...alert, Resource })).toContain(` --path '/tmp/it'\\''s $(here)' `);

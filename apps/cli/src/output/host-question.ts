@@ -10,17 +10,25 @@ const OPERATIONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The command that asks a host's loaded table about what an alert tells of; undefined where it was not about a path, or
- * not judged by BPF.
+ * The command that asks a host's loaded table about what an alert tells of; undefined where it was about neither a path
+ * nor a name of DNS, or not judged by BPF.
  */
-export function hostQuestion({ Enforcer, Resource, Source, Data }: Alert): string | undefined {
-  const letter = / requested=([rwlkmx])/.exec(` ${Data}`)?.[1];
-  const operation = letter === undefined ? undefined : OPERATIONS[letter];
-  if (Enforcer !== 'BPFLSM' || operation === undefined || !Resource.startsWith('/'))
-    return undefined;
+export function hostQuestion({ Enforcer, Resource, Source, TTY, Data }: Alert): string | undefined {
+  const object = objectOf(Resource, Data);
+  if (Enforcer !== 'BPFLSM' || object === undefined) return undefined;
   const program = Source.startsWith('/') ? ['--program', quoted(Source)] : [];
-  const object = ['--path', quoted(Resource), '--operation', operation];
-  return ['hostward-sensor explain', ...program, ...object].join(' ');
+  const terminal = TTY === undefined ? [] : ['--terminal'];
+  return ['hostward-sensor explain', ...program, ...terminal, ...object].join(' ');
+}
+
+function objectOf(resource: string, data: string): readonly string[] | undefined {
+  const letter = / requested=([rwlkmxq])/.exec(` ${data}`)?.[1] ?? '';
+  const domain = letter === 'q' ? /^domain=(.+)$/.exec(resource)?.[1] : undefined;
+  if (domain !== undefined) return ['--domain', quoted(domain)];
+  const operation = OPERATIONS[letter];
+  return operation === undefined || !resource.startsWith('/')
+    ? undefined
+    : ['--path', quoted(resource), '--operation', operation];
 }
 
 function quoted(text: string): string {

@@ -8,9 +8,9 @@ export function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n');
 }
 
-/** The length at which one line ends: the terminal's, or 80 where there is none. */
-export function lineWidth(): number {
-  return process.stdout.columns ?? 80;
+/** The length at which one line ends: the terminal's, or 80 where there is none or it does not tell. */
+export function lineWidth({ columns = 0 }: { readonly columns?: number } = process.stdout): number {
+  return columns > 0 ? columns : 80;
 }
 
 /** Words after `indent`, broken into lines of at most `width` characters; a word that is longer stays whole. */

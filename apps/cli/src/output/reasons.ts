@@ -30,6 +30,12 @@ export function reasonLines(reported: readonly Reported[]): string[] {
   ]);
 }
 
+/** Prints the reasons after an empty line, or nothing where there are none. */
+export function printReasons(reported: readonly Reported[]): void {
+  const lines = reasonLines(reported);
+  if (lines.length > 0) console.log(`\n${lines.join('\n')}`);
+}
+
 /** Owners with the same rules share a line. */
 function ownerLines(owners: ReadonlyMap<string, readonly string[]>): string[] {
   const byRules = new Map<string, string[]>();

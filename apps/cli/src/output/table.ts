@@ -14,22 +14,38 @@ export interface Column<T> {
 const GAP = '  ';
 const SMALLEST = 6;
 
-/** Lines of a left-aligned table of at most `width` characters; the widest columns give way first. */
+/**
+ * How a table is laid out: at most `width` characters; columns are as wide as the rows `among` which these are need.
+ * `open`: the last column is never cut, so that a line may be longer.
+ */
+interface Layout<T> {
+  readonly width?: number;
+  readonly header?: boolean;
+  readonly among?: readonly T[];
+  readonly open?: boolean;
+}
+
+/** Lines of a left-aligned table; the widest columns give way first where it is too wide. */
 export function renderTable<T>(
   columns: readonly Column<T>[],
   rows: readonly T[],
-  { width = lineWidth(), header = true }: { width?: number; header?: boolean } = {},
+  { width = lineWidth(), header = true, among = rows, open = false }: Layout<T> = {},
 ): string {
-  const cells = rows.map((row) => columns.map((column) => printable(column.of(row))));
-  const widths = columns.map((column, i) =>
-    Math.max(column.title.length, ...cells.map((row) => row[i]?.length ?? 0)),
-  );
+  const cells = rows.map((row) => cellsOf(columns, row));
+  const widths = columns.map(({ title }) => title.length);
+  for (const row of among === rows ? cells : among.map((each) => cellsOf(columns, each)))
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
   shrink(columns, widths, width);
+  if (open) widths.splice(-1, 1, Math.max(0, ...cells.map((row) => row.at(-1)?.length ?? 0)));
   const titles = columns.map((column, i) => fit(column.title, widths[i] ?? 0));
   const body = cells.map((row, r) =>
     row.map((cell, i) => painted(columns[i], rows[r], fit(cell, widths[i] ?? 0, columns[i]?.cut))),
   );
   return (header ? [titles, ...body] : body).map((line) => line.join(GAP).trimEnd()).join('\n');
+}
+
+function cellsOf<T>(columns: readonly Column<T>[], row: T): string[] {
+  return columns.map((column) => printable(column.of(row)));
 }
 
 function shrink<T>(columns: readonly Column<T>[], widths: number[], width: number): void {

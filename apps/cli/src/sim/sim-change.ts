@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ApplyResponse, PolicyStatus, RuleState } from '#contracts';
+import type { ApplyResponse, PolicyStatus } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { percentile } from '../bench/samples.js';
+import { reportedHosts } from './reported-hosts.js';
 import { segment } from '../input/names.js';
 import { monotonicMs, type SimFleet } from './sim-fleet.js';
 
 const POLL_MS = 50;
-/** States that the control plane tells without a report of the host about this very revision. */
-const WITHOUT_REPORT: readonly RuleState[] = ['pending', 'delivered', 'unknown'];
 
 /** One change of a policy; `label` selects its hosts, `isOne` says which they are. */
 export interface SimChange {
@@ -22,7 +21,9 @@ export interface SimChange {
 export interface ChangeResult {
   readonly revision: string;
   readonly hosts: number;
-  /** Hosts that did not report it in time. */
+  /** Hosts that could not load it, and said so. */
+  readonly failed: number;
+  /** Hosts that did not report it in time, stuck ones among them. */
   readonly missing: number;
   /** When the rule set was in force on the last host. */
   readonly lastDelivery: number;
@@ -51,11 +52,13 @@ export async function applyChange(
   const since = (times: ReadonlyMap<string, number>): number[] =>
     [...times.values()].map((at) => at - sent);
   const hosts = fleet.hosts.filter((_, n) => isOne(n)).length;
-  const missing = hosts - acks.size;
+  const failed = fleet.failed(revision).filter((name) => !acks.has(name)).length;
+  const missing = hosts - acks.size - failed;
   await verified(controlPlane, { policy, revision, count: acks.size, withinMs }, signal);
   return {
     revision: String(revision),
     hosts,
+    failed,
     missing,
     lastDelivery: percentile(since(delivered), 100),
     ackP50: percentile(since(acks), 50),
@@ -80,11 +83,7 @@ async function verified(
   const deadline = monotonicMs() + withinMs;
   for (;;) {
     const status = await controlPlane.call<PolicyStatus>(`/v1/policies/${segment(policy)}/status`);
-    const shown = status.nodes.filter(
-      ({ state, generation }) =>
-        !WITHOUT_REPORT.includes(state) && BigInt(generation ?? 0) >= revision,
-    );
-    if (shown.length >= count || monotonicMs() > deadline) return;
+    if (reportedHosts(status, revision) >= count || monotonicMs() > deadline) return;
     await delay(POLL_MS, undefined, { signal });
   }
 }

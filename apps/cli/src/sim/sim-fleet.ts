@@ -27,6 +27,8 @@ export interface SimFleetOptions {
 
 interface HostRecord {
   readonly name: string;
+  /** It never takes a rule set, so nobody waits for it to report one. */
+  readonly stuck: boolean;
   readonly last: Partial<Record<SimulatedMarkKind, SimulatedMark>>;
 }
 
@@ -49,6 +51,7 @@ export class SimFleet {
   ) {
     this.hosts = options.labels.map((_, n) => ({
       name: `${options.prefix}-${String(n).padStart(5, '0')}`,
+      stuck: isOneOf(options.stuckShare, n),
       last: {},
     }));
   }
@@ -82,7 +85,8 @@ export class SimFleet {
 
   /**
    * When each host that `isOne` names was last so far, ms of the monotonic clock, by name: waits until all were there at
-   * a generation not below this one and not before `since`, or the time is over.
+   * a generation not below this one and not before `since`, or the time is over. Where there is a generation, a host
+   * that failed to load it, or that is stuck, is not waited for.
    */
   async reached(
     kind: SimulatedMarkKind,
@@ -94,16 +98,22 @@ export class SimFleet {
     const { generation = 0n, since = 0 } = wanted;
     for (;;) {
       let missing = 0;
-      for (const [n, { name, last }] of this.hosts.entries()) {
-        if (found.has(name) || !isOne(n)) continue;
-        const mark = last[kind];
-        if (mark !== undefined && mark.at >= since && BigInt(mark.generation ?? 0) >= generation)
-          found.set(name, mark.at);
-        else missing += 1;
+      for (const [n, host] of this.hosts.entries()) {
+        if (found.has(host.name) || !isOne(n)) continue;
+        const mark = host.last[kind];
+        if (mark !== undefined && mark.at >= since && isAt(mark, generation))
+          found.set(host.name, mark.at);
+        else if (generation === 0n || !(host.stuck || isAt(host.last.failed, generation)))
+          missing += 1;
       }
       if (missing === 0 || monotonicMs() > deadline) return found;
       await delay(POLL_MS, undefined, { signal });
     }
+  }
+
+  /** Hosts that failed to load this generation, or a later one; by a later attempt they may have loaded it. */
+  failed(generation: bigint): readonly string[] {
+    return this.hosts.filter(({ last }) => isAt(last.failed, generation)).map(({ name }) => name);
   }
 
   /** Cuts the connections of all hosts at once. */
@@ -128,10 +138,8 @@ export class SimFleet {
 
   /** Hosts go to the processes by turns. */
   #planOf(at: number, tokens: ReadonlyMap<string, string>): SimulationPlan {
-    const { processes, labels, stateDir, slowShare, slowMs, stuckShare, ...rest } = this.options;
+    const { processes, labels, stateDir, slowShare, slowMs, ...rest } = this.options;
     const numbers = [...labels.keys()].filter((n) => n % processes === at);
-    const share = (part: number, n: number): boolean =>
-      Math.floor(n * part) < Math.floor((n + 1) * part);
     return {
       v: 1,
       url: this.controlPlane.url,
@@ -143,8 +151,9 @@ export class SimFleet {
         name: this.hosts[n]?.name ?? '',
         token: tokens.get(JSON.stringify(labels[n])) ?? '',
         stateDir: join(stateDir, String(n)),
-        stuck: share(stuckShare, n),
-        slowMs: share(slowShare, n) ? slowMs : 0,
+        stuck: this.hosts[n]?.stuck === true,
+        // From the other end, so that they are not the stuck ones.
+        slowMs: isOneOf(slowShare, labels.length - 1 - n) ? slowMs : 0,
         skewMs: Math.round((Math.random() * 2 - 1) * rest.clockSkewMs),
       })),
     };
@@ -167,6 +176,15 @@ interface ReachedOptions {
   readonly isOne?: (n: number) => boolean;
   readonly withinMs: number;
   readonly signal: AbortSignal;
+}
+
+/** Whether a number falls to a share of all, evenly spread. */
+function isOneOf(share: number, n: number): boolean {
+  return Math.floor(n * share) < Math.floor((n + 1) * share);
+}
+
+function isAt(mark: SimulatedMark | undefined, generation: bigint): boolean {
+  return mark !== undefined && BigInt(mark.generation ?? 0) >= generation;
 }
 
 /** The clock of simulated hosts' marks. */

@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { stdout } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ControlPlane } from '../client/control-plane.js';
-import { hosts as hostsText } from '../commands/wait.js';
+import { hosts as hostsText } from '../output/counted.js';
+import { Progress } from '../output/progress.js';
 import { applyChange, type ChangeResult } from './sim-change.js';
 import { monotonicMs, SimFleet, type SimFleetOptions } from './sim-fleet.js';
 
@@ -48,6 +48,7 @@ const ENROL_WITHIN_MS = 1_800_000;
 const STORM_WITHIN_MS = 120_000;
 const CHANGE_WITHIN_MS = 60_000;
 const LIVE_EVERY_MS = 1_000;
+const NOT_FOUND = 404;
 /** By it the changes of a run select its hosts. */
 const RUN_LABEL = 'hostward-sim';
 
@@ -77,6 +78,8 @@ export async function runSimulation(
 
 class Run {
   readonly #changes: ChangeResult[] = [];
+  readonly #progress = new Progress();
+  #applied = false;
 
   constructor(
     private readonly controlPlane: ControlPlane,
@@ -101,15 +104,22 @@ class Run {
       return this.#report(fleet, enrolMs, await storm);
     } finally {
       clearInterval(live);
-      if (stdout.isTTY) this.tell('');
+      this.#progress.clear();
     }
   }
 
   /** Takes the policy and the hosts out of the control plane again. */
   async removeAll(fleet: SimFleet): Promise<void> {
-    if (this.#changes.length > 0)
-      await this.controlPlane.call(`/v1/policies/${this.#policy}`, { method: 'DELETE' });
+    if (this.#applied) await this.#removePolicy();
     if (!this.options.keep) await fleet.remove();
+  }
+
+  /** An apply that was interrupted may have come to nothing. */
+  async #removePolicy(): Promise<void> {
+    const path = `/v1/policies/${this.#policy}`;
+    const { status } = await this.controlPlane.answer(path, { method: 'DELETE' });
+    if (status >= 400 && status !== NOT_FOUND)
+      this.#say(`the policy ${this.#policy} was left behind: HTTP ${status}`);
   }
 
   get #policy(): string {
@@ -117,21 +127,21 @@ class Run {
   }
 
   async #change(fleet: SimFleet, end: AbortSignal): Promise<void> {
-    const { changeEveryMs, run, stuckShare } = this.options;
+    const { changeEveryMs, run } = this.options;
     if (changeEveryMs === undefined) return;
-    const withinMs = stuckShare > 0 ? Math.min(changeEveryMs, CHANGE_WITHIN_MS) : CHANGE_WITHIN_MS;
     for (let number = 1; !end.aborted; number += 1) {
       const change = {
         policy: this.#policy,
         number,
         label: [RUN_LABEL, run] as const,
         isOne: () => true,
-        withinMs,
+        withinMs: CHANGE_WITHIN_MS,
       };
+      this.#applied = true;
       try {
         const result = await applyChange(fleet, this.controlPlane, change, end);
         this.#changes.push(result);
-        this.tell(changeText(result));
+        this.#say(changeText(result));
         await delay(changeEveryMs, undefined, { signal: end });
       } catch (error) {
         // One that the end of the run interrupts does not count.
@@ -154,8 +164,13 @@ class Run {
       .catch(() => new Map<string, number>());
     if (back.size < before) return null;
     const took = Math.max(...back.values()) - cutAt;
-    this.tell(`storm: all ${hostsText(before)} are back after ${Math.round(took)} ms`);
+    this.#say(`storm: all ${hostsText(before)} are back after ${Math.round(took)} ms`);
     return took;
+  }
+
+  #say(line: string): void {
+    this.#progress.clear();
+    this.tell(line);
   }
 
   #show(fleet: SimFleet, started: number): void {
@@ -163,9 +178,9 @@ class Run {
     const [enrolled, listening, inForce] = (['enrolled', 'listening', 'in-force'] as const).map(
       (kind) => fleet.count(kind),
     );
-    const line = `${seconds} s: ${enrolled} enrolled, ${listening} connected, ${inForce} took a rule set, ${this.#changes.length} changes`;
-    if (stdout.isTTY) stdout.write(`\r${line}\u001b[K`);
-    else if (seconds % 10 === 0) this.tell(line);
+    this.#progress.show(
+      `${seconds} s: ${enrolled} enrolled, ${listening} connected, ${inForce} took a rule set, ${this.#changes.length} changes`,
+    );
   }
 
   #report(fleet: SimFleet, enrolMs: number, storm: number | null | undefined): SimReport {
@@ -189,9 +204,11 @@ class Run {
 
 /** One line about a change, for people. */
 function changeText(result: ChangeResult): string {
-  const { revision, hosts, missing, lastDelivery, ackP50, ackP99, lastVerified } = result;
+  const { revision, hosts, failed, missing, lastDelivery, ackP50, ackP99, lastVerified } = result;
   const ms = (value: number): string => `${Math.round(value)} ms`;
-  const lacking = missing === 0 ? '' : `; ${missing} have not reported it`;
+  const lacking =
+    (failed === 0 ? '' : `; ${failed} failed to load it`) +
+    (missing === 0 ? '' : `; ${missing} have not reported it`);
   return (
     `change ${revision} on ${hostsText(hosts)}: in force on the last after ${ms(lastDelivery)}; ` +
     `reported p50 ${ms(ackP50)}, p99 ${ms(ackP99)}; all verified after ${ms(lastVerified)}${lacking}`

@@ -83,7 +83,8 @@ const ansible = jestSuite(
 export const ALL: readonly Suite[] = [
   quick,
   jestSuite('integration', 'real etcd, Redis and processes on loopback', 'int-spec', 2, 12),
-  jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 2, 14),
+  // Three files at a time: a product that is waited for leaves two cores half idle.
+  jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 3, 14),
   jestSuite('attack', 'attackers against the running product and its parts', 'attack-spec', 2, 20),
   jestSuite(
     'fuzz',
@@ -95,7 +96,7 @@ export const ALL: readonly Suite[] = [
   fault,
   supply,
   // Two files at a time: a VM waits for much of its time.
-  jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 2, 50),
+  jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 2, 60),
 ];
 
 export const SUITES: readonly Suite[] = [...ALL, unit, ansible];

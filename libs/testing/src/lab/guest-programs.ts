@@ -1,3 +1,5 @@
+import { ROOT_LABEL } from './lab.config.js';
+
 /**
  * Makes a restored guest its own machine: entropy first, since every guest of one snapshot has the same
  * generator state, then clock, hostname, machine-id and ssh host key.
@@ -64,9 +66,23 @@ echo 'deb [trusted=yes] file:/opt/hw-repo ./' > /etc/apt/sources.list.d/hw-repo.
 dpkg -i "$repo/hw-sample_1.0_all.deb" >/dev/null
 `;
 
+/** How an init of the lab goes over to the root disk, by its serial: with more disks /dev/vda may be any. */
+export const ENTER_ROOT = `disk=
+while [ -z "$disk" ]; do
+  for serial in /sys/block/vd*/serial; do
+    [ "$($b cat "$serial")" = ${ROOT_LABEL} ] && disk=$($b basename "$($b dirname "$serial")")
+  done
+  [ -n "$disk" ] || $b usleep 20000
+done
+$b mount -t ext4 -o rw "/dev/$disk" /root
+$b umount /sys
+$b mount --move /dev /root/dev
+exec $b switch_root /root /sbin/init
+`;
+
 /**
- * Makes /boot/lab-initrd: a static busybox, the modules of the root disk, and an init that mounts the disk with the
- * serial \`lab-root\` (with more disks /dev/vda may be any). The distribution's own initrd boots five seconds slower.
+ * Makes /boot/lab-initrd: a static busybox, the modules of the root disk, and an init that mounts that disk. The
+ * distribution's own initrd boots five seconds slower.
  */
 const LAB_INITRD = `#!/bin/sh
 set -eu
@@ -86,18 +102,7 @@ b=/bin/busybox
 $b mount -t devtmpfs dev /dev
 $b mount -t sysfs sys /sys
 for module in /modules/*; do $b insmod "$module" 2>/dev/null; done
-disk=
-while [ -z "$disk" ]; do
-  for serial in /sys/block/vd*/serial; do
-    [ "$($b cat "$serial")" = lab-root ] && disk=$($b basename "$($b dirname "$serial")")
-  done
-  [ -n "$disk" ] || $b usleep 20000
-done
-$b mount -t ext4 -o rw "/dev/$disk" /root
-$b umount /sys
-$b mount --move /dev /root/dev
-exec $b switch_root /root /sbin/init
-END
+${ENTER_ROOT}END
 chmod 755 init
 find . | busybox cpio -o -H newc | gzip -1 > /boot/lab-initrd
 rm -rf "$work"

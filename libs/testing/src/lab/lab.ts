@@ -6,12 +6,13 @@ import { cacheEntry, pruneEntries } from './cache-entry.js';
 import { type LabImage, labImage } from './image.js';
 import type { DebianRelease } from './image-recipe.js';
 import { DEFAULT_MEMORY_MIB, projectRoot } from './lab.config.js';
-import { LabError } from './lab.errors.js';
+import { LabError, VmTimeoutError } from './lab.errors.js';
 import { type Machine, machineKey } from './machine.js';
 import type { Lifetime } from './qemu-process.js';
 import { mustRun } from './run-command.js';
 import { makeRunFolder } from './run-folder.js';
 import { readSnapshot, type Snapshot, snapshotDisk, writeSnapshotId } from './snapshot.js';
+import { type GuestKernel, usbKernel } from './usb-kernel.js';
 import { Vm } from './vm.js';
 
 /**
@@ -31,6 +32,8 @@ export interface VmOptions {
   from?: Snapshot;
   memoryMiB?: number;
   boot?: boolean;
+  /** Booted, with a USB controller (`Vm.plugUsb`) and a kernel that has USB. */
+  usb?: boolean;
   /** Raw ext4 image of the host, mounted read-only at /mnt/extra. */
   extraDisk?: string;
 }
@@ -58,6 +61,7 @@ interface VmStart {
   memoryMiB: number;
   disk: string;
   boot: boolean;
+  usb?: GuestKernel;
 }
 
 const LOGS_NOTE = 'logs of the VMs:';
@@ -99,13 +103,15 @@ export class Lab {
   async vm(options: VmOptions): Promise<Vm> {
     const from = options.from ?? (await this.base(options.memoryMiB));
     const disk = join(await this.newFolder(options.name), 'disk.qcow2');
-    const boot = options.boot === true;
+    const usb = options.usb === true ? await usbKernel(this.options.log) : undefined;
+    const boot = options.boot === true || usb !== undefined;
     const vm = await this.start({
       name: options.name,
       from,
       memoryMiB: from.memoryMiB,
       disk,
       boot,
+      usb,
     });
     if (options.extraDisk !== undefined) await vm.mountImage(options.extraDisk, 'extra');
     return vm;
@@ -171,8 +177,18 @@ export class Lab {
   ): Promise<Snapshot> {
     const { name, content, memoryMiB } = wanted;
     const key = machineKey({ ...this.machine, memoryMiB }, content);
-    const dir = await cacheEntry(join(this.image.dir, 'snapshots', `${name}-${key}`), (building) =>
-      this.freeze(wanted, building, prepare),
+    const dir = await cacheEntry(
+      join(this.image.dir, 'snapshots', `${name}-${key}`),
+      async (building) => {
+        try {
+          await this.freeze(wanted, building, prepare);
+        } catch (error) {
+          // Seen once in hundreds: a guest that answers nothing any more. What hangs by itself hangs again.
+          if (!(error instanceof VmTimeoutError)) throw error;
+          this.options.log(`lab: another VM is tried for the snapshot ${name}: ${error.message}`);
+          await this.freeze(wanted, building, prepare);
+        }
+      },
     );
     await pruneEntries(dir, `${name}-`, 3);
     return readSnapshot(name, dir, memoryMiB);
@@ -208,7 +224,7 @@ export class Lab {
       from === undefined ? this.image.disk : snapshotDisk(from.dir),
       from === undefined ? 'raw' : 'qcow2',
     );
-    const machine = { ...this.machine, memoryMiB };
+    const machine = { ...this.machine, memoryMiB, usb: start.usb };
     const memoryOf = start.boot ? undefined : from;
     const vm = new Vm({
       name,

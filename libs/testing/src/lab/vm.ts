@@ -108,6 +108,27 @@ export class Vm {
     return this.disks.mountImage(this.diskHost(), localImage, name);
   }
 
+  /** Plugs a USB device of QEMU in, by its driver, e.g. `usb-kbd`; a `usb-storage` has the raw image `file`. */
+  async plugUsb(driver: string, id: string, file?: string): Promise<void> {
+    const { qmp } = this.running();
+    if (file !== undefined)
+      await qmp.execute('blockdev-add', {
+        'node-name': id,
+        driver: 'raw',
+        file: { driver: 'file', filename: file },
+      });
+    const drive = file === undefined ? {} : { drive: id, serial: id };
+    await qmp.execute('device_add', { driver, id, bus: 'xhci.0', ...drive });
+  }
+
+  /** Pulls it out again. */
+  async unplugUsb(id: string): Promise<void> {
+    const { qmp } = this.running();
+    const gone = qmp.event('DEVICE_DELETED', (event) => event['device'] === id, 30_000);
+    await qmp.execute('device_del', { id });
+    await gone;
+  }
+
   /** Reboots the guest for real and returns when ssh answers from the new boot, early units possibly still starting. */
   async reboot(): Promise<void> {
     const qmp = this.running().qmp;

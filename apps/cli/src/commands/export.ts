@@ -1,0 +1,94 @@
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { stdout } from 'node:process';
+import type { Command } from 'commander';
+import type { GroupView, NodeStatus, NodeView, PolicyView } from '#contracts';
+import type { ControlPlane } from '../client/control-plane.js';
+import { CommandFailed } from '../errors.js';
+import { hosts } from '../output/counted.js';
+import { productVersion } from '../product-version.js';
+import { withControlPlane } from './session.js';
+
+interface Options {
+  readonly output?: string;
+}
+
+/** Takes a line, without its end, when it can. */
+type Put = (object: object) => Promise<void>;
+
+/** A status has every rule of every policy of its host: a page of many hosts would be an answer of many megabytes. */
+const STATUSES_A_PAGE = '100';
+
+/** `export`: what is wanted and what is, of a whole fleet. */
+export function registerExport(program: Command): void {
+  program
+    .command('export')
+    .option('-o, --output <file>', 'written whole or not at all; standard output if absent')
+    .description('the state of the whole fleet, one JSON object a line')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hostward export -o fleet-2026-11-26.jsonl
+  hostward export | jq 'select(.kind == "NodeStatus" and .connected == false)'
+A line each, by "kind": Export (when, of which control plane), Policy, Group,
+Node, NodeStatus, and End with their numbers: where it is missing, the export
+is not whole. Pages are of the moment when they were read, not of one moment.
+It holds what the token may read, and no secret. To restore from: backup.`,
+    )
+    .action(exportFleet);
+}
+
+async function exportFleet({ output }: Options): Promise<void> {
+  if (output === undefined) {
+    await withControlPlane((controlPlane) => write(controlPlane, toStandardOutput));
+    return;
+  }
+  const temporary = `${output}.${process.pid}.new`;
+  let file: FileHandle | undefined;
+  try {
+    const opened = (file = await open(temporary, 'wx', 0o600));
+    const nodes = await withControlPlane((controlPlane) =>
+      write(controlPlane, async (object) => {
+        await opened.appendFile(`${JSON.stringify(object)}\n`);
+      }),
+    );
+    await opened.sync();
+    await rename(temporary, output);
+    console.log(`${output}: ${hosts(nodes)}`);
+  } catch (cause) {
+    if (file !== undefined) await rm(temporary, { force: true });
+    if (cause instanceof CommandFailed) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CommandFailed(`cannot write ${output}: ${why}`, 'name another file by -o', { cause });
+  } finally {
+    await file?.close();
+  }
+}
+
+/** Writes all of it; the number of hosts. */
+async function write(controlPlane: ControlPlane, put: Put): Promise<number> {
+  const { url } = controlPlane;
+  await put({ kind: 'Export', v: 1, at: new Date().toISOString(), url, by: productVersion() });
+  const each = async <T extends object>(kind: string, path: string, limit?: string) => {
+    let count = 0;
+    for await (const page of controlPlane.pages<T>(path, limit === undefined ? {} : { limit }))
+      for (const item of page) {
+        await put({ kind, ...item });
+        count += 1;
+      }
+    return count;
+  };
+  const policies = await each<PolicyView>('Policy', '/v1/policies');
+  const groups = await each<GroupView>('Group', '/v1/groups');
+  const nodes = await each<NodeView>('Node', '/v1/nodes');
+  const statuses = await each<NodeStatus>('NodeStatus', '/v1/node-statuses', STATUSES_A_PAGE);
+  await put({ kind: 'End', policies, groups, nodes, statuses });
+  return nodes;
+}
+
+/** No faster than the reader reads; one that has gone away ends the command, as main.ts has it. */
+function toStandardOutput(object: object): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stdout.write(`${JSON.stringify(object)}\n`, (error) => (error ? reject(error) : resolve()));
+  });
+}

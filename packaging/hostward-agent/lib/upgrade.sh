@@ -1,0 +1,238 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Takes this host back to the version that it had, as root, where the one in its place does not come up.
+#   upgrade.sh keep [PID]  before other files come, by the version that they replace. PID: the installer, where not dpkg
+#   upgrade.sh judge       one look, from the files that were kept; hostward-upgrade.timer, which `keep` makes, repeats it
+#   upgrade.sh forget      what was kept goes
+# The version that was good decides, since the other one may do nothing right: it keeps its files as hard links, and
+# looks whether what ran runs again, the sensor answers, and the agent reports where it did before. Enforcement is in the
+# kernel meanwhile. What the host knows (/var/lib/hostward) is never put back: an old rule set would be a way round a new
+# one. No `sleep`: a policy may block it. Nothing runs before the last line is read.
+set -eu
+PATH=$PATH:/usr/sbin:/sbin
+export PATH
+
+STATE=/var/lib/hostward
+LIBRARY=/usr/lib/hostward
+KEPT=/usr/lib/hostward-previous
+PENDING=$STATE/upgrade/pending # from, installer, reports, units; verdict once it is known
+ROLLED_BACK=$STATE/upgrade/rolled-back.json
+SEEN=/run/hostward-upgrade # of this boot: since when it is looked at, and what is steady
+UNIT=/etc/systemd/system/hostward-upgrade
+UNITS='hostward-sensor.service hostward-agent.service'
+
+CHECK_IN_S=${HOSTWARD_CHECK_IN_S:-180}
+LOOK_S=10
+STEADY_S=20          # so long the same processes must have been well
+RESTARTS=5           # so often systemd has started one anew that does not stay
+INSTALLER_AWAY_S=60  # apt has moments between two runs of dpkg
+INSTALLATION_S=1800  # somebody is asked something
+
+say() { printf 'hostward: %s\n' "$*"; }
+uptime_s() { cut -d . -f 1 /proc/uptime; }
+is_enrolled() { [ -e "$STATE/trust/node-id" ] && [ -e /etc/hostward/agent.yaml ]; }
+is_active() { systemctl is-active --quiet "$1"; }
+pid_of() { systemctl show -P MainPID "$1"; }
+
+is_packaged() { dpkg-query --status hostward-agent >/dev/null 2>&1; }
+installed_version() {
+  if is_packaged; then dpkg-query -W -f '${Version}\n' hostward-agent; else timeout 20 hostward-agent version; fi
+}
+# dpkg goes on naming the version that was taken back.
+running_version() {
+  named=$(installed_version)
+  back_from=$(sed -n 's/^{"from":"\([^"]*\)",.*$/\1/p' "$ROLLED_BACK" 2>/dev/null) || back_from=''
+  if is_packaged && [ "$named" = "$back_from" ]; then
+    sed -n 's/^.*,"to":"\([^"]*\)",.*$/\1/p' "$ROLLED_BACK"
+  else
+    printf '%s\n' "$named"
+  fi
+}
+
+# Files of the version that is installed now, without the leading slash.
+installed() {
+  if is_packaged; then
+    dpkg-query -L hostward-agent | while read -r file; do
+      if [ -f "$file" ] || [ -L "$file" ]; then printf '%s\n' "${file#/}"; fi
+    done
+  elif [ -e "$LIBRARY/INSTALLED" ]; then
+    cat "$LIBRARY/INSTALLED"
+    printf '%s\n' usr/lib/hostward/INSTALLED usr/lib/hostward/uninstall.sh
+  fi
+}
+
+# Whether the agent that runs now writes reports and finds everything that it needs: by its own word, under its own pid.
+reports() {
+  health=$STATE/agent/health.json
+  grep -qs "\"pid\": $(pid_of hostward-agent.service),\$" "$health" &&
+    grep -qs '"reports": [1-9]' "$health" &&
+    ! grep -Eqs '"name": "(redis|control-plane|report|sensor)"' "$health"
+}
+
+keep() {
+  # The files of a version that is being taken back are put in order first.
+  [ ! -e "$PENDING/verdict" ] || systemctl start hostward-upgrade.service
+  # A second upgrade before the first was judged: what was good is still the one that is kept.
+  if [ -e "$PENDING" ] || ! is_enrolled || [ ! -d /run/systemd/system ]; then return 0; fi
+  # What does not run cannot become worse: this upgrade may be the cure.
+  for unit in $UNITS; do is_active "$unit" || return 0; done
+  keep_files
+  rm -rf "$PENDING.new" "$SEEN"
+  mkdir -p "$PENDING.new"
+  running_version >"$PENDING.new/from"
+  printf '%s\n' "${1-}" >"$PENDING.new/installer"
+  if reports; then echo yes; else echo no; fi >"$PENDING.new/reports"
+  mv -T "$PENDING.new" "$PENDING"
+  watch
+}
+
+# Links cost no room; what an administrator may edit in place is copied.
+keep_files() {
+  rm -rf "$KEPT"
+  mkdir -m 700 "$KEPT"
+  cd /
+  installed | grep '^etc/' | xargs -r -d '\n' cp -a --parents -t "$KEPT"
+  installed | grep -v '^etc/' | xargs -r -d '\n' cp -al --parents -t "$KEPT"
+}
+
+watch() {
+  cat >"$UNIT.service" <<END
+[Unit]
+Description=Hostward goes back to the version that it had unless the new one comes up
+Documentation=man:hostward-agent(8)
+[Service]
+Type=oneshot
+ExecStart=$KEPT$LIBRARY/upgrade.sh judge
+END
+  cat >"$UNIT.timer" <<END
+[Unit]
+Description=Looks whether the new version of Hostward has come up
+[Timer]
+OnActiveSec=$LOOK_S
+OnUnitInactiveSec=$LOOK_S
+AccuracySec=1
+[Install]
+WantedBy=timers.target
+END
+  systemctl daemon-reload
+  systemctl enable --quiet --now hostward-upgrade.timer
+}
+
+forget() {
+  if [ -e "$UNIT.timer" ]; then
+    systemctl disable --quiet --now hostward-upgrade.timer || true
+    rm -f "$UNIT.service" "$UNIT.timer"
+    systemctl daemon-reload || true
+  fi
+  rm -rf "$PENDING" "$KEPT" "$SEEN"
+}
+
+# Seconds since NAME was first asked for in this boot.
+since() {
+  [ -e "$SEEN/$1" ] || uptime_s >"$SEEN/$1"
+  echo $(($(uptime_s) - $(cat "$SEEN/$1")))
+}
+
+# 0 installed, 1 at work, 2 given up.
+installation() {
+  installer=$(cat "$PENDING/installer")
+  if [ -n "$installer" ]; then
+    [ -d "/proc/$installer" ] || return 0
+  else
+    case $(dpkg-query -W -f '${db:Status-Status}' hostward-agent 2>/dev/null) in installed) return 0 ;; esac
+    if pgrep -x dpkg >/dev/null; then
+      rm -f "$SEEN/away"
+    elif [ "$(since away)" -ge "$INSTALLER_AWAY_S" ]; then
+      return 2
+    fi
+  fi
+  [ "$(since installation)" -lt "$INSTALLATION_S" ] || return 2
+  return 1
+}
+
+# The first thing that is amiss; nothing when all is well.
+amiss() {
+  for unit in $UNITS; do
+    is_active "$unit" || { echo "$unit does not run"; return; }
+  done
+  "$LIBRARY/hostward-sensor" status --json >/dev/null 2>&1 || { echo 'the sensor does not answer'; return; }
+  [ "$(cat "$PENDING/reports")" = no ] || reports || echo 'the agent does not report, as it did before'
+}
+
+crashing() {
+  for unit in $UNITS; do
+    [ "$(systemctl show -P NRestarts "$unit")" -lt "$RESTARTS" ] || echo "$unit was started anew $RESTARTS times and does not stay"
+  done | head -n 1
+}
+
+judge() {
+  if [ ! -e "$PENDING" ] || ! is_enrolled; then forget; return; fi
+  mkdir -p "$SEEN"
+  if [ -e "$PENDING/verdict" ]; then roll_back; return; fi
+  state=0
+  installation || state=$?
+  [ "$state" != 1 ] || return 0
+  why=$(crashing)
+  [ -z "$why" ] || { condemn "$why"; return; }
+  [ "$state" != 2 ] || { condemn 'its installation did not come to an end'; return; }
+  why=$(amiss)
+  if [ -n "$why" ]; then
+    rm -f "$SEEN/pids" "$SEEN/steady"
+    [ "$(since watched)" -lt "$CHECK_IN_S" ] || condemn "$why, $CHECK_IN_S s after it was installed"
+    return
+  fi
+  pids=$(for unit in $UNITS; do pid_of "$unit"; done)
+  if [ "$(cat "$SEEN/pids" 2>/dev/null)" != "$pids" ]; then
+    printf '%s\n' "$pids" >"$SEEN/pids"
+    rm -f "$SEEN/steady"
+  fi
+  [ "$(since steady)" -lt "$STEADY_S" ] || accept
+}
+
+accept() {
+  say "version $(installed_version) has come up; $(cat "$PENDING/from") is not kept any longer"
+  rm -f "$ROLLED_BACK"
+  forget
+}
+
+condemn() {
+  printf '%s\n' "$1" >"$PENDING/verdict.new"
+  mv "$PENDING/verdict.new" "$PENDING/verdict"
+  roll_back
+}
+
+# Whole at any moment: a run that was killed is finished by the next.
+roll_back() {
+  from=$(installed_version) || from=unknown
+  to=$(cat "$PENDING/from")
+  reason=$(cat "$PENDING/verdict")
+  say "version $from has not come up: $reason. Going back to $to" >&2
+  put_back
+  printf '{"from":"%s","to":"%s","at":"%s","reason":"%s"}\n' \
+    "$from" "$to" "$(date -u +%FT%TZ)" "$reason" >"$ROLLED_BACK.new"
+  mv -f "$ROLLED_BACK.new" "$ROLLED_BACK"
+  "$LIBRARY/setup.sh" configure back
+  forget
+  say "$to runs again, with the files of $from out of the way; to try once more, install it anew"
+}
+
+put_back() {
+  kept=$(cd "$KEPT" && find etc usr \( -type f -o -type l \) | LC_ALL=C sort)
+  printf '%s\n' "$kept" >"$SEEN/kept"
+  extra=$(installed | LC_ALL=C sort | LC_ALL=C comm -13 "$SEEN/kept" -)
+  for file in $kept; do
+    cp -al "$KEPT/$file" "/$file.hostward-kept" 2>/dev/null || cp -a "$KEPT/$file" "/$file.hostward-kept"
+    mv -fT "/$file.hostward-kept" "/$file"
+  done
+  for file in $extra; do rm -f "/$file"; done
+}
+
+case "${1-}" in
+  keep) keep "${2-}" ;;
+  judge) judge ;;
+  forget) forget ;;
+  *)
+    sed -n '4,6s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+esac
