@@ -10,7 +10,8 @@ import { Pkcs10CertificateRequestGenerator } from '../../libs/pki/src/x509.js';
 import { attestedBySshHostKey } from '../../apps/agent/src/enrollment/ssh-attestation.js';
 import type { Answer } from '../../apps/control-plane/src/testing/rest.js';
 import { Rig, blockPolicy, group } from '../../apps/control-plane/src/testing/rig.js';
-import { TestHost, alertBatch } from '../../apps/control-plane/src/testing/test-host.js';
+import { alertBatch } from '../../apps/control-plane/src/testing/alerts.js';
+import { TestHost } from '../../apps/control-plane/src/testing/test-host.js';
 import { eventually } from '../e2e/support/eventually.js';
 
 const WITHIN_MS = 60_000;

@@ -217,10 +217,15 @@ describe('ATTACKER: a guesser', () => {
     // The right one is not tried either any more: it would tell that it is right.
     const late = await guess('victim', secret);
     expect([late.status, Number(late.headers['retry-after'])]).toEqual([429, expect.any(Number)]);
-    for (let i = 0; i < 300; i += 1) await rest.get('/v1/nodes', { token: 'hwa_wrong' });
+    // Many at once: on a slow machine time itself would give tries back.
+    for (let i = 0; i < 10; i += 1)
+      await Promise.all(
+        Array.from({ length: 30 }, () => rest.get('/v1/nodes', { token: 'hwa_wrong' })),
+      );
     expect((await rest.get('/v1/nodes', { token: 'hwa_wrong' })).status).toBe(429);
     expect((await rest.get('/v1/nodes')).status).toBe(200);
-    expect(Number((await revision()) - before)).toBeLessThan(4);
+    // What is counted is written once a minute, by this test and by those before it.
+    expect(Number((await revision()) - before)).toBeLessThan(30);
     await eventually('counted', 120_000, async () => {
       const failed = (await journal()).filter(({ action }) => action === 'login.failed');
       const counts = failed.flatMap(({ detail }) => detail.sources ?? []);

@@ -29,14 +29,17 @@ export type Operation =
       | 'script'
       | 'lock'
     )
-  | ('link' | 'rename' | 'socket' | 'capability');
+  | ('link' | 'rename' | 'socket' | 'capability' | 'query');
 
 export type Verdict = 'denied' | 'allowed';
 export type Enforcer = 'apparmor' | 'bpf';
 
 export interface Case {
   readonly op: Operation;
-  /** Below the group's directory unless it begins with a slash; of a socket `inet stream`, of a capability its name. */
+  /**
+   * Below the group's directory unless it begins with a slash; of a socket `inet stream`, of a capability its name, of a query
+   * to DNS how and what is asked for (name-cases.ts).
+   */
   readonly object: string;
   /** The second path of link and rename. */
   readonly to?: string;
@@ -44,6 +47,8 @@ export interface Case {
   readonly as?: string;
   /** User id that acts; 0 unless given. */
   readonly uid?: number;
+  /** Whether who acts has a controlling terminal. */
+  readonly terminal?: boolean;
   readonly expect: Verdict;
   readonly unlike?: Readonly<Partial<Record<Enforcer, string>>>;
 }

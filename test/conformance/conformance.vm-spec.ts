@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { PolicyStatus } from '#contracts';
 import type { DebianRelease, Vm } from '#testing';
 import { eventually } from '../e2e/support/eventually.js';
 import { Fleet } from '../e2e/support/fleet.js';
@@ -18,10 +17,11 @@ type Outcomes = ReadonlyMap<string, number>;
 const titles = GROUPS.map((group) => ({ ...group, cases: group.cases.map(titled) }));
 
 function titled(one: Case, index: number) {
-  const { op, object, to, as, uid } = one;
-  const who = [as, uid === undefined ? undefined : `uid ${uid}`].filter(
-    (word) => word !== undefined,
-  );
+  const { op, object, to, as, uid, terminal } = one;
+  const who = [
+    ...[as, uid === undefined ? undefined : `uid ${uid}`],
+    terminal === true ? 'one at a terminal' : undefined,
+  ].filter((word) => word !== undefined);
   const what = [`${op} ${object}`, ...(to === undefined ? [] : [`to ${to}`])].join(' ');
   return { ...one, index, title: who.length === 0 ? what : `${what} by ${who.join(', ')}` };
 }
@@ -82,14 +82,12 @@ describe.each(HOSTS)('the matrix of cases on $enforcer, kernel $kernel', (host) 
 
 /** Whether the host says of every policy what this enforcer should: in force, or unsupported. */
 async function isSettled({ product }: Fleet, enforcer: Enforcer): Promise<boolean> {
-  for (const { name, supported } of namesOf(enforcer)) {
-    const { stdout } = await product.cli(['status', 'policy', name, '-o', 'json']);
-    const { nodes } = JSON.parse(stdout) as PolicyStatus;
-    const states = nodes.flatMap(({ rules }) => rules.map(({ state }) => state));
-    const wanted = supported ? ['enforced', 'audited'] : ['unsupported'];
-    if (states.length === 0 || states.some((state) => !wanted.includes(state))) return false;
-  }
-  return true;
+  const { policies } = await product.nodeStatus('matrix');
+  return namesOf(enforcer).every(({ name, supported }) => {
+    const rules = policies.find(({ policy }) => policy === name)?.rules ?? [];
+    const wanted: readonly string[] = supported ? ['enforced', 'audited'] : ['unsupported'];
+    return rules.length > 0 && rules.every(({ state }) => wanted.includes(state));
+  });
 }
 
 function verdictOf(error: number | undefined): string {
@@ -121,7 +119,7 @@ async function actOut(vm: Vm): Promise<Outcomes> {
 }
 
 function paths(group: string, { op, object, to }: Case): Partial<Case> {
-  if (op === 'socket' || op === 'capability') return {};
+  if (op === 'socket' || op === 'capability' || op === 'query') return {};
   const whole = (path: string): string =>
     path.startsWith('/') ? path : `${ROOT}/${group}/${path}`;
   return { object: whole(object), ...(to === undefined ? {} : { to: whole(to) }) };

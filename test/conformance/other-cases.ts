@@ -1,5 +1,7 @@
 import { type Case, from, type Group } from './case.js';
 
+const NO_TERMINALS = 'AppArmor does not see whether a task has a terminal: the rule is unsupported';
+
 /** What rules about programs, sockets and capabilities mean. */
 export const OTHER_GROUPS: readonly Group[] = [
   {
@@ -64,6 +66,51 @@ export const OTHER_GROUPS: readonly Group[] = [
       { op: 'exec', object: 'some', expect: 'allowed' },
       { op: 'map', object: 'exact', expect: 'denied' },
       { op: 'map', object: 'free', expect: 'allowed' },
+    ],
+  },
+  {
+    name: 'terminal',
+    policies: [
+      ...[
+        { process: { matchPaths: [{ path: 'D/program', pts: false }] } },
+        { file: { matchPaths: [{ path: 'D/file', pts: false }] } },
+        { file: { matchPaths: [{ path: 'D/sourced', pts: false, ...from('one') }] } },
+      ].map((spec) => ({
+        spec: { action: 'Block', ...spec },
+        unsupported: ['apparmor'] as const,
+      })),
+      { spec: { action: 'Block', file: { matchPaths: [{ path: 'D/always', pts: true }] } } },
+      { spec: { action: 'Block', file: { matchDirectories: [{ dir: 'D/mixed/' }] } } },
+      {
+        spec: { action: 'Allow', file: { matchPaths: [{ path: 'D/mixed/ok', pts: false }] } },
+        unsupported: ['apparmor'],
+      },
+    ],
+    files: ['program!', 'file', 'sourced', 'always', 'mixed/', 'mixed/ok', 'mixed/no'],
+    cases: [
+      ...(
+        [
+          ['exec', 'program'],
+          ['read', 'file'],
+          ['write', 'file'],
+          ['read', 'sourced', 'one'],
+        ] as const
+      ).flatMap(([op, object, as]): readonly Case[] => {
+        const one = { op, object, ...(as === undefined ? {} : { as }) };
+        return [
+          { ...one, expect: 'allowed' },
+          { ...one, terminal: true, expect: 'denied', unlike: { apparmor: NO_TERMINALS } },
+        ];
+      }),
+      { op: 'read', object: 'sourced', terminal: true, expect: 'allowed' },
+      { op: 'read', object: 'always', expect: 'denied' },
+      { op: 'read', object: 'always', terminal: true, expect: 'denied' },
+      { op: 'read', object: 'mixed/ok', expect: 'denied' },
+      {
+        ...{ op: 'read', object: 'mixed/ok', terminal: true, expect: 'allowed' },
+        unlike: { apparmor: NO_TERMINALS },
+      },
+      { op: 'read', object: 'mixed/no', terminal: true, expect: 'denied' },
     ],
   },
   {

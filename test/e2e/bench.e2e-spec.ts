@@ -27,16 +27,21 @@ let lines: readonly Line[];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hostward-bench-e2e-'));
+  lines = await bench('apply', ...ARGS);
+}, TIMEOUT_MS);
+
+/** What a bench tells, line by line. */
+async function bench(...command: readonly string[]): Promise<readonly Line[]> {
   const program = join(projectRoot, 'dist/apps/cli/src/main.js');
-  const args = ['--disable-warning=ExperimentalWarning', program, 'bench', 'apply', ...ARGS];
+  const args = ['--disable-warning=ExperimentalWarning', program, 'bench', ...command];
   // Its own TMPDIR, so that what it leaves behind can be seen.
   const env = { ...process.env, TMPDIR: folder };
   const { stdout } = await promisify(execFile)(execPath, args, { env, timeout: TIMEOUT_MS });
-  lines = stdout
+  return stdout
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Line);
-}, TIMEOUT_MS);
+}
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -70,4 +75,22 @@ describe('bench apply --json', () => {
   it('leaves nothing behind', async () => {
     expect(await readdir(folder)).toEqual([]);
   });
+});
+
+describe('bench lists --json', () => {
+  it(
+    'tells median and p99 of each question, beside a smaller fleet, and leaves nothing behind',
+    async () => {
+      const sizes = ['--nodes=100', '--policies=100', '--reporting=2', '--requests=3'];
+      const told = await bench('lists', ...sizes, '--json');
+      expect(new Set(told.map((line) => line.case))).toEqual(new Set(['nodes=100, policies=100']));
+      const metrics = told.map(({ metric }) => metric);
+      expect(metrics).toContain('status, all hosts, p99');
+      expect(metrics.filter((metric) => metric.endsWith(', p50'))).toHaveLength(metrics.length / 2);
+      for (const { value, unit, baseline } of told)
+        expect([value > 0, unit, baseline]).toEqual([true, 'ms', expect.any(Number)]);
+      expect(await readdir(folder)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
 });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { parse } from 'yaml';
-import type { JoinTokenView, JournalEntryView, NodeView } from '#contracts';
+import type { Finding, JoinTokenView, JournalEntryView, NodeView } from '#contracts';
 import {
   type SimulatedHost,
   SimulatedHosts,
@@ -216,6 +216,45 @@ describe('a host is not taken for another', () => {
     expect((await one(host, ['--known-hosts', hashed, '--dry-run'])).host).toMatchObject({
       state: 'ready',
     });
+  });
+});
+
+describe('node preflight', () => {
+  const preflight = async (targets: readonly string[], ...args: string[]) => {
+    const reach = ['--identity', lab.keyFile, '--known-hosts', lab.knownHosts];
+    return product.cli(['node', 'preflight', ...targets, ...reach, ...args], {
+      env: { SSH_AUTH_SOCK: '' },
+    });
+  };
+
+  it('finds nothing that keeps out a host which is in, and changes nothing there', async () => {
+    const [host] = fleet;
+    const { code, stdout } = await preflight([`root@127.0.0.1:${host?.port}`], '--all');
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(
+        /^root@127\.0\.0\.1:\d+: \d+ checks, 0 failed, \d+ to be known\n/,
+      ),
+    });
+    expect(stdout).toMatch(/^ {2}ok {6}route: 127\.0\.0\.1 port \d+ answers/m);
+  });
+
+  it('says what is amiss on each of several, with the remedy, one that does not answer included', async () => {
+    const bare = await lab.start({ name: 'no-kernel' });
+    await bare.run('echo lockdown,capability >/sys/kernel/security/lsm');
+    const targets = [`root@127.0.0.1:${bare.port}`, 'root@127.0.0.1:1'];
+    const { code, stdout, stderr } = await preflight(targets, '--json');
+    const [first, second] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { findings: readonly Finding[] });
+    expect(first?.findings).toContainEqual(
+      expect.objectContaining({ check: 'lsm', verdict: 'failed', remedy: expect.any(String) }),
+    );
+    expect(second?.findings).toEqual([
+      expect.objectContaining({ check: 'unreachable', verdict: 'failed' }),
+    ]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('2 of 2 hosts cannot be a host')]);
   });
 });
 

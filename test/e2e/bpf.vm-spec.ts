@@ -6,8 +6,10 @@ import { earlyProbe, installEarlyProbe } from './support/early-probe.js';
 import { eventually } from './support/eventually.js';
 import { Fleet } from './support/fleet.js';
 import { expectAllowed, expectBlocked, isAllowed, isBlocked } from './support/guest.js';
+import { ASK_EVIL, expectNamesJudged } from './support/names.js';
 import { blockProgram } from './support/policies.js';
 import { whileProbing } from './support/probe-loop.js';
+import { expectWatching } from './support/watching.js';
 
 const MINUTES = 60_000;
 const PROD = { env: 'prod' };
@@ -86,15 +88,22 @@ describe('the BPF enforcer', () => {
     `setpriv --reuid=someone --regid=someone --clear-groups ${command}`;
 
   it(
+    'labels make it watch what happens beside what it enforces',
+    () => expectWatching(fleet.product, vm, 'web1'),
+    5 * MINUTES,
+  );
+
+  it(
     'kills of the sensor at random moments let nothing through a tight loop',
     async () => {
-      const count = await whileProbing(vm, SECRET, SLEEP, async () => {
+      const kills = async (): Promise<void> => {
         for (let kill = 0; kill < 10; kill += 1) {
           await vm.ssh(
             `python3 -c 'import random, time; time.sleep(random.random())'; systemctl kill -s KILL hostward-sensor`,
           );
         }
-      });
+      };
+      const count = await whileProbing(vm, SECRET, SLEEP, kills, 'kill');
       process.stdout.write(`probes while the sensor was killed: ${JSON.stringify(count)}\n`);
       await eventually('the sensor is back', MINUTES, () =>
         isAllowed(vm, 'systemctl is-active --quiet hostward-sensor'),
@@ -259,6 +268,27 @@ describe('the BPF enforcer', () => {
     3 * MINUTES,
   );
 
+  it(
+    'what is refused since no rule could be asked about it has its alert, which says why',
+    async () => {
+      await expectBlocked(
+        vm,
+        `cd /run && python3 -c 'import os
+for _ in range(20): os.mkdir("d" * 250); os.chdir("d" * 250)'`,
+      );
+      await eventually('it has its alert', MINUTES, async () =>
+        (await alertsOf(fleet.product)).some(
+          ({ PolicyName, Data, Resource, Result }) =>
+            PolicyName === 'DefaultPosture' &&
+            / info=refused unasked: its path is longer/.test(Data ?? '') &&
+            Resource === '' &&
+            Result === 'Permission denied',
+        ),
+      );
+    },
+    2 * MINUTES,
+  );
+
   it('the console says which rule of the loaded table decides', async () => {
     const ask = async (words: string): Promise<unknown> =>
       JSON.parse((await vm.ssh(`hostward-sensor explain ${words}`)).stdout) as unknown;
@@ -305,6 +335,12 @@ describe('the BPF enforcer', () => {
       expect(tries).toBeGreaterThan(10_000);
     },
     2 * MINUTES,
+  );
+
+  it(
+    'names that are asked of DNS are refused, and nobody detaches what refuses them for long',
+    () => expectNamesJudged(fleet.product, vm),
+    5 * MINUTES,
   );
 
   it(
@@ -360,6 +396,7 @@ describe('the BPF enforcer', () => {
       await vm.reboot();
       expect(await earlyProbe(vm)).toMatch(/^126\n[\s\S]*Permission denied/);
       await expectBlocked(vm, `cat ${SECRET}`);
+      await expectBlocked(vm, ASK_EVIL);
       // What early boot loaded knows the host's mounts from those of services, which have namespaces of their own.
       await expectAllowed(vm, '! mount -t tmpfs none /srv/secret && ! mountpoint -q /srv/secret');
       await expectAllowed(

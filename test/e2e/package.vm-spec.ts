@@ -5,7 +5,13 @@ import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { joinFleet, Lab, type Vm } from '#testing';
-import { twoVersions, type AgentPackages } from './support/agent-packages.js';
+import {
+  brokenVersion,
+  brokenVersionOf,
+  twoVersions,
+  type AgentPackages,
+} from './support/agent-packages.js';
+import { eventually } from './support/eventually.js';
 import { expectAllowed, expectBlocked } from './support/guest.js';
 import { InstalledControlPlane } from './support/installed-control-plane.js';
 import { blockFile, blockProgram } from './support/policies.js';
@@ -44,6 +50,8 @@ describe('on a host', () => {
     const options = ['--fast', `--out=${made}`, `--package-version=${VERSION}`];
     await product.must(['package', ...options], 8 * MINUTES);
     agents = await twoVersions(join(made, `hostward-agent_${VERSION}_amd64.deb`), folder);
+    for (const file of ['agent.mjs', 'hostward-sensor'])
+      await brokenVersion(agents.second, file, folder);
     const tarball = join(made, `hostward-agent_${VERSION}_linux-amd64.tar.xz`);
     await run('tar', ['-xf', tarball, '-C', folder]);
     await stageServicePrograms(join(folder, 'programs'));
@@ -80,7 +88,7 @@ describe('on a host', () => {
   );
 
   it(
-    'an upgrade and a downgrade open no gap, and what ran runs in the other version',
+    'an upgrade opens no gap, and what ran runs in the other version',
     async () => {
       const { caFingerprint } = await product.record();
       const url = `https://10.0.2.2:${product.port}`;
@@ -99,14 +107,63 @@ describe('on a host', () => {
           agents.secondVersion,
         );
         expect((await vm.ssh(pids)).stdout).not.toBe(before);
-        await dpkg(`-i ${agent('first')}`);
       });
       expect(seen).toMatchObject({ through: 0, tries: expect.any(Number) });
       expect(seen.tries).toBeGreaterThan(100);
       expect(await active()).toBe('active\nactive\nactive\n');
       await product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
+      await unwatched();
     },
     10 * MINUTES,
+  );
+
+  it.each([
+    ['agent', 'agent.mjs', /^hostward-agent\.service was started anew 5 times/],
+    ['sensor', 'hostward-sensor', /^hostward-sensor\.service was started anew 5 times/],
+  ])(
+    'a version whose %s does not start is taken back, and nothing opens meanwhile',
+    async (_part, file, reason) => {
+      const version = brokenVersionOf(file);
+      const seen = await whileProbing(vm, '/srv/secret', '/usr/bin/sleep', async () => {
+        await vm.ssh(`dpkg -i ${debs}/hostward-agent_${version}_amd64.deb`, {
+          timeoutMs: 3 * MINUTES,
+          allowFailure: true,
+        });
+        const rolledBack = await eventually('the host tells it', 5 * MINUTES, async () => {
+          const status = await product.nodeStatus('plain1');
+          return status.rolledBack?.from === version && status.rolledBack;
+        });
+        expect(rolledBack).toMatchObject({
+          to: agents.secondVersion,
+          reason: expect.stringMatching(reason),
+        });
+      });
+      expect(seen).toMatchObject({ through: 0, tries: expect.any(Number) });
+      expect(seen.tries).toBeGreaterThan(100);
+      await product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
+      const { stdout } = await product.must(['status', 'node', 'plain1']);
+      expect(stdout).toContain(`upgrade to ${version} rolled back to ${agents.secondVersion} at `);
+      await unwatched();
+    },
+    12 * MINUTES,
+  );
+
+  it(
+    'a downgrade opens no gap, comes up, and takes the word of those that did not away',
+    async () => {
+      const seen = await whileProbing(vm, '/srv/secret', '/usr/bin/sleep', async () => {
+        await dpkg(`-i ${agent('first')}`);
+        await vm.ssh('test -e /usr/lib/hostward-previous/usr/lib/hostward/node');
+        await unwatched();
+      });
+      expect(seen).toMatchObject({ through: 0, tries: expect.any(Number) });
+      expect(seen.tries).toBeGreaterThan(100);
+      await eventually('nothing is told any more', 2 * MINUTES, async () => {
+        const { connected, rolledBack } = await product.nodeStatus('plain1');
+        return connected && rolledBack === undefined;
+      });
+    },
+    6 * MINUTES,
   );
 
   it(
@@ -212,6 +269,16 @@ describe('on a host', () => {
     },
     5 * MINUTES,
   );
+
+  /** Waits until an upgrade is judged, and nothing of that is left. */
+  async function unwatched(): Promise<void> {
+    const left =
+      'ls -d /var/lib/hostward/upgrade/pending /usr/lib/hostward-previous /etc/systemd/system/hostward-upgrade.* /run/hostward-upgrade 2>/dev/null';
+    await eventually('the upgrade is judged', 3 * MINUTES, async () => {
+      const { stdout } = await vm.ssh(left, { allowFailure: true });
+      return stdout === '';
+    });
+  }
 
   /** Profiles and pins of ours. */
   function inKernel(): Promise<{ stdout: string }> {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { NodeView, Page, PolicyStatus } from '#contracts';
+import type { NodeView, Page, PolicyStatus, PolicyView } from '#contracts';
 import { eventually } from './support/eventually.js';
 import { Product, type CliResult } from './support/product.js';
 
@@ -75,7 +75,11 @@ describe('a simulated fleet', () => {
   it('enforces what is applied, each host that is selected and no other', async () => {
     await product.apply(policy('/usr/bin/nc'), '--wait');
     expect(await enforced()).toEqual({ count: DEV, everywhere: true });
-    expect((await status()).selected).toBe(DEV);
+    const { selected, summary } = await status();
+    expect(selected).toBe(DEV);
+    // Nothing is enforced there, and whoever looks is told so.
+    expect(summary).toMatchObject([{ state: 'enforced', qualifiers: ['simulated'], hosts: DEV }]);
+    expect((await connected()).every(({ simulated }) => simulated)).toBe(true);
   });
 
   it('loses a policy on a host that a label takes out of its selection', async () => {
@@ -112,4 +116,29 @@ describe('a simulated fleet', () => {
     });
     expect(await connected()).toEqual([]);
   }, 180_000);
+
+  it.each([
+    ['fails to load it', ['--fail=100%'], { hosts: 4, failed: 4, missing: 0 }],
+    ['is stuck', ['--stuck=50%'], { hosts: 4, failed: 0, missing: 2 }],
+    ['is slow', ['--slow=25%', '--slow-by=1s'], { hosts: 4, failed: 0, missing: 0 }],
+    ['is late', ['--latency=400ms'], { hosts: 4, failed: 0, missing: 0 }],
+  ])(
+    'waits for no host that %s, counts it, and leaves no policy behind',
+    async (_title, faults, expected) => {
+      const sizes = ['--nodes=4', '--duration=5s', '--change-every=3s', '--json'];
+      const { changes } = JSON.parse((await product.must(['sim', ...sizes, ...faults])).stdout) as {
+        changes: { lastDelivery: number }[];
+      };
+      expect(changes[0]).toMatchObject(expected);
+      const least = faults[0]?.startsWith('--slow')
+        ? 1_000
+        : faults[0] === '--latency=400ms'
+          ? 200
+          : 0;
+      expect(changes[0]?.lastDelivery).toBeGreaterThanOrEqual(least);
+      const { items } = await get<Page<PolicyView>>('/v1/policies');
+      expect(items.filter(({ name }) => name.startsWith('sim-'))).toEqual([]);
+    },
+    120_000,
+  );
 });

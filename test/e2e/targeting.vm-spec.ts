@@ -4,6 +4,7 @@ import { eventually } from './support/eventually.js';
 import { Fleet } from './support/fleet.js';
 import { expectAllowed, expectBlocked, isAllowed, isBlocked } from './support/guest.js';
 import { blockProgram } from './support/policies.js';
+import { expectWatching } from './support/watching.js';
 
 const MINUTES = 60_000;
 
@@ -94,7 +95,13 @@ describe('labels and groups on two real hosts', () => {
   );
 
   it(
-    'step 6: offboarding web1 leaves web10 enrolled and enforcing',
+    'step 6: labels make a host watch what happens on it while AppArmor enforces, and tell who did what',
+    () => expectWatching(fleet.product, web10, 'web10'),
+    5 * MINUTES,
+  );
+
+  it(
+    'step 7: offboarding web1 leaves web10 enrolled and enforcing',
     async () => {
       await fleet.product.must(['delete', 'node', 'web1']);
       const { stdout } = await fleet.product.must(['get', 'nodes', '-o', 'name']);

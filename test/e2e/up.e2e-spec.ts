@@ -7,7 +7,7 @@ import { kill } from 'node:process';
 import { parse } from 'yaml';
 import type { Alert, NodeView, PolicyView } from '#contracts';
 import { freePort } from '#testing';
-import { alertBatch } from '../../apps/control-plane/src/testing/test-host.js';
+import { alertBatch } from '../../apps/control-plane/src/testing/alerts.js';
 import { eventually } from './support/eventually.js';
 import { blockProgram } from './support/policies.js';
 import { isAlive, isListening, processesOf } from './support/processes.js';

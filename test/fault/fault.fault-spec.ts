@@ -20,7 +20,7 @@ const seeds = chosen === undefined ? [FIXED, random] : [Number(chosen)];
 const canRun = AppArmorParser.find() !== undefined;
 const skipped = canRun ? '' : ' (skipped: apparmor_parser is not installed)';
 
-(canRun ? describe : describe.skip)(`one control plane under faults${skipped}`, () => {
+(canRun ? describe : describe.skip)(`two control planes under faults${skipped}`, () => {
   it.each(seeds)(
     'breaks no rule with seed %i',
     async (seed) => {

@@ -24,8 +24,8 @@ export interface Plan {
 const FIRST = ['h1', 'h2', 'h3', 'h4'];
 const POLICIES = ['p1', 'p2', 'p3', 'p4', 'p5'];
 const LABELS: readonly Labels[] = [{ env: 'prod' }, { env: 'dev' }, { tier: 'web' }];
-const SERVERS = ['etcd', 'redis', 'redis-events', 'control plane'];
-const SERVER_LINKS = ['etcd', 'redis', 'redis-events', 'operator'];
+const SERVERS = ['etcd', 'redis', 'redis-events', 'control plane', 'replica'];
+const SERVER_LINKS = ['etcd', 'redis', 'redis-events', 'operator', 'operator@replica'];
 const LONGEST_MS = 8_000;
 
 /** What is done to the product and when, in ms from the start: the same for the same seed and length. */

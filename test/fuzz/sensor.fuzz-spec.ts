@@ -90,6 +90,7 @@ native('what the sensor reads, under ASan and UBSan (needs libclang-rt-dev)', ()
     ['audit', 'records of the kernel’s audit'],
     ['snapshot', 'the table of the last boot'],
     ['memory', 'what it kept of its past'],
+    ['usb', 'what a device says of itself'],
   ])(
     'as %s, %s, is refused or sound',
     async (parser) => {

@@ -5,6 +5,7 @@ import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
+import { inspectRoot } from '#bundle';
 import { SensorRefusedError, SocketSensor } from '#sensor';
 import { AppArmorParser } from '#testing';
 import { buildNative } from '../../../libs/sensor/src/fixtures/native-build.js';
@@ -38,6 +39,11 @@ export class AttackedHost {
   /** Undefined where the machine has no apparmor_parser: then the suite says that it is skipped. */
   static get parser(): AppArmorParser | undefined {
     return AppArmorParser.find();
+  }
+
+  /** Where an agent finds the sensor. */
+  get socket(): string {
+    return join(this.dir, 'sensor.sock');
   }
 
   static async start(identity: Identity): Promise<AttackedHost> {
@@ -74,6 +80,7 @@ export class AttackedHost {
       ...['run', '--state-dir', at('state'), '--trust-dir', at('trust')],
       ...['--socket', at('sensor.sock'), '--compiler', at('compiler.sock')],
       ...['--securityfs', at('kernel'), '--dropin-dir', at('units'), '--agent-user', 'daemon'],
+      ...['--sysfs', at('sys')],
     ]);
     for (const socket of ['compiler.sock', 'sensor.sock'])
       await eventually(`there is ${socket}`, 20_000, () => access(at(socket)).then(() => true));
@@ -131,6 +138,17 @@ export class AttackedHost {
     const names = ['state/snapshot', 'state/memory', 'trust/root.json', 'trust/floors.json'];
     const files = names.map((name) => readFile(join(this.dir, name), 'hex').catch(() => 'none'));
     return (await Promise.all(files)).join('\n');
+  }
+
+  /** Whether the control plane was reached after the last swap. */
+  async confirmation(): Promise<string | undefined> {
+    return (await this.#sensor.status()).confirm?.state;
+  }
+
+  /** Epoch of the root document that its compiler follows. */
+  async epoch(): Promise<string> {
+    const text = await readFile(join(this.dir, 'trust/root.json'), 'utf8');
+    return inspectRoot(JSON.parse(text)).document.epoch;
   }
 
   write(name: string, content: string): Promise<void> {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { sealEvents } from '#bundle';
 import { redisKeys, type AgentRun } from '#contracts';
 import { connectRedis, type RedisConnection } from '#redis';
-import { alertBatch } from '../../../apps/control-plane/src/testing/test-host.js';
+import { alertBatch } from '../../../apps/control-plane/src/testing/alerts.js';
 import { tellOften } from './flood-counts.js';
 
 /**

@@ -1,4 +1,4 @@
-"""Acts out cases of the matrix in the guest: reads [{id, op, object, to, uid}] from standard input, prints {id: errno}.
+"""Acts out cases of the matrix in the guest: reads [{id, op, object, to, uid, terminal}] from standard input, prints {id: errno}.
 
 Each case runs in a child of its own, so that a change of user or root stays there. 0 is success.
 """
@@ -8,7 +8,9 @@ import fcntl
 import json
 import mmap
 import os
+import pty
 import socket
+import struct
 import sys
 
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "unix": socket.AF_UNIX,
@@ -57,6 +59,58 @@ def use_capability(c):
         socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP).close()
 
 
+def question(way, name):
+    shouted = name.upper() if way == "shouted" else name
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in shouted.split(".") if label) + b"\0"
+    more = b"\0\0\x29\x10\0\0\0\0\0\0\0" if way == "edns" else b""
+    count = {"two": 2, "none": 0}.get(way, 1)
+    head = struct.pack(">6H", 0x1234, 0x8180 if way == "answer" else 0x0100, count, 0, 0, 1 if more else 0)
+    if way == "cut":
+        return head + labels[:4]
+    if way == "pointer":
+        return head + b"\xc0\x0c\0\1\0\1"
+    return head + labels + b"\0\1\0\1" + more
+
+
+def ask_by_packet(way, message):
+    family, address = (socket.AF_INET6, "::1") if way == "udp6" else (socket.AF_INET, "127.0.0.1")
+    with socket.socket(family, socket.SOCK_DGRAM) as s:
+        if way == "connected":
+            s.connect((address, 53))
+            s.send(message)
+        else:
+            s.sendto(message, (address, 5353 if way == "elsewhere" else 53))
+
+
+def ask_by_stream(way, message):
+    family, address = (socket.AF_INET6, "::1") if way == "tcp6" else (socket.AF_INET, "127.0.0.1")
+    with socket.create_server((address, 53), family=family) as server, socket.create_connection((address, 53)) as s:
+        there, _ = server.accept()
+        there.settimeout(1)
+        whole = struct.pack(">H", len(message)) + message
+        if way == "second":  # behind one that nobody refuses, in one packet
+            first = question("tcp", "fine.example")
+            whole = struct.pack(">H", len(first)) + first + whole
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in [whole[i:i + 1] for i in range(len(whole))] if way == "split" else [whole]:
+            s.send(piece)
+        got = b""
+        for _ in range(30):
+            try:
+                got += there.recv(1024)
+            except TimeoutError:
+                s.send(b"\0")  # EACCES where something was refused before
+            if len(got) >= len(whole):
+                return
+        raise OSError(errno.EIO, "neither sent nor refused")
+
+
+def ask(c):
+    way, name = c["object"].split(" ")
+    by = ask_by_stream if way in ("tcp", "tcp6", "split", "second") else ask_by_packet
+    by(way, question(way, name))
+
+
 ACTS = {
     "read": opened(os.O_RDONLY),
     "write": opened(os.O_WRONLY),
@@ -81,6 +135,7 @@ ACTS = {
     "script": run,
     "socket": make_socket,
     "capability": use_capability,
+    "query": ask,
 }
 
 
@@ -97,9 +152,15 @@ def attempt(c):
 
 
 def outcome(c):
-    pid = os.fork()
+    pid, master = pty.fork() if c.get("terminal") else (os.fork(), None)
     if pid == 0:
         os._exit(attempt(c))
+    if master is not None:
+        try:
+            os.read(master, 1)  # nothing is written: it ends with the child
+        except OSError:
+            pass
+        os.close(master)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 

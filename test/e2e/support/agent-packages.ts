@@ -34,16 +34,37 @@ export async function twoVersions(made: string, folder: string): Promise<AgentPa
   await run('dpkg-deb', ['--raw-extract', made, tree]);
   const control = await readFile(join(tree, 'DEBIAN/control'), 'utf8');
   const version = /^Version: (.*)$/m.exec(control)?.[1] ?? '';
-  const build = async (each: string): Promise<string> => {
-    const named = control.replace(/^Version: .*$/m, `Version: ${each}`);
-    await writeFile(join(tree, 'DEBIAN/control'), named);
-    const file = join(folder, `hostward-agent_${each}_amd64.deb`);
-    const quickly = ['--root-owner-group', '-Zzstd', '-z1'];
-    await run('dpkg-deb', [...quickly, '--build', tree, file], { timeout: TIMEOUT_MS });
-    return file;
-  };
   const secondVersion = `${version}+later`;
-  const packages = { first: await build(version), second: await build(secondVersion) };
+  const packages = {
+    first: await build(tree, version, folder),
+    second: await build(tree, secondVersion, folder),
+  };
   await rm(tree, { recursive: true });
   return { ...packages, secondVersion };
+}
+
+/** Version of a package whose program `name` under /usr/lib/hostward ends as soon as it is started. */
+export function brokenVersionOf(name: string): string {
+  return `9.0~broken.${name.replace(/[^a-z]/g, '')}`;
+}
+
+/** Makes that package of the files of `made`, in `folder`. */
+export async function brokenVersion(made: string, name: string, folder: string): Promise<void> {
+  const tree = join(folder, 'tree');
+  await run('dpkg-deb', ['--raw-extract', made, tree]);
+  const path = join(tree, 'usr/lib/hostward', name);
+  await writeFile(path, name.endsWith('.mjs') ? 'process.exit(1);\n' : '#!/bin/sh\nexit 1\n');
+  await build(tree, brokenVersionOf(name), folder);
+  await rm(tree, { recursive: true });
+}
+
+/** Builds the tree of a package under another version. */
+async function build(tree: string, version: string, folder: string): Promise<string> {
+  const control = await readFile(join(tree, 'DEBIAN/control'), 'utf8');
+  const named = control.replace(/^Version: .*$/m, `Version: ${version}`);
+  await writeFile(join(tree, 'DEBIAN/control'), named);
+  const file = join(folder, `hostward-agent_${version}_amd64.deb`);
+  const quickly = ['--root-owner-group', '-Zzstd', '-z1'];
+  await run('dpkg-deb', [...quickly, '--build', tree, file], { timeout: TIMEOUT_MS });
+  return file;
 }

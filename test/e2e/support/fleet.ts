@@ -34,13 +34,14 @@ export class Fleet {
     throw new Error('the fleet did not start', { cause });
   }
 
-  /** A VM that joined under `name` with labels, e.g. `env=prod,tier=web`, and an enforcer. */
+  /** A VM that joined under `name` with labels, e.g. `env=prod,tier=web`, and an enforcer; with USB it boots first. */
   async host(
     name: string,
     labels = '',
     enforcer: 'apparmor' | 'bpf' | 'auto' = 'apparmor',
+    { usb = false } = {},
   ): Promise<Vm> {
-    const vm = await this.lab.vm({ name, from: this.installed });
+    const vm = await this.lab.vm({ name, from: this.installed, usb });
     const { caFingerprint } = await this.product.record();
     const url = `https://10.0.2.2:${this.product.port}`;
     const token = await this.product.joinToken(labels);

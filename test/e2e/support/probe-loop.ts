@@ -2,11 +2,11 @@ import type { Vm } from '#testing';
 
 /**
  * Tries over and over, in a loop of its own in the guest, what is blocked: to read a file and to start a program. What
- * gets through is counted, with the number of tries and the longest time without one. A millisecond between tries is less
- * than a start of a program takes, and leaves the processor to those who are to open a gap.
+ * gets through is counted, with the number of tries and the longest time without one. The pause between tries leaves the
+ * processor to those who are to open a gap.
  */
 const SCRIPT = `import json, os, sys, time
-path, program = sys.argv[1:]
+path, program, pause = sys.argv[1], sys.argv[2], float(sys.argv[3])
 tries = through = 0
 holes = []
 def passed(what):
@@ -29,7 +29,7 @@ while not os.path.exists('/run/probe-loop.stop'):
         except PermissionError:
             pass
         tries += 1
-    time.sleep(0.001)
+    time.sleep(pause)
     now = time.monotonic()
     longest, last = max(longest, now - last), now
 print(json.dumps({'tries': tries, 'through': through, 'holes': holes, 'longestGapMs': round(longest * 1000)}))
@@ -43,17 +43,21 @@ export interface ProbeCount {
   readonly longestGapMs: number;
 }
 
+/** Less than a start of a program takes, where programs are killed; while packages are replaced a start is the least. */
+const PAUSE_S = { kill: 0.001, upgrade: 0.005 };
+
 /** Runs the loop while `meanwhile` does. */
 export async function whileProbing(
   vm: Vm,
   file: string,
   program: string,
   meanwhile: () => Promise<void>,
+  what: keyof typeof PAUSE_S = 'upgrade',
 ): Promise<ProbeCount> {
   await vm.writeFile('/usr/local/sbin/probe-loop.py', SCRIPT);
   await vm.ssh(
     `rm -f /run/probe-loop.stop /run/probe-loop.json; systemd-run --quiet --unit=probe-loop -p RemainAfterExit=yes ` +
-      `-p StandardOutput=file:/run/probe-loop.json /usr/bin/python3 /usr/local/sbin/probe-loop.py ${file} ${program}`,
+      `-p StandardOutput=file:/run/probe-loop.json /usr/bin/python3 /usr/local/sbin/probe-loop.py ${file} ${program} ${PAUSE_S[what]}`,
   );
   try {
     await meanwhile();

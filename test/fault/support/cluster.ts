@@ -26,9 +26,17 @@ export interface Ports {
   readonly redis: number;
   readonly 'redis-events': number;
   readonly 'control plane': number;
+  readonly replica: number;
 }
 
-/** etcd, both Redis and the control plane as `up` runs them, with a link that can be cut before each. */
+/** The two control planes, as plans name them, and the operator's link to each. */
+const CONTROL_PLANES = ['control plane', 'replica'] as const;
+const OPERATOR_LINKS = { 'control plane': 'operator', replica: 'operator@replica' } as const;
+
+/**
+ * etcd, both Redis and the control plane as `up` runs them, with a link that can be cut before each, and a second control
+ * plane with the same keys and stores of its own.
+ */
 export class Cluster {
   readonly programs = new Programs();
   readonly #keys = new ServerKeys();
@@ -49,8 +57,10 @@ export class Cluster {
   /** With a control plane that makes a mistake where one is named. */
   static async start(history: History, mistake?: Mistake): Promise<Cluster> {
     const folder = await mkdtemp(join(tmpdir(), 'hostward-fault-'));
-    const [etcd = 0, peer = 0, redis = 0, events = 0, controlPlane = 0] = await freePorts(5);
-    const ports = { etcd, peer, redis, 'redis-events': events, 'control plane': controlPlane };
+    const [etcd = 0, peer = 0, redis = 0, events = 0, ...both] = await freePorts(6);
+    const [controlPlane = 0, replica = 0] = both;
+    const stores = { etcd, peer, redis, 'redis-events': events };
+    const ports = { ...stores, 'control plane': controlPlane, replica };
     const cluster = new Cluster(folder, ports, history, mistake);
     try {
       await cluster.#start();
@@ -71,11 +81,13 @@ export class Cluster {
     return this.#log;
   }
 
-  /** The CLI's client, over the operator's link or past it. */
-  client(over: 'link' | 'direct'): ControlPlane {
-    const port = over === 'link' ? this.link('operator').port : this.ports['control plane'];
+  /** The CLI's client of each control plane, over the operator's link or past it. */
+  clients(over: 'link' | 'direct'): readonly ControlPlane[] {
     const token = this.material.adminToken ?? '';
-    return new ControlPlane({ url: `https://127.0.0.1:${port}`, token, ca: this.#ca });
+    return CONTROL_PLANES.map((name) => {
+      const port = over === 'link' ? this.link(OPERATOR_LINKS[name]).port : this.ports[name];
+      return new ControlPlane({ url: `https://127.0.0.1:${port}`, token, ca: this.#ca });
+    });
   }
 
   link(name: string): LinkProxy {
@@ -113,7 +125,7 @@ export class Cluster {
     const { folder, ports } = this;
     for (const name of ['etcd', 'redis', 'redis-events'] as const)
       await this.addLink(name, ports[name]);
-    await this.addLink('operator', ports['control plane']);
+    for (const name of CONTROL_PLANES) await this.addLink(OPERATOR_LINKS[name], ports[name]);
     const material = await initialise({
       dataDir: join(folder, 'control-plane'),
       listen: `127.0.0.1:${ports['control plane']}`,
@@ -149,12 +161,15 @@ export class Cluster {
     this.#log = new CommittedLog({ port: clientPort, ca: tls.ca, cert, key }, this.history);
     const command = await redisCommand();
     const at = { command, dataDir, host: '127.0.0.1', files, keys };
-    const { redis, 'redis-events': events, 'control plane': port } = ports;
+    const { redis, 'redis-events': events } = ports;
     await this.run('redis', await redisProgram({ ...at, serves: 'control', port: redis }));
     await this.run('redis-events', await redisProgram({ ...at, serves: 'events', port: events }));
-    const served = { host: '127.0.0.1', port };
-    const shipped = controlPlaneProgram(configFile, dataDir, served, keys);
-    await this.run('control plane', this.mistake ? planted(shipped, this.mistake) : shipped);
+    for (const name of CONTROL_PLANES) {
+      const served = { host: '127.0.0.1', port: ports[name] };
+      const shipped = controlPlaneProgram(configFile, dataDir, served, keys);
+      const program = this.mistake ? planted(shipped, this.mistake) : shipped;
+      await this.run(name, name === 'replica' ? asReplica(program, served.port) : program);
+    }
   }
 
   async stop(): Promise<void> {
@@ -171,6 +186,21 @@ function planted(shipped: Program, mistake: Mistake): Program {
   const main = join(projectRoot, 'dist/test/fault/planted/control-plane.js');
   const at = shipped.args.findIndex((word) => word.endsWith('main.js'));
   return { ...shipped, args: shipped.args.toSpliced(at, 1, main, mistake) };
+}
+
+/** The same program at another port, with stores of its own. */
+function asReplica(program: Program, port: number): Program {
+  const settings = { DATA_DIR: join(program.cwd, 'replica'), LISTEN__PORT: String(port) };
+  const words = Object.entries(settings).map(
+    ([key, value]) => `HOSTWARD_CONTROL_PLANE__${key}=${value}`,
+  );
+  return {
+    ...program,
+    name: 'replica',
+    command: 'env',
+    args: [...words, program.command, ...program.args],
+    logFile: join(program.cwd, 'replica.log'),
+  };
 }
 
 /** Different ones: each is free until somebody listens. */

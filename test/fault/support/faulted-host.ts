@@ -29,6 +29,8 @@ export class FaultedHost {
     readonly name: string,
     private readonly cluster: Cluster,
     private readonly features: string,
+    /** Whether the second control plane is the one that it knows. */
+    private readonly hasReplica: boolean,
   ) {
     this.#dir = join(cluster.folder, name);
   }
@@ -48,8 +50,10 @@ export class FaultedHost {
     await writeFile(this.#at('kernel/apparmor/.replace'), '');
     await writeFile(this.#at('kernel/lsm'), 'capability,apparmor');
     const { ports } = this.cluster;
+    const controlPlane = this.hasReplica ? ports.replica : ports['control plane'];
+    const behind = { ...ports, 'control plane': controlPlane };
     for (const to of ['redis', 'redis-events', 'control plane'] as const)
-      await this.cluster.addLink(`${to}@${this.name}`, ports[to]);
+      await this.cluster.addLink(`${to}@${this.name}`, behind[to]);
     const config = {
       controlPlane: {
         url: `https://127.0.0.1:${this.#link('control plane')}`,
@@ -103,6 +107,7 @@ export class FaultedHost {
     ]);
     await this.#run('sensor', 'sensor.sock', [
       ...[sensor, 'run', '--state-dir', this.#at('sensor'), ...trust, ...kernel],
+      ...['--sysfs', this.#at('sys')],
       ...['--socket', this.#at('sensor.sock'), '--compiler', this.#at('compiler.sock')],
       ...['--dropin-dir', this.#at('units'), '--agent-user', 'daemon'],
     ]);

@@ -33,7 +33,8 @@ export class FaultRun {
   readonly #hosts = new Map<string, FaultedHost>();
   readonly #injector: Injector;
   readonly #workload: Workload;
-  readonly #direct: ControlPlane;
+  readonly #direct: readonly ControlPlane[];
+  #asked = 0;
   readonly #over = new AbortController();
 
   private constructor(
@@ -41,8 +42,8 @@ export class FaultRun {
     private readonly settlesWithinMs: number,
   ) {
     this.#injector = new Injector(cluster);
-    this.#direct = cluster.client('direct');
-    this.#workload = new Workload(cluster.client('link'), cluster.history, this.#hosts);
+    this.#direct = cluster.clients('direct');
+    this.#workload = new Workload(cluster.clients('link'), cluster.history, this.#hosts);
   }
 
   static async of(
@@ -67,8 +68,8 @@ export class FaultRun {
 
   async #carryOut({ first, steps }: Plan): Promise<void> {
     const features = AppArmorParser.find()?.features ?? '';
-    for (const name of [...first, 'h5']) {
-      const host = new FaultedHost(name, this.cluster, features);
+    for (const [index, name] of [...first, 'h5'].entries()) {
+      const host = new FaultedHost(name, this.cluster, features, index % 2 === 1);
       this.#hosts.set(name, host);
       await host.prepare();
     }
@@ -105,12 +106,32 @@ export class FaultRun {
 
   async #ready(): Promise<void> {
     const deadline = Date.now() + SETTLES_WITHIN_MS;
-    for (;;) {
-      const answer = await this.#direct.answer('/readyz').catch(() => undefined);
-      if (answer?.status === 200) return;
-      if (Date.now() > deadline) throw new Error('the control plane does not become ready');
-      await delay(100);
+    for (const controlPlane of this.#direct)
+      for (;;) {
+        const answer = await controlPlane.answer('/readyz').catch(() => undefined);
+        if (answer?.status === 200) break;
+        if (Date.now() > deadline)
+          throw new Error(`the control plane at ${controlPlane.url} does not become ready`);
+        await delay(100);
+      }
+  }
+
+  /** One control plane, another one each time. */
+  #anyone(): ControlPlane {
+    const found = this.#direct[(this.#asked += 1) % this.#direct.length];
+    if (!found) throw new Error('there is no control plane');
+    return found;
+  }
+
+  /** What at least one control plane has stored, each once: their stores are their own. */
+  async #stored<T>(path: string, id: (item: T) => string | number): Promise<readonly T[]> {
+    const found = new Map<string | number, T[]>();
+    for (const controlPlane of this.#direct) {
+      const items = await controlPlane.all<T>(path, { limit: '500' });
+      for (const [key, same] of Map.groupBy(items, id))
+        if (same.length > (found.get(key)?.length ?? 0)) found.set(key, same);
     }
+    return [...found.values()].flat();
   }
 
   /** Until nobody is behind, or the time is over; what is said then is the end of the history. */
@@ -134,14 +155,16 @@ export class FaultRun {
   }
 
   async #final(): Promise<Final> {
-    const journal = await this.#direct.all<JournalEntryView>('/v1/journal', { limit: '500' });
-    const alerts = await this.#direct.all<Alert>('/v1/alerts', { limit: '500' });
+    const journal = await this.#stored<JournalEntryView>('/v1/journal', ({ hash }) => hash);
+    const alerts = await this.#stored<Alert>('/v1/alerts', ({ NodeID, EventID }) => {
+      return `${NodeID} ${EventID}`;
+    });
     const hosts = [...this.#hosts.values()].flatMap(({ tap }) => (tap?.last ? [tap.last] : []));
     return {
       policies: await this.#policies(),
       hosts,
       journal: journal
-        .toReversed()
+        .toSorted((a, b) => a.seq - b.seq)
         .map(({ seq, action, prev, hash }) => ({ seq, action, prev, hash })),
       alerts: alerts
         .filter(({ Type }) => Type === 'MatchedHostPolicy')
@@ -150,10 +173,11 @@ export class FaultRun {
   }
 
   async #policies(): Promise<Said[]> {
-    const policies = await this.#direct.all<PolicyView>('/v1/policies');
+    const controlPlane = this.#anyone();
+    const policies = await controlPlane.all<PolicyView>('/v1/policies');
     return Promise.all(
       policies.map(async ({ name }) => {
-        const { revision, nodes } = await this.#direct.call<PolicyStatus>(
+        const { revision, nodes } = await controlPlane.call<PolicyStatus>(
           `/v1/policies/${name}/status`,
         );
         return { policy: name, revision: Number(revision), nodes: nodes.map(saidOf) };

@@ -3,14 +3,14 @@ import type { ControlPlane } from '../../../apps/cli/src/client/control-plane.js
 import type { Action, History, Labels } from '../history.js';
 import type { FaultedHost } from './faulted-host.js';
 
-/** Does what a plan asks for through the CLI's client, one operation at a time, and writes down how each ended. */
+/** Does what a plan asks for through the CLI's clients in turn, one operation at a time, and writes down how each ended. */
 export class Workload {
   readonly #waiting = new Set<string>();
   #op = 0;
   readonly counts = { ok: 0, fail: 0, unknown: 0 };
 
   constructor(
-    private readonly client: ControlPlane,
+    private readonly clients: readonly ControlPlane[],
     private readonly history: History,
     private readonly hosts: ReadonlyMap<string, FaultedHost>,
   ) {}
@@ -21,7 +21,7 @@ export class Workload {
     this.history.write({ type: 'invoke', op, action });
     if (action.kind === 'enrol') this.#waiting.add(action.node);
     try {
-      const revision = await this.#ask(action);
+      const revision = await this.#ask(action, this.#client(op));
       this.history.write({ type: 'ok', op, revision });
       this.counts.ok += 1;
       if (action.kind === 'enrol') this.#waiting.delete(action.node);
@@ -37,36 +37,43 @@ export class Workload {
     for (const node of [...this.#waiting]) await this.do({ kind: 'enrol', node });
   }
 
-  async #ask(action: Action): Promise<number | undefined> {
+  /** Another one each time: what the next operation rests on, another control plane has answered. */
+  #client(op: number): ControlPlane {
+    const found = this.clients[op % this.clients.length];
+    if (!found) throw new Error('there is no control plane');
+    return found;
+  }
+
+  async #ask(action: Action, client: ControlPlane): Promise<number | undefined> {
     switch (action.kind) {
       case 'apply': {
         const body = policyYaml(action);
-        const answer = await this.client.call<ApplyResponse>('/v1/apply', { method: 'POST', body });
+        const answer = await client.call<ApplyResponse>('/v1/apply', { method: 'POST', body });
         return answer.revision === undefined ? undefined : Number(answer.revision);
       }
       case 'delete':
-        await this.client.call(`/v1/policies/${action.policy}`, { method: 'DELETE' });
+        await client.call(`/v1/policies/${action.policy}`, { method: 'DELETE' });
         return undefined;
       case 'pause':
       case 'resume':
-        await this.client.call(`/v1/policies/${action.policy}/${action.kind}`, { method: 'POST' });
+        await client.call(`/v1/policies/${action.policy}/${action.kind}`, { method: 'POST' });
         return undefined;
       case 'label': {
         const body = { labels: action.labels };
-        await this.client.call(`/v1/nodes/${action.node}/labels`, { method: 'PATCH', body });
+        await client.call(`/v1/nodes/${action.node}/labels`, { method: 'PATCH', body });
         return undefined;
       }
       case 'revoke':
-        await this.client.call(`/v1/nodes/${action.node}/revoke`, { method: 'POST', body: {} });
+        await client.call(`/v1/nodes/${action.node}/revoke`, { method: 'POST', body: {} });
         return undefined;
       case 'enrol':
-        return this.#enrol(action.node);
+        return this.#enrol(action.node, client);
     }
   }
 
-  async #enrol(name: string): Promise<undefined> {
+  async #enrol(name: string, client: ControlPlane): Promise<undefined> {
     const body = { labels: { env: 'prod', tier: 'web' }, uses: 1, ttlMs: 600_000 };
-    const { token = '' } = await this.client.call<JoinTokenView>('/v1/join-tokens', {
+    const { token = '' } = await client.call<JoinTokenView>('/v1/join-tokens', {
       method: 'POST',
       body,
     });

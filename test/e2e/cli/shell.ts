@@ -1,0 +1,151 @@
+import { describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { execPath } from 'node:process';
+import { promisify } from 'node:util';
+import { createProgram } from '../../../apps/cli/src/program.js';
+import { CLI } from '../support/running-command.js';
+import { cleanEnvironment } from '../support/product.js';
+import { completions, shellPath } from '../support/shells.js';
+import { product, folder, run, out, MINUTE } from './one-product.js';
+
+describe('completion', () => {
+  for (const shell of ['bash', 'zsh'] as const) {
+    const path = shellPath(shell);
+    const title = path === undefined ? ` (skipped: ${shell} is not installed)` : '';
+    (path === undefined ? it.skip : it)(
+      `works in ${shell}: commands, options, kinds and names${title}`,
+      async () => {
+        const typed: [string[], unknown][] = [
+          [['ge'], ['get']],
+          [[''], expect.arrayContaining(['apply', 'status', 'vm', 'context'])],
+          [['__'], []],
+          [['get', 'pol'], ['policies']],
+          [['get', 'node', 'web'], ['web1']],
+          [
+            ['status', 'policy', '--wait', 's'],
+            ['s1', 's2'],
+          ],
+          [['apply', '--over'], ['--override-protection']],
+          [['exception', 'a'], ['add']],
+          [['exception', 'add', 'p'], ['p1']],
+          [
+            ['explain', 'node', 'web1', 'policy', 's'],
+            ['s1', 's2'],
+          ],
+          [
+            ['get', '-o', 'json', 'policy', 's'],
+            ['s1', 's2'],
+          ],
+          [['vm', 'label', 'li'], ['list']],
+        ];
+        const env = { XDG_CONFIG_HOME: product.configHome };
+        const lines = typed.map(([words]) => words);
+        const offered = await completions(path ?? '', lines, env);
+        expect(lines.map((words, i) => [words, offered[i]])).toEqual(typed);
+      },
+      2 * MINUTE,
+    );
+  }
+
+  it('offers names to nobody where there is no control plane, and knows no third shell', async () => {
+    const env = { XDG_CONFIG_HOME: join(folder, 'no-config') };
+    const words = ['__complete', '--', 'get', 'nodes', ''];
+    expect(await product.cli(words, { env })).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(await run('completion', 'fish')).toMatchObject({ code: 2 });
+  });
+});
+
+describe('help and errors', () => {
+  it('every command has help that fits 80 columns, with an example of it', async () => {
+    const commands = (await createProgram()).commands.filter(
+      (command) => !command.name().startsWith('__'),
+    );
+    expect(commands.length).toBeGreaterThan(20);
+    for (const command of commands.flatMap((each) => [each, ...each.commands])) {
+      let text = '';
+      command.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 80 });
+      command.outputHelp();
+      const wide = text.split('\n').filter((line) => line.length > 80);
+      expect([command.name(), wide]).toEqual([command.name(), []]);
+      // A verb of a noun may leave its example to the noun.
+      const example = /^Examples?:$/m.test(text) || command.parent?.parent !== null;
+      expect([command.name(), example]).toEqual([command.name(), true]);
+    }
+  });
+
+  it('prints version and help with 0', async () => {
+    expect(await out('version')).toMatch(/^hostward \d+\.\d+\.\d+ \(Node [\d.]+\)\n$/);
+    expect(await out('--version')).toMatch(/^hostward \d+\.\d+\.\d+\n$/);
+    expect(await out('help')).toContain(
+      'Exit codes: 0 done, 1 failed or not in force, 2 wrong usage.',
+    );
+    expect(await out('help', 'apply')).toContain('--override-protection');
+  });
+
+  it.each([
+    ['nosuch'],
+    ['get'],
+    ['get', 'pods'],
+    ['get', 'nodes', '--nope'],
+    ['get', 'nodes', '-o', 'xml'],
+    ['get', 'nodes', 'a', 'b'],
+    ['apply'],
+    ['apply', '-f'],
+    ['status', 'policy'],
+    ['describe', 'node'],
+    ['describe', 'node', 'web1', '-o', 'table'],
+    ['create', 'nothing'],
+    ['completion'],
+    ['context', 'use'],
+    ['logs', 'extra'],
+    [],
+  ])(
+    'a wrong usage ends with 2, nothing on standard output and words on standard error: %j',
+    async (...args) => {
+      const { code, stdout, stderr } = await run(...args);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).not.toBe('');
+      expect(stderr).not.toMatch(/\n +at /);
+    },
+  );
+
+  it('ends quietly when its reader has gone', async () => {
+    const script = `"${execPath}" ${CLI.join(' ')} get nodes -o json | head -1; echo "\${PIPESTATUS[0]}"`;
+    const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], {
+      env: { ...cleanEnvironment(), XDG_CONFIG_HOME: product.configHome },
+    });
+    expect({ stdout, stderr }).toEqual({ stdout: '[\n0\n', stderr: '' });
+  });
+});
+
+describe('colour', () => {
+  // `script` of util-linux gives the command a terminal.
+  const inTerminal = async (args: string, env: Record<string, string> = {}): Promise<string> => {
+    const command = `"${execPath}" ${CLI.join(' ')} ${args}`;
+    const { stdout } = await promisify(execFile)('script', ['-qec', command, '/dev/null'], {
+      env: { ...cleanEnvironment(), TERM: 'xterm', XDG_CONFIG_HOME: product.configHome, ...env },
+    }).catch((error: { stdout: string }) => ({ stdout: error.stdout }));
+    return stdout;
+  };
+
+  it('is there on a terminal, and not with NO_COLOR or on a dumb one', async () => {
+    const coloured = await inTerminal('get nodes');
+    expect(coloured).toContain('\u001b[32myes');
+    expect(coloured).toContain('web1');
+    expect(await inTerminal('get pods')).toContain('\u001b[31merror:');
+    const dull: Record<string, string>[] = [{ NO_COLOR: '1' }, { TERM: 'dumb' }];
+    for (const env of dull) expect(await inTerminal('get nodes', env)).not.toContain('\u001b');
+  });
+
+  it('is not there off a terminal', async () => {
+    for (const args of [
+      ['get', 'nodes'],
+      ['status', 'policy', 's1'],
+      ['get', 'pods'],
+    ]) {
+      const { stdout, stderr } = await run(...args);
+      expect(stdout + stderr).not.toContain('\u001b');
+    }
+  });
+});
