@@ -9,7 +9,7 @@ module.exports = {
       severity: 'error',
       from: { path: pure, pathNot: '\\.(spec|int-spec|vm-spec)\\.ts$' },
       to: {
-        path: '^(node_modules/(@nestjs|ioredis|etcd3|node-ssh)|(node:)?(fs|fs/promises|child_process|net|tls|http|https|process|os)$)',
+        path: '^(node_modules/(@nestjs|ioredis|etcd3|pg|node-ssh)|(node:)?(fs|fs/promises|child_process|net|tls|http|https|process|os)$)',
       },
     },
     {
@@ -35,6 +35,12 @@ module.exports = {
       severity: 'error',
       from: { pathNot: '^libs/redis/' },
       to: { path: '^node_modules/ioredis' },
+    },
+    {
+      name: 'only-libs-postgresql-imports-pg',
+      severity: 'error',
+      from: { pathNot: '^libs/postgresql/' },
+      to: { path: '^node_modules/(@types/)?pg/' },
     },
     {
       name: 'no-deep-imports-into-libs',
