@@ -26,6 +26,14 @@ const UNITS = ['hostward-agent', 'hostward-sensor', 'hostward-compiler.socket'];
 /** Units of Redis, and their ports. */
 const REDIS = { 'hostward-redis': 6379, 'hostward-redis-events': 6380 };
 const SILENT = 20;
+/** Connects as a sensor does that waits for an answer: its socket starts the compiler again whenever it is stopped. */
+const ASK_COMPILER = `import socket, time
+end = time.monotonic() + 300
+while time.monotonic() < end:
+    with socket.socket(socket.AF_UNIX) as asked:
+        asked.connect_ex("/run/hostward/compiler.sock")
+    time.sleep(0.01)
+`;
 const run = promisify(execFile);
 
 /** The whole life of the packages of a host and of the control plane, on one plain VM. */
@@ -149,11 +157,14 @@ describe('on a host', () => {
   );
 
   it(
-    'a downgrade opens no gap, comes up, and takes the word of those that did not away',
+    'a downgrade opens no gap, comes up though the compiler is asked without a pause, and takes the word of those that did not away',
     async () => {
+      await vm.writeFile('/root/ask.py', ASK_COMPILER);
+      await vm.ssh('systemd-run --quiet --unit=ask-compiler python3 /root/ask.py');
       const seen = await whileProbing(vm, '/srv/secret', '/usr/bin/sleep', async () => {
         await dpkg(`-i ${agent('first')}`);
         await vm.ssh('test -e /usr/lib/hostward-previous/usr/lib/hostward/node');
+        await vm.ssh('systemctl stop ask-compiler');
         await unwatched();
       });
       expect(seen).toMatchObject({ through: 0, tries: expect.any(Number) });
@@ -274,9 +285,16 @@ describe('on a host', () => {
   async function unwatched(): Promise<void> {
     const left =
       'ls -d /var/lib/hostward/upgrade/pending /usr/lib/hostward-previous /etc/systemd/system/hostward-upgrade.* /run/hostward-upgrade 2>/dev/null';
-    await eventually('the upgrade is judged', 3 * MINUTES, async () => {
+    await eventually('the upgrade is judged', 5 * MINUTES, async () => {
       const { stdout } = await vm.ssh(left, { allowFailure: true });
       return stdout === '';
+    }).catch(async (error: Error) => {
+      const told = await vm.ssh(
+        `${left}; systemctl list-timers --no-pager --all hostward-upgrade.timer; systemctl list-jobs --no-pager
+         journalctl --no-pager -b -n 80 -u hostward-upgrade -u hostward-sensor -u hostward-compiler -u hostward-agent`,
+        { allowFailure: true },
+      );
+      throw new Error(`${error.message}\n${told.stdout}`, { cause: error });
     });
   }
 

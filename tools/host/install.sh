@@ -83,6 +83,8 @@ if [ -n "$token_file" ]; then
   hostward-agent enroll --config /etc/hostward/agent.yaml --token-file "$token_file" \
     --name "${name:-$(hostname)}" --agent-user hostward ${attest:+--attest "$attest"}
   if [ "$start" = yes ] && [ -d /run/systemd/system ]; then
+    # As setup.sh does: a socket is not restarted under its service.
+    systemctl --quiet stop hostward-compiler.socket hostward-compiler.service
     systemctl restart hostward-compiler.socket hostward-sensor.service hostward-agent.service
   fi
 fi

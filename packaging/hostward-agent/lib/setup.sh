@@ -13,7 +13,7 @@ STATE=/var/lib/hostward
 CONFIGURATION=/etc/hostward
 PROFILES='hostward-compiler hostward-init hostward-runtime hostward-sensor'
 ENABLED='hostward-early.service hostward-compiler.socket hostward-sensor.service hostward-agent.service'
-STARTED='hostward-compiler.socket hostward-sensor.service hostward-agent.service'
+RESTARTED='hostward-sensor.service hostward-agent.service'
 REMOVED=$STATE/removed
 
 say() { printf 'hostward: %s\n' "$*"; }
@@ -62,13 +62,20 @@ configure() {
 
 # What ran runs on in its new version; what is enrolled and was just installed starts; nothing else does.
 restart() {
-  # A socket is not restarted under its service; the sensor asks again.
-  systemctl --quiet stop hostward-compiler.service
+  # A socket is not restarted under its service, which a waiting sensor starts again at any moment: both stop together.
+  if systemctl is-active --quiet hostward-compiler.socket; then
+    systemctl --quiet stop hostward-compiler.socket hostward-compiler.service
+    systemctl start hostward-compiler.socket
+  fi
   verb=try-restart
   if [ "$first" = yes ] && is_enrolled; then verb=start; fi
   # What does not stay is taken for started.
   [ "$back" = no ] || verb=restart
-  for unit in $STARTED; do systemctl "$verb" "$unit"; done
+  [ "$verb" = try-restart ] || systemctl start hostward-compiler.socket
+  for unit in $RESTARTED; do
+    # Going back is done when the files are there: systemd goes on trying to start them.
+    systemctl "$verb" "$unit" || { [ "$back" = yes ] && say "$unit does not start yet" >&2; }
+  done
   if [ -e "$REMOVED" ] && is_enrolled; then /usr/lib/hostward/hostward-sensor resume; fi
 }
 
