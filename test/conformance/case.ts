@@ -43,6 +43,8 @@ export interface Case {
   readonly object: string;
   /** The second path of link and rename. */
   readonly to?: string;
+  /** Of an exec, behind the program's name. */
+  readonly args?: readonly string[];
   /** A program of `sources` that acts; absent: the shell's python, which no rule names. */
   readonly as?: string;
   /** User id that acts; 0 unless given. */

@@ -17,13 +17,18 @@ type Outcomes = ReadonlyMap<string, number>;
 const titles = GROUPS.map((group) => ({ ...group, cases: group.cases.map(titled) }));
 
 function titled(one: Case, index: number) {
-  const { op, object, to, as, uid, terminal } = one;
+  const { op, object, to, as, uid, terminal, args = [] } = one;
   const who = [
     ...[as, uid === undefined ? undefined : `uid ${uid}`],
     terminal === true ? 'one at a terminal' : undefined,
   ].filter((word) => word !== undefined);
-  const what = [`${op} ${object}`, ...(to === undefined ? [] : [`to ${to}`])].join(' ');
+  const said = args.length > 4 ? [`with ${args.length} arguments`] : args.map(quoted);
+  const what = [`${op} ${object}`, ...said, ...(to === undefined ? [] : [`to ${to}`])].join(' ');
   return { ...one, index, title: who.length === 0 ? what : `${what} by ${who.join(', ')}` };
+}
+
+function quoted(argument: string): string {
+  return JSON.stringify(argument);
 }
 
 interface Host {

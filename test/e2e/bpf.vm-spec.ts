@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Vm } from '#testing';
 import { alertsOf, denialsIn, lostOn } from './support/alerts.js';
+import { expectArgumentsJudged } from './support/arguments.js';
 import { earlyProbe, installEarlyProbe } from './support/early-probe.js';
 import { eventually } from './support/eventually.js';
 import { Fleet } from './support/fleet.js';
@@ -340,6 +341,12 @@ for _ in range(20): os.mkdir("d" * 250); os.chdir("d" * 250)'`,
   it(
     'names that are asked of DNS are refused, and nobody detaches what refuses them for long',
     () => expectNamesJudged(fleet.product, vm),
+    5 * MINUTES,
+  );
+
+  it(
+    'a program with arguments that are not allowed is killed before it does anything',
+    () => expectArgumentsJudged(fleet.product, vm),
     5 * MINUTES,
   );
 

@@ -657,6 +657,45 @@ describe('what AppArmor cannot do', () => {
     ).toEqual([]);
   });
 
+  it('about arguments is enforced by BPF alone, and refuses those that are not listed', () => {
+    const args = (action: 'Block' | 'Audit' | 'Allow') =>
+      policy(action.toLowerCase(), {
+        action,
+        process: { matchPaths: [{ path: '/usr/bin/git', allowedArgs: ['status', '--'] }] },
+      });
+    const planOn = (action: 'Block' | 'Audit' | 'Allow', bpf: boolean) =>
+      reports(compile([args(action)], { bpf })).map(({ plan, reason }) => [plan, reason]);
+    expect(planOn('Block', true)).toEqual([['enforce', undefined]]);
+    expect(planOn('Audit', true)).toEqual([['audit', undefined]]);
+    expect(planOn('Allow', true)).toEqual([['unsupported', expect.stringContaining('a Block')]]);
+    expect(planOn('Block', false)).toEqual([
+      ['unsupported', expect.stringContaining('not seen by AppArmor')],
+    ]);
+    const { table, probes } = compile([args('Block')], { bpf: true });
+    const reader = new TableReader(table?.blob ?? new Uint8Array());
+    const denied = [[], ['status', '--'], ['push'], ['status', 'push']].map(
+      (given) => reader.path('/usr/bin/git', 'x', 'owner', 0, given).deny,
+    );
+    expect(denied).toEqual([false, false, true, true]);
+    // Whoever is not the program itself may not map it either, and no probe could show it.
+    expect(reader.path('/usr/bin/git', 'm', 'other').deny).toBe(true);
+    expect(probes).toEqual([]);
+  });
+
+  it('leaves out by name what is beyond eight rules on the arguments of one program', () => {
+    const many = Array.from({ length: 10 }, (_, at) => ({
+      path: '/usr/bin/git',
+      allowedArgs: ['status', `--${at}`],
+    }));
+    const found = reports(
+      compile([policy('many', { action: 'Block', process: { matchPaths: many } })], { bpf: true }),
+    );
+    expect(found.filter(({ plan }) => plan === 'unsupported').map(({ id }) => id)).toEqual([
+      'process/matchPaths/8',
+      'process/matchPaths/9',
+    ]);
+  });
+
   it('about names of DNS is enforced by BPF alone, and where there is cgroup v2', () => {
     const names = policy('names', {
       action: 'Block',

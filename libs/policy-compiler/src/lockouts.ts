@@ -32,6 +32,9 @@ export interface RuleLockout extends Lockout {
   readonly index: number;
 }
 
+/** An argument that no allowedArgs lists. */
+const UNLISTED = ['\0'];
+
 const REMEDY =
   'narrow the rule (fromSource, readOnly, a deeper directory), or say hostward.io/override-protection: "true" on the policy (--override-protection)';
 
@@ -101,7 +104,7 @@ function checkPaths(draft: Draft, { sets, objects }: Subject, resolve: Resolve, 
     for (const path of new Set([object.path, ...resolve(object.path)])) {
       for (const perm of object.perms) {
         for (const asker of askers(object)) {
-          causes(draft, evaluator.path(path, perm, asker)).forEach((index) =>
+          causes(draft, evaluator.path(path, perm, asker, UNLISTED)).forEach((index) =>
             note(index, object.what, path),
           );
         }

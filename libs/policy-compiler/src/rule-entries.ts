@@ -95,8 +95,8 @@ export class RuleEntries {
     const { rule } = drafted;
     if (rule.pts === false && !this.bpf)
       return unsupported(`pts: terminals of tasks ${this.unseen}`);
-    if ((rule.allowedArgs ?? []).length > 0)
-      return unsupported(`allowedArgs: arguments ${this.unseen}`);
+    const problem = this.argumentProblem(rule);
+    if (problem !== undefined) return unsupported(problem);
     const { object } = rule;
     if (object.kind !== 'process' && object.kind !== 'file') return unsupported('not about paths');
     const objects = objectsOf(object.match, this.resolve);
@@ -107,6 +107,14 @@ export class RuleEntries {
     }
     const paths = objects.flatMap((one) => pathEntries(drafted, one));
     return { paths, cells: [], sources: this.sources(rule), note: linkNote(rule, objects) };
+  }
+
+  private argumentProblem({ action, allowedArgs = [] }: Rule): string | undefined {
+    if (allowedArgs.length === 0) return undefined;
+    if (!this.bpf) return `allowedArgs: arguments ${this.unseen}`;
+    return action === 'Allow'
+      ? 'allowedArgs: an Allow says nothing of other arguments; a Block refuses those that are not listed'
+      : undefined;
   }
 
   private fits(object: PathObject): boolean {
@@ -212,15 +220,17 @@ function pathEntries({ rule, index }: DraftRule, object: PathObject): readonly P
   const isProcess = rule.object.kind === 'process';
   const glob = globOf(object) + (isProcess && hasTwin(object) ? DPKG_TWIN : '');
   const operations = isProcess ? processOperations(rule, object) : fileOperations(rule);
-  return operations.map(([perms, who]) => ({
-    rule: index,
-    glob,
-    perms,
-    who,
-    effect,
-    rank,
-    object,
-  }));
+  return operations.flatMap(([perms, who]) => {
+    const entry = { rule: index, glob, perms, who, effect, rank, object };
+    return isProcess && (rule.allowedArgs ?? []).length > 0 ? byArguments(rule, entry) : [entry];
+  });
+}
+
+/** The exec hangs on the arguments. That the loader maps the program does not: it would be told others. */
+function byArguments({ allowedArgs }: Rule, entry: Placed): readonly Placed[] {
+  const exec = { ...entry, perms: 'x', unless: allowedArgs };
+  const others = entry.perms.replace('x', '');
+  return others === '' ? [exec] : [exec, { ...entry, perms: others }];
 }
 
 function hasTwin(object: PathObject): boolean {

@@ -120,6 +120,8 @@ export interface PathEntry {
   readonly effect: Effect;
   /** Greater decides first (DESIGN D5); between equals deny decides. */
   readonly rank: number;
+  /** It speaks only of an exec with another argument than these, the name of the program aside; absent: of each. */
+  readonly unless?: readonly string[];
 }
 
 /** What a rule says about a capability or a kind of socket: `capability net_raw`, `inet stream`. */

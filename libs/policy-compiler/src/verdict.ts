@@ -24,11 +24,14 @@ export class Evaluator {
     );
   }
 
-  /** Verdict on one permission letter of one path. */
-  path(path: string, perm: string, asker: Asker): Verdict {
+  /** Verdict on one permission letter of one path; of an exec, with these arguments behind the program's name. */
+  path(path: string, perm: string, asker: Asker, args: readonly string[] = []): Verdict {
     const entries = this.matchers.filter(
       ({ entry, matches }) =>
-        entry.perms.includes(perm) && concerns(entry.who, asker) && matches(path),
+        entry.perms.includes(perm) &&
+        concerns(entry.who, asker) &&
+        speaksOf(entry, args) &&
+        matches(path),
     );
     return this.decide(
       entries.map(({ entry }) => entry),
@@ -79,6 +82,10 @@ function strongestFirst(a: PathEntry | CellEntry, b: PathEntry | CellEntry): num
   if (a.rank !== b.rank) return b.rank - a.rank;
   if (a.effect !== b.effect) return a.effect === 'deny' ? -1 : 1;
   return a.rule - b.rule;
+}
+
+function speaksOf({ unless }: PathEntry, args: readonly string[]): boolean {
+  return unless === undefined || !args.every((argument) => unless.includes(argument));
 }
 
 function concerns(who: Who, asker: Asker): boolean {

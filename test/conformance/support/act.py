@@ -9,6 +9,7 @@ import json
 import mmap
 import os
 import pty
+import signal
 import socket
 import struct
 import sys
@@ -37,8 +38,11 @@ def ftruncate(c):
 
 
 def run(c):
-    pid = os.posix_spawn(c["object"], [c["object"]], {})
-    if os.waitpid(pid, 0)[1] != 0:
+    pid = os.posix_spawn(c["object"], [c["object"], *c.get("args", [])], {})
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status == -signal.SIGKILL:
+        raise OSError(errno.EACCES, "killed for its arguments")
+    if status != 0:
         raise OSError(errno.EIO, "it did not end well")
 
 

@@ -17,12 +17,16 @@ function made({ name, files }: Group): readonly string[] {
   return [`mkdir -p ${folder}`, ...files.map((file) => madeFile(`${folder}/${file}`))];
 }
 
-/** `x/` is a directory, `x!` a program, `x#` a script. */
+/** `x/` is a directory, `x!` a program, `x#` a script, `x~` one of `interpreter`, a shell beside it. */
 function madeFile(path: string): string {
   const name = path.slice(0, -1);
   if (path.endsWith('/')) return `mkdir -p ${path}`;
   if (path.endsWith('!')) return `cp /usr/bin/true ${name}; chmod 755 ${name}`;
   if (path.endsWith('#')) return `printf '#!/bin/sh\\nexit 0\\n' > ${name}; chmod 755 ${name}`;
+  if (path.endsWith('~')) {
+    const shell = `${name.slice(0, name.lastIndexOf('/'))}/interpreter`;
+    return `cp /bin/sh ${shell}; printf '#!%s -e\\nexit 0\\n' ${shell} > ${name}; chmod 755 ${shell} ${name}`;
+  }
   return `echo data > ${path}`;
 }
 

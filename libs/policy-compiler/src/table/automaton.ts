@@ -14,6 +14,18 @@ export interface Automaton {
   readonly accepts: Int32Array;
 }
 
+/** The state after some bytes from the start. */
+export function stateAfter(automaton: Automaton, bytes: Uint8Array): number {
+  return bytes.reduce((state, byte) => next(automaton, state, byte), automaton.start);
+}
+
+function next({ defaults, offsets, bytes, targets }: Automaton, state: number, byte: number): number {
+  for (let at = offsets[state] ?? 0; at < (offsets[state + 1] ?? 0); at++) {
+    if (bytes[at] === byte) return targets[at] ?? 0;
+  }
+  return defaults[state] ?? 0;
+}
+
 /** Collects states in the order of their numbers. */
 export class AutomatonBuilder {
   private readonly defaults: number[] = [];

@@ -2,15 +2,25 @@ import type { CellEntry, PathEntry } from '../types.js';
 import { OPERATIONS, TABLE } from './layout.js';
 
 /** What some rules together say: the decision as two halves of a u64, and the first audit, rule + 1, or 0. */
-export interface Cell {
+interface Saying {
   readonly high: number;
   readonly low: number;
   readonly audit: number;
 }
 
-type Ruled = Pick<PathEntry | CellEntry, 'rule' | 'effect' | 'rank'>;
+/** What one rule says of an exec with an argument that is not in a set, by the number of the set. */
+export interface Condition extends Saying {
+  readonly set: number;
+}
 
-const SILENCE: Cell = { high: 0, low: 0, audit: 0 };
+export interface Cell extends Saying {
+  /** By rule. */
+  readonly conditions: readonly Condition[];
+}
+
+type Ruled = Pick<PathEntry | CellEntry, 'rule' | 'effect' | 'rank'> & Pick<PathEntry, 'unless'>;
+
+const SILENCE: Saying = { high: 0, low: 0, audit: 0 };
 const DENY = TABLE.DECISION_DENY / 2 ** 32;
 const SAYS = TABLE.DECISION_SAYS / 2 ** 32;
 const RANK = 2 ** (TABLE.DECISION_RANK_SHIFT - 32);
@@ -35,11 +45,16 @@ export class Decisions {
   readonly cells: Cell[] = [];
   /** Each of 18 cells by operation * 2 + asker. */
   readonly rows: (readonly number[])[] = [];
+  /** Distinct sets of arguments. */
+  readonly argumentSets: (readonly string[])[] = [];
+  /** Rules with a set of arguments for which a cell had no room. */
+  readonly surplus = new Set<number>();
   private readonly cellNumbers = new Map<string, number>();
   private readonly rowNumbers = new Map<string, number>();
+  private readonly setNumbers = new Map<string, number>();
 
   constructor(private readonly ranks: Ranks) {
-    this.intern(SILENCE);
+    this.intern({ ...SILENCE, conditions: [] });
   }
 
   /** The row of path entries that match together. */
@@ -58,12 +73,32 @@ export class Decisions {
 
   /** The cell of entries that all speak of the same. */
   cell(entries: readonly Ruled[]): number {
-    return entries.length === 0
-      ? 0
-      : this.intern(entries.reduce((cell, one) => this.with(cell, one), SILENCE));
+    if (entries.length === 0) return 0;
+    const always = entries.filter(({ unless }) => unless === undefined);
+    const saying = always.reduce((cell, one) => this.with(cell, one), SILENCE);
+    return this.intern({ ...saying, conditions: this.conditions(entries) });
   }
 
-  private with(cell: Cell, { rule, effect, rank }: Ruled): Cell {
+  private conditions(entries: readonly Ruled[]): readonly Condition[] {
+    const made = entries.flatMap((entry) =>
+      entry.unless === undefined
+        ? []
+        : [{ ...this.with(SILENCE, entry), set: this.setNumber(entry.unless), rule: entry.rule }],
+    );
+    // A rule may have several spellings of one path.
+    const distinct = [...new Map(made.map((one) => [conditionKey(one), one])).values()];
+    distinct.sort((a, b) => a.rule - b.rule);
+    for (const { rule } of distinct.slice(TABLE.CONDITIONS_MAX)) this.surplus.add(rule);
+    return distinct.slice(0, TABLE.CONDITIONS_MAX).map(({ rule: _, ...condition }) => condition);
+  }
+
+  /** What cannot be an argument, since it holds a NUL, is left out. */
+  private setNumber(allowed: readonly string[]): number {
+    const set = [...new Set(allowed)].filter((one) => !one.includes('\0')).sort();
+    return numberOf(this.setNumbers, this.argumentSets, JSON.stringify(set), set);
+  }
+
+  private with(cell: Saying, { rule, effect, rank }: Ruled): Saying {
     if (effect === 'audit') {
       return { ...cell, audit: cell.audit === 0 ? rule + 1 : Math.min(cell.audit, rule + 1) };
     }
@@ -74,8 +109,17 @@ export class Decisions {
   }
 
   private intern(cell: Cell): number {
-    return numberOf(this.cellNumbers, this.cells, `${cell.high},${cell.low},${cell.audit}`, cell);
+    const conditions = cell.conditions.map((condition) => `;${conditionKey(condition)}`);
+    return numberOf(this.cellNumbers, this.cells, `${keyOf(cell)}${conditions.join('')}`, cell);
   }
+}
+
+function keyOf({ high, low, audit }: Saying): string {
+  return `${high},${low},${audit}`;
+}
+
+function conditionKey(condition: Condition): string {
+  return `${condition.set},${keyOf(condition)}`;
 }
 
 function numberOf<T>(numbers: Map<string, number>, list: T[], key: string, value: T): number {

@@ -40,10 +40,16 @@ export class TableReader {
     this.subjects = this.load(TABLE.OFF_N_SUBJECTS);
   }
 
-  /** Verdict on one permission letter of OPERATIONS of one path. */
-  path(path: string, letter: string, asker: Asker, subject = 0): TableVerdict {
+  /** Verdict on one permission letter of OPERATIONS of one path; of an exec, with arguments behind its name. */
+  path(
+    path: string,
+    letter: string,
+    asker: Asker,
+    subject = 0,
+    args: readonly string[] = [],
+  ): TableVerdict {
     const operation = OPERATIONS.indexOf(letter);
-    return this.decide(this.walk(path, operation), operation, asker, subject);
+    return this.decide(this.walk(path, operation), operation, asker, subject, args);
   }
 
   /** Verdict on moving a directory, both with a final slash, as to what is blocked below it (hw_tbl_leave). */
@@ -63,13 +69,32 @@ export class TableReader {
     operation: number,
     asker: Asker,
     subject: number,
+    args: readonly string[] = [],
   ): TableVerdict {
     const column = 4 * (operation * 2 + (asker === 'owner' ? TABLE.OWNER : TABLE.OTHER));
     const cells = states.flatMap((state) => {
       const record = state === 0 ? 0 : this.load(state) - TABLE.HEAD;
-      return record === 0 ? [] : [this.load(this.row(record, this.known(subject)) + column)];
+      if (record === 0) return [];
+      const cell = this.load(this.row(record, this.known(subject)) + column);
+      return [cell, ...this.conditions(cell, args)];
     });
     return this.settle(cells, this.listWord(subject, listClassOf(operation)));
+  }
+
+  /** The conditions of a cell that hold: they begin as a cell does. */
+  private conditions(cell: number, args: readonly string[]): readonly number[] {
+    const found: number[] = [];
+    for (let at = this.load(cell + TABLE.CELL_CONDITIONS); at !== 0; ) {
+      const start = this.load(at + TABLE.CONDITION_STATE);
+      if (!args.every((one) => this.accepts(start, one))) found.push(at);
+      at = this.load(at + TABLE.CONDITION_NEXT);
+    }
+    return found;
+  }
+
+  private accepts(start: number, text: string): boolean {
+    const state = this.run(start, Buffer.from(text));
+    return state !== 0 && this.load(state) !== TABLE.HEAD;
   }
 
   /** Verdict on a kind of socket, by its name (SOCKET_KINDS). */

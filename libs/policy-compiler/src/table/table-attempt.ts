@@ -9,6 +9,7 @@ import { GlobGraph } from './glob-graph.js';
 import { operationMask, TABLE } from './layout.js';
 import { minimise } from './minimise.js';
 import { placeStates } from './place-states.js';
+import { prefixOfSet } from './argument-sets.js';
 import { type NumberedGlob, type Part, splitGlobs } from './split.js';
 import { SubjectRecords } from './subject-records.js';
 import { eachSet, SetIndex, type TableSubject } from './subjects.js';
@@ -43,6 +44,8 @@ type Outcome =
 
 const SIZES = [TABLE.SIZE_SMALL, TABLE.SIZE_MEDIUM, TABLE.SIZE_LARGE, TABLE.SIZE_MAX];
 
+const CONDITIONS = `more than ${TABLE.CONDITIONS_MAX} rules with allowedArgs speak of one program`;
+
 /** One try to build a table: all that is given, or else the rules without which to try again. */
 export class TableAttempt {
   private readonly index: SetIndex;
@@ -69,6 +72,8 @@ export class TableAttempt {
     );
     if (this.refused.length > 0) return { refused: this.refused };
     const made = this.assemble(parts);
+    const tooMany = [...made.decisions.surplus].map((rule) => ({ rule, reason: CONDITIONS }));
+    if (tooMany.length > 0) return { refused: tooMany };
     const table = writeTable(made);
     const size = SIZES.find((one) => one >= table.length && one <= this.limits.maxBytes);
     return size === undefined
@@ -105,15 +110,18 @@ export class TableAttempt {
     const classes = new ObjectClasses(this.index, decisions);
     const automata = parts.map((part) => this.automatonOf(part, classes));
     const subjectAutomaton = automatonOfSubjects(this.subjects);
+    const argumentAutomaton = automatonOfArguments(decisions.argumentSets);
     const records = new SubjectRecords(decisions);
     const subjects = this.subjects.map((subject) => records.of(subject));
-    const bytes = byteClasses([...automata, subjectAutomaton]);
+    const all = [...automata, subjectAutomaton, argumentAutomaton];
+    const bytes = byteClasses(all);
     return {
       automata,
       operations: parts.map(({ globs }) => this.operationsOf(globs)),
       subjectAutomaton,
+      argumentAutomaton,
       bytes,
-      placement: placeStates([...automata, subjectAutomaton], bytes),
+      placement: placeStates(all, bytes),
       classes: classes.all,
       decisions,
       vectors: records.vectors,
@@ -184,6 +192,19 @@ function automatonOfSubjects(subjects: readonly TableSubject[]): Automaton {
   });
   const made = determinise(graph);
   if (made === undefined) throw new RangeError('programs by exact path have no bound to exceed');
+  const { automaton, acceptSets } = made;
+  const accepts = automaton.accepts.map((set) => acceptSets[set]?.[0] ?? 0);
+  return minimise({ ...automaton, accepts });
+}
+
+/** The arguments of each set, behind where its walk begins (startOfSet); accepted by 1. */
+function automatonOfArguments(sets: readonly (readonly string[])[]): Automaton {
+  const graph = new GlobGraph();
+  sets.forEach((set, number) => {
+    for (const one of set) graph.add([{ type: 'text', text: prefixOfSet(number) + one }], 1);
+  });
+  const made = determinise(graph);
+  if (made === undefined) throw new RangeError('arguments have no bound to exceed');
   const { automaton, acceptSets } = made;
   const accepts = automaton.accepts.map((set) => acceptSets[set]?.[0] ?? 0);
   return minimise({ ...automaton, accepts });

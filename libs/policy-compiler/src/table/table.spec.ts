@@ -85,8 +85,22 @@ function entries(maxLength: number): fc.Arbitrary<readonly PathEntry[]> {
     who: fc.constantFrom('any' as const, 'any' as const, 'owner' as const, 'other' as const),
     effect,
     rank,
+    unless: fc.option(fc.subarray([...ARGUMENTS]), { nil: undefined }),
   });
-  return fc.array(entry, { maxLength });
+  return fc.array(entry.map(onlyOfExec), { maxLength });
+}
+
+/** What rules list and programs are given. */
+const ARGUMENTS = ['-a', '', 'é', '--long', '--longer'];
+
+function onlyOfExec({ unless, ...entry }: PathEntry): PathEntry {
+  return unless === undefined || entry.perms !== 'x' ? entry : { ...entry, unless };
+}
+
+/** Arguments for the try of that number: each subset in turn, and one that no rule lists. */
+function argumentsOf(number: number): readonly string[] {
+  const given = ARGUMENTS.filter((_, at) => (number >> at) & 1);
+  return number % 7 === 0 ? [...given, 'x'] : given;
 }
 
 /** Cells that rules of generated sets may name: all kinds of sockets, some of AppArmor's cells, some capabilities. */
@@ -170,10 +184,11 @@ describe('the policy table', () => {
             for (const [letter, asker] of ACCESSES.filter(
               (_, at) => at % STRIDE === pairs % STRIDE,
             )) {
-              const found = reader.path(path, letter, asker, subject);
-              const verdict = expected(evaluator.path(path, letter, asker));
+              const args = argumentsOf(pairs);
+              const found = reader.path(path, letter, asker, subject, args);
+              const verdict = expected(evaluator.path(path, letter, asker, args));
               if (same(found, verdict)) continue;
-              const access = { subject, path, letter, asker };
+              const access = { subject, path, letter, asker, args };
               expect({ ...access, ...found }).toEqual({ ...access, ...verdict });
             }
           }

@@ -6,7 +6,7 @@ import { compileTable } from './compile-table.js';
 import { OPERATIONS } from './layout.js';
 import { TableReader, type TableVerdict } from './read-table.js';
 import { SOCKET_KINDS } from './socket-kinds.js';
-import { VECTOR_PATHS, VECTOR_SUBJECTS } from './vectors.js';
+import { VECTOR_EXECS, VECTOR_PATHS, VECTOR_SUBJECTS } from './vectors.js';
 
 const FILE = fileURLToPath(
   new URL('../../../sensor/native/tests/table-vectors.h', import.meta.url),
@@ -32,6 +32,7 @@ describe('the test vectors of the policy table', () => {
     expect([whole.refused, split.refused]).toEqual([[], []]);
     expect(split.figures.automata).toBeGreaterThan(whole.figures.automata);
     expect(cases(whole.blob)).toEqual(cases(split.blob));
+    expect(execCases(whole.blob)).toEqual(execCases(split.blob));
   });
 });
 
@@ -48,6 +49,7 @@ function header(): string {
     ...tables,
     `#define TABLE_SIZE ${blob.length}u\n`,
     `static const struct table_case table_cases[] = {\n${cases(blob).join('\n')}\n};\n`,
+    `static const struct exec_case exec_cases[] = {\n${execCases(blob).join('\n')}\n};\n`,
   ].join('\n');
 }
 
@@ -88,6 +90,20 @@ function pathCases(reader: TableReader, subject: number): readonly string[] {
   );
 }
 
+/** One struct exec_case a line: path, arguments, subject, asker, verdict. */
+function execCases(blob: Uint8Array): readonly string[] {
+  const reader = new TableReader(blob);
+  return Array.from({ length: reader.subjects }, (_, subject) => subject).flatMap((subject) =>
+    VECTOR_EXECS.flatMap(([path, args]) =>
+      ASKERS.map((asker, at) => {
+        const verdict = verdictText(reader.path(path, 'x', asker, subject, args));
+        const list = [...args.map(quoted), 'NULL'].join(', ');
+        return `{ ${quoted(path)}, { ${list} }, ${subject}, ${at}, ${verdict} },`;
+      }),
+    ),
+  );
+}
+
 /** One struct table_case: what, path, filled, subject, number, asker, and the verdict's fields in order. */
 function caseText(
   what: string,
@@ -96,15 +112,19 @@ function caseText(
   subject: number,
   number: number,
   asker: number,
-  { deny, logged, rule, audit, list }: TableVerdict,
+  verdict: TableVerdict,
 ): string {
+  return `{ ${what}, ${quoted(path)}, ${filled}, ${subject}, ${number}, ${asker}, ${verdictText(verdict)} },`;
+}
+
+function verdictText({ deny, logged, rule, audit, list }: TableVerdict): string {
   const posture = list === undefined ? 0 : list.posture === 'audit' ? 1 : 2;
   const verdict = [
     ...[deny, logged, rule !== undefined].map(Number),
     posture,
     ...[rule, audit, list?.rule].map((index) => (index === undefined ? 0 : index + 1)),
   ];
-  return `{ ${what}, ${quoted(path)}, ${filled}, ${subject}, ${number}, ${asker}, { ${verdict.join(', ')} } },`;
+  return `{ ${verdict.join(', ')}, 0 }`;
 }
 
 function quoted(path: string): string {

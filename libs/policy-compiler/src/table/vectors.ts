@@ -29,6 +29,10 @@ const GENERAL: EntrySet = {
     path(23, '/example/evil/{,**}', 14, { perms: 'q' }),
     path(24, '/example/evil/ok/{,**}', 17, { perms: 'q', effect: 'allow' }),
     path(25, '/example/seen/{,**}', 14, { perms: 'q', effect: 'audit' }),
+    path(26, '/usr/bin/git', 5000, { perms: 'x', unless: ['status', '--', ''] }),
+    path(27, '/usr/bin/git', 5000, { perms: 'x', unless: ['status', 'log'], effect: 'audit' }),
+    path(28, '/{,**/}git', 4000, { perms: 'x', unless: ['status', 'é'], who: 'other' }),
+    path(29, '/usr/bin/{,**}', 9, { perms: 'x', unless: ['\0'] }),
   ],
   cells: [
     cell(12, 'inet tcp'),
@@ -43,6 +47,7 @@ const SHELL: EntrySet = {
   paths: [
     path(16, '/etc/shadow', 15_000, { effect: 'allow', perms: 'rkm' }),
     path(17, '/etc/{,**}', 10_005, { perms: 'wl' }),
+    path(30, '/usr/bin/git', 4500, { perms: 'x', effect: 'allow' }),
   ],
   cells: [cell(18, 'inet tcp', { effect: 'allow', rank: 15_000 })],
   lists: {
@@ -97,4 +102,21 @@ export const VECTOR_PATHS: readonly (readonly [path: string, filled?: number])[]
   ),
   ['/srv/', 4090],
   ['/home/a/.ssh/id_', 4079],
+];
+
+/** What is asked of an exec with arguments, the name of the program aside. */
+export const VECTOR_EXECS: readonly (readonly [path: string, args: readonly string[]])[] = [
+  ['/usr/bin/git', []],
+  ['/usr/bin/git', ['status']],
+  ['/usr/bin/git', ['status', 'status']],
+  ['/usr/bin/git', ['status', '']],
+  ['/usr/bin/git', ['--', 'log']],
+  ['/usr/bin/git', ['log']],
+  ['/usr/bin/git', ['statu']],
+  ['/usr/bin/git', ['statuss']],
+  ['/usr/bin/git', ['é']],
+  ['/usr/bin/x', ['']],
+  ['/usr/bin/x', []],
+  ['/opt/git', ['status', 'é']],
+  ['/opt/git', ['status', '--']],
 ];

@@ -1,7 +1,8 @@
-import type { Automaton } from './automaton.js';
+import { type Automaton, stateAfter } from './automaton.js';
 import type { ByteClasses } from './byte-classes.js';
 import type { ObjectClass } from './classes.js';
-import type { Decisions } from './decisions.js';
+import { prefixOfSet } from './argument-sets.js';
+import type { Condition, Decisions } from './decisions.js';
 import { TABLE } from './layout.js';
 import type { Placement } from './place-states.js';
 import { Slots } from './slots.js';
@@ -16,11 +17,12 @@ export interface SubjectRecord {
   readonly concerns: number;
 }
 
-/** All parts of a table; automata accept classes by number, the last of them subjects. */
+/** All parts of a table; automata accept classes by number; behind them come those of subjects and of arguments. */
 export interface TableParts {
   readonly automata: readonly Automaton[];
   readonly operations: readonly number[];
   readonly subjectAutomaton: Automaton;
+  readonly argumentAutomaton: Automaton;
   readonly bytes: ByteClasses;
   readonly placement: Placement;
   readonly classes: readonly ObjectClass[];
@@ -37,6 +39,7 @@ interface Sections {
   readonly exceptions: number;
   readonly rows: number;
   readonly cells: number;
+  readonly conditions: number;
   readonly vectors: number;
   readonly subjects: number;
   readonly used: number;
@@ -59,6 +62,7 @@ export function writeTable(parts: TableParts): Uint8Array {
   writeTransitions(view, parts, sections);
   writeClasses(view, parts, exceptions, sections);
   writeRows(view, parts, sections);
+  writeConditions(view, parts, sections);
   writeSubjects(view, parts, sections);
   return bytes;
 }
@@ -76,10 +80,15 @@ function sectionsOf(parts: TableParts, exceptions: Exceptions): Sections {
   const atExceptions = classes + (parts.classes.length - 1) * TABLE.CLASS_BYTES;
   const rows = atExceptions + exceptions.slots * TABLE.EXCEPTION_BYTES;
   const cells = rows + parts.decisions.rows.length * TABLE.ROW_BYTES;
-  const vectors = cells + parts.decisions.cells.length * TABLE.CELL_BYTES;
+  const conditions = cells + parts.decisions.cells.length * TABLE.CELL_BYTES;
+  const vectors = conditions + conditionsOf(parts).length * TABLE.CONDITION_BYTES;
   const subjects = vectors + parts.vectors.length * TABLE.VECTOR_BYTES;
   const used = subjects + parts.subjects.length * TABLE.SUBJECT_BYTES;
-  return { classes, exceptions: atExceptions, rows, cells, vectors, subjects, used };
+  return { classes, exceptions: atExceptions, rows, cells, conditions, vectors, subjects, used };
+}
+
+function conditionsOf({ decisions }: TableParts): readonly Condition[] {
+  return decisions.cells.flatMap((cell) => cell.conditions);
 }
 
 function put(view: DataView, at: number, value: number): void {
@@ -106,6 +115,7 @@ function writeHeader(view: DataView, parts: TableParts, sections: Sections): voi
   put(view, TABLE.OFF_VECTORS, sections.vectors);
   put(view, TABLE.OFF_SUBJECTS, sections.subjects);
   put(view, TABLE.OFF_TERMINALS, parts.terminals);
+  put(view, TABLE.OFF_CONDITIONS, sections.conditions);
   put(
     view,
     TABLE.OFF_CONCERNS,
@@ -125,8 +135,10 @@ function writeTransitions(view: DataView, parts: TableParts, sections: Sections)
   const record = (number: number): number =>
     number === 0 ? 0 : sections.classes + (number - 1) * TABLE.CLASS_BYTES;
   parts.automata.forEach((automaton, at) => writeAutomaton(view, parts, at, automaton, record));
-  const { automata, subjectAutomaton } = parts;
-  writeAutomaton(view, parts, automata.length, subjectAutomaton, (subject) => subject);
+  const { automata, subjectAutomaton, argumentAutomaton } = parts;
+  const itself = (accepted: number): number => accepted;
+  writeAutomaton(view, parts, automata.length, subjectAutomaton, itself);
+  writeAutomaton(view, parts, automata.length + 1, argumentAutomaton, itself);
 }
 
 function writeAutomaton(
@@ -185,6 +197,31 @@ function writeRows(view: DataView, { decisions, vectors }: TableParts, sections:
       put(view, sections.vectors + number * TABLE.VECTOR_BYTES + 4 * at, cellAt(cell)),
     );
   });
+}
+
+/** Those of a cell stand behind each other, each with where the next one is. */
+function writeConditions(view: DataView, parts: TableParts, sections: Sections): void {
+  let at = sections.conditions;
+  parts.decisions.cells.forEach(({ conditions }, cell) => {
+    if (conditions.length === 0) return;
+    put(view, sections.cells + cell * TABLE.CELL_BYTES + TABLE.CELL_CONDITIONS, at);
+    conditions.forEach(({ high, low, audit, set }, index) => {
+      const isLast = index === conditions.length - 1;
+      put(view, at, low);
+      put(view, at + 4, high);
+      put(view, at + TABLE.CONDITION_AUDIT, audit);
+      put(view, at + TABLE.CONDITION_STATE, startOfSet(parts, set));
+      put(view, at + TABLE.CONDITION_NEXT, isLast ? 0 : at + TABLE.CONDITION_BYTES);
+      at += TABLE.CONDITION_BYTES;
+    });
+  });
+}
+
+/** Where the walk over an argument begins; 0, dead, for a set without any. */
+function startOfSet(parts: TableParts, set: number): number {
+  const { automata, argumentAutomaton } = parts;
+  const state = stateAfter(argumentAutomaton, Buffer.from(prefixOfSet(set)));
+  return stateOffset(parts, automata.length + 1, state);
 }
 
 function writeSubjects(view: DataView, { subjects }: TableParts, sections: Sections): void {

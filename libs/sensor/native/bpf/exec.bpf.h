@@ -2,16 +2,28 @@
 /*
  * Programs: what may be started, and who a task is from then on.
  *
+ * lsm/bprm_creds_for_exec    an exec begins
  * lsm/bprm_check_security    x on each file of an exec: the script, then its interpreter; judged as the caller
- * lsm/bprm_committed_creds   the task becomes the subject of its new program
+ * lsm/bprm_committed_creds   the task becomes the subject of its new program; what its arguments decide (arguments.h)
  * lsm/task_alloc             a child is the subject that its parent is
  */
 #include "judge.h"
 
+SEC("lsm/bprm_creds_for_exec")
+int BPF_PROG(hw_bprm_creds, struct linux_binprm *bprm)
+{
+        hw_exec_forget();
+        return 0;
+}
+
 SEC("lsm/bprm_check_security")
 int BPF_PROG(hw_bprm_check, struct linux_binprm *bprm)
 {
-        return hw_answer_file(bprm->file, HW_OP(EXEC), HW_HOOK_EXEC);
+        const int r = hw_answer_file(bprm->file, HW_OP(EXEC), HW_HOOK_EXEC);
+
+        if (r == 0)
+                hw_exec_noted(bprm);
+        return r;
 }
 
 SEC("lsm/bprm_committed_creds")
@@ -21,6 +33,7 @@ int BPF_PROG(hw_bprm_committed, const struct linux_binprm *bprm)
         const struct hw_element *rules = hw_rules();
         struct hw_task *kept;
 
+        hw_exec_settle(bprm);
         if (!rules || hw_is_single_subject(rules))
                 return 0;
         kept = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);

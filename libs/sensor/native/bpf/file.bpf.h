@@ -43,7 +43,7 @@ int BPF_PROG(hw_mmap_file, struct file *file, unsigned long reqprot, unsigned lo
 
         if (!file)
                 return 0;
-        if (prot & PROT_EXEC)
+        if ((prot & PROT_EXEC) && !hw_exec_admitted(BPF_CORE_READ(file, f_path.dentry, d_inode)))
                 requested |= HW_OP(MAP);
         if ((prot & PROT_WRITE) && (flags & MAP_SHARED_MASK) != 2)
                 requested |= HW_OP(WRITE);
@@ -58,7 +58,7 @@ int BPF_PROG(hw_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot
 
         if (!file)
                 return 0;
-        if (prot & PROT_EXEC)
+        if ((prot & PROT_EXEC) && !hw_exec_admitted(BPF_CORE_READ(file, f_path.dentry, d_inode)))
                 requested |= HW_OP(MAP);
         if ((prot & PROT_WRITE) && (BPF_CORE_READ(vma, vm_flags) & VM_SHARED))
                 requested |= HW_OP(WRITE);

@@ -7,6 +7,7 @@
  */
 #include "maps.h"
 
+#include "arguments.h"
 #include "path.h"
 #include "record.h"
 #include "subject.h"
@@ -55,12 +56,6 @@ static __always_inline void hw_walk_path(const struct hw_element *rules, struct 
         (void)bpf_loop(s->walk.n, walk_automaton, &c, 0);
 }
 
-struct hw_decision {
-        const struct hw_element *rules;
-        struct hw_scratch *scratch;
-        __u32 subject, asker;
-};
-
 /* The number of the lowest operation in a mask that is not empty. */
 static __always_inline __u32 lowest(__u32 operations) {
         __u32 op = 0;
@@ -82,6 +77,8 @@ static long decide_one(__u32 index, struct hw_decision *c) {
         op = *(volatile __u32 *)&s->operation & 31; /* by way of memory, so that the verifier takes it for any */
         s->left &= s->left - 1;
         hw_tbl_decide(c->rules->table, &s->walk, c->subject, op, c->asker, &v);
+        if (op == HW_TBL_EXEC)
+                s->strongest = v.decision;
         if (s->further) {
                 v.deny &= v.says;
                 v.logged = v.audit != 0;
@@ -138,7 +135,7 @@ static __always_inline __u32 reported(__u32 operations) {
 
 /* The rules say something by the name that was walked last: its path goes into the record. */
 static __always_inline void tell_name(struct hw_scratch *s) {
-        if (!s->due || s->told || (s->asked.flags & HW_SILENTLY))
+        if ((!s->due && !s->conditional) || s->told || (s->asked.flags & HW_SILENTLY))
                 return;
         s->told = 1;
         if (!(s->asked.flags & HW_TO_ITERATOR))
@@ -196,6 +193,8 @@ __noinline int hw_judge_name(struct hw_scratch *s, __u32 number) {
                 decision.asker = s->asked.asker;
                 s->further = number > 0;
                 hw_decide(&decision, s->asked.operations);
+                if (s->asked.operations & HW_OP(EXEC))
+                        hw_collect_conditions(&decision);
                 tell_name(s);
         }
         return !s->asked.bound && !s->more;
@@ -273,7 +272,7 @@ static __always_inline __u32 hw_judge_in(const struct hw_element *rules, struct 
         if (s->asked.foreign && !s->asked.bound)
                 return HW_IS_FOREIGN;
         hw_record_clear(&s->event);
-        s->due = s->listed = s->told = 0;
+        s->due = s->listed = s->told = s->conditional = 0;
         if (hw_judge_name(s, 0) == 0 && !((q->flags & HW_TO_ITERATOR) && s->told))
                 (void)bpf_loop(HW_BINDING_NAMES + HW_MOUNT_ENTRIES, judge_further, &s, 0);
         if (s->torn)
@@ -287,7 +286,10 @@ static __always_inline __u32 hw_judge_in(const struct hw_element *rules, struct 
                 s->event.subject = subject;
                 s->event.fsuid = fsuid;
                 s->event.ouid = owner;
-                hw_record_send(rules, s);
+                if (s->due)
+                        hw_record_send(rules, s);
+                if (s->conditional && !denied)
+                        denied = hw_exec_hold(rules, s);
         }
         return s->asked.foreign && denied == 0 ? HW_IS_FOREIGN : denied;
 }

@@ -115,6 +115,8 @@ struct vm_area_struct {
 
 struct linux_binprm {
         struct file *file;
+        unsigned long p; /* top of the new stack: the strings of the arguments, then of the environment */
+        int argc;
 };
 
 struct mm_struct {
@@ -244,6 +246,7 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 #define MS_REMOUNT 0x20
 #define MS_MOVE 0x2000
 #define MS_PROPAGATION 0x1e0000 /* MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED */
+#define SIGKILL 9
 #define SIGCONT 18
 #define CAP_OPT_NOAUDIT 0x2 /* the kernel asks for itself */
 #define PTRACE_MODE_ATTACH 0x2

@@ -22,6 +22,13 @@ struct hw_asked {
         __u32 foreign; /* it has no path on the host */
 };
 
+/* What a rule says of an exec with an argument that its set does not hold (HW_TBL_CONDITION_BYTES). */
+struct hw_condition {
+        __u64 decision;
+        __u32 audit;
+        __u32 state;
+};
+
 /* Room for one operation on one CPU. Programs may be preempted, so each takes one that is not in use. */
 struct hw_scratch {
         __u32 busy;
@@ -39,6 +46,10 @@ struct hw_scratch {
         __u32 listed; /* what is refused is so for want of a rule that allows it */
         __u32 told; /* its path is in the record */
         __u32 torn; /* the rule set changed meanwhile */
+        __u32 automaton, chain; /* of the conditions that are collected */
+        __u64 strongest; /* what decided on exec by the name that was walked last */
+        __u32 conditional; /* conditions on the exec */
+        struct hw_condition condition[HW_TBL_CONDITIONS_MAX];
         struct hw_asked asked;
         struct hw_tbl_walk walk, moved;
         struct hw_bpf_event event;
@@ -47,12 +58,54 @@ struct hw_scratch {
 
 #include "scratch.h"
 
+/* Who asks about the path that was walked. */
+struct hw_decision {
+        const struct hw_element *rules;
+        struct hw_scratch *scratch;
+        __u32 subject, asker;
+};
+
 /* The subject of a task, valid for one rule set only. */
 struct hw_task {
         __u64 generation;
         __u32 subject;
         __u32 reserved;
 };
+
+/*
+ * An exec that is let through unless its arguments say otherwise, which stand still only when the program has taken the
+ * place of the caller. A script and its interpreter may each have conditions.
+ */
+#define HW_EXEC_FILES 2
+#define HW_EXEC_RECORD 2048
+#define HW_EXEC_CHUNK 256 /* of the arguments, and of the page that they are in: powers of two */
+
+struct hw_exec_file {
+        __u64 ino;
+        __u32 dev, inode_generation;
+        __u32 argc; /* when it was asked about: each script puts some in front */
+        __u32 conditional;
+        struct hw_condition condition[HW_TBL_CONDITIONS_MAX];
+        __u64 record[HW_EXEC_RECORD / 8]; /* struct hw_bpf_event, its text cut; its rule set is that of the conditions */
+};
+
+struct hw_exec {
+        __u32 n; /* files */
+        __u32 fresh; /* the next one stands in its place, but for argc */
+        __u32 admitted; /* it runs, with these arguments */
+        /* Of the walk over the arguments, for one condition. */
+        __u32 start, state, skip, string, strings, offset, size, fired, unread;
+        __u64 address, strongest;
+        struct hw_exec_file file[HW_EXEC_FILES];
+        __u8 chunk[2 * HW_EXEC_CHUNK]; /* half of it is used */
+};
+
+struct {
+        __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+        __uint(map_flags, BPF_F_NO_PREALLOC);
+        __type(key, int);
+        __type(value, struct hw_exec);
+} execs SEC(".maps");
 
 /*
  * Who sends by a TCP connection to a server of DNS, and where its stream is. Packets leave in any task's name, so it is

@@ -39,7 +39,7 @@ struct hw_mount {
 };
 
 /* What programs must know of this boot. */
-#define HW_HOST_MAPS 9
+#define HW_HOST_MAPS 10
 
 struct hw_host {
         __u32 mnt_ns; /* number of the host's mount namespace */
@@ -107,6 +107,7 @@ enum hw_bpf_cause {
         HW_CAUSE_LONG,     /* its path is longer than PATH_MAX, so that no rule can be asked */
         HW_CAUSE_NAMELESS, /* it has a path, and it cannot be told */
         HW_CAUSE_RENAMES,  /* they kept changing it */
+        HW_CAUSE_ARGUMENTS, /* of an exec with a condition: its arguments could not be read, or the rules changed meanwhile */
         HW_CAUSE_QUERY,    /* what goes to a server of DNS is no whole query, so that no rule can be asked */
         HW_CAUSES
 };

@@ -13,7 +13,7 @@ struct hw_tbl_section {
 };
 
 struct hw_tbl_sections {
-        struct hw_tbl_section transitions, classes, exceptions, rows, cells, vectors, subjects;
+        struct hw_tbl_section transitions, classes, exceptions, rows, cells, conditions, vectors, subjects;
         __u32 n_subjects, byte_classes;
 };
 
@@ -29,6 +29,7 @@ static inline int hw_tbl_read_sections(hw_tbl_ref blob, struct hw_tbl_sections *
         const __u32 classes = HW_TBL_LOAD32(blob, HW_TBL_OFF_CLASSES);
         const __u32 exceptions = HW_TBL_LOAD32(blob, HW_TBL_OFF_EXCEPTIONS);
         const __u32 rows = HW_TBL_LOAD32(blob, HW_TBL_OFF_ROWS), cells = HW_TBL_LOAD32(blob, HW_TBL_OFF_CELLS);
+        const __u32 conditions = HW_TBL_LOAD32(blob, HW_TBL_OFF_CONDITIONS);
         const __u32 vectors = HW_TBL_LOAD32(blob, HW_TBL_OFF_VECTORS);
         const __u32 terminals = HW_TBL_LOAD32(blob, HW_TBL_OFF_TERMINALS);
         const __u32 subjects = HW_TBL_LOAD32(blob, HW_TBL_OFF_SUBJECTS), used = HW_TBL_LOAD32(blob, HW_TBL_OFF_USED);
@@ -38,7 +39,8 @@ static inline int hw_tbl_read_sections(hw_tbl_ref blob, struct hw_tbl_sections *
                 .classes = { classes, exceptions, HW_TBL_CLASS_BYTES },
                 .exceptions = { exceptions, rows, HW_TBL_EXCEPTION_BYTES },
                 .rows = { rows, cells, HW_TBL_ROW_BYTES },
-                .cells = { cells, vectors, HW_TBL_CELL_BYTES },
+                .cells = { cells, conditions, HW_TBL_CELL_BYTES },
+                .conditions = { conditions, vectors, HW_TBL_CONDITION_BYTES },
                 .vectors = { vectors, subjects, HW_TBL_VECTOR_BYTES },
                 .subjects = { subjects, used, HW_TBL_SUBJECT_BYTES },
                 .n_subjects = HW_TBL_LOAD32(blob, HW_TBL_OFF_N_SUBJECTS),
@@ -51,7 +53,7 @@ static inline int hw_tbl_read_sections(hw_tbl_ref blob, struct hw_tbl_sections *
         }
         return used <= blob->size && hw_tbl_whole(&ret->transitions) && hw_tbl_whole(&ret->classes) &&
                hw_tbl_whole(&ret->exceptions) && hw_tbl_whole(&ret->rows) && hw_tbl_whole(&ret->cells) &&
-               hw_tbl_whole(&ret->vectors) && hw_tbl_whole(&ret->subjects) && ret->n_subjects > 0 &&
+               hw_tbl_whole(&ret->conditions) && hw_tbl_whole(&ret->vectors) && hw_tbl_whole(&ret->subjects) && ret->n_subjects > 0 &&
                ret->n_subjects <= HW_TBL_SUBJECTS_MAX &&
                ret->n_subjects == (used - subjects) / HW_TBL_SUBJECT_BYTES &&
                (terminals == 0 || (terminals <= ret->n_subjects && ret->n_subjects - terminals == terminals)) &&
@@ -72,7 +74,8 @@ static inline int hw_tbl_check_transitions(hw_tbl_ref blob, const struct hw_tbl_
                         continue;
                 if (!hw_tbl_is_state(blob, s, HW_TBL_LOAD32(blob, at + 4)))
                         return 0;
-                if ((owner & HW_TBL_HEAD) && class >= s->n_subjects && !hw_tbl_has(&s->classes, class))
+                /* A class, the number of a subject, or 1: an argument that a set holds. */
+                if ((owner & HW_TBL_HEAD) && class > 1 && class >= s->n_subjects && !hw_tbl_has(&s->classes, class))
                         return 0;
         }
         for (__u32 i = 0; i < HW_TBL_AUTOMATA_MAX; i++)
@@ -104,6 +107,24 @@ static inline int hw_tbl_check_cells(hw_tbl_ref blob, const struct hw_tbl_sectio
         return 1;
 }
 
+/* Each leads on to a later one, so that all of a cell come to an end. */
+static inline int hw_tbl_check_conditions(hw_tbl_ref blob, const struct hw_tbl_sections *s) {
+        for (__u32 at = s->cells.begin; at < s->cells.end; at += HW_TBL_CELL_BYTES) {
+                const __u32 first = HW_TBL_LOAD32(blob, at + HW_TBL_CELL_CONDITIONS);
+
+                if (first != 0 && !hw_tbl_has(&s->conditions, first))
+                        return 0;
+        }
+        for (__u32 at = s->conditions.begin; at < s->conditions.end; at += HW_TBL_CONDITION_BYTES) {
+                const __u32 next = HW_TBL_LOAD32(blob, at + HW_TBL_CONDITION_NEXT);
+
+                if (!hw_tbl_is_state(blob, s, HW_TBL_LOAD32(blob, at + HW_TBL_CONDITION_STATE)) ||
+                    (next != 0 && (next <= at || !hw_tbl_has(&s->conditions, next))))
+                        return 0;
+        }
+        return 1;
+}
+
 static inline int hw_tbl_check_subjects(hw_tbl_ref blob, const struct hw_tbl_sections *s) {
         for (__u32 at = s->subjects.begin; at < s->subjects.end; at += HW_TBL_SUBJECT_BYTES)
                 if (!hw_tbl_has(&s->vectors, HW_TBL_LOAD32(blob, at + HW_TBL_SUBJECT_SOCKETS)) ||
@@ -123,7 +144,7 @@ static inline int hw_tbl_check(hw_tbl_ref blob) {
                HW_TBL_LOAD32(blob, HW_TBL_OFF_SIZE) == blob->size && hw_tbl_read_sections(blob, &s) &&
                hw_tbl_check_transitions(blob, &s) && hw_tbl_check_classes(blob, &s) &&
                hw_tbl_check_cells(blob, &s, &s.rows) && hw_tbl_check_cells(blob, &s, &s.vectors) &&
-               hw_tbl_check_subjects(blob, &s);
+               hw_tbl_check_conditions(blob, &s) && hw_tbl_check_subjects(blob, &s);
 }
 
 #endif

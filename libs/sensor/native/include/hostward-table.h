@@ -9,14 +9,15 @@
  *
  * Little-endian; padded with zeros to a power of two (HW_TBL_SIZE_*). Every offset is in bytes from the blob's begin.
  *
- *   header | byte classes | transitions | classes | exceptions | rows | cells | vectors | subjects
+ *   header | byte classes | transitions | classes | exceptions | rows | cells | conditions | vectors | subjects
  *
  * A path is walked byte by byte, without its final NUL, a directory with a final slash. A state is the offset of its
  * head, 0 where nothing can match any more:
  *   head        u32 HW_TBL_HEAD | class (offset of its record, 0: nothing matches here)   u32 state by default
  *   transition  u32 state that owns the slot                                               u32 next state
  * The transition of state s for a byte is at s + 8 * class of the byte; if another owns that slot, the default holds.
- * All automata and the subject automaton share the slots, so a walk does not care which automaton a state is of.
+ * All automata, that of the subjects and that of arguments share the slots, so a walk does not care which one a state is
+ * of.
  *
  * BPF: define HW_TBL_MASK (size of the blob - 1; a constant or a constant in .rodata) before the inclusion, and a
  * hw_tbl_ref is the pointer to the map's value. Else it is a struct hw_tbl_blob with its size, and a read beyond it
@@ -37,7 +38,7 @@
 #endif
 
 #define HW_TBL_MAGIC 0x31545748u /* "HWT1" */
-#define HW_TBL_VERSION 4u
+#define HW_TBL_VERSION 5u
 
 /* Size classes, bytes: a map of fixed size each. */
 #define HW_TBL_SIZE_SMALL 262144u
@@ -46,6 +47,7 @@
 #define HW_TBL_SIZE_MAX 16777216u
 
 #define HW_TBL_AUTOMATA_MAX 8u
+#define HW_TBL_CONDITIONS_MAX 8u /* of one cell */
 #define HW_TBL_SUBJECTS_MAX 16384u /* with subject 0, everybody */
 #define HW_TBL_RULES_MAX 16777215u
 
@@ -68,6 +70,7 @@
 #define HW_TBL_OFF_SUBJECTS 116u
 #define HW_TBL_OFF_TERMINALS 120u    /* what a subject's number grows by while it has a terminal; 0: no rule asks */
 #define HW_TBL_OFF_CONCERNS 124u     /* mask of operations that can be denied or logged for anybody */
+#define HW_TBL_OFF_CONDITIONS 128u   /* section */
 #define HW_TBL_BYTE_CLASSES 256u     /* 256 bytes: class of a byte, 1..255; 0 for the byte 0, which no path has */
 #define HW_TBL_TRANSITIONS 512u
 
@@ -78,9 +81,21 @@
 #define HW_TBL_CLASS_BYTES 8u     /* u32 row of those without an exception, u32 exceptions of this class */
 #define HW_TBL_EXCEPTION_BYTES 8u /* at exceptions + 8 * subject: u32 class that owns it, u32 row */
 #define HW_TBL_ROW_BYTES 72u      /* u32 cell by operation * 2 + asker */
-#define HW_TBL_CELL_BYTES 16u     /* u64 decision, u32 audit rule + 1 or 0, u32 zero; the first one says nothing */
+#define HW_TBL_CELL_BYTES 16u     /* u64 decision, u32 audit rule + 1 or 0, u32 condition; the first one says nothing */
 #define HW_TBL_VECTOR_BYTES 256u  /* u32 cell by socket kind or capability number, 64 of them */
 #define HW_TBL_VECTOR_LENGTH 64u
+
+#define HW_TBL_CELL_CONDITIONS 12u /* the first condition, or 0 */
+/*
+ * What a rule says of an exec with any argument (but the first, the name) that its set does not hold. As a cell: u64
+ * decision, u32 audit rule + 1 or 0; one of them is 0. Then the state in which a walk over an argument begins (0: the
+ * set is empty), which ends in a class other than 0 if the set holds it; the next condition of the cell, behind this
+ * one, or 0; zero.
+ */
+#define HW_TBL_CONDITION_BYTES 24u
+#define HW_TBL_CONDITION_AUDIT 8u
+#define HW_TBL_CONDITION_STATE 12u
+#define HW_TBL_CONDITION_NEXT 16u
 
 /* Subject record: offsets of its u32 fields. */
 #define HW_TBL_SUBJECT_BYTES 32u
@@ -174,6 +189,7 @@ struct hw_tbl_verdict {
         __u32 rule;   /* of the rule that decided: index + 1, or 0 */
         __u32 audit;  /* of the first Audit rule that matches: index + 1, or 0 */
         __u32 list;   /* of the list that decided: index of its rule + 1, or 0 */
+        __u64 decision; /* of the rule that decided */
 };
 
 #ifdef HW_TBL_MASK
@@ -295,6 +311,11 @@ static __always_inline int hw_tbl_concerns(hw_tbl_ref blob, __u32 subject, __u32
 static __always_inline void hw_tbl_clear(struct hw_tbl_verdict *out) {
         out->deny = out->logged = out->says = out->posture = 0;
         out->rule = out->audit = out->list = 0;
+        out->decision = 0;
+}
+
+static __always_inline __u32 hw_tbl_rule_of(__u64 decision) {
+        return HW_TBL_DECISION_RULE - (__u32)(decision & HW_TBL_DECISION_RULE) + 1;
 }
 
 /* A verdict from the strongest decision, the first audit, and the list that counts where no rule decides. */
@@ -305,7 +326,8 @@ static __always_inline void hw_tbl_settle(__u64 decision, __u32 audit, __u32 lis
         if (decision & HW_TBL_DECISION_SAYS) {
                 out->says = 1;
                 out->deny = (decision & HW_TBL_DECISION_DENY) != 0;
-                out->rule = HW_TBL_DECISION_RULE - (__u32)(decision & HW_TBL_DECISION_RULE) + 1;
+                out->rule = hw_tbl_rule_of(decision);
+                out->decision = decision;
                 return;
         }
         out->posture = list & HW_TBL_LIST_POSTURE;
@@ -370,6 +392,33 @@ static __always_inline void hw_tbl_decide(hw_tbl_ref blob, const struct hw_tbl_w
                 list = HW_TBL_LOAD32(blob, hw_tbl_subject_record(blob, subject) + HW_TBL_SUBJECT_LISTS +
                                                    4 * hw_tbl_list_of(operation));
         hw_tbl_settle(decision, audit, list, out);
+}
+
+/*
+ * The first condition of one automaton on an exec of the path that was walked, or 0. One counts where it says Audit, or
+ * outranks hw_tbl_verdict.decision.
+ */
+static __always_inline __u32 hw_tbl_conditions(hw_tbl_ref blob, const struct hw_tbl_walk *walk, __u32 automaton,
+                                               __u32 subject, __u32 asker) {
+        const __u32 state = walk->state[automaton & (HW_TBL_AUTOMATA_MAX - 1)];
+        const __u32 class_record = state == 0 ? 0 : HW_TBL_LOAD32(blob, state) & HW_TBL_CLASS_MASK;
+        const __u32 column = 4 * (HW_TBL_EXEC * 2 + (asker & 1));
+
+        if (subject >= HW_TBL_LOAD32(blob, HW_TBL_OFF_N_SUBJECTS))
+                subject = 0;
+        return class_record == 0 ? 0
+                                 : HW_TBL_LOAD32(blob, HW_TBL_LOAD32(blob, hw_tbl_row(blob, class_record, subject) + column) +
+                                                               HW_TBL_CELL_CONDITIONS);
+}
+
+/* Whether there is any. */
+static __always_inline int hw_tbl_has_conditions(hw_tbl_ref blob) {
+        return HW_TBL_LOAD32(blob, HW_TBL_OFF_CONDITIONS) != HW_TBL_LOAD32(blob, HW_TBL_OFF_VECTORS);
+}
+
+/* Whether a set holds the argument whose walk ended in this state. */
+static __always_inline int hw_tbl_holds(hw_tbl_ref blob, __u32 state) {
+        return state != 0 && (HW_TBL_LOAD32(blob, state) & HW_TBL_CLASS_MASK) != 0;
 }
 
 /*

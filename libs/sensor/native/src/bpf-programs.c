@@ -38,7 +38,8 @@ static int keep(int fd) {
 static int identify_maps(const struct hostward_bpf *s, uint32_t ret[HW_HOST_MAPS]) {
         const struct bpf_map *const maps[] = { s->maps.rules, s->maps.mounts, s->maps.host,
                                                s->maps.events, s->maps.tasks, s->maps.scratches,
-                                               s->maps.throttle, s->maps.bindings, s->maps.senders };
+                                               s->maps.throttle, s->maps.bindings, s->maps.senders,
+                                               s->maps.execs };
 
         _Static_assert(HW_LEN(maps) == HW_HOST_MAPS, "each has its place");
         for (size_t i = 0; i < HW_LEN(maps); i++) {

@@ -64,6 +64,7 @@ static const char *const causes[HW_CAUSES] = {
         [HW_CAUSE_LONG] = "refused unasked: its path is longer than 4096 bytes",
         [HW_CAUSE_NAMELESS] = "refused unasked: no name of it is known",
         [HW_CAUSE_RENAMES] = "refused unasked: renames kept changing its path",
+        [HW_CAUSE_ARGUMENTS] = "refused unasked: its arguments could not be read, or the rules changed meanwhile",
         [HW_CAUSE_QUERY] = "refused unasked: it is no whole query of one name",
 };
 

@@ -47,8 +47,9 @@ bool hw_question_is_whole(const struct hw_question *q) {
         if (!!q->path + !!q->capability + !!q->network + !!q->domain != 1 || (q->program && q->program[0] != '/'))
                 return false;
         if (q->path)
-                return q->path[0] == '/' && operation_of(q->operation) >= 0;
-        if (q->operation || q->owner)
+                return q->path[0] == '/' && operation_of(q->operation) >= 0 && q->n_arguments <= HW_QUESTION_ARGUMENTS &&
+                       (q->n_arguments == 0 || operation_of(q->operation) == HW_TBL_EXEC);
+        if (q->operation || q->owner || q->n_arguments)
                 return false;
         if (q->domain)
                 return q->domain[0] && strlen(q->domain) <= HW_DOMAIN_MAX && !strchr(q->domain, '/');
@@ -81,6 +82,40 @@ static void walk_domain(hw_tbl_ref table, struct hw_tbl_walk *walk, const char *
         }
 }
 
+static bool has_another_argument(hw_tbl_ref table, uint32_t start, const struct hw_question *q) {
+        for (size_t i = 0; i < q->n_arguments; i++) {
+                uint32_t state = start;
+
+                for (const char *byte = q->arguments[i]; *byte; byte++)
+                        state = hw_tbl_next(table, state, hw_tbl_byte_class(table, (uint8_t)*byte));
+                if (!hw_tbl_holds(table, state))
+                        return true;
+        }
+        return false;
+}
+
+/* As bpf/arguments.h does: an exec with these arguments by the verdict on one without. */
+static void decide_arguments(hw_tbl_ref table, const struct hw_tbl_walk *walk, uint32_t subject, uint32_t asker,
+                             const struct hw_question *q, struct hw_tbl_verdict *v) {
+        const uint32_t list = HW_TBL_LOAD32(table, hw_tbl_subject_record(table, subject) + HW_TBL_SUBJECT_LISTS +
+                                                           4 * HW_TBL_LIST_OF_PROCESS);
+        uint64_t decision = v->decision;
+        uint32_t audit = v->audit;
+
+        for (uint32_t i = 0; i < walk->n; i++)
+                for (uint32_t at = hw_tbl_conditions(table, walk, i, subject, asker); at != 0;
+                     at = HW_TBL_LOAD32(table, at + HW_TBL_CONDITION_NEXT)) {
+                        const uint32_t watched = HW_TBL_LOAD32(table, at + HW_TBL_CONDITION_AUDIT);
+
+                        if (!has_another_argument(table, HW_TBL_LOAD32(table, at + HW_TBL_CONDITION_STATE), q))
+                                continue;
+                        decision = HW_MAX(decision, HW_TBL_LOAD64(table, at));
+                        if (watched - 1 < audit - 1) /* 0, none, is the greatest here */
+                                audit = watched;
+                }
+        hw_tbl_settle(decision, audit, list, v);
+}
+
 static void decide(hw_tbl_ref table, uint32_t subject, const struct hw_question *q, struct hw_tbl_verdict *ret) {
         const uint32_t asker = q->owner ? HW_TBL_OWNER : HW_TBL_OTHER;
         struct hw_tbl_walk walk;
@@ -100,6 +135,8 @@ static void decide(hw_tbl_ref table, uint32_t subject, const struct hw_question 
                 for (const char *byte = q->path; *byte; byte++)
                         hw_tbl_step(table, &walk, (uint8_t)*byte);
                 hw_tbl_decide(table, &walk, subject, number, asker, ret);
+                if (number == HW_TBL_EXEC)
+                        decide_arguments(table, &walk, subject, asker, q, ret);
         }
 }
 
@@ -184,7 +221,8 @@ int hw_console_explain(const char *bpffs, const char *state_dir, const struct hw
         int r;
 
         if (!hw_question_is_whole(q)) {
-                fputs("hostward-sensor: ask for one object: --path /PATH --operation read|write|link|lock|map|exec,\n"
+                fputs("hostward-sensor: ask for one object: --path /PATH --operation read|write|link|lock|map|exec\n"
+                      "(of an exec with up to 64 times --argument TEXT),\n"
                       "--capability NUMBER, --network FAMILY/TYPE/PROTOCOL, or --domain NAME; --program /PATH says who acts\n", stderr);
                 return 2;
         }

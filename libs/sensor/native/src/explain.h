@@ -5,12 +5,16 @@
 #include "table.h"
 
 /* What is asked of a table: who does what with which object. */
+#define HW_QUESTION_ARGUMENTS 64
+
 struct hw_question {
         const char *program; /* whose subject is asked for; NULL: everybody's */
         const char *path, *operation; /* a directory ends in a slash; read, write, link, lock, map or exec */
         const char *capability; /* a number of capabilities(7) */
         const char *network; /* FAMILY/TYPE/PROTOCOL, numbers of socket(2) */
         const char *domain; /* a name that is asked of DNS */
+        const char *arguments[HW_QUESTION_ARGUMENTS]; /* of an exec, behind the program's name */
+        size_t n_arguments;
         bool owner; /* the object is the asker's own */
         bool terminal; /* who asks has a terminal */
 };

@@ -21,7 +21,8 @@ static const char usage[] =
         "  hostward-sensor unload    nothing is blocked any more until resume or the next rule set\n"
         "  hostward-sensor explain   which rule of the loaded table decides, and how, as JSON:\n"
         "                            [--program /PATH] [--terminal] --path /PATH --operation read\n"
-        "                            [--owner], or --capability N, or --network FAMILY/TYPE/PROTOCOL,\n"
+        "                            [--owner] [--argument TEXT]..., or --capability N,\n"
+        "                            or --network FAMILY/TYPE/PROTOCOL,\n"
         "                            or --domain NAME\n"
         "  hostward-sensor version\n"
         "\n"
@@ -31,7 +32,7 @@ static const char usage[] =
 
 enum { OPT_STATE = 256, OPT_SOCKET, OPT_COMPILER, OPT_AGENT, OPT_SECURITYFS, OPT_DROPIN, OPT_CONFIRM, OPT_CHECK,
        OPT_COMPILE, OPT_FRAME, OPT_JSON, OPT_MODE, OPT_FOR, OPT_REASON, OPT_TRUST, OPT_BPFFS, OPT_PROGRAM, OPT_PATH, OPT_OPERATION,
-       OPT_CAPABILITY, OPT_NETWORK, OPT_DOMAIN, OPT_OWNER, OPT_SYSFS, OPT_TERMINAL };
+       OPT_CAPABILITY, OPT_NETWORK, OPT_DOMAIN, OPT_OWNER, OPT_SYSFS, OPT_TERMINAL, OPT_ARGUMENT };
 
 static const struct option options[] = {
         { "state-dir", required_argument, NULL, OPT_STATE },
@@ -59,6 +60,7 @@ static const struct option options[] = {
         { "domain", required_argument, NULL, OPT_DOMAIN },
         { "owner", no_argument, NULL, OPT_OWNER },
         { "terminal", no_argument, NULL, OPT_TERMINAL },
+        { "argument", required_argument, NULL, OPT_ARGUMENT },
         { 0 },
 };
 
@@ -76,6 +78,13 @@ static uint64_t milliseconds(struct arguments *a, const char *text) {
         if (*end || value == 0 || value > 86400000ull)
                 a->bad = true;
         return value;
+}
+
+static void add_argument(struct arguments *a, const char *text) {
+        if (a->question.n_arguments < HW_QUESTION_ARGUMENTS)
+                a->question.arguments[a->question.n_arguments++] = text;
+        else
+                a->bad = true;
 }
 
 static void take(struct arguments *a, int option) {
@@ -98,6 +107,8 @@ static void take(struct arguments *a, int option) {
                 a->question.owner = true;
         else if (option == OPT_TERMINAL)
                 a->question.terminal = true;
+        else if (option == OPT_ARGUMENT)
+                add_argument(a, optarg);
         else if (option == OPT_JSON)
                 a->json = true;
         else if (option == OPT_CONFIRM)

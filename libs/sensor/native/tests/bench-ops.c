@@ -137,7 +137,7 @@ static void prepare(const char *folder) {
         cpu_set_t one;
 
         CPU_ZERO(&one);
-        CPU_SET(1, &one);
+        CPU_SET((size_t)sysconf(_SC_NPROCESSORS_ONLN) - 1, &one);
         (void)sched_setaffinity(0, sizeof one, &one);
         (void)snprintf(file_path, sizeof file_path, "%s/file", folder);
         (void)snprintf(new_path, sizeof new_path, "%s/new", folder);

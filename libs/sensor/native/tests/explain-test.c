@@ -63,6 +63,26 @@ static bool question(const struct table_case *c, struct hw_question *ret) {
         return c->what == CAPABILITY;
 }
 
+static void each_exec_is_answered_by_its_arguments(void) {
+        size_t asked = 0;
+
+        for (size_t i = 0; i < COUNT(exec_cases); i++) {
+                const struct exec_case *c = &exec_cases[i];
+                struct hw_question q = { .path = c->path, .operation = "exec", .owner = c->asker == HW_TBL_OWNER };
+
+                if (c->subject != 0)
+                        continue;
+                for (; c->arguments[q.n_arguments]; q.n_arguments++)
+                        q.arguments[q.n_arguments] = c->arguments[q.n_arguments];
+                CHECK(answer_has(HW_BPF_ENFORCE, &q, c->verdict.deny     ? "\"verdict\":\"denied\""
+                                                     : c->verdict.logged ? "\"verdict\":\"audited\""
+                                                                         : "\"verdict\":\"allowed\""));
+                asked++;
+        }
+        CHECK(asked > 20);
+        CHECK(!hw_question_is_whole(&(struct hw_question){ .path = "/a", .operation = "read", .n_arguments = 1 }));
+}
+
 static void each_vector_is_answered_as_the_table_says(void) {
         size_t denied = 0, asked = 0;
 
@@ -191,6 +211,7 @@ static void json_that_is_cut_or_changed_is_never_read_beyond(void) {
 
 int main(void) {
         TEST(each_vector_is_answered_as_the_table_says);
+        TEST(each_exec_is_answered_by_its_arguments);
         TEST(a_name_of_dns_is_asked_as_people_write_it);
         TEST(the_rule_is_named_by_the_report_of_its_rule_set);
         TEST(what_is_not_enforced_is_not_said_to_be_denied);

@@ -13,6 +13,13 @@ struct table_case {
         struct hw_tbl_verdict verdict;
 };
 
+struct exec_case {
+        const char *path;
+        const char *arguments[4]; /* behind the name of the program, up to NULL */
+        __u32 subject, asker;
+        struct hw_tbl_verdict verdict;
+};
+
 #include "table-vectors.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))

@@ -57,6 +57,71 @@ static void every_case_holds_in(const uint8_t *table, size_t used) {
         free(bytes);
 }
 
+static bool holds(hw_tbl_ref blob, __u32 state, const char *argument) {
+        for (const char *byte = argument; *byte; byte++)
+                state = hw_tbl_next(blob, state, hw_tbl_byte_class(blob, (__u8)*byte));
+        return hw_tbl_holds(blob, state);
+}
+
+static bool has_another(hw_tbl_ref blob, __u32 state, const struct exec_case *c) {
+        for (const char *const *argument = c->arguments; *argument; argument++)
+                if (!holds(blob, state, *argument))
+                        return true;
+        return false;
+}
+
+/* As bpf/arguments.h puts an exec together. */
+static void judge_exec(hw_tbl_ref blob, const struct exec_case *c, struct hw_tbl_verdict *v) {
+        const struct table_case path = { .path = c->path };
+        struct hw_tbl_walk w;
+        __u64 decision;
+        __u32 audit;
+
+        hw_tbl_start_for(blob, &w, 1u << HW_TBL_EXEC);
+        walk(blob, &path, &w);
+        hw_tbl_decide(blob, &w, c->subject, HW_TBL_EXEC, c->asker, v);
+        decision = v->decision;
+        audit = v->audit;
+        for (__u32 i = 0; i < w.n; i++) {
+                __u32 at = hw_tbl_conditions(blob, &w, i, c->subject, c->asker);
+
+                for (; at != 0; at = HW_TBL_LOAD32(blob, at + HW_TBL_CONDITION_NEXT)) {
+                        const __u32 watched = HW_TBL_LOAD32(blob, at + HW_TBL_CONDITION_AUDIT);
+
+                        if (!has_another(blob, HW_TBL_LOAD32(blob, at + HW_TBL_CONDITION_STATE), c))
+                                continue;
+                        if (HW_TBL_LOAD64(blob, at) > decision)
+                                decision = HW_TBL_LOAD64(blob, at);
+                        if (watched - 1 < audit - 1)
+                                audit = watched;
+                }
+        }
+        if (decision != v->decision || audit != v->audit)
+                hw_tbl_settle(decision, audit,
+                              HW_TBL_LOAD32(blob, hw_tbl_subject_record(blob, c->subject) + HW_TBL_SUBJECT_LISTS), v);
+}
+
+static void every_exec_holds_in(const uint8_t *table, size_t used) {
+        uint8_t *bytes = padded(table, used);
+        const struct hw_tbl_blob blob = { bytes, TABLE_SIZE };
+
+        CHECK(hw_tbl_has_conditions(&blob));
+        for (size_t i = 0; i < COUNT(exec_cases); i++) {
+                struct hw_tbl_verdict v;
+
+                judge_exec(&blob, &exec_cases[i], &v);
+                if (!same(&v, &exec_cases[i].verdict))
+                        fprintf(stderr, "exec %zu: %s\n", i, exec_cases[i].path);
+                CHECK(same(&v, &exec_cases[i].verdict));
+        }
+        free(bytes);
+}
+
+static void arguments_are_read_alike(void) {
+        every_exec_holds_in(table_whole, sizeof table_whole);
+        every_exec_holds_in(table_split, sizeof table_split);
+}
+
 static void what_typescript_wrote_is_read_alike(void) {
         every_case_holds_in(table_whole, sizeof table_whole);
         every_case_holds_in(table_split, sizeof table_split);
@@ -216,6 +281,7 @@ static void what_is_not_a_table_is_refused(void) {
 
 int main(void) {
         TEST(what_typescript_wrote_is_read_alike);
+        TEST(arguments_are_read_alike);
         TEST(all_automata_together_say_the_same);
         TEST(a_directory_leaves_a_pattern_only_for_where_it_does_not_hold);
         TEST(a_subject_of_another_table_is_everybody);
