@@ -6,6 +6,7 @@ export { Lab, type LabOptions, type LayerOptions, type VmOptions } from './lab/l
 export { labDown, labSsh, labUp } from './lab/lab.verbs.js';
 export { type Snapshot } from './lab/snapshot.js';
 export { type SshOptions } from './lab/guest-files.js';
+export { COUNTED_NS } from './lab/machine.js';
 export { Vm } from './lab/vm.js';
 export { type CommandResult } from './lab/run-command.js';
 export { installedSnapshot, joinFleet } from './lab-host/lab-host.js';

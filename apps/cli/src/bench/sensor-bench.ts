@@ -1,14 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { installedSnapshot, joinFleet, Lab, stageHost, type Vm } from '#testing';
+import { COUNTED_NS, installedSnapshot, joinFleet, Lab, stageHost, type Vm } from '#testing';
 import { DemoControlPlane } from '../demo/demo-control-plane.js';
 import { packageRoot } from '../package-root.js';
 import { BenchReport } from './bench-report.js';
 import { machineLine } from './machine.js';
 import { ruleSetOf } from './rule-sets.js';
 import { type Figures, SensorGuest } from './sensor-guest.js';
-import { reportMemory, reportRules, reportSwaps } from './sensor-report.js';
+import { type Metered, reportMemory, reportRules, reportSwaps } from './sensor-report.js';
 import {
   type AttachedRounds,
   attachedRounds,
@@ -20,6 +20,8 @@ import {
 export interface SensorBenchOptions {
   readonly rules: readonly number[];
   readonly rounds: number;
+  /** In a guest whose clock counts the instructions of its one CPU, so that a ratio repeats on any machine. */
+  readonly count: boolean;
   readonly json: boolean;
 }
 
@@ -27,6 +29,8 @@ export interface SensorBenchOptions {
 const ATTACHED_WITHIN_MS = 70_000;
 const RULES_WITHIN_MS = 35_000;
 const NODE = 'bench';
+const TIMED: Metered = { unit: 'us', ns: 1_000 };
+const COUNTED: Metered = { unit: 'instructions', ns: COUNTED_NS };
 
 /**
  * `bench sensor`: what the BPF enforcer costs the programs of a host, in one VM that it starts for itself, by rounds
@@ -34,10 +38,12 @@ const NODE = 'bench';
  */
 export async function sensorBench(options: SensorBenchOptions, signal: AbortSignal): Promise<void> {
   const machine = await machineLine();
-  const report = new BenchReport('sensor', `one VM on ${machine}`, options.json);
-  report.note(`measured in one VM on: ${machine}`);
+  const guest = options.count ? 'one VM with one CPU, instructions counted,' : 'one VM';
+  const report = new BenchReport('sensor', `${guest} on ${machine}`, options.json);
+  report.note(`measured in ${guest} on: ${machine}`);
   const staged = await stageHost(packageRoot());
-  const lab = await Lab.open({ log: (message) => report.note(message) });
+  const log = (message: string): void => report.note(message);
+  const lab = await Lab.open({ log, counted: options.count });
   const folder = await mkdtemp(join(tmpdir(), 'hostward-bench-'));
   const controlPlane = new DemoControlPlane(folder);
   const stop = (): Promise<unknown> => Promise.all([lab.close(), controlPlane.down()]);
@@ -72,7 +78,7 @@ interface Host {
 async function cases(
   report: BenchReport,
   host: Host,
-  { rules, rounds, json }: SensorBenchOptions,
+  { rules, rounds, count, json }: SensorBenchOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const sizes = [...rules].sort((a, b) => a - b);
@@ -92,7 +98,7 @@ async function cases(
       rounds: rounds * 2,
       ...limits(RULES_WITHIN_MS, signal),
     });
-    reportRules({ report, json }, attached, result);
+    reportRules({ report, json, unit: count ? COUNTED : TIMED }, attached, result);
     done.push(result);
     await host.guest.busy();
   }

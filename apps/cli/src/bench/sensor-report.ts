@@ -43,7 +43,8 @@ const KUBEARMOR: Partial<Record<Operation, number>> = {
 
 interface Row {
   readonly operation: Operation;
-  readonly noneUs: number;
+  readonly none: number;
+  readonly unit: Metered['unit'];
   /** Enforcing beside no programs at all. */
   readonly whole: Ratio;
   /** Programs attached and suspended, beside none. */
@@ -52,20 +53,28 @@ interface Row {
   readonly rules: Ratio;
 }
 
+/** What the meter's nanoseconds stand for. */
+export interface Metered {
+  readonly unit: 'us' | 'instructions';
+  /** Of one of the unit. */
+  readonly ns: number;
+}
+
 /** Where the values of the bench go. */
 export interface Target {
   readonly report: BenchReport;
   readonly json: boolean;
+  readonly unit: Metered;
 }
 
 /** Tells what one set of rules cost: per operation, and in the kernel. */
 export function reportRules(
-  { report, json }: Target,
+  { report, json, unit }: Target,
   attached: AttachedRounds,
   rounds: RuleRounds,
 ): void {
   const rows = (Object.keys(OPERATIONS) as Operation[]).map((operation) =>
-    rowOf(operation, attached, rounds),
+    rowOf(operation, unit, attached, rounds),
   );
   const name = `rules=${rounds.rules}`;
   const about = `ATTACHED: programs suspended, beside none, over ${attached.value.length} rounds; RULES: enforcing,
@@ -114,12 +123,18 @@ export function reportMemory(report: BenchReport, { sensor = 0, agent = 0 }: Fig
   report.aim('sensor and agent together', (sensor + agent) / 1024, RSS_MIB, 'MiB');
 }
 
-function rowOf(operation: Operation, without: AttachedRounds, rounds: RuleRounds): Row {
+function rowOf(
+  operation: Operation,
+  { unit, ns }: Metered,
+  without: AttachedRounds,
+  rounds: RuleRounds,
+): Row {
   const attached = ratioIn(without, operation);
   const rules = ratioIn(rounds, operation);
   return {
     operation,
-    noneUs: median(without.baseline.map((all) => all[operation] ?? NaN)) / 1_000,
+    none: median(without.baseline.map((all) => all[operation] ?? NaN)) / ns,
+    unit,
     attached,
     rules,
     whole: productOf(attached, rules),
@@ -134,13 +149,14 @@ function ratioIn({ value, baseline }: Pairs, operation: Operation): Ratio {
 /** The value is what the ratio makes of the baseline, since the two were never measured in one round. */
 function measurementsOf({
   operation,
-  noneUs,
+  none,
+  unit,
   whole,
   attached,
   rules,
 }: Row): readonly Measurement[] {
   return [
-    { metric: operation, value: noneUs * whole.ratio, unit: 'us', baseline: noneUs },
+    { metric: operation, value: none * whole.ratio, unit, baseline: none },
     ...ratioLines(`${operation}, ratio`, whole),
     ...ratioLines(`${operation}, ratio of attached`, attached),
     ...ratioLines(`${operation}, ratio of rules`, rules),
@@ -181,9 +197,11 @@ function shown({ ratio, low, high }: Ratio): string {
   return `x${ratio.toFixed(3)}, 95 %: ${low.toFixed(3)} to ${high.toFixed(3)}`;
 }
 
+const UNITS = { us: 'us', instructions: 'instr.' } as const;
+
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'OPERATION', of: ({ operation }) => OPERATIONS[operation] },
-  { title: 'NONE us', of: ({ noneUs }) => noneUs.toFixed(2) },
+  { title: 'NONE', of: ({ none, unit }) => `${none.toFixed(unit === 'us' ? 2 : 0)} ${UNITS[unit]}` },
   { title: 'ATTACHED', of: ({ attached }) => attached.ratio.toFixed(3) },
   { title: 'RULES', of: ({ rules }) => rules.ratio.toFixed(3) },
   { title: 'RATIO', of: ({ whole }) => whole.ratio.toFixed(3) },

@@ -64,16 +64,20 @@ function registerTrust(bench: Command): void {
     );
 }
 
+type SensorOptions = Pick<SensorBenchOptions, 'rules' | 'rounds'> &
+  Partial<Pick<SensorBenchOptions, 'json' | 'count'>>;
+
 function registerSensor(bench: Command): void {
   bench
     .command('sensor')
     .option('--rules <numbers>', 'rules in force, case by case', parseSizes, [0, 10, 1_000])
     .option('--rounds <number>', 'most rounds of each case', counted('--rounds', 20), 5)
+    .option('--count', 'count instructions of one emulated CPU, not time')
     .option('--json', 'one JSON object a line')
     .description('what the BPF enforcer costs the programs of a host, in a VM')
-    .addHelpText('after', '\nExample:\n  ./hostward bench sensor --rules 0,1000')
-    .action(({ json, ...sizes }: Omit<SensorBenchOptions, 'json'> & { readonly json?: boolean }) =>
-      interruptible((signal) => sensorBench({ ...sizes, json: json === true }, signal)),
+    .addHelpText('after', '\nExample:\n  ./hostward bench sensor --rules 0,1000 --count')
+    .action(({ json = false, count = false, ...sizes }: SensorOptions) =>
+      interruptible((signal) => sensorBench({ ...sizes, json, count }, signal)),
     );
 }
 

@@ -8,8 +8,11 @@ import { labCacheDir } from './lab.config.js';
 
 const PROBE_TIMEOUT_MS = 5_000;
 
-/** How QEMU runs guests here: `kvm` only where a guest was seen to boot with it. */
-export type Accelerator = 'kvm' | 'tcg';
+/**
+ * How QEMU runs guests here: `kvm` only where a guest was seen to boot with it; `counted`, where it is asked for, is one
+ * emulated CPU whose clock counts its instructions.
+ */
+export type Accelerator = 'kvm' | 'tcg' | 'counted';
 
 /** Probes KVM by a short boot, once per boot of this machine; where /dev/kvm is missing or hangs, it is `tcg`. */
 export async function labAccelerator(image: LabImage): Promise<Accelerator> {

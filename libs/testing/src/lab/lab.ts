@@ -17,13 +17,14 @@ import { Vm } from './vm.js';
 
 /**
  * Options of `Lab.open`: the guests' release (default Debian 13), where progress is told (default stderr),
- * where logs of failures go, and whether VMs outlive us.
+ * where logs of failures go, whether VMs outlive us, and whether their one CPU's clock counts instructions.
  */
 export interface LabOptions {
   release?: DebianRelease;
   log?: (message: string) => void;
   logDir?: string;
   lifetime?: Lifetime;
+  counted?: boolean;
 }
 
 /** A VM to start: from a snapshot (default: the booted base), restored, or with `boot` booted from its disk. */
@@ -84,7 +85,8 @@ export class Lab {
       options.log ?? ((message: string): void => void process.stderr.write(`${message}\n`));
     const release = options.release ?? 'trixie';
     const image = await labImage(release, log);
-    const accelerator = await labAccelerator(image);
+    const { counted = false } = options;
+    const accelerator = counted ? 'counted' : await labAccelerator(image);
     const version = await mustRun('qemu-system-x86_64', ['--version']);
     const machine = {
       image,
@@ -95,7 +97,7 @@ export class Lab {
     const lifetime = options.lifetime ?? 'parent';
     const logDir = options.logDir ?? join(projectRoot(), '.hostward', 'lab-logs');
     return new Lab(image, machine, await makeRunFolder(lifetime), {
-      ...{ release, log, logDir, lifetime },
+      ...{ release, log, logDir, lifetime, counted },
     });
   }
 

@@ -64,28 +64,32 @@ export function machineArguments(
  */
 const EMULATED_CPU = 'max,-erms,-fsrm,-la57,-avx,-avx2';
 
+/** Of `counted`: an instruction takes 2^2 ns of the guest's time, about what emulation takes. */
+const COUNTED_SHIFT = 2;
+/** Nanoseconds of the guest's clock that an instruction of a counted CPU takes. */
+export const COUNTED_NS = 2 ** COUNTED_SHIFT;
+
+/** What runs the guest's processors, and how many there are. */
+const PROCESSORS: Readonly<Record<Accelerator, readonly string[]>> = {
+  kvm: ['-accel', 'kvm', '-cpu', 'host', '-smp', '2'],
+  tcg: ['-accel', 'tcg,thread=multi', '-cpu', EMULATED_CPU, '-smp', '2'],
+  counted: [
+    ...['-accel', 'tcg,thread=single', '-cpu', EMULATED_CPU, '-smp', '1'],
+    ...['-icount', `shift=${COUNTED_SHIFT},sleep=on`],
+  ],
+};
+
 // `pc`, not `microvm`: without HPET and ACPI timer a microvm sometimes hung in TSC calibration under emulation.
 function hardware(machine: Machine): string[] {
   const { product, control } = GUEST_NETWORK;
-  const kvm = machine.accelerator === 'kvm';
   const nic = (n: { nic: string; mac: string }): string =>
     `virtio-net-pci,netdev=${n.nic},romfile=,mac=${n.mac}`;
   return [
     ...['-M', 'pc,usb=off,vmport=off', '-nodefaults', '-no-user-config', '-display', 'none'],
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
-    ...(kvm
-      ? ['-accel', 'kvm', '-cpu', 'host']
-      : ['-accel', 'tcg,thread=multi', '-cpu', EMULATED_CPU]),
-    ...[
-      '-smp',
-      '2',
-      '-m',
-      String(machine.memoryMiB),
-      '-rtc',
-      'base=utc,clock=host',
-      '-device',
-      'vmgenid,guid=auto',
-    ],
+    ...PROCESSORS[machine.accelerator],
+    ...['-m', String(machine.memoryMiB), '-rtc', 'base=utc,clock=host'],
+    ...['-device', 'vmgenid,guid=auto'],
     ...[
       '-kernel',
       (machine.usb ?? machine.image).kernel,
