@@ -44,11 +44,17 @@ export const ARGUMENT_GROUPS: readonly Group[] = [
       { spec: { action: 'Allow', process: { matchPaths: [{ path: 'D/all/two' }] } } },
       block({ path: 'D/all/two', allowedArgs: ['a'] }),
       {
-        spec: { action: 'Audit', process: { matchPaths: [{ path: 'D/seen', allowedArgs: ['a'] }] } },
+        spec: {
+          action: 'Audit',
+          process: { matchPaths: [{ path: 'D/seen', allowedArgs: ['a'] }] },
+        },
         unsupported: ['apparmor'],
       },
       {
-        spec: { action: 'Allow', process: { matchPaths: [{ path: 'D/tool', allowedArgs: ['z'] }] } },
+        spec: {
+          action: 'Allow',
+          process: { matchPaths: [{ path: 'D/tool', allowedArgs: ['z'] }] },
+        },
         unsupported: ['apparmor', 'bpf'],
       },
     ],
@@ -60,8 +66,8 @@ export const ARGUMENT_GROUPS: readonly Group[] = [
       ...[[], ['-a'], ['-a', '--long=1', '-a'], [''], ['é', ''], MANY].map((args) =>
         allowed('tool', args),
       ),
-      ...[['-b'], ['-a', '-b'], ['-b', '-a'], ['-'], ['-aa'], ['-a', '-a '], ['', 'è']].map((args) =>
-        denied('tool', args),
+      ...[['-b'], ['-a', '-b'], ['-b', '-a'], ['-'], ['-aa'], ['-a', '-a '], ['', 'è']].map(
+        (args) => denied('tool', args),
       ),
       denied('tool', [...MANY, '-b']),
       denied('tool', ['-b', ...MANY]),

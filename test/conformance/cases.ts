@@ -5,4 +5,9 @@ import { NAME_GROUPS } from './name-cases.js';
 import { OTHER_GROUPS } from './other-cases.js';
 
 /** Every group there is. */
-export const GROUPS: readonly Group[] = [...FILE_GROUPS, ...OTHER_GROUPS, ...ARGUMENT_GROUPS, ...NAME_GROUPS];
+export const GROUPS: readonly Group[] = [
+  ...FILE_GROUPS,
+  ...OTHER_GROUPS,
+  ...ARGUMENT_GROUPS,
+  ...NAME_GROUPS,
+];

@@ -1,5 +1,6 @@
 /** Of what a value is; `x` is a ratio. */
-export type Unit = 'us' | 'ms' | 's' | 'KiB' | 'MiB' | '% of a core' | 'x' | 'writes' | 'instructions';
+export type Unit =
+  'us' | 'ms' | 's' | 'KiB' | 'MiB' | '% of a core' | 'x' | 'writes' | 'instructions';
 
 /** One measured value and, measured in the same run, what it is compared with. */
 export interface Measurement {

@@ -201,7 +201,10 @@ const UNITS = { us: 'us', instructions: 'instr.' } as const;
 
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'OPERATION', of: ({ operation }) => OPERATIONS[operation] },
-  { title: 'NONE', of: ({ none, unit }) => `${none.toFixed(unit === 'us' ? 2 : 0)} ${UNITS[unit]}` },
+  {
+    title: 'NONE',
+    of: ({ none, unit }) => `${none.toFixed(unit === 'us' ? 2 : 0)} ${UNITS[unit]}`,
+  },
   { title: 'ATTACHED', of: ({ attached }) => attached.ratio.toFixed(3) },
   { title: 'RULES', of: ({ rules }) => rules.ratio.toFixed(3) },
   { title: 'RATIO', of: ({ whole }) => whole.ratio.toFixed(3) },

@@ -19,7 +19,11 @@ export function stateAfter(automaton: Automaton, bytes: Uint8Array): number {
   return bytes.reduce((state, byte) => next(automaton, state, byte), automaton.start);
 }
 
-function next({ defaults, offsets, bytes, targets }: Automaton, state: number, byte: number): number {
+function next(
+  { defaults, offsets, bytes, targets }: Automaton,
+  state: number,
+  byte: number,
+): number {
   for (let at = offsets[state] ?? 0; at < (offsets[state + 1] ?? 0); at++) {
     if (bytes[at] === byte) return targets[at] ?? 0;
   }

@@ -84,7 +84,7 @@ export class TableReader {
   /** The conditions of a cell that hold: they begin as a cell does. */
   private conditions(cell: number, args: readonly string[]): readonly number[] {
     const found: number[] = [];
-    for (let at = this.load(cell + TABLE.CELL_CONDITIONS); at !== 0; ) {
+    for (let at = this.load(cell + TABLE.CELL_CONDITIONS); at !== 0;) {
       const start = this.load(at + TABLE.CONDITION_STATE);
       if (!args.every((one) => this.accepts(start, one))) found.push(at);
       at = this.load(at + TABLE.CONDITION_NEXT);
