@@ -15,12 +15,18 @@ import {
 } from '#testing';
 import type { HostReport } from '../../apps/cli/src/bootstrap/bootstrap-run.js';
 import { Product, projectRoot, type CliResult } from './support/product.js';
+import { SshAgent } from './support/ssh-agent.js';
 
 const MINUTE = 60_000;
 /** Each costs about a second; the issue's fifty in the long size. */
 const FLEET = process.env['HOSTWARD_FULL'] === '1' ? 50 : 12;
 const TOKEN_FORM = 'hwj_[0-9a-f]{16}_';
 const PART = '/var/cache/hostward-bootstrap';
+/** An sshd that takes a password by keyboard-interactive alone, which it asks PAM about. */
+const BY_KEYBOARD = {
+  sshd: 'UsePAM yes\nKbdInteractiveAuthentication yes\nPasswordAuthentication no\n',
+  prepare: `printf '%s required pam_unix.so\\n' auth account session >/etc/pam.d/sshd`,
+};
 
 jest.setTimeout(5 * MINUTE);
 
@@ -52,6 +58,8 @@ afterAll(async () => {
 interface Login {
   readonly user?: string;
   readonly key?: readonly string[];
+  /** Socket of an ssh-agent; none unless given. */
+  readonly agent?: string;
 }
 
 interface Run {
@@ -64,13 +72,14 @@ interface Run {
 async function bootstrap(
   hosts: readonly SimulatedHost[],
   args: readonly string[] = [],
-  { user = 'root', key = ['--identity', lab.keyFile] }: Login = {},
+  { user = 'root', key = ['--identity', lab.keyFile], agent = '' }: Login = {},
 ): Promise<Run> {
   const common = ['--json', '--known-hosts', lab.knownHosts, '--package', packageFile(), ...key];
   const targets = hosts.map(({ port }) => `${user}@127.0.0.1:${port}`);
   const result = await product.cli(['bootstrap', ...targets, ...common, ...args], {
     timeoutMs: 4 * MINUTE,
-    env: { SSH_AUTH_SOCK: '' },
+    // A home without a key: what logs in is what the test gave.
+    env: { SSH_AUTH_SOCK: agent, HOME: folder },
   });
   return { code: result.code, stderr: result.stderr, hosts: reportsOf(result) };
 }
@@ -369,6 +378,38 @@ describe('ways to log in and to become root', () => {
     const empty = await secret('nobody', '# none');
     const unknown = await bootstrap([open], [...password, ...jump, '--known-hosts', empty], deploy);
     expect(unknown.hosts[0]).toMatchObject({ code: 'host-key-unknown' });
+  });
+
+  it('a key that only an ssh-agent has, also through a bastion; without it nothing lets one in', async () => {
+    const sshd = 'PasswordAuthentication no\n';
+    const [host, bastion] = await Promise.all([
+      lab.start({ name: 'keys-alone', sshd }),
+      lab.start({ name: 'keys-bastion', sshd }),
+    ]);
+    const agent = await SshAgent.start(folder, lab.keyFile);
+    try {
+      const held = { key: [], agent: agent.socket };
+      expect((await one(host, [], held)).host).toMatchObject({ state: 'enrolled' });
+      const through = ['--jump', `root@127.0.0.1:${bastion.port}`];
+      expect((await one(host, through, held)).host).toMatchObject({ state: 'unchanged' });
+    } finally {
+      await agent.end();
+    }
+    const none = { key: [] };
+    expect((await one(host, ['--dry-run'], none)).host).toMatchObject({ code: 'auth-failed' });
+  });
+
+  it('a password that sshd asks for by keyboard-interactive alone; a wrong one is told', async () => {
+    const prepare = `${BY_KEYBOARD.prepare}; echo 'deploy ALL=(ALL) ALL' >/etc/sudoers.d/deploy`;
+    const host = await lab.start({ ...BY_KEYBOARD, name: 'keyboard', prepare });
+    const deploy = { user: 'deploy', key: [] };
+    const wrong = ['--password-file', await secret('not-it', 'not-the-password')];
+    expect((await one(host, wrong, deploy)).host).toMatchObject({ code: 'auth-failed' });
+    const right = ['--password-file', await secret('it', SimulatedHosts.deployPassword)];
+    expect((await one(host, right, deploy)).host).toMatchObject({ state: 'enrolled' });
+    // Whoever left a desktop has a variable that leads to no ssh-agent: every other way is tried.
+    const stale = { ...deploy, agent: join(folder, 'no-agent.sock') };
+    expect((await one(host, right, stale)).host).toMatchObject({ state: 'unchanged' });
   });
 
   it('a password file that others may read is none', async () => {

@@ -1,14 +1,16 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { fingerprint } from '#pki';
 import { Lab, type Vm } from '#testing';
+import { Rest } from '../../apps/control-plane/src/testing/rest.js';
 import { TestHost } from '../../apps/control-plane/src/testing/test-host.js';
 import { AnsibleController, recapOf } from './support/ansible-controller.js';
-import { expectAllowed, expectBlocked } from './support/guest.js';
-import { agentPackages, type AgentPackages } from './support/agent-packages.js';
+import { agentConfinement, expectAllowed, expectBlocked } from './support/guest.js';
+import { allPackages, type AllPackages } from './support/agent-packages.js';
 import { whileProbing } from './support/probe-loop.js';
 import { Product, projectRoot } from './support/product.js';
+import { offerServicePackages } from './support/service-packages.js';
 
 const MINUTE = 60_000;
 const DAY_S = 86_400;
@@ -21,6 +23,13 @@ const SANITY = [
 /** Everything of ours on the host's file systems, the logs of its own journal and apt apart. */
 const FIND =
   "find / -xdev \\( -path /proc -o -path /sys -o -path /var/log \\) -prune -o \\( -iname '*hostward*' -print \\); find /run /sys/fs/bpf /sys/kernel/security/apparmor/policy -iname '*hostward*' 2>/dev/null; true";
+
+/** What no file of support holds: tokens, keys, and secrets of Redis. */
+const SECRETS = /hw[a-z]_[0-9a-f]{8}|PRIVATE KEY|-----BEGIN/;
+
+/** The command line of a control plane that the role made, as its user. */
+const ON_CONTROL_PLANE =
+  'runuser -u hostward-control -- env XDG_CONFIG_HOME=/var/lib/hostward-control-plane hostward';
 
 /** Holds what dpkg and apt lock, as somebody else's upgrade does, until it is told to end. */
 const HOLD_APT = `import fcntl, os, time
@@ -40,9 +49,11 @@ describe('the Ansible collection', () => {
   let controller: AnsibleController;
   let web1: Vm;
   let web2: Vm;
-  let packages: AgentPackages;
+  let packages: AllPackages;
   /** All that plays said: no secret may be in it. */
   const said: string[] = [];
+  /** Tokens of another control plane. */
+  const others: string[] = [];
 
   beforeAll(async () => {
     product = await Product.up();
@@ -53,7 +64,7 @@ describe('the Ansible collection', () => {
     [web1, web2, packages] = await Promise.all([
       lab.vm({ name: 'web1', from }),
       lab.vm({ name: 'web2', from }),
-      agentPackages(controller.folder),
+      allPackages(controller.folder),
     ]);
   }, 15 * MINUTE);
   afterAll(async () => {
@@ -73,6 +84,8 @@ describe('the Ansible collection', () => {
     said.push(ended.output);
     return { ...ended, recap: recapOf(ended) };
   };
+  const controlPlaneRun = (...args: string[]) =>
+    play('hostward.fleet.control_plane', ['-e', 'hostward_control_plane_hosts=web2', ...args]);
   const nodes = async (): Promise<string> => (await product.must(['get', 'nodes'])).stdout;
 
   it('step 1: installs from its artefact, and is clean for ansible-lint, yamllint and ansible-test', async () => {
@@ -192,13 +205,37 @@ describe('the Ansible collection', () => {
       expect((await vm.ssh('ss -Hltnup')).stdout).not.toMatch(/hostward|node/);
       const agent = 'ps -o user= -p "$(systemctl show -p MainPID --value hostward-agent)"';
       expect((await vm.ssh(agent)).stdout.trim()).toBe('hostward');
+      expect(await agentConfinement(vm)).toEqual({ label: 'hostward-agent (enforce)', denied: [] });
       const search =
         'grep -rlE "hwj[_-][0-9a-f]" /etc /var/lib/hostward /var/log /root /tmp; journalctl | grep -cE "hwj[_-][0-9a-f]"';
       expect((await vm.ssh(search, { allowFailure: true })).stdout.trim()).toBe('0');
     }
   });
 
-  it('step 10: an upgrade leaves no moment without enforcement, and waits until the host is back', async () => {
+  it('step 10: what helps to find a fault is collected, and holds no secret', async () => {
+    const folder = join(controller.folder, 'support');
+    const args = ['-e', `hostward_support_dir=${folder}`, '-e', 'hostward_hosts=web1'];
+    const { code, recap } = await play('hostward.fleet.collect_support', args);
+    expect([code, recap['web1']?.['failed']]).toEqual([0, 0]);
+    const names = await readdir(join(folder, 'web1'));
+    const files = await Promise.all(
+      names.map(
+        async (name) => [name, await readFile(join(folder, 'web1', name), 'utf8')] as const,
+      ),
+    );
+    const found = Object.fromEntries(files);
+    expect(found['preflight.json']).toMatch(/"check":"lsm"/);
+    expect(found['sensor-status.txt']).toMatch(/enforce/);
+    expect(found['journal.txt']).toMatch(/hostward-agent|agent runs/);
+    expect(found['units.txt']).toMatch(/hostward-sensor\.service.*active \(running\)/s);
+    const kept = await web1.ssh('cat /var/lib/hostward/agent/redis.secret');
+    for (const [name, text] of files) {
+      expect([name, SECRETS.test(text)]).toEqual([name, false]);
+      expect([name, text.includes(kept.stdout.trim())]).toEqual([name, false]);
+    }
+  });
+
+  it('step 11: an upgrade leaves no moment without enforcement, and waits until the host is back', async () => {
     let code = -1;
     const counted = await whileProbing(web1, '/etc/secret.txt', '/usr/bin/nice', async () => {
       const args = ['-e', `hostward_agent_package=${packages.second}`, '-e', 'hostward_hosts=web1'];
@@ -210,7 +247,7 @@ describe('the Ansible collection', () => {
     expect(version.stdout).toBe(packages.secondVersion);
   });
 
-  it('step 11: the CA is replaced, and hosts with it, while policies stay enforced', async () => {
+  it('step 12: the CA is replaced, and hosts with it, while policies stay enforced', async () => {
     const { caFingerprint: before } = await product.record();
     const { code, output } = await play('hostward.fleet.rotate');
     expect({ code, output: code === 0 ? '' : output }).toEqual({ code: 0, output: '' });
@@ -222,10 +259,11 @@ describe('the Ansible collection', () => {
     for (const vm of [web1, web2]) {
       await vm.ssh(issuer);
       await expectBlocked(vm, 'cat /etc/secret.txt');
+      expect((await agentConfinement(vm)).denied).toEqual([]);
     }
   });
 
-  it('step 12: offboarded hosts are as they were before', async () => {
+  it('step 13: offboarded hosts are as they were before', async () => {
     const { code, recap } = await play('hostward.fleet.offboard', ['-e', 'hostward_hosts=all']);
     expect([code, recap['web1']?.['failed'], recap['web2']?.['failed']]).toEqual([0, 0, 0]);
     for (const vm of [web1, web2]) {
@@ -243,9 +281,62 @@ describe('the Ansible collection', () => {
     expect(output).toContain('"nodes": []');
   });
 
-  it('step 13: no play has said a token', async () => {
+  it('step 14: a machine becomes a control plane; a check does nothing there', async () => {
+    await offerServicePackages(web2, controller.folder);
+    await controller.inventory([{ vm: web2 }], {
+      hostward_control_plane_package: packages.controlPlane,
+      hostward_control_plane_names: ['cp.example'],
+      hostward_control_plane_wait_seconds: 400,
+    });
+    const check = await controlPlaneRun('--check', '--diff');
+    expect({ code: check.code, output: check.code === 0 ? '' : check.output }).toEqual({
+      code: 0,
+      output: '',
+    });
+    expect(check.recap['web2']?.['changed']).toBeGreaterThan(0);
+    expect((await web2.ssh(FIND)).stdout).toBe('');
+    const first = await controlPlaneRun();
+    expect({ code: first.code, output: first.code === 0 ? '' : first.output }).toEqual({
+      code: 0,
+      output: '',
+    });
+    // Those of the distribution were never started.
+    const units = 'systemctl show -P ActiveState -P ActiveEnterTimestamp';
+    const states = await web2.ssh(
+      `for unit in hostward-up etcd redis-server; do systemctl is-active $unit; systemctl is-enabled $unit; done; ${units} etcd redis-server`,
+      { allowFailure: true },
+    );
+    expect(states.stdout.split('\n').filter(Boolean)).toEqual([
+      ...['active', 'enabled', 'inactive', 'disabled', 'inactive', 'disabled'],
+      ...['inactive', 'inactive'],
+    ]);
+    const own = await web2.ssh(
+      "sed -n 's/^ *token: //p' /var/lib/hostward-control-plane/hostward/config.yaml",
+    );
+    others.push(own.stdout.trim());
+    expect(own.stdout.trim().length).toBeGreaterThan(20);
+    expect((await web2.ssh('journalctl --no-pager -o cat')).stdout).not.toContain(
+      own.stdout.trim(),
+    );
+  });
+
+  it('step 15: a host joins that control plane, with a token of it, and a second run changes nothing', async () => {
+    const made = await web2.ssh(`${ON_CONTROL_PLANE} create join-token -o name`, {
+      timeoutMs: MINUTE,
+    });
+    const token = made.stdout.trim();
+    others.push(token);
+    const ca = await web2.ssh('cat /var/lib/hostward-control-plane/up/control-plane/pki/ca.pem');
+    const url = `https://127.0.0.1:${await web2.hostForward(7443)}`;
+    await new TestHost('joining', new Rest(url, ca.stdout, 'none')).enroll(token);
+    const { stdout } = await web2.ssh(`${ON_CONTROL_PLANE} get nodes`, { timeoutMs: MINUTE });
+    expect(stdout).toMatch(/joining\s+enrolled/);
+    expect((await controlPlaneRun()).recap['web2']).toMatchObject({ changed: 0, failed: 0 });
+  });
+
+  it('step 16: no play has said a token', async () => {
     const { token } = await product.context();
-    expect(said.join('\n')).not.toContain(token);
+    for (const each of [token, ...others]) expect(said.join('\n')).not.toContain(each);
     expect(said.join('\n')).not.toMatch(/hwj_[0-9a-f]+_/);
   });
 });

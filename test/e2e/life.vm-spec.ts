@@ -4,7 +4,7 @@ import type { Finding, NodeView } from '#contracts';
 import { joinFleet, type Vm } from '#testing';
 import { eventually } from './support/eventually.js';
 import { Fleet } from './support/fleet.js';
-import { expectAllowed, expectBlocked, isAllowed } from './support/guest.js';
+import { agentConfinement, expectAllowed, expectBlocked, isAllowed } from './support/guest.js';
 import { blockFile, blockProgram } from './support/policies.js';
 
 const MINUTES = 60_000;
@@ -130,6 +130,11 @@ describe('the life of a host', () => {
       }
       await web1.ssh('systemctl restart hostward-agent.service');
       await eventually('it reports again', 2 * MINUTES, async () => (await node()).connected);
+      // Started under a rule set, it is bound by that too.
+      expect(await agentConfinement(web1)).toEqual({
+        label: 'hostward//&hostward-agent (enforce)',
+        denied: [],
+      });
     },
     10 * MINUTES,
   );
@@ -166,6 +171,7 @@ describe('the life of a host', () => {
   );
 
   it('a host that reports is not taken out by mistake', async () => {
+    expect((await agentConfinement(web1)).denied).toEqual([]);
     const { code, stderr } = await fleet.product.cli(['node', 'offboard', 'web1']);
     expect([code, stderr]).toEqual([1, expect.stringContaining('hostward-agent offboard')]);
     const dry = await fleet.product.must(['node', 'offboard', 'web1', '--force', '--dry-run']);

@@ -105,6 +105,17 @@ describe('the packages', () => {
     }
   });
 
+  it('have the AppArmor profile that a unit names, and load each that they have', async () => {
+    const profiles = await readdir(join(tree, 'etc/apparmor.d'));
+    const units = join(tree, 'usr/lib/systemd/system');
+    const { stdout } = await run('grep', ['-rhoP', '^AppArmorProfile=-\\K.*', units]);
+    const named = stdout.trim().split('\n').sort();
+    expect(named).toEqual(['hostward-agent', 'hostward-compiler']);
+    expect(profiles).toEqual(expect.arrayContaining(named));
+    const setup = await readFile(join(tree, 'usr/lib/hostward/setup.sh'), 'utf8');
+    expect(/^PROFILES='(.*)'$/m.exec(setup)?.[1]?.split(' ').sort()).toEqual(profiles.sort());
+  });
+
   it(
     'are clean to lintian, with exceptions that say why',
     async () => {

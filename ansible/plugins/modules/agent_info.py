@@ -9,7 +9,8 @@ module: agent_info
 short_description: What of Hostward is on a host
 version_added: 0.1.0
 description:
-  - Tells in one call which distribution the host has, which package of the agent is installed, and whether it has enrolled.
+  - Tells in one call which distribution the host has, which packages are installed, whether it has enrolled, and which
+    units run.
   - It runs on the host and asks no control plane.
 options: {}
 author: The Hostward authors (@hostward)
@@ -32,11 +33,26 @@ distribution_version:
   returned: success
   type: str
   sample: "13"
+systemd:
+  description: Whether systemd runs the host.
+  returned: success
+  type: bool
 package_version:
-  description: Version of the package that is installed whole, otherwise empty.
+  description: Version of the agent's package that is installed whole, otherwise empty.
   returned: success
   type: str
   sample: 0.1.0
+control_plane_version:
+  description: The same of the control plane's package.
+  returned: success
+  type: str
+  sample: 0.1.0
+units:
+  description: Units of Hostward that are enabled and run.
+  returned: success
+  type: list
+  elements: str
+  sample: [hostward-agent.service, hostward-sensor.service]
 enrolled:
   description: Whether the host has an identity.
   returned: success
@@ -53,6 +69,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 _OS_RELEASE = ('/etc/os-release', '/usr/lib/os-release')
 _NODE_ID = '/var/lib/hostward/trust/node-id'
+_PACKAGES = ('hostward-agent', 'hostward')
+_FORMAT = '--showformat=${Package} ${Status} ${Version}\\n'
+_UNITS = ('hostward-sensor.service', 'hostward-agent.service', 'hostward-up.service')
 
 
 def read(path):
@@ -70,25 +89,40 @@ def os_release(text):
     return {name.strip(): value.strip().strip('"\'') for name, value in pairs}
 
 
-def installed_version(answer):
-    """Version that dpkg-query tells by `${Status} ${Version}`; one that was broken off counts as none."""
-    words = answer.split()
-    return words[3] if words[:3] == ['install', 'ok', 'installed'] and len(words) == 4 else ''
+def installed_versions(answer):
+    """Version by package of what dpkg-query tells by _FORMAT; one that was broken off counts as none."""
+    rows = [line.split() for line in answer.splitlines()]
+    return {row[0]: row[4] for row in rows if row[1:4] == ['install', 'ok', 'installed'] and len(row) == 5}
+
+
+def running_units(answer):
+    """Ids of units that systemctl show tells to be enabled and active."""
+    units = [dict(line.split('=', 1) for line in part.splitlines() if '=' in line) for part in answer.split('\n\n')]
+    return [
+        unit['Id'] for unit in units
+        if unit.get('ActiveState') == 'active' and unit.get('UnitFileState') == 'enabled'
+    ]
 
 
 def main():
     """Entry point."""
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     release = os_release(next(filter(None, map(read, _OS_RELEASE)), ''))
-    answer = ''
+    systemd = os.path.isdir('/run/systemd/system')
+    packages, units = '', ''
     if module.get_bin_path('dpkg-query'):
-        query = ['dpkg-query', '--show', '--showformat=${Status} ${Version}', 'hostward-agent']
-        answer = module.run_command(query, environ_update={'LC_ALL': 'C'})[1]
+        packages = module.run_command(['dpkg-query', '--show', _FORMAT, *_PACKAGES], environ_update={'LC_ALL': 'C'})[1]
+    if systemd:
+        units = module.run_command(['systemctl', 'show', '--property=Id,ActiveState,UnitFileState', *_UNITS])[1]
+    versions = installed_versions(packages)
     module.exit_json(
         changed=False,
         distribution=release.get('ID', 'unknown'),
         distribution_version=release.get('VERSION_ID', '0'),
-        package_version=installed_version(answer),
+        systemd=systemd,
+        package_version=versions.get('hostward-agent', ''),
+        control_plane_version=versions.get('hostward', ''),
+        units=running_units(units),
         enrolled=os.path.exists(_NODE_ID),
         node_id=read(_NODE_ID).strip(),
     )

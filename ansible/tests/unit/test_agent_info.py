@@ -14,18 +14,35 @@ def agent_info(collections):
 
 
 @pytest.mark.parametrize(
-    'answer, version',
+    'answer, versions',
     [
-        ('install ok installed 0.1.0', '0.1.0'),
-        ('install ok unpacked 0.1.0', ''),
-        ('install reinstreq half-installed 0.1.0', ''),
-        ('deinstall ok config-files 0.1.0', ''),
-        ('unknown ok not-installed ', ''),
-        ('', ''),
+        ('hostward-agent install ok installed 0.1.0\n', {'hostward-agent': '0.1.0'}),
+        ('hostward install ok installed 0.2.0\nhostward-agent install ok unpacked 0.1.0\n', {'hostward': '0.2.0'}),
+        ('hostward-agent install reinstreq half-installed 0.1.0\n', {}),
+        ('hostward-agent deinstall ok config-files 0.1.0\n', {}),
+        ('hostward-agent unknown ok not-installed \n', {}),
+        ('', {}),
     ],
 )
-def test_a_package_counts_only_where_it_is_installed_whole(agent_info, answer, version):
-    assert agent_info.installed_version(answer) == version
+def test_a_package_counts_only_where_it_is_installed_whole(agent_info, answer, versions):
+    assert agent_info.installed_versions(answer) == versions
+
+
+def test_a_unit_runs_where_it_is_enabled_and_active(agent_info):
+    answer = """Id=hostward-sensor.service
+ActiveState=active
+UnitFileState=enabled
+
+Id=hostward-agent.service
+ActiveState=active
+UnitFileState=disabled
+
+Id=hostward-up.service
+ActiveState=inactive
+UnitFileState=
+"""
+    assert agent_info.running_units(answer) == ['hostward-sensor.service']
+    assert agent_info.running_units('') == []
 
 
 def test_os_release_may_quote_and_comment(agent_info):

@@ -53,6 +53,14 @@ describe('units of a host', () => {
     },
   );
 
+  it('of the agent get one that stacks its profile on that of everybody, or on that of its program as a source', () => {
+    service('hostward-agent', 'ExecStart=/usr/bin/x-scoped', 'AppArmorProfile=-hostward-agent');
+    expect(labels()).toEqual([['hostward-agent.service', '-hostward//&hostward-agent']]);
+    expect(labels(profiles)).toEqual([
+      ['hostward-agent.service', '-hostward-src-1//&hostward-agent'],
+    ]);
+  });
+
   const profiles: Partial<ProfilesOf> = {
     attached: (program) => (program.startsWith('/usr/bin/x') ? 'x' : undefined),
     ours: (program) => (program === '/usr/bin/x-scoped' ? 'hostward-src-1' : 'hostward'),

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { BLOCKED_PROFILE, CATCH_ALL, keepsOwnProfile } from '#policy-compiler';
+import { AGENT_PROFILE, BLOCKED_PROFILE, CATCH_ALL, keepsOwnProfile } from '#policy-compiler';
 
 /** A drop-in that the sensor writes to UNIT.d/50-hostward.conf. */
 export interface DropIn {
@@ -89,7 +89,9 @@ function named(profile: string, ours: string): string | undefined {
   return `${dash}${ours}//&${name}`;
 }
 
+/** Of the package's profiles that of the agent alone is stacked: a rule that cuts the agent off must do so, to be undone. */
 function isOurs(component: string): boolean {
+  if (component === AGENT_PROFILE) return false;
   return component === CATCH_ALL || component.startsWith(`${CATCH_ALL}-`);
 }
 

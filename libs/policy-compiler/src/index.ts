@@ -5,7 +5,7 @@ export { usbClassName } from './devices.js';
 export { capabilityName } from './cells.js';
 export { findLockouts } from './lockouts.js';
 export { GENERIC_DEBIAN } from './protected-paths.js';
-export { BLOCKED_PROFILE, CATCH_ALL, sourceProfileName } from './names.js';
+export { AGENT_PROFILE, BLOCKED_PROFILE, CATCH_ALL, sourceProfileName } from './names.js';
 export { keepsOwnProfile } from './leaving.js';
 export type {
   AllowList,

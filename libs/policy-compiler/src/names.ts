@@ -14,6 +14,9 @@ export const INIT_PROFILE = 'hostward-init';
 export const SENSOR_PROFILE = 'hostward-sensor';
 export const RUNTIME_PROFILE = 'hostward-runtime';
 
+/** Profile of the package that the agent's unit names; stacked on ours where rule sets are enforced by AppArmor. */
+export const AGENT_PROFILE = 'hostward-agent';
+
 /** In no variant loaded: a unit that names it does not start. */
 export const BLOCKED_PROFILE = 'hostward-blocked';
 

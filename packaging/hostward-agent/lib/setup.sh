@@ -11,7 +11,7 @@ export PATH
 
 STATE=/var/lib/hostward
 CONFIGURATION=/etc/hostward
-PROFILES='hostward-compiler hostward-init hostward-runtime hostward-sensor'
+PROFILES='hostward-agent hostward-compiler hostward-init hostward-runtime hostward-sensor'
 ENABLED='hostward-early.service hostward-compiler.socket hostward-sensor.service hostward-agent.service'
 RESTARTED='hostward-sensor.service hostward-agent.service'
 REMOVED=$STATE/removed

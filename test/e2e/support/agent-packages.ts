@@ -15,17 +15,23 @@ export interface AgentPackages {
   readonly secondVersion: string;
 }
 
-/** Makes the package as a release does, but for the compression, and a later one of the same files. */
-export async function agentPackages(folder: string): Promise<AgentPackages> {
+export interface AllPackages extends AgentPackages {
+  readonly controlPlane: string;
+}
+
+/** Makes the packages as a release does, but for the compression, and a later one of the agent's files. */
+export async function allPackages(folder: string): Promise<AllPackages> {
   const out = join(folder, 'packages');
   const main = join(projectRoot, 'dist/apps/cli/src/main.js');
-  await run(execPath, [main, 'package', 'hostward-agent', '--fast', '--out', out], {
+  await run(execPath, [main, 'package', '--fast', '--out', out], {
     env: cleanEnvironment(),
     timeout: TIMEOUT_MS,
   });
-  const name = (await readdir(out)).find((each) => /^hostward-agent_.*_amd64\.deb$/.test(each));
-  if (name === undefined) throw new Error(`${out} has no package of the agent`);
-  return twoVersions(join(out, name), folder);
+  const made = (await readdir(out)).filter((each) => each.endsWith('_amd64.deb')).sort();
+  const [agent, controlPlane] = made.map((name) => join(out, name));
+  if (controlPlane === undefined || agent === undefined)
+    throw new Error(`${out} has ${made.join(', ')}: not both packages`);
+  return { ...(await twoVersions(agent, folder)), controlPlane };
 }
 
 /** The package `made`, and a later one of the same files, both in a compression that an emulated machine soon undoes. */

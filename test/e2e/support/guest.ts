@@ -33,3 +33,15 @@ export async function isBlocked(vm: Vm, command: string): Promise<boolean> {
 export async function isAllowed(vm: Vm, command: string): Promise<boolean> {
   return (await vm.ssh(command, { allowFailure: true })).code === 0;
 }
+
+/** The agent's label, and what its own profile has denied it in this boot: a line each. */
+export async function agentConfinement(
+  vm: Vm,
+): Promise<{ readonly label: string; readonly denied: readonly string[] }> {
+  const { stdout } = await vm.ssh(
+    `cat /proc/$(systemctl show -P MainPID hostward-agent)/attr/apparmor/current
+     journalctl -k -b -q -o cat --grep='apparmor="DENIED".*profile="hostward-agent"' || true`,
+  );
+  const [label = '', ...denied] = stdout.split('\n').filter(Boolean);
+  return { label, denied };
+}

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { env, stderr, stdin } from 'node:process';
@@ -29,13 +30,13 @@ export async function readAccess(options: LoginOptions): Promise<Access> {
     options.sudoPasswordFile,
     options.askSudoPassword,
   );
-  const agent = env['SSH_AUTH_SOCK'];
+  // A key that is named is the one that is meant.
+  const agent = options.identity === undefined ? await ownAgent() : undefined;
   return {
     credentials: {
       password,
       privateKey: options.identity === undefined ? await ownKey() : await keyOf(options.identity),
-      // A key that is named is the one that is meant.
-      agent: options.identity === undefined && agent !== '' ? agent : undefined,
+      agent,
     },
     sudoPassword: sudoPassword ?? password,
     hostKeys: await HostKeys.read({
@@ -86,6 +87,16 @@ async function ownKey(): Promise<string | undefined> {
   const file = join(homedir(), '.ssh', 'id_ed25519');
   const text = await readFile(file, 'utf8').catch(() => undefined);
   return text === undefined || isEncrypted(text) ? undefined : text;
+}
+
+/** The ssh-agent, where one answers: a socket that leads nowhere would end a login that has other ways. */
+function ownAgent(): Promise<string | undefined> {
+  const path = env['SSH_AUTH_SOCK'];
+  if (path === undefined || path === '') return Promise.resolve(undefined);
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const socket = connect(path);
+  socket.once('connect', () => resolve(path)).once('error', () => resolve(undefined));
+  return promise.finally(() => socket.destroy());
 }
 
 function mustBeOpen(text: string, file: string): string {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef HOSTWARD_ACTOR_H
 #define HOSTWARD_ACTOR_H
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "json.h"
@@ -43,5 +44,8 @@ void hw_cgroup_path(uint64_t id, char *ret, size_t size);
 
 /* The id of the container that a cgroup is of: the last 64 hex digits in its path; empty where it has none. */
 void hw_container_of(const char *cgroup, char ret[65]);
+
+/* Whether a process is of a system unit, by its cgroup: a user cannot move a process into one. */
+bool hw_in_unit(int64_t pid, const char *unit);
 
 #endif

@@ -2,12 +2,14 @@
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "actor.h"
 #include "clean.h"
+#include "file.h"
 
 #define CONTAINER_DIGITS 64
 #define HANDLE_OF_KERNFS 0xfe /* FILEID_KERNFS of linux/exportfs.h: the handle is the id */
@@ -67,4 +69,19 @@ void hw_container_of(const char *cgroup, char ret[65]) {
                 if (!*p)
                         return;
         }
+}
+
+bool hw_in_unit(int64_t pid, const char *unit) {
+        char path[64], line[512], wanted[128];
+        const char *group;
+
+        (void)snprintf(path, sizeof path, "/proc/%" PRId64 "/cgroup", pid);
+        (void)snprintf(wanted, sizeof wanted, "/system.slice/%s", unit);
+        if (hw_read_line(AT_FDCWD, path, line, sizeof line) < 0)
+                return false;
+        for (group = line; group && strncmp(group, "0::", 3) != 0; group = strchr(group, '\n'))
+                group += *group == '\n'; /* only at the start of a line: what follows is chosen by users */
+        if (!group || strncmp(group + 3, wanted, strlen(wanted)) != 0)
+                return false;
+        return strchr("/\n", group[3 + strlen(wanted)]) != NULL; /* also matches the final NUL */
 }

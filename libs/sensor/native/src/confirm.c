@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "actor.h"
 #include "clean.h"
 #include "clock.h"
 #include "daemon.h"
@@ -79,29 +80,13 @@ int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_ordering *
         return hw_memory_store(d);
 }
 
-/* The unit that a process belongs to, by its cgroup: a user cannot move a process into a system unit. */
-static bool in_unit(int64_t pid, const char *unit) {
-        char path[64], line[512], wanted[128];
-        const char *group;
-
-        (void)snprintf(path, sizeof path, "/proc/%" PRId64 "/cgroup", pid);
-        (void)snprintf(wanted, sizeof wanted, "/system.slice/%s", unit);
-        if (hw_read_line(AT_FDCWD, path, line, sizeof line) < 0)
-                return false;
-        for (group = line; group && strncmp(group, "0::", 3) != 0; group = strchr(group, '\n'))
-                group += *group == '\n'; /* only at the start of a line: what follows is chosen by users */
-        if (!group || strncmp(group + 3, wanted, strlen(wanted)) != 0)
-                return false;
-        return strchr("/\n", group[3 + strlen(wanted)]) != NULL; /* also matches the final NUL */
-}
-
 static bool hits_control_path(const struct hw_daemon *d, const struct hw_audit_record *record) {
         if (d->server.agent_known && record->fsuid == (int64_t)d->server.agent_uid)
                 return true;
         if (record->pid <= 0)
                 return false;
         return record->pid == getpid() || hw_server_is_agent(&d->server, (pid_t)record->pid) ||
-               in_unit(record->pid, "hostward-agent.service") || in_unit(record->pid, "hostward-sensor.service");
+               hw_in_unit(record->pid, "hostward-agent.service") || hw_in_unit(record->pid, "hostward-sensor.service");
 }
 
 /*

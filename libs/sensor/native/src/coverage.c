@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "actor.h"
 #include "clean.h"
 #include "coverage.h"
 #include "file.h"
@@ -103,10 +105,15 @@ bool hw_label_may_be_stale(const char *label) {
         return strstr(label, "//&") && !hw_label_has(label, HW_EXEMPT);
 }
 
-/* PID 1, its executor, the compiler and the sensor: a stack with one of them is no exemption. */
+/*
+ * PID 1, its executor, the compiler and the sensor: a stack with one of them is no exemption. The agent is in a stack on
+ * purpose, and its own profile allows it less than rules leave to others.
+ */
 static bool is_exempt(const char *label, const char *pid) {
         if (strcmp(pid, "1") == 0 || hw_label_has(label, HW_EXEMPT))
                 return true;
+        if (hw_label_has(label, HW_AGENT_PROFILE))
+                return hw_in_unit(strtoll(pid, NULL, 10), "hostward-agent.service");
         return !strstr(label, "//&") && (hw_label_has(label, HW_EXEMPT_INIT) || hw_label_has(label, HW_EXEMPT_COMPILER));
 }
 

@@ -9,6 +9,7 @@
 #define HW_EXEMPT "hostward-sensor"
 #define HW_EXEMPT_INIT "hostward-init"
 #define HW_EXEMPT_COMPILER "hostward-compiler"
+#define HW_AGENT_PROFILE "hostward-agent"
 #define HW_NAME_MAX 200
 
 typedef int (*hw_name_handler)(const char *name, void *userdata);

@@ -11,6 +11,8 @@ import { freePort } from '../server-process.js';
 export interface SimulatedHostOptions {
   readonly name: string;
   readonly prepare?: string;
+  /** Lines of sshd_config that go before the usual ones. */
+  readonly sshd?: string;
 }
 
 const START_WITHIN_MS = 30_000;
@@ -83,7 +85,7 @@ export class SimulatedHosts {
     await mustRun('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(base, 'host_key')]);
     await writeFile(join(base, 'authorized_keys'), this.publicKey);
     await writeFile(join(base, 'systemctl'), SYSTEMCTL, { mode: 0o755 });
-    await writeFile(join(base, 'sshd_config'), sshdConfig(base, port));
+    await writeFile(join(base, 'sshd_config'), `${options.sshd ?? ''}${sshdConfig(base, port)}`);
     const script = setUp(base, options, this.passwordHash);
     const args = ['--mount', '--uts', '--propagation=private', 'sh', '-c', script];
     const child = spawn('unshare', args, { stdio: ['ignore', 'ignore', 'pipe'] });
