@@ -293,6 +293,30 @@ describe('without its sensor', () => {
   });
 });
 
+describe('the pace of reports', () => {
+  it('is the control plane’s where the kernel is seen, and no slower than ever where it is not', async () => {
+    sensor.nowMs = () => around.clock.now();
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    const at = around.clock.now();
+    const paced = (what: string, test: (report: NodeReport) => boolean) =>
+      until(what, async () => {
+        await fleet.orderPace(60_000, at);
+        const report = await fleet.report();
+        return report !== undefined && test(report) && report;
+      });
+    const slow = await paced('the pace', ({ nextWithinMs }) => nextWithinMs === 60_000);
+    // News does not wait: it comes at the next look.
+    await fleet.deliver('6');
+    await paced('generation 6', ({ applied }) => applied?.generation === '6');
+    sensor.goAway();
+    await paced('no promise', ({ nextWithinMs }) => nextWithinMs === undefined);
+    sensor.back();
+    const again = await paced('the pace again', ({ nextWithinMs }) => nextWithinMs === 60_000);
+    expect(again.sequence).toBeGreaterThan(slow.sequence);
+  });
+});
+
 describe('alerts', () => {
   it('come sealed through the stream and leave the spool only at the cursor', async () => {
     await fleet.deliver('5');

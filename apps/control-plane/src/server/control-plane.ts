@@ -163,6 +163,7 @@ export class ControlPlane {
       known = true;
       for (const nodeId of affected.gone) {
         reports.remove(nodeId);
+        this.parts.inbox.forget(nodeId);
         clones.forget(nodeId);
         heads.forget(nodeId);
       }
