@@ -59,10 +59,11 @@ async function identityOf({ certificate, tlsKey }: HostFiles) {
   return cert === undefined || key === undefined ? undefined : { cert, key };
 }
 
-/** Hears the nudges of this host and the checks of all; over a connection of its own unless one is given. */
+/** Hears the nudges of this host and the checks of all, on the connection over which it also asks. */
 export function transportOf(
   host: EnrolledHost,
-  told: Pick<HostwardTransportOptions, 'onSubscribed' | 'onRefused' | 'shared'>,
+  told: Pick<HostwardTransportOptions, 'onSubscribed' | 'onRefused'> &
+    Required<Pick<HostwardTransportOptions, 'shared'>>,
 ): HostwardRedisTransport {
   const channels = {
     [NUDGE_PATTERN]: redisKeys.nudge(host.trust.nodeId),

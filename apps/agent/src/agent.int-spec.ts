@@ -272,6 +272,27 @@ describe('an assignment', () => {
   });
 });
 
+describe('the connection to Redis', () => {
+  it('is one, for nudges, reports and alerts, also after a cut', async () => {
+    const connections = async () => {
+      const list = await control.run('test', (client) => client.client('LIST'));
+      // Ours is the other one.
+      return String(list).trim().split('\n').length - 1;
+    };
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    await until('a confirmation', () => sensor.confirmed.length > 0);
+    await until('one connection', async () => (await connections()) === 1);
+    link.cut();
+    link.restore();
+    await fleet.deliver('6');
+    await reported('generation 6', ({ applied }) => applied?.generation === '6');
+    sensor.happen(denial(1));
+    await until('one alert', async () => (await fleet.storeEvents(), fleet.seen.size === 1));
+    await until('one connection again', async () => (await connections()) === 1);
+  });
+});
+
 describe('without its sensor', () => {
   it('the agent says so, claims nothing new, and hands over when it is back', async () => {
     await fleet.deliver('5');
@@ -372,7 +393,11 @@ describe('alerts', () => {
     await control.run('test', (client) => client.flushall());
     fleet.seen.clear();
     agent = await startAgent();
-    await until('the alert again', async () => (await fleet.storeEvents(), fleet.seen.size === 1));
+    // Not acknowledged before it is there: the cursor would say that it was stored, and it was.
+    await until(
+      'the alert again',
+      async () => (await fleet.storeEvents(false), fleet.seen.size === 1),
+    );
     sensor.happen(denial(2));
     await until(
       'the next one, the first not twice',

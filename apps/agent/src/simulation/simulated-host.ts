@@ -96,15 +96,14 @@ export class SimulatedHost {
       around,
     );
     const nudges = new NudgeController(courier, heads, pace, authorities, redirects, around);
-    const heard = connectRedis(host.redis);
     const transport = transportOf(host, {
-      shared: heard,
+      shared: redis,
       onSubscribed: () => {
         self.#listens();
         loops.reconnected();
       },
     });
-    const connections = [...new Set([redis, redisEvents, heard])];
+    const connections = [...new Set([redis, redisEvents])];
     const self = new SimulatedHost(setting, sensor, connections, { loops, transport });
     link.onWritten = () => self.#written(sensors.sighting?.state.ordering?.generation);
     courier.onAttempt((swapped) => self.#attempted(swapped, sensors));
