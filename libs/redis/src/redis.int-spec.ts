@@ -541,4 +541,40 @@ describe('libs/redis on a Redis with TLS', () => {
       await server.stop();
     }
   });
+
+  it('goes on with its TLS session where it comes back, unless other authorities are trusted by then', async () => {
+    const tls = await makeTestCertificates();
+    const other = await makeTestCertificates();
+    const server = await startRedis({ tls });
+    let trusted = tls.ca.toString();
+    const connection = connectRedis({
+      ...{ port: server.port, tls, maxBackoffMs: 100 },
+      trusted: () => trusted,
+    });
+    const again = async (connects: number) => {
+      // The session comes behind the handshake, before the first answer.
+      await connection.run('a ping', (client) => client.ping());
+      connection.reconnect();
+      await eventually('connected again', () => connection.counters.connects === connects);
+      await connection.run('a ping', (client) => client.ping());
+    };
+    try {
+      await again(2);
+      expect(connection.counters.resumed).toBe(1);
+      trusted = `${trusted}\n${other.ca.toString()}`;
+      await again(3);
+      expect(connection.counters.resumed).toBe(1);
+      await again(4);
+      expect(connection.counters.resumed).toBe(2);
+      // Another run of Redis knows none of its sessions.
+      await server.halt();
+      await server.restart();
+      await eventually('connected again', () => connection.counters.connects === 5);
+      await connection.run('a ping', (client) => client.ping());
+      expect(connection.counters.resumed).toBe(2);
+    } finally {
+      connection.close();
+      await server.stop();
+    }
+  });
 });
