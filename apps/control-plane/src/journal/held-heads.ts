@@ -111,7 +111,9 @@ export class HeldHeads {
   async #find(): Promise<JournalAlarm | undefined> {
     const said = [...this.#said.values()];
     const end = (await this.journal.end()).seq;
-    const names = await this.#strange(said.flatMap(({ heads }) => heads));
+    // Every host has mostly the same ones: each is one object, however many have it.
+    const names = await this.#strange([...new Set(said.flatMap(({ heads }) => heads))]);
+    if (names.size === 0) return undefined;
     const strange = said.flatMap(({ node, heads }) => {
       const [newest] = heads
         .filter((head) => names.has(nameOf(head)))

@@ -76,6 +76,18 @@ describe('the board of reports', () => {
   });
 });
 
+describe('what the board says of generations', () => {
+  it('is whether any host ever named a later one of that epoch', () => {
+    const board = new ReportBoard();
+    expect(board.mayBeAhead('1', 0n)).toBe(false);
+    board.put(good, 1);
+    expect([board.mayBeAhead('1', 3n), board.mayBeAhead('1', 4n)]).toEqual([true, false]);
+    expect(board.mayBeAhead('2', 0n)).toBe(false);
+    board.remove(NODE);
+    expect(board.mayBeAhead('1', 3n)).toBe(true);
+  });
+});
+
 describe('the age of a report', () => {
   const at = (iso: string): number => Date.parse(iso);
   const NOON = at('2026-03-01T12:00:00.000Z');
