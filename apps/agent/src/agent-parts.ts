@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { redisKeys } from '#contracts';
+import { REPORT_INTERVAL_MS, redisKeys } from '#contracts';
 import {
   HostwardRedisTransport,
   type HostLink,
@@ -23,6 +23,7 @@ import { hostStatement } from './reporting/host-statement.js';
 import type { JournalHeads } from './reporting/journal-heads.js';
 import type { LastUpgrade } from './reporting/last-upgrade.js';
 import { nodeReport } from './reporting/node-report.js';
+import type { ReportPace } from './reporting/report-pace.js';
 import { Reporter } from './reporting/reporter.js';
 import type { Statements } from './reporting/statements.js';
 import type { SensorWatch } from './sensor/sensor-watch.js';
@@ -58,10 +59,11 @@ async function identityOf({ certificate, tlsKey }: HostFiles) {
   return cert === undefined || key === undefined ? undefined : { cert, key };
 }
 
-/** Hears the nudges of this host and the checks of all; over a connection of its own unless one is given. */
+/** Hears the nudges of this host and the checks of all, on the connection over which it also asks. */
 export function transportOf(
   host: EnrolledHost,
-  told: Pick<HostwardTransportOptions, 'onSubscribed' | 'onRefused' | 'shared'>,
+  told: Pick<HostwardTransportOptions, 'onSubscribed' | 'onRefused'> &
+    Required<Pick<HostwardTransportOptions, 'shared'>>,
 ): HostwardRedisTransport {
   const channels = {
     [NUDGE_PATTERN]: redisKeys.nudge(host.trust.nodeId),
@@ -82,23 +84,24 @@ export interface ReporterParts {
   readonly statements: Statements;
   readonly upgrade: Pick<LastUpgrade, 'rolledBack'>;
   readonly redirects: Pick<Redirects, 'report'>;
+  readonly pace: ReportPace;
 }
 
 /** Reports what all parts say at that moment, with the host's signed statement. */
 export function reporterOf(
   { config, host, around }: Pick<AgentSetting, 'config' | 'host' | 'around'>,
-  { link, keys, sensors, courier, redirects, upgrade, ...parts }: ReporterParts,
+  { link, keys, sensors, courier, redirects, upgrade, pace, ...parts }: ReporterParts,
 ): Reporter {
   const { spool, observations, heads, statements } = parts;
   const bootedAt = around.clock.now();
-  let sequence = 0;
-  const compose = () => {
+  const compose = (sequence: number) => {
     const report = nodeReport({
       nodeId: host.trust.nodeId,
       hostname: hostname(),
-      sequence: (sequence += 1),
+      sequence,
       bootedAt,
       now: around.clock.now(),
+      reportEveryMs: seesKernel(around, sensors) ? pace.everyMs : REPORT_INTERVAL_MS,
       observing: config.enforcer === 'observe',
       sensor: sensors.sighting,
       compileReport: sensors.sighting?.compileReport,
@@ -122,6 +125,12 @@ export function reporterOf(
     return { ...report, statement };
   };
   return new Reporter(compose, link, keys, around);
+}
+
+/** What is known of a kernel that is not read back any more must age as fast as in any fleet. */
+function seesKernel({ conditions, clock }: Surroundings, { sighting }: SensorWatch): boolean {
+  if (sighting === undefined || conditions.has('sensor')) return false;
+  return Math.abs(clock.now() - sighting.state.asOf) < 2 * REPORT_INTERVAL_MS;
 }
 
 /** A sensor that was never reached is told as the reason why nothing is enforced. */

@@ -272,6 +272,27 @@ describe('an assignment', () => {
   });
 });
 
+describe('the connection to Redis', () => {
+  it('is one, for nudges, reports and alerts, also after a cut', async () => {
+    const connections = async () => {
+      const list = await control.run('test', (client) => client.client('LIST'));
+      // Ours is the other one.
+      return String(list).trim().split('\n').length - 1;
+    };
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    await until('a confirmation', () => sensor.confirmed.length > 0);
+    await until('one connection', async () => (await connections()) === 1);
+    link.cut();
+    link.restore();
+    await fleet.deliver('6');
+    await reported('generation 6', ({ applied }) => applied?.generation === '6');
+    sensor.happen(denial(1));
+    await until('one alert', async () => (await fleet.storeEvents(), fleet.seen.size === 1));
+    await until('one connection again', async () => (await connections()) === 1);
+  });
+});
+
 describe('without its sensor', () => {
   it('the agent says so, claims nothing new, and hands over when it is back', async () => {
     await fleet.deliver('5');
@@ -290,6 +311,30 @@ describe('without its sensor', () => {
     expect(JSON.parse(readFileSync(hostFiles(stateDir).health, 'utf8'))).toHaveProperty(
       'conditions',
     );
+  });
+});
+
+describe('the pace of reports', () => {
+  it('is the control plane’s where the kernel is seen, and no slower than ever where it is not', async () => {
+    sensor.nowMs = () => around.clock.now();
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    const at = around.clock.now();
+    const paced = (what: string, test: (report: NodeReport) => boolean) =>
+      until(what, async () => {
+        await fleet.orderPace(60_000, at);
+        const report = await fleet.report();
+        return report !== undefined && test(report) && report;
+      });
+    const slow = await paced('the pace', ({ nextWithinMs }) => nextWithinMs === 60_000);
+    // News does not wait: it comes at the next look.
+    await fleet.deliver('6');
+    await paced('generation 6', ({ applied }) => applied?.generation === '6');
+    sensor.goAway();
+    await paced('no promise', ({ nextWithinMs }) => nextWithinMs === undefined);
+    sensor.back();
+    const again = await paced('the pace again', ({ nextWithinMs }) => nextWithinMs === 60_000);
+    expect(again.sequence).toBeGreaterThan(slow.sequence);
   });
 });
 
@@ -348,7 +393,11 @@ describe('alerts', () => {
     await control.run('test', (client) => client.flushall());
     fleet.seen.clear();
     agent = await startAgent();
-    await until('the alert again', async () => (await fleet.storeEvents(), fleet.seen.size === 1));
+    // Not acknowledged before it is there: the cursor would say that it was stored, and it was.
+    await until(
+      'the alert again',
+      async () => (await fleet.storeEvents(false), fleet.seen.size === 1),
+    );
     sensor.happen(denial(2));
     await until(
       'the next one, the first not twice',

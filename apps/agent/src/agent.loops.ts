@@ -10,10 +10,13 @@ import { HealthFile } from './health/health-file.js';
 import { Surroundings } from './health/surroundings.js';
 import { Redirects } from './redirect/redirects.js';
 import { LastUpgrade } from './reporting/last-upgrade.js';
+import { ReportPace } from './reporting/report-pace.js';
 import { Reporter } from './reporting/reporter.js';
 import { SensorWatch } from './sensor/sensor-watch.js';
 
+/** Beside nudges; at least so many intervals of reports, so that it is rarer in a large fleet too. */
 const CHECK_MS = 15_000;
+const CHECK_INTERVALS = 1.5;
 /** While something is unsettled (a bundle is missing, a swap unconfirmed) it is looked at again sooner. */
 const UNSETTLED_MS = 3_000;
 const OBSERVATIONS_MS = 1_000;
@@ -34,6 +37,7 @@ export interface AgentParts {
   readonly sensors: SensorWatch;
   readonly upgrade: Pick<LastUpgrade, 'refresh'>;
   readonly reporter: Reporter;
+  readonly pace: Pick<ReportPace, 'everyMs'>;
   readonly pump: Pick<EventPump, 'run' | 'onSpooled'>;
   readonly shipper: Pick<Shipper, 'ship' | 'intervalMs' | 'reconnected'>;
   readonly observations: Pick<ObservationShipper, 'ship'>;
@@ -63,7 +67,7 @@ export class AgentLoops {
     };
     const report = async (): Promise<void> => {
       await Promise.all([sensors.refresh(), upgrade.refresh()]);
-      await reporter.report();
+      await reporter.look();
       await health.write();
     };
     this.#running = Promise.all([
@@ -131,7 +135,8 @@ export class AgentLoops {
     const state = this.parts.sensors.sighting?.state.confirm?.state;
     const unsettled =
       state === 'waiting' || state === 'unconfirmed' || this.around.conditions.has('delivery');
-    return jittered(unsettled ? UNSETTLED_MS : CHECK_MS, this.around.clock.random());
+    const settledMs = Math.max(CHECK_MS, CHECK_INTERVALS * this.parts.pace.everyMs);
+    return jittered(unsettled ? UNSETTLED_MS : settledMs, this.around.clock.random());
   }
 
   async #every(work: () => Promise<void>, intervalMs: () => number): Promise<void> {

@@ -24,6 +24,7 @@ import { RedirectWatch } from './redirect/redirect-watch.js';
 import { Redirects } from './redirect/redirects.js';
 import { JournalHeads } from './reporting/journal-heads.js';
 import { LastUpgrade } from './reporting/last-upgrade.js';
+import { ReportPace } from './reporting/report-pace.js';
 import { Reporter } from './reporting/reporter.js';
 import { Statements } from './reporting/statements.js';
 import { ObservingSensor } from './sensor/observing-sensor.js';
@@ -113,6 +114,11 @@ export class AgentModule {
         provide(JournalHeads, [HostKeys], (keys: HostKeys) =>
           JournalHeads.open(host.files.journalHeads, () => keys.root, around),
         ),
+        provide(
+          ReportPace,
+          [HostKeys],
+          (keys: HostKeys) => new ReportPace(() => keys.root, around),
+        ),
         provide(Statements, [], () =>
           Statements.open(host.files.signingKey, host.trust.nodeId, config.statement, around),
         ),
@@ -130,10 +136,12 @@ export class AgentModule {
             Statements,
             LastUpgrade,
             Redirects,
+            ReportPace,
           ],
           (link: HostLink, keys: HostKeys, sensors: SensorWatch, ...others: ReporterParts) => {
-            const [courier, spool, observations, heads, statements, upgrade, redirects] = others;
-            const kept = { spool, observations, heads, statements, upgrade, redirects };
+            const [courier, spool, observations, heads, statements, ...more] = others;
+            const [upgrade, redirects, pace] = more;
+            const kept = { spool, observations, heads, statements, upgrade, redirects, pace };
             const parts = { link, keys, sensors, courier, ...kept };
             return reporterOf(setting, parts);
           },
@@ -166,6 +174,7 @@ export class AgentModule {
             Renewal,
             AuthorityWatch,
             Redirects,
+            ReportPace,
           ],
           (...parts: LoopParts) => loopsOf(parts, around),
         ),
@@ -190,6 +199,7 @@ type ReporterParts = [
   Statements,
   LastUpgrade,
   Redirects,
+  ReportPace,
 ];
 type RedirectParts = [HostLink, HostKeys, SensorWatch];
 type ObservationParts = [Spool, HostKeys, Reporter];
@@ -206,6 +216,7 @@ type LoopParts = [
   Renewal,
   AuthorityWatch,
   Redirects,
+  ReportPace,
 ];
 
 function openSensor({ config, host, around }: AgentSetting): Sensor | Promise<Sensor> {
@@ -246,6 +257,7 @@ function loopsOf(
     renewal,
     authorities,
     redirects,
+    pace,
   ]: LoopParts,
   around: Surroundings,
 ): AgentLoops {
@@ -262,6 +274,7 @@ function loopsOf(
       renewal,
       authorities,
       redirects,
+      pace,
     },
     around,
   );

@@ -27,6 +27,7 @@ export class Agent {
     const setting = { ...given, redis, redisEvents };
     const logger = new NestLogger(given.around.log);
     const strategy = transportOf(setting.host, {
+      shared: redis,
       onSubscribed: () => app.get(AgentLoops).reconnected(),
       onRefused: ({ message }) => setting.around.conditions.raise('redis', nudgesRefused(message)),
     });

@@ -28,6 +28,7 @@ export const payloadTypes = {
   statement: 'application/vnd.hostward.statement+json',
   redirect: 'application/vnd.hostward.redirect+json',
   fleetProof: 'application/vnd.hostward.fleet-proof+json',
+  pace: 'application/vnd.hostward.pace+json',
 } as const;
 
 const SIGNATURE_BYTES = 64;

@@ -86,6 +86,8 @@ export type {
   RedirectTarget,
   VerifiedRedirect,
 } from './redirect.js';
+export { signPace, verifyPace } from './pace.js';
+export type { PaceOrder } from './pace.js';
 export { signFleetProof, verifyFleetProof } from './fleet-proof.js';
 export type { FleetProof } from './fleet-proof.js';
 export { signStatement, verifyStatement } from './statement.js';

@@ -27,12 +27,14 @@ export interface Nudge {
 }
 
 /**
- * What all hosts hear at once on `hw:check`: a signed head of the journal; which CAs the control plane trusts (their
+ * What all hosts hear at once on `hw:check`: a signed head of the journal, and with it the signed pace at which to report
+ * (an agent that knows no pace takes the head alone); which CAs the control plane trusts (their
  * fingerprints), so that who trusts others asks it; the newest redirect (its digest), so that who has not seen it asks;
  * without any, to look for news. It is believed in nothing.
  */
 export interface Check {
   readonly journal?: unknown;
+  readonly pace?: unknown;
   readonly authorities?: readonly string[];
   readonly redirect?: string;
 }

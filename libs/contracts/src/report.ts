@@ -19,8 +19,8 @@ export interface Ordering {
 }
 
 /**
- * The last-value state of a host: written sealed to `hw:n:{id}:state`, at each change and at least every
- * `REPORT_INTERVAL_MS`; older than `REPORT_VALID_MS` it decays to `unknown`.
+ * The last-value state of a host: written sealed to `hw:n:{id}:state`, at each change and at least as often as it says
+ * itself; older than `reportValidMs` it decays to `unknown`.
  */
 export interface NodeReport {
   readonly v: 1;
@@ -31,6 +31,8 @@ export interface NodeReport {
   readonly bootedAt: string;
   /** ISO 8601: when the kernel was last read back. */
   readonly asOf: string;
+  /** Milliseconds until the next report at the latest; absent: `REPORT_INTERVAL_MS`, and never less. */
+  readonly nextWithinMs?: number;
   readonly enforcer: Enforcer;
   /** Why this one and not the other; on AppArmor with what leads round it. */
   readonly enforcerReason?: string;
@@ -65,5 +67,15 @@ export interface HostFacts {
   readonly parser?: string;
 }
 
+/** How often a host reports that nothing has changed, unless its control plane says otherwise. */
 export const REPORT_INTERVAL_MS = 10_000;
-export const REPORT_VALID_MS = 35_000;
+/** No host may be told to report less often, nor say that it does. */
+export const MAX_REPORT_INTERVAL_MS = 60_000;
+/** Two reports may be lost, and the third be a little late. */
+const REPORTS_LOST = 3;
+const LATE_MS = 5_000;
+
+/** How long a report says what is: no longer than its host said that the next ones take. */
+export function reportValidMs({ nextWithinMs }: Pick<NodeReport, 'nextWithinMs'>): number {
+  return REPORTS_LOST * (nextWithinMs ?? REPORT_INTERVAL_MS) + LATE_MS;
+}

@@ -31,7 +31,10 @@ export const DEFAULT_COMMAND_TIMEOUT_MS = 3_000;
 const BASE_BACKOFF_MS = 100;
 
 /** Full jitter: uniform between 0 and a ceiling that doubles; a fleet never comes back in step. */
-export function backoffMs(failures: number, options: RedisConnectionOptions): number {
+export function backoffMs(
+  failures: number,
+  options: Pick<RedisConnectionOptions, 'maxBackoffMs' | 'random'> = {},
+): number {
   const { maxBackoffMs = 10_000, random = Math.random } = options;
   return random() * Math.min(maxBackoffMs, BASE_BACKOFF_MS * 2 ** Math.min(failures, 20));
 }

@@ -1,5 +1,5 @@
 import { redisKeys } from '#contracts';
-import { MalformedValue } from './errors.js';
+import { MalformedValue, RedisUnavailable } from './errors.js';
 import { EVENT_FIELD } from './host-link.js';
 import { HostPace } from './host-pace.js';
 import { READ_STREAM, TRIM_STREAM } from './read-stream.js';
@@ -42,6 +42,19 @@ export class EventStreams {
     const entries = entriesOf(answer);
     this.#pace.took(nodeId, bytesOf(entries), Math.max(1, entries.length));
     return entries;
+  }
+
+  /** Of these hosts, those that have entries waiting. */
+  async holding(nodeIds: readonly string[]): Promise<readonly string[]> {
+    const answers = await this.connection.run('looking for events', (client) => {
+      const pipeline = client.pipeline();
+      for (const nodeId of nodeIds) pipeline.exists(redisKeys.events(nodeId));
+      return pipeline.exec();
+    });
+    if (answers?.length !== nodeIds.length) throw new RedisUnavailable('looking for events');
+    const failed = answers.find(([error]) => error)?.[0];
+    if (failed) throw failed;
+    return nodeIds.filter((_, index) => answers[index]?.[1] === 1);
   }
 
   /** Entries a host has waiting. */

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { nodeIdOfUser } from './node-user.js';
 import type { RedisConnection } from './redis.connection.js';
 
-/** An agent has two, and a third for a moment; some may linger after a cut. */
+/** An agent has one or two, and another for a moment; some may linger after a cut. */
 const MAX_CONNECTIONS = 16;
 /** What a report may have (4 MiB), and what Redis allocates around it. */
 const MAX_STATE_BYTES = 6 * 1024 * 1024;
@@ -19,7 +19,7 @@ const SHRINKS_WITHIN_MS = 3_000;
 const GROWTH_BYTES = 32 * 1024 * 1024;
 /** Who has not logged in by then does not mean to; the client waits 3 s. */
 const LOGIN_WITHIN_S = 15;
-/** Connections that are no reason to look closer, beside three a host. */
+/** Connections that are no reason to look closer, beside three a host: what an agent may have, and a lingering one. */
 const SPARE_CONNECTIONS = 64;
 /** New connections a second that are none, beside one a host: all of them may come back at once. */
 const SPARE_ARRIVALS = 32;

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { TLSSocket } from 'node:tls';
 import {
   backoffMs,
   clientOptions,
@@ -13,6 +14,8 @@ export interface ConnectionCounters {
   readonly connects: number;
   readonly disconnects: number;
   readonly failures: number;
+  /** Of the connects those that went on with the TLS session of the one before, for two thirds of the CPU. */
+  readonly resumed: number;
 }
 
 /** One connection to Redis that comes back for ever; commands wait for it up to their deadline, then fail. */
@@ -24,6 +27,9 @@ export class RedisConnection {
   private connects = 0;
   private disconnects = 0;
   private failures = 0;
+  private resumed = 0;
+  /** Of the last connection; what was checked then is not checked anew, so it is good for the same CAs alone. */
+  private session: { readonly ticket: Buffer; readonly ca: unknown } | undefined;
   private failuresInARow = 0;
   private latestError: Error | undefined;
   private wasReady = false;
@@ -48,7 +54,8 @@ export class RedisConnection {
   }
 
   get counters(): ConnectionCounters {
-    return { connects: this.connects, disconnects: this.disconnects, failures: this.failures };
+    const { connects, disconnects, failures, resumed } = this;
+    return { connects, disconnects, failures, resumed };
   }
 
   /** Newest failure to connect or to stay connected. */
@@ -81,6 +88,7 @@ export class RedisConnection {
   useCertificate(tls: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer }): void {
     // The client hands this object to TLS at each connect.
     if (this.client.options.tls) Object.assign(this.client.options.tls, tls);
+    this.session = undefined;
   }
 
   /** Drops the connection and comes back after a wait: for a subscription that failed. */
@@ -106,6 +114,13 @@ export class RedisConnection {
     if (!stream || this.guarded === stream) return;
     this.guarded = stream;
     stream.on('error', () => undefined);
+    if (stream instanceof TLSSocket) this.keepSession(stream);
+  }
+
+  private keepSession(stream: TLSSocket): void {
+    const ca = this.client.options.tls?.ca;
+    if (stream.isSessionReused()) this.resumed += 1;
+    stream.on('session', (ticket: Buffer) => (this.session = { ticket, ca }));
   }
 
   private usable(): Promise<void> {
@@ -147,8 +162,13 @@ export class RedisConnection {
     // The client reads it at each connect.
     this.client.options.password = passwordOf(this.options);
     const { trusted } = this.options;
-    if (trusted && this.client.options.tls)
-      Object.assign(this.client.options.tls, { ca: trusted() });
+    const { tls } = this.client.options;
+    if (tls) {
+      if (trusted) Object.assign(tls, { ca: trusted() });
+      Object.assign(tls, {
+        session: this.session?.ca === tls.ca ? this.session?.ticket : undefined,
+      });
+    }
     return backoffMs(this.failuresInARow, this.options);
   }
 

@@ -10,7 +10,7 @@ import { HostLink } from './host-link.js';
 import { HostwardRedisTransport } from './hostward-redis.transport.js';
 import { connectRedis, RedisConnection } from './redis.connection.js';
 import { type RedisRunChange, RunWatcher } from './run-watcher.js';
-import { StateInbox } from './state-inbox.js';
+import { StateInbox, type StateInboxOptions } from './state-inbox.js';
 import { eventually, listen } from './testing/eventually.js';
 
 const NODE = 'a1';
@@ -188,16 +188,21 @@ describe('libs/redis on one real Redis', () => {
   });
 
   describe('the state inbox', () => {
-    function inbox(port: number, nodes: readonly string[]) {
+    function inbox(port: number, nodes: readonly string[], more: Partial<StateInboxOptions> = {}) {
       const states = new Map<string, string>();
       const events = new Set<string>();
       const box = new StateInbox(connect(port), {
         shards: 1,
         known: () => nodes,
         isKnown: (nodeId) => nodes.includes(nodeId),
-        onState: (nodeId, sealed) => states.set(nodeId, sealed.toString()),
+        onState: (nodeId, sealed) => {
+          states.set(nodeId, sealed.toString());
+          return true;
+        },
         onEvents: (nodeId) => events.add(nodeId),
+        haveEvents: () => Promise.resolve([]),
         sweepMs: 3_600_000,
+        ...more,
       });
       open.push(box);
       return { box, states, events };
@@ -233,6 +238,47 @@ describe('libs/redis on one real Redis', () => {
       link.restore();
       await eventually('all', () => nodes.every((id) => states.get(id) === id));
       expect(box.counters.subscriptions).toBeGreaterThan(1);
+    });
+
+    it('finds by a sweep what nobody rang for, and reads nothing that it has seen a second time', async () => {
+      const { box, states } = inbox(server.port, [NODE, 'silent'], { sweepMs: 1_000 });
+      await eventually('subscribed', () => box.counters.subscribed);
+      await raw.set(redisKeys.state(NODE), 's1 without a bell');
+      await eventually('found', () => states.get(NODE) === 's1 without a bell');
+      const { swept } = box.counters;
+      await eventually('two more sweeps', () => box.counters.swept >= swept + 4);
+      expect(box.counters).toMatchObject({ states: 1, foundBySweep: 1 });
+      await raw.set(redisKeys.state(NODE), 's2 without a bell');
+      await eventually('found', () => states.get(NODE) === 's2 without a bell');
+    });
+
+    it('gives a state again of which its reader could make nothing, until it can', async () => {
+      let offered = 0;
+      const { box } = inbox(server.port, [NODE], {
+        sweepMs: 1_000,
+        onState: () => (offered += 1) > 1,
+      });
+      await eventually('subscribed', () => box.counters.subscribed);
+      await new HostLink(connect(), NODE).writeState(Buffer.from('s'));
+      await eventually('offered again', () => offered === 2);
+      const { swept } = box.counters;
+      await eventually('two more sweeps', () => box.counters.swept >= swept + 2);
+      expect(offered).toBe(2);
+    });
+
+    it('asks only for streams that hold something, and again where it could not ask', async () => {
+      const streams = new EventStreams(connect());
+      let refusals = 1;
+      const { box, events } = inbox(server.port, [NODE, 'silent'], {
+        sweepMs: 1_000,
+        haveEvents: (nodeIds) =>
+          (refusals -= 1) < 0 ? streams.holding(nodeIds) : Promise.reject(new Error('away')),
+      });
+      await raw.xadd(redisKeys.events(NODE), '*', 'b', 'a batch without a bell');
+      await eventually('found', () => events.has(NODE));
+      const { swept } = box.counters;
+      await eventually('a whole sweep', () => box.counters.swept >= swept + 2);
+      expect([...events]).toEqual([NODE]);
     });
 
     it('finds out that a link is dead though nothing was closed', async () => {
@@ -492,6 +538,42 @@ describe('libs/redis on a Redis with TLS', () => {
     } finally {
       connection.close();
       wrong.close();
+      await server.stop();
+    }
+  });
+
+  it('goes on with its TLS session where it comes back, unless other authorities are trusted by then', async () => {
+    const tls = await makeTestCertificates();
+    const other = await makeTestCertificates();
+    const server = await startRedis({ tls });
+    let trusted = tls.ca.toString();
+    const connection = connectRedis({
+      ...{ port: server.port, tls, maxBackoffMs: 100 },
+      trusted: () => trusted,
+    });
+    const again = async (connects: number) => {
+      // The session comes behind the handshake, before the first answer.
+      await connection.run('a ping', (client) => client.ping());
+      connection.reconnect();
+      await eventually('connected again', () => connection.counters.connects === connects);
+      await connection.run('a ping', (client) => client.ping());
+    };
+    try {
+      await again(2);
+      expect(connection.counters.resumed).toBe(1);
+      trusted = `${trusted}\n${other.ca.toString()}`;
+      await again(3);
+      expect(connection.counters.resumed).toBe(1);
+      await again(4);
+      expect(connection.counters.resumed).toBe(2);
+      // Another run of Redis knows none of its sessions.
+      await server.halt();
+      await server.restart();
+      await eventually('connected again', () => connection.counters.connects === 5);
+      await connection.run('a ping', (client) => client.ping());
+      expect(connection.counters.resumed).toBe(2);
+    } finally {
+      connection.close();
       await server.stop();
     }
   });

@@ -1,28 +1,34 @@
 import { redisKeys } from '#contracts';
 import type { Redis } from 'ioredis';
 import { RedisUnavailable } from './errors.js';
+import { EventLook, type EventLookOptions } from './event-look.js';
 import { HostPace } from './host-pace.js';
 import { parseRing } from './nudge.js';
 import type { RedisConnection } from './redis.connection.js';
+import { SeenStates } from './seen-states.js';
 import { Subscription, type SubscriptionCounters } from './subscription.js';
+import { Sweep } from './sweep.js';
 
 const BATCH = 256;
 const MAX_STATE_BYTES = 4 * 1024 * 1024;
+const SWEEP_EVERY_MS = 1_000;
 
 /** Whom to hear and what to do with it. */
-export interface StateInboxOptions {
+export interface StateInboxOptions extends EventLookOptions {
   /** Number of bell channels. */
   readonly shards: number;
   /** Ids of the hosts that may ring; a ring of another is counted and dropped, so the queue has a bound. */
   readonly known: () => Iterable<string>;
   readonly isKnown: (nodeId: string) => boolean;
-  /** A state as it is on Redis, sealed; to be opened and checked by the reader. Called again for the same state. */
-  readonly onState: (nodeId: string, sealed: Buffer) => void;
-  /** The host's event stream has news. */
-  readonly onEvents: (nodeId: string) => void;
-  readonly onError?: (error: unknown) => void;
-  /** All known states are read anew as often, since a ring can be lost; default 30,000. */
+  /**
+   * A state as it is on Redis, sealed; to be opened and checked by the reader. False: it could not be made use of now,
+   * and is to come again with the next sweep.
+   */
+  readonly onState: (nodeId: string, sealed: Buffer) => boolean;
+  /** All known hosts are looked at anew as often, since a ring can be lost; default 30,000. */
   readonly sweepMs?: number;
+  /** At most so many a second; a larger fleet takes longer. Default 100. */
+  readonly sweepPerSecond?: number;
 }
 
 /** What the inbox has seen. */
@@ -32,14 +38,27 @@ export interface StateInboxCounters extends SubscriptionCounters {
   readonly strangers: number;
   readonly oversized: number;
   readonly failedReads: number;
+  /** Hosts that a sweep looked at, and of these the ones whose state was new to it. */
+  readonly swept: number;
+  readonly foundBySweep: number;
 }
 
-/** Control-plane side: hears the hosts' bells and reads their states; after every reconnect it reads them all. */
+/**
+ * Control-plane side: hears the hosts' bells and reads their states. After every reconnect, and slowly all the time, it
+ * looks at all hosts for what their bells did not tell; a state that was read before is not read again.
+ */
 export class StateInbox {
   private readonly subscription: Subscription;
   private readonly sweeping: NodeJS.Timeout;
+  private readonly sweep: Sweep;
+  private readonly events: EventLook;
   private readonly pending = new Set<string>();
-  private readonly counts = { states: 0, malformed: 0, strangers: 0, oversized: 0, failedReads: 0 };
+  private readonly unseen = new Set<string>();
+  private readonly seen = new SeenStates();
+  private readonly counts = {
+    ...{ states: 0, malformed: 0, strangers: 0, oversized: 0, failedReads: 0 },
+    ...{ swept: 0, foundBySweep: 0 },
+  };
   private readonly pace = new HostPace();
   private resuming: NodeJS.Timeout | undefined;
   private reading = false;
@@ -50,26 +69,32 @@ export class StateInbox {
     private readonly connection: RedisConnection,
     private readonly options: StateInboxOptions,
   ) {
+    this.events = new EventLook(options);
     this.subscription = new Subscription(connection, {
       channels: Array.from({ length: options.shards }, (_, shard) => redisKeys.bell(shard)),
       onMessage: (_, payload) => this.rung(payload),
       onSubscribed: () => this.readAll(),
       onRefused: (error) => options.onError?.(error),
     });
-    this.sweeping = setInterval(() => this.readAll(), options.sweepMs ?? 30_000);
+    this.sweep = new Sweep(options.known, {
+      turns: Math.ceil((options.sweepMs ?? 30_000) / SWEEP_EVERY_MS),
+      most: options.sweepPerSecond ?? 100,
+    });
+    this.sweeping = setInterval(() => this.turn(), SWEEP_EVERY_MS);
   }
 
   get counters(): StateInboxCounters {
     return { ...this.subscription.counters, ...this.counts };
   }
 
-  /** Reads every known state and asks for every stream; needed after Redis was emptied, or hosts were added. */
+  /** Looks at all known hosts now; needed after Redis was emptied, or hosts were added. */
   readAll(): void {
-    for (const nodeId of this.options.known()) {
-      this.pending.add(nodeId);
-      this.options.onEvents(nodeId);
-    }
-    void this.drain();
+    this.look(this.options.known());
+  }
+
+  /** Forgets a host that is gone. */
+  forget(nodeId: string): void {
+    this.seen.forget(nodeId);
   }
 
   close(): void {
@@ -78,6 +103,18 @@ export class StateInbox {
     clearTimeout(this.resuming);
     this.subscription.close();
     this.connection.close();
+  }
+
+  /** While nothing is heard nothing is swept: as soon as the bells are heard again, all hosts are looked at. */
+  private turn(): void {
+    if (this.subscription.counters.subscribed) this.look(this.sweep.next());
+  }
+
+  private look(nodeIds: Iterable<string>): void {
+    const due = [...nodeIds];
+    for (const nodeId of due) this.unseen.add(nodeId);
+    void this.drain();
+    this.events.at(due);
   }
 
   private rung(payload: string): void {
@@ -99,8 +136,12 @@ export class StateInbox {
     if (this.reading) return;
     this.reading = true;
     try {
-      for (let due = this.due(); due.length > 0 && !this.closed; due = this.due())
-        await this.readBatch(due);
+      let more = true;
+      while (more && !this.closed) {
+        const read = await this.readNext();
+        const looked = await this.lookNext();
+        more = read || looked;
+      }
       this.resume();
     } catch (error) {
       this.counts.failedReads += 1;
@@ -110,12 +151,27 @@ export class StateInbox {
     }
   }
 
-  private due(): readonly string[] {
-    return this.pending
+  private async readNext(): Promise<boolean> {
+    const due = this.pending
       .values()
       .filter((nodeId) => this.pace.restMs(nodeId) === 0)
       .take(BATCH)
       .toArray();
+    if (due.length > 0) await this.readBatch(due);
+    return due.length > 0;
+  }
+
+  private async lookNext(): Promise<boolean> {
+    const due = this.unseen.values().take(BATCH).toArray();
+    if (due.length === 0) return false;
+    const heads = await this.taking(this.unseen, due, 'looking at states', (client) =>
+      readUpTo(client, due, SeenStates.HEAD_BYTES),
+    );
+    const found = due.filter((nodeId, index) => !this.seen.has(nodeId, heads[index]));
+    for (const nodeId of found) this.pending.add(nodeId);
+    this.counts.swept += due.length;
+    this.counts.foundBySweep += found.length;
+    return true;
   }
 
   /** What is left has been read too much of late. */
@@ -127,17 +183,29 @@ export class StateInbox {
   }
 
   private async readBatch(nodeIds: readonly string[]): Promise<void> {
-    const states = await this.connection
-      .run('reading states', (client) => {
-        // Taken out as the command goes, so that a ring during the reading counts, and a failure keeps them.
-        for (const nodeId of nodeIds) this.pending.delete(nodeId);
-        return readBounded(client, nodeIds);
-      })
-      .catch((error: unknown) => {
-        for (const nodeId of nodeIds) this.pending.add(nodeId);
-        throw error;
-      });
+    const states = await this.taking(this.pending, nodeIds, 'reading states', (client) =>
+      // Up to a byte more than is taken: a host may write any size, which must not become ours to hold.
+      readUpTo(client, nodeIds, MAX_STATE_BYTES + 1),
+    );
     nodeIds.forEach((nodeId, index) => this.deliver(nodeId, states[index]));
+  }
+
+  /** Taken out as the command goes, so that a ring during the reading counts, and a failure keeps them. */
+  private async taking<T>(
+    from: Set<string>,
+    nodeIds: readonly string[],
+    what: string,
+    commands: (client: Redis) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.connection.run(what, (client) => {
+        for (const nodeId of nodeIds) from.delete(nodeId);
+        return commands(client);
+      });
+    } catch (error) {
+      for (const nodeId of nodeIds) from.add(nodeId);
+      throw error;
+    }
   }
 
   private deliver(nodeId: string, sealed: Buffer | undefined): void {
@@ -145,21 +213,23 @@ export class StateInbox {
     if (sealed === undefined) return;
     if (sealed.length > MAX_STATE_BYTES) {
       this.counts.oversized += 1;
+      this.seen.add(nodeId, sealed);
       return;
     }
     this.counts.states += 1;
-    this.options.onState(nodeId, sealed);
+    if (this.options.onState(nodeId, sealed)) this.seen.add(nodeId, sealed);
+    else this.seen.forget(nodeId);
   }
 }
 
-/** States up to a byte more than is taken: a host may write any size, which must not become ours to hold. */
-async function readBounded(
+/** The first bytes of each state; undefined where there is none. */
+async function readUpTo(
   client: Redis,
   nodeIds: readonly string[],
+  bytes: number,
 ): Promise<(Buffer | undefined)[]> {
   const pipeline = client.pipeline();
-  for (const nodeId of nodeIds)
-    pipeline.getrangeBuffer(redisKeys.state(nodeId), 0, MAX_STATE_BYTES);
+  for (const nodeId of nodeIds) pipeline.getrangeBuffer(redisKeys.state(nodeId), 0, bytes - 1);
   const answers = await pipeline.exec();
   if (!answers || answers.length !== nodeIds.length) throw new RedisUnavailable('reading states');
   // Redis answers what is no string with an error of its own: it is no state, and no reason to try again.

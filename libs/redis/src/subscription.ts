@@ -1,3 +1,4 @@
+import { backoffMs } from './connection-options.js';
 import { RedisRefused } from './errors.js';
 import type { RedisConnection } from './redis.connection.js';
 
@@ -18,12 +19,17 @@ export interface SubscriptionOptions {
   readonly onRefused?: (error: RedisRefused) => void;
 }
 
-/** Keeps channels subscribed over every reconnect; a refusal is tried again for ever, never forgotten. */
+/**
+ * Keeps channels subscribed over every reconnect; a refusal is tried again for ever, never forgotten, and ends nothing
+ * else that the connection is used for.
+ */
 export class Subscription {
   private subscribed = false;
   private subscriptions = 0;
   private refusals = 0;
   private messages = 0;
+  private refusedInARow = 0;
+  private again: NodeJS.Timeout | undefined;
   private closed = false;
 
   constructor(
@@ -49,10 +55,12 @@ export class Subscription {
   /** Hears nothing more; the connection is its owner's to close. */
   close(): void {
     this.closed = true;
+    clearTimeout(this.again);
   }
 
   private async subscribe(): Promise<void> {
     if (this.closed) return;
+    clearTimeout(this.again);
     this.subscribed = false;
     try {
       await this.connection.run('subscribing', (client) =>
@@ -63,17 +71,23 @@ export class Subscription {
       return;
     }
     this.subscribed = true;
+    this.refusedInARow = 0;
     this.subscriptions += 1;
     this.connection.proved();
     this.options.onSubscribed();
   }
 
   private failed(error: unknown): void {
-    if (error instanceof RedisRefused) {
-      this.refusals += 1;
-      this.options.onRefused?.(error);
+    if (!(error instanceof RedisRefused)) {
+      // A new connection subscribes anew, after a wait.
+      if (!this.closed) this.connection.reconnect();
+      return;
     }
-    // A new connection subscribes anew, after a wait; `onRefused` may have closed this one.
-    if (!this.closed) this.connection.reconnect();
+    this.refusals += 1;
+    this.refusedInARow += 1;
+    this.options.onRefused?.(error);
+    // `onRefused` may have closed this one.
+    if (!this.closed)
+      this.again = setTimeout(() => void this.subscribe(), backoffMs(this.refusedInARow));
   }
 }

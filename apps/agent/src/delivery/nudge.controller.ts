@@ -5,6 +5,7 @@ import { AuthorityWatch } from '../enrollment/authority-watch.js';
 import { Surroundings } from '../health/surroundings.js';
 import { Redirects } from '../redirect/redirects.js';
 import { JournalHeads } from '../reporting/journal-heads.js';
+import { ReportPace } from '../reporting/report-pace.js';
 import { Courier } from './courier.js';
 
 /** Patterns of the messages that a host takes; the transport maps them to channels of Redis. */
@@ -23,6 +24,7 @@ export class NudgeController {
   constructor(
     private readonly courier: Courier,
     private readonly heads: JournalHeads,
+    private readonly pace: ReportPace,
     private readonly authorities: AuthorityWatch,
     private readonly redirects: Redirects,
     private readonly around: Surroundings,
@@ -35,7 +37,8 @@ export class NudgeController {
 
   @EventPattern(CHECK_PATTERN)
   async asked(@Payload() check: unknown): Promise<void> {
-    const { journal, authorities, redirect } = partsOf(check);
+    const { journal, pace, authorities, redirect } = partsOf(check);
+    if (pace !== undefined) this.pace.take(pace);
     if (journal !== undefined) return this.heads.take(journal);
     if (authorities !== undefined) return this.authorities.hinted(authorities);
     if (redirect !== undefined) return this.redirects.hinted(redirect);

@@ -1,4 +1,5 @@
 import type { EnrollResponse } from '#contracts';
+import type { ControlPlaneAnswer } from '../health/control-plane.client.js';
 
 /** The control plane did not enrol this host; the message holds its own words. Enrolling again is safe. */
 export class EnrollmentRefused extends Error {
@@ -6,14 +7,21 @@ export class EnrollmentRefused extends Error {
   constructor(
     readonly status: number,
     detail: string,
+    /** After which it is worth to try again. */
+    readonly retryAfterMs?: number,
   ) {
     super(`the control plane did not enrol this host (status ${status}): ${detail}`);
   }
 }
 
 /** Strict reading of the answer to POST /v1/enroll; throws EnrollmentRefused. */
-export function parseEnrollAnswer(status: number, body: string): EnrollResponse {
-  if (status < 200 || status > 299) throw new EnrollmentRefused(status, problemOf(body));
+export function parseEnrollAnswer({
+  status,
+  body,
+  retryAfterMs,
+}: ControlPlaneAnswer): EnrollResponse {
+  if (status < 200 || status > 299)
+    throw new EnrollmentRefused(status, problemOf(body), retryAfterMs);
   const value = asObject(parseJson(body));
   const redis = asObject(value?.redis);
   const texts = ['nodeId', 'name', 'certificate', 'ca'].map((key) => value?.[key]);

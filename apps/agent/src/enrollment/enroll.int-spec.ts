@@ -106,6 +106,18 @@ describe('renewing what enrolment gave', () => {
     expect(around?.conditions.list()).toEqual([]);
   });
 
+  it('renews not before the control plane said to come again', async () => {
+    await enroll(options());
+    [server.answers, server.retryAfter] = [[503], 600];
+    const renewal = await renewalAfter(17);
+    await renewal.attempt();
+    await renewal.attempt();
+    expect(server.received).toHaveLength(2);
+    server.retryAfter = undefined;
+    await (await renewalAfter(18)).attempt();
+    expect(server.received).toHaveLength(3);
+  });
+
   it('changes the secret for Redis with the certificate, and sends only its hash', async () => {
     await enroll(options());
     const before = secret();
@@ -193,6 +205,17 @@ describe('enrolling a host', () => {
     }));
     expect(sent[1]).toEqual(sent[0]);
     expect(sent[2]).toEqual(sent[0]);
+  });
+
+  it('comes again as a busy control plane says, unless it is to stop', async () => {
+    [server.answers, server.retryAfter] = [[503, 429], 0];
+    const { already } = await enroll(options());
+    expect([already, server.received.length]).toEqual([false, 3]);
+    rmSync(stateDir, { recursive: true });
+    [server.answers, server.retryAfter] = [[503], 99];
+    const signal = AbortSignal.abort();
+    await expect(enroll({ ...options(), signal })).rejects.toThrow(/status 503/);
+    expect(server.received).toHaveLength(4);
   });
 
   it('proves by its ssh host key which machine it is, where that is asked for', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { loadSigner, trustRoot } from '#bundle';
 import { fingerprint } from '#pki';
 import type { AgentConfig } from '../config/agent-config.js';
@@ -13,6 +14,8 @@ import { attestedBySshHostKey } from './ssh-attestation.js';
 import { NoAuthorities, authoritiesPem, holdsAuthority } from './trusted-authorities.js';
 
 const TIMEOUT_MS = 15_000;
+/** How long it is tried where the control plane says when to come again. */
+const PATIENCE_MS = 120_000;
 
 /** What `enroll` needs beside the configuration. */
 export interface EnrollOptions {
@@ -22,6 +25,8 @@ export interface EnrollOptions {
   readonly owner?: Owner;
   /** Private ssh host key by which this machine proves which one it is. */
   readonly sshHostKey?: string;
+  /** Ends the waiting for a control plane that is busy. */
+  readonly signal?: AbortSignal;
 }
 
 /** How it went; `already` when this host was enrolled under this CA before and nothing was sent. */
@@ -48,12 +53,30 @@ export async function enroll(options: EnrollOptions): Promise<Enrollment> {
   const client = new ControlPlaneClient({ url, ca: () => ca, timeoutMs: TIMEOUT_MS });
   const plain = enrollRequest(secrets, token, name);
   const request = sshHostKey === undefined ? plain : await attestedBySshHostKey(plain, sshHostKey);
-  const { status, body } = await client.postJson('/v1/enroll', request);
-  const answer = parseEnrollAnswer(status, body);
+  const answer = await whenToldTo(
+    async () => parseEnrollAnswer(await client.postJson('/v1/enroll', request)),
+    options.signal,
+  );
   checkAnswer(answer.nodeId, secrets, answer.root);
   const pinned = normalFingerprint(caFingerprint);
   await identity.keep(answer, { ca: trustedAfter(answer.ca, ca, pinned), pinned });
   return { nodeId: answer.nodeId, name: answer.name, already: false };
+}
+
+/** Asks again, for a time, as often as the control plane says when to: later by chance, for it says so to many at once. */
+async function whenToldTo<T>(ask: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  const until = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (cause) {
+      const { retryAfterMs } = cause instanceof EnrollmentRefused ? cause : {};
+      if (retryAfterMs === undefined) throw cause;
+      const waitMs = retryAfterMs * (1 + Math.random());
+      if (signal?.aborted || performance.now() + waitMs > until) throw cause;
+      await delay(waitMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
 }
 
 /**

@@ -20,6 +20,8 @@ const REDIS_AWAY_MS = 30_000;
  */
 export class Renewal {
   readonly #listeners = new Set<() => void>();
+  /** When the control plane said to come again. */
+  #notBefore = 0;
 
   constructor(
     private readonly host: EnrolledHost,
@@ -34,6 +36,7 @@ export class Renewal {
 
   /** Renews where it is time to. Never rejects. */
   async attempt(): Promise<void> {
+    if (this.around.clock.now() < this.#notBefore) return;
     try {
       const old = await this.#certificateIsOld();
       const begun = (await this.host.redisSecret.next()) !== undefined;
@@ -57,7 +60,9 @@ export class Renewal {
   }
 
   #failed(cause: unknown): void {
-    const { conditions, log } = this.around;
+    const { conditions, log, clock } = this.around;
+    const { retryAfterMs = 0 } = cause instanceof EnrollmentRefused ? cause : {};
+    this.#notBefore = clock.now() + retryAfterMs;
     if (cause instanceof EnrollmentRefused) conditions.raise('enrollment', cause.message);
     else log.warn('certificate and way to Redis not renewed', { problem: errorMessage(cause) });
   }
@@ -72,8 +77,7 @@ export class Renewal {
     const secret = changeSecret ? await redisSecret.begin() : redisSecret.current;
     const secrets = { signingKey, sealingKey, csr, redisSecret: secret };
     const request = enrollRequest(secrets, '', name);
-    const { status, body } = await this.client.postJson('/v1/enroll', request);
-    const answer = parseEnrollAnswer(status, body);
+    const answer = parseEnrollAnswer(await this.client.postJson('/v1/enroll', request));
     this.around.conditions.clear('enrollment');
     if (secret !== redisSecret.current) await redisSecret.use(secret);
     await this.#keep(answer);

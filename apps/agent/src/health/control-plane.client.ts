@@ -19,6 +19,8 @@ export interface ControlPlaneAnswer {
   readonly status: number;
   readonly body: string;
   readonly serverTime?: number;
+  /** When to come again, where it said so. */
+  readonly retryAfterMs?: number;
 }
 
 /**
@@ -76,6 +78,17 @@ async function readAnswer(answer: IncomingMessage): Promise<ControlPlaneAnswer> 
     chunks.push(chunk);
   }
   const serverTime = Date.parse(answer.headers.date ?? '');
-  const time = Number.isNaN(serverTime) ? {} : { serverTime };
-  return { status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8'), ...time };
+  return {
+    status: answer.statusCode ?? 0,
+    body: Buffer.concat(chunks).toString('utf8'),
+    ...(Number.isNaN(serverTime) ? {} : { serverTime }),
+    ...retryAfter(answer.headers['retry-after']),
+  };
+}
+
+/** In whole seconds: that is how ours say it. */
+function retryAfter(header: string | undefined): Pick<ControlPlaneAnswer, 'retryAfterMs'> {
+  return header !== undefined && /^[0-9]{1,5}$/.test(header)
+    ? { retryAfterMs: Number(header) * 1_000 }
+    : {};
 }

@@ -132,9 +132,9 @@ async function letIn(client: ControlPlaneClient, host: EnrolledHost): Promise<En
     csr: csr ?? '',
     redisSecret: redisSecret.current,
   };
-  const { status, body } = await sent(client, '/v1/enroll', enrollRequest(secrets, '', name));
+  const answered = await sent(client, '/v1/enroll', enrollRequest(secrets, '', name));
   try {
-    const answer = parseEnrollAnswer(status, body);
+    const answer = parseEnrollAnswer(answered);
     if (answer.nodeId === trust.nodeId) return answer;
     throw new RedirectFailed('not-let-in', `it answered for another host (${answer.nodeId})`);
   } catch (cause) {

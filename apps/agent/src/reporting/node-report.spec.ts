@@ -28,6 +28,7 @@ function reportOf(change: Partial<SensorState>, facts: Partial<ReportFacts> = {}
     sequence: 3,
     bootedAt: 1_000,
     now: 100_000,
+    reportEveryMs: 10_000,
     observing: false,
     sensor: {
       version: '0.1.0',

@@ -26,6 +26,8 @@ export interface ReportFacts {
   readonly sequence: number;
   readonly bootedAt: number;
   readonly now: number;
+  /** Until the next report at the latest, while nothing changes. */
+  readonly reportEveryMs: number;
   readonly observing: boolean;
   /** The last state that the sensor told; absent before the first. */
   readonly sensor?: { readonly version: string; readonly state: SensorState };
@@ -55,6 +57,7 @@ export function nodeReport(facts: ReportFacts): NodeReport {
     sequence: facts.sequence,
     bootedAt: iso(facts.bootedAt),
     asOf: iso(state?.asOf ?? facts.bootedAt),
+    ...promiseOf(facts),
     enforcer: facts.observing ? 'observe' : (state?.enforcer ?? 'none'),
     ...reasonOf(facts.compileReport),
     ...appliedOf(state),
@@ -71,6 +74,11 @@ export function nodeReport(facts: ReportFacts): NodeReport {
     ...(facts.rolledBack === undefined ? {} : { rolledBack: facts.rolledBack }),
     ...(facts.redirect && { redirect: facts.redirect }),
   };
+}
+
+/** Nothing where it is as ever: what an older control plane reads then is as before. */
+function promiseOf({ reportEveryMs }: ReportFacts): Pick<NodeReport, 'nextWithinMs'> {
+  return reportEveryMs === REPORT_INTERVAL_MS ? {} : { nextWithinMs: reportEveryMs };
 }
 
 function lossesOf(state: SensorState | undefined, spool: number): NodeReport['losses'] {

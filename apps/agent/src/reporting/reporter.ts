@@ -6,20 +6,31 @@ import { HostKeys } from '../delivery/host-keys.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Surroundings } from '../health/surroundings.js';
 
+/** What Redis has taken last. */
+interface Written {
+  readonly content: string;
+  readonly at: number;
+  /** When the control plane was told to expect the next one at the latest. */
+  readonly nextWithinMs: number;
+}
+
 /**
- * Writes the host's state, sealed with the host key, at each change and at least every interval. The state is a last
- * value: a report that could not be written is not kept, the next one says more.
+ * Writes the host's state, sealed with the host key, at each change, and where nothing changes as often as the last
+ * report said. The state is a last value: a report that could not be written is not kept, the next one says more.
  */
 export class Reporter {
   readonly #flight = new SingleFlight(() => this.#report());
+  #asked = false;
+  #sequence = 0;
+  #last: Written | undefined;
   /** Reports written since the agent started. */
   written = 0;
   /** This run of the agent, as of the last report; undefined before the first. */
   run: AgentRun | undefined;
 
-  /** `compose` makes the report of this moment; it is called once a report. */
+  /** `compose` makes the report of this moment under a sequence number; it is called at each look. */
   constructor(
-    private readonly compose: () => NodeReport,
+    private readonly compose: (sequence: number) => NodeReport,
     private readonly link: HostLink,
     private readonly hostKeys: HostKeys,
     private readonly around: Surroundings,
@@ -27,15 +38,23 @@ export class Reporter {
 
   /** Reports now; changes during a report lead to one more. Never rejects. */
   report(): Promise<void> {
+    this.#asked = true;
     return this.#flight.run();
   }
 
-  /** Until the next regular one: never later than the interval that the control plane counts on. */
+  /** Reports if there is anything new to say, or it is time to say the same again. Never rejects. */
+  look(): Promise<void> {
+    return this.#flight.run();
+  }
+
+  /** Until the next look: never later than the shortest interval that the control plane counts on. */
   intervalMs(): number {
     return Math.round(REPORT_INTERVAL_MS * (0.75 + this.around.clock.random() / 4));
   }
 
   async #report(): Promise<void> {
+    const asked = this.#asked;
+    this.#asked = false;
     const hostKey = this.hostKeys.current;
     const { conditions } = this.around;
     if (hostKey === undefined) {
@@ -43,11 +62,9 @@ export class Reporter {
       return;
     }
     try {
-      const report = this.compose();
-      const sealed = sealReport(hostKey, report.nodeId, Buffer.from(JSON.stringify(report)));
-      await this.link.writeState(sealed);
-      this.written += 1;
-      this.run = { bootedAt: report.bootedAt, sequence: report.sequence };
+      const report = this.compose(this.#sequence + 1);
+      if (!asked && !this.#isDue(report)) return;
+      await this.#write(hostKey, report);
       conditions.clear('report');
     } catch (cause) {
       conditions.raise(
@@ -56,4 +73,44 @@ export class Reporter {
       );
     }
   }
+
+  async #write(hostKey: Buffer, report: NodeReport): Promise<void> {
+    const written = {
+      content: contentOf(report),
+      at: this.around.clock.now(),
+      nextWithinMs: intervalOf(report),
+    };
+    // Whatever becomes of this one, the next look is not to take the one before for what Redis has.
+    this.#last = undefined;
+    this.#sequence = report.sequence;
+    const sealed = sealReport(hostKey, report.nodeId, Buffer.from(JSON.stringify(report)));
+    await this.link.writeState(sealed);
+    this.#last = written;
+    this.written += 1;
+    this.run = { bootedAt: report.bootedAt, sequence: report.sequence };
+  }
+
+  /** The next look is up to REPORT_INTERVAL_MS away, and must not come later than the last report said. */
+  #isDue(report: NodeReport): boolean {
+    const last = this.#last;
+    if (last === undefined || contentOf(report) !== last.content) return true;
+    const agoMs = this.around.clock.now() - last.at;
+    const withinMs = Math.min(last.nextWithinMs, intervalOf(report));
+    return agoMs < 0 || agoMs + REPORT_INTERVAL_MS > withinMs;
+  }
+}
+
+function intervalOf({ nextWithinMs }: NodeReport): number {
+  return nextWithinMs ?? REPORT_INTERVAL_MS;
+}
+
+/** What a reader would call news: not that time has passed, nor how many processes come and go. */
+function contentOf({
+  sequence: _sequence,
+  asOf: _asOf,
+  nextWithinMs: _nextWithinMs,
+  coverage: _coverage,
+  ...content
+}: NodeReport): string {
+  return JSON.stringify(content);
 }

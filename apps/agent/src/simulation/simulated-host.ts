@@ -11,6 +11,7 @@ import { Renewal } from '../enrollment/renewal.js';
 import { ControlPlaneReachability } from '../health/reachability.js';
 import { Redirects } from '../redirect/redirects.js';
 import { JournalHeads } from '../reporting/journal-heads.js';
+import { ReportPace } from '../reporting/report-pace.js';
 import { Statements } from '../reporting/statements.js';
 import { DeliveryVerifier } from '../sensor/delivery-verifier.js';
 import { SensorWatch } from '../sensor/sensor-watch.js';
@@ -64,6 +65,7 @@ export class SimulatedHost {
     const { signingKey } = host.files;
     const statements = await Statements.open(signingKey, host.trust.nodeId, statement, around);
     const redirects = new StaysHere();
+    const pace = new ReportPace(() => keys.root, around);
     const spool = { status: () => ({ bytes: 0, waiting: 0, lost: 0 }) };
     const reporter = reporterOf(setting, {
       link,
@@ -76,6 +78,7 @@ export class SimulatedHost {
       statements,
       upgrade: { rolledBack: undefined },
       redirects,
+      pace,
     });
     const confirmation = new Confirmation(sensors, reach, around);
     const loops = new AgentLoops(
@@ -84,6 +87,7 @@ export class SimulatedHost {
         confirmation,
         sensors,
         reporter,
+        pace,
         renewal,
         authorities,
         redirects,
@@ -91,16 +95,15 @@ export class SimulatedHost {
       },
       around,
     );
-    const nudges = new NudgeController(courier, heads, authorities, redirects, around);
-    const heard = connectRedis(host.redis);
+    const nudges = new NudgeController(courier, heads, pace, authorities, redirects, around);
     const transport = transportOf(host, {
-      shared: heard,
+      shared: redis,
       onSubscribed: () => {
         self.#listens();
         loops.reconnected();
       },
     });
-    const connections = [...new Set([redis, redisEvents, heard])];
+    const connections = [...new Set([redis, redisEvents])];
     const self = new SimulatedHost(setting, sensor, connections, { loops, transport });
     link.onWritten = () => self.#written(sensors.sighting?.state.ordering?.generation);
     courier.onAttempt((swapped) => self.#attempted(swapped, sensors));

@@ -21,7 +21,7 @@ import { SimulatedHost } from './simulated-host.js';
 const TELL_EVERY_MS = 50;
 const USE_EVERY_MS = 1_000;
 /** The control plane takes as many enrolments a second from one address as it says; who is too many comes again. */
-const TOO_MANY_REQUESTS = 429;
+const BUSY: readonly number[] = [429, 503];
 const ATTEMPTS = 200;
 const AGAIN_BASE_MS = 500;
 const AGAIN_SPREAD_MS = 1_500;
@@ -132,10 +132,10 @@ class Simulation {
     };
     for (let attempt = 1; !this.#stop.signal.aborted; attempt += 1) {
       try {
-        await enroll({ config, token, name });
+        await enroll({ config, token, name, signal: this.#stop.signal });
         break;
       } catch (cause) {
-        if (!isTooMany(cause) || attempt >= ATTEMPTS) throw cause;
+        if (!mayPass(cause) || attempt >= ATTEMPTS) throw cause;
         const waitMs = AGAIN_BASE_MS + Math.random() * AGAIN_SPREAD_MS;
         await delay(waitMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       }
@@ -166,8 +166,9 @@ class Simulation {
   }
 }
 
-function isTooMany(cause: unknown): boolean {
-  return cause instanceof EnrollmentRefused && cause.status === TOO_MANY_REQUESTS;
+/** A control plane that does not answer in time, or is busy, may do so later. */
+function mayPass(cause: unknown): boolean {
+  return !(cause instanceof EnrollmentRefused) || BUSY.includes(cause.status);
 }
 
 /** One clock for all processes of the machine. */

@@ -8,6 +8,8 @@ import { createAuthority, fingerprint, issueClient, issueServer } from '#pki';
 export class EnrollmentDouble {
   readonly received: EnrollRequest[] = [];
   answers: number[] = [];
+  /** Set: who is refused is told to come again after so many seconds. */
+  retryAfter: number | undefined;
   bytes = 0;
   redisPort = 6379;
   readonly #rootKey = generateSigningKey();
@@ -29,9 +31,12 @@ export class EnrollmentDouble {
       socket.on('data', (chunk) => (self.bytes += chunk.length)),
     );
     server.on('request', (request, response) => {
-      void self
-        .answer(request)
-        .then(({ status, body }) => response.writeHead(status).end(JSON.stringify(body)));
+      void self.answer(request).then(({ status, body }) => {
+        const { retryAfter } = self;
+        const told = status !== 200 && retryAfter !== undefined;
+        response.writeHead(status, told ? { 'retry-after': String(retryAfter) } : {});
+        response.end(JSON.stringify(body));
+      });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return self;

@@ -9,6 +9,8 @@ import {
   sealBundle,
   sealCursor,
   sealHostKey,
+  signJournalHead,
+  signPace,
   signPolicy,
   signRoot,
   trustRoot,
@@ -94,6 +96,15 @@ export class FleetDouble {
       ordering: record.ordering,
       ...(withRecord ? { record } : {}),
     });
+  }
+
+  /** Orders how often to report, as the control plane does beside a head of its journal. */
+  async orderPace(reportEveryMs: number, at: number): Promise<void> {
+    const signer = loadSigner(this.#online.privateKey);
+    const journal = signJournalHead({ v: 1, seq: 1, hash: 'a'.repeat(64), at }, signer);
+    const pace = signPace({ v: 1, at, reportEveryMs }, signer);
+    const message = JSON.stringify({ pattern: redisKeys.check, data: { journal, pace } });
+    await this.redis.run('test', (client) => client.publish(redisKeys.check, message));
   }
 
   /** The host's state as it lies in Redis now. */

@@ -41,6 +41,8 @@ export class ScriptedSensor extends Sensor {
   readonly envelopes: Uint8Array[] = [];
   readonly confirmed: Ordering[] = [];
   state: SensorState = sensorState();
+  /** By which clock it reads the kernel back. */
+  nowMs: () => number = Date.now;
   /** Set: every call ends like this. */
   failure: Error | undefined;
   /** Set: APPLY is refused with this code. */
@@ -121,7 +123,7 @@ export class ScriptedSensor extends Sensor {
   }
 
   #now(): SensorState {
-    return { ...this.state, asOf: Date.now() };
+    return { ...this.state, asOf: this.nowMs() };
   }
 
   #answer<T>(give: () => T): Promise<T> {

@@ -48,6 +48,9 @@ class FakeInbox extends HostInbox {
   override readAll(): void {
     return undefined;
   }
+  override forget(): void {
+    return undefined;
+  }
   override events(_nodeId: string, limit: number): Promise<readonly SealedEntry[]> {
     this.reads += 1;
     return Promise.resolve(this.entries.slice(0, limit));

@@ -25,6 +25,7 @@ const PROBLEMS = {
   'would-lock-out': [422, 'A policy would block the control path; nothing was written'],
   'too-many-requests': [429, 'Too many requests'],
   internal: [500, 'The control plane failed'],
+  busy: [503, 'Too many come at once'],
   unavailable: [503, 'A store the control plane needs cannot be reached'],
 } as const;
 export type ProblemKind = keyof typeof PROBLEMS;

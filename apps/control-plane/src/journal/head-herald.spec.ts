@@ -13,10 +13,12 @@ class SetClock extends Clock {
 
 class FakeChannel extends HeadChannel {
   readonly told: string[] = [];
+  readonly paces: (SignedDocument | undefined)[] = [];
   failing = false;
-  override publish({ payload }: SignedDocument): Promise<void> {
+  override publish({ payload }: SignedDocument, pace?: SignedDocument): Promise<void> {
     if (this.failing) return Promise.reject(new Error('cut'));
     this.told.push(payload);
+    this.paces.push(pace);
     return Promise.resolve();
   }
 }
@@ -25,9 +27,11 @@ let seq: number;
 let clock: SetClock;
 let channel: FakeChannel;
 let herald: HeadHerald;
+let pace: SignedDocument | undefined;
 
 beforeEach(() => {
   seq = 0;
+  pace = undefined;
   clock = new SetClock();
   channel = new FakeChannel();
   const head = () =>
@@ -35,7 +39,13 @@ beforeEach(() => {
       seq === 0 ? undefined : { payloadType: '', payload: String(seq), signatures: [] },
     );
   const journal = { end: () => Promise.resolve({ seq, hash: '' }), head };
-  herald = new HeadHerald(journal, channel, clock, new Log({ write: () => undefined }));
+  herald = new HeadHerald(
+    journal,
+    channel,
+    { order: () => pace },
+    clock,
+    new Log({ write: () => undefined }),
+  );
 });
 
 async function at(ms: number, newest = seq): Promise<readonly string[]> {
@@ -58,6 +68,14 @@ describe('the herald of the journal', () => {
     await at(0, 1);
     expect(await at(29_000)).toEqual(['1']);
     expect(await at(30_000)).toEqual(['1', '1']);
+  });
+
+  it('tells the pace of reports beside each head, as it is by then', async () => {
+    await at(0, 1);
+    pace = { payloadType: 'pace', payload: '', signatures: [] };
+    await at(30_000);
+    await at(33_000, 2);
+    expect(channel.paces).toEqual([undefined, pace, pace]);
   });
 
   it('tries again where nobody could hear it, also when the clock goes back', async () => {

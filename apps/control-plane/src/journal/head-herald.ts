@@ -1,6 +1,7 @@
 import type { SignedDocument } from '#bundle';
 import { Log } from '#observability';
 import { Clock } from '../clock.js';
+import { ReportPace } from '../reports/report-pace.js';
 import { SignedJournal } from './signed-journal.js';
 
 /** A new head goes out at most once in this time, however many entries there are. */
@@ -8,9 +9,9 @@ const AT_MOST_EVERY_MS = 2_000;
 /** The same one again: for hosts that were away when it went out. */
 const REPEAT_MS = 30_000;
 
-/** Where heads go: to all hosts at once. Throws where it cannot be reached. */
+/** Where heads go, and the pace of reports with them: to all hosts at once. Throws where it cannot be reached. */
 export abstract class HeadChannel {
-  abstract publish(head: SignedDocument): Promise<void>;
+  abstract publish(head: SignedDocument, pace?: SignedDocument): Promise<void>;
 }
 
 /**
@@ -25,6 +26,7 @@ export class HeadHerald {
   constructor(
     private readonly journal: Pick<SignedJournal, 'end' | 'head'>,
     private readonly channel: HeadChannel,
+    private readonly pace: Pick<ReportPace, 'order'>,
     private readonly clock: Clock,
     private readonly log: Log,
   ) {}
@@ -50,7 +52,7 @@ export class HeadHerald {
     if (seq === this.#toldSeq && ageMs < REPEAT_MS) return;
     const head = await this.journal.head();
     if (!head) return;
-    await this.channel.publish(head);
+    await this.channel.publish(head, this.pace.order());
     this.#toldSeq = seq;
     this.#toldAtMs = nowMs;
   }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import {
   RefusedError,
@@ -30,7 +31,8 @@ export interface JournalAlarm {
 
 interface Said {
   readonly node: string;
-  readonly statement: string;
+  /** Digest of the statement, which is long, and which the board of reports has. */
+  readonly digest: string;
   readonly heads: readonly SignedHead[];
 }
 
@@ -71,13 +73,13 @@ export class HeldHeads {
   /** Takes what a host signed; one that it did not sign says nothing. Never throws. */
   take({ node, nodeId, key }: Witness, statement: unknown): void {
     if (statement === undefined) return;
-    const text = JSON.stringify(statement);
+    const digest = createHash('sha256').update(JSON.stringify(statement)).digest('base64');
     // The same one rides in every report until there is a newer one.
-    if (this.#said.get(nodeId)?.statement === text) return;
+    if (this.#said.get(nodeId)?.digest === digest) return;
     const stated = unlessRefused(() => verifyStatement(statement, key, nodeId));
     if (!stated) return;
     const heads = stated.journal.flatMap((signed) => this.#headIn(signed) ?? []);
-    this.#said.set(nodeId, { node, statement: text, heads });
+    this.#said.set(nodeId, { node, digest, heads });
   }
 
   /** Forgets a host that is gone. */
@@ -109,7 +111,9 @@ export class HeldHeads {
   async #find(): Promise<JournalAlarm | undefined> {
     const said = [...this.#said.values()];
     const end = (await this.journal.end()).seq;
-    const names = await this.#strange(said.flatMap(({ heads }) => heads));
+    // Every host has mostly the same ones: each is one object, however many have it.
+    const names = await this.#strange([...new Set(said.flatMap(({ heads }) => heads))]);
+    if (names.size === 0) return undefined;
     const strange = said.flatMap(({ node, heads }) => {
       const [newest] = heads
         .filter((head) => names.has(nameOf(head)))

@@ -9,10 +9,10 @@ export class RedisHeadChannel extends HeadChannel {
     super();
   }
 
-  override async publish(head: SignedDocument): Promise<void> {
+  override async publish(head: SignedDocument, pace?: SignedDocument): Promise<void> {
     const channel = redisKeys.check;
     // The form that Nest's transport takes for an event.
-    const data: Check = { journal: head };
+    const data: Check = { journal: head, ...(pace && { pace }) };
     const message = JSON.stringify({ pattern: channel, data });
     await this.connection.run(`publishing on ${channel}`, (client) =>
       client.publish(channel, message),

@@ -19,6 +19,7 @@ import {
   type EnrollResponse,
 } from '#contracts';
 import { Public, RateLimit } from '../access/index.js';
+import { Admission } from '../admission.js';
 import { Clock } from '../clock.js';
 import { Metrics } from '../health/metrics.js';
 import { ProblemError, toProblemError } from '../http/index.js';
@@ -26,6 +27,8 @@ import { NameField } from '../http/name-field.js';
 import { EnrollService } from './enroll.service.js';
 import { peerOf, sourceOf } from './network.js';
 
+/** Requests in work: as many as are done within a second or two. */
+const AT_ONCE = 100;
 const RAW_KEY = /^[A-Za-z0-9+/]{43}=$/;
 
 /** A proof of which machine this is. */
@@ -91,6 +94,9 @@ export class EnrollController {
   /** A network of hosts behind one address may enrol fifty a second; a guesser gains nothing by it. */
   readonly #limit = new RateLimit({ burst: 200, refillMs: 20, maxCallers: 10_000 });
 
+  /** A whole fleet may come at once, to enrol or to renew: so many are served, others come again. */
+  readonly #admission = new Admission(AT_ONCE);
+
   constructor(
     private readonly enrolling: EnrollService,
     private readonly clock: Clock,
@@ -109,7 +115,7 @@ export class EnrollController {
       throw new ProblemError('too-many-requests', { headers });
     }
     try {
-      const answer = await this.enrolling.enroll(body, peer);
+      const answer = await this.#admission.run(() => this.enrolling.enroll(body, peer));
       this.metrics.enrollments.inc({ outcome: 'admitted' });
       return answer;
     } catch (error) {

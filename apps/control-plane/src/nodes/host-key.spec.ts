@@ -46,6 +46,10 @@ describe('a host key in etcd', () => {
     expect(() => decodeHostKey(clear, keks)).toThrow(/hostKey/);
   });
 
+  it('holds no more memory than its 32 bytes, for as many hosts as there are', () => {
+    expect(decodeHostKey(Buffer.from(stored), keks).hostKey.buffer.byteLength).toBe(32);
+  });
+
   it('opens for ten thousand hosts in a snapshot', () => {
     const bytes = Buffer.from(stored);
     for (let i = 0; i < 10_000; i += 1) decodeHostKey(bytes, keks);

@@ -84,7 +84,7 @@ export class KeyEncryptionKeys {
     decipher.setAuthTag(wrapped.subarray(-TAG_BYTES));
     const body = wrapped.subarray(NONCE_BYTES, -TAG_BYTES);
     try {
-      return Buffer.concat([decipher.update(body), decipher.final()]);
+      return inOwnMemory(Buffer.concat([decipher.update(body), decipher.final()]));
     } catch (cause) {
       throw new HostKeyLockedError(
         `the host key of ${owner.nodeId} in epoch ${owner.epoch} is not what was wrapped`,
@@ -101,6 +101,14 @@ export class KeyEncryptionKeys {
         `(it has ${[...this.#keys.keys()].join(', ')})`,
     );
   }
+}
+
+/** A small buffer of Node's holds the 64 KiB that it was cut from, as long as it lives: for each host. */
+function inOwnMemory(bytes: Buffer): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  bytes.fill(0);
+  return own;
 }
 
 function associated({ nodeId, epoch }: HostKeyOwner, kek: string): Buffer {

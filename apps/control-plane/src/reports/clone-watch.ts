@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { REPORT_VALID_MS, type AgentRun, type NodeReport } from '#contracts';
+import { MAX_REPORT_INTERVAL_MS, reportValidMs, type AgentRun, type NodeReport } from '#contracts';
 import type { CloneMark } from '../nodes/node.record.js';
 
 /** So often a run of an agent that was followed by another one must go on, until two machines are sure. */
@@ -7,6 +7,8 @@ const RETURNS = 3;
 const RETURNS_WITHIN_MS = 5 * 60_000;
 /** How long all machines but one must be silent until an identity is that one's again. */
 const QUIET_MS = 5 * 60_000;
+/** Of a run that was not heard since our start: however rarely it was told to report. */
+const LONGEST_VALID_MS = reportValidMs({ nextWithinMs: MAX_REPORT_INTERVAL_MS });
 /** An agent that is started again and again leaves a run each time; the longest silent is forgotten. */
 const MAX_RUNS = 16;
 
@@ -18,6 +20,8 @@ interface Run {
   sequence: number;
   asOf: string;
   lastSeenMs: number;
+  /** After which it counts as silent, as its last report said. */
+  validMs: number;
 }
 
 interface Host {
@@ -106,7 +110,14 @@ function seeded(mark: CloneMark | undefined, nowMs: number): Host {
   const at = mark && Date.parse(mark.at);
   const [kept, refused] = [mark?.kept, mark?.refused].map(
     (seen): Run | undefined =>
-      seen && { ...seen, asOf: '', hostname: '', firstSeenMs: at ?? 0, lastSeenMs: nowMs - 1 },
+      seen && {
+        ...seen,
+        asOf: '',
+        hostname: '',
+        firstSeenMs: at ?? 0,
+        lastSeenMs: nowMs - 1,
+        validMs: LONGEST_VALID_MS,
+      },
   );
   const runs = [kept, refused].filter((run) => run !== undefined);
   return { runs, kept, marked: mark !== undefined, latestAsOfMs: 0, returnsAtMs: [] };
@@ -147,6 +158,7 @@ function begin(host: Host, report: NodeReport, nowMs: number): Run {
     hostname,
     firstSeenMs: nowMs,
     lastSeenMs: nowMs,
+    validMs: reportValidMs(report),
   };
   host.runs.push(run);
   if (host.runs.length > MAX_RUNS) {
@@ -159,13 +171,14 @@ function begin(host: Host, report: NodeReport, nowMs: number): Run {
 function goOn(
   host: Host,
   run: Run,
-  { sequence, asOf }: NodeReport,
+  report: NodeReport,
   { nowMs, returned }: { readonly nowMs: number; readonly returned: boolean },
 ): void {
+  const { sequence, asOf } = report;
   const recent = host.returnsAtMs.filter((at) => nowMs - at < RETURNS_WITHIN_MS);
   const returns = returned && host.current !== undefined && host.current !== run;
   host.returnsAtMs = returns ? [...recent, nowMs] : recent;
-  Object.assign(run, { sequence, asOf, lastSeenMs: nowMs });
+  Object.assign(run, { sequence, asOf, lastSeenMs: nowMs, validMs: reportValidMs(report) });
   host.latestAsOfMs = Math.max(host.latestAsOfMs, Date.parse(asOf));
   host.current = run;
 }
@@ -174,7 +187,7 @@ function goOn(
 function find(host: Host, nowMs: number): CloneMark | undefined {
   if (host.returnsAtMs.length < RETURNS) return undefined;
   const [first, second] = host.runs
-    .filter(heardSince(nowMs - REPORT_VALID_MS))
+    .filter((run) => !isSilent(run, nowMs))
     .toSorted((a, b) => a.firstSeenMs - b.firstSeenMs);
   if (!first || !second) return undefined;
   host.kept = first;
@@ -195,9 +208,12 @@ function find(host: Host, nowMs: number): CloneMark | undefined {
 function counts(host: Host, run: Run, nowMs: number): boolean {
   const { kept } = host;
   if (!kept) return true;
-  const silent = nowMs - kept.lastSeenMs > REPORT_VALID_MS;
-  if (silent && run.firstSeenMs > kept.lastSeenMs) host.kept = run;
+  if (isSilent(kept, nowMs) && run.firstSeenMs > kept.lastSeenMs) host.kept = run;
   return host.kept === run;
+}
+
+function isSilent({ lastSeenMs, validMs }: Run, nowMs: number): boolean {
+  return nowMs - lastSeenMs > validMs;
 }
 
 function heardSince(sinceMs: number): (run: Run) => boolean {

@@ -1,8 +1,8 @@
-import { REPORT_VALID_MS } from '#contracts';
+import { reportValidMs } from '#contracts';
 import type { HeldReport } from './held-report.js';
 
 /**
- * How far a host's clock may be from ours. It is also how much longer than REPORT_VALID_MS a report that was held back
+ * How far a host's clock may be from ours. It is also how much longer than its time (`reportValidMs`) a report that was held back
  * on Redis, or was there when we started, can be taken for what is now: so it is short, and clocks must be kept.
  */
 const CLOCK_TOLERANCE_MS = 30_000;
@@ -13,7 +13,7 @@ export type Freshness =
   | { readonly fresh: false; readonly reason: string; readonly brief?: string };
 
 /**
- * A report decays REPORT_VALID_MS after we took it, by our clock, and as long after its own `asOf` with a tolerance for
+ * A report decays `reportValidMs` after we took it, by our clock, and as long after its own `asOf` with a tolerance for
  * the host's clock: what an agent repeats about a sensor that is away, and what somebody who owns Redis plays back,
  * ages like silence.
  */
@@ -22,14 +22,15 @@ export function freshnessOf(held: HeldReport | undefined, nowMs: number): Freshn
   const { receivedAtMs, report } = held;
   const asOfMs = Date.parse(report.asOf);
   const differenceMs = asOfMs - receivedAtMs;
+  const validMs = reportValidMs(report);
   if (differenceMs > CLOCK_TOLERANCE_MS || receivedAtMs - nowMs > CLOCK_TOLERANCE_MS) {
     return stale(clockReason(differenceMs), "the host's clock is wrong");
   }
-  if (nowMs - receivedAtMs > REPORT_VALID_MS) {
+  if (nowMs - receivedAtMs > validMs) {
     const reason = `the host has not reported for ${seconds(nowMs - receivedAtMs)}`;
     return stale(reason, 'the host has fallen silent');
   }
-  if (nowMs - asOfMs > REPORT_VALID_MS + CLOCK_TOLERANCE_MS) {
+  if (nowMs - asOfMs > validMs + CLOCK_TOLERANCE_MS) {
     const reason = `the host last read its kernel ${seconds(nowMs - asOfMs)} ago, or its clock is behind`;
     return stale(reason, 'the host does not read its kernel, or its clock is behind');
   }

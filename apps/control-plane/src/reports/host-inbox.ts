@@ -10,7 +10,8 @@ export interface HostNews {
   readonly isKnown: (nodeId: string) => boolean;
   /** All hosts whose state is to be read after bells may have been missed. */
   readonly known: () => readonly string[];
-  readonly state: (nodeId: string, sealed: Uint8Array) => void;
+  /** False: it could not be made use of now, and is to come again. */
+  readonly state: (nodeId: string, sealed: Uint8Array) => boolean;
   readonly events: (nodeId: string) => void;
 }
 
@@ -19,8 +20,11 @@ export abstract class HostInbox {
   /** Begins to listen and goes on through losses of the connection until `stop`. */
   abstract start(news: HostNews): void;
 
-  /** Reads all states and asks for all streams: after hosts became known that may have rung before. */
+  /** Looks for new states and events of all hosts: after hosts became known that may have rung before. */
   abstract readAll(): void;
+
+  /** Forgets what it remembers of a host that is gone. */
+  abstract forget(nodeId: string): void;
 
   /** The oldest entries of a host's stream. */
   abstract events(nodeId: string, limit: number): Promise<readonly SealedEntry[]>;

@@ -1,6 +1,8 @@
 import {
+  MAX_REPORT_INTERVAL_MS,
   QUALIFIERS,
   REDIRECT_STATES,
+  REPORT_INTERVAL_MS,
   RULE_STATES,
   type BpfLosses,
   type Coverage,
@@ -36,6 +38,13 @@ const MAX_RULES = 20_000;
 const decimal = matching(/^[0-9]{1,20}$/, 'must be a decimal number');
 const hex64 = matching(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
 const digest = matching(/^[0-9a-f]{64}$|^$/, 'must be a digest');
+
+const interval: Read<number> = (value, field) => {
+  const ms = count(value, field);
+  if (ms >= REPORT_INTERVAL_MS && ms <= MAX_REPORT_INTERVAL_MS) return ms;
+  const bounds = `${REPORT_INTERVAL_MS} to ${MAX_REPORT_INTERVAL_MS}`;
+  throw new ShapeError(field, `must be from ${bounds}`);
+};
 
 const rule: Read<RuleStatus> = record<RuleStatus>({
   id: text(300),
@@ -82,6 +91,7 @@ const report: Read<NodeReport> = record<NodeReport>({
   sequence: count,
   bootedAt: instant,
   asOf: instant,
+  nextWithinMs: optional(interval),
   enforcer: oneOf(['apparmor', 'bpf', 'observe', 'none']),
   enforcerReason: optional(text(500)),
   applied: optional(

@@ -30,11 +30,16 @@ export class RedisHostInbox extends HostInbox {
       isKnown: news.isKnown,
       onState: news.state,
       onEvents: news.events,
+      haveEvents: (nodeIds) => this.#streams.holding(nodeIds),
     });
   }
 
   override readAll(): void {
     this.#inbox?.readAll();
+  }
+
+  override forget(nodeId: string): void {
+    this.#inbox?.forget(nodeId);
   }
 
   override events(nodeId: string, limit: number): Promise<readonly SealedEntry[]> {

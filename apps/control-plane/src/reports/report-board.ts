@@ -5,6 +5,8 @@ import type { HeldReport } from './held-report.js';
 /** The newest report of each host, in memory: hosts send theirs again every few seconds. */
 export class ReportBoard {
   readonly #held = new Map<string, HeldReport>();
+  /** The highest generation that any report ever named, by epoch. */
+  readonly #highest = new Map<string, bigint>();
 
   /**
    * Keeps `report` unless an equally new or newer one of that host is here; says whether it was kept. One that has gone
@@ -20,6 +22,7 @@ export class ReportBoard {
       !isSame(report, held?.report);
     if (held && !isNewer(report, held.report) && !revived) return false;
     this.#held.set(report.nodeId, candidate);
+    this.#noteGeneration(report);
     return true;
   }
 
@@ -27,9 +30,21 @@ export class ReportBoard {
     return nodeId === undefined ? undefined : this.#held.get(nodeId);
   }
 
+  /** Whether a host may have reported a later generation of this epoch; false: none has. Does not look at all reports. */
+  mayBeAhead(epoch: string, revision: bigint): boolean {
+    return (this.#highest.get(epoch) ?? 0n) > revision;
+  }
+
   /** Forgets a host that is gone. */
   remove(nodeId: string): void {
     this.#held.delete(nodeId);
+  }
+
+  #noteGeneration({ applied }: NodeReport): void {
+    if (!applied) return;
+    const { epoch } = applied;
+    const generation = BigInt(applied.generation);
+    if (generation > (this.#highest.get(epoch) ?? 0n)) this.#highest.set(epoch, generation);
   }
 }
 

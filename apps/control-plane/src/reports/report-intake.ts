@@ -23,10 +23,13 @@ export class ReportIntake {
     private readonly log: Log,
   ) {}
 
-  /** Takes a sealed state that lies under the host's id; what the host did not seal is counted and ignored. */
-  take(nodeId: string, sealed: Uint8Array): void {
+  /**
+   * Takes a sealed state that lies under the host's id; what the host did not seal is counted and ignored. False where it
+   * could not be read: with another host key, of which we are about to hear, perhaps it can.
+   */
+  take(nodeId: string, sealed: Uint8Array): boolean {
     const host = this.hosts.find(nodeId);
-    if (!host) return;
+    if (!host) return false;
     try {
       const report = parseReport(openReport(host.hostKey, nodeId, sealed), nodeId);
       if (!this.clones.admits(host, report)) this.metrics.reportsRefused.inc({ reason: 'clone' });
@@ -34,11 +37,13 @@ export class ReportIntake {
         this.metrics.reports.inc();
         this.heads.take({ ...host, key: host.signingKey }, report.statement);
       }
+      return true;
     } catch (error) {
       const reason = error instanceof RefusedError ? error.code : 'shape';
       this.metrics.reportsRefused.inc({ reason });
       const expected = error instanceof RefusedError || error instanceof ShapeError;
       this.log[expected ? 'warn' : 'error']('a report was refused', { node: host.node, error });
+      return false;
     }
   }
 }

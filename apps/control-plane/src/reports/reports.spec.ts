@@ -40,6 +40,8 @@ describe('a report of a host', () => {
       'with a generation that is no number',
       { ...good, applied: { ...good.applied, generation: '-1' } },
     ],
+    ['that promises the next one too late', { ...good, nextWithinMs: 60_001 }],
+    ['that promises the next one sooner than any must', { ...good, nextWithinMs: 9_999 }],
     ['with a negative count', { ...good, losses: { audit: -1, spool: 0 } }],
     ['with a date that is none', { ...good, asOf: 'yesterday' }],
     ['with too many drifts', { ...good, drift: Array(101).fill(good.drift[0]) }],
@@ -74,6 +76,18 @@ describe('the board of reports', () => {
   });
 });
 
+describe('what the board says of generations', () => {
+  it('is whether any host ever named a later one of that epoch', () => {
+    const board = new ReportBoard();
+    expect(board.mayBeAhead('1', 0n)).toBe(false);
+    board.put(good, 1);
+    expect([board.mayBeAhead('1', 3n), board.mayBeAhead('1', 4n)]).toEqual([true, false]);
+    expect(board.mayBeAhead('2', 0n)).toBe(false);
+    board.remove(NODE);
+    expect(board.mayBeAhead('1', 3n)).toBe(true);
+  });
+});
+
 describe('the age of a report', () => {
   const at = (iso: string): number => Date.parse(iso);
   const NOON = at('2026-03-01T12:00:00.000Z');
@@ -104,6 +118,19 @@ describe('the age of a report', () => {
     const again = { ...good, sequence: 0, asOf: new Date(now).toISOString() };
     expect(board.put(again, NOON + 10_000)).toBe(false);
     expect(board.put(again, now)).toBe(true);
+  });
+
+  it('is as great as the host said that the next one takes, and no greater', () => {
+    const rare = { ...good, nextWithinMs: 60_000 };
+    const fresh = (report: NodeReport, agoMs: number) =>
+      freshnessOf({ report, receivedAtMs: NOON }, NOON + agoMs).fresh;
+    expect([fresh(good, 35_000), fresh(good, 35_001)]).toEqual([true, false]);
+    expect([fresh(rare, 185_000), fresh(rare, 185_001)]).toEqual([true, false]);
+    const held = { report: rare, receivedAtMs: NOON + 100_000 };
+    expect([
+      freshnessOf(held, NOON + 215_000).fresh,
+      freshnessOf(held, NOON + 215_001).fresh,
+    ]).toEqual([true, false]);
   });
 
   it('is not renewed by the same report again', () => {

@@ -163,6 +163,7 @@ export class ControlPlane {
       known = true;
       for (const nodeId of affected.gone) {
         reports.remove(nodeId);
+        this.parts.inbox.forget(nodeId);
         clones.forget(nodeId);
         heads.forget(nodeId);
       }
@@ -229,17 +230,24 @@ export class ControlPlane {
   #lookForRestore(revision: bigint): void {
     const { restoreGuard, trust, clock, metrics } = this.parts;
     const reports = this.app.get(ReportBoard, { strict: false });
-    const ids = this.app.get(KnownHosts, { strict: false }).ids();
-    const claims = ids.flatMap((nodeId) => {
-      const report = reports.get(nodeId)?.report;
-      return report?.applied ? [{ node: report.host.hostname, ...report.applied }] : [];
-    });
     const { epoch } = trust.root.document;
+    // Mostly nobody is ahead, and then nobody need be asked: this is done every second.
+    const claims = reports.mayBeAhead(epoch, revision) ? this.#claims() : [];
     const changed = restoreGuard.look({ epoch, revision, claims, nowMs: clock.nowMs() });
     const { alarm } = restoreGuard;
     metrics.restoreAlarm.set(alarm ? 1 : 0);
     if (changed && alarm) this.#log.error('etcd was restored', { remedy: alarmWords(alarm) });
     if (changed && !alarm) this.#log.info('publishing goes on: etcd is not behind any more');
+  }
+
+  /** What hosts say is in force. */
+  #claims() {
+    const reports = this.app.get(ReportBoard, { strict: false });
+    const ids = this.app.get(KnownHosts, { strict: false }).ids();
+    return ids.flatMap((nodeId) => {
+      const report = reports.get(nodeId)?.report;
+      return report?.applied ? [{ node: report.host.hostname, ...report.applied }] : [];
+    });
   }
 
   /** Never rejects. */

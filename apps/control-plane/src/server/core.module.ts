@@ -14,6 +14,7 @@ import { CatchUp } from '../fleet/catch-up.js';
 import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import { Metrics } from '../health/metrics.js';
+import { ReportPace, enrolledOf } from '../reports/report-pace.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
 import { EtcdLedger } from '../journal/etcd-ledger.js';
 import { HeadChannel, HeadHerald } from '../journal/head-herald.js';
@@ -49,8 +50,9 @@ export class CoreModule {
     const journal = new SignedJournal(parts.journal, parts.trust.online, parts.clock);
     const ledger = new EtcdLedger(parts.etcd, journal, parts.clock, parts.log);
     const log = parts.log.child({ part: 'journal' });
-    const herald = new HeadHerald(journal, parts.heads, parts.clock, log);
     const fleet = new Fleet(parts.trust.keks);
+    const pace = new ReportPace(() => enrolledOf(fleet.state), parts.trust.online, parts.clock);
+    const herald = new HeadHerald(journal, parts.heads, pace, parts.clock, log);
     const shared: Provider[] = [
       { provide: Clock, useValue: parts.clock },
       { provide: Log, useValue: parts.log },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { REPORT_VALID_MS, type NodeReport, type RuleState } from '#contracts';
+import { reportValidMs, type NodeReport, type RuleState } from '#contracts';
 import { freshnessOf } from '../reports/freshness.js';
 import { nodeStatus } from './node-status.js';
 import { policyStatus } from './policy-status.js';
@@ -187,8 +187,8 @@ describe('the status of a policy', () => {
 
   it('decays to unknown when the host falls silent', () => {
     const silent = report({ asOf: '2026-03-01T11:59:25.000Z' });
-    expect(outcome(evidence({ report: silent }, REPORT_VALID_MS)).everywhere).toBe(true);
-    expect(outcome(evidence({ report: silent }, REPORT_VALID_MS + 1))).toEqual({
+    expect(outcome(evidence({ report: silent }, reportValidMs({}))).everywhere).toBe(true);
+    expect(outcome(evidence({ report: silent }, reportValidMs({}) + 1))).toEqual({
       everywhere: false,
       state: 'unknown',
     });

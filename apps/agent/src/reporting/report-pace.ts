@@ -1,0 +1,49 @@
+import { RefusedError, verifyPace, type PaceOrder, type RootDocument } from '#bundle';
+import { REPORT_INTERVAL_MS } from '#contracts';
+import { Surroundings } from '../health/surroundings.js';
+
+/** The control plane repeats its order every half a minute; who has not heard it for so long goes by none. */
+const HOLDS_MS = 120_000;
+
+/**
+ * How often the control plane wants a report while nothing changes: the larger the fleet, the more rarely. Until it says
+ * so, and when it has not said so for a time, the interval is the one that every control plane counts on.
+ */
+export class ReportPace {
+  #order: PaceOrder | undefined;
+  #heardAt = 0;
+
+  /** `root` says whose orders count: those of its online keys. */
+  constructor(
+    private readonly root: () => RootDocument,
+    private readonly around: Surroundings,
+  ) {}
+
+  /** Milliseconds from one report to the next at the latest. */
+  get everyMs(): number {
+    return this.#held()?.reportEveryMs ?? REPORT_INTERVAL_MS;
+  }
+
+  /** Takes what somebody published as an order; what no online key signed, and what is older, is dropped. Never throws. */
+  take(published: unknown): void {
+    const order = this.#verified(published);
+    if (order === undefined || order.at < (this.#held()?.at ?? 0)) return;
+    this.#order = order;
+    this.#heardAt = this.around.clock.now();
+  }
+
+  #held(): PaceOrder | undefined {
+    const agoMs = Math.abs(this.around.clock.now() - this.#heardAt);
+    return agoMs < HOLDS_MS ? this.#order : undefined;
+  }
+
+  #verified(published: unknown): PaceOrder | undefined {
+    try {
+      return verifyPace(published, this.root().online);
+    } catch (cause) {
+      if (!(cause instanceof RefusedError)) throw cause;
+      this.around.log.debug('a pace is not taken', { code: cause.code });
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  generateHostKey,
+  generateSigningKey,
+  loadSigner,
+  openReport,
+  signPace,
+  type RootDocument,
+} from '#bundle';
+import type { NodeReport } from '#contracts';
+import { Log } from '#observability';
+import type { HostLink } from '#redis';
+import type { HostKeys } from '../delivery/host-keys.js';
+import { Clock } from '../health/clock.js';
+import { Surroundings } from '../health/surroundings.js';
+import { sensorState } from '../testing/scripted-sensor.js';
+import { nodeReport } from './node-report.js';
+import { ReportPace } from './report-pace.js';
+import { Reporter } from './reporter.js';
+
+const NODE_ID = 'ab'.repeat(32);
+const START = 1_000_000;
+/** The longest pause between two looks. */
+const LOOK_MS = 10_000;
+
+class SetClock extends Clock {
+  ms = START;
+  override now(): number {
+    return this.ms;
+  }
+  override random(): number {
+    return 0.9999;
+  }
+  override wait(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+const online = generateSigningKey();
+const signer = loadSigner(online.privateKey);
+const hostKey = generateHostKey();
+const root = { online: [online] } as unknown as RootDocument;
+
+let clock: SetClock;
+let around: Surroundings;
+let pace: ReportPace;
+let reporter: Reporter;
+let written: { readonly at: number; readonly report: NodeReport }[];
+let redisAway: boolean;
+let spoolLost: number;
+
+beforeEach(() => {
+  clock = new SetClock();
+  around = new Surroundings(clock, new Log({ write: () => undefined }));
+  pace = new ReportPace(() => root, around);
+  written = [];
+  [redisAway, spoolLost] = [false, 0];
+  const link = {
+    writeState: (sealed: Uint8Array) => {
+      if (redisAway) return Promise.reject(new Error('away'));
+      const text = openReport(hostKey, NODE_ID, sealed).toString();
+      written.push({ at: clock.ms, report: JSON.parse(text) as NodeReport });
+      return Promise.resolve();
+    },
+  };
+  const compose = (sequence: number): NodeReport =>
+    nodeReport({
+      ...{ nodeId: NODE_ID, hostname: 'h', sequence, bootedAt: START, now: clock.ms },
+      ...{ reportEveryMs: pace.everyMs, observing: false, agentVersion: '1' },
+      ...{ spoolLost, observationsLost: 0 },
+      sensor: { version: '1', state: sensorState({ asOf: clock.ms }) },
+    });
+  reporter = new Reporter(
+    compose,
+    link as unknown as HostLink,
+    { current: hostKey } as unknown as HostKeys,
+    around,
+  );
+});
+
+const order = (reportEveryMs: number, at = clock.ms) =>
+  pace.take(signPace({ v: 1, at, reportEveryMs }, signer));
+
+/** Looks for so long as rarely as the loop may; when what was heard before is heard again as often as it is told. */
+async function looks(forMs: number, everyMs?: number): Promise<void> {
+  const until = clock.ms + forMs;
+  const at = clock.ms;
+  while (clock.ms < until) {
+    if (everyMs !== undefined) order(everyMs, at);
+    clock.ms += LOOK_MS;
+    await reporter.look();
+  }
+}
+
+const gaps = (): readonly number[] =>
+  written.slice(1).map(({ at }, index) => at - (written[index]?.at ?? 0));
+
+describe('reports while nothing changes', () => {
+  it('come at each look where the control plane orders nothing, and promise nothing else', async () => {
+    await reporter.look();
+    await looks(60_000);
+    expect(gaps()).toEqual(Array(6).fill(LOOK_MS));
+    expect(written.every(({ report }) => report.nextWithinMs === undefined)).toBe(true);
+  });
+
+  it('come as rarely as it orders, never later than each of them said, and count on', async () => {
+    await reporter.look();
+    await looks(300_000, 60_000);
+    // The first one, which knew of no order, is followed as it said.
+    expect(gaps().slice(0, 4)).toEqual([10_000, 60_000, 60_000, 60_000]);
+    expect(written.slice(1).every(({ report }) => report.nextWithinMs === 60_000)).toBe(true);
+    expect(written.map(({ report }) => report.sequence)).toEqual(written.map((_, i) => i + 1));
+  });
+
+  it('come at once where there is news, and where somebody asks', async () => {
+    await reporter.look();
+    await looks(20_000, 60_000);
+    const before = written.length;
+    spoolLost = 1;
+    await looks(10_000, 60_000);
+    expect(written).toHaveLength(before + 1);
+    await reporter.report();
+    expect(written).toHaveLength(before + 2);
+  });
+
+  it('are written at the next look where Redis did not take one, news or not', async () => {
+    await reporter.look();
+    await looks(20_000, 60_000);
+    const before = written.length;
+    redisAway = true;
+    await reporter.report();
+    redisAway = false;
+    await looks(10_000, 60_000);
+    expect(written).toHaveLength(before + 1);
+  });
+
+  it('come as often as ever within two minutes after the order was heard last', async () => {
+    await reporter.look();
+    await looks(60_000, 60_000);
+    await looks(180_000);
+    expect(gaps().slice(-3)).toEqual([LOOK_MS, LOOK_MS, LOOK_MS]);
+    expect(written.at(-1)?.report.nextWithinMs).toBeUndefined();
+  });
+
+  it('come sooner as soon as a faster pace is heard', async () => {
+    await reporter.look();
+    await looks(20_000, 60_000);
+    order(15_000);
+    await looks(30_000, 15_000);
+    expect(gaps().at(-1)).toBe(LOOK_MS);
+    expect(written.at(-1)?.report.nextWithinMs).toBe(15_000);
+  });
+});
+
+describe('an order of the control plane', () => {
+  it('is dropped where no online key signed it, and where it is older than the one that holds', () => {
+    const stranger = loadSigner(generateSigningKey().privateKey);
+    pace.take(signPace({ v: 1, at: START, reportEveryMs: 60_000 }, stranger));
+    pace.take({ payloadType: 'x' });
+    expect(pace.everyMs).toBe(10_000);
+    order(30_000, START + 1);
+    order(60_000, START);
+    expect(pace.everyMs).toBe(30_000);
+  });
+});
