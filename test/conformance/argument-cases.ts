@@ -30,7 +30,7 @@ export const ARGUMENT_GROUPS: readonly Group[] = [
       block({ path: 'D/sourced', allowedArgs: ['-a'], ...from('one') }),
       block({ execname: 'conform-args', allowedArgs: ['x'] }),
       block({ path: 'D/script', allowedArgs: ['x'] }),
-      block({ path: 'D/moved', allowedArgs: ['a'] }),
+      block({ path: 'D/moved', allowedArgs: ['a'] }, { path: 'D/deep/one', allowedArgs: ['a'] }),
       block({ path: 'D/both', allowedArgs: ['a', 'b'] }),
       block({ path: 'D/both', allowedArgs: ['b', 'c'] }),
       block({ path: 'D/owned', allowedArgs: ['a'], ownerOnly: true }),
@@ -60,7 +60,7 @@ export const ARGUMENT_GROUPS: readonly Group[] = [
     ],
     files: [
       ...['tool!', 'sourced!', 'conform-args!', 'script#', 'both!', 'owned!', 'terminal!', 'by~'],
-      ...['all/', 'all/one!', 'all/two!', 'all/three!', 'seen!', 'moved!'],
+      ...['all/', 'all/one!', 'all/two!', 'all/three!', 'seen!', 'moved!', 'deep/', 'deep/one!'],
     ],
     cases: [
       ...[[], ['-a'], ['-a', '--long=1', '-a'], [''], ['é', ''], MANY].map((args) =>
@@ -103,6 +103,10 @@ export const ARGUMENT_GROUPS: readonly Group[] = [
         ...{ op, object: 'moved', to: `moved-by-${op}`, expect: 'denied' },
         unlike: { apparmor: NO_ARGUMENTS },
       })),
+      {
+        ...{ op: 'rename', object: 'deep', to: 'shallow', expect: 'denied' },
+        unlike: { apparmor: NO_ARGUMENTS },
+      },
       { op: 'map', object: 'tool', expect: 'denied', unlike: { apparmor: NO_ARGUMENTS } },
       { op: 'read', object: 'tool', expect: 'allowed' },
     ],

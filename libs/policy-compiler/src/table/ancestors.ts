@@ -17,7 +17,8 @@ export function withAncestors(set: EntrySet): EntrySet {
     for (const { glob, perms } of ancestorsOf(entry.glob)) {
       const known = above.get(glob);
       if (known === undefined || decidesBefore(entry, known)) {
-        above.set(glob, { ...entry, glob, perms, who: 'any' });
+        const { rule, effect, rank } = entry;
+        above.set(glob, { rule, effect, rank, glob, perms, who: 'any' });
       }
     }
   }
