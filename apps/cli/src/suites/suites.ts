@@ -82,10 +82,10 @@ const ansible = jestSuite(
 /** Suites that a run without an argument goes through, in order. */
 export const ALL: readonly Suite[] = [
   quick,
-  jestSuite('integration', 'real etcd, Redis and processes on loopback', 'int-spec', 2, 12),
-  // Three files at a time: a product that is waited for leaves two cores half idle.
+  // Three files at a time: what is waited for leaves two cores half idle.
+  jestSuite('integration', 'real etcd, Redis and processes on loopback', 'int-spec', 3, 12),
   jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 3, 14),
-  jestSuite('attack', 'attackers against the running product and its parts', 'attack-spec', 2, 20),
+  jestSuite('attack', 'attackers against the running product and its parts', 'attack-spec', 3, 20),
   jestSuite(
     'fuzz',
     'every parser of bytes from elsewhere, against changed inputs',

@@ -113,7 +113,7 @@ static bool is_exempt(const char *label, const char *pid) {
         if (strcmp(pid, "1") == 0 || hw_label_has(label, HW_EXEMPT))
                 return true;
         if (hw_label_has(label, HW_AGENT_PROFILE))
-                return hw_in_unit(strtoll(pid, NULL, 10), "hostward-agent.service");
+                return hw_in_unit(strtol(pid, NULL, 10), "hostward-agent.service");
         return !strstr(label, "//&") && (hw_label_has(label, HW_EXEMPT_INIT) || hw_label_has(label, HW_EXEMPT_COMPILER));
 }
 
