@@ -147,7 +147,7 @@ describe('the replacement of the CA, while everything runs', () => {
     expect(await issuing()).toBe(fingerprint(stolen.certificatePem));
     expect((await ca('switch')).stderr).toContain('no replacement waits');
     sessions = await redis.sessions(nodeUserName(nodeId));
-    expect(sessions.length).toBeGreaterThan(1);
+    expect(sessions.length).toBeGreaterThan(0);
     ({ children } = await product.record());
     etcdStarts = read(join(product.dataDir, 'etcd.log'));
     await mustCa('begin');
