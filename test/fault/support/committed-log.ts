@@ -7,13 +7,21 @@ import type { Change, History } from '../history.js';
 const ROOT = '/hostward/v1/';
 const KEPT = ['policy/', 'node/', 'revoke/', 'journal/head'];
 const SENTINEL = '/fault/sentinel';
+const AGAIN_MS = 500;
 
 interface Response {
   readonly Header?: { readonly revision?: number };
-  readonly Events?: readonly {
-    readonly type?: number;
-    readonly kv: { readonly key: string; readonly value?: string; readonly mod_revision: number };
-  }[];
+  /** Null in the last response of a watch that etcd ended. */
+  readonly Events?:
+    | readonly {
+        readonly type?: number;
+        readonly kv: {
+          readonly key: string;
+          readonly value?: string;
+          readonly mod_revision: number;
+        };
+      }[]
+    | null;
 }
 
 export interface EtcdFiles {
@@ -25,7 +33,7 @@ export interface EtcdFiles {
 
 /** Writes down what etcd commits, told by etcd's own client past all links: nothing of the product is on this way. */
 export class CommittedLog {
-  readonly #watch: ChildProcess;
+  #watch: ChildProcess | undefined;
   #sentinel = '';
   /** Of the newest revision that was written down. */
   revision = 0;
@@ -34,10 +42,23 @@ export class CommittedLog {
     private readonly files: EtcdFiles,
     private readonly history: History,
   ) {
-    const args = [...this.#login(), 'watch', '', '--prefix', '--rev=1', '-w', 'json'];
-    this.#watch = spawn('etcdctl', args, { stdio: ['pipe', 'pipe', 'ignore'] });
-    if (this.#watch.stdout)
-      createInterface({ input: this.#watch.stdout }).on('line', (line) => this.#take(line));
+    this.#follow();
+  }
+
+  /** From behind what was written down: no compaction goes further. A watch that ended under faults is begun again. */
+  #follow(): void {
+    const from = `--rev=${this.revision + 1}`;
+    const args = [...this.#login(), 'watch', '', '--prefix', from, '-w', 'json'];
+    const watch = spawn('etcdctl', args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    this.#watch = watch;
+    createInterface({ input: watch.stdout }).on('line', (line) => {
+      if (watch === this.#watch) this.#take(line);
+    });
+    watch.on('exit', () => {
+      setTimeout(() => {
+        if (watch === this.#watch) this.#follow();
+      }, AGAIN_MS);
+    });
   }
 
   /** Old revisions are gone from etcd; those that this log has not seen yet stay. */
@@ -57,7 +78,9 @@ export class CommittedLog {
   }
 
   stop(): void {
-    this.#watch.kill('SIGKILL');
+    const watch = this.#watch;
+    this.#watch = undefined;
+    watch?.kill('SIGKILL');
   }
 
   async #ctl(...args: string[]): Promise<void> {
@@ -71,7 +94,11 @@ export class CommittedLog {
   }
 
   #take(line: string): void {
-    const { Events: events = [] } = JSON.parse(line) as Response;
+    const { Events: events } = JSON.parse(line) as Response;
+    if (!events) {
+      this.#watch?.kill('SIGKILL');
+      return;
+    }
     const byRevision = Map.groupBy(events, ({ kv }) => kv.mod_revision);
     for (const [revision, changed] of byRevision) {
       const changes = changed.flatMap(({ type, kv }) => this.#changeOf(type === 1, kv));
