@@ -115,6 +115,7 @@ function limits(ms: number, signal: AbortSignal): { until: number; signal: Abort
 async function applied({ guest, controlPlane, folder }: Host, rules: number): Promise<void> {
   if (rules > 0) {
     const file = join(folder, 'rules.yaml');
+    await guest.setClock();
     const documents = ruleSetOf(rules).policies.map(({ document }) => JSON.stringify(document));
     await writeFile(file, documents.join('\n---\n'));
     await controlPlane.run('apply', '-f', file, '--wait', '--timeout', '150s');
