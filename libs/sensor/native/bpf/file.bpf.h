@@ -18,8 +18,8 @@
 static __always_inline bool is_search(struct file *file) {
         const struct hw_host *h = bpf_map_lookup_elem(&host, &(const __u32){ 0 });
 
-        return hw_is_directory(BPF_CORE_READ(file, f_path.dentry, d_inode)) && h && h->sensor != 0 &&
-               h->sensor == bpf_get_current_pid_tgid() >> 32;
+        return h && h->sensor != 0 && h->sensor == bpf_get_current_pid_tgid() >> 32 &&
+               hw_is_directory(BPF_CORE_READ(file, f_path.dentry, d_inode));
 }
 
 SEC("lsm/file_open")

@@ -133,11 +133,26 @@ static __always_inline __u32 reported(__u32 operations) {
         return operations & ~HW_TBL_ALL_PATH_OPERATIONS ? HW_OP(WRITE) : operations;
 }
 
+/* Most objects have no record, so only its verdict is cleared for each of them. */
+static __always_inline void clear_verdict(struct hw_bpf_event *e) {
+        e->rule = e->audit_rule = e->denied = 0;
+}
+
+static __always_inline void clear_beside_verdict(struct hw_bpf_event *e) {
+        const __u32 rule = e->rule, audit_rule = e->audit_rule, denied = e->denied;
+
+        hw_record_clear(e);
+        e->rule = rule;
+        e->audit_rule = audit_rule;
+        e->denied = denied;
+}
+
 /* The rules say something by the name that was walked last: its path goes into the record. */
 static __always_inline void tell_name(struct hw_scratch *s) {
         if ((!s->due && !s->conditional) || s->told || (s->asked.flags & HW_SILENTLY))
                 return;
         s->told = 1;
+        clear_beside_verdict(&s->event);
         if (!(s->asked.flags & HW_TO_ITERATOR))
                 hw_record_object(s, (struct inode *)s->asked.inode);
 }
@@ -188,7 +203,7 @@ __noinline int hw_judge_name(struct hw_scratch *s, __u32 number) {
         s->torn = !rules || rules->generation != s->asked.key.generation;
         if (s->torn)
                 return 1;
-        if (walk_name(rules, s, number)) {
+        if (walk_name(rules, s, number) && hw_tbl_speaks(rules->table, &s->walk, s->asked.subject)) {
                 decision.subject = s->asked.subject;
                 decision.asker = s->asked.asker;
                 s->further = number > 0;
@@ -271,7 +286,7 @@ static __always_inline __u32 hw_judge_in(const struct hw_element *rules, struct 
         identify_asked(rules, s, inode);
         if (s->asked.foreign && !s->asked.bound)
                 return HW_IS_FOREIGN;
-        hw_record_clear(&s->event);
+        clear_verdict(&s->event);
         s->due = s->listed = s->told = s->conditional = 0;
         if (hw_judge_name(s, 0) == 0 && !((q->flags & HW_TO_ITERATOR) && s->told))
                 (void)bpf_loop(HW_BINDING_NAMES + HW_MOUNT_ENTRIES, judge_further, &s, 0);
@@ -417,7 +432,7 @@ static __always_inline __u32 hw_judge_fresh(struct file *file, __u32 operations,
 
 /* What a program answers about an opened file. */
 static __always_inline int hw_answer_file(struct file *file, __u32 operations, __u32 hook) {
-        __u32 denied = hw_judge((__u64)BPF_CORE_READ(file, f_path.dentry), operations, hook, 0);
+        __u32 denied = hw_judge(hw_load_word(&file->f_path.dentry), operations, hook, 0);
 
         if (denied == HW_IS_FOREIGN)
                 denied = hw_judge_fresh(file, operations, hook);

@@ -18,6 +18,15 @@ typedef struct {
         unsigned int val;
 } kuid_t;
 
+struct seqcount {
+        unsigned int sequence;
+};
+
+/* By which eight bytes can be loaded from any address. */
+struct timespec64 {
+        __s64 tv_sec;
+};
+
 struct qstr {
         union {
                 struct {
@@ -224,6 +233,16 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
                                   ->field                                                                 \
                         : BPF_CORE_READ(object_, field);                                                  \
         })
+
+/* Whether memory of the kernel can be loaded from by its address. */
+static __always_inline bool hw_can_load(void) {
+        return bpf_ksym_exists(bpf_rdonly_cast);
+}
+
+/* Eight bytes from an address, 0 where there is no memory. A pointer comes as a number, which any function may be given. */
+static __always_inline __u64 hw_load_word(const void *address) {
+        return (__u64)HW_READ((struct timespec64 *)address, tv_sec);
+}
 
 #define PF_KTHREAD 0x00200000
 #define S_IFMT 00170000

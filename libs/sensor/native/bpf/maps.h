@@ -176,6 +176,12 @@ struct {
         __uint(max_entries, 1 << 20);
 } events SEC(".maps");
 
+static __always_inline __u32 hw_plain_device(void) {
+        const struct hw_host *h = bpf_map_lookup_elem(&host, &(const __u32){ 0 });
+
+        return h ? h->plain : 0;
+}
+
 static __always_inline struct hw_element *hw_rules(void) {
         const __u32 zero = 0;
         void *inner = bpf_map_lookup_elem(&rules, &zero);

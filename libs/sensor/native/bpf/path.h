@@ -10,11 +10,10 @@
 
 #include "kernel.h"
 
-extern const void rename_lock __ksym; /* seqlock_t begins with its sequence number */
+extern const void rename_lock __ksym; /* seqlock_t begins with a struct seqcount */
 
 #define HW_COMPONENTS_MAX 2048
 #define HW_RENAME_TRIES 64
-#define HW_NAME_BYTES 255
 
 /* What hw_path_build() says beside errors. */
 #define HW_PATH_HOST 0    /* a path of the host */
@@ -22,10 +21,28 @@ extern const void rename_lock __ksym; /* seqlock_t begins with its sequence numb
 #define HW_PATH_FOREIGN 2 /* of a filesystem that the host does not mount, such as a container's */
 
 static __always_inline __u32 rename_sequence(void) {
-        __u32 sequence = 0; /* where it cannot be read: the loader has said so */
+        return HW_READ((struct seqcount *)&rename_lock, sequence); /* 0 where it cannot be read: the loader has said so */
+}
 
-        (void)bpf_probe_read_kernel(&sequence, sizeof sequence, &rename_lock);
-        return sequence;
+#define HW_NAME_BYTES 255
+#define HW_WORD 8
+
+/* A name of one to eight bytes, without what stands behind its place. False: there is no such memory. */
+static __always_inline bool put_word(struct hw_scratch *s, __u32 at, const unsigned char *name, __u32 length) {
+        __u64 *place = (__u64 *)&s->path[at & (HW_PATH_BUFFER - 1)];
+        const __u64 word = hw_load_word(name), mask = ~0ull >> ((HW_WORD - length) * 8 & 63);
+
+        *place = (*place & ~mask) | (word & mask);
+        return word != 0;
+}
+
+/* Puts a name at its place in the path; most have two words at most, which cost far less than a call. */
+static __always_inline bool put_name(struct hw_scratch *s, __u32 at, const unsigned char *name, __u32 length) {
+        if (!hw_can_load() || length == 0 || length > 2 * HW_WORD)
+                return bpf_probe_read_kernel(&s->path[at], length & HW_NAME_BYTES, name) >= 0;
+        if (length <= HW_WORD)
+                return put_word(s, at, name, length);
+        return put_word(s, at, name, HW_WORD) && put_word(s, at + HW_WORD, name + HW_WORD, length - HW_WORD);
 }
 
 /* One name on. True at the end, with the outcome in `climbed`. */
@@ -43,7 +60,7 @@ static __always_inline bool climb_one(struct hw_scratch *s) {
                 return true;
         at = (at - length) & (HW_PATH_BUFFER - 1);
         s->climbed = -EFAULT;
-        if (!parent || bpf_probe_read_kernel(&s->path[at], length & HW_NAME_BYTES, HW_READ(dentry, d_name.name)) < 0)
+        if (!parent || !put_name(s, at, HW_READ(dentry, d_name.name), length))
                 return true;
         at = (at - 1) & (HW_PATH_BUFFER - 1);
         s->path[at] = '/';
@@ -121,11 +138,16 @@ static long try_entry(__u32 index, struct hw_lead *c) {
  * mounted on the host.
  */
 __noinline int hw_lead_on(struct hw_scratch *s, __u32 dev) {
-        struct hw_lead c = { .scratch = s, .mount = bpf_map_lookup_elem(&mounts, &dev) };
+        struct hw_lead c = { .scratch = s };
 
-        if (!s || !c.mount)
+        if (!s)
                 return 0;
         s->start = s->own;
+        if (dev == hw_plain_device())
+                return s->entry++ == 0;
+        c.mount = bpf_map_lookup_elem(&mounts, &dev);
+        if (!c.mount)
+                return 0;
         (void)bpf_loop(HW_MOUNT_ENTRIES, try_entry, &c, 0);
         s->more = s->entry < c.mount->n;
         return c.led;

@@ -45,6 +45,7 @@ struct hw_host {
         __u32 mnt_ns; /* number of the host's mount namespace */
         __u32 sensor; /* the living daemon's pid, 0: there is none */
         __u32 bindings; /* whether there may be any */
+        __u32 plain; /* the filesystem whose paths are those of the host and that is mounted nowhere else, 0: none */
         __u32 maps[HW_HOST_MAPS]; /* ids of the maps that nobody else may write */
 };
 

@@ -355,6 +355,18 @@ static __always_inline __u32 hw_tbl_list_of(__u32 operation) {
                                            : HW_TBL_LIST_OF_FILE;
 }
 
+/* Whether hw_tbl_decide can answer anything on the path of a file that was walked: a rule may match it, or there is a list. */
+static __always_inline int hw_tbl_speaks(hw_tbl_ref blob, const struct hw_tbl_walk *walk, __u32 subject) {
+        __u32 lists = hw_tbl_subject_record(blob, subject) + HW_TBL_SUBJECT_LISTS;
+
+        HW_TBL_UNROLL
+        for (__u32 i = 0; i < HW_TBL_AUTOMATA_MAX; i++)
+                if (walk->state[i] != 0 && (HW_TBL_LOAD32(blob, walk->state[i]) & HW_TBL_CLASS_MASK) != 0)
+                        return 1;
+        return ((HW_TBL_LOAD32(blob, lists + 4 * HW_TBL_LIST_OF_PROCESS) |
+                 HW_TBL_LOAD32(blob, lists + 4 * HW_TBL_LIST_OF_FILE)) & HW_TBL_LIST_POSTURE) != HW_TBL_LIST_NONE;
+}
+
 /* Whether any of these operations (mask) can be denied or logged for anybody. */
 static __always_inline int hw_tbl_concerns_any(hw_tbl_ref blob, __u32 operations) {
         return (HW_TBL_LOAD32(blob, HW_TBL_OFF_CONCERNS) & operations) != 0;

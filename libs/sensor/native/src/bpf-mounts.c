@@ -190,6 +190,29 @@ static size_t forget(int fd, const struct filesystem *list, size_t n) {
         return n_gone;
 }
 
+/* The filesystem that is mounted whole on "/" and nowhere else, so that its paths need not be led on; 0: none is. */
+static uint32_t plain_of(const struct filesystem *list, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                const struct hw_mount *m = &list[i].mount;
+
+                if (m->n == 1 && m->entry[0].strip_len == 0 && m->entry[0].add_len == 0)
+                        return list[i].dev;
+        }
+        return 0;
+}
+
+/* Sensing alone has no map for it, and asks about each mount. */
+static int tell_plain(const struct hw_bpf *b, uint32_t dev) {
+        const uint32_t zero = 0;
+        struct hw_host host;
+        int r = b->host < 0 ? 0 : hw_bpf_map_lookup(b->host, &zero, &host);
+
+        if (b->host < 0 || r < 0 || host.plain == dev)
+                return r;
+        host.plain = dev;
+        return hw_bpf_map_update(b->host, &zero, &host);
+}
+
 int hw_bpf_mounts(struct hw_bpf *b) {
         _cleanup_buffer_ struct hw_buffer text = { 0 };
         _cleanup_free_ struct filesystem *list = calloc(FILESYSTEMS_MAX, sizeof *list);
@@ -209,6 +232,8 @@ int hw_bpf_mounts(struct hw_bpf *b) {
         b->left_out = left.n;
         for (size_t i = 0; i < n && r == 0; i++)
                 r = tell_mount(b, &list[i]);
+        if (r == 0)
+                r = tell_plain(b, plain_of(list, n));
         if (forget(b->mounts, list, n) > 0 && r == 0)
                 r = wait_for_programs(b);
         return r;

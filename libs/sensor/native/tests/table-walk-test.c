@@ -14,6 +14,9 @@ static void walk(hw_tbl_ref blob, const struct table_case *c, struct hw_tbl_walk
                 hw_tbl_step(blob, w, 'a');
 }
 
+/* Verdicts for which the kernel does not ask. */
+static size_t unspoken;
+
 static void judge(hw_tbl_ref blob, const struct table_case *c, struct hw_tbl_verdict *v) {
         struct hw_tbl_walk w;
 
@@ -25,6 +28,10 @@ static void judge(hw_tbl_ref blob, const struct table_case *c, struct hw_tbl_ver
                 hw_tbl_start_for(blob, &w, 1u << c->number);
                 walk(blob, c, &w);
                 hw_tbl_decide(blob, &w, c->subject, c->number, c->asker, v);
+                if (c->number != HW_TBL_QUERY && !hw_tbl_speaks(blob, &w, c->subject)) {
+                        unspoken++;
+                        CHECK(!v->deny && !v->logged);
+                }
         }
 }
 
@@ -54,6 +61,7 @@ static void every_case_holds_in(const uint8_t *table, size_t used) {
                         fprintf(stderr, "case %zu: %s+%u\n", i, c->path, c->filled);
                 CHECK(same(&v, &c->verdict));
         }
+        CHECK(unspoken > 0);
         free(bytes);
 }
 
