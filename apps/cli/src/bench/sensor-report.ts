@@ -23,6 +23,7 @@ const OPERATIONS = {
   exec: 'vfork, exec, wait',
   socket: 'socket, close',
   connect: 'connect, UDP',
+  build: 'a compilation',
 } as const;
 type Operation = keyof typeof OPERATIONS;
 

@@ -27,7 +27,7 @@
 
 #define BATCHES 20
 
-static char file_path[PATH_MAX], new_path[PATH_MAX], program[PATH_MAX];
+static char file_path[PATH_MAX], new_path[PATH_MAX], object_path[PATH_MAX], program[PATH_MAX];
 static int file_fd, udp_fd;
 
 static void must(bool ok, const char *what) {
@@ -107,6 +107,33 @@ static void connect_loopback(void) {
         must(connect(udp_fd, (const struct sockaddr *)&to, sizeof to) == 0, "connect");
 }
 
+/* As a compiler does for one file: a process, headers looked for in vain and found, read, an object that takes its name. */
+#define HEADERS 30
+#define BLOCK 4096
+static void compile_one(void) {
+        char missing[PATH_MAX + 8], block[BLOCK];
+
+        exec_wait();
+        for (int i = 0; i < HEADERS; i++) {
+                struct stat st;
+                int fd;
+
+                (void)snprintf(missing, sizeof missing, "%s.%d", file_path, i);
+                must(stat(missing, &st) < 0, "a header that is not there");
+                fd = open(file_path, O_RDONLY | O_CLOEXEC);
+                must(fd >= 0 && fstat(fd, &st) == 0 && read(fd, block, sizeof block) > 0, "header");
+                (void)close(fd);
+        }
+        {
+                const int fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+                memset(block, 'o', sizeof block);
+                must(fd >= 0 && write(fd, block, sizeof block) == (ssize_t)sizeof block, "object");
+                (void)close(fd);
+        }
+        must(rename(new_path, object_path) == 0 && unlink(object_path) == 0, "object");
+}
+
 static const struct {
         const char *name;
         void (*run)(void);
@@ -115,6 +142,7 @@ static const struct {
         { "open", open_close, 500 },      { "read", read_byte, 2500 },    { "write", write_byte, 2000 },
         { "create", create_unlink, 40 },  { "stat", stat_file, 1000 },    { "fork", fork_wait, 6 },
         { "exec", exec_wait, 4 },         { "socket", make_socket, 300 }, { "connect", connect_loopback, 1500 },
+        { "build", compile_one, 2 },
 };
 #define N_OPERATIONS (sizeof operations / sizeof operations[0])
 
@@ -141,6 +169,7 @@ static void prepare(const char *folder) {
         (void)sched_setaffinity(0, sizeof one, &one);
         (void)snprintf(file_path, sizeof file_path, "%s/file", folder);
         (void)snprintf(new_path, sizeof new_path, "%s/new", folder);
+        (void)snprintf(object_path, sizeof object_path, "%s/object", folder);
         must(readlink("/proc/self/exe", program, sizeof program - 1) > 0, "readlink");
         file_fd = open(file_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         must(file_fd >= 0, file_path);
