@@ -17,3 +17,8 @@ export class CommandFailed extends Error {
     this.exitCode = options.exitCode ?? 1;
   }
 }
+
+/** What an error says; for what is thrown and is none, its text. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SimulatedMark, SimulatedMarkKind, SimulationNews, SimulationPlan } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
+import { ProblemAnswer } from '../client/problem-answer.js';
 import { joinTokenFor } from '../embedded/local-agent.js';
+import { messageOf } from '../errors.js';
 import { segment } from '../input/names.js';
 import { checkDescriptors } from './descriptors.js';
 import { Simulator } from './simulator.js';
@@ -34,6 +36,9 @@ interface HostRecord {
 
 const ENROL_AT_ONCE = 16;
 const DELETE_AT_ONCE = 8;
+const NOT_FOUND = 404;
+const DELETE_TRIES = 5;
+const DELETE_AGAIN_MS = 1_000;
 const POLL_MS = 20;
 const MAX_TROUBLES = 20;
 
@@ -126,14 +131,31 @@ export class SimFleet {
     await Promise.all(this.#simulators.map((simulator) => simulator.stop()));
   }
 
-  /** Takes the hosts out of the control plane, those that came so far. */
-  async remove(): Promise<void> {
+  /** Takes the hosts out of the control plane, those that came so far; what each that is left there failed by. */
+  async remove(): Promise<readonly string[]> {
     const enrolled = this.hosts.filter(({ last }) => last.enrolled !== undefined).values();
+    const left: string[] = [];
     const worker = async (): Promise<void> => {
-      for (const { name } of enrolled)
-        await this.controlPlane.call(`/v1/nodes/${segment(name)}`, { method: 'DELETE' });
+      for (const { name } of enrolled) {
+        const failure = await this.#failureToRemove(name);
+        if (failure !== undefined) left.push(failure);
+      }
     };
     await Promise.all(Array.from({ length: DELETE_AT_ONCE }, worker));
+    return left;
+  }
+
+  /** A control plane that was just hit by a storm of thousands may be late: it is asked again. */
+  async #failureToRemove(name: string): Promise<string | undefined> {
+    let failure: string | undefined;
+    for (let tried = 0; tried < DELETE_TRIES; tried += 1) {
+      if (tried > 0) await delay(DELETE_AGAIN_MS * tried);
+      failure = await this.controlPlane
+        .call(`/v1/nodes/${segment(name)}`, { method: 'DELETE' })
+        .then(() => undefined, failureOfDeletion);
+      if (failure === undefined) break;
+    }
+    return failure;
   }
 
   /** Hosts go to the processes by turns. */
@@ -169,6 +191,13 @@ export class SimFleet {
       if (host) host.last[mark.kind] = mark;
     }
   }
+}
+
+/** None where it is gone: an attempt that was not answered may have come to its end. */
+function failureOfDeletion(error: unknown): string | undefined {
+  return error instanceof ProblemAnswer && error.status === NOT_FOUND
+    ? undefined
+    : messageOf(error);
 }
 
 /** Which hosts count (all by default, by their number) and how long to wait. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ControlPlane } from '../client/control-plane.js';
+import { messageOf } from '../errors.js';
 import { hosts as hostsText } from '../output/counted.js';
 import { Progress } from '../output/progress.js';
 import { applyChange, type ChangeResult } from './sim-change.js';
@@ -111,15 +112,26 @@ class Run {
   /** Takes the policy and the hosts out of the control plane again. */
   async removeAll(fleet: SimFleet): Promise<void> {
     if (this.#applied) await this.#removePolicy();
-    if (!this.options.keep) await fleet.remove();
+    if (this.options.keep) return;
+    const left = await fleet.remove();
+    const [reason] = left;
+    if (reason !== undefined)
+      this.#say(
+        `left behind: ${hostsText(left.length)} of the run, ${reason}; ` +
+          `\`hostward get nodes -l ${RUN_LABEL}=${this.options.run}\` shows them`,
+      );
   }
 
   /** An apply that was interrupted may have come to nothing. */
   async #removePolicy(): Promise<void> {
     const path = `/v1/policies/${this.#policy}`;
-    const { status } = await this.controlPlane.answer(path, { method: 'DELETE' });
-    if (status >= 400 && status !== NOT_FOUND)
-      this.#say(`the policy ${this.#policy} was left behind: HTTP ${status}`);
+    const trouble = await this.controlPlane
+      .answer(path, { method: 'DELETE' })
+      .then(
+        ({ status }) => (status < 400 || status === NOT_FOUND ? undefined : `HTTP ${status}`),
+        messageOf,
+      );
+    if (trouble !== undefined) this.#say(`the policy ${this.#policy} was left behind: ${trouble}`);
   }
 
   get #policy(): string {
