@@ -101,7 +101,10 @@ describe('a control plane of three machines', () => {
         /^(ETCD_NAME=cp|ETCD_(?:LISTEN|ADVERTISE|INITIAL_ADVERTISE)\S*10\.0\.0\.)1/gm,
         `$1${machine}`,
       )
-      .replace(/^(bind|replica-announce-ip|sentinel announce-ip) 10\.0\.0\.1$/gm, `$1 10.0.0.${machine}`);
+      .replace(
+        /^(bind|replica-announce-ip|sentinel announce-ip) 10\.0\.0\.1$/gm,
+        `$1 10.0.0.${machine}`,
+      );
     return mine
       .replaceAll('10.0.0.', '127.0.0.')
       .replaceAll('/var/lib/hostward-control-plane', dataDir(machine))

@@ -22,7 +22,7 @@ export type { RedisRunChange, RunWatcherOptions } from './run-watcher.js';
 export { HostwardRedisTransport } from './hostward-redis.transport.js';
 export type { HostwardTransportOptions, TransportCounters } from './hostward-redis.transport.js';
 export type { SubscriptionCounters } from './subscription.js';
-export { MalformedValue, NotMaster, RedisRefused, RedisUnavailable } from './errors.js';
+export { MalformedValue, RedisRefused, RedisUnavailable } from './errors.js';
 export { deferAccept } from './deferred-accept.js';
 export { redisVitals } from './redis-vitals.js';
 export type { RedisVitals } from './redis-vitals.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { connectRedis, nodeUserName, type RedisConnection } from '#redis';
+import { connectRedis, nodeUserName, SentinelWatch, type RedisConnection } from '#redis';
 import { readConfig } from '../config/read-config.js';
 import { eventually } from './eventually.js';
 import { RedisGroup } from './redis-group.js';
@@ -145,4 +145,26 @@ describe('Redis with a replica, under Sentinel', () => {
     );
     expect(masters()).toEqual(group.addresses.map(({ host: at, port }) => `${at}:${port}`));
   }, 90_000);
+
+  it('is not followed to a node that the configuration does not name, and says so once', async () => {
+    const { login, ...watched } = group.watched;
+    const tls = { ca: readFileSync(rig.files.redis.ca) };
+    const nodes = [{ host: '127.0.0.1', port: 1 }];
+    const told: string[] = [];
+    const watch = new SentinelWatch({
+      ...{ ...watched, login: { ...login, tls }, nodes, everyMs: 50 },
+      onSwitch: ({ port }) => told.push(`switched to ${port}`),
+      onError: (error) => told.push(String(error)),
+    });
+    await eventually('all were asked', () => watch.standing.answering === 3);
+    await eventually('it has a problem', () => watch.standing.problem !== undefined);
+    expect(watch.candidates).toEqual(nodes);
+    const [, master] = group.addresses;
+    expect(told).toEqual([
+      expect.stringContaining(
+        `says that the master is 127.0.0.1:${master?.port}, and known are 127.0.0.1:1:`,
+      ),
+    ]);
+    watch.close();
+  }, 60_000);
 });

@@ -60,6 +60,12 @@ export class RedisGroup {
     return [this.master, this.replica].map(({ port }) => ({ host: '127.0.0.1', port }));
   }
 
+  /** How to ask the Sentinels. */
+  get watched() {
+    const sentinels = this.sentinels.map(({ port }) => ({ host: '127.0.0.1', port }));
+    return { sentinels, name: NAME, login: WATCHER };
+  }
+
   async stop(): Promise<void> {
     await Promise.all([this.replica, ...this.sentinels].map((each) => each.stop()));
   }
