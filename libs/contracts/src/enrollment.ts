@@ -25,11 +25,14 @@ export interface EnrollRequest {
   readonly attestation?: Attestation;
 }
 
+/** As many further nodes of a Redis a host takes at most. */
+export const MOST_OTHER_NODES = 16;
+
 /** Where a host reaches a Redis; without a host, under the name by which it reached the control plane. */
 export interface RedisEndpoint {
   readonly host?: string;
   readonly port: number;
-  /** Further nodes of it: a host uses the one that says that it is the master. */
+  /** Further nodes of it, at most MOST_OTHER_NODES: a host uses the one that says that it is the master. */
   readonly others?: readonly { readonly host: string; readonly port: number }[];
 }
 

@@ -49,6 +49,7 @@ export type {
   SimulationPlan,
 } from './simulation.js';
 export { ATTESTATIONS } from './enrollment.js';
+export { MOST_OTHER_NODES } from './enrollment.js';
 export type {
   Attestation,
   AttestationKind,

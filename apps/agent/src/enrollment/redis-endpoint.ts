@@ -1,6 +1,4 @@
-import type { RedisEndpoint } from '#contracts';
-
-const MOST_OTHERS = 16;
+import { MOST_OTHER_NODES, type RedisEndpoint } from '#contracts';
 
 /** Whether what the control plane said, or what was kept of it, says where a Redis is. */
 export function isRedisEndpoint(value: unknown): value is RedisEndpoint {
@@ -10,7 +8,7 @@ export function isRedisEndpoint(value: unknown): value is RedisEndpoint {
     Number.isInteger(port) &&
     ['string', 'undefined'].includes(typeof host) &&
     Array.isArray(others) &&
-    others.length <= MOST_OTHERS &&
+    others.length <= MOST_OTHER_NODES &&
     others.every(isAddress)
   );
 }

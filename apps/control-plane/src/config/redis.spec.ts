@@ -102,6 +102,11 @@ describe('Redis in the configuration', () => {
       /redis\.agent\.others is "two\.example": must be HOST:PORT/,
     ],
     [
+      'more further nodes than a host takes',
+      { ...GOOD, agent: { port: 1, others: Array.from({ length: 17 }, () => 'r:1') } },
+      /redis\.agent\.others is \["r:1",.*: must name at most 16/,
+    ],
+    [
       'a misspelt key',
       { ...GOOD, sentinel: { ...SENTINEL, adresses: [] } },
       /redis\.sentinel\.adresses is \[\]: is not a key/,

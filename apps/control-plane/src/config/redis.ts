@@ -1,3 +1,4 @@
+import { MOST_OTHER_NODES } from '#contracts';
 import { ConfigError } from './config-error.js';
 import type { Fields } from './fields.js';
 import { readTls, type Resolve, type TlsFiles } from './tls-files.js';
@@ -142,6 +143,8 @@ function readAgentRedis(fields: Fields): AgentRedis {
 
 function readAgentPort(fields: Fields, path: string): AgentPort {
   const others = readAddresses(fields, 'others', `${path}.others`);
+  if (others.length > MOST_OTHER_NODES)
+    throw fields.refuse('others', `must name at most ${MOST_OTHER_NODES}, which hosts take`);
   const at = { host: fields.optionalText('host'), port: fields.port('port') };
   return others.length === 0 ? at : { ...at, others };
 }
