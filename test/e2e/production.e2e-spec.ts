@@ -26,7 +26,7 @@ type Machine = (typeof MACHINES)[number];
  */
 describe('a control plane of three machines', () => {
   let root: string;
-  let ports: Record<'etcd' | 'peer' | 'redis' | 'events' | 'https', number>;
+  let ports: Record<'etcd' | 'peer' | 'redis' | 'events' | 'sentinel' | 'https', number>;
   let token: string;
   let host: TestHost;
   let ca: Buffer;
@@ -40,10 +40,10 @@ describe('a control plane of three machines', () => {
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'hostward-production-'));
-    const [etcd = 0, peer = 0, redis = 0, events = 0, https = 0] = await Promise.all(
-      Array.from({ length: 5 }, () => freePort()),
+    const [etcd = 0, peer = 0, redis = 0, events = 0, sentinel = 0, https = 0] = await Promise.all(
+      Array.from({ length: 6 }, () => freePort()),
     );
-    ports = { etcd, peer, redis, events, https };
+    ports = { etcd, peer, redis, events, sentinel, https };
     token = await initialise(1);
     ca = await readFile(join(dataDir(1), 'pki/ca.pem'));
     for (const machine of [2, 3] as const) {
@@ -51,15 +51,19 @@ describe('a control plane of three machines', () => {
       await initialise(machine);
     }
     await Promise.all(MACHINES.map(startEtcd));
-    await startRedis(1, 'redis');
-    await startRedis(1, 'redis-events');
-    await startRedis(2, 'redis', await replicaLines());
+    for (const machine of [1, 2] as const) {
+      const lines = await followLines(machine);
+      for (const name of ['redis', 'redis-events']) await startRedis(machine, name, lines);
+    }
+    for (const port of [ports.redis, ports.events])
+      await redisCli(2, port, 'REPLICAOF', address(1), `${port}`);
+    for (const machine of MACHINES) await startSentinel(machine);
     await Promise.all(MACHINES.map((machine) => startControlPlane(machine)));
     const rest = restOf(1);
     const { body } = await rest.post('/v1/join-tokens', { labels: PROD });
     host = new TestHost('web1', rest);
     expect((await host.enroll(String(body['token']))).status).toBe(200);
-    host.attach(redisOf(1));
+    host.attach(redisOf());
   }, 4 * MINUTE);
   afterAll(async () => {
     for (const connection of connections) connection.close();
@@ -72,10 +76,9 @@ describe('a control plane of three machines', () => {
     const { stdout } = await controlPlane([
       ...['init', `--data-dir=${dataDir(machine)}`, `--listen=${address(machine)}:${ports.https}`],
       // All addresses: here each control plane tells Redis of certificates in a folder of its own.
-      ...[`--names=cp${machine}.example,redis.example,${MACHINES.map(address).join(',')}`],
+      ...[`--names=cp${machine}.example,${MACHINES.map(address).join(',')}`],
       ...[`--etcd=https://${address(machine)}:${ports.etcd}`],
       ...[`--redis=${address(1)}:${ports.redis}`, `--redis-events=${address(1)}:${ports.events}`],
-      `--agent-redis-host=${address(1)}`,
     ]);
     return (JSON.parse(stdout) as { adminToken?: string }).adminToken ?? '';
   }
@@ -98,17 +101,22 @@ describe('a control plane of three machines', () => {
         /^(ETCD_NAME=cp|ETCD_(?:LISTEN|ADVERTISE|INITIAL_ADVERTISE)\S*10\.0\.0\.)1/gm,
         `$1${machine}`,
       )
-      .replace(/^bind 10\.0\.0\.1$/m, `bind 10.0.0.${machine}`);
+      .replace(
+        /^(bind|replica-announce-ip|sentinel announce-ip) 10\.0\.0\.1$/gm,
+        `$1 10.0.0.${machine}`,
+      );
     return mine
       .replaceAll('10.0.0.', '127.0.0.')
       .replaceAll('/var/lib/hostward-control-plane', dataDir(machine))
       .replaceAll('/var/lib/hostward-etcd', join(root, `etcd${machine}`))
       .replaceAll(/\/run\/hostward-redis(?:-events)?/g, root)
+      .replaceAll('/var/lib/hostward-redis-sentinel', join(root, `sentinel${machine}`))
       .replaceAll('/etc/hostward', join(root, `etc${machine}`))
       .replaceAll(/\b2379\b/g, `${ports.etcd}`)
       .replaceAll(/\b2380\b/g, `${ports.peer}`)
       .replaceAll(/\b6379\b/g, `${ports.redis}`)
-      .replaceAll(/\b6380\b/g, `${ports.events}`);
+      .replaceAll(/\b6380\b/g, `${ports.events}`)
+      .replaceAll(/\b26379\b/g, `${ports.sentinel}`);
   }
 
   async function environment(name: string, machine: Machine): Promise<string[]> {
@@ -130,18 +138,46 @@ describe('a control plane of three machines', () => {
     running.set(`${name}${machine}`, server);
   }
 
-  async function replicaLines(): Promise<string> {
-    await mkdir(join(root, 'etc2'));
-    const file = join(dataDir(2), 'keys/redis-control.password');
-    const { stdout } = await controlPlane(['open-secret', `--file=${file}`]);
-    const line = `masterauth ${stdout.trim()}\n`;
-    await writeFile(join(root, 'etc2/redis-masterauth.conf'), line, { mode: 0o600 });
-    return example('redis-replica.conf', 2);
+  async function password(machine: Machine): Promise<string> {
+    const file = join(dataDir(machine), 'keys/redis-control.password');
+    return (await controlPlane(['open-secret', `--file=${file}`])).stdout.trim();
   }
 
-  async function startControlPlane(machine: Machine, over: readonly string[] = []): Promise<void> {
+  async function followLines(machine: Machine): Promise<string> {
+    await mkdir(join(root, `etc${machine}`));
+    const file = join(root, `etc${machine}/redis-masterauth.conf`);
+    await writeFile(file, `masterauth ${await password(machine)}\n`, { mode: 0o600 });
+    return example('redis-replica.conf', machine);
+  }
+
+  async function startSentinel(machine: Machine): Promise<void> {
+    const secret = await password(machine);
+    const users = await readFile(join(dataDir(machine), 'keys/redis-users.conf'), 'utf8');
+    const more = [
+      ...users.split('\n').filter((line) => line.startsWith('user control ')),
+      `sentinel sentinel-pass ${secret}`,
+      ...['hostward', 'hostward-events'].map((name) => `sentinel auth-pass ${name} ${secret}`),
+    ];
+    const file = join(root, `sentinel${machine}/sentinel.conf`);
+    await mkdir(join(root, `sentinel${machine}`));
+    const text = await example('redis-sentinel.conf', machine);
+    await writeFile(file, `${text}\n${more.join('\n')}\n`, { mode: 0o600 });
+    const args = [file, '--sentinel'];
+    const ready = /\+monitor master/;
+    const server = await ServerProcess.start({ command: 'redis-server', args, ready });
+    running.set(`sentinel${machine}`, server);
+  }
+
+  async function redisCli(machine: Machine, port: number, ...words: string[]): Promise<void> {
+    const at = ['-h', address(machine), '-p', `${port}`, '--user', 'control'];
+    const tls = ['--tls', '--cacert', join(dataDir(machine), 'pki/ca.pem')];
+    const env = { ...process.env, REDISCLI_AUTH: await password(machine) };
+    await run('redis-cli', [...tls, ...at, ...words], { env });
+  }
+
+  async function startControlPlane(machine: Machine): Promise<void> {
     const program = [execPath, '--disable-warning=ExperimentalWarning', controlPlaneMain()];
-    const variables = [...(await environment('control-plane.env', machine)), ...over];
+    const variables = await environment('control-plane.env', machine);
     const serve = [...variables, ...program, 'serve', `--config=${config(machine)}`];
     // As with systemd, the log goes elsewhere.
     const args = ['-c', `exec "$@" 2>>${log(machine)}`, 'sh', 'env', ...serve];
@@ -152,8 +188,10 @@ describe('a control plane of three machines', () => {
   const restOf = (machine: Machine): Rest =>
     new Rest(`https://${address(machine)}:${ports.https}`, ca.toString('utf8'), token);
 
-  function redisOf(machine: Machine): RedisConnection {
-    const to = { host: address(machine), port: ports.redis, tls: { ca }, maxBackoffMs: 200 };
+  /** As an agent has it, which was told of both machines. */
+  function redisOf(): RedisConnection {
+    const candidates = () => [1, 2].map((each) => ({ host: `127.0.0.${each}`, port: ports.redis }));
+    const to = { port: ports.redis, candidates, masterOnly: true, tls: { ca }, maxBackoffMs: 200 };
     const connection = connectRedis({ ...to, ...host.redisLogin });
     connections.push(connection);
     return connection;
@@ -236,36 +274,18 @@ describe('a control plane of three machines', () => {
   );
 
   it(
-    'goes on with the replica of Redis when the first machine is lost',
+    'goes on with the replicas of both Redis when the first machine is lost, by itself',
     async () => {
-      for (const name of ['cp1', 'redis1', 'redis-events1', 'etcd1'])
+      for (const name of ['cp1', 'redis1', 'redis-events1', 'etcd1', 'sentinel1'])
         await running.get(name)?.kill9();
-      const secret = (
-        await controlPlane(['open-secret', `--file=${dataDir(2)}/keys/redis-control.password`])
-      ).stdout;
-      await run(
-        'redis-cli',
-        [
-          ...['--tls', '--cacert', join(dataDir(2), 'pki/ca.pem'), '-h', address(2)],
-          ...['-p', `${ports.redis}`, '--user', 'control', 'REPLICAOF', 'NO', 'ONE'],
-        ],
-        { env: { ...process.env, REDISCLI_AUTH: secret.trim() } },
-      );
-      await startRedis(2, 'redis-events');
-      const moved = [
-        `HOSTWARD_CONTROL_PLANE__REDIS__HOST=${address(2)}`,
-        'HOSTWARD_CONTROL_PLANE__REDIS__REPLICAS=',
-        `HOSTWARD_CONTROL_PLANE__REDIS__EVENTS={ host: ${address(2)}, port: ${ports.events} }`,
-        `HOSTWARD_CONTROL_PLANE__REDIS__AGENT__HOST=${address(2)}`,
-      ];
-      for (const machine of [2, 3] as const) {
-        await running.get(`cp${machine}`)?.stop();
-        await startControlPlane(machine, moved);
-      }
-      await isReady(2);
-      host.attach(redisOf(2));
-      expect(await apply(3, 'moved')).toBe(200);
+      await eventually('it is applied by those that are left', MINUTE, async () => {
+        return (await apply(3, 'moved')) === 200;
+      });
+      await eventually('the host has found the other Redis', MINUTE, async () => {
+        return (await host.fetch()) !== undefined;
+      });
       await host.receives('first', 'moved', 'two-of-three');
+      for (const machine of [2, 3] as const) await isReady(machine);
     },
     3 * MINUTE,
   );

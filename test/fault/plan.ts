@@ -8,6 +8,9 @@ export type Fault =
   | { readonly kind: 'cut' | 'stall' | 'slow'; readonly of: string; readonly forMs: number }
   | { readonly kind: 'break-off'; readonly of: string; readonly afterBytes: number }
   | { readonly kind: 'flush'; readonly of: 'redis' | 'redis-events' }
+  | { readonly kind: 'lose-leader'; readonly by: 'kill' | 'stop'; readonly forMs: number }
+  | { readonly kind: 'fail-over'; readonly by: 'cut' | 'order' | 'stop'; readonly forMs: number }
+  | { readonly kind: 'fill-disk'; readonly of: string; readonly forMs: number }
   | { readonly kind: 'corrupt-bundles' | 'compact' };
 
 export type Step =
@@ -24,9 +27,13 @@ export interface Plan {
 const FIRST = ['h1', 'h2', 'h3', 'h4'];
 const POLICIES = ['p1', 'p2', 'p3', 'p4', 'p5'];
 const LABELS: readonly Labels[] = [{ env: 'prod' }, { env: 'dev' }, { tier: 'web' }];
-const SERVERS = ['etcd', 'redis', 'redis-events', 'control plane', 'replica'];
-const SERVER_LINKS = ['etcd', 'redis', 'redis-events', 'operator', 'operator@replica'];
+const STORES = ['etcd-1', 'etcd-2', 'etcd-3', 'redis', 'redis-b', 'redis-events'];
+const SENTINELS = ['sentinel-1', 'sentinel-2', 'sentinel-3'];
+const SERVERS = [...STORES, ...SENTINELS, 'control plane', 'replica'];
+const SERVER_LINKS = [...STORES, 'operator', 'operator@replica'];
 const LONGEST_MS = 8_000;
+/** Longer than Sentinel takes to give a master up. */
+const FAILED_OVER_MS = 3_000;
 
 /** What is done to the product and when, in ms from the start: the same for the same seed and length. */
 export function planOf(seed: number, lengthMs: number): Plan {
@@ -64,11 +71,13 @@ function actionOf(random: FuzzRandom, number: number): Action {
 function faultOf(random: FuzzRandom): Fault {
   const node = random.pick(FIRST);
   const ofHost = ['agent', 'sensor', 'compiler'].map((program) => `${program}@${node}`);
-  const linkOfHost = ['redis', 'redis-events', 'control plane'].map((to) => `${to}@${node}`);
+  const linkOfHost = ['redis', 'redis-b', 'redis-events', 'control plane'].map(
+    (to) => `${to}@${node}`,
+  );
   const process = random.pick([...SERVERS, ...ofHost]);
   const link = random.pick([...SERVER_LINKS, ...linkOfHost]);
   const forMs = 500 + random.below(LONGEST_MS);
-  switch (random.below(9)) {
+  switch (random.below(12)) {
     case 0:
     case 1:
       return { kind: 'kill', of: process };
@@ -83,6 +92,16 @@ function faultOf(random: FuzzRandom): Fault {
       return { kind: 'break-off', of: link, afterBytes: random.below(6_000) };
     case 7:
       return { kind: 'flush', of: random.pick(['redis', 'redis-events'] as const) };
+    case 8:
+      return { kind: 'lose-leader', by: random.pick(['kill', 'stop'] as const), forMs };
+    case 9: {
+      const by = random.pick(['cut', 'order', 'stop'] as const);
+      return { kind: 'fail-over', by, forMs: FAILED_OVER_MS + forMs };
+    }
+    case 10: {
+      const of = random.pick(['control plane', 'replica', `agent@${node}`]);
+      return { kind: 'fill-disk', of, forMs };
+    }
     default:
       return { kind: random.pick(['corrupt-bundles', 'compact'] as const) };
   }

@@ -25,6 +25,17 @@ export interface EnrollRequest {
   readonly attestation?: Attestation;
 }
 
+/** As many further nodes of a Redis a host takes at most. */
+export const MOST_OTHER_NODES = 16;
+
+/** Where a host reaches a Redis; without a host, under the name by which it reached the control plane. */
+export interface RedisEndpoint {
+  readonly host?: string;
+  readonly port: number;
+  /** Further nodes of it, at most MOST_OTHER_NODES: a host uses the one that says that it is the master. */
+  readonly others?: readonly { readonly host: string; readonly port: number }[];
+}
+
 export interface EnrollResponse {
   /** sha256 of the raw signing key, hex. */
   readonly nodeId: string;
@@ -32,12 +43,10 @@ export interface EnrollResponse {
   /** PEM chain for mutual TLS. */
   readonly certificate: string;
   readonly ca: string;
-  readonly redis: {
-    readonly host?: string;
-    readonly port: number;
+  readonly redis: RedisEndpoint & {
     readonly username: string;
     /** The Redis that takes events, where that is another one; without a host, under the same name. */
-    readonly events?: { readonly host?: string; readonly port: number };
+    readonly events?: RedisEndpoint;
   };
   /** DSSE envelope of the root document: the host's root of trust. */
   readonly root: unknown;

@@ -49,7 +49,14 @@ export type {
   SimulationPlan,
 } from './simulation.js';
 export { ATTESTATIONS } from './enrollment.js';
-export type { Attestation, AttestationKind, EnrollRequest, EnrollResponse } from './enrollment.js';
+export { MOST_OTHER_NODES } from './enrollment.js';
+export type {
+  Attestation,
+  AttestationKind,
+  EnrollRequest,
+  EnrollResponse,
+  RedisEndpoint,
+} from './enrollment.js';
 export type { AgentRun, Alert, AlertBatch, AlertParent, EventCursor } from './alert.js';
 export type {
   AlertPage,

@@ -1,9 +1,19 @@
 import type { RedisOptions } from 'ioredis';
 
+/** Where a node of Redis, or a Sentinel, listens. */
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** How to reach Redis and how long to wait for it. */
 export interface RedisConnectionOptions {
   readonly host?: string;
   readonly port: number;
+  /** Asked at each connect, in the place of `host` and `port`: they are tried in turn. One at least. */
+  readonly candidates?: () => readonly RedisAddress[];
+  /** Only a node that says that it is a master is used, and one that says so no longer is left; default false. */
+  readonly masterOnly?: boolean;
   readonly username?: string;
   /** A function is asked at each connect: a secret that was rotated needs no new connection. */
   readonly password?: string | (() => string);
@@ -48,7 +58,8 @@ export function clientOptions(
   options: RedisConnectionOptions,
   nextDelayMs: () => number | undefined,
 ): RedisOptions {
-  const { host = '127.0.0.1', port, username, tls } = options;
+  const { host, port } = candidatesOf(options)[0] ?? options;
+  const { username, tls } = options;
   const password = passwordOf(options);
   const commandTimeout = options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
   return {
@@ -79,6 +90,12 @@ export function clientOptions(
     autoResubscribe: false,
     disableClientInfo: true,
   };
+}
+
+/** Where to connect now, one after the other. */
+export function candidatesOf(options: RedisConnectionOptions): readonly RedisAddress[] {
+  const { candidates, host = '127.0.0.1', port } = options;
+  return candidates?.() ?? [{ host, port }];
 }
 
 /** The password to log in with now. */

@@ -29,6 +29,14 @@ class RedisOutOfMemory extends RedisStoreError {
   }
 }
 
+/** The node takes no writes: it follows another one, which is to be used instead. */
+export class NotMaster extends RedisStoreError {
+  constructor(address: string, role: string | undefined) {
+    const said = role === undefined ? 'does not say whether it is a master' : `is a ${role}`;
+    super(`Redis at ${address} ${said}, and only a master is used`);
+  }
+}
+
 /** A value on Redis is not what belongs there; it was changed by someone else or cut. */
 export class MalformedValue extends RedisStoreError {
   constructor(

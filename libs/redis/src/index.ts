@@ -1,6 +1,6 @@
 export { connectRedis, RedisConnection } from './redis.connection.js';
 export type { ConnectionCounters } from './redis.connection.js';
-export type { RedisConnectionOptions } from './connection-options.js';
+export type { RedisAddress, RedisConnectionOptions } from './connection-options.js';
 export { DeliveryWriter } from './delivery-writer.js';
 export type { Delivery, DeliveryCounters, DeliveryOutcome } from './delivery-writer.js';
 export { StateInbox } from './state-inbox.js';
@@ -14,6 +14,9 @@ export { NodeUsers } from './node-users.js';
 export type { NodeUserCounts, NodeUserSource } from './node-users.js';
 export { OffenceWatch } from './offence-watch.js';
 export type { HostOffence, OffenceWatchOptions } from './offence-watch.js';
+export { NodeStanding } from './node-standing.js';
+export { SentinelWatch } from './sentinel-watch.js';
+export type { SentinelStanding, SentinelWatchOptions } from './sentinel-watch.js';
 export { RunWatcher } from './run-watcher.js';
 export type { RedisRunChange, RunWatcherOptions } from './run-watcher.js';
 export { HostwardRedisTransport } from './hostward-redis.transport.js';

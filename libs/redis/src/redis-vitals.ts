@@ -2,6 +2,10 @@ import type { RedisConnection } from './redis.connection.js';
 
 /** How a Redis is and is set, as far as the product depends on it. */
 export interface RedisVitals {
+  /** Whether it takes writes, or follows another one. */
+  readonly isMaster: boolean;
+  /** Of its process: another one at each start. */
+  readonly runId: string;
   readonly usedBytes: number;
   /** 0: no bound but the machine's memory. */
   readonly maxBytes: number;
@@ -25,6 +29,8 @@ export async function redisVitals(connection: RedisConnection): Promise<RedisVit
   const values = valuesOf(info);
   const count = (name: string): number => Number(values.get(name) ?? 0);
   return {
+    isMaster: values.get('role') === 'master',
+    runId: values.get('run_id') ?? '',
     usedBytes: count('used_memory'),
     maxBytes: count('maxmemory'),
     evictionPolicy: values.get('maxmemory_policy') ?? '',

@@ -2,12 +2,15 @@ import { Redis } from 'ioredis';
 import { TLSSocket } from 'node:tls';
 import {
   backoffMs,
+  candidatesOf,
   clientOptions,
   DEFAULT_COMMAND_TIMEOUT_MS,
   passwordOf,
+  type RedisAddress,
   type RedisConnectionOptions,
 } from './connection-options.js';
-import { RedisUnavailable, translateError } from './errors.js';
+import { NotMaster, RedisUnavailable, translateError } from './errors.js';
+import { saidRole } from './said-role.js';
 
 /** What a connection has been through. */
 export interface ConnectionCounters {
@@ -24,6 +27,8 @@ export class RedisConnection {
   private readonly timeoutMs: number;
   private readonly heartbeat: NodeJS.Timeout;
   private readonly onReady: (() => void)[] = [];
+  /** Commands that wait for the connection. */
+  private readonly waiting = new Set<() => void>();
   private connects = 0;
   private disconnects = 0;
   private failures = 0;
@@ -31,26 +36,33 @@ export class RedisConnection {
   /** Of the last connection; what was checked then is not checked anew, so it is good for the same CAs alone. */
   private session: { readonly ticket: Buffer; readonly ca: unknown } | undefined;
   private failuresInARow = 0;
+  /** Which of the candidates is tried; another one only after one that could not be used. */
+  private turn = 0;
+  private wasUsed = false;
   private latestError: Error | undefined;
-  private wasReady = false;
+  private usableNow = false;
   private closed = false;
   private guarded: Redis['stream'] | undefined;
 
   constructor(private readonly options: RedisConnectionOptions) {
     this.timeoutMs = options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
     this.client = new Redis(clientOptions(options, () => this.nextDelayMs()));
-    // One listener for each command that waits for the connection.
-    this.client.setMaxListeners(0);
     this.client.on('error', (error: Error) => this.failed(error));
     this.client.on('connect', () => this.guard());
     this.client.on('close', () => this.lost());
-    this.client.on('ready', () => this.becameReady());
+    this.client.on('ready', () => void this.admit());
     this.client.connect().catch((error: unknown) => this.failed(error));
     this.heartbeat = setInterval(() => this.beat(), options.heartbeatMs ?? 5_000);
   }
 
   get connected(): boolean {
-    return this.client.status === 'ready';
+    return this.usableNow && this.client.status === 'ready';
+  }
+
+  /** Where it connects, or is connected. */
+  get address(): RedisAddress {
+    const { host = '', port = 0 } = this.client.options;
+    return { host, port };
   }
 
   get counters(): ConnectionCounters {
@@ -75,6 +87,8 @@ export class RedisConnection {
       await this.usable();
       return await commands(this.client);
     } catch (error) {
+      // The master of before has become a replica: the one of now is looked for.
+      if (this.options.masterOnly && isReadOnly(error)) this.reconnect();
       throw translateError(error, what);
     }
   }
@@ -94,6 +108,16 @@ export class RedisConnection {
   /** Drops the connection and comes back after a wait: for a subscription that failed. */
   reconnect(): void {
     if (!this.closed) this.client.disconnect(true);
+  }
+
+  /** The candidates have changed: goes to the first of them without a wait, where it is not connected there. */
+  retarget(): void {
+    const [first] = candidatesOf(this.options);
+    if (this.closed || first === undefined || isSame(first, this.address)) return;
+    [this.turn, this.wasUsed, this.failuresInARow] = [0, true, 0];
+    if (this.client.status !== 'reconnecting') return this.reconnect();
+    this.prepare();
+    this.client.connect().catch((error: unknown) => this.failed(error));
   }
 
   close(): void {
@@ -132,22 +156,47 @@ export class RedisConnection {
         resolve();
       };
       const timer = setTimeout(() => {
-        this.client.off('ready', ready);
+        this.waiting.delete(ready);
         reject(translateError(this.latestError ?? new Error('no connection'), 'connecting'));
       }, this.timeoutMs);
-      this.client.once('ready', ready);
+      this.waiting.add(ready);
     });
+  }
+
+  /** A node that is no master is left before anybody has used it. */
+  private async admit(): Promise<void> {
+    const { stream } = this.client;
+    if (this.options.masterOnly && !(await this.isMaster())) return;
+    // What was asked may have been answered by a connection that is gone.
+    if (this.client.status === 'ready' && this.client.stream === stream) this.becameReady();
+  }
+
+  /** Leaves a node that is no master, or does not say what it is. */
+  private async isMaster(): Promise<boolean> {
+    const { host, port } = this.address;
+    try {
+      const role = saidRole(await this.client.hello('3'));
+      if (role === 'master') return true;
+      throw new NotMaster(`${host}:${port}`, role);
+    } catch (error) {
+      this.failed(error);
+      this.lost();
+      this.reconnect();
+      return false;
+    }
   }
 
   private becameReady(): void {
     this.connects += 1;
-    this.wasReady = true;
+    [this.usableNow, this.wasUsed] = [true, true];
     for (const callback of this.onReady) callback();
+    for (const go of [...this.waiting]) go();
+    this.waiting.clear();
   }
 
   private lost(): void {
-    if (this.wasReady) this.disconnects += 1;
-    this.wasReady = false;
+    if (this.usableNow) this.disconnects += 1;
+    this.usableNow = false;
   }
 
   private failed(error: unknown): void {
@@ -159,8 +208,20 @@ export class RedisConnection {
   private nextDelayMs(): number | undefined {
     if (this.closed) return undefined;
     this.failuresInARow += 1;
-    // The client reads it at each connect.
-    this.client.options.password = passwordOf(this.options);
+    this.prepare();
+    const rounds = Math.ceil(this.failuresInARow / candidatesOf(this.options).length);
+    return backoffMs(rounds, this.options);
+  }
+
+  /** The client reads these options at each connect. */
+  private prepare(): void {
+    const candidates = candidatesOf(this.options);
+    // The one that was good is tried again first: mostly it was the link that failed.
+    if (!this.wasUsed) this.turn += 1;
+    this.wasUsed = false;
+    const { host, port } = candidates[this.turn % candidates.length] ?? this.address;
+    const password = passwordOf(this.options);
+    Object.assign(this.client.options, { host, port, password });
     const { trusted } = this.options;
     const { tls } = this.client.options;
     if (tls) {
@@ -169,16 +230,27 @@ export class RedisConnection {
         session: this.session?.ca === tls.ca ? this.session?.ticket : undefined,
       });
     }
-    return backoffMs(this.failuresInARow, this.options);
   }
 
   private beat(): void {
     if (!this.connected) return;
+    if (this.options.masterOnly) {
+      void this.isMaster().then((is) => is && this.proved());
+      return;
+    }
     this.client.ping().then(
       () => this.proved(),
       (error: unknown) => this.failed(error),
     );
   }
+}
+
+function isReadOnly(error: unknown): boolean {
+  return error instanceof Error && /\bREADONLY\b/.test(error.message);
+}
+
+function isSame(one: RedisAddress, other: RedisAddress): boolean {
+  return one.host === other.host && one.port === other.port;
 }
 
 /** Begins to connect and returns at once: Redis may be down for now. */

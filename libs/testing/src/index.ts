@@ -17,6 +17,8 @@ export { EtcdServer, startEtcd, startEtcdCluster } from './etcd-server.js';
 export type { EtcdServerOptions } from './etcd-server.js';
 export { RedisServer, startRedis } from './redis-server.js';
 export type { RedisServerOptions } from './redis-server.js';
+export { SentinelServer, startSentinels } from './sentinel-server.js';
+export type { SentinelOptions } from './sentinel-server.js';
 export { PostgresServer, startPostgres } from './postgres-server.js';
 export type { PostgresServerOptions } from './postgres-server.js';
 export { LinkProxy } from './link-proxy.js';

@@ -20,13 +20,14 @@ export class RedisServer {
     readonly port: number,
     private readonly directory: string,
     private readonly tls: boolean,
+    private readonly lines: string,
   ) {}
 
   static async start(options: RedisServerOptions): Promise<RedisServer> {
     const directory = temporaryDirectory('redis');
     const port = await freePort();
-    writeFileSync(join(directory, 'redis.conf'), configuration(port, directory, options));
-    const server = new RedisServer(port, directory, options.tls !== undefined);
+    const lines = configuration(port, directory, options);
+    const server = new RedisServer(port, directory, options.tls !== undefined, lines);
     await server.restart();
     return server;
   }
@@ -42,6 +43,8 @@ export class RedisServer {
   /** Starts it again, empty, on the same port; the running one is stopped first. */
   async restart(): Promise<void> {
     await this.process?.stop();
+    // As where Redis may not write its configuration: what a Sentinel had it put there is forgotten.
+    writeFileSync(join(this.directory, 'redis.conf'), this.lines);
     this.process = await ServerProcess.start({
       command: 'redis-server',
       args: [join(this.directory, 'redis.conf')],
@@ -84,14 +87,19 @@ function configuration(port: number, directory: string, options: RedisServerOpti
     `dir ${directory}`,
     'save ""',
     'appendonly no',
-    ...(options.tls ? tlsLines(port, directory, options.tls) : [`port ${port}`]),
+    ...(options.tls ? redisTlsLines(port, directory, options.tls) : [`port ${port}`]),
     ...users.map(([name, rules]) => `user ${name} ${rules}`),
     ...(options.config ?? []),
     '',
   ].join('\n');
 }
 
-function tlsLines(port: number, directory: string, tls: TestCertificates): readonly string[] {
+/** Lines of a configuration for TLS alone, with the files of it written to the directory. */
+export function redisTlsLines(
+  port: number,
+  directory: string,
+  tls: TestCertificates,
+): readonly string[] {
   const file = (name: string, pem: string): string => {
     const path = join(directory, name);
     writeFileSync(path, pem, { mode: 0o600 });

@@ -7,35 +7,51 @@ import {
   initialise,
   type Material,
 } from '../../../apps/cli/src/embedded/control-plane.js';
-import { etcdProgram } from '../../../apps/cli/src/embedded/etcd.js';
-import { redisCommand, redisProgram } from '../../../apps/cli/src/embedded/redis.js';
+import {
+  redisCommand,
+  redisProgram,
+  type RedisOptions,
+} from '../../../apps/cli/src/embedded/redis.js';
 import { ServerKeys } from '../../../apps/cli/src/embedded/server-keys.js';
 import { Supervised, type Program } from '../../../apps/cli/src/embedded/supervised.js';
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
-import { connectRedis, type RedisConnection } from '#redis';
+import { connectRedis, type RedisConnection, type RedisConnectionOptions } from '#redis';
 import { freePort, LinkProxy } from '#testing';
 import type { Mistake } from '../planted/mistakes.js';
 import { projectRoot } from '../../e2e/support/product.js';
 import { CommittedLog } from './committed-log.js';
 import type { History } from '../history.js';
+import { ETCD_MEMBERS, memberProgram, type EtcdMember, type MemberPorts } from './etcd-members.js';
 import { Programs } from './programs.js';
+import {
+  MASTER_NAME,
+  nodeProgram,
+  REDIS_NODES,
+  sentinelProgram,
+  SENTINELS,
+  type RedisNodeName,
+} from './redis-nodes.js';
 
 export interface Ports {
-  readonly etcd: number;
-  readonly peer: number;
+  readonly etcd: Readonly<Record<EtcdMember, MemberPorts>>;
   readonly redis: number;
+  readonly 'redis-b': number;
   readonly 'redis-events': number;
+  readonly sentinels: readonly number[];
   readonly 'control plane': number;
   readonly replica: number;
 }
+
+const REDIS_SERVERS = [...REDIS_NODES, 'redis-events'] as const;
+export type RedisServerName = (typeof REDIS_SERVERS)[number];
 
 /** The two control planes, as plans name them, and the operator's link to each. */
 const CONTROL_PLANES = ['control plane', 'replica'] as const;
 const OPERATOR_LINKS = { 'control plane': 'operator', replica: 'operator@replica' } as const;
 
 /**
- * etcd, both Redis and the control plane as `up` runs them, with a link that can be cut before each, and a second control
- * plane with the same keys and stores of its own.
+ * Three members of etcd, a Redis for policies with a replica and three Sentinels, one for events, and two control planes
+ * with the same keys and stores of their own: each as `up` runs its only one, with a link before it that can be cut.
  */
 export class Cluster {
   readonly programs = new Programs();
@@ -57,11 +73,7 @@ export class Cluster {
   /** With a control plane that makes a mistake where one is named. */
   static async start(history: History, mistake?: Mistake): Promise<Cluster> {
     const folder = await mkdtemp(join(tmpdir(), 'hostward-fault-'));
-    const [etcd = 0, peer = 0, redis = 0, events = 0, ...both] = await freePorts(6);
-    const [controlPlane = 0, replica = 0] = both;
-    const stores = { etcd, peer, redis, 'redis-events': events };
-    const ports = { ...stores, 'control plane': controlPlane, replica };
-    const cluster = new Cluster(folder, ports, history, mistake);
+    const cluster = new Cluster(folder, await freePorts(), history, mistake);
     try {
       await cluster.#start();
       return cluster;
@@ -108,29 +120,50 @@ export class Cluster {
   }
 
   /** Redis as its administrator has it, past all links. */
-  admin(of: 'redis' | 'redis-events'): RedisConnection {
-    const { username } = readConfig(this.material.configFile).redis;
-    const connection = connectRedis({
-      port: this.ports[of],
-      username,
-      password: () => this.#password,
-      tls: { ca: this.#ca, ...this.#clientPair },
-      maxBackoffMs: 200,
-    });
+  admin(of: RedisServerName): RedisConnection {
+    return this.#connection(this.ports[of], this.#login);
+  }
+
+  /** The first Sentinel that is there, as its administrator has it. */
+  sentinel(): RedisConnection {
+    const candidates = () => this.ports.sentinels.map((port) => ({ host: '127.0.0.1', port }));
+    return this.#connection(0, { candidates });
+  }
+
+  /** Nodes of the Redis for policies that say that they are masters: mostly one. */
+  async masters(): Promise<readonly RedisNodeName[]> {
+    const found: RedisNodeName[] = [];
+    for (const name of REDIS_NODES) {
+      const connection = this.admin(name);
+      const ask = connection.run('asking', async (client) => (await client.role())[0]);
+      if ((await ask.catch(() => undefined)) === 'master') found.push(name);
+      connection.close();
+    }
+    return found;
+  }
+
+  get #login() {
+    const { username = '' } = readConfig(this.material.configFile).redis;
+    return { username, password: this.#password };
+  }
+
+  #connection(port: number, login: Partial<RedisConnectionOptions>): RedisConnection {
+    const tls = { ca: this.#ca, ...this.#clientPair };
+    const connection = connectRedis({ port, ...login, tls, maxBackoffMs: 200 });
     this.#admins.push(connection);
     return connection;
   }
 
   async #start(): Promise<void> {
     const { folder, ports } = this;
-    for (const name of ['etcd', 'redis', 'redis-events'] as const)
-      await this.addLink(name, ports[name]);
+    for (const name of ETCD_MEMBERS) await this.addLink(name, ports.etcd[name].client);
+    for (const name of REDIS_SERVERS) await this.addLink(name, ports[name]);
     for (const name of CONTROL_PLANES) await this.addLink(OPERATOR_LINKS[name], ports[name]);
     const material = await initialise({
       dataDir: join(folder, 'control-plane'),
       listen: `127.0.0.1:${ports['control plane']}`,
       names: ['127.0.0.1'],
-      etcd: `https://127.0.0.1:${this.link('etcd').port}`,
+      etcd: `https://127.0.0.1:${this.link('etcd-1').port}`,
       redis: `127.0.0.1:${this.link('redis').port}`,
       redisEvents: `127.0.0.1:${this.link('redis-events').port}`,
       serverKeys: this.#keys,
@@ -151,25 +184,73 @@ export class Cluster {
       };
   }
 
-  async #startServers({ etcd: tls, redis: files, configFile }: Material): Promise<void> {
+  async #startServers(material: Material): Promise<void> {
     const { folder: dataDir, ports } = this;
     const keys = this.#keys;
-    const [clientPort, peerPort] = [ports.etcd, ports.peer];
-    await this.run('etcd', etcdProgram({ dataDir, clientPort, peerPort, tls, keys }));
+    const { etcd: tls, redis: files } = material;
+    await Promise.all(
+      ETCD_MEMBERS.map((name) =>
+        this.run(name, memberProgram(name, ports.etcd, { dataDir, tls, keys })),
+      ),
+    );
     const pki = join(dataDir, 'control-plane', 'pki');
     const [cert, key] = [join(pki, 'etcd-client.pem'), join(pki, 'etcd-client.key')];
-    this.#log = new CommittedLog({ port: clientPort, ca: tls.ca, cert, key }, this.history);
-    const command = await redisCommand();
-    const at = { command, dataDir, host: '127.0.0.1', files, keys };
-    const { redis, 'redis-events': events } = ports;
-    await this.run('redis', await redisProgram({ ...at, serves: 'control', port: redis }));
-    await this.run('redis-events', await redisProgram({ ...at, serves: 'events', port: events }));
-    for (const name of CONTROL_PLANES) {
-      const served = { host: '127.0.0.1', port: ports[name] };
-      const shipped = controlPlaneProgram(configFile, dataDir, served, keys);
-      const program = this.mistake ? planted(shipped, this.mistake) : shipped;
-      await this.run(name, name === 'replica' ? asReplica(program, served.port) : program);
+    const clients = ETCD_MEMBERS.map((name) => ports.etcd[name].client);
+    this.#log = new CommittedLog({ ports: clients, ca: tls.ca, cert, key }, this.history);
+    await this.#startRedis({
+      command: await redisCommand(),
+      dataDir,
+      host: '127.0.0.1',
+      files,
+      keys,
+    });
+    for (const name of CONTROL_PLANES) await this.#startControlPlane(name, material);
+  }
+
+  async #startRedis(at: Omit<RedisOptions, 'port' | 'serves'>): Promise<void> {
+    const { ports } = this;
+    const login = this.#login;
+    const portOf = (name: RedisNodeName): number => this.link(name).port;
+    for (const name of REDIS_NODES)
+      await this.run(
+        name,
+        await nodeProgram(name, portOf(name), login, { ...at, port: ports[name] }),
+      );
+    const replica = this.admin('redis-b');
+    await replica.run('following', (client) => client.replicaof('127.0.0.1', portOf('redis')));
+    replica.close();
+    for (const [index, name] of SENTINELS.entries()) {
+      const port = ports.sentinels[index] ?? 0;
+      await this.run(
+        name,
+        await sentinelProgram(name, port, portOf('redis'), login, { ...at, port }),
+      );
     }
+    const port = ports['redis-events'];
+    await this.run('redis-events', await redisProgram({ ...at, serves: 'events', port }));
+  }
+
+  async #startControlPlane(
+    name: (typeof CONTROL_PLANES)[number],
+    material: Material,
+  ): Promise<void> {
+    const served = { host: '127.0.0.1', port: this.ports[name] };
+    const shipped = controlPlaneProgram(material.configFile, this.folder, served, this.#keys);
+    const program = this.mistake ? planted(shipped, this.mistake) : shipped;
+    const own = name === 'replica' ? asReplica(program, served.port) : program;
+    await this.run(name, withSettings(own, this.#settings()));
+  }
+
+  /** What `init` was not told. */
+  #settings(): Readonly<Record<string, unknown>> {
+    const at = (port: number): string => `127.0.0.1:${port}`;
+    const other = at(this.link('redis-b').port);
+    return {
+      ETCD__HOSTS: ETCD_MEMBERS.map((name) => `https://${at(this.link(name).port)}`),
+      REDIS__REPLICAS: [other],
+      REDIS__AGENT__OTHERS: [other],
+      REDIS__SENTINEL: { name: MASTER_NAME, addresses: this.ports.sentinels.map(at) },
+    };
   }
 
   async stop(): Promise<void> {
@@ -190,22 +271,36 @@ function planted(shipped: Program, mistake: Mistake): Program {
 
 /** The same program at another port, with stores of its own. */
 function asReplica(program: Program, port: number): Program {
-  const settings = { DATA_DIR: join(program.cwd, 'replica'), LISTEN__PORT: String(port) };
+  const settings = { DATA_DIR: join(program.cwd, 'replica'), LISTEN__PORT: port };
+  const logFile = join(program.cwd, 'replica.log');
+  return withSettings({ ...program, name: 'replica', logFile }, settings);
+}
+
+/** The same program, with settings above those of its file. */
+function withSettings(program: Program, settings: Readonly<Record<string, unknown>>): Program {
   const words = Object.entries(settings).map(
-    ([key, value]) => `HOSTWARD_CONTROL_PLANE__${key}=${value}`,
+    ([key, value]) => `HOSTWARD_CONTROL_PLANE__${key}=${JSON.stringify(value)}`,
   );
-  return {
-    ...program,
-    name: 'replica',
-    command: 'env',
-    args: [...words, program.command, ...program.args],
-    logFile: join(program.cwd, 'replica.log'),
-  };
+  return { ...program, command: 'env', args: [...words, program.command, ...program.args] };
 }
 
 /** Different ones: each is free until somebody listens. */
-async function freePorts(count: number): Promise<number[]> {
+async function freePorts(): Promise<Ports> {
   const ports = new Set<number>();
-  while (ports.size < count) ports.add(await freePort());
-  return [...ports];
+  const next = async (): Promise<number> => {
+    for (;;) {
+      const port = await freePort();
+      if (!ports.has(port) && ports.add(port)) return port;
+    }
+  };
+  const member = async (): Promise<MemberPorts> => ({ client: await next(), peer: await next() });
+  return {
+    etcd: { 'etcd-1': await member(), 'etcd-2': await member(), 'etcd-3': await member() },
+    redis: await next(),
+    'redis-b': await next(),
+    'redis-events': await next(),
+    sentinels: [await next(), await next(), await next()],
+    'control plane': await next(),
+    replica: await next(),
+  };
 }

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Change, History } from '../history.js';
+import { etcdctlLogin, leaderIndex, type EtcdLogin } from './etcd-members.js';
 
 const ROOT = '/hostward/v1/';
 const KEPT = ['policy/', 'node/', 'revoke/', 'journal/head'];
@@ -24,13 +25,6 @@ interface Response {
     | null;
 }
 
-export interface EtcdFiles {
-  readonly port: number;
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-}
-
 /** Writes down what etcd commits, told by etcd's own client past all links: nothing of the product is on this way. */
 export class CommittedLog {
   #watch: ChildProcess | undefined;
@@ -39,7 +33,7 @@ export class CommittedLog {
   revision = 0;
 
   constructor(
-    private readonly files: EtcdFiles,
+    private readonly login: EtcdLogin,
     private readonly history: History,
   ) {
     this.#follow();
@@ -48,7 +42,7 @@ export class CommittedLog {
   /** From behind what was written down: no compaction goes further. A watch that ended under faults is begun again. */
   #follow(): void {
     const from = `--rev=${this.revision + 1}`;
-    const args = [...this.#login(), 'watch', '', '--prefix', from, '-w', 'json'];
+    const args = [...etcdctlLogin(this.login), 'watch', '', '--prefix', from, '-w', 'json'];
     const watch = spawn('etcdctl', args, { stdio: ['pipe', 'pipe', 'ignore'] });
     this.#watch = watch;
     createInterface({ input: watch.stdout }).on('line', (line) => {
@@ -59,6 +53,11 @@ export class CommittedLog {
         if (watch === this.#watch) this.#follow();
       }, AGAIN_MS);
     });
+  }
+
+  /** Index of the member that leads, in the order of the ports. */
+  leader(): Promise<number> {
+    return leaderIndex(this.login);
   }
 
   /** Old revisions are gone from etcd; those that this log has not seen yet stay. */
@@ -84,13 +83,9 @@ export class CommittedLog {
   }
 
   async #ctl(...args: string[]): Promise<void> {
-    await promisify(execFile)('etcdctl', [...this.#login(), ...args], { timeout: 10_000 });
-  }
-
-  #login(): string[] {
-    const { port, ca, cert, key } = this.files;
-    const tls = [`--cacert=${ca}`, `--cert=${cert}`, `--key=${key}`];
-    return [`--endpoints=https://127.0.0.1:${port}`, ...tls];
+    await promisify(execFile)('etcdctl', [...etcdctlLogin(this.login), ...args], {
+      timeout: 10_000,
+    });
   }
 
   #take(line: string): void {

@@ -13,6 +13,7 @@ import { SensorTap } from './sensor-tap.js';
 
 interface Endpoints {
   port: number;
+  others?: readonly { readonly host: string; readonly port: number }[];
   readonly events?: { port: number };
 }
 
@@ -52,7 +53,7 @@ export class FaultedHost {
     const { ports } = this.cluster;
     const controlPlane = this.hasReplica ? ports.replica : ports['control plane'];
     const behind = { ...ports, 'control plane': controlPlane };
-    for (const to of ['redis', 'redis-events', 'control plane'] as const)
+    for (const to of ['redis', 'redis-b', 'redis-events', 'control plane'] as const)
       await this.cluster.addLink(`${to}@${this.name}`, behind[to]);
     const config = {
       controlPlane: {
@@ -82,6 +83,7 @@ export class FaultedHost {
     const file = this.#at('state/agent/redis.json');
     const told = JSON.parse(await readFile(file, 'utf8')) as Endpoints;
     told.port = this.#link('redis');
+    told.others = [{ host: '127.0.0.1', port: this.#link('redis-b') }];
     if (told.events) told.events.port = this.#link('redis-events');
     await writeFile(file, JSON.stringify(told));
   }

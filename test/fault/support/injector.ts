@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Fault } from '../plan.js';
-import type { Cluster } from './cluster.js';
+import type { Cluster, RedisServerName } from './cluster.js';
+import { ETCD_MEMBERS } from './etcd-members.js';
+import { MASTER_NAME } from './redis-nodes.js';
 
 /** Does the faults of a plan, and undoes each when its time is over. */
 export class Injector {
@@ -22,9 +24,9 @@ export class Injector {
 
   /** Nothing is broken any more. */
   async end(): Promise<void> {
-    this.cluster.programs.heal();
+    await this.cluster.programs.heal();
     await Promise.all(this.#undoing);
-    this.cluster.programs.heal();
+    await this.cluster.programs.heal();
   }
 
   async #do(fault: Fault): Promise<void> {
@@ -37,8 +39,7 @@ export class Injector {
         programs.signal(fault.of, 'SIGTERM');
         return;
       case 'stop':
-        programs.signal(fault.of, 'SIGSTOP');
-        return this.#later(fault.forMs, () => void programs.signal(fault.of, 'SIGCONT'));
+        return this.#stop(fault.of, fault.forMs);
       case 'cut':
       case 'stall':
       case 'slow':
@@ -47,10 +48,18 @@ export class Injector {
         this.cluster.link(fault.of).cutAfterBytes(fault.afterBytes);
         return this.#later(3_000, () => this.cluster.link(fault.of).restore());
       case 'flush':
-        await this.#admin(fault.of, (connection) =>
-          connection.run('emptying Redis', (client) => client.flushall()),
-        );
+        for (const name of fault.of === 'redis' ? await this.cluster.masters() : [fault.of])
+          await this.#admin(name, (connection) =>
+            connection.run('emptying Redis', (client) => client.flushall()),
+          );
         return;
+      case 'lose-leader':
+        return this.#loseLeader(fault.by, fault.forMs);
+      case 'fail-over':
+        return this.#failOver(fault.by, fault.forMs);
+      case 'fill-disk':
+        await programs.mayWrite(fault.of, false);
+        return this.#later(fault.forMs, () => programs.mayWrite(fault.of, true));
       case 'corrupt-bundles':
         return this.#corrupt();
       case 'compact':
@@ -66,22 +75,51 @@ export class Injector {
     this.#later(forMs, () => link.restore());
   }
 
+  #stop(name: string, forMs: number): void {
+    const { programs } = this.cluster;
+    programs.signal(name, 'SIGSTOP');
+    this.#later(forMs, () => void programs.signal(name, 'SIGCONT'));
+  }
+
+  async #loseLeader(by: 'kill' | 'stop', forMs: number): Promise<void> {
+    const leader = ETCD_MEMBERS[await this.cluster.log.leader()] ?? '';
+    if (by === 'stop') this.#stop(leader, forMs);
+    else this.cluster.programs.signal(leader, 'SIGKILL');
+  }
+
+  /** Another node becomes the master: the one of now is cut off or stands still until then, or Sentinel is asked to. */
+  async #failOver(by: 'cut' | 'order' | 'stop', forMs: number): Promise<void> {
+    const [master] = await this.cluster.masters();
+    if (master === undefined) throw new Error('no Redis says that it is a master');
+    if (by === 'stop') return this.#stop(master, forMs);
+    if (by === 'cut') return this.#link('cut', master, forMs);
+    const sentinel = this.cluster.sentinel();
+    try {
+      await sentinel.run('asking for a failover', (client) =>
+        client.call('SENTINEL', 'FAILOVER', MASTER_NAME),
+      );
+    } finally {
+      sentinel.close();
+    }
+  }
+
   /** One bit of every bundle that lies in Redis. */
-  #corrupt(): Promise<void> {
-    return this.#admin('redis', (connection) =>
-      connection.run('spoiling bundles', async (client) => {
-        for (const key of await client.keys('hw:b:*')) {
-          const bytes = await client.getBuffer(key);
-          if (bytes === null || bytes.length === 0) continue;
-          bytes[0] = (bytes[0] ?? 0) ^ 1;
-          await client.set(key, bytes);
-        }
-      }),
-    );
+  async #corrupt(): Promise<void> {
+    for (const name of await this.cluster.masters())
+      await this.#admin(name, (connection) =>
+        connection.run('spoiling bundles', async (client) => {
+          for (const key of await client.keys('hw:b:*')) {
+            const bytes = await client.getBuffer(key);
+            if (bytes === null || bytes.length === 0) continue;
+            bytes[0] = (bytes[0] ?? 0) ^ 1;
+            await client.set(key, bytes);
+          }
+        }),
+      );
   }
 
   async #admin(
-    of: 'redis' | 'redis-events',
+    of: RedisServerName,
     work: (connection: ReturnType<Cluster['admin']>) => Promise<unknown>,
   ): Promise<void> {
     const connection = this.cluster.admin(of);
@@ -92,8 +130,10 @@ export class Injector {
     }
   }
 
-  #later(ms: number, undo: () => void): void {
-    const undoing = delay(ms).then(undo);
+  #later(ms: number, undo: () => Promise<void> | void): void {
+    const undoing = delay(ms)
+      .then(undo)
+      .catch(() => undefined);
     this.#undoing.add(undoing);
     void undoing.finally(() => this.#undoing.delete(undoing));
   }

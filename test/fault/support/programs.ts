@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { kill } from 'node:process';
+import { promisify } from 'node:util';
 import type { Supervised } from '../../../apps/cli/src/embedded/supervised.js';
 import type { LinkProxy } from '#testing';
 
@@ -7,6 +9,7 @@ export class Programs {
   readonly #running = new Map<string, Supervised>();
   readonly links = new Map<string, LinkProxy>();
   readonly #stopped = new Set<number>();
+  readonly #full = new Set<string>();
 
   async start(name: string, program: Supervised): Promise<void> {
     this.#running.set(name, program);
@@ -26,8 +29,19 @@ export class Programs {
     return true;
   }
 
-  /** Whatever stands still goes on, and every link is whole. */
-  heal(): void {
+  /** From now on it can make no file longer, as on a disk that is full; or it can again. */
+  async mayWrite(name: string, may: boolean): Promise<void> {
+    const pid = this.#running.get(name)?.pid;
+    if (pid === undefined) return;
+    if (may) this.#full.delete(name);
+    else this.#full.add(name);
+    const limit = `--fsize=${may ? 'unlimited' : '0'}:unlimited`;
+    await promisify(execFile)('prlimit', ['--pid', String(pid), limit]);
+  }
+
+  /** Whatever stands still goes on, no disk is full, and every link is whole. */
+  async heal(): Promise<void> {
+    for (const name of this.#full) await this.mayWrite(name, true).catch(() => undefined);
     for (const pid of this.#stopped) {
       try {
         kill(pid, 'SIGCONT');
@@ -40,7 +54,7 @@ export class Programs {
   }
 
   async stop(): Promise<void> {
-    this.heal();
+    await this.heal();
     for (const program of [...this.#running.values()].reverse()) await program.stop();
     await Promise.all([...this.links.values()].map((link) => link.stop()));
   }

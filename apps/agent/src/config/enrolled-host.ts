@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { ControlPlaneAddress } from '#bundle';
-import type { EnrollResponse } from '#contracts';
+import type { EnrollResponse, RedisEndpoint } from '#contracts';
 import type { RedisConnectionOptions } from '#redis';
 import { RedisSecret } from '../enrollment/redis-secret.js';
 import {
@@ -18,6 +18,7 @@ import {
 import type { Trust } from '../sensor/delivery-verifier.js';
 import type { AgentConfig } from './agent-config.js';
 import { errorMessage } from './error-facts.js';
+import { isRedisEndpoint } from '../enrollment/redis-endpoint.js';
 import { hostFiles, type HostFiles } from './host-files.js';
 
 /** The agent cannot run: the host is not enrolled, or a file of the enrolment is gone or damaged. */
@@ -101,20 +102,23 @@ function redisOf(file: string, value: unknown, url: URL) {
   return { username, ...redisEndpoints(endpoints, url) };
 }
 
-function endpointOf(file: string, value: unknown) {
-  const { host, port } = { ...(value as Partial<Record<string, unknown>>) };
-  if (!Number.isInteger(port)) throw new NotEnrolled(file, 'does not hold a port');
-  return { host: typeof host === 'string' ? host : undefined, port: Number(port) };
+function endpointOf(file: string, value: unknown): RedisEndpoint {
+  if (!isRedisEndpoint(value)) throw new NotEnrolled(file, 'does not say where Redis is');
+  return value;
 }
 
 /** Where to connect; where Redis runs beside the control plane it is reached under the same name. */
 export function redisEndpoints(
-  { events, ...control }: Omit<EnrollResponse['redis'], 'username'>,
+  { events, ...control }: RedisEndpoint & Pick<EnrollResponse['redis'], 'events'>,
   url: URL,
 ) {
-  const at = ({ host = url.hostname.replace(/^\[|\]$/g, ''), port }: typeof control) => ({
-    host,
+  const at = ({
+    host = url.hostname.replace(/^\[|\]$/g, ''),
     port,
+    others = [],
+  }: RedisEndpoint) => ({
+    ...{ host, port, masterOnly: true },
+    candidates: () => [{ host, port }, ...others],
   });
   return { control: at(control), events: events && at(events) };
 }

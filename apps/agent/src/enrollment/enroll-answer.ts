@@ -1,5 +1,6 @@
 import type { EnrollResponse } from '#contracts';
 import type { ControlPlaneAnswer } from '../health/control-plane.client.js';
+import { isRedisEndpoint } from './redis-endpoint.js';
 
 /** The control plane did not enrol this host; the message holds its own words. Enrolling again is safe. */
 export class EnrollmentRefused extends Error {
@@ -30,18 +31,14 @@ export function parseEnrollAnswer({
     /^[0-9a-f]{64}$/.test(String(value?.nodeId)) &&
     value?.root !== undefined &&
     typeof redis?.username === 'string' &&
-    isEndpoint(redis) &&
-    (redis.events === undefined || isEndpoint(asObject(redis.events)));
+    isRedisEndpoint(redis) &&
+    (redis.events === undefined || isRedisEndpoint(redis.events));
   if (!complete)
     throw new EnrollmentRefused(
       status,
       'its answer is not an enrolment; is another program behind the URL?',
     );
   return value as unknown as EnrollResponse;
-}
-
-function isEndpoint(value: Record<string, unknown> | undefined): boolean {
-  return Number.isInteger(value?.port) && ['string', 'undefined'].includes(typeof value?.host);
 }
 
 function problemOf(body: string): string {

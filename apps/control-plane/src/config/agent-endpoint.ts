@@ -6,11 +6,13 @@ type Endpoint = Omit<EnrollResponse['redis'], 'username'>;
 export class AgentEndpoint implements Endpoint {
   readonly host?: string;
   readonly port: number;
+  readonly others?: Endpoint['others'];
   readonly events?: Endpoint['events'];
 
-  constructor({ host, port, events }: Endpoint) {
+  constructor({ host, port, others, events }: Endpoint) {
     this.host = host;
     this.port = port;
+    this.others = others;
     this.events = events;
   }
 }

@@ -5,35 +5,14 @@ import { ConfigError } from './config-error.js';
 import { inTermsOf, overlayEnvironment } from './environment.js';
 import { Fields } from './fields.js';
 import { readOidc, type OidcConfig } from './oidc.js';
+import { readRedis, type RedisConfig } from './redis.js';
 import { readStore, type StoreConfig } from './store.js';
-
-/** Files of a TLS client or server; paths are absolute. */
-export interface TlsFiles {
-  readonly ca: string;
-  readonly cert?: string;
-  readonly key?: string;
-}
+import { readTls, type Resolve, type TlsFiles } from './tls-files.js';
 
 /** A server's certificate and key. */
 export interface PairFiles {
   readonly cert: string;
   readonly key: string;
-}
-
-interface HostPort {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** How agents reach a Redis; without a host, under the name by which they reached the control plane. */
-interface AgentPort {
-  readonly host?: string;
-  readonly port: number;
-}
-
-/** How agents reach Redis; `events` where events have one of their own. */
-interface AgentRedis extends AgentPort {
-  readonly events?: AgentPort;
 }
 
 /** What the control plane is started with; every path is absolute. Read once, never changed. */
@@ -43,20 +22,7 @@ export interface ServerConfig {
   readonly dataDir: string;
   readonly logLevel: LogLevel;
   readonly etcd: { readonly hosts: readonly string[]; readonly tls?: TlsFiles };
-  readonly redis: {
-    readonly host: string;
-    readonly port: number;
-    readonly tls?: TlsFiles;
-    readonly username?: string;
-    readonly passwordFile?: string;
-    readonly agent: AgentRedis;
-    /** Further nodes that a failover may lead to: hosts' users are kept there too, since Redis does not copy them. */
-    readonly replicas: readonly HostPort[];
-    /** A Redis of its own for events, so that a flood of them delays no policy; the same user, password and TLS. */
-    readonly events?: HostPort;
-    /** Of the Redis on this machine that reads its certificate only when told: the files it is told to read again. */
-    readonly server?: Required<TlsFiles>;
-  };
+  readonly redis: RedisConfig;
   readonly store: StoreConfig;
   readonly tls: Required<TlsFiles> & { readonly clients: 'off' | 'optional' };
   readonly keys: {
@@ -77,8 +43,6 @@ export interface ServerConfig {
   /** Absent: nobody logs in by an identity provider. */
   readonly oidc?: OidcConfig;
 }
-
-type Resolve = (path: string) => string;
 
 /**
  * Parses the configuration file's text, with what the environment puts above it; relative paths are taken from
@@ -150,15 +114,6 @@ function readListen(fields: Fields): ServerConfig['listen'] {
   return listen;
 }
 
-function readTls(fields: Fields | undefined, at: Resolve): TlsFiles | undefined {
-  if (!fields) return undefined;
-  const cert = fields.optionalText('cert');
-  const key = fields.optionalText('key');
-  const tls = { ca: at(fields.text('ca')), cert: cert && at(cert), key: key && at(key) };
-  fields.end();
-  return tls;
-}
-
 function readEtcd(fields: Fields, at: Resolve): ServerConfig['etcd'] {
   const etcd = { hosts: fields.texts('hosts'), tls: readTls(fields.optionalSection('tls'), at) };
   for (const host of etcd.hosts) {
@@ -167,61 +122,6 @@ function readEtcd(fields: Fields, at: Resolve): ServerConfig['etcd'] {
   }
   fields.end();
   return etcd;
-}
-
-function readRedis(fields: Fields, at: Resolve): ServerConfig['redis'] {
-  const passwordFile = fields.optionalText('passwordFile');
-  const redis = {
-    host: fields.text('host'),
-    port: fields.port('port'),
-    tls: readTls(fields.optionalSection('tls'), at),
-    username: fields.optionalText('username'),
-    passwordFile: passwordFile && at(passwordFile),
-    agent: readAgentRedis(fields.section('agent')),
-    events: readHostPort(fields.optionalSection('events')),
-    replicas: (fields.has('replicas') ? fields.texts('replicas') : []).map(readReplica),
-    server: readServer(fields.optionalSection('server'), at),
-  };
-  fields.end();
-  return redis;
-}
-
-function readServer(fields: Fields | undefined, at: Resolve): Required<TlsFiles> | undefined {
-  if (!fields) return undefined;
-  const { ca, cert, key } = {
-    ca: fields.text('ca'),
-    cert: fields.text('cert'),
-    key: fields.text('key'),
-  };
-  fields.end();
-  return { ca: at(ca), cert: at(cert), key: at(key) };
-}
-
-function readAgentRedis(fields: Fields): AgentRedis {
-  const events = fields.optionalSection('events');
-  const agent = { ...readAgentPort(fields), events: events && readAgentPort(events) };
-  fields.end();
-  events?.end();
-  return agent;
-}
-
-function readAgentPort(fields: Fields): AgentPort {
-  return { host: fields.optionalText('host'), port: fields.port('port') };
-}
-
-function readHostPort(fields: Fields | undefined): HostPort | undefined {
-  if (!fields) return undefined;
-  const at = { host: fields.text('host'), port: fields.port('port') };
-  fields.end();
-  return at;
-}
-
-function readReplica(text: string): HostPort {
-  const match = /^(\[[0-9a-f:]+\]|[^:\s]+):([0-9]{1,5})$/i.exec(text);
-  const port = Number(match?.[2]);
-  if (match?.[1] !== undefined && port <= 65_535)
-    return { host: match[1].replace(/^\[|\]$/g, ''), port };
-  throw new ConfigError('redis.replicas', JSON.stringify(text), 'must be HOST:PORT');
 }
 
 function readServerTls(fields: Fields, at: Resolve): ServerConfig['tls'] {

@@ -7,8 +7,9 @@ import { Authorities } from '../certificates/authorities.js';
 import { authorityPaths } from '../certificates/authority-paths.js';
 import { AgentEndpoint } from './agent-endpoint.js';
 import { ConfigError } from './config-error.js';
-import type { ServerConfig, TlsFiles } from './config.js';
+import type { ServerConfig } from './config.js';
 import type { StoreConfig } from './store.js';
+import type { TlsFiles } from './tls-files.js';
 import { readIfThere, writePrivate } from '../init/private-file.js';
 import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 import { SecretFiles } from '../vault/secret-files.js';
@@ -21,6 +22,12 @@ interface TlsClient {
   readonly key?: Buffer;
 }
 
+/** How to log in to Redis, or to a Sentinel. */
+interface RedisClient {
+  readonly tls?: TlsClient;
+  readonly password?: string;
+}
+
 /** Everything that the files of a configuration hold, read and checked once. */
 export interface Material {
   /** How secret files are read that are replaced while it runs. */
@@ -30,7 +37,7 @@ export interface Material {
   readonly adminTokenHash: string;
   readonly server: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
   readonly etcd?: TlsClient;
-  readonly redis: { readonly tls?: TlsClient; readonly password?: string };
+  readonly redis: RedisClient & { readonly sentinel?: RedisClient };
   readonly agentRedis: AgentEndpoint;
   /** Absent where alerts and journal lie in files. */
   readonly postgres?: { readonly password: () => string; readonly ca?: string };
@@ -53,8 +60,8 @@ export function loadMaterial(config: ServerConfig): Material {
     server: loadServer(config.tls, secrets),
     etcd: etcd.tls && loadClient('etcd.tls', etcd.tls, secrets),
     redis: {
-      tls: redis.tls && loadClient('redis.tls', redis.tls, secrets),
-      password: redis.passwordFile && readText('redis.passwordFile', redis.passwordFile, secrets),
+      ...loadRedis('redis', redis, secrets),
+      sentinel: redis.sentinel && loadRedis('redis.sentinel', redis.sentinel, secrets),
     },
     agentRedis: new AgentEndpoint(redis.agent),
     postgres: loadPostgres(config.store, secrets),
@@ -88,6 +95,17 @@ function loadTrust({ keys }: ServerConfig, secrets: SecretFiles): Trust {
     keys.onlineKey,
     'must be an online key of the root document in force',
   );
+}
+
+function loadRedis(
+  name: string,
+  { tls, passwordFile }: { readonly tls?: TlsFiles; readonly passwordFile?: string },
+  secrets: SecretFiles,
+): RedisClient {
+  return {
+    tls: tls && loadClient(`${name}.tls`, tls, secrets),
+    password: passwordFile && readText(`${name}.passwordFile`, passwordFile, secrets),
+  };
 }
 
 /** The password is read again for each connection, so that one that was changed needs no restart. */

@@ -16,6 +16,7 @@ import { hostFindings, hostVersions } from './host-findings.js';
 import { diskFinding } from './machine-findings.js';
 import { readinessFindings } from './readiness-findings.js';
 import { redisFindings } from './redis-findings.js';
+import { sentinelFinding } from './sentinel-finding.js';
 import { RedisSurvey } from './redis-survey.js';
 import { authorityFinding, certificateFindings, rootFinding } from './trust-findings.js';
 
@@ -64,7 +65,10 @@ export class ServiceCheck {
       diskFinding(this.folder.path),
     ]);
     const { checks } = readiness(this.vitals.read());
-    const redis = redisFindings(survey, nodeIds, nowMs);
+    const redis = [
+      ...redisFindings(survey, nodeIds, nowMs),
+      ...this.redis.sentinels().map(sentinelFinding),
+    ];
     return [...readinessFindings(checks), ...etcdFindings(status), ...redis, disk];
   }
 }

@@ -1,13 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Finding, NodeReport } from '#contracts';
 import type { EtcdStatus } from '#etcd';
-import { nodeUserName, type RedisVitals } from '#redis';
+import { nodeUserName, type RedisVitals, type SentinelStanding } from '#redis';
 import type { Evidence } from '../status/report-to-status.js';
 import { etcdFindings } from './etcd-findings.js';
 import { hostFindings, hostVersions } from './host-findings.js';
 import { diskFinding } from './machine-findings.js';
 import { readinessFindings } from './readiness-findings.js';
 import { redisFindings } from './redis-findings.js';
+import { sentinelFinding } from './sentinel-finding.js';
 import { authorityFinding, certificateFindings, rootFinding } from './trust-findings.js';
 
 const NOW = Date.parse('2026-06-01T00:00:00Z');
@@ -23,6 +24,8 @@ const etcd: EtcdStatus = {
   alarms: [],
 };
 const redis: RedisVitals = {
+  isMaster: true,
+  runId: 'a',
   usedBytes: 1_000_000,
   maxBytes: 1_000_000_000,
   evictionPolicy: 'noeviction',
@@ -69,6 +72,23 @@ describe('what is found of a Redis', () => {
   ])('is %s', (_title, over, expected) => {
     const vitals = over instanceof Error ? over : { ...redis, ...over };
     expect(faults(redisFindings([{ name: 'r', vitals }], [ID], NOW))).toEqual(expected);
+  });
+
+  it.each<[string, Partial<SentinelStanding>, Record<string, string>]>([
+    ['nothing where all Sentinels answer', {}, {}],
+    ['one that is away', { answering: 2 }, { 'redis-sentinel-m': 'warning' }],
+    ['that there is no majority', { answering: 1 }, { 'redis-sentinel-m': 'failed' }],
+    ['that none has answered', { master: undefined }, { 'redis-sentinel-m': 'failed' }],
+    ['a master that nobody knows', { problem: 'unknown' }, { 'redis-sentinel-m': 'failed' }],
+  ])('or of its Sentinels is %s', (_title, over, expected) => {
+    const master = { host: '10.0.0.1', port: 6379 };
+    const standing = { name: 'm', sentinels: 3, answering: 3, master, ...over };
+    expect(faults([sentinelFinding(standing)])).toEqual(expected);
+  });
+
+  it('is a second master, whose users are gone on purpose', () => {
+    const survey = [{ name: 'r', vitals: { ...redis, users: new Set<string>() }, isStray: true }];
+    expect(faults(redisFindings(survey, [ID], NOW))).toEqual({ 'redis-role-r': 'failed' });
   });
 });
 

@@ -15,7 +15,7 @@ export function redisFindings(
   nodeIds: readonly string[],
   nowMs: number,
 ): readonly Finding[] {
-  return survey.flatMap(({ name, vitals }) => {
+  return survey.flatMap(({ name, vitals, isStray }) => {
     if (vitals instanceof Error)
       return [
         failed(
@@ -30,9 +30,18 @@ export function redisFindings(
       saving(name, vitals),
       clients(name, vitals),
       clock(name, vitals, nowMs),
-      users(name, vitals, nodeIds),
+      isStray ? stray(name) : users(name, vitals, nodeIds),
     ];
   });
+}
+
+/** Its users are gone on purpose. */
+function stray(name: string): Finding {
+  return failed(
+    `redis-role-${name}`,
+    'it says that it is a master, and Sentinel follows another one: no host is let in there',
+    'Sentinel makes it a replica within seconds; where it does not, REPLICAOF HOST PORT of the master, or stop it',
+  );
 }
 
 function memory(name: string, { usedBytes, maxBytes }: RedisVitals): Finding {

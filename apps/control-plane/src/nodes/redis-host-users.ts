@@ -1,5 +1,6 @@
 import type { Log } from '#observability';
 import {
+  NodeStanding,
   NodeUsers,
   OffenceWatch,
   type HostOffence,
@@ -9,19 +10,22 @@ import {
 } from '#redis';
 import { HostUsers } from './host-users.js';
 
-/** The user by which a replica of Redis follows its primary. */
-const REPLICATION_USER = 'replication';
+/** The users by which a replica of Redis follows its primary, and by which Sentinel looks and leads. */
+const SERVICE_USERS = ['replication', 'sentinel'];
 
 /** One node of Redis, and what it serves. */
 export interface RedisNode {
   readonly name: string;
   readonly connection: RedisConnection;
   readonly part: RedisPart;
+  /** To the master that Sentinel has named, if it has; absent where nobody watches over this Redis. */
+  readonly master?: () => RedisConnection | undefined;
 }
 
 /** Keeps the hosts' users on each Redis node, since ACLs are neither replicated nor kept over a restart. */
 export class RedisHostUsers extends HostUsers {
   #keepers: readonly NodeUsers[] = [];
+  readonly #standings: NodeStanding[] = [];
   #watches: readonly OffenceWatch[] = [];
 
   constructor(
@@ -33,17 +37,7 @@ export class RedisHostUsers extends HostUsers {
   }
 
   override start(source: NodeUserSource, onOffence: (offence: HostOffence) => void): void {
-    const keep = [REPLICATION_USER, ...(this.ownUser === undefined ? [] : [this.ownUser])];
-    this.#keepers = this.nodes.map(({ name, connection, part }) => {
-      const log = this.log.child({ redis: name });
-      return new NodeUsers(connection, {
-        ...source,
-        part,
-        keep,
-        onError: (error) => log.debug('users of hosts cannot be kept, trying again', { error }),
-        onReconciled: (counts) => log.info('users of hosts were put right', { ...counts }),
-      });
-    });
+    this.#keepers = this.nodes.map((node) => this.#keeperOf(node, source));
     this.#watches = this.nodes.map(
       ({ name, connection }) =>
         new OffenceWatch(connection, {
@@ -61,6 +55,49 @@ export class RedisHostUsers extends HostUsers {
   }
 
   override async close(): Promise<void> {
+    for (const standing of this.#standings) standing.close();
     await Promise.all([...this.#keepers, ...this.#watches].map((each) => each.close()));
   }
+
+  #keeperOf(node: RedisNode, source: NodeUserSource): NodeUsers {
+    const { name, connection, part } = node;
+    const log = this.log.child({ redis: name });
+    const standing = this.#standingOf(node, () => keeper.compare(), log);
+    const keeper = new NodeUsers(connection, {
+      ...(standing ? letIn(source, standing) : source),
+      part,
+      keep: [...SERVICE_USERS, ...(this.ownUser === undefined ? [] : [this.ownUser])],
+      onError: (error) => log.debug('users of hosts cannot be kept, trying again', { error }),
+      onReconciled: (counts) => log.info('users of hosts were put right', { ...counts }),
+    });
+    return keeper;
+  }
+
+  #standingOf(
+    { connection, master }: RedisNode,
+    changed: () => void,
+    log: Log,
+  ): NodeStanding | undefined {
+    if (!master) return undefined;
+    const standing = new NodeStanding(connection, {
+      master,
+      onChange: () => {
+        if (standing.serves === false)
+          log.warn('it says that it is a master, which Sentinel does not: no host is let in');
+        changed();
+      },
+      onError: (error) => log.debug('it does not say what it is', { error }),
+    });
+    this.#standings.push(standing);
+    return standing;
+  }
+}
+
+/** Nobody has a user on a node that is out of order; while that is not known, users stay as they are. */
+function letIn(source: NodeUserSource, standing: NodeStanding): NodeUserSource {
+  return {
+    known: () => source.known() && standing.serves !== undefined,
+    all: () => (standing.serves ? source.all() : []),
+    one: (nodeId) => (standing.serves ? source.one(nodeId) : undefined),
+  };
 }

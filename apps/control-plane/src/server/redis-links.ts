@@ -1,5 +1,12 @@
-import { connectRedis, type RedisConnection, type RedisConnectionOptions } from '#redis';
+import type { Log } from '#observability';
+import {
+  connectRedis,
+  SentinelWatch,
+  type RedisConnection,
+  type RedisConnectionOptions,
+} from '#redis';
 import type { ServerConfig } from '../config/index.js';
+import type { HostPort } from '../config/redis.js';
 import type { RedisNode } from '../nodes/redis-host-users.js';
 
 /** Every connection of the control plane to Redis, by what it is for. */
@@ -13,30 +20,110 @@ export interface RedisLinks {
   readonly nodes: readonly RedisNode[];
   /** Each of another Redis, which is told of its new certificate where that is ours to renew. */
   readonly servers: readonly RedisConnection[];
+  /** To the Sentinels. */
+  readonly sentinels: readonly RedisConnection[];
+  readonly watches: readonly SentinelWatch[];
+  readonly close: () => void;
   readonly all: readonly RedisConnection[];
 }
 
-/** Begins to connect to all that the configuration names; `login` is the same everywhere. */
+/** How to log in: the same at every Redis, and the same at every Sentinel. */
+export interface RedisLogins {
+  readonly redis: Login;
+  readonly sentinel: Login;
+}
+
+type Login = Omit<RedisConnectionOptions, 'host' | 'port'>;
+type Part = RedisNode['part'];
+
+/** One Redis: links to its master, and its nodes. */
+interface Links {
+  readonly links: readonly RedisConnection[];
+  readonly nodes: readonly RedisNode[];
+  readonly watch?: SentinelWatch;
+}
+
+/** Begins to connect to all that the configuration names. */
 export function redisLinks(
-  { host, port, events: apart, replicas }: ServerConfig['redis'],
-  login: Omit<RedisConnectionOptions, 'host' | 'port'>,
+  { sentinel, events: apart, ...control }: ServerConfig['redis'],
+  logins: RedisLogins,
+  log: Log,
 ): RedisLinks {
-  const to = (at: { readonly host: string; readonly port: number }): RedisConnection =>
-    connectRedis({ ...login, ...at });
-  const commands = to({ host, port });
-  const bells = to({ host, port });
-  const events = apart ? to(apart) : commands;
-  const part = apart ? 'control' : 'all';
-  const nodes: readonly RedisNode[] = [
-    { name: 'primary', connection: commands, part },
-    ...(apart ? [{ name: 'events', connection: events, part: 'events' } as const] : []),
-    ...replicas.map((at): RedisNode => ({
-      name: `${at.host}:${at.port}`,
-      connection: to(at),
-      part,
-    })),
-  ];
+  const open = (count: number, at: Nodes, name: string | undefined, part: Part, label: string) => {
+    if (!sentinel || name === undefined) return unwatched(count, at, part, label, logins.redis);
+    const { addresses } = sentinel;
+    return watched(count, at, { name, addresses }, part, logins, log);
+  };
+  const one = open(2, control, sentinel?.name, apart ? 'control' : 'all', 'primary');
+  const other = apart && open(1, apart, sentinel?.events, 'events', 'events');
+  const [commands, bells] = one.links as [RedisConnection, RedisConnection];
+  const events = other?.links[0] ?? commands;
+  const nodes = [...one.nodes, ...(other?.nodes ?? [])];
+  const watches = [one.watch, other?.watch].filter((watch) => watch !== undefined);
   const servers = nodes.map(({ connection }) => connection);
-  const all = [bells, ...nodes.map(({ connection }) => connection)];
-  return { commands, bells, events, nodes, servers, all };
+  const all = [...new Set([commands, bells, events, ...servers])];
+  const close = (): void => {
+    for (const each of [...watches, ...all]) each.close();
+  };
+  const sentinels = watches.flatMap(({ connections }) => connections);
+  return { commands, bells, events, nodes, servers, sentinels, watches, close, all };
+}
+
+interface Nodes extends HostPort {
+  readonly replicas: readonly HostPort[];
+}
+
+/** The node that is named first is the master until the configuration says otherwise. */
+function unwatched(count: number, at: Nodes, part: Part, label: string, login: Login): Links {
+  const { host, port, replicas } = at;
+  const links = Array.from({ length: count }, () => connectRedis({ ...login, host, port }));
+  const [connection] = links;
+  return {
+    links,
+    nodes: [
+      ...(connection ? [{ name: label, connection, part }] : []),
+      ...replicas.map((to) => ({
+        ...named(to),
+        connection: connectRedis({ ...login, ...to }),
+        part,
+      })),
+    ],
+  };
+}
+
+/** Links follow the master that Sentinel names; each node has one more, since its users are kept whatever it is. */
+function watched(
+  count: number,
+  { host, port, replicas }: Nodes,
+  { name, addresses }: { readonly name: string; readonly addresses: readonly HostPort[] },
+  part: Part,
+  logins: RedisLogins,
+  log: Log,
+): Links {
+  const places = [{ host, port }, ...replicas];
+  const watch = new SentinelWatch({
+    ...{ sentinels: addresses, name, nodes: places, login: logins.sentinel },
+    onSwitch: (to) => {
+      log.info('Sentinel names the master of Redis', { name, master: named(to).name });
+      for (const link of links) link.retarget();
+    },
+    onError: (error) => log.warn('Sentinel names no master that is known', { name, error }),
+  });
+  const candidates = () => watch.candidates;
+  const links = Array.from({ length: count }, () =>
+    connectRedis({ ...logins.redis, host, port, candidates, masterOnly: true }),
+  );
+  const master = () => (watch.master ? links[0] : undefined);
+  return {
+    links,
+    watch,
+    nodes: places.map((to) => ({
+      ...named(to),
+      ...{ connection: connectRedis({ ...logins.redis, ...to }), part, master },
+    })),
+  };
+}
+
+function named({ host, port }: HostPort): { readonly name: string } {
+  return { name: `${host}:${port}` };
 }

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EtcdStore } from '#etcd';
 import { Log } from '#observability';
-import { reloadServerCertificate, type RedisConnectionOptions } from '#redis';
+import { reloadServerCertificate } from '#redis';
 import { AdminToken, OidcSettings } from '../access/index.js';
 import { OwnCertificates } from '../certificates/own-certificates.js';
 import { RedisHostHints } from '../certificates/redis-host-hints.js';
@@ -25,7 +25,7 @@ import { DiskPublishedFile } from '../trust/disk-published-file.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
 import { ControlPlane } from './control-plane.js';
 import { openStores } from './stores.js';
-import { redisLinks, type RedisLinks } from './redis-links.js';
+import { redisLinks, type RedisLinks, type RedisLogins } from './redis-links.js';
 
 const CALL_TIMEOUT_MS = 5_000;
 const LOOK_AT_CERTIFICATES_MS = 30_000;
@@ -53,7 +53,11 @@ export async function serve(
   const { close: closeStores, ...stores } = openStores(config, material);
   const told = { etcd, store: stores.journal, signer: material.trust.online, clock, log };
   await tellOfRestore(config.dataDir, told);
-  const redis = redisLinks(config.redis, redisLogin(config, material));
+  const redis = redisLinks(
+    config.redis,
+    redisLogins(config, material),
+    log.child({ part: 'redis' }),
+  );
   const oidc = new OidcSettings(config.oidc, material.oidcCa);
   const controlPlane = await ControlPlane.start(
     {
@@ -85,7 +89,10 @@ export async function serve(
       ),
       ...stores,
       heads: new RedisHeadChannel(redis.commands),
-      diagnosis: { survey: new LiveRedisSurvey(redis.nodes), dataDir: config.dataDir },
+      diagnosis: {
+        survey: new LiveRedisSurvey(redis.nodes, redis.watches),
+        dataDir: config.dataDir,
+      },
       packagesDir: config.packagesDir,
     },
     { ...config.listen, tls: material.server, clients: config.tls.clients },
@@ -106,7 +113,7 @@ export async function serve(
       await certificates.stop();
       await controlPlane.stop();
       await closeStores();
-      for (const connection of redis.all) connection.close();
+      redis.close();
     },
   };
 }
@@ -162,6 +169,9 @@ function certificateUses(
     ...use('Redis client', redis.tls, (pair) => {
       for (const connection of to.redis.all) connection.useCertificate(pair);
     }),
+    ...use('Sentinel client', redis.sentinel?.tls, (pair) => {
+      for (const connection of to.redis.sentinels) connection.useCertificate(pair);
+    }),
     ...use('Redis server', redis.server, async () => {
       const { server: files } = redis;
       if (!files) return;
@@ -178,9 +188,12 @@ function ownCertificates({ tls, redis }: ServerConfig): OwnCertificates {
   return new OwnCertificates(files.filter((file) => file !== undefined));
 }
 
-function redisLogin(
-  { redis: { username } }: ServerConfig,
-  { redis: { tls, password } }: Material,
-): Omit<RedisConnectionOptions, 'host' | 'port'> {
-  return { username, password, tls };
+function redisLogins(
+  { redis: { username, sentinel } }: ServerConfig,
+  { redis: { tls, password, sentinel: ofSentinel } }: Material,
+): RedisLogins {
+  return {
+    redis: { username, password, tls },
+    sentinel: { ...ofSentinel, username: sentinel?.username },
+  };
 }

@@ -15,6 +15,7 @@ import {
   type PostgresServer,
   type RedisServer,
 } from '#testing';
+import type { RedisConfig } from '../config/redis.js';
 import type { StoreConfig } from '../config/store.js';
 import { loadMaterial } from '../config/material.js';
 import { readConfig } from '../config/read-config.js';
@@ -35,6 +36,7 @@ export class Rig {
   #replica: Serving | undefined;
   #postgres: PostgresServer | undefined;
   #store: StoreConfig = {};
+  #redisOver: Partial<RedisConfig> = {};
   readonly #processes: ReplicaProcess[] = [];
   readonly #connections: RedisConnection[] = [];
   #admin: RedisConnection | undefined;
@@ -49,7 +51,10 @@ export class Rig {
   ) {}
 
   /** Starts etcd and Redis and makes keys; the control plane is not started yet. */
-  static async prepare(initFlags: readonly string[] = []): Promise<Rig> {
+  static async prepare(
+    initFlags: readonly string[] = [],
+    redisLines: (made: InitAnswer) => readonly string[] = () => [],
+  ): Promise<Rig> {
     const folder = mkdtempSync(join(tmpdir(), 'hw-cp-'));
     const made = await init(parseInitOptions([...initArguments(folder), ...initFlags]));
     // The last of two flags or lines counts: servers read the files that `init` replaces.
@@ -66,6 +71,7 @@ export class Rig {
           `tls-cert-file ${r.cert}`,
           `tls-key-file ${r.key}`,
           'tls-auth-clients optional',
+          ...redisLines(made),
         ],
       }),
     ]);
@@ -100,6 +106,11 @@ export class Rig {
     const login = { database: 'hostward', user: 'hostward', passwordFile, ca };
     this.#store = { postgresql: { host: '127.0.0.1', port: postgres.port, ...login } };
     return postgres;
+  }
+
+  /** Every control plane that is started in this process from now on reaches Redis in this way. */
+  useRedis(over: Partial<RedisConfig>): void {
+    this.#redisOver = over;
   }
 
   /** A configuration file that names the etcd and the PostgreSQL in use, for programs beside the control plane. */
@@ -143,9 +154,9 @@ export class Rig {
         ...config,
         dataDir: join(this.folder, folder),
         etcd: { ...config.etcd, hosts: [`https://127.0.0.1:${etcd}`] },
-        redis: { ...config.redis, port: redis },
+        redis: { ...config.redis, port: redis, ...this.#redisOver },
       },
-      loadMaterial(config),
+      loadMaterial({ ...config, redis: { ...config.redis, ...this.#redisOver } }),
       log.child({ replica: folder }),
       LOOK_AT_CERTIFICATES_MS,
     );
