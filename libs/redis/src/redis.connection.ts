@@ -171,7 +171,7 @@ export class RedisConnection {
     if (this.client.status === 'ready' && this.client.stream === stream) this.becameReady();
   }
 
-  /** Leaves a node that is no master, or does not say what it is. */
+  /** Leaves a node that is no master, or is not in use yet and does not say what it is. */
   private async isMaster(): Promise<boolean> {
     const { host, port } = this.address;
     try {
@@ -180,6 +180,8 @@ export class RedisConnection {
       throw new NotMaster(`${host}:${port}`, role);
     } catch (error) {
       this.failed(error);
+      // Thousands ask in a storm: that the master in use is late with its answer does not make it another.
+      if (this.usableNow && !(error instanceof NotMaster)) return false;
       this.lost();
       this.reconnect();
       return false;
