@@ -89,9 +89,7 @@ forget() {
 keep_host() {
   [ -s /var/lib/hostward/trust/node-id ] && names_ca /etc/hostward/agent.yaml || return 1
   set -- hostward-compiler.socket hostward-sensor.service hostward-agent.service
-  for unit in "$@"; do
-    systemctl is-active --quiet "$unit" || { start_units "$@"; return; }
-  done
+  for unit in "$@"; do systemctl is-active --quiet "$unit" || { start_units "$@"; return; }; done
 }
 
 main() {
