@@ -295,7 +295,10 @@ describe('on a host', () => {
       await upgrade.unwatched();
       await expectBlocked(vm, '/srv/tool');
       expect((await vm.ssh('cat /usr/lib/hostward/VERSION')).stdout).toBe(`${LATER}\n`);
-      expect((await product.nodeStatus('plain1')).rolledBack).toBeUndefined();
+      await eventually('nothing is told any more', 2 * MINUTES, async () => {
+        const { rolledBack } = await product.nodeStatus('plain1');
+        return rolledBack === undefined;
+      });
       await vm.ssh('/usr/lib/hostward/uninstall.sh --purge', { timeoutMs: 3 * MINUTES });
       await expectAllowed(vm, 'sleep 0.01 && /srv/tool && cat /srv/secret');
       expect((await inKernel()).stdout).toBe('');
