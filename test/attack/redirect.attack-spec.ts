@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import {
@@ -16,6 +15,7 @@ import { createAuthority, fingerprint, type KeyAndCertificate } from '#pki';
 import { eventually } from '../e2e/support/eventually.js';
 import { blockProgram } from '../e2e/support/policies.js';
 import { Product } from '../e2e/support/product.js';
+import { restoredElsewhere } from '../e2e/support/restored-elsewhere.js';
 import { AttackedHost, onAttackedHost } from './support/attacked-host.js';
 import { HostileControlPlane } from './support/hostile-control-plane.js';
 import { RedirectedHost } from './support/redirected-host.js';
@@ -49,20 +49,6 @@ const keyOf = (name: string) =>
 const at = (...names: string[]): string => join(first.dataDir, '..', ...names);
 const url = (of: Product): string => `https://127.0.0.1:${of.port}`;
 const caOf = (of: Product): string => fingerprint(pki(of, 'authority.pem'));
-
-/** Puts a backup back elsewhere, with a CA and ports of Redis of its own. */
-async function restored(backup: string): Promise<Product> {
-  const product = await Product.prepare();
-  await product.must(['restore', backup, `--data-dir=${product.dataDir}`]);
-  await rm(join(product.dataDir, 'control-plane/pki'), { recursive: true });
-  await rm(join(product.dataDir, 'ports.json'));
-  const args = ['up', '--detach', `--data-dir=${product.dataDir}`, '--reset-admin-token'];
-  await product.must(
-    [...args, `--listen=127.0.0.1:${product.port}`, '--no-local-agent'],
-    3 * MINUTE,
-  );
-  return product;
-}
 
 beforeAll(async () => {
   if (AttackedHost.parser === undefined) return;
@@ -224,14 +210,14 @@ onAttackedHost('a control plane that moves', () => {
   });
 
   it('refuses a control plane of an epoch before as a rollback, and enforces on', async () => {
-    old = await restored(at('old.backup'));
+    old = await restoredElsewhere(at('old.backup'));
     const { envelope } = await redirectTo(old, 'web2');
     await refusal(envelope, 'root-rollback');
     await enforces('before');
   });
 
   it('follows to the one that was restored elsewhere with another CA, which is then the one that counts', async () => {
-    second = await restored(at('new.backup'));
+    second = await restoredElsewhere(at('new.backup'));
     expect(caOf(second)).not.toBe(caOf(first));
     const config = readFileSync(web1.configFile, 'utf8');
     const { id } = await redirectTo(second, 'web1');

@@ -94,3 +94,21 @@ describe('bench lists --json', () => {
     TIMEOUT_MS,
   );
 });
+
+describe('bench bootstrap --json', () => {
+  it(
+    'tells a first and a second run by each way, beside the transport alone, and leaves nothing behind',
+    async () => {
+      const told = await bench('bootstrap', '--hosts=1', '--vms=0', '--ways=ssh,script', '--json');
+      expect(told.map((line) => [line.case, line.metric])).toEqual(
+        ['ssh', 'script'].flatMap((way) =>
+          ['enrolled', 'second run'].map((metric) => [`1 simulated host by ${way}`, metric]),
+        ),
+      );
+      for (const { value, unit, baseline } of told)
+        expect([value > 0, unit, baseline]).toEqual([true, 's', expect.any(Number)]);
+      expect(await readdir(folder)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+});

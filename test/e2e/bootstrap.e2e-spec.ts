@@ -490,6 +490,12 @@ describe('the install script', () => {
       `ls /root-script.sh /var/tmp/hostward.* 2>/dev/null; grep -rlE '${TOKEN_FORM}' /etc /var /run`,
     );
     expect(stdout).toBe('');
+    await host.run('rm /run/systemd/active-hostward-agent.service; : >/run/systemd/calls');
+    const again = await host.run('dash -s', script);
+    expect([again.code, again.stderr]).toEqual([0, expect.stringMatching(/joined .* before\n$/)]);
+    expect(
+      (await host.run('dash -s; cat /run/systemd/calls', script)).stdout.match(/restart/g),
+    ).toHaveLength(1);
     const spent = await second.run('dash -s', script);
     expect([spent.code, spent.stderr]).toEqual([1, expect.stringContaining('error token-refused')]);
   });

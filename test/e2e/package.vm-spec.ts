@@ -8,20 +8,27 @@ import { joinFleet, Lab, type Vm } from '#testing';
 import {
   brokenVersion,
   brokenVersionOf,
+  treeOfVersion,
   twoVersions,
   type AgentPackages,
 } from './support/agent-packages.js';
 import { eventually } from './support/eventually.js';
-import { expectAllowed, expectBlocked } from './support/guest.js';
+import { agentConfinement, expectAllowed, expectBlocked } from './support/guest.js';
 import { InstalledControlPlane } from './support/installed-control-plane.js';
-import { blockFile, blockProgram } from './support/policies.js';
+import { allowOnly, blockFile, blockProgram } from './support/policies.js';
 import { whileProbing } from './support/probe-loop.js';
 import { Product } from './support/product.js';
+import { restoredElsewhere } from './support/restored-elsewhere.js';
 import { stageServicePrograms } from './support/service-programs.js';
+import { UpgradedHost } from './support/upgraded-host.js';
 
 const MINUTES = 60_000;
 const PROD = { env: 'prod' };
 const VERSION = '0.1.0+first';
+/** What the tarball unpacks to, a later version of it, and one whose agent does not start. */
+const TREE = `hostward-agent_${VERSION}_linux-amd64`;
+const LATER = '0.1.0+later';
+const BROKEN = '0.1.0+broken';
 const UNITS = ['hostward-agent', 'hostward-sensor', 'hostward-compiler.socket'];
 /** Units of Redis, and their ports. */
 const REDIS = { 'hostward-redis': 6379, 'hostward-redis-events': 6380 };
@@ -40,10 +47,12 @@ const run = promisify(execFile);
 describe('on a host', () => {
   let folder: string;
   let product: Product;
+  let moved: Product;
   let lab: Lab;
   let vm: Vm;
   let debs: string;
   let agents: AgentPackages;
+  let upgrade: UpgradedHost;
 
   const agent = (build: 'first' | 'second'): string => `${debs}/${basename(agents[build])}`;
   const active = async (): Promise<string> =>
@@ -58,18 +67,20 @@ describe('on a host', () => {
     const options = ['--fast', `--out=${made}`, `--package-version=${VERSION}`];
     await product.must(['package', ...options], 8 * MINUTES);
     agents = await twoVersions(join(made, `hostward-agent_${VERSION}_amd64.deb`), folder);
-    for (const file of ['agent.mjs', 'hostward-sensor'])
-      await brokenVersion(agents.second, file, folder);
-    const tarball = join(made, `hostward-agent_${VERSION}_linux-amd64.tar.xz`);
-    await run('tar', ['-xf', tarball, '-C', folder]);
+    await brokenVersion(agents.second, 'hostward-sensor', folder);
+    await run('tar', ['-xf', join(made, `${TREE}.tar.xz`), '-C', folder]);
+    await treeOfVersion(join(folder, TREE), LATER);
+    const broken = { 'usr/lib/hostward/agent.mjs': 'process.exit(1);\n' };
+    await treeOfVersion(join(folder, TREE), BROKEN, broken);
     await stageServicePrograms(join(folder, 'programs'));
     await product.start();
     lab = await Lab.open();
     vm = await lab.vm({ name: 'plain1' });
+    upgrade = new UpgradedHost(vm, product);
     debs = await vm.mountFolder(folder, 'packages');
   }, 30 * MINUTES);
   afterAll(async () => {
-    await Promise.all([lab?.close(), product?.down()]);
+    await Promise.all([lab?.close(), product?.down(), moved?.down()]);
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -120,38 +131,29 @@ describe('on a host', () => {
       expect(seen.tries).toBeGreaterThan(100);
       expect(await active()).toBe('active\nactive\nactive\n');
       await product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
-      await unwatched();
+      await upgrade.unwatched();
     },
     10 * MINUTES,
   );
 
-  it.each([
-    ['agent', 'agent.mjs', /^hostward-agent\.service was started anew 5 times/],
-    ['sensor', 'hostward-sensor', /^hostward-sensor\.service was started anew 5 times/],
-  ])(
-    'a version whose %s does not start is taken back, and nothing opens meanwhile',
-    async (_part, file, reason) => {
-      const version = brokenVersionOf(file);
+  it(
+    'a version whose sensor does not start is taken back, and nothing opens meanwhile',
+    async () => {
+      const version = brokenVersionOf('hostward-sensor');
+      const reason = /^hostward-sensor\.service was started anew 5 times/;
       const seen = await whileProbing(vm, '/srv/secret', '/usr/bin/sleep', async () => {
         await vm.ssh(`dpkg -i ${debs}/hostward-agent_${version}_amd64.deb`, {
           timeoutMs: 3 * MINUTES,
           allowFailure: true,
         });
-        const rolledBack = await eventually('the host tells it', 5 * MINUTES, async () => {
-          const status = await product.nodeStatus('plain1');
-          return status.rolledBack?.from === version && status.rolledBack;
-        });
-        expect(rolledBack).toMatchObject({
-          to: agents.secondVersion,
-          reason: expect.stringMatching(reason),
-        });
+        expect((await upgrade.takenBack(version, reason)).to).toBe(agents.secondVersion);
       });
       expect(seen).toMatchObject({ through: 0, tries: expect.any(Number) });
       expect(seen.tries).toBeGreaterThan(100);
       await product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
       const { stdout } = await product.must(['status', 'node', 'plain1']);
       expect(stdout).toContain(`upgrade to ${version} rolled back to ${agents.secondVersion} at `);
-      await unwatched();
+      await upgrade.unwatched();
     },
     12 * MINUTES,
   );
@@ -165,7 +167,7 @@ describe('on a host', () => {
         await dpkg(`-i ${agent('first')}`);
         await vm.ssh('test -e /usr/lib/hostward-previous/usr/lib/hostward/node');
         await vm.ssh('systemctl stop ask-compiler');
-        await unwatched();
+        await upgrade.unwatched();
       });
       expect(seen).toMatchObject({ through: 0, tries: expect.any(Number) });
       expect(seen.tries).toBeGreaterThan(100);
@@ -192,6 +194,31 @@ describe('on a host', () => {
   );
 
   it(
+    'its agent follows an order of the root keys to another control plane, which its AppArmor profile lets it do',
+    async () => {
+      const backup = join(folder, 'move.backup');
+      await product.must(['backup', `--data-dir=${product.dataDir}`, `--out=${backup}`]);
+      moved = await restoredElsewhere(backup);
+      const { caFingerprint } = await moved.record();
+      const to = [
+        `--to=https://10.0.2.2:${moved.port}`,
+        `--ca-fingerprint=sha256:${caFingerprint}`,
+      ];
+      await product.must(['redirect', ...to, '--node=plain1', '--reason=another data centre']);
+      await eventually('it is confirmed there', 5 * MINUTES, async () => {
+        const { connected, redirect } = await moved.nodeStatus('plain1');
+        return connected && redirect?.state === 'followed';
+      });
+      const nice = blockProgram('no-nice', '/usr/bin/nice', PROD);
+      await moved.apply(nice, '--wait', '--timeout', '110s');
+      await expectBlocked(vm, 'nice true');
+      expect(await agentConfinement(vm)).toEqual({ label: 'hostward-agent (enforce)', denied: [] });
+      await moved.stop();
+    },
+    10 * MINUTES,
+  );
+
+  it(
     'purge leaves nothing: no file, user, unit, profile or pin',
     async () => {
       await dpkg('--purge hostward-agent');
@@ -203,17 +230,81 @@ describe('on a host', () => {
   );
 
   it(
-    'what the tarball installs is taken away by its uninstall.sh',
+    'from the tarball it joins, and AppArmor enforces, an allow-list that blocks the rest too',
     async () => {
-      await vm.ssh(
-        `${debs}/hostward-agent_${VERSION}_linux-amd64/install.sh && systemctl is-enabled hostward-agent`,
-        { timeoutMs: 3 * MINUTES },
-      );
-      expect(await active()).toBe('inactive\ninactive\ninactive\n');
-      await vm.ssh('/usr/lib/hostward/uninstall.sh --purge');
-      expect((await left()).stdout).toBe('');
+      await product.must(['node', 'offboard', 'plain1', '--force']);
+      const { caFingerprint } = await product.record();
+      const joining = [
+        ...[
+          `--control-plane=https://10.0.2.2:${product.port}`,
+          `--ca-fingerprint=${caFingerprint}`,
+        ],
+        ...['--enforcer=apparmor', '--name=plain1', '--token-file=stdin'],
+      ].flatMap((word) => word.split('='));
+      await vm.ssh([`${debs}/${TREE}/install.sh`, ...joining], {
+        timeoutMs: 3 * MINUTES,
+        input: await product.joinToken('env=prod'),
+      });
+      await vm.ssh('cp /usr/bin/true /srv/tool && /srv/tool');
+      await product.apply(allowOnly('only-known', ['/usr/', '/mnt/packages/'], PROD));
+      for (const policy of ['no-secret', 'no-sleep', 'only-known'])
+        await product.must(['status', 'policy', policy, '--wait', '--timeout', '110s']);
+      for (const each of ['sleep 0.01', '/srv/tool']) await expectBlocked(vm, each);
     },
     5 * MINUTES,
+  );
+
+  it(
+    'there a version whose agent does not start is taken back too, and nothing opens meanwhile',
+    async () => {
+      const seen = await whileProbing(vm, '/srv/secret', '/srv/tool', async () => {
+        await vm.ssh(`${debs}/hostward-agent_${BROKEN}/install.sh`, { timeoutMs: 3 * MINUTES });
+        await upgrade.takenBack(BROKEN, /^hostward-agent\.service was started anew 5 times/);
+      });
+      expect(seen).toMatchObject({ through: 0, tries: expect.any(Number) });
+      expect(seen.tries).toBeGreaterThan(100);
+      await upgrade.unwatched();
+    },
+    8 * MINUTES,
+  );
+
+  it(
+    'where the power goes in the middle of an installation, the version before is whole again, and enforces from the start',
+    async () => {
+      const later = `${debs}/hostward-agent_${LATER}`;
+      await vm.ssh(`systemd-run --quiet ${later}/install.sh
+        until cmp -s ${later}/usr/lib/hostward/VERSION /usr/lib/hostward/VERSION; do :; done`);
+      await vm.kill();
+      await vm.powerOn();
+      for (const each of ['sleep 0.01', '/srv/tool', 'cat /srv/secret'])
+        await expectBlocked(vm, each);
+      await upgrade.takenBack(LATER, /^its installation did not come to an end/);
+      await upgrade.unwatched();
+      expect((await vm.ssh('cat /usr/lib/hostward/VERSION')).stdout).toBe(`${VERSION}\n`);
+      const sums = `grep -E '  (etc|usr)/' ${debs}/${TREE}/SHA256SUMS`;
+      await vm.ssh(`cd / && ${sums} | sha256sum --quiet -c`);
+      expect((await vm.ssh("find /usr /etc -name '*.new'")).stdout).toBe('');
+    },
+    10 * MINUTES,
+  );
+
+  it(
+    'it is upgraded, and taken away whole by its uninstall.sh',
+    async () => {
+      await vm.ssh(`${debs}/hostward-agent_${LATER}/install.sh`, { timeoutMs: 3 * MINUTES });
+      await upgrade.unwatched();
+      await expectBlocked(vm, '/srv/tool');
+      expect((await vm.ssh('cat /usr/lib/hostward/VERSION')).stdout).toBe(`${LATER}\n`);
+      await eventually('nothing is told any more', 2 * MINUTES, async () => {
+        const { rolledBack } = await product.nodeStatus('plain1');
+        return rolledBack === undefined;
+      });
+      await vm.ssh('/usr/lib/hostward/uninstall.sh --purge', { timeoutMs: 3 * MINUTES });
+      await expectAllowed(vm, 'sleep 0.01 && /srv/tool && cat /srv/secret');
+      expect((await inKernel()).stdout).toBe('');
+      expect((await left()).stdout).toBe('');
+    },
+    6 * MINUTES,
   );
 
   it(
@@ -280,23 +371,6 @@ describe('on a host', () => {
     },
     5 * MINUTES,
   );
-
-  /** Waits until an upgrade is judged, and nothing of that is left. */
-  async function unwatched(): Promise<void> {
-    const left =
-      'ls -d /var/lib/hostward/upgrade/pending /usr/lib/hostward-previous /etc/systemd/system/hostward-upgrade.* /run/hostward-upgrade 2>/dev/null';
-    await eventually('the upgrade is judged', 5 * MINUTES, async () => {
-      const { stdout } = await vm.ssh(left, { allowFailure: true });
-      return stdout === '';
-    }).catch(async (error: Error) => {
-      const told = await vm.ssh(
-        `${left}; systemctl list-timers --no-pager --all hostward-upgrade.timer; systemctl list-jobs --no-pager
-         journalctl --no-pager -b -n 80 -u hostward-upgrade -u hostward-sensor -u hostward-compiler -u hostward-agent`,
-        { allowFailure: true },
-      );
-      throw new Error(`${error.message}\n${told.stdout}`, { cause: error });
-    });
-  }
 
   /** Profiles and pins of ours. */
   function inKernel(): Promise<{ stdout: string }> {

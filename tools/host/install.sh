@@ -36,7 +36,7 @@ done
 ! dpkg-query --status hostward-agent >/dev/null 2>&1 ||
   fail 'the package hostward-agent is installed: upgrade it by dpkg or apt, or remove it first; nothing was changed'
 "$here/usr/lib/hostward/node" -e 0 ||
-  fail "Node does not run here: it needs glibc 2.35 and libstdc++ (package libstdc++6, or libstdc++), and a $here that is not mounted noexec; nothing was changed"
+  fail "Node does not run here: it needs glibc 2.35 and libstdc++ (package libstdc++6, or libstdc++), and a $here that is not mounted noexec and from which no policy keeps programs; nothing was changed"
 
 # put FILE: whole or not at all, also when the program runs; with the mode that it has in the tree.
 put() {
@@ -49,12 +49,22 @@ put() {
 first=first
 [ ! -e "$list" ] || first=''
 # The version that is here comes back where this one does not come up.
-[ ! -x /usr/lib/hostward/upgrade.sh ] || /usr/lib/hostward/upgrade.sh keep "$$" ||
+version=$(cat "$here/usr/lib/hostward/VERSION" 2>/dev/null || echo unknown)
+[ ! -x /usr/lib/hostward/upgrade.sh ] || /usr/lib/hostward/upgrade.sh keep "$$" "$version" ||
   echo 'install.sh: what is installed could not be kept: if this version does not come up, install that one anew' >&2
 files=$(cd "$here" && find etc usr \( -type f -o -type l \) | LC_ALL=C sort)
+# From now on what is here may be of either version: whoever takes one of them away finds all of it.
+if [ -e "$list" ]; then
+  # shellcheck disable=SC2086 # a list of files
+  { printf '%s\n' "$files"; printf '%s.new\n' $files usr/lib/hostward/uninstall.sh; } |
+    LC_ALL=C sort -u - "$list" >"$list.new"
+  mv -f "$list.new" "$list"
+fi
 for file in $files; do put "$file"; done
 put_tool() { cp "$here/$1" "/usr/lib/hostward/$1.new" && mv -f "/usr/lib/hostward/$1.new" "/usr/lib/hostward/$1"; }
 put_tool uninstall.sh
+# On the disk before anything says that they are there: the power may go.
+sync -f /usr/lib/hostward
 # What an earlier version put here and this one has not.
 if [ -e "$list" ]; then
   printf '%s\n' "$files" | LC_ALL=C comm -13 - "$list" | while read -r file; do rm -f "/$file"; done
@@ -78,6 +88,7 @@ no_start=no-start
 [ "$start" = no ] || no_start=''
 # shellcheck disable=SC2086 # words, or none
 /usr/lib/hostward/setup.sh configure $first $no_start
+/usr/lib/hostward/upgrade.sh installed
 
 if [ -n "$token_file" ]; then
   hostward-agent enroll --config /etc/hostward/agent.yaml --token-file "$token_file" \

@@ -19,7 +19,7 @@ esac
 
 "$library/setup.sh" remove
 while read -r file; do rm -f "/$file"; done <"$library/INSTALLED"
-rm -f "$library/INSTALLED" "$library/uninstall.sh"
+rm -f "$library/INSTALLED" "$library/INSTALLED.new" "$library/uninstall.sh"
 rmdir "$library/lib" "$library"
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 if [ "$purge" = yes ]; then

@@ -69,10 +69,12 @@ install_deb() {
   done
 }
 
+names_ca() { [ -e "$1" ] && tr -d : <"$1" | grep -qiF -e "$ca_fingerprint"; }
+
 # A configuration that names the same CA is its owner's, and stays.
 configure() {
   file=/etc/hostward/agent.yaml
-  if [ -e "$file" ] && tr -d : <"$file" | grep -qiF -e "$ca_fingerprint"; then return; fi
+  if names_ca "$file"; then return; fi
   if [ -e "$file" ]; then mv -f "$file" "$file.before"; fi
   mkdir -p /etc/hostward
   printf '%s' "$agent_yaml" >"$file.new" || fail disk-full "$file cannot be written"

@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Takes this host back to the version that it had, as root, where the one in its place does not come up.
-#   upgrade.sh keep [PID]  before other files come, by the version that they replace. PID: the installer, where not dpkg
+#   upgrade.sh keep PID VERSION  before other files come, by the version that they replace. PID: the installer, or - for
+#                          dpkg; VERSION: which one comes
+#   upgrade.sh installed   that installer has come to its end
 #   upgrade.sh judge       one look, from the files that were kept; hostward-upgrade.timer, which `keep` makes, repeats it
 #   upgrade.sh forget      what was kept goes
 # The version that was good decides, since the other one may do nothing right: it keeps its files as hard links, and
@@ -15,7 +17,7 @@ export PATH
 STATE=/var/lib/hostward
 LIBRARY=/usr/lib/hostward
 KEPT=/usr/lib/hostward-previous
-PENDING=$STATE/upgrade/pending # from, installer, reports, units; verdict once it is known
+PENDING=$STATE/upgrade/pending # from, to, installer, reports; installed once that one is done; verdict once it is known
 ROLLED_BACK=$STATE/upgrade/rolled-back.json
 SEEN=/run/hostward-upgrade # of this boot: since when it is looked at, and what is steady
 UNIT=/etc/systemd/system/hostward-upgrade
@@ -36,7 +38,11 @@ pid_of() { systemctl show -P MainPID "$1"; }
 
 is_packaged() { dpkg-query --status hostward-agent >/dev/null 2>&1; }
 installed_version() {
-  if is_packaged; then dpkg-query -W -f '${Version}\n' hostward-agent; else timeout 20 hostward-agent version; fi
+  if is_packaged; then
+    dpkg-query -W -f '${Version}\n' hostward-agent
+  else
+    cat "$LIBRARY/VERSION" 2>/dev/null || timeout 20 hostward-agent version
+  fi
 }
 # dpkg goes on naming the version that was taken back.
 running_version() {
@@ -69,22 +75,42 @@ reports() {
     ! grep -Eqs '"name": "(redis|control-plane|report|sensor)"' "$health"
 }
 
+# PID as no other process is known, of another boot either.
+known() {
+  printf '%s %s %s\n' "$1" "$(cat /proc/sys/kernel/random/boot_id)" "$(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 20)"
+}
+
+# Looks begin anew, with who installs what now.
+begin() {
+  rm -rf "$SEEN" "$1/installed"
+  printf '%s\n' "$3" >"$1/to"
+  if [ "$2" != - ]; then known "$2"; fi >"$1/installer.new"
+  mv "$1/installer.new" "$1/installer"
+}
+
 keep() {
+  # Of a `keep` that was broken off, before anything was replaced.
+  [ -e "$UNIT.timer" ] || rm -rf "$PENDING"
   # The files of a version that is being taken back are put in order first.
-  [ ! -e "$PENDING/verdict" ] || systemctl start hostward-upgrade.service
+  if [ -e "$PENDING/verdict" ]; then systemctl start hostward-upgrade.service; fi
+  if ! is_enrolled || [ ! -d /run/systemd/system ]; then return 0; fi
   # A second upgrade before the first was judged: what was good is still the one that is kept.
-  if [ -e "$PENDING" ] || ! is_enrolled || [ ! -d /run/systemd/system ]; then return 0; fi
+  if [ -e "$PENDING" ]; then begin "$PENDING" "$1" "$2"; return 0; fi
   # What does not run cannot become worse: this upgrade may be the cure.
   for unit in $UNITS; do is_active "$unit" || return 0; done
   keep_files
-  rm -rf "$PENDING.new" "$SEEN"
+  rm -rf "$PENDING.new"
   mkdir -p "$PENDING.new"
+  begin "$PENDING.new" "$1" "$2"
   running_version >"$PENDING.new/from"
-  printf '%s\n' "${1-}" >"$PENDING.new/installer"
   if reports; then echo yes; else echo no; fi >"$PENDING.new/reports"
   mv -T "$PENDING.new" "$PENDING"
   watch
+  # The power may go while the files are replaced.
+  sync -f "$KEPT" "$PENDING" "$UNIT.timer"
 }
+
+installed_now() { [ ! -e "$PENDING" ] || : >"$PENDING/installed"; }
 
 # Links cost no room; what an administrator may edit in place is copied.
 keep_files() {
@@ -102,7 +128,7 @@ Description=Hostward goes back to the version that it had unless the new one com
 Documentation=man:hostward-agent(8)
 [Service]
 Type=oneshot
-ExecStart=$KEPT$LIBRARY/upgrade.sh judge
+ExecStart=/bin/sh $KEPT$LIBRARY/upgrade.sh judge
 END
   cat >"$UNIT.timer" <<END
 [Unit]
@@ -118,13 +144,16 @@ END
   systemctl enable --quiet --now hostward-upgrade.timer
 }
 
+# In this order, which the disk keeps too: what is pending has a watch, and the watch has its program.
 forget() {
+  rm -rf "$PENDING"
+  [ ! -d "$STATE/upgrade" ] || sync "$STATE/upgrade"
   if [ -e "$UNIT.timer" ]; then
     systemctl disable --quiet --now hostward-upgrade.timer || true
     rm -f "$UNIT.service" "$UNIT.timer"
     systemctl daemon-reload || true
   fi
-  rm -rf "$PENDING" "$KEPT" "$SEEN"
+  rm -rf "$KEPT" "$SEEN"
 }
 
 # Seconds since NAME was first asked for in this boot.
@@ -137,7 +166,8 @@ since() {
 installation() {
   installer=$(cat "$PENDING/installer")
   if [ -n "$installer" ]; then
-    [ -d "/proc/$installer" ] || return 0
+    [ ! -e "$PENDING/installed" ] || return 0
+    [ "$(known "${installer%% *}" 2>/dev/null)" = "$installer" ] || return 2
   else
     case $(dpkg-query -W -f '${db:Status-Status}' hostward-agent 2>/dev/null) in installed) return 0 ;; esac
     if pgrep -x dpkg >/dev/null; then
@@ -190,26 +220,28 @@ judge() {
 }
 
 accept() {
-  say "version $(installed_version) has come up; $(cat "$PENDING/from") is not kept any longer"
+  say "version $(cat "$PENDING/to") has come up; $(cat "$PENDING/from") is not kept any longer"
   rm -f "$ROLLED_BACK"
   forget
 }
 
 condemn() {
   printf '%s\n' "$1" >"$PENDING/verdict.new"
+  sync "$PENDING/verdict.new"
   mv "$PENDING/verdict.new" "$PENDING/verdict"
   roll_back
 }
 
 # Whole at any moment: a run that was killed is finished by the next.
 roll_back() {
-  from=$(installed_version) || from=unknown
+  from=$(cat "$PENDING/to")
   to=$(cat "$PENDING/from")
   reason=$(cat "$PENDING/verdict")
   say "version $from has not come up: $reason. Going back to $to" >&2
   put_back
   printf '{"from":"%s","to":"%s","at":"%s","reason":"%s"}\n' \
     "$from" "$to" "$(date -u +%FT%TZ)" "$reason" >"$ROLLED_BACK.new"
+  sync "$ROLLED_BACK.new"
   mv -f "$ROLLED_BACK.new" "$ROLLED_BACK"
   "$LIBRARY/setup.sh" configure back
   forget
@@ -221,6 +253,9 @@ put_back() {
   printf '%s\n' "$kept" >"$SEEN/kept"
   extra=$(installed | LC_ALL=C sort | LC_ALL=C comm -13 "$SEEN/kept" -)
   for file in $kept; do
+    rm -f "/$file.hostward-kept"
+    # Not replaced, or put back by a run that was killed.
+    [ ! "$KEPT/$file" -ef "/$file" ] || continue
     cp -al "$KEPT/$file" "/$file.hostward-kept" 2>/dev/null || cp -a "$KEPT/$file" "/$file.hostward-kept"
     mv -fT "/$file.hostward-kept" "/$file"
   done
@@ -228,11 +263,12 @@ put_back() {
 }
 
 case "${1-}" in
-  keep) keep "${2-}" ;;
+  keep) keep "${2--}" "${3-unknown}" ;;
+  installed) installed_now ;;
   judge) judge ;;
   forget) forget ;;
   *)
-    sed -n '4,6s/^# \{0,1\}//p' "$0" >&2
+    sed -n '4,8s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

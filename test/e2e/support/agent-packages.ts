@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
@@ -58,10 +59,30 @@ export function brokenVersionOf(name: string): string {
 export async function brokenVersion(made: string, name: string, folder: string): Promise<void> {
   const tree = join(folder, 'tree');
   await run('dpkg-deb', ['--raw-extract', made, tree]);
-  const path = join(tree, 'usr/lib/hostward', name);
-  await writeFile(path, name.endsWith('.mjs') ? 'process.exit(1);\n' : '#!/bin/sh\nexit 1\n');
+  await writeFile(join(tree, 'usr/lib/hostward', name), '#!/bin/sh\nexit 1\n');
   await build(tree, brokenVersionOf(name), folder);
   await rm(tree, { recursive: true });
+}
+
+/** Copies the tree of a tarball beside it as another version, with what is given in place of some of its files. */
+export async function treeOfVersion(
+  made: string,
+  version: string,
+  files: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const tree = join(made, '..', `hostward-agent_${version}`);
+  await run('cp', ['-al', made, tree]);
+  let sums = await readFile(join(tree, 'SHA256SUMS'), 'utf8');
+  const all = { 'usr/lib/hostward/VERSION': `${version}\n`, ...files };
+  for (const [path, content] of Object.entries(all)) {
+    await rm(join(tree, path));
+    await writeFile(join(tree, path), content, { mode: 0o755 });
+    const sum = createHash('sha256').update(content).digest('hex');
+    sums = sums.replace(new RegExp(`^[0-9a-f]{64}(?=  ${path}$)`, 'm'), sum);
+  }
+  await rm(join(tree, 'SHA256SUMS'));
+  await writeFile(join(tree, 'SHA256SUMS'), sums);
+  return tree;
 }
 
 /** Builds the tree of a package under another version. */

@@ -47,3 +47,21 @@ ${selector.join('\n')}
 ${from}  action: Block
 `;
 }
+
+/** A policy under which the hosts with these labels start what is below these folders, and no other program. */
+export function allowOnly(
+  name: string,
+  folders: readonly string[],
+  labels: Record<string, string>,
+): string {
+  return JSON.stringify({
+    apiVersion: 'security.kubearmor.com/v1',
+    kind: 'KubeArmorHostPolicy',
+    metadata: { name, annotations: { 'hostward.io/posture': 'block' } },
+    spec: {
+      nodeSelector: { matchLabels: labels },
+      process: { matchDirectories: folders.map((dir) => ({ dir, recursive: true })) },
+      action: 'Allow',
+    },
+  });
+}

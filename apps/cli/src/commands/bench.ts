@@ -1,6 +1,7 @@
 import { type Command } from 'commander';
 import { applyBench, type ApplyBenchOptions } from '../bench/apply-bench.js';
 import { bootstrapBench, type BootstrapBenchOptions } from '../bench/bootstrap-bench.js';
+import { WAYS, type WayName } from '../bench/bootstrap-ways.js';
 import { fleetBench, type FleetBenchOptions } from '../bench/fleet-bench.js';
 import { listsBench, type ListsBenchOptions } from '../bench/lists-bench.js';
 import { sensorBench, type SensorBenchOptions } from '../bench/sensor-bench.js';
@@ -8,6 +9,7 @@ import { trustBench, type TrustBenchOptions } from '../bench/trust-bench.js';
 import { UsageError } from '../errors.js';
 import { parseDuration } from '../input/duration.js';
 import { interruptible } from '../input/interruptible.js';
+import { oneOf } from '../output/print.js';
 
 interface Options {
   readonly agents: number;
@@ -84,12 +86,14 @@ function registerSensor(bench: Command): void {
 function registerBootstrap(bench: Command): void {
   bench
     .command('bootstrap')
-    .option('--hosts <numbers>', 'simulated hosts, case by case', parseHosts, [1, 10, 50])
+    .option('--hosts <numbers>', 'simulated hosts, case by case; 0: none', parseHosts, [1, 10, 50])
+    .option('--vms <numbers>', 'VMs, case by case; 0: none', parseVms, [1, 2])
+    .option('--ways <names>', 'of ssh, script and play', parseWays, WAYS)
     .option('--json', 'one JSON object a line')
-    .description('from a bare host to an enrolled one over ssh, and again, beside a copy')
-    .addHelpText('after', '\nExample:\n  ./hostward bench bootstrap --hosts 1,10')
-    .action(({ json, hosts }: { readonly json?: boolean } & Pick<BootstrapBenchOptions, 'hosts'>) =>
-      interruptible((signal) => bootstrapBench({ hosts, json: json === true }, signal)),
+    .description('from a bare host to an enforced one by each way in, and again')
+    .addHelpText('after', '\nExample:\n  ./hostward bench bootstrap --hosts 1,10 --vms 0')
+    .action(({ json, ...sizes }: Omit<BootstrapBenchOptions, 'json'> & { json?: boolean }) =>
+      interruptible((signal) => bootstrapBench({ ...sizes, json: json === true }, signal)),
     );
 }
 
@@ -152,5 +156,13 @@ function parseSizes(text: string): readonly number[] {
 }
 
 function parseHosts(text: string): readonly number[] {
-  return text.split(',').map(counted('--hosts', 100));
+  return text.split(',').map(counted('--hosts', 100, 0));
+}
+
+function parseVms(text: string): readonly number[] {
+  return text.split(',').map(counted('--vms', 4, 0));
+}
+
+function parseWays(text: string): readonly WayName[] {
+  return text.split(',').map(oneOf('--ways', ...WAYS));
 }

@@ -29,8 +29,8 @@ export class PrivateControlPlane {
     return join(this.folder, 'data');
   }
 
-  /** Starts `up` without an agent and waits until it serves. Call `down` also after a failure. */
-  async up(): Promise<RunRecord> {
+  /** Starts `up` without an agent and waits until it serves; `flags` are more of its own. Call `down` also after a failure. */
+  async up(...flags: readonly string[]): Promise<RunRecord> {
     this.port = await freePort();
     await mkdir(this.dataDir, { recursive: true, mode: 0o700 });
     const log = await open(join(this.dataDir, 'up.log'), 'w', 0o600);
@@ -39,6 +39,7 @@ export class PrivateControlPlane {
       '--no-local-agent',
       `--data-dir=${this.dataDir}`,
       `--listen=127.0.0.1:${this.port}`,
+      ...flags,
     ];
     this.child = spawn(execPath, [...execArgv, argv[1] ?? '', ...args], {
       detached: true,

@@ -1,4 +1,5 @@
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { appendFile, cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Build, type Recipe, XZ_THREADS, xzLevel } from './recipe.js';
 import { runProgram } from './run-program.js';
@@ -16,6 +17,7 @@ export async function makeTarball(
   await rm(parent, { recursive: true, force: true });
   await mkdir(parent, { recursive: true });
   await cp(recipe.tree, join(parent, top), { recursive: true, verbatimSymlinks: true });
+  await nameVersion(join(parent, top), build.version);
   await setTimes(parent, build.epoch);
   const owner = ['--owner=0', '--group=0', '--numeric-owner'];
   const order = ['--sort=name', '--format=gnu', `--mtime=@${build.epoch}`];
@@ -33,4 +35,13 @@ export async function makeTarball(
   ]);
   await rm(parent, { recursive: true });
   return file;
+}
+
+/** Where no dpkg knows it, the host finds its version in a file, also when a program of that version does not start. */
+async function nameVersion(tree: string, version: string): Promise<void> {
+  const path = 'usr/lib/hostward/VERSION';
+  const content = `${version}\n`;
+  await writeFile(join(tree, path), content);
+  const sum = createHash('sha256').update(content).digest('hex');
+  await appendFile(join(tree, 'SHA256SUMS'), `${sum}  ${path}\n`);
 }

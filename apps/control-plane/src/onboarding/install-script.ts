@@ -25,7 +25,7 @@ const MARK = '# Hostward: installs the agent on this host and enrols it.';
 /**
  * A POSIX shell script that installs and enrols one host. Nothing happens before its last line, so that a part of it
  * does nothing; it trusts the CA by its fingerprint alone, and the package by checksum and signature; the token is in
- * no command line, environment or file but the script's own, which it removes.
+ * no command line, environment or file but the script's own, which it removes. A host that is in is left as it is.
  */
 export function installScript(values: ScriptValues): string {
   const { url, token, releaseKey, packages } = values;
@@ -85,10 +85,18 @@ forget() {
     while IFS= read -r file; do sed -i -E 's/${TOKEN_FORM}/${'x'.repeat(64)}/g' "$file"; done
 }
 
+# A host that is in stays as it is, but for services that do not run; nothing is fetched.
+keep_host() {
+  [ -s /var/lib/hostward/trust/node-id ] && names_ca /etc/hostward/agent.yaml || return 1
+  set -- hostward-compiler.socket hostward-sensor.service hostward-agent.service
+  for unit in "$@"; do systemctl is-active --quiet "$unit" || { start_units "$@"; return; }; done
+}
+
 main() {
   values
   [ "$(id -u)" = 0 ] || fail sudo-failed 'run it as root'
   [ -d /run/systemd/system ] || fail no-systemd 'this host does not run systemd'
+  if keep_host; then forget; say "this host has joined $url before"; return; fi
   [ "$(date +%s)" -lt "$(date -d "$expires" +%s)" ] || fail token-refused "its join token ended at $expires, or the clock is wrong"
   for tool in openssl curl; do
     command -v "$tool" >/dev/null || fail missing-tool "$tool is not there: install it, e.g. by apt-get install $tool"

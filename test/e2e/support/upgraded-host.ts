@@ -1,0 +1,45 @@
+import { expect } from '@jest/globals';
+import type { RolledBack } from '#contracts';
+import type { Vm } from '#testing';
+import { eventually } from './eventually.js';
+import type { Product } from './product.js';
+
+const MINUTES = 60_000;
+/** All that the watch over an upgrade has on a host. */
+const WATCH =
+  'ls -d /var/lib/hostward/upgrade/pending /usr/lib/hostward-previous /etc/systemd/system/hostward-upgrade.* /run/hostward-upgrade 2>/dev/null';
+
+/** A host in a VM while its version is replaced. */
+export class UpgradedHost {
+  constructor(
+    private readonly vm: Vm,
+    private readonly product: Product,
+  ) {}
+
+  /** Waits until the host tells that it went back from a version, and why. */
+  async takenBack(from: string, reason: RegExp): Promise<RolledBack> {
+    const rolledBack = await eventually('the host tells it', 5 * MINUTES, async () => {
+      const status = await this.product.nodeStatus(this.vm.name);
+      return status.rolledBack?.from === from && status.rolledBack;
+    }).catch((error: Error) => this.#withJournal(error));
+    expect(rolledBack.reason).toMatch(reason);
+    return rolledBack;
+  }
+
+  /** Waits until an upgrade is judged, and nothing of that is left. */
+  async unwatched(): Promise<void> {
+    await eventually('the upgrade is judged', 5 * MINUTES, async () => {
+      const { stdout } = await this.vm.ssh(WATCH, { allowFailure: true });
+      return stdout === '';
+    }).catch((error: Error) => this.#withJournal(error));
+  }
+
+  async #withJournal(error: Error): Promise<never> {
+    const told = await this.vm.ssh(
+      `${WATCH}; systemctl list-timers --no-pager --all hostward-upgrade.timer; systemctl list-jobs --no-pager
+       journalctl --no-pager -b -n 80 -u hostward-upgrade -u hostward-sensor -u hostward-compiler -u hostward-agent`,
+      { allowFailure: true },
+    );
+    throw new Error(`${error.message}\n${told.stdout}`, { cause: error });
+  }
+}
