@@ -7,11 +7,14 @@ import type { NodeView, Page } from '#contracts';
 import { ControlPlane } from '../client/control-plane.js';
 import { PrivateControlPlane } from '../embedded/private-control-plane.js';
 import { CommandFailed } from '../errors.js';
+import { packageRoot } from '../package-root.js';
 import { applyChange, type ChangeResult } from '../sim/sim-change.js';
 import { monotonicMs, SimFleet } from '../sim/sim-fleet.js';
 import { BenchReport } from './bench-report.js';
-import { machineLine } from './machine.js';
-import type { Measurement } from './measurement.js';
+import { record } from './fleet-history.js';
+import type { HistoryEntry } from './history-entry.js';
+import { commitOf, machineLine } from './machine.js';
+import { type Measurement, rounded } from './measurement.js';
 import { useOf, type ProcessUse } from './process-use.js';
 import { RedisPublish } from './redis-publish.js';
 import { median, worst } from './samples.js';
@@ -22,6 +25,8 @@ export interface FleetBenchOptions {
   readonly rounds: number;
   readonly idleMs: number;
   readonly json: boolean;
+  /** The history that the run is judged by and added to. */
+  readonly record?: string;
 }
 
 /** Which hosts a change hits, by the label that they have for it. */
@@ -79,6 +84,11 @@ export async function fleetBench(options: FleetBenchOptions, signal: AbortSignal
       const bare = await publishes(own.dataDir, options, nodeId);
       bench.tell(hits, bare);
       bench.tellCosts({ before, idle, reconnect, residentKiB });
+      if (options.record !== undefined)
+        await record(
+          options.record,
+          await entryOf(options, { hits: hits[0] ?? [], bare, machine }),
+        );
     } finally {
       await fleet.stop();
       controlPlane.close();
@@ -87,6 +97,37 @@ export async function fleetBench(options: FleetBenchOptions, signal: AbortSignal
     await own.down();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+interface ToRecord {
+  /** Of the changes that hit all. */
+  readonly hits: readonly ChangeResult[];
+  readonly bare: readonly number[];
+  readonly machine: string;
+}
+
+async function entryOf(
+  { nodes }: FleetBenchOptions,
+  { hits, bare, machine }: ToRecord,
+): Promise<HistoryEntry> {
+  const of = (value: (result: ChangeResult) => number): number => rounded(median(hits.map(value)));
+  return {
+    v: 1,
+    at: new Date().toISOString(),
+    commit: await commitOf(packageRoot()),
+    nodes,
+    on: machine,
+    baseline: rounded(median(bare)),
+    ms: {
+      last_delivery: of((each) => each.lastDelivery),
+      commit_to_ack_p50: of((each) => each.ackP50),
+      commit_to_ack_p99: of((each) => each.ackP99),
+      commit_to_ack_last: of((each) => each.lastVerified),
+    },
+    shareOfLastPercent: Number(
+      median(hits.map((each) => 1 - each.ackP99 / each.lastVerified)).toFixed(3),
+    ),
+  };
 }
 
 function labelsOf(n: number): Record<string, string> {

@@ -14,7 +14,7 @@ export async function machineLine(): Promise<string> {
   return [
     `${cores[0]?.model.trim() ?? 'unknown CPU'} x ${cores.length}`,
     `${memory} GiB`,
-    `Linux ${release()}`,
+    `Linux ${release().split('-')[0] ?? ''}`,
     `Node ${process.versions.node}`,
     `etcd ${etcd}`,
     `Redis ${redis}`,
@@ -29,4 +29,11 @@ async function versionOf(command: string, args: string[], pattern: RegExp): Prom
     stdout: '',
   }));
   return pattern.exec(answer.stdout)?.[1] ?? 'absent';
+}
+
+/** The commit of a source tree, shortened; empty where it is none, as in a package. */
+export async function commitOf(root: string): Promise<string> {
+  const args = ['-C', root, 'rev-parse', '--short=12', 'HEAD'];
+  const answer = await promisify(execFile)('git', args, { timeout: 10_000 }).catch(() => undefined);
+  return answer?.stdout.trim() ?? '';
 }

@@ -108,9 +108,14 @@ function registerFleet(bench: Command): void {
     .option('--nodes <number>', 'simulated hosts', counted('--nodes', 20_000), 1_000)
     .option('--rounds <number>', 'changes of each case', counted('--rounds', 100, 2), 5)
     .option('--idle <duration>', 'how long CPU is counted', parseDuration, 15_000)
+    .option('--record <file>', 'judge the run by those before, and add it there')
     .option('--json', 'one JSON object a line')
     .description('a change to a fleet of simulated hosts, its idle cost, its return')
-    .addHelpText('after', '\nExample:\n  ./hostward bench fleet --nodes 100')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  ./hostward bench fleet --nodes 100' +
+        '\n  ./hostward bench fleet --nodes 300 --record docs/slo.jsonl',
+    )
     .action(({ json, idle, ...sizes }: FleetOptions) =>
       interruptible((signal) =>
         fleetBench({ ...sizes, idleMs: idle, json: json === true }, signal),

@@ -1,0 +1,30 @@
+/** What is kept of a change that hits all hosts. */
+export const KEPT = [
+  'last_delivery',
+  'commit_to_ack_p50',
+  'commit_to_ack_p99',
+  'commit_to_ack_last',
+] as const;
+export type Kept = (typeof KEPT)[number];
+
+/** One run; a line of the file. */
+export interface HistoryEntry {
+  readonly v: 1;
+  /** ISO 8601. */
+  readonly at: string;
+  /** Of the source, shortened; empty where there is none. */
+  readonly commit: string;
+  readonly nodes: number;
+  readonly on: string;
+  /** Bare Redis publish to as many subscribers, the last, in the same run; ms. */
+  readonly baseline: number;
+  /** Median of rounds, ms. */
+  readonly ms: Readonly<Record<Kept, number>>;
+  /** Which part of the time until the last ack went by after 99 % were there; 0 to 1. */
+  readonly shareOfLastPercent: number;
+}
+
+/** Over the bare Redis publish of the same run. */
+export function ratioOf({ ms, baseline }: HistoryEntry, metric: Kept): number {
+  return ms[metric] / baseline;
+}
