@@ -1,6 +1,6 @@
 import { argv, exit, stderr, stdout } from 'node:process';
 import { CommanderError } from 'commander';
-import { CommandFailed, UsageError } from './errors.js';
+import { CommandFailed, messageOf, UsageError } from './errors.js';
 import { createProgram } from './program.js';
 import { printableLines } from './output/printable.js';
 import { tone } from './output/style.js';
@@ -11,7 +11,7 @@ const EXIT_USAGE = 2;
 /** Prints what went wrong and its remedy; gives the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   stderr.write(`${tone('error:', 'red', stderr)} ${printableLines(message)}\n`);
   if (error instanceof CommandFailed && error.remedy !== undefined)
     stderr.write(`remedy: ${printableLines(error.remedy)}\n`);

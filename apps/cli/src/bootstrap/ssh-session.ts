@@ -6,6 +6,7 @@ import { NodeSSH, type Config } from 'node-ssh';
 import { HostFailure } from './failure.js';
 import type { HostKeys } from './host-keys.js';
 import type { Target } from './target.js';
+import { messageOf } from '../errors.js';
 
 /** By what one logs in; each that is there is tried. */
 export interface Credentials {
@@ -234,8 +235,4 @@ function loginFailure({ text }: Target, error: unknown): HostFailure {
       cause: error,
     });
   return new HostFailure('unreachable', `${text}: ${words}`, { cause: error });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { env } from 'node:process';
 import { parse, stringify } from 'yaml';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed, messageOf } from '../errors.js';
 
 /** A control plane as the file knows it; `ca` in PEM, `dataDir` where an `up` on this machine made it. */
 export interface StoredContext {
@@ -52,7 +52,7 @@ export async function writeContexts(contexts: Contexts): Promise<void> {
     await chmod(temporary, 0o600);
     await rename(temporary, file);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new CommandFailed(`cannot write ${file}: ${why}`, 'XDG_CONFIG_HOME names another folder');
   }
 }
@@ -61,7 +61,7 @@ function parsed(text: string, file: string): unknown {
   try {
     return parse(text);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new CommandFailed(`${file} is not YAML: ${why}`, `mend it, or move it away`);
   }
 }

@@ -13,7 +13,7 @@ import {
 } from 'openid-client';
 import type { LoginMethods } from '#contracts';
 import { fetchTrusting } from '#pki';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed, messageOf } from '../errors.js';
 import { Loopback } from './loopback.js';
 
 const WAIT_MS = 300_000;
@@ -95,5 +95,5 @@ function innermost(error: unknown): string {
   let found = error;
   for (let i = 0; i < 5 && found instanceof Error && found.cause instanceof Error; i += 1)
     found = found.cause;
-  return found instanceof Error ? found.message : String(found);
+  return messageOf(found);
 }

@@ -1,7 +1,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Envelope } from '#contracts';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed, messageOf } from '../errors.js';
 import { segment } from '../input/names.js';
 import { withControlPlane } from './session.js';
 
@@ -40,7 +40,7 @@ async function exportBundle({ node, output }: Options): Promise<void> {
     await writeFile(temporary, JSON.stringify(envelope), { mode: 0o600 });
     await rename(temporary, output);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new CommandFailed(`cannot write ${output}: ${why}`, 'name another file by -o', { cause });
   }
   const { generation } = envelope.record.ordering;

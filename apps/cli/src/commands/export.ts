@@ -3,7 +3,7 @@ import { stdout } from 'node:process';
 import type { Command } from 'commander';
 import type { GroupView, NodeStatus, NodeView, PolicyView } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed, messageOf } from '../errors.js';
 import { hosts } from '../output/counted.js';
 import { productVersion } from '../product-version.js';
 import { withControlPlane } from './session.js';
@@ -58,7 +58,7 @@ async function exportFleet({ output }: Options): Promise<void> {
   } catch (cause) {
     if (file !== undefined) await rm(temporary, { force: true });
     if (cause instanceof CommandFailed) throw cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new CommandFailed(`cannot write ${output}: ${why}`, 'name another file by -o', { cause });
   } finally {
     await file?.close();

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed, messageOf } from '../errors.js';
 import { packageRoot } from '../package-root.js';
 import { productionBom, withComponents, type Bom } from '../supply/bom.js';
 import { debianComponents } from '../supply/debian-packages.js';
@@ -41,7 +41,7 @@ async function write(file: string, text: string): Promise<void> {
   try {
     await writeFile(file, text);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new CommandFailed(`cannot write ${file}: ${why}`, 'name another file', { cause });
   }
 }

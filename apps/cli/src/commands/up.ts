@@ -15,7 +15,7 @@ import {
   type RunRecord,
 } from '../embedded/run-record.js';
 import { Stack, urlOf, type StackOptions } from '../embedded/stack.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, messageOf, UsageError } from '../errors.js';
 import { defaultDataDir, packageRoot } from '../package-root.js';
 
 interface Options {
@@ -179,7 +179,7 @@ class Recorder {
       writeRunRecord(this.dataDir, this.#record);
     } catch (error) {
       // A full disk must not end what runs.
-      tell(`up.json cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+      tell(`up.json cannot be written: ${messageOf(error)}`);
     }
   }
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isPassing, type ControlPlane } from '../client/control-plane.js';
 import { resumedEvents } from '../client/resumed-events.js';
 import type { Batch } from '../output/watch-printer.js';
+import { messageOf } from '../errors.js';
 
 const POLL_EVERY_MS = 2_000;
 
@@ -37,5 +38,5 @@ export async function* changesOf(
 
 function retried(error: unknown): undefined {
   if (!isPassing(error)) throw error;
-  console.error(`${error instanceof Error ? error.message : String(error)}; trying again`);
+  console.error(`${messageOf(error)}; trying again`);
 }

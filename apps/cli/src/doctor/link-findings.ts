@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { failed, fine, type Finding } from '#contracts';
 import type { Context } from '../client/context.js';
 import { certificateFinding, clockFinding } from './judge-link.js';
+import { messageOf } from '../errors.js';
 
 const ANSWER_MS = 5_000;
 
@@ -75,8 +76,4 @@ function answerFindings(url: string, ca: string | undefined): Promise<readonly F
     });
     sent.end();
   });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

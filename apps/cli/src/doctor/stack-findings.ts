@@ -6,6 +6,7 @@ import type { Context } from '../client/context.js';
 import { portProblem } from '../embedded/free-ports.js';
 import { portsOf } from '../embedded/ports.js';
 import { liveUp, type RunRecord } from '../embedded/run-record.js';
+import { messageOf } from '../errors.js';
 
 const MIB = 1024 ** 2;
 const LEAST_BYTES = 100 * MIB;
@@ -51,7 +52,7 @@ async function folderFindings(dataDir: string): Promise<readonly Finding[]> {
         : fine('data-disk', free),
     ];
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return [
       failed('data-folder', why, 'mount it, or choose another context: hostward context list'),
     ];

@@ -1,5 +1,5 @@
 import { access, constants, mkdir, stat } from 'node:fs/promises';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, messageOf, UsageError } from '../errors.js';
 import { mustBeFree } from './ports.js';
 
 /** Host and port of `--listen`; throws UsageError. */
@@ -30,7 +30,7 @@ async function mustBeWritable(dataDir: string): Promise<void> {
     await access(dataDir, constants.W_OK | constants.X_OK);
     if ((await stat(dataDir)).isDirectory()) return;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new CommandFailed(`cannot use the data folder ${dataDir}: ${why}`, remedy);
   }
   throw new CommandFailed(`the data folder ${dataDir} is no folder`, remedy);

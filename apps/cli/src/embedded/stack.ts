@@ -27,6 +27,7 @@ import { Supervised, type Program } from './supervised.js';
 import { upContext, type UpContext } from './up-context.js';
 import { bracketed, isWildcard, reachable } from './hosts.js';
 import { until } from './wait.js';
+import { messageOf } from '../errors.js';
 
 export interface StackOptions {
   readonly dataDir: string;
@@ -205,7 +206,7 @@ export class Stack {
       );
     } catch (error) {
       this.options.signal.throwIfAborted();
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       this.notReady = [...this.notReady, `agent: ${why}; see agent.log in the data folder`];
     }
   }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { stderr, stdin } from 'node:process';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, messageOf, UsageError } from '../errors.js';
 import { readAll } from './files.js';
 
 /** Where a secret comes from: a descriptor that was named, a person at a terminal, or standard input. Never argv. */
@@ -22,7 +22,7 @@ function readDescriptor(fd: number): string {
   try {
     return readFileSync(fd, 'utf8');
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new CommandFailed(`cannot read descriptor ${fd}: ${why}`, 'e.g. --secret-fd 3 3< file');
   }
 }

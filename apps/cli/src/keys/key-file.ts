@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promis
 import { dirname, join } from 'node:path';
 import { generateSigningKey, loadSigner, type PublicKey, type Signer } from '#bundle';
 import { contextFile } from '../client/context-file.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, messageOf, UsageError } from '../errors.js';
 
 /** A key at rest: public in clear, private under a passphrase (scrypt, AES-256-GCM). Byte strings in base64. */
 interface KeyFile extends PublicKey {
@@ -64,7 +64,7 @@ async function writeNew(path: string, content: string): Promise<void> {
     await writeFile(path, content, { mode: 0o600, flag: 'wx' });
     await chmod(path, 0o600);
   } catch (cause) {
-    throw new CommandFailed(`${path} cannot be made: ${words(cause)}`, 'choose another name', {
+    throw new CommandFailed(`${path} cannot be made: ${messageOf(cause)}`, 'choose another name', {
       cause,
     });
   }
@@ -114,7 +114,7 @@ async function read(name: string): Promise<KeyFile> {
     return file;
   } catch (cause) {
     throw new CommandFailed(
-      `key ${name} (${path}): ${words(cause)}`,
+      `key ${name} (${path}): ${messageOf(cause)}`,
       '`hostward key list` shows those there are',
       {
         cause,
@@ -126,8 +126,4 @@ async function read(name: string): Promise<KeyFile> {
 function derive(passphrase: string, { n, r, p, salt }: KeyFile['kdf']): Buffer {
   const options = { N: n, r, p, maxmem: 256 * n * r };
   return scryptSync(passphrase, Buffer.from(salt, 'base64'), 32, options);
-}
-
-function words(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

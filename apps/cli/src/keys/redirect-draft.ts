@@ -8,7 +8,7 @@ import {
   trustRoot,
   verifyRedirect,
 } from '#bundle';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed, messageOf } from '../errors.js';
 import { type Hand, signBytes } from './signing.js';
 
 /**
@@ -30,7 +30,7 @@ export async function readRedirectDraft(file: string): Promise<RedirectDraft> {
     inspectRoot(draft.root);
     return draft;
   } catch (cause) {
-    const words = cause instanceof Error ? cause.message : String(cause);
+    const words = messageOf(cause);
     throw new CommandFailed(
       `${file} is no redirect: ${words}`,
       'hostward redirect … --draft FILE',
@@ -70,6 +70,6 @@ export function lackingOf(draft: RedirectDraft): string | undefined {
     verifyRedirect(signedRedirectOf(draft), trustRoot(draft.root));
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

@@ -8,7 +8,7 @@ import {
   rootPayload,
   trustRoot,
 } from '#bundle';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed, messageOf } from '../errors.js';
 
 type Signatures = SignedDocument['signatures'];
 
@@ -31,7 +31,7 @@ export async function readDraft(file: string): Promise<RootDraft> {
     if (value.base) inspectRoot(value.base);
     return value;
   } catch (cause) {
-    const words = cause instanceof Error ? cause.message : String(cause);
+    const words = messageOf(cause);
     throw new CommandFailed(
       `${file} is no root document: ${words}`,
       'get the one in force by hostward root show --save FILE',
@@ -76,6 +76,6 @@ export function lacking(draft: RootDraft): string | undefined {
     else trustRoot(signed);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

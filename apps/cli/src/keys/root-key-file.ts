@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { env } from 'node:process';
 import { type Signer, loadSigner } from '#bundle';
 import { runControlPlane } from '../embedded/control-plane.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed, messageOf } from '../errors.js';
 import { Passphrases } from './passphrase.js';
 
 /**
@@ -29,7 +29,7 @@ export async function openRootKey(
     return loadSigner((await runControlPlane(from, { input })).trim());
   } catch (cause) {
     if (cause instanceof CommandFailed) throw cause;
-    const words = cause instanceof Error ? cause.message : String(cause);
+    const words = messageOf(cause);
     throw new CommandFailed(`${path}: ${words}`, undefined, { cause });
   }
 }
