@@ -41,6 +41,9 @@ while time.monotonic() < end:
         asked.connect_ex("/run/hostward/compiler.sock")
     time.sleep(0.01)
 `;
+const isFull = process.env['HOSTWARD_FULL'] === '1';
+const itInFull = isFull ? it : it.skip;
+const SKIPPED = isFull ? '' : ' (skipped: takes minutes, run with --full)';
 const run = promisify(execFile);
 
 /** The whole life of the packages of a host and of the control plane, on one plain VM. */
@@ -254,8 +257,8 @@ describe('on a host', () => {
     5 * MINUTES,
   );
 
-  it(
-    'there a version whose agent does not start is taken back too, and nothing opens meanwhile',
+  itInFull(
+    `there a version whose agent does not start is taken back too, and nothing opens meanwhile${SKIPPED}`,
     async () => {
       const seen = await whileProbing(vm, '/srv/secret', '/srv/tool', async () => {
         await vm.ssh(`${debs}/hostward-agent_${BROKEN}/install.sh`, { timeoutMs: 3 * MINUTES });
@@ -268,8 +271,8 @@ describe('on a host', () => {
     8 * MINUTES,
   );
 
-  it(
-    'where the power goes in the middle of an installation, the version before is whole again, and enforces from the start',
+  itInFull(
+    `where the power goes in the middle of an installation, the version before is whole again, and enforces from the start${SKIPPED}`,
     async () => {
       const later = `${debs}/hostward-agent_${LATER}`;
       await vm.ssh(`systemd-run --quiet ${later}/install.sh

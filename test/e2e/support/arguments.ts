@@ -43,11 +43,12 @@ for _ in range(150):
     pid = os.fork()
     if pid == 0:
         os.dup2(into, 1)
+        os.dup2(into, 2)
         argv = (ctypes.c_void_p * 3)(base, base + 2048, None)
         libc.execve(ctypes.c_void_p(base), argv, None)
         os._exit(99)
     os.close(into)
-    said = os.read(out, 100).decode().strip()
+    said = os.read(out, 400).decode().strip()
     os.close(out)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     seen['killed' if code == -signal.SIGKILL and said == '' else f'{code} {said}'] += 1

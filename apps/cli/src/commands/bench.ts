@@ -114,7 +114,7 @@ function registerFleet(bench: Command): void {
     .addHelpText(
       'after',
       '\nExamples:\n  ./hostward bench fleet --nodes 100' +
-        '\n  ./hostward bench fleet --nodes 300 --record docs/slo.jsonl',
+        '\n  ./hostward bench fleet --nodes 300 --record fleet.jsonl',
     )
     .action(({ json, idle, ...sizes }: FleetOptions) =>
       interruptible((signal) =>
