@@ -32,10 +32,7 @@ export async function record(file: string, entry: HistoryEntry): Promise<void> {
 }
 
 /** What is slower than it was, in words. */
-export function regressions(
-  before: readonly HistoryEntry[],
-  entry: HistoryEntry,
-): readonly string[] {
+function regressions(before: readonly HistoryEntry[], entry: HistoryEntry): readonly string[] {
   const compared = before.filter(({ nodes }) => nodes === entry.nodes).slice(-COMPARED);
   if (compared.length === 0) return [];
   return KEPT.flatMap((metric) => {
