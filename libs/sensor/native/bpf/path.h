@@ -14,7 +14,6 @@ extern const void rename_lock __ksym; /* seqlock_t begins with a struct seqcount
 
 #define HW_COMPONENTS_MAX 2048
 #define HW_RENAME_TRIES 64
-#define HW_RENAME_WAITS 65536 /* looks at a rename that is under way, by a CPU that may itself be waiting for its turn */
 
 /* What hw_path_build() says beside errors. */
 #define HW_PATH_HOST 0    /* a path of the host */
@@ -171,7 +170,6 @@ struct hw_build {
         struct hw_scratch *scratch;
         struct dentry *dentry;
         __u32 is_directory;
-        __u32 tries;
         int result;
 };
 
@@ -185,17 +183,13 @@ static long build_once(__u32 index, struct hw_build *c) {
         struct hw_scratch *s = c->scratch;
 
         (void)index;
-        if (sequence & 1)
-                return 0;
-        if (c->tries++ == HW_RENAME_TRIES)
-                return 1;
         s->dentry = c->dentry;
         s->start = HW_PATH_END;
         s->path[HW_PATH_END - 1] = '/';
         if (c->is_directory)
                 s->start--;
         (void)bpf_loop(HW_COMPONENTS_MAX / HW_CLIMB_CHUNK, climb_some, &s, 0);
-        if (sequence != rename_sequence())
+        if ((sequence & 1) || sequence != rename_sequence())
                 return 0;
         c->result = s->climbed;
         return 1;
@@ -208,14 +202,14 @@ static long build_once(__u32 index, struct hw_build *c) {
 __noinline int hw_path_build(struct hw_scratch *s, __u64 address, __u32 is_directory) {
         struct dentry *dentry = (struct dentry *)address;
         struct super_block *sb = HW_READ(dentry, d_sb);
-        struct hw_build c = { s, dentry, is_directory, 0, -EAGAIN };
+        struct hw_build c = { s, dentry, is_directory, -EAGAIN };
 
         if (!s)
                 return -EFAULT;
         s->root = HW_READ(sb, s_root);
         s->end = HW_PATH_END;
         s->entry = s->more = 0;
-        (void)bpf_loop(HW_RENAME_WAITS, build_once, &c, 0);
+        (void)bpf_loop(HW_RENAME_TRIES, build_once, &c, 0);
         s->own = s->start;
         if (c.result == HW_PATH_HOST && !hw_lead_on(s, HW_READ(sb, s_dev)) && !lead_on_alike(s, sb))
                 return HW_PATH_FOREIGN;
