@@ -200,7 +200,7 @@ function checkText(rule: TextRule, value: unknown, at: Place): string | undefine
   const correction = at.mode === 'lenient' ? rule.correct?.(text) : undefined;
   if (correction === undefined)
     return fail(at, text, rule.rule, `${rule.expects} is expected`, rule.remedy);
-  warn(at, text, correction.rule, correction.message, rule.remedy);
+  warn(at, text, correction.rule, correction.message, correction.remedy ?? rule.remedy);
   return correction.value;
 }
 

@@ -79,6 +79,14 @@ describe('the lenient validator', () => {
       'corrected-case',
     ],
     [
+      'a capability that KubeArmor does not list',
+      'capabilities: {matchCapabilities: [{capability: bpf, fromSource: [{path: /a}]}]}',
+      {
+        capabilities: { matchCapabilities: [{ capability: 'bpf', fromSource: [{ path: '/a' }] }] },
+      },
+      'newer-capability',
+    ],
+    [
       'a system call that KubeArmor does not list',
       'syscalls: {matchSyscalls: [{syscall: [openat2]}]}',
       { syscalls: { matchSyscalls: [{ syscall: ['openat2'] }] } },

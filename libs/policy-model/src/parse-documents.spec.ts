@@ -103,6 +103,13 @@ metadata: {name: vm1, labels: {env: prod}}
     });
   });
 
+  it('lets no command line stand in for a term that has no value, as a template leaves it', () => {
+    const text = HEAD.replace('env: prod', 'env:') + RULE;
+    const { documents, diagnostics } = parseDocuments(text, { defaultSelector: 'all-hosts' });
+    expect(documents[0]?.document).toBeUndefined();
+    expect(diagnostics.map(({ rule }) => rule)).toContain('empty-selector');
+  });
+
   it('refuses an empty selector, which the CRD accepts and which selects no host', () => {
     const text = `${HEAD.replace(/ {4}matchLabels[^]*prod\n/, '').replace('nodeSelector:', 'nodeSelector: {}')}${RULE}`;
     expect(said(text)).toEqual(['error:empty-selector@6:3 spec.nodeSelector']);

@@ -38,6 +38,7 @@ interface RuleMeanings {
   'corrected-directory': 'a slash was added to a directory';
   'corrected-path': 'a path was written in its shortest form';
   'corrected-prefix': 'the prefix cap_ was left out';
+  'newer-capability': "the kernel has the capability and KubeArmor's CRD does not";
   'missing-source': 'the CRD requires fromSource here';
   'missing-version': 'apiVersion is missing';
   'long-path': 'the path is longer than the CRD allows';

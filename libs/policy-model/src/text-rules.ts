@@ -13,6 +13,8 @@ export interface Correction {
   readonly value: string | undefined;
   readonly rule: RuleCode;
   readonly message: string;
+  /** Where that of the rule does not fit. */
+  readonly remedy?: string;
 }
 
 export interface TextRule {
@@ -165,6 +167,8 @@ function correctList(value: string, known: (name: string) => boolean): Correctio
   const elements = commaList(value).map((element) => element.toLowerCase().replace(/^cap_/, ''));
   if (elements.length === 0 || !elements.every(known)) return undefined;
   const corrected = elements.join(',');
+  // Only a capability of the kernel that the CRD lacks is refused as it should be written.
+  if (corrected === value) return unlisted(value, 'newer-capability');
   return {
     value: corrected,
     rule: 'corrected-case',
@@ -186,7 +190,12 @@ function correctSyscall(value: string): Correction | undefined {
     return { value: name, rule: 'corrected-case', message: `"${value}" is read as ${name}` };
   }
   if (!/^[a-z0-9_]{1,64}$/.test(name)) return undefined;
-  return { value: name, rule: 'unknown-syscall', message: `KubeArmor does not list "${name}"` };
+  return unlisted(name, 'unknown-syscall');
+}
+
+function unlisted(value: string, rule: RuleCode): Correction {
+  const remedy = 'Hostward takes it; KubeArmor would not';
+  return { value, rule, message: `KubeArmor does not list "${value}"`, remedy };
 }
 
 /** By what the schema calls them. */
