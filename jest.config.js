@@ -8,6 +8,7 @@ export default {
     '^#([^/]+)$': '<rootDir>/libs/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
+  setupFiles: ['<rootDir>/tools/property-seed.mjs'],
   testRegex: '\\.(spec|int-spec|e2e-spec|attack-spec|fuzz-spec|fault-spec|vm-spec)\\.ts$',
   testSequencer: '<rootDir>/tools/longest-first.mjs',
   testTimeout: 180_000,
