@@ -218,6 +218,35 @@ describe('the control planes that a user knows', () => {
     5 * MINUTE,
   );
 
+  it(
+    'are told apart at one address: what is kept of the journal of one is not asked of another',
+    async () => {
+      const verified = async (): Promise<{ whole: boolean; first: boolean }> => {
+        const { stdout } = await one.must(['journal', 'verify']);
+        const [whole, first] = ['the journal is whole', 'first run here'];
+        return { whole: stdout.includes(whole), first: stdout.includes(first) };
+      };
+      const { configHome, port } = two;
+      const three = await Product.prepare({ configHome, port });
+      try {
+        await two.must(['context', 'use', 'data-2']);
+        expect(await verified()).toEqual({ whole: true, first: true });
+        expect(await verified()).toEqual({ whole: true, first: false });
+        await two.stop();
+        await three.start();
+        expect(await verified()).toEqual({ whole: true, first: true });
+        await three.stop();
+        await two.start();
+        expect(await verified()).toEqual({ whole: true, first: false });
+      } finally {
+        await three.down();
+        await one.must(['context', 'delete', 'data-3']);
+        await one.must(['context', 'use', 'data']);
+      }
+    },
+    5 * MINUTE,
+  );
+
   it('are added from standard input and forgotten by name; an unknown one is a wrong usage', async () => {
     const { url, token, ca } = await one.context();
     const file = join(one.dataDir, '..', 'ca.pem');

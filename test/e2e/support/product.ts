@@ -51,11 +51,11 @@ export class Product {
     readonly port: number,
   ) {}
 
-  /** Its folders and port, not started yet; with the contexts of another one where those are named. */
-  static async prepare(options: { configHome?: string } = {}): Promise<Product> {
+  /** Its folders and port, not started yet; with the contexts, or at the port, of another one where those are named. */
+  static async prepare(options: { configHome?: string; port?: number } = {}): Promise<Product> {
     const folder = await mkdtemp(join(tmpdir(), 'hostward-e2e-'));
     const configHome = options.configHome ?? join(folder, 'config');
-    return new Product(join(folder, 'data'), configHome, await freePort());
+    return new Product(join(folder, 'data'), configHome, options.port ?? (await freePort()));
   }
 
   /** Starts everything with or without an agent for this machine. Stop it when done. */

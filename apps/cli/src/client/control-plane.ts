@@ -3,6 +3,7 @@ import { Agent, request } from 'node:https';
 import type { Page, Problem } from '#contracts';
 import { CommandFailed } from '../errors.js';
 import type { Context } from './context.js';
+import { identityOf } from './identity.js';
 import { ProblemAnswer } from './problem-answer.js';
 import { readEvents, type ServerEvent } from './server-events.js';
 
@@ -49,6 +50,11 @@ export class ControlPlane {
 
   get url(): string {
     return this.context.url;
+  }
+
+  /** Which control plane this is, however its address is used later. */
+  get identity(): string {
+    return identityOf(this.context);
   }
 
   /** The decoded body of a success; a problem document becomes `ProblemAnswer`. */

@@ -1,5 +1,7 @@
 import { env } from 'node:process';
+import { carryKept } from '../keys/kept-file.js';
 import { readContexts, writeContexts } from './context-file.js';
+import { identityOf } from './identity.js';
 
 /**
  * Writes what is trusted now into the context that commands go to, named or current, and answers its name; undefined
@@ -12,6 +14,8 @@ export async function keepCa(pem: string, named: string | undefined): Promise<st
   const stored = name === undefined ? undefined : known.contexts[name];
   // A context without a CA believes those of its system.
   if (name === undefined || stored?.ca === undefined || stored.ca === pem) return undefined;
+  // What is kept goes first: a context that trusts this and finds nothing kept would believe what it sees first.
+  await carryKept(identityOf(stored), identityOf({ ...stored, ca: pem }));
   await writeContexts({
     ...known,
     contexts: { ...known.contexts, [name]: { ...stored, ca: pem } },

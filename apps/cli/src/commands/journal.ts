@@ -78,7 +78,7 @@ interface VerifyOptions {
 }
 
 async function verify(controlPlane: ControlPlane, options: VerifyOptions): Promise<void> {
-  const file = keptHeadFile(controlPlane.url);
+  const file = keptHeadFile(controlPlane);
   const kept = await readKeptHead(file);
   const root = await rootIfPinned(controlPlane, options.root);
   const keys = root?.document.online;

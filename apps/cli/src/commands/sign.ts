@@ -200,7 +200,7 @@ async function targetOf({
 async function nodeIdOf(name: string): Promise<string> {
   const { nodeId, kept } = await withControlPlane(async (controlPlane) => {
     const view = await controlPlane.call<NodeView>(`/v1/nodes/${segment(name)}`);
-    const known = (await KnownHosts.of(controlPlane.url)).get(name);
+    const known = (await KnownHosts.of(controlPlane)).get(name);
     return { nodeId: view.nodeId, kept: known?.nodeId };
   });
   if (nodeId !== undefined) return pinOf({ name, kept, shown: nodeId }).nodeId;

@@ -44,7 +44,7 @@ export async function verifiedNodeStatus(
   const { root, firstSight } = await pinnedRoot(controlPlane, options.root);
   const { document } = root;
   const files = options.signed && (await SignedFiles.read(options.signed, document));
-  const hosts = await KnownHosts.of(controlPlane.url);
+  const hosts = await KnownHosts.of(controlPlane);
   const known = hosts.get(name);
   const { nodeId, by } = pinOf({
     ...{ name, given: options.nodeId, kept: known?.nodeId, shown: view.nodeId },

@@ -61,7 +61,7 @@ export async function journalFinding(controlPlane: ControlPlane): Promise<Findin
   const check = 'journal-chain';
   const remedy = 'hostward journal verify; keep journal.db as evidence';
   try {
-    const kept = await readKeptHead(keptHeadFile(controlPlane.url));
+    const kept = await readKeptHead(keptHeadFile(controlPlane));
     const root = await rootIfPinned(controlPlane, undefined);
     const source = journalSource(controlPlane);
     const verdict = await verifyJournal({ source, kept, keys: root?.document.online });

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import type { Context } from '../client/context.js';
 import { readContexts, writeContexts } from '../client/context-file.js';
 import { contextOf, withContext } from '../client/contexts.js';
+import { identityOf } from '../client/identity.js';
+import { carryKept } from '../keys/kept-file.js';
 import type { Material } from './control-plane.js';
 
 /** The context of an `up`, as its own client uses it, and where the user finds it. */
@@ -21,11 +23,14 @@ export async function upContext(
   const known = await readContexts();
   const ca = await readFile(material.caFile, 'utf8');
   const name = contextOf(known, dataDir);
-  const kept = name === undefined ? undefined : known.contexts[name]?.token;
-  const token = material.adminToken ?? kept;
+  const stored = name === undefined ? undefined : known.contexts[name];
+  const token = material.adminToken ?? stored?.token;
   // What the environment says may be meant for another control plane: it is used, and never kept.
   if (token === undefined) return { url, token: process.env['HOSTWARD_TOKEN'] ?? 'unknown', ca };
   const changed = withContext(known, { url, token, ca, dataDir });
+  // With a token of its own it may be made anew: nothing that was seen of the one before holds for it.
+  if (stored !== undefined && material.adminToken === undefined)
+    await carryKept(identityOf(stored), identityOf({ url, ca }));
   await writeContexts(changed);
   const before = known.current === changed.current ? undefined : known.current;
   return { url, token, ca, name: changed.current, before };

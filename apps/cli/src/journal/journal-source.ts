@@ -10,7 +10,7 @@ export function journalSource(controlPlane: ControlPlane): JournalSource {
     head: () => controlPlane.call<JournalHeadView>('/v1/journal/head'),
     held: async (keys) => {
       const views = await controlPlane.all<StatementView>('/v1/statements');
-      const known = await KnownHosts.of(controlPlane.url);
+      const known = await KnownHosts.of(controlPlane);
       return heldBy(views, keys, (node) => known.get(node)?.nodeId, Date.now());
     },
     headAt: (seq) => controlPlane.call<JournalHeadView>(`/v1/journal/heads/${seq}`),

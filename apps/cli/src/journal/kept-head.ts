@@ -1,9 +1,10 @@
+import type { ControlPlane } from '../client/control-plane.js';
 import { damaged, keptFile, readKept, writeKept } from '../keys/kept-file.js';
 import type { KeptHead } from './verify-journal.js';
 
 /** Where the head of the last run is kept. */
-export function keptHeadFile(url: string): string {
-  return keptFile('journal-heads', url);
+export function keptHeadFile({ identity }: ControlPlane): string {
+  return keptFile('journal-heads', identity);
 }
 
 /** The head of the last run; undefined where there was none. */

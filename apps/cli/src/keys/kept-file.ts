@@ -1,13 +1,28 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, constants, copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { contextFile } from '../client/context-file.js';
 import { CommandFailed } from '../errors.js';
 
+/** What is kept: the head of its journal, its root document, and its hosts' ids. */
+const KINDS = ['journal-heads', 'roots', 'known-hosts'] as const;
+
 /** Where something that was seen is kept to be compared with: beside the contexts, one file for each control plane. */
-export function keptFile(kind: string, url: string): string {
-  const name = createHash('sha256').update(url).digest('hex').slice(0, 16);
+export function keptFile(kind: (typeof KINDS)[number], identity: string): string {
+  const name = createHash('sha256').update(identity).digest('hex').slice(0, 16);
   return join(dirname(contextFile()), kind, `${name}.json`);
+}
+
+/** A control plane is known by another identity from now on, as by a new CA: what was kept of it holds on. */
+export async function carryKept(before: string, now: string): Promise<void> {
+  if (before === now) return;
+  for (const kind of KINDS) {
+    const [from, to] = [keptFile(kind, before), keptFile(kind, now)];
+    await copyFile(from, to, constants.COPYFILE_EXCL).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'EEXIST') return;
+      throw new CommandFailed(`cannot copy ${from} to ${to}: ${error.message}`);
+    });
+  }
 }
 
 /** What the file holds; undefined where there is none. One that cannot be read is never passed over. */

@@ -1,3 +1,4 @@
+import type { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed } from '../errors.js';
 import { damaged, keptFile, readKept, writeKept } from './kept-file.js';
 
@@ -22,8 +23,8 @@ export class KnownHosts {
     private readonly hosts: Hosts,
   ) {}
 
-  static async of(url: string): Promise<KnownHosts> {
-    const file = keptFile('known-hosts', url);
+  static async of({ identity }: ControlPlane): Promise<KnownHosts> {
+    const file = keptFile('known-hosts', identity);
     const value = await readKept(file);
     return new KnownHosts(file, value === undefined ? {} : hostsOf(value, file));
   }

@@ -25,7 +25,7 @@ export async function pinnedRoot(
   controlPlane: ControlPlane,
   given: string | undefined,
 ): Promise<PinnedRoot> {
-  const file = keptFile('roots', controlPlane.url);
+  const file = keptFile('roots', controlPlane.identity);
   const { roots } = await controlPlane.call<TrustAnswer>('/v1/roots');
   const start = given === undefined ? await readKept(file) : await signedIn(given);
   const newest = roots.at(-1);
@@ -49,7 +49,7 @@ export async function rootIfPinned(
   controlPlane: ControlPlane,
   given: string | undefined,
 ): Promise<TrustedRoot | undefined> {
-  const pinned = given ?? (await readKept(keptFile('roots', controlPlane.url)));
+  const pinned = given ?? (await readKept(keptFile('roots', controlPlane.identity)));
   return pinned === undefined ? undefined : (await pinnedRoot(controlPlane, given)).root;
 }
 
