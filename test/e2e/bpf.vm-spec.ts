@@ -10,9 +10,11 @@ import { expectAllowed, expectBlocked, isAllowed, isBlocked } from './support/gu
 import { ASK_EVIL, expectNamesJudged } from './support/names.js';
 import { blockProgram } from './support/policies.js';
 import { whileProbing } from './support/probe-loop.js';
+import { swapStorm } from './support/swap-storm.js';
 import { expectWatching } from './support/watching.js';
 
 const MINUTES = 60_000;
+const isFull = process.env['HOSTWARD_FULL'] === '1';
 const PROD = { env: 'prod' };
 const SECRET = '/srv/secret/a';
 const SLEEP = '/usr/bin/sleep';
@@ -98,7 +100,7 @@ describe('the BPF enforcer', () => {
     'kills of the sensor at random moments let nothing through a tight loop',
     async () => {
       const kills = async (): Promise<void> => {
-        for (let kill = 0; kill < 10; kill += 1) {
+        for (let kill = 0; kill < (isFull ? 200 : 10); kill += 1) {
           await vm.ssh(
             `python3 -c 'import random, time; time.sleep(random.random())'; systemctl kill -s KILL hostward-sensor`,
           );
@@ -145,6 +147,21 @@ describe('the BPF enforcer', () => {
       await eventually('it is blocked again', 2 * MINUTES, () => isBlocked(vm, `cat ${SECRET}`));
     },
     5 * MINUTES,
+  );
+
+  it(
+    'a rule set is swapped at once: what starts and runs meanwhile is judged by the one or the other, and nothing stays',
+    async () => {
+      const figures = await swapStorm(fleet.product, vm, isFull ? 10_000 : 200);
+      process.stdout.write(`swaps under load: ${JSON.stringify(figures)}\n`);
+      const { wrong, broken, programs, opens, maps, kernelKib } = figures;
+      expect({ wrong, broken }).toEqual({ wrong: 0, broken: 0 });
+      expect([programs > 50, opens > 5_000]).toEqual([true, true]);
+      expect(maps[1]).toBeLessThanOrEqual(maps[0] + 1); // the last one may be let go of a moment later
+      expect(kernelKib[1] - kernelKib[0]).toBeLessThan(8 * 1024);
+      await eventually('it is blocked again', 2 * MINUTES, () => isBlocked(vm, `cat ${SECRET}`));
+    },
+    (isFull ? 90 : 10) * MINUTES,
   );
 
   it(

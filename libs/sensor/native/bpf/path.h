@@ -14,6 +14,8 @@ extern const void rename_lock __ksym; /* seqlock_t begins with a struct seqcount
 
 #define HW_COMPONENTS_MAX 2048
 #define HW_RENAME_TRIES 64
+/* Looks at one that is under way, which the kernel waits for without end: its CPU may be a guest's that waits for its turn. */
+#define HW_RENAME_LOOKS (1u << 22)
 
 /* What hw_path_build() says beside errors. */
 #define HW_PATH_HOST 0    /* a path of the host */
@@ -178,11 +180,20 @@ static __always_inline bool is_nameless(struct dentry *top, __u32 dev) {
         return (HW_READ(top, d_flags) & DCACHE_DISCONNECTED) && bpf_map_lookup_elem(&mounts, &dev);
 }
 
+static long look_for_pause(__u32 index, void *nothing) {
+        (void)index, (void)nothing;
+        return !(rename_sequence() & 1);
+}
+
 static long build_once(__u32 index, struct hw_build *c) {
-        const __u32 sequence = rename_sequence();
         struct hw_scratch *s = c->scratch;
+        __u32 sequence = rename_sequence();
 
         (void)index;
+        if (sequence & 1) {
+                (void)bpf_loop(HW_RENAME_LOOKS, look_for_pause, NULL, 0);
+                sequence = rename_sequence();
+        }
         s->dentry = c->dentry;
         s->start = HW_PATH_END;
         s->path[HW_PATH_END - 1] = '/';
