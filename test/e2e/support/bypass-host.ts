@@ -10,6 +10,11 @@ mount -t tmpfs none /srv/own
 mount --bind /srv/real /srv/alias
 truncate -s 8M /srv/house.img; mkfs.ext4 -q /srv/house.img; mount -o loop /srv/house.img /srv/house
 mkdir /srv/house/u
+truncate -s 128M /srv/tree.img; mkfs.btrfs -q /srv/tree.img; mkdir /srv/tree; mount -o loop /srv/tree.img /srv/tree
+btrfs -q subvolume create /srv/tree/home; btrfs -q subvolume create /srv/tree/other
+echo data > /srv/tree/home/key; echo data > /srv/tree/other/key
+ln /srv/tree/home/key /srv/tree/home/link-before
+btrfs -q subvolume snapshot /srv/tree/home /srv/tree/before
 echo data > /srv/layers/lower/a
 mount -t overlay -o lowerdir=/srv/layers/lower,upperdir=/srv/layers/upper,workdir=/srv/layers/work overlay /srv/merged
 for file in /srv/secret/a /srv/keys/id /srv/ro/f /srv/homes/u/.ssh/id_rsa /srv/race/one/secret /srv/own/secret /srv/open/a \
@@ -24,7 +29,7 @@ ln /srv/ro/twice /srv/open/link-ro
 ln /srv/real/x /srv/open/link-alias
 ln /srv/own/secret /srv/own/link-before
 ln /srv/house/u/key /srv/house/link-before
-chmod -R a+rwX /srv/secret /srv/open /srv/keys /srv/ro /srv/homes /srv/race /srv/own /srv/real /srv/house /srv/image /srv/merged /etc/bypass-shadow
+chmod -R a+rwX /srv/secret /srv/open /srv/keys /srv/ro /srv/homes /srv/race /srv/own /srv/real /srv/house /srv/tree /srv/image /srv/merged /etc/bypass-shadow
 echo 1 > /proc/sys/fs/protected_hardlinks
 systemd-run --quiet --unit=bypass-hold python3 ${TOOL} hold /srv/secret/a /run/bypass-hold
 until test -e /run/bypass-hold.held; do sleep 0.1; done
@@ -38,7 +43,7 @@ spec:
   process: {matchPaths: [{path: ${SLEEP}}, {path: /srv/pkg/tool}, {path: /srv/pkg/old}]}
   file:
     matchPaths:
-      [{path: /srv/keys/id}, {path: /srv/own/secret}, {path: /srv/alias/x}, {path: /srv/house/u/key},
+      [{path: /srv/keys/id}, {path: /srv/own/secret}, {path: /srv/alias/x}, {path: /srv/house/u/key}, {path: /srv/tree/home/key},
        {path: /srv/merged/a}, {path: /etc/bypass-shadow}]
     matchDirectories: [{dir: /srv/secret/, recursive: true}, {dir: /srv/ro/, recursive: true, readOnly: true}]
     matchPatterns: [{pattern: '/srv/homes/**/.ssh/id_*'}, {pattern: /srv/race/*/secret}]

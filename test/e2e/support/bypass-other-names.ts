@@ -10,6 +10,7 @@ export const OTHER_NAMES: readonly BypassRow[] = [
     ['of a pattern', '/srv/open/link-rsa'],
     ['on a tmpfs', '/srv/own/link-before'],
     ['on a filesystem of its own', '/srv/house/link-before'],
+    ['in a subvolume of btrfs', '/srv/tree/home/link-before'],
     ['of a file below another mount', '/srv/open/link-alias'],
   ].map(([what = '', path = '']) => ({
     name: `by a hard link from before the rule, ${what}`,
@@ -70,6 +71,41 @@ export const OTHER_NAMES: readonly BypassRow[] = [
     bpf: 'EACCES',
     apparmor: { open: BY_PATH },
   },
+  {
+    name: 'plainly, in a subvolume of btrfs',
+    user: true,
+    attempt: 'cat /srv/tree/home/key',
+    bpf: 'EACCES',
+  },
+  {
+    name: 'that subvolume mounted at another place',
+    attempt:
+      'mount -o subvol=home "$(findmnt -no SOURCE /srv/tree)" /mnt/bypass && cat /mnt/bypass/key',
+    after: 'umount /mnt/bypass',
+    bpf: 'EACCES',
+    apparmor: { open: BY_PATH },
+  },
+  {
+    name: 'in a snapshot of that subvolume, from before the rule',
+    attempt: 'cat /srv/tree/before/key',
+    bpf: 'EACCES',
+    apparmor: { open: OTHER_NAME },
+  },
+  {
+    name: 'in a snapshot made after it',
+    setUp: 'btrfs -q subvolume snapshot /srv/tree/home /srv/tree/after',
+    attempt: 'cat /srv/tree/after/key',
+    after: 'btrfs -q subvolume delete /srv/tree/after',
+    bpf: 'EACCES',
+    apparmor: { open: OTHER_NAME },
+  },
+  {
+    // No file of which a rule speaks opens by it; one is refused that none speaks of: SECURITY.md.
+    name: 'a file of another subvolume with the same number, made in the same transaction',
+    attempt: 'cat /srv/tree/other/key',
+    bpf: 'EACCES',
+    apparmor: { open: OTHER_NAME },
+  },
   { name: 'plainly, on an overlay', user: true, attempt: 'cat /srv/merged/a', bpf: 'EACCES' },
   {
     name: 'in a layer of that overlay',
@@ -101,7 +137,7 @@ export const OTHER_NAMES: readonly BypassRow[] = [
   },
   {
     name: 'the inode of a removed one, used again by another file',
-    attempt: py('reuse /srv/pkg/old /srv/open/old-before /srv/open/true-copy'),
+    attempt: py('reuse /srv/pkg/old /srv/open/old-before /srv/pkg/true-copy'),
     after: `cp ${SLEEP} /srv/pkg/old`,
     bpf: { open: 'it is another file' },
   },

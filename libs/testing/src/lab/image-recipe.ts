@@ -28,6 +28,7 @@ export const imagePackages = (release: DebianRelease): readonly string[] => [
     'dbus',
     'kmod',
     'e2fsprogs',
+    'btrfs-progs',
   ],
   ...['apparmor', 'bpftool', LIBELF[release], 'zlib1g', 'libseccomp2'],
   ...[
