@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { joinFleet, Lab, type Vm } from '#testing';
 import {
+  TIMES,
   brokenVersion,
   brokenVersionOf,
   treeOfVersion,
@@ -174,10 +175,7 @@ describe('on a host', () => {
       });
       expect(seen).toMatchObject({ through: 0, tries: expect.any(Number) });
       expect(seen.tries).toBeGreaterThan(100);
-      await eventually('nothing is told any more', 2 * MINUTES, async () => {
-        const { connected, rolledBack } = await product.nodeStatus('plain1');
-        return connected && rolledBack === undefined;
-      });
+      await upgrade.untold();
     },
     6 * MINUTES,
   );
@@ -194,6 +192,96 @@ describe('on a host', () => {
       await expectBlocked(vm, 'sleep 0.01');
     },
     6 * MINUTES,
+  );
+
+  itInFull(
+    `dpkg replaces it under an allow-list that blocks the rest too, and nothing opens meanwhile${SKIPPED}`,
+    async () => {
+      await vm.ssh('cp /usr/bin/true /srv/tool && /srv/tool');
+      const known = allowOnly('only-known', ['/usr/', '/var/lib/dpkg/'], PROD);
+      await product.apply(known, '--wait', '--timeout', '110s');
+      await expectBlocked(vm, '/srv/tool');
+      const seen = await whileProbing(vm, '/srv/secret', '/srv/tool', async () => {
+        await dpkg(`-i ${agent('second')}`);
+        await upgrade.unwatched();
+      });
+      expect(seen).toMatchObject({ through: 0, tries: expect.any(Number) });
+      expect(seen.tries).toBeGreaterThan(100);
+      expect(await upgrade.packaged()).toEqual(['installed', agents.secondVersion]);
+      expect(await upgrade.times()).toEqual([TIMES.second]);
+      await expectBlocked(vm, '/srv/tool');
+    },
+    8 * MINUTES,
+  );
+
+  itInFull(
+    `where the power goes while dpkg replaces files, the version before is whole again, enforces from the start, and dpkg installs anew${SKIPPED}`,
+    async () => {
+      const kept = '/usr/lib/hostward-previous/usr/lib/hostward/hostward-sensor';
+      const isReplaced = `[ -e ${kept} ] && ! [ ${kept} -ef /usr/lib/hostward/hostward-sensor ]`;
+      await upgrade.stopDpkg(agent('first'), isReplaced);
+      expect(await upgrade.packaged()).toEqual(['half-installed', agents.secondVersion]);
+      expect(await upgrade.times()).toHaveLength(2);
+      await vm.kill();
+      await vm.powerOn();
+      for (const each of ['sleep 0.01', '/srv/tool', 'cat /srv/secret'])
+        await expectBlocked(vm, each);
+      const { to } = await upgrade.takenBack(VERSION, /^its installation did not come to an end/);
+      expect(to).toBe(agents.secondVersion);
+      await upgrade.unwatched();
+      expect(await upgrade.times()).toEqual([TIMES.second]);
+      await dpkg('--configure -a');
+      expect(await upgrade.packaged()).toEqual(['half-installed', agents.secondVersion]);
+      await dpkg(`-i ${agent('first')}`);
+      await upgrade.unwatched();
+      expect(await upgrade.packaged()).toEqual(['installed', VERSION]);
+      expect(await upgrade.times()).toEqual([TIMES.first]);
+      expect((await vm.ssh("find /usr /etc -name '*.dpkg-*'")).stdout).toBe('');
+      await upgrade.untold();
+    },
+    12 * MINUTES,
+  );
+
+  itInFull(
+    `where the power goes while dpkg configures, dpkg ends it after the boot, which enforces from the start${SKIPPED}`,
+    async () => {
+      await upgrade.stopDpkg(agent('second'), "pgrep -f '[h]ostward-agent.postinst' >/dev/null");
+      expect(await upgrade.packaged()).toEqual(['half-configured', agents.secondVersion]);
+      await vm.kill();
+      await vm.powerOn();
+      for (const each of ['sleep 0.01', '/srv/tool', 'cat /srv/secret'])
+        await expectBlocked(vm, each);
+      await dpkg('--configure -a');
+      expect((await vm.ssh('apt-get -y -f install')).stdout).toMatch(/^0 upgraded, 0 newly/m);
+      expect(await upgrade.packaged()).toEqual(['installed', agents.secondVersion]);
+      await upgrade.unwatched();
+      expect(await upgrade.times()).toEqual([TIMES.second]);
+      expect(await active()).toBe('active\nactive\nactive\n');
+    },
+    10 * MINUTES,
+  );
+
+  itInFull(
+    `where nobody ends it, the version before comes back, and dpkg still ends well${SKIPPED}`,
+    async () => {
+      await upgrade.stopDpkg(agent('first'), "pgrep -f '[h]ostward-agent.postinst' >/dev/null");
+      await vm.kill();
+      await vm.powerOn();
+      await upgrade.takenBack(VERSION, /^its installation did not come to an end/);
+      await upgrade.unwatched();
+      expect(await upgrade.times()).toEqual([TIMES.second]);
+      await dpkg('--configure -a');
+      expect(await upgrade.packaged()).toEqual(['installed', VERSION]);
+      expect(await upgrade.times()).toEqual([TIMES.second]);
+      expect(await active()).toBe('active\nactive\nactive\n');
+      await expectBlocked(vm, '/srv/tool');
+      await dpkg(`-i ${agent('first')}`);
+      await upgrade.unwatched();
+      expect(await upgrade.times()).toEqual([TIMES.first]);
+      await upgrade.untold();
+      await product.must(['delete', 'policy', 'only-known']);
+    },
+    12 * MINUTES,
   );
 
   it(
@@ -298,10 +386,7 @@ describe('on a host', () => {
       await upgrade.unwatched();
       await expectBlocked(vm, '/srv/tool');
       expect((await vm.ssh('cat /usr/lib/hostward/VERSION')).stdout).toBe(`${LATER}\n`);
-      await eventually('nothing is told any more', 2 * MINUTES, async () => {
-        const { rolledBack } = await product.nodeStatus('plain1');
-        return rolledBack === undefined;
-      });
+      await upgrade.untold();
       await vm.ssh('/usr/lib/hostward/uninstall.sh --purge', { timeoutMs: 3 * MINUTES });
       await expectAllowed(vm, 'sleep 0.01 && /srv/tool && cat /srv/secret');
       expect((await inKernel()).stdout).toBe('');

@@ -31,5 +31,5 @@ export { fuzz, readCorpus } from './fuzz.js';
 export type { FuzzOptions } from './fuzz.js';
 export { SimulatedHost, SimulatedHosts } from './simulated-hosts/simulated-hosts.js';
 export type { SimulatedHostOptions } from './simulated-hosts/simulated-hosts.js';
-export { slimRelease } from './simulated-hosts/slim-package.js';
+export { slimRelease, slimTree } from './simulated-hosts/slim-package.js';
 export type { SlimRelease } from './simulated-hosts/slim-package.js';

@@ -248,6 +248,9 @@ roll_back() {
   say "$to runs again, with the files of $from out of the way; to try once more, install it anew"
 }
 
+# A link itself, and not what it leads to.
+is_same() { [ "$(stat -c %d:%i "$1")" = "$(stat -c %d:%i "$2" 2>/dev/null)" ]; }
+
 put_back() {
   kept=$(cd "$KEPT" && find etc usr \( -type f -o -type l \) | LC_ALL=C sort)
   printf '%s\n' "$kept" >"$SEEN/kept"
@@ -255,7 +258,7 @@ put_back() {
   for file in $kept; do
     rm -f "/$file.hostward-kept"
     # Not replaced, or put back by a run that was killed.
-    [ ! "$KEPT/$file" -ef "/$file" ] || continue
+    ! is_same "$KEPT/$file" "/$file" || continue
     cp -al "$KEPT/$file" "/$file.hostward-kept" 2>/dev/null || cp -a "$KEPT/$file" "/$file.hostward-kept"
     mv -fT "/$file.hostward-kept" "/$file"
   done

@@ -7,6 +7,8 @@ import { promisify } from 'node:util';
 import { cleanEnvironment, projectRoot } from './product.js';
 
 const TIMEOUT_MS = 600_000;
+/** When each file of the two packages was written last, as `find` prints it: by that it is known whose a file is. */
+export const TIMES = { first: '1700000000', second: '1700000001' };
 const run = promisify(execFile);
 
 /** Two packages of the agent, by path; the second is the first with a later version. */
@@ -43,8 +45,8 @@ export async function twoVersions(made: string, folder: string): Promise<AgentPa
   const version = /^Version: (.*)$/m.exec(control)?.[1] ?? '';
   const secondVersion = `${version}+later`;
   const packages = {
-    first: await build(tree, version, folder),
-    second: await build(tree, secondVersion, folder),
+    first: await buildOf(TIMES.first, tree, version, folder),
+    second: await buildOf(TIMES.second, tree, secondVersion, folder),
   };
   await rm(tree, { recursive: true });
   return { ...packages, secondVersion };
@@ -83,6 +85,16 @@ export async function treeOfVersion(
   await rm(join(tree, 'SHA256SUMS'));
   await writeFile(join(tree, 'SHA256SUMS'), sums);
   return tree;
+}
+
+async function buildOf(
+  time: string,
+  tree: string,
+  version: string,
+  folder: string,
+): Promise<string> {
+  await run('find', [tree, '-exec', 'touch', '-h', '-d', `@${time}`, '{}', '+']);
+  return build(tree, version, folder);
 }
 
 /** Builds the tree of a package under another version. */

@@ -34,6 +34,39 @@ export class UpgradedHost {
     }).catch((error: Error) => this.#withJournal(error));
   }
 
+  /** Waits until the host tells of no roll-back any more. */
+  async untold(): Promise<void> {
+    await eventually('nothing is told any more', 2 * MINUTES, async () => {
+      const { connected, rolledBack } = await this.product.nodeStatus(this.vm.name);
+      return connected && rolledBack === undefined;
+    });
+  }
+
+  /** Has dpkg install a package until a condition of bash is met, where it stands still for good. */
+  async stopDpkg(deb: string, condition: string): Promise<void> {
+    await this.vm.ssh(
+      `systemd-run --quiet --unit=stopped-dpkg dpkg -i ${deb}; pid=$(systemctl show -P MainPID stopped-dpkg)
+       until ${condition}; do kill -0 $pid; done; kill -STOP $pid; systemctl kill -s STOP stopped-dpkg`,
+      { timeoutMs: 5 * MINUTES },
+    );
+  }
+
+  /** How far dpkg says it has come with the package, and with which version of it. */
+  async packaged(): Promise<string[]> {
+    const { stdout } = await this.vm.ssh(
+      "dpkg-query -W -f='${db:Status-Status} ${Version}' hostward-agent",
+    );
+    return stdout.split(' ');
+  }
+
+  /** Times of the package's files, but for what dpkg left beside them; those of one version have one. */
+  async times(): Promise<string[]> {
+    const { stdout } = await this.vm.ssh(
+      `find /usr/lib/hostward /usr/bin/hostward-agent /usr/lib/systemd/system/hostward-* -type f ! -name '*.dpkg-*' -printf '%Ts\\n' | sort -u`,
+    );
+    return stdout.split('\n').filter(Boolean);
+  }
+
   async #withJournal(error: Error): Promise<never> {
     const told = await this.vm.ssh(
       `${WATCH}; systemctl list-timers --no-pager --all hostward-upgrade.timer; systemctl list-jobs --no-pager

@@ -1,18 +1,15 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Lab, slimRelease, SimulatedHosts, stageHost, type SimulatedHost } from '#testing';
-import { HostKeys } from '../bootstrap/host-keys.js';
+import { Lab, slimRelease, SimulatedHosts, stageHost } from '#testing';
 import { readPackages, type PackageFile } from '../bootstrap/package-file.js';
-import { parseTarget } from '../bootstrap/target.js';
-import { ControlPlane } from '../client/control-plane.js';
 import { DemoControlPlane } from '../demo/demo-control-plane.js';
 import { CommandFailed } from '../errors.js';
 import { packageRoot } from '../package-root.js';
 import { BenchReport } from './bench-report.js';
-import { reportCase } from './bootstrap-report.js';
+import { simulatedCase, slimDeb } from './bootstrap-simulated.js';
 import { vmCase } from './bootstrap-vms.js';
-import { byCommand, byScript, secondsOf, type Bare, type WayName } from './bootstrap-ways.js';
+import type { WayName } from './bootstrap-ways.js';
 import { machineLine } from './machine.js';
 
 /** Sizes of a run; bounded by the command line. */
@@ -68,50 +65,15 @@ async function onSimulatedHosts(
 ): Promise<void> {
   const staged = await stageHost(packageRoot());
   const { dir, file } = await slimRelease(staged.dir, join(bench.folder, 'slim'));
+  const deb = await slimDeb(staged.dir, bench.folder);
   const lab = await SimulatedHosts.prepare();
   try {
     await offering(join(dir, file), dir, bench, async (offered) => {
       for (const count of counts)
-        for (const by of ways) await simulatedCase(count, by, { ...bench, ...offered, lab });
+        for (const by of ways) await simulatedCase(count, by, { ...bench, ...offered, lab, deb });
     });
   } finally {
     await lab.stop();
-  }
-}
-
-async function simulatedCase(
-  count: number,
-  by: WayName,
-  { lab, report, signal, controlPlane, packageFile }: Bench & Offering & { lab: SimulatedHosts },
-): Promise<void> {
-  if (by === 'play') {
-    report.note('the play is measured on VMs alone: simulated hosts have neither apt nor systemd');
-    return;
-  }
-  const hosts: SimulatedHost[] = [];
-  for (let i = 1; i <= count; i++) {
-    signal.throwIfAborted();
-    // Where dpkg is the script wants a .deb, and theirs is an archive.
-    const prepare = 'rm -f /usr/bin/dpkg';
-    hosts.push(await lab.start({ name: `${by}-${count}-${String(i).padStart(3, '0')}`, prepare }));
-  }
-  const client = new ControlPlane(await controlPlane.context());
-  const { url, caFingerprint } = await controlPlane.record();
-  const hostKeys = await HostKeys.read({ files: [lab.knownHosts], fingerprints: [] });
-  const bare: Bare = {
-    targets: hosts.map(({ name, port }) => parseTarget(`root@127.0.0.1:${port}`, name)),
-    access: { credentials: { privateKey: await readFile(lab.keyFile, 'utf8') }, hostKeys },
-    ...{ packageFile, client, url, caFingerprint, labels: {}, signal },
-  };
-  const way = by === 'ssh' ? byCommand(bare) : byScript(bare);
-  try {
-    const copy = { seconds: await secondsOf(() => way.copy()) };
-    const first = { seconds: await secondsOf(() => way.first()) };
-    const again = { seconds: await secondsOf(() => way.again()) };
-    reportCase(report, { count, by, real: false }, { copy, first, again });
-  } finally {
-    client.close();
-    await Promise.all(hosts.map((host) => host.stop()));
   }
 }
 

@@ -24,6 +24,8 @@ export interface Controller {
   readonly context: Context;
   /** Whoever is to remove what is written. */
   readonly folder: string;
+  /** Parts of the play; all of it where none is named. */
+  readonly tags?: readonly string[];
 }
 
 /** Whether Ansible is on this machine. */
@@ -45,12 +47,14 @@ export async function byPlay(bare: Bare, controller: Controller): Promise<Way> {
   await writeFile(join(folder, 'ansible.cfg'), configuration(folder));
   const inventory = inventoryOf(bare, controller, join(folder, 'ca.pem'));
   await writeFile(join(folder, 'inventory.json'), JSON.stringify(inventory));
-  const play = (name: string): Promise<string> => playbook(name, folder, controller, bare.signal);
+  const play = (...args: string[]): Promise<string> =>
+    playbook(args, folder, controller, bare.signal);
+  const tags = (controller.tags ?? []).map((tag) => `--tags=${tag}`);
   return {
     copy: async () => void (await play('copy.yml')),
-    first: async () => void (await play('hostward.fleet.bootstrap')),
+    first: async () => void (await play('hostward.fleet.bootstrap', ...tags)),
     again: async () => {
-      const said = await play('hostward.fleet.bootstrap');
+      const said = await play('hostward.fleet.bootstrap', ...tags);
       const unchanged = said.match(/ changed=0 /g)?.length ?? 0;
       if (unchanged !== bare.targets.length) throw new CommandFailed(`a host was changed: ${said}`);
     },
@@ -58,7 +62,7 @@ export async function byPlay(bare: Bare, controller: Controller): Promise<Way> {
 }
 
 async function playbook(
-  name: string,
+  args: readonly string[],
   folder: string,
   { context }: Controller,
   signal: AbortSignal,
@@ -68,9 +72,9 @@ async function playbook(
     ...{ HOME: folder, HOSTWARD_TOKEN: context.token, ANSIBLE_NOCOLOR: '1' },
   };
   const options = { cwd: folder, env, timeout: PLAY_MS, signal, maxBuffer: 16 * 1024 * 1024 };
-  const run = promisify(execFile)('ansible-playbook', [name], options);
+  const run = promisify(execFile)('ansible-playbook', args, options);
   const { stdout } = await run.catch((error: Error & { stdout?: string }) => {
-    throw new CommandFailed(`the play ${name} failed: ${error.stdout ?? error.message}`);
+    throw new CommandFailed(`the play ${args.join(' ')} failed: ${error.stdout ?? error.message}`);
   });
   return stdout;
 }

@@ -37,8 +37,9 @@ done
 
 /**
  * Hosts on loopback that differ from this machine in what they write: each a real sshd in mount and UTS namespaces of its
- * own, with /etc, /usr and /var as overlays over this machine's, and with systemd and the kernel's list of security
- * modules as stand-ins. Needs root. Nothing of them is left after `stop`.
+ * own, with /etc, /usr and /var as overlays over this machine's, with a home for root that has no file of this machine's
+ * root (a shell would start with them), and with systemd and the kernel's list of security modules as stand-ins. Needs
+ * root. Nothing of them is left after `stop`.
  */
 export class SimulatedHosts {
   readonly hosts = new Map<string, SimulatedHost>();
@@ -176,7 +177,8 @@ for folder in etc usr var; do
   mount -t overlay overlay -o "lowerdir=/$folder,upperdir=${base}/up-$folder,workdir=${base}/work-$folder" "/$folder"
 done
 mount -t tmpfs tmpfs /run
-mkdir -p /run/sshd /run/systemd/system
+mkdir -p /run/sshd /run/systemd/system /run/root
+sed -i 's#^\\(root:.*\\):/root:#\\1:/run/root:#' /etc/passwd
 mount -t tmpfs tmpfs /sys/kernel/security
 echo 'lockdown,capability,apparmor,bpf' >/sys/kernel/security/lsm
 cp '${base}/systemctl' /usr/bin/systemctl

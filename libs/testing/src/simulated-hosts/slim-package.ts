@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { execPath } from 'node:process';
 import { mustRun } from '../lab/run-command.js';
 
@@ -13,17 +13,22 @@ export interface SlimRelease {
 }
 
 /**
- * Packs the staged tree of a host for simulated ones, which share this machine's Node: all of the package but for that
- * program, which a line of shell stands for. Fifty of them would else carry five gigabytes.
+ * Copies the staged tree of a host for simulated ones, which share this machine's Node: all of it but for that program,
+ * which a line of shell stands for. Fifty of them would else carry five gigabytes.
  */
-export async function slimRelease(stagedDir: string, dir: string): Promise<SlimRelease> {
-  const name = 'hostward-agent_0.0.0_linux-amd64';
-  const tree = join(dir, name);
-  await mkdir(dir, { recursive: true });
+export async function slimTree(stagedDir: string, tree: string): Promise<void> {
+  await mkdir(dirname(tree), { recursive: true });
   await cp(stagedDir, tree, { recursive: true, verbatimSymlinks: true });
   const node = join(tree, 'usr/lib/hostward/node');
   await rm(node);
   await writeFile(node, `#!/bin/sh\nexec '${execPath}' "$@"\n`, { mode: 0o755 });
+}
+
+/** Packs such a tree as an archive, with signed sums. */
+export async function slimRelease(stagedDir: string, dir: string): Promise<SlimRelease> {
+  const name = 'hostward-agent_0.0.0_linux-amd64';
+  const tree = join(dir, name);
+  await slimTree(stagedDir, tree);
   await writeFile(join(tree, 'SHA256SUMS'), await sumsOf(tree));
   const file = `${name}.tar.gz`;
   await mustRun('tar', ['-czf', join(dir, `${file}.new`), '-C', dir, name]);
