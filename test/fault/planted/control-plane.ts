@@ -1,10 +1,15 @@
 import 'reflect-metadata';
 import { argv } from 'node:process';
-import { EtcdStore } from '#etcd';
+import { EtcdStore, PrefixWatch } from '#etcd';
 import { TargetIndex } from '#policy-model';
 import { loadMaterial } from '../../../apps/control-plane/src/config/material.js';
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
-import { FleetState } from '../../../apps/control-plane/src/fleet/fleet-state.js';
+import { AssignmentSealer } from '../../../apps/control-plane/src/delivery/assignment-sealer.js';
+import { SqliteAlertStore } from '../../../apps/control-plane/src/events/sqlite-alert.store.js';
+import {
+  FleetState,
+  type ActivePolicy,
+} from '../../../apps/control-plane/src/fleet/fleet-state.js';
 import { EtcdLedger } from '../../../apps/control-plane/src/journal/etcd-ledger.js';
 import { StatusReader } from '../../../apps/control-plane/src/status/status-reader.js';
 import type { Mistake } from './mistakes.js';
@@ -71,7 +76,104 @@ const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
         },
     );
   },
+  'commits in another order than it answers': () => {
+    replace(
+      EtcdLedger.prototype,
+      'commit',
+      (shipped) =>
+        function (this: EtcdLedger, change) {
+          if (!change.journal.action.startsWith('policy.')) return shipped.call(this, change);
+          const later = (): void => void shipped.call(this, change).catch(() => undefined);
+          setTimeout(later, Math.random() * 4_000);
+          return Promise.resolve({ outcome: 'committed', revision: 1n });
+        },
+    );
+  },
+  'refuses what it has committed': () => {
+    replace(
+      EtcdLedger.prototype,
+      'commit',
+      (shipped) =>
+        async function (this: EtcdLedger, change) {
+          const result = await shipped.call(this, change);
+          if (change.journal.action.startsWith('policy.') && Math.random() < 0.3)
+            return { outcome: 'conflict', revision: result.revision };
+          return result;
+        },
+    );
+  },
+  'takes the generation from the newest of its policies': () => {
+    replace(
+      AssignmentSealer.prototype,
+      'seal',
+      (shipped) =>
+        function (this: AssignmentSealer, due) {
+          const { state } = this['parts'] as unknown as { readonly state: FleetState };
+          const newest = state.policies.sorted().map(({ revision }) => revision);
+          const revision = newest.reduce((a, b) => (a > b ? a : b), 1n);
+          Object.defineProperty(state, 'revision', { configurable: true, value: revision });
+          try {
+            return shipped.call(this, due);
+          } finally {
+            Reflect.deleteProperty(state, 'revision');
+          }
+        },
+    );
+  },
+  'resumes its watch at the revision of the header': () => {
+    const watch = PrefixWatch.prototype as unknown as Following;
+    replace(
+      watch,
+      'open',
+      (shipped) =>
+        async function (this: Following) {
+          if (this.delivered !== undefined) this.delivered = (await this.reader.history()).revision;
+          return shipped.call(this);
+        },
+    );
+  },
+  'delivers what is paused': () => {
+    replace(
+      FleetState.prototype,
+      'activePolicies',
+      () =>
+        function (this: FleetState, node) {
+          return [...this.index.policiesOf(node)].sort().flatMap((name) => {
+            const stored = this.policies.get(name);
+            return stored?.record.document && stored.record.envelope
+              ? [stored as ActivePolicy]
+              : [];
+          });
+        },
+    );
+  },
+  'serves hosts that were revoked': () => {
+    replace(
+      FleetState.prototype,
+      'believed',
+      () =>
+        ({ enrollment }) =>
+          enrollment,
+    );
+  },
+  'forgets the first alert of a batch': () => {
+    replace(
+      SqliteAlertStore.prototype,
+      'add',
+      (shipped) =>
+        function (this: SqliteAlertStore, nodeId, batch) {
+          return shipped.call(this, nodeId, { ...batch, alerts: batch.alerts.slice(1) });
+        },
+    );
+  },
 };
+
+/** What a watch of etcd keeps to itself. */
+interface Following {
+  delivered: bigint | undefined;
+  readonly reader: { history(): Promise<{ readonly revision: bigint }> };
+  open(): Promise<unknown>;
+}
 
 function replace<T, K extends keyof T>(of: T, name: K, make: (shipped: T[K]) => T[K]): void {
   of[name] = make(of[name]);
