@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { argv } from 'node:process';
-import { EtcdStore, PrefixWatch } from '#etcd';
+import { EtcdStore } from '#etcd';
 import { TargetIndex } from '#policy-model';
 import { loadMaterial } from '../../../apps/control-plane/src/config/material.js';
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
@@ -10,7 +10,9 @@ import {
   FleetState,
   type ActivePolicy,
 } from '../../../apps/control-plane/src/fleet/fleet-state.js';
+import { ProblemError } from '../../../apps/control-plane/src/http/index.js';
 import { EtcdLedger } from '../../../apps/control-plane/src/journal/etcd-ledger.js';
+import type { LedgerChange } from '../../../apps/control-plane/src/journal/ledger.js';
 import { StatusReader } from '../../../apps/control-plane/src/status/status-reader.js';
 import type { Mistake } from './mistakes.js';
 
@@ -59,7 +61,7 @@ const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
       'commit',
       (shipped) =>
         function (this: EtcdLedger, change) {
-          if (!change.journal.action.startsWith('policy.')) return shipped.call(this, change);
+          if (!isOfPolicy(change)) return shipped.call(this, change);
           return Promise.resolve({ outcome: 'committed', revision: 1n });
         },
     );
@@ -82,7 +84,7 @@ const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
       'commit',
       (shipped) =>
         function (this: EtcdLedger, change) {
-          if (!change.journal.action.startsWith('policy.')) return shipped.call(this, change);
+          if (!isOfPolicy(change)) return shipped.call(this, change);
           const later = (): void => void shipped.call(this, change).catch(() => undefined);
           setTimeout(later, Math.random() * 4_000);
           return Promise.resolve({ outcome: 'committed', revision: 1n });
@@ -96,8 +98,7 @@ const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
       (shipped) =>
         async function (this: EtcdLedger, change) {
           const result = await shipped.call(this, change);
-          if (change.journal.action.startsWith('policy.') && Math.random() < 0.3)
-            return { outcome: 'conflict', revision: result.revision };
+          if (isOfPolicy(change) && Math.random() < 0.3) throw new ProblemError('conflict');
           return result;
         },
     );
@@ -120,15 +121,19 @@ const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
         },
     );
   },
-  'resumes its watch at the revision of the header': () => {
-    const watch = PrefixWatch.prototype as unknown as Following;
+  'delivers every policy to every host': () => {
     replace(
-      watch,
-      'open',
-      (shipped) =>
-        async function (this: Following) {
-          if (this.delivered !== undefined) this.delivered = (await this.reader.history()).revision;
-          return shipped.call(this);
+      FleetState.prototype,
+      'activePolicies',
+      () =>
+        function (this: FleetState) {
+          return this.policies
+            .sorted()
+            .flatMap((stored) =>
+              stored.record.document && stored.record.envelope && !stored.record.paused
+                ? [stored as ActivePolicy]
+                : [],
+            );
         },
     );
   },
@@ -168,15 +173,12 @@ const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
   },
 };
 
-/** What a watch of etcd keeps to itself. */
-interface Following {
-  delivered: bigint | undefined;
-  readonly reader: { history(): Promise<{ readonly revision: bigint }> };
-  open(): Promise<unknown>;
-}
-
 function replace<T, K extends keyof T>(of: T, name: K, make: (shipped: T[K]) => T[K]): void {
   of[name] = make(of[name]);
+}
+
+function isOfPolicy({ journal: { action } }: LedgerChange): boolean {
+  return action === 'apply' || action.startsWith('policy.');
 }
 
 function isDeletion({

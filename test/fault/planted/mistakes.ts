@@ -9,7 +9,7 @@ export const MISTAKES = {
   'says what is wanted, not what is': ['said', 'settled'],
   'commits in another order than it answers': ['durable', 'ordered'],
   'takes the generation from the newest of its policies': ['committed', 'settled'],
-  'resumes its watch at the revision of the header': ['committed', 'settled'],
+  'delivers every policy to every host': ['committed'],
   'delivers what is paused': ['committed'],
   'serves hosts that were revoked': ['revoked'],
   'refuses what it has committed': ['durable'],
