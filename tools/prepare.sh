@@ -52,6 +52,7 @@ need() {
         have yamllint || missing="$missing yamllint"
         [ -e /usr/lib/python3/dist-packages/pytest ] || missing="$missing python3-pytest python3-yaml"
         ;;
+      clocks) ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime" ;;
       fuzz) ls /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a >/dev/null 2>&1 || missing="$missing libclang-rt-dev" ;;
       lab)
         have qemu-system-x86_64 || missing="$missing qemu-system-x86"
@@ -70,9 +71,9 @@ need_for_tests() {
   case "$1" in
     quick | unit) need sensor ;;
     integration) need etcd etcdctl redis postgresql openssl sensor ;;
-    fault) need etcd etcdctl redis openssl sensor ;;
+    fault) need etcd etcdctl redis openssl sensor clocks ;;
     fuzz) need sensor fuzz ;;
-    *) need etcd etcdctl redis redis-cli postgresql openssl zsh sensor fuzz lab ssh-hosts package package-tests ansible ;;
+    *) need etcd etcdctl redis redis-cli postgresql openssl zsh sensor clocks fuzz lab ssh-hosts package package-tests ansible ;;
   esac
 }
 

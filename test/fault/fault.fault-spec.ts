@@ -53,11 +53,34 @@ const skipped = canRun ? '' : ' (skipped: apparmor_parser is not installed)';
         { at: 2_000, fault: { kind: 'corrupt-bundles' } },
         { at: 3_000, do: env('prod') },
       ];
-      const file = join(tmpdir(), `hostward-fault-spoilt-${Date.now()}.jsonl`);
-      const { violations } = await FaultRun.of(FIXED, 0, file, { steps });
-      expect({ history: file, violations }).toEqual({ history: file, violations: [] });
-      rmSync(file);
+      await settles('spoilt', steps);
+    },
+    5 * MINUTE,
+  );
+
+  // docs/bugs.md: waits by a clock that was set back
+  it(
+    'stores a denial that Redis lost, though the clock of its host was set back since',
+    async () => {
+      const labels = { env: 'prod' };
+      const ahead = { kind: 'set-clock', of: 'h1', byMs: 60 * MINUTE, forMs: 6_000 } as const;
+      const stop = { kind: 'stop', forMs: 5_000 } as const;
+      await settles('set-back', [
+        { at: 0, do: { kind: 'apply', policy: 'p1', marker: '/usr/bin/marked', labels } },
+        { at: 500, fault: ahead },
+        { at: 2_000, fault: { ...stop, of: 'control plane' } },
+        { at: 2_000, fault: { ...stop, of: 'replica' } },
+        { at: 3_000, deny: 'h1', resource: '/denied/1' },
+        { at: 4_500, fault: { kind: 'flush', of: 'redis-events' } },
+      ]);
     },
     5 * MINUTE,
   );
 });
+
+async function settles(name: string, steps: readonly Step[]): Promise<void> {
+  const file = join(tmpdir(), `hostward-fault-${name}-${Date.now()}.jsonl`);
+  const { violations } = await FaultRun.of(FIXED, 0, file, { steps });
+  expect({ history: file, violations }).toEqual({ history: file, violations: [] });
+  rmSync(file);
+}

@@ -13,7 +13,7 @@ describe('a plan of faults', () => {
     const { steps } = planOf(1, 10 * MINUTE);
     const faults = new Set(steps.flatMap((step) => ('fault' in step ? [step.fault.kind] : [])));
     const actions = new Set(steps.flatMap((step) => ('do' in step ? [step.do.kind] : [])));
-    expect(faults.size).toBe(13);
+    expect(faults.size).toBe(14);
     expect(actions.size).toBe(7);
     const times = steps.map(({ at }) => at);
     expect(times).toEqual(times.toSorted((a, b) => a - b));

@@ -11,6 +11,13 @@ export type Fault =
   | { readonly kind: 'lose-leader'; readonly by: 'kill' | 'stop'; readonly forMs: number }
   | { readonly kind: 'fail-over'; readonly by: 'cut' | 'order' | 'stop'; readonly forMs: number }
   | { readonly kind: 'fill-disk'; readonly of: string; readonly forMs: number }
+  /** `of` is a machine: a host, or what runs a control plane. */
+  | {
+      readonly kind: 'set-clock';
+      readonly of: string;
+      readonly byMs: number;
+      readonly forMs: number;
+    }
   | { readonly kind: 'corrupt-bundles' | 'compact' };
 
 export type Step =
@@ -27,11 +34,15 @@ export interface Plan {
 const FIRST = ['h1', 'h2', 'h3', 'h4'];
 const POLICIES = ['p1', 'p2', 'p3', 'p4', 'p5'];
 const LABELS: readonly Labels[] = [{ env: 'prod' }, { env: 'dev' }, { tier: 'web' }];
-const STORES = ['etcd-1', 'etcd-2', 'etcd-3', 'redis', 'redis-b', 'redis-events'];
+const ETCD_MEMBERS = ['etcd-1', 'etcd-2', 'etcd-3'];
+const STORES = [...ETCD_MEMBERS, 'redis', 'redis-b', 'redis-events'];
 const SENTINELS = ['sentinel-1', 'sentinel-2', 'sentinel-3'];
 const SERVERS = [...STORES, ...SENTINELS, 'control plane', 'replica'];
 const SERVER_LINKS = [...STORES, 'operator', 'operator@replica'];
 const LONGEST_MS = 8_000;
+const MINUTE_MS = 60_000;
+/** How far a clock is set, ahead or back. */
+const CLOCK_MS = [2 * MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS];
 /** Longer than Sentinel takes to give a master up. */
 const FAILED_OVER_MS = 3_000;
 
@@ -53,6 +64,9 @@ export function planOf(seed: number, lengthMs: number): Plan {
   }
   at = 2_000;
   while ((at += 1_000 + random.below(4_000)) < lengthMs) steps.push({ at, fault: faultOf(random) });
+  at = 3_000;
+  while ((at += 3_000 + random.below(20_000)) < lengthMs)
+    steps.push({ at, fault: random.oneIn(4) ? fullMemberOf(random) : clockOf(random) });
   return { first: FIRST, steps: steps.sort((a, b) => a.at - b.at) };
 }
 
@@ -105,4 +119,15 @@ function faultOf(random: FuzzRandom): Fault {
     default:
       return { kind: random.pick(['corrupt-bundles', 'compact'] as const) };
   }
+}
+
+function fullMemberOf(random: FuzzRandom): Fault {
+  const of = random.pick(ETCD_MEMBERS);
+  return { kind: 'fill-disk', of, forMs: 500 + random.below(2 * LONGEST_MS) };
+}
+
+function clockOf(random: FuzzRandom): Fault {
+  const of = random.pick(['control plane', 'replica', ...FIRST]);
+  const byMs = random.pick(CLOCK_MS) * (random.oneIn(2) ? 1 : -1);
+  return { kind: 'set-clock', of, byMs, forMs: 500 + random.below(2 * LONGEST_MS) };
 }

@@ -27,6 +27,9 @@ const skipped = isFull ? '' : ' (skipped: takes minutes, run with --full and app
         const { violations } = await FaultRun.of(seed, LENGTH_MS, file, how);
         rmSync(file);
         for (const { rule } of violations) found.add(rule);
+        process.stdout.write(
+          `${mistake}: seed ${seed} shows ${[...found].join(', ') || 'nothing'}\n`,
+        );
         if (expected.some((rule) => found.has(rule))) break;
       }
       expect(expected.filter((rule) => found.has(rule))).not.toEqual([]);

@@ -33,6 +33,9 @@ class FastClock extends Clock {
   now(): number {
     return this.#start + (Date.now() - this.#start) * SPEED;
   }
+  elapsed(): number {
+    return performance.now() * SPEED;
+  }
   random(): number {
     return 0.5;
   }

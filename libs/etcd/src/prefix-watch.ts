@@ -37,7 +37,7 @@ export class PrefixWatch implements AsyncIterable<WatchMessage> {
     after?: bigint,
   ) {
     this.delivered = after;
-    this.now = options.now ?? Date.now;
+    this.now = options.now ?? (() => performance.now());
     const maxMs = options.watch?.maxBackoffMs ?? 5_000;
     this.backoff = new Backoff(maxMs, options.random ?? Math.random);
   }

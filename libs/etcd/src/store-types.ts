@@ -64,7 +64,7 @@ export type WatchMessage =
 /** How a watch stands; `lagging` is for the reader to judge from `lastProgressAt` and `revision`. */
 export interface WatchHealth {
   readonly connected: boolean;
-  /** ms since 1970 of the last answer of etcd; 0 before the first. */
+  /** When etcd last answered, by `performance.now`, which nobody can set; 0 before the first. */
   readonly lastProgressAt: number;
   /** Everything up to here has been handed over. */
   readonly revision: bigint;

@@ -4,8 +4,15 @@ import { EtcdStore } from '#etcd';
 import { TargetIndex } from '#policy-model';
 import { loadMaterial } from '../../../apps/control-plane/src/config/material.js';
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
-import { FleetState } from '../../../apps/control-plane/src/fleet/fleet-state.js';
+import { AssignmentSealer } from '../../../apps/control-plane/src/delivery/assignment-sealer.js';
+import { SqliteAlertStore } from '../../../apps/control-plane/src/events/sqlite-alert.store.js';
+import {
+  FleetState,
+  type ActivePolicy,
+} from '../../../apps/control-plane/src/fleet/fleet-state.js';
+import { ProblemError } from '../../../apps/control-plane/src/http/index.js';
 import { EtcdLedger } from '../../../apps/control-plane/src/journal/etcd-ledger.js';
+import type { LedgerChange } from '../../../apps/control-plane/src/journal/ledger.js';
 import { StatusReader } from '../../../apps/control-plane/src/status/status-reader.js';
 import type { Mistake } from './mistakes.js';
 
@@ -54,7 +61,7 @@ const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
       'commit',
       (shipped) =>
         function (this: EtcdLedger, change) {
-          if (!change.journal.action.startsWith('policy.')) return shipped.call(this, change);
+          if (!isOfPolicy(change)) return shipped.call(this, change);
           return Promise.resolve({ outcome: 'committed', revision: 1n });
         },
     );
@@ -71,10 +78,107 @@ const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
         },
     );
   },
+  'commits in another order than it answers': () => {
+    replace(
+      EtcdLedger.prototype,
+      'commit',
+      (shipped) =>
+        function (this: EtcdLedger, change) {
+          if (!isOfPolicy(change)) return shipped.call(this, change);
+          const later = (): void => void shipped.call(this, change).catch(() => undefined);
+          setTimeout(later, Math.random() * 4_000);
+          return Promise.resolve({ outcome: 'committed', revision: 1n });
+        },
+    );
+  },
+  'refuses what it has committed': () => {
+    replace(
+      EtcdLedger.prototype,
+      'commit',
+      (shipped) =>
+        async function (this: EtcdLedger, change) {
+          const result = await shipped.call(this, change);
+          if (isOfPolicy(change) && Math.random() < 0.3) throw new ProblemError('conflict');
+          return result;
+        },
+    );
+  },
+  'takes the generation from the newest of its policies': () => {
+    replace(
+      AssignmentSealer.prototype,
+      'seal',
+      (shipped) =>
+        function (this: AssignmentSealer, due) {
+          const { state } = this['parts'] as unknown as { readonly state: FleetState };
+          const newest = state.policies.sorted().map(({ revision }) => revision);
+          const revision = newest.reduce((a, b) => (a > b ? a : b), 1n);
+          Object.defineProperty(state, 'revision', { configurable: true, value: revision });
+          try {
+            return shipped.call(this, due);
+          } finally {
+            Reflect.deleteProperty(state, 'revision');
+          }
+        },
+    );
+  },
+  'delivers every policy to every host': () => {
+    replace(
+      FleetState.prototype,
+      'activePolicies',
+      () =>
+        function (this: FleetState) {
+          return this.policies
+            .sorted()
+            .flatMap((stored) =>
+              stored.record.document && stored.record.envelope && !stored.record.paused
+                ? [stored as ActivePolicy]
+                : [],
+            );
+        },
+    );
+  },
+  'delivers what is paused': () => {
+    replace(
+      FleetState.prototype,
+      'activePolicies',
+      () =>
+        function (this: FleetState, node) {
+          return [...this.index.policiesOf(node)].sort().flatMap((name) => {
+            const stored = this.policies.get(name);
+            return stored?.record.document && stored.record.envelope
+              ? [stored as ActivePolicy]
+              : [];
+          });
+        },
+    );
+  },
+  'serves hosts that were revoked': () => {
+    replace(
+      FleetState.prototype,
+      'believed',
+      () =>
+        ({ enrollment }) =>
+          enrollment,
+    );
+  },
+  'forgets the first alert of a batch': () => {
+    replace(
+      SqliteAlertStore.prototype,
+      'add',
+      (shipped) =>
+        function (this: SqliteAlertStore, nodeId, batch) {
+          return shipped.call(this, nodeId, { ...batch, alerts: batch.alerts.slice(1) });
+        },
+    );
+  },
 };
 
 function replace<T, K extends keyof T>(of: T, name: K, make: (shipped: T[K]) => T[K]): void {
   of[name] = make(of[name]);
+}
+
+function isOfPolicy({ journal: { action } }: LedgerChange): boolean {
+  return action === 'apply' || action.startsWith('policy.');
 }
 
 function isDeletion({

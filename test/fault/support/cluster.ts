@@ -19,7 +19,9 @@ import { connectRedis, type RedisConnection, type RedisConnectionOptions } from 
 import { freePort, LinkProxy } from '#testing';
 import type { Mistake } from '../planted/mistakes.js';
 import { projectRoot } from '../../e2e/support/product.js';
+import { Clocks } from './clocks.js';
 import { CommittedLog } from './committed-log.js';
+import { EtcdDisks } from './etcd-disks.js';
 import type { History } from '../history.js';
 import { ETCD_MEMBERS, memberProgram, type EtcdMember, type MemberPorts } from './etcd-members.js';
 import { Programs } from './programs.js';
@@ -55,6 +57,8 @@ const OPERATOR_LINKS = { 'control plane': 'operator', replica: 'operator@replica
  */
 export class Cluster {
   readonly programs = new Programs();
+  readonly clocks: Clocks;
+  readonly disks: EtcdDisks;
   readonly #keys = new ServerKeys();
   readonly #admins: RedisConnection[] = [];
   #log: CommittedLog | undefined;
@@ -68,7 +72,10 @@ export class Cluster {
     readonly ports: Ports,
     readonly history: History,
     private readonly mistake: Mistake | undefined,
-  ) {}
+  ) {
+    this.clocks = new Clocks(folder);
+    this.disks = new EtcdDisks(folder);
+  }
 
   /** With a control plane that makes a mistake where one is named. */
   static async start(history: History, mistake?: Mistake): Promise<Cluster> {
@@ -188,10 +195,12 @@ export class Cluster {
     const { folder: dataDir, ports } = this;
     const keys = this.#keys;
     const { etcd: tls, redis: files } = material;
+    await this.disks.start();
     await Promise.all(
-      ETCD_MEMBERS.map((name) =>
-        this.run(name, memberProgram(name, ports.etcd, { dataDir, tls, keys })),
-      ),
+      ETCD_MEMBERS.map((name) => {
+        const member = memberProgram(name, ports.etcd, { dataDir, tls, keys });
+        return this.run(name, this.disks.on(member));
+      }),
     );
     const pki = join(dataDir, 'control-plane', 'pki');
     const [cert, key] = [join(pki, 'etcd-client.pem'), join(pki, 'etcd-client.key')];
@@ -238,7 +247,7 @@ export class Cluster {
     const shipped = controlPlaneProgram(material.configFile, this.folder, served, this.#keys);
     const program = this.mistake ? planted(shipped, this.mistake) : shipped;
     const own = name === 'replica' ? asReplica(program, served.port) : program;
-    await this.run(name, withSettings(own, this.#settings()));
+    await this.run(name, await this.clocks.follow(name, withSettings(own, this.#settings())));
   }
 
   /** What `init` was not told. */
@@ -257,6 +266,7 @@ export class Cluster {
     this.#log?.stop();
     for (const admin of this.#admins) admin.close();
     await this.programs.stop();
+    this.disks.stop();
     this.#keys.close();
     await rm(this.folder, { recursive: true, force: true });
   }

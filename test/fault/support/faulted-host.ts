@@ -128,7 +128,7 @@ export class FaultedHost {
     return this.cluster.link(`${to}@${this.name}`).port;
   }
 
-  #run(name: string, socket: string | undefined, command: readonly string[]): Promise<void> {
+  async #run(name: string, socket: string | undefined, command: readonly string[]): Promise<void> {
     const path = socket === undefined ? undefined : this.#at(socket);
     const program: Program = {
       name: `${name} of ${this.name}`,
@@ -141,7 +141,8 @@ export class FaultedHost {
       readyWithinMs: 30_000,
       stopWithinMs: 10_000,
     };
-    return this.cluster.run(`${name}@${this.name}`, program);
+    const { clocks } = this.cluster;
+    await this.cluster.run(`${name}@${this.name}`, await clocks.follow(this.name, program));
   }
 
   #at(name: string): string {

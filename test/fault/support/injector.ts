@@ -7,6 +7,7 @@ import { MASTER_NAME } from './redis-nodes.js';
 /** Does the faults of a plan, and undoes each when its time is over. */
 export class Injector {
   readonly counts = new Map<string, number>();
+  notDone = 0;
   readonly #undoing = new Set<Promise<void>>();
 
   constructor(private readonly cluster: Cluster) {}
@@ -17,6 +18,7 @@ export class Injector {
       await this.#do(fault);
       this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1);
     } catch (error) {
+      this.notDone += 1;
       const words = `not done: ${JSON.stringify(fault)}: ${String(error)}`;
       this.cluster.history.write({ type: 'fault', fault: words });
     }
@@ -58,13 +60,24 @@ export class Injector {
       case 'fail-over':
         return this.#failOver(fault.by, fault.forMs);
       case 'fill-disk':
-        await programs.mayWrite(fault.of, false);
-        return this.#later(fault.forMs, () => programs.mayWrite(fault.of, true));
+        return this.#fill(fault.of, fault.forMs);
+      case 'set-clock':
+        await this.cluster.clocks.set(fault.of, fault.byMs);
+        return this.#later(fault.forMs, () => this.cluster.clocks.set(fault.of, 0));
       case 'corrupt-bundles':
         return this.#corrupt();
       case 'compact':
         return log.compact();
     }
+  }
+
+  /** Of a member of etcd its disk; of others the process can make no file longer. */
+  async #fill(of: string, forMs: number): Promise<void> {
+    const { programs, disks } = this.cluster;
+    const member = ETCD_MEMBERS.find((name) => name === of);
+    if (member) await disks.fill(member);
+    else await programs.mayWrite(of, false);
+    this.#later(forMs, () => (member ? disks.empty(member) : programs.mayWrite(of, true)));
   }
 
   #link(kind: 'cut' | 'stall' | 'slow', name: string, forMs: number): void {

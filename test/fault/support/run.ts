@@ -191,7 +191,7 @@ export class FaultRun {
     const faults = [...this.#injector.counts].map(([kind, times]) => `${times} ${kind}`);
     const total = [...this.#injector.counts.values()].reduce((sum, times) => sum + times, 0);
     return [
-      `${total} faults (${faults.join(', ')})`,
+      `${total} faults (${faults.join(', ')}), ${this.#injector.notDone} not done`,
       `${ok + fail + unknown} operations (${ok} ok, ${fail} refused, ${unknown} unknown)`,
       `${count('committed')} revisions, ${count('host')} swaps and states of hosts, ${count('said')} statuses, ${count('denied')} denials checked`,
     ].join('; ');

@@ -38,7 +38,7 @@ export class Confirmation {
   /** Confirms what is in force and waits for it, unless an attempt failed a moment ago. Never rejects. */
   async attempt(): Promise<void> {
     if (
-      this.around.clock.now() < this.#notBefore ||
+      this.around.clock.elapsed() < this.#notBefore ||
       pending(this.sensors.sighting?.state) === undefined
     )
       return;
@@ -68,7 +68,7 @@ export class Confirmation {
         RETRY_CAP_MS,
         this.around.clock.random(),
       );
-      this.#notBefore = this.around.clock.now() + waitMs;
+      this.#notBefore = this.around.clock.elapsed() + waitMs;
       this.around.log.warn('assignment not confirmed yet', {
         ...ordering,
         problem: errorMessage(cause),

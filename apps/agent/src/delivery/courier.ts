@@ -88,7 +88,7 @@ export class Courier {
     if (offer === undefined) return;
     await this.hostKeys.learn(offer.record, offer.fingerprint, state?.highest);
     if (state === undefined) return;
-    const decision = decide(offer, heldBy(state), this.#refusal, this.around.clock.now());
+    const decision = decide(offer, heldBy(state), this.#refusal, this.around.clock.elapsed());
     if (decision === 'older') this.counts.older += 1;
     if (decision === 'equal') this.#settled();
     if (decision === 'take') await this.#take(offer);
@@ -99,7 +99,7 @@ export class Courier {
     const nudged = this.#nudged;
     this.#nudged = undefined;
     if (nudged !== undefined && state !== undefined) {
-      const decision = decide(nudged, heldBy(state), this.#refusal, this.around.clock.now());
+      const decision = decide(nudged, heldBy(state), this.#refusal, this.around.clock.elapsed());
       if (decision === 'take') return nudged;
     }
     return this.#fetchOffer();
@@ -178,11 +178,11 @@ export class Courier {
   #refused({ fingerprint, ordering }: OfferedRecord, code: string, message: string): void {
     this.counts.refused += 1;
     const attempts = this.#refusal?.fingerprint === fingerprint ? this.#refusal.attempts + 1 : 1;
-    const now = this.around.clock.now();
+    const { clock } = this.around;
     const retryAt =
-      now + backoff(attempts, RETRY_BASE_MS, RETRY_CAP_MS, this.around.clock.random());
+      clock.elapsed() + backoff(attempts, RETRY_BASE_MS, RETRY_CAP_MS, clock.random());
     this.#refusal = { fingerprint, attempts, retryAt };
-    this.#reject({ code, message, at: now, ordering });
+    this.#reject({ code, message, at: clock.now(), ordering });
   }
 
   #malformed(cause: unknown): void {

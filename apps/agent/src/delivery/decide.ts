@@ -5,7 +5,7 @@ import type { Ordering } from '#contracts';
 export interface Refusal {
   readonly fingerprint: string;
   readonly attempts: number;
-  /** ms since 1970: not tried again before. */
+  /** By the clock that nobody sets: not tried again before. */
   readonly retryAt: number;
 }
 

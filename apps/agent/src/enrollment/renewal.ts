@@ -36,7 +36,7 @@ export class Renewal {
 
   /** Renews where it is time to. Never rejects. */
   async attempt(): Promise<void> {
-    if (this.around.clock.now() < this.#notBefore) return;
+    if (this.around.clock.elapsed() < this.#notBefore) return;
     try {
       const old = await this.#certificateIsOld();
       const begun = (await this.host.redisSecret.next()) !== undefined;
@@ -62,7 +62,7 @@ export class Renewal {
   #failed(cause: unknown): void {
     const { conditions, log, clock } = this.around;
     const { retryAfterMs = 0 } = cause instanceof EnrollmentRefused ? cause : {};
-    this.#notBefore = clock.now() + retryAfterMs;
+    this.#notBefore = clock.elapsed() + retryAfterMs;
     if (cause instanceof EnrollmentRefused) conditions.raise('enrollment', cause.message);
     else log.warn('certificate and way to Redis not renewed', { problem: errorMessage(cause) });
   }
@@ -111,7 +111,7 @@ export class Renewal {
     const condition = this.around.conditions.list().find(({ name }) => name === 'redis');
     return (
       condition !== undefined &&
-      this.around.clock.now() - Date.parse(condition.since) > REDIS_AWAY_MS
+      Math.abs(this.around.clock.now() - Date.parse(condition.since)) > REDIS_AWAY_MS
     );
   }
 }

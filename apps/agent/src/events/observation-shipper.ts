@@ -61,7 +61,7 @@ export class ObservationShipper {
     const sealed = await this.link.readCursor();
     const stored = sealed && this.#storedUpTo(hostKey, sealed);
     const arrived = stored !== undefined && compareEventIds(stored, last) >= 0;
-    if (!arrived && this.around.clock.now() - sentAt < PATIENCE_MS) return;
+    if (!arrived && this.around.clock.elapsed() - sentAt < PATIENCE_MS) return;
     if (!arrived) this.observations.miss(count);
     this.#underWay = undefined;
   }
@@ -71,7 +71,7 @@ export class ObservationShipper {
     const [first, last] = [alerts.at(0)?.EventID, alerts.at(-1)?.EventID];
     if (first === undefined || last === undefined) return;
     const batch: AlertBatch = { v: 1, run, first, last, kind: 'observed', alerts };
-    this.#underWay = { last, count: alerts.length, sentAt: this.around.clock.now() };
+    this.#underWay = { last, count: alerts.length, sentAt: this.around.clock.elapsed() };
     const bytes = Buffer.from(JSON.stringify(batch));
     await this.link.appendEvents(sealEvents(hostKey, this.nodeId, bytes));
   }

@@ -43,9 +43,9 @@ export class Shipper {
 
   constructor(
     private readonly nodeId: string,
-    private readonly link: HostLink,
+    private readonly link: Pick<HostLink, 'appendEvents' | 'readCursor'>,
     private readonly spool: Spool,
-    private readonly hostKeys: HostKeys,
+    private readonly hostKeys: Pick<HostKeys, 'current'>,
     /** Knows this run by its last report; before the first nothing is sent, since nobody would know whose it is. */
     private readonly reports: { readonly run: AgentRun | undefined },
     private readonly around: Surroundings,
@@ -85,7 +85,7 @@ export class Shipper {
 
   #isDue(): boolean {
     if (this.#underWay === undefined || this.#sendAgain) return true;
-    if (this.around.clock.now() - this.#underWay.sentAt < this.#resendMs) return false;
+    if (this.around.clock.elapsed() - this.#underWay.sentAt < this.#resendMs) return false;
     this.#resendMs = Math.min(RESEND_CAP_MS, this.#resendMs * 2);
     return true;
   }
@@ -97,7 +97,7 @@ export class Shipper {
     const batch: AlertBatch = { v: 1, run, first: first.EventID, last: last.EventID, alerts };
     const bytes = Buffer.from(JSON.stringify(batch));
     await this.link.appendEvents(sealEvents(hostKey, this.nodeId, bytes));
-    this.#underWay = { last: last.EventID, sentAt: this.around.clock.now() };
+    this.#underWay = { last: last.EventID, sentAt: this.around.clock.elapsed() };
     this.#sendAgain = false;
     this.#polls = 0;
     this.batches += 1;

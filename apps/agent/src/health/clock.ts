@@ -4,6 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 export abstract class Clock {
   /** ms since 1970. */
   abstract now(): number;
+  /** ms by which one waits: nobody can set them, so a clock that is set back makes no wait longer. */
+  abstract elapsed(): number;
   /** At least 0, below 1. */
   abstract random(): number;
   /** Resolves after `ms` or as soon as the signal aborts; never rejects. */
@@ -13,6 +15,10 @@ export abstract class Clock {
 export class SystemClock extends Clock {
   now(): number {
     return Date.now();
+  }
+
+  elapsed(): number {
+    return performance.now();
   }
 
   random(): number {

@@ -142,8 +142,8 @@ export class RedirectWatch extends Redirects {
 
   async #asked(): Promise<RedirectOffer | undefined> {
     const { clock } = this.around;
-    if (clock.now() < this.#askAt) return undefined;
-    this.#askAt = clock.now() + jittered(ASK_MS, clock.random());
+    if (clock.elapsed() < this.#askAt) return undefined;
+    this.#askAt = clock.elapsed() + jittered(ASK_MS, clock.random());
     try {
       const { status, body } = await this.parts.client.get('/v1/redirects/offered');
       if (status !== 200) throw new Error(`status ${status}`);
@@ -185,7 +185,7 @@ export class RedirectWatch extends Redirects {
     if (to === undefined || this.#isAt(to)) return this.#settle(newest, to);
     const known = this.#placement?.newest.digest === digest ? this.#placement : undefined;
     if (known === undefined) await this.#keep({ ...this.#rest(), newest, offer });
-    if (this.around.clock.now() < this.#retryAt()) return;
+    if (this.#isTooEarly()) return;
     this.around.log.info('a redirect leads to another control plane', { to: to.url, issuedAt });
     try {
       await this.#go(to, newest, root);
@@ -332,10 +332,12 @@ export class RedirectWatch extends Redirects {
     return { ...of, at: this.around.clock.now(), attempts };
   }
 
-  #retryAt(): number {
+  /** It was tried a moment ago, and failed; also where our clock went back behind that. */
+  #isTooEarly(): boolean {
     const failure = this.#placement?.failure;
-    if (failure === undefined) return 0;
-    return failure.at + backoff(failure.attempts, RETRY_BASE_MS, RETRY_CAP_MS, 0.5);
+    if (failure === undefined) return false;
+    const agoMs = Math.abs(this.around.clock.now() - failure.at);
+    return agoMs < backoff(failure.attempts, RETRY_BASE_MS, RETRY_CAP_MS, 0.5);
   }
 
   /** What every placement has: what agent.yaml says now, and the place of now where that is not it. */

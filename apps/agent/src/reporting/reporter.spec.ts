@@ -28,6 +28,9 @@ class SetClock extends Clock {
   override now(): number {
     return this.ms;
   }
+  override elapsed(): number {
+    return this.ms;
+  }
   override random(): number {
     return 0.9999;
   }

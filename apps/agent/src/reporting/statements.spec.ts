@@ -21,6 +21,9 @@ class SetClock extends Clock {
   now(): number {
     return this.time;
   }
+  elapsed(): number {
+    return this.time;
+  }
   random(): number {
     return 0.5;
   }

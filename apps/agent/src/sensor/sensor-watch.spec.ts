@@ -12,6 +12,9 @@ class SetClock extends Clock {
   override now(): number {
     return this.at;
   }
+  override elapsed(): number {
+    return this.at;
+  }
   override random(): number {
     return 0.5;
   }

@@ -6,6 +6,7 @@ const QUOTA_BYTES = 2 * 1024 ** 3;
 const FULL_AT = 0.75;
 const MIB = 1024 ** 2;
 const DEFRAGMENT = 'etcdctl defrag, or a larger --quota-backend-bytes';
+const GUIDE = 'docs/guides/operating.md, "etcd is full"';
 
 /** How etcd's room is; an error where it could not be asked. Pure. */
 export function etcdFindings(status: EtcdStatus | Error): readonly Finding[] {
@@ -14,14 +15,14 @@ export function etcdFindings(status: EtcdStatus | Error): readonly Finding[] {
   return [alarmFinding(status), spaceFinding(status)];
 }
 
-function alarmFinding({ alarms }: EtcdStatus): Finding {
+function alarmFinding({ alarms, revision }: EtcdStatus): Finding {
   const check = 'etcd-alarm';
   if (alarms.length === 0) return fine(check, 'etcd raises no alarm');
   if (alarms.includes('NOSPACE'))
     return failed(
       check,
       'etcd has reached its space quota and refuses writes (NOSPACE)',
-      `${DEFRAGMENT}; then \`etcdctl alarm disarm\``,
+      `\`etcdctl compaction ${revision}\`, \`etcdctl defrag\` of each member, \`etcdctl alarm disarm\` (${GUIDE})`,
     );
   return failed(
     check,

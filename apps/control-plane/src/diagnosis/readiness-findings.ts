@@ -12,6 +12,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
     'free space where the data folder lies, or see that PostgreSQL runs and that store.postgresql is right; hosts keep their alerts until then',
   journal:
     'free space where the data folder lies, or see that PostgreSQL runs and that store.postgresql is right; writes are refused until then',
+  'etcd-writes':
+    'what `etcd-alarm` says; until then writes are refused, and hosts enforce what they have',
   restore:
     'bring etcd to where it was, or publish a root document with the next epoch (hostward recover)',
 };

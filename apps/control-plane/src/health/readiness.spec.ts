@@ -7,6 +7,7 @@ const well: Vitals = {
   redis: { ok: true, detail: 'connected' },
   alerts: { ok: true, detail: 'stored' },
   journal: { ok: true, detail: 'stored' },
+  etcdWrites: { ok: true, detail: 'room' },
   waiting: 0,
   unreadable: [],
   nowMs: 100_000,
@@ -36,6 +37,7 @@ describe('readiness', () => {
       { alerts: { ok: false, detail: 'disk is full' } },
       'disk is full; alerts wait',
     ],
+    ['etcd is full', { etcdWrites: { ok: false, detail: 'NOSPACE' } }, 'NOSPACE'],
     ['a record cannot be read', { unreadable: ['/hostward/v1/policy/x'] }, '/hostward/v1/policy/x'],
   ])('is not given when %s, and says so', (_title, over, words) => {
     const { ready, checks } = readiness({ ...well, ...over });

@@ -16,12 +16,14 @@ export interface Vitals {
   readonly alerts: { readonly ok: boolean; readonly detail: string };
   /** While it is not ok no write is taken. */
   readonly journal: { readonly ok: boolean; readonly detail: string };
+  readonly etcdWrites: { readonly ok: boolean; readonly detail: string };
   /** In words, while hosts have seen another journal than the one that is here. */
   readonly rewritten?: string;
   /** In words, while etcd is older than what was published from it. */
   readonly restored?: string;
   readonly waiting: number;
   readonly unreadable: readonly string[];
+  /** By `performance.now`, as `watch.lastProgressAt`. */
   readonly nowMs: number;
 }
 
@@ -51,6 +53,7 @@ export function readiness(vitals: Vitals): {
     recordCheck(vitals),
     alertCheck(vitals),
     { name: 'journal', ...vitals.journal },
+    { name: 'etcd-writes', ...vitals.etcdWrites },
     restoreCheck(vitals),
   ];
   return { ready: checks.every(({ ok }) => ok), checks: [...checks, heldHeadsCheck(vitals)] };

@@ -22,8 +22,8 @@ export function toProblemError(error: unknown): ProblemError {
   if (error instanceof ValueTooLarge || error instanceof TransactionTooLarge) {
     return new ProblemError('too-large', { cause: error, detail: error.message });
   }
-  if (error instanceof EtcdUnavailable || error instanceof EtcdOutOfSpace)
-    return unavailable(error);
+  if (error instanceof EtcdOutOfSpace) return full(error);
+  if (error instanceof EtcdUnavailable) return unavailable(error);
   if (error instanceof PostgresError) return storeUnavailable(error);
   const status = statusOf(error);
   if (status === undefined || status >= 500 || status < 400) {
@@ -37,6 +37,13 @@ export function toProblemError(error: unknown): ProblemError {
 function storeUnavailable(cause: PostgresError): ProblemError {
   const detail = 'the store of alerts and journal cannot be used now: see /readyz';
   return new ProblemError('unavailable', { cause, detail, headers: { 'retry-after': '5' } });
+}
+
+/** Nothing was written, and nothing will be until somebody makes room. */
+function full(cause: EtcdOutOfSpace): ProblemError {
+  const detail =
+    'etcd has reached its space quota and takes no write: hostward doctor says how to make room';
+  return new ProblemError('unavailable', { cause, detail, headers: { 'retry-after': '60' } });
 }
 
 /** Says whether a write may have happened; `etcd` and nothing of its address. */

@@ -11,6 +11,7 @@ import { DeliveryLoop } from '../delivery/delivery-loop.js';
 import { EventIntake } from '../events/event-intake.js';
 import { Fleet } from '../fleet/fleet.js';
 import { FleetWatch } from '../fleet/fleet-watch.js';
+import { EtcdWrites } from '../health/etcd-writes.js';
 import { VitalSigns } from '../health/vital-signs.js';
 import type { Vitals } from '../health/readiness.js';
 import { EtcdLedger } from '../journal/etcd-ledger.js';
@@ -53,6 +54,7 @@ export class ControlPlane {
   readonly #queue: HostQueue;
   readonly #later = new Later();
   readonly #log: Log;
+  readonly #etcdWrites: EtcdWrites;
   #tick: NodeJS.Timeout | undefined;
   #sweep: NodeJS.Timeout | undefined;
   #lookAfter: NodeJS.Timeout | undefined;
@@ -63,6 +65,7 @@ export class ControlPlane {
     private readonly watch: FleetWatch,
   ) {
     this.#log = parts.log;
+    this.#etcdWrites = new EtcdWrites(parts.etcd);
     const events = app.get(EventIntake, { strict: false });
     this.#queue = new HostQueue(
       (nodeId) => events.take(nodeId),
@@ -207,6 +210,7 @@ export class ControlPlane {
     void this.app.get(HeadHerald, { strict: false }).run();
     this.#lookForRestore(state.revision);
     void this.#lookAtHeldHeads();
+    void this.#lookAtEtcd();
     void this.app.get(NewsOfOthers, { strict: false }).look();
     this.app.get(DeliveryLoop, { strict: false }).renew();
     this.#queue.retry();
@@ -250,6 +254,13 @@ export class ControlPlane {
     });
   }
 
+  async #lookAtEtcd(): Promise<void> {
+    if (!(await this.#etcdWrites.look(performance.now()))) return;
+    const { ok, detail } = this.#etcdWrites.health();
+    if (ok) this.#log.info('etcd takes writes again');
+    else this.#log.error('etcd takes no writes', { remedy: detail });
+  }
+
   /** Never rejects. */
   async #lookAtHeldHeads(): Promise<void> {
     const heads = this.app.get(HeldHeads, { strict: false });
@@ -268,13 +279,13 @@ export class ControlPlane {
 
   #measure(): void {
     const { state } = this.app.get(Fleet, { strict: false });
-    const { metrics, clock } = this.parts;
+    const { metrics } = this.parts;
     metrics.fleetNodes.set(state.nodes.size);
     metrics.fleetPolicies.set(state.policies.size);
     metrics.fleetRevision.set(Number(state.revision));
     const { lastProgressAt } = this.watch.health();
     metrics.watchLagSeconds.set(
-      lastProgressAt === 0 ? 0 : (clock.nowMs() - lastProgressAt) / 1_000,
+      lastProgressAt === 0 ? 0 : (performance.now() - lastProgressAt) / 1_000,
     );
   }
 
@@ -297,6 +308,7 @@ export class ControlPlane {
       redis: this.parts.channel.health(),
       alerts: alerts.ok ? this.parts.observations.health() : alerts,
       journal: this.app.get(EtcdLedger, { strict: false }).health(),
+      etcdWrites: this.#etcdWrites.health(),
       rewritten: alarm && journalAlarmWords(alarm),
       restored: this.parts.restoreGuard.alarm && alarmWords(this.parts.restoreGuard.alarm),
       waiting: this.app.get(DeliveryLoop, { strict: false }).waiting,
@@ -304,7 +316,7 @@ export class ControlPlane {
         ...state.unreadable.keys(),
         ...this.app.get(AuthoredShelf, { strict: false }).refused.keys(),
       ],
-      nowMs: Date.now(),
+      nowMs: performance.now(),
     };
   }
 }
@@ -328,6 +340,7 @@ class LateVitals extends VitalSigns {
       redis,
       alerts,
       journal,
+      etcdWrites: alerts,
       waiting: 0,
       unreadable: [],
       nowMs: 0,

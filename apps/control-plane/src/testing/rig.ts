@@ -54,6 +54,7 @@ export class Rig {
   static async prepare(
     initFlags: readonly string[] = [],
     redisLines: (made: InitAnswer) => readonly string[] = () => [],
+    etcdFlags: readonly string[] = [],
   ): Promise<Rig> {
     const folder = mkdtempSync(join(tmpdir(), 'hw-cp-'));
     const made = await init(parseInitOptions([...initArguments(folder), ...initFlags]));
@@ -62,7 +63,10 @@ export class Rig {
     const [etcd, redis] = await Promise.all([
       startEtcd({
         tls: certificates(e),
-        args: [`--cert-file=${e.cert}`, `--key-file=${e.key}`, `--trusted-ca-file=${e.ca}`],
+        args: [
+          ...[`--cert-file=${e.cert}`, `--key-file=${e.key}`, `--trusted-ca-file=${e.ca}`],
+          ...etcdFlags,
+        ],
       }),
       startRedis({
         tls: certificates(r),
