@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { slimTree, type SimulatedHost, type SimulatedHosts } from '#testing';
@@ -20,6 +21,9 @@ import {
   type Way,
   type WayName,
 } from './bootstrap-ways.js';
+
+/** What installs a .deb for a play: simulated hosts have this machine's programs. */
+const APT_OF_PYTHON = '/usr/lib/python3/dist-packages/apt/__init__.py';
 
 /** What all cases with simulated hosts share. */
 export interface SimulatedBench {
@@ -59,8 +63,8 @@ export async function simulatedCase(
   bench: SimulatedBench,
 ): Promise<void> {
   const { report, lab, controlPlane, signal } = bench;
-  if (by === 'play' && !(await hasAnsible())) {
-    report.note('not measured: the play, since ansible-playbook is not on this machine');
+  if (by === 'play' && !((await hasAnsible()) && existsSync(APT_OF_PYTHON))) {
+    report.note('not measured: the play, which needs ansible-playbook and python3-apt here');
     return;
   }
   const hosts: SimulatedHost[] = [];
