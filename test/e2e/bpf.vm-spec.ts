@@ -152,7 +152,7 @@ describe('the BPF enforcer', () => {
   it(
     'a rule set is swapped at once: what starts and runs meanwhile is judged by the one or the other, and nothing stays',
     async () => {
-      const figures = await swapStorm(fleet.product, vm, isFull ? 10_000 : 200);
+      const figures = await swapStorm(fleet.product, vm, isFull ? 10_000 : 100);
       process.stdout.write(`swaps under load: ${JSON.stringify(figures)}\n`);
       const { wrong, broken, programs, opens, maps, kernelKib } = figures;
       expect({ wrong, broken }).toEqual({ wrong: 0, broken: 0 });
