@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createCsr } from '#pki';
 import { eventually } from './eventually.js';
+import type { Answer } from './rest.js';
 import { Rig } from './rig.js';
 import { TestHost } from './test-host.js';
 
@@ -28,10 +29,17 @@ describe('a join token', () => {
       { length: 100 },
       (_, index) => new TestHost(`many-${index}`, rig.rest),
     );
-    const answers = await Promise.all(hosts.map((host) => host.enroll(joinToken)));
-    const statuses = answers.map(({ status }) => status);
-    expect(statuses.filter((status) => status === 200)).toHaveLength(37);
-    expect(statuses.filter((status) => status === 403)).toHaveLength(63);
+    // On a busy machine etcd may not answer in time: whether a use was counted is told to who asks again, as agents do.
+    const admitted = async (host: TestHost): Promise<Answer> => {
+      for (let tries = 1; ; tries += 1) {
+        const answer = await host.enroll(joinToken);
+        if (answer.status !== 503 || tries === 20) return answer;
+      }
+    };
+    const answers = await Promise.all(hosts.map(admitted));
+    const others = answers.filter(({ status }) => status !== 200 && status !== 403);
+    expect(others.map(({ status, text }) => [status, text])).toEqual([]);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(37);
     expect(await usesLeft(joinToken)).toBe(0);
     const nodes = (await rig.rest.get('/v1/nodes?selector=fleet=big&limit=1000')).body[
       'items'
