@@ -1,5 +1,6 @@
 import { FuzzRandom } from '../../libs/testing/src/fuzz-random.js';
 import type { Action, Labels } from './history.js';
+import { ETCD_MEMBERS } from './support/etcd-members.js';
 
 /** Processes and links, by name; those of a host end with `@` and its name. */
 export type Fault =
@@ -34,7 +35,6 @@ export interface Plan {
 const FIRST = ['h1', 'h2', 'h3', 'h4'];
 const POLICIES = ['p1', 'p2', 'p3', 'p4', 'p5'];
 const LABELS: readonly Labels[] = [{ env: 'prod' }, { env: 'dev' }, { tier: 'web' }];
-const ETCD_MEMBERS = ['etcd-1', 'etcd-2', 'etcd-3'];
 const STORES = [...ETCD_MEMBERS, 'redis', 'redis-b', 'redis-events'];
 const SENTINELS = ['sentinel-1', 'sentinel-2', 'sentinel-3'];
 const SERVERS = [...STORES, ...SENTINELS, 'control plane', 'replica'];

@@ -56,15 +56,7 @@ const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
     };
   },
   'answers before it has committed': () => {
-    replace(
-      EtcdLedger.prototype,
-      'commit',
-      (shipped) =>
-        function (this: EtcdLedger, change) {
-          if (!isOfPolicy(change)) return shipped.call(this, change);
-          return Promise.resolve({ outcome: 'committed', revision: 1n });
-        },
-    );
+    replaceCommitOfPolicies(() => Promise.resolve({ outcome: 'committed', revision: 1n }));
   },
   'says what is wanted, not what is': () => {
     replace(
@@ -79,29 +71,17 @@ const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
     );
   },
   'commits in another order than it answers': () => {
-    replace(
-      EtcdLedger.prototype,
-      'commit',
-      (shipped) =>
-        function (this: EtcdLedger, change) {
-          if (!isOfPolicy(change)) return shipped.call(this, change);
-          const later = (): void => void shipped.call(this, change).catch(() => undefined);
-          setTimeout(later, Math.random() * 4_000);
-          return Promise.resolve({ outcome: 'committed', revision: 1n });
-        },
-    );
+    replaceCommitOfPolicies((commit) => {
+      setTimeout(() => void commit().catch(() => undefined), Math.random() * 4_000);
+      return Promise.resolve({ outcome: 'committed', revision: 1n });
+    });
   },
   'refuses what it has committed': () => {
-    replace(
-      EtcdLedger.prototype,
-      'commit',
-      (shipped) =>
-        async function (this: EtcdLedger, change) {
-          const result = await shipped.call(this, change);
-          if (isOfPolicy(change) && Math.random() < 0.3) throw new ProblemError('conflict');
-          return result;
-        },
-    );
+    replaceCommitOfPolicies(async (commit) => {
+      const result = await commit();
+      if (Math.random() < 0.3) throw new ProblemError('conflict');
+      return result;
+    });
   },
   'takes the generation from the newest of its policies': () => {
     replace(
@@ -175,6 +155,21 @@ const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
 
 function replace<T, K extends keyof T>(of: T, name: K, make: (shipped: T[K]) => T[K]): void {
   of[name] = make(of[name]);
+}
+
+type Commit = () => ReturnType<EtcdLedger['commit']>;
+
+/** Changes of policies are committed by the mistake, which is given the way as it is shipped; others as ever. */
+function replaceCommitOfPolicies(mistake: (commit: Commit) => ReturnType<Commit>): void {
+  replace(
+    EtcdLedger.prototype,
+    'commit',
+    (shipped) =>
+      function (this: EtcdLedger, change) {
+        const commit = (): ReturnType<Commit> => shipped.call(this, change);
+        return isOfPolicy(change) ? mistake(commit) : commit();
+      },
+  );
 }
 
 function isOfPolicy({ journal: { action } }: LedgerChange): boolean {
