@@ -389,6 +389,22 @@ __noinline __u32 hw_judge_seen(struct hw_scratch *s, __u64 dentry, __u32 operati
         return rules->mode == HW_BPF_ENFORCE ? denied : 0;
 }
 
+/* As hw_judge_seen(), of a path that is too long to be told. */
+__noinline __u32 hw_refuse_unseen(struct hw_scratch *s, __u64 dentry, __u32 operations, __u32 hook) {
+        const struct hw_request q = { dentry, operations, hook, 0 };
+        const struct hw_element *rules = hw_rules();
+        __u32 subject, denied;
+
+        if (!s || !rules || rules->mode == HW_BPF_OFF)
+                return 0;
+        subject = hw_subject(rules);
+        if (subject != HW_NO_ROOM && !hw_tbl_concerns(rules->table, subject, operations))
+                return 0;
+        ask(s, subject, &q);
+        denied = refuse_unasked(rules, s, HW_READ((struct dentry *)dentry, d_inode), hook, -ENAMETOOLONG);
+        return rules->mode == HW_BPF_ENFORCE ? denied : 0;
+}
+
 static __always_inline bool hw_in_host_namespace(void) {
         const struct hw_host *h = bpf_map_lookup_elem(&host, &(const __u32){ 0 });
         struct task_struct *task = bpf_get_current_task_btf();
@@ -411,6 +427,8 @@ static __always_inline __u32 hw_judge_fresh(struct file *file, __u32 operations,
         if (!s)
                 return operations;
         length = bpf_d_path(&file->f_path, s->path, 4096);
+        if (length < 0)
+                denied = hw_refuse_unseen(s, (__u64)BPF_CORE_READ(file, f_path.dentry), operations, hook);
         if (length > 1 && length <= 4096) {
                 s->start = 0;
                 s->end = length - 1;

@@ -42,9 +42,10 @@ static bool is_same(const struct hw_binding_name *a, const struct hw_binding_nam
 }
 
 /* Adds a name to an inode's binding. -ENOSPC: it has no place for another, or the map none for another inode. */
-static int bind_name(int map, const struct hw_binding_key *key, const struct hw_binding_name *name) {
+static int bind_name(const struct hw_bpf *b, const struct hw_binding_key *key, const struct hw_binding_name *name) {
         struct hw_binding value = { 0 };
-        int r = hw_bpf_map_lookup(map, key, &value);
+        int r = hw_bpf_map_lookup(b->bindings, key, &value);
+        const bool was_there = r == 0;
 
         if (r < 0 && r != -ENOENT)
                 return r;
@@ -54,7 +55,9 @@ static int bind_name(int map, const struct hw_binding_key *key, const struct hw_
         if (value.n >= HW_BINDING_NAMES)
                 return -ENOSPC;
         value.name[value.n++] = *name;
-        r = hw_bpf_map_update(map, key, &value);
+        r = hw_bpf_map_update(b->bindings, key, &value);
+        if (r == 0 && was_there && key->generation == b->generation) /* in force, so programs may read it */
+                r = hw_bpf_wait(b);
         return r == -E2BIG ? -ENOSPC : r;
 }
 
@@ -79,7 +82,7 @@ static void bind_batch(struct making *m) {
                         const struct hw_binding_key key = { m->generation, file.ino, file.dev, file.inode_generation };
 
                         if (m->batch[i].fd == (int)file.fd)
-                                note(m, bind_name(m->b->bindings, &key, &m->batch[i].name));
+                                note(m, bind_name(m->b, &key, &m->batch[i].name));
                 }
         }
         for (size_t i = 0; i < m->n; i++)
@@ -153,7 +156,7 @@ static void carry(struct hw_bpf *b, int from, uint64_t before, struct hw_slice t
                         if (old.name[at].path[0] != '/' || !hw_bindings_walk(table, old.name[at].path, &walk))
                                 continue;
                         fill_name(&name, old.name[at].path, &walk);
-                        if (bind_name(b->bindings, &own, &name) < 0)
+                        if (bind_name(b, &own, &name) < 0)
                                 hw_warn("a file keeps no binding path=%s", name.path);
                 }
         }

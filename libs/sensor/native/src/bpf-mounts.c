@@ -148,17 +148,6 @@ static size_t collect(char *text, struct filesystem *list, struct left_out *left
         return n;
 }
 
-/*
- * Until no program looks at what was taken out of the map any more: the kernel gives the room of an entry to the next at
- * once, and a program that still reads it would take a file for one of another filesystem. A put into a map of maps
- * waits for all programs that run.
- */
-static int wait_for_programs(const struct hw_bpf *b) {
-        const uint32_t zero = 0;
-
-        return b->shift ? hw_bpf_map_update(b->rules, &zero, &b->table) : 0;
-}
-
 /* What did not change stays untouched. */
 static int tell_mount(const struct hw_bpf *b, const struct filesystem *fs) {
         struct hw_mount before;
@@ -168,7 +157,7 @@ static int tell_mount(const struct hw_bpf *b, const struct filesystem *fs) {
         if (was_there && memcmp(&before, &fs->mount, sizeof before) == 0)
                 return 0;
         r = hw_bpf_map_update(b->mounts, &fs->dev, &fs->mount);
-        return r == 0 && was_there ? wait_for_programs(b) : r;
+        return r == 0 && was_there ? hw_bpf_wait(b) : r;
 }
 
 /* Those that are not mounted any more: how many, at most 64 at a time. */
@@ -235,6 +224,6 @@ int hw_bpf_mounts(struct hw_bpf *b) {
         if (r == 0)
                 r = tell_plain(b, plain_of(list, n));
         if (forget(b->mounts, list, n) > 0 && r == 0)
-                r = wait_for_programs(b);
+                r = hw_bpf_wait(b);
         return r;
 }

@@ -390,6 +390,12 @@ int hw_bpf_swap(struct hw_bpf *b, struct hw_slice table, enum hw_mode mode) {
         return 0;
 }
 
+int hw_bpf_wait(const struct hw_bpf *b) {
+        const uint32_t zero = 0;
+
+        return b->shift ? hw_bpf_map_update(b->rules, &zero, &b->table) : 0; /* so does a put into a map of maps */
+}
+
 int hw_bpf_verify(const struct hw_bpf *b, struct hw_slice table, enum hw_mode mode) {
         const uint32_t zero = 0;
         _cleanup_free_ uint8_t *value = NULL;

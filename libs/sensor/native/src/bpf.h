@@ -71,6 +71,12 @@ void hw_bpf_unload(struct hw_bpf *b);
 /* From now on this process is the sensor that the programs guard (bpf/guard.h), until it ends. */
 int hw_bpf_guard(struct hw_bpf *b);
 
+/*
+ * Waits until no program looks at what was taken out of a map or replaced in it any more: the kernel gives the room of an
+ * entry to the next one at once, and a program that still reads it would take one file for another.
+ */
+int hw_bpf_wait(const struct hw_bpf *b);
+
 /* Tells the programs where filesystems are mounted now. */
 int hw_bpf_mounts(struct hw_bpf *b);
 
