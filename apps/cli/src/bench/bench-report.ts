@@ -26,16 +26,22 @@ export class BenchReport {
 
   /** Whether an aim was reached. */
   aim(what: string, value: number, limit: number, unit: Unit): void {
-    const met = value <= limit;
-    const verdict = tone(met ? 'met' : 'MISSED', met ? 'green' : 'red');
-    this.note(`aim: ${what} within ${limit} ${unit}: ${verdict} (${rounded(value)} ${unit})`);
+    this.verdict(`${what} within ${limit} ${unit}`, value <= limit, `${rounded(value)} ${unit}`);
+  }
+
+  /** Whether there was as much as there is to be. */
+  least(what: string, value: number, limit: number, unit: Unit): void {
+    const wanted = `${what}, at least ${limit} ${unit}`;
+    this.verdict(wanted, value >= limit, `${rounded(value)} ${unit}`);
   }
 
   /** Whether a ratio to its baseline was reached. */
   ratio(what: string, value: number, limit: number): void {
-    const met = value <= limit;
-    const verdict = tone(met ? 'met' : 'MISSED', met ? 'green' : 'red');
-    this.note(`aim: ${what}, at most x${limit}: ${verdict} (x${value.toFixed(2)})`);
+    this.verdict(`${what}, at most x${limit}`, value <= limit, `x${value.toFixed(2)}`);
+  }
+
+  private verdict(aim: string, met: boolean, value: string): void {
+    this.note(`aim: ${aim}: ${tone(met ? 'met' : 'MISSED', met ? 'green' : 'red')} (${value})`);
   }
 }
 

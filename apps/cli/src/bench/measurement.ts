@@ -1,6 +1,16 @@
 /** Of what a value is; `x` is a ratio. */
 export type Unit =
-  'us' | 'ms' | 's' | 'KiB' | 'MiB' | '% of a core' | 'x' | 'writes' | 'instructions';
+  | 'us'
+  | 'ms'
+  | 's'
+  | 'KiB'
+  | 'MiB'
+  | '% of a core'
+  | 'x'
+  | 'writes'
+  | 'instructions'
+  | 'records'
+  | 'records/s';
 
 /** One measured value and, measured in the same run, what it is compared with. */
 export interface Measurement {

@@ -5,10 +5,12 @@ import { COUNTED_NS, installedSnapshot, joinFleet, Lab, stageHost, type Vm } fro
 import { DemoControlPlane } from '../demo/demo-control-plane.js';
 import { packageRoot } from '../package-root.js';
 import { BenchReport } from './bench-report.js';
+import type { Figures } from './figures.js';
 import { machineLine } from './machine.js';
 import { ruleSetOf } from './rule-sets.js';
-import { type Figures, SensorGuest } from './sensor-guest.js';
+import { SensorGuest } from './sensor-guest.js';
 import { type Metered, reportMemory, reportRules, reportSwaps } from './sensor-report.js';
+import { reportNative } from './sensor-native.js';
 import {
   type AttachedRounds,
   attachedRounds,
@@ -41,6 +43,8 @@ export async function sensorBench(options: SensorBenchOptions, signal: AbortSign
   const guest = options.count ? 'one VM with one CPU, instructions counted,' : 'one VM';
   const report = new BenchReport('sensor', `${guest} on ${machine}`, options.json);
   report.note(`measured in ${guest} on: ${machine}`);
+  await reportNative(report);
+  signal.throwIfAborted();
   const staged = await stageHost(packageRoot());
   const log = (message: string): void => report.note(message);
   const lab = await Lab.open({ log, counted: options.count });

@@ -2,11 +2,8 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Vm } from '#testing';
-import { CommandFailed } from '../errors.js';
 import { packageRoot } from '../package-root.js';
-
-/** Numbers by name, as the meter in the guest prints them. */
-export type Figures = Readonly<Record<string, number>>;
+import { type Figures, figuresIn } from './figures.js';
 
 const METER = '/usr/local/bin/bench-ops';
 const FOLDER = '/var/tmp/bench-ops';
@@ -98,11 +95,7 @@ export class SensorGuest {
   }
 
   private async figures(command: string): Promise<Figures> {
-    const lines = (await this.sh(command)).trim().split('\n');
-    const pairs = lines.map((line) => line.split(' '));
-    const figures = Object.fromEntries(pairs.map(([name = '', value]) => [name, Number(value)]));
-    if (Object.values(figures).every((value) => Number.isFinite(value))) return figures;
-    throw new CommandFailed(`\`${command}\` in the guest said: ${lines.join('; ')}`);
+    return figuresIn(await this.sh(command));
   }
 
   private async sh(command: string): Promise<string> {

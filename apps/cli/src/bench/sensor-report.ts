@@ -2,7 +2,7 @@ import { renderTable, type Column } from '../output/table.js';
 import type { BenchReport } from './bench-report.js';
 import type { Measurement } from './measurement.js';
 import { median } from './samples.js';
-import type { Figures } from './sensor-guest.js';
+import type { Figures } from './figures.js';
 import { productOf, type Ratio, ratioOf, verdictOf } from './sensor-ratio.js';
 import type { AttachedRounds, Pairs, RuleRounds } from './sensor-rounds.js';
 

@@ -1,4 +1,5 @@
-import type { Figures, SensorGuest } from './sensor-guest.js';
+import type { Figures } from './figures.js';
+import type { SensorGuest } from './sensor-guest.js';
 
 /** The same operations in two states of the host, round by round, one right after the other. */
 export interface Pairs {

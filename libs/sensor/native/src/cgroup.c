@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,14 +43,37 @@ static bool path_below(int fd, const char *root, char *ret, size_t size) {
         return true;
 }
 
-void hw_cgroup_path(uint64_t id, char *ret, size_t size) {
-        *ret = 0;
-        for (size_t i = 0; id && i < HW_LEN(roots); i++) {
+static void look_up(uint64_t id, char *ret, size_t size) {
+        for (size_t i = 0; i < HW_LEN(roots); i++) {
                 _cleanup_close_ int fd = open_by_id(roots[i], id);
 
                 if (fd >= 0 && path_below(fd, roots[i], ret, size))
                         return;
         }
+}
+
+/* Of the latest: a cgroup keeps its path as long as it lives, and its id is given to no other. */
+static struct {
+        uint64_t id;
+        char *path;
+} known[64];
+
+void hw_cgroup_path(uint64_t id, char *ret, size_t size) {
+        const size_t slot = id % HW_LEN(known);
+        char *copy;
+
+        *ret = 0;
+        if (id && known[slot].id == id)
+                (void)snprintf(ret, size, "%s", known[slot].path);
+        if (!id || known[slot].id == id)
+                return;
+        look_up(id, ret, size);
+        copy = *ret ? strdup(ret) : NULL;
+        if (!copy)
+                return;
+        free(known[slot].path);
+        known[slot].path = copy;
+        known[slot].id = id;
 }
 
 void hw_container_of(const char *cgroup, char ret[65]) {
