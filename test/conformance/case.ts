@@ -19,6 +19,7 @@ export type Operation =
     )
   | (
       | 'setxattr'
+      | 'setflags'
       | 'list'
       | 'mkdir'
       | 'rmdir'

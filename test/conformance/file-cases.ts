@@ -16,6 +16,10 @@ const NO_XATTR: Readonly<Partial<Record<Enforcer, string>>> = {
   apparmor: 'AppArmor up to kernel 6.12 does not judge extended attributes',
 };
 
+const NO_FLAGS: typeof NO_XATTR = {
+  apparmor: 'AppArmor does not judge flags of a file, which need no descriptor to write',
+};
+
 /** Every change of one file, and what reads it. */
 function wholeFile(object: string, read: Verdict, write: Verdict): readonly Case[] {
   return [
@@ -28,6 +32,12 @@ function wholeFile(object: string, read: Verdict, write: Verdict): readonly Case
       expect: write,
       ...(op === 'setxattr' && write === 'denied' ? { unlike: NO_XATTR } : {}),
     })),
+    {
+      op: 'setflags',
+      object,
+      expect: write,
+      ...(read === 'allowed' && write === 'denied' ? { unlike: NO_FLAGS } : {}),
+    },
     { op: 'link', object, to: `${object}.linked`, expect: write },
     { op: 'rename', object, to: `${object}.moved`, expect: write },
     ...(write === 'denied' ? LAST.map((op): Case => ({ op, object, expect: write })) : []),

@@ -166,7 +166,7 @@ describe('the BPF enforcer', () => {
       expect(count.tries).toBeGreaterThan(1000);
       expect(stdout).not.toMatch(/cannot be pinned|read-back-failed/);
     },
-    5 * MINUTES,
+    (isFull ? 40 : 5) * MINUTES,
   );
 
   it(

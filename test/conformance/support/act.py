@@ -115,6 +115,16 @@ def ask(c):
     by(way, question(way, name))
 
 
+FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_NODUMP_FL = 0x80086601, 0x40086602, 0x40
+
+
+def set_flags(c):
+    """As chattr does it: by a descriptor that is open to read."""
+    fd = os.open(c["object"], os.O_RDONLY)
+    flags = struct.unpack("l", fcntl.ioctl(fd, FS_IOC_GETFLAGS, bytes(8)))[0]
+    fcntl.ioctl(fd, FS_IOC_SETFLAGS, struct.pack("l", flags ^ FS_NODUMP_FL))
+
+
 ACTS = {
     "read": opened(os.O_RDONLY),
     "write": opened(os.O_WRONLY),
@@ -127,6 +137,7 @@ ACTS = {
     "chmod": lambda c: os.chmod(c["object"], 0o640),
     "chown": lambda c: os.chown(c["object"], 0, 0),
     "setxattr": lambda c: os.setxattr(c["object"], "user.conform", b"1"),
+    "setflags": set_flags,
     "mkdir": lambda c: os.mkdir(c["object"]),
     "rmdir": lambda c: os.rmdir(c["object"]),
     "mknod": lambda c: os.mknod(c["object"], 0o600),

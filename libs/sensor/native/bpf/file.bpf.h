@@ -9,6 +9,8 @@
  *                      object (link, rename) must not permit what the old one refuses, nor take away what lies below;
  *                      and our own pins are guarded (guard.h)
  * lsm/inode_*xattr     w
+ * lsm/file_ioctl*      w for the ioctls that change a file by a descriptor that was opened to read: its flags (chattr), its
+ *                      seal by fs-verity. All that change content need one to write, which lsm/file_open has judged
  * lsm/file_lock        k; an exclusive lock is a write too, as on AppArmor
  */
 #include "guard.h"
@@ -127,6 +129,24 @@ SEC("lsm/inode_removexattr")
 int BPF_PROG(hw_inode_removexattr, void *idmap, struct dentry *dentry)
 {
         return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_XATTR);
+}
+
+static __always_inline bool changes_file(unsigned int cmd) {
+        return cmd == FS_IOC_SETFLAGS || cmd == FS_IOC32_SETFLAGS || cmd == FS_IOC_FSSETXATTR ||
+               cmd == FS_IOC_ENABLE_VERITY;
+}
+
+SEC("lsm/file_ioctl")
+int BPF_PROG(hw_file_ioctl, struct file *file, unsigned int cmd)
+{
+        return changes_file(cmd) ? hw_answer_file(file, HW_OP(WRITE), HW_HOOK_ATTRIBUTE) : 0;
+}
+
+/* From programs of 32 bits; before 6.8 they come by the one above. */
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(hw_file_ioctl_compat, struct file *file, unsigned int cmd)
+{
+        return changes_file(cmd) ? hw_answer_file(file, HW_OP(WRITE), HW_HOOK_ATTRIBUTE) : 0;
 }
 
 SEC("lsm/file_lock")

@@ -254,6 +254,10 @@ static __always_inline __u64 hw_load_word(const void *address) {
 #define O_TRUNC 01000
 #define FMODE_EXEC_FLAG 0x20 /* __FMODE_EXEC among the flags of an open made by execve */
 #define F_WRLCK 1
+#define FS_IOC_SETFLAGS 0x40086602
+#define FS_IOC32_SETFLAGS 0x40046602
+#define FS_IOC_FSSETXATTR 0x401c5820
+#define FS_IOC_ENABLE_VERITY 0x40806685
 #define PROT_WRITE 0x2
 #define PROT_EXEC 0x4
 #define MAP_SHARED_MASK 0x3 /* MAP_SHARED, MAP_SHARED_VALIDATE */

@@ -123,16 +123,31 @@ static int attach(struct hw_bpf_object *o, const struct hostward_bpf *s) {
         return 0;
 }
 
-/* Whether lsm/path_rename has a fifth argument. */
-static bool rename_has_flags(void) {
-        struct btf *btf = btf__load_vmlinux_btf();
-        int id = btf ? btf__find_by_name_kind(btf, "bpf_lsm_path_rename", BTF_KIND_FUNC) : -ENOENT;
+/* How many arguments a hook of the kernel has, -ENOENT where there is no such hook. */
+static int arguments_of(const struct btf *btf, const char *hook) {
+        const int id = btf ? btf__find_by_name_kind(btf, hook, BTF_KIND_FUNC) : -ENOENT;
         const struct btf_type *function = id < 0 ? NULL : btf__type_by_id(btf, (uint32_t)id);
         const struct btf_type *prototype = function ? btf__type_by_id(btf, function->type) : NULL;
-        const bool has = prototype && btf_vlen(prototype) >= 5;
 
-        btf__free(btf);
-        return has;
+        return prototype ? btf_vlen(prototype) : -ENOENT;
+}
+
+struct hooks {
+        bool known, rename_has_flags, compat_ioctl;
+};
+
+/* What this kernel has, read once. */
+static const struct hooks *hooks(void) {
+        static struct hooks h;
+
+        if (!h.known) {
+                struct btf *btf = btf__load_vmlinux_btf();
+
+                h = (struct hooks){ .known = true, .rename_has_flags = arguments_of(btf, "bpf_lsm_path_rename") >= 5,
+                                    .compat_ioctl = arguments_of(btf, "bpf_lsm_file_ioctl_compat") >= 0 };
+                btf__free(btf);
+        }
+        return &h;
 }
 
 /* The programs' mask and the template of the inner maps, for one size class. */
@@ -140,7 +155,9 @@ static int fit(struct hostward_bpf *s, unsigned int shift) {
         _cleanup_close_ int inner = -1;
 
         s->rodata->table_mask = (1u << shift) - 1;
-        s->rodata->rename_has_flags = rename_has_flags();
+        s->rodata->rename_has_flags = hooks()->rename_has_flags;
+        if (!hooks()->compat_ioctl)
+                (void)bpf_program__set_autoload(s->progs.hw_file_ioctl_compat, false);
         inner = hw_bpf_map_create(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), hw_bpf_element_bytes(shift), 1);
         return inner < 0 ? inner : bpf_map__set_inner_map_fd(s->maps.rules, keep(inner));
 }
@@ -178,7 +195,8 @@ int hw_bpf_object_load(unsigned int shift, int (*prepare)(struct hw_bpf_object *
 size_t hw_bpf_object_links(void) {
         _cleanup_close_ int cgroups = hw_bpf_cgroups();
 
-        return sizeof((struct hostward_bpf *)0)->progs / sizeof(struct bpf_program *) - HW_BPF_ITERATORS - (cgroups < 0);
+        return sizeof((struct hostward_bpf *)0)->progs / sizeof(struct bpf_program *) - HW_BPF_ITERATORS - (cgroups < 0) -
+               !hooks()->compat_ioctl;
 }
 
 void hw_bpf_object_close(struct hw_bpf_object *o) {
