@@ -122,7 +122,7 @@ async function applied({ guest, controlPlane, folder }: Host, rules: number): Pr
     await guest.setClock();
     const documents = ruleSetOf(rules).policies.map(({ document }) => JSON.stringify(document));
     await writeFile(file, documents.join('\n---\n'));
-    await controlPlane.run('apply', '-f', file, '--wait', '--timeout', '150s');
+    await controlPlane.run('apply', '-f', file, '--wait', '--timeout', '900s');
   }
   await guest.enforcing();
 }

@@ -72,7 +72,7 @@ type SensorOptions = Pick<SensorBenchOptions, 'rules' | 'rounds'> &
 function registerSensor(bench: Command): void {
   bench
     .command('sensor')
-    .option('--rules <numbers>', 'rules in force, case by case', parseSizes, [0, 10, 1_000])
+    .option('--rules <numbers>', 'rules in force, case by case', parseSizes, [0, 10, 1_000, 10_000])
     .option('--rounds <number>', 'most rounds of each case', counted('--rounds', 20), 5)
     .option('--count', 'count instructions of one emulated CPU, not time')
     .option('--json', 'one JSON object a line')

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -27,6 +28,7 @@
 #define QUIET_MS 1000
 #define BIND_MS 600000 /* files with several names are looked for again, in what packages and people have brought since */
 #define BIND_AFTER_MOUNT_MS 1000
+#define LARGE_BYTES (128 << 10) /* rule sets, types of the kernel: of short life, so the kernel has them back at once */
 
 int hw_daemon_watch(struct hw_daemon *d, int fd, uint64_t source, uint32_t what) {
         struct epoll_event event = { .events = what, .data.u64 = source };
@@ -385,9 +387,11 @@ int hw_daemon_run(const struct hw_options *options) {
                 .held_loads = UINT64_MAX,
                 .bind_at = hw_now_ms() + BIND_AFTER_MOUNT_MS, /* early boot, or an earlier life, may have missed some */
         };
+        (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
         hw_label_exempt_self();
         r = start(&d);
         if (r == 0) {
+                (void)malloc_trim(0);
                 hw_notify("READY=1");
                 hw_info("the sensor is ready enforcer=%s rule_set=%s", hw_enforcer_text(&d),
                         d.table ? d.table->digest : "none");
