@@ -30,17 +30,22 @@ beforeAll(async () => {
   lines = await bench('apply', ...ARGS);
 }, TIMEOUT_MS);
 
-/** What a bench tells, line by line. */
-async function bench(...command: readonly string[]): Promise<readonly Line[]> {
+/** What a bench tells, line by line, and what it says beside that. */
+async function run(
+  ...command: readonly string[]
+): Promise<{ readonly told: readonly Line[]; readonly notes: string }> {
   const program = join(projectRoot, 'dist/apps/cli/src/main.js');
   const args = ['--disable-warning=ExperimentalWarning', program, 'bench', ...command];
   // Its own TMPDIR, so that what it leaves behind can be seen.
   const env = { ...process.env, TMPDIR: folder };
-  const { stdout } = await promisify(execFile)(execPath, args, { env, timeout: TIMEOUT_MS });
-  return stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Line);
+  const options = { env, timeout: TIMEOUT_MS };
+  const { stdout, stderr } = await promisify(execFile)(execPath, args, options);
+  const lines = stdout.split('\n').filter((line) => line !== '');
+  return { told: lines.map((line) => JSON.parse(line) as Line), notes: stderr };
+}
+
+async function bench(...command: readonly string[]): Promise<readonly Line[]> {
+  return (await run(...command)).told;
 }
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -107,6 +112,26 @@ describe('bench bootstrap --json', () => {
       );
       for (const { value, unit, baseline } of told)
         expect([value > 0, unit, baseline]).toEqual([true, 's', expect.any(Number)]);
+      expect(await readdir(folder)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe('bench sensor --native --json', () => {
+  it(
+    'tells what the reader of records takes and how long a swap is, or why this kernel shows neither',
+    async () => {
+      const { told, notes } = await run('sensor', '--native', '--json');
+      const refused = /natively: not measured: the kernel takes no program from us: .+/.exec(notes);
+      if (refused) process.stdout.write(`${refused[0]}\n`);
+      const wanted = ['records, natively', 'swap, natively'];
+      expect([...new Set(told.map((line) => line.case))]).toEqual(refused ? [] : wanted);
+      for (const { metric, value, on } of told)
+        expect([value > 0 || metric === 'lost_at_half', on]).toEqual([
+          true,
+          expect.stringContaining('Linux'),
+        ]);
       expect(await readdir(folder)).toEqual([]);
     },
     TIMEOUT_MS,

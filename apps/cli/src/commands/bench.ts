@@ -67,7 +67,7 @@ function registerTrust(bench: Command): void {
 }
 
 type SensorOptions = Pick<SensorBenchOptions, 'rules' | 'rounds'> &
-  Partial<Pick<SensorBenchOptions, 'json' | 'count'>>;
+  Partial<Pick<SensorBenchOptions, 'json' | 'count' | 'native'>>;
 
 function registerSensor(bench: Command): void {
   bench
@@ -75,11 +75,12 @@ function registerSensor(bench: Command): void {
     .option('--rules <numbers>', 'rules in force, case by case', parseSizes, [0, 10, 1_000, 10_000])
     .option('--rounds <number>', 'most rounds of each case', counted('--rounds', 20), 5)
     .option('--count', 'count instructions of one emulated CPU, not time')
+    .option('--native', 'only records and swaps, which need no VM')
     .option('--json', 'one JSON object a line')
     .description('what the BPF enforcer costs the programs of a host, in a VM')
     .addHelpText('after', '\nExample:\n  ./hostward bench sensor --rules 0,1000 --count')
-    .action(({ json = false, count = false, ...sizes }: SensorOptions) =>
-      interruptible((signal) => sensorBench({ ...sizes, json, count }, signal)),
+    .action(({ json = false, count = false, native = false, ...sizes }: SensorOptions) =>
+      interruptible((signal) => sensorBench({ ...sizes, json, count, native }, signal)),
     );
 }
 
