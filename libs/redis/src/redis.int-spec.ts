@@ -133,7 +133,7 @@ describe('libs/redis on one real Redis', () => {
     });
 
     it('nudges with the record where it is small, else with its ordering alone', async () => {
-      const seen: Nudge[] = [];
+      const seen: unknown[] = [];
       const nudges = new HostwardRedisTransport({
         ...{ port: server.port, shared: connect() },
         channels: { nudge: redisKeys.nudge(NODE) },
