@@ -13,6 +13,8 @@ import { TestHost } from './test-host.js';
 
 const WEB = { app: 'web' };
 const POLICY_TIME_MS = 120_000;
+/** As a command to Redis may take. */
+const COMMAND_MS = 3_000;
 
 /** Hosts split over two Redis as processes; a third one comes. */
 let rig: Rig;
@@ -127,6 +129,16 @@ const enforced = (policy: string, host: TestHost) =>
     async () => (await stateOf(policy, host)) === 'enforced',
   );
 
+/** How long it takes until a policy has come to a host and gone again, in ms. */
+async function passing(host: TestHost): Promise<number> {
+  const started = performance.now();
+  await apply('passing');
+  await host.receives('first', 'passing', 'second');
+  await rig.rest.delete('/v1/policies/passing');
+  await host.receives('first', 'second');
+  return performance.now() - started;
+}
+
 async function shardsCheck(): Promise<{ readonly ok: boolean; readonly detail: string }> {
   const { body, status } = await rig.rest.get('/readyz');
   const { checks = [] } = body as { checks?: { name: string; ok: boolean; detail: string }[] };
@@ -169,6 +181,8 @@ describe('hosts on two Redis', () => {
       await onMain.report();
       await enforced('second', onMain);
       expect(await stateOf('second', onB)).not.toBe('enforced');
+      // What waits for the one that stands still would wait for as long as a command to it does.
+      expect(Math.min(await passing(onMain), await passing(onMain))).toBeLessThan(COMMAND_MS);
       await eventually('it is said', async () => {
         const { ok, detail } = await shardsCheck();
         return !ok && detail.startsWith('b: not connected') && detail.includes('enforce what they');
