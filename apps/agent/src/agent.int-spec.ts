@@ -424,7 +424,7 @@ describe('a host that observes', () => {
         action: 'Block',
       },
     };
-    await fleet.deliver('5', { 'block-sleep': content }, true);
+    await fleet.deliver('5', { 'block-sleep': content });
     const report = await reported('generation 5', ({ applied }) => applied?.generation === '5');
     expect(report.enforcer).toBe('observe');
     expect(report.coverage).toBeUndefined();

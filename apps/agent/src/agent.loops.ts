@@ -1,5 +1,6 @@
 import { AuthorityWatch } from './enrollment/authority-watch.js';
 import { Renewal } from './enrollment/renewal.js';
+import { confirmAfterMs } from './delivery/confirm-after.js';
 import { Confirmation } from './delivery/confirmation.js';
 import { Courier } from './delivery/courier.js';
 import { EventPump } from './events/event-pump.js';
@@ -23,12 +24,6 @@ const OBSERVATIONS_MS = 1_000;
 const RENEW_MS = 60_000;
 /** Whoever heard no hint that the CA is being replaced asks by itself. */
 const AUTHORITIES_MS = 600_000;
-/**
- * Confirming takes two handshakes, and one change swaps a whole fleet within a moment: the reports of all come first,
- * then each host confirms at a moment of its own, well before the sensor's patience (30 s) ends.
- */
-const CONFIRM_AFTER_MS = 1_000;
-const CONFIRM_SPREAD_MS = 3_000;
 
 /** The parts of the agent that run on their own. */
 export interface AgentParts {
@@ -126,7 +121,7 @@ export class AgentLoops {
 
   async #confirmSoon(): Promise<void> {
     const { clock } = this.around;
-    const waitMs = CONFIRM_AFTER_MS + clock.random() * CONFIRM_SPREAD_MS;
+    const waitMs = confirmAfterMs(this.parts.pace.everyMs, clock.random());
     await clock.wait(waitMs, this.#stop.signal);
     if (!this.#stop.signal.aborted) await this.parts.confirmation.afterSwap();
   }

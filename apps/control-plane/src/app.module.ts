@@ -1,8 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AccessModule } from './access/access.module.js';
 import { CertificatesModule } from './certificates/certificates.module.js';
-import { DeliveryModule } from './delivery/delivery.module.js';
-import type { DeliveryChannel } from './delivery/delivery-channel.js';
+import { DeliveryModule, type DeliveryChannels } from './delivery/delivery.module.js';
 import { DiagnosisModule, type DiagnosisParts } from './diagnosis/diagnosis.module.js';
 import type { AlertStore, ObservationStore } from './events/alert.store.js';
 import { EventsModule } from './events/events.module.js';
@@ -23,7 +22,7 @@ import { TrustModule } from './trust/trust.module.js';
 
 /** Everything the control plane is made of. */
 export interface AppParts extends CoreParts {
-  readonly channel: DeliveryChannel;
+  readonly channels: DeliveryChannels;
   readonly inbox: HostInbox;
   readonly hostUsers: HostUsers;
   readonly alerts: AlertStore;
@@ -49,7 +48,7 @@ export class AppModule {
         NodesModule,
         OnboardingModule.of(parts.packagesDir),
         CertificatesModule,
-        DeliveryModule.of(parts.channel),
+        DeliveryModule.of(parts.channels),
         ReportsModule.of(parts.inbox),
         EventsModule.of(parts.alerts, parts.observations),
         SuspensionsModule,

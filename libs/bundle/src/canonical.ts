@@ -33,10 +33,12 @@ export function parseJson(text: string, path: string): unknown {
   }
 }
 
+const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** Fatal decoding: neither replacement characters nor a swallowed byte order mark. */
 export function decodeUtf8(bytes: Uint8Array, path: string): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return UTF_8.decode(bytes);
   } catch (cause) {
     throw new RefusedError('malformed', `${path}: is not UTF-8`, { cause });
   }

@@ -65,8 +65,22 @@ export const parsePublicKey: Parser<PublicKey> = (value, path) => {
   return parsed;
 };
 
-/** Node's form of a raw key. */
+/** Online keys, root keys and authors of one fleet, many times over; in a control plane hosts' keys come and go in it. */
+const MAX_KEY_OBJECTS = 256;
+const keyObjects = new Map<string, KeyObject>();
+
+/** Node's form of a raw key, made once for a key that is used again and again. */
 export function ed25519KeyObject(key: string): KeyObject {
+  const known = keyObjects.get(key);
+  if (known) return known;
+  const made = newKeyObject(key);
+  const [oldest] = keyObjects.keys();
+  if (oldest !== undefined && keyObjects.size >= MAX_KEY_OBJECTS) keyObjects.delete(oldest);
+  keyObjects.set(key, made);
+  return made;
+}
+
+function newKeyObject(key: string): KeyObject {
   const raw = fromBase64(base64Of(RAW_KEY_BYTES)(key, 'public key'), 'public key', RAW_KEY_BYTES);
   return createPublicKey({ key: raw, format: 'raw-public', asymmetricKeyType: 'ed25519' });
 }

@@ -91,6 +91,8 @@ export interface NodeView {
   readonly policies: number;
   readonly asOf?: string;
   readonly enrolledAt?: string;
+  /** The Redis that it is on; absent: the main one. */
+  readonly redisShard?: string;
   /** How the machine proved at its enrolment which one it is. */
   readonly attested?: AttestationKind;
   readonly revocation?: RevocationView;

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type DeliveryRecord, type Nudge, redisKeys } from '#contracts';
+import { type DeliveryRecord, redisKeys } from '#contracts';
 import type { ChainableCommander, Redis } from 'ioredis';
 import { MalformedValue, translateError } from './errors.js';
-import { encodeNudge, parseDeliveryRecord } from './nudge.js';
+import { nudgeParts, parseDeliveryRecord } from './nudge.js';
 import { contentsOf } from './redis-contents.js';
 import type { RedisConnection } from './redis.connection.js';
 import { writeIfGreater } from './write-if-greater.js';
@@ -22,7 +22,6 @@ export type DeliveryOutcome = 'written' | 'stale' | 'conflict';
 export interface Delivery {
   readonly nodeId: string;
   readonly record: DeliveryRecord;
-  readonly nudge: Nudge;
 }
 
 /** What the writer has done; `scriptLoads` beyond the first tell of restarts and SCRIPT FLUSH. */
@@ -42,8 +41,8 @@ export class DeliveryWriter {
     return { ...this.counts };
   }
 
-  async write(nodeId: string, record: DeliveryRecord, nudge: Nudge): Promise<DeliveryOutcome> {
-    const [outcome] = await this.writeMany([{ nodeId, record, nudge }]);
+  async write(nodeId: string, record: DeliveryRecord): Promise<DeliveryOutcome> {
+    const [outcome] = await this.writeMany([{ nodeId, record }]);
     if (outcome === undefined) throw new MalformedValue(redisKeys.assignment(nodeId), 'no answer');
     return outcome;
   }
@@ -213,21 +212,28 @@ async function execute(client: Redis, batch: readonly ScriptArguments[]): Promis
   });
 }
 
-function toArguments({ nodeId, record, nudge }: Delivery): ScriptArguments {
+function toArguments({ nodeId, record }: Delivery): ScriptArguments {
   const { epoch, generation, issuedAt } = record.ordering;
   const numbers = [epoch, generation, issuedAt.toFixed(0)];
   if (!numbers.every((number) => DECIMAL.test(number))) {
     throw new TypeError(`ordering of ${nodeId} is not decimal: ${numbers.join(', ')}`);
   }
   const channel = redisKeys.nudge(nodeId);
+  const text = JSON.stringify(inOurOrder(record));
   return [
     redisKeys.assignment(nodeId),
     ...numbers,
     record.bundleDigest,
-    JSON.stringify(record),
+    text,
     channel,
-    encodeNudge(channel, nudge),
+    ...nudgeParts(channel, record.ordering, text.length),
   ];
+}
+
+/** What the script reads first stands first, whoever made the record. */
+function inOurOrder({ v, ordering, bundleDigest, ...rest }: DeliveryRecord): DeliveryRecord {
+  const { epoch, generation, issuedAt } = ordering;
+  return { v, ordering: { epoch, generation, issuedAt }, bundleDigest, ...rest };
 }
 
 function toOutcome(answer: unknown): DeliveryOutcome {

@@ -47,10 +47,12 @@ export class HostLink {
    */
   async writeState(sealed: Uint8Array): Promise<void> {
     const key = redisKeys.state(this.nodeId);
-    const written = this.connection.run(`writing ${key}`, (client) =>
-      client.set(key, toBuffer(sealed)),
-    );
-    await Promise.all([written, this.ring('state')]);
+    await this.connection.run(`writing ${key}`, async (client) => {
+      // In one piece: two writes would be two records of TLS, and wake Redis up twice.
+      const both = client.pipeline().set(key, toBuffer(sealed));
+      const answers = await both.publish(redisKeys.bell(BELL_SHARD), this.ringing('state')).exec();
+      for (const [error] of answers ?? []) if (error) throw error;
+    });
   }
 
   /** Appends one sealed batch to the host's own stream and rings; at least once, the batch carries its ids. */
@@ -74,8 +76,12 @@ export class HostLink {
   async ring(what: Ring['what']): Promise<void> {
     const channel = redisKeys.bell(BELL_SHARD);
     await this.connection.run(`ringing ${channel}`, (client) =>
-      client.publish(channel, encodeRing({ node: this.nodeId, what })),
+      client.publish(channel, this.ringing(what)),
     );
+  }
+
+  private ringing(what: Ring['what']): string {
+    return encodeRing({ node: this.nodeId, what });
   }
 }
 

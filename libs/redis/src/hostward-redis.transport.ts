@@ -82,6 +82,11 @@ export class HostwardRedisTransport extends ServerRedis {
     return Promise.resolve();
   }
 
+  /** Our patterns are plain names: to find that out Nest parses each as JSON at each message, and catches the error. */
+  protected override getRouteFromPattern(pattern: string): string {
+    return pattern;
+  }
+
   private subscribeAll(first: PromiseWithResolvers<void>): void {
     const channels = new Map(
       [...this.messageHandlers.keys()].map((pattern) => [this.channelOf(pattern), pattern]),

@@ -24,6 +24,7 @@ export type { HostwardTransportOptions, TransportCounters } from './hostward-red
 export type { SubscriptionCounters } from './subscription.js';
 export { MalformedValue, RedisRefused, RedisUnavailable } from './errors.js';
 export { deferAccept } from './deferred-accept.js';
+export { publishCheck } from './publish-check.js';
 export { redisVitals } from './redis-vitals.js';
 export type { RedisVitals } from './redis-vitals.js';
 export { reloadServerCertificate } from './reload-server-certificate.js';

@@ -1,11 +1,24 @@
-import { type DeliveryRecord, type Nudge, redisKeys, type Ring } from '#contracts';
+import { type DeliveryRecord, type Ordering, redisKeys, type Ring } from '#contracts';
 import { MalformedValue } from './errors.js';
 
 const MAX_RING_BYTES = 512;
 
-/** The form that Nest's transport takes for an event; `data` is the nudge. */
-export function encodeNudge(channel: string, nudge: Nudge): string {
-  return JSON.stringify({ pattern: channel, data: nudge });
+/** A record up to this size rides in the nudge and saves the host a round trip. */
+const MAX_RIDING_CHARS = 16_384;
+
+/**
+ * A nudge in the form that Nest's transport takes for an event, `data` is the nudge: whole, or in two parts between which
+ * a record of `recordChars` rides.
+ */
+export function nudgeParts(
+  channel: string,
+  ordering: Ordering,
+  recordChars: number,
+): readonly [nudge: string] | readonly [start: string, end: string] {
+  const whole = JSON.stringify({ pattern: channel, data: { ordering } });
+  if (recordChars > MAX_RIDING_CHARS) return [whole];
+  const end = '}}';
+  return [`${whole.slice(0, -end.length)},"record":`, end];
 }
 
 export function encodeRing(ring: Ring): string {

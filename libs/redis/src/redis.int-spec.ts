@@ -25,7 +25,7 @@ function record(epoch: string, generation: string, issuedAt = 1, digest = 'd'): 
 }
 
 function delivery(nodeId: string, of: DeliveryRecord): Delivery {
-  return { nodeId, record: of, nudge: { ordering: of.ordering } };
+  return { nodeId, record: of };
 }
 
 describe('libs/redis on one real Redis', () => {
@@ -67,7 +67,7 @@ describe('libs/redis on one real Redis', () => {
   describe('the delivery writer', () => {
     it('writes only what is greater by (epoch, generation, issuedAt)', async () => {
       const writer = new DeliveryWriter(connect());
-      const write = (of: DeliveryRecord) => writer.write(NODE, of, { ordering: of.ordering });
+      const write = (of: DeliveryRecord) => writer.write(NODE, of);
       expect(await write(record('1', '9'))).toBe('written');
       expect(await write(record('1', '10'))).toBe('written');
       expect(await write(record('1', '9', 99))).toBe('stale');
@@ -104,7 +104,7 @@ describe('libs/redis on one real Redis', () => {
     it('loads its script again after SCRIPT FLUSH, in the middle of a batch too', async () => {
       const writer = new DeliveryWriter(connect());
       await raw.script('FLUSH');
-      await writer.write(NODE, record('1', '1'), { ordering: record('1', '1').ordering });
+      await writer.write(NODE, record('1', '1'));
       await raw.script('FLUSH');
       const batch = Array.from({ length: 600 }, (_, i) => delivery(`n${i}`, record('1', '1')));
       expect(await writer.writeMany(batch)).toHaveLength(600);
@@ -116,14 +116,46 @@ describe('libs/redis on one real Redis', () => {
       for (const junk of ['', '{', '[]', '7', '{"ordering":7}', '{"ordering":{}}']) {
         await raw.set(redisKeys.assignment(NODE), junk);
         const of = record('1', '1');
-        expect(await writer.write(NODE, of, { ordering: of.ordering })).toBe('written');
+        expect(await writer.write(NODE, of)).toBe('written');
       }
+    });
+
+    it('compares with a record whichever of its fields comes first', async () => {
+      const writer = new DeliveryWriter(connect());
+      const { ordering, ...others } = record('1', '10');
+      const turned = { ...others, ordering: { generation: '10', issuedAt: 1, epoch: '1' } };
+      for (const there of [record('1', '10'), { ordering, ...others }, turned]) {
+        await raw.set(redisKeys.assignment(NODE), JSON.stringify(there));
+        expect(await writer.write(NODE, record('1', '9'))).toBe('stale');
+        expect(await writer.write(NODE, record('1', '10', 1, 'other'))).toBe('conflict');
+        expect(await writer.write(NODE, record('1', '11'))).toBe('written');
+      }
+    });
+
+    it('nudges with the record where it is small, else with its ordering alone', async () => {
+      const seen: unknown[] = [];
+      const nudges = new HostwardRedisTransport({
+        ...{ port: server.port, shared: connect() },
+        channels: { nudge: redisKeys.nudge(NODE) },
+      });
+      nudges.addHandler('nudge', (data) => Promise.resolve(void seen.push(data)), true);
+      await listen(nudges);
+      const writer = new DeliveryWriter(connect());
+      const [small, large] = [record('1', '1'), { ...record('1', '2'), leaf: 'l'.repeat(16_384) }];
+      await writer.write(NODE, small);
+      await writer.write(NODE, large);
+      await eventually('both', () => seen.length === 2);
+      expect(seen).toEqual([
+        { ordering: small.ordering, record: small },
+        { ordering: large.ordering },
+      ]);
+      await nudges.close();
     });
 
     it('refuses an ordering that is not decimal', async () => {
       const writer = new DeliveryWriter(connect());
       const of = record('01', '1');
-      await expect(writer.write(NODE, of, { ordering: of.ordering })).rejects.toThrow(TypeError);
+      await expect(writer.write(NODE, of)).rejects.toThrow(TypeError);
     });
   });
 
@@ -133,7 +165,7 @@ describe('libs/redis on one real Redis', () => {
       const host = new HostLink(connect(), NODE);
       expect(await host.fetchRecord()).toBeUndefined();
       const of = record('1', '1');
-      await writer.write(NODE, of, { ordering: of.ordering });
+      await writer.write(NODE, of);
       expect(await host.fetchRecord()).toEqual(of);
       const bytes = Buffer.from([0, 1, 255]);
       const digest = createHash('sha256').update(bytes).digest('hex');
@@ -152,7 +184,7 @@ describe('libs/redis on one real Redis', () => {
       const writer = new DeliveryWriter(connect());
       const [id, digest] = ['a'.repeat(64), 'b'.repeat(64)];
       const of = record('1', '1');
-      await writer.write(id, of, { ordering: of.ordering });
+      await writer.write(id, of);
       await writer.putBundle(digest, Buffer.from([1]));
       await raw.set(redisKeys.state(id), 's');
       const contents = await writer.contents();

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 
 /**
- * KEYS[1] record; ARGV: epoch, generation, issuedAt (decimal, no leading zeros), digest, record, channel, nudge.
+ * KEYS[1] record; ARGV: epoch, generation, issuedAt (decimal, no leading zeros), digest, record, channel, nudge, end of
+ * the nudge: where there is one, the record rides between the two.
  * Answers 1 written, 0 not greater, 2 same ordering with another digest. One call: nothing can come between the
  * comparison, the write and the nudge. Numbers are compared as text, by length and then by character: a Lua number
- * has 53 bits. A value that does not parse counts as none. An empty channel sends no nudge.
+ * has 53 bits. A value that does not parse counts as none. Of one that begins as we write them only the beginning is
+ * read: the whole is mostly what does not matter here.
  */
 const LUA = `
 local function compare(a, b)
@@ -16,20 +18,28 @@ local function decimal(v)
   if type(v) == 'number' then return string.format('%.0f', v) end
   return type(v) == 'string' and v or '0'
 end
-local stored = redis.call('GET', KEYS[1])
-if stored then
+local ours = '^{"v":1,"ordering":{"epoch":"(%d+)","generation":"(%d+)","issuedAt":(%d+)},"bundleDigest":"(%x+)",'
+local function read(stored)
+  local epoch, generation, issuedAt, digest = string.match(stored, ours)
+  if epoch then return epoch, generation, issuedAt, digest end
   local parsed, record = pcall(cjson.decode, stored)
   local o = parsed and type(record) == 'table' and record.ordering
-  if type(o) == 'table' then
-    local c = compare(ARGV[1], decimal(o.epoch))
-    if c == 0 then c = compare(ARGV[2], decimal(o.generation)) end
-    if c == 0 then c = compare(ARGV[3], decimal(o.issuedAt)) end
-    if c == 0 and record.bundleDigest ~= ARGV[4] then return 2 end
+  if type(o) ~= 'table' then return nil end
+  return decimal(o.epoch), decimal(o.generation), decimal(o.issuedAt), record.bundleDigest
+end
+local stored = redis.call('GET', KEYS[1])
+if stored then
+  local epoch, generation, issuedAt, digest = read(stored)
+  if epoch then
+    local c = compare(ARGV[1], epoch)
+    if c == 0 then c = compare(ARGV[2], generation) end
+    if c == 0 then c = compare(ARGV[3], issuedAt) end
+    if c == 0 and digest ~= ARGV[4] then return 2 end
     if c <= 0 then return 0 end
   end
 end
 redis.call('SET', KEYS[1], ARGV[5])
-if ARGV[6] ~= '' then redis.call('PUBLISH', ARGV[6], ARGV[7]) end
+redis.call('PUBLISH', ARGV[6], ARGV[8] and ARGV[7] .. ARGV[5] .. ARGV[8] or ARGV[7])
 return 1
 `;
 

@@ -84,18 +84,11 @@ export class FleetDouble {
   }
 
   /** Writes bundle and assignment and nudges, as the control plane does. */
-  async deliver(
-    generation: string,
-    policies: DoublePolicies = {},
-    withRecord = false,
-  ): Promise<void> {
+  async deliver(generation: string, policies: DoublePolicies = {}): Promise<void> {
     const { record, digest, bundle } = await this.assign(generation, policies);
     const writer = new DeliveryWriter(this.redis);
     await writer.putBundle(digest, bundle);
-    await writer.write(this.nodeId, record, {
-      ordering: record.ordering,
-      ...(withRecord ? { record } : {}),
-    });
+    await writer.write(this.nodeId, record);
   }
 
   /** Orders how often to report, as the control plane does beside a head of its journal. */

@@ -11,6 +11,7 @@ import { packageRoot } from '../package-root.js';
 import { applyChange, type ChangeResult } from '../sim/sim-change.js';
 import { monotonicMs, SimFleet } from '../sim/sim-fleet.js';
 import { BenchReport } from './bench-report.js';
+import { cpuMeasurements, withCpu, type CpuShares, type CpuTimes } from './change-cpu.js';
 import { record } from './fleet-history.js';
 import type { HistoryEntry } from './history-entry.js';
 import { commitOf, machineLine } from './machine.js';
@@ -44,8 +45,10 @@ const HITS: readonly Hit[] = [
 const COME_WITHIN_MS = 1_800_000;
 const ROUND_WITHIN_MS = 120_000;
 const BACK_WITHIN_MS = 180_000;
-/** Hosts confirm a change within four seconds after it. */
+/** Hosts confirm a change within four seconds after it, those of a larger fleet within twenty. */
 const PAUSE_MS = 5_000;
+const LARGE = 500;
+const LONG_PAUSE_MS = 25_000;
 
 /** `bench fleet`: a change to a fleet of simulated hosts, idle cost, and the return of all after Redis was killed. */
 export async function fleetBench(options: FleetBenchOptions, signal: AbortSignal): Promise<void> {
@@ -72,7 +75,12 @@ export async function fleetBench(options: FleetBenchOptions, signal: AbortSignal
       stuckShare: 0,
       clockSkewMs: 0,
     });
-    const bench = new FleetBench(report, options, { fleet, controlPlane, signal });
+    const shares = {
+      controlPlane: pids.slice(0, 1),
+      redis: [...pids.slice(1), children['redis-events'] ?? 0],
+      simulation: fleet.pids,
+    };
+    const bench = new FleetBench(report, options, { fleet, controlPlane, shares, signal });
     try {
       await bench.come();
       const idle = await useOf(pids, options.idleMs, signal);
@@ -87,7 +95,7 @@ export async function fleetBench(options: FleetBenchOptions, signal: AbortSignal
       if (options.record !== undefined)
         await record(
           options.record,
-          await entryOf(options, { hits: hits[0] ?? [], bare, machine }),
+          await entryOf(options, { hits: hits[0]?.results ?? [], bare, machine }),
         );
     } finally {
       await fleet.stop();
@@ -144,7 +152,14 @@ interface Costs {
 interface Parts {
   readonly fleet: SimFleet;
   readonly controlPlane: ControlPlane;
+  readonly shares: CpuShares;
   readonly signal: AbortSignal;
+}
+
+/** The rounds of one hit. */
+interface Rounds {
+  readonly results: readonly ChangeResult[];
+  readonly cpuMs: readonly CpuTimes[];
 }
 
 class FleetBench {
@@ -165,25 +180,34 @@ class FleetBench {
       );
     const seconds = (monotonicMs() - started) / 1_000;
     this.report.note(`${nodes} hosts enrolled and reported within ${seconds.toFixed(1)} s`);
-    await delay(PAUSE_MS, undefined, { signal });
+    await this.#pause();
+  }
+
+  async #pause(): Promise<void> {
+    const ms = this.options.nodes > LARGE ? LONG_PAUSE_MS : PAUSE_MS;
+    await delay(ms, undefined, { signal: this.parts.signal });
   }
 
   /** Results of each hit in the order of `HITS`; the first round warms up. */
-  async changes(): Promise<readonly (readonly ChangeResult[])[]> {
-    const { fleet, controlPlane, signal } = this.parts;
-    const all: ChangeResult[][] = [];
+  async changes(): Promise<readonly Rounds[]> {
+    const { fleet, controlPlane, shares, signal } = this.parts;
+    const all: Rounds[] = [];
     for (const { key, isOne } of HITS) {
       const results: ChangeResult[] = [];
+      const times: CpuTimes[] = [];
       for (let number = 0; number <= this.options.rounds; number += 1) {
         const label = [key, 'yes'] as const;
         const change = { policy: key, number, label, isOne, withinMs: ROUND_WITHIN_MS };
-        const result = await applyChange(fleet, controlPlane, change, signal);
+        const { result, cpuMs } = await withCpu(shares, () =>
+          applyChange(fleet, controlPlane, change, signal),
+        );
         if (result.missing > 0)
           throw new CommandFailed(`${result.missing} hosts did not report a change`);
         if (number > 0) results.push(result);
-        await delay(PAUSE_MS, undefined, { signal });
+        if (number > 0) times.push(cpuMs);
+        await this.#pause();
       }
-      all.push(results);
+      all.push({ results, cpuMs: times });
     }
     return all;
   }
@@ -199,10 +223,10 @@ class FleetBench {
     return Math.max(...back.values()) - since;
   }
 
-  tell(hits: readonly (readonly ChangeResult[])[], bare: readonly number[]): void {
+  tell(hits: readonly Rounds[], bare: readonly number[]): void {
     const { nodes } = this.options;
     for (const [at, { name }] of HITS.entries()) {
-      const results = hits[at] ?? [];
+      const { results, cpuMs } = hits[at] ?? { results: [], cpuMs: [] };
       const of = (value: (result: ChangeResult) => number): number => median(results.map(value));
       const last = at === 0 ? median(bare) : undefined;
       this.report.case(
@@ -229,6 +253,7 @@ class FleetBench {
             of((each) => each.lastVerified),
           ),
           { metric: 'etcd_writes_per_change', value: writesOf(results), unit: 'writes' },
+          ...(at === 0 ? cpuMeasurements(cpuMs, nodes) : []),
         ],
       );
     }

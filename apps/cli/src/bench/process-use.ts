@@ -29,6 +29,12 @@ export async function useOf(
   }));
 }
 
+/** CPU time of processes so far, all of them together; to the kernel's tick of 10 ms each. */
+export async function cpuMsOf(pids: readonly number[]): Promise<number> {
+  const seconds = await Promise.all(pids.map(cpuSeconds));
+  return 1_000 * seconds.reduce((sum, each) => sum + each, 0);
+}
+
 /** User and system time so far. The name in brackets may hold spaces, so fields are counted behind it. */
 async function cpuSeconds(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8');

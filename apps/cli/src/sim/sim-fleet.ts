@@ -83,6 +83,11 @@ export class SimFleet {
     };
   }
 
+  /** Of all simulating processes. */
+  get pids(): readonly number[] {
+    return this.#simulators.map(({ pid }) => pid);
+  }
+
   /** How many hosts have come so far as this. */
   count(kind: SimulatedMarkKind): number {
     return this.hosts.filter(({ last }) => last[kind] !== undefined).length;

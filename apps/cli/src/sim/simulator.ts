@@ -39,6 +39,10 @@ export class Simulator {
     child.stdin?.write(`${JSON.stringify(plan)}\n`);
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   order(order: SimulationOrder): void {
     this.#child.stdin?.write(`${order}\n`);
   }

@@ -1,19 +1,15 @@
-import { redisKeys, type Check } from '#contracts';
-import type { RedisConnection } from '#redis';
+import type { Check } from '#contracts';
+import { publishCheck, type RedisConnection } from '#redis';
 import { HostHints } from './host-hints.js';
 
 /** Hints on the channel that every host hears. */
 export class RedisHostHints extends HostHints {
-  constructor(private readonly connection: RedisConnection) {
+  /** One of each Redis that hosts are on. */
+  constructor(private readonly connections: readonly RedisConnection[]) {
     super();
   }
 
-  override async publish(data: Check): Promise<void> {
-    const channel = redisKeys.check;
-    // The form that Nest's transport takes for an event.
-    const message = JSON.stringify({ pattern: channel, data });
-    await this.connection.run(`publishing on ${channel}`, (client) =>
-      client.publish(channel, message),
-    );
+  override publish(data: Check): Promise<void> {
+    return publishCheck(this.connections, data);
   }
 }

@@ -5,7 +5,7 @@ import { loadSigner, trustRoot } from '#bundle';
 import { certificatesIn, fingerprint } from '#pki';
 import { Authorities } from '../certificates/authorities.js';
 import { authorityPaths } from '../certificates/authority-paths.js';
-import { AgentEndpoint } from './agent-endpoint.js';
+import { AgentEndpoints } from './agent-endpoints.js';
 import { ConfigError } from './config-error.js';
 import type { ServerConfig } from './config.js';
 import type { StoreConfig } from './store.js';
@@ -38,7 +38,7 @@ export interface Material {
   readonly server: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
   readonly etcd?: TlsClient;
   readonly redis: RedisClient & { readonly sentinel?: RedisClient };
-  readonly agentRedis: AgentEndpoint;
+  readonly agentRedis: AgentEndpoints;
   /** Absent where alerts and journal lie in files. */
   readonly postgres?: { readonly password: () => string; readonly ca?: string };
   /** PEM of the identity provider's CA, where it has one of its own. */
@@ -63,7 +63,7 @@ export function loadMaterial(config: ServerConfig): Material {
       ...loadRedis('redis', redis, secrets),
       sentinel: redis.sentinel && loadRedis('redis.sentinel', redis.sentinel, secrets),
     },
-    agentRedis: new AgentEndpoint(redis.agent),
+    agentRedis: new AgentEndpoints(redis),
     postgres: loadPostgres(config.store, secrets),
     oidcCa: config.oidc?.ca && loadCa('oidc.ca', config.oidc.ca),
   };

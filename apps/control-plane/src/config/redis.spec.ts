@@ -55,6 +55,28 @@ describe('Redis in the configuration', () => {
     expect(own.sentinel?.tls).toEqual({ ca: '/etc/hostward/pki/other.pem' });
   });
 
+  it('has further ones that take a share of the hosts', () => {
+    const agent = { host: 'b.example', port: 6381 };
+    const shards = [{ name: 'b', host: '10.0.0.9', port: 6379, agent }];
+    expect(read({ ...omit(GOOD, 'sentinel'), shards }).shards).toEqual(shards);
+    expect(read(GOOD).shards).toEqual([]);
+  });
+
+  it.each([
+    ['main', /redis\.shards\[0\]\.name is "main": must be another name than main/],
+    ['b_1', /redis\.shards\[0\]\.name is "b_1": must be of at most 63 lower-case letters/],
+  ])('has no further one by the name %s', (name, words) => {
+    const shard = { name, host: 'r', port: 1, agent: { port: 1 } };
+    expect(refusal({ ...omit(GOOD, 'sentinel'), shards: [shard] })).toMatch(words);
+  });
+
+  it('has no further ones beside Sentinels', () => {
+    const shard = { name: 'b', host: 'r', port: 1, agent: { port: 1 } };
+    expect(refusal({ ...GOOD, shards: [shard] })).toMatch(
+      /redis\.shards is .*must be left out where there is redis\.sentinel/,
+    );
+  });
+
   it('needs neither', () => {
     const { sentinel, replicas, agent } = read({ host: 'r', port: 1, agent: { port: 1 } });
     expect({ sentinel, replicas, agent }).toEqual({

@@ -1,5 +1,6 @@
 import { MOST_OTHER_NODES } from '#contracts';
 import { ConfigError } from './config-error.js';
+import { MAIN_SHARD } from '../nodes/redis-shard.js';
 import type { Fields } from './fields.js';
 import { readTls, type Resolve, type TlsFiles } from './tls-files.js';
 
@@ -39,6 +40,12 @@ export interface SentinelConfig {
   readonly tls?: TlsFiles;
 }
 
+/** A further Redis, which takes a share of the hosts; the same user, password and TLS. */
+export interface RedisShard extends HostPort {
+  readonly name: string;
+  readonly agent: AgentPort;
+}
+
 /** How the control plane reaches Redis, and hosts do; every path is absolute. */
 export interface RedisConfig extends Nodes {
   readonly tls?: TlsFiles;
@@ -47,6 +54,7 @@ export interface RedisConfig extends Nodes {
   readonly agent: AgentRedis;
   /** A Redis of its own for events, so that a flood of them delays no policy; the same user, password and TLS. */
   readonly events?: Nodes;
+  readonly shards: readonly RedisShard[];
   /** Absent: `host` and `port` are the master until somebody changes them. */
   readonly sentinel?: SentinelConfig;
   /** Of the Redis on this machine that reads its certificate only when told: the files it is told to read again. */
@@ -54,6 +62,7 @@ export interface RedisConfig extends Nodes {
 }
 
 const NAME = /^[A-Za-z0-9._-]+$/;
+const SHARD_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** Reads the section `redis`; throws ConfigError. */
 export function readRedis(fields: Fields, at: Resolve): RedisConfig {
@@ -68,12 +77,36 @@ export function readRedis(fields: Fields, at: Resolve): RedisConfig {
     agent: readAgentRedis(fields.section('agent')),
     events: readNodes(fields.optionalSection('events'), 'redis.events.replicas'),
     replicas: readAddresses(fields, 'replicas', 'redis.replicas'),
+    shards: fields.has('shards') ? readShards(fields) : [],
     sentinel: readSentinel(fields.optionalSection('sentinel'), at, tls),
     server: readServer(fields.optionalSection('server'), at),
   };
   fields.end();
   checkWatched(redis);
+  if (redis.sentinel && redis.shards.length > 0)
+    throw fields.refuse(
+      'shards',
+      'must be left out where there is redis.sentinel, which watches over one Redis',
+    );
   return redis;
+}
+
+function readShards(fields: Fields): readonly RedisShard[] {
+  const names = new Set<string>([MAIN_SHARD]);
+  return fields.sections('shards').map((each) => {
+    const name = each.text('name');
+    if (!SHARD_NAME.test(name))
+      throw each.refuse('name', 'must be of at most 63 lower-case letters, digits and -');
+    if (names.has(name))
+      throw each.refuse('name', `must be another name than ${[...names].join(', ')}`);
+    names.add(name);
+    const agent = each.section('agent');
+    const at = { host: agent.optionalText('host'), port: agent.port('port') };
+    const shard = { name, host: each.text('host'), port: each.port('port'), agent: at };
+    agent.end();
+    each.end();
+    return shard;
+  });
 }
 
 /** What Sentinel may lead to has to be known beforehand: users of hosts are kept there. */

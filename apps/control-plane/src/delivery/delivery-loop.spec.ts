@@ -83,6 +83,7 @@ beforeEach(() => {
     bundles: new BundleShelf(Buffer.alloc(32, 9)),
     trust,
     authored: new AuthoredShelf(trust),
+    serves: (nodeId) => state.nameOf(nodeId) !== undefined,
     replicas: { owns: () => true },
     restoreGuard: { alarm: undefined, published: () => undefined },
     clock,
@@ -158,6 +159,28 @@ describe('delivery', () => {
     take(changes(12n, [putNode(nodeRecord('n0', { a: 'b', unrelated: 'x' }, IDS[0]))]));
     await settled();
     expect(channel.writes - before).toBe(2);
+  });
+
+  it('removes what a host had that is served elsewhere now, and gives it anew to one that comes back', async () => {
+    await loop.stop();
+    const elsewhere = new Set<string>([IDS[2] ?? '']);
+    const serves = (id: string) => state.nameOf(id) !== undefined && !elsewhere.has(id);
+    loop = new DeliveryLoop({ ...parts, serves });
+    await threeHosts();
+    expect([...channel.there.keys()]).toEqual(IDS.slice(0, 2));
+    elsewhere.add(IDS[0] ?? '');
+    take(changes(11n, [putNode(nodeRecord('n0', { a: 'b' }, IDS[0]))]));
+    await settled();
+    expect([...channel.there.keys()]).toEqual([IDS[1]]);
+    elsewhere.clear();
+    take(
+      changes(
+        12n,
+        IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id))),
+      ),
+    );
+    await settled();
+    expect([...channel.there.keys()].sort()).toEqual(IDS);
   });
 
   it('removes bundles that no host is to have any more', async () => {

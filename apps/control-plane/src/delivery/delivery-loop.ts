@@ -58,9 +58,8 @@ export class DeliveryLoop {
   #toldToWait = false;
 
   constructor(private readonly parts: DeliveryParts) {
-    const { channel, board, state } = parts;
-    const isKnown = (nodeId: string): boolean => state.nameOf(nodeId) !== undefined;
-    this.#upkeep = new Upkeep(channel, board, isKnown);
+    const { channel, board, serves } = parts;
+    this.#upkeep = new Upkeep(channel, board, serves);
     this.#assignments = new WantedAssignments(parts);
     this.#sealer = new AssignmentSealer(parts);
   }
@@ -68,11 +67,21 @@ export class DeliveryLoop {
   /** Takes what a change affects. */
   mark(affected: Affected): void {
     for (const node of affected.nodes) {
+      if (this.#hasLeft(node)) continue;
       this.#dirty.add(node);
       this.#awaited.end(node);
     }
     for (const nodeId of affected.gone) this.#gone.add(nodeId);
     this.#schedule(COALESCE_MS);
+  }
+
+  /** A host that is served elsewhere now: what it had here is removed. */
+  #hasLeft(node: string): boolean {
+    const { state, serves, board } = this.parts;
+    const nodeId = state.nodes.get(node)?.record.enrollment?.nodeId;
+    if (nodeId === undefined || serves(nodeId)) return false;
+    if (board.get(nodeId)) this.#gone.add(nodeId);
+    return true;
   }
 
   /** Delivers everything anew: after a start, and after the channel has lost what it held. */
@@ -83,8 +92,10 @@ export class DeliveryLoop {
     // At the first contact nothing was lost: what is there is looked at as it was meant to.
     if (this.#era > 1) this.#awaited.clear();
     this.#upkeep.filled();
-    for (const { name } of this.parts.state.nodes.sorted()) this.#dirty.add(name);
-    this.parts.metrics.redeliveries.inc();
+    const { state, serves, metrics } = this.parts;
+    for (const { name, record } of state.nodes.sorted())
+      if (record.enrollment && serves(record.enrollment.nodeId)) this.#dirty.add(name);
+    metrics.redeliveries.inc();
     this.#schedule(0);
   }
 
@@ -92,7 +103,7 @@ export class DeliveryLoop {
   takeOver(isTaken: (nodeId: string) => boolean): void {
     for (const { name, record } of this.parts.state.nodes.sorted()) {
       const nodeId = record.enrollment?.nodeId;
-      if (nodeId === undefined || !isTaken(nodeId)) continue;
+      if (nodeId === undefined || !isTaken(nodeId) || !this.parts.serves(nodeId)) continue;
       this.parts.board.remove(nodeId);
       this.#awaited.lookOnce(name);
       this.#dirty.add(name);
@@ -186,7 +197,7 @@ export class DeliveryLoop {
   async #forgetGone(): Promise<void> {
     for (const nodeId of [...this.#gone]) {
       // A host that was offboarded and enrolled anew in the meantime is not gone.
-      if (this.parts.state.nameOf(nodeId) === undefined) await this.parts.channel.forget(nodeId);
+      if (!this.parts.serves(nodeId)) await this.parts.channel.forget(nodeId);
       this.#gone.delete(nodeId);
       this.parts.board.remove(nodeId);
     }

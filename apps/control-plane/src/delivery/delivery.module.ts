@@ -7,29 +7,30 @@ import { Fleet } from '../fleet/fleet.js';
 import { Metrics } from '../health/metrics.js';
 import { Replicas } from '../replicas/replicas.js';
 import { HostKeys } from '../nodes/host-keys.js';
+import { shardOf } from '../nodes/redis-shard.js';
 import { AuthoredShelf } from '../trust/authored-shelf.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
 import { Board } from './board.js';
-import { DeliveryChannel } from './delivery-channel.js';
+import { Deliveries, type DeliveryLane } from './deliveries.js';
+import type { DeliveryChannel } from './delivery-channel.js';
 import { DeliveryLoop } from './delivery-loop.js';
+
+/** Where assignments go, by the name of the Redis. */
+export type DeliveryChannels = ReadonlyMap<string, DeliveryChannel>;
 
 /** Steps 3 to 5 of the path: what selects a host becomes a bundle and an assignment, and goes out. */
 @Global()
 @Module({})
 export class DeliveryModule {
-  static of(channel: DeliveryChannel): DynamicModule {
+  static of(channels: DeliveryChannels): DynamicModule {
     return {
       module: DeliveryModule,
       providers: [
-        Board,
         HostKeys,
-        { provide: DeliveryChannel, useValue: channel },
         {
-          provide: DeliveryLoop,
+          provide: Deliveries,
           inject: [
             Fleet,
-            DeliveryChannel,
-            Board,
             HostKeys,
             Trust,
             AuthoredShelf,
@@ -39,18 +40,16 @@ export class DeliveryModule {
             Metrics,
             Log,
           ],
-          useFactory: loop,
+          useFactory: (...parts: Shared) => deliveries(channels, parts),
         },
       ],
-      exports: [Board, DeliveryChannel, DeliveryLoop],
+      exports: [Deliveries],
     };
   }
 }
 
-function loop(
+type Shared = [
   fleet: Fleet,
-  channel: DeliveryChannel,
-  board: Board,
   hostKeys: HostKeys,
   trust: Trust,
   authored: AuthoredShelf,
@@ -59,19 +58,35 @@ function loop(
   clock: Clock,
   metrics: Metrics,
   log: Log,
-): DeliveryLoop {
-  return new DeliveryLoop({
-    state: fleet.state,
+];
+
+function deliveries(channels: DeliveryChannels, parts: Shared): Deliveries {
+  const [{ state }] = parts;
+  const lanes = [...channels].map(([shard, channel]) => laneOf(shard, channel, parts));
+  return new Deliveries(lanes, (nodeId) => shardOf(state, nodeId));
+}
+
+function laneOf(
+  shard: string,
+  channel: DeliveryChannel,
+  [fleet, hostKeys, trust, authored, replicas, restoreGuard, clock, metrics, log]: Shared,
+): DeliveryLane {
+  const { state } = fleet;
+  const board = new Board();
+  const loop = new DeliveryLoop({
+    state,
     channel,
     board,
     bundles: new BundleShelf(trust.epochSecret),
     trust,
     authored,
+    serves: (nodeId) => shardOf(state, nodeId) === shard,
     replicas,
     restoreGuard,
     clock,
     metrics,
-    log: log.child({ part: 'delivery' }),
+    log: log.child({ part: 'delivery', redis: shard }),
     makeHostKeys: (nodes) => hostKeys.make(nodes),
   });
+  return { shard, channel, board, loop };
 }

@@ -1,10 +1,8 @@
-import type { DeliveryRecord, Nudge } from '#contracts';
+import type { DeliveryRecord } from '#contracts';
 import { DeliveryWriter, RunWatcher, type RedisConnection } from '#redis';
 import type { Log } from '#observability';
 import { DeliveryChannel, type Held, type Parcel, type WriteOutcome } from './delivery-channel.js';
 
-/** A record up to this size rides in the nudge and saves the host a round trip. */
-const MAX_RIDING_CHARS = 16_384;
 const LOOK_EVERY_MS = 1_000;
 
 /** Assignments on Redis; what a host that is gone has left is removed from the one for events too. */
@@ -46,13 +44,8 @@ export class RedisDeliveryChannel extends DeliveryChannel {
     await this.#writer.dropBundles(digests);
   }
 
-  override async write(parcels: readonly Parcel[]): Promise<readonly WriteOutcome[]> {
-    const deliveries = parcels.map(({ nodeId, record }) => ({
-      nodeId,
-      record,
-      nudge: nudgeOf(record),
-    }));
-    return this.#writer.writeMany(deliveries);
+  override write(parcels: readonly Parcel[]): Promise<readonly WriteOutcome[]> {
+    return this.#writer.writeMany(parcels);
   }
 
   override records(nodeIds: readonly string[]): Promise<readonly (DeliveryRecord | undefined)[]> {
@@ -92,9 +85,4 @@ export class RedisDeliveryChannel extends DeliveryChannel {
   override close(): void {
     this.#watcher?.close();
   }
-}
-
-function nudgeOf(record: DeliveryRecord): Nudge {
-  const { ordering } = record;
-  return JSON.stringify(record).length <= MAX_RIDING_CHARS ? { ordering, record } : { ordering };
 }

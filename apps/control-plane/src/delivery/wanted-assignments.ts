@@ -13,6 +13,8 @@ export interface AssignmentParts {
   readonly bundles: BundleShelf;
   readonly trust: Pick<Trust, 'root' | 'earlierRoots' | 'authored' | 'online'>;
   readonly authored: Pick<AuthoredShelf, 'heads' | 'get'>;
+  /** Whether a host is served here; never one that nobody knows. */
+  readonly serves: (nodeId: string) => boolean;
   readonly log: Log;
 }
 
@@ -22,10 +24,10 @@ export class WantedAssignments {
 
   /** `keyless`: it has no host key of this epoch yet. Undefined: it is to have nothing, or keeps what it has. */
   of(node: string): WantedAssignment | 'keyless' | undefined {
-    const { state, trust, log } = this.parts;
+    const { state, trust, log, serves } = this.parts;
     const record = state.nodes.get(node)?.record;
     const enrollment = record && state.believed(record);
-    if (!enrollment) return undefined;
+    if (!enrollment || !serves(enrollment.nodeId)) return undefined;
     const { nodeId } = enrollment;
     const { epoch, version: rootVersion } = trust.root.document;
     const key = state.hostKey(nodeId, epoch);

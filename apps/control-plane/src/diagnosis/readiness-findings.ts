@@ -6,6 +6,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   etcd: 'see that etcd runs and that its address, certificate and client rights are right (etcd.log, etcd.hosts); nothing is lost meanwhile',
   redis:
     'see that Redis runs, and that redis.username and its password are those of its ACL (redis.log); hosts enforce what they have',
+  'redis-shards':
+    'see that each Redis of redis.shards runs, and that every control plane has the same redis.shards; hosts of the others are served',
   records:
     'a newer replica or somebody else wrote them: upgrade this one, or restore etcd from a backup',
   alerts:

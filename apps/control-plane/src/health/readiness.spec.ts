@@ -50,6 +50,13 @@ describe('readiness', () => {
     ).toContain(words);
   });
 
+  it('is given while a Redis beside the main one is away, and says so', () => {
+    const { ready, checks } = readiness({ ...well, redisShards: { ok: false, detail: 'b: away' } });
+    expect(ready).toBe(true);
+    expect(checks).toContainEqual({ name: 'redis-shards', ok: false, detail: 'b: away' });
+    expect(readiness(well).checks.map(({ name }) => name)).not.toContain('redis-shards');
+  });
+
   it('is given while hosts wait for an assignment', () => {
     expect(readiness({ ...well, waiting: 500 }).ready).toBe(true);
   });

@@ -12,6 +12,8 @@ export interface Vitals {
   readonly watch: WatchHealth;
   readonly fleetRevision: bigint;
   readonly redis: { readonly ok: boolean; readonly detail: string };
+  /** Those beside the main one, together; absent where there are none. */
+  readonly redisShards?: { readonly ok: boolean; readonly detail: string };
   /** The store of alerts; a full disk shows here. */
   readonly alerts: { readonly ok: boolean; readonly detail: string };
   /** While it is not ok no write is taken. */
@@ -40,7 +42,8 @@ export function knowsWholeFleet({ watch, unreadable, nowMs }: Vitals): boolean {
 
 /**
  * What is well and what is not; ready is where all that must be well is. That the journal was rewritten is an alarm for
- * people: a control plane that cannot mend it serves all the same.
+ * people: a control plane that cannot mend it serves all the same. So it does while a Redis beside the main one is away:
+ * hosts of the others are served as ever.
  */
 export function readiness(vitals: Vitals): {
   readonly ready: boolean;
@@ -56,7 +59,12 @@ export function readiness(vitals: Vitals): {
     { name: 'etcd-writes', ...vitals.etcdWrites },
     restoreCheck(vitals),
   ];
-  return { ready: checks.every(({ ok }) => ok), checks: [...checks, heldHeadsCheck(vitals)] };
+  const { redisShards } = vitals;
+  const told = [
+    heldHeadsCheck(vitals),
+    ...(redisShards ? [{ name: 'redis-shards', ...redisShards }] : []),
+  ];
+  return { ready: checks.every(({ ok }) => ok), checks: [...checks, ...told] };
 }
 
 function watchCheck({ watch, fleetRevision, nowMs }: Vitals): Check {

@@ -137,6 +137,19 @@ describe('heads that hosts have seen', () => {
     expect(await alarm()).toBeUndefined();
   });
 
+  it('stay what a host has said, whoever says the same of it, until it says otherwise itself', async () => {
+    await write(2);
+    const strange = [headOf(ahead())];
+    say(web1, strange);
+    heads.take(web1.witness, signed(web2, strange));
+    heads.take(web1.witness, signed(web2, []));
+    expect(await alarm()).toBeDefined();
+    say(web1, []);
+    expect(await alarm()).toBeUndefined();
+    heads.take(web1.witness, signed(web2, strange));
+    expect(await alarm()).toBeUndefined();
+  });
+
   it('count for nothing once their key is taken back, or their host is gone', async () => {
     await write(2);
     say(web1, [headOf(ahead())]);

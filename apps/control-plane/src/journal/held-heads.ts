@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import {
   RefusedError,
@@ -33,6 +33,8 @@ interface Said {
   readonly node: string;
   /** Digest of the statement, which is long, and which the board of reports has. */
   readonly digest: string;
+  /** Digest of the heads as they are in it. */
+  readonly journal: string | undefined;
   readonly heads: readonly SignedHead[];
 }
 
@@ -73,13 +75,20 @@ export class HeldHeads {
   /** Takes what a host signed; one that it did not sign says nothing. Never throws. */
   take({ node, nodeId, key }: Witness, statement: unknown): void {
     if (statement === undefined) return;
-    const digest = createHash('sha256').update(JSON.stringify(statement)).digest('base64');
+    const digest = digestOf(statement);
+    const said = this.#said.get(nodeId);
     // The same one rides in every report until there is a newer one.
-    if (this.#said.get(nodeId)?.digest === digest) return;
+    if (said?.digest === digest) return;
+    const journal = journalDigestOf(statement);
+    // A newer one mostly has the same heads: then nothing is to be taken from it, whoever made it.
+    if (said?.journal !== undefined && said.journal === journal) {
+      this.#said.set(nodeId, { ...said, node, digest });
+      return;
+    }
     const stated = unlessRefused(() => verifyStatement(statement, key, nodeId));
     if (!stated) return;
     const heads = stated.journal.flatMap((signed) => this.#headIn(signed) ?? []);
-    this.#said.set(nodeId, { node, digest, heads });
+    this.#said.set(nodeId, { node, digest, journal, heads });
   }
 
   /** Forgets a host that is gone. */
@@ -151,6 +160,22 @@ export class HeldHeads {
     if (this.#verified.size >= MAX_REMEMBERED) this.#verified.clear();
     this.#verified.set(text, found);
     return found;
+  }
+}
+
+function digestOf(value: unknown): string {
+  return hash('sha256', JSON.stringify(value), 'base64');
+}
+
+/** Of the heads in a statement that nobody has verified; undefined where there are none to be found. */
+function journalDigestOf(statement: unknown): string | undefined {
+  try {
+    const { payload } = statement as SignedDocument;
+    const text = Buffer.from(payload, 'base64').toString('utf8');
+    const { journal } = JSON.parse(text) as { journal?: unknown };
+    return journal === undefined ? undefined : digestOf(journal);
+  } catch {
+    return undefined;
   }
 }
 

@@ -4,7 +4,7 @@ import { CertificateRefusedError, checkCsr, issueClient } from '#pki';
 import { nodeUserName } from '#redis';
 import { Authorities } from '../certificates/authorities.js';
 import { Clock } from '../clock.js';
-import { AgentEndpoint } from '../config/agent-endpoint.js';
+import { AgentEndpoints } from '../config/agent-endpoints.js';
 import { Trust } from '../config/trust.js';
 import { Metrics } from '../health/metrics.js';
 import { invalidField } from '../http/index.js';
@@ -15,7 +15,7 @@ export class EnrollAnswers {
   constructor(
     private readonly trust: Trust,
     private readonly authorities: Authorities,
-    private readonly endpoint: AgentEndpoint,
+    private readonly endpoints: AgentEndpoints,
     private readonly clock: Clock,
     private readonly metrics: Metrics,
   ) {}
@@ -42,7 +42,7 @@ export class EnrollAnswers {
       name,
       certificate,
       ca: trustedPem,
-      redis: { ...this.endpoint, username: nodeUserName(nodeId) },
+      redis: { ...this.endpoints.of(nodeId), username: nodeUserName(nodeId) },
       root: this.trust.root.signed,
     };
   }

@@ -3,6 +3,7 @@ import { RefusedError, verifyEnrollment } from '#bundle';
 import { etcdKeys, type Write } from '#etcd';
 import type { EnrollRequest, EnrollResponse } from '#contracts';
 import { Clock, isoNow } from '../clock.js';
+import { AgentEndpoints } from '../config/agent-endpoints.js';
 import { Trust } from '../config/trust.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
@@ -15,8 +16,9 @@ import { makeHostKey } from './host-keys.js';
 import { JoinTokenGate, type Admission } from './join-token.gate.js';
 import { checkBounds, groupConditions } from './join-token.bounds.js';
 import type { JoinTokenRecord } from './join-token.record.js';
-import type { Enrollment, NodeRecord } from './node.record.js';
+import type { Enrollment, NodeRecord, RedisSecret } from './node.record.js';
 import { cutOffText, rotated, rotationWaitMs } from './redis-identity.js';
+import { MAIN_SHARD } from './redis-shard.js';
 import { revocationText } from './revocation.record.js';
 
 const MAX_WAITING = 500;
@@ -34,6 +36,7 @@ export class EnrollService {
     private readonly gate: JoinTokenGate,
     private readonly trust: Trust,
     private readonly answers: EnrollAnswers,
+    private readonly endpoints: AgentEndpoints,
     private readonly clock: Clock,
   ) {}
 
@@ -62,7 +65,7 @@ export class EnrollService {
     if (stored && known && isSameHost(known, request, nodeId)) {
       const cutOff = cutOffText(stored.record, this.clock.nowMs());
       if (cutOff !== undefined) throw new ProblemError('not-permitted', { detail: cutOff });
-      return this.#rotation(stored, known, request);
+      return this.#renewal(stored, known, request);
     }
     const token = await this.gate.admit(request, peer, stored?.record);
     checkFree(stored?.record, request, nodeId, state);
@@ -73,33 +76,49 @@ export class EnrollService {
     return { ...change, if: [...change.if, ...groupConditions(token.record, state)] };
   }
 
-  /** A host that comes again with another secret for Redis gets both for a time. */
-  #rotation(
+  /**
+   * A host that comes again with another secret for Redis gets both for a time; one that is to be on another Redis by now
+   * is moved in the moment in which it hears where that is.
+   */
+  #renewal(
     { record, revision }: Stored<NodeRecord>,
     enrollment: Enrollment,
     { redisSecretHash }: EnrollRequest,
   ): LedgerChange | undefined {
-    const { redisSecret, nodeId } = enrollment;
-    if (redisSecret.hash === redisSecretHash) return undefined;
-    const nowMs = this.clock.nowMs();
-    const waitMs = rotationWaitMs(redisSecret, nowMs);
-    if (waitMs > 0) {
-      const headers = { 'retry-after': String(Math.ceil(waitMs / 1_000)) };
-      const detail = 'the secret for Redis was rotated a moment ago';
-      throw new ProblemError('too-many-requests', { detail, headers });
-    }
-    const renewed = { ...enrollment, redisSecret: rotated(redisSecret, redisSecretHash, nowMs) };
+    const { nodeId } = enrollment;
+    const redisSecret = this.#secretOf(enrollment, redisSecretHash);
+    const redisShard = this.#shardFor(nodeId);
+    const moved = redisShard !== enrollment.redisShard;
+    if (redisSecret === enrollment.redisSecret && !moved) return undefined;
+    const renewed = { ...enrollment, redisSecret, redisShard };
     const key = etcdKeys.node(record.name);
     return {
       if: [{ key, modRevision: revision }],
       then: [{ type: 'put', key, value: JSON.stringify({ ...record, enrollment: renewed }) }],
       journal: {
         by: `node ${record.name}`,
-        action: 'node.redis-secret-rotated',
+        action: moved ? 'node.redis-moved' : 'node.redis-secret-rotated',
         target: record.name,
-        detail: { nodeId },
+        detail: { nodeId, ...(moved && { to: redisShard ?? MAIN_SHARD }) },
       },
     };
+  }
+
+  /** Throws 429 where another one was taken a moment ago. */
+  #secretOf({ redisSecret }: Enrollment, hash: string): RedisSecret {
+    if (redisSecret.hash === hash) return redisSecret;
+    const nowMs = this.clock.nowMs();
+    const waitMs = rotationWaitMs(redisSecret, nowMs);
+    if (waitMs === 0) return rotated(redisSecret, hash, nowMs);
+    const headers = { 'retry-after': String(Math.ceil(waitMs / 1_000)) };
+    const detail = 'the secret for Redis was rotated a moment ago';
+    throw new ProblemError('too-many-requests', { detail, headers });
+  }
+
+  /** As a record has it: the main one goes without saying. */
+  #shardFor(nodeId: string): string | undefined {
+    const shard = this.endpoints.shardFor(nodeId);
+    return shard === MAIN_SHARD ? undefined : shard;
   }
 
   #record(
@@ -110,7 +129,7 @@ export class EnrollService {
   ): NodeRecord {
     const at = isoNow(this.clock);
     const redisSecret = { hash: redisSecretHash };
-    const keys = { signingKey, sealingKey, redisSecret };
+    const keys = { signingKey, sealingKey, redisSecret, redisShard: this.#shardFor(nodeId) };
     const enrollment = { nodeId, hostname, ...keys, joinToken: token.id, at, attested };
     // What an operator declared for this very host outweighs what a token says for many.
     const labels = { ...token.labels, ...declared?.labels };

@@ -2,7 +2,7 @@ import { Controller, Get, Param } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Envelope } from '#contracts';
 import { NeedsToRead } from '../access/index.js';
-import { DeliveryChannel } from '../delivery/delivery-channel.js';
+import { Deliveries } from '../delivery/deliveries.js';
 import { Fleet } from '../fleet/fleet.js';
 import { NamePipe, ProblemError } from '../http/index.js';
 import { findNode } from './node.view.js';
@@ -13,7 +13,7 @@ import { findNode } from './node.view.js';
 export class NodeBundleController {
   constructor(
     private readonly fleet: Fleet,
-    private readonly channel: DeliveryChannel,
+    private readonly deliveries: Deliveries,
   ) {}
 
   @Get(':name/bundle')
@@ -24,8 +24,9 @@ export class NodeBundleController {
     const enrollment = state.believed(findNode(state, name).record);
     if (!enrollment)
       throw new ProblemError('conflict', { detail: `host ${name} has no identity that counts` });
-    const [record] = await this.channel.records([enrollment.nodeId]);
-    const bundle = record && (await this.channel.bundle(record.bundleDigest));
+    const channel = this.deliveries.channelOf(enrollment.nodeId);
+    const [record] = (await channel?.records([enrollment.nodeId])) ?? [];
+    const bundle = record && (await channel?.bundle(record.bundleDigest));
     if (record && bundle) return { v: 1, record, bundle: Buffer.from(bundle).toString('base64') };
     throw new ProblemError('unavailable', {
       detail: `nothing is written for host ${name} yet`,

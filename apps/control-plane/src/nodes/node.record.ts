@@ -48,6 +48,8 @@ export interface Enrollment {
   readonly signingKey: string;
   readonly sealingKey: string;
   readonly redisSecret: RedisSecret;
+  /** The name of the Redis that it is on; absent: the main one. */
+  readonly redisShard?: string;
   readonly joinToken: string;
   readonly at: string;
   /** How the machine proved which one it is. */
@@ -92,6 +94,7 @@ const stored = record<NodeRecord>({
         hash,
         previous: optional(record<NonNullable<RedisSecret['previous']>>({ hash, until: instant })),
       }),
+      redisShard: optional(text(63)),
       joinToken: text(100),
       at: instant,
       attested: optional(oneOf(ATTESTATIONS)),

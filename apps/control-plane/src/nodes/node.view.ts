@@ -45,6 +45,7 @@ export class NodeViews {
       policies: state.activePolicies(name).length,
       asOf: report?.asOf,
       enrolledAt: enrollment?.at,
+      redisShard: enrollment?.redisShard,
       attested: enrollment?.attested,
       ...standing,
       document: {

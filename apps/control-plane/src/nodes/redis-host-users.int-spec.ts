@@ -34,10 +34,16 @@ describe('users of hosts on several nodes of Redis', () => {
       name: `node ${index}`,
       connection: connect(server, 'control', 'control'),
       part: 'all' as const,
+      shard: 'main',
     }));
     const users = new RedisHostUsers(nodes, 'control', new Log({ write: () => undefined }));
     users.start(
-      { known: () => true, all: () => [...truth.values()], one: (id) => truth.get(id) },
+      {
+        known: () => true,
+        all: () => [...truth.values()],
+        one: (id) => truth.get(id),
+        shardOf: () => 'main',
+      },
       () => undefined,
     );
     const sessions = servers.map((server) => connect(server, nodeUserName(HOST.nodeId), 'secret'));

@@ -8,7 +8,7 @@ import {
   type RedisConnection,
   type RedisPart,
 } from '#redis';
-import { HostUsers } from './host-users.js';
+import { HostUsers, type HostUserSource } from './host-users.js';
 
 /** The users by which a replica of Redis follows its primary, and by which Sentinel looks and leads. */
 const SERVICE_USERS = ['replication', 'sentinel'];
@@ -18,6 +18,8 @@ export interface RedisNode {
   readonly name: string;
   readonly connection: RedisConnection;
   readonly part: RedisPart;
+  /** Of which Redis it is a node: hosts of others have no user on it. */
+  readonly shard: string;
   /** To the master that Sentinel has named, if it has; absent where nobody watches over this Redis. */
   readonly master?: () => RedisConnection | undefined;
 }
@@ -36,12 +38,15 @@ export class RedisHostUsers extends HostUsers {
     super();
   }
 
-  override start(source: NodeUserSource, onOffence: (offence: HostOffence) => void): void {
-    this.#keepers = this.nodes.map((node) => this.#keeperOf(node, source));
+  override start(all: HostUserSource, onOffence: (offence: HostOffence) => void): void {
+    this.#keepers = this.nodes.map((node) => this.#keeperOf(node, usersOf(all, node.shard)));
     this.#watches = this.nodes.map(
-      ({ name, connection }) =>
+      ({ name, connection, shard }) =>
         new OffenceWatch(connection, {
-          known: () => source.all().map(({ nodeId }) => nodeId),
+          known: () =>
+            usersOf(all, shard)
+              .all()
+              .map(({ nodeId }) => nodeId),
           onOffence,
           onError: (error) => this.log.debug('the load was not looked at', { redis: name, error }),
           cutStrangers: this.ownUser !== undefined,
@@ -91,6 +96,16 @@ export class RedisHostUsers extends HostUsers {
     this.#standings.push(standing);
     return standing;
   }
+}
+
+/** Those that are to be on one Redis. */
+function usersOf({ known, all, one, shardOf }: HostUserSource, shard: string): NodeUserSource {
+  const isHere = (nodeId: string): boolean => shardOf(nodeId) === shard;
+  return {
+    known,
+    all: () => all().filter(({ nodeId }) => isHere(nodeId)),
+    one: (nodeId) => (isHere(nodeId) ? one(nodeId) : undefined),
+  };
 }
 
 /** Nobody has a user on a node that is out of order; while that is not known, users stay as they are. */

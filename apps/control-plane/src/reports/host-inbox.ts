@@ -10,6 +10,8 @@ export interface HostNews {
   readonly isKnown: (nodeId: string) => boolean;
   /** All hosts whose state is to be read after bells may have been missed. */
   readonly known: () => readonly string[];
+  /** On which Redis a host is; undefined for whom nobody knows. */
+  readonly shardOf: (nodeId: string) => string | undefined;
   /** False: it could not be made use of now, and is to come again. */
   readonly state: (nodeId: string, sealed: Uint8Array) => boolean;
   readonly events: (nodeId: string) => void;

@@ -7,7 +7,7 @@ import { NestLogger, describeError, type Log } from '#observability';
 import { AppModule, type AppParts } from '../app.module.js';
 import { AccessWatch } from '../access/access-watch.js';
 import { checkRoutes } from '../access/check-routes.js';
-import { DeliveryLoop } from '../delivery/delivery-loop.js';
+import { Deliveries } from '../delivery/deliveries.js';
 import { EventIntake } from '../events/event-intake.js';
 import { Fleet } from '../fleet/fleet.js';
 import { FleetWatch } from '../fleet/fleet-watch.js';
@@ -19,6 +19,7 @@ import { HeldHeads, journalAlarmWords } from '../journal/held-heads.js';
 import { HeadHerald } from '../journal/head-herald.js';
 import { CutOffService } from '../nodes/cut-off.service.js';
 import { identitiesOf, redisUserOf, redisUsersOf, timedHosts } from '../nodes/redis-identity.js';
+import { redisHealth, shardOf } from '../nodes/redis-shard.js';
 import { CloneService } from '../reports/clone.service.js';
 import { HostQueue } from '../reports/host-queue.js';
 import { Later } from '../replicas/later.js';
@@ -112,6 +113,7 @@ export class ControlPlane {
 
   /** Stop intake, drain, flush, close. */
   async stop(): Promise<void> {
+    const deliveries = this.app.get(Deliveries, { strict: false });
     clearInterval(this.#tick);
     clearInterval(this.#sweep);
     clearInterval(this.#lookAfter);
@@ -119,18 +121,18 @@ export class ControlPlane {
     await this.app.close();
     await this.app.get(AccessWatch, { strict: false }).stop();
     await this.#queue.stop();
-    await this.app.get(DeliveryLoop, { strict: false }).stop();
+    await deliveries.stop();
     this.parts.restoreGuard.flush();
     await this.parts.replicas.stop();
     await this.watch.stop();
     await this.parts.hostUsers.close();
-    this.parts.channel.close();
+    deliveries.close();
     this.parts.etcd.close();
   }
 
   #connect(): void {
     const fleet = this.app.get(Fleet, { strict: false });
-    const delivery = this.app.get(DeliveryLoop, { strict: false });
+    const deliveries = this.app.get(Deliveries, { strict: false });
     const reports = this.app.get(ReportBoard, { strict: false });
     const clones = this.app.get(CloneService, { strict: false });
     const heads = this.app.get(HeldHeads, { strict: false });
@@ -142,6 +144,7 @@ export class ControlPlane {
         known: () => fleet.state.revision > 0n,
         all: () => redisUsersOf(fleet.state, this.parts.clock.nowMs()),
         one: (nodeId) => redisUserOf(fleet.state, nodeId, this.parts.clock.nowMs()),
+        shardOf: (nodeId) => shardOf(fleet.state, nodeId),
       },
       (offence) => void cutOffs.cutOff(offence),
     );
@@ -159,7 +162,7 @@ export class ControlPlane {
       this.#divide();
       if (readAnew) this.#lookForRestore(fleet.state.revision);
       // Before the fleet's own changes: all that follows is sealed under the root document in force.
-      if (rootMoved) delivery.everything();
+      if (rootMoved) deliveries.everything();
       if (shelf.takeChanged()) affected.add(fleet.state.nodes.sorted().map(({ name }) => name));
       this.parts.hostUsers.mark(identitiesOf(affected, fleet.state));
       if (!known) this.parts.inbox.readAll();
@@ -170,27 +173,26 @@ export class ControlPlane {
         clones.forget(nodeId);
         heads.forget(nodeId);
       }
-      delivery.mark(affected);
+      deliveries.mark(affected);
     });
-    this.parts.channel.onLoss(() => {
-      delivery.everything();
-      return Promise.resolve();
-    });
+    deliveries.start();
     this.watch.start();
     replicas.start();
     this.#listenToHosts();
     this.#tick = setInterval(() => this.#everySecond(), TICK_MS);
     this.#sweep = setInterval(() => void this.#sweepEtcd(), SWEEP_EVERY_MS);
-    this.#lookAfter = setInterval(() => delivery.lookAfter(), LOOK_AFTER_EVERY_MS);
+    this.#lookAfter = setInterval(() => deliveries.lookAfter(), LOOK_AFTER_EVERY_MS);
     void this.#sweepEtcd();
   }
 
   #listenToHosts(): void {
+    const { state } = this.app.get(Fleet, { strict: false });
     const hosts = this.app.get(KnownHosts, { strict: false });
     const intake = this.app.get(ReportIntake, { strict: false });
     this.parts.inbox.start({
       isKnown: (nodeId) => hosts.find(nodeId) !== undefined,
       known: () => hosts.ids(),
+      shardOf: (nodeId) => shardOf(state, nodeId),
       state: (nodeId, sealed) => intake.take(nodeId, sealed),
       events: (nodeId) => {
         if (this.parts.replicas.owns(nodeId)) this.#queue.add(nodeId);
@@ -212,7 +214,7 @@ export class ControlPlane {
     void this.#lookAtHeldHeads();
     void this.#lookAtEtcd();
     void this.app.get(NewsOfOthers, { strict: false }).look();
-    this.app.get(DeliveryLoop, { strict: false }).renew();
+    this.app.get(Deliveries, { strict: false }).renew();
     this.#queue.retry();
     for (const nodeId of this.#later.due()) this.#queue.add(nodeId);
     this.#measure();
@@ -227,7 +229,7 @@ export class ControlPlane {
     metrics.replicas.set(division.replicas.length);
     this.#log.info('the hosts are divided anew', { ...division });
     this.app
-      .get(DeliveryLoop, { strict: false })
+      .get(Deliveries, { strict: false })
       .takeOver((nodeId) => division.owns(nodeId) && !before.owns(nodeId));
   }
 
@@ -300,18 +302,19 @@ export class ControlPlane {
 
   #vitals(): Vitals {
     const { state } = this.app.get(Fleet, { strict: false });
+    const deliveries = this.app.get(Deliveries, { strict: false });
     const { alarm } = this.app.get(HeldHeads, { strict: false });
     const alerts = this.parts.alerts.health();
     return {
       watch: this.watch.health(),
       fleetRevision: state.revision,
-      redis: this.parts.channel.health(),
+      ...redisHealth(state, deliveries.health()),
       alerts: alerts.ok ? this.parts.observations.health() : alerts,
       journal: this.app.get(EtcdLedger, { strict: false }).health(),
       etcdWrites: this.#etcdWrites.health(),
       rewritten: alarm && journalAlarmWords(alarm),
       restored: this.parts.restoreGuard.alarm && alarmWords(this.parts.restoreGuard.alarm),
-      waiting: this.app.get(DeliveryLoop, { strict: false }).waiting,
+      waiting: deliveries.waiting,
       unreadable: [
         ...state.unreadable.keys(),
         ...this.app.get(AuthoredShelf, { strict: false }).refused.keys(),

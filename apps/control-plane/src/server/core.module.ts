@@ -7,7 +7,7 @@ import { Authorities } from '../certificates/authorities.js';
 import { HostHints } from '../certificates/host-hints.js';
 import { OwnCertificates } from '../certificates/own-certificates.js';
 import { Clock } from '../clock.js';
-import { AgentEndpoint } from '../config/agent-endpoint.js';
+import { AgentEndpoints } from '../config/agent-endpoints.js';
 import { Trust } from '../config/trust.js';
 import { Replicas } from '../replicas/replicas.js';
 import { CatchUp } from '../fleet/catch-up.js';
@@ -35,7 +35,7 @@ export interface CoreParts {
   readonly restoreGuard: RestoreGuard;
   readonly adminToken: AdminToken;
   readonly oidc: OidcSettings;
-  readonly agentEndpoint: AgentEndpoint;
+  readonly agentEndpoints: AgentEndpoints;
   readonly etcd: EtcdStore;
   readonly replicas: Replicas;
   readonly journal: JournalStore;
@@ -64,7 +64,7 @@ export class CoreModule {
       { provide: RestoreGuard, useValue: parts.restoreGuard },
       { provide: AdminToken, useValue: parts.adminToken },
       { provide: OidcSettings, useValue: parts.oidc },
-      { provide: AgentEndpoint, useValue: parts.agentEndpoint },
+      { provide: AgentEndpoints, useValue: parts.agentEndpoints },
       { provide: EtcdStore, useValue: parts.etcd },
       { provide: Fleet, useValue: fleet },
       { provide: Replicas, useValue: parts.replicas },

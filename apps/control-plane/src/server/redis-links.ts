@@ -6,16 +6,24 @@ import {
   type RedisConnectionOptions,
 } from '#redis';
 import type { ServerConfig } from '../config/index.js';
-import type { HostPort } from '../config/redis.js';
+import type { HostPort, RedisShard } from '../config/redis.js';
 import type { RedisNode } from '../nodes/redis-host-users.js';
+import { MAIN_SHARD } from '../nodes/redis-shard.js';
 
-/** Every connection of the control plane to Redis, by what it is for. */
-export interface RedisLinks {
+/** The connections to one Redis that hosts are on, by what each is for. */
+export interface ShardLinks {
+  readonly shard: string;
   readonly commands: RedisConnection;
   /** A subscriber, which can do nothing else. */
   readonly bells: RedisConnection;
   /** To the Redis that takes events; `commands` where that is the same. */
   readonly events: RedisConnection;
+}
+
+/** Every connection of the control plane to Redis. */
+export interface RedisLinks {
+  /** The main one first. */
+  readonly shards: readonly ShardLinks[];
   /** Where users of hosts are kept. */
   readonly nodes: readonly RedisNode[];
   /** Each of another Redis, which is told of its new certificate where that is ours to renew. */
@@ -45,7 +53,7 @@ interface Links {
 
 /** Begins to connect to all that the configuration names. */
 export function redisLinks(
-  { sentinel, events: apart, ...control }: ServerConfig['redis'],
+  { sentinel, events: apart, shards: further, ...control }: ServerConfig['redis'],
   logins: RedisLogins,
   log: Log,
 ): RedisLinks {
@@ -58,15 +66,36 @@ export function redisLinks(
   const other = apart && open(1, apart, sentinel?.events, 'events', 'events');
   const [commands, bells] = one.links as [RedisConnection, RedisConnection];
   const events = other?.links[0] ?? commands;
-  const nodes = [...one.nodes, ...(other?.nodes ?? [])];
+  const beside = further.map((shard) => besides(shard, logins.redis));
+  const shards = [
+    { shard: MAIN_SHARD, commands, bells, events },
+    ...beside.map(({ links }) => links),
+  ];
+  const nodes = [...one.nodes, ...(other?.nodes ?? []), ...beside.map(({ node }) => node)];
   const watches = [one.watch, other?.watch].filter((watch) => watch !== undefined);
   const servers = nodes.map(({ connection }) => connection);
-  const all = [...new Set([commands, bells, events, ...servers])];
+  const linked = shards.flatMap((links) => [links.commands, links.bells, links.events]);
+  const all = [...new Set([...linked, ...servers])];
   const close = (): void => {
     for (const each of [...watches, ...all]) each.close();
   };
   const sentinels = watches.flatMap(({ connections }) => connections);
-  return { commands, bells, events, nodes, servers, sentinels, watches, close, all };
+  return { shards, nodes, servers, sentinels, watches, close, all };
+}
+
+/** A Redis beside the main one, which takes events of its hosts too. */
+function besides(
+  { name, host, port }: RedisShard,
+  login: Login,
+): { readonly links: ShardLinks; readonly node: RedisNode } {
+  const [commands, bells] = [0, 1].map(() => connectRedis({ ...login, host, port })) as [
+    RedisConnection,
+    RedisConnection,
+  ];
+  return {
+    links: { shard: name, commands, bells, events: commands },
+    node: { name, connection: commands, part: 'all', shard: name },
+  };
 }
 
 interface Nodes extends HostPort {
@@ -81,11 +110,12 @@ function unwatched(count: number, at: Nodes, part: Part, label: string, login: L
   return {
     links,
     nodes: [
-      ...(connection ? [{ name: label, connection, part }] : []),
+      ...(connection ? [{ name: label, connection, part, shard: MAIN_SHARD }] : []),
       ...replicas.map((to) => ({
         ...named(to),
         connection: connectRedis({ ...login, ...to }),
         part,
+        shard: MAIN_SHARD,
       })),
     ],
   };
@@ -120,6 +150,7 @@ function watched(
     nodes: places.map((to) => ({
       ...named(to),
       ...{ connection: connectRedis({ ...logins.redis, ...to }), part, master },
+      shard: MAIN_SHARD,
     })),
   };
 }

@@ -19,6 +19,7 @@ import { RedisHeadChannel } from '../journal/redis-head-channel.js';
 import { checkHostKeys } from '../nodes/host-key-check.js';
 import { RedisHostUsers } from '../nodes/redis-host-users.js';
 import { RedisHostInbox } from '../reports/redis-host-inbox.js';
+import { ShardedHostInbox } from '../reports/sharded-host-inbox.js';
 import { replicaId } from '../replicas/replica-id.js';
 import { Replicas, replicaKey } from '../replicas/replicas.js';
 import { DiskPublishedFile } from '../trust/disk-published-file.js';
@@ -58,6 +59,7 @@ export async function serve(
     redisLogins(config, material),
     log.child({ part: 'redis' }),
   );
+  const commands = redis.shards.map((links) => links.commands);
   const oidc = new OidcSettings(config.oidc, material.oidcCa);
   const controlPlane = await ControlPlane.start(
     {
@@ -67,28 +69,36 @@ export async function serve(
       trust: material.trust,
       authorities: material.authorities,
       ownCertificates: ownCertificates(config),
-      hostHints: new RedisHostHints(redis.commands),
+      hostHints: new RedisHostHints(commands),
       restoreGuard: new RestoreGuard(
         new DiskPublishedFile(join(config.dataDir, 'published.json'), log),
       ),
       adminToken: new AdminToken(material.adminTokenHash),
       oidc,
-      agentEndpoint: material.agentRedis,
+      agentEndpoints: material.agentRedis,
       etcd,
       replicas: replicasOf(etcd, config.dataDir),
-      channel: new RedisDeliveryChannel(
-        redis.commands,
-        redis.events,
-        log.child({ part: 'delivery' }),
+      channels: new Map(
+        redis.shards.map(({ shard, commands, events }) => [
+          shard,
+          new RedisDeliveryChannel(commands, events, log.child({ part: 'delivery', redis: shard })),
+        ]),
       ),
-      inbox: new RedisHostInbox(redis.commands, redis.bells, redis.events),
+      inbox: new ShardedHostInbox(
+        new Map(
+          redis.shards.map(({ shard, commands, bells, events }) => [
+            shard,
+            new RedisHostInbox(commands, bells, events),
+          ]),
+        ),
+      ),
       hostUsers: new RedisHostUsers(
         redis.nodes,
         config.redis.username,
         log.child({ part: 'host-users' }),
       ),
       ...stores,
-      heads: new RedisHeadChannel(redis.commands),
+      heads: new RedisHeadChannel(commands),
       diagnosis: {
         survey: new LiveRedisSurvey(redis.nodes, redis.watches),
         dataDir: config.dataDir,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { NodePolicyStatus, NodeStatus, Page, PolicyStatus } from '#contracts';
 import { Clock } from '../clock.js';
-import { Board } from '../delivery/board.js';
+import { Deliveries } from '../delivery/deliveries.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { knowsWholeFleet } from '../health/readiness.js';
@@ -28,7 +28,7 @@ import { wantedPolicy } from './wanted-policy.js';
 export class StatusReader {
   constructor(
     private readonly fleet: Fleet,
-    private readonly board: Board,
+    private readonly deliveries: Deliveries,
     private readonly reports: ReportBoard,
     private readonly clock: Clock,
     private readonly vitals: VitalSigns,
@@ -103,7 +103,7 @@ export class StatusReader {
   }
 
   #delivered(nodeId: string): Delivered | undefined {
-    const written = this.board.get(nodeId);
+    const written = this.deliveries.written(nodeId);
     if (!written) return undefined;
     const { ordering, wanted } = written;
     return {

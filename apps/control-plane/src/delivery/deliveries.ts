@@ -1,0 +1,89 @@
+import type { Affected } from '../fleet/affected.js';
+import type { WrittenAssignment } from './assignment-plan.js';
+import type { Board } from './board.js';
+import type { DeliveryChannel } from './delivery-channel.js';
+import type { DeliveryLoop } from './delivery-loop.js';
+
+/** The delivery over one Redis, to the hosts that are on it. */
+export interface DeliveryLane {
+  readonly shard: string;
+  readonly channel: DeliveryChannel;
+  readonly board: Board;
+  readonly loop: DeliveryLoop;
+}
+
+/** The deliveries over each Redis. They share nothing, so that one that is away holds up nobody on another. */
+export class Deliveries {
+  constructor(
+    readonly lanes: readonly DeliveryLane[],
+    private readonly shardOf: (nodeId: string) => string | undefined,
+  ) {}
+
+  /** Begins to fill each Redis at the first contact and whenever it has lost what it held. */
+  start(): void {
+    for (const { channel, loop } of this.lanes)
+      channel.onLoss(() => {
+        loop.everything();
+        return Promise.resolve();
+      });
+  }
+
+  /** Takes what a change affects. */
+  mark(affected: Affected): void {
+    for (const { loop } of this.lanes) loop.mark(affected);
+  }
+
+  /** Delivers everything anew. */
+  everything(): void {
+    for (const { loop } of this.lanes) loop.everything();
+  }
+
+  /** Hosts that were another replica's are ours. */
+  takeOver(isTaken: (nodeId: string) => boolean): void {
+    for (const { loop } of this.lanes) loop.takeOver(isTaken);
+  }
+
+  /** Puts hosts on the list whose assignment is half over. */
+  renew(): void {
+    for (const { loop } of this.lanes) loop.renew();
+  }
+
+  /** Compares soon what was written with what each Redis holds. */
+  lookAfter(): void {
+    for (const { loop } of this.lanes) loop.lookAfter();
+  }
+
+  /** Hosts that still wait for a write. */
+  get waiting(): number {
+    return this.lanes.reduce((sum, { loop }) => sum + loop.waiting, 0);
+  }
+
+  /** What was written last for a host. */
+  written(nodeId: string): WrittenAssignment | undefined {
+    return this.#laneOf(nodeId)?.board.get(nodeId);
+  }
+
+  /** Where what is for a host goes; undefined where no Redis of this configuration is the host's. */
+  channelOf(nodeId: string): DeliveryChannel | undefined {
+    return this.#laneOf(nodeId)?.channel;
+  }
+
+  /** Whether each Redis can be reached now, by its name. */
+  health(): ReadonlyMap<string, { readonly ok: boolean; readonly detail: string }> {
+    return new Map(this.lanes.map(({ shard, channel }) => [shard, channel.health()]));
+  }
+
+  /** Ends after the rounds that run. */
+  async stop(): Promise<void> {
+    await Promise.all(this.lanes.map(({ loop }) => loop.stop()));
+  }
+
+  close(): void {
+    for (const { channel } of this.lanes) channel.close();
+  }
+
+  #laneOf(nodeId: string): DeliveryLane | undefined {
+    const shard = this.shardOf(nodeId);
+    return this.lanes.find((lane) => lane.shard === shard);
+  }
+}

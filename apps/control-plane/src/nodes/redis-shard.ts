@@ -1,0 +1,63 @@
+import type { FleetState } from '../fleet/fleet-state.js';
+import { ownerOf } from '../replicas/division.js';
+
+/** The Redis that the configuration names as `redis` itself; further ones are in `redis.shards`. */
+export const MAIN_SHARD = 'main';
+
+/** On which Redis a host is, as etcd holds it: wherever that is worked out. Undefined for ids that nobody knows. */
+export function shardOf(state: FleetState, nodeId: string): string | undefined {
+  const node = state.nameOf(nodeId);
+  const enrollment = node === undefined ? undefined : state.nodes.get(node)?.record.enrollment;
+  return enrollment && (enrollment.redisShard ?? MAIN_SHARD);
+}
+
+interface Health {
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+/**
+ * How the main Redis is, and the further ones together: what is wrong with each that is away, and with hosts whose Redis
+ * this configuration does not name. The latter is undefined where there are none of these.
+ */
+export function redisHealth(
+  state: FleetState,
+  byShard: ReadonlyMap<string, Health>,
+): { readonly redis: Health; readonly redisShards?: Health } {
+  const { [MAIN_SHARD]: redis, ...further } = Object.fromEntries(byShard);
+  const away = Object.entries(further).flatMap(([shard, { ok, detail }]) =>
+    ok ? [] : [`${shard}: ${detail}; its hosts enforce what they have`],
+  );
+  const wrong = [...away, ...strayWords(state, byShard)];
+  const names = Object.keys(further);
+  return {
+    redis: redis ?? { ok: false, detail: 'there is none' },
+    ...((names.length > 0 || wrong.length > 0) && {
+      redisShards: {
+        ok: wrong.length === 0,
+        detail: wrong.join('; ') || `connected: ${names.join(', ')}`,
+      },
+    }),
+  };
+}
+
+/** Costs a look at all hosts. */
+function strayWords(state: FleetState, byShard: ReadonlyMap<string, unknown>): readonly string[] {
+  const strays = new Map<string, number>();
+  for (const { record } of state.nodes.sorted()) {
+    const shard = record.enrollment?.redisShard ?? MAIN_SHARD;
+    if (!byShard.has(shard)) strays.set(shard, (strays.get(shard) ?? 0) + 1);
+  }
+  return [...strays].map(
+    ([shard, hosts]) =>
+      `${hosts} ${hosts === 1 ? 'host is' : 'hosts are'} on the Redis ${shard}, which redis.shards does not name here`,
+  );
+}
+
+/**
+ * On which of these a host is to be that enrols or renews now. Pure; one that is added takes its share of the hosts from
+ * all others, and moves nobody between these.
+ */
+export function chosenShard(nodeId: string, shards: readonly string[]): string {
+  return ownerOf(nodeId, shards) ?? MAIN_SHARD;
+}
