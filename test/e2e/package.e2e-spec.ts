@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { verify } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Product } from './support/product.js';
+import { Product, cleanEnvironment, projectRoot } from './support/product.js';
 
 const MINUTES = 60_000;
 const VERSION = '0.1.0';
@@ -24,6 +24,13 @@ const LIBRARIES = [
 ];
 /** Exposure of a unit, in tenths, at which systemd stops to call it OK. */
 const OK_EXPOSURE = '50';
+
+/** Where an ELF file says for which processor it is, and the number of arm64 there. */
+const ELF_MACHINE = 18;
+const EM_AARCH64 = 183;
+const isFull = process.env['HOSTWARD_FULL'] === '1';
+const itInFull = isFull ? it : it.skip;
+const SKIPPED = isFull ? '' : ' (skipped: takes minutes, run with --full)';
 
 const run = promisify(execFile);
 
@@ -146,6 +153,31 @@ describe('the packages', () => {
       );
     }
   });
+
+  itInFull(
+    `are made for arm64 too, of programs for it alone${SKIPPED}`,
+    async () => {
+      const out = join(folder, 'arm64');
+      const words = ['package', 'hostward-agent', '--arch=arm64', '--fast', `--out=${out}`];
+      await run(join(projectRoot, 'hostward'), words, { env: cleanEnvironment() });
+      const made = join(out, `hostward-agent_${VERSION}_arm64.deb`);
+      expect((await run('dpkg', ['--info', made])).stdout).toMatch(/^ Architecture: arm64$/m);
+      const armTree = join(folder, 'arm64-tree');
+      await run('dpkg-deb', ['-x', made, armTree]);
+      const programs = await elfFiles(armTree);
+      expect(programs.map((file) => basename(file)).toSorted()).toEqual([
+        'hostward-sensor',
+        'libatomic.so.1',
+        'node',
+      ]);
+      for (const program of programs)
+        expect([program, (await readFile(program)).readUInt16LE(ELF_MACHINE)]).toEqual([
+          program,
+          EM_AARCH64,
+        ]);
+    },
+    10 * MINUTES,
+  );
 
   it(
     'are clean to lintian, with exceptions that say why',
