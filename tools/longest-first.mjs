@@ -27,6 +27,7 @@ const LONG = [
   'cli.e2e-spec.ts',
   'backup.e2e-spec.ts',
   'package.e2e-spec.ts',
+  'containers.e2e-spec.ts',
   'bench.e2e-spec.ts',
   'revocation.attack-spec.ts',
   'redis-host.attack-spec.ts',

@@ -52,6 +52,12 @@ need() {
         have yamllint || missing="$missing yamllint"
         [ -e /usr/lib/python3/dist-packages/pytest ] || missing="$missing python3-pytest python3-yaml"
         ;;
+      containers)
+        have dockerd || missing="$missing docker.io"
+        have docker || missing="$missing docker-cli"
+        docker compose version >/dev/null 2>&1 || missing="$missing docker-compose"
+        have ip || missing="$missing iproute2"
+        ;;
       clocks) ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime" ;;
       fuzz) ls /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a >/dev/null 2>&1 || missing="$missing libclang-rt-dev" ;;
       lab)
@@ -73,7 +79,7 @@ need_for_tests() {
     integration) need etcd etcdctl redis postgresql openssl sensor ;;
     fault) need etcd etcdctl redis openssl sensor clocks ;;
     fuzz) need sensor fuzz ;;
-    *) need etcd etcdctl redis redis-cli postgresql openssl zsh sensor clocks fuzz lab ssh-hosts package package-tests ansible ;;
+    *) need etcd etcdctl redis redis-cli postgresql openssl zsh sensor clocks fuzz lab ssh-hosts package package-tests containers ansible ;;
   esac
 }
 

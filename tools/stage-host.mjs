@@ -1,6 +1,6 @@
 // Builds what is installed on a host as a tree: build/host (or --out DIR). Run by ./hostward after the build of dist/.
 //   usr/lib/hostward/{node,lib/,agent.mjs,compiler.mjs,hostward-sensor,*.sh}  usr/bin/hostward-{agent,sensor}
-//   usr/lib/{systemd/system,sysusers.d,tmpfiles.d}/*  usr/share/man/*  etc/apparmor.d/*
+//   usr/lib/{systemd/system,sysusers.d,tmpfiles.d}/*  usr/share/{man,bash-completion}/*  etc/apparmor.d/*
 //   install.sh  uninstall.sh  SHA256SUMS  CONTENT (sha256 of SHA256SUMS)
 // Options: --out DIR, --arch x64|arm64, --require-all (a missing part is an error). Answers one JSON object.
 import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
@@ -47,6 +47,7 @@ const folders = [
   [join(native, 'apparmor'), 'etc/apparmor.d', /^hostward/],
   [join(recipe, 'sysusers.d'), 'usr/lib/sysusers.d', /\.conf$/],
   [join(recipe, 'tmpfiles.d'), 'usr/lib/tmpfiles.d', /\.conf$/],
+  [join(recipe, 'completions'), 'usr/share/bash-completion/completions', /^hostward/],
 ];
 for (const [from, to, pattern] of folders)
   if (!stageFiles(from, join(work, to), pattern)) missing.push(`${relative(root, from)}/*`);

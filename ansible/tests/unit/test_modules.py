@@ -95,6 +95,7 @@ def test_waiting_names_the_stragglers_and_ends_in_time(fleet):
     result = fleet('policy_status', names=['no-sleep'], revision=revision, timeout=1)
     assert result['failed']
     assert result['msg'].startswith('not enforced within 1 s: no-sleep on late is ')
+    assert fleet('policy_status', check=True, names=['no-sleep'], revision=revision, timeout=30)['enforced'] is False
     assert 'exactly one of names' in fleet('policy_status', names=['no-sleep', 'x'], revision=revision)['msg']
     assert fleet('policy_status', node='late', wait=False)['enforced'] is False
     fleet('node', name='late', state='absent')
@@ -102,6 +103,8 @@ def test_waiting_names_the_stragglers_and_ends_in_time(fleet):
     assert fleet('policy_status', names=['no-sleep'], allow_empty=True)['enforced'] is True
     fleet('policy', name='no-sleep', state='absent')
     assert 'there is no policy' in fleet('policy_status', names=['no-sleep'], timeout=1)['msg']
+    checked = fleet('policy_status', check=True, names=['no-sleep'], timeout=30)
+    assert [checked.get('failed'), checked['changed'], checked['enforced']] == [None, False, False]
 
 
 def test_the_ca_is_replaced_step_by_step_and_a_step_twice_is_one(fleet):

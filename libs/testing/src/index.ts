@@ -9,6 +9,7 @@ export { type SshOptions } from './lab/guest-files.js';
 export { COUNTED_NS } from './lab/machine.js';
 export { Vm } from './lab/vm.js';
 export { type CommandResult } from './lab/run-command.js';
+export { readAptOrigin } from './lab/apt-sources.js';
 export { installedSnapshot, joinFleet } from './lab-host/lab-host.js';
 export type { Joining } from './lab-host/lab-host.js';
 export { stageHost } from './lab-host/staged-host.js';

@@ -31,6 +31,11 @@ export class InstalledControlPlane {
     );
   }
 
+  /** Of servers, as if they had ended: both are made anew before a service starts. */
+  loseCertificates(): Promise<unknown> {
+    return this.vm.ssh(`rm ${DATA}/pki/redis.* ${DATA}/pki/etcd.* ${DATA}/pki/control-plane.*`);
+  }
+
   start(...units: readonly string[]): Promise<unknown> {
     return this.vm.ssh(['systemctl', 'start', ...units], { timeoutMs: START_MS });
   }
