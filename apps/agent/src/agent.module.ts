@@ -114,10 +114,8 @@ export class AgentModule {
         provide(JournalHeads, [HostKeys], (keys: HostKeys) =>
           JournalHeads.open(host.files.journalHeads, () => keys.root, around),
         ),
-        provide(
-          ReportPace,
-          [HostKeys],
-          (keys: HostKeys) => new ReportPace(() => keys.root, around),
+        provide(ReportPace, [HostKeys, HostLink], (keys: HostKeys, link: HostLink) =>
+          ReportPace.of(keys, link, around),
         ),
         provide(Statements, [], () =>
           Statements.open(host.files.signingKey, host.trust.nodeId, config.statement, around),

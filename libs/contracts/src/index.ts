@@ -25,7 +25,13 @@ export type {
 } from './status.js';
 export { failed, findingText, fine, warned } from './finding.js';
 export type { DiagnosisView, Finding } from './finding.js';
-export { MAX_REPORT_INTERVAL_MS, REPORT_INTERVAL_MS, reportValidMs } from './report.js';
+export {
+  MAX_REPORT_INTERVAL_MS,
+  REPORT_INTERVAL_MS,
+  reportEveryMs,
+  reportValidMs,
+  returnWithinMs,
+} from './report.js';
 export type { HostFacts, NodeReport, Ordering } from './report.js';
 export { redisKeys } from './redis-keys.js';
 export type { Ring } from './redis-keys.js';

@@ -79,3 +79,23 @@ const LATE_MS = 5_000;
 export function reportValidMs({ nextWithinMs }: Pick<NodeReport, 'nextWithinMs'>): number {
   return REPORTS_LOST * (nextWithinMs ?? REPORT_INTERVAL_MS) + LATE_MS;
 }
+
+/** What a control plane reads while nothing changes, where the fleet is not too large for it. */
+const REPORTS_A_SECOND = 50;
+/** In whole steps, so that a host that comes or goes mostly changes nothing. */
+const STEP_MS = 5_000;
+
+/** How often each of so many hosts is to report while nothing changes, in ms. */
+export function reportEveryMs(hosts: number): number {
+  const wholeMs = Math.ceil(((hosts / REPORTS_A_SECOND) * 1_000) / STEP_MS) * STEP_MS;
+  return Math.min(MAX_REPORT_INTERVAL_MS, Math.max(REPORT_INTERVAL_MS, wholeMs));
+}
+
+/**
+ * How long a host that is cut off from Redis may wait until it tries again, in ms, by how often it is to report. A handshake
+ * takes Redis 0.7 ms, and who waits for one gives up after 3 s: of too many that try at once each gives up, and tries
+ * again, for ever (docs/scale.md).
+ */
+export function returnWithinMs(everyMs: number): number {
+  return everyMs / 3;
+}

@@ -38,6 +38,7 @@ export interface RedisConnectionOptions {
 }
 
 export const DEFAULT_COMMAND_TIMEOUT_MS = 3_000;
+export const DEFAULT_MAX_BACKOFF_MS = 10_000;
 const BASE_BACKOFF_MS = 100;
 
 /** Full jitter: uniform between 0 and a ceiling that doubles; a fleet never comes back in step. */
@@ -45,7 +46,7 @@ export function backoffMs(
   failures: number,
   options: Pick<RedisConnectionOptions, 'maxBackoffMs' | 'random'> = {},
 ): number {
-  const { maxBackoffMs = 10_000, random = Math.random } = options;
+  const { maxBackoffMs = DEFAULT_MAX_BACKOFF_MS, random = Math.random } = options;
   return random() * Math.min(maxBackoffMs, BASE_BACKOFF_MS * 2 ** Math.min(failures, 20));
 }
 

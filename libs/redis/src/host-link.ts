@@ -22,6 +22,11 @@ export class HostLink {
     private readonly events: RedisConnection = connection,
   ) {}
 
+  /** How long a host that is cut off waits at most until it tries again, from now on: the more hosts, the longer. */
+  returnWithin(ms: number): void {
+    for (const connection of [this.connection, this.events]) connection.returnWithin(ms);
+  }
+
   /** The newest assignment, or undefined if there is none (yet, or after Redis was emptied). */
   async fetchRecord(): Promise<DeliveryRecord | undefined> {
     const key = redisKeys.assignment(this.nodeId);

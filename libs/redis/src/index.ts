@@ -23,6 +23,11 @@ export { HostwardRedisTransport } from './hostward-redis.transport.js';
 export type { HostwardTransportOptions, TransportCounters } from './hostward-redis.transport.js';
 export type { SubscriptionCounters } from './subscription.js';
 export { MalformedValue, RedisRefused, RedisUnavailable } from './errors.js';
+export {
+  backoffMs,
+  DEFAULT_COMMAND_TIMEOUT_MS,
+  DEFAULT_MAX_BACKOFF_MS,
+} from './connection-options.js';
 export { deferAccept } from './deferred-accept.js';
 export { publishCheck } from './publish-check.js';
 export { redisVitals } from './redis-vitals.js';

@@ -5,6 +5,7 @@ import {
   candidatesOf,
   clientOptions,
   DEFAULT_COMMAND_TIMEOUT_MS,
+  DEFAULT_MAX_BACKOFF_MS,
   passwordOf,
   type RedisAddress,
   type RedisConnectionOptions,
@@ -36,6 +37,7 @@ export class RedisConnection {
   /** Of the last connection; what was checked then is not checked anew, so it is good for the same CAs alone. */
   private session: { readonly ticket: Buffer; readonly ca: unknown } | undefined;
   private failuresInARow = 0;
+  private maxBackoffMs: number;
   /** Which of the candidates is tried; another one only after one that could not be used. */
   private turn = 0;
   private wasUsed = false;
@@ -46,6 +48,7 @@ export class RedisConnection {
 
   constructor(private readonly options: RedisConnectionOptions) {
     this.timeoutMs = options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
+    this.maxBackoffMs = options.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS;
     this.client = new Redis(clientOptions(options, () => this.nextDelayMs()));
     this.client.on('error', (error: Error) => this.failed(error));
     this.client.on('connect', () => this.guard());
@@ -103,6 +106,11 @@ export class RedisConnection {
     // The client hands this object to TLS at each connect.
     if (this.client.options.tls) Object.assign(this.client.options.tls, tls);
     this.session = undefined;
+  }
+
+  /** The wait between two attempts may become as long from now on; never less than what it was made with. */
+  returnWithin(ms: number): void {
+    this.maxBackoffMs = Math.max(ms, this.options.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS);
   }
 
   /** Drops the connection and comes back after a wait: for a subscription that failed. */
@@ -212,7 +220,7 @@ export class RedisConnection {
     this.failuresInARow += 1;
     this.prepare();
     const rounds = Math.ceil(this.failuresInARow / candidatesOf(this.options).length);
-    return backoffMs(rounds, this.options);
+    return backoffMs(rounds, { ...this.options, maxBackoffMs: this.maxBackoffMs });
   }
 
   /** The client reads these options at each connect. */

@@ -1,5 +1,6 @@
 import { RefusedError, verifyPace, type PaceOrder, type RootDocument } from '#bundle';
-import { REPORT_INTERVAL_MS } from '#contracts';
+import { REPORT_INTERVAL_MS, returnWithinMs } from '#contracts';
+import type { HostLink } from '#redis';
 import { Surroundings } from '../health/surroundings.js';
 
 /** The control plane repeats its order every half a minute; who has not heard it for so long goes by none. */
@@ -13,11 +14,22 @@ export class ReportPace {
   #order: PaceOrder | undefined;
   #heardAt = 0;
 
-  /** `root` says whose orders count: those of its online keys. */
+  /** `root` says whose orders count: those of its online keys; `onOrder` is told of each that counts. */
   constructor(
     private readonly root: () => RootDocument,
     private readonly around: Surroundings,
+    private readonly onOrder: (reportEveryMs: number) => void,
   ) {}
+
+  /** By it goes how a host comes back to Redis too, by the last order as long as nobody can be heard. */
+  static of(
+    keys: { readonly root: RootDocument },
+    link: Pick<HostLink, 'returnWithin'>,
+    around: Surroundings,
+  ): ReportPace {
+    const root = (): RootDocument => keys.root;
+    return new ReportPace(root, around, (everyMs) => link.returnWithin(returnWithinMs(everyMs)));
+  }
 
   /** Milliseconds from one report to the next at the latest. */
   get everyMs(): number {
@@ -30,6 +42,7 @@ export class ReportPace {
     if (order === undefined || order.at < (this.#held()?.at ?? 0)) return;
     this.#order = order;
     this.#heardAt = this.around.clock.now();
+    this.onOrder(order.reportEveryMs);
   }
 
   #held(): PaceOrder | undefined {

@@ -65,7 +65,7 @@ export class SimulatedHost {
     const { signingKey } = host.files;
     const statements = await Statements.open(signingKey, host.trust.nodeId, statement, around);
     const redirects = new StaysHere();
-    const pace = new ReportPace(() => keys.root, around);
+    const pace = ReportPace.of(keys, link, around);
     const spool = { status: () => ({ bytes: 0, waiting: 0, lost: 0 }) };
     const reporter = reporterOf(setting, {
       link,

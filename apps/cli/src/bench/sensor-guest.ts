@@ -12,6 +12,7 @@ const PINS = '/sys/fs/bpf/hostward';
 const SENSOR = '/usr/lib/hostward/hostward-sensor';
 const BUILD_TIMEOUT_MS = 60_000;
 const STEP_TIMEOUT_MS = 120_000;
+const RULES_TIMEOUT_MS = 1_800_000;
 /** What the enforcer attaches is more than this; what systemd attaches for its own ends is less. */
 const FEW_PROGRAMS = 10;
 
@@ -75,6 +76,12 @@ export class SensorGuest {
     await this.sh(`until ${loaded} && ${inMode('enforce')}; do sleep 0.2; done; sleep 1`);
   }
 
+  /** Waits until the table in force refuses to read this path. */
+  async refuses(path: string): Promise<void> {
+    const asked = `${SENSOR} explain --path ${path} --operation read`;
+    await this.sh(`until ${asked} | grep -q denied; do sleep 1; done`, RULES_TIMEOUT_MS);
+  }
+
   /** Programs stay attached and let everything through at once. */
   async suspend(): Promise<void> {
     await this.sh(`${SENSOR} suspend --mode off --for 1h --reason bench && ${inMode('off')}`);
@@ -107,8 +114,8 @@ export class SensorGuest {
     return figuresIn(await this.sh(command));
   }
 
-  private async sh(command: string): Promise<string> {
-    return (await this.vm.ssh(command, { timeoutMs: STEP_TIMEOUT_MS })).stdout;
+  private async sh(command: string, timeoutMs = STEP_TIMEOUT_MS): Promise<string> {
+    return (await this.vm.ssh(command, { timeoutMs })).stdout;
   }
 }
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { generateSigningKey, loadSigner, verifyPace } from '#bundle';
+import { reportEveryMs } from '#contracts';
 import { Clock } from '../clock.js';
-import { ReportPace, reportEveryMs } from './report-pace.js';
+import { ReportPace } from './report-pace.js';
 
 class SetClock extends Clock {
   now = 5_000;
