@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type DeliveryRecord, type Nudge, redisKeys } from '#contracts';
 import { LinkProxy, makeTestCertificates, RedisServer, startRedis } from '#testing';
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { type Delivery, DeliveryWriter } from './delivery-writer.js';
 import { MalformedValue, RedisRefused, RedisUnavailable } from './errors.js';
@@ -257,6 +258,23 @@ describe('libs/redis on one real Redis', () => {
         () => box.counters.strangers === 1 && box.counters.malformed === 2,
       );
       expect(states.size).toBe(1);
+    });
+
+    it('reads nothing while something goes first, and not longer than a second', async () => {
+      let busy = true;
+      const { box, states } = inbox(server.port, [NODE], { isBusy: () => busy });
+      const host = new HostLink(connect(), NODE);
+      await host.writeState(Buffer.from('s1'));
+      await eventually('subscribed', () => box.counters.subscribed);
+      await sleep(300);
+      expect(states.size).toBe(0);
+      await eventually('state, though it is busy still', () => states.get(NODE) === 's1');
+      await sleep(1_500); // the look after subscribing has ended
+      const since = performance.now();
+      await host.writeState(Buffer.from('s2'));
+      setTimeout(() => (busy = false), 200);
+      await eventually('the next', () => states.get(NODE) === 's2');
+      expect(performance.now() - since).toBeGreaterThan(150);
     });
 
     it('has every newest state of 500 hosts that reported while its link was cut', async () => {

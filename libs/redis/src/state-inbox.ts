@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { redisKeys } from '#contracts';
 import type { Redis } from 'ioredis';
 import { RedisUnavailable } from './errors.js';
@@ -12,6 +13,8 @@ import { Sweep } from './sweep.js';
 const BATCH = 256;
 const MAX_STATE_BYTES = 4 * 1024 * 1024;
 const SWEEP_EVERY_MS = 1_000;
+const GIVES_WAY_MS = 1_000;
+const LOOK_MS = 5;
 
 /** Whom to hear and what to do with it. */
 export interface StateInboxOptions extends EventLookOptions {
@@ -25,6 +28,8 @@ export interface StateInboxOptions extends EventLookOptions {
    * and is to come again with the next sweep.
    */
   readonly onState: (nodeId: string, sealed: Buffer) => boolean;
+  /** While it says so states are not read, for a second at most: something goes first. */
+  readonly isBusy?: () => boolean;
   /** All known hosts are looked at anew as often, since a ring can be lost; default 30,000. */
   readonly sweepMs?: number;
   /** At most so many a second; a larger fleet takes longer. Default 100. */
@@ -138,6 +143,7 @@ export class StateInbox {
     try {
       let more = true;
       while (more && !this.closed) {
+        await this.giveWay();
         const read = await this.readNext();
         const looked = await this.lookNext();
         more = read || looked;
@@ -149,6 +155,13 @@ export class StateInbox {
     } finally {
       this.reading = false;
     }
+  }
+
+  /** Reading a state costs more than writing an assignment: hosts that have theirs would hold up those that have not. */
+  private async giveWay(): Promise<void> {
+    const since = performance.now();
+    while (this.options.isBusy?.() && !this.closed && performance.now() - since < GIVES_WAY_MS)
+      await sleep(LOOK_MS);
   }
 
   private async readNext(): Promise<boolean> {

@@ -58,6 +58,11 @@ export class Deliveries {
     return this.lanes.reduce((sum, { loop }) => sum + loop.waiting, 0);
   }
 
+  /** Whether assignments are on their way over this Redis now. */
+  isWriting(shard: string): boolean {
+    return this.lanes.some((lane) => lane.shard === shard && lane.loop.isWriting);
+  }
+
   /** What was written last for a host. */
   written(nodeId: string): WrittenAssignment | undefined {
     return this.#laneOf(nodeId)?.board.get(nodeId);

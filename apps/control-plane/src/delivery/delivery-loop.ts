@@ -56,6 +56,7 @@ export class DeliveryLoop {
   readonly #upkeep: Upkeep;
   #upkeepDue = false;
   #toldToWait = false;
+  #isWriting = false;
 
   constructor(private readonly parts: DeliveryParts) {
     const { channel, board, serves } = parts;
@@ -129,6 +130,11 @@ export class DeliveryLoop {
   /** Hosts that still wait for a write. */
   get waiting(): number {
     return this.#dirty.size + this.#gone.size;
+  }
+
+  /** Whether assignments are on their way now. */
+  get isWriting(): boolean {
+    return this.#isWriting;
   }
 
   /** Ends after the round that runs. */
@@ -315,6 +321,15 @@ export class DeliveryLoop {
   }
 
   async #write(due: readonly WantedAssignment[]): Promise<void> {
+    this.#isWriting = true;
+    try {
+      await this.#writeAll(due);
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+
+  async #writeAll(due: readonly WantedAssignment[]): Promise<void> {
     // Of what was sealed: what moves while it is on its way is not told by it.
     const era = this.#era;
     const records = this.#sealer.seal(due);

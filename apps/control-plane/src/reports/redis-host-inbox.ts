@@ -14,6 +14,7 @@ export class RedisHostInbox extends HostInbox {
   #inbox: StateInbox | undefined;
 
   constructor(
+    private readonly shard: string,
     connection: RedisConnection,
     private readonly bells: RedisConnection,
     events: RedisConnection,
@@ -28,6 +29,7 @@ export class RedisHostInbox extends HostInbox {
       shards: SHARDS,
       known: news.known,
       isKnown: news.isKnown,
+      isBusy: () => news.isWriting(this.shard),
       onState: news.state,
       onEvents: news.events,
       haveEvents: (nodeIds) => this.#streams.holding(nodeIds),

@@ -189,10 +189,12 @@ export class ControlPlane {
     const { state } = this.app.get(Fleet, { strict: false });
     const hosts = this.app.get(KnownHosts, { strict: false });
     const intake = this.app.get(ReportIntake, { strict: false });
+    const deliveries = this.app.get(Deliveries, { strict: false });
     this.parts.inbox.start({
       isKnown: (nodeId) => hosts.find(nodeId) !== undefined,
       known: () => hosts.ids(),
       shardOf: (nodeId) => shardOf(state, nodeId),
+      isWriting: (shard) => deliveries.isWriting(shard),
       state: (nodeId, sealed) => intake.take(nodeId, sealed),
       events: (nodeId) => {
         if (this.parts.replicas.owns(nodeId)) this.#queue.add(nodeId);

@@ -88,7 +88,7 @@ export async function serve(
         new Map(
           redis.shards.map(({ shard, commands, bells, events }) => [
             shard,
-            new RedisHostInbox(commands, bells, events),
+            new RedisHostInbox(shard, commands, bells, events),
           ]),
         ),
       ),
