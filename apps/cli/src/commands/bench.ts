@@ -4,6 +4,7 @@ import { bootstrapBench, type BootstrapBenchOptions } from '../bench/bootstrap-b
 import { WAYS, type WayName } from '../bench/bootstrap-ways.js';
 import { fleetBench, type FleetBenchOptions } from '../bench/fleet-bench.js';
 import { listsBench, type ListsBenchOptions } from '../bench/lists-bench.js';
+import { scaleBench, type ScaleBenchOptions } from '../bench/scale-bench.js';
 import { sensorBench, type SensorBenchOptions } from '../bench/sensor-bench.js';
 import { trustBench, type TrustBenchOptions } from '../bench/trust-bench.js';
 import { UsageError } from '../errors.js';
@@ -49,6 +50,7 @@ export function registerBench(program: Command): void {
   registerBootstrap(bench);
   registerFleet(bench);
   registerLists(bench);
+  registerScale(bench);
 }
 
 function registerTrust(bench: Command): void {
@@ -81,6 +83,24 @@ function registerSensor(bench: Command): void {
     .addHelpText('after', '\nExample:\n  ./hostward bench sensor --rules 0,1000 --count')
     .action(({ json = false, count = false, native = false, ...sizes }: SensorOptions) =>
       interruptible((signal) => sensorBench({ ...sizes, json, count, native }, signal)),
+    );
+}
+
+function registerScale(bench: Command): void {
+  bench
+    .command('scale')
+    .option('--hosts <numbers>', 'fleets, case by case', parseFleets, [10_000, 100_000, 1_000_000])
+    .option('--hosts-per-redis <number>', 'on one', counted('--hosts-per-redis', 1_000_000), 15_000)
+    .option('--control-planes <number>', 'on one etcd', counted('--control-planes', 100), 2)
+    .option('--seed <number>', 'of the chance in it', counted('--seed', 2 ** 31), 1)
+    .option('--json', 'one JSON object a line')
+    .description('a change and a return of any fleet, simulated by what was measured')
+    .addHelpText(
+      'after',
+      '\nExample:\n  ./hostward bench scale --hosts 30000 --hosts-per-redis 10000',
+    )
+    .action(({ json = false, ...sizes }: Omit<ScaleBenchOptions, 'json'> & { json?: boolean }) =>
+      interruptible((signal) => scaleBench({ ...sizes, json }, signal)),
     );
 }
 
@@ -159,6 +179,10 @@ function parseRules(text: string): readonly number[] {
 
 function parseSizes(text: string): readonly number[] {
   return text.split(',').map(counted('--rules', 10_000, 0));
+}
+
+function parseFleets(text: string): readonly number[] {
+  return text.split(',').map(counted('--hosts', 2_000_000));
 }
 
 function parseHosts(text: string): readonly number[] {
