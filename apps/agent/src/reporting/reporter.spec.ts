@@ -55,7 +55,11 @@ let spoolLost: number;
 beforeEach(() => {
   clock = new SetClock();
   around = new Surroundings(clock, new Log({ write: () => undefined }));
-  pace = new ReportPace(() => root, around, () => undefined);
+  pace = new ReportPace(
+    () => root,
+    around,
+    () => undefined,
+  );
   written = [];
   [redisAway, spoolLost] = [false, 0];
   const link = {
