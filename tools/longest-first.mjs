@@ -9,7 +9,7 @@ const LONG = [
   'package.vm-spec.ts',
   'brakes.vm-spec.ts',
   'life.vm-spec.ts',
-  'bypass.vm-spec.ts',
+  'ways-round.bypass.vm-spec.ts',
   'bootstrap.vm-spec.ts',
   'clock.vm-spec.ts',
   'faults.vm-spec.ts',

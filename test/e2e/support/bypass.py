@@ -1,4 +1,4 @@
-"""Ways round a rule that a shell has no command for, and the runner of all rows of bypass.vm-spec.ts, in the guest.
+"""Ways round a rule that a shell has no command for, and the runner of all rows of ways-round.bypass.vm-spec.ts, in the guest.
 
     bypass.py VERB ARGUMENT...   tries; ends with 0 if it got through, else says the error's name and ends with 1
     bypass.py verified           prints what the verifier processed, by program, as JSON
