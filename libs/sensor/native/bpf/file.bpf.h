@@ -24,10 +24,26 @@ static __always_inline bool is_search(struct file *file) {
                hw_is_directory(BPF_CORE_READ(file, f_path.dentry, d_inode));
 }
 
+/*
+ * Before 6.8 an overlay opens the file that lies below it under its own path, of a filesystem that no rule speaks of: the
+ * name of what is opened in truth, as the kernel knows it; 0 where the path is the file's.
+ */
+static __always_inline __u64 opened_below(struct file *file) {
+        struct inode *inode = HW_READ(file, f_inode);
+        struct dentry *dentry = (struct dentry *)hw_load_word(&file->f_path.dentry);
+        struct hlist_node *name;
+
+        if (!inode || inode == HW_READ(dentry, d_inode))
+                return 0;
+        name = HW_READ(inode, i_dentry.first);
+        return name ? (__u64)name - bpf_core_field_offset(struct dentry, d_u.d_alias) : 0;
+}
+
 SEC("lsm/file_open")
 int BPF_PROG(hw_file_open, struct file *file)
 {
         __u32 requested = 0;
+        __u64 below;
 
         if ((file->f_flags & FMODE_EXEC_FLAG) || is_search(file))
                 return 0;
@@ -35,6 +51,9 @@ int BPF_PROG(hw_file_open, struct file *file)
                 requested |= HW_OP(READ);
         if ((file->f_mode & FMODE_WRITE) || (file->f_flags & O_TRUNC))
                 requested |= HW_OP(WRITE);
+        below = opened_below(file);
+        if (below)
+                return hw_judge(below, requested, HW_HOOK_OPEN, 0) & ~HW_IS_FOREIGN ? -EACCES : 0;
         return hw_answer_file(file, requested, HW_HOOK_OPEN);
 }
 

@@ -38,6 +38,14 @@ struct qstr {
         const unsigned char *name;
 };
 
+struct hlist_node {
+        struct hlist_node *next;
+};
+
+struct hlist_head {
+        struct hlist_node *first;
+};
+
 struct super_block {
         __u32 s_dev;
         unsigned long s_magic;
@@ -53,6 +61,9 @@ struct inode {
                 const unsigned int i_nlink;
         };
         struct super_block *i_sb;
+        union {
+                struct hlist_head i_dentry; /* its names that the kernel knows */
+        };
 };
 
 struct dentry {
@@ -61,6 +72,9 @@ struct dentry {
         struct qstr d_name;
         struct inode *d_inode;
         struct super_block *d_sb;
+        union {
+                struct hlist_node d_alias;
+        } d_u;
 };
 
 struct vfsmount {
@@ -95,6 +109,7 @@ struct signal_struct {
 struct file {
         unsigned int f_mode;
         unsigned int f_flags;
+        struct inode *f_inode;
         struct path f_path;
 };
 
