@@ -31,12 +31,12 @@ static __always_inline bool is_search(struct file *file) {
 static __always_inline __u64 opened_below(struct file *file) {
         struct inode *inode = HW_READ(file, f_inode);
         struct dentry *dentry = (struct dentry *)hw_load_word(&file->f_path.dentry);
-        struct hlist_node *name;
+        __u64 name;
 
         if (!inode || inode == HW_READ(dentry, d_inode))
                 return 0;
-        name = HW_READ(inode, i_dentry.first);
-        return name ? (__u64)name - bpf_core_field_offset(struct dentry, d_u.d_alias) : 0;
+        name = hw_load_word(&inode->i_dentry.first);
+        return name ? name - bpf_core_field_offset(struct dentry, d_u.d_alias) : 0;
 }
 
 SEC("lsm/file_open")
