@@ -161,7 +161,7 @@ int BPF_PROG(hw_file_ioctl, struct file *file, unsigned int cmd)
         return changes_file(cmd) ? hw_answer_file(file, HW_OP(WRITE), HW_HOOK_ATTRIBUTE) : 0;
 }
 
-/* From programs of 32 bits; before 6.8 they come by the one above. The kernel tells this one no path as the caller sees it. */
+/* From programs of 32 bits; older kernels have them come by the one above. The kernel tells this one no path as the caller sees it. */
 SEC("lsm/file_ioctl_compat")
 int BPF_PROG(hw_file_ioctl_compat, struct file *file, unsigned int cmd)
 {

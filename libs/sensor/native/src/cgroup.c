@@ -63,10 +63,12 @@ void hw_cgroup_path(uint64_t id, char *ret, size_t size) {
         char *copy;
 
         *ret = 0;
-        if (id && known[slot].id == id)
-                (void)snprintf(ret, size, "%s", known[slot].path);
-        if (!id || known[slot].id == id)
+        if (!id)
                 return;
+        if (known[slot].id == id) {
+                (void)snprintf(ret, size, "%s", known[slot].path);
+                return;
+        }
         look_up(id, ret, size);
         copy = *ret ? strdup(ret) : NULL;
         if (!copy)
