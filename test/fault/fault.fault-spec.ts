@@ -76,6 +76,21 @@ const skipped = canRun ? '' : ' (skipped: apparmor_parser is not installed)';
     },
     5 * MINUTE,
   );
+
+  // docs/bugs.md: never ready again after a disk was full
+  it(
+    'is ready again though another stored the alerts that its full disk did not take',
+    async () => {
+      const labels = { env: 'prod' };
+      await settles('full-disk', [
+        { at: 0, do: { kind: 'apply', policy: 'p1', marker: '/usr/bin/marked', labels } },
+        { at: 2_000, fault: { kind: 'fill-disk', of: 'replica', forMs: 7_000 } },
+        ...['h1', 'h2', 'h3', 'h4'].map((deny) => ({ at: 3_000, deny, resource: '/denied/1' })),
+        { at: 9_000, do: { kind: 'pause', policy: 'p1' } },
+      ]);
+    },
+    5 * MINUTE,
+  );
 });
 
 async function settles(name: string, steps: readonly Step[]): Promise<void> {

@@ -110,8 +110,12 @@ export class FaultRun {
       for (;;) {
         const answer = await controlPlane.answer('/readyz').catch(() => undefined);
         if (answer?.status === 200) break;
-        if (Date.now() > deadline)
-          throw new Error(`the control plane at ${controlPlane.url} does not become ready`);
+        if (Date.now() > deadline) {
+          const said = answer ? JSON.stringify(answer.body) : 'it does not answer';
+          throw new Error(
+            `the control plane at ${controlPlane.url} does not become ready: ${said}`,
+          );
+        }
         await delay(100);
       }
   }

@@ -64,6 +64,12 @@ export abstract class AlertStore {
 
   /** Whether the last batch could be stored; what cannot be stays with its host until it can. */
   abstract health(): { readonly ok: boolean; readonly detail: string };
+
+  /**
+   * Tries again to write, where the last batch could not be stored: another replica may have stored it since, so that
+   * none comes to show that there is room again. Never rejects.
+   */
+  abstract retry(): Promise<void>;
 }
 
 /** As AlertStore, of what hosts only watched: apart, so that it never takes the place of an alert. */

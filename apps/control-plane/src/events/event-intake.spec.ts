@@ -114,6 +114,9 @@ class FakeStore extends AlertStore {
   override health(): { ok: boolean; detail: string } {
     return { ok: !this.full, detail: '' };
   }
+  override retry(): Promise<void> {
+    return Promise.resolve();
+  }
 }
 
 let inbox: FakeInbox;

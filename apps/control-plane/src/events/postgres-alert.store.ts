@@ -26,6 +26,7 @@ export class PostgresAlertStore extends AlertStore {
   /** One connection for writing, whatever waits; the others are for readers. */
   readonly #turns = new Turns(MAX_WAITING);
   #failure: string | undefined;
+  #retrying = false;
 
   constructor(
     private readonly database: PostgresDatabase,
@@ -35,25 +36,36 @@ export class PostgresAlertStore extends AlertStore {
     super();
   }
 
-  override async add(nodeId: string, batch: AlertBatch): Promise<StoreOutcome> {
-    try {
-      const outcome = await this.#turns.run(() =>
-        this.database.transaction((query) => this.#addAll(query, nodeId, batch)),
-      );
-      this.#failure = undefined;
-      return outcome;
-    } catch (error) {
-      // That it is away its own health says, until it is not.
-      if (!(error instanceof PostgresUnavailable))
-        this.#failure = error instanceof Error ? error.message : String(error);
-      throw error;
-    }
+  override add(nodeId: string, batch: AlertBatch): Promise<StoreOutcome> {
+    return this.#written((query) => this.#addAll(query, nodeId, batch));
   }
 
   override health(): { readonly ok: boolean; readonly detail: string } {
     const database = this.database.health();
     if (!database.ok || this.#failure === undefined) return database;
     return { ok: false, detail: this.#failure };
+  }
+
+  override async retry(): Promise<void> {
+    if (this.#failure === undefined || this.#retrying) return;
+    this.#retrying = true;
+    try {
+      await this.#written(async (query) => {
+        const counters = 'FROM hostward.counters WHERE kind = $1';
+        await query(`SELECT last ${counters} FOR UPDATE`, [this.kind]);
+        // What a batch needs leave for, of an alert that stays in no table.
+        const columns = 'id, node_id, event_id, node, policy, time_ms, body';
+        await query(
+          `INSERT INTO hostward.${this.kind} (${columns}) SELECT -1, '', '', '', '', 0, '{}' ${counters}`,
+          [this.kind],
+        );
+        await query(`DELETE FROM hostward.${this.kind} WHERE id = -1`);
+      });
+    } catch {
+      // That it still cannot be written is its health.
+    } finally {
+      this.#retrying = false;
+    }
   }
 
   override cursorOf(nodeId: string): Promise<string | undefined> {
@@ -93,6 +105,20 @@ export class PostgresAlertStore extends AlertStore {
     const sql = 'SELECT last FROM hostward.counters WHERE kind = $1';
     const { rows } = await this.database.query(sql, [this.kind]);
     return Number(rows[0]?.['last']);
+  }
+
+  /** In one transaction, in its turn; whether it came through is the health from now on. */
+  async #written<T>(write: (query: Query) => Promise<T>): Promise<T> {
+    try {
+      const outcome = await this.#turns.run(() => this.database.transaction(write));
+      this.#failure = undefined;
+      return outcome;
+    } catch (error) {
+      // That it is away its own health says, until it is not.
+      if (!(error instanceof PostgresUnavailable))
+        this.#failure = error instanceof Error ? error.message : String(error);
+      throw error;
+    }
   }
 
   async #addAll(query: Query, nodeId: string, batch: AlertBatch): Promise<StoreOutcome> {

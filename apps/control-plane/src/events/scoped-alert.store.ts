@@ -60,6 +60,10 @@ export class ScopedAlertStore extends AlertStore {
     return this.store.health();
   }
 
+  override retry(): Promise<void> {
+    return this.store.retry();
+  }
+
   #scoped<F extends AlertFilter>(filter: F): AlertFilter {
     const caller = currentCaller();
     if (caller?.stillCounts() === false)

@@ -53,19 +53,25 @@ export class SqliteAlertStore extends AlertStore {
   }
 
   #add(nodeId: string, batch: AlertBatch): StoreOutcome {
-    try {
-      const outcome = this.#addAll(nodeId, batch);
-      this.#failure = undefined;
-      return outcome;
-    } catch (error) {
-      this.#failure = error instanceof Error ? error.message : String(error);
-      throw error;
-    }
+    return this.#written(() => this.#insert(nodeId, batch));
   }
 
   override health(): { readonly ok: boolean; readonly detail: string } {
     const ok = this.#failure === undefined;
     return { ok, detail: this.#failure ?? 'all that came could be stored' };
+  }
+
+  override retry(): Promise<void> {
+    if (this.#failure === undefined) return Promise.resolve();
+    try {
+      this.#written(() => {
+        this.#db.exec(`INSERT OR REPLACE INTO cursors (node_id, last) VALUES ('', '')`);
+        this.#db.exec(`DELETE FROM cursors WHERE node_id = ''`);
+      });
+    } catch {
+      // That it still cannot be written is its health.
+    }
+    return Promise.resolve();
   }
 
   override cursorOf(nodeId: string): Promise<string | undefined> {
@@ -120,10 +126,22 @@ export class SqliteAlertStore extends AlertStore {
     this.#db.close();
   }
 
-  #addAll(nodeId: string, batch: AlertBatch): StoreOutcome {
+  /** In one transaction; whether it came through is the health from now on. */
+  #written<T>(write: () => T): T {
+    try {
+      const outcome = this.#transaction(write);
+      this.#failure = undefined;
+      return outcome;
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error);
+      throw error;
+    }
+  }
+
+  #transaction<T>(write: () => T): T {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
-      const outcome = this.#insert(nodeId, batch);
+      const outcome = write();
       this.#db.exec('COMMIT');
       return outcome;
     } catch (error) {

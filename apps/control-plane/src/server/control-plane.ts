@@ -211,6 +211,7 @@ export class ControlPlane {
     void this.app.get(CloneService, { strict: false }).run();
     void this.app.get(AccessWatch, { strict: false }).run();
     void this.app.get(EtcdLedger, { strict: false }).retry();
+    for (const store of [this.parts.alerts, this.parts.observations]) void store.retry();
     void this.app.get(HeadHerald, { strict: false }).run();
     this.#lookForRestore(state.revision);
     void this.#lookAtHeldHeads();
