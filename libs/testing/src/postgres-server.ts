@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chownSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { freePort, ServerProcess } from './server-process.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import type { TestCertificates } from './test-certificates.js';
@@ -68,7 +69,7 @@ export class PostgresServer {
     const backends = childrenOf(this.pid);
     await this.process?.kill9();
     this.process = undefined;
-    for (const pid of backends) endProcess(pid);
+    for (const pid of backends) await endProcess(pid);
   }
 
   /** Runs SQL as the superuser; what it prints. */
@@ -164,10 +165,21 @@ function childrenOf(pid: number): readonly number[] {
   return readFileSync(path, 'utf8').split(' ').map(Number).filter(Boolean);
 }
 
-function endProcess(pid: number): void {
+/** Until it holds nothing any more: a server does not start on memory that one of an earlier one still has. */
+async function endProcess(pid: number): Promise<void> {
   try {
     process.kill(pid, 'SIGKILL');
-  } catch {
-    // It went with its parent.
+    for (let look = 0; look < 500; look += 1) {
+      if (/^\d+ \(.*\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))) return;
+      await delay(10);
+    }
+    throw new Error(`process ${pid} of the server that was killed does not end`);
+  } catch (error) {
+    if (!isGone(error)) throw error;
   }
+}
+
+function isGone(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ESRCH' || code === 'ENOENT';
 }

@@ -92,15 +92,24 @@ function withParentDeathSignal(
   return ['setpriv', ['--pdeathsig', 'KILL', '--', command, ...args]];
 }
 
-/** A TCP port of the loopback that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** Below the range from which kernels take ports for outgoing connections, and beside what the product chooses from. */
+const LOWEST_PORT = 10_000;
+const HIGHEST_PORT = 20_000;
+const ATTEMPTS = 200;
+
+/** A TCP port of the loopback that was free a moment ago, and that no outgoing connection takes while its server is away. */
+export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const port = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - LOWEST_PORT));
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no free port was found from ${LOWEST_PORT} to ${HIGHEST_PORT}`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
