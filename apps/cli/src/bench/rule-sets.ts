@@ -6,6 +6,12 @@ const SOURCES = ['/usr/sbin/nginx', '/usr/bin/python3.13', '/usr/lib/postgresql/
 const CAPABILITIES = ['net_raw', 'sys_ptrace', 'sys_module', 'mknod'];
 const PROTOCOLS = ['udp', 'icmp', 'raw', 'sctp'];
 
+const ALL_BLOCKED = {
+  nodeSelector: { matchLabels: { 'hostward.io/all-hosts': 'true' } },
+  action: 'Block',
+  severity: 5,
+} as const;
+
 /** One rule of the mix, added to the sections of a policy. */
 type Kind = (sections: Sections, n: number) => void;
 
@@ -46,6 +52,22 @@ export function ruleSetOf(rules: number): RuleSet {
   return { policies: policies.map((document) => ({ document, revision: '1' })) };
 }
 
+/** Paths that share little beside their beginning, and patterns over any depth, in policies of up to a hundred rules each. */
+export function pathsAndPatterns(paths: number, patterns: number): RuleSet {
+  const exact = Array.from({ length: paths }, (_, n) => ({
+    path: `/usr/lib/package-${word(n)}/${word(paths + n)}.conf`,
+  }));
+  const wild = Array.from({ length: patterns }, (_, n) => ({
+    pattern: `/srv/site-${word(n)}/**/${word(patterns + n)}.key`,
+  }));
+  const files = [
+    ...inHundreds(exact).map((matchPaths) => ({ matchPaths })),
+    ...inHundreds(wild).map((matchPatterns) => ({ matchPatterns })),
+  ];
+  const policies = files.map((file, at) => named(at, { ...ALL_BLOCKED, file }));
+  return { policies: policies.map((document) => ({ document, revision: '1' })) };
+}
+
 /** A profile of this many bare deny lines: the least that the parser can be given for as many rules. */
 export function bareProfile(lines: number): string {
   const rules = Array.from(
@@ -65,20 +87,29 @@ function policyOf(from: number, to: number): HostPolicy {
     capabilities: [],
   };
   for (let n = from; n < to; n += 1) MIX[n % MIX.length]?.(sections, n);
+  return named(from, specOf(sections));
+}
+
+function named(number: number, spec: HostPolicySpec): HostPolicy {
   return {
     apiVersion: 'security.kubearmor.com/v1',
     kind: 'KubeArmorHostPolicy',
-    metadata: { name: `bench-${String(from).padStart(5, '0')}` },
-    spec: specOf(sections),
+    metadata: { name: `bench-${String(number).padStart(5, '0')}` },
+    spec,
   };
+}
+
+function inHundreds<T>(all: readonly T[]): readonly (readonly T[])[] {
+  const count = Math.ceil(all.length / RULES_A_POLICY);
+  return Array.from({ length: count }, (_, at) =>
+    all.slice(at * RULES_A_POLICY, (at + 1) * RULES_A_POLICY),
+  );
 }
 
 function specOf(sections: Sections): HostPolicySpec {
   const { processPaths, filePaths, directories, patterns, protocols, capabilities } = sections;
   return {
-    nodeSelector: { matchLabels: { 'hostward.io/all-hosts': 'true' } },
-    action: 'Block',
-    severity: 5,
+    ...ALL_BLOCKED,
     process: { matchPaths: processPaths },
     file: { matchPaths: filePaths, matchDirectories: directories, matchPatterns: patterns },
     network: { matchProtocols: protocols },

@@ -5,7 +5,6 @@ import { COUNTED_NS, installedSnapshot, joinFleet, Lab, stageHost, type Vm } fro
 import { DemoControlPlane } from '../demo/demo-control-plane.js';
 import { packageRoot } from '../package-root.js';
 import { BenchReport } from './bench-report.js';
-import type { Figures } from './figures.js';
 import { machineLine } from './machine.js';
 import { ruleSetOf } from './rule-sets.js';
 import { SensorGuest } from './sensor-guest.js';
@@ -100,11 +99,10 @@ async function cases(
   const sizes = [...rules].sort((a, b) => a - b);
   const done: RuleRounds[] = [];
   let attached: AttachedRounds | undefined;
-  let memory: Figures = {};
   for (const size of sizes) {
     report.note(`\n${size} rules that match nothing of the bench`);
     await applied(host, size);
-    memory = await host.guest.memory();
+    const memory = await host.guest.memory();
     await host.guest.quiet();
     attached ??= await attachedRounds(host.guest, {
       rounds,
@@ -115,11 +113,11 @@ async function cases(
       ...limits(RULES_WITHIN_MS, signal),
     });
     reportRules({ report, json, unit: count ? COUNTED : TIMED }, attached, result);
+    reportMemory(report, size, memory);
     done.push(result);
     await host.guest.busy();
   }
   reportSwaps(report, done);
-  reportMemory(report, memory);
   report.note('* KubeArmor with one rule, on another emulated guest: not measured here');
 }
 

@@ -8,7 +8,7 @@ import { CommandFailed } from '../errors.js';
 import { packageRoot } from '../package-root.js';
 import type { BenchReport } from './bench-report.js';
 import { type Figures, figuresIn } from './figures.js';
-import { ruleSetOf } from './rule-sets.js';
+import { pathsAndPatterns, ruleSetOf } from './rule-sets.js';
 
 const run = promisify(execFile);
 const BUILD_TIMEOUT_MS = 240_000;
@@ -18,6 +18,11 @@ const SECONDS = '5';
 const RULES = 1_000;
 const SWAP_MS = 50;
 const RECORDS_A_SECOND = 100_000;
+/** A table of paths and patterns, its time and its room. */
+const PATHS = 10_000;
+const PATTERNS = 200;
+const COMPILE_MS = 2_000;
+const TABLE_MIB = 16;
 /** A mount namespace with the file systems that a host has and this machine may not. */
 const AS_ON_A_HOST =
   'mount -t cgroup2 none /sys/fs/cgroup && mount -t bpf none /sys/fs/bpf && mount -t bpf none "$0" && exec "$@"';
@@ -30,8 +35,9 @@ const HOST: HostCapabilities = {
   loadedNames: [],
 };
 
-/** What of the sensor can be measured on this machine itself, whose kernel need not have BPF-LSM: records and swaps. */
+/** What can be measured on this machine itself, whose kernel need not have BPF-LSM: tables, records and swaps. */
 export async function reportNative(report: BenchReport): Promise<void> {
+  reportTable(report);
   const folder = await mkdtemp(join(tmpdir(), 'hostward-bench-'));
   try {
     await run('make', ['-s', '-C', NATIVE, `OUT=${OUT}`, 'meters'], { timeout: BUILD_TIMEOUT_MS });
@@ -70,6 +76,29 @@ async function metered(pins: string, words: readonly string[]): Promise<Figures>
     const { stderr = '', message } = error as Error & { stderr?: string };
     throw new CommandFailed(stderr.trim() || message);
   }
+}
+
+/** The first one, as of a compiler that has just started, and then a tenth of it, which has it easier. */
+function reportTable(report: BenchReport): void {
+  const whole = compiled(PATHS, PATTERNS);
+  const tenth = compiled(PATHS / 10, PATTERNS / 10);
+  const about = `${PATHS} paths and ${PATTERNS} patterns with **, from policies to a table, CPU of the thread; baseline: a tenth of both`;
+  report.case('table, natively', about, [
+    { metric: 'compile', value: whole.ms, unit: 'ms', baseline: tenth.ms },
+    { metric: 'table', value: whole.mib, unit: 'MiB', baseline: tenth.mib },
+  ]);
+  report.aim(`${PATHS} paths and ${PATTERNS} patterns compiled`, whole.ms, COMPILE_MS, 'ms');
+  report.aim('their table', whole.mib, TABLE_MIB, 'MiB');
+}
+
+function compiled(paths: number, patterns: number): { readonly ms: number; readonly mib: number } {
+  const rules = pathsAndPatterns(paths, patterns);
+  const before = process.threadCpuUsage();
+  const { table, report } = compileRuleSet(rules, HOST);
+  const { user, system } = process.threadCpuUsage(before);
+  const plans = report.policies.flatMap((policy) => policy.rules.map(({ plan }) => plan));
+  if (plans.some((plan) => plan !== 'enforce')) throw new Error('the table holds not every rule');
+  return { ms: (user + system) / 1_000, mib: (table?.blob.length ?? NaN) / 2 ** 20 };
 }
 
 function reportRecords(

@@ -110,18 +110,23 @@ export function reportSwaps(report: BenchReport, all: readonly RuleRounds[]): vo
     );
 }
 
-/** Tells how much memory sensor and agent take on the host. */
-export function reportMemory(report: BenchReport, { sensor = 0, agent = 0 }: Figures): void {
+/** Tells how much memory sensor and agent take on the host once a set of rules has come. */
+export function reportMemory(
+  report: BenchReport,
+  rules: number,
+  { sensor = 0, agent = 0 }: Figures,
+): void {
   const inMib = (metric: string, kib: number): Measurement => ({
     metric,
     value: kib / 1024,
     unit: 'MiB',
   });
-  report.case('memory of the processes', 'RSS in the guest, with the largest set of rules', [
+  report.case(`memory of the processes, rules=${rules}`, 'RSS in the guest', [
     inMib('sensor', sensor),
     inMib('agent', agent),
   ]);
-  report.aim('sensor and agent together', (sensor + agent) / 1024, RSS_MIB, 'MiB');
+  const both = `sensor and agent together, rules=${rules},`;
+  report.aim(both, (sensor + agent) / 1024, RSS_MIB, 'MiB');
 }
 
 function rowOf(
