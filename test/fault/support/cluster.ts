@@ -15,6 +15,7 @@ import {
 import { ServerKeys } from '../../../apps/cli/src/embedded/server-keys.js';
 import { Supervised, type Program } from '../../../apps/cli/src/embedded/supervised.js';
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
+import { redisKeys } from '#contracts';
 import { connectRedis, type RedisConnection, type RedisConnectionOptions } from '#redis';
 import { freePort, LinkProxy } from '#testing';
 import type { Mistake } from '../planted/mistakes.js';
@@ -23,6 +24,7 @@ import { Clocks } from './clocks.js';
 import { CommittedLog } from './committed-log.js';
 import { EtcdDisks } from './etcd-disks.js';
 import type { History } from '../history.js';
+import { OfferLog } from './offer-log.js';
 import { ETCD_MEMBERS, memberProgram, type EtcdMember, type MemberPorts } from './etcd-members.js';
 import { Programs } from './programs.js';
 import {
@@ -61,6 +63,7 @@ export class Cluster {
   readonly disks: EtcdDisks;
   readonly #keys = new ServerKeys();
   readonly #admins: RedisConnection[] = [];
+  readonly #offers: OfferLog[] = [];
   #log: CommittedLog | undefined;
   #material: Material | undefined;
   #ca = '';
@@ -149,6 +152,22 @@ export class Cluster {
     return found;
   }
 
+  /** Of these hosts, who hears when something is written for them. */
+  async listeners(nodeIds: readonly string[]): Promise<readonly string[]> {
+    const [master] = await this.masters();
+    if (master === undefined) return [];
+    const connection = this.admin(master);
+    const channels = nodeIds.map((nodeId) => redisKeys.nudge(nodeId));
+    try {
+      const found = await connection.run('asking', (client) =>
+        client.pubsub('NUMSUB', ...channels),
+      );
+      return nodeIds.filter((_, index) => Number(found[2 * index + 1]) > 0);
+    } finally {
+      connection.close();
+    }
+  }
+
   get #login() {
     const { username = '' } = readConfig(this.material.configFile).redis;
     return { username, password: this.#password };
@@ -235,6 +254,10 @@ export class Cluster {
         await sentinelProgram(name, port, portOf('redis'), login, { ...at, port }),
       );
     }
+    for (const name of REDIS_NODES) {
+      const tls = { port: ports[name], ca: this.#ca, ...this.#clientPair };
+      this.#offers.push(new OfferLog(name, { ...login, tls }, this.history));
+    }
     const port = ports['redis-events'];
     await this.run('redis-events', await redisProgram({ ...at, serves: 'events', port }));
   }
@@ -264,6 +287,7 @@ export class Cluster {
 
   async stop(): Promise<void> {
     this.#log?.stop();
+    for (const offers of this.#offers) offers.stop();
     for (const admin of this.#admins) admin.close();
     await this.programs.stop();
     this.disks.stop();
