@@ -15,10 +15,18 @@ import {
 import { ServerKeys } from '../../../apps/cli/src/embedded/server-keys.js';
 import { Supervised, type Program } from '../../../apps/cli/src/embedded/supervised.js';
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
+import { buildNative } from '../../../libs/sensor/src/fixtures/native-build.js';
 import { redisKeys } from '#contracts';
 import { connectRedis, type RedisConnection, type RedisConnectionOptions } from '#redis';
 import { freePort, LinkProxy } from '#testing';
-import type { Mistake } from '../planted/mistakes.js';
+import { appMain } from '../../../apps/cli/src/package-root.js';
+import {
+  AGENT_MISTAKES,
+  CONTROL_PLANE_MISTAKES,
+  isOfSensor,
+  type Mistake,
+} from '../planted/mistakes.js';
+import { plantedSensor } from '../planted/sensor.js';
 import { projectRoot } from '../../e2e/support/product.js';
 import { Clocks } from './clocks.js';
 import { CommittedLog } from './committed-log.js';
@@ -65,6 +73,7 @@ export class Cluster {
   readonly #admins: RedisConnection[] = [];
   readonly #offers: OfferLog[] = [];
   #log: CommittedLog | undefined;
+  #sensor: Promise<string> | undefined;
   #material: Material | undefined;
   #ca = '';
   #password = '';
@@ -80,7 +89,7 @@ export class Cluster {
     this.disks = new EtcdDisks(folder);
   }
 
-  /** With a control plane that makes a mistake where one is named. */
+  /** With control planes, agents or sensors that make a mistake where one is named. */
   static async start(history: History, mistake?: Mistake): Promise<Cluster> {
     const folder = await mkdtemp(join(tmpdir(), 'hostward-fault-'));
     const cluster = new Cluster(folder, await freePorts(), history, mistake);
@@ -96,6 +105,16 @@ export class Cluster {
   get material(): Material {
     if (!this.#material) throw new Error('the cluster was not set up');
     return this.#material;
+  }
+
+  /** Program and first words of an agent. */
+  get agent(): readonly string[] {
+    return mainOf('agent', this.mistake);
+  }
+
+  /** The sensor on a fake kernel; built at the first call. */
+  get sensor(): Promise<string> {
+    return (this.#sensor ??= this.#buildSensor());
   }
 
   get log(): CommittedLog {
@@ -268,9 +287,17 @@ export class Cluster {
   ): Promise<void> {
     const served = { host: '127.0.0.1', port: this.ports[name] };
     const shipped = controlPlaneProgram(material.configFile, this.folder, served, this.#keys);
-    const program = this.mistake ? planted(shipped, this.mistake) : shipped;
+    const words = mainOf('control-plane', this.mistake);
+    const at = shipped.args.indexOf(appMain('control-plane'));
+    const program = { ...shipped, args: shipped.args.toSpliced(at, 1, ...words) };
     const own = name === 'replica' ? asReplica(program, served.port) : program;
     await this.run(name, await this.clocks.follow(name, withSettings(own, this.#settings())));
+  }
+
+  async #buildSensor(): Promise<string> {
+    const { mistake, folder } = this;
+    if (mistake !== undefined && isOfSensor(mistake)) return plantedSensor(mistake, folder);
+    return join(await buildNative('fake'), 'hostward-sensor-fake');
   }
 
   /** What `init` was not told. */
@@ -296,11 +323,11 @@ export class Cluster {
   }
 }
 
-/** The same program with a mistake. */
-function planted(shipped: Program, mistake: Mistake): Program {
-  const main = join(projectRoot, 'dist/test/fault/planted/control-plane.js');
-  const at = shipped.args.findIndex((word) => word.endsWith('main.js'));
-  return { ...shipped, args: shipped.args.toSpliced(at, 1, main, mistake) };
+/** As it is shipped, or with a mistake where that is one of its. */
+function mainOf(app: 'agent' | 'control-plane', mistake: Mistake | undefined): readonly string[] {
+  const its = app === 'agent' ? AGENT_MISTAKES : CONTROL_PLANE_MISTAKES;
+  if (mistake === undefined || !(mistake in its)) return [appMain(app)];
+  return [join(projectRoot, 'dist/test/fault/planted', `${app}.js`), mistake];
 }
 
 /** The same program at another port, with stores of its own. */
