@@ -144,10 +144,12 @@ export class FaultRun {
   async #settle(): Promise<void> {
     await this.#ready();
     await this.#workload.finish();
-    const { isSettled } = await this.#untilSettled();
-    if (isSettled) await this.#changeAtRest();
-    const { final } = await this.#untilSettled();
-    this.cluster.history.write({ type: 'quiet', final });
+    let settled = await this.#untilSettled();
+    if (settled.isSettled) {
+      await this.#changeAtRest();
+      settled = await this.#untilSettled();
+    }
+    this.cluster.history.write({ type: 'quiet', final: settled.final });
   }
 
   /** Until nobody is behind, or the time is over. */

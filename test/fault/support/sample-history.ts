@@ -99,6 +99,8 @@ export function goodHistory(): Line[] {
     ...[offered('redis', 5), offered('redis', 6), offered('redis-b', 5)],
     { type: 'lost', redis: 'redis' },
     ...[offered('redis', 5), offered('redis', 8)],
+    { type: 'lost', redis: 'redis-b', nodeId: 'id1' },
+    offered('redis-b', 4),
     { type: 'rest' },
     { type: 'invoke', op: 4, action: { kind: 'delete', policy: 'db' } },
     {
