@@ -139,12 +139,16 @@ const PLANT: Readonly<Record<ControlPlaneMistake, (configFile: string) => void>>
     );
   },
   'serves hosts that were revoked': () => {
+    const isTaken = ({ key }: { readonly key: string }): boolean => !key.includes('/revoke/');
     replace(
       FleetState.prototype,
-      'believed',
-      () =>
-        ({ enrollment }) =>
-          enrollment,
+      'apply',
+      (shipped) =>
+        function (this: FleetState, message) {
+          if (message.type === 'snapshot')
+            return shipped.call(this, { ...message, items: message.items.filter(isTaken) });
+          return shipped.call(this, { ...message, changes: message.changes.filter(isTaken) });
+        },
     );
   },
   'forgets the first alert of a batch': () => {
