@@ -70,6 +70,32 @@ describe('the checker of histories', () => {
       withLine({ type: 'host', ...sighting('h3', 9, web) }),
     ],
     [
+      'an older assignment in the place of a newer',
+      'offered',
+      withLine({ type: 'offered', redis: 'redis', nodeId: 'id1', order: [1, 8, 1_007] }),
+    ],
+    [
+      'a nudge that was dropped, made good by a check at intervals',
+      'prompt',
+      goodHistory().map((line) =>
+        line.type === 'host' && line.order?.[1] === 8 ? { ...line, at: line.at + 3_000 } : line,
+      ),
+    ],
+    [
+      'a change at rest that a host is never given',
+      'prompt',
+      without((line) => line.type === 'host' && line.node === 'h2' && line.order?.[1] === 8),
+    ],
+    [
+      'a change that is refused though nothing is broken',
+      'prompt',
+      goodHistory().map((line) =>
+        line.type === 'ok' && line.op === 4
+          ? { at: line.at, type: 'unknown', op: 4, why: '503' }
+          : line,
+      ),
+    ],
+    [
       'enforced, said of what a host never had',
       'said',
       withLine({

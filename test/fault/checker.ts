@@ -1,6 +1,8 @@
 import { checkHosts } from './checks/hosts.js';
 import { checkLedgers } from './checks/ledgers.js';
+import { checkOffers } from './checks/offers.js';
 import { checkOperations } from './checks/operations.js';
+import { checkRest } from './checks/rest.js';
 import { checkSettled } from './checks/settled.js';
 import { checkStatus } from './checks/status.js';
 import type { Violation } from './checks/violation.js';
@@ -12,6 +14,8 @@ export function check(history: readonly Line[]): readonly Violation[] {
   const truth = new Truth(history);
   return [
     ...checkHosts(history, truth),
+    ...checkOffers(history),
+    ...checkRest(history, truth),
     ...checkStatus(history),
     ...checkSettled(history, truth),
     ...checkOperations(history, truth),

@@ -42,6 +42,10 @@ export type Line = { readonly at: number } & (
   | ({ readonly type: 'host' } & Sighting)
   | ({ readonly type: 'said' } & Said)
   | { readonly type: 'denied'; readonly node: string; readonly resource: string }
+  | ({ readonly type: 'offered' } & Offer)
+  | { readonly type: 'lost'; readonly redis: string; readonly nodeId?: string }
+  /** Nothing is broken any more and nobody is behind; what follows is asked of a product that has nothing else to do. */
+  | { readonly type: 'rest' }
   | { readonly type: 'quiet'; readonly final: Final }
 );
 
@@ -60,6 +64,13 @@ export interface Sighting {
   readonly policies: InForce;
   /** Digest of what lay in the kernel at that moment; absent where it could have changed meanwhile. */
   readonly kernel?: string;
+}
+
+/** What a Redis has for a host from now on; `lost` says that it has no longer what it had, for one host or for all. */
+export interface Offer {
+  readonly redis: string;
+  readonly nodeId: string;
+  readonly order: Order;
 }
 
 /** What the control plane said of a policy. */

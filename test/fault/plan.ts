@@ -19,6 +19,8 @@ export type Fault =
       readonly byMs: number;
       readonly forMs: number;
     }
+  /** On this host; what comes of it takes longer than the plan of a seed leaves between two faults. */
+  | { readonly kind: 'deny-agent'; readonly of: string }
   | { readonly kind: 'corrupt-bundles' | 'compact' };
 
 export type Step =

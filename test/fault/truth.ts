@@ -81,9 +81,14 @@ export class Truth {
     );
   }
 
+  /** The identity that a node was given; undefined where it has none. */
+  idOf(node: string): string | undefined {
+    return this.#nodesAt(Infinity).get(node)?.nodeId;
+  }
+
   /** The revision at which the identity of a node was revoked. */
   revokedAt(node: string): number | undefined {
-    const id = this.#nodesAt(Infinity).get(node)?.nodeId;
+    const id = this.idOf(node);
     return this.commits.find(({ revoked }) => id !== undefined && revoked.includes(id))?.revision;
   }
 

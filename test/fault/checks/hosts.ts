@@ -79,6 +79,7 @@ export function namesOf(policies: InForce): string {
   return each.sort().join(' ');
 }
 
-function compare(a: Order, b: Order): number {
+/** Less than 0 where `a` is the older. */
+export function compare(a: Order, b: Order): number {
   return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
 }

@@ -11,6 +11,8 @@ export const RULES = {
   forward: 'no host goes back except by a fallback that it reports',
   kernel: 'the kernel has what the host says, the same for the same rule set',
   revoked: 'a host whose identity was revoked is given nothing new',
+  offered: 'what Redis has for a host goes back only where Redis has lost it',
+  prompt: 'at rest a change is committed, and in force on each live host at once',
   said: '`enforced` is said of nothing that the host had not in force',
   settled: 'at rest every live host has the newest commit, deletions too, and status says so',
   durable: 'what was answered has happened, what was refused has not, and nobody else wrote',

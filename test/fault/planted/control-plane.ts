@@ -1,26 +1,32 @@
 import 'reflect-metadata';
+import { createHash } from 'node:crypto';
 import { argv } from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
 import { EtcdStore } from '#etcd';
 import { TargetIndex } from '#policy-model';
 import { loadMaterial } from '../../../apps/control-plane/src/config/material.js';
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
 import { AssignmentSealer } from '../../../apps/control-plane/src/delivery/assignment-sealer.js';
+import { RedisDeliveryChannel } from '../../../apps/control-plane/src/delivery/redis-delivery-channel.js';
 import { SqliteAlertStore } from '../../../apps/control-plane/src/events/sqlite-alert.store.js';
 import {
   FleetState,
   type ActivePolicy,
 } from '../../../apps/control-plane/src/fleet/fleet-state.js';
 import { ProblemError } from '../../../apps/control-plane/src/http/index.js';
+import { PrefixWatch } from '../../../libs/etcd/src/prefix-watch.js';
+import { writeIfGreater } from '../../../libs/redis/src/write-if-greater.js';
 import { EtcdLedger } from '../../../apps/control-plane/src/journal/etcd-ledger.js';
 import type { LedgerChange } from '../../../apps/control-plane/src/journal/ledger.js';
 import { StatusReader } from '../../../apps/control-plane/src/status/status-reader.js';
-import type { Mistake } from './mistakes.js';
+import type { ControlPlaneMistake } from './mistakes.js';
+import { replace } from './replace.js';
 
 /**
  * For the fault suite only: the control plane with one mistake, made from outside, so that nothing of the product leads
  * here. Usage: control-plane MISTAKE serve --config=FILE.
  */
-const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
+const PLANT: Readonly<Record<ControlPlaneMistake, (configFile: string) => void>> = {
   'forgets deletions': () => {
     replace(
       FleetState.prototype,
@@ -133,12 +139,16 @@ const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
     );
   },
   'serves hosts that were revoked': () => {
+    const isTaken = ({ key }: { readonly key: string }): boolean => !key.includes('/revoke/');
     replace(
       FleetState.prototype,
-      'believed',
-      () =>
-        ({ enrollment }) =>
-          enrollment,
+      'apply',
+      (shipped) =>
+        function (this: FleetState, message) {
+          if (message.type === 'snapshot')
+            return shipped.call(this, { ...message, items: message.items.filter(isTaken) });
+          return shipped.call(this, { ...message, changes: message.changes.filter(isTaken) });
+        },
     );
   },
   'forgets the first alert of a batch': () => {
@@ -151,10 +161,46 @@ const PLANT: Readonly<Record<Mistake, (configFile: string) => void>> = {
         },
     );
   },
+  'tells no host that something was written for it': () => {
+    replaceInScript(/^redis\.call\('PUBLISH'.*$/m, '');
+  },
+  'writes over what is newer': () => {
+    replaceInScript('if c <= 0 then return 0 end', '');
+    // Between sealing and writing, where no fault from outside stops it for long enough: longer than others wait for it.
+    replace(
+      RedisDeliveryChannel.prototype,
+      'write',
+      (shipped) =>
+        async function (this: RedisDeliveryChannel, parcels) {
+          if (Math.random() < 0.3) await delay(6_000);
+          return shipped.call(this, parcels);
+        },
+    );
+  },
+  'goes on watching at the revision of a header': () => {
+    replace(
+      PrefixWatch.prototype as unknown as Attaching,
+      'attached',
+      (shipped) =>
+        async function (this: Attaching, answer) {
+          await shipped.call(this, answer);
+          this.delivered = BigInt(answer.header.revision);
+        },
+    );
+  },
 };
 
-function replace<T, K extends keyof T>(of: T, name: K, make: (shipped: T[K]) => T[K]): void {
-  of[name] = make(of[name]);
+/** What a watch does when its stream stands: private, so the mistake has to say it once more. */
+interface Attaching {
+  delivered: bigint | undefined;
+  attached(answer: { readonly header: { readonly revision: string } }): Promise<void>;
+}
+
+/** In the script by which assignments are written; Redis knows it by its digest. */
+function replaceInScript(words: string | RegExp, by: string): void {
+  const lua = writeIfGreater.lua.replace(words, by);
+  if (lua === writeIfGreater.lua) throw new Error(`the script has no ${String(words)} any more`);
+  Object.assign(writeIfGreater, { lua, sha: createHash('sha1').update(lua).digest('hex') });
 }
 
 type Commit = () => ReturnType<EtcdLedger['commit']>;
@@ -189,5 +235,5 @@ function isDeletion({
 
 const [mistake] = argv.splice(2, 1);
 const configFile = argv.find((word) => word.startsWith('--config='))?.slice('--config='.length);
-PLANT[mistake as Mistake](configFile ?? '');
+PLANT[mistake as ControlPlaneMistake](configFile ?? '');
 await import('../../../apps/control-plane/src/main.js');

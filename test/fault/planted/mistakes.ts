@@ -1,18 +1,60 @@
 import type { Rule } from '../checks/violation.js';
+import type { Step } from '../plan.js';
+import { FELL_BACK, UNHEARD, UNREAD } from './steps.js';
 
-/** Mistakes that control planes of `planted/control-plane.ts` make, and the rules by which a history shows each. */
-export const MISTAKES = {
-  'forgets deletions': ['committed', 'settled'],
-  'follows no label that moves': ['committed', 'settled'],
-  'journals no change': ['journal'],
-  'answers before it has committed': ['durable'],
-  'says what is wanted, not what is': ['said', 'settled'],
-  'commits in another order than it answers': ['durable', 'ordered'],
-  'takes the generation from the newest of its policies': ['committed', 'settled'],
-  'delivers every policy to every host': ['committed'],
-  'delivers what is paused': ['committed'],
-  'serves hosts that were revoked': ['revoked'],
-  'refuses what it has committed': ['durable'],
-  'forgets the first alert of a batch': ['alerts'],
-} as const satisfies Readonly<Record<string, readonly Rule[]>>;
-export type Mistake = keyof typeof MISTAKES;
+/** A mistake that a program makes, and the rules by which a history shows it. */
+interface Planted {
+  readonly rules: readonly Rule[];
+  /** What shows it where the plans of seeds hardly come to it. */
+  readonly steps?: readonly Step[];
+}
+
+/** Mistakes of control planes, as `control-plane.ts` makes them. */
+export const CONTROL_PLANE_MISTAKES = {
+  'forgets deletions': { rules: ['committed', 'settled'] },
+  'follows no label that moves': { rules: ['committed', 'settled'] },
+  'journals no change': { rules: ['journal'] },
+  'answers before it has committed': { rules: ['durable'] },
+  'says what is wanted, not what is': { rules: ['said', 'settled'] },
+  'commits in another order than it answers': { rules: ['durable', 'ordered'] },
+  'takes the generation from the newest of its policies': { rules: ['committed', 'settled'] },
+  'delivers every policy to every host': { rules: ['committed'] },
+  'delivers what is paused': { rules: ['committed'] },
+  'serves hosts that were revoked': { rules: ['revoked'] },
+  'refuses what it has committed': { rules: ['durable'] },
+  'forgets the first alert of a batch': { rules: ['alerts'] },
+  'tells no host that something was written for it': { rules: ['prompt'] },
+  'writes over what is newer': { rules: ['offered'] },
+  'goes on watching at the revision of a header': {
+    rules: ['committed', 'settled'],
+    steps: UNREAD,
+  },
+} as const satisfies Readonly<Record<string, Planted>>;
+export type ControlPlaneMistake = keyof typeof CONTROL_PLANE_MISTAKES;
+
+/** Mistakes of agents, as `agent.ts` makes them. */
+export const AGENT_MISTAKES = {
+  'reports as applied what it has only handed over': { rules: ['said'] },
+  'drops denials once it has sent them': { rules: ['alerts'], steps: UNHEARD },
+} as const satisfies Readonly<Record<string, Planted>>;
+export type AgentMistake = keyof typeof AGENT_MISTAKES;
+
+/** Mistakes of sensors, as `sensor.ts` builds them. */
+const SENSOR_MISTAKES = {
+  'lowers the highest that it has seen when it falls back': {
+    rules: ['forward'],
+    steps: FELL_BACK,
+  },
+} as const satisfies Readonly<Record<string, Planted>>;
+export type SensorMistake = keyof typeof SENSOR_MISTAKES;
+
+export function isOfSensor(mistake: Mistake): mistake is SensorMistake {
+  return mistake in SENSOR_MISTAKES;
+}
+
+export type Mistake = ControlPlaneMistake | AgentMistake | SensorMistake;
+export const MISTAKES: Readonly<Record<Mistake, Planted>> = {
+  ...CONTROL_PLANE_MISTAKES,
+  ...AGENT_MISTAKES,
+  ...SENSOR_MISTAKES,
+};

@@ -15,14 +15,24 @@ import {
 import { ServerKeys } from '../../../apps/cli/src/embedded/server-keys.js';
 import { Supervised, type Program } from '../../../apps/cli/src/embedded/supervised.js';
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
+import { buildNative } from '../../../libs/sensor/src/fixtures/native-build.js';
+import { redisKeys } from '#contracts';
 import { connectRedis, type RedisConnection, type RedisConnectionOptions } from '#redis';
 import { freePort, LinkProxy } from '#testing';
-import type { Mistake } from '../planted/mistakes.js';
+import { appMain } from '../../../apps/cli/src/package-root.js';
+import {
+  AGENT_MISTAKES,
+  CONTROL_PLANE_MISTAKES,
+  isOfSensor,
+  type Mistake,
+} from '../planted/mistakes.js';
+import { plantedSensor } from '../planted/sensor.js';
 import { projectRoot } from '../../e2e/support/product.js';
 import { Clocks } from './clocks.js';
 import { CommittedLog } from './committed-log.js';
 import { EtcdDisks } from './etcd-disks.js';
 import type { History } from '../history.js';
+import { OfferLog } from './offer-log.js';
 import { ETCD_MEMBERS, memberProgram, type EtcdMember, type MemberPorts } from './etcd-members.js';
 import { Programs } from './programs.js';
 import {
@@ -61,7 +71,9 @@ export class Cluster {
   readonly disks: EtcdDisks;
   readonly #keys = new ServerKeys();
   readonly #admins: RedisConnection[] = [];
+  readonly #offers: OfferLog[] = [];
   #log: CommittedLog | undefined;
+  #sensor: Promise<string> | undefined;
   #material: Material | undefined;
   #ca = '';
   #password = '';
@@ -77,7 +89,7 @@ export class Cluster {
     this.disks = new EtcdDisks(folder);
   }
 
-  /** With a control plane that makes a mistake where one is named. */
+  /** With control planes, agents or sensors that make a mistake where one is named. */
   static async start(history: History, mistake?: Mistake): Promise<Cluster> {
     const folder = await mkdtemp(join(tmpdir(), 'hostward-fault-'));
     const cluster = new Cluster(folder, await freePorts(), history, mistake);
@@ -93,6 +105,16 @@ export class Cluster {
   get material(): Material {
     if (!this.#material) throw new Error('the cluster was not set up');
     return this.#material;
+  }
+
+  /** Program and first words of an agent. */
+  get agent(): readonly string[] {
+    return mainOf('agent', this.mistake);
+  }
+
+  /** The sensor on a fake kernel; built at the first call. */
+  get sensor(): Promise<string> {
+    return (this.#sensor ??= this.#buildSensor());
   }
 
   get log(): CommittedLog {
@@ -147,6 +169,22 @@ export class Cluster {
       connection.close();
     }
     return found;
+  }
+
+  /** Of these hosts, who hears when something is written for them. */
+  async listeners(nodeIds: readonly string[]): Promise<readonly string[]> {
+    const [master] = await this.masters();
+    if (master === undefined) return [];
+    const connection = this.admin(master);
+    const channels = nodeIds.map((nodeId) => redisKeys.nudge(nodeId));
+    try {
+      const found = await connection.run('asking', (client) =>
+        client.pubsub('NUMSUB', ...channels),
+      );
+      return nodeIds.filter((_, index) => Number(found[2 * index + 1]) > 0);
+    } finally {
+      connection.close();
+    }
   }
 
   get #login() {
@@ -235,6 +273,10 @@ export class Cluster {
         await sentinelProgram(name, port, portOf('redis'), login, { ...at, port }),
       );
     }
+    for (const name of REDIS_NODES) {
+      const tls = { port: ports[name], ca: this.#ca, ...this.#clientPair };
+      this.#offers.push(new OfferLog(name, { ...login, tls }, this.history));
+    }
     const port = ports['redis-events'];
     await this.run('redis-events', await redisProgram({ ...at, serves: 'events', port }));
   }
@@ -245,9 +287,17 @@ export class Cluster {
   ): Promise<void> {
     const served = { host: '127.0.0.1', port: this.ports[name] };
     const shipped = controlPlaneProgram(material.configFile, this.folder, served, this.#keys);
-    const program = this.mistake ? planted(shipped, this.mistake) : shipped;
+    const words = mainOf('control-plane', this.mistake);
+    const at = shipped.args.indexOf(appMain('control-plane'));
+    const program = { ...shipped, args: shipped.args.toSpliced(at, 1, ...words) };
     const own = name === 'replica' ? asReplica(program, served.port) : program;
     await this.run(name, await this.clocks.follow(name, withSettings(own, this.#settings())));
+  }
+
+  async #buildSensor(): Promise<string> {
+    const { mistake, folder } = this;
+    if (mistake !== undefined && isOfSensor(mistake)) return plantedSensor(mistake, folder);
+    return join(await buildNative('fake'), 'hostward-sensor-fake');
   }
 
   /** What `init` was not told. */
@@ -264,6 +314,7 @@ export class Cluster {
 
   async stop(): Promise<void> {
     this.#log?.stop();
+    for (const offers of this.#offers) offers.stop();
     for (const admin of this.#admins) admin.close();
     await this.programs.stop();
     this.disks.stop();
@@ -272,11 +323,11 @@ export class Cluster {
   }
 }
 
-/** The same program with a mistake. */
-function planted(shipped: Program, mistake: Mistake): Program {
-  const main = join(projectRoot, 'dist/test/fault/planted/control-plane.js');
-  const at = shipped.args.findIndex((word) => word.endsWith('main.js'));
-  return { ...shipped, args: shipped.args.toSpliced(at, 1, main, mistake) };
+/** As it is shipped, or with a mistake where that is one of its. */
+function mainOf(app: 'agent' | 'control-plane', mistake: Mistake | undefined): readonly string[] {
+  const its = app === 'agent' ? AGENT_MISTAKES : CONTROL_PLANE_MISTAKES;
+  if (mistake === undefined || !(mistake in its)) return [appMain(app)];
+  return [join(projectRoot, 'dist/test/fault/planted', `${app}.js`), mistake];
 }
 
 /** The same program at another port, with stores of its own. */

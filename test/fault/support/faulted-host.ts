@@ -6,7 +6,6 @@ import { enrolAgent } from '../../../apps/cli/src/embedded/local-agent.js';
 import type { Program } from '../../../apps/cli/src/embedded/supervised.js';
 import { until } from '../../../apps/cli/src/embedded/wait.js';
 import { appMain } from '../../../apps/cli/src/package-root.js';
-import { buildNative } from '../../../libs/sensor/src/fixtures/native-build.js';
 import { projectRoot } from '../../e2e/support/product.js';
 import type { Cluster } from './cluster.js';
 import { SensorTap } from './sensor-tap.js';
@@ -96,7 +95,6 @@ export class FaultedHost {
       sensor: this.#at('sensor.sock'),
       kernel: this.#at('kernel/apparmor/policy/profiles'),
     });
-    const sensor = join(await buildNative('fake'), 'hostward-sensor-fake');
     const compiler = join(projectRoot, 'dist/apps/compiler/src/main.js');
     const trust = ['--trust-dir', this.#at('state/trust')];
     const kernel = ['--securityfs', this.#at('kernel')];
@@ -108,13 +106,13 @@ export class FaultedHost {
       ...['--root', this.#at('root')],
     ]);
     await this.#run('sensor', 'sensor.sock', [
-      ...[sensor, 'run', '--state-dir', this.#at('sensor'), ...trust, ...kernel],
+      ...[await this.cluster.sensor, 'run', '--state-dir', this.#at('sensor'), ...trust, ...kernel],
       ...['--sysfs', this.#at('sys')],
       ...['--socket', this.#at('sensor.sock'), '--compiler', this.#at('compiler.sock')],
       ...['--dropin-dir', this.#at('units'), '--agent-user', 'daemon'],
     ]);
     await this.#run('agent', undefined, [
-      ...[execPath, '--disable-warning=ExperimentalWarning', appMain('agent'), 'run'],
+      ...[execPath, '--disable-warning=ExperimentalWarning', ...this.cluster.agent, 'run'],
       `--config=${this.#at('agent.yaml')}`,
     ]);
     this.#running = true;

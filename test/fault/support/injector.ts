@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Fault } from '../plan.js';
 import type { Cluster, RedisServerName } from './cluster.js';
 import { ETCD_MEMBERS } from './etcd-members.js';
 import { MASTER_NAME } from './redis-nodes.js';
+import { rememberDenial } from './sensor-memory.js';
 
 /** Does the faults of a plan, and undoes each when its time is over. */
 export class Injector {
@@ -64,6 +66,8 @@ export class Injector {
       case 'set-clock':
         await this.cluster.clocks.set(fault.of, fault.byMs);
         return this.#later(fault.forMs, () => this.cluster.clocks.set(fault.of, 0));
+      case 'deny-agent':
+        return this.#denyAgent(fault.of);
       case 'corrupt-bundles':
         return this.#corrupt();
       case 'compact':
@@ -114,6 +118,14 @@ export class Injector {
     } finally {
       sentinel.close();
     }
+  }
+
+  /** The sensor knows of it when it has started anew: what it has in memory, nobody else writes. */
+  async #denyAgent(host: string): Promise<void> {
+    const { programs, folder } = this.cluster;
+    programs.signal(`sensor@${host}`, 'SIGSTOP');
+    await rememberDenial(join(folder, host, 'sensor', 'memory'));
+    programs.signal(`sensor@${host}`, 'SIGKILL');
   }
 
   /** One bit of every bundle that lies in Redis. */

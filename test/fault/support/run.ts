@@ -3,10 +3,12 @@ import type { Alert, JournalEntryView, PolicyStatus, PolicyView } from '#contrac
 import { AppArmorParser } from '#testing';
 import type { ControlPlane } from '../../../apps/cli/src/client/control-plane.js';
 import { check } from '../checker.js';
-import type { Violation } from '../checks/violation.js';
+import { PROMPT_MS } from '../checks/rest.js';
+import type { Rule, Violation } from '../checks/violation.js';
 import { History, type Final, type Line, type Said } from '../history.js';
 import { planOf, type Plan, type Step } from '../plan.js';
 import type { Mistake } from '../planted/mistakes.js';
+import { Truth } from '../truth.js';
 import { Cluster } from './cluster.js';
 import { FaultedHost } from './faulted-host.js';
 import { Injector } from './injector.js';
@@ -138,24 +140,61 @@ export class FaultRun {
     return [...found.values()].flat();
   }
 
-  /** Until nobody is behind, or the time is over; what is said then is the end of the history. */
+  /** To its rest, from which a last change is made; what is said then is the end of the history. */
   async #settle(): Promise<void> {
-    const { history } = this.cluster;
     await this.#ready();
-    const deadline = Date.now() + this.settlesWithinMs;
     await this.#workload.finish();
+    let settled = await this.#untilSettled();
+    if (settled.isSettled) {
+      await this.#changeAtRest();
+      settled = await this.#untilSettled();
+    }
+    this.cluster.history.write({ type: 'quiet', final: settled.final });
+  }
+
+  /** Until nobody is behind, or the time is over. */
+  async #untilSettled(): Promise<{ readonly final: Final; readonly isSettled: boolean }> {
+    const deadline = Date.now() + this.settlesWithinMs;
     for (;;) {
       await this.cluster.log.caughtUp(SETTLES_WITHIN_MS);
       const final = await this.#final();
-      const end: Line = { at: Date.now(), type: 'quiet', final };
-      const waitFor = ['settled', 'alerts', 'journal'];
-      const behind = check([...history.lines, end]).filter(({ rule }) => waitFor.includes(rule));
-      if (behind.length === 0 || Date.now() > deadline) {
-        history.write({ type: 'quiet', final });
-        return;
-      }
+      const isSettled = !this.#breaks(['settled', 'alerts', 'journal'], final);
+      if (isSettled || Date.now() > deadline) return { final, isSettled };
       await delay(ASK_EVERY_MS);
     }
+  }
+
+  #breaks(rules: readonly Rule[], final: Final): boolean {
+    const { lines } = this.cluster.history;
+    const end: Line = { at: Date.now(), type: 'quiet', final };
+    return check([...lines, end]).some(({ rule }) => rules.includes(rule));
+  }
+
+  /** Until each host is subscribed again, after faults that it had to wait out, or the time is over. */
+  async #allHear(): Promise<void> {
+    const truth = new Truth(this.cluster.history.lines);
+    const nodeIds = truth.live().flatMap((node) => truth.idOf(node) ?? []);
+    const deadline = Date.now() + this.settlesWithinMs;
+    for (;;) {
+      const hear = await this.cluster.listeners(nodeIds).catch(() => []);
+      if (hear.length === nodeIds.length || Date.now() > deadline) return;
+      await delay(ASK_EVERY_MS);
+    }
+  }
+
+  /** One for each host, which has one of two labels, each asked of another control plane. */
+  async #changeAtRest(): Promise<void> {
+    const { history } = this.cluster;
+    await this.#allHear();
+    history.write({ type: 'rest' });
+    for (const env of ['prod', 'dev']) {
+      const [policy, marker, labels] = [`rest-${env}`, `/usr/bin/rest-${env}`, { env }];
+      await this.#workload.do({ kind: 'apply', policy, marker, labels });
+    }
+    await this.cluster.log.caughtUp(SETTLES_WITHIN_MS);
+    const deadline = Date.now() + PROMPT_MS;
+    const isBehind = (): boolean => check(history.lines).some(({ rule }) => rule === 'prompt');
+    while (isBehind() && Date.now() < deadline) await delay(100);
   }
 
   async #final(): Promise<Final> {
@@ -197,7 +236,7 @@ export class FaultRun {
     return [
       `${total} faults (${faults.join(', ')}), ${this.#injector.notDone} not done`,
       `${ok + fail + unknown} operations (${ok} ok, ${fail} refused, ${unknown} unknown)`,
-      `${count('committed')} revisions, ${count('host')} swaps and states of hosts, ${count('said')} statuses, ${count('denied')} denials checked`,
+      `${count('committed')} revisions, ${count('host')} swaps and states of hosts, ${count('offered')} assignments, ${count('said')} statuses, ${count('denied')} denials checked`,
     ].join('; ');
   }
 }

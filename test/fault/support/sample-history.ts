@@ -36,6 +36,10 @@ function committed(revision: number, seq: number, key: string, value?: unknown):
   return { type: 'committed', revision, changes };
 }
 
+function offered(redis: string, revision: number): Unstamped {
+  return { type: 'offered', redis, nodeId: 'id1', order: [1, revision, 1_000 + revision] };
+}
+
 const web: InForce = { web: 5 };
 const final: Final = {
   policies: [
@@ -57,8 +61,8 @@ const final: Final = {
 };
 
 /**
- * Two hosts join; `web` is applied; an apply of `db` is not answered and has happened; `db` is deleted; a third host is
- * revoked. Everybody did as they should.
+ * Two hosts join; `web` is applied; an apply of `db` is not answered and has happened; Redis fails over to one that has
+ * less, and is emptied; at rest `db` is deleted and a third host is revoked. Everybody did as they should.
  */
 export function goodHistory(): Line[] {
   const lines: Unstamped[] = [
@@ -92,6 +96,12 @@ export function goodHistory(): Line[] {
     committed(6, 5, 'policy/db', policy('/m/2')),
     { type: 'host', ...sighting('h2', 6, { web: 5, db: 6 }) },
     { type: 'denied', node: 'h1', resource: '/denied/1' },
+    ...[offered('redis', 5), offered('redis', 6), offered('redis-b', 5)],
+    { type: 'lost', redis: 'redis' },
+    ...[offered('redis', 5), offered('redis', 8)],
+    { type: 'lost', redis: 'redis-b', nodeId: 'id1' },
+    offered('redis-b', 4),
+    { type: 'rest' },
     { type: 'invoke', op: 4, action: { kind: 'delete', policy: 'db' } },
     {
       type: 'committed',
