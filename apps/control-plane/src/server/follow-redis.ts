@@ -6,6 +6,8 @@ import { loadMaterial } from '../config/material.js';
 import { readConfig } from '../config/read-config.js';
 
 const WAIT_MS = 60_000;
+/** It may have been started just now. */
+const COMMAND_MS = 30_000;
 const LOOK_MS = 200;
 
 /** What `follow-redis` answers on standard output, as one JSON object: who follows whom, as HOST:PORT. */
@@ -27,7 +29,7 @@ export async function followRedis(args: readonly string[]): Promise<FollowAnswer
   const config = readConfig(values.config);
   const { redis } = config;
   const { tls, password } = loadMaterial(config).redis;
-  const login = { username: redis.username, password, tls };
+  const login = { username: redis.username, password, tls, commandTimeoutMs: COMMAND_MS };
   const followed: Record<string, string> = {};
   for (const { host, port } of [redis, ...(redis.events ? [redis.events] : [])]) {
     if (values.at === host)
