@@ -104,7 +104,11 @@ function configOf(files: Layout, options: InitOptions): object {
     listen,
     advertised: names,
     dataDir,
-    etcd: { hosts: [etcd], tls: { ca: files.etcdAuthority.cert, ...files.etcdClient } },
+    etcd: {
+      hosts: [etcd],
+      // TLS to etcd knows no addresses; every member's certificate has this name, by an authority of etcd alone.
+      tls: { ca: files.etcdAuthority.cert, ...files.etcdClient, serverName: 'localhost' },
+    },
     redis: {
       ...redis,
       tls: { ca, ...files.client },
