@@ -88,7 +88,7 @@ describe('init', () => {
     const { etcd: credentials } = loadMaterial(readConfig(configFile));
     expect(credentials?.serverName).toBe('localhost');
     const store = EtcdStore.connect({ hosts: ['https://10.0.0.1:2379'], credentials });
-    await store.close();
+    store.close();
   });
 
   it('makes new certificates of the same authority when the names change', async () => {
