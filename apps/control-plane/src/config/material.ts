@@ -9,7 +9,7 @@ import { AgentEndpoints } from './agent-endpoints.js';
 import { ConfigError } from './config-error.js';
 import type { ServerConfig } from './config.js';
 import type { StoreConfig } from './store.js';
-import type { TlsClientFiles, TlsFiles } from './tls-files.js';
+import type { TlsClientFiles } from './tls-files.js';
 import { readIfThere, writePrivate } from '../init/private-file.js';
 import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 import { SecretFiles } from '../vault/secret-files.js';
