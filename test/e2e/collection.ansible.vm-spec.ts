@@ -282,7 +282,7 @@ describe('the Ansible collection', () => {
   });
 
   it('step 14: a machine becomes a control plane; a check does nothing there', async () => {
-    await offerServicePackages(web2, controller.folder);
+    await offerServicePackages([web2], controller.folder);
     await controller.inventory([{ vm: web2 }], {
       hostward_control_plane_package: packages.controlPlane,
       hostward_control_plane_names: ['cp.example'],

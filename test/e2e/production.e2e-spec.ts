@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath, kill } from 'node:process';
@@ -47,16 +47,15 @@ describe('a control plane of three machines', () => {
     token = await initialise(1);
     ca = await readFile(join(dataDir(1), 'pki/ca.pem'));
     for (const machine of [2, 3] as const) {
-      await copyKeys(machine);
+      await takeKeys(machine);
       await initialise(machine);
     }
     await Promise.all(MACHINES.map(startEtcd));
     for (const machine of [1, 2] as const) {
-      const lines = await followLines(machine);
+      const lines = await example('redis-replica.conf', machine);
       for (const name of ['redis', 'redis-events']) await startRedis(machine, name, lines);
     }
-    for (const port of [ports.redis, ports.events])
-      await redisCli(2, port, 'REPLICAOF', address(1), `${port}`);
+    await controlPlane(['follow-redis', `--config=${config(2)}`, `--at=${address(2)}`]);
     for (const machine of MACHINES) await startSentinel(machine);
     await Promise.all(MACHINES.map((machine) => startControlPlane(machine)));
     const rest = restOf(1);
@@ -79,19 +78,22 @@ describe('a control plane of three machines', () => {
       ...[`--names=cp${machine}.example,${MACHINES.map(address).join(',')}`],
       ...[`--etcd=https://${address(machine)}:${ports.etcd}`],
       ...[`--redis=${address(1)}:${ports.redis}`, `--redis-events=${address(1)}:${ports.events}`],
+      '--redis-replicas',
     ]);
     return (JSON.parse(stdout) as { adminToken?: string }).adminToken ?? '';
   }
 
   /** Keys and authorities are those of the first machine; certificates are its own, and the root key stays there. */
-  async function copyKeys(machine: Machine): Promise<void> {
-    await mkdir(dataDir(machine), { mode: 0o700 });
-    for (const folder of ['keys', 'pki'])
-      await cp(join(dataDir(1), folder), join(dataDir(machine), folder), { recursive: true });
-    await rm(join(dataDir(machine), 'keys/root.key'));
-    for (const name of await readdir(join(dataDir(machine), 'pki')))
-      if (!/^(ca|authority|etcd-ca)\.(pem|key)$/.test(name))
-        await rm(join(dataDir(machine), 'pki', name));
+  async function takeKeys(machine: Machine): Promise<void> {
+    const mine = `--data-dir=${dataDir(machine)}`;
+    const { stdout: request } = await controlPlane(['request-keys', mine]);
+    const to = ['--to', request.trim()];
+    const { stdout: sealed } = await controlPlane([
+      'share-keys',
+      `--data-dir=${dataDir(1)}`,
+      ...to,
+    ]);
+    await controlPlane(['take-keys', mine], sealed);
   }
 
   async function example(name: string, machine: Machine): Promise<string> {
@@ -111,7 +113,6 @@ describe('a control plane of three machines', () => {
       .replaceAll('/var/lib/hostward-etcd', join(root, `etcd${machine}`))
       .replaceAll(/\/run\/hostward-redis(?:-events)?/g, root)
       .replaceAll('/var/lib/hostward-redis-sentinel', join(root, `sentinel${machine}`))
-      .replaceAll('/etc/hostward', join(root, `etc${machine}`))
       .replaceAll(/\b2379\b/g, `${ports.etcd}`)
       .replaceAll(/\b2380\b/g, `${ports.peer}`)
       .replaceAll(/\b6379\b/g, `${ports.redis}`)
@@ -138,41 +139,16 @@ describe('a control plane of three machines', () => {
     running.set(`${name}${machine}`, server);
   }
 
-  async function password(machine: Machine): Promise<string> {
-    const file = join(dataDir(machine), 'keys/redis-control.password');
-    return (await controlPlane(['open-secret', `--file=${file}`])).stdout.trim();
-  }
-
-  async function followLines(machine: Machine): Promise<string> {
-    await mkdir(join(root, `etc${machine}`));
-    const file = join(root, `etc${machine}/redis-masterauth.conf`);
-    await writeFile(file, `masterauth ${await password(machine)}\n`, { mode: 0o600 });
-    return example('redis-replica.conf', machine);
-  }
-
   async function startSentinel(machine: Machine): Promise<void> {
-    const secret = await password(machine);
-    const users = await readFile(join(dataDir(machine), 'keys/redis-users.conf'), 'utf8');
-    const more = [
-      ...users.split('\n').filter((line) => line.startsWith('user control ')),
-      `sentinel sentinel-pass ${secret}`,
-      ...['hostward', 'hostward-events'].map((name) => `sentinel auth-pass ${name} ${secret}`),
-    ];
+    const login = await readFile(join(dataDir(machine), 'redis/sentinel-login.conf'), 'utf8');
     const file = join(root, `sentinel${machine}/sentinel.conf`);
     await mkdir(join(root, `sentinel${machine}`));
     const text = await example('redis-sentinel.conf', machine);
-    await writeFile(file, `${text}\n${more.join('\n')}\n`, { mode: 0o600 });
+    await writeFile(file, text + login, { mode: 0o600 });
     const args = [file, '--sentinel'];
     const ready = /\+monitor master/;
     const server = await ServerProcess.start({ command: 'redis-server', args, ready });
     running.set(`sentinel${machine}`, server);
-  }
-
-  async function redisCli(machine: Machine, port: number, ...words: string[]): Promise<void> {
-    const at = ['-h', address(machine), '-p', `${port}`, '--user', 'control'];
-    const tls = ['--tls', '--cacert', join(dataDir(machine), 'pki/ca.pem')];
-    const env = { ...process.env, REDISCLI_AUTH: await password(machine) };
-    await run('redis-cli', [...tls, ...at, ...words], { env });
   }
 
   async function startControlPlane(machine: Machine): Promise<void> {
@@ -295,7 +271,12 @@ function controlPlaneMain(): string {
   return join(projectRoot, 'dist/apps/control-plane/src/main.js');
 }
 
-function controlPlane(args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+function controlPlane(
+  args: readonly string[],
+  stdin = '',
+): Promise<{ stdout: string; stderr: string }> {
   const program = ['--disable-warning=ExperimentalWarning', controlPlaneMain()];
-  return run(execPath, [...program, ...args], { env: cleanEnvironment() });
+  const running = run(execPath, [...program, ...args], { env: cleanEnvironment() });
+  running.child.stdin?.end(stdin);
+  return running;
 }

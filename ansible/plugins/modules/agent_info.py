@@ -71,7 +71,17 @@ _OS_RELEASE = ('/etc/os-release', '/usr/lib/os-release')
 _NODE_ID = '/var/lib/hostward/trust/node-id'
 _PACKAGES = ('hostward-agent', 'hostward')
 _FORMAT = '--showformat=${Package} ${Status} ${Version}\\n'
-_UNITS = ('hostward-sensor.service', 'hostward-agent.service', 'hostward-up.service')
+_UNITS = (
+    'hostward-sensor.service',
+    'hostward-agent.service',
+    'hostward-up.service',
+    'hostward-etcd.service',
+    'hostward-redis.service',
+    'hostward-redis-events.service',
+    'hostward-redis-sentinel.service',
+    'hostward-control-plane.service',
+    'hostward-certificates.timer',
+)
 
 
 def read(path):

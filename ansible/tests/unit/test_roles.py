@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pathlib
 
+import jinja2
 import pytest
 import yaml
 
@@ -54,3 +55,55 @@ def test_a_task_that_handles_a_secret_logs_nothing(role):
 @pytest.mark.parametrize('role', ROLES)
 def test_no_task_asks_a_shell(role):
     assert not [task['name'] for task in every_task(role) if 'ansible.builtin.shell' in task]
+
+
+EXAMPLES = COLLECTION.parent / 'packaging' / 'hostward' / 'examples'
+MACHINES = [
+    {'name': 'cp%d' % number, 'address': '10.0.0.%d' % number, 'names': ['10.0.0.%d' % number], 'etcd': True}
+    for number in (1, 2, 3)
+]
+
+
+def settings(text):
+    """Its lines without comments and empty ones."""
+    return [line for line in text.splitlines() if line and not line.startswith('#')]
+
+
+def rendered(template, **variables):
+    """A template of the role cluster for the first of three machines, as Ansible renders it."""
+    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
+    text = COLLECTION.joinpath('roles', 'cluster', 'templates', template).read_text(encoding='utf-8')
+    return environment.from_string(text).render(
+        ansible_managed='managed',
+        inventory_hostname='cp1',
+        hostward_cluster_address='10.0.0.1',
+        hostward_cluster_members=MACHINES,
+        hostward_cluster_redis=MACHINES[:2],
+        hostward_cluster_data_dir=read('cluster', 'vars', 'main.yml')['hostward_cluster_data_dir'],
+        **variables,
+    )
+
+
+@pytest.mark.parametrize('name', ['etcd.env', 'redis-sentinel.conf', 'control-plane.env'])
+def test_settings_of_the_cluster_are_those_of_the_examples(name):
+    assert settings(rendered(name + '.j2')) == settings(EXAMPLES.joinpath(name).read_text(encoding='utf-8'))
+
+
+@pytest.mark.parametrize('name', ['redis', 'redis-events'])
+def test_redis_of_the_cluster_has_the_settings_of_the_examples_at_its_own_address(name):
+    folder = '/usr/share/hostward/examples'
+    assert settings(rendered('redis.conf.j2', item=name)) == [
+        'include %s/%s.conf' % (folder, name),
+        'bind 10.0.0.1',
+        'include %s/redis-replica.conf' % folder,
+        'replica-announce-ip 10.0.0.1',
+    ]
+    own = [line for line in settings(EXAMPLES.joinpath(name + '.conf').read_text(encoding='utf-8')) if '10.0.0.1' in line]
+    assert own == ['bind 10.0.0.1']
+
+
+def test_no_secret_of_the_cluster_comes_to_the_controller():
+    tasks = list(every_task('cluster'))
+    assert not [task['name'] for task in tasks if {'ansible.builtin.slurp', 'ansible.builtin.fetch'} & task.keys()]
+    assert not [task['name'] for task in tasks if 'root.key' in str(task) or 'open-secret' in str(task)]
+    assert '--admin-token-file' in read('cluster', 'vars', 'main.yml')['hostward_cluster_init']

@@ -13,15 +13,22 @@ import { init } from './init/init.js';
 import { parseInitOptions } from './init/options.js';
 import { renew } from './init/renew.js';
 import { passphrase } from './init/passphrase.js';
+import { requestKeys, shareKeys, takeKeys } from './init/replica-keys.js';
 import { deferRedisAccept } from './server/defer-accept.js';
+import { followRedis } from './server/follow-redis.js';
 import { moveStore } from './server/move-store.js';
 import { serve, type Serving } from './server/serve.js';
 import { openSecret } from './vault/open-secret.js';
 
 const USAGE = `usage:
   control-plane init --data-dir D [--listen HOST:PORT] [--names a,b] [--etcd URL] [--redis HOST:PORT] [--redis-events HOST:PORT] [--passphrase-file F]
-                     [--ca-cert F --ca-key F]
+                     [--ca-cert F --ca-key F] [--admin-token-file F] [--redis-replicas]
       makes keys, certificates and the configuration where they are missing; answers one JSON object
+  control-plane request-keys --data-dir D, on a further machine, then there take-keys --data-dir D < ANSWER, of
+                share-keys --data-dir D --to REQUEST, on the first
+      gives a further control plane the keys that all have, but not the root key, sealed to it alone
+  control-plane follow-redis --config FILE --at HOST
+      has the Redis there follow those of the configuration, once, before Sentinels start; answers one JSON object
   control-plane passphrase --data-dir D [--passphrase-file OLD] --new-passphrase-file NEW | --remove
       encrypts the control plane's keys, changes their passphrase, or takes it away; answers one JSON object
   control-plane open-secret --file FILE [--passphrase-file F | --passphrase-stdin]
@@ -48,6 +55,22 @@ async function main(args: readonly string[]): Promise<number> {
   const [mode, ...rest] = args;
   if (mode === 'init') {
     process.stdout.write(`${JSON.stringify(await init(parseInitOptions(rest)))}\n`);
+    return 0;
+  }
+  if (mode === 'request-keys') {
+    process.stdout.write(`${requestKeys(rest)}\n`);
+    return 0;
+  }
+  if (mode === 'share-keys') {
+    process.stdout.write(`${await shareKeys(rest)}\n`);
+    return 0;
+  }
+  if (mode === 'take-keys') {
+    await takeKeys(rest, readFileSync(0, 'utf8'));
+    return 0;
+  }
+  if (mode === 'follow-redis') {
+    process.stdout.write(`${JSON.stringify(await followRedis(rest))}\n`);
     return 0;
   }
   if (mode === 'passphrase') {

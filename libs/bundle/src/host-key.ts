@@ -96,12 +96,14 @@ function binding({ nodeId, epoch }: { readonly nodeId: string; readonly epoch: s
   return Buffer.from(`${nodeId}\0${epoch}`, 'utf8');
 }
 
-function publicKeyOf(sealingKey: string): KeyObject {
+/** The public part of a `SealingKey`. */
+export function publicKeyOf(sealingKey: string): KeyObject {
   const raw = Buffer.from(base64Of(KEY_BYTES)(sealingKey, 'sealing key'), 'base64');
   return createPublicKey({ key: raw, format: 'raw-public', asymmetricKeyType: 'x25519' });
 }
 
-function privateKeyOf(privateKey: string): KeyObject {
+/** The private part of a `SealingKey`. */
+export function privateKeyOf(privateKey: string): KeyObject {
   const der = fromBase64(privateKey, 'sealing private key', 4096);
   const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
   if (key.asymmetricKeyType !== 'x25519') malformed('sealing private key', 'must be X25519');

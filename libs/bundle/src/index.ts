@@ -13,6 +13,7 @@ export { MerkleTree, verifyInclusion } from './merkle.js';
 export type { InclusionProof } from './merkle.js';
 export { generateHostKey, generateSealingKey, rememberingOpener, sealHostKey } from './host-key.js';
 export type { HostKeyOpener, SealingKey } from './host-key.js';
+export { openReplicaKeys, sealReplicaKeys } from './replica-keys.js';
 export {
   openCursor,
   openEvents,

@@ -51,7 +51,7 @@ function expectedName(host: string, credentials: EtcdCredentials): Record<string
   if (name !== undefined) return { 'grpc.ssl_target_name_override': name };
   if (isIP(address) === 0) return {};
   throw new TypeError(
-    `etcd host ${host} is an address: set credentials.serverName to a name of its certificate`,
+    `etcd host ${host} is an address: set serverName of its TLS to a name of its certificate`,
   );
 }
 

@@ -24,17 +24,28 @@ export interface AllPackages extends AgentPackages {
 
 /** Makes the packages as a release does, but for the compression, and a later one of the agent's files. */
 export async function allPackages(folder: string): Promise<AllPackages> {
+  const [agent, controlPlane] = await makePackages(folder);
+  if (controlPlane === undefined || agent === undefined)
+    throw new Error(`${folder} has not both packages`);
+  return { ...(await twoVersions(agent, folder)), controlPlane };
+}
+
+/** Makes that of the control plane alone. */
+export async function controlPlanePackage(folder: string): Promise<string> {
+  const [controlPlane] = await makePackages(folder, 'hostward');
+  if (controlPlane === undefined) throw new Error(`${folder} has no package`);
+  return controlPlane;
+}
+
+async function makePackages(folder: string, ...names: readonly string[]): Promise<string[]> {
   const out = join(folder, 'packages');
   const main = join(projectRoot, 'dist/apps/cli/src/main.js');
-  await run(execPath, [main, 'package', '--fast', '--out', out], {
+  await run(execPath, [main, 'package', ...names, '--fast', '--out', out], {
     env: cleanEnvironment(),
     timeout: TIMEOUT_MS,
   });
   const made = (await readdir(out)).filter((each) => each.endsWith('_amd64.deb')).sort();
-  const [agent, controlPlane] = made.map((name) => join(out, name));
-  if (controlPlane === undefined || agent === undefined)
-    throw new Error(`${out} has ${made.join(', ')}: not both packages`);
-  return { ...(await twoVersions(agent, folder)), controlPlane };
+  return made.map((name) => join(out, name));
 }
 
 /** The package `made`, and a later one of the same files, both in a compression that an emulated machine soon undoes. */

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import type { Vm } from '#testing';
 import { cleanEnvironment, projectRoot, type Product } from './product.js';
 
-const TIMEOUT_MS = 900_000;
+/** A play on three emulated machines takes a third of it. */
+const TIMEOUT_MS = 2_400_000;
 
 export interface Ended {
   readonly code: number;
@@ -19,16 +20,17 @@ export type Recap = Readonly<Record<string, number>>;
 /** Whoever has the inventory: a folder with ansible.cfg, inventory and the collection, installed from its artefact. */
 export class AnsibleController {
   private constructor(
-    private readonly product: Product,
+    private readonly product: Product | undefined,
     readonly folder: string,
     readonly caFile: string,
   ) {}
 
-  static async of(product: Product): Promise<AnsibleController> {
+  /** Without a product where plays make one. */
+  static async of(product?: Product): Promise<AnsibleController> {
     const folder = await mkdtemp(join(tmpdir(), 'hostward-ansible-'));
     const controller = new AnsibleController(product, folder, join(folder, 'ca.pem'));
     await writeFile(join(folder, 'ansible.cfg'), configuration(folder));
-    await writeFile(controller.caFile, (await product.context()).ca);
+    if (product) await writeFile(controller.caFile, (await product.context()).ca);
     return controller;
   }
 
@@ -52,20 +54,26 @@ export class AnsibleController {
     hosts: readonly { readonly vm: Vm; readonly variables?: object }[],
     shared: object,
   ): Promise<void> {
-    const { url, caFingerprint } = await this.product.record();
     const all = {
       ansible_host: '127.0.0.1',
       ansible_user: 'root',
       ansible_python_interpreter: '/usr/bin/python3',
-      hostward_url: url,
-      hostward_ca_fingerprint: caFingerprint,
-      hostward_ca_path: this.caFile,
-      hostward_agent_control_plane_url: `https://10.0.2.2:${this.product.port}`,
+      ...(this.product && (await this.variablesOf(this.product))),
       ...shared,
     };
     const entries = hosts.map(({ vm, variables }) => [vm.name, { ...reachOf(vm), ...variables }]);
     const inventory = { all: { vars: all, hosts: Object.fromEntries(entries) as object } };
     await writeFile(join(this.folder, 'inventory.json'), JSON.stringify(inventory, null, 2));
+  }
+
+  private async variablesOf(product: Product): Promise<object> {
+    const { url, caFingerprint } = await product.record();
+    return {
+      hostward_url: url,
+      hostward_ca_fingerprint: caFingerprint,
+      hostward_ca_path: this.caFile,
+      hostward_agent_control_plane_url: `https://10.0.2.2:${product.port}`,
+    };
   }
 
   /** Runs a playbook of the collection, or a file; `seen` is called with all output so far whenever there is more. */
@@ -84,8 +92,8 @@ export class AnsibleController {
     environment: Readonly<Record<string, string>> = {},
     seen?: (output: string) => void,
   ): Promise<Ended> {
-    const { token } = await this.product.context();
-    const own = { HOME: this.folder, HOSTWARD_TOKEN: token, ANSIBLE_NOCOLOR: '1' };
+    const token = this.product && { HOSTWARD_TOKEN: (await this.product.context()).token };
+    const own = { HOME: this.folder, ANSIBLE_NOCOLOR: '1', ...token };
     const env = { ...cleanEnvironment(), ...own, ...environment };
     const child = spawn(program, args, { cwd: this.folder, env, timeout: TIMEOUT_MS });
     let output = '';

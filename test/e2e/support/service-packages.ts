@@ -15,10 +15,10 @@ const SERVICES = {
 } as const;
 
 /**
- * A source of packages for a guest without a mirror: etcd-server and redis-server, which enable and start a service as
- * Debian's do. Their programs are those of this machine, and put into the guest beside.
+ * A source of packages for guests without a mirror: etcd-server and redis-server, which enable and start a service as
+ * Debian's do. Their programs are those of this machine, and put into the guests beside.
  */
-export async function offerServicePackages(vm: Vm, folder: string): Promise<void> {
+export async function offerServicePackages(vms: readonly Vm[], folder: string): Promise<void> {
   const offered = join(folder, 'service-packages');
   await mkdir(offered);
   await chmod(offered, 0o755);
@@ -27,10 +27,12 @@ export async function offerServicePackages(vm: Vm, folder: string): Promise<void
   for (const [name, [unit, command]] of Object.entries(SERVICES))
     entries.push(await makePackage(offered, name, unit, command));
   await writeFile(join(offered, 'Packages'), entries.join('\n'));
-  const mount = await vm.mountFolder(offered, 'service-packages');
-  await vm.ssh(
-    `cp -rn ${mount}/programs/. / && echo 'deb [trusted=yes] file:${mount} ./' >/etc/apt/sources.list`,
-  );
+  for (const vm of vms) {
+    const mount = await vm.mountFolder(offered, 'service-packages');
+    await vm.ssh(
+      `cp -rn ${mount}/programs/. / && echo 'deb [trusted=yes] file:${mount} ./' >/etc/apt/sources.list`,
+    );
+  }
 }
 
 /** Gives the package's entry of the index. */

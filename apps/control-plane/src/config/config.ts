@@ -7,7 +7,7 @@ import { Fields } from './fields.js';
 import { readOidc, type OidcConfig } from './oidc.js';
 import { readRedis, type RedisConfig } from './redis.js';
 import { readStore, type StoreConfig } from './store.js';
-import { readTls, type Resolve, type TlsFiles } from './tls-files.js';
+import { readTls, type Resolve, type TlsClientFiles, type TlsFiles } from './tls-files.js';
 
 /** A server's certificate and key. */
 export interface PairFiles {
@@ -21,7 +21,7 @@ export interface ServerConfig {
   readonly advertised: readonly string[];
   readonly dataDir: string;
   readonly logLevel: LogLevel;
-  readonly etcd: { readonly hosts: readonly string[]; readonly tls?: TlsFiles };
+  readonly etcd: { readonly hosts: readonly string[]; readonly tls?: TlsClientFiles };
   readonly redis: RedisConfig;
   readonly store: StoreConfig;
   readonly tls: Required<TlsFiles> & { readonly clients: 'off' | 'optional' };

@@ -9,7 +9,7 @@ import { AgentEndpoints } from './agent-endpoints.js';
 import { ConfigError } from './config-error.js';
 import type { ServerConfig } from './config.js';
 import type { StoreConfig } from './store.js';
-import type { TlsFiles } from './tls-files.js';
+import type { TlsClientFiles } from './tls-files.js';
 import { readIfThere, writePrivate } from '../init/private-file.js';
 import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 import { SecretFiles } from '../vault/secret-files.js';
@@ -20,6 +20,7 @@ interface TlsClient {
   readonly ca: Buffer;
   readonly cert?: Buffer;
   readonly key?: Buffer;
+  readonly serverName?: string;
 }
 
 /** How to log in to Redis, or to a Sentinel. */
@@ -99,7 +100,7 @@ function loadTrust({ keys }: ServerConfig, secrets: SecretFiles): Trust {
 
 function loadRedis(
   name: string,
-  { tls, passwordFile }: { readonly tls?: TlsFiles; readonly passwordFile?: string },
+  { tls, passwordFile }: { readonly tls?: TlsClientFiles; readonly passwordFile?: string },
   secrets: SecretFiles,
 ): RedisClient {
   return {
@@ -180,8 +181,13 @@ function checkPair(
   throw new ConfigError(`${name}.cert`, files.cert, rule);
 }
 
-function loadClient(name: string, { ca, cert, key }: TlsFiles, secrets: SecretFiles): TlsClient {
+function loadClient(
+  name: string,
+  { ca, cert, key, serverName }: TlsClientFiles,
+  secrets: SecretFiles,
+): TlsClient {
   const client = {
+    serverName,
     ca: readFile(`${name}.ca`, ca),
     cert: cert === undefined ? undefined : readFile(`${name}.cert`, cert),
     key: key === undefined ? undefined : Buffer.from(secrets.read(`${name}.key`, key)),

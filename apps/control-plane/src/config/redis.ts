@@ -2,7 +2,7 @@ import { MOST_OTHER_NODES } from '#contracts';
 import { ConfigError } from './config-error.js';
 import { MAIN_SHARD } from '../nodes/redis-shard.js';
 import type { Fields } from './fields.js';
-import { readTls, type Resolve, type TlsFiles } from './tls-files.js';
+import { readTls, type Resolve, type TlsClientFiles, type TlsFiles } from './tls-files.js';
 
 export interface HostPort {
   readonly host: string;
@@ -37,7 +37,7 @@ export interface SentinelConfig {
   readonly username?: string;
   readonly passwordFile?: string;
   /** By default as for Redis. */
-  readonly tls?: TlsFiles;
+  readonly tls?: TlsClientFiles;
 }
 
 /** A further Redis, which takes a share of the hosts; the same user, password and TLS. */
@@ -48,7 +48,7 @@ export interface RedisShard extends HostPort {
 
 /** How the control plane reaches Redis, and hosts do; every path is absolute. */
 export interface RedisConfig extends Nodes {
-  readonly tls?: TlsFiles;
+  readonly tls?: TlsClientFiles;
   readonly username?: string;
   readonly passwordFile?: string;
   readonly agent: AgentRedis;

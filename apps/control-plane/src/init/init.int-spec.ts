@@ -22,6 +22,7 @@ import {
   issueServer,
   type KeyAndCertificate,
 } from '#pki';
+import { EtcdStore } from '#etcd';
 import { hashToken } from '../access/index.js';
 import { ConfigError } from '../config/index.js';
 import { loadMaterial } from '../config/material.js';
@@ -80,6 +81,14 @@ describe('init', () => {
     expect([listen.port, read?.clientId]).toEqual([7444, 'cli']);
     appendFileSync(configFile, oidc);
     await expect(init(options())).rejects.toThrow(ConfigError);
+  });
+
+  it('has etcd reached by an address, which its certificate needs a name for', async () => {
+    const { configFile } = await init(options('--etcd', 'https://10.0.0.1:2379'));
+    const { etcd: credentials } = loadMaterial(readConfig(configFile));
+    expect(credentials?.serverName).toBe('localhost');
+    const store = EtcdStore.connect({ hosts: ['https://10.0.0.1:2379'], credentials });
+    store.close();
   });
 
   it('makes new certificates of the same authority when the names change', async () => {

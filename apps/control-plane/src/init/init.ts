@@ -12,9 +12,11 @@ import type { InitOptions } from './options.js';
 import { makeVault } from './passphrase.js';
 import { makePrivateFolder, readIfThere, writeInPlace, writePrivate } from './private-file.js';
 
-/** What `init` answers on standard output, as one JSON object. `adminToken` only when it was made just now. */
+/** What `init` answers on standard output, as one JSON object. `adminToken` only when it was made just now, for no file. */
 export interface InitAnswer {
   readonly configFile: string;
+  /** Whether it says something else than before, which takes a restart. */
+  readonly isConfigChanged: boolean;
   readonly url: string;
   /** Every authority that is trusted. */
   readonly caFile: string;
@@ -48,18 +50,24 @@ export async function init(options: InitOptions): Promise<InitAnswer> {
   for (const path of files.abandoned) rmSync(path, { force: true });
   ensureKeys(files, secrets);
   if (options.rotateHostKeyKey) rotateHostKeyKey(files, secrets);
-  ensureRedisUsers(files, secrets);
+  ensureRedisUsers(files, secrets, options.redisReplicas);
   const config = { ...kept(files.config), ...configOf(files, options) };
-  writePrivate(files.config, stringify(config, { aliasDuplicateObjects: false }));
+  const text = stringify(config, { aliasDuplicateObjects: false });
+  const isConfigChanged = text !== readIfThere(files.config);
+  writePrivate(files.config, text);
   const adminToken = ensureAdminToken(files, options.resetAdminToken);
+  const { adminTokenFile } = options;
+  if (adminTokenFile !== undefined && adminToken !== undefined)
+    writePrivate(adminTokenFile, `${adminToken}\n`);
   const { host, port } = options.listen;
   return {
     configFile: files.config,
+    isConfigChanged,
     url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
     caFile: files.authority.trusted,
     authorityFile: files.authority.issuing.cert,
     caFingerprint: fingerprint(authority.certificatePem),
-    adminToken,
+    ...(adminTokenFile === undefined && { adminToken }),
     etcd: { ca: files.etcdAuthority.cert, ...files.etcd },
     redis: { ca: files.authority.trusted, ...files.redis, usersFile: files.redisUsers },
   };
@@ -96,7 +104,11 @@ function configOf(files: Layout, options: InitOptions): object {
     listen,
     advertised: names,
     dataDir,
-    etcd: { hosts: [etcd], tls: { ca: files.etcdAuthority.cert, ...files.etcdClient } },
+    etcd: {
+      hosts: [etcd],
+      // TLS to etcd knows no addresses; every member's certificate has this name, by an authority of etcd alone.
+      tls: { ca: files.etcdAuthority.cert, ...files.etcdClient, serverName: 'localhost' },
+    },
     redis: {
       ...redis,
       tls: { ca, ...files.client },

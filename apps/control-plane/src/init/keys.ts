@@ -4,16 +4,20 @@ import { hashToken, makeToken } from '../access/index.js';
 import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 import type { SecretFiles } from '../vault/secret-files.js';
 import type { Layout } from './layout.js';
-import { readIfThere, writePrivate } from './private-file.js';
+import { makePrivateFolder, readIfThere, writePrivate } from './private-file.js';
 
 const ROOT_DAYS = 3_650;
 
-/** Root key, root document, online key and epoch secret: made once, read ever after. */
+/**
+ * Root key, root document, online key and epoch secret: made once, read ever after. A root key that was taken to a safe
+ * place is not made again.
+ */
 export function ensureKeys(files: Layout, secrets: SecretFiles): void {
-  const root = ensureSigningKey(files.rootKey, secrets);
   const online = ensureSigningKey(files.onlineKey, secrets);
-  if (readIfThere(files.root) === undefined)
+  if (readIfThere(files.root) === undefined) {
+    const root = ensureSigningKey(files.rootKey, secrets);
     writePrivate(files.root, JSON.stringify(rootDocument(root, online)));
+  }
   ensureSecret(files.epochSecret, secrets, () => randomBytes(32).toString('base64'));
   ensureSecret(files.hostKeyKeys, secrets, () => KeyEncryptionKeys.generate());
 }
@@ -30,12 +34,24 @@ export function ensureAdminToken(files: Layout, reset = false): string | undefin
  * The control plane's password for Redis, and the users that Redis starts with: nobody but the control plane, known by
  * a hash. No ACL file: one would bring users of hosts back that were removed.
  */
-export function ensureRedisUsers(files: Layout, secrets: SecretFiles): void {
+export function ensureRedisUsers(files: Layout, secrets: SecretFiles, hasReplicas: boolean): void {
   const make = () => randomBytes(32).toString('base64url');
   const password = ensureSecret(files.redisPassword, secrets, make);
   const hash = createHash('sha256').update(password).digest('hex');
-  const users = ['user default off', `user control on #${hash} ~* &* +@all`, ''];
-  writePrivate(files.redisUsers, users.join('\n'));
+  const control = `user control on #${hash} ~* &* +@all`;
+  writePrivate(files.redisUsers, ['user default off', control, ''].join('\n'));
+  if (hasReplicas) writeReplicaLogins(files, control, password);
+}
+
+/** By which a Redis logs in to the one that it follows, and a Sentinel to Redis and to the others; both read them in clear. */
+function writeReplicaLogins(files: Layout, control: string, password: string): void {
+  makePrivateFolder(files.redisFolder);
+  writePrivate(files.redisMasterAuth, `masterauth ${password}\n`);
+  const logins = ['hostward', 'hostward-events'].map(
+    (name) => `sentinel auth-pass ${name} ${password}`,
+  );
+  const lines = [control, `sentinel sentinel-pass ${password}`, ...logins, ''];
+  writePrivate(files.sentinelLogin, lines.join('\n'));
 }
 
 /** Puts a new key that wraps host keys in front; the older ones go on opening until the control plane has followed. */

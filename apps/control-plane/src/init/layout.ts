@@ -48,6 +48,12 @@ export function layout(dataDir: string, held?: { readonly etcd: string; readonly
     root: keys('root.json'),
     adminTokenHash: keys('admin-token.sha256'),
     redisUsers: keys('redis-users.conf'),
+    /** The password for Redis in clear, where Redis has replicas: in no backup, since `init` makes it again. */
+    redisFolder: join(dataDir, 'redis'),
+    redisMasterAuth: join(dataDir, 'redis', 'masterauth.conf'),
+    sentinelLogin: join(dataDir, 'redis', 'sentinel-login.conf'),
+    /** To which another control plane seals the keys that this one is to have. */
+    replicaKey: join(dataDir, 'replica.key'),
     keysFolder: join(dataDir, 'keys'),
     vault: keys(VAULT_FILE),
     /** What the control plane alone reads, so that it may be sealed; etcd and Redis read their keys themselves. */

@@ -26,6 +26,10 @@ export interface InitOptions {
   readonly packagesDir?: string;
   /** The admin token is made anew and the old one counts for nothing, from the next start on. */
   readonly resetAdminToken?: boolean;
+  /** Takes the admin token, in the place of the answer. */
+  readonly adminTokenFile?: string;
+  /** Redis has replicas and Sentinels: files with its password are made for them, in clear. */
+  readonly redisReplicas: boolean;
   /** Host keys in etcd are wrapped under a new key, from the next start on. */
   readonly rotateHostKeyKey?: boolean;
 }
@@ -50,11 +54,14 @@ export function parseInitOptions(args: readonly string[]): InitOptions {
       'passphrase-file': { type: 'string' },
       packages: { type: 'string' },
       'reset-admin-token': { type: 'boolean', default: false },
+      'admin-token-file': { type: 'string' },
+      'redis-replicas': { type: 'boolean', default: false },
       'rotate-host-key-key': { type: 'boolean', default: false },
     },
   });
   const events = values['redis-events'];
-  const passphraseFile = values['passphrase-file'];
+  const path = (flag: 'passphrase-file' | 'packages' | 'admin-token-file') =>
+    values[flag] === undefined ? undefined : resolve(values[flag]);
   const dataDir = values['data-dir'];
   if (dataDir === undefined) throw new ConfigError('--data-dir', 'missing', 'must name a folder');
   return {
@@ -68,9 +75,11 @@ export function parseInitOptions(args: readonly string[]): InitOptions {
     leafHours: hours(values['leaf-hours']),
     serverKeys: heldKeys(values['etcd-key'], values['redis-key']),
     ca: ownAuthority(values['ca-cert'], values['ca-key']),
-    passphraseFile: passphraseFile === undefined ? undefined : resolve(passphraseFile),
-    packagesDir: values.packages === undefined ? undefined : resolve(values.packages),
+    passphraseFile: path('passphrase-file'),
+    packagesDir: path('packages'),
     resetAdminToken: values['reset-admin-token'],
+    adminTokenFile: path('admin-token-file'),
+    redisReplicas: values['redis-replicas'],
     rotateHostKeyKey: values['rotate-host-key-key'],
   };
 }

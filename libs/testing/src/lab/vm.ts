@@ -12,6 +12,7 @@ import type { CommandResult } from './run-command.js';
 import { loadMemory, saveMemory, type Snapshot, snapshotMemory } from './snapshot.js';
 import { shellQuote, SshClient, type SshTarget } from './ssh.client.js';
 import { VmDisks } from './vm-disks.js';
+import { addressCommand, plugWire } from './wire.js';
 
 const BOOT_TIMEOUT_MS = 240_000;
 
@@ -190,6 +191,13 @@ export class Vm {
   hostForward(guestPort: number): Promise<number> {
     const { nic, address } = GUEST_NETWORK.product;
     return hostForward(this.running().qmp, nic, address, guestPort);
+  }
+
+  /** Plugs in a third link, to every guest that has joined the wire of this number; until the power goes. */
+  async joinWire(wire: number, address: string): Promise<void> {
+    const { qmp } = this.running();
+    await plugWire(qmp, wire, address);
+    await this.ssh(addressCommand(address));
   }
 
   /** Freezes the guest into `dir`: memory is written there; the overlay that it runs on is its disk. Ends the VM. */
