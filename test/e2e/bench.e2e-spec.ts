@@ -120,13 +120,14 @@ describe('bench bootstrap --json', () => {
 
 describe('bench sensor --native --json', () => {
   it(
-    'tells what the reader of records takes and how long a swap is, or why this kernel shows neither',
+    'tells what a table takes, and the reader of records, and how long a swap is, or why this kernel shows neither of these',
     async () => {
       const { told, notes } = await run('sensor', '--native', '--json');
       const refused = /natively: not measured: the kernel takes no program from us: .+/.exec(notes);
       if (refused) process.stdout.write(`${refused[0]}\n`);
-      const wanted = ['records, natively', 'swap, natively'];
-      expect([...new Set(told.map((line) => line.case))]).toEqual(refused ? [] : wanted);
+      const wanted = refused ? ['table'] : ['table', 'records', 'swap'];
+      const cases = wanted.map((what) => `${what}, natively`);
+      expect([...new Set(told.map((line) => line.case))]).toEqual(cases);
       for (const { metric, value, on } of told)
         expect([value > 0 || metric === 'lost_at_half', on]).toEqual([
           true,
