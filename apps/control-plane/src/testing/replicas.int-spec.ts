@@ -58,7 +58,7 @@ describe('two control planes on one etcd and Redis', () => {
     const answers = await Promise.all(
       names.map((name, index) => (index % 2 ? rig.rest : other).post('/v1/apply', policy(name))),
     );
-    expect(answers.map(({ status }) => status)).toEqual(names.map(() => 200));
+    expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
     await Promise.all(hosts.map((host) => host.receives('nc', 'nmap', ...names)));
     for (const host of hosts) await host.report();
     for (const name of names) await everywhere(other, name);
