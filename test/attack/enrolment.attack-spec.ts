@@ -383,11 +383,18 @@ describe('ATTACKER: network, guesses', () => {
   it('ATTACKER: sends a thousand enrolments from one address: all but a burst are put off without being looked at', async () => {
     const host = new TestHost('guesser', rig.rest);
     const guess = await host.request('guess', { name: 'not-signed' });
+    const began = Date.now();
     const answers = await Promise.all(Array.from({ length: 1_000 }, () => send(guess)));
-    const statuses = new Set(answers.map(({ status }) => status));
-    expect([...statuses].toSorted()).toEqual([400, 429]);
-    const late = answers.find(({ status }) => status === 429);
-    expect(Number(late?.headers['retry-after'])).toBeGreaterThan(0);
+    // 200 at once and 50 a second: on a machine that needs so long, all may have their turn.
+    const most = 201 + (Date.now() - began) / 20;
+    const {
+      400: looked = [],
+      429: late = [],
+      ...others
+    } = Object.groupBy(answers, ({ status }) => status);
+    expect(others).toEqual({});
+    expect(looked.length).toBeLessThanOrEqual(most);
+    for (const { headers } of late) expect(Number(headers['retry-after'])).toBeGreaterThan(0);
   });
 });
 
