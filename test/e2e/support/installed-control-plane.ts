@@ -3,7 +3,7 @@ import { eventually } from './eventually.js';
 
 const EXAMPLES = '/usr/share/hostward/examples';
 const DATA = '/var/lib/hostward-control-plane';
-const START_MS = 180_000;
+const START_MS = 300_000;
 /** Opens connections that say nothing, and counts those of them that the kernel keeps from the program. */
 const SILENT = `
 import socket, subprocess, sys
