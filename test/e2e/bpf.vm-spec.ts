@@ -192,6 +192,35 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('the BPF enforcer, kernel $k
     5 * MINUTES,
   );
 
+  // docs/bugs.md: a slow machine on which the sensor never came up
+  it(
+    'starts although the kernel takes longer to verify its programs than the watchdog waits',
+    async () => {
+      const dropIn = '/run/systemd/system/hostward-sensor.service.d/hasty.conf';
+      const show = (property: string): string => `systemctl show hostward-sensor -P ${property}`;
+      /** Milliseconds from the process to its readiness, its programs having been taken out of the kernel. */
+      const startAfresh = async (): Promise<number> => {
+        await vm.ssh('systemctl stop hostward-sensor && rm -r /sys/fs/bpf/hostward');
+        const { stdout } = await vm.ssh(
+          `systemctl start hostward-sensor && ${show('ExecMainStartTimestampMonotonic')} && ` +
+            `${show('ActiveEnterTimestampMonotonic')}; rm -f ${dropIn}; systemctl daemon-reload`,
+          { timeoutMs: 2 * MINUTES },
+        );
+        const [began, ready] = stdout.split('\n').map(Number);
+        return ((ready ?? 0) - (began ?? 0)) / 1_000;
+      };
+      const patienceMs = Math.floor((await startAfresh()) / 4);
+      expect(patienceMs).toBeGreaterThan(50);
+      await vm.writeFile(dropIn, `[Service]\nWatchdogSec=${patienceMs}ms\n`);
+      await vm.ssh('systemctl daemon-reload');
+      expect(await startAfresh()).toBeGreaterThan(patienceMs);
+      await vm.ssh('systemctl restart hostward-sensor'); // it would go on as hastily
+      await expectBlocked(vm, `cat ${SECRET}`);
+      await fleet.product.must(['status', 'policy', 'no-secret', '--wait', '--timeout', '60s']);
+    },
+    5 * MINUTES,
+  );
+
   it(
     'unloading at the console takes it out of the kernel, over a restart too, until it is resumed',
     async () => {

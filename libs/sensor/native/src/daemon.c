@@ -389,7 +389,9 @@ int hw_daemon_run(const struct hw_options *options) {
         };
         (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
         hw_label_exempt_self();
+        hw_watchdog_patient();
         r = start(&d);
+        hw_watchdog_usual();
         if (r == 0) {
                 (void)malloc_trim(0);
                 hw_notify("READY=1");

@@ -73,9 +73,7 @@ static int load_bpf(struct hw_daemon *d, const struct hw_table *t, enum hw_mode 
         const int events = d->bpf.events;
         int r;
 
-        hw_notify("WATCHDOG=1"); /* the first time the kernel verifies the programs: seconds on a slow machine */
         r = hw_bpf_swap(&d->bpf, t->bpf, mode);
-
         if (is_first && is_refusal(r)) {
                 hw_warn("this kernel does not take our BPF programs: AppArmor enforces where agent.yaml leaves the choice");
                 d->bpf_lsm = false;
@@ -92,6 +90,7 @@ static int load_variant(struct hw_daemon *d, const struct hw_table *t, const str
         const bool by_bpf = t->bpf.len > 0 && d->memory.hold != HW_HOLD_UNLOADED;
         int r = 0;
 
+        hw_watchdog_patient(); /* the kernel verifies programs the first time, and takes each off alone in the end */
         if (by_bpf)
                 r = load_bpf(d, t, mode);
         else if (t->bpf.len == 0 && d->apparmor && blob.len == 0 && t->n_names > 0)
@@ -100,6 +99,7 @@ static int load_variant(struct hw_daemon *d, const struct hw_table *t, const str
                 r = hw_profiles_swap(d->options->securityfs, blob, before);
         if (r == 0 && !by_bpf)
                 hw_bpf_unload(&d->bpf);
+        hw_watchdog_usual();
         return r;
 }
 

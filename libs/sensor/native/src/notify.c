@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -7,6 +9,10 @@
 
 #include "clean.h"
 #include "notify.h"
+
+#define PATIENT_MS (5 * 60 * 1000)
+
+static unsigned int patient;
 
 void hw_notify(const char *state) {
         const char *path = getenv("NOTIFY_SOCKET");
@@ -31,4 +37,23 @@ uint64_t hw_watchdog_ms(void) {
         if (!usec || (pid && strtoul(pid, NULL, 10) != (unsigned long)getpid()))
                 return 0;
         return strtoull(usec, NULL, 10) / 2000;
+}
+
+static void set_watchdog(uint64_t ms) {
+        char state[64];
+
+        if (ms == 0)
+                return;
+        (void)snprintf(state, sizeof state, "WATCHDOG=1\nWATCHDOG_USEC=%" PRIu64, ms * 1000);
+        hw_notify(state);
+}
+
+void hw_watchdog_patient(void) {
+        if (patient++ == 0 && hw_watchdog_ms() > 0)
+                set_watchdog(HW_MAX(2 * hw_watchdog_ms(), (uint64_t)PATIENT_MS));
+}
+
+void hw_watchdog_usual(void) {
+        if (--patient == 0)
+                set_watchdog(2 * hw_watchdog_ms());
 }

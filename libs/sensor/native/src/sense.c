@@ -98,8 +98,9 @@ bool hw_sense_want(struct hw_sense *s, uint32_t classes) {
         s->failure[0] = 0;
         if (classes == 0)
                 return true;
-        hw_notify("WATCHDOG=1"); /* the kernel verifies the programs: seconds on a slow machine */
+        hw_watchdog_patient(); /* the kernel verifies the programs */
         r = load(s, classes);
+        hw_watchdog_usual();
         if (r == 0) {
                 s->watched = classes;
                 hw_info("the host is watched classes=%#x", classes);
