@@ -21,15 +21,12 @@ export interface Split {
   readonly tooLarge: readonly NumberedGlob[];
 }
 
-/** Up to so many tokens and bytes it is tried whether all fit in one automaton: that is walked fastest. */
-const SMALL = 20_000;
-
 /**
- * Divides globs over automata: literals, which cannot multiply, in one; names and patterns in as few more as a budget of
- * states and transitions for each allows. All in one where that is small.
+ * Divides globs over automata. All in one where they do not multiply in it, which is walked fastest; else literals, which
+ * cannot multiply, in one, names and patterns in as few more as a budget of states and transitions for each allows.
  */
 export function splitGlobs(globs: readonly NumberedGlob[], slots: number): Split {
-  const whole = weightOf(globs) <= SMALL ? part(globs, slots / 4, false) : undefined;
+  const whole = part(globs, budgetOfWhole(globs, slots), false);
   if (whole !== undefined) return { parts: globs.length === 0 ? [] : [whole], tooLarge: [] };
   const literals = globs.filter(({ glob }) => isLiteral(glob));
   const names = globs.filter(({ glob }) => isName(glob));
@@ -37,6 +34,11 @@ export function splitGlobs(globs: readonly NumberedGlob[], slots: number): Split
   const units = [...unit(literals), ...unit(names)];
   const packed = pack(patterns, slots);
   return { parts: joinNames(units, packed.parts, slots), tooLarge: packed.tooLarge };
+}
+
+/** Twice the text: what takes more has multiplied, and would soon take all. Few may; and none takes most of a table. */
+function budgetOfWhole(globs: readonly NumberedGlob[], slots: number): number {
+  return Math.min(slots * 4, Math.max(slots / 4, 2 * weightOf(globs)));
 }
 
 function unit(globs: readonly NumberedGlob[]): readonly Part[] {
