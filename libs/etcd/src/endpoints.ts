@@ -2,7 +2,7 @@ import type { Etcd3 } from 'etcd3';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newClient } from './client.js';
 import { EtcdUnavailable, StoreClosed, type WriteOutcome } from './errors.js';
-import type { EtcdCredentials, EtcdStoreOptions } from './store-types.js';
+import type { EtcdCertificate, EtcdStoreOptions } from './store-types.js';
 import { translateError } from './translate-error.js';
 
 const DEFAULT_TIMEOUT_MS = 5_000;
@@ -28,9 +28,14 @@ export class Endpoints {
     this.timeoutMs = options.callTimeoutMs ?? DEFAULT_TIMEOUT_MS;
   }
 
-  /** Repeated on the next host whenever it fails for an outage. */
-  read<T>(what: string, call: Call<T>): Promise<T> {
-    return this.attempt(what, call, () => true);
+  /** Repeated on the next host whenever it fails for an outage, which leaves nothing to doubt: it writes nothing. */
+  async read<T>(what: string, call: Call<T>): Promise<T> {
+    try {
+      return await this.attempt(what, call, () => true);
+    } catch (error) {
+      if (!(error instanceof EtcdUnavailable)) throw error;
+      throw new EtcdUnavailable(error.what, 'not-applied', error.cause);
+    }
   }
 
   /** Repeated only when it is certain that nothing was written. */
@@ -45,10 +50,12 @@ export class Endpoints {
     return newClient(host, this.options);
   }
 
-  /** New connections use these from now on; calls that run end on the old ones within their deadline. */
-  useCredentials(credentials: EtcdCredentials): void {
+  /** New connections show this from now on; calls that run end on the old ones within their deadline. */
+  useCertificate(certificate: EtcdCertificate): void {
     if (this.closed) return;
     const before = this.clients;
+    // The name that a server must carry stays.
+    const credentials = { ...this.options.credentials, ...certificate };
     this.options = { ...this.options, credentials };
     this.clients = this.options.hosts.map((host) => newClient(host, this.options));
     const timer = setTimeout(() => closeAll(before), this.timeoutMs);

@@ -12,7 +12,7 @@ export abstract class EtcdStoreError extends Error {
 /** etcd cannot be reached, has no leader, or did not answer before the deadline. */
 export class EtcdUnavailable extends EtcdStoreError {
   constructor(
-    what: string,
+    readonly what: string,
     readonly outcome: WriteOutcome,
     cause?: unknown,
   ) {

@@ -6,7 +6,7 @@ import { PrefixWatch } from './prefix-watch.js';
 import { type PageOptions, RangeReader } from './range-reader.js';
 import type {
   Condition,
-  EtcdCredentials,
+  EtcdCertificate,
   EtcdStatus,
   EtcdStoreOptions,
   KeyValue,
@@ -79,8 +79,8 @@ export class EtcdStore {
   }
 
   /** Takes a client certificate that was issued anew; running watches keep their connection until it breaks. */
-  useCredentials(credentials: EtcdCredentials): void {
-    this.endpoints.useCredentials(credentials);
+  useCertificate(certificate: EtcdCertificate): void {
+    this.endpoints.useCertificate(certificate);
   }
 
   /** Removes what crashed or overwritten large transactions left; call it at start and once an hour. */

@@ -93,6 +93,9 @@ export interface EtcdCredentials {
   readonly serverName?: string;
 }
 
+/** What is issued anew from time to time. */
+export type EtcdCertificate = Required<Pick<EtcdCredentials, 'ca' | 'cert' | 'key'>>;
+
 export interface EtcdStoreOptions {
   /** `host:port`, or URLs; all of one cluster. */
   readonly hosts: readonly string[];

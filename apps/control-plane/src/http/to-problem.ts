@@ -1,5 +1,11 @@
 import { HttpException } from '@nestjs/common';
-import { EtcdOutOfSpace, EtcdUnavailable, TransactionTooLarge, ValueTooLarge } from '#etcd';
+import {
+  EtcdOutOfSpace,
+  EtcdUnavailable,
+  TransactionTooLarge,
+  ValueTooLarge,
+  type WriteOutcome,
+} from '#etcd';
 import type { Problem } from '#contracts';
 import { PostgresError } from '#postgresql';
 import { ProblemError, type ProblemKind } from './problem.error.js';
@@ -48,15 +54,14 @@ function full(cause: EtcdOutOfSpace): ProblemError {
 
 /** Says whether a write may have happened; `etcd` and nothing of its address. */
 function unavailable(error: unknown): ProblemError {
-  const unsure = error instanceof EtcdUnavailable && error.outcome === 'unknown';
-  return new ProblemError('unavailable', {
-    cause: error,
-    detail: unsure
-      ? 'etcd did not answer: a write may have happened, read before trying again'
-      : undefined,
-    headers: { 'retry-after': '2' },
-  });
+  const detail = error instanceof EtcdUnavailable ? ETCD_AWAY[error.outcome] : undefined;
+  return new ProblemError('unavailable', { cause: error, detail, headers: { 'retry-after': '2' } });
 }
+
+const ETCD_AWAY: Readonly<Record<WriteOutcome, string>> = {
+  unknown: 'etcd did not answer: a write may have happened, read before trying again',
+  'not-applied': 'etcd does not answer now',
+};
 
 function statusOf(error: unknown): number | undefined {
   if (error instanceof HttpException) return error.getStatus();

@@ -1,5 +1,5 @@
 import { JOURNAL_START, journalEntry, type JournalEntry, type JournalPoint } from '#bundle';
-import { etcdKeys, type EtcdStore, type WatchMessage, type Write } from '#etcd';
+import { etcdKeys, type EtcdStore, type Transaction, type WatchMessage, type Write } from '#etcd';
 import type { Log } from '#observability';
 import { SYSTEM, currentSource } from '../access/caller.js';
 import { isoNow, type Clock } from '../clock.js';
@@ -10,6 +10,7 @@ import { readEntries, readEntry } from './journal-record.js';
 import { newestInEtcd, unstoredAfter } from './journal-tail.js';
 import { journalUnwritable } from './journal-unwritable.js';
 import { Ledger, type CommitResult, type LedgerChange } from './ledger.js';
+import { untilAnswered } from './until-answered.js';
 import type { SignedJournal } from './signed-journal.js';
 import { UnsyncedEntries } from './unsynced-entries.js';
 
@@ -57,7 +58,8 @@ export class EtcdLedger extends Ledger {
   }
 
   override commit(change: LedgerChange): Promise<CommitResult> {
-    return this.#turns.run(() => this.#commit(change));
+    const since = performance.now();
+    return this.#turns.run(() => this.#commit(change, since));
   }
 
   /** Whether entries can be stored; while they cannot, nothing is written. */
@@ -121,14 +123,15 @@ export class EtcdLedger extends Ledger {
     }
   }
 
-  async #commit(change: LedgerChange): Promise<CommitResult> {
+  /** `since`: when its caller began to wait, as of `performance.now`. */
+  async #commit(change: LedgerChange, since: number): Promise<CommitResult> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      const known = this.#known ?? (await this.#readHead());
+      const known = this.#known ?? (await untilAnswered(() => this.#readHead(), since)).result;
       await this.#unsynced.room();
       await this.#storeNewest(known);
       if (known.resumption) await this.#resume(known, known.resumption);
       else {
-        const result = await this.#attempt(change, known);
+        const result = await this.#attempt(change, known, since);
         if (result) return result;
       }
     }
@@ -136,30 +139,50 @@ export class EtcdLedger extends Ledger {
   }
 
   /** Undefined where only the journal's head had moved, so that the change deserves another attempt. */
-  async #attempt(change: LedgerChange, known: Known): Promise<CommitResult | undefined> {
+  async #attempt(
+    change: LedgerChange,
+    known: Known,
+    since: number,
+  ): Promise<CommitResult | undefined> {
     const entry = this.#next(known, change.journal);
     const tail = this.#unsynced.all;
     this.#known = undefined;
     this.#own = entry.hash;
-    const result = await this.etcd.transact({
+    const transaction: Transaction = {
       if: [...change.if, { key: HEAD, modRevision: known.revision }],
       then: [
         ...change.then,
         { type: 'put', key: HEAD, value: JSON.stringify(entry) },
         ...(tail.length > 0 || known.tailed ? [tailWrite(tail)] : []),
       ],
-    });
+    };
+    // It moves the head on from where it was: however often it is sent, it happens once at most.
+    const { result, doubt } = await untilAnswered(() => this.etcd.transact(transaction), since);
     if (result.succeeded) {
       const { revision } = result;
       this.#known = { end: entry, revision, unstored: [entry], tailed: tail.length > 0 };
       await this.#tryToStore(this.#known);
-      return { outcome: 'committed', revision: result.revision };
+      return { outcome: 'committed', revision };
     }
-    const now = await this.#readHead();
-    this.#known = now;
-    return now.revision === known.revision
-      ? { outcome: 'conflict', revision: result.revision }
-      : undefined;
+    try {
+      const now = await this.#readHead();
+      this.#known = now;
+      if (now.revision === known.revision)
+        return { outcome: 'conflict', revision: result.revision };
+      return doubt && (await this.#ifHappened(entry, now));
+    } catch (error) {
+      throw doubt ?? error;
+    }
+  }
+
+  /** Whether this entry's transaction was one of those that led here; throws where that cannot be said. */
+  async #ifHappened(entry: JournalEntry, now: Known): Promise<CommitResult | undefined> {
+    await this.#storeNewest(now);
+    if (now.end.hash === entry.hash) return { outcome: 'committed', revision: now.revision };
+    const [itself, next] = await this.journal.from(entry.seq, 2);
+    if (itself?.hash !== entry.hash && itself?.seq === entry.seq) return undefined;
+    if (next?.prev !== entry.hash) throw new Error('the entries after it are not stored yet');
+    return { outcome: 'committed', revision: BigInt(next.revision) };
   }
 
   #next({ end, revision }: Known, draft: JournalDraft): JournalEntry {
@@ -217,7 +240,8 @@ export class EtcdLedger extends Ledger {
       setAside,
     });
     const told = { ...journal, detail: { ...journal.detail, setAside } };
-    await this.#attempt({ if: [], then: [], journal: told }, { ...known, resumption: undefined });
+    const change = { if: [], then: [], journal: told };
+    await this.#attempt(change, { ...known, resumption: undefined }, performance.now());
   }
 
   async #storedEnd(): Promise<JournalPoint> {

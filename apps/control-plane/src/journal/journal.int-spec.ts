@@ -1,6 +1,7 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   JOURNAL_START,
@@ -14,7 +15,7 @@ import {
 } from '#bundle';
 import { EtcdStore, etcdKeys } from '#etcd';
 import { Log } from '#observability';
-import { startEtcd, type EtcdServer } from '#testing';
+import { LinkProxy, startEtcd, type EtcdServer } from '#testing';
 import { leaveNote, tellOfRestore } from '../backup/restored-note.js';
 import { SystemClock } from '../clock.js';
 import { PostgresPlace, SqlitePlace, type StorePlace } from '../testing/store-places.js';
@@ -315,6 +316,100 @@ describe.each<[string, StorePlace]>([
     await tell(ledgerOn(store), 'a', '"action":"journal.restored"');
     await ledgerOn(store).record(told);
     expect((await store.restorations()).map(({ entry }) => entry.seq)).toEqual([3]);
+  });
+});
+
+describe.each<[string, StorePlace]>([
+  ['SQLite', new SqlitePlace()],
+  ['PostgreSQL', new PostgresPlace()],
+])('a change that etcd does not answer, with the journal in %s', (_title, used) => {
+  usePlace(used);
+  const key = etcdKeys.meta('unanswered');
+  const change = {
+    if: [{ key, exists: false }],
+    then: [{ type: 'put', key, value: '1' } as const],
+    journal: { by: 'admin', action: 'put', target: 'b' },
+  };
+  let link: LinkProxy;
+  let far: EtcdStore;
+  let ledger: EtcdLedger;
+
+  beforeEach(async () => {
+    await etcd.transact({ then: [{ type: 'delete', key }] });
+    link = await LinkProxy.start(server.port);
+    far = EtcdStore.connect({ hosts: [`127.0.0.1:${link.port}`], callTimeoutMs: 500 });
+    ledger = new EtcdLedger(far, signedOn(store), new SystemClock(), log);
+    await tell(ledger, 'a');
+  });
+  afterEach(async () => {
+    far.close();
+    await link.stop();
+  });
+
+  const happened = async () => {
+    while (!(await etcd.get(key))) await delay(20);
+    return (await etcd.get(key))?.modRevision;
+  };
+
+  it('has happened where the head says so, at its own revision, and is told once', async () => {
+    link.cutAfterBytes(0);
+    const answer = ledger.commit(change);
+    const revision = await happened();
+    await delay(600);
+    link.restore();
+    expect(await answer).toEqual({ outcome: 'committed', revision });
+    expect((await etcd.get(key))?.version).toBe(1n);
+    await tell(ledger, 'c');
+    expect([await objects(), await broken()]).toEqual([['a', 'b', 'c'], undefined]);
+  });
+
+  it('has happened where others have gone on from it', async () => {
+    link.cutAfterBytes(0);
+    const answer = ledger.commit(change);
+    const revision = await happened();
+    await tell(ledgerOn(store), 'c', 'd');
+    link.restore();
+    expect(await answer).toEqual({ outcome: 'committed', revision });
+    expect([await objects(), await broken()]).toEqual([['a', 'b', 'c', 'd'], undefined]);
+  });
+
+  it('happens after what others did, where it had not', async () => {
+    link.stall();
+    const answer = ledger.commit(change);
+    await delay(700);
+    await tell(ledgerOn(store), 'c');
+    link.restore();
+    const revision = await happened();
+    expect(await answer).toEqual({ outcome: 'committed', revision });
+    expect((await etcd.get(key))?.version).toBe(1n);
+    expect([await objects(), await broken()]).toEqual([['a', 'c', 'b'], undefined]);
+  });
+
+  it('waits for an etcd that is away for less than 5 s, whether it had been sent or not', async () => {
+    link.cut();
+    await expect(far.get(key)).rejects.toMatchObject({ outcome: 'not-applied' });
+    const answers = [ledger.commit(change), tell(ledger, 'c')];
+    await delay(1_500);
+    link.restore();
+    expect((await Promise.all(answers))[0]).toMatchObject({ outcome: 'committed' });
+    expect([await objects(), await broken()]).toEqual([['a', 'b', 'c'], undefined]);
+  });
+
+  it('does not wait 5 s for each that waits for its turn', async () => {
+    link.cut();
+    const since = performance.now();
+    const answers = await Promise.allSettled(
+      Array.from({ length: 6 }, () => ledger.commit(change)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 'rejected'));
+    // One after another they would take 30 s.
+    expect(performance.now() - since).toBeLessThan(20_000);
+  }, 40_000);
+
+  it('is said to be unknown where etcd stays away, and what comes after it to have not happened', async () => {
+    link.stall();
+    await expect(ledger.commit(change)).rejects.toMatchObject({ outcome: 'unknown' });
+    await expect(ledger.commit(change)).rejects.toMatchObject({ outcome: 'not-applied' });
   });
 });
 
