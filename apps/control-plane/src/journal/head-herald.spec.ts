@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { SignedDocument } from '#bundle';
+import { REPORT_INTERVAL_MS } from '#contracts';
 import { Log } from '#observability';
 import { Clock } from '../clock.js';
 import { HeadChannel, HeadHerald } from './head-herald.js';
@@ -28,10 +29,12 @@ let clock: SetClock;
 let channel: FakeChannel;
 let herald: HeadHerald;
 let pace: SignedDocument | undefined;
+let everyMs: number;
 
 beforeEach(() => {
   seq = 0;
   pace = undefined;
+  everyMs = REPORT_INTERVAL_MS;
   clock = new SetClock();
   channel = new FakeChannel();
   const head = () =>
@@ -42,7 +45,12 @@ beforeEach(() => {
   herald = new HeadHerald(
     journal,
     channel,
-    { order: () => pace },
+    {
+      order: () => pace,
+      get everyMs() {
+        return everyMs;
+      },
+    },
     clock,
     new Log({ write: () => undefined }),
   );
@@ -62,6 +70,13 @@ describe('the herald of the journal', () => {
     expect(await at(2_000, 50)).toEqual(['1']);
     expect(await at(3_000, 80)).toEqual(['1', '80']);
     expect(await at(20_000)).toEqual(['1', '80']);
+  });
+
+  it('tells them more rarely where hosts report more rarely', async () => {
+    everyMs = 60_000;
+    await at(0, 1);
+    expect(await at(11_000, 2)).toEqual(['1']);
+    expect(await at(12_000, 3)).toEqual(['1', '3']);
   });
 
   it('repeats the same head for hosts that were away', async () => {

@@ -4,8 +4,8 @@ import { Clock } from '../clock.js';
 import { ReportPace } from '../reports/report-pace.js';
 import { SignedJournal } from './signed-journal.js';
 
-/** A new head goes out at most once in this time, however many entries there are. */
-const AT_MOST_EVERY_MS = 2_000;
+/** At most so many new heads go out in the interval of reports, however many entries there are: all hosts hear each. */
+const HEADS_A_REPORT = 5;
 /** The same one again: for hosts that were away when it went out. */
 const REPEAT_MS = 30_000;
 
@@ -26,7 +26,7 @@ export class HeadHerald {
   constructor(
     private readonly journal: Pick<SignedJournal, 'end' | 'head'>,
     private readonly channel: HeadChannel,
-    private readonly pace: Pick<ReportPace, 'order'>,
+    private readonly pace: Pick<ReportPace, 'order' | 'everyMs'>,
     private readonly clock: Clock,
     private readonly log: Log,
   ) {}
@@ -47,7 +47,7 @@ export class HeadHerald {
   async #tell(): Promise<void> {
     const nowMs = this.clock.nowMs();
     const ageMs = this.#toldAtMs === undefined ? Infinity : Math.abs(nowMs - this.#toldAtMs);
-    if (ageMs < AT_MOST_EVERY_MS) return;
+    if (ageMs < this.pace.everyMs / HEADS_A_REPORT) return;
     const { seq } = await this.journal.end();
     if (seq === this.#toldSeq && ageMs < REPEAT_MS) return;
     const head = await this.journal.head();

@@ -13,6 +13,7 @@ export function enrolledOf(state: FleetState): number {
  * What a host makes of it, it says in its reports: those alone say how long they are good.
  */
 export class ReportPace {
+  #everyMs = REPORT_INTERVAL_MS;
   #last: { readonly everyMs: number; readonly order: SignedDocument } | undefined;
 
   constructor(
@@ -21,9 +22,15 @@ export class ReportPace {
     private readonly clock: Clock,
   ) {}
 
+  /** How often hosts report, as it was when an order was asked for last. */
+  get everyMs(): number {
+    return this.#everyMs;
+  }
+
   /** What is to be told now; undefined where nothing is. */
   order(): SignedDocument | undefined {
     const everyMs = reportEveryMs(this.hosts());
+    this.#everyMs = everyMs;
     if (everyMs === REPORT_INTERVAL_MS) this.#last = undefined;
     else if (this.#last?.everyMs !== everyMs) this.#last = { everyMs, order: this.#sign(everyMs) };
     return this.#last?.order;
