@@ -152,6 +152,23 @@ describe('the spool', () => {
     await again.close();
   });
 
+  it('asks the sensor for nothing twice after a disk that let files be removed and none be written', async () => {
+    const meta = join(dir, 'meta.json');
+    mkdirSync(meta, { recursive: true });
+    const spool = await openSpool();
+    await spool.append(range(1, 7));
+    const sent = (await spool.read('', 10)).at(-1)?.EventID ?? '';
+    await spool.acknowledge(sent);
+    expect(spool.status().waiting).toBe(0);
+    const again = await openSpool({ now: () => 2000 });
+    expect(again.sensorSequence).toBe(7);
+    expect((await again.read('', 10)).at(-1)?.EventID).toBe(sent);
+    rmSync(meta, { recursive: true });
+    await again.acknowledge(sent);
+    expect([segments(), (await openSpool()).sensorSequence]).toEqual([[], 7]);
+    await spool.close();
+  });
+
   it('counts what exceeds the memory while the disk fails', async () => {
     const spool = await openSpool();
     rmSync(dir, { recursive: true });

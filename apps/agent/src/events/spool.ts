@@ -90,7 +90,9 @@ export class Spool {
 
   status(): SpoolStatus {
     const bytes = this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
-    const onDisk = this.#segments.reduce((sum, segment) => sum + segment.count, 0);
+    const onDisk = this.#segments
+      .filter(({ last }) => compareEventIds(last, this.#acknowledged) > 0)
+      .reduce((sum, segment) => sum + segment.count, 0);
     const waiting = onDisk + this.#backlog.length;
     return {
       bytes,
@@ -124,7 +126,6 @@ export class Spool {
         (entry) => compareEventIds(entry.alert.EventID, cursor) > 0,
       );
       await this.#removeSegmentsUpTo(cursor);
-      await this.#writeMeta();
     });
   }
 
@@ -224,13 +225,23 @@ export class Spool {
     return entriesAfter(this.#backlog, after, limit);
   }
 
+  /**
+   * The last of them says up to where the sensor's events were taken, until the meta file does, which a full disk may not
+   * let be written: the others go first, and make room for it.
+   */
   async #removeSegmentsUpTo(cursor: string): Promise<void> {
     const done = this.#segments.filter(
       (segment) => segment.count > 0 && compareEventIds(segment.last, cursor) <= 0,
     );
-    if (done.length > 0 && done.at(-1) === this.#segments.at(-1)) await this.#closeSegment();
-    this.#segments = this.#segments.filter((segment) => !done.includes(segment));
-    for (const segment of done) await rm(join(this.#dir, segment.file), { force: true });
+    const last = done.pop();
+    for (const segment of done) await this.#remove(segment);
+    if ((await this.#writeMeta()) && last !== undefined) await this.#remove(last);
+  }
+
+  async #remove(segment: Segment): Promise<void> {
+    if (segment === this.#segments.at(-1)) await this.#closeSegment();
+    this.#segments = this.#segments.filter((each) => each !== segment);
+    await rm(join(this.#dir, segment.file), { force: true });
   }
 
   #takeId(): string {
@@ -282,11 +293,12 @@ export class Spool {
     this.#lost = meta.lost;
   }
 
-  async #writeMeta(): Promise<void> {
+  /** False where it could not, as on a full disk: the figures are then as old as the last write. */
+  async #writeMeta(): Promise<boolean> {
     const meta = { acknowledged: this.#acknowledged, sensor: this.#sensor, lost: this.#lost };
-    // On a full disk this fails too: the figures are then as old as the last write, nothing else depends on it.
-    await writeFileAtomic(join(this.#dir, META), JSON.stringify(meta), { mode: 0o600 }).catch(
-      () => undefined,
+    return writeFileAtomic(join(this.#dir, META), JSON.stringify(meta), { mode: 0o600 }).then(
+      () => true,
+      () => false,
     );
   }
 
