@@ -12,8 +12,8 @@ export interface TestCertificates {
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const DAY_MS = 86_400_000;
 
-/** Makes a fresh authority and a certificate for localhost and 127.0.0.1; valid for one day. */
-export async function makeTestCertificates(): Promise<TestCertificates> {
+/** Makes a fresh authority and a certificate for this name and 127.0.0.1; valid for one day. */
+export async function makeTestCertificates(name = 'localhost'): Promise<TestCertificates> {
   const authority = await newKeys();
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
     ...validity('01', 'CN=Test authority'),
@@ -22,11 +22,11 @@ export async function makeTestCertificates(): Promise<TestCertificates> {
   });
   const keys = await newKeys();
   const cert = await x509.X509CertificateGenerator.create({
-    ...validity('02', 'CN=localhost'),
+    ...validity('02', `CN=${name}`),
     issuer: ca.subject,
     publicKey: keys.publicKey,
     signingKey: authority.privateKey,
-    extensions: leafExtensions(),
+    extensions: leafExtensions(name),
   });
   const pkcs8 = await crypto.subtle.exportKey('pkcs8', keys.privateKey);
   return {
@@ -51,14 +51,14 @@ function validity(serialNumber: string, name: string) {
   };
 }
 
-function leafExtensions(): x509.Extension[] {
+function leafExtensions(name: string): x509.Extension[] {
   return [
     new x509.ExtendedKeyUsageExtension([
       x509.ExtendedKeyUsage.serverAuth,
       x509.ExtendedKeyUsage.clientAuth,
     ]),
     new x509.SubjectAlternativeNameExtension([
-      { type: 'dns', value: 'localhost' },
+      { type: 'dns', value: name },
       { type: 'ip', value: '127.0.0.1' },
     ]),
   ];

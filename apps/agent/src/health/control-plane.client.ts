@@ -1,5 +1,7 @@
-import { request, type RequestOptions } from 'node:https';
+import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { request, type RequestOptions } from 'node:https';
+import { createSecureContext, type ConnectionOptions, type SecureContext } from 'node:tls';
 
 const MAX_BODY_BYTES = 1024 * 1024;
 
@@ -11,7 +13,7 @@ export interface ControlPlaneOptions {
   /** PEM; of one or more. */
   readonly ca: () => string;
   readonly timeoutMs: number;
-  readonly identity?: () => Promise<{ readonly cert: string; readonly key: string } | undefined>;
+  readonly identity?: () => Promise<Identity | undefined>;
 }
 
 /** Status, body (at most 1 MiB) and the server's clock, ms since 1970, where it tells it. */
@@ -23,11 +25,26 @@ export interface ControlPlaneAnswer {
   readonly retryAfterMs?: number;
 }
 
+interface Identity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What connections are made from as long as CA and identity stay the same, and the TLS session to go on with. */
+interface Material {
+  readonly digest: string;
+  readonly secureContext: SecureContext;
+  session?: Buffer;
+}
+
 /**
  * Requests over a connection of their own each: a connection that was open before a swap of policies says nothing
- * about whether a new one can be made after it (DESIGN D11).
+ * about whether a new one can be made after it (DESIGN D11). It goes on with the TLS session of the one before, which
+ * halves the CPU of both sides, as long as it would be judged by the same CA and shows the same certificate.
  */
 export class ControlPlaneClient {
+  #material: Material | undefined;
+
   constructor(private readonly options: ControlPlaneOptions) {}
 
   get(path: string): Promise<ControlPlaneAnswer> {
@@ -44,27 +61,37 @@ export class ControlPlaneClient {
       body === undefined
         ? {}
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    const identity = await this.options.identity?.();
+    const material = this.#materialOf(ca(), await this.options.identity?.());
+    const { secureContext, session } = material;
     const signal = AbortSignal.timeout(timeoutMs);
-    const options: RequestOptions = {
-      method,
-      ca: ca(),
-      ...identity,
-      headers,
-      signal,
+    const options: RequestOptions & ConnectionOptions = {
+      ...{ method, headers, signal, secureContext },
+      ...(session && { session }),
       agent: false,
     };
     return new Promise((resolve, reject) => {
       const fail = (cause: Error): void =>
         reject(signal.aborted ? new Error(`no answer within ${timeoutMs} ms`, { cause }) : cause);
-      const outgoing = request(
-        new URL(path, url),
-        options,
-        (answer) => void readAnswer(answer).then(resolve, fail),
-      );
+      let ticket = session;
+      const outgoing = request(new URL(path, url), options, (answer) => {
+        // Not before there is an answer: then the other side was found to be the control plane.
+        if (ticket) material.session = ticket;
+        void readAnswer(answer).then(resolve, fail);
+      });
+      outgoing.once('socket', (socket) => socket.on('session', (next: Buffer) => (ticket = next)));
       outgoing.once('error', fail);
       outgoing.end(body);
     });
+  }
+
+  #materialOf(ca: string, identity: Identity | undefined): Material {
+    const { cert, key } = identity ?? {};
+    const digest = createHash('sha256')
+      .update(JSON.stringify([ca, cert, key]))
+      .digest('hex');
+    if (this.#material?.digest !== digest)
+      this.#material = { digest, secureContext: createSecureContext({ ca, cert, key }) };
+    return this.#material;
   }
 }
 

@@ -5,11 +5,16 @@ import { parseCertificate } from '#pki';
 import type { Fleet } from '../fleet/fleet.js';
 import { ProblemError } from '../http/index.js';
 
-/** The node id that the other side has proved by a certificate under a CA that counts: its common name is that. */
+/**
+ * The node id that the other side has proved by a certificate under a CA that counts: its common name is that. A session
+ * that is resumed was judged when it began, so whether the certificate is over is looked at here.
+ */
 export function provenNodeId(socket: Socket): string | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   const certificate = socket.getPeerX509Certificate();
-  return certificate && parseCertificate(certificate.raw).commonName;
+  if (certificate === undefined) return undefined;
+  const { commonName, notAfter } = parseCertificate(certificate.raw);
+  return notAfter.getTime() > Date.now() ? commonName : undefined;
 }
 
 /** The host of the fleet that a request comes from, by a certificate that counts now. Throws 401. */

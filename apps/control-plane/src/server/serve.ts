@@ -175,7 +175,7 @@ function certificateUses(
       material.authorities.reload();
       to.controlPlane.useCertificate(pair);
     }),
-    ...use('etcd client', etcd.tls, (pair) => to.etcd.useCredentials(pair)),
+    ...use('etcd client', etcd.tls, (pair) => to.etcd.useCertificate(pair)),
     ...use('Redis client', redis.tls, (pair) => {
       for (const connection of to.redis.all) connection.useCertificate(pair);
     }),
