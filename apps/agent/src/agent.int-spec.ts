@@ -29,6 +29,9 @@ const UNTIL_MS = 60_000;
 
 /** Time that passes a hundred times as fast: what happens at intervals happens within the test, in the same order. */
 class FastClock extends Clock {
+  /** Waits of more than this never end; `endless` are those that began, by their length. */
+  longestMs = Infinity;
+  readonly endless = new Set<number>();
   readonly #start = Date.now();
   now(): number {
     return this.#start + (Date.now() - this.#start) * SPEED;
@@ -41,7 +44,9 @@ class FastClock extends Clock {
   }
   wait(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.ceil(ms / SPEED));
+      const isEndless = ms > this.longestMs;
+      if (isEndless) this.endless.add(ms);
+      const timer = isEndless ? undefined : setTimeout(resolve, Math.ceil(ms / SPEED));
       signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
     });
   }
@@ -68,6 +73,7 @@ let control: RedisConnection;
 let fleet: FleetDouble;
 let sensor: ScriptedSensor;
 let agent: Agent;
+let clock: FastClock;
 let around: Surroundings;
 let lines: string[];
 
@@ -118,10 +124,8 @@ function startAgent(
     authorities: new TrustedAuthorities(files, health.tls.ca),
     redis: { port: link.port, tls: health.tls, commandTimeoutMs: 1_000, maxBackoffMs: 100 },
   };
-  around = new Surroundings(
-    new FastClock(),
-    new Log({ level: 'debug', write: (line) => lines.push(line) }),
-  );
+  clock = new FastClock();
+  around = new Surroundings(clock, new Log({ level: 'debug', write: (line) => lines.push(line) }));
   return Agent.start({ config, host, around, sensor: enforcer === 'observe' ? undefined : own });
 }
 
@@ -169,6 +173,28 @@ describe('an assignment', () => {
     await control.run('test', (client) =>
       client.publish(redisKeys.nudge(NODE_ID), JSON.stringify(nudge)),
     );
+    await reported('generation 6', ({ applied }) => applied?.generation === '6');
+  });
+
+  it('that Redis did not hand out is asked for again within seconds, however rare checks are in a large fleet', async () => {
+    await fleet.deliver('5');
+    await until('a confirmation', () => sensor.confirmed.length > 0);
+    clock.longestMs = 80_000;
+    await until('checks a minute and a half apart', async () => {
+      await fleet.orderPace(60_000, clock.now());
+      return clock.endless.has(90_000);
+    });
+    const { record, digest, bundle } = await fleet.assign('6');
+    const data = { ordering: record.ordering, record };
+    const nudge = JSON.stringify({ pattern: redisKeys.nudge(NODE_ID), data });
+    await control.run('test', async (client) => {
+      await client.set(redisKeys.assignment(NODE_ID), JSON.stringify(record));
+      await client.set(redisKeys.bundle(digest), bundle);
+      await client.acl('SETUSER', 'default', '-get');
+      await client.publish(redisKeys.nudge(NODE_ID), nudge);
+    });
+    await until('the condition', () => around.conditions.has('redis'));
+    await control.run('test', (client) => client.acl('SETUSER', 'default', '+get'));
     await reported('generation 6', ({ applied }) => applied?.generation === '6');
   });
 

@@ -6,7 +6,7 @@ import { Courier } from './delivery/courier.js';
 import { EventPump } from './events/event-pump.js';
 import { ObservationShipper } from './events/observation-shipper.js';
 import { Shipper } from './events/shipper.js';
-import { jittered } from './health/clock.js';
+import { backoff, jittered } from './health/clock.js';
 import { HealthFile } from './health/health-file.js';
 import { Surroundings } from './health/surroundings.js';
 import { Redirects } from './redirect/redirects.js';
@@ -20,10 +20,10 @@ const CHECK_MS = 15_000;
 const CHECK_INTERVALS = 1.5;
 /** While something is unsettled (a bundle is missing, a swap unconfirmed) it is looked at again sooner. */
 const UNSETTLED_MS = 3_000;
-const OBSERVATIONS_MS = 1_000;
+/** What Redis cut short is asked for again sooner, though ever later: a nudge does not come again. */
+const AGAIN_BASE_MS = 2_000;
+const AGAIN_CAP_MS = 30_000;
 const RENEW_MS = 60_000;
-/** Whoever heard no hint that the CA is being replaced asks by itself. */
-const AUTHORITIES_MS = 600_000;
 
 /** The parts of the agent that run on their own. */
 export interface AgentParts {
@@ -32,10 +32,10 @@ export interface AgentParts {
   readonly sensors: SensorWatch;
   readonly upgrade: Pick<LastUpgrade, 'refresh'>;
   readonly reporter: Reporter;
-  readonly pace: Pick<ReportPace, 'everyMs'>;
+  readonly pace: Pick<ReportPace, 'everyMs' | 'askEveryMs'>;
   readonly pump: Pick<EventPump, 'run' | 'onSpooled'>;
   readonly shipper: Pick<Shipper, 'ship' | 'intervalMs' | 'reconnected'>;
-  readonly observations: Pick<ObservationShipper, 'ship'>;
+  readonly observations: Pick<ObservationShipper, 'ship' | 'intervalMs'>;
   readonly health: Pick<HealthFile, 'write'>;
   readonly renewal: Renewal;
   readonly authorities: AuthorityWatch;
@@ -46,6 +46,7 @@ export interface AgentParts {
 export class AgentLoops {
   readonly #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
+  #checksAgain = false;
 
   constructor(
     private readonly parts: AgentParts,
@@ -55,7 +56,7 @@ export class AgentLoops {
   start(): void {
     this.#connect();
     const { pump, courier, confirmation, sensors, reporter, shipper, health } = this.parts;
-    const { observations, renewal, authorities, upgrade, redirects } = this.parts;
+    const { observations, renewal, authorities, pace, upgrade, redirects } = this.parts;
     const check = async (): Promise<void> => {
       await courier.check();
       await confirmation.attempt();
@@ -75,7 +76,7 @@ export class AgentLoops {
       ),
       this.#every(
         () => observations.ship(),
-        () => OBSERVATIONS_MS,
+        () => observations.intervalMs(),
       ),
       this.#every(
         () => renewal.attempt(),
@@ -83,7 +84,7 @@ export class AgentLoops {
       ),
       this.#every(
         () => authorities.attempt(),
-        () => jittered(AUTHORITIES_MS, this.around.clock.random()),
+        () => jittered(pace.askEveryMs, this.around.clock.random()),
       ),
       this.#every(
         () => redirects.attempt(),
@@ -114,6 +115,7 @@ export class AgentLoops {
       void reporter.report();
       if (swapped) void this.#confirmSoon();
     });
+    courier.onCutShort((inARow) => void this.#checkAgain(inARow));
     sensors.onChange(() => void reporter.report());
     pump.onSpooled(() => void shipper.ship());
     this.around.conditions.onChange(() => void health.write());
@@ -124,6 +126,16 @@ export class AgentLoops {
     const waitMs = confirmAfterMs(this.parts.pace.everyMs, clock.random());
     await clock.wait(waitMs, this.#stop.signal);
     if (!this.#stop.signal.aborted) await this.parts.confirmation.afterSwap();
+  }
+
+  async #checkAgain(inARow: number): Promise<void> {
+    if (this.#checksAgain) return;
+    this.#checksAgain = true;
+    const { clock } = this.around;
+    const waitMs = backoff(inARow, AGAIN_BASE_MS, AGAIN_CAP_MS, clock.random());
+    await clock.wait(waitMs, this.#stop.signal);
+    this.#checksAgain = false;
+    if (!this.#stop.signal.aborted) await this.parts.courier.check();
   }
 
   #untilNextCheck(): number {

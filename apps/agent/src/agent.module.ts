@@ -74,10 +74,10 @@ export class AgentModule {
         ),
         provide(
           Redirects,
-          [ControlPlaneClient, Reachability, HostLink, HostKeys, SensorWatch],
+          [ControlPlaneClient, Reachability, HostLink, HostKeys, SensorWatch, ReportPace],
           (client: ControlPlaneClient, reach: Reachability, ...others: RedirectParts) => {
-            const [link, keys, sensors] = others;
-            return new RedirectWatch(host, { client, reach, link, keys, sensors }, around);
+            const [link, keys, sensors, pace] = others;
+            return new RedirectWatch(host, { client, reach, link, keys, sensors, pace }, around);
           },
         ),
         provide(
@@ -199,7 +199,7 @@ type ReporterParts = [
   Redirects,
   ReportPace,
 ];
-type RedirectParts = [HostLink, HostKeys, SensorWatch];
+type RedirectParts = [HostLink, HostKeys, SensorWatch, ReportPace];
 type ObservationParts = [Spool, HostKeys, Reporter];
 type LoopParts = [
   Courier,

@@ -39,6 +39,7 @@ export interface RedisConnectionOptions {
 
 export const DEFAULT_COMMAND_TIMEOUT_MS = 3_000;
 export const DEFAULT_MAX_BACKOFF_MS = 10_000;
+export const DEFAULT_HEARTBEAT_MS = 5_000;
 const BASE_BACKOFF_MS = 100;
 
 /** Full jitter: uniform between 0 and a ceiling that doubles; a fleet never comes back in step. */

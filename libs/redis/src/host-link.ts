@@ -22,9 +22,12 @@ export class HostLink {
     private readonly events: RedisConnection = connection,
   ) {}
 
-  /** How long a host that is cut off waits at most until it tries again, from now on: the more hosts, the longer. */
-  returnWithin(ms: number): void {
-    for (const connection of [this.connection, this.events]) connection.returnWithin(ms);
+  /**
+   * How long a host that is cut off waits at most until it tries again, and how often it makes sure that it is not, from
+   * now on: the more hosts, the longer.
+   */
+  slowTo(ms: number): void {
+    for (const connection of [this.connection, this.events]) connection.slowTo(ms);
   }
 
   /** The newest assignment, or undefined if there is none (yet, or after Redis was emptied). */

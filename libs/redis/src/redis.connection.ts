@@ -5,6 +5,7 @@ import {
   candidatesOf,
   clientOptions,
   DEFAULT_COMMAND_TIMEOUT_MS,
+  DEFAULT_HEARTBEAT_MS,
   DEFAULT_MAX_BACKOFF_MS,
   passwordOf,
   type RedisAddress,
@@ -26,7 +27,8 @@ export interface ConnectionCounters {
 export class RedisConnection {
   private readonly client: Redis;
   private readonly timeoutMs: number;
-  private readonly heartbeat: NodeJS.Timeout;
+  private heartbeat: NodeJS.Timeout;
+  private heartbeatMs: number;
   private readonly onReady: (() => void)[] = [];
   /** Commands that wait for the connection. */
   private readonly waiting = new Set<() => void>();
@@ -55,7 +57,8 @@ export class RedisConnection {
     this.client.on('close', () => this.lost());
     this.client.on('ready', () => void this.admit());
     this.client.connect().catch((error: unknown) => this.failed(error));
-    this.heartbeat = setInterval(() => this.beat(), options.heartbeatMs ?? 5_000);
+    this.heartbeatMs = options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS;
+    this.heartbeat = setInterval(() => this.beat(), this.heartbeatMs);
   }
 
   get connected(): boolean {
@@ -108,9 +111,14 @@ export class RedisConnection {
     this.session = undefined;
   }
 
-  /** The wait between two attempts may become as long from now on; never less than what it was made with. */
-  returnWithin(ms: number): void {
+  /** The wait between two attempts may become as long from now on, as heartbeats do (Redis takes 60 s of silence); never less. */
+  slowTo(ms: number): void {
     this.maxBackoffMs = Math.max(ms, this.options.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS);
+    const heartbeatMs = Math.max(ms, this.options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS);
+    if (this.closed || heartbeatMs === this.heartbeatMs) return;
+    this.heartbeatMs = heartbeatMs;
+    clearInterval(this.heartbeat);
+    this.heartbeat = setInterval(() => this.beat(), heartbeatMs);
   }
 
   /** Drops the connection and comes back after a wait: for a subscription that failed. */

@@ -408,6 +408,17 @@ describe('libs/redis on one real Redis', () => {
     });
   });
 
+  it('makes sure that its connection stands as often as it was told', async () => {
+    const pings = async (): Promise<number> =>
+      Number(/cmdstat_ping:calls=(\d+)/.exec(await raw.info('commandstats'))?.[1] ?? 0);
+    const connection = connect();
+    await eventually('it asks', async () => (await pings()) > 1);
+    connection.slowTo(10_000);
+    const before = await pings();
+    await sleep(1_500);
+    expect(await pings()).toBeLessThanOrEqual(before + 1);
+  });
+
   describe('the transport of nudges', () => {
     function transport(
       port: number,

@@ -24,7 +24,7 @@ it('waits between attempts as long as it was told, and never less than it was ma
     return (connection?.counters.failures ?? 0) - before;
   };
   expect(await failuresIn(1_000)).toBeGreaterThan(20);
-  connection.returnWithin(60_000);
+  connection.slowTo(60_000);
   await sleep(50); // the wait that had begun
   expect(await failuresIn(1_000)).toBeLessThan(5);
 });

@@ -33,9 +33,12 @@ export class Courier {
   readonly counts: DeliveryCounts = { checks: 0, applied: 0, older: 0, refused: 0, malformed: 0 };
   readonly #flight = new SingleFlight(() => this.#check());
   readonly #listeners = new Set<(swapped: boolean) => void>();
+  readonly #onCutShort = new Set<(inARow: number) => void>();
   #nudged: OfferedRecord | undefined;
   #refusal: Refusal | undefined;
   #rejection: Rejection | undefined;
+  #isCutShort = false;
+  #cutShortInARow = 0;
 
   constructor(
     private readonly link: HostLink,
@@ -52,6 +55,11 @@ export class Courier {
   /** Called after each attempt to hand something over; true when it was taken. */
   onAttempt(listener: (swapped: boolean) => void): void {
     this.#listeners.add(listener);
+  }
+
+  /** Called after each check that Redis cut short, so that it is not known what is to be in force; with how many in a row. */
+  onCutShort(listener: (inARow: number) => void): void {
+    this.#onCutShort.add(listener);
   }
 
   /** A nudge came: with the record itself where it is small, else only to look. Never rejects. */
@@ -74,11 +82,14 @@ export class Courier {
   }
 
   async #check(): Promise<void> {
+    this.#isCutShort = false;
     try {
       await this.#compare();
     } catch (cause) {
       this.around.log.error('a check failed in a way that nobody foresaw', { cause });
     }
+    this.#cutShortInARow = this.#isCutShort ? this.#cutShortInARow + 1 : 0;
+    if (this.#isCutShort) for (const tell of this.#onCutShort) tell(this.#cutShortInARow);
   }
 
   async #compare(): Promise<void> {
@@ -150,11 +161,13 @@ export class Courier {
 
   #bundleMissing({ generation }: Ordering, problem: string): void {
     const message = `the bundle of generation ${generation} cannot be had (${problem}); the control plane writes it again by itself`;
+    this.#isCutShort = true;
     this.around.conditions.raise('delivery', message);
   }
 
   #redisAway(cause: unknown): void {
     const problem = errorMessage(cause);
+    this.#isCutShort = true;
     this.around.conditions.raise(
       'redis',
       `${problem}; policies and alerts wait, enforcement goes on`,

@@ -14,6 +14,7 @@ const BATCH_OBSERVATIONS = 500;
 const BATCH_BYTES = limits.eventBatchBytes / 8;
 /** What is not acknowledged by then counts as lost: nothing is sent twice. */
 const PATIENCE_MS = 60_000;
+const INTERVAL_MS = 1_000;
 
 interface UnderWay {
   readonly last: string;
@@ -42,6 +43,11 @@ export class ObservationShipper {
   /** Sends a batch where nothing is under way. Never rejects. */
   ship(): Promise<void> {
     return this.#flight.run();
+  }
+
+  /** Until the next look. */
+  intervalMs(): number {
+    return INTERVAL_MS;
   }
 
   async #ship(): Promise<void> {

@@ -95,7 +95,8 @@ async function watchOf(
   const keys = await HostKeys.open(files.hostKey, host.trust, around);
   const sensors = new SensorWatch(new ScriptedSensor(), around);
   const link = new HostLink(connection, NODE_ID, connection);
-  const made = new RedirectWatch(host, { client, reach, link, keys, sensors }, around);
+  const pace = { askEveryMs: 10 * MINUTE };
+  const made = new RedirectWatch(host, { client, reach, link, keys, sensors, pace }, around);
   made.onMoved(() => (moved += 1));
   return made;
 }

@@ -23,13 +23,12 @@ import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { Reachability } from '../health/reachability.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Surroundings } from '../health/surroundings.js';
+import type { ReportPace } from '../reporting/report-pace.js';
 import type { SensorWatch } from '../sensor/sensor-watch.js';
 import { moveIn, RedirectFailed, type MovedIn } from './move-in.js';
 import { writePlacement, type Placement, type RedirectFailure } from './placement.js';
 import { Redirects } from './redirects.js';
 
-/** Whoever heard no hint asks by itself. */
-const ASK_MS = 600_000;
 /** How often what is still to be done is looked at; the control plane is asked more seldom. */
 const LOOK_MS = 60_000;
 const TRIAL_LOOK_MS = 3_000;
@@ -47,6 +46,7 @@ export interface RedirectParts {
   readonly link: HostLink;
   readonly keys: HostKeys;
   readonly sensors: SensorWatch;
+  readonly pace: Pick<ReportPace, 'askEveryMs'>;
 }
 
 /**
@@ -143,7 +143,7 @@ export class RedirectWatch extends Redirects {
   async #asked(): Promise<RedirectOffer | undefined> {
     const { clock } = this.around;
     if (clock.elapsed() < this.#askAt) return undefined;
-    this.#askAt = clock.elapsed() + jittered(ASK_MS, clock.random());
+    this.#askAt = clock.elapsed() + jittered(this.parts.pace.askEveryMs, clock.random());
     try {
       const { status, body } = await this.parts.client.get('/v1/redirects/offered');
       if (status !== 200) throw new Error(`status ${status}`);

@@ -5,6 +5,7 @@ import { Surroundings } from '../health/surroundings.js';
 
 /** The control plane repeats its order every half a minute; who has not heard it for so long goes by none. */
 const HOLDS_MS = 120_000;
+const ASK_EVERY_REPORTS = 60;
 
 /**
  * How often the control plane wants a report while nothing changes: the larger the fleet, the more rarely. Until it says
@@ -24,16 +25,21 @@ export class ReportPace {
   /** By it goes how a host comes back to Redis too, by the last order as long as nobody can be heard. */
   static of(
     keys: { readonly root: RootDocument },
-    link: Pick<HostLink, 'returnWithin'>,
+    link: Pick<HostLink, 'slowTo'>,
     around: Surroundings,
   ): ReportPace {
     const root = (): RootDocument => keys.root;
-    return new ReportPace(root, around, (everyMs) => link.returnWithin(returnWithinMs(everyMs)));
+    return new ReportPace(root, around, (everyMs) => link.slowTo(returnWithinMs(everyMs)));
   }
 
   /** Milliseconds from one report to the next at the latest. */
   get everyMs(): number {
     return this.#held()?.reportEveryMs ?? REPORT_INTERVAL_MS;
+  }
+
+  /** Milliseconds after which a host asks by itself for what hints tell it sooner. */
+  get askEveryMs(): number {
+    return ASK_EVERY_REPORTS * this.everyMs;
   }
 
   /** Takes what somebody published as an order; what no online key signed, and what is older, is dropped. Never throws. */

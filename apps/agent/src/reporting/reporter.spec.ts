@@ -169,4 +169,10 @@ describe('an order of the control plane', () => {
     order(60_000, START);
     expect(pace.everyMs).toBe(30_000);
   });
+
+  it('says how rarely a host asks by itself for what hints tell it', () => {
+    expect(pace.askEveryMs).toBe(600_000);
+    order(60_000, START);
+    expect(pace.askEveryMs).toBe(3_600_000);
+  });
 });

@@ -115,6 +115,11 @@ export class SimulatedHost {
     return self;
   }
 
+  /** Names of what is wrong around it now. */
+  get conditions(): readonly string[] {
+    return this.setting.around.conditions.list().map(({ name }) => name);
+  }
+
   /** Drops all connections at once; they come back by themselves. */
   cut(): void {
     for (const connection of this.connections) connection.reconnect();
@@ -183,7 +188,7 @@ const WITHOUT_ALERTS: Pick<
     intervalMs: () => 3_600_000,
     reconnected: () => Promise.resolve(),
   },
-  observations: { ship: () => Promise.resolve() },
+  observations: { ship: () => Promise.resolve(), intervalMs: () => 3_600_000 },
   health: { write: () => Promise.resolve() },
   upgrade: { refresh: () => Promise.resolve() },
 };

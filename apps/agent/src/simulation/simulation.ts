@@ -118,7 +118,7 @@ class Simulation {
       const host = await this.#enrolled(index, plan);
       if (host !== undefined) this.#hosts.set(index, host);
     } catch (cause) {
-      this.tell({ kind: 'trouble', message: `${plan.name}: ${errorMessage(cause)}` });
+      this.tell({ kind: 'trouble', host: index, message: `${plan.name}: ${errorMessage(cause)}` });
     }
   }
 
@@ -162,8 +162,16 @@ class Simulation {
       hosts: this.#hosts.size,
       residentBytes: process.memoryUsage.rss(),
       cpuMs: (user + system) / 1_000,
+      conditions: countsOf([...this.#hosts.values()].flatMap(({ conditions }) => conditions)),
     });
   }
+}
+
+/** How often each is there. */
+function countsOf(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
 }
 
 /** A control plane that does not answer in time, or is busy, may do so later. */
