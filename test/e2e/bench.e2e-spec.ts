@@ -100,6 +100,25 @@ describe('bench lists --json', () => {
   );
 });
 
+describe('bench fleet --json', () => {
+  it(
+    'tells changes, cost and the return of simulated hosts, and leaves nothing behind',
+    async () => {
+      const told = await bench('fleet', '--nodes=3', '--rounds=2', '--idle=1s', '--json');
+      expect([...new Set(told.map((line) => line.case))]).toEqual(
+        ['', ', 1 %', ', one host', ', costs', ', return'].map((hit) => `nodes=3${hit}`),
+      );
+      const of = (metric: string) => told.find((line) => line.metric === metric);
+      for (const metric of ['last_delivery', 'commit_to_ack_p99', 'reconnect_all', 'rest_p99'])
+        expect([metric, (of(metric)?.value ?? 0) > 0]).toEqual([metric, true]);
+      expect(of('etcd_writes_per_change')?.value).toBe(1);
+      expect(of('rest_refused')?.value).toBe(0);
+      expect(await readdir(folder)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+});
+
 describe('bench bootstrap --json', () => {
   it(
     'tells a first and a second run by each way, beside the transport alone, and leaves nothing behind',

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { NodeView, Page, PolicyStatus, PolicyView } from '#contracts';
+import type { JoinTokenView, NodeView, Page, PolicyStatus, PolicyView } from '#contracts';
 import { eventually } from './support/eventually.js';
 import { Product, type CliResult } from './support/product.js';
 
@@ -141,4 +141,20 @@ describe('a simulated fleet', () => {
     },
     120_000,
   );
+
+  it('ends, and tells why, where hosts are refused', async () => {
+    const tries = product.cli(['sim', '--nodes=300', '--duration=1s'], { timeoutMs: 150_000 });
+    const token = await eventually('a host has come by the token', BACK_WITHIN_MS, async () => {
+      const { items } = await get<Page<JoinTokenView>>('/v1/join-tokens');
+      return items.find(({ uses, usesLeft }) => uses === 300 && usesLeft < uses)?.id;
+    });
+    await product.must(['delete', 'join-token', token]);
+    const { code, stdout, stderr } = await tries;
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/\d+ hosts did not come/),
+    });
+    expect(stdout).toMatch(/^trouble: sim-\S+: .*join token/m);
+    expect(await connected()).toEqual([]);
+  }, 180_000);
 });

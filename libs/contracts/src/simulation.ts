@@ -48,11 +48,16 @@ export interface SimulatedMark {
 /** A line on a simulator's standard output, JSON. */
 export type SimulationNews =
   | { readonly kind: 'marks'; readonly marks: readonly SimulatedMark[] }
-  /** Resident memory and CPU time so far of the simulator, while `hosts` of its hosts run. */
+  /**
+   * Resident memory and CPU time so far of the simulator, while `hosts` of its hosts run; how many of them have which
+   * condition now.
+   */
   | {
       readonly kind: 'use';
       readonly hosts: number;
       readonly residentBytes: number;
       readonly cpuMs: number;
+      readonly conditions: Readonly<Record<string, number>>;
     }
-  | { readonly kind: 'trouble'; readonly message: string };
+  /** A host of the plan that will not come, or, without one, none of them. */
+  | { readonly kind: 'trouble'; readonly message: string; readonly host?: number };

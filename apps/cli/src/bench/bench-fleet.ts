@@ -44,7 +44,11 @@ export class BenchFleet {
   async start(uses: number): Promise<void> {
     const record = await this.own.up();
     const client = new ControlPlane(await this.own.context());
-    this.parts = { record, client, token: await joinTokenFor(client, uses, BENCH_LABEL) };
+    this.parts = {
+      record,
+      client,
+      token: await joinTokenFor(client, { uses, labels: BENCH_LABEL }),
+    };
   }
 
   get controlPlane(): ControlPlane {

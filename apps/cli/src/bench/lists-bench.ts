@@ -1,12 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { ControlPlane } from '../client/control-plane.js';
 import { PrivateControlPlane } from '../embedded/private-control-plane.js';
 import { CommandFailed } from '../errors.js';
 import { counted } from '../output/counted.js';
-import { SimFleet } from '../sim/sim-fleet.js';
+import { processesFor } from '../sim/descriptors.js';
+import { COME_WITHIN_MS, SimFleet } from '../sim/sim-fleet.js';
 import { BenchReport } from './bench-report.js';
 import { ListsFleet, labelsOf, type FleetSize } from './lists-fleet.js';
 import { machineLine } from './machine.js';
@@ -31,7 +32,6 @@ const AIM_MS = 200;
 /** The baseline is a fleet of this part. */
 const PART = 100;
 const WARM_UP = 20;
-const COME_WITHIN_MS = 600_000;
 
 /**
  * `bench lists`: how long the questions of an operator take on a large fleet, beside the same ones on a hundredth of it.
@@ -86,7 +86,7 @@ class ListsBench {
     const fleet = await SimFleet.start(this.controlPlane, {
       labels: Array.from({ length: reporting }, (_, n) => labelsOf(nodes - reporting + n)),
       ...{ prefix: 'reporting', stateDir, caFingerprint },
-      processes: Math.min(reporting, availableParallelism()),
+      processes: await processesFor(reporting),
       ...{ failureProbability: 0, latencyMs: 0, clockSkewMs: 0 },
       ...{ slowShare: 0, slowMs: 0, stuckShare: 0 },
     });
@@ -94,7 +94,9 @@ class ListsBench {
     const came = await fleet.reached('reported', {}, wait);
     if (came.size === reporting) return fleet;
     await fleet.stop();
-    throw new CommandFailed(`${came.size} of ${reporting} simulated hosts came`);
+    throw new CommandFailed(
+      `${came.size} of ${reporting} simulated hosts came: ${fleet.troubles[0] ?? 'no reason was told'}`,
+    );
   }
 
   /** Milliseconds of each answer, by what was asked. The first ones, while code is still being compiled, do not count. */

@@ -8,6 +8,7 @@ export type Unit =
   | '% of a core'
   | 'x'
   | 'writes'
+  | 'answers'
   | 'instructions'
   | 'records'
   | 'records/s';

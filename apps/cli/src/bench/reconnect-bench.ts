@@ -30,7 +30,7 @@ export async function mutualTls(stateDir: string, url: string): Promise<MutualTl
 
 /**
  * Agents that all come back: each to Redis (TLS 1.3, then its own user and secret) and to the control plane (TLS 1.3,
- * both sides with certificates), over full handshakes, since agents resume no sessions.
+ * both sides with certificates), over full handshakes, as after a server that knows no session of before.
  */
 export async function reconnectCase(
   report: BenchReport,

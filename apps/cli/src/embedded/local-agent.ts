@@ -44,12 +44,19 @@ export async function writeAgentConfig(agent: LocalAgent): Promise<string> {
 /** Makes a join token for `uses` agents of this machine; it lives as long as their start takes. */
 export async function joinTokenFor(
   controlPlane: ControlPlane,
-  uses = 1,
-  labels: Readonly<Record<string, string>> = {},
+  {
+    uses = 1,
+    labels = {},
+    ttlMs = TOKEN_TTL_MS,
+  }: {
+    readonly uses?: number;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly ttlMs?: number;
+  } = {},
 ): Promise<string> {
   const made = await controlPlane.call<JoinTokenView>('/v1/join-tokens', {
     method: 'POST',
-    body: { labels, uses, ttlMs: TOKEN_TTL_MS },
+    body: { labels, uses, ttlMs },
   });
   return made.token ?? '';
 }

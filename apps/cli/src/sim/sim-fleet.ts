@@ -31,9 +31,13 @@ interface HostRecord {
   readonly name: string;
   /** It never takes a rule set, so nobody waits for it to report one. */
   readonly stuck: boolean;
+  /** Its simulation has failed: nobody waits for it at all. */
+  lost: boolean;
   readonly last: Partial<Record<SimulatedMarkKind, SimulatedMark>>;
 }
 
+/** How long hosts have to come, and their join tokens to live. */
+export const COME_WITHIN_MS = 1_800_000;
 const ENROL_AT_ONCE = 16;
 const DELETE_AT_ONCE = 8;
 const NOT_FOUND = 404;
@@ -48,7 +52,7 @@ export class SimFleet {
   /** The first things that went wrong with the simulation itself. */
   readonly troubles: string[] = [];
   readonly #simulators: Simulator[] = [];
-  readonly #uses = new Map<number, { residentBytes: number; cpuMs: number }>();
+  readonly #uses = new Map<number, Use>();
 
   private constructor(
     private readonly options: SimFleetOptions,
@@ -57,6 +61,7 @@ export class SimFleet {
     this.hosts = options.labels.map((_, n) => ({
       name: `${options.prefix}-${String(n).padStart(5, '0')}`,
       stuck: isOneOf(options.stuckShare, n),
+      lost: false,
       last: {},
     }));
   }
@@ -83,6 +88,15 @@ export class SimFleet {
     };
   }
 
+  /** What is wrong on how many hosts now, for people; empty where nothing is. */
+  get conditions(): string {
+    const counts = new Map<string, number>();
+    for (const { conditions } of this.#uses.values())
+      for (const [name, count] of Object.entries(conditions))
+        counts.set(name, (counts.get(name) ?? 0) + count);
+    return [...counts].map(([name, count]) => `${name} on ${count}`).join(', ');
+  }
+
   /** Of all simulating processes. */
   get pids(): readonly number[] {
     return this.#simulators.map(({ pid }) => pid);
@@ -95,8 +109,8 @@ export class SimFleet {
 
   /**
    * When each host that `isOne` names was last so far, ms of the monotonic clock, by name: waits until all were there at
-   * a generation not below this one and not before `since`, or the time is over. Where there is a generation, a host
-   * that failed to load it, or that is stuck, is not waited for.
+   * a generation not below this one and not before `since`, or the time is over. A host whose simulation failed is not
+   * waited for; where there is a generation, neither is one that failed to load it, or that is stuck.
    */
   async reached(
     kind: SimulatedMarkKind,
@@ -113,7 +127,7 @@ export class SimFleet {
         const mark = host.last[kind];
         if (mark !== undefined && mark.at >= since && isAt(mark, generation))
           found.set(host.name, mark.at);
-        else if (generation === 0n || !(host.stuck || isAt(host.last.failed, generation)))
+        else if (!host.lost && (generation === 0n || !(host.stuck || failedAt(host, generation))))
           missing += 1;
       }
       if (missing === 0 || monotonicMs() > deadline) return found;
@@ -123,7 +137,7 @@ export class SimFleet {
 
   /** Hosts that failed to load this generation, or a later one; by a later attempt they may have loaded it. */
   failed(generation: bigint): readonly string[] {
-    return this.hosts.filter(({ last }) => isAt(last.failed, generation)).map(({ name }) => name);
+    return this.hosts.filter((host) => failedAt(host, generation)).map(({ name }) => name);
   }
 
   /** Cuts the connections of all hosts at once. */
@@ -188,13 +202,24 @@ export class SimFleet {
 
   #told(at: number, news: SimulationNews): void {
     if (news.kind === 'use') this.#uses.set(at, news);
-    if (news.kind === 'trouble' && this.troubles.length < MAX_TROUBLES)
-      this.troubles.push(news.message);
+    if (news.kind === 'trouble') this.#lost(at, news);
     if (news.kind !== 'marks') return;
     for (const mark of news.marks) {
-      const host = this.hosts[mark.host * this.options.processes + at];
+      const host = this.#host(at, mark.host);
       if (host) host.last[mark.kind] = mark;
     }
+  }
+
+  #lost(at: number, { host, message }: { readonly host?: number; readonly message: string }): void {
+    if (this.troubles.length < MAX_TROUBLES) this.troubles.push(message);
+    const theirs = this.hosts.filter((_, n) => n % this.options.processes === at);
+    for (const each of host === undefined ? theirs : [this.#host(at, host)])
+      if (each) each.lost = true;
+  }
+
+  /** By its place in the plan of a process. */
+  #host(at: number, place: number): HostRecord | undefined {
+    return this.hosts[place * this.options.processes + at];
   }
 }
 
@@ -204,6 +229,8 @@ function failureOfDeletion(error: unknown): string | undefined {
     ? undefined
     : messageOf(error);
 }
+
+type Use = Extract<SimulationNews, { kind: 'use' }>;
 
 /** Which hosts count (all by default, by their number) and how long to wait. */
 interface ReachedOptions {
@@ -215,6 +242,10 @@ interface ReachedOptions {
 /** Whether a number falls to a share of all, evenly spread. */
 function isOneOf(share: number, n: number): boolean {
   return Math.floor(n * share) < Math.floor((n + 1) * share);
+}
+
+function failedAt({ last }: HostRecord, generation: bigint): boolean {
+  return isAt(last.failed, generation);
 }
 
 function isAt(mark: SimulatedMark | undefined, generation: bigint): boolean {
@@ -239,7 +270,8 @@ async function tokensOf(
   const tokens = new Map<string, string>();
   for (const [key, count] of uses) {
     const set = JSON.parse(key) as Record<string, string>;
-    tokens.set(key, await joinTokenFor(controlPlane, count, set));
+    const options = { uses: count, labels: set, ttlMs: COME_WITHIN_MS };
+    tokens.set(key, await joinTokenFor(controlPlane, options));
   }
   return tokens;
 }

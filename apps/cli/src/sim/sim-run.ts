@@ -7,7 +7,7 @@ import { messageOf } from '../errors.js';
 import { hosts as hostsText } from '../output/counted.js';
 import { Progress } from '../output/progress.js';
 import { applyChange, type ChangeResult } from './sim-change.js';
-import { monotonicMs, SimFleet, type SimFleetOptions } from './sim-fleet.js';
+import { COME_WITHIN_MS, monotonicMs, SimFleet, type SimFleetOptions } from './sim-fleet.js';
 
 /** Sizes of a run; times in ms. */
 export interface SimRunOptions extends Omit<SimFleetOptions, 'stateDir' | 'prefix'> {
@@ -45,7 +45,6 @@ const SIMULATED = [
   'a signature that is the same for several hosts is verified once a process',
   'no alerts, no spool, no health.json',
 ];
-const ENROL_WITHIN_MS = 1_800_000;
 const STORM_WITHIN_MS = 120_000;
 const CHANGE_WITHIN_MS = 60_000;
 const LIVE_EVERY_MS = 1_000;
@@ -92,7 +91,7 @@ class Run {
     const started = monotonicMs();
     const live = setInterval(() => this.#show(fleet, started), LIVE_EVERY_MS);
     try {
-      const came = await fleet.reached('reported', {}, { withinMs: ENROL_WITHIN_MS, signal });
+      const came = await fleet.reached('reported', {}, { withinMs: COME_WITHIN_MS, signal });
       const enrolMs = Math.max(started, ...came.values()) - started;
       const all = new AbortController();
       const end = AbortSignal.any([signal, all.signal]);
@@ -190,8 +189,9 @@ class Run {
     const [enrolled, listening, inForce] = (['enrolled', 'listening', 'in-force'] as const).map(
       (kind) => fleet.count(kind),
     );
+    const wrong = fleet.conditions && `; conditions: ${fleet.conditions}`;
     this.#progress.show(
-      `${seconds} s: ${enrolled} enrolled, ${listening} connected, ${inForce} took a rule set, ${this.#changes.length} changes`,
+      `${seconds} s: ${enrolled} enrolled, ${listening} connected, ${inForce} took a rule set, ${this.#changes.length} changes${wrong}`,
     );
   }
 
