@@ -191,11 +191,7 @@ describeInFull(`a control plane of three machines by Ansible${SKIPPED}`, () => {
     expect(await passed('--diff', '-vvv')).toEqual(all({ failed: 0, unreachable: 0 }));
   });
 
-  it('step 4: a second run changes nothing', async () => {
-    expect(await passed('--diff')).toEqual(all({ changed: 0, failed: 0, unreachable: 0 }));
-  });
-
-  it('step 5: every service runs, speaks TLS alone, and where the others reach it', async () => {
+  it('step 4: every service runs, speaks TLS alone, and where the others reach it', async () => {
     for (const name of NAMES) {
       const units = Object.entries(UNITS[name]);
       const states = await vms[name].ssh([
@@ -227,7 +223,7 @@ describeInFull(`a control plane of three machines by Ansible${SKIPPED}`, () => {
     }
   });
 
-  it('step 6: the token is where the role says, and no secret was said, or went where it does not belong', async () => {
+  it('step 5: the token is where the role says, and no secret was said, or went where it does not belong', async () => {
     const { stdout } = await vms.cp1.ssh(
       `stat -c '%U %a' ${DATA}/hostward/config.yaml; sed -n 's/^ *token: //p' ${DATA}/hostward/config.yaml`,
     );
@@ -276,7 +272,7 @@ describeInFull(`a control plane of three machines by Ansible${SKIPPED}`, () => {
     expect(new Set(sums).size).toBe(1);
   });
 
-  it('step 7: what is written through cp2 is seen on cp3, and Redis is followed', async () => {
+  it('step 6: what is written through cp2 is seen on cp3, and Redis is followed', async () => {
     for (const name of NAMES) await isReady(name);
     await apply('cp2', 'through-cp2');
     expect((await ask('cp3', '/v1/policies/through-cp2'))[0]).toBe(200);
@@ -287,7 +283,7 @@ describeInFull(`a control plane of three machines by Ansible${SKIPPED}`, () => {
     expect(nodes.stdout).toContain('through-cp2');
   });
 
-  it('step 8: without the machine that leads, those that are left take writes', async () => {
+  it('step 7: without the machine that leads, those that are left take writes', async () => {
     await eventually('cp1 leads etcd', 5 * MINUTE, async () => {
       if (await leadsEtcd('cp1')) return true;
       for (const name of ['cp2', 'cp3'] as const)
@@ -302,10 +298,16 @@ describeInFull(`a control plane of three machines by Ansible${SKIPPED}`, () => {
     await apply('cp3', 'without-cp1-too');
   });
 
-  it('step 9: the machine comes back by itself', async () => {
+  it('step 8: the machine comes back by itself', async () => {
     await vms.cp1.powerOn();
     await vms.cp1.joinWire(wire, ADDRESSES.cp1);
+    // Its ssh is at another port of the lab now.
+    await inventory();
     await isReady('cp1');
     expect((await ask('cp1', '/v1/policies/without-cp1-too'))[0]).toBe(200);
+  });
+
+  it('step 9: a second run changes nothing, although Redis was handed over meanwhile', async () => {
+    expect(await passed('--diff')).toEqual(all({ changed: 0, failed: 0, unreachable: 0 }));
   });
 });

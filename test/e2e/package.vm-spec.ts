@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -31,6 +32,10 @@ const TREE = `hostward-agent_${VERSION}_linux-amd64`;
 const LATER = '0.1.0+later';
 const BROKEN = '0.1.0+broken';
 const UNITS = ['hostward-agent', 'hostward-sensor', 'hostward-compiler.socket'];
+/** What makes a host itself. */
+const IDENTITY = ['trust/node-id', 'trust/sealing.key', 'agent/signing.key', 'agent/tls.key'].map(
+  (path) => `/var/lib/hostward/${path}`,
+);
 /** Units of Redis, and their ports. */
 const REDIS = { 'hostward-redis': 6379, 'hostward-redis-events': 6380 };
 const SILENT = 20;
@@ -411,6 +416,43 @@ describe('on a host', () => {
       expect((await left()).stdout).toBe('');
     },
     6 * MINUTES,
+  );
+
+  it(
+    'clones of an image with the package, in which nothing has enrolled, become hosts of their own',
+    async () => {
+      const image = await lab.layer({
+        name: 'golden',
+        content: createHash('sha256')
+          .update(await readFile(agents.first))
+          .digest('hex'),
+        prepare: async (vm) => {
+          const mount = await vm.mountFolder(folder, 'packages');
+          await vm.ssh(`dpkg -i ${mount}/${basename(agents.first)}`, { timeoutMs: 3 * MINUTES });
+        },
+      });
+      const { caFingerprint } = await product.record();
+      const url = `https://10.0.2.2:${product.port}`;
+      const clones = await Promise.all(
+        ['clone1', 'clone2'].map(async (name) => {
+          const clone = await lab.vm({ name, from: image });
+          const token = await product.joinToken('env=clones');
+          await joinFleet(clone, { url, caFingerprint, token, name });
+          return clone;
+        }),
+      );
+      const policy = blockProgram('no-nice', '/usr/bin/nice', { env: 'clones' });
+      await product.apply(policy, '--wait', '--timeout', '110s');
+      for (const clone of clones) await expectBlocked(clone, 'nice true');
+      const sums = await Promise.all(
+        clones.map(async (clone) => (await clone.ssh(`sha256sum ${IDENTITY.join(' ')}`)).stdout),
+      );
+      expect(new Set(sums.flatMap((each) => each.trim().split('\n'))).size).toBe(
+        clones.length * IDENTITY.length,
+      );
+      await Promise.all(clones.map((clone) => clone.kill()));
+    },
+    8 * MINUTES,
   );
 
   it(

@@ -234,6 +234,7 @@ export class Lab {
       runDir: await this.newFolder(name),
       disk,
       lifetime: this.options.lifetime,
+      log: this.options.log,
       memoryOf,
     });
     this.vms.add(vm);

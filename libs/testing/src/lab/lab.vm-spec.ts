@@ -12,13 +12,27 @@ import type { Vm } from './vm.js';
 const LONG_MS = 600_000;
 const MINUTE_MS = 120_000;
 
+/** Holds the boot up before sshd, as long as its program is there. */
+const STUCK_ONCE = `[Unit]
+ConditionPathExists=/opt/stuck
+Before=ssh.service ssh.socket
+[Service]
+Type=oneshot
+ExecStart=/opt/stuck
+StandardOutput=tty
+TTYPath=/dev/ttyS0
+[Install]
+WantedBy=multi-user.target
+`;
+
 describe('the VM lab', () => {
+  const told: string[] = [];
   let lab: Lab;
   let a: Vm;
   let b: Vm;
 
   beforeAll(async () => {
-    lab = await Lab.open();
+    lab = await Lab.open({ log: (line) => void told.push(line) });
     const base = await lab.base();
     [a, b] = await Promise.all([
       lab.vm({ name: 'a', from: base }),
@@ -145,6 +159,26 @@ describe('the VM lab', () => {
       expect((await a.ssh('hostname; cat /etc/machine-id')).stdout).toBe(identity.stdout);
       expect((await a.ssh('/mnt/three/sub/tool')).stdout).toContain('from');
       expect(await a.waitBooted()).toEqual({ state: 'running', failedUnits: [] });
+    },
+    LONG_MS,
+  );
+
+  it(
+    'begins a boot anew in which the emulator lost a timer, once, and tells it',
+    async () => {
+      const words = "rcu: rcu_preempt kthread timer wakeup didn't happen for 5251 jiffies!";
+      await b.writeFile(
+        '/opt/stuck',
+        `#!/bin/sh\nrm $0\nsync\nprintf "%s\\n" "${words}" "${words}"\nsleep 900\n`,
+        0o755,
+      );
+      await b.writeFile('/etc/systemd/system/stuck.service', STUCK_ONCE);
+      await b.ssh('systemctl enable stuck');
+      await b.reboot();
+      expect((await b.ssh('ls /opt')).stdout).not.toContain('stuck');
+      expect(told.filter((line) => line.includes('it lost a timer'))).toEqual([
+        'lab: the boot of b is begun anew, once: it lost a timer',
+      ]);
     },
     LONG_MS,
   );

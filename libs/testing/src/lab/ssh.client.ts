@@ -44,10 +44,10 @@ export class SshClient {
   ) {}
 
   /**
-   * Opens the kept connection, trying until the guest answers; throws VmTimeoutError after `timeoutMs`, which tells
-   * whether sshd was there.
+   * Opens the kept connection, trying until the guest answers, with `meanwhile` after each try; throws VmTimeoutError
+   * after `timeoutMs`, which tells whether sshd was there.
    */
-  async connect(timeoutMs: number): Promise<void> {
+  async connect(timeoutMs: number, meanwhile: () => Promise<void>): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     for (
       let patienceMs = 1_000;
@@ -58,6 +58,7 @@ export class SshClient {
         throw new VmTimeoutError(
           `no ssh on port ${this.target.port} in ${timeoutMs} ms: ${this.lastWords()}`,
         );
+      await meanwhile();
       await delay(100);
     }
   }

@@ -15,6 +15,8 @@ import { VmDisks } from './vm-disks.js';
 import { addressCommand, plugWire } from './wire.js';
 
 const BOOT_TIMEOUT_MS = 240_000;
+/** What a kernel says each 21 s when the emulator has lost the timer of a processor: it will never come up. */
+const LOST_TIMER = "rcu_preempt kthread timer wakeup didn't happen";
 
 /** What a VM is started from; the overlay at `disk` is there already. */
 export interface VmPlan {
@@ -23,6 +25,8 @@ export interface VmPlan {
   runDir: string;
   disk: string;
   lifetime: Lifetime;
+  /** Where it is told that a boot was begun anew. */
+  log: (message: string) => void;
   /** Restored from its memory if given, else booted. */
   memoryOf: Snapshot | undefined;
 }
@@ -247,15 +251,26 @@ export class Vm {
       this.plan.lifetime,
       join(this.plan.runDir, 'ssh.log'),
     );
+    const before = (await this.consoleText()).length;
+    let isReset = false;
     try {
-      await this.sshClient.connect(BOOT_TIMEOUT_MS);
+      await this.sshClient.connect(BOOT_TIMEOUT_MS, async () => {
+        if (isReset || !hasLostTimer((await this.consoleText()).slice(before))) return;
+        isReset = true;
+        this.plan.log(`lab: the boot of ${this.name} is begun anew, once: it lost a timer`);
+        await this.running().qmp.execute('system_reset');
+      });
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      const words = (await readFile(this.files.console, 'utf8')).slice(-1500);
+      const words = (await this.consoleText()).slice(-1500);
       throw new VmTimeoutError(`${this.name}: ${why}; its console's last words:\n${words}`, {
         cause,
       });
     }
+  }
+
+  private consoleText(): Promise<string> {
+    return readFile(this.files.console, 'utf8');
   }
 
   /** Guests of one snapshot are equal to the last random bit; see guest-programs.ts. */
@@ -286,4 +301,9 @@ export class Vm {
   private off(): LabError {
     return new LabError(`${this.name} is off: powerOn() starts it`);
   }
+}
+
+/** Said once it may be a machine that was busy. */
+function hasLostTimer(console: string): boolean {
+  return console.split(LOST_TIMER).length > 2;
 }
