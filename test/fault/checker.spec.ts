@@ -23,6 +23,15 @@ describe('the checker of histories', () => {
     expect(broken(neverHappened).filter((rule) => rule !== 'journal')).toEqual([]);
   });
 
+  it('takes an answer at rest that only asking again brought', () => {
+    const again = goodHistory().flatMap((line): Line[] => {
+      if (line.type === 'invoke' && line.op === 4)
+        return [line, { at: line.at, type: 'unknown', op: 4, why: '503' }, { ...line, op: 5 }];
+      return [line.type === 'ok' && line.op === 4 ? { ...line, op: 5 } : line];
+    });
+    expect(broken(again)).toEqual([]);
+  });
+
   it.each<[string, Rule, Line[]]>([
     [
       'a policy that nobody committed',

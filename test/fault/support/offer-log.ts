@@ -51,7 +51,9 @@ export class OfferLog {
       setTimeout(() => this.#follow(), AGAIN_MS);
     });
     socket.write(`AUTH ${username} ${password}\r\nMONITOR\r\n`);
-    createInterface({ input: socket }).on('line', (line) => this.#take(line));
+    const lines = createInterface({ input: socket }).on('line', (line) => this.#take(line));
+    // It passes on what the socket tells, which is looked at there.
+    lines.on('error', () => undefined);
   }
 
   #take(line: string): void {

@@ -5,7 +5,7 @@ import type { ControlPlane } from '../../../apps/cli/src/client/control-plane.js
 import { check } from '../checker.js';
 import { PROMPT_MS } from '../checks/rest.js';
 import type { Rule, Violation } from '../checks/violation.js';
-import { History, type Final, type Line, type Said } from '../history.js';
+import { History, type Action, type Final, type Line, type Said } from '../history.js';
 import { planOf, type Plan, type Step } from '../plan.js';
 import type { Mistake } from '../planted/mistakes.js';
 import { Truth } from '../truth.js';
@@ -16,6 +16,7 @@ import { Workload } from './workload.js';
 
 const SETTLES_WITHIN_MS = 150_000;
 const ASK_EVERY_MS = 1_000;
+const TRIES_AT_REST = 3;
 
 /** What differs from the product as it is shipped, and from the time that it may take to settle. */
 export interface RunOptions {
@@ -189,7 +190,9 @@ export class FaultRun {
     history.write({ type: 'rest' });
     for (const env of ['prod', 'dev']) {
       const [policy, marker, labels] = [`rest-${env}`, `/usr/bin/rest-${env}`, { env }];
-      await this.#workload.do({ kind: 'apply', policy, marker, labels });
+      const apply: Action = { kind: 'apply', policy, marker, labels };
+      for (let tries = 1; tries <= TRIES_AT_REST; tries += 1)
+        if ((await this.#workload.do(apply)) !== 'unknown') break;
     }
     await this.cluster.log.caughtUp(SETTLES_WITHIN_MS);
     const deadline = Date.now() + PROMPT_MS;

@@ -15,7 +15,7 @@ export class Workload {
     private readonly hosts: ReadonlyMap<string, FaultedHost>,
   ) {}
 
-  async do(action: Action): Promise<void> {
+  async do(action: Action): Promise<'ok' | 'fail' | 'unknown'> {
     this.#op += 1;
     const op = this.#op;
     this.history.write({ type: 'invoke', op, action });
@@ -25,10 +25,12 @@ export class Workload {
       this.history.write({ type: 'ok', op, revision });
       this.counts.ok += 1;
       if (action.kind === 'enrol') this.#waiting.delete(action.node);
+      return 'ok';
     } catch (error) {
       const type = isRefusal(error) ? 'fail' : 'unknown';
       this.history.write({ type, op, why: String(error).slice(0, 300) });
       this.counts[type] += 1;
+      return type;
     }
   }
 
