@@ -4,8 +4,6 @@ import { eventually } from './eventually.js';
 import { Rig } from './rig.js';
 import { TestHost } from './test-host.js';
 
-/** What is waited for comes at once or, on a machine with other work, much later. */
-
 let rig: Rig;
 beforeAll(async () => {
   rig = await Rig.start();
@@ -70,6 +68,22 @@ describe('a join token', () => {
     expect((await host.enroll(joinToken)).status).toBe(401);
     expect((await rig.rest.get('/v1/nodes/stranger')).status).toBe(404);
   });
+
+  it.each(['one', 'another', 'a third'])(
+    'can be deleted while many come by it (%s)',
+    async (name) => {
+      const joinToken = await token({ uses: 60 });
+      const id = joinToken.split('_')[1] ?? '';
+      const hosts = Array.from({ length: 60 }, (_, index) => `${name}-${index}`.replace(' ', '-'));
+      const answers = Promise.all(
+        hosts.map((host) => new TestHost(host, rig.rest).enroll(joinToken)),
+      );
+      await eventually('some have come', async () => (await usesLeft(joinToken)) < 50);
+      expect((await rig.rest.delete(`/v1/join-tokens/${id}`)).status).toBe(204);
+      const statuses = (await answers).map(({ status }) => status);
+      expect(new Set(statuses)).toEqual(new Set([200, 401]));
+    },
+  );
 });
 
 describe('enrolment', () => {
