@@ -29,7 +29,8 @@ import type { Statements } from './reporting/statements.js';
 import type { SensorWatch } from './sensor/sensor-watch.js';
 import { VERSION } from './version.js';
 
-const HTTP_TIMEOUT_MS = 5_000;
+/** A third of the sensor's patience: a control plane that ten thousand hosts ask at once answers late. */
+const HTTP_TIMEOUT_MS = 10_000;
 
 /** What the agent is started with: all of it read and checked before it begins. */
 export interface AgentSetting {
@@ -44,11 +45,14 @@ export interface AgentSetting {
 }
 
 /** To the control plane, over TLS that both sides prove. */
-export function clientOf({ host }: Pick<AgentSetting, 'host'>): ControlPlaneClient {
+export function clientOf(
+  { host }: Pick<AgentSetting, 'host'>,
+  timeoutMs = HTTP_TIMEOUT_MS,
+): ControlPlaneClient {
   return new ControlPlaneClient({
     url: host.controlPlane,
     ca: () => host.authorities.pem,
-    timeoutMs: HTTP_TIMEOUT_MS,
+    timeoutMs,
     identity: () => identityOf(host.files),
   });
 }

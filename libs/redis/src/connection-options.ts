@@ -1,4 +1,5 @@
 import type { RedisOptions } from 'ioredis';
+import type { TlsSession } from './tls-session.js';
 
 /** Where a node of Redis, or a Sentinel, listens. */
 export interface RedisAddress {
@@ -26,6 +27,8 @@ export interface RedisConnectionOptions {
   };
   /** PEM, asked at each connect, in the place of `tls.ca`: a CA that is replaced needs no new connection. */
   readonly trusted?: () => string;
+  /** Of the connections before this one to the same place; default a new one. */
+  readonly session?: TlsSession;
   /** Deadline of every command, connecting included; default 3,000. */
   readonly commandTimeoutMs?: number;
   readonly connectTimeoutMs?: number;

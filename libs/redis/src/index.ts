@@ -28,6 +28,7 @@ export {
   DEFAULT_COMMAND_TIMEOUT_MS,
   DEFAULT_MAX_BACKOFF_MS,
 } from './connection-options.js';
+export { TlsSession } from './tls-session.js';
 export { deferAccept } from './deferred-accept.js';
 export { publishCheck } from './publish-check.js';
 export { redisVitals } from './redis-vitals.js';

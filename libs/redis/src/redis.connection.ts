@@ -13,6 +13,7 @@ import {
 } from './connection-options.js';
 import { NotMaster, RedisUnavailable, translateError } from './errors.js';
 import { saidRole } from './said-role.js';
+import { contextOf, TlsSession } from './tls-session.js';
 
 /** What a connection has been through. */
 export interface ConnectionCounters {
@@ -36,8 +37,7 @@ export class RedisConnection {
   private disconnects = 0;
   private failures = 0;
   private resumed = 0;
-  /** Of the last connection; what was checked then is not checked anew, so it is good for the same CAs alone. */
-  private session: { readonly ticket: Buffer; readonly ca: unknown } | undefined;
+  private readonly session: TlsSession;
   private failuresInARow = 0;
   private maxBackoffMs: number;
   /** Which of the candidates is tried; another one only after one that could not be used. */
@@ -51,7 +51,9 @@ export class RedisConnection {
   constructor(private readonly options: RedisConnectionOptions) {
     this.timeoutMs = options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
     this.maxBackoffMs = options.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS;
+    this.session = options.session ?? new TlsSession();
     this.client = new Redis(clientOptions(options, () => this.nextDelayMs()));
+    this.prepareTls();
     this.client.on('error', (error: Error) => this.failed(error));
     this.client.on('connect', () => this.guard());
     this.client.on('close', () => this.lost());
@@ -108,7 +110,7 @@ export class RedisConnection {
   useCertificate(tls: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer }): void {
     // The client hands this object to TLS at each connect.
     if (this.client.options.tls) Object.assign(this.client.options.tls, tls);
-    this.session = undefined;
+    this.session.keep(undefined, undefined);
   }
 
   /** The wait between two attempts may become as long from now on, as heartbeats do (Redis takes 60 s of silence); never less. */
@@ -160,7 +162,7 @@ export class RedisConnection {
   private keepSession(stream: TLSSocket): void {
     const ca = this.client.options.tls?.ca;
     if (stream.isSessionReused()) this.resumed += 1;
-    stream.on('session', (ticket: Buffer) => (this.session = { ticket, ca }));
+    stream.on('session', (ticket: Buffer) => this.session.keep(ticket, ca));
   }
 
   private usable(): Promise<void> {
@@ -240,14 +242,17 @@ export class RedisConnection {
     const { host, port } = candidates[this.turn % candidates.length] ?? this.address;
     const password = passwordOf(this.options);
     Object.assign(this.client.options, { host, port, password });
-    const { trusted } = this.options;
+    this.prepareTls();
+  }
+
+  private prepareTls(): void {
     const { tls } = this.client.options;
-    if (tls) {
-      if (trusted) Object.assign(tls, { ca: trusted() });
-      Object.assign(tls, {
-        session: this.session?.ca === tls.ca ? this.session?.ticket : undefined,
-      });
-    }
+    if (!tls) return;
+    const ca = this.options.trusted?.();
+    if (ca !== undefined) Object.assign(tls, { ca });
+    if (ca !== undefined && tls.cert === undefined)
+      Object.assign(tls, { secureContext: contextOf(ca) });
+    Object.assign(tls, { session: this.session.ticketFor(tls.ca) });
   }
 
   private beat(): void {

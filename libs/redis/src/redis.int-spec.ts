@@ -13,6 +13,7 @@ import { connectRedis, RedisConnection } from './redis.connection.js';
 import { type RedisRunChange, RunWatcher } from './run-watcher.js';
 import { StateInbox, type StateInboxOptions } from './state-inbox.js';
 import { eventually, listen } from './testing/eventually.js';
+import { TlsSession } from './tls-session.js';
 
 const NODE = 'a1';
 /** Short enough to be waited for, and longer than a busy machine keeps a command waiting. */
@@ -599,6 +600,28 @@ describe('libs/redis on a Redis with TLS', () => {
     } finally {
       connection.close();
       wrong.close();
+      await server.stop();
+    }
+  });
+
+  it('goes on with the TLS session of a connection before it, where both are told to', async () => {
+    const tls = await makeTestCertificates();
+    const server = await startRedis({ tls, config: ['tls-auth-clients optional'] });
+    const session = new TlsSession();
+    const resumed = async (trusted: string): Promise<number> => {
+      const options = { port: server.port, tls: { ca: tls.ca }, trusted: () => trusted, session };
+      const connection = connectRedis(options);
+      await connection.run('a ping', (client) => client.ping());
+      connection.close();
+      return connection.counters.resumed;
+    };
+    try {
+      const [ca, other] = [tls, await makeTestCertificates()].map((each) => each.ca.toString());
+      expect(await resumed(`${ca}`)).toBe(0);
+      expect(await resumed(`${ca}`)).toBe(1);
+      expect(await resumed(`${ca}\n${other}`)).toBe(0);
+      expect(await resumed(`${ca}\n${other}`)).toBe(1);
+    } finally {
       await server.stop();
     }
   });

@@ -1,4 +1,4 @@
-import { connectRedis, type RedisConnectionOptions } from '#redis';
+import { connectRedis, TlsSession, type RedisConnectionOptions } from '#redis';
 import { errorMessage } from '../config/error-facts.js';
 import { ControlPlaneClient } from './control-plane.client.js';
 import { Surroundings } from './surroundings.js';
@@ -13,6 +13,8 @@ export abstract class Reachability {
 
 /** HTTPS under the pinned CA, then Redis, each on a connection of its own. */
 export class ControlPlaneReachability extends Reachability {
+  readonly #session = new TlsSession();
+
   constructor(
     private readonly client: ControlPlaneClient,
     private readonly redis: RedisConnectionOptions,
@@ -36,7 +38,7 @@ export class ControlPlaneReachability extends Reachability {
   }
 
   async #ping(): Promise<void> {
-    const connection = connectRedis(this.redis);
+    const connection = connectRedis({ ...this.redis, session: this.#session });
     try {
       await connection.run('a ping', (client) => client.ping());
     } finally {

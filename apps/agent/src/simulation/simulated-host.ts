@@ -1,7 +1,13 @@
 import type { SimulatedMarkKind } from '#contracts';
-import { connectRedis, type HostwardRedisTransport, type RedisConnection } from '#redis';
+import {
+  connectRedis,
+  type HostwardRedisTransport,
+  type RedisConnection,
+  type RedisConnectionOptions,
+} from '#redis';
 import { clientOf, reporterOf, transportOf, type AgentSetting } from '../agent-parts.js';
 import { AgentLoops } from '../agent.loops.js';
+import type { EnrolledHost } from '../config/enrolled-host.js';
 import { Confirmation } from '../delivery/confirmation.js';
 import { Courier } from '../delivery/courier.js';
 import { HostKeys } from '../delivery/host-keys.js';
@@ -17,6 +23,9 @@ import { DeliveryVerifier } from '../sensor/delivery-verifier.js';
 import { SensorWatch } from '../sensor/sensor-watch.js';
 import { SimulatedSensor, type SimulatedFaults } from './simulated-sensor.js';
 import { ToldLink } from './told-link.js';
+
+/** A real host's processor is its own; here thousands wait for one, and what was given up would only be done again. */
+const PATIENCE_MS = 60_000;
 
 /** A host's setting, what goes wrong on it, and who is told what happens to it. */
 export interface SimulatedHostSetting extends Pick<AgentSetting, 'config' | 'host' | 'around'> {
@@ -48,7 +57,8 @@ export class SimulatedHost {
 
   /** Starts all parts; Redis and the control plane may be away. */
   static async start(setting: SimulatedHostSetting): Promise<SimulatedHost> {
-    const { host, around, faults } = setting;
+    const { around, faults } = setting;
+    const host = patient(setting.host);
     const redis = connectRedis(host.redis);
     const redisEvents = host.redisEvents ? connectRedis(host.redisEvents) : redis;
     const link = new ToldLink(redis, host.trust.nodeId, redisEvents);
@@ -56,7 +66,7 @@ export class SimulatedHost {
     const sensors = new SensorWatch(sensor, around);
     const keys = await HostKeys.open(host.files.hostKey, host.trust, around);
     const courier = new Courier(link, sensors, keys, around);
-    const client = clientOf(setting);
+    const client = clientOf(setting, PATIENCE_MS);
     const renewal = new Renewal(host, client, around);
     const authorities = new AuthorityWatch(host, client, renewal, around);
     const reach = new ControlPlaneReachability(client, host.redis, around);
@@ -159,6 +169,16 @@ export class SimulatedHost {
     this.#hears = false;
     this.setting.tell('reported', generation);
   }
+}
+
+function patient(host: EnrolledHost): EnrolledHost {
+  const of = (redis: RedisConnectionOptions) => ({
+    ...redis,
+    commandTimeoutMs: PATIENCE_MS,
+    connectTimeoutMs: PATIENCE_MS,
+  });
+  const redisEvents = host.redisEvents && of(host.redisEvents);
+  return { ...host, redis: of(host.redis), redisEvents };
 }
 
 /** A simulated fleet is of one control plane: it follows no redirect. */

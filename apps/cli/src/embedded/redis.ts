@@ -55,6 +55,8 @@ function configuration({ serves, dataDir, host, port, files }: RedisOptions): st
     `tls-key-file "${files.key}"`,
     'tls-auth-clients optional',
     'tls-protocols "TLSv1.3"',
+    // Hosts are connected for hours before all come back at once, or confirm a change over a connection of its own.
+    'tls-session-cache-timeout 43200',
     `include "${files.usersFile}"`,
     `dir "${dataDir}"`,
     'save ""',
