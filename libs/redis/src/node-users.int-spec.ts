@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { redisKeys } from '#contracts';
 import { type RedisServer, startRedis } from '#testing';
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { RedisRefused } from './errors.js';
 import { HostLink } from './host-link.js';
 import { type NodeUser, nodeUserName } from './node-user.js';
@@ -34,8 +35,8 @@ const control = (): RedisConnection => connect('control', CONTROL);
 const asHost = (name: string, secret = `secret ${name}`): RedisConnection =>
   connect(nodeUserName(idOf(name)), secret);
 
-function keeper(): NodeUsers {
-  const users = new NodeUsers(control(), {
+function keeper(connection = control()): NodeUsers {
+  const users = new NodeUsers(connection, {
     known: () => known,
     all: () => [...truth.values()],
     one: (nodeId) => truth.get(nodeId),
@@ -93,6 +94,27 @@ describe('users of hosts on a real Redis', () => {
     await eventually('subscribed', () => nudges.counters.subscribed);
     await control().run('nudging', (client) => client.publish(redisKeys.nudge(id), 'x'));
     await eventually('nudged', () => heard.includes(redisKeys.nudge(id)));
+  });
+
+  it('are not made on a node that comes back, before it is known what it is', async () => {
+    want(userOf('a'));
+    const connection = control();
+    connection.whenReady(() => (known = false));
+    const users = keeper(connection);
+    await eventually('connected', () => connection.connected);
+    known = true;
+    await eventually('made', async () => (await names()).includes(nodeUserName(idOf('a'))));
+    await server.halt();
+    users.compare();
+    users.mark([idOf('a')]);
+    await server.restart();
+    await eventually('connected again', () => connection.counters.connects === 2);
+    for (let look = 0; look < 20; look += 1) {
+      expect(await names()).toEqual(['control', 'default', 'replication']);
+      await delay(20);
+    }
+    known = true;
+    await eventually('made anew', async () => (await names()).includes(nodeUserName(idOf('a'))));
   });
 
   it('do nothing else: each of these is refused', async () => {

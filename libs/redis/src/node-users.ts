@@ -116,17 +116,23 @@ export class NodeUsers {
     }
   }
 
+  /** Nothing waits for a node that is away: it may be another one when it comes back, of which other things are known. */
   #isDue(): boolean {
-    if (this.#closed || this.#runs === 0 || !this.options.known()) return false;
+    if (this.#closed || this.#runs === 0 || !this.#isKnown()) return false;
     return this.#compareDue || this.#dirty.size > 0;
   }
 
+  #isKnown(): boolean {
+    return this.connection.connected && this.options.known();
+  }
+
   async #compareAll(): Promise<void> {
-    const wanted = this.options.all();
     this.#compareDue = false;
     const runs = this.#runs;
     try {
       const there = await this.#names();
+      if (!this.#isKnown()) throw new Error('the node went away and came back');
+      const wanted = this.options.all();
       const missing = wanted.filter(
         (user) => !this.#isSet(user) || !there.has(nodeUserName(user.nodeId)),
       );
