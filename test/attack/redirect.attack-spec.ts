@@ -235,6 +235,10 @@ onAttackedHost('a control plane that moves', () => {
     await enforces('before', 'after');
     expect(readFileSync(web1.configFile, 'utf8')).toBe(config);
     expect((await redirect(first, 'list')).stdout).toContain('in-force');
+    // What the first one journalled after the backup, the order itself, is no part of this journal, and no sign of tampering.
+    await eventually('web1 has signed what it saw', MINUTE, async () =>
+      (await second.must(['journal', 'verify'])).stdout.includes('1 host holds heads of it'),
+    );
   });
 
   it('is there again after a power cut, with the first one away, and a play that runs again changes nothing', async () => {

@@ -31,7 +31,7 @@ export interface HostFiles {
   readonly placement: string;
   /** The host key of the newest epoch that was proved, for reports while Redis is empty. */
   readonly hostKey: string;
-  /** Signed heads of the control plane's journal that were seen. */
+  /** Signed heads of this control plane's journal that were seen: another one's goes on from a backup of it. */
   readonly journalHeads: string;
   /** The name that the host enrolled under, and a newline. */
   readonly name: string;
@@ -65,7 +65,7 @@ export function hostFiles(stateDir: string, place = ''): HostFiles {
     redisSecretNext: join(agentDir, 'redis.secret.next'),
     placement: join(agentDir, 'control-plane.json'),
     hostKey: join(agentDir, 'host-key.json'),
-    journalHeads: join(agentDir, 'journal-heads.json'),
+    journalHeads: join(agentDir, place, 'journal-heads.json'),
     name: join(agentDir, 'name'),
     spoolDir: join(agentDir, 'spool'),
     health: join(agentDir, 'health.json'),
