@@ -12,6 +12,8 @@ const PROD = { env: 'prod' };
 /** Node starts in seconds under emulation, on a busy machine in many. */
 const SLOW_MS = 3 * MINUTES;
 const TWO_DAYS_S = 172_800;
+/** What a policy may take from a host, and what takes policies from a host needs. */
+const USED_BY_OFFBOARDING = ['id', 'rm', 'sed', 'systemctl'];
 
 /** Everything that a host can show of the product, the package's own files left out. */
 const TRACES = `grep -h hostward /sys/kernel/security/apparmor/profiles
@@ -243,6 +245,14 @@ describe('the life of a host', () => {
         2 * MINUTES,
       );
       await expectBlocked(web1, 'sleep 0.01');
+      for (const tool of USED_BY_OFFBOARDING) {
+        await fleet.product.apply(blockProgram(`no-${tool}`, `/usr/bin/${tool}`, PROD));
+        await eventually(
+          `${tool} is blocked`,
+          MINUTES,
+          async () => (await web1.ssh(`${tool} --version`, { allowFailure: true })).code === 126,
+        );
+      }
       await web1.ssh(agent('offboard --purge'), { timeoutMs: SLOW_MS });
       await eventually('the kernel has freed it', MINUTES, async () => (await traces()) === '');
       const left = await web1.ssh("find / -xdev -name '*hostward*' -not -path '/mnt/*'");

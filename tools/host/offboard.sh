@@ -28,6 +28,14 @@ usage() {
   exit 2
 }
 
+# By what the shell itself can do: a policy in force may keep everything else from being started.
+is_root() {
+  while read -r field _ effective _; do
+    [ "$field" != Uid: ] || break
+  done </proc/self/status
+  [ "$effective" = 0 ]
+}
+
 has_systemd() { [ -d /run/systemd/system ]; }
 has_unit() { systemctl cat "$1" >/dev/null 2>&1; }
 
@@ -144,7 +152,10 @@ stay_enforcing() {
   say 'to end that: hostward-agent offboard'
 }
 
+# Policies go twice: what is in force may stop the tools of the steps between, and the agent may take one until it is
+# stopped. That the sensor does not run is met by the second time.
 end_enforcement() {
+  [ ! -x "$LIBRARY/hostward-sensor" ] || "$LIBRARY/hostward-sensor" unload >/dev/null 2>&1 || true
   [ ! -x "$LIBRARY/upgrade.sh" ] || "$LIBRARY/upgrade.sh" forget
   stop_agent
   end_policies
@@ -170,7 +181,7 @@ main() {
     1:--purge) mode=purge ;;
     *) usage ;;
   esac
-  [ "$(id -u)" = 0 ] || fail 'only root may offboard a host: sudo hostward-agent offboard'
+  is_root || fail 'only root may offboard a host: sudo hostward-agent offboard'
   case $mode in
     keep) stay_enforcing ;;
     identity) end_enforcement ;;
