@@ -14,6 +14,7 @@ const MINUTE = 60_000;
 const CLI = [execPath, join(projectRoot, 'dist/apps/cli/src/main.js')];
 const DATA = '/var/lib/hostward-control-plane';
 const HOSTS = 2;
+const NEWER = '9.0.0';
 /** What the image installs: there is no network where it is built, so that the base has it already. */
 const INSTALLED = 'etcd-server,libstdc++6,openssl,redis-server,systemd';
 /** Gives each certificate of a server or client a past, and nothing else. */
@@ -52,13 +53,7 @@ interface SimReport {
 
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'hostward-containers-'));
-      await run(
-        CLI[0] ?? '',
-        [CLI[1] ?? '', 'package', 'hostward', '--fast'].concat(
-          `--out=${join(folder, 'build/packages')}`,
-        ),
-        { env: cleanEnvironment(), timeout: 8 * MINUTE },
-      );
+      await packaged('build/packages');
       await cp(join(projectRoot, 'packaging/compose'), project(), { recursive: true });
       await mkdir(join(folder, 'docker'));
       docker = await DockerDaemon.start(join(folder, 'docker'));
@@ -118,6 +113,27 @@ interface SimReport {
     );
 
     it(
+      'take another version of the package, with the hosts that they had',
+      async () => {
+        const before = await names();
+        await packaged('newer', NEWER);
+        await cp(
+          join(folder, `newer/hostward_${NEWER}_amd64.deb`),
+          join(project(), 'hostward.deb'),
+        );
+        await compose('build init');
+        await compose('up --detach');
+        await ready();
+        const installed =
+          "exec -T control-plane dpkg-query --show --showformat '${Version}' hostward";
+        expect(await compose(installed)).toBe(NEWER);
+        expect(await names()).toEqual(before);
+        expect(await changesReach(1)).toBe(1);
+      },
+      10 * MINUTE,
+    );
+
+    it(
       'are backed up and go at once',
       async () => {
         const backup = `${DATA}/monday.backup`;
@@ -131,6 +147,13 @@ interface SimReport {
       },
       2 * MINUTE,
     );
+
+    const packaged = async (to: string, version?: string): Promise<void> => {
+      const [command = '', ...main] = CLI;
+      const words = version === undefined ? [] : ['--package-version', version];
+      const args = [...main, 'package', 'hostward', '--fast', '--out', join(folder, to), ...words];
+      await run(command, args, { env: cleanEnvironment(), timeout: 8 * MINUTE });
+    };
 
     const ready = (): Promise<unknown> =>
       eventually('readyz', MINUTE, async () => {
