@@ -17,7 +17,7 @@ import {
 } from 'class-validator';
 import { parse } from 'yaml';
 import { type Veto, vetoProblem } from '#policy-compiler';
-import { errorMessage } from './error-facts.js';
+import { errorCode, errorMessage } from './error-facts.js';
 
 const MAX_CONFIG_BYTES = 64 * 1024;
 const ABSOLUTE_PATH = /^\/[^\0]*$/;
@@ -135,7 +135,11 @@ function readText(file: string): string {
       throw new Error(`it has ${bytes.length} bytes, at most ${MAX_CONFIG_BYTES} are read`);
     return bytes.toString('utf8');
   } catch (cause) {
-    throw new ConfigRefused(file, [`cannot be read: ${errorMessage(cause)}`]);
+    const remedy =
+      errorCode(cause) === 'ENOENT'
+        ? '; write controlPlane.url and controlPlane.caFingerprint into it'
+        : '';
+    throw new ConfigRefused(file, [`cannot be read: ${errorMessage(cause)}${remedy}`]);
   }
 }
 

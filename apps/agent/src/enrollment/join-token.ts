@@ -12,7 +12,7 @@ export async function readJoinToken(source: string): Promise<string> {
   const token = raw.trim();
   if (token === '' || token.length > MAX_TOKEN_CHARS || /\s/.test(token)) {
     throw new Error(
-      `${source} does not hold one join token; make one with \`hostward create join-token\``,
+      `${source} does not hold one join token alone; make one with \`hostward create join-token -o name\``,
     );
   }
   return token;

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -75,6 +76,10 @@ interface BackupAnswer {
 
 async function backup({ out, dataDir, config, passphraseFile }: BackupOptions): Promise<void> {
   const file = config ?? join(dataDir, 'control-plane', 'control-plane.yaml');
+  if (config === undefined && !existsSync(file))
+    throw new UsageError(
+      `--data-dir "${dataDir}" holds no control plane: give the folder that up was given (hostward context list)`,
+    );
   const args = [
     `--config=${resolve(file)}`,
     `--out=${resolve(out)}`,

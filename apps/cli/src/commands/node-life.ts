@@ -118,7 +118,9 @@ async function replace(name: string): Promise<void> {
   console.error(
     `node/${name} waits for a machine, until ${expiresAt}, with the labels ${kept.join(' ') || '(none)'}`,
   );
-  console.error(`on it: hostward-agent enroll --name ${name} --token-file stdin`);
+  console.error(
+    `hostward bootstrap lets it in; by hand, on it: hostward-agent enroll --name ${name} --token-file stdin --agent-user hostward`,
+  );
 }
 
 const COLUMNS: readonly Column<NodeView>[] = [
