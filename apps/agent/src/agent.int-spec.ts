@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateSealingKey } from '#bundle';
@@ -298,6 +298,19 @@ describe('an assignment', () => {
     health.status = 200;
     await until('a confirmation', () => sensor.confirmed.length > 0);
     await until('no condition', () => !around.conditions.has('control-plane'));
+  });
+});
+
+describe('an agent that has ended', () => {
+  it('writes nothing more, although what is wrong is told to the one that is started in its place', async () => {
+    const file = hostFiles(stateDir).health;
+    const written = () => existsSync(file);
+    await until('the first list', written);
+    await agent.stop();
+    rmSync(file);
+    around.conditions.raise('clock', 'it is set back');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(written()).toBe(false);
   });
 });
 

@@ -47,6 +47,7 @@ export class AgentLoops {
   readonly #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #checksAgain = false;
+  #forget: (() => void) | undefined;
 
   constructor(
     private readonly parts: AgentParts,
@@ -104,6 +105,7 @@ export class AgentLoops {
   /** Stops taking in, and waits until what was taken is on disk. */
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.#forget?.();
     await this.#running;
   }
 
@@ -118,7 +120,7 @@ export class AgentLoops {
     courier.onCutShort((inARow) => void this.#checkAgain(inARow));
     sensors.onChange(() => void reporter.report());
     pump.onSpooled(() => void shipper.ship());
-    this.around.conditions.onChange(() => void health.write());
+    this.#forget = this.around.conditions.onChange(() => void health.write());
   }
 
   async #confirmSoon(): Promise<void> {

@@ -70,8 +70,10 @@ export class Conditions {
     return this.#held.has(name);
   }
 
-  onChange(listener: () => void): void {
+  /** Until what it gives is called: conditions outlive an agent that is started anew in the same process. */
+  onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   #changed(): void {

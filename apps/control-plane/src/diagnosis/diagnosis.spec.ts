@@ -157,13 +157,18 @@ describe('what is found of hosts', () => {
     ['nothing where all is well', host(), {}],
     [
       'silence',
-      host({ freshness: { fresh: false, reason: 'it has not reported' } }),
+      host({ freshness: { fresh: false, cause: 'silence', reason: 'it has not reported' } }),
       { 'hosts-silent': 'failed' },
     ],
     [
       'a wrong clock',
-      host({ freshness: { fresh: false, reason: "the host's clock differs" } }),
+      host({ freshness: { fresh: false, cause: 'clock', reason: 'it differs' } }),
       { 'hosts-clock': 'failed' },
+    ],
+    [
+      'a sensor that is away',
+      host({ freshness: { fresh: false, cause: 'kernel-not-read', reason: 'read long ago' } }),
+      { 'hosts-sensor': 'failed' },
     ],
     [
       'a cut-off',
@@ -211,7 +216,7 @@ describe('what is found of hosts', () => {
   });
 
   it('counts versions of those that report', () => {
-    const silent = host({ freshness: { fresh: false, reason: 'x' } });
+    const silent = host({ freshness: { fresh: false, cause: 'silence', reason: 'x' } });
     expect(hostVersions([host(), host(), silent])).toEqual({ '1.0.0': 2 });
   });
 });

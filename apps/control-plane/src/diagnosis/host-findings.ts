@@ -18,7 +18,7 @@ const FAULTS: readonly HostFault[] = [
     check: 'hosts-silent',
     verdict: failed,
     has: ({ freshness, report }) =>
-      !freshness.fresh && !isClock(freshness.reason) && report?.redirect?.state !== 'redirected',
+      !freshness.fresh && freshness.cause === 'silence' && report?.redirect?.state !== 'redirected',
     words: 'do not report: what they enforce is not known',
     well: 'every host reports',
     remedy:
@@ -27,10 +27,19 @@ const FAULTS: readonly HostFault[] = [
   {
     check: 'hosts-clock',
     verdict: failed,
-    has: ({ freshness }) => !freshness.fresh && isClock(freshness.reason),
+    has: ({ freshness }) => !freshness.fresh && freshness.cause === 'clock',
     words: 'have a clock that is not ours, so that their reports do not count',
     well: 'their clocks are ours',
     remedy: 'on the host: timedatectl set-ntp true',
+  },
+  {
+    check: 'hosts-sensor',
+    verdict: failed,
+    has: ({ freshness }) => !freshness.fresh && freshness.cause === 'kernel-not-read',
+    words:
+      'report and have not read their kernel for a time: their sensor is away, or their clock is behind',
+    well: 'all read their kernel',
+    remedy: 'on the host: systemctl status hostward-sensor, date; what is loaded stays in force',
   },
   {
     check: 'hosts-identity',
@@ -147,10 +156,6 @@ function lostBy(report: Evidence['report']): number {
 }
 
 /** As `freshnessOf` words it. */
-function isClock(reason: string): boolean {
-  return /\bclock\b/.test(reason);
-}
-
 function rulesIn(report: Evidence['report'], state: 'failed' | 'unsupported'): number {
   const rules = report?.policies.flatMap((policy) => policy.rules) ?? [];
   return rules.filter((rule) => rule.state === state).length;

@@ -7,10 +7,18 @@ import type { HeldReport } from './held-report.js';
  */
 const CLOCK_TOLERANCE_MS = 30_000;
 
-/** Whether a report still says what is; `reason` says why not, `brief` the same for many hosts: without a time. */
-export type Freshness =
-  | { readonly fresh: true }
-  | { readonly fresh: false; readonly reason: string; readonly brief?: string };
+/**
+ * Whether a report still says what is; `reason` says why not, `brief` the same for many hosts: without a time. Reports
+ * that go on about a kernel which is not read come of a sensor that is away, or of a clock that is behind.
+ */
+export type Freshness = { readonly fresh: true } | Stale;
+
+interface Stale {
+  readonly fresh: false;
+  readonly cause: 'silence' | 'clock' | 'kernel-not-read';
+  readonly reason: string;
+  readonly brief?: string;
+}
 
 /**
  * A report decays `reportValidMs` after we took it, by our clock, and as long after its own `asOf` with a tolerance for
@@ -18,27 +26,31 @@ export type Freshness =
  * ages like silence.
  */
 export function freshnessOf(held: HeldReport | undefined, nowMs: number): Freshness {
-  if (!held) return stale('the host has not reported');
+  if (!held) return stale('silence', 'the host has not reported');
   const { receivedAtMs, report } = held;
   const asOfMs = Date.parse(report.asOf);
   const differenceMs = asOfMs - receivedAtMs;
   const validMs = reportValidMs(report);
   if (differenceMs > CLOCK_TOLERANCE_MS || receivedAtMs - nowMs > CLOCK_TOLERANCE_MS) {
-    return stale(clockReason(differenceMs), "the host's clock is wrong");
+    return stale('clock', clockReason(differenceMs), "the host's clock is wrong");
   }
   if (nowMs - receivedAtMs > validMs) {
     const reason = `the host has not reported for ${seconds(nowMs - receivedAtMs)}`;
-    return stale(reason, 'the host has fallen silent');
+    return stale('silence', reason, 'the host has fallen silent');
   }
   if (nowMs - asOfMs > validMs + CLOCK_TOLERANCE_MS) {
     const reason = `the host last read its kernel ${seconds(nowMs - asOfMs)} ago, or its clock is behind`;
-    return stale(reason, 'the host does not read its kernel, or its clock is behind');
+    return stale(
+      'kernel-not-read',
+      reason,
+      'the host does not read its kernel, or its clock is behind',
+    );
   }
   return { fresh: true };
 }
 
-function stale(reason: string, brief?: string): Freshness {
-  return { fresh: false, reason, brief };
+function stale(cause: Stale['cause'], reason: string, brief?: string): Stale {
+  return { fresh: false, cause, reason, brief };
 }
 
 function clockReason(differenceMs: number): string {
