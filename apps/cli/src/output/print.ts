@@ -28,7 +28,7 @@ export function printObject(value: unknown, format: 'json' | 'yaml'): void {
   console.log(
     format === 'json'
       ? JSON.stringify(value, null, 2)
-      : stringify(value, { aliasDuplicateObjects: false }).trimEnd(),
+      : stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 }).trimEnd(),
   );
 }
 
