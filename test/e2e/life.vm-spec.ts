@@ -13,7 +13,7 @@ const PROD = { env: 'prod' };
 const SLOW_MS = 3 * MINUTES;
 const TWO_DAYS_S = 172_800;
 /** What a policy may take from a host, and what takes policies from a host needs. */
-const USED_BY_OFFBOARDING = ['id', 'rm', 'sed', 'systemctl'];
+const USED_BY_OFFBOARDING = ['id', 'rm', 'sed'];
 
 /** Everything that a host can show of the product, the package's own files left out. */
 const TRACES = `grep -h hostward /sys/kernel/security/apparmor/profiles
