@@ -76,7 +76,7 @@ const ansible = jestSuite(
   'the Ansible collection, on real hosts from bare to bare',
   'ansible.vm-spec',
   1,
-  15,
+  30,
 );
 
 /** Likewise. */
