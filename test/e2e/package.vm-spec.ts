@@ -15,7 +15,7 @@ import {
   type AgentPackages,
 } from './support/agent-packages.js';
 import { eventually } from './support/eventually.js';
-import { agentConfinement, expectAllowed, expectBlocked } from './support/guest.js';
+import { agentConfinement, expectAllowed, expectBlocked, withJournal } from './support/guest.js';
 import { InstalledControlPlane } from './support/installed-control-plane.js';
 import { allowOnly, blockFile, blockProgram } from './support/policies.js';
 import { whileProbing } from './support/probe-loop.js';
@@ -301,11 +301,12 @@ describe('on a host', () => {
         `--ca-fingerprint=sha256:${caFingerprint}`,
       ];
       const configured = (await vm.ssh('cat /etc/hostward/agent.yaml')).stdout;
+      await vm.ssh('date --set="@$(($(date +%s) - 20))"');
       await product.must(['redirect', ...to, '--node=plain1', '--reason=another data centre']);
       await eventually('it is confirmed there', 5 * MINUTES, async () => {
         const { connected, redirect } = await moved.nodeStatus('plain1');
         return connected && redirect?.state === 'followed';
-      });
+      }).catch((error: unknown) => withJournal(vm, error));
       await vm.ssh('systemctl restart hostward-agent', { timeoutMs: 3 * MINUTES });
       const nice = blockProgram('no-nice', '/usr/bin/nice', PROD);
       await moved.apply(nice, '--wait', '--timeout', '110s');

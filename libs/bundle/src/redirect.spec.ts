@@ -94,9 +94,13 @@ describe('a redirect', () => {
   });
 
   it('counts in its time', () => {
-    expect(judged(redirect({ notBefore: NOW + 1 }))).toBe('not-yet-valid');
+    expect(judged(redirect({ notBefore: NOW + 10 * 60_000 }))).toBe('not-yet-valid');
     expect(judged(redirect(), { now: NOW + DAY })).toBe('expired');
     expect(judged(redirect({ issuedAt: NOW + 10 * 60_000 }))).toBe('not-yet-valid');
+  });
+
+  it('counts on a host whose clock is some minutes behind', () => {
+    expect(judged(redirect(), { now: NOW - 4 * 60_000 })).toBe('taken');
   });
 
   it('gives way to a later one, and does not come back; two of one time are none', () => {

@@ -168,7 +168,7 @@ export function checkRedirect(
       'redirect: it was signed in the future; compare clocks',
     );
   if (document.to === undefined) return;
-  if (now < document.notBefore)
+  if (document.notBefore > now + CLOCK_TOLERANCE_MS)
     throw new RefusedError('not-yet-valid', `redirect: not before ${iso(document.notBefore)}`);
   if (now >= document.expiresAt)
     throw new RefusedError('expired', `redirect: it has expired at ${iso(document.expiresAt)}`);

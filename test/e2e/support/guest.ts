@@ -45,3 +45,14 @@ export async function agentConfinement(
   const [label = '', ...denied] = stdout.split('\n').filter(Boolean);
   return { label, denied };
 }
+
+/** Throws the error anew with what the units of the host said last, which a machine of CI takes with it. */
+export async function withJournal(vm: Vm, error: unknown, besides = 'true'): Promise<never> {
+  const told = await vm.ssh(
+    `${besides}
+     journalctl --no-pager -b -n 80 -u hostward-upgrade -u hostward-sensor -u hostward-compiler -u hostward-agent`,
+    { allowFailure: true },
+  );
+  const message = error instanceof Error ? error.message : String(error);
+  throw new Error(`${message}\n${told.stdout}`, { cause: error });
+}

@@ -2,6 +2,7 @@ import { expect } from '@jest/globals';
 import type { RolledBack } from '#contracts';
 import type { Vm } from '#testing';
 import { eventually } from './eventually.js';
+import { withJournal } from './guest.js';
 import type { Product } from './product.js';
 
 const MINUTES = 60_000;
@@ -67,12 +68,8 @@ export class UpgradedHost {
     return stdout.split('\n').filter(Boolean);
   }
 
-  async #withJournal(error: Error): Promise<never> {
-    const told = await this.vm.ssh(
-      `${WATCH}; systemctl list-timers --no-pager --all hostward-upgrade.timer; systemctl list-jobs --no-pager
-       journalctl --no-pager -b -n 80 -u hostward-upgrade -u hostward-sensor -u hostward-compiler -u hostward-agent`,
-      { allowFailure: true },
-    );
-    throw new Error(`${error.message}\n${told.stdout}`, { cause: error });
+  #withJournal(error: unknown): Promise<never> {
+    const timers = 'systemctl list-timers --no-pager --all hostward-upgrade.timer';
+    return withJournal(this.vm, error, `${WATCH}; ${timers}; systemctl list-jobs --no-pager`);
   }
 }

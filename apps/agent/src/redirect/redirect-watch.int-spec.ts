@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { generateSealingKey } from '#bundle';
+import { generateSealingKey, verifyRedirect } from '#bundle';
 import { Log } from '#observability';
 import { connectRedis, HostLink, type RedisConnection } from '#redis';
 import { startRedis, type RedisServer } from '#testing';
@@ -29,6 +29,9 @@ class SetClock extends SystemClock {
   laterMs = 0;
   override now(): number {
     return super.now() + this.laterMs;
+  }
+  override random(): number {
+    return 0;
   }
 }
 
@@ -162,5 +165,25 @@ describe('a control plane on trial', () => {
     await fleet.deliver('5');
     await watch.attempt();
     await goesBack();
+  });
+});
+
+describe('an order', () => {
+  it('that a host refused because its clock was behind is taken at the next hint when the clock is right', async () => {
+    const to = { url: `https://127.0.0.1:${health.port}`, caFingerprint: 'bb'.repeat(32) };
+    const redirect = fleet.orderRedirect(to);
+    const { digest } = verifyRedirect(redirect, fleet.root);
+    health.answer = { redirect, roots: [fleet.root.signed] };
+    rmSync(file());
+    const configured = { url: 'https://before.example', caFingerprint: 'aa'.repeat(32) };
+    const asked = { configured, place: undefined, placement: undefined };
+    const behind = await watchOf(asked, to.url);
+    clock.laterMs = -10 * MINUTE;
+    await behind.attempt();
+    expect(behind.report).toMatchObject({ state: 'redirect-failed', code: 'not-yet-valid' });
+    clock.laterMs = 0;
+    await behind.hinted(digest);
+    expect((await readPlacement(file()))?.newest.digest).toBe(digest);
+    expect(behind.report).toMatchObject({ code: 'ca-not-pinned' });
   });
 });

@@ -312,7 +312,8 @@ export class RedirectWatch extends Redirects {
     // What was taken before and is over is no news.
     if (verified && verified.digest === this.#placement?.newest.digest) return this.#forgetOffer();
     if (this.#report?.message === message) return;
-    this.#refused = verified?.digest;
+    // It is not asked for at each hint from now on, unless another time makes another verdict.
+    if (code !== 'not-yet-valid') this.#refused = verified?.digest;
     const issuedAt = verified?.document.issuedAt ?? 0;
     this.around.log.warn('redirect refused', { code, message, issuedAt });
     const to = verified?.document.to?.url ?? '';

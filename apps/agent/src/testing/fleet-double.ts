@@ -6,15 +6,18 @@ import {
   loadSigner,
   openEvents,
   openReport,
+  rootBinding,
   sealBundle,
   sealCursor,
   sealHostKey,
   signJournalHead,
   signPace,
   signPolicy,
+  signRedirect,
   signRoot,
   trustRoot,
   type BundlePolicy,
+  type ControlPlaneAddress,
   type SigningKey,
 } from '#bundle';
 import {
@@ -100,6 +103,15 @@ export class FleetDouble {
     await this.redis.run('test', (client) => client.publish(redisKeys.check, message));
   }
 
+  /** Signs, by the root key, that all hosts are to go elsewhere from now on. */
+  orderRedirect(to: ControlPlaneAddress): unknown {
+    const issuedAt = Date.now();
+    const times = { issuedAt, notBefore: issuedAt, expiresAt: issuedAt + 3_600_000 };
+    const root = rootBinding(this.root);
+    const document = { v: 1, ...times, root, target: { all: true }, reason: 'a test', to } as const;
+    return signRedirect(document, [loadSigner(this.#rootKey.privateKey)]);
+  }
+
   /** The host's state as it lies in Redis now. */
   async report(): Promise<NodeReport | undefined> {
     const sealed = await this.redis.run('test', (client) =>
@@ -130,11 +142,13 @@ export class FleetDouble {
   }
 }
 
-/** An HTTPS server with /healthz under an authority of its own; `ca` is what an agent pins. */
+/** An HTTPS server with one answer, as to /healthz, under an authority of its own; `ca` is what an agent pins. */
 export class HealthDouble {
   /** Requests answered. */
   answered = 0;
   status = 200;
+  /** What each of them is answered with. */
+  answer: object = {};
 
   private constructor(
     private readonly server: Server,
@@ -158,7 +172,7 @@ export class HealthDouble {
     const self = new HealthDouble(server, tls);
     server.on('request', (_request, response) => {
       self.answered += 1;
-      response.writeHead(self.status).end('{}');
+      response.writeHead(self.status).end(JSON.stringify(self.answer));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return self;
