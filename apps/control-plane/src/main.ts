@@ -29,7 +29,7 @@ const USAGE = `usage:
       gives a further control plane the keys that all have, but not the root key, sealed to it alone
   control-plane follow-redis --config FILE --at HOST
       has the Redis there follow those of the configuration, once, before Sentinels start; answers one JSON object
-  control-plane passphrase --data-dir D [--passphrase-file OLD] --new-passphrase-file NEW | --remove
+  control-plane passphrase --data-dir D [--passphrase-file OLD] [--new-passphrase-file NEW | --remove]
       encrypts the control plane's keys, changes their passphrase, or takes it away; answers one JSON object
   control-plane open-secret --file FILE [--passphrase-file F | --passphrase-stdin]
       answers the secret in a sealed file, to a program of its owner's that signs with it
@@ -47,12 +47,17 @@ const USAGE = `usage:
       has connections to this Redis reach it with their first bytes; 1 where the kernel does not allow it
   control-plane serve --config FILE
       SIGHUP has it take certificates, logLevel and oidc in anew
+A passphrase that no file is named for is systemd's credential hostward-passphrase, where there is one.
 Each key of the configuration may come from the environment instead: HOSTWARD_CONTROL_PLANE__LISTEN__PORT is listen.port
 `;
 const SHUTDOWN_MS = 15_000;
 
 async function main(args: readonly string[]): Promise<number> {
   const [mode, ...rest] = args;
+  if (args.some((each) => each === '--help' || each === '-h')) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
   if (mode === 'init') {
     process.stdout.write(`${JSON.stringify(await init(parseInitOptions(rest)))}\n`);
     return 0;
@@ -149,12 +154,19 @@ function signalled(): Promise<void> {
   });
 }
 
+/** Whether its message says it all: who reads it is an operator. */
+function isPlain(error: Error): boolean {
+  const isOfFlags = 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+  return (
+    isOfFlags || [ConfigError, BackupError, PostgresError].some((kind) => error instanceof kind)
+  );
+}
+
 main(process.argv.slice(2)).then(
   // Not by itself: a TLS connection that was refused can make Node spin for ever while it clears up (seen on 26.10).
   (code) => process.exit(code),
   (error: unknown) => {
-    const plain = [ConfigError, BackupError, PostgresError].some((kind) => error instanceof kind);
-    const text = plain && error instanceof Error ? error.message : describeError(error);
+    const text = error instanceof Error && isPlain(error) ? error.message : describeError(error);
     process.stderr.write(`hostward control-plane: ${text}\n`);
     process.exit(1);
   },

@@ -60,6 +60,7 @@ export function versionFinding(hosts: DiagnosisView['hostVersions'], version: st
 export async function journalFinding(controlPlane: ControlPlane): Promise<Finding> {
   const check = 'journal-chain';
   const remedy = 'hostward journal verify; keep journal.db as evidence';
+  const unread = 'mend what else has failed; then hostward journal verify';
   try {
     const kept = await readKeptHead(keptHeadFile(controlPlane));
     const root = await rootIfPinned(controlPlane, undefined);
@@ -71,7 +72,7 @@ export async function journalFinding(controlPlane: ControlPlane): Promise<Findin
   } catch (error) {
     if (error instanceof ProblemAnswer && error.status === 403)
       return fine(check, 'not looked at: this token may not read the journal');
-    return failed(check, wordsOf(error), remedy);
+    return failed(check, wordsOf(error), error instanceof RefusedError ? remedy : unread);
   }
 }
 

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { AuthorityRefusedError, checkAuthority, type KeyAndCertificate } from '#pki';
 import { ConfigError } from '../config/config-error.js';
+import { readText } from '../vault/private.js';
 import type { SecretFiles } from '../vault/secret-files.js';
 
 /** Where a certificate and its key are named, for messages, and where they lie. */
@@ -12,7 +12,7 @@ export interface AuthorityFiles {
 /** The authority in two files. Throws ConfigError, naming field, path, rule and remedy, unless it can be one. */
 export function readAuthority(files: AuthorityFiles, secrets: SecretFiles): KeyAndCertificate {
   const authority = {
-    certificatePem: readText(files.cert),
+    certificatePem: readText(files.cert.name, files.cert.path),
     privateKeyPem: secrets.read(files.key.name, files.key.path),
   };
   checkFiles(files, authority);
@@ -27,14 +27,5 @@ export function checkFiles(files: AuthorityFiles, authority: KeyAndCertificate):
     if (!(cause instanceof AuthorityRefusedError)) throw cause;
     const { name, path } = cause.part === 'key' ? files.key : files.cert;
     throw new ConfigError(name, path, `${cause.rule}; remedy: ${cause.remedy}`, { cause });
-  }
-}
-
-function readText({ name, path }: AuthorityFiles['cert']): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ConfigError(name, path, `cannot be read: ${reason}`, { cause });
   }
 }

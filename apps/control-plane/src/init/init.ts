@@ -7,7 +7,7 @@ import { Authorities } from '../certificates/authorities.js';
 import type { AuthorityFiles } from '../certificates/given-authority.js';
 import { ensureEtcdAuthority, ensureLeaves } from './certificates.js';
 import { ensureAdminToken, ensureKeys, ensureRedisUsers, rotateHostKeyKey } from './keys.js';
-import { layout, type Layout } from './layout.js';
+import { ownLayout, type Layout } from './layout.js';
 import type { InitOptions } from './options.js';
 import { makeVault } from './passphrase.js';
 import { makePrivateFolder, readIfThere, writeInPlace, writePrivate } from './private-file.js';
@@ -36,7 +36,7 @@ export interface InitAnswer {
 
 /** Makes what a control plane needs and is not there yet; what is there stays. The configuration follows the flags. */
 export async function init(options: InitOptions): Promise<InitAnswer> {
-  const files = layout(options.dataDir, options.serverKeys);
+  const files = ownLayout(options.dataDir, options.serverKeys);
   for (const folder of files.folders) makePrivateFolder(folder);
   const secrets = openSecrets(files, options);
   const authorities = await Authorities.ensure(files.authority, secrets, ownAuthority(options));

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { authorityPaths } from '../certificates/authority-paths.js';
+import { checkOwnFolder } from '../vault/private.js';
 import { VAULT_FILE } from '../vault/secret-files.js';
 
 /**
@@ -63,3 +64,9 @@ export function layout(dataDir: string, held?: { readonly etcd: string; readonly
 
 /** Paths of a data directory. */
 export type Layout = ReturnType<typeof layout>;
+
+/** As `layout`, of a data directory that is to be written. Throws ConfigError where root would write another user's. */
+export function ownLayout(...[dataDir, held]: Parameters<typeof layout>): Layout {
+  checkOwnFolder('the data directory', dataDir);
+  return layout(dataDir, held);
+}

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import {
   chmodSync,
+  chownSync,
   cpSync,
   existsSync,
   mkdtempSync,
@@ -10,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { env } from 'node:process';
+import { env, geteuid } from 'node:process';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConfigError } from '../config/index.js';
 import { loadMaterial } from '../config/material.js';
@@ -46,6 +47,8 @@ const start = (...flags: string[]) =>
 const secrets = () => files.secrets.filter((path) => existsSync(path));
 const sealed = () => secrets().filter((path) => isSealed(readFileSync(path, 'utf8')));
 const keyid = () => loadMaterial(readConfig(files.config)).trust.online.keyid;
+/** Nobody else can give a folder away. */
+const asRoot = geteuid?.() === 0 ? it : it.skip;
 const under = (file: string) => ['--passphrase-file', file];
 const command = (...flags: string[]) => passphrase(['--data-dir', files.dataDir, ...flags]);
 
@@ -66,6 +69,28 @@ describe('the keys of a control plane under a passphrase', () => {
     expect(readFileSync(files.config, 'utf8')).not.toContain('passphraseFile');
     expect(keyid()).toMatch(/^[0-9a-f]+$/);
   });
+
+  it('are encrypted by the command under the credential of systemd', async () => {
+    await start();
+    expect(() => command()).toThrow(/--new-passphrase-file is missing.*LoadCredential/);
+    written('hostward-passphrase', 'correct horse battery', 0o440);
+    env['CREDENTIALS_DIRECTORY'] = folder;
+    expect(command()).toEqual({ encrypted: true, changed: 10 });
+    expect(sealed()).toEqual(secrets());
+    await start();
+  });
+
+  asRoot(
+    'are not written by root where they are another user’s, who could not read them any more',
+    async () => {
+      await start();
+      chownSync(files.dataDir, 65_534, 65_534);
+      const refused = /the data directory is .*data: belongs to user 65534, .*runuser -u NAME/;
+      expect(() => command('--new-passphrase-file', first)).toThrow(refused);
+      await expect(start()).rejects.toThrow(refused);
+      expect(sealed()).toEqual([]);
+    },
+  );
 
   it('end a start without it, or with another one, which names file and remedy', async () => {
     await start(...under(first));

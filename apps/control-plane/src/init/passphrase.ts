@@ -2,10 +2,10 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { resolve } from 'node:path';
 import { ConfigError } from '../config/index.js';
-import { checkNewPassphrase, findPassphrase, readPassphrase } from '../vault/passphrase.js';
+import { checkNewPassphrase, findPassphrase } from '../vault/passphrase.js';
 import { SecretFiles, unlock } from '../vault/secret-files.js';
 import { isSealed, Vault } from '../vault/vault.js';
-import { layout, type Layout } from './layout.js';
+import { ownLayout, type Layout } from './layout.js';
 import { writePrivate } from './private-file.js';
 
 /** What `passphrase` is told. */
@@ -42,12 +42,12 @@ export function makeVault(files: Layout, passphraseFile: string | undefined): vo
 }
 
 function set({ files, passphraseFile, newPassphraseFile }: PassphraseOptions): PassphraseAnswer {
-  const next = newPassphraseFile === undefined ? undefined : readPassphrase(newPassphraseFile);
+  const next = findPassphrase(newPassphraseFile);
   if (next === undefined)
     throw new ConfigError(
       '--new-passphrase-file',
       'missing',
-      'must name the file with the new one',
+      'must name the file with the new one, where systemd gives none (LoadCredential=hostward-passphrase)',
     );
   checkNewPassphrase(next);
   const vault = existsSync(files.vault)
@@ -89,7 +89,7 @@ function parse(args: readonly string[]): PassphraseOptions {
   const dataDir = values['data-dir'];
   if (dataDir === undefined) throw new ConfigError('--data-dir', 'missing', 'must name a folder');
   return {
-    files: layout(resolve(dataDir)),
+    files: ownLayout(resolve(dataDir)),
     passphraseFile: values['passphrase-file'],
     newPassphraseFile: values['new-passphrase-file'],
     remove: values.remove,

@@ -5,7 +5,7 @@ import { ConfigError } from '../config/index.js';
 import { readConfig } from '../config/read-config.js';
 import { SecretFiles } from '../vault/secret-files.js';
 import { ensureEtcdAuthority, ensureLeaves } from './certificates.js';
-import { layout } from './layout.js';
+import { ownLayout } from './layout.js';
 import { readIfThere, writePrivate } from './private-file.js';
 
 /** What `renew` answers on standard output, as one JSON object. */
@@ -23,7 +23,7 @@ export async function renew(args: readonly string[]): Promise<RenewAnswer> {
   if (values.config === undefined)
     throw new ConfigError('--config', 'missing', 'must name the configuration file');
   const { dataDir, keys, advertised, redis } = readConfig(values.config);
-  const files = layout(dataDir);
+  const files = ownLayout(dataDir);
   if (redis.server && redis.server.key !== files.redis.key)
     throw new ConfigError(
       'redis.server.key',

@@ -9,7 +9,7 @@ import {
   type SealingKey,
 } from '#bundle';
 import { ConfigError } from '../config/config-error.js';
-import { layout, type Layout } from './layout.js';
+import { ownLayout, type Layout } from './layout.js';
 import { makePrivateFolder, readIfThere, writePrivate } from './private-file.js';
 
 /** What control planes have in common: all keys but the root key, and the authorities; each has leaves of its own. */
@@ -99,5 +99,5 @@ function parse(args: readonly string[]): { readonly files: Layout; readonly to?:
   });
   const dataDir = values['data-dir'];
   if (dataDir === undefined) throw new ConfigError('--data-dir', 'missing', 'must name a folder');
-  return { files: layout(resolve(dataDir)), to: values.to };
+  return { files: ownLayout(resolve(dataDir)), to: values.to };
 }

@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { env } from 'node:process';
 import { ConfigError } from '../config/config-error.js';
-import { checkPrivate } from './private.js';
+import { checkPrivate, readText } from './private.js';
 
 const CREDENTIAL = 'hostward-passphrase';
 const MAX_CHARS = 1024;
@@ -20,7 +20,10 @@ export interface Passphrase {
  * this process (LoadCredential=). Undefined where there is neither. Throws ConfigError.
  */
 export function findPassphrase(file: string | undefined): Passphrase | undefined {
-  if (file !== undefined) return readPassphrase(file);
+  return file === undefined ? passphraseOfSystemd() : readPassphrase(file);
+}
+
+function passphraseOfSystemd(): Passphrase | undefined {
   const folder = env['CREDENTIALS_DIRECTORY'];
   if (folder === undefined) return undefined;
   const credential = join(folder, CREDENTIAL);
@@ -29,7 +32,7 @@ export function findPassphrase(file: string | undefined): Passphrase | undefined
 }
 
 /** Reads a passphrase's file: its text without the end of the line. Throws ConfigError. */
-export function readPassphrase(file: string): Passphrase {
+function readPassphrase(file: string): Passphrase {
   const folder = env['CREDENTIALS_DIRECTORY'];
   if (folder === undefined || !file.startsWith(join(folder, '/'))) checkPrivate('passphrase', file);
   return passphraseIn(file);
@@ -42,7 +45,7 @@ export function checkNewPassphrase({ text, file }: Passphrase): void {
 }
 
 function passphraseIn(file: string): Passphrase {
-  return passphraseOf(readFileSync(file, 'utf8'), file);
+  return passphraseOf(readText('passphrase', file), file);
 }
 
 /** A passphrase as it was read: without the end of its line. Throws ConfigError, naming `file`. */

@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ConfigError } from '../config/config-error.js';
 import { readIfThere, writePrivate } from '../init/private-file.js';
 import { findPassphrase, type Passphrase } from './passphrase.js';
-import { checkPrivate } from './private.js';
+import { checkPrivate, readText } from './private.js';
 import { isSealed, Vault } from './vault.js';
 
 const PASSPHRASE = 'passphrase';
@@ -107,14 +107,5 @@ export function unlock(path: string, passphrase: Passphrase | undefined): Vault 
       `does not open ${path}: it must hold the passphrase that was set last`,
       { cause },
     );
-  }
-}
-
-function readText(name: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ConfigError(name, path, `cannot be used: ${reason}`, { cause });
   }
 }
