@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-type LinkState = 'open' | 'cut' | 'stalled';
+type LinkState = 'open' | 'cut' | 'stalled' | 'unanswered';
 
 /** What one connection carried, chunk by chunk, as a listener on the wire has it. */
 export interface Recording {
@@ -60,6 +60,12 @@ export class LinkProxy {
     for (const pair of this.pairs) for (const socket of pair) socket.pause();
   }
 
+  /** What the client sends passes, and nothing comes back. */
+  stallAnswers(): void {
+    this.state = 'unanswered';
+    for (const [, target] of this.pairs) target.pause();
+  }
+
   /** Every chunk of the target's answers comes `delayMs` later. */
   slow(delayMs: number): void {
     this.delayMs = delayMs;
@@ -103,6 +109,7 @@ export class LinkProxy {
     this.forward(pair, target, client, () => this.delayMs, true);
     this.listenIn(client, target);
     if (this.state === 'stalled') for (const socket of pair) socket.pause();
+    if (this.state === 'unanswered') target.pause();
   }
 
   private forward(

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { LinkProxy } from './link-proxy.js';
 import { startRedis } from './redis-server.js';
 import { freePort } from './server-process.js';
@@ -77,6 +78,20 @@ describe('the link', () => {
     proxy.stall();
     const answer = ask(proxy.port, 'late');
     const early = await Promise.race([answer, new Promise((resolve) => setImmediate(resolve))]);
+    expect(early).toBeUndefined();
+    proxy.restore();
+    expect(await answer).toBe('late');
+  });
+
+  it('carries what is sent while answers are stalled, and they come afterwards', async () => {
+    const proxy = await open();
+    const heard = new Promise((resolve) =>
+      echo?.once('connection', (socket) => socket.once('data', resolve)),
+    );
+    proxy.stallAnswers();
+    const answer = ask(proxy.port, 'late');
+    await heard;
+    const early = await Promise.race([answer, delay(50)]);
     expect(early).toBeUndefined();
     proxy.restore();
     expect(await answer).toBe('late');

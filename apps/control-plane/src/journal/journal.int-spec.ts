@@ -18,6 +18,7 @@ import { Log } from '#observability';
 import { LinkProxy, startEtcd, type EtcdServer } from '#testing';
 import { leaveNote, tellOfRestore } from '../backup/restored-note.js';
 import { SystemClock } from '../clock.js';
+import { eventually } from '../testing/eventually.js';
 import { PostgresPlace, SqlitePlace, type StorePlace } from '../testing/store-places.js';
 import { EtcdLedger } from './etcd-ledger.js';
 import { readEntries } from './journal-record.js';
@@ -346,13 +347,11 @@ describe.each<[string, StorePlace]>([
     await link.stop();
   });
 
-  const happened = async () => {
-    while (!(await etcd.get(key))) await delay(20);
-    return (await etcd.get(key))?.modRevision;
-  };
+  const happened = () =>
+    eventually('the change is in etcd', async () => (await etcd.get(key))?.modRevision);
 
   it('has happened where the head says so, at its own revision, and is told once', async () => {
-    link.cutAfterBytes(0);
+    link.stallAnswers();
     const answer = ledger.commit(change);
     const revision = await happened();
     await delay(600);
@@ -364,7 +363,7 @@ describe.each<[string, StorePlace]>([
   });
 
   it('has happened where others have gone on from it', async () => {
-    link.cutAfterBytes(0);
+    link.stallAnswers();
     const answer = ledger.commit(change);
     const revision = await happened();
     await tell(ledgerOn(store), 'c', 'd');
