@@ -2,20 +2,18 @@ import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import {
   RefusedError,
+  limits,
   verifyJournalHead,
-  verifyStatement,
   type JournalPoint,
   type SignedDocument,
 } from '#bundle';
 import { Trust } from '../config/trust.js';
 import { SignedJournal } from './signed-journal.js';
 
-/** A host whose statement came, with the key that its node id vouches for. */
+/** A host whose statement came, in a report that was sealed with its key. */
 export interface Witness {
   readonly node: string;
   readonly nodeId: string;
-  /** Base64 of its raw public key. */
-  readonly key: string;
 }
 
 /** Hosts have seen another journal than this one. */
@@ -31,10 +29,10 @@ export interface JournalAlarm {
 
 interface Said {
   readonly node: string;
-  /** Digest of the statement, which is long, and which the board of reports has. */
+  /** Digest of the statement's payload, which is long, and which the board of reports has. */
   readonly digest: string;
   /** Digest of the heads as they are in it. */
-  readonly journal: string | undefined;
+  readonly journal: string;
   readonly heads: readonly SignedHead[];
 }
 
@@ -47,11 +45,13 @@ interface SignedHead extends JournalPoint {
 const LOOK_EVERY_MS = 5_000;
 /** Fleet-wide there are few: every host hears the same ones. */
 const MAX_REMEMBERED = 1_000;
+const MAX_PAYLOAD_CHARS = Math.ceil(limits.statementBytes / 3) * 4;
 
 /**
  * Compares the heads that hosts have seen, as they say in each report, with the journal: one that it does not lead to
  * proves that it was cut off or rewritten, unless the online key's word of a restore tells that it was lost. A host
- * cannot make one up, since the online key signed it. A replica that lags behind another one for a moment is no proof,
+ * cannot make one up, since the online key signed it: so its own signature, which would cost more than all else of a
+ * report, is left to who asks for statements. A replica that lags behind another one for a moment is no proof,
  * so that an alarm is raised at the second look that finds it.
  */
 @Injectable()
@@ -72,22 +72,20 @@ export class HeldHeads {
     return this.#alarm;
   }
 
-  /** Takes what a host signed; one that it did not sign says nothing. Never throws. */
-  take({ node, nodeId, key }: Witness, statement: unknown): void {
-    if (statement === undefined) return;
-    const digest = digestOf(statement);
+  /** Takes the heads that are in a host's statement; one that cannot be read says nothing. Never throws. */
+  take({ node, nodeId }: Witness, statement: unknown): void {
+    const payload = payloadOf(statement);
+    if (payload === undefined) return;
+    const digest = digestOf(payload);
     const said = this.#said.get(nodeId);
     // The same one rides in every report until there is a newer one.
     if (said?.digest === digest) return;
-    const journal = journalDigestOf(statement);
-    // A newer one mostly has the same heads: then nothing is to be taken from it, whoever made it.
-    if (said?.journal !== undefined && said.journal === journal) {
-      this.#said.set(nodeId, { ...said, node, digest });
-      return;
-    }
-    const stated = unlessRefused(() => verifyStatement(statement, key, nodeId));
-    if (!stated) return;
-    const heads = stated.journal.flatMap((signed) => this.#headIn(signed) ?? []);
+    const signed = headsIn(payload);
+    if (!signed) return;
+    const journal = digestOf(JSON.stringify(signed));
+    // A newer one mostly has the same heads.
+    const heads =
+      said?.journal === journal ? said.heads : signed.flatMap((each) => this.#headIn(each) ?? []);
     this.#said.set(nodeId, { node, digest, journal, heads });
   }
 
@@ -163,20 +161,26 @@ export class HeldHeads {
   }
 }
 
-function digestOf(value: unknown): string {
-  return hash('sha256', JSON.stringify(value), 'base64');
+function payloadOf(statement: unknown): string | undefined {
+  const payload = (statement as Partial<SignedDocument> | undefined | null)?.payload;
+  return typeof payload === 'string' && payload.length <= MAX_PAYLOAD_CHARS ? payload : undefined;
 }
 
-/** Of the heads in a statement that nobody has verified; undefined where there are none to be found. */
-function journalDigestOf(statement: unknown): string | undefined {
+/** The heads in a statement, as they came; undefined where there is no list of as many as a host may keep. */
+function headsIn(payload: string): readonly unknown[] | undefined {
   try {
-    const { payload } = statement as SignedDocument;
     const text = Buffer.from(payload, 'base64').toString('utf8');
-    const { journal } = JSON.parse(text) as { journal?: unknown };
-    return journal === undefined ? undefined : digestOf(journal);
+    const { journal } = JSON.parse(text) as { readonly journal?: unknown };
+    return Array.isArray(journal) && journal.length <= limits.journalHeadsPerHost
+      ? journal
+      : undefined;
   } catch {
     return undefined;
   }
+}
+
+function digestOf(text: string): string {
+  return hash('sha256', text, 'base64');
 }
 
 function nameOf({ seq, hash, at }: SignedHead): string {

@@ -14,7 +14,7 @@ import type { KnownHost } from './known-hosts.js';
 import { ReportBoard } from './report-board.js';
 
 const NODE = 'c'.repeat(64);
-const HOST: KnownHost = { nodeId: NODE, node: 'web1', signingKey: '', hostKey: Buffer.alloc(32) };
+const HOST: KnownHost = { nodeId: NODE, node: 'web1', hostKey: Buffer.alloc(32) };
 const START_MS = Date.parse(AT);
 const MINUTE_MS = 60_000;
 

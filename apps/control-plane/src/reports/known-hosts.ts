@@ -7,8 +7,6 @@ export interface KnownHost {
   readonly nodeId: string;
   readonly node: string;
   readonly hostKey: Buffer;
-  /** Base64 of the raw public key whose hash is its node id. */
-  readonly signingKey: string;
 }
 
 /** Finds the host behind a node id on Redis; ids that etcd does not know are nobody's. */
@@ -23,9 +21,7 @@ export class KnownHosts {
     const { state } = this.fleet;
     const node = state.nameOf(nodeId);
     const key = state.hostKey(nodeId, this.trust.root.document.epoch);
-    const signingKey = node && state.nodes.get(node)?.record.enrollment?.signingKey;
-    if (node === undefined || !key || signingKey === undefined) return undefined;
-    return { nodeId, node, hostKey: key.hostKey, signingKey };
+    return node !== undefined && key ? { nodeId, node, hostKey: key.hostKey } : undefined;
   }
 
   /** Node ids of all known hosts. */
