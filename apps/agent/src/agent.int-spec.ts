@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateSealingKey } from '#bundle';
-import { redisKeys, type NodeReport } from '#contracts';
+import { redisKeys, type DeliveryRecord, type NodeReport } from '#contracts';
 import { Log } from '#observability';
 import { fingerprint } from '#pki';
 import { connectRedis, type RedisConnection } from '#redis';
@@ -175,6 +175,32 @@ describe('an assignment', () => {
     );
     await reported('generation 6', ({ applied }) => applied?.generation === '6');
   });
+
+  /** Nudges with a bundle beside the record. */
+  const nudgeWith = (record: DeliveryRecord, bundle: string) => {
+    const data = { ordering: record.ordering, record, bundle };
+    const nudge = JSON.stringify({ pattern: redisKeys.nudge(NODE_ID), data });
+    return control.run('test', (client) => client.publish(redisKeys.nudge(NODE_ID), nudge));
+  };
+
+  it('is taken from the nudge alone where its bundle came with it', async () => {
+    const { record, bundle } = await fleet.assign('6');
+    await nudgeWith(record, Buffer.from(bundle).toString('base64'));
+    await reported('generation 6', ({ applied }) => applied?.generation === '6');
+  });
+
+  it.each([
+    ['another one', () => Buffer.from('x'.repeat(200)).toString('base64')],
+    ['none', () => '%'],
+  ])(
+    'is fetched where what came with the nudge is not its bundle but %s',
+    async (_what, beside) => {
+      const { record, digest, bundle } = await fleet.assign('6');
+      await control.run('test', (client) => client.set(redisKeys.bundle(digest), bundle));
+      await nudgeWith(record, beside());
+      await reported('generation 6', ({ applied }) => applied?.generation === '6');
+    },
+  );
 
   it('that Redis did not hand out is asked for again within seconds, however rare checks are in a large fleet', async () => {
     await fleet.deliver('5');

@@ -20,10 +20,11 @@ export interface DeliveryRecord {
   };
 }
 
-/** Payload of a nudge: enough to know whether to fetch; the record itself where it is small. */
+/** Payload of a nudge: enough to know whether to fetch; record and bundle themselves (base64) where they are small. */
 export interface Nudge {
   readonly ordering: Ordering;
   readonly record?: DeliveryRecord;
+  readonly bundle?: string;
 }
 
 /**

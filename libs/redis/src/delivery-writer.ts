@@ -22,6 +22,8 @@ export type DeliveryOutcome = 'written' | 'stale' | 'conflict';
 export interface Delivery {
   readonly nodeId: string;
   readonly record: DeliveryRecord;
+  /** The one that the record names: it goes with the nudge where it is small, beside `putBundle`. */
+  readonly bundle?: Uint8Array;
 }
 
 /** What the writer has done; `scriptLoads` beyond the first tell of restarts and SCRIPT FLUSH. */
@@ -212,7 +214,7 @@ async function execute(client: Redis, batch: readonly ScriptArguments[]): Promis
   });
 }
 
-function toArguments({ nodeId, record }: Delivery): ScriptArguments {
+function toArguments({ nodeId, record, bundle }: Delivery): ScriptArguments {
   const { epoch, generation, issuedAt } = record.ordering;
   const numbers = [epoch, generation, issuedAt.toFixed(0)];
   if (!numbers.every((number) => DECIMAL.test(number))) {
@@ -226,7 +228,7 @@ function toArguments({ nodeId, record }: Delivery): ScriptArguments {
     record.bundleDigest,
     text,
     channel,
-    ...nudgeParts(channel, record.ordering, text.length),
+    ...nudgeParts(channel, record.ordering, text.length, bundle),
   ];
 }
 

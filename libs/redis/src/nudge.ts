@@ -3,22 +3,28 @@ import { MalformedValue } from './errors.js';
 
 const MAX_RING_BYTES = 512;
 
-/** A record up to this size rides in the nudge and saves the host a round trip. */
+/** What rides in a nudge, at most: each of record and bundle saves the host a round trip. */
 const MAX_RIDING_CHARS = 16_384;
 
 /**
  * A nudge in the form that Nest's transport takes for an event, `data` is the nudge: whole, or in two parts between which
- * a record of `recordChars` rides.
+ * a record of `recordChars` rides, with its bundle behind it where there is room for both.
  */
 export function nudgeParts(
   channel: string,
   ordering: Ordering,
   recordChars: number,
+  bundle?: Uint8Array,
 ): readonly [nudge: string] | readonly [start: string, end: string] {
   const whole = JSON.stringify({ pattern: channel, data: { ordering } });
   if (recordChars > MAX_RIDING_CHARS) return [whole];
   const end = '}}';
-  return [`${whole.slice(0, -end.length)},"record":`, end];
+  const start = `${whole.slice(0, -end.length)},"record":`;
+  const bundleChars = Math.ceil((bundle?.byteLength ?? Infinity) / 3) * 4;
+  if (bundle === undefined || recordChars + bundleChars > MAX_RIDING_CHARS) return [start, end];
+  const { buffer, byteOffset, byteLength } = bundle;
+  const text = Buffer.from(buffer, byteOffset, byteLength).toString('base64');
+  return [start, `,"bundle":"${text}"${end}`];
 }
 
 export function encodeRing(ring: Ring): string {

@@ -134,7 +134,7 @@ describe('libs/redis on one real Redis', () => {
       }
     });
 
-    it('nudges with the record where it is small, else with its ordering alone', async () => {
+    it('nudges with record and bundle where they are small, else without, down to the ordering alone', async () => {
       const seen: unknown[] = [];
       const nudges = new HostwardRedisTransport({
         ...{ port: server.port, shared: connect() },
@@ -144,12 +144,19 @@ describe('libs/redis on one real Redis', () => {
       await listen(nudges);
       const writer = new DeliveryWriter(connect());
       const [small, large] = [record('1', '1'), { ...record('1', '2'), leaf: 'l'.repeat(16_384) }];
+      const [beside, other] = [record('1', '3'), record('1', '4')];
       await writer.write(NODE, small);
       await writer.write(NODE, large);
-      await eventually('both', () => seen.length === 2);
+      await writer.writeMany([
+        { nodeId: NODE, record: beside, bundle: Buffer.from('ciphertext') },
+        { nodeId: NODE, record: other, bundle: Buffer.alloc(12_288) },
+      ]);
+      await eventually('all', () => seen.length === 4);
       expect(seen).toEqual([
         { ordering: small.ordering, record: small },
         { ordering: large.ordering },
+        { ordering: beside.ordering, record: beside, bundle: 'Y2lwaGVydGV4dA==' },
+        { ordering: other.ordering, record: other },
       ]);
       await nudges.close();
     });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 /**
  * KEYS[1] record; ARGV: epoch, generation, issuedAt (decimal, no leading zeros), digest, record, channel, nudge, end of
- * the nudge: where there is one, the record rides between the two.
+ * the nudge (with the bundle, where it is small): where there is one, the record rides between the two.
  * Answers 1 written, 0 not greater, 2 same ordering with another digest. One call: nothing can come between the
  * comparison, the write and the nudge. Numbers are compared as text, by length and then by character: a Lua number
  * has 53 bits. A value that does not parse counts as none. Of one that begins as we write them only the beginning is

@@ -62,9 +62,9 @@ export class Courier {
     this.#onCutShort.add(listener);
   }
 
-  /** A nudge came: with the record itself where it is small, else only to look. Never rejects. */
-  async nudged(record: unknown): Promise<void> {
-    if (record !== undefined) this.#noteNudge(record);
+  /** A nudge came: with the record itself and its bundle where they are small, else only to look. Never rejects. */
+  async nudged(record: unknown, bundle?: unknown): Promise<void> {
+    if (record !== undefined) this.#noteNudge(record, bundle);
     await this.check();
   }
 
@@ -73,9 +73,9 @@ export class Courier {
     return this.#flight.run();
   }
 
-  #noteNudge(record: unknown): void {
+  #noteNudge(record: unknown, bundle: unknown): void {
     try {
-      this.#nudged = offeredRecord(record);
+      this.#nudged = offeredRecord(record, bundle);
     } catch (cause) {
       this.#malformed(cause);
     }
@@ -144,9 +144,10 @@ export class Courier {
   }
 
   /** A bundle that is missing or is not what its name says is Redis' fault, not the record's: asked for again. */
-  async #bundleOf({ record, ordering }: OfferedRecord): Promise<Uint8Array | undefined> {
+  async #bundleOf(offer: OfferedRecord): Promise<Uint8Array | undefined> {
+    const { record, ordering } = offer;
     try {
-      const bundle = await this.link.fetchBundle(record.bundleDigest);
+      const bundle = offer.bundle ?? (await this.link.fetchBundle(record.bundleDigest));
       if (bundle !== undefined && bundle.byteLength <= limits.bundleBytes) return bundle;
       this.#bundleMissing(
         ordering,

@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
-import type { Check } from '#contracts';
+import type { Check, Nudge } from '#contracts';
 import { AuthorityWatch } from '../enrollment/authority-watch.js';
 import { Surroundings } from '../health/surroundings.js';
 import { Redirects } from '../redirect/redirects.js';
@@ -32,12 +32,13 @@ export class NudgeController {
 
   @EventPattern(NUDGE_PATTERN)
   async nudged(@Payload() nudge: unknown): Promise<void> {
-    await this.courier.nudged(recordIn(nudge));
+    const { record, bundle } = partsOf<Nudge>(nudge);
+    await this.courier.nudged(record, bundle);
   }
 
   @EventPattern(CHECK_PATTERN)
   async asked(@Payload() check: unknown): Promise<void> {
-    const { journal, pace, authorities, redirect } = partsOf(check);
+    const { journal, pace, authorities, redirect } = partsOf<Check>(check);
     if (pace !== undefined) this.pace.take(pace);
     if (journal !== undefined) return this.heads.take(journal);
     if (authorities !== undefined) return this.authorities.hinted(authorities);
@@ -48,12 +49,6 @@ export class NudgeController {
   }
 }
 
-function recordIn(nudge: unknown): unknown {
-  return typeof nudge === 'object' && nudge !== null && 'record' in nudge
-    ? nudge.record
-    : undefined;
-}
-
-function partsOf(check: unknown): Partial<Record<keyof Check, unknown>> {
-  return typeof check === 'object' && check !== null ? { ...check } : {};
+function partsOf<T>(message: unknown): Partial<Record<keyof T, unknown>> {
+  return typeof message === 'object' && message !== null ? { ...message } : {};
 }

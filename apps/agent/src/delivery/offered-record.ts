@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { parseDeliveryRecord } from '#bundle';
 import type { DeliveryRecord } from '#contracts';
 import type { Offer } from './decide.js';
@@ -6,11 +6,18 @@ import type { Offer } from './decide.js';
 /** A record whose shape was checked; nothing in it is believed. */
 export interface OfferedRecord extends Offer {
   readonly record: DeliveryRecord;
+  /** The bundle that the record names, where it came with it. */
+  readonly bundle?: Buffer;
 }
 
-/** A record as it came from Redis; throws RefusedError (`malformed`, `too-large`) where it has not the shape of one. */
-export function offeredRecord(value: unknown): OfferedRecord {
+/**
+ * A record as it came from Redis; throws RefusedError (`malformed`, `too-large`) where it has not the shape of one.
+ * `bundle`: what came beside it, base64; left out where it is not the one that the record names.
+ */
+export function offeredRecord(value: unknown, bundle?: unknown): OfferedRecord {
   const record = parseDeliveryRecord(value);
   const fingerprint = createHash('sha256').update(JSON.stringify(record)).digest('hex');
-  return { record, ordering: record.ordering, fingerprint };
+  const came = typeof bundle === 'string' ? Buffer.from(bundle, 'base64') : undefined;
+  const isNamed = came !== undefined && hash('sha256', came) === record.bundleDigest;
+  return { record, ordering: record.ordering, fingerprint, ...(isNamed && { bundle: came }) };
 }

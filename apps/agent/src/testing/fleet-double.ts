@@ -91,7 +91,7 @@ export class FleetDouble {
     const { record, digest, bundle } = await this.assign(generation, policies);
     const writer = new DeliveryWriter(this.redis);
     await writer.putBundle(digest, bundle);
-    await writer.write(this.nodeId, record);
+    await writer.writeMany([{ nodeId: this.nodeId, record, bundle }]);
   }
 
   /** Orders how often to report, as the control plane does beside a head of its journal. */

@@ -1,9 +1,10 @@
 import type { DeliveryRecord } from '#contracts';
 
-/** A record for a host. */
+/** A record for a host, and the bundle that it names, which is stored beforehand all the same. */
 export interface Parcel {
   readonly nodeId: string;
   readonly record: DeliveryRecord;
+  readonly bundle: Uint8Array;
 }
 
 /**

@@ -351,7 +351,8 @@ export class DeliveryLoop {
   ): Promise<readonly Overtaken[]> {
     const parcels = part.flatMap((wanted) => {
       const record = records.get(wanted.nodeId);
-      return record ? [{ nodeId: wanted.nodeId, record, wanted }] : [];
+      const { nodeId, bundle } = wanted;
+      return record ? [{ nodeId, record, bundle: bundle.ciphertext, wanted }] : [];
     });
     const outcomes = await this.parts.channel.write(parcels);
     if (era !== this.#era) return [];
