@@ -1,5 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ConfigError, parseConfig } from './index.js';
+import { readConfig } from './read-config.js';
 
 const GOOD = `
 listen: { host: 127.0.0.1, port: 7443 }
@@ -129,6 +133,16 @@ describe('the configuration file', () => {
     expect(config.redis.replicas).toEqual([{ host: '::1', port: 6380 }]);
     expect(config.tls.clients).toBe('optional');
     expect(config.logLevel).toBe('info');
+  });
+
+  it('is read so through a link too, as the one in /etc/hostward', () => {
+    const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hostward-config-')));
+    const [file, link] = [join(folder, 'own/control-plane.yaml'), join(folder, 'linked.yaml')];
+    mkdirSync(join(folder, 'own'));
+    writeFileSync(file, GOOD);
+    symlinkSync(file, link);
+    expect(readConfig(link).etcd.tls?.ca).toBe(join(folder, 'own/pki/ca.pem'));
+    rmSync(folder, { recursive: true });
   });
 
   it.each([

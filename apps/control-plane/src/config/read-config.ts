@@ -1,10 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { readFileSync, realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { env } from 'node:process';
 import { ConfigError } from './config-error.js';
 import { parseConfig, type ServerConfig } from './config.js';
 
-/** Reads the configuration file, and the environment above it; throws ConfigError. */
+/**
+ * Reads the configuration file, and the environment above it; throws ConfigError. Relative paths in it are taken from the
+ * folder where it lies, also where a link led to it.
+ */
 export function readConfig(path: string): ServerConfig {
   let text: string;
   try {
@@ -13,5 +16,5 @@ export function readConfig(path: string): ServerConfig {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError('--config', path, `cannot be read: ${reason}`, { cause });
   }
-  return parseConfig(text, dirname(resolve(path)), env);
+  return parseConfig(text, dirname(realpathSync(path)), env);
 }

@@ -31,6 +31,8 @@ export function layout(dataDir: string, held?: { readonly etcd: string; readonly
     epochSecret: keys('epoch.secret'),
     hostKeyKeys: keys('host-keys.secret'),
     redisPassword: keys('redis-control.password'),
+    /** An operator's, where it lies here. */
+    postgresqlPassword: keys('postgresql.password'),
   };
   return {
     ...own,

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import {
+  appendFileSync,
   chmodSync,
   chownSync,
   cpSync,
@@ -124,6 +125,32 @@ describe('the keys of a control plane under a passphrase', () => {
     expect(command(...under(first), '--new-passphrase-file', first).changed).toBe(1);
     await start(...under(first));
     expect(sealed()).toEqual(secrets());
+  });
+
+  /** As the guide says: settings of a PostgreSQL whose password is this file. */
+  const storeIn = (passwordFile: string) =>
+    appendFileSync(
+      files.config,
+      `store: { postgresql: { host: localhost, database: hostward, user: hostward, passwordFile: ${passwordFile} } }\n`,
+    );
+  const password = () => loadMaterial(readConfig(files.config)).postgres?.password();
+
+  it('have the password of a PostgreSQL among them where it lies there, again where it was changed', async () => {
+    await start(...under(first));
+    storeIn('keys/postgresql.password');
+    for (const text of ['one of a database', 'another one']) {
+      writeFileSync(files.postgresqlPassword, `${text}\n`, { mode: 0o600 });
+      expect(password).toThrow(/postgresql\.password: lies in clear.*`passphrase` again/);
+      expect(command(...under(first), '--new-passphrase-file', first).changed).toBe(1);
+      expect(sealed()).toContain(files.postgresqlPassword);
+      expect(password()).toBe(text);
+    }
+  });
+
+  it('leave a password elsewhere as its owner keeps it', async () => {
+    await start(...under(first));
+    storeIn(written('of a database', 'in clear'));
+    expect(password()).toBe('in clear');
   });
 
   it('open in a copy of their folders, without the root key, which makes a replica of other names', async () => {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { ConfigError } from '../config/config-error.js';
 import { readIfThere, writePrivate } from '../init/private-file.js';
 import { findPassphrase, type Passphrase } from './passphrase.js';
@@ -15,7 +15,11 @@ export const VAULT_FILE = 'vault.json';
 
 /** Reads and writes files that hold a secret: sealed where the folder has a passphrase, else as they are. */
 export class SecretFiles {
-  constructor(readonly vault?: Vault) {}
+  /** `folder`: where nothing may lie in clear beside the vault; elsewhere is what an operator keeps. Default: everywhere. */
+  constructor(
+    readonly vault?: Vault,
+    private readonly folder = '/',
+  ) {}
 
   /**
    * Those of the folder in which the vault's file lies, or would lie. Throws ConfigError where a passphrase is missing
@@ -24,7 +28,8 @@ export class SecretFiles {
   static open(keysFolder: string, passphraseFile: string | undefined): SecretFiles {
     const path = join(keysFolder, VAULT_FILE);
     const passphrase = findPassphrase(passphraseFile);
-    if (existsSync(path)) return new SecretFiles(unlock(path, passphrase));
+    if (existsSync(path))
+      return new SecretFiles(unlock(path, passphrase), dirname(resolve(keysFolder)));
     if (passphrase === undefined) return new SecretFiles();
     throw new ConfigError(
       PASSPHRASE,
@@ -42,11 +47,12 @@ export class SecretFiles {
   read(name: string, path: string): string {
     checkPrivate(name, path);
     const text = readText(name, path);
-    if (this.vault && !isSealed(text)) {
+    if (this.vault && !isSealed(text) && this.#isInside(path)) {
       throw new ConfigError(
         name,
         path,
-        'lies in clear, although the data directory has a passphrase: run `hostward passphrase` again, which seals it',
+        'lies in clear, although the data directory has a passphrase: run `passphrase` again (of `hostward`, or of ' +
+          '`hostward-control-plane`), which seals what is its own there, or keep what is yours elsewhere',
       );
     }
     return this.#opened(name, path, text);
@@ -65,6 +71,10 @@ export class SecretFiles {
   /** Replaces the file. */
   write(path: string, text: string): void {
     writePrivate(path, this.vault ? this.vault.seal(basename(path), text) : text);
+  }
+
+  #isInside(path: string): boolean {
+    return !relative(this.folder, resolve(path)).startsWith('..');
   }
 
   #opened(name: string, path: string, text: string): string {
