@@ -1,4 +1,4 @@
-import { argv, exit, stderr, stdout } from 'node:process';
+import process, { argv, exit, stderr, stdout } from 'node:process';
 import { CommanderError } from 'commander';
 import { CommandFailed, messageOf, UsageError } from './errors.js';
 import { createProgram } from './program.js';
@@ -28,10 +28,12 @@ function report(error: unknown): number {
 // `hostward get policies | head -1`: the reader has what it wanted.
 stdout.on('error', (error: NodeJS.ErrnoException) => exit(error.code === 'EPIPE' ? 0 : 1));
 
+let code: number | undefined;
 try {
   const program = await createProgram(argv.slice(2));
   await program.parseAsync();
 } catch (error) {
-  const code = report(error);
-  stdout.write('', () => exit(code));
+  code = report(error);
 }
+// Not left to Node, which takes handlers of signals away as it ends: one more Ctrl-C would then have killed what is done.
+stdout.write('', () => exit(code ?? process.exitCode));
