@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { cleanEnvironment, projectRoot, type CliResult } from './product.js';
@@ -21,8 +22,13 @@ export class RunningCommand {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
     this.ended = new Promise((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (code) =>
-        resolve({ code: code ?? 128, stdout: this.#stdout, stderr: this.#stderr }),
+      child.once('close', (code, signal) =>
+        resolve({
+          // As a shell says by which signal a program ended.
+          code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]),
+          stdout: this.#stdout,
+          stderr: this.#stderr,
+        }),
       );
     });
   }
