@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { parseDeliveryRecord } from '#bundle';
 import type { DeliveryRecord } from '#contracts';
 import type { Offer } from './decide.js';
@@ -16,7 +16,7 @@ export interface OfferedRecord extends Offer {
  */
 export function offeredRecord(value: unknown, bundle?: unknown): OfferedRecord {
   const record = parseDeliveryRecord(value);
-  const fingerprint = createHash('sha256').update(JSON.stringify(record)).digest('hex');
+  const fingerprint = hash('sha256', JSON.stringify(record));
   const came = typeof bundle === 'string' ? Buffer.from(bundle, 'base64') : undefined;
   const isNamed = came !== undefined && hash('sha256', came) === record.bundleDigest;
   return { record, ordering: record.ordering, fingerprint, ...(isNamed && { bundle: came }) };
