@@ -104,8 +104,8 @@ export const ALL: readonly Suite[] = [
   ),
   fault,
   supply,
-  // Two files at a time: a VM waits for much of its time.
-  jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 2, 60),
+  // Three files at a time: a VM has one processor, and waits for much of its time.
+  jestSuite('vm', 'real hosts: VMs with a kernel that enforces', 'vm-spec', 3, 60),
 ];
 
 export const SUITES: readonly Suite[] = [...ALL, unit, ansible, bypass];

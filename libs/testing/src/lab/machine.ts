@@ -10,6 +10,7 @@ import type { GuestKernel } from './usb-kernel.js';
 export interface Machine {
   image: LabImage;
   accelerator: Accelerator;
+  cpus: number;
   memoryMiB: number;
   /** First line of `qemu-system-x86_64 --version`: saved states are not kept across versions. */
   qemuVersion: string;
@@ -69,12 +70,12 @@ const COUNTED_SHIFT = 2;
 /** Nanoseconds of the guest's clock that an instruction of a counted CPU takes. */
 export const COUNTED_NS = 2 ** COUNTED_SHIFT;
 
-/** What runs the guest's processors, and how many there are. */
+/** What runs the guest's processors. */
 const PROCESSORS: Readonly<Record<Accelerator, readonly string[]>> = {
-  kvm: ['-accel', 'kvm', '-cpu', 'host', '-smp', '2'],
-  tcg: ['-accel', 'tcg,thread=multi', '-cpu', EMULATED_CPU, '-smp', '2'],
+  kvm: ['-accel', 'kvm', '-cpu', 'host'],
+  tcg: ['-accel', 'tcg,thread=multi', '-cpu', EMULATED_CPU],
   counted: [
-    ...['-accel', 'tcg,thread=single', '-cpu', EMULATED_CPU, '-smp', '1'],
+    ...['-accel', 'tcg,thread=single', '-cpu', EMULATED_CPU],
     ...['-icount', `shift=${COUNTED_SHIFT},sleep=on`],
   ],
 };
@@ -88,6 +89,7 @@ function hardware(machine: Machine): string[] {
     ...['-M', 'pc,usb=off,vmport=off', '-nodefaults', '-no-user-config', '-display', 'none'],
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
     ...PROCESSORS[machine.accelerator],
+    ...['-smp', String(machine.cpus)],
     ...['-m', String(machine.memoryMiB), '-rtc', 'base=utc,clock=host'],
     ...['-device', 'vmgenid,guid=auto'],
     ...[
