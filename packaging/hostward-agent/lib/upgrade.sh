@@ -144,14 +144,15 @@ END
   systemctl enable --quiet --now hostward-upgrade.timer
 }
 
-# In this order, which the disk keeps too: what is pending has a watch, and the watch has its program.
+# In this order, which the disk keeps too: what is pending has a watch, and the watch has its program. No daemon-reload:
+# it would give the service that runs this, and has no file any more, the time that any unit has to start (90 s), and end
+# it there where that is over. Units that are inactive and have no file go by themselves.
 forget() {
   rm -rf "$PENDING"
   [ ! -d "$STATE/upgrade" ] || sync "$STATE/upgrade"
   if [ -e "$UNIT.timer" ]; then
     systemctl disable --quiet --now hostward-upgrade.timer || true
     rm -f "$UNIT.service" "$UNIT.timer"
-    systemctl daemon-reload || true
   fi
   rm -rf "$KEPT" "$SEEN"
 }
