@@ -18,9 +18,10 @@ export class Fleet {
   ) {}
 
   /** Control plane and snapshot are made at the same time; where one fails the other is taken down. */
-  static async start(
-    { localAgent, ...ofLab }: { localAgent?: boolean } & Pick<LabOptions, 'release' | 'cpus'> = {},
-  ): Promise<Fleet> {
+  static async start({
+    localAgent,
+    ...ofLab
+  }: { localAgent?: boolean } & Pick<LabOptions, 'release' | 'cpus'> = {}): Promise<Fleet> {
     const lab = await Lab.open(ofLab);
     const [product, installed] = await Promise.allSettled([
       Product.up({ localAgent }),
