@@ -7,8 +7,10 @@ import type { Outcome } from './outcome.js';
 
 export interface JestSuite {
   readonly root: string;
-  /** File-name suffix that selects the suite's files, e.g. `int-spec`. */
-  readonly suffix: string;
+  /** What it is called where it fails as a whole. */
+  readonly name: string;
+  /** Regular expression that selects the suite's files by path. */
+  readonly files: string;
   readonly workers: number;
   readonly timeoutMs: number;
   readonly full: boolean;
@@ -25,7 +27,10 @@ interface JestReport {
   }[];
 }
 
-/** Runs the Jest files of one suffix; a run without a result file, or over its time, is a failure of its own. */
+/** Pattern of the files of one suffix, e.g. `int-spec`. */
+export const ofSuffix = (suffix: string): string => `\\.${suffix}\\.ts$`;
+
+/** Runs the Jest files of a suite; a run without a result file, or over its time, is a failure of its own. */
 export async function runJest(suite: JestSuite): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), 'hostward-test-'));
   const file = join(folder, 'result.json');
@@ -54,7 +59,7 @@ function jestArguments(suite: JestSuite, file: string): string[] {
     '--experimental-vm-modules',
     '--disable-warning=ExperimentalWarning',
     join(suite.root, 'node_modules/jest/bin/jest.js'),
-    `--testRegex=\\.${suite.suffix}\\.ts$`,
+    `--testRegex=${suite.files}`,
     suite.workers === 1 ? '--runInBand' : `--maxWorkers=${suite.workers}`,
     '--json',
     `--outputFile=${file}`,
@@ -67,7 +72,7 @@ function noResult(suite: JestSuite, code: number): Outcome {
     code === 124
       ? `did not end within ${suite.timeoutMs / 1000} s`
       : `ended with code ${code} and no result`;
-  return { passed: 0, failed: [`the suite ${suite.suffix} ${why}`], skipped: [] };
+  return { passed: 0, failed: [`${suite.name} ${why}`], skipped: [] };
 }
 
 function countResults(report: JestReport): Outcome {

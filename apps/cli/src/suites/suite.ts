@@ -1,0 +1,20 @@
+import type { Outcome } from './outcome.js';
+
+export interface Suite {
+  readonly name: string;
+  /** What it runs on, for the help. */
+  readonly about: string;
+  readonly budgetMinutes: number;
+  readonly run: (context: SuiteContext) => Promise<Outcome>;
+}
+
+export interface SuiteContext {
+  readonly root: string;
+  readonly full: boolean;
+  readonly timeoutMs: number;
+  /** Of a run of all suites: what begins later, by Date.now, would not end in the time that such a run has. */
+  readonly beginBefore?: number;
+  /** Of the suite `fault` alone: the seed in the place of the usual two, and for how long faults go on. */
+  readonly seed?: number;
+  readonly minutes?: number;
+}

@@ -1,0 +1,76 @@
+import { glob } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { runJest } from './jest-suite.js';
+import { total, type Outcome } from './outcome.js';
+import type { SuiteContext } from './suite.js';
+
+/** Two at a time, each of which has one VM or more: with three, hosts are so slow that times run out. */
+const AT_ONCE = 2;
+
+/** Those that take a third of all come first, so that nobody waits for them at the end; then those that say most. */
+const ORDER = [
+  ...[
+    'collection.ansible',
+    'package',
+    'survival',
+    'conformance',
+    'bpf',
+    'life',
+    'ways-round.bypass',
+  ],
+  ...[
+    'brakes',
+    'bootstrap',
+    'running-services',
+    'faults',
+    'clock',
+    'hostile-agent',
+    'usb',
+    'kernel',
+    'lab',
+  ],
+  ...['tutorial', 'corpus', 'examples', 'targeting'],
+];
+
+/**
+ * Runs each file with VMs by a Jest of its own. Emulated machines are two to three times as slow on one computer as on
+ * another: a file whose turn comes after `beginBefore` is not begun, and announced.
+ */
+export async function runVms({
+  root,
+  full,
+  timeoutMs,
+  beginBefore,
+}: SuiteContext): Promise<Outcome> {
+  const endsAt = Date.now() + timeoutMs;
+  const files = (
+    await Array.fromAsync(glob('{apps,libs,test}/**/*.vm-spec.ts', { cwd: root }))
+  ).sort((a, b) => rankOf(a) - rankOf(b) || a.localeCompare(b));
+  const turns = files.values();
+  const outcomes: Outcome[] = [];
+  const worker = async (): Promise<void> => {
+    for (const file of turns) {
+      const now = Date.now();
+      outcomes.push(
+        beginBefore !== undefined && now > beginBefore
+          ? notBegun(file)
+          : await runJest({
+              ...{ root, full, name: file, workers: 1, timeoutMs: Math.max(0, endsAt - now) },
+              files: `/${file.replaceAll('.', String.raw`\.`)}$`,
+            }),
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return total(outcomes);
+}
+
+function rankOf(file: string): number {
+  const rank = ORDER.indexOf(basename(file, '.vm-spec.ts'));
+  return rank === -1 ? ORDER.length : rank;
+}
+
+function notBegun(file: string): Outcome {
+  const why = 'this machine is too slow to end it in time: ./hostward test vm runs it';
+  return { passed: 0, failed: [], skipped: [`${file} (not begun: ${why})`] };
+}
