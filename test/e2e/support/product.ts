@@ -115,9 +115,11 @@ export class Product {
     return result;
   }
 
-  /** Applies a document given as text. */
+  /** Applies a document given as text; an emulated host may take longer to enforce it than `--wait` waits by itself. */
   apply(yaml: string, ...args: string[]): Promise<CliResult> {
-    return this.must(['apply', '-f', '-', ...args], undefined, yaml);
+    const waits = args.includes('--wait') && !args.includes('--timeout');
+    const patience = waits ? ['--timeout', '110s'] : [];
+    return this.must(['apply', '-f', '-', ...args, ...patience], undefined, yaml);
   }
 
   async record(): Promise<RunRecord> {
