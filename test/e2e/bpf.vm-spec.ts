@@ -128,7 +128,7 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('the BPF enforcer, kernel $k
   let vm: Vm;
 
   beforeAll(async () => {
-    fleet = await Fleet.start({ release: host.release, cpus: 2 });
+    fleet = await Fleet.start({ release: host.release });
     vm = await fleet.host('web1', 'env=prod', 'bpf');
     expect((await vm.ssh('uname -r')).stdout.startsWith(`${host.kernel}.`)).toBe(true);
     await vm.ssh(

@@ -1,8 +1,8 @@
 import {
+  type DebianRelease,
   installedSnapshot,
   joinFleet,
   Lab,
-  type LabOptions,
   stageHost,
   type Snapshot,
   type Vm,
@@ -18,13 +18,12 @@ export class Fleet {
   ) {}
 
   /** Control plane and snapshot are made at the same time; where one fails the other is taken down. */
-  static async start({
-    localAgent,
-    ...ofLab
-  }: { localAgent?: boolean } & Pick<LabOptions, 'release' | 'cpus'> = {}): Promise<Fleet> {
-    const lab = await Lab.open(ofLab);
+  static async start(
+    options: { localAgent?: boolean; release?: DebianRelease } = {},
+  ): Promise<Fleet> {
+    const lab = await Lab.open(options.release === undefined ? {} : { release: options.release });
     const [product, installed] = await Promise.allSettled([
-      Product.up({ localAgent }),
+      Product.up(options),
       stageHost(projectRoot).then((staged) => installedSnapshot(lab, staged)),
     ]);
     if (product.status === 'fulfilled' && installed.status === 'fulfilled')
