@@ -43,11 +43,8 @@ export interface ProbeCount {
   readonly longestGapMs: number;
 }
 
-/**
- * Less than a start of a program takes, where programs are killed; while packages are replaced one start, under emulation,
- * is the least.
- */
-const PAUSE_S = { kill: 0.001, upgrade: 0.015 };
+/** Less than a start of a program takes, where programs are killed; while packages are replaced a start is the least. */
+const PAUSE_S = { kill: 0.001, upgrade: 0.005 };
 
 /** Runs the loop while `meanwhile` does. */
 export async function whileProbing(
