@@ -68,7 +68,7 @@ describe('on a host', () => {
   const active = async (): Promise<string> =>
     (await vm.ssh(`systemctl is-active ${UNITS.join(' ')}`, { allowFailure: true })).stdout;
   const dpkg = (args: string): Promise<unknown> =>
-    vm.ssh(`dpkg ${args}`, { timeoutMs: 3 * MINUTES });
+    vm.ssh(`dpkg ${args}`, { timeoutMs: 5 * MINUTES });
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'hostward-packages-'));
@@ -156,7 +156,7 @@ describe('on a host', () => {
       await vm.ssh('systemctl daemon-reload');
       const seen = await whileProbing(vm, '/srv/secret', '/usr/bin/sleep', async () => {
         await vm.ssh(`dpkg -i ${debs}/hostward-agent_${version}_amd64.deb`, {
-          timeoutMs: 3 * MINUTES,
+          timeoutMs: 5 * MINUTES,
           allowFailure: true,
         });
         expect((await upgrade.takenBack(version, reason)).to).toBe(agents.secondVersion);
@@ -192,7 +192,7 @@ describe('on a host', () => {
       expect(seen.tries).toBeGreaterThan(100);
       await upgrade.untold();
     },
-    6 * MINUTES,
+    10 * MINUTES,
   );
 
   it(
