@@ -87,8 +87,7 @@ export class Lab {
       options.log ?? ((message: string): void => void process.stderr.write(`${message}\n`));
     const release = options.release ?? 'trixie';
     const image = await labImage(release, log);
-    const { counted = false } = options;
-    const { cpus = counted ? 1 : 2 } = options;
+    const { counted = false, cpus = counted ? 1 : 2 } = options;
     const accelerator = counted ? 'counted' : await labAccelerator(image);
     const version = await mustRun('qemu-system-x86_64', ['--version']);
     const machine = {
