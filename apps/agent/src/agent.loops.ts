@@ -28,10 +28,10 @@ const RENEW_MS = 60_000;
 /** The parts of the agent that run on their own. */
 export interface AgentParts {
   readonly courier: Courier;
-  readonly confirmation: Confirmation;
+  readonly confirmation: Pick<Confirmation, 'attempt' | 'afterSwap'>;
   readonly sensors: SensorWatch;
   readonly upgrade: Pick<LastUpgrade, 'refresh'>;
-  readonly reporter: Reporter;
+  readonly reporter: Pick<Reporter, 'report' | 'look' | 'intervalMs'>;
   readonly pace: Pick<ReportPace, 'everyMs' | 'askEveryMs'>;
   readonly pump: Pick<EventPump, 'run' | 'onSpooled'>;
   readonly shipper: Pick<Shipper, 'ship' | 'intervalMs' | 'reconnected'>;

@@ -21,6 +21,7 @@ import { ReportPace } from '../reporting/report-pace.js';
 import { Statements } from '../reporting/statements.js';
 import { DeliveryVerifier } from '../sensor/delivery-verifier.js';
 import { SensorWatch } from '../sensor/sensor-watch.js';
+import { NudgesFirst } from './nudges-first.js';
 import { SimulatedSensor, type SimulatedFaults } from './simulated-sensor.js';
 import { ToldLink } from './told-link.js';
 
@@ -32,6 +33,8 @@ export interface SimulatedHostSetting extends Pick<AgentSetting, 'config' | 'hos
   readonly faults: SimulatedFaults;
   /** Before a nudge is acted on. */
   readonly latencyMs: number;
+  /** Of all hosts of the process. */
+  readonly nudgesFirst: NudgesFirst;
   readonly tell: (kind: SimulatedMarkKind, generation?: string) => void;
 }
 
@@ -57,7 +60,7 @@ export class SimulatedHost {
 
   /** Starts all parts; Redis and the control plane may be away. */
   static async start(setting: SimulatedHostSetting): Promise<SimulatedHost> {
-    const { around, faults } = setting;
+    const { around, faults, nudgesFirst } = setting;
     const host = patient(setting.host);
     const redis = connectRedis(host.redis);
     const redisEvents = host.redisEvents ? connectRedis(host.redisEvents) : redis;
@@ -94,9 +97,16 @@ export class SimulatedHost {
     const loops = new AgentLoops(
       {
         courier,
-        confirmation,
+        confirmation: {
+          attempt: () => nudgesFirst.turn().then(() => confirmation.attempt()),
+          afterSwap: () => nudgesFirst.turn().then(() => confirmation.afterSwap()),
+        },
         sensors,
-        reporter,
+        reporter: {
+          report: () => nudgesFirst.turn().then(() => reporter.report()),
+          look: () => nudgesFirst.turn().then(() => reporter.look()),
+          intervalMs: () => reporter.intervalMs(),
+        },
         pace,
         renewal,
         authorities,
@@ -145,9 +155,10 @@ export class SimulatedHost {
   }
 
   async #nudged(nudges: NudgeController, nudge: unknown): Promise<void> {
-    const { latencyMs, around } = this.setting;
+    const { latencyMs, around, nudgesFirst } = this.setting;
     if (latencyMs > 0)
       await around.clock.wait(latencyMs * (0.5 + around.clock.random()), this.#stop.signal);
+    nudgesFirst.came();
     await nudges.nudged(nudge);
   }
 

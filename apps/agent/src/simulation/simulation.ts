@@ -16,6 +16,7 @@ import { EnrollmentRefused } from '../enrollment/enroll-answer.js';
 import { enroll } from '../enrollment/enroll.js';
 import { SystemClock } from '../health/clock.js';
 import { Surroundings } from '../health/surroundings.js';
+import { NudgesFirst } from './nudges-first.js';
 import { SimulatedHost } from './simulated-host.js';
 
 const TELL_EVERY_MS = 50;
@@ -73,6 +74,7 @@ class Simulation {
   readonly #stop = new AbortController();
   /** A host's log would be read by nobody, and thousands of them would hide everything else. */
   readonly #log = new Log({ write: () => undefined });
+  readonly #nudgesFirst = new NudgesFirst();
   #marks: SimulatedMark[] = [];
   #running: Promise<unknown> = Promise.resolve();
   #timers: readonly NodeJS.Timeout[] = [];
@@ -145,7 +147,8 @@ class Simulation {
     const around = new Surroundings(new SkewedClock(skewMs), this.#log);
     const host = await enrolledHost(config);
     const faults = { failureProbability, slowMs, stuck };
-    return SimulatedHost.start({ config, host, around, faults, latencyMs, tell });
+    const nudgesFirst = this.#nudgesFirst;
+    return SimulatedHost.start({ config, host, around, faults, latencyMs, nudgesFirst, tell });
   }
 
   #tellMarks(): void {
