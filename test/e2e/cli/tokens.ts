@@ -94,6 +94,10 @@ describe("karmor's verbs", () => {
     expect(await out('vm', 'policy', 'delete', policy)).toBe('policy/by-karmor deleted\n');
     expect(await out('vm', 'delete', vm)).toBe('node/vm1 deleted\n');
     expect(await run('vm', 'delete', 'vm1')).toMatchObject({ code: 1 });
+    const list = await file('vms.json', '[{"vmName":"vm2","labels":["a=b"],"identity":28523}]');
+    expect(await out('vm', 'add', list)).toBe('KubeArmorVirtualMachine/vm2 created\n');
+    expect(await out('vm', 'label', 'vm2')).toBe('a=b\n');
+    expect(await out('vm', 'delete', 'vm2')).toBe('node/vm2 deleted\n');
     expect(await run('vm', 'label')).toMatchObject({ code: 2 });
   });
 });

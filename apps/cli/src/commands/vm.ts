@@ -2,9 +2,10 @@ import type { Command } from 'commander';
 import type { ApplyResponse, NodeView } from '#contracts';
 import { stringify } from 'yaml';
 import { UsageError } from '../errors.js';
-import { readInputs } from '../input/files.js';
+import { readInputs, type InputFile } from '../input/files.js';
 import { parseKarmorLabels, parseLabelChanges } from '../input/labels.js';
 import { segment } from '../input/names.js';
+import { declaredHosts } from '../input/vm-list.js';
 import { printRows } from '../output/print.js';
 import { acceptedDocuments, checkFiles } from './documents.js';
 import { kindOf } from './kinds.js';
@@ -28,9 +29,9 @@ export function registerVm(program: Command): void {
     .description("hosts in karmor's manner")
     .addHelpText('after', EXAMPLES);
   vm.command('add')
-    .argument('<file>', 'a KubeArmorVirtualMachine file')
+    .argument('<file>', 'KubeArmorVirtualMachine documents, or the answer of /vmlist')
     .description('declare hosts')
-    .action((file: string) => send(file, 'KubeArmorVirtualMachine'));
+    .action(declare);
   vm.command('list').description('list hosts').action(list);
   vm.command('delete')
     .argument('<name>', 'an exact name, or the file that declares it')
@@ -43,7 +44,7 @@ export function registerVm(program: Command): void {
     .command('add')
     .argument('<file>')
     .description('apply a policy file')
-    .action((file: string) => send(file, 'KubeArmorHostPolicy'));
+    .action(async (file: string) => send(await readInputs([file]), 'KubeArmorHostPolicy', file));
   policy
     .command('delete')
     .argument('<name>', 'an exact name, or its file')
@@ -87,8 +88,13 @@ async function list(): Promise<void> {
   printRows(rows, 'table', nodes.columns, nodes.nameOf);
 }
 
-async function send(file: string, kind: string): Promise<void> {
-  const documents = acceptedDocuments(await readInputs([file]), {});
+async function declare(file: string): Promise<void> {
+  const files = (await readInputs([file])).map(declaredHosts);
+  await send(files, 'KubeArmorVirtualMachine', file);
+}
+
+async function send(files: readonly InputFile[], kind: string, file: string): Promise<void> {
+  const documents = acceptedDocuments(files, {});
   documents.forEach(({ document }) => mustBe(kind, document.kind, file));
   const body = documents.map(({ document }) => stringify(document.document)).join('---\n');
   const response = await withControlPlane((controlPlane) =>
