@@ -15,10 +15,12 @@ import { cleanEnvironment, projectRoot } from './support/product.js';
 
 const MINUTE = 60_000;
 const MACHINES = [1, 2, 3] as const;
+/** Comes in the place of the first. */
+const SPARE = 4;
 const PROD = { env: 'prod' };
 const run = promisify(execFile);
 
-type Machine = (typeof MACHINES)[number];
+type Machine = (typeof MACHINES)[number] | typeof SPARE;
 
 /**
  * Three machines, as the guide sets them up: their settings are those of packaging/hostward/examples, with addresses of
@@ -30,6 +32,8 @@ describe('a control plane of three machines', () => {
   let token: string;
   let host: TestHost;
   let ca: Buffer;
+  /** Whether the first machine is gone for good. */
+  let isReplaced = false;
   const running = new Map<string, ServerProcess>();
   const connections: RedisConnection[] = [];
 
@@ -47,14 +51,11 @@ describe('a control plane of three machines', () => {
     token = await initialise(1);
     ca = await readFile(join(dataDir(1), 'pki/ca.pem'));
     for (const machine of [2, 3] as const) {
-      await takeKeys(machine);
+      await takeKeys(machine, 1);
       await initialise(machine);
     }
     await Promise.all(MACHINES.map(startEtcd));
-    for (const machine of [1, 2] as const) {
-      const lines = await example('redis-replica.conf', machine);
-      for (const name of ['redis', 'redis-events']) await startRedis(machine, name, lines);
-    }
+    for (const machine of [1, 2] as const) await startBothRedis(machine);
     await controlPlane(['follow-redis', `--config=${config(2)}`, `--at=${address(2)}`]);
     for (const machine of MACHINES) await startSentinel(machine);
     await Promise.all(MACHINES.map((machine) => startControlPlane(machine)));
@@ -70,27 +71,27 @@ describe('a control plane of three machines', () => {
     await rm(root, { recursive: true, force: true });
   }, MINUTE);
 
-  /** What init is told in the guide. */
-  async function initialise(machine: Machine): Promise<string> {
+  /** What init is told in the guide; `master` has the Redis that are the masters. */
+  async function initialise(machine: Machine, master: Machine = 1): Promise<string> {
     const { stdout } = await controlPlane([
       ...['init', `--data-dir=${dataDir(machine)}`, `--listen=${address(machine)}:${ports.https}`],
       // All addresses: here each control plane tells Redis of certificates in a folder of its own.
-      ...[`--names=cp${machine}.example,${MACHINES.map(address).join(',')}`],
+      ...[`--names=cp${machine}.example,${([...MACHINES, SPARE] as const).map(address).join(',')}`],
       ...[`--etcd=https://${address(machine)}:${ports.etcd}`],
-      ...[`--redis=${address(1)}:${ports.redis}`, `--redis-events=${address(1)}:${ports.events}`],
-      '--redis-replicas',
+      ...[`--redis=${address(master)}:${ports.redis}`, '--redis-replicas'],
+      `--redis-events=${address(master)}:${ports.events}`,
     ]);
     return (JSON.parse(stdout) as { adminToken?: string }).adminToken ?? '';
   }
 
-  /** Keys and authorities are those of the first machine; certificates are its own, and the root key stays there. */
-  async function takeKeys(machine: Machine): Promise<void> {
+  /** Keys and authorities are those of another machine; certificates are its own, and the root key stays where it was. */
+  async function takeKeys(machine: Machine, from: Machine): Promise<void> {
     const mine = `--data-dir=${dataDir(machine)}`;
     const { stdout: request } = await controlPlane(['request-keys', mine]);
     const to = ['--to', request.trim()];
     const { stdout: sealed } = await controlPlane([
       'share-keys',
-      `--data-dir=${dataDir(1)}`,
+      `--data-dir=${dataDir(from)}`,
       ...to,
     ]);
     await controlPlane(['take-keys', mine], sealed);
@@ -107,7 +108,7 @@ describe('a control plane of three machines', () => {
         /^(bind|replica-announce-ip|sentinel announce-ip) 10\.0\.0\.1$/gm,
         `$1 10.0.0.${machine}`,
       );
-    return mine
+    return (isReplaced ? withSpare(name, mine) : mine)
       .replaceAll('10.0.0.', '127.0.0.')
       .replaceAll('/var/lib/hostward-control-plane', dataDir(machine))
       .replaceAll('/var/lib/hostward-etcd', join(root, `etcd${machine}`))
@@ -139,6 +140,11 @@ describe('a control plane of three machines', () => {
     running.set(`${name}${machine}`, server);
   }
 
+  async function startBothRedis(machine: Machine): Promise<void> {
+    const lines = await example('redis-replica.conf', machine);
+    for (const name of ['redis', 'redis-events']) await startRedis(machine, name, lines);
+  }
+
   async function startSentinel(machine: Machine): Promise<void> {
     const login = await readFile(join(dataDir(machine), 'redis/sentinel-login.conf'), 'utf8');
     const file = join(root, `sentinel${machine}/sentinel.conf`);
@@ -164,9 +170,13 @@ describe('a control plane of three machines', () => {
   const restOf = (machine: Machine): Rest =>
     new Rest(`https://${address(machine)}:${ports.https}`, ca.toString('utf8'), token);
 
-  /** As an agent has it, which was told of both machines. */
+  /** As an agent has it, which was told of both machines, and of others with its next certificate. */
   function redisOf(): RedisConnection {
-    const candidates = () => [1, 2].map((each) => ({ host: `127.0.0.${each}`, port: ports.redis }));
+    const candidates = () =>
+      (isReplaced ? [2, SPARE] : [1, 2]).map((each) => ({
+        host: `127.0.0.${each}`,
+        port: ports.redis,
+      }));
     const to = { port: ports.redis, candidates, masterOnly: true, tls: { ca }, maxBackoffMs: 200 };
     const connection = connectRedis({ ...to, ...host.redisLogin });
     connections.push(connection);
@@ -183,6 +193,30 @@ describe('a control plane of three machines', () => {
       if (status === 200) return true;
       throw new Error(text);
     });
+
+  /** What the guide has etcdctl do, on the second machine. */
+  async function etcdctl(...args: readonly string[]): Promise<string> {
+    const pki = join(dataDir(2), 'pki');
+    const { stdout } = await run('etcdctl', [
+      ...[
+        '--endpoints',
+        `https://${address(2)}:${ports.etcd}`,
+        '--cacert',
+        join(pki, 'etcd-ca.pem'),
+      ],
+      ...['--cert', join(pki, 'etcd.pem'), '--key', join(pki, 'etcd.key'), ...args],
+    ]);
+    return stdout;
+  }
+
+  async function askSentinel(machine: Machine, ...words: readonly string[]): Promise<string> {
+    const secret = join(dataDir(machine), 'keys/redis-control.password');
+    const { stdout: password } = await controlPlane(['open-secret', `--file=${secret}`]);
+    const tls = ['--tls', '--cacert', join(dataDir(machine), 'pki/ca.pem'), '--user', 'control'];
+    const to = ['-h', address(machine), '-p', `${ports.sentinel}`];
+    const env = { ...cleanEnvironment(), REDISCLI_AUTH: password.trim() };
+    return (await run('redis-cli', [...tls, ...to, 'SENTINEL', ...words], { env })).stdout;
+  }
 
   it(
     'serves the same fleet on each, over TLS alone, and delivers',
@@ -265,7 +299,90 @@ describe('a control plane of three machines', () => {
     },
     3 * MINUTE,
   );
+
+  it(
+    'takes another machine in the place of the first, for good, with a member of etcd and both Redis',
+    async () => {
+      isReplaced = true;
+      const gone = /^(\w+), \w+, cp1,/m.exec(await etcdctl('member', 'list'))?.[1] ?? '';
+      await etcdctl('member', 'remove', gone);
+      await etcdctl('member', 'add', 'cp4', `--peer-urls=https://${address(SPARE)}:${ports.peer}`);
+      await takeKeys(SPARE, 2);
+      await initialise(SPARE, 2);
+      await startEtcd(SPARE);
+      await startBothRedis(SPARE);
+      await controlPlane(['follow-redis', `--config=${config(SPARE)}`, `--at=${address(SPARE)}`]);
+      await startSentinel(SPARE);
+      await startControlPlane(SPARE);
+      for (const machine of [2, 3] as const) {
+        await running.get(`cp${machine}`)?.stop();
+        await startControlPlane(machine);
+        await askSentinel(machine, 'RESET', '*');
+      }
+      for (const machine of [2, 3, SPARE] as const) {
+        await isReady(machine);
+        for (const name of ['hostward', 'hostward-events'])
+          await eventually(`the Sentinel of ${machine} knows who is there`, MINUTE, async () => {
+            const [replicas = '', sentinels = ''] = await Promise.all(
+              ['replicas', 'sentinels'].map((word) => askSentinel(machine, word, name)),
+            );
+            const known = [addressesIn(replicas), addressesIn(sentinels)];
+            if (known.join() === [[SPARE], others(machine)].join()) return true;
+            throw new Error(`it knows ${JSON.stringify(known)}: ${replicas} ${sentinels}`);
+          });
+      }
+      expect(await apply(SPARE, 'replaced')).toBe(200);
+      await host.receives('first', 'moved', 'replaced', 'two-of-three');
+    },
+    4 * MINUTE,
+  );
+
+  it(
+    'goes on with those of the new machine when the second is lost too',
+    async () => {
+      for (const name of ['cp2', 'redis2', 'redis-events2', 'etcd2', 'sentinel2'])
+        await running.get(name)?.kill9();
+      await eventually('it is applied by those that are left', MINUTE, async () => {
+        return (await apply(3, 'moved-again')) === 200;
+      });
+      await eventually('the host has found the new Redis', MINUTE, async () => {
+        return (await host.fetch()) !== undefined;
+      });
+      await host.receives('first', 'moved', 'moved-again', 'replaced', 'two-of-three');
+      for (const machine of [3, SPARE] as const) await isReady(machine);
+    },
+    3 * MINUTE,
+  );
 });
+
+/** What the guide has changed where cp4 comes in the place of cp1, and cp2 has the masters of Redis. */
+function withSpare(name: string, text: string): string {
+  if (name === 'etcd.env')
+    return text
+      .replace('cp1=https://10.0.0.1:', 'cp4=https://10.0.0.4:')
+      .replace('CLUSTER_STATE=new', 'CLUSTER_STATE=existing');
+  if (name === 'redis-sentinel.conf')
+    return text.replaceAll(/^(sentinel monitor \S+) 10\.0\.0\.1 /gm, '$1 10.0.0.2 ');
+  if (name !== 'control-plane.env') return text;
+  const lines = text
+    .split('\n')
+    .map((line) =>
+      /^\w+(?:ETCD__HOSTS|REDIS__SENTINEL)=/.test(line)
+        ? line.replaceAll('10.0.0.1:', '10.0.0.4:')
+        : line.replaceAll('10.0.0.2', '10.0.0.4').replaceAll('10.0.0.1', '10.0.0.2'),
+    );
+  return lines.join('\n');
+}
+
+/** The last numbers of the addresses that Sentinel tells of, in order. */
+function addressesIn(answer: string): number[] {
+  const found = [...answer.matchAll(/^ip\n127\.0\.0\.(\d)$/gm)].map(([, last]) => Number(last));
+  return found.sort();
+}
+
+function others(machine: Machine): number[] {
+  return [2, 3, SPARE].filter((each) => each !== machine);
+}
 
 function controlPlaneMain(): string {
   return join(projectRoot, 'dist/apps/control-plane/src/main.js');
