@@ -9,8 +9,8 @@ module: agent_info
 short_description: What of Hostward is on a host
 version_added: 0.1.0
 description:
-  - Tells in one call which distribution the host has, which packages are installed, whether it has enrolled, and which
-    units run.
+  - Tells in one call which distribution the host has, which packages are installed, whether it has enrolled, which units
+    run, and what its configuration is.
   - It runs on the host and asks no control plane.
 options: {}
 author: The Hostward authors (@hostward)
@@ -61,14 +61,23 @@ node_id:
   description: The host's id, empty before it enrols.
   returned: success
   type: str
+config_sha256:
+  description:
+    - SHA-256 of F(/etc/hostward/agent.yaml) in hexadecimal.
+    - Empty where there is none, or where it is not a file of root's with the mode 0644.
+  returned: success
+  type: str
 '''
 
+import hashlib
 import os
+import stat
 
 from ansible.module_utils.basic import AnsibleModule
 
 _OS_RELEASE = ('/etc/os-release', '/usr/lib/os-release')
 _NODE_ID = '/var/lib/hostward/trust/node-id'
+_CONFIG = '/etc/hostward/agent.yaml'
 _PACKAGES = ('hostward-agent', 'hostward')
 _FORMAT = '--showformat=${Package} ${Status} ${Version}\\n'
 _UNITS = (
@@ -90,6 +99,19 @@ def read(path):
         with open(path, encoding='utf-8') as file:
             return file.read()
     except FileNotFoundError:
+        return ''
+
+
+def sha256_of(path, owner=(0, 0)):
+    """Digest of a file that is as the role leaves it, empty for everything else."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), 'rb') as file:
+            held = os.fstat(file.fileno())
+            left = stat.S_ISREG(held.st_mode) and stat.S_IMODE(held.st_mode) == 0o644
+            if not left or (held.st_uid, held.st_gid) != owner:
+                return ''
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
         return ''
 
 
@@ -135,6 +157,7 @@ def main():
         units=running_units(units),
         enrolled=os.path.exists(_NODE_ID),
         node_id=read(_NODE_ID).strip(),
+        config_sha256=sha256_of(_CONFIG),
     )
 
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import os
 
 import pytest
 
@@ -48,3 +50,19 @@ UnitFileState=
 def test_os_release_may_quote_and_comment(agent_info):
     text = '# made by hand\nID=debian\nVERSION_ID="13"\nNAME=\'Debian GNU/Linux\'\n\nBROKEN\n'
     assert agent_info.os_release(text) == {'ID': 'debian', 'VERSION_ID': '13', 'NAME': 'Debian GNU/Linux'}
+
+
+def test_a_configuration_has_a_digest_only_as_the_role_leaves_it(agent_info, tmp_path):
+    path, mine = tmp_path / 'agent.yaml', (os.getuid(), os.getgid())
+    assert agent_info.sha256_of(str(path), mine) == ''
+    path.write_bytes(b'veto: []\n')
+    path.chmod(0o644)
+    assert agent_info.sha256_of(str(path), mine) == hashlib.sha256(b'veto: []\n').hexdigest()
+    assert agent_info.sha256_of(str(path), (mine[0] + 1, mine[1])) == ''
+    path.chmod(0o664)
+    assert agent_info.sha256_of(str(path), mine) == ''
+    assert agent_info.sha256_of(str(tmp_path), mine) == ''
+    link = tmp_path / 'link'
+    path.chmod(0o644)
+    link.symlink_to(path)
+    assert agent_info.sha256_of(str(link), mine) == ''
