@@ -113,6 +113,11 @@ describe('bench fleet --json', () => {
         expect([metric, (of(metric)?.value ?? 0) > 0]).toEqual([metric, true]);
       expect(of('etcd_writes_per_change')?.value).toBe(1);
       expect(of('rest_refused')?.value).toBe(0);
+      const ofReturn = told.filter((line) => line.case === 'nodes=3, return');
+      for (const whose of ['control_plane', 'redis', 'simulation']) {
+        const cpu = ofReturn.find(({ metric }) => metric === `cpu_per_host_${whose}`);
+        expect([whose, (cpu?.value ?? 0) > 0]).toEqual([whose, true]);
+      }
       expect(await readdir(folder)).toEqual([]);
     },
     TIMEOUT_MS,

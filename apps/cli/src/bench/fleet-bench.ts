@@ -17,7 +17,7 @@ import { record } from './fleet-history.js';
 import type { HistoryEntry } from './history-entry.js';
 import { commitOf, machineLine } from './machine.js';
 import { type Measurement, rounded } from './measurement.js';
-import { useOf, type ProcessUse } from './process-use.js';
+import { cpuMsOf, useOf, type ProcessUse } from './process-use.js';
 import { RedisPublish } from './redis-publish.js';
 import { restMeanwhile, type Waits } from './rest-meanwhile.js';
 import { median, percentile, worst } from './samples.js';
@@ -92,7 +92,7 @@ export async function fleetBench(options: FleetBenchOptions, signal: AbortSignal
       const idle = await useOf(pids, options.idleMs, signal);
       const hits = await bench.changes();
       const quiet = await restMeanwhile(controlPlane, () => delay(REST_MS, undefined, { signal }));
-      const storm = await restMeanwhile(controlPlane, () => bench.reconnect(pids[1] ?? 0));
+      const storm = await restMeanwhile(controlPlane, () => bench.reconnect(own));
       const nodeId = await someNodeId(controlPlane);
       const residentKiB = fleet.use.residentBytes / 1_024 / options.nodes;
       await fleet.stop();
@@ -169,6 +169,12 @@ interface Rounds {
   readonly cpuMs: readonly CpuTimes[];
 }
 
+/** Of all hosts after Redis was killed. */
+interface Return {
+  readonly ms: number;
+  readonly cpuMs: CpuTimes;
+}
+
 class FleetBench {
   constructor(
     private readonly report: BenchReport,
@@ -223,8 +229,18 @@ class FleetBench {
     return all;
   }
 
-  /** From the kill of Redis until each host hears nudges again and Redis has its report. */
-  async reconnect(redisPid: number): Promise<number> {
+  /** From the kill of Redis until each host hears nudges again and Redis has its report, and what it costs. */
+  async reconnect(own: PrivateControlPlane): Promise<Return> {
+    const pids = async () => (await own.record()).children;
+    const { redis = 0, 'redis-events': events = 0 } = await pids();
+    const shares = { ...this.parts.shares, redis: [events] };
+    const { result, cpuMs } = await withCpu(shares, () => this.#comeBack(redis));
+    // All that the new one has done was for the return.
+    const anew = await cpuMsOf([(await pids())['redis'] ?? 0]);
+    return { ms: result, cpuMs: { ...cpuMs, redis: cpuMs.redis + anew } };
+  }
+
+  async #comeBack(redisPid: number): Promise<number> {
     const { fleet, signal } = this.parts;
     const since = monotonicMs();
     kill(redisPid, 'SIGKILL');
@@ -292,14 +308,15 @@ class FleetBench {
     );
   }
 
-  tellReturn(reconnect: number, waits: { readonly quiet: Waits; readonly storm: Waits }): void {
+  tellReturn({ ms, cpuMs }: Return, waits: { readonly quiet: Waits; readonly storm: Waits }): void {
     const p99 = ({ ms }: Waits): number => percentile(ms, 99);
     this.report.case(
       `nodes=${this.options.nodes}, return`,
       'all hosts after Redis was killed, and REST (a page of hosts, one request at a time) meanwhile;\n' +
         'baseline: the same request while nothing happens',
       [
-        timed('reconnect_all', reconnect),
+        timed('reconnect_all', ms),
+        ...cpuMeasurements([cpuMs], this.options.nodes),
         timed('rest_p99', p99(waits.storm), p99(waits.quiet)),
         timed('rest_worst', worst(waits.storm.ms), worst(waits.quiet.ms)),
         { metric: 'rest_refused', value: waits.storm.refused, unit: 'answers' },
