@@ -43,6 +43,7 @@ const SIMULATED = [
   'no kernel, sensor or parser: a verified rule set counts as loaded',
   'a rule set is compiled once a process',
   'a signature that is the same for several hosts is verified once a process',
+  'what hosts of a process do after a change has come waits until the others have theirs',
   'no alerts, no spool, no health.json',
 ];
 const STORM_WITHIN_MS = 120_000;
