@@ -6,7 +6,7 @@ import { declaredHosts } from './vm-list.js';
 // As KVMService (branch non-k8s) answered on 2026-11-29; a deleted label stays there as an empty text.
 const ANSWER =
   '[{"vmName":"testvm2","labels":["name=vm2","vm=enable"],"identity":28523,"namespace":"default"},' +
-  '{"vmName":"kvm3","labels":["","abc=xyz=1"],"identity":8272,"namespace":"default"},' +
+  '{"vmName":"kvm3","labels":["","abc=xyz=1","abc=xyz=1"],"identity":8272,"namespace":"default"},' +
   '{"vmName":"bare","labels":null,"identity":1,"namespace":"default"}]';
 
 const read = (text: string): unknown[] =>
@@ -38,6 +38,8 @@ describe('the hosts of a KVMService', () => {
     ['[null]', 'vms.json: entry 1 has no vmName'],
     ['[{"vmName":"a","labels":["env:prod"]}]', 'entry 1: label "env:prod" is not of the form'],
     ['[{"vmName":"a","labels":[7]}]', 'entry 1: label 7 is not of the form'],
+    ['[{"vmName":"a","labels":"env=prod"}]', 'entry 1: labels is not a list'],
+    ['[{"vmName":"a","labels":["e=x","e=y"]}]', 'entry 1: label e is both "x" and "y"'],
   ])('refuses %s', (text, message) => {
     const run = (): unknown => declaredHosts({ name: 'vms.json', text });
     expect(run).toThrow(CommandFailed);

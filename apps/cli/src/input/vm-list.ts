@@ -39,17 +39,29 @@ function metadataOf(entry: unknown, where: string): { name: string; labels: obje
   const { vmName, labels } = (entry ?? {}) as { vmName?: unknown; labels?: unknown };
   if (typeof vmName !== 'string' || vmName === '')
     throw new CommandFailed(`${where} has no vmName`, REMEDY);
-  const words: unknown[] = Array.isArray(labels) ? labels : [];
-  return { name: vmName, labels: Object.fromEntries(words.flatMap((word) => label(word, where))) };
+  return { name: vmName, labels: labelsOf(labels ?? [], where) };
 }
 
-function label(word: unknown, where: string): [string, string][] {
-  if (word === '') return [];
-  const equals = typeof word === 'string' ? word.indexOf('=') : -1;
-  if (typeof word !== 'string' || equals <= 0)
-    throw new CommandFailed(
-      `${where}: label ${JSON.stringify(word)} is not of the form key=value`,
-      REMEDY,
-    );
-  return [[word.slice(0, equals), word.slice(equals + 1)]];
+/** A key that has two values there has no meaning here, and one of them would be lost. */
+function labelsOf(words: unknown, where: string): Record<string, string> {
+  if (!Array.isArray(words)) throw new CommandFailed(`${where}: labels is not a list`, REMEDY);
+  const found = new Map<string, string>();
+  for (const word of words as unknown[]) {
+    if (word === '') continue;
+    const equals = typeof word === 'string' ? word.indexOf('=') : -1;
+    if (typeof word !== 'string' || equals <= 0)
+      throw new CommandFailed(
+        `${where}: label ${JSON.stringify(word)} is not of the form key=value`,
+        REMEDY,
+      );
+    const [key, value] = [word.slice(0, equals), word.slice(equals + 1)];
+    const other = found.get(key);
+    if (other !== undefined && other !== value)
+      throw new CommandFailed(
+        `${where}: label ${key} is both "${other}" and "${value}"`,
+        'take one of them out of the file: a host has one value for a key',
+      );
+    found.set(key, value);
+  }
+  return Object.fromEntries(found);
 }
