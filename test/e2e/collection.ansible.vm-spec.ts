@@ -135,19 +135,22 @@ describe.each(RELEASES)('the Ansible collection, on Debian %s', (release) => {
     for (const vm of [web1, web2]) await expectAllowed(vm, `test -z "$(${FIND})"`);
   });
 
-  it('step 4: a clock two days off and a user without sudo are said, with the remedy', async () => {
+  it('step 4: a clock two days off, a read-only /etc and a user without sudo are said, with the remedy', async () => {
     await web2.ssh(
       `useradd -m -p '*' plain && install -d -o plain -m 700 ~plain/.ssh && install -o plain -m 600 /root/.ssh/authorized_keys ~plain/.ssh/`,
     );
     await web1.ssh(`date -s @$(($(date +%s) + ${2 * DAY_S}))`);
+    await web1.ssh('mount --bind /etc /etc && mount -o remount,ro,bind /etc');
     await inventory({}, { ansible_user: 'plain' });
     const { code, recap, output } = await play('hostward.fleet.bootstrap', [
       '--tags=hostward_preflight',
     ]);
     await web1.ssh(`date -s @$(($(date +%s) - ${2 * DAY_S}))`);
+    await web1.ssh('umount /etc');
     await web2.ssh('userdel -rf plain');
     expect([code, recap['web1']?.['failed'], recap['web2']?.['failed']]).toEqual([2, 1, 1]);
     expect(output).toMatch(/clock: the clock is 17\d{4} s ahead.*Remedy: timedatectl/);
+    expect(output).toMatch(/writable: mounted read-only: \/etc.*Remedy: /);
     expect(output).toMatch(/web2.*Missing sudo password/);
   });
 
