@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { skipped, whyNoBpffs, whyNoDeadMount } from './fixtures/private-mounts.js';
 import { buildNative } from './fixtures/native-build.js';
 
 const run = promisify(execFile);
@@ -11,6 +12,14 @@ const run = promisify(execFile);
 async function runTest(file: string): Promise<string> {
   const { stdout } = await run(file, [], { timeout: 60_000 });
   return stdout;
+}
+
+/** It says of each of its tests that it is ok. */
+async function expectToPass(out: string, name: string): Promise<void> {
+  const source = readFileSync(new URL(`../native/tests/${name}.c`, import.meta.url), 'utf8');
+  const expected = [...source.matchAll(/^ {8}TEST\((\w+)\);/gm)].map(([, title]) => `ok ${title}`);
+  const stdout = await runTest(join(out, 'sanitize', name));
+  expect(stdout.trim().split('\n')).toEqual(expected);
 }
 
 describe('the native sensor under ASan and UBSan', () => {
@@ -24,22 +33,28 @@ describe('the native sensor under ASan and UBSan', () => {
     'frame-test',
     'table-test',
     'audit-record-test',
+    'bindings-test',
     'confirm-test',
     'enforce-test',
+    'persistence-test',
     'sensing-test',
     'observation-test',
     'explain-test',
     'trust-test',
     'table-walk-test',
     'usb-test',
-  ])('passes %s', async (name) => {
-    const source = readFileSync(new URL(`../native/tests/${name}.c`, import.meta.url), 'utf8');
-    const expected = [...source.matchAll(/^ {8}TEST\((\w+)\);/gm)].map(
-      ([, title]) => `ok ${title}`,
-    );
-    const stdout = await runTest(join(out, 'sanitize', name));
-    expect(stdout.trim().split('\n')).toEqual(expected);
-  });
+    'server-test',
+  ])('passes %s', (name) => expectToPass(out, name));
+
+  const noDeadMount = whyNoDeadMount();
+  (noDeadMount ? it.skip : it)(`passes dead-mount-test${skipped(noDeadMount)}`, () =>
+    expectToPass(out, 'dead-mount-test'),
+  );
+
+  const noBpffs = whyNoBpffs();
+  (noBpffs ? it.skip : it)(`passes pins-test${skipped(noBpffs)}`, () =>
+    expectToPass(out, 'pins-test'),
+  );
 
   it('walks a table in the kernel as outside it, where the kernel takes a raw tracepoint', async () => {
     const stdout = await runTest(join(out, 'sanitize', 'table-kernel-test'));

@@ -79,6 +79,7 @@ export const TAG = {
   KILL_HOLDERS: 42,
   DEVICES: 43,
   VISIBILITY: 44,
+  TIME_LIMIT: 45,
 } as const;
 
 export type MessageType = (typeof MSG)[keyof typeof MSG];

@@ -1,12 +1,33 @@
-import { spawnSync } from 'node:child_process';
-import { access, chmod, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  access,
+  appendFile,
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
+import { constants } from 'node:os';
 import { execPath } from 'node:process';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { encodeFrame, type Frame, MSG, numberField, TAG, textField } from './protocol.js';
+import {
+  encodeFrame,
+  type Frame,
+  MAX_FRAME_BYTES,
+  MSG,
+  numberField,
+  TAG,
+  textField,
+} from './protocol.js';
 import { SensorRefusedError, SensorUnavailableError } from './sensor.js';
 import type { SocketSensor } from './socket-sensor.js';
 import type { SensorEvent, SensorState } from './state.js';
+import { skipped, whyNoDeadMount } from './fixtures/private-mounts.js';
 import { sampleFields, type SampleTable } from './fixtures/sample-policy.js';
 import { compileSample, rejectAs } from './fixtures/scripted-compiler.js';
 import { RawClient, SensorHost } from './fixtures/sensor-host.js';
@@ -218,7 +239,7 @@ describe('applying', () => {
   it('says of a probe that it is inconclusive where the kernel mediates nothing', async () => {
     await host.start();
     const probe = ['read', 'p/file/matchPaths/0', 'hostward', '/etc/hostname'].join('\0');
-    const state = await sensor.apply(envelope({ generation: 5, probe }));
+    const state = await sensor.apply(envelope({ generation: 5, probes: [probe] }));
     expect(state.probes).toEqual([
       {
         kind: 'read',
@@ -242,6 +263,51 @@ describe('applying', () => {
     expect(await sensor.apply(envelope({ generation: 5 }))).toMatchObject({
       outcome: { ok: true },
     });
+  });
+
+  it('is not said to be there again by resume while the control plane suspends it too', async () => {
+    await host.start();
+    const suspend = { mode: 'off', until: Date.now() + 60_000, reason: 'fleet' };
+    await sensor.apply(envelope({ generation: 5, suspend }));
+    await host.verb('suspend', '--mode', 'off', '--for', '30m', '--reason', 'outage');
+    await expect(host.verb('resume')).rejects.toMatchObject({
+      stderr: expect.stringContaining('the control plane suspends it too'),
+    });
+    expect(await sensor.status()).toMatchObject({
+      mode: 'off',
+      suspension: { by: 'control-plane' },
+    });
+  });
+
+  it('is not said to be there again by resume where the kernel refused it', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+    await host.verb('suspend', '--mode', 'off', '--for', '30m', '--reason', 'outage');
+    await writeFile(join(host.dir, 'security/apparmor/refuse'), '');
+    await expect(host.verb('resume')).rejects.toMatchObject({
+      stderr: expect.stringContaining('refused: '),
+    });
+    expect(await sensor.status()).toMatchObject({ outcome: { ok: false, code: 'load-failed' } });
+  });
+
+  it('gives a compilation twice the time after one that had too little, up to eight times, until one is done', async () => {
+    await host.start();
+    const apply = (generation: number) => sensor.apply(envelope({ generation }));
+    host.compiler.script = () => 'hang';
+    await expect(apply(5)).rejects.toMatchObject({
+      code: 'compiler-timeout',
+      message: 'the compiler did not answer in time; the next try has 4 s',
+    });
+    host.compiler.script = rejectAs('compiler-timeout');
+    for (let tries = 0; tries < 4; tries++)
+      await expect(apply(5)).rejects.toMatchObject({ code: 'compiler-timeout' });
+    host.compiler.script = rejectAs('parser-failed');
+    await expect(apply(5)).rejects.toMatchObject({ code: 'parser-failed' });
+    host.compiler.script = compileSample;
+    await apply(5);
+    await apply(6);
+    const given = host.compiler.requests.map(({ fields }) => Number(fields.number(TAG.TIME_LIMIT)));
+    expect(given).toEqual([2000, 4000, 8000, 16_000, 16_000, 16_000, 16_000, 2000]);
   });
 });
 
@@ -365,6 +431,49 @@ describe('a hostile agent changes nothing', () => {
   });
 });
 
+const noDeadMount = whyNoDeadMount();
+(noDeadMount ? describe.skip : describe)(
+  `a rule on a filesystem that does not answer${skipped(noDeadMount)}`,
+  () => {
+    const probeOf = (path: string) => ['read', `p/${path}`, 'hostward', path].join('\0');
+    let far = '';
+
+    beforeEach(async () => {
+      host.deadMount = join(host.dir, 'dead');
+      await mkdir(host.deadMount);
+      far = join(host.deadMount, 'file');
+      await host.start();
+    });
+
+    it('holds no answer up: its probe is given up at the deadline, and no process of it stays', async () => {
+      const probes = ['/etc/hostname', far, '/etc/passwd'].map(probeOf);
+      for (const generation of [5, 6]) {
+        const { probes: answers } = await sensor.apply(envelope({ generation, probes }));
+        expect(answers).toMatchObject([
+          { path: '/etc/hostname', result: 'inconclusive' },
+          { path: far, result: 'inconclusive', errno: constants.errno.ETIMEDOUT },
+          { path: '/etc/passwd', result: 'inconclusive', errno: constants.errno.ETIMEDOUT },
+        ]);
+        expect(answers[0]?.errno).not.toBe(constants.errno.ETIMEDOUT);
+      }
+      expect(host.log).toContain(`path=${far}`);
+      expect(await host.children('hostward-probe')).toHaveLength(2); // the kernel holds them, killed or not
+      await host.endDeadMount();
+      const end = AbortSignal.timeout(20_000);
+      while ((await host.children('hostward-probe')).length > 0) {
+        expect(end.aborted).toBe(false);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }, 30_000);
+
+    it('does not keep the sensor from ending', async () => {
+      await sensor.apply(envelope({ generation: 5, probes: [probeOf(far)] }));
+      expect(await host.children('hostward-probe')).toHaveLength(1);
+      await host.stop();
+    }, 30_000);
+  },
+);
+
 const asRoot = process.getuid?.() === 0 ? it : it.skip;
 
 /** Runs a client under another user id: prints what the answer was. */
@@ -394,7 +503,61 @@ function asUser(uid: number, type: number, socket: string): string {
   }).stdout;
 }
 
+interface Begun {
+  readonly head: Uint8Array;
+  /** Zero bytes after it. */
+  readonly more: number;
+}
+
+/** Under another user id: a connection for each, which sends that and takes no answer, until told to end. */
+async function connections(uid: number, begun: readonly Begun[]): Promise<() => Promise<void>> {
+  const program = `
+    let left = process.argv.length - 1;
+    for (const [head, more] of process.argv.slice(1).map((text) => text.split(' '))) {
+      const s = require('node:net').connect(${JSON.stringify(host.socket)});
+      s.on('error', () => undefined);
+      s.write(Buffer.concat([Buffer.from(head, 'hex'), Buffer.alloc(Number(more))]), () => {
+        if (--left === 0) console.log('sent');
+      });
+    }`;
+  const args = begun.map(({ head, more }) => `${Buffer.from(head).toString('hex')} ${more}`);
+  const child = spawn(execPath, ['-e', program, ...args], {
+    ...{ uid, gid: uid, stdio: ['ignore', 'pipe', 'inherit'] },
+  });
+  await once(child.stdout, 'data');
+  return async () => {
+    const ended = once(child, 'close');
+    child.kill();
+    await ended;
+  };
+}
+
+/** The header of a message as long as any may be. */
+function longestApply(): Uint8Array {
+  const header = Buffer.from(encodeFrame(MSG.APPLY, 1, []));
+  header.writeUInt32LE(MAX_FRAME_BYTES, 8);
+  return header;
+}
+
 describe('who may ask', () => {
+  asRoot(
+    "root at its console is served, whatever the agent's user has in flight (needs root)",
+    async () => {
+      await host.start('--frame-timeout', '20000');
+      await chmod(host.dir, 0o755);
+      const head = longestApply();
+      // Room of 64 and 32 MiB: as much as all clients of that user may have.
+      const halves = [MAX_FRAME_BYTES - 1, 20 * 1024 * 1024].map((more) => ({ head, more }));
+      const end = await connections(1, halves);
+      for (let asked = 0; asked < 10; asked += 1)
+        expect(await host.verb('status')).toContain('enforcer');
+      await host.verb('suspend', '--mode', 'audit', '--for', '1m', '--reason', 'a test');
+      expect(asUser(1, MSG.STATUS, host.socket)).toMatch(/^([A-Z]+\n)?closed\n$/);
+      await stateWhen(() => host.log.includes('cut off what=too much in flight uid=1 '));
+      await end();
+    },
+  );
+
   asRoot(
     'the agent may ask for the state and may not suspend; nobody else may connect (needs root)',
     async () => {
@@ -749,6 +912,22 @@ describe('the client', () => {
     expect(await eventOf('loaded', 1)).toEqual(first);
   });
 
+  it('is told what came after a line of the journal that was cut, and nothing of that line', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5 }));
+    const first = await eventOf('loaded', 1);
+    await host.stop('SIGKILL');
+    const cut = `{"seq":${first.seq + 1},"time":${first.time},"type":"loaded","info":"{}`;
+    await appendFile(join(host.dir, 'state/journal'), cut);
+    await host.start();
+    await sensor.apply(envelope({ generation: 6 }));
+    await host.stop('SIGKILL');
+    await host.start();
+    const next = await eventOf('loaded', first.seq);
+    expect(next.info).toBe('6'.padStart(64, '0'));
+    expect(await readFile(join(host.dir, 'state/journal'), 'utf8')).toContain(`${cut}\n{`);
+  });
+
   it('says that the sensor is away, and connects again when it is back', async () => {
     await expect(sensor.status()).rejects.toThrow(SensorUnavailableError);
     await host.start();
@@ -766,6 +945,16 @@ describe('the client', () => {
     const next = stream.next();
     stop.abort();
     expect(await next).toEqual({ done: true, value: undefined });
+  });
+});
+
+describe('a host whose audit stream cannot be read', () => {
+  asRoot('takes a rule set and says so (needs root)', async () => {
+    await host.startWithout('audit_read');
+    expect(await sensor.apply(envelope({ generation: 5 }))).toMatchObject({
+      auditListening: false,
+    });
+    expect(await host.openFile(0)).toBe('/dev/null'); // no file of the daemon's own took the place of stdin
   });
 });
 

@@ -10,7 +10,7 @@ export interface SocketSensorOptions {
   /** Ours, told to the sensor in HELLO. */
   readonly version?: string;
   readonly callTimeoutMs?: number;
-  /** For APPLY, which waits for the compiler (60 s) and the probes; and RECHECK. */
+  /** For APPLY, which waits for the compiler (8 min at most) and the probes; and RECHECK. A sensor that hangs systemd ends. */
   readonly applyTimeoutMs?: number;
   /** Events received and not yet taken; above it the connection ends and the reader resumes from its last one. */
   readonly maxQueuedEvents?: number;
@@ -20,7 +20,7 @@ const DEFAULTS = {
   path: '/run/hostward/sensor.sock',
   version: '0.1.0',
   callTimeoutMs: 10_000,
-  applyTimeoutMs: 120_000,
+  applyTimeoutMs: 600_000,
   maxQueuedEvents: 16_384,
 };
 

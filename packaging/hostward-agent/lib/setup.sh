@@ -76,7 +76,9 @@ restart() {
     # Going back is done when the files are there: systemd goes on trying to start them.
     systemctl "$verb" "$unit" || { [ "$back" = yes ] && say "$unit does not start yet" >&2; }
   done
-  if [ -e "$REMOVED" ] && is_enrolled; then /usr/lib/hostward/hostward-sensor resume; fi
+  if [ -e "$REMOVED" ] && is_enrolled; then
+    /usr/lib/hostward/hostward-sensor resume || say 'its rules are not in force: hostward-sensor status says why' >&2
+  fi
 }
 
 remove() {

@@ -33,22 +33,22 @@ struct hw_header {
 #define HW_MSG_STATUS 5u     /* -> STATUS_OK */
 #define HW_MSG_STATUS_OK 6u  /* STATE */
 #define HW_MSG_CONFIRM 7u    /* EPOCH GENERATION ISSUED_AT: the control plane was reached after this swap -> DONE, or ERROR restart-needed */
-#define HW_MSG_SUSPEND 8u    /* MODE UNTIL REASON: root at the console only -> DONE */
-#define HW_MSG_RESUME 9u     /* root at the console only -> DONE */
+#define HW_MSG_SUSPEND 8u    /* MODE UNTIL REASON: root at the console only -> DONE, or ERROR not-kept: done, and not on disk */
+#define HW_MSG_RESUME 9u     /* root at the console only -> DONE, or ERROR not-kept */
 #define HW_MSG_SUBSCRIBE 10u /* SEQUENCE (last one seen, 0 = from now) -> DONE, then EVENT frames with request 0 */
 #define HW_MSG_EVENT 11u     /* SEQUENCE, EVENT */
 #define HW_MSG_DONE 12u
 #define HW_MSG_ERROR 13u /* CODE MESSAGE */
 #define HW_MSG_RECHECK 14u /* read back, probe and count coverage now -> STATUS_OK */
-#define HW_MSG_UNLOAD 15u /* root at the console only: replace our profiles by open ones -> DONE */
+#define HW_MSG_UNLOAD 15u /* root at the console only: replace our profiles by open ones -> DONE, or ERROR not-kept */
 
-#define HW_MSG_COMPILE 32u  /* ENVELOPE, EPOCH GENERATION ISSUED_AT (highest seen, 0 0 0 = none), LOADED_NAME* [BPF_LSM] [ENDED_AT] */
+#define HW_MSG_COMPILE 32u  /* ENVELOPE, EPOCH GENERATION ISSUED_AT (highest seen, 0 0 0 = none), LOADED_NAME* TIME_LIMIT [BPF_LSM] [ENDED_AT] */
 #define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* [OVERRIDES] [VALID_UNTIL] [ROOT] [FLOORS] [TABLE SUBJECT_NAME*] [KILL_HOLDERS] [DEVICES] [VISIBILITY] */
 #define HW_MSG_REJECTED 34u /* CODE MESSAGE */
 
 /* Files of the sensor itself, frames too; they never travel. */
 #define HW_MSG_SNAPSHOT 64u /* the fields of COMPILED, then CHECKSUM: the table that early boot loads */
-#define HW_MSG_MEMORY 65u   /* what must outlive the daemon beside the table: highest, rejected, suspension, confirm */
+#define HW_MSG_MEMORY 65u   /* what must outlive the daemon beside the table: highest, rejected, suspension, confirm, [TABLE]; fields are only ever added, of tags that are known here before: older programs read it */
 
 /* Field tags. */
 #define HW_TAG_VERSION 1u      /* text, program version */
@@ -83,18 +83,19 @@ struct hw_header {
 #define HW_TAG_CONFIRM_STATE 30u  /* text: waiting | confirmed | unconfirmed | fell-back */
 #define HW_TAG_SINCE 31u          /* number, ms since 1970 */
 #define HW_TAG_BY 32u             /* text: console | control-plane | boot-guard */
-#define HW_TAG_SEEN_AT 33u        /* number, ms since 1970: latest time seen, so that a clock set back extends nothing */
+#define HW_TAG_SEEN_AT 33u        /* number, ms since 1970: the time of the suspension, so that a clock that is set extends nothing */
 #define HW_TAG_OVERRIDES 34u      /* number of policies that override the protection of the control path; absent = 0 */
 #define HW_TAG_VALID_UNTIL 35u    /* number, ms since 1970: compiled anew then, since an exception ends; absent = never */
 #define HW_TAG_ROOT 36u           /* opaque bytes, at most 128 KiB: the newest root document, kept as root.json before the swap */
 #define HW_TAG_FLOORS 37u         /* opaque bytes, at most 1 MiB: versions seen, kept as floors.json before the swap */
-#define HW_TAG_TABLE 38u       /* opaque bytes: the table of hostward-table.h; then ENFORCE, AUDIT, OPEN are empty and BPF enforces */
+#define HW_TAG_TABLE 38u       /* opaque bytes: the table of hostward-table.h; then ENFORCE, AUDIT, OPEN are empty and BPF enforces. In MEMORY: number, CHECKSUM of the snapshot it is about */
 #define HW_TAG_SUBJECT_NAME 39u /* text: name of a subject of TABLE, in its order: hostward | hostward-src-..., then each with -tty */
 #define HW_TAG_BPF_LSM 40u     /* number, 1: the sensor can enforce by BPF-LSM; absent = it cannot */
 #define HW_TAG_ENDED_AT 41u    /* number, ms since 1970: latest end of an exception that was seen to pass; absent = none */
 #define HW_TAG_KILL_HOLDERS 42u /* number, 1: who has open what a rule of TABLE refuses is killed when it comes; absent: only told */
 #define HW_TAG_DEVICES 43u /* text: rules about USB devices, a line each (docs/protocol/sensor.md); absent: there are none */
 #define HW_TAG_VISIBILITY 44u  /* number, bit 1 << class (enum hw_sense_class of hostward-sense.h): what is watched; absent = nothing */
-#define HW_TAG_LAST HW_TAG_VISIBILITY
+#define HW_TAG_TIME_LIMIT 45u /* number, ms that whoever asks waits for the answer; absent = the compiler's own bound */
+#define HW_TAG_LAST HW_TAG_TIME_LIMIT
 
 #endif

@@ -2,27 +2,22 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
+#include <sys/syscall.h>
 
 #include "bindings.h"
 #include "clean.h"
 #include "clock.h"
 #include "log.h"
+#include "mount-list.h"
 
 /* First what is below the places that rules name, then what patterns such as `/(two stars)/id_rsa` look for everywhere. */
 #define NAMED_MS 1000
 #define EVERYWHERE_MS 400
 #define DEPTH_MAX 128
 #define ENTRIES_A_LOOK 256 /* at the clock */
-
-#define XFS_MAGIC 0x58465342
-#define ZFS_MAGIC 0x2fc12fc1
-#define BCACHEFS_MAGIC 0xca451a4e
-#define UBIFS_MAGIC 0x24051905
-#define JFS_MAGIC 0x3153464a
 
 struct search {
         struct hw_tbl_blob blob;
@@ -35,25 +30,10 @@ struct search {
         hw_bindings_handler handler;
         void *userdata;
         struct hw_bindings_search *result;
+        struct hw_mount_list mounts;
         char path[4096];
         size_t len;
 };
-
-/* Of those on which a file may have several names. */
-static bool is_local(int fd) {
-        static const unsigned long local[] = { EXT4_SUPER_MAGIC,  XFS_MAGIC,       BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,
-                                               TMPFS_MAGIC,       RAMFS_MAGIC,     OVERLAYFS_SUPER_MAGIC, ZFS_MAGIC,
-                                               BCACHEFS_MAGIC,    UBIFS_MAGIC,     JFS_MAGIC,
-                                               REISERFS_SUPER_MAGIC, NILFS_SUPER_MAGIC };
-        struct statfs fs;
-
-        if (fstatfs(fd, &fs) < 0)
-                return false;
-        for (size_t i = 0; i < HW_LEN(local); i++)
-                if ((unsigned long)(uint32_t)fs.f_type == local[i])
-                        return true;
-        return false;
-}
 
 /* Whether a row refuses or watches anything. */
 static bool row_speaks(const struct hw_tbl_blob *blob, uint32_t row) {
@@ -119,43 +99,54 @@ static bool is_over(struct search *s) {
         return true;
 }
 
-static void search_directory(struct search *s, int fd, const struct hw_tbl_walk *walk, dev_t dev, unsigned int depth);
+/* Whether a filesystem that may be searched is mounted on where the search is. */
+static bool is_local_mount(const struct search *s) {
+        char place[2 * sizeof s->path];
 
-/* Only looked at before it is opened, so that no filesystem is mounted by that. */
-static void enter(struct search *s, int parent, const char *name, const struct hw_tbl_walk *walk, dev_t dev,
-                  unsigned int depth) {
-        _cleanup_close_ int fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        struct stat st;
-
-        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode) || (st.st_dev != dev && !is_local(fd)))
-                return;
-        search_directory(s, openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), walk, st.st_dev, depth + 1);
+        (void)snprintf(place, sizeof place, "%s%s", strcmp(s->root, "/") == 0 ? "" : s->root, s->path);
+        return hw_mount_list_is_local(&s->mounts, place);
 }
 
-static void look_at(struct search *s, int fd, const char *name, unsigned char type, struct hw_tbl_walk *walk, dev_t dev,
-                    unsigned int depth) {
-        struct stat st = { 0 };
-        const bool told = type != DT_UNKNOWN;
+/*
+ * A descriptor that is good for looking only, so that no filesystem is mounted by that. What is mounted on the name is
+ * not even looked at before the kernel's list of mounts has told its type: whoever asks a filesystem of a server that is
+ * gone waits for ever, and with the search the daemon.
+ */
+static int look(const struct search *s, int parent, const char *name) {
+        const struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_XDEV };
+        const int fd = (int)syscall(SYS_openat2, parent, name, &how, sizeof how);
 
-        if (!told && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
-                return;
-        if (told ? type == DT_DIR : S_ISDIR(st.st_mode)) {
-                step(s, walk, "/");
-                if (is_alive(s, walk) && depth < DEPTH_MAX) {
-                        s->path[s->len++] = '/';
-                        enter(s, fd, name, walk, dev, depth);
-                }
-                return;
+        return fd < 0 && errno == EXDEV && is_local_mount(s) ? openat(parent, name, (int)how.flags) : fd;
+}
+
+static void search_directory(struct search *s, int fd, const struct hw_tbl_walk *walk, unsigned int depth);
+
+static void look_at(struct search *s, int parent, const char *name, unsigned char type, const struct hw_tbl_walk *walk,
+                    unsigned int depth) {
+        const bool may_bind = type != DT_DIR && type != DT_LNK && walk_speaks(s, walk);
+        bool may_enter = (type == DT_DIR || type == DT_UNKNOWN) && depth < DEPTH_MAX;
+        struct hw_tbl_walk below = *walk;
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+
+        if (may_enter) {
+                step(s, &below, "/");
+                may_enter = is_alive(s, &below);
         }
-        if (type == DT_LNK || !walk_speaks(s, walk))
+        if (!may_bind && !may_enter)
                 return;
-        if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 && st.st_nlink > 1 &&
-            !S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode))
-                s->handler(fd, name, s->path, walk, s->userdata);
+        fd = look(s, parent, name);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return;
+        if (S_ISDIR(st.st_mode) && may_enter) {
+                s->path[s->len++] = '/';
+                search_directory(s, openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), &below, depth + 1);
+        } else if (may_bind && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode) && st.st_nlink > 1)
+                s->handler(fd, s->path, walk, s->userdata);
 }
 
 /* Takes the descriptor over. */
-static void search_directory(struct search *s, int fd, const struct hw_tbl_walk *walk, dev_t dev, unsigned int depth) {
+static void search_directory(struct search *s, int fd, const struct hw_tbl_walk *walk, unsigned int depth) {
         _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
         const size_t len = s->len;
         struct dirent *entry;
@@ -177,7 +168,7 @@ static void search_directory(struct search *s, int fd, const struct hw_tbl_walk 
                         continue;
                 memcpy(s->path + len, entry->d_name, name_len + 1);
                 s->len = len + name_len;
-                look_at(s, dirfd(dir), entry->d_name, entry->d_type, &next, dev, depth);
+                look_at(s, dirfd(dir), entry->d_name, entry->d_type, &next, depth);
                 s->len = len;
                 s->path[len] = 0;
         }
@@ -208,7 +199,6 @@ static uint32_t everywhere(const struct search *s) {
 
 static void search_for(struct search *s, uint32_t automata, uint64_t time_ms) {
         struct hw_tbl_walk walk;
-        struct stat st;
         int fd;
 
         s->followed = automata;
@@ -221,12 +211,10 @@ static void search_for(struct search *s, uint32_t automata, uint64_t time_ms) {
         s->path[1] = 0;
         s->len = 1;
         fd = open(s->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) < 0) {
+        if (fd < 0)
                 hw_warn("files with several names cannot be looked for error=%m");
-                hw_close(&fd);
-                return;
-        }
-        search_directory(s, fd, &walk, st.st_dev, 0);
+        else
+                search_directory(s, fd, &walk, 0);
 }
 
 int hw_bindings_search(const char *root, struct hw_slice table, hw_bindings_handler handler, void *userdata,
@@ -235,6 +223,7 @@ int hw_bindings_search(const char *root, struct hw_slice table, hw_bindings_hand
         struct search s = { .blob = { table.data, (uint32_t)table.len }, .root = root, .handler = handler, .userdata = userdata,
                             .result = ret };
         uint32_t automata, wide;
+        int r;
 
         *ret = (struct hw_bindings_search){ 0 };
         s.classes = HW_TBL_LOAD32(&s.blob, HW_TBL_OFF_CLASSES);
@@ -246,8 +235,12 @@ int hw_bindings_search(const char *root, struct hw_slice table, hw_bindings_hand
                 return -ENOMEM;
         automata = file_automata(&s.blob);
         wide = automata & everywhere(&s);
+        r = hw_mount_list_read(&s.mounts);
+        if (r < 0)
+                hw_warn("files with several names are looked for on the first filesystem alone error=%s", strerror(-r));
         search_for(&s, automata & ~wide, NAMED_MS);
         search_for(&s, wide, EVERYWHERE_MS);
+        hw_mount_list_free(&s.mounts);
         ret->entries = s.entries;
         return 0;
 }

@@ -90,12 +90,14 @@ static void bind_batch(struct making *m) {
         m->n = 0;
 }
 
-static void on_file(int dirfd, const char *name, const char *path, const struct hw_tbl_walk *walk, void *userdata) {
+static void on_file(int found, const char *path, const struct hw_tbl_walk *walk, void *userdata) {
         struct making *m = userdata;
-        const int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        const int fd = fcntl(found, F_DUPFD_CLOEXEC, 0);
 
-        if (fd < 0)
-                return; /* it is gone */
+        if (fd < 0) {
+                note(m, -errno);
+                return;
+        }
         m->batch[m->n].fd = fd;
         fill_name(&m->batch[m->n++].name, path, walk);
         if (m->n == BATCH)

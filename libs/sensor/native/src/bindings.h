@@ -18,9 +18,8 @@ struct hw_bindings_search {
         char stopped_at[256]; /* then: in this directory */
 };
 
-/* A file with several names below `dirfd`; its path, and where the walk over that ends. */
-typedef void (*hw_bindings_handler)(int dirfd, const char *name, const char *path, const struct hw_tbl_walk *walk,
-                                    void *userdata);
+/* A file with several names, `fd` for looking only and not the handler's; its path, and where the walk over that ends. */
+typedef void (*hw_bindings_handler)(int fd, const char *path, const struct hw_tbl_walk *walk, void *userdata);
 /* Paths begin at `root`. 0, -ENOMEM, or -EBADMSG for a table that hw_tbl_check() would not have passed. */
 int hw_bindings_search(const char *root, struct hw_slice table, hw_bindings_handler handler, void *userdata,
                        struct hw_bindings_search *ret);

@@ -47,7 +47,6 @@ int hw_bpf_attach_again(struct hw_bpf *b) {
                         return link;
                 hw_close(&b->links[i]);
                 b->links[i] = link;
-                (void)hw_bpf_unpin_link(b, i);
                 again++;
         }
         return again;

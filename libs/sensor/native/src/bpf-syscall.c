@@ -59,28 +59,38 @@ int hw_bpf_map_freeze(int fd) {
         return call(BPF_MAP_FREEZE, &attr);
 }
 
-int hw_bpf_map_id(int fd) {
-        struct bpf_map_info info = { 0 };
+static int get_info(int fd, void *ret, size_t size) {
         union bpf_attr attr;
-        int r;
 
+        memset(ret, 0, size);
         memset(&attr, 0, sizeof attr);
         attr.info.bpf_fd = (uint32_t)fd;
-        attr.info.info_len = sizeof info;
-        attr.info.info = (uint64_t)&info;
-        r = call(BPF_OBJ_GET_INFO_BY_FD, &attr);
+        attr.info.info_len = (uint32_t)size;
+        attr.info.info = (uint64_t)ret;
+        return call(BPF_OBJ_GET_INFO_BY_FD, &attr);
+}
+
+int hw_bpf_map_id(int fd) {
+        struct bpf_map_info info;
+        int r = get_info(fd, &info, sizeof info);
+
         return r < 0 ? r : (int)info.id;
 }
 
-int hw_bpf_link_info(int fd, struct bpf_link_info *ret) {
-        union bpf_attr attr;
+/* With these two what the kernel tells of maps, programs and links alike begins. */
+struct identity {
+        uint32_t type, id;
+};
 
-        memset(ret, 0, sizeof *ret);
-        memset(&attr, 0, sizeof attr);
-        attr.info.bpf_fd = (uint32_t)fd;
-        attr.info.info_len = sizeof *ret;
-        attr.info.info = (uint64_t)ret;
-        return call(BPF_OBJ_GET_INFO_BY_FD, &attr);
+bool hw_bpf_is_same(int a, int b) {
+        struct identity one, other;
+
+        return get_info(a, &one, sizeof one) == 0 && get_info(b, &other, sizeof other) == 0 && one.type == other.type &&
+               one.id == other.id;
+}
+
+int hw_bpf_link_info(int fd, struct bpf_link_info *ret) {
+        return get_info(fd, ret, sizeof *ret);
 }
 
 int hw_bpf_link_create(int program, int target, unsigned int type) {

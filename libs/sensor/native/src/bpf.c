@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/bpf.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,9 +11,7 @@
 #include "bpf.h"
 #include "clean.h"
 #include "clock.h"
-#include "file.h"
 #include "hostward-bpf.h"
-#include "hostward-build.h" /* made by the Makefile: HW_BPF_BUILD */
 #include "log.h"
 
 void hw_bpf_init(struct hw_bpf *b, const char *bpffs, hw_bpf_handler handler, void *userdata) {
@@ -56,105 +52,6 @@ static void let_go(struct hw_bpf *old, struct hw_bpf *b) {
         for (size_t cause = 0; cause < HW_LOSSES; cause++)
                 b->carried[cause] += lost[cause];
         hw_bpf_close(old);
-}
-
-/* ---- pins ---- */
-
-static const char *const iterator_names[HW_BPF_ITERATORS] = { "own_files", "held_files", "held_maps" };
-
-struct path {
-        char text[512];
-};
-
-static struct path pin_path(const struct hw_bpf *b, unsigned int shift, const char *name) {
-        struct path p;
-
-        hw_bpf_pin_path(b->bpffs, shift, name, p.text, sizeof p.text);
-        return p;
-}
-
-static struct path link_path(const struct hw_bpf *b, size_t i) {
-        char name[32];
-
-        (void)snprintf(name, sizeof name, "link-%zu", i);
-        return pin_path(b, b->shift, name);
-}
-
-/* 1 when the pin was missing and is there now. */
-static int pin(int fd, const char *path) {
-        int r = access(path, F_OK) == 0 ? 0 : hw_bpf_pin(fd, path);
-
-        if (r < 0)
-                return r == -EEXIST ? 0 : r;
-        return access(path, F_OK) < 0 ? -errno : 0;
-}
-
-int hw_bpf_unpin_link(const struct hw_bpf *b, size_t i) {
-        return unlink(link_path(b, i).text) < 0 ? -errno : 0;
-}
-
-static int make_directories(const struct hw_bpf *b) {
-        struct path p;
-
-        (void)snprintf(p.text, sizeof p.text, "%s/hostward", b->bpffs);
-        if (mkdir(p.text, 0700) < 0 && errno != EEXIST)
-                return -errno;
-        (void)snprintf(p.text, sizeof p.text, "%s/hostward/%s-%u", b->bpffs, HW_BPF_BUILD, b->shift);
-        return mkdir(p.text, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-int hw_bpf_repin(struct hw_bpf *b) {
-        const struct {
-                int fd;
-                const char *name;
-        } maps[] = { { b->rules, "rules" },       { b->mounts, "mounts" },     { b->bindings, "bindings" },
-                     { b->host, "host" },         { b->losses, "losses" },     { b->events, "events" },
-                     { b->throttle, "throttle" }, { b->table, "table" },       { b->queries, "queries" },
-                     { b->iterators[HW_BPF_OWN_FILES], iterator_names[HW_BPF_OWN_FILES] },
-                     { b->iterators[HW_BPF_HELD_FILES], iterator_names[HW_BPF_HELD_FILES] },
-                     { b->iterators[HW_BPF_HELD_MAPS], iterator_names[HW_BPF_HELD_MAPS] } };
-        int missing = 0, r = make_directories(b);
-
-        for (size_t i = 0; r >= 0 && i < HW_LEN(maps); i++) {
-                const struct path p = pin_path(b, b->shift, maps[i].name);
-
-                missing += access(p.text, F_OK) < 0;
-                r = pin(maps[i].fd, p.text);
-        }
-        for (size_t i = 0; r >= 0 && i < b->n_links; i++) {
-                const struct path p = link_path(b, i);
-
-                missing += access(p.text, F_OK) < 0;
-                r = pin(b->links[i], p.text);
-        }
-        return r < 0 ? r : missing;
-}
-
-static void remove_directory(const char *path) {
-        _cleanup_closedir_ DIR *dir = opendir(path);
-        struct dirent *entry;
-
-        while (dir && (entry = readdir(dir)))
-                (void)unlinkat(dirfd(dir), entry->d_name, 0);
-        (void)rmdir(path);
-}
-
-/* Pins of other builds and size classes; all of ours with `keep` NULL. */
-static void remove_others(const struct hw_bpf *b, const char *keep) {
-        _cleanup_closedir_ DIR *dir = NULL;
-        struct dirent *entry;
-        struct path p;
-
-        (void)snprintf(p.text, sizeof p.text, "%s/hostward", b->bpffs);
-        dir = opendir(p.text);
-        while (dir && (entry = readdir(dir))) {
-                char path[1024];
-
-                if (entry->d_name[0] == '.' || (keep && strcmp(entry->d_name, keep) == 0))
-                        continue;
-                (void)snprintf(path, sizeof path, "%s/hostward/%s", b->bpffs, entry->d_name);
-                remove_directory(path);
-        }
 }
 
 /* ---- the programs ---- */
@@ -222,7 +119,6 @@ static int replace_programs(struct hw_bpf *b, unsigned int shift, struct hw_slic
         struct preparation p = { b, bytes, table, generation };
         struct hw_bpf old = *b;
         struct hw_bpf_object object;
-        char own[128];
         int r = hw_bpf_object_load(shift, prepare, &p, &object);
 
         if (r < 0)
@@ -240,8 +136,6 @@ static int replace_programs(struct hw_bpf *b, unsigned int shift, struct hw_slic
         r = hw_bpf_map(b);
         if (r < 0)
                 hw_error("records of denials cannot be read error=%s", strerror(-r));
-        (void)snprintf(own, sizeof own, "%s-%u", HW_BPF_BUILD, shift);
-        remove_others(b, own);
         let_go(&old, b);
         return 0;
 }
@@ -275,29 +169,15 @@ int hw_bpf_adopt(struct hw_bpf *b) {
         for (size_t i = 0; i < HW_LEN(hw_bpf_size_classes); i++) {
                 const unsigned int shift = hw_bpf_size_classes[i];
                 struct hw_bpf found;
-                size_t n = 0;
                 int r;
 
                 hw_bpf_init(&found, b->bpffs, b->handler, b->userdata);
                 found.shift = shift;
-                found.rules = hw_bpf_get(pin_path(b, shift, "rules").text);
-                found.mounts = hw_bpf_get(pin_path(b, shift, "mounts").text);
-                found.bindings = hw_bpf_get(pin_path(b, shift, "bindings").text);
-                found.host = hw_bpf_get(pin_path(b, shift, "host").text);
-                found.losses = hw_bpf_get(pin_path(b, shift, "losses").text);
-                found.events = hw_bpf_get(pin_path(b, shift, "events").text);
-                found.throttle = hw_bpf_get(pin_path(b, shift, "throttle").text);
-                found.table = hw_bpf_get(pin_path(b, shift, "table").text);
-                found.queries = hw_bpf_get(pin_path(b, shift, "queries").text);
-                for (size_t at = 0; at < HW_BPF_ITERATORS; at++)
-                        found.iterators[at] = hw_bpf_get(pin_path(b, shift, iterator_names[at]).text);
-                while (n < HW_BPF_LINKS_MAX && (found.links[n] = hw_bpf_get(link_path(&found, n).text)) >= 0)
-                        n++;
-                found.n_links = n;
+                hw_bpf_open_pins(&found);
                 if (found.rules < 0 || found.mounts < 0 || found.bindings < 0 || found.host < 0 || found.losses < 0 ||
                     found.events < 0 || found.throttle < 0 || found.iterators[HW_BPF_OWN_FILES] < 0 ||
                     found.iterators[HW_BPF_HELD_FILES] < 0 || found.iterators[HW_BPF_HELD_MAPS] < 0 ||
-                    found.table < 0 || found.queries < 0 || n != hw_bpf_object_links() || read_generation(&found) < 0 ||
+                    found.table < 0 || found.queries < 0 || found.n_links != hw_bpf_object_links() || read_generation(&found) < 0 ||
                     hw_bpf_map(&found) < 0) {
                         hw_bpf_close(&found);
                         continue;
@@ -347,14 +227,6 @@ static int make_inner(unsigned int shift, uint64_t generation, struct hw_slice t
         return fd;
 }
 
-static void pin_table(const struct hw_bpf *b) {
-        const struct path p = pin_path(b, b->shift, "table"), fresh = pin_path(b, b->shift, "table_new");
-
-        (void)unlink(fresh.text);
-        if (hw_bpf_pin(b->table, fresh.text) < 0 || rename(fresh.text, p.text) < 0)
-                hw_warn("the rule set cannot be pinned error=%m");
-}
-
 static unsigned int shift_for(const struct hw_bpf *b, size_t bytes) {
         if (b->shift && bytes <= (size_t)1 << b->shift)
                 return b->shift;
@@ -384,7 +256,9 @@ int hw_bpf_swap(struct hw_bpf *b, struct hw_slice table, enum hw_mode mode) {
                 hw_close(&b->table);
                 b->table = inner;
                 b->generation = generation;
-                pin_table(b);
+                r = hw_bpf_pin_as(b, b->table, "table");
+                if (r < 0)
+                        hw_warn("the rule set cannot be pinned error=%s", strerror(-r));
         }
         hw_bindings_after(b, table);
         return 0;
@@ -423,6 +297,6 @@ int hw_bpf_verify(const struct hw_bpf *b, struct hw_slice table, enum hw_mode mo
 }
 
 void hw_bpf_unload(struct hw_bpf *b) {
-        remove_others(b, NULL);
+        hw_bpf_unpin_all(b);
         let_go(b, b);
 }

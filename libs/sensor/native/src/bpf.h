@@ -59,12 +59,6 @@ int hw_bpf_swap(struct hw_bpf *b, struct hw_slice table, enum hw_mode mode);
 /* Reads back whether that table in that mode is what the programs judge by: 0, -ESTALE, or another errno. */
 int hw_bpf_verify(const struct hw_bpf *b, struct hw_slice table, enum hw_mode mode);
 
-/* Removes the pin of one of the links, so that another takes its place: 0 or a negative errno. */
-int hw_bpf_unpin_link(const struct hw_bpf *b, size_t i);
-
-/* Pins again what was unpinned: how many were missing, or a negative errno. */
-int hw_bpf_repin(struct hw_bpf *b);
-
 /* Ends enforcement: programs are detached and every pin of ours is removed, also those of an earlier life. */
 void hw_bpf_unload(struct hw_bpf *b);
 
@@ -79,6 +73,19 @@ int hw_bpf_wait(const struct hw_bpf *b);
 
 /* Tells the programs where filesystems are mounted now. */
 int hw_bpf_mounts(struct hw_bpf *b);
+
+/* bpf-pins.c */
+
+/*
+ * Pins what is not pinned, in the place of what an earlier life left under its name, and removes every other pin of ours:
+ * programs that stayed attached by it would go on with their own rule set. How many were amiss, or a negative errno.
+ */
+int hw_bpf_repin(struct hw_bpf *b);
+/* In the place of what an earlier life may have left under that name: 0 or a negative errno. */
+int hw_bpf_pin_as(const struct hw_bpf *b, int fd, const char *name);
+/* Opens what is pinned for the size class; a descriptor of what is not there is below 0. */
+void hw_bpf_open_pins(struct hw_bpf *b);
+void hw_bpf_unpin_all(const struct hw_bpf *b);
 
 /* bpf-ring.c */
 
@@ -110,7 +117,7 @@ const char *hw_loss_words(unsigned int cause);
 int hw_bpf_cgroups(void);
 /* Whether somebody detached what judges them. */
 bool hw_bpf_is_detached(const struct hw_bpf *b);
-/* Attaches it again; it is to be pinned after that. How many there were, or a negative errno. */
+/* Attaches it again; hw_bpf_repin() is to follow. How many there were, or a negative errno. */
 int hw_bpf_attach_again(struct hw_bpf *b);
 
 /* bpf-syscall.c: 0 or more, or a negative errno. */
@@ -121,6 +128,8 @@ int hw_bpf_map_delete(int fd, const void *key);
 int hw_bpf_map_next(int fd, const void *key, void *ret);
 int hw_bpf_map_freeze(int fd);
 int hw_bpf_map_id(int fd);
+/* Whether both are descriptors of one map, program or link, given that they are of a kind. */
+bool hw_bpf_is_same(int a, int b);
 int hw_bpf_pin(int fd, const char *path);
 struct bpf_link_info;
 int hw_bpf_link_info(int fd, struct bpf_link_info *ret);

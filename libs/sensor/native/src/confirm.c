@@ -14,16 +14,23 @@
 #include "file.h"
 #include "log.h"
 #include "recompile.h"
+#include "restore.h"
+
+#define EXCEPTION_ENDED "exception-ended"
 
 /*
  * After a swap the agent must reach the control plane again. If it does not, only a denial of ours that hit the agent
  * or the sensor since then leads back to the last known good: an outage alone opens nothing, and what other users are
  * denied counts for nothing, so that nobody can provoke a fallback.
  */
+void hw_confirm_wait(struct hw_memory *m) {
+        m->confirm = HW_CONFIRM_WAITING;
+        m->confirm_since = hw_wall_ms();
+        m->evidence = m->unproved = false;
+}
+
 void hw_confirm_begin(struct hw_daemon *d) {
-        d->memory.confirm = HW_CONFIRM_WAITING;
-        d->memory.confirm_since = hw_wall_ms();
-        d->memory.evidence = d->memory.unproved = false;
+        hw_confirm_wait(&d->memory);
         d->swapped_at = hw_now_ms();
         d->confirm_at = d->swapped_at + d->options->confirm_ms;
 }
@@ -75,6 +82,8 @@ int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_ordering *
         d->memory.confirm_since = hw_wall_ms();
         d->memory.evidence = false;
         d->memory.unproved = hw_memory_mode(&d->memory) != HW_MODE_ENFORCE;
+        if (strcmp(d->outcome.code, EXCEPTION_ENDED) == 0)
+                hw_outcome_set(d, true, "", "%s", "");
         d->confirm_at = UINT64_MAX;
         d->healthy_at = hw_now_ms(); /* this boot counts as healthy */
         return hw_memory_store(d);
@@ -114,7 +123,10 @@ void hw_confirm_evidence(struct hw_daemon *d, const struct hw_audit_record *reco
         (void)hw_memory_store(d);
 }
 
-/* `good` is NULL before the first table that was confirmed; taken over. */
+/*
+ * `good` is NULL before the first table that was confirmed; taken over. Memory goes to disk first: dead in between, or
+ * without the other, the next start knows what to do (restore.c).
+ */
 static void fall_back(struct hw_daemon *d, struct hw_table *good) {
         struct hw_table *bad = d->table;
 
@@ -124,13 +136,12 @@ static void fall_back(struct hw_daemon *d, struct hw_table *good) {
         d->memory.confirm_since = hw_wall_ms();
         d->memory.hold = good ? HW_HOLD_NONE : HW_HOLD_FELL_BACK;
         if (good) {
-                int r = hw_snapshot_save(d->state_fd, HW_SNAPSHOT, good);
-
-                if (r < 0)
-                        hw_error("the snapshot cannot be written error=%s", strerror(-r));
                 d->table = good;
+                d->memory.table = good->checksum;
         }
         (void)hw_memory_store(d);
+        if (good)
+                (void)hw_snapshot_take_previous(d->state_fd);
         free(d->answers);
         d->answers = NULL;
         hw_events_add_own(&d->events, "fallback", NULL,
@@ -147,6 +158,22 @@ static void fall_back(struct hw_daemon *d, struct hw_table *good) {
         (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
 }
 
+/*
+ * What was good before and does the same cannot be what cuts the agent off now; opening the host would be wrong. And an
+ * agent that is taken over must not get an exception back that has ended, by having itself denied something.
+ */
+static bool may_come_back(struct hw_daemon *d, const struct hw_table *good) {
+        if (hw_table_same_effect(good, d->table))
+                return false;
+        if (!hw_memory_outlived(&d->memory, good, hw_wall_ms()))
+                return true;
+        hw_outcome_set(d, false, EXCEPTION_ENDED,
+                       "the agent was denied something and did not reach the control plane; the rule set before has an "
+                       "exception that has ended, so it does not come back: apply another, or at the console: "
+                       "hostward-sensor suspend");
+        return false;
+}
+
 void hw_confirm_expired(struct hw_daemon *d) {
         d->confirm_at = UINT64_MAX;
         if (d->memory.confirm != HW_CONFIRM_WAITING || !d->table)
@@ -155,11 +182,10 @@ void hw_confirm_expired(struct hw_daemon *d) {
                 struct hw_table *good = NULL;
 
                 (void)hw_snapshot_load(d->state_fd, HW_SNAPSHOT_PREVIOUS, &good);
-                if (!good || !hw_table_same_effect(good, d->table)) {
+                if (!good || may_come_back(d, good)) {
                         fall_back(d, good);
                         return;
                 }
-                /* What was good before cannot be what cuts the agent off now; opening the host would be wrong. */
                 (void)hw_table_free(good);
         }
         d->memory.confirm = HW_CONFIRM_UNCONFIRMED;

@@ -12,8 +12,9 @@
 #include "file.h"
 #include "frame.h"
 
-/* `resume` answers when the rule set was compiled anew, which may take a minute (main.c). */
-#define ANSWER_SECONDS 90
+/* `resume` and `unload` answer when the kernel has taken the rule set, for which the sensor has five minutes (PATIENT_MS
+ * of notify.c, TimeoutStartSec= of hostward-sensor.service): who gives up before is told of a failure that is none. */
+#define ANSWER_SECONDS 330
 
 static int complain(const char *what, const char *remedy) {
         fprintf(stderr, "hostward-sensor: %s\n%s\n", what, remedy);
@@ -80,16 +81,18 @@ static int ask(const char *path, struct hw_buffer *question, struct hw_header *r
 
 static int call(const char *path, struct hw_buffer *question, uint16_t expected, struct hw_buffer *ret) {
         struct hw_header header;
-        struct hw_slice message;
+        struct hw_slice message, code;
         int r = ask(path, question, &header, ret);
 
         if (r < 0)
                 return complain(strerror(-r), "Is hostward-sensor.service running? Only root may ask.");
         if (header.type == expected)
                 return 0;
-        if (hw_payload_one((struct hw_slice){ ret->data, ret->len }, HW_TAG_MESSAGE, &message) < 0)
+        if (hw_payload_one((struct hw_slice){ ret->data, ret->len }, HW_TAG_MESSAGE, &message) < 0 ||
+            hw_payload_one((struct hw_slice){ ret->data, ret->len }, HW_TAG_CODE, &code) < 0)
                 return complain("the sensor gave an answer of another kind", "Are both of one version?");
-        fprintf(stderr, "hostward-sensor: refused: %.*s\n", (int)message.len, (const char *)message.data);
+        fprintf(stderr, "hostward-sensor: %s%.*s\n", hw_slice_is(code, "not-kept") ? "" : "refused: ", (int)message.len,
+                (const char *)message.data);
         return 1;
 }
 

@@ -84,7 +84,6 @@ static void open_audit(struct hw_daemon *d) {
         if (r < 0) {
                 hw_warn("the audit stream cannot be read, denials go unseen error=%s", strerror(-r));
                 hw_audit_close(&d->audit);
-        hw_usb_close(&d->usb);
         }
 }
 
@@ -282,6 +281,8 @@ static void check_periodically(struct hw_daemon *d, uint64_t now) {
         d->check_at = now + d->options->check_ms;
         tell_lost(d);
         hw_sense_count(&d->sense);
+        if (d->unkept)
+                (void)hw_memory_store(d);
         hw_enforce_check(d);
         hw_devices_settle(d);
         hw_recompile_check(d);
@@ -302,6 +303,9 @@ static void run_timers(struct hw_daemon *d) {
         }
         if (d->compile.fd >= 0 && now >= d->compile.deadline)
                 hw_jobs_compile_expired(d);
+        hw_prober_reap();
+        if (d->prober.pid > 0 && now >= d->prober.deadline)
+                hw_jobs_prober_expired(d);
         if (now >= d->confirm_at) {
                 read_audit(d); /* a denial that waits there decides */
                 read_bpf(d);
@@ -334,6 +338,8 @@ static int next_timeout(struct hw_daemon *d, uint64_t server_at) {
         at = HW_MIN(at, d->watchdog_at);
         if (d->compile.fd >= 0)
                 at = HW_MIN(at, d->compile.deadline);
+        if (d->prober.pid > 0)
+                at = HW_MIN(at, d->prober.deadline);
         if (s->active && s->until > wall)
                 at = HW_MIN(at, now + (s->until - wall));
         return at <= now ? 0 : (int)HW_MIN(at - now, 60000u);
@@ -357,6 +363,7 @@ static void finish(struct hw_daemon *d) {
         hw_prober_stop(&d->prober);
         hw_audit_close(&d->audit);
         hw_sense_close(&d->sense);
+        hw_usb_close(&d->usb);
         hw_events_free(&d->events);
         hw_events_free(&d->observations);
         hw_profile_set_free(&d->profiles);
@@ -379,7 +386,8 @@ int hw_daemon_run(const struct hw_options *options) {
 
         d = (struct hw_daemon){
                 .options = options, .state_fd = -1, .epoll_fd = -1, .signal_fd = -1, .revision_fd = -1,
-                .compile.fd = -1, .prober.fd = -1, .audit = { .fd = -1, .control_fd = -1 }, .events.dirfd = -1,
+                .compile.fd = -1, .compile_ms = options->compile_ms, .prober.fd = -1, .audit = { .fd = -1, .control_fd = -1 }, .events.dirfd = -1,
+                .usb.events = -1,
                 .server = { .listen_fd = -1, .handle = hw_messages_handle, .userdata = &d, .events = &d.events,
                             .observations = &d.observations },
                 .confirm_at = UINT64_MAX, .watchdog_at = hw_watchdog_ms() ? 0 : UINT64_MAX,

@@ -20,7 +20,7 @@
 
 struct hw_options {
         const char *state_dir, *trust_dir, *socket, *compiler, *agent_user, *securityfs, *dropin_dir, *bpffs, *sysfs;
-        uint64_t confirm_ms, check_ms, compile_ms, frame_ms;
+        uint64_t confirm_ms, check_ms, compile_ms, probe_ms, frame_ms;
 };
 
 struct hw_drift {
@@ -54,6 +54,7 @@ struct hw_daemon {
 
         struct hw_server server;
         struct hw_compile compile;
+        uint64_t compile_ms; /* that the next compilation may take */
         struct hw_prober prober;
         struct hw_audit audit;
         struct hw_bpf bpf;
@@ -72,6 +73,7 @@ struct hw_daemon {
         struct hw_drift drift[HW_DRIFT_MAX]; /* oldest first */
         size_t n_drift;
         struct hw_outcome outcome;
+        bool unkept; /* memory is not on disk: it could not be written, and is tried again */
         bool loaded; /* what memory asks for is in the kernel as far as we know */
         uint64_t loads; /* changes of what is loaded: probes of an earlier one say nothing */
         uint64_t verified_at;
@@ -101,6 +103,12 @@ static inline bool hw_daemon_enforces(const struct hw_daemon *d) {
         return hw_daemon_uses_bpf(d) || d->apparmor;
 }
 
+/* swap-files.c: the files of a swap, written before the kernel gets the table. 0, or a negative errno with nothing changed. */
+int hw_swap_files(struct hw_daemon *d, struct hw_table *t);
+/* By names alone: a swap that failed for want of room leaves none to write the old files once more. */
+void hw_swap_files_undo(struct hw_daemon *d, const struct hw_memory *memory, bool unkept);
+void hw_swap_files_done(const struct hw_daemon *d);
+
 /* enforce.c: what is in the kernel. */
 void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
@@ -117,7 +125,14 @@ void hw_enforce_check(struct hw_daemon *d);
 void hw_enforce_start(struct hw_daemon *d);
 /* `what` is not as it was left; `profile` may be NULL. */
 void hw_drift_add(struct hw_daemon *d, const char *profile, const char *what);
+/* All drift whose words begin so is as it should be again. */
+void hw_drift_repaired(struct hw_daemon *d, const char *kind);
+/* What cannot be written is in force and stored at a later check, if that comes before the next start. */
 int hw_memory_store(struct hw_daemon *d);
+
+/* units.c: drop-ins of units are made what the table asks for; in a check what was not so is drift. */
+void hw_units_settle(struct hw_daemon *d);
+void hw_units_check(struct hw_daemon *d);
 
 /* devices.c: USB, as the table in force asks. */
 void hw_devices_start(struct hw_daemon *d); /* before the first table */
@@ -129,6 +144,7 @@ void hw_cover(struct hw_daemon *d);
 
 /* confirm.c: commit-confirm (D11). */
 void hw_confirm_begin(struct hw_daemon *d);
+void hw_confirm_wait(struct hw_memory *m);
 /* What is loaded blocks again after it did not: unless it was confirmed while it blocked, it must be confirmed now. */
 void hw_confirm_resumed(struct hw_daemon *d);
 /* 0, -ESTALE for another ordering, -EAGAIN when the process must be started anew first. */
@@ -156,6 +172,7 @@ int hw_jobs_add(struct hw_daemon *d, enum hw_job_kind kind, uint64_t client, uin
 void hw_jobs_compile_ready(struct hw_daemon *d);
 void hw_jobs_compile_expired(struct hw_daemon *d);
 void hw_jobs_prober_ready(struct hw_daemon *d);
+void hw_jobs_prober_expired(struct hw_daemon *d);
 
 /* Tags of epoll entries; clients use their id, which never gets this high. */
 enum { HW_TAG_BASE_BITS = 60 };

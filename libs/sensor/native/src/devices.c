@@ -51,9 +51,8 @@ void hw_devices_settle(struct hw_daemon *d) {
         hw_usb_settle(&d->usb, d->table ? d->table->usb : NULL, hw_memory_mode(&d->memory));
         if (d->usb.fault[0])
                 hw_error("USB is not as the rules ask fault=%s", d->usb.fault);
-        for (size_t i = 0; i < d->n_drift && !d->usb.fault[0]; i++)
-                if (!d->drift[i].repaired_at && strncmp(d->drift[i].what, DRIFT, strlen(DRIFT)) == 0)
-                        d->drift[i].repaired_at = hw_wall_ms();
+        else
+                hw_drift_repaired(d, DRIFT);
 }
 
 void hw_devices_start(struct hw_daemon *d) {

@@ -9,7 +9,6 @@
 #include "clean.h"
 #include "dropin.h"
 #include "file.h"
-#include "log.h"
 
 #define UNIT_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.@-\\"
 #define LABEL_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@+-/&"
@@ -50,7 +49,18 @@ bool hw_dropin_is_sound(const char *unit, const char *content) {
         return assignments == 1;
 }
 
-static int write_one(int dirfd, const struct hw_dropin *dropin) {
+static int open_folder(int dirfd, const char *name) {
+        int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+        return fd < 0 ? -errno : fd;
+}
+
+static int make_folder(int dirfd, const char *name) {
+        return mkdirat(dirfd, name, 0755) < 0 ? -errno : open_folder(dirfd, name);
+}
+
+/* 0 where it is as it should be; 1 and how it was not, where it was written. */
+static int write_one(int dirfd, const struct hw_dropin *dropin, const char **ret_what) {
         _cleanup_buffer_ struct hw_buffer old = { 0 };
         _cleanup_close_ int unit_fd = -1;
         char folder[256];
@@ -59,14 +69,15 @@ static int write_one(int dirfd, const struct hw_dropin *dropin) {
         r = snprintf(folder, sizeof folder, "%s.d", dropin->unit);
         if (r < 0 || (size_t)r >= sizeof folder)
                 return -ENAMETOOLONG;
-        if (mkdirat(dirfd, folder, 0755) < 0 && errno != EEXIST)
-                return -errno;
-        unit_fd = openat(dirfd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        unit_fd = open_folder(dirfd, folder);
+        if (unit_fd == -ENOENT)
+                unit_fd = make_folder(dirfd, folder);
         if (unit_fd < 0)
-                return -errno;
+                return unit_fd;
         r = hw_read_file(unit_fd, HW_DROPIN_FILE, 65536, &old);
         if (r == 0 && hw_slice_is((struct hw_slice){ old.data, old.len }, dropin->content))
                 return 0;
+        *ret_what = r == -ENOENT ? "was removed" : "was changed";
         r = hw_write_atomic(unit_fd, HW_DROPIN_FILE, dropin->content, strlen(dropin->content), 0644);
         return r < 0 ? r : 1;
 }
@@ -78,44 +89,48 @@ static bool holds_in(const struct hw_dropin *dropin, enum hw_mode mode) {
 static bool wanted(const struct hw_table *t, enum hw_mode mode, const char *folder) {
         size_t len = strlen(folder) - 2;
 
-        for (size_t i = 0; t && i < t->n_dropins; i++)
+        for (size_t i = 0; i < t->n_dropins; i++)
                 if (holds_in(&t->dropins[i], mode) && strlen(t->dropins[i].unit) == len && memcmp(t->dropins[i].unit, folder, len) == 0)
                         return true;
         return false;
 }
 
-static int remove_unwanted(DIR *dir, const struct hw_table *t, enum hw_mode mode) {
+static void remove_unwanted(DIR *dir, const struct hw_table *t, enum hw_mode mode, hw_dropin_told *tell,
+                            void *userdata) {
         struct dirent *entry;
-        int changed = 0;
 
         while ((entry = readdir(dir))) {
                 _cleanup_close_ int fd = -1;
 
                 if (!ends_with(entry->d_name, ".service.d") || wanted(t, mode, entry->d_name))
                         continue;
-                fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+                fd = open_folder(dirfd(dir), entry->d_name);
                 if (fd < 0 || unlinkat(fd, HW_DROPIN_FILE, 0) < 0)
                         continue;
                 (void)unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR); /* only if nothing else is in it */
-                changed = 1;
+                entry->d_name[strlen(entry->d_name) - 2] = 0;
+                tell(entry->d_name, "was put there", userdata);
         }
-        return changed;
 }
 
-int hw_dropins_write(const char *path, const struct hw_table *t, enum hw_mode mode) {
+int hw_dropins_write(const char *path, const struct hw_table *t, enum hw_mode mode, hw_dropin_told *tell,
+                     void *userdata, const char **ret_failed) {
         _cleanup_closedir_ DIR *dir = opendir(path);
-        int changed, failed = 0;
+        int failed = 0;
 
         if (!dir)
-                return errno == ENOENT && (!t || t->n_dropins == 0) ? 0 : -errno;
-        changed = remove_unwanted(dir, t, mode);
-        for (size_t i = 0; t && i < t->n_dropins; i++) {
-                int r = holds_in(&t->dropins[i], mode) ? write_one(dirfd(dir), &t->dropins[i]) : 0;
+                return errno == ENOENT && t->n_dropins == 0 ? 0 : -errno;
+        remove_unwanted(dir, t, mode, tell, userdata);
+        for (size_t i = 0; i < t->n_dropins; i++) {
+                const char *what;
+                int r = holds_in(&t->dropins[i], mode) ? write_one(dirfd(dir), &t->dropins[i], &what) : 0;
 
-                if (r < 0)
-                        hw_warn("a drop-in cannot be written unit=%s error=%s", t->dropins[i].unit, strerror(-r));
-                failed = r < 0 ? r : failed;
-                changed |= r > 0;
+                if (r > 0)
+                        tell(t->dropins[i].unit, what, userdata);
+                if (r < 0) {
+                        *ret_failed = t->dropins[i].unit;
+                        failed = r;
+                }
         }
-        return failed < 0 ? failed : changed;
+        return failed;
 }

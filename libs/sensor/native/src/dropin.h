@@ -13,10 +13,14 @@
  */
 bool hw_dropin_is_sound(const char *unit, const char *content);
 
+/* Told of each file that was not as the table asks: "was removed", "was changed" or "was put there". */
+typedef void hw_dropin_told(const char *unit, const char *what, void *userdata);
+
 /*
- * Makes the files under dir (/etc/systemd/system) those of the table in a mode, removes our others: 1 changed, 0 same,
- * errno. Only while rules block does a unit not start.
+ * Makes the files under dir (/etc/systemd/system) those of the table in a mode, removes our others; writes nothing where
+ * all is so. 0, or the last errno with the unit. Only while rules block does a unit not start.
  */
-int hw_dropins_write(const char *dir, const struct hw_table *t, enum hw_mode mode);
+int hw_dropins_write(const char *dir, const struct hw_table *t, enum hw_mode mode, hw_dropin_told *tell,
+                     void *userdata, const char **ret_failed);
 
 #endif

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "early.h"
 #include "log.h"
+#include "restore.h"
 
 #define GUARD_MS (3600ull * 1000)
 
@@ -23,16 +24,6 @@ static void guard(int dirfd, struct hw_memory *m) {
         m->seen_at = hw_wall_ms();
         hw_error("the audit variant is loaded reason=%s", m->suspension.reason);
         (void)hw_memory_save(dirfd, m);
-}
-
-static int load_table(int dirfd, struct hw_table **ret) {
-        int r = hw_snapshot_load(dirfd, HW_SNAPSHOT, ret);
-
-        if (r < 0 && r != -ENOENT) {
-                hw_error("the snapshot cannot be read, the last known good takes its place error=%s", strerror(-r));
-                r = hw_snapshot_load(dirfd, HW_SNAPSHOT_PREVIOUS, ret);
-        }
-        return r;
 }
 
 static int load_profiles(const struct hw_options *options, const struct hw_table *t, enum hw_mode mode) {
@@ -63,13 +54,10 @@ static int load_bpf(const struct hw_options *options, const struct hw_table *t, 
         return r;
 }
 
-static int load_snapshot(const struct hw_options *options, int dirfd, const struct hw_memory *m) {
-        _cleanup_table_ struct hw_table *t = NULL;
+static int load_table(const struct hw_options *options, const struct hw_table *t, const struct hw_memory *m) {
         enum hw_mode mode = hw_memory_mode(m);
-        int r = load_table(dirfd, &t);
+        int r;
 
-        if (r < 0)
-                return r;
         if (m->suspension.active && hw_suspension_over(m, hw_wall_ms()))
                 mode = HW_MODE_ENFORCE; /* the daemon records its end */
         if (m->hold != HW_HOLD_NONE)
@@ -86,6 +74,7 @@ static int load_snapshot(const struct hw_options *options, int dirfd, const stru
 
 void hw_early_run(const struct hw_options *options) {
         _cleanup_close_ int dirfd = open(options->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct hw_restored restored;
         struct hw_memory memory;
         int r;
 
@@ -93,11 +82,13 @@ void hw_early_run(const struct hw_options *options) {
                 hw_info("nothing to load, no state directory path=%s", options->state_dir);
                 return;
         }
-        r = hw_memory_load(dirfd, &memory);
-        if (r < 0 && r != -ENOENT)
-                hw_error("the memory file cannot be read error=%s", strerror(-r));
+        r = hw_restore(dirfd, &memory, &restored);
+        if (restored.changed)
+                (void)hw_memory_save(dirfd, &memory);
         guard(dirfd, &memory);
-        r = load_snapshot(options, dirfd, &memory);
+        if (r == 0)
+                r = load_table(options, restored.table, &memory);
+        (void)hw_table_free(restored.table);
         if (r == -ENOENT)
                 hw_info("nothing to load, no snapshot");
         else if (r < 0)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -11,10 +9,10 @@
 #include "clean.h"
 #include "clock.h"
 #include "daemon.h"
-#include "dropin.h"
 #include "file.h"
 #include "log.h"
 #include "notify.h"
+#include "restore.h"
 
 void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *format, ...) {
         va_list ap;
@@ -31,8 +29,11 @@ void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *
 int hw_memory_store(struct hw_daemon *d) {
         int r = hw_memory_save(d->state_fd, &d->memory);
 
-        if (r < 0)
+        if (r < 0 && !d->unkept)
                 hw_error("the memory file cannot be written, the old one stays error=%s", strerror(-r));
+        else if (r == 0 && d->unkept)
+                hw_info("the memory file is written again");
+        d->unkept = r < 0;
         return r;
 }
 
@@ -112,15 +113,6 @@ static void distrust(struct hw_daemon *d) {
         }
 }
 
-static void write_dropins(struct hw_daemon *d) {
-        int r = hw_dropins_write(d->options->dropin_dir, d->table, hw_memory_mode(&d->memory));
-
-        if (r > 0)
-                (void)kill(1, SIGHUP); /* systemd reads its units again */
-        if (r < 0)
-                hw_outcome_set(d, false, "drop-in-failed", "a unit's drop-in cannot be written: %s", strerror(-r));
-}
-
 int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const char *what) {
         int r;
 
@@ -134,73 +126,17 @@ int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const ch
                 return r;
         }
         r = hw_enforce_verify(d);
-        write_dropins(d);
+        hw_units_settle(d);
         hw_devices_settle(d);
         hw_events_add_own(&d->events, "loaded", NULL, what);
         return r;
-}
-
-/* snapshot -> snapshot.prev without a moment in which either is missing. */
-static int keep_previous(struct hw_daemon *d) {
-        static const char temp[] = ".snapshot.prev.new";
-
-        (void)unlinkat(d->state_fd, temp, 0);
-        if (linkat(d->state_fd, HW_SNAPSHOT, d->state_fd, temp, 0) < 0)
-                return errno == ENOENT ? 0 : -errno;
-        return renameat(d->state_fd, temp, d->state_fd, HW_SNAPSHOT_PREVIOUS) < 0 ? -errno : 0;
-}
-
-static void take_back(struct hw_daemon *d, const struct hw_memory *memory) {
-        int r = 0;
-
-        d->memory = *memory;
-        if (d->table)
-                r = hw_snapshot_save(d->state_fd, HW_SNAPSHOT, d->table);
-        else
-                (void)unlinkat(d->state_fd, HW_SNAPSHOT, 0);
-        if (r < 0)
-                hw_error("the snapshot cannot be put back error=%s", strerror(-r));
-        (void)hw_memory_store(d);
-}
-
-static bool is_known_good(const struct hw_memory *m) {
-        return (m->confirm == HW_CONFIRM_DONE && !m->unproved) || m->confirm == HW_CONFIRM_FELL_BACK;
-}
-
-/*
- * A renewal: the same in the kernel under a later ordering. What was confirmed stays confirmed; else an agent that is
- * taken over could use each renewal to have the rule set taken back.
- */
-static bool is_renewal(const struct hw_daemon *d, const struct hw_table *t) {
-        return d->table && d->memory.hold == HW_HOLD_NONE && d->memory.confirm != HW_CONFIRM_NONE &&
-               d->memory.confirm != HW_CONFIRM_FELL_BACK && hw_table_same_effect(d->table, t);
-}
-
-static int write_files(struct hw_daemon *d, const struct hw_table *t) {
-        const bool renewal = is_renewal(d, t), blocked = hw_memory_mode(&d->memory) == HW_MODE_ENFORCE;
-        const bool keep = d->table && !renewal && d->memory.hold == HW_HOLD_NONE && is_known_good(&d->memory);
-        int r = keep ? keep_previous(d) : 0;
-
-        if (r == 0)
-                r = hw_snapshot_save(d->state_fd, HW_SNAPSHOT, t);
-        if (r < 0)
-                return r;
-        d->memory.highest = t->ordering;
-        d->memory.hold = HW_HOLD_NONE;
-        hw_suspend_order(&d->memory, t);
-        d->looked_at = hw_now_ms();
-        if (!renewal)
-                hw_confirm_begin(d);
-        else if (!blocked)
-                hw_confirm_resumed(d);
-        return hw_memory_store(d);
 }
 
 /* What follows a swap and must not fail it. */
 static void follow_up(struct hw_daemon *d) {
         int r;
 
-        write_dropins(d);
+        hw_units_settle(d);
         if (d->apparmor)
                 hw_profiles_retire(d->options->securityfs, d->table);
         r = hw_write_atomic(d->state_fd, "profiles.txt", d->table->text.data, d->table->text.len, 0600);
@@ -211,21 +147,22 @@ static void follow_up(struct hw_daemon *d) {
 int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
         _cleanup_table_ struct hw_table *fresh = t;
         const struct hw_memory memory = d->memory;
+        const bool unkept = d->unkept;
         struct hw_table *before;
         int r;
 
-        r = write_files(d, fresh);
+        r = hw_swap_files(d, fresh);
         if (r < 0) {
-                take_back(d, &memory);
                 hw_outcome_set(d, false, "snapshot-failed", "the snapshot cannot be written: %s", strerror(-r));
                 return r;
         }
         r = load_variant(d, fresh, d->table);
         if (r < 0) {
-                take_back(d, &memory);
+                hw_swap_files_undo(d, &memory, unkept);
                 hw_outcome_set(d, false, "load-failed", "the kernel refused the profiles: %s", strerror(-r));
                 return r;
         }
+        hw_swap_files_done(d);
         d->loads++;
         if (d->memory.confirm == HW_CONFIRM_WAITING)
                 d->confirm_at = hw_now_ms() + d->options->confirm_ms; /* loading is not the agent's time */
@@ -255,7 +192,13 @@ void hw_drift_add(struct hw_daemon *d, const char *profile, const char *what) {
         *drift = (struct hw_drift){ .detected_at = hw_wall_ms() };
         (void)snprintf(drift->what, sizeof drift->what, "%s", what);
         hw_events_add_own(&d->events, "drift", profile, drift->what);
-        hw_warn("the kernel does not hold what was loaded what=%s", drift->what);
+        hw_warn("something is not as it was left what=%s", drift->what);
+}
+
+void hw_drift_repaired(struct hw_daemon *d, const char *kind) {
+        for (size_t i = 0; i < d->n_drift; i++)
+                if (!d->drift[i].repaired_at && strncmp(d->drift[i].what, kind, strlen(kind)) == 0)
+                        d->drift[i].repaired_at = hw_wall_ms();
 }
 
 static void record_drift(struct hw_daemon *d, const char *name, const char *how) {
@@ -285,9 +228,7 @@ static size_t find_drift(struct hw_daemon *d) {
 }
 
 static void repaired(struct hw_daemon *d, size_t found) {
-        for (size_t i = 0; i < d->n_drift; i++)
-                if (!d->drift[i].repaired_at)
-                        d->drift[i].repaired_at = hw_wall_ms();
+        hw_drift_repaired(d, "");
         hw_info("the rules are in force again drifted=%zu", found);
         (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
 }
@@ -307,6 +248,8 @@ static void check_bpf(struct hw_daemon *d) {
         d->verified_at = hw_wall_ms();
         if (r == -ESTALE)
                 record_drift(d, "of BPF", "was replaced");
+        if (r == 0)
+                hw_units_check(d);
         if (r == -ESTALE && hw_enforce_load(d, NULL, "repaired after drift") < 0)
                 return;
         if (r == -ESTALE || unpinned > 0 || detached > 0)
@@ -326,8 +269,10 @@ void hw_enforce_check(struct hw_daemon *d) {
                 return;
         }
         r = hw_profiles_refresh(d->options->securityfs, &d->profiles);
-        if (r == 0)
+        if (r == 0) {
                 d->verified_at = hw_wall_ms();
+                hw_units_check(d);
+        }
         if (r != -ESTALE)
                 return;
         found = find_drift(d);
@@ -339,33 +284,39 @@ void hw_enforce_check(struct hw_daemon *d) {
         repaired(d, found);
 }
 
-static struct hw_table *load_snapshot(struct hw_daemon *d) {
-        struct hw_table *t = NULL;
-        int r = hw_snapshot_load(d->state_fd, HW_SNAPSHOT, &t);
-
-        if (r == 0 || r == -ENOENT)
-                return t;
-        hw_error("the snapshot cannot be read, the last known good takes its place error=%s", strerror(-r));
-        r = hw_snapshot_load(d->state_fd, HW_SNAPSHOT_PREVIOUS, &t);
-        hw_outcome_set(d, false, "snapshot-damaged", "the snapshot cannot be read; %s",
-                       r < 0 ? "nor can the last known good" : "the last known good is in force");
-        return t;
+/* Told until the next start; from then on the last known good is the snapshot. */
+static void tell_damaged(struct hw_daemon *d) {
+        if (d->outcome.ok)
+                hw_outcome_set(d, false, "snapshot-damaged", "the snapshot cannot be read; %s",
+                               d->table ? "the last known good is in force" : "nor can the last known good");
+        if (!d->table || hw_snapshot_take_previous(d->state_fd) < 0)
+                return;
+        d->memory.table = d->table->checksum;
+        (void)hw_memory_store(d);
 }
 
-void hw_enforce_start(struct hw_daemon *d) {
-        int r = hw_memory_load(d->state_fd, &d->memory);
-
-        if (r < 0 && r != -ENOENT)
-                hw_error("the memory file cannot be read, suspension and highest ordering are taken from the snapshot "
-                         "error=%s", strerror(-r));
-        hw_outcome_set(d, true, "", "%s", "");
-        d->table = load_snapshot(d);
-        if (!d->table)
-                return;
-        if (hw_ordering_compare(&d->table->ordering, &d->memory.highest) > 0)
-                d->memory.highest = d->table->ordering; /* died between the two files */
+static void put_in_force(struct hw_daemon *d) {
         /* Early boot or an earlier life of ours may have loaded it already: then the kernel is left alone. */
         if (hw_enforce_verify(d) < 0)
                 (void)hw_enforce_load(d, NULL, "at start");
+        else
+                hw_units_settle(d); /* died before they were written, or they went meanwhile */
         (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
+}
+
+void hw_enforce_start(struct hw_daemon *d) {
+        struct hw_restored restored;
+
+        (void)hw_restore(d->state_fd, &d->memory, &restored);
+        hw_swap_files_done(d);
+        d->table = restored.table;
+        if (restored.changed) {
+                d->swapped_at = hw_now_ms(); /* maybe: an agent of before shows nothing of what it is denied */
+                (void)hw_memory_store(d);
+        }
+        hw_outcome_set(d, true, "", "%s", "");
+        if (d->table)
+                put_in_force(d);
+        if (restored.damaged)
+                tell_damaged(d);
 }

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "events.h"
 #include "file.h"
+#include "json-read.h"
 #include "json.h"
 #include "log.h"
 
@@ -169,12 +170,21 @@ static void trim_journal(struct hw_events *e) {
         (void)hw_write_atomic(e->dirfd, JOURNAL, p, (size_t)(end - p), 0600);
 }
 
+/* A power cut or a full disk left half a line. */
+static bool is_cut(int fd) {
+        struct stat st;
+        char last;
+
+        return fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
+}
+
 /* Appended without fsync of each: a power cut may cost the last lines, never the file. */
 static void write_journal(struct hw_events *e, struct hw_slice json) {
-        _cleanup_close_ int fd = openat(e->dirfd, JOURNAL, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        _cleanup_close_ int fd = openat(e->dirfd, JOURNAL, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
         struct stat st;
 
-        if (fd < 0 || hw_write_all(fd, json.data, json.len) < 0 || hw_write_all(fd, "\n", 1) < 0)
+        if (fd < 0 || (is_cut(fd) && hw_write_all(fd, "\n", 1) < 0) || hw_write_all(fd, json.data, json.len) < 0 ||
+            hw_write_all(fd, "\n", 1) < 0)
                 hw_warn("the journal cannot be written error=%m");
         else if (fstat(fd, &st) == 0 && st.st_size > JOURNAL_BYTES_MAX)
                 trim_journal(e);
@@ -192,12 +202,21 @@ void hw_events_add_own(struct hw_events *e, const char *type, const char *profil
                 write_journal(e, slot(e, e->n - 1)->json);
 }
 
+/* The last thing in a line is its info: one that ends elsewhere was cut, or another was glued to it. */
+static bool is_whole(struct hw_slice line) {
+        struct hw_slice info;
+
+        return hw_json_find(line, "info", &info) && info.data + info.len + 2 == line.data + line.len &&
+               line.data[line.len - 1] == '}';
+}
+
 /* A line that we wrote: {"seq":N,... ; one that is cut or altered is left out. */
 static void read_journal_line(struct hw_events *e, const char *line, size_t len) {
         struct hw_buffer copy = { 0 };
         uint64_t seq;
 
-        if (len < 10 || line[len - 1] != '}' || sscanf(line, "{\"seq\":%" SCNu64 ",", &seq) != 1)
+        if (!is_whole((struct hw_slice){ (const uint8_t *)line, len }) ||
+            sscanf(line, "{\"seq\":%" SCNu64 ",", &seq) != 1)
                 return;
         if (seq < e->next_seq || seq >> 52)
                 return;

@@ -80,13 +80,32 @@ static int write_synced(int dirfd, const char *temp, const void *data, size_t le
         return fsync(fd) < 0 ? -errno : 0;
 }
 
+static int temporary_name(const char *name, char *ret, size_t size) {
+        int n = snprintf(ret, size, ".%s.new", name);
+
+        return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+int hw_link_atomic(int dirfd, const char *from, const char *to) {
+        char temp[256];
+        int r = temporary_name(to, temp, sizeof temp);
+
+        if (r < 0)
+                return r;
+        (void)unlinkat(dirfd, temp, 0);
+        if (linkat(dirfd, from, dirfd, temp, 0) < 0)
+                return -errno;
+        r = renameat(dirfd, temp, dirfd, to) < 0 ? -errno : 0;
+        (void)unlinkat(dirfd, temp, 0); /* it is still there where both were one file already */
+        return r;
+}
+
 int hw_write_atomic(int dirfd, const char *name, const void *data, size_t len, unsigned int mode) {
         char temp[256];
-        int r;
+        int r = temporary_name(name, temp, sizeof temp);
 
-        r = snprintf(temp, sizeof temp, ".%s.new", name);
-        if (r < 0 || (size_t)r >= sizeof temp)
-                return -ENAMETOOLONG;
+        if (r < 0)
+                return r;
         r = write_synced(dirfd, temp, data, len, mode ? mode : 0600);
         if (r == 0 && renameat(dirfd, temp, dirfd, name) < 0)
                 r = -errno;

@@ -15,6 +15,12 @@ int hw_read_line(int dirfd, const char *name, char *ret, size_t size);
  */
 int hw_write_atomic(int dirfd, const char *name, const void *data, size_t len, unsigned int mode);
 
+/*
+ * `to` becomes another name of the file `from`, without a moment in which it is missing and without room for what is in
+ * it. Survives the loss of power from the next fsync of the directory on.
+ */
+int hw_link_atomic(int dirfd, const char *from, const char *to);
+
 int hw_write_all(int fd, const void *data, size_t len);
 
 /* CRC-32 (IEEE): against files cut or rotten, not against people. */

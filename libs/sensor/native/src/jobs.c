@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -14,6 +15,8 @@
 /* The daemon goes on answering while the compiler and the prober work; whoever asked gets the answer at the end. */
 
 #define ENVELOPES_BYTES_MAX (64u << 20) /* of all that wait */
+#define LONGEST_COMPILATION 8u /* times the first limit */
+#define OUT_OF_TIME "compiler-timeout"
 
 static void start_next(struct hw_daemon *d);
 
@@ -62,7 +65,7 @@ static void probe(struct hw_daemon *d) {
                 answer_state(d);
                 return;
         }
-        r = hw_prober_start(&d->prober, d->table);
+        r = hw_prober_start(&d->prober, d->table, d->options->probe_ms);
         d->prober.loads = d->loads;
         if (r == 0)
                 r = hw_daemon_watch(d, d->prober.fd, HW_ON_PROBER, EPOLLIN);
@@ -73,9 +76,7 @@ static void probe(struct hw_daemon *d) {
         }
 }
 
-void hw_jobs_prober_ready(struct hw_daemon *d) {
-        if (hw_prober_read(&d->prober) == 0)
-                return;
+static void probed(struct hw_daemon *d) {
         free(d->answers);
         /* A fallback or a suspension may have loaded something else meanwhile: then these answers are about another. */
         d->answers = d->table && d->prober.loads == d->loads ? d->prober.answers : NULL;
@@ -86,13 +87,28 @@ void hw_jobs_prober_ready(struct hw_daemon *d) {
         answer_state(d);
 }
 
+void hw_jobs_prober_ready(struct hw_daemon *d) {
+        if (hw_prober_read(&d->prober) == 1)
+                probed(d);
+}
+
+void hw_jobs_prober_expired(struct hw_daemon *d) {
+        const struct hw_prober *p = &d->prober;
+
+        hw_prober_expire(&d->prober);
+        if (d->table && p->loads == d->loads && p->answered < p->n)
+                hw_warn("a probe did not come to an end in time, it and those behind it say nothing path=%s probes=%zu",
+                        d->table->probes[p->answered].path, p->n - p->answered);
+        probed(d);
+}
+
 static void compile(struct hw_daemon *d) {
         struct hw_slice envelope = { d->job.envelope.data, d->job.envelope.len };
         int r;
 
         hw_recompile_begins(d);
         r = hw_compile_start(&d->compile, d->options->compiler, envelope, &d->memory,
-                             d->options->securityfs, d->bpf_lsm, d->options->compile_ms);
+                             d->options->securityfs, d->bpf_lsm, d->compile_ms);
 
         if (r == 0)
                 r = hw_daemon_watch(d, d->compile.fd, HW_ON_COMPILE, EPOLLIN | EPOLLOUT);
@@ -112,8 +128,12 @@ static void start_next(struct hw_daemon *d) {
                 compile(d);
                 return;
         }
-        if (d->job.kind == HW_JOB_RECHECK && hw_enforce_verify(d) < 0)
-                (void)hw_enforce_load(d, NULL, "at recheck");
+        if (d->job.kind == HW_JOB_RECHECK) {
+                if (hw_enforce_verify(d) < 0)
+                        (void)hw_enforce_load(d, NULL, "at recheck");
+                else
+                        hw_units_check(d);
+        }
         probe(d);
 }
 
@@ -186,11 +206,24 @@ static void recompiled(struct hw_daemon *d, struct hw_table *t) {
                 probe(d);
 }
 
+/*
+ * There may have been no room for the envelope, or the daemon ended right after the swap. After a fallback from one that
+ * was compiled anew it stays forgotten. Where the host has changed since, the next check compiles anew.
+ */
+static void keep_again(struct hw_daemon *d, const struct hw_table *t) {
+        if (strcmp(t->digest, d->memory.rejected_digest) == 0)
+                return;
+        hw_recompile_keep(d, (struct hw_slice){ d->job.envelope.data, d->job.envelope.len });
+        if (!hw_table_equals(d->table, t))
+                d->surroundings = 0;
+}
+
 static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
         _cleanup_table_ struct hw_table *t = NULL;
         const char *message, *code;
         int r = hw_table_parse(payload, &t, &message);
 
+        d->compile_ms = d->options->compile_ms;
         if (r < 0) {
                 refuse(d, "compiler-malformed", message);
                 return;
@@ -203,6 +236,7 @@ static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
                 return;
         }
         if (in_force(d, t)) {
+                keep_again(d, t);
                 probe(d);
                 return;
         }
@@ -226,6 +260,19 @@ static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
         }
 }
 
+/*
+ * Nobody can tell a rule set that never comes to an end from a sound one on a host that is slow or busy: the next try is
+ * given twice the time. Newer assignments wait for that long at most, and what is in force stays.
+ */
+static void out_of_time(struct hw_daemon *d, const char *message) {
+        char text[2048];
+
+        d->compile_ms = HW_MIN(d->compile_ms * 2, d->options->compile_ms * LONGEST_COMPILATION);
+        (void)snprintf(text, sizeof text, "%s; the next try has %llu s", message,
+                       (unsigned long long)d->compile_ms / 1000);
+        refuse(d, OUT_OF_TIME, text);
+}
+
 static void rejected(struct hw_daemon *d, struct hw_slice payload) {
         _cleanup_free_ char *code = NULL, *message = NULL;
         struct hw_slice value;
@@ -234,7 +281,10 @@ static void rejected(struct hw_daemon *d, struct hw_slice payload) {
                 code = hw_slice_dup(value);
         if (code && hw_payload_one(payload, HW_TAG_MESSAGE, &value) == 0)
                 message = hw_slice_dup(value);
-        refuse(d, code ? code : "compiler-malformed", message ? message : "");
+        if (code && strcmp(code, OUT_OF_TIME) == 0)
+                out_of_time(d, message ? message : "");
+        else
+                refuse(d, code ? code : "compiler-malformed", message ? message : "");
 }
 
 void hw_jobs_compile_ready(struct hw_daemon *d) {
@@ -261,5 +311,5 @@ void hw_jobs_compile_ready(struct hw_daemon *d) {
 
 void hw_jobs_compile_expired(struct hw_daemon *d) {
         hw_compile_stop(&d->compile);
-        refuse(d, "compiler-timeout", "the compiler did not answer in time");
+        out_of_time(d, "the compiler did not answer in time");
 }

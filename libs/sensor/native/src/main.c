@@ -28,10 +28,11 @@ static const char usage[] =
         "\n"
         "Options: --state-dir --trust-dir --socket --compiler --agent-user --securityfs --dropin-dir --bpffs\n"
         "         --sysfs\n"
-        "         --confirm-timeout MS --check-interval MS --compile-timeout MS --frame-timeout MS\n";
+        "         --confirm-timeout MS --check-interval MS --compile-timeout MS --probe-timeout MS\n"
+        "         --frame-timeout MS\n";
 
 enum { OPT_STATE = 256, OPT_SOCKET, OPT_COMPILER, OPT_AGENT, OPT_SECURITYFS, OPT_DROPIN, OPT_CONFIRM, OPT_CHECK,
-       OPT_COMPILE, OPT_FRAME, OPT_JSON, OPT_MODE, OPT_FOR, OPT_REASON, OPT_TRUST, OPT_BPFFS, OPT_PROGRAM, OPT_PATH, OPT_OPERATION,
+       OPT_COMPILE, OPT_PROBE, OPT_FRAME, OPT_JSON, OPT_MODE, OPT_FOR, OPT_REASON, OPT_TRUST, OPT_BPFFS, OPT_PROGRAM, OPT_PATH, OPT_OPERATION,
        OPT_CAPABILITY, OPT_NETWORK, OPT_DOMAIN, OPT_OWNER, OPT_SYSFS, OPT_TERMINAL, OPT_ARGUMENT };
 
 static const struct option options[] = {
@@ -47,6 +48,7 @@ static const struct option options[] = {
         { "confirm-timeout", required_argument, NULL, OPT_CONFIRM },
         { "check-interval", required_argument, NULL, OPT_CHECK },
         { "compile-timeout", required_argument, NULL, OPT_COMPILE },
+        { "probe-timeout", required_argument, NULL, OPT_PROBE },
         { "frame-timeout", required_argument, NULL, OPT_FRAME },
         { "json", no_argument, NULL, OPT_JSON },
         { "mode", required_argument, NULL, OPT_MODE },
@@ -117,6 +119,8 @@ static void take(struct arguments *a, int option) {
                 a->daemon.check_ms = milliseconds(a, optarg);
         else if (option == OPT_COMPILE)
                 a->daemon.compile_ms = milliseconds(a, optarg);
+        else if (option == OPT_PROBE)
+                a->daemon.probe_ms = milliseconds(a, optarg);
         else if (option == OPT_FRAME)
                 a->daemon.frame_ms = milliseconds(a, optarg);
         else if (option < OPT_STATE)
@@ -155,7 +159,7 @@ int main(int argc, char **argv) {
                 .state_dir = "/var/lib/hostward/sensor", .trust_dir = "/var/lib/hostward/trust", .socket = "/run/hostward/sensor.sock",
                 .compiler = "/run/hostward/compiler.sock", .agent_user = "hostward",
                 .securityfs = "/sys/kernel/security", .bpffs = "/sys/fs/bpf", .sysfs = "/sys", .dropin_dir = "/etc/systemd/system",
-                .confirm_ms = 30000, .check_ms = 5000, .compile_ms = 60000, .frame_ms = 10000,
+                .confirm_ms = 30000, .check_ms = 5000, .compile_ms = 60000, .probe_ms = 10000, .frame_ms = 10000,
         } };
         int option;
 

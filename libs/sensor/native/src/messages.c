@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clean.h"
@@ -56,6 +57,32 @@ static int on_confirm(struct hw_daemon *d, struct hw_client *c, uint32_t request
         }
 }
 
+/* It is in force whatever the disk says; whoever ordered it must know for how long it holds. */
+static void answer_kept(const struct hw_daemon *d, struct hw_client *c, uint32_t request) {
+        char message[512];
+
+        if (!d->unkept) {
+                hw_client_done(c, request);
+                return;
+        }
+        (void)snprintf(message, sizeof message,
+                       "this is in force, but cannot be written to disk: it holds until the next start of the sensor "
+                       "only, unless there is room in %s before; make room, it is tried again", d->options->state_dir);
+        hw_client_error(c, request, "not-kept", message);
+}
+
+/* Nobody is told that rules are in force again which are not. */
+static void answer_resumed(const struct hw_daemon *d, struct hw_client *c, uint32_t request) {
+        if (!d->outcome.ok)
+                hw_client_error(c, request, d->outcome.code, d->outcome.message);
+        else if (hw_memory_mode(&d->memory) != HW_MODE_ENFORCE)
+                hw_client_error(c, request, "suspended",
+                                "what this host ordered is over, but the control plane suspends it too: hostward-sensor "
+                                "status says until when; end it there (hostward delete suspension)");
+        else
+                answer_kept(d, c, request);
+}
+
 static int parse_suspension(struct hw_slice payload, struct hw_suspension *ret) {
         struct hw_slice mode, reason;
 
@@ -84,7 +111,7 @@ static int on_suspend(struct hw_daemon *d, struct hw_client *c, uint32_t request
         }
         hw_suspend_begin(d, &suspension);
         if (d->outcome.ok)
-                hw_client_done(c, request);
+                answer_kept(d, c, request);
         else
                 hw_client_error(c, request, d->outcome.code, d->outcome.message);
         return 0;
@@ -136,11 +163,11 @@ int hw_messages_handle(struct hw_client *c, const struct hw_header *header, stru
                 return on_suspend(d, c, request, payload);
         case HW_MSG_RESUME:
                 hw_resume(d);
-                hw_client_done(c, request);
+                answer_resumed(d, c, request);
                 return 0;
         case HW_MSG_UNLOAD:
                 hw_unload(d);
-                hw_client_done(c, request);
+                answer_kept(d, c, request);
                 return 0;
         default:
                 return -EBADMSG;

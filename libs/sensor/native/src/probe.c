@@ -17,6 +17,9 @@
 #include "probe.h"
 
 #define ATTEMPT_MS 2000
+#define END_MS 500
+#define SILENCES_MAX 6 /* the prober has in all, in times that it may say nothing */
+#define ENDED_MAX 8
 #define RECENT_MS 10000
 
 const char *hw_probe_result_text(enum hw_probe_result result) {
@@ -91,22 +94,25 @@ static pid_t wait_child(pid_t pid, int *ret_status, uint64_t deadline) {
         }
 }
 
+/* A filesystem may hold it past the kill: then it is left to whoever reaps when the prober has ended. */
 static void end_child(pid_t pid) {
         int status;
 
         (void)kill(pid, SIGKILL);
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-                ;
+        (void)wait_child(pid, &status, hw_now_ms() + END_MS);
 }
 
-/* The child's errno, 0 when it got through, SETUP_FAILED when nothing can be said. */
+/* The child's errno, 0 when it got through, ETIMEDOUT when it is still at it, SETUP_FAILED when nothing can be said. */
 static int outcome(const struct hw_probe *probe, pid_t pid, int result) {
         uint64_t deadline = hw_now_ms() + ATTEMPT_MS;
         struct pollfd answer = { .fd = result, .events = POLLIN };
         int32_t error = SETUP_FAILED;
+        const int told = poll(&answer, 1, ATTEMPT_MS);
         int status = 0;
 
-        if (poll(&answer, 1, ATTEMPT_MS) == 1 && read(result, &error, sizeof error) != sizeof error) {
+        if (told == 0)
+                error = ETIMEDOUT;
+        else if (told == 1 && read(result, &error, sizeof error) != sizeof error) {
                 /* Closed without a word: by the exec, if it stands at the exec stop now. */
                 bool stopped = wait_child(pid, &status, deadline) == pid && WIFSTOPPED(status);
 
@@ -232,11 +238,38 @@ bool hw_probe_is_ours(pid_t pid, const char *comm) {
         return false;
 }
 
-int hw_prober_start(struct hw_prober *p, const struct hw_table *t) {
-        struct hw_probe_answer *answers = calloc(t->n_probes + 1, sizeof *answers);
+/* Killed and not reaped yet: a filesystem that does not answer may hold them, and nobody waits for that. */
+static pid_t ended[ENDED_MAX];
+static size_t n_ended;
+
+void hw_prober_reap(void) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < n_ended; i++)
+                if (waitpid(ended[i], NULL, WNOHANG) == 0)
+                        ended[kept++] = ended[i];
+        n_ended = kept;
+}
+
+static void end_prober(struct hw_prober *p) {
+        (void)kill(p->pid, SIGKILL);
+        ended[n_ended++] = p->pid; /* it began while there was room, and there is one at a time */
+        hw_prober_reap();
+        (void)close(p->fd);
+        p->pid = 0;
+        p->fd = -1;
+}
+
+int hw_prober_start(struct hw_prober *p, const struct hw_table *t, uint64_t silence_ms) {
+        const uint64_t now = hw_now_ms();
+        struct hw_probe_answer *answers;
         int fds[2];
         pid_t pid;
 
+        hw_prober_reap();
+        if (n_ended == ENDED_MAX)
+                return -EBUSY;
+        answers = calloc(t->n_probes + 1, sizeof *answers);
         if (!answers)
                 return -ENOMEM;
         if (pipe2(fds, O_CLOEXEC) < 0) {
@@ -253,17 +286,21 @@ int hw_prober_start(struct hw_prober *p, const struct hw_table *t) {
                 return -EAGAIN;
         }
         (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-        *p = (struct hw_prober){ .pid = pid, .fd = fds[0], .answers = answers, .n = t->n_probes };
+        *p = (struct hw_prober){ .pid = pid, .fd = fds[0], .answers = answers, .n = t->n_probes, .silence_ms = silence_ms,
+                                 .deadline = now + silence_ms, .last_deadline = now + SILENCES_MAX * silence_ms };
         return 0;
 }
 
 static void take(struct hw_prober *p, const struct notice *notice) {
         size_t index = (size_t)notice->index_or_pid;
 
+        p->deadline = HW_MIN(hw_now_ms() + p->silence_ms, p->last_deadline);
         if (notice->kind == NOTICE_PID)
                 remember(notice->index_or_pid);
-        else if (index < p->n)
+        else if (index < p->n) {
                 p->answers[index] = (struct hw_probe_answer){ (enum hw_probe_result)notice->result, notice->error };
+                p->answered = index + 1;
+        }
 }
 
 int hw_prober_read(struct hw_prober *p) {
@@ -276,21 +313,21 @@ int hw_prober_read(struct hw_prober *p) {
                 take(p, &notice);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
-        end_child(p->pid);
-        (void)close(p->fd);
-        p->pid = 0;
-        p->fd = -1;
+        end_prober(p);
         return 1;
 }
 
+void hw_prober_expire(struct hw_prober *p) {
+        if (hw_prober_read(p) == 1)
+                return;
+        for (size_t i = p->answered; i < p->n; i++)
+                p->answers[i].error = ETIMEDOUT;
+        end_prober(p);
+}
+
 void hw_prober_stop(struct hw_prober *p) {
-        if (p->pid > 0) {
-                (void)hw_prober_read(p);
-                if (p->pid > 0) {
-                        end_child(p->pid);
-                        (void)close(p->fd);
-                }
-        }
+        if (p->pid > 0)
+                end_prober(p);
         free(p->answers);
         *p = (struct hw_prober){ .fd = -1 };
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clean.h"
@@ -11,53 +9,10 @@
 #include "file.h"
 #include "log.h"
 #include "recompile.h"
+#include "surroundings.h"
 
 #define PAUSE_MS 30000
 #define PAUSE_AFTER_FAILURE_MS 300000
-#define PROFILE_LIST_MAX (4u << 20)
-
-static const char *const looked_at[] = {
-        "/etc/systemd/system",     "/run/systemd/system",           "/usr/local/lib/systemd/system",
-        "/usr/lib/systemd/system", "/etc/apparmor.d",               "/etc/hostward/agent.yaml",
-        "/usr/sbin/apparmor_parser", "/usr/lib/hostward/compiler.mjs",
-};
-
-/* FNV-1a. */
-static void mix(uint64_t *hash, const void *data, size_t len) {
-        const uint8_t *p = data;
-
-        for (size_t i = 0; i < len; i++)
-                *hash = (*hash ^ p[i]) * 0x100000001b3ull;
-}
-
-static void mix_foreign_profiles(uint64_t *hash, const char *securityfs) {
-        _cleanup_buffer_ struct hw_buffer list = { 0 };
-        char path[4096];
-        int n = snprintf(path, sizeof path, "%s/apparmor/profiles", securityfs);
-
-        if (n < 0 || (size_t)n >= sizeof path || hw_read_file(AT_FDCWD, path, PROFILE_LIST_MAX, &list) < 0)
-                return;
-        for (size_t i = 0; i < list.len;) {
-                const uint8_t *line = list.data + i, *end = memchr(line, '\n', list.len - i);
-                size_t len = end ? (size_t)(end - line) : list.len - i;
-
-                if (len < sizeof HW_CATCH_ALL - 1 || memcmp(line, HW_CATCH_ALL, sizeof HW_CATCH_ALL - 1) != 0)
-                        mix(hash, line, len);
-                i += len + 1;
-        }
-}
-
-/* Of everything beside the envelope that the compiler's answer depends on. Never 0. */
-static uint64_t surroundings(const char *securityfs) {
-        uint64_t hash = 0xcbf29ce484222325ull;
-        struct stat st;
-
-        for (size_t i = 0; i < HW_LEN(looked_at); i++)
-                if (stat(looked_at[i], &st) == 0)
-                        mix(&hash, &st.st_mtim, sizeof st.st_mtim);
-        mix_foreign_profiles(&hash, securityfs);
-        return hash ? hash : 1;
-}
 
 void hw_recompile_keep(struct hw_daemon *d, struct hw_slice envelope) {
         int r = hw_write_atomic(d->state_fd, HW_ENVELOPE, (const char *)envelope.data, envelope.len, 0600);
@@ -70,7 +25,7 @@ void hw_recompile_keep(struct hw_daemon *d, struct hw_slice envelope) {
 
 void hw_recompile_begins(struct hw_daemon *d) {
         d->compiled_for_bpf = d->bpf_lsm;
-        d->compiled_beside = surroundings(d->options->securityfs);
+        d->compiled_beside = hw_surroundings(d->options);
 }
 
 void hw_recompile_forget(struct hw_daemon *d) {
@@ -91,7 +46,7 @@ void hw_recompile_check(struct hw_daemon *d) {
                 return;
         if (d->job.kind != HW_JOB_NONE)
                 return; /* it may bring another rule set: behind it this envelope would be refused as an older one */
-        if (!over && surroundings(d->options->securityfs) == d->surroundings)
+        if (!over && hw_surroundings(d->options) == d->surroundings)
                 return;
         d->recompile_at = now + PAUSE_MS;
         if (over && d->table->valid_until > d->memory.ended_at) {

@@ -15,8 +15,8 @@
 
 #define STUCK_MS 30000
 #define SMALL_FRAME_BYTES 65536u          /* every message but APPLY */
-#define INCOMING_BYTES_MAX (96u << 20)    /* of all clients together */
-#define OUTGOING_BYTES_MAX (96u << 20)    /* of all clients together */
+#define INCOMING_BYTES_MAX (96u << 20)    /* of all clients of the agent's user together */
+#define OUTGOING_BYTES_MAX (96u << 20)    /* likewise */
 #define ANSWERS_WATERMARK (1u << 20)      /* of one client: above it nothing more is answered */
 #define EVENTS_WATERMARK (256u << 10)     /* events are queued only below it, the ring keeps the rest */
 #define READ_BYTES 65536
@@ -156,12 +156,17 @@ void hw_server_accept(struct hw_server *s) {
         }
 }
 
-static size_t incoming_bytes(const struct hw_server *s) {
+static bool counts(const struct hw_client *c) {
+        return c->id && !c->privileged;
+}
+
+/* Root is served whatever the agent's user has in flight. Of its own frames root alone decides: APPLY may be large. */
+static bool too_much_incoming(const struct hw_server *s, const struct hw_client *c) {
         size_t sum = 0;
 
         for (size_t i = 0; i < HW_CLIENTS_MAX; i++)
-                sum += s->clients[i].id ? s->clients[i].in.cap : 0;
-        return sum;
+                sum += counts(&s->clients[i]) ? s->clients[i].in.cap : 0;
+        return counts(c) && sum > INCOMING_BYTES_MAX;
 }
 
 /* Handles the frames that are complete. */
@@ -198,7 +203,7 @@ static void take_frames(struct hw_server *s, struct hw_client *c) {
 static void receive(struct hw_server *s, struct hw_client *c) {
         ssize_t n;
 
-        if (hw_buffer_reserve(&c->in, READ_BYTES) < 0 || incoming_bytes(s) > INCOMING_BYTES_MAX)
+        if (hw_buffer_reserve(&c->in, READ_BYTES) < 0 || too_much_incoming(s, c))
                 return violation(s, c, "too much in flight");
         n = recv(c->fd, c->in.data + c->in.len, READ_BYTES, 0);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -299,12 +304,12 @@ static bool is_behind(const struct hw_events *e, uint64_t seq) {
         return e->n > 0 && seq + 1 < e->next_seq;
 }
 
-static size_t outgoing_bytes(const struct hw_server *s) {
+static bool too_much_outgoing(const struct hw_server *s, const struct hw_client *c) {
         size_t sum = 0;
 
         for (size_t i = 0; i < HW_CLIENTS_MAX; i++)
-                sum += s->clients[i].id ? s->clients[i].out.len : 0;
-        return sum;
+                sum += counts(&s->clients[i]) ? s->clients[i].out.len : 0;
+        return counts(c) && c->out.len > ANSWERS_WATERMARK && sum > OUTGOING_BYTES_MAX;
 }
 
 static uint64_t settle_one(struct hw_server *s, struct hw_client *c) {
@@ -320,7 +325,7 @@ static uint64_t settle_one(struct hw_server *s, struct hw_client *c) {
                 take_frames(s, c);
         now = hw_now_ms(); /* not before: since when it is stuck was found only now */
         if (c->out.failed || (c->stuck_since && now - c->stuck_since > STUCK_MS) ||
-            (c->out.len > ANSWERS_WATERMARK && outgoing_bytes(s) > OUTGOING_BYTES_MAX))
+            too_much_outgoing(s, c))
                 c->doomed = true;
         if (c->half_since && now - c->half_since >= s->frame_ms)
                 violation(s, c, "half a frame");

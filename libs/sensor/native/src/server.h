@@ -25,8 +25,9 @@ struct hw_client {
 };
 
 /*
- * The Unix socket. Bounded: places, bytes of unfinished frames and of answers not yet taken, over all clients, and time
- * for half a frame. Questions of a client that does not take its answers wait. Whoever breaks the protocol is cut off and counted.
+ * The Unix socket. Bounded: places, bytes of unfinished frames and of answers not yet taken, over all clients of the
+ * agent's user, who so takes nothing from root, and time for half a frame. Questions of a client that does not take its
+ * answers wait. Whoever breaks the protocol is cut off and counted.
  */
 struct hw_server {
         int listen_fd, epoll_fd;

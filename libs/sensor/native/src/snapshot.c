@@ -29,27 +29,31 @@ uint64_t hw_memory_time(const struct hw_memory *m, uint64_t wall_ms) {
 }
 
 bool hw_suspension_over(const struct hw_memory *m, uint64_t wall_ms) {
-        /* What was begun on this host ends by the clock it was begun by, which may have been in 1970 too. */
         const bool ordered = m->suspension.by == HW_BY_CONTROL_PLANE;
-        uint64_t now = ordered ? hw_memory_time(m, wall_ms) : wall_ms;
+        uint64_t now = ordered ? hw_memory_time(m, wall_ms) : 0;
 
-        return m->suspension.active && (m->seen_at > now ? m->seen_at : now) >= m->suspension.until;
+        return m->suspension.active && HW_MAX(m->seen_at, now) >= m->suspension.until;
 }
 
-static int save(int dirfd, const char *name, struct hw_buffer *frame, size_t begun) {
+bool hw_memory_outlived(const struct hw_memory *m, const struct hw_table *t, uint64_t wall_ms) {
+        return t->valid_until && t->valid_until <= HW_MAX(m->ended_at, hw_memory_time(m, wall_ms));
+}
+
+static int save(int dirfd, const char *name, struct hw_buffer *frame, size_t begun, uint32_t *ret_checksum) {
         struct hw_slice payload;
         int r;
 
         if (frame->failed)
                 return -ENOMEM;
         payload = (struct hw_slice){ frame->data + begun + HW_HEADER_BYTES, frame->len - begun - HW_HEADER_BYTES };
-        hw_put_u64(frame, HW_TAG_CHECKSUM, hw_crc32(payload));
+        *ret_checksum = hw_crc32(payload);
+        hw_put_u64(frame, HW_TAG_CHECKSUM, *ret_checksum);
         r = hw_frame_end(frame, begun);
         return r < 0 ? r : hw_write_atomic(dirfd, name, frame->data, frame->len, 0600);
 }
 
 /* The payload without its checksum. */
-static int load(int dirfd, const char *name, uint16_t type, struct hw_buffer *ret) {
+static int load(int dirfd, const char *name, uint16_t type, struct hw_buffer *ret, uint32_t *ret_checksum) {
         const size_t checksum_bytes = HW_FIELD_HEADER_BYTES + 8;
         struct hw_slice payload, value;
         struct hw_header header;
@@ -69,23 +73,29 @@ static int load(int dirfd, const char *name, uint16_t type, struct hw_buffer *re
             hw_slice_u64(value, &checksum) < 0 || value.data + value.len != payload.data + payload.len)
                 return -EBADMSG;
         ret->len -= checksum_bytes;
-        return hw_crc32((struct hw_slice){ ret->data, ret->len }) == checksum ? 0 : -EBADMSG;
+        *ret_checksum = hw_crc32((struct hw_slice){ ret->data, ret->len });
+        return *ret_checksum == checksum ? 0 : -EBADMSG;
 }
 
-int hw_snapshot_save(int dirfd, const char *name, const struct hw_table *t) {
+int hw_snapshot_save(int dirfd, const char *name, struct hw_table *t) {
         _cleanup_buffer_ struct hw_buffer frame = { 0 };
         size_t begun = hw_frame_begin(&frame, HW_MSG_SNAPSHOT, 0);
 
         hw_buffer_add(&frame, t->payload.data, t->payload.len);
-        return save(dirfd, name, &frame, begun);
+        return save(dirfd, name, &frame, begun, &t->checksum);
 }
 
 int hw_snapshot_load(int dirfd, const char *name, struct hw_table **ret) {
         _cleanup_buffer_ struct hw_buffer payload = { 0 };
+        uint32_t checksum;
         const char *why;
-        int r = load(dirfd, name, HW_MSG_SNAPSHOT, &payload);
+        int r = load(dirfd, name, HW_MSG_SNAPSHOT, &payload, &checksum);
 
-        return r < 0 ? r : hw_table_parse(&payload, ret, &why);
+        if (r == 0)
+                r = hw_table_parse(&payload, ret, &why);
+        if (r == 0)
+                (*ret)->checksum = checksum;
+        return r;
 }
 
 static void put_suspension(struct hw_buffer *frame, const struct hw_suspension *s) {
@@ -100,6 +110,7 @@ static void put_suspension(struct hw_buffer *frame, const struct hw_suspension *
 int hw_memory_save(int dirfd, const struct hw_memory *m) {
         _cleanup_buffer_ struct hw_buffer frame = { 0 };
         size_t begun = hw_frame_begin(&frame, HW_MSG_MEMORY, 0);
+        uint32_t checksum;
 
         hw_put_ordering(&frame, &m->highest);
         hw_put_text(&frame, HW_TAG_DIGEST, m->rejected_digest);
@@ -110,8 +121,10 @@ int hw_memory_save(int dirfd, const struct hw_memory *m) {
         hw_put_u64(&frame, HW_TAG_SEEN_AT, m->seen_at);
         if (m->ended_at)
                 hw_put_u64(&frame, HW_TAG_ENDED_AT, m->ended_at);
+        if (m->table)
+                hw_put_u64(&frame, HW_TAG_TABLE, m->table);
         put_suspension(&frame, &m->suspension);
-        return save(dirfd, HW_MEMORY, &frame, begun);
+        return save(dirfd, HW_MEMORY, &frame, begun, &checksum);
 }
 
 static int get_index(struct hw_slice payload, uint16_t tag, const char *const *texts, size_t n, int *ret) {
@@ -166,6 +179,7 @@ static int get_suspension(struct hw_slice payload, struct hw_suspension *ret) {
 static int parse_memory(struct hw_slice payload, struct hw_memory *ret) {
         char code[16];
         int hold = 0, confirm = 0, r;
+        uint64_t table = 0;
 
         r = hw_payload_ordering(payload, &ret->highest);
         if (r == 0)
@@ -181,9 +195,12 @@ static int parse_memory(struct hw_slice payload, struct hw_memory *ret) {
         if (r == 0)
                 r = hw_payload_u64(payload, HW_TAG_ENDED_AT, &ret->ended_at);
         if (r == 0 || r == -ENOENT)
+                r = hw_payload_u64(payload, HW_TAG_TABLE, &table);
+        if (r == 0 || r == -ENOENT)
                 r = get_text(payload, HW_TAG_CODE, code, sizeof code);
         if (r < 0)
                 return r;
+        ret->table = (uint32_t)table;
         ret->hold = (enum hw_hold)hold;
         ret->confirm = (enum hw_confirm)confirm;
         ret->evidence = strcmp(code, "denied") == 0;
@@ -193,10 +210,11 @@ static int parse_memory(struct hw_slice payload, struct hw_memory *ret) {
 
 int hw_memory_load(int dirfd, struct hw_memory *ret) {
         _cleanup_buffer_ struct hw_buffer payload = { 0 };
+        uint32_t checksum;
         int r;
 
         *ret = (struct hw_memory){ 0 };
-        r = load(dirfd, HW_MEMORY, HW_MSG_MEMORY, &payload);
+        r = load(dirfd, HW_MEMORY, HW_MSG_MEMORY, &payload, &checksum);
         if (r == 0)
                 r = parse_memory((struct hw_slice){ payload.data, payload.len }, ret);
         if (r < 0)

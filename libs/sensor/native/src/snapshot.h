@@ -9,6 +9,7 @@
  *   snapshot       the table in force            writer: daemon   readers: daemon, early
  *   snapshot.prev  the last table confirmed good
  *   memory         struct hw_memory
+ *   *.old          both of the above as they were before a swap that is not done yet
  *   boots          boot id and number of boots in a row that were not confirmed healthy (early.c)
  */
 #define HW_SNAPSHOT "snapshot"
@@ -40,8 +41,9 @@ struct hw_memory {
         bool evidence; /* the kernel denied something to the agent or the sensor since the swap */
         bool unproved; /* confirmed while suspended: nothing was blocked, so nothing is known of the blocks */
         struct hw_suspension suspension;
+        uint32_t table; /* checksum of the snapshot that this speaks of; 0: not known, written by a version before */
         uint64_t ended_at; /* end of an exception (VALID_UNTIL) that has passed: it stays over at a boot in 1970; 0 = none */
-        uint64_t seen_at; /* the time of the suspension: the wall clock, and on with the time since boot where that is behind */
+        uint64_t seen_at; /* the time of the suspension: the wall clock when it began, and on with the time since boot */
 };
 
 /* The variant of the table that is to be loaded now. */
@@ -53,10 +55,16 @@ enum hw_mode hw_memory_mode(const struct hw_memory *m);
  */
 uint64_t hw_memory_time(const struct hw_memory *m, uint64_t wall_ms);
 
-/* The end counts by the greatest time ever seen, so that a clock set back extends nothing. True when it has come. */
+/*
+ * An end that the control plane set counts by the greatest time ever seen, so that a clock set back extends nothing; one
+ * of this host by the time that passed, so that a clock that is set right does not end it. True when it has come.
+ */
 bool hw_suspension_over(const struct hw_memory *m, uint64_t wall_ms);
 
-int hw_snapshot_save(int dirfd, const char *name, const struct hw_table *t);
+/* Whether an exception in it was seen to end: such a table does not come back. */
+bool hw_memory_outlived(const struct hw_memory *m, const struct hw_table *t, uint64_t wall_ms);
+
+int hw_snapshot_save(int dirfd, const char *name, struct hw_table *t);
 int hw_snapshot_load(int dirfd, const char *name, struct hw_table **ret);
 int hw_memory_save(int dirfd, const struct hw_memory *m);
 /* -ENOENT when there is none yet; *ret is then empty. */

@@ -93,7 +93,9 @@ void hw_suspend_check(struct hw_daemon *d) {
         d->looked_at = now;
         if (!d->memory.suspension.active)
                 return;
-        d->memory.seen_at = HW_MAX(wall, d->memory.seen_at + passed);
+        d->memory.seen_at += passed;
+        if (d->memory.suspension.by == HW_BY_CONTROL_PLANE)
+                d->memory.seen_at = HW_MAX(wall, d->memory.seen_at);
         if (hw_suspension_over(&d->memory, wall)) {
                 hw_suspend_end(d, "its time is over");
                 return;

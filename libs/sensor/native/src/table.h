@@ -50,6 +50,7 @@ struct hw_order_suspend {
 /* What the compiler made of one rule set: the checked content of a COMPILED frame. Slices point into `payload`. */
 struct hw_table {
         struct hw_buffer payload;
+        uint32_t checksum; /* of the payload, once it was written to a snapshot or read from one */
         struct hw_ordering ordering;
         uint64_t expires_at;
         uint64_t overrides; /* policies that override the protection of the control path */

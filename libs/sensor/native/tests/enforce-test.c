@@ -1,55 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "check.h"
 #include "clock.h"
-#include "daemon.h"
+#include "fake-host.h"
 #include "samples.h"
 
 /* What the daemon says of the kernel when a load fails: never that what was read back before is in force. */
-
-#define AGENT 1234
 
 static struct hw_options options;
 static struct hw_daemon d;
 static char dir[64], securityfs[80], refuse[120];
 
 static void begin(void) {
-        char path[160];
-
         strcpy(dir, "/tmp/hostward-enforce-XXXXXX");
         CHECK(mkdtemp(dir));
-        (void)snprintf(securityfs, sizeof securityfs, "%s/kernel", dir);
+        make_host(dir, securityfs, sizeof securityfs);
         (void)snprintf(refuse, sizeof refuse, "%s/apparmor/refuse", securityfs);
-        CHECK(mkdir(securityfs, 0700) == 0);
-        for (const char *const *part = (const char *const[]){ "", "/policy", "/policy/profiles", NULL }; *part; part++) {
-                (void)snprintf(path, sizeof path, "%s/apparmor%s", securityfs, *part);
-                CHECK(mkdir(path, 0700) == 0);
-        }
         options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = securityfs };
-        d = (struct hw_daemon){ .options = &options, .state_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-                                .epoll_fd = -1, .compile.fd = -1, .prober.fd = -1, .confirm_at = UINT64_MAX,
-                                .apparmor = true, .server = { .agent_known = true, .agent_uid = AGENT } };
-        CHECK(d.state_fd >= 0);
-        hw_bpf_init(&d.bpf, dir, NULL, NULL);
-        hw_events_init(&d.events, d.state_fd);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        (void)st, (void)type, (void)ftw;
-        return remove(path);
+        start_daemon(&d, &options, dir);
 }
 
 static void end(void) {
-        CHECK(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
-        hw_events_free(&d.events);
-        hw_profile_set_free(&d.profiles);
-        d.table = hw_table_free(d.table);
-        (void)close(d.state_fd);
+        stop_daemon(&d);
+        remove_host(dir);
 }
 
 static void swap(uint64_t generation, const char *mark) {

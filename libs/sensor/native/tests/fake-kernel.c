@@ -3,7 +3,7 @@
  * Stands in for src/kernel-file.c: does with ordinary files what the kernel does with securityfs, as far as the sensor
  * can see: .replace makes policy/profiles/NAME.1/{name,mode,sha256,raw_data}, .remove takes it away. Nothing is
  * enforced. A file `refuse` beside .replace makes the load fail with EPROTO, as the kernel does with a policy that it
- * cannot read.
+ * cannot read. And for src/systemd.c: what systemd is told is only logged.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,9 @@
 #include "clean.h"
 #include "file.h"
 #include "kernel-file.h"
+#include "log.h"
 #include "policy-blob.h"
+#include "systemd.h"
 
 struct load {
         const char *securityfs;
@@ -70,4 +72,8 @@ int hw_kernel_write(const char *securityfs, const char *name, const void *data, 
         if (strcmp(name, ".remove") == 0)
                 return remove_profile(securityfs, load.blob);
         return hw_blob_walk(load.blob, put_profile, &load);
+}
+
+void hw_systemd_reload(void) {
+        hw_info("systemd reads its units again");
 }

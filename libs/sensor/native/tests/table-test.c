@@ -141,6 +141,7 @@ static void a_snapshot_cut_or_changed_anywhere_is_not_loaded(void) {
 static void memory_comes_back_as_it_was(void) {
         struct hw_memory m = { .highest = { 1, 2, 3 }, .rejected_digest = "dead", .hold = HW_HOLD_FELL_BACK,
                                .confirm = HW_CONFIRM_WAITING, .confirm_since = 5, .evidence = true, .seen_at = 9, .ended_at = 8,
+                               .table = 0xfedcba98u,
                                .suspension = { true, HW_MODE_AUDIT, HW_BY_CONSOLE, 77, "because" } };
         struct hw_memory back;
         char path[64];
@@ -152,7 +153,7 @@ static void memory_comes_back_as_it_was(void) {
         CHECK(back.hold == m.hold && back.confirm == m.confirm && back.confirm_since == 5 && back.evidence);
         CHECK(back.suspension.active && back.suspension.mode == HW_MODE_AUDIT && back.suspension.until == 77);
         CHECK(back.suspension.by == HW_BY_CONSOLE && strcmp(back.suspension.reason, "because") == 0);
-        CHECK(back.seen_at == 9 && back.ended_at == 8);
+        CHECK(back.seen_at == 9 && back.ended_at == 8 && back.table == m.table);
         m.ended_at = 0;
         CHECK(hw_memory_save(fd, &m) == 0 && hw_memory_load(fd, &back) == 0 && back.ended_at == 0);
         CHECK(hw_write_atomic(fd, HW_MEMORY, "HWD1", 4, 0) == 0);
@@ -161,7 +162,7 @@ static void memory_comes_back_as_it_was(void) {
 }
 
 static void a_clock_set_back_extends_no_suspension(void) {
-        struct hw_memory m = { .suspension = { .active = true, .until = 100 }, .seen_at = 100 };
+        struct hw_memory m = { .suspension = { .active = true, .by = HW_BY_CONTROL_PLANE, .until = 100 }, .seen_at = 100 };
 
         CHECK(hw_suspension_over(&m, 50));
         m.seen_at = 99;

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clean.h"
+#include "clock.h"
+#include "daemon.h"
+#include "file.h"
+#include "log.h"
+#include "restore.h"
+
+int hw_snapshot_take_previous(int dirfd) {
+        int r = hw_link_atomic(dirfd, HW_SNAPSHOT_PREVIOUS, HW_SNAPSHOT);
+
+        if (r == 0 && fsync(dirfd) < 0)
+                r = -errno;
+        if (r < 0)
+                hw_error("the last known good cannot be made the snapshot error=%s", strerror(-r));
+        return r;
+}
+
+/* Memory was stored, and the last known good is not the snapshot yet. */
+static bool fell_back(const struct hw_memory *m, const struct hw_table *t) {
+        return m->confirm == HW_CONFIRM_FELL_BACK && m->hold == HW_HOLD_NONE && m->table != t->checksum &&
+               strcmp(m->rejected_digest, t->digest) == 0;
+}
+
+static void finish_fallback(int dirfd, struct hw_memory *m, struct hw_restored *r) {
+        struct hw_table *good = NULL;
+
+        if (hw_snapshot_load(dirfd, HW_SNAPSHOT_PREVIOUS, &good) < 0) {
+                m->hold = HW_HOLD_FELL_BACK;
+                return;
+        }
+        (void)hw_snapshot_take_previous(dirfd);
+        (void)hw_table_free(r->table);
+        r->table = good;
+}
+
+/* The table was written, and memory is still of the one before: as a swap would have left it. */
+static void finish_swap(struct hw_memory *m, const struct hw_table *t) {
+        hw_warn("the rule set was not remembered yet: it is to be confirmed digest=%s", t->digest);
+        if (hw_ordering_compare(&t->ordering, &m->highest) > 0)
+                m->highest = t->ordering;
+        m->hold = HW_HOLD_NONE;
+        hw_suspend_order(m, t);
+        hw_confirm_wait(m);
+}
+
+static void agree(int dirfd, struct hw_memory *m, bool remembered, struct hw_restored *r) {
+        if (m->table && m->table == r->table->checksum)
+                return;
+        if (fell_back(m, r->table))
+                finish_fallback(dirfd, m, r);
+        else if (m->table || !remembered)
+                finish_swap(m, r->table);
+        m->table = r->table->checksum;
+        r->changed = true;
+}
+
+/*
+ * While nobody looked only the wall clock went on. Where a suspension of this host's own has an end before the last
+ * signed time, the clock was wrong when it began, and says nothing of how long that is ago.
+ */
+static void catch_up(struct hw_memory *m) {
+        if (m->suspension.active && m->suspension.until > m->highest.issued_at)
+                m->seen_at = HW_MAX(m->seen_at, hw_wall_ms());
+}
+
+int hw_restore(int dirfd, struct hw_memory *ret_memory, struct hw_restored *ret) {
+        int remembered = hw_memory_load(dirfd, ret_memory), r;
+
+        *ret = (struct hw_restored){ 0 };
+        if (remembered < 0 && remembered != -ENOENT)
+                hw_error("the memory file cannot be read, suspension and highest ordering are taken from the snapshot "
+                         "error=%s", strerror(-remembered));
+        catch_up(ret_memory);
+        r = hw_snapshot_load(dirfd, HW_SNAPSHOT, &ret->table);
+        if (r == 0)
+                agree(dirfd, ret_memory, remembered == 0, ret);
+        if (r == 0 || r == -ENOENT)
+                return r;
+        hw_error("the snapshot cannot be read, the last known good takes its place error=%s", strerror(-r));
+        ret->damaged = true;
+        return hw_snapshot_load(dirfd, HW_SNAPSHOT_PREVIOUS, &ret->table);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "clean.h"
+#include "dropin.h"
+#include "file.h"
+#include "surroundings.h"
+
+#define BASIS 0xcbf29ce484222325ull
+#define PROFILE_LIST_MAX (4u << 20)
+
+/* By the time at which an entry came, went or was replaced. */
+static const char *const looked_at[] = {
+        "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/etc/apparmor.d",
+        "/etc/hostward/agent.yaml", "/usr/sbin/apparmor_parser", "/usr/lib/hostward/compiler.mjs",
+};
+
+/* FNV-1a. */
+static uint64_t mix(uint64_t hash, const void *data, size_t len) {
+        const uint8_t *p = data;
+
+        for (size_t i = 0; i < len; i++)
+                hash = (hash ^ p[i]) * 0x100000001b3ull;
+        return hash;
+}
+
+static uint64_t mix_foreign_profiles(uint64_t hash, const char *securityfs) {
+        _cleanup_buffer_ struct hw_buffer list = { 0 };
+        char path[4096];
+        int n = snprintf(path, sizeof path, "%s/apparmor/profiles", securityfs);
+
+        if (n < 0 || (size_t)n >= sizeof path || hw_read_file(AT_FDCWD, path, PROFILE_LIST_MAX, &list) < 0)
+                return hash;
+        for (size_t i = 0; i < list.len;) {
+                const uint8_t *line = list.data + i, *end = memchr(line, '\n', list.len - i);
+                size_t len = end ? (size_t)(end - line) : list.len - i;
+
+                if (len < sizeof HW_CATCH_ALL - 1 || memcmp(line, HW_CATCH_ALL, sizeof HW_CATCH_ALL - 1) != 0)
+                        hash = mix(hash, line, len);
+                i += len + 1;
+        }
+        return hash;
+}
+
+static uint64_t hash_file(const char *folder, const char *name, const struct stat *st) {
+        uint64_t hash = mix(mix(BASIS, folder, strlen(folder) + 1), name, strlen(name) + 1);
+
+        return mix(mix(hash, &st->st_mtim, sizeof st->st_mtim), &st->st_ino, sizeof st->st_ino);
+}
+
+/*
+ * Drop-ins of others: ours is none of the compiler's matter. A sum does not depend on the order in which a folder is
+ * read. Hidden files are not systemd's: editors make them, and we do for a moment.
+ */
+static uint64_t sum_dropins(int dirfd, const char *folder) {
+        int fd = openat(dirfd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+        struct stat st;
+        uint64_t sum = 0;
+
+        while (dir && (entry = readdir(dir)))
+                if (entry->d_name[0] != '.' && strcmp(entry->d_name, HW_DROPIN_FILE) != 0 &&
+                    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                        sum += hash_file(folder, entry->d_name, &st);
+        return sum;
+}
+
+/* The folder of units into which we write too, so that its own time says nothing: unit files, and drop-ins but ours. */
+static uint64_t sum_units(const char *path) {
+        _cleanup_closedir_ DIR *dir = opendir(path);
+        struct dirent *entry;
+        struct stat st;
+        uint64_t sum = 0;
+
+        while (dir && (entry = readdir(dir))) {
+                if (entry->d_name[0] == '.' || fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        continue;
+                sum += S_ISDIR(st.st_mode) ? sum_dropins(dirfd(dir), entry->d_name) : hash_file("", entry->d_name, &st);
+        }
+        return sum;
+}
+
+uint64_t hw_surroundings(const struct hw_options *o) {
+        const uint64_t units = sum_units(o->dropin_dir);
+        uint64_t hash = mix(BASIS, &units, sizeof units);
+        struct stat st;
+
+        for (size_t i = 0; i < HW_LEN(looked_at); i++)
+                if (stat(looked_at[i], &st) == 0)
+                        hash = mix(hash, &st.st_mtim, sizeof st.st_mtim);
+        hash = mix_foreign_profiles(hash, o->securityfs);
+        return hash ? hash : 1;
+}

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fake-host.h"
+#include "file.h"
+#include "recompile.h"
+#include "samples.h"
+
+/*
+ * Snapshot and memory are two files: whatever could not be written, and wherever the daemon died, what is in force at the
+ * next start is a table that was confirmed, or one that waits to be. A folder where a file's temporary name should be
+ * keeps that file from being written; large tables are kept from it by a bound on the size of files.
+ */
+
+#define LARGE 100000
+#define NOTHING_LARGE 50000
+
+static struct hw_options options;
+static struct hw_daemon d;
+static char dir[64], securityfs[80];
+
+/* What a kill -9 leaves is the folder. */
+static void start(void) {
+        start_daemon(&d, &options, dir);
+        hw_enforce_start(&d);
+}
+
+static void restart(void) {
+        stop_daemon(&d);
+        start();
+}
+
+static void begin(void) {
+        strcpy(dir, "/tmp/hostward-persistence-XXXXXX");
+        CHECK(mkdtemp(dir));
+        make_host(dir, securityfs, sizeof securityfs);
+        options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = securityfs };
+        start();
+}
+
+static void end(void) {
+        stop_daemon(&d);
+        remove_host(dir);
+}
+
+struct given {
+        uint64_t generation;
+        const char *digest; /* NULL: the mark */
+        const char *mark;
+        size_t size;
+        uint64_t valid_until, suspended_until, overrides;
+};
+
+static int swap(struct given g) {
+        const struct sample sample = { .generation = g.generation, .digest = g.digest ? g.digest : g.mark,
+                                       .names = { "hostward" }, .mark = g.mark,
+                                       .overrides = g.overrides };
+        static char root[LARGE + 1];
+        struct hw_buffer payload = { 0 };
+        struct hw_table *t = NULL;
+        const char *why;
+
+        sample_payload(&payload, &sample);
+        if (g.size) {
+                (void)memset(root, 'x', g.size);
+                hw_put_bytes(&payload, HW_TAG_ROOT, root, g.size);
+        }
+        if (g.valid_until)
+                hw_put_u64(&payload, HW_TAG_VALID_UNTIL, g.valid_until);
+        if (g.suspended_until) {
+                hw_put_text(&payload, HW_TAG_SUSPEND_MODE, "audit");
+                hw_put_u64(&payload, HW_TAG_SUSPEND_UNTIL, g.suspended_until);
+                hw_put_text(&payload, HW_TAG_SUSPEND_REASON, "fleet");
+        }
+        CHECK(hw_table_parse(&payload, &t, &why) == 0);
+        return hw_enforce_swap(&d, t);
+}
+
+static void confirm(void) {
+        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) == 0);
+}
+
+static void swap_confirmed(struct given g) {
+        CHECK(swap(g) == 0);
+        confirm();
+}
+
+/* The agent is denied something and confirms nothing until its time is over. */
+static void cut_off(void) {
+        const struct hw_audit_record record = { .denied = true, .fsuid = AGENT, .pid = -1, .time_ms = hw_wall_ms() + 1 };
+
+        hw_confirm_evidence(&d, &record);
+        CHECK(d.memory.evidence);
+        hw_confirm_expired(&d);
+}
+
+static bool is(uint64_t generation, enum hw_confirm state, enum hw_mode mode) {
+        return d.table && d.table->ordering.generation == generation && d.memory.confirm == state &&
+               hw_memory_mode(&d.memory) == mode;
+}
+
+static void no_room_for(const char *name, bool none) {
+        char temp[80];
+
+        (void)snprintf(temp, sizeof temp, ".%s.new", name);
+        CHECK((none ? mkdirat(d.state_fd, temp, 0700) : unlinkat(d.state_fd, temp, AT_REMOVEDIR)) == 0);
+}
+
+static void no_room_for_large_files(bool none) {
+        struct rlimit limit;
+
+        CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+        limit.rlim_cur = none ? NOTHING_LARGE : limit.rlim_max;
+        CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+}
+
+static void copy(const char *from, const char *to) {
+        struct hw_buffer file = { 0 };
+
+        CHECK(hw_read_file(d.state_fd, from, 1u << 20, &file) == 0);
+        CHECK(hw_write_atomic(d.state_fd, to, file.data, file.len, 0600) == 0);
+        hw_buffer_free(&file);
+}
+
+static bool is_there(const char *name) {
+        return faccessat(d.state_fd, name, F_OK, 0) == 0;
+}
+
+static void a_swap_that_finds_no_room_is_undone_without_any(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11", .size = LARGE });
+        no_room_for_large_files(true);
+        no_room_for("memory", true);
+        CHECK(swap((struct given){ 2, .mark = "22" }) < 0);
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
+        CHECK(!is_there("snapshot.old") && !is_there("memory.old"));
+        restart();
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.memory.highest.generation == 1);
+        no_room_for_large_files(false);
+        no_room_for("memory", false);
+        swap_confirmed((struct given){ 2, .mark = "22" });
+        CHECK(!is_there("snapshot.old") && !is_there("memory.old"));
+        end();
+}
+
+static void a_first_swap_that_finds_no_room_leaves_nothing(void) {
+        begin();
+        no_room_for("memory", true);
+        CHECK(swap((struct given){ 1, .mark = "11" }) < 0);
+        CHECK(!is_there("snapshot") && !is_there("memory") && !is_there("snapshot.old"));
+        no_room_for("memory", false);
+        restart();
+        CHECK(!d.table && d.memory.highest.generation == 0);
+        end();
+}
+
+static void nothing_is_replaced_that_cannot_be_put_back(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        no_room_for("memory.old", true);
+        CHECK(swap((struct given){ 2, .mark = "22" }) < 0);
+        CHECK(is_there("memory") && !is_there("snapshot.old"));
+        no_room_for("memory.old", false);
+        restart();
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
+        end();
+}
+
+static void what_the_kernel_refuses_is_undone_and_what_was_not_kept_is_kept_later(void) {
+        const struct hw_suspension s = { .active = true, .mode = HW_MODE_AUDIT, .until = hw_wall_ms() + 60000,
+                                         .reason = "x" };
+
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        no_room_for("memory", true);
+        hw_suspend_begin(&d, &s);
+        CHECK(d.unkept);
+        no_room_for("memory", false);
+        CHECK(mkdirat(d.state_fd, "kernel/apparmor/refuse", 0700) == 0);
+        CHECK(swap((struct given){ 2, .mark = "22" }) < 0);
+        CHECK(d.unkept && is(1, HW_CONFIRM_DONE, HW_MODE_AUDIT));
+        CHECK(hw_memory_store(&d) == 0 && !d.unkept);
+        CHECK(unlinkat(d.state_fd, "kernel/apparmor/refuse", AT_REMOVEDIR) == 0);
+        restart();
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_AUDIT) && d.memory.highest.generation == 1);
+        end();
+}
+
+static void a_snapshot_that_somebody_removed_is_no_reason_to_refuse_the_next(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        CHECK(unlinkat(d.state_fd, "snapshot", 0) == 0);
+        swap_confirmed((struct given){ 2, .mark = "22" });
+        restart();
+        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
+        end();
+}
+
+static void dead_between_snapshot_and_memory_the_new_table_waits_to_be_confirmed(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        copy("memory", "kept");
+        CHECK(swap((struct given){ 2, .mark = "22" }) == 0);
+        copy("kept", "memory");
+        restart();
+        CHECK(is(2, HW_CONFIRM_WAITING, HW_MODE_ENFORCE) && d.memory.highest.generation == 2);
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        end();
+}
+
+static void under_overrides_an_agent_of_before_does_not_confirm_it(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        copy("memory", "kept");
+        (void)usleep(20000); /* the kernel tells starts in hundredths of a second */
+        CHECK(swap((struct given){ 2, .mark = "22", .overrides = 1 }) == 0);
+        copy("kept", "memory");
+        restart();
+        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) == -EAGAIN);
+        end();
+}
+
+static void a_suspension_that_came_with_that_table_is_in_force(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        copy("memory", "kept");
+        CHECK(swap((struct given){ 2, .mark = "22", .suspended_until = hw_wall_ms() + 60000 }) == 0);
+        copy("kept", "memory");
+        restart();
+        CHECK(is(2, HW_CONFIRM_WAITING, HW_MODE_AUDIT));
+        restart(); /* it was stored */
+        CHECK(is(2, HW_CONFIRM_WAITING, HW_MODE_AUDIT));
+        end();
+}
+
+static void so_it_is_where_the_effect_alone_is_new(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .digest = "11", .mark = "before" });
+        copy("memory", "kept");
+        CHECK(swap((struct given){ 1, .digest = "11", .mark = "compiled anew" }) == 0);
+        copy("kept", "memory");
+        restart();
+        CHECK(is(1, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
+        end();
+}
+
+static void so_it_is_where_the_memory_cannot_be_read(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11", .suspended_until = hw_wall_ms() + 60000 });
+        CHECK(hw_write_atomic(d.state_fd, "memory", "rubbish", 7, 0600) == 0);
+        restart();
+        CHECK(is(1, HW_CONFIRM_WAITING, HW_MODE_AUDIT));
+        end();
+}
+
+static void what_was_written_whole_is_left_as_it_was(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        hw_unload(&d);
+        restart();
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_OFF) && d.memory.hold == HW_HOLD_UNLOADED);
+        end();
+}
+
+static void a_fallback_needs_no_room_for_the_table(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11", .size = LARGE });
+        CHECK(swap((struct given){ 2, .mark = "22" }) == 0);
+        no_room_for_large_files(true);
+        cut_off();
+        no_room_for_large_files(false);
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        restart();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        CHECK(strcmp(d.memory.rejected_digest, "22") == 0);
+        end();
+}
+
+static void dead_within_a_fallback_the_table_that_was_taken_back_stays_so(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        CHECK(swap((struct given){ 2, .mark = "22" }) == 0);
+        copy("snapshot", "kept");
+        cut_off();
+        copy("kept", "snapshot");
+        restart();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        CHECK(swap((struct given){ 3, .mark = "33" }) == 0);
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        end();
+}
+
+static void a_fallback_that_is_not_remembered_asks_for_a_confirmation(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        CHECK(swap((struct given){ 2, .mark = "22" }) == 0);
+        no_room_for("memory", true);
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        no_room_for("memory", false);
+        restart();
+        CHECK(is(1, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
+        end();
+}
+
+static void damage(const char *name) {
+        int fd = openat(d.state_fd, name, O_WRONLY | O_CLOEXEC);
+
+        CHECK(pwrite(fd, "XXXX", 4, 40) == 4 && close(fd) == 0);
+}
+
+static void a_damaged_snapshot_is_told_of_and_never_becomes_the_last_known_good(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        swap_confirmed((struct given){ 2, .mark = "22" });
+        damage("snapshot");
+        restart();
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
+        CHECK(!d.outcome.ok && strcmp(d.outcome.code, "snapshot-damaged") == 0);
+        CHECK(swap((struct given){ 3, .mark = "33" }) == 0);
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        end();
+}
+
+static void no_fallback_brings_an_exception_back_that_has_ended(void) {
+        const uint64_t until = hw_wall_ms() - 1000;
+
+        begin();
+        swap_confirmed((struct given){ 1, .digest = "11", .mark = "with exception", .valid_until = until });
+        CHECK(hw_write_atomic(d.state_fd, HW_ENVELOPE, "envelope", 8, 0600) == 0);
+        CHECK(swap((struct given){ 1, .digest = "11", .mark = "without" }) == 0);
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_UNCONFIRMED, HW_MODE_ENFORCE) && d.table->valid_until == 0);
+        CHECK(is_there(HW_ENVELOPE) && d.memory.rejected_digest[0] == 0);
+        CHECK(!d.outcome.ok && strcmp(d.outcome.code, "exception-ended") == 0);
+        confirm();
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.outcome.ok);
+        end();
+}
+
+static void nor_does_one_where_the_clock_was_set_back_since(void) {
+        const uint64_t until = hw_wall_ms() + 60000;
+
+        begin();
+        swap_confirmed((struct given){ 1, .digest = "11", .mark = "with exception", .valid_until = until });
+        CHECK(swap((struct given){ 1, .digest = "11", .mark = "without" }) == 0);
+        d.memory.ended_at = until;
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_UNCONFIRMED, HW_MODE_ENFORCE) && d.table->valid_until == 0);
+        end();
+}
+
+static void while_an_exception_lasts_its_table_comes_back(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11", .valid_until = hw_wall_ms() + 60000 });
+        CHECK(swap((struct given){ 2, .mark = "22" }) == 0);
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        end();
+}
+
+static void begin_suspended(uint64_t clock, enum hw_by by) {
+        const struct hw_suspension s = { .active = true, .mode = HW_MODE_AUDIT, .by = by, .until = clock + 60000,
+                                         .reason = "x" };
+
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        d.memory.highest.issued_at = hw_wall_ms() - 60000; /* so that 1970 is a wrong clock */
+        hw_suspend_begin(&d, &s);
+        d.memory.seen_at = clock; /* that it had when this began */
+}
+
+static void a_clock_that_is_set_does_not_end_what_the_console_began_in_1970(void) {
+        static const enum hw_by by[] = { HW_BY_CONSOLE, HW_BY_BOOT_GUARD };
+
+        for (size_t i = 0; i < 2; i++) {
+                begin_suspended(1000, by[i]);
+                hw_suspend_check(&d);
+                CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_AUDIT));
+                restart();
+                CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_AUDIT));
+                d.looked_at = hw_now_ms() - 60000; /* a minute passes */
+                hw_suspend_check(&d);
+                CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
+                end();
+        }
+}
+
+static void what_the_console_began_ends_while_the_host_is_off(void) {
+        begin_suspended(hw_wall_ms() - 59900, HW_BY_CONSOLE);
+        CHECK(hw_memory_store(&d) == 0);
+        (void)usleep(150000);
+        restart();
+        hw_suspend_check(&d);
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
+        end();
+}
+
+int main(void) {
+        (void)signal(SIGXFSZ, SIG_IGN);
+        TEST(a_swap_that_finds_no_room_is_undone_without_any);
+        TEST(a_first_swap_that_finds_no_room_leaves_nothing);
+        TEST(nothing_is_replaced_that_cannot_be_put_back);
+        TEST(what_the_kernel_refuses_is_undone_and_what_was_not_kept_is_kept_later);
+        TEST(a_snapshot_that_somebody_removed_is_no_reason_to_refuse_the_next);
+        TEST(dead_between_snapshot_and_memory_the_new_table_waits_to_be_confirmed);
+        TEST(under_overrides_an_agent_of_before_does_not_confirm_it);
+        TEST(a_suspension_that_came_with_that_table_is_in_force);
+        TEST(so_it_is_where_the_effect_alone_is_new);
+        TEST(so_it_is_where_the_memory_cannot_be_read);
+        TEST(what_was_written_whole_is_left_as_it_was);
+        TEST(a_fallback_needs_no_room_for_the_table);
+        TEST(dead_within_a_fallback_the_table_that_was_taken_back_stays_so);
+        TEST(a_fallback_that_is_not_remembered_asks_for_a_confirmation);
+        TEST(a_damaged_snapshot_is_told_of_and_never_becomes_the_last_known_good);
+        TEST(no_fallback_brings_an_exception_back_that_has_ended);
+        TEST(nor_does_one_where_the_clock_was_set_back_since);
+        TEST(while_an_exception_lasts_its_table_comes_back);
+        TEST(a_clock_that_is_set_does_not_end_what_the_console_began_in_1970);
+        TEST(what_the_console_began_ends_while_the_host_is_off);
+        return 0;
+}

@@ -1,0 +1,118 @@
+import { access, copyFile, mkdir, readFile, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { SampleTable } from './fixtures/sample-policy.js';
+import { SensorHost } from './fixtures/sensor-host.js';
+import type { SocketSensor } from './socket-sensor.js';
+
+/** What stays over a start of the sensor where its disk is full, or where it died in the middle of something. */
+
+const envelope = (table: SampleTable): Uint8Array => Buffer.from(JSON.stringify(table));
+const orderingOf = (generation: number) => ({
+  epoch: '1',
+  generation: String(generation),
+  issuedAt: 1_700_000_000_000,
+});
+
+let host: SensorHost;
+let sensor: SocketSensor;
+
+beforeEach(async () => {
+  host = await SensorHost.create();
+  sensor = host.sensor();
+  await host.start();
+}, 300_000);
+
+afterEach(async () => {
+  await host.close();
+  expect(host.log).not.toMatch(/ERROR: |runtime error/);
+});
+
+const file = (name: string): string => join(host.dir, 'state', name);
+/** A folder in the place of its temporary file keeps a file from being written. */
+const noRoomFor = (name: string): Promise<unknown> => mkdir(file(`.${name}.new`));
+const roomFor = (name: string): Promise<void> => rmdir(file(`.${name}.new`));
+const suspend = (): Promise<string> =>
+  host.verb('suspend', '--mode', 'off', '--for', '5m', '--reason', 'a test');
+
+async function startAnew(): Promise<void> {
+  await host.stop('SIGKILL');
+  await host.start();
+}
+
+async function logged(text: string): Promise<void> {
+  const end = AbortSignal.timeout(20_000);
+  while (!host.log.includes(text)) {
+    if (end.aborted) throw new Error(`never said ${text}: ${host.log}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+describe('break-glass on a full disk', () => {
+  const notKept = {
+    code: 1,
+    stderr: expect.stringMatching(/^hostward-sensor: this is in force, but/),
+  };
+
+  beforeEach(async () => {
+    await sensor.apply(envelope({ generation: 5 }));
+    await sensor.confirm(orderingOf(5));
+  });
+
+  it('is in force, and says that the next start ends it', async () => {
+    await noRoomFor('memory');
+    await expect(suspend()).rejects.toMatchObject(notKept);
+    expect(await sensor.status()).toMatchObject({ mode: 'off', suspension: { by: 'console' } });
+    expect((await host.kernel())['hostward']).toContain('open-5');
+  });
+
+  it('is kept as soon as there is room, and so is its end', async () => {
+    await noRoomFor('memory');
+    await expect(suspend()).rejects.toMatchObject(notKept);
+    await roomFor('memory');
+    await logged('the memory file is written again');
+    await startAnew();
+    expect(await sensor.status()).toMatchObject({ mode: 'off', suspension: { reason: 'a test' } });
+    await noRoomFor('memory');
+    await expect(host.verb('resume')).rejects.toMatchObject(notKept);
+    expect(await sensor.status()).toMatchObject({ mode: 'enforce' });
+    await roomFor('memory');
+    await logged('the memory file is written again');
+    await startAnew();
+    expect(await sensor.status()).toMatchObject({ mode: 'enforce' });
+  });
+});
+
+describe('a sensor that died between its two files', () => {
+  it('enforces what it was suspended to by the rule set that was written, at boot and after it', async () => {
+    const ordered = { mode: 'audit', until: Date.now() + 60_000, reason: 'fleet' };
+    await sensor.apply(envelope({ generation: 5 }));
+    await sensor.confirm(orderingOf(5));
+    await copyFile(file('memory'), file('kept'));
+    await sensor.apply(envelope({ generation: 6, suspend: ordered }));
+    await host.stop('SIGKILL');
+    await copyFile(file('kept'), file('memory'));
+    await host.forgetKernel();
+    await host.verb('early');
+    expect((await host.kernel())['hostward']).toContain('audit-6');
+    await host.start();
+    expect(await sensor.status()).toMatchObject({
+      ...{ mode: 'audit', ordering: orderingOf(6), highest: orderingOf(6) },
+      ...{ confirm: { state: 'waiting' }, suspension: { by: 'control-plane', reason: 'fleet' } },
+    });
+  });
+});
+
+describe('an envelope for which there was no room', () => {
+  it('is kept when it comes again', async () => {
+    const five = envelope({ generation: 5 });
+    await host.stop();
+    await noRoomFor('envelope');
+    await host.start();
+    await sensor.apply(five);
+    await expect(access(file('envelope'))).rejects.toThrow();
+    await roomFor('envelope');
+    await sensor.apply(five);
+    expect(await readFile(file('envelope'))).toEqual(five);
+  });
+});
