@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 /** What the parser made of a text: binary policy, or its own words. */
 export type Parsed =
   | { readonly ok: true; readonly binary: Buffer }
-  /** `stopped`: by a bound of time or memory, which says nothing about the text. */
-  | { readonly ok: false; readonly message: string; readonly stopped: boolean };
+  /** `stopped`: by a bound, which says nothing about the text. */
+  | { readonly ok: false; readonly message: string; readonly stopped?: 'time' | 'memory' };
 
 const MEMORY_KIB = 384 * 1024;
 const MAX_BINARY_BYTES = 10 * 1024 * 1024;
@@ -27,7 +27,7 @@ export class PolicyParser {
   /** Compiles one profile file; never throws for a text that the parser refuses. */
   async compile(text: string, deadlineMs: number): Promise<Parsed> {
     const leftMs = deadlineMs - Date.now();
-    if (leftMs <= 0) return { ok: false, message: 'no time was left to parse it', stopped: true };
+    if (leftMs <= 0) return { ok: false, message: 'no time was left to parse it', stopped: 'time' };
     const { child, exited } = this.start(leftMs);
     const [out, err] = [new Collector(MAX_BINARY_BYTES), new Collector(64 * 1024)];
     child.stdout.on('data', (chunk: Buffer) => out.add(chunk, () => child.kill('SIGKILL')));
@@ -36,7 +36,7 @@ export class PolicyParser {
     child.stdin.end(text);
     const code = await exited;
     if (code === 0 && !out.overflowed) return { ok: true, binary: out.bytes() };
-    return refusal(err.bytes().toString('utf8'), code);
+    return Date.now() < deadlineMs ? refusal(err.bytes().toString('utf8'), code) : late(leftMs);
   }
 
   private start(leftMs: number) {
@@ -83,12 +83,17 @@ class Collector {
   }
 }
 
+function late(afterMs: number): Parsed {
+  const message = `apparmor_parser was not done after ${(afterMs / 1000).toFixed(1)} s`;
+  return { ok: false, message, stopped: 'time' };
+}
+
 /** The parser's words in one line; without any it was stopped by a bound. */
 function refusal(stderr: string, code: number | string): Parsed {
   const words = stderr.trim().replace(/\s+/g, ' ').slice(0, MAX_MESSAGE_CHARS);
-  const stopped = words === '' || typeof code === 'string';
-  const bound = `apparmor_parser was stopped (${code}): out of time or memory`;
-  return { ok: false, message: stopped ? bound : words, stopped };
+  if (words !== '' && typeof code === 'number') return { ok: false, message: words };
+  const message = `apparmor_parser was stopped (${code}): out of memory, or over 10 MiB of policy`;
+  return { ok: false, message, stopped: 'memory' };
 }
 
 /**

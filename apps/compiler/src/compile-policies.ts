@@ -29,6 +29,11 @@ export class ParserFailedError extends Error {
   override readonly name = 'ParserFailedError';
 }
 
+/** Too little time, which says nothing about the rules: the host may be slow or busy. */
+export class OutOfTimeError extends Error {
+  override readonly name = 'OutOfTimeError';
+}
+
 const MAX_ATTEMPTS = 100;
 const NOTHING: Binaries = {
   enforce: Buffer.alloc(0),
@@ -77,14 +82,22 @@ async function binaryPolicy(
     return { compilation: compileRuleSet(ruleSet, capabilities), binaries: NOTHING };
   }
   const share = (part: number): number => Date.now() + (deadlineMs - Date.now()) * part;
-  const first = await attempt(ruleSet, capabilities, parser, share(0.6));
+  const first = await attempt(ruleSet, capabilities, parser, share(0.8));
   if ('binaries' in first) return first;
-  if (first.stopped) throw new ParserFailedError(`${first.message}; patterns are the usual cause`);
+  if (first.stopped !== undefined) throw stoppedError(first);
   const finder = new FaultFinder(ruleSet, capabilities, parser, share(0.7));
   const rejected = await finder.find(first.message);
   const second = await attempt(ruleSet, { ...capabilities, rejected }, parser, deadlineMs);
   if ('binaries' in second) return second;
-  throw new ParserFailedError(second.message);
+  throw stoppedError(second);
+}
+
+function stoppedError({ message, stopped }: Refused): Error {
+  if (stopped === 'time')
+    return new OutOfTimeError(`${message}: this host is slow or busy, or patterns are costly`);
+  if (stopped === 'memory')
+    return new ParserFailedError(`${message}; patterns are the usual cause`);
+  return new ParserFailedError(message);
 }
 
 type Refused = Extract<Parsed, { readonly ok: false }>;
@@ -132,7 +145,7 @@ class FaultFinder {
     this.all = liveRules(compileRuleSet(ruleSet, capabilities));
   }
 
-  /** Refused rules by `POLICY/RULE`, with the parser's words. @throws ParserFailedError when it cannot tell */
+  /** Refused rules by `POLICY/RULE`, with the parser's words. @throws ParserFailedError, OutOfTimeError when it cannot tell */
   async find(message: string): Promise<ReadonlyMap<string, string>> {
     await this.search(this.all, message);
     return this.faults;
@@ -170,7 +183,7 @@ class FaultFinder {
     );
     const failed = parsed.find((one) => !one.ok);
     if (failed === undefined || failed.ok) return undefined;
-    if (failed.stopped) throw new ParserFailedError(failed.message);
+    if (failed.stopped !== undefined) throw stoppedError(failed);
     return failed.message;
   }
 }

@@ -332,19 +332,21 @@ describe('faults of the parser', () => {
 
   /** Refuses every text that contains one of the words, in the words of the real parser; else is the real parser. */
   async function withFaults(...words: readonly string[]): Promise<Setup> {
-    const dir = mkdtempSync(join(tmpdir(), 'hostward-fault-'));
-    chmodSync(dir, 0o755);
-    faultDirs.push(dir);
-    const program = join(dir, 'parser');
     const tests = words.map(
       (word) =>
         `case "$text" in *${word}*) echo "AppArmor parser error: cannot take ${word}" >&2; exit 1;; esac`,
     );
-    writeFileSync(
-      program,
-      `#!/bin/sh\ntext=$(cat)\n${tests.join('\n')}\nprintf '%s\\n' "$text" | exec /usr/sbin/apparmor_parser "$@"\n`,
-    );
-    chmodSync(program, 0o755);
+    const real = `printf '%s\\n' "$text" | exec /usr/sbin/apparmor_parser "$@"`;
+    return startWith(['text=$(cat)', ...tests, real].join('\n'));
+  }
+
+  /** With a shell script in the parser's place, which nobody may run too. */
+  async function startWith(script: string): Promise<Setup> {
+    const dir = mkdtempSync(join(tmpdir(), 'hostward-fault-'));
+    chmodSync(dir, 0o755);
+    faultDirs.push(dir);
+    const program = join(dir, 'parser');
+    writeFileSync(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
     return start({ program });
   }
 
@@ -378,10 +380,25 @@ describe('faults of the parser', () => {
     );
   });
 
-  withParser('are bounded in time: a parser that hangs is ended and the answer comes', async () => {
-    const at = await start({ timeoutMs: 3000, program: '/usr/bin/yes' });
-    expect(rejection(await compile({}, highest(), at))).toMatch(/^parser-failed: /);
+  withParser('are bounded in size: a parser that goes on writing is ended', async () => {
+    const at = await startWith('exec yes');
+    expect(rejection(await compile({}, highest(), at))).toMatch(/^parser-failed: .*over 10 MiB/);
   });
+
+  withParser(
+    'are bounded in time by how long who asks waits: one that hangs is ended',
+    async () => {
+      const at = await startWith(
+        '[ "$1" = --version ] && exec /usr/sbin/apparmor_parser --version; exec sleep 30',
+      );
+      const begun = Date.now();
+      const answer = await compile({}, [...highest(), numberField(TAG.TIME_LIMIT, 4000n)], at);
+      expect(rejection(answer)).toMatch(
+        /^compiler-timeout: .*: this host is slow or busy, or patterns are costly$/,
+      );
+      expect(Date.now() - begun).toBeLessThan(4000);
+    },
+  );
 });
 
 describe('on a host whose clock says 1970', () => {

@@ -1,6 +1,6 @@
 import { encodeFrame, type Frame, MSG, ProtocolError, TAG, textField } from '#sensor';
 import { compiledFields } from './answer.js';
-import { compilePolicies, ParserFailedError } from './compile-policies.js';
+import { compilePolicies, OutOfTimeError, ParserFailedError } from './compile-policies.js';
 import { lookAtHost } from './host-facts.js';
 import type { ServiceOptions } from './options.js';
 import { readTrust, TrustError } from './trust.js';
@@ -9,8 +9,8 @@ import { readOwnersWord, VetoError } from './veto.js';
 import { Watchdog } from './watchdog.js';
 import { wordsOf } from './words-of.js';
 
-/** Time for what cannot be interrupted, after which the process is ended. */
-const GRACE_MS = 10_000;
+/** Of the time for which an answer is waited for; the rest is for this process to start, and for the answer. */
+const SHARE = 0.75;
 
 /** Answers COMPILE frames. Stateless: trust files and host are read anew each time. */
 export class Compiler {
@@ -24,9 +24,11 @@ export class Compiler {
   async answer(frame: Frame): Promise<Uint8Array> {
     if (frame.type !== MSG.COMPILE)
       throw new ProtocolError(`message ${frame.type} is not for the compiler`);
-    await using _watchdog = new Watchdog(this.options.compileTimeoutMs + GRACE_MS);
+    const waitedMs = this.waitedMs(frame);
+    // What cannot be interrupted goes on until nobody waits any more, and not into the time of the next question.
+    await using _watchdog = new Watchdog(waitedMs);
     try {
-      return await this.compile(frame);
+      return await this.compile(frame, Date.now() + SHARE * waitedMs);
     } catch (error) {
       const { code, message } = refusalOf(error);
       return encodeFrame(MSG.REJECTED, frame.request, [
@@ -36,8 +38,11 @@ export class Compiler {
     }
   }
 
-  private async compile({ fields, request }: Frame): Promise<Uint8Array> {
-    const deadlineMs = Date.now() + this.options.compileTimeoutMs;
+  private waitedMs({ fields }: Frame): number {
+    return Number(fields.number(TAG.TIME_LIMIT) ?? this.options.compileTimeoutMs / SHARE);
+  }
+
+  private async compile({ fields, request }: Frame, deadlineMs: number): Promise<Uint8Array> {
     const trust = await readTrust(this.options.trustDir, this.options.sealingKeyFile);
     const owner = await readOwnersWord(this.options.configFile);
     const { veto, enforcer, onOpenDescriptors, controlPlane } = owner;
@@ -60,6 +65,7 @@ function refusalOf(error: unknown): { readonly code: string; readonly message: s
   if (error instanceof RejectedError) return error;
   if (error instanceof TrustError) return { code: 'not-enrolled', message: error.message };
   if (error instanceof VetoError) return { code: 'config-invalid', message: error.message };
+  if (error instanceof OutOfTimeError) return { code: 'compiler-timeout', message: error.message };
   if (error instanceof ParserFailedError) return { code: 'parser-failed', message: error.message };
   if (error instanceof ProtocolError) return { code: 'too-large', message: error.message };
   return { code: 'internal', message: wordsOf(error) };

@@ -108,15 +108,16 @@ async function factsOf(
 ): Promise<ParserFacts> {
   const file = fileVersion(options.parser);
   if (file !== undefined && tried?.file === file) return tried.facts;
-  const version = await versionOf(options.parser);
+  const version = await versionOf(options.parser, deadlineMs);
   const facts = { parser: version, priority: await hasPriorities(parser, deadlineMs) };
   // One that ran out of time would be remembered as one without priorities.
   if (file !== undefined && facts.priority) tried = { file, facts };
   return facts;
 }
 
-async function versionOf(parser: string): Promise<string> {
-  const run = promisify(execFile)(parser, ['--version'], { timeout: 10_000 });
+async function versionOf(parser: string, deadlineMs: number): Promise<string> {
+  const timeout = Math.max(1, Math.ceil(deadlineMs - Date.now()));
+  const run = promisify(execFile)(parser, ['--version'], { timeout, killSignal: 'SIGKILL' });
   run.child.stdin?.end();
   const { stdout } = await run.catch(() => ({ stdout: '' }));
   return /^AppArmor parser version (\S+)/m.exec(stdout)?.[1] ?? 'unknown';

@@ -27,12 +27,19 @@ function spellings(root: string, path: string): readonly string[] {
   return real === undefined || real === path ? [path] : [path, real];
 }
 
+/** A file of this host as the kernel names it for who opens it, whoever made the links; as far as it exists. */
+export function kernelPath(root: string, path: string): string {
+  return followed(root, path, () => true) ?? path;
+}
+
+type Trust = (root: string, dir: string) => boolean;
+
 /** Undefined where links go in a circle. */
-function followed(root: string, path: string): string | undefined {
+function followed(root: string, path: string, counts: Trust = isTrusted): string | undefined {
   const pending = partsOf(path);
   let [real, trusted, links] = ['', true, 0];
   for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
-    trusted &&= isTrusted(root, real);
+    trusted &&= counts(root, real);
     const target = trusted && name !== '..' ? targetOf(root, `${real}/${name}`) : undefined;
     if (target === undefined) {
       real = name === '..' ? parentOf(real) : `${real}/${name}`;

@@ -99,6 +99,108 @@ describe('units of a host', () => {
     ]);
   });
 
+  it.each([
+    ['a bare name', ['ExecStart=xmrig --pool']],
+    ['quotes', ['ExecStart="/usr/bin/xmrig" --pool']],
+    ['quotes in the middle', ["ExecStart=/usr/bin/'xm'rig"]],
+    ['escapes', ['ExecStart=/usr/bin/\\x78m\\162ig']],
+    ['quotes around its prefix', ['ExecStart="-/usr/bin/xmrig" x']],
+    ['each prefix', ['ExecStart=@-:!!/usr/bin/xmrig other-name']],
+    ['a prefix and a bare name', ['ExecStart=-xmrig']],
+    ['full privileges', ['ExecStart=+/usr/bin/xmrig']],
+    ['a second command', ['Type=oneshot', 'ExecStart=/usr/bin/good', 'ExecStart=xmrig']],
+    ['a second command of a line', ['Type=oneshot', 'ExecStart=/usr/bin/good "a ; b" ; xmrig x']],
+    ['a command after an empty one', ['ExecStart=; xmrig']],
+    ['a line that goes on', ['ExecStart=\\', '# good \\', '  /usr/bin/xmrig']],
+    ['a line after a comment that seems to go on', ['# old \\', 'ExecStart=/usr/bin/xmrig']],
+    ['spaces around what it says', [' ExecStart = /usr/bin/xmrig']],
+    ['slashes too many', ['ExecStart=/usr//bin/./xmrig']],
+    ['a path of its own', ['ExecSearchPath=/opt:/usr/bin', 'ExecStart=xmrig']],
+    ['a specifier', ['ExecStart=/usr/bin/%p']],
+    ['what must succeed before', ['ExecStart=/usr/bin/good', 'ExecStartPre=xmrig']],
+    ['what is asked before', ['ExecStart=/usr/bin/good', 'ExecCondition=xmrig']],
+    ['what must succeed after', ['ExecStart=/usr/bin/good', 'ExecStartPost=xmrig']],
+  ])(
+    'that start a forbidden program do not start, whichever way they name it: %s',
+    (_how, lines) => {
+      file('usr/bin/xmrig');
+      service('xmrig', ...lines);
+      expect(labels({ forbidden: (program) => program === '/usr/bin/xmrig' })).toEqual([
+        ['xmrig.service', 'hostward-blocked'],
+      ]);
+    },
+  );
+
+  it.each([
+    ['may fail', ['ExecStartPre=-xmrig', 'ExecStartPost=-/usr/bin/xmrig']],
+    ['reloads', ['ExecReload=xmrig']],
+    ['stops', ['ExecStop=xmrig', 'ExecStopPost=/usr/bin/xmrig']],
+    ['is taken back', ['ExecStart=', 'ExecStart=/usr/bin/good']],
+    [
+      'is an argument',
+      ['ExecStartPre=/usr/bin/good \\; xmrig', 'ExecStartPre=/usr/bin/good "a ;" xmrig'],
+    ],
+    ['systemd does not read', ['ExecStartPre="/usr/bin/xmrig', 'ExecStartPre=bin/xmrig']],
+    ['has a name that is no variable', ['Environment=X=xmrig', 'ExecStartPre=/usr/bin/${X}']],
+    ['only systemd can tell', ['ExecStartPre=/usr/bin/%I']],
+    ['is of another section', ['[Unit]', 'ExecStartPre=/usr/bin/xmrig']],
+  ])('start where the forbidden program is none that they need: it %s', (_how, lines) => {
+    file('usr/bin/xmrig');
+    const first = lines[0] === 'ExecStart=' ? 'xmrig' : '/usr/bin/good';
+    service('good', `ExecStart=${first}`, ...lines);
+    expect(labels({ forbidden: (program) => program === '/usr/bin/xmrig' })).toEqual([]);
+  });
+
+  it('are read with all drop-ins that systemd reads, each from its own first section, in order', () => {
+    service('a-b', 'ExecStart=xmrig');
+    file(
+      'etc/systemd/system/a-b.service.d/20-good.conf',
+      '[Service]\nExecStart=\nExecStart=good\n',
+    );
+    service('a-c', 'ExecStart=good');
+    file('run/systemd/system/a-.service.d/10.conf', '[Service]\nExecStartPre=xmrig\n');
+    file('etc/systemd/system/a-b.service.d/10.conf', '[Service]\n# hides that of a-\n');
+    service('d', 'ExecStart=good');
+    file('etc/systemd/system/d.service.d/10.conf', 'ExecStart=\nExecStart=xmrig\n');
+    service('e@', 'ExecStart=good');
+    file('etc/systemd/system/e@1.service.d/10.conf', '[Service]\nExecStart=\nExecStart=%i\n');
+    file('etc/systemd/system/e@xmrig.service.d/10.conf', '[Service]\nExecStart=\nExecStart=%i\n');
+    file('run/systemd/generator.late/sysv.service', '[Service]\nExecStart=xmrig start\n');
+    expect(labels({ forbidden: (program) => program === '/usr/bin/xmrig' })).toEqual([
+      ['a-.service', 'hostward-blocked'],
+      ['a-c.service', 'hostward-blocked'],
+      ['e@xmrig.service', 'hostward-blocked'],
+      ['sysv.service', 'hostward-blocked'],
+    ]);
+  });
+
+  it('name a program as systemd finds it: the first of its folders that has one', () => {
+    file('usr/bin/xmrig');
+    mkdirSync(join(root, 'usr/local/sbin/xmrig'), { recursive: true });
+    mkdirSync(join(root, 'etc/alternatives'), { recursive: true });
+    symlinkSync('/usr/bin/xmrig', join(root, 'etc/alternatives/miner'));
+    mkdirSync(join(root, 'usr/sbin'));
+    symlinkSync('/etc/alternatives/miner', join(root, 'usr/sbin/miner'));
+    service('a', 'ExecStart=xmrig');
+    service('b', 'ExecStart=miner');
+    service('later', 'ExecStart=later');
+    expect(readUnits(root).map(({ needed }) => needed)).toEqual([
+      ['/usr/bin/xmrig'],
+      ['/usr/bin/xmrig'],
+      ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].map(
+        (folder) => `${folder}/later`,
+      ),
+    ]);
+  });
+
+  it('get none where a command that is not in that profile is a bare name, or one that only systemd can tell', () => {
+    file('usr/bin/mkdir');
+    service('bare', 'ExecStart=/usr/bin/x', 'ExecStartPre=mkdir /run/x');
+    service('told', 'ExecStart=/usr/bin/x', 'ExecStartPre=/usr/bin/%I');
+    service('asks', 'ExecStart=/usr/bin/x', 'ExecCondition=/usr/bin/mkdir');
+    expect(labels(profiles)).toEqual([]);
+  });
+
   it('that manage users start under the catch-all, not as PID 1 does', () => {
     service('user@', 'ExecStart=/usr/lib/systemd/systemd --user');
     expect(labels(profiles)).toEqual([['user@.service', '-hostward']]);

@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { AGENT_PROFILE, BLOCKED_PROFILE, CATCH_ALL, keepsOwnProfile } from '#policy-compiler';
+import { kernelPath } from './resolve-paths.js';
+import { type Command, commandsOf, serviceSettings, type Settings } from './unit-file.js';
 
 /** A drop-in that the sensor writes to UNIT.d/50-hostward.conf. */
 export interface DropIn {
@@ -13,8 +15,13 @@ export interface Unit {
   readonly unit: string;
   /** `AppArmorProfile=` of the service, as it is written. */
   readonly profile?: string;
-  /** Programs that it starts without full privileges, symlinks followed: the main one first. */
-  readonly programs: readonly string[];
+  /**
+   * Programs that its profile is for, symlinks followed: the main one first. Undefined for one that only systemd can
+   * tell.
+   */
+  readonly programs: readonly (string | undefined)[];
+  /** Programs without which it does not start: all of `ExecStart=`, and what must succeed before and after. */
+  readonly needed: readonly string[];
 }
 
 /** Profiles of a program: ours, which a source has to itself, and the one of others that attaches to it. */
@@ -27,11 +34,16 @@ export interface ProfilesOf {
 
 /** In systemd's order: what comes first hides the same name in the others. */
 const UNIT_DIRS = [
+  'run/systemd/generator.early',
   'etc/systemd/system',
   'run/systemd/system',
+  'run/systemd/generator',
   'usr/local/lib/systemd/system',
   'usr/lib/systemd/system',
+  'run/systemd/generator.late',
 ];
+/** Where systemd finds a program by its bare name; the last two where it was built for a /usr of its own. */
+const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const OURS = '50-hostward.conf';
 const MAX_UNITS = 5000;
 /** Characters that the sensor lets into a drop-in. */
@@ -41,15 +53,13 @@ const UNIT = /^[A-Za-z0-9:_@\\-][A-Za-z0-9:_.@\\-]{0,190}\.service$/;
 /** Started by PID 1, whose own profile would attach to them. */
 const USER_MANAGERS = 'user@.service';
 
-type Settings = ReadonlyMap<string, readonly string[]>;
-
 /** Reads the unit files of a host. */
 export function readUnits(root: string): readonly Unit[] {
   return unitNames(root).map((unit) => {
     const settings = settingsOf(root, unit);
     const profile = last(settings, 'AppArmorProfile');
-    const programs = [...new Set(startedPrograms(settings).map((path) => followed(root, path)))];
-    return { unit, programs, ...(profile === undefined ? {} : { profile }) };
+    const of = programsOf(root, settings, commandsIn(settings, unit));
+    return { unit, ...of, ...(profile === undefined ? {} : { profile }) };
   });
 }
 
@@ -67,14 +77,19 @@ export function dropInsFor(units: readonly Unit[], profiles: ProfilesOf): readon
 }
 
 /** A dash says that a missing profile is no error; what attaches by itself must not become one. */
-function labelFor({ unit, profile, programs }: Unit, profiles: ProfilesOf): string | undefined {
+function labelFor(
+  { unit, profile, programs, needed }: Unit,
+  profiles: ProfilesOf,
+): string | undefined {
   const [main] = programs;
-  if (main !== undefined && profiles.forbidden(main)) return BLOCKED_PROFILE;
+  if (needed.some(profiles.forbidden)) return BLOCKED_PROFILE;
   const ours = main === undefined ? CATCH_ALL : profiles.ours(main);
   if (profile !== undefined && profile !== '') return named(profile, ours);
   if (unit === USER_MANAGERS) return `-${CATCH_ALL}`;
-  if (main === undefined || programs.some(keepsOwnProfile)) return undefined;
-  const [attached, ...others] = new Set(programs.map(profiles.attached));
+  const told = programs.filter((program) => program !== undefined);
+  if (told.length === 0 || told.length < programs.length || told.some(keepsOwnProfile))
+    return undefined;
+  const [attached, ...others] = new Set(told.map(profiles.attached));
   // One setting is for all programs of a unit: where they differ in their profiles none would be right.
   return attached === undefined || others.length > 0 || !LABEL.test(attached)
     ? undefined
@@ -130,52 +145,94 @@ function read(file: string): string {
   }
 }
 
-/** The unit file, then its drop-ins by name, each assignment in order; an empty one clears what came before. */
+/** The unit file, then its drop-ins by name. */
 function settingsOf(root: string, unit: string): Settings {
-  const main =
-    UNIT_DIRS.map((dir) => read(join(root, dir, unit))).find((text) => text !== '') ?? '';
+  const main = [unit, templateOf(unit)]
+    .flatMap((name) => UNIT_DIRS.map((dir) => read(join(root, dir, name))))
+    .find((text) => text !== '');
   const dropIns = new Map<string, string>();
-  for (const dir of [...UNIT_DIRS].reverse()) {
-    const folder = join(root, dir, `${unit}.d`);
+  for (const folder of dropInFolders(root, unit).reverse()) {
     for (const name of list(folder)) {
       if (name.endsWith('.conf') && name !== OURS) dropIns.set(name, join(folder, name));
     }
   }
   const files = [...dropIns].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, file]) => read(file));
-  return serviceSettings([main, ...files].join('\n'));
+  return serviceSettings([main ?? '', ...files]);
 }
 
-function serviceSettings(text: string): Settings {
-  const settings = new Map<string, readonly string[]>();
-  let section = '';
-  for (const line of text.replace(/\\\n/g, ' ').split('\n')) {
-    section = /^\s*\[(.*)\]\s*$/.exec(line)?.[1] ?? section;
-    const [, key, value = ''] = /^\s*([A-Za-z]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-    if (key === undefined || section !== 'Service') continue;
-    settings.set(key, value === '' ? [] : [...(settings.get(key) ?? []), value]);
-  }
-  return settings;
+/** Also those of its template, of names that begin as its own does to a dash, and of all services. The first wins. */
+function dropInFolders(root: string, unit: string): string[] {
+  const names = [unit, templateOf(unit)];
+  const words = unit.replace(/(@.*)?\.service$/, '').split('-');
+  for (let count = words.length - 1; count > 0; count -= 1)
+    names.push(`${words.slice(0, count).join('-')}-.service`);
+  const own = UNIT_DIRS.flatMap((dir) => names.map((name) => join(root, dir, `${name}.d`)));
+  return [...own, ...UNIT_DIRS.map((dir) => join(root, dir, 'service.d'))];
+}
+
+/** Of an instance; the unit itself where it is none. */
+function templateOf(unit: string): string {
+  return unit.replace(/@.+(?=\.service$)/, '@');
 }
 
 function last(settings: Settings, key: string): string | undefined {
   return settings.get(key)?.at(-1);
 }
 
-/** Of `ExecStart=` and its like; one with `+` runs with full privileges. */
-function startedPrograms(settings: Settings): readonly string[] {
-  return ['ExecStart', 'ExecStartPre', 'ExecStartPost', 'ExecReload']
-    .flatMap((key) => settings.get(key) ?? [])
-    .flatMap((command) => {
-      const [, prefix = '', path] = /^([@\-:!+|]*)(\/[^\s"']+)/.exec(command) ?? [];
-      return path === undefined || prefix.includes('+') ? [] : [path];
-    });
+interface Commands {
+  readonly main: readonly Command[];
+  /** Before and after the main ones: where one fails, the unit does. */
+  readonly around: readonly Command[];
+  /** Where it fails, the service goes on. What stops a service is left out: that ends though its command failed. */
+  readonly reload: readonly Command[];
 }
 
-function followed(root: string, path: string): string {
+function commandsIn(settings: Settings, unit: string): Commands {
+  const of = (...keys: readonly string[]): readonly Command[] =>
+    keys
+      .flatMap((key) => settings.get(key) ?? [])
+      .flatMap((assignment) => commandsOf(assignment, unit));
+  const around = of('ExecCondition', 'ExecStartPre', 'ExecStartPost');
+  return { main: of('ExecStart'), around, reload: of('ExecReload') };
+}
+
+/**
+ * What the rules say of PID 1's programs its unit has to do, and that has one profile for all of them. So a unit is
+ * kept from starting where it would fail if the kernel refused the program, as BPF-LSM does; its main program never
+ * runs, though it says that it may fail. A command beside it that may fail, or one that reloads or stops a service,
+ * costs no host its service: it runs (SECURITY.md).
+ */
+function programsOf(
+  root: string,
+  settings: Settings,
+  { main, around, reload }: Commands,
+): Pick<Unit, 'programs' | 'needed'> {
+  const path = (settings.get('ExecSearchPath') ?? [SEARCH_PATH]).join(':') || SEARCH_PATH;
+  const found = ({ program }: Command): readonly string[] =>
+    program === undefined ? [] : foundAt(root, program, path.split(':').filter(Boolean));
+  const all = [...main, ...around, ...reload].filter(({ privileged }) => !privileged);
+  const programs = all.flatMap<string | undefined>((command) =>
+    command.program === undefined ? [undefined] : found(command),
+  );
+  const needed = [...main, ...around.filter(({ mayFail }) => !mayFail)].flatMap(found);
+  return { programs: [...new Set(programs)], needed: [...new Set(needed)] };
+}
+
+/** One path. All that it may come to be where no folder has that name yet; none for what systemd refuses. */
+function foundAt(root: string, program: string, folders: readonly string[]): readonly string[] {
+  if (program === '' || program.endsWith('/')) return [];
+  if (program.startsWith('/')) return [kernelPath(root, program)];
+  if (program.includes('/')) return [];
+  const paths = folders.map((folder) => kernelPath(root, join(folder, program)));
+  const there = paths.find((path) => isProgram(join(root, path)));
+  return there === undefined ? paths : [there];
+}
+
+function isProgram(file: string): boolean {
   try {
-    const real = realpathSync(join(root, path));
-    return root === '/' ? real : real.slice(root.length);
+    const status = statSync(file);
+    return status.isFile() && (status.mode & 0o111) !== 0;
   } catch {
-    return path;
+    return false;
   }
 }
