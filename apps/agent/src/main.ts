@@ -38,7 +38,8 @@ interface Arguments {
   readonly leaving: Leaving;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// Not left to Node, which goes on for as long as anything is open: a connection that is being made, a server that is silent.
+process.exit(await main(process.argv.slice(2)));
 
 async function main(argv: readonly string[]): Promise<number> {
   try {

@@ -169,6 +169,33 @@ describe('the spool', () => {
     await spool.close();
   });
 
+  it.each(['a kill', 'a stop'])(
+    'asks the sensor again, after %s, for what the disk did not take though it took the figures',
+    async (end) => {
+      const spool = await openSpool();
+      await spool.append(range(1, 2));
+      await spool.close();
+      const full = await openSpool({ now: () => 2000 });
+      // In the segment's place nothing can be written; the figures can.
+      mkdirSync(join(dir, '2000-0000000001.seg'));
+      await full.append(range(3, 5));
+      if (end === 'a stop') await full.close();
+      rmSync(join(dir, '2000-0000000001.seg'), { recursive: true });
+      const again = await openSpool({ now: () => 3000 });
+      expect([again.sensorSequence, again.status()]).toEqual([
+        2,
+        expect.objectContaining({ waiting: 2, lost: 0 }),
+      ]);
+    },
+  );
+
+  it('asks the sensor for nothing twice where what was summed up stands behind newer alerts', async () => {
+    const spool = await openSpool();
+    await spool.append([entry(15), entry(58), entry(15, 'four more of it')]);
+    expect((await openSpool({ now: () => 2000 })).sensorSequence).toBe(58);
+    await spool.close();
+  });
+
   it('counts what exceeds the memory while the disk fails', async () => {
     const spool = await openSpool();
     rmSync(dir, { recursive: true });

@@ -59,6 +59,8 @@ export class Spool {
   #next: EventId = { start: 0, sequence: 0 };
   #acknowledged = '';
   #sensor = 0;
+  /** Up to which event of the sensor nothing waits in memory alone. */
+  #kept = 0;
   #lost = 0;
   #failure: string | undefined;
   #queue: Promise<unknown> = Promise.resolve();
@@ -162,6 +164,7 @@ export class Spool {
         fitting.length < taken.length ? `it holds its ${this.#maxBytes} bytes` : undefined;
       this.#lost += taken.length - fitting.length;
       this.#backlog = [];
+      this.#kept = this.#sensor;
     } catch (cause) {
       this.#failure = errorMessage(cause);
       await this.#closeSegment();
@@ -264,6 +267,7 @@ export class Spool {
       0,
       ...[this.#acknowledged, ...this.#segments.map((each) => each.last)].map(startOf),
     );
+    this.#kept = this.#sensor;
     // The clock may have gone back since: ids still grow.
     this.#next = { start: Math.max(now, newest + 1), sequence: 1 };
   }
@@ -276,7 +280,8 @@ export class Spool {
     if (soundBytes < bytes.length) await truncate(path, soundBytes);
     const last = entries.at(-1);
     if (last === undefined) return rm(path, { force: true });
-    this.#sensor = Math.max(this.#sensor, last.sensor);
+    // What was summed up stands behind newer ones.
+    this.#sensor = entries.reduce((most, { sensor }) => Math.max(most, sensor), this.#sensor);
     this.#segments.push({
       file,
       bytes: soundBytes,
@@ -295,7 +300,9 @@ export class Spool {
 
   /** False where it could not, as on a full disk: the figures are then as old as the last write. */
   async #writeMeta(): Promise<boolean> {
-    const meta = { acknowledged: this.#acknowledged, sensor: this.#sensor, lost: this.#lost };
+    // A disk that takes these few bytes may not take the alerts: what waits in memory is asked for again.
+    const sensor = this.#backlog.length === 0 ? this.#sensor : this.#kept;
+    const meta = { acknowledged: this.#acknowledged, sensor, lost: this.#lost };
     return writeFileAtomic(join(this.#dir, META), JSON.stringify(meta), { mode: 0o600 }).then(
       () => true,
       () => false,

@@ -225,6 +225,16 @@ describe('the report of a host', () => {
     expect(report.applied).toMatchObject({ generation: '5' });
   });
 
+  it('tells the highest ordering that was accepted where something else, or nothing, is in force', () => {
+    const { applied } = reportOf({});
+    const { epoch = '', generation = '', issuedAt = 0 } = applied ?? {};
+    const highest = { epoch, generation, issuedAt };
+    const higher = { ...highest, issuedAt: issuedAt + 1 };
+    expect(reportOf({ highest }).seen).toBeUndefined();
+    expect(reportOf({ highest: higher }).seen).toEqual(higher);
+    expect(reportOf({ highest, ordering: undefined }).seen).toEqual(highest);
+  });
+
   it('tells who suspended, the boot guard under its own name', () => {
     const suspension = {
       mode: 'audit',

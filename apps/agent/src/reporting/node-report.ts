@@ -1,3 +1,4 @@
+import { compareOrdering } from '#bundle';
 import {
   REPORT_INTERVAL_MS,
   type NodeReport,
@@ -61,6 +62,7 @@ export function nodeReport(facts: ReportFacts): NodeReport {
     enforcer: facts.observing ? 'observe' : (state?.enforcer ?? 'none'),
     ...reasonOf(facts.compileReport),
     ...appliedOf(state),
+    ...seenOf(state),
     ...(rejection === undefined ? {} : { rejected: rejectedOf(rejection) }),
     qualifiers: qualifiersOf(state, facts),
     ...suspensionOf(state),
@@ -106,6 +108,15 @@ function reasonOf(report: CompileReport | undefined): Pick<NodeReport, 'enforcer
 function appliedOf(state: SensorState | undefined): Pick<NodeReport, 'applied'> {
   if (state?.ordering === undefined || state.digest === undefined) return {};
   return { applied: { ...state.ordering, bundleDigest: state.digest } };
+}
+
+/** Nothing where it is as ever: what an older control plane reads then is as before. */
+function seenOf(state: SensorState | undefined): Pick<NodeReport, 'seen'> {
+  const { highest, ordering } = state ?? {};
+  if (highest === undefined) return {};
+  return ordering !== undefined && compareOrdering(highest, ordering) === 0
+    ? {}
+    : { seen: highest };
 }
 
 function policiesOf(
