@@ -16,6 +16,7 @@ import { passphrase } from './init/passphrase.js';
 import { requestKeys, shareKeys, takeKeys } from './init/replica-keys.js';
 import { deferRedisAccept } from './server/defer-accept.js';
 import { followRedis } from './server/follow-redis.js';
+import { markWhenGrown } from './server/marking.js';
 import { moveStore } from './server/move-store.js';
 import { serve, type Serving } from './server/serve.js';
 import { openSecret } from './vault/open-secret.js';
@@ -120,6 +121,7 @@ async function runUntilSignal(args: readonly string[]): Promise<number> {
   const file = configFile(args);
   const config = readConfig(file);
   const log = new Log({ level: config.logLevel, fields: { program: 'control-plane' } });
+  markWhenGrown();
   const serving = await serve(config, loadMaterial(config), log);
   // Supervisors wait for this line.
   process.stdout.write(`${JSON.stringify({ listening: serving.url })}\n`);

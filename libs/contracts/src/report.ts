@@ -37,6 +37,8 @@ export interface NodeReport {
   /** Why this one and not the other; on AppArmor with what leads round it. */
   readonly enforcerReason?: string;
   readonly applied?: Ordering & { readonly bundleDigest: string };
+  /** The highest that was ever accepted; absent where that is what is applied. Nothing below it will be taken. */
+  readonly seen?: Ordering;
   readonly rejected?: {
     readonly code: string;
     readonly message: string;

@@ -17,21 +17,31 @@ export interface CertificateFacts {
 
 /** SHA-256 over the DER bytes, 64 lower-case hex digits: what people compare and agents pin. PEM or DER. */
 export function fingerprint(certificate: string | Uint8Array): string {
-  return createHash('sha256').update(parse(certificate).raw).digest('hex');
+  return fingerprintOf(parse(certificate));
+}
+
+function fingerprintOf({ raw }: X509Certificate): string {
+  return createHash('sha256').update(raw).digest('hex');
 }
 
 /** Reads a certificate, PEM or DER, without believing it. */
 export function parseCertificate(certificate: string | Uint8Array): CertificateFacts {
   const parsed = parse(certificate);
   return {
-    commonName: commonNameOf(parsed),
+    ...holderOf(parsed),
     serialNumber: parsed.serialNumber.toLowerCase(),
     isAuthority: parsed.ca,
     alternativeNames: parsed.subjectAltName ?? '',
     notBefore: parsed.validFromDate,
-    notAfter: parsed.validToDate,
-    fingerprint: fingerprint(certificate),
+    fingerprint: fingerprintOf(parsed),
   };
+}
+
+/** Whose certificate this is, and until when: what is asked at each request, so nothing else is read of it. */
+export function holderOf(
+  certificate: X509Certificate,
+): Pick<CertificateFacts, 'commonName' | 'notAfter'> {
+  return { commonName: commonNameOf(certificate), notAfter: certificate.validToDate };
 }
 
 /** The certificates in a PEM file, in their order; text around them is dropped. */

@@ -9,6 +9,7 @@ export {
   certificatesIn,
   fingerprint,
   isIssuedBy,
+  holderOf,
   parseCertificate,
   verifyCertificate,
 } from './certificate.js';

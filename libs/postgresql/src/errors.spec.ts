@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { PostgresFailed, PostgresRefused, PostgresUnavailable, translateError } from './errors.js';
+import {
+  PostgresBadValue,
+  PostgresFailed,
+  PostgresRefused,
+  PostgresUnavailable,
+  translateError,
+} from './errors.js';
 
 const AT = { host: 'db', port: 5432, database: 'd', user: 'u' };
 const of = (message: string, code?: string) => translateError({ message, code }, AT);
@@ -36,7 +42,9 @@ describe('what PostgreSQL and its client say', () => {
       of('canceling statement', '57014'),
       /canceling statement$/,
     ],
-    ['anything else', PostgresFailed, of('division by zero', '22012'), /d: division by zero$/],
+    ['too large a number', PostgresBadValue, of('out of range', '22003'), /d: out of range$/],
+    ['a missing value', PostgresBadValue, of('null value', '23502'), /d: null value$/],
+    ['anything else', PostgresFailed, of('duplicate key', '23505'), /d: duplicate key$/],
   ])('is told apart and with a remedy: %s', (_title, kind, error, message) => {
     expect(error).toBeInstanceOf(kind);
     expect(error.message).toMatch(message);

@@ -15,6 +15,9 @@ export class PostgresRefused extends PostgresError {}
 /** A statement failed; nothing of its transaction was written. */
 export class PostgresFailed extends PostgresError {}
 
+/** A statement failed for the values that it was given; it will whenever they are tried. */
+export class PostgresBadValue extends PostgresFailed {}
+
 /** Which database, as messages name it; no secret is in it. */
 export interface Place {
   readonly host: string;
@@ -52,6 +55,8 @@ const AWAY =
 const AWAY_WORDS = /^(Connection terminated|timeout |Query read timeout|Client has encountered)/;
 const WITHOUT_TLS = /does not support SSL/;
 const OUT_OF_SPACE = '53100';
+/** Data exceptions, a value that is missing, and one that is too large for an index. */
+const BAD_VALUE = /^(22|23502$|54000$)/;
 
 /** Turns what the client throws into an error of ours. */
 export function translateError(error: unknown, at: Place): PostgresError {
@@ -69,6 +74,7 @@ export function translateError(error: unknown, at: Place): PostgresError {
     return new PostgresRefused(`${place}: ${message}; set ssl = on there`, { cause: error });
   if (AWAY.test(code) || AWAY_WORDS.test(message))
     return new PostgresUnavailable(`${place} is away: ${message}`, { cause: error });
+  if (BAD_VALUE.test(code)) return new PostgresBadValue(`${place}: ${message}`, { cause: error });
   const remedy = code === OUT_OF_SPACE ? '; free space where its data lies' : '';
   return new PostgresFailed(`${place}: ${message}${remedy}`, { cause: error });
 }

@@ -1,4 +1,4 @@
 export { PostgresDatabase } from './database.js';
 export type { PostgresOptions } from './database.js';
 export type { Query, Row } from './query.js';
-export { PostgresError, PostgresUnavailable } from './errors.js';
+export { PostgresBadValue, PostgresError, PostgresUnavailable } from './errors.js';

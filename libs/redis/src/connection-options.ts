@@ -41,16 +41,22 @@ export interface RedisConnectionOptions {
 }
 
 export const DEFAULT_COMMAND_TIMEOUT_MS = 3_000;
-export const DEFAULT_MAX_BACKOFF_MS = 10_000;
+const DEFAULT_MAX_BACKOFF_MS = 10_000;
 export const DEFAULT_HEARTBEAT_MS = 5_000;
 const BASE_BACKOFF_MS = 100;
 
-/** Full jitter: uniform between 0 and a ceiling that doubles; a fleet never comes back in step. */
-export function backoffMs(
-  failures: number,
-  options: Pick<RedisConnectionOptions, 'maxBackoffMs' | 'random'> = {},
-): number {
-  const { maxBackoffMs = DEFAULT_MAX_BACKOFF_MS, random = Math.random } = options;
+/** How long is waited; `spreadMs` of a fleet that is too large to come back as fast as each host could. */
+export interface Backoff extends Pick<RedisConnectionOptions, 'maxBackoffMs' | 'random'> {
+  readonly spreadMs?: number;
+}
+
+/**
+ * Full jitter: uniform between 0 and a ceiling that doubles; a fleet never comes back in step. With `spreadMs` uniform
+ * over that from the second failure on: that the first attempt fails too means that all others have failed as well.
+ */
+export function backoffMs(failures: number, options: Backoff = {}): number {
+  const { maxBackoffMs = DEFAULT_MAX_BACKOFF_MS, random = Math.random, spreadMs } = options;
+  if (spreadMs !== undefined && failures > 1) return random() * spreadMs;
   return random() * Math.min(maxBackoffMs, BASE_BACKOFF_MS * 2 ** Math.min(failures, 20));
 }
 
@@ -110,4 +116,12 @@ export function passwordOf({ password }: RedisConnectionOptions): string | undef
 
 function serverName(name: string | undefined): { servername?: string } {
   return name === undefined ? {} : { servername: name };
+}
+
+/** In a fleet that is to come back within `ms`; `shortest` is what a host waits at most in a small one. */
+export function backoffWithin(
+  ms: number,
+  shortest = DEFAULT_MAX_BACKOFF_MS,
+): Pick<Backoff, 'maxBackoffMs' | 'spreadMs'> {
+  return ms > shortest ? { maxBackoffMs: ms, spreadMs: ms } : { maxBackoffMs: shortest };
 }

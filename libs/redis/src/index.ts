@@ -23,11 +23,7 @@ export { HostwardRedisTransport } from './hostward-redis.transport.js';
 export type { HostwardTransportOptions, TransportCounters } from './hostward-redis.transport.js';
 export type { SubscriptionCounters } from './subscription.js';
 export { MalformedValue, RedisRefused, RedisUnavailable } from './errors.js';
-export {
-  backoffMs,
-  DEFAULT_COMMAND_TIMEOUT_MS,
-  DEFAULT_MAX_BACKOFF_MS,
-} from './connection-options.js';
+export { backoffMs, backoffWithin, DEFAULT_COMMAND_TIMEOUT_MS } from './connection-options.js';
 export { TlsSession } from './tls-session.js';
 export { deferAccept } from './deferred-accept.js';
 export { publishCheck } from './publish-check.js';

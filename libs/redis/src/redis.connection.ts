@@ -2,12 +2,13 @@ import { Redis } from 'ioredis';
 import { TLSSocket } from 'node:tls';
 import {
   backoffMs,
+  backoffWithin,
   candidatesOf,
   clientOptions,
   DEFAULT_COMMAND_TIMEOUT_MS,
   DEFAULT_HEARTBEAT_MS,
-  DEFAULT_MAX_BACKOFF_MS,
   passwordOf,
+  type Backoff,
   type RedisAddress,
   type RedisConnectionOptions,
 } from './connection-options.js';
@@ -39,7 +40,7 @@ export class RedisConnection {
   private resumed = 0;
   private readonly session: TlsSession;
   private failuresInARow = 0;
-  private maxBackoffMs: number;
+  private backoff: Backoff;
   /** Which of the candidates is tried; another one only after one that could not be used. */
   private turn = 0;
   private wasUsed = false;
@@ -50,7 +51,7 @@ export class RedisConnection {
 
   constructor(private readonly options: RedisConnectionOptions) {
     this.timeoutMs = options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
-    this.maxBackoffMs = options.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS;
+    this.backoff = backoffWithin(0, options.maxBackoffMs);
     this.session = options.session ?? new TlsSession();
     this.client = new Redis(clientOptions(options, () => this.nextDelayMs()));
     this.prepareTls();
@@ -113,9 +114,13 @@ export class RedisConnection {
     this.session.keep(undefined, undefined);
   }
 
-  /** The wait between two attempts may become as long from now on, as heartbeats do (Redis takes 60 s of silence); never less. */
+  /**
+   * The wait between two attempts may become as long from now on, as heartbeats do (Redis takes 60 s of silence); never
+   * less. The first attempt is made at once as before: if that fails, it is not this connection alone that was lost, and
+   * all who lost theirs spread over the whole time.
+   */
   slowTo(ms: number): void {
-    this.maxBackoffMs = Math.max(ms, this.options.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS);
+    this.backoff = backoffWithin(ms, this.options.maxBackoffMs);
     const heartbeatMs = Math.max(ms, this.options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS);
     if (this.closed || heartbeatMs === this.heartbeatMs) return;
     this.heartbeatMs = heartbeatMs;
@@ -230,7 +235,7 @@ export class RedisConnection {
     this.failuresInARow += 1;
     this.prepare();
     const rounds = Math.ceil(this.failuresInARow / candidatesOf(this.options).length);
-    return backoffMs(rounds, { ...this.options, maxBackoffMs: this.maxBackoffMs });
+    return backoffMs(rounds, { ...this.options, ...this.backoff });
   }
 
   /** The client reads these options at each connect. */

@@ -268,6 +268,28 @@ describe('libs/redis on one real Redis', () => {
       expect(states.size).toBe(1);
     });
 
+    it('reads hosts that nobody waits for together, and at once with one that is waited for', async () => {
+      const nodes = ['quiet-1', 'quiet-2', 'quiet-3'];
+      const { box, states } = inbox(server.port, [...nodes, NODE], {
+        isAwaited: (nodeId) => nodeId === NODE,
+      });
+      await eventually('subscribed', () => box.counters.subscribed);
+      await sleep(100); // the look after subscribing has ended
+      const write = (nodeId: string) =>
+        new HostLink(connect(), nodeId).writeState(Buffer.from('s'));
+      await Promise.all(nodes.map(write));
+      await sleep(50);
+      expect(states.size).toBe(0);
+      const since = performance.now();
+      await eventually('a moment later', () => states.size === nodes.length);
+      expect(performance.now() - since).toBeGreaterThan(50);
+      await write('quiet-1');
+      states.clear();
+      await write(NODE);
+      await eventually('at once', () => states.has(NODE));
+      expect(states.has('quiet-1')).toBe(true);
+    });
+
     it('reads nothing while something goes first, and not longer than a second', async () => {
       let busy = true;
       const { box, states } = inbox(server.port, [NODE], { isBusy: () => busy });

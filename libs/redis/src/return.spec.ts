@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from '@jest/globals';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { backoffMs } from './connection-options.js';
 import { connectRedis, type RedisConnection } from './redis.connection.js';
 
 let connection: RedisConnection | undefined;
@@ -15,6 +16,15 @@ async function closedPort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
+
+it('tries again at once after a connection was lost, and where that fails at any moment within the time of the fleet', () => {
+  const waits = (failures: number, spreadMs?: number): number =>
+    backoffMs(failures, { maxBackoffMs: 20_000, random: () => 0.5, spreadMs });
+  expect([1, 2, 3, 9].map((failures) => waits(failures, 20_000))).toEqual([
+    100, 10_000, 10_000, 10_000,
+  ]);
+  expect([1, 2, 3, 9].map((failures) => waits(failures))).toEqual([100, 200, 400, 10_000]);
+});
 
 it('waits between attempts as long as it was told, and never less than it was made with', async () => {
   connection = connectRedis({ port: await closedPort(), maxBackoffMs: 10, random: () => 0.9 });

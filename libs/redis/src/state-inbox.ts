@@ -15,6 +15,8 @@ const MAX_STATE_BYTES = 4 * 1024 * 1024;
 const SWEEP_EVERY_MS = 1_000;
 const GIVES_WAY_MS = 1_000;
 const LOOK_MS = 5;
+/** For so long rings of hosts that nobody waits for are gathered. */
+const GATHER_MS = 200;
 
 /** Whom to hear and what to do with it. */
 export interface StateInboxOptions extends EventLookOptions {
@@ -28,6 +30,8 @@ export interface StateInboxOptions extends EventLookOptions {
    * and is to come again with the next sweep.
    */
   readonly onState: (nodeId: string, sealed: Buffer) => boolean;
+  /** Whether somebody waits for what the host has to say; all others may be read a moment later. Default: of each. */
+  readonly isAwaited?: (nodeId: string) => boolean;
   /** While it says so states are not read, for a second at most: something goes first. */
   readonly isBusy?: () => boolean;
   /** All known hosts are looked at anew as often, since a ring can be lost; default 30,000. */
@@ -66,6 +70,7 @@ export class StateInbox {
   };
   private readonly pace = new HostPace();
   private resuming: NodeJS.Timeout | undefined;
+  private gathering: NodeJS.Timeout | undefined;
   private reading = false;
   private closed = false;
 
@@ -106,6 +111,7 @@ export class StateInbox {
     this.closed = true;
     clearInterval(this.sweeping);
     clearTimeout(this.resuming);
+    clearTimeout(this.gathering);
     this.subscription.close();
     this.connection.close();
   }
@@ -132,14 +138,28 @@ export class StateInbox {
       this.options.onEvents(ring.node);
     } else {
       this.pending.add(ring.node);
-      void this.drain();
+      this.drainSoon(ring.node);
     }
+  }
+
+  /**
+   * Most of what it costs to read a state is to ask for it. In a fleet at rest many ring a second, none of them with news:
+   * these are read together, a moment later.
+   */
+  private drainSoon(nodeId: string): void {
+    if (this.options.isAwaited?.(nodeId) ?? true) return void this.drain();
+    this.gathering ??= setTimeout(() => {
+      this.gathering = undefined;
+      void this.drain();
+    }, GATHER_MS);
   }
 
   /** One reader at a time; what rings meanwhile is read in the next round, once, however often it rang. */
   private async drain(): Promise<void> {
     if (this.reading) return;
     this.reading = true;
+    clearTimeout(this.gathering);
+    this.gathering = undefined;
     try {
       let more = true;
       while (more && !this.closed) {

@@ -232,6 +232,11 @@ describe('a caller with a scope writes', () => {
     const plain = blockPolicy('base', '/bin/e', { team: 'a' });
     expect((await apply(plain, 'author')).status).toBe(403);
     expect((await rig.rest.delete('/v1/policies/base', as('author'))).status).toBe(403);
+    const turn = async (verb: 'pause' | 'resume', role: Role) =>
+      (await rig.rest.post(`/v1/policies/base/${verb}`, {}, as(role))).status;
+    expect(await turn('pause', 'author')).toBe(403);
+    expect(await turn('pause', 'admin')).toBe(200);
+    expect(await turn('resume', 'author')).toBe(403);
     const over = blockPolicy('over', '/bin/e', { team: 'a' });
     expect((await apply(over, 'author', '?overrideProtection=true')).status).toBe(403);
   });

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { etcdKeys, type Write } from '#etcd';
-import { overridesProtection, parseSelector, tierOf, type HostPolicy } from '#policy-model';
+import { overridesProtection, parseSelector, tierOf } from '#policy-model';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { decodeGroup } from '../groups/group.record.js';
 import { ProblemError } from '../http/index.js';
@@ -9,7 +9,7 @@ import { isWithinScope } from '../nodes/join-token.bounds.js';
 import { decodeJoinToken } from '../nodes/join-token.record.js';
 import { decodeNode } from '../nodes/node.record.js';
 import { decodeException, type ExceptionRecord } from '../policies/exception.record.js';
-import { decodePolicy } from '../policies/policy.record.js';
+import { decodePolicy, type PolicyRecord } from '../policies/policy.record.js';
 import { decodeSuspension, type SuspensionRecord } from '../suspensions/suspension.record.js';
 import type { Caller } from './caller.js';
 import { rolesWith, type Right } from './right.js';
@@ -52,25 +52,32 @@ export function checkWrites(caller: Caller, state: FleetState, change: LedgerCha
 }
 
 function checkPolicy(name: string, write: Write, { caller, state, change }: Checked): void {
-  const before = state.policies.get(name)?.record.document;
-  const after = write.type === 'put' ? decodePolicy(bytesOf(write)).document : undefined;
+  const before = state.policies.get(name)?.record;
+  const after = write.type === 'put' ? decodePolicy(bytesOf(write)) : undefined;
   // The policy of an exception comes and goes with it.
   const excepting = change.then.some(({ key }) => key.startsWith(etcdKeys.exceptions));
   need(caller, excepting ? 'exceptions:write' : 'policies:write');
   if (!excepting) checkPrivilege(caller, before, after);
-  for (const document of [before, after]) {
+  for (const document of [before?.document, after?.document]) {
     if (document && caller.scope?.contains(document.spec.nodeSelector) === false)
       outside(caller, `policy ${name} may select other hosts`);
   }
 }
 
-/** Tiers above the normal one and the override of the control path are not an author's to give. */
-function checkPrivilege(caller: Caller, before?: HostPolicy, after?: HostPolicy): void {
-  const privileged = (document: HostPolicy | undefined): boolean =>
-    document !== undefined && (tierOf(document) !== 'normal' || overridesProtection(document));
-  if (!privileged(before) && !privileged(after)) return;
-  if (isDeepStrictEqual(before, after)) return;
+/**
+ * Tiers above the normal one and the override of the control path are not an author's to give, nor is whether such a
+ * policy is enforced.
+ */
+function checkPrivilege(caller: Caller, before?: PolicyRecord, after?: PolicyRecord): void {
+  if (!isPrivileged(before) && !isPrivileged(after)) return;
+  const isSame = isDeepStrictEqual(before?.document, after?.document);
+  if (isSame && before?.paused === after?.paused) return;
   need(caller, 'policies:privileged');
+}
+
+function isPrivileged(record: PolicyRecord | undefined): boolean {
+  const document = record?.document;
+  return document !== undefined && (tierOf(document) !== 'normal' || overridesProtection(document));
 }
 
 function checkHistory(name: string, _write: Write, { caller, change }: Checked): void {

@@ -29,8 +29,27 @@ describe('the board', () => {
     expect([...board.nodeIds()]).toEqual(['host-1', 'host-2']);
   });
 
-  it('names none after it was cleared', () => {
-    board.clear();
+  it('knows what the channel has lost, until that is written for again or something newer goes out', () => {
+    board.begin('host-1');
+    board.loseAll();
+    expect(['host-1', 'host-2', 'host-3'].map((each) => board.lost(each))).toEqual([
+      undefined,
+      written('a'),
+      written('b'),
+    ]);
+    expect(board.get('host-2')).toBeUndefined();
+    board.set('host-2', written('a'));
+    board.begin('host-3');
+    expect([board.lost('host-2'), board.lost('host-3')]).toEqual([undefined, undefined]);
+    board.set('host-3', written('b'));
+    board.loseAll();
+    expect(board.lost('host-3')).toEqual(written('b'));
+    board.remove('host-3');
+    expect(board.lost('host-3')).toBeUndefined();
+  });
+
+  it('names none after the channel lost everything', () => {
+    board.loseAll();
     expect(board.digests().size).toBe(0);
     board.remove('host-1');
     expect(board.digests().size).toBe(0);

@@ -3,11 +3,20 @@ import type { WrittenAssignment } from './assignment-plan.js';
 /** What this replica has written for each host since it started, or since the channel lost it. */
 export class Board {
   readonly #written = new Map<string, WrittenAssignment>();
+  /** What hosts were known to have when the channel lost it, until they are written for again. */
+  readonly #lost = new Map<string, WrittenAssignment>();
+  /** Hosts that something newer is on its way to: whether they have it is not known. */
+  readonly #unsure = new Set<string>();
   /** How many hosts have each bundle, by its digest: asked after each round, which must not cost a look at all hosts. */
   readonly #uses = new Map<string, number>();
 
   get(nodeId: string): WrittenAssignment | undefined {
     return this.#written.get(nodeId);
+  }
+
+  /** What the channel has lost and may get again as it was; undefined where the host may have had a newer one since. */
+  lost(nodeId: string): WrittenAssignment | undefined {
+    return this.#lost.get(nodeId);
   }
 
   set(nodeId: string, written: WrittenAssignment): void {
@@ -17,7 +26,15 @@ export class Board {
     this.#uses.set(digest, (this.#uses.get(digest) ?? 0) + 1);
   }
 
+  /** A newer one goes to this host: from now on it may have that, until `set` says so. */
+  begin(nodeId: string): void {
+    this.#unsure.add(nodeId);
+    this.#lost.delete(nodeId);
+  }
+
   remove(nodeId: string): void {
+    this.#lost.delete(nodeId);
+    this.#unsure.delete(nodeId);
     const digest = this.#written.get(nodeId)?.wanted.bundle.digest;
     if (digest === undefined) return;
     this.#written.delete(nodeId);
@@ -26,9 +43,17 @@ export class Board {
     else this.#uses.set(digest, left);
   }
 
-  clear(): void {
-    this.#written.clear();
-    this.#uses.clear();
+  /** The channel has lost this host's. */
+  lose(nodeId: string): void {
+    const written = this.#written.get(nodeId);
+    const isSure = written !== undefined && !this.#unsure.has(nodeId);
+    this.remove(nodeId);
+    if (isSure) this.#lost.set(nodeId, written);
+  }
+
+  /** The channel has lost everything. */
+  loseAll(): void {
+    for (const nodeId of this.nodeIds()) this.lose(nodeId);
   }
 
   all(): Iterable<WrittenAssignment> {

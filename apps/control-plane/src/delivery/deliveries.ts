@@ -1,3 +1,4 @@
+import type { Ordering } from '#contracts';
 import type { Affected } from '../fleet/affected.js';
 import type { WrittenAssignment } from './assignment-plan.js';
 import type { Board } from './board.js';
@@ -41,6 +42,11 @@ export class Deliveries {
   /** Hosts that were another replica's are ours. */
   takeOver(isTaken: (nodeId: string) => boolean): void {
     for (const { loop } of this.lanes) loop.takeOver(isTaken);
+  }
+
+  /** A host has said what it accepted last. */
+  told(nodeId: string, seen: Ordering): void {
+    this.#laneOf(nodeId)?.loop.told(nodeId, seen);
   }
 
   /** Puts hosts on the list whose assignment is half over. */

@@ -239,6 +239,65 @@ describe('delivery', () => {
     expect(named.filter((digest) => !channel.bundles.has(digest))).toEqual([]);
   });
 
+  it('writes what the channel lost as hosts know it, and only what has changed since as something newer', async () => {
+    await threeHosts();
+    take(changes(11n, [putNode(nodeRecord('n1', { a: 'c' }, IDS[1]))]));
+    await settled();
+    const before = IDS.map((_, index) => ordering(index));
+    channel.there.clear();
+    clock.now += 60_000;
+    take(changes(12n, [putNode(nodeRecord('n1', { a: 'b' }, IDS[1]))]));
+    loop.everything();
+    await settled();
+    expect([ordering(0), ordering(2)]).toEqual([before[0], before[2]]);
+    expect(ordering(1)).toEqual({ epoch: '1', generation: '12', issuedAt: clock.now });
+  });
+
+  it('writes something newer where a host may have had another since, though it is to have the same again', async () => {
+    await threeHosts();
+    const before = ordering(0);
+    // It reaches the hosts, and no answer tells of it.
+    channel.beforeAnswer = () => {
+      channel.beforeAnswer = () => undefined;
+      channel.there.clear();
+      channel.failures = 1;
+      state.apply(changes(12n, [], ['/hostward/v1/policy/q']));
+      loop.everything();
+    };
+    clock.now += 60_000;
+    take(changes(11n, [policy('q')]));
+    await settled();
+    expect(ordering(0)?.generation).toBe('12');
+    expect(ordering(0)?.issuedAt).toBeGreaterThan(before?.issuedAt ?? 0);
+    expect(ordering(2)?.generation).toBe('10');
+  });
+
+  it('writes something newer when half of the time of what was lost is over', async () => {
+    await threeHosts();
+    channel.there.clear();
+    clock.now += ASSIGNMENT_VALID_MS / 2;
+    loop.everything();
+    await settled();
+    expect(ordering(0)?.issuedAt).toBe(clock.now);
+  });
+
+  it('writes something newer for a host that has something later than what was written', async () => {
+    await threeHosts();
+    const [first = ''] = IDS;
+    const [before, writes] = [ordering(0), channel.writes];
+    loop.told(first, { epoch: '1', generation: '10', issuedAt: before?.issuedAt ?? 0 });
+    // Neither another epoch nor what etcd has not reached is this one's to judge.
+    loop.told(first, { epoch: '2', generation: '10', issuedAt: 1 });
+    loop.told(first, { epoch: '1', generation: '11', issuedAt: 1 });
+    await settled();
+    expect(channel.writes).toBe(writes);
+    clock.now += 60_000;
+    loop.told(first, { epoch: '1', generation: '10', issuedAt: (before?.issuedAt ?? 0) + 1 });
+    await settled();
+    expect(ordering(0)).toEqual({ ...before, issuedAt: clock.now });
+    expect(channel.writes).toBe(writes + 1);
+  });
+
   it('leaves no host under the root document of before, when the next one comes in the middle of a round', async () => {
     await threeHosts();
     channel.whileBundleIsPut = () => {
@@ -329,6 +388,61 @@ describe('delivery', () => {
     await eventually('swept', () => !channel.bundles.has('f'.repeat(64)));
     await eventually('swept', () => !channel.there.has('e'.repeat(64)));
     expect(channel.there.size).toBe(3);
+  });
+
+  it('puts an assignment back that was spoilt where it lies, however many there are', async () => {
+    const ids = Array.from({ length: 40 }, (_, index) => String(index).padStart(64, '0'));
+    const nodes = ids.map((id, index) => putNode(nodeRecord(`m${index}`, { a: 'b' }, id)));
+    take(snapshot(10n, ...nodes, ...ids.map((id) => putHostKey(id)), policy('p')));
+    await settled();
+    const { writes } = channel;
+    const last = ids.at(-1) ?? '';
+    const record = channel.there.get(last);
+    if (!record) throw new Error('nothing was written');
+    const leaf = record.leaf.replace(/.{4}$/, 'AAAA');
+    channel.there.set(last, { ...record, leaf });
+    for (let look = 1; look <= 2; look += 1) {
+      channel.looks = 0;
+      loop.lookAfter();
+      await eventually('looked', () => channel.looks > 0 && loop.waiting === 0);
+    }
+    await eventually('put back', () => channel.there.get(last)?.leaf !== leaf, 10_000);
+    await settled();
+    expect(channel.writes).toBe(writes + 1);
+  });
+
+  it('delivers to all others while what a host left cannot be removed, and removes it when it can', async () => {
+    await threeHosts();
+    const forget = channel.forget.bind(channel);
+    channel.forget = () => Promise.reject(new Error('the Redis for events is away'));
+    take(changes(11n, [], ['/hostward/v1/node/n0']));
+    take(changes(12n, [policy('p', '/bin/later')]));
+    await eventually('delivered', () => ordering(1)?.generation === '12');
+    expect([loop.waiting, ordering(0)?.generation]).toEqual([1, '10']);
+    expect(board.get(IDS[0] ?? '')).toBeUndefined();
+    channel.forget = forget;
+    await settled();
+    expect([...channel.there.keys()]).toEqual(IDS.slice(1));
+  });
+
+  it('takes a host that came back before what it had left was removed as any other', async () => {
+    await threeHosts();
+    const node = putNode(nodeRecord('n0', { a: 'b' }, IDS[0]));
+    channel.forget = () => Promise.reject(new Error('the Redis for events is away'));
+    take(changes(11n, [], ['/hostward/v1/node/n0']));
+    await eventually('tried', () => logged.some((line) => line.includes('not removed')));
+    take(changes(12n, [node]));
+    await settled();
+    expect(ordering(0)?.generation).toBe('12');
+  });
+
+  it('puts right what lies there while what a host left cannot be removed', async () => {
+    await threeHosts();
+    channel.forget = () => Promise.reject(new Error('the Redis for events is away'));
+    take(changes(11n, [], ['/hostward/v1/node/n0']));
+    channel.there.delete(IDS[1] ?? '');
+    loop.lookAfter();
+    await eventually('put back', () => ordering(1));
   });
 
   it('removes a host that is gone, and no other', async () => {
@@ -454,6 +568,24 @@ describe('delivery with another replica', () => {
     mine.takeOver((id) => id !== IDS[0]);
     await nothingWaits();
     expect(generations()).toEqual(['11', '11', '11']);
+  });
+
+  it('gives nothing again as it was to hosts of another: what that one has written since is not known', async () => {
+    const before = IDS.map((_, index) => ordering(index)?.issuedAt ?? 0);
+    channel.there.clear();
+    clock.now += 60_000;
+    mine.everything();
+    await nothingWaits();
+    expect(ordering(0)?.issuedAt).toBe(before[0]);
+    expect([ordering(1)?.issuedAt, ordering(2)?.issuedAt]).toEqual([clock.now, clock.now]);
+  });
+
+  it('leaves a host of another that has something later to that one', async () => {
+    const { writes } = channel;
+    const later = { epoch: '1', generation: '10', issuedAt: clock.now + 1 };
+    for (const id of IDS.slice(1)) mine.told(id, later);
+    await nothingWaits();
+    expect(channel.writes).toBe(writes);
   });
 
   it('fills a channel that lost everything also where the owner does not', async () => {

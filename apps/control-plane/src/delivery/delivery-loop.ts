@@ -1,15 +1,16 @@
-import type { DeliveryRecord, Ordering } from '#contracts';
+import { compareOrdering } from '#bundle';
+import type { Ordering } from '#contracts';
 import type { Clock } from '../clock.js';
 import type { Affected } from '../fleet/affected.js';
 import type { Metrics } from '../health/metrics.js';
 import type { Replicas } from '../replicas/replicas.js';
 import type { RestoreGuard } from '../trust/restore-guard.js';
 import { isDue, isHalfOver, type WantedAssignment } from './assignment-plan.js';
-import { AssignmentSealer } from './assignment-sealer.js';
+import { AssignmentWriter } from './assignment-writer.js';
 import { Awaited } from './awaited.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
-import { isThere, judge, type Overtaken, OvertakenError } from './overtaken.js';
+import { isThere } from './overtaken.js';
 import { Retry } from './retry.js';
 import { Upkeep } from './upkeep.js';
 import { type AssignmentParts, WantedAssignments } from './wanted-assignments.js';
@@ -28,7 +29,8 @@ export interface DeliveryParts extends AssignmentParts {
 
 /** Changes of this long are one round. */
 const COALESCE_MS = 20;
-const WRITES_AT_ONCE = 200;
+/** Records that are read at a time. */
+const LOOKS_AT_ONCE = 200;
 const LOOK_MS = 100;
 
 /**
@@ -39,30 +41,30 @@ const LOOK_MS = 100;
 export class DeliveryLoop {
   readonly #dirty = new Set<string>();
   readonly #gone = new Set<string>();
-  /** Digests of bundles that the channel has. */
-  readonly #stored = new Set<string>();
   readonly #retry = new Retry();
+  /** Of removing what hosts have left: it may lie on a Redis that is away, and no delivery waits for it. */
+  readonly #forgetting = new Retry();
   readonly #awaited = new Awaited();
+  /** What hosts have accepted that comes after what was written for them, as they say. */
+  readonly #claims = new Map<string, Ordering>();
   #timer: NodeJS.Timeout | undefined;
-  /** Whether the timer is for a look only, which nothing else has to wait for. */
+  /** Whether the timer is for a look or for what hosts have left only, which nothing else has to wait for. */
   #looking = false;
   #running: Promise<void> | undefined;
   #stopped = false;
-  /** Grows when the channel has lost what it held: what was written before says nothing any more. */
-  #era = 0;
-
   readonly #assignments: WantedAssignments;
-  readonly #sealer: AssignmentSealer;
+  readonly #writer: AssignmentWriter;
   readonly #upkeep: Upkeep;
   #upkeepDue = false;
   #toldToWait = false;
-  #isWriting = false;
 
   constructor(private readonly parts: DeliveryParts) {
     const { channel, board, serves } = parts;
     this.#upkeep = new Upkeep(channel, board, serves);
     this.#assignments = new WantedAssignments(parts);
-    this.#sealer = new AssignmentSealer(parts);
+    this.#writer = new AssignmentWriter(parts, (wanted, ordering) =>
+      this.#written(wanted, ordering),
+    );
   }
 
   /** Takes what a change affects. */
@@ -87,11 +89,9 @@ export class DeliveryLoop {
 
   /** Delivers everything anew: after a start, and after the channel has lost what it held. */
   everything(): void {
-    this.#era += 1;
-    this.parts.board.clear();
-    this.#stored.clear();
+    this.#writer.begin();
     // At the first contact nothing was lost: what is there is looked at as it was meant to.
-    if (this.#era > 1) this.#awaited.clear();
+    if (this.#writer.era > 1) this.#awaited.clear();
     this.#upkeep.filled();
     const { state, serves, metrics } = this.parts;
     for (const { name, record } of state.nodes.sorted())
@@ -127,6 +127,25 @@ export class DeliveryLoop {
     this.#schedule(0);
   }
 
+  /**
+   * A host has said what it accepted last. Where that comes after what was written for it here it would never take it, so it
+   * gets something newer, unless it is there. What comes after etcd itself is the restore guard's.
+   */
+  told(nodeId: string, seen: Ordering): void {
+    const { board, state, trust, replicas, log } = this.parts;
+    const written = board.get(nodeId);
+    const isOurs = seen.epoch === trust.root.document.epoch && replicas.owns(nodeId);
+    if (!written || !isOurs || BigInt(seen.generation) > state.revision) return;
+    if (compareOrdering(seen, written.ordering) <= 0) return;
+    const { node } = written.wanted;
+    log.debug('a host has something later than what was written for it', { node, seen });
+    board.remove(nodeId);
+    this.#claims.set(node, seen);
+    this.#awaited.lookOnce(node);
+    this.#dirty.add(node);
+    this.#schedule(0);
+  }
+
   /** Hosts that still wait for a write. */
   get waiting(): number {
     return this.#dirty.size + this.#gone.size;
@@ -134,7 +153,7 @@ export class DeliveryLoop {
 
   /** Whether assignments are on their way now. */
   get isWriting(): boolean {
-    return this.#isWriting;
+    return this.#writer.isWriting;
   }
 
   /** Ends after the round that runs. */
@@ -161,8 +180,10 @@ export class DeliveryLoop {
   #scheduleNext(): void {
     if (this.waiting === 0) return;
     const { delayMs } = this.#retry;
-    const onlyLooks = delayMs === 0 && this.waiting === this.#awaited.size;
-    this.#schedule(onlyLooks ? LOOK_MS : delayMs || COALESCE_MS, onlyLooks);
+    const canForget = this.#gone.size > 0 && this.#forgetting.delayMs === 0;
+    if (delayMs > 0 || canForget || this.#dirty.size > this.#awaited.size)
+      this.#schedule(delayMs || COALESCE_MS);
+    else this.#schedule(this.#awaited.size > 0 ? LOOK_MS : this.#forgetting.delayMs, true);
   }
 
   /**
@@ -188,8 +209,10 @@ export class DeliveryLoop {
     }
     const end = this.parts.metrics.deliverySeconds.startTimer();
     try {
-      await this.#forgetGone();
+      this.#dropGone();
       await this.#deliver();
+      await this.#forgetGone();
+      await this.#dropUnused();
       await this.#lookAfter();
       this.#retry.succeeded();
       end();
@@ -200,12 +223,29 @@ export class DeliveryLoop {
     }
   }
 
-  async #forgetGone(): Promise<void> {
-    for (const nodeId of [...this.#gone]) {
-      // A host that was offboarded and enrolled anew in the meantime is not gone.
-      if (!this.parts.serves(nodeId)) await this.parts.channel.forget(nodeId);
-      this.#gone.delete(nodeId);
+  #dropGone(): void {
+    for (const nodeId of this.#gone) {
       this.parts.board.remove(nodeId);
+      // A host that was offboarded and enrolled anew in the meantime is not gone.
+      if (this.parts.serves(nodeId)) this.#gone.delete(nodeId);
+    }
+  }
+
+  /** Removes what hosts that are gone have left; what cannot be removed stays on the list. */
+  async #forgetGone(): Promise<void> {
+    try {
+      for (const nodeId of [...this.#gone]) {
+        // One that came back while others were delivered to is not gone in the next round.
+        if (this.parts.serves(nodeId)) continue;
+        await this.parts.channel.forget(nodeId);
+        this.#gone.delete(nodeId);
+        this.parts.board.remove(nodeId);
+      }
+      this.#forgetting.succeeded();
+    } catch (error) {
+      this.#forgetting.failed();
+      const gone = this.#gone.size;
+      this.parts.log.warn('what hosts have left was not removed, trying again', { error, gone });
     }
   }
 
@@ -216,13 +256,13 @@ export class DeliveryLoop {
     for (const node of settled) this.#settled(node);
     const mine = this.#leaveToOthers(due);
     // Sealed before anything is waited for: at the revision that it was worked out from.
-    if (mine.length > 0) await this.#write(mine);
+    if (mine.length > 0) await this.#writer.write(mine);
     if (keyless.length > 0) await this.#makeHostKeys(keyless);
-    await this.#dropUnused();
   }
 
   #settled(node: string): void {
     this.#dirty.delete(node);
+    this.#claims.delete(node);
     this.#awaited.end(node);
   }
 
@@ -246,36 +286,43 @@ export class DeliveryLoop {
     const { due, keyless, settled } = this.#sort(nodes);
     for (const node of settled) this.#settled(node);
     for (const node of keyless) this.#awaited.end(node);
-    for (let start = 0; start < due.length; start += WRITES_AT_ONCE)
-      await this.#lookAt(due.slice(start, start + WRITES_AT_ONCE));
+    for (let start = 0; start < due.length; start += LOOKS_AT_ONCE)
+      await this.#lookAt(due.slice(start, start + LOOKS_AT_ONCE));
   }
 
   /** Takes as written what is there as it is wanted. */
   async #lookAt(looked: readonly WantedAssignment[]): Promise<void> {
-    const era = this.#era;
+    const { era } = this.#writer;
     const records = await this.parts.channel.records(looked.map(({ nodeId }) => nodeId));
-    if (era !== this.#era) return;
+    if (era !== this.#writer.era) return;
     const nowMs = this.parts.clock.nowMs();
     for (const [index, wanted] of looked.entries()) {
       const there = records[index];
-      if (isThere(there, wanted, nowMs)) this.#written(wanted, there.ordering);
+      const isGood = isThere(there, wanted, nowMs) && !this.#isClaimed(wanted, there.ordering);
+      if (isGood) this.#written(wanted, there.ordering);
       else this.#awaited.missed(wanted.node);
     }
   }
 
+  /** The host has something later, and would not take it. */
+  #isClaimed({ node }: WantedAssignment, there: Ordering): boolean {
+    const claim = this.#claims.get(node);
+    return claim !== undefined && compareOrdering(claim, there) > 0;
+  }
+
   /** Not before etcd was read, nor while hosts wait: the board would not name what they are to have. */
   async #lookAfter(): Promise<void> {
-    if (!this.#upkeepDue || this.waiting > 0 || this.parts.state.revision === 0n) return;
+    if (!this.#upkeepDue || this.#dirty.size > 0 || this.parts.state.revision === 0n) return;
     this.#upkeepDue = false;
     const { board, channel, log } = this.parts;
     const { missing, unnamed } = await this.#upkeep.look();
-    for (const digest of missing.bundles) this.#stored.delete(digest);
+    this.#writer.gone(missing.bundles);
     for (const { wanted } of [...board.all()]) {
       if (missing.bundles.has(wanted.bundle.digest)) {
-        await this.#store(wanted.bundle.digest, wanted.bundle.ciphertext);
+        await this.#writer.store(wanted.bundle.digest, wanted.bundle.ciphertext);
       }
       if (!missing.nodeIds.has(wanted.nodeId)) continue;
-      board.remove(wanted.nodeId);
+      board.lose(wanted.nodeId);
       this.#dirty.add(wanted.node);
     }
     await channel.dropBundles([...unnamed.bundles]);
@@ -288,9 +335,9 @@ export class DeliveryLoop {
 
   /** Not while hosts wait: what they are to have, or still have, the board does not name. */
   async #dropUnused(): Promise<void> {
-    if (this.waiting > 0) return;
+    if (this.#dirty.size > 0) return;
     const unused = this.parts.bundles.retain(this.parts.board.digests());
-    for (const digest of unused) this.#stored.delete(digest);
+    this.#writer.gone(unused);
     if (unused.length > 0) await this.parts.channel.dropBundles(unused);
   }
 
@@ -320,57 +367,6 @@ export class DeliveryLoop {
     return { due, keyless, settled };
   }
 
-  async #write(due: readonly WantedAssignment[]): Promise<void> {
-    this.#isWriting = true;
-    try {
-      await this.#writeAll(due);
-    } finally {
-      this.#isWriting = false;
-    }
-  }
-
-  async #writeAll(due: readonly WantedAssignment[]): Promise<void> {
-    // Of what was sealed: what moves while it is on its way is not told by it.
-    const era = this.#era;
-    const records = this.#sealer.seal(due);
-    const bundles = new Map(due.map(({ bundle }) => [bundle.digest, bundle.ciphertext]));
-    for (const [digest, ciphertext] of bundles) await this.#store(digest, ciphertext);
-    const overtaken: Overtaken[] = [];
-    for (let start = 0; start < due.length; start += WRITES_AT_ONCE) {
-      const part = due.slice(start, start + WRITES_AT_ONCE);
-      overtaken.push(...(await this.#writePart(part, records, era)));
-    }
-    // After all others: one host that is ahead must not hold them up.
-    if (overtaken.length > 0) await this.#settle(overtaken, era);
-  }
-
-  async #writePart(
-    part: readonly WantedAssignment[],
-    records: ReadonlyMap<string, DeliveryRecord>,
-    era: number,
-  ): Promise<readonly Overtaken[]> {
-    const parcels = part.flatMap((wanted) => {
-      const record = records.get(wanted.nodeId);
-      const { nodeId, bundle } = wanted;
-      return record ? [{ nodeId, record, bundle: bundle.ciphertext, wanted }] : [];
-    });
-    const outcomes = await this.parts.channel.write(parcels);
-    if (era !== this.#era) return [];
-    return parcels.filter(({ wanted, record: { ordering } }, index) => {
-      const outcome = outcomes[index] ?? 'stale';
-      if (outcome !== 'conflict') this.parts.metrics.deliveries.inc({ outcome });
-      if (outcome === 'written') this.#written(wanted, ordering);
-      return outcome !== 'written';
-    });
-  }
-
-  async #store(digest: string, ciphertext: Uint8Array): Promise<void> {
-    if (this.#stored.has(digest)) return;
-    const era = this.#era;
-    await this.parts.channel.putBundle(digest, ciphertext);
-    if (era === this.#era) this.#stored.add(digest);
-  }
-
   #written(wanted: WantedAssignment, ordering: Ordering): void {
     this.parts.board.set(wanted.nodeId, { ordering, wanted });
     // The host may have changed while we wrote; then it is still due, and stays on the list.
@@ -381,40 +377,5 @@ export class DeliveryLoop {
     const now = this.#assignments.of(wanted.node);
     if (!now || now === 'keyless') return now === 'keyless';
     return isDue(this.parts.board.get(wanted.nodeId), now, this.parts.clock.nowMs());
-  }
-
-  /** Something at least as new is there: taken as written where it says the same, else tried again with what is known then. */
-  async #settle(overtaken: readonly Overtaken[], era: number): Promise<void> {
-    const records = await this.parts.channel.records(overtaken.map(({ wanted }) => wanted.nodeId));
-    let left: OvertakenError | undefined;
-    for (const [index, each] of overtaken.entries()) {
-      if (era !== this.#era) return;
-      left = (await this.#settleOne(each, records[index])) ?? left;
-    }
-    if (left) throw left;
-  }
-
-  async #settleOne(
-    each: Overtaken,
-    there: DeliveryRecord | undefined,
-  ): Promise<OvertakenError | undefined> {
-    const { wanted, record } = each;
-    const { channel, clock, metrics, log } = this.parts;
-    const verdict = judge(there, each, clock.nowMs());
-    if (verdict === 'same' && there) {
-      this.#written(wanted, there.ordering);
-      return undefined;
-    }
-    const facts = { node: wanted.node, ours: record.ordering, there: there?.ordering };
-    if (verdict === 'forged') {
-      log.warn('an assignment that nobody of ours sealed was in the way', facts);
-      await channel.discard(wanted.nodeId);
-    }
-    if (verdict === 'conflict') {
-      metrics.deliveries.inc({ outcome: 'conflict' });
-      log.error('of one generation two bundles were made: replicas differ in version', facts);
-    }
-    if (there && verdict !== 'forged') this.#sealer.passBy(record.ordering, there.ordering);
-    return new OvertakenError(wanted.node, record.ordering, there?.ordering);
   }
 }

@@ -1,13 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RefusedError, openAssignment, type Assignment } from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
-import { isHalfOver, type WantedAssignment } from './assignment-plan.js';
-
-/** A record that was not taken, with what it was made from. */
-export interface Overtaken {
-  readonly wanted: WantedAssignment;
-  readonly record: DeliveryRecord;
-}
+import { isHalfOver, type WantedAssignment, type WrittenAssignment } from './assignment-plan.js';
+import type { SealedAssignment } from './assignment-sealer.js';
 
 /**
  * What it means that something at least as new is there. `same`: it says what is wanted, another replica was faster.
@@ -19,7 +14,7 @@ export type Verdict = 'same' | 'forged' | 'conflict' | 'ahead';
 /** Judges what is there for a host. Pure; believes only what opens under the host's key. */
 export function judge(
   there: DeliveryRecord | undefined,
-  { wanted, record }: Overtaken,
+  { wanted, record }: SealedAssignment,
   nowMs: number,
 ): Verdict {
   const assignment = there && opened(there, wanted);
@@ -39,6 +34,16 @@ export function isThere(
   if (!there) return false;
   const assignment = opened(there, wanted);
   return assignment !== undefined && isGood(there, assignment, wanted, nowMs);
+}
+
+/** Whether what lies there in the place of what was written cannot be opened under the host's key, or is no record. */
+export function isSpoilt(
+  there: DeliveryRecord | undefined,
+  { ordering, wanted }: WrittenAssignment,
+): boolean {
+  if (!there) return true;
+  // Another replica may have sealed for the next epoch already, under another key.
+  return there.ordering.epoch === ordering.epoch && opened(there, wanted) === undefined;
 }
 
 function isGood(

@@ -1,9 +1,10 @@
 import type { Board } from './board.js';
 import type { DeliveryChannel, Held } from './delivery-channel.js';
+import { isSpoilt } from './overtaken.js';
 
 /** What is to be done about the channel. */
 export interface Findings {
-  /** Assignments and bundles that were written and are not there any more. */
+  /** Assignments and bundles that were written and are not there any more, or not as they were. */
   readonly missing: Held;
   /** Bundles and hosts that are there and that nobody names. */
   readonly unnamed: Held;
@@ -11,6 +12,8 @@ export interface Findings {
 
 /** Sweeps that follow a fill: what is unnamed in both goes; a replica that lags at the first is not wronged. */
 const SWEEPS = 2;
+/** Assignments that one look reads, in turn: what a look costs does not grow with the fleet. */
+const READ_AT_ONCE = 32;
 
 /**
  * Compares what was written with what the channel really holds: keys can vanish one by one (eviction, another replica
@@ -19,6 +22,8 @@ const SWEEPS = 2;
 export class Upkeep {
   #sweepsLeft = 0;
   #seen: Held = NOTHING;
+  /** Where the next look goes on reading. */
+  #read = 0;
 
   constructor(
     private readonly channel: DeliveryChannel,
@@ -35,7 +40,23 @@ export class Upkeep {
   async look(): Promise<Findings> {
     const wanted = { bundles: this.board.digests(), nodeIds: this.board.nodeIds() };
     const present = await this.channel.present(wanted);
-    return { missing: without(wanted, present), unnamed: await this.#unnamed() };
+    const { bundles, nodeIds } = without(wanted, present);
+    const missing = { bundles, nodeIds: nodeIds.union(await this.#spoilt([...present.nodeIds])) };
+    return { missing, unnamed: await this.#unnamed() };
+  }
+
+  /** Of some of these hosts, others the next time: those that could not open what is there for them. */
+  async #spoilt(nodeIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const from = nodeIds.length === 0 ? 0 : this.#read % nodeIds.length;
+    const count = Math.min(READ_AT_ONCE, nodeIds.length);
+    const turn = [...nodeIds, ...nodeIds].slice(from, from + count);
+    this.#read = from + count;
+    const records = turn.length === 0 ? [] : await this.channel.records(turn);
+    const spoilt = turn.filter((nodeId, index) => {
+      const written = this.board.get(nodeId);
+      return written !== undefined && isSpoilt(records[index], written);
+    });
+    return new Set(spoilt);
   }
 
   async #unnamed(): Promise<Held> {

@@ -5,7 +5,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { PostgresDatabase, type Query } from '#postgresql';
 import { ALERT_NODE as NODE, alert, batchOf as batch } from '../testing/alerts.js';
 import { PostgresPlace, SqlitePlace, type StorePlace } from '../testing/store-places.js';
-import type { AlertStore, StoredAlert } from './alert.store.js';
+import {
+  UnstorableBatch,
+  type AlertFilter,
+  type AlertStore,
+  type StoredAlert,
+} from './alert.store.js';
+import { alertQuery } from './sqlite-alert-query.js';
 
 const OTHER = 'b'.repeat(64);
 const ids = (found: readonly StoredAlert[]) => found.map((each) => each.alert.EventID);
@@ -103,14 +109,24 @@ describe.each<[string, StorePlace]>([
     expect(again).toMatchObject({ stored: 0, last: '1-12' });
   });
 
-  it('stores nothing of a batch that fails in the middle', async () => {
+  it('stores nothing of a batch that fails in the middle, and is none the worse for it', async () => {
     const broken = batch(alert('1-1'), { ...alert('1-2'), Node: undefined as unknown as string });
-    await expect(store.add(NODE, broken)).rejects.toThrow();
-    expect(store.health().ok).toBe(false);
+    await expect(store.add(NODE, broken)).rejects.toThrow(UnstorableBatch);
+    expect(store.health().ok).toBe(true);
     expect([await store.lastId(), await store.after({}, 0, 10)]).toEqual([0, []]);
     expect(await store.add(NODE, batch(alert('1-1')))).toMatchObject({ stored: 1 });
     expect(store.health().ok).toBe(true);
   });
+
+  it.each([1e17, 1e306, -1e306, 0.5, -1e-9])(
+    'takes an alert of any time that a host says, as of %p',
+    async (Timestamp) => {
+      const told = alert('1-1', { UpdatedTime: 'never', Timestamp });
+      expect(await store.add(NODE, batch(told))).toMatchObject({ stored: 1 });
+      const found = await store.before({ sinceMs: 0 }, undefined, 10);
+      expect([store.health().ok, found.length]).toEqual([true, Timestamp < -1 ? 0 : 1]);
+    },
+  );
 
   it('shows to who follows it every alert once, while several replicas store', async () => {
     const hosts = ['c', 'd', 'e'].map((letter) => letter.repeat(64));
@@ -152,9 +168,53 @@ class Paused extends PostgresDatabase {
   }
 }
 
+/** Keeps how alerts were found last. */
+class Explaining extends PostgresDatabase {
+  plan = '';
+
+  override async query(...[sql, values]: Parameters<Query>): ReturnType<Query> {
+    if (!sql.startsWith('SELECT id, body')) return super.query(sql, values);
+    const { rows } = await super.query(`EXPLAIN ${sql}`, values);
+    this.plan = rows.map((row) => String(row['QUERY PLAN'])).join();
+    return super.query(sql, values);
+  }
+}
+
+const SINCE = Date.parse('2026-03-01T12:00:00.000Z');
+
+/** One each second. */
+const manyUntil = (lastMs: number, count = 20_000) =>
+  batch(
+    ...Array.from({ length: count }, (_, index) => {
+      const at = new Date(lastMs - (count - index) * 1_000);
+      return alert(`1-${index + 1}`, { UpdatedTime: at.toISOString() });
+    }),
+  );
+
 describe('alerts in SQLite', () => {
   const place = new SqlitePlace();
   usePlace(place);
+
+  it('of a moment ago are found by their time, whatever lies before them', async () => {
+    const store = place.alerts(100_000);
+    await store.add(NODE, manyUntil(SINCE));
+    const found = await store.before({ sinceMs: SINCE - 3_000 }, undefined, 10);
+    expect(ids(found)).toEqual(['1-20000', '1-19999', '1-19998']);
+    expect(ids(await store.before({ sinceMs: 0 }, 20_000, 2))).toEqual(['1-19999', '1-19998']);
+    const after = await store.after({ sinceMs: SINCE - 3_000, node: 'web1' }, 19_998, 10);
+    expect(ids(after)).toEqual(['1-19999', '1-20000']);
+    const db = new DatabaseSync(join(place.folder, 'alerts.db'));
+    const planOf = (filter: AlertFilter) => {
+      const page = { range: 'id < ?', bound: 9, order: 'DESC', limit: 10, byTime: true } as const;
+      const { sql, values } = alertQuery({ filter, ...page });
+      return db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values);
+    };
+    const [few] = planOf({ sinceMs: 1 });
+    const [scoped] = planOf({ sinceMs: 1, node: 'web1', nodeIds: [NODE] });
+    db.close();
+    for (const step of [few, scoped])
+      expect(step?.['detail']).toMatch(/^SEARCH alerts USING INDEX alerts_by_time \(time_ms>/);
+  });
 
   it('are well again when it can be written again, though none comes', async () => {
     const store = place.alerts();
@@ -217,6 +277,17 @@ describe('alerts in PostgreSQL', () => {
     const found = ids(await store.after({}, 0, 1_000));
     expect([found.length, new Set(found).size]).toEqual([300, 300]);
     expect(store.health().ok).toBe(true);
+  });
+
+  it('of a moment ago are found by their time, whatever lies before them', async () => {
+    const database = place.database(Explaining) as Explaining;
+    const store = place.alerts(100_000, database);
+    await store.add(NODE, manyUntil(SINCE));
+    place.sql('VACUUM ANALYZE hostward.alerts');
+    expect(await store.before({ sinceMs: SINCE - 3_000 }, undefined, 10)).toHaveLength(3);
+    expect(database.plan).toMatch(/alerts_by_time/);
+    expect(await store.before({ sinceMs: 0 }, undefined, 10)).toHaveLength(10);
+    expect(database.plan).toMatch(/Backward using alerts_pkey/);
   });
 
   it('are refused by name where the role may not write, until it may', async () => {

@@ -28,12 +28,21 @@ export interface StoreOutcome {
   readonly last: string;
 }
 
+/** The store will never take this batch, for what is in it; the store itself is well. The cause is the database's. */
+export class UnstorableBatch extends Error {
+  override readonly name = 'UnstorableBatch';
+
+  constructor(cause: { readonly message: string }) {
+    super(`the database refuses what is in it: ${cause.message}`, { cause });
+  }
+}
+
 /**
  * Keeps alerts; the same event of a host is kept once, whoever stores it. Numbers grow in the order in which alerts
  * become visible, so that who has read up to one misses none below it. Rejects where the store is away or full.
  */
 export abstract class AlertStore {
-  /** Stores a batch of one host durably, all or nothing. */
+  /** Stores a batch of one host durably, all or nothing. Rejects with UnstorableBatch what it will never take. */
   abstract add(nodeId: string, batch: AlertBatch): Promise<StoreOutcome>;
 
   /** Up to which event id everything of a host is stored; undefined where nothing ever came. */
@@ -75,8 +84,12 @@ export abstract class AlertStore {
 /** As AlertStore, of what hosts only watched: apart, so that it never takes the place of an alert. */
 export abstract class ObservationStore extends AlertStore {}
 
-/** When it was, in ms since 1970, by the host's clock. */
+/** The last moment of a Date, and a whole number that every database takes. */
+const LAST_MS = 8.64e15;
+
+/** When it was, in ms since 1970, by the host's clock, which may say anything. */
 export function alertTime({ UpdatedTime, Timestamp }: Alert): number {
   const parsed = Date.parse(UpdatedTime);
-  return Number.isFinite(parsed) ? parsed : Math.trunc(Timestamp * 1_000);
+  if (Number.isFinite(parsed)) return parsed;
+  return Math.trunc(Math.min(Math.max(Timestamp * 1_000, -LAST_MS), LAST_MS));
 }

@@ -30,7 +30,7 @@ import {
   testKeks,
 } from '../testing/records.js';
 import { alertBatch } from '../testing/alerts.js';
-import { AlertStore, type StoreOutcome } from './alert.store.js';
+import { AlertStore, UnstorableBatch, type StoreOutcome } from './alert.store.js';
 import { EventIntake } from './event-intake.js';
 
 const NODE = 'a'.repeat(64);
@@ -83,6 +83,8 @@ class NoLedger extends Ledger {
 
 class FakeStore extends AlertStore {
   full = false;
+  /** It refuses the batch that ends here. */
+  unfit: string | undefined;
   /** It answers when this has resolved. */
   answering = Promise.resolve();
   stored = 0;
@@ -91,6 +93,7 @@ class FakeStore extends AlertStore {
   override async add(_nodeId: string, batch: AlertBatch): Promise<StoreOutcome> {
     await this.answering;
     if (this.full) throw new Error('database or disk is full');
+    if (batch.last === this.unfit) throw new UnstorableBatch(new Error('too long for a column'));
     this.stored += batch.alerts.length;
     this.last = batch.last;
     return { stored: batch.alerts.length, duplicates: 0, last: batch.last };
@@ -124,6 +127,8 @@ let store: FakeStore;
 let observations: FakeStore;
 let intake: EventIntake;
 let fleet: Fleet;
+let metrics: Metrics;
+let logged: string[];
 beforeEach(() => {
   const key = generateSigningKey();
   const keys = [{ keyid: key.keyid, key: key.key }];
@@ -145,9 +150,11 @@ beforeEach(() => {
   inbox = new FakeInbox();
   store = new FakeStore();
   observations = new FakeStore();
-  const log = new Log({ write: () => undefined });
+  logged = [];
+  const log = new Log({ write: (line) => logged.push(line) });
   const editor = new FleetEditor(fleet, new NoLedger(), trust);
-  const [board, clock, metrics] = [new ReportBoard(), new SystemClock(), new Metrics()];
+  const [board, clock] = [new ReportBoard(), new SystemClock()];
+  metrics = new Metrics();
   const clones = new CloneService(fleet, editor, board, clock, metrics, log);
   const hosts = new KnownHosts(fleet, trust);
   const stores = [store, observations] as const;
@@ -223,6 +230,16 @@ describe('the intake of events', () => {
     inbox.entries = [foreign, { id: '2-0', sealed: Buffer.from('nonsense') }, entry('3-0', 5, 5)];
     await intake.take(NODE);
     expect([store.stored, cursor(), inbox.entries]).toEqual([1, '1000-0000000005', []]);
+  });
+
+  it('drops what the store will never take, tells of it, and takes the others', async () => {
+    store.unfit = '1000-0000000002';
+    inbox.entries = [entry('1-0', 1, 2), entry('2-0', 3, 4)];
+    await intake.take(NODE);
+    expect([store.stored, inbox.entries]).toEqual([2, []]);
+    const refused = await metrics.eventBatchesRefused.get();
+    expect(refused.values).toMatchObject([{ labels: { reason: 'unstorable' }, value: 1 }]);
+    expect(logged.join()).toMatch(/a batch of events was refused.*web1.*too long for a column/);
   });
 
   it('reads no more than the pace of the host allows, and says when to go on', async () => {

@@ -8,7 +8,7 @@ import { HostInbox, type SealedEntry } from '../reports/host-inbox.js';
 import { KnownHosts, type KnownHost } from '../reports/known-hosts.js';
 import { ShapeError } from '../shape/shape.js';
 import { AlertNews } from '../sinks/alert-news.js';
-import { AlertStore, ObservationStore, type StoreOutcome } from './alert.store.js';
+import { AlertStore, ObservationStore, UnstorableBatch, type StoreOutcome } from './alert.store.js';
 import { parseAlertBatch } from './parse-alert-batch.js';
 
 const AT_ONCE = 50;
@@ -18,6 +18,7 @@ const NONE = '0-0';
 /**
  * Carries events of hosts into the store: opened, read strictly, stored, and only then acknowledged, so that a host
  * drops nothing that could still be lost. What cannot be opened is dropped and counted: it is not from the host.
+ * So is what the store will never take: it would be tried for ever.
  */
 @Injectable()
 export class EventIntake {
@@ -80,9 +81,10 @@ export class EventIntake {
       this.metrics.alertsDuplicate.inc(outcome.duplicates);
       return outcome;
     } catch (error) {
-      if (!(error instanceof RefusedError) && !(error instanceof ShapeError)) throw error;
+      const reason = reasonOf(error);
+      if (reason === undefined) throw error;
       this.log.warn('a batch of events was refused', { node: host.node, entry: entry.id, error });
-      return this.#refused(error instanceof RefusedError ? error.code : 'shape');
+      return this.#refused(reason);
     }
   }
 
@@ -97,6 +99,13 @@ export class EventIntake {
     this.metrics.eventBatchesRefused.inc({ reason });
     return undefined;
   }
+}
+
+/** What is wrong with a batch; undefined for what is none of its fault. */
+function reasonOf(error: unknown): string | undefined {
+  if (error instanceof RefusedError) return error.code;
+  if (error instanceof ShapeError) return 'shape';
+  return error instanceof UnstorableBatch ? 'unstorable' : undefined;
 }
 
 function sealed({ hostKey, nodeId }: KnownHost, cursor: EventCursor): Uint8Array {

@@ -1,9 +1,16 @@
 import type { Alert, AlertBatch } from '#contracts';
-import { PostgresUnavailable, type PostgresDatabase, type Query, type Row } from '#postgresql';
+import {
+  PostgresBadValue,
+  PostgresUnavailable,
+  type PostgresDatabase,
+  type Query,
+  type Row,
+} from '#postgresql';
 import { Turns } from '../turns.js';
 import {
   AlertStore,
   PRUNE_EVERY,
+  UnstorableBatch,
   alertTime,
   type AlertFilter,
   type StoreOutcome,
@@ -114,6 +121,7 @@ export class PostgresAlertStore extends AlertStore {
       this.#failure = undefined;
       return outcome;
     } catch (error) {
+      if (error instanceof PostgresBadValue) throw new UnstorableBatch(error);
       // That it is away its own health says, until it is not.
       if (!(error instanceof PostgresUnavailable))
         this.#failure = error instanceof Error ? error.message : String(error);

@@ -7,8 +7,10 @@ import {
   type StoreOutcome,
   type StoredAlert,
   PRUNE_EVERY,
+  UnstorableBatch,
 } from './alert.store.js';
 import { compareEventIds } from './parse-alert-batch.js';
+import { alertQuery, type AlertSearch } from './sqlite-alert-query.js';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS alerts (
@@ -24,8 +26,12 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS alerts_by_node ON alerts (node, id);
   CREATE INDEX IF NOT EXISTS alerts_by_policy ON alerts (policy, id);
   CREATE INDEX IF NOT EXISTS alerts_by_event ON alerts (event_id, id);
+  CREATE INDEX IF NOT EXISTS alerts_by_time ON alerts (time_ms);
   CREATE TABLE IF NOT EXISTS cursors (node_id TEXT PRIMARY KEY, last TEXT NOT NULL) STRICT;
 `;
+
+/** So many alerts are sorted at once. */
+const FEW = 10_000;
 
 /**
  * Alerts in one SQLite file beside the control plane. `synchronous = FULL`: hosts drop what we say is stored, so it
@@ -90,7 +96,8 @@ export class SqliteAlertStore extends AlertStore {
     limit: number,
   ): Promise<readonly StoredAlert[]> {
     const bound = before ?? Number.MAX_SAFE_INTEGER;
-    return Promise.try(() => this.#select(filter, 'id < ?', bound, 'DESC', limit));
+    const search = { filter, range: 'id < ?', bound, order: 'DESC', limit } as const;
+    return Promise.try(() => this.#select(search));
   }
 
   override after(
@@ -98,7 +105,8 @@ export class SqliteAlertStore extends AlertStore {
     after: number,
     limit: number,
   ): Promise<readonly StoredAlert[]> {
-    return Promise.try(() => this.#select(filter, 'id > ?', after, 'ASC', limit));
+    const search = { filter, range: 'id > ?', bound: after, order: 'ASC', limit } as const;
+    return Promise.try(() => this.#select(search));
   }
 
   override byEventId(
@@ -133,6 +141,7 @@ export class SqliteAlertStore extends AlertStore {
       this.#failure = undefined;
       return outcome;
     } catch (error) {
+      if (isBadValue(error)) throw new UnstorableBatch(error);
       this.#failure = error instanceof Error ? error.message : String(error);
       throw error;
     }
@@ -182,24 +191,17 @@ export class SqliteAlertStore extends AlertStore {
     this.#db.prepare('DELETE FROM alerts WHERE id <= ?').run(this.#lastId() - this.kept);
   }
 
-  #select(
-    { node, policy, sinceMs, nodeIds }: AlertFilter,
-    range: 'id < ?' | 'id > ?',
-    bound: number,
-    order: 'ASC' | 'DESC',
-    limit: number,
-  ): readonly StoredAlert[] {
-    const tests: [string, SQLInputValue | undefined][] = [
-      [range, bound],
-      ['node = ?', node],
-      ['policy = ?', policy],
-      ['time_ms >= ?', sinceMs],
-      ['node_id IN (SELECT value FROM json_each(?))', nodeIds && JSON.stringify(nodeIds)],
-    ];
-    const used = tests.filter((test): test is [string, SQLInputValue] => test[1] !== undefined);
-    const where = used.map(([test]) => test).join(' AND ');
-    const sql = `SELECT id, body FROM alerts WHERE ${where} ORDER BY id ${order} LIMIT ?`;
-    return this.#rows(sql, [...used.map(([, value]) => value), limit]);
+  #select(search: Omit<AlertSearch, 'byTime'>): readonly StoredAlert[] {
+    const { sinceMs } = search.filter;
+    const byTime = sinceMs !== undefined && this.#areFewSince(sinceMs);
+    const { sql, values } = alertQuery({ ...search, byTime });
+    return this.#rows(sql, values);
+  }
+
+  /** Where many are, a walk from the newest on finds enough of them soon; where few are it would go through all. */
+  #areFewSince(sinceMs: number): boolean {
+    const sql = 'SELECT 1 FROM alerts WHERE time_ms >= ? LIMIT 1 OFFSET ?';
+    return this.#db.prepare(sql).get(sinceMs, FEW) === undefined;
   }
 
   #rows(sql: string, values: readonly SQLInputValue[]): readonly StoredAlert[] {
@@ -208,4 +210,13 @@ export class SqliteAlertStore extends AlertStore {
       .all(...values)
       .map((row) => ({ id: Number(row['id']), alert: JSON.parse(String(row['body'])) as Alert }));
   }
+}
+
+/** SQLITE_TOOBIG, SQLITE_MISMATCH, and of SQLITE_CONSTRAINT: CHECK, NOT NULL, DATATYPE. */
+const BAD_VALUES: ReadonlySet<unknown> = new Set([18, 20, 275, 1_299, 3_091]);
+
+/** Whether SQLite refused a value that was given to it. */
+function isBadValue(error: unknown): error is { readonly message: string } {
+  if (typeof error !== 'object' || error === null) return false;
+  return BAD_VALUES.has(Reflect.get(error, 'errcode'));
 }

@@ -31,6 +31,8 @@ export class EventStreams {
     const { raw } = reply;
     const gone = new AbortController();
     raw.once('close', () => gone.abort());
+    // Who went away while the request waited is heard of no more.
+    if (reply.request.raw.socket.destroyed) gone.abort();
     const signal = AbortSignal.any([gone.signal, this.#ending.signal]);
     reply.hijack();
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });

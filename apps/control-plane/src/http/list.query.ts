@@ -13,13 +13,13 @@ export class ListQuery extends PageQuery {
   selector?: string;
 }
 
-/** The items whose labels the selector of the query holds for; all without one. */
+/** The items whose labels the selector of the query holds for; all without one. An empty one is none: 400. */
 export function selectedBy<T extends { readonly name: string }>(
   query: ListQuery,
   items: readonly T[],
   labelsOf: (item: T) => Readonly<Record<string, string>>,
 ): readonly T[] {
-  if (query.selector === undefined || query.selector === '') return items;
+  if (query.selector === undefined) return items;
   const selector = readSelector(query.selector, 'selector');
   return items.filter((item) =>
     selectsNode(selector, { name: item.name, labels: labelsOf(item) }, new Map()),

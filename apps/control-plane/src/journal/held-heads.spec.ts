@@ -12,6 +12,7 @@ import {
 } from '#bundle';
 import { SystemClock } from '../clock.js';
 import type { Trust } from '../config/trust.js';
+import { heapGrowthMiB } from '../testing/heap-growth.js';
 import { HeldHeads, journalAlarmWords, type Witness } from './held-heads.js';
 import { SignedJournal } from './signed-journal.js';
 import { SqliteJournalStore } from './sqlite-journal.store.js';
@@ -124,7 +125,7 @@ describe('heads that hosts have seen', () => {
       'that another key signed',
       () => [headOf(ahead(), loadSigner(generateSigningKey().privateKey))],
     ],
-    ['that are none', () => [7, { payload: 'x' }]],
+    ['that are none', () => [7, null, { payload: 'x' }]],
   ])('count for nothing: those %s', async (_title, said) => {
     await write(2);
     say(web1, said());
@@ -146,6 +147,17 @@ describe('heads that hosts have seen', () => {
     expect(await alarm()).toBeUndefined();
     heads.take(web1.witness, statement());
     expect(await alarm()).toBeUndefined();
+  });
+
+  it('take no room where a host makes them up, however long they are', () => {
+    const makeUp = () => {
+      for (let made = 0; made < 30; made += 1) {
+        // Four characters of a statement that are 21 when they are written anew.
+        const journal = `{"journal":[[${made}${',1e20'.repeat(150_000)}]]}`;
+        heads.take(web1.witness, { payload: Buffer.from(journal).toString('base64') });
+      }
+    };
+    expect(heapGrowthMiB(makeUp)).toBeLessThan(10);
   });
 
   it('count for nothing once their key is taken back, or their host is gone', async () => {

@@ -57,6 +57,7 @@ const MAX_PAYLOAD_CHARS = Math.ceil(limits.statementBytes / 3) * 4;
 @Injectable()
 export class HeldHeads {
   readonly #said = new Map<string, Said>();
+  /** By digest of the head as it came. */
   readonly #verified = new Map<string, SignedHead | undefined>();
   #suspected = false;
   #looking = false;
@@ -150,15 +151,20 @@ export class HeldHeads {
   }
 
   #headIn(signed: unknown): SignedHead | undefined {
-    const text = JSON.stringify(signed);
-    if (this.#verified.has(text)) return this.#verified.get(text);
+    // One that a host makes up may be as long as a statement.
+    const digest = digestOf(JSON.stringify(signed));
+    if (this.#verified.has(digest)) return this.#verified.get(digest);
     const head = unlessRefused(() => verifyJournalHead(signed, this.trust.root.document.online));
-    const { signatures } = signed as SignedDocument;
-    const found = head && { ...head, keyids: signatures.map(({ keyid }) => keyid) };
+    const found = head && { ...head, keyids: keyidsOf(signed) };
     if (this.#verified.size >= MAX_REMEMBERED) this.#verified.clear();
-    this.#verified.set(text, found);
+    this.#verified.set(digest, found);
     return found;
   }
+}
+
+/** Of a document whose signatures were verified. */
+function keyidsOf(signed: unknown): readonly string[] {
+  return (signed as SignedDocument).signatures.map(({ keyid }) => keyid);
 }
 
 function payloadOf(statement: unknown): string | undefined {

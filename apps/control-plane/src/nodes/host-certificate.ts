@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
-import { parseCertificate } from '#pki';
+import { holderOf } from '#pki';
 import type { Fleet } from '../fleet/fleet.js';
 import { ProblemError } from '../http/index.js';
 
@@ -13,7 +13,7 @@ export function provenNodeId(socket: Socket): string | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return undefined;
-  const { commonName, notAfter } = parseCertificate(certificate.raw);
+  const { commonName, notAfter } = holderOf(certificate);
   return notAfter.getTime() > Date.now() ? commonName : undefined;
 }
 

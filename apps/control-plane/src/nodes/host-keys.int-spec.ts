@@ -1,29 +1,25 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { generateSigningKey, loadSigner, signRoot, trustRoot } from '#bundle';
 import { etcdKeys, EtcdStore } from '#etcd';
+import { Log } from '#observability';
+import { startEtcd } from '#testing';
 import { readConfig } from '../config/read-config.js';
+import { Trust } from '../config/trust.js';
+import { Fleet } from '../fleet/fleet.js';
+import { FleetEditor } from '../fleet/fleet-editor.js';
+import { type CommitResult, Ledger, type LedgerChange } from '../journal/ledger.js';
 import { eventually } from '../testing/eventually.js';
+import { changes, nodeRecord, putNode, snapshot, testKeks } from '../testing/records.js';
 import { blockPolicy, Rig } from '../testing/rig.js';
 import type { TestHost } from '../testing/test-host.js';
+import { HostKeys } from './host-keys.js';
 import { KeyEncryptionKeys } from './key-encryption-keys.js';
 
 let rig: Rig;
 let host: TestHost;
 let etcd: EtcdStore;
-beforeEach(async () => {
-  rig = await Rig.start();
-  host = await rig.host('web1', { env: 'prod' });
-  await rig.rest.post('/v1/apply', blockPolicy('first', '/usr/bin/nc', { env: 'prod' }));
-  await host.receives('first');
-  const { tls } = readConfig(rig.files.configFile).etcd;
-  const read = (path = '') => readFileSync(path);
-  const credentials = { ca: read(tls?.ca), cert: read(tls?.cert), key: read(tls?.key) };
-  etcd = EtcdStore.connect({ hosts: [rig.etcd.url], credentials, callTimeoutMs: 5_000 });
-});
-afterEach(async () => {
-  etcd.close();
-  await rig.stop();
-});
 
 const keyFile = () => readConfig(rig.files.configFile).keys.hostKeyKeys;
 const setKeys = (...keys: readonly string[]) => writeFileSync(keyFile(), keys.join('\n'));
@@ -46,6 +42,21 @@ async function isWell(policy: string): Promise<void> {
 }
 
 describe('host keys in etcd', () => {
+  beforeEach(async () => {
+    rig = await Rig.start();
+    host = await rig.host('web1', { env: 'prod' });
+    await rig.rest.post('/v1/apply', blockPolicy('first', '/usr/bin/nc', { env: 'prod' }));
+    await host.receives('first');
+    const { tls } = readConfig(rig.files.configFile).etcd;
+    const read = (path = '') => readFileSync(path);
+    const credentials = { ca: read(tls?.ca), cert: read(tls?.cert), key: read(tls?.key) };
+    etcd = EtcdStore.connect({ hosts: [rig.etcd.url], credentials, callTimeoutMs: 5_000 });
+  });
+  afterEach(async () => {
+    etcd.close();
+    await rig.stop();
+  });
+
   it('follow a new key that is put in front, and open when the old one is gone', async () => {
     const old = readFileSync(keyFile(), 'utf8').trim();
     const renewed = KeyEncryptionKeys.generate();
@@ -83,4 +94,57 @@ describe('host keys in etcd', () => {
     await eventually('named', async () => (await rig.rest.get('/readyz')).text.includes(key));
     await isWell('second');
   });
+});
+
+/** Without a journal: what is written comes back to the fleet at once. */
+class BareLedger extends Ledger {
+  constructor(
+    private readonly store: EtcdStore,
+    private readonly fleet: Fleet,
+  ) {
+    super();
+  }
+
+  override async commit(change: LedgerChange): Promise<CommitResult> {
+    const { succeeded, revision } = await this.store.transact(change);
+    const puts = change.then.flatMap((write) => (write.type === 'put' ? [write] : []));
+    if (succeeded) this.fleet.take(changes(revision, puts));
+    return { outcome: succeeded ? 'committed' : 'conflict', revision };
+  }
+}
+
+function trustOfEpoch(epoch: string): Trust {
+  const key = generateSigningKey();
+  const signer = loadSigner(key.privateKey);
+  const keys = [{ keyid: key.keyid, key: key.key }];
+  const kept = { v: 1, version: 2, epoch, expiresAt: 4_000_000_000_000, mode: 'managed' } as const;
+  const document = { ...kept, root: { threshold: 1, keys }, authors: [], online: keys };
+  const secrets = { epochSecret: Buffer.alloc(32), keks: testKeks };
+  return new Trust(trustRoot(signRoot(document, [signer])), signer, secrets);
+}
+
+describe('host keys of a new epoch', () => {
+  it('are made for a fleet of which one transaction does not hold all', async () => {
+    const names = Array.from({ length: 7_000 }, (_, index) => `n${index}`);
+    const { x = '' } = generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' });
+    const sealingKey = Buffer.from(x, 'base64url').toString('base64');
+    const nodes = names.map((name, index) => {
+      const { enrollment, ...record } = nodeRecord(name, {}, String(index).padStart(64, '0'));
+      return putNode({ ...record, enrollment: enrollment && { ...enrollment, sealingKey } });
+    });
+    const fleet = new Fleet(testKeks);
+    fleet.take(snapshot(1n, ...nodes));
+    const server = await startEtcd();
+    const store = EtcdStore.connect({ hosts: [server.url], callTimeoutMs: 20_000 });
+    const trust = trustOfEpoch('2');
+    const editor = new FleetEditor(fleet, new BareLedger(store, fleet), trust);
+    const log = new Log({ write: () => undefined });
+    try {
+      await new HostKeys(editor, trust, log, fleet).make(names);
+      expect((await store.list(etcdKeys.keys)).items).toHaveLength(names.length);
+    } finally {
+      store.close();
+      await server.stop();
+    }
+  }, 120_000);
 });

@@ -12,7 +12,7 @@ import { encodeHostKey, hostKeyPurpose, type HostKeyRecord } from './host-key.re
 import type { KeyEncryptionKeys } from './key-encryption-keys.js';
 import type { Enrollment, NodeRecord } from './node.record.js';
 
-/** Host keys wrapped anew in one write. */
+/** Host keys in one write: etcd takes 1.5 MB of keys and conditions. */
 const AT_ONCE = 1_000;
 
 /** Makes the key of a host for the epoch in force: sealed to it, and wrapped for etcd. */
@@ -51,8 +51,13 @@ export class HostKeys {
     fleet.onChange(() => this.#lookOnce());
   }
 
-  /** Makes the missing keys of these nodes in one write; they come back by the watch. */
+  /** Makes the missing keys of these nodes, so many in a write; they come back by the watch. */
   async make(nodes: readonly string[]): Promise<void> {
+    for (let start = 0; start < nodes.length; start += AT_ONCE)
+      await this.#makeAtOnce(nodes.slice(start, start + AT_ONCE));
+  }
+
+  async #makeAtOnce(nodes: readonly string[]): Promise<void> {
     const { epoch } = this.trust.root.document;
     await this.editor.edit(async (state) => {
       const missing = nodes.flatMap((name) => {

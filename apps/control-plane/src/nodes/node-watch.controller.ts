@@ -70,7 +70,7 @@ export class NodeWatchController implements OnModuleDestroy {
 }
 
 function wantedBy(text: string | undefined): NodeStreamParts['isWanted'] {
-  if (text === undefined || text === '') return () => true;
+  if (text === undefined) return () => true;
   const selector = readSelector(text, 'selector');
   return (name, { labels }) => selectsNode(selector, { name, labels }, new Map());
 }

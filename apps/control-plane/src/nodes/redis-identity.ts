@@ -1,7 +1,10 @@
 import type { NodeUser } from '#redis';
 import type { Affected } from '../fleet/affected.js';
 import type { FleetState } from '../fleet/fleet-state.js';
+import { onceFor } from '../fleet/once-for.js';
 import type { NodeRecord, RedisSecret } from './node.record.js';
+
+type StoredNodes = ReturnType<FleetState['nodes']['sorted']>;
 
 /** How long a host's previous secret is taken beside the new one: it reconnects once within that time, if at all. */
 const OVERLAP_MS = 10 * 60_000;
@@ -34,13 +37,17 @@ export function identitiesOf({ nodes, gone }: Affected, state: FleetState): read
   return [...gone, ...known];
 }
 
-/** Hosts whose user changes by itself as time goes on. */
-export function timedHosts(state: FleetState): readonly string[] {
-  return state.nodes.sorted().flatMap(({ record: { enrollment, cutOff } }) => {
+/** Hosts whose user changes by itself as time goes on; cheap while nothing changes. */
+export function timedHosts({ nodes }: FleetState): readonly string[] {
+  return timedAmong(nodes.sorted());
+}
+
+const timedAmong = onceFor((nodes: StoredNodes) =>
+  nodes.flatMap(({ record: { enrollment, cutOff } }) => {
     const timed = cutOff !== undefined || enrollment?.redisSecret.previous !== undefined;
     return enrollment && timed ? [enrollment.nodeId] : [];
-  });
-}
+  }),
+);
 
 /** Whether a host is kept from Redis now, after it harmed others there. */
 export function isCutOff({ cutOff }: NodeRecord, nowMs: number): boolean {

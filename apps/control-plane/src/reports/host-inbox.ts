@@ -12,6 +12,8 @@ export interface HostNews {
   readonly known: () => readonly string[];
   /** On which Redis a host is; undefined for whom nobody knows. */
   readonly shardOf: (nodeId: string) => string | undefined;
+  /** Whether the host has not said yet what became of its assignment. */
+  readonly isAwaited: (nodeId: string) => boolean;
   /** Whether assignments are on their way to hosts on this Redis: they go first, for a moment. */
   readonly isWriting: (shard: string) => boolean;
   /** False: it could not be made use of now, and is to come again. */

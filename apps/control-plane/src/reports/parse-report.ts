@@ -1,3 +1,4 @@
+import { limits, type SignedDocument } from '#bundle';
 import {
   MAX_REPORT_INTERVAL_MS,
   QUALIFIERS,
@@ -9,6 +10,7 @@ import {
   type Drift,
   type HostFacts,
   type NodeReport,
+  type Ordering,
   type PolicyOnNode,
   type RedirectReport,
   type RolledBack,
@@ -18,7 +20,6 @@ import {
 } from '#contracts';
 import {
   ShapeError,
-  anything,
   count,
   instant,
   list,
@@ -27,6 +28,7 @@ import {
   optional,
   parseJson,
   record,
+  shared,
   text,
   version1,
   type Read,
@@ -34,6 +36,8 @@ import {
 
 const MAX_POLICIES = 2_000;
 const MAX_RULES = 20_000;
+/** Of Ed25519, in base64. */
+const SIGNATURE_CHARS = 88;
 
 const decimal = matching(/^[0-9]{1,20}$/, 'must be a decimal number');
 const hex64 = matching(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
@@ -80,9 +84,18 @@ const suspension: Read<Suspension> = record<Suspension>({
 
 const hostFacts: Read<HostFacts> = record<HostFacts>({
   hostname: text(300),
-  kernel: text(300),
-  lsm: list(text(60), 32),
-  parser: optional(text(200)),
+  kernel: shared(text(300)),
+  lsm: shared(list(text(60), 32)),
+  parser: optional(shared(text(200))),
+});
+
+const statement: Read<SignedDocument> = record<SignedDocument>({
+  payloadType: text(128),
+  payload: text(Math.ceil(limits.statementBytes / 3) * 4),
+  signatures: list(
+    record({ keyid: hex64, sig: text(SIGNATURE_CHARS) }),
+    limits.signaturesPerDocument,
+  ),
 });
 
 const report: Read<NodeReport> = record<NodeReport>({
@@ -93,15 +106,18 @@ const report: Read<NodeReport> = record<NodeReport>({
   asOf: instant,
   nextWithinMs: optional(interval),
   enforcer: oneOf(['apparmor', 'bpf', 'observe', 'none']),
-  enforcerReason: optional(text(500)),
+  enforcerReason: optional(shared(text(500))),
   applied: optional(
-    record<NonNullable<NodeReport['applied']>>({
-      epoch: decimal,
-      generation: decimal,
-      issuedAt: count,
-      bundleDigest: digest,
-    }),
+    shared(
+      record<NonNullable<NodeReport['applied']>>({
+        epoch: decimal,
+        generation: decimal,
+        issuedAt: count,
+        bundleDigest: digest,
+      }),
+    ),
   ),
+  seen: optional(record<Ordering>({ epoch: decimal, generation: decimal, issuedAt: count })),
   rejected: optional(
     record<NonNullable<NodeReport['rejected']>>({
       code: text(100),
@@ -116,22 +132,24 @@ const report: Read<NodeReport> = record<NodeReport>({
   suspension: optional(suspension),
   coverage: optional(coverage),
   drift: list(drift, 100),
-  policies: list(policy, MAX_POLICIES),
+  policies: shared(list(policy, MAX_POLICIES)),
   host: hostFacts,
-  versions: record<NodeReport['versions']>({ agent: text(100), sensor: text(100) }),
-  losses: record<NodeReport['losses']>({
-    audit: count,
-    spool: count,
-    bpf: optional(
-      record<BpfLosses>({
-        ring: count,
-        reserve: count,
-        scratch: count,
-        race: count,
-        throttled: count,
-      }),
-    ),
-  }),
+  versions: shared(record<NodeReport['versions']>({ agent: text(100), sensor: text(100) })),
+  losses: shared(
+    record<NodeReport['losses']>({
+      audit: count,
+      spool: count,
+      bpf: optional(
+        record<BpfLosses>({
+          ring: count,
+          reserve: count,
+          scratch: count,
+          race: count,
+          throttled: count,
+        }),
+      ),
+    }),
+  ),
   visibility: optional(
     record<Visibility>({
       wanted: list(text(60), 16),
@@ -161,7 +179,7 @@ const report: Read<NodeReport> = record<NodeReport>({
     }),
   ),
   // Kept as it came: who asks for it verifies it, since it is not for us.
-  statement: optional(anything),
+  statement: optional(statement),
 });
 
 /**

@@ -29,6 +29,7 @@ export class RedisHostInbox extends HostInbox {
       shards: SHARDS,
       known: news.known,
       isKnown: news.isKnown,
+      isAwaited: news.isAwaited,
       isBusy: () => news.isWriting(this.shard),
       onState: news.state,
       onEvents: news.events,

@@ -5,8 +5,9 @@ import type { HeldReport } from './held-report.js';
 /** The newest report of each host, in memory: hosts send theirs again every few seconds. */
 export class ReportBoard {
   readonly #held = new Map<string, HeldReport>();
-  /** The highest generation that any report ever named, by epoch. */
-  readonly #highest = new Map<string, bigint>();
+  /** The epoch that was asked for last, and the highest generation of it that a report has named: hosts may make up any. */
+  #epoch: string | undefined;
+  #highest = 0n;
 
   /**
    * Keeps `report` unless an equally new or newer one of that host is here; says whether it was kept. One that has gone
@@ -30,9 +31,14 @@ export class ReportBoard {
     return nodeId === undefined ? undefined : this.#held.get(nodeId);
   }
 
-  /** Whether a host may have reported a later generation of this epoch; false: none has. Does not look at all reports. */
+  /** Whether a host may have reported a later generation of the epoch in force; false: none has. Mostly looks at no report. */
   mayBeAhead(epoch: string, revision: bigint): boolean {
-    return (this.#highest.get(epoch) ?? 0n) > revision;
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch;
+      this.#highest = 0n;
+      for (const { report } of this.#held.values()) this.#noteGeneration(report);
+    }
+    return this.#highest > revision;
   }
 
   /** Forgets a host that is gone. */
@@ -41,10 +47,9 @@ export class ReportBoard {
   }
 
   #noteGeneration({ applied }: NodeReport): void {
-    if (!applied) return;
-    const { epoch } = applied;
+    if (!applied || applied.epoch !== this.#epoch) return;
     const generation = BigInt(applied.generation);
-    if (generation > (this.#highest.get(epoch) ?? 0n)) this.#highest.set(epoch, generation);
+    if (generation > this.#highest) this.#highest = generation;
   }
 }
 

@@ -4,6 +4,7 @@ import { parseReport } from './parse-report.js';
 import { freshnessOf } from './freshness.js';
 import { ReportBoard } from './report-board.js';
 import { ShapeError } from '../shape/shape.js';
+import { heapGrowthMiB } from '../testing/heap-growth.js';
 
 const NODE = 'b'.repeat(64);
 const good: NodeReport = {
@@ -21,11 +22,18 @@ const good: NodeReport = {
   versions: { agent: '1', sensor: '1' },
   losses: { audit: 0, spool: 0 },
 };
+const statement = {
+  payloadType: 'application/vnd.hostward.statement+json',
+  payload: 'A'.repeat(1_398_104),
+  signatures: [{ keyid: NODE, sig: `${'A'.repeat(86)}==` }],
+};
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
 describe('a report of a host', () => {
   it('is read as it is', () => {
     expect(parseReport(bytes(good), NODE)).toEqual(good);
+    const signed = { ...good, statement };
+    expect(parseReport(bytes(signed), NODE)).toEqual(signed);
   });
 
   it.each<[string, unknown]>([
@@ -40,12 +48,30 @@ describe('a report of a host', () => {
       'with a generation that is no number',
       { ...good, applied: { ...good.applied, generation: '-1' } },
     ],
+    ['that has seen half an ordering', { ...good, seen: { epoch: '1', generation: '4' } }],
     ['that promises the next one too late', { ...good, nextWithinMs: 60_001 }],
     ['that promises the next one sooner than any must', { ...good, nextWithinMs: 9_999 }],
     ['with a negative count', { ...good, losses: { audit: -1, spool: 0 } }],
     ['with a date that is none', { ...good, asOf: 'yesterday' }],
     ['with too many drifts', { ...good, drift: Array(101).fill(good.drift[0]) }],
     ['with a missing part', { ...good, host: undefined }],
+    ['with a statement that is a list', { ...good, statement: [{}] }],
+    ['with a statement that has more members', { ...good, statement: { ...statement, more: 1 } }],
+    [
+      'with a statement that is too long',
+      { ...good, statement: { ...statement, payload: 'A'.repeat(1_398_105) } },
+    ],
+    [
+      'with a statement of too many signatures',
+      { ...good, statement: { ...statement, signatures: Array(17).fill(statement.signatures[0]) } },
+    ],
+    [
+      'with a long signature',
+      {
+        ...good,
+        statement: { ...statement, signatures: [{ keyid: NODE, sig: 'A'.repeat(1_000) }] },
+      },
+    ],
     ['that is a list', []],
     ['that is null', null],
   ])('%s is refused', (_title, value) => {
@@ -54,6 +80,41 @@ describe('a report of a host', () => {
 
   it('that is no JSON is refused', () => {
     expect(() => parseReport(new Uint8Array([0xff, 0xfe]), NODE)).toThrow(ShapeError);
+  });
+});
+
+describe('what hosts say alike', () => {
+  const other = 'c'.repeat(64);
+  const alike = (policies = good.policies) => [
+    parseReport(bytes({ ...good, policies }), NODE),
+    parseReport(bytes({ ...good, policies, nodeId: other, sequence: 2 }), other),
+  ];
+
+  it('is in memory once', () => {
+    const [first, second] = alike();
+    expect(second).toEqual({ ...good, nodeId: other, sequence: 2 });
+    for (const part of ['policies', 'applied', 'versions', 'losses'] as const)
+      expect(second?.[part]).toBe(first?.[part]);
+  });
+
+  it('is refused each time where it is wrong', () => {
+    const wrong = [{ policy: 'p', revision: '4', rules: [{ id: 'r', state: 'fine' }] }];
+    for (const _again of [1, 2])
+      expect(() => parseReport(bytes({ ...good, policies: wrong }), NODE)).toThrow(ShapeError);
+  });
+
+  it('is remembered up to a bound, whatever hosts make up', () => {
+    const [before] = alike();
+    const reason = 'x'.repeat(1_900);
+    for (let made = 0; made < 600; made += 1) {
+      const policies = [
+        { policy: `p${made}`, revision: '4', rules: [{ id: 'r', state: 'failed', reason }] },
+      ] as const;
+      expect(parseReport(bytes({ ...good, policies }), NODE).policies).toEqual(policies);
+    }
+    const [after] = alike();
+    expect(after?.policies).toEqual(before?.policies);
+    expect(after?.policies).not.toBe(before?.policies);
   });
 });
 
@@ -82,9 +143,31 @@ describe('what the board says of generations', () => {
     expect(board.mayBeAhead('1', 0n)).toBe(false);
     board.put(good, 1);
     expect([board.mayBeAhead('1', 3n), board.mayBeAhead('1', 4n)]).toEqual([true, false]);
-    expect(board.mayBeAhead('2', 0n)).toBe(false);
     board.remove(NODE);
     expect(board.mayBeAhead('1', 3n)).toBe(true);
+    expect(board.mayBeAhead('2', 0n)).toBe(false);
+  });
+
+  it('is known of an epoch that is new, of all reports that came before', () => {
+    const board = new ReportBoard();
+    expect(board.mayBeAhead('1', 0n)).toBe(false);
+    const applied = { epoch: '2', generation: '7', issuedAt: 5, bundleDigest: '' };
+    board.put({ ...good, applied }, 1);
+    expect([board.mayBeAhead('2', 6n), board.mayBeAhead('2', 7n)]).toEqual([true, false]);
+    board.put({ ...good, sequence: 2, applied: { ...applied, generation: '8' } }, 2);
+    expect(board.mayBeAhead('2', 7n)).toBe(true);
+  });
+
+  it('takes no room for epochs that a host makes up', () => {
+    const board = new ReportBoard();
+    const makeUp = () => {
+      for (let sequence = 1; sequence <= 200_000; sequence += 1) {
+        const applied = { epoch: `9${sequence}`, generation: '1', issuedAt: 1, bundleDigest: '' };
+        board.put({ ...good, sequence, applied }, 1);
+      }
+      return board;
+    };
+    expect(heapGrowthMiB(makeUp)).toBeLessThan(4);
   });
 });
 

@@ -3,6 +3,7 @@ import { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { NestFactory } from '@nestjs/core';
+import { compareOrdering } from '#bundle';
 import { NestLogger, describeError, type Log } from '#observability';
 import { AppModule, type AppParts } from '../app.module.js';
 import { AccessWatch } from '../access/access-watch.js';
@@ -37,9 +38,11 @@ import { serveOpenApi } from './openapi.js';
 
 /** As Node has it. */
 const TICKET_KEYS_BYTES = 48;
+/** Connections that wait to be taken. Of a queue that is half full the kernel cuts off who has waited for 7 s. */
+const BACKLOG = 4_096;
 const TICK_MS = 1_000;
 const SWEEP_EVERY_MS = 3_600_000;
-/** How long a key that vanished from Redis alone may be missing there. */
+/** How long a key that vanished from Redis alone may be missing there; how late an assignment may be renewed. */
 const LOOK_AFTER_EVERY_MS = 30_000;
 
 /** What a control plane is started with, besides its parts. */
@@ -91,7 +94,7 @@ export class ControlPlane {
     const controlPlane = new ControlPlane(parts, app, watch);
     vitals.read = () => controlPlane.#vitals();
     controlPlane.#connect();
-    await app.listen(options.port, options.host);
+    await app.listen({ port: options.port, host: options.host, backlog: BACKLOG });
     return controlPlane;
   }
 
@@ -181,7 +184,10 @@ export class ControlPlane {
     this.#listenToHosts();
     this.#tick = setInterval(() => this.#everySecond(), TICK_MS);
     this.#sweep = setInterval(() => void this.#sweepEtcd(), SWEEP_EVERY_MS);
-    this.#lookAfter = setInterval(() => deliveries.lookAfter(), LOOK_AFTER_EVERY_MS);
+    this.#lookAfter = setInterval(() => {
+      deliveries.renew();
+      deliveries.lookAfter();
+    }, LOOK_AFTER_EVERY_MS);
     void this.#sweepEtcd();
   }
 
@@ -189,13 +195,25 @@ export class ControlPlane {
     const { state } = this.app.get(Fleet, { strict: false });
     const hosts = this.app.get(KnownHosts, { strict: false });
     const intake = this.app.get(ReportIntake, { strict: false });
+    const reports = this.app.get(ReportBoard, { strict: false });
     const deliveries = this.app.get(Deliveries, { strict: false });
     this.parts.inbox.start({
       isKnown: (nodeId) => hosts.find(nodeId) !== undefined,
       known: () => hosts.ids(),
       shardOf: (nodeId) => shardOf(state, nodeId),
+      isAwaited: (nodeId) => {
+        const written = deliveries.written(nodeId)?.ordering;
+        const applied = reports.get(nodeId)?.report.applied;
+        return !written || !applied || compareOrdering(applied, written) !== 0;
+      },
       isWriting: (shard) => deliveries.isWriting(shard),
-      state: (nodeId, sealed) => intake.take(nodeId, sealed),
+      state: (nodeId, sealed) => {
+        const isTaken = intake.take(nodeId, sealed);
+        const { seen, applied } = reports.get(nodeId)?.report ?? {};
+        const highest = seen ?? applied;
+        if (isTaken && highest) deliveries.told(nodeId, highest);
+        return isTaken;
+      },
       events: (nodeId) => {
         if (this.parts.replicas.owns(nodeId)) this.#queue.add(nodeId);
         else this.#later.add(nodeId);
@@ -217,7 +235,6 @@ export class ControlPlane {
     void this.#lookAtHeldHeads();
     void this.#lookAtEtcd();
     void this.app.get(NewsOfOthers, { strict: false }).look();
-    this.app.get(Deliveries, { strict: false }).renew();
     this.#queue.retry();
     for (const nodeId of this.#later.due()) this.#queue.add(nodeId);
     this.#measure();

@@ -35,4 +35,8 @@ export const MIGRATIONS: readonly string[] = [
     head text NOT NULL
   );
   `,
+  `
+  CREATE INDEX alerts_by_time ON hostward.alerts (time_ms);
+  CREATE INDEX observations_by_time ON hostward.observations (time_ms);
+  `,
 ];

@@ -65,6 +65,33 @@ export const optional =
   (value, field) =>
     value === undefined ? undefined : read(value, field);
 
+/** Of one kind, as JSON: a fleet has few rule sets, a hostile host makes up any number. */
+const MAX_SHARED_CHARS = 1024 * 1024;
+const MAX_SHARED_VALUE_CHARS = 64 * 1024;
+
+/**
+ * What many send alike, and again and again, is read once: a value whose JSON came before is the one that was read then,
+ * and so in memory once. Of a boundless variety only the latest is remembered.
+ */
+export const shared = <T extends string | object>(read: Read<T>): Read<T> => {
+  const known = new Map<string, T>();
+  let chars = 0;
+  return (value, field) => {
+    const json = JSON.stringify(value) ?? '';
+    const before = known.get(json);
+    if (before !== undefined) return before;
+    const first = read(value, field);
+    if (json.length > MAX_SHARED_VALUE_CHARS) return first;
+    if (chars + json.length > MAX_SHARED_CHARS) {
+      known.clear();
+      chars = 0;
+    }
+    known.set(json, first);
+    chars += json.length;
+    return first;
+  };
+};
+
 /** A mapping from strings to values, of bounded size. */
 export const mapOf =
   <T>(item: Read<T>, max: number): Read<Readonly<Record<string, T>>> =>

@@ -290,6 +290,8 @@ describe('hostile and broken input', () => {
       { headers: { 'last-event-id': 'x' } },
     ],
     ['a selection that is none', 'GET', '/v1/watch/nodes?selector=a%20b', 400],
+    ['an empty selection of what is watched', 'GET', '/v1/watch/nodes?selector=', 400],
+    ['an empty selection', 'GET', '/v1/nodes?selector=', 400],
     ['a time that is none', 'GET', '/v1/alerts?since=yesterday', 400],
     ['an unknown event', 'GET', '/v1/alerts/1-1', 404],
     ['an explanation of nothing', 'GET', '/v1/nodes/web1/explain', 400],

@@ -11,6 +11,7 @@ export class FakeChannel extends DeliveryChannel {
   readonly there = new Map<string, DeliveryRecord>();
   readonly bundles = new Set<string>();
   writes = 0;
+  looks = 0;
   failures = 0;
   beforeAnswer: () => void = () => undefined;
   whileBundleIsPut: () => void = () => undefined;
@@ -52,6 +53,7 @@ export class FakeChannel extends DeliveryChannel {
     return Promise.resolve();
   }
   override present({ bundles, nodeIds }: Held): Promise<Held> {
+    this.looks += 1;
     return Promise.resolve({
       bundles: new Set([...bundles].filter((digest) => this.bundles.has(digest))),
       nodeIds: new Set([...nodeIds].filter((nodeId) => this.there.has(nodeId))),

@@ -18,13 +18,19 @@ const flushall = async (): Promise<boolean> => {
 };
 
 describe('when Redis loses everything', () => {
-  it('is filled again from etcd by itself, after FLUSHALL and after a restart', async () => {
+  it('is filled again from etcd by itself, after FLUSHALL and after a restart, with nothing that is new to hosts', async () => {
     rig = await Rig.start();
     const host = await rig.host('web1', { env: 'prod' });
     await rig.rest.post('/v1/apply', blockPolicy('keep', '/usr/bin/nc', { env: 'prod' }));
     await host.receives('keep');
+    const ordering = async () => {
+      const { epoch, generation, issuedAt } = (await host.fetch())?.assignment ?? {};
+      return { epoch, generation, issuedAt };
+    };
+    const before = await ordering();
     expect(await flushall()).toBe(true);
     await host.receives('keep');
+    expect(await ordering()).toEqual(before);
     await rig.redis.restart();
     await eventually('there again', () =>
       host.fetch().then(
@@ -32,7 +38,21 @@ describe('when Redis loses everything', () => {
         () => false,
       ),
     );
+    expect(await ordering()).toEqual(before);
     await rig.ready();
+  });
+
+  it('gets something newer for a host that says that it has seen something later', async () => {
+    rig = await Rig.start();
+    const host = await rig.host('web1', { env: 'prod' });
+    await rig.rest.post('/v1/apply', blockPolicy('keep', '/usr/bin/nc', { env: 'prod' }));
+    const { assignment } = await host.receives('keep');
+    const { epoch, generation, issuedAt } = assignment;
+    await host.report('pending', { seen: { epoch, generation, issuedAt: issuedAt + 1 } });
+    await eventually('something newer', async () => {
+      const found = await host.fetch();
+      return found && found.assignment.issuedAt > issuedAt + 1;
+    });
   });
 
   it('loses no alert that a host still has, stores none twice, and tells the host what it may drop', async () => {

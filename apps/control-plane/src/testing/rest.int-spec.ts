@@ -443,6 +443,7 @@ describe('the status of many hosts', () => {
     const alone = await rig.rest.get('/v1/nodes/sb/status');
     expect(second.body['items']).toEqual([alone.body]);
     expect((await rig.rest.get('/v1/node-statuses?selector=of%20in%20(')).status).toBe(400);
+    expect((await rig.rest.get('/v1/node-statuses?selector=')).status).toBe(400);
   });
 });
 

@@ -1,0 +1,182 @@
+import type { DeliveryRecord, Ordering } from '#contracts';
+import type { Log } from '#observability';
+import type { Clock } from '../clock.js';
+import type { Metrics } from '../health/metrics.js';
+import type { Replicas } from '../replicas/replicas.js';
+import { isDue, type WantedAssignment } from './assignment-plan.js';
+import {
+  AssignmentSealer,
+  type LostAssignment,
+  type SealedAssignment,
+  type SealerParts,
+} from './assignment-sealer.js';
+import type { Board } from './board.js';
+import type { DeliveryChannel } from './delivery-channel.js';
+import { judge, OvertakenError } from './overtaken.js';
+
+/** What the writer works with. */
+export interface WriterParts extends SealerParts {
+  readonly channel: DeliveryChannel;
+  readonly board: Board;
+  readonly replicas: Pick<Replicas, 'owns'>;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+const WRITES_AT_ONCE = 200;
+
+/**
+ * Seals what hosts are to have and writes it, bundles before what names them; what it finds in its place it judges. The
+ * board says what the channel has, also of what it lost.
+ */
+export class AssignmentWriter {
+  /** Digests of bundles that the channel has. */
+  readonly #stored = new Set<string>();
+  readonly #sealer: AssignmentSealer;
+  /** Grows when the channel has lost what it held: what was written before says nothing any more. */
+  #era = 0;
+  #isWriting = false;
+
+  /** `onWritten` is told of each assignment that is there now, by whomever it was written. */
+  constructor(
+    private readonly parts: WriterParts,
+    private readonly onWritten: (wanted: WantedAssignment, ordering: Ordering) => void,
+  ) {
+    this.#sealer = new AssignmentSealer(parts);
+  }
+
+  /** Which filling of the channel this is; 0 before the first. */
+  get era(): number {
+    return this.#era;
+  }
+
+  /** Whether assignments are on their way now. */
+  get isWriting(): boolean {
+    return this.#isWriting;
+  }
+
+  /** The channel has lost everything, or is met for the first time. */
+  begin(): void {
+    this.#era += 1;
+    this.#stored.clear();
+    this.parts.board.loseAll();
+  }
+
+  /** These bundles are not there any more. */
+  gone(digests: Iterable<string>): void {
+    for (const digest of digests) this.#stored.delete(digest);
+  }
+
+  /** Everything is sealed at the moment of the call; throws where something was not written. */
+  async write(due: readonly WantedAssignment[]): Promise<void> {
+    this.#isWriting = true;
+    try {
+      await this.#writeAll(due);
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+
+  /** Puts a bundle where it is not yet. */
+  async store(digest: string, ciphertext: Uint8Array): Promise<void> {
+    if (this.#stored.has(digest)) return;
+    const era = this.#era;
+    await this.parts.channel.putBundle(digest, ciphertext);
+    if (era === this.#era) this.#stored.add(digest);
+  }
+
+  async #writeAll(due: readonly WantedAssignment[]): Promise<void> {
+    // Of what was sealed: what moves while it is on its way is not told by it.
+    const era = this.#era;
+    const [lost, anew] = this.#divide(due);
+    const sealed = this.#sealer.seal(anew);
+    const bundles = new Map(due.map(({ bundle }) => [bundle.digest, bundle.ciphertext]));
+    for (const [digest, ciphertext] of bundles) await this.store(digest, ciphertext);
+    const overtaken: SealedAssignment[] = [];
+    for (const part of inParts(sealed)) overtaken.push(...(await this.#writePart(part, era)));
+    // In parts: there may be as many signatures as hosts.
+    for (const part of inParts(lost))
+      overtaken.push(...(await this.#writePart(this.#sealer.sealAgain(part), era)));
+    // After all others: one host that is ahead must not hold them up.
+    if (overtaken.length > 0) await this.#settle(overtaken, era);
+  }
+
+  /**
+   * Of our own hosts what the channel has lost is written as they know it, so that they have nothing to do: no swap, no
+   * confirmation. Everything else comes after what they have.
+   */
+  #divide(due: readonly WantedAssignment[]): readonly [LostAssignment[], WantedAssignment[]] {
+    const { board, clock, replicas } = this.parts;
+    const nowMs = clock.nowMs();
+    const lost: LostAssignment[] = [];
+    const anew = due.filter((wanted) => {
+      const before = board.lost(wanted.nodeId);
+      if (!before || !replicas.owns(wanted.nodeId) || isDue(before, wanted, nowMs)) return true;
+      lost.push({ wanted, ordering: before.ordering });
+      return false;
+    });
+    for (const { nodeId } of anew) board.begin(nodeId);
+    return [lost, anew];
+  }
+
+  async #writePart(
+    part: readonly SealedAssignment[],
+    era: number,
+  ): Promise<readonly SealedAssignment[]> {
+    const parcels = part.map(({ wanted, record }) => {
+      const { nodeId, bundle } = wanted;
+      return { nodeId, record, bundle: bundle.ciphertext, wanted };
+    });
+    const outcomes = await this.parts.channel.write(parcels);
+    if (era !== this.#era) return [];
+    return parcels.filter(({ wanted, record: { ordering } }, index) => {
+      const outcome = outcomes[index] ?? 'stale';
+      if (outcome !== 'conflict') this.parts.metrics.deliveries.inc({ outcome });
+      if (outcome === 'written') this.onWritten(wanted, ordering);
+      return outcome !== 'written';
+    });
+  }
+
+  /** Something at least as new is there: taken as written where it says the same, else tried again with what is known then. */
+  async #settle(overtaken: readonly SealedAssignment[], era: number): Promise<void> {
+    const records = await this.parts.channel.records(overtaken.map(({ wanted }) => wanted.nodeId));
+    let left: OvertakenError | undefined;
+    for (const [index, each] of overtaken.entries()) {
+      if (era !== this.#era) return;
+      left = (await this.#settleOne(each, records[index])) ?? left;
+    }
+    if (left) throw left;
+  }
+
+  async #settleOne(
+    each: SealedAssignment,
+    there: DeliveryRecord | undefined,
+  ): Promise<OvertakenError | undefined> {
+    const { wanted, record } = each;
+    const { board, channel, clock, metrics, log } = this.parts;
+    const verdict = judge(there, each, clock.nowMs());
+    if (verdict === 'same' && there) {
+      this.onWritten(wanted, there.ordering);
+      return undefined;
+    }
+    // Whatever it is, it stands above what was lost.
+    board.begin(wanted.nodeId);
+    const facts = { node: wanted.node, ours: record.ordering, there: there?.ordering };
+    if (verdict === 'forged') {
+      log.warn('an assignment that nobody of ours sealed was in the way', facts);
+      await channel.discard(wanted.nodeId);
+    }
+    if (verdict === 'conflict') {
+      metrics.deliveries.inc({ outcome: 'conflict' });
+      log.error('of one generation two bundles were made: replicas differ in version', facts);
+    }
+    if (there && verdict !== 'forged') this.#sealer.passBy(record.ordering, there.ordering);
+    return new OvertakenError(wanted.node, record.ordering, there?.ordering);
+  }
+}
+
+function* inParts<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < all.length; start += WRITES_AT_ONCE)
+    yield all.slice(start, start + WRITES_AT_ONCE);
+}
