@@ -82,7 +82,7 @@ def read_nodes(control_plane, module):
     elif module.params['name']:
         nodes = named(control_plane, module.params['name'])
     else:
-        nodes = control_plane.list('/v1/nodes', {'selector': module.params['selector']})
+        nodes = control_plane.list('/v1/nodes', {'selector': module.params['selector'] or None})
     if module.params['status']:
         nodes = [dict(node, status=control_plane.get(path_of(node['name']) + '/status')) for node in nodes]
     return {'changed': False, 'nodes': nodes}

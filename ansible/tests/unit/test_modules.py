@@ -48,6 +48,7 @@ def test_labels_of_others_stay_unless_they_are_purged(fleet):
     assert fleet('node', name='db2', labels={'rack': '7'})['node']['labels'] == {'tier': 'db', 'env': 'prod', 'rack': '7'}
     assert fleet('node', name='db2', labels={'tier': 'db'}, purge_labels=True)['node']['labels'] == {'tier': 'db'}
     assert [node['name'] for node in fleet('node_info', selector='tier=db')['nodes']] == ['db2']
+    assert fleet('node_info', selector='')['nodes'] == fleet('node_info')['nodes']
     assert fleet('node_info', name='db2', status=True)['nodes'][0]['status']['connected'] is False
     fleet('node', name='db2', state='absent')
     assert fleet('node_info', name='db2')['nodes'] == []
