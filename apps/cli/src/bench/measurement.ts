@@ -9,6 +9,7 @@ export type Unit =
   | 'x'
   | 'writes'
   | 'answers'
+  | 'hosts'
   | 'instructions'
   | 'records'
   | 'records/s';

@@ -1,9 +1,5 @@
 import { reportEveryMs, returnWithinMs } from '#contracts';
-import {
-  backoffMs,
-  DEFAULT_COMMAND_TIMEOUT_MS as PATIENCE_MS,
-  DEFAULT_MAX_BACKOFF_MS,
-} from '#redis';
+import { backoffMs, backoffWithin, DEFAULT_COMMAND_TIMEOUT_MS as PATIENCE_MS } from '#redis';
 import { FuzzRandom } from '#testing';
 import { percentile } from './samples.js';
 import { TimeHeap } from './time-heap.js';
@@ -125,8 +121,8 @@ export function changeOf(cell: ScaleCell, costs: HostCosts, seed: number): Chang
 export function returnOf(cell: ScaleCell, costs: HostCosts, seed: number): ReturnTimes {
   const { hosts, redis, controlPlanes } = cell;
   const random = randomOf(seed);
-  const maxBackoffMs = Math.max(DEFAULT_MAX_BACKOFF_MS, returnWithinMs(reportEveryMs(hosts)));
-  const wait = (failures: number): number => backoffMs(failures, { maxBackoffMs, random });
+  const backoff = { ...backoffWithin(returnWithinMs(reportEveryMs(hosts))), random };
+  const wait = (failures: number): number => backoffMs(failures, backoff);
   const stores = workers(redis);
   const heap = new TimeHeap();
   const failures = new Uint8Array(hosts).fill(AWAY);

@@ -5,7 +5,7 @@ import { UsageError } from '../errors.js';
 import { type InputFile, readInputs } from '../input/files.js';
 import { parseSignedSet } from '../keys/signed-set.js';
 import { parseDuration } from '../input/duration.js';
-import { parseLabels } from '../input/labels.js';
+import { labelSelectorOf } from '../input/selector.js';
 import { hosts } from '../output/counted.js';
 import { oneOf } from '../output/print.js';
 import type { Call } from '../client/control-plane.js';
@@ -41,7 +41,7 @@ export function registerApply(program: Command): void {
     .option(
       '--selector <labels>',
       'selector for policies that have none, e.g. env=prod',
-      parseLabels,
+      labelSelectorOf('--all-hosts'),
     )
     .option('--all-hosts', 'policies without a selector are meant for every host')
     .option(

@@ -3,6 +3,7 @@ import type { SuspensionView } from '#contracts';
 import { UsageError } from '../errors.js';
 import { endTime } from '../input/end-time.js';
 import { segment } from '../input/names.js';
+import { selectorOf } from '../input/selector.js';
 import { withControlPlane } from './session.js';
 
 interface Options {
@@ -28,7 +29,7 @@ export function registerBreakglass(program: Command): void {
   program
     .command('breakglass')
     .option('--node <name>', 'one host')
-    .option('--selector <labels>', 'the hosts with these labels')
+    .option('--selector <labels>', 'the hosts with these labels', selectorOf('--all'))
     .option('--all', 'the whole fleet')
     .option('--mode <mode>', 'audit (log what would be blocked) or off')
     .option('--for <duration>', 'how long; it ends by itself')

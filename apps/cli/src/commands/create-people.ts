@@ -3,6 +3,7 @@ import { ROLES, type ApiTokenView, type Role, type UserView } from '#contracts';
 import { UsageError } from '../errors.js';
 import { parseDuration } from '../input/duration.js';
 import { descriptor, readSecret } from '../input/secret.js';
+import { selectorOf } from '../input/selector.js';
 import { oneOf } from '../output/print.js';
 import { withControlPlane } from './session.js';
 
@@ -17,7 +18,11 @@ export function registerCreatePeople(create: Command): void {
     .command('user')
     .argument('<name>')
     .requiredOption('--role <roles>', `one or more of ${ROLES.join(', ')}`, parseRoles)
-    .option('--selector <selector>', 'the hosts they see and touch; default: all')
+    .option(
+      '--selector <selector>',
+      'the hosts they see and touch; default: all',
+      selectorOf('no --selector'),
+    )
     .option('--secret-fd <n>', 'read the secret from this descriptor', descriptor)
     .description('a person who logs in by a secret, which is asked for')
     .addHelpText(
@@ -32,7 +37,11 @@ Examples:
     .command('api-token')
     .argument('<name>', 'what it is for')
     .requiredOption('--role <roles>', `one or more of ${ROLES.join(', ')}`, parseRoles)
-    .option('--selector <selector>', 'the hosts it sees and touches; default: all')
+    .option(
+      '--selector <selector>',
+      'the hosts it sees and touches; default: all',
+      selectorOf('no --selector'),
+    )
     .option('--ttl <duration>', 'how long it is valid', parseDuration, 90 * 86_400_000)
     .option(
       '-o, --output <format>',

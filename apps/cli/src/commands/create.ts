@@ -3,6 +3,7 @@ import { ATTESTATIONS, type AttestationKind, type JoinTokenView } from '#contrac
 import { UsageError } from '../errors.js';
 import { parseDuration } from '../input/duration.js';
 import { parseLabels } from '../input/labels.js';
+import { wordsOf } from '../input/selector.js';
 import { oneOf } from '../output/print.js';
 import { withControlPlane } from './session.js';
 import { registerCreatePeople } from './create-people.js';
@@ -37,8 +38,18 @@ Examples:
     .option('--labels <labels>', 'labels that hosts get which join by it', parseLabels, {})
     .option('--uses <n>', 'how many hosts may join by it', positive, 1)
     .option('--ttl <duration>', 'how long it is valid', parseDuration, 3_600_000)
-    .option('--cidr <networks>', 'from which networks hosts may join by it', words, [])
-    .option('--group <groups>', 'groups that must select each such host', words, [])
+    .option(
+      '--cidr <networks>',
+      'from which networks hosts may join by it',
+      wordsOf('--cidr', '10.0.0.0/8'),
+      [],
+    )
+    .option(
+      '--group <groups>',
+      'groups that must select each such host',
+      wordsOf('--group', 'webservers'),
+      [],
+    )
     .option('--node <name>', 'the one name under which a host may join by it')
     .option(
       '--attest <proof>',
@@ -77,11 +88,6 @@ Then, on the host, with URL and CA fingerprint in /etc/hostward/agent.yaml:
         `id ${made.id}, for ${hosts(made.uses)}, until ${made.expiresAt}. It is not shown again.`,
       );
     });
-}
-
-/** Words between commas, also of an option that is given several times. */
-function words(text: string, before: readonly string[]): readonly string[] {
-  return [...before, ...text.split(',').filter((word) => word !== '')];
 }
 
 function positive(text: string): number {

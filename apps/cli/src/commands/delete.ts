@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../errors.js';
 import { readInputs } from '../input/files.js';
 import { segment } from '../input/names.js';
 import { checkFiles } from './documents.js';
@@ -56,7 +56,14 @@ function fromWords(word: string | undefined, names: readonly string[]): Target[]
 
 async function fromFiles(paths: readonly string[]): Promise<Target[]> {
   // A name is all that matters here, so a policy without a selector may be deleted by its file too.
-  const { documents } = checkFiles(await readInputs(paths), 'lenient', { allHosts: true });
+  const files = await readInputs(paths);
+  const { documents } = checkFiles(files, 'lenient', { allHosts: true });
+  const empty = files.find(({ name }) => documents.every(({ file }) => file !== name));
+  if (empty !== undefined)
+    throw new CommandFailed(
+      `${empty.name} holds no document that can be read; nothing was deleted`,
+      'check the paths given to -f',
+    );
   return documents.map(({ file, document }) => {
     const word = KIND_WORDS[document.kind];
     if (word === undefined || document.name === '')

@@ -5,7 +5,7 @@ import type { PolicyView } from '#contracts';
 import { stringify } from 'yaml';
 import { readInputs } from '../input/files.js';
 import { segment } from '../input/names.js';
-import { parseLabels } from '../input/labels.js';
+import { labelSelectorOf } from '../input/selector.js';
 import { inContext, lineDiff } from '../output/line-diff.js';
 import { printable } from '../output/printable.js';
 import { tone } from '../output/style.js';
@@ -22,7 +22,11 @@ export function registerDiff(program: Command): void {
   program
     .command('diff')
     .requiredOption('-f, --file <path...>', 'files, folders, or - for standard input')
-    .option('--selector <labels>', 'selector for policies that have none', parseLabels)
+    .option(
+      '--selector <labels>',
+      'selector for policies that have none',
+      labelSelectorOf('--all-hosts'),
+    )
     .option('--all-hosts', 'policies without a selector are meant for every host')
     .description('what apply would change; exit 1 when something differs')
     .addHelpText('after', '\nExample:\n  hostward diff -f policies/ || echo "not what is applied"')

@@ -1,7 +1,7 @@
 import { parse } from 'node:path';
 import { formatDiagnostic, parseDocuments, type ParsedDocument } from '#policy-model';
 import type { InputFile } from '../input/files.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed, UsageError } from '../errors.js';
 import { printableLines } from '../output/printable.js';
 
 /** How missing selectors are filled: `--selector`, `--all-hosts`, or not at all. */
@@ -66,6 +66,8 @@ export function errorCount(errors: number): string {
 function defaultSelector(
   choice: SelectorChoice,
 ): 'all-hosts' | { matchLabels: Record<string, string> } | undefined {
+  if (choice.allHosts && choice.selector !== undefined)
+    throw new UsageError('name one of --selector and --all-hosts');
   if (choice.allHosts) return 'all-hosts';
   return choice.selector === undefined ? undefined : { matchLabels: { ...choice.selector } };
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ExceptionView } from '#contracts';
 import { endTime } from '../input/end-time.js';
 import { segment } from '../input/names.js';
+import { selectorOf } from '../input/selector.js';
 import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
 import { exceptions } from './kinds.js';
 import { withControlPlane } from './session.js';
@@ -27,7 +28,7 @@ Examples:
   exception
     .command('add')
     .argument('<policy>')
-    .requiredOption('--selector <labels>', 'the hosts it holds for, e.g. env=prod')
+    .requiredOption('--selector <labels>', 'the hosts it holds for, e.g. env=prod', selectorOf())
     .requiredOption('--until <time>', 'when it ends: an ISO time or a duration from now (2h)')
     .requiredOption('--reason <text>', 'why; it is kept in the journal')
     .description('exempt hosts from a policy until a time')

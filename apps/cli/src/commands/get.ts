@@ -3,6 +3,7 @@ import type { Page } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { UsageError } from '../errors.js';
 import { segment } from '../input/names.js';
+import { selectorOf } from '../input/selector.js';
 import { outputFormat, printObject, printRows, type OutputFormat } from '../output/print.js';
 import { WatchPrinter, type Batch } from '../output/watch-printer.js';
 import { KINDS, kindOf, type Kind } from './kinds.js';
@@ -24,7 +25,11 @@ export function registerGet(program: Command): void {
     .argument('<kind>', KINDS.map((kind) => kind.plural).join(', '))
     .argument('[name]', 'one of them')
     .option('-o, --output <format>', 'table, json, yaml or name', outputFormat, 'table')
-    .option('-l, --selector <selector>', 'labels, e.g. "env=prod,tier in (web,db)"')
+    .option(
+      '-l, --selector <selector>',
+      'labels, e.g. "env=prod,tier in (web,db)"',
+      selectorOf('no --selector'),
+    )
     .option('-w, --watch', 'then print what changes, until interrupted')
     .description('list objects of a kind, or show one')
     .addHelpText(

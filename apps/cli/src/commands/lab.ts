@@ -1,5 +1,6 @@
-import { labDown, labSsh, labUp } from '#testing';
+import { LabError, labDown, labSsh, labUp } from '#testing';
 import { type Command, InvalidArgumentError } from 'commander';
+import { CommandFailed } from '../errors.js';
 
 /** Adds `lab up|ssh|down`: real Debian 13 VMs in QEMU on this machine, without a control plane. */
 export function registerLab(program: Command): void {
@@ -15,7 +16,7 @@ export function registerLab(program: Command): void {
     .description('start VMs, node1 to nodeN')
     .option('--nodes <N>', 'how many', parseCount, 1)
     .action(async ({ nodes }: { nodes: number }) => {
-      for (const node of await labUp(nodes))
+      for (const node of await failing(labUp(nodes)))
         console.log(`${node.name}\tssh port ${node.port}\tconsole ${node.consoleLog}`);
     });
   lab
@@ -24,12 +25,22 @@ export function registerLab(program: Command): void {
     .argument('<node>')
     .argument('[command...]')
     .action(async (node: string, command: string[]) => {
-      process.exitCode = await labSsh(node, command);
+      process.exitCode = await failing(labSsh(node, command));
     });
   lab
     .command('down')
     .description('end all VMs')
-    .action(async () => console.log(`${await labDown()} VMs ended`));
+    .action(async () => console.log(`${await failing(labDown())} VMs ended`));
+}
+
+/** What the lab says of itself is for whoever uses it, and no defect of ours. */
+async function failing<T>(verb: Promise<T>): Promise<T> {
+  try {
+    return await verb;
+  } catch (cause) {
+    if (cause instanceof LabError) throw new CommandFailed(cause.message, undefined, { cause });
+    throw cause;
+  }
 }
 
 function parseCount(text: string): number {

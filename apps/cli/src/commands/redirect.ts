@@ -6,6 +6,7 @@ import { endTime } from '../input/end-time.js';
 import { httpsOrigin } from '../input/https-origin.js';
 import { segment } from '../input/names.js';
 import { descriptor } from '../input/secret.js';
+import { selectorOf } from '../input/selector.js';
 import {
   lackingOf,
   readRedirectDraft,
@@ -59,7 +60,7 @@ export function registerRedirect(program: Command): void {
     .option('--to <url>', 'where it answers now: https://HOST:PORT')
     .option('--ca-fingerprint <sha256>', 'of its CA, as `up` or `ca status` there print it')
     .option('--node <name...>', 'these hosts')
-    .option('--selector <labels>', 'the hosts that have these labels now')
+    .option('--selector <labels>', 'the hosts that have these labels now', selectorOf('--all'))
     .option('--all', 'every host')
     .option('--not-before <time>', 'when it begins to count: ISO time or duration')
     .option('--expires <time>', 'when it ends: ISO time or duration, at most 90d', '7d')

@@ -13,7 +13,7 @@ import {
 } from '#bundle';
 import { CommandFailed, UsageError } from '../errors.js';
 import { parseDuration } from '../input/duration.js';
-import { parseLabels } from '../input/labels.js';
+import { labelSelectorOf } from '../input/selector.js';
 import { descriptor } from '../input/secret.js';
 import {
   changed,
@@ -111,7 +111,11 @@ function registerAddAuthor(root: Command): void {
       'a key of yours, or ssh-agent:COMMENT, or a file with {"keyid", "key"}',
     )
     .option('--documents <kinds>', `of ${AUTHORED_KINDS.join(', ')}; by default all`, kinds)
-    .option('--labels <labels>', 'only for hosts with these signed labels', parseLabels)
+    .option(
+      '--labels <labels>',
+      'only for hosts with these signed labels',
+      labelSelectorOf('no --labels', '--labels'),
+    )
     .option('--sections <names>', 'only rules of these sections, e.g. file,process', words)
     .option('--tiers <names>', 'only policies of these tiers, e.g. normal', words)
     .description('let somebody sign policies, groups and labels')

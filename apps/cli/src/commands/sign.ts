@@ -13,7 +13,7 @@ import type { Document } from '#policy-model';
 import { CommandFailed, UsageError } from '../errors.js';
 import { parseDuration } from '../input/duration.js';
 import { readInputs } from '../input/files.js';
-import { parseLabels } from '../input/labels.js';
+import { labelSelectorOf } from '../input/selector.js';
 import { segment } from '../input/names.js';
 import { descriptor } from '../input/secret.js';
 import { KnownHosts, pinOf } from '../keys/known-hosts.js';
@@ -60,7 +60,7 @@ export function registerSign(program: Command): void {
     .option('--for <duration>', 'how long, e.g. 30m', parseDuration)
     .option('--reason <text>', 'why')
     .option('--node <name>', 'this host')
-    .option('--selector <labels>', 'hosts with these signed labels', parseLabels)
+    .option('--selector <labels>', 'hosts with these signed labels', labelSelectorOf('--all'))
     .option('--all', 'every host')
     .option('--add <file>', 'add a signature to what another author has signed')
     .option('--key <name...>', 'who signs: a key of `hostward key list`, or ssh-agent:COMMENT')

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { CommandFailed, UsageError } from '../errors.js';
 import { packageRoot } from '../package-root.js';
 import { total, type Outcome } from '../suites/outcome.js';
-import type { Suite } from '../suites/suite.js';
+import type { Suite, SuiteContext } from '../suites/suite.js';
 import { ALL, SUITES } from '../suites/suites.js';
 
 const FULL_FACTOR = 4;
@@ -58,27 +58,44 @@ async function runAll(
   suites: readonly Suite[],
   { full = false, ...of }: Options,
 ): Promise<Outcome> {
-  const root = packageRoot();
-  const outcomes: Outcome[] = [];
   const beginBefore = suites === ALL && !full ? Date.now() + BEGIN_WITHIN_MS : undefined;
-  for (const suite of suites) {
-    const minutes = suite.budgetMinutes * (full ? FULL_FACTOR : 1);
-    console.log(`== ${suite.name}: ${suite.about} (budget ${minutes} min)`);
-    const started = Date.now();
-    const outcome = await suite.run({
-      root,
-      full,
-      timeoutMs: minutes * 60_000,
-      beginBefore,
-      ...of,
-    });
-    const seconds = Math.round((Date.now() - started) / 1000);
-    console.log(
-      `== ${suite.name}: ${outcome.passed} passed, ${outcome.failed.length} failed, ${outcome.skipped.length} skipped in ${seconds} s`,
+  const outcomes: Outcome[] = [];
+  for (const group of groupsOf(suites))
+    outcomes.push(
+      ...(await Promise.all(group.map((suite) => runOne(suite, { full, beginBefore, ...of })))),
     );
-    outcomes.push(outcome);
-  }
   return total(outcomes);
+}
+
+/** One after the other, but for those that leave the cores to the one after them. */
+function groupsOf(suites: readonly Suite[]): readonly (readonly Suite[])[] {
+  const groups: Suite[][] = [];
+  for (const [index, suite] of suites.entries()) {
+    const isBeside = suites[index - 1]?.leavesCores === true;
+    if (isBeside) groups.at(-1)?.push(suite);
+    else groups.push([suite]);
+  }
+  return groups;
+}
+
+async function runOne(
+  suite: Suite,
+  { full, ...of }: Omit<SuiteContext, 'root' | 'timeoutMs'>,
+): Promise<Outcome> {
+  const minutes = suite.budgetMinutes * (full ? FULL_FACTOR : 1);
+  console.log(`== ${suite.name}: ${suite.about} (budget ${minutes} min)`);
+  const started = Date.now();
+  const outcome = await suite.run({
+    root: packageRoot(),
+    full,
+    timeoutMs: minutes * 60_000,
+    ...of,
+  });
+  const seconds = Math.round((Date.now() - started) / 1000);
+  console.log(
+    `== ${suite.name}: ${outcome.passed} passed, ${outcome.failed.length} failed, ${outcome.skipped.length} skipped in ${seconds} s`,
+  );
+  return outcome;
 }
 
 function suiteOf(name: string): Suite {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { CommandFailed } from '../errors.js';
 import { readInputs } from '../input/files.js';
-import { parseLabels } from '../input/labels.js';
+import { labelSelectorOf } from '../input/selector.js';
 import { oneOf } from '../output/print.js';
 import { checkFiles, errorCount, warningCount } from './documents.js';
 
@@ -23,7 +23,11 @@ export function registerValidate(program: Command): void {
       oneOf('--mode', 'crd', 'lenient'),
       'lenient',
     )
-    .option('--selector <labels>', 'selector for policies that have none', parseLabels)
+    .option(
+      '--selector <labels>',
+      'selector for policies that have none',
+      labelSelectorOf('--all-hosts'),
+    )
     .option('--all-hosts', 'policies without a selector are meant for every host')
     .option('-o, --output <format>', 'text or json', oneOf('-o', 'text', 'json'), 'text')
     .description('check policy files here, without a control plane')

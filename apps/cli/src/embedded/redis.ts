@@ -69,6 +69,8 @@ function configuration({ serves, dataDir, host, port, files }: RedisOptions): st
     'client-output-buffer-limit normal 128mb 64mb 30',
     'client-output-buffer-limit pubsub 32mb 8mb 30',
     'maxmemory-clients 25%',
+    // All that come back at once; of a queue that is half full the kernel cuts off who waits for 7 s.
+    'tcp-backlog 4096',
     // Who neither speaks nor listens; an agent pings every 5 s.
     'timeout 60',
     'tcp-keepalive 60',

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { runChild } from './child.js';
+import { outcomeOf, type JestReport } from './jest-report.js';
 import type { Outcome } from './outcome.js';
 
 export interface JestSuite {
@@ -16,15 +17,6 @@ export interface JestSuite {
   readonly full: boolean;
   /** Beside what every suite has. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-}
-
-interface JestReport {
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly message: string;
-    readonly status: string;
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
-  }[];
 }
 
 /** Pattern of the files of one suffix, e.g. `int-spec`. */
@@ -46,9 +38,7 @@ export async function runJest(suite: JestSuite): Promise<Outcome> {
       timeoutMs: suite.timeoutMs,
     });
     const text = await readFile(file, 'utf8').catch(() => undefined);
-    return text === undefined
-      ? noResult(suite, code)
-      : countResults(JSON.parse(text) as JestReport);
+    return text === undefined ? noResult(suite, code) : outcomeOf(JSON.parse(text) as JestReport);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -73,24 +63,4 @@ function noResult(suite: JestSuite, code: number): Outcome {
       ? `did not end within ${suite.timeoutMs / 1000} s`
       : `ended with code ${code} and no result`;
   return { passed: 0, failed: [`${suite.name} ${why}`], skipped: [] };
-}
-
-function countResults(report: JestReport): Outcome {
-  const failed: string[] = [];
-  const skipped: string[] = [];
-  let passed = 0;
-  for (const file of report.testResults) {
-    if (file.assertionResults.length === 0 && file.status === 'failed')
-      failed.push(`${file.name}: ${firstLine(file.message)}`);
-    for (const test of file.assertionResults) {
-      if (test.status === 'passed') passed++;
-      else if (test.status === 'failed') failed.push(test.fullName);
-      else skipped.push(test.fullName);
-    }
-  }
-  return { passed, failed, skipped };
-}
-
-function firstLine(text: string): string {
-  return text.split('\n').find((line) => line.trim() !== '') ?? 'failed';
 }

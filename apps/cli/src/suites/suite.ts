@@ -5,6 +5,8 @@ export interface Suite {
   /** What it runs on, for the help. */
   readonly about: string;
   readonly budgetMinutes: number;
+  /** It waits for most of its time: the suite that comes after it runs beside it. */
+  readonly leavesCores?: boolean;
   readonly run: (context: SuiteContext) => Promise<Outcome>;
 }
 
