@@ -17,28 +17,39 @@ export function canonicalKey(state: State): string {
     ...rest
   } = state;
   const { staged, applied, lastGood, seen, sequence, ...hostRest } = host;
-  const times = ranks(
-    [...replicas.map(({ sealed }) => sealed), redis, recorded, staged, applied, lastGood]
-      .map((delivered) => delivered?.order)
-      .concat([seen, inbox?.order, status?.order, recordedReport?.order])
-      .flatMap((order) => (order ? [order[2]] : [])),
+  const orders = [...replicas.flatMap(({ sealed, board, lost }) => [sealed, board, lost])]
+    .concat([redis, recorded, staged, applied, lastGood])
+    .map((delivered) => delivered?.order)
+    .concat([seen, ...[inbox, status, recordedReport].flatMap((of) => [of?.order, of?.seen])])
+    .filter((order) => order !== undefined);
+  // Times of two generations are never compared.
+  const times = new Map(
+    Map.groupBy(orders, generationOf)
+      .entries()
+      .map(([generation, alike]) => [generation, ranks(alike.map(([, , time]) => time))]),
   );
   const sequences = ranks(
     [inbox, status, recordedReport]
       .flatMap((report) => (report ? [report.sequence] : []))
       .concat(sequence),
   );
-  const order = (of: Order): string => `${of[0]}.${of[1]}.${times.get(of[2])}`;
+  const order = (of: Order): string =>
+    `${generationOf(of)}.${times.get(generationOf(of))?.get(of[2])}`;
   const delivered = (of: Delivered | undefined): string =>
     of ? `${order(of.order)}=${of.content}${of.signed ? '' : '!'}` : '';
   const report = (of: Report | undefined): string =>
-    of ? `${sequences.get(of.sequence)}:${order(of.order)}${of.fellBack}${of.proved}` : '';
+    of
+      ? `${sequences.get(of.sequence)}:${order(of.order)}.${order(of.seen)}${of.fellBack}${of.proved}`
+      : '';
   return JSON.stringify([
     rest,
     hostRest,
     replicas
-      .map(({ generation, content, board, sealed, markerGone }) =>
-        [generation, content, board, delivered(sealed), markerGone].join(),
+      .map(({ generation, content, markerGone, gone, ...replica }) =>
+        [
+          ...[generation, content, markerGone, gone],
+          ...[replica.board, replica.lost, replica.sealed].map(delivered),
+        ].join(),
       )
       .sort(),
     [redis, recorded, staged, applied, lastGood].map(delivered),
@@ -46,6 +57,8 @@ export function canonicalKey(state: State): string {
     [order(seen), sequences.get(sequence)],
   ]);
 }
+
+const generationOf = ([epoch, generation]: Order): string => `${epoch}.${generation}`;
 
 function ranks(values: readonly number[]): ReadonlyMap<number, number> {
   const sorted = [...new Set(values)].sort((a, b) => a - b);

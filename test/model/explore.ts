@@ -1,6 +1,14 @@
 import { canonicalKey } from './canonical.js';
-import { commitName, compare, hasNewest, initial, type Bounds, type State } from './state.js';
-import { steps, type Mistake } from './steps.js';
+import {
+  commitName,
+  compare,
+  hasNewest,
+  initial,
+  isGreater,
+  type Bounds,
+  type State,
+} from './state.js';
+import { REPLAY, steps, type Mistake } from './steps.js';
 
 /** What was broken, and the steps that lead there from the beginning. */
 export interface Violation {
@@ -69,6 +77,10 @@ function brokenBy(before: State, after: State, name: string): string | undefined
   const hadApplied = before.host.applied;
   const wentBack = applied && hadApplied && compare(applied.order, hadApplied.order) < 0;
   if (wentBack && name !== 'the host falls back') return 'a host went back without a fallback';
+  const was = before.redis;
+  const wentBackThere =
+    was?.signed && after.redis?.signed && isGreater(was.order, after.redis.order);
+  if (wentBackThere && name !== REPLAY) return 'an older assignment was written over a newer one';
   const { status } = after;
   if (status && !status.proved) return 'enforced was said of what was never read back';
   if (status && before.status && status.sequence < before.status.sequence)

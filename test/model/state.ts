@@ -1,8 +1,11 @@
 /** Epoch, generation, issuedAt: compared in this order. */
 export type Order = readonly [epoch: number, generation: number, issuedAt: number];
 
-/** What a commit put into etcd, by its number: 1 is a policy, 2 its deletion, 3 another policy. 0: nothing yet. */
+/** What a commit put into etcd: 1 a policy, 2 its deletion. 0: nothing yet. */
 export type Content = number;
+
+/** The first commit is a policy, the second its deletion, the third the same policy again. */
+export const contentOf = (commit: number): Content => (commit % 2 === 0 ? 2 : 1);
 
 /** What an owner of Redis makes up. */
 export const FORGED: Content = -1;
@@ -18,12 +21,16 @@ export interface Replica {
   /** What its watch has brought. */
   readonly generation: number;
   readonly content: Content;
-  /** What it believes to be delivered; 0: nothing. */
-  readonly board: Content;
+  /** What it believes to be delivered. */
+  readonly board: Delivered | undefined;
+  /** What it believed to be delivered until Redis lost it. */
+  readonly lost: Delivered | undefined;
   /** Sealed and not yet written: where a paused process stands. */
   readonly sealed: Delivered | undefined;
   /** Its marker in Redis is gone: what it wrote before says nothing any more. */
   readonly markerGone: boolean;
+  /** Its machine is gone for good. */
+  readonly gone: boolean;
 }
 
 export interface Host {
@@ -43,7 +50,9 @@ export interface Host {
 
 export interface Report {
   readonly sequence: number;
+  /** Of what is applied; all 0: nothing is. */
   readonly order: Order;
+  readonly seen: Order;
   readonly fellBack: boolean;
   /** History, which no report carries: what it says had been read back. */
   readonly proved: boolean;
@@ -57,7 +66,7 @@ export interface State {
   readonly log: readonly Content[];
   /** History: every (epoch, generation, content) that was ever committed. */
   readonly committed: readonly string[];
-  readonly nextContent: Content;
+  readonly nextCommit: number;
   readonly clock: number;
   readonly replicas: readonly [Replica, Replica];
   /** The highest generation of this epoch that was published, as the replicas keep it on their disks. */
@@ -76,22 +85,50 @@ export interface State {
   readonly faults: number;
 }
 
-/** Sizes of an exploration. */
+/** Sizes of an exploration; `begun`: of the commits the first is delivered, and everybody knows, before it begins. */
 export interface Bounds {
   readonly commits: number;
   readonly faults: number;
+  readonly begun?: boolean;
 }
 
 export function initial(bounds: Bounds): State {
-  const replica = { generation: 0, content: 0, board: 0, sealed: undefined, markerGone: false };
+  const state = empty(bounds);
+  return bounds.begun === true ? begun(state) : state;
+}
+
+function begun(state: State): State {
+  const first: Delivered = { order: [1, 1, 1], content: contentOf(1), signed: true };
+  const { content, order } = first;
+  const knows = (replica: Replica): Replica => ({
+    ...replica,
+    ...{ generation: 1, content, board: first },
+  });
+  const [one, other] = state.replicas;
+  return {
+    ...state,
+    ...{ generation: 1, log: [0, content], committed: [commitName(1, 1, content)], nextCommit: 2 },
+    ...{ clock: 1, published: 1, redis: first, replicas: [knows(one), knows(other)] },
+    host: { ...state.host, seen: order, applied: first, inKernel: content, sequence: 1 },
+    status: { sequence: 1, order, seen: order, fellBack: false, proved: true },
+  };
+}
+
+/** That knows nothing yet. */
+export const NEW_REPLICA: Replica = {
+  ...{ generation: 0, content: 0, markerGone: false, gone: false },
+  ...{ board: undefined, lost: undefined, sealed: undefined },
+};
+
+function empty(bounds: Bounds): State {
   return {
     epoch: 1,
     generation: 0,
     log: [0],
     committed: [],
-    nextContent: 1,
+    nextCommit: 1,
     clock: 0,
-    replicas: [replica, replica],
+    replicas: [NEW_REPLICA, NEW_REPLICA],
     published: 0,
     alarm: false,
     redis: undefined,
@@ -100,7 +137,7 @@ export function initial(bounds: Bounds): State {
     recordedReport: undefined,
     tampered: false,
     host: {
-      seen: [0, 0, 0],
+      seen: NOTHING,
       applied: undefined,
       lastGood: undefined,
       staged: undefined,
@@ -119,16 +156,14 @@ export function compare(a: Order, b: Order): number {
   return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
 }
 
+export const NOTHING: Order = [0, 0, 0];
+
 export const isGreater = (a: Order, b: Order | undefined): boolean =>
   b === undefined || compare(a, b) > 0;
 
-/** The host enforces what etcd holds. */
+/** The host enforces what etcd holds, be it since an earlier generation that held the same. */
 export function hasNewest({ host: { applied }, epoch, generation, log }: State): boolean {
-  return (
-    applied?.order[0] === epoch &&
-    applied.order[1] === generation &&
-    applied.content === log[generation]
-  );
+  return applied?.order[0] === epoch && applied.content === log[generation];
 }
 
 /** A name of what was committed. */

@@ -1,9 +1,12 @@
 import {
   commitName,
   compare,
+  contentOf,
   FORGED,
   hasNewest,
   isGreater,
+  NEW_REPLICA,
+  NOTHING,
   type Bounds,
   type Delivered,
   type Host,
@@ -28,8 +31,12 @@ export const MISTAKES = [
   'take reports whatever their sequence',
   'report the highest seen, not what is applied',
   'publish on after a restore',
+  'write again what was lost, whatever the host has had since',
 ] as const;
 export type Mistake = (typeof MISTAKES)[number];
+
+/** By an owner of Redis. */
+export const REPLAY = 'an old assignment is replayed';
 
 /** What may happen next. `system`: happens by itself in time, without a fault, an operator's change or an attacker. */
 export interface Step {
@@ -52,24 +59,25 @@ export function steps(state: State, bounds: Bounds, mistake?: Mistake): Step[] {
 const step = (name: string, next: State, system = true): Step => ({ name, system, next });
 
 function commits(state: State, bounds: Bounds): Step[] {
-  if (state.nextContent > bounds.commits) return [];
+  if (state.nextCommit > bounds.commits) return [];
   const generation = state.generation + 1;
-  const content = state.nextContent;
+  const content = contentOf(state.nextCommit);
   const name = commitName(state.epoch, generation, content);
   const next = {
     ...state,
     generation,
     log: [...state.log, content],
     committed: [...state.committed, name],
-    nextContent: content + 1,
+    nextCommit: state.nextCommit + 1,
   };
-  return [step(`commit ${content}`, next, false)];
+  return [step(`commit ${state.nextCommit}`, next, false)];
 }
 
 const isDeletion = (content: number): boolean => content === 2;
 
 function replicaSteps(state: State, index: 0 | 1, mistake?: Mistake): Step[] {
   const replica = state.replicas[index];
+  if (replica.gone) return [];
   const with_ = (changed: Partial<Replica>, rest: Partial<State> = {}): State => {
     const replicas: [Replica, Replica] = [...state.replicas];
     replicas[index] = { ...replica, ...changed };
@@ -79,16 +87,25 @@ function replicaSteps(state: State, index: 0 | 1, mistake?: Mistake): Step[] {
   const name = (what: string): string => `replica ${index + 1} ${what}`;
   if (replica.generation < state.generation)
     all.push(step(name('reads an event'), with_(readEvent(state, replica, mistake))));
-  if (replica.markerGone)
-    all.push(step(name('notices the loss'), with_({ board: 0, markerGone: false })));
+  if (replica.markerGone) {
+    const { board: lost } = replica;
+    all.push(step(name('notices the loss'), with_({ board: undefined, lost, markerGone: false })));
+  }
   // Half of the assignment's time is over: what an owner of Redis can hold up is held up until then.
-  if (replica.board > 0 && isHeldUp(state, mistake))
-    all.push(step(name('renews'), with_({ board: 0 })));
+  if (replica.board && isHeldUp(state, mistake))
+    all.push(step(name('renews'), with_({ board: undefined })));
+  if (
+    isBehind(state, replica) &&
+    mistake !== 'write again what was lost, whatever the host has had since'
+  )
+    all.push(step(name('hears of something later'), with_({ board: looked(state, replica) })));
   if (isDue(state, replica)) {
-    const clock = state.clock + 1;
-    const sealed = seal(state, replica, clock, mistake);
-    const published = Math.max(state.published, sealed.order[1]);
-    all.push(step(name('seals'), with_({ sealed }, { clock, published })));
+    const again = isAgain(state, replica);
+    const clock = again ? state.clock : state.clock + 1;
+    const sealed = again ? replica.lost : seal(state, replica, clock, mistake);
+    const published = Math.max(state.published, sealed?.order[1] ?? 0);
+    const what = again ? 'seals what was lost again' : 'seals';
+    all.push(step(name(what), with_({ sealed, lost: undefined }, { clock, published })));
   }
   if (replica.sealed !== undefined && !state.alarm)
     all.push(step(name('writes'), write(state, replica.sealed, with_, mistake)));
@@ -102,13 +119,31 @@ function isHeldUp(state: State, mistake?: Mistake): boolean {
   return tampered && !hasNewest(state) && !hasWork;
 }
 
+/** What the host has seen comes after what was written for it, and etcd is not behind that. */
+function isBehind({ status, epoch }: State, { board, generation }: Replica): boolean {
+  if (status === undefined || board === undefined || status.seen[0] !== epoch) return false;
+  return status.seen[1] <= generation && compare(status.seen, board.order) > 0;
+}
+
+/** What is in Redis, where the host would take it and it says what the host is to have. */
+function looked({ redis, status }: State, { content }: Replica): Delivered | undefined {
+  const isNew = redis?.signed === true && status && compare(redis.order, status.seen) >= 0;
+  return isNew && redis.content === content ? redis : undefined;
+}
+
+/** What was lost is still what the host is to have. */
+function isAgain({ epoch }: State, { lost, content }: Replica): boolean {
+  return lost?.order[0] === epoch && lost.content === content;
+}
+
 function readEvent(state: State, replica: Replica, mistake?: Mistake): Partial<Replica> {
   if (mistake === 'resume a watch at the revision of the header')
     return { generation: state.generation };
   const generation = replica.generation + 1;
   const content = state.log[generation] ?? 0;
   const forgets = mistake === 'forget a deletion' && isDeletion(content);
-  return { generation, content, ...(forgets ? { board: content } : {}) };
+  const { board } = replica;
+  return { generation, content, ...(forgets && board ? { board: { ...board, content } } : {}) };
 }
 
 function isDue(state: State, replica: Replica): boolean {
@@ -119,7 +154,7 @@ function isDue(state: State, replica: Replica): boolean {
     !state.alarm &&
     replica.sealed === undefined &&
     replica.generation > 0 &&
-    replica.board !== replica.content &&
+    replica.board?.content !== replica.content &&
     !isOvertaken
   );
 }
@@ -144,10 +179,10 @@ function write(state: State, sealed: Delivered, with_: With, mistake?: Mistake):
   const isChecked = mistake !== 'write without the greater-than check';
   if (isChecked && !isGreater(sealed.order, there?.order)) {
     const isSame = there?.content === sealed.content;
-    return with_({ sealed: undefined, ...(isSame ? { board: sealed.content } : {}) });
+    return with_({ sealed: undefined, ...(isSame ? { board: there } : {}) });
   }
   return with_(
-    { sealed: undefined, board: sealed.content },
+    { sealed: undefined, board: sealed },
     { redis: sealed, nudged: true, ...(state.faults > 0 ? record(state, sealed) : {}) },
   );
 }
@@ -199,10 +234,12 @@ function readBack(host: Host, staged: Delivered): Partial<Host> {
 function reports({ host, inbox, status }: State, mistake?: Mistake): Report | undefined {
   const saysSeen = mistake === 'report the highest seen, not what is applied';
   const isEarly = mistake === 'ack before read-back' && host.staged !== undefined;
-  const order = saysSeen || isEarly ? host.seen : host.applied?.order;
-  if (order === undefined || order[0] === 0) return undefined;
-  const proved = host.applied !== undefined && compare(order, host.applied.order) === 0;
-  const report = { order, fellBack: host.fellBack && !saysSeen, proved };
+  const { seen } = host;
+  const applied = host.applied?.order ?? NOTHING;
+  const order = saysSeen || isEarly ? seen : applied;
+  if (seen[0] === 0 && order[0] === 0) return undefined;
+  const proved = compare(order, applied) === 0;
+  const report = { order, seen, fellBack: host.fellBack && !saysSeen, proved };
   const isSaid = [inbox, status].some(
     (said) => said?.sequence === host.sequence && isSame(said, report),
   );
@@ -210,7 +247,7 @@ function reports({ host, inbox, status }: State, mistake?: Mistake): Report | un
 }
 
 const isSame = (a: Omit<Report, 'sequence'>, b: Omit<Report, 'sequence'>): boolean =>
-  compare(a.order, b.order) === 0 && a.fellBack === b.fellBack;
+  compare(a.order, b.order) === 0 && compare(a.seen, b.seen) === 0 && a.fellBack === b.fellBack;
 
 function controlPlaneSteps(state: State, mistake?: Mistake): Step[] {
   const all: Step[] = [];
@@ -237,7 +274,10 @@ function controlPlaneSteps(state: State, mistake?: Mistake): Step[] {
 function recover(state: State): State {
   const epoch = state.epoch + 1;
   const held = state.log.map((content, generation) => commitName(epoch, generation, content));
-  const fresh = (replica: Replica): Replica => ({ ...replica, board: 0, sealed: undefined });
+  const fresh = (replica: Replica): Replica => ({
+    ...replica,
+    ...{ board: undefined, lost: undefined, sealed: undefined },
+  });
   return {
     ...state,
     epoch,
@@ -252,21 +292,12 @@ function faults(state: State, mistake?: Mistake): Step[] {
   const fault = (name: string, next: State): Step => step(name, next, false);
   const all = [fault('the host dies and boots', crash(state, mistake))];
   if (state.nudged) all.push(fault('the nudge is lost', { ...state, nudged: false }));
-  if (state.redis)
-    all.push(
-      fault('Redis loses everything', {
-        ...state,
-        redis: undefined,
-        nudged: false,
-        inbox: undefined,
-        replicas: [lose(state.replicas[0]), lose(state.replicas[1])],
-      }),
-    );
+  if (state.redis) all.push(...losses(state).map(({ name, next }) => fault(name, next)));
   if (state.host.lastGood && !state.host.staged)
     all.push(fault('the host falls back', fallBack(state, state.host.lastGood, mistake)));
   const tampered = { ...state, tampered: true };
   if (state.recorded && state.recorded !== state.redis)
-    all.push(fault('an old assignment is replayed', { ...tampered, redis: state.recorded }));
+    all.push(fault(REPLAY, { ...tampered, redis: state.recorded }));
   const order = [state.epoch + 1, 9, 9] as const;
   const redis = { order, content: FORGED, signed: false };
   all.push(fault('an assignment is forged', { ...tampered, redis, nudged: true }));
@@ -277,7 +308,27 @@ function faults(state: State, mistake?: Mistake): Step[] {
   return all;
 }
 
-const lose = (replica: Replica): Replica => ({ ...replica, markerGone: replica.board > 0 });
+/** Of Redis alone, and, while another is left, of the machine that one of the replicas is on too. */
+function losses(state: State): { readonly name: string; readonly next: State }[] {
+  const [first, second] = state.replicas;
+  const lost = { ...state, redis: undefined, nudged: false, inbox: undefined };
+  const all: { name: string; next: State }[] = [
+    { name: 'Redis loses everything', next: { ...lost, replicas: [lose(first), lose(second)] } },
+  ];
+  if (first.gone || second.gone) return all;
+  const name = (number: number): string => `Redis and replica ${number} are gone for good`;
+  const gone = { ...NEW_REPLICA, gone: true };
+  return [
+    ...all,
+    { name: name(1), next: { ...lost, replicas: [gone, lose(second)] } },
+    { name: name(2), next: { ...lost, replicas: [lose(first), gone] } },
+  ];
+}
+
+const lose = (replica: Replica): Replica => ({
+  ...replica,
+  markerGone: replica.board !== undefined,
+});
 
 function crash(state: State, mistake?: Mistake): State {
   const { host } = state;
@@ -287,7 +338,7 @@ function crash(state: State, mistake?: Mistake): State {
     nudged: false,
     host: {
       ...host,
-      seen: forgets ? [0, 0, 0] : host.seen,
+      seen: forgets ? NOTHING : host.seen,
       staged: undefined,
       swapped: false,
       inKernel: host.applied?.content ?? 0,
@@ -306,7 +357,8 @@ function fallBack(state: State, lastGood: Delivered, mistake?: Mistake): State {
 function restore(state: State): State {
   const generation = state.generation - 1;
   const content = state.log[generation] ?? 0;
-  const replica = (old: Replica): Replica => ({ ...old, generation, content, board: 0 });
+  const replica = (old: Replica): Replica =>
+    old.gone ? old : { ...old, ...{ generation, content, board: undefined, lost: undefined } };
   return {
     ...state,
     generation,
