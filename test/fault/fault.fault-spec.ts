@@ -1,42 +1,16 @@
-import { describe, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { env } from 'node:process';
-import { AppArmorParser } from '#testing';
-import { RULES } from './checks/violation.js';
 import type { Action } from './history.js';
 import type { Step } from './plan.js';
 import { FaultRun } from './support/run.js';
+import { underFaults } from './support/under-faults.js';
 
 const MINUTE = 60_000;
-const FIXED = 1;
-const CI_MINUTES = 0.6;
-const minutes = Number(env['HOSTWARD_FAULT_MINUTES'] ?? CI_MINUTES);
-const chosen = env['HOSTWARD_FAULT_SEED'];
-const random = Math.floor(Math.random() * 1_000_000_000);
-const seeds = chosen === undefined ? [FIXED, random] : [Number(chosen)];
+const SEED = 1;
 
-const canRun = AppArmorParser.find() !== undefined;
-const skipped = canRun ? '' : ' (skipped: apparmor_parser is not installed)';
-
-(canRun ? describe : describe.skip)(`two control planes under faults${skipped}`, () => {
-  it.each(seeds)(
-    'breaks no rule with seed %i',
-    async (seed) => {
-      const file = join(tmpdir(), `hostward-fault-${seed}-${Date.now()}.jsonl`);
-      const again = `./hostward test fault --seed ${seed} --minutes ${minutes}`;
-      process.stdout.write(`seed ${seed}, ${minutes} min; history ${file}; again: ${again}\n`);
-      const { violations, figures } = await FaultRun.of(seed, minutes * MINUTE, file);
-      process.stdout.write(`seed ${seed}: ${figures}\n`);
-      const found = violations.map(({ rule, at, what }) => `${RULES[rule]} (line ${at}): ${what}`);
-      expect({ again, history: file, found }).toEqual({ again, history: file, found: [] });
-      // What is wrong is looked for in it; where nothing is, it is of no use.
-      rmSync(file);
-    },
-    minutes * MINUTE + 7 * MINUTE,
-  );
-
+underFaults('two control planes under faults that were found once', () => {
   // docs/bugs.md: a bundle that was spoilt under its name
   it(
     'gives a host the bundle that was spoilt in Redis before it needed it',
@@ -95,7 +69,8 @@ const skipped = canRun ? '' : ' (skipped: apparmor_parser is not installed)';
 
 async function settles(name: string, steps: readonly Step[]): Promise<void> {
   const file = join(tmpdir(), `hostward-fault-${name}-${Date.now()}.jsonl`);
-  const { violations } = await FaultRun.of(FIXED, 0, file, { steps });
-  expect({ history: file, violations }).toEqual({ history: file, violations: [] });
+  const { violations } = await FaultRun.of(SEED, 0, file, { steps });
+  const found = { history: file, logs: `${file}.logs`, violations };
+  expect(found).toEqual({ ...found, violations: [] });
   rmSync(file);
 }

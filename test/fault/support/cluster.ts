@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, glob, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ControlPlane } from '../../../apps/cli/src/client/control-plane.js';
@@ -312,14 +312,22 @@ export class Cluster {
     };
   }
 
-  async stop(): Promise<void> {
+  /** Ends everything and removes its files; logs of all programs are kept in `logs` where that is given. */
+  async stop(logs?: string): Promise<void> {
     this.#log?.stop();
     for (const offers of this.#offers) offers.stop();
     for (const admin of this.#admins) admin.close();
     await this.programs.stop();
     this.disks.stop();
     this.#keys.close();
+    if (logs !== undefined) await this.#keepLogs(logs);
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async #keepLogs(to: string): Promise<void> {
+    await mkdir(to);
+    for await (const log of glob('**/*.log', { cwd: this.folder }))
+      await copyFile(join(this.folder, log), join(to, log.replaceAll('/', '-')));
   }
 }
 

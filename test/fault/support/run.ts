@@ -57,15 +57,18 @@ export class FaultRun {
   ): Promise<RunResult> {
     const history = new History(file);
     const run = new FaultRun(await Cluster.start(history, mistake), settlesWithinMs);
+    let violations: readonly Violation[] | undefined;
     try {
       const plan = planOf(seed, lengthMs);
       await run.#carryOut(steps ? { ...plan, steps } : plan);
-      const violations = check(history.lines);
+      violations = check(history.lines);
       return { violations, figures: run.#figures(history.lines) };
     } finally {
       run.#over.abort();
       for (const host of run.#hosts.values()) await host.stop();
-      await run.cluster.stop();
+      // What is wrong is looked for in the logs, unless it was planted.
+      const isSought = mistake === undefined && violations?.length !== 0;
+      await run.cluster.stop(isSought ? `${file}.logs` : undefined);
     }
   }
 
