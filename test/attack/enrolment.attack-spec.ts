@@ -350,7 +350,7 @@ describe('ATTACKER: ex-administrator of a hypervisor, has a copy of a host’s d
     const copy = original.twin();
     copy.attach(rig.connectionOf(copy));
     await copy.receives('watched');
-    await eventually('flagged', WITHIN_MS, async () => {
+    await eventually('flagged', 2 * WITHIN_MS, async () => {
       await copy.report('enforced');
       await phase('original');
       await original.report('failed');

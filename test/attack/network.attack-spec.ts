@@ -15,7 +15,7 @@ import { TestHost } from '../../apps/control-plane/src/testing/test-host.js';
 import { RawClient, SensorHost } from '../../libs/sensor/src/fixtures/sensor-host.js';
 import { eventually } from '../e2e/support/eventually.js';
 import { Product, projectRoot } from '../e2e/support/product.js';
-import { listenersOf } from './support/listeners.js';
+import { listenersOf } from '../e2e/support/listeners.js';
 import { Drip, handshake, sayInClear, sayInTls } from './support/raw.js';
 import { everything, leaks, notTls } from './support/wire.js';
 

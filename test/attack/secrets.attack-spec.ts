@@ -5,7 +5,7 @@ import { Rest } from '../../apps/control-plane/src/testing/rest.js';
 import { eventually } from '../e2e/support/eventually.js';
 import { blockProgram } from '../e2e/support/policies.js';
 import { Product } from '../e2e/support/product.js';
-import { withChildren } from './support/listeners.js';
+import { withChildren } from '../e2e/support/listeners.js';
 import { filedSecrets, filesBelow, modeOf, shownOf, type FiledSecret } from './support/secrets.js';
 import { leaks } from './support/wire.js';
 

@@ -57,7 +57,7 @@ describe.each(HOSTS)('the matrix of cases on $enforcer, kernel $kernel', (host) 
     await vm.ssh(SETUP, { timeoutMs: MINUTES });
     await vm.writeFile(`${TOOLS}/act.py`, readFileSync(ACT, 'utf8'));
     await fleet.product.apply(policiesOf({ env: 'conform' }));
-    await eventually('every policy has its state', 4 * MINUTES, () => isSettled(fleet, enforcer));
+    await eventually('every policy has its state', 8 * MINUTES, () => isSettled(fleet, enforcer));
     outcomes = await actOut(vm);
   }, 15 * MINUTES);
   afterAll(() => fleet?.close());
@@ -114,7 +114,7 @@ async function actOut(vm: Vm): Promise<Outcomes> {
     const python = program === undefined ? '/usr/bin/python3' : `${TOOLS}/${program}`;
     const { stdout } = await vm.ssh([python, `${TOOLS}/act.py`], {
       input: JSON.stringify(wanted),
-      timeoutMs: 2 * MINUTES,
+      timeoutMs: 5 * MINUTES,
     });
     for (const [id, error] of Object.entries(JSON.parse(stdout) as Record<string, number>)) {
       seen.set(id, error);

@@ -265,6 +265,20 @@ describe.each(RELEASES)('the Ansible collection, on Debian %s', (release) => {
     expect(version.stdout).toBe(packages.secondVersion);
   });
 
+  it('step 11a: another run passes no host that went back, though dpkg names the version', async () => {
+    const state = '/var/lib/hostward/upgrade';
+    const word = JSON.stringify({ from: packages.secondVersion, to: 'before', reason: 'by hand' });
+    await web1.ssh(`mkdir -p ${state} && printf '%s' '${word}' > ${state}/rolled-back.json`);
+    const args = ['-e', `hostward_agent_package=${packages.second}`, '-e', 'hostward_hosts=web1'];
+    const failed = await play('hostward.fleet.upgrade', args);
+    expect([failed.code === 0, failed.recap['web1']?.['failed']]).toEqual([false, 1]);
+    expect(failed.output).toContain('Look whether it went back');
+    expect(failed.output).toContain('by hand');
+    await web1.ssh(`rm ${state}/rolled-back.json`);
+    const { code, recap } = await play('hostward.fleet.upgrade', args);
+    expect([code, recap['web1']?.['changed']]).toEqual([0, 0]);
+  });
+
   it('step 12: the CA is replaced, and hosts with it, while policies stay enforced', async () => {
     const { caFingerprint: before } = await product.record();
     const { code, output } = await play('hostward.fleet.rotate');

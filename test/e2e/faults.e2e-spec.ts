@@ -1,11 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Alert, PolicyStatus } from '#contracts';
 import { alertBatch } from '../../apps/control-plane/src/testing/alerts.js';
 import type { TestHost } from '../../apps/control-plane/src/testing/test-host.js';
+import { listenersOf } from './support/listeners.js';
 import { eventually } from './support/eventually.js';
 import { isAlive } from './support/processes.js';
 import { blockProgram } from './support/policies.js';
@@ -30,7 +34,8 @@ describe('a store that stands still', () => {
   }, 3 * MINUTE);
   afterEach(async () => {
     // A test that failed must not leave the next one, or `down`, without its stores.
-    for (const name of ['etcd', 'redis']) await product.signal(name, 'SIGCONT');
+    for (const name of ['etcd', 'redis', 'redis-events', 'control plane'])
+      await product.signal(name, 'SIGCONT');
     await ready(product);
   }, 2 * MINUTE);
   afterAll(async () => {
@@ -121,6 +126,23 @@ describe('a store that stands still', () => {
     5 * MINUTE,
   );
 
+  it.each(['control plane', 'redis', 'redis-events'])(
+    '%s, as a thousand clients come at once: they wait, and none is cut off',
+    async (name) => {
+      const pid = await product.signal(name, 'SIGSTOP');
+      const [port = 0] = [...(await listenersOf([pid])).keys()];
+      const clients = Array.from({ length: 1_000 }, () => new RawClient(port));
+      await Promise.all(clients.map(({ letIn }) => letIn));
+      // What the kernel has dropped by then, it answers to the next bytes by a reset.
+      await delay(12_000);
+      expect(clients.flatMap(({ error }) => error ?? [])).toEqual([]);
+      clients.forEach((client) => client.leave());
+      await product.signal(name, 'SIGCONT');
+      await ready(product);
+    },
+    3 * MINUTE,
+  );
+
   it(
     'both killed at once, with alerts on their way: no policy, host or alert is lost',
     async () => {
@@ -133,8 +155,9 @@ describe('a store that stands still', () => {
       ]);
       await eventually('all run again', MINUTE, async () => {
         const { children } = await product.record();
-        const now = Object.values(children).filter((pid) => !killed.includes(pid));
-        return now.length === 3 && (await Promise.all(now.map(isAlive))).every(Boolean);
+        const now = Object.values(children);
+        const areNew = !now.some((pid) => killed.includes(pid));
+        return areNew && (await Promise.all(now.map(isAlive))).every(Boolean);
       });
       await ready(product);
       await has(host, 'kept');
@@ -238,6 +261,23 @@ const mountable = await canMount();
     );
   },
 );
+
+/** Connects, and says something that nobody reads. */
+class RawClient {
+  error: Error | undefined;
+  readonly letIn: Promise<unknown>;
+  readonly #socket: Socket;
+
+  constructor(port: number) {
+    this.#socket = connect(port, '127.0.0.1', () => this.#socket.write('a hello'));
+    this.#socket.on('error', (error) => (this.error = error));
+    this.letIn = once(this.#socket, 'connect');
+  }
+
+  leave(): void {
+    this.#socket.destroy();
+  }
+}
 
 /** Waits until a policy has come to a host through the whole product. */
 async function has(host: TestHost, policy: string): Promise<void> {

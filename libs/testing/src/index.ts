@@ -3,6 +3,7 @@ export { AppArmorParser } from './apparmor-parser.js';
 export type { ParserRun } from './apparmor-parser.js';
 export type { DebianRelease } from './lab/image-recipe.js';
 export { Lab, type LabOptions, type LayerOptions, type VmOptions } from './lab/lab.js';
+export { LabError } from './lab/lab.errors.js';
 export { labDown, labSsh, labUp } from './lab/lab.verbs.js';
 export { type Snapshot } from './lab/snapshot.js';
 export { type SshOptions } from './lab/guest-files.js';

@@ -155,6 +155,19 @@ describe('apply', () => {
   );
 });
 
+describe('delete', () => {
+  it('of files deletes nothing and ends with 1 where one of them holds nothing', async () => {
+    const kept = await file('kept.yaml', blockProgram('kept', '/usr/bin/nc', PROD));
+    await out('apply', '-f', kept);
+    for (const text of ['', '# a comment\n']) {
+      const { code, stdout, stderr } = await run('delete', '-f', kept, await file('no.yaml', text));
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toContain('no.yaml holds no document that can be read; nothing was deleted');
+    }
+    expect(await out('delete', '-f', kept)).toBe('policy/kept deleted\n');
+  });
+});
+
 describe('diff and validate', () => {
   it('diff ends with 0 when nothing differs, and with 1 and the lines when something does', async () => {
     const text = blockProgram('p1', '/usr/bin/nc', PROD).replace('severity: 5', 'severity: 6');

@@ -110,6 +110,12 @@ describe('help and errors', () => {
     },
   );
 
+  it('says of a lab that is not up what to do, in one line and with 1', async () => {
+    const { code, stdout, stderr } = await run('lab', 'ssh', 'nowhere', '--', 'true');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^error: (no lab is up: .* starts one|the lab has no nowhere, .*)\n$/);
+  });
+
   it('ends quietly when its reader has gone', async () => {
     const script = `"${execPath}" ${CLI.join(' ')} get nodes -o json | head -1; echo "\${PIPESTATUS[0]}"`;
     const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], {

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
-/** Folder of images and snapshots: `$HOSTWARD_CACHE/lab`, else `~/.cache/hostward/lab`. */
+/** Folder of images and snapshots: `$HOSTWARD_CACHE/lab`, else `~/.cache/hostward/lab`; absolute, as QEMU needs it. */
 export function labCacheDir(): string {
-  return join(process.env['HOSTWARD_CACHE'] ?? join(homedir(), '.cache', 'hostward'), 'lab');
+  return resolve(process.env['HOSTWARD_CACHE'] || join(homedir(), '.cache', 'hostward'), 'lab');
 }
 
 /** Root of the project's tree, found from this file in `libs` as well as in `dist/libs`. */
