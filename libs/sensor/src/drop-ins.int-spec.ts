@@ -10,11 +10,16 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { SocketSensor } from './socket-sensor.js';
-import type { SensorState } from './state.js';
+import { describe, expect, it } from '@jest/globals';
 import type { SampleTable } from './fixtures/sample-policy.js';
-import { SensorHost } from './fixtures/sensor-host.js';
+import {
+  applyConfirmed,
+  host,
+  sensor,
+  severalChecks,
+  stateWhen,
+  useSensorHost,
+} from './fixtures/sensor-under-test.js';
 
 const dropIn = (label: string): string => `# ours\n[Service]\nAppArmorProfile=${label}\n`;
 const BLOCKED = dropIn('hostward-blocked');
@@ -25,18 +30,7 @@ const TABLE: SampleTable = {
   dropIns: { 'telnet.service': BLOCKED, 'mysqld.service': STACKED },
 };
 
-let host: SensorHost;
-let sensor: SocketSensor;
-
-beforeEach(async () => {
-  host = await SensorHost.create();
-  sensor = host.sensor();
-}, 300_000);
-
-afterEach(async () => {
-  await host.close();
-  expect(host.log).not.toMatch(/ERROR: |runtime error/);
-});
+useSensorHost();
 
 const at = (...path: readonly string[]): string => join(host.dir, 'units', ...path);
 const written = (unit: string): Promise<string> => readFile(at(`${unit}.d`, FILE), 'utf8');
@@ -50,33 +44,10 @@ const exists = (path: string): Promise<boolean> =>
 const timesIn = (text: string): number => host.log.split(text).length - 1;
 const reloads = (): number => timesIn('systemd reads its units again');
 
-/** Applies and confirms, so that the rule set is compiled anew when the host changes. */
-async function inForce(table: SampleTable): Promise<void> {
-  await sensor.apply(Buffer.from(JSON.stringify(table)));
-  const ordering = { epoch: '1', generation: String(table.generation) };
-  await sensor.confirm({ ...ordering, issuedAt: 1_700_000_000_000 });
-}
-
-async function stateWhen(wanted: (state: SensorState) => boolean): Promise<SensorState> {
-  const end = AbortSignal.timeout(20_000);
-  for (;;) {
-    const state = await sensor.status();
-    if (wanted(state)) return state;
-    if (end.aborted) throw new Error(`never so: ${JSON.stringify(state)}\n${host.log}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-/** Several checks of the daemon. */
-async function checks(): Promise<void> {
-  const over = Date.now() + 1000;
-  await stateWhen(() => Date.now() > over);
-}
-
 describe('a drop-in', () => {
   it('that somebody removes or changes is drift: told of, written again, and systemd reads it', async () => {
     await host.start();
-    await inForce(TABLE);
+    await applyConfirmed(TABLE);
     expect(reloads()).toBe(1);
     await revert('telnet.service');
     await writeFile(at('mysqld.service.d', FILE), '[Service]\nAppArmorProfile=mysqld\n');
@@ -95,7 +66,7 @@ describe('a drop-in', () => {
 
   it('of ours that no rule asks for is drift too; files of others stay', async () => {
     await host.start();
-    await inForce(TABLE);
+    await applyConfirmed(TABLE);
     await mkdir(at('sshd.service.d'));
     await writeFile(at('sshd.service.d/10-other.conf'), '[Service]\n');
     await writeFile(at('sshd.service.d', FILE), BLOCKED);
@@ -107,7 +78,7 @@ describe('a drop-in', () => {
 
   it('that is missing at a start is written, though the kernel holds the rule set', async () => {
     await host.start('--check-interval', '60000');
-    await inForce(TABLE);
+    await applyConfirmed(TABLE);
     await host.stop('SIGKILL');
     await revert('telnet.service');
     await host.start('--check-interval', '60000');
@@ -118,7 +89,7 @@ describe('a drop-in', () => {
 
   it('is read back at a recheck', async () => {
     await host.start('--check-interval', '60000');
-    await inForce(TABLE);
+    await applyConfirmed(TABLE);
     await revert('telnet.service');
     const { drift } = await sensor.recheck();
     expect(drift).toMatchObject([{ what: 'drop-in of telnet.service was removed' }]);
@@ -127,9 +98,9 @@ describe('a drop-in', () => {
 
   it('that is as it should be is not written, and systemd is left alone', async () => {
     await host.start();
-    await inForce(TABLE);
+    await applyConfirmed(TABLE);
     const before = await stat(at('telnet.service.d', FILE));
-    await checks();
+    await severalChecks();
     expect((await stat(at('telnet.service.d', FILE))).ino).toBe(before.ino);
     expect(reloads()).toBe(1);
     expect(await sensor.status()).toMatchObject({ drift: [], outcome: { ok: true } });
@@ -143,7 +114,7 @@ describe('a drop-in', () => {
     expect(applied.outcome.message).toContain('mysqld.service');
     expect(await written('telnet.service')).toBe(BLOCKED);
     expect(reloads()).toBe(1);
-    await checks();
+    await severalChecks();
     expect(timesIn('code=drop-in-failed')).toBe(1);
     expect((await sensor.status()).outcome.ok).toBe(false);
     await rm(at('mysqld.service.d'));
@@ -153,9 +124,9 @@ describe('a drop-in', () => {
 
   it('that keeps a unit from starting is gone while nothing blocks, and stays so', async () => {
     await host.start();
-    await inForce(TABLE);
+    await applyConfirmed(TABLE);
     await host.verb('suspend', '--mode', 'audit', '--for', '5m', '--reason', 'a test');
-    await checks();
+    await severalChecks();
     expect(await exists(at('telnet.service.d'))).toBe(false);
     expect(await written('mysqld.service')).toBe(STACKED);
     expect(await sensor.status()).toMatchObject({ drift: [] });
@@ -170,19 +141,19 @@ describe('a rule set is compiled anew', () => {
 
   /** Nothing is compiled anew by itself. */
   async function settled(): Promise<void> {
-    await checks();
+    await severalChecks();
     expect(host.log).not.toContain('compiled anew');
   }
 
   it('not for drop-ins of our own', async () => {
     await writeFile(at('telnet.service'), '[Service]\nExecStart=/usr/sbin/telnetd\n');
     await host.start();
-    await inForce(TABLE);
+    await applyConfirmed(TABLE);
     await settled();
     await revert('telnet.service');
     await settled();
     expect(await written('telnet.service')).toBe(BLOCKED);
-    await inForce({ generation: 6 });
+    await applyConfirmed({ generation: 6 });
     expect(await exists(at('telnet.service.d'))).toBe(false);
     await settled();
     expect(host.compiler.requests).toHaveLength(2);
@@ -190,7 +161,7 @@ describe('a rule set is compiled anew', () => {
 
   it('for a unit file that comes', async () => {
     await host.start();
-    await inForce(TABLE);
+    await applyConfirmed(TABLE);
     await settled();
     await writeFile(at('other.service'), '[Service]\n');
     await compiledAnew();
@@ -200,7 +171,7 @@ describe('a rule set is compiled anew', () => {
     await writeFile(at('telnet.service'), '[Service]\n');
     await utimes(at('telnet.service'), 1, 1);
     await host.start();
-    await inForce(TABLE);
+    await applyConfirmed(TABLE);
     await settled();
     await writeFile(at('telnet.service'), '[Service]\nExecStart=/bin/true\n');
     await compiledAnew();
@@ -208,7 +179,7 @@ describe('a rule set is compiled anew', () => {
 
   it('for a drop-in of others beside ours, as `systemctl edit` makes it', async () => {
     await host.start();
-    await inForce(TABLE);
+    await applyConfirmed(TABLE);
     await settled();
     await writeFile(at('telnet.service.d/override.conf'), '[Service]\n');
     await compiledAnew();
@@ -219,7 +190,7 @@ describe('a rule set is compiled anew', () => {
     await writeFile(at('telnet.service.d/override.conf'), '[Service]\n');
     await utimes(at('telnet.service.d/override.conf'), 1, 1);
     await host.start();
-    await inForce(TABLE);
+    await applyConfirmed(TABLE);
     await settled();
     await utimes(at('telnet.service.d/override.conf'), 2, 2);
     await compiledAnew();
@@ -227,7 +198,7 @@ describe('a rule set is compiled anew', () => {
 
   it('for a unit that is masked', async () => {
     await host.start();
-    await inForce(TABLE);
+    await applyConfirmed(TABLE);
     await settled();
     await symlink('/dev/null', at('other.service'));
     await compiledAnew();

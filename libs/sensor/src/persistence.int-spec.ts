@@ -1,32 +1,21 @@
 import { access, copyFile, mkdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { SampleTable } from './fixtures/sample-policy.js';
-import { SensorHost } from './fixtures/sensor-host.js';
-import type { SocketSensor } from './socket-sensor.js';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  applyConfirmed,
+  envelope,
+  host,
+  logged,
+  orderingOf,
+  sensor,
+  useSensorHost,
+} from './fixtures/sensor-under-test.js';
 
 /** What stays over a start of the sensor where its disk is full, or where it died in the middle of something. */
 
-const envelope = (table: SampleTable): Uint8Array => Buffer.from(JSON.stringify(table));
-const orderingOf = (generation: number) => ({
-  epoch: '1',
-  generation: String(generation),
-  issuedAt: 1_700_000_000_000,
-});
+useSensorHost();
 
-let host: SensorHost;
-let sensor: SocketSensor;
-
-beforeEach(async () => {
-  host = await SensorHost.create();
-  sensor = host.sensor();
-  await host.start();
-}, 300_000);
-
-afterEach(async () => {
-  await host.close();
-  expect(host.log).not.toMatch(/ERROR: |runtime error/);
-});
+beforeEach(() => host.start());
 
 const file = (name: string): string => join(host.dir, 'state', name);
 /** A folder in the place of its temporary file keeps a file from being written. */
@@ -40,14 +29,6 @@ async function startAnew(): Promise<void> {
   await host.start();
 }
 
-async function logged(text: string): Promise<void> {
-  const end = AbortSignal.timeout(20_000);
-  while (!host.log.includes(text)) {
-    if (end.aborted) throw new Error(`never said ${text}: ${host.log}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 describe('break-glass on a full disk', () => {
   const notKept = {
     code: 1,
@@ -55,8 +36,7 @@ describe('break-glass on a full disk', () => {
   };
 
   beforeEach(async () => {
-    await sensor.apply(envelope({ generation: 5 }));
-    await sensor.confirm(orderingOf(5));
+    await applyConfirmed({ generation: 5 });
   });
 
   it('is in force, and says that the next start ends it', async () => {
@@ -86,8 +66,7 @@ describe('break-glass on a full disk', () => {
 describe('a sensor that died between its two files', () => {
   it('enforces what it was suspended to by the rule set that was written, at boot and after it', async () => {
     const ordered = { mode: 'audit', until: Date.now() + 60_000, reason: 'fleet' };
-    await sensor.apply(envelope({ generation: 5 }));
-    await sensor.confirm(orderingOf(5));
+    await applyConfirmed({ generation: 5 });
     await copyFile(file('memory'), file('kept'));
     await sensor.apply(envelope({ generation: 6, suspend: ordered }));
     await host.stop('SIGKILL');

@@ -79,6 +79,11 @@ static int ask(const char *path, struct hw_buffer *question, struct hw_header *r
         return hw_payload_check((struct hw_slice){ ret->data, ret->len });
 }
 
+/* Said of what was done, but not wholly. */
+static bool is_done(struct hw_slice code) {
+        return hw_slice_is(code, "not-kept") || hw_slice_is(code, "drop-in-failed");
+}
+
 static int call(const char *path, struct hw_buffer *question, uint16_t expected, struct hw_buffer *ret) {
         struct hw_header header;
         struct hw_slice message, code;
@@ -91,7 +96,7 @@ static int call(const char *path, struct hw_buffer *question, uint16_t expected,
         if (hw_payload_one((struct hw_slice){ ret->data, ret->len }, HW_TAG_MESSAGE, &message) < 0 ||
             hw_payload_one((struct hw_slice){ ret->data, ret->len }, HW_TAG_CODE, &code) < 0)
                 return complain("the sensor gave an answer of another kind", "Are both of one version?");
-        fprintf(stderr, "hostward-sensor: %s%.*s\n", hw_slice_is(code, "not-kept") ? "" : "refused: ", (int)message.len,
+        fprintf(stderr, "hostward-sensor: %s%.*s\n", is_done(code) ? "" : "refused: ", (int)message.len,
                 (const char *)message.data);
         return 1;
 }

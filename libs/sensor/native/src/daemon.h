@@ -118,6 +118,8 @@ void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *
  */
 int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const char *what);
 int hw_enforce_verify(struct hw_daemon *d);
+/* What the kernel holds is not what was asked for at the last attempt. */
+bool hw_enforce_is_refused(const struct hw_daemon *d);
 /* Puts a new table in the place of the present one; takes it over. 0, or a negative errno with the outcome set. */
 int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t);
 /* Compares the kernel with what was verified; repairs and records what drifted. */
@@ -133,6 +135,8 @@ int hw_memory_store(struct hw_daemon *d);
 /* units.c: drop-ins of units are made what the table asks for; in a check what was not so is drift. */
 void hw_units_settle(struct hw_daemon *d);
 void hw_units_check(struct hw_daemon *d);
+/* One that could not be written, which the outcome tells: what is loaded is in force all the same. */
+bool hw_units_are_unsettled(const struct hw_daemon *d);
 
 /* devices.c: USB, as the table in force asks. */
 void hw_devices_start(struct hw_daemon *d); /* before the first table */
@@ -152,15 +156,15 @@ int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_ordering *
 void hw_confirm_evidence(struct hw_daemon *d, const struct hw_audit_record *record);
 void hw_confirm_expired(struct hw_daemon *d);
 
-/* suspend.c: break-glass. */
-void hw_suspend_begin(struct hw_daemon *d, const struct hw_suspension *s);
-void hw_suspend_end(struct hw_daemon *d, const char *why);
+/* suspend.c: break-glass. Negative where the kernel did not take it, which the outcome tells; memory says it all the same. */
+int hw_suspend_begin(struct hw_daemon *d, const struct hw_suspension *s);
+int hw_suspend_end(struct hw_daemon *d, const char *why);
+int hw_unload(struct hw_daemon *d);
+int hw_resume(struct hw_daemon *d);
 void hw_suspend_check(struct hw_daemon *d);
 /* What the signed assignment says, at a swap, before it is loaded; the console's own word goes first. */
 void hw_suspend_order(struct hw_memory *m, const struct hw_table *t);
 void hw_suspend_tell_change(struct hw_daemon *d, const struct hw_suspension *before);
-void hw_unload(struct hw_daemon *d);
-void hw_resume(struct hw_daemon *d);
 
 /* messages.c: what clients ask. */
 int hw_messages_handle(struct hw_client *client, const struct hw_header *header, struct hw_slice payload,

@@ -14,6 +14,9 @@
 #include "notify.h"
 #include "restore.h"
 
+#define NOT_LOADED "load-failed"
+#define NOT_READ_BACK "read-back-failed"
+
 void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *format, ...) {
         va_list ap;
 
@@ -58,7 +61,7 @@ int hw_enforce_verify(struct hw_daemon *d) {
         } else
                 r = hw_profiles_verify(d->options->securityfs, d->table, hw_memory_mode(&d->memory), &d->profiles);
         if (r < 0)
-                hw_outcome_set(d, false, "read-back-failed", "the kernel does not hold what was loaded: %s", strerror(-r));
+                hw_outcome_set(d, false, NOT_READ_BACK, "the kernel does not hold what was loaded: %s", strerror(-r));
         else
                 hw_outcome_set(d, true, "", "%s", "");
         return r;
@@ -113,6 +116,10 @@ static void distrust(struct hw_daemon *d) {
         }
 }
 
+bool hw_enforce_is_refused(const struct hw_daemon *d) {
+        return strcmp(d->outcome.code, NOT_LOADED) == 0 || strcmp(d->outcome.code, NOT_READ_BACK) == 0;
+}
+
 int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const char *what) {
         int r;
 
@@ -122,7 +129,7 @@ int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const ch
         r = load_variant(d, d->table, before);
         if (r < 0) {
                 distrust(d);
-                hw_outcome_set(d, false, "load-failed", "the kernel refused the profiles: %s", strerror(-r));
+                hw_outcome_set(d, false, NOT_LOADED, "the kernel refused the profiles: %s", strerror(-r));
                 return r;
         }
         r = hw_enforce_verify(d);
@@ -159,7 +166,7 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
         r = load_variant(d, fresh, d->table);
         if (r < 0) {
                 hw_swap_files_undo(d, &memory, unkept);
-                hw_outcome_set(d, false, "load-failed", "the kernel refused the profiles: %s", strerror(-r));
+                hw_outcome_set(d, false, NOT_LOADED, "the kernel refused the profiles: %s", strerror(-r));
                 return r;
         }
         hw_swap_files_done(d);
@@ -277,7 +284,7 @@ void hw_enforce_check(struct hw_daemon *d) {
                 return;
         found = find_drift(d);
         d->verified_at = hw_wall_ms();
-        if (found == 0 && strcmp(d->outcome.code, "load-failed") != 0)
+        if (found == 0 && strcmp(d->outcome.code, NOT_LOADED) != 0)
                 return;
         if (hw_enforce_load(d, NULL, found > 0 ? "repaired after drift" : "loaded after a failure") < 0)
                 return;

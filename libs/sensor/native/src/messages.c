@@ -57,30 +57,39 @@ static int on_confirm(struct hw_daemon *d, struct hw_client *c, uint32_t request
         }
 }
 
-/* It is in force whatever the disk says; whoever ordered it must know for how long it holds. */
-static void answer_kept(const struct hw_daemon *d, struct hw_client *c, uint32_t request) {
-        char message[512];
+/* What the console ordered is in force, whatever the disk says: who ordered it is told where that ends. */
+static void answer_in_force(const struct hw_daemon *d, struct hw_client *c, uint32_t request) {
+        char message[768];
 
-        if (!d->unkept) {
+        if (d->unkept) {
+                (void)snprintf(message, sizeof message,
+                               "this is in force, but cannot be written to disk: it holds until the next start of the "
+                               "sensor only, unless there is room in %s before; make room, it is tried again",
+                               d->options->state_dir);
+                hw_client_error(c, request, "not-kept", message);
+        } else if (hw_units_are_unsettled(d)) {
+                (void)snprintf(message, sizeof message, "this is in force, but %s; make it possible, it is tried again",
+                               d->outcome.message);
+                hw_client_error(c, request, d->outcome.code, message);
+        } else
                 hw_client_done(c, request);
-                return;
-        }
-        (void)snprintf(message, sizeof message,
-                       "this is in force, but cannot be written to disk: it holds until the next start of the sensor "
-                       "only, unless there is room in %s before; make room, it is tried again", d->options->state_dir);
-        hw_client_error(c, request, "not-kept", message);
+}
+
+static void answer_loaded(const struct hw_daemon *d, struct hw_client *c, uint32_t request, int r) {
+        if (r < 0)
+                hw_client_error(c, request, d->outcome.code, d->outcome.message);
+        else
+                answer_in_force(d, c, request);
 }
 
 /* Nobody is told that rules are in force again which are not. */
-static void answer_resumed(const struct hw_daemon *d, struct hw_client *c, uint32_t request) {
-        if (!d->outcome.ok)
-                hw_client_error(c, request, d->outcome.code, d->outcome.message);
-        else if (hw_memory_mode(&d->memory) != HW_MODE_ENFORCE)
+static void answer_resumed(const struct hw_daemon *d, struct hw_client *c, uint32_t request, int r) {
+        if (r == 0 && hw_memory_mode(&d->memory) != HW_MODE_ENFORCE)
                 hw_client_error(c, request, "suspended",
                                 "what this host ordered is over, but the control plane suspends it too: hostward-sensor "
                                 "status says until when; end it there (hostward delete suspension)");
         else
-                answer_kept(d, c, request);
+                answer_loaded(d, c, request, r);
 }
 
 static int parse_suspension(struct hw_slice payload, struct hw_suspension *ret) {
@@ -109,11 +118,7 @@ static int on_suspend(struct hw_daemon *d, struct hw_client *c, uint32_t request
                 hw_client_error(c, request, "bad-end", "a suspension must end within seven days from now");
                 return 0;
         }
-        hw_suspend_begin(d, &suspension);
-        if (d->outcome.ok)
-                answer_kept(d, c, request);
-        else
-                hw_client_error(c, request, d->outcome.code, d->outcome.message);
+        answer_loaded(d, c, request, hw_suspend_begin(d, &suspension));
         return 0;
 }
 
@@ -162,12 +167,10 @@ int hw_messages_handle(struct hw_client *c, const struct hw_header *header, stru
         case HW_MSG_SUSPEND:
                 return on_suspend(d, c, request, payload);
         case HW_MSG_RESUME:
-                hw_resume(d);
-                answer_resumed(d, c, request);
+                answer_resumed(d, c, request, hw_resume(d));
                 return 0;
         case HW_MSG_UNLOAD:
-                hw_unload(d);
-                answer_kept(d, c, request);
+                answer_loaded(d, c, request, hw_unload(d));
                 return 0;
         default:
                 return -EBADMSG;

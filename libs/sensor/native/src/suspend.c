@@ -29,21 +29,24 @@ static void tell(struct hw_daemon *d, const char *type, const char *what) {
 }
 
 /* Loads what memory asks for now, and has the blocks proved where there are any. */
-static void reload(struct hw_daemon *d, const char *what) {
+static int reload(struct hw_daemon *d, const char *what) {
+        int r;
+
         hw_confirm_resumed(d);
         (void)hw_memory_store(d);
         free(d->answers);
         d->answers = NULL;
-        (void)hw_enforce_load(d, NULL, what);
+        r = hw_enforce_load(d, NULL, what);
         (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
+        return r;
 }
 
-void hw_suspend_begin(struct hw_daemon *d, const struct hw_suspension *s) {
+int hw_suspend_begin(struct hw_daemon *d, const struct hw_suspension *s) {
         d->memory.suspension = *s;
         d->memory.seen_at = hw_wall_ms();
         d->looked_at = hw_now_ms();
         tell(d, "suspended", s->reason);
-        reload(d, "suspended");
+        return reload(d, "suspended");
 }
 
 void hw_suspend_order(struct hw_memory *m, const struct hw_table *t) {
@@ -70,7 +73,7 @@ void hw_suspend_tell_change(struct hw_daemon *d, const struct hw_suspension *bef
                 hw_events_add_own(&d->events, "resumed", NULL, "the control plane ended it");
 }
 
-void hw_suspend_end(struct hw_daemon *d, const char *why) {
+int hw_suspend_end(struct hw_daemon *d, const char *why) {
         const struct hw_order_suspend *ordered = d->table ? &d->table->suspend : NULL;
         bool was_console = d->memory.suspension.by != HW_BY_CONTROL_PLANE;
 
@@ -81,10 +84,9 @@ void hw_suspend_end(struct hw_daemon *d, const char *why) {
                                            .until = ordered->until };
 
                 memcpy(s.reason, ordered->reason, sizeof s.reason);
-                hw_suspend_begin(d, &s);
-                return;
+                return hw_suspend_begin(d, &s);
         }
-        reload(d, "resumed");
+        return reload(d, "resumed");
 }
 
 void hw_suspend_check(struct hw_daemon *d) {
@@ -97,7 +99,7 @@ void hw_suspend_check(struct hw_daemon *d) {
         if (d->memory.suspension.by == HW_BY_CONTROL_PLANE)
                 d->memory.seen_at = HW_MAX(wall, d->memory.seen_at);
         if (hw_suspension_over(&d->memory, wall)) {
-                hw_suspend_end(d, "its time is over");
+                (void)hw_suspend_end(d, "its time is over");
                 return;
         }
         if (now - d->saved_at >= SAVE_SEEN_MS) {
@@ -106,19 +108,21 @@ void hw_suspend_check(struct hw_daemon *d) {
         }
 }
 
-void hw_unload(struct hw_daemon *d) {
+int hw_unload(struct hw_daemon *d) {
         d->memory.hold = HW_HOLD_UNLOADED;
         d->memory.suspension = (struct hw_suspension){ 0 };
         d->confirm_at = UINT64_MAX;
         hw_events_add_own(&d->events, "suspended", NULL, "off by console: unloaded until the next rule set or resume");
-        reload(d, "unloaded");
+        return reload(d, "unloaded");
 }
 
-void hw_resume(struct hw_daemon *d) {
+int hw_resume(struct hw_daemon *d) {
         if (d->memory.hold == HW_HOLD_UNLOADED) {
                 d->memory.hold = HW_HOLD_NONE;
                 hw_events_add_own(&d->events, "resumed", NULL, "loaded again by console");
-                reload(d, "resumed");
-        } else if (d->memory.suspension.active)
-                hw_suspend_end(d, "ended at the console");
+                return reload(d, "resumed");
+        }
+        if (d->memory.suspension.active)
+                return hw_suspend_end(d, "ended at the console");
+        return hw_enforce_is_refused(d) ? reload(d, "resumed") : 0;
 }

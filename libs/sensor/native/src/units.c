@@ -27,9 +27,13 @@ static void tell(const char *unit, const char *what, void *userdata) {
         hw_drift_add(changes->d, NULL, text);
 }
 
+bool hw_units_are_unsettled(const struct hw_daemon *d) {
+        return strcmp(d->outcome.code, FAILED) == 0;
+}
+
 static void settle(struct hw_daemon *d, bool are_drift) {
         struct changes changes = { d, are_drift, 0 };
-        const bool failed_before = strcmp(d->outcome.code, FAILED) == 0;
+        const bool failed_before = hw_units_are_unsettled(d);
         const char *unit = "any unit";
         int r;
 
