@@ -189,6 +189,19 @@ describe('the spool', () => {
     },
   );
 
+  it('asks the sensor for nothing twice that the control plane had out of memory while the disk was full', async () => {
+    const full = await openSpool();
+    // Of what would be written first, before and after the cursor.
+    const inTheWay = ['1000-0000000001.seg', '1000-0000000004.seg'].map((name) => join(dir, name));
+    inTheWay.forEach((path) => mkdirSync(path));
+    await full.append(range(1, 4));
+    const sent = (await full.read('', 3)).at(-1)?.EventID ?? '';
+    await full.acknowledge(sent);
+    await full.append([entry(5)]);
+    inTheWay.forEach((path) => rmSync(path, { recursive: true }));
+    expect((await openSpool({ now: () => 2000 })).sensorSequence).toBe(3);
+  });
+
   it('asks the sensor for nothing twice where what was summed up stands behind newer alerts', async () => {
     const spool = await openSpool();
     await spool.append([entry(15), entry(58), entry(15, 'four more of it')]);

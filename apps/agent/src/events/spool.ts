@@ -124,11 +124,17 @@ export class Spool {
     return this.#inTurn(async () => {
       if (compareEventIds(cursor, this.#acknowledged) <= 0 || this.#isAhead(cursor)) return;
       this.#acknowledged = cursor;
-      this.#backlog = this.#backlog.filter(
-        (entry) => compareEventIds(entry.alert.EventID, cursor) > 0,
-      );
+      this.#forgetWaiting(cursor);
       await this.#removeSegmentsUpTo(cursor);
     });
+  }
+
+  /** What the control plane took out of memory is as good as kept, unless something that was seen before it waits still. */
+  #forgetWaiting(cursor: string): void {
+    const isGone = ({ alert }: SpoolEntry): boolean => compareEventIds(alert.EventID, cursor) <= 0;
+    const upTo = Math.max(0, ...this.#backlog.filter(isGone).map(({ sensor }) => sensor));
+    this.#backlog = this.#backlog.filter((entry) => !isGone(entry));
+    if (this.#backlog.every(({ sensor }) => sensor > upTo)) this.#kept = Math.max(this.#kept, upTo);
   }
 
   async close(): Promise<void> {
