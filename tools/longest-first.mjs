@@ -5,6 +5,8 @@ import { basename } from 'node:path';
 
 /** Longest first, within a suite: files whose size tells nothing of their time. */
 const LONG = [
+  'seed.fault-spec.ts',
+  'random.fault-spec.ts',
   'sim.e2e-spec.ts',
   'cli.e2e-spec.ts',
   'backup.e2e-spec.ts',

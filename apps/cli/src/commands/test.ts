@@ -58,9 +58,10 @@ async function runAll(
   suites: readonly Suite[],
   { full = false, ...of }: Options,
 ): Promise<Outcome> {
-  const beginBefore = suites === ALL && !full ? Date.now() + BEGIN_WITHIN_MS : undefined;
+  const isInHaste = suites === ALL && !full;
+  const beginBefore = isInHaste ? Date.now() + BEGIN_WITHIN_MS : undefined;
   const outcomes: Outcome[] = [];
-  for (const group of groupsOf(suites))
+  for (const group of isInHaste ? groupsOf(suites) : suites.map((suite) => [suite]))
     outcomes.push(
       ...(await Promise.all(group.map((suite) => runOne(suite, { full, beginBefore, ...of })))),
     );

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ApplyResponse, NodeView } from '#contracts';
 import { stringify } from 'yaml';
-import { UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../errors.js';
 import { readInputs, type InputFile } from '../input/files.js';
 import { parseKarmorLabels, parseLabelChanges } from '../input/labels.js';
 import { segment } from '../input/names.js';
@@ -117,6 +117,8 @@ async function remove(word: string, kind: string, singular: string): Promise<voi
 
 async function namesIn(file: string, kind: string): Promise<string[]> {
   const { documents } = checkFiles(await readInputs([file]), 'lenient', { allHosts: true });
+  if (documents.length === 0)
+    throw new CommandFailed(`${file} holds no document that can be read; nothing was deleted`);
   documents.forEach(({ document }) => mustBe(kind, document.kind, file));
   return documents.map(({ document }) => document.name);
 }

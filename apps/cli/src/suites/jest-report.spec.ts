@@ -20,7 +20,7 @@ const SET_UP = `
 describe('the outcome of a run by Jest', () => {
   it('counts what passed and names what was skipped', () => {
     const tests = [test('a', 'passed'), test('b', 'pending'), test('c', 'todo')];
-    expect(outcomeOf(report('', tests))).toEqual({
+    expect(outcomeOf(report('', tests, 'passed'))).toEqual({
       passed: 1,
       failed: [],
       skipped: ['a host b', 'a host c'],
@@ -50,7 +50,17 @@ describe('the outcome of a run by Jest', () => {
     expect(outcomeOf(report(message, [])).failed).toEqual([
       "/a/b.spec.ts: Cannot find module './x.js'",
     ]);
-    expect(outcomeOf(report('', [])).failed).toEqual(['/a/b.spec.ts: no test of it ran']);
+    expect(outcomeOf(report('', [])).failed).toEqual(['/a/b.spec.ts: no reason told']);
+  });
+
+  it('counts an end that failed, though every test passed', () => {
+    const message = `  ● Test suite failed to run\n\n    2 processes still run\n\n      at down (a.js:1:1)\n`;
+    expect(outcomeOf(report(message, [test('a', 'passed')]))).toEqual({
+      passed: 1,
+      failed: ['/a/b.spec.ts: 2 processes still run'],
+      skipped: [],
+    });
+    expect(outcomeOf(report('', [test('a', 'passed')])).failed).toHaveLength(1);
   });
 
   it('says so where Jest told no reason', () => {
@@ -61,8 +71,8 @@ describe('the outcome of a run by Jest', () => {
   });
 });
 
-function report(message: string, assertionResults: readonly Test[]): JestReport {
-  return { testResults: [{ name: '/a/b.spec.ts', message, status: 'failed', assertionResults }] };
+function report(message: string, assertionResults: readonly Test[], status = 'failed'): JestReport {
+  return { testResults: [{ name: '/a/b.spec.ts', message, status, assertionResults }] };
 }
 
 function test(title: string, status: string): Test {

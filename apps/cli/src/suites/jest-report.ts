@@ -18,6 +18,8 @@ export interface JestReport {
 }
 
 const REASON_LENGTH = 300;
+/** What Jest calls a failure that is no test's. */
+const WHOLE_FILE = 'Test suite failed to run';
 const BULLET = /^ {2}● /m;
 /** The source around a failure, and the stack. */
 const FRAME = /^\s+(>?\s*\d* \||at )/;
@@ -32,8 +34,11 @@ export function outcomeOf(report: JestReport): Outcome {
   let passed = 0;
   for (const file of report.testResults) {
     const reasons = reasonsOf(file.message);
-    if (file.assertionResults.length === 0 && file.status === 'failed')
-      failed.push(`${file.name}: ${reasons.values().next().value ?? 'no test of it ran'}`);
+    // A file that could not begin, or whose end failed (afterAll, an error that no test caught) with all its tests passed.
+    const ofFile = reasons.get(WHOLE_FILE);
+    const isTold = file.assertionResults.some(({ status }) => status === 'failed');
+    if (ofFile !== undefined) failed.push(`${file.name}: ${ofFile}`);
+    else if (file.status === 'failed' && !isTold) failed.push(`${file.name}: no reason told`);
     let before: string | undefined;
     for (const test of file.assertionResults) {
       if (test.status === 'passed') passed++;

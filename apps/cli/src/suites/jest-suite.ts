@@ -38,7 +38,12 @@ export async function runJest(suite: JestSuite): Promise<Outcome> {
       timeoutMs: suite.timeoutMs,
     });
     const text = await readFile(file, 'utf8').catch(() => undefined);
-    return text === undefined ? noResult(suite, code) : outcomeOf(JSON.parse(text) as JestReport);
+    if (text === undefined) return noResult(suite, code);
+    const outcome = outcomeOf(JSON.parse(text) as JestReport);
+    const isUnexplained = code !== 0 && outcome.failed.length === 0;
+    return isUnexplained
+      ? { ...outcome, failed: [`${suite.name} ended with code ${code}, and no test failed`] }
+      : outcome;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
