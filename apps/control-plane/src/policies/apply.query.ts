@@ -2,6 +2,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
 import type { DefaultSelector } from '#policy-model';
 import { NameField } from '../http/name-field.js';
+import { invalidField } from '../http/problem.error.js';
 import { readSelector } from '../http/read-selector.js';
 
 const FLAGS = ['true', 'false'];
@@ -49,8 +50,16 @@ export class ApplyQuery {
   overrideProtection?: string;
 }
 
-/** What policies without a selector get; throws 400 for a text that is no selector. */
+/** What policies without a selector get; throws 400 for a text that is no selector, and for one beside `allHosts`. */
 export function defaultSelector(query: ApplyQuery): DefaultSelector | undefined {
-  if (query.allHosts === 'true') return 'all-hosts';
-  return query.selector === undefined ? undefined : readSelector(query.selector, 'selector');
+  const isForAll = query.allHosts === 'true';
+  if (query.selector === undefined) return isForAll ? 'all-hosts' : undefined;
+  const selector = readSelector(query.selector, 'selector');
+  if (!isForAll) return selector;
+  throw invalidField(
+    'selector',
+    query.selector,
+    'stands beside allHosts=true, which selects every host',
+    'name one of the two',
+  );
 }
