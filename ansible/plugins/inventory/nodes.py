@@ -123,7 +123,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if options['ca_fingerprint']:
             options['ca_path'] = None
         try:
-            return ControlPlane(options, {}).list('/v1/nodes', {'selector': self.get_option('selector') or None})
+            return ControlPlane(options, {}).list('/v1/nodes', {'selector': self.get_option('selector')})
         except ControlPlaneError as error:
             raise AnsibleParserError(str(error)) from error
 

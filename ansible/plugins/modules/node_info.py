@@ -75,6 +75,9 @@ _POLL_SECONDS = 0.5
 
 def read_nodes(control_plane, module):
     """Result of the module."""
+    for option in ('name', 'selector'):
+        if module.params[option] == '':
+            raise ControlPlaneError('%s: is empty, as of a variable that is not set; leave it out (omit) for every host' % option)
     if module.params['wait'] > 0:
         if not module.params['name']:
             raise ControlPlaneError('wait: needs name, the host to wait for')
@@ -82,7 +85,7 @@ def read_nodes(control_plane, module):
     elif module.params['name']:
         nodes = named(control_plane, module.params['name'])
     else:
-        nodes = control_plane.list('/v1/nodes', {'selector': module.params['selector'] or None})
+        nodes = control_plane.list('/v1/nodes', {'selector': module.params['selector']})
     if module.params['status']:
         nodes = [dict(node, status=control_plane.get(path_of(node['name']) + '/status')) for node in nodes]
     return {'changed': False, 'nodes': nodes}

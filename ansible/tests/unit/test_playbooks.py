@@ -11,19 +11,27 @@ import pytest
 import yaml
 
 PLAYBOOKS = pathlib.Path(__file__).resolve().parents[2] / 'playbooks'
-LOOKS = ('Wait until the host has judged its new version', 'Look whether it went back')
+LOOKS = (
+    'Wait until the host has judged its new version',
+    'Look which version is installed',
+    'Look whether it went back',
+)
+WORD = '{"from":"0.2.0","to":"0.1.0","reason":"the agent does not report"}'
 
 
 @pytest.fixture
 def upgraded(tmp_path):
     """The looks of the playbook upgrade at a host where nothing was installed: `upgraded('rolled-back.json', …)`."""
 
-    def run(name=None, text='', check=False):
+    def run(name=None, text='', check=False, installed='0.2.0'):
         (play,) = yaml.safe_load(PLAYBOOKS.joinpath('upgrade.yml').read_text(encoding='utf-8'))
         tasks = [task for task in play['tasks'] if task['name'] in LOOKS]
         assert [task['name'] for task in tasks] == list(LOOKS)
         for task in tasks:
-            task.pop('become')
+            task.pop('become', None)
+        dpkg_query = tmp_path / 'dpkg-query'
+        dpkg_query.write_text('#!/bin/sh\nprintf %s\n' % installed, encoding='utf-8')
+        dpkg_query.chmod(0o755)
         skipped = {'hostward_agent_install': {'changed': False, 'skipped': True}}
         looks = [{'hosts': 'localhost', 'connection': 'local', 'gather_facts': False, 'vars': skipped, 'tasks': tasks}]
         moved = yaml.safe_dump(looks).replace('/var/lib/hostward/upgrade', str(tmp_path)).replace('timeout: 600', 'timeout: 1')
@@ -33,7 +41,12 @@ def upgraded(tmp_path):
             (tmp_path / name).write_text(text, encoding='utf-8')
         return subprocess.run(
             ['ansible-playbook', '-i', 'localhost,', str(file)] + (['--check'] if check else []),
-            env=dict(os.environ, ANSIBLE_LOCALHOST_WARNING='0', ANSIBLE_HOME=str(tmp_path / 'ansible')),
+            env=dict(
+                os.environ,
+                PATH='%s:%s' % (tmp_path, os.environ['PATH']),
+                ANSIBLE_LOCALHOST_WARNING='0',
+                ANSIBLE_HOME=str(tmp_path / 'ansible'),
+            ),
             capture_output=True,
             text=True,
             timeout=120,
@@ -44,13 +57,18 @@ def upgraded(tmp_path):
 
 
 def test_an_upgrade_passes_no_host_that_went_back_though_it_installs_nothing_there(upgraded):
-    ended = upgraded('rolled-back.json', '{"from":"0.2.0","to":"0.1.0","reason":"the agent does not report"}')
+    ended = upgraded('rolled-back.json', WORD)
     assert (ended.returncode, 'the agent does not report' in ended.stdout) == (2, True), ended.stdout
 
 
 def test_an_upgrade_passes_no_host_that_is_still_judged_though_it_installs_nothing_there(upgraded):
     ended = upgraded('pending', '')
     assert (ended.returncode, LOOKS[1] in ended.stdout) == (2, False), ended.stdout
+
+
+def test_an_upgrade_passes_a_host_that_went_back_from_another_version_than_it_has(upgraded):
+    ended = upgraded('rolled-back.json', WORD, installed='0.3.0')
+    assert (ended.returncode, 'changed=0' in ended.stdout) == (0, True), ended.stdout
 
 
 def test_an_upgrade_changes_nothing_on_a_host_that_has_the_version_and_is_well(upgraded):
