@@ -1,6 +1,6 @@
 // One configuration for every suite; `./hostward test` selects by file-name suffix.
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/tools/patient-environment.mjs',
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },

@@ -5,6 +5,7 @@ import type { Suite } from './suite.js';
 import { runAudit } from './supply.js';
 import { runVms } from './vm-suite.js';
 
+/** `budgetMinutes`: three times what it takes, by which a run that hangs is ended; tests have limits of their own. */
 function jestSuite(
   name: string,
   about: string,
@@ -28,13 +29,13 @@ function jestSuite(
   };
 }
 
-const unit = jestSuite('unit', 'pure code, beside the sources', 'spec', 2, 9);
+const unit = jestSuite('unit', 'pure code, beside the sources', 'spec', 2, 20);
 
 /** Lint, types, format, import rules, dead code, and the unit tests. */
 const quick: Suite = {
   name: 'quick',
   about: 'static checks and unit tests',
-  budgetMinutes: 10,
+  budgetMinutes: 25,
   run: async (context) =>
     total([await runChecks(context.root, context.timeoutMs), await unit.run(context)]),
 };
@@ -47,7 +48,7 @@ const ofFaults = (seed: number | undefined): string =>
 const fault: Suite = {
   name: 'fault',
   about: 'a seeded schedule of faults, and a checker of what was seen',
-  budgetMinutes: 15,
+  budgetMinutes: 25,
   leavesCores: true,
   run: ({ root, full, timeoutMs, seed, minutes }) =>
     runJest({
@@ -64,7 +65,7 @@ const fault: Suite = {
 const supply: Suite = {
   name: 'supply',
   about: 'known vulnerabilities in what is shipped',
-  budgetMinutes: 3,
+  budgetMinutes: 6,
   run: ({ root }) => runAudit(root),
 };
 
@@ -90,22 +91,22 @@ const bypass = jestSuite(
 export const ALL: readonly Suite[] = [
   quick,
   // Three files at a time: what is waited for leaves two cores half idle.
-  jestSuite('integration', 'real etcd, Redis and processes on loopback', 'int-spec', 3, 18),
-  jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 3, 22),
+  jestSuite('integration', 'real etcd, Redis and processes on loopback', 'int-spec', 3, 30),
+  jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 3, 40),
   jestSuite(
     'fuzz',
     'every parser of bytes from elsewhere, against changed inputs',
     'fuzz-spec',
     2,
-    10,
+    20,
   ),
   fault,
-  jestSuite('attack', 'attackers against the running product and its parts', 'attack-spec', 3, 20),
+  jestSuite('attack', 'attackers against the running product and its parts', 'attack-spec', 3, 40),
   supply,
   {
     name: 'vm',
     about: 'real hosts: VMs with a kernel that enforces',
-    budgetMinutes: 60,
+    budgetMinutes: 80,
     run: runVms,
   },
 ];

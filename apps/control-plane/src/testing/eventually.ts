@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 180_000;
 const LOOK_EVERY_MS = 25;
 
 /** Waits until `look` gives something that is not undefined and not false; fails with `what` at the deadline. */
