@@ -7,7 +7,7 @@ import { LabError } from './lab.errors.js';
 import { machineFiles } from './machine.js';
 import { QmpClient } from './qmp.client.js';
 
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 90_000;
 
 /** Whether a child ends with this process, however that ends (`parent`), or outlives it (`detached`). */
 export type Lifetime = 'parent' | 'detached';

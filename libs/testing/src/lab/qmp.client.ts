@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 
 import { LabError, VmTimeoutError } from './lab.errors.js';
 
-const CALL_TIMEOUT_MS = 60_000;
+const CALL_TIMEOUT_MS = 180_000;
 
 interface QmpMessage {
   id?: number;

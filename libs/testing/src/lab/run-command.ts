@@ -34,7 +34,7 @@ export function runCommand(
     // ssh hands these pipes to its kept connection, which would hold them open until the remote command ends.
     child.stdout.destroy();
     child.stderr.destroy();
-  }, options.timeoutMs ?? 60_000);
+  }, options.timeoutMs ?? 180_000);
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   child.on('error', (cause) => {

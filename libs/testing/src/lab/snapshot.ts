@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LabError, VmTimeoutError } from './lab.errors.js';
 import type { QmpClient } from './qmp.client.js';
 
-const MIGRATION_TIMEOUT_MS = 120_000;
+const MIGRATION_TIMEOUT_MS = 360_000;
 
 /** A frozen guest in the cache: the folder of its disk and memory. */
 export interface Snapshot {

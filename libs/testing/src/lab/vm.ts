@@ -14,7 +14,7 @@ import { shellQuote, SshClient, type SshTarget } from './ssh.client.js';
 import { VmDisks } from './vm-disks.js';
 import { addressCommand, plugWire } from './wire.js';
 
-const BOOT_TIMEOUT_MS = 240_000;
+const BOOT_TIMEOUT_MS = 480_000;
 /** What a kernel says each 21 s when the emulator has lost the timer of a processor: it will never come up. */
 const LOST_TIMER = "rcu_preempt kthread timer wakeup didn't happen";
 
@@ -77,7 +77,7 @@ export class Vm {
   async ssh(command: string | readonly string[], options: SshOptions = {}): Promise<CommandResult> {
     if (this.sshClient === undefined) throw this.off();
     const line = typeof command === 'string' ? command : shellQuote(command);
-    const timeoutMs = options.timeoutMs ?? 60_000;
+    const timeoutMs = options.timeoutMs ?? 180_000;
     const result = await this.sshClient.run(line, { input: options.input, timeoutMs });
     if (result.timedOut)
       throw new VmTimeoutError(`${this.name}: \`${line.slice(0, 300)}\` took over ${timeoutMs} ms`);
@@ -129,7 +129,7 @@ export class Vm {
   /** Pulls it out again. */
   async unplugUsb(id: string): Promise<void> {
     const { qmp } = this.running();
-    const gone = qmp.event('DEVICE_DELETED', (event) => event['device'] === id, 30_000);
+    const gone = qmp.event('DEVICE_DELETED', (event) => event['device'] === id, 120_000);
     await qmp.execute('device_del', { id });
     await gone;
   }
@@ -156,7 +156,7 @@ export class Vm {
   }
 
   /** Shuts the guest down in order and waits until it is off; `powerOn` starts it again. */
-  async powerOff(timeoutMs = 120_000): Promise<void> {
+  async powerOff(timeoutMs = 360_000): Promise<void> {
     const process = this.running();
     const down = process.qmp.event('SHUTDOWN', () => true, timeoutMs);
     await this.ssh('systemctl poweroff --no-block', { allowFailure: true });
