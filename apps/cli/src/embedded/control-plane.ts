@@ -123,7 +123,7 @@ export function controlPlaneProgram(
     ],
     logFile: join(dataDir, 'control-plane.log'),
     ready: (signal) => until(() => accepts(served.port, served.host), signal),
-    readyWithinMs: 60_000,
+    readyWithinMs: 120_000,
     stopWithinMs: 20_000,
   };
 }

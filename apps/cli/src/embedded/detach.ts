@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { argv, execArgv, execPath } from 'node:process';
 import { CommandFailed } from '../errors.js';
 
-const WITHIN_MS = 180_000;
+const WITHIN_MS = 400_000;
 const LOG_LINES_SHOWN = 12;
 
 /** Runs this same command without `--detach` in the background; gives what it says when it serves. */

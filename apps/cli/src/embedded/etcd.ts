@@ -50,7 +50,7 @@ export function etcdProgram(options: EtcdOptions): Program {
     ],
     logFile: join(options.dataDir, 'etcd.log'),
     ready: (signal) => until(() => shakesHands(options.clientPort, here), signal),
-    readyWithinMs: 30_000,
+    readyWithinMs: 90_000,
     stopWithinMs: 10_000,
   };
 }

@@ -32,7 +32,7 @@ export async function redisProgram(options: RedisOptions): Promise<Program> {
     args: [file],
     logFile: join(options.dataDir, `${name}.log`),
     ready: (signal) => until(() => accepts(options.port), signal),
-    readyWithinMs: 20_000,
+    readyWithinMs: 60_000,
     adjust: deferAccept,
     stopWithinMs: 10_000,
   };

@@ -52,8 +52,8 @@ export interface StackOptions {
   readonly signal: AbortSignal;
 }
 
-const READY_WITHIN_MS = 60_000;
-const REPORTS_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 120_000;
+const REPORTS_WITHIN_MS = 60_000;
 const POLL_MS = 50;
 /** Leaf certificates live a day and are made anew at half of that; who uses them takes new ones in by itself (ADR-0004). */
 const RENEW_EVERY_MS = 2 * 3_600_000;
