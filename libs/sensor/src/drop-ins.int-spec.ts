@@ -20,6 +20,7 @@ import {
   stateWhen,
   useSensorHost,
 } from './fixtures/sensor-under-test.js';
+import type { SensorState } from './state.js';
 
 const dropIn = (label: string): string => `# ours\n[Service]\nAppArmorProfile=${label}\n`;
 const BLOCKED = dropIn('hostward-blocked');

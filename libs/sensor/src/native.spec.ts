@@ -10,7 +10,7 @@ const run = promisify(execFile);
 
 /** A failing C test says where on stderr; execFile puts both streams into the error that the report shows. */
 async function runTest(file: string): Promise<string> {
-  const { stdout } = await run(file, [], { timeout: 60_000 });
+  const { stdout } = await run(file, [], { timeout: 240_000 });
   return stdout;
 }
 
