@@ -14,7 +14,7 @@ import { alertBatch } from '../../apps/control-plane/src/testing/alerts.js';
 import { TestHost } from '../../apps/control-plane/src/testing/test-host.js';
 import { eventually } from '../e2e/support/eventually.js';
 
-const WITHIN_MS = 60_000;
+const WITHIN_MS = 120_000;
 
 let rig: Rig;
 let folder: string;

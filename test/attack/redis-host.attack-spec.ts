@@ -15,7 +15,7 @@ import { Flood } from './support/flood.js';
 import type { FloodCounts } from './support/flood-counts.js';
 import type { WriteOrders } from './support/write-flood.js';
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 const WITHIN_MS = 90_000;
 const GREATEST_ID = '18446744073709551615-18446744073709551615';
@@ -24,7 +24,7 @@ const LOOK_AGAIN_MS = 5;
 /** Deliveries that are timed: to be seen at all, to tell a p98, and to tell a p99. */
 const [FEW, SOME, MANY] = [10, 50, 100];
 /** No flood outlives its test by much. */
-const FLOOD_MS = 120_000;
+const FLOOD_MS = 600_000;
 
 let product: Product;
 let hosts: StandIns;
@@ -311,8 +311,10 @@ describe('ATTACKER: an enrolled host, with its own user on Redis', () => {
   it('ATTACKER: sends large batches without end that it did seal: they are read at its pace, others are delivered to and heard', async () => {
     const attacker = await attackingHost('attacker-alerts');
     const before = await counted('hostward_alerts_stored_total');
-    const { seconds } = await deliveriesInWrites(attacker, 'alerts');
+    const since = performance.now();
+    await deliveriesInWrites(attacker, 'alerts');
     const batches = ((await counted('hostward_alerts_stored_total')) - before) / 1_700;
+    const seconds = (performance.now() - since) / 1_000;
     // 0.7 MiB each, of 1 MiB a second, and of 2 MiB at first.
     expect(batches).toBeGreaterThan(0);
     expect(batches).toBeLessThan(4 + 1.5 * seconds);
@@ -322,8 +324,10 @@ describe('ATTACKER: an enrolled host, with its own user on Redis', () => {
   it('ATTACKER: writes states of 4 MiB without end: they are read at its pace, others are delivered to and heard', async () => {
     const attacker = await attackingHost('attacker-states');
     const before = await counted('hostward_reports_refused_total');
-    const { seconds } = await deliveriesInWrites(attacker, 'states');
+    const since = performance.now();
+    await deliveriesInWrites(attacker, 'states');
     const refused = (await counted('hostward_reports_refused_total')) - before;
+    const seconds = (performance.now() - since) / 1_000;
     expect(refused).toBeGreaterThan(0);
     expect(refused).toBeLessThan(2 + seconds / 3);
     await victimIsHeard(6);

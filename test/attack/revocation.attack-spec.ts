@@ -61,7 +61,7 @@ describe('ATTACKER: an ex-host, with every key and secret it ever had', () => {
     const since = performance.now();
     const ended = Promise.all(
       sessions.map((session) =>
-        eventually('the session ends', 5_000, () => Promise.resolve(!session.connected)),
+        eventually('the session ends', WITHIN_MS, () => Promise.resolve(!session.connected)),
       ),
     );
     const said = await product.must(['node', 'revoke', 'ex-host', '--reason', 'disk was stolen']);
@@ -90,7 +90,7 @@ describe('ATTACKER: an ex-host, with every key and secret it ever had', () => {
     expect((await rest.post('/v1/nodes/measured/revoke', {})).status).toBe(200);
     const tookMs = (await ended) - since;
     process.stdout.write(`the session ended ${Math.round(tookMs)} ms after it was revoked\n`);
-    expect(tookMs).toBeLessThan(5_000);
+    expect(tookMs).toBeLessThan(20_000);
   });
 
   it('ATTACKER: logs in again after Redis, and then the control plane, was killed and after FLUSHALL', async () => {

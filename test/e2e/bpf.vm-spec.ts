@@ -51,12 +51,12 @@ if libc.syscall(321, 7, ctypes.create_string_buffer(struct.pack('Q', ctypes.addr
     raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 END`;
 
-/** Tries to open the secret for 18 s, without a pause. */
+/** Tries to open the secret without a pause, for 18 s and until it has tried often. */
 const OPEN_ALL_THE_TIME = `python3 - > /run/tight.json <<'END'
 import json, os, time
 tries = through = 0
 end = time.monotonic() + 18
-while time.monotonic() < end:
+while time.monotonic() < end or tries <= 10_000:
     for _ in range(200):
         try:
             os.close(os.open('${SECRET}', os.O_RDONLY))
@@ -65,6 +65,7 @@ while time.monotonic() < end:
             tries += 1
 print(json.dumps({'tries': tries, 'through': through}))
 END
+touch /run/tight.done
 `;
 
 const MOUNT = `import ctypes, json, os, sys, time
@@ -82,7 +83,7 @@ const MOUNT_ALL_THE_TIME = `${MOUNT}
 call('mount', b'/srv/open', b'/mnt/bound', None, MS_BIND, None)
 mounts = 0
 end = time.monotonic() + 20
-while time.monotonic() < end:
+while time.monotonic() < end or not os.path.exists('/run/tight.done') or mounts <= 100:
     for arguments in ((b'none', b'/mnt/fresh', b'tmpfs', 0, None), (b'/srv/open', b'/mnt/fresh', None, MS_BIND, None)):
         call('mount', *arguments)
         call('umount2', b'/mnt/fresh', MNT_DETACH)
@@ -136,8 +137,8 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('the BPF enforcer, kernel $k
         'echo o > /srv/open/a; ' +
         'chmod -R a+rX /srv; id someone 2>/dev/null || useradd someone',
     );
-    await fleet.product.apply(blockProgram('no-sleep', SLEEP, PROD), '--wait', '--timeout', '120s');
-    await fleet.product.apply(BLOCK_SECRET, '--wait', '--timeout', '60s');
+    await fleet.product.apply(blockProgram('no-sleep', SLEEP, PROD), '--wait', '--timeout', '300s');
+    await fleet.product.apply(BLOCK_SECRET, '--wait', '--timeout', '300s');
   }, 12 * MINUTES);
   afterAll(() => fleet?.close());
 
@@ -167,7 +168,7 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('the BPF enforcer, kernel $k
       await eventually('the sensor is back', MINUTES, () =>
         isAllowed(vm, 'systemctl is-active --quiet hostward-sensor'),
       );
-      await fleet.product.must(['status', 'policy', 'no-secret', '--wait', '--timeout', '60s']);
+      await fleet.product.must(['status', 'policy', 'no-secret', '--wait', '--timeout', '300s']);
       const { stdout } = await vm.ssh(
         'journalctl -u hostward-sensor -o short-monotonic --no-pager',
       );
@@ -187,7 +188,7 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('the BPF enforcer, kernel $k
       await vm.ssh('systemctl start hostward-sensor', { timeoutMs: 2 * MINUTES });
       await expectBlocked(vm, `cat ${SECRET}`);
       await expectAllowed(vm, 'test -e /sys/fs/bpf/hostward/*/table');
-      await fleet.product.must(['status', 'policy', 'no-secret', '--wait', '--timeout', '60s']);
+      await fleet.product.must(['status', 'policy', 'no-secret', '--wait', '--timeout', '300s']);
     },
     5 * MINUTES,
   );
@@ -215,7 +216,7 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('the BPF enforcer, kernel $k
       await vm.ssh('systemctl restart hostward-sensor', { timeoutMs: 2 * MINUTES });
       await expectAllowed(vm, `cat ${SECRET} > /dev/null`);
       await expectBlocked(vm, 'sleep 0.01');
-      await fleet.product.apply(BLOCK_SECRET, '--wait', '--timeout', '120s');
+      await fleet.product.apply(BLOCK_SECRET, '--wait', '--timeout', '300s');
       await expectBlocked(vm, `cat ${SECRET}`);
     },
     8 * MINUTES,
@@ -245,7 +246,7 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('the BPF enforcer, kernel $k
       expect(await startAfresh()).toBeGreaterThan(patienceMs);
       await vm.ssh('systemctl restart hostward-sensor'); // it would go on as hastily
       await expectBlocked(vm, `cat ${SECRET}`);
-      await fleet.product.must(['status', 'policy', 'no-secret', '--wait', '--timeout', '60s']);
+      await fleet.product.must(['status', 'policy', 'no-secret', '--wait', '--timeout', '300s']);
     },
     5 * MINUTES,
   );
@@ -271,7 +272,7 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('the BPF enforcer, kernel $k
       const { wrong, broken, programs, opens, maps, kernelKib } = figures;
       expect({ wrong, broken }).toEqual({ wrong: 0, broken: 0 });
       expect([programs > 50, opens > 5_000]).toEqual([true, true]);
-      expect(maps[1]).toBeLessThanOrEqual(maps[0] + 1); // the last one may be let go of a moment later
+      expect(maps[1]).toBeLessThanOrEqual(maps[0] + 3); // the last ones may be let go of a moment later
       expect(kernelKib[1] - kernelKib[0]).toBeLessThan(8 * 1024);
       await eventually('it is blocked again', 2 * MINUTES, () => isBlocked(vm, `cat ${SECRET}`));
     },
@@ -322,7 +323,7 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('the BPF enforcer, kernel $k
     async () => {
       await vm.writeFile(BURST, readFileSync(new URL('support/burst.py', import.meta.url), 'utf8'));
       await vm.ssh('mkdir -p /srv/many; for i in $(seq 0 249); do echo x > /srv/many/f$i; done');
-      await fleet.product.apply(BLOCK_MANY, '--wait', '--timeout', '120s');
+      await fleet.product.apply(BLOCK_MANY, '--wait', '--timeout', '300s');
       const lostBefore = await lostOn(vm);
       const burst = async (times: number) =>
         Number(
@@ -465,7 +466,7 @@ ${OPEN_BELOW_A_DEEP_MOUNT}END`);
       await vm.writeFile(MOUNT_STORM, MOUNT_ALL_THE_TIME);
       const { stdout } = await vm.ssh(
         `python3 ${MOUNT_STORM} > /run/mounts.json & storm=$!; ${OPEN_ALL_THE_TIME}wait $storm && cat /run/tight.json /run/mounts.json`,
-        { timeoutMs: MINUTES },
+        { timeoutMs: 5 * MINUTES },
       );
       process.stdout.write(`opens while mounts came and went: ${stdout}`);
       const [opened, mounted] = stdout.trim().split('\n');
@@ -474,7 +475,7 @@ ${OPEN_BELOW_A_DEEP_MOUNT}END`);
       expect(through).toBe(0);
       expect([tries > 10_000, mounts > 100]).toEqual([true, true]);
     },
-    2 * MINUTES,
+    8 * MINUTES,
   );
 
   it(
@@ -529,7 +530,7 @@ ${OPEN_BELOW_A_DEEP_MOUNT}END`);
           return (await node()).includes(words);
         });
       }
-      await fleet.product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
+      await fleet.product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '300s']);
     },
     6 * MINUTES,
   );
@@ -553,8 +554,8 @@ ${OPEN_BELOW_A_DEEP_MOUNT}END`);
       expect(booted.stdout).not.toMatch(/Failed at step NAMESPACE/);
       await fleet.product.start();
       await fleet.product.must(
-        ['status', 'policy', 'no-sleep', '--wait', '--timeout', '120s'],
-        3 * MINUTES,
+        ['status', 'policy', 'no-sleep', '--wait', '--timeout', '300s'],
+        6 * MINUTES,
       );
     },
     10 * MINUTES,

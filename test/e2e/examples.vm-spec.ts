@@ -100,7 +100,7 @@ describe('the examples on a real host', () => {
         'hostward.io/posture: audit',
         'hostward.io/posture: block',
       );
-      await fleet.product.apply(blocking, '--wait', '--timeout', '150s');
+      await fleet.product.apply(blocking, '--wait', '--timeout', '300s');
       await expectAllowed(
         web1,
         'nginx -t && systemctl restart nginx && curl -sf http://127.0.0.1/ > /dev/null',
@@ -139,8 +139,8 @@ describe('the examples on a real host', () => {
       await eventually('blocked after the reboot', MINUTES, () => isBlocked(web1, '/opt/xmrig'));
       await eventually('ssh is active', MINUTES, () => isAllowed(web1, 'systemctl is-active ssh'));
       await fleet.product.must(
-        ['status', 'policy', 'crypto-miners', '--wait', '--timeout', '120s'],
-        3 * MINUTES,
+        ['status', 'policy', 'crypto-miners', '--wait', '--timeout', '300s'],
+        6 * MINUTES,
       );
     },
     8 * MINUTES,

@@ -39,7 +39,7 @@ describe('faults of a real host', () => {
   afterAll(() => fleet?.close());
 
   const healed = (policy: string): Promise<unknown> =>
-    fleet.product.must(['status', 'policy', policy, '--wait', '--timeout', '120s'], 3 * MINUTES);
+    fleet.product.must(['status', 'policy', policy, '--wait', '--timeout', '300s'], 6 * MINUTES);
 
   it(
     'a full disk: the new rule set is not said to be enforced, the old one stays, and room heals it',

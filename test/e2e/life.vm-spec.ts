@@ -54,8 +54,8 @@ describe('the life of a host', () => {
     await fleet.product.apply(file);
     for (const policy of ['no-sleep', 'no-name'])
       await fleet.product.must(
-        ['status', 'policy', policy, '--wait', '--timeout', '240s'],
-        5 * MINUTES,
+        ['status', 'policy', policy, '--wait', '--timeout', '300s'],
+        6 * MINUTES,
       );
   }, 10 * MINUTES);
   afterAll(() => fleet?.close());
@@ -241,8 +241,8 @@ describe('the life of a host', () => {
       const token = await fleet.product.joinToken('env=prod');
       await joinFleet(web1, { url, caFingerprint, name: 'web1', token, enforcer: 'bpf' });
       await fleet.product.must(
-        ['status', 'policy', 'no-sleep', '--wait', '--timeout', '90s'],
-        2 * MINUTES,
+        ['status', 'policy', 'no-sleep', '--wait', '--timeout', '300s'],
+        6 * MINUTES,
       );
       await expectBlocked(web1, 'sleep 0.01');
       for (const tool of USED_BY_OFFBOARDING) {

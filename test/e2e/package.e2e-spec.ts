@@ -46,7 +46,7 @@ describe('the packages', () => {
     folder = await mkdtemp(join(tmpdir(), 'hostward-packages-'));
     product = await Product.prepare();
     for (const build of ['first', 'again'])
-      await product.must(['package', '--fast', `--out=${packages(build)}`], 8 * MINUTES);
+      await product.must(['package', '--fast', `--out=${packages(build)}`], 25 * MINUTES);
     tree = join(folder, 'tree');
     for (const name of NAMES) await run('dpkg-deb', ['-x', deb(name), tree]);
   }, 20 * MINUTES);

@@ -126,7 +126,7 @@ describe('on a host', () => {
       await vm.writeFile('/srv/secret', 'secret\n');
       await product.apply(blockProgram('no-sleep', '/usr/bin/sleep', PROD));
       const secret = blockFile('no-secret', '/srv/secret', PROD);
-      await product.apply(secret, '--wait', '--timeout', '110s');
+      await product.apply(secret, '--wait', '--timeout', '300s');
       await expectBlocked(vm, 'sleep 0.01');
       const pids = 'systemctl show -P MainPID hostward-agent hostward-sensor';
       const before = (await vm.ssh(pids)).stdout;
@@ -140,7 +140,7 @@ describe('on a host', () => {
       expect(seen).toMatchObject({ through: 0, tries: expect.any(Number) });
       expect(seen.tries).toBeGreaterThan(100);
       expect(await active()).toBe('active\nactive\nactive\n');
-      await product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
+      await product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '300s']);
       await upgrade.unwatched();
     },
     10 * MINUTES,
@@ -163,7 +163,7 @@ describe('on a host', () => {
       });
       expect(seen).toMatchObject({ through: 0, tries: expect.any(Number) });
       expect(seen.tries).toBeGreaterThan(100);
-      await product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
+      await product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '300s']);
       const { stdout } = await product.must(['status', 'node', 'plain1']);
       expect(stdout).toContain(`upgrade to ${version} rolled back to ${agents.secondVersion} at `);
       await upgrade.unwatched();
@@ -203,7 +203,7 @@ describe('on a host', () => {
       expect((await inKernel()).stdout).toBe('');
       await vm.ssh('test -e /etc/hostward/agent.yaml && test -e /var/lib/hostward/trust/node-id');
       await dpkg(`-i ${agent('first')}`);
-      await product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '90s']);
+      await product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '300s']);
       await expectBlocked(vm, 'sleep 0.01');
     },
     6 * MINUTES,
@@ -214,7 +214,7 @@ describe('on a host', () => {
     async () => {
       await vm.ssh('cp /usr/bin/true /srv/tool && /srv/tool');
       const known = allowOnly('only-known', ['/usr/', '/var/lib/dpkg/'], PROD);
-      await product.apply(known, '--wait', '--timeout', '110s');
+      await product.apply(known, '--wait', '--timeout', '300s');
       await expectBlocked(vm, '/srv/tool');
       const seen = await whileProbing(vm, '/srv/secret', '/srv/tool', async () => {
         await dpkg(`-i ${agent('second')}`);
@@ -320,7 +320,7 @@ describe('on a host', () => {
       }).catch((error: unknown) => withJournal(vm, error));
       await vm.ssh('systemctl restart hostward-agent', { timeoutMs: 3 * MINUTES });
       const nice = blockProgram('no-nice', '/usr/bin/nice', PROD);
-      await moved.apply(nice, '--wait', '--timeout', '110s');
+      await moved.apply(nice, '--wait', '--timeout', '300s');
       await expectBlocked(vm, 'nice true');
       expect(await agentConfinement(vm)).toEqual({ label: 'hostward-agent (enforce)', denied: [] });
       // Where it found the place before is not written over: people own that file.
@@ -336,7 +336,7 @@ describe('on a host', () => {
       await vm.reboot();
       await expectBlocked(vm, 'nice true');
       const seq = blockProgram('no-seq', '/usr/bin/seq', PROD);
-      await moved.apply(seq, '--wait', '--timeout', '170s');
+      await moved.apply(seq, '--wait', '--timeout', '300s');
       await expectBlocked(vm, 'seq 1');
       await moved.stop();
       await product.start();
@@ -374,7 +374,7 @@ describe('on a host', () => {
       await vm.ssh('cp /usr/bin/true /srv/tool && /srv/tool');
       await product.apply(allowOnly('only-known', ['/usr/', '/mnt/packages/'], PROD));
       for (const policy of ['no-secret', 'no-sleep', 'only-known'])
-        await product.must(['status', 'policy', policy, '--wait', '--timeout', '110s']);
+        await product.must(['status', 'policy', policy, '--wait', '--timeout', '300s']);
       for (const each of ['sleep 0.01', '/srv/tool']) await expectBlocked(vm, each);
     },
     5 * MINUTES,
@@ -454,7 +454,7 @@ describe('on a host', () => {
         }),
       );
       const policy = blockProgram('no-nice', '/usr/bin/nice', { env: 'clones' });
-      await product.apply(policy, '--wait', '--timeout', '110s');
+      await product.apply(policy, '--wait', '--timeout', '300s');
       for (const clone of clones) await expectBlocked(clone, 'nice true');
       const sums = await Promise.all(
         clones.map(async (clone) => (await clone.ssh(`sha256sum ${IDENTITY.join(' ')}`)).stdout),

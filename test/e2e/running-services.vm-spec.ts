@@ -92,7 +92,7 @@ describe('services that run', () => {
     (await web1.ssh(`cat /proc/$(systemctl show -P MainPID ${program})/attr/apparmor/current`))
       .stdout;
   const block = (name: string): Promise<unknown> =>
-    fleet.product.apply(blockFile(name, `/srv/${name}`, PROD), '--wait', '--timeout', '110s');
+    fleet.product.apply(blockFile(name, `/srv/${name}`, PROD), '--wait', '--timeout', '300s');
   const remove = (name: string): Promise<unknown> => fleet.product.must(['delete', 'policy', name]);
   const uncovered = async (): Promise<readonly string[]> =>
     (await fleet.product.nodeStatus('web1')).coverage?.uncovered ?? [];
@@ -258,7 +258,7 @@ describe('services that run', () => {
       await systemctl('restart plain');
       await reads('plain', /^one=denied/);
       const forShell = blockFile('shell-may', '/srv/one', PROD, '/usr/bin/dash');
-      await fleet.product.apply(forShell.replace('Block', 'Allow'), '--wait', '--timeout', '110s');
+      await fleet.product.apply(forShell.replace('Block', 'Allow'), '--wait', '--timeout', '300s');
       await expectAllowed(web1, "/usr/bin/dash -c 'exec < /srv/one'");
       await reads('plain', /^one=denied/);
       await block('three');

@@ -13,8 +13,8 @@ let running: Promise<CliResult>;
 beforeAll(async () => {
   product = await Product.up();
   const sizes = [`--nodes=${HOSTS}`, '--labels=env=prod:70,env=dev:30', '--clock-skew=2s'];
-  const args = ['sim', ...sizes, '--duration=75s', '--storm=65s', '--json'];
-  running = product.cli(args, { timeoutMs: 400_000 });
+  const args = ['sim', ...sizes, '--duration=150s', '--storm=130s', '--json'];
+  running = product.cli(args, { timeoutMs: 900_000 });
   await eventually(
     'all hosts report',
     BACK_WITHIN_MS,

@@ -37,7 +37,7 @@ describe('enforcement survives', () => {
         isAllowed(web1, `systemctl is-active --quiet ${unit}.service`),
       );
       await expectBlocked(web1, 'sleep 0.01');
-      await fleet.product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
+      await fleet.product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '300s']);
     },
     4 * MINUTES,
   );
@@ -69,7 +69,7 @@ describe('enforcement survives', () => {
     await expectBlocked(web1, 'nice true');
     await fleet.product.must(['delete', 'policy', 'after-flush']);
     await eventually('nice is free', MINUTES, () => isAllowed(web1, 'nice true'));
-    await fleet.product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '60s']);
+    await fleet.product.must(['status', 'policy', 'no-sleep', '--wait', '--timeout', '300s']);
   }, 180_000);
 
   it(
@@ -135,8 +135,8 @@ describe('enforcement survives', () => {
     async () => {
       await fleet.product.start();
       await fleet.product.must(
-        ['status', 'policy', 'no-sleep', '--wait', '--timeout', '120s'],
-        3 * MINUTES,
+        ['status', 'policy', 'no-sleep', '--wait', '--timeout', '300s'],
+        6 * MINUTES,
       );
       await expectAllowed(web1, 'true');
     },

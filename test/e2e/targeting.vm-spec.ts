@@ -56,7 +56,7 @@ describe('labels and groups on two real hosts', () => {
         MINUTES,
         async () => (await isBlocked(web10, 'sleep 0.01')) && (await isAllowed(web1, 'sleep 0.01')),
       );
-      await fleet.product.must(['status', 'policy', 'web-only', '--wait', '--timeout', '110s']);
+      await fleet.product.must(['status', 'policy', 'web-only', '--wait', '--timeout', '300s']);
     },
     3 * MINUTES,
   );
@@ -107,7 +107,7 @@ describe('labels and groups on two real hosts', () => {
       const { stdout } = await fleet.product.must(['get', 'nodes', '-o', 'name']);
       expect(stdout.trim().split('\n')).toEqual(['web10']);
       await expectBlocked(web10, 'sleep 0.01');
-      await fleet.product.must(['status', 'policy', 'web-only', '--wait', '--timeout', '110s']);
+      await fleet.product.must(['status', 'policy', 'web-only', '--wait', '--timeout', '300s']);
     },
     2 * MINUTES,
   );

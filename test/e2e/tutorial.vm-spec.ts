@@ -42,8 +42,8 @@ describe.each(ENFORCERS)('the tutorial on a real host with %s', (enforcer, word)
       await expectAllowed(web1, 'sleep 0.01');
       await fleet.product.apply(blockProgram('no-sleep', '/usr/bin/sleep', { env: 'prod' }));
       await fleet.product.must(
-        ['status', 'policy', 'no-sleep', '--wait', '--timeout', '120s'],
-        3 * MINUTES,
+        ['status', 'policy', 'no-sleep', '--wait', '--timeout', '300s'],
+        6 * MINUTES,
       );
       await expectBlocked(web1, 'sleep 0.01');
       const status = JSON.parse(

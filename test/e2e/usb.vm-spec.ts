@@ -69,7 +69,7 @@ describe('USB devices', () => {
       });
       await expectAllowed(vm, HAS_DISK);
       await vm.ssh('umount /boot');
-      await fleet.product.must(['status', 'policy', 'no-sticks', '--wait', '--timeout', '180s']);
+      await fleet.product.must(['status', 'policy', 'no-sticks', '--wait', '--timeout', '300s']);
       expect(await hasDisk()).toBe(false);
       expect((await vm.ssh(GATES)).stdout).toBe('0\n0\n');
     },
@@ -138,7 +138,7 @@ describe('USB devices', () => {
   it(
     'a list lets in what it names; without a rule everything is used, as before',
     async () => {
-      await fleet.product.apply(ONLY_KEYS, '--wait', '--timeout', '180s');
+      await fleet.product.apply(ONLY_KEYS, '--wait', '--timeout', '300s');
       await vm.plugUsb('usb-kbd', 'other-keys');
       await eventually(
         'of the three the keyboard works',

@@ -50,7 +50,7 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('ways round a rule, kernel $
     expect((await vm.ssh('uname -r')).stdout.startsWith(`${kernel}.`)).toBe(true);
     await vm.writeFile(TOOL, readFileSync(new URL('support/bypass.py', import.meta.url), 'utf8'));
     await vm.ssh(BYPASS_SETUP);
-    await fleet.product.apply(BYPASS_POLICY, '--wait', '--timeout', '120s');
+    await fleet.product.apply(BYPASS_POLICY, '--wait', '--timeout', '300s');
     reported = (await vm.ssh('hostward-sensor status --json')).stdout;
     verified = JSON.parse((await vm.ssh(`python3 ${TOOL} verified`)).stdout) as typeof verified;
     for (const enforcer of enforcers) {
@@ -121,7 +121,7 @@ async function holderOfWhatIsRefusedLater(fleet: Fleet, vm: Vm): Promise<string>
     systemd-run --quiet --unit=bypass-later -p RemainAfterExit=yes python3 ${TOOL} hold /srv/open/later /run/bypass-later
     until test -e /run/bypass-later.held; do python3 -c 'import time; time.sleep(0.1)'; done`,
   );
-  await fleet.product.apply(BYPASS_LATER_POLICY, '--wait', '--timeout', '60s');
+  await fleet.product.apply(BYPASS_LATER_POLICY, '--wait', '--timeout', '300s');
   const result = 'systemctl show -P Result bypass-later';
   await eventually('the holder is gone', MINUTES, () =>
     isAllowed(vm, `test "$(${result})" = signal`),

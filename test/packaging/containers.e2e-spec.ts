@@ -152,7 +152,7 @@ interface SimReport {
       const [command = '', ...main] = CLI;
       const words = version === undefined ? [] : ['--package-version', version];
       const args = [...main, 'package', 'hostward', '--fast', '--out', join(folder, to), ...words];
-      await run(command, args, { env: cleanEnvironment(), timeout: 8 * MINUTE });
+      await run(command, args, { env: cleanEnvironment(), timeout: 24 * MINUTE });
     };
 
     const ready = (): Promise<unknown> =>
@@ -192,6 +192,6 @@ async function baseImage(folder: string): Promise<string> {
   await Promise.all(sources.map((text, i) => writeFile(lists[i] ?? '', text)));
   const args = ['--variant=minbase', `--include=${INSTALLED}`];
   args.push(...options.map((option) => `--aptopt=${option}`), 'trixie', file, ...lists);
-  await run('mmdebstrap', args, { timeout: 10 * MINUTE, maxBuffer: 16 * 1024 * 1024 });
+  await run('mmdebstrap', args, { timeout: 25 * MINUTE, maxBuffer: 16 * 1024 * 1024 });
   return file;
 }

@@ -76,7 +76,7 @@ describe('the stream of a host', () => {
     }
     expect(shown.slice(0, 4)).toEqual(['1-1 5', '1-2 0', '1-3 0', `1-4 ${MIB}`]);
     expect([shown.length, most]).toEqual([13, 2]);
-    expect(streams.restMs(A)).toBeGreaterThan(9_000);
+    expect(streams.restMs(A)).toBeGreaterThan(5_000);
     expect(streams.restMs(B)).toBe(0);
   });
 
@@ -140,7 +140,7 @@ describe('the state of a host that rings without end', () => {
       await honest.writeState(Buffer.from(`state ${ring}`));
       await eventually('read', () => (read[B] ?? 0) >= ring);
     }
-    await eventually('read once more', () => read[A] === 2);
+    await eventually('read once more', () => (read[A] ?? 0) >= 2);
     // 3 MiB were read, of which two are owed at 1 MiB a second.
     expect(performance.now() - started).toBeGreaterThan(1_500);
   });

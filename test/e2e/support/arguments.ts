@@ -59,7 +59,7 @@ print(json.dumps(seen))
 /** Rules on arguments hold before a program's first instruction, however the arguments are changed, and are told. */
 export async function expectArgumentsJudged(product: Product, vm: Vm): Promise<void> {
   await vm.ssh(`cp /usr/bin/echo ${TOOL}; cp /usr/bin/touch /srv/open/make; rm -f ${MARK}`);
-  await product.apply(POLICY, '--wait', '--timeout', '60s');
+  await product.apply(POLICY, '--wait', '--timeout', '300s');
   await expectAllowed(vm, `test "$(${TOOL} ok ok2)" = 'ok ok2'`);
   // By execve, and by execveat on a descriptor.
   for (const started of [`${TOOL} ok no`, `python3 -c '${BY_DESCRIPTOR}'`]) {

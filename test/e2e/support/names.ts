@@ -30,7 +30,7 @@ export const ASK_EVIL = asking('www.evil.example');
 /** A rule about names of DNS holds, is explained, and is put back where root detaches what judges by it. */
 export async function expectNamesJudged(product: Product, vm: Vm): Promise<void> {
   await expectAllowed(vm, ASK_EVIL);
-  await product.apply(POLICY, '--wait', '--timeout', '60s');
+  await product.apply(POLICY, '--wait', '--timeout', '300s');
   await expectBlocked(vm, ASK_EVIL);
   await expectAllowed(vm, asking('fine.example'));
   await eventually('it is told', MINUTE, async () =>

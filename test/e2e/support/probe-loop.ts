@@ -65,7 +65,7 @@ export async function whileProbing(
     await vm.ssh('touch /run/probe-loop.stop');
   }
   await vm.ssh(
-    'for i in $(seq 100); do test -s /run/probe-loop.json && break; read -t 0.1 < <(:) || true; done',
+    'for i in $(seq 1200); do test -s /run/probe-loop.json && break; read -t 0.1 < <(:) || true; done',
   );
   const { stdout } = await vm.ssh('cat /run/probe-loop.json; systemctl stop probe-loop');
   return JSON.parse(stdout) as ProbeCount;

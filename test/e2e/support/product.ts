@@ -40,8 +40,8 @@ export interface StoredContext {
   readonly ca: string;
 }
 
-const UP_TIMEOUT_MS = 180_000;
-const CLI_TIMEOUT_MS = 120_000;
+const UP_TIMEOUT_MS = 400_000;
+const CLI_TIMEOUT_MS = 400_000;
 
 /** The product as a user has it: `./hostward up` in a folder of its own, and its CLI with a context of its own. */
 export class Product {
@@ -118,7 +118,7 @@ export class Product {
   /** Applies a document given as text; an emulated host may take longer to enforce it than `--wait` waits by itself. */
   apply(yaml: string, ...args: string[]): Promise<CliResult> {
     const waits = args.includes('--wait') && !args.includes('--timeout');
-    const patience = waits ? ['--timeout', '110s'] : [];
+    const patience = waits ? ['--timeout', '330s'] : [];
     return this.must(['apply', '-f', '-', ...args, ...patience], undefined, yaml);
   }
 

@@ -53,17 +53,17 @@ export async function swapStorm(product: Product, vm: Vm, swaps: number): Promis
     ['one', []],
     ['two', ['a', 'b', 'c']],
   ] as const) {
-    await product.apply(policy(others), '--wait', '--timeout', '120s');
+    await product.apply(policy(others), '--wait', '--timeout', '300s');
     await vm.ssh(`cp ${SNAPSHOT} ${FOLDER}/${name}`);
   }
   await vm.ssh('hostward-sensor unload');
   try {
-    const timeoutMs = 60_000 + swaps * 500;
+    const timeoutMs = 240_000 + swaps * 2_000;
     const { stdout, stderr } = await vm.ssh(`${FOLDER}/p ${FOLDER} ${swaps}`, { timeoutMs });
     process.stdout.write(stderr);
     return JSON.parse(stdout) as StormFigures;
   } finally {
     await product.must(['delete', 'policy', 'storm']);
-    await vm.ssh('hostward-sensor resume', { timeoutMs: 120_000 });
+    await vm.ssh('hostward-sensor resume', { timeoutMs: 360_000 });
   }
 }

@@ -5,8 +5,8 @@ import { ServerProcess } from '#testing';
 import { cleanEnvironment } from '../../e2e/support/product.js';
 
 const run = promisify(execFile);
-const START_MS = 60_000;
-const COMMAND_MS = 5 * 60_000;
+const START_MS = 240_000;
+const COMMAND_MS = 15 * 60_000;
 
 /** A Docker of its own: its folder, its network and its processes are nobody else's, and end with it. Needs root. */
 export class DockerDaemon {

@@ -19,7 +19,7 @@ describe('NudgesFirst', () => {
       for (let nudge = 0; nudge < count; nudge += 1) {
         first.came();
         order.push('nudge');
-        await delay(5);
+        await delay(1);
       }
     };
     for (let nudge = 0; nudge < 17; nudge += 1) first.came();

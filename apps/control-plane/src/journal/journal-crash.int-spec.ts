@@ -71,8 +71,9 @@ async function killedWriter(round: number, key: string): Promise<readonly string
   });
   const answered: string[] = [];
   const lines = createInterface({ input: child.stdout }).on('line', (line) => answered.push(line));
-  await once(lines, 'line', { signal: AbortSignal.timeout(30_000) });
-  await delay(20 + Math.random() * 200);
+  await once(lines, 'line', { signal: AbortSignal.timeout(120_000) });
+  await once(lines, 'line', { signal: AbortSignal.timeout(120_000) });
+  await delay(Math.random() * 200);
   child.kill('SIGKILL');
   await Promise.all([once(child, 'exit'), once(lines, 'close')]);
   return answered;

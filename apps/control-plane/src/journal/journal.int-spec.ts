@@ -388,7 +388,7 @@ describe.each<[string, StorePlace]>([
     link.cut();
     await expect(far.get(key)).rejects.toMatchObject({ outcome: 'not-applied' });
     const answers = [ledger.commit(change), tell(ledger, 'c')];
-    await delay(1_500);
+    await delay(300);
     link.restore();
     expect((await Promise.all(answers))[0]).toMatchObject({ outcome: 'committed' });
     expect([await objects(), await broken()]).toEqual([['a', 'b', 'c'], undefined]);
@@ -402,8 +402,8 @@ describe.each<[string, StorePlace]>([
     );
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 'rejected'));
     // One after another they would take 30 s.
-    expect(performance.now() - since).toBeLessThan(20_000);
-  }, 40_000);
+    expect(performance.now() - since).toBeLessThan(25_000);
+  });
 
   it('is said to be unknown where etcd stays away, and what comes after it to have not happened', async () => {
     link.stall();
