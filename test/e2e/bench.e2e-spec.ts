@@ -87,13 +87,21 @@ describe('bench lists --json', () => {
     'tells median and p99 of each question, beside a smaller fleet, and leaves nothing behind',
     async () => {
       const sizes = ['--nodes=100', '--policies=100', '--reporting=2', '--requests=3'];
-      const told = await bench('lists', ...sizes, '--json');
-      expect(new Set(told.map((line) => line.case))).toEqual(new Set(['nodes=100, policies=100']));
+      const { told: all, notes } = await run('lists', ...sizes, '--json');
+      const of = (name: string) => all.filter((line) => line.case === name);
+      const [told, memory] = [of('nodes=100, policies=100'), of('nodes=100, policies=100, memory')];
+      expect(told.length + memory.length).toBe(all.length);
       const metrics = told.map(({ metric }) => metric);
       expect(metrics).toContain('status, all hosts, p99');
       expect(metrics.filter((metric) => metric.endsWith(', p50'))).toHaveLength(metrics.length / 2);
       for (const { value, unit, baseline } of told)
         expect([value > 0, unit, baseline]).toEqual([true, 'ms', expect.any(Number)]);
+      expect(memory.map(({ metric }) => metric)).toEqual(
+        ['control plane', 'etcd', 'redis', 'redis-events', 'all'].map((name) => `${name}, RSS`),
+      );
+      const [sum, ...parts] = memory.map(({ value }) => value).reverse();
+      expect(sum).toBeGreaterThan(Math.max(...parts));
+      expect(notes).toMatch(/aim: memory of all \(below 1 GB\) within 954 MiB: (met|MISSED)/);
       expect(await readdir(folder)).toEqual([]);
     },
     TIMEOUT_MS,

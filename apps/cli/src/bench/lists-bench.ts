@@ -12,6 +12,7 @@ import { BenchReport } from './bench-report.js';
 import { ListsFleet, labelsOf, type FleetSize } from './lists-fleet.js';
 import { machineLine } from './machine.js';
 import type { Measurement } from './measurement.js';
+import { residentMiB } from './process-use.js';
 import { median, percentile } from './samples.js';
 
 /** Sizes of a run; bounded by the command line. */
@@ -29,6 +30,10 @@ interface Question {
 }
 
 const AIM_MS = 200;
+/** One GB. */
+const MEMORY_AIM_MIB = 954;
+/** All that keeps a fleet. */
+const PROGRAMS = ['control plane', 'etcd', 'redis', 'redis-events'] as const;
 /** The baseline is a fleet of this part. */
 const PART = 100;
 const WARM_UP = 20;
@@ -44,9 +49,9 @@ export async function listsBench(options: ListsBenchOptions, signal: AbortSignal
   const folder = await mkdtemp(join(tmpdir(), 'hostward-bench-'));
   const own = new PrivateControlPlane(folder);
   try {
-    const { caFingerprint } = await own.up();
+    const { caFingerprint, children } = await own.up();
     const controlPlane = new ControlPlane(await own.context());
-    const bench = new ListsBench(report, options, controlPlane, signal);
+    const bench = new ListsBench(report, options, { controlPlane, children, signal });
     try {
       await bench.run(folder, caFingerprint);
     } finally {
@@ -58,24 +63,38 @@ export async function listsBench(options: ListsBenchOptions, signal: AbortSignal
   }
 }
 
+interface Parts {
+  readonly controlPlane: ControlPlane;
+  /** Pids by program name. */
+  readonly children: Readonly<Record<string, number>>;
+  readonly signal: AbortSignal;
+}
+
+/** What was measured of a fleet: milliseconds of each answer, by what was asked, and MiB of each program. */
+interface Measured {
+  readonly answers: ReadonlyMap<string, readonly number[]>;
+  readonly memory: readonly number[];
+}
+
 class ListsBench {
   constructor(
     private readonly report: BenchReport,
     private readonly options: ListsBenchOptions,
-    private readonly controlPlane: ControlPlane,
-    private readonly signal: AbortSignal,
+    private readonly parts: Parts,
   ) {}
 
   async run(folder: string, caFingerprint: string): Promise<void> {
     const { nodes, policies, reporting } = this.options;
     const small = { nodes: Math.ceil(nodes / PART), policies: Math.ceil(policies / PART) };
-    const fleet = new ListsFleet(this.controlPlane, this.signal);
+    const fleet = new ListsFleet(this.parts.controlPlane, this.parts.signal);
     await fleet.growTo(small);
-    const baseline = await this.#answers(small);
+    const baseline = await this.#measure(small);
     await fleet.growTo({ nodes: nodes - reporting, policies });
     const simulated = await this.#simulate(join(folder, 'hosts'), caFingerprint);
     try {
-      this.#tell(await this.#answers(this.options), baseline);
+      const measured = await this.#measure(this.options);
+      this.#tell(measured.answers, baseline.answers);
+      this.#tellMemory(measured.memory, baseline.memory);
     } finally {
       await simulated.stop();
     }
@@ -83,14 +102,14 @@ class ListsBench {
 
   async #simulate(stateDir: string, caFingerprint: string): Promise<SimFleet> {
     const { nodes, reporting } = this.options;
-    const fleet = await SimFleet.start(this.controlPlane, {
+    const fleet = await SimFleet.start(this.parts.controlPlane, {
       labels: Array.from({ length: reporting }, (_, n) => labelsOf(nodes - reporting + n)),
       ...{ prefix: 'reporting', stateDir, caFingerprint },
       processes: await processesFor(reporting),
       ...{ failureProbability: 0, latencyMs: 0, clockSkewMs: 0 },
       ...{ slowShare: 0, slowMs: 0, stuckShare: 0 },
     });
-    const wait = { withinMs: COME_WITHIN_MS, signal: this.signal };
+    const wait = { withinMs: COME_WITHIN_MS, signal: this.parts.signal };
     const came = await fleet.reached('reported', {}, wait);
     if (came.size === reporting) return fleet;
     await fleet.stop();
@@ -99,15 +118,22 @@ class ListsBench {
     );
   }
 
-  /** Milliseconds of each answer, by what was asked. The first ones, while code is still being compiled, do not count. */
+  /** Memory after the answers, which take some too. */
+  async #measure(size: FleetSize): Promise<Measured> {
+    const answers = await this.#answers(size);
+    const pids = PROGRAMS.map((name) => this.parts.children[name] ?? 0);
+    return { answers, memory: await Promise.all(pids.map(residentMiB)) };
+  }
+
+  /** The first ones, while code is still being compiled, do not count. */
   async #answers(size: FleetSize): Promise<ReadonlyMap<string, readonly number[]>> {
     const questions = questionsOf(size);
     const times = new Map<string, number[]>(questions.map(({ what }) => [what, []]));
     for (let round = -WARM_UP; round < this.options.requests; round += 1) {
       for (const { what, path, query } of questions) {
-        this.signal.throwIfAborted();
+        this.parts.signal.throwIfAborted();
         const asked = performance.now();
-        await this.controlPlane.call(path, { query });
+        await this.parts.controlPlane.call(path, { query });
         if (round >= 0) times.get(what)?.push(performance.now() - asked);
       }
     }
@@ -138,6 +164,26 @@ class ListsBench {
     for (const [what, times] of answers)
       this.report.aim(`${what}, p99`, percentile(times, 99), AIM_MS, 'ms');
   }
+
+  #tellMemory(memory: readonly number[], baseline: readonly number[]): void {
+    const { nodes, policies, reporting } = this.options;
+    const rows = PROGRAMS.map((name, at): Measurement => {
+      const [value, before] = [memory[at] ?? 0, baseline[at] ?? 0];
+      return { metric: `${name}, RSS`, value, unit: 'MiB', baseline: before };
+    });
+    const [all, before] = [sumOf(memory), sumOf(baseline)];
+    this.report.case(
+      `nodes=${nodes}, policies=${policies}, memory`,
+      `resident memory of each, and of all of them; ${counted(reporting)} of the hosts report;\n` +
+        `baseline: the same with 1/${PART} of hosts and policies, of which none reports`,
+      [...rows, { metric: 'all, RSS', value: all, unit: 'MiB', baseline: before }],
+    );
+    this.report.aim('memory of all (below 1 GB)', all, MEMORY_AIM_MIB, 'MiB');
+  }
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, n) => sum + n, 0);
 }
 
 /** What an operator asks; the policy `all` selects every host, each other one a hundredth of them. */

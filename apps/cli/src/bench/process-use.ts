@@ -43,7 +43,8 @@ async function cpuSeconds(pid: number): Promise<number> {
   return (Number(user) + Number(system)) / TICKS_A_SECOND;
 }
 
-async function residentMiB(pid: number): Promise<number> {
+/** Resident memory now. */
+export async function residentMiB(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) / 1_024;
 }
