@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
@@ -109,24 +109,104 @@ describe('bench lists --json', () => {
 });
 
 describe('bench fleet --json', () => {
-  it(
-    'tells changes, cost and the return of simulated hosts, and leaves nothing behind',
-    async () => {
-      const told = await bench('fleet', '--nodes=3', '--rounds=2', '--idle=1s', '--json');
-      expect([...new Set(told.map((line) => line.case))]).toEqual(
-        ['', ', 1 %', ', one host', ', costs', ', return'].map((hit) => `nodes=3${hit}`),
+  let kept: string;
+  let told: readonly Line[];
+  let notes: string;
+
+  beforeAll(async () => {
+    kept = await mkdtemp(join(tmpdir(), 'hostward-bench-kept-'));
+    const record = `--record=${join(kept, 'slo.jsonl')}`;
+    const sizes = ['--nodes=2,3', '--rounds=2', '--idle=1s'];
+    ({ told, notes } = await run('fleet', ...sizes, record, '--json'));
+  }, TIMEOUT_MS);
+
+  afterAll(() => rm(kept, { recursive: true, force: true }));
+
+  const ofCase = (name: string) => told.filter((line) => line.case === name);
+
+  it('tells each fleet and how times grow with hosts, and leaves nothing behind', async () => {
+    const ofFleet = ['', ', 1 %', ', one host', ', return'];
+    expect([...new Set(told.map((line) => line.case))]).toEqual([
+      ...[2, 3].flatMap((nodes) => ofFleet.map((hit) => `nodes=${nodes}${hit}`)),
+      'slope',
+    ]);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('tells in one case of a fleet all that is aimed at, and says whether it was reached', () => {
+    const of = (metric: string) => ofCase('nodes=3').find((line) => line.metric === metric);
+    for (const metric of [
+      'last_delivery',
+      'commit_to_ack_p50',
+      'commit_to_ack_p99',
+      'reconnect_all',
+    ])
+      expect([metric, of(metric)?.unit, (of(metric)?.value ?? 0) > 0]).toEqual([
+        metric,
+        'ms',
+        true,
+      ]);
+    expect(of('last_delivery')?.ratio).toBeGreaterThan(0);
+    expect(of('idle_cpu')?.value).toBeGreaterThanOrEqual(0);
+    expect(of('rss_per_host')?.unit).toBe('KiB');
+    expect(of('etcd_writes_per_change')?.value).toBe(1);
+    for (const aim of [
+      'last_delivery over bare Redis, at most x5',
+      'last_delivery within 2000 ms',
+      'commit_to_ack_p99 within 1500 ms',
+      'commit_to_ack_last within 2000 ms',
+      'reconnect_all within 30000 ms',
+      'hosts not back within 0 hosts',
+      'idle_cpu within 5 % of a core',
+      'rest_p99 during the return within 500 ms',
+    ])
+      expect(notes.match(new RegExp(`^aim: ${aim}: (met|MISSED) \\(`, 'gm'))).toHaveLength(2);
+  });
+
+  it('tells of a return how long hosts wait, what it costs, and that REST is answered', () => {
+    const value = (metric: string): number =>
+      ofCase('nodes=3, return').find((line) => line.metric === metric)?.value ?? -1;
+    const waits = ['p50', 'p99', 'last'].map((which) => value(`host_back_${which}`));
+    expect(waits.every((each) => each > 0)).toBe(true);
+    expect(waits).toEqual([...waits].sort((a, b) => a - b));
+    for (const whose of ['control_plane', 'redis', 'simulation'])
+      expect([whose, value(`cpu_per_host_${whose}`) > 0]).toEqual([whose, true]);
+    expect(value('rest_p99')).toBeGreaterThan(0);
+    expect([value('rest_refused'), value('not_back')]).toEqual([0, 0]);
+  });
+
+  it('tells by which power of hosts times grow, and whether that is worse than linear', () => {
+    const times = ['last_delivery', 'commit_to_ack_p99', 'reconnect_all'];
+    expect(ofCase('slope').map(({ metric, unit }) => [metric, unit])).toEqual(
+      times.flatMap((metric) => [
+        [metric, 'ms for 1,000 hosts'],
+        [`${metric}_exponent`, 'power of hosts'],
+      ]),
+    );
+    for (const metric of times)
+      expect(notes).toMatch(
+        new RegExp(`^aim: ${metric}, not worse than linear: (met|MISSED) \\(exponent `, 'm'),
       );
-      const of = (metric: string) => told.find((line) => line.metric === metric);
-      for (const metric of ['last_delivery', 'commit_to_ack_p99', 'reconnect_all', 'rest_p99'])
-        expect([metric, (of(metric)?.value ?? 0) > 0]).toEqual([metric, true]);
-      expect(of('etcd_writes_per_change')?.value).toBe(1);
-      expect(of('rest_refused')?.value).toBe(0);
-      const ofReturn = told.filter((line) => line.case === 'nodes=3, return');
-      for (const whose of ['control_plane', 'redis', 'simulation']) {
-        const cpu = ofReturn.find(({ metric }) => metric === `cpu_per_host_${whose}`);
-        expect([whose, (cpu?.value ?? 0) > 0]).toEqual([whose, true]);
-      }
-      expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('keeps a run of each fleet with its times and CPU times', async () => {
+    const lines = (await readFile(join(kept, 'slo.jsonl'), 'utf8')).trimEnd().split('\n');
+    const runs = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(runs).toMatchObject(
+      [2, 3].map((nodes) => ({
+        nodes,
+        cpuMs: { change: expect.any(Number), publish: expect.any(Number) },
+      })),
+    );
+  });
+
+  it.each(['3,3', '4,3', '1,2,3,4,5,6', '0', '3,'])(
+    'refuses fleets that do not grow, or are too many: %s',
+    async (nodes) => {
+      await expect(run('fleet', `--nodes=${nodes}`)).rejects.toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('--nodes'),
+      });
     },
     TIMEOUT_MS,
   );

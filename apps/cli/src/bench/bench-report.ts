@@ -40,6 +40,12 @@ export class BenchReport {
     this.verdict(`${what}, at most x${limit}`, value <= limit, `x${value.toFixed(2)}`);
   }
 
+  /** Whether something grows not worse than linear with the hosts; `most` is the exponent that is linear but for noise. */
+  linear(what: string, exponent: number, most: number): void {
+    const value = `exponent ${exponent.toFixed(2)}`;
+    this.verdict(`${what}, not worse than linear`, exponent <= most, value);
+  }
+
   private verdict(aim: string, met: boolean, value: string): void {
     this.note(`aim: ${aim}: ${tone(met ? 'met' : 'MISSED', met ? 'green' : 'red')} (${value})`);
   }

@@ -44,6 +44,14 @@ export function cpuMeasurements(times: readonly CpuTimes[], hosts: number): Meas
   ];
 }
 
+/** Of control plane, Redis and simulation together: the median of several changes, for each of the hosts. */
+export function cpuMsPerHost(times: readonly CpuTimes[], hosts: number): number {
+  const sums = times.map(
+    ({ controlPlane, redis, simulation }) => controlPlane + redis + simulation,
+  );
+  return median(sums) / hosts;
+}
+
 async function timesOf({ controlPlane, redis, simulation }: CpuShares): Promise<CpuTimes> {
   return {
     controlPlane: await cpuMsOf(controlPlane),

@@ -57,6 +57,19 @@ describe('the history of bench fleet', () => {
     expect(await lines()).toBe(3);
   });
 
+  it('compares CPU time too, and with runs on such a CPU alone', async () => {
+    const of = (change: number, on = 'a CPU x 2, 24 GiB'): HistoryEntry => ({
+      ...run(1),
+      ...{ on, cpuMs: { change, publish: 0.04 } },
+    });
+    await record(file, of(2));
+    await expect(record(file, of(2.6))).rejects.toThrow(
+      /: cpu_per_host x65 of bare Redis, after x50$/,
+    );
+    await record(file, of(2.6, 'another CPU x 2, 24 GiB'));
+    expect(await lines()).toBe(2);
+  });
+
   it('forgets what was six runs ago', async () => {
     for (const times of [1, 1.2, 1.2, 1.2, 1.2, 1.2, 1.4]) await record(file, run(times));
     expect(await lines()).toBe(7);
@@ -73,14 +86,17 @@ describe('the history of bench fleet', () => {
     expect(drawn).not.toMatch(/NaN|Infinity|undefined/);
   });
 
-  it.each([['no JSON'], ['{"v":1,"nodes":300,"baseline":0,"ms":{}}'], ['{"v":2}']])(
-    'refuses a file with the line %s by its number, and leaves it as it is',
-    async (line) => {
-      await record(file, run(1));
-      const text = `${await readFile(file, 'utf8')}${line}\n`;
-      await writeFile(file, text);
-      await expect(record(file, run(1))).rejects.toThrow(`line 2 of ${file} is no run`);
-      expect(await readFile(file, 'utf8')).toBe(text);
-    },
-  );
+  it.each([
+    ['no JSON'],
+    ['{"v":1,"nodes":300,"baseline":0,"ms":{}}'],
+    ['{"v":2}'],
+    [JSON.stringify({ ...run(1), cpuMs: { change: 2 } })],
+    [JSON.stringify({ ...run(1), on: undefined })],
+  ])('refuses a file with the line %s by its number, and leaves it as it is', async (line) => {
+    await record(file, run(1));
+    const text = `${await readFile(file, 'utf8')}${line}\n`;
+    await writeFile(file, text);
+    await expect(record(file, run(1))).rejects.toThrow(`line 2 of ${file} is no run`);
+    expect(await readFile(file, 'utf8')).toBe(text);
+  });
 });

@@ -1,23 +1,17 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { CommandFailed, messageOf } from '../errors.js';
-import { type HistoryEntry, KEPT, ratioOf } from './history-entry.js';
+import { regressions } from './fleet-regression.js';
+import { type HistoryEntry, KEPT } from './history-entry.js';
 import { drawHistory } from './history-plot.js';
-import { rounded } from './measurement.js';
-import { median } from './samples.js';
-
-/** A ratio may be so much greater than it was. */
-const REGRESSION = 1.25;
-/** So many runs before say what it was. */
-const COMPARED = 5;
 
 /**
  * Adds a run to the history in a file, and draws all of it into `FILE` with the ending svg.
- * @throws CommandFailed for a file that is no history, and, without adding it, for a run whose ratio to its baseline is a
- * quarter greater than the median of the last five of the same size
+ * @throws CommandFailed for a file that is no history, and, without adding it, for a run in which any ratio to the
+ * baseline is a quarter greater than before
  */
 export async function record(file: string, entry: HistoryEntry): Promise<void> {
   const before = await readHistory(file);
-  const worse = regressions(before, entry);
+  const worse = regressions(before, entry, [...KEPT, 'cpu_per_host']);
   if (worse.length > 0)
     throw new CommandFailed(
       `slower than it was, so not added to ${file}: ${worse.join('; ')}`,
@@ -31,20 +25,8 @@ export async function record(file: string, entry: HistoryEntry): Promise<void> {
   }
 }
 
-/** What is slower than it was, in words. */
-function regressions(before: readonly HistoryEntry[], entry: HistoryEntry): readonly string[] {
-  const compared = before.filter(({ nodes }) => nodes === entry.nodes).slice(-COMPARED);
-  if (compared.length === 0) return [];
-  return KEPT.flatMap((metric) => {
-    const was = median(compared.map((each) => ratioOf(each, metric)));
-    const is = ratioOf(entry, metric);
-    return is > was * REGRESSION
-      ? [`${metric} x${rounded(is)} of bare Redis, after x${rounded(was)}`]
-      : [];
-  });
-}
-
-async function readHistory(file: string): Promise<readonly HistoryEntry[]> {
+/** The runs in a file, none where there is no such file. @throws CommandFailed for one that is no history */
+export async function readHistory(file: string): Promise<readonly HistoryEntry[]> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw new CommandFailed(`the history ${file} cannot be read: ${error.message}`);
@@ -62,14 +44,19 @@ async function readHistory(file: string): Promise<readonly HistoryEntry[]> {
 
 function parsed(line: string): HistoryEntry | undefined {
   try {
-    const { v, nodes, baseline, ms } = JSON.parse(line) as Partial<HistoryEntry>;
+    const { v, nodes, on, baseline, ms, cpuMs } = JSON.parse(line) as Partial<HistoryEntry>;
     const isOne =
       v === 1 &&
-      [nodes, baseline, ...KEPT.map((metric) => ms?.[metric])].every(
+      typeof on === 'string' &&
+      [nodes, baseline, ...KEPT.map((metric) => ms?.[metric]), ...timesOf(cpuMs)].every(
         (value) => typeof value === 'number' && value > 0,
       );
     return isOne ? (JSON.parse(line) as HistoryEntry) : undefined;
   } catch {
     return undefined;
   }
+}
+
+function timesOf(cpuMs: HistoryEntry['cpuMs']): readonly unknown[] {
+  return cpuMs === undefined ? [] : [cpuMs.change, cpuMs.publish];
 }

@@ -15,11 +15,19 @@ export interface HistoryEntry {
   /** Of the source, shortened; empty where there is none. */
   readonly commit: string;
   readonly nodes: number;
+  /** The machine; what is before the first comma is its CPU and cores. */
   readonly on: string;
   /** Bare Redis publish to as many subscribers, the last, in the same run; ms. */
   readonly baseline: number;
   /** Median of rounds, ms. */
   readonly ms: Readonly<Record<Kept, number>>;
+  /** CPU time a host; absent in runs before it was kept, and where it was too little to be counted. */
+  readonly cpuMs?: {
+    /** Of the control plane, both Redis and the simulation, for the change; median of rounds. */
+    readonly change: number;
+    /** Of Redis and the subscriber, for a bare publish. */
+    readonly publish: number;
+  };
   /** Which part of the time until the last ack went by after 99 % were there; 0 to 1. */
   readonly shareOfLastPercent: number;
 }

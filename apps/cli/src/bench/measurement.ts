@@ -5,6 +5,8 @@ export type Unit =
   | 's'
   | 'KiB'
   | 'MiB'
+  | 'ms for 1,000 hosts'
+  | 'power of hosts'
   | '% of a core'
   | 'x'
   | 'writes'

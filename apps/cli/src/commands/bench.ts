@@ -21,6 +21,7 @@ interface Options {
 }
 
 const LONGEST_IDLE_MS = 600_000;
+const MOST_FLEETS = 5;
 
 /** `bench`: what the product costs on this machine, beside a baseline of the same run. */
 export function registerBench(program: Command): void {
@@ -126,16 +127,19 @@ interface FleetOptions extends Omit<FleetBenchOptions, 'json' | 'idleMs'> {
 function registerFleet(bench: Command): void {
   bench
     .command('fleet')
-    .option('--nodes <number>', 'simulated hosts', counted('--nodes', 20_000), 1_000)
+    .option('--nodes <numbers>', 'simulated hosts, fleet by fleet', parseNodes, [1_000])
     .option('--rounds <number>', 'changes of each case', counted('--rounds', 100, 2), 5)
     .option('--idle <duration>', 'how long CPU is counted', parseDuration, 15_000)
     .option('--record <file>', 'judge the run by those before, and add it there')
     .option('--json', 'one JSON object a line')
-    .description('a change to a fleet of simulated hosts, its idle cost, its return')
+    .description(
+      'a change to a fleet of simulated hosts, its idle cost, its return; of several: the slope',
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  ./hostward bench fleet --nodes 100' +
-        '\n  ./hostward bench fleet --nodes 300 --record fleet.jsonl',
+        '\n  ./hostward bench fleet --nodes 300 --record fleet.jsonl' +
+        '\n  ./hostward bench fleet --nodes 1000,3000,10000 --rounds 2',
     )
     .action(({ json, idle, ...sizes }: FleetOptions) =>
       interruptible((signal) =>
@@ -179,6 +183,15 @@ function parseRules(text: string): readonly number[] {
 
 function parseSizes(text: string): readonly number[] {
   return text.split(',').map(counted('--rules', 10_000, 0));
+}
+
+function parseNodes(text: string): readonly number[] {
+  const sizes = text.split(',').map(counted('--nodes', 20_000));
+  if (sizes.length <= MOST_FLEETS && sizes.every((size, at) => size > (sizes[at - 1] ?? 0)))
+    return sizes;
+  throw new UsageError(
+    `--nodes "${text}" is not at most ${MOST_FLEETS} numbers in ascending order`,
+  );
 }
 
 function parseFleets(text: string): readonly number[] {

@@ -1,0 +1,169 @@
+import type { ChangeResult } from '../sim/sim-change.js';
+import type { BenchReport } from './bench-report.js';
+import { cpuMeasurements } from './change-cpu.js';
+import type { Bare, Return, Rounds } from './fleet-run.js';
+import { NOT_WORSE_THAN_LINEAR, slopeOf } from './fleet-slope.js';
+import type { Measurement } from './measurement.js';
+import type { ProcessUse } from './process-use.js';
+import type { Waits } from './rest-meanwhile.js';
+import { median, percentile, worst } from './samples.js';
+
+/** What was measured of one fleet. */
+export interface FleetResult {
+  readonly nodes: number;
+  readonly idleMs: number;
+  /** The control plane before the first host, and with all. */
+  readonly before: ProcessUse | undefined;
+  readonly idle: ProcessUse | undefined;
+  readonly all: Rounds;
+  readonly some: readonly Rounds[];
+  /** REST while nothing happens. */
+  readonly quiet: Waits;
+  readonly back: Return & { readonly rest: Waits };
+  /** Of the simulation, a host. */
+  readonly residentKiB: number;
+  readonly bare: Bare;
+}
+
+const RATIO_AIM = 5;
+const P99_AIM_MS = 1_500;
+const LAST_AIM_MS = 2_000;
+const RETURN_AIM_MS = 30_000;
+const IDLE_AIM_PERCENT = 5;
+const REST_AIM_MS = 500;
+
+/** One case for the whole of a fleet, which has what is aimed at, and one for each of what else was done with it. */
+export function tellFleet(report: BenchReport, result: FleetResult): void {
+  const { nodes, idleMs, all, some, back, quiet } = result;
+  report.case(
+    `nodes=${nodes}`,
+    `${changeOf(all)};\nbaseline: bare Redis publish to as many subscribers, the last;\n` +
+      `the control plane over ${idleMs / 1_000} s without any change, baseline: before the first host; ` +
+      'all hosts back after Redis was killed',
+    [
+      ...timesOf(all.results, median(result.bare.lastsMs)),
+      timed('reconnect_all', worst(back.waitsMs)),
+      ...costsOf(result),
+      ...cpuMeasurements(all.cpuMs, nodes),
+    ],
+  );
+  for (const each of some)
+    report.case(`nodes=${nodes}, ${each.hit.name}`, changeOf(each), timesOf(each.results));
+  report.case(
+    `nodes=${nodes}, return`,
+    'all hosts after Redis was killed, and REST (a page of hosts, one request at a time) meanwhile;\n' +
+      'baseline: the same request while nothing happens',
+    returnOf(nodes, back, quiet),
+  );
+  tellAims(report, result);
+}
+
+/** How times grow with hosts, of fleets in ascending order. */
+export function tellSlope(report: BenchReport, results: readonly FleetResult[]): void {
+  const slopes = Object.entries(SLOPES).map(([metric, msOf]) => ({
+    metric,
+    ...slopeOf(results.map((result) => ({ nodes: result.nodes, ms: msOf(result) }))),
+  }));
+  report.case(
+    'slope',
+    `${results.map(({ nodes }) => nodes).join(', ')} hosts; for each 1,000 of the largest fleet, baseline: of the smallest;\n` +
+      'by which power of hosts it grows (1 is linear), a line through the logarithms of all',
+    slopes.flatMap(({ metric, smallest, largest, exponent }): Measurement[] => [
+      { metric, value: largest, unit: 'ms for 1,000 hosts', baseline: smallest },
+      { metric: `${metric}_exponent`, value: exponent, unit: 'power of hosts' },
+    ]),
+  );
+  for (const { metric, exponent } of slopes) report.linear(metric, exponent, NOT_WORSE_THAN_LINEAR);
+}
+
+const SLOPES: Readonly<Record<string, (result: FleetResult) => number>> = {
+  last_delivery: ({ all }) => median(all.results.map(({ lastDelivery }) => lastDelivery)),
+  commit_to_ack_p99: ({ all }) => median(all.results.map(({ ackP99 }) => ackP99)),
+  reconnect_all: ({ back }) => worst(back.waitsMs),
+};
+
+function changeOf({ hit, results }: Rounds): string {
+  return (
+    `REST apply of a change that hits ${hit.name} (${results[0]?.hosts ?? 0} simulated hosts), median of rounds:\n` +
+    'in force on the last; Redis has the report; the control plane shows the last'
+  );
+}
+
+function timesOf(results: readonly ChangeResult[], bareMs?: number): readonly Measurement[] {
+  const of = (value: (result: ChangeResult) => number): number => median(results.map(value));
+  return [
+    timed(
+      'last_delivery',
+      of((each) => each.lastDelivery),
+      bareMs,
+    ),
+    timed(
+      'commit_to_ack_p50',
+      of((each) => each.ackP50),
+    ),
+    timed(
+      'commit_to_ack_p99',
+      of((each) => each.ackP99),
+    ),
+    timed(
+      'commit_to_ack_last',
+      of((each) => each.lastVerified),
+    ),
+    { metric: 'etcd_writes_per_change', value: writesOf(results), unit: 'writes' },
+  ];
+}
+
+function costsOf({ nodes, before, idle, residentKiB }: FleetResult): readonly Measurement[] {
+  const grownMiB = (idle?.residentMiB ?? 0) - (before?.residentMiB ?? 0);
+  return [
+    {
+      metric: 'idle_cpu',
+      value: idle?.cpuPercent ?? 0,
+      unit: '% of a core',
+      baseline: before?.cpuPercent,
+    },
+    { metric: 'rss_per_host', value: (grownMiB * 1_024) / nodes, unit: 'KiB' },
+    { metric: 'rss_per_simulated_host', value: residentKiB, unit: 'KiB' },
+  ];
+}
+
+function returnOf(nodes: number, back: FleetResult['back'], quiet: Waits): readonly Measurement[] {
+  const p99 = ({ ms }: Waits): number => percentile(ms, 99);
+  return [
+    timed('host_back_p50', median(back.waitsMs)),
+    timed('host_back_p99', percentile(back.waitsMs, 99)),
+    timed('host_back_last', worst(back.waitsMs)),
+    { metric: 'not_back', value: back.missing, unit: 'hosts' },
+    ...cpuMeasurements([back.cpuMs], nodes),
+    timed('rest_p99', p99(back.rest), p99(quiet)),
+    timed('rest_worst', worst(back.rest.ms), worst(quiet.ms)),
+    { metric: 'rest_refused', value: back.rest.refused, unit: 'answers' },
+  ];
+}
+
+function tellAims(report: BenchReport, { all, bare, idle, back }: FleetResult): void {
+  const of = (value: (result: ChangeResult) => number): number => median(all.results.map(value));
+  const last = of((each) => each.lastDelivery);
+  report.ratio('last_delivery over bare Redis', last / median(bare.lastsMs), RATIO_AIM);
+  report.aim('last_delivery', last, LAST_AIM_MS, 'ms');
+  const p99 = of((each) => each.ackP99);
+  report.aim('commit_to_ack_p99', p99, P99_AIM_MS, 'ms');
+  const shown = of((each) => each.lastVerified);
+  report.aim('commit_to_ack_last', shown, LAST_AIM_MS, 'ms');
+  report.aim('reconnect_all', worst(back.waitsMs), RETURN_AIM_MS, 'ms');
+  report.aim('hosts not back', back.missing, 0, 'hosts');
+  report.aim('idle_cpu', idle?.cpuPercent ?? 0, IDLE_AIM_PERCENT, '% of a core');
+  const meanwhile = percentile(back.rest.ms, 99);
+  report.aim('rest_p99 during the return', meanwhile, REST_AIM_MS, 'ms');
+}
+
+/** Revisions of etcd from one change to the next, whoever made them; 0 of fewer than two changes. */
+function writesOf(results: readonly ChangeResult[]): number {
+  const [first, last] = [results[0], results.at(-1)];
+  if (first === undefined || last === undefined || results.length < 2) return 0;
+  return Number(BigInt(last.revision) - BigInt(first.revision)) / (results.length - 1);
+}
+
+function timed(metric: string, value: number, baseline?: number): Measurement {
+  return { metric, value, unit: 'ms', ...(baseline === undefined ? {} : { baseline }) };
+}

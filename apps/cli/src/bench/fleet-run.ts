@@ -1,0 +1,282 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { kill } from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { NodeView, Page } from '#contracts';
+import { ControlPlane } from '../client/control-plane.js';
+import { PrivateControlPlane } from '../embedded/private-control-plane.js';
+import type { RunRecord } from '../embedded/run-record.js';
+import { CommandFailed } from '../errors.js';
+import { processesFor } from '../sim/descriptors.js';
+import { applyChange, type ChangeResult } from '../sim/sim-change.js';
+import { COME_WITHIN_MS, monotonicMs, SimFleet } from '../sim/sim-fleet.js';
+import { withCpu, type CpuShares, type CpuTimes } from './change-cpu.js';
+import { cpuMsOf, useOf, type ProcessUse } from './process-use.js';
+import { RedisPublish } from './redis-publish.js';
+import { restMeanwhile, type Waits } from './rest-meanwhile.js';
+import { worst } from './samples.js';
+
+/** Hosts of a fleet, and how often each change is made. */
+export interface FleetRunSize {
+  readonly nodes: number;
+  readonly rounds: number;
+}
+
+/** Which hosts a change hits, by the label that they have for it. */
+export interface Hit {
+  readonly name: string;
+  readonly key: string;
+  readonly isOne: (n: number) => boolean;
+}
+
+export const HIT_ALL: Hit = { name: 'all', key: 'bench-all', isOne: () => true };
+export const HIT_SOME: readonly Hit[] = [
+  { name: '1 %', key: 'bench-part', isOne: (n) => n % 100 === 0 },
+  { name: 'one host', key: 'bench-one', isOne: (n) => n === 0 },
+];
+
+/** The rounds of one hit. */
+export interface Rounds {
+  readonly hit: Hit;
+  readonly results: readonly ChangeResult[];
+  readonly cpuMs: readonly CpuTimes[];
+}
+
+/** Of hosts after Redis was killed: when each that came was back, ms from then on; `missing` did not come back in time. */
+export interface Return {
+  readonly waitsMs: readonly number[];
+  readonly missing: number;
+  readonly cpuMs: CpuTimes;
+}
+
+/** The baseline: the last arrival of each round, and what a message takes of Redis and of its subscriber in CPU time. */
+export interface Bare {
+  readonly lastsMs: readonly number[];
+  readonly cpuMs: number;
+}
+
+const ROUND_WITHIN_MS = 120_000;
+const BACK_WITHIN_MS = 180_000;
+/** Hosts confirm a change within four seconds after it, those of a larger fleet within twenty, as far as cores go. */
+const PAUSE_MS = 5_000;
+const LARGE = 500;
+const LONG_PAUSE_MS = 25_000;
+const PAUSE_MS_A_HOST = 4;
+/** In a larger fleet statements of hosts follow the journal for a time after the last of them enrolled. */
+const SETTLE_MS = 90_000;
+/** How long an operator asks while nothing happens. */
+const REST_MS = 5_000;
+/** Messages over which CPU time of the bare publish is counted: of fewer it is a few ticks. */
+const COUNTED_MESSAGES = 30_000;
+const MOST_COUNTED_ROUNDS = 1_000;
+
+/** Runs `work` with a control plane of its own, and leaves nothing behind. */
+export async function withFleetRun<T>(
+  size: FleetRunSize,
+  { note, signal }: Pick<Surroundings, 'note' | 'signal'>,
+  work: (run: FleetRun) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'hostward-bench-'));
+  const own = new PrivateControlPlane(folder);
+  try {
+    const up = await own.up();
+    const controlPlane = new ControlPlane(await own.context());
+    const run = new FleetRun(size, { own, up, controlPlane, folder, note, signal });
+    try {
+      return await work(run);
+    } finally {
+      await run.stop();
+      controlPlane.close();
+    }
+  } finally {
+    await own.down();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface Surroundings {
+  readonly own: PrivateControlPlane;
+  readonly up: RunRecord;
+  readonly controlPlane: ControlPlane;
+  readonly folder: string;
+  /** Takes what is going on or must be known. */
+  readonly note: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** A fleet of simulated hosts and what is done with it, step by step. */
+export class FleetRun {
+  #fleet: SimFleet | undefined;
+
+  constructor(
+    private readonly size: FleetRunSize,
+    private readonly parts: Surroundings,
+  ) {}
+
+  /** Of the simulation, KiB for each host. */
+  get residentKiB(): number {
+    return this.#hosts.use.residentBytes / 1_024 / this.size.nodes;
+  }
+
+  /** What the control plane uses while nothing is done. */
+  async idle(windowMs: number): Promise<ProcessUse | undefined> {
+    return (await useOf([this.#pid('control plane')], windowMs, this.parts.signal))[0];
+  }
+
+  async come(): Promise<void> {
+    const { note, signal } = this.parts;
+    const { nodes } = this.size;
+    this.#fleet = await this.#start();
+    const started = monotonicMs();
+    const came = await this.#fleet.reached('reported', {}, { withinMs: COME_WITHIN_MS, signal });
+    if (came.size < nodes)
+      throw new CommandFailed(
+        `${came.size} of ${nodes} hosts came: ${this.#fleet.troubles[0] ?? 'no reason was told'}`,
+      );
+    const seconds = (monotonicMs() - started) / 1_000;
+    note(`${nodes} hosts enrolled and reported within ${seconds.toFixed(1)} s`);
+    if (nodes > LARGE) await delay(SETTLE_MS, undefined, { signal });
+    else await this.#pause();
+  }
+
+  /** The first round warms up. */
+  async changes(hit: Hit): Promise<Rounds> {
+    const fleet = this.#hosts;
+    const { controlPlane, signal } = this.parts;
+    const { key, isOne } = hit;
+    const results: ChangeResult[] = [];
+    const cpuMs: CpuTimes[] = [];
+    for (let number = 0; number <= this.size.rounds; number += 1) {
+      const label = [key, 'yes'] as const;
+      const change = { policy: key, number, label, isOne, withinMs: ROUND_WITHIN_MS };
+      const { result, cpuMs: taken } = await withCpu(this.#shares, () =>
+        applyChange(fleet, controlPlane, change, signal),
+      );
+      if (result.missing > 0)
+        throw new CommandFailed(
+          `${result.missing} hosts did not report a change; conditions: ${fleet.conditions || 'none'}`,
+        );
+      if (number > 0) results.push(result);
+      if (number > 0) cpuMs.push(taken);
+      await this.#pause();
+    }
+    return { hit, results, cpuMs };
+  }
+
+  /** REST while nothing happens. */
+  async quiet(): Promise<Waits> {
+    const { controlPlane, signal } = this.parts;
+    const rest = () => delay(REST_MS, undefined, { signal });
+    return (await restMeanwhile(controlPlane, rest)).waits;
+  }
+
+  /**
+   * From the kill of Redis until each host hears nudges again and Redis has its report, what it costs, and REST
+   * meanwhile.
+   */
+  async reconnect(): Promise<Return & { readonly rest: Waits }> {
+    const pids = async () => (await this.parts.own.record()).children;
+    const { redis = 0, 'redis-events': events = 0 } = await pids();
+    const shares = { ...this.#shares, redis: [events] };
+    const { result, waits } = await restMeanwhile(this.parts.controlPlane, () =>
+      withCpu(shares, () => this.#comeBack(redis)),
+    );
+    // All that the new one has done was for the return.
+    const anew = await cpuMsOf([(await pids())['redis'] ?? 0]);
+    const cpuMs = { ...result.cpuMs, redis: result.cpuMs.redis + anew };
+    return { ...result.result, cpuMs, rest: waits };
+  }
+
+  /** A bare publish to as many subscribers; the fleet is gone then. */
+  async publishes(): Promise<Bare> {
+    const { own, controlPlane } = this.parts;
+    const { nodes, rounds } = this.size;
+    await this.stop();
+    const nodeId = await someNodeId(controlPlane);
+    const publish = await RedisPublish.connect(own.dataDir, nodes, nodeId);
+    try {
+      const lastsMs: number[] = [];
+      for (let round = 0; round <= rounds; round += 1) {
+        const last = worst(await publish.round());
+        if (round > 0) lastsMs.push(last);
+      }
+      const { redis = 0 } = (await own.record()).children;
+      const counted = Math.min(Math.ceil(COUNTED_MESSAGES / nodes), MOST_COUNTED_ROUNDS);
+      const before = await cpuMsOf([redis, process.pid]);
+      for (let round = 0; round < counted; round += 1) await publish.round();
+      const taken = (await cpuMsOf([redis, process.pid])) - before;
+      return { lastsMs, cpuMs: taken / (counted * nodes) };
+    } finally {
+      publish.close();
+    }
+  }
+
+  /** Ends the hosts. */
+  async stop(): Promise<void> {
+    await this.#fleet?.stop();
+  }
+
+  get #hosts(): SimFleet {
+    if (this.#fleet === undefined) throw new Error('no host has come yet');
+    return this.#fleet;
+  }
+
+  get #shares(): CpuShares {
+    return {
+      controlPlane: [this.#pid('control plane')],
+      redis: [this.#pid('redis'), this.#pid('redis-events')],
+      simulation: this.#hosts.pids,
+    };
+  }
+
+  #pid(program: string): number {
+    return this.parts.up.children[program] ?? 0;
+  }
+
+  async #start(): Promise<SimFleet> {
+    const { controlPlane, folder, up } = this.parts;
+    const { nodes } = this.size;
+    return SimFleet.start(controlPlane, {
+      labels: Array.from({ length: nodes }, (_, n) => labelsOf(n)),
+      prefix: 'bench',
+      processes: await processesFor(nodes),
+      caFingerprint: up.caFingerprint,
+      stateDir: join(folder, 'hosts'),
+      failureProbability: 0,
+      latencyMs: 0,
+      slowShare: 0,
+      slowMs: 0,
+      stuckShare: 0,
+      clockSkewMs: 0,
+    });
+  }
+
+  async #pause(): Promise<void> {
+    const { nodes } = this.size;
+    const ms = nodes > LARGE ? Math.max(LONG_PAUSE_MS, nodes * PAUSE_MS_A_HOST) : PAUSE_MS;
+    await delay(ms, undefined, { signal: this.parts.signal });
+  }
+
+  async #comeBack(redisPid: number): Promise<Pick<Return, 'waitsMs' | 'missing'>> {
+    const { note, signal } = this.parts;
+    const fleet = this.#hosts;
+    const since = monotonicMs();
+    kill(redisPid, 'SIGKILL');
+    const back = await fleet.reached('reported', { since }, { withinMs: BACK_WITHIN_MS, signal });
+    const missing = this.size.nodes - back.size;
+    if (missing > 0)
+      note(`${missing} hosts did not come back: ${fleet.conditions || 'no condition'}`);
+    return { waitsMs: [...back.values()].map((at) => at - since), missing };
+  }
+}
+
+function labelsOf(n: number): Record<string, string> {
+  const hits = [HIT_ALL, ...HIT_SOME].filter(({ isOne }) => isOne(n));
+  return Object.fromEntries(hits.map(({ key }) => [key, 'yes']));
+}
+
+async function someNodeId(controlPlane: ControlPlane): Promise<string> {
+  const { items } = await controlPlane.call<Page<NodeView>>('/v1/nodes', { query: { limit: '1' } });
+  return items[0]?.nodeId ?? '';
+}
