@@ -51,6 +51,20 @@ export async function fleetBench(options: FleetBenchOptions, signal: AbortSignal
   if (results.length > 1) tellSlope(report, results);
 }
 
+/** What the history keeps of a run, by as little as that takes: changes that hit all, and the bare publish. */
+export async function measureChange(
+  size: FleetRunSize,
+  note: (text: string) => void,
+  signal: AbortSignal,
+): Promise<HistoryEntry> {
+  const machine = await machineLine();
+  return withFleetRun(size, { note, signal }, async (run) => {
+    await run.come();
+    const all = await run.changes(HIT_ALL);
+    return entryOf(size.nodes, machine, all, await run.publishes());
+  });
+}
+
 function measureAll(
   size: FleetRunSize,
   idleMs: number,

@@ -1,3 +1,4 @@
+import { runBench } from './bench-suite.js';
 import { runChecks } from './checks.js';
 import { ofSuffix, runJest } from './jest-suite.js';
 import { total } from './outcome.js';
@@ -61,6 +62,14 @@ const fault: Suite = {
     }),
 };
 
+/** Alone on the machine: the suite before it leaves no cores. */
+const bench: Suite = {
+  name: 'bench',
+  about: 'what a change to a small fleet costs, by the runs in docs/slo.jsonl',
+  budgetMinutes: 10,
+  run: runBench,
+};
+
 /** Asks the registry, so it stands apart from `quick`. */
 const supply: Suite = {
   name: 'supply',
@@ -90,6 +99,7 @@ const bypass = jestSuite(
 /** Suites that a run without an argument goes through, in order. */
 export const ALL: readonly Suite[] = [
   quick,
+  bench,
   // Three files at a time: what is waited for leaves two cores half idle.
   jestSuite('integration', 'real etcd, Redis and processes on loopback', 'int-spec', 3, 30),
   jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 3, 40),

@@ -1,0 +1,49 @@
+import { appendFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { measureChange } from '../bench/fleet-bench.js';
+import { readHistory } from '../bench/fleet-history.js';
+import { type FleetVerdict, judgeFleet } from '../bench/fleet-verdict.js';
+import type { HistoryEntry } from '../bench/history-entry.js';
+import { interruptible } from '../input/interruptible.js';
+import type { Outcome } from './outcome.js';
+import type { SuiteContext } from './suite.js';
+
+const SIZE = { nodes: 300, rounds: 2 };
+const NAME = `a change to ${SIZE.nodes} hosts takes no more CPU time than before`;
+const OUTCOMES: Readonly<Record<FleetVerdict, Outcome>> = {
+  'as before': { passed: 1, failed: [], skipped: [] },
+  worse: { passed: 0, failed: [NAME], skipped: [] },
+  new: skippedFor('docs/slo.jsonl has no run of that size on such a CPU with CPU times'),
+  busy: skippedFor('this machine has other work: ./hostward test bench runs it'),
+};
+
+function skippedFor(reason: string): Outcome {
+  return { passed: 0, failed: [], skipped: [`${NAME} (${reason})`] };
+}
+
+/** One test: a change to all hosts of a small fleet, by the runs in docs/slo.jsonl. */
+export async function runBench({ root, timeoutMs }: SuiteContext): Promise<Outcome> {
+  const before = await readHistory(join(root, 'docs', 'slo.jsonl'));
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const note = (text: string): void => console.log(text);
+  let verdict: FleetVerdict = 'worse';
+  await interruptible(async (interruption) => {
+    const signal = AbortSignal.any([interruption, timeout]);
+    const measure = async (): Promise<HistoryEntry> =>
+      kept(root, await measureChange(SIZE, note, signal));
+    verdict = await judgeFleet(before, measure, { note, signal });
+  }).catch((error: unknown) => {
+    if (!timeout.aborted) throw error;
+    note(`not done within ${timeoutMs / 1_000} s`);
+  });
+  return OUTCOMES[verdict];
+}
+
+/** Printed, and added to what is not committed. */
+async function kept(root: string, entry: HistoryEntry): Promise<HistoryEntry> {
+  const line = JSON.stringify(entry);
+  console.log(line);
+  await mkdir(join(root, 'build'), { recursive: true });
+  await appendFile(join(root, 'build', 'slo.jsonl'), `${line}\n`);
+  return entry;
+}
