@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   type SignedDocument,
   generateSigningKey,
@@ -165,6 +165,29 @@ describe('delivery', () => {
     take(changes(12n, [putNode(nodeRecord('n0', { a: 'b', unrelated: 'x' }, IDS[0]))]));
     await settled();
     expect(channel.writes - before).toBe(2);
+  });
+
+  it('gives a host few assignments in a burst of changes, and the last within 160 ms', async () => {
+    await threeHosts();
+    jest.useFakeTimers();
+    try {
+      await jest.advanceTimersByTimeAsync(1_000);
+      const { writes } = channel;
+      for (let change = 1; change <= 100; change += 1) {
+        take(changes(BigInt(10 + change), [policy('p', `/bin/${change}`)]));
+        await jest.advanceTimersByTimeAsync(10);
+      }
+      await jest.advanceTimersByTimeAsync(150);
+      // It selects two hosts.
+      expect(channel.writes - writes).toBeLessThanOrEqual(2 * 10);
+      expect(ordering(0)?.generation).toBe('110');
+      await jest.advanceTimersByTimeAsync(1_000);
+      take(changes(111n, [policy('p', '/bin/after')]));
+      await jest.advanceTimersByTimeAsync(20);
+      expect(ordering(0)?.generation).toBe('111');
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   it('removes what a host had that is served elsewhere now, and gives it anew to one that comes back', async () => {

@@ -10,6 +10,7 @@ import { AssignmentWriter } from './assignment-writer.js';
 import { Awaited } from './awaited.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
+import { Gathering } from './gathering.js';
 import { Retry } from './retry.js';
 import { Upkeep } from './upkeep.js';
 import { type AssignmentParts, WantedAssignments } from './wanted-assignments.js';
@@ -26,8 +27,6 @@ export interface DeliveryParts extends AssignmentParts {
   readonly makeHostKeys: (nodes: readonly string[]) => Promise<void>;
 }
 
-/** Changes of this long are one round. */
-const COALESCE_MS = 20;
 /** Records that are read at a time. */
 const LOOKS_AT_ONCE = 200;
 const LOOK_MS = 100;
@@ -40,6 +39,7 @@ const LOOK_MS = 100;
 export class DeliveryLoop {
   readonly #dirty = new Set<string>();
   readonly #gone = new Set<string>();
+  readonly #gathering = new Gathering();
   readonly #retry = new Retry();
   /** Of removing what hosts have left: it may lie on a Redis that is away, and no delivery waits for it. */
   readonly #forgetting = new Retry();
@@ -77,7 +77,9 @@ export class DeliveryLoop {
     }
     for (const node of affected.removed) this.#assignments.forget(node);
     for (const nodeId of affected.gone) this.#gone.add(nodeId);
-    this.#schedule(COALESCE_MS);
+    if (affected.nodes.size + affected.gone.size === 0) return;
+    this.#gathering.add();
+    this.#schedule('gathered');
   }
 
   /** A host that is served elsewhere now: what it had here is removed. */
@@ -170,11 +172,12 @@ export class DeliveryLoop {
     await this.#running;
   }
 
-  #schedule(delayMs: number, look = false): void {
+  #schedule(delay: number | 'gathered', look = false): void {
     if (this.#stopped || this.#running) return;
     if (this.#timer !== undefined && (look || !this.#looking)) return;
     clearTimeout(this.#timer);
     this.#looking = look;
+    const delayMs = delay === 'gathered' ? this.#gathering.begin() : delay;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#running = this.#round().finally(() => {
@@ -189,7 +192,7 @@ export class DeliveryLoop {
     const { delayMs } = this.#retry;
     const canForget = this.#gone.size > 0 && this.#forgetting.delayMs === 0;
     if (delayMs > 0 || canForget || this.#dirty.size > this.#awaited.size)
-      this.#schedule(delayMs || COALESCE_MS);
+      this.#schedule(delayMs || 'gathered');
     else this.#schedule(this.#awaited.size > 0 ? LOOK_MS : this.#forgetting.delayMs, true);
   }
 
