@@ -703,6 +703,16 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     expect(board.digests().has(there().bundleDigest)).toBe(true);
   });
 
+  it('takes over what the owner of a host has written since, when the host tells of it', async () => {
+    clock.now += ASSIGNMENT_VALID_MS / 2;
+    other.renew();
+    await eventually('its owner has renewed it', () => ordering(0)?.issuedAt === clock.now);
+    loop.told(FIRST, there().ordering);
+    await nothingWaits();
+    expect(board.get(FIRST)).toMatchObject({ ordering: ordering(0), kept: there().bundleDigest });
+    expect(isTheOthers()).toBe(true);
+  });
+
   it.each([
     ['is not signed by us', () => channel.there.set(FIRST, unsigned(there()))],
     ['has no bundle', () => channel.bundles.delete(there().bundleDigest)],
