@@ -13,8 +13,8 @@ const READ_AT_ONCE = 32;
 const DECIMAL = /^(0|[1-9]\d{0,38})$/;
 
 /**
- * `stale`: what is there is newer or the same. `conflict`: the same ordering with another bundle; the one that is
- * there stays, and somebody must be told (two replicas disagree).
+ * `stale`: what is there is newer or the same. `conflict`: another bundle, at the same ordering or at a generation not
+ * below `since`; the one that is there stays, and somebody must judge it (two replicas disagree).
  */
 export type DeliveryOutcome = 'written' | 'stale' | 'conflict';
 
@@ -24,6 +24,8 @@ export interface Delivery {
   readonly record: DeliveryRecord;
   /** The one that the record names: it goes with the nudge where it is small, beside `putBundle`. */
   readonly bundle?: Uint8Array;
+  /** What is there of this generation or a later one, and names another bundle, is not written over. */
+  readonly since?: bigint;
 }
 
 /** What the writer has done; `scriptLoads` beyond the first tell of restarts and SCRIPT FLUSH. */
@@ -214,18 +216,20 @@ async function execute(client: Redis, batch: readonly ScriptArguments[]): Promis
   });
 }
 
-function toArguments({ nodeId, record, bundle }: Delivery): ScriptArguments {
+function toArguments({ nodeId, record, bundle, since }: Delivery): ScriptArguments {
   const { epoch, generation, issuedAt } = record.ordering;
   const numbers = [epoch, generation, issuedAt.toFixed(0)];
   if (!numbers.every((number) => DECIMAL.test(number))) {
     throw new TypeError(`ordering of ${nodeId} is not decimal: ${numbers.join(', ')}`);
   }
+  const keptFrom = since ?? BigInt(generation) + 1n;
   const channel = redisKeys.nudge(nodeId);
   const text = JSON.stringify(inOurOrder(record));
   return [
     redisKeys.assignment(nodeId),
     ...numbers,
     record.bundleDigest,
+    keptFrom.toString(),
     text,
     channel,
     ...nudgeParts(channel, record.ordering, text.length, bundle),

@@ -81,6 +81,19 @@ describe('libs/redis on one real Redis', () => {
       expect(writer.counters).toMatchObject({ written: 4, stale: 3, conflict: 1 });
     });
 
+    it('writes over no other bundle from the generation on that it is told', async () => {
+      const writer = new DeliveryWriter(connect());
+      const write = async (of: DeliveryRecord, since: bigint) =>
+        (await writer.writeMany([{ ...delivery(NODE, of), since }]))[0];
+      expect(await write(record('1', '10', 1, 'one'), 10n)).toBe('written');
+      expect(await write(record('1', '10', 2, 'other'), 10n)).toBe('conflict');
+      expect(await write(record('1', '12', 1, 'other'), 9n)).toBe('conflict');
+      expect(await write(record('1', '9', 1, 'other'), 9n)).toBe('stale');
+      expect(await write(record('1', '12', 1, 'one'), 9n)).toBe('written');
+      expect(await write(record('1', '12', 2, 'other'), 13n)).toBe('written');
+      expect(await write(record('2', '1', 1, 'one'), 1n)).toBe('written');
+    });
+
     it('tells numbers of more than 53 bits apart', async () => {
       const writer = new DeliveryWriter(connect());
       const write = (generation: string) =>

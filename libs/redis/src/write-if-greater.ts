@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 
 /**
- * KEYS[1] record; ARGV: epoch, generation, issuedAt (decimal, no leading zeros), digest, record, channel, nudge, end of
- * the nudge (with the bundle, where it is small): where there is one, the record rides between the two.
- * Answers 1 written, 0 not greater, 2 same ordering with another digest. One call: nothing can come between the
- * comparison, the write and the nudge. Numbers are compared as text, by length and then by character: a Lua number
+ * KEYS[1] record; ARGV: epoch, generation, issuedAt (decimal, no leading zeros), digest, the generation from which on
+ * another digest is not written over, record, channel, nudge, end of the nudge (with the bundle, where it is small): where
+ * there is one, the record rides between the two.
+ * Answers 1 written, 0 not greater, 2 another digest, at the same ordering or from that generation on. One call: nothing
+ * can come between the comparison, the write and the nudge. Numbers are compared as text, by length and then by character: a Lua number
  * has 53 bits. A value that does not parse counts as none. Of one that begins as we write them only the beginning is
  * read: the whole is mostly what does not matter here.
  */
@@ -35,11 +36,13 @@ if stored then
     if c == 0 then c = compare(ARGV[2], generation) end
     if c == 0 then c = compare(ARGV[3], issuedAt) end
     if c == 0 and digest ~= ARGV[4] then return 2 end
+    local isOfEpoch = c > 0 and epoch == ARGV[1]
+    if isOfEpoch and digest ~= ARGV[4] and compare(generation, ARGV[5]) >= 0 then return 2 end
     if c <= 0 then return 0 end
   end
 end
-redis.call('SET', KEYS[1], ARGV[5])
-redis.call('PUBLISH', ARGV[6], ARGV[8] and ARGV[7] .. ARGV[5] .. ARGV[8] or ARGV[7])
+redis.call('SET', KEYS[1], ARGV[6])
+redis.call('PUBLISH', ARGV[7], ARGV[9] and ARGV[8] .. ARGV[6] .. ARGV[9] or ARGV[8])
 return 1
 `;
 

@@ -11,6 +11,8 @@ export const ASSIGNMENT_VALID_MS = 24 * 3_600_000;
 export interface WantedAssignment {
   readonly node: string;
   readonly nodeId: string;
+  /** etcd's revision since which this follows from the same documents. */
+  readonly since: bigint;
   /** Of the root document that it is to be sealed under. */
   readonly rootVersion: number;
   readonly bundle: BuiltBundle;
@@ -27,6 +29,8 @@ export interface WantedAssignment {
 export interface WrittenAssignment {
   readonly ordering: Ordering;
   readonly wanted: WantedAssignment;
+  /** Digest of the bundle that is there instead: another replica renders what is wanted otherwise, and was first. */
+  readonly kept?: string;
 }
 
 /** True where `wanted` must be written: it says something else than `written`, or half of that one's time is over. */

@@ -12,7 +12,7 @@ import {
 } from './assignment-sealer.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
-import { judge, OvertakenError } from './overtaken.js';
+import { type Found, judge, OvertakenError, type Verdict } from './overtaken.js';
 
 /** What the writer works with. */
 export interface WriterParts extends SealerParts {
@@ -22,6 +22,14 @@ export interface WriterParts extends SealerParts {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;
+}
+
+/** Who is told what became of an assignment. */
+export interface WriterListener {
+  /** It is there now, by whomever it was written; `kept` is the digest of the bundle that is there in place of ours. */
+  readonly written: (wanted: WantedAssignment, ordering: Ordering, kept?: string) => void;
+  /** Something else is there that must not stay. */
+  readonly overtaken: (wanted: WantedAssignment, there: Ordering) => void;
 }
 
 const WRITES_AT_ONCE = 200;
@@ -38,10 +46,9 @@ export class AssignmentWriter {
   #era = 0;
   #isWriting = false;
 
-  /** `onWritten` is told of each assignment that is there now, by whomever it was written. */
   constructor(
     private readonly parts: WriterParts,
-    private readonly onWritten: (wanted: WantedAssignment, ordering: Ordering) => void,
+    private readonly listener: WriterListener,
   ) {
     this.#sealer = new AssignmentSealer(parts);
   }
@@ -126,52 +133,95 @@ export class AssignmentWriter {
   ): Promise<readonly SealedAssignment[]> {
     const parcels = part.map(({ wanted, record }) => {
       const { nodeId, bundle } = wanted;
-      return { nodeId, record, bundle: bundle.ciphertext, wanted };
+      return { nodeId, record, bundle: bundle.ciphertext, since: wanted.since, wanted };
     });
     const outcomes = await this.parts.channel.write(parcels);
     if (era !== this.#era) return [];
     return parcels.filter(({ wanted, record: { ordering } }, index) => {
       const outcome = outcomes[index] ?? 'stale';
       if (outcome !== 'conflict') this.parts.metrics.deliveries.inc({ outcome });
-      if (outcome === 'written') this.onWritten(wanted, ordering);
+      if (outcome === 'written') this.listener.written(wanted, ordering);
       return outcome !== 'written';
     });
   }
 
-  /** Something at least as new is there: taken as written where it says the same, else tried again with what is known then. */
+  /**
+   * Takes as written what is there for hosts where it is what is wanted, be it rendered otherwise, and answers the verdict
+   * on each. Nothing is taken where the channel is lost meanwhile.
+   */
+  async take(found: readonly Found[]): Promise<readonly Verdict[]> {
+    const era = this.#era;
+    const verdicts = await this.#judge(found);
+    if (era !== this.#era) return verdicts;
+    const kept = found.filter(({ wanted, there }, index) => {
+      const verdict = verdicts[index];
+      if (!there || (verdict !== 'same' && verdict !== 'kept')) return false;
+      const other = verdict === 'kept' ? there.bundleDigest : undefined;
+      this.listener.written(wanted, there.ordering, other);
+      return verdict === 'kept';
+    });
+    this.#tellOfKept(kept);
+    return verdicts;
+  }
+
+  #judge(found: readonly Found[]): Promise<readonly Verdict[]> {
+    const { trust, state, clock, channel } = this.parts;
+    const bundles = new Map<string, Promise<Uint8Array | undefined>>();
+    const bundle = (digest: string): Promise<Uint8Array | undefined> => {
+      const asked = bundles.get(digest) ?? channel.bundle(digest);
+      bundles.set(digest, asked);
+      return asked;
+    };
+    const around = { root: trust.root, revision: state.revision, nowMs: clock.nowMs(), bundle };
+    return Promise.all(found.map((each) => judge(each, around)));
+  }
+
+  /** Once for all hosts of a round; each counts. */
+  #tellOfKept(kept: readonly Found[]): void {
+    const [first] = kept;
+    if (!first) return;
+    const { metrics, log } = this.parts;
+    metrics.deliveries.inc({ outcome: 'conflict' }, kept.length);
+    const { wanted, there } = first;
+    const digests = { ours: wanted.bundle.digest, there: there?.bundleDigest };
+    log.warn(
+      'another replica renders the same documents otherwise: what was first stays, until all are of one version',
+      { hosts: kept.length, node: wanted.node, ordering: there?.ordering, ...digests },
+    );
+  }
+
+  /** Something else is there: taken as written where it is what is wanted, else tried again with what is known then. */
   async #settle(overtaken: readonly SealedAssignment[], era: number): Promise<void> {
     const records = await this.parts.channel.records(overtaken.map(({ wanted }) => wanted.nodeId));
+    if (era !== this.#era) return;
+    const found = overtaken.map(({ wanted }, index) => ({ wanted, there: records[index] }));
+    const verdicts = await this.take(found);
     let left: OvertakenError | undefined;
     for (const [index, each] of overtaken.entries()) {
       if (era !== this.#era) return;
-      left = (await this.#settleOne(each, records[index])) ?? left;
+      const verdict = verdicts[index] ?? 'other';
+      if (verdict === 'same' || verdict === 'kept') continue;
+      left = await this.#makeRoom(each, records[index], verdict);
     }
     if (left) throw left;
   }
 
-  async #settleOne(
-    each: SealedAssignment,
+  async #makeRoom(
+    { wanted, record }: SealedAssignment,
     there: DeliveryRecord | undefined,
-  ): Promise<OvertakenError | undefined> {
-    const { wanted, record } = each;
-    const { board, channel, clock, metrics, log } = this.parts;
-    const verdict = judge(there, each, clock.nowMs());
-    if (verdict === 'same' && there) {
-      this.onWritten(wanted, there.ordering);
-      return undefined;
-    }
+    verdict: 'forged' | 'other',
+  ): Promise<OvertakenError> {
+    const { board, channel, log } = this.parts;
     // Whatever it is, it stands above what was lost.
     board.begin(wanted.nodeId);
     const facts = { node: wanted.node, ours: record.ordering, there: there?.ordering };
     if (verdict === 'forged') {
       log.warn('an assignment that nobody of ours sealed was in the way', facts);
       await channel.discard(wanted.nodeId);
+    } else if (there) {
+      this.#sealer.passBy(record.ordering, there.ordering);
+      this.listener.overtaken(wanted, there.ordering);
     }
-    if (verdict === 'conflict') {
-      metrics.deliveries.inc({ outcome: 'conflict' });
-      log.error('of one generation two bundles were made: replicas differ in version', facts);
-    }
-    if (there && verdict !== 'forged') this.#sealer.passBy(record.ordering, there.ordering);
     return new OvertakenError(wanted.node, record.ordering, there?.ordering);
   }
 }

@@ -35,9 +35,9 @@ export class Awaited {
     return found !== undefined && found.looksLeft > 0 && found.nextAtMs <= this.nowMs();
   }
 
-  /** Leaves the host to its owner for a moment. */
-  begin(node: string): void {
-    this.#hosts.set(node, { looksLeft: LOOKS, nextAtMs: this.nowMs() + FIRST_LOOK_MS });
+  /** Leaves the host to its owner for a moment, and looks for it `inMs` from now. */
+  begin(node: string, inMs = FIRST_LOOK_MS): void {
+    this.#hosts.set(node, { looksLeft: LOOKS, nextAtMs: this.nowMs() + inMs });
   }
 
   /** Looks for it once, at once: what was another one's is ours now, and most likely there. */

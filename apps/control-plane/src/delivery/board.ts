@@ -21,9 +21,11 @@ export class Board {
 
   set(nodeId: string, written: WrittenAssignment): void {
     this.remove(nodeId);
-    const { digest } = written.wanted.bundle;
     this.#written.set(nodeId, written);
-    this.#uses.set(digest, (this.#uses.get(digest) ?? 0) + 1);
+    for (const digest of digestsOf(written))
+      this.#uses.set(digest, (this.#uses.get(digest) ?? 0) + 1);
+    // What another one has rendered cannot be sealed here at the ordering that it has.
+    if (written.kept !== undefined) this.#unsure.add(nodeId);
   }
 
   /** A newer one goes to this host: from now on it may have that, until `set` says so. */
@@ -35,9 +37,13 @@ export class Board {
   remove(nodeId: string): void {
     this.#lost.delete(nodeId);
     this.#unsure.delete(nodeId);
-    const digest = this.#written.get(nodeId)?.wanted.bundle.digest;
-    if (digest === undefined) return;
+    const written = this.#written.get(nodeId);
+    if (!written) return;
     this.#written.delete(nodeId);
+    for (const digest of digestsOf(written)) this.#release(digest);
+  }
+
+  #release(digest: string): void {
     const left = (this.#uses.get(digest) ?? 1) - 1;
     if (left === 0) this.#uses.delete(digest);
     else this.#uses.set(digest, left);
@@ -69,4 +75,8 @@ export class Board {
   digests(): ReadonlySet<string> {
     return new Set(this.#uses.keys());
   }
+}
+
+function digestsOf({ wanted, kept }: WrittenAssignment): readonly string[] {
+  return [wanted.bundle.digest, ...(kept === undefined ? [] : [kept])];
 }

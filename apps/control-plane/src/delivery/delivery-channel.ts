@@ -5,10 +5,13 @@ export interface Parcel {
   readonly nodeId: string;
   readonly record: DeliveryRecord;
   readonly bundle: Uint8Array;
+  /** What is there of this generation or a later one, and names another bundle, is not written over. */
+  readonly since: bigint;
 }
 
 /**
- * `stale`: what is there is at least as new. `conflict`: what is there has the same ordering and names another bundle.
+ * `stale`: what is there is at least as new. `conflict`: what is there names another bundle, at the same ordering or at
+ * a generation not below `since`.
  */
 export type WriteOutcome = 'written' | 'stale' | 'conflict';
 
@@ -32,7 +35,7 @@ export abstract class DeliveryChannel {
   /** Removes bundles that no host is to have any more. */
   abstract dropBundles(digests: readonly string[]): Promise<void>;
 
-  /** Stores each record and nudges its host, only if its ordering is greater than the one that is there. */
+  /** Stores each record and nudges its host, only if its ordering is greater than the one that is there; see `since`. */
   abstract write(parcels: readonly Parcel[]): Promise<readonly WriteOutcome[]>;
 
   /** The records that are there, in the order of the ids; undefined for what is none. */

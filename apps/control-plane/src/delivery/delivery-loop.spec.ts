@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   type SignedDocument,
   generateSigningKey,
@@ -107,6 +107,12 @@ const rootVersion = (root: DeliveryRecord['root']): number =>
 
 const otherShelf = () => new BundleShelf(Buffer.alloc(32, 8));
 
+/** As one who can write to Redis could make it: the leaf opens, and no commit of ours has it. */
+const unsigned = (record: DeliveryRecord): DeliveryRecord => ({
+  ...record,
+  proof: { index: 1, size: 2, path: [] },
+});
+
 /** Another replica that knows more writes for this host. */
 async function aheadOf(nodeId: string): Promise<void> {
   const node = putNode(nodeRecord('ahead', { a: 'b' }, nodeId));
@@ -159,6 +165,29 @@ describe('delivery', () => {
     take(changes(12n, [putNode(nodeRecord('n0', { a: 'b', unrelated: 'x' }, IDS[0]))]));
     await settled();
     expect(channel.writes - before).toBe(2);
+  });
+
+  it('gives a host few assignments in a burst of changes, and the last within 160 ms', async () => {
+    await threeHosts();
+    jest.useFakeTimers();
+    try {
+      await jest.advanceTimersByTimeAsync(1_000);
+      const { writes } = channel;
+      for (let change = 1; change <= 100; change += 1) {
+        take(changes(BigInt(10 + change), [policy('p', `/bin/${change}`)]));
+        await jest.advanceTimersByTimeAsync(10);
+      }
+      await jest.advanceTimersByTimeAsync(150);
+      // It selects two hosts.
+      expect(channel.writes - writes).toBeLessThanOrEqual(2 * 10);
+      expect(ordering(0)?.generation).toBe('110');
+      await jest.advanceTimersByTimeAsync(1_000);
+      take(changes(111n, [policy('p', '/bin/after')]));
+      await jest.advanceTimersByTimeAsync(20);
+      expect(ordering(0)?.generation).toBe('111');
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   it('removes what a host had that is served elsewhere now, and gives it anew to one that comes back', async () => {
@@ -357,18 +386,6 @@ describe('delivery', () => {
     const generations = () => ids.slice(1).map((id) => channel.there.get(id)?.ordering.generation);
     await eventually('all others have it', () => generations().every((each) => each === '11'));
     expect(channel.there.get(first)?.ordering.generation).toBe('12');
-  });
-
-  it('tells of two bundles of one generation', async () => {
-    await threeHosts();
-    const other = new DeliveryLoop({ ...parts, board: new Board(), bundles: otherShelf() });
-    clock.now += 1_000;
-    other.everything();
-    await eventually('written by the other', () => ordering(0)?.issuedAt === clock.now);
-    await other.stop();
-    clock.now -= 1_000;
-    loop.everything();
-    await eventually('told', () => logged.some((line) => line.includes('two bundles')));
   });
 
   it('puts back what vanished from the channel alone, and removes after two looks what nobody names', async () => {
@@ -594,5 +611,168 @@ describe('delivery with another replica', () => {
     mine.everything();
     await nothingWaits();
     expect([channel.there.size, channel.bundles.size]).toEqual([3, 2]);
+  });
+});
+
+describe('delivery with a replica of a version that renders otherwise', () => {
+  const [FIRST = ''] = IDS;
+  let other: DeliveryLoop;
+  let otherBoard: Board;
+  beforeEach(async () => {
+    await loop.stop();
+    otherBoard = new Board();
+    const isOthers = (id: string) => id === FIRST;
+    loop = new DeliveryLoop({ ...parts, replicas: { owns: (id) => !isOthers(id) } });
+    const bundles = otherShelf();
+    other = new DeliveryLoop({
+      ...{ ...parts, bundles, board: otherBoard, replicas: { owns: isOthers } },
+      metrics: new Metrics(),
+    });
+    const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
+    both(snapshot(10n, ...nodes, ...IDS.map((id) => putHostKey(id)), policy('p')));
+    await quiet();
+  });
+  afterEach(() => other.stop());
+
+  const both = (message: Parameters<FleetState['apply']>[0]): void => {
+    const affected = state.apply(message);
+    for (const each of [loop, other]) each.mark(affected);
+  };
+  const nothingWaits = () =>
+    eventually('nothing waits', () => loop.waiting === 0 && other.waiting === 0, 20_000);
+  /** Hosts tell both what they have, until nobody has anything to do about it. */
+  const quiet = async (): Promise<void> => {
+    let writes: number;
+    do {
+      await nothingWaits();
+      writes = channel.writes;
+      for (const [id, { ordering: seen }] of channel.there)
+        for (const each of [loop, other]) each.told(id, seen);
+      await nothingWaits();
+    } while (channel.writes > writes);
+  };
+  const there = (): DeliveryRecord => {
+    const record = channel.there.get(FIRST);
+    if (!record) throw new Error('nothing is there');
+    return record;
+  };
+  const keptLines = () => logged.filter((line) => line.includes('renders the same')).length;
+  /** The first host, which has what the other one rendered, is ours now. */
+  const takeOver = async (): Promise<void> => {
+    loop.takeOver((id) => id === FIRST);
+    await nothingWaits();
+  };
+  const isTheOthers = () => there().bundleDigest === otherBoard.get(FIRST)?.wanted.bundle.digest;
+
+  it('writes each change once, leaves what was first, and says so once', async () => {
+    for (const [index, name] of ['q', 'r', 's'].entries()) {
+      const [writes, lines] = [channel.writes, keptLines()];
+      both(changes(BigInt(11 + index), [policy(name)]));
+      await quiet();
+      expect(channel.writes - writes).toBe(IDS.length);
+      expect(isTheOthers()).toBe(true);
+      // Each of both of what the other one has written.
+      expect(keptLines() - lines).toBe(2);
+    }
+  });
+
+  it('writes a change once also where others change in between, so that generations differ', async () => {
+    const { writes } = channel;
+    both(changes(11n, [policy('q')]));
+    await eventually('its owner has written it', () => ordering(0)?.generation === '11');
+    state.apply(changes(12n, []));
+    await quiet();
+    expect(channel.writes - writes).toBe(IDS.length);
+  });
+
+  it('leaves what was first also where it is the owner, and was late', async () => {
+    await loop.stop();
+    loop = new DeliveryLoop({ ...parts, board: (board = new Board()) });
+    const affected = state.apply(changes(11n, [policy('q')]));
+    other.mark(affected);
+    await eventually('written by the other one', () => ordering(1)?.generation === '11', 20_000);
+    const { writes } = channel;
+    loop.mark(affected);
+    await quiet();
+    expect(channel.writes).toBe(writes);
+    expect(board.get(FIRST)?.kept).toBe(there().bundleDigest);
+  });
+
+  it('names in its board the bundle that is there', () => {
+    expect(board.get(FIRST)?.kept).toBe(there().bundleDigest);
+    expect(board.digests().has(there().bundleDigest)).toBe(true);
+  });
+
+  it('takes over what the owner of a host has written since, when the host tells of it', async () => {
+    clock.now += ASSIGNMENT_VALID_MS / 2;
+    other.renew();
+    await eventually('its owner has renewed it', () => ordering(0)?.issuedAt === clock.now);
+    loop.told(FIRST, there().ordering);
+    await nothingWaits();
+    expect(board.get(FIRST)).toMatchObject({ ordering: ordering(0), kept: there().bundleDigest });
+    expect(isTheOthers()).toBe(true);
+  });
+
+  it.each([
+    ['is not signed by us', () => channel.there.set(FIRST, unsigned(there()))],
+    ['has no bundle', () => channel.bundles.delete(there().bundleDigest)],
+    ['is of the root document of before', () => trust.follow(nextRoot())],
+    ['is half over', () => (clock.now += ASSIGNMENT_VALID_MS / 2)],
+    ['is older', () => loop.mark(state.apply(changes(11n, [], ['/hostward/v1/policy/p'])))],
+  ])('does not leave what %s', async (_, spoil) => {
+    await other.stop();
+    spoil();
+    await takeOver();
+    expect(isTheOthers()).toBe(false);
+    expect(board.get(FIRST)?.kept).toBeUndefined();
+  });
+
+  it('does not leave what another one made without a document that it cannot read', async () => {
+    await other.stop();
+    const blind = new FleetState(testKeks);
+    const node = putNode(nodeRecord('n0', { a: 'b' }, FIRST));
+    blind.apply(snapshot(11n, node, putHostKey(FIRST), policy('p')));
+    const theirs = { ...parts, state: blind, board: new Board(), bundles: otherShelf() };
+    const old = new DeliveryLoop(theirs);
+    old.everything();
+    await eventually('written by that one', () => ordering(0)?.generation === '11');
+    await old.stop();
+    loop.mark(state.apply(changes(11n, [policy('q')])));
+    await takeOver();
+    expect(board.get(FIRST)).toMatchObject({ kept: undefined, ordering: ordering(0) });
+    expect(isTheOthers()).toBe(false);
+  });
+
+  it('writes its own where the bundle of another one is lost', async () => {
+    await other.stop();
+    channel.bundles.delete(there().bundleDigest);
+    loop.lookAfter();
+    await eventually('its own is there', () => !isTheOthers(), 20_000);
+    expect(channel.bundles.has(there().bundleDigest)).toBe(true);
+  });
+
+  it('gives nothing again at an ordering that hosts know from another one', async () => {
+    await takeOver();
+    await other.stop();
+    const before = there().ordering;
+    loop = new DeliveryLoop({ ...parts, board });
+    loop.everything();
+    await eventually('nothing waits', () => loop.waiting === 0, 20_000);
+    channel.there.clear();
+    clock.now += 60_000;
+    loop.everything();
+    await eventually('nothing waits', () => loop.waiting === 0, 20_000);
+    expect(there().ordering.issuedAt).toBeGreaterThan(before.issuedAt);
+  });
+
+  it('writes something newer for a host that has something later than what it left', async () => {
+    await takeOver();
+    await other.stop();
+    const own = new DeliveryLoop({ ...parts, board });
+    const seen = { ...there().ordering, issuedAt: there().ordering.issuedAt + 1 };
+    clock.now += 60_000;
+    own.told(FIRST, seen);
+    await eventually('something newer is there', () => ordering(0)?.issuedAt === clock.now);
+    await own.stop();
   });
 });

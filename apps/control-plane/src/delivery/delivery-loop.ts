@@ -1,5 +1,5 @@
 import { compareOrdering } from '#bundle';
-import type { Ordering } from '#contracts';
+import type { DeliveryRecord, Ordering } from '#contracts';
 import type { Clock } from '../clock.js';
 import type { Affected } from '../fleet/affected.js';
 import type { Metrics } from '../health/metrics.js';
@@ -10,7 +10,7 @@ import { AssignmentWriter } from './assignment-writer.js';
 import { Awaited } from './awaited.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
-import { isThere } from './overtaken.js';
+import { Gathering } from './gathering.js';
 import { Retry } from './retry.js';
 import { Upkeep } from './upkeep.js';
 import { type AssignmentParts, WantedAssignments } from './wanted-assignments.js';
@@ -27,8 +27,6 @@ export interface DeliveryParts extends AssignmentParts {
   readonly makeHostKeys: (nodes: readonly string[]) => Promise<void>;
 }
 
-/** Changes of this long are one round. */
-const COALESCE_MS = 20;
 /** Records that are read at a time. */
 const LOOKS_AT_ONCE = 200;
 const LOOK_MS = 100;
@@ -41,6 +39,7 @@ const LOOK_MS = 100;
 export class DeliveryLoop {
   readonly #dirty = new Set<string>();
   readonly #gone = new Set<string>();
+  readonly #gathering = new Gathering();
   readonly #retry = new Retry();
   /** Of removing what hosts have left: it may lie on a Redis that is away, and no delivery waits for it. */
   readonly #forgetting = new Retry();
@@ -62,20 +61,25 @@ export class DeliveryLoop {
     const { channel, board, serves } = parts;
     this.#upkeep = new Upkeep(channel, board, serves);
     this.#assignments = new WantedAssignments(parts);
-    this.#writer = new AssignmentWriter(parts, (wanted, ordering) =>
-      this.#written(wanted, ordering),
-    );
+    this.#writer = new AssignmentWriter(parts, {
+      written: (wanted, ordering, kept) => this.#written(wanted, ordering, kept),
+      overtaken: (wanted, there) => this.#outdate(wanted, there),
+    });
   }
 
   /** Takes what a change affects. */
   mark(affected: Affected): void {
     for (const node of affected.nodes) {
       if (this.#hasLeft(node)) continue;
+      this.#assignments.changed(node);
       this.#dirty.add(node);
       this.#awaited.end(node);
     }
+    for (const node of affected.removed) this.#assignments.forget(node);
     for (const nodeId of affected.gone) this.#gone.add(nodeId);
-    this.#schedule(COALESCE_MS);
+    if (affected.nodes.size + affected.gone.size === 0) return;
+    this.#gathering.add();
+    this.#schedule('gathered');
   }
 
   /** A host that is served elsewhere now: what it had here is removed. */
@@ -129,19 +133,24 @@ export class DeliveryLoop {
 
   /**
    * A host has said what it accepted last. Where that comes after what was written for it here it would never take it, so it
-   * gets something newer, unless it is there. What comes after etcd itself is the restore guard's.
+   * gets something newer, unless it is there; of a host of another replica only what is there is taken over. What comes
+   * after etcd itself is the restore guard's.
    */
   told(nodeId: string, seen: Ordering): void {
     const { board, state, trust, replicas, log } = this.parts;
     const written = board.get(nodeId);
-    const isOurs = seen.epoch === trust.root.document.epoch && replicas.owns(nodeId);
-    if (!written || !isOurs || BigInt(seen.generation) > state.revision) return;
+    const isOfNow = seen.epoch === trust.root.document.epoch;
+    if (!written || !isOfNow || BigInt(seen.generation) > state.revision) return;
     if (compareOrdering(seen, written.ordering) <= 0) return;
     const { node } = written.wanted;
+    const isOurs = replicas.owns(nodeId);
+    if (!isOurs && this.#dirty.has(node)) return;
     log.debug('a host has something later than what was written for it', { node, seen });
     board.remove(nodeId);
-    this.#claims.set(node, seen);
-    this.#awaited.lookOnce(node);
+    if (isOurs) {
+      this.#claims.set(node, seen);
+      this.#awaited.lookOnce(node);
+    } else this.#awaited.begin(node, 0);
     this.#dirty.add(node);
     this.#schedule(0);
   }
@@ -163,11 +172,12 @@ export class DeliveryLoop {
     await this.#running;
   }
 
-  #schedule(delayMs: number, look = false): void {
+  #schedule(delay: number | 'gathered', look = false): void {
     if (this.#stopped || this.#running) return;
     if (this.#timer !== undefined && (look || !this.#looking)) return;
     clearTimeout(this.#timer);
     this.#looking = look;
+    const delayMs = delay === 'gathered' ? this.#gathering.begin() : delay;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#running = this.#round().finally(() => {
@@ -182,7 +192,7 @@ export class DeliveryLoop {
     const { delayMs } = this.#retry;
     const canForget = this.#gone.size > 0 && this.#forgetting.delayMs === 0;
     if (delayMs > 0 || canForget || this.#dirty.size > this.#awaited.size)
-      this.#schedule(delayMs || COALESCE_MS);
+      this.#schedule(delayMs || 'gathered');
     else this.#schedule(this.#awaited.size > 0 ? LOOK_MS : this.#forgetting.delayMs, true);
   }
 
@@ -290,24 +300,36 @@ export class DeliveryLoop {
       await this.#lookAt(due.slice(start, start + LOOKS_AT_ONCE));
   }
 
-  /** Takes as written what is there as it is wanted. */
+  /** Takes as written what is there as it is wanted, by whomever it is rendered. */
   async #lookAt(looked: readonly WantedAssignment[]): Promise<void> {
     const { era } = this.#writer;
     const records = await this.parts.channel.records(looked.map(({ nodeId }) => nodeId));
     if (era !== this.#writer.era) return;
-    const nowMs = this.parts.clock.nowMs();
-    for (const [index, wanted] of looked.entries()) {
-      const there = records[index];
-      const isGood = isThere(there, wanted, nowMs) && !this.#isClaimed(wanted, there.ordering);
-      if (isGood) this.#written(wanted, there.ordering);
-      else this.#awaited.missed(wanted.node);
+    const found = looked.map((wanted, index) => {
+      return { wanted, there: this.#unlessClaimed(wanted, records[index]) };
+    });
+    const verdicts = await this.#writer.take(found);
+    if (era !== this.#writer.era) return;
+    for (const [index, { node }] of looked.entries()) {
+      const verdict = verdicts[index];
+      if (verdict !== 'same' && verdict !== 'kept') this.#awaited.missed(node);
     }
   }
 
-  /** The host has something later, and would not take it. */
-  #isClaimed({ node }: WantedAssignment, there: Ordering): boolean {
-    const claim = this.#claims.get(node);
-    return claim !== undefined && compareOrdering(claim, there) > 0;
+  /** Undefined where the host has something later, and would not take this. */
+  #unlessClaimed(
+    wanted: WantedAssignment,
+    there: DeliveryRecord | undefined,
+  ): DeliveryRecord | undefined {
+    const claim = this.#claims.get(wanted.node);
+    if (!claim || !there || compareOrdering(claim, there.ordering) <= 0) return there;
+    this.#outdate(wanted, there.ordering);
+    return undefined;
+  }
+
+  /** What is there must not stay, whoever rendered it. */
+  #outdate({ node }: WantedAssignment, there: Ordering): void {
+    this.#assignments.outdate(node, BigInt(there.generation));
   }
 
   /** Not before etcd was read, nor while hosts wait: the board would not name what they are to have. */
@@ -317,11 +339,13 @@ export class DeliveryLoop {
     const { board, channel, log } = this.parts;
     const { missing, unnamed } = await this.#upkeep.look();
     this.#writer.gone(missing.bundles);
-    for (const { wanted } of [...board.all()]) {
+    for (const { wanted, ordering, kept = '' } of [...board.all()]) {
       if (missing.bundles.has(wanted.bundle.digest)) {
         await this.#writer.store(wanted.bundle.digest, wanted.bundle.ciphertext);
       }
-      if (!missing.nodeIds.has(wanted.nodeId)) continue;
+      const isBare = missing.bundles.has(kept);
+      if (isBare) this.#outdate(wanted, ordering);
+      if (!isBare && !missing.nodeIds.has(wanted.nodeId)) continue;
       board.lose(wanted.nodeId);
       this.#dirty.add(wanted.node);
     }
@@ -367,8 +391,8 @@ export class DeliveryLoop {
     return { due, keyless, settled };
   }
 
-  #written(wanted: WantedAssignment, ordering: Ordering): void {
-    this.parts.board.set(wanted.nodeId, { ordering, wanted });
+  #written(wanted: WantedAssignment, ordering: Ordering, kept?: string): void {
+    this.parts.board.set(wanted.nodeId, { ordering, wanted, kept });
     // The host may have changed while we wrote; then it is still due, and stays on the list.
     if (!this.#changedSince(wanted)) this.#settled(wanted.node);
   }

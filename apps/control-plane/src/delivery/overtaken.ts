@@ -1,39 +1,52 @@
 import { isDeepStrictEqual } from 'node:util';
-import { RefusedError, openAssignment, type Assignment } from '#bundle';
+import {
+  type Assignment,
+  RefusedError,
+  type TrustedRoot,
+  openAssignment,
+  openBundle,
+  verifyAssignment,
+} from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
 import { isHalfOver, type WantedAssignment, type WrittenAssignment } from './assignment-plan.js';
-import type { SealedAssignment } from './assignment-sealer.js';
 
-/**
- * What it means that something at least as new is there. `same`: it says what is wanted, another replica was faster.
- * `forged`: nobody who has the host's key sealed it. `conflict`: of one generation another bundle was made. `ahead`:
- * another replica knows more, or our clock went back, or etcd was restored.
- */
-export type Verdict = 'same' | 'forged' | 'conflict' | 'ahead';
-
-/** Judges what is there for a host. Pure; believes only what opens under the host's key. */
-export function judge(
-  there: DeliveryRecord | undefined,
-  { wanted, record }: SealedAssignment,
-  nowMs: number,
-): Verdict {
-  const assignment = there && opened(there, wanted);
-  if (!assignment) return 'forged';
-  if (isGood(there, assignment, wanted, nowMs)) return 'same';
-  const { epoch, generation } = record.ordering;
-  const ofOneGeneration = assignment.epoch === epoch && assignment.generation === generation;
-  return ofOneGeneration && assignment.bundleDigest !== wanted.bundle.digest ? 'conflict' : 'ahead';
+/** What is there for a host that is to have `wanted`. */
+export interface Found {
+  readonly wanted: WantedAssignment;
+  readonly there: DeliveryRecord | undefined;
 }
 
-/** Whether what is there for a host is what it is to have, and will be for long enough, whoever wrote it. */
-export function isThere(
-  there: DeliveryRecord | undefined,
-  wanted: WantedAssignment,
-  nowMs: number,
-): there is DeliveryRecord {
-  if (!there) return false;
-  const assignment = opened(there, wanted);
-  return assignment !== undefined && isGood(there, assignment, wanted, nowMs);
+/** What it is judged by. */
+export interface Surroundings {
+  readonly root: TrustedRoot;
+  /** etcd's, as the watch has it. */
+  readonly revision: bigint;
+  readonly nowMs: number;
+  /** The bundle of this digest; undefined where the channel does not have it. */
+  readonly bundle: (digest: string) => Promise<Uint8Array | undefined>;
+}
+
+/**
+ * What is there. `same`: what is wanted, another replica was faster. `kept`: another replica, of another version, has
+ * rendered the same documents otherwise; what was first stays. `forged`: nothing, or nobody who has the host's key sealed
+ * it. `other`: older, or another replica knows more, or our clock went back, or etcd was restored.
+ */
+export type Verdict = 'same' | 'kept' | 'forged' | 'other';
+
+/** Judges what is there for a host; believes only what opens under the host's key, and keeps only what the host would take. */
+export async function judge({ wanted, there }: Found, around: Surroundings): Promise<Verdict> {
+  const assignment = there && opened(there, wanted);
+  if (!assignment) return 'forged';
+  const { ordering } = there;
+  if (isHalfOver({ ordering, wanted }, around.nowMs) || !ordersTheSame(assignment, wanted))
+    return 'other';
+  if (showsTheSame(assignment, wanted)) return 'same';
+  const generation = BigInt(assignment.generation);
+  if (generation < wanted.since || generation > around.revision) return 'other';
+  const isTaken = await isVerified(there, wanted, around);
+  if (!isTaken) return 'other';
+  const bundle = await around.bundle(assignment.bundleDigest);
+  return bundle && isOfTheSameDocuments(bundle, assignment, wanted) ? 'kept' : 'other';
 }
 
 /** Whether what lies there in the place of what was written cannot be opened under the host's key, or is no record. */
@@ -46,42 +59,72 @@ export function isSpoilt(
   return there.ordering.epoch === ordering.epoch && opened(there, wanted) === undefined;
 }
 
-function isGood(
-  { ordering }: DeliveryRecord,
-  assignment: Assignment,
-  wanted: WantedAssignment,
-  nowMs: number,
-): boolean {
-  return !isHalfOver({ ordering, wanted }, nowMs) && saysTheSame(assignment, wanted);
-}
-
 /** The seal binds node and ordering, so an old leaf under a new ordering does not open. */
 function opened(
   { ordering, leaf, bundleDigest }: DeliveryRecord,
   { nodeId, hostKey }: WantedAssignment,
 ): Assignment | undefined {
-  try {
-    const assignment = openAssignment(hostKey, nodeId, ordering, Buffer.from(leaf, 'base64'));
-    return assignment.bundleDigest === bundleDigest ? assignment : undefined;
-  } catch (error) {
-    if (error instanceof RefusedError) return undefined;
-    throw error;
-  }
+  const assignment = unlessRefused(() =>
+    openAssignment(hostKey, nodeId, ordering, Buffer.from(leaf, 'base64')),
+  );
+  return assignment?.bundleDigest === bundleDigest ? assignment : undefined;
 }
 
-function saysTheSame(
+/** No version may render these otherwise. */
+function ordersTheSame(
   there: Assignment,
-  { rootVersion, bundle, suspension, labels, visibility = [] }: WantedAssignment,
+  { rootVersion, suspension, labels }: WantedAssignment,
 ): boolean {
   return (
     there.rootVersion === rootVersion &&
-    there.bundleDigest === bundle.digest &&
     isDeepStrictEqual(there.labels, labels) &&
-    isDeepStrictEqual(there.visibility ?? [], visibility) &&
     there.suspension?.mode === suspension?.mode &&
     there.suspension?.reason === suspension?.reason &&
     there.suspension?.until === (suspension && Date.parse(suspension.until))
   );
+}
+
+function showsTheSame(there: Assignment, { bundle, visibility = [] }: WantedAssignment): boolean {
+  return (
+    there.bundleDigest === bundle.digest && isDeepStrictEqual(there.visibility ?? [], visibility)
+  );
+}
+
+/** All that its host asks of a record, by the keys in force: a host itself has the key that opens the leaf. */
+async function isVerified(
+  there: DeliveryRecord,
+  { nodeId, hostKey, sealedHostKey }: WantedAssignment,
+  { root, nowMs: now }: Surroundings,
+): Promise<boolean> {
+  if (there.sealedHostKey !== sealedHostKey) return false;
+  const inquiry = { record: there, trustedRoot: root, nodeId, sealingPrivateKey: '', now };
+  try {
+    await verifyAssignment({ ...inquiry, openHostKey: () => Promise.resolve(hostKey) });
+    return true;
+  } catch (error) {
+    if (error instanceof RefusedError) return false;
+    throw error;
+  }
+}
+
+/** A replica that cannot read a document of a newer version leaves it out, which is no rendering. */
+function isOfTheSameDocuments(
+  ciphertext: Uint8Array,
+  { bundleDigest: digest, dataKey }: Assignment,
+  { bundle }: WantedAssignment,
+): boolean {
+  const there = unlessRefused(() => openBundle(ciphertext, { digest, dataKey }));
+  const revisions = there?.policies.map(({ revision }) => revision).sort();
+  return isDeepStrictEqual(revisions, [...bundle.policies.values()].sort());
+}
+
+function unlessRefused<T>(open: () => T): T | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined;
+    throw error;
+  }
 }
 
 /** A newer assignment is there than the one we made; the round is tried again with what is known then. */

@@ -20,7 +20,26 @@ export interface AssignmentParts {
 
 /** What each host is to have, by the state of the fleet and the root document in force at the moment of asking. */
 export class WantedAssignments {
+  /** By host: the revision since which what it is to have follows from the same documents. */
+  readonly #since = new Map<string, bigint>();
+
   constructor(private readonly parts: AssignmentParts) {}
+
+  /** What was sealed for the host until now may follow from other documents. */
+  changed(node: string): void {
+    this.#since.set(node, this.parts.state.revision);
+  }
+
+  /** What was sealed for the host at this generation or before is not what it is to have. */
+  outdate(node: string, generation: bigint): void {
+    const since = this.#since.get(node);
+    if (since !== undefined && generation >= since) this.#since.set(node, generation + 1n);
+  }
+
+  /** The host is not there any more. */
+  forget(node: string): void {
+    this.#since.delete(node);
+  }
 
   /** `keyless`: it has no host key of this epoch yet. Undefined: it is to have nothing, or keeps what it has. */
   of(node: string): WantedAssignment | 'keyless' | undefined {
@@ -35,7 +54,8 @@ export class WantedAssignments {
     const { hostKey, sealedHostKey } = key;
     try {
       const content = this.#content(record, nodeId);
-      return { node, nodeId, rootVersion, hostKey, sealedHostKey, ...content };
+      const since = this.#since.get(node) ?? state.revision + 1n;
+      return { node, nodeId, since, rootVersion, hostKey, sealedHostKey, ...content };
     } catch (error) {
       // One rule set beyond a limit must not hold up the others; its hosts keep what they have.
       log.error('a rule set cannot be bundled', { node, error });

@@ -105,11 +105,11 @@ export class StatusReader {
   #delivered(nodeId: string): Delivered | undefined {
     const written = this.deliveries.written(nodeId);
     if (!written) return undefined;
-    const { ordering, wanted } = written;
+    const { ordering, wanted, kept } = written;
     return {
       epoch: ordering.epoch,
       generation: ordering.generation,
-      bundleDigest: wanted.bundle.digest,
+      bundleDigest: kept ?? wanted.bundle.digest,
       policies: wanted.bundle.policies,
       suspension: wanted.suspension,
     };

@@ -10,6 +10,7 @@ import {
 export class FakeChannel extends DeliveryChannel {
   readonly there = new Map<string, DeliveryRecord>();
   readonly bundles = new Set<string>();
+  readonly #bytes = new Map<string, Uint8Array>();
   writes = 0;
   looks = 0;
   failures = 0;
@@ -20,13 +21,14 @@ export class FakeChannel extends DeliveryChannel {
   override onLoss(): void {
     return undefined;
   }
-  override putBundle(digest: string): Promise<void> {
+  override putBundle(digest: string, ciphertext: Uint8Array): Promise<void> {
     this.bundles.add(digest);
+    this.#bytes.set(digest, ciphertext);
     this.whileBundleIsPut();
     return Promise.resolve();
   }
   override bundle(digest: string): Promise<Uint8Array | undefined> {
-    return Promise.resolve(this.bundles.has(digest) ? new Uint8Array() : undefined);
+    return Promise.resolve(this.bundles.has(digest) ? this.#bytes.get(digest) : undefined);
   }
   override dropBundles(digests: readonly string[]): Promise<void> {
     for (const digest of digests) this.bundles.delete(digest);
@@ -34,9 +36,10 @@ export class FakeChannel extends DeliveryChannel {
   }
   override write(parcels: readonly Parcel[]): Promise<readonly WriteOutcome[]> {
     if (this.failures-- > 0) return Promise.reject(new Error('cut'));
-    const outcomes = parcels.map(({ nodeId, record }) => {
-      const there = this.there.get(nodeId)?.ordering;
-      if (there && key(there) >= key(record.ordering)) return 'stale' as const;
+    const outcomes = parcels.map(({ nodeId, record, since }) => {
+      const there = this.there.get(nodeId);
+      if (there && key(there.ordering) >= key(record.ordering)) return 'stale' as const;
+      if (there && isAnother(there, record, since)) return 'conflict' as const;
       this.writes += 1;
       this.there.set(nodeId, record);
       return 'written' as const;
@@ -73,6 +76,11 @@ export class FakeChannel extends DeliveryChannel {
     return undefined;
   }
 }
+
+const isAnother = (there: DeliveryRecord, ours: DeliveryRecord, since: bigint): boolean =>
+  there.bundleDigest !== ours.bundleDigest &&
+  there.ordering.epoch === ours.ordering.epoch &&
+  BigInt(there.ordering.generation) >= since;
 
 const key = ({ epoch, generation, issuedAt }: Ordering): string =>
   [epoch, generation, String(issuedAt)].map((part) => part.padStart(20, '0')).join();

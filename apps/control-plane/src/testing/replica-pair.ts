@@ -1,5 +1,5 @@
 import { eventually } from './eventually.js';
-import type { ReplicaProcess } from './replica-process.js';
+import type { ReplicaProcess, ReplicaVersion } from './replica-process.js';
 import type { Rest } from './rest.js';
 import { Rig } from './rig.js';
 
@@ -11,11 +11,11 @@ export class ReplicaPair {
     readonly rests: readonly [Rest, Rest],
   ) {}
 
-  /** Both ready, and each knows of the other. */
-  static async start(): Promise<ReplicaPair> {
+  /** Both ready, and each knows of the other; the second of this version. */
+  static async start(version?: ReplicaVersion): Promise<ReplicaPair> {
     const rig = await Rig.prepare();
     try {
-      const [one, other] = [await rig.startProcess(), await rig.startProcess()];
+      const [one, other] = [await rig.startProcess(), await rig.startProcess(version)];
       const rests = [rig.restOf(one.url), rig.restOf(other.url)] as const;
       const pair = new ReplicaPair(rig, [one, other], rests);
       await pair.replicasAre(2);

@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { ServerProcess, freePort } from '#testing';
 
-const MAIN = fileURLToPath(
-  new URL('../../../../dist/apps/control-plane/src/main.js', import.meta.url),
-);
+/** What is run: as it is shipped, or as of a version that renders otherwise. */
+export type ReplicaVersion = 'main' | 'testing/other-version';
+
+const mainOf = (version: ReplicaVersion): string =>
+  fileURLToPath(new URL(`../../../../dist/apps/control-plane/src/${version}.js`, import.meta.url));
 
 /** What a replica has of its own, besides its port, and what all of them share. */
 export interface ReplicaOptions {
@@ -22,9 +24,9 @@ export class ReplicaProcess {
     private readonly port: number,
   ) {}
 
-  static async start(options: ReplicaOptions): Promise<ReplicaProcess> {
+  static async start(options: ReplicaOptions, version: ReplicaVersion): Promise<ReplicaProcess> {
     const replica = new ReplicaProcess(options, await freePort());
-    await replica.start();
+    await replica.start(version);
     return replica;
   }
 
@@ -32,7 +34,7 @@ export class ReplicaProcess {
     return `https://127.0.0.1:${this.port}`;
   }
 
-  async start(): Promise<void> {
+  async start(version: ReplicaVersion = 'main'): Promise<void> {
     const { configFile, dataDir, etcdPort, redisPort } = this.options;
     const settings = {
       DATA_DIR: dataDir,
@@ -45,7 +47,7 @@ export class ReplicaProcess {
     );
     this.#process = await ServerProcess.start({
       command: 'env',
-      args: [...environment, process.execPath, MAIN, 'serve', `--config=${configFile}`],
+      args: [...environment, process.execPath, mainOf(version), 'serve', `--config=${configFile}`],
       ready: /"listening":/,
     });
   }

@@ -24,7 +24,7 @@ import { parseInitOptions } from '../init/options.js';
 import { serve, type Serving } from '../server/serve.js';
 import { Rest } from './rest.js';
 import { eventually } from './eventually.js';
-import { ReplicaProcess } from './replica-process.js';
+import { ReplicaProcess, type ReplicaVersion } from './replica-process.js';
 import { TestHost } from './test-host.js';
 
 const LOOK_AT_CERTIFICATES_MS = 100;
@@ -139,13 +139,14 @@ export class Rig {
   }
 
   /** A control plane in a process of its own, past the links, with stores of its own; stopped with the rig. */
-  async startProcess(): Promise<ReplicaProcess> {
-    const replica = await ReplicaProcess.start({
+  async startProcess(version: ReplicaVersion = 'main'): Promise<ReplicaProcess> {
+    const options = {
       configFile: this.made.configFile,
       dataDir: join(this.folder, `process-${this.#processes.length}`),
       etcdPort: this.etcd.port,
       redisPort: this.redis.port,
-    });
+    };
+    const replica = await ReplicaProcess.start(options, version);
     this.#processes.push(replica);
     return replica;
   }
