@@ -31,7 +31,7 @@ async function startAnew(): Promise<void> {
 
 describe('break-glass on a full disk', () => {
   const notKept = {
-    code: 1,
+    code: 3,
     stderr: expect.stringMatching(/^hostward-sensor: this is in force, but/),
   };
 
