@@ -195,15 +195,16 @@ static void recompiled(struct hw_daemon *d, struct hw_table *t) {
                 probe(d);
                 return;
         }
-        hw_recompile_ended(d, true);
         if (!in_force(d, t) || hw_table_equals(d->table, t))
                 (void)hw_table_free(t);
         else
                 r = hw_enforce_swap(d, t);
-        if (r < 0)
+        if (r < 0) {
                 refuse(d, d->outcome.code, d->outcome.message);
-        else
-                probe(d);
+                return;
+        }
+        hw_recompile_ended(d, true);
+        probe(d);
 }
 
 /*
