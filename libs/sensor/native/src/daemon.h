@@ -84,6 +84,7 @@ struct hw_daemon {
 
         uint64_t swapped_at; /* monotonic, of the last swap; 0: none in this life */
         uint64_t recompile_at; /* monotonic: not before */
+        struct hw_buffer envelope; /* of the table in force, while there is no room for it on disk */
         /* Monotonic deadlines, UINT64_MAX when not set. */
         uint64_t bind_at, confirm_at, check_at, coverage_at, healthy_at, quiet_at, watchdog_at, saved_at,
                 looked_at;

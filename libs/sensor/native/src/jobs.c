@@ -256,6 +256,7 @@ static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
         if (r < 0)
                 refuse(d, d->outcome.code, d->outcome.message);
         else {
+                hw_recompile_forget(d); /* that of the table before would be refused as an older one */
                 hw_recompile_keep(d, (struct hw_slice){ d->job.envelope.data, d->job.envelope.len });
                 probe(d);
         }

@@ -12,6 +12,8 @@
 #define HW_ENVELOPE "envelope"
 
 void hw_recompile_keep(struct hw_daemon *d, struct hw_slice envelope);
+/* Writes what found no room; called now and then. Nobody sends an envelope again whose rule set is in force. */
+void hw_recompile_keep_later(struct hw_daemon *d);
 void hw_recompile_forget(struct hw_daemon *d);
 /* A compilation begins: what it sees of the host is what counts as unchanged later. */
 void hw_recompile_begins(struct hw_daemon *d);
