@@ -13,6 +13,7 @@
 
 #define PAUSE_MS 30000
 #define PAUSE_AFTER_FAILURE_MS 300000
+#define PAUSE_FOR_MORE_TIME_MS 5000
 
 void hw_recompile_keep(struct hw_daemon *d, struct hw_slice envelope) {
         int r = hw_write_atomic(d->state_fd, HW_ENVELOPE, envelope.data, envelope.len, 0600);
@@ -87,4 +88,8 @@ void hw_recompile_ended(struct hw_daemon *d, bool ok) {
                 d->recompile_at = hw_now_ms() + PAUSE_AFTER_FAILURE_MS;
         else
                 d->surroundings = d->recompile_at = 0; /* the kernel refused the programs: there is another answer now */
+}
+
+void hw_recompile_soon(struct hw_daemon *d) {
+        d->recompile_at = HW_MIN(d->recompile_at, hw_now_ms() + PAUSE_FOR_MORE_TIME_MS);
 }

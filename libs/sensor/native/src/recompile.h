@@ -23,5 +23,7 @@ void hw_recompile_check(struct hw_daemon *d);
 bool hw_recompile_is_held(const struct hw_memory *m);
 /* How it ended: a failure is tried again later. */
 void hw_recompile_ended(struct hw_daemon *d, bool ok);
+/* It failed, and the next try has more of what it lacked. */
+void hw_recompile_soon(struct hw_daemon *d);
 
 #endif
