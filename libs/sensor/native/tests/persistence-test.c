@@ -332,6 +332,17 @@ static void a_damaged_snapshot_is_told_of_and_never_becomes_the_last_known_good(
         end();
 }
 
+static void what_a_link_left_under_its_temporary_name_is_not_written_into(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        CHECK(swap((struct given){ 2, .mark = "22" }) == 0);
+        CHECK(linkat(d.state_fd, "snapshot.prev", d.state_fd, ".snapshot.new", 0) == 0);
+        CHECK(swap((struct given){ 3, .mark = "33" }) == 0);
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        end();
+}
+
 static void no_fallback_brings_an_exception_back_that_has_ended(void) {
         const uint64_t until = hw_wall_ms() - 1000;
 
@@ -423,6 +434,7 @@ int main(void) {
         TEST(dead_within_a_fallback_the_table_that_was_taken_back_stays_so);
         TEST(a_fallback_that_is_not_remembered_asks_for_a_confirmation);
         TEST(a_damaged_snapshot_is_told_of_and_never_becomes_the_last_known_good);
+        TEST(what_a_link_left_under_its_temporary_name_is_not_written_into);
         TEST(no_fallback_brings_an_exception_back_that_has_ended);
         TEST(nor_does_one_where_the_clock_was_set_back_since);
         TEST(while_an_exception_lasts_its_table_comes_back);
