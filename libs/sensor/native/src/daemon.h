@@ -73,6 +73,7 @@ struct hw_daemon {
         struct hw_drift drift[HW_DRIFT_MAX]; /* oldest first */
         size_t n_drift;
         struct hw_outcome outcome;
+        bool stands_in; /* the table, for a snapshot that could not be read: that one is not known to be good */
         bool unkept; /* memory is not on disk: it could not be written, and is tried again */
         bool loaded; /* what memory asks for is in the kernel as far as we know */
         uint64_t loads; /* changes of what is loaded: probes of an earlier one say nothing */

@@ -5,7 +5,8 @@
 
 /*
  * Files in the state directory (root's, 0700). Each is written to a temporary name, synced and renamed, and ends in a
- * checksum; one that is cut or altered is not loaded (-EBADMSG), and the last known good takes its place.
+ * checksum; one that is cut or altered is not loaded (-EBADMSG), and the last known good takes its place. One that cannot be
+ * read for another reason may be read at the next start: it is left alone.
  *   snapshot       the table in force            writer: daemon   readers: daemon, early
  *   snapshot.prev  the last table confirmed good
  *   memory         struct hw_memory
@@ -68,7 +69,7 @@ bool hw_memory_outlived(const struct hw_memory *m, const struct hw_table *t, uin
 int hw_snapshot_save(int dirfd, const char *name, struct hw_table *t);
 int hw_snapshot_load(int dirfd, const char *name, struct hw_table **ret);
 int hw_memory_save(int dirfd, const struct hw_memory *m);
-/* -ENOENT when there is none yet; *ret is then empty. */
+/* -ENOENT when there is none yet, -EBADMSG when it is damaged; *ret is then empty. */
 int hw_memory_load(int dirfd, struct hw_memory *ret);
 
 #endif
