@@ -59,15 +59,6 @@ static void agree(int dirfd, struct hw_memory *m, bool remembered, struct hw_res
         r->changed = true;
 }
 
-/*
- * While nobody looked only the wall clock went on. Where a suspension of this host's own has an end before the last
- * signed time, the clock was wrong when it began, and says nothing of how long that is ago.
- */
-static void catch_up(struct hw_memory *m) {
-        if (m->suspension.active && m->suspension.until > m->highest.issued_at)
-                m->seen_at = HW_MAX(m->seen_at, hw_wall_ms());
-}
-
 /* Read this time or not: -EBADMSG stays so. */
 static bool may_be_read_later(int r) {
         return r < 0 && r != -ENOENT && r != -EBADMSG;
@@ -93,7 +84,7 @@ int hw_restore(int dirfd, struct hw_memory *ret_memory, struct hw_restored *ret)
                 hw_error("the memory file cannot be read, suspension and highest ordering are taken from the snapshot "
                          "error=%s", strerror(-remembered));
         ret->memory_unread = may_be_read_later(remembered);
-        catch_up(ret_memory);
+        hw_memory_catch_up(ret_memory, hw_wall_ms());
         r = hw_snapshot_load(dirfd, HW_SNAPSHOT, &ret->table);
         if (r == 0)
                 agree(dirfd, ret_memory, remembered == 0, ret);

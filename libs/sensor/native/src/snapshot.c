@@ -28,6 +28,11 @@ uint64_t hw_memory_time(const struct hw_memory *m, uint64_t wall_ms) {
         return wall_ms > m->highest.issued_at ? wall_ms : m->highest.issued_at;
 }
 
+void hw_memory_catch_up(struct hw_memory *m, uint64_t wall_ms) {
+        if (m->suspension.active && m->suspension.until > m->highest.issued_at)
+                m->seen_at = HW_MAX(m->seen_at, wall_ms);
+}
+
 bool hw_suspension_over(const struct hw_memory *m, uint64_t wall_ms) {
         const bool ordered = m->suspension.by == HW_BY_CONTROL_PLANE;
         uint64_t now = ordered ? hw_memory_time(m, wall_ms) : 0;

@@ -58,8 +58,15 @@ enum hw_mode hw_memory_mode(const struct hw_memory *m);
 uint64_t hw_memory_time(const struct hw_memory *m, uint64_t wall_ms);
 
 /*
+ * While nobody looked, or the machine was paused from outside, only the wall clock went on. Where a suspension has an end
+ * before the last signed time, the clock was wrong when it began, and says nothing of how long that is ago.
+ */
+void hw_memory_catch_up(struct hw_memory *m, uint64_t wall_ms);
+
+/*
  * An end that the control plane set counts by the greatest time ever seen, so that a clock set back extends nothing; one
- * of this host by the time that passed, so that a clock that is set right does not end it. True when it has come.
+ * of this host by the time that passed, so that a clock set right from before the last signed time does not end it. True
+ * when it has come.
  */
 bool hw_suspension_over(const struct hw_memory *m, uint64_t wall_ms);
 

@@ -488,6 +488,20 @@ static void what_the_console_began_ends_while_the_host_is_off(void) {
         end();
 }
 
+static void it_ends_by_the_clock_too_where_the_machine_stood_still(void) {
+        begin_suspended(hw_wall_ms() - 60001, HW_BY_CONSOLE);
+        hw_suspend_check(&d);
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
+        end();
+}
+
+static void what_the_boot_guard_began_does_not_since_the_clock_is_set_after_it(void) {
+        begin_suspended(hw_wall_ms() - 60001, HW_BY_BOOT_GUARD);
+        hw_suspend_check(&d);
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_AUDIT));
+        end();
+}
+
 int main(void) {
         (void)signal(SIGXFSZ, SIG_IGN);
         TEST(a_swap_that_finds_no_room_is_undone_without_any);
@@ -515,5 +529,7 @@ int main(void) {
         TEST(while_an_exception_lasts_its_table_comes_back);
         TEST(a_clock_that_is_set_does_not_end_what_the_console_began_in_1970);
         TEST(what_the_console_began_ends_while_the_host_is_off);
+        TEST(it_ends_by_the_clock_too_where_the_machine_stood_still);
+        TEST(what_the_boot_guard_began_does_not_since_the_clock_is_set_after_it);
         return 0;
 }
