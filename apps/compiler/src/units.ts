@@ -32,7 +32,10 @@ export interface ProfilesOf {
   readonly attached: (program: string) => string | undefined;
 }
 
-/** In systemd's order: what comes first hides the same name in the others. */
+/**
+ * In systemd's order: what comes first hides the same name in the others. Mirror: libs/sensor/native/src/surroundings.c,
+ * which has a rule set compiled anew when they change.
+ */
 const UNIT_DIRS = [
   'run/systemd/generator.early',
   'etc/systemd/system',

@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import type { HostPolicy, HostPolicySpec } from '#policy-model';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, ruleSet } from './fixtures.js';
 import { findLockouts } from './lockouts.js';
 import { GENERIC_DEBIAN } from './protected-paths.js';
+
+const SENSOR = new URL('../../sensor/native/src/', import.meta.url);
 
 type Sections = Omit<HostPolicySpec, 'nodeSelector'>;
 
@@ -102,8 +105,37 @@ describe('protection of the control path', () => {
     ['everything by a pattern', { process: { matchPatterns: [{ pattern: '/**' }] } }],
     ['python by execname of its link', { process: { matchPaths: [{ execname: 'python3' }] } }],
     ['its own configuration', { file: { matchDirectories: [{ dir: '/etc/hostward/' }] } }],
+    ['what is called .old', { file: { matchPatterns: [{ pattern: '/**/*.old' }] } }],
+    ['what is called .new', { file: { matchPatterns: [{ pattern: '/**/*.new' }] } }],
+    [
+      'writing what is called .json',
+      { file: { matchPatterns: [{ pattern: '/**/*.json', readOnly: true }] } },
+    ],
+    ['what is called .key', { file: { matchPatterns: [{ pattern: '/**/*.key' }] } }],
+    [
+      'its own state',
+      { file: { matchDirectories: [{ dir: '/var/lib/hostward/sensor/', recursive: true }] } },
+    ],
   ])('refuses a Block of %s for every program', (_, sections) => {
     expect(lockouts(sections).length).toBeGreaterThan(0);
+  });
+
+  it('refuses a Block of each file without which the sensor takes no other rule set', () => {
+    const names = ['snapshot.h', 'recompile.h', 'boots.c'].flatMap((file) => {
+      const text = readFileSync(new URL(file, SENSOR), 'utf8');
+      return [...text.matchAll(/^#define [A-Z_]+ "([a-z.]+)"$/gm)].map(([, name]) => name);
+    });
+    expect(names).toEqual(['snapshot', 'snapshot.prev', 'memory', 'envelope', 'boots']);
+    const files = [...names, 'snapshot.old', 'memory.old'].flatMap((name) => [
+      name,
+      `.${name}.new`,
+    ]);
+    const passed = files.filter(
+      (name) =>
+        lockouts({ file: { matchPaths: [{ path: `/var/lib/hostward/sensor/${name}` }] } })
+          .length === 0,
+    );
+    expect(passed).toEqual([]);
   });
 
   it.each<readonly [string, Sections]>([

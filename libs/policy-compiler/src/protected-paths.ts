@@ -24,6 +24,29 @@ const HOSTWARD = [
   '/usr/sbin/hostward-sensor',
 ];
 
+const STATE = '/var/lib/hostward';
+
+/**
+ * What the sensor writes and a new rule set needs: in BPF no program is exempt from the rules, this one neither. A file
+ * is written under a temporary name. Mirror: libs/sensor/native/src/snapshot.h, recompile.h, boots.c and file.c.
+ */
+const SENSOR_FILES = [
+  'snapshot',
+  'snapshot.prev',
+  'snapshot.old',
+  'memory',
+  'memory.old',
+  'envelope',
+  'boots',
+];
+/** Mirror: libs/sensor/native/src/trust.c. */
+const TRUST_FILES = ['root.json', 'floors.json'];
+
+const written = (dir: string, names: readonly string[]): readonly string[] => [
+  dir,
+  ...names.flatMap((name) => [`${dir}${name}`, `${dir}.${name}.new`]),
+];
+
 type Row = readonly [
   what: string,
   perms: string,
@@ -106,7 +129,22 @@ const ROWS: readonly Row[] = [
   ],
   ['certificates', 'r', ['/etc/ssl/certs/ca-certificates.crt'], undefined, HOSTWARD],
   ["Hostward's configuration", 'r', ['/etc/hostward/agent.yaml'], undefined, HOSTWARD],
-  ["Hostward's state", 'rw', ['/var/lib/hostward/snapshot', '/var/lib/hostward/'], ROOT, HOSTWARD],
+  [
+    "Hostward's state",
+    'rw',
+    [`${STATE}/`, ...written(`${STATE}/sensor/`, SENSOR_FILES)],
+    ROOT,
+    HOSTWARD,
+  ],
+  ["Hostward's trust", 'rw', written(`${STATE}/trust/`, TRUST_FILES), ROOT, HOSTWARD],
+  [
+    "Hostward's trust",
+    'r',
+    [...TRUST_FILES, 'node-id'].map((name) => `${STATE}/trust/${name}`),
+    undefined,
+    HOSTWARD,
+  ],
+  ["Hostward's sealing key", 'r', [`${STATE}/trust/sealing.key`], ROOT, SYSTEMD],
   [
     "Hostward's socket",
     'rw',

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { skipped, whyNoBpffs, whyNoDeadMount } from './fixtures/private-mounts.js';
+import { skipped, whyNoBpffs, whyNoDeadMount, whyNoMounts } from './fixtures/private-mounts.js';
 import { buildNative } from './fixtures/native-build.js';
 
 const run = promisify(execFile);
@@ -49,6 +49,11 @@ describe('the native sensor under ASan and UBSan', () => {
   const noDeadMount = whyNoDeadMount();
   (noDeadMount ? it.skip : it)(`passes dead-mount-test${skipped(noDeadMount)}`, () =>
     expectToPass(out, 'dead-mount-test'),
+  );
+
+  const noMounts = whyNoMounts();
+  (noMounts ? it.skip : it)(`passes surroundings-test${skipped(noMounts)}`, () =>
+    expectToPass(out, 'surroundings-test'),
   );
 
   const noBpffs = whyNoBpffs();

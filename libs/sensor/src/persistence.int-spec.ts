@@ -1,4 +1,4 @@
-import { access, copyFile, mkdir, readFile, rmdir } from 'node:fs/promises';
+import { access, copyFile, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import {
@@ -8,8 +8,10 @@ import {
   logged,
   orderingOf,
   sensor,
+  stateWhen,
   useSensorHost,
 } from './fixtures/sensor-under-test.js';
+import { TAG } from './protocol.js';
 
 /** What stays over a start of the sensor where its disk is full, or where it died in the middle of something. */
 
@@ -31,7 +33,7 @@ async function startAnew(): Promise<void> {
 
 describe('break-glass on a full disk', () => {
   const notKept = {
-    code: 1,
+    code: 3,
     stderr: expect.stringMatching(/^hostward-sensor: this is in force, but/),
   };
 
@@ -93,5 +95,32 @@ describe('an envelope for which there was no room', () => {
     await roomFor('envelope');
     await sensor.apply(five);
     expect(await readFile(file('envelope'))).toEqual(five);
+  });
+
+  it('is kept as soon as there is some, compiled anew until then, and that of the rule set before is gone', async () => {
+    const six = Buffer.from(envelope({ generation: 6 }));
+    await applyConfirmed({ generation: 5 });
+    await noRoomFor('envelope');
+    await applyConfirmed({ generation: 6 });
+    await expect(access(file('envelope'))).rejects.toThrow();
+    const asked = host.compiler.requests.length;
+    await writeFile(join(host.dir, 'security/apparmor/profiles'), 'mysqld (enforce)\n');
+    await stateWhen(() => host.compiler.requests.length > asked);
+    const anew = host.compiler.requests[asked]?.fields.text(TAG.ENVELOPE);
+    expect(anew).toBe(six.toString());
+    await roomFor('envelope');
+    await logged('the envelope is kept');
+    expect(await readFile(file('envelope'))).toEqual(six);
+  });
+
+  it('is that of the rule set in force, whatever was refused since', async () => {
+    await noRoomFor('envelope');
+    await applyConfirmed({ generation: 5 });
+    await noRoomFor('memory');
+    await expect(sensor.apply(envelope({ generation: 6 }))).rejects.toThrow();
+    await roomFor('memory');
+    await roomFor('envelope');
+    await logged('the envelope is kept');
+    expect(await readFile(file('envelope'))).toEqual(Buffer.from(envelope({ generation: 5 })));
   });
 });

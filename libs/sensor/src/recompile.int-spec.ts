@@ -47,6 +47,16 @@ describe('a rule set that changes by itself', () => {
     expect(host.log).toMatch(/compiled anew reason=an exception has ended/);
   });
 
+  it('is tried again at once with more time, where there was too little', async () => {
+    await host.start();
+    await applyConfirmed({ generation: 5, validUntil: Date.now() + 500 });
+    host.compiler.script = (request) => {
+      host.compiler.script = answerWith({ mark: 'ended', validUntil: undefined });
+      return rejectAs('compiler-timeout')(request);
+    };
+    await kernelHas('enforce-ended');
+  });
+
   it('remembers over a restart which end has passed, and tells the compiler: no clock brings an exception back', async () => {
     await host.start();
     const validUntil = Date.now() + 500;

@@ -136,7 +136,7 @@ describe('applying', () => {
     });
   });
 
-  it('gives a compilation twice the time after one that had too little, up to eight times, until one is done', async () => {
+  it('gives a compilation twice the time after one that had too little, up to eight times, until one needs no more', async () => {
     await host.start();
     const apply = (generation: number) => sensor.apply(envelope({ generation }));
     host.compiler.script = () => 'hang';
@@ -154,6 +154,23 @@ describe('applying', () => {
     await apply(6);
     const given = host.compiler.requests.map(({ fields }) => Number(fields.number(TAG.TIME_LIMIT)));
     expect(given).toEqual([2000, 4000, 8000, 16_000, 16_000, 16_000, 16_000, 2000]);
+  });
+
+  it('goes on giving more where less would be too little', async () => {
+    const apply = (generation: number) => sensor.apply(envelope({ generation }));
+    await host.start('--compile-timeout', '8000');
+    host.compiler.script = rejectAs('compiler-timeout');
+    await expect(apply(5)).rejects.toMatchObject({ code: 'compiler-timeout' });
+    host.compiler.script = async (request) => {
+      await new Promise((resolve) => setTimeout(resolve, 4100));
+      return compileSample(request);
+    };
+    await apply(5);
+    host.compiler.script = compileSample;
+    await apply(6);
+    await apply(7);
+    const given = host.compiler.requests.map(({ fields }) => Number(fields.number(TAG.TIME_LIMIT)));
+    expect(given).toEqual([8000, 16_000, 16_000, 8000]);
   });
 });
 

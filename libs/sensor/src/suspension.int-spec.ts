@@ -81,7 +81,7 @@ describe('suspension', () => {
     await host.start();
     await sensor.apply(envelope({ generation: 5 }));
     await writeFile(refuse, '');
-    const refused = { stderr: expect.stringContaining('refused: the kernel refused') };
+    const refused = { code: 1, stderr: expect.stringContaining('refused: the kernel refused') };
     await expect(host.verb('unload')).rejects.toMatchObject(refused);
     expect((await host.kernel())['hostward']).toContain('enforce-5');
     await expect(host.verb('resume')).rejects.toMatchObject(refused);
@@ -100,6 +100,7 @@ describe('suspension', () => {
     await writeFile(join(units, 'telnet.service.d'), 'in the way');
     await host.verb('suspend', '--mode', 'audit', '--for', '5m', '--reason', 'a test');
     await expect(host.verb('resume')).rejects.toMatchObject({
+      code: 3,
       stderr: expect.stringMatching(
         /^hostward-sensor: this is in force, but the drop-in of telnet\.service cannot be written: /,
       ),

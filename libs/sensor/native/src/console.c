@@ -16,6 +16,9 @@
  * of notify.c, TimeoutStartSec= of hostward-sensor.service): who gives up before is told of a failure that is none. */
 #define ANSWER_SECONDS 330
 
+/* In force, but not wholly as it should be: not on disk, or but for a drop-in (mirror: tools/host/offboard.sh). */
+#define EXIT_IN_FORCE 3
+
 static int complain(const char *what, const char *remedy) {
         fprintf(stderr, "hostward-sensor: %s\n%s\n", what, remedy);
         return 1;
@@ -98,7 +101,7 @@ static int call(const char *path, struct hw_buffer *question, uint16_t expected,
                 return complain("the sensor gave an answer of another kind", "Are both of one version?");
         fprintf(stderr, "hostward-sensor: %s%.*s\n", is_done(code) ? "" : "refused: ", (int)message.len,
                 (const char *)message.data);
-        return 1;
+        return is_done(code) ? EXIT_IN_FORCE : 1;
 }
 
 /* JSON, one value a line and indented, for people; the opaque report is left out. */

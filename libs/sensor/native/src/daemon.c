@@ -285,6 +285,7 @@ static void check_periodically(struct hw_daemon *d, uint64_t now) {
                 (void)hw_memory_store(d);
         hw_enforce_check(d);
         hw_devices_settle(d);
+        hw_recompile_keep_later(d);
         hw_recompile_check(d);
         if (now < d->coverage_at)
                 return;
@@ -370,6 +371,7 @@ static void finish(struct hw_daemon *d) {
         for (size_t i = 0; i < d->n_queue; i++)
                 hw_buffer_free(&d->queue[i].envelope);
         hw_buffer_free(&d->job.envelope);
+        hw_buffer_free(&d->envelope);
         (void)hw_table_free(d->table);
         free(d->answers);
         hw_close(&d->bpf.mountinfo);

@@ -73,6 +73,7 @@ struct hw_daemon {
         struct hw_drift drift[HW_DRIFT_MAX]; /* oldest first */
         size_t n_drift;
         struct hw_outcome outcome;
+        bool stands_in; /* the table, for a snapshot that could not be read: that one is not known to be good */
         bool unkept; /* memory is not on disk: it could not be written, and is tried again */
         bool loaded; /* what memory asks for is in the kernel as far as we know */
         uint64_t loads; /* changes of what is loaded: probes of an earlier one say nothing */
@@ -84,6 +85,7 @@ struct hw_daemon {
 
         uint64_t swapped_at; /* monotonic, of the last swap; 0: none in this life */
         uint64_t recompile_at; /* monotonic: not before */
+        struct hw_buffer envelope; /* of the table in force, while there is no room for it on disk */
         /* Monotonic deadlines, UINT64_MAX when not set. */
         uint64_t bind_at, confirm_at, check_at, coverage_at, healthy_at, quiet_at, watchdog_at, saved_at,
                 looked_at;

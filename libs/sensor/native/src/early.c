@@ -83,7 +83,7 @@ void hw_early_run(const struct hw_options *options) {
                 return;
         }
         r = hw_restore(dirfd, &memory, &restored);
-        if (restored.changed)
+        if (restored.changed && !restored.memory_unread)
                 (void)hw_memory_save(dirfd, &memory);
         guard(dirfd, &memory);
         if (r == 0)

@@ -170,6 +170,7 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
                 return r;
         }
         hw_swap_files_done(d);
+        d->stands_in = false;
         d->loads++;
         if (d->memory.confirm == HW_CONFIRM_WAITING)
                 d->confirm_at = hw_now_ms() + d->options->confirm_ms; /* loading is not the agent's time */
@@ -291,12 +292,13 @@ void hw_enforce_check(struct hw_daemon *d) {
         repaired(d, found);
 }
 
-/* Told until the next start; from then on the last known good is the snapshot. */
-static void tell_damaged(struct hw_daemon *d) {
+/* Told until the next start; where it is damaged, the last known good is the snapshot from then on. */
+static void tell_unread(struct hw_daemon *d, bool damaged) {
         if (d->outcome.ok)
-                hw_outcome_set(d, false, "snapshot-damaged", "the snapshot cannot be read; %s",
+                hw_outcome_set(d, false, damaged ? "snapshot-damaged" : "snapshot-unreadable",
+                               "the snapshot cannot be read; %s",
                                d->table ? "the last known good is in force" : "nor can the last known good");
-        if (!d->table || hw_snapshot_take_previous(d->state_fd) < 0)
+        if (!damaged || !d->table || hw_snapshot_take_previous(d->state_fd) < 0)
                 return;
         d->memory.table = d->table->checksum;
         (void)hw_memory_store(d);
@@ -317,13 +319,15 @@ void hw_enforce_start(struct hw_daemon *d) {
         (void)hw_restore(d->state_fd, &d->memory, &restored);
         hw_swap_files_done(d);
         d->table = restored.table;
+        d->stands_in = restored.unread;
         if (restored.changed) {
                 d->swapped_at = hw_now_ms(); /* maybe: an agent of before shows nothing of what it is denied */
-                (void)hw_memory_store(d);
+                if (!restored.memory_unread)
+                        (void)hw_memory_store(d);
         }
         hw_outcome_set(d, true, "", "%s", "");
         if (d->table)
                 put_in_force(d);
-        if (restored.damaged)
-                tell_damaged(d);
+        if (restored.damaged || restored.unread)
+                tell_unread(d, restored.damaged);
 }

@@ -66,10 +66,13 @@ int hw_write_all(int fd, const void *data, size_t len) {
         return 0;
 }
 
+/* Into a new file: what an earlier life left under this name may be another name of a file in use (hw_link_atomic). */
 static int write_synced(int dirfd, const char *temp, const void *data, size_t len, mode_t mode) {
-        _cleanup_close_ int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+        _cleanup_close_ int fd = -1;
         int r;
 
+        (void)unlinkat(dirfd, temp, 0);
+        fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
         if (fd < 0)
                 return -errno;
         if (fchmod(fd, mode) < 0)

@@ -195,15 +195,16 @@ static void recompiled(struct hw_daemon *d, struct hw_table *t) {
                 probe(d);
                 return;
         }
-        hw_recompile_ended(d, true);
         if (!in_force(d, t) || hw_table_equals(d->table, t))
                 (void)hw_table_free(t);
         else
                 r = hw_enforce_swap(d, t);
-        if (r < 0)
+        if (r < 0) {
                 refuse(d, d->outcome.code, d->outcome.message);
-        else
-                probe(d);
+                return;
+        }
+        hw_recompile_ended(d, true);
+        probe(d);
 }
 
 /*
@@ -218,12 +219,20 @@ static void keep_again(struct hw_daemon *d, const struct hw_table *t) {
                 d->surroundings = 0;
 }
 
+/* More time than the first limit is given as long as it is needed: a host that is slow stays so. */
+static void settle_limit(struct hw_daemon *d) {
+        const uint64_t took = hw_now_ms() + d->compile_ms - d->compile.deadline;
+
+        if (took < d->options->compile_ms / 2)
+                d->compile_ms = d->options->compile_ms;
+}
+
 static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
         _cleanup_table_ struct hw_table *t = NULL;
         const char *message, *code;
         int r = hw_table_parse(payload, &t, &message);
 
-        d->compile_ms = d->options->compile_ms;
+        settle_limit(d);
         if (r < 0) {
                 refuse(d, "compiler-malformed", message);
                 return;
@@ -255,6 +264,7 @@ static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
         if (r < 0)
                 refuse(d, d->outcome.code, d->outcome.message);
         else {
+                hw_recompile_forget(d); /* that of the table before would be refused as an older one */
                 hw_recompile_keep(d, (struct hw_slice){ d->job.envelope.data, d->job.envelope.len });
                 probe(d);
         }
@@ -265,12 +275,16 @@ static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
  * given twice the time. Newer assignments wait for that long at most, and what is in force stays.
  */
 static void out_of_time(struct hw_daemon *d, const char *message) {
+        const bool by_itself = d->job.kind == HW_JOB_RECOMPILE;
+        const uint64_t had = d->compile_ms;
         char text[2048];
 
         d->compile_ms = HW_MIN(d->compile_ms * 2, d->options->compile_ms * LONGEST_COMPILATION);
         (void)snprintf(text, sizeof text, "%s; the next try has %llu s", message,
                        (unsigned long long)d->compile_ms / 1000);
         refuse(d, OUT_OF_TIME, text);
+        if (by_itself && d->compile_ms > had)
+                hw_recompile_soon(d);
 }
 
 static void rejected(struct hw_daemon *d, struct hw_slice payload) {

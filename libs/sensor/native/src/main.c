@@ -26,6 +26,8 @@ static const char usage[] =
         "                            or --domain NAME\n"
         "  hostward-sensor version\n"
         "\n"
+        "Exit status: 0 done, 1 failed, 2 wrong usage, 3 in force but not wholly: not on disk, or but for a drop-in\n"
+        "\n"
         "Options: --state-dir --trust-dir --socket --compiler --agent-user --securityfs --dropin-dir --bpffs\n"
         "         --sysfs\n"
         "         --confirm-timeout MS --check-interval MS --compile-timeout MS --probe-timeout MS\n"

@@ -13,14 +13,27 @@
 
 #define PAUSE_MS 30000
 #define PAUSE_AFTER_FAILURE_MS 300000
+#define PAUSE_FOR_MORE_TIME_MS 5000
 
 void hw_recompile_keep(struct hw_daemon *d, struct hw_slice envelope) {
-        int r = hw_write_atomic(d->state_fd, HW_ENVELOPE, (const char *)envelope.data, envelope.len, 0600);
+        int r = hw_write_atomic(d->state_fd, HW_ENVELOPE, envelope.data, envelope.len, 0600);
 
-        if (r < 0)
-                hw_warn("the envelope cannot be kept: exceptions end by the control plane only error=%s", strerror(-r));
+        hw_buffer_free(&d->envelope);
+        if (r < 0) {
+                hw_warn("the envelope cannot be kept yet: after a start exceptions end by the control plane only error=%s",
+                        strerror(-r));
+                hw_buffer_add(&d->envelope, envelope.data, envelope.len);
+        }
         d->surroundings = d->compiled_beside;
         d->recompile_at = 0;
+}
+
+void hw_recompile_keep_later(struct hw_daemon *d) {
+        if (d->envelope.len == 0 ||
+            hw_write_atomic(d->state_fd, HW_ENVELOPE, d->envelope.data, d->envelope.len, 0600) < 0)
+                return;
+        hw_buffer_free(&d->envelope);
+        hw_info("the envelope is kept");
 }
 
 void hw_recompile_begins(struct hw_daemon *d) {
@@ -30,6 +43,14 @@ void hw_recompile_begins(struct hw_daemon *d) {
 
 void hw_recompile_forget(struct hw_daemon *d) {
         (void)unlinkat(d->state_fd, HW_ENVELOPE, 0);
+        hw_buffer_free(&d->envelope);
+}
+
+static int read_envelope(const struct hw_daemon *d, struct hw_buffer *ret) {
+        if (d->envelope.len == 0)
+                return hw_read_file(d->state_fd, HW_ENVELOPE, HW_MAX_FRAME_BYTES, ret);
+        hw_buffer_add(ret, d->envelope.data, d->envelope.len);
+        return ret->failed ? -ENOMEM : 0;
 }
 
 bool hw_recompile_is_held(const struct hw_memory *m) {
@@ -53,7 +74,7 @@ void hw_recompile_check(struct hw_daemon *d) {
                 d->memory.ended_at = d->table->valid_until;
                 (void)hw_memory_store(d);
         }
-        if (hw_read_file(d->state_fd, HW_ENVELOPE, HW_MAX_FRAME_BYTES, &envelope) < 0)
+        if (read_envelope(d, &envelope) < 0)
                 return;
         hw_info("the rule set is compiled anew reason=%s",
                 over ? "an exception has ended" : d->surroundings ? "the host changed" : "at start");
@@ -67,4 +88,8 @@ void hw_recompile_ended(struct hw_daemon *d, bool ok) {
                 d->recompile_at = hw_now_ms() + PAUSE_AFTER_FAILURE_MS;
         else
                 d->surroundings = d->recompile_at = 0; /* the kernel refused the programs: there is another answer now */
+}
+
+void hw_recompile_soon(struct hw_daemon *d) {
+        d->recompile_at = HW_MIN(d->recompile_at, hw_now_ms() + PAUSE_FOR_MORE_TIME_MS);
 }

@@ -12,6 +12,8 @@
 #define HW_ENVELOPE "envelope"
 
 void hw_recompile_keep(struct hw_daemon *d, struct hw_slice envelope);
+/* Writes what found no room; called now and then. Nobody sends an envelope again whose rule set is in force. */
+void hw_recompile_keep_later(struct hw_daemon *d);
 void hw_recompile_forget(struct hw_daemon *d);
 /* A compilation begins: what it sees of the host is what counts as unchanged later. */
 void hw_recompile_begins(struct hw_daemon *d);
@@ -21,5 +23,7 @@ void hw_recompile_check(struct hw_daemon *d);
 bool hw_recompile_is_held(const struct hw_memory *m);
 /* How it ended: a failure is tried again later. */
 void hw_recompile_ended(struct hw_daemon *d, bool ok);
+/* It failed, and the next try has more of what it lacked. */
+void hw_recompile_soon(struct hw_daemon *d);
 
 #endif

@@ -59,13 +59,21 @@ static void agree(int dirfd, struct hw_memory *m, bool remembered, struct hw_res
         r->changed = true;
 }
 
+/* Read this time or not: -EBADMSG stays so. */
+static bool may_be_read_later(int r) {
+        return r < 0 && r != -ENOENT && r != -EBADMSG;
+}
+
 /*
- * While nobody looked only the wall clock went on. Where a suspension of this host's own has an end before the last
- * signed time, the clock was wrong when it began, and says nothing of how long that is ago.
+ * The last known good in the place of a snapshot that the next start may read, with what memory says of that one. Where it
+ * was not confirmed, what is stored meanwhile is of this table; then the other is met as one that was just written.
  */
-static void catch_up(struct hw_memory *m) {
-        if (m->suspension.active && m->suspension.until > m->highest.issued_at)
-                m->seen_at = HW_MAX(m->seen_at, hw_wall_ms());
+static void stand_in(struct hw_memory *m, const struct hw_table *t) {
+        if ((m->confirm == HW_CONFIRM_DONE && !m->unproved) || m->confirm == HW_CONFIRM_FELL_BACK)
+                return;
+        m->confirm = HW_CONFIRM_DONE;
+        m->evidence = m->unproved = false;
+        m->table = t->checksum;
 }
 
 int hw_restore(int dirfd, struct hw_memory *ret_memory, struct hw_restored *ret) {
@@ -75,13 +83,18 @@ int hw_restore(int dirfd, struct hw_memory *ret_memory, struct hw_restored *ret)
         if (remembered < 0 && remembered != -ENOENT)
                 hw_error("the memory file cannot be read, suspension and highest ordering are taken from the snapshot "
                          "error=%s", strerror(-remembered));
-        catch_up(ret_memory);
+        ret->memory_unread = may_be_read_later(remembered);
+        hw_memory_catch_up(ret_memory, hw_wall_ms());
         r = hw_snapshot_load(dirfd, HW_SNAPSHOT, &ret->table);
         if (r == 0)
                 agree(dirfd, ret_memory, remembered == 0, ret);
         if (r == 0 || r == -ENOENT)
                 return r;
         hw_error("the snapshot cannot be read, the last known good takes its place error=%s", strerror(-r));
-        ret->damaged = true;
-        return hw_snapshot_load(dirfd, HW_SNAPSHOT_PREVIOUS, &ret->table);
+        ret->unread = may_be_read_later(r);
+        ret->damaged = !ret->unread;
+        r = hw_snapshot_load(dirfd, HW_SNAPSHOT_PREVIOUS, &ret->table);
+        if (r == 0 && ret->unread)
+                stand_in(ret_memory, ret->table);
+        return r;
 }

@@ -9,7 +9,8 @@
  */
 struct hw_restored {
         struct hw_table *table; /* NULL: there is none */
-        bool damaged; /* the snapshot cannot be read; the table is the last known good, if any */
+        bool damaged, unread; /* the snapshot, or only not read this time; the table is the last known good, if any */
+        bool memory_unread; /* this time: it is not written over only because it is empty here */
         bool changed; /* memory was made to agree with the table and is to be stored */
 };
 

@@ -28,6 +28,11 @@ uint64_t hw_memory_time(const struct hw_memory *m, uint64_t wall_ms) {
         return wall_ms > m->highest.issued_at ? wall_ms : m->highest.issued_at;
 }
 
+void hw_memory_catch_up(struct hw_memory *m, uint64_t wall_ms) {
+        if (m->suspension.active && m->suspension.until > m->highest.issued_at)
+                m->seen_at = HW_MAX(m->seen_at, wall_ms);
+}
+
 bool hw_suspension_over(const struct hw_memory *m, uint64_t wall_ms) {
         const bool ordered = m->suspension.by == HW_BY_CONTROL_PLANE;
         uint64_t now = ordered ? hw_memory_time(m, wall_ms) : 0;
@@ -62,7 +67,7 @@ static int load(int dirfd, const char *name, uint16_t type, struct hw_buffer *re
 
         r = hw_read_file(dirfd, name, HW_MAX_FRAME_BYTES + HW_HEADER_BYTES, ret);
         if (r < 0)
-                return r;
+                return r == -EFBIG ? -EBADMSG : r;
         if (ret->len < HW_HEADER_BYTES + checksum_bytes || hw_header_parse(ret->data, &header) < 0)
                 return -EBADMSG;
         if (header.type != type || header.length != ret->len - HW_HEADER_BYTES)
@@ -215,9 +220,9 @@ int hw_memory_load(int dirfd, struct hw_memory *ret) {
 
         *ret = (struct hw_memory){ 0 };
         r = load(dirfd, HW_MEMORY, HW_MSG_MEMORY, &payload, &checksum);
-        if (r == 0)
-                r = parse_memory((struct hw_slice){ payload.data, payload.len }, ret);
+        if (r == 0 && parse_memory((struct hw_slice){ payload.data, payload.len }, ret) < 0)
+                r = -EBADMSG;
         if (r < 0)
                 *ret = (struct hw_memory){ 0 };
-        return r == -ENOENT ? -ENOENT : r < 0 && r != -ENOMEM ? -EBADMSG : r;
+        return r;
 }

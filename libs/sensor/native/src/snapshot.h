@@ -5,12 +5,14 @@
 
 /*
  * Files in the state directory (root's, 0700). Each is written to a temporary name, synced and renamed, and ends in a
- * checksum; one that is cut or altered is not loaded (-EBADMSG), and the last known good takes its place.
+ * checksum; one that is cut or altered is not loaded (-EBADMSG), and the last known good takes its place. One that cannot be
+ * read for another reason may be read at the next start: it is left alone.
  *   snapshot       the table in force            writer: daemon   readers: daemon, early
  *   snapshot.prev  the last table confirmed good
  *   memory         struct hw_memory
  *   *.old          both of the above as they were before a swap that is not done yet
- *   boots          boot id and number of boots in a row that were not confirmed healthy (early.c)
+ *   boots          boot id and number of boots in a row that were not confirmed healthy (boots.c)
+ * Mirror: libs/policy-compiler/src/protected-paths.ts, which refuses rules that would keep the daemon from writing them.
  */
 #define HW_SNAPSHOT "snapshot"
 #define HW_SNAPSHOT_PREVIOUS "snapshot.prev"
@@ -56,8 +58,15 @@ enum hw_mode hw_memory_mode(const struct hw_memory *m);
 uint64_t hw_memory_time(const struct hw_memory *m, uint64_t wall_ms);
 
 /*
+ * While nobody looked, or the machine was paused from outside, only the wall clock went on. Where a suspension has an end
+ * before the last signed time, the clock was wrong when it began, and says nothing of how long that is ago.
+ */
+void hw_memory_catch_up(struct hw_memory *m, uint64_t wall_ms);
+
+/*
  * An end that the control plane set counts by the greatest time ever seen, so that a clock set back extends nothing; one
- * of this host by the time that passed, so that a clock that is set right does not end it. True when it has come.
+ * of this host by the time that passed, so that a clock set right from before the last signed time does not end it. True
+ * when it has come.
  */
 bool hw_suspension_over(const struct hw_memory *m, uint64_t wall_ms);
 
@@ -67,7 +76,7 @@ bool hw_memory_outlived(const struct hw_memory *m, const struct hw_table *t, uin
 int hw_snapshot_save(int dirfd, const char *name, struct hw_table *t);
 int hw_snapshot_load(int dirfd, const char *name, struct hw_table **ret);
 int hw_memory_save(int dirfd, const struct hw_memory *m);
-/* -ENOENT when there is none yet; *ret is then empty. */
+/* -ENOENT when there is none yet, -EBADMSG when it is damaged; *ret is then empty. */
 int hw_memory_load(int dirfd, struct hw_memory *ret);
 
 #endif

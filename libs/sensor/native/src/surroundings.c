@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "clean.h"
 #include "dropin.h"
@@ -12,12 +13,20 @@
 
 #define BASIS 0xcbf29ce484222325ull
 #define PROFILE_LIST_MAX (4u << 20)
+#define GENERATED_BYTES_MAX (1u << 20)
 
 /* By the time at which an entry came, went or was replaced. */
 static const char *const looked_at[] = {
-        "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/etc/apparmor.d",
-        "/etc/hostward/agent.yaml", "/usr/sbin/apparmor_parser", "/usr/lib/hostward/compiler.mjs",
+        "/etc/apparmor.d", "/etc/hostward/agent.yaml", "/usr/sbin/apparmor_parser", "/usr/lib/hostward/compiler.mjs",
 };
+
+/* Beside the one that we write into. Mirror: apps/compiler/src/units.ts. */
+static const char *const unit_folders[] = { "/run/systemd/system", "/usr/local/lib/systemd/system",
+                                            "/usr/lib/systemd/system" };
+
+/* Written anew whenever systemd reads its units, which it does for us too: by content. Mirror: as above. */
+static const char *const generated_folders[] = { "/run/systemd/generator.early", "/run/systemd/generator",
+                                                 "/run/systemd/generator.late" };
 
 /* FNV-1a. */
 static uint64_t mix(uint64_t hash, const void *data, size_t len) {
@@ -70,7 +79,10 @@ static uint64_t sum_dropins(int dirfd, const char *folder) {
         return sum;
 }
 
-/* The folder of units into which we write too, so that its own time says nothing: unit files, and drop-ins but ours. */
+/*
+ * Unit files, and drop-ins but ours: the time of a folder says nothing of a file that is edited in place, nor of those
+ * further down. What a link leads to is not looked at: that may be on a filesystem that does not answer.
+ */
 static uint64_t sum_units(const char *path) {
         _cleanup_closedir_ DIR *dir = opendir(path);
         struct dirent *entry;
@@ -85,9 +97,51 @@ static uint64_t sum_units(const char *path) {
         return sum;
 }
 
+static uint64_t hash_content(int dirfd, const char *folder, const char *name) {
+        uint64_t hash = mix(mix(BASIS, folder, strlen(folder) + 1), name, strlen(name) + 1);
+        _cleanup_buffer_ struct hw_buffer content = { 0 };
+        char target[4096];
+        ssize_t n = readlinkat(dirfd, name, target, sizeof target);
+
+        if (n >= 0)
+                return mix(hash, target, (size_t)n);
+        (void)hw_read_file(dirfd, name, GENERATED_BYTES_MAX, &content);
+        return mix(hash, content.data, content.len);
+}
+
+static uint64_t sum_generated(int at, const char *folder, bool deeper) {
+        int fd = openat(at, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+        uint64_t sum = 0;
+
+        while (dir && (entry = readdir(dir))) {
+                if (entry->d_name[0] == '.')
+                        continue;
+                sum += hash_content(fd, folder, entry->d_name);
+                if (deeper) /* fails for what is no folder */
+                        sum += sum_generated(fd, entry->d_name, false);
+        }
+        return sum;
+}
+
+static uint64_t mix_units(uint64_t hash, const char *dropin_dir) {
+        uint64_t sum = sum_units(dropin_dir);
+
+        hash = mix(hash, &sum, sizeof sum);
+        for (size_t i = 0; i < HW_LEN(unit_folders); i++) {
+                sum = sum_units(unit_folders[i]);
+                hash = mix(hash, &sum, sizeof sum);
+        }
+        for (size_t i = 0; i < HW_LEN(generated_folders); i++) {
+                sum = sum_generated(AT_FDCWD, generated_folders[i], true);
+                hash = mix(hash, &sum, sizeof sum);
+        }
+        return hash;
+}
+
 uint64_t hw_surroundings(const struct hw_options *o) {
-        const uint64_t units = sum_units(o->dropin_dir);
-        uint64_t hash = mix(BASIS, &units, sizeof units);
+        uint64_t hash = mix_units(BASIS, o->dropin_dir);
         struct stat st;
 
         for (size_t i = 0; i < HW_LEN(looked_at); i++)

@@ -96,8 +96,8 @@ void hw_suspend_check(struct hw_daemon *d) {
         if (!d->memory.suspension.active)
                 return;
         d->memory.seen_at += passed;
-        if (d->memory.suspension.by == HW_BY_CONTROL_PLANE)
-                d->memory.seen_at = HW_MAX(wall, d->memory.seen_at);
+        if (d->memory.suspension.by != HW_BY_BOOT_GUARD) /* which begins before anybody has set the clock */
+                hw_memory_catch_up(&d->memory, wall);
         if (hw_suspension_over(&d->memory, wall)) {
                 (void)hw_suspend_end(d, "its time is over");
                 return;

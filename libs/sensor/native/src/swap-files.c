@@ -57,7 +57,7 @@ static bool is_renewal(const struct hw_daemon *d, const struct hw_table *t) {
 
 static int write_files(struct hw_daemon *d, struct hw_table *t) {
         const bool renewal = is_renewal(d, t), blocked = hw_memory_mode(&d->memory) == HW_MODE_ENFORCE;
-        const bool keep = d->table && !renewal && is_known_good(&d->memory);
+        const bool keep = d->table && !d->stands_in && !renewal && is_known_good(&d->memory);
         int r = keep ? hw_link_atomic(d->state_fd, HW_SNAPSHOT, HW_SNAPSHOT_PREVIOUS) : 0;
 
         if (r == 0 || r == -ENOENT)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "fake-host.h"
+#include "file.h"
+#include "recompile.h"
 #include "samples.h"
 
 /* What the daemon says of the kernel when a load fails: never that what was read back before is in force. */
@@ -124,6 +127,50 @@ static void a_swap_that_the_kernel_refuses_leaves_what_was_in_force(void) {
         end();
 }
 
+/* As the compiler answers the question that runs. */
+static void answer_compiled(const char *mark) {
+        const struct sample sample = { .generation = 1, .digest = "11", .names = { "hostward" }, .mark = mark };
+        struct hw_buffer frame = { 0 };
+        const size_t begun = hw_frame_begin(&frame, HW_MSG_COMPILED, 1);
+        struct hw_buffer payload = { 0 };
+        int ends[2];
+
+        sample_payload(&payload, &sample);
+        hw_buffer_add(&frame, payload.data, payload.len);
+        CHECK(hw_frame_end(&frame, begun) == 0);
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        CHECK(hw_write_all(ends[1], frame.data, frame.len) == 0);
+        d.compile.fd = ends[0];
+        hw_jobs_compile_ready(&d);
+        CHECK(d.compile.fd < 0 && close(ends[1]) == 0);
+        hw_buffer_free(&payload);
+        hw_buffer_free(&frame);
+}
+
+static void recompile(const char *mark) {
+        d.job.kind = HW_JOB_RECOMPILE;
+        hw_recompile_begins(&d);
+        answer_compiled(mark);
+}
+
+static void what_was_compiled_anew_and_is_refused_by_the_kernel_is_compiled_again(void) {
+        const uint64_t before = 7;
+
+        begin();
+        swap(1, "11");
+        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) == 0);
+        d.surroundings = before;
+        kernel_refuses(true);
+        recompile("22");
+        CHECK(!d.outcome.ok && d.memory.confirm == HW_CONFIRM_DONE);
+        CHECK(d.surroundings == before && d.recompile_at > hw_now_ms());
+        kernel_refuses(false);
+        recompile("22");
+        CHECK(d.outcome.ok && d.memory.confirm == HW_CONFIRM_WAITING);
+        CHECK(d.surroundings == d.compiled_beside);
+        end();
+}
+
 static void what_has_expired_stays_in_force_and_is_called_stale(void) {
         begin();
         CHECK(state_has("\"stale\":false")); /* nothing is in force */
@@ -181,6 +228,7 @@ int main(void) {
         TEST(a_load_that_failed_is_tried_again_until_it_succeeds);
         TEST(a_fallback_that_the_kernel_refuses_tells_of_the_table_that_is_wanted);
         TEST(a_swap_that_the_kernel_refuses_leaves_what_was_in_force);
+        TEST(what_was_compiled_anew_and_is_refused_by_the_kernel_is_compiled_again);
         TEST(what_has_expired_stays_in_force_and_is_called_stale);
         TEST(an_order_that_ended_before_the_last_signed_time_suspends_nothing);
         TEST(a_suspension_ends_on_a_host_whose_clock_stands_behind);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "early.h"
 #include "fake-host.h"
 #include "file.h"
 #include "recompile.h"
@@ -41,7 +42,8 @@ static void begin(void) {
         strcpy(dir, "/tmp/hostward-persistence-XXXXXX");
         CHECK(mkdtemp(dir));
         make_host(dir, securityfs, sizeof securityfs);
-        options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = securityfs };
+        options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = securityfs,
+                                        .state_dir = dir };
         start();
 }
 
@@ -332,6 +334,86 @@ static void a_damaged_snapshot_is_told_of_and_never_becomes_the_last_known_good(
         end();
 }
 
+/* As a disk that fails once: it is there, and cannot be read. */
+static void hide(const char *name) {
+        CHECK(renameat(d.state_fd, name, d.state_fd, "hidden") == 0 && symlinkat(name, d.state_fd, name) == 0);
+}
+
+static void show(const char *name) {
+        struct stat st;
+
+        CHECK(fstatat(d.state_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode));
+        CHECK(renameat(d.state_fd, "hidden", d.state_fd, name) == 0);
+}
+
+static void a_snapshot_that_cannot_be_read_once_is_back_at_the_next_start(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        swap_confirmed((struct given){ 2, .mark = "22" });
+        hide("snapshot");
+        restart();
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
+        CHECK(!d.outcome.ok && strcmp(d.outcome.code, "snapshot-unreadable") == 0);
+        CHECK(hw_memory_store(&d) == 0);
+        show("snapshot");
+        restart();
+        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.outcome.ok);
+        end();
+}
+
+static void one_that_waited_to_be_confirmed_waits_again(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        CHECK(swap((struct given){ 2, .mark = "22" }) == 0);
+        hide("snapshot");
+        restart();
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
+        CHECK(hw_memory_store(&d) == 0);
+        show("snapshot");
+        restart();
+        CHECK(is(2, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        end();
+}
+
+static void one_that_cannot_be_read_does_not_become_the_last_known_good(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        swap_confirmed((struct given){ 2, .mark = "22" });
+        hide("snapshot");
+        restart();
+        CHECK(swap((struct given){ 3, .mark = "33" }) == 0);
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        end();
+}
+
+static void a_memory_that_cannot_be_read_once_is_not_written_over(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        hw_unload(&d);
+        hide("memory");
+        hw_early_run(&options);
+        restart();
+        CHECK(is(1, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
+        show("memory");
+        restart();
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_OFF) && d.memory.hold == HW_HOLD_UNLOADED);
+        end();
+}
+
+static void what_a_link_left_under_its_temporary_name_is_not_written_into(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        CHECK(swap((struct given){ 2, .mark = "22" }) == 0);
+        CHECK(linkat(d.state_fd, "snapshot.prev", d.state_fd, ".snapshot.new", 0) == 0);
+        CHECK(swap((struct given){ 3, .mark = "33" }) == 0);
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        end();
+}
+
 static void no_fallback_brings_an_exception_back_that_has_ended(void) {
         const uint64_t until = hw_wall_ms() - 1000;
 
@@ -406,6 +488,20 @@ static void what_the_console_began_ends_while_the_host_is_off(void) {
         end();
 }
 
+static void it_ends_by_the_clock_too_where_the_machine_stood_still(void) {
+        begin_suspended(hw_wall_ms() - 60001, HW_BY_CONSOLE);
+        hw_suspend_check(&d);
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
+        end();
+}
+
+static void what_the_boot_guard_began_does_not_since_the_clock_is_set_after_it(void) {
+        begin_suspended(hw_wall_ms() - 60001, HW_BY_BOOT_GUARD);
+        hw_suspend_check(&d);
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_AUDIT));
+        end();
+}
+
 int main(void) {
         (void)signal(SIGXFSZ, SIG_IGN);
         TEST(a_swap_that_finds_no_room_is_undone_without_any);
@@ -423,10 +519,17 @@ int main(void) {
         TEST(dead_within_a_fallback_the_table_that_was_taken_back_stays_so);
         TEST(a_fallback_that_is_not_remembered_asks_for_a_confirmation);
         TEST(a_damaged_snapshot_is_told_of_and_never_becomes_the_last_known_good);
+        TEST(a_snapshot_that_cannot_be_read_once_is_back_at_the_next_start);
+        TEST(one_that_waited_to_be_confirmed_waits_again);
+        TEST(one_that_cannot_be_read_does_not_become_the_last_known_good);
+        TEST(a_memory_that_cannot_be_read_once_is_not_written_over);
+        TEST(what_a_link_left_under_its_temporary_name_is_not_written_into);
         TEST(no_fallback_brings_an_exception_back_that_has_ended);
         TEST(nor_does_one_where_the_clock_was_set_back_since);
         TEST(while_an_exception_lasts_its_table_comes_back);
         TEST(a_clock_that_is_set_does_not_end_what_the_console_began_in_1970);
         TEST(what_the_console_began_ends_while_the_host_is_off);
+        TEST(it_ends_by_the_clock_too_where_the_machine_stood_still);
+        TEST(what_the_boot_guard_began_does_not_since_the_clock_is_set_after_it);
         return 0;
 }
