@@ -113,6 +113,9 @@ describe('a simulated fleet', () => {
       reconnectAllMs: expect.any(Number),
       rssPerSimulatedHostKiB: expect.any(Number),
       troubles: [],
+      simulated: expect.arrayContaining([
+        'a signature that is the same for several hosts is verified once a process',
+      ]),
     });
     expect(await connected()).toEqual([]);
   }, 180_000);
@@ -141,6 +144,19 @@ describe('a simulated fleet', () => {
     },
     120_000,
   );
+
+  it('has clocks that are wrong by as much as it was told to', async () => {
+    const mixture = ['--nodes=4', '--labels=clock=wrong:1', '--clock-skew=20m'];
+    const skewed = product.cli(['sim', ...mixture, '--duration=20s'], { timeoutMs: 150_000 });
+    // Reports are ten seconds apart; that four clocks are right within a minute by chance happens once in 10,000 runs.
+    await eventually('they report, at times that are far apart', BACK_WITHIN_MS, async () => {
+      const { items } = await get<Page<NodeView>>('/v1/nodes?selector=clock%3Dwrong');
+      const statuses = await Promise.all(items.map(({ name }) => product.nodeStatus(name)));
+      const times = statuses.flatMap(({ asOf }) => (asOf === undefined ? [] : [Date.parse(asOf)]));
+      return times.length === 4 && Math.max(...times) - Math.min(...times) > 60_000;
+    });
+    expect((await skewed).code).toBe(0);
+  }, 180_000);
 
   it('ends, and tells why, where hosts are refused', async () => {
     const tries = product.cli(['sim', '--nodes=300', '--duration=1s'], { timeoutMs: 150_000 });

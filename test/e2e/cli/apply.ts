@@ -15,6 +15,7 @@ import {
   input,
   file,
   reports,
+  inTerminal,
   MINUTE,
   PROD,
 } from './one-product.js';
@@ -143,6 +144,9 @@ describe('apply', () => {
         code: 1,
         stderr: expect.stringContaining('of 1 host 1 delivered'),
       });
+      const again = await file('waited.yaml', changed);
+      const shown = await inTerminal(`apply -f ${again} --wait --timeout 3s`);
+      expect(shown).toContain('\rwaited [----------] 0 of 1 enforced; waits for: web1\u001b[K');
       const nobody = await input(
         blockProgram('nobody', '/usr/bin/nc', { no: 'body' }),
         'apply',

@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, jest } from '@jest/globals';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execPath } from 'node:process';
+import { promisify } from 'node:util';
 import type { NodeView } from '#contracts';
 import type { TestHost } from '../../../apps/control-plane/src/testing/test-host.js';
 import { eventually } from '../support/eventually.js';
-import { Product, type CliResult } from '../support/product.js';
+import { Product, cleanEnvironment, type CliResult } from '../support/product.js';
+import { CLI } from '../support/running-command.js';
 import { StandIns } from '../support/stand-in-host.js';
 
 export const MINUTE = 60_000;
@@ -59,4 +63,13 @@ export async function reports(policy: string, state: 'enforced' | 'failed'): Pro
     return delivery?.policies.some(({ name }) => name === policy);
   });
   await web1.report(state);
+}
+
+/** What a command shows on a terminal, however it ends; `script` of util-linux gives it one. */
+export async function inTerminal(args: string, env: Record<string, string> = {}): Promise<string> {
+  const command = `"${execPath}" ${CLI.join(' ')} ${args}`;
+  const { stdout } = await promisify(execFile)('script', ['-qec', command, '/dev/null'], {
+    env: { ...cleanEnvironment(), TERM: 'xterm', XDG_CONFIG_HOME: product.configHome, ...env },
+  }).catch((error: { stdout: string }) => ({ stdout: error.stdout }));
+  return stdout;
 }

@@ -7,7 +7,7 @@ import { createProgram } from '../../../apps/cli/src/program.js';
 import { CLI } from '../support/running-command.js';
 import { cleanEnvironment } from '../support/product.js';
 import { completions, shellPath } from '../support/shells.js';
-import { product, folder, run, out, MINUTE } from './one-product.js';
+import { product, folder, inTerminal, run, out, MINUTE } from './one-product.js';
 
 describe('completion', () => {
   for (const shell of ['bash', 'zsh'] as const) {
@@ -126,15 +126,6 @@ describe('help and errors', () => {
 });
 
 describe('colour', () => {
-  // `script` of util-linux gives the command a terminal.
-  const inTerminal = async (args: string, env: Record<string, string> = {}): Promise<string> => {
-    const command = `"${execPath}" ${CLI.join(' ')} ${args}`;
-    const { stdout } = await promisify(execFile)('script', ['-qec', command, '/dev/null'], {
-      env: { ...cleanEnvironment(), TERM: 'xterm', XDG_CONFIG_HOME: product.configHome, ...env },
-    }).catch((error: { stdout: string }) => ({ stdout: error.stdout }));
-    return stdout;
-  };
-
   it('is there on a terminal, and not with NO_COLOR or on a dumb one', async () => {
     const coloured = await inTerminal('get nodes');
     expect(coloured).toContain('\u001b[32myes');

@@ -5,7 +5,13 @@ import { CommandFailed } from '../errors.js';
 import { segment } from '../input/names.js';
 import { hosts } from '../output/counted.js';
 import { Progress } from '../output/progress.js';
-import { progressText, selectedText, summaryLines, tallyText } from '../output/status-summary.js';
+import {
+  progressBar,
+  progressText,
+  selectedText,
+  summaryLines,
+  tallyText,
+} from '../output/status-summary.js';
 
 const POLL_MS = 300;
 const LONGEST_POLL_MS = 5_000;
@@ -60,7 +66,8 @@ export async function settledPolicy(
 ): Promise<PolicyStatus> {
   const progress = new Progress();
   const ask = (): Promise<PolicyStatus> => policyStatusOf(controlPlane, name);
-  const tell = (status: PolicyStatus): void => progress.show(progressText(status));
+  const tell = (status: PolicyStatus): void =>
+    progress.show(progressText(status), progressBar(status));
   try {
     return await settled({ ask, isSettled, deadline, tell });
   } finally {

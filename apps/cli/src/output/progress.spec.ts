@@ -26,6 +26,13 @@ describe('progress', () => {
     expect(written).toEqual(['at 10000\n', 'at 20000\n']);
   });
 
+  it('draws on a terminal what has another text elsewhere', () => {
+    const [terminal, log] = [onto({ isTTY: true, columns: 80 }), onto({})];
+    log.clock.ms = 10_000;
+    for (const { progress } of [terminal, log]) progress.show('half', '[##--]');
+    expect([terminal.written, log.written]).toEqual([['\r[##--]\u001b[K'], ['half\n']]);
+  });
+
   it('lets no name move the cursor', () => {
     const { written, progress } = onto({ isTTY: true, columns: 0 });
     progress.show('web1\u001b[2J\nforged');

@@ -25,13 +25,14 @@ export class Progress {
     this.#toldAt = nowMs();
   }
 
-  show(text: string): void {
-    const line = printable(text);
+  /** `drawn` instead of `text` on a terminal. */
+  show(text: string, drawn = text): void {
     if (this.stream.isTTY) {
-      this.stream.write(`\r${cut(line, lineWidth(this.stream) - 1)}\u001b[K`);
+      const line = cut(printable(drawn), lineWidth(this.stream) - 1);
+      this.stream.write(`\r${line}\u001b[K`);
       this.#onScreen = true;
     } else if (this.nowMs() - this.#toldAt >= EVERY_MS) {
-      this.stream.write(`${line}\n`);
+      this.stream.write(`${printable(text)}\n`);
       this.#toldAt = this.nowMs();
     }
   }

@@ -1,6 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import type { PolicyStatus, StatusGroup } from '#contracts';
-import { progressText, selectedText, summaryLines, tallyText } from './status-summary.js';
+import {
+  progressBar,
+  progressText,
+  selectedText,
+  summaryLines,
+  tallyText,
+} from './status-summary.js';
 
 const group = (state: StatusGroup['state'], hosts: number, over: Partial<StatusGroup> = {}) => ({
   ...{ state, hosts, qualifiers: [], kept: state === 'enforced', reasons: [] },
@@ -46,6 +52,32 @@ describe('the summary of a status', () => {
     ]);
     expect(lines.join('\n')).toContain('failed: a?b');
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+  });
+
+  const barOf = (policy: string, selected: number, ...summary: StatusGroup[]): string =>
+    progressBar({ policy, selected, summary } as unknown as PolicyStatus);
+
+  it('draws how far a policy is, and names who is waited for', () => {
+    const two = group('pending', 2, { examples: ['web1', 'web2'] });
+    expect(barOf('p', 10_000, enforced, two)).toBe(
+      'p [#########-] 9,998 of 10,000 enforced; waits for: web1, web2',
+    );
+    const drifted = group('enforced', 6, { qualifiers: ['drifted'], kept: false });
+    expect(barOf('p', 10, group('enforced', 4), drifted)).toBe(
+      'p [####------] 4 of 10 enforced; waits for: enforced-0, enforced-1 and 4 more',
+    );
+    expect(barOf('p', 3, group('enforced', 3))).toBe('p [##########] 3 of 3 enforced');
+    expect(barOf('p', 0)).toBe('p [----------] 0 of 0 enforced');
+  });
+
+  it('draws it in less than 80 columns, whatever the names', () => {
+    for (const length of [1, 16, 63, 253]) {
+      const names = Array.from({ length: 5 }, (_, n) => String(n).repeat(length));
+      const waited = group('pending', 9_999, { examples: names });
+      const line = barOf('q'.repeat(length), 10_000, group('enforced', 1), waited);
+      expect(line.length).toBeLessThan(80);
+      expect(line).toContain('] 1 of 10,000 enforced; waits for');
+    }
   });
 
   it('names the first who are waited for while it goes on', () => {

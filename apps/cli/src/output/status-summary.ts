@@ -3,6 +3,9 @@ import { counted, hosts } from './counted.js';
 import { printable, wrapped } from './printable.js';
 
 const WAITED_FOR = 3;
+const BAR = 10;
+const BAR_LINE = 79;
+const BAR_NAME = 20;
 
 /** `9,998 enforced, 1 pending, 1 enforced but drifted`. */
 export function tallyText(summary: readonly StatusGroup[]): string {
@@ -35,6 +38,26 @@ export function progressText({ policy, selected, summary }: PolicyStatus): strin
   const total = missing.reduce((sum, group) => sum + group.hosts, 0);
   const waiting = names.length === 0 ? '' : `; waiting for ${named(names, total)}`;
   return `policy/${policy}: of ${hosts(selected)} ${tallyText(summary)}${waiting}`;
+}
+
+/**
+ * The same for a terminal, in less than 80 columns: `p [#########-] 9,998 of 10,000 enforced; waits for: web1, web2`. The bar
+ * is full only where all keep the promise.
+ */
+export function progressBar({ policy, selected, summary }: PolicyStatus): string {
+  const missing = summary.filter(({ kept }) => !kept);
+  const total = missing.reduce((sum, group) => sum + group.hosts, 0);
+  const done = selected - total;
+  const bar = '#'.repeat(Math.floor((BAR * done) / Math.max(selected, 1))).padEnd(BAR, '-');
+  const name = policy.length <= BAR_NAME ? policy : `${policy.slice(0, BAR_NAME - 1)}…`;
+  const head = `${name} [${bar}] ${counted(done)} of ${counted(selected)} enforced`;
+  if (total === 0) return head;
+  const examples = missing.flatMap((group) => group.examples).slice(0, WAITED_FOR);
+  for (let count = examples.length; count > 0; count -= 1) {
+    const line = `${head}; waits for: ${named(examples.slice(0, count), total)}`;
+    if (line.length <= BAR_LINE) return line;
+  }
+  return `${head}; waits for ${hosts(total)}`;
 }
 
 function groupLines(group: StatusGroup): string[] {

@@ -6,6 +6,7 @@ import type { ControlPlane } from '../client/control-plane.js';
 import { messageOf } from '../errors.js';
 import { hosts as hostsText } from '../output/counted.js';
 import { Progress } from '../output/progress.js';
+import { liveText } from './live-text.js';
 import { applyChange, type ChangeResult } from './sim-change.js';
 import { COME_WITHIN_MS, monotonicMs, SimFleet, type SimFleetOptions } from './sim-fleet.js';
 
@@ -186,13 +187,15 @@ class Run {
   }
 
   #show(fleet: SimFleet, started: number): void {
-    const seconds = Math.round((monotonicMs() - started) / 1_000);
-    const [enrolled, listening, inForce] = (['enrolled', 'listening', 'in-force'] as const).map(
-      (kind) => fleet.count(kind),
-    );
-    const wrong = fleet.conditions && `; conditions: ${fleet.conditions}`;
     this.#progress.show(
-      `${seconds} s: ${enrolled} enrolled, ${listening} connected, ${inForce} took a rule set, ${this.#changes.length} changes${wrong}`,
+      liveText({
+        seconds: Math.round((monotonicMs() - started) / 1_000),
+        enrolled: fleet.count('enrolled'),
+        listening: fleet.count('listening'),
+        inForce: fleet.count('in-force'),
+        changes: this.#changes.length,
+        conditions: fleet.conditions,
+      }),
     );
   }
 

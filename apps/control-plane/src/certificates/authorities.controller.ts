@@ -19,7 +19,7 @@ import type {
 import { Needs, Public, RateLimit } from '../access/index.js';
 import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
-import { ProblemError } from '../http/index.js';
+import { ProblemError, ServedFromMemory } from '../http/index.js';
 import { callingHost } from '../nodes/host-certificate.js';
 import { AuthoritiesService } from './authorities.service.js';
 
@@ -112,6 +112,7 @@ export class AuthoritiesController {
   @Post('trusted')
   @HttpCode(200)
   @Public('the certificate of a host is the credential')
+  @ServedFromMemory()
   @ApiOperation({ summary: 'A host says which CAs it trusts, and hears which it is to' })
   trusted(@Body() { trusted }: TrustedBody, @Req() request: FastifyRequest): TrustedByControlPlane {
     return this.service.exchange(this.#host(request), trusted);

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import type { KeyValue } from '#etcd';
 import { CatchUp } from './catch-up.js';
@@ -79,6 +80,22 @@ describe('catching up with etcd', () => {
     reads[1]?.resolve(at(7n));
     const waiting = catchUp.wait();
     await turn();
+    reads[2]?.resolve(at(8n));
+    expect(await waiting).toBe('current');
+  });
+
+  it('is as patient as before with an etcd that answers late', async () => {
+    const { catchUp, reads } = parts();
+    const failing = catchUp.wait();
+    await turn();
+    reads[0]?.reject(new Error('away'));
+    expect(await failing).toBe('unconfirmed');
+    // This one does not wait until the answer comes.
+    expect(await catchUp.wait()).toBe('unconfirmed');
+    reads[1]?.resolve(at(7n));
+    await turn();
+    const waiting = catchUp.wait();
+    expect(await Promise.race([waiting, delay(500, 'waits')])).toBe('waits');
     reads[2]?.resolve(at(8n));
     expect(await waiting).toBe('current');
   });

@@ -31,10 +31,11 @@ export class CatchUp {
 
   /** Never rejects. */
   async wait(): Promise<Currency> {
-    const endsAt = performance.now() + (this.#away ? PATIENCE_AWAY_MS : this.patienceMs);
-    const newest = await within(this.#newest(), endsAt - performance.now());
-    this.#away = newest === undefined;
-    if (newest === undefined) return 'unconfirmed';
+    const newest = await within(this.#newest(), this.#away ? PATIENCE_AWAY_MS : this.patienceMs);
+    if (newest === undefined) {
+      this.#away = true;
+      return 'unconfirmed';
+    }
     const reached = await this.fleet.reached(newest, this.patienceMs);
     return reached ? 'current' : 'behind';
   }
@@ -43,7 +44,11 @@ export class CatchUp {
   #newest(): Promise<bigint> {
     this.#next ??= this.#last.then(() => {
       this.#next = undefined;
-      const read = this.etcd.get(NEWEST).then((found) => found?.modRevision ?? 0n);
+      const read = this.etcd.get(NEWEST).then((found) => {
+        // However late: an etcd that is slow would else be taken for one that is away for ever.
+        this.#away = false;
+        return found?.modRevision ?? 0n;
+      });
       this.#last = read.catch(() => undefined);
       return read;
     });

@@ -5,5 +5,6 @@ export { ProblemError, invalidField, notFound } from './problem.error.js';
 export { ProblemFilter } from './problem.filter.js';
 export { parseOneValue } from './json-text.js';
 export { checkExpectation, etagOf, parseIfMatch, type Expectation } from './revision.js';
+export { ServedFromMemory, isServedFromMemory } from './served-from-memory.js';
 export { strictValidation } from './validation.js';
 export { toProblem, toProblemError } from './to-problem.js';

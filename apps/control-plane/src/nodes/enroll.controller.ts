@@ -22,7 +22,7 @@ import { Public, RateLimit } from '../access/index.js';
 import { Admission } from '../admission.js';
 import { Clock } from '../clock.js';
 import { Metrics } from '../health/metrics.js';
-import { ProblemError, toProblemError } from '../http/index.js';
+import { ProblemError, ServedFromMemory, toProblemError } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
 import { EnrollService } from './enroll.service.js';
 import { peerOf, sourceOf } from './network.js';
@@ -106,6 +106,7 @@ export class EnrollController {
   @Post()
   @HttpCode(200)
   @Public('the join token is the credential')
+  @ServedFromMemory()
   @ApiOperation({ summary: 'Enrol a host, or give an enrolled one a new certificate' })
   async enroll(@Body() body: EnrollBody, @Req() request: FastifyRequest): Promise<EnrollResponse> {
     const peer = peerOf(request.ip);

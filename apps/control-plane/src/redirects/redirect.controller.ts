@@ -6,7 +6,7 @@ import type { FleetProofAnswer, FleetProofRequest, RedirectOffer, RedirectView }
 import { Needs, Public, RateLimit } from '../access/index.js';
 import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
-import { NamePipe, ProblemError } from '../http/index.js';
+import { NamePipe, ProblemError, ServedFromMemory } from '../http/index.js';
 import { signedDocumentIn } from '../http/signed-document.js';
 import { callingHost } from '../nodes/host-certificate.js';
 import { peerOf, sourceOf } from '../nodes/network.js';
@@ -74,6 +74,7 @@ export class RedirectController {
   @Post('proof')
   @HttpCode(200)
   @Public('it says no more than that this is a control plane of the fleet')
+  @ServedFromMemory()
   @ApiOperation({
     summary: 'Prove to a host that comes here that this is a control plane of its fleet',
   })

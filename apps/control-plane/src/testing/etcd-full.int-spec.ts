@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import type { DiagnosisView } from '#contracts';
-import { EtcdOutOfSpace, EtcdStore } from '#etcd';
+import { EtcdOutOfSpace } from '#etcd';
 import { eventually } from './eventually.js';
 import { Rig, blockPolicy } from './rig.js';
 
@@ -41,10 +40,7 @@ describe('when etcd has reached its space quota', () => {
 
 /** One key, written over and over: what fills etcd is what it keeps of old revisions. */
 async function fill(): Promise<void> {
-  const { ca, cert, key } = rig.files.etcd;
-  const [caPem, certPem, keyPem] = [ca, cert, key].map((file) => readFileSync(file));
-  const credentials = { ca: caPem ?? Buffer.of(), cert: certPem, key: keyPem };
-  const store = EtcdStore.connect({ hosts: [rig.etcd.url], credentials });
+  const store = rig.openEtcd();
   try {
     for (let i = 0; i < 40; i += 1)
       await store.transact({

@@ -3,10 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from './eventually.js';
 import { ReplicaPair } from './replica-pair.js';
 import type { Answer, Rest } from './rest.js';
-import { blockPolicy } from './rig.js';
+import { blockPolicy, group } from './rig.js';
 import { TestHost } from './test-host.js';
 
 const LABELS = { env: 'prod' };
+const LAB = { env: 'lab' };
 
 let pair: ReplicaPair;
 beforeAll(async () => {
@@ -19,6 +20,8 @@ const secretOf = ({ body }: Answer): { readonly token: string; readonly id: stri
   token: String(body['token']),
   id: String(body['id']),
 });
+const namesIn = ({ body }: Answer): readonly string[] =>
+  (body['items'] as unknown as readonly { name: string }[]).map(({ name }) => name);
 const told = async (rest: Rest, action: string, object: string): Promise<number> => {
   const { text } = await rest.get('/v1/journal?limit=500');
   const { items } = JSON.parse(text) as { items: readonly { action: string; object: string }[] };
@@ -42,6 +45,79 @@ describe('what one replica was told, another one answers at once', () => {
       expect(answers[2].text).toContain(`"${name}"`);
       expect(await other.delete(`/v1/policies/${name}`)).toMatchObject({ status: 204, text: '' });
       expect((await one.get(`/v1/policies/${name}`)).status).toBe(404);
+    }
+  });
+
+  it('labels, by name, in lists that select by them, and in what selects the host', async () => {
+    const { status } = await pair.rest(0).post('/v1/apply', blockPolicy('lab', '/usr/bin/nc', LAB));
+    expect(status).toBe(200);
+    for (let round = 0; round < 6; round += 1) {
+      const [one, other] = [pair.rest(round), pair.rest(round + 1)];
+      const labels = { env: round % 2 === 0 ? 'lab' : 'prod', round: String(round) };
+      const path = '/v1/nodes/a1/labels';
+      expect((await one.call('PATCH', path, { body: { labels } })).status).toBe(200);
+      const answers = await Promise.all([
+        other.get('/v1/nodes/a1'),
+        other.get(`/v1/nodes?selector=round%3D${round}`),
+        other.get('/v1/nodes/a1/policies'),
+      ]);
+      expect(answers[0].body).toMatchObject({ labels });
+      expect(namesIn(answers[1])).toEqual(['a1']);
+      expect(namesIn(answers[2])).toEqual(round % 2 === 0 ? ['lab'] : []);
+    }
+    expect((await pair.rest(1).delete('/v1/policies/lab')).status).toBe(204);
+  });
+
+  it('groups, their members, and what selects them', async () => {
+    for (let round = 0; round < 6; round += 1) {
+      const [one, other] = [pair.rest(round), pair.rest(round + 1)];
+      const name = `g${round}`;
+      const put = await one.put(`/v1/groups/${name}`, group(name, { env: 'prod' }));
+      expect(put.status).toBe(201);
+      const answers = await Promise.all([
+        other.get(`/v1/groups/${name}`),
+        other.get('/v1/groups'),
+        other.get(`/v1/groups/${name}/members`),
+      ]);
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+      expect(namesIn(answers[1])).toEqual([name]);
+      expect(answers[2].body).toMatchObject({ items: ['a1'] });
+      expect((await other.delete(`/v1/groups/${name}`)).status).toBe(204);
+      expect((await one.get(`/v1/groups/${name}`)).status).toBe(404);
+    }
+  });
+
+  it('hosts that came and went', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      const [one, other] = [pair.rest(round), pair.rest(round + 1)];
+      const name = `new${round}`;
+      await pair.rig.host(name, { env: 'new' }, one);
+      expect((await other.get(`/v1/nodes/${name}`)).body).toMatchObject({ phase: 'enrolled' });
+      expect(namesIn(await other.get('/v1/nodes?selector=env%3Dnew'))).toEqual([name]);
+      expect((await other.post(`/v1/nodes/${name}/revoke`, {})).status).toBe(200);
+      expect((await one.get(`/v1/nodes/${name}`)).body).toMatchObject({ phase: 'revoked' });
+      expect((await one.delete(`/v1/nodes/${name}`)).status).toBe(204);
+      expect((await other.get(`/v1/nodes/${name}`)).status).toBe(404);
+      expect(namesIn(await other.get('/v1/nodes?selector=env%3Dnew'))).toEqual([]);
+    }
+  });
+
+  it('suspensions that began and were ended', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      const [one, other] = [pair.rest(round), pair.rest(round + 1)];
+      const made = await one.post('/v1/suspensions', {
+        target: { node: 'a1' },
+        mode: 'audit',
+        until: new Date(Date.now() + 3_600_000).toISOString(),
+        reason: 'a look',
+      });
+      expect(made.status).toBe(201);
+      const { id } = secretOf(made);
+      expect((await other.get(`/v1/suspensions/${id}`)).status).toBe(200);
+      expect((await other.get('/v1/suspensions')).text).toContain(id);
+      expect((await other.delete(`/v1/suspensions/${id}`)).status).toBe(204);
+      expect((await one.get(`/v1/suspensions/${id}`)).status).toBe(404);
+      expect((await one.get('/v1/suspensions')).text).not.toContain(id);
     }
   });
 

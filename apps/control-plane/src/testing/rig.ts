@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { redisKeys } from '#contracts';
+import { EtcdStore } from '#etcd';
 import { Log } from '#observability';
 import { connectRedis, type RedisConnection } from '#redis';
 import {
@@ -220,6 +221,14 @@ export class Rig {
     const connection = connectRedis({ ...to, username, password });
     this.#connections.push(connection);
     return connection;
+  }
+
+  /** etcd past the link; whoever asks closes it. */
+  openEtcd(): EtcdStore {
+    const { ca, cert, key } = this.made.etcd;
+    const read = (path: string): Buffer => readFileSync(path);
+    const credentials = { ca: read(ca), cert: read(cert), key: read(key) };
+    return EtcdStore.connect({ hosts: [this.etcd.url], credentials });
   }
 
   /** A connection that may do everything, past the link. */
