@@ -2,6 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import { planOf } from './plan.js';
 
 const MINUTE = 60_000;
+const KINDS = [
+  ...['kill', 'end', 'stop', 'kill-in-swap', 'lose-leader', 'lose-lease', 'fail-over', 'set-clock'],
+  ...['cut', 'stall', 'slow', 'one-way', 'slow-reader', 'break-off'],
+  ...['flush', 'corrupt-bundles', 'compact', 'fill-disk', 'fill-etcd-disk'],
+];
 
 describe('a plan of faults', () => {
   it('is the same for the same seed, and another for another', () => {
@@ -9,11 +14,21 @@ describe('a plan of faults', () => {
     expect(planOf(7, MINUTE)).not.toEqual(planOf(8, MINUTE));
   });
 
-  it('has every kind of fault and of operation, in the order of time and within its length', () => {
+  it('has every kind of fault in a run of five minutes, and no more of them than a run can take', () => {
+    for (let seed = 0; seed < 100; seed += 1) {
+      const { steps } = planOf(seed, 5 * MINUTE);
+      const faults = steps.flatMap((step) => ('fault' in step ? [step.fault.kind] : []));
+      expect({ seed, kinds: [...new Set(faults)].sort() }).toEqual({
+        seed,
+        kinds: KINDS.toSorted(),
+      });
+      expect(faults.length).toBeLessThan(180);
+    }
+  });
+
+  it('has every kind of operation, in the order of time and within its length', () => {
     const { steps } = planOf(1, 10 * MINUTE);
-    const faults = new Set(steps.flatMap((step) => ('fault' in step ? [step.fault.kind] : [])));
     const actions = new Set(steps.flatMap((step) => ('do' in step ? [step.do.kind] : [])));
-    expect(faults.size).toBe(14);
     expect(actions.size).toBe(7);
     const times = steps.map(({ at }) => at);
     expect(times).toEqual(times.toSorted((a, b) => a - b));
