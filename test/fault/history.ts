@@ -40,6 +40,8 @@ export type Line = { readonly at: number } & (
   | { readonly type: 'fault'; readonly fault: string }
   | { readonly type: 'committed'; readonly revision: number; readonly changes: readonly Change[] }
   | ({ readonly type: 'host' } & Sighting)
+  /** The agent of a host is about to tell its sensor that it has reached the control plane under this rule set. */
+  | { readonly type: 'confirming'; readonly node: string; readonly order: Order }
   | ({ readonly type: 'said' } & Said)
   | { readonly type: 'denied'; readonly node: string; readonly resource: string }
   | ({ readonly type: 'offered' } & Offer)
@@ -61,6 +63,8 @@ export interface Sighting {
   readonly order?: Order;
   readonly highest?: Order;
   readonly fellBack: boolean;
+  /** From here on it is the last known good. */
+  readonly confirmed: boolean;
   readonly policies: InForce;
   /** Digest of what lay in the kernel at that moment; absent where it could have changed meanwhile. */
   readonly kernel?: string;

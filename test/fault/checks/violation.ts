@@ -8,7 +8,7 @@ export interface Violation {
 /** What a history is judged by. */
 export const RULES = {
   committed: 'no host ever enforces what was not committed',
-  forward: 'no host goes back except by a fallback that it reports',
+  forward: 'no host goes back except by a fallback that it reports, to its last known good',
   kernel: 'the kernel has what the host says, the same for the same rule set',
   revoked: 'a host whose identity was revoked is given nothing new',
   offered: 'what Redis has for a host goes back only where Redis has lost it',

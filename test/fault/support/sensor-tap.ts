@@ -102,6 +102,7 @@ export class SensorTap {
   }
 
   #ask(agent: Socket, sensor: Socket, frame: Frame): void {
+    if (frame.type === MSG.CONFIRM) this.#confirming(frame);
     if (frame.type === MSG.APPLY) {
       this.#swap = { agent, request: frame.request };
       this.#swaps.emit('asked');
@@ -109,6 +110,13 @@ export class SensorTap {
     if (frame.type !== MSG.SUBSCRIBE) return void sensor.write(encoded(frame));
     agent.write(encodeFrame(MSG.DONE, frame.request, []));
     this.#tell(agent, Number(frame.fields.number(TAG.SEQUENCE) ?? 0n));
+  }
+
+  /** Before the sensor has it: its answer may be lost. */
+  #confirming({ fields }: Frame): void {
+    const number = (tag: number): number => Number(fields.number(tag) ?? 0n);
+    const order = [number(TAG.EPOCH), number(TAG.GENERATION), number(TAG.ISSUED_AT)] as const;
+    this.options.history.write({ type: 'confirming', node: this.options.node, order });
   }
 
   #tell(socket: Socket, after: number): void {
@@ -154,6 +162,7 @@ function sightingOf(node: string, state: SensorState): Sighting {
     order: orderOf(state.ordering),
     highest: orderOf(state.highest),
     fellBack: state.confirm?.state === 'fell-back',
+    confirmed: state.confirm?.state === 'confirmed',
     policies: Object.fromEntries(policies.map((each) => [each.policy, Number(each.revision)])),
   };
 }
