@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { check } from './checker.js';
 import type { Rule } from './checks/violation.js';
-import type { InForce, Line, Sighting } from './history.js';
+import type { InForce, Line, Sighting, SuspendMode, Unstamped } from './history.js';
 import { ending, entry, goodHistory, sighting, withLines } from './support/sample-history.js';
 
 const broken = (history: readonly Line[]): readonly Rule[] => [
@@ -43,6 +43,16 @@ describe('the checker of histories', () => {
       { type: 'host', ...fallback('h2', 9, web) },
     );
     expect(broken(unseen)).not.toContain('forward');
+  });
+
+  it('takes a break-glass that is committed, and its end', () => {
+    const off = [
+      letOff(9),
+      { type: 'host', ...sighting('h1', 9, web), suspended: 'off', kernel: 'nothing' },
+      { type: 'committed', revision: 10, changes: [{ key: 'suspend/s1' }] },
+      { type: 'host', ...sighting('h1', 10, web) },
+    ] as const;
+    expect(broken(withLines(...off))).toEqual(['journal']);
   });
 
   it.each<[string, Rule, Line[]]>([
@@ -99,6 +109,46 @@ describe('the checker of histories', () => {
       'something else in the kernel than on other hosts',
       'kernel',
       withLines({ type: 'host', ...sighting('h1', 8, web), kernel: 'nobody knows' }),
+    ],
+    [
+      'a host that is let off though nobody ordered it',
+      'suspended',
+      withLines({ type: 'host', ...sighting('h1', 8, web), suspended: 'audit' }),
+    ],
+    [
+      'a host that is let off further than was ordered',
+      'suspended',
+      withLines(letOff(9, 'audit'), {
+        ...{ type: 'host', ...sighting('h1', 9, web), suspended: 'off' },
+      }),
+    ],
+    [
+      'a host that enforces on under a break-glass',
+      'suspended',
+      withLines(letOff(9), { type: 'host', ...sighting('h1', 9, web) }),
+    ],
+    [
+      'an end of a break-glass that was answered and is none',
+      'durable',
+      withLines(
+        letOff(9),
+        { type: 'invoke', op: 9, action: { kind: 'end-suspension', reason: 'outage' } },
+        { type: 'ok', op: 9 },
+      ),
+    ],
+    [
+      'enforced, said of a host that is let off',
+      'said',
+      withLines(
+        letOff(9),
+        { type: 'host', ...sighting('h1', 9, web), suspended: 'off' },
+        {
+          type: 'said',
+          policy: 'web',
+          revision: 5,
+          nodes: [{ node: 'h1', state: 'enforced', generation: 9 }],
+        },
+      ),
     ],
     [
       'a revoked host that is given something new',
@@ -242,6 +292,11 @@ describe('the checker of histories', () => {
 function fallback(node: string, revision: number, policies: InForce): Sighting {
   const { highest } = sighting(node, 10, policies);
   return { ...sighting(node, revision, policies), highest, fellBack: true, confirmed: false };
+}
+
+function letOff(revision: number, mode: SuspendMode = 'off'): Unstamped {
+  const value = { reason: 'outage', mode, target: { selector: 'env=prod' } };
+  return { type: 'committed', revision, changes: [{ key: 'suspend/s1', value }] };
 }
 
 function secondApply(): Pick<Extract<Line, { type: 'committed' }>, 'changes'> {

@@ -11,7 +11,17 @@ export type Action =
     }
   | { readonly kind: 'delete' | 'pause' | 'resume'; readonly policy: string }
   | { readonly kind: 'label'; readonly node: string; readonly labels: Labels }
-  | { readonly kind: 'enrol' | 'revoke'; readonly node: string };
+  | { readonly kind: 'enrol' | 'revoke'; readonly node: string }
+  /** Break-glass, which outlasts the run unless it is ended; its reason is no other one's. */
+  | {
+      readonly kind: 'suspend';
+      readonly reason: string;
+      readonly target: { readonly node: string } | { readonly labels: Labels };
+      readonly mode: SuspendMode;
+    }
+  | { readonly kind: 'end-suspension'; readonly reason: string };
+
+export type SuspendMode = 'audit' | 'off';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -65,6 +75,7 @@ export interface Sighting {
   readonly fellBack: boolean;
   /** From here on it is the last known good. */
   readonly confirmed: boolean;
+  readonly suspended?: SuspendMode;
   readonly policies: InForce;
   /** Digest of what lay in the kernel at that moment; absent where it could have changed meanwhile. */
   readonly kernel?: string;

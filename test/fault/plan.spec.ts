@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { planOf } from './plan.js';
+import { planOf, SPARE } from './plan.js';
 
 const MINUTE = 60_000;
 const KINDS = [
@@ -26,10 +26,31 @@ describe('a plan of faults', () => {
     }
   });
 
+  it('lets a host in, and revokes it only afterwards, at times that are drawn', () => {
+    const joined = new Set<number>();
+    let revoked = 0;
+    for (let seed = 0; seed < 20; seed += 1) {
+      const { steps } = planOf(seed, MINUTE);
+      const timeOf = (kind: string, node: string): number | undefined =>
+        steps.find(
+          (step) =>
+            'do' in step && step.do.kind === kind && 'node' in step.do && step.do.node === node,
+        )?.at;
+      const [joins, leaves] = [timeOf('enrol', SPARE) ?? NaN, timeOf('revoke', SPARE)];
+      expect(timeOf('revoke', 'h4')).toBeLessThan(MINUTE);
+      expect(joins).toBeLessThan(leaves ?? MINUTE);
+      joined.add(joins);
+      if (leaves !== undefined) revoked += 1;
+    }
+    expect(joined.size).toBeGreaterThan(10);
+    expect(revoked).toBeGreaterThan(0);
+    expect(revoked).toBeLessThan(20);
+  });
+
   it('has every kind of operation, in the order of time and within its length', () => {
     const { steps } = planOf(1, 10 * MINUTE);
     const actions = new Set(steps.flatMap((step) => ('do' in step ? [step.do.kind] : [])));
-    expect(actions.size).toBe(7);
+    expect(actions.size).toBe(9);
     const times = steps.map(({ at }) => at);
     expect(times).toEqual(times.toSorted((a, b) => a - b));
     expect(times.at(-1)).toBeLessThan(10 * MINUTE);

@@ -13,8 +13,11 @@ export interface Plan {
   readonly steps: readonly Step[];
 }
 
+/** A host that is not there from the start. */
+export const SPARE = 'h5';
 const POLICIES = ['p1', 'p2', 'p3', 'p4', 'p5'];
 const LABELS: readonly Labels[] = [{ env: 'prod' }, { env: 'dev' }, { tier: 'web' }];
+const SUSPENDED_MS = 15_000;
 /** A run of this length has every kind of fault. */
 const WHOLE_MS = 5 * 60_000;
 
@@ -22,9 +25,6 @@ const WHOLE_MS = 5 * 60_000;
 export function planOf(seed: number, lengthMs: number): Plan {
   const random = new FuzzRandom(seed);
   const steps: Step[] = [];
-  const [joins, leaves] = [lengthMs / 3, lengthMs / 2];
-  steps.push({ at: joins, do: { kind: 'enrol', node: 'h5' } });
-  steps.push({ at: leaves, do: { kind: 'revoke', node: 'h4' } });
   let [at, number] = [0, 0];
   while ((at += 200 + random.below(1_600)) < lengthMs) {
     number += 1;
@@ -40,6 +40,10 @@ export function planOf(seed: number, lengthMs: number): Plan {
   at = 3_000;
   while ((at += 3_000 + random.below(20_000)) < lengthMs)
     steps.push({ at, fault: faultOf(RARE, random) });
+  at = 2_000;
+  while ((at += 4_000 + random.below(40_000)) < lengthMs)
+    steps.push(...breakGlassOf(random, at).filter((step) => step.at < lengthMs));
+  steps.push(...membersOf(random, lengthMs));
   if (lengthMs >= WHOLE_MS) steps.push(...missing(steps, lengthMs, random));
   return { first: FIRST, steps: steps.sort((a, b) => a.at - b.at) };
 }
@@ -50,6 +54,32 @@ function missing(steps: readonly Step[], lengthMs: number, random: FuzzRandom): 
   return [...FREQUENT, ...RARE]
     .filter(({ kind }) => !there.has(kind))
     .map(({ draw }) => ({ at: random.below(lengthMs), fault: draw(random) }));
+}
+
+/** A host joins, one that was there from the start is revoked, and in every other run the one that joined is too. */
+function membersOf(random: FuzzRandom, lengthMs: number): readonly Step[] {
+  const sixth = Math.floor(lengthMs / 6);
+  const within = (first: number, sixths: number): number =>
+    first * sixth + random.below(sixths * sixth);
+  const leaves = random.oneIn(2) ? ['h4', SPARE] : ['h4'];
+  return [
+    { at: within(1, 2), do: { kind: 'enrol', node: SPARE } },
+    ...leaves.map((node): Step => {
+      return { at: within(node === SPARE ? 4 : 2, 2), do: { kind: 'revoke', node } };
+    }),
+  ];
+}
+
+/** Some hosts are let off, and enforce again. */
+function breakGlassOf(random: FuzzRandom, at: number): readonly Step[] {
+  const reason = `break-glass at ${at}`;
+  const target = random.oneIn(2) ? { node: random.pick(FIRST) } : { labels: random.pick(LABELS) };
+  const mode = random.pick(['audit', 'off'] as const);
+  const end = at + 1_000 + random.below(SUSPENDED_MS);
+  return [
+    { at, do: { kind: 'suspend', reason, target, mode } },
+    { at: end, do: { kind: 'end-suspension', reason } },
+  ];
 }
 
 function actionOf(random: FuzzRandom, number: number): Action {

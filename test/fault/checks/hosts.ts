@@ -14,10 +14,13 @@ export function checkHosts(lines: readonly Line[], truth: Truth): Violation[] {
       ...committed(line, truth),
       ...forward(line, last.get(line.node), good),
       ...revoked(line, truth),
+      ...suspended(line, truth),
       ...kernels.judge(line),
     ];
     last.set(line.node, line);
-    if (line.confirmed || line.fellBack) good.is(line.node, line.order);
+    if (line.fellBack || (line.confirmed && line.suspended === undefined))
+      good.is(line.node, line.order);
+    else if (line.confirmed && line.order) good.mayBe(line.node, line.order);
     return found.map((violation) => ({ ...violation, at: index + 1 }));
   });
 }
@@ -52,7 +55,7 @@ function forward(now: Sighting, before: Sighting | undefined, good: KnownGood): 
 
 /**
  * What each host can fall back to: what it was last seen to have confirmed, or has begun to confirm since, of which nobody
- * may have seen that it did.
+ * may have seen that it did. What is confirmed while nothing is enforced has proved nothing, but may have before.
  */
 class KnownGood {
   readonly #orders = new Map<string, readonly (Order | undefined)[]>();
@@ -75,6 +78,15 @@ class KnownGood {
   }
 }
 
+/** One that has fallen back was enforcing, and goes on so. */
+function suspended({ node, order, suspended, fellBack }: Sighting, truth: Truth): Found[] {
+  if (order === undefined || fellBack) return [];
+  const wanted = truth.suspendedAt(node, order[1]);
+  if (wanted === suspended) return [];
+  const what = `${node} is suspended: ${suspended ?? 'no'}; at generation ${order[1]} it is to be: ${wanted ?? 'no'}`;
+  return [{ rule: 'suspended', what }];
+}
+
 function revoked({ node, order }: Sighting, truth: Truth): Found[] {
   const revision = truth.revokedAt(node);
   if (revision === undefined || order === undefined || order[1] <= revision) return [];
@@ -84,7 +96,7 @@ function revoked({ node, order }: Sighting, truth: Truth): Found[] {
 
 /**
  * One rule set makes one content of the kernel on all hosts, and each content is of one rule set. What counts is what
- * policies say: pausing and resuming one makes a revision of the same words.
+ * policies say: pausing and resuming one makes a revision of the same words. Of a host that is let off nothing is asked.
  */
 class Kernels {
   readonly #digests = new Map<string, string>();
@@ -92,8 +104,8 @@ class Kernels {
 
   constructor(private readonly truth: Truth) {}
 
-  judge({ node, order, policies, kernel }: Sighting): Found[] {
-    if (order === undefined || kernel === undefined) return [];
+  judge({ node, order, policies, kernel, suspended }: Sighting): Found[] {
+    if (order === undefined || kernel === undefined || suspended !== undefined) return [];
     const set = this.truth.wordsOf(policies);
     const digest = this.#digests.get(set) ?? kernel;
     const of = this.#sets.get(kernel) ?? set;

@@ -6,7 +6,7 @@ import { check } from '../checker.js';
 import { PROMPT_MS } from '../checks/rest.js';
 import type { Rule, Violation } from '../checks/violation.js';
 import { History, type Action, type Final, type Line, type Said } from '../history.js';
-import { planOf, type Plan, type Step } from '../plan.js';
+import { planOf, SPARE, type Plan, type Step } from '../plan.js';
 import type { Mistake } from '../planted/mistakes.js';
 import { Truth } from '../truth.js';
 import { Cluster } from './cluster.js';
@@ -77,7 +77,7 @@ export class FaultRun {
 
   async #carryOut({ first, steps }: Plan): Promise<void> {
     const features = AppArmorParser.find()?.features ?? '';
-    for (const [index, name] of [...first, 'h5'].entries()) {
+    for (const [index, name] of [...first, SPARE].entries()) {
       const host = new FaultedHost(name, this.cluster, features, index % 2 === 1);
       this.#hosts.set(name, host);
       await host.prepare();

@@ -114,8 +114,8 @@ export class SensorTap {
 
   /** Before the sensor has it: its answer may be lost. */
   #confirming({ fields }: Frame): void {
-    const number = (tag: number): number => Number(fields.number(tag) ?? 0n);
-    const order = [number(TAG.EPOCH), number(TAG.GENERATION), number(TAG.ISSUED_AT)] as const;
+    const numbers = [TAG.EPOCH, TAG.GENERATION, TAG.ISSUED_AT].map((tag) => fields.number(tag));
+    const order = numbers.map(Number) as unknown as Order;
     this.options.history.write({ type: 'confirming', node: this.options.node, order });
   }
 
@@ -163,6 +163,7 @@ function sightingOf(node: string, state: SensorState): Sighting {
     highest: orderOf(state.highest),
     fellBack: state.confirm?.state === 'fell-back',
     confirmed: state.confirm?.state === 'confirmed',
+    suspended: state.suspension?.mode,
     policies: Object.fromEntries(policies.map((each) => [each.policy, Number(each.revision)])),
   };
 }
