@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { check } from './checker.js';
 import type { Rule } from './checks/violation.js';
-import type { Line } from './history.js';
-import { ending, entry, goodHistory, sighting, withLine } from './support/sample-history.js';
+import type { InForce, Line, Sighting, SuspendMode, Unstamped } from './history.js';
+import { ending, entry, goodHistory, sighting, withLines } from './support/sample-history.js';
 
 const broken = (history: readonly Line[]): readonly Rule[] => [
   ...new Set(check(history).map(({ rule }) => rule)),
@@ -32,56 +32,133 @@ describe('the checker of histories', () => {
     expect(broken(again)).toEqual([]);
   });
 
+  it('takes a fallback to the last known good, and to one whose confirmation nobody saw come to its end', () => {
+    const bad = { type: 'host', ...sighting('h2', 10, web), confirmed: false } as const;
+    const seen = withLines(bad, { type: 'host', ...fallback('h2', 8, web) });
+    expect(broken(seen)).not.toContain('forward');
+    const unseen = withLines(
+      { type: 'host', ...sighting('h2', 9, web), confirmed: false },
+      { type: 'confirming', node: 'h2', order: [1, 9, 1_009] },
+      bad,
+      { type: 'host', ...fallback('h2', 9, web) },
+    );
+    expect(broken(unseen)).not.toContain('forward');
+  });
+
+  it('takes a break-glass that is committed, and its end', () => {
+    const off = [
+      letOff(9),
+      { type: 'host', ...sighting('h1', 9, web), suspended: 'off', kernel: 'nothing' },
+      { type: 'committed', revision: 10, changes: [{ key: 'suspend/s1' }] },
+      { type: 'host', ...sighting('h1', 10, web) },
+    ] as const;
+    expect(broken(withLines(...off))).toEqual(['journal']);
+  });
+
   it.each<[string, Rule, Line[]]>([
     [
       'a policy that nobody committed',
       'committed',
-      withLine({ type: 'host', ...sighting('h1', 8, { web: 5, evil: 7 }) }),
+      withLines({ type: 'host', ...sighting('h1', 8, { web: 5, evil: 7 }) }),
     ],
     [
       'a forgotten tombstone',
       'committed',
-      withLine({ type: 'host', ...sighting('h1', 8, { web: 5, db: 6 }) }),
+      withLines({ type: 'host', ...sighting('h1', 8, { web: 5, db: 6 }) }),
     ],
     [
       'a generation that is not the one it was computed at',
       'committed',
-      withLine({ type: 'host', ...sighting('h1', 9, { web: 6 }) }),
+      withLines({ type: 'host', ...sighting('h1', 9, { web: 6 }) }),
     ],
     [
       'a host that takes what is older',
       'forward',
-      withLine({ type: 'host', ...sighting('h1', 5, web) }),
+      withLines({ type: 'host', ...sighting('h1', 5, web) }),
     ],
     [
       'a fallback that lowers the highest seen',
       'forward',
-      withLine({ type: 'host', ...sighting('h1', 5, web), fellBack: true }),
+      withLines({ type: 'host', ...sighting('h1', 5, web), fellBack: true }),
+    ],
+    [
+      'a fallback to what is older than the last known good',
+      'forward',
+      withLines({ type: 'host', ...fallback('h2', 5, web) }),
+    ],
+    [
+      'a fallback to what was never confirmed',
+      'forward',
+      withLines(
+        { type: 'host', ...sighting('h2', 9, web), confirmed: false },
+        { type: 'host', ...sighting('h2', 10, web), confirmed: false },
+        { type: 'host', ...fallback('h2', 9, web) },
+      ),
     ],
     [
       'an order above the highest seen',
       'forward',
-      withLine({ type: 'host', ...sighting('h1', 8, web), highest: [1, 5, 1_005] }),
+      withLines({ type: 'host', ...sighting('h1', 8, web), highest: [1, 5, 1_005] }),
     ],
     [
       'an acknowledgement before the kernel has it',
       'kernel',
-      withLine({ type: 'host', ...sighting('h1', 8, web), kernel: 'web,5;db,6' }),
+      withLines({ type: 'host', ...sighting('h1', 8, web), kernel: 'web,5;db,6' }),
     ],
     [
       'something else in the kernel than on other hosts',
       'kernel',
-      withLine({ type: 'host', ...sighting('h1', 8, web), kernel: 'nobody knows' }),
+      withLines({ type: 'host', ...sighting('h1', 8, web), kernel: 'nobody knows' }),
+    ],
+    [
+      'a host that is let off though nobody ordered it',
+      'suspended',
+      withLines({ type: 'host', ...sighting('h1', 8, web), suspended: 'audit' }),
+    ],
+    [
+      'a host that is let off further than was ordered',
+      'suspended',
+      withLines(letOff(9, 'audit'), {
+        ...{ type: 'host', ...sighting('h1', 9, web), suspended: 'off' },
+      }),
+    ],
+    [
+      'a host that enforces on under a break-glass',
+      'suspended',
+      withLines(letOff(9), { type: 'host', ...sighting('h1', 9, web) }),
+    ],
+    [
+      'an end of a break-glass that was answered and is none',
+      'durable',
+      withLines(
+        letOff(9),
+        { type: 'invoke', op: 9, action: { kind: 'end-suspension', reason: 'outage' } },
+        { type: 'ok', op: 9 },
+      ),
+    ],
+    [
+      'enforced, said of a host that is let off',
+      'said',
+      withLines(
+        letOff(9),
+        { type: 'host', ...sighting('h1', 9, web), suspended: 'off' },
+        {
+          type: 'said',
+          policy: 'web',
+          revision: 5,
+          nodes: [{ node: 'h1', state: 'enforced', generation: 9 }],
+        },
+      ),
     ],
     [
       'a revoked host that is given something new',
       'revoked',
-      withLine({ type: 'host', ...sighting('h3', 9, web) }),
+      withLines({ type: 'host', ...sighting('h3', 9, web) }),
     ],
     [
       'an older assignment in the place of a newer',
       'offered',
-      withLine({ type: 'offered', redis: 'redis', nodeId: 'id1', order: [1, 8, 1_007] }),
+      withLines({ type: 'offered', redis: 'redis', nodeId: 'id1', order: [1, 8, 1_007] }),
     ],
     [
       'a nudge that was dropped, made good by a check at intervals',
@@ -107,7 +184,7 @@ describe('the checker of histories', () => {
     [
       'enforced, said of what a host never had',
       'said',
-      withLine({
+      withLines({
         type: 'said',
         policy: 'web',
         revision: 5,
@@ -117,7 +194,7 @@ describe('the checker of histories', () => {
     [
       'enforced, said of what a host gave up long ago',
       'said',
-      withLine({
+      withLines({
         type: 'said',
         policy: 'db',
         revision: 6,
@@ -172,7 +249,7 @@ describe('the checker of histories', () => {
     [
       'an apply that happens twice',
       'durable',
-      withLine({ type: 'committed', revision: 9, ...secondApply() }),
+      withLines({ type: 'committed', revision: 9, ...secondApply() }),
     ],
     ['changes in another order than they were answered', 'ordered', reordered()],
     [
@@ -210,6 +287,17 @@ describe('the checker of histories', () => {
     expect(broken(history)).toContain(rule);
   });
 });
+
+/** Of a host that has seen what is newer. */
+function fallback(node: string, revision: number, policies: InForce): Sighting {
+  const { highest } = sighting(node, 10, policies);
+  return { ...sighting(node, revision, policies), highest, fellBack: true, confirmed: false };
+}
+
+function letOff(revision: number, mode: SuspendMode = 'off'): Unstamped {
+  const value = { reason: 'outage', mode, target: { selector: 'env=prod' } };
+  return { type: 'committed', revision, changes: [{ key: 'suspend/s1', value }] };
+}
 
 function secondApply(): Pick<Extract<Line, { type: 'committed' }>, 'changes'> {
   const first = goodHistory().find((line) => line.type === 'committed' && line.revision === 5);

@@ -11,7 +11,17 @@ export type Action =
     }
   | { readonly kind: 'delete' | 'pause' | 'resume'; readonly policy: string }
   | { readonly kind: 'label'; readonly node: string; readonly labels: Labels }
-  | { readonly kind: 'enrol' | 'revoke'; readonly node: string };
+  | { readonly kind: 'enrol' | 'revoke'; readonly node: string }
+  /** Break-glass, which outlasts the run unless it is ended; its reason is no other one's. */
+  | {
+      readonly kind: 'suspend';
+      readonly reason: string;
+      readonly target: { readonly node: string } | { readonly labels: Labels };
+      readonly mode: SuspendMode;
+    }
+  | { readonly kind: 'end-suspension'; readonly reason: string };
+
+export type SuspendMode = 'audit' | 'off';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -40,6 +50,8 @@ export type Line = { readonly at: number } & (
   | { readonly type: 'fault'; readonly fault: string }
   | { readonly type: 'committed'; readonly revision: number; readonly changes: readonly Change[] }
   | ({ readonly type: 'host' } & Sighting)
+  /** The agent of a host is about to tell its sensor that it has reached the control plane under this rule set. */
+  | { readonly type: 'confirming'; readonly node: string; readonly order: Order }
   | ({ readonly type: 'said' } & Said)
   | { readonly type: 'denied'; readonly node: string; readonly resource: string }
   | ({ readonly type: 'offered' } & Offer)
@@ -61,6 +73,9 @@ export interface Sighting {
   readonly order?: Order;
   readonly highest?: Order;
   readonly fellBack: boolean;
+  /** From here on it is the last known good. */
+  readonly confirmed: boolean;
+  readonly suspended?: SuspendMode;
   readonly policies: InForce;
   /** Digest of what lay in the kernel at that moment; absent where it could have changed meanwhile. */
   readonly kernel?: string;

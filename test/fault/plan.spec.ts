@@ -1,7 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { planOf } from './plan.js';
+import { planOf, SPARE } from './plan.js';
 
 const MINUTE = 60_000;
+const KINDS = [
+  ...['kill', 'end', 'stop', 'kill-in-swap', 'lose-leader', 'lose-lease', 'fail-over', 'set-clock'],
+  ...['cut', 'stall', 'slow', 'one-way', 'slow-reader', 'break-off'],
+  ...['flush', 'corrupt-bundles', 'compact', 'fill-disk', 'fill-etcd-disk'],
+];
 
 describe('a plan of faults', () => {
   it('is the same for the same seed, and another for another', () => {
@@ -9,12 +14,43 @@ describe('a plan of faults', () => {
     expect(planOf(7, MINUTE)).not.toEqual(planOf(8, MINUTE));
   });
 
-  it('has every kind of fault and of operation, in the order of time and within its length', () => {
+  it('has every kind of fault in a run of five minutes, and no more of them than a run can take', () => {
+    for (let seed = 0; seed < 100; seed += 1) {
+      const { steps } = planOf(seed, 5 * MINUTE);
+      const faults = steps.flatMap((step) => ('fault' in step ? [step.fault.kind] : []));
+      expect({ seed, kinds: [...new Set(faults)].sort() }).toEqual({
+        seed,
+        kinds: KINDS.toSorted(),
+      });
+      expect(faults.length).toBeLessThan(180);
+    }
+  });
+
+  it('lets a host in, and revokes it only afterwards, at times that are drawn', () => {
+    const joined = new Set<number>();
+    let revoked = 0;
+    for (let seed = 0; seed < 20; seed += 1) {
+      const { steps } = planOf(seed, MINUTE);
+      const timeOf = (kind: string, node: string): number | undefined =>
+        steps.find(
+          (step) =>
+            'do' in step && step.do.kind === kind && 'node' in step.do && step.do.node === node,
+        )?.at;
+      const [joins, leaves] = [timeOf('enrol', SPARE) ?? NaN, timeOf('revoke', SPARE)];
+      expect(timeOf('revoke', 'h4')).toBeLessThan(MINUTE);
+      expect(joins).toBeLessThan(leaves ?? MINUTE);
+      joined.add(joins);
+      if (leaves !== undefined) revoked += 1;
+    }
+    expect(joined.size).toBeGreaterThan(10);
+    expect(revoked).toBeGreaterThan(0);
+    expect(revoked).toBeLessThan(20);
+  });
+
+  it('has every kind of operation, in the order of time and within its length', () => {
     const { steps } = planOf(1, 10 * MINUTE);
-    const faults = new Set(steps.flatMap((step) => ('fault' in step ? [step.fault.kind] : [])));
     const actions = new Set(steps.flatMap((step) => ('do' in step ? [step.do.kind] : [])));
-    expect(faults.size).toBe(14);
-    expect(actions.size).toBe(7);
+    expect(actions.size).toBe(9);
     const times = steps.map(({ at }) => at);
     expect(times).toEqual(times.toSorted((a, b) => a - b));
     expect(times.at(-1)).toBeLessThan(10 * MINUTE);

@@ -1,4 +1,4 @@
-import type { Entry, InForce, Labels, Line } from './history.js';
+import type { Entry, InForce, Labels, Line, SuspendMode } from './history.js';
 
 /** A policy as etcd held it; without a selector it was deleted. */
 export interface PolicyVersion {
@@ -12,6 +12,13 @@ export interface PolicyVersion {
 interface NodeVersion {
   readonly nodeId?: string;
   readonly labels: Labels;
+}
+
+/** Break-glass as etcd held it. */
+interface Suspension {
+  readonly reason: string;
+  readonly mode: SuspendMode;
+  readonly target: { readonly node?: string; readonly selector?: string };
 }
 
 interface PolicyValue {
@@ -38,6 +45,8 @@ export interface Commit {
   readonly policies: ReadonlyMap<string, PolicyVersion>;
   readonly nodes: ReadonlyMap<string, NodeVersion | undefined>;
   readonly revoked: readonly string[];
+  /** By their ids; without a value one was ended. */
+  readonly suspensions: ReadonlyMap<string, Suspension | undefined>;
   readonly entry?: Entry;
 }
 
@@ -70,6 +79,27 @@ export class Truth {
       ([, { paused, selector }]) => selector && !paused && selects(selector, host.labels),
     );
     return Object.fromEntries(selecting.map(([name, policy]) => [name, policy.revision]));
+  }
+
+  /** How far a node is let off at a revision: of several that hold for it the weakest promise counts. */
+  suspendedAt(node: string, revision: number): SuspendMode | undefined {
+    const labels = this.#nodesAt(revision).get(node)?.labels ?? {};
+    const modes = this.#suspensionsAt(revision).flatMap(({ mode, target }) =>
+      target.node === node || (target.selector && selects(labelsOf(target.selector), labels))
+        ? [mode]
+        : [],
+    );
+    return modes.includes('off') ? 'off' : modes[0];
+  }
+
+  /** The revision at which the break-glass with this reason was ended. */
+  endOf(reason: string): number | undefined {
+    const made = this.commits.flatMap(({ suspensions }) => [...suspensions]);
+    const [id] = made.find(([, suspension]) => suspension?.reason === reason) ?? [];
+    return this.commits.find(
+      ({ suspensions }) =>
+        id !== undefined && suspensions.has(id) && suspensions.get(id) === undefined,
+    )?.revision;
   }
 
   /** Nodes that are served at the end: enrolled and not revoked. */
@@ -110,6 +140,13 @@ export class Truth {
     return found;
   }
 
+  #suspensionsAt(revision: number): readonly Suspension[] {
+    const found = new Map<string, Suspension | undefined>();
+    for (const { suspensions } of this.#until(revision))
+      for (const [id, suspension] of suspensions) found.set(id, suspension);
+    return [...found.values()].filter((each) => each !== undefined);
+  }
+
   #until(revision: number): readonly Commit[] {
     return this.commits.filter((commit) => commit.revision <= revision);
   }
@@ -118,6 +155,11 @@ export class Truth {
 /** Whether every label of a selector is there. */
 function selects(selector: Labels, labels: Labels): boolean {
   return Object.entries(selector).every(([key, value]) => labels[key] === value);
+}
+
+function labelsOf(selector: string): Labels {
+  const words = selector.split(',').map((each) => each.split('='));
+  return Object.fromEntries(words.map(([key = '', value = '']) => [key, value]));
 }
 
 function commitOf({ revision, changes }: Extract<Line, { type: 'committed' }>, at: number): Commit {
@@ -133,6 +175,9 @@ function commitOf({ revision, changes }: Extract<Line, { type: 'committed' }>, a
     ),
     nodes: new Map(named('node/').map(({ name, value }) => [name, nodeOf(value as NodeValue)])),
     revoked: named('revoke/').map(({ name }) => name),
+    suspensions: new Map(
+      named('suspend/').map(({ name, value }) => [name, value as Suspension | undefined]),
+    ),
     ...(head === undefined ? {} : { entry: head as Entry }),
   };
 }

@@ -8,12 +8,26 @@ export interface Recording {
   readonly toClient: Buffer[];
 }
 
-/** A TCP link of a test: forwards the loopback to a target, and can be cut, stalled, slowed and restored. */
+/** One direction of a connection. */
+interface Flow {
+  readonly from: Socket;
+  readonly to: Socket;
+  readonly isAnswer: boolean;
+  readonly heard: Buffer[] | undefined;
+  /** What came before is still to be taken by the other side, or its time is not over. */
+  isHeld: boolean;
+}
+
+/** What is throttled goes on in turns of this length. */
+const TURN_MS = 100;
+
+/** A TCP link of a test: forwards the loopback to a target, and can be cut, stalled, slowed, throttled and restored. */
 export class LinkProxy {
   private state: LinkState = 'open';
   private delayMs = 0;
   private remainingBytes = Infinity;
-  private readonly pairs = new Set<readonly [Socket, Socket]>();
+  private turnBytes = Infinity;
+  private readonly pairs = new Set<readonly [Flow, Flow]>();
   private recordings: Recording[] | undefined;
   /** Connections accepted so far. */
   accepted = 0;
@@ -46,7 +60,7 @@ export class LinkProxy {
   /** Resets what is connected and whatever connects until `restore`. */
   cut(): void {
     this.state = 'cut';
-    for (const pair of this.pairs) for (const socket of pair) socket.resetAndDestroy();
+    for (const flow of this.flows()) flow.from.resetAndDestroy();
   }
 
   /** Cuts by itself once `bytes` more have come from the target to the client; the rest is lost. */
@@ -57,13 +71,13 @@ export class LinkProxy {
   /** Nothing passes in either direction, and nothing is closed: a link whose far end has vanished. */
   stall(): void {
     this.state = 'stalled';
-    for (const pair of this.pairs) for (const socket of pair) socket.pause();
+    for (const flow of this.flows()) this.update(flow);
   }
 
   /** What the client sends passes, and nothing comes back. */
   stallAnswers(): void {
     this.state = 'unanswered';
-    for (const [, target] of this.pairs) target.pause();
+    for (const flow of this.flows()) this.update(flow);
   }
 
   /** Every chunk of the target's answers comes `delayMs` later. */
@@ -71,12 +85,18 @@ export class LinkProxy {
     this.delayMs = delayMs;
   }
 
+  /** On each connection the client reads this much of the target's answers; the target feels that the rest is not read. */
+  throttle(bytesPerSecond: number): void {
+    this.turnBytes = Math.max(1, Math.round((bytesPerSecond * TURN_MS) / 1_000));
+  }
+
   /** Lets everything pass again; stalled connections go on where they were. */
   restore(): void {
     this.state = 'open';
     this.delayMs = 0;
     this.remainingBytes = Infinity;
-    for (const pair of this.pairs) for (const socket of pair) socket.resume();
+    this.turnBytes = Infinity;
+    for (const flow of this.flows()) this.update(flow);
   }
 
   /** Keeps what every later connection carries; the list grows with them. */
@@ -103,42 +123,60 @@ export class LinkProxy {
       return;
     }
     const target = connect(this.targetPort, '127.0.0.1');
-    const pair = [client, target] as const;
+    const recording = this.recordings && { toTarget: [], toClient: [] };
+    if (recording) this.recordings?.push(recording);
+    const [toTarget, toClient] = [recording?.toTarget, recording?.toClient];
+    const asked = { from: client, to: target, isAnswer: false, heard: toTarget, isHeld: false };
+    const answered = { from: target, to: client, isAnswer: true, heard: toClient, isHeld: false };
+    const pair = [asked, answered] as const;
     this.pairs.add(pair);
-    this.forward(pair, client, target, () => 0, false);
-    this.forward(pair, target, client, () => this.delayMs, true);
-    this.listenIn(client, target);
-    if (this.state === 'stalled') for (const socket of pair) socket.pause();
-    if (this.state === 'unanswered') target.pause();
+    for (const flow of pair) {
+      this.forward(flow);
+      flow.from.on('close', () => this.pairs.delete(pair));
+    }
   }
 
-  private forward(
-    pair: readonly [Socket, Socket],
-    from: Socket,
-    to: Socket,
-    delay: () => number,
-    counted: boolean,
-  ): void {
+  private *flows(): Iterable<Flow> {
+    for (const pair of this.pairs) yield* pair;
+  }
+
+  private forward(flow: Flow): void {
+    const { from, to } = flow;
     from.setNoDelay(true);
-    from.on('data', (chunk: Buffer) => {
-      const wait = delay();
-      if (counted && !this.admit(chunk)) return;
-      if (wait === 0) to.write(chunk);
-      else setTimeout(() => to.write(chunk), wait);
-    });
+    from.on('data', (chunk: Buffer) => this.pass(flow, chunk));
     from.on('error', () => undefined);
-    from.on('close', () => {
-      this.pairs.delete(pair);
-      to.destroy();
-    });
+    from.on('close', () => to.destroy());
+    this.update(flow);
   }
 
-  private listenIn(client: Socket, target: Socket): void {
-    if (this.recordings === undefined) return;
-    const recording: Recording = { toTarget: [], toClient: [] };
-    this.recordings.push(recording);
-    client.on('data', (chunk: Buffer) => recording.toTarget.push(chunk));
-    target.on('data', (chunk: Buffer) => recording.toClient.push(chunk));
+  /** Nothing is read while nothing may pass: whoever sends feels it. */
+  private update({ from, isAnswer, isHeld }: Flow): void {
+    const stands = this.state === 'stalled' || (this.state === 'unanswered' && isAnswer);
+    if (stands || isHeld) from.pause();
+    else from.resume();
+  }
+
+  private pass(flow: Flow, chunk: Buffer): void {
+    const { to, isAnswer, heard } = flow;
+    const isThrottled = isAnswer && this.turnBytes < Infinity;
+    const piece = isThrottled ? chunk.subarray(0, this.turnBytes) : chunk;
+    if (isAnswer && !this.admit(piece)) return;
+    heard?.push(piece);
+    if (isThrottled) {
+      this.hold(flow, (goOn) => setTimeout(goOn, TURN_MS));
+      if (piece.length < chunk.length) flow.from.unshift(chunk.subarray(piece.length));
+    }
+    if (isAnswer && this.delayMs > 0) setTimeout(() => to.write(piece), this.delayMs);
+    else if (!to.write(piece) && !isThrottled) this.hold(flow, (goOn) => to.once('drain', goOn));
+  }
+
+  private hold(flow: Flow, until: (goOn: () => void) => void): void {
+    flow.isHeld = true;
+    this.update(flow);
+    until(() => {
+      flow.isHeld = false;
+      this.update(flow);
+    });
   }
 
   private admit(chunk: Buffer): boolean {
@@ -147,7 +185,7 @@ export class LinkProxy {
     this.remainingBytes = Infinity;
     this.state = 'cut';
     // What was admitted still arrives: a reset would throw it away on the other side.
-    for (const pair of this.pairs) for (const socket of pair) socket.destroySoon();
+    for (const flow of this.flows()) flow.from.destroySoon();
     return false;
   }
 }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -96,6 +97,27 @@ describe('the link', () => {
     proxy.restore();
     expect(await answer).toBe('late');
   });
+
+  it('lets a client read slowly, which who answers feels, and keeps every byte in its order', async () => {
+    const port = await freePort();
+    const sent = Buffer.alloc(64 * 1024 ** 2, 'a link that is slow has all of it. ');
+    let hasWritten = false;
+    echo = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.write(sent, () => (hasWritten = true));
+    });
+    await new Promise<void>((resolve) => echo?.listen(port, '127.0.0.1', resolve));
+    link = await LinkProxy.start(port);
+    link.throttle(1_000);
+    const received: Buffer[] = [];
+    client = connect(link.port, '127.0.0.1').on('data', (bytes: Buffer) => received.push(bytes));
+    while (received.length < 5) await once(client, 'data');
+    expect(Buffer.concat(received).length).toBeLessThan(10_000);
+    expect(hasWritten).toBe(false);
+    link.restore();
+    while (client.bytesRead < sent.length) await once(client, 'data');
+    expect(Buffer.concat(received).equals(sent)).toBe(true);
+  }, 60_000);
 
   it('lets what came before the cut arrive and nothing after it', async () => {
     const proxy = await open();

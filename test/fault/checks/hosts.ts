@@ -5,16 +5,22 @@ import type { Violation } from './violation.js';
 /** What hosts had in force, sighting by sighting. */
 export function checkHosts(lines: readonly Line[], truth: Truth): Violation[] {
   const last = new Map<string, Sighting>();
+  const good = new KnownGood();
   const kernels = new Kernels(truth);
   return lines.flatMap((line, index) => {
+    if (line.type === 'confirming') good.mayBe(line.node, line.order);
     if (line.type !== 'host') return [];
     const found = [
       ...committed(line, truth),
-      ...forward(line, last.get(line.node)),
+      ...forward(line, last.get(line.node), good),
       ...revoked(line, truth),
+      ...suspended(line, truth),
       ...kernels.judge(line),
     ];
     last.set(line.node, line);
+    if (line.fellBack || (line.confirmed && line.suspended === undefined))
+      good.is(line.node, line.order);
+    else if (line.confirmed && line.order) good.mayBe(line.node, line.order);
     return found.map((violation) => ({ ...violation, at: index + 1 }));
   });
 }
@@ -30,17 +36,55 @@ function committed({ node, order, policies }: Sighting, truth: Truth): Found[] {
   return [{ rule: 'committed', what }];
 }
 
-function forward(now: Sighting, before: Sighting | undefined): Found[] {
+function forward(now: Sighting, before: Sighting | undefined, good: KnownGood): Found[] {
   const back = (a: Order | undefined, b: Order | undefined): boolean =>
     b !== undefined && (a === undefined || compare(a, b) < 0);
   const found: string[] = [];
-  if (back(now.order, before?.order) && !now.fellBack)
-    found.push(`${now.node} went back from ${before?.order?.join('.')} to ${now.order?.join('.')}`);
+  if (back(now.order, before?.order)) {
+    const went = `${now.node} went back from ${before?.order?.join('.')} to ${now.order?.join('.')}`;
+    if (!now.fellBack) found.push(went);
+    else if (!good.includes(now.node, now.order))
+      found.push(`${went}, which is not its last known good`);
+  }
   if (back(now.highest, before?.highest))
     found.push(`the highest that ${now.node} has seen went back to ${now.highest?.join('.')}`);
   if (back(now.highest, now.order))
     found.push(`${now.node} enforces ${now.order?.join('.')}, above the highest it has seen`);
   return found.map((what) => ({ rule: 'forward', what }));
+}
+
+/**
+ * What each host can fall back to: what it was last seen to have confirmed, or has begun to confirm since, of which nobody
+ * may have seen that it did. What is confirmed while nothing is enforced has proved nothing, but may have before.
+ */
+class KnownGood {
+  readonly #orders = new Map<string, readonly (Order | undefined)[]>();
+
+  is(node: string, order: Order | undefined): void {
+    this.#orders.set(node, [order]);
+  }
+
+  mayBe(node: string, order: Order): void {
+    this.#orders.set(node, [...this.#of(node), order]);
+  }
+
+  includes(node: string, order: Order | undefined): boolean {
+    return this.#of(node).some((each) => each?.join() === order?.join());
+  }
+
+  /** Nothing, before the first. */
+  #of(node: string): readonly (Order | undefined)[] {
+    return this.#orders.get(node) ?? [undefined];
+  }
+}
+
+/** One that has fallen back was enforcing, and goes on so. */
+function suspended({ node, order, suspended, fellBack }: Sighting, truth: Truth): Found[] {
+  if (order === undefined || fellBack) return [];
+  const wanted = truth.suspendedAt(node, order[1]);
+  if (wanted === suspended) return [];
+  const what = `${node} is suspended: ${suspended ?? 'no'}; at generation ${order[1]} it is to be: ${wanted ?? 'no'}`;
+  return [{ rule: 'suspended', what }];
 }
 
 function revoked({ node, order }: Sighting, truth: Truth): Found[] {
@@ -52,7 +96,7 @@ function revoked({ node, order }: Sighting, truth: Truth): Found[] {
 
 /**
  * One rule set makes one content of the kernel on all hosts, and each content is of one rule set. What counts is what
- * policies say: pausing and resuming one makes a revision of the same words.
+ * policies say: pausing and resuming one makes a revision of the same words. Of a host that is let off nothing is asked.
  */
 class Kernels {
   readonly #digests = new Map<string, string>();
@@ -60,8 +104,8 @@ class Kernels {
 
   constructor(private readonly truth: Truth) {}
 
-  judge({ node, order, policies, kernel }: Sighting): Found[] {
-    if (order === undefined || kernel === undefined) return [];
+  judge({ node, order, policies, kernel, suspended }: Sighting): Found[] {
+    if (order === undefined || kernel === undefined || suspended !== undefined) return [];
     const set = this.truth.wordsOf(policies);
     const digest = this.#digests.get(set) ?? kernel;
     const of = this.#sets.get(kernel) ?? set;

@@ -16,8 +16,8 @@ export function checkLedgers(lines: readonly Line[], truth: Truth): Violation[] 
   ];
 }
 
-const changesSomething = ({ policies, nodes, revoked }: Commit): boolean =>
-  policies.size + nodes.size + revoked.length > 0;
+const changesSomething = ({ policies, nodes, suspensions, revoked }: Commit): boolean =>
+  policies.size + nodes.size + suspensions.size + revoked.length > 0;
 
 /** A change and its entry are one transaction. */
 function unjournalled({ commits }: Truth): string[] {

@@ -78,6 +78,10 @@ function isOf(commit: Commit, action: Action, invokedAt: number, truth: Truth): 
       return commit.nodes.get(action.node)?.nodeId !== undefined;
     case 'revoke':
       return truth.revokedAt(action.node) === commit.revision;
+    case 'suspend':
+      return [...commit.suspensions.values()].some((each) => each?.reason === action.reason);
+    case 'end-suspension':
+      return truth.endOf(action.reason) === commit.revision;
   }
 }
 
@@ -127,5 +131,6 @@ function outOfOrder(operations: readonly Operation[], truth: Truth): string[] {
 }
 
 function name(action: Action): string {
+  if ('reason' in action) return action.reason;
   return 'policy' in action ? action.policy : action.node;
 }

@@ -37,6 +37,7 @@ function policies(final: Final, truth: Truth): string[] {
 function stragglers(policy: string, said: readonly SaidOfNode[], truth: Truth): string[] {
   return truth.live().flatMap((node) => {
     if (truth.wantedAt(node, Infinity)?.[policy] === undefined) return [];
+    if (truth.suspendedAt(node, Infinity) !== undefined) return [];
     const state = said.find((each) => each.node === node)?.state ?? 'not named';
     return state === 'enforced' ? [] : [`${policy} is ${state} on ${node}`];
   });

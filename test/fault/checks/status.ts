@@ -21,6 +21,7 @@ export function checkStatus(lines: readonly Line[]): Violation[] {
       const had = (held.get(node) ?? []).filter(
         ({ sighting }) =>
           sighting.policies[line.policy] === line.revision &&
+          sighting.suspended === undefined &&
           (generation === undefined || sighting.order?.[1] === generation),
       );
       const name = `${line.policy}@${line.revision} of generation ${generation ?? '?'}`;

@@ -3,6 +3,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { arch } from 'node:process';
 import type { Program } from '../../../apps/cli/src/embedded/supervised.js';
+import { LackingHere } from './fault-tally.js';
 
 const LIBRARY = `/usr/lib/${arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`;
 /** A program looks so often, in whole seconds, where its clock is: each look opens a file. */
@@ -37,7 +38,7 @@ export class Clocks {
 
   /** Ahead of this machine's clock, or behind it where less than 0. */
   async set(machine: string, byMs: number): Promise<void> {
-    if (!Clocks.canBeSet) throw new Error('libfaketime is not installed');
+    if (!Clocks.canBeSet) throw new LackingHere('libfaketime is not installed');
     const file = this.#file(machine);
     // A program that looks meanwhile finds the old time or the new one.
     await writeFile(`${file}.new`, `${byMs < 0 ? '' : '+'}${byMs / 1_000}\n`);

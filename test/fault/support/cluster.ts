@@ -31,6 +31,7 @@ import { projectRoot } from '../../e2e/support/product.js';
 import { Clocks } from './clocks.js';
 import { CommittedLog } from './committed-log.js';
 import { EtcdDisks } from './etcd-disks.js';
+import { CONTROL_PLANES, type ControlPlaneName } from '../faults.js';
 import type { History } from '../history.js';
 import { OfferLog } from './offer-log.js';
 import { ETCD_MEMBERS, memberProgram, type EtcdMember, type MemberPorts } from './etcd-members.js';
@@ -57,8 +58,7 @@ export interface Ports {
 const REDIS_SERVERS = [...REDIS_NODES, 'redis-events'] as const;
 export type RedisServerName = (typeof REDIS_SERVERS)[number];
 
-/** The two control planes, as plans name them, and the operator's link to each. */
-const CONTROL_PLANES = ['control plane', 'replica'] as const;
+/** The operator's link to each control plane. */
 const OPERATOR_LINKS = { 'control plane': 'operator', replica: 'operator@replica' } as const;
 
 /**
@@ -171,6 +171,12 @@ export class Cluster {
     return found;
   }
 
+  /** By which the others know a control plane. */
+  async replicaId(name: ControlPlaneName): Promise<string> {
+    const folder = name === 'replica' ? name : 'control-plane';
+    return (await readFile(join(this.folder, folder, 'replica-id'), 'utf8')).trim();
+  }
+
   /** Of these hosts, who hears when something is written for them. */
   async listeners(nodeIds: readonly string[]): Promise<readonly string[]> {
     const [master] = await this.masters();
@@ -281,10 +287,7 @@ export class Cluster {
     await this.run('redis-events', await redisProgram({ ...at, serves: 'events', port }));
   }
 
-  async #startControlPlane(
-    name: (typeof CONTROL_PLANES)[number],
-    material: Material,
-  ): Promise<void> {
+  async #startControlPlane(name: ControlPlaneName, material: Material): Promise<void> {
     const served = { host: '127.0.0.1', port: this.ports[name] };
     const shipped = controlPlaneProgram(material.configFile, this.folder, served, this.#keys);
     const words = mainOf('control-plane', this.mistake);

@@ -6,7 +6,7 @@ import type { Change, History } from '../history.js';
 import { etcdctlLogin, leaderIndex, type EtcdLogin } from './etcd-members.js';
 
 const ROOT = '/hostward/v1/';
-const KEPT = ['policy/', 'node/', 'revoke/', 'journal/head'];
+const KEPT = ['policy/', 'node/', 'revoke/', 'suspend/', 'journal/head'];
 const SENTINEL = '/fault/sentinel';
 const AGAIN_MS = 500;
 
@@ -62,7 +62,16 @@ export class CommittedLog {
 
   /** Old revisions are gone from etcd; those that this log has not seen yet stay. */
   async compact(): Promise<void> {
-    if (this.revision > 1) await this.#ctl('compaction', String(this.revision));
+    if (this.revision <= 1) throw new Error('nothing has been written down that could go');
+    await this.#ctl('compaction', String(this.revision));
+  }
+
+  /** etcd lets a control plane's lease go, and with it the key by which the others know that it is there. */
+  async loseLease(replicaId: string): Promise<void> {
+    const key = `${ROOT}lease/replica-${replicaId}`;
+    const lease = (await this.#ctl('get', key, '--print-value-only')).trim();
+    if (lease === '') throw new Error(`nobody holds ${key}`);
+    await this.#ctl('lease', 'revoke', BigInt(lease).toString(16));
   }
 
   /** Waits until everything up to now is written down; throws after the deadline. */
@@ -82,10 +91,9 @@ export class CommittedLog {
     watch?.kill('SIGKILL');
   }
 
-  async #ctl(...args: string[]): Promise<void> {
-    await promisify(execFile)('etcdctl', [...etcdctlLogin(this.login), ...args], {
-      timeout: 10_000,
-    });
+  async #ctl(...args: string[]): Promise<string> {
+    const words = [...etcdctlLogin(this.login), ...args];
+    return (await promisify(execFile)('etcdctl', words, { timeout: 10_000 })).stdout;
   }
 
   #take(line: string): void {

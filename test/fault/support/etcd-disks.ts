@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { getuid } from 'node:process';
 import type { Program } from '../../../apps/cli/src/embedded/supervised.js';
 import { ETCD_MEMBERS, type EtcdMember } from './etcd-members.js';
+import { LackingHere } from './fault-tally.js';
 
 /** etcd keeps 128 MiB of it for its log beforehand; the rest is for its database. */
 const MIB = 160;
@@ -66,7 +67,7 @@ export class EtcdDisks {
   }
 
   #filler(name: EtcdMember): string {
-    if (!this.#holder) throw new Error('only root can give etcd a disk that can be filled');
+    if (!this.#holder) throw new LackingHere('only root can give etcd a disk');
     return join(`/proc/${this.#holder.pid}/root`, this.#path(name), 'filler');
   }
 }

@@ -1,40 +1,53 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Fault } from '../plan.js';
+import type { Fault } from '../faults.js';
 import type { Cluster, RedisServerName } from './cluster.js';
 import { ETCD_MEMBERS } from './etcd-members.js';
+import { FaultTally } from './fault-tally.js';
+import type { FaultedHost } from './faulted-host.js';
 import { MASTER_NAME } from './redis-nodes.js';
 import { rememberDenial } from './sensor-memory.js';
 
 /** Does the faults of a plan, and undoes each when its time is over. */
 export class Injector {
-  readonly counts = new Map<string, number>();
-  notDone = 0;
-  readonly #undoing = new Set<Promise<void>>();
+  readonly tally = new FaultTally();
+  readonly #pending = new Set<Promise<void>>();
+  readonly #over = new AbortController();
 
-  constructor(private readonly cluster: Cluster) {}
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly hosts: ReadonlyMap<string, FaultedHost>,
+  ) {}
 
+  /** Resolves when the fault is there; one that waits for its moment holds nobody up. */
   async inject(fault: Fault): Promise<void> {
-    this.cluster.history.write({ type: 'fault', fault: JSON.stringify(fault) });
-    try {
-      await this.#do(fault);
-      this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1);
-    } catch (error) {
-      this.notDone += 1;
-      const words = `not done: ${JSON.stringify(fault)}: ${String(error)}`;
-      this.cluster.history.write({ type: 'fault', fault: words });
-    }
+    this.#write(JSON.stringify(fault));
+    this.tally.planned(fault.kind);
+    const doing = this.#tell(fault);
+    if (fault.kind === 'kill-in-swap') this.#track(doing);
+    else await doing;
   }
 
   /** Nothing is broken any more. */
   async end(): Promise<void> {
+    this.#over.abort();
     await this.cluster.programs.heal();
-    await Promise.all(this.#undoing);
+    await Promise.all(this.#pending);
     await this.cluster.programs.heal();
   }
 
+  async #tell(fault: Fault): Promise<void> {
+    try {
+      await this.#do(fault);
+      this.tally.done(fault.kind);
+    } catch (error) {
+      this.tally.notDone(fault.kind, error);
+      this.#write(`not done: ${JSON.stringify(fault)}: ${String(error)}`);
+    }
+  }
+
   async #do(fault: Fault): Promise<void> {
-    const { programs, log } = this.cluster;
+    const { programs, log, disks } = this.cluster;
     switch (fault.kind) {
       case 'kill':
         programs.signal(fault.of, 'SIGKILL');
@@ -44,25 +57,41 @@ export class Injector {
         return;
       case 'stop':
         return this.#stop(fault.of, fault.forMs);
+      case 'kill-in-swap':
+        return this.#killInSwap(fault.of, fault.afterMs);
       case 'cut':
       case 'stall':
       case 'slow':
+      case 'one-way':
         return this.#link(fault.kind, fault.of, fault.forMs);
+      case 'slow-reader':
+        for (const to of ['redis', 'redis-b']) {
+          const link = this.cluster.link(`${to}@${fault.of}`);
+          link.throttle(fault.bytesPerSecond);
+          this.#later(fault.forMs, () => link.restore());
+        }
+        return;
       case 'break-off':
         this.cluster.link(fault.of).cutAfterBytes(fault.afterBytes);
         return this.#later(3_000, () => this.cluster.link(fault.of).restore());
       case 'flush':
-        for (const name of fault.of === 'redis' ? await this.cluster.masters() : [fault.of])
+        for (const name of fault.of === 'redis' ? await this.#masters() : [fault.of])
           await this.#admin(name, (connection) =>
             connection.run('emptying Redis', (client) => client.flushall()),
           );
         return;
       case 'lose-leader':
         return this.#loseLeader(fault.by, fault.forMs);
+      case 'lose-lease':
+        return log.loseLease(await this.cluster.replicaId(fault.of));
       case 'fail-over':
         return this.#failOver(fault.by, fault.forMs);
       case 'fill-disk':
-        return this.#fill(fault.of, fault.forMs);
+        await programs.mayWrite(fault.of, false);
+        return this.#later(fault.forMs, () => programs.mayWrite(fault.of, true));
+      case 'fill-etcd-disk':
+        await disks.fill(fault.of);
+        return this.#later(fault.forMs, () => disks.empty(fault.of));
       case 'set-clock':
         await this.cluster.clocks.set(fault.of, fault.byMs);
         return this.#later(fault.forMs, () => this.cluster.clocks.set(fault.of, 0));
@@ -75,19 +104,25 @@ export class Injector {
     }
   }
 
-  /** Of a member of etcd its disk; of others the process can make no file longer. */
-  async #fill(of: string, forMs: number): Promise<void> {
-    const { programs, disks } = this.cluster;
-    const member = ETCD_MEMBERS.find((name) => name === of);
-    if (member) await disks.fill(member);
-    else await programs.mayWrite(of, false);
-    this.#later(forMs, () => (member ? disks.empty(member) : programs.mayWrite(of, true)));
+  /** In a swap that is not over at the moment of the kill; of others it waits for the next. */
+  async #killInSwap(name: string, afterMs: number): Promise<void> {
+    const { signal } = this.#over;
+    const tap = this.hosts.get(name.split('@')[1] ?? '')?.tap;
+    if (!tap) throw new Error(`there is no ${name}`);
+    for (;;) {
+      const isAtIt = await tap.nextSwap(signal);
+      await delay(afterMs, undefined, { signal });
+      if (isAtIt()) break;
+    }
+    this.cluster.programs.signal(name, 'SIGKILL');
+    this.#write(`${name} was killed in a swap`);
   }
 
-  #link(kind: 'cut' | 'stall' | 'slow', name: string, forMs: number): void {
+  #link(kind: 'cut' | 'stall' | 'slow' | 'one-way', name: string, forMs: number): void {
     const link = this.cluster.link(name);
     if (kind === 'cut') link.cut();
     else if (kind === 'stall') link.stall();
+    else if (kind === 'one-way') link.stallAnswers();
     else link.slow(forMs / 4);
     this.#later(forMs, () => link.restore());
   }
@@ -95,7 +130,7 @@ export class Injector {
   #stop(name: string, forMs: number): void {
     const { programs } = this.cluster;
     programs.signal(name, 'SIGSTOP');
-    this.#later(forMs, () => void programs.signal(name, 'SIGCONT'));
+    this.#later(forMs, () => programs.signal(name, 'SIGCONT'));
   }
 
   async #loseLeader(by: 'kill' | 'stop', forMs: number): Promise<void> {
@@ -106,8 +141,7 @@ export class Injector {
 
   /** Another node becomes the master: the one of now is cut off or stands still until then, or Sentinel is asked to. */
   async #failOver(by: 'cut' | 'order' | 'stop', forMs: number): Promise<void> {
-    const [master] = await this.cluster.masters();
-    if (master === undefined) throw new Error('no Redis says that it is a master');
+    const [master] = await this.#masters();
     if (by === 'stop') return this.#stop(master, forMs);
     if (by === 'cut') return this.#link('cut', master, forMs);
     const sentinel = this.cluster.sentinel();
@@ -130,7 +164,8 @@ export class Injector {
 
   /** One bit of every bundle that lies in Redis. */
   async #corrupt(): Promise<void> {
-    for (const name of await this.cluster.masters())
+    let spoilt = 0;
+    for (const name of await this.#masters())
       await this.#admin(name, (connection) =>
         connection.run('spoiling bundles', async (client) => {
           for (const key of await client.keys('hw:b:*')) {
@@ -138,9 +173,18 @@ export class Injector {
             if (bytes === null || bytes.length === 0) continue;
             bytes[0] = (bytes[0] ?? 0) ^ 1;
             await client.set(key, bytes);
+            spoilt += 1;
           }
         }),
       );
+    if (spoilt === 0) throw new Error('no bundle lies in Redis');
+  }
+
+  /** At least one. */
+  async #masters(): Promise<readonly [RedisServerName, ...RedisServerName[]]> {
+    const [first, ...others] = await this.cluster.masters();
+    if (first === undefined) throw new Error('no Redis says that it is a master');
+    return [first, ...others];
   }
 
   async #admin(
@@ -156,10 +200,19 @@ export class Injector {
   }
 
   #later(ms: number, undo: () => Promise<void> | void): void {
-    const undoing = delay(ms)
-      .then(undo)
-      .catch(() => undefined);
-    this.#undoing.add(undoing);
-    void undoing.finally(() => this.#undoing.delete(undoing));
+    this.#track(
+      delay(ms)
+        .then(undo)
+        .catch(() => undefined),
+    );
+  }
+
+  #track(work: Promise<void>): void {
+    this.#pending.add(work);
+    void work.finally(() => this.#pending.delete(work));
+  }
+
+  #write(fault: string): void {
+    this.cluster.history.write({ type: 'fault', fault });
   }
 }

@@ -16,23 +16,16 @@ export class Programs {
     await program.start();
   }
 
-  /** Sends a signal; false where the program does not run at this moment. */
-  signal(name: string, signal: NodeJS.Signals): boolean {
-    const pid = this.#running.get(name)?.pid;
-    if (pid === undefined) return false;
-    try {
-      kill(pid, signal);
-    } catch {
-      return false;
-    }
+  /** Sends a signal; throws where the program does not run at this moment. */
+  signal(name: string, signal: NodeJS.Signals): void {
+    const pid = this.#pidOf(name);
+    kill(pid, signal);
     if (signal === 'SIGSTOP') this.#stopped.add(pid);
-    return true;
   }
 
-  /** From now on it can make no file longer, as on a disk that is full; or it can again. */
+  /** From now on it can make no file longer, as on a disk that is full; or it can again. Throws where it does not run. */
   async mayWrite(name: string, may: boolean): Promise<void> {
-    const pid = this.#running.get(name)?.pid;
-    if (pid === undefined) return;
+    const pid = this.#pidOf(name);
     if (may) this.#full.delete(name);
     else this.#full.add(name);
     const limit = `--fsize=${may ? 'unlimited' : '0'}:unlimited`;
@@ -51,6 +44,12 @@ export class Programs {
     }
     this.#stopped.clear();
     for (const link of this.links.values()) link.restore();
+  }
+
+  #pidOf(name: string): number {
+    const pid = this.#running.get(name)?.pid;
+    if (pid === undefined) throw new Error(`${name} does not run`);
+    return pid;
   }
 
   async stop(): Promise<void> {

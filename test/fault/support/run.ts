@@ -6,7 +6,7 @@ import { check } from '../checker.js';
 import { PROMPT_MS } from '../checks/rest.js';
 import type { Rule, Violation } from '../checks/violation.js';
 import { History, type Action, type Final, type Line, type Said } from '../history.js';
-import { planOf, type Plan, type Step } from '../plan.js';
+import { planOf, SPARE, type Plan, type Step } from '../plan.js';
 import type { Mistake } from '../planted/mistakes.js';
 import { Truth } from '../truth.js';
 import { Cluster } from './cluster.js';
@@ -28,6 +28,8 @@ export interface RunOptions {
 
 export interface RunResult {
   readonly violations: readonly Violation[];
+  /** Kinds of faults of which none was done, though many were planned and nothing is lacking here. */
+  readonly neverDone: readonly string[];
   readonly figures: string;
 }
 
@@ -44,7 +46,7 @@ export class FaultRun {
     private readonly cluster: Cluster,
     private readonly settlesWithinMs: number,
   ) {
-    this.#injector = new Injector(cluster);
+    this.#injector = new Injector(cluster, this.#hosts);
     this.#direct = cluster.clients('direct');
     this.#workload = new Workload(cluster.clients('link'), cluster.history, this.#hosts);
   }
@@ -62,7 +64,8 @@ export class FaultRun {
       const plan = planOf(seed, lengthMs);
       await run.#carryOut(steps ? { ...plan, steps } : plan);
       violations = check(history.lines);
-      return { violations, figures: run.#figures(history.lines) };
+      const { neverDone } = run.#injector.tally;
+      return { violations, neverDone, figures: run.#figures(history.lines) };
     } finally {
       run.#over.abort();
       for (const host of run.#hosts.values()) await host.stop();
@@ -74,7 +77,7 @@ export class FaultRun {
 
   async #carryOut({ first, steps }: Plan): Promise<void> {
     const features = AppArmorParser.find()?.features ?? '';
-    for (const [index, name] of [...first, 'h5'].entries()) {
+    for (const [index, name] of [...first, SPARE].entries()) {
       const host = new FaultedHost(name, this.cluster, features, index % 2 === 1);
       this.#hosts.set(name, host);
       await host.prepare();
@@ -237,10 +240,8 @@ export class FaultRun {
   #figures(lines: readonly Line[]): string {
     const count = (type: Line['type']): number => lines.filter((line) => line.type === type).length;
     const { ok, fail, unknown } = this.#workload.counts;
-    const faults = [...this.#injector.counts].map(([kind, times]) => `${times} ${kind}`);
-    const total = [...this.#injector.counts.values()].reduce((sum, times) => sum + times, 0);
     return [
-      `${total} faults (${faults.join(', ')}), ${this.#injector.notDone} not done`,
+      this.#injector.tally.words,
       `${ok + fail + unknown} operations (${ok} ok, ${fail} refused, ${unknown} unknown)`,
       `${count('committed')} revisions, ${count('host')} swaps and states of hosts, ${count('offered')} assignments, ${count('said')} statuses, ${count('denied')} denials checked`,
     ].join('; ');

@@ -10,7 +10,7 @@ export function entry(seq: number): Entry {
 export function sighting(node: string, revision: number, policies: InForce): Sighting {
   const order = [1, revision, 1_000 + revision] as const;
   const kernel = Object.entries(policies).sort().join(';');
-  return { node, order, highest: order, fellBack: false, policies, kernel };
+  return { node, order, highest: order, fellBack: false, confirmed: true, policies, kernel };
 }
 
 const policy = (marker: string, over: object = {}) => ({
@@ -127,8 +127,9 @@ export function ending(over: Partial<Final>): Line[] {
   return goodHistory().map((line) => (line.type === 'quiet' ? { ...line, final: changed } : line));
 }
 
-/** The same with a line put in before the end. */
-export function withLine(line: Unstamped): Line[] {
+/** The same with lines put in before the end. */
+export function withLines(...more: readonly Unstamped[]): Line[] {
   const lines = goodHistory();
-  return [...lines.slice(0, -1), { at: 500_000, ...line }, ...lines.slice(-1)];
+  const stamped = more.map((line, index) => ({ at: 500_000 + index, ...line }));
+  return [...lines.slice(0, -1), ...stamped, ...lines.slice(-1)];
 }

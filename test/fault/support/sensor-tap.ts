@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -40,6 +41,9 @@ export class SensorTap {
   readonly #subscribers = new Map<Socket, number>();
   readonly #events: SensorEvent[] = [];
   readonly #own: SocketSensor;
+  readonly #swaps = new EventEmitter();
+  /** The swap that is not answered yet. */
+  #swap: { readonly agent: Socket; readonly request: number } | undefined;
   last: Sighting | undefined;
 
   constructor(private readonly options: TapOptions) {
@@ -59,6 +63,13 @@ export class SensorTap {
     for (const [socket, after] of this.#subscribers) this.#tell(socket, after);
   }
 
+  /** Waits for the next swap that the agent asks for; what it resolves with says whether the sensor is at it still. */
+  async nextSwap(signal: AbortSignal): Promise<() => boolean> {
+    await once(this.#swaps, 'asked', { signal });
+    const swap = this.#swap;
+    return () => this.#swap === swap;
+  }
+
   async stop(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await this.#own.close();
@@ -74,6 +85,7 @@ export class SensorTap {
         agent.destroy();
         sensor.destroy();
         this.#subscribers.delete(agent);
+        if (this.#swap?.agent === agent) this.#swap = undefined;
         this.#sockets.delete(socket);
       });
     }
@@ -90,9 +102,21 @@ export class SensorTap {
   }
 
   #ask(agent: Socket, sensor: Socket, frame: Frame): void {
+    if (frame.type === MSG.CONFIRM) this.#confirming(frame);
+    if (frame.type === MSG.APPLY) {
+      this.#swap = { agent, request: frame.request };
+      this.#swaps.emit('asked');
+    }
     if (frame.type !== MSG.SUBSCRIBE) return void sensor.write(encoded(frame));
     agent.write(encodeFrame(MSG.DONE, frame.request, []));
     this.#tell(agent, Number(frame.fields.number(TAG.SEQUENCE) ?? 0n));
+  }
+
+  /** Before the sensor has it: its answer may be lost. */
+  #confirming({ fields }: Frame): void {
+    const numbers = [TAG.EPOCH, TAG.GENERATION, TAG.ISSUED_AT].map((tag) => fields.number(tag));
+    const order = numbers.map(Number) as unknown as Order;
+    this.options.history.write({ type: 'confirming', node: this.options.node, order });
   }
 
   #tell(socket: Socket, after: number): void {
@@ -102,6 +126,8 @@ export class SensorTap {
   }
 
   async #answer(agent: Socket, frame: Frame): Promise<void> {
+    const { request } = this.#swap?.agent === agent ? this.#swap : {};
+    if (frame.request === request) this.#swap = undefined;
     const text = TOLD.includes(frame.type) ? frame.fields.text(TAG.STATE) : undefined;
     if (text !== undefined) await this.#see(JSON.parse(text) as SensorState);
     if (!agent.destroyed) agent.write(encoded(frame));
@@ -136,6 +162,8 @@ function sightingOf(node: string, state: SensorState): Sighting {
     order: orderOf(state.ordering),
     highest: orderOf(state.highest),
     fellBack: state.confirm?.state === 'fell-back',
+    confirmed: state.confirm?.state === 'confirmed',
+    suspended: state.suspension?.mode,
     policies: Object.fromEntries(policies.map((each) => [each.policy, Number(each.revision)])),
   };
 }

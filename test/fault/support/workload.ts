@@ -1,11 +1,15 @@
-import type { ApplyResponse, JoinTokenView } from '#contracts';
+import type { ApplyResponse, JoinTokenView, SuspensionView } from '#contracts';
 import type { ControlPlane } from '../../../apps/cli/src/client/control-plane.js';
 import type { Action, History, Labels } from '../history.js';
 import type { FaultedHost } from './faulted-host.js';
 
+/** Longer than a run, whatever the clocks of hosts and control planes say. */
+const LET_OFF_MS = 24 * 60 * 60_000;
+
 /** Does what a plan asks for through the CLI's clients in turn, one operation at a time, and writes down how each ended. */
 export class Workload {
   readonly #waiting = new Set<string>();
+  readonly #letOff = new Set<string>();
   #op = 0;
   readonly counts = { ok: 0, fail: 0, unknown: 0 };
 
@@ -20,11 +24,13 @@ export class Workload {
     const op = this.#op;
     this.history.write({ type: 'invoke', op, action });
     if (action.kind === 'enrol') this.#waiting.add(action.node);
+    if (action.kind === 'suspend') this.#letOff.add(action.reason);
     try {
       const revision = await this.#ask(action, this.#client(op));
       this.history.write({ type: 'ok', op, revision });
       this.counts.ok += 1;
       if (action.kind === 'enrol') this.#waiting.delete(action.node);
+      if (action.kind === 'end-suspension') this.#letOff.delete(action.reason);
       return 'ok';
     } catch (error) {
       const type = isRefusal(error) ? 'fail' : 'unknown';
@@ -34,9 +40,10 @@ export class Workload {
     }
   }
 
-  /** Hosts whose enrolment did not come to its end try again, as an installer does. */
+  /** Hosts whose enrolment did not come to its end try again, as an installer does, and no host is let off any more. */
   async finish(): Promise<void> {
     for (const node of [...this.#waiting]) await this.do({ kind: 'enrol', node });
+    for (const reason of [...this.#letOff]) await this.do({ kind: 'end-suspension', reason });
   }
 
   /** Another one each time: what the next operation rests on, another control plane has answered. */
@@ -70,7 +77,19 @@ export class Workload {
         return undefined;
       case 'enrol':
         return this.#enrol(action.node, client);
+      case 'suspend':
+        await client.call('/v1/suspensions', { method: 'POST', body: suspensionOf(action) });
+        return undefined;
+      case 'end-suspension':
+        return this.#endSuspension(action.reason, client);
     }
+  }
+
+  async #endSuspension(reason: string, client: ControlPlane): Promise<undefined> {
+    const all = await client.all<SuspensionView>('/v1/suspensions');
+    const found = all.find((each) => each.reason === reason);
+    if (found === undefined) throw new Error('no break-glass has this reason');
+    await client.call(`/v1/suspensions/${found.id}`, { method: 'DELETE' });
   }
 
   async #enrol(name: string, client: ControlPlane): Promise<undefined> {
@@ -89,6 +108,18 @@ export class Workload {
 function isRefusal(error: unknown): boolean {
   const status = error instanceof Error && 'status' in error ? Number(error.status) : 0;
   return status >= 400 && status < 500;
+}
+
+function suspensionOf({ target, mode, reason }: Extract<Action, { kind: 'suspend' }>) {
+  const selector = (labels: Labels): string =>
+    Object.entries(labels)
+      .map((each) => each.join('='))
+      .join();
+  return {
+    target: 'node' in target ? target : { selector: selector(target.labels) },
+    until: new Date(Date.now() + LET_OFF_MS).toISOString(),
+    ...{ mode, reason },
+  };
 }
 
 function policyYaml({

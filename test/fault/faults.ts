@@ -1,0 +1,192 @@
+import type { FuzzRandom } from '../../libs/testing/src/fuzz-random.js';
+import { ETCD_MEMBERS, type EtcdMember } from './support/etcd-members.js';
+
+/** Processes and links, by name; those of a host end with `@` and its name. */
+export type Fault =
+  | { readonly kind: 'kill' | 'end'; readonly of: string }
+  | { readonly kind: 'stop'; readonly of: string; readonly forMs: number }
+  /** An agent or a sensor, so long after it asked for a swap or was asked for one, where that is not over by then. */
+  | { readonly kind: 'kill-in-swap'; readonly of: string; readonly afterMs: number }
+  /** `one-way`: what is asked arrives, and no answer comes. */
+  | {
+      readonly kind: 'cut' | 'stall' | 'slow' | 'one-way';
+      readonly of: string;
+      readonly forMs: number;
+    }
+  | {
+      readonly kind: 'slow-reader';
+      /** A host, on its links to the Redis for policies. */
+      readonly of: string;
+      readonly bytesPerSecond: number;
+      readonly forMs: number;
+    }
+  | { readonly kind: 'break-off'; readonly of: string; readonly afterBytes: number }
+  | { readonly kind: 'flush'; readonly of: 'redis' | 'redis-events' }
+  | { readonly kind: 'lose-leader'; readonly by: 'kill' | 'stop'; readonly forMs: number }
+  /** What a control plane is known by to the others is revoked in etcd. */
+  | { readonly kind: 'lose-lease'; readonly of: ControlPlaneName }
+  | { readonly kind: 'fail-over'; readonly by: 'cut' | 'order' | 'stop'; readonly forMs: number }
+  | { readonly kind: 'fill-disk'; readonly of: string; readonly forMs: number }
+  | { readonly kind: 'fill-etcd-disk'; readonly of: EtcdMember; readonly forMs: number }
+  /** `of` is a machine: a host, or what runs a control plane. */
+  | {
+      readonly kind: 'set-clock';
+      readonly of: string;
+      readonly byMs: number;
+      readonly forMs: number;
+    }
+  /** On this host; what comes of it takes longer than the plan of a seed leaves between two faults. */
+  | { readonly kind: 'deny-agent'; readonly of: string }
+  | { readonly kind: 'corrupt-bundles' | 'compact' };
+export type FaultKind = Fault['kind'];
+
+/** The two control planes, as plans name them. */
+export const CONTROL_PLANES = ['control plane', 'replica'] as const;
+export type ControlPlaneName = (typeof CONTROL_PLANES)[number];
+
+/** How a kind of fault is drawn, and how often beside others. */
+interface Drawn {
+  readonly kind: FaultKind;
+  readonly weight: number;
+  readonly draw: (random: FuzzRandom) => Fault;
+}
+
+/** Hosts that faults hit. */
+export const FIRST = ['h1', 'h2', 'h3', 'h4'];
+const STORES = [...ETCD_MEMBERS, 'redis', 'redis-b', 'redis-events'];
+const SENTINELS = ['sentinel-1', 'sentinel-2', 'sentinel-3'];
+const SERVERS = [...STORES, ...SENTINELS, ...CONTROL_PLANES];
+const SERVER_LINKS = [...STORES, 'operator', 'operator@replica'];
+const LONGEST_MS = 8_000;
+const MINUTE_MS = 60_000;
+/** How far a clock is set, ahead or back. */
+const CLOCK_MS = [2 * MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS];
+/** Longer than Sentinel takes to give a master up. */
+const FAILED_OVER_MS = 3_000;
+/** As long as a swap takes on a slow machine. */
+const SWAP_MS = 500;
+/** What a slow reader reads a second, at the least and at the most: a bundle, or the greeting of TLS, takes it seconds. */
+const READ_BYTES = [500, 4_000] as const;
+
+const process = (random: FuzzRandom): string => {
+  const node = random.pick(FIRST);
+  return random.pick([...SERVERS, `agent@${node}`, `sensor@${node}`, `compiler@${node}`]);
+};
+const link = (random: FuzzRandom): string => {
+  const node = random.pick(FIRST);
+  const ofHost = ['redis', 'redis-b', 'redis-events', 'control plane'].map((to) => `${to}@${node}`);
+  return random.pick([...SERVER_LINKS, ...ofHost]);
+};
+const forMs = (random: FuzzRandom): number => 500 + random.below(LONGEST_MS);
+const forLongMs = (random: FuzzRandom): number => 500 + random.below(2 * LONGEST_MS);
+
+/** What comes one after another all the time. */
+export const FREQUENT: readonly Drawn[] = [
+  { kind: 'kill', weight: 4, draw: (random) => ({ kind: 'kill', of: process(random) }) },
+  { kind: 'end', weight: 2, draw: (random) => ({ kind: 'end', of: process(random) }) },
+  {
+    kind: 'stop',
+    weight: 2,
+    draw: (random) => ({ kind: 'stop', of: process(random), forMs: forMs(random) }),
+  },
+  {
+    kind: 'kill-in-swap',
+    weight: 2,
+    draw: (random) => ({
+      kind: 'kill-in-swap',
+      of: `${random.pick(['agent', 'sensor'])}@${random.pick(FIRST)}`,
+      afterMs: random.below(SWAP_MS),
+    }),
+  },
+  ...(['cut', 'stall', 'slow', 'one-way'] as const).map((kind): Drawn => ({
+    kind,
+    weight: kind === 'slow' ? 1 : 2,
+    draw: (random) => ({ kind, of: link(random), forMs: forMs(random) }),
+  })),
+  {
+    kind: 'slow-reader',
+    weight: 2,
+    draw: (random) => ({
+      kind: 'slow-reader',
+      of: random.pick(FIRST),
+      bytesPerSecond: READ_BYTES[0] + random.below(READ_BYTES[1] - READ_BYTES[0]),
+      forMs: forMs(random),
+    }),
+  },
+  {
+    kind: 'break-off',
+    weight: 2,
+    draw: (random) => ({ kind: 'break-off', of: link(random), afterBytes: random.below(6_000) }),
+  },
+  {
+    kind: 'flush',
+    weight: 2,
+    draw: (random) => ({ kind: 'flush', of: random.pick(['redis', 'redis-events'] as const) }),
+  },
+  {
+    kind: 'lose-leader',
+    weight: 2,
+    draw: (random) => ({
+      kind: 'lose-leader',
+      by: random.pick(['kill', 'stop'] as const),
+      forMs: forMs(random),
+    }),
+  },
+  {
+    kind: 'lose-lease',
+    weight: 2,
+    draw: (random) => ({ kind: 'lose-lease', of: random.pick(CONTROL_PLANES) }),
+  },
+  {
+    kind: 'fail-over',
+    weight: 2,
+    draw: (random) => ({
+      kind: 'fail-over',
+      by: random.pick(['cut', 'order', 'stop'] as const),
+      forMs: FAILED_OVER_MS + forMs(random),
+    }),
+  },
+  {
+    kind: 'fill-disk',
+    weight: 2,
+    draw: (random) => ({
+      kind: 'fill-disk',
+      of: random.pick([...CONTROL_PLANES, `agent@${random.pick(FIRST)}`]),
+      forMs: forMs(random),
+    }),
+  },
+  ...(['corrupt-bundles', 'compact'] as const).map((kind): Drawn => ({
+    kind,
+    weight: 1,
+    draw: () => ({ kind }),
+  })),
+];
+
+/** What takes longer, beside the others. */
+export const RARE: readonly Drawn[] = [
+  {
+    kind: 'set-clock',
+    weight: 3,
+    draw: (random) => ({
+      kind: 'set-clock',
+      of: random.pick([...CONTROL_PLANES, ...FIRST]),
+      byMs: random.pick(CLOCK_MS) * (random.oneIn(2) ? 1 : -1),
+      forMs: forLongMs(random),
+    }),
+  },
+  {
+    kind: 'fill-etcd-disk',
+    weight: 1,
+    draw: (random) => ({
+      kind: 'fill-etcd-disk',
+      of: random.pick(ETCD_MEMBERS),
+      forMs: forLongMs(random),
+    }),
+  },
+];
+
+/** One of these, by their weights. */
+export function faultOf(from: readonly Drawn[], random: FuzzRandom): Fault {
+  const drawn = random.pick(from.flatMap((each) => Array<Drawn>(each.weight).fill(each)));
+  return drawn.draw(random);
+}

@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import { FaultTally, LackingHere } from './fault-tally.js';
+import { Programs } from './programs.js';
+
+describe('the tally of faults', () => {
+  it('counts as done what was done, kind by kind', () => {
+    const tally = new FaultTally();
+    for (const kind of ['kill', 'kill', 'cut'] as const) tally.planned(kind);
+    tally.done('kill');
+    tally.notDone('kill', new Error('nobody runs'));
+    tally.done('cut');
+    expect(tally.words).toBe('2 of 3 faults done (1/2 kill, 1/1 cut)');
+    expect(tally.neverDone).toEqual([]);
+  });
+
+  it('tells of a kind that was planned several times and never done', () => {
+    const tally = new FaultTally();
+    for (let times = 0; times < 5; times += 1) {
+      tally.planned('kill');
+      tally.notDone('kill', new Error('nobody runs'));
+    }
+    expect(tally.neverDone).toEqual(['kill: 5 planned, none done']);
+    tally.done('kill');
+    expect(tally.neverDone).toEqual([]);
+  });
+
+  it('says what the machine lacks, and does not call it a failure', () => {
+    const tally = new FaultTally();
+    for (let times = 0; times < 5; times += 1) {
+      tally.planned('set-clock');
+      tally.notDone('set-clock', new LackingHere('libfaketime is not installed'));
+    }
+    expect(tally.neverDone).toEqual([]);
+    expect(tally.words).toContain('NOT POSSIBLE HERE: set-clock (libfaketime is not installed)');
+  });
+
+  it('is told that nobody was there to be killed or to have a full disk', async () => {
+    const programs = new Programs();
+    expect(() => programs.signal('replica', 'SIGKILL')).toThrow('replica does not run');
+    await expect(programs.mayWrite('replica', false)).rejects.toThrow('replica does not run');
+  });
+});
