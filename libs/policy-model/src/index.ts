@@ -35,7 +35,6 @@ export {
   untilOf,
 } from './marks.js';
 export { groupSelects, selectsNode } from './selector.js';
-export type { Groups } from './selector.js';
 export { explainSelection } from './explain-selection.js';
 export { rulesOf } from './rules-of.js';
 export { InvalidPolicyError, signedRuleSet } from './signed-rule-set.js';

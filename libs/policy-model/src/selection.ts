@@ -6,7 +6,7 @@ import { SelectorIndex } from './selector-index.js';
 import { termsHold, termsOf } from './selector.js';
 
 /** What a selection asks of groups. */
-export type Memberships = Pick<Selection, 'nodesOf' | 'selects'>;
+type Memberships = Pick<Selection, 'nodesOf' | 'selects'>;
 
 /** No node is in any group. */
 export const NO_GROUPS: Memberships = { nodesOf: () => new Set(), selects: () => false };
