@@ -53,7 +53,8 @@ export class FleetState {
   /** Keys whose value could not be read, with the reason; what was known before stays in force. */
   readonly unreadable = new Map<string, string>();
   readonly #nodeNames = new Map<string, string>();
-  readonly #hostKeys = new Map<string, HostKeyRecord>();
+  /** By epoch and node id. */
+  readonly #hostKeys = new Map<string, Map<string, HostKeyRecord>>();
   readonly #revisions = new Map<string, bigint>();
   #revision = 0n;
 
@@ -141,21 +142,20 @@ export class FleetState {
   }
 
   hostKey(nodeId: string, epoch: string): HostKeyRecord | undefined {
-    return this.#hostKeys.get(`${nodeId}/${epoch}`);
+    return this.#hostKeys.get(epoch)?.get(nodeId);
   }
 
   /** Host keys that lie in etcd under another key than this one, each with the revision at which it was read. */
   hostKeysNotUnder(kek: string): readonly (HostKeyRecord & { readonly revision: bigint })[] {
     return [...this.#hostKeys.values()]
+      .flatMap((keys) => [...keys.values()])
       .filter((record) => record.kek !== kek)
       .map((record) => ({ ...record, revision: this.#revisionOf(record) }));
   }
 
   /** Epochs for which there is a host key of this node. */
   epochsOf(nodeId: string): readonly string[] {
-    return [...this.#hostKeys.values()]
-      .filter((key) => key.nodeId === nodeId)
-      .map(({ epoch }) => epoch);
+    return [...this.#hostKeys.keys()].filter((epoch) => this.hostKey(nodeId, epoch));
   }
 
   #revisionOf({ nodeId, epoch }: HostKeyRecord): bigint {
@@ -233,8 +233,7 @@ export class FleetState {
         // Nothing of ours removes one, so whoever did must not have let a host in by it.
         return;
       case 'hostKey':
-        this.#hostKeys.delete(hostKeyPart(key));
-        return;
+        return this.#dropHostKey(key);
       case 'other':
         return;
     }
@@ -309,9 +308,17 @@ export class FleetState {
   #putHostKey({ value }: Put, affected: Affected): void {
     if (!this.keks) return;
     const record = decodeHostKey(value, this.keks);
-    this.#hostKeys.set(`${record.nodeId}/${record.epoch}`, record);
+    const keys = this.#hostKeys.get(record.epoch) ?? new Map<string, HostKeyRecord>();
+    this.#hostKeys.set(record.epoch, keys.set(record.nodeId, record));
     const node = this.#nodeNames.get(record.nodeId);
     if (node !== undefined) affected.nodes.add(node);
+  }
+
+  #dropHostKey(key: string): void {
+    const { nodeId, epoch } = hostKeyOf(key);
+    const keys = this.#hostKeys.get(epoch);
+    keys?.delete(nodeId);
+    if (keys?.size === 0) this.#hostKeys.delete(epoch);
   }
 }
 
@@ -332,7 +339,7 @@ function isActive(stored: Stored<PolicyRecord>): stored is ActivePolicy {
   );
 }
 
-function hostKeyPart(key: string): string {
+function hostKeyOf(key: string): { readonly nodeId: string; readonly epoch: string } {
   const [nodeId = '', purpose = ''] = key.split('/').slice(-2);
-  return `${nodeId}/${purpose.replace(/^epoch-/, '')}`;
+  return { nodeId, epoch: purpose.replace(/^epoch-/, '') };
 }
