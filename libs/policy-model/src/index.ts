@@ -25,6 +25,7 @@ export type { PathMatch, Rule, RuleObject, RuleSet, SourceDirectory } from './ru
 export type { Explanation, SelectorTest, TargetNode } from './node.js';
 export {
   annotationMarks,
+  hostnameKeys,
   machineMarks,
   overridesProtection,
   postureOf,
@@ -34,10 +35,10 @@ export {
   untilOf,
 } from './marks.js';
 export { groupSelects, selectsNode } from './selector.js';
-export type { Groups } from './selector.js';
 export { explainSelection } from './explain-selection.js';
 export { rulesOf } from './rules-of.js';
 export { InvalidPolicyError, signedRuleSet } from './signed-rule-set.js';
+export { Relation } from './relation.js';
 export { TargetIndex } from './target-index.js';
 export { VISIBILITY_CLASSES, visibilityFault, visibilityOf } from './visibility.js';
 export type { VisibilityClass } from './visibility.js';

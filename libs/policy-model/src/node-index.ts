@@ -44,19 +44,27 @@ export class NodeIndex {
   }
 
   /** A superset of the nodes for which all terms hold; empty if there are no terms. */
-  candidates(terms: readonly Term[], members: (group: string) => ReadonlySet<string>): Set<string> {
-    const sets = terms.map((term) => this.#nodesFor(term, members));
-    const [first, ...others] = sets;
-    if (first === undefined) return new Set();
-    const rarest = others.reduce(
-      (best, next) => (sizeOf(next) < sizeOf(best) ? next : best),
-      first,
-    );
-    return new Set(rarest === 'any' ? this.#nodes.keys() : rarest.flatMap((set) => [...set]));
+  candidates(terms: readonly Term[], members: Members): Set<string> {
+    return this.#namesIn(this.#rarest(terms, members));
+  }
+
+  /** The same where they are no more than `most`, else undefined; groups have no members here. */
+  few(terms: readonly Term[], most: number): Set<string> | undefined {
+    const rarest = this.#rarest(terms, () => new Set());
+    return sizeOf(rarest) > most ? undefined : this.#namesIn(rarest);
+  }
+
+  #namesIn(pool: Pool): Set<string> {
+    return new Set(pool === 'any' ? this.#nodes.keys() : pool.flatMap((set) => [...set]));
+  }
+
+  #rarest(terms: readonly Term[], members: Members): Pool {
+    const [first = [], ...others] = terms.map((term) => this.#nodesFor(term, members));
+    return others.reduce((best, next) => (sizeOf(next) < sizeOf(best) ? next : best), first);
   }
 
   /** The sets whose union holds every node for which the term holds. */
-  #nodesFor(term: Term, members: (group: string) => ReadonlySet<string>): Pool {
+  #nodesFor(term: Term, members: Members): Pool {
     switch (term.type) {
       case 'hostname':
         return this.#withLabel(hostnameKeys.exact, term.names);
@@ -84,6 +92,8 @@ export class NodeIndex {
 type ExpressionOf<T> = T extends { readonly type: 'expression'; readonly expression: infer E }
   ? E
   : never;
+
+type Members = (group: string) => ReadonlySet<string>;
 
 type Pool = readonly ReadonlySet<string>[] | 'any';
 

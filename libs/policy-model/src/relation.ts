@@ -20,6 +20,11 @@ export class Relation {
     return this.#byLeft.get(left)?.has(right) ?? false;
   }
 
+  /** All that something is on the right of. */
+  lefts(): readonly string[] {
+    return [...this.#byLeft.keys()];
+  }
+
   /** How many are on the right of `left`. */
   countOf(left: string): number {
     return this.#byLeft.get(left)?.size ?? 0;

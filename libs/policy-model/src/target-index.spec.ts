@@ -13,22 +13,32 @@ import {
 class NaiveTargets {
   readonly nodes = new Map<string, TargetNode>();
   readonly policies = new Map<string, PolicySelector>();
+  readonly suspensions = new Map<string, PolicySelector>();
   readonly groups = new Map<string, LabelSelector>();
 
-  policiesOf(node: TargetNode): string[] {
-    const names = [...this.policies].filter(([, selector]) =>
+  /** Names of the policies, or suspensions, that hold on a node. */
+  holding(kind: Kind, node: TargetNode): string[] {
+    const names = [...this[kind]].filter(([, selector]) =>
       selectsNode(selector, node, this.groups),
     );
     return names.map(([name]) => name).sort();
   }
 
-  /** Policies of every node, by node. */
-  all(): Map<string, string> {
+  /** What holds on every node, by node. */
+  all(): Map<string, { readonly policies: string[]; readonly suspensions: string[] }> {
     return new Map(
-      [...this.nodes.values()].map((node) => [node.name, this.policiesOf(node).join(' ')]),
+      [...this.nodes.values()].map((node) => [
+        node.name,
+        {
+          policies: this.holding('policies', node),
+          suspensions: this.holding('suspensions', node),
+        },
+      ]),
     );
   }
 }
+
+type Kind = 'policies' | 'suspensions';
 
 interface Step {
   readonly title: string;
@@ -41,6 +51,7 @@ interface Step {
 
 const nodeName = fc.constantFrom('web1', 'web10', 'web2', 'db1');
 const policyName = fc.constantFrom('p1', 'p2', 'p3', 'p4');
+const kind = fc.constantFrom<Kind>('policies', 'suspensions');
 const groupName = fc.constantFrom('g1', 'g2');
 const key = fc.constantFrom('env', 'tier', 'rack');
 const value = fc.constantFrom('a', 'b', 'ab');
@@ -111,24 +122,27 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   })),
   {
     weight: 4,
-    arbitrary: fc.tuple(policyName, selector(true)).map(([name, wanted]): Step => ({
-      title: `setPolicy ${name} ${JSON.stringify(wanted)}`,
+    arbitrary: fc.tuple(kind, policyName, selector(true)).map(([of, name, wanted]): Step => ({
+      title: `set ${name} of ${of} ${JSON.stringify(wanted)}`,
       run: (index, naive) => {
         const selected = (): string[] =>
           [...naive.nodes.values()]
-            .filter((node) => naive.policiesOf(node).includes(name))
+            .filter((node) => naive.holding(of, node).includes(name))
             .map((node) => node.name);
         const before = selected();
-        naive.policies.set(name, wanted);
-        return { affected: index.setPolicy(name, wanted), touched: [...before, ...selected()] };
+        naive[of].set(name, wanted);
+        const affected =
+          of === 'policies' ? index.setPolicy(name, wanted) : index.setSuspension(name, wanted);
+        return { affected, touched: [...before, ...selected()] };
       },
     })),
   },
-  policyName.map((name): Step => ({
-    title: `removePolicy ${name}`,
+  fc.tuple(kind, policyName).map(([of, name]): Step => ({
+    title: `remove ${name} of ${of}`,
     run: (index, naive) => {
-      naive.policies.delete(name);
-      return { affected: index.removePolicy(name), touched: [] };
+      naive[of].delete(name);
+      const affected = of === 'policies' ? index.removePolicy(name) : index.removeSuspension(name);
+      return { affected, touched: [] };
     },
   })),
   {
@@ -150,14 +164,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   })),
 );
 
-/** Nodes whose policies are others, or that are new or gone, and those the step touched anyway. */
+/** Nodes on which others hold, or that are new or gone, and those the step touched anyway. */
 function expectedAffected(
-  before: Map<string, string>,
-  after: Map<string, string>,
+  before: ReturnType<NaiveTargets['all']>,
+  after: ReturnType<NaiveTargets['all']>,
   touched: readonly string[],
 ): string[] {
   const changed = [...before.keys(), ...after.keys()].filter(
-    (name) => before.get(name) !== after.get(name),
+    (name) => JSON.stringify(before.get(name)) !== JSON.stringify(after.get(name)),
   );
   return [...new Set([...changed, ...touched])].sort();
 }
@@ -176,14 +190,15 @@ function takeStep({ title, run }: Step, index: TargetIndex, naive: NaiveTargets)
     );
     expect([...index.membersOf(group)].sort()).toEqual(members.map(({ name }) => name).sort());
   }
-  for (const [node, policies] of after) {
-    expect({ title, node, policies: [...index.policiesOf(node)].sort().join(' ') }).toEqual({
+  for (const [node, { policies, suspensions }] of after) {
+    expect({
       title,
       node,
-      policies,
-    });
+      policies: [...index.policiesOf(node)].sort(),
+      suspensions: [...index.suspensionsOf(node)].sort(),
+    }).toEqual({ title, node, policies, suspensions });
     for (const policy of naive.policies.keys()) {
-      const selected = policies.split(' ').includes(policy);
+      const selected = policies.includes(policy);
       expect(index.nodesOf(policy).has(node)).toBe(selected);
       expect(index.selects(policy, node)).toBe(selected);
       expect(index.countOf(policy)).toBe(index.nodesOf(policy).size);
@@ -201,6 +216,27 @@ describe('TargetIndex', () => {
       }),
       { numRuns: 400 },
     );
+  });
+
+  it('finds among few all nodes that a selector selects, and finds no more than asked for', () => {
+    const nodes = fc.uniqueArray(fc.record({ name: nodeName, labels }), {
+      selector: ({ name }) => name,
+    });
+    fc.assert(
+      fc.property(nodes, selector(false), fc.nat({ max: 4 }), (all, wanted, most) => {
+        const index = new TargetIndex();
+        for (const node of all) index.setNode(node);
+        const selected = all.filter((node) => selectsNode(wanted, node, new Map()));
+        const few = index.few(wanted, most);
+        expect(few?.size ?? 0).toBeLessThanOrEqual(most);
+        for (const { name } of selected) expect(few?.has(name) ?? true).toBe(true);
+        expect(index.few(wanted, Number.POSITIVE_INFINITY)).toBeDefined();
+      }),
+    );
+    const index = new TargetIndex();
+    for (const name of ['web1', 'web2']) index.setNode({ name, labels: { env: 'prod' } });
+    const prod = { matchLabels: { env: 'prod' } };
+    expect([index.few(prod, 1), index.few(prod, 2)?.size]).toEqual([undefined, 2]);
   });
 
   it('leaves web10 alone when web1 is offboarded', () => {

@@ -40,8 +40,8 @@ export class Directory {
       readonly modRevision: bigint;
     }[],
   ): void {
-    for (const { name } of this.users.sorted()) this.users.delete(name);
-    for (const { name } of this.tokens.sorted()) this.tokens.delete(name);
+    this.users.clear();
+    this.tokens.clear();
     for (const { key, value, modRevision } of items) this.#put(key, value, modRevision);
   }
 

@@ -21,7 +21,7 @@ export class Scope {
   private constructor(
     /** As it was written. */
     readonly text: string,
-    private readonly selector: LabelSelector,
+    readonly selector: LabelSelector,
   ) {
     this.#terms = termsOf(selector);
   }

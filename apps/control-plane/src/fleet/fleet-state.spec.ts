@@ -8,13 +8,16 @@ import {
   policyRecord,
   put,
   putGroup,
+  putHostKey,
   putNode,
   putPolicy,
   putRevocation,
   putSuspension,
   snapshot,
   suspensionRecord,
+  testKeks,
 } from '../testing/records.js';
+import { stepsOf } from '../testing/steps.js';
 import { FleetState } from './fleet-state.js';
 
 const ID1 = '1'.repeat(64);
@@ -78,6 +81,20 @@ describe('the fleet in memory', () => {
     fleet.apply(changes(13n, [], [etcdKeys.revocation(ID2)]));
     fleet.apply(changes(14n, [node]));
     expect([fleet.nameOf(ID2), fleet.revocationOf(ID2)?.reason]).toEqual([undefined, 'stolen']);
+  });
+
+  it('holds the keys of a host of each epoch until they go, and finds them among those of others', () => {
+    const keys = new FleetState(testKeks);
+    const others = Array.from({ length: 500 }, (_, at) => at.toString(16).padStart(64, '0'));
+    const puts = [...others.map((id) => putHostKey(id)), putHostKey(ID1), putHostKey(ID1, '2')];
+    keys.apply(changes(11n, puts));
+    expect([...keys.epochsOf(ID1)].sort()).toEqual(['1', '2']);
+    expect(stepsOf(() => keys.epochsOf(ID1))).toBeLessThan(20);
+    keys.apply(changes(12n, [], [etcdKeys.key(ID1, 'epoch-2')]));
+    expect(keys.epochsOf(ID1)).toEqual(['1']);
+    expect([keys.hostKey(ID1, '2'), keys.hostKey(ID1, '1')?.epoch]).toEqual([undefined, '1']);
+    expect(keys.hostKeysNotUnder(testKeks.id)).toEqual([]);
+    expect(keys.hostKeysNotUnder('another')).toHaveLength(501);
   });
 
   it('leaves a paused policy out of rule sets, and keeps what was deleted for its number only', () => {

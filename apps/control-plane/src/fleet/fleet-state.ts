@@ -8,7 +8,7 @@ import { decodeNode, type Enrollment, type NodeRecord } from '../nodes/node.reco
 import { decodeRevocation, type RevocationRecord } from '../nodes/revocation.record.js';
 import { decodePolicy, type PolicyRecord } from '../policies/policy.record.js';
 import { decodeRedirect, type RedirectRecord } from '../redirects/redirect.record.js';
-import { strongestOf, suspends } from '../suspensions/active-suspension.js';
+import { strongestOf, suspensionSelector } from '../suspensions/active-suspension.js';
 import { decodeSuspension, type SuspensionRecord } from '../suspensions/suspension.record.js';
 import { Affected } from './affected.js';
 import { parseFleetKey } from './fleet-key.js';
@@ -35,8 +35,16 @@ export class FleetState {
   readonly deletedPolicies = new Shelf<PolicyRecord>();
   readonly groups = new Shelf<GroupRecord>();
   readonly nodes = new Shelf<NodeRecord>();
+  /** Names of hosts of which something ends by itself as time goes on. */
+  readonly passing = this.nodes.findBy(passingOf);
+  /** Names of the hosts on each Redis but the main one. */
+  readonly onFurtherRedis = this.nodes.findBy(({ enrollment }) =>
+    enrollment?.redisShard === undefined ? [] : [enrollment.redisShard],
+  );
   readonly suspensions = new Shelf<SuspensionRecord>();
   readonly exceptions = new Shelf<ExceptionRecord>();
+  /** Names of the exceptions for which a policy was made. */
+  readonly exceptionsBehind = this.exceptions.findBy(({ madePolicy }) => [madePolicy]);
   /** By the time, in ms since 1970, at which they were signed. */
   readonly redirects = new Shelf<RedirectRecord>();
   /** By node id; an identity in here is nobody's any more. */
@@ -45,7 +53,8 @@ export class FleetState {
   /** Keys whose value could not be read, with the reason; what was known before stays in force. */
   readonly unreadable = new Map<string, string>();
   readonly #nodeNames = new Map<string, string>();
-  readonly #hostKeys = new Map<string, HostKeyRecord>();
+  /** By epoch and node id. */
+  readonly #hostKeys = new Map<string, Map<string, HostKeyRecord>>();
   readonly #revisions = new Map<string, bigint>();
   #revision = 0n;
 
@@ -108,14 +117,13 @@ export class FleetState {
 
   /** The suspension that holds for a node now, if any. */
   suspensionOf(node: string): SuspensionRecord | undefined {
-    const stored = this.nodes.get(node);
-    if (!stored || this.suspensions.size === 0) return undefined;
-    const groups = this.groupSelectors();
-    const holding = this.suspensions
-      .sorted()
-      .map(({ record }) => record)
-      .filter((record) => suspends(record, stored.record, groups));
-    return strongestOf(holding);
+    const holding = [...this.index.suspensionsOf(node)];
+    return strongestOf(holding.flatMap((id) => this.suspensions.get(id)?.record ?? []));
+  }
+
+  /** Node ids of those of these hosts that are enrolled. */
+  nodeIdsOf(names: Iterable<string>): readonly string[] {
+    return [...names].flatMap((name) => this.nodes.get(name)?.record.enrollment?.nodeId ?? []);
   }
 
   /** Name of the node with this id; undefined for unknown and revoked ones. */
@@ -134,21 +142,20 @@ export class FleetState {
   }
 
   hostKey(nodeId: string, epoch: string): HostKeyRecord | undefined {
-    return this.#hostKeys.get(`${nodeId}/${epoch}`);
+    return this.#hostKeys.get(epoch)?.get(nodeId);
   }
 
   /** Host keys that lie in etcd under another key than this one, each with the revision at which it was read. */
   hostKeysNotUnder(kek: string): readonly (HostKeyRecord & { readonly revision: bigint })[] {
     return [...this.#hostKeys.values()]
+      .flatMap((keys) => [...keys.values()])
       .filter((record) => record.kek !== kek)
       .map((record) => ({ ...record, revision: this.#revisionOf(record) }));
   }
 
   /** Epochs for which there is a host key of this node. */
   epochsOf(nodeId: string): readonly string[] {
-    return [...this.#hostKeys.values()]
-      .filter((key) => key.nodeId === nodeId)
-      .map(({ epoch }) => epoch);
+    return [...this.#hostKeys.keys()].filter((epoch) => this.hostKey(nodeId, epoch));
   }
 
   #revisionOf({ nodeId, epoch }: HostKeyRecord): bigint {
@@ -226,8 +233,7 @@ export class FleetState {
         // Nothing of ours removes one, so whoever did must not have let a host in by it.
         return;
       case 'hostKey':
-        this.#hostKeys.delete(hostKeyPart(key));
-        return;
+        return this.#dropHostKey(key);
       case 'other':
         return;
     }
@@ -251,14 +257,13 @@ export class FleetState {
   #setGroup(name: string, stored: Stored<GroupRecord>, affected: Affected): void {
     this.groups.set(name, stored);
     affected.add(this.index.setGroup(name, stored.record.document.spec.selector));
-    this.#markAllIfSuspending(affected);
   }
 
   #setNode(name: string, stored: Stored<NodeRecord>, affected: Affected): void {
     const before = this.nodes.get(name)?.record;
     this.nodes.set(name, stored);
     affected.add(this.index.setNode({ name, labels: stored.record.labels }));
-    // Label changes may move a host in or out of a suspension, which the index does not know.
+    // Its identity may be another one, which the index does not know.
     affected.nodes.add(name);
     const id = this.believed(stored.record)?.nodeId;
     const idBefore = before?.enrollment?.nodeId;
@@ -286,46 +291,45 @@ export class FleetState {
   }
 
   #setSuspension(name: string, stored: Stored<SuspensionRecord>, affected: Affected): void {
-    this.#markSuspended(affected, this.suspensions.get(name)?.record);
     this.suspensions.set(name, stored);
-    this.#markSuspended(affected, stored.record);
+    affected.add(this.index.setSuspension(name, suspensionSelector(stored.record)));
   }
 
   #dropSuspension(name: string, affected: Affected): void {
-    this.#markSuspended(affected, this.suspensions.delete(name)?.record);
+    this.suspensions.delete(name);
+    affected.add(this.index.removeSuspension(name));
   }
 
   #dropGroup(name: string, affected: Affected): void {
     this.groups.delete(name);
     affected.add(this.index.removeGroup(name));
-    this.#markAllIfSuspending(affected);
-  }
-
-  /** Suspensions may name a group too; there are none most of the time, so a look at every host is cheap. */
-  #markAllIfSuspending(affected: Affected): void {
-    if (this.suspensions.size > 0) affected.add(this.nodes.sorted().map(({ name }) => name));
-  }
-
-  /** Marks the hosts that a suspension holds for. */
-  #markSuspended(affected: Affected, record: SuspensionRecord | undefined): void {
-    if (!record) return;
-    const groups = this.groupSelectors();
-    for (const node of this.nodes.sorted()) {
-      if (suspends(record, node.record, groups)) affected.nodes.add(node.name);
-    }
   }
 
   #putHostKey({ value }: Put, affected: Affected): void {
     if (!this.keks) return;
     const record = decodeHostKey(value, this.keks);
-    this.#hostKeys.set(`${record.nodeId}/${record.epoch}`, record);
+    const keys = this.#hostKeys.get(record.epoch) ?? new Map<string, HostKeyRecord>();
+    this.#hostKeys.set(record.epoch, keys.set(record.nodeId, record));
     const node = this.#nodeNames.get(record.nodeId);
     if (node !== undefined) affected.nodes.add(node);
+  }
+
+  #dropHostKey(key: string): void {
+    const { nodeId, epoch } = hostKeyOf(key);
+    const keys = this.#hostKeys.get(epoch);
+    keys?.delete(nodeId);
+    if (keys?.size === 0) this.#hostKeys.delete(epoch);
   }
 }
 
 type NamedKind =
   'policy' | 'group' | 'node' | 'suspension' | 'exception' | 'revocation' | 'redirect';
+
+/** A copy of an identity ends when it is silent; a cut-off, and the secret before this one, at their times. */
+function passingOf({ clone, cutOff, enrollment }: NodeRecord): readonly ('clone' | 'access')[] {
+  const access = cutOff !== undefined || enrollment?.redisSecret.previous !== undefined;
+  return [...(clone ? (['clone'] as const) : []), ...(access ? (['access'] as const) : [])];
+}
 
 function isActive(stored: Stored<PolicyRecord>): stored is ActivePolicy {
   return (
@@ -335,7 +339,7 @@ function isActive(stored: Stored<PolicyRecord>): stored is ActivePolicy {
   );
 }
 
-function hostKeyPart(key: string): string {
+function hostKeyOf(key: string): { readonly nodeId: string; readonly epoch: string } {
   const [nodeId = '', purpose = ''] = key.split('/').slice(-2);
-  return `${nodeId}/${purpose.replace(/^epoch-/, '')}`;
+  return { nodeId, epoch: purpose.replace(/^epoch-/, '') };
 }

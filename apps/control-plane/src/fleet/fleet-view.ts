@@ -1,9 +1,9 @@
-import { parseSelector, TargetIndex } from '#policy-model';
+import { parseSelector, TargetIndex, type LabelSelector } from '#policy-model';
 import type { Scope } from '../access/scope.js';
 import type { NodeRecord } from '../nodes/node.record.js';
-import { suspends } from '../suspensions/active-suspension.js';
 import type { SuspensionRecord } from '../suspensions/suspension.record.js';
 import { FleetState } from './fleet-state.js';
+import { candidateNodes } from './nodes-in-order.js';
 import type { Shelf } from './shelf.js';
 
 /**
@@ -42,38 +42,39 @@ export class FleetView extends FleetState {
   }
 
   #addNodes(scope: Scope): void {
-    for (const { name, record, revision } of this.whole.nodes.sorted()) {
-      if (!scope.has(record)) continue;
-      this.nodes.set(name, { record, revision });
+    for (const { name, record, revision } of candidateNodes(this.whole, scope.selector)) {
+      if (scope.has(record)) this.nodes.set(name, { record, revision });
     }
   }
 
   #addGroups(scope: Scope): void {
+    const seen = this.#ofSeen((node) => this.whole.index.groupsOf(node));
     for (const { name, record, revision } of this.whole.groups.sorted()) {
-      const shown = this.#anySeen(this.whole.index.membersOf(name));
-      if (shown || scope.contains(record.document.spec.selector))
+      if (seen.has(name) || scope.contains(record.document.spec.selector))
         this.groups.set(name, { record, revision });
     }
   }
 
   #addPolicies(scope: Scope): void {
+    const seen = this.#ofSeen((node) => this.whole.index.policiesOf(node));
     for (const { name, record, revision } of this.whole.policies.sorted()) {
-      const shown = this.#anySeen(this.whole.index.nodesOf(name));
-      if (shown || scope.contains(record.document?.spec.nodeSelector ?? {}))
+      if (seen.has(name) || scope.contains(record.document?.spec.nodeSelector ?? {}))
         this.policies.set(name, { record, revision });
     }
   }
 
-  #anySeen(nodes: ReadonlySet<string>): boolean {
-    for (const node of nodes) if (this.nodes.get(node)) return true;
-    return false;
+  /** All that `namesOf` says of the hosts that are seen. */
+  #ofSeen(namesOf: (node: string) => ReadonlySet<string>): ReadonlySet<string> {
+    const found = new Set<string>();
+    for (const { name } of this.nodes.sorted()) for (const each of namesOf(name)) found.add(each);
+    return found;
   }
 
   #addBrakes(scope: Scope): void {
-    const groups = this.groupSelectors();
+    const seen = this.#ofSeen((node) => this.whole.index.suspensionsOf(node));
     for (const { name, record, revision } of this.whole.suspensions.sorted()) {
-      const holds = this.nodes.sorted().some((node) => suspends(record, node.record, groups));
-      if (holds || couldOnlyHold(record, scope)) this.suspensions.set(name, { record, revision });
+      if (seen.has(name) || couldOnlyHold(record, scope))
+        this.suspensions.set(name, { record, revision });
     }
     for (const { name, record, revision } of this.whole.exceptions.sorted()) {
       if (this.policies.get(record.madePolicy)) this.exceptions.set(name, { record, revision });
@@ -105,15 +106,26 @@ class IndexView extends TargetIndex {
   }
 
   override nodesOf(policy: string): Set<string> {
-    return this.#only(this.whole.nodesOf(policy));
+    if (this.whole.countOf(policy) <= this.seen.size) return this.#only(this.whole.nodesOf(policy));
+    const seen = this.seen.sorted().map(({ name }) => name);
+    return new Set(seen.filter((node) => this.whole.selects(policy, node)));
   }
 
   override countOf(policy: string): number {
     return this.nodesOf(policy).size;
   }
 
+  override suspensionsOf(node: string): ReadonlySet<string> {
+    return this.seen.get(node) ? this.whole.suspensionsOf(node) : new Set();
+  }
+
   override membersOf(group: string): ReadonlySet<string> {
     return this.#only(this.whole.membersOf(group));
+  }
+
+  override few(selector: LabelSelector, most: number): ReadonlySet<string> | undefined {
+    const few = this.whole.few(selector, most);
+    return few && this.#only(few);
   }
 
   #only(nodes: ReadonlySet<string>): Set<string> {

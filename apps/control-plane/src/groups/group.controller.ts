@@ -16,8 +16,10 @@ import type { GroupView, Page } from '#contracts';
 import { actor } from '../access/caller.js';
 import { Needs, NeedsToRead, NeedsToWrite } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
+import type { Item } from '../fleet/shelf.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
-import { ListQuery, selectedBy } from '../http/list.query.js';
+import { ListQuery, selectorOf, wantedBy } from '../http/list.query.js';
+import type { GroupRecord } from './group.record.js';
 import { GroupService } from './group.service.js';
 import { findGroup, groupView } from './group.view.js';
 
@@ -35,12 +37,17 @@ export class GroupController {
   @ApiOperation({ summary: 'List groups, by name' })
   list(@Query() query: ListQuery): Page<GroupView> {
     const state = this.fleet.read();
-    const selected = selectedBy(
-      query,
-      state.groups.sorted(),
-      ({ record }) => record.document.metadata.labels ?? {},
+    const isWanted = wantedBy(
+      selectorOf(query),
+      ({ record }: Item<GroupRecord>) => record.document.metadata.labels ?? {},
     );
-    return pageOf(selected, query, state.revision.toString(), (stored) => groupView(stored, state));
+    return pageOf(
+      state.groups.sorted(),
+      query,
+      state.revision.toString(),
+      (stored) => groupView(stored, state),
+      isWanted,
+    );
   }
 
   @Get(':name')

@@ -1,6 +1,6 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional, IsString, MaxLength } from 'class-validator';
-import { selectsNode } from '#policy-model';
+import { selectsNode, type LabelSelector } from '#policy-model';
 import { readSelector } from './read-selector.js';
 import { PageQuery } from './page.query.js';
 
@@ -13,15 +13,16 @@ export class ListQuery extends PageQuery {
   selector?: string;
 }
 
-/** The items whose labels the selector of the query holds for; all without one. An empty one is none: 400. */
-export function selectedBy<T extends { readonly name: string }>(
-  query: ListQuery,
-  items: readonly T[],
+/** The selector of the query; undefined without one. An empty one is none: 400. */
+export function selectorOf({ selector }: Pick<ListQuery, 'selector'>): LabelSelector | undefined {
+  return selector === undefined ? undefined : readSelector(selector, 'selector');
+}
+
+/** Whether a selector holds for the labels of an item; without one it does. */
+export function wantedBy<T extends { readonly name: string }>(
+  selector: LabelSelector | undefined,
   labelsOf: (item: T) => Readonly<Record<string, string>>,
-): readonly T[] {
-  if (query.selector === undefined) return items;
-  const selector = readSelector(query.selector, 'selector');
-  return items.filter((item) =>
-    selectsNode(selector, { name: item.name, labels: labelsOf(item) }, new Map()),
-  );
+): (item: T) => boolean {
+  if (selector === undefined) return () => true;
+  return (item) => selectsNode(selector, { name: item.name, labels: labelsOf(item) }, new Map());
 }

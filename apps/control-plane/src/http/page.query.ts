@@ -2,6 +2,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import type { Page } from '#contracts';
+import { following } from '../fleet/by-name.js';
 import { invalidField } from './problem.error.js';
 
 /** Paging of every list: `?limit=100&cursor=…`. */
@@ -39,22 +40,21 @@ export function decodeCursor(cursor: string | undefined): string | undefined {
   );
 }
 
-/** One page of `sorted` (by name, ascending) after the cursor. */
+/** One page of those of `sorted` (by name, ascending) after the cursor that are wanted; goes no further than to its end. */
 export function pageOf<T extends { readonly name: string }, V>(
   sorted: readonly T[],
   query: PageQuery,
   revision: string,
   view: (item: T) => V,
+  isWanted: (item: T) => boolean = () => true,
 ): Page<V> {
-  const after = decodeCursor(query.cursor);
-  const start = after === undefined ? 0 : firstAfter(sorted, after);
-  const items = sorted.slice(start, start + query.limit);
+  const found: T[] = [];
+  for (const item of following(sorted, decodeCursor(query.cursor))) {
+    if (isWanted(item)) found.push(item);
+    if (found.length > query.limit) break;
+  }
+  const items = found.slice(0, query.limit);
   const last = items.at(-1);
-  const more = last !== undefined && start + items.length < sorted.length;
+  const more = last !== undefined && found.length > items.length;
   return { items: items.map(view), next: more ? encodeCursor(last.name) : undefined, revision };
-}
-
-function firstAfter(sorted: readonly { readonly name: string }[], name: string): number {
-  const index = sorted.findIndex((item) => item.name > name);
-  return index === -1 ? sorted.length : index;
 }

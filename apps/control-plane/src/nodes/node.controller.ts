@@ -28,11 +28,12 @@ import { actor } from '../access/caller.js';
 import { Needs, NeedsToRead, NeedsToWrite } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
-import { ListQuery, selectedBy } from '../http/list.query.js';
+import { ListQuery } from '../http/list.query.js';
 import { NameField } from '../http/name-field.js';
 import { findPolicy, policyView } from '../policies/policy.view.js';
 import { StatusReader } from '../status/status-reader.js';
 import { explanationView } from './explanation.view.js';
+import { nodePage } from './node-page.js';
 import { NodeService } from './node.service.js';
 import { NodeViews, findNode } from './node.view.js';
 
@@ -75,10 +76,7 @@ export class NodeController {
   @ApiOperation({ summary: 'List hosts, by name' })
   list(@Query() query: ListQuery): Page<NodeView> {
     const state = this.fleet.read();
-    const selected = selectedBy(query, state.nodes.sorted(), ({ record }) => record.labels);
-    return pageOf(selected, query, state.revision.toString(), (stored) =>
-      this.views.view(stored, state),
-    );
+    return nodePage(state, query, (stored) => this.views.view(stored, state));
   }
 
   @Get(':name')

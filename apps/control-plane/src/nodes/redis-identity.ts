@@ -1,10 +1,7 @@
 import type { NodeUser } from '#redis';
 import type { Affected } from '../fleet/affected.js';
 import type { FleetState } from '../fleet/fleet-state.js';
-import { onceFor } from '../fleet/once-for.js';
 import type { NodeRecord, RedisSecret } from './node.record.js';
-
-type StoredNodes = ReturnType<FleetState['nodes']['sorted']>;
 
 /** How long a host's previous secret is taken beside the new one: it reconnects once within that time, if at all. */
 const OVERLAP_MS = 10 * 60_000;
@@ -30,24 +27,13 @@ export function redisUsersOf(state: FleetState, nowMs: number): readonly NodeUse
 
 /** Node ids that a change touches, those of hosts that are gone included. */
 export function identitiesOf({ nodes, gone }: Affected, state: FleetState): readonly string[] {
-  const known = [...nodes].flatMap((name) => {
-    const nodeId = state.nodes.get(name)?.record.enrollment?.nodeId;
-    return nodeId === undefined ? [] : [nodeId];
-  });
-  return [...gone, ...known];
+  return [...gone, ...state.nodeIdsOf(nodes)];
 }
 
-/** Hosts whose user changes by itself as time goes on; cheap while nothing changes. */
-export function timedHosts({ nodes }: FleetState): readonly string[] {
-  return timedAmong(nodes.sorted());
+/** Hosts whose user changes by itself as time goes on; costs as many steps as there are of them. */
+export function timedHosts(state: FleetState): readonly string[] {
+  return state.nodeIdsOf(state.passing.of('access'));
 }
-
-const timedAmong = onceFor((nodes: StoredNodes) =>
-  nodes.flatMap(({ record: { enrollment, cutOff } }) => {
-    const timed = cutOff !== undefined || enrollment?.redisSecret.previous !== undefined;
-    return enrollment && timed ? [enrollment.nodeId] : [];
-  }),
-);
 
 /** Whether a host is kept from Redis now, after it harmed others there. */
 export function isCutOff({ cutOff }: NodeRecord, nowMs: number): boolean {

@@ -41,17 +41,16 @@ export function redisHealth(
   };
 }
 
-/** Costs a look at all hosts. */
-function strayWords(state: FleetState, byShard: ReadonlyMap<string, unknown>): readonly string[] {
-  const strays = new Map<string, number>();
-  for (const { record } of state.nodes.sorted()) {
-    const shard = record.enrollment?.redisShard ?? MAIN_SHARD;
-    if (!byShard.has(shard)) strays.set(shard, (strays.get(shard) ?? 0) + 1);
-  }
-  return [...strays].map(
-    ([shard, hosts]) =>
-      `${hosts} ${hosts === 1 ? 'host is' : 'hosts are'} on the Redis ${shard}, which redis.shards does not name here`,
-  );
+/** Asked for with every status, so it costs as many steps as there are Redis. */
+function strayWords(
+  { onFurtherRedis }: FleetState,
+  byShard: ReadonlyMap<string, unknown>,
+): readonly string[] {
+  const strays = onFurtherRedis.keys().filter((shard) => !byShard.has(shard));
+  return strays.map((shard) => {
+    const hosts = onFurtherRedis.countOf(shard);
+    return `${hosts} ${hosts === 1 ? 'host is' : 'hosts are'} on the Redis ${shard}, which redis.shards does not name here`;
+  });
 }
 
 /**

@@ -127,7 +127,7 @@ function selectedNodes(
   dryRun: boolean,
 ): number | undefined {
   if (document.kind !== 'KubeArmorHostPolicy' || document.verdict === 'pruned') return undefined;
-  if (!dryRun) return state.index.nodesOf(document.name).size;
+  if (!dryRun) return state.index.countOf(document.name);
   const selector = plan.selectors.get(document.name);
   if (!selector) return undefined;
   const groups = new Map([...state.groupSelectors(), ...plan.groups]);

@@ -18,12 +18,14 @@ import type { NodePolicyStatus, Page, PolicyStatus, PolicyVersion, PolicyView } 
 import { actor } from '../access/caller.js';
 import { Needs, NeedsToRead, NeedsToWrite } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
-import { ListQuery, selectedBy } from '../http/list.query.js';
+import type { Item } from '../fleet/shelf.js';
+import { ListQuery, selectorOf, wantedBy } from '../http/list.query.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
 import { PolicyNodesQuery } from '../status/policy-nodes.query.js';
 import { StatusReader } from '../status/status-reader.js';
 import { PolicyPut } from './policy-put.js';
 import { PolicyService } from './policy.service.js';
+import type { PolicyRecord } from './policy.record.js';
 import { findPolicy, policyView, versionView } from './policy.view.js';
 
 /** Body of `POST /policies/{name}/rollback`. */
@@ -55,13 +57,16 @@ export class PolicyController {
   @ApiOperation({ summary: 'List policies, by name' })
   list(@Query() query: ListQuery): Page<PolicyView> {
     const state = this.fleet.read();
-    const selected = selectedBy(
-      query,
-      state.policies.sorted(),
-      ({ record }) => record.document?.metadata.labels ?? {},
+    const isWanted = wantedBy(
+      selectorOf(query),
+      ({ record }: Item<PolicyRecord>) => record.document?.metadata.labels ?? {},
     );
-    return pageOf(selected, query, state.revision.toString(), (stored) =>
-      policyView(stored, state),
+    return pageOf(
+      state.policies.sorted(),
+      query,
+      state.revision.toString(),
+      (stored) => policyView(stored, state),
+      isWanted,
     );
   }
 

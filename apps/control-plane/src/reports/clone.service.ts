@@ -7,7 +7,6 @@ import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
-import { onceFor } from '../fleet/once-for.js';
 import { Metrics } from '../health/metrics.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import type { CloneMark } from '../nodes/node.record.js';
@@ -56,9 +55,9 @@ export class CloneService {
     const nowMs = this.clock.nowMs();
     if (nowMs - (this.#ranAtMs ?? nowMs) > DEAF_AFTER_MS) this.#watch.wasDeaf(nowMs);
     this.#ranAtMs = nowMs;
-    const quiet = clonedAmong(this.fleet.state.nodes.sorted()).filter((nodeId) =>
-      this.#watch.isQuiet(nodeId, nowMs),
-    );
+    const { state } = this.fleet;
+    const cloned = state.nodeIdsOf(state.passing.of('clone'));
+    const quiet = cloned.filter((nodeId) => this.#watch.isQuiet(nodeId, nowMs));
     for (const nodeId of quiet) await this.#write(nodeId, undefined);
   }
 
@@ -111,10 +110,3 @@ function changeOf(
     },
   };
 }
-
-/** Ids of hosts that were found to be in two places. */
-const clonedAmong = onceFor((nodes: ReturnType<FleetState['nodes']['sorted']>) =>
-  nodes.flatMap(({ record: { clone, enrollment } }) =>
-    clone && enrollment ? [enrollment.nodeId] : [],
-  ),
-);

@@ -4,6 +4,7 @@ import { Clock } from '../clock.js';
 import { Deliveries } from '../delivery/deliveries.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetState } from '../fleet/fleet-state.js';
+import { selectedNodes } from '../fleet/nodes-in-order.js';
 import { knowsWholeFleet } from '../health/readiness.js';
 import { VitalSigns } from '../health/vital-signs.js';
 import { decodeCursor, encodeCursor, notFound } from '../http/index.js';
@@ -52,8 +53,8 @@ export class StatusReader {
     const states = statesOf(query);
     const items: NodePolicyStatus[] = [];
     let next: string | undefined;
-    for (const evidence of this.#selected(state, name, after, query.node)) {
-      const line = statusOnNode(wanted, evidence);
+    for (const node of namesFor(state, name, query.node, after)) {
+      const line = statusOnNode(wanted, this.evidence(state, node));
       if (states?.has(line.state) === false) continue;
       const last = items.at(-1);
       if (items.length === query.limit && last !== undefined) {
@@ -66,10 +67,8 @@ export class StatusReader {
   }
 
   /** Evidence of the hosts that a policy selects, by name, made when it is asked for. */
-  *#selected(state: FleetState, policy: string, after = '', only?: string): Generator<Evidence> {
-    for (const node of [...state.index.nodesOf(policy)].sort()) {
-      if (node > after && (only === undefined || node === only)) yield this.evidence(state, node);
-    }
+  *#selected(state: FleetState, policy: string): Generator<Evidence> {
+    for (const node of selectedNodes(state, policy)) yield this.evidence(state, node);
   }
 
   /** Throws 404 for an unknown node. */
@@ -122,10 +121,22 @@ function wantedOf(state: FleetState, name: string): WantedPolicy {
   return wantedPolicy(record.document, revision.toString(), record.paused);
 }
 
+/** The hosts that a policy selects and that come after a name, in order; where one is named, none but that. */
+function namesFor(
+  state: FleetState,
+  policy: string,
+  only: string | undefined,
+  after = '',
+): Iterable<string> {
+  if (only === undefined) return selectedNodes(state, policy, after);
+  return only > after && state.index.selects(policy, only) ? [only] : [];
+}
+
 /** Exceptions whose policy is in force on a node; of several from one policy the last named. */
 function exceptedOn(state: FleetState, node: string): ReadonlyMap<string, Excepted> {
   if (state.exceptions.size === 0) return new Map();
-  const all = state.exceptions.sorted();
-  const holding = all.filter(({ record }) => state.isInForce(record.madePolicy, node));
+  const inForce = [...state.index.policiesOf(node)].filter((made) => state.isInForce(made, node));
+  const names = inForce.flatMap((made) => [...state.exceptionsBehind.of(made)]).sort();
+  const holding = names.flatMap((name) => state.exceptions.get(name) ?? []);
   return new Map(holding.map(({ record: { policy, id, until } }) => [policy, { id, until }]));
 }

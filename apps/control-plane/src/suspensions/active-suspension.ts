@@ -1,18 +1,22 @@
-import { parseSelector, selectsNode, type Groups, type TargetNode } from '#policy-model';
+import { hostnameKeys, parseSelector, selectorMarks, type LabelSelector } from '#policy-model';
 import type { SuspensionRecord } from './suspension.record.js';
 
-/** Whether a suspension is meant for a node; a selector that cannot be read is meant for none. */
-export function suspends(record: SuspensionRecord, node: TargetNode, groups: Groups): boolean {
-  const { target } = record;
-  if (target.all === true) return true;
-  if (target.node !== undefined) return target.node === node.name;
-  if (target.selector === undefined) return false;
+/** What selects the hosts that a suspension is meant for; one that cannot be read is meant for none. */
+export function suspensionSelector({ target }: SuspensionRecord): LabelSelector {
+  if (target.all === true) return { matchLabels: { [selectorMarks.allHosts]: 'true' } };
+  if (target.node !== undefined) return onlyHost(target.node);
+  if (target.selector === undefined) return {};
   try {
-    return selectsNode(parseSelector(target.selector), node, groups);
+    return parseSelector(target.selector);
   } catch {
     // Fails towards enforcing: a suspension that nobody can read must not open a host.
-    return false;
+    return {};
   }
+}
+
+/** Not as a label, whose value may be a pattern or a list. */
+function onlyHost(name: string): LabelSelector {
+  return { matchExpressions: [{ key: hostnameKeys.exact, operator: 'In', values: [name] }] };
 }
 
 /** Of several that hold for a node the weakest promise counts: off before audit, then the later end, then the id. */

@@ -5,6 +5,7 @@ import type { GroupRecord } from '../groups/group.record.js';
 import { encodeHostKey } from '../nodes/host-key.record.js';
 import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 import type { NodeRecord } from '../nodes/node.record.js';
+import type { ExceptionRecord } from '../policies/exception.record.js';
 import type { PolicyRecord } from '../policies/policy.record.js';
 import type { SuspensionRecord } from '../suspensions/suspension.record.js';
 
@@ -92,6 +93,13 @@ export function suspensionRecord(id: string, over: Partial<SuspensionRecord>): S
   };
 }
 
+/** As if the policy had been made for the exception from it. */
+function exceptionRecord(policy: string, id: string): ExceptionRecord {
+  const madePolicy = policy;
+  const rest = { selector: 'env=prod', until: AT, reason: 'test', by: 'test', at: AT };
+  return { v: 1, id, policy, madePolicy, ...rest };
+}
+
 /** Under these host keys of the builders lie. */
 export const testKeks = new KeyEncryptionKeys([Buffer.alloc(32, 5)]);
 
@@ -101,6 +109,8 @@ export const putNode = (record: NodeRecord) => put(etcdKeys.node(record.name), r
 export const putGroup = (record: GroupRecord) => put(etcdKeys.group(record.name), record);
 export const putSuspension = (record: SuspensionRecord) =>
   put(etcdKeys.suspension(record.id), record);
+export const putException = (policy: string, id: string) =>
+  put(etcdKeys.exception(policy, id), exceptionRecord(policy, id));
 export const putRevocation = (name: string, nodeId: string) =>
   put(etcdKeys.revocation(nodeId), { v: 1, nodeId, name, reason: 'stolen', by: 'test', at: AT });
 export const putHostKey = (nodeId: string, epoch = '1') =>
