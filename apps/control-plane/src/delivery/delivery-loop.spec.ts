@@ -301,6 +301,21 @@ describe('delivery', () => {
     expect(ordering(2)?.generation).toBe('10');
   });
 
+  it('writes something newer where no answer told what became of the last, though it is to have what it had before', async () => {
+    await threeHosts();
+    const before = channel.there.get(IDS[0] ?? '')?.bundleDigest;
+    // It reaches the hosts, and what it was for is gone before it is tried again.
+    channel.beforeAnswer = () => {
+      channel.beforeAnswer = () => undefined;
+      loop.mark(state.apply(changes(12n, [], ['/hostward/v1/policy/q'])));
+      throw new Error('cut');
+    };
+    take(changes(11n, [policy('q')]));
+    await settled();
+    expect(ordering(0)?.generation).toBe('12');
+    expect(channel.there.get(IDS[0] ?? '')?.bundleDigest).toBe(before);
+  });
+
   it('writes something newer when half of the time of what was lost is over', async () => {
     await threeHosts();
     channel.there.clear();

@@ -384,11 +384,16 @@ export class DeliveryLoop {
     for (const node of nodes) {
       const wanted = this.#assignments.of(node);
       if (wanted === 'keyless') keyless.push(node);
-      else if (wanted && isDue(this.parts.board.get(wanted.nodeId), wanted, nowMs))
-        due.push(wanted);
+      else if (wanted && this.#isDue(wanted, nowMs)) due.push(wanted);
       else settled.push(node);
     }
     return { due, keyless, settled };
+  }
+
+  /** Also where something newer may be there: that must not stay, though what was there before is wanted again. */
+  #isDue(wanted: WantedAssignment, nowMs: number): boolean {
+    const { board } = this.parts;
+    return board.isUnsure(wanted.nodeId) || isDue(board.get(wanted.nodeId), wanted, nowMs);
   }
 
   #written(wanted: WantedAssignment, ordering: Ordering, kept?: string): void {
