@@ -235,6 +235,22 @@ describe('delivery', () => {
     expect(ordering(0)?.issuedAt).toBe(clock.now);
   });
 
+  it('writes nothing twice when its clock is set back by more than half of the time of an assignment', async () => {
+    clock.now += ASSIGNMENT_VALID_MS;
+    await threeHosts();
+    clock.now -= ASSIGNMENT_VALID_MS;
+    loop.renew();
+    await settled();
+    const again = new DeliveryLoop({ ...parts, board: new Board() });
+    again.everything();
+    await eventually('nothing waits', () => again.waiting === 0);
+    await again.stop();
+    expect(channel.writes).toBe(3);
+    take(changes(11n, [policy('q')]));
+    await settled();
+    expect([ordering(0)?.generation, channel.writes]).toEqual(['11', 5]);
+  });
+
   it('tries again until it succeeds, and forgets nothing meanwhile', async () => {
     channel.failures = 3;
     await threeHosts();
