@@ -459,38 +459,45 @@ describe('delivery', () => {
     expect(channel.writes).toBe(writes + 1);
   });
 
-  it('delivers to all others while what a host left cannot be removed, and removes it when it can', async () => {
-    await threeHosts();
-    const forget = channel.forget.bind(channel);
-    channel.forget = () => Promise.reject(new Error('the Redis for events is away'));
-    take(changes(11n, [], ['/hostward/v1/node/n0']));
-    take(changes(12n, [policy('p', '/bin/later')]));
-    await eventually('delivered', () => ordering(1)?.generation === '12');
-    expect([loop.waiting, ordering(0)?.generation]).toEqual([1, '10']);
-    expect(board.get(IDS[0] ?? '')).toBeUndefined();
-    channel.forget = forget;
-    await settled();
-    expect([...channel.there.keys()]).toEqual(IDS.slice(1));
-  });
+  describe('while the Redis for events is away', () => {
+    let answer: () => void;
+    beforeEach(async () => {
+      await threeHosts();
+      channel.events.add(IDS[0] ?? '');
+      channel.forgetEvents = () =>
+        new Promise((_, reject) => {
+          answer = () => reject(new Error('the Redis for events is away'));
+        });
+      take(changes(11n, [], ['/hostward/v1/node/n0']));
+      await eventually('its assignment is removed', () => ordering(0) === undefined);
+      await eventually('nothing else waits', () => loop.waiting === 1);
+    });
+    afterEach(() => answer());
 
-  it('takes a host that came back before what it had left was removed as any other', async () => {
-    await threeHosts();
-    const node = putNode(nodeRecord('n0', { a: 'b' }, IDS[0]));
-    channel.forget = () => Promise.reject(new Error('the Redis for events is away'));
-    take(changes(11n, [], ['/hostward/v1/node/n0']));
-    await eventually('tried', () => logged.some((line) => line.includes('not removed')));
-    take(changes(12n, [node]));
-    await settled();
-    expect(ordering(0)?.generation).toBe('12');
-  });
+    it('delivers to all others, and removes what a host that is gone has left there when it can', async () => {
+      take(changes(12n, [policy('p', '/bin/later')]));
+      await eventually('delivered', () => ordering(1)?.generation === '12');
+      expect(board.get(IDS[0] ?? '')).toBeUndefined();
+      Reflect.deleteProperty(channel, 'forgetEvents');
+      answer();
+      await eventually('told', () => logged.some((line) => line.includes('not removed')));
+      await settled();
+      expect([...channel.there.keys(), ...channel.events]).toEqual(IDS.slice(1));
+    });
 
-  it('puts right what lies there while what a host left cannot be removed', async () => {
-    await threeHosts();
-    channel.forget = () => Promise.reject(new Error('the Redis for events is away'));
-    take(changes(11n, [], ['/hostward/v1/node/n0']));
-    channel.there.delete(IDS[1] ?? '');
-    loop.lookAfter();
-    await eventually('put back', () => ordering(1));
+    it('takes a host that came back as any other', async () => {
+      take(changes(12n, [putNode(nodeRecord('n0', { a: 'b' }, IDS[0]))]));
+      await eventually('delivered', () => ordering(0)?.generation === '12');
+      answer();
+      await settled();
+      expect([...channel.events]).toEqual([IDS[0]]);
+    });
+
+    it('puts right what lies there for others', async () => {
+      channel.there.delete(IDS[1] ?? '');
+      loop.lookAfter();
+      await eventually('put back', () => ordering(1));
+    });
   });
 
   it('removes a host that is gone, and no other', async () => {

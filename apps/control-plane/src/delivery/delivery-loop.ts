@@ -11,6 +11,7 @@ import { Awaited } from './awaited.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
 import { Gathering } from './gathering.js';
+import { Leavings } from './leavings.js';
 import { Retry } from './retry.js';
 import { Upkeep } from './upkeep.js';
 import { type AssignmentParts, WantedAssignments } from './wanted-assignments.js';
@@ -41,25 +42,25 @@ export class DeliveryLoop {
   readonly #gone = new Set<string>();
   readonly #gathering = new Gathering();
   readonly #retry = new Retry();
-  /** Of removing what hosts have left: it may lie on a Redis that is away, and no delivery waits for it. */
-  readonly #forgetting = new Retry();
   readonly #awaited = new Awaited();
   /** What hosts have accepted that comes after what was written for them, as they say. */
   readonly #claims = new Map<string, Ordering>();
   #timer: NodeJS.Timeout | undefined;
-  /** Whether the timer is for a look or for what hosts have left only, which nothing else has to wait for. */
+  /** Whether the timer is for a look only, which nothing else has to wait for. */
   #looking = false;
   #running: Promise<void> | undefined;
   #stopped = false;
   readonly #assignments: WantedAssignments;
   readonly #writer: AssignmentWriter;
   readonly #upkeep: Upkeep;
+  readonly #leavings: Leavings;
   #upkeepDue = false;
   #toldToWait = false;
 
   constructor(private readonly parts: DeliveryParts) {
     const { channel, board, serves } = parts;
     this.#upkeep = new Upkeep(channel, board, serves);
+    this.#leavings = new Leavings(parts);
     this.#assignments = new WantedAssignments(parts);
     this.#writer = new AssignmentWriter(parts, {
       written: (wanted, ordering, kept) => this.#written(wanted, ordering, kept),
@@ -155,9 +156,9 @@ export class DeliveryLoop {
     this.#schedule(0);
   }
 
-  /** Hosts that still wait for a write. */
+  /** Hosts that still wait for a write, or to be removed. */
   get waiting(): number {
-    return this.#dirty.size + this.#gone.size;
+    return this.#dirty.size + this.#gone.size + this.#leavings.size;
   }
 
   /** Whether assignments are on their way now. */
@@ -170,6 +171,7 @@ export class DeliveryLoop {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#running;
+    await this.#leavings.stop();
   }
 
   #schedule(delay: number | 'gathered', look = false): void {
@@ -188,12 +190,11 @@ export class DeliveryLoop {
   }
 
   #scheduleNext(): void {
-    if (this.waiting === 0) return;
+    if (this.#dirty.size + this.#gone.size === 0) return;
     const { delayMs } = this.#retry;
-    const canForget = this.#gone.size > 0 && this.#forgetting.delayMs === 0;
-    if (delayMs > 0 || canForget || this.#dirty.size > this.#awaited.size)
+    if (delayMs > 0 || this.#gone.size > 0 || this.#dirty.size > this.#awaited.size)
       this.#schedule(delayMs || 'gathered');
-    else this.#schedule(this.#awaited.size > 0 ? LOOK_MS : this.#forgetting.delayMs, true);
+    else this.#schedule(LOOK_MS, true);
   }
 
   /**
@@ -243,20 +244,18 @@ export class DeliveryLoop {
 
   /** Removes what hosts that are gone have left; what cannot be removed stays on the list. */
   async #forgetGone(): Promise<void> {
-    try {
-      for (const nodeId of [...this.#gone]) {
-        // One that came back while others were delivered to is not gone in the next round.
-        if (this.parts.serves(nodeId)) continue;
-        await this.parts.channel.forget(nodeId);
-        this.#gone.delete(nodeId);
-        this.parts.board.remove(nodeId);
-      }
-      this.#forgetting.succeeded();
-    } catch (error) {
-      this.#forgetting.failed();
-      const gone = this.#gone.size;
-      this.parts.log.warn('what hosts have left was not removed, trying again', { error, gone });
+    for (const nodeId of [...this.#gone]) {
+      // One that came back while others were delivered to is not gone in the next round.
+      if (this.parts.serves(nodeId)) continue;
+      await this.#forget(nodeId);
+      this.#gone.delete(nodeId);
+      this.parts.board.remove(nodeId);
     }
+  }
+
+  async #forget(nodeId: string): Promise<void> {
+    await this.parts.channel.forget(nodeId);
+    this.#leavings.add(nodeId);
   }
 
   async #deliver(): Promise<void> {
@@ -350,7 +349,7 @@ export class DeliveryLoop {
       this.#dirty.add(wanted.node);
     }
     await channel.dropBundles([...unnamed.bundles]);
-    for (const nodeId of unnamed.nodeIds) await channel.forget(nodeId);
+    for (const nodeId of unnamed.nodeIds) await this.#forget(nodeId);
     const counts = [missing.bundles, missing.nodeIds, unnamed.bundles, unnamed.nodeIds].map(
       ({ size }) => size,
     );

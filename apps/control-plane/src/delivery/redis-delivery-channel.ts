@@ -71,6 +71,9 @@ export class RedisDeliveryChannel extends DeliveryChannel {
 
   override async forget(nodeId: string): Promise<void> {
     await this.#writer.forgetNode(nodeId);
+  }
+
+  override async forgetEvents(nodeId: string): Promise<void> {
     await this.#events.forgetNode(nodeId);
   }
 
