@@ -438,6 +438,26 @@ describe('delivery', () => {
     expect(channel.there.size).toBe(3);
   });
 
+  it('puts back what vanished also while not all that is there can be listed, and sweeps when it can', async () => {
+    await threeHosts();
+    loop.everything();
+    await settled();
+    channel.events.add('e'.repeat(64));
+    channel.contents = () => Promise.reject(new Error('the Redis for events is away'));
+    channel.there.delete(IDS[1] ?? '');
+    loop.lookAfter();
+    await eventually('put back', () => ordering(1));
+    await settled();
+    Reflect.deleteProperty(channel, 'contents');
+    for (let look = 1; look <= 2; look += 1) {
+      expect(channel.events.size).toBe(1);
+      channel.looks = 0;
+      loop.lookAfter();
+      await eventually('looked', () => channel.looks > 0);
+    }
+    await eventually('swept', () => channel.events.size === 0);
+  });
+
   it('puts an assignment back that was spoilt where it lies, however many there are', async () => {
     const ids = Array.from({ length: 40 }, (_, index) => String(index).padStart(64, '0'));
     const nodes = ids.map((id, index) => putNode(nodeRecord(`m${index}`, { a: 'b' }, id)));

@@ -58,8 +58,8 @@ export class DeliveryLoop {
   #toldToWait = false;
 
   constructor(private readonly parts: DeliveryParts) {
-    const { channel, board, serves } = parts;
-    this.#upkeep = new Upkeep(channel, board, serves);
+    const { channel, board, serves, log } = parts;
+    this.#upkeep = new Upkeep(channel, board, serves, log);
     this.#leavings = new Leavings(parts);
     this.#assignments = new WantedAssignments(parts);
     this.#writer = new AssignmentWriter(parts, {
