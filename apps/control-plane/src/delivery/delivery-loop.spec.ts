@@ -655,6 +655,33 @@ describe('delivery with another replica', () => {
     expect([ordering(1)?.issuedAt, ordering(2)?.issuedAt]).toEqual([clock.now, clock.now]);
   });
 
+  it('leaves it to the owner of a host to renew, and does it where that one does not', async () => {
+    const before = IDS.map((_, index) => ordering(index));
+    clock.now += ASSIGNMENT_VALID_MS / 2;
+    mine.renew();
+    await nothingWaits();
+    expect(IDS.map((_, index) => ordering(index))).toEqual([
+      { ...before[0], issuedAt: clock.now },
+      ...before.slice(1),
+    ]);
+    clock.now += 60_000;
+    mine.renew();
+    await nothingWaits();
+    expect([ordering(1)?.issuedAt, ordering(2)?.issuedAt]).toEqual([clock.now, clock.now]);
+  });
+
+  it('takes over what the owner has renewed', async () => {
+    clock.now += ASSIGNMENT_VALID_MS / 2;
+    loop.renew();
+    await settled();
+    const renewed = [ordering(1), ordering(2)];
+    clock.now += 60_000;
+    mine.renew();
+    await nothingWaits();
+    expect([ordering(1), ordering(2)]).toEqual(renewed);
+    expect(board.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
+  });
+
   it('leaves a host of another that has something later to that one', async () => {
     const { writes } = channel;
     const later = { epoch: '1', generation: '10', issuedAt: clock.now + 1 };

@@ -31,6 +31,8 @@ export interface DeliveryParts extends AssignmentParts {
 /** Records that are read at a time. */
 const LOOKS_AT_ONCE = 200;
 const LOOK_MS = 100;
+/** More than the time between two calls of `renew` in any replica, so that the owner of a host comes first. */
+const OTHERS_RENEW_AFTER_MS = 60_000;
 
 /**
  * Carries what etcd says to the hosts: changes are gathered, what differs from what was written last is sealed under
@@ -117,11 +119,14 @@ export class DeliveryLoop {
     this.#schedule(0);
   }
 
-  /** Puts hosts on the list whose assignment is half over. */
+  /** Puts hosts on the list whose assignment is half over; their owner has done that before others look. */
   renew(): void {
-    const nowMs = this.parts.clock.nowMs();
-    for (const { wanted, ...written } of this.parts.board.all()) {
-      if (isHalfOver({ wanted, ...written }, nowMs)) this.#dirty.add(wanted.node);
+    const { board, clock, replicas } = this.parts;
+    const nowMs = clock.nowMs();
+    for (const written of board.all()) {
+      const { node, nodeId } = written.wanted;
+      const atMs = replicas.owns(nodeId) ? nowMs : nowMs - OTHERS_RENEW_AFTER_MS;
+      if (isHalfOver(written, atMs)) this.#dirty.add(node);
     }
     if (this.#dirty.size > 0) this.#schedule(0);
   }
