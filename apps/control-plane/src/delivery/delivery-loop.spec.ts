@@ -537,6 +537,28 @@ describe('delivery', () => {
     expect(channel.there.size).toBe(1);
   });
 
+  it('lets a change go between the keys of a fleet that has none of this epoch', async () => {
+    await threeHosts();
+    const made: number[] = [];
+    const other = new DeliveryLoop({
+      ...parts,
+      board: new Board(),
+      makeHostKeys: (nodes) => {
+        made.push(nodes.length);
+        if (made.length === 1) other.mark(state.apply(changes(12n, [policy('q')])));
+        else if (made.length === 2) expect(ordering(0)?.generation).toBe('12');
+        return Promise.resolve();
+      },
+    });
+    const ids = Array.from({ length: 2_500 }, (_, index) => String(index).padStart(64, '0'));
+    const nodes = ids.map((id, index) => putNode(nodeRecord(`m${index}`, {}, id)));
+    other.mark(state.apply(changes(11n, nodes)));
+    await eventually('nothing waits', () => other.waiting === 0);
+    await other.stop();
+    expect(made).toEqual([1_000, 1_000, 500]);
+    expect(ordering(0)?.generation).toBe('12');
+  });
+
   it('seals what it worked out at that revision, whatever comes while keys are made', async () => {
     await threeHosts();
     const makeHostKeys = (): Promise<void> => {

@@ -31,6 +31,8 @@ export interface DeliveryParts extends AssignmentParts {
 /** Records that are read at a time. */
 const LOOKS_AT_ONCE = 200;
 const LOOK_MS = 100;
+/** Host keys that a round makes: with more than that to make, changes go between them. */
+const KEYS_AT_ONCE = 1_000;
 /** More than the time between two calls of `renew` in any replica, so that the owner of a host comes first. */
 const OTHERS_RENEW_AFTER_MS = 60_000;
 
@@ -271,7 +273,7 @@ export class DeliveryLoop {
     const mine = this.#leaveToOthers(due);
     // Sealed before anything is waited for: at the revision that it was worked out from.
     if (mine.length > 0) await this.#writer.write(mine);
-    if (keyless.length > 0) await this.#makeHostKeys(keyless);
+    if (keyless.length > 0) await this.#makeHostKeys(keyless.slice(0, KEYS_AT_ONCE));
   }
 
   #settled(node: string): void {
