@@ -103,8 +103,10 @@ export class AssignmentWriter {
     const overtaken: SealedAssignment[] = [];
     for (const part of inParts(sealed)) overtaken.push(...(await this.#writePart(part, era)));
     // In parts: there may be as many signatures as hosts.
-    for (const part of inParts(lost))
-      overtaken.push(...(await this.#writePart(this.#sealer.sealAgain(part), era)));
+    for (const part of inParts(lost)) {
+      const again = this.#sealer.sealAgain(await this.#missing(part, era));
+      overtaken.push(...(await this.#writePart(again, era)));
+    }
     // After all others: one host that is ahead must not hold them up.
     if (overtaken.length > 0) await this.#settle(overtaken, era);
   }
@@ -127,10 +129,25 @@ export class AssignmentWriter {
     return [lost, anew];
   }
 
+  /** Of what was lost, what is not there: the channel may have been changed for another one that has it. */
+  async #missing(part: readonly LostAssignment[], era: number): Promise<readonly LostAssignment[]> {
+    if (era !== this.#era) return [];
+    const records = await this.parts.channel.records(part.map(({ wanted }) => wanted.nodeId));
+    if (era !== this.#era) return [];
+    const verdicts = await this.take(
+      part.map(({ wanted }, index) => ({ wanted, there: records[index] })),
+    );
+    return part.filter((_, index) => {
+      const verdict = verdicts[index];
+      return verdict !== 'same' && verdict !== 'kept';
+    });
+  }
+
   async #writePart(
     part: readonly SealedAssignment[],
     era: number,
   ): Promise<readonly SealedAssignment[]> {
+    if (part.length === 0 || era !== this.#era) return [];
     const parcels = part.map(({ wanted, record }) => {
       const { nodeId, bundle } = wanted;
       return { nodeId, record, bundle: bundle.ciphertext, since: wanted.since, wanted };

@@ -406,6 +406,60 @@ describe('delivery', () => {
     expect(ordering(0)?.generation).toBe('11');
   });
 
+  describe('with more hosts than are written at a time', () => {
+    const ids = Array.from({ length: 450 }, (_, index) => String(index).padStart(64, '0'));
+    let written: number[];
+    let read: number[];
+    beforeEach(async () => {
+      const nodes = ids.map((id, index) => putNode(nodeRecord(`m${index}`, { a: 'b' }, id)));
+      take(snapshot(10n, ...nodes, ...ids.map((id) => putHostKey(id)), policy('p')));
+      await settled();
+      [written, read] = [[], []];
+      const [write, records] = [channel.write.bind(channel), channel.records.bind(channel)];
+      channel.write = (parcels) => {
+        if (parcels.length > 0) written.push(parcels.length);
+        return write(parcels);
+      };
+      channel.records = (nodeIds) => {
+        read.push(nodeIds.length);
+        return records(nodeIds);
+      };
+    });
+
+    it('writes nothing to a channel that was changed for another which has it all, and reads as many at a time', async () => {
+      loop.everything();
+      await settled();
+      expect([written, read]).toEqual([[], [200, 200, 50]]);
+    });
+
+    it('goes on with nothing that was sealed for a channel that was emptied since', async () => {
+      const empty = () => {
+        channel.there.clear();
+        loop.everything();
+      };
+      channel.beforeAnswer = () => {
+        channel.beforeAnswer = () => undefined;
+        empty();
+      };
+      empty();
+      await settled();
+      expect(written).toEqual([200, 200, 200, 50]);
+      expect([...channel.there.keys()].sort()).toEqual(ids);
+    });
+
+    it('goes on with nothing newer either', async () => {
+      channel.beforeAnswer = () => {
+        channel.beforeAnswer = () => undefined;
+        channel.there.clear();
+        loop.everything();
+      };
+      take(changes(11n, [policy('q')]));
+      await settled();
+      expect(written).toEqual([200, 200, 200, 50]);
+      expect([...channel.there.keys()].sort()).toEqual(ids);
+    });
+  });
+
   it('delivers to all others when a replica is ahead for one host, however many there are', async () => {
     const ids = Array.from({ length: 450 }, (_, index) => String(index).padStart(64, '0'));
     const nodes = ids.map((id, index) => putNode(nodeRecord(`m${index}`, { a: 'b' }, id)));
