@@ -43,7 +43,8 @@ class SetClock extends Clock {
 
 let state: FleetState;
 let trust: Trust;
-let nextRoot: () => SignedDocument;
+let nextRoot: (epoch?: string) => SignedDocument;
+let newTrust: () => Trust;
 let channel: FakeChannel;
 let clock: SetClock;
 let board: Board;
@@ -67,9 +68,10 @@ beforeEach(() => {
     online: [publicKey],
   } as const;
   const root = trustRoot(signRoot(document, [signer]));
-  nextRoot = () => signRoot({ ...document, version: 2 }, [signer]);
+  nextRoot = (epoch = '1') => signRoot({ ...document, version: 2, epoch }, [signer]);
   const secrets = { epochSecret: Buffer.alloc(32, 9), keks: testKeks };
-  trust = new Trust(root, signer, secrets);
+  newTrust = () => new Trust(root, signer, secrets);
+  trust = newTrust();
   state = new FleetState(testKeks);
   channel = new FakeChannel();
   clock = new SetClock();
@@ -112,6 +114,19 @@ const unsigned = (record: DeliveryRecord): DeliveryRecord => ({
   ...record,
   proof: { index: 1, size: 2, path: [] },
 });
+
+/** Another replica that has read of the next epoch already writes for all hosts. */
+async function aheadByAnEpoch(): Promise<void> {
+  const ahead = new FleetState(testKeks);
+  const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
+  ahead.apply(snapshot(12n, ...nodes, ...IDS.map((id) => putHostKey(id, '2')), policy('p')));
+  const next = newTrust();
+  next.follow(nextRoot('2'));
+  const other = new DeliveryLoop({ ...parts, state: ahead, trust: next, board: new Board() });
+  other.everything();
+  await eventually('written', () => other.waiting === 0);
+  await other.stop();
+}
 
 /** Another replica that knows more writes for this host. */
 async function aheadOf(nodeId: string): Promise<void> {
@@ -404,6 +419,41 @@ describe('delivery', () => {
     take(changes(11n, [policy('q')]));
     await settled();
     expect(ordering(0)?.generation).toBe('11');
+  });
+
+  describe('before it has read of an epoch that another replica seals for already', () => {
+    const epochs = () => IDS.map((_, index) => ordering(index)?.epoch);
+    beforeEach(async () => {
+      await threeHosts();
+      await aheadByAnEpoch();
+    });
+
+    it('does not take what is there for forged where it writes', async () => {
+      take(changes(11n, [policy('q')]));
+      const tries = () => logged.filter((line) => line.includes('delivery failed')).length;
+      await eventually('tried', () => tries() > 1 || ordering(0)?.epoch !== '2');
+      expect(epochs()).toEqual(['2', '2', '2']);
+    });
+
+    it('does not take it for spoilt where it looks after what is there', async () => {
+      loop.lookAfter();
+      await eventually('looked', () => channel.looks > 0 && loop.waiting === 0);
+      expect([epochs(), board.get(IDS[0] ?? '')?.ordering.epoch]).toEqual([['2', '2', '2'], '1']);
+    });
+
+    it.each([
+      ['under a root document that does not follow', () => ({ root: trust.root.signed })],
+      ['of an epoch that its root document is not of', () => ({ ordering: { epoch: '3' } })],
+    ])('puts its own in the place of one %s', async (_, change) => {
+      const record = channel.there.get(IDS[0] ?? '');
+      if (!record) throw new Error('nothing is there');
+      const { ordering: claimed, ...other } = { ordering: {}, ...change() };
+      const forged = { ...record, ...other, ordering: { ...record.ordering, ...claimed } };
+      channel.there.set(IDS[0] ?? '', forged);
+      loop.lookAfter();
+      await eventually('put back', () => ordering(0)?.epoch === '1');
+      await settled();
+    });
   });
 
   describe('with more hosts than are written at a time', () => {

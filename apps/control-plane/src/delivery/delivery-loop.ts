@@ -62,8 +62,8 @@ export class DeliveryLoop {
   #toldToWait = false;
 
   constructor(private readonly parts: DeliveryParts) {
-    const { channel, board, serves, log } = parts;
-    this.#upkeep = new Upkeep(channel, board, serves, log);
+    const { channel, board, serves, log, trust } = parts;
+    this.#upkeep = new Upkeep(channel, board, serves, log, trust);
     this.#leavings = new Leavings(parts);
     this.#assignments = new WantedAssignments(parts);
     this.#writer = new AssignmentWriter(parts, {

@@ -1,4 +1,5 @@
 import type { Log } from '#observability';
+import type { Trust } from '../config/trust.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel, Held } from './delivery-channel.js';
 import { isSpoilt } from './overtaken.js';
@@ -31,6 +32,7 @@ export class Upkeep {
     private readonly board: Board,
     private readonly isKnown: (nodeId: string) => boolean,
     private readonly log: Log,
+    private readonly trust: Pick<Trust, 'root'>,
   ) {}
 
   /** The channel is filled anew: the next two looks also list what nobody names. */
@@ -56,7 +58,7 @@ export class Upkeep {
     const records = turn.length === 0 ? [] : await this.channel.records(turn);
     const spoilt = turn.filter((nodeId, index) => {
       const written = this.board.get(nodeId);
-      return written !== undefined && isSpoilt(records[index], written);
+      return written !== undefined && isSpoilt(records[index], written, this.trust.root);
     });
     return new Set(spoilt);
   }
