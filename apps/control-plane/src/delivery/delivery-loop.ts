@@ -5,7 +5,12 @@ import type { Affected } from '../fleet/affected.js';
 import type { Metrics } from '../health/metrics.js';
 import type { Replicas } from '../replicas/replicas.js';
 import type { RestoreGuard } from '../trust/restore-guard.js';
-import { isDue, isHalfOver, type WantedAssignment } from './assignment-plan.js';
+import {
+  ASSIGNMENT_VALID_MS,
+  isDue,
+  isHalfOver,
+  type WantedAssignment,
+} from './assignment-plan.js';
 import { AssignmentWriter } from './assignment-writer.js';
 import { Awaited } from './awaited.js';
 import type { Board } from './board.js';
@@ -49,6 +54,8 @@ export class DeliveryLoop {
   readonly #awaited = new Awaited();
   /** What hosts have accepted that comes after what was written for them, as they say. */
   readonly #claims = new Map<string, Ordering>();
+  /** Hosts that have said what cannot be, which is logged once of each. */
+  readonly #incredible = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   /** Whether the timer is for a look only, which nothing else has to wait for. */
   #looking = false;
@@ -146,13 +153,14 @@ export class DeliveryLoop {
    */
   told(nodeId: string, seen: Ordering): void {
     const { board, state, trust, replicas, log } = this.parts;
-    const written = board.get(nodeId);
+    const written = board.get(nodeId) ?? board.lost(nodeId);
     const isOfNow = seen.epoch === trust.root.document.epoch;
     if (!written || !isOfNow || BigInt(seen.generation) > state.revision) return;
     if (compareOrdering(seen, written.ordering) <= 0) return;
     const { node } = written.wanted;
     const isOurs = replicas.owns(nodeId);
     if (!isOurs && this.#dirty.has(node)) return;
+    if (this.#isIncredible(node, seen)) return;
     log.debug('a host has something later than what was written for it', { node, seen });
     board.remove(nodeId);
     if (isOurs) {
@@ -161,6 +169,21 @@ export class DeliveryLoop {
     } else this.#awaited.begin(node, 0);
     this.#dirty.add(node);
     this.#schedule(0);
+  }
+
+  /**
+   * No clock of ours can have signed it yet: what is sealed after it would be valid for as long as the host likes. Of a
+   * generation before ours anything may be, since order counts by that first.
+   */
+  #isIncredible(node: string, seen: Ordering): boolean {
+    const { state, clock, log } = this.parts;
+    const aheadMs = seen.issuedAt - clock.nowMs();
+    if (aheadMs <= ASSIGNMENT_VALID_MS / 2 || BigInt(seen.generation) < state.revision)
+      return false;
+    if (!this.#incredible.has(node))
+      log.warn('a host says that it has what no clock of ours can have signed', { node, seen });
+    this.#incredible.add(node);
+    return true;
   }
 
   /** Hosts that still wait for a write, or to be removed. */
@@ -272,7 +295,7 @@ export class DeliveryLoop {
     for (const node of settled) this.#settled(node);
     const mine = this.#leaveToOthers(due);
     // Sealed before anything is waited for: at the revision that it was worked out from.
-    if (mine.length > 0) await this.#writer.write(mine);
+    if (mine.length > 0) await this.#writer.write(mine, this.#claims);
     if (keyless.length > 0) await this.#makeHostKeys(keyless.slice(0, KEYS_AT_ONCE));
   }
 
