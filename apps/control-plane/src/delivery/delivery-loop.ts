@@ -307,11 +307,16 @@ export class DeliveryLoop {
 
   /** What is to be written here: of our own hosts, and of those whose owner is late. */
   #leaveToOthers(due: readonly WantedAssignment[]): readonly WantedAssignment[] {
+    const { replicas, board, clock } = this.parts;
+    const nowMs = clock.nowMs();
     let late = 0;
-    const mine = due.filter(({ node, nodeId }) => {
+    const mine = due.filter((wanted) => {
+      const { node, nodeId } = wanted;
       if (this.#awaited.isLate(node)) return (late += 1) > 0;
-      if (this.parts.replicas.owns(nodeId)) return true;
-      this.#awaited.begin(node);
+      if (replicas.owns(nodeId)) return true;
+      // Two replicas notice a loss seconds apart; what the other one has written there is better than something newer.
+      if (isDue(board.lost(nodeId), wanted, nowMs)) this.#awaited.begin(node);
+      else this.#awaited.beginPatiently(node);
       return false;
     });
     if (late > 0)
