@@ -49,7 +49,7 @@ export type { BundlePolicy, SealedBundle } from './bundle.js';
 export { decodeEnvelope, encodeEnvelope, parseDeliveryRecord } from './record.js';
 export { buildCommit } from './build-commit.js';
 export type { AssignmentInput, Commit, CommitInput } from './build-commit.js';
-export { verifyAssignment, verifyDelivery, withDocuments } from './verify-delivery.js';
+export { verifyAssignment, verifyDelivery, verifyRoot, withDocuments } from './verify-delivery.js';
 export type {
   AssignmentInquiry,
   DeliveryInquiry,

@@ -164,7 +164,8 @@ export function withDocuments<T extends { readonly policy: string }>(
   return told.map((each) => ({ ...each, document: documents.get(each.policy) }));
 }
 
-function verifyRoot(record: DeliveryRecord, trusted: TrustedRoot): TrustedRoot {
+/** The root document that a record brings, which must follow the trusted one; nothing else of the record is believed. */
+export function verifyRoot(record: DeliveryRecord, trusted: TrustedRoot): TrustedRoot {
   const chain: readonly unknown[] = Array.isArray(record.root) ? record.root : [record.root];
   if (chain.length > limits.rootsPerRecord) {
     throw new RefusedError('too-large', `root: more than ${limits.rootsPerRecord} documents`);

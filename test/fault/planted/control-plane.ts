@@ -94,13 +94,13 @@ const PLANT: Readonly<Record<ControlPlaneMistake, (configFile: string) => void>>
       AssignmentSealer.prototype,
       'seal',
       (shipped) =>
-        function (this: AssignmentSealer, due) {
+        function (this: AssignmentSealer, due, claims) {
           const { state } = this['parts'] as unknown as { readonly state: FleetState };
           const newest = state.policies.sorted().map(({ revision }) => revision);
           const revision = newest.reduce((a, b) => (a > b ? a : b), 1n);
           Object.defineProperty(state, 'revision', { configurable: true, value: revision });
           try {
-            return shipped.call(this, due);
+            return shipped.call(this, due, claims);
           } finally {
             Reflect.deleteProperty(state, 'revision');
           }

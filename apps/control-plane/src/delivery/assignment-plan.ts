@@ -44,10 +44,12 @@ export function isDue(
   return isHalfOver(written, nowMs);
 }
 
-/** True where a written assignment is to be renewed; also where our clock went back behind it. */
+/**
+ * True where a written assignment is to be renewed. One that is ahead of our clock, however far, is not: whatever is sealed
+ * after it is ahead as well.
+ */
 export function isHalfOver(written: WrittenAssignment, nowMs: number): boolean {
-  const ageMs = nowMs - written.ordering.issuedAt;
-  return ageMs >= ASSIGNMENT_VALID_MS / 2 || ageMs < -ASSIGNMENT_VALID_MS / 2;
+  return nowMs - written.ordering.issuedAt >= ASSIGNMENT_VALID_MS / 2;
 }
 
 /** Everything a host can tell apart, besides ordering and expiry; a sealed host key tells which one it is. */

@@ -20,8 +20,8 @@ export interface SealedAssignment {
   readonly record: DeliveryRecord;
 }
 
-/** An assignment that was lost on its way, and the ordering that it had. */
-export interface LostAssignment {
+/** An assignment, and the ordering that it is to have. */
+export interface OrderedAssignment {
   readonly wanted: WantedAssignment;
   readonly ordering: Ordering;
 }
@@ -32,19 +32,28 @@ export class AssignmentSealer {
 
   constructor(private readonly parts: SealerParts) {}
 
-  /** At the revision and under the root document of this moment, each time at an ordering of its own. */
-  seal(due: readonly WantedAssignment[]): readonly SealedAssignment[] {
+  /**
+   * At the revision and under the root document of this moment, each time at an ordering of its own; for a host by itself
+   * after what it claims to have.
+   */
+  seal(
+    due: readonly WantedAssignment[],
+    claims: ReadonlyMap<string, Ordering>,
+  ): readonly SealedAssignment[] {
     if (due.length === 0) return [];
     const { trust, clock, state } = this.parts;
     const { epoch } = trust.root.document;
     this.#issuedAt = Math.max(clock.nowMs(), this.#issuedAt + 1);
     const generation = state.revision.toString();
-    return this.#sealed({ epoch, generation, issuedAt: this.#issuedAt }, due);
+    const ordering = { epoch, generation, issuedAt: this.#issuedAt };
+    return this.sealAt(
+      due.map((wanted) => ({ wanted, ordering: after(ordering, claims.get(wanted.node)) })),
+    );
   }
 
-  /** Each at the ordering that it had: to a host that has taken it, it is nothing new. */
-  sealAgain(lost: readonly LostAssignment[]): readonly SealedAssignment[] {
-    const alike = Map.groupBy(lost, ({ ordering: { epoch, generation, issuedAt } }) =>
+  /** Each at its ordering; those that have one in common under one signature. */
+  sealAt(assignments: readonly OrderedAssignment[]): readonly SealedAssignment[] {
+    const alike = Map.groupBy(assignments, ({ ordering: { epoch, generation, issuedAt } }) =>
       [epoch, generation, issuedAt].join(),
     );
     return [...alike.values()].flatMap((group) => {
@@ -76,6 +85,12 @@ export class AssignmentSealer {
       return record ? [{ wanted, record }] : [];
     });
   }
+}
+
+/** `ours`, or where what a host has is of the same generation and not older, just after that. */
+function after(ours: Ordering, claim: Ordering | undefined): Ordering {
+  if (claim?.epoch !== ours.epoch || claim.generation !== ours.generation) return ours;
+  return { ...ours, issuedAt: Math.max(ours.issuedAt, claim.issuedAt + 1) };
 }
 
 /** What is sealed for a host, as `buildCommit` takes it. */

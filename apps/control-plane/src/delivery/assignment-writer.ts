@@ -6,7 +6,7 @@ import type { Replicas } from '../replicas/replicas.js';
 import { isDue, type WantedAssignment } from './assignment-plan.js';
 import {
   AssignmentSealer,
-  type LostAssignment,
+  type OrderedAssignment,
   type SealedAssignment,
   type SealerParts,
 } from './assignment-sealer.js';
@@ -75,11 +75,17 @@ export class AssignmentWriter {
     for (const digest of digests) this.#stored.delete(digest);
   }
 
-  /** Everything is sealed at the moment of the call; throws where something was not written. */
-  async write(due: readonly WantedAssignment[]): Promise<void> {
+  /**
+   * Everything is sealed at the moment of the call, after what hosts claim to have by their names; throws where something was
+   * not written.
+   */
+  async write(
+    due: readonly WantedAssignment[],
+    claims: ReadonlyMap<string, Ordering>,
+  ): Promise<void> {
     this.#isWriting = true;
     try {
-      await this.#writeAll(due);
+      await this.#writeAll(due, claims);
     } finally {
       this.#isWriting = false;
     }
@@ -93,18 +99,24 @@ export class AssignmentWriter {
     if (era === this.#era) this.#stored.add(digest);
   }
 
-  async #writeAll(due: readonly WantedAssignment[]): Promise<void> {
+  async #writeAll(
+    due: readonly WantedAssignment[],
+    claims: ReadonlyMap<string, Ordering>,
+  ): Promise<void> {
     // Of what was sealed: what moves while it is on its way is not told by it.
     const era = this.#era;
     const [lost, anew] = this.#divide(due);
-    const sealed = this.#sealer.seal(anew);
+    const sealed = this.#sealer.seal(anew, claims);
     const bundles = new Map(due.map(({ bundle }) => [bundle.digest, bundle.ciphertext]));
     for (const [digest, ciphertext] of bundles) await this.store(digest, ciphertext);
     const overtaken: SealedAssignment[] = [];
     for (const part of inParts(sealed)) overtaken.push(...(await this.#writePart(part, era)));
     // In parts: there may be as many signatures as hosts.
-    for (const part of inParts(lost))
-      overtaken.push(...(await this.#writePart(this.#sealer.sealAgain(part), era)));
+    for (const part of inParts(lost)) {
+      // To a host that has taken it, it is nothing new.
+      const again = this.#sealer.sealAt(await this.#missing(part, era));
+      overtaken.push(...(await this.#writePart(again, era)));
+    }
     // After all others: one host that is ahead must not hold them up.
     if (overtaken.length > 0) await this.#settle(overtaken, era);
   }
@@ -113,10 +125,10 @@ export class AssignmentWriter {
    * Of our own hosts what the channel has lost is written as they know it, so that they have nothing to do: no swap, no
    * confirmation. Everything else comes after what they have.
    */
-  #divide(due: readonly WantedAssignment[]): readonly [LostAssignment[], WantedAssignment[]] {
+  #divide(due: readonly WantedAssignment[]): readonly [OrderedAssignment[], WantedAssignment[]] {
     const { board, clock, replicas } = this.parts;
     const nowMs = clock.nowMs();
-    const lost: LostAssignment[] = [];
+    const lost: OrderedAssignment[] = [];
     const anew = due.filter((wanted) => {
       const before = board.lost(wanted.nodeId);
       if (!before || !replicas.owns(wanted.nodeId) || isDue(before, wanted, nowMs)) return true;
@@ -127,10 +139,28 @@ export class AssignmentWriter {
     return [lost, anew];
   }
 
+  /** Of what was lost, what is not there: the channel may have been changed for another one that has it. */
+  async #missing(
+    part: readonly OrderedAssignment[],
+    era: number,
+  ): Promise<readonly OrderedAssignment[]> {
+    if (era !== this.#era) return [];
+    const records = await this.parts.channel.records(part.map(({ wanted }) => wanted.nodeId));
+    if (era !== this.#era) return [];
+    const verdicts = await this.take(
+      part.map(({ wanted }, index) => ({ wanted, there: records[index] })),
+    );
+    return part.filter((_, index) => {
+      const verdict = verdicts[index];
+      return verdict !== 'same' && verdict !== 'kept';
+    });
+  }
+
   async #writePart(
     part: readonly SealedAssignment[],
     era: number,
   ): Promise<readonly SealedAssignment[]> {
+    if (part.length === 0 || era !== this.#era) return [];
     const parcels = part.map(({ wanted, record }) => {
       const { nodeId, bundle } = wanted;
       return { nodeId, record, bundle: bundle.ciphertext, since: wanted.since, wanted };

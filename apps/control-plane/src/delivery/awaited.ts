@@ -3,10 +3,13 @@ const FIRST_LOOK_MS = 100;
 const LOOK_EVERY_MS = 200;
 /** Looks, not time: a process that stood still has not looked. Together they take two seconds. */
 const LOOKS = 10;
+/** Of what hosts have already: together ten seconds, in which a replica that lost its connection to Redis has it again. */
+const PATIENT_LOOK_EVERY_MS = 1_000;
 
 interface Waiting {
   looksLeft: number;
   nextAtMs: number;
+  readonly everyMs: number;
 }
 
 /** Hosts whose assignment another replica is to write: when to look for it, and when it is late. */
@@ -37,12 +40,19 @@ export class Awaited {
 
   /** Leaves the host to its owner for a moment, and looks for it `inMs` from now. */
   begin(node: string, inMs = FIRST_LOOK_MS): void {
-    this.#hosts.set(node, { looksLeft: LOOKS, nextAtMs: this.nowMs() + inMs });
+    const nextAtMs = this.nowMs() + inMs;
+    this.#hosts.set(node, { looksLeft: LOOKS, nextAtMs, everyMs: LOOK_EVERY_MS });
+  }
+
+  /** Leaves the host to its owner for longer: it has already what is to be there. */
+  beginPatiently(node: string): void {
+    const everyMs = PATIENT_LOOK_EVERY_MS;
+    this.#hosts.set(node, { looksLeft: LOOKS, nextAtMs: this.nowMs() + everyMs, everyMs });
   }
 
   /** Looks for it once, at once: what was another one's is ours now, and most likely there. */
   lookOnce(node: string): void {
-    this.#hosts.set(node, { looksLeft: 1, nextAtMs: -Infinity });
+    this.#hosts.set(node, { looksLeft: 1, nextAtMs: -Infinity, everyMs: LOOK_EVERY_MS });
   }
 
   /** It was looked for and was not there. */
@@ -50,7 +60,7 @@ export class Awaited {
     const found = this.#hosts.get(node);
     if (!found) return;
     found.looksLeft -= 1;
-    found.nextAtMs = this.nowMs() + LOOK_EVERY_MS;
+    found.nextAtMs = this.nowMs() + found.everyMs;
   }
 
   /** Nobody waits for it any more, or what is waited for has changed. */

@@ -31,6 +31,7 @@ describe('the board', () => {
 
   it('knows what the channel has lost, until that is written for again or something newer goes out', () => {
     board.begin('host-1');
+    expect(['host-1', 'host-2'].map((each) => board.isUnsure(each))).toEqual([true, false]);
     board.loseAll();
     expect(['host-1', 'host-2', 'host-3'].map((each) => board.lost(each))).toEqual([
       undefined,

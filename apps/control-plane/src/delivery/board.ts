@@ -19,13 +19,16 @@ export class Board {
     return this.#lost.get(nodeId);
   }
 
+  /** Whether it may have something newer than `get` says. */
+  isUnsure(nodeId: string): boolean {
+    return this.#unsure.has(nodeId);
+  }
+
   set(nodeId: string, written: WrittenAssignment): void {
     this.remove(nodeId);
     this.#written.set(nodeId, written);
     for (const digest of digestsOf(written))
       this.#uses.set(digest, (this.#uses.get(digest) ?? 0) + 1);
-    // What another one has rendered cannot be sealed here at the ordering that it has.
-    if (written.kept !== undefined) this.#unsure.add(nodeId);
   }
 
   /** A newer one goes to this host: from now on it may have that, until `set` says so. */
@@ -52,9 +55,10 @@ export class Board {
   /** The channel has lost this host's. */
   lose(nodeId: string): void {
     const written = this.#written.get(nodeId);
-    const isSure = written !== undefined && !this.#unsure.has(nodeId);
+    // What another one has rendered cannot be sealed here at the ordering that it has.
+    const isSure = written?.kept === undefined && !this.#unsure.has(nodeId);
     this.remove(nodeId);
-    if (isSure) this.#lost.set(nodeId, written);
+    if (written && isSure) this.#lost.set(nodeId, written);
   }
 
   /** The channel has lost everything. */

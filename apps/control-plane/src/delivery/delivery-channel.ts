@@ -50,8 +50,11 @@ export abstract class DeliveryChannel {
   /** All bundles, and all hosts of whom anything is there; costs a walk over all keys. */
   abstract contents(): Promise<Held>;
 
-  /** Removes everything of a host that is gone. */
+  /** Removes everything of a host that is gone, but what it has left on the Redis for events. */
   abstract forget(nodeId: string): Promise<void>;
+
+  /** Removes what a host that is gone has left on the Redis for events. */
+  abstract forgetEvents(nodeId: string): Promise<void>;
 
   /** Whether it can be reached now, with the last failure in words. */
   abstract health(): { readonly ok: boolean; readonly detail: string };

@@ -43,7 +43,8 @@ class SetClock extends Clock {
 
 let state: FleetState;
 let trust: Trust;
-let nextRoot: () => SignedDocument;
+let nextRoot: (epoch?: string) => SignedDocument;
+let newTrust: () => Trust;
 let channel: FakeChannel;
 let clock: SetClock;
 let board: Board;
@@ -67,9 +68,10 @@ beforeEach(() => {
     online: [publicKey],
   } as const;
   const root = trustRoot(signRoot(document, [signer]));
-  nextRoot = () => signRoot({ ...document, version: 2 }, [signer]);
+  nextRoot = (epoch = '1') => signRoot({ ...document, version: 2, epoch }, [signer]);
   const secrets = { epochSecret: Buffer.alloc(32, 9), keks: testKeks };
-  trust = new Trust(root, signer, secrets);
+  newTrust = () => new Trust(root, signer, secrets);
+  trust = newTrust();
   state = new FleetState(testKeks);
   channel = new FakeChannel();
   clock = new SetClock();
@@ -112,6 +114,19 @@ const unsigned = (record: DeliveryRecord): DeliveryRecord => ({
   ...record,
   proof: { index: 1, size: 2, path: [] },
 });
+
+/** Another replica that has read of the next epoch already writes for all hosts. */
+async function aheadByAnEpoch(): Promise<void> {
+  const ahead = new FleetState(testKeks);
+  const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
+  ahead.apply(snapshot(12n, ...nodes, ...IDS.map((id) => putHostKey(id, '2')), policy('p')));
+  const next = newTrust();
+  next.follow(nextRoot('2'));
+  const other = new DeliveryLoop({ ...parts, state: ahead, trust: next, board: new Board() });
+  other.everything();
+  await eventually('written', () => other.waiting === 0);
+  await other.stop();
+}
 
 /** Another replica that knows more writes for this host. */
 async function aheadOf(nodeId: string): Promise<void> {
@@ -235,6 +250,22 @@ describe('delivery', () => {
     expect(ordering(0)?.issuedAt).toBe(clock.now);
   });
 
+  it('writes nothing twice when its clock is set back by more than half of the time of an assignment', async () => {
+    clock.now += ASSIGNMENT_VALID_MS;
+    await threeHosts();
+    clock.now -= ASSIGNMENT_VALID_MS;
+    loop.renew();
+    await settled();
+    const again = new DeliveryLoop({ ...parts, board: new Board() });
+    again.everything();
+    await eventually('nothing waits', () => again.waiting === 0);
+    await again.stop();
+    expect(channel.writes).toBe(3);
+    take(changes(11n, [policy('q')]));
+    await settled();
+    expect([ordering(0)?.generation, channel.writes]).toEqual(['11', 5]);
+  });
+
   it('tries again until it succeeds, and forgets nothing meanwhile', async () => {
     channel.failures = 3;
     await threeHosts();
@@ -301,6 +332,21 @@ describe('delivery', () => {
     expect(ordering(2)?.generation).toBe('10');
   });
 
+  it('writes something newer where no answer told what became of the last, though it is to have what it had before', async () => {
+    await threeHosts();
+    const before = channel.there.get(IDS[0] ?? '')?.bundleDigest;
+    // It reaches the hosts, and what it was for is gone before it is tried again.
+    channel.beforeAnswer = () => {
+      channel.beforeAnswer = () => undefined;
+      loop.mark(state.apply(changes(12n, [], ['/hostward/v1/policy/q'])));
+      throw new Error('cut');
+    };
+    take(changes(11n, [policy('q')]));
+    await settled();
+    expect(ordering(0)?.generation).toBe('12');
+    expect(channel.there.get(IDS[0] ?? '')?.bundleDigest).toBe(before);
+  });
+
   it('writes something newer when half of the time of what was lost is over', async () => {
     await threeHosts();
     channel.there.clear();
@@ -325,6 +371,53 @@ describe('delivery', () => {
     await settled();
     expect(ordering(0)).toEqual({ ...before, issuedAt: clock.now });
     expect(channel.writes).toBe(writes + 1);
+  });
+
+  it('writes something after what a host has also where that is ahead of its clock, once, and for that host alone', async () => {
+    await threeHosts();
+    const [first = ''] = IDS;
+    const seen = { epoch: '1', generation: '10', issuedAt: clock.now + 3_600_000 };
+    const { writes } = channel;
+    for (let report = 1; report <= 2; report += 1) {
+      loop.told(first, seen);
+      await settled();
+      expect(ordering(0)).toEqual({ ...seen, issuedAt: seen.issuedAt + 1 });
+      expect(channel.writes).toBe(writes + 1);
+    }
+    clock.now += 60_000;
+    take(changes(11n, [policy('q')]));
+    await settled();
+    const newer = { epoch: '1', generation: '11', issuedAt: clock.now };
+    expect([ordering(0), ordering(1)]).toEqual([newer, newer]);
+  });
+
+  it('does nothing about what no honest clock has signed, and says so once', async () => {
+    await threeHosts();
+    const [first = ''] = IDS;
+    const [before, writes] = [ordering(0), channel.writes];
+    const seen = { epoch: '1', generation: '10', issuedAt: Number.MAX_SAFE_INTEGER };
+    for (let report = 1; report <= 2; report += 1) {
+      loop.told(first, seen);
+      await settled();
+    }
+    expect([ordering(0), channel.writes]).toEqual([before, writes]);
+    expect(logged.filter((line) => line.includes('no clock'))).toHaveLength(1);
+  });
+
+  it('gives nothing again as it was to a host that says meanwhile that it has something later', async () => {
+    await threeHosts();
+    const [first = ''] = IDS;
+    const before = IDS.map((_, index) => ordering(index));
+    channel.there.clear();
+    channel.failures = 1;
+    loop.everything();
+    await eventually('tried', () => logged.some((line) => line.includes('delivery failed')));
+    loop.told(first, { epoch: '1', generation: '10', issuedAt: clock.now + 60_000 });
+    await settled();
+    expect([ordering(0), ordering(1)]).toEqual([
+      { ...before[0], issuedAt: clock.now + 60_001 },
+      before[1],
+    ]);
   });
 
   it('leaves no host under the root document of before, when the next one comes in the middle of a round', async () => {
@@ -375,6 +468,95 @@ describe('delivery', () => {
     expect(ordering(0)?.generation).toBe('11');
   });
 
+  describe('before it has read of an epoch that another replica seals for already', () => {
+    const epochs = () => IDS.map((_, index) => ordering(index)?.epoch);
+    beforeEach(async () => {
+      await threeHosts();
+      await aheadByAnEpoch();
+    });
+
+    it('does not take what is there for forged where it writes', async () => {
+      take(changes(11n, [policy('q')]));
+      const tries = () => logged.filter((line) => line.includes('delivery failed')).length;
+      await eventually('tried', () => tries() > 1 || ordering(0)?.epoch !== '2');
+      expect(epochs()).toEqual(['2', '2', '2']);
+    });
+
+    it('does not take it for spoilt where it looks after what is there', async () => {
+      loop.lookAfter();
+      await eventually('looked', () => channel.looks > 0 && loop.waiting === 0);
+      expect([epochs(), board.get(IDS[0] ?? '')?.ordering.epoch]).toEqual([['2', '2', '2'], '1']);
+    });
+
+    it.each([
+      ['under a root document that does not follow', () => ({ root: trust.root.signed })],
+      ['of an epoch that its root document is not of', () => ({ ordering: { epoch: '3' } })],
+    ])('puts its own in the place of one %s', async (_, change) => {
+      const record = channel.there.get(IDS[0] ?? '');
+      if (!record) throw new Error('nothing is there');
+      const { ordering: claimed, ...other } = { ordering: {}, ...change() };
+      const forged = { ...record, ...other, ordering: { ...record.ordering, ...claimed } };
+      channel.there.set(IDS[0] ?? '', forged);
+      loop.lookAfter();
+      await eventually('put back', () => ordering(0)?.epoch === '1');
+      await settled();
+    });
+  });
+
+  describe('with more hosts than are written at a time', () => {
+    const ids = Array.from({ length: 450 }, (_, index) => String(index).padStart(64, '0'));
+    let written: number[];
+    let read: number[];
+    beforeEach(async () => {
+      const nodes = ids.map((id, index) => putNode(nodeRecord(`m${index}`, { a: 'b' }, id)));
+      take(snapshot(10n, ...nodes, ...ids.map((id) => putHostKey(id)), policy('p')));
+      await settled();
+      [written, read] = [[], []];
+      const [write, records] = [channel.write.bind(channel), channel.records.bind(channel)];
+      channel.write = (parcels) => {
+        if (parcels.length > 0) written.push(parcels.length);
+        return write(parcels);
+      };
+      channel.records = (nodeIds) => {
+        read.push(nodeIds.length);
+        return records(nodeIds);
+      };
+    });
+
+    it('writes nothing to a channel that was changed for another which has it all, and reads as many at a time', async () => {
+      loop.everything();
+      await settled();
+      expect([written, read]).toEqual([[], [200, 200, 50]]);
+    });
+
+    it('goes on with nothing that was sealed for a channel that was emptied since', async () => {
+      const empty = () => {
+        channel.there.clear();
+        loop.everything();
+      };
+      channel.beforeAnswer = () => {
+        channel.beforeAnswer = () => undefined;
+        empty();
+      };
+      empty();
+      await settled();
+      expect(written).toEqual([200, 200, 200, 50]);
+      expect([...channel.there.keys()].sort()).toEqual(ids);
+    });
+
+    it('goes on with nothing newer either', async () => {
+      channel.beforeAnswer = () => {
+        channel.beforeAnswer = () => undefined;
+        channel.there.clear();
+        loop.everything();
+      };
+      take(changes(11n, [policy('q')]));
+      await settled();
+      expect(written).toEqual([200, 200, 200, 50]);
+      expect([...channel.there.keys()].sort()).toEqual(ids);
+    });
+  });
+
   it('delivers to all others when a replica is ahead for one host, however many there are', async () => {
     const ids = Array.from({ length: 450 }, (_, index) => String(index).padStart(64, '0'));
     const nodes = ids.map((id, index) => putNode(nodeRecord(`m${index}`, { a: 'b' }, id)));
@@ -407,6 +589,26 @@ describe('delivery', () => {
     expect(channel.there.size).toBe(3);
   });
 
+  it('puts back what vanished also while not all that is there can be listed, and sweeps when it can', async () => {
+    await threeHosts();
+    loop.everything();
+    await settled();
+    channel.events.add('e'.repeat(64));
+    channel.contents = () => Promise.reject(new Error('the Redis for events is away'));
+    channel.there.delete(IDS[1] ?? '');
+    loop.lookAfter();
+    await eventually('put back', () => ordering(1));
+    await settled();
+    Reflect.deleteProperty(channel, 'contents');
+    for (let look = 1; look <= 2; look += 1) {
+      expect(channel.events.size).toBe(1);
+      channel.looks = 0;
+      loop.lookAfter();
+      await eventually('looked', () => channel.looks > 0);
+    }
+    await eventually('swept', () => channel.events.size === 0);
+  });
+
   it('puts an assignment back that was spoilt where it lies, however many there are', async () => {
     const ids = Array.from({ length: 40 }, (_, index) => String(index).padStart(64, '0'));
     const nodes = ids.map((id, index) => putNode(nodeRecord(`m${index}`, { a: 'b' }, id)));
@@ -428,38 +630,45 @@ describe('delivery', () => {
     expect(channel.writes).toBe(writes + 1);
   });
 
-  it('delivers to all others while what a host left cannot be removed, and removes it when it can', async () => {
-    await threeHosts();
-    const forget = channel.forget.bind(channel);
-    channel.forget = () => Promise.reject(new Error('the Redis for events is away'));
-    take(changes(11n, [], ['/hostward/v1/node/n0']));
-    take(changes(12n, [policy('p', '/bin/later')]));
-    await eventually('delivered', () => ordering(1)?.generation === '12');
-    expect([loop.waiting, ordering(0)?.generation]).toEqual([1, '10']);
-    expect(board.get(IDS[0] ?? '')).toBeUndefined();
-    channel.forget = forget;
-    await settled();
-    expect([...channel.there.keys()]).toEqual(IDS.slice(1));
-  });
+  describe('while the Redis for events is away', () => {
+    let answer: () => void;
+    beforeEach(async () => {
+      await threeHosts();
+      channel.events.add(IDS[0] ?? '');
+      channel.forgetEvents = () =>
+        new Promise((_, reject) => {
+          answer = () => reject(new Error('the Redis for events is away'));
+        });
+      take(changes(11n, [], ['/hostward/v1/node/n0']));
+      await eventually('its assignment is removed', () => ordering(0) === undefined);
+      await eventually('nothing else waits', () => loop.waiting === 1);
+    });
+    afterEach(() => answer());
 
-  it('takes a host that came back before what it had left was removed as any other', async () => {
-    await threeHosts();
-    const node = putNode(nodeRecord('n0', { a: 'b' }, IDS[0]));
-    channel.forget = () => Promise.reject(new Error('the Redis for events is away'));
-    take(changes(11n, [], ['/hostward/v1/node/n0']));
-    await eventually('tried', () => logged.some((line) => line.includes('not removed')));
-    take(changes(12n, [node]));
-    await settled();
-    expect(ordering(0)?.generation).toBe('12');
-  });
+    it('delivers to all others, and removes what a host that is gone has left there when it can', async () => {
+      take(changes(12n, [policy('p', '/bin/later')]));
+      await eventually('delivered', () => ordering(1)?.generation === '12');
+      expect(board.get(IDS[0] ?? '')).toBeUndefined();
+      Reflect.deleteProperty(channel, 'forgetEvents');
+      answer();
+      await eventually('told', () => logged.some((line) => line.includes('not removed')));
+      await settled();
+      expect([...channel.there.keys(), ...channel.events]).toEqual(IDS.slice(1));
+    });
 
-  it('puts right what lies there while what a host left cannot be removed', async () => {
-    await threeHosts();
-    channel.forget = () => Promise.reject(new Error('the Redis for events is away'));
-    take(changes(11n, [], ['/hostward/v1/node/n0']));
-    channel.there.delete(IDS[1] ?? '');
-    loop.lookAfter();
-    await eventually('put back', () => ordering(1));
+    it('takes a host that came back as any other', async () => {
+      take(changes(12n, [putNode(nodeRecord('n0', { a: 'b' }, IDS[0]))]));
+      await eventually('delivered', () => ordering(0)?.generation === '12');
+      answer();
+      await settled();
+      expect([...channel.events]).toEqual([IDS[0]]);
+    });
+
+    it('puts right what lies there for others', async () => {
+      channel.there.delete(IDS[1] ?? '');
+      loop.lookAfter();
+      await eventually('put back', () => ordering(1));
+    });
   });
 
   it('removes a host that is gone, and no other', async () => {
@@ -477,6 +686,28 @@ describe('delivery', () => {
     take(changes(6n, [putHostKey(IDS[0] ?? '')]));
     await settled();
     expect(channel.there.size).toBe(1);
+  });
+
+  it('lets a change go between the keys of a fleet that has none of this epoch', async () => {
+    await threeHosts();
+    const made: number[] = [];
+    const other = new DeliveryLoop({
+      ...parts,
+      board: new Board(),
+      makeHostKeys: (nodes) => {
+        made.push(nodes.length);
+        if (made.length === 1) other.mark(state.apply(changes(12n, [policy('q')])));
+        else if (made.length === 2) expect(ordering(0)?.generation).toBe('12');
+        return Promise.resolve();
+      },
+    });
+    const ids = Array.from({ length: 2_500 }, (_, index) => String(index).padStart(64, '0'));
+    const nodes = ids.map((id, index) => putNode(nodeRecord(`m${index}`, {}, id)));
+    other.mark(state.apply(changes(11n, nodes)));
+    await eventually('nothing waits', () => other.waiting === 0);
+    await other.stop();
+    expect(made).toEqual([1_000, 1_000, 500]);
+    expect(ordering(0)?.generation).toBe('12');
   });
 
   it('seals what it worked out at that revision, whatever comes while keys are made', async () => {
@@ -594,7 +825,51 @@ describe('delivery with another replica', () => {
     mine.everything();
     await nothingWaits();
     expect(ordering(0)?.issuedAt).toBe(before[0]);
-    expect([ordering(1)?.issuedAt, ordering(2)?.issuedAt]).toEqual([clock.now, clock.now]);
+    for (const index of [1, 2]) expect(ordering(index)?.issuedAt).toBeGreaterThanOrEqual(clock.now);
+  });
+
+  it('leaves it to their owner to write what was lost as hosts have it, though that one notices later', async () => {
+    const before = IDS.map((_, index) => ordering(index));
+    channel.there.clear();
+    clock.now += 60_000;
+    let reads = 0;
+    channel.whileRecordsAreRead = () => (reads += 1);
+    const beganMs = performance.now();
+    mine.everything();
+    // Longer than it is patient where hosts wait for something newer.
+    await eventually('looked for', () => reads > 3 && performance.now() - beganMs > 3_000);
+    loop.everything();
+    await settled();
+    await nothingWaits();
+    expect(IDS.map((_, index) => ordering(index))).toEqual(before);
+    expect(board.get(IDS[1] ?? '')?.ordering).toEqual(before[1]);
+  });
+
+  it('leaves it to the owner of a host to renew, and does it where that one does not', async () => {
+    const before = IDS.map((_, index) => ordering(index));
+    clock.now += ASSIGNMENT_VALID_MS / 2;
+    mine.renew();
+    await nothingWaits();
+    expect(IDS.map((_, index) => ordering(index))).toEqual([
+      { ...before[0], issuedAt: clock.now },
+      ...before.slice(1),
+    ]);
+    clock.now += 60_000;
+    mine.renew();
+    await nothingWaits();
+    for (const index of [1, 2]) expect(ordering(index)?.issuedAt).toBeGreaterThanOrEqual(clock.now);
+  });
+
+  it('takes over what the owner has renewed', async () => {
+    clock.now += ASSIGNMENT_VALID_MS / 2;
+    loop.renew();
+    await settled();
+    const renewed = [ordering(1), ordering(2)];
+    clock.now += 60_000;
+    mine.renew();
+    await nothingWaits();
+    expect([ordering(1), ordering(2)]).toEqual(renewed);
+    expect(board.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
   });
 
   it('leaves a host of another that has something later to that one', async () => {

@@ -5,12 +5,18 @@ import type { Affected } from '../fleet/affected.js';
 import type { Metrics } from '../health/metrics.js';
 import type { Replicas } from '../replicas/replicas.js';
 import type { RestoreGuard } from '../trust/restore-guard.js';
-import { isDue, isHalfOver, type WantedAssignment } from './assignment-plan.js';
+import {
+  ASSIGNMENT_VALID_MS,
+  isDue,
+  isHalfOver,
+  type WantedAssignment,
+} from './assignment-plan.js';
 import { AssignmentWriter } from './assignment-writer.js';
 import { Awaited } from './awaited.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
 import { Gathering } from './gathering.js';
+import { Leavings } from './leavings.js';
 import { Retry } from './retry.js';
 import { Upkeep } from './upkeep.js';
 import { type AssignmentParts, WantedAssignments } from './wanted-assignments.js';
@@ -30,6 +36,10 @@ export interface DeliveryParts extends AssignmentParts {
 /** Records that are read at a time. */
 const LOOKS_AT_ONCE = 200;
 const LOOK_MS = 100;
+/** Host keys that a round makes: with more than that to make, changes go between them. */
+const KEYS_AT_ONCE = 1_000;
+/** More than the time between two calls of `renew` in any replica, so that the owner of a host comes first. */
+const OTHERS_RENEW_AFTER_MS = 60_000;
 
 /**
  * Carries what etcd says to the hosts: changes are gathered, what differs from what was written last is sealed under
@@ -41,25 +51,27 @@ export class DeliveryLoop {
   readonly #gone = new Set<string>();
   readonly #gathering = new Gathering();
   readonly #retry = new Retry();
-  /** Of removing what hosts have left: it may lie on a Redis that is away, and no delivery waits for it. */
-  readonly #forgetting = new Retry();
   readonly #awaited = new Awaited();
   /** What hosts have accepted that comes after what was written for them, as they say. */
   readonly #claims = new Map<string, Ordering>();
+  /** Hosts that have said what cannot be, which is logged once of each. */
+  readonly #incredible = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
-  /** Whether the timer is for a look or for what hosts have left only, which nothing else has to wait for. */
+  /** Whether the timer is for a look only, which nothing else has to wait for. */
   #looking = false;
   #running: Promise<void> | undefined;
   #stopped = false;
   readonly #assignments: WantedAssignments;
   readonly #writer: AssignmentWriter;
   readonly #upkeep: Upkeep;
+  readonly #leavings: Leavings;
   #upkeepDue = false;
   #toldToWait = false;
 
   constructor(private readonly parts: DeliveryParts) {
-    const { channel, board, serves } = parts;
-    this.#upkeep = new Upkeep(channel, board, serves);
+    const { channel, board, serves, log, trust } = parts;
+    this.#upkeep = new Upkeep(channel, board, serves, log, trust);
+    this.#leavings = new Leavings(parts);
     this.#assignments = new WantedAssignments(parts);
     this.#writer = new AssignmentWriter(parts, {
       written: (wanted, ordering, kept) => this.#written(wanted, ordering, kept),
@@ -116,11 +128,14 @@ export class DeliveryLoop {
     this.#schedule(0);
   }
 
-  /** Puts hosts on the list whose assignment is half over. */
+  /** Puts hosts on the list whose assignment is half over; their owner has done that before others look. */
   renew(): void {
-    const nowMs = this.parts.clock.nowMs();
-    for (const { wanted, ...written } of this.parts.board.all()) {
-      if (isHalfOver({ wanted, ...written }, nowMs)) this.#dirty.add(wanted.node);
+    const { board, clock, replicas } = this.parts;
+    const nowMs = clock.nowMs();
+    for (const written of board.all()) {
+      const { node, nodeId } = written.wanted;
+      const atMs = replicas.owns(nodeId) ? nowMs : nowMs - OTHERS_RENEW_AFTER_MS;
+      if (isHalfOver(written, atMs)) this.#dirty.add(node);
     }
     if (this.#dirty.size > 0) this.#schedule(0);
   }
@@ -138,13 +153,14 @@ export class DeliveryLoop {
    */
   told(nodeId: string, seen: Ordering): void {
     const { board, state, trust, replicas, log } = this.parts;
-    const written = board.get(nodeId);
+    const written = board.get(nodeId) ?? board.lost(nodeId);
     const isOfNow = seen.epoch === trust.root.document.epoch;
     if (!written || !isOfNow || BigInt(seen.generation) > state.revision) return;
     if (compareOrdering(seen, written.ordering) <= 0) return;
     const { node } = written.wanted;
     const isOurs = replicas.owns(nodeId);
     if (!isOurs && this.#dirty.has(node)) return;
+    if (this.#isIncredible(node, seen)) return;
     log.debug('a host has something later than what was written for it', { node, seen });
     board.remove(nodeId);
     if (isOurs) {
@@ -155,9 +171,24 @@ export class DeliveryLoop {
     this.#schedule(0);
   }
 
-  /** Hosts that still wait for a write. */
+  /**
+   * No clock of ours can have signed it yet: what is sealed after it would be valid for as long as the host likes. Of a
+   * generation before ours anything may be, since order counts by that first.
+   */
+  #isIncredible(node: string, seen: Ordering): boolean {
+    const { state, clock, log } = this.parts;
+    const aheadMs = seen.issuedAt - clock.nowMs();
+    if (aheadMs <= ASSIGNMENT_VALID_MS / 2 || BigInt(seen.generation) < state.revision)
+      return false;
+    if (!this.#incredible.has(node))
+      log.warn('a host says that it has what no clock of ours can have signed', { node, seen });
+    this.#incredible.add(node);
+    return true;
+  }
+
+  /** Hosts that still wait for a write, or to be removed. */
   get waiting(): number {
-    return this.#dirty.size + this.#gone.size;
+    return this.#dirty.size + this.#gone.size + this.#leavings.size;
   }
 
   /** Whether assignments are on their way now. */
@@ -170,6 +201,7 @@ export class DeliveryLoop {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#running;
+    await this.#leavings.stop();
   }
 
   #schedule(delay: number | 'gathered', look = false): void {
@@ -188,12 +220,11 @@ export class DeliveryLoop {
   }
 
   #scheduleNext(): void {
-    if (this.waiting === 0) return;
+    if (this.#dirty.size + this.#gone.size === 0) return;
     const { delayMs } = this.#retry;
-    const canForget = this.#gone.size > 0 && this.#forgetting.delayMs === 0;
-    if (delayMs > 0 || canForget || this.#dirty.size > this.#awaited.size)
+    if (delayMs > 0 || this.#gone.size > 0 || this.#dirty.size > this.#awaited.size)
       this.#schedule(delayMs || 'gathered');
-    else this.#schedule(this.#awaited.size > 0 ? LOOK_MS : this.#forgetting.delayMs, true);
+    else this.#schedule(LOOK_MS, true);
   }
 
   /**
@@ -243,20 +274,18 @@ export class DeliveryLoop {
 
   /** Removes what hosts that are gone have left; what cannot be removed stays on the list. */
   async #forgetGone(): Promise<void> {
-    try {
-      for (const nodeId of [...this.#gone]) {
-        // One that came back while others were delivered to is not gone in the next round.
-        if (this.parts.serves(nodeId)) continue;
-        await this.parts.channel.forget(nodeId);
-        this.#gone.delete(nodeId);
-        this.parts.board.remove(nodeId);
-      }
-      this.#forgetting.succeeded();
-    } catch (error) {
-      this.#forgetting.failed();
-      const gone = this.#gone.size;
-      this.parts.log.warn('what hosts have left was not removed, trying again', { error, gone });
+    for (const nodeId of [...this.#gone]) {
+      // One that came back while others were delivered to is not gone in the next round.
+      if (this.parts.serves(nodeId)) continue;
+      await this.#forget(nodeId);
+      this.#gone.delete(nodeId);
+      this.parts.board.remove(nodeId);
     }
+  }
+
+  async #forget(nodeId: string): Promise<void> {
+    await this.parts.channel.forget(nodeId);
+    this.#leavings.add(nodeId);
   }
 
   async #deliver(): Promise<void> {
@@ -266,8 +295,8 @@ export class DeliveryLoop {
     for (const node of settled) this.#settled(node);
     const mine = this.#leaveToOthers(due);
     // Sealed before anything is waited for: at the revision that it was worked out from.
-    if (mine.length > 0) await this.#writer.write(mine);
-    if (keyless.length > 0) await this.#makeHostKeys(keyless);
+    if (mine.length > 0) await this.#writer.write(mine, this.#claims);
+    if (keyless.length > 0) await this.#makeHostKeys(keyless.slice(0, KEYS_AT_ONCE));
   }
 
   #settled(node: string): void {
@@ -278,11 +307,16 @@ export class DeliveryLoop {
 
   /** What is to be written here: of our own hosts, and of those whose owner is late. */
   #leaveToOthers(due: readonly WantedAssignment[]): readonly WantedAssignment[] {
+    const { replicas, board, clock } = this.parts;
+    const nowMs = clock.nowMs();
     let late = 0;
-    const mine = due.filter(({ node, nodeId }) => {
+    const mine = due.filter((wanted) => {
+      const { node, nodeId } = wanted;
       if (this.#awaited.isLate(node)) return (late += 1) > 0;
-      if (this.parts.replicas.owns(nodeId)) return true;
-      this.#awaited.begin(node);
+      if (replicas.owns(nodeId)) return true;
+      // Two replicas notice a loss seconds apart; what the other one has written there is better than something newer.
+      if (isDue(board.lost(nodeId), wanted, nowMs)) this.#awaited.begin(node);
+      else this.#awaited.beginPatiently(node);
       return false;
     });
     if (late > 0)
@@ -350,7 +384,7 @@ export class DeliveryLoop {
       this.#dirty.add(wanted.node);
     }
     await channel.dropBundles([...unnamed.bundles]);
-    for (const nodeId of unnamed.nodeIds) await channel.forget(nodeId);
+    for (const nodeId of unnamed.nodeIds) await this.#forget(nodeId);
     const counts = [missing.bundles, missing.nodeIds, unnamed.bundles, unnamed.nodeIds].map(
       ({ size }) => size,
     );
@@ -384,11 +418,16 @@ export class DeliveryLoop {
     for (const node of nodes) {
       const wanted = this.#assignments.of(node);
       if (wanted === 'keyless') keyless.push(node);
-      else if (wanted && isDue(this.parts.board.get(wanted.nodeId), wanted, nowMs))
-        due.push(wanted);
+      else if (wanted && this.#isDue(wanted, nowMs)) due.push(wanted);
       else settled.push(node);
     }
     return { due, keyless, settled };
+  }
+
+  /** Also where something newer may be there: that must not stay, though what was there before is wanted again. */
+  #isDue(wanted: WantedAssignment, nowMs: number): boolean {
+    const { board } = this.parts;
+    return board.isUnsure(wanted.nodeId) || isDue(board.get(wanted.nodeId), wanted, nowMs);
   }
 
   #written(wanted: WantedAssignment, ordering: Ordering, kept?: string): void {

@@ -6,6 +6,7 @@ import {
   openAssignment,
   openBundle,
   verifyAssignment,
+  verifyRoot,
 } from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
 import { isHalfOver, type WantedAssignment, type WrittenAssignment } from './assignment-plan.js';
@@ -29,14 +30,17 @@ export interface Surroundings {
 /**
  * What is there. `same`: what is wanted, another replica was faster. `kept`: another replica, of another version, has
  * rendered the same documents otherwise; what was first stays. `forged`: nothing, or nobody who has the host's key sealed
- * it. `other`: older, or another replica knows more, or our clock went back, or etcd was restored.
+ * it. `other`: older, or another replica knows more, maybe of a new epoch, or our clock went back, or etcd was restored.
  */
 export type Verdict = 'same' | 'kept' | 'forged' | 'other';
 
-/** Judges what is there for a host; believes only what opens under the host's key, and keeps only what the host would take. */
+/**
+ * Judges what is there for a host; believes only what opens under the host's key, and keeps only what the host would take.
+ * What is of a later root document is not believed, and left.
+ */
 export async function judge({ wanted, there }: Found, around: Surroundings): Promise<Verdict> {
   const assignment = there && opened(there, wanted);
-  if (!assignment) return 'forged';
+  if (!assignment) return there && isOfLaterRoot(there, wanted, around.root) ? 'other' : 'forged';
   const { ordering } = there;
   if (isHalfOver({ ordering, wanted }, around.nowMs) || !ordersTheSame(assignment, wanted))
     return 'other';
@@ -52,11 +56,24 @@ export async function judge({ wanted, there }: Found, around: Surroundings): Pro
 /** Whether what lies there in the place of what was written cannot be opened under the host's key, or is no record. */
 export function isSpoilt(
   there: DeliveryRecord | undefined,
-  { ordering, wanted }: WrittenAssignment,
+  { wanted }: WrittenAssignment,
+  root: TrustedRoot,
 ): boolean {
   if (!there) return true;
-  // Another replica may have sealed for the next epoch already, under another key.
-  return there.ordering.epoch === ordering.epoch && opened(there, wanted) === undefined;
+  return opened(there, wanted) === undefined && !isOfLaterRoot(there, wanted, root);
+}
+
+/**
+ * Whether it brings root documents that follow the one in force, up to one of its epoch that comes after `wanted`'s: another
+ * replica has read of that already, and of a new epoch the host has another key.
+ */
+function isOfLaterRoot(
+  there: DeliveryRecord,
+  { rootVersion }: WantedAssignment,
+  root: TrustedRoot,
+): boolean {
+  const later = unlessRefused(() => verifyRoot(there, root).document);
+  return later?.epoch === there.ordering.epoch && later.version > rootVersion;
 }
 
 /** The seal binds node and ordering, so an old leaf under a new ordering does not open. */

@@ -1,5 +1,5 @@
 import type { DeliveryRecord } from '#contracts';
-import { DeliveryWriter, RunWatcher, type RedisConnection } from '#redis';
+import { DeliveryWriter, RedisUnavailable, RunWatcher, type RedisConnection } from '#redis';
 import type { Log } from '#observability';
 import { DeliveryChannel, type Held, type Parcel, type WriteOutcome } from './delivery-channel.js';
 
@@ -64,6 +64,8 @@ export class RedisDeliveryChannel extends DeliveryChannel {
   }
 
   override async contents(): Promise<Held> {
+    // At once: a round of the delivery waits for this.
+    if (!this.events.connected) throw new RedisUnavailable('that for events is not connected');
     const { bundles, nodeIds } = await this.#writer.contents();
     const there = await this.#events.contents();
     return { bundles, nodeIds: nodeIds.union(there.nodeIds) };
@@ -71,6 +73,9 @@ export class RedisDeliveryChannel extends DeliveryChannel {
 
   override async forget(nodeId: string): Promise<void> {
     await this.#writer.forgetNode(nodeId);
+  }
+
+  override async forgetEvents(nodeId: string): Promise<void> {
     await this.#events.forgetNode(nodeId);
   }
 

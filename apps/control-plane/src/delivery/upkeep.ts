@@ -1,3 +1,5 @@
+import type { Log } from '#observability';
+import type { Trust } from '../config/trust.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel, Held } from './delivery-channel.js';
 import { isSpoilt } from './overtaken.js';
@@ -29,6 +31,8 @@ export class Upkeep {
     private readonly channel: DeliveryChannel,
     private readonly board: Board,
     private readonly isKnown: (nodeId: string) => boolean,
+    private readonly log: Log,
+    private readonly trust: Pick<Trust, 'root'>,
   ) {}
 
   /** The channel is filled anew: the next two looks also list what nobody names. */
@@ -42,7 +46,7 @@ export class Upkeep {
     const present = await this.channel.present(wanted);
     const { bundles, nodeIds } = without(wanted, present);
     const missing = { bundles, nodeIds: nodeIds.union(await this.#spoilt([...present.nodeIds])) };
-    return { missing, unnamed: await this.#unnamed() };
+    return { missing, unnamed: await this.#sweep() };
   }
 
   /** Of some of these hosts, others the next time: those that could not open what is there for them. */
@@ -54,14 +58,23 @@ export class Upkeep {
     const records = turn.length === 0 ? [] : await this.channel.records(turn);
     const spoilt = turn.filter((nodeId, index) => {
       const written = this.board.get(nodeId);
-      return written !== undefined && isSpoilt(records[index], written);
+      return written !== undefined && isSpoilt(records[index], written, this.trust.root);
     });
     return new Set(spoilt);
   }
 
-  async #unnamed(): Promise<Held> {
+  /** Part of what is there may lie on a Redis that is away: then the sweep stays due, and what is missing is put back. */
+  async #sweep(): Promise<Held> {
     if (this.#sweepsLeft === 0) return NOTHING;
-    const { bundles, nodeIds } = await this.channel.contents();
+    try {
+      return this.#unnamed(await this.channel.contents());
+    } catch (error) {
+      this.log.warn('what is there cannot be listed, trying again', { error });
+      return NOTHING;
+    }
+  }
+
+  #unnamed({ bundles, nodeIds }: Held): Held {
     const named = this.board.digests();
     const unnamed = {
       bundles: new Set([...bundles].filter((digest) => !named.has(digest))),

@@ -11,6 +11,8 @@ export class FakeChannel extends DeliveryChannel {
   readonly there = new Map<string, DeliveryRecord>();
   readonly bundles = new Set<string>();
   readonly #bytes = new Map<string, Uint8Array>();
+  /** Hosts of whom something lies on the Redis for events. */
+  readonly events = new Set<string>();
   writes = 0;
   looks = 0;
   failures = 0;
@@ -63,10 +65,17 @@ export class FakeChannel extends DeliveryChannel {
     });
   }
   override contents(): Promise<Held> {
-    return Promise.resolve({ bundles: new Set(this.bundles), nodeIds: new Set(this.there.keys()) });
+    return Promise.resolve({
+      bundles: new Set(this.bundles),
+      nodeIds: new Set([...this.there.keys(), ...this.events]),
+    });
   }
   override forget(nodeId: string): Promise<void> {
     this.there.delete(nodeId);
+    return Promise.resolve();
+  }
+  override forgetEvents(nodeId: string): Promise<void> {
+    this.events.delete(nodeId);
     return Promise.resolve();
   }
   override health() {

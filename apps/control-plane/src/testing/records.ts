@@ -117,7 +117,7 @@ export const putHostKey = (nodeId: string, epoch = '1') =>
   put(
     etcdKeys.key(nodeId, `epoch-${epoch}`),
     encodeHostKey(
-      Buffer.alloc(32, 7),
+      Buffer.alloc(32, 6 + Number(epoch)),
       { nodeId, epoch },
       Buffer.alloc(80, 7).toString('base64'),
       testKeks,
