@@ -52,8 +52,20 @@ module.exports = {
     {
       name: 'dev-dependencies-stay-out-of-products',
       severity: 'error',
-      from: { path: '^(apps|libs)', pathNot: '(\\.(spec|int-spec|vm-spec)\\.ts$|^libs/testing/)' },
+      from: {
+        path: '^(apps|libs)',
+        pathNot: '(\\.(spec|int-spec|vm-spec)\\.ts$|^libs/testing/|/fixtures/)',
+      },
       to: { dependencyTypes: ['npm-dev'] },
+    },
+    {
+      name: 'fixtures-are-for-tests',
+      severity: 'error',
+      from: {
+        path: '^(apps|libs)',
+        pathNot: '(\\.(spec|int-spec|vm-spec)\\.ts$|/(fixtures|testing)/)',
+      },
+      to: { path: '/fixtures/' },
     },
   ],
   options: {
