@@ -75,6 +75,11 @@ describe('the verdict on a fleet', () => {
     });
   });
 
+  it('is none where no attempt came to an end', async () => {
+    const { verdict } = await judged(before, 'no host came', 'no host came', 'no host came');
+    expect(verdict).toBe('unmeasured');
+  });
+
   it('goes by CPU time alone: how long it took moves by a factor of two with the machine', async () => {
     expect((await judged(before, run(50, { lastDelivery: 900 }))).verdict).toBe('as before');
   });
@@ -109,10 +114,16 @@ describe('the verdict on a fleet', () => {
     expect(await judged(others, run(500), run(500))).toMatchObject({ verdict: 'new', left: 1 });
   });
 
-  it('is never given where it is told to stop', async () => {
-    const stopped = { note: () => undefined, signal: AbortSignal.abort(new Error('stopped')) };
-    await expect(judgeFleet(before, () => Promise.resolve(run(99)), stopped)).rejects.toThrow(
-      'stopped',
-    );
+  it('is what was found until then where it is told to stop', async () => {
+    const stop = new AbortController();
+    const runs = [run(99), run(99)];
+    const measure = (): Promise<HistoryEntry> => {
+      const next = runs.shift();
+      if (runs.length === 0) stop.abort();
+      return next ? Promise.resolve(next) : Promise.reject(new Error('measured after its end'));
+    };
+    const parts = { note: () => undefined, signal: stop.signal };
+    expect(await judgeFleet(before, measure, parts)).toBe('worse');
+    expect(await judgeFleet(before, measure, parts)).toBe('unmeasured');
   });
 });

@@ -33,7 +33,7 @@ export function registerTest(program: Command): void {
         `${outcome.passed} passed, ${outcome.failed.length} failed, ${outcome.skipped.length} skipped`,
       );
       if (outcome.failed.length > 0) throw new CommandFailed('tests failed');
-      if (outcome.passed === 0) throw new CommandFailed('no test ran');
+      if (outcome.passed + outcome.skipped.length === 0) throw new CommandFailed('no test ran');
     });
 }
 

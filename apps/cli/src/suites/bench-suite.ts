@@ -13,6 +13,7 @@ const NAME = `a change to ${SIZE.nodes} hosts takes no more CPU time than before
 const OUTCOMES: Readonly<Record<FleetVerdict, Outcome>> = {
   'as before': { passed: 1, failed: [], skipped: [] },
   worse: { passed: 0, failed: [NAME], skipped: [] },
+  unmeasured: { passed: 0, failed: [`${NAME} (it could not be measured)`], skipped: [] },
   new: skippedFor('docs/slo.jsonl has no run of that size on such a CPU with CPU times'),
   busy: skippedFor('this machine has other work: ./hostward test bench runs it'),
 };
@@ -26,16 +27,15 @@ export async function runBench({ root, timeoutMs }: SuiteContext): Promise<Outco
   const before = await readHistory(join(root, 'docs', 'slo.jsonl'));
   const timeout = AbortSignal.timeout(timeoutMs);
   const note = (text: string): void => console.log(text);
-  let verdict: FleetVerdict = 'worse';
+  let verdict: FleetVerdict = 'unmeasured';
   await interruptible(async (interruption) => {
     const signal = AbortSignal.any([interruption, timeout]);
     const measure = async (): Promise<HistoryEntry> =>
       kept(root, await measureChange(SIZE, note, signal));
     verdict = await judgeFleet(before, measure, { note, signal });
-  }).catch((error: unknown) => {
-    if (!timeout.aborted) throw error;
-    note(`not done within ${timeoutMs / 1_000} s`);
+    interruption.throwIfAborted();
   });
+  if (timeout.aborted) note(`not done within ${timeoutMs / 1_000} s`);
   return OUTCOMES[verdict];
 }
 

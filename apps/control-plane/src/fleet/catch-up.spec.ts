@@ -100,6 +100,25 @@ describe('catching up with etcd', () => {
     expect(await waiting).toBe('current');
   });
 
+  it('takes an etcd that answered somebody meanwhile for slow, and not for one that is away', async () => {
+    const { catchUp, reads } = parts();
+    const failing = catchUp.wait();
+    await turn();
+    reads[0]?.reject(new Error('away'));
+    expect(await failing).toBe('unconfirmed');
+    const first = catchUp.wait();
+    await turn();
+    const second = catchUp.wait(); // of the read after
+    reads[1]?.resolve(at(7n));
+    expect([await first, await second]).toEqual(['current', 'unconfirmed']);
+    const third = catchUp.wait();
+    expect(await Promise.race([third, delay(500, 'waits')])).toBe('waits');
+    for (const read of reads.slice(2)) read.resolve(at(8n));
+    await turn();
+    for (const read of reads.slice(3)) read.resolve(at(8n));
+    expect(await third).toBe('current');
+  });
+
   it('does not wait for a change in an etcd that has none', async () => {
     const { catchUp, reads, asked } = parts();
     const waiting = catchUp.wait();

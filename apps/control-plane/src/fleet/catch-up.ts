@@ -22,6 +22,7 @@ export class CatchUp {
   #last: Promise<unknown> = Promise.resolve();
   #next: Promise<bigint> | undefined;
   #away = false;
+  #answers = 0;
 
   constructor(
     private readonly etcd: Pick<EtcdStore, 'get'>,
@@ -31,9 +32,11 @@ export class CatchUp {
 
   /** Never rejects. */
   async wait(): Promise<Currency> {
+    const answers = this.#answers;
     const newest = await within(this.#newest(), this.#away ? PATIENCE_AWAY_MS : this.patienceMs);
     if (newest === undefined) {
-      this.#away = true;
+      // What answered others meanwhile is slow.
+      this.#away ||= this.#answers === answers;
       return 'unconfirmed';
     }
     const reached = await this.fleet.reached(newest, this.patienceMs);
@@ -47,6 +50,7 @@ export class CatchUp {
       const read = this.etcd.get(NEWEST).then((found) => {
         // However late: an etcd that is slow would else be taken for one that is away for ever.
         this.#away = false;
+        this.#answers += 1;
         return found?.modRevision ?? 0n;
       });
       this.#last = read.catch(() => undefined);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseDocuments } from '#policy-model';
+import { type HostPolicy, parseDocuments } from '#policy-model';
 import type { Stored } from '../fleet/shelf.js';
 import { AT, groupRecord, hostPolicy, nodeRecord, policyRecord, sign } from '../testing/records.js';
 import { exceptionPolicy } from './exception-policy.js';
@@ -112,6 +112,23 @@ describe('the plan of an apply', () => {
     const lockouts = () => [{ field: 'f', message: 'm', remedy: 'r' }];
     const locked = planApply(parse(hostPolicy('p', { a: 'c' })), EMPTY, { ...OPTIONS, lockouts });
     expect([verdicts(locked), locked.lockedOut]).toEqual([['invalid'], true]);
+  });
+
+  it('tells of a lock-out that is there already, and lets the other documents of the set through', () => {
+    const there = hostPolicy('p', { a: 'b' });
+    const state = {
+      ...EMPTY,
+      policy: (name: string) => (name === 'p' ? stored(policyRecord(there)) : undefined),
+    };
+    const lockouts = ({ metadata }: HostPolicy) =>
+      metadata.name === 'p' ? [{ field: 'f', message: 'm', remedy: 'r' }] : [];
+    const plan = planApply(parse(there, hostPolicy('q', { a: 'b' })), state, {
+      ...OPTIONS,
+      lockouts,
+    });
+    expect([verdicts(plan), plan.lockedOut]).toEqual([['unchanged', 'created'], false]);
+    expect(plan.documents[0]?.warnings).toEqual([{ field: 'f', message: 'm', remedy: 'r' }]);
+    expect(plan.writes).not.toEqual([]);
   });
 
   it('warns of a group that is not there, unless the set brings it', () => {

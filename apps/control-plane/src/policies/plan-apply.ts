@@ -175,14 +175,20 @@ function stepOfPolicy(
   const foreign = foreignOwner(stored?.record.owner, options.owner, index);
   if (foreign) return foreign;
   const lockouts = options.lockouts(document, index);
-  if (lockouts.length > 0) return { verdict: 'invalid', errors: lockouts, lockout: true };
   const warnings = missingGroup(document, index, groups, state);
   const owner = options.owner ?? stored?.record.owner;
   const same =
     stored?.record.owner === owner &&
     isDeepStrictEqual(stored?.record.document, document) &&
     isSignedBy(stored?.record, options.keyid);
-  if (same) return { verdict: 'unchanged', warnings, conditions: [unchangedPolicy(name, stored)] };
+  // What was taken by a version that protected less is told, and must not keep the other documents out.
+  if (same)
+    return {
+      verdict: 'unchanged',
+      warnings: [...warnings, ...lockouts],
+      conditions: [unchangedPolicy(name, stored)],
+    };
+  if (lockouts.length > 0) return { verdict: 'invalid', errors: lockouts, lockout: true };
   const before = stored ?? state.deletedPolicy(name);
   const change = stored ? 'configured' : 'created';
   const content = { change, paused: stored?.record.paused ?? false, owner, document } as const;
