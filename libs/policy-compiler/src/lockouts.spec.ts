@@ -7,6 +7,7 @@ import { findLockouts } from './lockouts.js';
 import { GENERIC_DEBIAN } from './protected-paths.js';
 
 const SENSOR = new URL('../../sensor/native/src/', import.meta.url);
+const HOST_FILES = new URL('../../../apps/agent/src/config/host-files.ts', import.meta.url);
 
 type Sections = Omit<HostPolicySpec, 'nodeSelector'>;
 
@@ -136,6 +137,41 @@ describe('protection of the control path', () => {
           .length === 0,
     );
     expect(passed).toEqual([]);
+  });
+
+  it('refuses a Block of each file without which the agent reaches nobody after its next start', () => {
+    const text = readFileSync(HOST_FILES, 'utf8');
+    const names = [...text.matchAll(/join\(agentDir, (?:place, )?'([^']+)'\)/g)].map(
+      ([, name = '']) => name,
+    );
+    const passed = names.filter(
+      (name) =>
+        lockouts({ file: { matchPaths: [{ path: `/var/lib/hostward/agent/${name}` }] } }).length ===
+        0,
+    );
+    expect(passed).toEqual(['spool', 'health.json', 'observed.json']);
+  });
+
+  it.each<readonly [string, Sections]>([
+    [
+      "the agent's folder",
+      { file: { matchDirectories: [{ dir: '/var/lib/hostward/agent/', recursive: true }] } },
+    ],
+    [
+      "writing in the agent's folder",
+      {
+        file: {
+          matchDirectories: [{ dir: '/var/lib/hostward/agent/', recursive: true, readOnly: true }],
+        },
+      },
+    ],
+    ['certificates', { file: { matchPatterns: [{ pattern: '/**/*.crt' }] } }],
+    [
+      'keys for others than their owners',
+      { file: { matchPatterns: [{ pattern: '/**/*.key', ownerOnly: true }] } },
+    ],
+  ])('refuses a Block of %s, which the agent would meet at its next start', (_, sections) => {
+    expect(lockouts(sections).length).toBeGreaterThan(0);
   });
 
   it.each<readonly [string, Sections]>([

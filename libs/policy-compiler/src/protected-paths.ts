@@ -42,6 +42,26 @@ const SENSOR_FILES = [
 /** Mirror: libs/sensor/native/src/trust.c. */
 const TRUST_FILES = ['root.json', 'floors.json'];
 
+/**
+ * What the agent needs to reach its control plane after its next start, and to go on being let in. Mirror:
+ * apps/agent/src/config/host-files.ts and atomic-file.ts.
+ */
+const AGENT_FILES = [
+  'signing.key',
+  'tls.key',
+  'tls.csr',
+  'tls.crt',
+  'ca.crt',
+  'ca.pinned',
+  'redis.json',
+  'redis.secret',
+  'redis.secret.next',
+  'control-plane.json',
+  'host-key.json',
+  'journal-heads.json',
+  'name',
+].flatMap((name) => [`${STATE}/agent/${name}`, `${STATE}/agent/${name}.new`]);
+
 const written = (dir: string, names: readonly string[]): readonly string[] => [
   dir,
   ...names.flatMap((name) => [`${dir}${name}`, `${dir}.${name}.new`]),
@@ -144,7 +164,15 @@ const ROWS: readonly Row[] = [
     undefined,
     HOSTWARD,
   ],
-  ["Hostward's sealing key", 'r', [`${STATE}/trust/sealing.key`], ROOT, SYSTEMD],
+  ["Hostward's identity", 'rw', [`${STATE}/agent/`, ...AGENT_FILES], ROOT, HOSTWARD],
+  // It is root's: systemd hands it to the compiler, and the agent reads it by its group.
+  [
+    "Hostward's sealing key",
+    'r',
+    [`${STATE}/trust/sealing.key`],
+    undefined,
+    [...SYSTEMD, ...HOSTWARD],
+  ],
   [
     "Hostward's socket",
     'rw',
