@@ -65,7 +65,7 @@ const fault: Suite = {
 /** Alone on the machine: the suite before it leaves no cores. */
 const bench: Suite = {
   name: 'bench',
-  about: 'what a change to a small fleet costs, by the runs in docs/slo.jsonl',
+  about: 'what a change to a small fleet costs, beside the runs before',
   budgetMinutes: 10,
   run: runBench,
 };
