@@ -177,10 +177,10 @@ export class Cluster {
     return (await readFile(join(this.folder, folder, 'replica-id'), 'utf8')).trim();
   }
 
-  /** Of these hosts, who hears when something is written for them. */
+  /** Of these hosts, who hears when something is written for them; nobody is sure to while two say that they are masters. */
   async listeners(nodeIds: readonly string[]): Promise<readonly string[]> {
-    const [master] = await this.masters();
-    if (master === undefined) return [];
+    const [master, ...others] = await this.masters();
+    if (master === undefined || others.length > 0) return [];
     const connection = this.admin(master);
     const channels = nodeIds.map((nodeId) => redisKeys.nudge(nodeId));
     try {
