@@ -52,6 +52,15 @@ export function isHalfOver(written: WrittenAssignment, nowMs: number): boolean {
   return nowMs - written.ordering.issuedAt >= ASSIGNMENT_VALID_MS / 2;
 }
 
+/**
+ * No clock of ours can have signed it yet: what is sealed after it would be valid for as long as somebody likes. Of a
+ * generation before `revision` anything may be, since order counts by that first; of a later one others judge.
+ */
+export function isIncredible(seen: Ordering, revision: bigint, nowMs: number): boolean {
+  const aheadMs = seen.issuedAt - nowMs;
+  return aheadMs > ASSIGNMENT_VALID_MS / 2 && BigInt(seen.generation) === revision;
+}
+
 /** Everything a host can tell apart, besides ordering and expiry; a sealed host key tells which one it is. */
 function contentKey({
   nodeId,

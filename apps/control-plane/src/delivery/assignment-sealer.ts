@@ -67,13 +67,6 @@ export class AssignmentSealer {
     });
   }
 
-  /** The next one comes after what is there: at the same generation a later issuedAt counts. */
-  passBy(ours: Ordering, there: Ordering): void {
-    if (there.epoch === ours.epoch && there.generation === ours.generation) {
-      this.#issuedAt = Math.max(this.#issuedAt, there.issuedAt);
-    }
-  }
-
   #sealed(ordering: Ordering, due: readonly WantedAssignment[]): readonly SealedAssignment[] {
     const { trust, restoreGuard } = this.parts;
     const { root, earlierRoots, online: signer } = trust;

@@ -3,7 +3,7 @@ import type { Log } from '#observability';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../health/metrics.js';
 import type { Replicas } from '../replicas/replicas.js';
-import { isDue, type WantedAssignment } from './assignment-plan.js';
+import { isDue, isIncredible, type WantedAssignment } from './assignment-plan.js';
 import {
   AssignmentSealer,
   type OrderedAssignment,
@@ -245,14 +245,19 @@ export class AssignmentWriter {
     // Whatever it is, it stands above what was lost.
     board.begin(wanted.nodeId);
     const facts = { node: wanted.node, ours: record.ordering, there: there?.ordering };
-    if (verdict === 'forged') {
+    if (verdict === 'forged' || this.#isIncredible(there?.ordering)) {
       log.warn('an assignment that nobody of ours sealed was in the way', facts);
       await channel.discard(wanted.nodeId);
     } else if (there) {
-      this.#sealer.passBy(record.ordering, there.ordering);
       this.listener.overtaken(wanted, there.ordering);
     }
     return new OvertakenError(wanted.node, record.ordering, there?.ordering);
+  }
+
+  #isIncredible(there: Ordering | undefined): boolean {
+    const { state, trust, clock } = this.parts;
+    const isOfNow = there?.epoch === trust.root.document.epoch;
+    return isOfNow && isIncredible(there, state.revision, clock.nowMs());
   }
 }
 

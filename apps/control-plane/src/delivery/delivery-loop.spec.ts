@@ -7,7 +7,7 @@ import {
   signRoot,
   trustRoot,
 } from '#bundle';
-import type { DeliveryRecord } from '#contracts';
+import type { DeliveryRecord, Ordering } from '#contracts';
 import { Log } from '#observability';
 import { Trust } from '../config/trust.js';
 import { AuthoredShelf } from '../trust/authored-shelf.js';
@@ -467,6 +467,43 @@ describe('delivery', () => {
     await settled();
     expect(ordering(0)?.generation).toBe('11');
   });
+
+  /** Who has a host's key and Redis can make it: it opens, and no commit of ours has it. */
+  async function sealedByTheHost(nodeId: string, aheadMs: number): Promise<Ordering> {
+    const its = new FleetState(testKeks);
+    const node = putNode(nodeRecord('its', { a: 'b' }, nodeId));
+    its.apply(snapshot(10n, node, putHostKey(nodeId), policy('p'), policy('its')));
+    const ahead = Object.assign(new SetClock(), { now: clock.now + aheadMs });
+    const other = new DeliveryLoop({ ...parts, state: its, clock: ahead, board: new Board() });
+    other.everything();
+    await eventually('written', () => other.waiting === 0);
+    await other.stop();
+    const record = channel.there.get(nodeId);
+    if (!record) throw new Error('nothing was written');
+    channel.there.set(nodeId, unsigned(record));
+    return record.ordering;
+  }
+
+  it.each([
+    ['after it', 3_600_000],
+    ['in its place where no clock of ours can have signed it', 400 * 86_400_000],
+  ])(
+    'writes for a host that has sealed something itself, and for no other, %s',
+    async (_, aheadMs) => {
+      await threeHosts();
+      clock.now += ASSIGNMENT_VALID_MS / 2;
+      const forged = await sealedByTheHost(IDS[0] ?? '', aheadMs);
+      loop.renew();
+      await settled();
+      const isCredible = aheadMs < ASSIGNMENT_VALID_MS / 2;
+      expect(ordering(0)?.issuedAt).toBe(isCredible ? forged.issuedAt + 1 : clock.now + 1);
+      clock.now += 60_000;
+      take(changes(11n, [policy('q')]));
+      await settled();
+      const newer = { epoch: '1', generation: '11', issuedAt: clock.now };
+      expect([ordering(0), ordering(1)]).toEqual([newer, newer]);
+    },
+  );
 
   describe('before it has read of an epoch that another replica seals for already', () => {
     const epochs = () => IDS.map((_, index) => ordering(index)?.epoch);

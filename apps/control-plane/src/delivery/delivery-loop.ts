@@ -5,12 +5,7 @@ import type { Affected } from '../fleet/affected.js';
 import type { Metrics } from '../health/metrics.js';
 import type { Replicas } from '../replicas/replicas.js';
 import type { RestoreGuard } from '../trust/restore-guard.js';
-import {
-  ASSIGNMENT_VALID_MS,
-  isDue,
-  isHalfOver,
-  type WantedAssignment,
-} from './assignment-plan.js';
+import { isDue, isHalfOver, isIncredible, type WantedAssignment } from './assignment-plan.js';
 import { AssignmentWriter } from './assignment-writer.js';
 import { Awaited } from './awaited.js';
 import type { Board } from './board.js';
@@ -52,7 +47,7 @@ export class DeliveryLoop {
   readonly #gathering = new Gathering();
   readonly #retry = new Retry();
   readonly #awaited = new Awaited();
-  /** What hosts have accepted that comes after what was written for them, as they say. */
+  /** What hosts have accepted, as they say, or what is there for them, that comes after what was written for them. */
   readonly #claims = new Map<string, Ordering>();
   /** Hosts that have said what cannot be, which is logged once of each. */
   readonly #incredible = new Set<string>();
@@ -75,7 +70,7 @@ export class DeliveryLoop {
     this.#assignments = new WantedAssignments(parts);
     this.#writer = new AssignmentWriter(parts, {
       written: (wanted, ordering, kept) => this.#written(wanted, ordering, kept),
-      overtaken: (wanted, there) => this.#outdate(wanted, there),
+      overtaken: (wanted, there) => this.#overtaken(wanted, there),
     });
   }
 
@@ -171,15 +166,9 @@ export class DeliveryLoop {
     this.#schedule(0);
   }
 
-  /**
-   * No clock of ours can have signed it yet: what is sealed after it would be valid for as long as the host likes. Of a
-   * generation before ours anything may be, since order counts by that first.
-   */
   #isIncredible(node: string, seen: Ordering): boolean {
     const { state, clock, log } = this.parts;
-    const aheadMs = seen.issuedAt - clock.nowMs();
-    if (aheadMs <= ASSIGNMENT_VALID_MS / 2 || BigInt(seen.generation) < state.revision)
-      return false;
+    if (!isIncredible(seen, state.revision, clock.nowMs())) return false;
     if (!this.#incredible.has(node))
       log.warn('a host says that it has what no clock of ours can have signed', { node, seen });
     this.#incredible.add(node);
@@ -359,6 +348,16 @@ export class DeliveryLoop {
     if (!claim || !there || compareOrdering(claim, there.ordering) <= 0) return there;
     this.#outdate(wanted, there.ordering);
     return undefined;
+  }
+
+  /** What is sealed next comes after what is there: for that host alone, since whoever has its key can have sealed that. */
+  #overtaken(wanted: WantedAssignment, there: Ordering): void {
+    this.#outdate(wanted, there);
+    const { trust, state } = this.parts;
+    const { epoch } = trust.root.document;
+    if (there.epoch !== epoch || BigInt(there.generation) !== state.revision) return;
+    const claim = this.#claims.get(wanted.node);
+    if (!claim || compareOrdering(claim, there) < 0) this.#claims.set(wanted.node, there);
   }
 
   /** What is there must not stay, whoever rendered it. */
