@@ -10,9 +10,10 @@ import {
 import type { DeliveryRecord, Ordering } from '#contracts';
 import { Log } from '#observability';
 import { Trust } from '../config/trust.js';
-import { AuthoredShelf } from '../trust/authored-shelf.js';
+import { AuthoredShelf, type SignedHead } from '../trust/authored-shelf.js';
 import { BundleShelf } from '../bundles/bundle-shelf.js';
 import { Clock } from '../clock.js';
+import type { Affected } from '../fleet/affected.js';
 import { FleetState } from '../fleet/fleet-state.js';
 import { Metrics } from '../health/metrics.js';
 import { eventually } from '../testing/eventually.js';
@@ -1053,6 +1054,54 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     await takeOver();
     expect(board.get(FIRST)).toMatchObject({ kept: undefined, ordering: ordering(0) });
     expect(isTheOthers()).toBe(false);
+  });
+
+  it('does not leave what another one made of other documents of the same revision', async () => {
+    await other.stop();
+    const apart = new FleetState(testKeks);
+    const node = putNode(nodeRecord('n0', { a: 'b' }, FIRST));
+    apart.apply(snapshot(10n, node, putHostKey(FIRST), policy('p')));
+    apart.apply(changes(11n, [policy('q')]));
+    const theirs = { ...parts, state: apart, board: new Board(), bundles: otherShelf() };
+    const blind = new DeliveryLoop(theirs);
+    blind.everything();
+    await eventually('written by that one', () => ordering(0)?.generation === '11');
+    await blind.stop();
+    loop.mark(state.apply(changes(11n, [policy('r')])));
+    await takeOver();
+    expect(board.get(FIRST)).toMatchObject({ kept: undefined, ordering: ordering(0) });
+    expect(isTheOthers()).toBe(false);
+  });
+
+  it.each([
+    ['leaves what another one made of the same groups', ['g']],
+    ['does not leave what another one made of other groups', ['g', 'h']],
+  ])('%s, in authored mode', async (_, groups) => {
+    await Promise.all([loop.stop(), other.stop()]);
+    const { root, earlierRoots, online } = trust;
+    const head = (kind: string, name: string) => {
+      const { envelope } = policyRecord(hostPolicy(name, { a: 'b' }));
+      return { kind, name, envelope, revision: 10n } as SignedHead;
+    };
+    const authored = (names: readonly string[]): DeliveryParts => ({
+      ...{ ...parts, board: new Board(), trust: { root, earlierRoots, online, authored: true } },
+      authored: {
+        heads: (kind) =>
+          (({ policy: ['p'], group: names })[String(kind)] ?? []).map((name) => head(kind, name)),
+        get: () => undefined,
+      },
+    });
+    channel.there.clear();
+    const theirs = new DeliveryLoop({ ...authored(['g']), bundles: otherShelf() });
+    theirs.everything();
+    await eventually('written by that one', () => theirs.waiting === 0);
+    await theirs.stop();
+    const first = there().bundleDigest;
+    loop = new DeliveryLoop(authored(groups));
+    loop.mark({ nodes: new Set(['n0']), removed: new Set(), gone: new Set() } as Affected);
+    loop.takeOver((id) => id === FIRST);
+    await settled();
+    expect(there().bundleDigest === first).toBe(groups.length === 1);
   });
 
   it('writes its own where the bundle of another one is lost', async () => {

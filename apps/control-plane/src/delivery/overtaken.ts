@@ -1,10 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type Assignment,
+  type BundledDocument,
   RefusedError,
+  type SealedBundle,
   type TrustedRoot,
   openAssignment,
   openBundle,
+  parseSignedDocument,
   verifyAssignment,
   verifyRoot,
 } from '#bundle';
@@ -130,9 +133,27 @@ function isOfTheSameDocuments(
   { bundleDigest: digest, dataKey }: Assignment,
   { bundle }: WantedAssignment,
 ): boolean {
-  const there = unlessRefused(() => openBundle(ciphertext, { digest, dataKey }));
-  const revisions = there?.policies.map(({ revision }) => revision).sort();
-  return isDeepStrictEqual(revisions, [...bundle.policies.values()].sort());
+  const there = documentsOf(ciphertext, { digest, dataKey });
+  return there !== undefined && isDeepStrictEqual(there, documentsOf(bundle.ciphertext, bundle));
+}
+
+/**
+ * What was signed of each document, by kind, with its revision, which all documents of one apply have in common; undefined
+ * where it does not open.
+ */
+function documentsOf(
+  ciphertext: Uint8Array,
+  by: Pick<SealedBundle, 'digest' | 'dataKey'>,
+): readonly string[][] | undefined {
+  return unlessRefused(() => {
+    const { policies, groups = [], suspensions = [] } = openBundle(ciphertext, by);
+    return [policies, groups, suspensions].map((documents) => documents.map(signedText).sort());
+  });
+}
+
+function signedText({ envelope, revision }: BundledDocument): string {
+  const { payloadType, payload } = parseSignedDocument(envelope, 'bundle');
+  return [payloadType, revision, payload].join();
 }
 
 function unlessRefused<T>(open: () => T): T | undefined {
