@@ -76,13 +76,14 @@ export class DeliveryLoop {
 
   /** Takes what a change affects. */
   mark(affected: Affected): void {
+    // First: one that was made again at once is among both.
+    for (const node of affected.removed) this.#assignments.forget(node);
     for (const node of affected.nodes) {
       if (this.#hasLeft(node)) continue;
       this.#assignments.changed(node);
       this.#dirty.add(node);
       this.#awaited.end(node);
     }
-    for (const node of affected.removed) this.#assignments.forget(node);
     for (const nodeId of affected.gone) this.#gone.add(nodeId);
     if (affected.nodes.size + affected.gone.size === 0) return;
     this.#gathering.add();
