@@ -1,3 +1,4 @@
+import { compareOrdering } from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
 import type { Log } from '#observability';
 import type { Clock } from '../clock.js';
@@ -148,7 +149,12 @@ export class AssignmentWriter {
     const records = await this.parts.channel.records(part.map(({ wanted }) => wanted.nodeId));
     if (era !== this.#era) return [];
     const verdicts = await this.take(
-      part.map(({ wanted }, index) => ({ wanted, there: records[index] })),
+      part.map(({ wanted, ordering }, index) => {
+        const there = records[index];
+        // One that was there before hosts had the lost one: they would refuse it.
+        const isOlder = there !== undefined && compareOrdering(there.ordering, ordering) < 0;
+        return { wanted, there: isOlder ? undefined : there };
+      }),
     );
     return part.filter((_, index) => {
       const verdict = verdicts[index];

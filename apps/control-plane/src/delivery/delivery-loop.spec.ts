@@ -348,6 +348,22 @@ describe('delivery', () => {
     expect(channel.there.get(IDS[0] ?? '')?.bundleDigest).toBe(before);
   });
 
+  it('writes what the channel lost also where it has an older one of the same', async () => {
+    await threeHosts();
+    const older = new Map(channel.there);
+    take(changes(11n, [policy('q')]));
+    await settled();
+    take(changes(12n, [], ['/hostward/v1/policy/q']));
+    await settled();
+    const before = IDS.map((_, index) => ordering(index));
+    for (const [id, record] of older) channel.there.set(id, record);
+    clock.now += 60_000;
+    loop.everything();
+    await settled();
+    expect(IDS.map((_, index) => ordering(index))).toEqual(before);
+    expect(IDS.map((id) => board.get(id)?.ordering)).toEqual(before);
+  });
+
   it('writes something newer when half of the time of what was lost is over', async () => {
     await threeHosts();
     channel.there.clear();
