@@ -1025,6 +1025,30 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     expect([channel.writes - writes, isTheOthers()]).toEqual([1, true]);
   });
 
+  it('leaves what was first also where it had not yet read as far as the other one', async () => {
+    await loop.stop();
+    const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
+    const keys = IDS.map((id) => putHostKey(id));
+    const lagging = new FleetState(testKeks);
+    loop = new DeliveryLoop({ ...parts, state: lagging, board: (board = new Board()) });
+    loop.mark(lagging.apply(snapshot(10n, ...nodes, ...keys, policy('p'))));
+    await settled();
+    const change = changes(11n, [policy('q')]);
+    other.mark(state.apply(change));
+    state.apply(changes(12n, []));
+    await eventually('its owner has written it', () => ordering(0)?.generation === '12', 20_000);
+    const { writes } = channel;
+    loop.mark(lagging.apply(change));
+    await eventually('it was in the way', () =>
+      logged.some((line) => line.includes('delivery failed')),
+    );
+    lagging.apply(changes(12n, []));
+    clock.now += 60_000;
+    await quiet();
+    expect(channel.writes - writes).toBe(IDS.length - 1);
+    expect([isTheOthers(), board.get(FIRST)?.kept]).toEqual([true, there().bundleDigest]);
+  });
+
   it('leaves what was first also where it is the owner, and was late', async () => {
     await loop.stop();
     loop = new DeliveryLoop({ ...parts, board: (board = new Board()) });

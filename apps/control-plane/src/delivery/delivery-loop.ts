@@ -353,9 +353,11 @@ export class DeliveryLoop {
 
   /** What is sealed next comes after what is there: for that host alone, since whoever has its key can have sealed that. */
   #overtaken(wanted: WantedAssignment, there: Ordering): void {
-    this.#outdate(wanted, there);
     const { trust, state } = this.parts;
     const { epoch } = trust.root.document;
+    // Of what this one has not read of yet nothing is known: it may be just what is wanted.
+    if (BigInt(there.generation) > state.revision) return;
+    this.#outdate(wanted, there);
     if (there.epoch !== epoch || BigInt(there.generation) !== state.revision) return;
     const claim = this.#claims.get(wanted.node);
     if (!claim || compareOrdering(claim, there) < 0) this.#claims.set(wanted.node, there);
