@@ -132,7 +132,9 @@ export class AssignmentWriter {
     const lost: OrderedAssignment[] = [];
     const anew = due.filter((wanted) => {
       const before = board.lost(wanted.nodeId);
-      if (!before || !replicas.owns(wanted.nodeId) || isDue(before, wanted, nowMs)) return true;
+      // What another one has rendered cannot be sealed here at the ordering that it has.
+      if (!before || before.kept !== undefined || !replicas.owns(wanted.nodeId)) return true;
+      if (isDue(before, wanted, nowMs)) return true;
       lost.push({ wanted, ordering: before.ordering });
       return false;
     });

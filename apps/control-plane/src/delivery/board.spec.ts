@@ -49,6 +49,13 @@ describe('the board', () => {
     expect(board.lost('host-3')).toBeUndefined();
   });
 
+  it('knows of what another one has rendered too that it is lost', () => {
+    const kept = { ...written('a'), kept: 'b' };
+    board.set('host-1', kept);
+    board.loseAll();
+    expect(board.lost('host-1')).toEqual(kept);
+  });
+
   it('names none after the channel lost everything', () => {
     board.loseAll();
     expect(board.digests().size).toBe(0);

@@ -14,7 +14,10 @@ export class Board {
     return this.#written.get(nodeId);
   }
 
-  /** What the channel has lost and may get again as it was; undefined where the host may have had a newer one since. */
+  /**
+   * What the channel has lost and may get again as it was, if another one has not rendered it (`kept`); undefined where the
+   * host may have had a newer one since.
+   */
   lost(nodeId: string): WrittenAssignment | undefined {
     return this.#lost.get(nodeId);
   }
@@ -55,8 +58,7 @@ export class Board {
   /** The channel has lost this host's. */
   lose(nodeId: string): void {
     const written = this.#written.get(nodeId);
-    // What another one has rendered cannot be sealed here at the ordering that it has.
-    const isSure = written?.kept === undefined && !this.#unsure.has(nodeId);
+    const isSure = !this.#unsure.has(nodeId);
     this.remove(nodeId);
     if (written && isSure) this.#lost.set(nodeId, written);
   }

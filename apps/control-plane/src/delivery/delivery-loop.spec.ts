@@ -1163,6 +1163,20 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     expect(channel.bundles.has(there().bundleDigest)).toBe(true);
   });
 
+  it('leaves it to the owner to write what was lost as hosts have it, though that one notices later', async () => {
+    const before = channel.there.get(FIRST)?.ordering;
+    channel.there.clear();
+    clock.now += 60_000;
+    let reads = 0;
+    channel.whileRecordsAreRead = () => (reads += 1);
+    const beganMs = performance.now();
+    loop.everything();
+    await eventually('looked for', () => reads > 3 && performance.now() - beganMs > 3_000);
+    other.everything();
+    await nothingWaits();
+    expect([ordering(0), isTheOthers()]).toEqual([before, true]);
+  });
+
   it('gives nothing again at an ordering that hosts know from another one', async () => {
     await takeOver();
     await other.stop();

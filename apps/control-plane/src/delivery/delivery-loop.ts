@@ -380,9 +380,11 @@ export class DeliveryLoop {
         await this.#writer.store(wanted.bundle.digest, wanted.bundle.ciphertext);
       }
       const isBare = missing.bundles.has(kept);
-      if (isBare) this.#outdate(wanted, ordering);
       if (!isBare && !missing.nodeIds.has(wanted.nodeId)) continue;
-      board.lose(wanted.nodeId);
+      if (isBare) {
+        this.#outdate(wanted, ordering);
+        board.remove(wanted.nodeId);
+      } else board.lose(wanted.nodeId);
       this.#dirty.add(wanted.node);
     }
     await channel.dropBundles([...unnamed.bundles]);
