@@ -13,6 +13,7 @@ import {
 } from './assignment-sealer.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
+import { BundleContents } from './bundle-contents.js';
 import { type Found, judge, OvertakenError, type Verdict } from './overtaken.js';
 
 /** What the writer works with. */
@@ -204,17 +205,12 @@ export class AssignmentWriter {
 
   #judge(found: readonly Found[]): Promise<readonly Verdict[]> {
     const { trust, state, clock, channel } = this.parts;
-    const bundles = new Map<string, Promise<Uint8Array | undefined>>();
-    const bundle = (digest: string): Promise<Uint8Array | undefined> => {
-      const asked = bundles.get(digest) ?? channel.bundle(digest);
-      bundles.set(digest, asked);
-      return asked;
-    };
-    const around = { root: trust.root, revision: state.revision, nowMs: clock.nowMs(), bundle };
+    const contents = new BundleContents((digest) => channel.bundle(digest));
+    const around = { root: trust.root, revision: state.revision, nowMs: clock.nowMs(), contents };
     return Promise.all(found.map((each) => judge(each, around)));
   }
 
-  /** Once for all hosts of a round; each counts. */
+  /** Once for all that are judged at a time; each counts. */
   #tellOfKept(kept: readonly Found[]): void {
     const [first] = kept;
     if (!first) return;
@@ -230,18 +226,28 @@ export class AssignmentWriter {
 
   /** Something else is there: taken as written where it is what is wanted, else tried again with what is known then. */
   async #settle(overtaken: readonly SealedAssignment[], era: number): Promise<void> {
-    const records = await this.parts.channel.records(overtaken.map(({ wanted }) => wanted.nodeId));
-    if (era !== this.#era) return;
-    const found = overtaken.map(({ wanted }, index) => ({ wanted, there: records[index] }));
+    let left: OvertakenError | undefined;
+    for (const part of inParts(overtaken)) left = (await this.#settlePart(part, era)) ?? left;
+    if (left && era === this.#era) throw left;
+  }
+
+  async #settlePart(
+    part: readonly SealedAssignment[],
+    era: number,
+  ): Promise<OvertakenError | undefined> {
+    if (era !== this.#era) return undefined;
+    const records = await this.parts.channel.records(part.map(({ wanted }) => wanted.nodeId));
+    if (era !== this.#era) return undefined;
+    const found = part.map(({ wanted }, index) => ({ wanted, there: records[index] }));
     const verdicts = await this.take(found);
     let left: OvertakenError | undefined;
-    for (const [index, each] of overtaken.entries()) {
-      if (era !== this.#era) return;
+    for (const [index, each] of part.entries()) {
+      if (era !== this.#era) return undefined;
       const verdict = verdicts[index] ?? 'other';
       if (verdict === 'same' || verdict === 'kept') continue;
       left = await this.#makeRoom(each, records[index], verdict);
     }
-    if (left) throw left;
+    return left;
   }
 
   async #makeRoom(

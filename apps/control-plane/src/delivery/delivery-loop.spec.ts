@@ -583,6 +583,32 @@ describe('delivery', () => {
       expect([written, read]).toEqual([[], [200, 200, 50]]);
     });
 
+    it('reads what is in their way as many at a time, and opens a bundle once for these', async () => {
+      const other = new DeliveryLoop({ ...parts, bundles: otherShelf(), board: new Board() });
+      const affected = state.apply(changes(11n, [policy('q')]));
+      other.mark(affected);
+      await eventually('written', () => other.waiting === 0);
+      await other.stop();
+      // Whoever opens a bundle asks for its length, more than once.
+      let looks = 0;
+      const bundle = channel.bundle.bind(channel);
+      channel.bundle = async (digest) => {
+        const bytes = Buffer.from((await bundle(digest)) ?? []);
+        const { byteLength } = bytes;
+        const get = () => {
+          looks += 1;
+          return byteLength;
+        };
+        return Object.defineProperty(bytes, 'byteLength', { get });
+      };
+      read = [];
+      loop.mark(affected);
+      await settled();
+      expect(looks).toBeLessThan(20);
+      expect(read).toEqual([200, 200, 50]);
+      expect(board.get(ids[0] ?? '')?.kept).toBe(channel.there.get(ids[0] ?? '')?.bundleDigest);
+    });
+
     it('goes on with nothing that was sealed for a channel that was emptied since', async () => {
       const empty = () => {
         channel.there.clear();

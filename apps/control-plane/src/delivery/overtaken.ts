@@ -1,17 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type Assignment,
-  type BundledDocument,
   RefusedError,
-  type SealedBundle,
   type TrustedRoot,
   openAssignment,
-  openBundle,
-  parseSignedDocument,
   verifyAssignment,
   verifyRoot,
 } from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
+import type { BundleContents } from './bundle-contents.js';
 import { isHalfOver, type WantedAssignment, type WrittenAssignment } from './assignment-plan.js';
 
 /** What is there for a host that is to have `wanted`. */
@@ -26,8 +23,7 @@ export interface Surroundings {
   /** etcd's, as the watch has it. */
   readonly revision: bigint;
   readonly nowMs: number;
-  /** The bundle of this digest; undefined where the channel does not have it. */
-  readonly bundle: (digest: string) => Promise<Uint8Array | undefined>;
+  readonly contents: BundleContents;
 }
 
 /**
@@ -52,8 +48,8 @@ export async function judge({ wanted, there }: Found, around: Surroundings): Pro
   if (generation < wanted.since || generation > around.revision) return 'other';
   const isTaken = await isVerified(there, wanted, around);
   if (!isTaken) return 'other';
-  const bundle = await around.bundle(assignment.bundleDigest);
-  return bundle && isOfTheSameDocuments(bundle, assignment, wanted) ? 'kept' : 'other';
+  const isOfTheSame = await isOfTheSameDocuments(assignment, wanted, around.contents);
+  return isOfTheSame ? 'kept' : 'other';
 }
 
 /** Whether what lies there in the place of what was written cannot be opened under the host's key, or is no record. */
@@ -128,32 +124,13 @@ async function isVerified(
 }
 
 /** A replica that cannot read a document of a newer version leaves it out, which is no rendering. */
-function isOfTheSameDocuments(
-  ciphertext: Uint8Array,
+async function isOfTheSameDocuments(
   { bundleDigest: digest, dataKey }: Assignment,
   { bundle }: WantedAssignment,
-): boolean {
-  const there = documentsOf(ciphertext, { digest, dataKey });
-  return there !== undefined && isDeepStrictEqual(there, documentsOf(bundle.ciphertext, bundle));
-}
-
-/**
- * What was signed of each document, by kind, with its revision, which all documents of one apply have in common; undefined
- * where it does not open.
- */
-function documentsOf(
-  ciphertext: Uint8Array,
-  by: Pick<SealedBundle, 'digest' | 'dataKey'>,
-): readonly string[][] | undefined {
-  return unlessRefused(() => {
-    const { policies, groups = [], suspensions = [] } = openBundle(ciphertext, by);
-    return [policies, groups, suspensions].map((documents) => documents.map(signedText).sort());
-  });
-}
-
-function signedText({ envelope, revision }: BundledDocument): string {
-  const { payloadType, payload } = parseSignedDocument(envelope, 'bundle');
-  return [payloadType, revision, payload].join();
+  contents: BundleContents,
+): Promise<boolean> {
+  const there = await contents.there({ digest, dataKey });
+  return there !== undefined && there === (await contents.ours(bundle));
 }
 
 function unlessRefused<T>(open: () => T): T | undefined {
