@@ -34,6 +34,12 @@ export interface WriterListener {
   readonly overtaken: (wanted: WantedAssignment, there: Ordering) => void;
 }
 
+/** What was not written, and what is there instead. */
+interface InTheWay {
+  readonly ours: SealedAssignment;
+  readonly there: DeliveryRecord | undefined;
+}
+
 const WRITES_AT_ONCE = 200;
 
 /**
@@ -226,35 +232,38 @@ export class AssignmentWriter {
 
   /** Something else is there: taken as written where it is what is wanted, else tried again with what is known then. */
   async #settle(overtaken: readonly SealedAssignment[], era: number): Promise<void> {
-    let left: OvertakenError | undefined;
-    for (const part of inParts(overtaken)) left = (await this.#settlePart(part, era)) ?? left;
-    if (left && era === this.#era) throw left;
+    const left: InTheWay[] = [];
+    for (const part of inParts(overtaken)) left.push(...(await this.#settlePart(part, era)));
+    const [first] = left;
+    if (!first || era !== this.#era) return;
+    const nodes = left.map(({ ours: { wanted } }) => wanted.node);
+    const { ours, there } = first;
+    throw new OvertakenError(nodes, ours.wanted.node, ours.record.ordering, there?.ordering);
   }
 
-  async #settlePart(
-    part: readonly SealedAssignment[],
-    era: number,
-  ): Promise<OvertakenError | undefined> {
-    if (era !== this.#era) return undefined;
+  /** Answers what was neither written nor taken as written. */
+  async #settlePart(part: readonly SealedAssignment[], era: number): Promise<readonly InTheWay[]> {
+    if (era !== this.#era) return [];
     const records = await this.parts.channel.records(part.map(({ wanted }) => wanted.nodeId));
-    if (era !== this.#era) return undefined;
+    if (era !== this.#era) return [];
     const found = part.map(({ wanted }, index) => ({ wanted, there: records[index] }));
     const verdicts = await this.take(found);
-    let left: OvertakenError | undefined;
-    for (const [index, each] of part.entries()) {
-      if (era !== this.#era) return undefined;
+    const left: InTheWay[] = [];
+    for (const [index, ours] of part.entries()) {
+      if (era !== this.#era) return [];
       const verdict = verdicts[index] ?? 'other';
       if (verdict === 'same' || verdict === 'kept') continue;
-      left = await this.#makeRoom(each, records[index], verdict);
+      const inTheWay = { ours, there: records[index] };
+      await this.#makeRoom(inTheWay, verdict);
+      left.push(inTheWay);
     }
     return left;
   }
 
   async #makeRoom(
-    { wanted, record }: SealedAssignment,
-    there: DeliveryRecord | undefined,
+    { ours: { wanted, record }, there }: InTheWay,
     verdict: 'forged' | 'other',
-  ): Promise<OvertakenError> {
+  ): Promise<void> {
     const { board, channel, log } = this.parts;
     // Whatever it is, it stands above what was lost.
     board.begin(wanted.nodeId);
@@ -265,7 +274,6 @@ export class AssignmentWriter {
     } else if (there) {
       this.listener.overtaken(wanted, there.ordering);
     }
-    return new OvertakenError(wanted.node, record.ordering, there?.ordering);
   }
 
   #isIncredible(there: Ordering | undefined): boolean {

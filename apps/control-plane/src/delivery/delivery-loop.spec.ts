@@ -130,14 +130,15 @@ async function aheadByAnEpoch(): Promise<void> {
 }
 
 /** Another replica that knows more writes for this host. */
-async function aheadOf(nodeId: string): Promise<void> {
+async function aheadOf(nodeId: string, revision = 12n): Promise<void> {
   const node = putNode(nodeRecord('ahead', { a: 'b' }, nodeId));
   const ahead = new FleetState(testKeks);
   const more = [policy('p'), policy('q'), policy('r')];
-  ahead.apply(snapshot(12n, node, putHostKey(nodeId), ...more));
+  ahead.apply(snapshot(revision, node, putHostKey(nodeId), ...more));
   const other = new DeliveryLoop({ ...parts, state: ahead, board: new Board() });
   other.everything();
-  await eventually('written', () => channel.there.get(nodeId)?.ordering.generation === '12');
+  const generation = () => channel.there.get(nodeId)?.ordering.generation;
+  await eventually('written', () => generation() === String(revision));
   await other.stop();
 }
 
@@ -648,6 +649,68 @@ describe('delivery', () => {
     const generations = () => ids.slice(1).map((id) => channel.there.get(id)?.ordering.generation);
     await eventually('all others have it', () => generations().every((each) => each === '11'));
     expect(channel.there.get(first)?.ordering.generation).toBe('12');
+  });
+
+  describe('while something is in the way of one host that it cannot write over', () => {
+    beforeEach(async () => {
+      await loop.stop();
+      // The longest time between tries.
+      jest.spyOn(Math, 'random').mockReturnValue(0.999);
+      loop = new DeliveryLoop(parts);
+      await threeHosts();
+      loop.everything();
+      await settled();
+      await aheadOf(IDS[0] ?? '', 1_000n);
+      take(changes(11n, [policy('q')]));
+      const failures = () => logged.filter((line) => line.includes('delivery failed')).length;
+      await eventually('tried again and again', () => failures() > 4, 20_000);
+    });
+    afterEach(() => void jest.restoreAllMocks());
+    const isThere = () => ordering(0)?.generation === '1000';
+
+    it('writes for others without a delay', async () => {
+      const waited: number[] = [];
+      for (let generation = 12; generation < 16; generation += 1) {
+        const label = { a: String(generation) };
+        const beganMs = performance.now();
+        take(changes(BigInt(generation), [putNode(nodeRecord('n1', label, IDS[1]))]));
+        take(changes(BigInt(generation), [putPolicy(policyRecord(hostPolicy('only', label)))]));
+        await eventually('written', () => ordering(1)?.generation === String(generation));
+        waited.push(performance.now() - beganMs);
+      }
+      expect(Math.max(...waited)).toBeLessThan(1_000);
+      expect(isThere()).toBe(true);
+    });
+
+    it('removes what a host that is gone has left', async () => {
+      take(changes(11n, [], ['/hostward/v1/node/n2']));
+      await eventually('removed', () => !channel.there.has(IDS[2] ?? ''), 5_000);
+      expect(isThere()).toBe(true);
+    });
+
+    it('asks for the keys of new hosts', async () => {
+      take(changes(11n, [putNode(nodeRecord('new', { a: 'b' }, '4'.repeat(64)))]));
+      await eventually('asked', () => madeKeys.includes('new'), 5_000);
+    });
+
+    it('puts back what vanished of others, and removes no bundle', async () => {
+      const bundles = new Set(channel.bundles);
+      for (let look = 1; look <= 3; look += 1) {
+        channel.there.delete(IDS[1] ?? '');
+        loop.lookAfter();
+        await eventually('put back', () => ordering(1), 5_000);
+      }
+      expect(channel.bundles.isSupersetOf(bundles)).toBe(true);
+    });
+  });
+
+  it('removes what a host that is gone has left also while nothing can be written', async () => {
+    await threeHosts();
+    channel.write = () => Promise.reject(new Error('OOM command not allowed'));
+    take(changes(11n, [policy('q')], ['/hostward/v1/node/n2']));
+    await eventually('removed', () => !channel.there.has(IDS[2] ?? ''), 5_000);
+    Reflect.deleteProperty(channel, 'write');
+    await settled();
   });
 
   it('puts back what vanished from the channel alone, and removes after two looks what nobody names', async () => {

@@ -11,7 +11,9 @@ import { Awaited } from './awaited.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
 import { Gathering } from './gathering.js';
+import { Hindered } from './hindered.js';
 import { Leavings } from './leavings.js';
+import { OvertakenError } from './overtaken.js';
 import { Retry } from './retry.js';
 import { Upkeep } from './upkeep.js';
 import { type AssignmentParts, WantedAssignments } from './wanted-assignments.js';
@@ -47,6 +49,7 @@ export class DeliveryLoop {
   readonly #gathering = new Gathering();
   readonly #retry = new Retry();
   readonly #awaited = new Awaited();
+  readonly #hindered = new Hindered();
   /** What hosts have accepted, as they say, or what is there for them, that comes after what was written for them. */
   readonly #claims = new Map<string, Ordering>();
   /** Hosts that have said what cannot be, which is logged once of each. */
@@ -83,6 +86,7 @@ export class DeliveryLoop {
       this.#assignments.changed(node);
       this.#dirty.add(node);
       this.#awaited.end(node);
+      this.#hindered.end(node);
     }
     for (const nodeId of affected.gone) this.#gone.add(nodeId);
     if (affected.nodes.size + affected.gone.size === 0) return;
@@ -104,6 +108,7 @@ export class DeliveryLoop {
     this.#writer.begin();
     // At the first contact nothing was lost: what is there is looked at as it was meant to.
     if (this.#writer.era > 1) this.#awaited.clear();
+    this.#hindered.clear();
     this.#upkeep.filled();
     const { state, serves, metrics } = this.parts;
     for (const { name, record } of state.nodes.sorted())
@@ -119,6 +124,7 @@ export class DeliveryLoop {
       if (nodeId === undefined || !isTaken(nodeId) || !this.parts.serves(nodeId)) continue;
       this.parts.board.remove(nodeId);
       this.#awaited.lookOnce(name);
+      this.#hindered.end(name);
       this.#dirty.add(name);
     }
     this.#schedule(0);
@@ -163,6 +169,7 @@ export class DeliveryLoop {
       this.#claims.set(node, seen);
       this.#awaited.lookOnce(node);
     } else this.#awaited.begin(node, 0);
+    this.#hindered.end(node);
     this.#dirty.add(node);
     this.#schedule(0);
   }
@@ -212,9 +219,14 @@ export class DeliveryLoop {
   #scheduleNext(): void {
     if (this.#dirty.size + this.#gone.size === 0) return;
     const { delayMs } = this.#retry;
-    if (delayMs > 0 || this.#gone.size > 0 || this.#dirty.size > this.#awaited.size)
+    if (delayMs > 0 || this.#gone.size > 0 || [...this.#dirty].some((node) => this.#isTime(node)))
       this.#schedule(delayMs || 'gathered');
     else this.#schedule(LOOK_MS, true);
+  }
+
+  /** Whether nobody else is to write for the host, and it need not wait for itself. */
+  #isTime(node: string): boolean {
+    return !this.#awaited.isWaiting(node) && !this.#hindered.isWaiting(node);
   }
 
   /**
@@ -241,15 +253,18 @@ export class DeliveryLoop {
     const end = this.parts.metrics.deliverySeconds.startTimer();
     try {
       this.#dropGone();
-      await this.#deliver();
-      await this.#forgetGone();
+      try {
+        await this.#deliver();
+      } finally {
+        // Also where nothing can be written: a full Redis has room again when something is removed.
+        await this.#forgetGone();
+      }
       await this.#dropUnused();
       await this.#lookAfter();
       this.#retry.succeeded();
       end();
     } catch (error) {
-      this.parts.metrics.deliveryFailures.inc();
-      this.parts.log.warn('delivery failed, trying again', { error, waiting: this.waiting });
+      this.#tellOfFailure(error);
       this.#retry.failed();
     }
   }
@@ -280,19 +295,36 @@ export class DeliveryLoop {
 
   async #deliver(): Promise<void> {
     await this.#lookForOthers();
-    const nodes = [...this.#dirty].filter((node) => !this.#awaited.isWaiting(node));
+    const nodes = [...this.#dirty].filter((node) => this.#isTime(node));
     const { due, keyless, settled } = this.#sort(nodes);
     for (const node of settled) this.#settled(node);
     const mine = this.#leaveToOthers(due);
     // Sealed before anything is waited for: at the revision that it was worked out from.
-    if (mine.length > 0) await this.#writer.write(mine, this.#claims);
+    if (mine.length > 0) await this.#write(mine);
     if (keyless.length > 0) await this.#makeHostKeys(keyless.slice(0, KEYS_AT_ONCE));
+  }
+
+  /** Hosts in whose way something is wait for themselves. */
+  async #write(mine: readonly WantedAssignment[]): Promise<void> {
+    try {
+      await this.#writer.write(mine, this.#claims);
+    } catch (error) {
+      if (!(error instanceof OvertakenError)) throw error;
+      this.#hindered.failed(error.nodes);
+      this.#tellOfFailure(error);
+    }
+  }
+
+  #tellOfFailure(error: unknown): void {
+    this.parts.metrics.deliveryFailures.inc();
+    this.parts.log.warn('delivery failed, trying again', { error, waiting: this.waiting });
   }
 
   #settled(node: string): void {
     this.#dirty.delete(node);
     this.#claims.delete(node);
     this.#awaited.end(node);
+    this.#hindered.end(node);
   }
 
   /** What is to be written here: of our own hosts, and of those whose owner is late. */
@@ -368,12 +400,16 @@ export class DeliveryLoop {
     this.#assignments.outdate(node, BigInt(there.generation));
   }
 
-  /** Not before etcd was read, nor while hosts wait: the board would not name what they are to have. */
+  /**
+   * Not before etcd was read, nor while hosts wait: the board would not name what they are to have. Where these are only such
+   * as something is in the way of, what is missing is put back, and nothing is removed.
+   */
   async #lookAfter(): Promise<void> {
-    if (!this.#upkeepDue || this.#dirty.size > 0 || this.parts.state.revision === 0n) return;
+    const hindered = this.#hindered.size;
+    if (!this.#upkeepDue || this.#dirty.size > hindered || this.parts.state.revision === 0n) return;
     this.#upkeepDue = false;
     const { board, channel, log } = this.parts;
-    const { missing, unnamed } = await this.#upkeep.look();
+    const { missing, unnamed } = await this.#upkeep.look(hindered === 0);
     this.#writer.gone(missing.bundles);
     for (const { wanted, ordering, kept = '' } of [...board.all()]) {
       if (missing.bundles.has(wanted.bundle.digest)) {

@@ -142,11 +142,17 @@ function unlessRefused<T>(open: () => T): T | undefined {
   }
 }
 
-/** A newer assignment is there than the one we made; the round is tried again with what is known then. */
+/** Newer assignments are there than those we made for `nodes`; these are tried again with what is known then. */
 export class OvertakenError extends Error {
   override readonly name = 'OvertakenError';
 
-  constructor(node: string, ours: Ordering, there: Ordering | undefined) {
+  constructor(
+    /** `node` and all others that it is so for. */
+    readonly nodes: readonly string[],
+    node: string,
+    ours: Ordering,
+    there: Ordering | undefined,
+  ) {
     super(
       `host ${node} has generation ${there?.generation ?? 'none'}, ours is ${ours.generation}: another replica is ` +
         'ahead, or etcd was restored without --bump-revision',

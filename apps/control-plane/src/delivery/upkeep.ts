@@ -41,12 +41,13 @@ export class Upkeep {
     this.#seen = NOTHING;
   }
 
-  async look(): Promise<Findings> {
+  /** Lists what nobody names only where the board names all that hosts have or are to have: `isComplete`. */
+  async look(isComplete: boolean): Promise<Findings> {
     const wanted = { bundles: this.board.digests(), nodeIds: this.board.nodeIds() };
     const present = await this.channel.present(wanted);
     const { bundles, nodeIds } = without(wanted, present);
     const missing = { bundles, nodeIds: nodeIds.union(await this.#spoilt([...present.nodeIds])) };
-    return { missing, unnamed: await this.#sweep() };
+    return { missing, unnamed: isComplete ? await this.#sweep() : NOTHING };
   }
 
   /** Of some of these hosts, others the next time: those that could not open what is there for them. */
