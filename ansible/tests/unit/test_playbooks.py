@@ -34,7 +34,7 @@ def upgraded(tmp_path):
         dpkg_query.chmod(0o755)
         skipped = {'hostward_agent_install': {'changed': False, 'skipped': True}}
         looks = [{'hosts': 'localhost', 'connection': 'local', 'gather_facts': False, 'vars': skipped, 'tasks': tasks}]
-        moved = yaml.safe_dump(looks).replace('/var/lib/hostward/upgrade', str(tmp_path)).replace('timeout: 600', 'timeout: 1')
+        moved = yaml.safe_dump(looks).replace('/var/lib/hostward/upgrade', str(tmp_path)).replace('timeout: 2100', 'timeout: 1')
         file = tmp_path / 'looks.yml'
         file.write_text(moved, encoding='utf-8')
         if name is not None:

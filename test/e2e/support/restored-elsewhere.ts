@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Product } from './product.js';
 
-const UP_TIMEOUT_MS = 180_000;
+const UP_TIMEOUT_MS = 400_000;
 
 /** Puts a backup back elsewhere, with a CA and ports of Redis of its own, as the guide of a move says. Stop it when done. */
 export async function restoredElsewhere(backup: string): Promise<Product> {
