@@ -35,6 +35,16 @@ const at = (modRevision: bigint): KeyValue => ({
 });
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** The same after etcd failed to answer once. */
+async function failed(patienceMs?: number) {
+  const found = parts(patienceMs);
+  const failing = found.catchUp.wait();
+  await turn();
+  found.reads[0]?.reject(new Error('away'));
+  expect(await failing).toBe('unconfirmed');
+  return found;
+}
+
 describe('catching up with etcd', () => {
   it('waits for the revision of the newest change', async () => {
     const { catchUp, reads, asked } = parts();
@@ -71,11 +81,7 @@ describe('catching up with etcd', () => {
   });
 
   it('says that nobody knows, where etcd fails or is silent, and knows again when it answers', async () => {
-    const { catchUp, reads } = parts(20);
-    const failing = catchUp.wait();
-    await turn();
-    reads[0]?.reject(new Error('away'));
-    expect(await failing).toBe('unconfirmed');
+    const { catchUp, reads } = await failed(20);
     expect(await catchUp.wait()).toBe('unconfirmed');
     reads[1]?.resolve(at(7n));
     const waiting = catchUp.wait();
@@ -85,11 +91,7 @@ describe('catching up with etcd', () => {
   });
 
   it('is as patient as before with an etcd that answers late', async () => {
-    const { catchUp, reads } = parts();
-    const failing = catchUp.wait();
-    await turn();
-    reads[0]?.reject(new Error('away'));
-    expect(await failing).toBe('unconfirmed');
+    const { catchUp, reads } = await failed();
     // This one does not wait until the answer comes.
     expect(await catchUp.wait()).toBe('unconfirmed');
     reads[1]?.resolve(at(7n));
@@ -101,11 +103,7 @@ describe('catching up with etcd', () => {
   });
 
   it('takes an etcd that answered somebody meanwhile for slow, and not for one that is away', async () => {
-    const { catchUp, reads } = parts();
-    const failing = catchUp.wait();
-    await turn();
-    reads[0]?.reject(new Error('away'));
-    expect(await failing).toBe('unconfirmed');
+    const { catchUp, reads } = await failed();
     const first = catchUp.wait();
     await turn();
     const second = catchUp.wait(); // of the read after
