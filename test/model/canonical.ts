@@ -1,4 +1,4 @@
-import type { Delivered, Order, Report, State } from './state.js';
+import type { Delivered, Fetched, Order, Report, State } from './state.js';
 
 /**
  * One name for all states that differ only in what no step can tell apart: which of the replicas is which, and by how
@@ -16,9 +16,9 @@ export function canonicalKey(state: State): string {
     host,
     ...rest
   } = state;
-  const { staged, applied, lastGood, seen, sequence, ...hostRest } = host;
+  const { fetched, staged, applied, lastGood, seen, sequence, ...hostRest } = host;
   const orders = [...replicas.flatMap(({ sealed, board, lost }) => [sealed, board, lost])]
-    .concat([redis, recorded, staged, applied, lastGood])
+    .concat([redis, recorded, staged, applied, lastGood, ...fetched])
     .map((delivered) => delivered?.order)
     .concat([seen, ...[inbox, status, recordedReport].flatMap((of) => [of?.order, of?.seen])])
     .filter((order) => order !== undefined);
@@ -53,6 +53,7 @@ export function canonicalKey(state: State): string {
       )
       .sort(),
     [redis, recorded, staged, applied, lastGood].map(delivered),
+    fetched.map((one: Fetched) => `${delivered(one)}${one.seenBefore?.join() ?? ''}`),
     [inbox, status, recordedReport].map(report),
     [order(seen), sequences.get(sequence)],
   ]);

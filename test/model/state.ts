@@ -1,11 +1,19 @@
 /** Epoch, generation, issuedAt: compared in this order. */
 export type Order = readonly [epoch: number, generation: number, issuedAt: number];
 
-/** What a commit put into etcd: 1 a policy, 2 its deletion. 0: nothing yet. */
+/** What a commit put into etcd: 1 a policy, 2 its deletion, 3 the revocation of the host. 0: nothing yet. */
 export type Content = number;
 
-/** The first commit is a policy, the second its deletion, the third the same policy again. */
-export const contentOf = (commit: number): Content => (commit % 2 === 0 ? 2 : 1);
+const REVOKED: Content = 3;
+
+/** The first commit is a policy, the second its deletion, the third the same policy again; the last may be a revocation. */
+export function contentOf(commit: number, { commits, revokes }: Bounds): Content {
+  if (revokes === true && commit === commits) return REVOKED;
+  return commit % 2 === 0 ? 2 : 1;
+}
+
+/** The host is none of ours any more, as far as `content` says. */
+export const isRevoked = (content: Content | undefined): boolean => content === REVOKED;
 
 /** What an owner of Redis makes up. */
 export const FORGED: Content = -1;
@@ -15,6 +23,11 @@ export interface Delivered {
   readonly order: Order;
   readonly content: Content;
   readonly signed: boolean;
+}
+
+/** Handed over to the sensor; `seenBefore`: the highest seen as it was before, where that is what it is compared with. */
+export interface Fetched extends Delivered {
+  readonly seenBefore?: Order;
 }
 
 export interface Replica {
@@ -39,6 +52,10 @@ export interface Host {
   /** In the snapshot, from which the host boots. */
   readonly applied: Delivered | undefined;
   readonly lastGood: Delivered | undefined;
+  /** Fetched from Redis, and not verified yet; the first comes first. */
+  readonly fetched: readonly Fetched[];
+  /** What is not fetched again, where a refusal counts for all that have its order. */
+  readonly refused?: Order;
   /** Accepted, persisted as seen, and not yet read back; `swapped` once the kernel has it. */
   readonly staged: Delivered | undefined;
   readonly swapped: boolean;
@@ -90,15 +107,17 @@ export interface Bounds {
   readonly commits: number;
   readonly faults: number;
   readonly begun?: boolean;
+  /** The last commit revokes the host. */
+  readonly revokes?: boolean;
 }
 
 export function initial(bounds: Bounds): State {
   const state = empty(bounds);
-  return bounds.begun === true ? begun(state) : state;
+  return bounds.begun === true ? begun(state, bounds) : state;
 }
 
-function begun(state: State): State {
-  const first: Delivered = { order: [1, 1, 1], content: contentOf(1), signed: true };
+function begun(state: State, bounds: Bounds): State {
+  const first: Delivered = { order: [1, 1, 1], content: contentOf(1, bounds), signed: true };
   const { content, order } = first;
   const knows = (replica: Replica): Replica => ({
     ...replica,
@@ -140,6 +159,7 @@ function empty(bounds: Bounds): State {
       seen: NOTHING,
       applied: undefined,
       lastGood: undefined,
+      fetched: [],
       staged: undefined,
       swapped: false,
       inKernel: 0,

@@ -1,3 +1,5 @@
+import { accepts, hostSteps } from './host-steps.js';
+import type { Mistake } from './mistakes.js';
 import {
   commitName,
   compare,
@@ -5,48 +7,21 @@ import {
   FORGED,
   hasNewest,
   isGreater,
+  isRevoked,
   NEW_REPLICA,
   NOTHING,
   type Bounds,
   type Delivered,
-  type Host,
   type Replica,
-  type Report,
   type State,
 } from './state.js';
-
-/** Mistakes that an implementation could make; each must be found by the exploration. */
-export const MISTAKES = [
-  'the nudge is the guarantee: no check at intervals',
-  'write without the greater-than check',
-  'generation from the puts alone, so that a deletion has none',
-  'resume a watch at the revision of the header',
-  'forget a deletion',
-  'ack before read-back',
-  'keep the highest seen in memory alone',
-  'lower the highest seen on fallback',
-  'take no assignment that was accepted and not applied',
-  'take what is not newer than what was seen',
-  'take an epoch that no root signed',
-  'take reports whatever their sequence',
-  'report the highest seen, not what is applied',
-  'publish on after a restore',
-  'write again what was lost, whatever the host has had since',
-] as const;
-export type Mistake = (typeof MISTAKES)[number];
+import { step, type DeliveryStep } from './step.js';
 
 /** By an owner of Redis. */
 export const REPLAY = 'an old assignment is replayed';
 
-/** What may happen next. `system`: happens by itself in time, without a fault, an operator's change or an attacker. */
-export interface Step {
-  readonly name: string;
-  readonly system: boolean;
-  readonly next: State;
-}
-
 /** Every step that is possible in `state`. */
-export function steps(state: State, bounds: Bounds, mistake?: Mistake): Step[] {
+export function steps(state: State, bounds: Bounds, mistake?: Mistake): DeliveryStep[] {
   return [
     ...commits(state, bounds),
     ...([0, 1] as const).flatMap((index) => replicaSteps(state, index, mistake)),
@@ -56,12 +31,10 @@ export function steps(state: State, bounds: Bounds, mistake?: Mistake): Step[] {
   ];
 }
 
-const step = (name: string, next: State, system = true): Step => ({ name, system, next });
-
-function commits(state: State, bounds: Bounds): Step[] {
+function commits(state: State, bounds: Bounds): DeliveryStep[] {
   if (state.nextCommit > bounds.commits) return [];
   const generation = state.generation + 1;
-  const content = contentOf(state.nextCommit);
+  const content = contentOf(state.nextCommit, bounds);
   const name = commitName(state.epoch, generation, content);
   const next = {
     ...state,
@@ -75,7 +48,7 @@ function commits(state: State, bounds: Bounds): Step[] {
 
 const isDeletion = (content: number): boolean => content === 2;
 
-function replicaSteps(state: State, index: 0 | 1, mistake?: Mistake): Step[] {
+function replicaSteps(state: State, index: 0 | 1, mistake?: Mistake): DeliveryStep[] {
   const replica = state.replicas[index];
   if (replica.gone) return [];
   const with_ = (changed: Partial<Replica>, rest: Partial<State> = {}): State => {
@@ -83,7 +56,7 @@ function replicaSteps(state: State, index: 0 | 1, mistake?: Mistake): Step[] {
     replicas[index] = { ...replica, ...changed };
     return { ...state, ...rest, replicas };
   };
-  const all: Step[] = [];
+  const all: DeliveryStep[] = [];
   const name = (what: string): string => `replica ${index + 1} ${what}`;
   if (replica.generation < state.generation)
     all.push(step(name('reads an event'), with_(readEvent(state, replica, mistake))));
@@ -99,7 +72,7 @@ function replicaSteps(state: State, index: 0 | 1, mistake?: Mistake): Step[] {
     mistake !== 'write again what was lost, whatever the host has had since'
   )
     all.push(step(name('hears of something later'), with_({ board: looked(state, replica) })));
-  if (isDue(state, replica)) {
+  if (isDue(state, replica, mistake)) {
     const again = isAgain(state, replica);
     const clock = again ? state.clock : state.clock + 1;
     const sealed = again ? replica.lost : seal(state, replica, clock, mistake);
@@ -107,15 +80,23 @@ function replicaSteps(state: State, index: 0 | 1, mistake?: Mistake): Step[] {
     const what = again ? 'seals what was lost again' : 'seals';
     all.push(step(name(what), with_({ sealed, lost: undefined }, { clock, published })));
   }
+  if (state.redis && !serves(replica, mistake))
+    all.push(step(name('forgets the host'), with_({ board: undefined }, { redis: undefined })));
   if (replica.sealed !== undefined && !state.alarm)
     all.push(step(name('writes'), write(state, replica.sealed, with_, mistake)));
   return all;
 }
 
+const serves = ({ content }: Replica, mistake?: Mistake): boolean =>
+  !isRevoked(content) || mistake === 'serve hosts that were revoked';
+
 /** Redis has been tampered with, and the host finds nothing there that it would take. */
 function isHeldUp(state: State, mistake?: Mistake): boolean {
-  const { tampered, host, redis, epoch } = state;
-  const hasWork = host.staged !== undefined || (redis && accepts(host, redis, epoch, mistake));
+  const { tampered, host, redis } = state;
+  const hasWork =
+    host.staged !== undefined ||
+    host.fetched.length > 0 ||
+    (redis && accepts(host, redis, mistake));
   return tampered && !hasNewest(state) && !hasWork;
 }
 
@@ -146,11 +127,12 @@ function readEvent(state: State, replica: Replica, mistake?: Mistake): Partial<R
   return { generation, content, ...(forgets && board ? { board: { ...board, content } } : {}) };
 }
 
-function isDue(state: State, replica: Replica): boolean {
+function isDue(state: State, replica: Replica, mistake?: Mistake): boolean {
   const isOvertaken =
     state.redis?.signed === true &&
     compare(state.redis.order, [state.epoch, replica.generation, Infinity]) > 0;
   return (
+    serves(replica, mistake) &&
     !state.alarm &&
     replica.sealed === undefined &&
     replica.generation > 0 &&
@@ -192,65 +174,8 @@ function record({ recorded }: State, one: Delivered): Partial<State> {
   return { recorded: recorded ?? one };
 }
 
-function hostSteps(state: State, mistake?: Mistake): Step[] {
-  const { host, redis } = state;
-  const with_ = (changed: Partial<Host>, rest: Partial<State> = {}): State => ({
-    ...state,
-    ...rest,
-    host: { ...host, ...changed },
-  });
-  const all: Step[] = [];
-  const report = reports(state, mistake);
-  if (report)
-    all.push(step('host reports', with_({ sequence: report.sequence }, { inbox: report })));
-  const mayFetch = state.nudged || mistake !== 'the nudge is the guarantee: no check at intervals';
-  if (host.staged === undefined) {
-    if (redis && mayFetch && accepts(host, redis, state.epoch, mistake))
-      all.push(
-        step('host accepts', with_({ staged: redis, seen: redis.order }, { nudged: false })),
-      );
-  } else if (host.swapped) all.push(step('host reads back', with_(readBack(host, host.staged))));
-  else all.push(step('host swaps', with_({ swapped: true, inKernel: host.staged.content })));
-  return all;
-}
-
-function accepts(host: Host, redis: Delivered, epoch: number, mistake?: Mistake): boolean {
-  const isTrusted = redis.signed || mistake === 'take an epoch that no root signed';
-  if (!isTrusted || (redis.signed && redis.order[0] > epoch)) return false;
-  const isInForce = host.applied !== undefined && compare(redis.order, host.applied.order) === 0;
-  if (mistake === 'take what is not newer than what was seen') return !isInForce;
-  const order = compare(redis.order, host.seen);
-  if (order !== 0) return order > 0;
-  const takesAgain = mistake !== 'take no assignment that was accepted and not applied';
-  return takesAgain && !host.fellBack && !isInForce;
-}
-
-function readBack(host: Host, staged: Delivered): Partial<Host> {
-  const { applied: lastGood } = host;
-  return { applied: staged, lastGood, staged: undefined, swapped: false, fellBack: false };
-}
-
-/** A host reports until what it last said is what the control plane has. */
-function reports({ host, inbox, status }: State, mistake?: Mistake): Report | undefined {
-  const saysSeen = mistake === 'report the highest seen, not what is applied';
-  const isEarly = mistake === 'ack before read-back' && host.staged !== undefined;
-  const { seen } = host;
-  const applied = host.applied?.order ?? NOTHING;
-  const order = saysSeen || isEarly ? seen : applied;
-  if (seen[0] === 0 && order[0] === 0) return undefined;
-  const proved = compare(order, applied) === 0;
-  const report = { order, seen, fellBack: host.fellBack && !saysSeen, proved };
-  const isSaid = [inbox, status].some(
-    (said) => said?.sequence === host.sequence && isSame(said, report),
-  );
-  return isSaid ? undefined : { sequence: host.sequence + 1, ...report };
-}
-
-const isSame = (a: Omit<Report, 'sequence'>, b: Omit<Report, 'sequence'>): boolean =>
-  compare(a.order, b.order) === 0 && compare(a.seen, b.seen) === 0 && a.fellBack === b.fellBack;
-
-function controlPlaneSteps(state: State, mistake?: Mistake): Step[] {
-  const all: Step[] = [];
+function controlPlaneSteps(state: State, mistake?: Mistake): DeliveryStep[] {
+  const all: DeliveryStep[] = [];
   const { inbox, status } = state;
   const isNews = inbox !== undefined && (status === undefined || inbox.sequence > status.sequence);
   if (isNews || (inbox !== undefined && mistake === 'take reports whatever their sequence'))
@@ -288,9 +213,14 @@ function recover(state: State): State {
   };
 }
 
-function faults(state: State, mistake?: Mistake): Step[] {
-  const fault = (name: string, next: State): Step => step(name, next, false);
+function faults(state: State, mistake?: Mistake): DeliveryStep[] {
+  const fault = (name: string, next: State): DeliveryStep => step(name, next, false);
   const all = [fault('the host dies and boots', crash(state, mistake))];
+  const [first, ...others] = state.host.fetched;
+  if (first?.signed) {
+    const fetched = [{ ...first, content: FORGED, signed: false }, ...others];
+    all.push(fault('what was fetched is corrupt', { ...state, host: { ...state.host, fetched } }));
+  }
   if (state.nudged) all.push(fault('the nudge is lost', { ...state, nudged: false }));
   if (state.redis) all.push(...losses(state).map(({ name, next }) => fault(name, next)));
   if (state.host.lastGood && !state.host.staged)
@@ -339,6 +269,7 @@ function crash(state: State, mistake?: Mistake): State {
     host: {
       ...host,
       seen: forgets ? NOTHING : host.seen,
+      fetched: [],
       staged: undefined,
       swapped: false,
       inKernel: host.applied?.content ?? 0,
