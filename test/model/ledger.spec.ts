@@ -1,0 +1,19 @@
+import { describe, expect, it } from '@jest/globals';
+import { explore } from './explore.js';
+import { LEDGER_MISTAKES, ledgerModel } from './ledger.js';
+import { stepsUnder } from './document.js';
+
+const BOUNDS = { changes: 3, faults: 2 } as const;
+
+describe('the journal, in every state within the bounds', () => {
+  it('tells of each change once, in one chain, whoever dies when', () => {
+    const { violation, states, steps } = explore(ledgerModel(BOUNDS));
+    expect(violation).toBeUndefined();
+    expect(states).toBeGreaterThan(1_000);
+    expect([...steps].sort()).toEqual(stepsUnder('The journal'));
+  });
+
+  it.each(LEDGER_MISTAKES)('finds the mistake: %s', (mistake) => {
+    expect(explore(ledgerModel(BOUNDS, mistake)).violation?.path.length).toBeGreaterThan(0);
+  });
+});
