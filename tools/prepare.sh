@@ -85,6 +85,28 @@ need_for_tests() {
 
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 
+# As root, whose environment sudo does not take from us. A service of the distribution must not start, now or at a boot:
+# the product runs its own etcd, Redis and PostgreSQL, and theirs would listen without TLS or a password.
+APT_INSTALL='
+set -eu
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap "rm -f $policy" EXIT
+  trap "exit 1" HUP INT TERM
+  printf "#!/bin/sh\nexit 101\n" >"$policy"
+  chmod 755 "$policy"
+fi
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "$@"
+[ -d /run/systemd/system ] || exit 0
+for package in "$@"; do
+  case "$package" in
+    redis-server | postgresql) systemctl disable --quiet "$package" ;;
+    etcd-server) systemctl disable --quiet etcd ;;
+  esac
+done
+'
+
 apt_install() {
   if ! have apt-get; then
     echo "hostward: please install: $*" >&2
@@ -93,10 +115,8 @@ apt_install() {
   sudo=''
   [ "$(id -u)" = 0 ] || sudo=sudo
   echo "hostward: installing $*" >&2
-  # A distribution service must not start: the product runs its own etcd and Redis.
-  export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
   log=$(mktemp)
-  if ! { $sudo apt-get update -qq && $sudo apt-get install -y -qq --no-install-recommends "$@"; } >"$log" 2>&1; then
+  if ! $sudo env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l sh -c "$APT_INSTALL" apt-install "$@" >"$log" 2>&1 </dev/null; then
     cat "$log" >&2
     echo "hostward: installing $* failed; what apt said is above" >&2
     exit 1

@@ -496,6 +496,21 @@ describe('the install script', () => {
     expect(
       (await host.run('dash -s; cat /run/systemd/calls', script)).stdout.match(/restart/g),
     ).toHaveLength(1);
+    // Where it has followed a replacement of the CA, its configuration has the fingerprint of before.
+    const trusted =
+      'sed -i s/caFingerprint:.*/old/ /etc/hostward/agent.yaml; cd /var/lib/hostward/agent; rm ca.pinned';
+    await host.run(trusted);
+    expect((await host.run('dash -s', script)).stderr).toMatch(/joined .* before\n$/);
+    const { caFingerprint } = await product.record();
+    const files =
+      'cd /; find etc/hostward usr/lib/hostward var/lib/hostward -type f | xargs sha256sum';
+    const before = (await host.run(files)).stdout;
+    const foreign = await host.run('dash -s', script.replaceAll(caFingerprint, 'ab'.repeat(32)));
+    expect([foreign.code, foreign.stderr]).toEqual([
+      1,
+      expect.stringContaining('error enrolled-elsewhere'),
+    ]);
+    expect((await host.run(files)).stdout).toBe(before);
     const spent = await second.run('dash -s', script);
     expect([spent.code, spent.stderr]).toEqual([1, expect.stringContaining('error token-refused')]);
   });

@@ -422,6 +422,16 @@ describe('on a host', () => {
       await expectBlocked(vm, '/srv/tool');
       expect((await vm.ssh('cat /usr/lib/hostward/VERSION')).stdout).toBe(`${LATER}\n`);
       await upgrade.untold();
+      // Of another fleet, or with another enforcer: what it would leave as it is is told before anything changes.
+      const url = `https://10.0.2.2:${product.port}`;
+      const other = (words: string): Promise<string> =>
+        vm
+          .ssh(`${debs}/${TREE}/install.sh ${words}`, { allowFailure: true })
+          .then(({ stderr }) => stderr);
+      const foreign = `--control-plane ${url} --ca-fingerprint ${'ab'.repeat(32)}`;
+      expect(await other(foreign)).toMatch(/names another CA than --ca-fingerprint: .*Nothing was/);
+      expect(await other('--enforcer observe')).toMatch(/'enforcer: observe': .*Nothing was/);
+      expect((await vm.ssh('cat /usr/lib/hostward/VERSION')).stdout).toBe(`${LATER}\n`);
       await vm.ssh('/usr/lib/hostward/uninstall.sh --purge', { timeoutMs: 3 * MINUTES });
       await expectAllowed(vm, 'sleep 0.01 && /srv/tool && cat /srv/secret');
       expect((await inKernel()).stdout).toBe('');

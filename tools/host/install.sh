@@ -8,7 +8,8 @@ set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 list=/usr/lib/hostward/INSTALLED
-url='' fingerprint='' enforcer=auto token_file='' name='' start=yes attest=''
+config=/etc/hostward/agent.yaml
+url='' fingerprint='' enforcer='' token_file='' name='' start=yes attest=''
 
 usage() { sed -n '3,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 fail() { echo "install.sh: $*" >&2; exit 1; }
@@ -32,6 +33,15 @@ done
 
 [ "$(id -u)" = 0 ] || fail 'must be run as root'
 [ -z "$url" ] || [ -n "$fingerprint" ] || fail '--control-plane needs --ca-fingerprint'
+# What is there stays as it is: its owner may have changed it. Another fleet or enforcer would be left out without a word.
+if [ -e "$config" ]; then
+  pinned=$(printf %s "$fingerprint" | tr -d :)
+  [ -z "$pinned" ] || tr -d : <"$config" | grep -qiF -e "$pinned" ||
+    fail "$config names another CA than --ca-fingerprint: to move this host, hostward-agent offboard first; else remove the file. Nothing was changed"
+  enforces=$(sed -n 's/^enforcer:[ "]*\([a-z]*\).*/\1/p' "$config")
+  [ "${enforcer:-${enforces:-auto}}" = "${enforces:-auto}" ] ||
+    fail "$config does not say 'enforcer: $enforcer': change it there, and leave --enforcer out. Nothing was changed"
+fi
 (cd "$here" && sha256sum --quiet -c SHA256SUMS) || fail 'the tree is damaged: its files do not have their sums; nothing was changed'
 ! dpkg-query --status hostward-agent >/dev/null 2>&1 ||
   fail 'the package hostward-agent is installed: upgrade it by dpkg or apt, or remove it first; nothing was changed'
@@ -72,16 +82,16 @@ fi
 printf '%s\n' "$files" >"$list.new"
 mv -f "$list.new" "$list"
 
-if [ -n "$url" ] && [ ! -e /etc/hostward/agent.yaml ]; then
-  mkdir -p /etc/hostward
-  cat >/etc/hostward/agent.yaml.new <<YAML
+if [ -n "$url" ] && [ ! -e "$config" ]; then
+  mkdir -p "${config%/*}"
+  cat >"$config.new" <<YAML
 controlPlane:
   url: $url
   caFingerprint: "$fingerprint"
-enforcer: $enforcer
+enforcer: ${enforcer:-auto}
 YAML
-  chmod 644 /etc/hostward/agent.yaml.new
-  mv /etc/hostward/agent.yaml.new /etc/hostward/agent.yaml
+  chmod 644 "$config.new"
+  mv "$config.new" "$config"
 fi
 
 no_start=no-start
@@ -91,7 +101,7 @@ no_start=no-start
 /usr/lib/hostward/upgrade.sh installed
 
 if [ -n "$token_file" ]; then
-  hostward-agent enroll --config /etc/hostward/agent.yaml --token-file "$token_file" \
+  hostward-agent enroll --config "$config" --token-file "$token_file" \
     --name "${name:-$(hostname)}" --agent-user hostward ${attest:+--attest "$attest"}
   if [ "$start" = yes ] && [ -d /run/systemd/system ]; then
     # As setup.sh does: a socket is not restarted under its service.

@@ -53,6 +53,11 @@ stop_units() {
   systemctl reset-failed $known 2>/dev/null || true
 }
 
+# Whoever judges an upgrade would start the agent again.
+forget_upgrade() {
+  [ ! -x "$LIBRARY/upgrade.sh" ] || "$LIBRARY/upgrade.sh" forget
+}
+
 stop_agent() {
   stop_units hostward-agent.service
   say 'the agent is stopped and disabled'
@@ -78,7 +83,7 @@ stop_sensor() {
 # Units get their own AppArmorProfile= back before the profile that it was stacked with is gone.
 remove_dropins() {
   removed=no
-  for file in /etc/systemd/system/*.service.d/"$DROPIN"; do
+  for file in /etc/systemd/system/*.service.d/"$DROPIN" /run/systemd/system/*.service.d/"$DROPIN"; do
     [ -e "$file" ] || continue
     rm -f "$file"
     rmdir --ignore-fail-on-non-empty "$(dirname "$file")"
@@ -145,6 +150,7 @@ remove_package() {
 stay_enforcing() {
   [ -e "$STATE/sensor/snapshot" ] || fail 'there is no rule set to keep: hostward-sensor status'
   has_systemd || fail 'there is no systemd to keep it over a reboot'
+  forget_upgrade
   stop_agent
   systemctl --quiet add-wants multi-user.target hostward-autonomous.service
   systemctl start hostward-autonomous.service
@@ -157,7 +163,7 @@ stay_enforcing() {
 # stopped. That the sensor does not run is met by the second time.
 end_enforcement() {
   [ ! -x "$LIBRARY/hostward-sensor" ] || "$LIBRARY/hostward-sensor" unload >/dev/null 2>&1 || true
-  [ ! -x "$LIBRARY/upgrade.sh" ] || "$LIBRARY/upgrade.sh" forget
+  forget_upgrade
   stop_agent
   end_policies
   stop_sensor

@@ -71,14 +71,21 @@ install_deb() {
 
 names_ca() { [ -e "$1" ] && tr -d : <"$1" | grep -qiF -e "$ca_fingerprint"; }
 
-# A configuration that names the same CA is its owner's, and stays.
-configure() {
-  file=/etc/hostward/agent.yaml
-  if names_ca "$file"; then return; fi
+# write_configuration: into \`config\`, by which this host enrols. One that names the same CA is its owner's, and stays; any
+# other is replaced when the host is in, since it may still be in another fleet.
+write_configuration() {
+  config=/etc/hostward/agent.yaml
+  if names_ca "$config"; then return; fi
+  mkdir -p "\${config%/*}"
+  config=$config.new
+  printf '%s' "$agent_yaml" >"$config" || fail disk-full "$config cannot be written"
+}
+
+replace_configuration() {
+  file=\${config%.new}
+  if [ "$file" = "$config" ]; then return; fi
   if [ -e "$file" ]; then mv -f "$file" "$file.before"; fi
-  mkdir -p /etc/hostward
-  printf '%s' "$agent_yaml" >"$file.new" || fail disk-full "$file cannot be written"
-  mv -f "$file.new" "$file"
+  mv -f "$config" "$file"
 }
 
 start_units() {
@@ -98,10 +105,11 @@ join_host() {
   umask 022
   say 'step install'
   install_package "$1"
-  configure
+  write_configuration
   say 'step enroll'
   attempt enroll-failed /usr/lib/hostward/node /usr/lib/hostward/agent.mjs enroll \\
-    --token-file stdin --config /etc/hostward/agent.yaml --name "$name" --agent-user hostward
+    --token-file stdin --config "$config" --name "$name" --agent-user hostward
+  replace_configuration
   say 'step start'
   start_units hostward-compiler.socket hostward-sensor.service hostward-agent.service
 }

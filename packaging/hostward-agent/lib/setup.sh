@@ -15,6 +15,8 @@ PROFILES='hostward-agent hostward-compiler hostward-init hostward-runtime hostwa
 ENABLED='hostward-early.service hostward-compiler.socket hostward-sensor.service hostward-agent.service'
 RESTARTED='hostward-sensor.service hostward-agent.service'
 REMOVED=$STATE/removed
+UNITS=/etc/systemd/system
+UNITS_OF_BOOT=/run/systemd/system
 
 say() { printf 'hostward: %s\n' "$*"; }
 fail() { printf 'hostward: %s\n' "$*" >&2; exit 1; }
@@ -38,6 +40,18 @@ load_profiles() {
   cd /
 }
 
+# move_dropins FROM TO: what gives units our profile. Until the next boot it counts as well as that profile does; after it
+# there would be none of that name, and no such unit would start.
+move_dropins() {
+  for file in "$1"/*.service.d/50-hostward.conf; do
+    [ -e "$file" ] || continue
+    folder=${file%/*}
+    mkdir -p "$2/${folder##*/}"
+    mv -f "$file" "$2/${folder##*/}"
+    rmdir --ignore-fail-on-non-empty "$folder"
+  done
+}
+
 # shellcheck disable=SC2086 # lists of units
 configure() {
   first=no start=yes back=no
@@ -51,6 +65,7 @@ configure() {
   done
   # What `remove` took away comes back with the files.
   [ ! -e "$REMOVED" ] || first=yes
+  move_dropins "$UNITS_OF_BOOT" "$UNITS"
   systemd-sysusers hostward-agent.conf
   systemd-tmpfiles --create hostward-agent.conf
   load_profiles
@@ -88,6 +103,8 @@ remove() {
     /usr/lib/hostward/upgrade.sh forget
     # shellcheck disable=SC2086 # a list of units
     ! has_systemd || systemctl disable --quiet --now $ENABLED hostward-compiler.service
+    move_dropins "$UNITS" "$UNITS_OF_BOOT"
+    ! has_systemd || systemctl daemon-reload
     [ ! -d "$STATE" ] || : >"$REMOVED"
     return 0
   fi

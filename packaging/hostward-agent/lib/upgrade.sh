@@ -163,6 +163,15 @@ since() {
   echo $(($(uptime_s) - $(cat "$SEEN/$1")))
 }
 
+# By the shell itself: not every host has a pgrep.
+is_dpkg_at_work() {
+  for comm in /proc/[0-9]*/comm; do
+    read -r name 2>/dev/null <"$comm" || continue
+    [ "$name" != dpkg ] || return 0
+  done
+  return 1
+}
+
 # 0 installed, 1 at work, 2 given up.
 installation() {
   installer=$(cat "$PENDING/installer")
@@ -171,7 +180,7 @@ installation() {
     [ "$(known "${installer%% *}" 2>/dev/null)" = "$installer" ] || return 2
   else
     case $(dpkg-query -W -f '${db:Status-Status}' hostward-agent 2>/dev/null) in installed) return 0 ;; esac
-    if pgrep -x dpkg >/dev/null; then
+    if is_dpkg_at_work; then
       rm -f "$SEEN/away"
     elif [ "$(since away)" -ge "$INSTALLER_AWAY_S" ]; then
       return 2

@@ -1,10 +1,13 @@
 import { sealBundle, type BundlePolicy, type SealedBundle } from '#bundle';
+import { tierOf } from '#policy-model';
 import type { ActivePolicy } from '../fleet/fleet-state.js';
 import type { SignedHead } from '../trust/authored-shelf.js';
 
 /** A rule set, encrypted, with the revisions of its policies by name. */
 export interface BuiltBundle extends SealedBundle {
   readonly policies: ReadonlyMap<string, string>;
+  /** Those of tier `exception`; none in authored mode, where hosts find out themselves what is for them. */
+  readonly exceptions: readonly string[];
 }
 
 /** The heads of authored mode by kind. */
@@ -55,7 +58,7 @@ export class BundleShelf {
       suspensions: partsOf(suspensions),
     });
     const revisions = new Map(policies.map(({ name, revision }) => [name, revision.toString()]));
-    const built = { ...sealed, policies: revisions };
+    const built = { ...sealed, policies: revisions, exceptions: [] };
     this.#byRuleSet.set(`authored ${key}`, built);
     return built;
   }
@@ -75,7 +78,12 @@ export class BundleShelf {
     const parts = policies.map(({ record, revision }) => {
       return [record.name, { envelope: record.envelope, revision: revision.toString() }] as const;
     });
-    return { ...sealBundle(new Map(parts), this.epochSecret), policies: revisions };
+    const exceptions = policies.filter(({ record }) => tierOf(record.document) === 'exception');
+    return {
+      ...sealBundle(new Map(parts), this.epochSecret),
+      policies: revisions,
+      exceptions: exceptions.map(({ record }) => record.name),
+    };
   }
 }
 

@@ -17,6 +17,18 @@ const tokenFor = async (body: Record<string, unknown>): Promise<string> =>
 const view = async (name: string): Promise<Record<string, unknown>> =>
   (await rig.rest.get(`/v1/nodes/${name}`)).body;
 
+const suspend = async (node: string): Promise<void> => {
+  const until = new Date(Date.now() + 3_600_000).toISOString();
+  const order = { target: { node }, mode: 'off', until, reason: 'drained' };
+  expect((await rig.rest.post('/v1/suspensions', order)).status).toBe(201);
+};
+const suspended = async (): Promise<readonly unknown[]> => {
+  const { items } = (await rig.rest.get('/v1/suspensions')).body;
+  return (items as readonly { readonly target: { readonly node: string } }[]).map(
+    ({ target }) => target.node,
+  );
+};
+
 describe('a host that is renamed', () => {
   let host: TestHost;
   beforeAll(async () => {
@@ -25,6 +37,7 @@ describe('a host that is renamed', () => {
   });
 
   it('keeps its identity, its labels, its policies, and its place on Redis', async () => {
+    await suspend('old1');
     const answer = await rig.rest.post('/v1/nodes/old1/rename', { to: 'new1' });
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({
@@ -37,6 +50,11 @@ describe('a host that is renamed', () => {
     await host.report();
     await eventually('its report counts', async () => (await view('new1'))['connected'] === true);
     expect(await rig.isServed(host)).toBe(true);
+  });
+
+  it('stays suspended, where it was suspended by its name', async () => {
+    expect(await suspended()).toEqual(['new1']);
+    await eventually('it has it', async () => (await host.fetch())?.assignment.suspension);
   });
 
   it('renews its certificate without a token under the name that it knows', async () => {
@@ -74,6 +92,7 @@ describe('a machine that is replaced', () => {
   });
 
   it('is not believed any more, and leaves its name and labels to the next one', async () => {
+    await suspend('web7');
     const answer = await rig.rest.post('/v1/nodes/web7/replace', {});
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({ phase: 'declared', labels: { tier: 'web' } });
@@ -83,6 +102,8 @@ describe('a machine that is replaced', () => {
       expect.stringContaining('another machine took its place'),
     ]);
     await eventually('its assignment is gone', async () => !(await rig.isServed(old)));
+    // It was of that machine: the next one is not to come up with enforcement off.
+    expect(await suspended()).toEqual(['newer1']);
   });
 
   it('lets only a machine of that name in by a token that is bound to it', async () => {

@@ -5,6 +5,7 @@ import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { Stored } from '../fleet/shelf.js';
 import { ProblemError, checkExpectation } from '../http/index.js';
+import { ended, renamed } from '../suspensions/suspensions-of-host.js';
 import { hostKeyKeys } from './host-keys.js';
 import type { NodeRecord } from './node.record.js';
 import type { NodeWrite } from './node.service.js';
@@ -32,14 +33,17 @@ export class NodeLifeService {
       if (state.nodes.get(to)) throw taken(to);
       const key = etcdKeys.node(to);
       const value = JSON.stringify(this.#renamed(record, to, write.by));
+      const suspensions = renamed(state, write.name, to);
       return {
         if: [
           { key: etcdKeys.node(write.name), modRevision: revision },
           { key, modRevision: 0n },
+          ...suspensions.if,
         ],
         then: [
           { type: 'delete', key: etcdKeys.node(write.name) },
           { type: 'put', key, value },
+          ...suspensions.then,
         ],
         journal: {
           by: write.by,
@@ -63,18 +67,20 @@ export class NodeLifeService {
       const at = isoNow(this.clock);
       const declared: NodeRecord = { v: 1, name, labels, at, by: write.by };
       const keys = hostKeyKeys(state, record).map((key): Write => ({ type: 'delete', key }));
+      const suspensions = ended(state, name);
       return {
-        if: [{ key: etcdKeys.node(name), modRevision: revision }],
+        if: [{ key: etcdKeys.node(name), modRevision: revision }, ...suspensions.if],
         then: [
           { type: 'put', key: etcdKeys.node(name), value: JSON.stringify(declared) },
           ...keys,
           ...(state.believed(record) ? [revocation(enrollment.nodeId, write, at)] : []),
+          ...suspensions.then,
         ],
         journal: {
           by: write.by,
           action: 'node.replaced',
           target: name,
-          detail: { nodeId: enrollment.nodeId },
+          detail: { nodeId: enrollment.nodeId, endedSuspensions: suspensions.ids },
         },
       };
     });

@@ -8,6 +8,7 @@ import { ProblemError, checkExpectation, type Expectation } from '../http/index.
 import { formatOf } from '../http/media-type.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import { ApplyService } from '../policies/apply.service.js';
+import { ended } from '../suspensions/suspensions-of-host.js';
 import { changedLabels } from './label-changes.js';
 import { findNode } from './node.view.js';
 import type { NodeRecord } from './node.record.js';
@@ -96,7 +97,11 @@ export class NodeService {
       const revocation = state.believed(stored.record)
         ? this.#revocation(stored.record, write, OFFBOARDED)
         : [];
-      return this.#change(stored, write, 'node.offboarded', [...deletions, ...revocation]);
+      const suspensions = ended(state, write.name);
+      const then = [...deletions, ...revocation, ...suspensions.then];
+      const detail = { endedSuspensions: suspensions.ids };
+      const change = this.#change(stored, write, 'node.offboarded', then, detail);
+      return { ...change, if: [...change.if, ...suspensions.if] };
     });
   }
 

@@ -53,16 +53,21 @@ ${choices(packages)}
   esac
 }
 ${HOST_STEPS}
-# The CA is taken from what the control plane shows, if it has the fingerprint that this script carries.
-pin_ca() {
-  timeout 20 openssl s_client -connect ${shellWord(authority)} ${serverName} -showcerts \\
-    </dev/null >"$work/shown" 2>/dev/null || fail no-route-back "$url does not answer: check name resolution, routes and firewalls"
-  awk -v to="$work/shown." '/-BEGIN CERT/ { n++; on = 1 } on { print > (to n) } /-END CERT/ { on = 0; close(to n) }' "$work/shown"
+# holds_ca FILE: among its certificates is the pinned CA, which is \`ca\` then.
+holds_ca() {
+  awk -v to="$work/shown." '/-BEGIN CERT/ { n++; on = 1 } on { print > (to n) } /-END CERT/ { on = 0; close(to n) }' "$1"
   for ca in "$work"/shown.*; do
     found=$(openssl x509 -in "$ca" -noout -fingerprint -sha256 2>/dev/null | sed 's/.*=//; s/://g' | tr A-F a-f)
     if [ "$found" = "$ca_fingerprint" ]; then return; fi
   done
-  fail ca-not-pinned "$url does not show the CA $ca_fingerprint: nothing was sent to it"
+  return 1
+}
+
+# The CA is taken from what the control plane shows, if it has the fingerprint that this script carries.
+pin_ca() {
+  timeout 20 openssl s_client -connect ${shellWord(authority)} ${serverName} -showcerts \\
+    </dev/null >"$work/shown" 2>/dev/null || fail no-route-back "$url does not answer: check name resolution, routes and firewalls"
+  holds_ca "$work/shown" || fail ca-not-pinned "$url does not show the CA $ca_fingerprint: nothing was sent to it"
 }
 
 fetch() {
@@ -85,9 +90,19 @@ forget() {
     while IFS= read -r file; do sed -i -E 's/${TOKEN_FORM}/${'x'.repeat(64)}/g' "$file"; done
 }
 
+# Also where it has followed a replacement of the CA, or a redirect.
+is_ours() {
+  for file in /etc/hostward/agent.yaml /var/lib/hostward/agent/ca.* /var/lib/hostward/agent/*/ca.*; do
+    if [ ! -e "$file" ]; then continue; fi
+    if names_ca "$file" || holds_ca "$file"; then return; fi
+  done
+  return 1
+}
+
 # A host that is in stays as it is, but for services that do not run; nothing is fetched.
 keep_host() {
-  [ -s /var/lib/hostward/trust/node-id ] && names_ca /etc/hostward/agent.yaml || return 1
+  [ -s /var/lib/hostward/trust/node-id ] || return 1
+  is_ours || fail enrolled-elsewhere 'this host is in another fleet: to move it, hostward-agent offboard first. Nothing was changed'
   set -- hostward-compiler.socket hostward-sensor.service hostward-agent.service
   for unit in "$@"; do systemctl is-active --quiet "$unit" || { start_units "$@"; return; }; done
 }
@@ -96,14 +111,14 @@ main() {
   values
   [ "$(id -u)" = 0 ] || fail sudo-failed 'run it as root'
   [ -d /run/systemd/system ] || fail no-systemd 'this host does not run systemd'
-  if keep_host; then forget; say "this host has joined $url before"; return; fi
-  [ "$(date +%s)" -lt "$(date -d "$expires" +%s)" ] || fail token-refused "its join token ended at $expires, or the clock is wrong"
   for tool in openssl curl; do
     command -v "$tool" >/dev/null || fail missing-tool "$tool is not there: install it, e.g. by apt-get install $tool"
   done
-  choose_package
   work=$(mktemp -d /var/tmp/hostward.XXXXXX)
   trap 'rm -rf "$work"' EXIT && trap 'exit 1' HUP INT TERM
+  if keep_host; then forget; say "this host has joined $url before"; return; fi
+  [ "$(date +%s)" -lt "$(date -d "$expires" +%s)" ] || fail token-refused "its join token ended at $expires, or the clock is wrong"
+  choose_package
   pin_ca
   for file in SHA256SUMS SHA256SUMS.sig "$package"; do fetch "$file"; done
   verify

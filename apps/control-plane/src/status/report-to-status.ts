@@ -56,6 +56,8 @@ export interface Evidence {
   readonly clone?: CloneView;
   /** Exceptions that hold on this host, by the policy they except from. */
   readonly excepted?: ReadonlyMap<string, Excepted>;
+  /** The policy of an exception that has ended and is in what was written last: which policies it allows is not known. */
+  readonly endedException?: string;
 }
 
 /** An exception from a policy, as a reader needs it. */
@@ -97,19 +99,24 @@ function rulesOnNode(policy: WantedPolicy, evidence: Evidence): readonly RuleSta
   if (!hasApplied(report, delivered)) return all('delivered', rejectionOf(report, delivered));
   const reported = report.policies.find((entry) => entry.policy === policy.name);
   if (reported?.revision !== policy.revision) return all('delivered');
-  const excepted = evidence.excepted?.get(policy.name);
-  return policy.rules.map(({ id }, at) => exceptedRule(ruleOnNode(id, at, reported), excepted));
+  const why = exceptionFrom(policy.name, evidence);
+  return policy.rules.map(({ id }, at) => exceptedRule(ruleOnNode(id, at, reported), why));
 }
 
 /** Sections that an exception allows; rules of others stay in force under it. */
 const EXCEPTED_SECTIONS = /^(process|file|network|capabilities)\//;
 
 /** What an exception allows is in the kernel and blocks nothing. */
-function exceptedRule(rule: RuleStatus, excepted: Excepted | undefined): RuleStatus {
-  if (!excepted || !EXCEPTED_SECTIONS.test(rule.id)) return rule;
+function exceptedRule(rule: RuleStatus, reason: string | undefined): RuleStatus {
+  if (reason === undefined || !EXCEPTED_SECTIONS.test(rule.id)) return rule;
   if (rule.state !== 'enforced' && rule.state !== 'audited') return rule;
-  const reason = `exception ${excepted.id} allows it until ${excepted.until}`;
   return { id: rule.id, state: 'delivered', reason };
+}
+
+function exceptionFrom(policy: string, { excepted, endedException }: Evidence): string | undefined {
+  const holds = excepted?.get(policy);
+  if (holds) return `exception ${holds.id} allows it until ${holds.until}`;
+  return endedException && `the host still has ${endedException}, which has ended`;
 }
 
 /** Hosts report the rules of a policy in its order, so the place is tried first. */

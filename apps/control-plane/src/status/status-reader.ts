@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { NodePolicyStatus, NodeStatus, Page, PolicyStatus } from '#contracts';
 import { Clock } from '../clock.js';
+import type { WrittenAssignment } from '../delivery/assignment-plan.js';
 import { Deliveries } from '../delivery/deliveries.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetState } from '../fleet/fleet-state.js';
@@ -91,28 +92,29 @@ export class StatusReader {
     const nodeId = record && state.believed(record)?.nodeId;
     const nowMs = this.clock.nowMs();
     const held = this.reports.get(nodeId);
+    const written = nodeId === undefined ? undefined : this.deliveries.written(nodeId);
     return {
       node,
-      delivered: nodeId === undefined ? undefined : this.#delivered(nodeId),
+      delivered: written && deliveredBy(written),
       report: held?.report,
       freshness: freshnessOf(held, nowMs),
       ...(record && standingOf(record, state, nowMs)),
       excepted: exceptedOn(state, node),
+      endedException: written?.wanted.bundle.exceptions.find(
+        (made) => !state.isInForce(made, node),
+      ),
     };
   }
+}
 
-  #delivered(nodeId: string): Delivered | undefined {
-    const written = this.deliveries.written(nodeId);
-    if (!written) return undefined;
-    const { ordering, wanted, kept } = written;
-    return {
-      epoch: ordering.epoch,
-      generation: ordering.generation,
-      bundleDigest: kept ?? wanted.bundle.digest,
-      policies: wanted.bundle.policies,
-      suspension: wanted.suspension,
-    };
-  }
+function deliveredBy({ ordering, wanted, kept }: WrittenAssignment): Delivered {
+  return {
+    epoch: ordering.epoch,
+    generation: ordering.generation,
+    bundleDigest: kept ?? wanted.bundle.digest,
+    policies: wanted.bundle.policies,
+    suspension: wanted.suspension,
+  };
 }
 
 function wantedOf(state: FleetState, name: string): WantedPolicy {

@@ -135,7 +135,10 @@ describe('a status', () => {
     await host.receives('strict', madePolicy);
     await host.report();
     await eventually('excepted', async () => (await states('strict'))[0] === 'delivered');
+    rig.redisLink.cut();
     await rig.rest.delete(`/v1/exceptions/${id}`);
+    expect((await status('strict')).enforcedEverywhere).toBe(false);
+    rig.redisLink.restore();
     await host.receives('strict');
     await host.report();
     await enforced('strict');

@@ -1,0 +1,83 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+const SETUP = new URL('../../../../packaging/hostward-agent/lib/setup.sh', import.meta.url);
+const UPGRADE = new URL('../../../../packaging/hostward-agent/lib/upgrade.sh', import.meta.url);
+const OFFBOARD = new URL('../../../../tools/host/offboard.sh', import.meta.url);
+const DROPIN = 'systemd/system/web.service.d/50-hostward.conf';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hw-removal-'));
+  put('etc/hostward/keep-enforcing', '');
+  put('run/systemd/system/x', '');
+  put('var/lib/hostward/sensor/snapshot', '');
+  // Who is called, in order.
+  for (const name of [
+    'bin/systemctl',
+    'bin/systemd-sysusers',
+    'bin/systemd-tmpfiles',
+    'usr/lib/hostward/upgrade.sh',
+  ])
+    put(name, `#!/bin/sh\necho "\${0##*/} $*" >>${folder}/calls\n`);
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function put(name: string, text: string): void {
+  mkdirSync(dirname(join(folder, name)), { recursive: true });
+  writeFileSync(join(folder, name), text, { mode: 0o755 });
+}
+
+/** The script with a folder in the place of the host's; its last part is what this host is asked. */
+function ask(file: URL, end: RegExp, request: string): string {
+  const functions = readFileSync(file, 'utf8')
+    .replace(end, '')
+    .replaceAll(/(?<=[\s=":'])\/(etc|run|usr\/lib|var\/lib|sys|proc)\//g, `${folder}/$1/`)
+    .replace('PATH=', `PATH=${folder}/bin:`);
+  const asked = spawnSync('/bin/sh', ['-c', `${functions}\n${request}\n`], { encoding: 'utf8' });
+  expect([asked.status, asked.stderr]).toEqual([0, '']);
+  return asked.stdout;
+}
+
+const calls = (): string[] => readFileSync(join(folder, 'calls'), 'utf8').trimEnd().split('\n');
+const has = (name: string): boolean => existsSync(join(folder, name));
+
+describe('a package that goes and leaves what is enforced until the next boot', () => {
+  const setup = (request: string): string => ask(SETUP, /^case "\$\{1-\}" in\n[^]*$/m, request);
+
+  it('takes the profile off units by then, and gives it back where it is installed again', () => {
+    put(`etc/${DROPIN}`, '[Service]\nAppArmorProfile=-hostward\n');
+    setup('remove');
+    expect([has(`etc/${DROPIN}`), has(`run/${DROPIN}`)]).toEqual([false, true]);
+    expect(has(dirname(`etc/${DROPIN}`))).toBe(false);
+    expect(calls().at(-1)).toBe('systemctl daemon-reload');
+    setup('configure no-start');
+    expect([has(`etc/${DROPIN}`), has(`run/${DROPIN}`)]).toEqual([true, false]);
+  });
+});
+
+describe('a host that becomes autonomous', () => {
+  it('has nothing that would start its agent again, as an upgrade that is judged does', () => {
+    ask(OFFBOARD, /^main "\$@"\n$/m, 'stay_enforcing');
+    expect(calls()[0]).toBe('upgrade.sh forget');
+  });
+});
+
+describe('an upgrade that is judged', () => {
+  const isAtWork = (): string =>
+    ask(
+      UPGRADE,
+      /^case "\$\{1-\}" in\n[^]*$/m,
+      'if is_dpkg_at_work; then echo yes; else echo no; fi',
+    );
+
+  it('knows whether dpkg is at work on a host without pgrep', () => {
+    put('proc/7/comm', 'dpkg-query\n');
+    expect(isAtWork()).toBe('no\n');
+    put('proc/8/comm', 'dpkg\n');
+    expect(isAtWork()).toBe('yes\n');
+  });
+});
