@@ -77,7 +77,7 @@ need_for_tests() {
   case "$1" in
     quick | unit) need sensor ;;
     integration) need etcd etcdctl redis postgresql openssl sensor ;;
-    fault) need etcd etcdctl redis openssl sensor clocks ;;
+    fault) need etcd etcdctl redis postgresql openssl sensor clocks ;;
     fuzz) need sensor fuzz ;;
     *) need etcd etcdctl redis redis-cli postgresql openssl zsh sensor clocks fuzz lab ssh-hosts package package-tests containers ansible ;;
   esac

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Action } from './history.js';
 import type { Step } from './plan.js';
-import { FaultRun } from './support/run.js';
+import { FaultRun, type RunOptions } from './support/run.js';
 import { underFaults } from './support/under-faults.js';
 
 const MINUTE = 60_000;
@@ -53,23 +53,28 @@ underFaults('two control planes under faults that were found once', () => {
 
   // docs/bugs.md: never ready again after a disk was full
   it(
-    'is ready again though another stored the alerts that its full disk did not take',
+    'is ready again though another stored the alerts that its full disk did not take, where they lie in files',
     async () => {
       const labels = { env: 'prod' };
-      await settles('full-disk', [
+      const steps: Step[] = [
         { at: 0, do: { kind: 'apply', policy: 'p1', marker: '/usr/bin/marked', labels } },
         { at: 2_000, fault: { kind: 'fill-disk', of: 'replica', forMs: 7_000 } },
         ...['h1', 'h2', 'h3', 'h4'].map((deny) => ({ at: 3_000, deny, resource: '/denied/1' })),
         { at: 9_000, do: { kind: 'pause', policy: 'p1' } },
-      ]);
+      ];
+      await settles('full-disk', steps, { inFiles: true });
     },
     5 * MINUTE,
   );
 });
 
-async function settles(name: string, steps: readonly Step[]): Promise<void> {
+async function settles(
+  name: string,
+  steps: readonly Step[],
+  options: RunOptions = {},
+): Promise<void> {
   const file = join(tmpdir(), `hostward-fault-${name}-${Date.now()}.jsonl`);
-  const { violations } = await FaultRun.of(SEED, 0, file, { steps });
+  const { violations } = await FaultRun.of(SEED, 0, file, { ...options, steps });
   const found = { history: file, logs: `${file}.logs`, violations };
   expect(found).toEqual({ ...found, violations: [] });
   rmSync(file);

@@ -26,6 +26,7 @@ export type Fault =
   /** What a control plane is known by to the others is revoked in etcd. */
   | { readonly kind: 'lose-lease'; readonly of: ControlPlaneName }
   | { readonly kind: 'fail-over'; readonly by: 'cut' | 'order' | 'stop'; readonly forMs: number }
+  | { readonly kind: 'lose-postgresql'; readonly by: 'end' | 'kill'; readonly forMs: number }
   | { readonly kind: 'fill-disk'; readonly of: string; readonly forMs: number }
   | { readonly kind: 'fill-etcd-disk'; readonly of: EtcdMember; readonly forMs: number }
   /** `of` is a machine: a host, or what runs a control plane. */
@@ -56,7 +57,13 @@ export const FIRST = ['h1', 'h2', 'h3', 'h4'];
 const STORES = [...ETCD_MEMBERS, 'redis', 'redis-b', 'redis-events'];
 const SENTINELS = ['sentinel-1', 'sentinel-2', 'sentinel-3'];
 const SERVERS = [...STORES, ...SENTINELS, ...CONTROL_PLANES];
-const SERVER_LINKS = [...STORES, 'operator', 'operator@replica'];
+const SERVER_LINKS = [
+  ...STORES,
+  'operator',
+  'operator@replica',
+  'postgresql',
+  'postgresql@replica',
+];
 const LONGEST_MS = 8_000;
 const MINUTE_MS = 60_000;
 /** How far a clock is set, ahead or back. */
@@ -144,6 +151,15 @@ export const FREQUENT: readonly Drawn[] = [
       kind: 'fail-over',
       by: random.pick(['cut', 'order', 'stop'] as const),
       forMs: FAILED_OVER_MS + forMs(random),
+    }),
+  },
+  {
+    kind: 'lose-postgresql',
+    weight: 2,
+    draw: (random) => ({
+      kind: 'lose-postgresql',
+      by: random.pick(['end', 'kill'] as const),
+      forMs: forMs(random),
     }),
   },
   {

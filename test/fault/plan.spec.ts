@@ -3,7 +3,17 @@ import { planOf, SPARE } from './plan.js';
 
 const MINUTE = 60_000;
 const KINDS = [
-  ...['kill', 'end', 'stop', 'kill-in-swap', 'lose-leader', 'lose-lease', 'fail-over', 'set-clock'],
+  ...[
+    'kill',
+    'end',
+    'stop',
+    'kill-in-swap',
+    'lose-leader',
+    'lose-lease',
+    'lose-postgresql',
+    'fail-over',
+    'set-clock',
+  ],
   ...['cut', 'stall', 'slow', 'one-way', 'slow-reader', 'break-off'],
   ...['flush', 'corrupt-bundles', 'compact', 'fill-disk', 'fill-etcd-disk'],
 ];

@@ -14,6 +14,7 @@ import { NodesModule } from './nodes/nodes.module.js';
 import { OnboardingModule } from './onboarding/onboarding.module.js';
 import { PoliciesModule } from './policies/policies.module.js';
 import type { HostInbox } from './reports/host-inbox.js';
+import type { OneStore } from './replicas/one-store.js';
 import { RedirectsModule } from './redirects/redirects.module.js';
 import { ReportsModule } from './reports/reports.module.js';
 import { CoreModule, type CoreParts } from './server/core.module.js';
@@ -27,6 +28,7 @@ export interface AppParts extends CoreParts {
   readonly hostUsers: HostUsers;
   readonly alerts: AlertStore;
   readonly observations: ObservationStore;
+  readonly oneStore: OneStore;
   readonly vitals: VitalSigns;
   readonly diagnosis: DiagnosisParts;
   /** Folder of the packages that hosts may fetch; absent: there is none. */

@@ -15,8 +15,8 @@ export class EtcdLease implements LeaseCalls {
     return answer.ID;
   }
 
-  async bind(key: string, lease: string): Promise<void> {
-    const request = { key: Buffer.from(key), value: Buffer.from(lease), lease };
+  async bind(key: string, value: string, lease: string): Promise<void> {
+    const request = { key: Buffer.from(key), value: Buffer.from(value), lease };
     await this.endpoints.write(`writing ${key}`, (client, options) =>
       client.kv.put(request, options),
     );

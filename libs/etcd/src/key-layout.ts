@@ -12,7 +12,7 @@
  * | signed/{kind}/{name} | newest document that authors signed, DSSE; labels by node id | signed apply | bundles |
  * | root/{version, 10 digits} | root document, DSSE | ceremony, `up` | bundles, enrol |
  * | revoke/{nodeId} | revocation | revoke | access, delivery |
- * | lease/replica-{id} | a replica that is there: id of the lease that the key is bound to | replicas | replicas |
+ * | lease/replica-{id} | a replica that is there: id of the lease that the key is bound to, and where its store is | replicas | replicas |
  * | journal/head | newest entry of the journal, whole | every change | journal |
  * | journal/tail | entries before it that no disk may have yet, oldest first; absent where there are none | every change | journal |
  * | meta/{name} | format version, epoch, hash of the admin token | start | start |

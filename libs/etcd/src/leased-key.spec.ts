@@ -5,7 +5,7 @@ const TTL_MS = 9_000;
 
 /** etcd as a test says: what a call takes, by the holder's clock, and what it answers. */
 function holder() {
-  const etcd = { now: 1_000, takesMs: 0, alive: true, away: false, granted: 0 };
+  const etcd = { now: 1_000, takesMs: 0, alive: true, away: false, failsToBind: false, granted: 0 };
   const bound: string[] = [];
   const revoked: string[] = [];
   const call = async <T>(answer: () => T): Promise<T> => {
@@ -16,7 +16,11 @@ function holder() {
   };
   const calls: LeaseCalls = {
     grant: () => call(() => String((etcd.granted += 1))),
-    bind: (_key, lease) => call(() => void bound.push(lease)),
+    bind: (_key, value) =>
+      call(() => {
+        if (etcd.failsToBind) throw new Error('not bound');
+        bound.push(value);
+      }),
     keepAlive: () => call(() => etcd.alive),
     revoke: (lease) => call(() => void revoked.push(lease)),
   };
@@ -84,6 +88,30 @@ describe('a key under a lease', () => {
     await key.keep();
     expect(key.heldAs).toBe('1');
     expect(bound).toEqual(['1']);
+  });
+
+  it('says behind the lease what it was told to: from its first turn, the next, and under another lease', async () => {
+    const { etcd, key, bound } = holder();
+    key.say('a');
+    await key.keep();
+    await key.keep();
+    key.say('b');
+    await key.keep();
+    etcd.alive = false;
+    await key.keep();
+    expect(bound).toEqual(['1 a', '1 b', '2 b']);
+  });
+
+  it('says in its next turn what could not be said in this one', async () => {
+    const { etcd, key, bound } = holder();
+    await key.keep();
+    etcd.failsToBind = true;
+    key.say('a');
+    await expect(key.keep()).rejects.toThrow('not bound');
+    expect(key.heldAs).toBe('1');
+    etcd.failsToBind = false;
+    await key.keep();
+    expect(bound).toEqual(['1', '1 a']);
   });
 
   it('is given up in order at the end', async () => {

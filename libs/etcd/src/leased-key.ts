@@ -2,8 +2,8 @@
 export interface LeaseCalls {
   /** A new lease; its id. */
   grant(ttlMs: number): Promise<string>;
-  /** Binds the key, with the lease's id as its value, to the lease. */
-  bind(key: string, lease: string): Promise<void>;
+  /** Binds the key, with this value, to the lease. */
+  bind(key: string, value: string, lease: string): Promise<void>;
   /** False where etcd does not know the lease any more. */
   keepAlive(lease: string): Promise<boolean>;
   revoke(lease: string): Promise<void>;
@@ -20,6 +20,8 @@ export class LeasedKey {
   #timer: NodeJS.Timeout | undefined;
   #keeping: Promise<void> | undefined;
   #stopped = false;
+  #word = '';
+  #said = '';
 
   constructor(
     private readonly calls: LeaseCalls,
@@ -28,9 +30,14 @@ export class LeasedKey {
     private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
-  /** The lease under which it is held, which is also the key's value; undefined while it is not held for sure. */
+  /** The lease under which it is held, the first word of the key's value; undefined while it is not held for sure. */
   get heldAs(): string | undefined {
     return this.nowMs() - this.#keptAtMs < (this.ttlMs * 2) / 3 ? this.#lease : undefined;
+  }
+
+  /** The key's value has this word behind the lease from the next turn on. */
+  say(word: string): void {
+    this.#word = word;
   }
 
   /** Takes the key and keeps it, trying again for ever. */
@@ -52,6 +59,7 @@ export class LeasedKey {
       else this.#lease = undefined;
     }
     if (this.#lease === undefined) await this.#take(sentAtMs);
+    else if (this.#said !== this.#word) await this.#bind(this.#lease);
   }
 
   /** Gives the key up. */
@@ -67,8 +75,14 @@ export class LeasedKey {
 
   async #take(sentAtMs: number): Promise<void> {
     const lease = await this.calls.grant(this.ttlMs);
-    await this.calls.bind(this.key, lease);
+    await this.#bind(lease);
     this.#lease = lease;
     this.#keptAtMs = sentAtMs;
+  }
+
+  async #bind(lease: string): Promise<void> {
+    const word = this.#word;
+    await this.calls.bind(this.key, `${lease} ${word}`.trimEnd(), lease);
+    this.#said = word;
   }
 }

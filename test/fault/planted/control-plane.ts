@@ -8,7 +8,7 @@ import { loadMaterial } from '../../../apps/control-plane/src/config/material.js
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
 import { AssignmentSealer } from '../../../apps/control-plane/src/delivery/assignment-sealer.js';
 import { RedisDeliveryChannel } from '../../../apps/control-plane/src/delivery/redis-delivery-channel.js';
-import { SqliteAlertStore } from '../../../apps/control-plane/src/events/sqlite-alert.store.js';
+import { PostgresAlertStore } from '../../../apps/control-plane/src/events/postgres-alert.store.js';
 import {
   FleetState,
   type ActivePolicy,
@@ -153,10 +153,10 @@ const PLANT: Readonly<Record<ControlPlaneMistake, (configFile: string) => void>>
   },
   'forgets the first alert of a batch': () => {
     replace(
-      SqliteAlertStore.prototype,
+      PostgresAlertStore.prototype,
       'add',
       (shipped) =>
-        function (this: SqliteAlertStore, nodeId, batch) {
+        function (this: PostgresAlertStore, nodeId, batch) {
           return shipped.call(this, nodeId, { ...batch, alerts: batch.alerts.slice(1) });
         },
     );

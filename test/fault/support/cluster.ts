@@ -1,4 +1,4 @@
-import { copyFile, glob, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, glob, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ControlPlane } from '../../../apps/cli/src/client/control-plane.js';
@@ -18,7 +18,7 @@ import { readConfig } from '../../../apps/control-plane/src/config/read-config.j
 import { buildNative } from '../../../libs/sensor/src/fixtures/native-build.js';
 import { redisKeys } from '#contracts';
 import { connectRedis, type RedisConnection, type RedisConnectionOptions } from '#redis';
-import { freePort, LinkProxy } from '#testing';
+import { freePort, LinkProxy, startPostgres, type PostgresServer } from '#testing';
 import { appMain } from '../../../apps/cli/src/package-root.js';
 import {
   AGENT_MISTAKES,
@@ -61,9 +61,20 @@ export type RedisServerName = (typeof REDIS_SERVERS)[number];
 /** The operator's link to each control plane. */
 const OPERATOR_LINKS = { 'control plane': 'operator', replica: 'operator@replica' } as const;
 
+/** The link of each control plane to PostgreSQL. */
+const POSTGRES_LINKS = { 'control plane': 'postgresql', replica: 'postgresql@replica' } as const;
+
+/** What differs from the product as it is shipped, or as it is to be set up. */
+export interface ClusterOptions {
+  /** That control planes, agents or sensors make. */
+  readonly mistake?: Mistake;
+  /** Alerts and journal lie in files of each control plane. */
+  readonly inFiles?: boolean;
+}
+
 /**
- * Three members of etcd, a Redis for policies with a replica and three Sentinels, one for events, and two control planes
- * with the same keys and stores of their own: each as `up` runs its only one, with a link before it that can be cut.
+ * Three members of etcd, a Redis for policies with a replica and three Sentinels, one for events, a PostgreSQL, and two
+ * control planes with the same keys: each as `up` runs its only one, with a link before it that can be cut.
  */
 export class Cluster {
   readonly programs = new Programs();
@@ -75,6 +86,7 @@ export class Cluster {
   #log: CommittedLog | undefined;
   #sensor: Promise<string> | undefined;
   #material: Material | undefined;
+  #postgres: PostgresServer | undefined;
   #ca = '';
   #password = '';
   #clientPair: { readonly cert: string; readonly key: string } | undefined;
@@ -83,16 +95,15 @@ export class Cluster {
     readonly folder: string,
     readonly ports: Ports,
     readonly history: History,
-    private readonly mistake: Mistake | undefined,
+    private readonly options: ClusterOptions,
   ) {
     this.clocks = new Clocks(folder);
     this.disks = new EtcdDisks(folder);
   }
 
-  /** With control planes, agents or sensors that make a mistake where one is named. */
-  static async start(history: History, mistake?: Mistake): Promise<Cluster> {
+  static async start(history: History, options: ClusterOptions = {}): Promise<Cluster> {
     const folder = await mkdtemp(join(tmpdir(), 'hostward-fault-'));
-    const cluster = new Cluster(folder, await freePorts(), history, mistake);
+    const cluster = new Cluster(folder, await freePorts(), history, options);
     try {
       await cluster.#start();
       return cluster;
@@ -109,12 +120,17 @@ export class Cluster {
 
   /** Program and first words of an agent. */
   get agent(): readonly string[] {
-    return mainOf('agent', this.mistake);
+    return mainOf('agent', this.options.mistake);
   }
 
   /** The sensor on a fake kernel; built at the first call. */
   get sensor(): Promise<string> {
     return (this.#sensor ??= this.#buildSensor());
+  }
+
+  /** Where alerts and journal are; undefined where they lie in files. */
+  get postgres(): PostgresServer | undefined {
+    return this.#postgres;
   }
 
   get log(): CommittedLog {
@@ -257,6 +273,7 @@ export class Cluster {
       files,
       keys,
     });
+    if (!this.options.inFiles) await this.#startPostgres();
     for (const name of CONTROL_PLANES) await this.#startControlPlane(name, material);
   }
 
@@ -287,31 +304,48 @@ export class Cluster {
     await this.run('redis-events', await redisProgram({ ...at, serves: 'events', port }));
   }
 
+  async #startPostgres(): Promise<void> {
+    const postgres = await startPostgres();
+    this.#postgres = postgres;
+    for (const name of CONTROL_PLANES) await this.addLink(POSTGRES_LINKS[name], postgres.port);
+    await writeFile(this.#passwordFile, postgres.password, { mode: 0o600 });
+  }
+
+  get #passwordFile(): string {
+    return join(this.folder, 'postgresql.password');
+  }
+
   async #startControlPlane(name: ControlPlaneName, material: Material): Promise<void> {
     const served = { host: '127.0.0.1', port: this.ports[name] };
     const shipped = controlPlaneProgram(material.configFile, this.folder, served, this.#keys);
-    const words = mainOf('control-plane', this.mistake);
+    const words = mainOf('control-plane', this.options.mistake);
     const at = shipped.args.indexOf(appMain('control-plane'));
     const program = { ...shipped, args: shipped.args.toSpliced(at, 1, ...words) };
     const own = name === 'replica' ? asReplica(program, served.port) : program;
-    await this.run(name, await this.clocks.follow(name, withSettings(own, this.#settings())));
+    await this.run(name, await this.clocks.follow(name, withSettings(own, this.#settings(name))));
   }
 
   async #buildSensor(): Promise<string> {
-    const { mistake, folder } = this;
+    const { folder } = this;
+    const { mistake } = this.options;
     if (mistake !== undefined && isOfSensor(mistake)) return plantedSensor(mistake, folder);
     return join(await buildNative('fake'), 'hostward-sensor-fake');
   }
 
   /** What `init` was not told. */
-  #settings(): Readonly<Record<string, unknown>> {
+  #settings(name: ControlPlaneName): Readonly<Record<string, unknown>> {
     const at = (port: number): string => `127.0.0.1:${port}`;
     const other = at(this.link('redis-b').port);
+    const postgresql = this.#postgres && {
+      ...{ host: '127.0.0.1', port: this.link(POSTGRES_LINKS[name]).port },
+      passwordFile: this.#passwordFile,
+    };
     return {
-      ETCD__HOSTS: ETCD_MEMBERS.map((name) => `https://${at(this.link(name).port)}`),
+      ETCD__HOSTS: ETCD_MEMBERS.map((member) => `https://${at(this.link(member).port)}`),
       REDIS__REPLICAS: [other],
       REDIS__AGENT__OTHERS: [other],
       REDIS__SENTINEL: { name: MASTER_NAME, addresses: this.ports.sentinels.map(at) },
+      STORE: { postgresql },
     };
   }
 
@@ -321,6 +355,7 @@ export class Cluster {
     for (const offers of this.#offers) offers.stop();
     for (const admin of this.#admins) admin.close();
     await this.programs.stop();
+    await this.#postgres?.stop();
     this.disks.stop();
     this.#keys.close();
     if (logs !== undefined) await this.#keepLogs(logs);
@@ -341,7 +376,7 @@ function mainOf(app: 'agent' | 'control-plane', mistake: Mistake | undefined): r
   return [join(projectRoot, 'dist/test/fault/planted', `${app}.js`), mistake];
 }
 
-/** The same program at another port, with stores of its own. */
+/** The same program at another port, with a data folder of its own. */
 function asReplica(program: Program, port: number): Program {
   const settings = { DATA_DIR: join(program.cwd, 'replica'), LISTEN__PORT: port };
   const logFile = join(program.cwd, 'replica.log');

@@ -69,7 +69,7 @@ export class CommittedLog {
   /** etcd lets a control plane's lease go, and with it the key by which the others know that it is there. */
   async loseLease(replicaId: string): Promise<void> {
     const key = `${ROOT}lease/replica-${replicaId}`;
-    const lease = (await this.#ctl('get', key, '--print-value-only')).trim();
+    const [lease = ''] = (await this.#ctl('get', key, '--print-value-only')).trim().split(' ');
     if (lease === '') throw new Error(`nobody holds ${key}`);
     await this.#ctl('lease', 'revoke', BigInt(lease).toString(16));
   }

@@ -86,6 +86,8 @@ export class Injector {
         return log.loseLease(await this.cluster.replicaId(fault.of));
       case 'fail-over':
         return this.#failOver(fault.by, fault.forMs);
+      case 'lose-postgresql':
+        return this.#losePostgres(fault.by, fault.forMs);
       case 'fill-disk':
         await programs.mayWrite(fault.of, false);
         return this.#later(fault.forMs, () => programs.mayWrite(fault.of, true));
@@ -152,6 +154,14 @@ export class Injector {
     } finally {
       sentinel.close();
     }
+  }
+
+  /** With all its connections, in order or as by a power cut. */
+  async #losePostgres(by: 'end' | 'kill', forMs: number): Promise<void> {
+    const { postgres } = this.cluster;
+    if (!postgres?.pid) throw new Error('PostgreSQL does not run');
+    await (by === 'end' ? postgres.halt() : postgres.kill9());
+    this.#later(forMs, () => postgres.restart());
   }
 
   /** The sensor knows of it when it has started anew: what it has in memory, nobody else writes. */

@@ -7,9 +7,8 @@ import { PROMPT_MS } from '../checks/rest.js';
 import type { Rule, Violation } from '../checks/violation.js';
 import { History, type Action, type Final, type Line, type Said } from '../history.js';
 import { planOf, SPARE, type Plan, type Step } from '../plan.js';
-import type { Mistake } from '../planted/mistakes.js';
 import { Truth } from '../truth.js';
-import { Cluster } from './cluster.js';
+import { Cluster, type ClusterOptions } from './cluster.js';
 import { FaultedHost } from './faulted-host.js';
 import { Injector } from './injector.js';
 import { Workload } from './workload.js';
@@ -19,10 +18,9 @@ const ASK_EVERY_MS = 1_000;
 const TRIES_AT_REST = 3;
 
 /** What differs from the product as it is shipped, and from the time that it may take to settle. */
-export interface RunOptions {
+export interface RunOptions extends ClusterOptions {
   /** In the place of what the seed would make. */
   readonly steps?: readonly Step[];
-  readonly mistake?: Mistake;
   readonly settlesWithinMs?: number;
 }
 
@@ -55,10 +53,10 @@ export class FaultRun {
     seed: number,
     lengthMs: number,
     file: string,
-    { mistake, settlesWithinMs = SETTLES_WITHIN_MS, steps }: RunOptions = {},
+    { settlesWithinMs = SETTLES_WITHIN_MS, steps, ...options }: RunOptions = {},
   ): Promise<RunResult> {
     const history = new History(file);
-    const run = new FaultRun(await Cluster.start(history, mistake), settlesWithinMs);
+    const run = new FaultRun(await Cluster.start(history, options), settlesWithinMs);
     let violations: readonly Violation[] | undefined;
     try {
       const plan = planOf(seed, lengthMs);
@@ -70,7 +68,7 @@ export class FaultRun {
       run.#over.abort();
       for (const host of run.#hosts.values()) await host.stop();
       // What is wrong is looked for in the logs, unless it was planted.
-      const isSought = mistake === undefined && violations?.length !== 0;
+      const isSought = options.mistake === undefined && violations?.length !== 0;
       await run.cluster.stop(isSought ? `${file}.logs` : undefined);
     }
   }
@@ -136,10 +134,10 @@ export class FaultRun {
     return found;
   }
 
-  /** What at least one control plane has stored, each once: their stores are their own. */
+  /** What is stored, as one control plane tells it; where it lies in files what at least one has, each once. */
   async #stored<T>(path: string, id: (item: T) => string | number): Promise<readonly T[]> {
     const found = new Map<string | number, T[]>();
-    for (const controlPlane of this.#direct) {
+    for (const controlPlane of this.cluster.postgres ? [this.#anyone()] : this.#direct) {
       const items = await controlPlane.all<T>(path, { limit: '500' });
       for (const [key, same] of Map.groupBy(items, id))
         if (same.length > (found.get(key)?.length ?? 0)) found.set(key, same);

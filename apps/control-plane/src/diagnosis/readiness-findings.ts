@@ -1,5 +1,6 @@
 import { failed, fine, type Finding } from '#contracts';
 import type { Check } from '../health/readiness.js';
+import { ONE_STORE_REMEDY } from '../replicas/one-store.js';
 
 /** What to do about each check of `/readyz`; they name what is wrong themselves. */
 const REMEDIES: Readonly<Record<string, string>> = {
@@ -16,6 +17,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
     'free space where the data folder lies, or see that PostgreSQL runs and that store.postgresql is right; writes are refused until then',
   'etcd-writes':
     'what `etcd-alarm` says; until then writes are refused, and hosts enforce what they have',
+  store: ONE_STORE_REMEDY,
   restore:
     'bring etcd to where it was, or publish a root document with the next epoch (hostward recover)',
 };

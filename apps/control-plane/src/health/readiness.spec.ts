@@ -8,6 +8,7 @@ const well: Vitals = {
   alerts: { ok: true, detail: 'stored' },
   journal: { ok: true, detail: 'stored' },
   etcdWrites: { ok: true, detail: 'room' },
+  store: { ok: true, detail: 'one' },
   waiting: 0,
   unreadable: [],
   nowMs: 100_000,
@@ -55,6 +56,13 @@ describe('readiness', () => {
     expect(ready).toBe(true);
     expect(checks).toContainEqual({ name: 'redis-shards', ok: false, detail: 'b: away' });
     expect(readiness(well).checks.map(({ name }) => name)).not.toContain('redis-shards');
+  });
+
+  it('is given while control planes have stores apart, and says so', () => {
+    const store = { ok: false, detail: 'files' };
+    const { ready, checks } = readiness({ ...well, store });
+    expect(ready).toBe(true);
+    expect(checks).toContainEqual({ name: 'store', ...store });
   });
 
   it('is given while hosts wait for an assignment', () => {

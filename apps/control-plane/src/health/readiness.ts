@@ -19,6 +19,8 @@ export interface Vitals {
   /** While it is not ok no write is taken. */
   readonly journal: { readonly ok: boolean; readonly detail: string };
   readonly etcdWrites: { readonly ok: boolean; readonly detail: string };
+  /** Whether the other control planes keep alerts and journal where this one does. */
+  readonly store: { readonly ok: boolean; readonly detail: string };
   /** In words, while hosts have seen another journal than the one that is here. */
   readonly rewritten?: string;
   /** In words, while etcd is older than what was published from it. */
@@ -43,7 +45,8 @@ export function knowsWholeFleet({ watch, unreadable, nowMs }: Vitals): boolean {
 /**
  * What is well and what is not; ready is where all that must be well is. That the journal was rewritten is an alarm for
  * people: a control plane that cannot mend it serves all the same. So it does while a Redis beside the main one is away:
- * hosts of the others are served as ever.
+ * hosts of the others are served as ever. And while control planes have stores apart, which all of them find at once: none
+ * would be left to take a policy.
  */
 export function readiness(vitals: Vitals): {
   readonly ready: boolean;
@@ -62,6 +65,7 @@ export function readiness(vitals: Vitals): {
   const { redisShards } = vitals;
   const told = [
     heldHeadsCheck(vitals),
+    { name: 'store', ...vitals.store },
     ...(redisShards ? [{ name: 'redis-shards', ...redisShards }] : []),
   ];
   return { ready: checks.every(({ ok }) => ok), checks: [...checks, ...told] };

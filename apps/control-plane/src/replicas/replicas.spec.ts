@@ -9,6 +9,8 @@ const HOSTS = Array.from({ length: 100 }, (_, index) => `host-${index}`);
 function replica() {
   const key = {
     heldAs: undefined as string | undefined,
+    said: '',
+    say: (word: string) => void (key.said = word),
     start: () => undefined,
     stop: () => Promise.resolve(),
   };
@@ -25,6 +27,7 @@ const there = (id: string, lease: string): WatchMessage => ({
   ...({ type: 'changes', revision: 1n } as const),
   changes: [{ type: 'put', key: replicaKey(id), value: Buffer.from(lease), ...rest }],
 });
+const says = (id: string, word: string): WatchMessage => there(id, `1 ${word}`);
 const gone = (id: string): WatchMessage => ({
   ...({ type: 'changes', revision: 1n } as const),
   changes: [{ type: 'delete', key: replicaKey(id), ...rest }],
@@ -86,6 +89,31 @@ describe('what of the work is a replica’s own', () => {
     replicas.take(gone('b'));
     expect(replicas.refresh()?.replicas).toEqual(['a', 'b']);
     expect(share()).toBe(HOSTS.length);
+  });
+});
+
+describe('what replicas say of themselves', () => {
+  it('is told behind the lease, and is nothing where one of an older version has the lease alone', () => {
+    const { key, tell, replicas } = replica();
+    replicas.say('x');
+    expect(key.said).toBe('x');
+    tell(says('a', 'x'));
+    tell(says('b', 'y'));
+    tell(there('c', '7'));
+    expect([...replicas.others]).toEqual([
+      ['b', 'y'],
+      ['c', ''],
+    ]);
+    tell(gone('b'));
+    expect([...replicas.others.keys()]).toEqual(['c']);
+  });
+
+  it('takes nothing from the share of one that says it', () => {
+    const { key, tell, share } = replica();
+    key.heldAs = '1';
+    tell(there('b', '7'));
+    tell(says('a', 'x'));
+    expect(share()).toBeGreaterThan(0);
   });
 });
 

@@ -4,10 +4,19 @@ import { Division } from './division.js';
 /** What a replica is known by: a key of etcd under a lease. */
 export interface Membership {
   readonly id: string;
-  readonly key: Pick<LeasedKey, 'heldAs' | 'start' | 'stop'>;
+  readonly key: Pick<LeasedKey, 'heldAs' | 'say' | 'start' | 'stop'>;
 }
 
+/** Of the key by which others know that a control plane is there. */
+export const REPLICA_TTL_MS = 6_000;
+
 const PREFIX = `${etcdKeys.leases}replica-`;
+
+/** What its key says; of an older version the lease alone. */
+interface Registered {
+  readonly lease: string;
+  readonly word: string;
+}
 
 /** The key of a replica. */
 export function replicaKey(id: string): string {
@@ -22,8 +31,8 @@ export function replicaKey(id: string): string {
  * has read everything that others did in the meantime.
  */
 export class Replicas {
-  /** Leases by replica. */
-  readonly #there = new Map<string, string>();
+  /** By replica. */
+  readonly #there = new Map<string, Registered>();
   #division: Division;
 
   constructor(private readonly membership: Membership) {
@@ -41,6 +50,17 @@ export class Replicas {
 
   stop(): Promise<void> {
     return this.membership.key.stop();
+  }
+
+  /** What each of the others says of itself. */
+  get others(): ReadonlyMap<string, string> {
+    const others = [...this.#there].filter(([id]) => id !== this.membership.id);
+    return new Map(others.map(([id, { word }]) => [id, word]));
+  }
+
+  /** Tells the others of this one, without spaces, from the next time on that its lease is kept alive. */
+  say(word: string): void {
+    this.membership.key.say(word);
   }
 
   /** Whether work on the host is this one's to do at once. */
@@ -75,12 +95,13 @@ export class Replicas {
 
   #isHeld(): boolean {
     const { heldAs } = this.membership.key;
-    return heldAs !== undefined && this.#there.get(this.membership.id) === heldAs;
+    return heldAs !== undefined && this.#there.get(this.membership.id)?.lease === heldAs;
   }
 
   #put(key: string, value: Buffer): void {
     const id = idIn(key);
-    if (id !== undefined) this.#there.set(id, value.toString('utf8'));
+    const [lease = '', word = ''] = value.toString('utf8').split(' ');
+    if (id !== undefined) this.#there.set(id, { lease, word });
   }
 }
 

@@ -24,6 +24,7 @@ import { redisHealth, shardOf } from '../nodes/redis-shard.js';
 import { CloneService } from '../reports/clone.service.js';
 import { HostQueue } from '../reports/host-queue.js';
 import { Later } from '../replicas/later.js';
+import { ONE_STORE_REMEDY } from '../replicas/one-store.js';
 import { KnownHosts } from '../reports/known-hosts.js';
 import { ReportBoard } from '../reports/report-board.js';
 import { ReportIntake } from '../reports/report-intake.js';
@@ -234,6 +235,7 @@ export class ControlPlane {
     this.#lookForRestore(state.revision);
     void this.#lookAtHeldHeads();
     void this.#lookAtEtcd();
+    this.#lookAtStores();
     void this.app.get(NewsOfOthers, { strict: false }).look();
     this.#queue.retry();
     for (const nodeId of this.#later.due()) this.#queue.add(nodeId);
@@ -281,6 +283,19 @@ export class ControlPlane {
     const { ok, detail } = this.#etcdWrites.health();
     if (ok) this.#log.info('etcd takes writes again');
     else this.#log.error('etcd takes no writes', { remedy: detail });
+  }
+
+  #lookAtStores(): void {
+    const { oneStore } = this.parts;
+    if (!oneStore.look(performance.now())) return;
+    const { ok, detail } = oneStore.health();
+    if (ok) this.#log.info('all control planes that are there have one store');
+    else
+      this.#log.error('control planes have stores apart', {
+        field: 'store.postgresql',
+        value: detail,
+        remedy: ONE_STORE_REMEDY,
+      });
   }
 
   /** Never rejects. */
@@ -332,6 +347,7 @@ export class ControlPlane {
       alerts: alerts.ok ? this.parts.observations.health() : alerts,
       journal: this.app.get(EtcdLedger, { strict: false }).health(),
       etcdWrites: this.#etcdWrites.health(),
+      store: this.parts.oneStore.health(),
       rewritten: alarm && journalAlarmWords(alarm),
       restored: this.parts.restoreGuard.alarm && alarmWords(this.parts.restoreGuard.alarm),
       waiting: deliveries.waiting,
@@ -364,6 +380,7 @@ class LateVitals extends VitalSigns {
       alerts,
       journal,
       etcdWrites: alerts,
+      store: alerts,
       waiting: 0,
       unreadable: [],
       nowMs: 0,

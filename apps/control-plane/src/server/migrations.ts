@@ -39,4 +39,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX alerts_by_time ON hostward.alerts (time_ms);
   CREATE INDEX observations_by_time ON hostward.observations (time_ms);
   `,
+  `
+  CREATE TABLE hostward.identity (id uuid PRIMARY KEY);
+  INSERT INTO hostward.identity VALUES (gen_random_uuid());
+  `,
 ];

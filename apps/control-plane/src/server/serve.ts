@@ -21,7 +21,8 @@ import { RedisHostUsers } from '../nodes/redis-host-users.js';
 import { RedisHostInbox } from '../reports/redis-host-inbox.js';
 import { ShardedHostInbox } from '../reports/sharded-host-inbox.js';
 import { replicaId } from '../replicas/replica-id.js';
-import { Replicas, replicaKey } from '../replicas/replicas.js';
+import { OneStore } from '../replicas/one-store.js';
+import { REPLICA_TTL_MS, Replicas, replicaKey } from '../replicas/replicas.js';
 import { DiskPublishedFile } from '../trust/disk-published-file.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
 import { ControlPlane } from './control-plane.js';
@@ -30,8 +31,6 @@ import { redisLinks, type RedisLinks, type RedisLogins } from './redis-links.js'
 
 const CALL_TIMEOUT_MS = 5_000;
 const LOOK_AT_CERTIFICATES_MS = 30_000;
-/** Of the key by which others know that a control plane is there. */
-const REPLICA_TTL_MS = 6_000;
 
 /** A control plane and what to close after it. */
 export interface Serving {
@@ -51,7 +50,7 @@ export async function serve(
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const etcd = await connectEtcd(config, material);
   const clock = new SystemClock();
-  const { close: closeStores, ...stores } = openStores(config, material);
+  const { close: closeStores, databaseId, ...stores } = openStores(config, material);
   const told = { etcd, store: stores.journal, signer: material.trust.online, clock, log };
   await tellOfRestore(config.dataDir, told);
   const redis = redisLinks(
@@ -61,6 +60,7 @@ export async function serve(
   );
   const commands = redis.shards.map((links) => links.commands);
   const oidc = new OidcSettings(config.oidc, material.oidcCa);
+  const replicas = replicasOf(etcd, config.dataDir);
   const controlPlane = await ControlPlane.start(
     {
       clock,
@@ -77,7 +77,8 @@ export async function serve(
       oidc,
       agentEndpoints: material.agentRedis,
       etcd,
-      replicas: replicasOf(etcd, config.dataDir),
+      replicas,
+      oneStore: new OneStore(replicas, databaseId),
       channels: new Map(
         redis.shards.map(({ shard, commands, events }) => [
           shard,

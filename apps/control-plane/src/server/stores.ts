@@ -20,6 +20,8 @@ export interface Stores {
   readonly alerts: AlertStore;
   readonly observations: ObservationStore;
   readonly journal: JournalStore;
+  /** What tells this PostgreSQL from others, and goes with its dumps; absent where they lie in files. */
+  readonly databaseId?: () => Promise<string>;
   readonly close: () => Promise<void>;
 }
 
@@ -35,6 +37,10 @@ function inPostgres(database: PostgresDatabase): Stores {
     alerts: new PostgresAlertStore(database, 'alerts', KEPT_ALERTS),
     observations: new PostgresAlertStore(database, 'observations', KEPT_OBSERVATIONS),
     journal: new PostgresJournalStore(database),
+    databaseId: async () => {
+      const { rows } = await database.query('SELECT id FROM hostward.identity');
+      return String(rows[0]?.['id']);
+    },
     close: () => database.close(),
   };
 }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { ServerProcess, freePort } from '#testing';
+import type { StoreConfig } from '../config/store.js';
 
 /** What is run: as it is shipped, or as of a version that renders otherwise. */
 export type ReplicaVersion = 'main' | 'testing/other-version';
@@ -13,6 +14,8 @@ export interface ReplicaOptions {
   readonly dataDir: string;
   readonly etcdPort: number;
   readonly redisPort: number;
+  /** Where alerts and journal are. */
+  readonly store: StoreConfig;
 }
 
 /** A control plane in a process of its own, which can stand still, be killed, and be started again at the same port. */
@@ -35,12 +38,13 @@ export class ReplicaProcess {
   }
 
   async start(version: ReplicaVersion = 'main'): Promise<void> {
-    const { configFile, dataDir, etcdPort, redisPort } = this.options;
+    const { configFile, dataDir, etcdPort, redisPort, store } = this.options;
     const settings = {
       DATA_DIR: dataDir,
       LISTEN__PORT: this.port,
       ETCD__HOSTS: `["https://127.0.0.1:${etcdPort}"]`,
       REDIS__PORT: redisPort,
+      STORE: JSON.stringify(store),
     };
     const environment = Object.entries(settings).map(
       ([key, value]) => `HOSTWARD_CONTROL_PLANE__${key}=${value}`,

@@ -33,10 +33,11 @@ const LOOK_AT_CERTIFICATES_MS = 100;
 /** A control plane in this process, on a real etcd and a real Redis, each behind a link that a test can cut. */
 export class Rig {
   readonly lines: string[] = [];
+  /** Where alerts and journal of every control plane are that is started from now on. */
+  store: StoreConfig = {};
   #serving: Serving | undefined;
   #replica: Serving | undefined;
   #postgres: PostgresServer | undefined;
-  #store: StoreConfig = {};
   #redisOver: Partial<RedisConfig> = {};
   readonly #processes: ReplicaProcess[] = [];
   readonly #connections: RedisConnection[] = [];
@@ -109,7 +110,7 @@ export class Rig {
     writeFileSync(passwordFile, `${postgres.password}\n`, { mode: 0o600 });
     writeFileSync(ca, tls.ca);
     const login = { database: 'hostward', user: 'hostward', passwordFile, ca };
-    this.#store = { postgresql: { host: '127.0.0.1', port: postgres.port, ...login } };
+    this.store = { postgresql: { host: '127.0.0.1', port: postgres.port, ...login } };
     return postgres;
   }
 
@@ -123,7 +124,7 @@ export class Rig {
     const file = join(this.folder, 'control-plane.yaml');
     const document = parseDocument(readFileSync(this.made.configFile, 'utf8'));
     document.setIn(['etcd', 'hosts'], [this.etcd.url]);
-    document.set('store', this.#store);
+    document.set('store', this.store);
     writeFileSync(file, document.toString());
     return file;
   }
@@ -139,13 +140,14 @@ export class Rig {
     return this.#rest(this.#replica);
   }
 
-  /** A control plane in a process of its own, past the links, with stores of its own; stopped with the rig. */
+  /** A control plane in a process of its own, past the links; stopped with the rig. */
   async startProcess(version: ReplicaVersion = 'main'): Promise<ReplicaProcess> {
     const options = {
       configFile: this.made.configFile,
       dataDir: join(this.folder, `process-${this.#processes.length}`),
       etcdPort: this.etcd.port,
       redisPort: this.redis.port,
+      store: this.store,
     };
     const replica = await ReplicaProcess.start(options, version);
     this.#processes.push(replica);
@@ -153,7 +155,7 @@ export class Rig {
   }
 
   #serve(etcd: number, redis: number, folder: string): Promise<Serving> {
-    const config = { ...readConfig(this.made.configFile), store: this.#store };
+    const config = { ...readConfig(this.made.configFile), store: this.store };
     const log = new Log({ level: 'debug', write: (line) => this.lines.push(line) });
     return serve(
       {
