@@ -1,105 +1,102 @@
-import type { Log } from '#observability';
-import type { Trust } from '../config/trust.js';
-import type { Board } from './board.js';
-import type { DeliveryChannel, Held } from './delivery-channel.js';
-import { isSpoilt } from './overtaken.js';
+import type { BundleShelf } from '../bundles/bundle-shelf.js';
+import type { Clock } from '../clock.js';
+import type { FleetState } from '../fleet/fleet-state.js';
+import type { Replicas } from '../replicas/replicas.js';
+import { isHalfOver } from './assignment-plan.js';
+import type { AssignmentWriter } from './assignment-writer.js';
+import type { Departed } from './departed.js';
+import { type Findings, Inspection, type InspectionParts } from './inspection.js';
+import type { WaitingHosts } from './waiting-hosts.js';
 
-/** What is to be done about the channel. */
-export interface Findings {
-  /** Assignments and bundles that were written and are not there any more, or not as they were. */
-  readonly missing: Held;
-  /** Bundles and hosts that are there and that nobody names. */
-  readonly unnamed: Held;
+/** What is kept up, and what by. */
+export interface UpkeepParts extends InspectionParts {
+  readonly state: Pick<FleetState, 'revision'>;
+  readonly bundles: Pick<BundleShelf, 'retain'>;
+  readonly replicas: Pick<Replicas, 'owns'>;
+  readonly clock: Clock;
 }
 
-/** Sweeps that follow a fill: what is unnamed in both goes; a replica that lags at the first is not wronged. */
-const SWEEPS = 2;
-/** Assignments that one look reads, in turn: what a look costs does not grow with the fleet. */
-const READ_AT_ONCE = 32;
+/** More than the time between two calls of `renew` in any replica, so that the owner of a host comes first. */
+const OTHERS_RENEW_AFTER_MS = 60_000;
 
-/**
- * Compares what was written with what the channel really holds: keys can vanish one by one (eviction, another replica
- * that lags), and a control plane that was down leaves what nobody names any more.
- */
+/** Keeps up what was written: renews it, puts back what vanished, and removes what nobody names any more. */
 export class Upkeep {
-  #sweepsLeft = 0;
-  #seen: Held = NOTHING;
-  /** Where the next look goes on reading. */
-  #read = 0;
+  readonly #inspection: Inspection;
+  #isDue = false;
 
   constructor(
-    private readonly channel: DeliveryChannel,
-    private readonly board: Board,
-    private readonly isKnown: (nodeId: string) => boolean,
-    private readonly log: Log,
-    private readonly trust: Pick<Trust, 'root'>,
-  ) {}
+    private readonly parts: UpkeepParts,
+    private readonly waiting: WaitingHosts,
+    private readonly writer: AssignmentWriter,
+    private readonly departed: Departed,
+  ) {
+    this.#inspection = new Inspection(parts);
+  }
 
-  /** The channel is filled anew: the next two looks also list what nobody names. */
+  /** The channel is filled anew. */
   filled(): void {
-    this.#sweepsLeft = SWEEPS;
-    this.#seen = NOTHING;
+    this.#inspection.filled();
   }
 
-  /** Lists what nobody names only where the board names all that hosts have or are to have: `isComplete`. */
-  async look(isComplete: boolean): Promise<Findings> {
-    const wanted = { bundles: this.board.digests(), nodeIds: this.board.nodeIds() };
-    const present = await this.channel.present(wanted);
-    const { bundles, nodeIds } = without(wanted, present);
-    const missing = { bundles, nodeIds: nodeIds.union(await this.#spoilt([...present.nodeIds])) };
-    return { missing, unnamed: isComplete ? await this.#sweep() : NOTHING };
-  }
-
-  /** Of some of these hosts, others the next time: those that could not open what is there for them. */
-  async #spoilt(nodeIds: readonly string[]): Promise<ReadonlySet<string>> {
-    const from = nodeIds.length === 0 ? 0 : this.#read % nodeIds.length;
-    const count = Math.min(READ_AT_ONCE, nodeIds.length);
-    const turn = [...nodeIds, ...nodeIds].slice(from, from + count);
-    this.#read = from + count;
-    const records = turn.length === 0 ? [] : await this.channel.records(turn);
-    const spoilt = turn.filter((nodeId, index) => {
-      const written = this.board.get(nodeId);
-      return written !== undefined && isSpoilt(records[index], written, this.trust.root);
-    });
-    return new Set(spoilt);
-  }
-
-  /** Part of what is there may lie on a Redis that is away: then the sweep stays due, and what is missing is put back. */
-  async #sweep(): Promise<Held> {
-    if (this.#sweepsLeft === 0) return NOTHING;
-    try {
-      return this.#unnamed(await this.channel.contents());
-    } catch (error) {
-      this.log.warn('what is there cannot be listed, trying again', { error });
-      return NOTHING;
+  /** Puts hosts on the list whose assignment is half over; their owner has done that before others look. */
+  renew(): void {
+    const { board, clock, replicas } = this.parts;
+    const nowMs = clock.nowMs();
+    for (const written of board.all()) {
+      const { node, nodeId } = written.wanted;
+      const atMs = replicas.owns(nodeId) ? nowMs : nowMs - OTHERS_RENEW_AFTER_MS;
+      if (isHalfOver(written, atMs)) this.waiting.add(node);
     }
   }
 
-  #unnamed({ bundles, nodeIds }: Held): Held {
-    const named = this.board.digests();
-    const unnamed = {
-      bundles: new Set([...bundles].filter((digest) => !named.has(digest))),
-      nodeIds: new Set([...nodeIds].filter((nodeId) => !this.isKnown(nodeId))),
-    };
-    const before = this.#seen;
-    this.#seen = unnamed;
-    this.#sweepsLeft -= 1;
-    return {
-      bundles: both(unnamed.bundles, before.bundles),
-      nodeIds: both(unnamed.nodeIds, before.nodeIds),
-    };
+  /** The next round compares what was written with what the channel holds. */
+  ask(): void {
+    this.#isDue = true;
   }
-}
 
-const NOTHING: Held = { bundles: new Set(), nodeIds: new Set() };
+  /**
+   * Where it was asked for. Not before etcd was read, nor while hosts wait: the board would not name what they are to have.
+   * Where these are only such as something is in the way of, what is missing is put back, and nothing is removed.
+   */
+  async putRight(): Promise<void> {
+    const hindered = this.waiting.hindered.size;
+    if (!this.#isDue || this.waiting.size > hindered || this.parts.state.revision === 0n) return;
+    this.#isDue = false;
+    const { missing, unnamed } = await this.#inspection.look(hindered === 0);
+    await this.#putBack(missing);
+    await this.parts.channel.dropBundles([...unnamed.bundles]);
+    for (const nodeId of unnamed.nodeIds) await this.departed.forget(nodeId);
+    const counts = [missing.bundles, missing.nodeIds, unnamed.bundles, unnamed.nodeIds].map(
+      ({ size }) => size,
+    );
+    if (counts.some((count) => count > 0))
+      this.parts.log.info('the channel was put right', { counts });
+  }
 
-function without(a: Held, b: Held): Held {
-  return {
-    bundles: new Set([...a.bundles].filter((each) => !b.bundles.has(each))),
-    nodeIds: new Set([...a.nodeIds].filter((each) => !b.nodeIds.has(each))),
-  };
-}
+  /** Bundles at once, assignments in the next round. */
+  async #putBack(missing: Findings['missing']): Promise<void> {
+    const { board } = this.parts;
+    this.writer.gone(missing.bundles);
+    for (const { wanted, ordering, kept = '' } of [...board.all()]) {
+      if (missing.bundles.has(wanted.bundle.digest)) {
+        await this.writer.store(wanted.bundle.digest, wanted.bundle.ciphertext);
+      }
+      const isBare = missing.bundles.has(kept);
+      if (!isBare && !missing.nodeIds.has(wanted.nodeId)) continue;
+      if (isBare) {
+        this.waiting.outdate(wanted, ordering);
+        board.remove(wanted.nodeId);
+      } else board.lose(wanted.nodeId);
+      this.waiting.add(wanted.node);
+    }
+  }
 
-function both(a: ReadonlySet<string>, b: ReadonlySet<string>): ReadonlySet<string> {
-  return new Set([...a].filter((each) => b.has(each)));
+  /** Not while hosts wait: what they are to have, or still have, the board does not name. */
+  async dropUnused(): Promise<void> {
+    if (this.waiting.size > 0) return;
+    const { bundles, board, channel } = this.parts;
+    const unused = bundles.retain(board.digests());
+    this.writer.gone(unused);
+    if (unused.length > 0) await channel.dropBundles(unused);
+  }
 }

@@ -35,6 +35,8 @@ export class AuthoredShelf {
   readonly #heads = new Map<string, SignedHead>();
   /** Keys whose value nobody of ours signed, with the reason. */
   readonly refused = new Map<string, string>();
+  /** Documents whose newest version was not taken, as `{kind}/{name}`, each with its revision. */
+  readonly unread = new Map<string, bigint>();
   #changed = false;
 
   constructor(private readonly trust: Trust) {}
@@ -91,8 +93,10 @@ export class AuthoredShelf {
       this.#heads.set(key, { kind, name, envelope, revision, authored });
       this.#changed = true;
       this.refused.delete(key);
+      this.unread.delete(`${kind}/${name}`);
     } catch (error) {
       this.refused.set(key, String(error));
+      this.unread.set(`${kind}/${name}`, revision);
     }
   }
 }

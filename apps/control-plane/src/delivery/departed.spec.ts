@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { eventually } from '../testing/eventually.js';
+import { changes, nodeRecord, putNode } from '../testing/records.js';
+import {
+  board,
+  channel,
+  deliverWith,
+  IDS,
+  logged,
+  loop,
+  ordering,
+  policy,
+  settled,
+  state,
+  take,
+  threeHosts,
+  useDelivery,
+} from './fixtures/delivery-under-test.js';
+
+useDelivery();
+
+describe('delivery to hosts that are gone', () => {
+  it('removes a host that is gone, and no other', async () => {
+    await threeHosts();
+    take(changes(11n, [], ['/hostward/v1/node/n0']));
+    await settled();
+    expect([...channel.there.keys()]).toEqual(IDS.slice(1));
+    expect(board.get(IDS[0] ?? '')).toBeUndefined();
+  });
+
+  it('removes what a host had that is served elsewhere now, and gives it anew to one that comes back', async () => {
+    const elsewhere = new Set<string>([IDS[2] ?? '']);
+    const serves = (id: string) => state.nameOf(id) !== undefined && !elsewhere.has(id);
+    await deliverWith({ serves });
+    await threeHosts();
+    expect([...channel.there.keys()]).toEqual(IDS.slice(0, 2));
+    elsewhere.add(IDS[0] ?? '');
+    take(changes(11n, [putNode(nodeRecord('n0', { a: 'b' }, IDS[0]))]));
+    await settled();
+    expect([...channel.there.keys()]).toEqual([IDS[1]]);
+    elsewhere.clear();
+    take(
+      changes(
+        12n,
+        IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id))),
+      ),
+    );
+    await settled();
+    expect([...channel.there.keys()].sort()).toEqual(IDS);
+  });
+
+  it('removes what a host that is gone has left also while nothing can be written', async () => {
+    await threeHosts();
+    channel.write = () => Promise.reject(new Error('OOM command not allowed'));
+    take(changes(11n, [policy('q')], ['/hostward/v1/node/n2']));
+    await eventually('removed', () => !channel.there.has(IDS[2] ?? ''), 5_000);
+    Reflect.deleteProperty(channel, 'write');
+    await settled();
+  });
+
+  describe('while the Redis for events is away', () => {
+    let answer: () => void;
+    beforeEach(async () => {
+      await threeHosts();
+      channel.events.add(IDS[0] ?? '');
+      channel.forgetEvents = () =>
+        new Promise((_, reject) => {
+          answer = () => reject(new Error('the Redis for events is away'));
+        });
+      take(changes(11n, [], ['/hostward/v1/node/n0']));
+      await eventually('its assignment is removed', () => ordering(0) === undefined);
+      await eventually('nothing else waits', () => loop.waiting === 1);
+    });
+    afterEach(() => answer());
+
+    it('delivers to all others, and removes what a host that is gone has left there when it can', async () => {
+      take(changes(12n, [policy('p', '/bin/later')]));
+      await eventually('delivered', () => ordering(1)?.generation === '12');
+      expect(board.get(IDS[0] ?? '')).toBeUndefined();
+      Reflect.deleteProperty(channel, 'forgetEvents');
+      answer();
+      await eventually('told', () => logged.some((line) => line.includes('not removed')));
+      await settled();
+      expect([...channel.there.keys(), ...channel.events]).toEqual(IDS.slice(1));
+    });
+
+    it('takes a host that came back as any other', async () => {
+      take(changes(12n, [putNode(nodeRecord('n0', { a: 'b' }, IDS[0]))]));
+      await eventually('delivered', () => ordering(0)?.generation === '12');
+      answer();
+      await settled();
+      expect([...channel.events]).toEqual([IDS[0]]);
+    });
+
+    it('puts right what lies there for others', async () => {
+      channel.there.delete(IDS[1] ?? '');
+      loop.lookAfter();
+      await eventually('put back', () => ordering(1));
+    });
+  });
+});

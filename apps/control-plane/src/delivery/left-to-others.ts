@@ -1,0 +1,87 @@
+import type { DeliveryRecord } from '#contracts';
+import type { Log } from '#observability';
+import type { Clock } from '../clock.js';
+import type { Replicas } from '../replicas/replicas.js';
+import { isDue, type WantedAssignment } from './assignment-plan.js';
+import type { AssignmentWriter } from './assignment-writer.js';
+import type { Board } from './board.js';
+import type { DeliveryChannel } from './delivery-channel.js';
+import type { WaitingHosts } from './waiting-hosts.js';
+import { type UnreadParts, unreadOf } from './wanted-assignments.js';
+
+/** What is known of others, and of what they have written. */
+export interface OthersParts extends UnreadParts {
+  readonly channel: Pick<DeliveryChannel, 'records'>;
+  readonly board: Board;
+  readonly replicas: Pick<Replicas, 'owns'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Records that are read at a time. */
+const LOOKS_AT_ONCE = 200;
+
+/** Hosts of other replicas are left to them: what is there is looked at, and they are written for here when that is late. */
+export class LeftToOthers {
+  constructor(
+    private readonly parts: OthersParts,
+    private readonly waiting: WaitingHosts,
+    private readonly writer: AssignmentWriter,
+  ) {}
+
+  /** What is to be written here: of our own hosts, unless another one can read more, and of those whose writer is late. */
+  leave(due: readonly WantedAssignment[]): readonly WantedAssignment[] {
+    const { replicas, board, clock, log } = this.parts;
+    const { awaited } = this.waiting;
+    const nowMs = clock.nowMs();
+    const isBlind = unreadOf(this.parts).size > 0;
+    let late = 0;
+    const mine = due.filter((wanted) => {
+      const { node, nodeId } = wanted;
+      if (awaited.isLate(node)) return (late += 1) > 0;
+      const hasMore = isBlind && board.get(nodeId)?.kept !== undefined;
+      if (replicas.owns(nodeId) && !hasMore) return true;
+      // It has what cannot be read here from another one, which gives it what is new as well; or it has what is wanted: two
+      // replicas notice a loss seconds apart, and what the other one has written there is better than something newer.
+      if (!hasMore && isDue(board.lost(nodeId), wanted, nowMs)) awaited.begin(node);
+      else awaited.beginPatiently(node);
+      return false;
+    });
+    if (late > 0) log.info('hosts that another replica left waiting are written here', { late });
+    return mine;
+  }
+
+  /** Looks whether others have written what they are to write, where it is time to. */
+  async look(): Promise<void> {
+    const { due, keyless } = this.waiting.planOfOthers();
+    for (const node of keyless) this.waiting.awaited.end(node);
+    for (let start = 0; start < due.length; start += LOOKS_AT_ONCE)
+      await this.#lookAt(due.slice(start, start + LOOKS_AT_ONCE));
+  }
+
+  /** Takes as written what is there as it is wanted, by whomever it is rendered. */
+  async #lookAt(looked: readonly WantedAssignment[]): Promise<void> {
+    const { era } = this.writer;
+    const records = await this.parts.channel.records(looked.map(({ nodeId }) => nodeId));
+    if (era !== this.writer.era) return;
+    const found = looked.map((wanted, index) => {
+      return { wanted, there: this.#unlessClaimed(wanted, records[index]) };
+    });
+    const verdicts = await this.writer.take(found);
+    if (era !== this.writer.era) return;
+    for (const [index, { node }] of looked.entries()) {
+      const verdict = verdicts[index];
+      if (verdict !== 'same' && verdict !== 'kept') this.waiting.awaited.missed(node);
+    }
+  }
+
+  /** Undefined where the host has something later, and would not take this. */
+  #unlessClaimed(
+    wanted: WantedAssignment,
+    there: DeliveryRecord | undefined,
+  ): DeliveryRecord | undefined {
+    if (!there || !this.waiting.claims.isAfter(wanted.node, there.ordering)) return there;
+    this.waiting.outdate(wanted, there.ordering);
+    return undefined;
+  }
+}

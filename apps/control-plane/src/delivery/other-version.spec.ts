@@ -1,0 +1,367 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { DeliveryRecord } from '#contracts';
+import { etcdKeys, type WatchMessage } from '#etcd';
+import { BundleShelf } from '../bundles/bundle-shelf.js';
+import type { Affected } from '../fleet/affected.js';
+import { FleetState } from '../fleet/fleet-state.js';
+import { Metrics } from '../health/metrics.js';
+import { eventually } from '../testing/eventually.js';
+import {
+  changes,
+  hostPolicy,
+  nodeRecord,
+  policyRecord,
+  put,
+  putHostKey,
+  putNode,
+  putPolicy,
+  snapshot,
+  testKeks,
+} from '../testing/records.js';
+import type { SignedHead } from '../trust/authored-shelf.js';
+import { ASSIGNMENT_VALID_MS } from './assignment-plan.js';
+import { Board } from './board.js';
+import { DeliveryLoop, type DeliveryParts } from './delivery-loop.js';
+import {
+  board,
+  channel,
+  clock,
+  deliverWith,
+  IDS,
+  logged,
+  loop,
+  nextRoot,
+  ordering,
+  otherShelf,
+  parts,
+  policy,
+  settled,
+  state,
+  trust,
+  unsigned,
+  useDelivery,
+} from './fixtures/delivery-under-test.js';
+
+useDelivery();
+
+let other: DeliveryLoop;
+afterEach(() => other.stop());
+
+const nothingWaits = () =>
+  eventually('nothing waits', () => loop.waiting === 0 && other.waiting === 0, 20_000);
+/** Hosts tell both what they have, until nobody has anything to do about it. */
+const quiet = async (): Promise<void> => {
+  for (let round = 1; round <= 10; round += 1) {
+    await nothingWaits();
+    const { writes } = channel;
+    for (const [id, { ordering: seen }] of channel.there)
+      for (const each of [loop, other]) each.told(id, seen);
+    await nothingWaits();
+    if (channel.writes === writes) return;
+  }
+  throw new Error('there is no end of writing');
+};
+
+describe('delivery with a replica of a version that renders otherwise', () => {
+  const [FIRST = ''] = IDS;
+  let otherBoard: Board;
+  beforeEach(async () => {
+    otherBoard = new Board();
+    const isOthers = (id: string) => id === FIRST;
+    await deliverWith({ replicas: { owns: (id) => !isOthers(id) } });
+    const bundles = otherShelf();
+    other = new DeliveryLoop({
+      ...{ ...parts, bundles, board: otherBoard, replicas: { owns: isOthers } },
+      metrics: new Metrics(),
+    });
+    const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
+    both(snapshot(10n, ...nodes, ...IDS.map((id) => putHostKey(id)), policy('p')));
+    await quiet();
+  });
+  const both = (message: WatchMessage): void => {
+    const affected = state.apply(message);
+    for (const each of [loop, other]) each.mark(affected);
+  };
+  const there = (): DeliveryRecord => {
+    const record = channel.there.get(FIRST);
+    if (!record) throw new Error('nothing is there');
+    return record;
+  };
+  const keptLines = () => logged.filter((line) => line.includes('renders the same')).length;
+  /** The first host, which has what the other one rendered, is ours now. */
+  const takeOver = async (): Promise<void> => {
+    loop.takeOver((id) => id === FIRST);
+    await nothingWaits();
+  };
+  const isTheOthers = () => there().bundleDigest === otherBoard.get(FIRST)?.wanted.bundle.digest;
+
+  it('writes each change once, leaves what was first, and says so once', async () => {
+    for (const [index, name] of ['q', 'r', 's'].entries()) {
+      const [writes, lines] = [channel.writes, keptLines()];
+      both(changes(BigInt(11 + index), [policy(name)]));
+      await quiet();
+      expect(channel.writes - writes).toBe(IDS.length);
+      expect(isTheOthers()).toBe(true);
+      // Each of both of what the other one has written.
+      expect(keptLines() - lines).toBe(2);
+    }
+  });
+
+  it('writes a change once also where others change in between, so that generations differ', async () => {
+    const { writes } = channel;
+    both(changes(11n, [policy('q')]));
+    await eventually('its owner has written it', () => ordering(0)?.generation === '11');
+    state.apply(changes(12n, []));
+    await quiet();
+    expect(channel.writes - writes).toBe(IDS.length);
+  });
+
+  it('writes a host once that is removed and made again at once', async () => {
+    const { writes } = channel;
+    const made = putNode(nodeRecord('n0', { a: 'c' }, FIRST));
+    const message = changes(11n, [made], ['/hostward/v1/node/n0']);
+    if (message.type !== 'changes') throw new Error('is no change');
+    both({ ...message, changes: message.changes.toReversed() });
+    await quiet();
+    expect([channel.writes - writes, isTheOthers()]).toEqual([1, true]);
+  });
+
+  it('leaves what was first also where it had not yet read as far as the other one', async () => {
+    const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
+    const keys = IDS.map((id) => putHostKey(id));
+    const lagging = new FleetState(testKeks);
+    await deliverWith({ state: lagging, board: new Board() });
+    loop.mark(lagging.apply(snapshot(10n, ...nodes, ...keys, policy('p'))));
+    await settled();
+    const change = changes(11n, [policy('q')]);
+    other.mark(state.apply(change));
+    state.apply(changes(12n, []));
+    await eventually('its owner has written it', () => ordering(0)?.generation === '12', 20_000);
+    const { writes } = channel;
+    loop.mark(lagging.apply(change));
+    await eventually('it was in the way', () =>
+      logged.some((line) => line.includes('delivery failed')),
+    );
+    lagging.apply(changes(12n, []));
+    clock.now += 60_000;
+    await quiet();
+    expect(channel.writes - writes).toBe(IDS.length - 1);
+    expect([isTheOthers(), board.get(FIRST)?.kept]).toEqual([true, there().bundleDigest]);
+  });
+
+  it('leaves what was first also where it is the owner, and was late', async () => {
+    await deliverWith({ board: new Board() });
+    const affected = state.apply(changes(11n, [policy('q')]));
+    other.mark(affected);
+    await eventually('written by the other one', () => ordering(1)?.generation === '11', 20_000);
+    const { writes } = channel;
+    loop.mark(affected);
+    await quiet();
+    expect(channel.writes).toBe(writes);
+    expect(board.get(FIRST)?.kept).toBe(there().bundleDigest);
+  });
+
+  it('names in its board the bundle that is there', () => {
+    expect(board.get(FIRST)?.kept).toBe(there().bundleDigest);
+    expect(board.digests().has(there().bundleDigest)).toBe(true);
+  });
+
+  it('takes over what the owner of a host has written since, when the host tells of it', async () => {
+    clock.now += ASSIGNMENT_VALID_MS / 2;
+    other.renew();
+    await eventually('its owner has renewed it', () => ordering(0)?.issuedAt === clock.now);
+    loop.told(FIRST, there().ordering);
+    await nothingWaits();
+    expect(board.get(FIRST)).toMatchObject({ ordering: ordering(0), kept: there().bundleDigest });
+    expect(isTheOthers()).toBe(true);
+  });
+
+  it.each([
+    ['is not signed by us', () => channel.there.set(FIRST, unsigned(there()))],
+    ['has no bundle', () => channel.bundles.delete(there().bundleDigest)],
+    ['is of the root document of before', () => trust.follow(nextRoot())],
+    ['is half over', () => (clock.now += ASSIGNMENT_VALID_MS / 2)],
+    ['is older', () => loop.mark(state.apply(changes(11n, [], ['/hostward/v1/policy/p'])))],
+  ])('does not leave what %s', async (_, spoil) => {
+    await other.stop();
+    spoil();
+    await takeOver();
+    expect(isTheOthers()).toBe(false);
+    expect(board.get(FIRST)?.kept).toBeUndefined();
+  });
+
+  it('does not leave what another one made without a document that it cannot read', async () => {
+    await other.stop();
+    const blind = new FleetState(testKeks);
+    const node = putNode(nodeRecord('n0', { a: 'b' }, FIRST));
+    blind.apply(snapshot(11n, node, putHostKey(FIRST), policy('p')));
+    const theirs = { ...parts, state: blind, board: new Board(), bundles: otherShelf() };
+    const old = new DeliveryLoop(theirs);
+    old.everything();
+    await eventually('written by that one', () => ordering(0)?.generation === '11');
+    await old.stop();
+    loop.mark(state.apply(changes(11n, [policy('q')])));
+    await takeOver();
+    expect(board.get(FIRST)).toMatchObject({ kept: undefined, ordering: ordering(0) });
+    expect(isTheOthers()).toBe(false);
+  });
+
+  it('does not leave what another one made of other documents of the same revision', async () => {
+    await other.stop();
+    const apart = new FleetState(testKeks);
+    const node = putNode(nodeRecord('n0', { a: 'b' }, FIRST));
+    apart.apply(snapshot(10n, node, putHostKey(FIRST), policy('p')));
+    apart.apply(changes(11n, [policy('q')]));
+    const theirs = { ...parts, state: apart, board: new Board(), bundles: otherShelf() };
+    const blind = new DeliveryLoop(theirs);
+    blind.everything();
+    await eventually('written by that one', () => ordering(0)?.generation === '11');
+    await blind.stop();
+    loop.mark(state.apply(changes(11n, [policy('r')])));
+    await takeOver();
+    expect(board.get(FIRST)).toMatchObject({ kept: undefined, ordering: ordering(0) });
+    expect(isTheOthers()).toBe(false);
+  });
+
+  it.each([
+    ['leaves what another one made of the same groups', ['g'], ''],
+    ['does not leave what another one made of other groups', ['g', 'h'], ''],
+    ['leaves what another one made of a group as well that cannot be read here', [], 'group/g'],
+    ['does not leave what lacks one that can be read here', ['g', 'h'], 'group/g'],
+  ])('%s, in authored mode', async (_, groups, unread) => {
+    await other.stop();
+    const { root, earlierRoots, online } = trust;
+    const head = (kind: string, name: string) => {
+      const { envelope } = policyRecord(hostPolicy(name, { a: 'b' }));
+      return { kind, name, envelope, revision: 10n } as SignedHead;
+    };
+    const authored = (names: readonly string[]): DeliveryParts => ({
+      ...{ ...parts, board: new Board(), trust: { root, earlierRoots, online, authored: true } },
+      authored: {
+        heads: (kind) =>
+          (({ policy: ['p'], group: names })[String(kind)] ?? []).map((name) => head(kind, name)),
+        get: () => undefined,
+        unread: new Map(unread ? [[unread, 10n]] : []),
+      },
+    });
+    channel.there.clear();
+    const theirs = new DeliveryLoop({ ...authored(['g']), bundles: otherShelf() });
+    theirs.everything();
+    await eventually('written by that one', () => theirs.waiting === 0);
+    await theirs.stop();
+    const first = there().bundleDigest;
+    await deliverWith(authored(groups));
+    loop.mark({ nodes: new Set(['n0']), removed: new Set(), gone: new Set() } as Affected);
+    loop.takeOver((id) => id === FIRST);
+    await settled();
+    expect(there().bundleDigest === first).toBe(groups.length <= 1);
+  });
+
+  it('writes its own where the bundle of another one is lost', async () => {
+    await other.stop();
+    channel.bundles.delete(there().bundleDigest);
+    loop.lookAfter();
+    await eventually('its own is there', () => !isTheOthers(), 20_000);
+    expect(channel.bundles.has(there().bundleDigest)).toBe(true);
+  });
+
+  it('leaves it to the owner to write what was lost as hosts have it, though that one notices later', async () => {
+    const before = channel.there.get(FIRST)?.ordering;
+    channel.there.clear();
+    clock.now += 60_000;
+    let reads = 0;
+    channel.whileRecordsAreRead = () => (reads += 1);
+    const beganMs = performance.now();
+    loop.everything();
+    await eventually('looked for', () => reads > 3 && performance.now() - beganMs > 3_000);
+    other.everything();
+    await nothingWaits();
+    expect([ordering(0), isTheOthers()]).toEqual([before, true]);
+  });
+
+  it('gives nothing again at an ordering that hosts know from another one', async () => {
+    await takeOver();
+    await other.stop();
+    const before = there().ordering;
+    await deliverWith({});
+    loop.everything();
+    await eventually('nothing waits', () => loop.waiting === 0, 20_000);
+    channel.there.clear();
+    clock.now += 60_000;
+    loop.everything();
+    await eventually('nothing waits', () => loop.waiting === 0, 20_000);
+    expect(there().ordering.issuedAt).toBeGreaterThan(before.issuedAt);
+  });
+
+  it('writes something newer for a host that has something later than what it left', async () => {
+    await takeOver();
+    await other.stop();
+    const own = new DeliveryLoop({ ...parts, board });
+    const seen = { ...there().ordering, issuedAt: there().ordering.issuedAt + 1 };
+    clock.now += 60_000;
+    own.told(FIRST, seen);
+    await eventually('something newer is there', () => ordering(0)?.issuedAt === clock.now);
+    await own.stop();
+  });
+});
+
+describe('delivery with a replica that can read more', () => {
+  let blind: FleetState;
+  beforeEach(async () => {
+    blind = new FleetState(testKeks);
+    const isOthers = (id: string) => id === IDS[0];
+    const serves = (id: string) => blind.nameOf(id) !== undefined;
+    await deliverWith({ state: blind, serves, replicas: { owns: (id) => !isOthers(id) } });
+    other = new DeliveryLoop({
+      ...{ ...parts, bundles: new BundleShelf(trust.epochSecret), board: new Board() },
+      replicas: { owns: isOthers },
+      metrics: new Metrics(),
+    });
+    const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
+    const all = snapshot(10n, ...nodes, ...IDS.map((id) => putHostKey(id)), policy('p'));
+    loop.mark(blind.apply(all));
+    other.mark(state.apply(all));
+    await quiet();
+  });
+
+  type Puts = Parameters<typeof changes>[1];
+  /** As both know it, but what is `newer`, which ours cannot read. */
+  const both = (revision: bigint, puts: Puts, newer: Puts = []): void => {
+    other.mark(state.apply(changes(revision, [...puts, ...newer])));
+    const unread = newer.map(({ key }) => put(key, { v: 2 }));
+    loop.mark(blind.apply(changes(revision, [...puts, ...unread])));
+  };
+  const there = () => IDS.map((id) => channel.there.get(id)?.bundleDigest);
+  /** By all that is known. */
+  const wanted = () =>
+    IDS.map((_, index) => parts.bundles.of(state.activePolicies(`n${index}`)).digest);
+  const paused = { paused: true };
+
+  it.each([
+    ['a new one', [], policy('q')],
+    ['the next version of one', [], policy('p', '/bin/other')],
+    ['the pause of one', [], putPolicy(policyRecord(hostPolicy('p', { a: 'b' }), paused))],
+    ['a new one beside one that neither can read', [put(etcdKeys.policy('x'), {})], policy('q')],
+  ])('leaves to hosts what that one made with %s, at each change', async (_, puts, newer) => {
+    both(11n, puts);
+    both(12n, [], [newer]);
+    await quiet();
+    const before = wanted();
+    expect(there()).toEqual(before);
+    both(13n, [policy('r')]);
+    const had = new Set<string | undefined>();
+    channel.beforeAnswer = () => there().forEach((digest) => had.add(digest));
+    await quiet();
+    expect(there()).toEqual(wanted());
+    expect(had).toEqual(new Set([...before, ...wanted()]));
+  });
+
+  it('writes what it can read where that one is not there any more', async () => {
+    both(11n, [], [policy('q')]);
+    await quiet();
+    await other.stop();
+    both(12n, [policy('r')]);
+    await eventually('written', () => loop.waiting === 0);
+    expect(IDS.map((_, index) => ordering(index)?.generation)).toEqual(['12', '12', '12']);
+  });
+});

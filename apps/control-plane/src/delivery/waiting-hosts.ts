@@ -1,0 +1,145 @@
+import type { Ordering } from '#contracts';
+import { isDue, type WantedAssignment } from './assignment-plan.js';
+import type { WriterListener } from './assignment-writer.js';
+import { Awaited } from './awaited.js';
+import { type ClaimParts, Claims } from './claims.js';
+import { Hindered } from './hindered.js';
+import { type AssignmentParts, WantedAssignments } from './wanted-assignments.js';
+
+/** What the list is worked out from. */
+export type WaitingParts = AssignmentParts & ClaimParts;
+
+/** What is to be done for hosts. */
+export interface Plan {
+  /** Assignments to be written, here or by another replica. */
+  readonly due: readonly WantedAssignment[];
+  /** Hosts that have no host key of this epoch. */
+  readonly keyless: readonly string[];
+}
+
+/** The list of hosts, by name, that may have to be written for; a host is on it until it has what it is to have. */
+export class WaitingHosts implements WriterListener {
+  readonly #nodes = new Set<string>();
+  readonly #assignments: WantedAssignments;
+  /** Those that another replica is to write for. */
+  readonly awaited = new Awaited();
+  /** Those that something is in the way of. */
+  readonly hindered = new Hindered();
+  readonly claims: Claims;
+
+  constructor(private readonly parts: WaitingParts) {
+    this.#assignments = new WantedAssignments(parts);
+    this.claims = new Claims(parts);
+  }
+
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  has(node: string): boolean {
+    return this.#nodes.has(node);
+  }
+
+  add(node: string): void {
+    this.#nodes.add(node);
+  }
+
+  /** What the host is to have may have changed: whoever was waited for is not any more. */
+  changed(node: string): void {
+    this.#assignments.changed(node);
+    this.#nodes.add(node);
+    this.awaited.end(node);
+    this.hindered.end(node);
+  }
+
+  /** Looks once, at once, whether what the host is to have is there: it is ours to write. */
+  lookOnce(node: string): void {
+    this.awaited.lookOnce(node);
+    this.hindered.end(node);
+    this.#nodes.add(node);
+  }
+
+  /** Looks at once whether what the host is to have is there: it is another one's to write. */
+  lookFor(node: string): void {
+    this.awaited.begin(node, 0);
+    this.hindered.end(node);
+    this.#nodes.add(node);
+  }
+
+  /** The host is not there any more. */
+  forget(node: string): void {
+    this.#assignments.forget(node);
+  }
+
+  /** Whether it is time for anybody. */
+  get isTime(): boolean {
+    return this.#nodes.values().some((node) => this.#isTime(node));
+  }
+
+  /** What is to be done here now. */
+  planNow(): Plan {
+    return this.#plan((node) => this.#isTime(node));
+  }
+
+  /** What may have been done by others: of hosts that it is time to look for. */
+  planOfOthers(): Plan {
+    return this.#plan((node) => this.awaited.isTime(node));
+  }
+
+  /** Whether nobody else is to write for the host, and it need not wait for itself. */
+  #isTime(node: string): boolean {
+    return !this.awaited.isWaiting(node) && !this.hindered.isWaiting(node);
+  }
+
+  /** Hosts that have what they are to have are taken off the list. */
+  #plan(isMeant: (node: string) => boolean): Plan {
+    const nowMs = this.parts.clock.nowMs();
+    const due: WantedAssignment[] = [];
+    const keyless: string[] = [];
+    for (const node of [...this.#nodes].filter(isMeant)) {
+      const wanted = this.#assignments.of(node);
+      if (wanted === 'keyless') keyless.push(node);
+      else if (wanted && this.#isDue(wanted, nowMs)) due.push(wanted);
+      else this.settled(node);
+    }
+    return { due, keyless };
+  }
+
+  /** Also where something newer may be there: that must not stay, though what was there before is wanted again. */
+  #isDue(wanted: WantedAssignment, nowMs: number): boolean {
+    const { board } = this.parts;
+    return board.isUnsure(wanted.nodeId) || isDue(board.get(wanted.nodeId), wanted, nowMs);
+  }
+
+  /** Takes the host off the list. */
+  settled(node: string): void {
+    this.#nodes.delete(node);
+    this.claims.end(node);
+    this.awaited.end(node);
+    this.hindered.end(node);
+  }
+
+  written(wanted: WantedAssignment, ordering: Ordering, kept?: string): void {
+    this.parts.board.set(wanted.nodeId, { ordering, wanted, kept });
+    // The host may have changed while we wrote; then it is still due, and stays on the list.
+    if (!this.#changedSince(wanted)) this.settled(wanted.node);
+  }
+
+  #changedSince(wanted: WantedAssignment): boolean {
+    const now = this.#assignments.of(wanted.node);
+    if (!now || now === 'keyless') return now === 'keyless';
+    return isDue(this.parts.board.get(wanted.nodeId), now, this.parts.clock.nowMs());
+  }
+
+  overtaken(wanted: WantedAssignment, there: Ordering): void {
+    // Of what this one has not read of yet nothing is known: it may be just what is wanted.
+    if (BigInt(there.generation) > this.parts.state.revision) return;
+    this.outdate(wanted, there);
+    this.claims.found(wanted.node, there);
+  }
+
+  /** What is there must not stay, whoever rendered it. */
+  outdate({ node }: WantedAssignment, there: Ordering): void {
+    this.#assignments.outdate(node, BigInt(there.generation));
+  }
+}
