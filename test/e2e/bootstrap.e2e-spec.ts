@@ -16,6 +16,7 @@ import {
 import type { HostReport } from '../../apps/cli/src/bootstrap/bootstrap-run.js';
 import { Product, projectRoot, type CliResult } from './support/product.js';
 import { SshAgent } from './support/ssh-agent.js';
+import { Terminal } from './support/terminal.js';
 
 const MINUTE = 60_000;
 /** Each costs about a second; the issue's fifty in the long size. */
@@ -559,6 +560,25 @@ describe('the install script', () => {
       `ls ${files.map(({ path }) => path).join(' ')} 2>/dev/null; grep -rlE '${TOKEN_FORM}' /etc /var /run; wc -c <${kept}`,
     );
     expect(stdout.trim()).toBe(String(Buffer.byteLength(userData)));
+  });
+});
+
+describe('at a terminal', () => {
+  const atTerminal = (...args: readonly string[]): Terminal =>
+    new Terminal(args, { XDG_CONFIG_HOME: product.configHome, SSH_AUTH_SOCK: '', HOME: folder });
+
+  it('a host key is asked about after the password, and kept by a yes', async () => {
+    const host = await lab.start({ name: 'asked' });
+    const known = await secret('kept', '# none');
+    const reach = [`deploy@127.0.0.1:${host.port}`, '--ask-password', '--known-hosts', known];
+    const terminal = atTerminal('node', 'preflight', ...reach);
+    await terminal.shows('password: ');
+    terminal.type(`${SimulatedHosts.deployPassword}\r`);
+    await terminal.shows('[y/N] ');
+    terminal.type('yes\r');
+    await terminal.shows(' checks, ');
+    await terminal.ended;
+    expect(await readFile(known, 'utf8')).toContain(`[127.0.0.1]:${host.port} `);
   });
 });
 
