@@ -31,6 +31,7 @@ export interface RunRecord {
   readonly pid: number;
   readonly url: string;
   readonly caFingerprint: string;
+  readonly ready: boolean;
   readonly children: Readonly<Record<string, number>>;
 }
 
