@@ -14,6 +14,7 @@ import {
   type SlimRelease,
 } from '#testing';
 import type { HostReport } from '../../apps/cli/src/bootstrap/bootstrap-run.js';
+import { eventually } from './support/eventually.js';
 import { Product, projectRoot, type CliResult } from './support/product.js';
 import { SshAgent } from './support/ssh-agent.js';
 import { Terminal } from './support/terminal.js';
@@ -579,6 +580,65 @@ describe('at a terminal', () => {
     await terminal.shows(' checks, ');
     await terminal.ended;
     expect(await readFile(known, 'utf8')).toContain(`[127.0.0.1]:${host.port} `);
+  });
+
+  it('Ctrl-C at that question breaks off the whole run, and the report tells of each host', async () => {
+    const hangs = `printf '#!/bin/sh\\n: >/var/hangs; exec sleep 600\\n' >/usr/local/bin/tar; chmod 755 /usr/local/bin/tar`;
+    const [slow, asked] = await Promise.all([
+      lab.start({ name: 'slow', prepare: hangs }),
+      lab.start({ name: 'not-known' }),
+    ]);
+    const lines = (await readFile(lab.knownHosts, 'utf8')).split('\n');
+    const known = await secret(
+      'all-but-one',
+      lines.filter((line) => !line.includes(`:${asked.port} `)).join('\n'),
+    );
+    const targets = [slow, asked].map(({ port }) => `root@127.0.0.1:${port}`);
+    const reach = ['--identity', lab.keyFile, '--known-hosts', known, '--package', packageFile()];
+    const terminal = atTerminal('bootstrap', ...targets, ...reach);
+    await terminal.shows('[y/N] ');
+    await eventually('the other one installs', MINUTE, async () =>
+      (await slow.run('ls /var/hangs')).stdout.includes('hangs'),
+    );
+    terminal.type('\u0003');
+    const code = await terminal.ended;
+    const told = targets.map((each) => terminal.shown.includes(`\n${each}: interrupted: `));
+    expect({ code, told, shown: terminal.shown }).toEqual({
+      code: 1,
+      told: [true, true],
+      shown: expect.stringContaining('2 of 2 hosts did not come in'),
+    });
+    expect(await tokens()).toEqual([]);
+  });
+});
+
+describe('a caller who may not make a join token', () => {
+  it('has a report of each host, with what is lacking', async () => {
+    const viewer = [
+      'create',
+      'api-token',
+      'viewer',
+      '--role',
+      'viewer',
+      '--ttl',
+      '1h',
+      '-o',
+      'name',
+    ];
+    const env = { HOSTWARD_TOKEN: (await product.must(viewer)).stdout.trim(), SSH_AUTH_SOCK: '' };
+    const [first] = fleet;
+    const host = await lab.start({ name: 'refused' });
+    const targets = [first, host].map((each) => `root@127.0.0.1:${each?.port}`);
+    const reach = ['--identity', lab.keyFile, '--known-hosts', lab.knownHosts];
+    const args = [...targets, ...reach, '--package', packageFile(), '--json', '--concurrency=1'];
+    const result = await product.cli(['bootstrap', ...args], { timeoutMs: 4 * MINUTE, env });
+    expect(reportsOf(result).at(-1)).toMatchObject({
+      ...{ state: 'failed', code: 'unforeseen' },
+      ...{
+        message: expect.stringContaining('tokens:write'),
+        remedy: expect.stringMatching(/whoami/),
+      },
+    });
   });
 });
 
