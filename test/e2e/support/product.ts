@@ -39,6 +39,7 @@ export interface StoredContext {
   readonly url: string;
   readonly token: string;
   readonly ca: string;
+  readonly session?: { readonly token: string };
 }
 
 const UP_TIMEOUT_MS = 400_000;
