@@ -14,8 +14,10 @@ import {
   type SlimRelease,
 } from '#testing';
 import type { HostReport } from '../../apps/cli/src/bootstrap/bootstrap-run.js';
+import { eventually } from './support/eventually.js';
 import { Product, projectRoot, type CliResult } from './support/product.js';
 import { SshAgent } from './support/ssh-agent.js';
+import { Terminal } from './support/terminal.js';
 
 const MINUTE = 60_000;
 /** Each costs about a second; the issue's fifty in the long size. */
@@ -574,6 +576,84 @@ describe('the install script', () => {
       `ls ${files.map(({ path }) => path).join(' ')} 2>/dev/null; grep -rlE '${TOKEN_FORM}' /etc /var /run; wc -c <${kept}`,
     );
     expect(stdout.trim()).toBe(String(Buffer.byteLength(userData)));
+  });
+});
+
+describe('at a terminal', () => {
+  const atTerminal = (...args: readonly string[]): Terminal =>
+    new Terminal(args, { XDG_CONFIG_HOME: product.configHome, SSH_AUTH_SOCK: '', HOME: folder });
+
+  it('a host key is asked about after the password, and kept by a yes', async () => {
+    const host = await lab.start({ name: 'asked' });
+    const known = await secret('kept', '# none');
+    const reach = [`deploy@127.0.0.1:${host.port}`, '--ask-password', '--known-hosts', known];
+    const terminal = atTerminal('node', 'preflight', ...reach);
+    await terminal.shows('password: ');
+    terminal.type(`${SimulatedHosts.deployPassword}\r`);
+    await terminal.shows('[y/N] ');
+    terminal.type('yes\r');
+    await terminal.shows(' checks, ');
+    await terminal.ended;
+    expect(await readFile(known, 'utf8')).toContain(`[127.0.0.1]:${host.port} `);
+  });
+
+  it('Ctrl-C at that question breaks off the whole run, and the report tells of each host', async () => {
+    const hangs = `printf '#!/bin/sh\\n: >/var/hangs; exec sleep 600\\n' >/usr/local/bin/tar; chmod 755 /usr/local/bin/tar`;
+    const [slow, asked] = await Promise.all([
+      lab.start({ name: 'slow', prepare: hangs }),
+      lab.start({ name: 'not-known' }),
+    ]);
+    const lines = (await readFile(lab.knownHosts, 'utf8')).split('\n');
+    const known = await secret(
+      'all-but-one',
+      lines.filter((line) => !line.includes(`:${asked.port} `)).join('\n'),
+    );
+    const targets = [slow, asked].map(({ port }) => `root@127.0.0.1:${port}`);
+    const reach = ['--identity', lab.keyFile, '--known-hosts', known, '--package', packageFile()];
+    const terminal = atTerminal('bootstrap', ...targets, ...reach);
+    await terminal.shows('[y/N] ');
+    await eventually('the other one installs', MINUTE, async () =>
+      (await slow.run('ls /var/hangs')).stdout.includes('hangs'),
+    );
+    terminal.type('\u0003');
+    const code = await terminal.ended;
+    const told = targets.map((each) => terminal.shown.includes(`\n${each}: interrupted: `));
+    expect({ code, told, shown: terminal.shown }).toEqual({
+      code: 1,
+      told: [true, true],
+      shown: expect.stringContaining('2 of 2 hosts did not come in'),
+    });
+    expect(await tokens()).toEqual([]);
+  });
+});
+
+describe('a caller who may not make a join token', () => {
+  it('has a report of each host, with what is lacking', async () => {
+    const viewer = [
+      'create',
+      'api-token',
+      'viewer',
+      '--role',
+      'viewer',
+      '--ttl',
+      '1h',
+      '-o',
+      'name',
+    ];
+    const env = { HOSTWARD_TOKEN: (await product.must(viewer)).stdout.trim(), SSH_AUTH_SOCK: '' };
+    const [first] = fleet;
+    const host = await lab.start({ name: 'refused' });
+    const targets = [first, host].map((each) => `root@127.0.0.1:${each?.port}`);
+    const reach = ['--identity', lab.keyFile, '--known-hosts', lab.knownHosts];
+    const args = [...targets, ...reach, '--package', packageFile(), '--json', '--concurrency=1'];
+    const result = await product.cli(['bootstrap', ...args], { timeoutMs: 4 * MINUTE, env });
+    expect(reportsOf(result).at(-1)).toMatchObject({
+      ...{ state: 'failed', code: 'unforeseen' },
+      ...{
+        message: expect.stringContaining('tokens:write'),
+        remedy: expect.stringMatching(/whoami/),
+      },
+    });
   });
 });
 

@@ -45,10 +45,26 @@ describe('people, as the command line has them', () => {
     await product.must(['get', 'nodes']);
   });
 
-  it('step 4: logout ends the session and goes back to the token of the context', async () => {
-    await product.must(['logout']);
+  it('step 4: logout ends the session, whatever HOSTWARD_TOKEN is, and goes back to the token of the context', async () => {
+    const { token, session } = await product.context();
+    const { stdout, stderr } = await product.cli(['logout'], { env: { HOSTWARD_TOKEN: token } });
+    expect({ stdout, stderr }).toEqual({ stdout: 'context/data: logged out\n', stderr: '' });
+    const rest = await product.rest();
+    const ended = await rest.get('/v1/whoami', { token: session?.token ?? '' });
+    expect(ended.status).toBe(401);
     expect((await product.must(['whoami'])).stdout).toMatch(/^admin\n/);
     expect(await fails(['logout'])).toContain('holds no login');
+  });
+
+  it('step 4b: logout says so where the control plane has not heard of it', async () => {
+    await product.must(['login', '--user', 'alice'], undefined, `${SECRET}\n`);
+    const { token } = (await product.context()).session ?? { token: '' };
+    const env = { HOSTWARD_CA: join(product.dataDir, 'up.json') };
+    const { stdout, stderr } = await product.cli(['logout'], { env });
+    expect(stdout).toBe('context/data: logged out\n');
+    expect(stderr).toContain('did not hear of it');
+    const rest = await product.rest();
+    expect((await rest.get('/v1/whoami', { token })).status).toBe(200);
   });
 
   it('step 5: an API token is shown once, acts, is listed without itself, and is revoked', async () => {

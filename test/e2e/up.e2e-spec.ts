@@ -429,6 +429,33 @@ describe('an up that listens on every address of this machine', () => {
   );
 });
 
+describe('an up in the background whose command is broken off before it serves', () => {
+  let product: Product;
+  beforeAll(async () => {
+    product = await Product.prepare();
+  });
+  afterAll(() => product?.down(), MINUTE);
+
+  it(
+    'comes to serve, and goes on',
+    async () => {
+      const { dataDir, port, configHome } = product;
+      const args = [`--data-dir=${dataDir}`, `--listen=127.0.0.1:${port}`, '--no-local-agent'];
+      const command = RunningCommand.cli(['up', '--detach', ...args], {
+        env: { XDG_CONFIG_HOME: configHome },
+      });
+      await eventually('it starts', MINUTE, async () => (await product.record()).pid, 20);
+      await command.stop();
+      expect(command.stdout).toBe('');
+      await eventually('it serves', 2 * MINUTE, async () => (await product.record()).ready);
+      const down = await product.must(['down', `--data-dir=${dataDir}`]);
+      // One that had ended by itself would have left its programs to be ended here.
+      expect(down).toMatchObject({ stdout: 'Hostward is down.\n', stderr: '' });
+    },
+    5 * MINUTE,
+  );
+});
+
 describe('an up in the foreground', () => {
   let product: Product;
   beforeAll(async () => {

@@ -170,6 +170,25 @@ describe('delete', () => {
     }
     expect(await out('delete', '-f', kept)).toBe('policy/kept deleted\n');
   });
+
+  it('goes on where one is gone already, and ends with 1 by its name', async () => {
+    const policies = ['left-1', 'left-2', 'left-3'];
+    const text = policies.map((name) => blockProgram(name, '/usr/bin/nc', PROD)).join('---\n');
+    const left = await file('left.yaml', text);
+    await out('apply', '-f', left);
+    await out('delete', 'policy', 'left-1');
+    expect(await run('delete', '-f', left)).toEqual({
+      code: 1,
+      stdout: 'policy/left-2 deleted\npolicy/left-3 deleted\n',
+      stderr: expect.stringMatching(/^error: .*"left-1"/),
+    });
+    await out('apply', '-f', left);
+    await out('delete', 'policy', 'left-2');
+    expect(await run('vm', 'policy', 'delete', left)).toMatchObject({
+      code: 1,
+      stdout: 'policy/left-1 deleted\npolicy/left-3 deleted\n',
+    });
+  });
 });
 
 describe('diff and validate', () => {

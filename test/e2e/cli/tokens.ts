@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { join } from 'node:path';
 import type { JoinTokenView } from '#contracts';
 import { group } from '../../../apps/control-plane/src/testing/rig.js';
 import { blockProgram } from '../support/policies.js';
-import { run, out, json, input, file, PROD } from './one-product.js';
+import { run, out, json, input, file, folder, PROD } from './one-product.js';
 
 describe('tokens and labels', () => {
   it('a join token is shown once, alone with -o name, and listed without itself', async () => {
@@ -68,6 +69,22 @@ describe('tokens and labels', () => {
     expect(await run('label', 'policy', 's1', 'a=b')).toMatchObject({ code: 2 });
     expect(await run('label', 'node', 'web1', '../x=y')).toMatchObject({ code: 1 });
     expect(await run('label', 'node', 'nowhere', 'a=b')).toMatchObject({ code: 1 });
+  });
+});
+
+describe('redirect', () => {
+  it('names a host that it leaves out, since it has not enrolled', async () => {
+    const text =
+      'apiVersion: security.kubearmor.com/v1\nkind: KubeArmorVirtualMachine\nmetadata: {name: later}\n';
+    expect(await input(text, 'apply')).toMatchObject({ code: 0 });
+    const to = ['--to=https://a.example:7443', `--ca-fingerprint=${'ab'.repeat(32)}`];
+    const draft = ['--reason=moved', `--draft=${join(folder, 'move.json')}`];
+    expect(await run('redirect', ...to, '--node', 'web1', 'later', ...draft)).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/^for web1, node id [0-9a-f]+\n/),
+      stderr: 'later is left out: it has not enrolled\n',
+    });
+    await out('delete', 'node', 'later');
   });
 });
 

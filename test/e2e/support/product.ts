@@ -31,6 +31,7 @@ export interface RunRecord {
   readonly pid: number;
   readonly url: string;
   readonly caFingerprint: string;
+  readonly ready: boolean;
   readonly children: Readonly<Record<string, number>>;
 }
 
@@ -38,6 +39,7 @@ export interface StoredContext {
   readonly url: string;
   readonly token: string;
   readonly ca: string;
+  readonly session?: { readonly token: string };
 }
 
 const UP_TIMEOUT_MS = 400_000;

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { HostFailure, type FailureCode } from './failure.js';
+import { failureOf, type FailureCode } from './failure.js';
 import { runHost, type HostState, type RunSettings } from './host-run.js';
 import { onEachHost, type LogIn, type Reach } from './on-each-host.js';
 import { RootShell } from './root-shell.js';
@@ -53,8 +53,7 @@ async function reportOf(target: Target, logIn: LogIn, options: RunOptions): Prom
     options.tell(target, outcome.state);
     return { ...common(), ...outcome };
   } catch (error) {
-    if (!(error instanceof HostFailure)) throw error;
-    const { code, message, remedy } = error;
+    const { code, message, remedy } = failureOf(error);
     options.tell(target, `failed: ${code}`);
     return { ...common(), state: 'failed', name: target.name, code, message, remedy };
   }

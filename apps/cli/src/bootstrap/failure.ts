@@ -1,3 +1,5 @@
+import { CommandFailed, messageOf } from '../errors.js';
+
 /** What a person does about each cause for which a host does not come in. */
 const REMEDIES = {
   unreachable: 'check address, port, name resolution, firewalls, and that sshd runs',
@@ -48,6 +50,13 @@ export class HostFailure extends Error {
     super(message, options);
     this.remedy = options.remedy ?? REMEDIES[code];
   }
+}
+
+/** What became of a host, whatever was thrown: it must not end what is done on the others. */
+export function failureOf(error: unknown): HostFailure {
+  if (error instanceof HostFailure) return error;
+  const remedy = error instanceof CommandFailed ? error.remedy : undefined;
+  return new HostFailure('unforeseen', messageOf(error), { cause: error, remedy });
 }
 
 /** Whether a word that a host said is one of our codes. */

@@ -5,8 +5,8 @@ import { CommandFailed, UsageError } from '../errors.js';
 import { HostFailure } from './failure.js';
 import { knownHostName, knownKeys, type KnownKey } from './ssh-known-hosts.js';
 
-/** Asks a person whether a key of which nobody knows is the host's. */
-export type Confirm = (question: string) => Promise<boolean>;
+/** Asks a person whether a key of which nobody knows is the host's; rejects when the signal aborts. */
+export type Confirm = (question: string, signal: AbortSignal) => Promise<boolean>;
 
 export interface HostKeysOptions {
   /** known_hosts files; one that is not there names nobody. What is confirmed goes into the first. */
@@ -47,7 +47,7 @@ export class HostKeys {
   }
 
   /** Throws HostFailure unless the blob is the key of this host. */
-  async check(host: string, port: number, blob: Buffer): Promise<void> {
+  async check(host: string, port: number, blob: Buffer, signal: AbortSignal): Promise<void> {
     const shown = fingerprintOf(blob);
     const name = knownHostName(host, port);
     const known = this.#known(host, port);
@@ -63,7 +63,7 @@ export class HostKeys {
         'host-key-changed',
         `${name} shows the key ${shown}, which is not the known one`,
       );
-    if (await this.#confirmed(name, shown)) return this.#remember(name, blob);
+    if (await this.#confirmed(name, shown, signal)) return this.#remember(name, blob);
     throw new HostFailure('host-key-unknown', `nobody knows the key ${shown} of ${name}`);
   }
 
@@ -72,12 +72,13 @@ export class HostKeys {
   }
 
   /** One question at a time. */
-  #confirmed(name: string, shown: string): Promise<boolean> {
+  #confirmed(name: string, shown: string, signal: AbortSignal): Promise<boolean> {
     const { confirm } = this.options;
     if (confirm === undefined) return Promise.resolve(false);
     const answer = this.#asking.then(() =>
       confirm(
         `The host key of ${name} is ${shown}, and is not known. Is it right, and to be kept? [y/N] `,
+        signal,
       ),
     );
     this.#asking = answer.catch(() => false);

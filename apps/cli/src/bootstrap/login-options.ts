@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { env, stderr, stdin } from 'node:process';
+import { env, kill, pid, stderr, stdin } from 'node:process';
 import { createInterface } from 'node:readline/promises';
 import { CommandFailed, UsageError } from '../errors.js';
 import { readSecret } from '../input/secret.js';
@@ -54,10 +54,12 @@ function knownHostsFiles(named: string | undefined): string[] {
     : [named];
 }
 
-const ask: Confirm = async (question) => {
+const ask: Confirm = async (question, signal) => {
   const terminal = createInterface({ input: stdin, output: stderr });
+  // Ctrl-C is a byte to readline, and must reach the whole run.
+  terminal.on('SIGINT', () => kill(pid, 'SIGINT'));
   try {
-    return /^y(es)?$/i.test((await terminal.question(question)).trim());
+    return /^y(es)?$/i.test((await terminal.question(question, { signal })).trim());
   } finally {
     terminal.close();
   }

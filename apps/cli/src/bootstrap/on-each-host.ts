@@ -22,13 +22,13 @@ export interface Reach {
 /** Logs in to the host, which throws HostFailure; the login ends with what is done there. */
 export type LogIn = () => Promise<SshSession>;
 
-/** Does one thing on all hosts, some at a time; what came of each, in the order of the targets. */
+/** Does one thing on all hosts, some at a time; what came of each, in the order of the targets. `act` must not throw. */
 export async function onEachHost<T>(
   targets: readonly Target[],
   { access, concurrency, signal }: Reach,
   act: (target: Target, logIn: LogIn) => Promise<T>,
 ): Promise<T[]> {
-  const bastion = new Bastion(access);
+  const bastion = new Bastion(access, signal);
   const outcomes = new Map<Target, T>();
   const waiting = [...targets];
   const worker = async (): Promise<void> => {
@@ -40,7 +40,8 @@ export async function onEachHost<T>(
     const logIn = async (): Promise<SshSession> => {
       if (signal.aborted) throw new HostFailure('interrupted', 'it was not begun');
       const { credentials, hostKeys } = access;
-      session = await SshSession.open(target, credentials, { hostKeys, via: await bastion.via() });
+      const via = await bastion.via();
+      session = await SshSession.open(target, credentials, { hostKeys, via, signal });
       return session;
     };
     try {
@@ -61,12 +62,16 @@ export async function onEachHost<T>(
 class Bastion {
   #session: Promise<SshSession> | undefined;
 
-  constructor(private readonly access: Access) {}
+  constructor(
+    private readonly access: Access,
+    private readonly signal: AbortSignal,
+  ) {}
 
   via(): Promise<SshSession> | undefined {
     const { jump, credentials, hostKeys } = this.access;
     if (jump === undefined) return undefined;
-    this.#session ??= SshSession.open(jump, credentials, { hostKeys });
+    const { signal } = this;
+    this.#session ??= SshSession.open(jump, credentials, { hostKeys, signal });
     return this.#session;
   }
 

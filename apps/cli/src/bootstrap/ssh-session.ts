@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { addAbortListener, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -38,6 +38,15 @@ const KEEPALIVE_MS = 10_000;
 /** What one command may say; a host that says more is not one that we installed on. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 
+/** How a login is made. */
+export interface OpenOptions {
+  readonly hostKeys: HostKeys;
+  /** Another session to go through. */
+  readonly via?: SshSession;
+  /** Breaks the login off, also while a person is asked. */
+  readonly signal: AbortSignal;
+}
+
 /** One login by ssh, of node-ssh, whose host key was checked; every failure is a HostFailure. */
 export class SshSession {
   #lost: HostFailure | undefined;
@@ -52,13 +61,15 @@ export class SshSession {
   static async open(
     target: Target,
     credentials: Credentials,
-    { hostKeys, via }: { readonly hostKeys: HostKeys; readonly via?: SshSession },
+    { hostKeys, via, signal }: OpenOptions,
   ): Promise<SshSession> {
     const { host, port } = target;
-    const sock = via === undefined ? await tcp(host, port) : await via.forward(host, port);
+    const way = via === undefined ? tcp(host, port, signal) : via.forward(host, port);
+    const sock = await unlessInterrupted(way, signal);
     const ssh = new NodeSSH();
     try {
-      await logIn(ssh, { target, sock, credentials, hostKeys });
+      const login = logIn(ssh, { target, sock, credentials, hostKeys, signal });
+      await unlessInterrupted(login, signal);
     } catch (error) {
       sock.destroy();
       throw error;
@@ -162,10 +173,24 @@ class Lines {
   }
 }
 
-async function tcp(host: string, port: number): Promise<Socket> {
-  const socket = connect({ host, port });
+/** Throws HostFailure as soon as the run is broken off, and leaves the rest of the work to its end. */
+async function unlessInterrupted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
+  const listening = addAbortListener(signal, () =>
+    reject(new HostFailure('interrupted', 'broken off')),
+  );
   try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_MS) });
+    return await Promise.race([work, interrupted]);
+  } finally {
+    listening[Symbol.dispose]();
+  }
+}
+
+async function tcp(host: string, port: number, signal: AbortSignal): Promise<Socket> {
+  const socket = connect({ host, port });
+  const stop = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
+  try {
+    await once(socket, 'connect', { signal: stop });
     return socket;
   } catch (cause) {
     socket.destroy();
@@ -180,9 +205,13 @@ interface Login {
   readonly sock: Duplex;
   readonly credentials: Credentials;
   readonly hostKeys: HostKeys;
+  readonly signal: AbortSignal;
 }
 
-async function logIn(ssh: NodeSSH, { target, sock, credentials, hostKeys }: Login): Promise<void> {
+async function logIn(
+  ssh: NodeSSH,
+  { target, sock, credentials, hostKeys, signal }: Login,
+): Promise<void> {
   const { user, host, port } = target;
   const { password, privateKey, agent } = credentials;
   const algorithms = hostKeys.algorithmsOf(host, port);
@@ -199,7 +228,7 @@ async function logIn(ssh: NodeSSH, { target, sock, credentials, hostKeys }: Logi
     ...(agent === undefined ? {} : { agent }),
     ...(password === undefined ? {} : passwordLogin(password)),
     hostVerifier: (key, verify) => {
-      hostKeys.check(host, port, key).then(
+      hostKeys.check(host, port, key, signal).then(
         () => verify(true),
         (error: unknown) => {
           refused = error instanceof Error ? error : new Error(String(error));

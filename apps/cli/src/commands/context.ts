@@ -76,14 +76,20 @@ async function use(name: string): Promise<void> {
 }
 
 async function add(name: string, options: { url: string; ca?: string }): Promise<void> {
-  const known = await readContexts();
   const token = (await readAll()).trim();
   if (token === '')
     throw new CommandFailed('standard input held no token', 'e.g. `… < token-file`');
   const ca = options.ca === undefined ? undefined : await readCa(options.ca);
-  const contexts = { ...known.contexts, [name]: { url: options.url, token, ca } };
+  const known = await readContexts();
+  const before = known.contexts[name];
+  // What is known of one control plane is of no use to another, and its login is not to be sent there.
+  const kept = before?.url === options.url ? before : undefined;
+  const changed = { ...kept, url: options.url, token, ca: ca ?? kept?.ca };
+  const contexts = { ...known.contexts, [name]: changed };
   await writeContexts({ current: known.current ?? name, contexts });
   console.log(`context/${name} is in ${contextFile()}`);
+  if (kept?.session !== undefined)
+    console.error(`the login as ${kept.session.user} goes before its token until \`logout\``);
 }
 
 async function forget(name: string): Promise<void> {

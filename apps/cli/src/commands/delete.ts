@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { ProblemAnswer } from '../client/problem-answer.js';
 import { CommandFailed, UsageError } from '../errors.js';
 import { readInputs } from '../input/files.js';
 import { segment } from '../input/names.js';
@@ -6,6 +7,7 @@ import { checkFiles } from './documents.js';
 import { kindOf, type Kind } from './kinds.js';
 import { withControlPlane } from './session.js';
 
+const NOT_FOUND = 404;
 const KIND_WORDS: Readonly<Record<string, string>> = {
   KubeArmorHostPolicy: 'policy',
   KubeArmorVirtualMachine: 'node',
@@ -32,18 +34,32 @@ and its identity is revoked: the machine comes back only with new keys.`,
       if (options.file !== undefined && word !== undefined)
         throw new UsageError('name either a kind and names, or -f FILE');
       const targets = options.file ? await fromFiles(options.file) : fromWords(word, names);
-      await withControlPlane(async (controlPlane) => {
-        for (const { kind, name } of targets) {
-          await controlPlane.call(`${kind.path}/${segment(name)}`, { method: 'DELETE' });
-          console.log(`${kind.singular}/${name} deleted`);
-        }
-      });
+      await deleteAll(targets);
     });
 }
 
 interface Target {
   readonly kind: Kind;
   readonly name: string;
+}
+
+/** Deletes each, and fails at the end where some were not there: what was broken off is finished by the same again. */
+export async function deleteAll(targets: readonly Target[]): Promise<void> {
+  const absent: ProblemAnswer[] = [];
+  await withControlPlane(async (controlPlane) => {
+    for (const { kind, name } of targets) {
+      try {
+        await controlPlane.call(`${kind.path}/${segment(name)}`, { method: 'DELETE' });
+        console.log(`${kind.singular}/${name} deleted`);
+      } catch (error) {
+        if (!(error instanceof ProblemAnswer && error.status === NOT_FOUND)) throw error;
+        absent.push(error);
+      }
+    }
+  });
+  const [first] = absent;
+  if (first === undefined) return;
+  throw new CommandFailed(absent.map(({ message }) => message).join('\n'), first.remedy);
 }
 
 function fromWords(word: string | undefined, names: readonly string[]): Target[] {

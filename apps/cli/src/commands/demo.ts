@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { installedSnapshot, joinFleet, Lab, stageHost, type Vm } from '#testing';
 import { DemoControlPlane } from '../demo/demo-control-plane.js';
 import { CommandFailed } from '../errors.js';
+import { interruptible } from '../input/interruptible.js';
 import { tone } from '../output/style.js';
 import { packageRoot } from '../package-root.js';
 
@@ -39,23 +40,28 @@ export function registerDemo(program: Command): void {
       'the first story on a real host: a VM is enrolled, blocked, reports, and is freed again',
     )
     .addHelpText('after', '\nExample:\n  hostward demo')
-    .action(demo);
+    .action(() => interruptible(demo));
 }
 
-async function demo(): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'hostward-demo-'));
+async function demo(signal: AbortSignal): Promise<void> {
   step(
     'A control plane on this machine, and a Debian VM with the agent installed (minutes at the first time)',
   );
   const staged = await stageHost(packageRoot());
   const lab = await Lab.open();
+  const folder = await mkdtemp(join(tmpdir(), 'hostward-demo-'));
   const controlPlane = new DemoControlPlane(folder);
+  const stop = (): Promise<unknown> => Promise.all([lab.close(), controlPlane.down()]);
+  // What is waited for in the guest, or for the guest, then fails at once.
+  signal.addEventListener('abort', () => void stop().catch(() => undefined), { once: true });
   try {
+    signal.throwIfAborted();
     await controlPlane.up();
+    signal.throwIfAborted();
     const vm = await lab.vm({ name: 'web1', from: await installedSnapshot(lab, staged) });
     await story(controlPlane, vm, folder);
   } finally {
-    await Promise.all([lab.close(), controlPlane.down()]);
+    await stop();
     await rm(folder, { recursive: true, force: true });
   }
 }

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { CallerView, LoginAnswer, LoginMethods } from '#contracts';
 import { ControlPlane } from '../client/control-plane.js';
-import { loginContext } from '../client/context.js';
+import { loginContext, type Context } from '../client/context.js';
 import { readContexts, writeContexts, type StoredContext } from '../client/context-file.js';
 import { CommandFailed, UsageError } from '../errors.js';
 import { descriptor, readSecret } from '../input/secret.js';
@@ -133,17 +133,27 @@ async function addContext(url: string, caFile: string | undefined): Promise<void
 }
 
 async function logout(): Promise<void> {
-  const { name } = await loginContext(chosenContext());
+  const { name, context } = await loginContext(chosenContext());
   const session = (await readContexts()).contexts[name]?.session;
   if (session === undefined)
     throw new CommandFailed(`the context ${name} holds no login`, '`hostward login` makes one');
-  const ended = await withControlPlane((controlPlane) =>
-    controlPlane.answer('/v1/logout', { method: 'POST' }),
-  ).catch(() => undefined);
+  const ended = await endSession({ ...context, token: session.token });
   await change(name, ({ session: _ended, ...stored }) => stored);
-  const told = ended !== undefined && ended.status < 500;
   console.log(`context/${name}: logged out`);
-  if (!told) console.error('the control plane did not hear of it: the token ends by its time');
+  if (!ended) console.error('the control plane did not hear of it: the token ends by its time');
+}
+
+/** Whether the token counts no more. It is the session's own, whatever HOSTWARD_TOKEN says. */
+async function endSession(context: Context): Promise<boolean> {
+  const controlPlane = new ControlPlane(context);
+  try {
+    const { status } = await controlPlane.answer('/v1/logout', { method: 'POST' });
+    return status === 204 || status === 401;
+  } catch {
+    return false;
+  } finally {
+    controlPlane.close();
+  }
 }
 
 async function whoami({ output }: { output: 'text' | 'json' | 'yaml' }): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { findingText, shellWord, type Finding } from '#contracts';
-import { HostFailure } from '../bootstrap/failure.js';
+import { failureOf, HostFailure } from '../bootstrap/failure.js';
 import { readAccess } from '../bootstrap/login-options.js';
 import { onEachHost, type LogIn } from '../bootstrap/on-each-host.js';
 import { parseVerdicts, preflightScript, preflightText } from '../bootstrap/preflight.js';
@@ -85,8 +85,7 @@ async function examine(
     if (code !== 0) throw new HostFailure('unforeseen', stderr.trim() || `it ended with ${code}`);
     return parseVerdicts(stdout);
   } catch (error) {
-    if (!(error instanceof HostFailure)) throw error;
-    const { code, message: cause, remedy } = error;
+    const { code, message: cause, remedy } = failureOf(error);
     return [{ check: code, verdict: 'failed', cause, remedy }];
   }
 }

@@ -193,6 +193,8 @@ async function targetOf({ node, selector, all }: OrderOptions) {
       ? controlPlane.all<NodeView>('/v1/nodes', { selector })
       : Promise.all(node.map((name) => controlPlane.call<NodeView>(`/v1/nodes/${segment(name)}`))),
   );
+  for (const { name, nodeId } of views)
+    if (!nodeId) console.error(printable(`${name} is left out: it has not enrolled`));
   const chosen = views.flatMap(({ name, nodeId }) => (nodeId ? [{ name, nodeId }] : []));
   if (chosen.length === 0)
     throw new CommandFailed(

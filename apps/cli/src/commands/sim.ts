@@ -9,7 +9,7 @@ import { interruptible } from '../input/interruptible.js';
 import { parseDuration } from '../input/duration.js';
 import { printObject } from '../output/print.js';
 import { labelsOf, parseMixture, type LabelMixture } from '../sim/label-mixture.js';
-import { runSimulation } from '../sim/sim-run.js';
+import { runSimulation, type SimReport } from '../sim/sim-run.js';
 import { chosenContext } from './session.js';
 
 interface Options {
@@ -95,15 +95,21 @@ async function simulate(options: Options, signal: AbortSignal): Promise<void> {
       say,
       signal,
     );
-    if (options.json) return printObject(report, 'json');
-    say(`${report.enrolled} of ${report.nodes} hosts came within ${Math.round(report.enrolMs)} ms`);
-    say(`memory of the simulation: ${Math.round(report.rssPerSimulatedHostKiB)} KiB a host`);
-    for (const trouble of report.troubles) say(`trouble: ${trouble}`);
+    if (options.json) printObject(report, 'json');
+    else tellReport(report);
     if (report.enrolled < report.nodes)
       throw new CommandFailed(`${report.nodes - report.enrolled} hosts did not come`);
   } finally {
     controlPlane.close();
   }
+}
+
+function tellReport(report: SimReport): void {
+  console.log(
+    `${report.enrolled} of ${report.nodes} hosts came within ${Math.round(report.enrolMs)} ms`,
+  );
+  console.log(`memory of the simulation: ${Math.round(report.rssPerSimulatedHostKiB)} KiB a host`);
+  for (const trouble of report.troubles) console.log(`trouble: ${trouble}`);
 }
 
 function wholeNumber(option: string, most: number): (text: string) => number {

@@ -7,6 +7,7 @@ import { parseKarmorLabels, parseLabelChanges } from '../input/labels.js';
 import { segment } from '../input/names.js';
 import { declaredHosts } from '../input/vm-list.js';
 import { printRows } from '../output/print.js';
+import { deleteAll } from './delete.js';
 import { acceptedDocuments, checkFiles } from './documents.js';
 import { kindOf } from './kinds.js';
 import { registerGetScript } from './get-script.js';
@@ -106,13 +107,7 @@ async function send(files: readonly InputFile[], kind: string, file: string): Pr
 
 async function remove(word: string, kind: string, singular: string): Promise<void> {
   const names = /\.(ya?ml|json)$/.test(word) ? await namesIn(word, kind) : [word];
-  await withControlPlane(async (controlPlane) => {
-    for (const name of names) {
-      const path = `${kindOf(singular).path}/${segment(name)}`;
-      await controlPlane.call(path, { method: 'DELETE' });
-      console.log(`${singular}/${name} deleted`);
-    }
-  });
+  await deleteAll(names.map((name) => ({ kind: kindOf(singular), name })));
 }
 
 async function namesIn(file: string, kind: string): Promise<string[]> {

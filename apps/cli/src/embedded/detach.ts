@@ -33,7 +33,8 @@ export async function startDetached(dataDir: string): Promise<string> {
  */
 export function announce(summary: string): void {
   if (process.send === undefined) console.log(summary);
-  else process.send(summary);
+  // Whoever waited may be gone: that ends nothing here.
+  else process.send(summary, () => undefined);
 }
 
 function firstMessage(child: ChildProcess): Promise<string | undefined> {

@@ -1,4 +1,4 @@
-import { readlinkSync } from 'node:fs';
+import { readlinkSync, realpathSync } from 'node:fs';
 import { kill } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RunRecord } from './run-record.js';
@@ -27,9 +27,10 @@ async function end(pid: number, dataDir: string): Promise<void> {
   }
 }
 
+/** The kernel names folders without links. */
 function worksIn(pid: number, dataDir: string): boolean {
   try {
-    return pid > 0 && readlinkSync(`/proc/${pid}/cwd`) === dataDir;
+    return pid > 0 && readlinkSync(`/proc/${pid}/cwd`) === realpathSync(dataDir);
   } catch {
     return false;
   }

@@ -29,8 +29,8 @@ function readDescriptor(fd: number): string {
 
 async function typedOrPiped(prompt: string): Promise<string> {
   if (!stdin.isTTY) return readAll();
-  stderr.write(prompt);
   stdin.setRawMode(true);
+  stderr.write(prompt);
   try {
     return await typed();
   } finally {
@@ -42,10 +42,11 @@ async function typedOrPiped(prompt: string): Promise<string> {
 
 const END = new Set(['\r', '\n', '\u0004']);
 
-/** Characters up to Return, without an echo. */
+/** Characters up to Return, without an echo; standard input stays open for the next question. */
 async function typed(): Promise<string> {
   let text = '';
-  for await (const chunk of stdin as AsyncIterable<Buffer>) {
+  const chunks: AsyncIterable<Buffer> = stdin.iterator({ destroyOnReturn: false });
+  for await (const chunk of chunks) {
     for (const character of chunk.toString('utf8')) {
       if (character === '\u0003') throw new CommandFailed('interrupted');
       if (END.has(character)) return text;
