@@ -45,11 +45,11 @@ export class EventIntake {
       if (restMs > 0) return restMs;
       const entries = await this.inbox.events(nodeId, AT_ONCE);
       if (entries.length === 0) return 0;
-      // The cursor first: an entry that is gone while the host was not told would only be sent again.
-      if (await this.#storeAll(host, entries))
-        await this.inbox.writeCursor(nodeId, sealed(host, await this.#cursorOf(nodeId)));
+      const some = await this.#storeAll(host, entries);
       const ids = entries.map(({ id }) => id);
+      // Before the cursor, which a full Redis refuses until there is room: who is not told only sends again.
       await this.inbox.remove(nodeId, ids);
+      if (some) await this.inbox.writeCursor(nodeId, sealed(host, await this.#cursorOf(nodeId)));
     }
   }
 
