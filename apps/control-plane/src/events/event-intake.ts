@@ -12,6 +12,8 @@ import { AlertStore, ObservationStore, UnstorableBatch, type StoreOutcome } from
 import { parseAlertBatch } from './parse-alert-batch.js';
 
 const AT_ONCE = 50;
+/** Until the next look while the store is known to be away or full: what is read meanwhile is read in vain. */
+const WHILE_AWAY_MS = 5_000;
 /** Before every id. */
 const NONE = '0-0';
 
@@ -40,6 +42,7 @@ export class EventIntake {
   async take(nodeId: string): Promise<number> {
     const host = this.hosts.find(nodeId);
     if (!host) return 0;
+    if (!this.alerts.health().ok) return WHILE_AWAY_MS;
     for (;;) {
       const restMs = this.inbox.restMs(nodeId);
       if (restMs > 0) return restMs;
