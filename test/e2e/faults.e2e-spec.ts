@@ -212,7 +212,7 @@ const mountable = await canMount();
         await eventually('stored', MINUTE, async () => (await alerts(product)).length === 2);
         const ballast = join(disk, 'ballast');
         await fill(ballast);
-        for (let i = 0; i < 40; i++) await host.send(alertBatch('p', 3 + i * 50, 52 + i * 50));
+        for (let i = 0; i < 8; i++) await host.send(alertBatch('p', 3 + i * 250, 252 + i * 250));
         const unready = await without(product, 'alerts');
         expect(unready.checks['alerts']).toMatchObject({
           ok: false,

@@ -104,7 +104,7 @@ export class AgentModule {
           (link: HostLink, spool: Spool, keys: HostKeys, reporter: Reporter) =>
             new Shipper(host.trust.nodeId, link, spool, keys, reporter, around),
         ),
-        provide(Observations, [], () => new Observations(alertSource(setting), around.clock.now())),
+        provide(Observations, [], () => new Observations(alertSource(setting))),
         provide(
           ObservationShipper,
           [HostLink, Observations, Spool, HostKeys, Reporter],

@@ -6,8 +6,11 @@ import type { RedisConnection } from './redis.connection.js';
 
 const MAX_RECORD_CHARS = 1024 * 1024;
 const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
-/** Batches that a host may have on Redis; what is trimmed is still in its spool and comes again. */
-const MAX_STREAM_ENTRIES = 1_000;
+/**
+ * Batches that a host may have on Redis: it has one of each kind under way, and repeats them while nobody takes them.
+ * What is trimmed is a repetition, or still in its spool and comes again.
+ */
+const MAX_STREAM_ENTRIES = 8;
 /** All hosts ring one bell in this version; their rights name it too. */
 export const BELL_SHARD = 0;
 /** Field of a stream entry that holds the batch; EventStreams reads it. */
@@ -67,7 +70,7 @@ export class HostLink {
   async appendEvents(sealed: Uint8Array): Promise<string> {
     const key = redisKeys.events(this.nodeId);
     const id = await this.events.run(`appending to ${key}`, (client) =>
-      client.xadd(key, 'MAXLEN', '~', MAX_STREAM_ENTRIES, '*', EVENT_FIELD, toBuffer(sealed)),
+      client.xadd(key, 'MAXLEN', MAX_STREAM_ENTRIES, '*', EVENT_FIELD, toBuffer(sealed)),
     );
     await this.ring('events');
     return id ?? '';

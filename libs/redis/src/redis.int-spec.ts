@@ -239,6 +239,14 @@ describe('libs/redis on one real Redis', () => {
       await streams.writeCursor(NODE, Buffer.from([9]));
       expect(await host.readCursor()).toEqual(Buffer.from([9]));
     });
+
+    it('holds the newest few batches, however often the host repeats them while nobody reads', async () => {
+      const host = new HostLink(connect(), NODE);
+      const streams = new EventStreams(connect());
+      for (let i = 0; i < 30; i += 1) await host.appendEvents(Buffer.from([i]));
+      const kept = (await streams.read(NODE, 50)).map((entry) => entry.sealed[0]);
+      expect(kept).toEqual([22, 23, 24, 25, 26, 27, 28, 29]);
+    });
   });
 
   describe('the state inbox', () => {

@@ -5,7 +5,7 @@ import { HostKeys } from '../delivery/host-keys.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Surroundings } from '../health/surroundings.js';
 import { openEventCursor } from './event-cursor.js';
-import { compareEventIds } from './event-id.js';
+import { compareEventIds, formatEventId, parseEventId, type EventId } from './event-id.js';
 import { Observations } from './observations.js';
 import { Spool } from './spool.js';
 
@@ -24,11 +24,14 @@ interface UnderWay {
 
 /**
  * Sends what was only watched, best effort: one batch under way at a time, and none while alerts wait. So it can neither
- * fill the spool or the host's stream nor hold up alerts.
+ * fill the spool or the host's stream nor hold up alerts. Numbered above what the store has of this host: the clock may have
+ * been ahead when the agent was started before.
  */
 export class ObservationShipper {
   readonly #flight = new SingleFlight(() => this.#ship());
   #underWay: UnderWay | undefined;
+  /** Of the next one that is sent; undefined before the first. */
+  #next: EventId | undefined;
 
   constructor(
     private readonly nodeId: string,
@@ -64,28 +67,42 @@ export class ObservationShipper {
   }
 
   async #lookAfter(hostKey: Buffer, { last, count, sentAt }: UnderWay): Promise<void> {
-    const sealed = await this.link.readCursor();
-    const stored = sealed && this.#storedUpTo(hostKey, sealed);
-    const arrived = stored !== undefined && compareEventIds(stored, last) >= 0;
-    if (!arrived && this.around.clock.elapsed() - sentAt < PATIENCE_MS) return;
-    if (!arrived) this.observations.miss(count);
+    const stored = (await this.#storedUpTo(hostKey)) ?? '';
+    const ahead = compareEventIds(stored, last);
+    if (ahead < 0 && this.around.clock.elapsed() - sentAt < PATIENCE_MS) return;
+    if (ahead !== 0) this.observations.miss(count);
+    // Beyond what was sent: it was taken for what the store has.
+    if (ahead > 0) this.#next = this.#above(stored);
     this.#underWay = undefined;
   }
 
   async #send(hostKey: Buffer, run: AgentRun): Promise<void> {
-    const alerts = this.observations.take(BATCH_OBSERVATIONS, BATCH_BYTES);
+    this.#next ??= this.#above((await this.#storedUpTo(hostKey)) ?? '');
+    const { start, sequence } = this.#next;
+    const taken = this.observations.take(BATCH_OBSERVATIONS, BATCH_BYTES);
+    const alerts = taken.map((each, at) => ({
+      ...each,
+      EventID: formatEventId({ start, sequence: sequence + at }),
+    }));
     const [first, last] = [alerts.at(0)?.EventID, alerts.at(-1)?.EventID];
     if (first === undefined || last === undefined) return;
+    this.#next = { start, sequence: sequence + alerts.length };
     const batch: AlertBatch = { v: 1, run, first, last, kind: 'observed', alerts };
     this.#underWay = { last, count: alerts.length, sentAt: this.around.clock.elapsed() };
     const bytes = Buffer.from(JSON.stringify(batch));
     await this.link.appendEvents(sealEvents(hostKey, this.nodeId, bytes));
   }
 
+  #above(stored: string): EventId {
+    const above = (parseEventId(stored)?.start ?? 0) + 1;
+    return { start: Math.max(this.around.clock.now(), above), sequence: 1 };
+  }
+
   /** A cursor that does not open acknowledges nothing. */
-  #storedUpTo(hostKey: Buffer, sealed: Uint8Array): string | undefined {
+  async #storedUpTo(hostKey: Buffer): Promise<string | undefined> {
+    const sealed = await this.link.readCursor();
     try {
-      return openEventCursor(hostKey, this.nodeId, sealed).observed;
+      return sealed && openEventCursor(hostKey, this.nodeId, sealed).observed;
     } catch (cause) {
       this.around.log.debug('cursor does not open', { cause });
       return undefined;

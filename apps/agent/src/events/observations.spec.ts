@@ -20,7 +20,7 @@ const event: SensorEvent = {
 };
 
 function taken(...events: readonly Partial<SensorEvent>[]) {
-  const observations = new Observations(source, 1000);
+  const observations = new Observations(source);
   for (const each of events) observations.add({ ...event, ...each });
   return observations.take(100, 1_000_000);
 }
@@ -29,7 +29,6 @@ describe('what was only watched', () => {
   it('is a log of KubeArmor, with who did what how often', () => {
     expect(taken({})).toEqual([
       expect.objectContaining({
-        EventID: '1000-0000000001',
         Type: 'HostLog',
         PolicyName: 'visibility/network',
         Operation: 'Network',
@@ -70,7 +69,7 @@ describe('what was only watched', () => {
     ],
   ])('%s has its operation and resource', (_title, changes, Operation, Resource) => {
     const { family: _family, sockType: _type, peer: _peer, ...bare } = event;
-    const observations = new Observations(source, 1000);
+    const observations = new Observations(source);
     observations.add({ ...bare, ...changes });
     expect(observations.take(1, 1_000_000)).toEqual([
       expect.objectContaining({ Operation, Resource }),
@@ -78,11 +77,10 @@ describe('what was only watched', () => {
   });
 
   it('gives way to what is newer where too much waits, and is counted', () => {
-    const observations = new Observations(source, 1000, 3);
-    for (let i = 0; i < 5; i += 1) observations.add(event);
+    const observations = new Observations(source, 3);
+    for (let i = 0; i < 5; i += 1) observations.add({ ...event, pid: i });
     expect(observations.lost).toBe(2);
-    const ids = observations.take(2, 1_000_000).map(({ EventID }) => EventID);
-    expect(ids).toEqual(['1000-0000000003', '1000-0000000004']);
+    expect(observations.take(2, 1_000_000).map(({ PID }) => PID)).toEqual([2, 3]);
     expect(observations.take(2, 1)).toHaveLength(1);
     expect(observations.take(2, 1)).toEqual([]);
     observations.miss(2);

@@ -1,20 +1,17 @@
-import type { Alert } from '#contracts';
 import type { SensorEvent } from '#sensor';
 import { alertOf, type AlertSource } from './alert-of.js';
-import { formatEventId } from './event-id.js';
+import type { NewAlert } from './spool.js';
 
 /** Observations that wait in memory; beyond that the oldest are dropped and counted. */
 const WAITING = 4_096;
 
-/** What was only watched, until it is sent: in memory, numbered by the start of the agent. */
+/** What was only watched, until it is sent: in memory. */
 export class Observations {
-  readonly #waiting: Alert[] = [];
-  #sequence = 0;
+  readonly #waiting: NewAlert[] = [];
   #lost = 0;
 
   constructor(
     private readonly source: AlertSource,
-    private readonly startedAt: number,
     private readonly most = WAITING,
   ) {}
 
@@ -27,12 +24,11 @@ export class Observations {
     const alert = alertOf(event, undefined, this.source, event.suppressed ?? 0);
     if (alert === undefined) return;
     if (this.#waiting.length === this.most) this.#lost += this.#waiting.splice(0, 1).length;
-    const id = { start: this.startedAt, sequence: (this.#sequence += 1) };
-    this.#waiting.push({ ...alert, EventID: formatEventId(id) });
+    this.#waiting.push(alert);
   }
 
   /** Takes the oldest out, in order: at most `count`, and not much more than `bytes` as JSON. */
-  take(count: number, bytes: number): readonly Alert[] {
+  take(count: number, bytes: number): readonly NewAlert[] {
     let size = 0;
     const end = this.#waiting.findIndex(
       (each, at) => at === count || (size += Buffer.byteLength(JSON.stringify(each))) > bytes,

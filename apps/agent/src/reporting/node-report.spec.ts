@@ -279,3 +279,37 @@ describe('the compiler’s report out of the sensor’s state', () => {
     expect(parseCompileReport(report)).toBeUndefined();
   });
 });
+
+describe('a text that is longer than the control plane reads', () => {
+  const long = 'x'.repeat(4_000);
+
+  it('is cut, since it would refuse all of the report', () => {
+    const report = reportOf(
+      {
+        probes: [{ ...probe('allowed'), path: `/${long}` }],
+        suspension: { mode: 'off', until: 1, by: 'console', reason: long },
+        drift: [{ what: long, detectedAt: 1 }],
+        sensing: {
+          wanted: ['dns'],
+          watched: [],
+          failure: long,
+          losses: { ring: 0, scratch: 0, race: 0, repeated: 0, queue: 0 },
+        },
+      },
+      {
+        compileReport: { ...compiled('enforce'), enforcerReason: long },
+        rejection: { code: 'refused', message: long, at: 1 },
+      },
+    );
+    expect(report.policies[0]?.rules[0]).toMatchObject({ state: 'failed' });
+    const texts = [
+      report.policies[0]?.rules[0]?.reason,
+      report.rejected?.message,
+      report.suspension?.reason,
+      report.enforcerReason,
+      report.drift[0]?.what,
+      report.visibility?.reason,
+    ];
+    expect(texts.map((text) => text?.length)).toEqual([2_000, 2_000, 1_000, 500, 500, 500]);
+  });
+});

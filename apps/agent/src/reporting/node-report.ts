@@ -6,6 +6,7 @@ import {
   type Qualifier,
   type RedirectReport,
   type RolledBack,
+  type RuleStatus,
   type Suspension,
 } from '#contracts';
 import type { CompileReport } from '#policy-compiler';
@@ -44,6 +45,19 @@ export interface ReportFacts {
 
 /** How long a repaired drift still qualifies: two reports, so that a reader at report intervals sees it once. */
 const DRIFT_SHOWN_MS = 2 * REPORT_INTERVAL_MS;
+
+/**
+ * Longer texts are cut: the control plane refuses all of a report that holds one, and a path alone may have 4,095 bytes.
+ * Mirror of the bounds in apps/control-plane/src/reports/parse-report.ts.
+ */
+const LONGEST = {
+  reason: 2_000,
+  message: 2_000,
+  suspension: 1_000,
+  enforcerReason: 500,
+  drift: 500,
+  visibility: 500,
+} as const;
 
 /**
  * The report of a host. `asOf` is when the kernel was read back, not when the report was made: a report of an agent
@@ -96,12 +110,12 @@ function visibilityReported(
   const sensing = state?.sensing;
   if (sensing === undefined || sensing.wanted.length === 0) return {};
   const { wanted, watched, failure, losses } = sensing;
-  const reason = failure === undefined ? {} : { reason: failure };
+  const reason = failure === undefined ? {} : { reason: failure.slice(0, LONGEST.visibility) };
   return { visibility: { wanted, watched, ...reason, losses: { ...losses, agent } } };
 }
 
 function reasonOf(report: CompileReport | undefined): Pick<NodeReport, 'enforcerReason'> {
-  const enforcerReason = report?.enforcerReason;
+  const enforcerReason = report?.enforcerReason?.slice(0, LONGEST.enforcerReason);
   return enforcerReason === undefined ? {} : { enforcerReason };
 }
 
@@ -127,8 +141,13 @@ function policiesOf(
   return report.policies.map(({ policy, revision, rules }) => ({
     policy,
     revision,
-    rules: rules.map((rule) => ruleStatus(policy, rule, state, report.attribution.rules)),
+    rules: rules.map((rule) => bounded(ruleStatus(policy, rule, state, report.attribution.rules))),
   }));
+}
+
+function bounded(status: RuleStatus): RuleStatus {
+  const { reason } = status;
+  return reason === undefined ? status : { ...status, reason: reason.slice(0, LONGEST.reason) };
 }
 
 function qualifiersOf(
@@ -159,7 +178,9 @@ function suspensionOf(state: SensorState | undefined): { readonly suspension?: S
   const suspension = state?.suspension;
   if (suspension === undefined) return {};
   const { mode, until, by, reason } = suspension;
-  return { suspension: { mode, until: iso(until), reason, by } };
+  return {
+    suspension: { mode, until: iso(until), reason: reason.slice(0, LONGEST.suspension), by },
+  };
 }
 
 function coverageOf(
@@ -179,7 +200,7 @@ function coverageOf(
 
 function driftOf({ what, detectedAt, repairedAt }: SensorDrift): NodeReport['drift'][number] {
   const repaired = repairedAt === undefined ? {} : { repairedAt: iso(repairedAt) };
-  return { what, detectedAt: iso(detectedAt), ...repaired };
+  return { what: what.slice(0, LONGEST.drift), detectedAt: iso(detectedAt), ...repaired };
 }
 
 function fallbackOf(state: SensorState | undefined): Rejection | undefined {
@@ -201,7 +222,7 @@ function rejectedOf({
   at,
   ordering,
 }: Rejection): NonNullable<NodeReport['rejected']> {
-  return { code, message, at: iso(at), ...ordering };
+  return { code, message: message.slice(0, LONGEST.message), at: iso(at), ...ordering };
 }
 
 /** A time beyond what a Date holds is a broken clock's: the epoch is told instead of ending the report. */

@@ -5,13 +5,13 @@ import { EtcdStore, etcdKeys } from '#etcd';
 import { Log } from '#observability';
 import { Fleet } from '../fleet/fleet.js';
 import { EtcdLedger } from '../journal/etcd-ledger.js';
-import type { JournalDraft } from '../journal/journal-draft.js';
 import { AdminToken } from './admin-token.js';
-import { SYSTEM, callerOf } from './caller.js';
+import { SYSTEM, callerOf, type Caller } from './caller.js';
 import { Directory } from './directory.js';
 import { FailedLogins } from './failed-logins.js';
 import { LastUse } from './last-use.js';
-import { Refusals } from './refusals.js';
+import { Refusals, type Refusal } from './refusals.js';
+import { UntoldEntry } from './untold-entry.js';
 
 const FORBIDDEN = 403;
 const ADMIN_TOKEN = etcdKeys.meta('admin-token');
@@ -21,17 +21,24 @@ const ADMIN_TOKEN = etcdKeys.meta('admin-token');
 export class AccessWatch {
   #running = false;
   #started = false;
+  readonly #untold: readonly UntoldEntry[];
 
   constructor(
     private readonly directory: Directory,
     private readonly ledger: EtcdLedger,
-    private readonly failures: FailedLogins,
+    failures: FailedLogins,
     private readonly refusals: Refusals,
     private readonly lastUse: LastUse,
     private readonly admin: AdminToken,
     private readonly etcd: EtcdStore,
     private readonly log: Log,
-  ) {}
+  ) {
+    const record = ledger.record.bind(ledger);
+    this.#untold = [
+      new UntoldEntry((ending) => failures.take(ending), record),
+      new UntoldEntry((ending) => refusals.take(SYSTEM, ending), record),
+    ];
+  }
 
   /** Begins to hear what the watch on etcd says. */
   start(fleet: Fleet): void {
@@ -58,9 +65,8 @@ export class AccessWatch {
     this.#running = true;
     try {
       if (!this.#started) await this.#begin();
-      await this.#record(this.failures.take());
-      await this.#record(this.refusals.take(SYSTEM));
       await this.lastUse.flush();
+      for (const untold of this.#untold) await untold.tell();
     } catch (error) {
       this.log.warn('the journal waits', { error });
     } finally {
@@ -71,8 +77,7 @@ export class AccessWatch {
   /** Writes what is counted and not written yet. */
   async stop(): Promise<void> {
     try {
-      await this.#record(this.failures.take(true));
-      await this.#record(this.refusals.take(SYSTEM, true));
+      for (const untold of this.#untold) await untold.tell(true);
     } catch (error) {
       this.log.warn('what was refused last is not in the journal', { error });
     }
@@ -95,6 +100,18 @@ export class AccessWatch {
     this.#started = true;
   }
 
+  /** Has a refusal in the journal, by itself or counted; counted too where it cannot be written. Never rejects. */
+  async refused(caller: Caller, refusal: Refusal): Promise<void> {
+    const draft = this.refusals.add(caller, refusal);
+    if (!draft) return;
+    try {
+      await this.ledger.record(draft);
+    } catch (error) {
+      this.refusals.count(caller);
+      this.log.warn('a refusal is not in the journal by itself', { error });
+    }
+  }
+
   #answered(request: FastifyRequest, status: number): void {
     const caller = callerOf(request.raw);
     if (!caller) return;
@@ -102,12 +119,6 @@ export class AccessWatch {
     if (status !== FORBIDDEN) return;
     const action = `${request.method} ${request.routeOptions.url ?? ''}`;
     const object = request.url.slice(0, 200).split('?')[0] ?? '';
-    void this.#record(this.refusals.add(caller, { action, object })).catch((error: unknown) =>
-      this.log.warn('a refusal is not in the journal', { error }),
-    );
-  }
-
-  async #record(draft: JournalDraft | undefined): Promise<void> {
-    if (draft) await this.ledger.record(draft);
+    void this.refused(caller, { action, object });
   }
 }

@@ -26,14 +26,19 @@ export class Refusals {
   constructor(private readonly clock: Clock) {}
 
   /** The entry for this one, or undefined where it was only counted. */
-  add({ actor, source }: Caller, { action, object }: Refusal): JournalDraft | undefined {
-    const nowMs = this.clock.nowMs();
-    if (this.#single.take(actor, nowMs) === 0)
+  add(caller: Caller, { action, object }: Refusal): JournalDraft | undefined {
+    const { actor, source } = caller;
+    if (this.#single.take(actor, this.clock.nowMs()) === 0)
       return { by: actor, source, action, target: object, outcome: 'refused' };
-    if (this.#since === 0) this.#since = nowMs;
+    this.count(caller);
+    return undefined;
+  }
+
+  /** Counts one that has no entry of its own. */
+  count({ actor }: Caller): void {
+    if (this.#since === 0) this.#since = this.clock.nowMs();
     const name = this.#counted.has(actor) || this.#counted.size < MAX_ACTORS ? actor : 'others';
     this.#counted.set(name, (this.#counted.get(name) ?? 0) + 1);
-    return undefined;
   }
 
   /** One entry for those that were only counted, a minute after the first of them or when `ending`. */

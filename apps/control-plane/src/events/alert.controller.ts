@@ -97,7 +97,9 @@ export class AlertController implements OnModuleDestroy {
   @Get('stream')
   @Needs('alerts:read')
   @ApiProduces('text/event-stream')
-  @ApiOperation({ summary: 'Alerts as they come; Last-Event-ID resumes' })
+  @ApiOperation({
+    summary: 'Alerts as they come; Last-Event-ID resumes; event reset: their numbers begin anew',
+  })
   async stream(
     @Query() query: AlertFilterQuery,
     @Headers('last-event-id') lastEventId: string | undefined,

@@ -83,6 +83,8 @@ class NoLedger extends Ledger {
 
 class FakeStore extends AlertStore {
   full = false;
+  /** The last batch could not be stored. */
+  failed = false;
   /** It refuses the batch that ends here. */
   unfit: string | undefined;
   /** It answers when this has resolved. */
@@ -92,6 +94,7 @@ class FakeStore extends AlertStore {
 
   override async add(_nodeId: string, batch: AlertBatch): Promise<StoreOutcome> {
     await this.answering;
+    this.failed = this.full;
     if (this.full) throw new Error('database or disk is full');
     if (batch.last === this.unfit) throw new UnstorableBatch(new Error('too long for a column'));
     this.stored += batch.alerts.length;
@@ -115,9 +118,10 @@ class FakeStore extends AlertStore {
     return Promise.resolve(this.stored);
   }
   override health(): { ok: boolean; detail: string } {
-    return { ok: !this.full, detail: '' };
+    return { ok: !this.failed, detail: '' };
   }
   override retry(): Promise<void> {
+    this.failed &&= this.full;
     return Promise.resolve();
   }
 }
@@ -209,8 +213,19 @@ describe('the intake of events', () => {
     await expect(intake.take(NODE)).rejects.toThrow('full');
     expect([cursor(), inbox.entries.length]).toEqual([undefined, 1]);
     store.full = false;
+    await store.retry();
     await intake.take(NODE);
     expect([store.stored, cursor()]).toEqual([2, '1000-0000000002']);
+  });
+
+  it('reads nothing while it knows that the store takes nothing, and looks again later', async () => {
+    inbox.entries = [entry('1-0', 1, 2)];
+    store.full = true;
+    await expect(intake.take(NODE)).rejects.toThrow('full');
+    expect([await intake.take(NODE), inbox.reads]).toEqual([5_000, 1]);
+    store.full = false;
+    await store.retry();
+    expect([await intake.take(NODE), store.stored]).toEqual([0, 2]);
   });
 
   it('acknowledges nothing before the store has said of every batch that it has it', async () => {

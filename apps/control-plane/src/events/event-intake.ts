@@ -12,6 +12,8 @@ import { AlertStore, ObservationStore, UnstorableBatch, type StoreOutcome } from
 import { parseAlertBatch } from './parse-alert-batch.js';
 
 const AT_ONCE = 50;
+/** Until the next look while the store is known to be away or full: what is read meanwhile is read in vain. */
+const WHILE_AWAY_MS = 5_000;
 /** Before every id. */
 const NONE = '0-0';
 
@@ -40,16 +42,17 @@ export class EventIntake {
   async take(nodeId: string): Promise<number> {
     const host = this.hosts.find(nodeId);
     if (!host) return 0;
+    if (!this.alerts.health().ok) return WHILE_AWAY_MS;
     for (;;) {
       const restMs = this.inbox.restMs(nodeId);
       if (restMs > 0) return restMs;
       const entries = await this.inbox.events(nodeId, AT_ONCE);
       if (entries.length === 0) return 0;
-      // The cursor first: an entry that is gone while the host was not told would only be sent again.
-      if (await this.#storeAll(host, entries))
-        await this.inbox.writeCursor(nodeId, sealed(host, await this.#cursorOf(nodeId)));
+      const some = await this.#storeAll(host, entries);
       const ids = entries.map(({ id }) => id);
+      // Before the cursor, which a full Redis refuses until there is room: who is not told only sends again.
       await this.inbox.remove(nodeId, ids);
+      if (some) await this.inbox.writeCursor(nodeId, sealed(host, await this.#cursorOf(nodeId)));
     }
   }
 

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { etcdKeys, type WatchMessage } from '#etcd';
 import { Scope } from '../access/scope.js';
 import { ListQuery } from '../http/list.query.js';
-import { timedHosts } from '../nodes/redis-identity.js';
+import { TimedAccess } from '../nodes/timed-access.js';
 import { MAIN_SHARD, redisHealth } from '../nodes/redis-shard.js';
 import { NodeStatusController } from '../status/node-status.controller.js';
 import { PolicyNodesQuery } from '../status/policy-nodes.query.js';
@@ -56,6 +56,8 @@ const brakes = Array.from({ length: 800 }, (_, at) => [
   putException(`p${100 + at}`, `e${at}`),
 ]).flat();
 
+const NOW_MS = 1_772_366_400_000;
+const timed = new TimedAccess();
 let fleet: Fleet;
 let status: StatusReader;
 let lists: NodeStatusController;
@@ -65,13 +67,15 @@ let revision = 10n;
 function take(message: WatchMessage): { readonly affected: number; readonly steps: number } {
   let affected: readonly string[] = [];
   const steps = stepsOf(() => {
-    const { nodes, removed } = fleet.state.apply(message);
+    const changed = fleet.state.apply(message);
+    const { nodes, removed } = changed;
     affected = [...nodes, ...removed];
     for (const node of nodes) {
       fleet.state.activePolicies(node);
       fleet.state.suspensionOf(node);
     }
-    timedHosts(fleet.state);
+    timed.take(changed, fleet.state, NOW_MS);
+    timed.due(NOW_MS);
   });
   return { affected: affected.length, steps };
 }

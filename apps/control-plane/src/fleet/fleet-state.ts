@@ -334,10 +334,9 @@ export class FleetState {
 type NamedKind =
   'policy' | 'group' | 'node' | 'suspension' | 'exception' | 'revocation' | 'redirect';
 
-/** A copy of an identity ends when it is silent; a cut-off, and the secret before this one, at their times. */
-function passingOf({ clone, cutOff, enrollment }: NodeRecord): readonly ('clone' | 'access')[] {
-  const access = cutOff !== undefined || enrollment?.redisSecret.previous !== undefined;
-  return [...(clone ? (['clone'] as const) : []), ...(access ? (['access'] as const) : [])];
+/** A copy of an identity ends when it is silent. */
+function passingOf({ clone }: NodeRecord): readonly 'clone'[] {
+  return clone ? ['clone'] : [];
 }
 
 function isActive(stored: Stored<PolicyRecord>): stored is ActivePolicy {

@@ -30,11 +30,6 @@ export function identitiesOf({ nodes, gone }: Affected, state: FleetState): read
   return [...gone, ...state.nodeIdsOf(nodes)];
 }
 
-/** Hosts whose user changes by itself as time goes on; costs as many steps as there are of them. */
-export function timedHosts(state: FleetState): readonly string[] {
-  return state.nodeIdsOf(state.passing.of('access'));
-}
-
 /** Whether a host is kept from Redis now, after it harmed others there. */
 export function isCutOff({ cutOff }: NodeRecord, nowMs: number): boolean {
   return cutOff !== undefined && nowMs < Date.parse(cutOff.until);

@@ -19,8 +19,9 @@ import { EtcdLedger } from '../journal/etcd-ledger.js';
 import { HeldHeads, journalAlarmWords } from '../journal/held-heads.js';
 import { HeadHerald } from '../journal/head-herald.js';
 import { CutOffService } from '../nodes/cut-off.service.js';
-import { identitiesOf, redisUserOf, redisUsersOf, timedHosts } from '../nodes/redis-identity.js';
+import { identitiesOf, redisUserOf, redisUsersOf } from '../nodes/redis-identity.js';
 import { redisHealth, shardOf } from '../nodes/redis-shard.js';
+import { TimedAccess } from '../nodes/timed-access.js';
 import { CloneService } from '../reports/clone.service.js';
 import { HostQueue } from '../reports/host-queue.js';
 import { Later } from '../replicas/later.js';
@@ -58,6 +59,7 @@ type Parts = Omit<AppParts, 'vitals'>;
 export class ControlPlane {
   readonly #queue: HostQueue;
   readonly #later = new Later();
+  readonly #timedAccess = new TimedAccess();
   readonly #log: Log;
   readonly #etcdWrites: EtcdWrites;
   #tick: NodeJS.Timeout | undefined;
@@ -169,6 +171,7 @@ export class ControlPlane {
       if (rootMoved) deliveries.everything();
       if (shelf.takeChanged()) affected.add(fleet.state.nodes.sorted().map(({ name }) => name));
       this.parts.hostUsers.mark(identitiesOf(affected, fleet.state));
+      this.#timedAccess.take(affected, fleet.state, this.parts.clock.nowMs());
       if (!known) this.parts.inbox.readAll();
       known = true;
       for (const nodeId of affected.gone) {
@@ -224,7 +227,7 @@ export class ControlPlane {
 
   #everySecond(): void {
     const { state } = this.app.get(Fleet, { strict: false });
-    this.parts.hostUsers.mark(timedHosts(state));
+    this.parts.hostUsers.mark(this.#timedAccess.due(this.parts.clock.nowMs()));
     this.#divide();
     void this.app.get(Endings, { strict: false }).run();
     void this.app.get(CloneService, { strict: false }).run();

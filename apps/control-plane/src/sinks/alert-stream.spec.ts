@@ -42,9 +42,9 @@ afterEach(async () => {
   store.close();
 });
 
-const follow = (): void => {
+const follow = (after = 0): void => {
   const write = (text: string): Promise<void> => Promise.resolve(void written.push(text));
-  const parts = { store, news, filter: {}, after: 0 };
+  const parts = { store, news, filter: {}, after };
   following = streamAlerts({ signal: end.signal, write }, parts);
 };
 const settle = () => jest.advanceTimersByTimeAsync(0);
@@ -86,6 +86,17 @@ describe('a stream of alerts', () => {
     await settle();
     expect(events()).toEqual(['1-1']);
     expect(written.filter((text) => text.includes('still here'))).toEqual([]);
+  });
+
+  it('begins at the end of a store whose numbers begin anew, and says so', async () => {
+    await add('1-1', '1-2');
+    follow(3_000_000);
+    await settle();
+    expect(written.at(-1)).toBe('id: 2\nevent: reset\ndata: {"after":3000000,"last":2}\n\n');
+    await add('1-3');
+    news.tell();
+    await settle();
+    expect(events()).toEqual(['1-3']);
   });
 
   it('says that it is still there where there is no news', async () => {

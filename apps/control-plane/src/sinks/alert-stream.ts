@@ -15,7 +15,10 @@ export interface AlertStreamParts {
   readonly after: number;
 }
 
-/** Writes alerts as server-sent events until the stream ends. */
+/**
+ * Writes alerts as server-sent events until the stream ends. Where the store ends before what the reader has, its numbers
+ * have begun anew (moved, or restored): the reader is told `reset`, and has what comes from then on.
+ */
 export async function streamAlerts(
   { signal, write }: EventStream,
   { store, news, filter, ...parts }: AlertStreamParts,
@@ -26,6 +29,10 @@ export async function streamAlerts(
     // Before the store is read: what comes meanwhile is news.
     const heard = news.told;
     const newest = await store.lastId();
+    if (newest < after) {
+      await write(resetEvent(after, newest));
+      after = newest;
+    }
     const found = await store.after(filter, after, AT_ONCE);
     for (const each of found) await write(toEvent(each));
     after =
@@ -40,4 +47,8 @@ export async function streamAlerts(
 
 function toEvent({ id, alert }: StoredAlert): string {
   return `id: ${id}\nevent: alert\ndata: ${JSON.stringify(alert)}\n\n`;
+}
+
+function resetEvent(after: number, last: number): string {
+  return `id: ${last}\nevent: reset\ndata: ${JSON.stringify({ after, last })}\n\n`;
 }

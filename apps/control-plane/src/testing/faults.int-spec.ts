@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { redisKeys } from '#contracts';
 import { Rig, blockPolicy } from './rig.js';
 import { eventually } from './eventually.js';
 import { alertBatch } from './alerts.js';
@@ -114,6 +115,30 @@ describe('when Redis is away', () => {
       async () => (await rig.rest.get('/v1/nodes/web1')).body['connected'],
     );
     await eventually('alerts', async () => (await host.cursor()) === '1000-0000000002');
+  });
+});
+
+describe('when Redis is full', () => {
+  it('takes what hosts have sent out of it, and tells them what is stored once there is room', async () => {
+    rig = await Rig.start();
+    const host = await rig.host('web1');
+    await host.receives();
+    const config = (maxmemory: string) =>
+      rig.adminRedis.run('setting', (client) => client.config('SET', 'maxmemory', maxmemory));
+    rig.redisLink.cut();
+    await host.send(alertBatch('p', 1, 3));
+    await config('1');
+    rig.redisLink.restore();
+    const key = redisKeys.events(host.nodeId);
+    await eventually('taken out', async () =>
+      rig.adminRedis.run('looking', async (client) => (await client.exists(key)) === 0),
+    );
+    expect((await rig.rest.get('/v1/alerts')).body['items']).toHaveLength(3);
+    expect(await host.cursor()).toBeUndefined();
+    await config('0');
+    await host.send(alertBatch('p', 1, 3));
+    await eventually('cursor', async () => (await host.cursor()) === '1000-0000000003');
+    expect((await rig.rest.get('/v1/alerts')).body['items']).toHaveLength(3);
   });
 });
 
