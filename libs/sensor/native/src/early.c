@@ -51,6 +51,8 @@ static int load_bpf(const struct hw_options *options, const struct hw_table *t, 
         r = hw_bpf_swap(&bpf, t->bpf, mode);
         if (r == 0)
                 r = hw_bpf_verify(&bpf, t->bpf, mode);
+        if (r == 0)
+                r = bpf.pin_error;
         hw_bpf_close(&bpf);
         return r;
 }

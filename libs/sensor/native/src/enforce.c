@@ -17,6 +17,8 @@
 #define NOT_LOADED "load-failed"
 #define NOT_READ_BACK "read-back-failed"
 #define MEMORY_UNREAD "memory-unreadable"
+#define BPF "of BPF"
+#define UNPINNED "cannot be pinned and ends with the sensor"
 
 void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *format, ...) {
         va_list ap;
@@ -253,21 +255,38 @@ static void repaired(struct hw_daemon *d, size_t found) {
         (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
 }
 
+/* Once for as long as it is so. */
+static void tell_unpinned(struct hw_daemon *d) {
+        static const char kind[] = "profile " BPF " " UNPINNED;
+        char how[128];
+
+        if (d->bpf.pin_error == 0) {
+                hw_drift_repaired(d, kind);
+                return;
+        }
+        for (size_t i = 0; i < d->n_drift; i++)
+                if (!d->drift[i].repaired_at && strncmp(d->drift[i].what, kind, sizeof kind - 1) == 0)
+                        return;
+        (void)snprintf(how, sizeof how, UNPINNED ": %s", strerror(-d->bpf.pin_error));
+        record_drift(d, BPF, how);
+}
+
 static void check_bpf(struct hw_daemon *d) {
         const int detached = hw_bpf_attach_again(&d->bpf);
         const int unpinned = d->bpf.shift ? hw_bpf_repin(&d->bpf) : 0;
         int r;
 
         if (detached > 0)
-                record_drift(d, "of BPF", "was detached from the cgroups: names of DNS were not judged");
+                record_drift(d, BPF, "was detached from the cgroups: names of DNS were not judged");
         else if (detached < 0)
                 hw_error("what judges names of DNS was detached and cannot be attached again error=%s", strerror(-detached));
         if (unpinned > HW_MAX(detached, 0))
-                record_drift(d, "of BPF", "was unpinned; it stayed in force");
+                record_drift(d, BPF, "was unpinned; it stayed in force");
+        tell_unpinned(d);
         r = verify_bpf(d);
         d->verified_at = hw_wall_ms();
         if (r == -ESTALE)
-                record_drift(d, "of BPF", "was replaced");
+                record_drift(d, BPF, "was replaced");
         if (r == 0)
                 hw_units_check(d);
         if (r == -ESTALE && hw_enforce_load(d, NULL, "repaired after drift") < 0)
