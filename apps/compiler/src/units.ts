@@ -202,7 +202,8 @@ function commandsIn(settings: Settings, unit: string): Commands {
 /**
  * What the rules say of PID 1's programs its unit has to do, and that has one profile for all of them. So a unit is
  * kept from starting where it would fail if the kernel refused the program, as BPF-LSM does; its main program never
- * runs, though it says that it may fail. A command beside it that may fail, or one that reloads or stops a service,
+ * runs, though it says that it may fail. One with `+` does all the same, since the profile is not for it: what is kept
+ * from starting is the rest. A command beside it that may fail, or one that reloads or stops a service,
  * costs no host its service: it runs (SECURITY.md).
  */
 function programsOf(

@@ -16,6 +16,14 @@ interface Flow {
   readonly heard: Buffer[] | undefined;
   /** What came before is still to be taken by the other side, or its time is not over. */
   isHeld: boolean;
+  /** What a slow link does with the other side later, in its order. */
+  readonly late: (() => void)[];
+}
+
+/** Does all that is late, or what is so as far as `last`, which may have been done with what came behind it. */
+function release({ late }: Flow, last = late.at(-1)): void {
+  const count = last === undefined ? 0 : late.indexOf(last) + 1;
+  for (const act of late.splice(0, count)) act();
 }
 
 /** What is throttled goes on in turns of this length. */
@@ -40,7 +48,7 @@ export class LinkProxy {
 
   /** Listens on a free port of the loopback and forwards to `targetPort`. */
   static async start(targetPort: number): Promise<LinkProxy> {
-    const server = createServer();
+    const server = createServer({ allowHalfOpen: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(0, '127.0.0.1', resolve);
@@ -60,7 +68,11 @@ export class LinkProxy {
   /** Resets what is connected and whatever connects until `restore`. */
   cut(): void {
     this.state = 'cut';
-    for (const flow of this.flows()) flow.from.resetAndDestroy();
+    for (const { from } of this.flows()) {
+      from.resetAndDestroy();
+      // What the other side does not take is lost: a reset waits for nothing.
+      if (from.connecting || from.writableLength > 0) from.destroy();
+    }
   }
 
   /** Cuts by itself once `bytes` more have come from the target to the client; the rest is lost. */
@@ -80,7 +92,7 @@ export class LinkProxy {
     for (const flow of this.flows()) this.update(flow);
   }
 
-  /** Every chunk of the target's answers comes `delayMs` later. */
+  /** Every chunk of the target's answers, and their end, comes `delayMs` later. */
   slow(delayMs: number): void {
     this.delayMs = delayMs;
   }
@@ -96,7 +108,10 @@ export class LinkProxy {
     this.delayMs = 0;
     this.remainingBytes = Infinity;
     this.turnBytes = Infinity;
-    for (const flow of this.flows()) this.update(flow);
+    for (const flow of this.flows()) {
+      release(flow);
+      this.update(flow);
+    }
   }
 
   /** Keeps what every later connection carries; the list grows with them. */
@@ -122,17 +137,22 @@ export class LinkProxy {
       client.resetAndDestroy();
       return;
     }
-    const target = connect(this.targetPort, '127.0.0.1');
+    const target = connect({ port: this.targetPort, host: '127.0.0.1', allowHalfOpen: true });
     const recording = this.recordings && { toTarget: [], toClient: [] };
     if (recording) this.recordings?.push(recording);
     const [toTarget, toClient] = [recording?.toTarget, recording?.toClient];
-    const asked = { from: client, to: target, isAnswer: false, heard: toTarget, isHeld: false };
-    const answered = { from: target, to: client, isAnswer: true, heard: toClient, isHeld: false };
-    const pair = [asked, answered] as const;
+    const asked = { from: client, to: target, isAnswer: false, heard: toTarget };
+    const answered = { from: target, to: client, isAnswer: true, heard: toClient };
+    const pair = [
+      { ...asked, isHeld: false, late: [] },
+      { ...answered, isHeld: false, late: [] },
+    ] as const;
     this.pairs.add(pair);
     for (const flow of pair) {
       this.forward(flow);
-      flow.from.on('close', () => this.pairs.delete(pair));
+      flow.from.on('close', () => {
+        if (client.destroyed && target.destroyed) this.pairs.delete(pair);
+      });
     }
   }
 
@@ -144,8 +164,10 @@ export class LinkProxy {
     const { from, to } = flow;
     from.setNoDelay(true);
     from.on('data', (chunk: Buffer) => this.pass(flow, chunk));
+    from.on('end', () => this.inTurn(flow, () => to.end()));
     from.on('error', () => undefined);
-    from.on('close', () => to.destroy());
+    // Soon, not at once: what came before is still on its way.
+    from.on('close', () => this.inTurn(flow, () => to.destroySoon()));
     this.update(flow);
   }
 
@@ -166,8 +188,17 @@ export class LinkProxy {
       this.hold(flow, (goOn) => setTimeout(goOn, TURN_MS));
       if (piece.length < chunk.length) flow.from.unshift(chunk.subarray(piece.length));
     }
-    if (isAnswer && this.delayMs > 0) setTimeout(() => to.write(piece), this.delayMs);
-    else if (!to.write(piece) && !isThrottled) this.hold(flow, (goOn) => to.once('drain', goOn));
+    this.inTurn(flow, () => {
+      if (!to.write(piece) && !isThrottled && !flow.isHeld)
+        this.hold(flow, (goOn) => to.once('drain', goOn));
+    });
+  }
+
+  /** Behind all that came before, which a link that is slow no more lets pass with it. */
+  private inTurn(flow: Flow, act: () => void): void {
+    flow.late.push(act);
+    if (flow.isAnswer && this.delayMs > 0) setTimeout(() => release(flow, act), this.delayMs);
+    else release(flow);
   }
 
   private hold(flow: Flow, until: (goOn: () => void) => void): void {
@@ -185,7 +216,8 @@ export class LinkProxy {
     this.remainingBytes = Infinity;
     this.state = 'cut';
     // What was admitted still arrives: a reset would throw it away on the other side.
-    for (const flow of this.flows()) flow.from.destroySoon();
+    for (const flow of this.flows()) release(flow);
+    for (const { from, isAnswer } of this.flows()) (isAnswer ? from.pause() : from).destroySoon();
     return false;
   }
 }

@@ -119,6 +119,94 @@ describe('the link', () => {
     expect(Buffer.concat(received).equals(sent)).toBe(true);
   }, 60_000);
 
+  /** A server that does this with each connection; a side that ends can still be written to. */
+  async function openTo(serve: (socket: Socket) => void): Promise<LinkProxy> {
+    const port = await freePort();
+    echo = createServer({ allowHalfOpen: true }, (socket) =>
+      serve(socket.on('error', () => undefined)),
+    );
+    await new Promise<void>((resolve) => echo?.listen(port, '127.0.0.1', resolve));
+    link = await LinkProxy.start(port);
+    return link;
+  }
+
+  function dial({ port }: LinkProxy): Socket {
+    client = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    return client.on('error', () => undefined);
+  }
+
+  async function allOf(socket: Socket): Promise<Buffer> {
+    const received: Buffer[] = [];
+    socket.on('data', (bytes: Buffer) => received.push(bytes));
+    await new Promise((resolve) => socket.once('end', resolve).once('close', resolve));
+    return Buffer.concat(received);
+  }
+
+  it('keeps what came while it was slow before what comes when it is so no more', async () => {
+    const proxy = await openTo((socket) => socket.pipe(socket));
+    const carried = proxy.record();
+    proxy.slow(500);
+    const socket = dial(proxy);
+    socket.write('first, ');
+    while (carried[0]?.toClient.length !== 1) await delay(5);
+    proxy.restore();
+    socket.write('then this');
+    let received = '';
+    socket.on('data', (bytes) => (received += bytes.toString()));
+    while (received.length < 16) await once(socket, 'data');
+    expect(received).toBe('first, then this');
+  });
+
+  it('carries the end of one side, and answers to it', async () => {
+    const proxy = await openTo((socket) => {
+      void allOf(socket).then((asked) => socket.end(`${asked.toString()}: answered`));
+    });
+    const socket = dial(proxy);
+    socket.end('all that is asked');
+    expect((await allOf(socket)).toString()).toBe('all that is asked: answered');
+    while (proxy.connections > 0) await delay(5);
+  });
+
+  it('carries the last bytes of who ends the connection, however late they come', async () => {
+    const proxy = await openTo((socket) => socket.end('last words'));
+    proxy.slow(100);
+    expect((await allOf(dial(proxy).end())).toString()).toBe('last words');
+  });
+
+  it('carries all to a client that reads slowly, though who answered has gone', async () => {
+    const sent = Buffer.alloc(16 * 1024 ** 2, 'all of it comes, and in its order. ');
+    const proxy = await openTo((socket) => socket.end(sent));
+    const socket = dial(proxy);
+    socket.end();
+    const received: Buffer[] = [];
+    for await (const bytes of socket) {
+      received.push(bytes as Buffer);
+      await delay(1);
+    }
+    expect(Buffer.concat(received).equals(sent)).toBe(true);
+  }, 60_000);
+
+  it('resets a client that takes nothing without waiting for it', async () => {
+    const proxy = await openTo((socket) => socket.write(Buffer.alloc(64 * 1024 ** 2)));
+    const carried = proxy.record();
+    dial(proxy).pause();
+    while ((carried[0]?.toClient.length ?? 0) < 10) await delay(5);
+    proxy.cut();
+    while (proxy.connections > 0) await delay(5);
+  });
+
+  it('lets what came before a cut arrive, though the link is slow', async () => {
+    const proxy = await openTo((socket) => socket.pipe(socket));
+    const carried = proxy.record();
+    proxy.slow(500);
+    proxy.cutAfterBytes(5);
+    const socket = dial(proxy);
+    socket.write('12345');
+    while (carried[0]?.toClient.length !== 1) await delay(5);
+    socket.end('67890');
+    expect((await allOf(socket)).toString()).toBe('12345');
+  });
+
   it('lets what came before the cut arrive and nothing after it', async () => {
     const proxy = await open();
     proxy.cutAfterBytes(5);
