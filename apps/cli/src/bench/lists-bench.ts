@@ -107,7 +107,7 @@ class ListsBench {
       ...{ prefix: 'reporting', stateDir, caFingerprint },
       processes: await processesFor(reporting),
       ...{ failureProbability: 0, latencyMs: 0, clockSkewMs: 0 },
-      ...{ slowShare: 0, slowMs: 0, stuckShare: 0 },
+      ...{ slowShare: 0, slowMs: 0, stuckShare: 0, seed: 1 },
     });
     const wait = { withinMs: COME_WITHIN_MS, signal: this.parts.signal };
     const came = await fleet.reached('reported', {}, wait);
