@@ -93,6 +93,7 @@ describe('bench lists --json', () => {
       expect(told.length + memory.length).toBe(all.length);
       const metrics = told.map(({ metric }) => metric);
       expect(metrics).toContain('status, all hosts, p99');
+      expect(metrics).toContain('search: a part of names, p99');
       expect(metrics.filter((metric) => metric.endsWith(', p50'))).toHaveLength(metrics.length / 2);
       for (const { value, unit, baseline } of told)
         expect([value > 0, unit, baseline]).toEqual([true, 'ms', expect.any(Number)]);

@@ -89,6 +89,7 @@ describe('hostile names', () => {
     ['GET', '/v1/alerts/@'],
     ['GET', '/v1/alerts?node=@'],
     ['GET', '/v1/nodes?selector=@'],
+    ['GET', '/v1/nodes?name=@'],
     ['GET', '/v1/policies?cursor=@'],
     ['GET', '/v1/policies?limit=@'],
   ];

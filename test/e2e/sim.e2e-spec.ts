@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { JoinTokenView, NodeView, Page, PolicyStatus, PolicyView } from '#contracts';
+import { drawHosts } from '../../apps/cli/src/sim/drawn-hosts.js';
 import { eventually } from './support/eventually.js';
 import { Product, type CliResult } from './support/product.js';
 
@@ -12,7 +13,12 @@ let running: Promise<CliResult>;
 
 beforeAll(async () => {
   product = await Product.up();
-  const sizes = [`--nodes=${HOSTS}`, '--labels=env=prod:70,env=dev:30', '--clock-skew=2s'];
+  const sizes = [
+    `--nodes=${HOSTS}`,
+    '--labels=env=prod:70,env=dev:30',
+    '--clock-skew=2s',
+    '--seed=7',
+  ];
   const args = ['sim', ...sizes, '--duration=150s', '--storm=130s', '--json'];
   running = product.cli(args, { timeoutMs: 900_000 });
   await eventually(
@@ -59,6 +65,8 @@ spec:
   action: Block
 `;
 }
+
+const spreadOf = (times: readonly number[]): number => Math.max(...times) - Math.min(...times);
 
 const all = (count: number) => async (): Promise<boolean> => {
   const now = await enforced();
@@ -108,6 +116,7 @@ describe('a simulated fleet', () => {
     expect([code, stderr]).toEqual([0, expect.any(String)]);
     expect(JSON.parse(stdout)).toMatchObject({
       v: 1,
+      seed: 7,
       nodes: HOSTS,
       enrolled: HOSTS,
       reconnectAllMs: expect.any(Number),
@@ -129,9 +138,12 @@ describe('a simulated fleet', () => {
     'waits for no host that %s, counts it, and leaves no policy behind',
     async (_title, faults, expected) => {
       const sizes = ['--nodes=4', '--duration=5s', '--change-every=3s', '--json'];
-      const { changes } = JSON.parse((await product.must(['sim', ...sizes, ...faults])).stdout) as {
+      const { stdout, stderr } = await product.must(['sim', ...sizes, ...faults]);
+      const { seed, changes } = JSON.parse(stdout) as {
+        seed: number;
         changes: { lastDelivery: number }[];
       };
+      expect(stderr).toContain(`seed ${seed}\n`);
       expect(changes[0]).toMatchObject(expected);
       const least = faults[0]?.startsWith('--slow')
         ? 1_000
@@ -145,17 +157,20 @@ describe('a simulated fleet', () => {
     120_000,
   );
 
-  it('has clocks that are wrong by as much as it was told to', async () => {
-    const mixture = ['--nodes=4', '--labels=clock=wrong:1', '--clock-skew=20m'];
+  it('has clocks that are wrong by as much as its seed says', async () => {
+    const mixture = ['--nodes=4', '--labels=clock=wrong:1', '--clock-skew=20m', '--seed=1'];
     const skewed = product.cli(['sim', ...mixture, '--duration=20s'], { timeoutMs: 150_000 });
-    // Reports are ten seconds apart; that four clocks are right within a minute by chance happens once in 10,000 runs.
-    await eventually('they report, at times that are far apart', BACK_WITHIN_MS, async () => {
+    const mishaps = { slowShare: 0, slowMs: 0, stuckShare: 0, clockSkewMs: 20 * 60_000 };
+    const drawn = spreadOf(drawHosts(4, mishaps, 1).map(({ skewMs }) => skewMs));
+    expect(drawn).toBeGreaterThan(4 * 60_000);
+    await eventually('they report, at times that are as far apart', BACK_WITHIN_MS, async () => {
       const { items } = await get<Page<NodeView>>('/v1/nodes?selector=clock%3Dwrong');
       const statuses = await Promise.all(items.map(({ name }) => product.nodeStatus(name)));
       const times = statuses.flatMap(({ asOf }) => (asOf === undefined ? [] : [Date.parse(asOf)]));
-      return times.length === 4 && Math.max(...times) - Math.min(...times) > 60_000;
+      // What they report is up to a minute old.
+      return times.length === 4 && Math.abs(spreadOf(times) - drawn) < 2 * 60_000;
     });
-    expect((await skewed).code).toBe(0);
+    expect(await skewed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^seed 1$/m) });
   }, 180_000);
 
   it.each([[[]], [['--json']]])(

@@ -1,4 +1,4 @@
-import type { FuzzRandom } from '../../libs/testing/src/fuzz-random.js';
+import type { SeededRandom } from '#contracts';
 import { ETCD_MEMBERS, type EtcdMember } from './support/etcd-members.js';
 
 /** Processes and links, by name; those of a host end with `@` and its name. */
@@ -49,7 +49,7 @@ export type ControlPlaneName = (typeof CONTROL_PLANES)[number];
 interface Drawn {
   readonly kind: FaultKind;
   readonly weight: number;
-  readonly draw: (random: FuzzRandom) => Fault;
+  readonly draw: (random: SeededRandom) => Fault;
 }
 
 /** Hosts that faults hit. */
@@ -75,17 +75,17 @@ const SWAP_MS = 500;
 /** What a slow reader reads a second, at the least and at the most: a bundle, or the greeting of TLS, takes it seconds. */
 const READ_BYTES = [500, 4_000] as const;
 
-const process = (random: FuzzRandom): string => {
+const process = (random: SeededRandom): string => {
   const node = random.pick(FIRST);
   return random.pick([...SERVERS, `agent@${node}`, `sensor@${node}`, `compiler@${node}`]);
 };
-const link = (random: FuzzRandom): string => {
+const link = (random: SeededRandom): string => {
   const node = random.pick(FIRST);
   const ofHost = ['redis', 'redis-b', 'redis-events', 'control plane'].map((to) => `${to}@${node}`);
   return random.pick([...SERVER_LINKS, ...ofHost]);
 };
-const forMs = (random: FuzzRandom): number => 500 + random.below(LONGEST_MS);
-const forLongMs = (random: FuzzRandom): number => 500 + random.below(2 * LONGEST_MS);
+const forMs = (random: SeededRandom): number => 500 + random.below(LONGEST_MS);
+const forLongMs = (random: SeededRandom): number => 500 + random.below(2 * LONGEST_MS);
 
 /** What comes one after another all the time. */
 export const FREQUENT: readonly Drawn[] = [
@@ -202,7 +202,7 @@ export const RARE: readonly Drawn[] = [
 ];
 
 /** One of these, by their weights. */
-export function faultOf(from: readonly Drawn[], random: FuzzRandom): Fault {
+export function faultOf(from: readonly Drawn[], random: SeededRandom): Fault {
   const drawn = random.pick(from.flatMap((each) => Array<Drawn>(each.weight).fill(each)));
   return drawn.draw(random);
 }

@@ -1,4 +1,4 @@
-import { FuzzRandom } from '../../libs/testing/src/fuzz-random.js';
+import { SeededRandom } from '#contracts';
 import { faultOf, FIRST, FREQUENT, RARE, type Fault } from './faults.js';
 import type { Action, Labels } from './history.js';
 
@@ -23,7 +23,7 @@ const WHOLE_MS = 5 * 60_000;
 
 /** What is done to the product and when, in ms from the start: the same for the same seed and length. */
 export function planOf(seed: number, lengthMs: number): Plan {
-  const random = new FuzzRandom(seed);
+  const random = new SeededRandom(seed);
   const steps: Step[] = [];
   let [at, number] = [0, 0];
   while ((at += 200 + random.below(1_600)) < lengthMs) {
@@ -49,7 +49,7 @@ export function planOf(seed: number, lengthMs: number): Plan {
 }
 
 /** One of each kind that chance has left out. */
-function missing(steps: readonly Step[], lengthMs: number, random: FuzzRandom): readonly Step[] {
+function missing(steps: readonly Step[], lengthMs: number, random: SeededRandom): readonly Step[] {
   const there = new Set(steps.map((step) => ('fault' in step ? step.fault.kind : undefined)));
   return [...FREQUENT, ...RARE]
     .filter(({ kind }) => !there.has(kind))
@@ -57,7 +57,7 @@ function missing(steps: readonly Step[], lengthMs: number, random: FuzzRandom): 
 }
 
 /** A host joins, one that was there from the start is revoked, and in every other run the one that joined is too. */
-function membersOf(random: FuzzRandom, lengthMs: number): readonly Step[] {
+function membersOf(random: SeededRandom, lengthMs: number): readonly Step[] {
   const sixth = Math.floor(lengthMs / 6);
   const within = (first: number, sixths: number): number =>
     first * sixth + random.below(sixths * sixth);
@@ -71,7 +71,7 @@ function membersOf(random: FuzzRandom, lengthMs: number): readonly Step[] {
 }
 
 /** Some hosts are let off, and enforce again. */
-function breakGlassOf(random: FuzzRandom, at: number): readonly Step[] {
+function breakGlassOf(random: SeededRandom, at: number): readonly Step[] {
   const reason = `break-glass at ${at}`;
   const target = random.oneIn(2) ? { node: random.pick(FIRST) } : { labels: random.pick(LABELS) };
   const mode = random.pick(['audit', 'off'] as const);
@@ -82,7 +82,7 @@ function breakGlassOf(random: FuzzRandom, at: number): readonly Step[] {
   ];
 }
 
-function actionOf(random: FuzzRandom, number: number): Action {
+function actionOf(random: SeededRandom, number: number): Action {
   const policy = random.pick(POLICIES);
   const chance = random.below(10);
   if (chance < 5) {

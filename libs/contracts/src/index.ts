@@ -45,6 +45,7 @@ export type {
   RedirectedHosts,
 } from './redirect.js';
 export type { Check, DeliveryRecord, Envelope, Nudge } from './delivery.js';
+export { SeededRandom } from './seeded-random.js';
 export { SIMULATED_KERNEL } from './simulation.js';
 export type {
   SimulatedHostPlan,

@@ -12,6 +12,8 @@ export interface SimulatedHostPlan {
   readonly slowMs: number;
   /** Its clock is ahead by so much, ms; negative: behind. */
   readonly skewMs: number;
+  /** Of its chance: which rule sets fail to load, and how long it waits before it acts on each nudge. */
+  readonly seed: number;
 }
 
 /** First line on standard input of a simulator (`agent simulate`), JSON. */

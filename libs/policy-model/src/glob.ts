@@ -1,28 +1,28 @@
 /**
- * Whether `name` as a whole matches `glob`, in which `*` stands for any run of characters and nothing else is special.
- * KubeArmor compiles such a value as an unanchored regular expression, by which `web1*` also selects `myweb10` and a
- * hostile value can hang the matcher; here the cost is bounded by |glob| x |name| and both ends count.
+ * Whether `name` as a whole matches `glob`, in which `*` stands for any run of characters, `one` for a single one where
+ * the language of the glob has that, and nothing else is special. KubeArmor compiles such a value as an unanchored regular
+ * expression, by which `web1*` also selects `myweb10` and a hostile value can hang the matcher; here the cost is bounded by
+ * |glob| x |name| and both ends count.
  */
-export function matchesGlob(glob: string, name: string): boolean {
-  const [head = '', ...rest] = glob.split('*');
-  const tail = rest.pop();
-  if (tail === undefined) return glob === name;
-  if (!name.startsWith(head) || !name.endsWith(tail)) return false;
-  return containsInOrder(rest, name, head.length, name.length - tail.length);
-}
-
-/** The leftmost place of each part leaves the most room for those after it, so no backtracking is needed. */
-function containsInOrder(
-  parts: readonly string[],
-  name: string,
-  from: number,
-  to: number,
-): boolean {
-  let position = from;
-  for (const part of parts) {
-    const found = name.indexOf(part, position);
-    if (found < 0) return false;
-    position = found + part.length;
+export function matchesGlob(glob: string, name: string, one?: string): boolean {
+  let at = 0;
+  let position = 0;
+  // Only the last star is ever taken back: what lies before it is where it leaves the most room for what comes after.
+  let star: { readonly at: number; position: number } | undefined;
+  while (position < name.length) {
+    const wanted = glob[at];
+    if (wanted === '*') {
+      star = { at, position };
+      at += 1;
+    } else if (wanted !== undefined && (wanted === name[position] || wanted === one)) {
+      at += 1;
+      position += 1;
+    } else if (star) {
+      star.position += 1;
+      position = star.position;
+      at = star.at + 1;
+    } else return false;
   }
-  return position <= to;
+  while (glob[at] === '*') at += 1;
+  return at === glob.length;
 }

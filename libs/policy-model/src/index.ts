@@ -34,6 +34,7 @@ export {
   tierOf,
   untilOf,
 } from './marks.js';
+export { matchesGlob } from './glob.js';
 export { groupSelects, selectsNode } from './selector.js';
 export { explainSelection } from './explain-selection.js';
 export { rulesOf } from './rules-of.js';

@@ -135,6 +135,19 @@ describe('matchesGlob', () => {
     );
   });
 
+  it('has a character for a single one where it is told which', () => {
+    const letters = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), maxLength: 8 });
+    const names = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 10 });
+    fc.assert(
+      fc.property(letters, names, (glob, name) => {
+        const pattern = new RegExp(`^${glob.replaceAll('*', '.*').replaceAll('?', '.')}$`);
+        expect(matchesGlob(glob, name, '?')).toBe(pattern.test(name));
+      }),
+      { numRuns: 2000 },
+    );
+    expect(matchesGlob('web?', 'web1')).toBe(false);
+  });
+
   it('takes characters of regular expressions as they stand', () => {
     expect(matchesGlob('web.1', 'webx1')).toBe(false);
     expect(matchesGlob('(web|db)', 'web')).toBe(false);

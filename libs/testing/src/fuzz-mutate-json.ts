@@ -1,4 +1,4 @@
-import type { FuzzRandom } from './fuzz-random.js';
+import type { SeededRandom } from '#contracts';
 
 type Json = unknown;
 
@@ -12,14 +12,14 @@ const NAMES = ['v', 'name', '__proto__', 'constructor', 'toString', 'x', '', 'sp
 const MAX_DEPTH_ADDED = 200;
 
 /** Changes a JSON value in one to three places: values, members and items replaced, removed, doubled, moved, nested. */
-export function mutateJson(value: Json, random: FuzzRandom): Json {
+export function mutateJson(value: Json, random: SeededRandom): Json {
   let changed = value;
   for (let left = 1 + random.below(3); left > 0; left--) changed = changeOne(changed, random);
   return changed;
 }
 
 /** Goes down with a chance at each level, so that every depth is reached. */
-function changeOne(value: Json, random: FuzzRandom): Json {
+function changeOne(value: Json, random: SeededRandom): Json {
   if (Array.isArray(value) && value.length > 0 && !random.oneIn(4)) {
     const at = random.below(value.length);
     return value.map((item: Json, index) => (index === at ? changeOne(item, random) : item));
@@ -33,7 +33,7 @@ function changeOne(value: Json, random: FuzzRandom): Json {
   return replaced(value, random);
 }
 
-function replaced(value: Json, random: FuzzRandom): Json {
+function replaced(value: Json, random: SeededRandom): Json {
   if (Array.isArray(value)) return changedList(value, random);
   if (isObject(value)) return changedObject(value, random);
   if (random.oneIn(30)) return nested(value, random);
@@ -42,7 +42,7 @@ function replaced(value: Json, random: FuzzRandom): Json {
   return random.pick(EDGES);
 }
 
-function changedList(list: readonly Json[], random: FuzzRandom): Json {
+function changedList(list: readonly Json[], random: SeededRandom): Json {
   const at = random.below(list.length);
   switch (random.below(5)) {
     case 0:
@@ -58,7 +58,7 @@ function changedList(list: readonly Json[], random: FuzzRandom): Json {
   }
 }
 
-function changedObject(object: Readonly<Record<string, Json>>, random: FuzzRandom): Json {
+function changedObject(object: Readonly<Record<string, Json>>, random: SeededRandom): Json {
   const keys = Object.keys(object);
   const at = keys[random.below(keys.length)];
   switch (random.below(4)) {
@@ -75,13 +75,13 @@ function changedObject(object: Readonly<Record<string, Json>>, random: FuzzRando
   }
 }
 
-function changedText(text: string, random: FuzzRandom): string {
+function changedText(text: string, random: SeededRandom): string {
   const at = random.below(text.length + 1);
   const rest = text.slice(at + random.below(3));
   return text.slice(0, at) + random.pick(['', 'A', '=', '/', '\u0000', '..', '\n', '٣']) + rest;
 }
 
-function nested(value: Json, random: FuzzRandom): Json {
+function nested(value: Json, random: SeededRandom): Json {
   let deep = value;
   for (let left = random.below(MAX_DEPTH_ADDED); left > 0; left--) deep = [deep];
   return deep;

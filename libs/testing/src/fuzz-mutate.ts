@@ -1,6 +1,6 @@
-import type { FuzzRandom } from './fuzz-random.js';
+import type { SeededRandom } from '#contracts';
 
-type Change = (input: Buffer, random: FuzzRandom, others: readonly Buffer[]) => Buffer;
+type Change = (input: Buffer, random: SeededRandom, others: readonly Buffer[]) => Buffer;
 
 const EDGES = [0, 1, 0x7f, 0x80, 0xff];
 const MAX_BYTES = 256 * 1024;
@@ -11,7 +11,7 @@ export type Dictionary = readonly string[];
 /** Changes bytes in one to four places: flips, edges, cuts, copies, words, and parts of other inputs. */
 export function mutateBytes(
   input: Buffer,
-  random: FuzzRandom,
+  random: SeededRandom,
   others: readonly Buffer[],
   dictionary: Dictionary = [],
 ): Buffer {
@@ -65,14 +65,14 @@ function insertAt(input: Buffer, at: number, bytes: Buffer): Buffer {
   return Buffer.concat([input.subarray(0, at), bytes, input.subarray(at)]);
 }
 
-function withByte(input: Buffer, random: FuzzRandom, change: (byte: number) => number): Buffer {
+function withByte(input: Buffer, random: SeededRandom, change: (byte: number) => number): Buffer {
   const copy = Buffer.from(input);
   const at = random.below(copy.length);
   if (copy.length > 0) copy[at] = change(copy[at] ?? 0) & 0xff;
   return copy;
 }
 
-function range(input: Buffer, random: FuzzRandom): readonly [number, number] {
+function range(input: Buffer, random: SeededRandom): readonly [number, number] {
   const from = random.below(input.length + 1);
   const length = random.oneIn(4) ? input.length : 16;
   return [from, Math.min(input.length, from + 1 + random.below(length))];

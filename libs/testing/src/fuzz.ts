@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SeededRandom } from '#contracts';
 import { type Dictionary, mutateBytes } from './fuzz-mutate.js';
 import { mutateJson } from './fuzz-mutate-json.js';
-import { FuzzRandom } from './fuzz-random.js';
 
 /** What is fuzzed, with what, and for how long. */
 export interface FuzzOptions {
@@ -56,7 +56,7 @@ export async function fuzz(options: FuzzOptions): Promise<number> {
 }
 
 function made(options: FuzzOptions, corpus: readonly Buffer[], number: number): Buffer {
-  const random = new FuzzRandom(Math.imul(options.seed, 0x85ebca6b) ^ number);
+  const random = new SeededRandom(Math.imul(options.seed, 0x85ebca6b) ^ number);
   const start = random.pick(corpus);
   if (options.language === 'json' && random.oneIn(2)) {
     const value = parsed(start);

@@ -30,7 +30,6 @@ export type { ServerProcessOptions } from './server-process.js';
 export { makeTestCertificates } from './test-certificates.js';
 export type { TestCertificates } from './test-certificates.js';
 export { fuzz, readCorpus } from './fuzz.js';
-export { FuzzRandom } from './fuzz-random.js';
 export type { FuzzOptions } from './fuzz.js';
 export { SimulatedHost, SimulatedHosts } from './simulated-hosts/simulated-hosts.js';
 export type { SimulatedHostOptions } from './simulated-hosts/simulated-hosts.js';

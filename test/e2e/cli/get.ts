@@ -119,6 +119,22 @@ metadata:
     expect(await run('get', 'alerts', '-l', 'env=prod')).toMatchObject({ code: 2 });
   });
 
+  it('finds by a part of the name, and says which kinds are not found so', async () => {
+    expect(await out('get', 'nodes', 'w?b*', '-o', 'name')).toBe('web1\n');
+    expect(await json<NodeView[]>('get', 'node', '*eb1', '-l', 'tier=web')).toMatchObject([
+      { name: 'web1' },
+    ]);
+    expect(await out('get', 'nodes', 'web1*', '-l', 'tier=db')).toBe('Nothing found.\n');
+    const [start, end] = [LONG.slice(0, 20), LONG.slice(-20)];
+    for (const kind of ['policies', 'groups'])
+      expect(await out('get', kind, `${start}*${end}`, '-o', 'name')).toBe(`${LONG}\n`);
+    expect(await run('get', 'nodes', 'Web*')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/name \(Web\*\): is not a name or a pattern[^]*remedy: use /),
+    });
+    expect(await run('get', 'alerts', 'a*')).toMatchObject({ code: 2 });
+  });
+
   it(
     'watches: each object once, then what changes, over a lost connection',
     async () => {
@@ -162,6 +178,24 @@ metadata:
     },
     2 * MINUTE,
   );
+
+  it('watches those alone that a pattern is for', async () => {
+    const env = { XDG_CONFIG_HOME: product.configHome };
+    const watching = RunningCommand.cli(['get', 'nodes', 'w?b*', '--watch', '-o', 'name'], { env });
+    const shown = (times: number): Promise<unknown> =>
+      eventually(`web1 is shown, ${times}`, MINUTE, () =>
+        Promise.resolve(watching.lines.length >= times),
+      );
+    try {
+      await shown(1);
+      await out('label', 'node', LONG, 'w=2');
+      await out('label', 'node', 'web1', 'w=2');
+      await shown(2);
+      expect(new Set(watching.lines)).toEqual(new Set(['web1']));
+    } finally {
+      await watching.stop();
+    }
+  });
 
   it('describes objects in full, hosts and policies with their status', async () => {
     const node = parse(await out('describe', 'node', 'web1')) as { name: string; status: object };

@@ -7,7 +7,7 @@ import { createProgram } from '../../../apps/cli/src/program.js';
 import { CLI } from '../support/running-command.js';
 import { cleanEnvironment } from '../support/product.js';
 import { completions, shellPath } from '../support/shells.js';
-import { product, folder, inTerminal, run, out, MINUTE } from './one-product.js';
+import { product, folder, inTerminal, input, run, out, MINUTE } from './one-product.js';
 
 describe('completion', () => {
   for (const shell of ['bash', 'zsh'] as const) {
@@ -47,6 +47,16 @@ describe('completion', () => {
       2 * MINUTE,
     );
   }
+
+  it('offers names however many come before them', async () => {
+    const names = [...Array.from({ length: 201 }, (_, at) => `many-${at}`), 'zz-last'];
+    const vms = names.map(
+      (name) =>
+        `apiVersion: security.kubearmor.com/v1\nkind: KubeArmorVirtualMachine\nmetadata: {name: ${name}}\n`,
+    );
+    expect((await input(vms.join('---\n'), 'apply')).code).toBe(0);
+    expect(await out('__complete', '--', 'get', 'nodes', 'zz')).toBe('zz-last\n');
+  });
 
   it('offers names to nobody where there is no control plane, and knows no third shell', async () => {
     const env = { XDG_CONFIG_HOME: join(folder, 'no-config') };

@@ -155,9 +155,9 @@ export class SimulatedHost {
   }
 
   async #nudged(nudges: NudgeController, nudge: unknown): Promise<void> {
-    const { latencyMs, around, nudgesFirst } = this.setting;
+    const { latencyMs, around, faults, nudgesFirst } = this.setting;
     if (latencyMs > 0)
-      await around.clock.wait(latencyMs * (0.5 + around.clock.random()), this.#stop.signal);
+      await around.clock.wait(faults.chance.latencyMs(latencyMs), this.#stop.signal);
     nudgesFirst.came();
     await nudges.nudged(nudge);
   }

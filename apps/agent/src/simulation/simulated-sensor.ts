@@ -13,6 +13,7 @@ import {
 import { Clock } from '../health/clock.js';
 import { DeliveryVerifier, ruleSetOf, type SeenDelivery } from '../sensor/delivery-verifier.js';
 import { VERSION } from '../version.js';
+import type { HostChance } from './host-chance.js';
 
 /** What goes wrong on a simulated host; times in ms. */
 export interface SimulatedFaults {
@@ -20,6 +21,7 @@ export interface SimulatedFaults {
   readonly failureProbability: number;
   readonly slowMs: number;
   readonly stuck: boolean;
+  readonly chance: HostChance;
 }
 
 interface Loaded {
@@ -63,7 +65,7 @@ export class SimulatedSensor extends Sensor {
   }
 
   async apply(envelope: Uint8Array): Promise<SensorState> {
-    const { failureProbability, slowMs, stuck } = this.faults;
+    const { failureProbability, slowMs, stuck, chance } = this.faults;
     const { signal } = this.#closed;
     const verified = await this.verifier.verify(envelope, this.#highest, this.clock.now());
     if (stuck) await aborted(signal);
@@ -72,7 +74,7 @@ export class SimulatedSensor extends Sensor {
     const { epoch, generation, issuedAt, bundleDigest: digest } = verified.assignment;
     const seen = { ordering: { epoch, generation, issuedAt }, digest, floors: verified.floors };
     this.#highest = seen;
-    if (this.clock.random() < failureProbability)
+    if (chance.fails(failureProbability))
       // A courier tells of the same failure once: that of another rule set must read otherwise.
       this.#failure = `the simulation let generation ${generation} fail`;
     else this.#load(seen, verified);

@@ -16,6 +16,7 @@ import { EnrollmentRefused } from '../enrollment/enroll-answer.js';
 import { enroll } from '../enrollment/enroll.js';
 import { SystemClock } from '../health/clock.js';
 import { Surroundings } from '../health/surroundings.js';
+import { HostChance } from './host-chance.js';
 import { NudgesFirst } from './nudges-first.js';
 import { SimulatedHost } from './simulated-host.js';
 
@@ -126,7 +127,7 @@ class Simulation {
 
   async #enrolled(index: number, plan: SimulatedHostPlan): Promise<SimulatedHost | undefined> {
     const { url, caFingerprint, failureProbability, latencyMs } = this.plan;
-    const { name, token, stateDir, skewMs, slowMs, stuck } = plan;
+    const { name, token, stateDir, skewMs, slowMs, stuck, seed } = plan;
     const text = stringify({ controlPlane: { url, caFingerprint }, stateDir });
     const config = parseConfig(text, name);
     const tell = (kind: SimulatedMark['kind'], generation?: string): void => {
@@ -146,7 +147,7 @@ class Simulation {
     tell('enrolled');
     const around = new Surroundings(new SkewedClock(skewMs), this.#log);
     const host = await enrolledHost(config);
-    const faults = { failureProbability, slowMs, stuck };
+    const faults = { failureProbability, slowMs, stuck, chance: new HostChance(seed) };
     const nudgesFirst = this.#nudgesFirst;
     return SimulatedHost.start({ config, host, around, faults, latencyMs, nudgesFirst, tell });
   }

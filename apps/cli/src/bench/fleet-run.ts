@@ -249,6 +249,7 @@ export class FleetRun {
       slowMs: 0,
       stuckShare: 0,
       clockSkewMs: 0,
+      seed: 1,
     });
   }
 

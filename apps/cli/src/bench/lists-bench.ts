@@ -107,7 +107,7 @@ class ListsBench {
       ...{ prefix: 'reporting', stateDir, caFingerprint },
       processes: await processesFor(reporting),
       ...{ failureProbability: 0, latencyMs: 0, clockSkewMs: 0 },
-      ...{ slowShare: 0, slowMs: 0, stuckShare: 0 },
+      ...{ slowShare: 0, slowMs: 0, stuckShare: 0, seed: 1 },
     });
     const wait = { withinMs: COME_WITHIN_MS, signal: this.parts.signal };
     const came = await fleet.reached('reported', {}, wait);
@@ -199,6 +199,10 @@ function questionsOf({ nodes }: FleetSize): readonly Question[] {
       query: { selector: 'tier in (t0,t1),!gone' },
     },
     { what: 'search: the one host', path: '/v1/nodes', query: { selector: 'serial=0' } },
+    { what: 'search: how names begin', path: '/v1/nodes', query: { name: 'host-000*' } },
+    { what: 'search: a part of names', path: '/v1/nodes', query: { name: '*00?0' } },
+    { what: 'search: a name of none', path: '/v1/nodes', query: { name: '*none*' } },
+    { what: 'search: policies by a part', path: '/v1/policies', query: { name: '*y-?00?0' } },
     { what: 'policies, 100', path: '/v1/policies' },
     { what: 'policies, a page of 1,000', path: '/v1/policies', query: { limit: '1000' } },
     { what: 'status, all hosts', path: '/v1/policies/all/status' },

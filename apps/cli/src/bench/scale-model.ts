@@ -1,6 +1,5 @@
-import { reportEveryMs, returnWithinMs } from '#contracts';
+import { reportEveryMs, returnWithinMs, SeededRandom } from '#contracts';
 import { backoffMs, backoffWithin, DEFAULT_COMMAND_TIMEOUT_MS as PATIENCE_MS } from '#redis';
-import { FuzzRandom } from '#testing';
 import { percentile } from './samples.js';
 import { TimeHeap } from './time-heap.js';
 
@@ -162,6 +161,6 @@ function at(list: readonly Worker[], index: number): Worker {
 
 /** Uniform in [0, 1). */
 function randomOf(seed: number): () => number {
-  const source = new FuzzRandom(seed);
-  return () => source.below(1 << 30) / (1 << 30);
+  const source = new SeededRandom(seed);
+  return () => source.fraction();
 }

@@ -70,7 +70,7 @@ async function candidates(line: CommandLine, words: readonly string[]): Promise<
   if (typed.startsWith('-'))
     return command.options.map((option) => option.long ?? '').filter(Boolean);
   const commands = operands.length === 0 ? subcommands() : [];
-  return [...commands, ...(await operandsOf(command, operands))];
+  return [...commands, ...(await operandsOf(command, operands, typed))];
 }
 
 /** The command that the words before lead to, and the words that are neither commands nor options. */
@@ -110,7 +110,11 @@ function visible(command: Command): string[] {
 }
 
 /** Values of the arguments that have kinds or names: `<kind>`, then `<name>` of that kind. */
-async function operandsOf(command: Command, operands: readonly string[]): Promise<string[]> {
+async function operandsOf(
+  command: Command,
+  operands: readonly string[],
+  typed: string,
+): Promise<string[]> {
   const argument =
     command.registeredArguments[operands.length] ?? command.registeredArguments.at(-1);
   switch (argument?.name() ?? '') {
@@ -119,11 +123,11 @@ async function operandsOf(command: Command, operands: readonly string[]): Promis
     case 'shell':
       return ['bash', 'zsh'];
     case 'policy':
-      return namesOf('policies');
+      return namesOf('policies', typed);
     case 'node':
-      return namesOf('nodes');
+      return namesOf('nodes', typed);
     case 'name':
-      return namesOf(operands[0] ?? (command.parent?.name() === 'vm' ? 'nodes' : ''));
+      return namesOf(operands[0] ?? (command.parent?.name() === 'vm' ? 'nodes' : ''), typed);
     default:
       return [];
   }
@@ -144,11 +148,13 @@ function kindsFor(command: string): string[] {
   return [...(ONE_KIND[command] ?? KINDS.map((kind) => kind.singular))];
 }
 
-async function namesOf(word: string): Promise<string[]> {
+/** Names of a kind, where it is searched by name those that begin as `typed`. */
+async function namesOf(word: string, typed: string): Promise<string[]> {
   const kind = KINDS.find((known) => known.words.includes(word));
   if (kind === undefined || !(await hasControlPlane())) return [];
+  const query = { limit: NAMES_SHOWN, name: kind.searched ? `${typed}*` : undefined };
   const page = await withControlPlane((controlPlane) =>
-    controlPlane.call<{ items: never[] }>(kind.path, { query: { limit: NAMES_SHOWN } }),
+    controlPlane.call<{ items: never[] }>(kind.path, { query }),
   );
   return page.items.map(kind.nameOf);
 }

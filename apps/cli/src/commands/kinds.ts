@@ -24,16 +24,19 @@ export interface Kind {
   readonly deletable: boolean;
   /** Whether `-l` can choose among them. */
   readonly labelled: boolean;
+  /** Whether they are found by a part of their names. */
+  readonly searched: boolean;
 }
 
 function kind<T>(
   [singular, plural, ...short]: readonly [string, string, ...string[]],
   nameOf: (row: T) => string,
   columns: readonly Column<T>[],
-  { deletable = true, labelled = false } = {},
+  { deletable = true, labelled = false, searched = false } = {},
 ): Kind {
   const words = [plural, singular, ...short];
-  return { singular, plural, words, path: `/v1/${plural}`, columns, nameOf, deletable, labelled };
+  const can = { deletable, labelled, searched };
+  return { singular, plural, words, path: `/v1/${plural}`, columns, nameOf, ...can };
 }
 
 const labelsText = (labels: Readonly<Record<string, string>>): string =>
@@ -66,7 +69,7 @@ const nodes = kind<NodeView>(
     { title: 'SEEN', of: (node) => age(node.asOf, Date.now()), ticks: true },
     { title: 'LABELS', of: (node) => labelsText(node.labels) },
   ],
-  { labelled: true },
+  { labelled: true, searched: true },
 );
 
 const policies = kind<PolicyView>(
@@ -84,14 +87,19 @@ const policies = kind<PolicyView>(
     },
     { title: 'AGE', of: (policy) => age(policy.appliedAt, Date.now()), ticks: true },
   ],
-  { labelled: true },
+  { labelled: true, searched: true },
 );
 
-const groups = kind<GroupView>(['group', 'groups'], (group) => group.name, [
-  { title: 'NAME', of: (group) => group.name, cut: 'middle' },
-  { title: 'MEMBERS', of: (group) => String(group.members) },
-  { title: 'SELECTOR', of: (group) => JSON.stringify(group.selector) },
-]);
+const groups = kind<GroupView>(
+  ['group', 'groups'],
+  (group) => group.name,
+  [
+    { title: 'NAME', of: (group) => group.name, cut: 'middle' },
+    { title: 'MEMBERS', of: (group) => String(group.members) },
+    { title: 'SELECTOR', of: (group) => JSON.stringify(group.selector) },
+  ],
+  { searched: true },
+);
 
 const tokens = kind<JoinTokenView>(['join-token', 'join-tokens', 'jt'], (token) => token.id, [
   { title: 'ID', of: (token) => token.id },

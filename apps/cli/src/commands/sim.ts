@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { caFingerprintOf } from '../client/ca-fingerprint.js';
@@ -7,6 +7,7 @@ import { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed, UsageError } from '../errors.js';
 import { interruptible } from '../input/interruptible.js';
 import { parseDuration } from '../input/duration.js';
+import { SEEDS, seedOf } from '../input/seed.js';
 import { printObject } from '../output/print.js';
 import { labelsOf, parseMixture, type LabelMixture } from '../sim/label-mixture.js';
 import { runSimulation, type SimReport } from '../sim/sim-run.js';
@@ -25,6 +26,7 @@ interface Options {
   readonly slowBy: number;
   readonly stuck: number;
   readonly clockSkew: number;
+  readonly seed?: number;
   readonly keep?: boolean;
   readonly json?: boolean;
 }
@@ -53,6 +55,7 @@ export function registerSim(program: Command): void {
     .option('--slow-by <time>', 'how long those take', parseDuration, 5_000)
     .option('--stuck <share>', 'of hosts that never load anything', share('--stuck'), 0)
     .option('--clock-skew <time>', 'clocks are wrong by up to so much', parseDuration, 0)
+    .option('--seed <n>', 'of what chance decides, to have it again', seedOf)
     .option('--keep', 'leave the hosts in the control plane afterwards')
     .option('--json', 'print a report as JSON, all else on standard error')
     .addHelpText(
@@ -62,6 +65,8 @@ Real are tokens, keys, certificates, Redis users, connections, delivery,
 verification and signed reports. Left out are kernel, sensor and alerts; a
 signature that hosts share is verified once a process.
 A process opens five files a host: see ulimit -n.
+Chance decides which hosts are slow or stuck, how wrong each clock is, and on
+each host which rule sets fail to load and how late each nudge is.
 
 Example:
   hostward sim --nodes 500 --labels env=prod:70,env=dev:30 --change-every 10s`,
@@ -73,6 +78,8 @@ async function simulate(options: Options, signal: AbortSignal): Promise<void> {
   const context = await loadContext(chosenContext());
   const controlPlane = new ControlPlane(context);
   const say = (line: string): void => (options.json ? console.error(line) : console.log(line));
+  const seed = options.seed ?? randomInt(SEEDS);
+  say(`seed ${seed}`);
   try {
     const report = await runSimulation(
       controlPlane,
@@ -87,6 +94,7 @@ async function simulate(options: Options, signal: AbortSignal): Promise<void> {
         slowMs: options.slowBy,
         stuckShare: options.stuck,
         clockSkewMs: options.clockSkew,
+        seed,
         durationMs: options.duration,
         changeEveryMs: options.changeEvery,
         stormAtMs: options.storm,

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { CommandFailed, UsageError } from '../errors.js';
+import { seedOf } from '../input/seed.js';
 import { packageRoot } from '../package-root.js';
 import { total, type Outcome } from '../suites/outcome.js';
 import type { Suite, SuiteContext } from '../suites/suite.js';
@@ -41,11 +42,6 @@ interface Options {
   readonly full?: boolean;
   readonly seed?: number;
   readonly minutes?: number;
-}
-
-function seedOf(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('use a whole number of at most 9 digits.');
 }
 
 function minutesOf(text: string): number {

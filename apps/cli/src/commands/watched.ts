@@ -6,13 +6,16 @@ import { messageOf } from '../errors.js';
 
 const POLL_EVERY_MS = 2_000;
 
+/** Which objects of a list, as its query says it: by labels and by a pattern of names. */
+export type Choice = Readonly<Record<'selector' | 'name', string | undefined>>;
+
 /** Hosts as the control plane tells of them; a stream that was cut begins with all of them again. */
 export async function* changesOfNodes(
   controlPlane: ControlPlane,
-  selector: string | undefined,
+  choice: Choice,
 ): AsyncGenerator<Batch<never>, void, undefined> {
   let batch = { all: true, rows: [] as never[], gone: [] as string[] };
-  for await (const event of resumedEvents(controlPlane, '/v1/watch/nodes', { selector })) {
+  for await (const event of resumedEvents(controlPlane, '/v1/watch/nodes', choice)) {
     // What came of a batch before the stream was cut comes again.
     if (event === 'opened') batch = { all: true, rows: [], gone: [] };
     else if (event.event === 'node') batch.rows.push(JSON.parse(event.data) as never);

@@ -7,10 +7,11 @@ import { joinTokenFor } from '../embedded/local-agent.js';
 import { messageOf } from '../errors.js';
 import { segment } from '../input/names.js';
 import { checkDescriptors } from './descriptors.js';
+import { drawHosts, type Mishaps } from './drawn-hosts.js';
 import { Simulator } from './simulator.js';
 
 /** What hosts are simulated, and what goes wrong on them; shares and probabilities from 0 to 1, times in ms. */
-export interface SimFleetOptions {
+export interface SimFleetOptions extends Mishaps {
   /** Labels of each host, in order. */
   readonly labels: readonly Readonly<Record<string, string>>[];
   /** Names are this and a number. */
@@ -21,10 +22,8 @@ export interface SimFleetOptions {
   readonly stateDir: string;
   readonly failureProbability: number;
   readonly latencyMs: number;
-  readonly slowShare: number;
-  readonly slowMs: number;
-  readonly stuckShare: number;
-  readonly clockSkewMs: number;
+  /** Of all that chance decides. */
+  readonly seed: number;
 }
 
 interface HostRecord {
@@ -51,6 +50,7 @@ export class SimFleet {
   readonly hosts: readonly HostRecord[];
   /** The first things that went wrong with the simulation itself. */
   readonly troubles: string[] = [];
+  readonly #drawn: ReturnType<typeof drawHosts>;
   readonly #simulators: Simulator[] = [];
   readonly #uses = new Map<number, Use>();
 
@@ -58,9 +58,10 @@ export class SimFleet {
     private readonly options: SimFleetOptions,
     private readonly controlPlane: ControlPlane,
   ) {
-    this.hosts = options.labels.map((_, n) => ({
+    this.#drawn = drawHosts(options.labels.length, options, options.seed);
+    this.hosts = this.#drawn.map(({ stuck }, n) => ({
       name: `${options.prefix}-${String(n).padStart(5, '0')}`,
-      stuck: isOneOf(options.stuckShare, n),
+      stuck,
       lost: false,
       last: {},
     }));
@@ -179,8 +180,8 @@ export class SimFleet {
 
   /** Hosts go to the processes by turns. */
   #planOf(at: number, tokens: ReadonlyMap<string, string>): SimulationPlan {
-    const { processes, labels, stateDir, slowShare, slowMs, ...rest } = this.options;
-    const numbers = [...labels.keys()].filter((n) => n % processes === at);
+    const { processes, labels, stateDir, ...rest } = this.options;
+    const drawn = [...this.#drawn.entries()].filter(([n]) => n % processes === at);
     return {
       v: 1,
       url: this.controlPlane.url,
@@ -188,14 +189,11 @@ export class SimFleet {
       enrolAtOnce: Math.ceil(ENROL_AT_ONCE / processes),
       failureProbability: rest.failureProbability,
       latencyMs: rest.latencyMs,
-      hosts: numbers.map((n) => ({
+      hosts: drawn.map(([n, chance]) => ({
         name: this.hosts[n]?.name ?? '',
         token: tokens.get(JSON.stringify(labels[n])) ?? '',
         stateDir: join(stateDir, String(n)),
-        stuck: this.hosts[n]?.stuck === true,
-        // From the other end, so that they are not the stuck ones.
-        slowMs: isOneOf(slowShare, labels.length - 1 - n) ? slowMs : 0,
-        skewMs: Math.round((Math.random() * 2 - 1) * rest.clockSkewMs),
+        ...chance,
       })),
     };
   }
@@ -237,11 +235,6 @@ interface ReachedOptions {
   readonly isOne?: (n: number) => boolean;
   readonly withinMs: number;
   readonly signal: AbortSignal;
-}
-
-/** Whether a number falls to a share of all, evenly spread. */
-function isOneOf(share: number, n: number): boolean {
-  return Math.floor(n * share) < Math.floor((n + 1) * share);
 }
 
 function failedAt({ last }: HostRecord, generation: bigint): boolean {

@@ -25,6 +25,8 @@ export interface SimRunOptions extends Omit<SimFleetOptions, 'stateDir' | 'prefi
 /** What a run tells as JSON. */
 export interface SimReport {
   readonly v: 1;
+  /** Of all that chance decided; the same options and seed draw it again. */
+  readonly seed: number;
   readonly nodes: number;
   readonly processes: number;
   /** What is not as on a real host. */
@@ -204,6 +206,7 @@ class Run {
     const { residentBytes, cpuMs } = fleet.use;
     return {
       v: 1,
+      seed: this.options.seed,
       nodes: fleet.hosts.length,
       processes: this.options.processes,
       simulated: SIMULATED,

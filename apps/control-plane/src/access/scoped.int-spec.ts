@@ -48,6 +48,8 @@ const apply = (text: string, role: Role, query = '') =>
 describe('a caller with a scope sees', () => {
   it('the hosts of it, and what selects them', async () => {
     expect(await names('/v1/nodes')).toEqual(['mine']);
+    expect(await names('/v1/nodes?name=*')).toEqual(['mine']);
+    expect(await names('/v1/nodes?name=their*')).toEqual([]);
     expect(await names('/v1/policies')).toEqual(['both', 'only-mine']);
     expect(await names('/v1/groups')).toEqual(['group-both', 'group-mine']);
     expect(await names('/v1/nodes/mine/policies')).toEqual(['both', 'only-mine']);

@@ -14,10 +14,21 @@ export function firstAfter(sorted: readonly Named[], name: string): number {
   return low;
 }
 
-/** Those of a list in order of names that come after `name`, as they are asked for; all without one. */
-export function* following<T extends Named>(sorted: readonly T[], name = ''): Generator<T> {
-  for (let at = firstAfter(sorted, name); at < sorted.length; at += 1) {
+/** Those of a list in order of names that come after `name` and begin with `prefix`, as they are asked for; all without. */
+export function* following<T extends Named>(
+  sorted: readonly T[],
+  name = '',
+  prefix = '',
+): Generator<T> {
+  for (let at = Math.max(firstAfter(sorted, name), firstWith(sorted, prefix)); ; at += 1) {
     const item = sorted[at];
-    if (item) yield item;
+    if (!item?.name.startsWith(prefix)) return;
+    yield item;
   }
+}
+
+/** Where in a list in order of names the first is that begins with `prefix`, or would be. */
+function firstWith(sorted: readonly Named[], prefix: string): number {
+  const after = firstAfter(sorted, prefix);
+  return sorted[after - 1]?.name === prefix ? after - 1 : after;
 }

@@ -170,6 +170,22 @@ describe('among as many, a question costs what it shows:', () => {
     }
   });
 
+  it('a page of hosts by name, however many match, with a selector or without', () => {
+    for (const selector of [undefined, 'env=prod']) {
+      const few = list({ selector, name: 'h0900*' });
+      expect(few.shown).toEqual(Array.from({ length: 10 }, (_, at) => hostName(9_000 + at)));
+      expect(few.steps).toBeLessThanOrEqual(stepsFor(10));
+      const cursor = Buffer.from(hostName(5_000)).toString('base64url');
+      const page = list({ selector, name: '*7?', limit: 20, cursor });
+      expect(page.shown).toEqual(
+        Array.from({ length: 20 }, (_, at) =>
+          hostName(5_070 + 100 * Math.floor(at / 10) + (at % 10)),
+        ),
+      );
+      expect(page.steps).toBeLessThanOrEqual(stepsFor(20));
+    }
+  });
+
   it.each([
     ['everywhere', 20, hostName(9_001)],
     ['p20', 3, hostName(9_020)],

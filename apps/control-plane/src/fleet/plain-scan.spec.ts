@@ -42,6 +42,15 @@ const SELECTORS = [
   'kubearmor.io/hostnamereg=web1*',
   '((',
 ];
+const PATTERNS = ['*', 'web1*', 'w?b1', '*1', '*b?', 'web11', 'x*'];
+/** What lists are asked for: a selector, a pattern of names, both. */
+const QUESTIONS: readonly (readonly [selector?: string, pattern?: string])[] = [
+  ...PATTERNS.map((pattern) => [undefined, pattern] as const),
+  ...SELECTORS.filter((each) => each !== '((').flatMap((selector, at) => [
+    [selector] as const,
+    [selector, PATTERNS[at]] as const,
+  ]),
+];
 const node = fc.constantFrom(...NODES);
 const policyName = fc.constantFrom('p1', 'p2');
 const id = fc.constantFrom('s1', 's2', 's3');
@@ -116,18 +125,20 @@ function scannedExceptions(state: FleetState, node: string): Map<string, string>
   return new Map(holding.map((record) => [record.policy, record.id]));
 }
 
-function scannedNodes(state: FleetState, selector: string): string[] {
+function scannedNodes(state: FleetState, selector?: string, pattern = '*'): string[] {
+  const named = new RegExp(`^${pattern.replaceAll('*', '.*').replaceAll('?', '.')}$`);
   const all = state.nodes.sorted().map(({ record }) => record);
   return all
-    .filter((record) => selectsNode(parseSelector(selector), record, new Map()))
+    .filter(({ name }) => named.test(name))
+    .filter((record) => !selector || selectsNode(parseSelector(selector), record, new Map()))
     .map(({ name }) => name);
 }
 
 /** All pages of a list, each of two. */
-function paged(state: FleetState, selector: string): string[] {
+function paged(state: FleetState, selector?: string, name?: string): string[] {
   const names: string[] = [];
   for (let cursor: string | undefined, more = true; more;) {
-    const query = Object.assign(new ListQuery(), { selector, limit: 2, cursor });
+    const query = Object.assign(new ListQuery(), { selector, name, limit: 2, cursor });
     const { items, next } = nodePage(state, query, ({ name }) => name);
     names.push(...items);
     if (next !== undefined) expect(decodeCursor(next)).toBe(items.at(-1));
@@ -154,8 +165,8 @@ function expectAsScanned(state: FleetState): void {
     const ids = new Map([...excepted].map(([policy, exception]) => [policy, exception.id]));
     expect(ids).toEqual(scannedExceptions(state, name));
   }
-  for (const selector of SELECTORS.filter((each) => each !== '(('))
-    expect([selector, paged(state, selector)]).toEqual([selector, scannedNodes(state, selector)]);
+  for (const asked of QUESTIONS)
+    expect([asked, paged(state, ...asked)]).toEqual([asked, scannedNodes(state, ...asked)]);
   for (const each of ['p1', 'p2']) {
     const selected = [...state.index.nodesOf(each)].sort();
     expect([...selectedNodes(state, each)]).toEqual(selected);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { BadRequestException } from '@nestjs/common';
+import type { Page } from '#contracts';
 import {
   ProblemError,
   checkExpectation,
@@ -11,6 +12,7 @@ import {
   toProblem,
   toProblemError,
 } from './index.js';
+import { shown } from './problem.error.js';
 
 function statusOf(run: () => unknown): number {
   try {
@@ -104,6 +106,70 @@ describe('a page', () => {
   it('refuses a cursor that is none', () => {
     expect(statusOf(() => page(2, 'AAAA'))).toBe(400);
   });
+});
+
+describe('a search by name', () => {
+  let looks = 0;
+  const hosts = Array.from({ length: 10_000 }, (_, at) => {
+    const name = `h${String(at).padStart(4, '0')}`;
+    return {
+      get name() {
+        looks += 1;
+        return name;
+      },
+    };
+  });
+  /** Names on all pages, their number, and how often a name was looked at. */
+  const search = (name: string, limit: number) => {
+    looks = 0;
+    const found: string[] = [];
+    let pages = 0;
+    for (let next: string | undefined = ''; next !== undefined; pages += 1) {
+      const query = { limit, cursor: next || undefined, name };
+      const page: Page<string> = pageOf(hosts, query, '5', (host) => host.name);
+      found.push(...page.items);
+      next = page.next;
+    }
+    return { found, pages, looks };
+  };
+  const HALVINGS = 2 * Math.ceil(Math.log2(10_000)) + 2;
+
+  it('looks only at those that begin as what is searched, whatever their number', () => {
+    expect(search('h12?4*', 5)).toMatchObject({
+      found: expect.arrayContaining(['h1204', 'h1294']),
+    });
+    const { found, pages, looks } = search('h123*', 4);
+    expect([found.length, found[0], found[9], pages]).toEqual([10, 'h1230', 'h1239', 3]);
+    expect(looks).toBeLessThanOrEqual(4 * 10 + pages * (HALVINGS + 8));
+    expect(search('h1234', 1).found).toEqual(['h1234']);
+    expect(search('h1234', 1).looks).toBeLessThanOrEqual(HALVINGS + 8);
+    const none = search('k*', 5);
+    expect([none.found, none.pages]).toEqual([[], 1]);
+    expect(none.looks).toBeLessThanOrEqual(HALVINGS + 8);
+  });
+
+  it('looks once at each name where only what stands within is searched, and for the end of a page at those up to the next', () => {
+    const { found, pages, looks } = search('*77', 3);
+    expect([found.length, found[0], pages]).toEqual([100, 'h0077', 34]);
+    expect(looks).toBeLessThanOrEqual(2 * 10_000 * (1 + 1 / 3) + pages * (HALVINGS + 16));
+  });
+
+  it.each(['', 'Web*', 'web_1', 'a/b', '[ab]', 'web-*\n', 'ä', '*'.repeat(254)])(
+    'refuses %p, and says what may be searched',
+    (name) => {
+      let refusal: unknown;
+      try {
+        search(name, 1);
+      } catch (error) {
+        refusal = error;
+      }
+      expect(refusal).toMatchObject({
+        kind: 'invalid-input',
+        detail: 'name: is not a name or a pattern of names',
+        errors: [{ field: 'name', value: shown(name), remedy: expect.stringContaining('"*"') }],
+      });
+    },
+  );
 });
 
 describe('a problem', () => {

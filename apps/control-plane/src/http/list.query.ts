@@ -4,13 +4,21 @@ import { selectsNode, type LabelSelector } from '#policy-model';
 import { readSelector } from './read-selector.js';
 import { PageQuery } from './page.query.js';
 
-/** Paging and a label selector: `?selector=env=prod,tier in (web)`. */
+/** Paging, a label selector and a search by name: `?selector=env=prod,tier in (web)&name=web-*`. */
 export class ListQuery extends PageQuery {
   @ApiPropertyOptional({ description: 'label selector' })
   @IsOptional()
   @IsString()
   @MaxLength(2_000)
   selector?: string;
+
+  @ApiPropertyOptional({
+    description: 'names, `*` standing for any characters and `?` for one',
+    example: 'web-*',
+  })
+  @IsOptional()
+  @IsString()
+  name?: string;
 }
 
 /** The selector of the query; undefined without one. An empty one is none: 400. */

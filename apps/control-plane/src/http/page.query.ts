@@ -3,6 +3,7 @@ import { Type } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import type { Page } from '#contracts';
 import { following } from '../fleet/by-name.js';
+import { readNamePattern } from './name-pattern.js';
 import { invalidField } from './problem.error.js';
 
 /** Paging of every list: `?limit=100&cursor=…`. */
@@ -40,17 +41,21 @@ export function decodeCursor(cursor: string | undefined): string | undefined {
   );
 }
 
-/** One page of those of `sorted` (by name, ascending) after the cursor that are wanted; goes no further than to its end. */
+/**
+ * One page of those of `sorted` (by name, ascending) after the cursor that are named so and wanted; goes no further than to
+ * its end, and looks at those alone that begin as the name does.
+ */
 export function pageOf<T extends { readonly name: string }, V>(
   sorted: readonly T[],
-  query: PageQuery,
+  query: PageQuery & { readonly name?: string },
   revision: string,
   view: (item: T) => V,
   isWanted: (item: T) => boolean = () => true,
 ): Page<V> {
   const found: T[] = [];
-  for (const item of following(sorted, decodeCursor(query.cursor))) {
-    if (isWanted(item)) found.push(item);
+  const { prefix, matches } = readNamePattern(query.name);
+  for (const item of following(sorted, decodeCursor(query.cursor), prefix)) {
+    if (matches(item.name) && isWanted(item)) found.push(item);
     if (found.length > query.limit) break;
   }
   const items = found.slice(0, query.limit);

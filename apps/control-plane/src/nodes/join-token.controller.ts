@@ -15,9 +15,8 @@ import { ATTESTATIONS, type AttestationKind, type JoinTokenView, type Page } fro
 import { actor, currentCaller } from '../access/caller.js';
 import { Needs } from '../access/index.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
-import { NamePipe, decodeCursor, encodeCursor, notFound } from '../http/index.js';
+import { NamePipe, PageQuery, decodeCursor, encodeCursor, notFound } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
-import { ListQuery } from '../http/list.query.js';
 import type { Stored } from '../fleet/shelf.js';
 import { isWithinScope } from './join-token.bounds.js';
 import { JoinTokenMaker } from './join-token.maker.js';
@@ -84,7 +83,7 @@ export class JoinTokenController {
   @Get()
   @Needs('join-tokens:read')
   @ApiOperation({ summary: 'List join tokens; the tokens themselves are nowhere' })
-  async list(@Query() query: ListQuery): Promise<Page<JoinTokenView>> {
+  async list(@Query() query: PageQuery): Promise<Page<JoinTokenView>> {
     const { items, more, revision } = await this.store.page(
       query.limit,
       decodeCursor(query.cursor),

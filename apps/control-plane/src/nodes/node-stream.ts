@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import type { NodeView } from '#contracts';
 import type { FleetState } from '../fleet/fleet-state.js';
-import type { Stored } from '../fleet/shelf.js';
+import type { Item, Stored } from '../fleet/shelf.js';
 import type { EventStream } from '../http/event-streams.js';
 import type { NodeMarks } from './node-news.js';
 import type { NodeRecord } from './node.record.js';
@@ -17,7 +17,7 @@ const AT_ONCE = 200;
 export interface NodeStreamParts {
   /** The fleet as the reader may see it now. */
   readonly read: () => FleetState;
-  readonly isWanted: (name: string, record: NodeRecord) => boolean;
+  readonly isWanted: (item: Item<NodeRecord>) => boolean;
   readonly view: (stored: Stored<NodeRecord>, state: FleetState) => NodeView;
   readonly marks: NodeMarks;
   /** Whether the reader may still read. */
@@ -76,7 +76,7 @@ export class NodeStream {
   #eventOf(name: string): string | undefined {
     const state = this.parts.read();
     const stored = state.nodes.get(name);
-    if (stored === undefined || !this.parts.isWanted(name, stored.record))
+    if (stored === undefined || !this.parts.isWanted(stored))
       return this.#shown.delete(name) ? eventText('gone', { name }) : undefined;
     const view = this.parts.view(stored, state);
     const digest = digestOf(view);

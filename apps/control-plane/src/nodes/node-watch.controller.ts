@@ -1,26 +1,21 @@
 import { Controller, Get, Query, Res, type OnModuleDestroy } from '@nestjs/common';
-import { ApiOperation, ApiProduces, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
-import { IsOptional, IsString, MaxLength } from 'class-validator';
+import { ApiOperation, ApiProduces, ApiTags, PickType } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { selectsNode } from '#policy-model';
 import { currentCaller } from '../access/caller.js';
 import { Needs } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
+import type { Item } from '../fleet/shelf.js';
 import { Metrics } from '../health/metrics.js';
 import { EventStreams } from '../http/event-streams.js';
-import { readSelector } from '../http/read-selector.js';
+import { ListQuery, selectorOf, wantedBy } from '../http/list.query.js';
+import { readNamePattern } from '../http/name-pattern.js';
 import { NodeNews } from './node-news.js';
 import { NodeStream, type NodeStreamParts } from './node-stream.js';
+import type { NodeRecord } from './node.record.js';
 import { NodeViews } from './node.view.js';
 
 /** Query of `GET /watch/nodes`. */
-export class NodeWatchQuery {
-  @ApiPropertyOptional({ description: 'label selector' })
-  @IsOptional()
-  @IsString()
-  @MaxLength(2_000)
-  selector?: string;
-}
+export class NodeWatchQuery extends PickType(ListQuery, ['selector', 'name']) {}
 
 /** Hosts as they change. */
 @ApiTags('nodes')
@@ -49,8 +44,8 @@ export class NodeWatchController implements OnModuleDestroy {
       'All hosts, then each that changes: events node and gone; synced after each batch. Who comes back gets all again',
   })
   async watch(@Query() query: NodeWatchQuery, @Res() reply: FastifyReply): Promise<void> {
-    // Refused before the answer begins: a selector that is none, a fleet that is not known yet.
-    const isWanted = wantedBy(query.selector);
+    // Refused before the answer begins: a selector or name that is none, a fleet that is not known yet.
+    const isWanted = nodesOf(query);
     this.fleet.read();
     await this.#streams.serve(reply, async (stream) => {
       const marks = this.news.follow();
@@ -69,8 +64,8 @@ export class NodeWatchController implements OnModuleDestroy {
   }
 }
 
-function wantedBy(text: string | undefined): NodeStreamParts['isWanted'] {
-  if (text === undefined) return () => true;
-  const selector = readSelector(text, 'selector');
-  return (name, { labels }) => selectsNode(selector, { name, labels }, new Map());
+function nodesOf(query: NodeWatchQuery): NodeStreamParts['isWanted'] {
+  const { matches } = readNamePattern(query.name);
+  const isSelected = wantedBy(selectorOf(query), ({ record }: Item<NodeRecord>) => record.labels);
+  return (item) => matches(item.name) && isSelected(item);
 }

@@ -7,8 +7,7 @@ import { Needs } from '../access/index.js';
 import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { readEnd } from '../http/end-time.js';
-import { NamePipe, pageOf } from '../http/index.js';
-import { ListQuery } from '../http/list.query.js';
+import { NamePipe, PageQuery, pageOf } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
 import { readSelector } from '../http/read-selector.js';
 import { ExceptionService, exceptionView, findException } from './exception.service.js';
@@ -50,7 +49,7 @@ export class ExceptionController {
   @Get()
   @Needs('fleet:read')
   @ApiOperation({ summary: 'Exceptions in force' })
-  list(@Query() query: ListQuery): Page<ExceptionView> {
+  list(@Query() query: PageQuery): Page<ExceptionView> {
     const state = this.fleet.read();
     const items = state.exceptions.sorted();
     return pageOf(items, query, state.revision.toString(), ({ record }) => exceptionView(record));

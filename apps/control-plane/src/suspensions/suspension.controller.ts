@@ -17,8 +17,7 @@ import { Needs } from '../access/index.js';
 import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { readEnd } from '../http/end-time.js';
-import { NamePipe, invalidField, notFound, pageOf } from '../http/index.js';
-import { ListQuery } from '../http/list.query.js';
+import { NamePipe, PageQuery, invalidField, notFound, pageOf } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
 import { readSelector } from '../http/read-selector.js';
 import { findNode } from '../nodes/node.view.js';
@@ -81,7 +80,7 @@ export class SuspensionController {
   @Get()
   @Needs('fleet:read')
   @ApiOperation({ summary: 'Suspensions in force' })
-  list(@Query() query: ListQuery): Page<SuspensionView> {
+  list(@Query() query: PageQuery): Page<SuspensionView> {
     const state = this.fleet.read();
     const view = ({ record }: { record: Parameters<typeof suspensionView>[0] }) =>
       suspensionView(record);

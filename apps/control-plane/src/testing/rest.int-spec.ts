@@ -225,6 +225,30 @@ describe('a policy', () => {
     expect(names.filter((name) => name.startsWith('large-'))).toHaveLength(300);
   });
 
+  it('is found by a part of its name, as hosts and groups are, together with labels and in pages', async () => {
+    const group = (name: string) =>
+      `apiVersion: hostward.io/v1\nkind: Group\nmetadata: {name: ${name}}\nspec: {selector: {matchLabels: {s: x}}}\n`;
+    const vm = (name: string, env: string) =>
+      `apiVersion: security.kubearmor.com/v1\nkind: KubeArmorVirtualMachine\nmetadata: {name: ${name}, labels: {s: ${env}}}\n`;
+    const documents = [
+      ...['find-a1', 'find-a2', 'find-b1'].flatMap((name) => [group(name), nc(name, { s: 'x' })]),
+      ...[vm('find-a1', 'x'), vm('find-a2', 'y'), vm('find-a3', 'x'), vm('find-b1', 'x')],
+    ];
+    expect((await rig.rest.post('/v1/apply', documents.join('---\n'))).status).toBe(200);
+    const found = async (path: string) =>
+      itemsOf<{ name: string }>((await rig.rest.get(path)).body).map(({ name }) => name);
+    expect(await found('/v1/policies?name=find-a*')).toEqual(['find-a1', 'find-a2']);
+    expect(await found('/v1/groups?name=*nd-%3F1')).toEqual(['find-a1', 'find-b1']);
+    expect(await found('/v1/nodes?name=find-b1')).toEqual(['find-b1']);
+    expect(await found('/v1/nodes?name=find-%3F')).toEqual([]);
+    const path = '/v1/nodes?name=find-a*&selector=s%3Dx&limit=1';
+    expect(await found(path)).toEqual(['find-a1']);
+    const { next } = (await rig.rest.get(path)).body;
+    expect(await found(`${path}&cursor=${next}`)).toEqual(['find-a3']);
+    const statuses = (await rig.rest.get('/v1/node-statuses?name=*-a2')).body;
+    expect(statuses['items']).toMatchObject([{ node: 'find-a2' }]);
+  });
+
   it('tells why it selects a host or not', async () => {
     await rig.host('explained', { env: 'prod' });
     await rig.rest.put('/v1/policies/explained', nc('explained', { env: 'prod', tier: 'web' }));
@@ -460,6 +484,23 @@ describe('the description of the API', () => {
       '/v1/nodes/{name}/labels',
     ])
       expect(Object.keys(paths)).toContain(path);
+  });
+
+  it('says of a list how it is searched, and of others not', async () => {
+    const { body } = await rig.rest.get('/v1/openapi.json');
+    const { paths } = body as unknown as {
+      paths: Record<string, { get?: { parameters?: readonly { name: string }[] } }>;
+    };
+    const searched = Object.keys(paths).filter((path) =>
+      paths[path]?.get?.parameters?.some(({ name }) => name === 'name' && !path.includes('{name}')),
+    );
+    expect(searched.sort()).toEqual([
+      '/v1/groups',
+      '/v1/node-statuses',
+      '/v1/nodes',
+      '/v1/policies',
+      '/v1/watch/nodes',
+    ]);
   });
 });
 

@@ -116,6 +116,17 @@ describe('a stream of hosts', () => {
     reader.close();
   });
 
+  it('is of those hosts alone that are named so', async () => {
+    await declare('db7');
+    const reader = await Reader.open('?name=d?7');
+    expect(reader.names('node')).toEqual(['db7']);
+    await declare('ab7');
+    await declare('dc7');
+    await eventually('the other one', () => reader.names('node').includes('dc7'));
+    expect(reader.names('node')).toEqual(['db7', 'dc7']);
+    reader.close();
+  });
+
   it('shows a caller the hosts of its scope, and ends with its token', async () => {
     const made = await rig.rest.post('/v1/api-tokens', {
       ...{ name: 'watcher', roles: ['viewer'], selector: 'env=prod' },

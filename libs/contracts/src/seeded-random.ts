@@ -1,5 +1,5 @@
-/** Numbers that look random and are the same for the same seed (splitmix32): a finding can be made again. */
-export class FuzzRandom {
+/** Numbers that look random and are the same for the same seed (splitmix32): what they brought about can be made again. */
+export class SeededRandom {
   #state: number;
 
   constructor(seed: number) {
@@ -9,6 +9,11 @@ export class FuzzRandom {
   /** An integer from 0 up to, and without, `limit`. */
   below(limit: number): number {
     return limit <= 0 ? 0 : this.#next() % limit;
+  }
+
+  /** At least 0, below 1. */
+  fraction(): number {
+    return this.below(1 << 30) / (1 << 30);
   }
 
   oneIn(count: number): boolean {
