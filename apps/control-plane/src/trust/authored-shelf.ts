@@ -27,14 +27,23 @@ export interface SignedHead {
   readonly authored: Authored<SignedContent>;
 }
 
+/** A value that does not count. */
+interface Refused {
+  readonly reason: string;
+  /** As etcd has it; absent where it is the head that counts no more. */
+  readonly value?: Uint8Array;
+}
+
 /**
  * The signed documents of authored mode. What does not verify is not taken: who writes into etcd changes nothing, and
  * what was known before stays in force until the next start.
  */
 export class AuthoredShelf {
   readonly #heads = new Map<string, SignedHead>();
-  /** Keys whose value nobody of ours signed, with the reason. */
-  readonly refused = new Map<string, string>();
+  /** Of each key in etcd, also of one that is refused: whoever is believed can write above it. */
+  readonly #revisions = new Map<string, bigint>();
+  /** By the key whose value nobody of ours signed. */
+  readonly refused = new Map<string, Refused>();
   #changed = false;
 
   constructor(private readonly trust: Trust) {}
@@ -42,25 +51,27 @@ export class AuthoredShelf {
   /** Takes one message of the watch. */
   take(message: WatchMessage): void {
     if (message.type === 'snapshot') {
+      const present = new Set(message.items.map(({ key }) => key));
+      for (const key of [...this.#revisions.keys()]) if (!present.has(key)) this.#gone(key);
       for (const { key, value, modRevision } of message.items) this.#put(key, value, modRevision);
       return;
     }
     for (const change of message.changes) {
-      if (change.type === 'put' && change.value)
-        this.#put(change.key, change.value, change.modRevision);
+      if (change.type === 'delete') this.#gone(change.key);
+      else if (change.value) this.#put(change.key, change.value, change.modRevision);
     }
   }
 
-  /** After another root document: what its authors would not be believed for any more is named, and stays. */
+  /**
+   * After another root document: what its authors would not be believed for any more is named, and stays; what was
+   * refused is tried again.
+   */
   recheck(): void {
-    for (const [key, { kind, envelope }] of this.#heads) {
-      try {
-        verifySigned(kind, envelope, this.trust);
-        this.refused.delete(key);
-      } catch (error) {
-        this.refused.set(key, String(error));
-      }
-    }
+    const refused = [...this.refused];
+    this.refused.clear();
+    for (const [key, head] of this.#heads) this.#check(key, head);
+    for (const [key, { value }] of refused)
+      if (value) this.#put(key, value, this.#revisions.get(key) ?? 0n);
   }
 
   /** Heads of a kind in the order of names. */
@@ -73,6 +84,16 @@ export class AuthoredShelf {
     return this.#heads.get(etcdKeys.signedDocument(kind, name));
   }
 
+  /** At which revision etcd has a document of this name, whoever signed it; 0 where there is none. */
+  revisionOf(kind: AuthoredKind, name: string): bigint {
+    return this.#revisions.get(etcdKeys.signedDocument(kind, name)) ?? 0n;
+  }
+
+  /** Whether what etcd has under this name counts no more, or never did. */
+  isRefused(kind: AuthoredKind, name: string): boolean {
+    return this.refused.has(etcdKeys.signedDocument(kind, name));
+  }
+
   /** Whether anything changed since this was asked last. */
   takeChanged(): boolean {
     const changed = this.#changed;
@@ -83,6 +104,7 @@ export class AuthoredShelf {
   #put(key: string, value: Uint8Array, revision: bigint): void {
     const [kind, name] = partsOf(key);
     if (kind === undefined || name === undefined) return;
+    this.#revisions.set(key, revision);
     if (this.#heads.get(key)?.revision === revision) return;
     try {
       const envelope = JSON.parse(Buffer.from(value).toString('utf8')) as SignedDocument;
@@ -92,7 +114,22 @@ export class AuthoredShelf {
       this.#changed = true;
       this.refused.delete(key);
     } catch (error) {
-      this.refused.set(key, String(error));
+      this.refused.set(key, { reason: String(error), value });
+    }
+  }
+
+  #gone(key: string): void {
+    this.#revisions.delete(key);
+    this.refused.delete(key);
+    const head = this.#heads.get(key);
+    if (head) this.#check(key, head);
+  }
+
+  #check(key: string, { kind, envelope }: SignedHead): void {
+    try {
+      verifySigned(kind, envelope, this.trust);
+    } catch (error) {
+      this.refused.set(key, { reason: String(error) });
     }
   }
 }

@@ -130,15 +130,18 @@ export class SignedApplyService {
     const { document, digest } = offered.authored;
     const head = this.shelf.get(kind, nameOf(document));
     const step = { kind: KIND_NAMES[kind], name: document.name };
-    if (head?.authored.digest === digest) return { ...step, verdict: 'unchanged' };
+    const isSame = head?.authored.digest === digest;
+    if (isSame && !this.shelf.isRefused(kind, nameOf(document)))
+      return { ...step, verdict: 'unchanged' };
     const newest = head?.authored.document.version ?? 0;
-    if (document.version <= newest) {
+    // The same version is taken once more where its signatures count no more.
+    if (!isSame && document.version <= newest) {
       const words = `version ${document.version} is not above ${newest}, the newest; sign it again`;
       return { ...step, verdict: 'invalid', errors: [fault(offered.index, words)] };
     }
     const key = etcdKeys.signedDocument(kind, nameOf(document));
     const put: Write = { type: 'put', key, value: JSON.stringify(offered.envelope) };
-    const before: Condition = { key, modRevision: head?.revision ?? 0n };
+    const before: Condition = { key, modRevision: this.shelf.revisionOf(kind, nameOf(document)) };
     const beside = this.#beside(kind, offered, state);
     if ('errors' in beside) return { ...step, verdict: 'invalid', errors: beside.errors };
     return {

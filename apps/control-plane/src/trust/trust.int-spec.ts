@@ -67,6 +67,9 @@ const labels = (version: number, env: string, by: Signer) =>
 const send = (...documents: unknown[]) =>
   rig.rest.post('/v1/signed-documents', { v: 1, signed: documents });
 
+const readyAgain = () =>
+  eventually('all can be read', async () => (await rig.rest.get('/readyz')).status === 200);
+
 /** What whoever owns etcd does. */
 async function putEtcd(key: string, value: string): Promise<void> {
   const config = readConfig(rig.files.configFile);
@@ -218,10 +221,36 @@ describe('authored mode', () => {
     const answer = await send(signed('more', 1, author));
     expect(answer.status).toBe(200);
     await host.receives('block', 'more');
+    // It does not keep the author out either.
+    expect((await send(signed('block', 2, author), signed('evil', 1, author))).status).toBe(200);
+    await host.receives('block', 'evil', 'more');
+    await readyAgain();
+    expect((await send(signed('evil', 2, author, true))).status).toBe(200);
   });
 
   it('gives a policy up on a deletion that its author signed', async () => {
     expect((await send(signed('more', 2, author, true))).status).toBe(200);
     await host.receives('block');
+  });
+
+  it('takes from another author what only one has signed who is believed no more, after a restart too', async () => {
+    const carol = loadSigner(generateSigningKey().privateKey);
+    const authors = [author, carol].map(({ keyid, key }) => ({ keyid, key }));
+    expect((await publish({ authors })).status).toBe(200);
+    expect((await publish({ authors: authors.slice(1) })).status).toBe(200);
+    await rig.stopControlPlane();
+    await rig.startControlPlane();
+    await eventually('what is refused is named', async () =>
+      (await rig.rest.get('/readyz')).text.includes('cannot be read: /hostward/'),
+    );
+    const gone = ['more', 'evil'].map((name) => signed(name, 3, carol, true));
+    const answer = await send(labels(2, 'prod', carol), signed('block', 3, carol), ...gone);
+    expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('"created"')]);
+    await readyAgain();
+    await eventually('the host takes what is delivered', async () => {
+      // What lay there before is the removed author's still.
+      const found = await host.fetch().catch(() => undefined);
+      return found?.policies.map(({ name, version }) => `${name} ${version}`).join() === 'block 3';
+    });
   });
 });
