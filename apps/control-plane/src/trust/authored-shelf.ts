@@ -43,7 +43,7 @@ export class AuthoredShelf {
   /** Of each key in etcd, also of one that is refused: whoever is believed can write above it. */
   readonly #revisions = new Map<string, bigint>();
   /** By the key whose value nobody of ours signed. */
-  readonly refused = new Map<string, Refused>();
+  readonly #refused = new Map<string, Refused>();
   #changed = false;
 
   constructor(private readonly trust: Trust) {}
@@ -67,8 +67,8 @@ export class AuthoredShelf {
    * refused is tried again.
    */
   recheck(): void {
-    const refused = [...this.refused];
-    this.refused.clear();
+    const refused = [...this.#refused];
+    this.#refused.clear();
     for (const [key, head] of this.#heads) this.#check(key, head);
     for (const [key, { value }] of refused)
       if (value) this.#put(key, value, this.#revisions.get(key) ?? 0n);
@@ -84,6 +84,14 @@ export class AuthoredShelf {
     return this.#heads.get(etcdKeys.signedDocument(kind, name));
   }
 
+  /** Keys that are refused. Labels of an identity that is nobody's any more are no host's, and cannot be signed anew. */
+  refusedKeys(isKnown: (nodeId: string) => boolean): readonly string[] {
+    return [...this.#refused.keys()].filter((key) => {
+      const [kind, name] = partsOf(key);
+      return kind !== 'labels' || name === undefined || isKnown(name);
+    });
+  }
+
   /** At which revision etcd has a document of this name, whoever signed it; 0 where there is none. */
   revisionOf(kind: AuthoredKind, name: string): bigint {
     return this.#revisions.get(etcdKeys.signedDocument(kind, name)) ?? 0n;
@@ -91,7 +99,7 @@ export class AuthoredShelf {
 
   /** Whether what etcd has under this name counts no more, or never did. */
   isRefused(kind: AuthoredKind, name: string): boolean {
-    return this.refused.has(etcdKeys.signedDocument(kind, name));
+    return this.#refused.has(etcdKeys.signedDocument(kind, name));
   }
 
   /** Whether anything changed since this was asked last. */
@@ -112,15 +120,15 @@ export class AuthoredShelf {
       if (nameOf(authored.document) !== name) throw new Error('is the document of another name');
       this.#heads.set(key, { kind, name, envelope, revision, authored });
       this.#changed = true;
-      this.refused.delete(key);
+      this.#refused.delete(key);
     } catch (error) {
-      this.refused.set(key, { reason: String(error), value });
+      this.#refused.set(key, { reason: String(error), value });
     }
   }
 
   #gone(key: string): void {
     this.#revisions.delete(key);
-    this.refused.delete(key);
+    this.#refused.delete(key);
     const head = this.#heads.get(key);
     if (head) this.#check(key, head);
   }
@@ -129,7 +137,7 @@ export class AuthoredShelf {
     try {
       verifySigned(kind, envelope, this.trust);
     } catch (error) {
-      this.refused.set(key, { reason: String(error) });
+      this.#refused.set(key, { reason: String(error) });
     }
   }
 }

@@ -56,14 +56,10 @@ const signed = (name: string, version: number, by: Signer, deleted = false) => {
     : ({ v: 1, name, version, content: content(name) } as const);
   return signAuthored({ kind: 'policy', document }, [by]);
 };
-const labels = (version: number, env: string, by: Signer) =>
-  signAuthored(
-    {
-      kind: 'labels',
-      document: { v: 1, nodeId: host.nodeId, name: 'web1', version, labels: { env } },
-    },
-    [by],
-  );
+const labels = (version: number, env: string, by: Signer, { nodeId, name } = host) =>
+  signAuthored({ kind: 'labels', document: { v: 1, nodeId, name, version, labels: { env } } }, [
+    by,
+  ]);
 const send = (...documents: unknown[]) =>
   rig.rest.post('/v1/signed-documents', { v: 1, signed: documents });
 
@@ -71,15 +67,21 @@ const readyAgain = () =>
   eventually('all can be read', async () => (await rig.rest.get('/readyz')).status === 200);
 
 /** What whoever owns etcd does. */
-async function putEtcd(key: string, value: string): Promise<void> {
+const putEtcd = (key: string, value: string) =>
+  inEtcd((etcd) => etcd.transact({ if: [], then: [{ type: 'put', key, value }] }));
+
+async function inEtcd<T>(work: (etcd: EtcdStore) => Promise<T>): Promise<T> {
   const config = readConfig(rig.files.configFile);
   const store = EtcdStore.connect({
     hosts: [`https://127.0.0.1:${rig.etcd.port}`],
     credentials: loadMaterial(config).etcd,
     callTimeoutMs: 5_000,
   });
-  await store.transact({ if: [], then: [{ type: 'put', key, value }] });
-  store.close();
+  try {
+    return await work(store);
+  } finally {
+    store.close();
+  }
 }
 
 describe('root documents over REST', () => {
@@ -231,6 +233,21 @@ describe('authored mode', () => {
   it('gives a policy up on a deletion that its author signed', async () => {
     expect((await send(signed('more', 2, author, true))).status).toBe(200);
     await host.receives('block');
+  });
+
+  it('keeps nothing that was signed for an identity that is nobody’s any more', async () => {
+    const gone = await rig.host('web2', { env: 'prod' });
+    const replaced = await rig.host('web3', { env: 'prod' });
+    const own = [labels(1, 'prod', author, gone), labels(1, 'prod', author, replaced)];
+    expect((await send(...own)).status).toBe(200);
+    expect((await rig.rest.delete('/v1/nodes/web2')).status).toBe(204);
+    expect((await rig.rest.post('/v1/nodes/web3/replace', {})).status).toBe(200);
+    const kept = await inEtcd((etcd) => etcd.list(`${etcdKeys.signed}labels/`));
+    expect(kept.items.map(({ key }) => key)).toEqual([
+      etcdKeys.signedDocument('labels', host.nodeId),
+    ]);
+    // As an earlier version left it; the next test takes its author away.
+    await putEtcd(etcdKeys.signedDocument('labels', gone.nodeId), JSON.stringify(own[0]));
   });
 
   it('takes from another author what only one has signed who is believed no more, after a restart too', async () => {
