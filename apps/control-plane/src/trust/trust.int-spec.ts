@@ -40,20 +40,26 @@ async function next(more: Partial<RootDocument>, by = rootKey()): Promise<unknow
 }
 
 const publish = async (more: Partial<RootDocument>) => rig.rest.post('/v1/roots', await next(more));
-const content = (name: string) => ({
+const content = (name: string, matchLabels: Readonly<Record<string, string>>) => ({
   apiVersion: 'security.kubearmor.com/v1',
   kind: 'KubeArmorHostPolicy',
   metadata: { name },
   spec: {
-    nodeSelector: { matchLabels: { env: 'prod' } },
+    nodeSelector: { matchLabels },
     process: { matchPaths: [{ path: '/usr/bin/sleep' }] },
     action: 'Block',
   },
 });
-const signed = (name: string, version: number, by: Signer, deleted = false) => {
+const signed = (
+  name: string,
+  version: number,
+  by: Signer,
+  deleted = false,
+  on: Readonly<Record<string, string>> = { env: 'prod' },
+) => {
   const document = deleted
     ? ({ v: 1, name, version, deleted: true } as const)
-    : ({ v: 1, name, version, content: content(name) } as const);
+    : ({ v: 1, name, version, content: content(name, on) } as const);
   return signAuthored({ kind: 'policy', document }, [by]);
 };
 const labels = (version: number, env: string, by: Signer, { nodeId, name } = host) =>
@@ -235,6 +241,54 @@ describe('authored mode', () => {
     await host.receives('block');
   });
 
+  it('takes nothing from an author of a narrow scope that hosts would refuse', async () => {
+    const bob = loadSigner(generateSigningKey().privateKey);
+    const carl = loadSigner(generateSigningKey().privateKey);
+    const authors = [author, bob, carl].map(({ keyid, key }) => ({ keyid, key }));
+    const scopes = [undefined, { labels: { env: 'stage' } }, { sections: ['file'] }];
+    const scoped = authors.map((each, at) => ({
+      ...each,
+      ...(scopes[at] && { scope: scopes[at] }),
+    }));
+    expect((await publish({ authors: scoped })).status).toBe(200);
+    const web = (version: number, env: string, by: Signer) => {
+      const spec = { selector: { matchLabels: { env } } };
+      const content = {
+        apiVersion: 'hostward.io/v1',
+        kind: 'Group',
+        metadata: { name: 'web' },
+        spec,
+      };
+      return signAuthored({ kind: 'group', document: { v: 1, name: 'web', version, content } }, [
+        by,
+      ]);
+    };
+    const inWeb = { 'hostward.io/group': 'web' };
+    const own = [web(1, 'prod', author), signed('grouped', 1, author, false, inWeb)];
+    expect((await send(...own)).status).toBe(200);
+    await host.receives('block', 'grouped');
+    const beyond = [
+      signed('fresh', 1, bob),
+      signed('fresh', 1, bob, false, inWeb),
+      labels(2, 'stage', bob),
+      labels(2, 'stage', carl),
+      web(2, 'stage', carl),
+      web(2, 'stage', bob),
+    ];
+    for (const document of beyond) {
+      const answer = await send(document);
+      expect([answer.status, answer.text]).toEqual([
+        422,
+        expect.stringContaining('needs the signatures of 1 authors whose scope has'),
+      ]);
+    }
+    const within = signed('fresh', 1, bob, false, { env: 'stage' });
+    expect((await send(within, web(2, 'prod', bob))).status).toBe(200);
+    await host.receives('block', 'grouped');
+    const gone = [signed('grouped', 2, author, true), signed('fresh', 2, author, true)];
+    expect((await send(...gone, web(3, 'prod', author))).status).toBe(200);
+  });
+
   it('keeps nothing that was signed for an identity that is nobody’s any more', async () => {
     const gone = await rig.host('web2', { env: 'prod' });
     const replaced = await rig.host('web3', { env: 'prod' });
@@ -260,7 +314,9 @@ describe('authored mode', () => {
     await eventually('what is refused is named', async () =>
       (await rig.rest.get('/readyz')).text.includes('cannot be read: /hostward/'),
     );
-    const gone = ['more', 'evil'].map((name) => signed(name, 3, carol, true));
+    const gone = ['more', 'evil', 'grouped', 'fresh'].map((name) => signed(name, 3, carol, true));
+    const group = { v: 1, name: 'web', version: 4, deleted: true } as const;
+    gone.push(signAuthored({ kind: 'group', document: group }, [carol]));
     const answer = await send(labels(2, 'prod', carol), signed('block', 3, carol), ...gone);
     expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('"created"')]);
     await readyAgain();
