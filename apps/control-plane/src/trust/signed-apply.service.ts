@@ -7,6 +7,7 @@ import {
   type Need,
   type PolicyDocument,
   type SignedDocument,
+  type SuspensionDocument,
   characterOf,
   limits,
   mayAuthor,
@@ -22,7 +23,8 @@ import {
   selectsNode,
   validateDocument,
 } from '#policy-model';
-import { actor } from '../access/caller.js';
+import { actor, currentCaller } from '../access/caller.js';
+import { checkSuspended } from '../access/write-gate.js';
 import { Clock, isoNow } from '../clock.js';
 import { Trust } from '../config/trust.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
@@ -177,12 +179,21 @@ export class SignedApplyService {
   #beside(kind: AuthoredKind, offered: Offered, fleet: Known): Beside {
     const { document } = offered.authored;
     if ('labels' in document) return this.#node(document, offered, fleet);
-    // Hosts show a suspension themselves; there is no record of it beside.
-    if (kind === 'suspension') return { conditions: [], writes: [] };
+    if (kind === 'suspension') return this.#suspension(document as SuspensionDocument, fleet);
     const named = document as PolicyDocument;
     return kind === 'policy'
       ? this.#policy(named, offered, fleet)
       : this.#group(named, offered, fleet);
+  }
+
+  /** Hosts show a suspension themselves; there is no record of it beside. Throws 403 beyond the scope of the caller. */
+  #suspension(document: SuspensionDocument, { state }: Known): Beside {
+    const caller = currentCaller();
+    const head = this.shelf.get('suspension', document.name)?.authored.document;
+    if (caller)
+      for (const each of [head as SuspensionDocument | undefined, document])
+        if (each && !each.deleted) checkSuspended(caller, state, each.target);
+    return { conditions: [], writes: [] };
   }
 
   #policy({ name, content }: PolicyDocument, offered: Offered, fleet: Known): Beside {
@@ -383,6 +394,7 @@ function orFault<T>(index: number, work: () => T): T | Step {
   try {
     return work();
   } catch (error) {
+    if (error instanceof ProblemError) throw error;
     const errors = [fault(index, refusalOf(error))];
     return { kind: 'SignedDocument', name: String(index), verdict: 'invalid', errors };
   }

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import {
   type RootDocument,
   type Signer,
+  type SuspensionTarget,
   generateSigningKey,
   inspectRoot,
   limits,
@@ -241,6 +242,28 @@ describe('authored mode', () => {
     await host.receives('block');
   });
 
+  it('has a scoped operator suspend, and resume, the hosts of the scope alone', async () => {
+    const order = { name: 'prod', roles: ['operator'], selector: 'env=prod' };
+    const token = String((await rig.rest.post('/v1/api-tokens', order)).body['token']);
+    const sent = async (version: number, target: SuspensionTarget | undefined, as: object) => {
+      const more = target
+        ? ({ target, mode: 'audit', until: Date.now() + 600_000, reason: 'outage' } as const)
+        : ({ deleted: true } as const);
+      const document = { v: 1, name: 'brake', version, ...more } as const;
+      const signed = [signAuthored({ kind: 'suspension', document }, [author])];
+      return (await rig.rest.post('/v1/signed-documents', { v: 1, signed }, as)).status;
+    };
+    expect(await sent(1, { all: true }, { token })).toBe(403);
+    expect(await sent(1, { labels: { env: 'dev' } }, { token })).toBe(403);
+    expect(await sent(1, { nodeId: host.nodeId }, { token })).toBe(200);
+    expect(await sent(2, { labels: { env: 'prod' } }, { token })).toBe(200);
+    expect(await sent(3, undefined, { token })).toBe(200);
+    expect(await sent(4, { all: true }, {})).toBe(200);
+    expect(await sent(5, undefined, { token })).toBe(403);
+    expect(await sent(5, { nodeId: host.nodeId }, { token })).toBe(403);
+    expect(await sent(5, undefined, {})).toBe(200);
+  });
+
   it('takes nothing from an author of a narrow scope that hosts would refuse', async () => {
     const bob = loadSigner(generateSigningKey().privateKey);
     const carl = loadSigner(generateSigningKey().privateKey);
@@ -316,7 +339,11 @@ describe('authored mode', () => {
     );
     const gone = ['more', 'evil', 'grouped', 'fresh'].map((name) => signed(name, 3, carol, true));
     const group = { v: 1, name: 'web', version: 4, deleted: true } as const;
-    gone.push(signAuthored({ kind: 'group', document: group }, [carol]));
+    const brake = { v: 1, name: 'brake', version: 6, deleted: true } as const;
+    gone.push(
+      signAuthored({ kind: 'group', document: group }, [carol]),
+      signAuthored({ kind: 'suspension', document: brake }, [carol]),
+    );
     const answer = await send(labels(2, 'prod', carol), signed('block', 3, carol), ...gone);
     expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('"created"')]);
     await readyAgain();
