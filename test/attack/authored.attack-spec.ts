@@ -40,7 +40,7 @@ onAttackedHost('a stolen online key in authored mode', () => {
   /** Whatever is offered, nothing of what decides about enforcement changes, not by a byte. */
   async function refusedAs(parcel: Parcel): Promise<string> {
     const before = await host.everything();
-    const code = await offer({ ...parcel, generation: 11 });
+    const code = await offer(parcel);
     expect(await host.everything()).toBe(before);
     expect(await host.enforced()).toEqual(['block enforce']);
     return code;
@@ -116,6 +116,23 @@ onAttackedHost('a stolen online key in authored mode', () => {
     const own = labels(enrolled, { env: 'dev' }, 3, second);
     const relabelled = { ...parcel, policies: { block }, labels: own };
     expect(await refusedAs(relabelled)).toBe('out-of-scope');
+  });
+
+  it('ATTACKER: has the key of an author with a narrow scope, and ends a policy by its group or by labels', async () => {
+    const { author, second } = control;
+    block = policy('block', { version: 3, labels: { 'hostward.io/group': 'web' } }, author);
+    const held = {
+      policies: { block },
+      groups: { web: group('web', { env: 'prod' }, 1, author) },
+      labels: prod,
+    };
+    expect(await offer({ ...held, generation: 11 })).toBe('applied');
+    const narrow = scoped(second, { sections: ['file'] });
+    control.moveOn({ mode: 'authored', authors: [publicPart(author), narrow] });
+    const groups = { web: group('web', { env: 'dev' }, 2, second) };
+    expect(await refusedAs({ ...held, groups, generation: 12 })).toBe('out-of-scope');
+    const own = labels(enrolled, { env: 'dev' }, 3, second);
+    expect(await refusedAs({ ...held, labels: own, generation: 12 })).toBe('out-of-scope');
   });
 
   it('ATTACKER: offers an older version again after a restart of everything on the host', async () => {

@@ -2,8 +2,10 @@ import {
   type Group,
   type HostPolicy,
   type LabelSelector,
+  type TargetNode,
   overridesProtection,
   rulesOf,
+  selectorMarks,
   selectsNode,
   tierOf,
   validateDocument,
@@ -74,7 +76,7 @@ export function selectAuthored(inquiry: AuthoredInquiry): {
     floors.suspensions ?? {},
   );
   const node = labelsOf(inquiry);
-  const judge = new Judge(root, node, selectorsOf(groups), floors);
+  const judge = new Judge(root, node, groups, floors);
   const judged = [...policies.values()].map((head) => judge.policy(head));
   return {
     policies: judged.flatMap(({ policy }) => (policy ? [policy] : [])),
@@ -177,17 +179,22 @@ function selectorsOf(groups: ReadonlyMap<string, Head>): ReadonlyMap<string, Lab
 
 /** Judges each policy by itself. */
 class Judge {
-  readonly #node: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
+  readonly #node: TargetNode;
+  /** As it was labelled when it took something last. */
+  readonly #before: TargetNode;
+  readonly #selectors: ReadonlyMap<string, LabelSelector>;
   readonly #thresholds: { readonly documents: number; readonly overrides: number };
 
   constructor(
     root: RootDocument,
-    labels: Authored<LabelsDocument> | undefined,
-    private readonly groups: ReadonlyMap<string, LabelSelector>,
+    private readonly labels: Authored<LabelsDocument> | undefined,
+    private readonly groups: ReadonlyMap<string, Head>,
     private readonly floors: Floors,
   ) {
     this.#thresholds = root.thresholds ?? { documents: 1, overrides: 1 };
     this.#node = labels?.document ?? { name: '', labels: {} };
+    this.#before = { name: this.#node.name, labels: floors.labels?.labels ?? {} };
+    this.#selectors = selectorsOf(groups);
   }
 
   policy(head: Head): {
@@ -200,8 +207,10 @@ class Judge {
     this.#mayEnd(head, path);
     const policy =
       content === undefined ? undefined : documentOf(head.document, 'KubeArmorHostPolicy', path);
-    if (!policy || !selectsNode(policy.spec.nodeSelector, this.#node, this.groups))
-      return { name, floor: floorOf(head) };
+    const isSelected =
+      policy !== undefined && selectsNode(policy.spec.nodeSelector, this.#node, this.#selectors);
+    if (policy) this.#mayMove(head, policy, isSelected);
+    if (!policy || !isSelected) return { name, floor: floorOf(head) };
     const held = characterOf(policy);
     const authors = this.#mayEnforce(head, policy, held, path);
     return {
@@ -219,6 +228,30 @@ class Judge {
     const floor = own(this.floors.policies, head.document.name);
     if (!floor?.held || floor.digest === head.digest) return;
     demand(head, this.#need(floor.held), this.#thresholds.documents, path);
+  }
+
+  /**
+   * A group begins and ends a version that was seen, and labels end it: those are of other authors than the policy, who
+   * need a scope that has what they begin or end.
+   */
+  #mayMove({ document: { name }, digest }: Head, policy: HostPolicy, isSelected: boolean): void {
+    const floor = own(this.floors.policies, name);
+    if (floor?.digest !== digest || (floor.held !== undefined) === isSelected) return;
+    const { nodeSelector } = policy.spec;
+    const path = `${isSelected ? 'begins' : 'ends'} policy ${name}`;
+    const group = this.#changedGroup(nodeSelector.matchLabels?.[selectorMarks.group]);
+    const need = { ...this.#need(characterOf(policy)), labels: this.#before.labels };
+    const { documents } = this.#thresholds;
+    if (group && selectsNode(nodeSelector, this.#before, this.#selectors) === isSelected)
+      demand(group, { ...need, kind: 'group' }, documents, `group ${group.document.name} ${path}`);
+    else if (!isSelected && this.labels && this.labels.digest !== this.floors.labels?.digest)
+      demand(this.labels, { ...need, kind: 'labels' }, documents, `labels: ${path}`);
+  }
+
+  #changedGroup(name: string | undefined): Head | undefined {
+    const group = name === undefined ? undefined : this.groups.get(name);
+    const floor = name === undefined ? undefined : own(this.floors.groups, name);
+    return group?.digest === floor?.digest ? undefined : group;
   }
 
   #mayEnforce(

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import {
+  type SignedDocument,
   type SuspensionTarget,
   type VerifiedDelivery,
   RefusedError,
@@ -16,11 +17,12 @@ const chief = author();
 const deputy = author();
 const filesOnly = author({ documents: ['policy'], sections: ['file'], tiers: ['normal'] });
 const devOnly = author({ labels: { env: 'dev' } });
+const anyFiles = author({ sections: ['file'], tiers: ['normal'] });
 const stranger = generateSigningKey();
 
 let fleet: AuthoredFleet;
 beforeAll(async () => {
-  fleet = await AuthoredFleet.with([chief, deputy, filesOnly, devOnly], {
+  fleet = await AuthoredFleet.with([chief, deputy, filesOnly, devOnly, anyFiles], {
     thresholds: { documents: 1, overrides: 2 },
   });
 });
@@ -71,6 +73,16 @@ describe('a host in authored mode', () => {
     expect(() => decodeFloors(Buffer.from('{"v":1}'))).toThrow(RefusedError);
   });
 });
+
+/** A host that enforces the policy `p` by the group `web`, and what is delivered to it next. */
+async function inGroup() {
+  const policies = { p: policy('p', { labels: { 'hostward.io/group': 'web' } }, chief) };
+  const groups = { web: group('web', { env: 'prod' }, chief) };
+  const { floors } = await fleet.deliver({ policies, groups, labels: prod() });
+  const deliver = (web: SignedDocument, labels: SignedDocument, seen = floors) =>
+    fleet.deliver({ policies, groups: { web }, labels, floors: seen });
+  return { deliver };
+}
 
 describe('documents that no author signed', () => {
   it('are refused, by whomever they are signed', async () => {
@@ -130,6 +142,44 @@ describe("an author's scope", () => {
     expect(await swap(policy('p', { version: 2, labels: { env: 'dev' } }, devOnly))).toBe(
       'out-of-scope',
     );
+  });
+
+  it('keeps its owner from ending and beginning by a group what it could not have signed', async () => {
+    const { deliver } = await inGroup();
+    const moved = (labels: Readonly<Record<string, string>>, by: typeof chief) =>
+      deliver(group('web', labels, by, 2), prod());
+    expect(await refusal(moved({ env: 'dev' }, devOnly))).toBe('out-of-scope');
+    expect(await refusal(moved({ env: 'dev' }, anyFiles))).toBe('out-of-scope');
+    expect(await refusal(deliver(deletion('group', 'web', 2, devOnly), prod()))).toBe(
+      'out-of-scope',
+    );
+    const apart = await moved({ env: 'dev' }, deputy);
+    expect(names(apart)).toEqual([]);
+    const back = (by: typeof chief) =>
+      deliver(group('web', { env: 'prod' }, by, 3), prod(), apart.floors);
+    expect(await refusal(back(devOnly))).toBe('out-of-scope');
+    expect(await refusal(back(anyFiles))).toBe('out-of-scope');
+    expect(names(await back(deputy))).toEqual(['p']);
+  });
+
+  it('keeps its owner from ending by labels what it could not have signed, and from nothing else', async () => {
+    const { deliver } = await inGroup();
+    const web = group('web', { env: 'prod' }, chief);
+    const relabelled = (by: typeof chief, labels: Readonly<Record<string, string>>) =>
+      deliver(web, fleet.labels(by, labels, 2));
+    expect(await refusal(relabelled(anyFiles, { env: 'dev' }))).toBe('out-of-scope');
+    expect(names(await relabelled(deputy, { env: 'dev' }))).toEqual([]);
+    expect(names(await relabelled(anyFiles, { env: 'prod', a: 'b' }))).toEqual(['p']);
+  });
+
+  it('lets its owner change a group where nothing begins or ends by it, also on a host that was away', async () => {
+    const { deliver } = await inGroup();
+    const wider = group('web', { env: 'prod' }, devOnly, 2);
+    expect(names(await deliver(wider, prod()))).toEqual(['p']);
+    // The chief moved this host out meanwhile, which is not the group's doing.
+    expect(names(await deliver(wider, fleet.labels(chief, { env: 'dev' }, 2)))).toEqual([]);
+    // A host that has just been enrolled has nothing to compare with.
+    expect(names(await deliver(wider, prod(), { v: 1, policies: {}, groups: {} }))).toEqual(['p']);
   });
 
   it('asks two authors for an override of the protected control path', async () => {

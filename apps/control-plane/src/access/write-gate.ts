@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { SuspensionTarget } from '#bundle';
 import { etcdKeys, type Write } from '#etcd';
 import { overridesProtection, parseSelector, tierOf } from '#policy-model';
 import type { FleetState } from '../fleet/fleet-state.js';
@@ -170,7 +171,22 @@ function exceptionWithin({ scope }: Caller, state: FleetState, record: Exception
   return sees && scope.contains(parseSelector(record.selector));
 }
 
-/** What is signed shows in the records beside it, which have rules of their own; the signature is its author's. */
+/** Throws 403 where a suspension that an author signed is for hosts outside of the caller's scope. */
+export function checkSuspended(caller: Caller, state: FleetState, target: SuspensionTarget): void {
+  const { scope } = caller;
+  if (scope === undefined) return;
+  const { nodeId, labels } = target;
+  const node = nodeId === undefined ? undefined : state.nodes.get(state.nameOf(nodeId) ?? '');
+  const isWithin = node
+    ? scope.has(node.record)
+    : labels !== undefined && scope.contains({ matchLabels: labels });
+  if (!isWithin) outside(caller, 'a suspension of hosts');
+}
+
+/**
+ * What is signed shows in the records beside it, which have rules of their own, but for a suspension, whose targets of
+ * before and now were asked about by `checkSuspended`; the signature is its author's.
+ */
 function checkSigned(name: string, _write: Write, { caller }: Checked): void {
   if (name.startsWith('labels/')) need(caller, 'nodes:write');
   else need(caller, name.startsWith('suspension/') ? 'suspensions:write' : 'policies:write');

@@ -11,6 +11,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -30,6 +31,8 @@ import {
   MANIFEST,
   MANIFEST_SUM,
   describeMember,
+  isMemberPath,
+  readManifest,
   writeManifest,
 } from './manifest.js';
 
@@ -49,7 +52,7 @@ export interface BackupAnswer {
   readonly members: readonly string[];
   /** Members with a secret in clear, since the data directory has no passphrase. */
   readonly inClear: readonly string[];
-  /** Files that the configuration names and that lie elsewhere, and a database: they are not in it. */
+  /** Files that lie elsewhere, those of names that are none of ours, and a database: they are not in it. */
   readonly elsewhere: readonly string[];
 }
 
@@ -81,6 +84,8 @@ async function make(config: ServerConfig, out: string, folder: string): Promise<
   const there = paths.filter((path) => existsSync(join(folder, path)));
   const members = await Promise.all(there.map((path) => describeMember(path, join(folder, path))));
   const { text, sum } = writeManifest({ v: 1, hostward: 'backup', at, members });
+  // What could not be restored is no backup.
+  readManifest(text, sum);
   writeFileSync(join(folder, MANIFEST), text);
   writeFileSync(join(folder, MANIFEST_SUM), sum);
   const archive = join(folder, 'archive.tar');
@@ -165,16 +170,23 @@ function copyStore(from: string, to: string): void {
   }
 }
 
-function plainFiles({ dataDir }: ServerConfig): readonly string[] {
-  const inFolders = FOLDERS.flatMap((folder) =>
+function plainFiles(config: ServerConfig): readonly string[] {
+  const ours = existsSync(join(config.dataDir, CONFIG)) ? [CONFIG] : [];
+  return [...ours, ...inFolders(config).filter(isMemberPath)];
+}
+
+/** Files of the folders, also by links: a key may lie on another volume. */
+function inFolders({ dataDir }: ServerConfig): readonly string[] {
+  return FOLDERS.flatMap((folder) =>
     existsSync(join(dataDir, folder))
-      ? readdirSync(join(dataDir, folder), { withFileTypes: true })
-          .filter((entry) => entry.isFile() && !entry.name.endsWith('.new'))
-          .map(({ name }) => `${folder}/${name}`)
+      ? readdirSync(join(dataDir, folder)).map((name) => `${folder}/${name}`)
       : [],
+  ).filter(
+    (path) =>
+      !path.endsWith('.new') &&
+      !NOT_KEPT.includes(path) &&
+      statSync(join(dataDir, path), { throwIfNoEntry: false })?.isFile(),
   );
-  const config = existsSync(join(dataDir, CONFIG)) ? [CONFIG] : [];
-  return [...config, ...inFolders.filter((path) => !NOT_KEPT.includes(path))];
 }
 
 function secretsIn(config: ServerConfig): readonly string[] {
@@ -199,7 +211,8 @@ function elsewhere(config: ServerConfig): readonly string[] {
   const outside = (file: string | undefined) =>
     file !== undefined && !file.startsWith(join(dataDir, '/'));
   const paths = [...new Set(files.filter(outside))].map(String).toSorted();
-  return [...databaseOf(store), ...paths];
+  const strays = inFolders(config).filter((path) => !isMemberPath(path));
+  return [...databaseOf(store), ...paths, ...strays.map((path) => join(dataDir, path))];
 }
 
 function databaseOf({ postgresql }: ServerConfig['store']): readonly string[] {

@@ -41,13 +41,19 @@ export interface Manifest {
 
 const sha256 = matching(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
 /** No member leads out of the folder into which it is put, or is hidden. */
-const path = matching(/^(?:(?:keys|pki)\/)?[\w-][\w.-]{0,99}$/, 'must be a file of a backup');
+const MEMBER_PATH = /^(?:(?:keys|pki)\/)?[\w-][\w.-]{0,99}$/;
+const path = matching(MEMBER_PATH, 'must be a file of a backup');
 const manifest = record<Manifest>({
   v: version1,
   hostward: oneOf(['backup']),
   at: instant,
   members: list(record<Member>({ path, bytes: count, sha256 }), MAX_MEMBERS),
 });
+
+/** Whether a restore takes a file of this path. */
+export function isMemberPath(of: string): boolean {
+  return MEMBER_PATH.test(of);
+}
 
 /** The text of a manifest, and that of the file with its sum. */
 export function writeManifest(content: Manifest): { readonly text: string; readonly sum: string } {

@@ -30,11 +30,12 @@ export async function makeHostKey(
   };
 }
 
-/** Keys of etcd that hold the host keys of a node. */
-export function hostKeyKeys(state: FleetState, record: NodeRecord): readonly string[] {
+/** Keys of etcd that end with the identity of a node: its host keys, and the labels that were signed for it. */
+export function identityKeys(state: FleetState, record: NodeRecord): readonly string[] {
   const nodeId = record.enrollment?.nodeId;
   if (nodeId === undefined) return [];
-  return state.epochsOf(nodeId).map((epoch) => etcdKeys.key(nodeId, hostKeyPurpose(epoch)));
+  const keys = state.epochsOf(nodeId).map((epoch) => etcdKeys.key(nodeId, hostKeyPurpose(epoch)));
+  return [...keys, etcdKeys.signedDocument('labels', nodeId)];
 }
 
 /** Gives hosts that were enrolled in an earlier epoch a key of this one, and keeps all under the key that wraps now. */

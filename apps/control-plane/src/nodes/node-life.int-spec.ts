@@ -23,10 +23,11 @@ const suspend = async (node: string): Promise<void> => {
   expect((await rig.rest.post('/v1/suspensions', order)).status).toBe(201);
 };
 const suspended = async (): Promise<readonly unknown[]> => {
-  const { items } = (await rig.rest.get('/v1/suspensions')).body;
-  return (items as readonly { readonly target: { readonly node: string } }[]).map(
-    ({ target }) => target.node,
-  );
+  const { body } = await rig.rest.get('/v1/suspensions');
+  const { items } = body as unknown as {
+    readonly items: readonly { readonly target: { readonly node: string } }[];
+  };
+  return items.map(({ target }) => target.node);
 };
 
 describe('a host that is renamed', () => {

@@ -6,7 +6,7 @@ import type { FleetState } from '../fleet/fleet-state.js';
 import type { Stored } from '../fleet/shelf.js';
 import { ProblemError, checkExpectation } from '../http/index.js';
 import { ended, renamed } from '../suspensions/suspensions-of-host.js';
-import { hostKeyKeys } from './host-keys.js';
+import { identityKeys } from './host-keys.js';
 import type { NodeRecord } from './node.record.js';
 import type { NodeWrite } from './node.service.js';
 import { findNode } from './node.view.js';
@@ -66,7 +66,7 @@ export class NodeLifeService {
       if (!enrollment) throw nothingToReplace(name);
       const at = isoNow(this.clock);
       const declared: NodeRecord = { v: 1, name, labels, at, by: write.by };
-      const keys = hostKeyKeys(state, record).map((key): Write => ({ type: 'delete', key }));
+      const keys = identityKeys(state, record).map((key): Write => ({ type: 'delete', key }));
       const suspensions = ended(state, name);
       return {
         if: [{ key: etcdKeys.node(name), modRevision: revision }, ...suspensions.if],

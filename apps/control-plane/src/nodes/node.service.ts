@@ -12,7 +12,7 @@ import { ended } from '../suspensions/suspensions-of-host.js';
 import { changedLabels } from './label-changes.js';
 import { findNode } from './node.view.js';
 import type { NodeRecord } from './node.record.js';
-import { hostKeyKeys } from './host-keys.js';
+import { identityKeys } from './host-keys.js';
 import { isCutOff } from './redis-identity.js';
 import type { RevocationRecord } from './revocation.record.js';
 
@@ -92,7 +92,7 @@ export class NodeService {
   async delete(write: NodeWrite): Promise<void> {
     await this.editor.edit((state) => {
       const stored = this.#expected(state, write);
-      const keys = [etcdKeys.node(write.name), ...hostKeyKeys(state, stored.record)];
+      const keys = [etcdKeys.node(write.name), ...identityKeys(state, stored.record)];
       const deletions = keys.map((key): Write => ({ type: 'delete', key }));
       const revocation = state.believed(stored.record)
         ? this.#revocation(stored.record, write, OFFBOARDED)

@@ -342,6 +342,7 @@ export class ControlPlane {
     const { state } = this.app.get(Fleet, { strict: false });
     const deliveries = this.app.get(Deliveries, { strict: false });
     const { alarm } = this.app.get(HeldHeads, { strict: false });
+    const shelf = this.app.get(AuthoredShelf, { strict: false });
     const alerts = this.parts.alerts.health();
     return {
       watch: this.watch.health(),
@@ -356,7 +357,7 @@ export class ControlPlane {
       waiting: deliveries.waiting,
       unreadable: [
         ...state.unreadable.keys(),
-        ...this.app.get(AuthoredShelf, { strict: false }).refused.keys(),
+        ...shelf.refusedKeys((nodeId) => state.nameOf(nodeId) !== undefined),
       ],
       nowMs: performance.now(),
     };

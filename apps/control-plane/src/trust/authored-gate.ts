@@ -11,7 +11,7 @@ const SIGNED_ONLY = [etcdKeys.policies, etcdKeys.groups, etcdKeys.suspensions];
  * made it: else an operator would wait for what no host will ever enforce.
  */
 export function checkAuthored(state: FleetState, { then }: LedgerChange): void {
-  if (then.some(({ key }) => key.startsWith(etcdKeys.signed))) return;
+  if (then.some(({ type, key }) => type === 'put' && key.startsWith(etcdKeys.signed))) return;
   // An exception of managed times: hosts ended it themselves.
   if (then.some(({ type, key }) => type === 'delete' && key.startsWith(etcdKeys.exceptions)))
     return;

@@ -27,16 +27,25 @@ export interface SignedHead {
   readonly authored: Authored<SignedContent>;
 }
 
+/** A value that does not count. */
+interface Refused {
+  readonly reason: string;
+  /** As etcd has it; absent where it is the head that counts no more. */
+  readonly value?: Uint8Array;
+}
+
 /**
  * The signed documents of authored mode. What does not verify is not taken: who writes into etcd changes nothing, and
  * what was known before stays in force until the next start.
  */
 export class AuthoredShelf {
   readonly #heads = new Map<string, SignedHead>();
-  /** Keys whose value nobody of ours signed, with the reason. */
-  readonly refused = new Map<string, string>();
   /** Documents whose newest version was not taken, as `{kind}/{name}`, each with its revision. */
   readonly unread = new Map<string, bigint>();
+  /** Of each key in etcd, also of one that is refused: whoever is believed can write above it. */
+  readonly #revisions = new Map<string, bigint>();
+  /** By the key whose value nobody of ours signed. */
+  readonly #refused = new Map<string, Refused>();
   #changed = false;
 
   constructor(private readonly trust: Trust) {}
@@ -44,25 +53,27 @@ export class AuthoredShelf {
   /** Takes one message of the watch. */
   take(message: WatchMessage): void {
     if (message.type === 'snapshot') {
+      const present = new Set(message.items.map(({ key }) => key));
+      for (const key of [...this.#revisions.keys()]) if (!present.has(key)) this.#gone(key);
       for (const { key, value, modRevision } of message.items) this.#put(key, value, modRevision);
       return;
     }
     for (const change of message.changes) {
-      if (change.type === 'put' && change.value)
-        this.#put(change.key, change.value, change.modRevision);
+      if (change.type === 'delete') this.#gone(change.key);
+      else if (change.value) this.#put(change.key, change.value, change.modRevision);
     }
   }
 
-  /** After another root document: what its authors would not be believed for any more is named, and stays. */
+  /**
+   * After another root document: what its authors would not be believed for any more is named, and stays; what was
+   * refused is tried again.
+   */
   recheck(): void {
-    for (const [key, { kind, envelope }] of this.#heads) {
-      try {
-        verifySigned(kind, envelope, this.trust);
-        this.refused.delete(key);
-      } catch (error) {
-        this.refused.set(key, String(error));
-      }
-    }
+    const refused = [...this.#refused];
+    this.#refused.clear();
+    for (const [key, head] of this.#heads) this.#check(key, head);
+    for (const [key, { value }] of refused)
+      if (value) this.#put(key, value, this.#revisions.get(key) ?? 0n);
   }
 
   /** Heads of a kind in the order of names. */
@@ -75,6 +86,24 @@ export class AuthoredShelf {
     return this.#heads.get(etcdKeys.signedDocument(kind, name));
   }
 
+  /** Keys that are refused. Labels of an identity that is nobody's any more are no host's, and cannot be signed anew. */
+  refusedKeys(isKnown: (nodeId: string) => boolean): readonly string[] {
+    return [...this.#refused.keys()].filter((key) => {
+      const [kind, name] = partsOf(key);
+      return kind !== 'labels' || name === undefined || isKnown(name);
+    });
+  }
+
+  /** At which revision etcd has a document of this name, whoever signed it; 0 where there is none. */
+  revisionOf(kind: AuthoredKind, name: string): bigint {
+    return this.#revisions.get(etcdKeys.signedDocument(kind, name)) ?? 0n;
+  }
+
+  /** Whether what etcd has under this name counts no more, or never did. */
+  isRefused(kind: AuthoredKind, name: string): boolean {
+    return this.#refused.has(etcdKeys.signedDocument(kind, name));
+  }
+
   /** Whether anything changed since this was asked last. */
   takeChanged(): boolean {
     const changed = this.#changed;
@@ -85,6 +114,7 @@ export class AuthoredShelf {
   #put(key: string, value: Uint8Array, revision: bigint): void {
     const [kind, name] = partsOf(key);
     if (kind === undefined || name === undefined) return;
+    this.#revisions.set(key, revision);
     if (this.#heads.get(key)?.revision === revision) return;
     try {
       const envelope = JSON.parse(Buffer.from(value).toString('utf8')) as SignedDocument;
@@ -92,11 +122,27 @@ export class AuthoredShelf {
       if (nameOf(authored.document) !== name) throw new Error('is the document of another name');
       this.#heads.set(key, { kind, name, envelope, revision, authored });
       this.#changed = true;
-      this.refused.delete(key);
+      this.#refused.delete(key);
       this.unread.delete(`${kind}/${name}`);
     } catch (error) {
-      this.refused.set(key, String(error));
+      this.#refused.set(key, { reason: String(error), value });
       this.unread.set(`${kind}/${name}`, revision);
+    }
+  }
+
+  #gone(key: string): void {
+    this.#revisions.delete(key);
+    this.#refused.delete(key);
+    this.unread.delete(key.slice(etcdKeys.signed.length));
+    const head = this.#heads.get(key);
+    if (head) this.#check(key, head);
+  }
+
+  #check(key: string, { kind, envelope }: SignedHead): void {
+    try {
+      verifySigned(kind, envelope, this.trust);
+    } catch (error) {
+      this.#refused.set(key, { reason: String(error) });
     }
   }
 }

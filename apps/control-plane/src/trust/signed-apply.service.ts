@@ -7,6 +7,7 @@ import {
   type Need,
   type PolicyDocument,
   type SignedDocument,
+  type SuspensionDocument,
   characterOf,
   limits,
   mayAuthor,
@@ -14,8 +15,16 @@ import {
 } from '#bundle';
 import type { ApplyDocument, ApplyResponse, FieldError } from '#contracts';
 import { etcdKeys, type Condition, type Write } from '#etcd';
-import { type Group, type HostPolicy, overridesProtection, validateDocument } from '#policy-model';
-import { actor } from '../access/caller.js';
+import {
+  type Group,
+  type HostPolicy,
+  overridesProtection,
+  selectorMarks,
+  selectsNode,
+  validateDocument,
+} from '#policy-model';
+import { actor, currentCaller } from '../access/caller.js';
+import { checkSuspended } from '../access/write-gate.js';
 import { Clock, isoNow } from '../clock.js';
 import { Trust } from '../config/trust.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
@@ -32,6 +41,7 @@ import {
   refusalOf,
   verifySigned,
 } from './authored-shelf.js';
+import { SignedView } from './signed-view.js';
 
 interface Step {
   readonly kind: string;
@@ -42,7 +52,15 @@ interface Step {
   readonly writes?: readonly Write[];
 }
 
+/** The fleet, and what its hosts know before and after the set. */
+interface Known {
+  readonly state: FleetState;
+  readonly before: SignedView;
+  readonly after: SignedView;
+}
+
 interface Offered {
+  readonly kind: AuthoredKind;
   readonly index: number;
   readonly envelope: SignedDocument;
   readonly authored: Authored<SignedContent>;
@@ -108,38 +126,46 @@ export class SignedApplyService {
   }
 
   #steps(envelopes: readonly unknown[], state: FleetState): readonly Step[] {
-    const seen = new Set<string>();
+    const set = new Map<string, SignedContent>();
     const room = new Room(this.shelf);
-    return envelopes.map((envelope, index) => {
-      try {
+    const offers = envelopes.map((envelope, index) =>
+      orFault(index, () => {
         const kind = kindOf(envelope);
         const authored = verifySigned(kind, envelope, this.trust);
         const id = `${kind}/${nameOf(authored.document)}`;
-        if (seen.has(id)) throw new Error('is in this set twice');
-        seen.add(id);
+        if (set.has(id)) throw new Error('is in this set twice');
+        set.set(id, authored.document);
         room.take(kind, nameOf(authored.document));
-        return this.#step(kind, { index, envelope: envelope as SignedDocument, authored }, state);
-      } catch (error) {
-        const errors = [fault(index, refusalOf(error))];
-        return { kind: 'SignedDocument', name: String(index), verdict: 'invalid', errors };
-      }
-    });
+        return { kind, index, envelope: envelope as SignedDocument, authored };
+      }),
+    );
+    const fleet: Known = {
+      state,
+      before: new SignedView(state, this.shelf),
+      after: new SignedView(state, this.shelf, set),
+    };
+    return offers.map((offer, index) =>
+      'verdict' in offer ? offer : orFault(index, () => this.#step(offer.kind, offer, fleet)),
+    );
   }
 
-  #step(kind: AuthoredKind, offered: Offered, state: FleetState): Step {
+  #step(kind: AuthoredKind, offered: Offered, fleet: Known): Step {
     const { document, digest } = offered.authored;
     const head = this.shelf.get(kind, nameOf(document));
     const step = { kind: KIND_NAMES[kind], name: document.name };
-    if (head?.authored.digest === digest) return { ...step, verdict: 'unchanged' };
+    const isSame = head?.authored.digest === digest;
+    if (isSame && !this.shelf.isRefused(kind, nameOf(document)))
+      return { ...step, verdict: 'unchanged' };
     const newest = head?.authored.document.version ?? 0;
-    if (document.version <= newest) {
+    // The same version is taken once more where its signatures count no more.
+    if (!isSame && document.version <= newest) {
       const words = `version ${document.version} is not above ${newest}, the newest; sign it again`;
       return { ...step, verdict: 'invalid', errors: [fault(offered.index, words)] };
     }
     const key = etcdKeys.signedDocument(kind, nameOf(document));
     const put: Write = { type: 'put', key, value: JSON.stringify(offered.envelope) };
-    const before: Condition = { key, modRevision: head?.revision ?? 0n };
-    const beside = this.#beside(kind, offered, state);
+    const before: Condition = { key, modRevision: this.shelf.revisionOf(kind, nameOf(document)) };
+    const beside = this.#beside(kind, offered, fleet);
     if ('errors' in beside) return { ...step, verdict: 'invalid', errors: beside.errors };
     return {
       ...step,
@@ -150,18 +176,28 @@ export class SignedApplyService {
   }
 
   /** The record that people and the index read, in the same transaction. */
-  #beside(kind: AuthoredKind, offered: Offered, state: FleetState): Beside {
+  #beside(kind: AuthoredKind, offered: Offered, fleet: Known): Beside {
     const { document } = offered.authored;
-    if ('labels' in document) return this.#node(document, offered, state);
-    // Hosts show a suspension themselves; there is no record of it beside.
-    if (kind === 'suspension') return { conditions: [], writes: [] };
+    if ('labels' in document) return this.#node(document, offered, fleet);
+    if (kind === 'suspension') return this.#suspension(document as SuspensionDocument, fleet);
     const named = document as PolicyDocument;
     return kind === 'policy'
-      ? this.#policy(named, offered, state)
-      : this.#group(named, offered, state);
+      ? this.#policy(named, offered, fleet)
+      : this.#group(named, offered, fleet);
   }
 
-  #policy({ name, content }: PolicyDocument, offered: Offered, state: FleetState): Beside {
+  /** Hosts show a suspension themselves; there is no record of it beside. Throws 403 beyond the scope of the caller. */
+  #suspension(document: SuspensionDocument, { state }: Known): Beside {
+    const caller = currentCaller();
+    const head = this.shelf.get('suspension', document.name)?.authored.document;
+    if (caller)
+      for (const each of [head as SuspensionDocument | undefined, document])
+        if (each && !each.deleted) checkSuspended(caller, state, each.target);
+    return { conditions: [], writes: [] };
+  }
+
+  #policy({ name, content }: PolicyDocument, offered: Offered, fleet: Known): Beside {
+    const { state } = fleet;
     const stored = state.policies.get(name) ?? state.deletedPolicies.get(name);
     const policy =
       content === undefined ? undefined : contentOf(content, 'KubeArmorHostPolicy', name);
@@ -169,7 +205,8 @@ export class SignedApplyService {
       return { errors: [fault(offered.index, `is no host policy ${name}`)] };
     const errors = [
       ...(policy ? lockoutErrors(policy, offered.index) : []),
-      ...this.#scopeErrors(offered, [policy, stored?.record.document], state),
+      ...this.#scopeErrors(offered, stored?.record.document, fleet.before),
+      ...this.#scopeErrors(offered, policy, fleet.after),
     ];
     if (errors.length > 0) return { errors };
     const isNew = stored?.record.document === undefined;
@@ -188,43 +225,87 @@ export class SignedApplyService {
     return { conditions: [unchangedPolicy(name, stored)], writes: versionWrites(record) };
   }
 
-  /** By the labels of the hosts that the policy selects now; each host checks by its own. */
+  /** By the signed labels of the hosts that the policy selects; each host checks by its own. */
   #scopeErrors(
-    { index, authored: { signers } }: Offered,
-    policies: readonly (HostPolicy | undefined)[],
-    state: FleetState,
+    offered: Offered,
+    policy: HostPolicy | undefined,
+    { hosts, groups }: SignedView,
   ): readonly FieldError[] {
-    const { documents, overrides } = this.trust.root.document.thresholds ?? {
-      documents: 1,
-      overrides: 1,
-    };
-    return policies.flatMap((policy) => {
-      if (!policy) return [];
-      const { tier, sections } = characterOf(policy);
-      const nodes = [...state.index.nodesOf(policy.metadata.name)];
-      const hosts = nodes.map((node) => state.nodes.get(node)?.record.labels);
-      const needs = [undefined, ...hosts].map((labels): Need => ({
-        kind: 'policy',
-        tier,
-        sections,
-        labels,
-      }));
-      const wanted = overridesProtection(policy) ? overrides : documents;
-      const lacking = needs.find(
-        (need) => signers.filter((each) => mayAuthor(each, need)).length < wanted,
-      );
-      if (!lacking) return [];
-      const where = lacking.labels ? ` on hosts labelled ${JSON.stringify(lacking.labels)}` : '';
-      return [
-        fault(
-          index,
-          `needs the signatures of ${wanted} authors whose scope has tier ${tier} and ${sections.join(', ')}${where}`,
-        ),
-      ];
-    });
+    if (!policy) return [];
+    const { nodeSelector } = policy.spec;
+    const need = { ...characterOf(policy), kind: 'policy' } as const;
+    const wanted = overridesProtection(policy) ? this.#thresholds.overrides : undefined;
+    // What it asks for by labels has every host that it selects.
+    if (
+      this.#lacking(offered, [{ ...need, labels: nodeSelector.matchLabels ?? {} }], wanted) ===
+      undefined
+    )
+      return [];
+    const selected = hosts.filter((host) => selectsNode(nodeSelector, host, groups));
+    const needs = [need, ...selected.map(({ labels }): Need => ({ ...need, labels }))];
+    return this.#lackErrors(offered, needs, wanted);
   }
 
-  #group({ name, content }: PolicyDocument, { index }: Offered, state: FleetState): Beside {
+  /** By the hosts on which a policy begins or ends by another selector of its group. */
+  #groupErrors(
+    offered: Offered,
+    name: string,
+    { state, before, after }: Known,
+  ): readonly FieldError[] {
+    if (
+      this.#lacking(offered, [{ kind: 'group', tier: '', sections: [''], labels: {} }]) ===
+      undefined
+    )
+      return [];
+    const groups = new Map(before.groups);
+    const now = after.groups.get(name);
+    if (now) groups.set(name, now);
+    else groups.delete(name);
+    const needs = state.policies.sorted().flatMap(({ record: { document } }): readonly Need[] => {
+      const selector = document?.spec.nodeSelector;
+      if (!document || selector?.matchLabels?.[selectorMarks.group] !== name) return [];
+      return before.hosts
+        .filter(
+          (host) =>
+            selectsNode(selector, host, before.groups) !== selectsNode(selector, host, groups),
+        )
+        .map(({ labels }) => ({ ...characterOf(document), kind: 'group', labels }));
+    });
+    return this.#lackErrors(offered, needs);
+  }
+
+  get #thresholds() {
+    return this.trust.root.document.thresholds ?? { documents: 1, overrides: 1 };
+  }
+
+  /** The first that too few of the signers may sign. */
+  #lacking(
+    { authored: { signers } }: Offered,
+    needs: readonly Need[],
+    wanted = this.#thresholds.documents,
+  ): Need | undefined {
+    return needs.find((need) => signers.filter((each) => mayAuthor(each, need)).length < wanted);
+  }
+
+  #lackErrors(
+    offered: Offered,
+    needs: readonly Need[],
+    wanted = this.#thresholds.documents,
+  ): readonly FieldError[] {
+    const lacking = this.#lacking(offered, needs, wanted);
+    if (!lacking) return [];
+    const { tier, sections = [], labels } = lacking;
+    const what = tier === undefined ? '' : ` has tier ${tier} and ${sections.join(', ')}`;
+    const where = labels ? ` ${what ? '' : 'has '}hosts labelled ${JSON.stringify(labels)}` : '';
+    const words = `needs the signatures of ${wanted} authors whose scope${what}${what && where ? ' on' : ''}${where}`;
+    return [fault(offered.index, words)];
+  }
+
+  #group({ name, content }: PolicyDocument, offered: Offered, fleet: Known): Beside {
+    const { index } = offered;
+    const { state } = fleet;
+    const errors = this.#groupErrors(offered, name, fleet);
+    if (errors.length > 0) return { errors };
     const stored = state.groups.get(name);
     const key = etcdKeys.group(name);
     const conditions = [{ key, modRevision: stored?.revision ?? 0n }];
@@ -236,12 +317,21 @@ export class SignedApplyService {
     return { conditions, writes: [{ type: 'put', key, value: JSON.stringify(record) }] };
   }
 
-  #node({ name, nodeId, labels }: LabelsDocument, { index }: Offered, state: FleetState): Beside {
+  #node({ name, nodeId, labels }: LabelsDocument, offered: Offered, fleet: Known): Beside {
+    const { index } = offered;
+    const { state } = fleet;
     const stored = state.nodes.get(name);
     if (!stored || stored.record.enrollment?.nodeId !== nodeId) {
       const words = `there is no enrolled host ${name} with the id ${nodeId}; enrol it first, and sign for the id that it has`;
       return { errors: [fault(index, words)] };
     }
+    const head = this.shelf.get('labels', nodeId)?.authored.document as LabelsDocument | undefined;
+    const now: Need = { kind: 'labels', labels };
+    const errors = this.#lackErrors(offered, [
+      now,
+      ...(head ? labelNeeds(head, labels, fleet) : []),
+    ]);
+    if (errors.length > 0) return { errors };
     const key = etcdKeys.node(name);
     const record = { ...stored.record, labels, at: isoNow(this.clock), by: actor() };
     return {
@@ -249,6 +339,22 @@ export class SignedApplyService {
       writes: [{ type: 'put', key, value: JSON.stringify(record) }],
     };
   }
+}
+
+/** What other labels ask for: those of before, and each policy that ends by them. */
+function labelNeeds(
+  before: LabelsDocument,
+  labels: LabelsDocument['labels'],
+  { state, before: { groups } }: Known,
+): readonly Need[] {
+  const need: Need = { kind: 'labels', labels: before.labels };
+  const after = { name: before.name, labels };
+  const ended = [...state.index.policiesOf(before.name)].flatMap((name): readonly Need[] => {
+    const document = state.policies.get(name)?.record.document;
+    if (!document || selectsNode(document.spec.nodeSelector, after, groups)) return [];
+    return [{ ...need, ...characterOf(document) }];
+  });
+  return [need, ...ended];
 }
 
 /** What is beyond it no host would take any more, so it is not let in. */
@@ -282,6 +388,16 @@ function contentOf(content: unknown, kind: string, name: string): HostPolicy | G
   const { document } = validateDocument(content, { mode: 'lenient' });
   if (document === undefined || document.kind === 'KubeArmorVirtualMachine') return undefined;
   return document.kind === kind && document.metadata.name === name ? document : undefined;
+}
+
+function orFault<T>(index: number, work: () => T): T | Step {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof ProblemError) throw error;
+    const errors = [fault(index, refusalOf(error))];
+    return { kind: 'SignedDocument', name: String(index), verdict: 'invalid', errors };
+  }
 }
 
 function kindOf(envelope: unknown): AuthoredKind {

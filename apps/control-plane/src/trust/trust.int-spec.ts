@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import {
   type RootDocument,
   type Signer,
+  type SuspensionTarget,
   generateSigningKey,
   inspectRoot,
   limits,
@@ -40,43 +41,54 @@ async function next(more: Partial<RootDocument>, by = rootKey()): Promise<unknow
 }
 
 const publish = async (more: Partial<RootDocument>) => rig.rest.post('/v1/roots', await next(more));
-const content = (name: string) => ({
+const content = (name: string, matchLabels: Readonly<Record<string, string>>) => ({
   apiVersion: 'security.kubearmor.com/v1',
   kind: 'KubeArmorHostPolicy',
   metadata: { name },
   spec: {
-    nodeSelector: { matchLabels: { env: 'prod' } },
+    nodeSelector: { matchLabels },
     process: { matchPaths: [{ path: '/usr/bin/sleep' }] },
     action: 'Block',
   },
 });
-const signed = (name: string, version: number, by: Signer, deleted = false) => {
+const signed = (
+  name: string,
+  version: number,
+  by: Signer,
+  deleted = false,
+  on: Readonly<Record<string, string>> = { env: 'prod' },
+) => {
   const document = deleted
     ? ({ v: 1, name, version, deleted: true } as const)
-    : ({ v: 1, name, version, content: content(name) } as const);
+    : ({ v: 1, name, version, content: content(name, on) } as const);
   return signAuthored({ kind: 'policy', document }, [by]);
 };
-const labels = (version: number, env: string, by: Signer) =>
-  signAuthored(
-    {
-      kind: 'labels',
-      document: { v: 1, nodeId: host.nodeId, name: 'web1', version, labels: { env } },
-    },
-    [by],
-  );
+const labels = (version: number, env: string, by: Signer, { nodeId, name } = host) =>
+  signAuthored({ kind: 'labels', document: { v: 1, nodeId, name, version, labels: { env } } }, [
+    by,
+  ]);
 const send = (...documents: unknown[]) =>
   rig.rest.post('/v1/signed-documents', { v: 1, signed: documents });
 
+const readyAgain = () =>
+  eventually('all can be read', async () => (await rig.rest.get('/readyz')).status === 200);
+
 /** What whoever owns etcd does. */
-async function putEtcd(key: string, value: string): Promise<void> {
+const putEtcd = (key: string, value: string) =>
+  inEtcd((etcd) => etcd.transact({ if: [], then: [{ type: 'put', key, value }] }));
+
+async function inEtcd<T>(work: (etcd: EtcdStore) => Promise<T>): Promise<T> {
   const config = readConfig(rig.files.configFile);
   const store = EtcdStore.connect({
     hosts: [`https://127.0.0.1:${rig.etcd.port}`],
     credentials: loadMaterial(config).etcd,
     callTimeoutMs: 5_000,
   });
-  await store.transact({ if: [], then: [{ type: 'put', key, value }] });
-  store.close();
+  try {
+    return await work(store);
+  } finally {
+    store.close();
+  }
 }
 
 describe('root documents over REST', () => {
@@ -218,10 +230,127 @@ describe('authored mode', () => {
     const answer = await send(signed('more', 1, author));
     expect(answer.status).toBe(200);
     await host.receives('block', 'more');
+    // It does not keep the author out either.
+    expect((await send(signed('block', 2, author), signed('evil', 1, author))).status).toBe(200);
+    await host.receives('block', 'evil', 'more');
+    await readyAgain();
+    expect((await send(signed('evil', 2, author, true))).status).toBe(200);
   });
 
   it('gives a policy up on a deletion that its author signed', async () => {
     expect((await send(signed('more', 2, author, true))).status).toBe(200);
     await host.receives('block');
+  });
+
+  it('has a scoped operator suspend, and resume, the hosts of the scope alone', async () => {
+    const order = { name: 'prod', roles: ['operator'], selector: 'env=prod' };
+    const token = String((await rig.rest.post('/v1/api-tokens', order)).body['token']);
+    const sent = async (version: number, target: SuspensionTarget | undefined, as: object) => {
+      const more = target
+        ? ({ target, mode: 'audit', until: Date.now() + 600_000, reason: 'outage' } as const)
+        : ({ deleted: true } as const);
+      const document = { v: 1, name: 'brake', version, ...more } as const;
+      const signed = [signAuthored({ kind: 'suspension', document }, [author])];
+      return (await rig.rest.post('/v1/signed-documents', { v: 1, signed }, as)).status;
+    };
+    expect(await sent(1, { all: true }, { token })).toBe(403);
+    expect(await sent(1, { labels: { env: 'dev' } }, { token })).toBe(403);
+    expect(await sent(1, { nodeId: host.nodeId }, { token })).toBe(200);
+    expect(await sent(2, { labels: { env: 'prod' } }, { token })).toBe(200);
+    expect(await sent(3, undefined, { token })).toBe(200);
+    expect(await sent(4, { all: true }, {})).toBe(200);
+    expect(await sent(5, undefined, { token })).toBe(403);
+    expect(await sent(5, { nodeId: host.nodeId }, { token })).toBe(403);
+    expect(await sent(5, undefined, {})).toBe(200);
+  });
+
+  it('takes nothing from an author of a narrow scope that hosts would refuse', async () => {
+    const bob = loadSigner(generateSigningKey().privateKey);
+    const carl = loadSigner(generateSigningKey().privateKey);
+    const authors = [author, bob, carl].map(({ keyid, key }) => ({ keyid, key }));
+    const scopes = [undefined, { labels: { env: 'stage' } }, { sections: ['file'] }];
+    const scoped = authors.map((each, at) => ({
+      ...each,
+      ...(scopes[at] && { scope: scopes[at] }),
+    }));
+    expect((await publish({ authors: scoped })).status).toBe(200);
+    const web = (version: number, env: string, by: Signer) => {
+      const spec = { selector: { matchLabels: { env } } };
+      const content = {
+        apiVersion: 'hostward.io/v1',
+        kind: 'Group',
+        metadata: { name: 'web' },
+        spec,
+      };
+      return signAuthored({ kind: 'group', document: { v: 1, name: 'web', version, content } }, [
+        by,
+      ]);
+    };
+    const inWeb = { 'hostward.io/group': 'web' };
+    const own = [web(1, 'prod', author), signed('grouped', 1, author, false, inWeb)];
+    expect((await send(...own)).status).toBe(200);
+    await host.receives('block', 'grouped');
+    const beyond = [
+      signed('fresh', 1, bob),
+      signed('fresh', 1, bob, false, inWeb),
+      labels(2, 'stage', bob),
+      labels(2, 'stage', carl),
+      web(2, 'stage', carl),
+      web(2, 'stage', bob),
+    ];
+    for (const document of beyond) {
+      const answer = await send(document);
+      expect([answer.status, answer.text]).toEqual([
+        422,
+        expect.stringContaining('needs the signatures of 1 authors whose scope has'),
+      ]);
+    }
+    const within = signed('fresh', 1, bob, false, { env: 'stage' });
+    expect((await send(within, web(2, 'prod', bob))).status).toBe(200);
+    await host.receives('block', 'grouped');
+    const gone = [signed('grouped', 2, author, true), signed('fresh', 2, author, true)];
+    expect((await send(...gone, web(3, 'prod', author))).status).toBe(200);
+  });
+
+  it('keeps nothing that was signed for an identity that is nobody’s any more', async () => {
+    const gone = await rig.host('web2', { env: 'prod' });
+    const replaced = await rig.host('web3', { env: 'prod' });
+    const own = [labels(1, 'prod', author, gone), labels(1, 'prod', author, replaced)];
+    expect((await send(...own)).status).toBe(200);
+    expect((await rig.rest.delete('/v1/nodes/web2')).status).toBe(204);
+    expect((await rig.rest.post('/v1/nodes/web3/replace', {})).status).toBe(200);
+    const kept = await inEtcd((etcd) => etcd.list(`${etcdKeys.signed}labels/`));
+    expect(kept.items.map(({ key }) => key)).toEqual([
+      etcdKeys.signedDocument('labels', host.nodeId),
+    ]);
+    // As an earlier version left it; the next test takes its author away.
+    await putEtcd(etcdKeys.signedDocument('labels', gone.nodeId), JSON.stringify(own[0]));
+  });
+
+  it('takes from another author what only one has signed who is believed no more, after a restart too', async () => {
+    const carol = loadSigner(generateSigningKey().privateKey);
+    const authors = [author, carol].map(({ keyid, key }) => ({ keyid, key }));
+    expect((await publish({ authors })).status).toBe(200);
+    expect((await publish({ authors: authors.slice(1) })).status).toBe(200);
+    await rig.stopControlPlane();
+    await rig.startControlPlane();
+    await eventually('what is refused is named', async () =>
+      (await rig.rest.get('/readyz')).text.includes('cannot be read: /hostward/'),
+    );
+    const gone = ['more', 'evil', 'grouped', 'fresh'].map((name) => signed(name, 3, carol, true));
+    const group = { v: 1, name: 'web', version: 4, deleted: true } as const;
+    const brake = { v: 1, name: 'brake', version: 6, deleted: true } as const;
+    gone.push(
+      signAuthored({ kind: 'group', document: group }, [carol]),
+      signAuthored({ kind: 'suspension', document: brake }, [carol]),
+    );
+    const answer = await send(labels(2, 'prod', carol), signed('block', 3, carol), ...gone);
+    expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('"created"')]);
+    await readyAgain();
+    await eventually('the host takes what is delivered', async () => {
+      // What lay there before is the removed author's still.
+      const found = await host.fetch().catch(() => undefined);
+      return found?.policies.map(({ name, version }) => `${name} ${version}`).join() === 'block 3';
+    });
   });
 });
