@@ -143,10 +143,10 @@ export class LinkProxy {
     const [toTarget, toClient] = [recording?.toTarget, recording?.toClient];
     const asked = { from: client, to: target, isAnswer: false, heard: toTarget };
     const answered = { from: target, to: client, isAnswer: true, heard: toClient };
-    const pair = [
+    const pair: readonly [Flow, Flow] = [
       { ...asked, isHeld: false, late: [] },
       { ...answered, isHeld: false, late: [] },
-    ] as const;
+    ];
     this.pairs.add(pair);
     for (const flow of pair) {
       this.forward(flow);
