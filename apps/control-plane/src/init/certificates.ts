@@ -101,7 +101,10 @@ function isGood(pair: Pair, issuer: KeyAndCertificate, names: readonly string[])
   const { notBefore, notAfter, alternativeNames } = parseCertificate(certificate);
   const halfLife = (notBefore.getTime() + notAfter.getTime()) / 2;
   const listed = alternativeNames.split(', ').map((name) => name.replace(/^(DNS|IP Address):/, ''));
-  return Date.now() < halfLife && names.every((name) => isIP(name) === 6 || listed.includes(name));
+  const now = Date.now();
+  // One that was made while the clock was ahead counts for nobody yet.
+  const isYoung = notBefore.getTime() <= now && now < halfLife;
+  return isYoung && names.every((name) => isIP(name) === 6 || listed.includes(name));
 }
 
 /** Of a sealed key it is believed; one that is held in memory is empty at first, and another one after a start. */

@@ -43,6 +43,14 @@ describe('the renewal of certificates', () => {
     expect(readFileSync(made.etcd.key, 'utf8')).toContain('PRIVATE KEY');
   });
 
+  it('makes all anew that was made while the clock was ahead, and counts only later', async () => {
+    after(48);
+    await renew(config());
+    jest.useRealTimers();
+    expect((await renew(config())).renewed).toHaveLength(5);
+    expect(await renew(config())).toEqual({ renewed: [] });
+  });
+
   it('is not for what up runs, whose keys lie in memory', async () => {
     const text = readFileSync(made.configFile, 'utf8');
     writeFileSync(made.configFile, text.replace(made.redis.key, '/proc/self/fd/4'));
