@@ -1,4 +1,4 @@
-import { chmod, chown, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Mode, and owner where it is not the writer. */
@@ -36,12 +36,13 @@ async function writeAndSync(
   const handle = await open(path, 'wx', 0o600);
   try {
     await handle.writeFile(content);
+    // Of what is open, whatever its name leads to by now: root writes in folders that are the agent's.
+    if (rights.owner !== undefined) await handle.chown(rights.owner.uid, rights.owner.gid);
+    await handle.chmod(rights.mode);
     await handle.sync();
   } finally {
     await handle.close();
   }
-  if (rights.owner !== undefined) await chown(path, rights.owner.uid, rights.owner.gid);
-  await chmod(path, rights.mode);
 }
 
 async function syncFolder(path: string): Promise<void> {

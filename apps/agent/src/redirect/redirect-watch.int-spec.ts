@@ -169,6 +169,20 @@ describe('a control plane on trial', () => {
 });
 
 describe('an order', () => {
+  it('for other hosts is asked for twice, and not at each of its hints, which come for days', async () => {
+    health.answer = { roots: [fleet.root.signed] };
+    rmSync(file());
+    const configured = { url: 'https://before.example', caFingerprint: 'aa'.repeat(32) };
+    const other = await watchOf(
+      { configured, place: undefined, placement: undefined },
+      `https://127.0.0.1:${health.port}`,
+    );
+    for (let hints = 0; hints < 6; hints += 1) await other.hinted('ee'.repeat(32));
+    expect(health.answered).toBe(2);
+    await other.hinted('ff'.repeat(32));
+    expect(health.answered).toBe(3);
+  });
+
   it('that a host refused because its clock was behind is taken at the next hint when the clock is right', async () => {
     const to = { url: `https://127.0.0.1:${health.port}`, caFingerprint: 'bb'.repeat(32) };
     const redirect = fleet.orderRedirect(to);

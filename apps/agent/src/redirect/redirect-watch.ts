@@ -38,6 +38,8 @@ const RETRY_BASE_MS = 10_000;
 const RETRY_CAP_MS = 10 * 60_000;
 /** Hosts that hear of a redirect ask within this time, so that ten thousand do not at once. */
 const SPREAD_MS = 15_000;
+/** An order that was not for this host is asked for so often: one replica hints at what another has not read yet. */
+const ASKED_IN_VAIN = 2;
 
 /** What the watch looks at; `link` and `reach` lead to the control plane of now. */
 export interface RedirectParts {
@@ -63,6 +65,9 @@ export class RedirectWatch extends Redirects {
   #report: RedirectReport | undefined;
   #refused: string | undefined;
   #hinted = false;
+  /** The newest order that was hinted at and not for this host. */
+  #forOthers = { digest: undefined as unknown, asked: 0 };
+  #answeredNothing = 0;
   #askAt = 0;
   #left = false;
 
@@ -88,12 +93,16 @@ export class RedirectWatch extends Redirects {
     // What was taken and cannot be followed yet is tried again without being asked for anew.
     const isKnown = digest === this.#placement?.newest.digest;
     if (this.#hinted || isKnown || digest === this.#refused || this.#onTrial) return;
+    const asked = digest === this.#forOthers.digest ? this.#forOthers.asked : 0;
+    if (asked >= ASKED_IN_VAIN) return;
     this.#hinted = true;
+    const before = this.#answeredNothing;
     try {
       const { clock } = this.around;
       await clock.wait(clock.random() * SPREAD_MS, AbortSignal.timeout(SPREAD_MS));
       this.#askAt = 0;
       await this.attempt();
+      if (this.#answeredNothing > before) this.#forOthers = { digest, asked: asked + 1 };
     } finally {
       this.#hinted = false;
     }
@@ -149,6 +158,7 @@ export class RedirectWatch extends Redirects {
       if (status !== 200) throw new Error(`status ${status}`);
       const { redirect, roots } = JSON.parse(body) as Partial<RedirectOffer>;
       if (!Array.isArray(roots)) throw new Error('its answer has no root documents');
+      if (redirect === undefined) this.#answeredNothing += 1;
       return { redirect, roots };
     } catch (cause) {
       this.around.log.debug('redirects not asked for', { problem: errorMessage(cause) });

@@ -57,6 +57,7 @@ const REPORTS_WITHIN_MS = 60_000;
 const POLL_MS = 50;
 /** Leaf certificates live a day and are made anew at half of that; who uses them takes new ones in by itself (ADR-0004). */
 const RENEW_EVERY_MS = 2 * 3_600_000;
+const LOOK_AT_CLOCK_MS = 60_000;
 const LOOK_AT_CA_MS = 1_000;
 
 /** Everything `up` runs on this machine, started in the order of its needs and stopped in the reverse one. */
@@ -84,7 +85,7 @@ export class Stack {
     const stack = new Stack(options, material, context, serverKeys);
     try {
       await stack.startAll(ports);
-      stack.renewal = setInterval(() => void stack.renew(wanted), RENEW_EVERY_MS);
+      stack.renewal = stack.renewByClock(wanted);
       // Replacing the CA is done by the control plane; what is of the CA before is made anew here at once.
       watchFile(
         material.authorityFile,
@@ -154,6 +155,17 @@ export class Stack {
       if (found.length === 0 || Date.now() > deadline) return found;
       await delay(POLL_MS, undefined, { signal: this.options.signal });
     }
+  }
+
+  /** By the clock that certificates go by, which jumps where the machine has slept, and goes back where it was ahead. */
+  private renewByClock(wanted: InitOptions): NodeJS.Timeout {
+    let renewedAt = Date.now();
+    return setInterval(() => {
+      const agoMs = Date.now() - renewedAt;
+      if (agoMs >= 0 && agoMs < RENEW_EVERY_MS) return;
+      renewedAt = Date.now();
+      void this.renew(wanted);
+    }, LOOK_AT_CLOCK_MS);
   }
 
   private async renew(wanted: InitOptions): Promise<void> {

@@ -15,10 +15,11 @@ export class Attempts {
   /** Counts a try beforehand, so that many at once gain nothing; answers ms to wait, 0 where it may go on. */
   take(account: string, source: string, nowMs: number): number {
     const near = networkOf(source);
-    return Math.max(
-      this.#pair.take(`${account} ${near}`, nowMs),
-      this.#source.take(near, nowMs),
-      this.#account.take(account, nowMs),
+    // One after the other: what the first refuses is no try of the account, which one place could use up otherwise.
+    return (
+      this.#pair.take(`${account} ${near}`, nowMs) ||
+      this.#source.take(near, nowMs) ||
+      this.#account.take(account, nowMs)
     );
   }
 

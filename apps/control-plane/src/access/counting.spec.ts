@@ -44,6 +44,12 @@ describe('attempts', () => {
     expect(names[20]).toBeGreaterThan(0);
   });
 
+  it('from one place, however many, keep nobody out who comes from another', () => {
+    const attempts = new Attempts();
+    for (let at = 0; at < 1_000; at += 1) attempts.take('alice', '192.0.2.1', 0);
+    expect(attempts.take('alice', '192.0.2.2', 0)).toBe(0);
+  });
+
   it('that were right are not counted', () => {
     const attempts = new Attempts();
     for (let i = 0; i < 50; i += 1) {

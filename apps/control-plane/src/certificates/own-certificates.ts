@@ -1,15 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { isIssuedBy, parseCertificate } from '#pki';
 
+/** Without times for a file that cannot be read. */
+export interface CertificateValidity {
+  readonly file: string;
+  readonly notBefore?: Date;
+  readonly notAfter?: Date;
+}
+
 /** The certificates by which our own servers and clients are known to others, in the files where they are renewed. */
 export class OwnCertificates {
   constructor(private readonly files: readonly string[]) {}
 
-  /** Until when each counts; `notAfter` is absent for one that cannot be read. */
-  endings(): readonly { readonly file: string; readonly notAfter?: Date }[] {
+  /** When each counts. */
+  validities(): readonly CertificateValidity[] {
     return this.files.map((file) => {
       try {
-        return { file, notAfter: parseCertificate(readFileSync(file, 'utf8')).notAfter };
+        const { notBefore, notAfter } = parseCertificate(readFileSync(file, 'utf8'));
+        return { file, notBefore, notAfter };
       } catch {
         return { file };
       }

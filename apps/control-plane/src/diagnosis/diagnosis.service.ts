@@ -42,7 +42,7 @@ export class TrustCheck {
     return [
       authorityFinding(parseCertificate(issuing.certificatePem).notAfter, phase, nowMs),
       rootFinding(this.trust.root.document.expiresAt, nowMs),
-      ...certificateFindings(this.own.endings(), nowMs),
+      ...certificateFindings(this.own.validities(), nowMs),
     ];
   }
 }

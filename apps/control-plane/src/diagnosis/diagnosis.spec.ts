@@ -105,14 +105,17 @@ describe('what is found of the trust of an installation', () => {
     expect(faults([finding])).toEqual(expected);
   });
 
-  it('is a certificate that has expired, expires, or cannot be read', () => {
-    const endings = [
-      { file: '/pki/old.pem', notAfter: new Date(NOW - 1) },
-      { file: '/pki/soon.pem', notAfter: new Date(NOW + 3_600_000) },
+  it('is a certificate that has expired, expires, does not count yet, or cannot be read', () => {
+    const notBefore = new Date(NOW - DAY);
+    const validities = [
+      { file: '/pki/old.pem', notBefore, notAfter: new Date(NOW - 1) },
+      { file: '/pki/soon.pem', notBefore, notAfter: new Date(NOW + 3_600_000) },
+      { file: '/pki/ahead.pem', notBefore: new Date(NOW + 1), notAfter: new Date(NOW + DAY) },
       { file: '/pki/gone.pem' },
-      { file: '/pki/good.pem', notAfter: new Date(NOW + DAY) },
+      { file: '/pki/good.pem', notBefore, notAfter: new Date(NOW + DAY) },
     ];
-    expect(faults(certificateFindings(endings, NOW))).toEqual({
+    expect(faults(certificateFindings(validities, NOW))).toEqual({
+      'certificate-ahead.pem': 'failed',
       'certificate-old.pem': 'failed',
       'certificate-soon.pem': 'warning',
       'certificate-gone.pem': 'failed',

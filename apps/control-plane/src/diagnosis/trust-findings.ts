@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { failed, fine, warned, type Finding } from '#contracts';
+import type { CertificateValidity } from '../certificates/own-certificates.js';
 import type { ReplacementPhase } from '../certificates/authorities.js';
 
 const HOUR_MS = 3_600_000;
@@ -44,13 +45,16 @@ export function rootFinding(expiresAtMs: number, nowMs: number): Finding {
 
 /** Whether our own certificates count and are renewed. Pure. */
 export function certificateFindings(
-  endings: readonly { readonly file: string; readonly notAfter?: Date }[],
+  validities: readonly CertificateValidity[],
   nowMs: number,
 ): readonly Finding[] {
-  return endings.map(({ file, notAfter }) => {
+  return validities.map(({ file, notBefore, notAfter }) => {
     const check = `certificate-${basename(file)}`;
     const remedy = `make ${file} anew: \`up\` does so every few hours, see its log; else your own renewal`;
-    if (notAfter === undefined) return failed(check, `${file} cannot be read`, remedy);
+    if (notBefore === undefined || notAfter === undefined)
+      return failed(check, `${file} cannot be read`, remedy);
+    if (notBefore.getTime() > nowMs)
+      return failed(check, `nobody takes it before ${notBefore.toISOString()}`, remedy);
     const until = notAfter.toISOString();
     const leftMs = notAfter.getTime() - nowMs;
     if (leftMs <= 0) return failed(check, `it has expired at ${until}`, remedy);

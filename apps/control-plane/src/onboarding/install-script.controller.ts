@@ -77,7 +77,8 @@ export class InstallScriptController {
     const url = checkedUrl(body.url ?? `https://${request.headers.host ?? ''}`);
     const { releaseKey, packages } = await this.#offered();
     const { labels, ttlMs, enforcer, format } = body;
-    const made = await this.tokens.make({ labels, ttlMs, uses: 1, cidrs: [], groups: [] });
+    const bounds = { node: name, uses: 1, cidrs: [], groups: [] };
+    const made = await this.tokens.make({ labels, ttlMs, ...bounds });
     const script = installScript({
       ...{ name, url, enforcer, releaseKey, packages },
       caFingerprint: fingerprint(this.authorities.issuing.certificatePem),

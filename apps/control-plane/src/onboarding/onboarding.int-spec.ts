@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { Rig } from '../testing/rig.js';
+import { TestHost } from '../testing/test-host.js';
 
 const DEB = 'hostward-agent_1.0_amd64.deb';
 const BODY = Buffer.from('bytes of a package');
@@ -92,6 +93,9 @@ describe('a release', () => {
     expect(made.body).toMatchObject({ uses: 1, usesLeft: 1, labels: { env: 'prod' } });
     const journal = await rig.rest.get('/v1/journal?limit=200');
     expect([journal.text.includes(id), journal.text.includes(token)]).toEqual([true, false]);
+    // Whoever reads it comes in under no other name.
+    const other = await new TestHost('db1', rig.rest).enroll(token);
+    expect([other.status, other.text]).toEqual([403, expect.stringContaining('for the host web1')]);
   });
 
   it('is user-data of cloud-init where that is asked for', async () => {

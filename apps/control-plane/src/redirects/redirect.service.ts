@@ -141,12 +141,7 @@ export class RedirectService implements OnApplicationBootstrap, OnModuleDestroy 
   /** Those that no host could follow any more. */
   #past(kept: readonly KeptRedirect[]): readonly KeptRedirect[] {
     const nowMs = this.hosts.clock.nowMs();
-    return kept.filter(({ verified }) => {
-      if (!verified) return true;
-      const { document } = verified;
-      const end = document.to ? document.expiresAt : document.issuedAt + MAX_LIFE_MS;
-      return end <= nowMs;
-    });
+    return kept.filter(({ verified }) => !verified || endOf(verified.document) <= nowMs);
   }
 
   /** Names the newest that counts, so that hosts that have heard of it need not ask. */
@@ -155,10 +150,19 @@ export class RedirectService implements OnApplicationBootstrap, OnModuleDestroy 
     if (state.revision === 0n || state.redirects.size === 0) return;
     const nowMs = this.hosts.clock.nowMs();
     const news = this.#kept(state).find(
-      ({ verified }) => verified && (verified.document.stay || isInForce(verified.document, nowMs)),
+      ({ verified }) => verified && isNews(verified.document, nowMs),
     );
     if (news?.verified) this.hosts.hint(news.verified.digest);
   }
+}
+
+/** When no host could follow it any more; one that says to stay ends what any host may still have. */
+function endOf(document: RedirectDocument): number {
+  return document.to ? document.expiresAt : document.issuedAt + MAX_LIFE_MS;
+}
+
+function isNews(document: RedirectDocument, nowMs: number): boolean {
+  return document.stay ? nowMs < endOf(document) : isInForce(document, nowMs);
 }
 
 function refused(detail: string): ProblemError {

@@ -259,12 +259,12 @@ export class ControlPlane {
   }
 
   #lookForRestore(revision: bigint): void {
-    const { restoreGuard, trust, clock, metrics } = this.parts;
+    const { restoreGuard, trust, metrics } = this.parts;
     const reports = this.app.get(ReportBoard, { strict: false });
     const { epoch } = trust.root.document;
     // Mostly nobody is ahead, and then nobody need be asked: this is done every second.
     const claims = reports.mayBeAhead(epoch, revision) ? this.#claims() : [];
-    const changed = restoreGuard.look({ epoch, revision, claims, nowMs: clock.nowMs() });
+    const changed = restoreGuard.look({ epoch, revision, claims, nowMs: performance.now() });
     const { alarm } = restoreGuard;
     metrics.restoreAlarm.set(alarm ? 1 : 0);
     if (changed && alarm) this.#log.error('etcd was restored', { remedy: alarmWords(alarm) });

@@ -27,6 +27,7 @@ export interface Surroundings {
   readonly revision: bigint;
   /** Of the hosts that are heard of. */
   readonly claims: readonly Claim[];
+  /** Of a clock that nobody sets back, which would end an alarm. */
   readonly nowMs: number;
 }
 
