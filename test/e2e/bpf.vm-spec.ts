@@ -222,35 +222,6 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('the BPF enforcer, kernel $k
     8 * MINUTES,
   );
 
-  it(
-    'what cannot be pinned is in force and told as drift, and no other pin is removed until it can be',
-    async () => {
-      const start = (): Promise<unknown> =>
-        vm.ssh('systemctl start hostward-sensor', { timeoutMs: 2 * MINUTES });
-      await vm.ssh(
-        'systemctl stop hostward-sensor && cd /sys/fs/bpf/hostward/* && rm link-4 && mkdir link-4_new ../of-another-build-20',
-      );
-      await start();
-      await expectBlocked(vm, `cat ${SECRET}`);
-      const told =
-        /drift .*: profile of BPF cannot be pinned and ends with the sensor: .*NOT repaired/;
-      await eventually('it is told', 2 * MINUTES, async () => told.test(await node()));
-      expect((await node()).match(/cannot be pinned/g)).toHaveLength(1);
-      await expectAllowed(vm, 'test -d /sys/fs/bpf/hostward/of-another-build-20');
-      await vm.ssh('systemctl stop hostward-sensor');
-      const { stdout } = await vm.ssh('hostward-sensor early 2>&1', { timeoutMs: 2 * MINUTES });
-      expect(stdout).toMatch(/the rule set is not in force error=File exists/);
-      await vm.ssh('rmdir /sys/fs/bpf/hostward/*/link-4_new');
-      await start();
-      await expectBlocked(vm, `cat ${SECRET}`);
-      await expectAllowed(vm, 'test -e /sys/fs/bpf/hostward/*/link-4');
-      await expectBlocked(vm, 'sleep 0.01');
-      await expectAllowed(vm, 'test ! -e /sys/fs/bpf/hostward/of-another-build-20');
-      await eventually('nothing is amiss', 2 * MINUTES, async () => !told.test(await node()));
-    },
-    6 * MINUTES,
-  );
-
   // docs/bugs.md: a slow machine on which the sensor never came up
   it(
     'starts although the kernel takes longer to verify its programs than the watchdog waits',

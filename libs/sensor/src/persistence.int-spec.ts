@@ -1,14 +1,4 @@
-import {
-  access,
-  copyFile,
-  mkdir,
-  readFile,
-  readlink,
-  rename,
-  rmdir,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { access, copyFile, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import {
@@ -91,27 +81,6 @@ describe('a sensor that died between its two files', () => {
       ...{ mode: 'audit', ordering: orderingOf(6), highest: orderingOf(6) },
       ...{ confirm: { state: 'waiting' }, suspension: { by: 'control-plane', reason: 'fleet' } },
     });
-  });
-});
-
-describe('a memory that cannot be read once', () => {
-  it('is left alone, no rule set is taken meanwhile, and it is known again before a confirmation counts', async () => {
-    await applyConfirmed({ generation: 5 });
-    await suspend();
-    await host.stop();
-    await rename(file('memory'), file('hidden'));
-    await symlink('memory', file('memory'));
-    await host.start();
-    const unreadable = { code: 'memory-unreadable' };
-    expect(await sensor.status()).toMatchObject({ mode: 'enforce', outcome: unreadable });
-    await expect(sensor.apply(envelope({ generation: 6 }))).rejects.toMatchObject(unreadable);
-    expect(await readlink(file('memory'))).toBe('memory');
-    await rename(file('hidden'), file('memory'));
-    await sensor.confirm(orderingOf(5));
-    const known = { mode: 'off', outcome: { ok: true }, suspension: { by: 'console' } };
-    expect(await sensor.status()).toMatchObject(known);
-    await startAnew();
-    expect(await sensor.status()).toMatchObject(known);
   });
 });
 

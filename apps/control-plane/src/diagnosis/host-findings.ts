@@ -96,7 +96,7 @@ const FAULTS: readonly HostFault[] = [
     check: 'hosts-drift',
     verdict: warned,
     has: ({ report }) => report?.drift.some(({ repairedAt }) => repairedAt === undefined) ?? false,
-    words: 'have drifted: what was loaded was changed, or cannot be kept loaded',
+    words: 'have drifted: somebody changed what was loaded',
     well: 'none has drifted',
     remedy: 'hostward status node NAME; find who is root there',
   },

@@ -143,18 +143,15 @@ int hw_bpf_repin(struct hw_bpf *b) {
         list_pins(b, &pins);
         for (size_t i = 0; i < pins.n; i++)
                 amiss += !is_pinned(b, pins.pin[i].fd, pins.pin[i].name);
-        if (r == 0 && amiss > 0) /* pinned last, so that nobody takes over what is half of one life and half of another */
+        if (amiss > 0) /* pinned last, so that nobody takes over what is half of one life and half of another */
                 (void)unlink(pin_path(b, b->shift, pins.pin[0].name).text);
         for (size_t i = pins.n; r == 0 && i-- > 0;)
                 if (!is_pinned(b, pins.pin[i].fd, pins.pin[i].name))
                         r = hw_bpf_pin_as(b, pins.pin[i].fd, pins.pin[i].name);
-        b->pin_error = r;
-        if (r < 0) /* what others pinned is all that will be in force when this process ends */
-                return r;
         remove_strangers(b, &pins);
         (void)snprintf(own, sizeof own, "%s-%u", HW_BPF_BUILD, b->shift);
         remove_others(b, own);
-        return amiss;
+        return r < 0 ? r : amiss;
 }
 
 void hw_bpf_unpin_all(const struct hw_bpf *b) {

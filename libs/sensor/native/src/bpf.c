@@ -38,7 +38,6 @@ void hw_bpf_close(struct hw_bpf *b) {
                 hw_close(&b->iterators[i]);
         b->shift = 0;
         b->generation = 0;
-        b->pin_error = 0;
 }
 
 /* Programs that no pin holds any more: detaches them, and what they still have to tell is told by `b`. */
@@ -258,10 +257,8 @@ int hw_bpf_swap(struct hw_bpf *b, struct hw_slice table, enum hw_mode mode) {
                 b->table = inner;
                 b->generation = generation;
                 r = hw_bpf_pin_as(b, b->table, "table");
-                if (r < 0) {
-                        b->pin_error = r;
+                if (r < 0)
                         hw_warn("the rule set cannot be pinned error=%s", strerror(-r));
-                }
         }
         hw_bindings_after(b, table);
         return 0;

@@ -30,7 +30,6 @@ struct hw_bpf {
         uint64_t generation; /* of the rule set in force; 0: none */
         size_t bound; /* files with several names that it counts for by each */
         bool guarded; /* hw_bpf_guard() was asked for */
-        int pin_error; /* why what is in force is not all pinned, and ends with this process; 0: it is */
         int mountinfo; /* readable by EPOLLPRI after each change of mounts */
         size_t left_out; /* mounts by which files have no name, as last told */
         uint64_t *consumer;       /* of the ring */
@@ -54,7 +53,6 @@ int hw_bpf_adopt(struct hw_bpf *b);
 /*
  * Puts a table in the place of the one in force by one pointer, in that mode. Loads and attaches the programs first if
  * there are none or the table is too large for them. On failure what was in force stays.
- * What is in force and cannot be pinned is a success: pin_error says so.
  */
 int hw_bpf_swap(struct hw_bpf *b, struct hw_slice table, enum hw_mode mode);
 
@@ -79,9 +77,8 @@ int hw_bpf_mounts(struct hw_bpf *b);
 /* bpf-pins.c */
 
 /*
- * Pins what is not pinned, in the place of what an earlier life left under its name, and then removes every other pin of
- * ours: programs that stayed attached by it would go on with their own rule set. How many were amiss, or a negative errno
- * with the other pins left.
+ * Pins what is not pinned, in the place of what an earlier life left under its name, and removes every other pin of ours:
+ * programs that stayed attached by it would go on with their own rule set. How many were amiss, or a negative errno.
  */
 int hw_bpf_repin(struct hw_bpf *b);
 /* In the place of what an earlier life may have left under that name: 0 or a negative errno. */

@@ -202,6 +202,8 @@ static int start(struct hw_daemon *d) {
         hw_devices_start(d);
         hw_enforce_start(d);
         hw_devices_settle(d);
+        if (d->memory.confirm == HW_CONFIRM_WAITING)
+                d->confirm_at = hw_now_ms() + d->options->confirm_ms;
         hw_cover(d);
         d->server.epoll_fd = d->epoll_fd;
         d->server.frame_ms = d->options->frame_ms;
@@ -350,7 +352,6 @@ static void loop(struct hw_daemon *d) {
                 struct epoll_event events[32];
                 int n = epoll_wait(d->epoll_fd, events, HW_LEN(events), next_timeout(d, server_at));
 
-                hw_enforce_recall(d);
                 for (int i = 0; i < n; i++)
                         on_ready(d, events[i].data.u64, events[i].events);
                 run_timers(d);

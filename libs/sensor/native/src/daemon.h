@@ -74,7 +74,6 @@ struct hw_daemon {
         size_t n_drift;
         struct hw_outcome outcome;
         bool stands_in; /* the table, for a snapshot that could not be read: that one is not known to be good */
-        bool memory_unread; /* at the start: memory is what the table alone says, and its file is left alone until it can be */
         bool unkept; /* memory is not on disk: it could not be written, and is tried again */
         bool loaded; /* what memory asks for is in the kernel as far as we know */
         uint64_t loads; /* changes of what is loaded: probes of an earlier one say nothing */
@@ -128,13 +127,11 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t);
 /* Compares the kernel with what was verified; repairs and records what drifted. */
 void hw_enforce_check(struct hw_daemon *d);
 void hw_enforce_start(struct hw_daemon *d);
-/* A memory that could not be read at the start, and now can. */
-void hw_enforce_recall(struct hw_daemon *d);
 /* `what` is not as it was left; `profile` may be NULL. */
 void hw_drift_add(struct hw_daemon *d, const char *profile, const char *what);
 /* All drift whose words begin so is as it should be again. */
 void hw_drift_repaired(struct hw_daemon *d, const char *kind);
-/* What cannot be written is in force and stored at a later check, if that comes before the next start; as is what must not. */
+/* What cannot be written is in force and stored at a later check, if that comes before the next start. */
 int hw_memory_store(struct hw_daemon *d);
 
 /* units.c: drop-ins of units are made what the table asks for; in a check what was not so is drift. */

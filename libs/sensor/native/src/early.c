@@ -12,7 +12,7 @@
 
 #define GUARD_MS (3600ull * 1000)
 
-static void guard(int dirfd, struct hw_memory *m, bool unread) {
+static void guard(int dirfd, struct hw_memory *m) {
         unsigned int boots = hw_boots_count(dirfd);
 
         if (boots <= HW_BOOTS_MAX || m->suspension.active)
@@ -23,8 +23,7 @@ static void guard(int dirfd, struct hw_memory *m, bool unread) {
                        "%u boots in a row were not confirmed healthy", boots - 1);
         m->seen_at = hw_wall_ms();
         hw_error("the audit variant is loaded reason=%s", m->suspension.reason);
-        if (!unread)
-                (void)hw_memory_save(dirfd, m);
+        (void)hw_memory_save(dirfd, m);
 }
 
 static int load_profiles(const struct hw_options *options, const struct hw_table *t, enum hw_mode mode) {
@@ -51,8 +50,6 @@ static int load_bpf(const struct hw_options *options, const struct hw_table *t, 
         r = hw_bpf_swap(&bpf, t->bpf, mode);
         if (r == 0)
                 r = hw_bpf_verify(&bpf, t->bpf, mode);
-        if (r == 0)
-                r = bpf.pin_error;
         hw_bpf_close(&bpf);
         return r;
 }
@@ -88,7 +85,7 @@ void hw_early_run(const struct hw_options *options) {
         r = hw_restore(dirfd, &memory, &restored);
         if (restored.changed && !restored.memory_unread)
                 (void)hw_memory_save(dirfd, &memory);
-        guard(dirfd, &memory, restored.memory_unread);
+        guard(dirfd, &memory);
         if (r == 0)
                 r = load_table(options, restored.table, &memory);
         (void)hw_table_free(restored.table);

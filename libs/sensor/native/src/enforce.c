@@ -16,9 +16,6 @@
 
 #define NOT_LOADED "load-failed"
 #define NOT_READ_BACK "read-back-failed"
-#define MEMORY_UNREAD "memory-unreadable"
-#define BPF "of BPF"
-#define UNPINNED "cannot be pinned and ends with the sensor"
 
 void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *format, ...) {
         va_list ap;
@@ -33,7 +30,7 @@ void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *
 }
 
 int hw_memory_store(struct hw_daemon *d) {
-        int r = d->memory_unread ? -EIO : hw_memory_save(d->state_fd, &d->memory);
+        int r = hw_memory_save(d->state_fd, &d->memory);
 
         if (r < 0 && !d->unkept)
                 hw_error("the memory file cannot be written, the old one stays error=%s", strerror(-r));
@@ -154,13 +151,6 @@ static void follow_up(struct hw_daemon *d) {
                 hw_warn("the profiles' source cannot be written error=%s", strerror(-r));
 }
 
-/* What it forbids is not known. An operator who cannot have it read can remove it. */
-static void tell_memory_unread(struct hw_daemon *d) {
-        hw_outcome_set(d, false, MEMORY_UNREAD,
-                       "%s/" HW_MEMORY " cannot be read and is left alone: what was suspended and taken back before is not "
-                       "known, and no other rule set is taken, until it can be read or is removed", d->options->state_dir);
-}
-
 int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
         _cleanup_table_ struct hw_table *fresh = t;
         const struct hw_memory memory = d->memory;
@@ -168,10 +158,6 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
         struct hw_table *before;
         int r;
 
-        if (d->memory_unread) {
-                tell_memory_unread(d);
-                return -EIO;
-        }
         r = hw_swap_files(d, fresh);
         if (r < 0) {
                 hw_outcome_set(d, false, "snapshot-failed", "the snapshot cannot be written: %s", strerror(-r));
@@ -255,38 +241,21 @@ static void repaired(struct hw_daemon *d, size_t found) {
         (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
 }
 
-/* Once for as long as it is so. */
-static void tell_unpinned(struct hw_daemon *d) {
-        static const char kind[] = "profile " BPF " " UNPINNED;
-        char how[128];
-
-        if (d->bpf.pin_error == 0) {
-                hw_drift_repaired(d, kind);
-                return;
-        }
-        for (size_t i = 0; i < d->n_drift; i++)
-                if (!d->drift[i].repaired_at && strncmp(d->drift[i].what, kind, sizeof kind - 1) == 0)
-                        return;
-        (void)snprintf(how, sizeof how, UNPINNED ": %s", strerror(-d->bpf.pin_error));
-        record_drift(d, BPF, how);
-}
-
 static void check_bpf(struct hw_daemon *d) {
         const int detached = hw_bpf_attach_again(&d->bpf);
         const int unpinned = d->bpf.shift ? hw_bpf_repin(&d->bpf) : 0;
         int r;
 
         if (detached > 0)
-                record_drift(d, BPF, "was detached from the cgroups: names of DNS were not judged");
+                record_drift(d, "of BPF", "was detached from the cgroups: names of DNS were not judged");
         else if (detached < 0)
                 hw_error("what judges names of DNS was detached and cannot be attached again error=%s", strerror(-detached));
         if (unpinned > HW_MAX(detached, 0))
-                record_drift(d, BPF, "was unpinned; it stayed in force");
-        tell_unpinned(d);
+                record_drift(d, "of BPF", "was unpinned; it stayed in force");
         r = verify_bpf(d);
         d->verified_at = hw_wall_ms();
         if (r == -ESTALE)
-                record_drift(d, BPF, "was replaced");
+                record_drift(d, "of BPF", "was replaced");
         if (r == 0)
                 hw_units_check(d);
         if (r == -ESTALE && hw_enforce_load(d, NULL, "repaired after drift") < 0)
@@ -335,11 +304,6 @@ static void tell_unread(struct hw_daemon *d, bool damaged) {
         (void)hw_memory_store(d);
 }
 
-static void tell_memory_damaged(struct hw_daemon *d) {
-        hw_outcome_set(d, false, "memory-damaged",
-                       "the memory file is damaged and written anew: what was suspended and taken back before is forgotten");
-}
-
 static void put_in_force(struct hw_daemon *d) {
         /* Early boot or an earlier life of ours may have loaded it already: then the kernel is left alone. */
         if (hw_enforce_verify(d) < 0)
@@ -356,63 +320,14 @@ void hw_enforce_start(struct hw_daemon *d) {
         hw_swap_files_done(d);
         d->table = restored.table;
         d->stands_in = restored.unread;
-        d->memory_unread = restored.memory_unread;
         if (restored.changed) {
                 d->swapped_at = hw_now_ms(); /* maybe: an agent of before shows nothing of what it is denied */
-                if (!d->memory_unread)
+                if (!restored.memory_unread)
                         (void)hw_memory_store(d);
         }
         hw_outcome_set(d, true, "", "%s", "");
         if (d->table)
                 put_in_force(d);
-        d->confirm_at = d->memory.confirm == HW_CONFIRM_WAITING ? hw_now_ms() + d->options->confirm_ms : UINT64_MAX;
         if (restored.damaged || restored.unread)
                 tell_unread(d, restored.damaged);
-        if (d->outcome.ok && d->memory_unread)
-                tell_memory_unread(d);
-        if (d->outcome.ok && restored.memory_damaged)
-                tell_memory_damaged(d);
-}
-
-static void start_over(struct hw_daemon *d) {
-        d->table = hw_table_free(d->table);
-        free(d->answers);
-        d->answers = NULL;
-        d->loads++; /* a prober that runs asks for the table before */
-        d->looked_at = 0;
-        hw_enforce_start(d);
-}
-
-/* What was decided since stays. Of what was not known then only that is taken which never goes back. */
-static void take_in(struct hw_daemon *d, const struct hw_memory *before) {
-        struct hw_memory *m = &d->memory;
-
-        if (hw_ordering_compare(&before->highest, &m->highest) > 0)
-                m->highest = before->highest;
-        m->ended_at = HW_MAX(m->ended_at, before->ended_at);
-        if (!m->rejected_digest[0])
-                memcpy(m->rejected_digest, before->rejected_digest, sizeof m->rejected_digest);
-        (void)hw_memory_store(d);
-}
-
-void hw_enforce_recall(struct hw_daemon *d) {
-        struct hw_memory before;
-        int r;
-
-        if (!d->memory_unread)
-                return;
-        r = hw_memory_load(d->state_fd, &before);
-        if (hw_may_be_read_later(r))
-                return;
-        hw_info("the memory file can be read again, or is gone");
-        d->memory_unread = false;
-        if (!d->unkept) {
-                start_over(d);
-                return;
-        }
-        take_in(d, &before);
-        if (r == -EBADMSG)
-                tell_memory_damaged(d);
-        else if (strcmp(d->outcome.code, MEMORY_UNREAD) == 0)
-                hw_outcome_set(d, true, "", "%s", "");
 }

@@ -63,12 +63,8 @@ static void answer_in_force(const struct hw_daemon *d, struct hw_client *c, uint
 
         if (d->unkept) {
                 (void)snprintf(message, sizeof message,
-                               d->memory_unread
-                                       ? "this is in force, but not kept, since %s/" HW_MEMORY " cannot be read and is left "
-                                         "alone: it holds until the next start of the sensor only, unless that can be "
-                                         "read, or is removed, before; it is tried again"
-                                       : "this is in force, but cannot be written to disk: it holds until the next start of "
-                                         "the sensor only, unless there is room in %s before; make room, it is tried again",
+                               "this is in force, but cannot be written to disk: it holds until the next start of the "
+                               "sensor only, unless there is room in %s before; make room, it is tried again",
                                d->options->state_dir);
                 hw_client_error(c, request, "not-kept", message);
         } else if (hw_units_are_unsettled(d)) {

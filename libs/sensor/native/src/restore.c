@@ -59,7 +59,8 @@ static void agree(int dirfd, struct hw_memory *m, bool remembered, struct hw_res
         r->changed = true;
 }
 
-bool hw_may_be_read_later(int r) {
+/* Read this time or not: -EBADMSG stays so. */
+static bool may_be_read_later(int r) {
         return r < 0 && r != -ENOENT && r != -EBADMSG;
 }
 
@@ -82,8 +83,7 @@ int hw_restore(int dirfd, struct hw_memory *ret_memory, struct hw_restored *ret)
         if (remembered < 0 && remembered != -ENOENT)
                 hw_error("the memory file cannot be read, suspension and highest ordering are taken from the snapshot "
                          "error=%s", strerror(-remembered));
-        ret->memory_damaged = remembered == -EBADMSG;
-        ret->memory_unread = hw_may_be_read_later(remembered);
+        ret->memory_unread = may_be_read_later(remembered);
         hw_memory_catch_up(ret_memory, hw_wall_ms());
         r = hw_snapshot_load(dirfd, HW_SNAPSHOT, &ret->table);
         if (r == 0)
@@ -91,7 +91,7 @@ int hw_restore(int dirfd, struct hw_memory *ret_memory, struct hw_restored *ret)
         if (r == 0 || r == -ENOENT)
                 return r;
         hw_error("the snapshot cannot be read, the last known good takes its place error=%s", strerror(-r));
-        ret->unread = hw_may_be_read_later(r);
+        ret->unread = may_be_read_later(r);
         ret->damaged = !ret->unread;
         r = hw_snapshot_load(dirfd, HW_SNAPSHOT_PREVIOUS, &ret->table);
         if (r == 0 && ret->unread)

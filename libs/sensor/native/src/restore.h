@@ -10,15 +10,12 @@
 struct hw_restored {
         struct hw_table *table; /* NULL: there is none */
         bool damaged, unread; /* the snapshot, or only not read this time; the table is the last known good, if any */
-        bool memory_damaged, memory_unread; /* as above: the latter is not written over only because it is empty here */
+        bool memory_unread; /* this time: it is not written over only because it is empty here */
         bool changed; /* memory was made to agree with the table and is to be stored */
 };
 
 /* 0, or why there is no table: -ENOENT where none was ever applied. Memory is filled in either case. */
 int hw_restore(int dirfd, struct hw_memory *ret_memory, struct hw_restored *ret);
-
-/* By what a file could not be read: another time it may be. */
-bool hw_may_be_read_later(int r);
 
 /* The last known good becomes the snapshot; needs no room. */
 int hw_snapshot_take_previous(int dirfd);

@@ -339,14 +339,10 @@ static void hide(const char *name) {
         CHECK(renameat(d.state_fd, name, d.state_fd, "hidden") == 0 && symlinkat(name, d.state_fd, name) == 0);
 }
 
-static bool is_hidden(const char *name) {
+static void show(const char *name) {
         struct stat st;
 
-        return fstatat(d.state_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
-}
-
-static void show(const char *name) {
-        CHECK(is_hidden(name));
+        CHECK(fstatat(d.state_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode));
         CHECK(renameat(d.state_fd, "hidden", d.state_fd, name) == 0);
 }
 
@@ -404,92 +400,6 @@ static void a_memory_that_cannot_be_read_once_is_not_written_over(void) {
         show("memory");
         restart();
         CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_OFF) && d.memory.hold == HW_HOLD_UNLOADED);
-        end();
-}
-
-static bool tells(const char *code) {
-        return !d.outcome.ok && strcmp(d.outcome.code, code) == 0;
-}
-
-static void nor_is_it_by_a_confirmation_or_the_boot_guard(void) {
-        begin();
-        swap_confirmed((struct given){ 1, .mark = "11" });
-        CHECK(hw_write_atomic(d.state_fd, "boots", "an-earlier-one 9", 16, 0600) == 0);
-        hide("memory");
-        hw_early_run(&options);
-        restart();
-        CHECK(tells("memory-unreadable"));
-        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) < 0);
-        CHECK(is_hidden("memory") && d.unkept && is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
-        show("memory");
-        end();
-}
-
-/* Fell back from 2, and was not suspended then. */
-static void begin_after_a_fallback(void) {
-        begin();
-        swap_confirmed((struct given){ 1, .mark = "11" });
-        CHECK(swap((struct given){ 2, .mark = "22" }) == 0);
-        cut_off();
-        hide("memory");
-        restart();
-        CHECK(is(1, HW_CONFIRM_WAITING, HW_MODE_ENFORCE) && d.memory.highest.generation == 1);
-}
-
-static void what_was_decided_meanwhile_is_kept_as_soon_as_it_can_be_read_and_nothing_goes_back(void) {
-        begin_after_a_fallback();
-        (void)hw_confirm_accept(&d, getpid(), &d.table->ordering);
-        hw_enforce_recall(&d);
-        CHECK(is_hidden("memory") && tells("memory-unreadable"));
-        show("memory");
-        hw_enforce_recall(&d);
-        CHECK(d.outcome.ok && !d.unkept);
-        for (int i = 0; i < 2; i++) {
-                CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.memory.highest.generation == 2);
-                CHECK(strcmp(d.memory.rejected_digest, "22") == 0);
-                restart();
-        }
-        end();
-}
-
-static void where_nothing_was_decided_all_is_as_after_a_start(void) {
-        begin_after_a_fallback();
-        show("memory");
-        hw_enforce_recall(&d);
-        CHECK(d.outcome.ok && is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE) && d.memory.highest.generation == 2);
-        hw_unload(&d);
-        hide("memory");
-        restart();
-        CHECK(is(1, HW_CONFIRM_WAITING, HW_MODE_ENFORCE) && d.confirm_at != UINT64_MAX);
-        show("memory");
-        hw_enforce_recall(&d);
-        CHECK(d.memory.hold == HW_HOLD_UNLOADED && d.confirm_at == UINT64_MAX);
-        end();
-}
-
-static void no_rule_set_is_taken_while_what_is_forbidden_is_not_known(void) {
-        begin_after_a_fallback();
-        CHECK(swap((struct given){ 2, .mark = "22" }) < 0);
-        CHECK(tells("memory-unreadable") && is_hidden("memory"));
-        CHECK(is(1, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
-        CHECK(unlinkat(d.state_fd, "memory", 0) == 0); /* the operator's way out */
-        hw_enforce_recall(&d);
-        CHECK(d.outcome.ok);
-        swap_confirmed((struct given){ 3, .mark = "33" });
-        restart();
-        CHECK(is(3, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
-        end();
-}
-
-static void a_memory_that_is_damaged_is_written_anew_and_this_is_told(void) {
-        begin();
-        swap_confirmed((struct given){ 1, .mark = "11" });
-        damage("memory");
-        restart();
-        CHECK(tells("memory-damaged") && is(1, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
-        confirm();
-        restart();
-        CHECK(d.outcome.ok && is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
         end();
 }
 
@@ -613,11 +523,6 @@ int main(void) {
         TEST(one_that_waited_to_be_confirmed_waits_again);
         TEST(one_that_cannot_be_read_does_not_become_the_last_known_good);
         TEST(a_memory_that_cannot_be_read_once_is_not_written_over);
-        TEST(nor_is_it_by_a_confirmation_or_the_boot_guard);
-        TEST(what_was_decided_meanwhile_is_kept_as_soon_as_it_can_be_read_and_nothing_goes_back);
-        TEST(where_nothing_was_decided_all_is_as_after_a_start);
-        TEST(no_rule_set_is_taken_while_what_is_forbidden_is_not_known);
-        TEST(a_memory_that_is_damaged_is_written_anew_and_this_is_told);
         TEST(what_a_link_left_under_its_temporary_name_is_not_written_into);
         TEST(no_fallback_brings_an_exception_back_that_has_ended);
         TEST(nor_does_one_where_the_clock_was_set_back_since);

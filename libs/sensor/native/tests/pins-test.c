@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <sys/mount.h>
@@ -105,29 +104,6 @@ static void what_is_pinned_beside_ours_is_removed(void) {
         hw_bpf_close(&now);
 }
 
-static void what_is_pinned_beside_ours_stays_as_long_as_ours_cannot_be(void) {
-        struct hw_bpf now = begin_life();
-        char directory[512], other[600], in_the_way[512];
-        const int stranger = array();
-
-        CHECK(hw_bpf_repin(&now) > 0);
-        (void)snprintf(directory, sizeof directory, "%s/hostward/of-another-build-24", bpffs);
-        (void)snprintf(other, sizeof other, "%s/link-0", directory);
-        (void)snprintf(in_the_way, sizeof in_the_way, "%s", path_of("link-3_new"));
-        CHECK(hw_bpf_pin(stranger, path_of("link-40")) == 0);
-        CHECK(mkdir(directory, 0700) == 0 && hw_bpf_pin(stranger, other) == 0);
-        CHECK(unlink(path_of("link-3")) == 0 && mkdir(in_the_way, 0700) == 0);
-        for (int i = 0; i < 2; i++) {
-                CHECK(hw_bpf_repin(&now) == -EEXIST && now.pin_error == -EEXIST);
-                CHECK(access(path_of("link-40"), F_OK) == 0 && access(other, F_OK) == 0);
-        }
-        CHECK(rmdir(in_the_way) == 0 && hw_bpf_repin(&now) > 0 && now.pin_error == 0);
-        CHECK(access(path_of("link-40"), F_OK) < 0 && access(directory, F_OK) < 0);
-        check_all_are_of(&now);
-        (void)close(stranger);
-        hw_bpf_close(&now);
-}
-
 static void a_link_that_was_attached_again_is_pinned_in_the_place_of_the_one_before(void) {
         struct hw_bpf now = begin_life();
 
@@ -143,7 +119,6 @@ int main(void) {
         CHECK(private_mounts() == 0 && mkdtemp(bpffs) && mount("bpf", bpffs, "bpf", 0, NULL) == 0);
         TEST(nothing_of_a_life_that_could_not_be_taken_over_stays_pinned);
         TEST(what_is_pinned_beside_ours_is_removed);
-        TEST(what_is_pinned_beside_ours_stays_as_long_as_ours_cannot_be);
         TEST(a_link_that_was_attached_again_is_pinned_in_the_place_of_the_one_before);
         CHECK(umount2(bpffs, MNT_DETACH) == 0 && rmdir(bpffs) == 0);
         return 0;
