@@ -15,18 +15,16 @@ import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
 import { BundleContents } from './bundle-contents.js';
 import { type Found, judge, OvertakenError, type Verdict } from './overtaken.js';
-import { type UnreadParts, unreadOf } from './wanted-assignments.js';
 
 /** What the writer works with. */
-export type WriterParts = SealerParts &
-  UnreadParts & {
-    readonly channel: DeliveryChannel;
-    readonly board: Board;
-    readonly replicas: Pick<Replicas, 'owns'>;
-    readonly clock: Clock;
-    readonly metrics: Metrics;
-    readonly log: Log;
-  };
+export interface WriterParts extends SealerParts {
+  readonly channel: DeliveryChannel;
+  readonly board: Board;
+  readonly replicas: Pick<Replicas, 'owns'>;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
 
 /** Who is told what became of an assignment. */
 export interface WriterListener {
@@ -213,8 +211,7 @@ export class AssignmentWriter {
 
   #judge(found: readonly Found[]): Promise<readonly Verdict[]> {
     const { trust, state, clock, channel } = this.parts;
-    const unread = unreadOf(this.parts);
-    const contents = new BundleContents((digest) => channel.bundle(digest), unread);
+    const contents = new BundleContents((digest) => channel.bundle(digest));
     const around = { root: trust.root, revision: state.revision, nowMs: clock.nowMs(), contents };
     return Promise.all(found.map((each) => judge(each, around)));
   }
@@ -228,7 +225,7 @@ export class AssignmentWriter {
     const { wanted, there } = first;
     const digests = { ours: wanted.bundle.digest, there: there?.bundleDigest };
     log.warn(
-      'another replica renders the same documents otherwise, or has some that this one cannot read: what it wrote stays, until all are of one version',
+      'another replica renders the same documents otherwise: what was first stays, until all are of one version',
       { hosts: kept.length, node: wanted.node, ordering: there?.ordering, ...digests },
     );
   }

@@ -7,10 +7,9 @@ import type { AssignmentWriter } from './assignment-writer.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
 import type { WaitingHosts } from './waiting-hosts.js';
-import { type UnreadParts, unreadOf } from './wanted-assignments.js';
 
 /** What is known of others, and of what they have written. */
-export interface OthersParts extends UnreadParts {
+export interface OthersParts {
   readonly channel: Pick<DeliveryChannel, 'records'>;
   readonly board: Board;
   readonly replicas: Pick<Replicas, 'owns'>;
@@ -29,21 +28,18 @@ export class LeftToOthers {
     private readonly writer: AssignmentWriter,
   ) {}
 
-  /** What is to be written here: of our own hosts, unless another one can read more, and of those whose writer is late. */
+  /** What is to be written here: of our own hosts, and of those whose owner is late. */
   leave(due: readonly WantedAssignment[]): readonly WantedAssignment[] {
     const { replicas, board, clock, log } = this.parts;
     const { awaited } = this.waiting;
     const nowMs = clock.nowMs();
-    const isBlind = unreadOf(this.parts).size > 0;
     let late = 0;
     const mine = due.filter((wanted) => {
       const { node, nodeId } = wanted;
       if (awaited.isLate(node)) return (late += 1) > 0;
-      const hasMore = isBlind && board.get(nodeId)?.kept !== undefined;
-      if (replicas.owns(nodeId) && !hasMore) return true;
-      // It has what cannot be read here from another one, which gives it what is new as well; or it has what is wanted: two
-      // replicas notice a loss seconds apart, and what the other one has written there is better than something newer.
-      if (!hasMore && isDue(board.lost(nodeId), wanted, nowMs)) awaited.begin(node);
+      if (replicas.owns(nodeId)) return true;
+      // Two replicas notice a loss seconds apart; what the other one has written there is better than something newer.
+      if (isDue(board.lost(nodeId), wanted, nowMs)) awaited.begin(node);
       else awaited.beginPatiently(node);
       return false;
     });

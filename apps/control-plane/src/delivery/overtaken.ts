@@ -28,7 +28,7 @@ export interface Surroundings {
 
 /**
  * What is there. `same`: what is wanted, another replica was faster. `kept`: another replica, of another version, has
- * rendered the same documents otherwise, or with some that cannot be read here; what is there stays. `forged`: nothing, or nobody who has the host's key sealed
+ * rendered the same documents otherwise; what was first stays. `forged`: nothing, or nobody who has the host's key sealed
  * it. `other`: older, or another replica knows more, maybe of a new epoch, or our clock went back, or etcd was restored.
  */
 export type Verdict = 'same' | 'kept' | 'forged' | 'other';
@@ -48,7 +48,7 @@ export async function judge({ wanted, there }: Found, around: Surroundings): Pro
   if (generation < wanted.since || generation > around.revision) return 'other';
   const isTaken = await isVerified(there, wanted, around);
   if (!isTaken) return 'other';
-  const isOfTheSame = await around.contents.agree(assignment, wanted.bundle);
+  const isOfTheSame = await isOfTheSameDocuments(assignment, wanted, around.contents);
   return isOfTheSame ? 'kept' : 'other';
 }
 
@@ -121,6 +121,16 @@ async function isVerified(
     if (error instanceof RefusedError) return false;
     throw error;
   }
+}
+
+/** A replica that cannot read a document of a newer version leaves it out, which is no rendering. */
+async function isOfTheSameDocuments(
+  { bundleDigest: digest, dataKey }: Assignment,
+  { bundle }: WantedAssignment,
+  contents: BundleContents,
+): Promise<boolean> {
+  const there = await contents.there({ digest, dataKey });
+  return there !== undefined && there === (await contents.ours(bundle));
 }
 
 function unlessRefused<T>(open: () => T): T | undefined {

@@ -7,27 +7,15 @@ import type { NodeRecord } from '../nodes/node.record.js';
 import type { AuthoredShelf } from '../trust/authored-shelf.js';
 import type { WantedAssignment } from './assignment-plan.js';
 
-/** What tells which documents cannot be read. */
-export interface UnreadParts {
-  readonly state: Pick<FleetState, 'unreadPolicies'>;
-  readonly trust: Pick<Trust, 'authored'>;
-  readonly authored: Pick<AuthoredShelf, 'unread'>;
-}
-
 /** What an assignment is worked out from. */
 export interface AssignmentParts {
   readonly state: FleetState;
   readonly bundles: BundleShelf;
   readonly trust: Pick<Trust, 'root' | 'earlierRoots' | 'authored' | 'online'>;
-  readonly authored: Pick<AuthoredShelf, 'heads' | 'get' | 'unread'>;
+  readonly authored: Pick<AuthoredShelf, 'heads' | 'get'>;
   /** Whether a host is served here; never one that nobody knows. */
   readonly serves: (nodeId: string) => boolean;
   readonly log: Log;
-}
-
-/** Documents whose newest version cannot be read here, as `{kind}/{name}`, each with its revision. */
-export function unreadOf({ state, trust, authored }: UnreadParts): ReadonlyMap<string, bigint> {
-  return trust.authored ? authored.unread : state.unreadPolicies();
 }
 
 /** What each host is to have, by the state of the fleet and the root document in force at the moment of asking. */

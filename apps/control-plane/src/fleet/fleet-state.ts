@@ -158,15 +158,6 @@ export class FleetState {
     return [...this.#hostKeys.keys()].filter((epoch) => this.hostKey(nodeId, epoch));
   }
 
-  /** Policies whose newest version cannot be read, as `policy/{name}`, each with its revision. */
-  unreadPolicies(): ReadonlyMap<string, bigint> {
-    const unread = [...this.unreadable.keys()].flatMap((key) => {
-      const { kind, name } = { name: '', ...parseFleetKey(key) };
-      return kind === 'policy' ? [[`policy/${name}`, this.#revisions.get(key) ?? 0n] as const] : [];
-    });
-    return new Map(unread);
-  }
-
   #revisionOf({ nodeId, epoch }: HostKeyRecord): bigint {
     return this.#revisions.get(etcdKeys.key(nodeId, hostKeyPurpose(epoch))) ?? 0n;
   }

@@ -40,8 +40,6 @@ interface Refused {
  */
 export class AuthoredShelf {
   readonly #heads = new Map<string, SignedHead>();
-  /** Documents whose newest version was not taken, as `{kind}/{name}`, each with its revision. */
-  readonly unread = new Map<string, bigint>();
   /** Of each key in etcd, also of one that is refused: whoever is believed can write above it. */
   readonly #revisions = new Map<string, bigint>();
   /** By the key whose value nobody of ours signed. */
@@ -123,17 +121,14 @@ export class AuthoredShelf {
       this.#heads.set(key, { kind, name, envelope, revision, authored });
       this.#changed = true;
       this.#refused.delete(key);
-      this.unread.delete(`${kind}/${name}`);
     } catch (error) {
       this.#refused.set(key, { reason: String(error), value });
-      this.unread.set(`${kind}/${name}`, revision);
     }
   }
 
   #gone(key: string): void {
     this.#revisions.delete(key);
     this.#refused.delete(key);
-    this.unread.delete(key.slice(etcdKeys.signed.length));
     const head = this.#heads.get(key);
     if (head) this.#check(key, head);
   }
