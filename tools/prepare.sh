@@ -86,7 +86,7 @@ need_for_tests() {
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 
 # As root, whose environment sudo does not take from us. A service of the distribution must not start, now or at a boot:
-# the product runs its own etcd, Redis and PostgreSQL, and theirs would listen without TLS or a password.
+# the product and its tests run their own etcd, Redis, PostgreSQL, sshd and dockerd, and theirs would listen to anybody.
 APT_INSTALL='
 set -eu
 policy=/usr/sbin/policy-rc.d
@@ -101,8 +101,10 @@ apt-get install -y -qq --no-install-recommends "$@"
 [ -d /run/systemd/system ] || exit 0
 for package in "$@"; do
   case "$package" in
-    redis-server | postgresql) systemctl disable --quiet "$package" ;;
-    etcd-server) systemctl disable --quiet etcd ;;
+    redis-server | postgresql) systemctl disable --quiet "$package" || : ;;
+    etcd-server) systemctl disable --quiet etcd || : ;;
+    openssh-server) systemctl disable --quiet ssh || : ;;
+    docker.io) systemctl disable --quiet docker docker.socket || : ;;
   esac
 done
 '

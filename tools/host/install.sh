@@ -33,20 +33,31 @@ done
 
 [ "$(id -u)" = 0 ] || fail 'must be run as root'
 [ -z "$url" ] || [ -n "$fingerprint" ] || fail '--control-plane needs --ca-fingerprint'
-# What is there stays as it is: its owner may have changed it. Another fleet or enforcer would be left out without a word.
-if [ -e "$config" ]; then
-  pinned=$(printf %s "$fingerprint" | tr -d :)
-  [ -z "$pinned" ] || tr -d : <"$config" | grep -qiF -e "$pinned" ||
-    fail "$config names another CA than --ca-fingerprint: to move this host, hostward-agent offboard first; else remove the file. Nothing was changed"
-  enforces=$(sed -n 's/^enforcer:[ "]*\([a-z]*\).*/\1/p' "$config")
-  [ "${enforcer:-${enforces:-auto}}" = "${enforces:-auto}" ] ||
-    fail "$config does not say 'enforcer: $enforcer': change it there, and leave --enforcer out. Nothing was changed"
-fi
 (cd "$here" && sha256sum --quiet -c SHA256SUMS) || fail 'the tree is damaged: its files do not have their sums; nothing was changed'
 ! dpkg-query --status hostward-agent >/dev/null 2>&1 ||
   fail 'the package hostward-agent is installed: upgrade it by dpkg or apt, or remove it first; nothing was changed'
 "$here/usr/lib/hostward/node" -e 0 ||
   fail "Node does not run here: it needs glibc 2.35 and libstdc++ (package libstdc++6, or libstdc++), and a $here that is not mounted noexec and from which no policy keeps programs; nothing was changed"
+
+# ours HEX: this host names or trusts that CA; also where it has followed a replacement of the CA, or a redirect.
+ours() {
+  state=/var/lib/hostward/agent
+  cat "$config" "$state"/ca.pinned "$state"/*/ca.pinned 2>/dev/null | tr -d : | grep -qiF -e "$1" ||
+    cat "$state"/ca.crt "$state"/*/ca.crt 2>/dev/null | "$here/usr/lib/hostward/node" -e '
+      const { X509Certificate } = require("node:crypto");
+      const held = require("node:fs").readFileSync(0, "utf8").match(/-----BEGIN CERT[^]*?-----END CERT[^\n]*/g) ?? [];
+      const prints = held.map((pem) => new X509Certificate(pem).fingerprint256.replaceAll(":", "").toLowerCase());
+      process.exit(prints.includes(process.argv[1].toLowerCase()) ? 0 : 1)' "$1"
+}
+# What is there stays as it is: its owner may have changed it. Another fleet or enforcer would be left out without a word.
+if [ -e "$config" ]; then
+  pinned=$(printf %s "$fingerprint" | tr -d :)
+  [ -z "$pinned" ] || ours "$pinned" ||
+    fail "$config names another CA than --ca-fingerprint: to move this host, hostward-agent offboard first; else remove the file. Nothing was changed"
+  enforces=$(sed -n "s/^enforcer:[ \"']*\([a-z]*\).*/\1/p" "$config")
+  [ "${enforcer:-${enforces:-auto}}" = "${enforces:-auto}" ] ||
+    fail "$config does not say 'enforcer: $enforcer': change it there, and leave --enforcer out. Nothing was changed"
+fi
 
 # put FILE: whole or not at all, also when the program runs; with the mode that it has in the tree.
 put() {

@@ -88,7 +88,14 @@ replace_configuration() {
   mv -f "$config" "$file"
 }
 
+# A run may have been broken off between the enrolment and that.
+resume_configuration() {
+  config=/etc/hostward/agent.yaml.new
+  if [ -e "$config" ] && [ ! -e /etc/hostward/agent.yaml ]; then replace_configuration; fi
+}
+
 start_units() {
+  resume_configuration
   attempt start-failed systemctl daemon-reload
   attempt start-failed systemctl enable --quiet hostward-early.service "$@"
   attempt start-failed systemctl restart "$@"

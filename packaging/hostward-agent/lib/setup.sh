@@ -65,7 +65,8 @@ configure() {
   done
   # What `remove` took away comes back with the files.
   [ ! -e "$REMOVED" ] || first=yes
-  move_dropins "$UNITS_OF_BOOT" "$UNITS"
+  # Without a rule set the next boot loads no profile that they could name.
+  [ ! -e "$STATE/sensor/snapshot" ] || move_dropins "$UNITS_OF_BOOT" "$UNITS"
   systemd-sysusers hostward-agent.conf
   systemd-tmpfiles --create hostward-agent.conf
   load_profiles

@@ -59,6 +59,15 @@ describe('a package that goes and leaves what is enforced until the next boot', 
   });
 });
 
+describe('a package that comes back', () => {
+  it('leaves what names its profile to the boot where there is no rule set to load by then', () => {
+    put(`run/${DROPIN}`, '[Service]\nAppArmorProfile=-hostward\n');
+    rmSync(join(folder, 'var/lib/hostward/sensor/snapshot'));
+    ask(SETUP, /^case "\$\{1-\}" in\n[^]*$/m, 'configure no-start');
+    expect([has(`etc/${DROPIN}`), has(`run/${DROPIN}`)]).toEqual([false, true]);
+  });
+});
+
 describe('a host that becomes autonomous', () => {
   it('has nothing that would start its agent again, as an upgrade that is judged does', () => {
     ask(OFFBOARD, /^main "\$@"\n$/m, 'stay_enforcing');

@@ -187,6 +187,19 @@ describe('a caller with a scope writes', () => {
     expect((await rig.rest.delete(other, as('operator'))).status).toBe(403);
     const own = `/v1/suspensions/${String(made.body['id'])}`;
     expect((await rig.rest.delete(own, as('operator'))).status).toBe(204);
+    // It goes with its host to another name, and back, whoever may rename that.
+    expect((await suspend({ node: 'mine' })).status).toBe(201);
+    for (const [name, to] of [
+      ['mine', 'mine2'],
+      ['mine2', 'mine'],
+    ]) {
+      const renamed = await rig.rest.post(`/v1/nodes/${name}/rename`, { to }, as('operator'));
+      expect([renamed.status, renamed.body['name']]).toEqual([200, to]);
+    }
+    const [left] = (await rig.rest.get('/v1/suspensions', as('viewer'))).body[
+      'items'
+    ] as unknown as [{ readonly id: string }];
+    expect((await rig.rest.delete(`/v1/suspensions/${left.id}`, as('operator'))).status).toBe(204);
   });
 
   it('join tokens that let hosts of it in and no others, and sees and deletes no others', async () => {

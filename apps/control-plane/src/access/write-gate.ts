@@ -12,6 +12,7 @@ import { decodeNode } from '../nodes/node.record.js';
 import { decodeException, type ExceptionRecord } from '../policies/exception.record.js';
 import { decodePolicy, type PolicyRecord } from '../policies/policy.record.js';
 import { decodeSuspension, type SuspensionRecord } from '../suspensions/suspension.record.js';
+import { goesWithHost } from '../suspensions/suspensions-of-host.js';
 import type { Caller } from './caller.js';
 import { rolesWith, type Right } from './right.js';
 
@@ -132,7 +133,9 @@ function besideNode(_name: string, _write: Write, { caller, change }: Checked): 
   need(caller, beside ? 'nodes:write' : 'people:write');
 }
 
-function checkSuspension(name: string, write: Write, { caller, state }: Checked): void {
+function checkSuspension(name: string, write: Write, { caller, state, change }: Checked): void {
+  // Whoever may delete or rename the host is asked for that.
+  if (goesWithHost(state, change.then, write)) return need(caller, 'nodes:write');
   need(caller, 'suspensions:write');
   const before = state.suspensions.get(name)?.record;
   const after = write.type === 'put' ? decodeSuspension(bytesOf(write)) : undefined;

@@ -103,6 +103,8 @@ is_ours() {
 keep_host() {
   [ -s /var/lib/hostward/trust/node-id ] || return 1
   is_ours || fail enrolled-elsewhere 'this host is in another fleet: to move it, hostward-agent offboard first. Nothing was changed'
+  config=/etc/hostward/agent.yaml.new
+  if names_ca "$config"; then replace_configuration; fi
   set -- hostward-compiler.socket hostward-sensor.service hostward-agent.service
   for unit in "$@"; do systemctl is-active --quiet "$unit" || { start_units "$@"; return; }; done
 }

@@ -24,6 +24,17 @@ export function renamed(state: FleetState, node: string, to: string): Suspension
   }));
 }
 
+/** Whether a write of a suspension of one host is part of a change of that host itself. */
+export function goesWithHost(
+  { suspensions }: FleetState,
+  then: readonly Write[],
+  { key }: Write,
+): boolean {
+  if (!key.startsWith(etcdKeys.suspensions)) return false;
+  const node = suspensions.get(key.slice(etcdKeys.suspensions.length))?.record.target.node;
+  return node !== undefined && then.some((write) => write.key === etcdKeys.node(node));
+}
+
 function changed(
   { index, suspensions }: FleetState,
   node: string,

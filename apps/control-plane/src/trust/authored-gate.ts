@@ -3,6 +3,7 @@ import type { FleetState } from '../fleet/fleet-state.js';
 import { ProblemError } from '../http/index.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import { decodeNode } from '../nodes/node.record.js';
+import { goesWithHost } from '../suspensions/suspensions-of-host.js';
 
 const SIGNED_ONLY = [etcdKeys.policies, etcdKeys.groups, etcdKeys.suspensions];
 
@@ -17,7 +18,8 @@ export function checkAuthored(state: FleetState, { then }: LedgerChange): void {
     return;
   for (const write of then) {
     const ends = write.type === 'delete' && write.key.startsWith(etcdKeys.suspensions);
-    if (!ends && SIGNED_ONLY.some((prefix) => write.key.startsWith(prefix))) refuse(write.key);
+    const goesAlong = goesWithHost(state, then, write);
+    if (!ends && !goesAlong && SIGNED_ONLY.some((prefix) => write.key.startsWith(prefix))) refuse(write.key);
     if (write.type !== 'put' || !write.key.startsWith(etcdKeys.nodes)) continue;
     const before = state.nodes.get(write.key.slice(etcdKeys.nodes.length))?.record;
     const after = decodeNode(Buffer.from(write.value));
