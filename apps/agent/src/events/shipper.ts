@@ -6,7 +6,7 @@ import { HostKeys } from '../delivery/host-keys.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Surroundings } from '../health/surroundings.js';
 import { openEventCursor } from './event-cursor.js';
-import { compareEventIds, formatEventId, parseEventId, type EventId } from './event-id.js';
+import { compareEventIds } from './event-id.js';
 import { Spool } from './spool.js';
 
 const BATCH_ALERTS = 1_000;
@@ -23,26 +23,18 @@ const RESEND_BASE_MS = 10_000;
 const RESEND_CAP_MS = 5 * 60_000;
 
 interface UnderWay {
-  /** Ids in the spool, and those under which they were sent; as many of both. */
-  readonly ids: readonly string[];
-  readonly sentAs: readonly string[];
+  readonly last: string;
   readonly sentAt: number;
 }
 
 /**
  * Sends what lies in the spool and drops it only when the control plane's authenticated cursor has passed it. One
  * batch is under way at a time: the cursor says "everything up to here", so a later batch that arrives while Redis
- * lost an earlier one would acknowledge what was never stored. The store de-duplicates what is sent again by id, and keeps
- * one cursor a host: where it is beyond what we can have sent, a copy of this machine, or this one before it went back to a
- * snapshot, has sent something too. What waits is then sent under ids above it, or the store would take it for known.
+ * lost an earlier one would acknowledge what was never stored. The store de-duplicates what is sent again by id.
  */
 export class Shipper {
   readonly #flight = new SingleFlight(() => this.#ship());
   #underWay: UnderWay | undefined;
-  /** The cursor that was heeded last. */
-  #heeded = '';
-  /** Of the next alert that is sent, where ids are no more those of the spool. */
-  #anew: EventId | undefined;
   #polls = 0;
   #resendMs = RESEND_BASE_MS;
   #sendAgain = false;
@@ -100,61 +92,26 @@ export class Shipper {
 
   async #send(hostKey: Buffer, run: AgentRun): Promise<void> {
     const alerts = fitting(await this.spool.read(this.spool.acknowledged, BATCH_ALERTS));
-    if (alerts.length === 0) return;
-    const sent = alerts.map((alert, at) => ({ ...alert, EventID: this.#idOf(alert, at) }));
-    const sentAs = sent.map(({ EventID }) => EventID);
-    const [from = '', to = ''] = [sentAs.at(0), sentAs.at(-1)];
-    const batch: AlertBatch = { v: 1, run, first: from, last: to, alerts: sent };
+    const [first, last] = [alerts.at(0), alerts.at(-1)];
+    if (first === undefined || last === undefined) return;
+    const batch: AlertBatch = { v: 1, run, first: first.EventID, last: last.EventID, alerts };
     const bytes = Buffer.from(JSON.stringify(batch));
     await this.link.appendEvents(sealEvents(hostKey, this.nodeId, bytes));
-    const ids = alerts.map(({ EventID }) => EventID);
-    this.#underWay = { ids, sentAs, sentAt: this.around.clock.elapsed() };
+    this.#underWay = { last: last.EventID, sentAt: this.around.clock.elapsed() };
     this.#sendAgain = false;
     this.#polls = 0;
     this.batches += 1;
   }
 
-  #idOf({ EventID }: Alert, at: number): string {
-    if (this.#anew === undefined) return EventID;
-    return formatEventId({ ...this.#anew, sequence: this.#anew.sequence + at });
-  }
-
   async #readCursor(hostKey: Buffer): Promise<void> {
     const sealed = await this.link.readCursor();
     const cursor = sealed === undefined ? undefined : this.#openCursor(hostKey, sealed);
-    if (cursor === undefined || compareEventIds(cursor, this.#heeded) <= 0) return;
-    const underWay = this.#underWay;
-    if (underWay && compareEventIds(cursor, underWay.sentAs.at(-1) ?? '') <= 0)
-      await this.#acknowledge(underWay, cursor);
-    else if (this.batches === 0 && this.spool.isOfBefore(cursor))
-      await this.spool.acknowledge(cursor);
-    else if (await this.#isInTheWay(cursor)) this.#numberAbove(cursor);
-    this.#heeded = cursor;
-  }
-
-  async #acknowledge({ ids, sentAs, sentAt }: UnderWay, cursor: string): Promise<void> {
-    const stored = sentAs.filter((id) => compareEventIds(id, cursor) <= 0).length;
-    const last = ids[stored - 1];
-    if (last === undefined) return;
-    await this.spool.acknowledge(last);
+    if (cursor === undefined || compareEventIds(cursor, this.spool.acknowledged) <= 0) return;
+    // Not beyond what is under way: what was not sent cannot have been stored.
+    if (this.#underWay !== undefined && compareEventIds(cursor, this.#underWay.last) > 0) return;
+    await this.spool.acknowledge(cursor);
     this.#resendMs = RESEND_BASE_MS;
-    if (this.#anew) this.#anew = { ...this.#anew, sequence: this.#anew.sequence + stored };
-    const left = { ids: ids.slice(stored), sentAs: sentAs.slice(stored), sentAt };
-    this.#underWay = left.ids.length > 0 ? left : undefined;
-  }
-
-  /** Whether the store would take what waits for something that it has. */
-  async #isInTheWay(cursor: string): Promise<boolean> {
-    const [next] = await this.spool.read(this.spool.acknowledged, 1);
-    return next !== undefined && compareEventIds(this.#idOf(next, 0), cursor) <= 0;
-  }
-
-  #numberAbove(cursor: string): void {
-    const above = (parseEventId(cursor)?.start ?? 0) + 1;
-    this.#anew = { start: Math.max(this.around.clock.now(), above), sequence: 1 };
-    this.around.log.warn('the store has ids that were not sent: what waits is numbered anew', {
-      cursor,
-    });
+    if (this.#underWay?.last === cursor) this.#underWay = undefined;
   }
 
   /** A cursor that does not open drops nothing. */

@@ -119,12 +119,6 @@ export class Spool {
     return this.#inTurn(() => this.#read(after, limit));
   }
 
-  /** Whether an earlier start of this agent may have sent this id: something of that start still lies here. */
-  isOfBefore(id: string): boolean {
-    const start = startOf(id);
-    return start !== this.#next.start && this.#segments.some(({ last }) => startOf(last) === start);
-  }
-
   /** Forgets everything up to and with this id; only called with a cursor that was authenticated. */
   acknowledge(cursor: string): Promise<void> {
     return this.#inTurn(async () => {
