@@ -62,6 +62,33 @@ export function mayAuthor({ scope }: Author, need: Need): boolean {
   return outside !== true && hasLabels(need.labels, scope.labels);
 }
 
+/**
+ * Whether the signers of a version may sign whatever those of the one before it may, of this kind. Then a host that never
+ * saw the one before takes what follows it. `threshold`: how many must sign.
+ */
+export function maySucceed(
+  signers: readonly Author[],
+  before: readonly Author[],
+  threshold: number,
+): boolean {
+  const isSigner = ({ keyid }: Author) => signers.some((each) => each.keyid === keyid);
+  return before.every(
+    (author) =>
+      isSigner(author) || signers.filter((each) => isWithin(author, each)).length >= threshold,
+  );
+}
+
+/** Kinds of documents apart. */
+function isWithin({ scope = {} }: Author, { scope: wider = {} }: Author): boolean {
+  const holds = (list: readonly string[] | undefined, of: readonly string[] | undefined) =>
+    of === undefined || list?.every((each) => of.includes(each)) === true;
+  return (
+    holds(scope.sections, wider.sections) &&
+    holds(scope.tiers, wider.tiers) &&
+    hasLabels(scope.labels ?? {}, wider.labels)
+  );
+}
+
 function hasLabels(has: Need['labels'], wanted: AuthorScope['labels']): boolean {
   if (has === undefined || wanted === undefined) return true;
   return Object.entries(wanted).every(

@@ -24,7 +24,7 @@ export {
 } from './host-channel.js';
 export { followRoots, inspectRoot, rootPayload, signRoot, trustRoot } from './root.js';
 export type { RootDocument, TrustedRoot } from './root.js';
-export { AUTHORED_KINDS, mayAuthor } from './author.js';
+export { AUTHORED_KINDS, mayAuthor, maySucceed } from './author.js';
 export type { Author, AuthorScope, AuthoredKind, Need } from './author.js';
 export {
   authoredPayload,

@@ -137,7 +137,7 @@ export class TestHost {
     return this.#link;
   }
 
-  /** Fetches and verifies what is there now; undefined where there is nothing. */
+  /** Fetches and verifies what is there now, by what it took before; undefined where there is nothing. */
   async fetch(): Promise<VerifiedDelivery | undefined> {
     const record = await this.link.fetchRecord();
     const bundle = record && (await this.link.fetchBundle(record.bundleDigest));
@@ -149,6 +149,7 @@ export class TestHost {
       nodeId: this.nodeId,
       sealingPrivateKey: this.#sealing.privateKey,
       now: Date.now(),
+      floors: this.last?.floors,
     });
     return this.last;
   }

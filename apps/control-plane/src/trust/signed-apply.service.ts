@@ -11,6 +11,7 @@ import {
   characterOf,
   limits,
   mayAuthor,
+  maySucceed,
   payloadTypes,
 } from '#bundle';
 import type { ApplyDocument, ApplyResponse, FieldError } from '#contracts';
@@ -37,6 +38,7 @@ import { nextVersion, unchangedPolicy, versionWrites } from '../policies/policy-
 import {
   AuthoredShelf,
   type SignedContent,
+  type SignedHead,
   nameOf,
   refusalOf,
   verifySigned,
@@ -167,12 +169,34 @@ export class SignedApplyService {
     const before: Condition = { key, modRevision: this.shelf.revisionOf(kind, nameOf(document)) };
     const beside = this.#beside(kind, offered, fleet);
     if ('errors' in beside) return { ...step, verdict: 'invalid', errors: beside.errors };
+    const late = head && kind !== 'suspension' ? this.#successionErrors(offered, head) : [];
+    if (late.length > 0) return { ...step, verdict: 'invalid', errors: late };
     return {
       ...step,
       verdict: 'deleted' in document ? 'pruned' : head ? 'configured' : 'created',
       conditions: [before, ...beside.conditions],
       writes: [put, ...beside.writes],
     };
+  }
+
+  /**
+   * A host that was away sees this version alone, and asks its signers about what the versions in between ended and began
+   * there, which these must not have less right to than whoever signed those.
+   */
+  #successionErrors({ index, authored }: Offered, head: SignedHead): readonly FieldError[] {
+    const { thresholds, authors } = this.trust.root.document;
+    const ids = head.authored.signers.map(({ keyid }) => keyid);
+    const wider = authors
+      .filter(({ keyid }) => ids.includes(keyid))
+      .find((each) => !maySucceed(authored.signers, [each], thresholds?.documents ?? 1));
+    if (!wider) return [];
+    const { keyid, scope } = wider;
+    const who = `author ${keyid}, ${scope ? `whose scope is ${JSON.stringify(scope)}` : 'who has no scope'}`;
+    const words =
+      `${who}, signed version ${head.authored.document.version}, and none of these may sign all of that: ` +
+      'a host that missed that version would take nothing any more';
+    const remedy = 'have one who may sign as much sign it too (hostward sign --add)';
+    return [documentError(index, '', words, remedy)];
   }
 
   /** The record that people and the index read, in the same transaction. */

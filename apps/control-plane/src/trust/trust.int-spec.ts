@@ -54,19 +54,24 @@ const content = (name: string, matchLabels: Readonly<Record<string, string>>) =>
 const signed = (
   name: string,
   version: number,
-  by: Signer,
+  by: Signer | readonly Signer[],
   deleted = false,
   on: Readonly<Record<string, string>> = { env: 'prod' },
 ) => {
   const document = deleted
     ? ({ v: 1, name, version, deleted: true } as const)
     : ({ v: 1, name, version, content: content(name, on) } as const);
-  return signAuthored({ kind: 'policy', document }, [by]);
+  return signAuthored({ kind: 'policy', document }, [by].flat());
 };
-const labels = (version: number, env: string, by: Signer, { nodeId, name } = host) =>
-  signAuthored({ kind: 'labels', document: { v: 1, nodeId, name, version, labels: { env } } }, [
-    by,
-  ]);
+const labels = (
+  version: number,
+  env: string,
+  by: Signer | readonly Signer[],
+  { nodeId, name } = host,
+) => {
+  const document = { v: 1, nodeId, name, version, labels: { env } } as const;
+  return signAuthored({ kind: 'labels', document }, [by].flat());
+};
 const send = (...documents: unknown[]) =>
   rig.rest.post('/v1/signed-documents', { v: 1, signed: documents });
 
@@ -274,7 +279,7 @@ describe('authored mode', () => {
       ...(scopes[at] && { scope: scopes[at] }),
     }));
     expect((await publish({ authors: scoped })).status).toBe(200);
-    const web = (version: number, env: string, by: Signer) => {
+    const web = (version: number, env: string, ...by: readonly Signer[]) => {
       const spec = { selector: { matchLabels: { env } } };
       const content = {
         apiVersion: 'hostward.io/v1',
@@ -282,9 +287,7 @@ describe('authored mode', () => {
         metadata: { name: 'web' },
         spec,
       };
-      return signAuthored({ kind: 'group', document: { v: 1, name: 'web', version, content } }, [
-        by,
-      ]);
+      return signAuthored({ kind: 'group', document: { v: 1, name: 'web', version, content } }, by);
     };
     const inWeb = { 'hostward.io/group': 'web' };
     const own = [web(1, 'prod', author), signed('grouped', 1, author, false, inWeb)];
@@ -306,10 +309,33 @@ describe('authored mode', () => {
       ]);
     }
     const within = signed('fresh', 1, bob, false, { env: 'stage' });
-    expect((await send(within, web(2, 'prod', bob))).status).toBe(200);
+    expect((await send(within)).status).toBe(200);
     await host.receives('block', 'grouped');
-    const gone = [signed('grouped', 2, author, true), signed('fresh', 2, author, true)];
-    expect((await send(...gone, web(3, 'prod', author))).status).toBe(200);
+
+    // The host is away, so that it sees what follows these and never these.
+    const stage = { env: 'stage' };
+    const wide = [signed('grouped', 2, author, false, stage), web(2, 'stage', author)];
+    expect((await send(...wide, labels(2, 'stage', author))).status).toBe(200);
+    const anew = (...by: readonly Signer[]) => [
+      signed('grouped', 3, by, false, stage),
+      web(3, 'stage', ...by),
+      labels(3, 'stage', by),
+    ];
+    for (const document of anew(bob)) {
+      const answer = await send(document);
+      expect([answer.status, answer.body['detail']]).toEqual([
+        422,
+        expect.stringContaining(
+          `author ${author.keyid}, who has no scope, signed version 2, and none of these may sign all of that`,
+        ),
+      ]);
+    }
+    expect((await send(...anew(bob, author))).status).toBe(200);
+    await host.receives('fresh', 'grouped');
+    expect((await send(labels(4, 'prod', author))).status).toBe(200);
+    await host.receives('block');
+    const gone = [signed('grouped', 4, author, true), signed('fresh', 2, author, true)];
+    expect((await send(...gone, web(4, 'prod', author))).status).toBe(200);
   });
 
   it('keeps nothing that was signed for an identity that is nobody’s any more', async () => {
@@ -337,14 +363,14 @@ describe('authored mode', () => {
     await eventually('what is refused is named', async () =>
       (await rig.rest.get('/readyz')).text.includes('cannot be read: /hostward/'),
     );
-    const gone = ['more', 'evil', 'grouped', 'fresh'].map((name) => signed(name, 3, carol, true));
-    const group = { v: 1, name: 'web', version: 4, deleted: true } as const;
+    const gone = ['more', 'evil', 'grouped', 'fresh'].map((name) => signed(name, 9, carol, true));
+    const group = { v: 1, name: 'web', version: 9, deleted: true } as const;
     const brake = { v: 1, name: 'brake', version: 6, deleted: true } as const;
     gone.push(
       signAuthored({ kind: 'group', document: group }, [carol]),
       signAuthored({ kind: 'suspension', document: brake }, [carol]),
     );
-    const answer = await send(labels(2, 'prod', carol), signed('block', 3, carol), ...gone);
+    const answer = await send(labels(5, 'prod', carol), signed('block', 3, carol), ...gone);
     expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('"created"')]);
     await readyAgain();
     await eventually('the host takes what is delivered', async () => {
