@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Author, type AuthorScope, mayAuthor, maySucceed } from './index.js';
+import { type Author, type AuthorScope, type Need, mayAuthor, maySucceed } from './index.js';
 
 const SCOPES: readonly (AuthorScope | undefined)[] = [
   undefined,
@@ -11,11 +11,15 @@ const SCOPES: readonly (AuthorScope | undefined)[] = [
   { labels: { env: 'prod' }, sections: ['file'] },
 ];
 const authors = SCOPES.map((scope, at): Author => ({ keyid: `${at}`, key: '', scope }));
-const needs = [{}, { env: 'prod' }, { env: 'prod', app: 'web' }].flatMap((labels) =>
+const LABELS: readonly Need['labels'][] = [{}, { env: 'prod' }, { env: 'prod', app: 'web' }];
+const needs = LABELS.flatMap((labels) =>
   ['normal', 'baseline'].flatMap((tier) =>
-    [['file'], ['process'], ['file', 'process']].map(
-      (sections) => ({ kind: 'group', labels, tier, sections }) as const,
-    ),
+    [['file'], ['process'], ['file', 'process']].map((sections): Need => ({
+      kind: 'group',
+      labels,
+      tier,
+      sections,
+    })),
   ),
 );
 const sets = Array.from({ length: 2 ** authors.length }, (_, bits) =>
@@ -24,7 +28,7 @@ const sets = Array.from({ length: 2 ** authors.length }, (_, bits) =>
 
 describe('signers that may follow others', () => {
   it('may sign each thing that those might, as many as must', () => {
-    const able = (signers: readonly Author[], need: (typeof needs)[number], wanted: number) =>
+    const able = (signers: readonly Author[], need: Need, wanted: number) =>
       signers.filter((each) => mayAuthor(each, need)).length >= wanted;
     const wrong = [1, 2].flatMap((wanted) =>
       sets.flatMap((before) =>

@@ -133,9 +133,11 @@ export class AuthoredShelf {
     if (head) this.#check(key, head);
   }
 
-  #check(key: string, { kind, envelope }: SignedHead): void {
+  /** Its signers have the scopes of the root document in force. */
+  #check(key: string, head: SignedHead): void {
     try {
-      verifySigned(kind, envelope, this.trust);
+      const authored = verifySigned(head.kind, head.envelope, this.trust);
+      this.#heads.set(key, { ...head, authored });
     } catch (error) {
       this.#refused.set(key, { reason: String(error) });
     }

@@ -1,29 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import {
   AUTHORED_KINDS,
-  type Authored,
   type AuthoredKind,
   type LabelsDocument,
-  type Need,
   type PolicyDocument,
   type SignedDocument,
   type SuspensionDocument,
-  characterOf,
   limits,
-  mayAuthor,
-  maySucceed,
   payloadTypes,
 } from '#bundle';
 import type { ApplyDocument, ApplyResponse, FieldError } from '#contracts';
 import { etcdKeys, type Condition, type Write } from '#etcd';
-import {
-  type Group,
-  type HostPolicy,
-  overridesProtection,
-  selectorMarks,
-  selectsNode,
-  validateDocument,
-} from '#policy-model';
+import { type Group, type HostPolicy, validateDocument } from '#policy-model';
 import { actor, currentCaller } from '../access/caller.js';
 import { checkSuspended } from '../access/write-gate.js';
 import { Clock, isoNow } from '../clock.js';
@@ -32,13 +20,12 @@ import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { GroupRecord } from '../groups/group.record.js';
 import { ProblemError } from '../http/index.js';
-import { documentError } from '../policies/field-errors.js';
 import { lockoutErrors } from '../policies/lockout-check.js';
 import { nextVersion, unchangedPolicy, versionWrites } from '../policies/policy-versions.js';
+import { AuthorCheck, type Known, type Offered, fault } from './author-check.js';
 import {
   AuthoredShelf,
   type SignedContent,
-  type SignedHead,
   nameOf,
   refusalOf,
   verifySigned,
@@ -54,18 +41,9 @@ interface Step {
   readonly writes?: readonly Write[];
 }
 
-/** The fleet, and what its hosts know before and after the set. */
-interface Known {
-  readonly state: FleetState;
-  readonly before: SignedView;
-  readonly after: SignedView;
-}
-
-interface Offered {
+interface Taken extends Offered {
   readonly kind: AuthoredKind;
-  readonly index: number;
   readonly envelope: SignedDocument;
-  readonly authored: Authored<SignedContent>;
 }
 
 /** Names that a host can remember; a deletion takes the place of its name for ever. */
@@ -93,6 +71,7 @@ export class SignedApplyService {
     private readonly editor: FleetEditor,
     private readonly shelf: AuthoredShelf,
     private readonly trust: Trust,
+    private readonly authors: AuthorCheck,
     private readonly clock: Clock,
   ) {}
 
@@ -145,13 +124,14 @@ export class SignedApplyService {
       state,
       before: new SignedView(state, this.shelf),
       after: new SignedView(state, this.shelf, set),
+      narrow: this.authors.narrow(state, set),
     };
     return offers.map((offer, index) =>
       'verdict' in offer ? offer : orFault(index, () => this.#step(offer.kind, offer, fleet)),
     );
   }
 
-  #step(kind: AuthoredKind, offered: Offered, fleet: Known): Step {
+  #step(kind: AuthoredKind, offered: Taken, fleet: Known): Step {
     const { document, digest } = offered.authored;
     const head = this.shelf.get(kind, nameOf(document));
     const step = { kind: KIND_NAMES[kind], name: document.name };
@@ -169,7 +149,7 @@ export class SignedApplyService {
     const before: Condition = { key, modRevision: this.shelf.revisionOf(kind, nameOf(document)) };
     const beside = this.#beside(kind, offered, fleet);
     if ('errors' in beside) return { ...step, verdict: 'invalid', errors: beside.errors };
-    const late = head && kind !== 'suspension' ? this.#successionErrors(offered, head) : [];
+    const late = head && kind !== 'suspension' ? this.authors.ofVersion(offered, head) : [];
     if (late.length > 0) return { ...step, verdict: 'invalid', errors: late };
     return {
       ...step,
@@ -179,28 +159,8 @@ export class SignedApplyService {
     };
   }
 
-  /**
-   * A host that was away sees this version alone, and asks its signers about what the versions in between ended and began
-   * there, which these must not have less right to than whoever signed those.
-   */
-  #successionErrors({ index, authored }: Offered, head: SignedHead): readonly FieldError[] {
-    const { thresholds, authors } = this.trust.root.document;
-    const ids = head.authored.signers.map(({ keyid }) => keyid);
-    const wider = authors
-      .filter(({ keyid }) => ids.includes(keyid))
-      .find((each) => !maySucceed(authored.signers, [each], thresholds?.documents ?? 1));
-    if (!wider) return [];
-    const { keyid, scope } = wider;
-    const who = `author ${keyid}, ${scope ? `whose scope is ${JSON.stringify(scope)}` : 'who has no scope'}`;
-    const words =
-      `${who}, signed version ${head.authored.document.version}, and none of these may sign all of that: ` +
-      'a host that missed that version would take nothing any more';
-    const remedy = 'have one who may sign as much sign it too (hostward sign --add)';
-    return [documentError(index, '', words, remedy)];
-  }
-
   /** The record that people and the index read, in the same transaction. */
-  #beside(kind: AuthoredKind, offered: Offered, fleet: Known): Beside {
+  #beside(kind: AuthoredKind, offered: Taken, fleet: Known): Beside {
     const { document } = offered.authored;
     if ('labels' in document) return this.#node(document, offered, fleet);
     if (kind === 'suspension') return this.#suspension(document as SuspensionDocument, fleet);
@@ -220,7 +180,7 @@ export class SignedApplyService {
     return { conditions: [], writes: [] };
   }
 
-  #policy({ name, content }: PolicyDocument, offered: Offered, fleet: Known): Beside {
+  #policy({ name, content }: PolicyDocument, offered: Taken, fleet: Known): Beside {
     const { state } = fleet;
     const stored = state.policies.get(name) ?? state.deletedPolicies.get(name);
     const policy =
@@ -229,8 +189,8 @@ export class SignedApplyService {
       return { errors: [fault(offered.index, `is no host policy ${name}`)] };
     const errors = [
       ...(policy ? lockoutErrors(policy, offered.index) : []),
-      ...this.#scopeErrors(offered, stored?.record.document, fleet.before),
-      ...this.#scopeErrors(offered, policy, fleet.after),
+      ...this.authors.ofPolicy(offered, stored?.record.document, fleet.before),
+      ...this.authors.ofPolicy(offered, policy, fleet.after),
     ];
     if (errors.length > 0) return { errors };
     const isNew = stored?.record.document === undefined;
@@ -249,86 +209,10 @@ export class SignedApplyService {
     return { conditions: [unchangedPolicy(name, stored)], writes: versionWrites(record) };
   }
 
-  /** By the signed labels of the hosts that the policy selects; each host checks by its own. */
-  #scopeErrors(
-    offered: Offered,
-    policy: HostPolicy | undefined,
-    { hosts, groups }: SignedView,
-  ): readonly FieldError[] {
-    if (!policy) return [];
-    const { nodeSelector } = policy.spec;
-    const need = { ...characterOf(policy), kind: 'policy' } as const;
-    const wanted = overridesProtection(policy) ? this.#thresholds.overrides : undefined;
-    // What it asks for by labels has every host that it selects.
-    if (
-      this.#lacking(offered, [{ ...need, labels: nodeSelector.matchLabels ?? {} }], wanted) ===
-      undefined
-    )
-      return [];
-    const selected = hosts.filter((host) => selectsNode(nodeSelector, host, groups));
-    const needs = [need, ...selected.map(({ labels }): Need => ({ ...need, labels }))];
-    return this.#lackErrors(offered, needs, wanted);
-  }
-
-  /** By the hosts on which a policy begins or ends by another selector of its group. */
-  #groupErrors(
-    offered: Offered,
-    name: string,
-    { state, before, after }: Known,
-  ): readonly FieldError[] {
-    if (
-      this.#lacking(offered, [{ kind: 'group', tier: '', sections: [''], labels: {} }]) ===
-      undefined
-    )
-      return [];
-    const groups = new Map(before.groups);
-    const now = after.groups.get(name);
-    if (now) groups.set(name, now);
-    else groups.delete(name);
-    const needs = state.policies.sorted().flatMap(({ record: { document } }): readonly Need[] => {
-      const selector = document?.spec.nodeSelector;
-      if (!document || selector?.matchLabels?.[selectorMarks.group] !== name) return [];
-      return before.hosts
-        .filter(
-          (host) =>
-            selectsNode(selector, host, before.groups) !== selectsNode(selector, host, groups),
-        )
-        .map(({ labels }) => ({ ...characterOf(document), kind: 'group', labels }));
-    });
-    return this.#lackErrors(offered, needs);
-  }
-
-  get #thresholds() {
-    return this.trust.root.document.thresholds ?? { documents: 1, overrides: 1 };
-  }
-
-  /** The first that too few of the signers may sign. */
-  #lacking(
-    { authored: { signers } }: Offered,
-    needs: readonly Need[],
-    wanted = this.#thresholds.documents,
-  ): Need | undefined {
-    return needs.find((need) => signers.filter((each) => mayAuthor(each, need)).length < wanted);
-  }
-
-  #lackErrors(
-    offered: Offered,
-    needs: readonly Need[],
-    wanted = this.#thresholds.documents,
-  ): readonly FieldError[] {
-    const lacking = this.#lacking(offered, needs, wanted);
-    if (!lacking) return [];
-    const { tier, sections = [], labels } = lacking;
-    const what = tier === undefined ? '' : ` has tier ${tier} and ${sections.join(', ')}`;
-    const where = labels ? ` ${what ? '' : 'has '}hosts labelled ${JSON.stringify(labels)}` : '';
-    const words = `needs the signatures of ${wanted} authors whose scope${what}${what && where ? ' on' : ''}${where}`;
-    return [fault(offered.index, words)];
-  }
-
-  #group({ name, content }: PolicyDocument, offered: Offered, fleet: Known): Beside {
+  #group({ name, content }: PolicyDocument, offered: Taken, fleet: Known): Beside {
     const { index } = offered;
     const { state } = fleet;
-    const errors = this.#groupErrors(offered, name, fleet);
+    const errors = this.authors.ofGroup(offered, name, fleet);
     if (errors.length > 0) return { errors };
     const stored = state.groups.get(name);
     const key = etcdKeys.group(name);
@@ -341,7 +225,8 @@ export class SignedApplyService {
     return { conditions, writes: [{ type: 'put', key, value: JSON.stringify(record) }] };
   }
 
-  #node({ name, nodeId, labels }: LabelsDocument, offered: Offered, fleet: Known): Beside {
+  #node(document: LabelsDocument, offered: Taken, fleet: Known): Beside {
+    const { name, nodeId, labels } = document;
     const { index } = offered;
     const { state } = fleet;
     const stored = state.nodes.get(name);
@@ -350,11 +235,7 @@ export class SignedApplyService {
       return { errors: [fault(index, words)] };
     }
     const head = this.shelf.get('labels', nodeId)?.authored.document as LabelsDocument | undefined;
-    const now: Need = { kind: 'labels', labels };
-    const errors = this.#lackErrors(offered, [
-      now,
-      ...(head ? labelNeeds(head, labels, fleet) : []),
-    ]);
+    const errors = this.authors.ofLabels(offered, head, document, fleet);
     if (errors.length > 0) return { errors };
     const key = etcdKeys.node(name);
     const record = { ...stored.record, labels, at: isoNow(this.clock), by: actor() };
@@ -363,22 +244,6 @@ export class SignedApplyService {
       writes: [{ type: 'put', key, value: JSON.stringify(record) }],
     };
   }
-}
-
-/** What other labels ask for: those of before, and each policy that ends by them. */
-function labelNeeds(
-  before: LabelsDocument,
-  labels: LabelsDocument['labels'],
-  { state, before: { groups } }: Known,
-): readonly Need[] {
-  const need: Need = { kind: 'labels', labels: before.labels };
-  const after = { name: before.name, labels };
-  const ended = [...state.index.policiesOf(before.name)].flatMap((name): readonly Need[] => {
-    const document = state.policies.get(name)?.record.document;
-    if (!document || selectsNode(document.spec.nodeSelector, after, groups)) return [];
-    return [{ ...need, ...characterOf(document) }];
-  });
-  return [need, ...ended];
 }
 
 /** What is beyond it no host would take any more, so it is not let in. */
@@ -431,10 +296,6 @@ function kindOf(envelope: unknown): AuthoredKind {
       : undefined;
   for (const kind of AUTHORED_KINDS) if (payloadTypes[kind] === type) return kind;
   throw new Error('is no signed policy, group, labels or suspension document');
-}
-
-function fault(index: number, message: string): FieldError {
-  return documentError(index, '', message, 'sign the document anew (hostward sign)');
 }
 
 function invalid(errors: readonly FieldError[], steps: readonly Step[]): ProblemError {

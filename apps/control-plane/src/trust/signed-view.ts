@@ -3,6 +3,9 @@ import { type LabelSelector, type TargetNode, validateDocument } from '#policy-m
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { AuthoredShelf, SignedContent } from './authored-shelf.js';
 
+/** A host as it sees itself before an author gave it a name and labels. */
+export const UNLABELLED: TargetNode = { name: '', labels: {} };
+
 /** What hosts select policies by once they have taken a set of documents: their signed labels, and signed groups. */
 export class SignedView {
   #hosts: readonly TargetNode[] | undefined;
@@ -14,11 +17,11 @@ export class SignedView {
     private readonly set: ReadonlyMap<string, SignedContent> = new Map(),
   ) {}
 
-  /** Enrolled hosts; one without signed labels has no name and no labels. */
+  /** Enrolled hosts. */
   get hosts(): readonly TargetNode[] {
     this.#hosts ??= this.state.nodes.sorted().flatMap(({ record }) => {
       const nodeId = record.enrollment?.nodeId;
-      return nodeId === undefined ? [] : [this.#labelsOf(nodeId) ?? { name: '', labels: {} }];
+      return nodeId === undefined ? [] : [this.#labelsOf(nodeId) ?? UNLABELLED];
     });
     return this.#hosts;
   }

@@ -21,6 +21,10 @@ import type { TestHost } from '../testing/test-host.js';
 
 const author = loadSigner(generateSigningKey().privateKey);
 const stranger = loadSigner(generateSigningKey().privateKey);
+/** For stage alone. */
+const bob = loadSigner(generateSigningKey().privateKey);
+/** For files alone. */
+const carl = loadSigner(generateSigningKey().privateKey);
 
 let rig: Rig;
 let host: TestHost;
@@ -63,11 +67,22 @@ const signed = (
     : ({ v: 1, name, version, content: content(name, on) } as const);
   return signAuthored({ kind: 'policy', document }, [by].flat());
 };
+const group = (
+  name: string,
+  version: number,
+  envs: readonly string[],
+  by: Signer | readonly Signer[],
+) => {
+  const selector = { matchExpressions: [{ key: 'env', operator: 'In', values: envs }] };
+  const kind = { apiVersion: 'hostward.io/v1', kind: 'Group' } as const;
+  const content = { ...kind, metadata: { name }, spec: { selector } };
+  return signAuthored({ kind: 'group', document: { v: 1, name, version, content } }, [by].flat());
+};
 const labels = (
   version: number,
   env: string,
   by: Signer | readonly Signer[],
-  { nodeId, name } = host,
+  { nodeId, name }: Pick<TestHost, 'nodeId' | 'name'> = host,
 ) => {
   const document = { v: 1, nodeId, name, version, labels: { env } } as const;
   return signAuthored({ kind: 'labels', document }, [by].flat());
@@ -270,8 +285,6 @@ describe('authored mode', () => {
   });
 
   it('takes nothing from an author of a narrow scope that hosts would refuse', async () => {
-    const bob = loadSigner(generateSigningKey().privateKey);
-    const carl = loadSigner(generateSigningKey().privateKey);
     const authors = [author, bob, carl].map(({ keyid, key }) => ({ keyid, key }));
     const scopes = [undefined, { labels: { env: 'stage' } }, { sections: ['file'] }];
     const scoped = authors.map((each, at) => ({
@@ -279,16 +292,8 @@ describe('authored mode', () => {
       ...(scopes[at] && { scope: scopes[at] }),
     }));
     expect((await publish({ authors: scoped })).status).toBe(200);
-    const web = (version: number, env: string, ...by: readonly Signer[]) => {
-      const spec = { selector: { matchLabels: { env } } };
-      const content = {
-        apiVersion: 'hostward.io/v1',
-        kind: 'Group',
-        metadata: { name: 'web' },
-        spec,
-      };
-      return signAuthored({ kind: 'group', document: { v: 1, name: 'web', version, content } }, by);
-    };
+    const web = (version: number, env: string, ...by: readonly Signer[]) =>
+      group('web', version, [env], by);
     const inWeb = { 'hostward.io/group': 'web' };
     const own = [web(1, 'prod', author), signed('grouped', 1, author, false, inWeb)];
     expect((await send(...own)).status).toBe(200);
@@ -338,6 +343,45 @@ describe('authored mode', () => {
     expect((await send(...gone, web(4, 'prod', author))).status).toBe(200);
   });
 
+  it('asks about labels what the host asks that had them under another name', async () => {
+    const renamed = await rig.host('web4', {});
+    const named = signed('named', 1, author, false, { 'kubearmor.io/hostname': 'web4' });
+    expect((await send(labels(1, 'prod', carl, renamed), named)).status).toBe(200);
+    await renamed.receives('block', 'named');
+    expect((await rig.rest.post('/v1/nodes/web4/rename', { to: 'web5' })).status).toBe(200);
+    const anew = { nodeId: renamed.nodeId, name: 'web5' };
+    for (const env of ['prod', 'dev']) {
+      const answer = await send(labels(2, env, carl, anew));
+      expect([answer.status, answer.text]).toEqual([
+        422,
+        expect.stringContaining('needs the signatures of 1 authors whose scope has tier'),
+      ]);
+    }
+    expect((await send(labels(2, 'prod', author, anew))).status).toBe(200);
+    await renamed.receives('block');
+    expect((await send(signed('named', 2, author, true))).status).toBe(200);
+    expect((await rig.rest.delete('/v1/nodes/web5')).status).toBe(204);
+  });
+
+  it('takes a policy by group or labels only to where its authors may sign', async () => {
+    const inRing = { 'hostward.io/group': 'ring' };
+    const own = [group('ring', 1, ['stage', 'test'], author), signed('app', 1, bob, false, inRing)];
+    expect((await send(...own)).status).toBe(200);
+    const beyond = [group('ring', 2, ['prod'], author), labels(5, 'test', author)];
+    for (const document of beyond) {
+      const answer = await send(document);
+      expect([answer.status, answer.body['detail']]).toEqual([
+        422,
+        expect.stringMatching(/takes policy app to hosts labelled .* where its authors may not/),
+      ]);
+    }
+    const app = signed('app', 2, author, false, inRing);
+    expect((await send(group('ring', 2, ['prod'], author), app)).status).toBe(200);
+    await host.receives('app', 'block');
+    expect((await send(signed('app', 3, author, true))).status).toBe(200);
+    await host.receives('block');
+  });
+
   it('keeps nothing that was signed for an identity that is nobody’s any more', async () => {
     const gone = await rig.host('web2', { env: 'prod' });
     const replaced = await rig.host('web3', { env: 'prod' });
@@ -363,11 +407,14 @@ describe('authored mode', () => {
     await eventually('what is refused is named', async () =>
       (await rig.rest.get('/readyz')).text.includes('cannot be read: /hostward/'),
     );
-    const gone = ['more', 'evil', 'grouped', 'fresh'].map((name) => signed(name, 9, carol, true));
-    const group = { v: 1, name: 'web', version: 9, deleted: true } as const;
+    const gone = ['more', 'evil', 'grouped', 'fresh', 'named', 'app'].map((name) =>
+      signed(name, 9, carol, true),
+    );
+    const web = { v: 1, name: 'web', version: 9, deleted: true } as const;
     const brake = { v: 1, name: 'brake', version: 6, deleted: true } as const;
     gone.push(
-      signAuthored({ kind: 'group', document: group }, [carol]),
+      signAuthored({ kind: 'group', document: web }, [carol]),
+      group('ring', 9, ['none'], carol),
       signAuthored({ kind: 'suspension', document: brake }, [carol]),
     );
     const answer = await send(labels(5, 'prod', carol), signed('block', 3, carol), ...gone);

@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { Trust } from '../config/trust.js';
+import { AuthorCheck } from './author-check.js';
 import { AuthoredShelf } from './authored-shelf.js';
 import { RootService } from './root.service.js';
 import { SignedApplyService } from './signed-apply.service.js';
@@ -18,6 +19,7 @@ import { TrustKeeper } from './trust-keeper.js';
     },
     TrustKeeper,
     RootService,
+    AuthorCheck,
     SignedApplyService,
   ],
   exports: [AuthoredShelf, TrustKeeper],
