@@ -11,6 +11,7 @@ import {
 import type { FieldError } from '#contracts';
 import {
   type HostPolicy,
+  type PolicySelector,
   overridesProtection,
   selectorMarks,
   selectsNode,
@@ -20,7 +21,7 @@ import { Trust } from '../config/trust.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { documentError } from '../policies/field-errors.js';
 import { AuthoredShelf, type SignedContent, type SignedHead } from './authored-shelf.js';
-import { type SignedView, UNLABELLED } from './signed-view.js';
+import { type SignedView, UNLABELLED, once } from './signed-view.js';
 
 /** The fleet, and what its hosts know before and after the set. */
 export interface Known {
@@ -94,7 +95,7 @@ export class AuthorCheck {
   ofPolicy(
     offered: Offered,
     policy: HostPolicy | undefined,
-    { hosts, groups }: SignedView,
+    view: SignedView,
   ): readonly FieldError[] {
     if (!policy) return [];
     const { nodeSelector } = policy.spec;
@@ -109,9 +110,8 @@ export class AuthorCheck {
       ) === undefined
     )
       return [];
-    const selected = hosts.filter((host) => selectsNode(nodeSelector, host, groups));
-    const needs = [need, ...selected.map(({ labels }): Need => ({ ...need, labels }))];
-    return this.#lackErrors(offered, needs, wanted);
+    const needs = view.labelsOf(nodeSelector).map((labels): Need => ({ ...need, labels }));
+    return this.#lackErrors(offered, [need, ...needs], wanted);
   }
 
   /** By the policies of the group, where they begin and end, and where they are from now on. */
@@ -121,7 +121,7 @@ export class AuthorCheck {
     );
     return [
       ...this.#groupErrors(offered, name, fleet),
-      ...(narrow.length > 0 ? this.#strayErrors(offered, narrow, fleet.after.hosts, fleet) : []),
+      ...this.#strayErrors(offered, narrow, (selector) => fleet.after.labelsOf(selector)),
     ];
   }
 
@@ -137,7 +137,9 @@ export class AuthorCheck {
       : [];
     return [
       ...this.#lackErrors(offered, needs),
-      ...this.#strayErrors(offered, fleet.narrow, [document], fleet),
+      ...this.#strayErrors(offered, fleet.narrow, (selector) =>
+        selectsNode(selector, document, fleet.after.groups) ? [document.labels] : [],
+      ),
     ];
   }
 
@@ -148,19 +150,18 @@ export class AuthorCheck {
     { state, before, after }: Known,
   ): readonly FieldError[] {
     if (!this.#areNarrow(offered.authored, 'group')) return [];
-    const groups = new Map(before.groups);
-    const now = after.groups.get(name);
-    if (now) groups.set(name, now);
-    else groups.delete(name);
+    const changed = new Map<string, readonly TargetNode['labels'][]>();
+    const moved = before.withGroup(name, after.groups.get(name));
     const needs = state.policies.sorted().flatMap(({ record: { document } }): readonly Need[] => {
       const selector = document?.spec.nodeSelector;
       if (!document || selector?.matchLabels?.[selectorMarks.group] !== name) return [];
-      return before.hosts
-        .filter(
-          (host) =>
-            selectsNode(selector, host, before.groups) !== selectsNode(selector, host, groups),
-        )
-        .map(({ labels }) => ({ ...characterOf(document), kind: 'group', labels }));
+      const labels = once(changed, JSON.stringify(selector), () => {
+        const was = new Set(before.selected(selector));
+        const hosts = was.symmetricDifference(new Set(moved.selected(selector)));
+        return [...hosts].map((host) => host.labels);
+      });
+      const need = { ...characterOf(document), kind: 'group' } as const;
+      return labels.map((each): Need => ({ ...need, labels: each }));
     });
     return this.#lackErrors(offered, needs);
   }
@@ -169,14 +170,12 @@ export class AuthorCheck {
   #strayErrors(
     { index }: Offered,
     policies: readonly SignedPolicy[],
-    hosts: readonly TargetNode[],
-    { after: { groups } }: Known,
+    labelsOf: (selector: PolicySelector) => readonly TargetNode['labels'][],
   ): readonly FieldError[] {
     return policies.flatMap(({ policy, authored }) => {
       const { spec, metadata } = policy;
-      const needs = hosts
-        .filter((host) => selectsNode(spec.nodeSelector, host, groups))
-        .map(({ labels }): Need => ({ ...characterOf(policy), kind: 'policy', labels }));
+      const need = { ...characterOf(policy), kind: 'policy' } as const;
+      const needs = labelsOf(spec.nodeSelector).map((labels): Need => ({ ...need, labels }));
       const lacking = this.#lacking(authored, needs, this.#wantedFor(policy));
       if (!lacking) return [];
       const words =

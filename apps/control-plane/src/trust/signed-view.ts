@@ -1,5 +1,12 @@
 import type { LabelsDocument, PolicyDocument } from '#bundle';
-import { type LabelSelector, type TargetNode, validateDocument } from '#policy-model';
+import {
+  type LabelSelector,
+  type PolicySelector,
+  type TargetNode,
+  selectorMarks,
+  selectsNode,
+  validateDocument,
+} from '#policy-model';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { AuthoredShelf, SignedContent } from './authored-shelf.js';
 
@@ -10,6 +17,9 @@ export const UNLABELLED: TargetNode = { name: '', labels: {} };
 export class SignedView {
   #hosts: readonly TargetNode[] | undefined;
   #groups: ReadonlyMap<string, LabelSelector> | undefined;
+  readonly #members = new Map<string, readonly TargetNode[]>();
+  readonly #selected = new Map<string, readonly TargetNode[]>();
+  readonly #labels = new Map<string, readonly TargetNode['labels'][]>();
 
   constructor(
     private readonly state: FleetState,
@@ -21,7 +31,7 @@ export class SignedView {
   get hosts(): readonly TargetNode[] {
     this.#hosts ??= this.state.nodes.sorted().flatMap(({ record }) => {
       const nodeId = record.enrollment?.nodeId;
-      return nodeId === undefined ? [] : [this.#labelsOf(nodeId) ?? UNLABELLED];
+      return nodeId === undefined ? [] : [this.#signedLabels(nodeId) ?? UNLABELLED];
     });
     return this.#hosts;
   }
@@ -40,9 +50,51 @@ export class SignedView {
     return groups;
   }
 
-  #labelsOf(nodeId: string): LabelsDocument | undefined {
+  /** The same, but for one group; `undefined` where there is none of the name. */
+  withGroup(name: string, selector: LabelSelector | undefined): SignedView {
+    const view = new SignedView(this.state, this.shelf);
+    const groups = new Map(this.groups);
+    if (selector) groups.set(name, selector);
+    else groups.delete(name);
+    view.#hosts = this.hosts;
+    view.#groups = groups;
+    return view;
+  }
+
+  /** The hosts that a selector selects. A set may have thousands of policies: what they have in common is asked once. */
+  selected(selector: PolicySelector): readonly TargetNode[] {
+    return once(this.#selected, JSON.stringify(selector), () => {
+      const group = selector.matchLabels?.[selectorMarks.group];
+      const hosts = group === undefined ? this.hosts : this.#membersOf(group);
+      return hosts.filter((host) => selectsNode(selector, host, this.groups));
+    });
+  }
+
+  /** Labels of those hosts, each once. */
+  labelsOf(selector: PolicySelector): readonly TargetNode['labels'][] {
+    return once(this.#labels, JSON.stringify(selector), () => {
+      const hosts = this.selected(selector);
+      return [...new Map(hosts.map(({ labels }) => [JSON.stringify(labels), labels])).values()];
+    });
+  }
+
+  #membersOf(group: string): readonly TargetNode[] {
+    return once(this.#members, group, () => {
+      const selector = this.groups.get(group) ?? {};
+      return this.hosts.filter((host) => selectsNode(selector, host, new Map()));
+    });
+  }
+
+  #signedLabels(nodeId: string): LabelsDocument | undefined {
     const document =
       this.set.get(`labels/${nodeId}`) ?? this.shelf.get('labels', nodeId)?.authored.document;
     return document as LabelsDocument | undefined;
   }
+}
+
+/** What a key stands for, made where it is not known yet. */
+export function once<T>(known: Map<string, T>, key: string, make: () => T): T {
+  const found = known.get(key) ?? make();
+  known.set(key, found);
+  return found;
 }
