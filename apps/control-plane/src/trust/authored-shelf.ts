@@ -133,11 +133,12 @@ export class AuthoredShelf {
     if (head) this.#check(key, head);
   }
 
-  /** Its signers have the scopes of the root document in force. */
+  /** Gives its signers the scopes of the root document in force, and finds out whether it counts after the next start. */
   #check(key: string, head: SignedHead): void {
     try {
       const authored = verifySigned(head.kind, head.envelope, this.trust);
       this.#heads.set(key, { ...head, authored });
+      if (!this.#revisions.has(key)) throw new Error('is not in etcd any more: send it again');
     } catch (error) {
       this.#refused.set(key, { reason: String(error) });
     }

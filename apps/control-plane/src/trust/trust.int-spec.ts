@@ -257,6 +257,18 @@ describe('authored mode', () => {
     expect((await send(signed('evil', 2, author, true))).status).toBe(200);
   });
 
+  it('ATTACKER: takes a policy out of etcd, and its author puts it back', async () => {
+    const key = etcdKeys.signedDocument('policy', 'more');
+    await inEtcd((etcd) => etcd.transact({ if: [], then: [{ type: 'delete', key }] }));
+    await eventually('it is named', async () =>
+      (await rig.rest.get('/readyz')).text.includes(`cannot be read: ${key}`),
+    );
+    expect((await send(signed('more', 1, author))).text).toContain('"configured"');
+    await readyAgain();
+    const { items } = await inEtcd((etcd) => etcd.list(key));
+    expect(items.length).toBe(1);
+  });
+
   it('gives a policy up on a deletion that its author signed', async () => {
     expect((await send(signed('more', 2, author, true))).status).toBe(200);
     await host.receives('block');

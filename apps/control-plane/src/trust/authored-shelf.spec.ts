@@ -1,0 +1,43 @@
+import { beforeEach, expect, it } from '@jest/globals';
+import { generateSigningKey, loadSigner, signAuthored, signRoot, trustRoot } from '#bundle';
+import { etcdKeys } from '#etcd';
+import { Trust } from '../config/trust.js';
+import { changes, put, snapshot, testKeks } from '../testing/records.js';
+import { AuthoredShelf } from './authored-shelf.js';
+
+const { privateKey, keyid, key } = generateSigningKey();
+const signer = loadSigner(privateKey);
+const keys = [{ keyid, key }];
+const root = signRoot(
+  {
+    ...({ v: 1, version: 1, epoch: '1', expiresAt: 4_000_000_000_000, mode: 'authored' } as const),
+    ...{ root: { threshold: 1, keys }, authors: keys, online: keys },
+  },
+  [signer],
+);
+const trust = new Trust(trustRoot(root), signer, {
+  ...{ epochSecret: Buffer.alloc(32, 9), keks: testKeks },
+});
+const where = etcdKeys.signedDocument('policy', 'p');
+const p = signAuthored(
+  { kind: 'policy', document: { v: 1, name: 'p', version: 1, deleted: true } },
+  [signer],
+);
+const refused = () => shelf.refusedKeys(() => true);
+
+let shelf: AuthoredShelf;
+beforeEach(() => {
+  shelf = new AuthoredShelf(trust);
+  shelf.take(snapshot(10n, put(where, p)));
+  expect(refused()).toEqual([]);
+});
+
+it('what is gone from etcd goes on, and is named until it is there again', () => {
+  shelf.take(changes(11n, [], [where]));
+  expect(shelf.get('policy', 'p')?.revision).toBe(10n);
+  expect([refused(), shelf.isRefused('policy', 'p')]).toEqual([[where], true]);
+  shelf.recheck();
+  expect([refused(), shelf.revisionOf('policy', 'p')]).toEqual([[where], 0n]);
+  shelf.take(changes(12n, [put(where, p)]));
+  expect([refused(), shelf.revisionOf('policy', 'p')]).toEqual([[], 12n]);
+});
