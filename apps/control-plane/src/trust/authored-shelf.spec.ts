@@ -41,3 +41,12 @@ it('what is gone from etcd goes on, and is named until it is there again', () =>
   shelf.take(changes(12n, [put(where, p)]));
   expect([refused(), shelf.revisionOf('policy', 'p')]).toEqual([[], 12n]);
 });
+
+it('what somebody wrote over a document, or took away, is named no more once etcd is put back', () => {
+  for (const harm of [changes(11n, [put(where, 'x')]), changes(11n, [], [where])]) {
+    shelf.take(harm);
+    expect(refused()).toEqual([where]);
+    shelf.take(snapshot(10n, put(where, p)));
+    expect(refused()).toEqual([]);
+  }
+});

@@ -113,7 +113,12 @@ export class AuthoredShelf {
     const [kind, name] = partsOf(key);
     if (kind === undefined || name === undefined) return;
     this.#revisions.set(key, revision);
-    if (this.#heads.get(key)?.revision === revision) return;
+    const head = this.#heads.get(key);
+    if (head?.revision === revision) {
+      // A restored etcd has it again.
+      if (this.#refused.delete(key)) this.#check(key, head);
+      return;
+    }
     try {
       const envelope = JSON.parse(Buffer.from(value).toString('utf8')) as SignedDocument;
       const authored = verifySigned(kind, envelope, this.trust);
