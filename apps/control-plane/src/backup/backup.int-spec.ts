@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Rig } from '../testing/rig.js';
 import { backup } from './backup.js';
@@ -23,3 +23,18 @@ it('a backup has keys that are links, and leaves out and names files whose names
   expect(members.filter((member) => strays.includes(member))).toEqual([]);
   expect(elsewhere).toEqual(expect.arrayContaining(strays.map((stray) => join(folder, stray))));
 });
+
+it.each(['online@2026.key', 'online.key.new'])(
+  'no backup is made without a key that is needed: %s',
+  async (name) => {
+    const folder = dirname(rig.files.configFile);
+    const config = rig.configFile();
+    writeFileSync(config, readFileSync(config, 'utf8').replace('keys/online.key', `keys/${name}`));
+    symlinkSync(join(folder, 'online.key'), join(folder, 'keys', name));
+    const out = join(folder, 'two.backup');
+    await expect(backup(['--config', config, '--out', out])).rejects.toThrow(
+      /keys.onlineKey.*must lie in .* under a name/,
+    );
+    expect(existsSync(out)).toBe(false);
+  },
+);

@@ -14,7 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
@@ -39,6 +39,7 @@ import {
 const FOLDERS = ['keys', 'pki'] as const;
 /** Keys that etcd and Redis read themselves, in clear: `init` makes others. */
 const NOT_KEPT = ['pki/etcd.key', 'pki/redis.key'];
+const isLeftOut = (path: string): boolean => path.endsWith('.new') || NOT_KEPT.includes(path);
 /** Alerts and journal in PostgreSQL are the operator's to dump: its own tools are right for any size. */
 const storesIn = ({ store }: ServerConfig): readonly string[] =>
   store.postgresql ? [] : ['journal.db', 'alerts.db'];
@@ -126,8 +127,11 @@ function mustHoldKeys({ dataDir, keys }: ServerConfig): void {
   const { passphraseFile: _notKept, caCertificate: _public, ...own } = keys;
   for (const [name, path] of Object.entries(own)) {
     const folders = FOLDERS.map((folder) => join(dataDir, folder));
-    if (folders.includes(dirname(path))) continue;
-    const rule = `must lie in ${folders.join(' or ')}, as init puts it: a backup takes those folders`;
+    const inside = relative(dataDir, path);
+    if (folders.includes(dirname(path)) && isMemberPath(inside) && !isLeftOut(inside)) continue;
+    const rule =
+      `must lie in ${folders.join(' or ')}, as init puts it, under a name of letters, digits, . _ and - that does not ` +
+      'end in .new: a backup takes those files';
     throw new ConfigError(`keys.${name}`, path, rule);
   }
 }
@@ -183,9 +187,7 @@ function inFolders({ dataDir }: ServerConfig): readonly string[] {
       : [],
   ).filter(
     (path) =>
-      !path.endsWith('.new') &&
-      !NOT_KEPT.includes(path) &&
-      statSync(join(dataDir, path), { throwIfNoEntry: false })?.isFile(),
+      !isLeftOut(path) && statSync(join(dataDir, path), { throwIfNoEntry: false })?.isFile(),
   );
 }
 
