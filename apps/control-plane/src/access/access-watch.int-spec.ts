@@ -20,8 +20,11 @@ import { Refusals } from './refusals.js';
 
 const MINUTE_MS = 60_000;
 
+const START_MS = 1_772_366_400_000;
+const minute = (at: number): string => new Date(START_MS + at * MINUTE_MS).toISOString();
+
 class SetClock extends Clock {
-  ms = 1_772_366_400_000;
+  ms = START_MS;
 
   nowMs(): number {
     return this.ms;
@@ -69,7 +72,7 @@ it('keeps what was refused while the journal could not be written, and tells it 
   // Its transaction was under way: it happens, and what follows is refused.
   await ledger.record({ by: 'admin', action: 'apply', target: 'stands' });
   const refusal = { action: 'GET /v1/users', object: '/v1/users' };
-  for (let minute = 0; minute < 3; minute += 1) {
+  for (let minutes = 0; minutes < 3; minutes += 1) {
     failures.add('192.0.2.1', 'alice');
     await watch.refused(adminCaller('192.0.2.1'), refusal);
     clock.ms += MINUTE_MS;
@@ -84,6 +87,10 @@ it('keeps what was refused while the journal could not be written, and tells it 
   const logins = told.filter(({ action }) => action === 'login.failed');
   const counted = logins.map(({ detail }) => JSON.stringify(detail).match(/"logins":\d+/g));
   expect(counted).toEqual([['"logins":1'], ['"logins":2']]);
+  expect(logins.map(({ detail }) => detail)).toMatchObject([
+    { minute: minute(0), until: minute(0) },
+    { minute: minute(1), until: minute(2) },
+  ]);
   const refused = told.filter(({ action }) => action === 'access.refused');
   expect(refused.map(({ detail }) => detail)).toEqual([{ refused: { admin: 3 } }]);
   disk.close();

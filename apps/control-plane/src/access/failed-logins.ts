@@ -14,19 +14,22 @@ interface Counted {
 
 /**
  * Failed logins by source, a minute at a time: the journal gets one entry for a minute, however many there were and
- * from however many places, so that a flood costs etcd nothing.
+ * from however many places, so that a flood costs etcd nothing. Where the journal took none for a while, one entry is
+ * about the minutes from `minute` to `until`.
  */
 @Injectable()
 export class FailedLogins {
   #sources = new Map<string, Counted>();
   #others = 0;
   #minute = 0;
+  #until = 0;
 
   constructor(private readonly clock: Clock) {}
 
   /** Counts one; `account` where a name was given that we know. */
   add(source: string, account?: string): void {
-    if (this.#minute === 0) this.#minute = minuteOf(this.clock.nowMs());
+    this.#until = minuteOf(this.clock.nowMs());
+    if (this.#minute === 0) this.#minute = this.#until;
     const near = networkOf(source);
     const counted = this.#sources.get(near) ?? { logins: 0, accounts: new Set<string>() };
     if (!this.#sources.has(near) && this.#sources.size >= MAX_SOURCES) {
@@ -47,8 +50,8 @@ export class FailedLogins {
       logins,
       accounts: [...accounts],
     }));
-    const minute = new Date(this.#minute * MINUTE_MS).toISOString();
-    const detail = { minute, sources, elsewhere: this.#others };
+    const [minute, until] = [timeOf(this.#minute), timeOf(this.#until)];
+    const detail = { minute, until, sources, elsewhere: this.#others };
     this.#sources = new Map();
     this.#others = 0;
     this.#minute = 0;
@@ -58,4 +61,8 @@ export class FailedLogins {
 
 function minuteOf(ms: number): number {
   return Math.floor(ms / MINUTE_MS);
+}
+
+function timeOf(minute: number): string {
+  return new Date(minute * MINUTE_MS).toISOString();
 }
