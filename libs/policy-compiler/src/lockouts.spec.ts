@@ -99,6 +99,13 @@ describe('protection of the control path', () => {
     expect(lockouts(sections)).toHaveLength(2);
   });
 
+  it.each([
+    ['any byte behind any path', `/${'**?'.repeat(14)}X`],
+    ['braces', `/${'{**,**}'.repeat(12)}X`],
+  ])('answers a pattern made to hang it: %s', (_, pattern) => {
+    expect(lockouts({ file: { matchPatterns: [{ pattern }] } })).toEqual([]);
+  });
+
   it.each<readonly [string, Sections]>([
     ['network', { network: { matchProtocols: [{ protocol: 'tcp' }] } }],
     ['name resolution', { network: { matchProtocols: [{ protocol: 'udp' }] } }],
