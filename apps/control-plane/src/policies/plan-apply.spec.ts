@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { MAX_RULES_PER_POLICY } from '#contracts';
 import { attribute, CATCH_ALL, compileRuleSet, GENERIC_DEBIAN } from '#policy-compiler';
 import { type HostPolicy, parseDocuments } from '#policy-model';
 import type { Stored } from '../fleet/shelf.js';
@@ -43,6 +44,21 @@ describe('the plan of an apply', () => {
       '/hostward/v1/policy/p',
       '/hostward/v1/history/p/0000000001',
     ]);
+  });
+
+  it('refuses more rules than a host can report, unless they are there already', () => {
+    const base = hostPolicy('p', { a: 'b' });
+    const matchPaths = Array.from({ length: MAX_RULES_PER_POLICY + 1 }, () => ({ path: '/a' }));
+    const documents = parse({ ...base, spec: { ...base.spec, process: { matchPaths } } });
+    const document = documents[0]?.document;
+    if (document?.kind !== 'KubeArmorHostPolicy') throw new Error('not parsed');
+    const [refused] = planApply(documents, EMPTY, OPTIONS).documents;
+    expect(refused).toMatchObject({
+      verdict: 'invalid',
+      errors: [{ field: 'documents[0].spec', message: expect.stringMatching(/^20001 rules/) }],
+    });
+    const state = { ...EMPTY, policy: () => stored(policyRecord(document)) };
+    expect(verdicts(planApply(documents, state, OPTIONS))).toEqual(['unchanged']);
   });
 
   it('goes on with the numbers of a policy that was deleted', () => {

@@ -34,6 +34,7 @@ import { ProblemError } from '../http/index.js';
 import { documentError } from '../policies/field-errors.js';
 import { lockoutErrors } from '../policies/lockout-check.js';
 import { nextVersion, unchangedPolicy, versionWrites } from '../policies/policy-versions.js';
+import { tooManyRules } from '../policies/too-many-rules.js';
 import {
   AuthoredShelf,
   type SignedContent,
@@ -203,6 +204,8 @@ export class SignedApplyService {
       content === undefined ? undefined : contentOf(content, 'KubeArmorHostPolicy', name);
     if (content !== undefined && !policy)
       return { errors: [fault(offered.index, `is no host policy ${name}`)] };
+    const surplus = policy ? tooManyRules(policy, offered.index) : [];
+    if (surplus.length > 0) return { errors: surplus };
     const errors = [
       ...(policy ? lockoutErrors(policy, offered.index) : []),
       ...this.#scopeErrors(offered, stored?.record.document, fleet.before),
