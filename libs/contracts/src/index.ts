@@ -1,4 +1,10 @@
-export { RULE_STATES, QUALIFIERS, STATUS_NODES, breaksPromise } from './status.js';
+export {
+  MAX_RULES_PER_POLICY,
+  RULE_STATES,
+  QUALIFIERS,
+  STATUS_NODES,
+  breaksPromise,
+} from './status.js';
 export type {
   BpfLosses,
   CloneView,

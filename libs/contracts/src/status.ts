@@ -35,6 +35,9 @@ export function breaksPromise(qualifier: Qualifier): boolean {
 /** What proved the state: a block in a new process, or the kernel's own copy of the profile. */
 export type Proof = 'probe' | 'read-back';
 
+/** What a policy may have, so that a host can report all of them. */
+export const MAX_RULES_PER_POLICY = 20_000;
+
 export interface RuleStatus {
   /** `section/list/index`, e.g. `process/matchPaths/0`; unique within its policy. */
   readonly id: string;

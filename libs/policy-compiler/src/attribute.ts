@@ -47,11 +47,7 @@ function named(
   const section = rule.rule.startsWith('process/') ? 'process' : 'file';
   const listClass = family === undefined ? section : 'network';
   const list = table.general.lists[listClass];
-  return posture(
-    table,
-    { allowed: false, list: list ?? { posture: 'audit', rule: index }, audits: [] },
-    listClass,
-  );
+  return posture(table, { list: list ?? { posture: 'audit', rule: index } }, listClass);
 }
 
 /** The rule by which the sensor judged a device; an Allow is named for the list that it made. */
@@ -167,7 +163,7 @@ function reference(
 /** Of an allow-list the first Allow is named, since it is what made its class a list. */
 function posture(
   table: AttributionTable,
-  { list }: Verdict,
+  { list }: Pick<Verdict, 'list'>,
   listClass: ListClass,
 ): RuleReference | undefined {
   const first = list === undefined ? undefined : table.rules[list.rule];

@@ -1,6 +1,6 @@
 import type { RuleSet } from '#policy-model';
 import { deviceTable } from './devices.js';
-import { type BoundSubject, type Draft, type DraftSet, emptySet, subjectsOf } from './draft.js';
+import { type BoundSubject, type Draft, type DraftSet, subjectsOf } from './draft.js';
 import { type DraftRule, draftRules } from './draft-rule.js';
 import { escapeGlob } from './glob.js';
 import { leavingByOwnProfile, type Transition } from './leaving.js';
@@ -99,7 +99,7 @@ function withoutAppArmor(
   const report: CompileReport = {
     v: 1,
     policies: policyReports(ruleSet, rules),
-    attribution: { v: 1, rules: [], general: emptySet(), profiles: {} },
+    attribution: { v: 1, rules: [], general: plainSet([]), profiles: {} },
   };
   return { profiles: [], texts: { enforce: '', audit: '', open: '' }, report, probes: [] };
 }

@@ -9,6 +9,8 @@ export interface DraftSet extends EntrySet {
   readonly paths: Placed[];
   readonly cells: PlacedCell[];
   readonly lists: Partial<Record<ListClass, AllowList>>;
+  /** Rules each of which makes the list of its class block, in their order. */
+  readonly blocking: Partial<Record<ListClass, number[]>>;
 }
 
 /** What rules say, by subject: everybody, or one program (by the path that the kernel sees). */
@@ -33,7 +35,7 @@ export interface BoundSubject {
 
 /** An entry set without anything in it. */
 export function emptySet(): DraftSet {
-  return { paths: [], cells: [], lists: {} };
+  return { paths: [], cells: [], lists: {}, blocking: {} };
 }
 
 type Host = Pick<HostCapabilities, 'resolve' | 'bpf' | 'queries'>;
@@ -101,6 +103,7 @@ function addList(set: DraftSet, drafted: DraftRule, isGeneral: boolean): void {
   if (rule.action !== 'Allow' || rule.tier !== 'normal' || !isListClass(ruleClass)) return;
   const silent = posture === 'audit' && isGeneral && SILENT.has(ruleClass);
   if (silent) drafted.reason ??= 'what it does not list is not logged: too much on a whole host';
+  if (posture === 'block') (set.blocking[ruleClass] ??= []).push(index);
   const known = set.lists[ruleClass];
   if (known?.posture === 'block' || (known !== undefined && posture === 'audit')) return;
   set.lists[ruleClass] = silent ? { posture, rule: index, silent } : { posture, rule: index };

@@ -20,10 +20,27 @@ describe('globs of AppArmor', () => {
     ['/usr/{,local/}bin/x?', '/usr/bin/x/', false],
     ['/a[b-d]e', '/ace', true],
     ['/a[^b-d]e', '/ace', false],
+    ['/a[^b-]c', '/a-c', false],
+    ['/a[^b-]c', '/aac', true],
+    ['/a[%-+.-]b', '/a*b', true],
     ['/a\\*b', '/a*b', true],
     ['/a\\*b', '/axb', false],
   ])('says of %s and %s: %s', (glob, path, matches) => {
     expect(compileGlob(glob)(path)).toBe(matches);
+  });
+
+  const longPath = `/${'x/y/'.repeat(1000)}`;
+  it.each([
+    ['any byte behind any path', `/${'**?'.repeat(14)}X`],
+    ['as many as it may have', `/${'**?'.repeat(1300)}X`],
+    ['braces', `/${'{**,**}'.repeat(12)}X`],
+    ['braces in braces', `/${'{**,{**,**}}'.repeat(300)}X`],
+    ['stars', `/${'*/*'.repeat(1000)}X`],
+    ['what a person may write', '/**/x/**/y/**/x/**/y/**/x/**/y/**/z'],
+  ])('answers a pattern made to hang a matcher that tries again: %s', (_, glob) => {
+    const matches = compileGlob(glob);
+    expect(matches('/usr/lib/x86_64-linux-gnu/security/pam_unix.so')).toBe(false);
+    expect(matches(longPath)).toBe(false);
   });
 
   it.each([
@@ -94,6 +111,7 @@ function paths(): fc.Arbitrary<string> {
     'a',
     'b',
     '/',
+    '-',
     'é',
     ' ',
     '"',
@@ -124,6 +142,9 @@ function globs(): fc.Arbitrary<string> {
     '?',
     '[ab]',
     '[^a]',
+    '[b-]',
+    '[^b-]',
+    '[-]',
     '{a,b}',
     '{,/b*}',
     '{a/**,b}',

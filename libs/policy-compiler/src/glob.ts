@@ -17,6 +17,7 @@ export class GlobError extends Error {
   override readonly name = 'GlobError';
 }
 
+const SLASH = 0x2f;
 const MAX_BYTES = 4095;
 const MAX_DEPTH = 8;
 const SPECIAL = /[\\"*?[\]{}^,@]/g;
@@ -59,11 +60,21 @@ export function escapeGlob(text: string): string {
   return text.replace(SPECIAL, (character) => `\\${character}`);
 }
 
-/** Matcher of whole paths, equal to the parser's automaton. */
+/**
+ * Matcher of whole paths, equal to the parser's automaton. Its time grows with the bytes of the pattern times those of
+ * the path, whatever both say: others write them. It knows its last answer, since each permission of a path is asked.
+ */
 export function compileGlob(source: string | Glob): (path: string) => boolean {
-  const glob = typeof source === 'string' ? parseGlob(source) : source;
-  const regex = new RegExp(`^${sequence(glob, true)}$`, 's');
-  return (path) => regex.test(bytesOf(path));
+  const glob = inBytes(typeof source === 'string' ? parseGlob(source) : source);
+  let asked = '';
+  let matches = false;
+  return (path) => {
+    if (path === asked) return matches;
+    const bytes = bytesOf(path);
+    asked = path;
+    matches = endsOf(glob, bytes, [0], true).at(-1) === bytes.length;
+    return matches;
+  };
 }
 
 /** Text before the first wildcard: every match begins with it. */
@@ -106,30 +117,107 @@ function bytesOf(text: string): string {
   return /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** `top`: the end of this sequence is the end of the pattern, where a star after a slash matches at least one byte. */
-function sequence(glob: Glob, top: boolean): string {
-  return glob.map((token, at) => tokenRegex(glob, at, token, top)).join('');
+function inBytes(glob: Glob): Glob {
+  return glob.map((token) => {
+    if (token.type === 'text') return { type: 'text', text: bytesOf(token.text) };
+    if (token.type !== 'group') return token;
+    return { type: 'group', alternatives: token.alternatives.map(inBytes) };
+  });
 }
 
-function tokenRegex(glob: Glob, at: number, token: GlobToken, top: boolean): string {
+/** Offsets in a path, each once, ascending. */
+type Offsets = readonly number[];
+type Admits = (byte: number) => boolean;
+
+/**
+ * Where matches end that begin at one of `from`: all of them are followed at once, so that no pattern makes it try again.
+ * `top`: the end of this sequence is the end of the pattern, where a star after a slash matches at least one byte.
+ */
+function endsOf(glob: Glob, path: string, from: Offsets, top: boolean): Offsets {
+  let ends = from;
+  for (const [at, token] of glob.entries()) {
+    if (ends.length === 0) return ends;
+    if (isStar(token) && isComponent(glob, at, top)) ends = afterOne(path, ends, isPlain);
+    ends = afterToken(token, path, ends);
+  }
+  return ends;
+}
+
+function isStar({ type }: GlobToken): boolean {
+  return type === 'star' || type === 'globstar';
+}
+
+function afterToken(token: GlobToken, path: string, from: Offsets): Offsets {
   switch (token.type) {
     case 'text':
-      return bytesOf(token.text).replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+      return afterText(path, from, token.text);
     case 'star':
-      return `${component(glob, at, top)}[^/\\0]*`;
+      return afterMany(path, from, isPlain);
     case 'globstar':
-      return `${component(glob, at, top)}[^\\0]*`;
+      return afterMany(path, from, isSome);
     case 'any':
-      return '[^/\\0]';
+      return afterOne(path, from, isPlain);
     case 'class':
-      return token.negated ? `[^${token.members}\\0]` : `[${token.members}]`;
+      return afterOne(path, from, admittedBy(token));
     case 'group':
-      return `(?:${token.alternatives.map((part) => sequence(part, false)).join('|')})`;
+      return afterGroup(path, from, token.alternatives);
   }
 }
 
-function component(glob: Glob, at: number, top: boolean): string {
-  return isComponent(glob, at, top) ? '[^/\\0]' : '';
+function isSome(byte: number): boolean {
+  return byte > 0;
+}
+
+function isPlain(byte: number): boolean {
+  return byte > 0 && byte !== SLASH;
+}
+
+function admittedBy({ members, negated }: Extract<GlobToken, { type: 'class' }>): Admits {
+  return (byte) => isSome(byte) && isMember(members, byte) !== negated;
+}
+
+/** Of members as parseGlob leaves them: ASCII, a literal dash first, single ones or ranges. */
+export function isMember(members: string, byte: number): boolean {
+  for (let at = 0; at < members.length; at++) {
+    const last = members.charAt(at + 1) === '-' ? at + 2 : at;
+    if (byte >= members.charCodeAt(at) && byte <= members.charCodeAt(last)) return true;
+    at = last;
+  }
+  return false;
+}
+
+function afterText(path: string, from: Offsets, text: string): Offsets {
+  const ends: number[] = [];
+  for (const at of from) if (path.startsWith(text, at)) ends.push(at + text.length);
+  return ends;
+}
+
+function afterOne(path: string, from: Offsets, admits: Admits): Offsets {
+  const ends: number[] = [];
+  for (const at of from) if (admits(path.charCodeAt(at))) ends.push(at + 1);
+  return ends;
+}
+
+/** Any number of bytes, none too. A beginning that an earlier one has passed ends where that one does. */
+function afterMany(path: string, from: Offsets, admits: Admits): Offsets {
+  const ends: number[] = [];
+  let next = 0;
+  for (const at of from) {
+    if (at < next) continue;
+    ends.push(at);
+    for (next = at + 1; admits(path.charCodeAt(next - 1)); next++) ends.push(next);
+  }
+  return ends;
+}
+
+function afterGroup(path: string, from: Offsets, alternatives: readonly Glob[]): Offsets {
+  const reached = new Uint8Array(path.length + 1);
+  for (const alternative of alternatives) {
+    for (const end of endsOf(alternative, path, from, false)) reached[end] = 1;
+  }
+  const ends: number[] = [];
+  for (let at = from[0] ?? 0; at < reached.length; at++) if (reached[at] === 1) ends.push(at);
+  return ends;
 }
 
 /**
@@ -229,7 +317,7 @@ class GlobReader {
   }
 }
 
-/** Members with a literal dash at the end, where it cannot be read as a range. */
+/** Members with a literal dash at the beginning, where the parser too reads no range. */
 function classMembers(inside: string): string {
   if (inside === '') throw new GlobError('has an empty bracket');
   for (const character of inside) {
@@ -244,5 +332,5 @@ function classMembers(inside: string): string {
     }
   }
   const dash = inside.replace(/[^-]-[^-]/g, '').includes('-') ? '-' : '';
-  return ranges.join('') + dash;
+  return dash + ranges.join('');
 }

@@ -99,6 +99,35 @@ describe('protection of the control path', () => {
     expect(lockouts(sections)).toHaveLength(2);
   });
 
+  it('names thousands of copies of one rule, and of an allow-list, at once', () => {
+    const copies = (path: string) => Array.from({ length: 5000 }, () => ({ path }));
+    const list: Sections = { process: { matchPaths: copies('/usr/bin/id'), action: 'Allow' } };
+    expect(lockouts({ file: { matchPaths: copies('/dev/null') } })).toHaveLength(5000);
+    expect(lockouts(list, { 'hostward.io/posture': 'block' })).toHaveLength(5000);
+  });
+
+  it('names no rule behind one with the override, nor behind an Allow that stays', () => {
+    const shadow = { matchPaths: [{ path: '/etc/shadow' }] };
+    const named = (middle: HostPolicy, last: Sections): readonly string[] => {
+      const first = policy('a', { file: shadow }, { 'hostward.io/tier': 'baseline' });
+      const set = ruleSet(first, middle, policy('z', last));
+      return findLockouts(set, GENERIC_DEBIAN).map(({ policy: name }) => name);
+    };
+    const override = { 'hostward.io/override-protection': 'true' };
+    expect(named(policy('m', { file: shadow }, override), { file: shadow })).toEqual(['a']);
+    const pattern: Sections = { file: { matchPatterns: [{ pattern: '/etc/shado?' }] } };
+    const allow: Sections = { file: { ...shadow, action: 'Allow' } };
+    expect(named(policy('m', allow), pattern)).toEqual(['a']);
+    expect(named(policy('m', {}), pattern)).toEqual(['a', 'z']);
+  });
+
+  it.each([
+    ['any byte behind any path', `/${'**?'.repeat(14)}X`],
+    ['braces', `/${'{**,**}'.repeat(12)}X`],
+  ])('answers a pattern made to hang it: %s', (_, pattern) => {
+    expect(lockouts({ file: { matchPatterns: [{ pattern }] } })).toEqual([]);
+  });
+
   it.each<readonly [string, Sections]>([
     ['network', { network: { matchProtocols: [{ protocol: 'tcp' }] } }],
     ['name resolution', { network: { matchProtocols: [{ protocol: 'udp' }] } }],

@@ -3,9 +3,9 @@ import { type Draft, type DraftSet, placeRules, subjectsOf } from './draft.js';
 import { draftRules } from './draft-rule.js';
 import { ASKERS, controlPath, PROTECTED_CELLS, type ProtectedCells } from './protected-paths.js';
 import { queryPath } from './query-names.js';
-import type { ControlPathFacts, Lockout, ProtectedPath } from './types.js';
+import type { ControlPathFacts, ListClass, Lockout, ProtectedPath } from './types.js';
 import { kindNamesOf } from './table/socket-kinds.js';
-import { type Asker, Evaluator, type Verdict } from './verdict.js';
+import { type Asker, cellClassOf, Evaluator, listClassOf, type Verdict } from './verdict.js';
 
 type Resolve = (path: string) => readonly string[];
 
@@ -23,7 +23,7 @@ export function findLockouts(
     const found = findLockoutsIn(placeRules(rules, host), host.resolve, host.facts);
     if (found.length === 0) return all.map(({ index: _, ...lockout }) => lockout);
     all.push(...found);
-    // Taken out, so that a rule behind it is found in the next round.
+    // Taken out, so that what is found only without them, as behind an Allow, is found in the next round.
     for (const { index } of found) Object.assign(rules[index] ?? {}, { plan: 'refused' });
   }
 }
@@ -48,7 +48,7 @@ export function findLockoutsIn(
   const objects = controlPath(facts);
   const note = (index: number, protects: string, path: string): void => {
     const rule = draft.rules[index];
-    if (rule === undefined || rule.overridesProtection || found.has(index)) return;
+    if (rule === undefined || found.has(index)) return;
     const { policy, id } = rule.rule;
     const message = `${id} would block ${protects} (${path}), which the control path needs`;
     found.set(index, { index, policy, rule: id, protects, path, message, remedy: REMEDY });
@@ -104,9 +104,10 @@ function checkPaths(draft: Draft, { sets, objects }: Subject, resolve: Resolve, 
     for (const path of new Set([object.path, ...resolve(object.path)])) {
       for (const perm of object.perms) {
         for (const asker of askers(object)) {
-          causes(draft, evaluator.path(path, perm, asker, UNLISTED)).forEach((index) =>
-            note(index, object.what, path),
-          );
+          const verdict = evaluator.path(path, perm, asker, UNLISTED);
+          for (const index of causes(draft, sets, verdict, listClassOf(perm))) {
+            note(index, object.what, path);
+          }
         }
       }
     }
@@ -116,9 +117,10 @@ function checkPaths(draft: Draft, { sets, objects }: Subject, resolve: Resolve, 
 function checkNames(draft: Draft, { sets }: Subject, names: readonly string[], note: Note): void {
   const evaluator = new Evaluator(sets);
   for (const name of names) {
-    causes(draft, evaluator.path(queryPath(name), 'q', 'other')).forEach((index) =>
-      note(index, 'the name of the control plane', name),
-    );
+    const verdict = evaluator.path(queryPath(name), 'q', 'other');
+    for (const index of causes(draft, sets, verdict, 'dns')) {
+      note(index, 'the name of the control plane', name);
+    }
   }
 }
 
@@ -126,11 +128,23 @@ function askers({ who }: ProtectedPath): readonly Asker[] {
   return who === undefined ? ['owner', 'other'] : [who];
 }
 
-/** The rule that decided. */
-function causes(draft: Draft, verdict: Verdict): readonly number[] {
-  if (verdict.allowed) return [];
-  const index = verdict.entry?.rule ?? verdict.list?.rule;
-  return index === undefined || draft.rules[index] === undefined ? [] : [index];
+/**
+ * The rules that deny it, and those that would if these did not: all at once, since there may be thousands. Behind one
+ * with the override nothing matters.
+ */
+function causes(
+  { rules }: Draft,
+  sets: readonly DraftSet[],
+  { allowed, entry, denials }: Verdict,
+  listClass: ListClass,
+): readonly number[] {
+  if (allowed) return [];
+  const all =
+    entry === undefined
+      ? sets.flatMap(({ blocking }) => blocking[listClass] ?? [])
+      : denials.map(({ rule }) => rule);
+  const overriding = all.findIndex((index) => rules[index]?.overridesProtection);
+  return overriding < 0 ? all : all.slice(0, overriding);
 }
 
 /** A protected cell as AppArmor's rules name it, and as those for BPF do. */
@@ -142,7 +156,8 @@ function checkCells(draft: Draft, { sets, cells: protectedCells }: Subject, note
   const evaluator = new Evaluator(sets.map((set) => ({ ...set, paths: [] })));
   for (const { what, cells } of protectedCells) {
     for (const cell of cells.flatMap(inBothWords)) {
-      causes(draft, evaluator.cell(cell)).forEach((index) => note(index, what, cell));
+      const verdict = evaluator.cell(cell);
+      for (const index of causes(draft, sets, verdict, cellClassOf(cell))) note(index, what, cell);
     }
   }
 }

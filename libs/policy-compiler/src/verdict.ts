@@ -8,6 +8,8 @@ export interface Verdict {
   readonly allowed: boolean;
   /** The entry that decided; absent where no rule speaks of the object. */
   readonly entry?: PathEntry | CellEntry;
+  /** All that deny it and are stronger than what allows it: the strongest, which decided, first. */
+  readonly denials: readonly (PathEntry | CellEntry)[];
   /** The allow-list that decided, where no rule did. */
   readonly list?: AllowList;
   /** Entries that only watch. */
@@ -42,15 +44,20 @@ export class Evaluator {
   /** Verdict on a capability or a kind of socket, named as in CellEntry. */
   cell(cell: string): Verdict {
     const entries = this.sets.flatMap((set) => set.cells.filter((entry) => entry.cell === cell));
-    return this.decide(entries, cell.startsWith('capability ') ? 'capabilities' : 'network');
+    return this.decide(entries, cellClassOf(cell));
   }
 
   private decide(entries: readonly (PathEntry | CellEntry)[], listClass: ListClass): Verdict {
     const audits = entries.filter((entry) => entry.effect === 'audit');
-    const [entry] = entries.filter(({ effect }) => effect !== 'audit').sort(strongestFirst);
-    if (entry !== undefined) return { allowed: entry.effect === 'allow', entry, audits };
+    const judging = entries.filter(({ effect }) => effect !== 'audit').sort(strongestFirst);
+    const [entry] = judging;
+    if (entry !== undefined) {
+      const allow = judging.findIndex(({ effect }) => effect === 'allow');
+      const denials = allow < 0 ? judging : judging.slice(0, allow);
+      return { allowed: allow === 0, entry, denials, audits };
+    }
     const list = listOf(this.sets, listClass);
-    return { allowed: list?.posture !== 'block', list, audits };
+    return { allowed: list?.posture !== 'block', list, denials: [], audits };
   }
 }
 
@@ -66,6 +73,11 @@ export const LIST_CLASSES: readonly ListClass[] = [
 /** The class whose list speaks of a permission letter. */
 export function listClassOf(perm: string): ListClass {
   return perm === 'x' ? 'process' : perm === 'q' ? 'dns' : 'file';
+}
+
+/** The class whose list speaks of a cell. */
+export function cellClassOf(cell: string): ListClass {
+  return cell.startsWith('capability ') ? 'capabilities' : 'network';
 }
 
 /** The allow-list of a class in force over some entry sets: block where any of them blocks. */

@@ -4,7 +4,7 @@ import { type Veto, parseVeto, vetoProblem, vetoReason } from './veto.js';
 
 const KEY = 'ab'.repeat(32);
 const resolve = (path: string): readonly string[] =>
-  path.startsWith('/bin/') ? [path, `/usr${path}`] : [path];
+  /^\/bin(\/|$)/.test(path) ? [path, `/usr${path}`] : [path];
 
 function rule(object: RuleObject, over: Partial<Rule> = {}): Rule {
   const section = object.kind === 'process' ? 'process' : 'file';
@@ -39,6 +39,13 @@ describe("the owner's veto", () => {
     expect(refused({ authors: [KEY] }, sleep)).toBe(false);
   });
 
+  it('knows the rules about names as those of the network, and by themselves', () => {
+    const query = rule({ kind: 'dns', domain: 'example.com' }, { id: 'network/matchDNSQueries/0' });
+    expect(refused({ sections: ['dns'] }, query)).toBe(true);
+    expect(refused({ sections: ['network'] }, query)).toBe(true);
+    expect(refused({ sections: ['process'] }, query)).toBe(false);
+  });
+
   it('refuses only where everything that an entry names holds', () => {
     const sleep = rule(path('/usr/bin/sleep'));
     expect(refused({ sections: ['process'], actions: ['Audit'] }, sleep)).toBe(false);
@@ -63,6 +70,11 @@ describe("the owner's veto", () => {
     ],
     ['/opt/app/', { kind: 'file', match: { type: 'pattern', pattern: '/opt/**.conf' } }, true],
     ['/opt/app/', { kind: 'file', match: { type: 'pattern', pattern: '/srv/**' } }, false],
+    ['/opt/app/', { kind: 'file', match: { type: 'pattern', pattern: '/opt//app/**' } }, true],
+    ['/opt/app/', { kind: 'file', match: { type: 'pattern', pattern: '/opt/\\app/**' } }, false],
+    ['/usr/bin/gdb', { kind: 'process', match: { type: 'pattern', pattern: '/bin/gd?' } }, true],
+    ['/bin/gdb', { kind: 'process', match: { type: 'pattern', pattern: '/bin/gd?' } }, true],
+    ['/usr/bin/gdb', { kind: 'process', match: { type: 'pattern', pattern: '/bin/x?' } }, false],
     ['/opt/app/run', { kind: 'process', match: { type: 'execname', name: 'run' } }, true],
     ['/opt/app/run', { kind: 'process', match: { type: 'execname', name: 'ran' } }, false],
     ['/opt/app/', { kind: 'capability', capability: 'net_raw' }, false],

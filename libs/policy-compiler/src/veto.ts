@@ -1,4 +1,6 @@
 import type { PathMatch, Rule } from '#policy-model';
+import { globProblem, literalPrefix, parseGlob } from './glob.js';
+import { resolvedPattern } from './resolve.js';
 
 /**
  * What the owner of a host refuses: rules for which everything that is given holds. A path that ends in a slash means
@@ -124,11 +126,17 @@ function refuses(
 ): boolean {
   return (
     holds(policies, (names) => names.includes(rule.policy)) &&
-    holds(sections, (names) => names.includes(rule.id.split('/')[0] ?? '')) &&
+    holds(sections, (names) => sectionsOf(rule).some((section) => names.includes(section))) &&
     holds(actions, (names) => names.includes(rule.action)) &&
     holds(authors, (names) => facts.authors.some((author) => names.includes(author))) &&
     holds(paths, (refused) => refused.some((path) => reaches(rule, path, facts)))
   );
+}
+
+/** Rules about names stand in the section of the network, and are named `dns` too. */
+function sectionsOf({ id, object }: Rule): readonly string[] {
+  const [section = ''] = id.split('/');
+  return object.kind === 'dns' ? [section, 'dns'] : [section];
 }
 
 function holds<T>(given: T | undefined, test: (given: T) => boolean): boolean {
@@ -164,13 +172,19 @@ function matchReaches(
       return overlap(spellingsOf(match.dir, resolve), refused);
     case 'execname':
       return refused.some((path) => path.endsWith('/') || path.endsWith(`/${match.name}`));
-    case 'pattern': {
-      const fixed = match.pattern.slice(0, match.pattern.search(/[*?[{\\]|$/));
-      return refused.some(
-        (path) => path.startsWith(fixed) || (path.endsWith('/') && fixed.startsWith(path)),
+    case 'pattern':
+      return beginningsOf(match.pattern, resolve).some((fixed) =>
+        refused.some(
+          (path) => path.startsWith(fixed) || (path.endsWith('/') && fixed.startsWith(path)),
+        ),
       );
-    }
   }
+}
+
+/** What the paths of a pattern begin with, as the rule set will have it; none of a pattern that cannot be written. */
+function beginningsOf(pattern: string, resolve: VetoFacts['resolve']): readonly string[] {
+  if (globProblem(pattern) !== undefined) return [];
+  return resolvedPattern(parseGlob(pattern), resolve).map(literalPrefix);
 }
 
 /** One is the other, or lies in the other that is a directory. */

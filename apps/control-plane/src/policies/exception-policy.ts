@@ -34,11 +34,22 @@ export function exceptionPolicy(policy: HostPolicy, order: ExceptionOrder): Host
   };
 }
 
-/** The section with every action removed, so that the policy's Allow holds, and without conditions on writing only. */
+/**
+ * Left out of a rule: its action, so that the policy's Allow holds, and the conditions of a Block, which mean something else
+ * in an Allow: with `ownerOnly` it gives to the owner, from whom the Block took nothing, and with `readOnly` reading.
+ */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  'action',
+  'message',
+  'ownerOnly',
+  'readOnly',
+  'allowedArgs',
+]);
+
 function allowing<T>(section: T): T {
   return JSON.parse(
     JSON.stringify(section, (key: string, value: unknown) =>
-      key === 'action' || key === 'readOnly' || key === 'message' ? undefined : value,
+      LEFT_OUT.has(key) ? undefined : value,
     ),
   ) as T;
 }

@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { MAX_RULES_PER_POLICY } from '#contracts';
+import { attribute, CATCH_ALL, compileRuleSet, GENERIC_DEBIAN } from '#policy-compiler';
 import { type HostPolicy, parseDocuments } from '#policy-model';
 import type { Stored } from '../fleet/shelf.js';
 import { AT, groupRecord, hostPolicy, nodeRecord, policyRecord, sign } from '../testing/records.js';
@@ -42,6 +44,21 @@ describe('the plan of an apply', () => {
       '/hostward/v1/policy/p',
       '/hostward/v1/history/p/0000000001',
     ]);
+  });
+
+  it('refuses more rules than a host can report, unless they are there already', () => {
+    const base = hostPolicy('p', { a: 'b' });
+    const matchPaths = Array.from({ length: MAX_RULES_PER_POLICY + 1 }, () => ({ path: '/a' }));
+    const documents = parse({ ...base, spec: { ...base.spec, process: { matchPaths } } });
+    const document = documents[0]?.document;
+    if (document?.kind !== 'KubeArmorHostPolicy') throw new Error('not parsed');
+    const [refused] = planApply(documents, EMPTY, OPTIONS).documents;
+    expect(refused).toMatchObject({
+      verdict: 'invalid',
+      errors: [{ field: 'documents[0].spec', message: expect.stringMatching(/^20001 rules/) }],
+    });
+    const state = { ...EMPTY, policy: () => stored(policyRecord(document)) };
+    expect(verdicts(planApply(documents, state, OPTIONS))).toEqual(['unchanged']);
   });
 
   it('goes on with the numbers of a policy that was deleted', () => {
@@ -193,16 +210,18 @@ describe('the plan of an apply', () => {
 });
 
 describe('the policy of an exception', () => {
+  const ORDER = {
+    name: 'exception-1',
+    selector: { matchLabels: { x: 'y' } },
+    until: '2030-01-01T00:00:00.000Z',
+    reason: 'patch day',
+  };
+
   it('allows what the policy names, on the hosts of the selector, until its end, and is a policy hosts take', () => {
     const base = hostPolicy('strict', { a: 'b' });
     const made = exceptionPolicy(
       { ...base, spec: { ...base.spec, process: { ...base.spec.process, action: 'Block' } } },
-      {
-        name: 'exception-1',
-        selector: { matchLabels: { x: 'y' } },
-        until: '2030-01-01T00:00:00.000Z',
-        reason: 'patch day',
-      },
+      ORDER,
     );
     const [parsed] = parse(made);
     expect(parsed?.diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
@@ -211,4 +230,36 @@ describe('the policy of an exception', () => {
       spec: { action: 'Allow', nodeSelector: { matchLabels: { x: 'y' } } },
     });
   });
+
+  it('lets through whom the policy keeps out, whatever the conditions of its rules', () => {
+    const base = hostPolicy('strict', { a: 'b' });
+    const path = '/srv/app/run';
+    const strict: HostPolicy = {
+      ...base,
+      spec: {
+        nodeSelector: base.spec.nodeSelector,
+        process: { matchPaths: [{ path, allowedArgs: ['-v'] }] },
+        file: { matchPaths: [{ path, ownerOnly: true }] },
+      },
+    };
+    const made = exceptionPolicy(strict, ORDER);
+    const rules = compiled(strict, made);
+    expect(compiled(strict).causes).toEqual(['process/matchPaths/0', 'file/matchPaths/0']);
+    expect(rules.causes).toEqual([undefined, undefined]);
+    expect(rules.plans).toEqual(['enforce', 'enforce', 'enforce', 'enforce']);
+  });
 });
+
+/** Plans of all rules, and which rule keeps others than its owner from starting and from reading /srv/app/run. */
+function compiled(...documents: readonly HostPolicy[]) {
+  const policies = documents.map((document) => ({ document, revision: '1' }));
+  const { report } = compileRuleSet(
+    { policies },
+    { ...GENERIC_DEBIAN, bpf: true, lsm: ['bpf'], loadedNames: [] },
+  );
+  const asked = { profile: CATCH_ALL, name: '/srv/app/run', fsuid: 1, ouid: 2 };
+  return {
+    plans: report.policies.flatMap(({ rules }) => rules.map(({ plan }) => plan)),
+    causes: ['x', 'r'].map((denied) => attribute(report.attribution, { ...asked, denied })?.rule),
+  };
+}

@@ -24,6 +24,7 @@ import {
   withOverride,
   type Revising,
 } from './policy-versions.js';
+import { tooManyRules } from './too-many-rules.js';
 
 /** What of the fleet a plan looks at; all at one revision. */
 export interface PlanState {
@@ -174,13 +175,15 @@ function stepOfPolicy(
   const stored = state.policy(name);
   const foreign = foreignOwner(stored?.record.owner, options.owner, index);
   if (foreign) return foreign;
-  const lockouts = options.lockouts(document, index);
   const warnings = missingGroup(document, index, groups, state);
   const owner = options.owner ?? stored?.record.owner;
   const same =
     stored?.record.owner === owner &&
     isDeepStrictEqual(stored?.record.document, document) &&
     isSignedBy(stored?.record, options.keyid);
+  const surplus = same ? [] : tooManyRules(document, index);
+  if (surplus.length > 0) return { verdict: 'invalid', errors: surplus };
+  const lockouts = options.lockouts(document, index);
   // What was taken by a version that protected less is told, and must not keep the other documents out.
   if (same)
     return {

@@ -1,6 +1,7 @@
 import { limits, type SignedDocument } from '#bundle';
 import {
   MAX_REPORT_INTERVAL_MS,
+  MAX_RULES_PER_POLICY,
   QUALIFIERS,
   REDIRECT_STATES,
   REPORT_INTERVAL_MS,
@@ -34,8 +35,6 @@ import {
   type Read,
 } from '../shape/shape.js';
 
-const MAX_POLICIES = 2_000;
-const MAX_RULES = 20_000;
 /** Of Ed25519, in base64. */
 const SIGNATURE_CHARS = 88;
 
@@ -60,7 +59,7 @@ const rule: Read<RuleStatus> = record<RuleStatus>({
 const policy: Read<PolicyOnNode> = record<PolicyOnNode>({
   policy: text(253),
   revision: decimal,
-  rules: list(rule, MAX_RULES),
+  rules: list(rule, MAX_RULES_PER_POLICY),
 });
 
 const coverage: Read<Coverage> = record<Coverage>({
@@ -132,7 +131,7 @@ const report: Read<NodeReport> = record<NodeReport>({
   suspension: optional(suspension),
   coverage: optional(coverage),
   drift: list(drift, 100),
-  policies: shared(list(policy, MAX_POLICIES)),
+  policies: shared(list(policy, limits.policiesPerBundle)),
   host: hostFacts,
   versions: shared(record<NodeReport['versions']>({ agent: text(100), sensor: text(100) })),
   losses: shared(

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { NodeReport } from '#contracts';
+import { limits } from '#bundle';
+import { MAX_RULES_PER_POLICY, type NodeReport } from '#contracts';
 import { parseReport } from './parse-report.js';
 import { freshnessOf } from './freshness.js';
 import { ReportBoard } from './report-board.js';
@@ -76,6 +77,19 @@ describe('a report of a host', () => {
     ['that is null', null],
   ])('%s is refused', (_title, value) => {
     expect(() => parseReport(bytes(value), NODE)).toThrow(ShapeError);
+  });
+
+  it('has as many policies as a bundle, and all rules of a policy', () => {
+    const rules = (count: number) =>
+      Array.from({ length: count }, (_, at) => ({ id: `r${at}`, state: 'enforced' }) as const);
+    const one = { policy: 'large', revision: '4', rules: rules(MAX_RULES_PER_POLICY) };
+    const policies = Array.from({ length: limits.policiesPerBundle - 1 }, (_, at) => ({
+      policy: `p${at}`,
+      revision: '4',
+      rules: rules(1),
+    }));
+    const large = { ...good, policies: [one, ...policies] };
+    expect(parseReport(bytes(large), NODE)).toEqual(large);
   });
 
   it('that is no JSON is refused', () => {

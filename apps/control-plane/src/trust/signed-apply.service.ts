@@ -22,6 +22,7 @@ import type { GroupRecord } from '../groups/group.record.js';
 import { ProblemError } from '../http/index.js';
 import { lockoutErrors } from '../policies/lockout-check.js';
 import { nextVersion, unchangedPolicy, versionWrites } from '../policies/policy-versions.js';
+import { tooManyRules } from '../policies/too-many-rules.js';
 import { AuthorCheck, type Known, type Offered, fault } from './author-check.js';
 import {
   AuthoredShelf,
@@ -187,6 +188,8 @@ export class SignedApplyService {
       content === undefined ? undefined : contentOf(content, 'KubeArmorHostPolicy', name);
     if (content !== undefined && !policy)
       return { errors: [fault(offered.index, `is no host policy ${name}`)] };
+    const surplus = policy ? tooManyRules(policy, offered.index) : [];
+    if (surplus.length > 0) return { errors: surplus };
     const errors = [
       ...(policy ? lockoutErrors(policy, offered.index) : []),
       ...this.authors.ofPolicy(offered, stored?.record.document, fleet.before),

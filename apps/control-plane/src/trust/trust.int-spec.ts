@@ -12,6 +12,7 @@ import {
   signAuthored,
   signRoot,
 } from '#bundle';
+import { MAX_RULES_PER_POLICY } from '#contracts';
 import { etcdKeys, EtcdStore } from '#etcd';
 import { loadMaterial } from '../config/material.js';
 import { readConfig } from '../config/read-config.js';
@@ -238,6 +239,18 @@ describe('authored mode', () => {
       expect.stringMatching(/at most 1024 names of this kind, those of deletions among them/),
     ]);
     expect((await rig.rest.get('/v1/signed-documents')).body['group']).toEqual({});
+  });
+
+  it('refuses more rules in a policy than a host can report', async () => {
+    const policy = content('vast', { env: 'prod' });
+    const matchPaths = Array.from({ length: MAX_RULES_PER_POLICY + 1 }, () => ({ path: '/a' }));
+    const spec = { ...policy.spec, process: { matchPaths } };
+    const document = { v: 1, name: 'vast', version: 1, content: { ...policy, spec } } as const;
+    const answer = await send(signAuthored({ kind: 'policy', document }, [author]));
+    expect([answer.status, answer.body['detail']]).toEqual([
+      422,
+      expect.stringContaining('20001 rules are more than the 20000 that a policy may have'),
+    ]);
   });
 
   it('ATTACKER: writes a policy straight into etcd, and no host hears of it', async () => {

@@ -1,4 +1,4 @@
-import { type Glob, type GlobToken, isComponent, printGlob } from '../glob.js';
+import { type Glob, type GlobToken, isComponent, isMember, printGlob } from '../glob.js';
 
 /** A step by any byte but those excluded (and 0). */
 export interface WildArc {
@@ -151,13 +151,6 @@ function wildArc(excluded: readonly number[], target: number): WildArc {
   return { excluded, target };
 }
 
-/** Members as parseGlob leaves them: ASCII, single or ranges, a literal dash last. */
 function bytesOfClass(members: string): readonly number[] {
-  const bytes = new Set<number>();
-  for (const [range] of members.matchAll(/[^-]-[^-]|[^-]|-$/g)) {
-    for (let byte = range.charCodeAt(0); byte <= range.charCodeAt(range.length - 1); byte++) {
-      bytes.add(byte);
-    }
-  }
-  return [...bytes];
+  return Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => isMember(members, byte));
 }
