@@ -19,7 +19,8 @@ export function checkAuthored(state: FleetState, { then }: LedgerChange): void {
   for (const write of then) {
     const ends = write.type === 'delete' && write.key.startsWith(etcdKeys.suspensions);
     const goesAlong = goesWithHost(state, then, write);
-    if (!ends && !goesAlong && SIGNED_ONLY.some((prefix) => write.key.startsWith(prefix))) refuse(write.key);
+    if (!ends && !goesAlong && SIGNED_ONLY.some((prefix) => write.key.startsWith(prefix)))
+      refuse(write.key);
     if (write.type !== 'put' || !write.key.startsWith(etcdKeys.nodes)) continue;
     const before = state.nodes.get(write.key.slice(etcdKeys.nodes.length))?.record;
     const after = decodeNode(Buffer.from(write.value));
