@@ -33,8 +33,8 @@ export interface BoundSubject {
   readonly terminal: readonly DraftSet[];
 }
 
-/** An entry set without anything in it. */
-export function emptySet(): DraftSet {
+/** Without anything in it. */
+function emptySet(): DraftSet {
   return { paths: [], cells: [], lists: {}, blocking: {} };
 }
 
