@@ -151,6 +151,9 @@ describe('bench fleet --json', () => {
     expect(of('idle_cpu')?.value).toBeGreaterThanOrEqual(0);
     expect(of('rss_per_host')?.unit).toBe('KiB');
     expect(of('etcd_writes_per_change')?.value).toBe(1);
+    expect(of('redis_commands_per_host')).toMatchObject({ unit: 'commands' });
+    expect(of('redis_commands_per_host')?.ratio).toBeGreaterThan(1);
+    expect(of('redis_bytes_per_host')?.ratio).toBeGreaterThan(1);
     for (const aim of [
       'last_delivery over bare Redis, at most x5',
       'last_delivery within 2000 ms',
@@ -190,13 +193,17 @@ describe('bench fleet --json', () => {
       );
   });
 
-  it('keeps a run of each fleet with its times and CPU times', async () => {
+  it('keeps a run of each fleet with its times, CPU times and counts', async () => {
     const lines = (await readFile(join(kept, 'slo.jsonl'), 'utf8')).trimEnd().split('\n');
     const runs = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(runs).toMatchObject(
       [2, 3].map((nodes) => ({
         nodes,
         cpuMs: { change: expect.any(Number), publish: expect.any(Number) },
+        redis: {
+          change: { commands: expect.any(Number), bytes: expect.any(Number) },
+          publish: { commands: expect.any(Number), bytes: expect.any(Number) },
+        },
       })),
     );
   });

@@ -16,6 +16,7 @@ import {
 import type { HistoryEntry } from './history-entry.js';
 import { commitOf, machineLine } from './machine.js';
 import { rounded } from './measurement.js';
+import { medianWork, type RedisWork } from './redis-work.js';
 import { median } from './samples.js';
 
 /** Sizes of a run; all are bounded by the command line. */
@@ -90,7 +91,7 @@ function measureAll(
 async function entryOf(
   nodes: number,
   machine: string,
-  { results, cpuMs }: Rounds,
+  { results, cpuMs, redis }: Rounds,
   bare: Bare,
 ): Promise<HistoryEntry> {
   const of = (value: (result: ChangeResult) => number): number =>
@@ -111,8 +112,13 @@ async function entryOf(
     },
     // A change to a few hosts may take less than the kernel counts.
     ...(cpu.change > 0 && cpu.publish > 0 ? { cpuMs: cpu } : {}),
+    redis: { change: roundedWork(medianWork(redis)), publish: roundedWork(bare.redis) },
     shareOfLastPercent: Number(
       median(results.map((each) => 1 - each.ackP99 / each.lastVerified)).toFixed(3),
     ),
   };
+}
+
+function roundedWork({ commands, bytes }: RedisWork): RedisWork {
+  return { commands: rounded(commands), bytes: rounded(bytes) };
 }

@@ -70,6 +70,20 @@ describe('the history of bench fleet', () => {
     expect(await lines()).toBe(2);
   });
 
+  it('compares what Redis has to do, with runs on every machine', async () => {
+    const of = (commands: number, bytes: number, on: string): HistoryEntry => ({
+      ...run(1),
+      on,
+      redis: { change: { commands, bytes }, publish: { commands: 1, bytes: 500 } },
+    });
+    await record(file, of(10, 5_000, 'a machine'));
+    await expect(record(file, of(13, 7_000, 'another'))).rejects.toThrow(
+      /: redis_commands x13 of bare Redis, after x10; redis_bytes x14 of bare Redis, after x10$/,
+    );
+    await record(file, of(12, 6_000, 'another'));
+    expect(await lines()).toBe(2);
+  });
+
   it('forgets what was six runs ago', async () => {
     for (const times of [1, 1.2, 1.2, 1.2, 1.2, 1.2, 1.4]) await record(file, run(times));
     expect(await lines()).toBe(7);
@@ -91,6 +105,7 @@ describe('the history of bench fleet', () => {
     ['{"v":1,"nodes":300,"baseline":0,"ms":{}}'],
     ['{"v":2}'],
     [JSON.stringify({ ...run(1), cpuMs: { change: 2 } })],
+    [JSON.stringify({ ...run(1), redis: { change: { commands: 2, bytes: 9 } } })],
     [JSON.stringify({ ...run(1), on: undefined })],
   ])('refuses a file with the line %s by its number, and leaves it as it is', async (line) => {
     await record(file, run(1));

@@ -1,8 +1,9 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { CommandFailed, messageOf } from '../errors.js';
 import { regressions } from './fleet-regression.js';
-import { type HistoryEntry, KEPT } from './history-entry.js';
+import { COUNTED, type HistoryEntry, KEPT } from './history-entry.js';
 import { drawHistory } from './history-plot.js';
+import type { RedisWork } from './redis-work.js';
 
 /**
  * Adds a run to the history in a file, and draws all of it into `FILE` with the ending svg.
@@ -11,7 +12,7 @@ import { drawHistory } from './history-plot.js';
  */
 export async function record(file: string, entry: HistoryEntry): Promise<void> {
   const before = await readHistory(file);
-  const worse = regressions(before, entry, [...KEPT, 'cpu_per_host']);
+  const worse = regressions(before, entry, [...KEPT, 'cpu_per_host', ...COUNTED]);
   if (worse.length > 0)
     throw new CommandFailed(
       `slower than it was, so not added to ${file}: ${worse.join('; ')}`,
@@ -44,13 +45,17 @@ export async function readHistory(file: string): Promise<readonly HistoryEntry[]
 
 function parsed(line: string): HistoryEntry | undefined {
   try {
-    const { v, nodes, on, baseline, ms, cpuMs } = JSON.parse(line) as Partial<HistoryEntry>;
+    const { v, nodes, on, baseline, ms, cpuMs, redis } = JSON.parse(line) as Partial<HistoryEntry>;
     const isOne =
       v === 1 &&
       typeof on === 'string' &&
-      [nodes, baseline, ...KEPT.map((metric) => ms?.[metric]), ...timesOf(cpuMs)].every(
-        (value) => typeof value === 'number' && value > 0,
-      );
+      [
+        nodes,
+        baseline,
+        ...KEPT.map((metric) => ms?.[metric]),
+        ...timesOf(cpuMs),
+        ...countsOf(redis),
+      ].every((value) => typeof value === 'number' && value > 0);
     return isOne ? (JSON.parse(line) as HistoryEntry) : undefined;
   } catch {
     return undefined;
@@ -59,4 +64,12 @@ function parsed(line: string): HistoryEntry | undefined {
 
 function timesOf(cpuMs: HistoryEntry['cpuMs']): readonly unknown[] {
   return cpuMs === undefined ? [] : [cpuMs.change, cpuMs.publish];
+}
+
+function countsOf(redis: HistoryEntry['redis']): readonly unknown[] {
+  if (redis === undefined) return [];
+  return [redis.change, redis.publish].flatMap((work?: Partial<RedisWork>) => [
+    work?.commands,
+    work?.bytes,
+  ]);
 }

@@ -5,6 +5,7 @@ import type { Bare, Return, Rounds } from './fleet-run.js';
 import { NOT_WORSE_THAN_LINEAR, slopeOf } from './fleet-slope.js';
 import type { Measurement } from './measurement.js';
 import type { ProcessUse } from './process-use.js';
+import { workMeasurements } from './redis-work.js';
 import type { Waits } from './rest-meanwhile.js';
 import { median, percentile, worst } from './samples.js';
 
@@ -45,6 +46,7 @@ export function tellFleet(report: BenchReport, result: FleetResult): void {
       timed('reconnect_all', worst(back.waitsMs)),
       ...costsOf(result),
       ...cpuMeasurements(all.cpuMs, nodes),
+      ...workMeasurements(all.redis, result.bare.redis),
     ],
   );
   for (const each of some)

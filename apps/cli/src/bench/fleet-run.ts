@@ -14,6 +14,7 @@ import { COME_WITHIN_MS, monotonicMs, SimFleet } from '../sim/sim-fleet.js';
 import { withCpu, type CpuShares, type CpuTimes } from './change-cpu.js';
 import { cpuMsOf, useOf, type ProcessUse } from './process-use.js';
 import { RedisPublish } from './redis-publish.js';
+import { RedisCounter, type RedisWork, workPerHost } from './redis-work.js';
 import { restMeanwhile, type Waits } from './rest-meanwhile.js';
 import { worst } from './samples.js';
 
@@ -41,6 +42,8 @@ export interface Rounds {
   readonly hit: Hit;
   readonly results: readonly ChangeResult[];
   readonly cpuMs: readonly CpuTimes[];
+  /** For each host it hits, until the hosts have confirmed the change. */
+  readonly redis: readonly RedisWork[];
 }
 
 /** Of hosts after Redis was killed: when each that came was back, ms from then on; `missing` did not come back in time. */
@@ -50,10 +53,11 @@ export interface Return {
   readonly cpuMs: CpuTimes;
 }
 
-/** The baseline: the last arrival of each round, and what a message takes of Redis and of its subscriber in CPU time. */
+/** The baseline: the last arrival of each round, and what a message takes of Redis and of its subscriber. */
 export interface Bare {
   readonly lastsMs: readonly number[];
   readonly cpuMs: number;
+  readonly redis: RedisWork;
 }
 
 const ROUND_WITHIN_MS = 120_000;
@@ -82,11 +86,13 @@ export async function withFleetRun<T>(
   try {
     const up = await own.up();
     const controlPlane = new ControlPlane(await own.context());
-    const run = new FleetRun(size, { own, up, controlPlane, folder, note, signal });
+    const counter = await RedisCounter.connect(own.dataDir);
+    const run = new FleetRun(size, { own, up, controlPlane, counter, folder, note, signal });
     try {
       return await work(run);
     } finally {
       await run.stop();
+      counter.close();
       controlPlane.close();
     }
   } finally {
@@ -99,6 +105,7 @@ interface Surroundings {
   readonly own: PrivateControlPlane;
   readonly up: RunRecord;
   readonly controlPlane: ControlPlane;
+  readonly counter: RedisCounter;
   readonly folder: string;
   /** Takes what is going on or must be known. */
   readonly note: (text: string) => void;
@@ -143,12 +150,14 @@ export class FleetRun {
   /** The first round warms up. */
   async changes(hit: Hit): Promise<Rounds> {
     const fleet = this.#hosts;
-    const { controlPlane, signal } = this.parts;
+    const { controlPlane, counter, signal } = this.parts;
     const { key, isOne } = hit;
     const results: ChangeResult[] = [];
     const cpuMs: CpuTimes[] = [];
+    const redis: RedisWork[] = [];
     for (let number = 0; number <= this.size.rounds; number += 1) {
       const label = [key, 'yes'] as const;
+      const before = await counter.read();
       const change = { policy: key, number, label, isOne, withinMs: ROUND_WITHIN_MS };
       const { result, cpuMs: taken } = await withCpu(this.#shares, () =>
         applyChange(fleet, controlPlane, change, signal),
@@ -157,11 +166,13 @@ export class FleetRun {
         throw new CommandFailed(
           `${result.missing} hosts did not report a change; conditions: ${fleet.conditions || 'none'}`,
         );
-      if (number > 0) results.push(result);
-      if (number > 0) cpuMs.push(taken);
       await this.#pause();
+      if (number === 0) continue;
+      results.push(result);
+      cpuMs.push(taken);
+      redis.push(workPerHost(before, await counter.read(), result.hosts));
     }
-    return { hit, results, cpuMs };
+    return { hit, results, cpuMs, redis };
   }
 
   /** REST while nothing happens. */
@@ -190,7 +201,7 @@ export class FleetRun {
 
   /** A bare publish to as many subscribers; the fleet is gone then. */
   async publishes(): Promise<Bare> {
-    const { own, controlPlane } = this.parts;
+    const { own, controlPlane, counter } = this.parts;
     const { nodes, rounds } = this.size;
     await this.stop();
     const nodeId = await someNodeId(controlPlane);
@@ -203,10 +214,12 @@ export class FleetRun {
       }
       const { redis = 0 } = (await own.record()).children;
       const counted = Math.min(Math.ceil(COUNTED_MESSAGES / nodes), MOST_COUNTED_ROUNDS);
-      const before = await cpuMsOf([redis, process.pid]);
+      const [before, workBefore] = [await cpuMsOf([redis, process.pid]), await counter.read()];
       for (let round = 0; round < counted; round += 1) await publish.round();
       const taken = (await cpuMsOf([redis, process.pid])) - before;
-      return { lastsMs, cpuMs: taken / (counted * nodes) };
+      const messages = counted * nodes;
+      const work = workPerHost(workBefore, await counter.read(), messages);
+      return { lastsMs, cpuMs: taken / messages, redis: work };
     } finally {
       publish.close();
     }

@@ -2,30 +2,28 @@ import { describe, expect, it } from '@jest/globals';
 import { judgeFleet } from './fleet-verdict.js';
 import type { HistoryEntry } from './history-entry.js';
 
-/** A run whose change takes so many times the CPU time of a bare publish. */
+/** A run whose change has Redis do so many times what a bare publish is. */
 function run(
   ratio: number | undefined,
-  {
-    nodes = 300,
-    on = 'a CPU x 2, 24 GiB, load before 0.7',
-    lastDelivery = 400,
-    baseline = 10,
-  } = {},
+  { nodes = 300, on = 'a CPU x 2, 24 GiB, load before 0.7', lastDelivery = 400, bytes = 4 } = {},
 ): HistoryEntry {
+  const publish = { commands: 1, bytes: 500 };
   return {
     v: 1,
     at: '2026-11-30T08:00:00.000Z',
     commit: '0123456789ab',
     nodes,
     on,
-    baseline,
+    baseline: 10,
     ms: {
       last_delivery: lastDelivery,
       commit_to_ack_p50: 300,
       commit_to_ack_p99: 500,
       commit_to_ack_last: 600,
     },
-    ...(ratio === undefined ? {} : { cpuMs: { change: ratio * 0.04, publish: 0.04 } }),
+    ...(ratio === undefined
+      ? {}
+      : { redis: { change: { commands: ratio, bytes: bytes * 500 }, publish } }),
     shareOfLastPercent: 0.167,
   };
 }
@@ -45,31 +43,32 @@ async function judged(before: readonly HistoryEntry[], ...attempts: (HistoryEntr
 }
 
 describe('the verdict on a fleet', () => {
-  const before = [40, 50, 60].map((ratio) => run(ratio));
+  const before = [8, 10, 12].map((ratio) => run(ratio));
 
   it('is good by the first run that costs at most a quarter more than the median of those before', async () => {
-    expect(await judged(before, run(62), run(90))).toEqual({
+    expect(await judged(before, run(12.5), run(20))).toEqual({
       verdict: 'as before',
       notes: [],
       left: 1,
     });
-    expect(await judged(before, run(63), run(90), run(49))).toEqual({
+    expect(await judged(before, run(13), run(20), run(9))).toEqual({
       verdict: 'as before',
       notes: [
-        'attempt 1 of 3: cpu_per_host x63 of bare Redis, after x50',
-        'attempt 2 of 3: cpu_per_host x90 of bare Redis, after x50',
+        'attempt 1 of 3: redis_commands x13 of bare Redis, after x10',
+        'attempt 2 of 3: redis_commands x20 of bare Redis, after x10',
       ],
       left: 0,
     });
   });
 
   it('is bad where each of three attempts costs more, or fails', async () => {
-    expect(await judged(before, run(63), 'no host came', run(70), run(40))).toEqual({
+    const more = run(10, { bytes: 6 });
+    expect(await judged(before, run(13), 'no host came', more, run(9))).toEqual({
       verdict: 'worse',
       notes: [
-        'attempt 1 of 3: cpu_per_host x63 of bare Redis, after x50',
+        'attempt 1 of 3: redis_commands x13 of bare Redis, after x10',
         'attempt 2 of 3: no host came',
-        'attempt 3 of 3: cpu_per_host x70 of bare Redis, after x50',
+        'attempt 3 of 3: redis_bytes x6 of bare Redis, after x4',
       ],
       left: 1,
     });
@@ -80,36 +79,19 @@ describe('the verdict on a fleet', () => {
     expect(verdict).toBe('unmeasured');
   });
 
-  it('goes by CPU time alone: how long it took moves by a factor of two with the machine', async () => {
-    expect((await judged(before, run(50, { lastDelivery: 900 }))).verdict).toBe('as before');
+  it('goes by what is counted alone: times move by a factor of two with the machine', async () => {
+    expect((await judged(before, run(10, { lastDelivery: 900 }))).verdict).toBe('as before');
   });
 
-  it('compares with the last five runs', async () => {
-    const six = [40, 60, 60, 60, 60, 60].map((ratio) => run(ratio));
-    expect((await judged(six, run(74))).verdict).toBe('as before');
-  });
-
-  it('is not bad where the bare publish says that the machine was busy', async () => {
-    const busy = run(70, { baseline: 21 });
-    expect(await judged(before, run(63), busy, run(63))).toMatchObject({
-      verdict: 'busy',
-      notes: [
-        expect.stringContaining('attempt 1 of 3'),
-        expect.stringContaining('attempt 2 of 3'),
-        'the machine is busy: a bare publish takes 21 ms',
-        expect.stringContaining('attempt 3 of 3'),
-      ],
-    });
-    expect((await judged(before, busy, run(50, { baseline: 21 }))).verdict).toBe('as before');
-    const slow = run(70, { baseline: 20 });
-    expect((await judged(before, slow, slow, slow)).verdict).toBe('worse');
+  it('compares with the last five runs, on whatever machine', async () => {
+    const six = [8, 12, 12, 12, 12, 12].map((ratio) => run(ratio, { on: 'another CPU x 2' }));
+    expect((await judged(six, run(15))).verdict).toBe('as before');
   });
 
   it.each([
     ['no run', []],
-    ['another size alone', [run(50, { nodes: 1_000 })]],
-    ['another CPU alone', [run(50, { on: 'another CPU x 2, 24 GiB' })]],
-    ['no CPU times', [run(undefined)]],
+    ['another size alone', [run(10, { nodes: 1_000 })]],
+    ['nothing counted', [run(undefined)]],
   ])('is that it is new after one attempt where there is %s to compare with', async (_, others) => {
     expect(await judged(others, run(500), run(500))).toMatchObject({ verdict: 'new', left: 1 });
   });

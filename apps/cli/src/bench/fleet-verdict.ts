@@ -1,23 +1,16 @@
 import { messageOf } from '../errors.js';
-import { comparedWith, isBusy, regressions } from './fleet-regression.js';
-import type { HistoryEntry } from './history-entry.js';
-import { rounded } from './measurement.js';
+import { ratiosBefore, regressions } from './fleet-regression.js';
+import { COUNTED, type HistoryEntry } from './history-entry.js';
 
-/**
- * How a fleet does by the runs before: `new` where there is none to compare with, `busy` where the machine was,
- * `unmeasured` where no attempt came to an end.
- */
-export type FleetVerdict = 'as before' | 'worse' | 'new' | 'busy' | 'unmeasured';
+/** How a fleet does by the runs before: `new` where there is none to compare with, `unmeasured` where no attempt came to an end. */
+export type FleetVerdict = 'as before' | 'worse' | 'new' | 'unmeasured';
 
 /** What makes one run dearer by chance does not do so three times. */
 const ATTEMPTS = 3;
-const JUDGED = 'cpu_per_host';
 
 /**
- * Measures until a run costs no more CPU time than those before; `worse` where none of three did. Where the time is over it
- * is what was found until then.
- * On a machine that is slower for being busy the first hosts confirm a change, which costs more than the change, before
- * the last has reported it: no such run is held against the fleet. `note` takes what was wrong with each.
+ * Measures until a run has Redis do no more than those before; `worse` where none of three did. Where the time is over it is
+ * what was found until then. `note` takes what was wrong with each.
  */
 export async function judgeFleet(
   before: readonly HistoryEntry[],
@@ -31,11 +24,7 @@ export async function judgeFleet(
     const found = typeof entry === 'string' ? [entry] : wrongWith(before, entry);
     if (typeof found === 'string') return found;
     note(`attempt ${attempt} of ${ATTEMPTS}: ${found.join('; ')}`);
-    if (typeof entry === 'string') continue;
-    if (isBusy(comparedWith(before, entry, JUDGED), entry)) {
-      note(`the machine is busy: a bare publish takes ${rounded(entry.baseline)} ms`);
-      verdict = 'busy';
-    } else if (verdict === 'unmeasured') verdict = 'worse';
+    if (typeof entry !== 'string') verdict = 'worse';
   }
   return verdict;
 }
@@ -44,7 +33,7 @@ function wrongWith(
   before: readonly HistoryEntry[],
   entry: HistoryEntry,
 ): readonly string[] | 'as before' | 'new' {
-  if (comparedWith(before, entry, JUDGED).length === 0) return 'new';
-  const wrong = regressions(before, entry, [JUDGED]);
+  if (COUNTED.every((by) => ratiosBefore(before, entry, by).length === 0)) return 'new';
+  const wrong = regressions(before, entry, COUNTED);
   return wrong.length === 0 ? 'as before' : wrong;
 }

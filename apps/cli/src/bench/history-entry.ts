@@ -1,3 +1,5 @@
+import type { RedisWork } from './redis-work.js';
+
 /** What is kept of a change that hits all hosts. */
 export const KEPT = [
   'last_delivery',
@@ -6,6 +8,10 @@ export const KEPT = [
   'commit_to_ack_last',
 ] as const;
 export type Kept = (typeof KEPT)[number];
+
+/** What is counted of such a change, for each host. */
+export const COUNTED = ['redis_commands', 'redis_bytes'] as const;
+export type Counted = (typeof COUNTED)[number];
 
 /** One run; a line of the file. */
 export interface HistoryEntry {
@@ -27,6 +33,12 @@ export interface HistoryEntry {
     readonly change: number;
     /** Of Redis and the subscriber, for a bare publish. */
     readonly publish: number;
+  };
+  /** What both Redis do for a host; absent in runs before it was kept. */
+  readonly redis?: {
+    /** Until the hosts have confirmed the change; median of rounds. */
+    readonly change: RedisWork;
+    readonly publish: RedisWork;
   };
   /** Which part of the time until the last ack went by after 99 % were there; 0 to 1. */
   readonly shareOfLastPercent: number;

@@ -10,6 +10,8 @@ export type Unit =
   | '% of a core'
   | 'x'
   | 'writes'
+  | 'commands'
+  | 'bytes'
   | 'answers'
   | 'hosts'
   | 'instructions'

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { redisKeys } from '#contracts';
-import { connectRedis, type RedisConnection, type RedisConnectionOptions } from '#redis';
+import { connectRedis, type RedisConnection } from '#redis';
 import { portsOf } from '../embedded/ports.js';
+import { controlLogin } from './redis-work.js';
 
 const ROUND_WITHIN_MS = 30_000;
 const CONNECT_AT_ONCE = 64;
@@ -24,7 +23,8 @@ export class RedisPublish {
 
   /** Connects `count` subscribers; the payload is as large as the record of host `nodeId`. */
   static async connect(dataDir: string, count: number, nodeId: string): Promise<RedisPublish> {
-    const options = await optionsOf(dataDir);
+    const { redis: port } = await portsOf(dataDir);
+    const options = { ...(await controlLogin(dataDir)), port };
     const publisher = connectRedis(options);
     const bytes = await publisher.run('measuring a record', (client) =>
       client.strlen(redisKeys.assignment(nodeId)),
@@ -71,12 +71,4 @@ export class RedisPublish {
 
 function channel(n: number): string {
   return `bench:${n}`;
-}
-
-async function optionsOf(dataDir: string): Promise<RedisConnectionOptions> {
-  const folder = join(dataDir, 'control-plane');
-  const { redis } = await portsOf(dataDir);
-  const password = await readFile(join(folder, 'keys', 'redis-control.password'), 'utf8');
-  const ca = await readFile(join(folder, 'pki', 'ca.pem'));
-  return { port: redis, username: 'control', password: password.trim(), tls: { ca } };
 }

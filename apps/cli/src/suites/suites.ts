@@ -62,10 +62,9 @@ const fault: Suite = {
     }),
 };
 
-/** Alone on the machine: the suite before it leaves no cores. */
 const bench: Suite = {
   name: 'bench',
-  about: 'what a change to a small fleet costs, beside the runs before',
+  about: 'what a change to a small fleet has Redis do, beside the runs before',
   budgetMinutes: 10,
   run: runBench,
 };
