@@ -44,7 +44,7 @@ export interface ProbeCount {
 }
 
 /** Less than a start of a program takes, where programs are killed; while packages are replaced a start is the least. */
-const PAUSE_S = { kill: 0.001, upgrade: 0.005 };
+const PAUSE_S = { kill: 0.001, upgrade: 0.02 };
 
 /** Runs the loop while `meanwhile` does. */
 export async function whileProbing(

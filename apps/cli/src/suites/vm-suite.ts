@@ -4,9 +4,6 @@ import { runJest } from './jest-suite.js';
 import { total, type Outcome } from './outcome.js';
 import type { SuiteContext } from './suite.js';
 
-/** Two at a time, each of which has one VM or more: with three, hosts are so slow that times run out. */
-const AT_ONCE = 2;
-
 /** They take a third of all and come first, so that nobody waits for them at the end. */
 const LONG = ['collection.ansible', 'package'];
 /** How much longer than the others they may take. */
@@ -36,14 +33,16 @@ const ORDER = [
 ];
 
 /**
- * Runs each file with VMs by a Jest of its own. Emulated machines are two to three times as slow on one computer as on
- * another: a file whose turn comes after `beginBefore`, or for a long one so much earlier, is not begun, and announced.
+ * Runs each file with VMs by a Jest of its own, two at a time, or one beside others: each has a VM or more, and with three
+ * hosts are so slow that times run out. Emulated machines are two to three times as slow on one computer as on another: a
+ * file whose turn comes after `beginBefore`, or for a long one so much earlier, is not begun, and announced.
  */
 export async function runVms({
   root,
   full,
   timeoutMs,
   beginBefore,
+  others,
 }: SuiteContext): Promise<Outcome> {
   const endsAt = Date.now() + timeoutMs;
   const files = (
@@ -64,7 +63,7 @@ export async function runVms({
       );
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await Promise.all([worker(), Promise.allSettled([others]).then(worker)]);
   return total(outcomes);
 }
 
