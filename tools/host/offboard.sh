@@ -125,6 +125,12 @@ remove_pins() {
   say 'the BPF programs are detached'
 }
 
+# The kernel keeps USB devices out of use whether or not the sensor lives, which may not have been there to be asked.
+release_usb() {
+  [ -x "$LIBRARY/hostward-sensor" ] || return 0
+  "$LIBRARY/hostward-sensor" usb-release || say 'USB devices may stay out of use until the next boot'
+}
+
 remove_identity() {
   rm -rf "$STATE/agent" "$STATE/sensor" "$STATE/trust" "$STATE/upgrade" /run/hostward
   rm -f /etc/hostward/agent.yaml /etc/hostward/agent.yaml.new
@@ -170,6 +176,7 @@ end_enforcement() {
   remove_dropins
   remove_profiles
   remove_pins
+  release_usb
 }
 
 leave() {

@@ -36,6 +36,7 @@ describe('the native sensor under ASan and UBSan', () => {
     'bindings-test',
     'confirm-test',
     'enforce-test',
+    'events-test',
     'persistence-test',
     'sensing-test',
     'observation-test',

@@ -69,6 +69,29 @@ describe('rules about USB devices', () => {
     expect(await gate()).toBe('0\n');
   });
 
+  it('are let go of without a living sensor, but for what others keep out', async () => {
+    await writeFile(join(host.dir, USB, '1-2/authorized'), '0\n');
+    const came = { '1-3/devnum': '6\n', '1-3/authorized': '1\n', '1-3/dev': '189:2\n' };
+    await mkdir(join(host.dir, USB, '1-3'));
+    for (const [name, content] of Object.entries(came))
+      await writeFile(join(host.dir, USB, name), content);
+    await writeFile(join(host.dir, USB, '1-3/descriptors'), STICK['1-2/descriptors']);
+    const third = (name: string): string => join(host.dir, USB, '1-3', name);
+    await host.verb('usb-release');
+    await host.start();
+    await sensor.apply(envelope({ generation: 5, devices }));
+    await expect(host.verb('usb-release')).rejects.toMatchObject({
+      ...{ code: 1, stderr: expect.stringContaining('hostward-sensor unload') },
+    });
+    await host.stop('SIGKILL');
+    // Pulled out while nobody looked; the gates keep out what comes in its place.
+    await writeFile(third('devnum'), '7\n');
+    expect([await gate(), await readFile(third('authorized'), 'utf8')]).toEqual(['0\n', '0\n']);
+    await host.verb('usb-release');
+    expect([await gate(), await readFile(third('authorized'), 'utf8')]).toEqual(['1\n', '1\n']);
+    expect(await authorized()).toBe('0\n');
+  });
+
   it('are let go while suspended, and hold again after', async () => {
     await host.start();
     await sensor.apply(envelope({ generation: 5, devices }));

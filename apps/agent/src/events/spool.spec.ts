@@ -240,6 +240,25 @@ describe('the spool', () => {
     await again.close();
   });
 
+  it('counts an altered line once, however often it starts, and when its segment is gone', async () => {
+    const spool = await openSpool();
+    await spool.append(range(1, 3));
+    await spool.close();
+    const file = join(dir, segments()[0] ?? '');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('event 2', 'event X'));
+    for (let start = 2000; start <= 4000; start += 1000) {
+      const again = await openSpool({ now: () => start });
+      expect(again.status().lost).toBe(1);
+      await again.close();
+    }
+    const last = await openSpool({ now: () => 5000 });
+    await last.acknowledge((await allAlerts(last)).at(-1)?.EventID ?? '');
+    expect([segments(), last.status().lost]).toEqual([[], 1]);
+    // Killed at once: what was removed is in the figures.
+    expect((await openSpool({ now: () => 6000 })).status().lost).toBe(1);
+    await last.close();
+  });
+
   it('starts anew from figures that are not JSON', async () => {
     mkdirSync(dir);
     writeFileSync(join(dir, 'meta.json'), '{"acknowledged":');

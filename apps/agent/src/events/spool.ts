@@ -42,6 +42,8 @@ interface Segment {
   bytes: number;
   count: number;
   last: string;
+  /** Lines in it that cannot be read; they are lost, and in the figures on disk once it is removed. */
+  damaged: number;
 }
 
 /**
@@ -99,7 +101,7 @@ export class Spool {
     return {
       bytes,
       waiting,
-      lost: this.#lost,
+      lost: this.#segments.reduce((sum, { damaged }) => sum + damaged, this.#lost),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
     };
   }
@@ -213,7 +215,7 @@ export class Spool {
     this.#handle = await open(join(this.#dir, file), 'a', 0o600);
     const known = this.#segments.find((segment) => segment.file === file);
     if (known !== undefined) return known;
-    const segment: Segment = { file, bytes: 0, count: 0, last: '' };
+    const segment: Segment = { file, bytes: 0, count: 0, last: '', damaged: 0 };
     this.#segments.push(segment);
     return segment;
   }
@@ -242,6 +244,10 @@ export class Spool {
     const done = this.#segments.filter(
       (segment) => segment.count > 0 && compareEventIds(segment.last, cursor) <= 0,
     );
+    for (const segment of done) {
+      this.#lost += segment.damaged;
+      segment.damaged = 0;
+    }
     const last = done.pop();
     for (const segment of done) await this.#remove(segment);
     if ((await this.#writeMeta()) && last !== undefined) await this.#remove(last);
@@ -282,10 +288,14 @@ export class Spool {
     const path = join(this.#dir, file);
     const bytes = await readFile(path);
     const { entries, soundBytes, damagedLines } = decodeSegment(bytes);
-    this.#lost += damagedLines;
-    if (soundBytes < bytes.length) await truncate(path, soundBytes);
     const last = entries.at(-1);
-    if (last === undefined) return rm(path, { force: true });
+    if (last === undefined) {
+      this.#lost += damagedLines;
+      return rm(path, { force: true });
+    }
+    const torn = soundBytes < bytes.length ? 1 : 0;
+    if (torn > 0) await truncate(path, soundBytes);
+    this.#lost += torn;
     // What was summed up stands behind newer ones.
     this.#sensor = entries.reduce((most, { sensor }) => Math.max(most, sensor), this.#sensor);
     this.#segments.push({
@@ -293,6 +303,7 @@ export class Spool {
       bytes: soundBytes,
       count: entries.length,
       last: last.alert.EventID,
+      damaged: damagedLines - torn,
     });
   }
 

@@ -14,7 +14,12 @@ import { exceptionPolicy } from './exception-policy.js';
 import { toFieldError } from './field-errors.js';
 import { PolicySigner } from './policy-signer.js';
 import { findPolicy } from './policy.view.js';
-import { nextVersion, unchangedPolicy, versionWrites } from './policy-versions.js';
+import {
+  nextVersion,
+  unchangedPolicy,
+  versionDeletions,
+  versionWrites,
+} from './policy-versions.js';
 
 /** Exceptions with an end: each is a policy of tier `exception`, made here and removed when its time is over. */
 @Injectable()
@@ -41,28 +46,20 @@ export class ExceptionService {
     return exceptionView(record);
   }
 
-  /** Ends it, and with it the policy that was made for it. */
+  /** Ends it, and with it the policy that was made for it, of which nothing stays but what the journal tells. */
   async end(id: string, by: string): Promise<void> {
     await this.editor.edit((state) => {
       const found = findException(state, id);
-      const made = state.policies.get(found.record.madePolicy);
-      const key = etcdKeys.exception(found.record.policy, id);
-      const deletion = { change: 'deleted', paused: false } as const;
-      const writes = made
-        ? versionWrites(this.#version(made.record.name, made.record, deletion, by))
-        : [];
+      const { policy, madePolicy } = found.record;
+      const made = state.policies.get(madePolicy) ?? state.deletedPolicies.get(madePolicy);
+      const key = etcdKeys.exception(policy, id);
       return {
         if: [
           { key, modRevision: found.revision },
-          ...(made ? [unchangedPolicy(made.record.name, made)] : []),
+          ...(made ? [unchangedPolicy(madePolicy, made)] : []),
         ],
-        then: [{ type: 'delete', key }, ...writes],
-        journal: {
-          by,
-          action: 'exception.ended',
-          target: id,
-          detail: { policy: found.record.policy },
-        },
+        then: [{ type: 'delete', key }, ...(made ? versionDeletions(made.record) : [])],
+        journal: { by, action: 'exception.ended', target: id, detail: { policy } },
       };
     });
   }
@@ -80,30 +77,22 @@ export class ExceptionService {
     );
     const key = etcdKeys.exception(record.policy, record.id);
     const content = { change: 'created', paused: false, document } as const;
-    const { policy, selector, until, reason } = record;
+    const { madePolicy, policy, selector, until, reason, by } = record;
+    const sign = this.signer.sign.bind(this.signer);
+    const revising = { by, at: isoNow(this.clock), sign };
     return {
-      if: [{ key, modRevision: 0n }, unchangedPolicy(record.madePolicy, undefined)],
+      if: [{ key, modRevision: 0n }, unchangedPolicy(madePolicy, undefined)],
       then: [
         { type: 'put', key, value: JSON.stringify(record) },
-        ...versionWrites(this.#version(record.madePolicy, undefined, content, record.by)),
+        ...versionWrites(nextVersion(madePolicy, undefined, content, revising)),
       ],
       journal: {
-        by: record.by,
+        by,
         action: 'exception.created',
         target: record.id,
         detail: { policy, selector, until, reason },
       },
     };
-  }
-
-  #version(
-    name: string,
-    before: Parameters<typeof nextVersion>[1],
-    content: Parameters<typeof nextVersion>[2],
-    by: string,
-  ) {
-    const sign = this.signer.sign.bind(this.signer);
-    return nextVersion(name, before, content, { by, at: isoNow(this.clock), sign });
   }
 }
 

@@ -48,6 +48,13 @@ export function versionWrites(record: PolicyRecord): readonly Write[] {
   ];
 }
 
+/** Takes a policy out with every version that is kept: for a name that never comes back, whose numbers need not go on. */
+export function versionDeletions({ name, version }: PolicyRecord): readonly Write[] {
+  const kept = Array.from({ length: Math.min(version, KEPT_VERSIONS) }, (_, age) => version - age);
+  const keys = [etcdKeys.policy(name), ...kept.map((each) => etcdKeys.historyVersion(name, each))];
+  return keys.map((key) => ({ type: 'delete', key }));
+}
+
 /** Holds while the policy is what was read: `undefined` means that there never was one. */
 export function unchangedPolicy(name: string, before: Stored<PolicyRecord> | undefined): Condition {
   return { key: etcdKeys.policy(name), modRevision: before?.revision ?? 0n };

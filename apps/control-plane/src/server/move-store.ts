@@ -12,11 +12,20 @@ import { openFiles, openStores, type Stores } from './stores.js';
 
 const AT_ONCE = 500;
 
-/** What `move-store` answers on standard output, as one JSON object: how much was not there yet. */
+/**
+ * What `move-store` answers on standard output, as one JSON object: how much was not there yet. `left` is not there now
+ * either: of the same host later ones were stored before, and below those nothing is taken.
+ */
 export interface MoveAnswer {
   readonly journal: number;
   readonly alerts: number;
   readonly observations: number;
+  readonly left: { readonly alerts: number; readonly observations: number };
+}
+
+interface Moved {
+  readonly moved: number;
+  readonly left: number;
 }
 
 /**
@@ -49,7 +58,9 @@ export async function moveStore(args: readonly string[]): Promise<MoveAnswer> {
 async function moveAll(from: Stores, to: Stores): Promise<MoveAnswer> {
   const journal = await moveJournal(from.journal, to.journal);
   const alerts = await moveAlerts(from.alerts, to.alerts);
-  return { journal, alerts, observations: await moveAlerts(from.observations, to.observations) };
+  const observations = await moveAlerts(from.observations, to.observations);
+  const left = { alerts: alerts.left, observations: observations.left };
+  return { journal, alerts: alerts.moved, observations: observations.moved, left };
 }
 
 /** With the heads that were signed, as they are; what cannot be read stays a gap. */
@@ -72,20 +83,29 @@ async function moveJournal(from: JournalStore, to: JournalStore): Promise<number
 }
 
 /** In their order, so that who looks at the newest sees what they saw: a batch for each run of alerts of one host. */
-async function moveAlerts(from: AlertStore, to: AlertStore): Promise<number> {
-  let moved = 0;
+async function moveAlerts(from: AlertStore, to: AlertStore): Promise<Moved> {
+  let [moved, left] = [0, 0];
   for (let after = 0; ;) {
     const found = await from.after({}, after, AT_ONCE);
     for (let rest = found; rest[0];) {
       const { NodeID } = rest[0].alert;
       const end = rest.findIndex(({ alert }) => alert.NodeID !== NodeID);
-      const run = end === -1 ? rest : rest.slice(0, end);
-      moved += (await to.add(NodeID, batchOf(run.map(({ alert }) => alert)))).stored;
+      const run = (end === -1 ? rest : rest.slice(0, end)).map(({ alert }) => alert);
+      const { stored, duplicates } = await to.add(NodeID, batchOf(run));
+      moved += stored;
+      if (duplicates > 0) left += await countMissing(to, run);
       rest = rest.slice(run.length);
     }
-    if (found.length < AT_ONCE) return moved;
+    if (found.length < AT_ONCE) return { moved, left };
     after = found.at(-1)?.id ?? after;
   }
+}
+
+async function countMissing(store: AlertStore, alerts: readonly Alert[]): Promise<number> {
+  let missing = 0;
+  for (const { EventID, NodeID } of alerts)
+    if (!(await store.byEventId(EventID, { nodeIds: [NodeID] }))) missing += 1;
+  return missing;
 }
 
 function batchOf(alerts: readonly Alert[]): AlertBatch {

@@ -130,9 +130,10 @@ describe('a control plane whose store is moved into PostgreSQL', () => {
       await moving.stopControlPlane();
       await moving.usePostgres();
       const args = ['--config', moving.configFile()];
-      const all = { alerts: 4, observations: 0, journal: expect.any(Number) };
+      const left = { alerts: 0, observations: 0 };
+      const all = { alerts: 4, observations: 0, journal: expect.any(Number), left };
       expect(await moveStore(args)).toEqual(all);
-      expect(await moveStore(args)).toEqual({ alerts: 0, observations: 0, journal: 0 });
+      expect(await moveStore(args)).toEqual({ alerts: 0, observations: 0, journal: 0, left });
       await moving.startControlPlane();
       await moving.ready();
       expect((await verified(moving.rest)).slice(0, before.length)).toEqual(before);
@@ -140,6 +141,33 @@ describe('a control plane whose store is moved into PostgreSQL', () => {
       const made = await backup([...args, '--out', `${moving.configFile()}.backup`]);
       expect(made.members.filter((member) => member.endsWith('.db'))).toEqual(['etcd.db']);
       expect(made.elsewhere.join()).toMatch(/database hostward of PostgreSQL at 127\.0\.0\.1:\d+/);
+    } finally {
+      await moving.stop();
+    }
+  });
+
+  it('is told of alerts that stay in the files, since the database has later ones of their host', async () => {
+    const moving = await Rig.start();
+    try {
+      const web = await moving.host('web1', { env: 'prod' });
+      const db = await moving.host('db1');
+      await Promise.all([web.receives(), db.receives()]);
+      await web.send(alertBatch('nc', 1, 2));
+      await db.send(alertBatch('nc', 1, 3));
+      const stored = (count: number) => async () => (await numbersOf(moving.rest)).length === count;
+      await eventually('all are stored', stored(5));
+      await moving.stopControlPlane();
+      await moving.usePostgres();
+      await moving.startControlPlane();
+      await moving.ready();
+      await web.send(alertBatch('nc', 3, 3));
+      await eventually('it is stored', stored(1));
+      await moving.stopControlPlane();
+      const moved = await moveStore(['--config', moving.configFile()]);
+      expect(moved).toMatchObject({ alerts: 3, left: { alerts: 2, observations: 0 } });
+      await moving.startControlPlane();
+      await moving.ready();
+      expect(await numbersOf(moving.rest)).toEqual([3, 2, 1, 3]);
     } finally {
       await moving.stop();
     }

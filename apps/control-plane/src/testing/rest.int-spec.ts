@@ -1,6 +1,7 @@
 import { request } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { JOURNAL_START, brokenJournalAt, type JournalEntry } from '#bundle';
+import { etcdKeys } from '#etcd';
 import { Rig, blockPolicy, group } from './rig.js';
 import { eventually } from './eventually.js';
 import { alertBatch } from './alerts.js';
@@ -329,7 +330,39 @@ describe('an exception', () => {
     expect(itemsOf((await rig.rest.get('/v1/exceptions')).body)).toEqual([]);
     expect((await rig.rest.get(`/v1/policies/${policy}`)).status).toBe(404);
   });
+
+  it.each<[string, ...(readonly ['POST' | 'DELETE', string])[]]>([
+    ['as it was made'],
+    ['paused and resumed', ['POST', '/pause'], ['POST', '/resume']],
+    ['its policy deleted before it', ['DELETE', '']],
+  ])('leaves nothing in etcd when it has ended, %s', async (_title, ...changes) => {
+    await rig.rest.put('/v1/policies/kept', nc('kept'));
+    const made = await rig.rest.post('/v1/exceptions', {
+      policy: 'kept',
+      selector: 'nobody=x',
+      until: new Date(Date.now() + 3_600_000).toISOString(),
+      reason: 'patch day',
+    });
+    const [id, policy] = [String(made.body['id']), String(made.body['madePolicy'])];
+    for (const [method, way] of changes)
+      expect((await rig.rest.call(method, `/v1/policies/${policy}${way}`)).status).toBeLessThan(
+        300,
+      );
+    expect(await keysNaming(id)).toHaveLength(3 + changes.length);
+    expect((await rig.rest.delete(`/v1/exceptions/${id}`)).status).toBe(204);
+    expect(await keysNaming(id)).toEqual([]);
+  });
 });
+
+async function keysNaming(id: string): Promise<readonly string[]> {
+  const etcd = rig.openEtcd();
+  try {
+    const { items } = await etcd.list(etcdKeys.root);
+    return items.map(({ key }) => key).filter((key) => key.includes(id));
+  } finally {
+    etcd.close();
+  }
+}
 
 describe('the journal', () => {
   it('is a chain of hashes without a gap, newest first', async () => {

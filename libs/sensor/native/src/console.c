@@ -11,6 +11,7 @@
 #include "console.h"
 #include "file.h"
 #include "frame.h"
+#include "usb.h"
 
 /* `resume` and `unload` answer when the kernel has taken the rule set, for which the sensor has five minutes (PATIENT_MS
  * of notify.c, TimeoutStartSec= of hostward-sensor.service): who gives up before is told of a failure that is none. */
@@ -210,4 +211,14 @@ int hw_console_simple(const char *path, uint16_t type, const char *done) {
         if (r == 0)
                 puts(done);
         return r;
+}
+
+int hw_console_usb_release(const char *path, const char *sysfs, const char *state_dir) {
+        _cleanup_close_ int fd = dial(path);
+        int r;
+
+        if (fd >= 0)
+                return complain("the daemon runs, and would take them again", "Use: hostward-sensor unload");
+        r = hw_usb_release(sysfs, state_dir);
+        return r < 0 ? complain("not all of USB could be given back", strerror(-r)) : 0;
 }

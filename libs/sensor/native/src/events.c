@@ -17,6 +17,8 @@
 #include "json.h"
 #include "log.h"
 
+#define NUMBERS "numbers"
+#define RESERVED_AT_ONCE (1u << 20)
 #define JOURNAL "journal"
 #define JOURNAL_BYTES_MAX (1u << 20)
 
@@ -46,6 +48,30 @@ static void push(struct hw_events *e, uint64_t seq, struct hw_buffer *json) {
         *json = (struct hw_buffer){ 0 };
 }
 
+/* Written first: a start after this one begins behind all that is given out now, also what no file has. */
+static void reserve_numbers(struct hw_events *e) {
+        char line[32];
+        int n, r;
+
+        e->reserved = e->next_seq + RESERVED_AT_ONCE;
+        if (e->dirfd < 0)
+                return;
+        n = snprintf(line, sizeof line, "%" PRIu64 "\n", e->reserved);
+        r = hw_write_atomic(e->dirfd, NUMBERS, line, (size_t)n, 0600);
+        if (r < 0)
+                hw_warn("numbers of events cannot be reserved error=%s", strerror(-r));
+}
+
+/* 0 where it is not known, as without a directory. */
+static uint64_t read_reserved(int dirfd) {
+        char line[32];
+        uint64_t seq;
+
+        if (hw_read_line(dirfd, NUMBERS, line, sizeof line) < 0 || sscanf(line, "%" SCNu64, &seq) != 1 || seq >> 52)
+                return 0;
+        return seq;
+}
+
 static struct hw_json begin(struct hw_events *e, struct hw_buffer *out, uint64_t time_ms, const char *type) {
         struct hw_json j = { out, true };
 
@@ -64,6 +90,8 @@ static void finish(struct hw_events *e, struct hw_json *j) {
                 return;
         }
         push(e, e->next_seq++, j->out);
+        if (e->next_seq >= e->reserved)
+                reserve_numbers(e);
 }
 
 static const char *type_of(const struct hw_audit_record *r) {
@@ -242,7 +270,7 @@ static int read_journal(struct hw_events *e) {
 }
 
 void hw_events_init(struct hw_events *e, int dirfd) {
-        uint64_t base = hw_wall_ms() / 1000 << 20;
+        const uint64_t base = hw_wall_ms() / 1000 << 20, reserved = read_reserved(dirfd);
         int r;
 
         *e = (struct hw_events){ .dirfd = dirfd, .next_seq = 1 };
@@ -251,9 +279,9 @@ void hw_events_init(struct hw_events *e, int dirfd) {
                 hw_warn("the journal cannot be read error=%s", strerror(-r));
                 (void)unlinkat(dirfd, JOURNAL, 0);
         }
-        if (base > e->next_seq)
-                e->next_seq = base;
-        e->run_begin = e->next_seq;
+        e->next_seq = HW_MAX(e->next_seq, base);
+        e->next_seq = e->run_begin = HW_MAX(e->next_seq, reserved);
+        reserve_numbers(e);
 }
 
 void hw_events_free(struct hw_events *e) {

@@ -9,10 +9,11 @@
 #define HW_JOURNAL_MAX 256
 
 /*
- * A ring of events as JSON, numbered for ever: numbers begin at (seconds since 1970) << 20 and above whatever the
- * journal holds, so that a subscriber's last number keeps its meaning over restarts, and stay below 2^53. The oldest
- * give way, and a subscriber who comes too late is told how many it missed. What the sensor did itself (suspended,
- * fallback, drift ...) is also kept in the file `journal`, since it must be known even if made offline.
+ * A ring of events as JSON, numbered for ever: numbers begin at (seconds since 1970) << 20 and above whatever was given
+ * out before, by the journal and the file `numbers`, so that a subscriber's last number keeps its meaning over restarts,
+ * whatever the clock said, and stay below 2^53. The oldest give way, and a subscriber who comes too late is told how many
+ * it missed. What the sensor did itself (suspended, fallback, drift ...) is also kept in the file `journal`, since it must
+ * be known even if made offline.
  */
 struct hw_event {
         uint64_t seq;
@@ -23,6 +24,7 @@ struct hw_events {
         struct hw_event ring[HW_EVENTS_MAX];
         size_t first, n, bytes;
         uint64_t next_seq, run_begin, dropped_last; /* numbers from run_begin on are without gaps */
+        uint64_t reserved; /* what `numbers` says: none from here on was given out */
         int dirfd;
 };
 

@@ -19,6 +19,7 @@ static const char usage[] =
         "  hostward-sensor suspend --mode audit|off --for 30m --reason TEXT\n"
         "  hostward-sensor resume\n"
         "  hostward-sensor unload    nothing is blocked any more until resume or the next rule set\n"
+        "  hostward-sensor usb-release  what the daemon, which has ended, keeps out of use on USB is given back\n"
         "  hostward-sensor explain   which rule of the loaded table decides, and how, as JSON:\n"
         "                            [--program /PATH] [--terminal] --path /PATH --operation read\n"
         "                            [--owner] [--argument TEXT]..., or --capability N,\n"
@@ -148,6 +149,8 @@ static int run_verb(const char *verb, const struct arguments *a) {
                 return hw_console_simple(socket, HW_MSG_RESUME, "enforcing again");
         if (strcmp(verb, "unload") == 0)
                 return hw_console_simple(socket, HW_MSG_UNLOAD, "nothing is blocked any more");
+        if (strcmp(verb, "usb-release") == 0)
+                return hw_console_usb_release(socket, a->daemon.sysfs, a->daemon.state_dir);
         if (strcmp(verb, "explain") == 0)
                 return hw_console_explain(a->daemon.bpffs, a->daemon.state_dir, &a->question);
         if (strcmp(verb, "version") == 0)

@@ -329,3 +329,18 @@ void hw_usb_settle(struct hw_usb *u, const struct hw_usb_rules *rules, enum hw_m
         forget(u, rules != NULL);
         hw_usb_save(u);
 }
+
+int hw_usb_release(const char *sysfs, const char *state_dir) {
+        _cleanup_close_ int dirfd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct hw_usb u = { 0 };
+
+        if (dirfd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        hw_usb_init(&u, sysfs, dirfd);
+        hw_usb_settle(&u, NULL, HW_MODE_OFF);
+        hw_usb_close(&u);
+        if (!u.fault[0])
+                return 0;
+        hw_error("USB is not as before fault=%s", u.fault);
+        return -EIO;
+}

@@ -57,6 +57,8 @@ void hw_usb_close(struct hw_usb *u);
 bool hw_usb_read(struct hw_usb *u);
 /* Makes the bus what the rules ask for, NULL: there are none; and finds what is not so. */
 void hw_usb_settle(struct hw_usb *u, const struct hw_usb_rules *rules, enum hw_mode mode);
+/* Gives back what a daemon that runs no more left taken; a negative errno where not everything could be. */
+int hw_usb_release(const char *sysfs, const char *state_dir);
 
 /* usb-spare.c: why the host would be lost without a device; NULL where it would not. */
 const char *hw_usb_needed(const char *sysfs, const char *place);

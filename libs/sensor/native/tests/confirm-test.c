@@ -33,7 +33,8 @@ static void begin(void) {
 }
 
 static void end(void) {
-        static const char *const files[] = { "snapshot", "snapshot.prev", "memory", "profiles.txt", "journal", "boots" };
+        static const char *const files[] = { "snapshot", "snapshot.prev", "memory", "profiles.txt", "journal",
+                                               "numbers", "boots" };
 
         for (size_t i = 0; i < sizeof files / sizeof *files; i++)
                 (void)unlinkat(d.state_fd, files[i], 0);
