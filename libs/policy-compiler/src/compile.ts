@@ -131,7 +131,6 @@ function profilePlans(draft: Draft, host: HostCapabilities): readonly ProfilePla
     ...sources.map(([source, own]) => ({
       name: sourceProfileName(source),
       attach: host.attached?.(source) === undefined ? escapeGlob(source) : undefined,
-      source,
       sets: [draft.general, own],
       comment: `Source ${JSON.stringify(source)}.`,
     })),

@@ -269,6 +269,26 @@ describe('protection of the control path', () => {
     expect(lockouts(list)).toEqual([]);
   });
 
+  it('counts what any program needs as listed, and nothing else of the control path', () => {
+    const missing = (...dirs: readonly string[]): readonly string[] => {
+      const matchDirectories = dirs.map((dir) => ({ dir, recursive: true }));
+      const list: Sections = { file: { matchDirectories, action: 'Allow' } };
+      return lockouts(list, { 'hostward.io/posture': 'block' });
+    };
+    const rest = [
+      '/usr/bin/',
+      '/usr/sbin/',
+      '/etc/',
+      '/var/',
+      '/run/',
+      '/root/',
+      '/home/',
+      '/proc/',
+    ];
+    expect(missing(...rest, '/dev/')).toEqual([]);
+    expect(missing(...rest)).toHaveLength(rest.length);
+  });
+
   it('lets the override through', () => {
     expect(
       lockouts(
