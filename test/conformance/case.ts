@@ -71,7 +71,18 @@ export interface Group {
 }
 
 /** Programs that act as sources: copies of python, by name. */
-export const SOURCES = ['one', 'two', 'three', 'listed', 'net', 'raw', 'caps', 'starter'] as const;
+export const SOURCES = [
+  'one',
+  'two',
+  'three',
+  'listed',
+  'alone',
+  'net',
+  'raw',
+  'caps',
+  'starter',
+  'launcher',
+] as const;
 
 /** A rule limited to some of them. */
 export const from = (...names: readonly string[]) => ({

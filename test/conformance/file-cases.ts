@@ -308,4 +308,31 @@ export const FILE_GROUPS: readonly Group[] = [
       { op: 'read', object: 'unlisted', expect: 'allowed' },
     ],
   },
+  {
+    name: 'list-alone',
+    policies: [
+      {
+        spec: {
+          action: 'Allow',
+          file: {
+            matchPaths: [
+              { path: 'D/listed', ...from('alone') },
+              { path: '/srv/conform/tools/act.py', ...from('alone') },
+            ],
+          },
+        },
+        annotations: { 'hostward.io/posture': 'block' },
+      },
+    ],
+    files: ['listed', 'unlisted'],
+    cases: [
+      { op: 'read', object: 'listed', as: 'alone', expect: 'allowed' },
+      { op: 'write', object: 'listed', as: 'alone', expect: 'allowed' },
+      { op: 'write', object: '/dev/null', as: 'alone', expect: 'allowed' },
+      { op: 'read', object: 'unlisted', as: 'alone', expect: 'denied' },
+      { op: 'write', object: 'unlisted', as: 'alone', expect: 'denied' },
+      { op: 'read', object: '/etc/passwd', as: 'alone', expect: 'denied' },
+      { op: 'read', object: 'unlisted', expect: 'allowed' },
+    ],
+  },
 ];

@@ -69,6 +69,28 @@ export const OTHER_GROUPS: readonly Group[] = [
     ],
   },
   {
+    name: 'program-list',
+    policies: [
+      {
+        spec: {
+          action: 'Allow',
+          process: { matchPaths: [{ path: 'D/listed', ...from('launcher') }] },
+        },
+        annotations: { 'hostward.io/posture': 'block' },
+      },
+    ],
+    files: ['listed!', 'unlisted!'],
+    cases: [
+      { op: 'exec', object: 'listed', as: 'launcher', expect: 'allowed' },
+      { op: 'exec', object: 'unlisted', as: 'launcher', expect: 'denied' },
+      {
+        ...{ op: 'exec', object: '/srv/conform/tools/launcher', args: ['-IS', '-c', 'pass'] },
+        ...{ as: 'launcher', expect: 'allowed' },
+      },
+      { op: 'exec', object: 'unlisted', expect: 'allowed' },
+    ],
+  },
+  {
     name: 'terminal',
     policies: [
       ...[

@@ -19,8 +19,6 @@ export interface PathClass {
   readonly name: 'process' | 'file';
   readonly entries: readonly Placed[];
   readonly list?: AllowList;
-  /** Paths that stay usable under a list that blocks, as globs with permissions. */
-  readonly implied: readonly (readonly [glob: string, perms: string])[];
 }
 
 export interface Line {
@@ -48,7 +46,7 @@ export function classLines(paths: PathClass, mode: Mode, hasPriority: boolean): 
   );
   return {
     lines: [
-      ...bases(paths, posture),
+      ...(posture === 'block' ? [] : [base(paths, posture === 'audit')]),
       ...writer.denials(paths.entries.filter((entry) => !gone.has(entry))),
       ...(ordered || posture === 'block' ? writer.allows(paths.entries) : []),
       ...writer.audits(paths.entries, posture === 'block', ordered),
@@ -61,13 +59,6 @@ export function classLines(paths: PathClass, mode: Mode, hasPriority: boolean): 
 function postureOf(list: AllowList | undefined, mode: Mode): AllowList['posture'] | undefined {
   if (list === undefined || list.silent) return undefined;
   return mode === 'audit' ? 'audit' : list.posture;
-}
-
-function bases(paths: PathClass, posture: AllowList['posture'] | undefined): readonly Line[] {
-  if (posture !== 'block') return [base(paths, posture === 'audit')];
-  return paths.implied.map(([glob, perms]) => ({
-    text: `"${glob}" ${paths.name === 'process' ? EXEC : perms},`,
-  }));
 }
 
 /** The root directory is a file of its own: `/**` does not match it. */

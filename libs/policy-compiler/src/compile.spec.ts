@@ -572,27 +572,105 @@ describe('allow-lists', () => {
     expect(allows(compilation, '/usr/bin/id', 'x', profile, 'owner', 'audit')).toBe(true);
   });
 
+  const files = policy(
+    'files',
+    {
+      file: {
+        matchDirectories: [
+          { dir: '/srv/www/', recursive: true, fromSource: [{ path: '/usr/sbin/nginx' }] },
+        ],
+        action: 'Allow',
+      },
+    },
+    { 'hostward.io/posture': 'block' },
+  );
+
+  /** What the table for BPF says of what nginx does, and which rule a denial of it is told to be of. */
+  function onBpf(...policies: readonly HostPolicy[]) {
+    const compilation = compile(policies, { bpf: true });
+    const reader = new TableReader(compilation.table?.blob ?? new Uint8Array());
+    const subject = reader.subjectOf('/usr/sbin/nginx');
+    return {
+      plans: reports(compilation).map(({ plan }) => plan),
+      allows: (path: string, perm: string) => !reader.path(path, perm, 'owner', subject).deny,
+      cause: (name: string, denied: string) =>
+        attribute(compilation.report.attribution, { profile, name, denied })?.rule,
+    };
+  }
+
   withParser('for files keep loader, libraries and the program itself readable', () => {
-    const compilation = compile([
-      policy(
-        'files',
-        {
-          file: {
-            matchDirectories: [
-              { dir: '/srv/www/', recursive: true, fromSource: [{ path: '/usr/sbin/nginx' }] },
-            ],
-            action: 'Allow',
-          },
-        },
-        { 'hostward.io/posture': 'block' },
-      ),
-    ]);
+    const compilation = compile([files]);
     expectParsed(compilation);
     expect(allows(compilation, '/srv/www/a/b', 'r', profile)).toBe(true);
     expect(allows(compilation, '/srv/other', 'r', profile)).toBe(false);
     expect(allows(compilation, '/usr/lib/x86_64-linux-gnu/libc.so.6', 'm', profile)).toBe(true);
     expect(allows(compilation, '/usr/sbin/nginx', 'm', profile)).toBe(true);
     expect(allows(compilation, '/usr/bin/id', 'x', profile)).toBe(true);
+  });
+
+  it.each<readonly [path: string, perms: string]>([
+    ['/usr/sbin/nginx', 'rm'],
+    ['/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2', 'rm'],
+    ['/usr/lib/x86_64-linux-gnu/libc.so.6', 'rm'],
+    ['/usr/lib/locale/locale-archive', 'r'],
+    ['/etc/ld.so.cache', 'r'],
+    ['/dev/null', 'rw'],
+    ['/proc/self/maps', 'r'],
+  ])('for files let a program run on BPF too: %s %s', (path, perms) => {
+    const { allows: may, cause } = onBpf(files);
+    for (const perm of perms)
+      expect([may(path, perm), cause(path, perm)]).toEqual([true, undefined]);
+    expect(may(path, 'l')).toBe(false);
+    expect(cause(path, 'l')).toBe('file: not listed by files file/matchDirectories/0');
+  });
+
+  it('on BPF deny what neither the list names nor a program needs, and let the program start itself', () => {
+    expect(onBpf(files).allows('/srv/other', 'r')).toBe(false);
+    expect(onBpf(files).allows('/srv/www/a/b', 'w')).toBe(true);
+    const list = onBpf(
+      policy(
+        'starts',
+        {
+          process: {
+            matchPaths: [{ path: '/bin/bash', fromSource: [{ path: '/usr/sbin/nginx' }] }],
+            action: 'Allow',
+          },
+        },
+        { 'hostward.io/posture': 'block' },
+      ),
+    );
+    const started = ['/usr/sbin/nginx', '/usr/bin/bash', '/usr/bin/id'];
+    expect(started.map((path) => list.allows(path, 'x'))).toEqual([true, true, false]);
+  });
+
+  withParser('for files leave every Block stronger than what a program needs, on both', () => {
+    const block = policy('block', {
+      file: {
+        matchPatterns: [{ pattern: '/usr/lib/**/plugin.so' }],
+        matchDirectories: [{ dir: '/usr/share/zoneinfo/', recursive: true }],
+      },
+    });
+    const paths = ['/usr/lib/nginx/plugin.so', '/usr/share/zoneinfo/UTC', '/usr/lib/nginx/a.so'];
+    const bpf = onBpf(files, block);
+    expect(bpf.plans).toEqual(['enforce', 'enforce', 'enforce']);
+    expect(paths.map((path) => bpf.allows(path, 'r'))).toEqual([false, false, true]);
+    const compilation = compile([files, block]);
+    expectParsed(compilation);
+    expect(paths.map((path) => allows(compilation, path, 'r', profile))).toEqual([
+      ...[false, false, true],
+    ]);
+    expect(bpf.cause('/usr/lib/nginx/plugin.so', 'r')).toBe('file/matchPatterns/0');
+  });
+
+  withParser('for files tell of an Audit of what a program needs', () => {
+    const watch = policy('watch', {
+      file: { matchPaths: [{ path: '/etc/localtime', action: 'Audit' }] },
+    });
+    const compilation = compile([files, watch]);
+    expectParsed(compilation);
+    const automaton = parser?.automaton(profileIn(compilation.texts.enforce, profile));
+    expect(automaton?.audits('/etc/localtime', 'r', 'owner')).toBe(true);
+    expect(automaton?.audits('/etc/nsswitch.conf', 'r', 'owner')).toBe(false);
   });
 
   withParser('of capabilities and sockets under posture block leave the listed ones', () => {

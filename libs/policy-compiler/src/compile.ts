@@ -16,7 +16,6 @@ import type {
   EntrySet,
   HostCapabilities,
   PolicyReport,
-  Probe,
 } from './types.js';
 import { LIST_CLASSES, listOf } from './verdict.js';
 
@@ -50,25 +49,30 @@ function compileForBpf(
   rules: readonly DraftRule[],
   host: HostCapabilities,
 ): Compilation {
-  const draft = settle(rules, host);
-  const subjects = subjectsOf(draft);
-  const { blob, refused, terminals } = compileTable(subjects);
-  for (const { rule, reason } of refused) {
-    Object.assign(rules[rule] ?? {}, { plan: 'unsupported', reason });
-  }
+  const { draft, subjects, blob, terminals } = settledTable(rules, host);
   const devices = deviceTable(rules);
-  const left = new Set(refused.map(({ rule }) => rule));
   return {
     profiles: [],
     texts: { enforce: '', audit: '', open: '' },
     report: { v: 1, policies: policyReports(ruleSet, rules), attribution: attributionTable(draft) },
     // Neither a program nor a terminal can be probed from: no process can be given its identity.
-    probes: planProbes({ ...draft, sources: new Map() }, host).filter(
-      ({ rule }) => ![...left].some((index) => isRule(rules[index], rule)),
-    ),
+    probes: planProbes({ ...draft, sources: new Map() }, host),
     table: { blob, subjects: subjectNames(subjects, terminals) },
     ...(devices === undefined ? {} : { devices }),
   };
+}
+
+/** Settles again without what the table has no room for, since a list or a lock-out may hang on it. */
+function settledTable(rules: readonly DraftRule[], host: HostCapabilities) {
+  for (;;) {
+    const draft = settle(rules, host);
+    const subjects = subjectsOf(draft);
+    const { blob, refused, terminals } = compileTable(subjects);
+    if (refused.length === 0) return { draft, subjects, blob, terminals };
+    for (const { rule, reason } of refused) {
+      Object.assign(rules[rule] ?? {}, { plan: 'unsupported', reason });
+    }
+  }
 }
 
 /** Those that have a terminal come behind all others, in the same order. */
@@ -79,10 +83,6 @@ function subjectNames(subjects: readonly BoundSubject[], terminals: number): rea
 
 function nameOf({ path }: BoundSubject): string {
   return path === undefined ? CATCH_ALL : sourceProfileName(path);
-}
-
-function isRule(drafted: DraftRule | undefined, { policy, id }: Probe['rule']): boolean {
-  return drafted?.rule.policy === policy && drafted.rule.id === id;
 }
 
 function withoutAppArmor(
@@ -131,7 +131,6 @@ function profilePlans(draft: Draft, host: HostCapabilities): readonly ProfilePla
     ...sources.map(([source, own]) => ({
       name: sourceProfileName(source),
       attach: host.attached?.(source) === undefined ? escapeGlob(source) : undefined,
-      source,
       sets: [draft.general, own],
       comment: `Source ${JSON.stringify(source)}.`,
     })),

@@ -1,8 +1,9 @@
 import { type DraftRule, isLive } from './draft-rule.js';
+import { impliedEntries } from './implied-entries.js';
 import { PatternBudget } from './pattern-budget.js';
 import { type Placed, type PlacedCell, RuleEntries } from './rule-entries.js';
 import type { AllowList, EntrySet, HostCapabilities, ListClass, RuleClass } from './types.js';
-import { LIST_CLASSES } from './verdict.js';
+import { LIST_CLASSES, listOf } from './verdict.js';
 
 /** Entries with the objects they came from, which the texts need and the table does not. */
 export interface DraftSet extends EntrySet {
@@ -47,6 +48,7 @@ export function placeRules(rules: readonly DraftRule[], host: Host): Draft {
   for (const rule of rules) {
     if (isLive(rule)) place(draft, rule, entries);
   }
+  for (const subjects of [draft, draft.terminal]) addImplied(subjects);
   return draft;
 }
 
@@ -87,6 +89,20 @@ function place(draft: Draft, drafted: DraftRule, entries: RuleEntries): void {
     set.paths.push(...made.paths);
     set.cells.push(...made.cells);
     addList(set, drafted, set === under.general);
+  }
+}
+
+/** Each set with a part in a list that blocks gets what the list leaves usable besides. */
+function addImplied({ general, sources }: BySubject): void {
+  addImpliedTo(general, [general]);
+  for (const [program, own] of sources) addImpliedTo(own, [general, own], program);
+}
+
+function addImpliedTo(set: DraftSet, sets: readonly DraftSet[], program?: string): void {
+  for (const listClass of ['process', 'file'] as const) {
+    const list = set.lists[listClass];
+    if (list !== undefined && listOf(sets, listClass)?.posture === 'block')
+      set.paths.push(...impliedEntries(listClass, list.rule, program));
   }
 }
 

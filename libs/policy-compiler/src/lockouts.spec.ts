@@ -5,6 +5,7 @@ import { compileRuleSet } from './compile.js';
 import { debian, policy, ruleSet } from './fixtures.js';
 import { findLockouts } from './lockouts.js';
 import { GENERIC_DEBIAN } from './protected-paths.js';
+import { TableReader } from './table/read-table.js';
 
 const SENSOR = new URL('../../sensor/native/src/', import.meta.url);
 const HOST_FILES = new URL('../../../apps/agent/src/config/host-files.ts', import.meta.url);
@@ -269,6 +270,26 @@ describe('protection of the control path', () => {
     expect(lockouts(list)).toEqual([]);
   });
 
+  it('counts what any program needs as listed, and nothing else of the control path', () => {
+    const missing = (...dirs: readonly string[]): readonly string[] => {
+      const matchDirectories = dirs.map((dir) => ({ dir, recursive: true }));
+      const list: Sections = { file: { matchDirectories, action: 'Allow' } };
+      return lockouts(list, { 'hostward.io/posture': 'block' });
+    };
+    const rest = [
+      '/usr/bin/',
+      '/usr/sbin/',
+      '/etc/',
+      '/var/',
+      '/run/',
+      '/root/',
+      '/home/',
+      '/proc/',
+    ];
+    expect(missing(...rest, '/dev/')).toEqual([]);
+    expect(missing(...rest)).toHaveLength(rest.length);
+  });
+
   it('lets the override through', () => {
     expect(
       lockouts(
@@ -332,6 +353,38 @@ describe('protection of the control path', () => {
     });
     const override = { 'hostward.io/override-protection': 'true' };
     expect(reasonOf(domain('corp.example'), override)).toMatchObject({ plan: 'enforce' });
+  });
+
+  describe('is looked at again without what the table of BPF had no room for', () => {
+    /** Of every path, and too large for any automaton. */
+    const everything = { pattern: `/{**a${'?'.repeat(20)},**}` };
+    const all = { matchPatterns: [everything], action: 'Allow' } as const;
+
+    function onBpf(...policies: readonly HostPolicy[]) {
+      const { report, table, probes } = compileRuleSet(ruleSet(...policies), debian({ bpf: true }));
+      const reader = new TableReader(table?.blob ?? new Uint8Array());
+      return {
+        plans: report.policies.flatMap(({ rules }) => rules.map(({ plan }) => plan)),
+        may: (perm: string, path: string) => !reader.path(path, perm, 'owner').deny,
+        probes,
+      };
+    }
+
+    it('so that an allow-list goes with its last rule', () => {
+      const list = policy('p', { process: all }, { 'hostward.io/posture': 'block' });
+      const { plans, may } = onBpf(list);
+      expect(plans).toEqual(['unsupported']);
+      expect(may('x', '/usr/sbin/sshd')).toBe(true);
+    });
+
+    it('so that a Block is refused whose Allow is gone', () => {
+      const allow = policy('allow', { file: all }, { 'hostward.io/tier': 'baseline' });
+      const block = policy('block', { file: { matchPaths: [{ path: '/etc/shadow' }] } });
+      const found = onBpf(allow, block);
+      expect(found.plans).toEqual(['unsupported', 'refused']);
+      expect(found.may('r', '/etc/shadow')).toBe(true);
+      expect(found.probes).toEqual([]);
+    });
   });
 
   it('keeps a refused rule out of the profile, and the other rules in it', () => {

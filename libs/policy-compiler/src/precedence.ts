@@ -10,6 +10,9 @@ const SOURCE_STEP = 10_000;
 const TIER_STEP = 2 * SOURCE_STEP;
 const EXACT = 5_000;
 
+/** Rank of what a list opens without naming it: below that of every rule. */
+export const IMPLIED = -1;
+
 /** Rank of a path entry; `scoped` when the rule names its sources. */
 export function pathRank(rule: Rule, object: PathObject): number {
   return subjectRank(rule) + specificity(object);

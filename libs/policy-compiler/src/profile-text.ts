@@ -4,7 +4,6 @@ import type { DraftSet } from './draft.js';
 import { escapeGlob } from './glob.js';
 import { leavingLines, type Transition } from './leaving.js';
 import type { Placed } from './rule-entries.js';
-import { RUNTIME_PATHS } from './runtime-paths.js';
 import type { RuleReference } from './types.js';
 import { type Asker, Evaluator, listOf } from './verdict.js';
 
@@ -12,8 +11,6 @@ import { type Asker, Evaluator, listOf } from './verdict.js';
 export interface ProfilePlan {
   readonly name: string;
   readonly attach?: string;
-  /** The program it is for; absent for the catch-all and retired profiles. */
-  readonly source?: string;
   /** General rules first, then its own. */
   readonly sets: readonly DraftSet[];
   readonly comment: string;
@@ -74,14 +71,11 @@ function profileLines(plan: ProfilePlan, mode: Mode, context: TextContext): read
   ];
 }
 
-function pathClass(plan: ProfilePlan, name: PathClass['name'], mode: Mode): PathClass {
-  const { sets, source } = plan;
+function pathClass({ sets }: ProfilePlan, name: PathClass['name'], mode: Mode): PathClass {
   const entries = sets.flatMap(({ paths }) =>
     paths.flatMap((entry) => partOf(entry, name, mode === 'audit')),
   );
-  const self = source === undefined ? [] : [[escapeGlob(source), 'rm'] as const];
-  const implied = name === 'process' ? self : [...RUNTIME_PATHS, ...self];
-  return { name, entries, list: listOf(sets, name), implied };
+  return { name, entries, list: listOf(sets, name) };
 }
 
 /** What an entry says of a class. Of a program that only would be denied its exec is logged, not its mapping too. */
@@ -122,7 +116,7 @@ function transitionLines(
     plan.sets.map((set) => ({ ...set, paths: set.paths.filter(isExec), cells: [] })),
   );
   const rules = transitions.flatMap((transition) => {
-    const who = askers(transition, plan, mode, evaluator);
+    const who = askers(transition, mode, evaluator);
     const priority = transition.always === true && hasPriority ? Math.max(top, 1) : top;
     if (who === undefined || clashes(transition, priority, evaluator)) return [];
     return [{ path: escapeGlob(transition.source), priority, who, end: transition.permission }];
@@ -162,12 +156,11 @@ function eitherOf(paths: readonly string[]): string {
 /** Who may start it, as a word of the rule; undefined: nobody, or there is nothing to leave in this variant. */
 function askers(
   { source, always }: Transition,
-  plan: ProfilePlan,
   mode: Mode,
   evaluator: Evaluator,
 ): string | undefined {
   if (mode !== 'enforce' && always !== true) return undefined;
-  return mode === 'open' ? '' : allowedAskers(evaluator, source, plan.source);
+  return mode === 'open' ? '' : allowedAskers(evaluator, source);
 }
 
 /** Without priorities the parser takes one exec rule for a path only: that of the policy. */
@@ -181,15 +174,8 @@ function isExec({ perms }: { readonly perms: string }): boolean {
   return perms.includes('x');
 }
 
-function allowedAskers(
-  evaluator: Evaluator,
-  path: string,
-  self: string | undefined,
-): string | undefined {
-  const allowed = (asker: Asker): boolean => {
-    const verdict = evaluator.path(path, 'x', asker);
-    return verdict.allowed || (verdict.entry === undefined && path === self);
-  };
+function allowedAskers(evaluator: Evaluator, path: string): string | undefined {
+  const allowed = (asker: Asker): boolean => evaluator.path(path, 'x', asker).allowed;
   const [owner, other] = [allowed('owner'), allowed('other')];
   if (owner && other) return '';
   if (!owner && !other) return undefined;

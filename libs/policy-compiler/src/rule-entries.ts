@@ -239,13 +239,13 @@ function hasTwin(object: PathObject): boolean {
 }
 
 /**
- * An Allow gives to the owner what a Block or Audit with ownerOnly keeps from others. With the exec goes the mapping of
+ * An Allow gives to the owner what a Block or Audit with ownerOnly keeps from others, unless it lifts one. With the exec goes the mapping of
  * the program (m): without it neither `ld.so PROGRAM` nor a unit of systemd runs what is blocked.
  */
 function processOperations(rule: Rule, object: PathObject): readonly [Perms, Who][] {
   const perms = rule.action === 'Audit' || mayHoldLibraries(object) ? 'x' : 'xm';
   if (!rule.ownerOnly) return [[perms, 'any']];
-  return [[perms, rule.action === 'Allow' ? 'owner' : 'other']];
+  return [[perms, gives(rule) ? 'owner' : 'other']];
 }
 
 /** Beginnings of paths below which libraries lie, with lib64 and its like. */
@@ -270,13 +270,19 @@ function programName(object: PathObject): string | undefined {
   return last?.type === 'text' && last.text.includes('/') ? basename(last.text) : undefined;
 }
 
+/** Whether its conditions say what it permits, and not what a Block with them takes. */
+function gives({ action, lifts }: Rule): boolean {
+  return action === 'Allow' && !lifts;
+}
+
 const ALL = 'rwlkm';
 const WRITING = 'wl';
 const READING = 'rkm';
 
 /** With both conditions the owner may read and nobody else anything, as on KubeArmor's AppArmor side. */
-function fileOperations({ action, ownerOnly, readOnly }: Rule): readonly [Perms, Who][] {
-  if (action === 'Allow') return [[readOnly ? READING : ALL, ownerOnly ? 'owner' : 'any']];
+function fileOperations(rule: Rule): readonly [Perms, Who][] {
+  const { ownerOnly, readOnly } = rule;
+  if (gives(rule)) return [[readOnly ? READING : ALL, ownerOnly ? 'owner' : 'any']];
   if (ownerOnly && readOnly) {
     return [
       [ALL, 'other'],

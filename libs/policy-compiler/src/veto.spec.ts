@@ -17,6 +17,7 @@ function rule(object: RuleObject, over: Partial<Rule> = {}): Rule {
     object,
     sources: [],
     ownerOnly: false,
+    lifts: false,
     readOnly: false,
     ...over,
   };

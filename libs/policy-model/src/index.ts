@@ -26,6 +26,7 @@ export type { Explanation, SelectorTest, TargetNode } from './node.js';
 export {
   annotationMarks,
   hostnameKeys,
+  labelMarks,
   machineMarks,
   overridesProtection,
   postureOf,

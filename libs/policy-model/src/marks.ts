@@ -20,6 +20,12 @@ export const annotationMarks = {
   reason: 'hostward.io/reason',
 } as const;
 
+/**
+ * Keys of metadata.labels of a policy. `lifts`: the policy that an exception was made from. A label, since hosts of older
+ * versions refuse a whole rule set for an annotation of ours that they do not know.
+ */
+export const labelMarks = { lifts: 'hostward.io/lifts' } as const;
+
 /** Keys of metadata.annotations of a KubeArmorVirtualMachine. */
 export const machineMarks = { sshHostKey: 'hostward.io/ssh-host-key' } as const;
 
@@ -46,6 +52,11 @@ export function postureOf(policy: HostPolicy): Posture {
 export function untilOf(policy: HostPolicy): number | undefined {
   const written = policy.metadata.annotations?.[annotationMarks.until];
   return written === undefined ? undefined : Date.parse(written);
+}
+
+/** Whether the policy is an exception that was made from another one, whose conditions its rules have. */
+export function liftsPolicy(policy: HostPolicy): boolean {
+  return tierOf(policy) === 'exception' && policy.metadata.labels?.[labelMarks.lifts] !== undefined;
 }
 
 /** Whether the author said that the policy may touch the protected control path (DESIGN D11). */

@@ -55,6 +55,8 @@ export interface Rule {
   readonly sources: readonly string[];
   readonly ownerOnly: boolean;
   readonly readOnly: boolean;
+  /** An Allow of just what a Block with the same conditions takes. */
+  readonly lifts: boolean;
   readonly pts?: boolean;
   readonly allowedArgs?: readonly string[];
 }

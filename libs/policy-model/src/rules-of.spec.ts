@@ -120,6 +120,17 @@ describe('rulesOf', () => {
     expect(path?.object).toMatchObject({ path: '/home/', syscalls: ['unlink'] });
   });
 
+  it.each([
+    ['exception', { 'hostward.io/lifts': 'strict' }, true],
+    ['exception', {}, false],
+    ['normal', { 'hostward.io/lifts': 'strict' }, false],
+  ])('of tier %s with the labels %j lift a Block: %s', (tier, labels, lifts) => {
+    const policy = policyOf('  file: {matchPaths: [{path: /srv/a, action: Allow}]}');
+    const annotations = { 'hostward.io/tier': tier };
+    const [rule] = rulesOf({ ...policy, metadata: { name: 'p', labels, annotations } });
+    expect(rule?.lifts).toBe(lifts);
+  });
+
   it('drops nothing that no enforcer can do', () => {
     const found = rules(`
   apparmor: "profile x {}"

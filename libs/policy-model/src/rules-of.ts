@@ -15,7 +15,7 @@ import type {
   SyscallPath,
   SyscallsSection,
 } from './kinds.js';
-import { tierOf } from './marks.js';
+import { liftsPolicy, tierOf } from './marks.js';
 import { filePathRules, type Item, processRules } from './path-rules.js';
 import type { Rule, RuleObject } from './rule.js';
 import { commaList } from './selector.js';
@@ -50,6 +50,7 @@ function toRule(policy: HostPolicy, levels: readonly Attributes[], item: Item): 
     sources: sourcePaths(item.sources),
     ownerOnly: item.ownerOnly ?? false,
     readOnly: item.readOnly ?? false,
+    lifts: liftsPolicy(policy),
     pts: item.pts,
     allowedArgs: item.allowedArgs,
   };

@@ -1,4 +1,4 @@
-import { annotationMarks, type HostPolicy, type LabelSelector } from '#policy-model';
+import { annotationMarks, type HostPolicy, labelMarks, type LabelSelector } from '#policy-model';
 
 /** What an exception is made of. */
 export interface ExceptionOrder {
@@ -11,7 +11,7 @@ export interface ExceptionOrder {
 const SECTIONS = ['process', 'file', 'network', 'capabilities', 'device'] as const;
 
 /**
- * A policy of tier `exception` that allows what `policy` names, on the hosts of the selector until its end. Rules of
+ * A policy of tier `exception` that allows what `policy` takes, on the hosts of the selector until its end. Rules of
  * sections that no enforcer allows by (syscalls) have no exception.
  */
 export function exceptionPolicy(policy: HostPolicy, order: ExceptionOrder): HostPolicy {
@@ -24,6 +24,7 @@ export function exceptionPolicy(policy: HostPolicy, order: ExceptionOrder): Host
     kind: policy.kind,
     metadata: {
       name: order.name,
+      labels: { [labelMarks.lifts]: policy.metadata.name },
       annotations: {
         [annotationMarks.tier]: 'exception',
         [annotationMarks.until]: order.until,
@@ -35,16 +36,10 @@ export function exceptionPolicy(policy: HostPolicy, order: ExceptionOrder): Host
 }
 
 /**
- * Left out of a rule: its action, so that the policy's Allow holds, and the conditions of a Block, which mean something else
- * in an Allow: with `ownerOnly` it gives to the owner, from whom the Block took nothing, and with `readOnly` reading.
+ * Left out of a rule: its action, so that the policy's Allow holds, and `allowedArgs`, which no Allow has. `ownerOnly` and
+ * `readOnly` stay: by the label the rule allows what a Block with them takes, and no more.
  */
-const LEFT_OUT: ReadonlySet<string> = new Set([
-  'action',
-  'message',
-  'ownerOnly',
-  'readOnly',
-  'allowedArgs',
-]);
+const LEFT_OUT: ReadonlySet<string> = new Set(['action', 'message', 'allowedArgs']);
 
 function allowing<T>(section: T): T {
   return JSON.parse(

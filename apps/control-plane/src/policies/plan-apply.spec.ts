@@ -248,7 +248,49 @@ describe('the policy of an exception', () => {
     expect(rules.causes).toEqual([undefined, undefined]);
     expect(rules.plans).toEqual(['enforce', 'enforce', 'enforce', 'enforce']);
   });
+
+  it.each<readonly [conditions: Conditions, taken: string, left: string]>([
+    [{ readOnly: true }, 'owner w, owner l, other w, other l', 'owner r, other r'],
+    [{ ownerOnly: true }, 'other r, other w, other l', 'owner r, owner w, owner l'],
+    [{ readOnly: true, ownerOnly: true }, 'owner w, owner l, other r, other w, other l', 'owner r'],
+  ])('of rules with %j allows what they took, and nothing that another policy takes', (...row) => {
+    const [conditions, taken, left] = row;
+    const whole: Conditions = {};
+    const strict = blocking('strict', conditions);
+    const secrets = blocking('secrets', whole);
+    const made = exceptionPolicy(strict, ORDER);
+    expect(deniedBy(strict)).toBe(taken);
+    expect(deniedBy(strict, made)).toBe('');
+    expect(deniedBy(strict, made, secrets)).toBe(left);
+  });
 });
+
+interface Conditions {
+  readonly readOnly?: boolean;
+  readonly ownerOnly?: boolean;
+}
+
+function blocking(name: string, conditions: Conditions): HostPolicy {
+  const base = hostPolicy(name, { a: 'b' });
+  const file = { matchPaths: [{ path: '/srv/app/data', ...conditions }] };
+  return { ...base, spec: { nodeSelector: base.spec.nodeSelector, file } };
+}
+
+/** Which of reading, writing and linking these policies deny, and to whom. */
+function deniedBy(...documents: readonly HostPolicy[]): string {
+  const policies = documents.map((document) => ({ document, revision: '1' }));
+  const { report } = compileRuleSet(
+    { policies },
+    { ...GENERIC_DEBIAN, bpf: true, lsm: ['bpf'], loadedNames: [] },
+  );
+  const asked = { profile: CATCH_ALL, name: '/srv/app/data', ouid: 0 };
+  const all = ['owner', 'other'].flatMap((who, fsuid) =>
+    ['r', 'w', 'l'].flatMap((denied) =>
+      attribute(report.attribution, { ...asked, denied, fsuid }) ? [`${who} ${denied}`] : [],
+    ),
+  );
+  return all.join(', ');
+}
 
 /** Plans of all rules, and which rule keeps others than its owner from starting and from reading /srv/app/run. */
 function compiled(...documents: readonly HostPolicy[]) {

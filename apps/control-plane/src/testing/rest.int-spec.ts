@@ -326,6 +326,7 @@ describe('an exception', () => {
     const policy = String(made.body['madePolicy']);
     const delivery = await host.receives('strict', policy);
     expect(JSON.stringify(delivery.policies)).toContain('"hostward.io/tier":"exception"');
+    expect(JSON.stringify(delivery.policies)).toContain('"hostward.io/lifts":"strict"');
     await host.receives('strict');
     expect(itemsOf((await rig.rest.get('/v1/exceptions')).body)).toEqual([]);
     expect((await rig.rest.get(`/v1/policies/${policy}`)).status).toBe(404);

@@ -7,6 +7,8 @@ import { GlobGraph } from './glob-graph.js';
 export interface NumberedGlob {
   readonly id: number;
   readonly glob: Glob;
+  /** What a list opens besides (implied-entries.ts): it multiplies as little as a literal, and is not refused either. */
+  readonly implied: boolean;
 }
 
 /** One automaton with its globs; `optional` ones hold patterns only, which can be refused. */
@@ -28,9 +30,10 @@ export interface Split {
 export function splitGlobs(globs: readonly NumberedGlob[], slots: number): Split {
   const whole = part(globs, budgetOfWhole(globs, slots), false);
   if (whole !== undefined) return { parts: globs.length === 0 ? [] : [whole], tooLarge: [] };
-  const literals = globs.filter(({ glob }) => isLiteral(glob));
+  const stays = ({ glob, implied }: NumberedGlob): boolean => implied || isLiteral(glob);
+  const literals = globs.filter(stays);
   const names = globs.filter(({ glob }) => isName(glob));
-  const patterns = globs.filter(({ glob }) => !isLiteral(glob) && !isName(glob));
+  const patterns = globs.filter((one) => !stays(one) && !isName(one.glob));
   const units = [...unit(literals), ...unit(names)];
   const packed = pack(patterns, slots);
   return { parts: joinNames(units, packed.parts, slots), tooLarge: packed.tooLarge };

@@ -1,4 +1,5 @@
 import { type Glob, GlobError, parseGlob } from '../glob.js';
+import { IMPLIED } from '../precedence.js';
 import type { PathEntry } from '../types.js';
 import type { NumberedGlob } from './split.js';
 import type { OwnedEntry, SetIndex } from './subjects.js';
@@ -7,6 +8,7 @@ import type { OwnedEntry, SetIndex } from './subjects.js';
 export interface TableObject extends NumberedGlob {
   readonly entries: OwnedEntry[];
   readonly group: ObjectGroup;
+  implied: boolean;
 }
 
 type ObjectGroup = 'files' | 'programs' | 'above' | 'queries';
@@ -42,16 +44,19 @@ export class TableObjects {
     const group = groupOf(perms);
     const key = `${group}${glob}`;
     const known = this.all[this.numbers.get(key) ?? -1];
-    if (known !== undefined) known.entries.push(owned);
-    else this.make(key, owned, group);
+    const made = known ?? this.make(key, owned, group);
+    if (made === undefined) return;
+    made.entries.push(owned);
+    made.implied ||= owned.entry.rank === IMPLIED;
   }
 
-  private make(key: string, owned: OwnedEntry, group: ObjectGroup): void {
-    const glob = this.parse(owned.entry);
-    if (glob === undefined) return;
-    const made = { id: this.all.length, glob, entries: [owned], group };
+  private make(key: string, { entry }: OwnedEntry, group: ObjectGroup): TableObject | undefined {
+    const glob = this.parse(entry);
+    if (glob === undefined) return undefined;
+    const made = { id: this.all.length, glob, entries: [], group, implied: false };
     this.numbers.set(key, made.id);
     this.all.push(made);
+    return made;
   }
 
   private parse({ glob, rule }: PathEntry): Glob | undefined {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { compileGlob, escapeGlob, globProblem, parseGlob, printGlob } from '../glob.js';
+import { IMPLIED } from '../precedence.js';
 import type { AllowList, CellEntry, EntrySet, PathEntry } from '../types.js';
 import { type Asker, Evaluator, type Verdict } from '../verdict.js';
 import { compileTable } from './compile-table.js';
@@ -417,6 +418,22 @@ describe('what a table has no room for', () => {
       const { deny: denied } = reader.path(`/x/from${rule}/y/z/to${rule}`, 'r', 'other');
       expect({ rule, denied }).toEqual({ rule, denied: !names.has(rule) });
     }
+  });
+
+  it('refuses no list for what it opens besides', () => {
+    const many = Array.from({ length: 200 }, (_, at) =>
+      deny(
+        at,
+        `/data/${at}-${String(at * 7919)
+          .repeat(60)
+          .slice(0, 60)}/*x`,
+      ),
+    );
+    const needed = { ...deny(200, '/proc/*/stat'), effect: 'allow', rank: IMPLIED } as const;
+    const { blob, refused } = compileTable(everybody(...many, needed), { slots: 3000 });
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.map(({ rule }) => rule)).not.toContain(200);
+    expect(new TableReader(blob).path('/proc/1/stat', 'r', 'other').rule).toBe(200);
   });
 
   it('names a pattern that is too large by itself, and what cannot be read as one', () => {

@@ -1,0 +1,51 @@
+import { escapeGlob, parseGlob } from './glob.js';
+import { IMPLIED } from './precedence.js';
+import type { Placed } from './rule-entries.js';
+import type { Perms } from './types.js';
+
+/**
+ * What a program needs to run at all: the loader, the C library and what it reads at start, harmless devices.
+ */
+const RUNTIME_PATHS: readonly (readonly [glob: string, perms: Perms])[] = [
+  ['/{usr/,}lib{,32,64,x32}/{,**}', 'rm'],
+  ['/etc/ld.so.{cache,preload,conf}', 'r'],
+  ['/etc/ld.so.conf.d/{,**}', 'r'],
+  ['/etc/{locale.alias,localtime,nsswitch.conf}', 'r'],
+  ['/usr/share/{locale,zoneinfo,i18n}/{,**}', 'r'],
+  ['/dev/{null,zero,full}', 'rw'],
+  ['/dev/{random,urandom}', 'r'],
+  ['/dev/{tty,ptmx,pts/*}', 'rw'],
+  ['/proc/{,*/}{stat,status,maps,meminfo,cpuinfo,auxv}', 'r'],
+  ['/proc/sys/{kernel,vm}/{,**}', 'r'],
+  ['/sys/devices/system/cpu/{,**}', 'r'],
+];
+
+/**
+ * What stays usable under a list that blocks, whatever it lists: to anybody under one of files what any program needs, to
+ * a program under a list of its own that program itself. Weaker than every rule. `rule`: the first of the list.
+ */
+export function impliedEntries(
+  listClass: 'process' | 'file',
+  rule: number,
+  program: string | undefined,
+): readonly Placed[] {
+  const common = { rule, who: 'any', effect: 'allow', rank: IMPLIED } as const;
+  const runtime = RUNTIME_PATHS.map(([glob, perms]): Placed => ({
+    ...{ ...common, glob, perms },
+    object: { type: 'pattern', glob: parseGlob(glob) },
+  }));
+  const self: readonly Placed[] =
+    program === undefined
+      ? []
+      : [
+          {
+            ...{
+              ...common,
+              glob: escapeGlob(program),
+              perms: listClass === 'process' ? 'x' : 'rm',
+            },
+            object: { type: 'exact', path: program },
+          },
+        ];
+  return listClass === 'process' ? self : [...runtime, ...self];
+}
