@@ -239,8 +239,8 @@ function hasTwin(object: PathObject): boolean {
 }
 
 /**
- * An Allow gives to the owner what a Block or Audit with ownerOnly keeps from others, unless it lifts one. With the exec goes the mapping of
- * the program (m): without it neither `ld.so PROGRAM` nor a unit of systemd runs what is blocked.
+ * An Allow gives to the owner what a Block or Audit with ownerOnly keeps from others, unless it lifts one. With the exec goes
+ * the mapping of the program (m): without it neither `ld.so PROGRAM` nor a unit of systemd runs what is blocked.
  */
 function processOperations(rule: Rule, object: PathObject): readonly [Perms, Who][] {
   const perms = rule.action === 'Audit' || mayHoldLibraries(object) ? 'x' : 'xm';
