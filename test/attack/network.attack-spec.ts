@@ -424,6 +424,20 @@ describe('an attacker who speaks to the REST API', () => {
     expect((await rig.rest.get('/healthz')).status).toBe(200);
   });
 
+  it('ATTACKER: network, has no token and a large body: answered before it is there, on open routes too', async () => {
+    const begun = async (path: string, body: string): Promise<string> => {
+      const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json`;
+      const answer = await sayInTls(port, `${head}\r\n${body}`, MINUTE);
+      return answer.toString('latin1').split('\r\n')[0] ?? '';
+    };
+    const announced = 'Content-Length: 8000000\r\n\r\n';
+    const without = `Transfer-Encoding: chunked\r\n\r\n10001\r\n${'#'.repeat(0x10001)}`;
+    expect(await begun('/v1/apply', announced)).toContain(' 401 ');
+    for (const body of [announced, without])
+      for (const path of ['/v1/enroll', '/v1/login', '/v1/nothing'])
+        expect([path, await begun(path, body)]).toEqual([path, expect.stringContaining(' 413 ')]);
+  });
+
   it('ATTACKER: network, holds 300 requests open byte by byte: others are served, and each is cut off', async () => {
     const head = 'POST /v1/apply HTTP/1.1\r\nHost: x\r\n';
     const bodies = `${head}Authorization: Bearer ${rig.token}\r\nContent-Type: application/yaml\r\nContent-Length: 1000000\r\n\r\n`;

@@ -1,6 +1,7 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { FastifyRequest } from 'fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { Metrics } from '../health/metrics.js';
@@ -9,7 +10,7 @@ import { networkOf } from './attempts.js';
 import { Authenticator } from './authenticator.js';
 import { setCaller, type Caller } from './caller.js';
 import { FailedLogins } from './failed-logins.js';
-import { NeedMark, type Need, type ScopedKind } from './needs.decorator.js';
+import { NeedMark, needsCaller, type Need, type ScopedKind } from './needs.decorator.js';
 import { PublicMark } from './public.decorator.js';
 import { RateLimit } from './rate-limit.js';
 import { rolesWith } from './right.js';
@@ -49,6 +50,18 @@ export class AccessGuard implements CanActivate {
     return true;
   }
 
+  /** Who sends a body is asked before it is taken too: a stranger's would be held until all of it is there. */
+  askBeforeBodies(app: NestFastifyApplication): void {
+    app
+      .getHttpAdapter()
+      .getInstance()
+      .addHook('onRequest', (request: FastifyRequest, _reply: FastifyReply, done: () => void) => {
+        if (hasBody(request) && needsCaller(request.routeOptions.config))
+          this.#authenticated(request);
+        done();
+      });
+  }
+
   #authenticated(request: FastifyRequest): Caller {
     const token = bearerOf(request.headers.authorization);
     const caller = token === undefined ? undefined : this.authenticator.callerOf(token, request.ip);
@@ -74,6 +87,10 @@ export class AccessGuard implements CanActivate {
     if (this.fleet.whole()[SHELVES[kind]].get(name))
       throw new ProblemError('not-permitted', { detail: `${kind} ${name} is outside your scope` });
   }
+}
+
+function hasBody({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 function checkRights(caller: Caller, need: Need): void {

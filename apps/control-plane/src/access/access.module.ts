@@ -38,7 +38,8 @@ import { UserService } from './user.service.js';
     LoginService,
     IdTokenVerifier,
     OidcLoginService,
-    { provide: APP_GUARD, useClass: AccessGuard },
+    AccessGuard,
+    { provide: APP_GUARD, useExisting: AccessGuard },
     { provide: APP_INTERCEPTOR, useClass: CallerInterceptor },
   ],
 })

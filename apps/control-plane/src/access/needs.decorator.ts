@@ -1,5 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiExtension } from '@nestjs/swagger';
 import type { Right } from './right.js';
 
@@ -14,6 +15,13 @@ export interface Need {
 
 /** Where the guard finds what a route needs. */
 export const NeedMark = Reflector.createDecorator<Need>();
+
+const MARK = 'needsCaller';
+
+/** Whether a route is for callers whom we know alone, as its configuration in Fastify says. */
+export function needsCaller(config: object | undefined): boolean {
+  return config !== undefined && MARK in config;
+}
 
 /** Declares the right that a route needs, any one of several; a route without one is refused to everybody. */
 export function Needs(...rights: readonly Right[]): MethodDecorator {
@@ -32,5 +40,9 @@ export function NeedsToWrite(names: ScopedKind, right: Right): MethodDecorator {
 
 function declare(need: Need): MethodDecorator {
   // Also in the OpenAPI document, so that a test can walk it and callers can read it.
-  return applyDecorators(NeedMark(need), ApiExtension('x-hostward-needs', need.rights));
+  return applyDecorators(
+    NeedMark(need),
+    RouteConfig({ [MARK]: true }),
+    ApiExtension('x-hostward-needs', need.rights),
+  );
 }

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { EtcdStore, etcdKeys } from '#etcd';
 import { ROLES, type Role } from '#contracts';
 import { readFileSync } from 'node:fs';
@@ -88,6 +91,15 @@ describe('every route', () => {
     }
   });
 
+  it('takes a large body from those alone whom it knows: others are answered before they have sent it', async () => {
+    for (const { method, path, ...route } of await routes()) {
+      if (method === 'GET') continue;
+      const status = route['x-hostward-public'] === undefined ? 401 : 413;
+      expect([method, path, await announced(method, path)]).toEqual([method, path, status]);
+    }
+    expect(await announced('POST', '/v1/nothing')).toBe(413);
+  });
+
   it('refuses who has no right', async () => {
     const token = await tokenOf([]);
     for (const { method, path, ...route } of await routes()) {
@@ -120,6 +132,18 @@ describe('every route', () => {
     }
   });
 });
+
+/** What is answered to a stranger who says that a large body comes, and sends nothing of it. */
+async function announced(method: string, path: string): Promise<number | undefined> {
+  const headers = { 'content-type': 'application/json', 'content-length': 65_537 };
+  const outgoing = request(`${rig.rest.url}${path}`, {
+    ...{ method, headers, ca: readFileSync(rig.files.caFile), agent: false },
+  });
+  outgoing.flushHeaders();
+  const [{ statusCode }] = (await once(outgoing, 'response')) as [IncomingMessage];
+  await once(outgoing.on('error', () => undefined).destroy(), 'close');
+  return statusCode;
+}
 
 /** Nothing, but where a caller with a scope may only name hosts of it. */
 function bodyFor(path: string): object {

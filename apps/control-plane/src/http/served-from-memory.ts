@@ -5,7 +5,7 @@ const MARK = 'servedFromMemory';
 
 /**
  * A route that is no GET and goes on while etcd does not answer: for what hosts ask that changes nothing, or is decided by
- * etcd itself where it changes something.
+ * etcd itself where it changes something. Not beside `Needs`: of a route's marks in Fastify the last one counts.
  */
 export const ServedFromMemory = () => RouteConfig({ [MARK]: true });
 

@@ -6,6 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { compareOrdering } from '#bundle';
 import { NestLogger, describeError, type Log } from '#observability';
 import { AppModule, type AppParts } from '../app.module.js';
+import { AccessGuard } from '../access/access.guard.js';
 import { AccessWatch } from '../access/access-watch.js';
 import { checkRoutes } from '../access/check-routes.js';
 import { Deliveries } from '../delivery/deliveries.js';
@@ -91,6 +92,7 @@ export class ControlPlane {
     checkRoutes(app);
     serveOpenApi(app);
     answerCurrent(app);
+    app.get(AccessGuard).askBeforeBodies(app);
     app.get(AccessWatch).watchRefusals(app);
     const fleet = app.get(Fleet);
     const watch = new FleetWatch(parts.etcd, fleet, parts.log);

@@ -1,6 +1,7 @@
 import type { SecureContextOptions } from 'node:tls';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { needsCaller } from '../access/needs.decorator.js';
 import { toProblem, toProblemError } from '../http/index.js';
 import type { Metrics } from '../health/metrics.js';
 
@@ -10,7 +11,10 @@ export interface HttpOptions {
   readonly clients: 'off' | 'optional';
 }
 
+/** Of callers whom we know. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
+/** Of everybody else: credentials and a few names. */
+const MAX_STRANGERS_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 15_000;
 /** Node looks for requests that are over their time as often; its own 30 s would double that time. */
@@ -36,7 +40,7 @@ export function httpAdapter({ tls, clients }: HttpOptions, metrics: Metrics): Fa
       connectionsCheckingInterval: LOOK_FOR_SLOW_MS,
       headersTimeout: HEADERS_TIMEOUT_MS,
     },
-    bodyLimit: MAX_BODY_BYTES,
+    bodyLimit: MAX_STRANGERS_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: 0,
     keepAliveTimeout: 72_000,
@@ -45,6 +49,7 @@ export function httpAdapter({ tls, clients }: HttpOptions, metrics: Metrics): Fa
     frameworkErrors: answerProblem,
     routerOptions: { maxParamLength: MAX_PARAMETER_CHARS },
   });
+  takeMoreFromCallers(adapter.getInstance());
   keepBodiesAsText(adapter.getInstance());
   measure(adapter.getInstance(), metrics);
   return adapter;
@@ -64,6 +69,13 @@ export function sendProblem(reply: FastifyReply, error: Error): FastifyReply {
     .headers(known.headers)
     .type('application/problem+json')
     .send(JSON.stringify(problem));
+}
+
+/** Documents come from callers, whom the guard has asked who they are before it takes a body. */
+function takeMoreFromCallers(fastify: FastifyInstance): void {
+  fastify.addHook('onRoute', (route) => {
+    if (needsCaller(route.config)) route.bodyLimit = MAX_BODY_BYTES;
+  });
 }
 
 /** Policies are parsed with their lines and DTOs by the BodyPipe; nothing may turn a body into objects before. */

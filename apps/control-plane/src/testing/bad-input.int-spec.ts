@@ -364,11 +364,14 @@ describe('without a token', () => {
   ] as const;
 
   it.each(routes)('%s %s is refused, and so it is with a wrong one', async (method, path) => {
-    for (const token of [null, 'wrong', `hwa_${'A'.repeat(43)}`, 'x'.repeat(10_000)]) {
-      const answer = await rig.rest.call(method, path, { token });
-      expect(answer.status).toBe(401);
-      expect(answer.headers['www-authenticate']).toContain('Bearer');
-    }
+    for (const token of [null, 'wrong', `hwa_${'A'.repeat(43)}`, 'x'.repeat(10_000)])
+      for (const body of [undefined, {}]) {
+        const answer = await rig.rest.call(method, path, { token, body });
+        expect(answer.status).toBe(401);
+        expect(answer.headers['www-authenticate']).toContain('Bearer');
+        expect(answer.headers['content-type']).toContain('application/problem+json');
+        expect(answer.body['type']).toBe('urn:hostward:problem:not-authenticated');
+      }
   });
 
   it.each(['/healthz', '/readyz', '/v1/openapi.json'])('%s is open to all', async (path) => {
