@@ -258,12 +258,22 @@ describe('ATTACKER: somebody with a token that proves nothing', () => {
     expect(status).toBe(200);
     expect((await send(token)).status).toBe(401);
     const rest = await product.rest();
-    await rest.post('/v1/logout', {}, { token: String(body['token']) });
+    const out = await rest.post('/v1/logout', {}, { token: String(body['token']) });
+    expect(out.status).toBe(204);
     const again = await send(token);
     expect([again.status, again.body['detail']]).toEqual([401, expect.stringContaining('used')]);
     // The last digit of 256 bytes in base64url carries bits that count for nothing.
     const others = [...'ABCDEFGHIJKLMNOP'].map((digit) => `${token.slice(0, -1)}${digit}`);
     for (const other of others) expect((await send(other)).status).toBe(401);
+    // A further login clears away what has ended, and a control plane that was started anew remembers nothing itself.
+    expect((await send(provider.token())).status).toBe(200);
+    await product.stop();
+    await product.start();
+    const restarted = await send(token);
+    expect([restarted.status, restarted.body['detail']]).toEqual([
+      401,
+      expect.stringContaining('used'),
+    ]);
   });
 
   it('ATTACKER: many at once with one token: one gets a session', async () => {

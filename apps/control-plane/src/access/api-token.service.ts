@@ -7,6 +7,7 @@ import { notFound } from '../http/index.js';
 import { apiTokenView, makeBearer, type ApiTokenRecord } from './api-token.record.js';
 import { actor } from './caller.js';
 import { Directory } from './directory.js';
+import { endOf, wasEnded } from './ended-session.js';
 
 /** What a token is to be. */
 export interface ApiTokenOrder {
@@ -50,11 +51,10 @@ export class ApiTokenService {
   async delete(id: string, action = 'api-token.deleted'): Promise<void> {
     await this.editor.edit(() => {
       const found = this.directory.tokens.get(id);
-      if (!found) throw notFound('API token', id);
-      const key = etcdKeys.apiToken(id);
+      if (!found || wasEnded(found.record)) throw notFound('API token', id);
       return {
-        if: [{ key, modRevision: found.revision }],
-        then: [{ type: 'delete', key }],
+        if: [{ key: etcdKeys.apiToken(id), modRevision: found.revision }],
+        then: [endOf(found.record, this.clock.nowMs())],
         journal: { by: actor(), action, target: id },
       };
     });

@@ -7,6 +7,7 @@ import { ProblemError, notFound } from '../http/index.js';
 import { networkOf } from './attempts.js';
 import { currentSource } from './caller.js';
 import { Directory } from './directory.js';
+import { ID_TOKEN_MAX_AGE_MS, USED_FOR_MS } from './ended-session.js';
 import { IdTokenVerifier } from './id-token.verifier.js';
 import { LoginGate } from './login.gate.js';
 import { mappingOf } from './oidc-mapping.js';
@@ -16,14 +17,12 @@ import { Sessions } from './sessions.js';
 
 /** Shorter than that of a local user: of who leaves a group at the provider we hear at the next login only. */
 const SESSION_MS = 4 * 3_600_000;
-/** A login sends its ID token at once; an older one was found somewhere. */
-const MAX_AGE_MS = 600_000;
 
 /** Turns an ID token into a session, once, for whom the configuration maps to roles. */
 @Injectable()
 export class OidcLoginService {
-  /** Tokens that were used here, also when their session has ended; the sessions in etcd tell other replicas. */
-  readonly #used = new RateLimit({ burst: 1, refillMs: 2 * MAX_AGE_MS, maxCallers: 10_000 });
+  /** Tokens that were used here, also where that gave no session; the sessions in etcd tell other replicas. */
+  readonly #used = new RateLimit({ burst: 1, refillMs: USED_FOR_MS, maxCallers: 10_000 });
 
   constructor(
     private readonly settings: OidcSettings,
@@ -74,7 +73,7 @@ export class OidcLoginService {
       const known = error instanceof ProblemError && error.kind === 'not-authenticated';
       throw known ? this.gate.refused(source, error) : error;
     });
-    if (this.clock.nowMs() - claims.iat * 1_000 > MAX_AGE_MS)
+    if (this.clock.nowMs() - claims.iat * 1_000 > ID_TOKEN_MAX_AGE_MS)
       throw this.gate.refused(source, refused('it is older than ten minutes'));
     if (/^[\x21-\x7e]{1,200}$/.test(claims.sub)) return claims;
     throw this.gate.refused(source, refused('its subject is none that a journal can name'));

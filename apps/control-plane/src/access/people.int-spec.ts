@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { Rig } from '../testing/rig.js';
 import { eventually } from '../testing/eventually.js';
 import type { ApiTokenRecord } from './api-token.record.js';
-import { makeBearer } from './api-token.record.js';
+import { decodeApiToken, makeBearer } from './api-token.record.js';
 import { rightsOf, type Right } from './right.js';
 
 /** They answer where the role has the right, and do not end. */
@@ -56,11 +56,7 @@ async function tokenOf(roles: readonly Role[], selector?: string): Promise<strin
     ...{ v: 1, id, kind: 'api', hash, name: 'none', roles: [] },
     ...{ expiresAt: '2999-01-01T00:00:00.000Z', at: '2026-01-01T00:00:00.000Z', by: 'test' },
   };
-  await withEtcd((etcd) =>
-    etcd.transact({
-      then: [{ type: 'put', key: etcdKeys.apiToken(id), value: JSON.stringify(record) }],
-    }),
-  );
+  await put(record);
   await eventually(
     'known',
     async () => (await rig.rest.get('/v1/whoami', { token })).status === 403,
@@ -68,13 +64,18 @@ async function tokenOf(roles: readonly Role[], selector?: string): Promise<strin
   return token;
 }
 
-async function withEtcd(act: (etcd: EtcdStore) => Promise<unknown>): Promise<void> {
+async function put(record: ApiTokenRecord): Promise<void> {
+  const [key, value] = [etcdKeys.apiToken(record.id), JSON.stringify(record)];
+  await withEtcd((etcd) => etcd.transact({ then: [{ type: 'put', key, value }] }));
+}
+
+async function withEtcd<T>(act: (etcd: EtcdStore) => Promise<T>): Promise<T> {
   const { ca, cert, key } = rig.files.etcd;
   const etcd = EtcdStore.connect({
     hosts: [rig.etcd.url],
     credentials: { ca: readFileSync(ca), cert: readFileSync(cert), key: readFileSync(key) },
   });
-  await act(etcd).finally(() => etcd.close());
+  return act(etcd).finally(() => etcd.close());
 }
 
 const secret = (): string => randomBytes(18).toString('base64url');
@@ -209,6 +210,35 @@ describe('a user', () => {
       expect((await rig.rest.post('/v1/users', body)).status).toBe(400);
     },
   );
+});
+
+describe('the session of an ID token', () => {
+  /** One that began so long ago, as etcd has it. */
+  async function began(agoMs: number): Promise<string> {
+    const { id, hash } = makeBearer();
+    const at = new Date(Date.now() - agoMs).toISOString();
+    await put({
+      ...{ v: 1, id, kind: 'session', hash, name: 'oidc/alice', roles: [], by: 'oidc/alice' },
+      ...{ oidc: { issuer: 'https://x', value: 'y' }, expiresAt: '2999-01-01T00:00:00.000Z', at },
+    });
+    return id;
+  }
+
+  /** Revokes it, and tells what revoking it again answers and until when it counts in etcd. */
+  async function ended(id: string): Promise<readonly unknown[]> {
+    const revoke = async () => (await rig.rest.delete(`/v1/api-tokens/${id}`)).status;
+    await eventually('revoked', async () => (await revoke()) === 204);
+    const found = await withEtcd((etcd) => etcd.get(etcdKeys.apiToken(id)));
+    return [await revoke(), found && decodeApiToken(found.value).expiresAt];
+  }
+
+  it('ends at once and stays known as used while its token could be sent to another replica', async () => {
+    expect(await ended(await began(0))).toEqual([404, '1970-01-01T00:00:00.000Z']);
+  });
+
+  it('is gone where its token is too old to be sent again', async () => {
+    expect(await ended(await began(3_600_000))).toEqual([404, undefined]);
+  });
 });
 
 describe('an API token', () => {

@@ -8,6 +8,7 @@ import { makeBearer, type ApiTokenRecord } from './api-token.record.js';
 import { Authenticator } from './authenticator.js';
 import { callerView } from './caller.js';
 import { Directory } from './directory.js';
+import { endOf, isKept } from './ended-session.js';
 
 /** Of one user at a time; a further login ends the oldest, so that logins cannot fill etcd. */
 const MAX_SESSIONS = 20;
@@ -48,14 +49,10 @@ export class Sessions {
       ...{ v: 1, id, kind: 'session', hash, name, roles: [], ...restsOn, expiresAt },
       ...{ at: new Date(nowMs).toISOString(), by: actor },
     };
-    const old = this.#outdated(name, nowMs);
     const key = etcdKeys.apiToken(id);
     await this.editor.edit(() => ({
       if: [{ key, modRevision: 0n }, ...stillSo()],
-      then: [
-        { type: 'put', key, value: JSON.stringify(record) },
-        ...old.map((each): Write => ({ type: 'delete', key: etcdKeys.apiToken(each) })),
-      ],
+      then: [{ type: 'put', key, value: JSON.stringify(record) }, ...this.#outdated(name, nowMs)],
       journal: { by: actor, action: 'login', target: actor, detail: { session: id, ...detail } },
     }));
     const caller = this.authenticator.callerOf(token, source);
@@ -63,15 +60,16 @@ export class Sessions {
     return { ...callerView(caller), token, expiresAt };
   }
 
-  /** Sessions of a user that have ended, and the oldest of too many. */
-  #outdated(user: string, nowMs: number): readonly string[] {
+  /** What clears away sessions of a user that have ended, and ends the oldest of too many. */
+  #outdated(user: string, nowMs: number): readonly Write[] {
     const sessions = this.directory.tokens
       .sorted()
       .map(({ record }) => record)
       .filter(({ kind, name }) => kind === 'session' && name === user)
       .sort((a, b) => (a.at < b.at ? 1 : -1));
-    const ended = sessions.filter(({ expiresAt }) => Date.parse(expiresAt) <= nowMs);
-    const tooMany = sessions.slice(MAX_SESSIONS - 1);
-    return [...new Set([...ended, ...tooMany].map(({ id }) => id))];
+    const hasEnded = ({ expiresAt }: ApiTokenRecord) => Date.parse(expiresAt) <= nowMs;
+    const ended = sessions.filter((each) => hasEnded(each) && !isKept(each, nowMs));
+    const tooMany = sessions.filter((each) => !hasEnded(each)).slice(MAX_SESSIONS - 1);
+    return [...ended, ...tooMany].map((each) => endOf(each, nowMs));
   }
 }

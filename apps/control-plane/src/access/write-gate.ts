@@ -13,7 +13,9 @@ import { decodeException, type ExceptionRecord } from '../policies/exception.rec
 import { decodePolicy, type PolicyRecord } from '../policies/policy.record.js';
 import { decodeSuspension, type SuspensionRecord } from '../suspensions/suspension.record.js';
 import { goesWithHost } from '../suspensions/suspensions-of-host.js';
+import { decodeApiToken } from './api-token.record.js';
 import type { Caller } from './caller.js';
+import { wasEnded } from './ended-session.js';
 import { rolesWith, type Right } from './right.js';
 
 interface Checked {
@@ -197,7 +199,9 @@ function checkSigned(name: string, _write: Write, { caller }: Checked): void {
 
 /** Everybody may give up the session that they hold. */
 function checkToken(id: string, write: Write, { caller }: Checked): void {
-  if (write.type === 'delete' && id === caller.tokenId) return;
+  // A session is ended by a record too.
+  const ends = write.type === 'delete' || wasEnded(decodeApiToken(bytesOf(write)));
+  if (ends && id === caller.tokenId) return;
   need(caller, 'people:write');
 }
 
