@@ -55,7 +55,9 @@ export class IdTokenVerifier {
 
   #provider(): Promise<Configuration> {
     const nowMs = this.clock.nowMs();
-    const isFresh = nowMs - this.#discoveredAt < METADATA_MS;
+    // Below zero the clock was set back, by who knows how much.
+    const ageMs = nowMs - this.#discoveredAt;
+    const isFresh = ageMs >= 0 && ageMs < METADATA_MS;
     if (this.#discovered && isFresh && this.#discoveredBy === this.settings.config)
       return this.#discovered;
     const discovered = this.#discover();
