@@ -212,6 +212,20 @@ describe('a user', () => {
   );
 });
 
+describe('a secret that is sent in a wrong form', () => {
+  it.each([
+    ['/v1/authorities/begin', 'privateKey'],
+    ['/v1/sessions/oidc', 'idToken'],
+    ['/v1/sessions/oidc', 'nonce'],
+    ['/v1/login', 'secret'],
+    ['/v1/enroll', 'token'],
+  ])('to %s as %s is not repeated', async (path, field) => {
+    const answer = await rig.rest.post(path, { [field]: ['needle-5d1'] });
+    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining(field)]);
+    expect(answer.text).not.toContain('needle-5d1');
+  });
+});
+
 describe('the session of an ID token', () => {
   /** One that began so long ago, as etcd has it. */
   async function began(agoMs: number): Promise<string> {

@@ -15,7 +15,7 @@ export function strictValidation(): ValidationPipe {
 }
 
 /** Fields whose value must not come back in an answer, which callers log. */
-const SECRETS: ReadonlySet<string> = new Set(['secret', 'token']);
+const SECRETS: ReadonlySet<string> = new Set(['secret', 'token', 'privateKey', 'idToken', 'nonce']);
 
 function invalidInput(errors: readonly ValidationError[]): ProblemError {
   const fields = errors.flatMap((error) => fieldErrors(error, ''));
