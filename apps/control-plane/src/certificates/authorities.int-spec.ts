@@ -103,6 +103,15 @@ describe('an authority that is replaced', () => {
     expect(() => checkNext(authorities.issuing, authorities.trusted)).toThrow(/trusted already/);
   });
 
+  it('is made where the very first start was broken off between its key and its certificate', async () => {
+    const broken = await ensure();
+    for (const path of [paths.issuing.cert, paths.trusted]) rmSync(path);
+    const made = await ensure();
+    expect(made.issuing.privateKeyPem).not.toBe(broken.issuing.privateKeyPem);
+    expect(open().issuing).toEqual(made.issuing);
+    expect(read(paths.trusted)).toBe(made.issuing.certificatePem);
+  });
+
   it('is not made anew where half of it is gone: hosts have pinned it', async () => {
     const { issuing } = await ensure();
     rmSync(paths.issuing.cert);

@@ -56,7 +56,9 @@ export class Authorities {
     // A key that an operator gives lies in clear, also where ours are sealed.
     const own = given && readAuthority(given, secrets.plain);
     const { cert, key } = paths.issuing;
-    if (!existsSync(cert) && !existsSync(key)) {
+    // A key that nobody was told to trust is of a first start that was broken off.
+    const isUsed = existsSync(key) && existsSync(paths.trusted);
+    if (!existsSync(cert) && !isUsed) {
       const made = own ?? (await createAuthority({ name: 'Hostward CA', days: DAYS }));
       // The key first: a certificate without its key would be taken for a whole authority.
       secrets.write(key, made.privateKeyPem);
