@@ -21,6 +21,7 @@ import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { ProblemError, ServedFromMemory } from '../http/index.js';
 import { callingHost } from '../nodes/host-certificate.js';
+import { Authorities } from './authorities.js';
 import { AuthoritiesService } from './authorities.service.js';
 
 const MAX_PEM_CHARS = 32_768;
@@ -67,6 +68,7 @@ export class AuthoritiesController {
   constructor(
     private readonly service: AuthoritiesService,
     private readonly fleet: Fleet,
+    private readonly authorities: Authorities,
     private readonly clock: Clock,
   ) {}
 
@@ -119,7 +121,7 @@ export class AuthoritiesController {
   }
 
   #host(request: FastifyRequest): string {
-    const nodeId = callingHost(request, this.fleet);
+    const nodeId = callingHost(request, this.fleet, this.authorities);
     const waitMs = this.#limit.take(nodeId, this.clock.nowMs());
     if (waitMs <= 0) return nodeId;
     const headers = { 'retry-after': String(Math.ceil(waitMs / 1_000)) };

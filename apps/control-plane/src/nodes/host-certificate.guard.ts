@@ -1,5 +1,6 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { Authorities } from '../certificates/authorities.js';
 import { Fleet } from '../fleet/fleet.js';
 import { ProblemError } from '../http/index.js';
 import { provenNodeId } from './host-certificate.js';
@@ -11,11 +12,14 @@ import { revocationText } from './revocation.record.js';
  */
 @Injectable()
 export class HostCertificateGuard implements CanActivate {
-  constructor(private readonly fleet: Fleet) {}
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly authorities: Authorities,
+  ) {}
 
   canActivate(context: ExecutionContext): boolean {
     const { socket } = context.switchToHttp().getRequest<FastifyRequest>().raw;
-    const nodeId = provenNodeId(socket);
+    const nodeId = provenNodeId(socket, this.authorities);
     const revocation = nodeId === undefined ? undefined : this.fleet.state.revocationOf(nodeId);
     if (!revocation) return true;
     throw new ProblemError('not-permitted', { detail: revocationText(revocation) });

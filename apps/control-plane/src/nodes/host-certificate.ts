@@ -1,25 +1,36 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
-import { holderOf } from '#pki';
+import { holderOf, isIssuedBy } from '#pki';
+import type { Authorities } from '../certificates/authorities.js';
 import type { Fleet } from '../fleet/fleet.js';
 import { ProblemError } from '../http/index.js';
 
 /**
  * The node id that the other side has proved by a certificate under a CA that counts: its common name is that. A session
- * that is resumed was judged when it began, so whether the certificate is over is looked at here.
+ * that is resumed, and a connection that is kept, was judged when it began: whether the certificate is over, and its CA
+ * is trusted still, is looked at here.
  */
-export function provenNodeId(socket: Socket): string | undefined {
+export function provenNodeId(
+  socket: Socket,
+  { trusted }: Pick<Authorities, 'trusted'>,
+): string | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return undefined;
+  if (!trusted.some(({ certificatePem }) => isIssuedBy(certificate.raw, certificatePem)))
+    return undefined;
   const { commonName, notAfter } = holderOf(certificate);
   return notAfter.getTime() > Date.now() ? commonName : undefined;
 }
 
 /** The host of the fleet that a request comes from, by a certificate that counts now. Throws 401. */
-export function callingHost({ raw }: FastifyRequest, fleet: Fleet): string {
-  const nodeId = provenNodeId(raw.socket);
+export function callingHost(
+  { raw }: FastifyRequest,
+  fleet: Fleet,
+  authorities: Authorities,
+): string {
+  const nodeId = provenNodeId(raw.socket, authorities);
   if (nodeId !== undefined && fleet.whole().nameOf(nodeId) !== undefined) return nodeId;
   const detail = 'this needs the certificate of an enrolled host; renew it (POST /v1/enroll)';
   throw new ProblemError('not-authenticated', { detail });

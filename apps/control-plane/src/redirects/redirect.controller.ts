@@ -4,6 +4,7 @@ import { Matches } from 'class-validator';
 import type { FastifyRequest } from 'fastify';
 import type { FleetProofAnswer, FleetProofRequest, RedirectOffer, RedirectView } from '#contracts';
 import { Needs, Public, RateLimit } from '../access/index.js';
+import { Authorities } from '../certificates/authorities.js';
 import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { NamePipe, ProblemError, ServedFromMemory } from '../http/index.js';
@@ -35,6 +36,7 @@ export class RedirectController {
   constructor(
     private readonly redirects: RedirectService,
     private readonly fleet: Fleet,
+    private readonly authorities: Authorities,
     private readonly clock: Clock,
   ) {}
 
@@ -49,7 +51,7 @@ export class RedirectController {
   @Public('the certificate of a host is the credential')
   @ApiOperation({ summary: 'A host hears whether it is to go to another control plane' })
   offered(@Req() request: FastifyRequest): RedirectOffer {
-    const nodeId = callingHost(request, this.fleet);
+    const nodeId = callingHost(request, this.fleet, this.authorities);
     this.#take(this.#askers, nodeId);
     return this.redirects.offerTo(nodeId);
   }
