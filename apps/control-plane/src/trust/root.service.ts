@@ -34,32 +34,47 @@ export class RootService {
 
   /** Puts the next root document in force. Throws 422 for one that hosts would not follow, 409 for one that is old. */
   async publish(signed: unknown): Promise<TrustView> {
-    const { version, epoch, mode } = this.#check(signed);
-    const key = etcdKeys.rootDocument(version);
-    // What is there under a version that we do not follow is nobody's: a forged one must not keep the true one out.
-    const there = (await this.etcd.get(key))?.modRevision ?? 0n;
-    await this.editor.edit(() => ({
-      if: [{ key, modRevision: there }],
-      then: [{ type: 'put', key, value: JSON.stringify(signed) }],
-      journal: {
-        by: actor(),
-        action: 'root.published',
-        target: `root ${version}`,
-        detail: { version, epoch, mode },
-      },
-    }));
+    await this.editor.edit(async () => {
+      const { version, epoch, mode } = this.#check(signed);
+      const key = etcdKeys.rootDocument(version);
+      return {
+        if: [{ key, modRevision: await this.#replaceable(key, version) }],
+        then: [{ type: 'put', key, value: JSON.stringify(signed) }],
+        journal: {
+          by: actor(),
+          action: 'root.published',
+          target: `root ${version}`,
+          detail: { version, epoch, mode },
+        },
+      };
+    });
     return this.view();
+  }
+
+  /**
+   * Revision of what etcd has under a version that we do not follow yet. Nobody follows a forged one, which must not keep
+   * the true one out; of a true one, which another control plane has published, we have not heard yet: throws 409.
+   */
+  async #replaceable(key: string, version: number): Promise<bigint> {
+    const there = await this.etcd.get(key);
+    if (there && this.#isFollowed(there.value)) throw taken(version);
+    return there?.modRevision ?? 0n;
+  }
+
+  #isFollowed(value: Buffer): boolean {
+    try {
+      followRoots(this.trust.root, [JSON.parse(value.toString('utf8'))]);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #check(signed: unknown) {
     const { version } = this.trust.root.document;
     try {
       const { document } = inspectRoot(signed);
-      if (document.version <= version) {
-        throw new ProblemError('conflict', {
-          detail: `root version ${version} is in force; make the next one from it (hostward root show)`,
-        });
-      }
+      if (document.version <= version) throw taken(version);
       followRoots(this.trust.root, [signed]);
       if (!document.online.some(({ keyid }) => keyid === this.trust.online.keyid)) {
         throw new ProblemError('invalid-documents', {
@@ -76,4 +91,10 @@ export class RootService {
       });
     }
   }
+}
+
+function taken(version: number): ProblemError {
+  return new ProblemError('conflict', {
+    detail: `root version ${version} is in force; make the next one from it (hostward root show)`,
+  });
 }
