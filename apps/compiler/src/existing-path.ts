@@ -1,6 +1,7 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProbeWish } from '#policy-compiler';
+import { kernelPath } from './resolve-paths.js';
 
 const PROGRAM_DIRS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
 /** Opening a device can do something; what is private to our sandbox is not what the host has. */
@@ -23,18 +24,20 @@ export function existingPath(root: string): (wish: ProbeWish) => string | undefi
 
 function search(root: string, { object, kind, matches }: ProbeWish): string | undefined {
   const usable = (path: string): boolean => matches(path) && isUsable(join(root, path), kind);
+  // Of what a link leads to the rule may not speak: the kernel judges the target.
+  const unlinked = (path: string): boolean => usable(path) && kernelPath(root, path) === path;
   switch (object.type) {
     case 'path':
       return object.path;
     case 'execname':
       return PROGRAM_DIRS.map((dir) => `${dir}/${object.name}`).find(usable);
     case 'directory':
-      return new Walk(root, usable).find(
+      return new Walk(root, unlinked).find(
         object.dir.slice(0, -1) || '/',
         object.recursive ? MAX_DEPTH : 1,
       );
     case 'pattern':
-      return new Walk(root, usable).find(
+      return new Walk(root, unlinked).find(
         object.prefix.slice(0, object.prefix.lastIndexOf('/')) || '/',
         MAX_DEPTH,
       );

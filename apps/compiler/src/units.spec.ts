@@ -275,4 +275,21 @@ describe('paths of a host', () => {
       '/srv/a/b/c',
     );
   });
+
+  it('that would show a block are none that a link leads away from, since the kernel judges its target', () => {
+    file('etc/nginx/sites-available/shop');
+    file('srv/config/mine');
+    mkdirSync(join(root, 'etc/nginx/sites-enabled'), { recursive: true });
+    symlinkSync('../sites-available/shop', join(root, 'etc/nginx/sites-enabled/shop'));
+    symlinkSync('../../../srv/config', join(root, 'etc/nginx/sites-enabled/site.d'));
+    const object = {
+      type: 'directory',
+      dir: '/etc/nginx/sites-enabled/',
+      recursive: true,
+    } as const;
+    const wish = { kind: 'write', object, matches: (): boolean => true } as const;
+    expect(existingPath(root)(wish)).toBeUndefined();
+    file('etc/nginx/sites-enabled/status');
+    expect(existingPath(root)(wish)).toBe('/etc/nginx/sites-enabled/status');
+  });
 });
