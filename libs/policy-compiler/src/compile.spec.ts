@@ -151,6 +151,26 @@ describe('a Block', () => {
     expect(allows(compilation, '/usr/bin/sleepy', 'x')).toBe(true);
   });
 
+  withParser(
+    'of a pattern holds under both names of merged /usr, braces before its folder too',
+    () => {
+      const matchPatterns = [{ pattern: '/{bin,sbin}/nc' }];
+      const compilation = compile([policy('nc', { process: { matchPatterns } })]);
+      const { table } = compile([policy('nc', { process: { matchPatterns } })], { bpf: true });
+      const reader = new TableReader(table?.blob ?? new Uint8Array());
+      expectParsed(compilation);
+      for (const [path, denied] of [
+        ['/usr/bin/nc', true],
+        ['/usr/sbin/nc', true],
+        ['/usr/bin/ncat', false],
+        ['/usr/lib/nc', false],
+      ] as const) {
+        expect(allows(compilation, path, 'x')).toBe(!denied);
+        expect(reader.path(path, 'x', 'owner').deny).toBe(denied);
+      }
+    },
+  );
+
   withParser('of a program lets dpkg link its backup, which needs equal permissions', () => {
     const compilation = compile([MINER]);
     expect(allows(compilation, '/usr/bin/xmrig.dpkg-tmp', 'x')).toBe(false);

@@ -83,7 +83,8 @@ export function literalPrefix(glob: Glob): string {
   return first?.type === 'text' ? first.text : '';
 }
 
-function mergeText(glob: Glob): Glob {
+/** With texts that meet made one, and slashes that meet too. */
+export function mergeText(glob: Glob): Glob {
   const merged: GlobToken[] = [];
   for (const token of glob) {
     const last = merged.at(-1);
