@@ -1,6 +1,6 @@
 export { compileRuleSet } from './compile.js';
 export { attribute, forbidsProgram } from './attribute.js';
-export { compileGlob, type Glob, parseGlob } from './glob.js';
+export { compileGlob, type Glob, globProblem, parseGlob } from './glob.js';
 export { usbClassName } from './devices.js';
 export { capabilityName } from './cells.js';
 export { findLockouts } from './lockouts.js';

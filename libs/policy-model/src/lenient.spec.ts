@@ -154,6 +154,7 @@ describe('the lenient validator', () => {
     ['process: {matchPaths: [{path: /a, fromSource: [{}]}]}', 'empty-source'],
     ['process: {matchPaths: [{path: /a, action: Allow}]}', 'allow-list'],
     ['process: {matchPatterns: [{pattern: nc}]}', 'never-matches'],
+    ['process: {matchPatterns: [{pattern: "{/a,/b}/*"}]}', 'never-matches'],
     [
       'network: {matchProtocols: [{protocol: "x,tcp", fromSource: [{path: /a}]}]}',
       'unknown-protocol',

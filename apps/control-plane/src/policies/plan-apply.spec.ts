@@ -157,6 +157,20 @@ describe('the plan of an apply', () => {
     ).toBe(0);
   });
 
+  it('warns of a pattern that no host can take, once, and creates the policy all the same', () => {
+    const base = hostPolicy('p', { a: 'b' });
+    const written = ['/home/[a-z', '/srv/**', 'etc/*', '{/srv/a,/srv/b}/*'];
+    const matchPatterns = written.map((pattern) => ({ pattern }));
+    const documents = parse({ ...base, spec: { ...base.spec, file: { matchPatterns } } });
+    const plan = planApply(documents, EMPTY, OPTIONS);
+    expect(verdicts(plan)).toEqual(['created']);
+    expect(plan.documents[0]?.warnings.map(({ field, message }) => [field, message])).toEqual([
+      [expect.stringContaining('matchPatterns[2]'), expect.stringContaining('slash')],
+      [expect.stringContaining('matchPatterns[3]'), expect.stringContaining('slash')],
+      ['documents[0].spec.file.matchPatterns.0', expect.stringContaining('not closed')],
+    ]);
+  });
+
   it('prunes what its owner has and the set has not, as signed deletions', () => {
     const mine = stored(policyRecord(hostPolicy('old', { a: 'b' }), { owner: 'me' }));
     const state = {

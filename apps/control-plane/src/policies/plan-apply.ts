@@ -25,6 +25,7 @@ import {
   type Revising,
 } from './policy-versions.js';
 import { tooManyRules } from './too-many-rules.js';
+import { unusablePatterns } from './unusable-patterns.js';
 
 /** What of the fleet a plan looks at; all at one revision. */
 export interface PlanState {
@@ -175,7 +176,10 @@ function stepOfPolicy(
   const stored = state.policy(name);
   const foreign = foreignOwner(stored?.record.owner, options.owner, index);
   if (foreign) return foreign;
-  const warnings = missingGroup(document, index, groups, state);
+  const warnings = [
+    ...missingGroup(document, index, groups, state),
+    ...unusablePatterns(document, index),
+  ];
   const owner = options.owner ?? stored?.record.owner;
   const same =
     stored?.record.owner === owner &&
