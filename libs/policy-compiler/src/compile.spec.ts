@@ -845,6 +845,32 @@ describe('what AppArmor cannot do', () => {
     expect(plans.slice(8)).toEqual(['unsupported', 'unsupported', 'unsupported', 'unsupported']);
   });
 
+  withParser.each<[string, readonly string[], number]>([
+    ['bytes behind a text', [`/**a${'?'.repeat(20)}`], 0],
+    ['as many as fit', [`/srv/**a${'?'.repeat(9)}`], 1],
+    ['more than fit together', ['/srv/**a?????', '/srv/x/**b?????', '/srv/**c?????'], 2],
+    ['elsewhere', ['/opt/**a???????', '/srv/**b???????', '/mnt/**c???????'], 3],
+    ['in brackets', [`/**a${'[a-f]'.repeat(20)}`], 0],
+    ['in brackets without the text', [`/**-${'[0-9]'.repeat(20)}`], 1],
+    ['in braces', [`/**{a,/}${'?'.repeat(20)}`], 0],
+    ['a star in braces', [`/**{a,*}${'?'.repeat(20)}`], 0],
+    ['a text in brackets', [`/**[a]${'?'.repeat(20)}`], 0],
+    ['choices', [`/**a${'{a,b}'.repeat(20)}`], 0],
+    ['choices without the text', [`/srv/**.${'{a,b}'.repeat(20)}`], 1],
+    ['bytes behind a slash', [`/**/a${'?'.repeat(20)}`], 1],
+    ['bytes before a text', [`/**${'?'.repeat(20)}a`], 1],
+    ['bytes without a star', [`/a${'?'.repeat(20)}`], 1],
+  ])(
+    'a pattern whose bytes multiply the states is refused by its rule: %s',
+    (_, patterns, held) => {
+      const matchPatterns = patterns.map((pattern) => ({ pattern }));
+      const compilation = compile([policy('pat', { file: { matchPatterns } })]);
+      const plans = reports(compilation).map(({ plan }) => plan);
+      expect(plans).toEqual(patterns.map((_one, at) => (at < held ? 'enforce' : 'unsupported')));
+      expectParsed(compilation);
+    },
+  );
+
   withParser('200 patterns with ** stay cheap for the parser', () => {
     const matchPatterns = Array.from({ length: 200 }, (_, at) => ({
       pattern: `/home/**/.cache${at}/*.so`,

@@ -4,7 +4,7 @@ import { devicePattern } from './devices.js';
 import type { DraftRule } from './draft-rule.js';
 import { GlobError } from './glob.js';
 import { globOf, mayOverlap, objectsOf, type PathObject, prefixOf } from './objects.js';
-import { PATTERN_BUDGET, type PatternBudget, patternWeight } from './pattern-budget.js';
+import { BEYOND_BUDGET, type PatternBudget } from './pattern-budget.js';
 import { cellRank, pathRank } from './precedence.js';
 import { protocolKinds } from './table/socket-kinds.js';
 import { queryPath } from './query-names.js';
@@ -101,9 +101,7 @@ export class RuleEntries {
     if (object.kind !== 'process' && object.kind !== 'file') return unsupported('not about paths');
     const objects = objectsOf(object.match, this.resolve);
     if (!objects.every((one) => this.fits(one))) {
-      return unsupported(
-        `the pattern is beyond the budget of ${PATTERN_BUDGET} wildcards between texts, past which the parser of AppArmor takes minutes`,
-      );
+      return unsupported(BEYOND_BUDGET);
     }
     const paths = objects.flatMap((one) => pathEntries(drafted, one));
     return { paths, cells: [], sources: this.sources(rule), note: linkNote(rule, objects) };
@@ -119,7 +117,7 @@ export class RuleEntries {
 
   private fits(object: PathObject): boolean {
     if (object.type !== 'pattern' || this.bpf) return true;
-    return this.budget.take(prefixOf(object), patternWeight(object.glob));
+    return this.budget.take(prefixOf(object), object.glob);
   }
 
   private protocolRule({ rule, index }: DraftRule, protocol: string): Made {
