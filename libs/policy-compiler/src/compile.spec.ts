@@ -394,6 +394,62 @@ describe('rules limited to sources', () => {
     },
   );
 
+  withParser.each<[string, HostPolicySpec['process'], string]>([
+    [
+      'an audited list that lacks it',
+      { matchPaths: [{ path: '/usr/bin/id', action: 'Allow' }] },
+      'owner other',
+    ],
+    ['a list that has it', { matchPaths: [{ path: '/usr/bin/dpkg', action: 'Allow' }] }, ''],
+    ['an Audit', { matchPaths: [{ path: '/usr/bin/dpkg', action: 'Audit' }] }, 'owner other'],
+    [
+      'an Audit of all but its owner',
+      { matchPaths: [{ path: '/usr/bin/dpkg', action: 'Audit', ownerOnly: true }] },
+      'other',
+    ],
+    [
+      'an Audit beside an Allow in a Block',
+      {
+        matchPaths: [
+          { path: '/usr/bin/dpkg', action: 'Audit' },
+          { path: '/usr/bin/dpkg', action: 'Allow' },
+        ],
+        matchDirectories: [
+          { dir: '/usr/bin/', action: 'Block', fromSource: [{ path: '/usr/bin/x' }] },
+        ],
+      },
+      'owner other',
+    ],
+  ])('that stand alone are told of when they are started, under %s', (_, process, audited) => {
+    const compilation = compile([...dpkg, policy('watch', { process })]);
+    expectParsed(compilation);
+    const automaton = parser?.automaton(profileIn(compilation.texts.enforce, 'hostward'));
+    expect(compilation.texts.enforce).toContain(' px,');
+    const told = (['owner', 'other'] as const).filter((who) =>
+      automaton?.audits('/usr/bin/dpkg', 'x', who),
+    );
+    expect(told.join(' ')).toBe(audited);
+    expect(automaton?.allows('/usr/bin/dpkg', 'x', 'owner')).toBe(true);
+    expect(automaton?.allows('/usr/bin/dpkg', 'x', 'other')).toBe(true);
+  });
+
+  withParser.each([
+    ['has them', { path: '/usr/bin/dpkg' }],
+    ['is their own', { path: '/usr/bin/id', fromSource: [{ path: '/usr/bin/dpkg' }] }],
+  ])('that stand alone are started under a list that blocks and %s', (_, listed) => {
+    const annotations = {
+      'hostward.io/posture': 'block',
+      'hostward.io/override-protection': 'true',
+    };
+    const process = { matchPaths: [listed], action: 'Allow' } as const;
+    const compilation = compile([...dpkg, policy('list', { process }, annotations)]);
+    expectParsed(compilation);
+    const own = sourceProfileName('/usr/bin/dpkg');
+    expect(allows(compilation, '/usr/bin/dpkg', 'x')).toBe(true);
+    expect(allows(compilation, '/usr/bin/dpkg', 'x', own)).toBe(true);
+    expect(allows(compilation, '/usr/bin/true', 'x', own)).toBe(false);
+  });
+
   withParser('may undo a general Block without priorities where nothing of it is left', () => {
     const compilation = compile(dpkg, { apparmor: { parser: '3.0.8', priority: false } });
     expect(compilation.texts.enforce).not.toContain('priority=');

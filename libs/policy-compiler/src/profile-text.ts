@@ -116,10 +116,14 @@ function transitionLines(
     plan.sets.map((set) => ({ ...set, paths: set.paths.filter(isExec), cells: [] })),
   );
   const rules = transitions.flatMap((transition) => {
-    const who = askers(transition, mode, evaluator);
-    const priority = transition.always === true && hasPriority ? Math.max(top, 1) : top;
-    if (who === undefined || clashes(transition, priority, evaluator)) return [];
-    return [{ path: escapeGlob(transition.source), priority, who, end: transition.permission }];
+    const { source, permission, always } = transition;
+    const contested = isContested(evaluator, source);
+    const priority = hasPriority && (always === true || contested) ? Math.max(top, 1) : top;
+    // Without priorities the parser takes one exec rule for a path only: that of the policy.
+    if (always === true && priority === 0 && contested) return [];
+    return askers(transition, mode, evaluator).map((who) => ({
+      ...{ path: escapeGlob(source), priority, who, end: permission },
+    }));
   });
   return transitionTexts(rules);
 }
@@ -153,31 +157,40 @@ function eitherOf(paths: readonly string[]): string {
   return more.length === 0 ? only : `/{${paths.map((path) => path.slice(1)).join(',')}}`;
 }
 
-/** Who may start it, as a word of the rule; undefined: nobody, or there is nothing to leave in this variant. */
+/** Who may start it, as words of a rule each; none: nobody, or there is nothing to leave in this variant. */
 function askers(
   { source, always }: Transition,
   mode: Mode,
   evaluator: Evaluator,
-): string | undefined {
-  if (mode !== 'enforce' && always !== true) return undefined;
-  return mode === 'open' ? '' : allowedAskers(evaluator, source);
+): readonly string[] {
+  if (mode !== 'enforce' && always !== true) return [];
+  return mode === 'open' ? [''] : allowedAskers(evaluator, source);
 }
 
-/** Without priorities the parser takes one exec rule for a path only: that of the policy. */
-function clashes({ source, always }: Transition, priority: number, evaluator: Evaluator): boolean {
-  if (always !== true || priority > 0) return false;
-  const { entry, audits } = evaluator.path(source, 'x', 'owner');
-  return entry !== undefined || audits.length > 0;
+/** Whether another rule may speak of the exec. */
+function isContested(evaluator: Evaluator, path: string): boolean {
+  return (['owner', 'other'] as const).some((asker) => {
+    const { entry, audits } = evaluator.path(path, 'x', asker);
+    return entry !== undefined || audits.length > 0;
+  });
 }
 
 function isExec({ perms }: { readonly perms: string }): boolean {
   return perms.includes('x');
 }
 
-function allowedAskers(evaluator: Evaluator, path: string): string | undefined {
-  const allowed = (asker: Asker): boolean => evaluator.path(path, 'x', asker).allowed;
-  const [owner, other] = [allowed('owner'), allowed('other')];
-  if (owner && other) return '';
-  if (!owner && !other) return undefined;
-  return owner ? 'owner ' : 'allow other ';
+/** What the rule stands above would have told of a start, so it tells itself. */
+function allowedAskers(evaluator: Evaluator, path: string): readonly string[] {
+  const words = (asker: Asker): string | undefined => {
+    const { allowed, entry, audits, list } = evaluator.path(path, 'x', asker);
+    if (!allowed) return undefined;
+    const unlisted = entry === undefined && list !== undefined && !list.silent;
+    return audits.length > 0 || unlisted ? 'audit ' : '';
+  };
+  const [owner, other] = [words('owner'), words('other')];
+  if (owner !== undefined && owner === other) return [owner];
+  return [
+    ...(owner === undefined ? [] : [`${owner}owner `]),
+    ...(other === undefined ? [] : [`${other}allow other `]),
+  ];
 }
