@@ -7,11 +7,23 @@ const TYPES = ['stream', 'dgram', 'seqpacket', 'rdm', 'raw'] as const;
 const INET = ['inet', 'inet6'] as const;
 const INET_CELLS = INET.flatMap((family) => TYPES.map((type) => `${family} ${type}`));
 const PACKET_CELLS = ['packet raw', 'packet dgram'];
+/** TCP of another family: it falls back to TCP with whoever does not have it, by a socket of the kernel's own. */
+const SMC = 'smc';
 /** Whole families beside IP that reach beyond the host. AF_UNIX and netlink are not the network and never blocked. */
-const OTHER_CELLS = ['vsock', 'bluetooth', 'can', 'tipc', 'rds', 'xdp'];
+const OTHER_CELLS = ['vsock', 'bluetooth', 'can', 'tipc', 'rds', 'xdp', SMC];
+/** Those that BPF does not tell apart, as far as every parser since 2.12 knows them. */
+export const RARE_CELLS: readonly string[] = [
+  ...['kcm', 'qipcrtr', 'rxrpc', 'phonet', 'pppox', 'llc', 'iucv', 'isdn', 'irda', 'ieee802154'],
+  ...['caif', 'nfc', 'ax25', 'netrom', 'rose', 'ipx', 'appletalk', 'x25', 'atmpvc', 'atmsvc'],
+];
 
 /** Every kind of socket that a rule can speak of. */
-const NETWORK_CELLS: readonly string[] = [...INET_CELLS, ...PACKET_CELLS, ...OTHER_CELLS];
+const NETWORK_CELLS: readonly string[] = [
+  ...INET_CELLS,
+  ...PACKET_CELLS,
+  ...OTHER_CELLS,
+  ...RARE_CELLS,
+];
 
 /** What a protocol means in AppArmor's terms, or why it has no meaning there. */
 export type Protocol =
@@ -22,7 +34,7 @@ const both = (type: string): readonly string[] => INET.map((family) => `${family
 
 const PROTOCOLS: Readonly<Record<string, Protocol>> = {
   tcp: {
-    cells: both('stream'),
+    cells: [...both('stream'), SMC],
     broad: false,
     note: 'AppArmor tells sockets apart by family and type: every IP stream socket counts as tcp',
   },
@@ -31,7 +43,7 @@ const PROTOCOLS: Readonly<Record<string, Protocol>> = {
     broad: false,
     note: 'AppArmor tells sockets apart by family and type: every IP datagram socket counts as udp',
   },
-  stream: { cells: both('stream'), broad: false },
+  stream: { cells: [...both('stream'), SMC], broad: false },
   dgram: { cells: both('dgram'), broad: false },
   seqpacket: { cells: both('seqpacket'), broad: false },
   rdm: { cells: both('rdm'), broad: false },

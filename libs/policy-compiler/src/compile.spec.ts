@@ -890,6 +890,38 @@ describe('what AppArmor cannot do', () => {
     expect(reports(compilation).map(({ plan }) => plan)).toEqual(names.map(() => 'enforce'));
   });
 
+  withParser.each<[string, 'Block' | 'Allow', readonly string[]]>([
+    ['tcp', 'Block', ['smc']],
+    ['stream', 'Block', ['smc']],
+    ['udp', 'Block', []],
+    ['all', 'Block', ['smc', 'kcm', 'rxrpc', 'vsock']],
+    ['udp', 'Allow', ['smc', 'kcm', 'rxrpc', 'vsock']],
+    ['tcp', 'Allow', ['kcm', 'rxrpc', 'vsock']],
+  ])('sockets of other families count as %s does on BPF under %s', (protocol, action, denied) => {
+    const families = ['smc', 'kcm', 'rxrpc', 'vsock', 'netlink', 'unix'];
+    const annotations = {
+      'hostward.io/posture': 'block',
+      'hostward.io/override-protection': 'true',
+    };
+    const rule = policy(
+      'net',
+      {
+        network: { matchProtocols: [{ protocol, fromSource: [{ path: '/usr/bin/id' }] }], action },
+      },
+      annotations,
+    );
+    const compilation = compile([rule]);
+    expectParsed(compilation);
+    expect(reports(compilation).map(({ plan }) => plan)).toEqual(['enforce']);
+    const text = profileIn(compilation.texts.enforce, sourceProfileName('/usr/bin/id'));
+    expect(families.filter((one) => text.includes(`audit deny network ${one},`))).toEqual(denied);
+    const { table } = compile([rule], { bpf: true });
+    const reader = new TableReader(table?.blob ?? new Uint8Array());
+    const kinds = ['smc', 'other', 'vsock', 'netlink', 'unix'];
+    const onBpf = kinds.filter((kind) => reader.socket(kind, 1).deny);
+    expect(onBpf).toEqual(kinds.filter((kind) => denied.includes(kind === 'other' ? 'kcm' : kind)));
+  });
+
   it('a pattern beyond the budget is refused by its rule, those before it hold', () => {
     const matchPatterns = Array.from({ length: 12 }, (_, at) => ({
       pattern: `/**/a${at}/**/b${at}`,

@@ -1,3 +1,5 @@
+import { RARE_CELLS } from '../cells.js';
+
 /**
  * Kinds of sockets as BPF tells them apart: by family, type and protocol, so finer than AppArmor's cells. The names
  * stand where those do, in CellEntry; numbers are those of hostward-table.h (HW_TBL_SOCKET_*).
@@ -46,7 +48,7 @@ const BY_TYPE: Readonly<Record<string, readonly InetKind[]>> = {
 
 /** Numbers of the kinds that a cell means: one for a kind, several for a cell of AppArmor such as `inet stream`. */
 export function kindsOf(cell: string): readonly number[] {
-  const known = SOCKET_KINDS.get(cell);
+  const known = SOCKET_KINDS.get(RARE_CELLS.includes(cell) ? 'other' : cell);
   if (known !== undefined) return [known];
   const [family = '', type = ''] = cell.split(' ');
   return (BY_TYPE[type] ?? []).flatMap((kind) => SOCKET_KINDS.get(`${family} ${kind}`) ?? []);
