@@ -57,6 +57,13 @@ describe('the history of bench fleet', () => {
     expect(await lines()).toBe(3);
   });
 
+  it('takes a run in which the bare publish alone took less', async () => {
+    await record(file, run(1));
+    await record(file, run(1.2, { baseline: 5 }));
+    await expect(record(file, run(1.4, { baseline: 5 }))).rejects.toThrow('slower than it was');
+    expect(await lines()).toBe(2);
+  });
+
   it('compares CPU time too, and with runs on such a CPU alone', async () => {
     const of = (change: number, on = 'a CPU x 2, 24 GiB'): HistoryEntry => ({
       ...run(1),

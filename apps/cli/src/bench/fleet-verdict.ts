@@ -1,5 +1,5 @@
 import { messageOf } from '../errors.js';
-import { ratiosBefore, regressions } from './fleet-regression.js';
+import { isComparable, regressions } from './fleet-regression.js';
 import { COUNTED, type HistoryEntry } from './history-entry.js';
 
 /** How a fleet does by the runs before: `new` where there is none to compare with, `unmeasured` where no attempt came to an end. */
@@ -33,7 +33,7 @@ function wrongWith(
   before: readonly HistoryEntry[],
   entry: HistoryEntry,
 ): readonly string[] | 'as before' | 'new' {
-  if (COUNTED.every((by) => ratiosBefore(before, entry, by).length === 0)) return 'new';
+  if (!COUNTED.some((by) => isComparable(before, entry, by))) return 'new';
   const wrong = regressions(before, entry, COUNTED);
   return wrong.length === 0 ? 'as before' : wrong;
 }
