@@ -198,7 +198,7 @@ async function verbsOf(program: string, tree: string): Promise<string[]> {
       ? [join(library, 'node'), join(library, 'agent.mjs'), 'no-such-verb']
       : [join(library, 'hostward-sensor'), 'no-such-verb'];
   const { stderr } = await run(command ?? '', args).catch((error: { stderr: string }) => error);
-  const verbs = [...stderr.matchAll(/^ {2}(?:hostward-sensor|agent) (\w+)/gm)].map(
+  const verbs = [...stderr.matchAll(/^ {2}(?:hostward-sensor|agent) ([\w-]+)/gm)].map(
     ([, verb]) => verb,
   );
   return [...new Set(verbs)]

@@ -70,7 +70,7 @@ const fault: Suite = {
 
 const bench: Suite = {
   name: 'bench',
-  about: 'what a change to a small fleet has Redis do, beside the runs before',
+  about: 'what a change to a small fleet has Redis do, by the runs before',
   budgetMinutes: 10,
   run: runBench,
 };

@@ -19,7 +19,7 @@ static const char usage[] =
         "  hostward-sensor suspend --mode audit|off --for 30m --reason TEXT\n"
         "  hostward-sensor resume\n"
         "  hostward-sensor unload    nothing is blocked any more until resume or the next rule set\n"
-        "  hostward-sensor usb-release  what the daemon, which has ended, keeps out of use on USB is given back\n"
+        "  hostward-sensor usb-release  gives back USB devices where the daemon has ended\n"
         "  hostward-sensor explain   which rule of the loaded table decides, and how, as JSON:\n"
         "                            [--program /PATH] [--terminal] --path /PATH --operation read\n"
         "                            [--owner] [--argument TEXT]..., or --capability N,\n"
