@@ -54,30 +54,13 @@ async function runAll(
   suites: readonly Suite[],
   { full = false, ...of }: Options,
 ): Promise<Outcome> {
-  if (suites === ALL && !full) return runInHaste(ALL, of);
+  const isInHaste = suites === ALL && !full;
+  const beginBefore = isInHaste ? Date.now() + BEGIN_WITHIN_MS : undefined;
   const outcomes: Outcome[] = [];
-  for (const suite of suites) outcomes.push(await runOne(suite, { full, ...of }));
-  return total(outcomes);
-}
-
-/** The first alone, since what it finds is found in minutes; then all others, so that no core is idle. */
-async function runInHaste([first, ...rest]: readonly Suite[], of: Options): Promise<Outcome> {
-  const context = { full: false, ...of, beginBefore: Date.now() + BEGIN_WITHIN_MS };
-  const outcomes = first === undefined ? [] : [await runOne(first, context)];
-  const beside = { ...context, isBesideOthers: true };
-  const fillers = rest.filter(({ fillsCores }) => fillsCores === true);
-  const others = runGroups(groupsOf(rest.filter((suite) => !fillers.includes(suite))), beside);
-  const filled = fillers.map((suite) => runOne(suite, { ...beside, others }));
-  return total([...outcomes, ...(await Promise.all([others, ...filled]))]);
-}
-
-async function runGroups(
-  groups: readonly (readonly Suite[])[],
-  context: Omit<SuiteContext, 'root' | 'timeoutMs'>,
-): Promise<Outcome> {
-  const outcomes: Outcome[] = [];
-  for (const group of groups)
-    outcomes.push(...(await Promise.all(group.map((suite) => runOne(suite, context)))));
+  for (const group of isInHaste ? groupsOf(suites) : suites.map((suite) => [suite]))
+    outcomes.push(
+      ...(await Promise.all(group.map((suite) => runOne(suite, { full, beginBefore, ...of })))),
+    );
   return total(outcomes);
 }
 

@@ -5,10 +5,8 @@ export interface Suite {
   /** What it runs on, for the help. */
   readonly about: string;
   readonly budgetMinutes: number;
-  /** In a run of all, it waits for most of its time: the suite that comes after it runs beside it. */
+  /** It waits for most of its time: the suite that comes after it runs beside it. */
   readonly leavesCores?: boolean;
-  /** In a run of all, it runs beside all the others but the first, which leave cores now and then. */
-  readonly fillsCores?: boolean;
   readonly run: (context: SuiteContext) => Promise<Outcome>;
 }
 
@@ -18,10 +16,6 @@ export interface SuiteContext {
   readonly timeoutMs: number;
   /** Of a run of all suites: what begins later, by Date.now, would not end in the time that such a run has. */
   readonly beginBefore?: number;
-  /** Another suite uses the cores too. */
-  readonly isBesideOthers?: boolean;
-  /** Of what fills the cores: settled when all others have ended. */
-  readonly others?: Promise<unknown>;
   /** Of the suite `fault` alone: the seed in the place of the usual two, and for how long faults go on. */
   readonly seed?: number;
   readonly minutes?: number;

@@ -6,13 +6,7 @@ import type { Suite } from './suite.js';
 import { runAudit } from './supply.js';
 import { runVms } from './vm-suite.js';
 
-/** Files at a time beside VMs, which need a core of their own. */
-const WORKERS_BESIDE = 2;
-
-/**
- * `workers`: files at a time, where nothing else uses the cores. `budgetMinutes`: three times what it takes, by which a run
- * that hangs is ended; tests have limits of their own.
- */
+/** `budgetMinutes`: three times what it takes, by which a run that hangs is ended; tests have limits of their own. */
 function jestSuite(
   name: string,
   about: string,
@@ -24,12 +18,12 @@ function jestSuite(
     name,
     about,
     budgetMinutes,
-    run: ({ root, full, timeoutMs, isBesideOthers }) =>
+    run: ({ root, full, timeoutMs }) =>
       runJest({
         root,
         name: `the suite ${name}`,
         files: ofSuffix(suffix),
-        workers: isBesideOthers === true ? Math.min(workers, WORKERS_BESIDE) : workers,
+        workers,
         timeoutMs,
         full,
       }),
@@ -122,7 +116,6 @@ export const ALL: readonly Suite[] = [
     name: 'vm',
     about: 'real hosts: VMs with a kernel that enforces',
     budgetMinutes: 80,
-    fillsCores: true,
     run: runVms,
   },
 ];
