@@ -18,34 +18,26 @@ export interface AgentPackages {
   readonly secondVersion: string;
 }
 
-export interface AllPackages extends AgentPackages {
-  readonly controlPlane: string;
+/** Makes the package of the agent as a release does, but for the compression, and a later one of its files. */
+export async function agentPackages(folder: string): Promise<AgentPackages> {
+  return twoVersions(await makePackage(folder, 'hostward-agent'), folder);
 }
 
-/** Makes the packages as a release does, but for the compression, and a later one of the agent's files. */
-export async function allPackages(folder: string): Promise<AllPackages> {
-  const [agent, controlPlane] = await makePackages(folder);
-  if (controlPlane === undefined || agent === undefined)
-    throw new Error(`${folder} has not both packages`);
-  return { ...(await twoVersions(agent, folder)), controlPlane };
+/** Makes that of the control plane. */
+export function controlPlanePackage(folder: string): Promise<string> {
+  return makePackage(folder, 'hostward');
 }
 
-/** Makes that of the control plane alone. */
-export async function controlPlanePackage(folder: string): Promise<string> {
-  const [controlPlane] = await makePackages(folder, 'hostward');
-  if (controlPlane === undefined) throw new Error(`${folder} has no package`);
-  return controlPlane;
-}
-
-async function makePackages(folder: string, ...names: readonly string[]): Promise<string[]> {
+async function makePackage(folder: string, name: string): Promise<string> {
   const out = join(folder, 'packages');
   const main = join(projectRoot, 'dist/apps/cli/src/main.js');
-  await run(execPath, [main, 'package', ...names, '--fast', '--out', out], {
+  await run(execPath, [main, 'package', name, '--fast', '--out', out], {
     env: cleanEnvironment(),
     timeout: TIMEOUT_MS,
   });
-  const made = (await readdir(out)).filter((each) => each.endsWith('_amd64.deb')).sort();
-  return made.map((name) => join(out, name));
+  const made = (await readdir(out)).find((each) => each.endsWith('_amd64.deb'));
+  if (made === undefined) throw new Error(`${out} has no package`);
+  return join(out, made);
 }
 
 /** The package `made`, and a later one of the same files, both in a compression that an emulated machine soon undoes. */

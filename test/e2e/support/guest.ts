@@ -3,6 +3,10 @@ import type { Vm } from '#testing';
 
 const DENIED = /Permission denied|EACCES|Operation not permitted/;
 
+/** Everything of ours on the host's file systems, the logs of its own journal and apt apart. */
+export const FIND_OURS =
+  "find / -xdev \\( -path /proc -o -path /sys -o -path /var/log \\) -prune -o \\( -iname '*hostward*' -print \\); find /run /sys/fs/bpf /sys/kernel/security/apparmor/policy -iname '*hostward*' 2>/dev/null; true";
+
 /** Runs a command in the guest and expects that the kernel refused it. */
 export async function expectBlocked(vm: Vm, command: string): Promise<void> {
   const { code, stdout, stderr } = await vm.ssh(command, { allowFailure: true });

@@ -83,7 +83,7 @@ const ansible = jestSuite(
   'the Ansible collection, on real hosts from bare to bare',
   'ansible.vm-spec',
   1,
-  30,
+  45,
 );
 
 /** Likewise. */
