@@ -52,7 +52,7 @@ describe.each(RELEASES)('the Ansible collection, on Debian %s', (release) => {
     product = await Product.up();
     controller = await AnsibleController.of(product);
     await controller.installCollection();
-    lab = await Lab.open({ release });
+    lab = await Lab.open({ release, cpus: 1 });
     const from = await lab.base();
     [web1, web2, packages] = await Promise.all([
       lab.vm({ name: 'web1', from }),

@@ -26,7 +26,7 @@ describe('a control plane by Ansible', () => {
   beforeAll(async () => {
     controller = await AnsibleController.of();
     await controller.installCollection();
-    lab = await Lab.open();
+    lab = await Lab.open({ cpus: 1 });
     machine = await lab.vm({ name: 'cp1' });
     await offerServicePackages([machine], controller.folder);
     await controller.inventory([{ vm: machine }], {

@@ -86,7 +86,7 @@ describe('on a host', () => {
     await treeOfVersion(join(folder, TREE), BROKEN, broken);
     await stageServicePrograms(join(folder, 'programs'));
     await product.start();
-    lab = await Lab.open();
+    lab = await Lab.open({ cpus: 1 });
     vm = await lab.vm({ name: 'plain1' });
     upgrade = new UpgradedHost(vm, product);
     debs = await vm.mountFolder(folder, 'packages');

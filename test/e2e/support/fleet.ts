@@ -21,9 +21,7 @@ export class Fleet {
   static async start(
     options: { localAgent?: boolean; release?: DebianRelease } = {},
   ): Promise<Fleet> {
-    // Two find races that one cannot have, and take half as long again.
-    const cpus = process.env['HOSTWARD_FULL'] === '1' ? 2 : 1;
-    const lab = await Lab.open({ cpus, ...(options.release && { release: options.release }) });
+    const lab = await Lab.open(options.release === undefined ? {} : { release: options.release });
     const [product, installed] = await Promise.allSettled([
       Product.up(options),
       stageHost(projectRoot).then((staged) => installedSnapshot(lab, staged)),

@@ -87,7 +87,7 @@ async function onVms(
   const maker = new DemoControlPlane(folder);
   await maker.run('package', 'hostward-agent', '--fast', `--out=${dir}`);
   const [made] = await readPackages([], dir);
-  const lab = await Lab.open({ log: (message) => report.note(message), cpus: 2 });
+  const lab = await Lab.open({ log: (message) => report.note(message) });
   const close = (): void => void lab.close().catch(() => undefined);
   // What is waited for in a guest, or for one, then fails at once.
   signal.addEventListener('abort', close, { once: true });

@@ -58,7 +58,7 @@ async function inGuest(
   report.note(`\nmeasured in ${guest} on: ${machine}`);
   const staged = await stageHost(packageRoot());
   const log = (message: string): void => report.note(message);
-  const lab = await Lab.open({ log, counted: options.count, cpus: options.count ? 1 : 2 });
+  const lab = await Lab.open({ log, counted: options.count });
   const folder = await mkdtemp(join(tmpdir(), 'hostward-bench-'));
   const controlPlane = new DemoControlPlane(folder);
   const stop = (): Promise<unknown> => Promise.all([lab.close(), controlPlane.down()]);
