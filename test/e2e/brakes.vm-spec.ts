@@ -72,7 +72,7 @@ describe('brakes on a real host', () => {
     (await web1.ssh('systemctl show -P MainPID hostward-agent')).stdout.trim();
   const logged = (words: RegExp): Promise<unknown> =>
     eventually(`${String(words)} in the log`, SOON, async () =>
-      words.test((await fleet.product.must(['logs', '--node', 'web1'])).stdout),
+      words.test((await fleet.product.must(['logs', '--node', 'web1', '--limit', '10000'])).stdout),
     );
   const down = (): Promise<unknown> =>
     fleet.product.must(['down', `--data-dir=${fleet.product.dataDir}`]);

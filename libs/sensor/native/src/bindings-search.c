@@ -112,11 +112,18 @@ static bool is_local_mount(const struct search *s) {
  * not even looked at before the kernel's list of mounts has told its type: whoever asks a filesystem of a server that is
  * gone waits for ever, and with the search the daemon.
  */
-static int look(const struct search *s, int parent, const char *name) {
+static int look(struct search *s, int parent, const char *name) {
         const struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_XDEV };
-        const int fd = (int)syscall(SYS_openat2, parent, name, &how, sizeof how);
+        int fd = (int)syscall(SYS_openat2, parent, name, &how, sizeof how);
 
-        return fd < 0 && errno == EXDEV && is_local_mount(s) ? openat(parent, name, (int)how.flags) : fd;
+        if (fd < 0 && errno == EXDEV) {
+                if (!is_local_mount(s))
+                        return -EXDEV;
+                fd = openat(parent, name, (int)how.flags);
+        }
+        if (fd < 0 && errno != ENOENT && s->result->error == 0)
+                s->result->error = -errno;
+        return fd;
 }
 
 static void search_directory(struct search *s, int fd, const struct hw_tbl_walk *walk, unsigned int depth);

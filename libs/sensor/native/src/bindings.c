@@ -134,6 +134,9 @@ static int make(struct hw_bpf *b, struct hw_slice table, uint64_t generation) {
         if (search.partial)
                 hw_warn("files with several names are bound in part, the rest is judged by each path alone "
                         "entries=%ju stopped_at=%s", (uintmax_t)search.entries, search.stopped_at);
+        if (search.error < 0)
+                hw_warn("files with several names are not all found, the rest is judged by each path alone error=%s",
+                        strerror(-search.error));
         if (m->unbound)
                 hw_warn("files have more names than can be bound, by those they are judged by path alone names=%zu",
                         m->unbound);

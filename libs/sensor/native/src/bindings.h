@@ -16,6 +16,7 @@ struct hw_bindings_search {
         uint64_t entries; /* looked at */
         bool partial; /* the time was up */
         char stopped_at[256]; /* then: in this directory */
+        int error; /* the first that kept it from looking at a file */
 };
 
 /* A file with several names, `fd` for looking only and not the handler's; its path, and where the walk over that ends. */

@@ -3,7 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bindings.h"
@@ -103,6 +109,39 @@ static void files_with_several_names_are_found_where_a_rule_speaks(void) {
         look_by(table_split, sizeof table_split);
 }
 
+/* As RestrictSUIDSGID= of systemd does it. */
+static void take_openat2_away(void) {
+        struct sock_filter lines[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        const struct sock_fprog program = { COUNT(lines), lines };
+
+        CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+        CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+static void what_keeps_it_from_looking_is_told(void) {
+        uint8_t *table = padded(table_whole, sizeof table_whole);
+        struct hw_slice slice = { table, TABLE_SIZE };
+        struct hw_bindings_search result;
+        const pid_t child = fork();
+        int status;
+
+        CHECK(child >= 0);
+        if (child == 0) {
+                take_openat2_away();
+                CHECK(hw_bindings_search(root, slice, on_file, &slice, &result) == 0);
+                CHECK(result.error == -ENOSYS);
+                _exit(0);
+        }
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+        CHECK(hw_bindings_search(root, slice, on_file, &slice, &result) == 0 && result.error == 0);
+        free(table);
+}
+
 static void a_path_of_which_no_rule_speaks_is_not_bound(void) {
         uint8_t *table = padded(table_whole, sizeof table_whole);
         struct hw_tbl_walk walk;
@@ -134,6 +173,7 @@ int main(void) {
         make_file("/srv/alone");
         CHECK(symlink("/etc/shadow", in_root("/srv/link")) == 0);
         TEST(files_with_several_names_are_found_where_a_rule_speaks);
+        TEST(what_keeps_it_from_looking_is_told);
         TEST(a_path_of_which_no_rule_speaks_is_not_bound);
         TEST(a_table_that_lies_about_its_sections_is_refused);
         CHECK(nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
