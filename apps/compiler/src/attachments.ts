@@ -241,15 +241,16 @@ class Variables {
   }
 }
 
-/** The files of a host, each read and parsed once. Paths are those of the host, without the root. */
 /** What files said when they were read last, by path: few change between two compilations. */
 const remembered = new Map<
   string,
   { readonly version: string; readonly said: readonly Statement[] }
 >();
 
+/** The files of a host, each read and parsed once. Paths are those of the host, without the root. */
 class ProfileFiles {
   private readonly parsed = new Map<string, readonly Statement[]>();
+  private readonly kinds = new Map<string, 'file' | 'directory' | undefined>();
 
   constructor(private readonly root: string) {}
 
@@ -310,15 +311,20 @@ class ProfileFiles {
     }
   }
 
-  /** A pipe or device is neither: reading one could wait for ever. */
   private kindOf(path: string): 'file' | 'directory' | undefined {
-    try {
-      const stat = statSync(join(this.root, path));
-      if (stat.isDirectory()) return 'directory';
-      return stat.isFile() && stat.size <= MAX_FILE_BYTES ? 'file' : undefined;
-    } catch {
-      return undefined;
-    }
+    if (!this.kinds.has(path)) this.kinds.set(path, kindOf(join(this.root, path)));
+    return this.kinds.get(path);
+  }
+}
+
+/** A pipe or device is neither: reading one could wait for ever. */
+function kindOf(file: string): 'file' | 'directory' | undefined {
+  try {
+    const stat = statSync(file);
+    if (stat.isDirectory()) return 'directory';
+    return stat.isFile() && stat.size <= MAX_FILE_BYTES ? 'file' : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProbeWish } from '#policy-compiler';
-import { kernelPath } from './resolve-paths.js';
+import { kernelPaths } from './resolve-paths.js';
 
 const PROGRAM_DIRS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
 /** Opening a device can do something; what is private to our sandbox is not what the host has. */
@@ -14,18 +14,23 @@ const MAX_DEPTH = 4;
  * and the sensor, which tries it outside our profiles first, calls a missing one inconclusive.
  */
 export function existingPath(root: string): (wish: ProbeWish) => string | undefined {
+  const kernelPath = kernelPaths(root);
   return (wish) => {
-    const found = search(root, wish);
+    const found = search(root, wish, kernelPath);
     return found === undefined || NOT_PROBED.some((dir) => found.startsWith(dir))
       ? undefined
       : found;
   };
 }
 
-function search(root: string, { object, kind, matches }: ProbeWish): string | undefined {
+function search(
+  root: string,
+  { object, kind, matches }: ProbeWish,
+  kernelPath: (path: string) => string,
+): string | undefined {
   const usable = (path: string): boolean => matches(path) && isUsable(join(root, path), kind);
   // Of what a link leads to the rule may not speak: the kernel judges the target.
-  const unlinked = (path: string): boolean => usable(path) && kernelPath(root, path) === path;
+  const unlinked = (path: string): boolean => usable(path) && kernelPath(path) === path;
   switch (object.type) {
     case 'path':
       return object.path;

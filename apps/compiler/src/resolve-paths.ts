@@ -13,39 +13,34 @@ const NOT_FOLLOWED = new Set(['/proc', '/dev/fd']);
  * means: blocked programs of his choice, or, by pointing at sshd, a rule refused as a lock-out.
  */
 export function pathResolver(root: string): (path: string) => readonly string[] {
-  const known = new Map<string, readonly string[]>();
-  return (path) => {
-    const found = known.get(path) ?? spellings(root, path);
-    known.set(path, found);
-    return found;
-  };
+  const links = linksOf(root, (dir) => isTrusted(root, dir));
+  return remembering((path) => spellings(links, path));
 }
 
-function spellings(root: string, path: string): readonly string[] {
+function spellings(links: Links, path: string): readonly string[] {
   if (path === '/' || !path.startsWith('/') || path.includes('\0')) return [path];
-  const real = followed(root, posix.normalize(path));
+  const real = followed(links, posix.normalize(path));
   return real === undefined || real === path ? [path] : [path, real];
 }
 
-/** A file of this host as the kernel names it for who opens it, whoever made the links; as far as it exists. */
-export function kernelPath(root: string, path: string): string {
-  return followed(root, path, () => true) ?? path;
+/** Files of this host as the kernel names them for who opens them, whoever made the links; as far as they exist. */
+export function kernelPaths(root: string): (path: string) => string {
+  const links = linksOf(root, () => true);
+  return remembering((path) => followed(links, path) ?? path);
 }
 
-type Trust = (root: string, dir: string) => boolean;
-
 /** Undefined where links go in a circle. */
-function followed(root: string, path: string, counts: Trust = isTrusted): string | undefined {
+function followed(links: Links, path: string): string | undefined {
   const pending = partsOf(path);
-  let [real, trusted, links] = ['', true, 0];
+  let [real, counts, count] = ['', true, 0];
   for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
-    trusted &&= counts(root, real);
-    const target = trusted && name !== '..' ? targetOf(root, `${real}/${name}`) : undefined;
+    counts &&= links.countIn(real);
+    const target = counts && name !== '..' ? links.targetOf(`${real}/${name}`) : undefined;
     if (target === undefined) {
       real = name === '..' ? parentOf(real) : `${real}/${name}`;
       continue;
     }
-    if ((links += 1) > MAX_LINKS) return undefined;
+    if ((count += 1) > MAX_LINKS) return undefined;
     pending.unshift(...partsOf(target));
     if (target.startsWith('/')) real = '';
   }
@@ -62,6 +57,21 @@ function parentOf(path: string): string {
   return parent === '/' || parent === '.' ? '' : parent;
 }
 
+/** The symlinks of a host: each name is looked at once. */
+interface Links {
+  /** Where a symlink leads; undefined for what is none. */
+  readonly targetOf: (path: string) => string | undefined;
+  /** Whether links in a directory are followed. */
+  readonly countIn: (dir: string) => boolean;
+}
+
+function linksOf(root: string, countIn: (dir: string) => boolean): Links {
+  return {
+    targetOf: remembering((path) => targetOf(join(root, path))),
+    countIn: remembering(countIn),
+  };
+}
+
 /** Whether nobody but root, or who made the root of a test, can put a link into this directory. */
 function isTrusted(root: string, dir: string): boolean {
   if (NOT_FOLLOWED.has(dir)) return false;
@@ -73,11 +83,20 @@ function isTrusted(root: string, dir: string): boolean {
   }
 }
 
-function targetOf(root: string, path: string): string | undefined {
+function targetOf(file: string): string | undefined {
   try {
-    const file = join(root, path);
     return lstatSync(file).isSymbolicLink() ? readlinkSync(file) : undefined;
   } catch {
     return undefined;
   }
+}
+
+function remembering<T>(find: (path: string) => T): (path: string) => T {
+  const known = new Map<string, T>();
+  return (path) => {
+    if (known.has(path)) return known.get(path) as T;
+    const found = find(path);
+    known.set(path, found);
+    return found;
+  };
 }

@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { AGENT_PROFILE, BLOCKED_PROFILE, CATCH_ALL, keepsOwnProfile } from '#policy-compiler';
-import { kernelPath } from './resolve-paths.js';
+import { kernelPaths } from './resolve-paths.js';
+import { UnitFolders } from './unit-folders.js';
 import { type Command, commandsOf, serviceSettings, type Settings } from './unit-file.js';
 
 /** A drop-in that the sensor writes to UNIT.d/50-hostward.conf. */
@@ -32,19 +33,6 @@ export interface ProfilesOf {
   readonly attached: (program: string) => string | undefined;
 }
 
-/**
- * In systemd's order: what comes first hides the same name in the others. Mirror: libs/sensor/native/src/surroundings.c,
- * which has a rule set compiled anew when they change.
- */
-const UNIT_DIRS = [
-  'run/systemd/generator.early',
-  'etc/systemd/system',
-  'run/systemd/system',
-  'run/systemd/generator',
-  'usr/local/lib/systemd/system',
-  'usr/lib/systemd/system',
-  'run/systemd/generator.late',
-];
 /** Where systemd finds a program by its bare name; the last two where it was built for a /usr of its own. */
 const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const OURS = '50-hostward.conf';
@@ -58,10 +46,12 @@ const USER_MANAGERS = 'user@.service';
 
 /** Reads the unit files of a host. */
 export function readUnits(root: string): readonly Unit[] {
-  return unitNames(root).map((unit) => {
-    const settings = settingsOf(root, unit);
+  const folders = new UnitFolders(root);
+  const programs = new Programs(root);
+  return unitNames(folders).map((unit) => {
+    const settings = settingsOf(folders, unit);
     const profile = last(settings, 'AppArmorProfile');
-    const of = programsOf(root, settings, commandsIn(settings, unit));
+    const of = programsOf(programs, settings, commandsIn(settings, unit));
     return { unit, ...of, ...(profile === undefined ? {} : { profile }) };
   });
 }
@@ -113,31 +103,12 @@ function isOurs(component: string): boolean {
   return component === CATCH_ALL || component.startsWith(`${CATCH_ALL}-`);
 }
 
-function unitNames(root: string): readonly string[] {
-  const names = UNIT_DIRS.flatMap((dir) =>
-    list(join(root, dir)).filter((name) => !isAlias(join(root, dir, name), name)),
-  ).map((name) => name.replace(/\.d$/, ''));
+function unitNames(folders: UnitFolders): readonly string[] {
+  const names = folders.names().map((name) => name.replace(/\.d$/, ''));
   return [...new Set(names)]
     .filter((name) => UNIT.test(name))
     .sort()
     .slice(0, MAX_UNITS);
-}
-
-/** A link to a unit of another name, which has that unit's drop-ins; or to nothing, for one that is masked. */
-function isAlias(file: string, name: string): boolean {
-  try {
-    return basename(readlinkSync(file)) !== name;
-  } catch {
-    return false;
-  }
-}
-
-function list(dir: string): readonly string[] {
-  try {
-    return readdirSync(dir);
-  } catch {
-    return [];
-  }
 }
 
 function read(file: string): string {
@@ -149,28 +120,32 @@ function read(file: string): string {
 }
 
 /** The unit file, then its drop-ins by name. */
-function settingsOf(root: string, unit: string): Settings {
-  const main = [unit, templateOf(unit)]
-    .flatMap((name) => UNIT_DIRS.map((dir) => read(join(root, dir, name))))
-    .find((text) => text !== '');
+function settingsOf(folders: UnitFolders, unit: string): Settings {
   const dropIns = new Map<string, string>();
-  for (const folder of dropInFolders(root, unit).reverse()) {
-    for (const name of list(folder)) {
+  for (const folder of dropInFolders(folders, unit).reverse()) {
+    for (const name of folders.list(folder)) {
       if (name.endsWith('.conf') && name !== OURS) dropIns.set(name, join(folder, name));
     }
   }
   const files = [...dropIns].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, file]) => read(file));
-  return serviceSettings([main ?? '', ...files]);
+  return serviceSettings([mainText(folders, unit), ...files]);
+}
+
+function mainText(folders: UnitFolders, unit: string): string {
+  for (const file of [unit, templateOf(unit)].flatMap((name) => folders.find([name]))) {
+    const text = read(file);
+    if (text !== '') return text;
+  }
+  return '';
 }
 
 /** Also those of its template, of names that begin as its own does to a dash, and of all services. The first wins. */
-function dropInFolders(root: string, unit: string): string[] {
+function dropInFolders(folders: UnitFolders, unit: string): string[] {
   const names = [unit, templateOf(unit)];
   const words = unit.replace(/(@.*)?\.service$/, '').split('-');
   for (let count = words.length - 1; count > 0; count -= 1)
     names.push(`${words.slice(0, count).join('-')}-.service`);
-  const own = UNIT_DIRS.flatMap((dir) => names.map((name) => join(root, dir, `${name}.d`)));
-  return [...own, ...UNIT_DIRS.map((dir) => join(root, dir, 'service.d'))];
+  return [...folders.find(names.map((name) => `${name}.d`)), ...folders.find(['service.d'])];
 }
 
 /** Of an instance; the unit itself where it is none. */
@@ -207,29 +182,38 @@ function commandsIn(settings: Settings, unit: string): Commands {
  * costs no host its service: it runs (SECURITY.md).
  */
 function programsOf(
-  root: string,
+  programs: Programs,
   settings: Settings,
   { main, around, reload }: Commands,
 ): Pick<Unit, 'programs' | 'needed'> {
   const path = (settings.get('ExecSearchPath') ?? [SEARCH_PATH]).join(':') || SEARCH_PATH;
   const found = ({ program }: Command): readonly string[] =>
-    program === undefined ? [] : foundAt(root, program, path.split(':').filter(Boolean));
+    program === undefined ? [] : programs.find(program, path.split(':').filter(Boolean));
   const all = [...main, ...around, ...reload].filter(({ privileged }) => !privileged);
-  const programs = all.flatMap<string | undefined>((command) =>
+  const told = all.flatMap<string | undefined>((command) =>
     command.program === undefined ? [undefined] : found(command),
   );
   const needed = [...main, ...around.filter(({ mayFail }) => !mayFail)].flatMap(found);
-  return { programs: [...new Set(programs)], needed: [...new Set(needed)] };
+  return { programs: [...new Set(told)], needed: [...new Set(needed)] };
 }
 
-/** One path. All that it may come to be where no folder has that name yet; none for what systemd refuses. */
-function foundAt(root: string, program: string, folders: readonly string[]): readonly string[] {
-  if (program === '' || program.endsWith('/')) return [];
-  if (program.startsWith('/')) return [kernelPath(root, program)];
-  if (program.includes('/')) return [];
-  const paths = folders.map((folder) => kernelPath(root, join(folder, program)));
-  const there = paths.find((path) => isProgram(join(root, path)));
-  return there === undefined ? paths : [there];
+/** The programs of a host, by the names that units have for them. */
+class Programs {
+  private readonly kernelPath: (path: string) => string;
+
+  constructor(private readonly root: string) {
+    this.kernelPath = kernelPaths(root);
+  }
+
+  /** One path. All that it may come to be where no folder has that name yet; none for what systemd refuses. */
+  find(program: string, folders: readonly string[]): readonly string[] {
+    if (program === '' || program.endsWith('/')) return [];
+    if (program.startsWith('/')) return [this.kernelPath(program)];
+    if (program.includes('/')) return [];
+    const paths = folders.map((folder) => this.kernelPath(join(folder, program)));
+    const there = paths.find((path) => isProgram(join(this.root, path)));
+    return there === undefined ? paths : [there];
+  }
 }
 
 function isProgram(file: string): boolean {
