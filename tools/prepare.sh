@@ -165,6 +165,7 @@ build_ready() {
     rm -rf dist.new dist.old
     "$node" node_modules/@swc/cli/bin/swc.js apps libs test -d dist.new --config-file .swcrc --quiet --extensions .ts
     echo "export const BUILT_AT_MS = $(built_at_ms);" >dist.new/apps/compiler/src/built-at.js
+    "$node" tools/bundle-programs.mjs dist.new
     touch dist.new/.built
     # A program that runs from dist/ meanwhile finds the old files or the new ones, never none for long.
     [ ! -e dist ] || mv dist dist.old

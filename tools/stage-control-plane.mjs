@@ -1,15 +1,15 @@
 // Builds what is installed for control plane and CLI as a tree: build/control-plane (or --out DIR). Run by ./hostward
 // after the build of dist/. The programs lie as in dist/, so that they find one another in the same way.
-//   usr/lib/hostward-control-plane/{node,lib/,defer-accept,package.json,dist/apps/{cli,control-plane,agent}/src/main.js}
+//   usr/lib/hostward-control-plane/{node,lib/,defer-accept,package.json,dist/apps/{cli,control-plane,agent}/src/bundle.js}
 //   usr/bin/hostward{,-control-plane}  usr/lib/{systemd/system,sysusers.d,tmpfiles.d}/*  usr/share/{man,bash-completion,zsh}/*
 //   SHA256SUMS  CONTENT (sha256 of SHA256SUMS)
 // Options: --out DIR, --version VERSION, --arch x64|arm64, --require-all (a missing part is an error). Answers one JSON object.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { arch as ownArch } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { bundle, publish, root, stageFiles, stageManuals, stageNode } from './staging.mjs';
+import { PROGRAMS, publish, root, stageFiles, stageManuals, stageNode } from './staging.mjs';
 
 const recipe = join(root, 'packaging/hostward');
 const { name, version: own } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -30,13 +30,12 @@ const library = join(work, 'usr/lib/hostward-control-plane');
 const apps = join(library, 'dist/apps');
 mkdirSync(apps, { recursive: true });
 
-for (const app of ['cli', 'control-plane', 'agent'])
-  if (!(await bundle(app, join(apps, app, 'src/main.js'), { ...external(), ...protoFolder() })))
-    missing.push(`dist/apps/${app}`);
-// etcd3 reads the protocol from a file beside the folder of its program.
-cpSync(join(root, 'node_modules/etcd3/proto'), join(apps, 'control-plane/proto'), {
-  recursive: true,
-});
+const built = join(root, 'dist/apps');
+for (const app of PROGRAMS)
+  if (!stageFiles(join(built, app, 'src'), join(apps, app, 'src'), /^bundle\.js$/))
+    missing.push(`dist/apps/${app}/src/bundle.js`);
+if (!stageFiles(join(built, 'control-plane/proto'), join(apps, 'control-plane/proto'), /\.proto$/))
+  missing.push('dist/apps/control-plane/proto/*');
 writeFileSync(
   join(library, 'package.json'),
   `${JSON.stringify({ name, version, private: true, type: 'module' })}\n`,
@@ -64,44 +63,8 @@ for (const part of missing) console.error(`stage-control-plane: not there and le
 console.log(JSON.stringify({ tree: relative(root, out), content, missing }));
 if (missing.length > 0 && options['require-all']) process.exitCode = 1;
 
-/** What these programs need of what a host does not; ssh2 goes on in JavaScript without its native parts. */
-function external() {
-  return {
-    external: [
-      '@nats-io/*',
-      '@nestjs/platform-express',
-      '@nestjs/websockets',
-      '@nestjs/websockets/*',
-      '@fastify/multipart',
-      '@fastify/static',
-      '@fastify/view',
-      '*.node',
-      'cpu-features',
-      'amqp-connection-manager',
-      'amqplib',
-      'cache-manager',
-      'kafkajs',
-      'mqtt',
-      'nats',
-    ],
-  };
-}
-
-function protoFolder() {
-  return {
-    define: { __dirname: 'hostwardFolder' },
-    banner: {
-      js: [
-        "import { createRequire as hostwardRequire } from 'node:module';",
-        'const require = hostwardRequire(import.meta.url);',
-        'const hostwardFolder = import.meta.dirname;',
-      ].join(' '),
-    },
-  };
-}
-
 function stageCompletion(shell, folder, file) {
-  const main = join(root, 'dist/apps/cli/src/main.js');
+  const main = join(root, 'dist/apps/cli/src/bundle.js');
   const script = execFileSync(process.execPath, [main, 'completion', shell], { encoding: 'utf8' });
   mkdirSync(join(work, folder), { recursive: true });
   writeFileSync(join(work, folder, file), script);

@@ -21,6 +21,9 @@ import { build } from 'esbuild';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
+/** What a control plane is installed with, each program in one file. */
+export const PROGRAMS = ['cli', 'control-plane', 'agent'];
+
 /** Prefix of an architecture's tools, by Node's name of it. */
 const TOOLS = { x64: 'x86_64-linux-gnu-', arm64: 'aarch64-linux-gnu-' };
 
@@ -84,13 +87,13 @@ export const checksInUse = {
 };
 
 /**
- * Bundles dist/apps/APP/src/main.js; false where it is not built. The names of classes are kept: Nest and
+ * Bundles apps/APP/src/main.js of `dist`; false where it is not built. The names of classes are kept: Nest and
  * class-validator tell them in messages. `more` are options of esbuild.
  */
 export async function bundle(app, outfile, more = {}) {
-  const entry = join(root, `dist/apps/${app}/src/main.js`);
+  const { dist = join(root, 'dist'), external = optional, plugins = [], ...rest } = more;
+  const entry = join(dist, `apps/${app}/src/main.js`);
   if (!existsSync(entry)) return false;
-  const { external = optional, plugins = [], ...rest } = more;
   await build({
     entryPoints: [entry],
     outfile,

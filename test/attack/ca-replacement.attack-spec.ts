@@ -100,7 +100,7 @@ async function enrolAgent(name: string, caFingerprint: string): Promise<string> 
   return config;
 }
 
-const AGENT = (): string => join(projectRoot, 'dist/apps/agent/src/main.js');
+const AGENT = (): string => join(projectRoot, 'dist/apps/agent/src/bundle.js');
 
 /** A server of a thief, by a certificate of the stolen CA. */
 async function rogue<T>(use: (port: number) => Promise<T>): Promise<T> {

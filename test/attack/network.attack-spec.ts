@@ -60,7 +60,7 @@ class RealAgent {
   }
 
   #run([verb = '', ...args]: readonly string[], input: string): Promise<number> {
-    const main = join(projectRoot, 'dist/apps/agent/src/main.js');
+    const main = join(projectRoot, 'dist/apps/agent/src/bundle.js');
     const child = spawn(execPath, [main, verb, `--config=${this.config}`, ...args]);
     this.#child = child;
     child.stderr.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));

@@ -131,7 +131,7 @@ describe('a control plane that is backed up and restored', () => {
       execPath,
       [
         ...['--disable-warning=ExperimentalWarning'],
-        join(projectRoot, 'dist/apps/control-plane/src/main.js'),
+        join(projectRoot, 'dist/apps/control-plane/src/bundle.js'),
         ...['backup', `--config=${config}`, `--out=${out}`, `--passphrase-file=${passphrase}`],
       ],
       { stdio: 'ignore' },

@@ -34,7 +34,7 @@ beforeAll(async () => {
 async function run(
   ...command: readonly string[]
 ): Promise<{ readonly told: readonly Line[]; readonly notes: string }> {
-  const program = join(projectRoot, 'dist/apps/cli/src/main.js');
+  const program = join(projectRoot, 'dist/apps/cli/src/bundle.js');
   const args = ['--disable-warning=ExperimentalWarning', program, 'bench', ...command];
   // Its own TMPDIR, so that what it leaves behind can be seen.
   const env = { ...process.env, TMPDIR: folder };

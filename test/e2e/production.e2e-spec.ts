@@ -386,7 +386,7 @@ function others(machine: Machine): number[] {
 }
 
 function controlPlaneMain(): string {
-  return join(projectRoot, 'dist/apps/control-plane/src/main.js');
+  return join(projectRoot, 'dist/apps/control-plane/src/bundle.js');
 }
 
 function controlPlane(

@@ -11,7 +11,7 @@ import { cleanEnvironment, projectRoot } from '../e2e/support/product.js';
 import { DockerDaemon } from './support/docker-daemon.js';
 
 const MINUTE = 60_000;
-const CLI = [execPath, join(projectRoot, 'dist/apps/cli/src/main.js')];
+const CLI = [execPath, join(projectRoot, 'dist/apps/cli/src/bundle.js')];
 const DATA = '/var/lib/hostward-control-plane';
 const HOSTS = 2;
 const NEWER = '9.0.0';

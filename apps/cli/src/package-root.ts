@@ -26,7 +26,7 @@ export function defaultDataDir(): string {
   return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'hostward');
 }
 
-/** The built program of an app. */
+/** The built program of an app, in one file. */
 export function appMain(app: 'agent' | 'control-plane'): string {
-  return join(packageRoot(), 'dist', 'apps', app, 'src', 'main.js');
+  return join(packageRoot(), 'dist', 'apps', app, 'src', 'bundle.js');
 }

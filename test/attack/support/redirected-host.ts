@@ -9,7 +9,7 @@ import { stringify } from 'yaml';
 import { projectRoot } from '../../e2e/support/product.js';
 import type { Identity } from './attacked-host.js';
 
-const AGENT = join(projectRoot, 'dist/apps/agent/src/main.js');
+const AGENT = join(projectRoot, 'dist/apps/agent/src/bundle.js');
 const TIMEOUT_MS = 60_000;
 
 /** The agent of a host as a process, with its configuration and state in a folder. */

@@ -30,7 +30,7 @@ export function controlPlanePackage(folder: string): Promise<string> {
 
 async function makePackage(folder: string, name: string): Promise<string> {
   const out = join(folder, 'packages');
-  const main = join(projectRoot, 'dist/apps/cli/src/main.js');
+  const main = join(projectRoot, 'dist/apps/cli/src/bundle.js');
   await run(execPath, [main, 'package', name, '--fast', '--out', out], {
     env: cleanEnvironment(),
     timeout: TIMEOUT_MS,

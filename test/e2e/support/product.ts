@@ -88,7 +88,7 @@ export class Product {
         execPath,
         [
           '--disable-warning=ExperimentalWarning',
-          join(projectRoot, 'dist/apps/cli/src/main.js'),
+          join(projectRoot, 'dist/apps/cli/src/bundle.js'),
           ...args,
         ],
         {

@@ -85,7 +85,7 @@ export class RunningCommand {
 /** Words that run the built CLI after the name of Node. */
 export const CLI: readonly string[] = [
   '--disable-warning=ExperimentalWarning',
-  join(projectRoot, 'dist/apps/cli/src/main.js'),
+  join(projectRoot, 'dist/apps/cli/src/bundle.js'),
 ];
 
 /** `./hostward`, the shell script that users type, as it runs. */

@@ -46,10 +46,10 @@ export function removeRunRecord(dataDir: string): void {
   rmSync(join(dataDir, FILE), { force: true });
 }
 
-/** A pid alone may have been given to another program since: its command line must be an `up`. */
+/** A pid alone may have been given to another program since: its command line must be an `up`, of this build or an older one. */
 export function isUp(pid: number): boolean {
   const words = commandLine(pid);
-  return words.some((word) => word.endsWith('main.js')) && words.includes('up');
+  return words.some((word) => /\/(bundle|main)\.js$/.test(word)) && words.includes('up');
 }
 
 function commandLine(pid: number): string[] {

@@ -1,38 +1,15 @@
 import { glob } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { commitOf } from '../bench/machine.js';
 import { runJest } from './jest-suite.js';
 import { total, type Outcome } from './outcome.js';
 import type { SuiteContext } from './suite.js';
+import { inOrder, isLong, turnOf } from './vm-order.js';
 
 /** Two at a time, each of which has one VM or more: with three, hosts are so slow that times run out. */
 const AT_ONCE = 2;
 
-/** They take a third of all, and come last: in their time ten others say more. */
-const LONG = ['collection.ansible', 'package'];
 /** How much longer than the others they may take. */
 const LONG_MS = 16 * 60_000;
-
-/** Those that say most first. */
-const ORDER = [
-  'survival',
-  'conformance',
-  'bpf',
-  'ways-round.bypass',
-  'life',
-  'brakes',
-  'bootstrap',
-  'running-services',
-  'faults',
-  'clock',
-  'hostile-agent',
-  'usb',
-  'kernel',
-  'lab',
-  'tutorial',
-  'corpus',
-  'examples',
-  'targeting',
-];
 
 /**
  * Runs each file with VMs by a Jest of its own. Emulated machines are two to three times as slow on one computer as on
@@ -45,10 +22,8 @@ export async function runVms({
   beginBefore,
 }: SuiteContext): Promise<Outcome> {
   const endsAt = Date.now() + timeoutMs;
-  const files = (
-    await Array.fromAsync(glob('{apps,libs,test}/**/*.vm-spec.ts', { cwd: root }))
-  ).sort((a, b) => rankOf(a) - rankOf(b) || a.localeCompare(b));
-  const turns = files.values();
+  const found = await Array.fromAsync(glob('{apps,libs,test}/**/*.vm-spec.ts', { cwd: root }));
+  const turns = inOrder(found.sort(), turnOf(await commitOf(root))).values();
   const outcomes: Outcome[] = [];
   const worker = async (): Promise<void> => {
     for (const file of turns) {
@@ -65,15 +40,6 @@ export async function runVms({
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return total(outcomes);
-}
-
-const nameOf = (file: string): string => basename(file, '.vm-spec.ts');
-const isLong = (file: string): boolean => LONG.includes(nameOf(file));
-
-function rankOf(file: string): number {
-  if (isLong(file)) return ORDER.length + 1;
-  const rank = ORDER.indexOf(nameOf(file));
-  return rank === -1 ? ORDER.length : rank;
 }
 
 function notBegun(file: string): Outcome {

@@ -3,7 +3,7 @@ import { ServerProcess, freePort } from '#testing';
 import type { StoreConfig } from '../config/store.js';
 
 /** What is run: as it is shipped, or as of a version that renders otherwise. */
-export type ReplicaVersion = 'main' | 'testing/other-version';
+export type ReplicaVersion = 'bundle' | 'testing/other-version';
 
 const mainOf = (version: ReplicaVersion): string =>
   fileURLToPath(new URL(`../../../../dist/apps/control-plane/src/${version}.js`, import.meta.url));
@@ -37,7 +37,7 @@ export class ReplicaProcess {
     return `https://127.0.0.1:${this.port}`;
   }
 
-  async start(version: ReplicaVersion = 'main'): Promise<void> {
+  async start(version: ReplicaVersion = 'bundle'): Promise<void> {
     const { configFile, dataDir, etcdPort, redisPort, store } = this.options;
     const settings = {
       DATA_DIR: dataDir,

@@ -141,7 +141,7 @@ export class Rig {
   }
 
   /** A control plane in a process of its own, past the links; stopped with the rig. */
-  async startProcess(version: ReplicaVersion = 'main'): Promise<ReplicaProcess> {
+  async startProcess(version: ReplicaVersion = 'bundle'): Promise<ReplicaProcess> {
     const options = {
       configFile: this.made.configFile,
       dataDir: join(this.folder, `process-${this.#processes.length}`),

@@ -1,0 +1,43 @@
+import { describe, expect, it } from '@jest/globals';
+import { inOrder, isLong, turnOf } from './vm-order.js';
+
+const FILES = [
+  'test/e2e/package.vm-spec.ts',
+  'libs/policy-compiler/src/kernel.vm-spec.ts',
+  'test/e2e/bpf.vm-spec.ts',
+  'test/e2e/brakes.vm-spec.ts',
+  'test/e2e/usb.vm-spec.ts',
+  'test/e2e/survival.vm-spec.ts',
+];
+
+describe('the files with VMs', () => {
+  it('are begun with those that say most, and ended with those that take longest', () => {
+    expect(inOrder(FILES, 0)).toEqual([
+      'test/e2e/survival.vm-spec.ts',
+      'test/e2e/bpf.vm-spec.ts',
+      'test/e2e/brakes.vm-spec.ts',
+      'libs/policy-compiler/src/kernel.vm-spec.ts',
+      'test/e2e/usb.vm-spec.ts',
+      'test/e2e/package.vm-spec.ts',
+    ]);
+    expect(FILES.filter(isLong)).toEqual(['test/e2e/package.vm-spec.ts']);
+  });
+
+  it('each come next to the first ones at some commit, and all of them at each', () => {
+    const orders = [0, 1, 2, 3].map((turn) => inOrder(FILES, turn));
+    expect(new Set(orders.map((order) => order[2]))).toEqual(
+      new Set([
+        'test/e2e/brakes.vm-spec.ts',
+        'libs/policy-compiler/src/kernel.vm-spec.ts',
+        'test/e2e/usb.vm-spec.ts',
+      ]),
+    );
+    for (const order of orders) expect([...order].sort()).toEqual([...FILES].sort());
+  });
+
+  it('have a turn by the commit, also where there is none, or no file', () => {
+    expect(turnOf('671e489c0ffe')).toBe(0x671e489c0ffe);
+    expect(turnOf('')).toBe(0);
+    expect(inOrder([], 7)).toEqual([]);
+  });
+});
