@@ -1,10 +1,10 @@
 // Puts each program of control plane and CLI into one file beside its modules, as packages have it: apps/APP/src/bundle.js
 // of the folder that is named. It starts in half the time. Run by tools/prepare.sh after the build of dist/.
 import { cpSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { bundle, PROGRAMS, root } from './staging.mjs';
 
-const [dist] = process.argv.slice(2);
+const dist = resolve(process.argv[2]);
 
 /** What these programs need of what a host does not; ssh2 goes on in JavaScript without its native parts. */
 const external = [

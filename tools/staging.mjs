@@ -86,6 +86,16 @@ export const checksInUse = {
   },
 };
 
+/** The libraries of the same build: package.json names those of dist/, which may be older, or not there yet. */
+const librariesOf = (dist) => ({
+  name: 'libraries',
+  setup(builder) {
+    builder.onResolve({ filter: /^#/ }, ({ path }) => ({
+      path: join(dist, 'libs', path.slice(1), 'src/index.js'),
+    }));
+  },
+});
+
 /**
  * Bundles apps/APP/src/main.js of `dist`; false where it is not built. The names of classes are kept: Nest and
  * class-validator tell them in messages. `more` are options of esbuild.
@@ -108,7 +118,7 @@ export async function bundle(app, outfile, more = {}) {
     external,
     logLevel: 'warning',
     absWorkingDir: root,
-    plugins: [noPhoneNumbers, builtinsByRequire, ...plugins],
+    plugins: [librariesOf(dist), noPhoneNumbers, builtinsByRequire, ...plugins],
     // CommonJS packages inside an ESM bundle still ask for require.
     banner: {
       js: "import { createRequire as hostwardRequire } from 'node:module'; const require = hostwardRequire(import.meta.url);",
