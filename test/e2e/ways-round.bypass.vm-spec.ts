@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { DebianRelease, Vm } from '#testing';
-import { BYPASS_LATER_POLICY, BYPASS_POLICY, BYPASS_SETUP } from './support/bypass-host.js';
+import {
+  BYPASS_LATER_POLICY,
+  BYPASS_POLICY,
+  BYPASS_SETUP,
+  MANY_NAMES,
+} from './support/bypass-host.js';
 import { type BypassRow, type Outcome, TOOL } from './support/bypass-row.js';
 import { BYPASS_ROWS } from './support/bypass-rows.js';
 import { eventually } from './support/eventually.js';
@@ -42,6 +47,7 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('ways round a rule, kernel $
   const seen = new Map<string, Attempt>();
   let verified: Readonly<Record<string, number>> = {};
   let reported = '';
+  let reportedLater = '';
   let holder = '';
 
   beforeAll(async () => {
@@ -62,7 +68,9 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('ways round a rule, kernel $
       for (const [name, attempt] of Object.entries(JSON.parse(stdout) as Record<string, Attempt>)) {
         seen.set(`${enforcer} ${name}`, attempt);
       }
-      if (enforcer === 'bpf') holder = await holderOfWhatIsRefusedLater(fleet, vm);
+      if (enforcer !== 'bpf') continue;
+      holder = await holderOfWhatIsRefusedLater(fleet, vm);
+      reportedLater = (await vm.ssh('hostward-sensor status --json')).stdout;
     }
   }, 20 * MINUTES);
   afterAll(() => fleet?.close());
@@ -80,8 +88,7 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('ways round a rule, kernel $
   });
 
   it('who has open what a rule refuses is told, by process', () => {
-    const { coverage } = JSON.parse(reported) as { coverage: Readonly<Record<string, unknown>> };
-    expect(coverage).toMatchObject({
+    expect(coverageIn(reported)).toMatchObject({
       uncovered: 1,
       list: [expect.stringMatching(/^\d+ python3$/)],
     });
@@ -89,6 +96,11 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('ways round a rule, kernel $
 
   it('and is killed where the owner of the host wants that', () => {
     expect(holder).toBe('signal');
+  });
+
+  it('files of which not all names are bound are told of', () => {
+    expect(coverageIn(reported)).not.toHaveProperty('byPathAlone');
+    expect(coverageIn(reportedLater)['byPathAlone']).toBe('there is no room for 1 of the names');
   });
 
   it('the programs stay far below what the verifier bears', () => {
@@ -106,6 +118,10 @@ if (!isFull) {
     undefined);
 }
 
+function coverageIn(status: string): Readonly<Record<string, unknown>> {
+  return (JSON.parse(status) as { coverage: Readonly<Record<string, unknown>> }).coverage;
+}
+
 /** What a command of the row came to, by its words: a shell tells no errno. */
 function outcomeOf(attempt: Attempt | undefined): string {
   if (attempt?.code === 0) return 'open';
@@ -117,7 +133,8 @@ function outcomeOf(attempt: Attempt | undefined): string {
 /** How a process ended that had a file open when a rule came that refuses it, and `onOpenDescriptors` is `kill`. */
 async function holderOfWhatIsRefusedLater(fleet: Fleet, vm: Vm): Promise<string> {
   await vm.ssh(
-    `echo data > /srv/open/later; echo 'onOpenDescriptors: kill' >> /etc/hostward/agent.yaml
+    `echo data > ${MANY_NAMES[0]}; for name in ${MANY_NAMES.slice(1).join(' ')}; do ln ${MANY_NAMES[0]} $name; done
+    echo data > /srv/open/later; echo 'onOpenDescriptors: kill' >> /etc/hostward/agent.yaml
     systemd-run --quiet --unit=bypass-later -p RemainAfterExit=yes python3 ${TOOL} hold /srv/open/later /run/bypass-later
     until test -e /run/bypass-later.held; do python3 -c 'import time; time.sleep(0.1)'; done`,
   );

@@ -54,12 +54,17 @@ export interface PolicyOnNode {
   readonly rules: readonly RuleStatus[];
 }
 
-/** What a profile does not reach: processes that run unconfined by ours. */
+/** What the rules do not reach: processes that run unconfined by ours, and files by their other names. */
 export interface Coverage {
   readonly confinedProcesses: number;
   readonly uncoveredProcesses: number;
   /** Up to 20 `pid comm` of uncovered processes, kernel threads left out. */
   readonly uncovered: readonly string[];
+  /**
+   * Of BPF: why some files that had several names before the rules are judged by the one that they are asked for by, so
+   * that a rule that speaks of another one is passed; absent where all of them were found.
+   */
+  readonly byPathAlone?: string;
 }
 
 export interface Suspension {

@@ -80,6 +80,8 @@ export interface SensorCoverage {
   readonly exempt: number;
   /** Up to 20 `pid comm` of uncovered processes. */
   readonly list: readonly string[];
+  /** Of BPF: why some files with several names are judged by the one that they are asked for by; absent where none is. */
+  readonly byPathAlone?: string;
 }
 
 /** What was found of USB when it was last read back. */
@@ -218,6 +220,7 @@ const coverage: Parser<SensorCoverage> = record({
   uncovered: integer,
   exempt: integer,
   list: listOf(text),
+  byPathAlone: optional(text),
 });
 
 const profile: Parser<ProfileState> = record({

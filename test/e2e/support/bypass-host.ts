@@ -50,12 +50,16 @@ spec:
   action: Block
 `;
 
+/** More than the kernel's part can bind one file to. */
+export const MANY_NAMES = [1, 2, 3, 4, 5].map((number) => `/srv/open/many-${number}`);
+
 /** Comes when a process has open what it refuses. */
 export const BYPASS_LATER_POLICY = `apiVersion: security.kubearmor.com/v1
 kind: KubeArmorHostPolicy
 metadata: {name: bypass-later}
 spec:
   nodeSelector: {matchLabels: {env: prod}}
-  file: {matchPaths: [{path: /srv/open/later}]}
+  file:
+    matchPaths: [{path: /srv/open/later}, ${MANY_NAMES.map((path) => `{path: ${path}}`).join(', ')}]
   action: Block
 `;

@@ -157,6 +157,15 @@ describe('the report of a host', () => {
     });
   });
 
+  it('tells why files are judged by path alone, where some are', () => {
+    const { coverage } = sensorState({});
+    expect(reportOf({ coverage }).coverage).not.toHaveProperty('byPathAlone');
+    const byPathAlone = `the search was ended in ${'x'.repeat(600)}`;
+    expect(reportOf({ coverage: { ...coverage, byPathAlone } }).coverage).toMatchObject({
+      byPathAlone: byPathAlone.slice(0, 500),
+    });
+  });
+
   it('tells what was lost, and by which cause where the enforcer is BPF', () => {
     const bpf = { ring: 1, reserve: 2, scratch: 3, race: 4, throttled: 5 };
     const losses = { audit: 6, bpf };

@@ -57,6 +57,7 @@ const LONGEST = {
   enforcerReason: 500,
   drift: 500,
   visibility: 500,
+  byPathAlone: 500,
 } as const;
 
 /**
@@ -188,12 +189,13 @@ function coverageOf(
   observing: boolean,
 ): Pick<NodeReport, 'coverage'> {
   if (state === undefined || observing || state.enforcer === 'none') return {};
-  const { confined, uncovered, list } = state.coverage;
+  const { confined, uncovered, list, byPathAlone } = state.coverage;
   return {
     coverage: {
       confinedProcesses: confined,
       uncoveredProcesses: uncovered,
       uncovered: list.slice(0, 20),
+      ...(byPathAlone && { byPathAlone: byPathAlone.slice(0, LONGEST.byPathAlone) }),
     },
   };
 }

@@ -136,8 +136,12 @@ function printNode(status: NodeStatus): void {
     console.log(`suspended (${mode}) until ${until} by ${by}: ${printable(reason)}`);
   }
   if (status.coverage) {
-    const { confinedProcesses, uncoveredProcesses } = status.coverage;
+    const { confinedProcesses, uncoveredProcesses, byPathAlone } = status.coverage;
     console.log(`processes: ${confinedProcesses} confined, ${uncoveredProcesses} not reached`);
+    if (byPathAlone !== undefined)
+      console.log(
+        `files with several names: some are judged by path alone (${printable(byPathAlone)})`,
+      );
   }
   if (status.redirect) console.log(redirectLine(status.redirect));
   if (status.lastRejection) {

@@ -66,6 +66,7 @@ const coverage: Read<Coverage> = record<Coverage>({
   confinedProcesses: count,
   uncoveredProcesses: count,
   uncovered: list(text(300), 20),
+  byPathAlone: optional(text(500)),
 });
 
 const drift: Read<Drift> = record<Drift>({

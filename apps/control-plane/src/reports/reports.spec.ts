@@ -35,6 +35,10 @@ describe('a report of a host', () => {
     expect(parseReport(bytes(good), NODE)).toEqual(good);
     const signed = { ...good, statement };
     expect(parseReport(bytes(signed), NODE)).toEqual(signed);
+    const byPathAlone = 'there is no room for 3 of the names';
+    const covered = { confinedProcesses: 1, uncoveredProcesses: 0, uncovered: [], byPathAlone };
+    const partly = { ...good, coverage: covered };
+    expect(parseReport(bytes(partly), NODE)).toEqual(partly);
   });
 
   it.each<[string, unknown]>([

@@ -116,9 +116,24 @@ static int announce(struct hw_bpf *b, bool any) {
         return hw_bpf_map_update(b->host, &zero, &host);
 }
 
-static int make(struct hw_bpf *b, struct hw_slice table, uint64_t generation) {
+/* Which names are not bound, and why; the gravest reason alone. Empty: all that were looked for are. */
+static void say_missing(const struct hw_bindings_search *search, const struct making *m, char *ret, size_t size) {
+        ret[0] = 0;
+        if (search->error < 0)
+                (void)snprintf(ret, size, "not all could be looked at: %s", strerror(-search->error));
+        else if (m->error < 0)
+                (void)snprintf(ret, size, "not all could be bound: %s", strerror(-m->error));
+        else if (search->partial)
+                (void)snprintf(ret, size, "the search was ended after %ju entries, in %s", (uintmax_t)search->entries,
+                               search->stopped_at);
+        else if (m->unbound)
+                (void)snprintf(ret, size, "there is no room for %zu of the names", m->unbound);
+}
+
+/* `missing` has room for HW_COVERAGE_TEXT. */
+static int make(struct hw_bpf *b, struct hw_slice table, uint64_t generation, char *missing) {
         _cleanup_free_ struct making *m = calloc(1, sizeof *m);
-        struct hw_bindings_search search;
+        struct hw_bindings_search search = { 0 };
         int r;
 
         if (!m)
@@ -129,17 +144,10 @@ static int make(struct hw_bpf *b, struct hw_slice table, uint64_t generation) {
         if (r == 0)
                 r = hw_bindings_search("/", table, on_file, m, &search);
         bind_batch(m);
-        if (r < 0)
-                return r;
-        if (search.partial)
-                hw_warn("files with several names are bound in part, the rest is judged by each path alone "
-                        "entries=%ju stopped_at=%s", (uintmax_t)search.entries, search.stopped_at);
-        if (search.error < 0)
-                hw_warn("files with several names are not all found, the rest is judged by each path alone error=%s",
-                        strerror(-search.error));
-        if (m->unbound)
-                hw_warn("files have more names than can be bound, by those they are judged by path alone names=%zu",
-                        m->unbound);
+        note(m, r);
+        say_missing(&search, m, missing, HW_COVERAGE_TEXT);
+        if (missing[0])
+                hw_warn("files with several names are judged by each path alone why=%s", missing);
         return m->error;
 }
 
@@ -190,19 +198,21 @@ static int settle(struct hw_bpf *b, uint64_t generation) {
         return announce(b, kept > 0);
 }
 
-static void tell(int r) {
-        if (r < 0)
-                hw_error("files with several names are judged by each path alone error=%s", strerror(-r));
-}
-
 void hw_bindings_before(struct hw_bpf *b, struct hw_slice table, uint64_t generation, const struct hw_bpf *old) {
-        tell(make(b, table, generation));
+        char missing[HW_COVERAGE_TEXT];
+
+        (void)make(b, table, generation, missing);
         if (old->bindings >= 0)
                 carry(b, old->bindings, old->generation, table, generation);
 }
 
 void hw_bindings_after(struct hw_bpf *b, struct hw_slice table) {
-        int r = b->guarded ? make(b, table, b->generation) : 0;
+        char missing[HW_COVERAGE_TEXT] = "";
+        int r = b->guarded ? make(b, table, b->generation, missing) : 0;
 
-        tell(r < 0 ? r : settle(b, b->generation));
+        if (r == 0)
+                r = settle(b, b->generation);
+        if (r < 0 && !missing[0])
+                (void)snprintf(missing, sizeof missing, "they could not be settled: %s", strerror(-r));
+        memcpy(b->by_path_alone, missing, sizeof missing);
 }

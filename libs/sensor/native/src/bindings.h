@@ -28,7 +28,8 @@ int hw_bindings_search(const char *root, struct hw_slice table, hw_bindings_hand
 bool hw_bindings_walk(struct hw_slice table, const char *path, struct hw_tbl_walk *ret);
 
 /*
- * bindings.c: fills the map. What cannot be bound is logged, and is no reason to do without the rules.
+ * bindings.c: fills the map. What cannot be bound is logged, for the rule set in force kept in by_path_alone too, and is no
+ * reason to do without the rules.
  *
  * For a rule set that will take the place of that of `old`, which may be `b` itself. What was bound for that one stays
  * bound where a rule still speaks of the path: the inode that a package left behind may have other names.

@@ -2,6 +2,7 @@
 #ifndef HOSTWARD_SENSOR_BPF_H
 #define HOSTWARD_SENSOR_BPF_H
 #include "audit-record.h"
+#include "coverage.h"
 #include "hostward-bpf.h"
 #include "table.h"
 
@@ -29,6 +30,7 @@ struct hw_bpf {
         size_t n_links;
         uint64_t generation; /* of the rule set in force; 0: none */
         size_t bound; /* files with several names that it counts for by each */
+        char by_path_alone[HW_COVERAGE_TEXT]; /* which of them it does not count for so, and why; empty: none is known of */
         bool guarded; /* hw_bpf_guard() was asked for */
         int mountinfo; /* readable by EPOLLPRI after each change of mounts */
         size_t left_out; /* mounts by which files have no name, as last told */

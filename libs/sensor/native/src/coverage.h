@@ -5,6 +5,7 @@
 #include "table.h"
 
 #define HW_COVERAGE_LIST 20
+#define HW_COVERAGE_TEXT 400
 
 /*
  * Which processes a profile of the table reaches, and later ones will; a retired profile of ours does not count. A
@@ -14,6 +15,7 @@ struct hw_coverage {
         uint64_t confined, uncovered, exempt;
         char list[HW_COVERAGE_LIST][48]; /* "pid comm" of uncovered ones */
         size_t n_list;
+        char by_path_alone[HW_COVERAGE_TEXT]; /* of struct hw_bpf */
 };
 
 void hw_coverage_count(const struct hw_table *t, struct hw_coverage *ret);

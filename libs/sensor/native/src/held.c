@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whom the rules in force do not reach: by profile (coverage.h), and by what was open before they came (bpf-held.h). */
+/*
+ * Whom and what the rules in force do not reach: by profile (coverage.h), by what was open before they came (bpf-held.h), and
+ * by names that are not bound (bindings.h).
+ */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <string.h>
@@ -65,6 +68,8 @@ void hw_cover(struct hw_daemon *d) {
         int r;
 
         hw_coverage_count(d->table, &d->coverage);
+        if (hw_daemon_uses_bpf(d))
+                memcpy(d->coverage.by_path_alone, d->bpf.by_path_alone, sizeof d->coverage.by_path_alone);
         /* What is not open from before a rule never will be: so until the next one is loaded nobody need look again. */
         if (!hw_daemon_uses_bpf(d) || (!is_new && d->held == 0))
                 return;

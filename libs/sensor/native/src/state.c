@@ -114,6 +114,8 @@ static void put_coverage(struct hw_json *j, const struct hw_coverage *c) {
         for (size_t i = 0; i < c->n_list; i++)
                 hw_json_text(j, NULL, c->list[i]);
         hw_json_close(j, ']');
+        if (c->by_path_alone[0])
+                hw_json_text(j, "byPathAlone", c->by_path_alone);
         hw_json_close(j, '}');
 }
 
