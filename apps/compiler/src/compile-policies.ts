@@ -4,6 +4,7 @@ import {
   compileRuleSet,
   forbidsProgram,
   type HostCapabilities,
+  type Plan,
   sourceProfileName,
 } from '#policy-compiler';
 import type { RuleSet } from '#policy-model';
@@ -188,10 +189,13 @@ class FaultFinder {
   }
 }
 
+/** Those that are in the text, or would be without another one. */
+const LIVE: ReadonlySet<Plan> = new Set(['enforce', 'audit', 'overruled']);
+
 function liveRules({ report }: Compilation): readonly string[] {
   return report.policies.flatMap(({ policy, rules }) =>
     rules
-      .filter(({ plan }) => plan === 'enforce' || plan === 'audit')
+      .filter(({ plan }) => LIVE.has(plan))
       .map(({ id }) => `${policy}/${id}`),
   );
 }

@@ -5,6 +5,7 @@ import { type DraftRule, draftRules } from './draft-rule.js';
 import { escapeGlob } from './glob.js';
 import { leavingByOwnProfile, type Transition } from './leaving.js';
 import { CATCH_ALL, EXEC, isOwnProfile, sourceProfileName, terminalName } from './names.js';
+import { markOverruled } from './overruled.js';
 import { planProbes } from './probes.js';
 import { profileFile, type ProfilePlan, type TextContext } from './profile-text.js';
 import { settle, standsAlone } from './settle.js';
@@ -28,6 +29,7 @@ export function compileRuleSet(ruleSet: RuleSet, host: HostCapabilities): Compil
   if (host.bpf === true) return compileForBpf(ruleSet, rules, host);
   if (host.apparmor === undefined) return withoutAppArmor(ruleSet, rules, host);
   const draft = settle(rules, host);
+  markOverruled(draft);
   const plans = profilePlans(draft, host);
   const context = textContext(draft, host, host.apparmor.priority);
   const devices = deviceTable(rules);
@@ -50,6 +52,7 @@ function compileForBpf(
   host: HostCapabilities,
 ): Compilation {
   const { draft, subjects, blob, terminals } = settledTable(rules, host);
+  markOverruled(draft);
   const devices = deviceTable(rules);
   return {
     profiles: [],

@@ -6,7 +6,7 @@ export type RuleClass =
   'process' | 'file' | 'network' | 'capabilities' | 'dns' | 'syscalls' | 'device' | 'apparmor';
 
 /** What becomes of a rule on this host; `failed` carries the words of what failed, `refused` the owner's protection. */
-export type Plan = 'enforce' | 'audit' | 'unsupported' | 'failed' | 'refused';
+export type Plan = 'enforce' | 'audit' | 'overruled' | 'unsupported' | 'failed' | 'refused';
 
 /** What AppArmor can do on a host. `priority` is found by trying the parser, not by its version. */
 interface AppArmorCapabilities {

@@ -1,6 +1,6 @@
 import type { CompileReport } from '#policy-compiler';
 
-const PLANS = ['enforce', 'audit', 'unsupported', 'failed', 'refused'];
+const PLANS = ['enforce', 'audit', 'overruled', 'unsupported', 'failed', 'refused'];
 
 /**
  * The compiler's report out of the sensor's state (base64 of JSON), or undefined where there is none or another

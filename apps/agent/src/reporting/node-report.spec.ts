@@ -148,6 +148,10 @@ describe('the state of a rule', () => {
 });
 
 describe('the report of a host', () => {
+  it('does not say enforced of a rule of which stronger ones leave nothing', () => {
+    expect(firstRule({}, 'overruled')).toMatchObject({ state: 'delivered' });
+  });
+
   it('says what is applied and when the kernel was read back, not when it was written', () => {
     expect(reportOf({ asOf: 2_000 })).toMatchObject({
       asOf: '1970-01-01T00:00:02.000Z',

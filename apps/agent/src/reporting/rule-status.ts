@@ -19,6 +19,8 @@ export function ruleStatus(
     case 'failed':
     case 'refused':
       return withReason({ id, state: plan }, reason);
+    case 'overruled':
+      return withReason({ id, state: 'delivered' }, reason);
     case 'audit':
     case 'enforce':
       if (rule.class === 'device') return deviceStatus(policy, rule, state, references);

@@ -106,10 +106,13 @@ function rulesOnNode(policy: WantedPolicy, evidence: Evidence): readonly RuleSta
 /** Sections that an exception allows; rules of others stay in force under it. */
 const EXCEPTED_SECTIONS = /^(process|file|network|capabilities)\//;
 
+/** What a host says of a rule that an exception allows: `delivered` where all of it is allowed. */
+const UNDONE: ReadonlySet<RuleState> = new Set(['enforced', 'audited', 'delivered']);
+
 /** What an exception allows is in the kernel and blocks nothing. */
 function exceptedRule(rule: RuleStatus, reason: string | undefined): RuleStatus {
   if (reason === undefined || !EXCEPTED_SECTIONS.test(rule.id)) return rule;
-  if (rule.state !== 'enforced' && rule.state !== 'audited') return rule;
+  if (!UNDONE.has(rule.state)) return rule;
   return { id: rule.id, state: 'delivered', reason };
 }
 

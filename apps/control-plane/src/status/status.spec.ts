@@ -76,6 +76,10 @@ describe('the status of a policy', () => {
       state: 'delivered',
       reason: 'exception e1 allows it until 2026-03-02T00:00:00.000Z',
     });
+    const undone = report({}, 'delivered');
+    expect(
+      policyStatus(policy, [evidence({ report: undone, excepted })]).nodes[0]?.rules[0],
+    ).toEqual(status.nodes[0]?.rules[0]);
     const other = new Map([['other', { id: 'e1', until: 'x' }]]);
     expect(outcome(evidence({ report: report(), excepted: other })).everywhere).toBe(true);
   });
