@@ -194,8 +194,6 @@ const LIVE: ReadonlySet<Plan> = new Set(['enforce', 'audit', 'overruled']);
 
 function liveRules({ report }: Compilation): readonly string[] {
   return report.policies.flatMap(({ policy, rules }) =>
-    rules
-      .filter(({ plan }) => LIVE.has(plan))
-      .map(({ id }) => `${policy}/${id}`),
+    rules.filter(({ plan }) => LIVE.has(plan)).map(({ id }) => `${policy}/${id}`),
   );
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { HostCapabilities } from '#policy-compiler';
@@ -47,6 +47,7 @@ export async function lookAtHost(
     loadedNames,
     controlPath: { multiarch: multiarch(), paths: ourselves() },
     existing: existingPath(root),
+    isSocket: (path: string) => isSocket(join(root, path)),
     nowMs: Date.now(),
   };
   if (wish.bpfLsm && wish.enforcer !== 'apparmor') {
@@ -154,6 +155,14 @@ function foreignProfiles(
     if (!known.has(program)) known.set(program, attachedTo(attachments, program)[0]);
     return known.get(program);
   };
+}
+
+function isSocket(file: string): boolean {
+  try {
+    return statSync(file).isSocket();
+  } catch {
+    return false;
+  }
 }
 
 function names(dir: string): readonly string[] {

@@ -279,6 +279,22 @@ describe('a Block', () => {
     );
     expect(reports(compilation)[0]?.reason).toContain('is a link to /usr/bin/toolbox');
   });
+
+  it.each([
+    ['AppArmor', false, 'connecting to it only by some kernels'],
+    ['BPF', true, 'and connecting to it is not'],
+  ])('of a socket says that who connects is not judged, on %s', (_enforcer, bpf, words) => {
+    const sockets = (path: string) =>
+      compileRuleSet(ruleSet(policy('p', { file: { matchPaths: [{ path }] } })), {
+        ...debian({ bpf }),
+        isSocket: (asked) => asked === '/run/docker.sock',
+      }).report.policies[0]?.rules[0];
+    expect(sockets('/run/docker.sock')).toMatchObject({
+      plan: 'enforce',
+      reason: `/run/docker.sock is a socket: its removal and replacement are judged, ${words}`,
+    });
+    expect(sockets('/run/docker.pid')).not.toHaveProperty('reason');
+  });
 });
 
 describe('an Audit', () => {

@@ -39,7 +39,7 @@ function emptySet(): DraftSet {
   return { paths: [], cells: [], lists: {}, blocking: {} };
 }
 
-type Host = Pick<HostCapabilities, 'resolve' | 'bpf' | 'queries'>;
+type Host = Pick<HostCapabilities, 'resolve' | 'bpf' | 'queries' | 'isSocket'>;
 
 /** Places every live rule under its subjects; a rule that cannot be written gets its reason instead. */
 export function placeRules(rules: readonly DraftRule[], host: Host): Draft {

@@ -46,7 +46,7 @@ export class RuleEntries {
   private readonly bpf: boolean;
 
   constructor(
-    private readonly host: Pick<HostCapabilities, 'resolve' | 'bpf' | 'queries'>,
+    private readonly host: Pick<HostCapabilities, 'resolve' | 'bpf' | 'queries' | 'isSocket'>,
     private readonly budget: PatternBudget,
   ) {
     this.resolve = host.resolve;
@@ -104,7 +104,17 @@ export class RuleEntries {
       return unsupported(BEYOND_BUDGET);
     }
     const paths = objects.flatMap((one) => pathEntries(drafted, one));
-    return { paths, cells: [], sources: this.sources(rule), note: linkNote(rule, objects) };
+    const note = linkNote(rule, objects) ?? this.socketNote(rule, objects);
+    return { paths, cells: [], sources: this.sources(rule), note };
+  }
+
+  /** Whoever connects to a socket opens no file: the hooks of BPF, and AppArmor of most kernels, are not asked. */
+  private socketNote({ object, action }: Rule, objects: readonly PathObject[]): string | undefined {
+    const seen = objects.at(-1);
+    if (object.kind !== 'file' || action !== 'Block' || seen?.type !== 'exact') return undefined;
+    if (this.host.isSocket?.(seen.path) !== true) return undefined;
+    const who = this.bpf ? 'and connecting to it is not' : 'connecting to it only by some kernels';
+    return `${seen.path} is a socket: its removal and replacement are judged, ${who}`;
   }
 
   private argumentProblem({ action, allowedArgs = [] }: Rule): string | undefined {

@@ -75,6 +75,8 @@ export interface HostCapabilities {
   readonly controlPath?: ControlPathFacts;
   /** Time of the compilation, ms since 1970: exceptions that have ended are left out. */
   readonly nowMs?: number;
+  /** Whether there is a socket at a path now; absent: nothing is known of sockets. */
+  readonly isSocket?: (path: string) => boolean;
   /** An existing path that shows the rule's block; absent: no probes but exact paths, unchecked. */
   readonly existing?: (wish: ProbeWish) => string | undefined;
 }
