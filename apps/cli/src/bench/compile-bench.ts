@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { packageRoot } from '../package-root.js';
 import type { BenchReport } from './bench-report.js';
 import type { CompileTimes } from './compile-worker.js';
 import type { Measurement } from './measurement.js';
@@ -62,10 +64,13 @@ async function measurementsOf(
   );
 }
 
+/** Its modules: the bundle of the CLI has but one file. */
+const WORKER = join('dist', 'apps', 'cli', 'src', 'bench', 'compile-worker.js');
+
 /** In a thread of its own, so that Ctrl-C is heard meanwhile. */
 async function compileTimes(size: number, signal: AbortSignal): Promise<CompileTimes> {
   signal.throwIfAborted();
-  const worker = new Worker(new URL('./compile-worker.js', import.meta.url), { workerData: size });
+  const worker = new Worker(join(packageRoot(), WORKER), { workerData: size });
   const stop = (): void => void worker.terminate();
   signal.addEventListener('abort', stop, { once: true });
   try {
