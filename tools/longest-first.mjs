@@ -7,12 +7,12 @@ import { basename } from 'node:path';
 const LONG = [
   'seed.fault-spec.ts',
   'random.fault-spec.ts',
+  'bench.e2e-spec.ts',
   'sim.e2e-spec.ts',
   'cli.e2e-spec.ts',
   'backup.e2e-spec.ts',
   'package.e2e-spec.ts',
   'containers.e2e-spec.ts',
-  'bench.e2e-spec.ts',
   'revocation.attack-spec.ts',
   'redis-host.attack-spec.ts',
   'journal-heads.attack-spec.ts',
