@@ -2,27 +2,18 @@
 // of the folder that is named. It starts in half the time. Run by tools/prepare.sh after the build of dist/.
 import { cpSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { bundle, PROGRAMS, root } from './staging.mjs';
+import { bundle, PROGRAMS, root, UNUSED } from './staging.mjs';
 
 const dist = resolve(process.argv[2]);
 
-/** What these programs need of what a host does not; ssh2 goes on in JavaScript without its native parts. */
+// Fastify's plugins are not used either; ssh2 goes on in JavaScript without its native parts.
 const external = [
-  '@nats-io/*',
-  '@nestjs/platform-express',
-  '@nestjs/websockets',
-  '@nestjs/websockets/*',
+  ...UNUSED,
   '@fastify/multipart',
   '@fastify/static',
   '@fastify/view',
   '*.node',
   'cpu-features',
-  'amqp-connection-manager',
-  'amqplib',
-  'cache-manager',
-  'kafkajs',
-  'mqtt',
-  'nats',
 ];
 
 // etcd3 reads the protocol from a file beside the folder of its program.

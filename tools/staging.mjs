@@ -27,13 +27,10 @@ export const PROGRAMS = ['cli', 'control-plane', 'agent'];
 /** Prefix of an architecture's tools, by Node's name of it. */
 const TOOLS = { x64: 'x86_64-linux-gnu-', arm64: 'aarch64-linux-gnu-' };
 
-// Nest, class-validator, ssh2 and ws load these only when they are used; what is not installed must not stop the bundler.
-const optional = [
-  '@grpc/grpc-js',
-  '@grpc/proto-loader',
+/** Nest loads these only when they are used, which none of our programs does; what is not installed must not stop the bundler. */
+export const UNUSED = [
   '@nats-io/*',
   '@nestjs/platform-express',
-  '@nestjs/platform-fastify',
   '@nestjs/websockets',
   '@nestjs/websockets/*',
   'amqp-connection-manager',
@@ -42,6 +39,14 @@ const optional = [
   'kafkajs',
   'mqtt',
   'nats',
+];
+
+/** Nor does a program of a host use these. */
+const UNUSED_ON_HOSTS = [
+  ...UNUSED,
+  '@grpc/grpc-js',
+  '@grpc/proto-loader',
+  '@nestjs/platform-fastify',
 ];
 
 // class-validator brings the telephone numbers of the world, a tenth of the agent; no configuration of ours has one.
@@ -101,7 +106,7 @@ const librariesOf = (dist) => ({
  * class-validator tell them in messages. `more` are options of esbuild.
  */
 export async function bundle(app, outfile, more = {}) {
-  const { dist = join(root, 'dist'), external = optional, plugins = [], ...rest } = more;
+  const { dist = join(root, 'dist'), external = UNUSED_ON_HOSTS, plugins = [], ...rest } = more;
   const entry = join(dist, `apps/${app}/src/main.js`);
   if (!existsSync(entry)) return false;
   await build({
