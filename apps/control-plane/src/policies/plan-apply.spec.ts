@@ -260,7 +260,7 @@ describe('the policy of an exception', () => {
     const rules = compiled(strict, made);
     expect(compiled(strict).causes).toEqual(['process/matchPaths/0', 'file/matchPaths/0']);
     expect(rules.causes).toEqual([undefined, undefined]);
-    expect(rules.plans).toEqual(['enforce', 'enforce', 'enforce', 'enforce']);
+    expect(rules.plans).toEqual(['overruled', 'overruled', 'enforce', 'enforce']);
   });
 
   it.each<readonly [conditions: Conditions, taken: string, left: string]>([
