@@ -1,5 +1,5 @@
 import { swallows } from './conflicts.js';
-import type { Draft, DraftSet } from './draft.js';
+import { type Draft, type DraftSet, subjectsOf } from './draft.js';
 import type { Placed } from './rule-entries.js';
 import type { CellEntry } from './types.js';
 
@@ -13,9 +13,9 @@ export function markOverruled(draft: Draft): void {
   const stands = new Set(
     [draft.terminal.general, ...draft.terminal.sources.values()].flatMap(deniesOf),
   );
-  for (const [own, ...others] of bound(draft)) {
-    const allows = new Allows([own, ...others]);
-    for (const { rule, by: allow } of allows.over(own)) {
+  for (const { sets } of subjectsOf(draft)) {
+    const allows = new Allows(sets);
+    for (const { rule, by: allow } of sets.slice(-1).flatMap((own) => allows.over(own))) {
       if (allow === undefined) stands.add(rule);
       else by.set(rule, allow);
     }
@@ -27,11 +27,6 @@ export function markOverruled(draft: Draft): void {
     const reason = `nothing is left of it here: ${stronger.policy} ${stronger.id} allows all that it denies`;
     Object.assign(rule, { plan: 'overruled', reason });
   }
-}
-
-/** Each set with those that hold for its subject besides. */
-function bound({ general, sources }: Draft): readonly (readonly [DraftSet, ...DraftSet[]])[] {
-  return [[general], ...[...sources.values()].map((own) => [own, general] as const)];
 }
 
 function deniesOf({ paths, cells }: DraftSet): readonly number[] {
