@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort, ServerProcess } from './server-process.js';
+import { freePort } from './free-port.js';
+import { ServerProcess } from './server-process.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import type { TestCertificates } from './test-certificates.js';
 

@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, ServerProcess } from './server-process.js';
+import { freePort } from './free-port.js';
+import { ServerProcess } from './server-process.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import type { TestCertificates } from './test-certificates.js';
 

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { createServer } from 'node:net';
 
 /** How a real server is run for a test; `ready` is matched against what it prints. */
 export interface ServerProcessOptions {
@@ -90,26 +89,4 @@ function withParentDeathSignal(
   const setpriv = spawnSync('setpriv', ['--version']);
   if (setpriv.status !== 0) return [command, args];
   return ['setpriv', ['--pdeathsig', 'KILL', '--', command, ...args]];
-}
-
-/** Below the range from which kernels take ports for outgoing connections, and beside what the product chooses from. */
-const LOWEST_PORT = 10_000;
-const HIGHEST_PORT = 20_000;
-const ATTEMPTS = 200;
-
-/** A TCP port of the loopback that was free a moment ago, and that no outgoing connection takes while its server is away. */
-export async function freePort(): Promise<number> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const port = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - LOWEST_PORT));
-    if (await isFree(port)) return port;
-  }
-  throw new Error(`no free port was found from ${LOWEST_PORT} to ${HIGHEST_PORT}`);
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LinkProxy } from './link-proxy.js';
 import { startRedis } from './redis-server.js';
-import { freePort } from './server-process.js';
+import { freePort } from './free-port.js';
 
 /** One answer of a server to one line. */
 function ask(port: number, line: string): Promise<string> {
@@ -43,6 +43,16 @@ describe('a server for tests', () => {
     const redis = await startRedis();
     await redis.stop();
     expect(existsSync(orphan)).toBe(false);
+  });
+});
+
+describe('a port for a server', () => {
+  it('is given once, though nothing listens on it yet, and noted for other processes', async () => {
+    const mine = await Promise.all(Array.from({ length: 50 }, () => freePort()));
+    expect(new Set(mine).size).toBe(mine.length);
+    const claims = join(tmpdir(), `hw-ports-${userInfo().uid}`);
+    const owners = mine.map((port) => readFileSync(join(claims, String(port)), 'utf8'));
+    expect(new Set(owners)).toEqual(new Set([String(process.pid)]));
   });
 });
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type CommandResult, mustRun, runCommand } from '../lab/run-command.js';
-import { freePort } from '../server-process.js';
+import { freePort } from '../free-port.js';
 
 /** What a simulated host is like; `prepare` is shell that root runs in it before sshd starts. */
 export interface SimulatedHostOptions {
