@@ -15,6 +15,9 @@ export interface CertificateFacts {
   readonly fingerprint: string;
 }
 
+/** Whose a certificate is, and until when. */
+export type CertificateHolder = Pick<CertificateFacts, 'commonName' | 'notAfter'>;
+
 /** SHA-256 over the DER bytes, 64 lower-case hex digits: what people compare and agents pin. PEM or DER. */
 export function fingerprint(certificate: string | Uint8Array): string {
   return fingerprintOf(parse(certificate));
@@ -37,10 +40,8 @@ export function parseCertificate(certificate: string | Uint8Array): CertificateF
   };
 }
 
-/** Whose certificate this is, and until when: what is asked at each request, so nothing else is read of it. */
-export function holderOf(
-  certificate: X509Certificate,
-): Pick<CertificateFacts, 'commonName' | 'notAfter'> {
+/** What is asked of each host that comes, so nothing else is read of it. */
+export function holderOf(certificate: X509Certificate): CertificateHolder {
   return { commonName: commonNameOf(certificate), notAfter: certificate.validToDate };
 }
 

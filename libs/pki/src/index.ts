@@ -14,4 +14,4 @@ export {
   verifyCertificate,
 } from './certificate.js';
 export { fetchTrusting } from './fetch-trusting.js';
-export type { CertificateFacts } from './certificate.js';
+export type { CertificateFacts, CertificateHolder } from './certificate.js';

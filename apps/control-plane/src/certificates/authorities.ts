@@ -1,5 +1,13 @@
 import { existsSync, rmSync } from 'node:fs';
-import { createAuthority, fingerprint, type KeyAndCertificate } from '#pki';
+import type { X509Certificate } from 'node:crypto';
+import {
+  createAuthority,
+  fingerprint,
+  holderOf,
+  isIssuedBy,
+  type CertificateHolder,
+  type KeyAndCertificate,
+} from '#pki';
 import { ConfigError } from '../config/config-error.js';
 import { readIfThere, writePrivate } from '../init/private-file.js';
 import type { SecretFiles } from '../vault/secret-files.js';
@@ -18,6 +26,8 @@ interface Held {
 }
 
 const DAYS = 3_650;
+/** Each is of a host that asked: more than one control plane serves. */
+const MAX_HOLDERS = 50_000;
 
 /**
  * The authority that signs, and while it is being replaced the one that follows or went before: what programs trust is
@@ -29,6 +39,8 @@ export class Authorities {
   #next: string | undefined;
   #previous: string | undefined;
   readonly #listeners: (() => Promise<void>)[] = [];
+  /** By fingerprint of a certificate that one of them signed: to verify that costs more than the request it comes with. */
+  readonly #holders = new Map<string, CertificateHolder>();
 
   private constructor(
     private readonly paths: AuthorityPaths,
@@ -94,6 +106,20 @@ export class Authorities {
     return this.trusted.map(({ certificatePem }) => `${certificatePem.trimEnd()}\n`).join('');
   }
 
+  /** Whose certificate this is and until when, where one that is trusted now signed it; it may be over. */
+  holderOf(certificate: X509Certificate): CertificateHolder | undefined {
+    const { fingerprint256 } = certificate;
+    const known = this.#holders.get(fingerprint256);
+    if (known !== undefined) return known;
+    const { raw } = certificate;
+    if (!this.trusted.some(({ certificatePem }) => isIssuedBy(raw, certificatePem)))
+      return undefined;
+    const holder = holderOf(certificate);
+    if (this.#holders.size >= MAX_HOLDERS) this.#holders.clear();
+    this.#holders.set(fingerprint256, holder);
+    return holder;
+  }
+
   get phase(): ReplacementPhase {
     if (this.#previous !== undefined) return 'switched';
     return this.#next === undefined ? 'settled' : 'begun';
@@ -109,7 +135,9 @@ export class Authorities {
     const before = this.trustedPem;
     this.#issuing = this.#readIssuing();
     this.#readOthers();
-    return this.trustedPem !== before;
+    const isChanged = this.trustedPem !== before;
+    if (isChanged) this.#holders.clear();
+    return isChanged;
   }
 
   /** The next one is trusted from now on; made here unless given. Only from `settled`. */

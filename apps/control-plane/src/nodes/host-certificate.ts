@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
-import { holderOf, isIssuedBy } from '#pki';
 import type { Authorities } from '../certificates/authorities.js';
 import type { Fleet } from '../fleet/fleet.js';
 import { ProblemError } from '../http/index.js';
@@ -13,15 +12,12 @@ import { ProblemError } from '../http/index.js';
  */
 export function provenNodeId(
   socket: Socket,
-  { trusted }: Pick<Authorities, 'trusted'>,
+  authorities: Pick<Authorities, 'holderOf'>,
 ): string | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return undefined;
-  if (!trusted.some(({ certificatePem }) => isIssuedBy(certificate.raw, certificatePem)))
-    return undefined;
-  const { commonName, notAfter } = holderOf(certificate);
-  return notAfter.getTime() > Date.now() ? commonName : undefined;
+  const holder = certificate && authorities.holderOf(certificate);
+  return holder && holder.notAfter.getTime() > Date.now() ? holder.commonName : undefined;
 }
 
 /** The host of the fleet that a request comes from, by a certificate that counts now. Throws 401. */
