@@ -76,15 +76,18 @@ function measureAll(
   return withFleetRun(size, { note, signal }, async (run) => {
     const before = await run.idle(idleMs);
     await run.come();
-    const idle = await run.idle(idleMs);
+    const [idle, atRest] = await Promise.all([run.idle(idleMs), run.atRest(idleMs)]);
     const all = await run.changes(HIT_ALL);
     const some: Rounds[] = [];
     for (const hit of HIT_SOME) some.push(await run.changes(hit));
     const quiet = await run.quiet();
     const back = await run.reconnect();
     const { residentKiB } = run;
+    const reportBytes = await run.reportBytes();
     const bare = await run.publishes();
-    return { nodes: size.nodes, idleMs, before, idle, all, some, quiet, back, residentKiB, bare };
+    const { nodes } = size;
+    const rest = { idleMs, before, idle, atRest, quiet };
+    return { nodes, ...rest, all, some, back, residentKiB, reportBytes, bare };
   });
 }
 

@@ -1,6 +1,6 @@
 import type { ChangeResult } from '../sim/sim-change.js';
 import type { BenchReport } from './bench-report.js';
-import { cpuMeasurements } from './change-cpu.js';
+import { cpuMeasurements, type CpuTimes } from './change-cpu.js';
 import type { Bare, Return, Rounds } from './fleet-run.js';
 import { NOT_WORSE_THAN_LINEAR, slopeOf } from './fleet-slope.js';
 import type { Measurement } from './measurement.js';
@@ -16,6 +16,8 @@ export interface FleetResult {
   /** The control plane before the first host, and with all. */
   readonly before: ProcessUse | undefined;
   readonly idle: ProcessUse | undefined;
+  /** Of everything that takes part, over `idleMs`. */
+  readonly atRest: CpuTimes;
   readonly all: Rounds;
   readonly some: readonly Rounds[];
   /** REST while nothing happens. */
@@ -23,6 +25,8 @@ export interface FleetResult {
   readonly back: Return & { readonly rest: Waits };
   /** Of the simulation, a host. */
   readonly residentKiB: number;
+  /** Of a host's report in Redis. */
+  readonly reportBytes: number;
   readonly bare: Bare;
 }
 
@@ -47,6 +51,15 @@ export function tellFleet(report: BenchReport, result: FleetResult): void {
       ...costsOf(result),
       ...cpuMeasurements(all.cpuMs, nodes),
       ...workMeasurements(all.redis, result.bare.redis),
+    ],
+  );
+  report.case(
+    `nodes=${nodes}, confirmation`,
+    `what hosts do in the ${all.pauseMs / 1_000} s after they have reported a change, without what they do at rest;\n` +
+      "a host's report in Redis",
+    [
+      ...cpuMeasurements(confirmationsOf(result), nodes),
+      { metric: 'report_bytes', value: result.reportBytes, unit: 'bytes' },
     ],
   );
   for (const each of some)
@@ -113,6 +126,15 @@ function timesOf(results: readonly ChangeResult[], bareMs?: number): readonly Me
     ),
     { metric: 'etcd_writes_per_change', value: writesOf(results), unit: 'writes' },
   ];
+}
+
+function confirmationsOf({ all, atRest, idleMs }: FleetResult): readonly CpuTimes[] {
+  const rest = (ms: number): number => (ms * all.pauseMs) / idleMs;
+  return all.afterMs.map(({ controlPlane, redis, simulation }) => ({
+    controlPlane: controlPlane - rest(atRest.controlPlane),
+    redis: redis - rest(atRest.redis),
+    simulation: simulation - rest(atRest.simulation),
+  }));
 }
 
 function costsOf({ nodes, before, idle, residentKiB }: FleetResult): readonly Measurement[] {

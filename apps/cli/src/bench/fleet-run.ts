@@ -42,6 +42,9 @@ export interface Rounds {
   readonly hit: Hit;
   readonly results: readonly ChangeResult[];
   readonly cpuMs: readonly CpuTimes[];
+  /** In the pause after each change, in which the hosts confirm it. */
+  readonly afterMs: readonly CpuTimes[];
+  readonly pauseMs: number;
   /** For each host it hits, until the hosts have confirmed the change. */
   readonly redis: readonly RedisWork[];
 }
@@ -131,6 +134,18 @@ export class FleetRun {
     return (await useOf([this.#pid('control plane')], windowMs, this.parts.signal))[0];
   }
 
+  /** Of everything that takes part, while nothing is done. */
+  async atRest(windowMs: number): Promise<CpuTimes> {
+    const window = () => delay(windowMs, undefined, { signal: this.parts.signal });
+    return (await withCpu(this.#shares, window)).cpuMs;
+  }
+
+  /** What a host's report takes of Redis, sealed. */
+  async reportBytes(): Promise<number> {
+    const { controlPlane, counter } = this.parts;
+    return counter.stateBytes(await someNodeId(controlPlane));
+  }
+
   async come(): Promise<void> {
     const { note, signal } = this.parts;
     const { nodes } = this.size;
@@ -154,6 +169,7 @@ export class FleetRun {
     const { key, isOne } = hit;
     const results: ChangeResult[] = [];
     const cpuMs: CpuTimes[] = [];
+    const afterMs: CpuTimes[] = [];
     const redis: RedisWork[] = [];
     for (let number = 0; number <= this.size.rounds; number += 1) {
       const label = [key, 'yes'] as const;
@@ -166,13 +182,14 @@ export class FleetRun {
         throw new CommandFailed(
           `${result.missing} hosts did not report a change; conditions: ${fleet.conditions || 'none'}`,
         );
-      await this.#pause();
+      const { cpuMs: after } = await withCpu(this.#shares, () => this.#pause());
       if (number === 0) continue;
       results.push(result);
       cpuMs.push(taken);
+      afterMs.push(after);
       redis.push(workPerHost(before, await counter.read(), result.hosts));
     }
-    return { hit, results, cpuMs, redis };
+    return { hit, results, cpuMs, afterMs, pauseMs: this.#pauseMs, redis };
   }
 
   /** REST while nothing happens. */
@@ -266,10 +283,13 @@ export class FleetRun {
     });
   }
 
-  async #pause(): Promise<void> {
+  get #pauseMs(): number {
     const { nodes } = this.size;
-    const ms = nodes > LARGE ? Math.max(LONG_PAUSE_MS, nodes * PAUSE_MS_A_HOST) : PAUSE_MS;
-    await delay(ms, undefined, { signal: this.parts.signal });
+    return nodes > LARGE ? Math.max(LONG_PAUSE_MS, nodes * PAUSE_MS_A_HOST) : PAUSE_MS;
+  }
+
+  async #pause(): Promise<void> {
+    await delay(this.#pauseMs, undefined, { signal: this.parts.signal });
   }
 
   async #comeBack(redisPid: number): Promise<Pick<Return, 'waitsMs' | 'missing'>> {

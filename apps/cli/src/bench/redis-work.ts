@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { redisKeys } from '#contracts';
 import { connectRedis, type RedisConnection, type RedisConnectionOptions } from '#redis';
 import { portsOf } from '../embedded/ports.js';
 import type { Measurement } from './measurement.js';
@@ -30,6 +31,13 @@ export class RedisCounter {
       commands: sum(works.map(({ commands }) => commands)),
       bytes: sum(works.map(({ bytes }) => bytes)),
     };
+  }
+
+  /** Of the last report of a host, sealed. */
+  async stateBytes(nodeId: string): Promise<number> {
+    const key = redisKeys.state(nodeId);
+    const [assignments] = this.connections;
+    return assignments?.run(`measuring ${key}`, (client) => client.strlen(key)) ?? Number.NaN;
   }
 
   close(): void {
