@@ -125,6 +125,7 @@ export function reporterOf(
         journal: heads.signed,
         now: around.clock.now(),
       }),
+      pace.everyMs,
     );
     return { ...report, statement };
   };

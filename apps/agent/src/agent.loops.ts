@@ -118,7 +118,8 @@ export class AgentLoops {
       if (swapped) void this.#confirmSoon();
     });
     courier.onCutShort((inARow) => void this.#checkAgain(inARow));
-    sensors.onChange(() => void reporter.report());
+    // Not each of them is told: that a swap is confirmed is what every reader counts on.
+    sensors.onChange(() => void reporter.look());
     pump.onSpooled(() => void shipper.ship());
     this.#forget = this.around.conditions.onChange(() => void health.write());
   }

@@ -60,7 +60,7 @@ describe('what a host signs of itself', () => {
   it('is signed at a change, not more often than the pace allows, and anew after its time', async () => {
     const made = await statements();
     const sequenceOf = (at: number, sequence: number, over?: Partial<HostStatement>) =>
-      verifyStatement(made.of(statement(at, sequence, over)), key.key, key.keyid).sequence;
+      verifyStatement(made.of(statement(at, sequence, over), 60_000), key.key, key.keyid).sequence;
     expect(sequenceOf(0, 1)).toBe(1);
     expect(sequenceOf(60_000, 2)).toBe(1);
     expect(sequenceOf(60_000, 3, { mode: 'audit' })).toBe(3);
@@ -70,10 +70,26 @@ describe('what a host signs of itself', () => {
     expect(sequenceOf(310_000, 7)).toBe(7);
   });
 
+  it('is not signed for new heads of the journal alone before a report is due, in a fleet of any size', async () => {
+    const heads = (seq: number) => [
+      signJournalHead({ v: 1, seq, hash: 'a'.repeat(64), at: seq }, loadSigner(online.privateKey)),
+    ];
+    const signedAt = async (reportEveryMs: number): Promise<readonly number[]> => {
+      const made = await statements();
+      const sequences = [0, 5, 10, 49, 50, 55, 99, 100].map((seconds, n) => {
+        const said = statement(seconds * 1_000, n, { journal: heads(n) });
+        return verifyStatement(made.of(said, reportEveryMs), key.key, key.keyid).sequence;
+      });
+      return [...new Set(sequences)];
+    };
+    expect(await signedAt(60_000)).toEqual([0, 4, 7]);
+    expect(await signedAt(10_000)).toEqual([0, 2, 3, 6]);
+  });
+
   it('is signed anew where the clock went back', async () => {
     const made = await statements();
-    made.of(statement(500_000, 1));
-    const after = verifyStatement(made.of(statement(1_000, 2)), key.key, key.keyid);
+    made.of(statement(500_000, 1), 10_000);
+    const after = verifyStatement(made.of(statement(1_000, 2), 10_000), key.key, key.keyid);
     expect(after.at).toBe(1_000);
   });
 
@@ -90,15 +106,15 @@ describe('what a host signs of itself', () => {
           { minSeconds: 1, everySeconds: 10 },
           around,
         );
-    expect(made.of(statement(0, 1))).toBeUndefined();
+    expect(made.of(statement(0, 1), 10_000)).toBeUndefined();
     expect(around.conditions.has('statement')).toBe(true);
   });
 
   it('that no reader would take does not end the reports', async () => {
     const made = await statements();
-    expect(made.of(statement(0, 1, { qualifiers: ['x'.repeat(100)] }))).toBeUndefined();
+    expect(made.of(statement(0, 1, { qualifiers: ['x'.repeat(100)] }), 10_000)).toBeUndefined();
     expect(around.conditions.has('statement')).toBe(true);
-    expect(made.of(statement(1, 2))).toBeDefined();
+    expect(made.of(statement(1, 2), 10_000)).toBeDefined();
     expect(around.conditions.has('statement')).toBe(false);
   });
 });

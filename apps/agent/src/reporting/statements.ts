@@ -5,6 +5,7 @@ import {
   type SignedDocument,
   type Signer,
 } from '#bundle';
+import { REPORT_INTERVAL_MS } from '#contracts';
 import { errorMessage } from '../config/error-facts.js';
 import { readIfThere } from '../enrollment/key-file.js';
 import { jittered } from '../health/clock.js';
@@ -16,12 +17,18 @@ export interface StatementPace {
   readonly everySeconds: number;
 }
 
-interface Signed {
+interface Signed extends Said {
   readonly document: SignedDocument;
-  readonly content: string;
   readonly at: number;
   /** Until it is signed anew without a change. */
   readonly keepMs: number;
+}
+
+/** What a reader would call a change: not that time has passed. */
+interface Said {
+  readonly content: string;
+  /** Heads of the journal: every entry of the control plane's brings all hosts another one. */
+  readonly journal: string;
 }
 
 /**
@@ -47,27 +54,34 @@ export class Statements {
     return new Statements(await signerOf(file, nodeId, around), pace, around);
   }
 
-  /** The statement to send now: the last one, or this one, signed, where it is time for it. Never throws. */
-  of(statement: HostStatement): SignedDocument | undefined {
-    if (this.signer !== undefined && this.#isDue(statement)) this.#sign(this.signer, statement);
+  /**
+   * The statement to send now: the last one, or this one, signed, where it is time for it. New heads of the journal alone
+   * wait until a report is due anyway, which is one every `reportEveryMs`. Never throws.
+   */
+  of(statement: HostStatement, reportEveryMs: number): SignedDocument | undefined {
+    if (this.signer === undefined) return undefined;
+    const said = saidIn(statement);
+    if (this.#isDue(statement.at, said, reportEveryMs)) this.#sign(this.signer, statement, said);
     return this.#last?.document;
   }
 
-  #isDue(statement: HostStatement): boolean {
+  #isDue(at: number, { content, journal }: Said, reportEveryMs: number): boolean {
     const last = this.#last;
     if (last === undefined) return true;
-    const ageMs = statement.at - last.at;
+    const ageMs = at - last.at;
     // Our clock went back behind it.
     if (ageMs < 0 || ageMs >= last.keepMs) return true;
-    return ageMs >= this.pace.minSeconds * 1_000 && contentOf(statement) !== last.content;
+    if (ageMs < this.pace.minSeconds * 1_000) return false;
+    const isReportDue = ageMs + REPORT_INTERVAL_MS >= reportEveryMs;
+    return content !== last.content || (isReportDue && journal !== last.journal);
   }
 
-  #sign(signer: Signer, statement: HostStatement): void {
+  #sign(signer: Signer, statement: HostStatement, said: Said): void {
     const { clock, conditions } = this.around;
     try {
       this.#last = {
+        ...said,
         document: signStatement(statement, signer),
-        content: contentOf(statement),
         at: statement.at,
         keepMs: jittered(this.pace.everySeconds * 1_000, clock.random()),
       };
@@ -78,14 +92,14 @@ export class Statements {
   }
 }
 
-/** What a reader would call a change: not that time has passed. */
-function contentOf({
+function saidIn({
   at: _at,
   asOf: _asOf,
   sequence: _sequence,
+  journal,
   ...content
-}: HostStatement): string {
-  return JSON.stringify(content);
+}: HostStatement): Said {
+  return { content: JSON.stringify(content), journal: JSON.stringify(journal) };
 }
 
 async function signerOf(
