@@ -1,7 +1,7 @@
 import type { SeededRandom } from '#contracts';
-import { ETCD_MEMBERS, type EtcdMember } from './support/etcd-members.js';
+import { ETCD_MEMBERS, peersLink, type EtcdMember } from './support/etcd-members.js';
 
-/** Processes and links, by name; those of a host end with `@` and its name. */
+/** Processes and links, by name; those of a host, and of a member of etcd to the others, end with `@` and its name. */
 export type Fault =
   | { readonly kind: 'kill' | 'end'; readonly of: string }
   | { readonly kind: 'stop'; readonly of: string; readonly forMs: number }
@@ -59,6 +59,7 @@ const SENTINELS = ['sentinel-1', 'sentinel-2', 'sentinel-3'];
 const SERVERS = [...STORES, ...SENTINELS, ...CONTROL_PLANES];
 const SERVER_LINKS = [
   ...STORES,
+  ...ETCD_MEMBERS.map(peersLink),
   'operator',
   'operator@replica',
   'postgresql',

@@ -34,7 +34,13 @@ import { EtcdDisks } from './etcd-disks.js';
 import { CONTROL_PLANES, type ControlPlaneName } from '../faults.js';
 import type { History } from '../history.js';
 import { OfferLog } from './offer-log.js';
-import { ETCD_MEMBERS, memberProgram, type EtcdMember, type MemberPorts } from './etcd-members.js';
+import {
+  ETCD_MEMBERS,
+  memberProgram,
+  peersLink,
+  type EtcdMember,
+  type MemberPorts,
+} from './etcd-members.js';
 import { Programs } from './programs.js';
 import {
   MASTER_NAME,
@@ -223,7 +229,10 @@ export class Cluster {
 
   async #start(): Promise<void> {
     const { folder, ports } = this;
-    for (const name of ETCD_MEMBERS) await this.addLink(name, ports.etcd[name].client);
+    for (const name of ETCD_MEMBERS) {
+      await this.addLink(name, ports.etcd[name].client);
+      await this.addLink(peersLink(name), ports.etcd[name].peer);
+    }
     for (const name of REDIS_SERVERS) await this.addLink(name, ports[name]);
     for (const name of CONTROL_PLANES) await this.addLink(OPERATOR_LINKS[name], ports[name]);
     const material = await initialise({
@@ -258,7 +267,8 @@ export class Cluster {
     await this.disks.start();
     await Promise.all(
       ETCD_MEMBERS.map((name) => {
-        const member = memberProgram(name, ports.etcd, { dataDir, tls, keys });
+        const linkOf = (of: EtcdMember): number => this.link(peersLink(of)).port;
+        const member = memberProgram(name, ports.etcd[name], linkOf, { dataDir, tls, keys });
         return this.run(name, this.disks.on(member));
       }),
     );

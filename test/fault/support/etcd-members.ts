@@ -8,27 +8,35 @@ import type { Program } from '../../../apps/cli/src/embedded/supervised.js';
 export const ETCD_MEMBERS = ['etcd-1', 'etcd-2', 'etcd-3'] as const;
 export type EtcdMember = (typeof ETCD_MEMBERS)[number];
 
+/** Where a member listens, for clients and for the other members. */
 export interface MemberPorts {
   readonly client: number;
   readonly peer: number;
 }
 
-/** A member as `up` runs its only one, but that it has others beside it. */
+/** The link by which the other members reach this one. */
+export const peersLink = (member: EtcdMember): string => `peers@${member}`;
+
+const REPLACED = /^--(name|data-dir|initial-advertise-peer-urls|initial-cluster)=/;
+
+/** A member as `up` runs its only one, but that it has others beside it, who reach it at the port that `linkOf` gives. */
 export function memberProgram(
   name: EtcdMember,
-  ports: Readonly<Record<EtcdMember, MemberPorts>>,
+  { client: clientPort, peer: peerPort }: MemberPorts,
+  linkOf: (member: EtcdMember) => number,
   options: Omit<EtcdOptions, 'clientPort' | 'peerPort'>,
 ): Program {
-  const { client: clientPort, peer: peerPort } = ports[name];
   const program = etcdProgram({ ...options, clientPort, peerPort });
-  const cluster = ETCD_MEMBERS.map((each) => `${each}=https://127.0.0.1:${ports[each].peer}`);
+  const urlOf = (member: EtcdMember): string => `https://127.0.0.1:${linkOf(member)}`;
+  const cluster = ETCD_MEMBERS.map((member) => `${member}=${urlOf(member)}`);
   return {
     ...program,
     name,
     args: [
-      ...program.args.filter((word) => !/^--(name|data-dir|initial-cluster)=/.test(word)),
+      ...program.args.filter((word) => !REPLACED.test(word)),
       `--name=${name}`,
       `--data-dir=${join(options.dataDir, name)}`,
+      `--initial-advertise-peer-urls=${urlOf(name)}`,
       `--initial-cluster=${cluster.join()}`,
     ],
     logFile: join(options.dataDir, `${name}.log`),

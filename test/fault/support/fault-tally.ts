@@ -1,6 +1,6 @@
 import type { FaultKind } from '../faults.js';
 
-/** What this machine does not have, or lets nobody but root do: faults of the kind cannot be done here. */
+/** What this machine, or this run, does not have, or lets nobody but root do: faults of the kind cannot be done here. */
 export class LackingHere extends Error {}
 
 /** So many of a kind that at least one must have found its moment. */

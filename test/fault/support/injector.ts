@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Fault } from '../faults.js';
 import type { Cluster, RedisServerName } from './cluster.js';
 import { ETCD_MEMBERS } from './etcd-members.js';
-import { FaultTally } from './fault-tally.js';
+import { FaultTally, LackingHere } from './fault-tally.js';
 import type { FaultedHost } from './faulted-host.js';
 import { MASTER_NAME } from './redis-nodes.js';
 import { rememberDenial } from './sensor-memory.js';
@@ -159,7 +159,8 @@ export class Injector {
   /** With all its connections, in order or as by a power cut. */
   async #losePostgres(by: 'end' | 'kill', forMs: number): Promise<void> {
     const { postgres } = this.cluster;
-    if (!postgres?.pid) throw new Error('PostgreSQL does not run');
+    if (!postgres) throw new LackingHere('alerts and journal lie in files');
+    if (!postgres.pid) throw new Error('PostgreSQL does not run');
     await (by === 'end' ? postgres.halt() : postgres.kill9());
     this.#later(forMs, () => postgres.restart());
   }
