@@ -46,9 +46,15 @@ function log(message: string, error: unknown): void {
   process.stderr.write(`${JSON.stringify({ level: 'warn', message, error: words })}\n`);
 }
 
-main().catch((error: unknown) => {
+/** Tells what went wrong; the exit code. */
+function failed(error: unknown): number {
   const isUsage = error instanceof UsageError;
   const words = wordsOf(error);
   process.stderr.write(`hostward-compiler: ${words}\n${isUsage ? `${USAGE}\n` : ''}`);
-  process.exitCode = isUsage ? 2 : 1;
-});
+  return isUsage ? 2 : 1;
+}
+
+const code = await main().then(() => 0, failed);
+// Not left to Node, which at times never ends once nothing is left to do (docs/bugs.md): with the socket of a compiler
+// that does not end nothing would be compiled any more.
+process.stdout.write('', () => process.exit(code));

@@ -59,6 +59,8 @@ function jestArguments(suite: JestSuite, file: string): string[] {
     '--json',
     `--outputFile=${file}`,
     '--silent=false',
+    // Not left to Node, which at times never ends once nothing is left to do (docs/bugs.md).
+    '--forceExit',
   ];
 }
 
