@@ -10,6 +10,22 @@ const broken = (history: readonly Line[]): readonly Rule[] => [
 const without = (drop: (line: Line) => boolean): Line[] => goodHistory().filter((l) => !drop(l));
 const web = { web: 5 };
 const end = ending({});
+const labels = { env: 'prod' };
+/** The machine of h1 is revoked, the name waits. */
+const givenUp: Unstamped = {
+  type: 'committed',
+  revision: 9,
+  changes: [
+    { key: 'node/h1', value: { labels } },
+    { key: 'revoke/id1', value: {} },
+  ],
+};
+/** Another one has it. */
+const taken: Unstamped = {
+  type: 'committed',
+  revision: 10,
+  changes: [{ key: 'node/h1', value: { labels, enrollment: { nodeId: 'id4' } } }],
+};
 const lastOf = end.find((line) => line.type === 'quiet')?.final;
 
 describe('the checker of histories', () => {
@@ -55,7 +71,41 @@ describe('the checker of histories', () => {
     expect(broken(withLines(...off))).toEqual(['journal']);
   });
 
+  it('takes another machine under the name of one, which has nothing of what that had', () => {
+    const begun = withLines(
+      { type: 'denied', node: 'h1', resource: '/denied/that no store has' },
+      givenUp,
+      { type: 'renewed', node: 'h1' },
+      taken,
+      { type: 'host', ...sighting('h1', 10, web) },
+    );
+    expect(broken(begun)).toEqual(['journal']);
+  });
+
   it.each<[string, Rule, Line[]]>([
+    [
+      'a machine that was replaced and is given something new',
+      'revoked',
+      withLines(givenUp, taken, { type: 'host', ...sighting('h1', 10, web) }),
+    ],
+    [
+      'a denial of another machine under the name that is lost',
+      'alerts',
+      withLines(
+        givenUp,
+        { type: 'renewed', node: 'h1' },
+        { type: 'denied', node: 'h1', resource: '/denied/9' },
+        taken,
+      ),
+    ],
+    [
+      'a replacement that was answered and that etcd never had',
+      'durable',
+      withLines(
+        { type: 'invoke', op: 9, action: { kind: 'replace', node: 'h1' } },
+        { type: 'ok', op: 9 },
+      ),
+    ],
     [
       'a policy that nobody committed',
       'committed',

@@ -11,7 +11,8 @@ export type Action =
     }
   | { readonly kind: 'delete' | 'pause' | 'resume'; readonly policy: string }
   | { readonly kind: 'label'; readonly node: string; readonly labels: Labels }
-  | { readonly kind: 'enrol' | 'revoke'; readonly node: string }
+  /** `replace`: its machine is given up; the next one that enrols under the name is another. */
+  | { readonly kind: 'enrol' | 'revoke' | 'replace'; readonly node: string }
   /** Break-glass, which outlasts the run unless it is ended; its reason is no other one's. */
   | {
       readonly kind: 'suspend';
@@ -50,6 +51,8 @@ export type Line = { readonly at: number } & (
   | { readonly type: 'fault'; readonly fault: string }
   | { readonly type: 'committed'; readonly revision: number; readonly changes: readonly Change[] }
   | ({ readonly type: 'host' } & Sighting)
+  /** From here on another machine, bare as yet, has the name: the one before is gone. */
+  | { readonly type: 'renewed'; readonly node: string }
   /** The agent of a host is about to tell its sensor that it has reached the control plane under this rule set. */
   | { readonly type: 'confirming'; readonly node: string; readonly order: Order }
   | ({ readonly type: 'said' } & Said)

@@ -60,7 +60,7 @@ describe('a plan of faults', () => {
   it('has every kind of operation, in the order of time and within its length', () => {
     const { steps } = planOf(1, 10 * MINUTE);
     const actions = new Set(steps.flatMap((step) => ('do' in step ? [step.do.kind] : [])));
-    expect(actions.size).toBe(9);
+    expect(actions.size).toBe(10);
     const times = steps.map(({ at }) => at);
     expect(times).toEqual(times.toSorted((a, b) => a - b));
     expect(times.at(-1)).toBeLessThan(10 * MINUTE);

@@ -15,6 +15,9 @@ export interface Plan {
 
 /** A host that is not there from the start. */
 export const SPARE = 'h5';
+/** A host whose machine is replaced by another one. */
+const REPLACED = 'h3';
+const REPLACED_WITHIN_MS = 10_000;
 const POLICIES = ['p1', 'p2', 'p3', 'p4', 'p5'];
 const LABELS: readonly Labels[] = [{ env: 'prod' }, { env: 'dev' }, { tier: 'web' }];
 const SUSPENDED_MS = 15_000;
@@ -45,6 +48,7 @@ export function planOf(seed: number, lengthMs: number): Plan {
     steps.push(...breakGlassOf(random, at).filter((step) => step.at < lengthMs));
   steps.push(...membersOf(random, lengthMs));
   if (lengthMs >= WHOLE_MS) steps.push(...missing(steps, lengthMs, random));
+  steps.push(...replacedOf(random, lengthMs));
   return { first: FIRST, steps: steps.sort((a, b) => a.at - b.at) };
 }
 
@@ -67,6 +71,17 @@ function membersOf(random: SeededRandom, lengthMs: number): readonly Step[] {
     ...leaves.map((node): Step => {
       return { at: within(node === SPARE ? 4 : 2, 2), do: { kind: 'revoke', node } };
     }),
+  ];
+}
+
+/** A machine is given up, and soon another one comes in its place. */
+function replacedOf(random: SeededRandom, lengthMs: number): readonly Step[] {
+  const node = REPLACED;
+  const at = random.below(Math.floor(lengthMs / 2));
+  const comes = at + random.below(REPLACED_WITHIN_MS);
+  return [
+    { at, do: { kind: 'replace', node } },
+    { at: comes, do: { kind: 'enrol', node } },
   ];
 }
 

@@ -116,10 +116,17 @@ export class Truth {
     return this.#nodesAt(Infinity).get(node)?.nodeId;
   }
 
-  /** The revision at which the identity of a node was revoked. */
-  revokedAt(node: string): number | undefined {
-    const id = this.idOf(node);
-    return this.commits.find(({ revoked }) => id !== undefined && revoked.includes(id))?.revision;
+  /** The identities of the machines that had this name, one after another. */
+  idsOf(node: string): readonly string[] {
+    return [...new Set(this.commits.flatMap(({ nodes }) => nodes.get(node)?.nodeId ?? []))];
+  }
+
+  /** The revision at which an identity was revoked. */
+  revokedAt(nodeId: string | undefined): number | undefined {
+    const found = this.commits.find(
+      ({ revoked }) => nodeId !== undefined && revoked.includes(nodeId),
+    );
+    return found?.revision;
   }
 
   /** What these versions of policies say, as one text. */

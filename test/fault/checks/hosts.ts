@@ -7,13 +7,19 @@ export function checkHosts(lines: readonly Line[], truth: Truth): Violation[] {
   const last = new Map<string, Sighting>();
   const good = new KnownGood();
   const kernels = new Kernels(truth);
+  const machines = new Map<string, number>();
   return lines.flatMap((line, index) => {
+    if (line.type === 'renewed') {
+      last.delete(line.node);
+      good.isNew(line.node);
+      machines.set(line.node, (machines.get(line.node) ?? 0) + 1);
+    }
     if (line.type === 'confirming') good.mayBe(line.node, line.order);
     if (line.type !== 'host') return [];
     const found = [
       ...committed(line, truth),
       ...forward(line, last.get(line.node), good),
-      ...revoked(line, truth),
+      ...revoked(line, truth.idsOf(line.node)[machines.get(line.node) ?? 0], truth),
       ...suspended(line, truth),
       ...kernels.judge(line),
     ];
@@ -64,6 +70,10 @@ class KnownGood {
     this.#orders.set(node, [order]);
   }
 
+  isNew(node: string): void {
+    this.#orders.delete(node);
+  }
+
   mayBe(node: string, order: Order): void {
     this.#orders.set(node, [...this.#of(node), order]);
   }
@@ -87,8 +97,8 @@ function suspended({ node, order, suspended, fellBack }: Sighting, truth: Truth)
   return [{ rule: 'suspended', what }];
 }
 
-function revoked({ node, order }: Sighting, truth: Truth): Found[] {
-  const revision = truth.revokedAt(node);
+function revoked({ node, order }: Sighting, nodeId: string | undefined, truth: Truth): Found[] {
+  const revision = truth.revokedAt(nodeId);
   if (revision === undefined || order === undefined || order[1] <= revision) return [];
   const what = `${node}, revoked at ${revision}, was given generation ${order[1]}`;
   return [{ rule: 'revoked', what }];

@@ -46,7 +46,7 @@ function entries({ journal }: Final, { commits }: Truth): string[] {
   );
 }
 
-/** Of a host that was revoked meanwhile some may be missing: its events are not read any more. */
+/** Of a machine that was revoked or replaced meanwhile some may be missing: its events are not read any more. */
 function alerts(lines: readonly Line[], { alerts: stored }: Final, truth: Truth): string[] {
   const counts = new Map<string, number>();
   const name = (each: { node: string; resource: string }): string =>
@@ -54,8 +54,10 @@ function alerts(lines: readonly Line[], { alerts: stored }: Final, truth: Truth)
   for (const alert of stored) counts.set(name(alert), (counts.get(name(alert)) ?? 0) + 1);
   const denied = lines.flatMap((line) => (line.type === 'denied' ? [line] : []));
   const live = new Set(truth.live());
+  const isOfMachine = ({ node }: { node: string }, at: number): boolean =>
+    live.has(node) && at > lines.findLastIndex((line) => isRenewal(line, node));
   const lost = denied
-    .filter((each) => live.has(each.node) && !counts.has(name(each)))
+    .filter((each) => isOfMachine(each, lines.indexOf(each)) && !counts.has(name(each)))
     .map((each) => `the denial ${name(each)} is lost`);
   const doubled = [...counts]
     .filter(([, count]) => count > 1)
@@ -65,4 +67,8 @@ function alerts(lines: readonly Line[], { alerts: stored }: Final, truth: Truth)
     .filter((each) => !known.has(each))
     .map((each) => `the store has the denial ${each}, which never happened`);
   return [...lost, ...doubled, ...invented];
+}
+
+function isRenewal(line: Line, node: string): boolean {
+  return line.type === 'renewed' && line.node === node;
 }

@@ -77,12 +77,20 @@ function isOf(commit: Commit, action: Action, invokedAt: number, truth: Truth): 
     case 'enrol':
       return commit.nodes.get(action.node)?.nodeId !== undefined;
     case 'revoke':
-      return truth.revokedAt(action.node) === commit.revision;
+      return truth.idsOf(action.node).some((id) => commit.revoked.includes(id));
+    case 'replace':
+      return isFreed(action.node, commit);
     case 'suspend':
       return [...commit.suspensions.values()].some((each) => each?.reason === action.reason);
     case 'end-suspension':
       return truth.endOf(action.reason) === commit.revision;
   }
+}
+
+/** The name is kept, and no machine has it. */
+function isFreed(node: string, { nodes, revoked }: Commit): boolean {
+  const found = nodes.get(node);
+  return found !== undefined && found.nodeId === undefined && revoked.length > 0;
 }
 
 /** Whatever changed a policy was asked for. */

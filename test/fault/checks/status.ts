@@ -15,6 +15,7 @@ export function checkStatus(lines: readonly Line[]): Violation[] {
   const held = new Map<string, Held[]>();
   return lines.flatMap((line, index) => {
     if (line.type === 'host') note(held, line, line.at);
+    if (line.type === 'renewed') giveUp(held.get(line.node), line.at);
     if (line.type !== 'said') return [];
     const enforced = line.nodes.filter(({ state }) => state === 'enforced');
     return enforced.flatMap(({ node, generation }) => {
@@ -40,8 +41,12 @@ function said(index: number, what: string): Violation {
 
 function note(held: Map<string, Held[]>, sighting: Sighting, at: number): void {
   const list = held.get(sighting.node) ?? [];
-  const last = list.at(-1);
-  if (last) last.until = at;
+  giveUp(list, at);
   list.push({ sighting, until: Infinity });
   held.set(sighting.node, list);
+}
+
+function giveUp(list: readonly Held[] | undefined, at: number): void {
+  const last = list?.at(-1);
+  if (last) last.until = Math.min(last.until, at);
 }

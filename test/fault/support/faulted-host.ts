@@ -1,4 +1,4 @@
-import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { stringify } from 'yaml';
@@ -43,12 +43,22 @@ export class FaultedHost {
     return this.#tap;
   }
 
+  /** Another machine of this name: what the one before ran is ended, and nothing that it had is there. */
+  async renew(): Promise<void> {
+    for (const program of ['agent', 'sensor', 'compiler'])
+      await this.cluster.programs.end(`${program}@${this.name}`);
+    await this.#tap?.stop();
+    this.#tap = undefined;
+    this.#running = false;
+    for (const folder of ['state', 'sensor', 'units', 'kernel'])
+      await rm(this.#at(folder), { recursive: true, force: true });
+    await this.#makeFolders();
+    this.cluster.history.write({ type: 'renewed', node: this.name });
+  }
+
   /** Its folders, links and configuration; nothing runs yet. */
   async prepare(): Promise<void> {
-    for (const folder of ['units', 'root/usr/bin', 'kernel/apparmor/policy/profiles'])
-      await mkdir(this.#at(folder), { recursive: true });
-    await writeFile(this.#at('kernel/apparmor/.replace'), '');
-    await writeFile(this.#at('kernel/lsm'), 'capability,apparmor');
+    await this.#makeFolders();
     const { ports } = this.cluster;
     const controlPlane = this.hasReplica ? ports.replica : ports['control plane'];
     const behind = { ...ports, 'control plane': controlPlane };
@@ -120,6 +130,13 @@ export class FaultedHost {
 
   async stop(): Promise<void> {
     await this.#tap?.stop();
+  }
+
+  async #makeFolders(): Promise<void> {
+    for (const folder of ['units', 'root/usr/bin', 'kernel/apparmor/policy/profiles'])
+      await mkdir(this.#at(folder), { recursive: true });
+    await writeFile(this.#at('kernel/apparmor/.replace'), '');
+    await writeFile(this.#at('kernel/lsm'), 'capability,apparmor');
   }
 
   #link(to: string): number {

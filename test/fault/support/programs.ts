@@ -16,6 +16,13 @@ export class Programs {
     await program.start();
   }
 
+  /** Ends it for good: another one of this name may be started. */
+  async end(name: string): Promise<void> {
+    await this.#running.get(name)?.stop();
+    this.#running.delete(name);
+    this.#full.delete(name);
+  }
+
   /** Sends a signal; throws where the program does not run at this moment. */
   signal(name: string, signal: NodeJS.Signals): void {
     const pid = this.#pidOf(name);

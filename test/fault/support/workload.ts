@@ -10,6 +10,12 @@ const LET_OFF_MS = 24 * 60 * 60_000;
 export class Workload {
   readonly #waiting = new Set<string>();
   readonly #letOff = new Set<string>();
+  /** Names that are kept for another machine. */
+  readonly #kept = new Set<string>();
+  /** Whose next machine has not begun. */
+  readonly #givenUp = new Set<string>();
+  /** Who may have their machine still. */
+  readonly #unsure = new Set<string>();
   #op = 0;
   readonly counts = { ok: 0, fail: 0, unknown: 0 };
 
@@ -30,20 +36,33 @@ export class Workload {
       this.history.write({ type: 'ok', op, revision });
       this.counts.ok += 1;
       if (action.kind === 'enrol') this.#waiting.delete(action.node);
+      if (action.kind === 'replace') this.#giveUp(action.node);
       if (action.kind === 'end-suspension') this.#letOff.delete(action.reason);
       return 'ok';
     } catch (error) {
       const type = isRefusal(error) ? 'fail' : 'unknown';
       this.history.write({ type, op, why: String(error).slice(0, 300) });
       this.counts[type] += 1;
+      if (action.kind === 'replace' && type === 'unknown') {
+        this.#giveUp(action.node);
+        this.#unsure.add(action.node);
+      }
       return type;
     }
   }
 
   /** Hosts whose enrolment did not come to its end try again, as an installer does, and no host is let off any more. */
   async finish(): Promise<void> {
-    for (const node of [...this.#waiting]) await this.do({ kind: 'enrol', node });
+    for (const node of [...this.#waiting]) {
+      if (this.#unsure.delete(node)) await this.do({ kind: 'replace', node });
+      await this.do({ kind: 'enrol', node });
+    }
     for (const reason of [...this.#letOff]) await this.do({ kind: 'end-suspension', reason });
+  }
+
+  #giveUp(node: string): void {
+    this.#kept.add(node);
+    this.#givenUp.add(node);
   }
 
   /** Another one each time: what the next operation rests on, another control plane has answered. */
@@ -75,6 +94,9 @@ export class Workload {
       case 'revoke':
         await client.call(`/v1/nodes/${action.node}/revoke`, { method: 'POST', body: {} });
         return undefined;
+      case 'replace':
+        await client.call(`/v1/nodes/${action.node}/replace`, { method: 'POST', body: {} });
+        return undefined;
       case 'enrol':
         return this.#enrol(action.node, client);
       case 'suspend':
@@ -93,12 +115,14 @@ export class Workload {
   }
 
   async #enrol(name: string, client: ControlPlane): Promise<undefined> {
-    const body = { labels: { env: 'prod', tier: 'web' }, uses: 1, ttlMs: 600_000 };
+    const host = this.hosts.get(name);
+    if (this.#givenUp.delete(name)) await host?.renew();
+    const what = this.#kept.has(name) ? { node: name } : { labels: { env: 'prod', tier: 'web' } };
+    const body = { ...what, uses: 1, ttlMs: 600_000 };
     const { token = '' } = await client.call<JoinTokenView>('/v1/join-tokens', {
       method: 'POST',
       body,
     });
-    const host = this.hosts.get(name);
     await host?.enrol(token);
     if (host && !host.isRunning) await host.start();
   }
