@@ -32,9 +32,11 @@ class FastClock extends Clock {
   /** Waits of more than this never end; `endless` are those that began, by their length. */
   longestMs = Infinity;
   readonly endless = new Set<number>();
+  /** Where it is set the wall clock stands still there: nothing is due by it. */
+  stoodAt: number | undefined;
   readonly #start = Date.now();
   now(): number {
-    return this.#start + (Date.now() - this.#start) * SPEED;
+    return this.stoodAt ?? this.#start + (Date.now() - this.#start) * SPEED;
   }
   elapsed(): number {
     return performance.now() * SPEED;
@@ -403,6 +405,26 @@ describe('the pace of reports', () => {
     sensor.back();
     const again = await paced('the pace again', ({ nextWithinMs }) => nextWithinMs === 60_000);
     expect(again.sequence).toBeGreaterThan(slow.sequence);
+  });
+
+  it('is kept when a swap is confirmed, of which no report tells', async () => {
+    sensor.nowMs = () => around.clock.now();
+    await fleet.deliver('5');
+    const at = around.clock.now();
+    await until('the pace', async () => {
+      await fleet.orderPace(60_000, at);
+      return (await fleet.report())?.nextWithinMs === 60_000;
+    });
+    clock.stoodAt = clock.now();
+    const given = async (generation: string) => {
+      await fleet.deliver(generation);
+      const isThere = ({ applied }: NodeReport): boolean => applied?.generation === generation;
+      const report = await reported(`generation ${generation}`, isThere);
+      await until('it is confirmed', () => sensor.confirmed.at(-1)?.generation === generation);
+      return report.sequence;
+    };
+    const before = await given('6');
+    expect(await given('7')).toBe(before + 1);
   });
 });
 

@@ -118,7 +118,7 @@ export class AgentLoops {
       if (swapped) void this.#confirmSoon();
     });
     courier.onCutShort((inARow) => void this.#checkAgain(inARow));
-    // Not each of them is told: that a swap is confirmed is what every reader counts on.
+    // Only what is news: of a swap that is confirmed, as it mostly is, no report tells.
     sensors.onChange(() => void reporter.look());
     pump.onSpooled(() => void shipper.ship());
     this.#forget = this.around.conditions.onChange(() => void health.write());
