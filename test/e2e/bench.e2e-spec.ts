@@ -179,6 +179,16 @@ describe('bench fleet --json', () => {
     expect([value('rest_refused'), value('not_back')]).toEqual([0, 0]);
   });
 
+  it('tells what the confirmations of a change cost, beyond what everything takes at rest, and how long a report is', () => {
+    const lines = ofCase('nodes=3, confirmation');
+    const whose = ['control_plane', 'redis', 'simulation'].map((each) => `cpu_per_host_${each}`);
+    expect(lines.map(({ metric, unit }) => [metric, unit])).toEqual([
+      ...whose.map((metric) => [metric, 'ms']),
+      ['report_bytes', 'bytes'],
+    ]);
+    expect(lines.find(({ metric }) => metric === 'report_bytes')?.value).toBeGreaterThan(1_000);
+  });
+
   it('tells by which power of hosts times grow, and whether that is worse than linear', () => {
     const times = ['last_delivery', 'commit_to_ack_p99', 'reconnect_all'];
     expect(ofCase('slope').map(({ metric, unit }) => [metric, unit])).toEqual(
