@@ -126,7 +126,7 @@ describe('bench fleet --json', () => {
   const ofCase = (name: string) => told.filter((line) => line.case === name);
 
   it('tells each fleet and how times grow with hosts, and leaves nothing behind', async () => {
-    const ofFleet = ['', ', 1 %', ', one host', ', return'];
+    const ofFleet = ['', ', confirmation', ', 1 %', ', one host', ', return'];
     expect([...new Set(told.map((line) => line.case))]).toEqual([
       ...[2, 3].flatMap((nodes) => ofFleet.map((hit) => `nodes=${nodes}${hit}`)),
       'slope',

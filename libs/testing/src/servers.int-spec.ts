@@ -1,13 +1,16 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execPath } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { LinkProxy } from './link-proxy.js';
 import { startRedis } from './redis-server.js';
-import { freePort } from './free-port.js';
+import { claimOf, freePort } from './free-port.js';
 
 /** One answer of a server to one line. */
 function ask(port: number, line: string): Promise<string> {
@@ -47,12 +50,12 @@ describe('a server for tests', () => {
 });
 
 describe('a port for a server', () => {
-  it('is given once, though nothing listens on it yet, and noted for other processes', async () => {
+  it('is given once, also by other processes, though nothing listens on it yet', async () => {
     const mine = await Promise.all(Array.from({ length: 50 }, () => freePort()));
     expect(new Set(mine).size).toBe(mine.length);
-    const claims = join(tmpdir(), `hw-ports-${userInfo().uid}`);
-    const owners = mine.map((port) => readFileSync(join(claims, String(port)), 'utf8'));
-    expect(new Set(owners)).toEqual(new Set([String(process.pid)]));
+    const [port = 0] = mine;
+    const other = `require('node:net').createServer().listen(${JSON.stringify(claimOf(port))})`;
+    await expect(promisify(execFile)(execPath, ['-e', other])).rejects.toThrow(/EADDRINUSE/);
   });
 });
 
