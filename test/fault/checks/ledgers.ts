@@ -54,10 +54,14 @@ function alerts(lines: readonly Line[], { alerts: stored }: Final, truth: Truth)
   for (const alert of stored) counts.set(name(alert), (counts.get(name(alert)) ?? 0) + 1);
   const denied = lines.flatMap((line) => (line.type === 'denied' ? [line] : []));
   const live = new Set(truth.live());
-  const isOfMachine = ({ node }: { node: string }, at: number): boolean =>
-    live.has(node) && at > lines.findLastIndex((line) => isRenewal(line, node));
-  const lost = denied
-    .filter((each) => isOfMachine(each, lines.indexOf(each)) && !counts.has(name(each)))
+  const renewed = new Map(
+    lines.flatMap((line, at) => (line.type === 'renewed' ? [[line.node, at] as const] : [])),
+  );
+  const ofMachines = lines.flatMap((line, at) =>
+    line.type === 'denied' && at > (renewed.get(line.node) ?? -1) ? [line] : [],
+  );
+  const lost = ofMachines
+    .filter((each) => live.has(each.node) && !counts.has(name(each)))
     .map((each) => `the denial ${name(each)} is lost`);
   const mayBeDoubled = new Set(deniedOnFullDisk(lines).map(name));
   const doubled = [...counts]
@@ -89,8 +93,4 @@ function deniedOnFullDisk(lines: readonly Line[]): readonly Extract<Line, { type
 function fillingOf(fault: string): { readonly of?: string; readonly forMs: number } {
   if (!fault.startsWith('{"kind":"fill-disk"')) return { forMs: 0 };
   return JSON.parse(fault) as { readonly of: string; readonly forMs: number };
-}
-
-function isRenewal(line: Line, node: string): boolean {
-  return line.type === 'renewed' && line.node === node;
 }

@@ -401,23 +401,18 @@ function withSettings(program: Program, settings: Readonly<Record<string, unknow
   return { ...program, command: 'env', args: [...words, program.command, ...program.args] };
 }
 
-/** Different ones: each is free until somebody listens. */
 async function freePorts(): Promise<Ports> {
-  const ports = new Set<number>();
-  const next = async (): Promise<number> => {
-    for (;;) {
-      const port = await freePort();
-      if (!ports.has(port) && ports.add(port)) return port;
-    }
-  };
-  const member = async (): Promise<MemberPorts> => ({ client: await next(), peer: await next() });
+  const member = async (): Promise<MemberPorts> => ({
+    client: await freePort(),
+    peer: await freePort(),
+  });
   return {
     etcd: { 'etcd-1': await member(), 'etcd-2': await member(), 'etcd-3': await member() },
-    redis: await next(),
-    'redis-b': await next(),
-    'redis-events': await next(),
-    sentinels: [await next(), await next(), await next()],
-    'control plane': await next(),
-    replica: await next(),
+    redis: await freePort(),
+    'redis-b': await freePort(),
+    'redis-events': await freePort(),
+    sentinels: [await freePort(), await freePort(), await freePort()],
+    'control plane': await freePort(),
+    replica: await freePort(),
   };
 }
