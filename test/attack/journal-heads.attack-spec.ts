@@ -203,7 +203,7 @@ describe('the head of the journal, which hosts hold', () => {
     await liar?.receives();
     const own = loadSigner(generateSigningKey().privateKey);
     const heads = [signJournalHead({ v: 1, seq: 9_000, hash: 'f'.repeat(64), at: 1 }, own)];
-    await liar?.report('enforced', { statement: liar.state({ journal: heads }) });
+    await liar?.report('enforced', {}, liar.state({ journal: heads }));
     await eventually('the control plane has it', SOON, async () => {
       return (await held((node) => node === 'liar')).length > 0;
     });

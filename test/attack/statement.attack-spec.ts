@@ -87,7 +87,7 @@ async function signed(name: string, ...documents: readonly string[]): Promise<vo
 /** The host reports with this statement, and the control plane has taken it. */
 async function say(from: TestHost, over: Partial<HostStatement> = {}): Promise<SignedDocument> {
   const statement = from.state(over);
-  await from.report('enforced', { statement });
+  await from.report('enforced', {}, statement);
   const rest = await product.rest();
   await eventually(`the statement of ${from.name} is there`, 30_000, async () => {
     const { body } = await rest.get(`/v1/nodes/${from.name}/statement`);

@@ -24,7 +24,7 @@ import type { JournalHeads } from './reporting/journal-heads.js';
 import type { LastUpgrade } from './reporting/last-upgrade.js';
 import { nodeReport } from './reporting/node-report.js';
 import type { ReportPace } from './reporting/report-pace.js';
-import { Reporter } from './reporting/reporter.js';
+import { Reporter, type Composed } from './reporting/reporter.js';
 import type { Statements } from './reporting/statements.js';
 import type { SensorWatch } from './sensor/sensor-watch.js';
 import { VERSION } from './version.js';
@@ -91,14 +91,14 @@ export interface ReporterParts {
   readonly pace: ReportPace;
 }
 
-/** Reports what all parts say at that moment, with the host's signed statement. */
+/** Reports what all parts say at that moment, and the host's signed statement beside it. */
 export function reporterOf(
   { config, host, around }: Pick<AgentSetting, 'config' | 'host' | 'around'>,
   { link, keys, sensors, courier, redirects, upgrade, pace, ...parts }: ReporterParts,
 ): Reporter {
   const { spool, observations, heads, statements } = parts;
   const bootedAt = around.clock.now();
-  const compose = (sequence: number) => {
+  const compose = (sequence: number): Composed => {
     const report = nodeReport({
       nodeId: host.trust.nodeId,
       hostname: hostname(),
@@ -127,7 +127,7 @@ export function reporterOf(
       }),
       pace.everyMs,
     );
-    return { ...report, statement };
+    return { report: { ...report, heads: statement?.heads }, statement: statement?.document };
   };
   return new Reporter(compose, link, keys, around);
 }

@@ -31,7 +31,7 @@ export interface AgentParts {
   readonly confirmation: Pick<Confirmation, 'attempt' | 'afterSwap'>;
   readonly sensors: SensorWatch;
   readonly upgrade: Pick<LastUpgrade, 'refresh'>;
-  readonly reporter: Pick<Reporter, 'report' | 'look' | 'intervalMs'>;
+  readonly reporter: Pick<Reporter, 'report' | 'reconnected' | 'look' | 'intervalMs'>;
   readonly pace: Pick<ReportPace, 'everyMs' | 'askEveryMs'>;
   readonly pump: Pick<EventPump, 'run' | 'onSpooled'>;
   readonly shipper: Pick<Shipper, 'ship' | 'intervalMs' | 'reconnected'>;
@@ -98,7 +98,7 @@ export class AgentLoops {
   reconnected(): void {
     this.around.log.debug('subscribed to nudges');
     void this.parts.courier.check();
-    void this.parts.reporter.report();
+    void this.parts.reporter.reconnected();
     void this.parts.shipper.reconnected();
   }
 

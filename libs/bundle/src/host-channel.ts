@@ -11,6 +11,16 @@ export function openReport(hostKey: Uint8Array, nodeId: string, sealed: Uint8Arr
   return openMessage(hostKey, 'report', [nodeId], sealed, limits.reportBytes);
 }
 
+/** Seals the envelope of a host's statement, as JSON, for `hw:n:{id}:stmt`. Host to control plane. */
+export function sealStatement(hostKey: Uint8Array, nodeId: string, envelope: Uint8Array): Buffer {
+  return sealMessage(hostKey, 'statement', [nodeId], envelope);
+}
+
+/** Opens it. Neither its signature is checked here nor that it is the newest: who asks for it does. */
+export function openStatement(hostKey: Uint8Array, nodeId: string, sealed: Uint8Array): Buffer {
+  return openMessage(hostKey, 'statement', [nodeId], sealed, limits.statementEnvelopeBytes);
+}
+
 /** Seals one AlertBatch's bytes for the host's event stream. Host to control plane. */
 export function sealEvents(hostKey: Uint8Array, nodeId: string, batch: Uint8Array): Buffer {
   return sealMessage(hostKey, 'events', [nodeId], batch);

@@ -18,9 +18,11 @@ export {
   openCursor,
   openEvents,
   openReport,
+  openStatement,
   sealCursor,
   sealEvents,
   sealReport,
+  sealStatement,
 } from './host-channel.js';
 export { followRoots, inspectRoot, rootPayload, signRoot, trustRoot } from './root.js';
 export type { RootDocument, TrustedRoot } from './root.js';
@@ -69,7 +71,7 @@ export {
 export { signRestoration, verifyRestoration } from './restoration.js';
 export type { Restoration } from './restoration.js';
 export type { JournalContent, JournalEntry, JournalHead, JournalPoint } from './journal.js';
-export { isForked, keepHead } from './journal-heads.js';
+export { isForked, journalHeadName, keepHead } from './journal-heads.js';
 export type { SeenHead } from './journal-heads.js';
 export {
   checkRedirect,

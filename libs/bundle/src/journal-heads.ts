@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+import { canonicalBytes } from './canonical.js';
 import type { SignedDocument } from './dsse.js';
 import type { JournalHead } from './journal.js';
 import { limits } from './limits.js';
@@ -27,6 +29,21 @@ export function keepHead(seen: readonly SeenHead[], next: SeenHead): readonly Se
 /** Whether two of these heads cannot be of one journal. */
 export function isForked(seen: readonly SeenHead[]): boolean {
   return new Set(seen.map(({ head }) => head.seq)).size < seen.length;
+}
+
+const names = new WeakMap<object, string>();
+
+/**
+ * Half of the SHA-256 (hex) of a head with its signatures, by which a report names those that its host holds: most hosts
+ * hold the same ones. Throws RefusedError where it is nothing that JSON can carry.
+ */
+export function journalHeadName(signed: unknown): string {
+  const isObject = typeof signed === 'object' && signed !== null;
+  const known = isObject ? names.get(signed) : undefined;
+  if (known !== undefined) return known;
+  const name = hash('sha256', canonicalBytes(signed), 'hex').slice(0, 32);
+  if (isObject) names.set(signed, name);
+  return name;
 }
 
 function thinned(seen: readonly SeenHead[]): readonly SeenHead[] {

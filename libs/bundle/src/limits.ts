@@ -14,6 +14,8 @@ export const limits = {
   recordBytes: 1024 * 1024,
   /** What a host says of itself, signed. */
   statementBytes: 1024 * 1024,
+  /** Its envelope, as JSON. */
+  statementEnvelopeBytes: 1536 * 1024,
   /** An order to go to another control plane, with the ids of the hosts that it is for. */
   redirectBytes: 128 * 1024,
   nodesPerRedirect: 1024,

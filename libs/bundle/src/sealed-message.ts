@@ -3,15 +3,16 @@ import { RefusedError, malformed } from './errors.js';
 
 /**
  * What passes under a host's key, one purpose each, so that nothing sent in one direction can come back in the other.
- * `assignment` and `cursor` go down to the host, `report` and `events` come up.
+ * `assignment` and `cursor` go down to the host, `report`, `statement` and `events` come up.
  */
-export type Purpose = 'assignment' | 'report' | 'events' | 'cursor';
+export type Purpose = 'assignment' | 'report' | 'events' | 'cursor' | 'statement';
 
 const PURPOSE_BYTE: Readonly<Record<Purpose, number>> = {
   assignment: 1,
   report: 2,
   events: 3,
   cursor: 4,
+  statement: 5,
 };
 const FORMAT = 1;
 const KEY_BYTES = 32;
@@ -135,6 +136,7 @@ const derivedFrom: Readonly<Record<Purpose, WeakMap<Uint8Array, Uint8Array>>> = 
   report: new WeakMap(),
   events: new WeakMap(),
   cursor: new WeakMap(),
+  statement: new WeakMap(),
 };
 
 /** What the last message was sealed or opened under: with ten thousand host keys, all else is far off in memory. */

@@ -18,6 +18,7 @@ import {
   openCursor,
   openEvents,
   openReport,
+  openStatement,
   sealBundle,
   signFleetProof,
   signRedirect,
@@ -143,10 +144,13 @@ describe('the kept vectors', () => {
   });
 
   it('of sealed messages still open', () => {
-    type Name = 'hostKey' | 'nodeId' | 'plaintext' | 'report' | 'events' | 'cursor';
+    type Name = 'hostKey' | 'nodeId' | 'plaintext' | 'report' | 'events' | 'cursor' | 'statement';
     const vector = read<Record<Name, string>>('sealed-message');
     const hostKey = bytes(vector.hostKey);
     expect(openReport(hostKey, vector.nodeId, bytes(vector.report)).toString()).toBe(
+      vector.plaintext,
+    );
+    expect(openStatement(hostKey, vector.nodeId, bytes(vector.statement)).toString()).toBe(
       vector.plaintext,
     );
     expect(openEvents(hostKey, vector.nodeId, bytes(vector.events)).toString()).toBe(

@@ -58,7 +58,9 @@ export interface NodeReport {
   readonly rolledBack?: RolledBack;
   /** What became of the newest order to go to another control plane; absent where there was none. */
   readonly redirect?: RedirectReport;
-  /** DSSE envelope of what the host says of itself in short, signed with its first key; may be some minutes old. */
+  /** `journalHeadName` of each head in the statement that lies beside this report; absent where none does. */
+  readonly heads?: readonly string[];
+  /** The statement itself, of an agent that has it ride in its reports. */
   readonly statement?: unknown;
 }
 

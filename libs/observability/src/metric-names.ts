@@ -21,6 +21,7 @@ export const metricNames = {
   reports: 'hostward_reports_total',
   clonesFound: 'hostward_clones_found_total',
   reportsRefused: 'hostward_reports_refused_total',
+  statementsRefused: 'hostward_statements_refused_total',
   alertsStored: 'hostward_alerts_stored_total',
   alertsDuplicate: 'hostward_alerts_duplicate_total',
   observationsStored: 'hostward_observations_stored_total',

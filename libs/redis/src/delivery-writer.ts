@@ -134,16 +134,17 @@ export class DeliveryWriter {
     );
   }
 
-  /** Removes the state that a host has written. */
+  /** Removes the state that a host has written, and its statement. */
   async dropState(nodeId: string): Promise<void> {
     const key = redisKeys.state(nodeId);
-    await this.connection.run(`removing ${key}`, (client) => client.unlink(key));
+    const both = [key, redisKeys.statement(nodeId)];
+    await this.connection.run(`removing ${key}`, (client) => client.unlink(both));
   }
 
   /** Removes everything of a host that left. */
   async forgetNode(nodeId: string): Promise<void> {
-    const { assignment, state, events, cursor } = redisKeys;
-    const keys = [assignment, state, events, cursor].map((key) => key(nodeId));
+    const { assignment, state, statement, events, cursor } = redisKeys;
+    const keys = [assignment, state, statement, events, cursor].map((key) => key(nodeId));
     await this.connection.run(`removing ${nodeId}`, (client) => client.unlink(keys));
   }
 

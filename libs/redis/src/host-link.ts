@@ -53,16 +53,22 @@ export class HostLink {
   }
 
   /**
-   * Replaces the host's state and rings in one round trip; Redis does both in this order. Ringing twice, or for a state
-   * that was not written, does no harm, so the whole may be repeated.
+   * Replaces the host's state, its statement where there is another one, and rings, in one round trip; Redis does all in
+   * this order. Ringing twice, or for a state that was not written, does no harm, so the whole may be repeated. Whether a
+   * statement lies there now: Redis may have lost the one before.
    */
-  async writeState(sealed: Uint8Array): Promise<void> {
+  async writeState(sealed: Uint8Array, statement?: Uint8Array): Promise<boolean> {
     const key = redisKeys.state(this.nodeId);
-    await this.connection.run(`writing ${key}`, async (client) => {
-      // In one piece: two writes would be two records of TLS, and wake Redis up twice.
-      const both = client.pipeline().set(key, toBuffer(sealed));
-      const answers = await both.publish(redisKeys.bell(BELL_SHARD), this.ringing('state')).exec();
-      for (const [error] of answers ?? []) if (error) throw error;
+    const beside = redisKeys.statement(this.nodeId);
+    return this.connection.run(`writing ${key}`, async (client) => {
+      // In one piece: each write of its own would be a record of TLS, and wake Redis up once more.
+      const all = client.pipeline();
+      if (statement === undefined) all.exists(beside);
+      else all.set(beside, toBuffer(statement));
+      all.set(key, toBuffer(sealed)).publish(redisKeys.bell(BELL_SHARD), this.ringing('state'));
+      const answers = (await all.exec()) ?? [];
+      for (const [error] of answers) if (error) throw error;
+      return answers[0]?.[1] !== 0;
     });
   }
 

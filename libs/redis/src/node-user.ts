@@ -28,7 +28,7 @@ export function nodeIdOfUser(name: string): string | undefined {
 
 /**
  * Arguments of `ACL SETUSER` after the name. A host reads its assignment, its cursor and bundles (ciphertext), hears
- * its nudges and the common check, replaces its own state, appends to its own stream, and rings: nothing else, and no
+ * its nudges and the common check, replaces its own state and statement, appends to its own stream, and rings: nothing else, and no
  * other command. Each right is a selector of its own, so that none lends another its keys: it may not SET its stream,
  * nor hear a bell. Starts from nothing, so repeating it changes nothing and cuts no connection.
  */
@@ -45,11 +45,12 @@ export function nodeUserRules(
 }
 
 function controlRights(nodeId: string): readonly string[] {
-  const { assignment, bundle, state, nudge, check, bell } = redisKeys;
+  const { assignment, bundle, state, statement, nudge, check, bell } = redisKeys;
   return [
     `(%R~${assignment(nodeId)} %R~${bundle('*')} +get)`,
     `(&${nudge(nodeId)} &${check} +subscribe +unsubscribe)`,
-    `(%W~${state(nodeId)} +set)`,
+    `(%W~${state(nodeId)} %W~${statement(nodeId)} +set)`,
+    `(%R~${statement(nodeId)} +exists)`,
     `(&${bell(BELL_SHARD)} +publish)`,
   ];
 }

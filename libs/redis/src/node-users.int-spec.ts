@@ -74,7 +74,7 @@ afterEach(async () => {
 afterAll(() => server.stop());
 
 describe('users of hosts on a real Redis', () => {
-  it('reach what is theirs: assignment, bundles, cursor, state, stream, nudges and the bell', async () => {
+  it('reach what is theirs: assignment, bundles, cursor, state, statement, stream, nudges and the bell', async () => {
     want(userOf('a'));
     keeper();
     const connection = asHost('a');
@@ -86,7 +86,9 @@ describe('users of hosts on a real Redis', () => {
       onMessage: (channel) => heard.push(channel),
       onSubscribed: () => undefined,
     });
-    await link.writeState(Buffer.from('state'));
+    expect(await link.writeState(Buffer.from('state'))).toBe(false);
+    expect(await link.writeState(Buffer.from('state'), Buffer.from('statement'))).toBe(true);
+    expect(await link.writeState(Buffer.from('state'))).toBe(true);
     await link.appendEvents(Buffer.from('batch'));
     expect(await link.readCursor()).toBeUndefined();
     expect(await link.fetchRecord()).toBeUndefined();
@@ -128,6 +130,11 @@ describe('users of hosts on a real Redis', () => {
         (key) => ['GET', key],
       ),
       ['GET', redisKeys.state(mine)],
+      ['GET', redisKeys.statement(mine)],
+      ['EXISTS', redisKeys.state(mine)],
+      ['EXISTS', redisKeys.statement(other)],
+      ['SET', redisKeys.statement(other), 'x'],
+      ['SET', redisKeys.statement(mine), 'x', 'GET'],
       ['SET', redisKeys.assignment(mine), 'x'],
       ['SET', redisKeys.cursor(mine), 'x'],
       ['SET', redisKeys.events(mine), 'x'],

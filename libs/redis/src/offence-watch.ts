@@ -5,7 +5,7 @@ import type { RedisConnection } from './redis.connection.js';
 
 /** An agent has one or two, and another for a moment; some may linger after a cut. */
 const MAX_CONNECTIONS = 16;
-/** What a report may have (4 MiB), and what Redis allocates around it. */
+/** What a report (4 MiB) and a statement (1.5 MiB) may have. */
 const MAX_STATE_BYTES = 6 * 1024 * 1024;
 /** Sealed batches that wait for us. A host that is honest has more only after we were away, and then they shrink. */
 const MAX_STREAM_BYTES = 64 * 1024 * 1024;
@@ -255,6 +255,7 @@ function clientOf(line: string): Client {
 }
 
 interface Sizes {
+  /** With the statement. */
   readonly state: number;
   readonly stream: number;
 }
@@ -262,10 +263,14 @@ interface Sizes {
 async function sizesOf(client: Redis, nodeIds: readonly string[]): Promise<Sizes[]> {
   const pipeline = client.pipeline();
   for (const nodeId of nodeIds) {
-    pipeline.memory('USAGE', redisKeys.state(nodeId));
+    pipeline.strlen(redisKeys.state(nodeId));
+    pipeline.strlen(redisKeys.statement(nodeId));
     pipeline.memory('USAGE', redisKeys.events(nodeId));
   }
   const answers = (await pipeline.exec()) ?? [];
   const size = (index: number): number => Number(answers[index]?.[1] ?? 0);
-  return nodeIds.map((_, index) => ({ state: size(2 * index), stream: size(2 * index + 1) }));
+  return nodeIds.map((_, index) => ({
+    state: size(3 * index) + size(3 * index + 1),
+    stream: size(3 * index + 2),
+  }));
 }

@@ -564,9 +564,9 @@ describe('libs/redis on one real Redis', () => {
 });
 
 describe('libs/redis on a Redis with a user for one host', () => {
-  const keys = `%R~hw:n:${NODE}:asg %R~hw:n:${NODE}:cur %R~hw:b:* %W~hw:n:${NODE}:state`;
+  const keys = `%R~hw:n:${NODE}:asg %R~hw:n:${NODE}:cur %R~hw:b:* %W~hw:n:${NODE}:state %RW~hw:n:${NODE}:stmt`;
   const own = `resetchannels &hw:nudge:${NODE} &hw:check`;
-  const commands = '+get +set +subscribe +ping +hello';
+  const commands = '+get +set +exists +subscribe +ping +hello';
   const selectors = `(%W~hw:n:${NODE}:ev +xadd) (resetchannels &hw:bell:0 +publish)`;
   const rules = `on >secret ${keys} ${own} ${commands} ${selectors}`;
   let server: RedisServer;

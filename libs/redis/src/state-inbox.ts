@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { redisKeys } from '#contracts';
 import type { Redis } from 'ioredis';
-import { RedisUnavailable } from './errors.js';
 import { EventLook, type EventLookOptions } from './event-look.js';
 import { HostPace } from './host-pace.js';
 import { parseRing } from './nudge.js';
+import { readUpTo } from './read-up-to.js';
 import type { RedisConnection } from './redis.connection.js';
 import { SeenStates } from './seen-states.js';
 import { Subscription, type SubscriptionCounters } from './subscription.js';
@@ -198,7 +198,7 @@ export class StateInbox {
     const due = this.unseen.values().take(BATCH).toArray();
     if (due.length === 0) return false;
     const heads = await this.taking(this.unseen, due, 'looking at states', (client) =>
-      readUpTo(client, due, SeenStates.HEAD_BYTES),
+      readUpTo(client, due.map(redisKeys.state), SeenStates.HEAD_BYTES),
     );
     const found = due.filter((nodeId, index) => !this.seen.has(nodeId, heads[index]));
     for (const nodeId of found) this.pending.add(nodeId);
@@ -218,7 +218,7 @@ export class StateInbox {
   private async readBatch(nodeIds: readonly string[]): Promise<void> {
     const states = await this.taking(this.pending, nodeIds, 'reading states', (client) =>
       // Up to a byte more than is taken: a host may write any size, which must not become ours to hold.
-      readUpTo(client, nodeIds, MAX_STATE_BYTES + 1),
+      readUpTo(client, nodeIds.map(redisKeys.state), MAX_STATE_BYTES + 1),
     );
     nodeIds.forEach((nodeId, index) => this.deliver(nodeId, states[index]));
   }
@@ -253,22 +253,4 @@ export class StateInbox {
     if (this.options.onState(nodeId, sealed)) this.seen.add(nodeId, sealed);
     else this.seen.forget(nodeId);
   }
-}
-
-/** The first bytes of each state; undefined where there is none. */
-async function readUpTo(
-  client: Redis,
-  nodeIds: readonly string[],
-  bytes: number,
-): Promise<(Buffer | undefined)[]> {
-  const pipeline = client.pipeline();
-  for (const nodeId of nodeIds) pipeline.getrangeBuffer(redisKeys.state(nodeId), 0, bytes - 1);
-  const answers = await pipeline.exec();
-  if (!answers || answers.length !== nodeIds.length) throw new RedisUnavailable('reading states');
-  // Redis answers what is no string with an error of its own: it is no state, and no reason to try again.
-  const failed = answers.find(([error]) => error && error.name !== 'ReplyError')?.[0];
-  if (failed) throw failed;
-  return answers.map(([, value]) =>
-    Buffer.isBuffer(value) && value.length > 0 ? value : undefined,
-  );
 }

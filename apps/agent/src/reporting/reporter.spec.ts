@@ -4,8 +4,10 @@ import {
   generateSigningKey,
   loadSigner,
   openReport,
+  openStatement,
   signPace,
   type RootDocument,
+  type SignedDocument,
 } from '#bundle';
 import type { NodeReport } from '#contracts';
 import { Log } from '#observability';
@@ -16,7 +18,7 @@ import { Surroundings } from '../health/surroundings.js';
 import { sensorState } from '../testing/scripted-sensor.js';
 import { nodeReport } from './node-report.js';
 import { ReportPace } from './report-pace.js';
-import { Reporter } from './reporter.js';
+import { Reporter, type Composed } from './reporter.js';
 
 const NODE_ID = 'ab'.repeat(32);
 const START = 1_000_000;
@@ -51,6 +53,10 @@ let reporter: Reporter;
 let written: { readonly at: number; readonly report: NodeReport }[];
 let redisAway: boolean;
 let spoolLost: number;
+let statement: SignedDocument | undefined;
+/** What lies beside the state. */
+let beside: { readonly at: number; readonly statement: unknown } | undefined;
+let currentKey: Buffer;
 
 beforeEach(() => {
   clock = new SetClock();
@@ -62,25 +68,34 @@ beforeEach(() => {
   );
   written = [];
   [redisAway, spoolLost] = [false, 0];
+  [statement, beside, currentKey] = [undefined, undefined, hostKey];
   const link = {
-    writeState: (sealed: Uint8Array) => {
+    writeState: (sealed: Uint8Array, stated?: Uint8Array) => {
       if (redisAway) return Promise.reject(new Error('away'));
-      const text = openReport(hostKey, NODE_ID, sealed).toString();
+      const text = openReport(currentKey, NODE_ID, sealed).toString();
       written.push({ at: clock.ms, report: JSON.parse(text) as NodeReport });
-      return Promise.resolve();
+      const said = stated && openStatement(currentKey, NODE_ID, stated).toString();
+      if (said !== undefined) beside = { at: clock.ms, statement: JSON.parse(said) as unknown };
+      return Promise.resolve(beside !== undefined);
     },
   };
-  const compose = (sequence: number): NodeReport =>
-    nodeReport({
+  const compose = (sequence: number): Composed => {
+    const report = nodeReport({
       ...{ nodeId: NODE_ID, hostname: 'h', sequence, bootedAt: START, now: clock.ms },
       ...{ reportEveryMs: pace.everyMs, observing: false, agentVersion: '1' },
       ...{ spoolLost, observationsLost: 0 },
       sensor: { version: '1', state: sensorState({ asOf: clock.ms }) },
     });
+    return { report, statement };
+  };
   reporter = new Reporter(
     compose,
     link as unknown as HostLink,
-    { current: hostKey } as unknown as HostKeys,
+    {
+      get current() {
+        return currentKey;
+      },
+    } as unknown as HostKeys,
     around,
   );
 });
@@ -174,5 +189,57 @@ describe('an order of the control plane', () => {
     expect(pace.askEveryMs).toBe(600_000);
     order(60_000, START);
     expect(pace.askEveryMs).toBe(3_600_000);
+  });
+});
+
+describe('the signed statement beside reports', () => {
+  const signed = (payload: string): SignedDocument => ({
+    payloadType: 't',
+    payload,
+    signatures: [],
+  });
+  beforeEach(() => {
+    statement = signed('first');
+  });
+
+  it('goes up with the first report, and again only once there is another one', async () => {
+    await reporter.look();
+    await looks(60_000);
+    expect(beside).toEqual({ at: START, statement });
+    statement = signed('second');
+    await looks(10_000);
+    expect(beside).toEqual({ at: clock.ms, statement });
+  });
+
+  it('is a reason to report, before a report is due', async () => {
+    await reporter.look();
+    await looks(20_000, 60_000);
+    const before = written.length;
+    statement = signed('second');
+    await looks(10_000, 60_000);
+    expect(written).toHaveLength(before + 1);
+  });
+
+  it('goes up again where Redis did not take it, lost it, or may be another one', async () => {
+    redisAway = true;
+    await reporter.look();
+    expect(beside).toBeUndefined();
+    redisAway = false;
+    await looks(10_000);
+    expect(beside?.statement).toEqual(statement);
+    beside = undefined;
+    // The next report finds that it is gone, and the one after it brings it back.
+    await looks(20_000);
+    expect(beside).toEqual({ at: clock.ms, statement });
+    clock.ms += 1;
+    await reporter.reconnected();
+    expect(beside).toEqual({ at: clock.ms, statement });
+  });
+
+  it('goes up again under another host key', async () => {
+    await reporter.look();
+    currentKey = generateHostKey();
+    await looks(10_000);
+    expect(beside).toEqual({ at: clock.ms, statement });
   });
 });

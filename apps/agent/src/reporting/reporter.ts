@@ -1,10 +1,22 @@
-import { sealReport } from '#bundle';
+import { sealReport, sealStatement, type SignedDocument } from '#bundle';
 import { REPORT_INTERVAL_MS, type AgentRun, type NodeReport } from '#contracts';
 import { HostLink } from '#redis';
 import { errorMessage } from '../config/error-facts.js';
 import { HostKeys } from '../delivery/host-keys.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Surroundings } from '../health/surroundings.js';
+
+/** A report of this moment, and what the host has signed of itself last, where it can. */
+export interface Composed {
+  readonly report: NodeReport;
+  readonly statement?: SignedDocument;
+}
+
+/** A statement that lies in Redis, and the key under which it does. */
+interface Said {
+  readonly statement: SignedDocument;
+  readonly hostKey: Buffer;
+}
 
 /** What Redis has taken last. */
 interface Written {
@@ -16,13 +28,15 @@ interface Written {
 
 /**
  * Writes the host's state, sealed with the host key, at each change, and where nothing changes as often as the last
- * report said. The state is a last value: a report that could not be written is not kept, the next one says more.
+ * report said. The state is a last value: a report that could not be written is not kept, the next one says more. The
+ * signed statement goes up with it where Redis has not got it.
  */
 export class Reporter {
   readonly #flight = new SingleFlight(() => this.#report());
   #asked = false;
   #sequence = 0;
   #last: Written | undefined;
+  #said: Said | undefined;
   /** Reports written since the agent started. */
   written = 0;
   /** This run of the agent, as of the last report; undefined before the first. */
@@ -30,7 +44,7 @@ export class Reporter {
 
   /** `compose` makes the report of this moment under a sequence number; it is called at each look. */
   constructor(
-    private readonly compose: (sequence: number) => NodeReport,
+    private readonly compose: (sequence: number) => Composed,
     private readonly link: HostLink,
     private readonly hostKeys: HostKeys,
     private readonly around: Surroundings,
@@ -40,6 +54,12 @@ export class Reporter {
   report(): Promise<void> {
     this.#asked = true;
     return this.#flight.run();
+  }
+
+  /** Redis was away: it may be empty, or one that had not got all of it yet. Reports anew, the statement too. Never rejects. */
+  reconnected(): Promise<void> {
+    this.#said = undefined;
+    return this.report();
   }
 
   /** Reports if there is anything new to say, or it is time to say the same again. Never rejects. */
@@ -62,9 +82,10 @@ export class Reporter {
       return;
     }
     try {
-      const report = this.compose(this.#sequence + 1);
-      if (!asked && !this.#isDue(report)) return;
-      await this.#write(hostKey, report);
+      const composed = this.compose(this.#sequence + 1);
+      const unsaid = this.#unsaid(hostKey, composed);
+      if (!asked && unsaid === undefined && !this.#isDue(composed.report)) return;
+      await this.#write(hostKey, composed.report, unsaid);
       conditions.clear('report');
     } catch (cause) {
       conditions.raise(
@@ -74,7 +95,17 @@ export class Reporter {
     }
   }
 
-  async #write(hostKey: Buffer, report: NodeReport): Promise<void> {
+  /** The statement, if it does not lie there under this key. */
+  #unsaid(hostKey: Buffer, { statement }: Composed): SignedDocument | undefined {
+    const said = this.#said;
+    return said?.statement === statement && said?.hostKey.equals(hostKey) ? undefined : statement;
+  }
+
+  async #write(
+    hostKey: Buffer,
+    report: NodeReport,
+    statement: SignedDocument | undefined,
+  ): Promise<void> {
     const written = {
       content: contentOf(report),
       at: this.around.clock.now(),
@@ -83,8 +114,12 @@ export class Reporter {
     // Whatever becomes of this one, the next look is not to take the one before for what Redis has.
     this.#last = undefined;
     this.#sequence = report.sequence;
-    const sealed = sealReport(hostKey, report.nodeId, Buffer.from(JSON.stringify(report)));
-    await this.link.writeState(sealed);
+    const isStated = await this.link.writeState(
+      sealReport(hostKey, report.nodeId, jsonOf(report)),
+      statement && sealStatement(hostKey, report.nodeId, jsonOf(statement)),
+    );
+    if (statement !== undefined) this.#said = { statement, hostKey };
+    else if (!isStated) this.#said = undefined;
     this.#last = written;
     this.written += 1;
     this.run = { bootedAt: report.bootedAt, sequence: report.sequence };
@@ -98,6 +133,10 @@ export class Reporter {
     const withinMs = Math.min(last.nextWithinMs, intervalOf(report));
     return agoMs < 0 || agoMs + REPORT_INTERVAL_MS > withinMs;
   }
+}
+
+function jsonOf(value: object): Buffer {
+  return Buffer.from(JSON.stringify(value));
 }
 
 function intervalOf({ nextWithinMs }: NodeReport): number {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   generateSigningKey,
+  journalHeadName,
   loadSigner,
   signJournalHead,
   verifyStatement,
@@ -14,7 +15,7 @@ import { Log } from '#observability';
 import { Clock } from '../health/clock.js';
 import { Surroundings } from '../health/surroundings.js';
 import { JournalHeads } from './journal-heads.js';
-import { Statements } from './statements.js';
+import { Statements, type Statement } from './statements.js';
 
 class SetClock extends Clock {
   time = 1_000_000;
@@ -56,11 +57,14 @@ async function statements(privateKey = key.privateKey): Promise<Statements> {
   return Statements.open(file, key.keyid, pace, around);
 }
 
+const verified = (signed: Statement | undefined): HostStatement =>
+  verifyStatement(signed?.document, key.key, key.keyid);
+
 describe('what a host signs of itself', () => {
   it('is signed at a change, not more often than the pace allows, and anew after its time', async () => {
     const made = await statements();
     const sequenceOf = (at: number, sequence: number, over?: Partial<HostStatement>) =>
-      verifyStatement(made.of(statement(at, sequence, over), 60_000), key.key, key.keyid).sequence;
+      verified(made.of(statement(at, sequence, over), 60_000)).sequence;
     expect(sequenceOf(0, 1)).toBe(1);
     expect(sequenceOf(60_000, 2)).toBe(1);
     expect(sequenceOf(60_000, 3, { mode: 'audit' })).toBe(3);
@@ -78,7 +82,9 @@ describe('what a host signs of itself', () => {
       const made = await statements();
       const sequences = [0, 5, 10, 49, 50, 55, 99, 100].map((seconds, n) => {
         const said = statement(seconds * 1_000, n, { journal: heads(n) });
-        return verifyStatement(made.of(said, reportEveryMs), key.key, key.keyid).sequence;
+        const signed = made.of(said, reportEveryMs);
+        expect(signed?.heads).toEqual(verified(signed).journal.map(journalHeadName));
+        return verified(signed).sequence;
       });
       return [...new Set(sequences)];
     };
@@ -89,7 +95,7 @@ describe('what a host signs of itself', () => {
   it('is signed anew where the clock went back', async () => {
     const made = await statements();
     made.of(statement(500_000, 1), 10_000);
-    const after = verifyStatement(made.of(statement(1_000, 2), 10_000), key.key, key.keyid);
+    const after = verified(made.of(statement(1_000, 2), 10_000));
     expect(after.at).toBe(1_000);
   });
 

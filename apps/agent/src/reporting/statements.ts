@@ -1,4 +1,5 @@
 import {
+  journalHeadName,
   loadSigner,
   signStatement,
   type HostStatement,
@@ -17,8 +18,14 @@ export interface StatementPace {
   readonly everySeconds: number;
 }
 
-interface Signed extends Said {
+/** What lies beside the report: the envelope, and the names of the heads in it. */
+export interface Statement {
   readonly document: SignedDocument;
+  readonly heads: readonly string[];
+}
+
+interface Signed extends Said {
+  readonly statement: Statement;
   readonly at: number;
   /** Until it is signed anew without a change. */
   readonly keepMs: number;
@@ -32,8 +39,8 @@ interface Said {
 }
 
 /**
- * Signs what the host says of itself, by its first key. The same statement rides in each report until there is a newer
- * one: a report is a last value, and no reader may have seen the one before.
+ * Signs what the host says of itself, by its first key: now and then, since a signature costs more than all else of a
+ * report, and the same object until there is a newer one.
  */
 export class Statements {
   #last: Signed | undefined;
@@ -58,11 +65,11 @@ export class Statements {
    * The statement to send now: the last one, or this one, signed, where it is time for it. New heads of the journal alone
    * wait until a report is due anyway, which is one every `reportEveryMs`. Never throws.
    */
-  of(statement: HostStatement, reportEveryMs: number): SignedDocument | undefined {
+  of(statement: HostStatement, reportEveryMs: number): Statement | undefined {
     if (this.signer === undefined) return undefined;
     const said = saidIn(statement);
     if (this.#isDue(statement.at, said, reportEveryMs)) this.#sign(this.signer, statement, said);
-    return this.#last?.document;
+    return this.#last?.statement;
   }
 
   #isDue(at: number, { content, journal }: Said, reportEveryMs: number): boolean {
@@ -81,7 +88,10 @@ export class Statements {
     try {
       this.#last = {
         ...said,
-        document: signStatement(statement, signer),
+        statement: {
+          document: signStatement(statement, signer),
+          heads: statement.journal.map(journalHeadName),
+        },
         at: statement.at,
         keepMs: jittered(this.pace.everySeconds * 1_000, clock.random()),
       };

@@ -104,6 +104,7 @@ export class SimulatedHost {
         sensors,
         reporter: {
           report: () => nudgesFirst.turn().then(() => reporter.report()),
+          reconnected: () => nudgesFirst.turn().then(() => reporter.reconnected()),
           look: () => nudgesFirst.turn().then(() => reporter.look()),
           intervalMs: () => reporter.intervalMs(),
         },

@@ -5,8 +5,9 @@ export class ToldLink extends HostLink {
   /** Called after Redis has taken a state. */
   onWritten: () => void = () => undefined;
 
-  override async writeState(sealed: Uint8Array): Promise<void> {
-    await super.writeState(sealed);
+  override async writeState(sealed: Uint8Array, statement?: Uint8Array): Promise<boolean> {
+    const isStated = await super.writeState(sealed, statement);
     this.onWritten();
+    return isStated;
   }
 }

@@ -5,7 +5,7 @@ import type { Bare, Return, Rounds } from './fleet-run.js';
 import { NOT_WORSE_THAN_LINEAR, slopeOf } from './fleet-slope.js';
 import type { Measurement } from './measurement.js';
 import type { ProcessUse } from './process-use.js';
-import { workMeasurements } from './redis-work.js';
+import { workMeasurements, type ReportBytes } from './redis-work.js';
 import type { Waits } from './rest-meanwhile.js';
 import { median, percentile, worst } from './samples.js';
 
@@ -25,8 +25,7 @@ export interface FleetResult {
   readonly back: Return & { readonly rest: Waits };
   /** Of the simulation, a host. */
   readonly residentKiB: number;
-  /** Of a host's report in Redis. */
-  readonly reportBytes: number;
+  readonly reportBytes: ReportBytes;
   readonly bare: Bare;
 }
 
@@ -56,10 +55,11 @@ export function tellFleet(report: BenchReport, result: FleetResult): void {
   report.case(
     `nodes=${nodes}, confirmation`,
     `what hosts do in the ${all.pauseMs / 1_000} s after they have reported a change, without what they do at rest;\n` +
-      "a host's report in Redis",
+      "a host's report and statement in Redis",
     [
       ...cpuMeasurements(confirmationsOf(result), nodes),
-      { metric: 'report_bytes', value: result.reportBytes, unit: 'bytes' },
+      { metric: 'report_bytes', value: result.reportBytes.report, unit: 'bytes' },
+      { metric: 'statement_bytes', value: result.reportBytes.statement, unit: 'bytes' },
     ],
   );
   for (const each of some)

@@ -14,7 +14,7 @@ import { COME_WITHIN_MS, monotonicMs, SimFleet } from '../sim/sim-fleet.js';
 import { withCpu, type CpuShares, type CpuTimes } from './change-cpu.js';
 import { cpuMsOf, useOf, type ProcessUse } from './process-use.js';
 import { RedisPublish } from './redis-publish.js';
-import { RedisCounter, type RedisWork, workPerHost } from './redis-work.js';
+import { RedisCounter, type RedisWork, type ReportBytes, workPerHost } from './redis-work.js';
 import { restMeanwhile, type Waits } from './rest-meanwhile.js';
 import { worst } from './samples.js';
 
@@ -140,10 +140,10 @@ export class FleetRun {
     return (await withCpu(this.#shares, window)).cpuMs;
   }
 
-  /** What a host's report takes of Redis, sealed. */
-  async reportBytes(): Promise<number> {
+  /** What a host's report and statement take of Redis, sealed. */
+  async reportBytes(): Promise<ReportBytes> {
     const { controlPlane, counter } = this.parts;
-    return counter.stateBytes(await someNodeId(controlPlane));
+    return counter.bytesOf(await someNodeId(controlPlane));
   }
 
   async come(): Promise<void> {

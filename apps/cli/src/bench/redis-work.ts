@@ -14,6 +14,12 @@ export interface RedisWork {
   readonly bytes: number;
 }
 
+/** What a host has in Redis of itself, in bytes. */
+export interface ReportBytes {
+  readonly report: number;
+  readonly statement: number;
+}
+
 /** Counts what both Redis of a control plane that `up` started do. */
 export class RedisCounter {
   private constructor(private readonly connections: readonly RedisConnection[]) {}
@@ -33,11 +39,15 @@ export class RedisCounter {
     };
   }
 
-  /** Of the last report of a host, sealed. */
-  async stateBytes(nodeId: string): Promise<number> {
-    const key = redisKeys.state(nodeId);
+  /** Of the last report of a host and of its statement, sealed. */
+  async bytesOf(nodeId: string): Promise<ReportBytes> {
     const [assignments] = this.connections;
-    return assignments?.run(`measuring ${key}`, (client) => client.strlen(key)) ?? Number.NaN;
+    const lengthOf = (key: string): Promise<number> | undefined =>
+      assignments?.run(`measuring ${key}`, (client) => client.strlen(key));
+    return {
+      report: (await lengthOf(redisKeys.state(nodeId))) ?? Number.NaN,
+      statement: (await lengthOf(redisKeys.statement(nodeId))) ?? Number.NaN,
+    };
   }
 
   close(): void {
@@ -87,7 +97,7 @@ export function workMeasurements(
 }
 
 /** Whether a connection lives, and how Redis is: the slower the machine, the more of them in a change. */
-const BY_THE_CLOCK = ['hello', 'ping', 'info', 'memory|usage'];
+const BY_THE_CLOCK = ['hello', 'ping', 'info', 'memory|usage', 'strlen'];
 
 async function workOf(connection: RedisConnection): Promise<RedisWork> {
   const info = await connection.run('counting its work', (client) =>

@@ -51,6 +51,9 @@ class FakeInbox extends HostInbox {
   override forget(): void {
     return undefined;
   }
+  override statements(): Promise<ReadonlyMap<string, Uint8Array>> {
+    return Promise.resolve(new Map());
+  }
   override events(_nodeId: string, limit: number): Promise<readonly SealedEntry[]> {
     this.reads += 1;
     return Promise.resolve(this.entries.slice(0, limit));

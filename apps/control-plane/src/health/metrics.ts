@@ -75,6 +75,11 @@ export class Metrics {
   readonly reportsRefused = this.#counter(metricNames.reportsRefused, 'Reports refused', [
     'reason',
   ]);
+  readonly statementsRefused = this.#counter(
+    metricNames.statementsRefused,
+    'Statements of hosts refused',
+    ['reason'],
+  );
   readonly alertsStored = this.#counter(metricNames.alertsStored, 'Alerts stored');
   readonly alertsDuplicate = this.#counter(
     metricNames.alertsDuplicate,

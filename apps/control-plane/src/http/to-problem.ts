@@ -8,6 +8,7 @@ import {
 } from '#etcd';
 import type { Problem } from '#contracts';
 import { PostgresError } from '#postgresql';
+import { RedisUnavailable } from '#redis';
 import { ProblemError, type ProblemKind } from './problem.error.js';
 
 const BY_STATUS: Readonly<Record<number, ProblemKind>> = {
@@ -31,6 +32,7 @@ export function toProblemError(error: unknown): ProblemError {
   if (error instanceof EtcdOutOfSpace) return full(error);
   if (error instanceof EtcdUnavailable) return unavailable(error);
   if (error instanceof PostgresError) return storeUnavailable(error);
+  if (error instanceof RedisUnavailable) return redisUnavailable(error);
   const status = statusOf(error);
   if (status === undefined || status >= 500 || status < 400) {
     return status === 503 ? unavailable(error) : new ProblemError('internal', { cause: error });
@@ -42,6 +44,12 @@ export function toProblemError(error: unknown): ProblemError {
 /** Nothing of its address, and no statement. */
 function storeUnavailable(cause: PostgresError): ProblemError {
   const detail = 'the store of alerts and journal cannot be used now: see /readyz';
+  return new ProblemError('unavailable', { cause, detail, headers: { 'retry-after': '5' } });
+}
+
+/** Nothing of its address. */
+function redisUnavailable(cause: RedisUnavailable): ProblemError {
+  const detail = 'what hosts have signed lies in Redis, which does not answer now: see /readyz';
   return new ProblemError('unavailable', { cause, detail, headers: { 'retry-after': '5' } });
 }
 

@@ -3,17 +3,20 @@ import {
   JOURNAL_START,
   generateSigningKey,
   journalEntry,
+  journalHeadName,
   loadSigner,
   signJournalHead,
   signRestoration,
   signStatement,
   type HostStatement,
   type JournalEntry,
+  type SignedDocument,
 } from '#bundle';
+import { Log } from '#observability';
 import { SystemClock } from '../clock.js';
 import type { Trust } from '../config/trust.js';
 import { heapGrowthMiB } from '../testing/heap-growth.js';
-import { HeldHeads, journalAlarmWords, type Witness } from './held-heads.js';
+import { HeldHeads, StatementSource, journalAlarmWords, type Witness } from './held-heads.js';
 import { SignedJournal } from './signed-journal.js';
 import { SqliteJournalStore } from './sqlite-journal.store.js';
 
@@ -21,17 +24,36 @@ const LOOK_MS = 5_000;
 const online = loadSigner(generateSigningKey().privateKey);
 const [web1, web2] = [host('web1'), host('web2')];
 
+/** What lies beside reports. */
+class Beside extends StatementSource {
+  readonly statements = new Map<string, SignedDocument>();
+  readonly asked: string[] = [];
+  away = false;
+
+  override of(nodeIds: readonly string[]): Promise<ReadonlyMap<string, SignedDocument>> {
+    if (this.away) return Promise.reject(new Error('away'));
+    this.asked.push(...nodeIds);
+    const found = nodeIds.flatMap((nodeId) => {
+      const statement = this.statements.get(nodeId);
+      return statement ? [[nodeId, statement] as const] : [];
+    });
+    return Promise.resolve(new Map(found));
+  }
+}
+
 let store: SqliteJournalStore;
+let beside: Beside;
+let root: { version: number; online: { keyid: string; key: string }[] };
 let journal: SignedJournal;
-let believed: { keyid: string; key: string }[];
 let heads: HeldHeads;
 let now: number;
 beforeEach(() => {
   store = new SqliteJournalStore(':memory:');
   journal = new SignedJournal(store, online, new SystemClock());
-  believed = [{ keyid: online.keyid, key: online.key }];
-  const root = { document: { online: believed } };
-  heads = new HeldHeads(journal, { root } as unknown as Trust);
+  beside = new Beside();
+  root = { version: 1, online: [{ keyid: online.keyid, key: online.key }] };
+  const trust = { root: { document: root } } as unknown as Trust;
+  heads = new HeldHeads(journal, beside, trust, new Log({ write: () => undefined }));
   now = 1_000_000;
 });
 afterEach(() => store.close());
@@ -133,40 +155,96 @@ describe('heads that hosts have seen', () => {
   });
 
   it.each([
-    ['without a payload', () => ({ signatures: [] })],
-    ['that is nothing', () => null],
-    ['whose payload is no JSON', () => ({ payload: Buffer.from('{').toString('base64') })],
-    ['without heads', () => ({ payload: payloadOf({}) })],
-    ['with more heads than a host keeps', () => ({ payload: payloadOf({ journal: many() }) })],
-  ])('stay what a host has said, whatever comes %s', async (_title, statement) => {
+    ['without a payload', 'x'],
+    ['whose payload is no JSON', Buffer.from('{').toString('base64')],
+    ['without heads', payloadOf({})],
+    ['with more heads than a host keeps', payloadOf({ journal: many() })],
+  ])('stay what a host has said, whatever statement comes %s', async (_title, payload) => {
     await write(2);
     say(web1, [headOf(ahead())]);
-    heads.take(web1.witness, statement());
     expect(await alarm()).toBeDefined();
-    say(web1, []);
+    const statement = beside.statements.get(web1.witness.nodeId) as SignedDocument;
+    beside.statements.set(web1.witness.nodeId, { ...statement, payload });
+    expect(await alarm()).toBeDefined();
+    heads.take(web1.witness, []);
     expect(await alarm()).toBeUndefined();
-    heads.take(web1.witness, statement());
+    heads.take(web1.witness, [journalHeadName(headOf(ahead()))]);
     expect(await alarm()).toBeUndefined();
   });
 
-  it('take no room where a host makes them up, however long they are', () => {
-    const makeUp = () => {
+  it('are read of one of the hosts that hold the same ones, and once', async () => {
+    const seen = (await write(3)).map((entry) => headOf(entry));
+    const names = seen.map(journalHeadName);
+    const hosts = Array.from({ length: 20 }, (_, i) => ({ ...host(`h${i}`), names }));
+    for (const each of hosts) {
+      say(each, seen);
+      heads.take(each.witness, names);
+    }
+    await alarm();
+    expect(beside.asked).toHaveLength(1);
+    await store.setAside(1);
+    expect(await alarm()).toMatch(/and 19 more saw entry 3/);
+    expect(beside.asked).toHaveLength(1);
+  });
+
+  it('are read though others name the same ones and have none of them', async () => {
+    const seen = headOf((await write(3)).at(-1) as JournalEntry);
+    for (let i = 0; i < 5; i += 1) {
+      const liar = host(`liar${i}`);
+      say(liar, []);
+      heads.take(liar.witness, [journalHeadName(seen)]);
+    }
+    say(web1, [seen]);
+    await store.setAside(1);
+    for (let i = 0; i < 100; i += 1) await heads.look((now += LOOK_MS));
+    expect(heads.alarm?.seen.seq).toBe(3);
+  });
+
+  it('are judged by what was read before, while statements cannot be read', async () => {
+    const seen = (await write(5)).at(-1) as JournalEntry;
+    say(web1, [headOf(seen)]);
+    await alarm();
+    beside.away = true;
+    say(web2, [headOf(ahead())]);
+    expect(await alarm()).toBeUndefined();
+    await store.setAside(3);
+    expect(await alarm()).toMatch(/host web1 saw entry 5/);
+    beside.away = false;
+    expect(await alarm()).toMatch(/host web2 and 1 more/);
+  });
+
+  it('count once the root document believes their key', async () => {
+    await write(2);
+    const next = loadSigner(generateSigningKey().privateKey);
+    say(web1, [headOf(ahead(), next)]);
+    expect(await alarm()).toBeUndefined();
+    root.version = 2;
+    root.online.push({ keyid: next.keyid, key: next.key });
+    expect(await alarm()).toMatch(/host web1 saw entry 9000/);
+  });
+
+  it('take no room where a host makes them up, however long they are', async () => {
+    const makeUp = async () => {
       for (let made = 0; made < 30; made += 1) {
-        // Four characters of a statement that are 21 when they are written anew.
-        const journal = `{"journal":[[${made}${',1e20'.repeat(150_000)}]]}`;
-        heads.take(web1.witness, { payload: Buffer.from(journal).toString('base64') });
+        // Four characters of a statement that are eleven when they are written anew.
+        const journal = `{"journal":[[${made}${',1e9'.repeat(150_000)}]]}`;
+        const payload = Buffer.from(journal).toString('base64');
+        beside.statements.set(web1.witness.nodeId, { payloadType: '', payload, signatures: [] });
+        heads.take(web1.witness, [String(made).padStart(32, '0')]);
+        await heads.look((now += LOOK_MS));
       }
+      beside.statements.clear();
     };
-    expect(heapGrowthMiB(makeUp)).toBeLessThan(10);
+    expect(await heapGrowthMiB(makeUp)).toBeLessThan(10);
   });
 
   it('count for nothing once their key is taken back, or their host is gone', async () => {
     await write(2);
     say(web1, [headOf(ahead())]);
     expect(await alarm()).toBeDefined();
-    const key = believed.splice(0);
+    const key = root.online.splice(0);
     expect(await alarm()).toBeUndefined();
-    believed.push(...key);
+    root.online.push(...key);
     expect(await alarm()).toBeDefined();
     heads.forget(web1.witness.nodeId);
     expect(await alarm()).toBeUndefined();
@@ -183,11 +261,13 @@ function host(node: string): Host {
   return { signer, witness: { node, nodeId: signer.keyid } };
 }
 
+/** Signs it, and reports the names. */
 function say(by: Host, said: readonly unknown[]): void {
-  heads.take(by.witness, signed(by, said));
+  beside.statements.set(by.witness.nodeId, signed(by, said));
+  heads.take(by.witness, said.map(journalHeadName));
 }
 
-function signed({ signer, witness: { nodeId } }: Host, said: readonly unknown[]): unknown {
+function signed({ signer, witness: { nodeId } }: Host, said: readonly unknown[]): SignedDocument {
   const statement: HostStatement = {
     ...{ v: 1, nodeId, bootedAt: 1, sequence: 1, at: 1, asOf: 1, rootVersion: 1 },
     ...{ enforcer: 'observe', mode: 'enforce', qualifiers: [], policies: [], journal: said },

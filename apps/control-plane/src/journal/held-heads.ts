@@ -1,19 +1,26 @@
-import { hash } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import {
   RefusedError,
+  journalHeadName,
   limits,
   verifyJournalHead,
   type JournalPoint,
   type SignedDocument,
 } from '#bundle';
+import { Log } from '#observability';
 import { Trust } from '../config/trust.js';
 import { SignedJournal } from './signed-journal.js';
 
-/** A host whose statement came, in a report that was sealed with its key. */
+/** A host of which a report came, sealed with its key. */
 export interface Witness {
   readonly node: string;
   readonly nodeId: string;
+}
+
+/** Where statements of hosts are read; one that is none is not given out. Rejects where it cannot be asked. */
+export abstract class StatementSource {
+  abstract of(nodeIds: readonly string[]): Promise<ReadonlyMap<string, SignedDocument>>;
 }
 
 /** Hosts have seen another journal than this one. */
@@ -27,13 +34,10 @@ export interface JournalAlarm {
   readonly end: number;
 }
 
-interface Said {
+interface Held {
   readonly node: string;
-  /** Digest of the statement's payload, which is long, and which the board of reports has. */
-  readonly digest: string;
-  /** Digest of the heads as they are in it. */
-  readonly journal: string;
-  readonly heads: readonly SignedHead[];
+  /** Names of heads, one object for all hosts that hold the same ones. */
+  readonly names: readonly string[];
 }
 
 interface SignedHead extends JournalPoint {
@@ -43,22 +47,25 @@ interface SignedHead extends JournalPoint {
 }
 
 const LOOK_EVERY_MS = 5_000;
-/** Fleet-wide there are few: every host hears the same ones. */
-const MAX_REMEMBERED = 1_000;
-const MAX_PAYLOAD_CHARS = Math.ceil(limits.statementBytes / 3) * 4;
+/** Statements that are read at a look. */
+const READ_AT_ONCE = 64;
+/** With as many signatures as a document may have. One that a host makes up may be as long as a statement. */
+const MAX_HEAD_CHARS = 4_096;
 
 /**
- * Compares the heads that hosts have seen, as they say in each report, with the journal: one that it does not lead to
- * proves that it was cut off or rewritten, unless the online key's word of a restore tells that it was lost. A host
- * cannot make one up, since the online key signed it: so its own signature, which would cost more than all else of a
- * report, is left to who asks for statements. A replica that lags behind another one for a moment is no proof,
- * so that an alarm is raised at the second look that finds it.
+ * Compares the heads that hosts have seen with the journal: one that it does not lead to proves that it was cut off or
+ * rewritten, unless the online key's word of a restore tells that it was lost. Reports have the names of heads alone,
+ * mostly the same ones: where one is new, the statement of one host is read, so that work goes with the heads and not with
+ * the hosts. A host cannot make a head up, since the online key signed it: so the host's own signature is left to who asks
+ * for statements. A replica that lags behind another one for a moment is no proof, so that an alarm is raised at the second
+ * look that finds it.
  */
 @Injectable()
 export class HeldHeads {
-  readonly #said = new Map<string, Said>();
-  /** By digest of the head as it came. */
-  readonly #verified = new Map<string, SignedHead | undefined>();
+  readonly #held = new Map<string, Held>();
+  /** By name, those that some host has; undefined: none that an online key of this version of the root document signed. */
+  #heads: ReadonlyMap<string, SignedHead | undefined> = new Map();
+  #rootVersion = 0;
   #suspected = false;
   #looking = false;
   #lookedAtMs: number | undefined;
@@ -66,33 +73,23 @@ export class HeldHeads {
 
   constructor(
     private readonly journal: SignedJournal,
+    private readonly statements: StatementSource,
     private readonly trust: Trust,
+    private readonly log: Log,
   ) {}
 
   get alarm(): JournalAlarm | undefined {
     return this.#alarm;
   }
 
-  /** Takes the heads that are in a host's statement; one that cannot be read says nothing. Never throws. */
-  take({ node, nodeId }: Witness, statement: unknown): void {
-    const payload = payloadOf(statement);
-    if (payload === undefined) return;
-    const digest = digestOf(payload);
-    const said = this.#said.get(nodeId);
-    // The same one rides in every report until there is a newer one.
-    if (said?.digest === digest) return;
-    const signed = headsIn(payload);
-    if (!signed) return;
-    const journal = digestOf(JSON.stringify(signed));
-    // A newer one mostly has the same heads.
-    const heads =
-      said?.journal === journal ? said.heads : signed.flatMap((each) => this.#headIn(each) ?? []);
-    this.#said.set(nodeId, { node, digest, journal, heads });
+  /** Takes the names of the heads that a host holds, as it reports; new ones are read at the next look. */
+  take({ node, nodeId }: Witness, names: readonly string[]): void {
+    this.#held.set(nodeId, { node, names });
   }
 
   /** Forgets a host that is gone. */
   forget(nodeId: string): void {
-    this.#said.delete(nodeId);
+    this.#held.delete(nodeId);
   }
 
   /** Looks anew where it is time to; true where the alarm began or ended. Rejects where the store cannot be read. */
@@ -103,10 +100,48 @@ export class HeldHeads {
     this.#lookedAtMs = nowMs;
     this.#looking = true;
     try {
+      await this.#readNew();
       return this.#judge(await this.#find());
     } finally {
       this.#looking = false;
     }
+  }
+
+  async #readNew(): Promise<void> {
+    const heads = this.#kept();
+    const holders = this.#holders();
+    for (const { payload } of await this.#statementsOf(toAsk(holders, heads)))
+      for (const signed of headsIn(payload)) this.#readOne(signed, heads);
+    const used = new Set(holders.keys().flatMap((names) => names));
+    this.#heads = new Map(heads.entries().filter(([name]) => used.has(name)));
+  }
+
+  /** Each for itself: hosts may be on several Redis, of which one is away. What was read before is judged meanwhile. */
+  async #statementsOf(nodeIds: ReadonlySet<string>): Promise<readonly SignedDocument[]> {
+    const answers = await Promise.allSettled(
+      [...nodeIds].map((nodeId) => this.statements.of([nodeId])),
+    );
+    return answers.flatMap((answer) => {
+      if (answer.status === 'fulfilled') return [...answer.value.values()];
+      this.log.debug('heads of a host are read later', { error: answer.reason });
+      return [];
+    });
+  }
+
+  /** With another root document the key behind one that was none may count. */
+  #kept(): Map<string, SignedHead | undefined> {
+    const { version } = this.trust.root.document;
+    const isSame = version === this.#rootVersion;
+    this.#rootVersion = version;
+    return new Map(this.#heads.entries().filter(([, head]) => isSame || head !== undefined));
+  }
+
+  /** Ids of hosts by the names that they hold. */
+  #holders(): ReadonlyMap<readonly string[], readonly string[]> {
+    const holders = new Map<readonly string[], string[]>();
+    for (const [nodeId, { names }] of this.#held)
+      holders.getOrInsertComputed(names, () => []).push(nodeId);
+    return holders;
   }
 
   #judge(found: JournalAlarm | undefined): boolean {
@@ -117,21 +152,19 @@ export class HeldHeads {
   }
 
   async #find(): Promise<JournalAlarm | undefined> {
-    const said = [...this.#said.values()];
     const end = (await this.journal.end()).seq;
-    // Every host has mostly the same ones: each is one object, however many have it.
-    const names = await this.#strange([...new Set(said.flatMap(({ heads }) => heads))]);
-    if (names.size === 0) return undefined;
-    const strange = said.flatMap(({ node, heads }) => {
-      const [newest] = heads
-        .filter((head) => names.has(nameOf(head)))
-        .toSorted((a, b) => b.seq - a.seq);
+    const known = [...this.#heads.values()].filter((head) => head !== undefined);
+    const strange = await this.#strange(known);
+    if (strange.size === 0) return undefined;
+    const found = [...this.#held.values()].flatMap(({ node, names }) => {
+      const heads = names.flatMap((name) => this.#heads.get(name) ?? []);
+      const [newest] = heads.filter(isIn(strange)).toSorted(byNewest);
       return newest ? [{ node, newest }] : [];
     });
-    const [first] = strange.toSorted((a, b) => b.newest.seq - a.newest.seq);
+    const [first] = found.toSorted((a, b) => byNewest(a.newest, b.newest));
     if (!first) return undefined;
     const { seq, hash } = first.newest;
-    return { node: first.node, others: strange.length - 1, seen: { seq, hash }, end };
+    return { node: first.node, others: found.length - 1, seen: { seq, hash }, end };
   }
 
   /** Names of those that this journal does not lead to. */
@@ -150,16 +183,32 @@ export class HeldHeads {
     return strange;
   }
 
-  #headIn(signed: unknown): SignedHead | undefined {
-    // One that a host makes up may be as long as a statement.
-    const digest = digestOf(JSON.stringify(signed));
-    if (this.#verified.has(digest)) return this.#verified.get(digest);
+  #readOne(signed: unknown, into: Map<string, SignedHead | undefined>): void {
+    if (JSON.stringify(signed).length > MAX_HEAD_CHARS) return;
+    const name = unlessRefused(() => journalHeadName(signed));
+    if (name === undefined || into.has(name)) return;
     const head = unlessRefused(() => verifyJournalHead(signed, this.trust.root.document.online));
-    const found = head && { ...head, keyids: keyidsOf(signed) };
-    if (this.#verified.size >= MAX_REMEMBERED) this.#verified.clear();
-    this.#verified.set(digest, found);
-    return found;
+    into.set(name, head && { ...head, keyids: keyidsOf(signed) });
   }
+}
+
+/** Hosts that hold what is new, a few, so that each name is read of one: what most hold first, else another one each time. */
+function toAsk(
+  holders: ReadonlyMap<readonly string[], readonly string[]>,
+  heads: ReadonlyMap<string, unknown>,
+): ReadonlySet<string> {
+  const hosts = new Set<string>();
+  const names = new Set(heads.keys());
+  const start = randomInt(holders.size + 1);
+  const all = [...holders];
+  const inTurn = [...all.slice(start), ...all.slice(0, start)];
+  for (const [held, nodeIds] of inTurn.toSorted(([, a], [, b]) => b.length - a.length)) {
+    if (hosts.size >= READ_AT_ONCE) break;
+    if (held.every((name) => names.has(name))) continue;
+    for (const name of held) names.add(name);
+    hosts.add(nodeIds[randomInt(nodeIds.length)] ?? '');
+  }
+  return hosts;
 }
 
 /** Of a document whose signatures were verified. */
@@ -167,26 +216,23 @@ function keyidsOf(signed: unknown): readonly string[] {
   return (signed as SignedDocument).signatures.map(({ keyid }) => keyid);
 }
 
-function payloadOf(statement: unknown): string | undefined {
-  const payload = (statement as Partial<SignedDocument> | undefined | null)?.payload;
-  return typeof payload === 'string' && payload.length <= MAX_PAYLOAD_CHARS ? payload : undefined;
-}
-
-/** The heads in a statement, as they came; undefined where there is no list of as many as a host may keep. */
-function headsIn(payload: string): readonly unknown[] | undefined {
+/** The heads in a statement, as they came; none where it holds no list of as many as a host may keep. */
+function headsIn(payload: string): readonly unknown[] {
   try {
     const text = Buffer.from(payload, 'base64').toString('utf8');
     const { journal } = JSON.parse(text) as { readonly journal?: unknown };
-    return Array.isArray(journal) && journal.length <= limits.journalHeadsPerHost
-      ? journal
-      : undefined;
+    return Array.isArray(journal) && journal.length <= limits.journalHeadsPerHost ? journal : [];
   } catch {
-    return undefined;
+    return [];
   }
 }
 
-function digestOf(text: string): string {
-  return hash('sha256', text, 'base64');
+function isIn(strange: ReadonlySet<string>): (head: SignedHead) => boolean {
+  return (head) => strange.has(nameOf(head));
+}
+
+function byNewest(a: SignedHead, b: SignedHead): number {
+  return b.seq - a.seq;
 }
 
 function nameOf({ seq, hash, at }: SignedHead): string {

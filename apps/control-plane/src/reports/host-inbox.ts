@@ -32,6 +32,9 @@ export abstract class HostInbox {
   /** Forgets what it remembers of a host that is gone. */
   abstract forget(nodeId: string): void;
 
+  /** What these hosts have signed of themselves, sealed, by node id; of who has none, none. Rejects where Redis is away. */
+  abstract statements(nodeIds: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>>;
+
   /** The oldest entries of a host's stream. */
   abstract events(nodeId: string, limit: number): Promise<readonly SealedEntry[]>;
 

@@ -40,6 +40,7 @@ const SIGNATURE_CHARS = 88;
 
 const decimal = matching(/^[0-9]{1,20}$/, 'must be a decimal number');
 const hex64 = matching(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
+const headName = matching(/^[0-9a-f]{32}$/, 'must be 32 hexadecimal digits');
 const digest = matching(/^[0-9a-f]{64}$|^$/, 'must be a digest');
 
 const interval: Read<number> = (value, field) => {
@@ -178,6 +179,7 @@ const report: Read<NodeReport> = record<NodeReport>({
       at: instant,
     }),
   ),
+  heads: optional(shared(list(headName, limits.journalHeadsPerHost))),
   // Kept as it came: who asks for it verifies it, since it is not for us.
   statement: optional(statement),
 });

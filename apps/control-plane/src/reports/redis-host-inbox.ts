@@ -1,4 +1,10 @@
-import { DeliveryWriter, EventStreams, StateInbox, type RedisConnection } from '#redis';
+import {
+  DeliveryWriter,
+  EventStreams,
+  StateInbox,
+  StatementReader,
+  type RedisConnection,
+} from '#redis';
 import { HostInbox, type HostNews, type SealedEntry } from './host-inbox.js';
 
 /** Hosts ring on one bell each by their id; one is enough for a control plane of one process. */
@@ -11,6 +17,7 @@ const SHARDS = 1;
 export class RedisHostInbox extends HostInbox {
   readonly #streams: EventStreams;
   readonly #states: DeliveryWriter;
+  readonly #statements: StatementReader;
   #inbox: StateInbox | undefined;
 
   constructor(
@@ -21,6 +28,7 @@ export class RedisHostInbox extends HostInbox {
   ) {
     super();
     this.#states = new DeliveryWriter(connection);
+    this.#statements = new StatementReader(connection);
     this.#streams = new EventStreams(events);
   }
 
@@ -43,6 +51,10 @@ export class RedisHostInbox extends HostInbox {
 
   override forget(nodeId: string): void {
     this.#inbox?.forget(nodeId);
+  }
+
+  override statements(nodeIds: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>> {
+    return this.#statements.read(nodeIds);
   }
 
   override events(nodeId: string, limit: number): Promise<readonly SealedEntry[]> {

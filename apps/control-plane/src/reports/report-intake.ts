@@ -35,7 +35,7 @@ export class ReportIntake {
       if (!this.clones.admits(host, report)) this.metrics.reportsRefused.inc({ reason: 'clone' });
       else if (this.board.put(report, this.clock.nowMs())) {
         this.metrics.reports.inc();
-        this.heads.take(host, report.statement);
+        this.heads.take(host, report.heads ?? []);
       }
       return true;
     } catch (error) {

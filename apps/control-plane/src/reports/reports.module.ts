@@ -1,9 +1,10 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { NodeStatusController } from '../status/node-status.controller.js';
 import { StatusReader } from '../status/status-reader.js';
-import { HeldHeads } from '../journal/held-heads.js';
+import { HeldHeads, StatementSource } from '../journal/held-heads.js';
 import { CloneService } from './clone.service.js';
 import { HostInbox } from './host-inbox.js';
+import { HostStatements } from './host-statements.js';
 import { KnownHosts } from './known-hosts.js';
 import { ReportBoard } from './report-board.js';
 import { ReportIntake } from './report-intake.js';
@@ -21,6 +22,7 @@ export class ReportsModule {
         { provide: HostInbox, useValue: inbox },
         KnownHosts,
         HeldHeads,
+        { provide: StatementSource, useClass: HostStatements },
         CloneService,
         ReportBoard,
         ReportIntake,

@@ -5,6 +5,7 @@ import { Needs, NeedsToRead } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { NamePipe, PageQuery, notFound, pageOf } from '../http/index.js';
+import { StatementSource } from '../journal/held-heads.js';
 import { ReportBoard } from './report-board.js';
 
 /**
@@ -17,25 +18,35 @@ export class StatementController {
   constructor(
     private readonly fleet: Fleet,
     private readonly board: ReportBoard,
+    private readonly statements: StatementSource,
   ) {}
 
   @Get('nodes/:name/statement')
   @NeedsToRead('node')
   @ApiOperation({ summary: 'What the host says of itself, signed with its own key (DSSE)' })
-  one(@Param('name', NamePipe) name: string): StatementView {
-    const view = this.#viewOf(name, this.fleet.read());
-    if (view?.statement === undefined) throw notFound('statement of node', name);
+  async one(@Param('name', NamePipe) name: string): Promise<StatementView> {
+    const views = await this.#withStatements(
+      [this.#viewOf(name, this.fleet.read())].flatMap((v) => v ?? []),
+    );
+    const view = views.find(({ statement }) => statement !== undefined);
+    if (!view) throw notFound('statement of node', name);
     return view;
   }
 
   @Get('statements')
   @Needs('fleet:read')
   @ApiOperation({ summary: 'The same of all enrolled hosts, by name' })
-  all(@Query() query: PageQuery): Page<StatementView> {
+  async all(@Query() query: PageQuery): Promise<Page<StatementView>> {
     const state = this.fleet.read();
     const enrolled = state.nodes.sorted().flatMap(({ name }) => this.#viewOf(name, state) ?? []);
     const named = enrolled.map((view) => ({ name: view.node, view }));
-    return pageOf(named, query, state.revision.toString(), ({ view }) => view);
+    const page = pageOf(named, query, state.revision.toString(), ({ view }) => view);
+    return { ...page, items: await this.#withStatements(page.items) };
+  }
+
+  async #withStatements(views: readonly StatementView[]): Promise<readonly StatementView[]> {
+    const statements = await this.statements.of(views.map(({ nodeId }) => nodeId));
+    return views.map((view) => ({ ...view, statement: statements.get(view.nodeId) }));
   }
 
   #viewOf(node: string, state: FleetState): StatementView | undefined {
@@ -44,6 +55,6 @@ export class StatementController {
     const { nodeId, signingKey: key } = enrollment;
     const held = this.board.get(nodeId);
     const receivedAt = held && new Date(held.receivedAtMs).toISOString();
-    return { node, nodeId, key, statement: held?.report.statement, receivedAt };
+    return { node, nodeId, key, receivedAt };
   }
 }

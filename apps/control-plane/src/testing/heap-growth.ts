@@ -5,10 +5,10 @@ setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
 /** By how many MiB the heap has grown that what `work` made is still held in. */
-export function heapGrowthMiB(work: () => unknown): number {
+export async function heapGrowthMiB(work: () => unknown): Promise<number> {
   collect();
   const before = process.memoryUsage().heapUsed;
-  const kept = [work()];
+  const kept = [await work()];
   collect();
   const after = process.memoryUsage().heapUsed;
   // Held until here.

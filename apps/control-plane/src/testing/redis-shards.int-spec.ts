@@ -164,6 +164,12 @@ describe('hosts on two Redis', () => {
           const { body } = await rig.rest.get(`/v1/alerts?policy=of-${name}`);
           return (body['items'] as unknown as unknown[]).length === 3;
         });
+      for (const host of hosts) await host.report('enforced', {}, host.state());
+      await eventually('what they sign is given out', async () => {
+        const { body } = await rig.rest.get('/v1/statements');
+        const items = body['items'] as unknown as { readonly statement?: unknown }[];
+        return items.filter(({ statement }) => statement !== undefined).length === 3;
+      });
       const main = ['main1', 'mover1'];
       expect(await held(rig.redis, hosts)).toEqual({ users: main, assignments: main });
       expect(await held(b, hosts)).toEqual({ users: ['b1'], assignments: ['b1'] });

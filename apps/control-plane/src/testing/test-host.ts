@@ -2,10 +2,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import {
   generateSealingKey,
   generateSigningKey,
+  journalHeadName,
   loadSigner,
   openCursor,
   sealEvents,
   sealReport,
+  sealStatement,
   signEnrollment,
   signStatement,
   trustRoot,
@@ -163,8 +165,12 @@ export class TestHost {
     });
   }
 
-  /** Reports that what was fetched last is applied, with this state for every rule. */
-  async report(state: RuleState = 'enforced', over: Partial<NodeReport> = {}): Promise<NodeReport> {
+  /** Reports that what was fetched last is applied, with this state for every rule, and what it signed beside it. */
+  async report(
+    state: RuleState = 'enforced',
+    over: Partial<NodeReport> = {},
+    statement?: SignedDocument,
+  ): Promise<NodeReport> {
     const { last } = this;
     if (!last) throw new Error('nothing was fetched yet');
     const { epoch, generation, issuedAt, bundleDigest } = last.assignment;
@@ -187,9 +193,13 @@ export class TestHost {
       host: { hostname: this.name, kernel: 'test', lsm: [] },
       versions: { agent: 'test', sensor: 'test' },
       losses: { audit: 0, spool: 0 },
+      heads: statement && headsIn(statement),
       ...over,
     };
-    await this.link.writeState(sealReport(last.hostKey, this.nodeId, bytes(report)));
+    await this.link.writeState(
+      sealReport(last.hostKey, this.nodeId, bytes(report)),
+      statement && sealStatement(last.hostKey, this.nodeId, bytes(statement)),
+    );
     return report;
   }
 
@@ -236,6 +246,12 @@ export class TestHost {
 function ruleIds(document: unknown): readonly string[] {
   const parsed = validateDocument(document, { mode: 'lenient' }).document;
   return parsed?.kind === 'KubeArmorHostPolicy' ? rulesOf(parsed).map(({ id }) => id) : [];
+}
+
+/** Names of the heads in a statement, as an agent reports them. */
+function headsIn({ payload }: SignedDocument): readonly string[] {
+  const { journal } = JSON.parse(Buffer.from(payload, 'base64').toString('utf8')) as HostStatement;
+  return journal.map(journalHeadName);
 }
 
 function bytes(value: unknown): Uint8Array {

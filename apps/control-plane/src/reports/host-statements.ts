@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common';
+import { RefusedError, openStatement, parseSignedDocument, type SignedDocument } from '#bundle';
+import { Log } from '#observability';
+import { Metrics } from '../health/metrics.js';
+import { ShapeError, parseJson } from '../shape/shape.js';
+import { StatementSource } from '../journal/held-heads.js';
+import { HostInbox } from './host-inbox.js';
+import { KnownHosts, type KnownHost } from './known-hosts.js';
+import { ReportBoard } from './report-board.js';
+
+/**
+ * What hosts have signed of themselves, read from Redis as somebody asks: few do, and each is longer than all else of a
+ * host. That it is an envelope sealed by that host is checked, and not its signature, which is not for us.
+ */
+@Injectable()
+export class HostStatements extends StatementSource {
+  constructor(
+    private readonly hosts: KnownHosts,
+    private readonly inbox: HostInbox,
+    private readonly board: ReportBoard,
+    private readonly metrics: Metrics,
+    private readonly log: Log,
+  ) {
+    super();
+  }
+
+  /** By node id; of a host that has none, or none that can be read, none. Rejects where Redis is away. */
+  override async of(nodeIds: readonly string[]): Promise<ReadonlyMap<string, SignedDocument>> {
+    const riding = nodeIds.flatMap((nodeId) => {
+      const statement = this.board.get(nodeId)?.report.statement;
+      return statement === undefined ? [] : [[nodeId, statement as SignedDocument] as const];
+    });
+    const found = new Map(riding);
+    const others = nodeIds.filter((nodeId) => !found.has(nodeId));
+    for (const [nodeId, sealed] of await this.inbox.statements(others)) {
+      const host = this.hosts.find(nodeId);
+      const statement = host && this.#opened(host, sealed);
+      if (statement) found.set(nodeId, statement);
+    }
+    return found;
+  }
+
+  #opened({ node, nodeId, hostKey }: KnownHost, sealed: Uint8Array): SignedDocument | undefined {
+    try {
+      const bytes = openStatement(hostKey, nodeId, sealed);
+      return parseSignedDocument(parseJson(bytes, 'statement'), 'statement');
+    } catch (error) {
+      if (!(error instanceof RefusedError || error instanceof ShapeError)) throw error;
+      const reason = error instanceof RefusedError ? error.code : 'shape';
+      this.metrics.statementsRefused.inc({ reason });
+      this.log.warn('a statement was refused', { node, error });
+      return undefined;
+    }
+  }
+}
