@@ -25,6 +25,8 @@ export { PostgresServer, startPostgres } from './postgres-server.js';
 export type { PostgresServerOptions } from './postgres-server.js';
 export { LinkProxy } from './link-proxy.js';
 export type { Recording } from './link-proxy.js';
+export { SmallDisks } from './small-disks.js';
+export type { SmallDisk } from './small-disks.js';
 export { freePort } from './free-port.js';
 export { ServerProcess } from './server-process.js';
 export type { ServerProcessOptions } from './server-process.js';

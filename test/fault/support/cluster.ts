@@ -30,7 +30,7 @@ import { plantedSensor } from '../planted/sensor.js';
 import { projectRoot } from '../../e2e/support/product.js';
 import { Clocks } from './clocks.js';
 import { CommittedLog } from './committed-log.js';
-import { EtcdDisks } from './etcd-disks.js';
+import { Disks } from './disks.js';
 import { CONTROL_PLANES, type ControlPlaneName } from '../faults.js';
 import type { History } from '../history.js';
 import { OfferLog } from './offer-log.js';
@@ -85,7 +85,7 @@ export interface ClusterOptions {
 export class Cluster {
   readonly programs = new Programs();
   readonly clocks: Clocks;
-  readonly disks: EtcdDisks;
+  readonly disks: Disks;
   readonly #keys = new ServerKeys();
   readonly #admins: RedisConnection[] = [];
   readonly #offers: OfferLog[] = [];
@@ -104,7 +104,7 @@ export class Cluster {
     private readonly options: ClusterOptions,
   ) {
     this.clocks = new Clocks(folder);
-    this.disks = new EtcdDisks(folder);
+    this.disks = new Disks(folder);
   }
 
   static async start(history: History, options: ClusterOptions = {}): Promise<Cluster> {
@@ -269,7 +269,7 @@ export class Cluster {
       ETCD_MEMBERS.map((name) => {
         const linkOf = (of: EtcdMember): number => this.link(peersLink(of)).port;
         const member = memberProgram(name, ports.etcd[name], linkOf, { dataDir, tls, keys });
-        return this.run(name, this.disks.on(member));
+        return this.run(name, this.disks.before(member));
       }),
     );
     const pki = join(dataDir, 'control-plane', 'pki');
@@ -366,7 +366,7 @@ export class Cluster {
     for (const admin of this.#admins) admin.close();
     await this.programs.stop();
     await this.#postgres?.stop();
-    this.disks.stop();
+    await this.disks.stop();
     this.#keys.close();
     if (logs !== undefined) await this.#keepLogs(logs);
     await rm(this.folder, { recursive: true, force: true });

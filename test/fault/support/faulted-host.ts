@@ -1,4 +1,4 @@
-import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { stringify } from 'yaml';
@@ -52,6 +52,7 @@ export class FaultedHost {
     this.#running = false;
     for (const folder of ['state', 'sensor', 'units', 'kernel'])
       await rm(this.#at(folder), { recursive: true, force: true });
+    await this.cluster.disks.empty(this.name);
     await this.#makeFolders();
     this.cluster.history.write({ type: 'renewed', node: this.name });
   }
@@ -137,6 +138,18 @@ export class FaultedHost {
       await mkdir(this.#at(folder), { recursive: true });
     await writeFile(this.#at('kernel/apparmor/.replace'), '');
     await writeFile(this.#at('kernel/lsm'), 'capability,apparmor');
+    await this.#makeDisk();
+  }
+
+  /** What the agent keeps lies on a disk that can be filled, where there are such. */
+  async #makeDisk(): Promise<void> {
+    const disk = this.cluster.disks.at(this.name);
+    if (disk === undefined) return;
+    const kept = join(disk, 'agent');
+    await rm(kept, { recursive: true, force: true });
+    await mkdir(kept);
+    await mkdir(this.#at('state'), { mode: 0o755 });
+    await symlink(kept, this.#at('state/agent'));
   }
 
   #link(to: string): number {

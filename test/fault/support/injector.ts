@@ -89,8 +89,7 @@ export class Injector {
       case 'lose-postgresql':
         return this.#losePostgres(fault.by, fault.forMs);
       case 'fill-disk':
-        await programs.mayWrite(fault.of, false);
-        return this.#later(fault.forMs, () => programs.mayWrite(fault.of, true));
+        return this.#fillDisk(fault.of, fault.forMs);
       case 'fill-etcd-disk':
         await disks.fill(fault.of);
         return this.#later(fault.forMs, () => disks.empty(fault.of));
@@ -154,6 +153,19 @@ export class Injector {
     } finally {
       sentinel.close();
     }
+  }
+
+  /** Of an agent the disk of its host, which the next agent finds full too; of a control plane what it may write. */
+  async #fillDisk(of: string, forMs: number): Promise<void> {
+    const { programs, disks } = this.cluster;
+    const host = of.split('@')[1];
+    if (host === undefined) {
+      await programs.mayWrite(of, false);
+      return this.#later(forMs, () => programs.mayWrite(of, true));
+    }
+    if (!this.hosts.get(host)?.isRunning) throw new Error(`${of} does not run`);
+    await disks.fill(host);
+    this.#later(forMs, () => disks.empty(host));
   }
 
   /** With all its connections, in order or as by a power cut. */
