@@ -7,10 +7,22 @@ export interface SpoolEntry {
   readonly alert: Alert;
 }
 
-/** A line of a segment: checksum, space, JSON, newline; a torn or altered line is found by its checksum. */
-export function encodeEntry(entry: SpoolEntry): Buffer {
-  const json = JSON.stringify(entry);
+/** A line: checksum, space, JSON, newline; a torn or altered line is found by its checksum. */
+export function encodeLine(value: unknown): Buffer {
+  const json = JSON.stringify(value);
   return Buffer.from(`${checksum(json)} ${json}\n`);
+}
+
+/** What a line without its newline holds; undefined where it is not sound. */
+export function decodeLine<T>(line: string): T | undefined {
+  const json = line.slice(9);
+  if (line[8] !== ' ' || line.slice(0, 8) !== checksum(json)) return undefined;
+  try {
+    // Its checksum proves that this program wrote it, so its shape is ours.
+    return JSON.parse(json) as T;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What a segment holds: entries in order, the bytes that are sound, and how many lines are not. */
@@ -31,24 +43,14 @@ export function decodeSegment(bytes: Buffer): SegmentContent {
   for (let start = 0; start < bytes.length;) {
     const newline = bytes.indexOf(0x0a, start);
     const end = newline === -1 ? bytes.length : newline;
-    const entry = newline === -1 ? undefined : decodeLine(bytes.toString('utf8', start, end));
+    const line = newline === -1 ? '' : bytes.toString('utf8', start, end);
+    const entry = decodeLine<SpoolEntry>(line);
     if (entry === undefined) damagedLines += 1;
     else entries.push(entry);
     if (newline !== -1) soundBytes = newline + 1;
     start = end + 1;
   }
   return { entries, soundBytes, damagedLines };
-}
-
-function decodeLine(line: string): SpoolEntry | undefined {
-  const json = line.slice(9);
-  if (line[8] !== ' ' || line.slice(0, 8) !== checksum(json)) return undefined;
-  try {
-    // Its checksum proves that this program wrote it, so its shape is ours.
-    return JSON.parse(json) as SpoolEntry;
-  } catch {
-    return undefined;
-  }
 }
 
 function checksum(json: string): string {

@@ -11,50 +11,28 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Spool, type NewEntry, type SpoolOptions } from './spool.js';
+import { allAlerts, entry, range } from '../testing/spool-entries.js';
+import { Spool, type SpoolOptions } from './spool.js';
 
 let root: string;
 let dir: string;
+let opened: Spool[];
 beforeEach(() => {
+  opened = [];
   root = mkdtempSync(join(tmpdir(), 'hostward-spool-'));
   dir = join(root, 'spool');
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+afterEach(async () => {
+  for (const spool of opened) await spool.close();
+  rmSync(root, { recursive: true, force: true });
+});
 
-const openSpool = (options: Partial<SpoolOptions> = {}): Promise<Spool> =>
-  Spool.open({ dir, maxBytes: 1024 * 1024, now: () => 1000, ...options });
-
-function entry(sensor: number, message = `event ${sensor}`): NewEntry {
-  return {
-    sensor,
-    alert: {
-      Timestamp: 1,
-      UpdatedTime: '2026-01-01T00:00:00.000Z',
-      ClusterName: 'default',
-      HostName: 'web1',
-      HostPID: 1,
-      PID: 1,
-      UID: 0,
-      ProcessName: '/usr/bin/cat',
-      PolicyName: 'p',
-      Message: message,
-      Type: 'MatchedHostPolicy',
-      Source: 'cat',
-      Operation: 'File',
-      Resource: '/etc/shadow',
-      Data: '',
-      Enforcer: 'AppArmor',
-      Action: 'Block',
-      Result: 'Permission denied',
-      NodeID: 'n',
-      Node: 'web1',
-      Suppressed: 0,
-    },
-  };
+async function openSpool(options: Partial<SpoolOptions> = {}): Promise<Spool> {
+  const spool = await Spool.open({ dir, maxBytes: 1024 * 1024, now: () => 1000, ...options });
+  opened.push(spool);
+  return spool;
 }
 
-const range = (from: number, to: number): NewEntry[] =>
-  Array.from({ length: to - from + 1 }, (_, i) => entry(from + i));
 const messages = async (spool: Spool, after = ''): Promise<(string | undefined)[]> =>
   (await spool.read(after, 1000)).map((alert) => alert.Message);
 const segments = (): string[] => readdirSync(dir).filter((file) => file.endsWith('.seg'));
@@ -164,14 +142,14 @@ describe('the spool', () => {
     expect(again.sensorSequence).toBe(7);
     expect((await again.read('', 10)).at(-1)?.EventID).toBe(sent);
     rmSync(meta, { recursive: true });
-    await again.acknowledge(sent);
-    expect([segments(), (await openSpool()).sensorSequence]).toEqual([[], 7]);
-    await spool.close();
+    const last = await openSpool({ now: () => 3000 });
+    expect([segments(), last.sensorSequence, last.acknowledged]).toEqual([[], 7, sent]);
   });
 
   it.each(['a kill', 'a stop'])(
-    'asks the sensor again, after %s, for what the disk did not take though it took the figures',
+    'asks the sensor again, after %s, for what the disk did not take, nor had a reserve for, though it took the figures',
     async (end) => {
+      mkdirSync(join(dir, 'reserve'), { recursive: true });
       const spool = await openSpool();
       await spool.append(range(1, 2));
       await spool.close();
@@ -179,6 +157,7 @@ describe('the spool', () => {
       // In the segment's place nothing can be written; the figures can.
       mkdirSync(join(dir, '2000-0000000001.seg'));
       await full.append(range(3, 5));
+      expect(full.status().failure).toContain('told again');
       if (end === 'a stop') await full.close();
       rmSync(join(dir, '2000-0000000001.seg'), { recursive: true });
       const again = await openSpool({ now: () => 3000 });
@@ -189,7 +168,8 @@ describe('the spool', () => {
     },
   );
 
-  it('asks the sensor for nothing twice that the control plane had out of memory while the disk was full', async () => {
+  it('asks the sensor for nothing twice that the control plane had out of memory while the disk was full and had no reserve', async () => {
+    mkdirSync(join(dir, 'reserve'), { recursive: true });
     const full = await openSpool();
     // Of what would be written first, before and after the cursor.
     const inTheWay = ['1000-0000000001.seg', '1000-0000000004.seg'].map((name) => join(dir, name));
@@ -267,12 +247,3 @@ describe('the spool', () => {
     await spool.close();
   });
 });
-
-async function allAlerts(spool: Spool, after = ''): Promise<Awaited<ReturnType<Spool['read']>>> {
-  const all = [];
-  for (let last = after; ; last = all.at(-1)?.EventID ?? '') {
-    const some = await spool.read(last, 1000);
-    if (some.length === 0) return all;
-    all.push(...some);
-  }
-}

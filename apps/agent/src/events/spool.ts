@@ -3,12 +3,12 @@ import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Alert } from '#contracts';
 import { errorMessage } from '../config/error-facts.js';
-import { writeFileAtomic } from '../config/atomic-file.js';
 import { compareEventIds, formatEventId, parseEventId, type EventId } from './event-id.js';
-import { decodeSegment, encodeEntry, type SpoolEntry } from './spool-segment.js';
+import { readFigures, writeFigures } from './spool-figures.js';
+import { SpoolReserve } from './spool-reserve.js';
+import { decodeSegment, encodeLine, type SpoolEntry } from './spool-segment.js';
 
 const SUFFIX = '.seg';
-const META = 'meta.json';
 /** Alerts that wait in memory while the disk takes none (full, failing); beyond that they are counted as lost. */
 const BACKLOG = 1000;
 
@@ -48,13 +48,15 @@ interface Segment {
 
 /**
  * Alerts on disk until the control plane has them: segments that are only appended to, one fsync a batch, removed
- * whole once the cursor has passed them. When full, new alerts are not taken (and are counted): how an intrusion
- * began is worth more than its thousandth denial, and nobody can push evidence out by making noise.
+ * whole once the cursor has passed them. What the disk does not take waits in memory, and in the reserve. When full, new
+ * alerts are not taken (and are counted): how an intrusion began is worth more than its thousandth denial, and nobody can
+ * push evidence out by making noise.
  */
 export class Spool {
   readonly #dir: string;
   readonly #maxBytes: number;
   readonly #segmentBytes: number;
+  readonly #reserve: SpoolReserve;
   #segments: Segment[] = [];
   #backlog: SpoolEntry[] = [];
   #handle: FileHandle | undefined;
@@ -65,6 +67,8 @@ export class Spool {
   #kept = 0;
   #lost = 0;
   #failure: string | undefined;
+  /** Whether all that waits for the disk is in the reserve. */
+  #isReserved = false;
   #queue: Promise<unknown> = Promise.resolve();
 
   private constructor(options: SpoolOptions) {
@@ -72,6 +76,7 @@ export class Spool {
     this.#maxBytes = options.maxBytes;
     this.#segmentBytes =
       options.segmentBytes ?? Math.min(1024 * 1024, Math.ceil(options.maxBytes / 8));
+    this.#reserve = new SpoolReserve(options.dir);
   }
 
   /** Opens or makes the spool; what a crash left half-written is cut off and counted as lost. */
@@ -102,11 +107,16 @@ export class Spool {
       bytes,
       waiting,
       lost: this.#segments.reduce((sum, { damaged }) => sum + damaged, this.#lost),
-      ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+      ...(this.#failure === undefined ? {} : { failure: this.#failureInWords(this.#failure) }),
     };
   }
 
-  /** Keeps alerts in order and gives each its id; resolves once they are on disk, or wait in memory for a disk that fails. */
+  #failureInWords(failure: string): string {
+    if (this.#backlog.length === 0 || this.#isReserved) return failure;
+    return `${failure}; where the agent ends now, some that wait in memory are told again`;
+  }
+
+  /** Keeps alerts in order and gives each its id; resolves once they are on disk, or wait for a disk that fails. */
   append(entries: readonly NewEntry[]): Promise<void> {
     return this.#inTurn(() => this.#append(entries));
   }
@@ -159,7 +169,9 @@ export class Spool {
     }
     const lost = this.#lost;
     await this.#flushBacklog();
-    if (this.#lost !== lost || this.#failure !== undefined) await this.#writeMeta();
+    if (this.#lost !== lost || this.#failure !== undefined || this.#reserve.isUsed)
+      await this.#writeMeta();
+    else await this.#reserve.clear();
   }
 
   async #flushBacklog(): Promise<void> {
@@ -182,7 +194,7 @@ export class Spool {
   #fitting(entries: readonly SpoolEntry[]): readonly Buffer[] {
     let room = this.#maxBytes - this.status().bytes;
     const lines: Buffer[] = [];
-    for (const line of entries.map(encodeEntry)) {
+    for (const line of entries.map(encodeLine)) {
       room -= line.length;
       if (room < 0) break;
       lines.push(line);
@@ -271,17 +283,25 @@ export class Spool {
   }
 
   async #load(now: number): Promise<void> {
-    await this.#loadMeta();
+    const figures = await readFigures(this.#dir);
+    const reserved = await this.#reserve.load();
+    this.#acknowledged = latest([figures.acknowledged, reserved.acknowledged]);
+    this.#sensor = figures.sensor;
+    this.#lost = Math.max(figures.lost, reserved.lost);
     const files = (await readdir(this.#dir)).filter((file) => file.endsWith(SUFFIX));
     for (const file of files.sort((a, b) => compareEventIds(stem(a), stem(b))))
       await this.#loadSegment(file);
-    const newest = Math.max(
-      0,
-      ...[this.#acknowledged, ...this.#segments.map((each) => each.last)].map(startOf),
+    const kept = latest([this.#acknowledged, ...this.#segments.map((each) => each.last)]);
+    this.#backlog = reserved.waiting.filter(
+      ({ alert }) => compareEventIds(alert.EventID, kept) > 0,
     );
     this.#kept = this.#sensor;
+    this.#sensor = Math.max(this.#sensor, reserved.sensor);
+    const newest = startOf(latest([kept, ...this.#backlog.map(({ alert }) => alert.EventID)]));
     // The clock may have gone back since: ids still grow.
     this.#next = { start: Math.max(now, newest + 1), sequence: 1 };
+    await this.#flushBacklog();
+    await this.#removeSegmentsUpTo(this.#acknowledged);
   }
 
   async #loadSegment(file: string): Promise<void> {
@@ -307,23 +327,18 @@ export class Spool {
     });
   }
 
-  async #loadMeta(): Promise<void> {
-    const text = await readFile(join(this.#dir, META), 'utf8').catch(() => '{}');
-    const meta = parseMeta(text);
-    this.#acknowledged = meta.acknowledged;
-    this.#sensor = meta.sensor;
-    this.#lost = meta.lost;
-  }
-
-  /** False where it could not, as on a full disk: the figures are then as old as the last write. */
+  /** False where the disk did not take it; what it did not take goes to the reserve. */
   async #writeMeta(): Promise<boolean> {
-    // A disk that takes these few bytes may not take the alerts: what waits in memory is asked for again.
+    const [acknowledged, lost] = [this.#acknowledged, this.#lost];
+    // A disk that takes these few bytes may not take the alerts: what waits in memory is asked for again, but for what is in the reserve.
     const sensor = this.#backlog.length === 0 ? this.#sensor : this.#kept;
-    const meta = { acknowledged: this.#acknowledged, sensor, lost: this.#lost };
-    return writeFileAtomic(join(this.#dir, META), JSON.stringify(meta), { mode: 0o600 }).then(
-      () => true,
-      () => false,
-    );
+    const isWritten = await writeFigures(this.#dir, { acknowledged, sensor, lost });
+    if (isWritten && this.#backlog.length === 0) await this.#reserve.clear();
+    else {
+      const figures = { acknowledged, sensor: this.#sensor, lost };
+      this.#isReserved = await this.#reserve.write({ ...figures, waiting: this.#backlog });
+    }
+    return isWritten;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -348,26 +363,10 @@ function stem(file: string): string {
   return file.slice(0, -SUFFIX.length);
 }
 
+function latest(ids: readonly string[]): string {
+  return ids.reduce((a, b) => (compareEventIds(a, b) < 0 ? b : a));
+}
+
 function startOf(id: string): number {
   return parseEventId(id)?.start ?? 0;
-}
-
-interface Meta {
-  readonly acknowledged: string;
-  readonly sensor: number;
-  readonly lost: number;
-}
-
-function parseMeta(text: string): Meta {
-  try {
-    const meta = JSON.parse(text) as Partial<Meta>;
-    const acknowledged = typeof meta.acknowledged === 'string' ? meta.acknowledged : '';
-    return { acknowledged, sensor: count(meta.sensor), lost: count(meta.lost) };
-  } catch {
-    return { acknowledged: '', sensor: 0, lost: 0 };
-  }
-}
-
-function count(value: unknown): number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : 0;
 }
