@@ -82,21 +82,6 @@ describe('the checker of histories', () => {
     expect(broken(begun)).toEqual(['journal']);
   });
 
-  it('takes a denial twice that the disk of its host did not take, and of no other host', () => {
-    const onFullDiskOf = (node: string): Line[] => {
-      const fault = JSON.stringify({ kind: 'fill-disk', of: `agent@${node}`, forMs: 5_000 });
-      const denied = { node: 'h1', resource: '/denied/9' };
-      const history = withLines({ type: 'fault', fault }, { type: 'denied', ...denied });
-      return history.map((line) =>
-        line.type === 'quiet'
-          ? { ...line, final: { ...line.final, alerts: [...line.final.alerts, denied, denied] } }
-          : line,
-      );
-    };
-    expect(broken(onFullDiskOf('h1'))).toEqual([]);
-    expect(broken(onFullDiskOf('h2'))).toEqual(['alerts']);
-  });
-
   it.each<[string, Rule, Line[]]>([
     [
       'a machine that was replaced and is given something new',

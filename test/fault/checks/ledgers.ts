@@ -63,34 +63,12 @@ function alerts(lines: readonly Line[], { alerts: stored }: Final, truth: Truth)
   const lost = ofMachines
     .filter((each) => live.has(each.node) && !counts.has(name(each)))
     .map((each) => `the denial ${name(each)} is lost`);
-  const mayBeDoubled = new Set(deniedOnFullDisk(lines).map(name));
   const doubled = [...counts]
-    .filter(([each, count]) => count > 1 && !mayBeDoubled.has(each))
+    .filter(([, count]) => count > 1)
     .map(([each, count]) => `the denial ${each} is in the store ${count} times`);
   const known = new Set(denied.map(name));
   const invented = [...counts.keys()]
     .filter((each) => !known.has(each))
     .map((each) => `the store has the denial ${each}, which never happened`);
   return [...lost, ...doubled, ...invented];
-}
-
-/**
- * A denial that its host's disk did not take is sent from memory, and told by the sensor again where the agent dies before
- * the disk takes it: docs/protocol/reports.md promises no more.
- */
-function deniedOnFullDisk(lines: readonly Line[]): readonly Extract<Line, { type: 'denied' }>[] {
-  const full = new Map<string, number>();
-  return lines.flatMap((line) => {
-    if (line.type === 'fault') {
-      const { of, forMs } = fillingOf(line.fault);
-      if (of !== undefined) full.set(of, line.at + forMs);
-    }
-    const isFull = line.type === 'denied' && line.at <= (full.get(`agent@${line.node}`) ?? 0);
-    return isFull ? [line] : [];
-  });
-}
-
-function fillingOf(fault: string): { readonly of?: string; readonly forMs: number } {
-  if (!fault.startsWith('{"kind":"fill-disk"')) return { forMs: 0 };
-  return JSON.parse(fault) as { readonly of: string; readonly forMs: number };
 }
