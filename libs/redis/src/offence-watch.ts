@@ -1,5 +1,4 @@
-import { redisKeys } from '#contracts';
-import type { Redis } from 'ioredis';
+import { measureHosts, type HostSizes } from './measure-hosts.js';
 import { nodeIdOfUser } from './node-user.js';
 import type { RedisConnection } from './redis.connection.js';
 
@@ -188,15 +187,16 @@ export class OffenceWatch {
   async #measure(known: readonly string[]): Promise<void> {
     for (let start = 0; start < known.length; start += BATCH) {
       const batch = known.slice(start, start + BATCH);
-      const sizes = await this.connection.run('measuring what hosts wrote', (client) =>
-        sizesOf(client, batch),
+      const large = await this.connection.run('measuring what hosts wrote', (client) =>
+        measureHosts(client, batch, { state: MAX_STATE_BYTES, stream: WATCHED_STREAM_BYTES }),
       );
-      batch.forEach((nodeId, index) => this.#judgeSizes(nodeId, sizes[index]));
+      for (const nodeId of batch) this.#judgeSizes(nodeId, large.get(nodeId));
     }
   }
 
-  #judgeSizes(nodeId: string, sizes: Sizes | undefined): void {
-    if (!sizes) return;
+  /** Undefined: little of both. */
+  #judgeSizes(nodeId: string, sizes: HostSizes | undefined): void {
+    if (!sizes) return void this.#watched.delete(nodeId);
     if (sizes.state > MAX_STATE_BYTES) {
       const reason = `it wrote a state of ${sizes.state} bytes, at most ${MAX_STATE_BYTES} are taken`;
       this.options.onOffence({ nodeId, reason });
@@ -252,25 +252,4 @@ const CLIENT = /^id=(?<id>\d+) .* age=(?<age>\d+) .* user=(?<user>\S*)/;
 function clientOf(line: string): Client {
   const { id = '', user = '', age = '0' } = CLIENT.exec(line)?.groups ?? {};
   return { id, user, ageS: Number(age) };
-}
-
-interface Sizes {
-  /** With the statement. */
-  readonly state: number;
-  readonly stream: number;
-}
-
-async function sizesOf(client: Redis, nodeIds: readonly string[]): Promise<Sizes[]> {
-  const pipeline = client.pipeline();
-  for (const nodeId of nodeIds) {
-    pipeline.strlen(redisKeys.state(nodeId));
-    pipeline.strlen(redisKeys.statement(nodeId));
-    pipeline.memory('USAGE', redisKeys.events(nodeId));
-  }
-  const answers = (await pipeline.exec()) ?? [];
-  const size = (index: number): number => Number(answers[index]?.[1] ?? 0);
-  return nodeIds.map((_, index) => ({
-    state: size(3 * index) + size(3 * index + 1),
-    stream: size(3 * index + 2),
-  }));
 }
