@@ -10,6 +10,7 @@ import {
   renameSync,
   writeSync,
 } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Writes a file that its owner alone may read: temporary, fsync, rename, so that a crash leaves the old or the new. */
@@ -30,6 +31,18 @@ export function writePrivate(path: string, content: string): void {
   } finally {
     closeSync(folder);
   }
+}
+
+/** The same while others are served: a disk may take a tenth of a second. One at a time for a path. */
+export async function replacePrivate(path: string, content: string): Promise<void> {
+  const temporary = `${path}.new`;
+  await using file = await open(temporary, 'w', 0o600);
+  await file.writeFile(content);
+  await file.chmod(0o600);
+  await file.sync();
+  await rename(temporary, path);
+  await using folder = await open(dirname(path), 'r');
+  await folder.sync();
 }
 
 /** Replaces what a file says that others hold open: renamed over, it would be another file than theirs. */

@@ -130,7 +130,7 @@ export class ControlPlane {
     await this.app.get(AccessWatch, { strict: false }).stop();
     await this.#queue.stop();
     await deliveries.stop();
-    this.parts.restoreGuard.flush();
+    await this.parts.restoreGuard.flush();
     await this.parts.replicas.stop();
     await this.watch.stop();
     await this.parts.hostUsers.close();

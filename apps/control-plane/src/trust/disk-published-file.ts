@@ -1,4 +1,4 @@
-import { readIfThere, writePrivate } from '../init/private-file.js';
+import { readIfThere, replacePrivate } from '../init/private-file.js';
 import type { Log } from '#observability';
 import { PublishedFile, type Published } from './restore-guard.js';
 
@@ -29,9 +29,9 @@ export class DiskPublishedFile extends PublishedFile {
   }
 
   /** A full disk must not end the control plane. */
-  override write(published: Published): boolean {
+  override async write(published: Published): Promise<boolean> {
     try {
-      writePrivate(this.path, `${JSON.stringify(published)}\n`);
+      await replacePrivate(this.path, `${JSON.stringify(published)}\n`);
       return true;
     } catch (error) {
       this.log.warn('what was published cannot be kept, trying again', { path: this.path, error });

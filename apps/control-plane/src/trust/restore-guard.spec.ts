@@ -13,9 +13,16 @@ class FakeFile extends PublishedFile {
     return this.kept;
   }
   full = false;
-  override write(published: Published): boolean {
-    if (!this.full) this.kept = published;
-    return !this.full;
+  writing = 0;
+  mostAtOnce = 0;
+  override async write(published: Published): Promise<boolean> {
+    this.writing += 1;
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.writing);
+    const isTaken = !this.full;
+    await new Promise(setImmediate);
+    if (isTaken) this.kept = published;
+    this.writing -= 1;
+    return isTaken;
   }
 }
 
@@ -36,9 +43,10 @@ const look = (revision: bigint, of: readonly Claim[] = [], nowMs = 0, epoch = '1
   guard.look({ epoch, revision, claims: of, nowMs });
 
 describe('a restored etcd', () => {
-  it('is noticed by what this control plane published, also after its restart', () => {
+  it('is noticed by what this control plane published, also after its restart', async () => {
     guard.published({ epoch: '1', generation: '100' });
     expect(look(100n)).toBe(false);
+    await guard.flush();
     guard = new RestoreGuard(file);
     expect(look(60n)).toBe(true);
     expect(guard.alarm && alarmWords(guard.alarm)).toMatch(/revision 60.*generation 100.*recover/s);
@@ -61,21 +69,24 @@ describe('a restored etcd', () => {
     expect(guard.alarm).toBeUndefined();
   });
 
-  it('is not mended by being written to, until its revisions pass the old ones, nor by a restart then', () => {
+  it('is not mended by being written to, until its revisions pass the old ones, nor by a restart then', async () => {
     guard.published({ epoch: '1', generation: '100' });
     expect(look(60n)).toBe(true);
     expect(look(101n)).toBe(false);
+    await guard.flush();
     guard = new RestoreGuard(file);
     expect(look(150n)).toBe(true);
     expect(guard.alarm?.generation).toBe(100n);
   });
 
-  it('is noticed after a restart though the disk was full for a while', () => {
+  it('is noticed after a restart though the disk was full for a while', async () => {
     file.full = true;
     guard.published({ epoch: '1', generation: '100' });
     expect(look(100n)).toBe(false);
+    await guard.flush();
     file.full = false;
     expect(look(100n)).toBe(false);
+    await guard.flush();
     guard = new RestoreGuard(file);
     expect(look(60n)).toBe(true);
   });
@@ -90,5 +101,14 @@ describe('a restored etcd', () => {
   it('is nothing before etcd was read', () => {
     guard.published({ epoch: '1', generation: '100' });
     expect(look(0n)).toBe(false);
+  });
+
+  it('is noticed after a restart by the latest that was published, also while the one before was written', async () => {
+    guard.published({ epoch: '1', generation: '100' });
+    expect(look(100n)).toBe(false);
+    guard.published({ epoch: '1', generation: '200' });
+    expect(look(200n)).toBe(false);
+    await guard.flush();
+    expect([file.kept?.generation, file.mostAtOnce]).toEqual(['200', 1]);
   });
 });

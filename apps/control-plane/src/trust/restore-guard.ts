@@ -9,8 +9,8 @@ export interface Published {
 /** Where it is remembered over restarts, on this machine: a restored etcd does not know it. */
 export abstract class PublishedFile {
   abstract read(): Published | undefined;
-  /** False where it could not be written: it is tried again. */
-  abstract write(published: Published): boolean;
+  /** False where it could not be written: it is tried again. Never rejects. */
+  abstract write(published: Published): Promise<boolean>;
 }
 
 /** What a host says that it has applied. */
@@ -57,6 +57,7 @@ const SHARE = 5;
 export class RestoreGuard {
   #highest: Published | undefined;
   #stored: string | undefined;
+  #writing: Promise<void> | undefined;
   #aheadSince: number | undefined;
   #alarm: RestoreAlarm | undefined;
 
@@ -79,14 +80,23 @@ export class RestoreGuard {
   look(around: Surroundings): boolean {
     const before = this.#alarm !== undefined;
     this.#alarm = around.revision === 0n ? undefined : this.#find(around);
-    this.flush();
+    void this.flush();
     return before !== (this.#alarm !== undefined);
   }
 
   /** Keeps the highest on disk: once a second, and at the end. A crash in between is made up for by what hosts report. */
-  flush(): void {
-    if (!this.#highest || key(this.#highest) === this.#stored) return;
-    if (this.file.write(this.#highest)) this.#stored = key(this.#highest);
+  flush(): Promise<void> {
+    this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+    return this.#writing;
+  }
+
+  /** Until the highest is there, also one that comes meanwhile, or the disk does not take it. */
+  async #write(): Promise<void> {
+    while (this.#highest && key(this.#highest) !== this.#stored) {
+      const highest = this.#highest;
+      if (!(await this.file.write(highest))) return;
+      this.#stored = key(highest);
+    }
   }
 
   #find(around: Surroundings): RestoreAlarm | undefined {
