@@ -120,10 +120,13 @@ export const version1: Read<1> = (value, field) => {
   throw new ShapeError(field, 'must be 1');
 };
 
+/** Made once: it costs more than to parse what it decodes. */
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 /** JSON from bytes; throws ShapeError where it is none. */
 export function parseJson(bytes: Uint8Array, field: string): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
+    return JSON.parse(utf8.decode(bytes)) as unknown;
   } catch (cause) {
     throw Object.assign(new ShapeError(field, 'is not JSON'), { cause });
   }
@@ -132,25 +135,21 @@ export function parseJson(bytes: Uint8Array, field: string): unknown {
 type Readers<T> = { readonly [K in keyof Required<T>]: Read<T[K]> };
 
 /** A mapping with exactly these keys; absent ones are left to their readers, others are refused. */
-export const record =
-  <T extends object>(readers: Readers<T>): Read<T> =>
-  (value, field) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+export const record = <T extends object>(readers: Readers<T>): Read<T> => {
+  const keys = Object.keys(readers) as (keyof T & string)[];
+  const known: ReadonlySet<string> = new Set(keys);
+  return (value, field) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new ShapeError(field, 'must be a mapping');
-    }
-    const source = new Map(Object.entries(value));
-    for (const key of source.keys()) {
-      if (!Object.hasOwn(readers, key))
-        throw new ShapeError(`${field}.${key.slice(0, 60)}`, 'is not known');
-    }
+    for (const key of Object.keys(value))
+      if (!known.has(key)) throw new ShapeError(`${field}.${key.slice(0, 60)}`, 'is not known');
+    const source = value as Partial<Record<string, unknown>>;
     const result: Partial<T> = {};
-    for (const key of keysOf(readers)) {
-      const read = readers[key](source.get(key), `${field}.${key}`);
+    for (const key of keys) {
+      const own = Object.hasOwn(source, key) ? source[key] : undefined;
+      const read = readers[key](own, `${field}.${key}`);
       if (read !== undefined) result[key] = read;
     }
     return result as T;
   };
-
-function keysOf<T extends object>(readers: Readers<T>): (keyof T & string)[] {
-  return Object.keys(readers) as (keyof T & string)[];
-}
+};
