@@ -1,4 +1,5 @@
 import { kill } from 'node:process';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Vm } from '#testing';
 import { earlyProbe, installEarlyProbe } from './support/early-probe.js';
@@ -102,6 +103,53 @@ describe('enforcement survives', () => {
       await eventually('env is free', MINUTES, () => isAllowed(web1, '/usr/bin/env true'));
     },
     6 * MINUTES,
+  );
+
+  // The fault suite's hosts have no kernel (test/fault): here a new process tries each word of the control plane's.
+  it(
+    'whatever dies or stands still while rules change, one that was said to be enforced stops a new process',
+    async () => {
+      const inGuest = (command: string) => () => web1.ssh(command, { allowFailure: true });
+      const standStill = (unit: string) =>
+        inGuest(
+          `systemctl kill -s STOP ${unit}.service; sleep 3; systemctl kill -s CONT ${unit}.service`,
+        );
+      const rounds: readonly (readonly [program: string, fault: () => Promise<unknown>])[] = [
+        ['/usr/bin/nice', inGuest('systemctl kill -s KILL hostward-agent.service')],
+        ['/usr/bin/env', inGuest('systemctl kill -s KILL hostward-sensor.service')],
+        ['/usr/bin/nohup', killed('control plane')],
+        ['/usr/bin/setsid', standStill('hostward-sensor')],
+        ['/usr/bin/nice', killed('redis')],
+        ['/usr/bin/env', standStill('hostward-agent')],
+        ['/usr/bin/nohup', inGuest('systemctl kill -s KILL hostward-compiler.service')],
+      ];
+      const isSaid = async (): Promise<boolean> =>
+        (await fleet.product.cli(['status', 'policy', 'changing'])).code === 0;
+      const broken: string[] = [];
+      for (const [program, fault] of rounds) {
+        await fleet.product.apply(blockProgram('changing', program, PROD));
+        // Somewhere in the path of the change: rendered, under way, verified, compiled, loaded or reported.
+        const pauseMs = Math.round(Math.random() * 4_000);
+        let isOver = false;
+        const done = setTimeout(pauseMs)
+          .then(fault)
+          .finally(() => (isOver = true));
+        let stopped = 0;
+        await eventually(`${program} is said to be blocked and is`, 2 * MINUTES, async () => {
+          if (!(await isSaid())) return false;
+          if (await isAllowed(web1, `${program} true`))
+            broken.push(`${program}, a fault ${pauseMs} ms after the change`);
+          else if (await isBlocked(web1, `${program} true`)) stopped += 1;
+          return isOver && stopped >= 3;
+        });
+        await done;
+      }
+      expect(broken).toEqual([]);
+      await fleet.product.must(['delete', 'policy', 'changing']);
+      await eventually('nohup is free', MINUTES, () => isAllowed(web1, '/usr/bin/nohup true'));
+      await expectBlocked(web1, 'sleep 0.01');
+    },
+    10 * MINUTES,
   );
 
   it(
