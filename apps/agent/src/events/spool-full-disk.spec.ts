@@ -1,44 +1,24 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SmallDisks } from '#testing';
-import { allAlerts, entry, range } from '../testing/spool-entries.js';
+import { SpoolFolder, allAlerts, entry, range } from '../testing/spools.js';
 import { SpoolReserve } from './spool-reserve.js';
 import { Spool, type SpoolOptions } from './spool.js';
 
-let root: string;
-let dir: string;
-let opened: Spool[];
+let folder: SpoolFolder;
 beforeEach(() => {
-  opened = [];
-  root = mkdtempSync(join(tmpdir(), 'hostward-spool-'));
-  dir = join(root, 'spool');
+  folder = new SpoolFolder();
 });
-afterEach(async () => {
-  for (const spool of opened) await spool.close();
-  rmSync(root, { recursive: true, force: true });
-});
+afterEach(() => folder.remove());
 
-async function openSpool(options: Partial<SpoolOptions> = {}): Promise<Spool> {
-  const spool = await Spool.open({ dir, maxBytes: 1024 * 1024, now: () => 1000, ...options });
-  opened.push(spool);
-  return spool;
-}
-const segments = (): string[] => readdirSync(dir).filter((file) => file.endsWith('.seg'));
-const reserve = (): string => join(dir, 'reserve');
+const openSpool = (options?: Partial<SpoolOptions>): Promise<Spool> => folder.open(options);
+const segments = (): string[] => folder.segments();
+const reserve = (): string => join(folder.dir, 'reserve');
 
 /** Where the first segment and the figures would be nothing can be written; returns what makes room again. */
 function fullDisk(): () => void {
-  const inTheWay = ['1000-0000000001.seg', 'meta.json'].map((name) => join(dir, name));
+  const inTheWay = ['1000-0000000001.seg', 'meta.json'].map((name) => join(folder.dir, name));
   for (const path of inTheWay) {
     rmSync(path, { force: true });
     mkdirSync(path);
@@ -69,12 +49,12 @@ describe('the spool on a full disk', () => {
   (SmallDisks.canBeMade ? it : it.skip)(
     `goes on with what waits, run after run, where not a byte can be written${SmallDisks.canBeMade ? '' : ' (skipped: only root can make a disk to fill)'}`,
     async () => {
-      const folder = join(root, 'disk');
-      const disks = await SmallDisks.start([{ folder, mib: 8 }]);
+      const disk = join(folder.root, 'disk');
+      const disks = await SmallDisks.start([{ folder: disk, mib: 8 }]);
       try {
-        dir = join(disks.at(folder), 'spool');
+        folder.dir = join(disks.at(disk), 'spool');
         await (await openSpool()).append(range(1, 2));
-        await disks.fill(folder);
+        await disks.fill(disk);
         for (const start of [2000, 3000, 4000]) {
           const full = await openSpool({ now: () => start });
           const sensor = full.sensorSequence + 1;
@@ -94,14 +74,14 @@ describe('the spool on a full disk', () => {
           5,
           all.slice(-1),
         ]);
-        await disks.empty(folder);
+        await disks.empty(disk);
         const last = await openSpool({ now: () => 7000 });
         expect([last.sensorSequence, await allAlerts(last, last.acknowledged)]).toEqual([
           5,
           all.slice(-1),
         ]);
         expect(last.status().failure).toBeUndefined();
-        for (const spool of opened.splice(0)) await spool.close();
+        await folder.close();
       } finally {
         await disks.stop();
       }
@@ -130,8 +110,8 @@ describe('the spool on a full disk', () => {
     const used = readFileSync(reserve());
     makesRoom();
     await full.append([entry(3)]);
-    expect(await new SpoolReserve(dir).load()).toMatchObject({ sensor: 0, waiting: [] });
-    const written = segments().map((name) => readFileSync(join(dir, name), 'utf8'));
+    expect(await new SpoolReserve(folder.dir).load()).toMatchObject({ sensor: 0, waiting: [] });
+    const written = segments().map((name) => readFileSync(join(folder.dir, name), 'utf8'));
     expect(written.join('').split('\n')).toHaveLength(4);
     for (const bytes of [readFileSync(reserve()), used]) {
       writeFileSync(reserve(), bytes);

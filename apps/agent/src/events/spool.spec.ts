@@ -2,40 +2,26 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   appendFileSync,
   mkdirSync,
-  mkdtempSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { allAlerts, entry, range } from '../testing/spool-entries.js';
+import { SpoolFolder, allAlerts, entry, range } from '../testing/spools.js';
 import { Spool, type SpoolOptions } from './spool.js';
 
-let root: string;
-let dir: string;
-let opened: Spool[];
+let folder: SpoolFolder;
 beforeEach(() => {
-  opened = [];
-  root = mkdtempSync(join(tmpdir(), 'hostward-spool-'));
-  dir = join(root, 'spool');
+  folder = new SpoolFolder();
 });
-afterEach(async () => {
-  for (const spool of opened) await spool.close();
-  rmSync(root, { recursive: true, force: true });
-});
+afterEach(() => folder.remove());
 
-async function openSpool(options: Partial<SpoolOptions> = {}): Promise<Spool> {
-  const spool = await Spool.open({ dir, maxBytes: 1024 * 1024, now: () => 1000, ...options });
-  opened.push(spool);
-  return spool;
-}
+const openSpool = (options?: Partial<SpoolOptions>): Promise<Spool> => folder.open(options);
 
 const messages = async (spool: Spool, after = ''): Promise<(string | undefined)[]> =>
   (await spool.read(after, 1000)).map((alert) => alert.Message);
-const segments = (): string[] => readdirSync(dir).filter((file) => file.endsWith('.seg'));
+const segments = (): string[] => folder.segments();
 
 describe('the spool', () => {
   it('keeps alerts in order over a restart and goes on with greater ids', async () => {
@@ -110,12 +96,12 @@ describe('the spool', () => {
   it('keeps alerts in memory while the disk fails, readable, and writes them when it is back', async () => {
     const spool = await openSpool({ segmentBytes: 1 });
     await spool.append([entry(1)]);
-    renameSync(dir, `${dir}.away`);
-    writeFileSync(dir, '');
+    renameSync(folder.dir, `${folder.dir}.away`);
+    writeFileSync(folder.dir, '');
     await spool.append(range(2, 3));
     expect(spool.status().failure).toBeDefined();
-    rmSync(dir);
-    renameSync(`${dir}.away`, dir);
+    rmSync(folder.dir);
+    renameSync(`${folder.dir}.away`, folder.dir);
     expect((await allAlerts(spool)).map((alert) => alert.Message)).toEqual([
       'event 1',
       'event 2',
@@ -131,7 +117,7 @@ describe('the spool', () => {
   });
 
   it('asks the sensor for nothing twice after a disk that let files be removed and none be written', async () => {
-    const meta = join(dir, 'meta.json');
+    const meta = join(folder.dir, 'meta.json');
     mkdirSync(meta, { recursive: true });
     const spool = await openSpool();
     await spool.append(range(1, 7));
@@ -149,17 +135,17 @@ describe('the spool', () => {
   it.each(['a kill', 'a stop'])(
     'asks the sensor again, after %s, for what the disk did not take, nor had a reserve for, though it took the figures',
     async (end) => {
-      mkdirSync(join(dir, 'reserve'), { recursive: true });
+      mkdirSync(join(folder.dir, 'reserve'), { recursive: true });
       const spool = await openSpool();
       await spool.append(range(1, 2));
       await spool.close();
       const full = await openSpool({ now: () => 2000 });
       // In the segment's place nothing can be written; the figures can.
-      mkdirSync(join(dir, '2000-0000000001.seg'));
+      mkdirSync(join(folder.dir, '2000-0000000001.seg'));
       await full.append(range(3, 5));
       expect(full.status().failure).toContain('told again');
       if (end === 'a stop') await full.close();
-      rmSync(join(dir, '2000-0000000001.seg'), { recursive: true });
+      rmSync(join(folder.dir, '2000-0000000001.seg'), { recursive: true });
       const again = await openSpool({ now: () => 3000 });
       expect([again.sensorSequence, again.status()]).toEqual([
         2,
@@ -169,10 +155,12 @@ describe('the spool', () => {
   );
 
   it('asks the sensor for nothing twice that the control plane had out of memory while the disk was full and had no reserve', async () => {
-    mkdirSync(join(dir, 'reserve'), { recursive: true });
+    mkdirSync(join(folder.dir, 'reserve'), { recursive: true });
     const full = await openSpool();
     // Of what would be written first, before and after the cursor.
-    const inTheWay = ['1000-0000000001.seg', '1000-0000000004.seg'].map((name) => join(dir, name));
+    const inTheWay = ['1000-0000000001.seg', '1000-0000000004.seg'].map((name) =>
+      join(folder.dir, name),
+    );
     inTheWay.forEach((path) => mkdirSync(path));
     await full.append(range(1, 4));
     const sent = (await full.read('', 3)).at(-1)?.EventID ?? '';
@@ -191,12 +179,12 @@ describe('the spool', () => {
 
   it('counts what exceeds the memory while the disk fails', async () => {
     const spool = await openSpool();
-    rmSync(dir, { recursive: true });
-    writeFileSync(dir, '');
+    rmSync(folder.dir, { recursive: true });
+    writeFileSync(folder.dir, '');
     await spool.append(range(1, 1005));
     expect(spool.status()).toMatchObject({ waiting: 1000, lost: 5 });
-    rmSync(dir);
-    mkdirSync(dir);
+    rmSync(folder.dir);
+    mkdirSync(folder.dir);
     await spool.close();
     expect(segments()).toHaveLength(1);
   });
@@ -205,7 +193,7 @@ describe('the spool', () => {
     const spool = await openSpool();
     await spool.append(range(1, 3));
     await spool.close();
-    const file = join(dir, segments()[0] ?? '');
+    const file = join(folder.dir, segments()[0] ?? '');
     writeFileSync(file, readFileSync(file, 'utf8').replace('event 2', 'event X'));
     appendFileSync(file, 'deadbeef {"sensor":4');
     const again = await openSpool();
@@ -224,7 +212,7 @@ describe('the spool', () => {
     const spool = await openSpool();
     await spool.append(range(1, 3));
     await spool.close();
-    const file = join(dir, segments()[0] ?? '');
+    const file = join(folder.dir, segments()[0] ?? '');
     writeFileSync(file, readFileSync(file, 'utf8').replace('event 2', 'event X'));
     for (let start = 2000; start <= 4000; start += 1000) {
       const again = await openSpool({ now: () => start });
@@ -240,8 +228,8 @@ describe('the spool', () => {
   });
 
   it('starts anew from figures that are not JSON', async () => {
-    mkdirSync(dir);
-    writeFileSync(join(dir, 'meta.json'), '{"acknowledged":');
+    mkdirSync(folder.dir);
+    writeFileSync(join(folder.dir, 'meta.json'), '{"acknowledged":');
     const spool = await openSpool();
     expect(spool.status()).toEqual({ bytes: 0, waiting: 0, lost: 0 });
     await spool.close();
