@@ -25,11 +25,9 @@ export class StatementController {
   @NeedsToRead('node')
   @ApiOperation({ summary: 'What the host says of itself, signed with its own key (DSSE)' })
   async one(@Param('name', NamePipe) name: string): Promise<StatementView> {
-    const views = await this.#withStatements(
-      [this.#viewOf(name, this.fleet.read())].flatMap((v) => v ?? []),
-    );
-    const view = views.find(({ statement }) => statement !== undefined);
-    if (!view) throw notFound('statement of node', name);
+    const asked = this.#viewOf(name, this.fleet.read());
+    const [view] = asked ? await this.#withStatements([asked]) : [];
+    if (view?.statement === undefined) throw notFound('statement of node', name);
     return view;
   }
 
