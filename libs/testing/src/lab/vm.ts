@@ -11,12 +11,11 @@ import { type Lifetime, QemuProcess } from './qemu-process.js';
 import type { CommandResult } from './run-command.js';
 import { loadMemory, saveMemory, type Snapshot, snapshotMemory } from './snapshot.js';
 import { shellQuote, SshClient, type SshTarget } from './ssh.client.js';
+import { processorsOf, whyStuck } from './stuck-boot.js';
 import { VmDisks } from './vm-disks.js';
 import { addressCommand, plugWire } from './wire.js';
 
 const BOOT_TIMEOUT_MS = 480_000;
-/** What a kernel says each 21 s when the emulator has lost the timer of a processor: it will never come up. */
-const LOST_TIMER = "rcu_preempt kthread timer wakeup didn't happen";
 
 /** What a VM is started from; the overlay at `disk` is there already. */
 export interface VmPlan {
@@ -140,7 +139,7 @@ export class Vm {
     const reset = qmp.event('RESET', () => true, BOOT_TIMEOUT_MS);
     await this.ssh('systemctl reboot --no-block', { allowFailure: true });
     await reset;
-    await this.connect();
+    await this.connect({ speaks: true });
     await this.disks.remount(this.diskHost());
   }
 
@@ -240,10 +239,12 @@ export class Vm {
     const { nic, address } = GUEST_NETWORK.control;
     const port = await hostForward(process.qmp, nic, address, 22);
     this.target = { port, keyFile: machine.image.sshKey, controlPath: this.files.sshControl };
-    await this.connect();
+    // A guest that is restored has said its words before.
+    await this.connect({ speaks: memoryOf === undefined });
   }
 
-  private async connect(): Promise<void> {
+  /** Waits for the login; a boot that is stuck is begun anew, once. */
+  private async connect({ speaks }: { speaks: boolean }): Promise<void> {
     if (this.target === undefined) throw this.off();
     this.sshClient?.disconnect();
     this.sshClient = new SshClient(
@@ -252,13 +253,21 @@ export class Vm {
       join(this.plan.runDir, 'ssh.log'),
     );
     const before = (await this.consoleText()).length;
-    let isReset = false;
+    const began = performance.now();
+    let isAnew = false;
     try {
       await this.sshClient.connect(BOOT_TIMEOUT_MS, async () => {
-        if (isReset || !hasLostTimer((await this.consoleText()).slice(before))) return;
-        isReset = true;
-        this.plan.log(`lab: the boot of ${this.name} is begun anew, once: it lost a timer`);
-        await this.running().qmp.execute('system_reset');
+        if (isAnew) return;
+        const console = (await this.consoleText()).slice(before);
+        const why = whyStuck(console, speaks ? performance.now() - began : 0);
+        if (why === undefined) return;
+        isAnew = true;
+        const { qmp } = this.running();
+        const processors = await processorsOf(qmp);
+        this.plan.log(
+          `lab: the boot of ${this.name} is begun anew, once: ${why}; its processors: ${processors}`,
+        );
+        await qmp.execute('system_reset');
       });
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
@@ -301,9 +310,4 @@ export class Vm {
   private off(): LabError {
     return new LabError(`${this.name} is off: powerOn() starts it`);
   }
-}
-
-/** Said once it may be a machine that was busy. */
-function hasLostTimer(console: string): boolean {
-  return console.split(LOST_TIMER).length > 2;
 }
