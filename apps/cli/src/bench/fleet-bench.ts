@@ -17,7 +17,7 @@ import type { HistoryEntry } from './history-entry.js';
 import { commitOf, machineLine } from './machine.js';
 import { rounded } from './measurement.js';
 import { medianWork, type RedisWork } from './redis-work.js';
-import { median } from './samples.js';
+import { median, worst } from './samples.js';
 
 /** Sizes of a run; all are bounded by the command line. */
 export interface FleetBenchOptions {
@@ -62,7 +62,7 @@ export async function measureChange(
   return withFleetRun(size, { note, signal }, async (run) => {
     await run.come();
     const all = await run.changes(HIT_ALL);
-    return entryOf(size.nodes, machine, all, await run.publishes());
+    return entryOf(size.nodes, machine, all, await run.bare());
   });
 }
 
@@ -84,7 +84,7 @@ function measureAll(
     const back = await run.reconnect();
     const { residentKiB } = run;
     const reportBytes = await run.reportBytes();
-    const bare = await run.publishes();
+    const bare = await run.bare();
     const { nodes } = size;
     const rest = { idleMs, before, idle, atRest, quiet };
     return { nodes, ...rest, all, some, back, residentKiB, reportBytes, bare };
@@ -99,14 +99,14 @@ async function entryOf(
 ): Promise<HistoryEntry> {
   const of = (value: (result: ChangeResult) => number): number =>
     rounded(median(results.map(value)));
-  const cpu = { change: rounded(cpuMsPerHost(cpuMs, nodes)), publish: rounded(bare.cpuMs) };
+  const cpu = { change: rounded(cpuMsPerHost(cpuMs, nodes)), publish: rounded(bare.publish.cpuMs) };
   return {
     v: 1,
     at: new Date().toISOString(),
     commit: await commitOf(packageRoot()),
     nodes,
     on: machine,
-    baseline: rounded(median(bare.lastsMs)),
+    baseline: rounded(median(bare.publish.rounds.map(worst))),
     ms: {
       last_delivery: of((each) => each.lastDelivery),
       commit_to_ack_p50: of((each) => each.ackP50),
@@ -115,7 +115,7 @@ async function entryOf(
     },
     // A change to a few hosts may take less than the kernel counts.
     ...(cpu.change > 0 && cpu.publish > 0 ? { cpuMs: cpu } : {}),
-    redis: { change: roundedWork(medianWork(redis)), publish: roundedWork(bare.redis) },
+    redis: { change: roundedWork(medianWork(redis)), publish: roundedWork(bare.publish.redis) },
     shareOfLastPercent: Number(
       median(results.map((each) => 1 - each.ackP99 / each.lastVerified)).toFixed(3),
     ),

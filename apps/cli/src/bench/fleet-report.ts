@@ -1,7 +1,7 @@
 import type { ChangeResult } from '../sim/sim-change.js';
 import type { BenchReport } from './bench-report.js';
 import { cpuMeasurements, type CpuTimes } from './change-cpu.js';
-import type { Bare, Return, Rounds } from './fleet-run.js';
+import type { Bare, Exchange, Return, Rounds } from './fleet-run.js';
 import { NOT_WORSE_THAN_LINEAR, slopeOf } from './fleet-slope.js';
 import type { Measurement } from './measurement.js';
 import type { ProcessUse } from './process-use.js';
@@ -41,15 +41,17 @@ export function tellFleet(report: BenchReport, result: FleetResult): void {
   const { nodes, idleMs, all, some, back, quiet } = result;
   report.case(
     `nodes=${nodes}`,
-    `${changeOf(all)};\nbaseline: bare Redis publish to as many subscribers, the last;\n` +
+    `${changeOf(all)};\nbaselines: bare Redis publish to as many subscribers, the last; of acks, one that each of them answers;\n` +
       `the control plane over ${idleMs / 1_000} s without any change, baseline: before the first host; ` +
-      'all hosts back after Redis was killed',
+      'all hosts back after Redis was killed, baseline: as many subscribers connect',
     [
-      ...timesOf(all.results, median(result.bare.lastsMs)),
-      timed('reconnect_all', worst(back.waitsMs)),
+      ...timesOf(all.results, result.bare),
+      timed('reconnect_all', worst(back.waitsMs), result.bare.connectMs),
       ...costsOf(result),
       ...cpuMeasurements(all.cpuMs, nodes),
-      ...workMeasurements(all.redis, result.bare.redis),
+      { metric: 'cpu_per_bare_publish', value: result.bare.publish.cpuMs, unit: 'ms' },
+      { metric: 'cpu_per_bare_answer', value: result.bare.answer.cpuMs, unit: 'ms' },
+      ...workMeasurements(all.redis, result.bare.publish.redis),
     ],
   );
   report.case(
@@ -104,28 +106,36 @@ function changeOf({ hit, results }: Rounds): string {
   );
 }
 
-function timesOf(results: readonly ChangeResult[], bareMs?: number): readonly Measurement[] {
+function timesOf(results: readonly ChangeResult[], bare?: Bare): readonly Measurement[] {
   const of = (value: (result: ChangeResult) => number): number => median(results.map(value));
   return [
     timed(
       'last_delivery',
       of((each) => each.lastDelivery),
-      bareMs,
+      bare && middle(bare.publish, 100),
     ),
     timed(
       'commit_to_ack_p50',
       of((each) => each.ackP50),
+      bare && middle(bare.answer, 50),
     ),
     timed(
       'commit_to_ack_p99',
       of((each) => each.ackP99),
+      bare && middle(bare.answer, 99),
     ),
     timed(
       'commit_to_ack_last',
       of((each) => each.lastVerified),
+      bare && middle(bare.answer, 100),
     ),
     { metric: 'etcd_writes_per_change', value: writesOf(results), unit: 'writes' },
   ];
+}
+
+/** The percentile of each round, of these the median. */
+function middle({ rounds }: Exchange, percent: number): number {
+  return median(rounds.map((times) => percentile(times, percent)));
 }
 
 function confirmationsOf({ all, atRest, idleMs }: FleetResult): readonly CpuTimes[] {
@@ -168,9 +178,10 @@ function returnOf(nodes: number, back: FleetResult['back'], quiet: Waits): reado
 function tellAims(report: BenchReport, { all, bare, idle, back }: FleetResult): void {
   const of = (value: (result: ChangeResult) => number): number => median(all.results.map(value));
   const last = of((each) => each.lastDelivery);
-  report.ratio('last_delivery over bare Redis', last / median(bare.lastsMs), RATIO_AIM);
+  report.ratio('last_delivery over bare Redis', last / middle(bare.publish, 100), RATIO_AIM);
   report.aim('last_delivery', last, LAST_AIM_MS, 'ms');
   const p99 = of((each) => each.ackP99);
+  report.ratio('commit_to_ack_p99 over bare answers', p99 / middle(bare.answer, 99), RATIO_AIM);
   report.aim('commit_to_ack_p99', p99, P99_AIM_MS, 'ms');
   const shown = of((each) => each.lastVerified);
   report.aim('commit_to_ack_last', shown, LAST_AIM_MS, 'ms');

@@ -16,7 +16,6 @@ import { cpuMsOf, useOf, type ProcessUse } from './process-use.js';
 import { RedisPublish } from './redis-publish.js';
 import { RedisCounter, type RedisWork, type ReportBytes, workPerHost } from './redis-work.js';
 import { restMeanwhile, type Waits } from './rest-meanwhile.js';
-import { worst } from './samples.js';
 
 /** Hosts of a fleet, and how often each change is made. */
 export interface FleetRunSize {
@@ -56,11 +55,17 @@ export interface Return {
   readonly cpuMs: CpuTimes;
 }
 
-/** The baseline: the last arrival of each round, and what a message takes of Redis and of its subscriber. */
+/** The baselines: of a return as many bare connections, of a delivery a publish, of an ack one that each subscriber answers. */
 export interface Bare {
-  readonly lastsMs: readonly number[];
+  readonly connectMs: number;
+  readonly publish: Exchange & { readonly redis: RedisWork };
+  readonly answer: Exchange;
+}
+
+/** Times of each round in order, and what a message takes of Redis and of its subscriber. */
+export interface Exchange {
+  readonly rounds: readonly (readonly number[])[];
   readonly cpuMs: number;
-  readonly redis: RedisWork;
 }
 
 const ROUND_WITHIN_MS = 120_000;
@@ -216,27 +221,18 @@ export class FleetRun {
     return { ...result.result, cpuMs, rest: waits };
   }
 
-  /** A bare publish to as many subscribers; the fleet is gone then. */
-  async publishes(): Promise<Bare> {
-    const { own, controlPlane, counter } = this.parts;
-    const { nodes, rounds } = this.size;
+  /** The baselines with as many subscribers; the fleet is gone then. */
+  async bare(): Promise<Bare> {
+    const { own, controlPlane } = this.parts;
+    const { nodes } = this.size;
     await this.stop();
     const nodeId = await someNodeId(controlPlane);
     const publish = await RedisPublish.connect(own.dataDir, nodes, nodeId);
     try {
-      const lastsMs: number[] = [];
-      for (let round = 0; round <= rounds; round += 1) {
-        const last = worst(await publish.round());
-        if (round > 0) lastsMs.push(last);
-      }
       const { redis = 0 } = (await own.record()).children;
-      const counted = Math.min(Math.ceil(COUNTED_MESSAGES / nodes), MOST_COUNTED_ROUNDS);
-      const [before, workBefore] = [await cpuMsOf([redis, process.pid]), await counter.read()];
-      for (let round = 0; round < counted; round += 1) await publish.round();
-      const taken = (await cpuMsOf([redis, process.pid])) - before;
-      const messages = counted * nodes;
-      const work = workPerHost(workBefore, await counter.read(), messages);
-      return { lastsMs, cpuMs: taken / messages, redis: work };
+      const publishes = await this.#exchange(() => publish.round(), redis);
+      const answer = await this.#exchange(() => publish.answered(), redis);
+      return { connectMs: publish.connectMs, publish: publishes, answer };
     } finally {
       publish.close();
     }
@@ -286,6 +282,28 @@ export class FleetRun {
   get #pauseMs(): number {
     const { nodes } = this.size;
     return nodes > LARGE ? Math.max(LONG_PAUSE_MS, nodes * PAUSE_MS_A_HOST) : PAUSE_MS;
+  }
+
+  /** The first round warms up. */
+  async #exchange(
+    round: () => Promise<readonly number[]>,
+    redisPid: number,
+  ): Promise<Exchange & { readonly redis: RedisWork }> {
+    const { nodes } = this.size;
+    const { counter } = this.parts;
+    const rounds: (readonly number[])[] = [];
+    for (let number = 0; number <= this.size.rounds; number += 1) {
+      const times = await round();
+      if (number > 0) rounds.push(times);
+    }
+    const counted = Math.min(Math.ceil(COUNTED_MESSAGES / nodes), MOST_COUNTED_ROUNDS);
+    const pids = [redisPid, process.pid];
+    const [before, workBefore] = [await cpuMsOf(pids), await counter.read()];
+    for (let number = 0; number < counted; number += 1) await round();
+    const taken = (await cpuMsOf(pids)) - before;
+    const messages = counted * nodes;
+    const redis = workPerHost(workBefore, await counter.read(), messages);
+    return { rounds, cpuMs: taken / messages, redis };
   }
 
   async #pause(): Promise<void> {
