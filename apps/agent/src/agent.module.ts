@@ -58,8 +58,9 @@ export class AgentModule {
         { provide: ControlPlaneClient, useValue: clientOf(setting) },
         provide(
           Reachability,
-          [ControlPlaneClient],
-          (client: ControlPlaneClient) => new ControlPlaneReachability(client, host.redis, around),
+          [ControlPlaneClient, ReportPace],
+          (client: ControlPlaneClient, pace: ReportPace) =>
+            new ControlPlaneReachability(client, host.redis, pace, around),
         ),
         provide(
           Renewal,

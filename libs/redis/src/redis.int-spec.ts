@@ -311,6 +311,22 @@ describe('libs/redis on one real Redis', () => {
       expect(states.has('quiet-1')).toBe(true);
     });
 
+    it('reads the first host that answers at once, and those of the next milliseconds together', async () => {
+      const nodes = Array.from({ length: 200 }, (_, n) => `answers-${n}`);
+      const { box, states } = inbox(server.port, nodes);
+      await eventually('subscribed', () => box.counters.subscribed);
+      await sleep(100); // the look after subscribing has ended
+      const link = connect();
+      const write = (nodeId: string) => new HostLink(link, nodeId).writeState(Buffer.from('s'));
+      await write('answers-0');
+      const since = performance.now();
+      for (const nodeId of nodes) await write(nodeId);
+      await eventually('all', () => states.size === nodes.length);
+      const tens = (performance.now() - since) / 10;
+      expect(box.counters.readings).toBeLessThan(tens + 3);
+      expect(box.counters.states).toBeGreaterThanOrEqual(nodes.length);
+    });
+
     it('reads nothing while something goes first, and not longer than a second', async () => {
       let busy = true;
       const { box, states } = inbox(server.port, [NODE], { isBusy: () => busy });

@@ -17,6 +17,8 @@ const GIVES_WAY_MS = 1_000;
 const LOOK_MS = 5;
 /** For so long rings of hosts that nobody waits for are gathered. */
 const GATHER_MS = 200;
+/** From one reading to the next at least, unless a whole batch waits. */
+const APART_MS = 10;
 
 /** Whom to hear and what to do with it. */
 export interface StateInboxOptions extends EventLookOptions {
@@ -43,6 +45,8 @@ export interface StateInboxOptions extends EventLookOptions {
 /** What the inbox has seen. */
 export interface StateInboxCounters extends SubscriptionCounters {
   readonly states: number;
+  /** Times that states were read, of however many hosts. */
+  readonly readings: number;
   readonly malformed: number;
   readonly strangers: number;
   readonly oversized: number;
@@ -65,13 +69,14 @@ export class StateInbox {
   private readonly unseen = new Set<string>();
   private readonly seen = new SeenStates();
   private readonly counts = {
-    ...{ states: 0, malformed: 0, strangers: 0, oversized: 0, failedReads: 0 },
+    ...{ states: 0, readings: 0, malformed: 0, strangers: 0, oversized: 0, failedReads: 0 },
     ...{ swept: 0, foundBySweep: 0 },
   };
   private readonly pace = new HostPace();
   private resuming: NodeJS.Timeout | undefined;
   private gathering: NodeJS.Timeout | undefined;
   private reading = false;
+  private readAt = -Infinity;
   private closed = false;
 
   /** Takes the connection for itself: it is closed with the inbox. */
@@ -162,8 +167,10 @@ export class StateInbox {
     this.gathering = undefined;
     try {
       let more = true;
-      while (more && !this.closed) {
+      while (more) {
+        await this.keepApart();
         await this.giveWay();
+        if (this.closed) return;
         const read = await this.readNext();
         const looked = await this.lookNext();
         more = read || looked;
@@ -175,6 +182,15 @@ export class StateInbox {
     } finally {
       this.reading = false;
     }
+  }
+
+  /**
+   * The first host that answers a change is read at once, those of the next milliseconds together: each reading is a
+   * write and an answer of its own, on both sides.
+   */
+  private async keepApart(): Promise<void> {
+    const waitMs = this.readAt + APART_MS - performance.now();
+    if (waitMs > 0 && this.pending.size < BATCH) await sleep(waitMs);
   }
 
   /** Reading a state costs more than writing an assignment: hosts that have theirs would hold up those that have not. */
@@ -216,6 +232,8 @@ export class StateInbox {
   }
 
   private async readBatch(nodeIds: readonly string[]): Promise<void> {
+    this.readAt = performance.now();
+    this.counts.readings += 1;
     const states = await this.taking(this.pending, nodeIds, 'reading states', (client) =>
       // Up to a byte more than is taken: a host may write any size, which must not become ours to hold.
       readUpTo(client, nodeIds.map(redisKeys.state), MAX_STATE_BYTES + 1),

@@ -56,7 +56,7 @@ export class Confirmation {
     const ordering = pending(this.sensors.sighting?.state);
     if (ordering === undefined) return;
     try {
-      await this.reachability.prove();
+      await this.reachability.proveWays();
       if (!(await this.sensors.confirm(ordering))) return this.#restart();
       this.#failures = 0;
       this.around.log.info('assignment confirmed', { ...ordering });

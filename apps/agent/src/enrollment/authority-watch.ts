@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { TrustedByControlPlane, TrustedByHost } from '#contracts';
 import type { HostFiles } from '../config/host-files.js';
 import { errorMessage } from '../config/error-facts.js';
+import { compareClocks } from '../health/clock-skew.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Surroundings } from '../health/surroundings.js';
@@ -52,7 +53,7 @@ export class AuthorityWatch {
       // Once more after a change: the control plane waits for every host to say that it has followed.
       for (let round = 0; round < ROUNDS; round += 1) if (!(await this.#exchange())) return;
     } catch (cause) {
-      this.around.log.debug('trusted CAs not asked for', { problem: errorMessage(cause) });
+      this.around.log.warn('trusted CAs not asked for', { problem: errorMessage(cause) });
     }
   }
 
@@ -60,7 +61,11 @@ export class AuthorityWatch {
   async #exchange(): Promise<boolean> {
     const { authorities, files } = this.host;
     const said: TrustedByHost = { trusted: authorities.fingerprints };
-    const { status, body } = await this.client.postJson('/v1/authorities/trusted', said);
+    const { status, body, serverTime } = await this.client.postJson(
+      '/v1/authorities/trusted',
+      said,
+    );
+    compareClocks(this.around, serverTime);
     // The certificate does not count (any more): with a new one it is asked again.
     if (status === 401) return this.renewal.renewCertificate();
     if (status !== 200) throw new Error(`status ${status}`);

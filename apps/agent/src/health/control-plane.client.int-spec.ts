@@ -80,4 +80,19 @@ describe('a connection to the control plane', () => {
       });
     expect(seen).toEqual([]);
   });
+
+  it('can be made and given up before there is a handshake', async () => {
+    let handshakes = 0;
+    server.on('secureConnection', () => (handshakes += 1));
+    await client.connect();
+    await client.get('/healthz');
+    expect([handshakes, seen.length]).toEqual([1, 1]);
+  });
+
+  it('cannot be made where nobody listens, or without what a request is made from', async () => {
+    stop();
+    await expect(client.connect()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    identity = { cert: 'none', key: 'none' };
+    await expect(client.connect()).rejects.toThrow(/PEM/);
+  });
 });

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
+import { connect } from 'node:net';
 import { createSecureContext, type ConnectionOptions, type SecureContext } from 'node:tls';
 
 const MAX_BODY_BYTES = 1024 * 1024;
+const HTTPS_PORT = 443;
 
 /**
  * How the control plane is reached: only certificates under the CAs of the moment count; `identity` is the host's own.
@@ -55,6 +58,23 @@ export class ControlPlaneClient {
     return this.#send('POST', path, JSON.stringify(body));
   }
 
+  /** Makes a connection and gives it up, with what a request would be made from: it is read, and nothing is said. */
+  async connect(): Promise<void> {
+    const { url, ca, timeoutMs } = this.options;
+    this.#materialOf(ca(), await this.options.identity?.());
+    const { hostname, port } = new URL(url);
+    const signal = AbortSignal.timeout(timeoutMs);
+    const socket = connect({ host: unbracketed(hostname), port: Number(port || HTTPS_PORT) });
+    try {
+      await once(socket, 'connect', { signal });
+      // An orderly end would be something to accept, and to answer.
+      socket.resetAndDestroy();
+    } catch (cause) {
+      socket.on('error', () => undefined).destroy();
+      throw signal.aborted ? new Error(`no connection within ${timeoutMs} ms`, { cause }) : cause;
+    }
+  }
+
   async #send(method: string, path: string, body?: string): Promise<ControlPlaneAnswer> {
     const { url, ca, timeoutMs } = this.options;
     const headers =
@@ -93,6 +113,11 @@ export class ControlPlaneClient {
       this.#material = { digest, secureContext: createSecureContext({ ca, cert, key }) };
     return this.#material;
   }
+}
+
+/** An IPv6 address stands in brackets in a URL. */
+function unbracketed(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
 async function readAnswer(answer: IncomingMessage): Promise<ControlPlaneAnswer> {

@@ -1,14 +1,17 @@
+import { REPORT_INTERVAL_MS } from '#contracts';
 import { connectRedis, TlsSession, type RedisConnectionOptions } from '#redis';
 import { errorMessage } from '../config/error-facts.js';
+import type { ReportPace } from '../reporting/report-pace.js';
+import { compareClocks } from './clock-skew.js';
 import { ControlPlaneClient } from './control-plane.client.js';
 import { Surroundings } from './surroundings.js';
-
-const SKEW_MS = 60_000;
 
 /** Whether the control plane can be reached now, over connections that did not exist before. */
 export abstract class Reachability {
   /** Resolves when it was reached; rejects with the reason. */
   abstract prove(): Promise<void>;
+  /** Whether the ways there are open, when all hosts of a fleet ask at about the same time. Resolves and rejects as `prove`. */
+  abstract proveWays(): Promise<void>;
 }
 
 /** HTTPS under the pinned CA, then Redis, each on a connection of its own. */
@@ -18,9 +21,29 @@ export class ControlPlaneReachability extends Reachability {
   constructor(
     private readonly client: ControlPlaneClient,
     private readonly redis: RedisConnectionOptions,
+    /** By it a host knows that it is one of many. */
+    private readonly pace: Pick<ReportPace, 'everyMs'>,
     private readonly around: Surroundings,
   ) {
     super();
+  }
+
+  /**
+   * In a large fleet a handshake with each host would take all of the control plane's processor for half a minute: there a
+   * connection that is only made stands for HTTPS (ADR-0018), unless something is wrong with it.
+   */
+  async proveWays(): Promise<void> {
+    const { conditions } = this.around;
+    const isOneOfMany = this.pace.everyMs > REPORT_INTERVAL_MS;
+    if (!isOneOfMany || conditions.has('control-plane') || conditions.has('clock'))
+      return this.prove();
+    try {
+      await this.client.connect();
+    } catch (cause) {
+      conditions.raise('control-plane', explain(cause));
+      throw cause;
+    }
+    await this.#ping();
   }
 
   async prove(): Promise<void> {
@@ -28,7 +51,7 @@ export class ControlPlaneReachability extends Reachability {
     try {
       const { status, serverTime } = await this.client.get('/healthz');
       if (status !== 200) throw new Error(`/healthz answered ${status}`);
-      this.#compareClocks(serverTime);
+      compareClocks(this.around, serverTime);
       conditions.clear('control-plane');
     } catch (cause) {
       conditions.raise('control-plane', explain(cause));
@@ -44,19 +67,6 @@ export class ControlPlaneReachability extends Reachability {
     } finally {
       connection.close();
     }
-  }
-
-  /** A wrong clock makes certificates and assignments look expired: it is named before that happens. */
-  #compareClocks(serverTime: number | undefined): void {
-    if (serverTime === undefined) return;
-    const skewMs = this.around.clock.now() - serverTime;
-    if (Math.abs(skewMs) < SKEW_MS) return this.around.conditions.clear('clock');
-    const direction = skewMs > 0 ? 'ahead of' : 'behind';
-    const seconds = Math.round(Math.abs(skewMs) / 1000);
-    this.around.conditions.raise(
-      'clock',
-      `this host's clock is ${seconds} s ${direction} the control plane's: set it (timedatectl)`,
-    );
   }
 }
 

@@ -94,7 +94,7 @@ async function watchOf(
   const client = new ControlPlaneClient({
     ...{ url: controlPlane, ca: () => health.tls.ca, timeoutMs: MINUTE },
   });
-  const reach = new ControlPlaneReachability(client, to, around);
+  const reach = new ControlPlaneReachability(client, to, { everyMs: 60_000 }, around);
   const keys = await HostKeys.open(files.hostKey, host.trust, around);
   const sensors = new SensorWatch(new ScriptedSensor(), around);
   const link = new HostLink(connection, NODE_ID, connection);

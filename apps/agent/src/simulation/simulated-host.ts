@@ -72,13 +72,13 @@ export class SimulatedHost {
     const client = clientOf(setting, PATIENCE_MS);
     const renewal = new Renewal(host, client, around);
     const authorities = new AuthorityWatch(host, client, renewal, around);
-    const reach = new ControlPlaneReachability(client, host.redis, around);
     const heads = await JournalHeads.open(undefined, () => keys.root, around);
     const { statement } = setting.config;
     const { signingKey } = host.files;
     const statements = await Statements.open(signingKey, host.trust.nodeId, statement, around);
     const redirects = new StaysHere();
     const pace = ReportPace.of(keys, link, around);
+    const reach = new ControlPlaneReachability(client, host.redis, pace, around);
     const spool = { status: () => ({ bytes: 0, waiting: 0, lost: 0 }) };
     const reporter = reporterOf(setting, {
       link,

@@ -14,6 +14,7 @@ import {
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
 import { BundleContents } from './bundle-contents.js';
+import { overlapped } from './overlapped.js';
 import { type Found, judge, OvertakenError, type Verdict } from './overtaken.js';
 
 /** What the writer works with. */
@@ -117,14 +118,12 @@ export class AssignmentWriter {
     const sealed = this.#sealer.seal(anew, claims);
     const bundles = new Map(due.map(({ bundle }) => [bundle.digest, bundle.ciphertext]));
     for (const [digest, ciphertext] of bundles) await this.store(digest, ciphertext);
-    const overtaken: SealedAssignment[] = [];
-    for (const part of inParts(sealed)) overtaken.push(...(await this.#writePart(part, era)));
-    // In parts: there may be as many signatures as hosts.
-    for (const part of inParts(lost)) {
-      // To a host that has taken it, it is nothing new.
-      const again = this.#sealer.sealAt(await this.#missing(part, era));
-      overtaken.push(...(await this.#writePart(again, era)));
-    }
+    const overtaken = await overlapped(inParts(sealed), (part) => this.#writePart(part, era));
+    const again = await overlapped(inParts(lost), async (part) =>
+      // In parts: there may be as many signatures as hosts. To a host that has taken it, it is nothing new.
+      this.#writePart(this.#sealer.sealAt(await this.#missing(part, era)), era),
+    );
+    overtaken.push(...again);
     // After all others: one host that is ahead must not hold them up.
     if (overtaken.length > 0) await this.#settle(overtaken, era);
   }
