@@ -23,9 +23,9 @@ export interface ScaleBenchOptions {
 const MEASURED: HostCosts = {
   write: 0.0128,
   redisWrite: 0.052,
-  redisReport: 0.158,
-  report: 0.587,
-  host: 36,
+  redisReport: 0.216,
+  report: 0.254,
+  host: 37,
   connect: 0.67,
   user: 0.089,
 };
