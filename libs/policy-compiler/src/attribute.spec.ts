@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { attribute } from './attribute.js';
 import { compileRuleSet } from './compile.js';
-import { debian, policy, ruleSet } from './fixtures.js';
+import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
 import { sourceProfileName } from './names.js';
 import type { AttributionTable, Denial } from './types.js';
 

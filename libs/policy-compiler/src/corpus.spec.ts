@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { type HostPolicy, parseDocuments, type RuleSet } from '#policy-model';
 import { AppArmorParser, golden } from '#testing';
 import { compileRuleSet } from './compile.js';
-import { debian } from './fixtures.js';
+import { debian } from './fixtures/rule-sets.js';
 
 const CORPUS = join(process.cwd(), '../shared/data/policy-templates');
 const parser = AppArmorParser.find();

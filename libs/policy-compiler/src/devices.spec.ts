@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { HostPolicySpec } from '#policy-model';
 import { attribute } from './attribute.js';
 import { compileRuleSet } from './compile.js';
-import { debian, policy, ruleSet } from './fixtures.js';
+import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
 import type { HostCapabilities } from './types.js';
 
 type Action = 'Allow' | 'Audit' | 'Block';

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { RuleSet } from '#policy-model';
 import { golden } from '#testing';
 import { compileRuleSet } from './compile.js';
-import { debian, policy, ruleSet } from './fixtures.js';
+import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
 import { sourceProfileName } from './names.js';
 import type { HostCapabilities } from './types.js';
 

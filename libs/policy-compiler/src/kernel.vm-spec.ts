@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Lab, type Vm } from '#testing';
 import { attribute } from './attribute.js';
 import { compileRuleSet } from './compile.js';
-import { debian, policy, ruleSet } from './fixtures.js';
+import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
 import { EXEMPT_ATTACHMENTS } from './leaving.js';
 import { sourceProfileName } from './names.js';
 import type { Compilation, Denial } from './types.js';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import type { HostPolicy, HostPolicySpec } from '#policy-model';
 import { compileRuleSet } from './compile.js';
-import { debian, policy, ruleSet } from './fixtures.js';
+import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
 import { findLockouts } from './lockouts.js';
 import { GENERIC_DEBIAN } from './protected-paths.js';
 import { TableReader } from './table/read-table.js';

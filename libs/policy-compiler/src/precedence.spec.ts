@@ -4,7 +4,7 @@ import { type HostPolicy, type Rule, rulesOf, type RuleSet } from '#policy-model
 import { AppArmorParser } from '#testing';
 import { attribute } from './attribute.js';
 import { compileRuleSet } from './compile.js';
-import { debian, policy, profileIn, ruleSet } from './fixtures.js';
+import { debian, policy, profileIn, ruleSet } from './fixtures/rule-sets.js';
 import { sourceProfileName } from './names.js';
 
 const parser = AppArmorParser.find();
