@@ -100,6 +100,53 @@ describe('heads that hosts have seen', () => {
     expect(await alarm()).toMatch(/saw entry 3, .* but the journal has another one, or none/);
   });
 
+  describe('where hosts enrolled at many times', () => {
+    const COUNT = 1_000;
+    let read: number;
+    let written: readonly JournalEntry[];
+    beforeEach(async () => {
+      written = await write(COUNT);
+      for (const [n, entry] of written.entries()) say(host(`h${n}`), [headOf(entry)]);
+      // As many looks as it takes to read all statements, and to compare all of them.
+      for (let n = 0; n < COUNT / 64 + COUNT / 256 + 2; n += 1) await heads.look((now += LOOK_MS));
+      const leadsTo = journal.leadsTo.bind(journal);
+      journal.leadsTo = (point) => {
+        read += 1;
+        return leadsTo(point);
+      };
+    });
+
+    it('are compared a few hundred at a look, and all of them in a turn', async () => {
+      const reads: number[] = [];
+      for (let n = 0; n < 4; n += 1) {
+        read = 0;
+        await heads.look((now += LOOK_MS));
+        reads.push(read);
+      }
+      expect(Math.max(...reads)).toBe(64 + 256);
+      expect(reads.reduce((sum, each) => sum + each)).toBe(4 * 64 + COUNT - 64);
+    });
+
+    it('raise an alarm at the second look where the journal was cut off', async () => {
+      await store.setAside(COUNT - 1);
+      expect(await alarm()).toMatch(/host h999 saw entry 1000, .* but the journal ends at 999/);
+    });
+
+    it('raise an alarm within a turn where one entry among the older ones was exchanged', async () => {
+      const real = journal.leadsTo.bind(journal);
+      journal.leadsTo = (point) => (point.seq === 300 ? Promise.resolve(false) : real(point));
+      let looks = 0;
+      while (heads.alarm === undefined && looks < 10) {
+        await heads.look((now += LOOK_MS));
+        looks += 1;
+      }
+      expect(heads.alarm?.seen.seq).toBe(300);
+      expect(looks).toBeLessThanOrEqual(Math.ceil((COUNT - 64) / 256) + 1);
+      await heads.look((now += LOOK_MS));
+      expect(heads.alarm?.seen.seq).toBe(300);
+    });
+  });
+
   describe('after a restore from a backup', () => {
     const restoration = { v: 1, backupAt: 1, restoredAt: 5, revision: 1, goesOnAt: 2 } as const;
     /** The entry that tells of it, by this key's word; the end of the journal is `kept` then. */

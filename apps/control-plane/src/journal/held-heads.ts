@@ -49,6 +49,9 @@ interface SignedHead extends JournalPoint {
 const LOOK_EVERY_MS = 5_000;
 /** Statements that are read at a look. */
 const READ_AT_ONCE = 64;
+/** Heads that are compared at each look, the newest ones, and how many of the older ones have their turn. */
+const NEWEST = 64;
+const IN_TURN = 256;
 /** With as many signatures as a document may have. One that a host makes up may be as long as a statement. */
 const MAX_HEAD_CHARS = 4_096;
 
@@ -56,8 +59,9 @@ const MAX_HEAD_CHARS = 4_096;
  * Compares the heads that hosts have seen with the journal: one that it does not lead to proves that it was cut off or
  * rewritten, unless the online key's word of a restore tells that it was lost. Reports have the names of heads alone,
  * mostly the same ones: where one is new, the statement of one host is read, so that work goes with the heads and not with
- * the hosts. A host cannot make a head up, since the online key signed it: so the host's own signature is left to who asks
- * for statements. A replica that lags behind another one for a moment is no proof, so that an alarm is raised at the second
+ * the hosts. Of many heads, as of hosts that enrolled over years, those that are not among the newest are compared in turn.
+ * A host cannot make a head up, since the online key signed it: so the host's own signature is left to who asks for
+ * statements. A replica that lags behind another one for a moment is no proof, so that an alarm is raised at the second
  * look that finds it.
  */
 @Injectable()
@@ -66,6 +70,10 @@ export class HeldHeads {
   /** By name, those that some host has; undefined: none that an online key of this version of the root document signed. */
   #heads: ReadonlyMap<string, SignedHead | undefined> = new Map();
   #rootVersion = 0;
+  /** Names of those that this journal did not lead to at the last look. */
+  #strange: ReadonlySet<string> = new Set();
+  /** Where the next turn of older heads begins. */
+  #turn = 0;
   #suspected = false;
   #looking = false;
   #lookedAtMs: number | undefined;
@@ -154,7 +162,8 @@ export class HeldHeads {
   async #find(): Promise<JournalAlarm | undefined> {
     const end = (await this.journal.end()).seq;
     const known = [...this.#heads.values()].filter((head) => head !== undefined);
-    const strange = await this.#strange(known);
+    const strange = await this.#strangeOf(known);
+    this.#strange = strange;
     if (strange.size === 0) return undefined;
     const found = [...this.#held.values()].flatMap(({ node, names }) => {
       const heads = names.flatMap((name) => this.#heads.get(name) ?? []);
@@ -167,8 +176,8 @@ export class HeldHeads {
     return { node: first.node, others: found.length - 1, seen: { seq, hash }, end };
   }
 
-  /** Names of those that this journal does not lead to. */
-  async #strange(heads: readonly SignedHead[]): Promise<ReadonlySet<string>> {
+  /** Names of those that this journal does not lead to, as far as they are due. */
+  async #strangeOf(heads: readonly SignedHead[]): Promise<ReadonlySet<string>> {
     // Heads of a key that the root document has taken back prove nothing any more.
     const keys = new Set(this.trust.root.document.online.map(({ keyid }) => keyid));
     const restorations = await this.journal.restorations();
@@ -177,10 +186,24 @@ export class HeldHeads {
       restorations.some((told) => seq >= told.seq && at <= told.restoredAt);
     const counting = heads.filter(({ keyids }) => keyids.some((keyid) => keys.has(keyid)));
     const strange = new Set<string>();
-    // Each once, however many hosts have it.
-    for (const [name, head] of new Map(counting.map((head) => [nameOf(head), head])))
-      if (!isLost(head) && !(await this.journal.leadsTo(head))) strange.add(name);
+    for (const head of this.#due(counting))
+      if (!isLost(head) && !(await this.journal.leadsTo(head))) strange.add(nameOf(head));
     return strange;
+  }
+
+  /** Each once, however many hosts have it: the newest, the strange ones, and of all others those whose turn it is. */
+  #due(heads: readonly SignedHead[]): readonly SignedHead[] {
+    const each = [...new Map(heads.map((head) => [nameOf(head), head])).values()].sort(byNewest);
+    const isStrange = isIn(this.#strange);
+    const older = each.slice(NEWEST);
+    const others = older.filter((head) => !isStrange(head));
+    const from = this.#turn < others.length ? this.#turn : 0;
+    this.#turn = from + IN_TURN;
+    return [
+      ...each.slice(0, NEWEST),
+      ...older.filter(isStrange),
+      ...others.slice(from, from + IN_TURN),
+    ];
   }
 
   #readOne(signed: unknown, into: Map<string, SignedHead | undefined>): void {
