@@ -1,14 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type HostPolicy, type Rule, rulesOf, type RuleSet } from '#policy-model';
-import { AppArmorParser } from '#testing';
 import { attribute } from './attribute.js';
 import { compileRuleSet } from './compile.js';
+import { parser, withParser } from './fixtures/compilation.js';
 import { debian, policy, profileIn, ruleSet } from './fixtures/rule-sets.js';
 import { sourceProfileName } from './names.js';
 
-const parser = AppArmorParser.find();
-const withParser = parser === undefined ? it.skip : it;
 const SOURCE = '/usr/bin/src';
 const PATHS = ['/a', '/a/b', '/a/b/c', '/a/bc', '/a/c', '/b', '/b/c', '/c/b', '/c'];
 const TIER = { exception: 2, baseline: 1, normal: 0 } as const;

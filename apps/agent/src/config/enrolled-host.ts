@@ -20,6 +20,7 @@ import type { AgentConfig } from './agent-config.js';
 import { errorMessage } from './error-facts.js';
 import { isRedisEndpoint } from '../enrollment/redis-endpoint.js';
 import { hostFiles, type HostFiles } from './host-files.js';
+import { addressOf } from './url-address.js';
 
 /** The agent cannot run: the host is not enrolled, or a file of the enrolment is gone or damaged. */
 class NotEnrolled extends Error {
@@ -112,11 +113,7 @@ export function redisEndpoints(
   { events, ...control }: RedisEndpoint & Pick<EnrollResponse['redis'], 'events'>,
   url: URL,
 ) {
-  const at = ({
-    host = url.hostname.replace(/^\[|\]$/g, ''),
-    port,
-    others = [],
-  }: RedisEndpoint) => ({
+  const at = ({ host = addressOf(url).host, port, others = [] }: RedisEndpoint) => ({
     ...{ host, port, masterOnly: true },
     candidates: () => [{ host, port }, ...others],
   });

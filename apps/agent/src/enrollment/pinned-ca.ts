@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { errorMessage } from '../config/error-facts.js';
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import { addressOf } from '../config/url-address.js';
 
 /** The control plane did not show the CA that was pinned: nothing was sent to it. */
 export class CaNotPinned extends Error {
@@ -57,11 +58,11 @@ async function peerChain(url: string, timeoutMs: number): Promise<DetailedPeerCe
   }
 }
 
-function openSocket({ hostname, port }: URL): TLSSocket {
-  const host = hostname.replace(/^\[|\]$/g, '');
+function openSocket(url: URL): TLSSocket {
+  const { host, port } = addressOf(url);
   const servername = isIP(host) === 0 ? { servername: host } : {};
   // Not authorised by the system's CAs on purpose: the fingerprint decides, and nothing is sent here.
-  return connect({ host, port: Number(port || 443), rejectUnauthorized: false, ...servername });
+  return connect({ host, port, rejectUnauthorized: false, ...servername });
 }
 
 function secured(socket: TLSSocket, timeoutMs: number): Promise<void> {

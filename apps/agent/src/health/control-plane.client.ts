@@ -4,9 +4,9 @@ import type { IncomingMessage } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
 import { connect } from 'node:net';
 import { createSecureContext, type ConnectionOptions, type SecureContext } from 'node:tls';
+import { addressOf } from '../config/url-address.js';
 
 const MAX_BODY_BYTES = 1024 * 1024;
-const HTTPS_PORT = 443;
 
 /**
  * How the control plane is reached: only certificates under the CAs of the moment count; `identity` is the host's own.
@@ -62,9 +62,8 @@ export class ControlPlaneClient {
   async connect(): Promise<void> {
     const { url, ca, timeoutMs } = this.options;
     this.#materialOf(ca(), await this.options.identity?.());
-    const { hostname, port } = new URL(url);
     const signal = AbortSignal.timeout(timeoutMs);
-    const socket = connect({ host: unbracketed(hostname), port: Number(port || HTTPS_PORT) });
+    const socket = connect(addressOf(new URL(url)));
     try {
       await once(socket, 'connect', { signal });
       // An orderly end would be something to accept, and to answer.
@@ -113,11 +112,6 @@ export class ControlPlaneClient {
       this.#material = { digest, secureContext: createSecureContext({ ca, cert, key }) };
     return this.#material;
   }
-}
-
-/** An IPv6 address stands in brackets in a URL. */
-function unbracketed(hostname: string): string {
-  return hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
 async function readAnswer(answer: IncomingMessage): Promise<ControlPlaneAnswer> {
