@@ -1,5 +1,6 @@
 import type { ChainableCommander, Redis } from 'ioredis';
 import { translateError } from './errors.js';
+import { lookEveryMs } from './look-every.js';
 import {
   type NodeUser,
   type RedisPart,
@@ -30,7 +31,7 @@ export interface NodeUsersOptions extends NodeUserSource {
   readonly keep: readonly string[];
   /** How often it looks for a new run and tries again what failed; default 1,000. */
   readonly everyMs?: number;
-  /** How often all users are compared with the truth although nothing is known to have changed; default 30,000. */
+  /** How often, at most, all users are compared with the truth although nothing is known to have changed; default 30,000. */
   readonly compareMs?: number;
   readonly onError?: (error: unknown) => void;
   readonly onReconciled?: (counts: NodeUserCounts) => void;
@@ -52,7 +53,7 @@ export class NodeUsers {
   readonly #dirty = new Set<string>();
   readonly #watcher: RunWatcher;
   readonly #retrying: NodeJS.Timeout;
-  readonly #comparing: NodeJS.Timeout;
+  #comparing: NodeJS.Timeout;
   #compareDue = true;
   #runs = 0;
   #working: Promise<void> | undefined;
@@ -62,7 +63,7 @@ export class NodeUsers {
     private readonly connection: RedisConnection,
     private readonly options: NodeUsersOptions,
   ) {
-    const { everyMs = 1_000, compareMs = 30_000, onError } = options;
+    const { everyMs = 1_000, onError } = options;
     this.#watcher = new RunWatcher(connection, {
       everyMs,
       watchData: false,
@@ -70,7 +71,7 @@ export class NodeUsers {
       onError,
     });
     this.#retrying = setInterval(() => void this.#work(), everyMs);
-    this.#comparing = setInterval(() => this.compare(), compareMs);
+    this.#comparing = this.#compareLater();
   }
 
   /** These hosts' users may have changed. */
@@ -89,8 +90,16 @@ export class NodeUsers {
     this.#closed = true;
     this.#watcher.close();
     clearInterval(this.#retrying);
-    clearInterval(this.#comparing);
+    clearTimeout(this.#comparing);
     await this.#working;
+  }
+
+  #compareLater(): NodeJS.Timeout {
+    const inMs = lookEveryMs(this.#set.size, this.options.compareMs);
+    return setTimeout(() => {
+      this.compare();
+      this.#comparing = this.#compareLater();
+    }, inMs);
   }
 
   #newRun(): void {

@@ -1,3 +1,4 @@
+import { lookEveryMs } from './look-every.js';
 import { measureHosts, type HostSizes } from './measure-hosts.js';
 import { nodeIdOfUser } from './node-user.js';
 import type { RedisConnection } from './redis.connection.js';
@@ -45,7 +46,7 @@ export interface OffenceWatchOptions {
   readonly cutStrangers?: boolean;
   /** How often it looks whether there is reason to look closer; default 250. */
   readonly everyMs?: number;
-  /** How often it looks closer without one; default 30,000. */
+  /** How often, at most, it looks closer without one; default 30,000. */
   readonly closerMs?: number;
 }
 
@@ -103,7 +104,7 @@ export class OffenceWatch {
     ];
     const due = now >= this.#closerAt;
     const closer = due || ((crowded || rushed) && now >= this.#restUntil);
-    if (due) this.#closerAt = now + (this.options.closerMs ?? 30_000);
+    if (due) this.#closerAt = now + lookEveryMs(this.#hosts, this.options.closerMs);
     if (closer) await this.#lookAtConnections();
     // Not for a rush alone: a whole fleet that comes back is one.
     if (due || grew || (closer && crowded)) await this.#measureAll(load);
