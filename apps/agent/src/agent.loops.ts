@@ -9,6 +9,7 @@ import { Shipper } from './events/shipper.js';
 import { backoff, jittered } from './health/clock.js';
 import { HealthFile } from './health/health-file.js';
 import { Surroundings } from './health/surroundings.js';
+import { waitOut } from './health/wait-out.js';
 import { Redirects } from './redirect/redirects.js';
 import { LastUpgrade } from './reporting/last-upgrade.js';
 import { ReportPace } from './reporting/report-pace.js';
@@ -57,7 +58,7 @@ export class AgentLoops {
   start(): void {
     this.#connect();
     const { pump, courier, confirmation, sensors, reporter, shipper, health } = this.parts;
-    const { observations, renewal, authorities, pace, upgrade, redirects } = this.parts;
+    const { observations, renewal, upgrade, redirects } = this.parts;
     const check = async (): Promise<void> => {
       await courier.check();
       await confirmation.attempt();
@@ -83,10 +84,7 @@ export class AgentLoops {
         () => renewal.attempt(),
         () => jittered(RENEW_MS, this.around.clock.random()),
       ),
-      this.#every(
-        () => authorities.attempt(),
-        () => jittered(pace.askEveryMs, this.around.clock.random()),
-      ),
+      this.#askForAuthorities(),
       this.#every(
         () => redirects.attempt(),
         () => redirects.intervalMs(),
@@ -147,6 +145,18 @@ export class AgentLoops {
       state === 'waiting' || state === 'unconfirmed' || this.around.conditions.has('delivery');
     const settledMs = Math.max(CHECK_MS, CHECK_INTERVALS * this.parts.pace.everyMs);
     return jittered(unsettled ? UNSETTLED_MS : settledMs, this.around.clock.random());
+  }
+
+  /** Who has just started does not know yet how large its fleet is: once it has heard, it waits for longer. */
+  async #askForAuthorities(): Promise<void> {
+    const { authorities, pace } = this.parts;
+    const { clock } = this.around;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await authorities.attempt();
+      const random = clock.random();
+      await waitOut(clock, signal, () => jittered(pace.askEveryMs, random));
+    }
   }
 
   async #every(work: () => Promise<void>, intervalMs: () => number): Promise<void> {

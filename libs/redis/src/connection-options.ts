@@ -34,7 +34,7 @@ export interface RedisConnectionOptions {
   readonly connectTimeoutMs?: number;
   /** Ceiling of the wait between two attempts; default 10,000. */
   readonly maxBackoffMs?: number;
-  /** A connection is probed as often, so that a dead link is found; default 5,000. */
+  /** A connection on which nothing was written for so long is probed, so that a dead link is found; default 5,000. */
   readonly heartbeatMs?: number;
   /** Injected for tests: uniform in [0, 1). */
   readonly random?: () => number;

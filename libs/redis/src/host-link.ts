@@ -68,6 +68,7 @@ export class HostLink {
       all.set(key, toBuffer(sealed)).publish(redisKeys.bell(BELL_SHARD), this.ringing('state'));
       const answers = (await all.exec()) ?? [];
       for (const [error] of answers) if (error) throw error;
+      this.connection.wrote();
       return answers[0]?.[1] !== 0;
     });
   }

@@ -46,6 +46,7 @@ export class RedisConnection {
   private wasUsed = false;
   private latestError: Error | undefined;
   private usableNow = false;
+  private wroteAt = -Infinity;
   private closed = false;
   private guarded: Redis['stream'] | undefined;
 
@@ -61,7 +62,7 @@ export class RedisConnection {
     this.client.on('ready', () => void this.admit());
     this.client.connect().catch((error: unknown) => this.failed(error));
     this.heartbeatMs = options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS;
-    this.heartbeat = setInterval(() => this.beat(), this.heartbeatMs);
+    this.heartbeat = this.beatIn(this.heartbeatMs);
   }
 
   get connected(): boolean {
@@ -124,8 +125,8 @@ export class RedisConnection {
     const heartbeatMs = Math.max(ms, this.options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS);
     if (this.closed || heartbeatMs === this.heartbeatMs) return;
     this.heartbeatMs = heartbeatMs;
-    clearInterval(this.heartbeat);
-    this.heartbeat = setInterval(() => this.beat(), heartbeatMs);
+    clearTimeout(this.heartbeat);
+    this.heartbeat = this.beatIn(heartbeatMs);
   }
 
   /** Drops the connection and comes back after a wait: for a subscription that failed. */
@@ -146,13 +147,19 @@ export class RedisConnection {
   close(): void {
     this.closed = true;
     this.guard();
-    clearInterval(this.heartbeat);
+    clearTimeout(this.heartbeat);
     this.client.disconnect();
   }
 
   /** To be told once that the connection has proved good: the next failure then waits shortly again. */
   proved(): void {
     this.failuresInARow = 0;
+  }
+
+  /** To be told of each write that Redis took: one shows that the link and the master are good as well as a heartbeat does. */
+  wrote(): void {
+    this.proved();
+    this.wroteAt = performance.now();
   }
 
   /** The client hears one error of a socket; a second one (TLS: a late alert) would end the whole process. */
@@ -222,6 +229,7 @@ export class RedisConnection {
   private lost(): void {
     if (this.usableNow) this.disconnects += 1;
     this.usableNow = false;
+    this.wroteAt = -Infinity;
   }
 
   private failed(error: unknown): void {
@@ -258,6 +266,15 @@ export class RedisConnection {
     if (ca !== undefined && tls.cert === undefined)
       Object.assign(tls, { secureContext: contextOf(ca) });
     Object.assign(tls, { session: this.session.ticketFor(tls.ca) });
+  }
+
+  private beatIn(ms: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      const silentMs = performance.now() - this.wroteAt;
+      const isDue = silentMs >= this.heartbeatMs;
+      this.heartbeat = this.beatIn(isDue ? this.heartbeatMs : this.heartbeatMs - silentMs);
+      if (isDue) this.beat();
+    }, ms);
   }
 
   private beat(): void {

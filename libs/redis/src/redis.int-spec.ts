@@ -224,6 +224,24 @@ describe('libs/redis on one real Redis', () => {
       expect((await writer.contents()).nodeIds.has(id)).toBe(false);
     });
 
+    it('is asked about with many others at once, and by itself only where one of these has none', async () => {
+      const writer = new DeliveryWriter(connect());
+      const nodeIds = Array.from({ length: 600 }, (_, n) => `host-${n}`);
+      await writer.writeMany(nodeIds.map((nodeId) => delivery(nodeId, record('1', '1'))));
+      const asked = async (): Promise<number> => {
+        const stats = await raw.info('commandstats');
+        return Number(/^cmdstat_exists:calls=(\d+)/m.exec(stats)?.[1] ?? 0);
+      };
+      const before = await asked();
+      expect(await writer.heldAssignments(nodeIds)).toEqual(new Set(nodeIds));
+      expect((await asked()) - before).toBe(3);
+      await writer.discard('host-300');
+      expect(await writer.heldAssignments(nodeIds)).toEqual(
+        new Set(nodeIds.filter((nodeId) => nodeId !== 'host-300')),
+      );
+      expect((await asked()) - before).toBe(6 + 250);
+    });
+
     it('keeps its events on its own stream until they are removed, and reads its cursor', async () => {
       const host = new HostLink(connect(), NODE);
       const streams = new EventStreams(connect());
@@ -475,9 +493,22 @@ describe('libs/redis on one real Redis', () => {
     });
   });
 
+  const pings = async (): Promise<number> =>
+    Number(/cmdstat_ping:calls=(\d+)/.exec(await raw.info('commandstats'))?.[1] ?? 0);
+
+  it('makes sure that its connection stands where nothing was written, and there alone', async () => {
+    const host = new HostLink(connect(), NODE);
+    await host.writeState(Buffer.from('s'));
+    const before = await pings();
+    for (let n = 0; n < 40; n += 1) {
+      await host.writeState(Buffer.from('s'));
+      await sleep(20);
+    }
+    expect(await pings()).toBe(before);
+    await eventually('it asks', async () => (await pings()) > before + 1);
+  });
+
   it('makes sure that its connection stands as often as it was told', async () => {
-    const pings = async (): Promise<number> =>
-      Number(/cmdstat_ping:calls=(\d+)/.exec(await raw.info('commandstats'))?.[1] ?? 0);
     const connection = connect();
     await eventually('it asks', async () => (await pings()) > 1);
     connection.slowTo(10_000);
