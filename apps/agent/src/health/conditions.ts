@@ -66,6 +66,11 @@ export class Conditions {
     return [...this.#held.values()].map(({ name, message, since }) => ({ name, message, since }));
   }
 
+  /** Their names alone. */
+  names(): Iterable<ConditionName> {
+    return this.#held.keys();
+  }
+
   has(name: ConditionName): boolean {
     return this.#held.has(name);
   }

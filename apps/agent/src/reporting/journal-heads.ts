@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import {
   RefusedError,
   isForked,
@@ -19,6 +20,9 @@ import { Surroundings } from '../health/surroundings.js';
 export class JournalHeads {
   readonly #flight = new SingleFlight(() => this.#write());
   #seen: readonly SeenHead[] = [];
+  #signed: readonly SignedDocument[] = [];
+  /** What was published last and verified under this root document: it is repeated every half a minute. */
+  #last: { readonly published: unknown; readonly root: RootDocument } | undefined;
 
   private constructor(
     private readonly file: string | undefined,
@@ -33,21 +37,24 @@ export class JournalHeads {
     around: Surroundings,
   ): Promise<JournalHeads> {
     const heads = new JournalHeads(file, root, around);
-    if (file !== undefined) heads.#seen = parseSeen(await readFile(file, 'utf8').catch(() => ''));
+    if (file !== undefined) heads.#keep(parseSeen(await readFile(file, 'utf8').catch(() => '')));
     return heads;
   }
 
-  /** Oldest first. */
+  /** Oldest first; the same array until there is another head. */
   get signed(): readonly SignedDocument[] {
-    return this.#seen.map(({ signed }) => signed);
+    return this.#signed;
   }
 
   /** Takes what somebody published as a head; what no online key signed is dropped. Never rejects. */
   async take(published: unknown): Promise<void> {
-    const next = this.#verified(published);
+    const root = this.root();
+    if (this.#last?.root === root && isDeepStrictEqual(this.#last.published, published)) return;
+    const next = this.#verified(published, root);
     if (next === undefined) return;
+    this.#last = { published, root };
     // Who has a key that the root document has taken back could make any head with it.
-    const keys = new Set(this.root().online.map(({ keyid }) => keyid));
+    const keys = new Set(root.online.map(({ keyid }) => keyid));
     const counting = this.#seen.filter(({ signed }) =>
       signed.signatures.some(({ keyid }) => keys.has(keyid)),
     );
@@ -55,13 +62,18 @@ export class JournalHeads {
     if (seen === counting && counting.length === this.#seen.length) return;
     if (isForked(seen) && !isForked(counting))
       this.around.log.error('two journals of one control plane', { seq: next.head.seq });
-    this.#seen = seen;
+    this.#keep(seen);
     await this.#flight.run();
   }
 
-  #verified(published: unknown): SeenHead | undefined {
+  #keep(seen: readonly SeenHead[]): void {
+    this.#seen = seen;
+    this.#signed = seen.map(({ signed }) => signed);
+  }
+
+  #verified(published: unknown, root: RootDocument): SeenHead | undefined {
     try {
-      const head = verifyJournalHead(published, this.root().online);
+      const head = verifyJournalHead(published, root.online);
       return { head, signed: published as SignedDocument };
     } catch (cause) {
       if (!(cause instanceof RefusedError)) throw cause;

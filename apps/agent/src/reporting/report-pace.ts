@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { RefusedError, verifyPace, type PaceOrder, type RootDocument } from '#bundle';
 import { REPORT_INTERVAL_MS, returnWithinMs } from '#contracts';
 import type { HostLink } from '#redis';
@@ -7,12 +8,20 @@ import { Surroundings } from '../health/surroundings.js';
 const HOLDS_MS = 120_000;
 const ASK_EVERY_REPORTS = 60;
 
+interface Verified {
+  readonly published: unknown;
+  readonly root: RootDocument;
+  readonly order: PaceOrder;
+}
+
 /**
  * How often the control plane wants a report while nothing changes: the larger the fleet, the more rarely. Until it says
  * so, and when it has not said so for a time, the interval is the one that every control plane counts on.
  */
 export class ReportPace {
   #order: PaceOrder | undefined;
+  /** What was published last and verified under this root document: it is repeated as it is. */
+  #last: Verified | undefined;
   #heardAt = 0;
 
   /** `root` says whose orders count: those of its online keys; `onOrder` is told of each that counts. */
@@ -57,8 +66,13 @@ export class ReportPace {
   }
 
   #verified(published: unknown): PaceOrder | undefined {
+    const root = this.root();
+    const last = this.#last;
+    if (last?.root === root && isDeepStrictEqual(last.published, published)) return last.order;
     try {
-      return verifyPace(published, this.root().online);
+      const order = verifyPace(published, root.online);
+      this.#last = { published, root, order };
+      return order;
     } catch (cause) {
       if (!(cause instanceof RefusedError)) throw cause;
       this.around.log.debug('a pace is not taken', { code: cause.code });

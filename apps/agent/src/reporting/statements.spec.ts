@@ -44,10 +44,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
+/** One array, as a host has it while nothing new is published. */
+const NO_HEADS: HostStatement['journal'] = [];
+
 const statement = (at: number, sequence: number, over: Partial<HostStatement> = {}) => ({
   ...({ v: 1, nodeId: key.keyid, bootedAt: 1, sequence, at, asOf: at, rootVersion: 1 } as const),
   ...({ enforcer: 'apparmor', mode: 'enforce', qualifiers: [], policies: [] } as const),
-  ...{ journal: [], ...over },
+  ...{ journal: NO_HEADS, ...over },
 });
 
 async function statements(privateKey = key.privateKey): Promise<Statements> {
@@ -141,6 +144,18 @@ describe('the heads of the journal that a host keeps', () => {
       await heads.take(nonsense);
     expect(heads.signed).toEqual([head(1), head(5)]);
     expect((await open()).signed).toEqual([head(1), head(5)]);
+  });
+
+  it('are the same array until there is another one, however often they are published', async () => {
+    const heads = await open();
+    await heads.take(head(1));
+    const before = heads.signed;
+    for (const again of [head(1), structuredClone(head(1)), generateSigningKey()])
+      await heads.take(again);
+    expect(heads.signed).toBe(before);
+    await heads.take(head(2));
+    await heads.take(head(1));
+    expect(heads.signed).toEqual([head(1), head(2)]);
   });
 
   it('begin anew where the file is damaged', async () => {

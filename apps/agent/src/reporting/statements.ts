@@ -34,8 +34,8 @@ interface Signed extends Said {
 /** What a reader would call a change: not that time has passed. */
 interface Said {
   readonly content: string;
-  /** Heads of the journal: every entry of the control plane's brings all hosts another one. */
-  readonly journal: string;
+  /** Heads of the journal: every entry of the control plane's brings all hosts another one, in another array. */
+  readonly journal: HostStatement['journal'];
 }
 
 /**
@@ -109,7 +109,7 @@ function saidIn({
   journal,
   ...content
 }: HostStatement): Said {
-  return { content: JSON.stringify(content), journal: JSON.stringify(journal) };
+  return { content: JSON.stringify(content), journal };
 }
 
 async function signerOf(

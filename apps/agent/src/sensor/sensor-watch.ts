@@ -20,6 +20,7 @@ export interface Sighting {
  */
 export class SensorWatch {
   #sighting: Sighting | undefined;
+  #facets = '';
   #wasBehind = false;
   #previousReport: CompileReport | undefined;
   readonly #listeners = new Set<() => void>();
@@ -97,10 +98,10 @@ export class SensorWatch {
   }
 
   #take(version: string, state: SensorState): SensorState {
-    const before = this.#sighting?.state;
+    const isFirst = this.#sighting === undefined;
+    const before = this.#facets;
     this.#note(version, state);
-    if (before === undefined || facets(before) !== facets(state))
-      for (const tell of this.#listeners) tell();
+    if (isFirst || before !== this.#facets) for (const tell of this.#listeners) tell();
     return state;
   }
 
@@ -110,6 +111,7 @@ export class SensorWatch {
     const compileReport = unchanged ? before.compileReport : parseCompileReport(state.report);
     if (!unchanged) this.#previousReport = before?.compileReport;
     this.#sighting = { version, state, compileReport };
+    this.#facets = facets(state);
     this.around.conditions.clear('sensor');
     this.#lookAtClock(state.highest?.issuedAt ?? 0);
     return state;

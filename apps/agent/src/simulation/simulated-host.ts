@@ -137,8 +137,8 @@ export class SimulatedHost {
   }
 
   /** Names of what is wrong around it now. */
-  get conditions(): readonly string[] {
-    return this.setting.around.conditions.list().map(({ name }) => name);
+  get conditions(): Iterable<string> {
+    return this.setting.around.conditions.names();
   }
 
   /** Drops all connections at once; they come back by themselves. */

@@ -159,6 +159,14 @@ class Simulation {
     this.tell({ kind: 'marks', marks });
   }
 
+  /** On how many hosts each is; no list of them, since thousands are asked every second and most have none. */
+  #conditions(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { conditions } of this.#hosts.values())
+      for (const name of conditions) counts[name] = (counts[name] ?? 0) + 1;
+    return counts;
+  }
+
   #tellUse(): void {
     const { user, system } = process.cpuUsage();
     this.tell({
@@ -166,16 +174,9 @@ class Simulation {
       hosts: this.#hosts.size,
       residentBytes: process.memoryUsage.rss(),
       cpuMs: (user + system) / 1_000,
-      conditions: countsOf([...this.#hosts.values()].flatMap(({ conditions }) => conditions)),
+      conditions: this.#conditions(),
     });
   }
-}
-
-/** How often each is there. */
-function countsOf(names: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
-  return counts;
 }
 
 /** A control plane that does not answer in time, or is busy, may do so later. */
