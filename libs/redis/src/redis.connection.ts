@@ -116,13 +116,13 @@ export class RedisConnection {
   }
 
   /**
-   * The wait between two attempts may become as long from now on, as heartbeats do (Redis takes 60 s of silence); never
-   * less. The first attempt is made at once as before: if that fails, it is not this connection alone that was lost, and
+   * The wait between two attempts may become as long from now on, and from one heartbeat to the next it is as long or as
+   * long as said (Redis takes 60 s of silence); never less. The first attempt is made at once as before: if that fails, it is not this connection alone that was lost, and
    * all who lost theirs spread over the whole time.
    */
-  slowTo(ms: number): void {
+  slowTo(ms: number, beatEveryMs = ms): void {
     this.backoff = backoffWithin(ms, this.options.maxBackoffMs);
-    const heartbeatMs = Math.max(ms, this.options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS);
+    const heartbeatMs = Math.max(beatEveryMs, this.options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS);
     if (this.closed || heartbeatMs === this.heartbeatMs) return;
     this.heartbeatMs = heartbeatMs;
     clearTimeout(this.heartbeat);

@@ -511,10 +511,12 @@ describe('libs/redis on one real Redis', () => {
   it('makes sure that its connection stands as often as it was told', async () => {
     const connection = connect();
     await eventually('it asks', async () => (await pings()) > 1);
-    connection.slowTo(10_000);
+    connection.slowTo(500, 10_000);
     const before = await pings();
     await sleep(1_500);
     expect(await pings()).toBeLessThanOrEqual(before + 1);
+    connection.slowTo(500);
+    await eventually('it asks again', async () => (await pings()) > before + 2);
   });
 
   describe('the transport of nudges', () => {
