@@ -6,10 +6,10 @@ import { Courier } from './delivery/courier.js';
 import { EventPump } from './events/event-pump.js';
 import { ObservationShipper } from './events/observation-shipper.js';
 import { Shipper } from './events/shipper.js';
+import { AskAgain } from './health/ask-again.js';
 import { backoff, jittered } from './health/clock.js';
 import { HealthFile } from './health/health-file.js';
 import { Surroundings } from './health/surroundings.js';
-import { waitOut } from './health/wait-out.js';
 import { Redirects } from './redirect/redirects.js';
 import { LastUpgrade } from './reporting/last-upgrade.js';
 import { ReportPace } from './reporting/report-pace.js';
@@ -58,7 +58,7 @@ export class AgentLoops {
   start(): void {
     this.#connect();
     const { pump, courier, confirmation, sensors, reporter, shipper, health } = this.parts;
-    const { observations, renewal, upgrade, redirects } = this.parts;
+    const { observations, renewal, authorities, pace, upgrade, redirects } = this.parts;
     const check = async (): Promise<void> => {
       await courier.check();
       await confirmation.attempt();
@@ -67,6 +67,13 @@ export class AgentLoops {
       await Promise.all([sensors.refresh(), upgrade.refresh()]);
       await reporter.look();
       await health.write();
+    };
+    const ask = new AskAgain(() => pace.askEveryMs, this.around.clock);
+    const renew = async (): Promise<void> => {
+      await renewal.attempt();
+      if (!ask.isDue()) return;
+      ask.begin();
+      await authorities.attempt();
     };
     this.#running = Promise.all([
       pump.run(this.#stop.signal),
@@ -80,11 +87,7 @@ export class AgentLoops {
         () => observations.ship(),
         () => observations.intervalMs(),
       ),
-      this.#every(
-        () => renewal.attempt(),
-        () => jittered(RENEW_MS, this.around.clock.random()),
-      ),
-      this.#askForAuthorities(),
+      this.#every(renew, () => jittered(RENEW_MS, this.around.clock.random())),
       this.#every(
         () => redirects.attempt(),
         () => redirects.intervalMs(),
@@ -145,18 +148,6 @@ export class AgentLoops {
       state === 'waiting' || state === 'unconfirmed' || this.around.conditions.has('delivery');
     const settledMs = Math.max(CHECK_MS, CHECK_INTERVALS * this.parts.pace.everyMs);
     return jittered(unsettled ? UNSETTLED_MS : settledMs, this.around.clock.random());
-  }
-
-  /** Who has just started does not know yet how large its fleet is: once it has heard, it waits for longer. */
-  async #askForAuthorities(): Promise<void> {
-    const { authorities, pace } = this.parts;
-    const { clock } = this.around;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await authorities.attempt();
-      const random = clock.random();
-      await waitOut(clock, signal, () => jittered(pace.askEveryMs, random));
-    }
   }
 
   async #every(work: () => Promise<void>, intervalMs: () => number): Promise<void> {

@@ -18,6 +18,7 @@ import type { EnrolledHost } from '../config/enrolled-host.js';
 import { errorMessage } from '../config/error-facts.js';
 import { hostFiles } from '../config/host-files.js';
 import type { HostKeys } from '../delivery/host-keys.js';
+import { AskAgain } from '../health/ask-again.js';
 import { backoff, jittered } from '../health/clock.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { Reachability } from '../health/reachability.js';
@@ -68,7 +69,7 @@ export class RedirectWatch extends Redirects {
   /** The newest order that was hinted at and not for this host. */
   #forOthers = { digest: undefined as unknown, asked: 0 };
   #answeredNothing = 0;
-  #askAt = 0;
+  readonly #ask: AskAgain;
   #left = false;
 
   constructor(
@@ -79,6 +80,7 @@ export class RedirectWatch extends Redirects {
     super();
     this.#placement = host.placement;
     this.#report = this.#firstReport();
+    this.#ask = new AskAgain(() => parts.pace.askEveryMs, around.clock);
   }
 
   override get report(): RedirectReport | undefined {
@@ -100,7 +102,7 @@ export class RedirectWatch extends Redirects {
     try {
       const { clock } = this.around;
       await clock.wait(clock.random() * SPREAD_MS, AbortSignal.timeout(SPREAD_MS));
-      this.#askAt = 0;
+      this.#ask.hurry();
       await this.attempt();
       if (this.#answeredNothing > before) this.#forOthers = { digest, asked: asked + 1 };
     } finally {
@@ -150,9 +152,8 @@ export class RedirectWatch extends Redirects {
   }
 
   async #asked(): Promise<RedirectOffer | undefined> {
-    const { clock } = this.around;
-    if (clock.elapsed() < this.#askAt) return undefined;
-    this.#askAt = clock.elapsed() + jittered(this.parts.pace.askEveryMs, clock.random());
+    if (!this.#ask.isDue()) return undefined;
+    this.#ask.begin();
     try {
       const { status, body } = await this.parts.client.get('/v1/redirects/offered');
       if (status !== 200) throw new Error(`status ${status}`);
