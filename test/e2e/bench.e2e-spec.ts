@@ -138,6 +138,7 @@ describe('bench fleet --json', () => {
     const of = (metric: string) => ofCase('nodes=3').find((line) => line.metric === metric);
     // Each beside a baseline: a bare publish, bare answers, bare connections.
     for (const metric of [
+      'last_arrival',
       'last_delivery',
       'commit_to_ack_p50',
       'commit_to_ack_p99',
@@ -155,6 +156,7 @@ describe('bench fleet --json', () => {
     expect(of('redis_commands_per_host')?.ratio).toBeGreaterThan(1);
     expect(of('redis_bytes_per_host')?.ratio).toBeGreaterThan(1);
     for (const aim of [
+      'last_arrival over bare Redis, at most x5',
       'last_delivery over bare Redis, at most x5',
       'last_delivery within 2000 ms',
       'commit_to_ack_p99 over bare answers, at most x5',

@@ -30,16 +30,23 @@ export interface SimulationPlan {
   readonly hosts: readonly SimulatedHostPlan[];
 }
 
-/** Further lines on standard input: `cut` drops the connections of all hosts at once. Its end ends the simulator. */
-export type SimulationOrder = 'cut';
+/**
+ * Further lines on standard input: `cut` drops the connections of all hosts at once; from `hold` to `go` hosts take up what
+ * a nudge brings only when no more nudges come, and say when it has arrived. Its end ends the simulator.
+ */
+export type SimulationOrder = 'cut' | 'hold' | 'go';
 
 /**
- * What happened to a host: it is enrolled; it hears nudges (again); a rule set is in force, or failed to load; Redis has
- * taken the first report that says so, or the first one since it hears nudges again.
+ * What happened to a host: it is enrolled; it hears nudges (again); while nudges are held, one has arrived; a rule set is in
+ * force, or failed to load; Redis has taken the first report that says so, or the first one since it hears nudges again.
  */
-export type SimulatedMarkKind = 'enrolled' | 'listening' | 'in-force' | 'failed' | 'reported';
+export type SimulatedMarkKind =
+  'enrolled' | 'listening' | 'arrived' | 'in-force' | 'failed' | 'reported';
 
-/** `host` is the place in the plan; `at` in ms of the machine's monotonic clock; generation of what the host enforces. */
+/**
+ * `host` is the place in the plan; `at` in ms of the machine's monotonic clock; generation of what the host enforces, or of
+ * what has arrived.
+ */
 export interface SimulatedMark {
   readonly host: number;
   readonly kind: SimulatedMarkKind;

@@ -23,6 +23,8 @@ export class NudgesFirst {
   /** Nudges with less than QUIET_MS between them. */
   #burst = 0;
   #isDraining = false;
+  /** Whether hosts wait with the nudges themselves too, so that when each arrives says nothing of the work of others. */
+  isHolding = false;
 
   /** A nudge has come to one of the hosts. */
   came(): void {

@@ -1,4 +1,4 @@
-import type { SimulatedMarkKind } from '#contracts';
+import type { Nudge, SimulatedMarkKind } from '#contracts';
 import {
   connectRedis,
   type HostwardRedisTransport,
@@ -160,6 +160,10 @@ export class SimulatedHost {
     if (latencyMs > 0)
       await around.clock.wait(faults.chance.latencyMs(latencyMs), this.#stop.signal);
     nudgesFirst.came();
+    if (nudgesFirst.isHolding) {
+      this.setting.tell('arrived', generationOf(nudge));
+      await nudgesFirst.turn();
+    }
     await nudges.nudged(nudge);
   }
 
@@ -181,6 +185,10 @@ export class SimulatedHost {
     this.#hears = false;
     this.setting.tell('reported', generation);
   }
+}
+
+function generationOf(nudge: unknown): string | undefined {
+  return (nudge as Partial<Nudge> | undefined)?.ordering?.generation;
 }
 
 function patient(host: EnrolledHost): EnrolledHost {

@@ -52,7 +52,7 @@ export async function simulate(
   const simulation = new Simulation(await firstLine(lines), (news) => write(JSON.stringify(news)));
   const ended = new Promise<void>((resolve) => lines.once('close', () => resolve()));
   lines.on('line', (line) => {
-    if ((line as SimulationOrder) === 'cut') simulation.cut();
+    simulation.take(line as SimulationOrder);
   });
   simulation.start();
   await ended;
@@ -101,8 +101,9 @@ class Simulation {
     this.#running = Promise.all(Array.from({ length: this.plan.enrolAtOnce }, worker));
   }
 
-  cut(): void {
-    for (const host of this.#hosts.values()) host.cut();
+  take(order: SimulationOrder): void {
+    if (order === 'cut') for (const host of this.#hosts.values()) host.cut();
+    else this.#nudgesFirst.isHolding = order === 'hold';
   }
 
   async stop(): Promise<void> {

@@ -78,6 +78,7 @@ function measureAll(
     await run.come();
     const [idle, atRest] = await Promise.all([run.idle(idleMs), run.atRest(idleMs)]);
     const all = await run.changes(HIT_ALL);
+    const arrivalsMs = await run.arrivals(HIT_ALL);
     const some: Rounds[] = [];
     for (const hit of HIT_SOME) some.push(await run.changes(hit));
     const quiet = await run.quiet();
@@ -87,7 +88,7 @@ function measureAll(
     const bare = await run.bare();
     const { nodes } = size;
     const rest = { idleMs, before, idle, atRest, quiet };
-    return { nodes, ...rest, all, some, back, residentKiB, reportBytes, bare };
+    return { nodes, ...rest, all, arrivalsMs, some, back, residentKiB, reportBytes, bare };
   });
 }
 

@@ -19,6 +19,8 @@ export interface FleetResult {
   /** Of everything that takes part, over `idleMs`. */
   readonly atRest: CpuTimes;
   readonly all: Rounds;
+  /** Until the last host had a change in hand, where hosts take it up only then; of each round. */
+  readonly arrivalsMs: readonly number[];
   readonly some: readonly Rounds[];
   /** REST while nothing happens. */
   readonly quiet: Waits;
@@ -41,10 +43,11 @@ export function tellFleet(report: BenchReport, result: FleetResult): void {
   const { nodes, idleMs, all, some, back, quiet } = result;
   report.case(
     `nodes=${nodes}`,
-    `${changeOf(all)};\nbaselines: bare Redis publish to as many subscribers, the last; of acks, one that each of them answers;\n` +
+    `${changeOf(all)};\nlast_arrival: the last has it in hand, in rounds of their own in which hosts take it up only then;\nbaselines: bare Redis publish to as many subscribers, the last; of acks, one that each of them answers;\n` +
       `the control plane over ${idleMs / 1_000} s without any change, baseline: before the first host; ` +
       'all hosts back after Redis was killed, baseline: as many subscribers connect',
     [
+      timed('last_arrival', median(result.arrivalsMs), middle(result.bare.publish, 100)),
       ...timesOf(all.results, result.bare),
       timed('reconnect_all', worst(back.waitsMs), result.bare.connectMs),
       ...costsOf(result),
@@ -175,7 +178,10 @@ function returnOf(nodes: number, back: FleetResult['back'], quiet: Waits): reado
   ];
 }
 
-function tellAims(report: BenchReport, { all, bare, idle, back }: FleetResult): void {
+function tellAims(report: BenchReport, result: FleetResult): void {
+  const { all, arrivalsMs, bare, idle, back } = result;
+  const arrival = median(arrivalsMs);
+  report.ratio('last_arrival over bare Redis', arrival / middle(bare.publish, 100), RATIO_AIM);
   const of = (value: (result: ChangeResult) => number): number => median(all.results.map(value));
   const last = of((each) => each.lastDelivery);
   report.ratio('last_delivery over bare Redis', last / middle(bare.publish, 100), RATIO_AIM);

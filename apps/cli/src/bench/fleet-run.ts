@@ -69,6 +69,8 @@ export interface Exchange {
 }
 
 const ROUND_WITHIN_MS = 120_000;
+/** From this number on changes are those whose arrival is measured. */
+const HELD = 1_000;
 const BACK_WITHIN_MS = 180_000;
 /** Hosts confirm a change within four seconds after it, those of a larger fleet within twenty, as far as cores go. */
 const PAUSE_MS = 5_000;
@@ -169,24 +171,14 @@ export class FleetRun {
 
   /** The first round warms up. */
   async changes(hit: Hit): Promise<Rounds> {
-    const fleet = this.#hosts;
-    const { controlPlane, counter, signal } = this.parts;
-    const { key, isOne } = hit;
+    const { counter } = this.parts;
     const results: ChangeResult[] = [];
     const cpuMs: CpuTimes[] = [];
     const afterMs: CpuTimes[] = [];
     const redis: RedisWork[] = [];
     for (let number = 0; number <= this.size.rounds; number += 1) {
-      const label = [key, 'yes'] as const;
       const before = await counter.read();
-      const change = { policy: key, number, label, isOne, withinMs: ROUND_WITHIN_MS };
-      const { result, cpuMs: taken } = await withCpu(this.#shares, () =>
-        applyChange(fleet, controlPlane, change, signal),
-      );
-      if (result.missing > 0)
-        throw new CommandFailed(
-          `${result.missing} hosts did not report a change; conditions: ${fleet.conditions || 'none'}`,
-        );
+      const { result, cpuMs: taken } = await withCpu(this.#shares, () => this.#apply(hit, number));
       const { cpuMs: after } = await withCpu(this.#shares, () => this.#pause());
       if (number === 0) continue;
       results.push(result);
@@ -195,6 +187,25 @@ export class FleetRun {
       redis.push(workPerHost(before, await counter.read(), result.hosts));
     }
     return { hit, results, cpuMs, afterMs, pauseMs: this.#pauseMs, redis };
+  }
+
+  /**
+   * When the last host has a change in hand, ms, of each round: hosts take it up when all have it, as if they had
+   * processors of their own.
+   */
+  async arrivals(hit: Hit): Promise<readonly number[]> {
+    const fleet = this.#hosts;
+    const times: number[] = [];
+    fleet.order('hold');
+    for (let number = 0; number < this.size.rounds; number += 1) {
+      const { hosts, lastArrival } = await this.#apply(hit, HELD + number);
+      if (lastArrival === undefined)
+        throw new CommandFailed(`a change came to none of ${hosts} hosts by a nudge`);
+      times.push(lastArrival);
+      await this.#pause();
+    }
+    fleet.order('go');
+    return times;
   }
 
   /** REST while nothing happens. */
@@ -282,6 +293,18 @@ export class FleetRun {
   get #pauseMs(): number {
     const { nodes } = this.size;
     return nodes > LARGE ? Math.max(LONG_PAUSE_MS, nodes * PAUSE_MS_A_HOST) : PAUSE_MS;
+  }
+
+  async #apply({ key, isOne }: Hit, number: number): Promise<ChangeResult> {
+    const fleet = this.#hosts;
+    const { controlPlane, signal } = this.parts;
+    const label = [key, 'yes'] as const;
+    const change = { policy: key, number, label, isOne, withinMs: ROUND_WITHIN_MS };
+    const result = await applyChange(fleet, controlPlane, change, signal);
+    if (result.missing === 0) return result;
+    throw new CommandFailed(
+      `${result.missing} hosts did not report a change; conditions: ${fleet.conditions || 'none'}`,
+    );
   }
 
   /** The first round warms up. */

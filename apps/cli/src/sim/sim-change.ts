@@ -25,6 +25,8 @@ export interface ChangeResult {
   readonly failed: number;
   /** Hosts that did not report it in time, stuck ones among them. */
   readonly missing: number;
+  /** When the last host had it in hand; undefined unless hosts hold nudges. */
+  readonly lastArrival?: number;
   /** When the rule set was in force on the last host. */
   readonly lastDelivery: number;
   /** When Redis had taken the host's report. */
@@ -48,6 +50,7 @@ export async function applyChange(
   const revision = BigInt(answer.revision ?? 0);
   const wanted = { generation: revision };
   const acks = await fleet.reached('reported', wanted, { isOne, withinMs, signal });
+  const arrived = await fleet.reached('arrived', wanted, { isOne, withinMs: 0, signal });
   const delivered = await fleet.reached('in-force', wanted, { isOne, withinMs: 0, signal });
   const since = (times: ReadonlyMap<string, number>): number[] =>
     [...times.values()].map((at) => at - sent);
@@ -60,6 +63,7 @@ export async function applyChange(
     hosts,
     failed,
     missing,
+    ...(arrived.size > 0 && { lastArrival: percentile(since(arrived), 100) }),
     lastDelivery: percentile(since(delivered), 100),
     ackP50: percentile(since(acks), 50),
     ackP99: percentile(since(acks), 99),

@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SimulatedMark, SimulatedMarkKind, SimulationNews, SimulationPlan } from '#contracts';
+import type {
+  SimulatedMark,
+  SimulatedMarkKind,
+  SimulationNews,
+  SimulationOrder,
+  SimulationPlan,
+} from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { ProblemAnswer } from '../client/problem-answer.js';
 import { joinTokenFor } from '../embedded/local-agent.js';
@@ -141,9 +147,9 @@ export class SimFleet {
     return this.hosts.filter((host) => failedAt(host, generation)).map(({ name }) => name);
   }
 
-  /** Cuts the connections of all hosts at once. */
-  cut(): void {
-    for (const simulator of this.#simulators) simulator.order('cut');
+  /** Gives an order to all hosts. */
+  order(order: SimulationOrder): void {
+    for (const simulator of this.#simulators) simulator.order(order);
   }
 
   /** Ends the processes; the hosts stay known to the control plane. */

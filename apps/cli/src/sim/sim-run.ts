@@ -172,7 +172,7 @@ class Run {
     if (end.aborted) return null;
     const before = fleet.count('reported');
     const cutAt = monotonicMs();
-    fleet.cut();
+    fleet.order('cut');
     const since = { since: cutAt };
     const back = await fleet
       .reached('reported', since, { withinMs: STORM_WITHIN_MS, signal: end })
