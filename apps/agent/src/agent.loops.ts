@@ -74,6 +74,8 @@ export class AgentLoops {
       if (!ask.isDue()) return;
       ask.begin();
       await authorities.attempt();
+      // It was not there: in a minute again, and not when the next time would be.
+      if (this.around.conditions.has('control-plane')) ask.hurry();
     };
     this.#running = Promise.all([
       pump.run(this.#stop.signal),

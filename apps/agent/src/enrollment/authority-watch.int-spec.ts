@@ -37,6 +37,7 @@ let first: KeyAndCertificate;
 let next: KeyAndCertificate;
 let authorities: TrustedAuthorities;
 let watch: AuthorityWatch;
+let around: Surroundings;
 let renewed: number;
 /** What hosts said, and what they are answered. */
 let said: unknown[];
@@ -65,7 +66,7 @@ beforeEach(async () => {
   authorities = new TrustedAuthorities(files, first.certificatePem);
   const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const client = new ControlPlaneClient({ url, ca: () => authorities.pem, timeoutMs: 60_000 });
-  const around = new Surroundings(new HastyClock(), new Log({ write: () => undefined }));
+  around = new Surroundings(new HastyClock(), new Log({ write: () => undefined }));
   const renewal = { renewCertificate: () => Promise.resolve((renewed += 1) < 2) };
   watch = new AuthorityWatch({ files, authorities }, client, renewal as Renewal, around);
 });
@@ -122,6 +123,21 @@ describe('a host whose control plane replaces its CA', () => {
     answer.body = { authorities: [readFileSync(files.certificate, 'utf8')], issuing: '' };
     await watch.attempt();
     expect(authorities.pem).toBe(first.certificatePem);
+  });
+
+  it('shows that the control plane is away, as long as it is', async () => {
+    const isAway = (): boolean => around.conditions.has('control-plane');
+    const leaf = await issueServer({ authority: next, names: [], ips: ['127.0.0.1'] });
+    server.setSecureContext({ key: leaf.privateKeyPem, cert: leaf.certificatePem });
+    await watch.attempt();
+    expect(isAway()).toBe(true);
+    answer = { status: 503, body: {} };
+    authorities = new TrustedAuthorities(files, next.certificatePem);
+    await watch.attempt();
+    expect(isAway()).toBe(true);
+    answer = { status: 200, body: trusts(next) };
+    await watch.attempt();
+    expect(isAway()).toBe(false);
   });
 
   it('asks at a hint only where that names others than it trusts, and believes nothing of it', async () => {

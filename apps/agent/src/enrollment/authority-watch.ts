@@ -3,6 +3,7 @@ import type { TrustedByControlPlane, TrustedByHost } from '#contracts';
 import type { HostFiles } from '../config/host-files.js';
 import { errorMessage } from '../config/error-facts.js';
 import { compareClocks } from '../health/clock-skew.js';
+import { controlPlaneAway } from '../health/control-plane-away.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Surroundings } from '../health/surroundings.js';
@@ -53,7 +54,10 @@ export class AuthorityWatch {
       // Once more after a change: the control plane waits for every host to say that it has followed.
       for (let round = 0; round < ROUNDS; round += 1) if (!(await this.#exchange())) return;
     } catch (cause) {
-      this.around.log.warn('trusted CAs not asked for', { problem: errorMessage(cause) });
+      const { log, conditions } = this.around;
+      // That it is away is told as a condition, once.
+      const level = conditions.has('control-plane') ? 'debug' : 'warn';
+      log[level]('trusted CAs not asked for', { problem: errorMessage(cause) });
     }
   }
 
@@ -61,20 +65,28 @@ export class AuthorityWatch {
   async #exchange(): Promise<boolean> {
     const { authorities, files } = this.host;
     const said: TrustedByHost = { trusted: authorities.fingerprints };
-    const { status, body, serverTime } = await this.client.postJson(
-      '/v1/authorities/trusted',
-      said,
-    );
+    const { status, body, serverTime } = await this.#say(said);
     compareClocks(this.around, serverTime);
     // The certificate does not count (any more): with a new one it is asked again.
     if (status === 401) return this.renewal.renewCertificate();
     if (status !== 200) throw new Error(`status ${status}`);
+    this.around.conditions.clear('control-plane');
     const answer = parseAnswer(body);
     const changed = await authorities.replace(answer.authorities);
     if (changed) this.around.log.info('trusted CAs changed', { trusted: authorities.fingerprints });
     const certificate = await readFile(files.certificate, 'utf8');
     if (!authorities.issued(certificate, answer.issuing)) await this.renewal.renewCertificate();
     return changed;
+  }
+
+  /** In a large fleet it is by this alone that a host finds out that HTTPS does not work, since swaps are confirmed without. */
+  async #say(said: TrustedByHost): ReturnType<ControlPlaneClient['postJson']> {
+    try {
+      return await this.client.postJson('/v1/authorities/trusted', said);
+    } catch (cause) {
+      controlPlaneAway(this.around, cause);
+      throw cause;
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 import { REPORT_INTERVAL_MS } from '#contracts';
 import { connectRedis, TlsSession, type RedisConnectionOptions } from '#redis';
-import { errorMessage } from '../config/error-facts.js';
 import type { ReportPace } from '../reporting/report-pace.js';
 import { compareClocks } from './clock-skew.js';
+import { controlPlaneAway } from './control-plane-away.js';
 import { ControlPlaneClient } from './control-plane.client.js';
 import { Surroundings } from './surroundings.js';
 
@@ -40,7 +40,7 @@ export class ControlPlaneReachability extends Reachability {
     try {
       await this.client.connect();
     } catch (cause) {
-      conditions.raise('control-plane', explain(cause));
+      controlPlaneAway(this.around, cause);
       throw cause;
     }
     await this.#ping();
@@ -54,7 +54,7 @@ export class ControlPlaneReachability extends Reachability {
       compareClocks(this.around, serverTime);
       conditions.clear('control-plane');
     } catch (cause) {
-      conditions.raise('control-plane', explain(cause));
+      controlPlaneAway(this.around, cause);
       throw cause;
     }
     await this.#ping();
@@ -68,12 +68,4 @@ export class ControlPlaneReachability extends Reachability {
       connection.close();
     }
   }
-}
-
-function explain(cause: unknown): string {
-  const message = errorMessage(cause);
-  const clock = /not yet valid|has expired|CERT_NOT_YET_VALID|CERT_HAS_EXPIRED/.test(message);
-  return clock
-    ? `the control plane's certificate is not valid at this host's time (${message}): compare the clocks of both`
-    : `the control plane cannot be reached (${message}): enforcement goes on; see its /healthz and the route to it`;
 }
