@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type {
-  SimulatedMark,
   SimulatedMarkKind,
   SimulationNews,
   SimulationOrder,
@@ -38,7 +37,13 @@ interface HostRecord {
   readonly stuck: boolean;
   /** Its simulation has failed: nobody waits for it at all. */
   lost: boolean;
-  readonly last: Partial<Record<SimulatedMarkKind, SimulatedMark>>;
+  readonly last: Partial<Record<SimulatedMarkKind, Mark>>;
+}
+
+/** Read once, since it is compared many times a second: a generation that a mark does not name is 0. */
+interface Mark {
+  readonly at: number;
+  readonly generation: bigint;
 }
 
 /** How long hosts have to come, and their join tokens to live. */
@@ -127,17 +132,18 @@ export class SimFleet {
     const deadline = monotonicMs() + withinMs;
     const found = new Map<string, number>();
     const { generation = 0n, since = 0 } = wanted;
+    const isReached = ({ name, last }: HostRecord): boolean => {
+      const mark = last[kind];
+      if (mark === undefined || mark.at < since || mark.generation < generation) return false;
+      found.set(name, mark.at);
+      return true;
+    };
+    const isWaitedFor = (host: HostRecord): boolean =>
+      !host.lost && (generation === 0n || !(host.stuck || failedAt(host, generation)));
+    let left = this.hosts.filter((_, n) => isOne(n));
     for (;;) {
-      let missing = 0;
-      for (const [n, host] of this.hosts.entries()) {
-        if (found.has(host.name) || !isOne(n)) continue;
-        const mark = host.last[kind];
-        if (mark !== undefined && mark.at >= since && isAt(mark, generation))
-          found.set(host.name, mark.at);
-        else if (!host.lost && (generation === 0n || !(host.stuck || failedAt(host, generation))))
-          missing += 1;
-      }
-      if (missing === 0 || monotonicMs() > deadline) return found;
+      left = left.filter((host) => !isReached(host));
+      if (!left.some(isWaitedFor) || monotonicMs() > deadline) return found;
       await delay(POLL_MS, undefined, { signal });
     }
   }
@@ -210,7 +216,7 @@ export class SimFleet {
     if (news.kind !== 'marks') return;
     for (const mark of news.marks) {
       const host = this.#host(at, mark.host);
-      if (host) host.last[mark.kind] = mark;
+      if (host) host.last[mark.kind] = { at: mark.at, generation: BigInt(mark.generation ?? 0) };
     }
   }
 
@@ -244,11 +250,7 @@ interface ReachedOptions {
 }
 
 function failedAt({ last }: HostRecord, generation: bigint): boolean {
-  return isAt(last.failed, generation);
-}
-
-function isAt(mark: SimulatedMark | undefined, generation: bigint): boolean {
-  return mark !== undefined && BigInt(mark.generation ?? 0) >= generation;
+  return last.failed !== undefined && last.failed.generation >= generation;
 }
 
 /** The clock of simulated hosts' marks. */
