@@ -23,8 +23,8 @@ export interface ScaleBenchOptions {
 const MEASURED: HostCosts = {
   write: 0.0128,
   redisWrite: 0.052,
-  redisReport: 0.216,
-  report: 0.254,
+  redisReport: 0.147,
+  report: 0.199,
   host: 37,
   connect: 0.67,
   user: 0.089,
