@@ -116,9 +116,9 @@ export class RedisConnection {
   }
 
   /**
-   * The wait between two attempts may become as long from now on, and from one heartbeat to the next it is as long or as
-   * long as said (Redis takes 60 s of silence); never less. The first attempt is made at once as before: if that fails, it is not this connection alone that was lost, and
-   * all who lost theirs spread over the whole time.
+   * The wait between two attempts may become as long from now on; never less. From one heartbeat to the next it is as long
+   * too, or as long as said (Redis takes 60 s of silence). The first attempt is made at once as before: if that fails, it
+   * is not this connection alone that was lost, and all who lost theirs spread over the whole time.
    */
   slowTo(ms: number, beatEveryMs = ms): void {
     this.backoff = backoffWithin(ms, this.options.maxBackoffMs);

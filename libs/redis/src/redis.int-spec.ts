@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type DeliveryRecord, type Nudge, redisKeys } from '#contracts';
-import { LinkProxy, makeTestCertificates, RedisServer, startRedis } from '#testing';
+import { LinkProxy, RedisServer, startRedis } from '#testing';
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { type Delivery, DeliveryWriter } from './delivery-writer.js';
-import { MalformedValue, RedisRefused, RedisUnavailable } from './errors.js';
+import { MalformedValue, RedisUnavailable } from './errors.js';
 import { EventStreams } from './event-streams.js';
 import { HostLink } from './host-link.js';
 import { HostwardRedisTransport } from './hostward-redis.transport.js';
@@ -13,7 +13,6 @@ import { connectRedis, RedisConnection } from './redis.connection.js';
 import { type RedisRunChange, RunWatcher } from './run-watcher.js';
 import { StateInbox, type StateInboxOptions } from './state-inbox.js';
 import { eventually, listen } from './testing/eventually.js';
-import { TlsSession } from './tls-session.js';
 
 const NODE = 'a1';
 /** Short enough to be waited for, and longer than a busy machine keeps a command waiting. */
@@ -609,155 +608,5 @@ describe('libs/redis on one real Redis', () => {
       await eventually('both', () => calls === 2 && nudges.counters.handlerFailures === 2);
       await nudges.close();
     });
-  });
-});
-
-describe('libs/redis on a Redis with a user for one host', () => {
-  const keys = `%R~hw:n:${NODE}:asg %R~hw:n:${NODE}:cur %R~hw:b:* %W~hw:n:${NODE}:state %RW~hw:n:${NODE}:stmt`;
-  const own = `resetchannels &hw:nudge:${NODE} &hw:check`;
-  const commands = '+get +set +exists +subscribe +ping +hello';
-  const selectors = `(%W~hw:n:${NODE}:ev +xadd) (resetchannels &hw:bell:0 +publish)`;
-  const rules = `on >secret ${keys} ${own} ${commands} ${selectors}`;
-  let server: RedisServer;
-  let admin: Redis;
-  const settings = () => ({
-    port: server.port,
-    username: 'host',
-    password: 'secret',
-    commandTimeoutMs: COMMAND_MS,
-    maxBackoffMs: 200,
-  });
-
-  beforeAll(async () => {
-    server = await startRedis({ aclUsers: { host: rules } });
-    admin = new Redis({ port: server.port });
-  });
-  afterAll(async () => {
-    admin.disconnect();
-    await server.stop();
-  });
-
-  it('does all that a host does, and fills no ACL log', async () => {
-    const connection = connectRedis(settings());
-    const host = new HostLink(connection, NODE);
-    const nudges = new HostwardRedisTransport({ port: server.port, shared: connection });
-    nudges.addHandler(redisKeys.nudge(NODE), () => Promise.resolve(), true);
-    nudges.addHandler(redisKeys.check, () => Promise.resolve(), true);
-    await listen(nudges);
-    await host.writeState(Buffer.from('s'));
-    await host.appendEvents(Buffer.from('e'));
-    expect(await host.fetchRecord()).toBeUndefined();
-    expect(await host.readCursor()).toBeUndefined();
-    expect(await admin.acl('LOG')).toEqual([]);
-    await expect(new HostLink(connection, 'other').fetchRecord()).rejects.toThrow(RedisRefused);
-    await nudges.close();
-    connection.close();
-  });
-
-  it('fails to listen on a channel that is refused, and leaves nothing running', async () => {
-    const nudges = new HostwardRedisTransport(settings());
-    nudges.addHandler(redisKeys.nudge('other'), () => Promise.resolve(), true);
-    await expect(listen(nudges)).rejects.toThrow(RedisRefused);
-  });
-
-  it('fails to listen with a wrong password', async () => {
-    const wrong = { ...settings(), password: 'wrong' };
-    const nudges = new HostwardRedisTransport({ ...wrong, listenTimeoutMs: 2_000 });
-    nudges.addHandler(redisKeys.check, () => Promise.resolve(), true);
-    await expect(listen(nudges)).rejects.toThrow(RedisRefused);
-  });
-
-  it('hears again when the channel that was taken from it is given back', async () => {
-    const nudges = new HostwardRedisTransport(settings());
-    const seen: unknown[] = [];
-    nudges.addHandler(redisKeys.check, (data) => Promise.resolve(void seen.push(data)), true);
-    await listen(nudges);
-    // Taking the channel closes the connection of its subscriber.
-    await admin.acl('SETUSER', 'host', 'resetchannels');
-    await eventually('refused', () => nudges.counters.refusals > 1);
-    expect(nudges.counters.subscribed).toBe(false);
-    await admin.acl('SETUSER', 'host', '&hw:check');
-    await eventually('subscribed', () => nudges.counters.subscribed);
-    await admin.publish(redisKeys.check, '{"epoch":"1"}');
-    await eventually('heard', () => seen.length === 1);
-    await nudges.close();
-  });
-});
-
-describe('libs/redis on a Redis with TLS', () => {
-  it('connects with the right authority and a client certificate', async () => {
-    const tls = await makeTestCertificates();
-    const server = await startRedis({ tls });
-    const connection = connectRedis({ port: server.port, tls });
-    const other = await makeTestCertificates();
-    const wrong = connectRedis({ port: server.port, tls: other, commandTimeoutMs: 500 });
-    try {
-      const host = new HostLink(connection, NODE);
-      await host.writeState(Buffer.from('s'));
-      expect(await host.fetchRecord()).toBeUndefined();
-      await expect(new HostLink(wrong, NODE).fetchRecord()).rejects.toThrow(RedisUnavailable);
-    } finally {
-      connection.close();
-      wrong.close();
-      await server.stop();
-    }
-  });
-
-  it('goes on with the TLS session of a connection before it, where both are told to', async () => {
-    const tls = await makeTestCertificates();
-    const server = await startRedis({ tls, config: ['tls-auth-clients optional'] });
-    const session = new TlsSession();
-    const resumed = async (trusted: string): Promise<number> => {
-      const options = { port: server.port, tls: { ca: tls.ca }, trusted: () => trusted, session };
-      const connection = connectRedis(options);
-      await connection.run('a ping', (client) => client.ping());
-      connection.close();
-      return connection.counters.resumed;
-    };
-    try {
-      const [ca, other] = [tls, await makeTestCertificates()].map((each) => each.ca.toString());
-      expect(await resumed(`${ca}`)).toBe(0);
-      expect(await resumed(`${ca}`)).toBe(1);
-      expect(await resumed(`${ca}\n${other}`)).toBe(0);
-      expect(await resumed(`${ca}\n${other}`)).toBe(1);
-    } finally {
-      await server.stop();
-    }
-  });
-
-  it('goes on with its TLS session where it comes back, unless other authorities are trusted by then', async () => {
-    const tls = await makeTestCertificates();
-    const other = await makeTestCertificates();
-    const server = await startRedis({ tls });
-    let trusted = tls.ca.toString();
-    const connection = connectRedis({
-      ...{ port: server.port, tls, maxBackoffMs: 100 },
-      trusted: () => trusted,
-    });
-    const again = async (connects: number) => {
-      // The session comes behind the handshake, before the first answer.
-      await connection.run('a ping', (client) => client.ping());
-      connection.reconnect();
-      await eventually('connected again', () => connection.counters.connects === connects);
-      await connection.run('a ping', (client) => client.ping());
-    };
-    try {
-      await again(2);
-      expect(connection.counters.resumed).toBe(1);
-      trusted = `${trusted}\n${other.ca.toString()}`;
-      await again(3);
-      expect(connection.counters.resumed).toBe(1);
-      await again(4);
-      expect(connection.counters.resumed).toBe(2);
-      // Another run of Redis knows none of its sessions.
-      await server.halt();
-      await server.restart();
-      await eventually('connected again', () => connection.counters.connects === 5);
-      await connection.run('a ping', (client) => client.ping());
-      expect(connection.counters.resumed).toBe(2);
-    } finally {
-      connection.close();
-      await server.stop();
-    }
   });
 });

@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { isDeepStrictEqual } from 'node:util';
 import {
-  RefusedError,
   isForked,
   keepHead,
   verifyJournalHead,
@@ -12,6 +10,7 @@ import {
 import { writeFileAtomic } from '../config/atomic-file.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Surroundings } from '../health/surroundings.js';
+import { Published } from './published.js';
 
 /**
  * The signed heads of the control plane's journal that this host has seen: few, kept on disk, and told in its signed
@@ -21,14 +20,17 @@ export class JournalHeads {
   readonly #flight = new SingleFlight(() => this.#write());
   #seen: readonly SeenHead[] = [];
   #signed: readonly SignedDocument[] = [];
-  /** What was published last and verified under this root document: it is repeated every half a minute. */
-  #last: { readonly published: unknown; readonly root: RootDocument } | undefined;
+  readonly #published: Published<SeenHead['head']>;
 
   private constructor(
     private readonly file: string | undefined,
     private readonly root: () => RootDocument,
     private readonly around: Surroundings,
-  ) {}
+  ) {
+    this.#published = new Published(verifyJournalHead, ({ code }) =>
+      around.log.debug('a head of the journal is not taken', { code }),
+    );
+  }
 
   /** `root` says whose heads count: those of its online keys. Without a file they are kept in memory alone. */
   static async open(
@@ -49,10 +51,9 @@ export class JournalHeads {
   /** Takes what somebody published as a head; what no online key signed is dropped. Never rejects. */
   async take(published: unknown): Promise<void> {
     const root = this.root();
-    if (this.#last?.root === root && isDeepStrictEqual(this.#last.published, published)) return;
-    const next = this.#verified(published, root);
-    if (next === undefined) return;
-    this.#last = { published, root };
+    const verified = this.#published.take(published, root);
+    if (verified === undefined || verified.isAgain) return;
+    const next: SeenHead = { head: verified.value, signed: published as SignedDocument };
     // Who has a key that the root document has taken back could make any head with it.
     const keys = new Set(root.online.map(({ keyid }) => keyid));
     const counting = this.#seen.filter(({ signed }) =>
@@ -69,17 +70,6 @@ export class JournalHeads {
   #keep(seen: readonly SeenHead[]): void {
     this.#seen = seen;
     this.#signed = seen.map(({ signed }) => signed);
-  }
-
-  #verified(published: unknown, root: RootDocument): SeenHead | undefined {
-    try {
-      const head = verifyJournalHead(published, root.online);
-      return { head, signed: published as SignedDocument };
-    } catch (cause) {
-      if (!(cause instanceof RefusedError)) throw cause;
-      this.around.log.debug('a head of the journal is not taken', { code: cause.code });
-      return undefined;
-    }
   }
 
   async #write(): Promise<void> {

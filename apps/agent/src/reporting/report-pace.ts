@@ -1,18 +1,12 @@
-import { isDeepStrictEqual } from 'node:util';
-import { RefusedError, verifyPace, type PaceOrder, type RootDocument } from '#bundle';
+import { verifyPace, type PaceOrder, type RootDocument } from '#bundle';
 import { REPORT_INTERVAL_MS, returnWithinMs } from '#contracts';
 import type { HostLink } from '#redis';
 import { Surroundings } from '../health/surroundings.js';
+import { Published } from './published.js';
 
 /** The control plane repeats its order every half a minute; who has not heard it for so long goes by none. */
 const HOLDS_MS = 120_000;
 const ASK_EVERY_REPORTS = 60;
-
-interface Verified {
-  readonly published: unknown;
-  readonly root: RootDocument;
-  readonly order: PaceOrder;
-}
 
 /**
  * How often the control plane wants a report while nothing changes: the larger the fleet, the more rarely. Until it says
@@ -20,8 +14,7 @@ interface Verified {
  */
 export class ReportPace {
   #order: PaceOrder | undefined;
-  /** What was published last and verified under this root document: it is repeated as it is. */
-  #last: Verified | undefined;
+  readonly #orders: Published<PaceOrder>;
   #heardAt = 0;
 
   /** `root` says whose orders count: those of its online keys; `onOrder` is told of each that counts. */
@@ -29,7 +22,11 @@ export class ReportPace {
     private readonly root: () => RootDocument,
     private readonly around: Surroundings,
     private readonly onOrder: (reportEveryMs: number) => void,
-  ) {}
+  ) {
+    this.#orders = new Published(verifyPace, ({ code }) =>
+      around.log.debug('a pace is not taken', { code }),
+    );
+  }
 
   /** By it goes how a host comes back to Redis too, by the last order as long as nobody can be heard. */
   static of(
@@ -53,7 +50,7 @@ export class ReportPace {
 
   /** Takes what somebody published as an order; what no online key signed, and what is older, is dropped. Never throws. */
   take(published: unknown): void {
-    const order = this.#verified(published);
+    const order = this.#orders.take(published, this.root())?.value;
     if (order === undefined || order.at < (this.#held()?.at ?? 0)) return;
     this.#order = order;
     this.#heardAt = this.around.clock.now();
@@ -63,20 +60,5 @@ export class ReportPace {
   #held(): PaceOrder | undefined {
     const agoMs = Math.abs(this.around.clock.now() - this.#heardAt);
     return agoMs < HOLDS_MS ? this.#order : undefined;
-  }
-
-  #verified(published: unknown): PaceOrder | undefined {
-    const root = this.root();
-    const last = this.#last;
-    if (last?.root === root && isDeepStrictEqual(last.published, published)) return last.order;
-    try {
-      const order = verifyPace(published, root.online);
-      this.#last = { published, root, order };
-      return order;
-    } catch (cause) {
-      if (!(cause instanceof RefusedError)) throw cause;
-      this.around.log.debug('a pace is not taken', { code: cause.code });
-      return undefined;
-    }
   }
 }
