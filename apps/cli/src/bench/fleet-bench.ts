@@ -1,3 +1,4 @@
+import { reportEveryMs } from '#contracts';
 import { packageRoot } from '../package-root.js';
 import { CommandFailed } from '../errors.js';
 import type { ChangeResult } from '../sim/sim-change.js';
@@ -19,12 +20,15 @@ import { rounded } from './measurement.js';
 import { medianWork, type RedisWork } from './redis-work.js';
 import { median, worst } from './samples.js';
 
+const IDLE_MS = 15_000;
+
 /** Sizes of a run; all are bounded by the command line. */
 export interface FleetBenchOptions {
   /** Of one fleet after the other, in ascending order. */
   readonly nodes: readonly number[];
   readonly rounds: number;
-  readonly idleMs: number;
+  /** Default 15,000; in a large fleet as long as all takes that is looked at now and then, which is two reports of a host. */
+  readonly idleMs?: number;
   readonly json: boolean;
   /** The history that the run is judged by and added to. */
   readonly record?: string;
@@ -41,7 +45,8 @@ export async function fleetBench(options: FleetBenchOptions, signal: AbortSignal
   const results: FleetResult[] = [];
   for (const nodes of options.nodes) {
     const size = { nodes, rounds: options.rounds };
-    const result = await measureAll(size, options.idleMs, report, signal);
+    const idleMs = options.idleMs ?? Math.max(IDLE_MS, 2 * reportEveryMs(nodes));
+    const result = await measureAll(size, idleMs, report, signal);
     tellFleet(report, result);
     // Not before all that was measured is told.
     if (result.back.missing > 0) throw new CommandFailed('not all hosts came back');

@@ -120,7 +120,7 @@ function registerBootstrap(bench: Command): void {
 }
 
 interface FleetOptions extends Omit<FleetBenchOptions, 'json' | 'idleMs'> {
-  readonly idle: number;
+  readonly idle?: number;
   readonly json?: boolean;
 }
 
@@ -129,7 +129,7 @@ function registerFleet(bench: Command): void {
     .command('fleet')
     .option('--nodes <numbers>', 'simulated hosts, fleet by fleet', parseNodes, [1_000])
     .option('--rounds <number>', 'changes of each case', counted('--rounds', 100, 2), 5)
-    .option('--idle <duration>', 'how long CPU is counted', parseDuration, 15_000)
+    .option('--idle <duration>', 'how long idle CPU is counted (15s to 2m)', parseDuration)
     .option('--record <file>', 'judge the run by those before, and add it there')
     .option('--json', 'one JSON object a line')
     .description(
