@@ -237,7 +237,7 @@ describe('brakes on a real host', () => {
       'for others leaves a host alone, and one for a time ends by itself',
       async () => {
         await suspend(['--selector', 'env=staging'], 'off', '30m');
-        await suspend(['--node', 'web1'], 'audit', '100s');
+        await suspend(['--node', 'web1'], 'audit', '60s');
         await eventually('sleep is free', SOON, () => isAllowed(web1, 'sleep 0.01'));
         await logged(/AUDIT Process \/usr\/bin\/sleep .*no-sleep/);
         await eventually('it ended', SOON, () => isBlocked(web1, 'sleep 0.01'), SELDOM_MS);

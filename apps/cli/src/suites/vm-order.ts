@@ -2,23 +2,28 @@ import { basename } from 'node:path';
 
 /** Those that say most: first in each run. */
 const FIRST = ['survival', 'conformance', 'bpf', 'ways-round.bypass'];
-/** They take a third of all, and come last: in their time ten others say more. */
+/** They take a third of all: in their time ten others say more. */
 const LONG = ['collection.ansible', 'package'];
+/** Of so many commits one has a long one among the first. */
+const LONG_EVERY = 2;
 
 export const isLong = (file: string): boolean => LONG.includes(nameOf(file));
 
 /**
- * The files with VMs in the order in which they are begun. Between the first and the last ones stand all others by name,
- * those of another turn from another one on: what a run of all suites has no time for, the runs after it come to.
+ * The files with VMs in the order in which they are begun. After the first ones stands a long one, where it is its turn;
+ * then all others by name, those of another turn from another one on; last the long ones that are left. What a run of all
+ * suites has no time for, the runs after it come to.
  */
 export function inOrder(files: readonly string[], turn: number): readonly string[] {
   const first = FIRST.flatMap((name) => files.filter((file) => nameOf(file) === name));
+  const long = files.filter(isLong);
+  const now = long.slice(turn % (LONG_EVERY * long.length)).slice(0, 1);
   const others = files
     .filter((file) => !first.includes(file) && !isLong(file))
     .sort((a, b) => nameOf(a).localeCompare(nameOf(b)));
   const from = others.length === 0 ? 0 : turn % others.length;
   const turned = [...others.slice(from), ...others.slice(0, from)];
-  return [...first, ...turned, ...files.filter(isLong)];
+  return [...first, ...now, ...turned, ...long.filter((file) => !now.includes(file))];
 }
 
 /** A turn for each commit; 0 where there is none. */
