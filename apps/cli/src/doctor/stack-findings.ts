@@ -4,9 +4,9 @@ import { failed, fine, warned, type Finding } from '#contracts';
 import { readContexts } from '../client/context-file.js';
 import type { Context } from '../client/context.js';
 import { portProblem } from '../embedded/free-ports.js';
-import { portsOf } from '../embedded/ports.js';
+import { keptPorts, type KeptPorts } from '../embedded/ports.js';
 import { liveUp, type RunRecord } from '../embedded/run-record.js';
-import { messageOf } from '../errors.js';
+import { CommandFailed, messageOf } from '../errors.js';
 
 const MIB = 1024 ** 2;
 const LEAST_BYTES = 100 * MIB;
@@ -83,8 +83,15 @@ function isAlive(pid: number): boolean {
 /** Those that the next `up` needs, where another program has taken them. */
 async function ports(url: string, dataDir: string): Promise<readonly Finding[]> {
   const { hostname, port } = new URL(url);
-  const kept = await portsOf(dataDir).catch(() => undefined);
-  const wanted = [Number(port), ...(kept ? [kept.redis, kept.redisEvents] : [])];
+  let kept: KeptPorts | undefined;
+  try {
+    kept = await keptPorts(dataDir);
+  } catch (error) {
+    if (!(error instanceof CommandFailed)) throw error;
+    return [failed('ports', error.message, error.remedy ?? `see who may read ${dataDir}`)];
+  }
+  const ofRedis = [kept?.redis, kept?.redisEvents].filter((each) => each !== undefined);
+  const wanted = [Number(port), ...ofRedis];
   const taken = await Promise.all(
     wanted.map(async (each) =>
       (await portProblem(hostname, each)) === 'EADDRINUSE' ? [each] : [],

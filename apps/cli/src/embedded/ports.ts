@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CommandFailed } from '../errors.js';
 import { freePort, portProblem } from './free-ports.js';
@@ -11,22 +11,51 @@ export interface Ports {
   readonly redisEvents: number;
 }
 
+/** What is kept of them: after a restore those of Redis alone. */
+export type KeptPorts = Pick<Ports, 'redis'> & Partial<Ports>;
+
 /** The ports that were chosen for this data folder; throws where none were. */
 export async function portsOf(dataDir: string): Promise<Ports> {
-  return JSON.parse(await readFile(fileIn(dataDir), 'utf8')) as Ports;
+  const kept = await keptPorts(dataDir);
+  if (kept === undefined) throw new CommandFailed(`${fileIn(dataDir)} is not there`);
+  return kept as Ports;
+}
+
+/**
+ * Those that the next `up` takes; undefined where none were chosen yet. Throws where that cannot be told: with other ports
+ * for Redis than before no host would find it.
+ */
+export async function keptPorts(dataDir: string): Promise<KeptPorts | undefined> {
+  const file = fileIn(dataDir);
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new CommandFailed(`cannot read ${file}: ${error.message}`);
+  });
+  if (text === undefined) return undefined;
+  try {
+    const kept = JSON.parse(text) as Partial<Ports>;
+    if (isPort(kept.redis) && isPort(kept.redisEvents ?? kept.redis)) return kept as KeptPorts;
+  } catch {
+    // Told below.
+  }
+  throw new CommandFailed(
+    `${file} does not hold the ports that were chosen for Redis, which hosts know`,
+    'write {"redis":PORT,"redisEvents":PORT} there: control-plane/control-plane.yaml beside it names ' +
+      'both, under redis.port and redis.events.port',
+  );
 }
 
 /** Has the next `choosePorts` of this data folder take these for Redis: those that its hosts know. */
-export async function rememberRedisPorts(
-  dataDir: string,
-  ports: Pick<Ports, 'redis' | 'redisEvents'>,
-): Promise<void> {
-  await writeFile(fileIn(dataDir), JSON.stringify(ports), { mode: 0o600 });
+export async function rememberRedisPorts(dataDir: string, ports: KeptPorts): Promise<void> {
+  const file = fileIn(dataDir);
+  // Not in place: on a full disk, or at a crash, nothing would be left of those of before.
+  await writeFile(`${file}.new`, JSON.stringify(ports), { mode: 0o600, flush: true });
+  await rename(`${file}.new`, file);
 }
 
 /** Chooses the ports of this data folder, those of before where they can be had; throws where that of Redis cannot. */
 export async function choosePorts(dataDir: string, host: string): Promise<Ports> {
-  const kept: Partial<Ports> | undefined = await portsOf(dataDir).catch(() => undefined);
+  const kept = await keptPorts(dataDir);
   const ports = {
     etcdClient: await usable(kept?.etcdClient),
     etcdPeer: await usable(kept?.etcdPeer),
@@ -35,8 +64,12 @@ export async function choosePorts(dataDir: string, host: string): Promise<Ports>
   };
   for (const port of [ports.redis, ports.redisEvents])
     await mustBeFree(host, port, 'of the embedded Redis, which its hosts know,');
-  await writeFile(fileIn(dataDir), JSON.stringify(ports), { mode: 0o600 });
+  await rememberRedisPorts(dataDir, ports);
   return ports;
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536;
 }
 
 function fileIn(dataDir: string): string {
