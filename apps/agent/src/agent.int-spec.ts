@@ -14,11 +14,13 @@ import { AgentConfig } from './config/agent-config.js';
 import type { EnrolledHost } from './config/enrolled-host.js';
 import { hostFiles } from './config/host-files.js';
 import { Courier } from './delivery/courier.js';
+import { HostKeys } from './delivery/host-keys.js';
 import { RedisSecret } from './enrollment/redis-secret.js';
 import { TrustedAuthorities } from './enrollment/trusted-authorities.js';
 import { Spool } from './events/spool.js';
 import { Clock } from './health/clock.js';
 import { Surroundings } from './health/surroundings.js';
+import { ReportPace } from './reporting/report-pace.js';
 import { FleetDouble, HealthDouble } from './testing/fleet-double.js';
 import { ScriptedSensor } from './testing/scripted-sensor.js';
 
@@ -226,6 +228,17 @@ describe('an assignment', () => {
     await reported('generation 6', ({ applied }) => applied?.generation === '6');
   });
 
+  it('brings the next root document of the same epoch: the agent believes what its keys sign', async () => {
+    await fleet.deliver('5');
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+    fleet.rotateOnlineKey();
+    await fleet.deliver('6');
+    await reported('generation 6', ({ applied }) => applied?.generation === '6');
+    expect(agent.get(HostKeys).root.version).toBe(2);
+    await fleet.orderPace(60_000, clock.now());
+    await until('the pace', () => agent.get(ReportPace).everyMs === 60_000);
+  });
+
   it('that was written while the link was cut is found when it is back, without a nudge', async () => {
     await fleet.deliver('5');
     await reported('generation 5', ({ applied }) => applied?.generation === '5');
@@ -381,6 +394,23 @@ describe('without its sensor', () => {
     expect(JSON.parse(readFileSync(hostFiles(stateDir).health, 'utf8'))).toHaveProperty(
       'conditions',
     );
+  });
+
+  it('the agent hands over what came meanwhile when it is back, however rare checks are in a large fleet', async () => {
+    await fleet.deliver('5');
+    await until('a confirmation', () => sensor.confirmed.length > 0);
+    clock.longestMs = 80_000;
+    await until('checks a minute and a half apart', async () => {
+      await fleet.orderPace(60_000, clock.now());
+      return clock.endless.has(90_000);
+    });
+    sensor.goAway();
+    await until('the condition', () => around.conditions.has('sensor'));
+    const { checks } = counts();
+    await fleet.deliver('6');
+    await until('a check by the nudge', () => counts().checks > checks);
+    sensor.back();
+    await reported('generation 6', ({ applied }) => applied?.generation === '6');
   });
 });
 

@@ -124,7 +124,15 @@ export class AgentLoops {
     // Only what is news: of a swap that is confirmed, as it mostly is, no report tells.
     sensors.onChange(() => void reporter.look());
     pump.onSpooled(() => void shipper.ship());
-    this.#forget = this.around.conditions.onChange(() => void health.write());
+    const { conditions } = this.around;
+    let wasAway = conditions.has('sensor');
+    this.#forget = conditions.onChange(() => {
+      void health.write();
+      const isAway = conditions.has('sensor');
+      // A change that came meanwhile was handed to nobody, and its nudge does not come again.
+      if (wasAway && !isAway) void courier.check();
+      wasAway = isAway;
+    });
   }
 
   async #confirmSoon(): Promise<void> {

@@ -14,10 +14,24 @@ import { Spool } from './events/spool.js';
 
 /** A running agent: a Nest microservice that listens on channels of Redis and on no port. */
 export class Agent {
+  /** Resolves when the agent must be started anew: Redis is reached in another way, or a redirect led elsewhere. */
+  readonly moved: Promise<'moved'>;
+  /** Resolves when the process must end and be started again, so that the rule set in force binds it from its first step. */
+  readonly restartNeeded: Promise<'restart-needed'>;
+
   private constructor(
     private readonly setting: AgentSetting,
     private readonly app: INestMicroservice,
-  ) {}
+  ) {
+    // Each is told once, and maybe before the agent has found out that Redis is away.
+    this.moved = new Promise((resolve) => {
+      for (const part of [this.get(Renewal), this.get(Redirects)])
+        part.onMoved(() => resolve('moved'));
+    });
+    this.restartNeeded = new Promise((resolve) =>
+      this.get(Confirmation).onRestartNeeded(() => resolve('restart-needed')),
+    );
+  }
 
   /** Starts all parts; Redis, control plane and sensor may be away. */
   static async start(given: Omit<AgentSetting, 'redis' | 'redisEvents'>): Promise<Agent> {
@@ -45,21 +59,6 @@ export class Agent {
   /** A part of the running agent. */
   get<T>(token: (abstract new (...parts: never[]) => T) | { readonly prototype: T }): T {
     return this.app.get<T>(token as abstract new () => T);
-  }
-
-  /** Resolves when the agent must be started anew: Redis is reached in another way, or a redirect led elsewhere. */
-  moved(): Promise<'moved'> {
-    return new Promise((resolve) => {
-      for (const part of [this.get(Renewal), this.get(Redirects)])
-        part.onMoved(() => resolve('moved'));
-    });
-  }
-
-  /** Resolves when the process must end and be started again, so that the rule set in force binds it from its first step. */
-  restartNeeded(): Promise<'restart-needed'> {
-    return new Promise((resolve) =>
-      this.get(Confirmation).onRestartNeeded(() => resolve('restart-needed')),
-    );
   }
 
   /** Stops intake, writes what was taken, closes. */

@@ -191,7 +191,7 @@ async function run({ config: file }: Arguments): Promise<number> {
       version: VERSION,
       pid: process.pid,
     });
-    const reason = await Promise.race([stopped, agent.moved(), agent.restartNeeded()]);
+    const reason = await Promise.race([stopped, agent.moved, agent.restartNeeded]);
     log.info('agent stops', { reason });
     await closeWithin(agent.stop(), log);
     // After `restart-needed` systemd starts a new process: Restart=always.

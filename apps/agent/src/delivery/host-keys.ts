@@ -20,8 +20,8 @@ export class HostKeys {
   #root: TrustedRoot;
   #known: KnownKey | undefined;
   #lastTried = '';
-  /** The sealed form of the known key, once it was proved: it need not be opened again at every change. */
-  #provedSealed: string | undefined;
+  /** What the known key was proved by: while that is the same it need not be opened again at every change. */
+  #provedBy: string | undefined;
 
   private constructor(
     private readonly file: string,
@@ -58,7 +58,9 @@ export class HostKeys {
     fingerprint: string,
     highest: Ordering | undefined,
   ): Promise<void> {
-    if (fingerprint === this.#lastTried || record.sealedHostKey === this.#provedSealed) return;
+    if (fingerprint === this.#lastTried) return;
+    const proof = JSON.stringify([record.sealedHostKey, record.root]);
+    if (proof === this.#provedBy) return;
     this.#lastTried = fingerprint;
     try {
       const { nodeId, sealingPrivateKey } = this.trust;
@@ -67,7 +69,7 @@ export class HostKeys {
       const { assignment, hostKey, root } = await verifyAssignment(inquiry);
       this.#root = root;
       await this.#keep({ epoch: assignment.epoch, key: hostKey });
-      this.#provedSealed = record.sealedHostKey;
+      this.#provedBy = proof;
     } catch (cause) {
       this.around.log.debug('no host key in this record', { cause });
     }

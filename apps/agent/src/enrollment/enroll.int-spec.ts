@@ -4,10 +4,12 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Log } from '#observability';
+import { Agent } from '../agent.js';
 import { AgentConfig } from '../config/agent-config.js';
 import { enrolledHost } from '../config/enrolled-host.js';
 import { hostFiles } from '../config/host-files.js';
 import { EnrollmentDouble } from '../testing/enrollment-double.js';
+import { ScriptedSensor } from '../testing/scripted-sensor.js';
 import { CaNotPinned, ControlPlaneUnreachable } from './pinned-ca.js';
 import { SystemClock } from '../health/clock.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
@@ -91,6 +93,32 @@ describe('renewing what enrolment gave', () => {
     });
     await renewal.attempt();
     expect(moved).toBe(1);
+  });
+
+  it('starts the agent anew where Redis is reached in another way, told before it has found the old one away', async () => {
+    const { config } = options();
+    await enroll(options());
+    server.redisPort = 7777;
+    const clock = new LaterClock(17 * 3_600_000);
+    const surroundings = new Surroundings(clock, new Log({ write: () => undefined }));
+    const host = await enrolledHost(config);
+    const sensor = new ScriptedSensor();
+    const agent = await Agent.start({ config, host, around: surroundings, sensor });
+    expect(server.received).toHaveLength(2);
+    expect(await agent.moved).toBe('moved');
+    await agent.stop();
+  }, 20_000);
+
+  it.each([
+    ['asks for the way to a Redis for events that is away alone', 6380, 2],
+    ['asks for none where events wait for another reason', undefined, 1],
+  ])('%s', async (_what, eventsPort, asked) => {
+    server.redisEventsPort = eventsPort;
+    await enroll(options());
+    await (await renewalAfter(0)).attempt();
+    around?.conditions.raise('events', 'alerts wait in the spool');
+    await (await renewalAfter(1)).attempt();
+    expect(server.received).toHaveLength(asked);
   });
 
   it('keeps what it has when the control plane refuses, and says so', async () => {

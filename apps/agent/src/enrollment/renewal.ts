@@ -108,11 +108,14 @@ export class Renewal {
   }
 
   #redisIsLost(): boolean {
-    const condition = this.around.conditions.list().find(({ name }) => name === 'redis');
-    return (
-      condition !== undefined &&
-      Math.abs(this.around.clock.now() - Date.parse(condition.since)) > REDIS_AWAY_MS
-    );
+    const { conditions, clock } = this.around;
+    const lost = this.host.redisEvents === undefined ? ['redis'] : ['redis', 'events'];
+    return conditions
+      .list()
+      .some(
+        ({ name, since }) =>
+          lost.includes(name) && Math.abs(clock.now() - Date.parse(since)) > REDIS_AWAY_MS,
+      );
   }
 }
 

@@ -11,6 +11,8 @@ import { Throttle } from './throttle.js';
 const BATCH = 256;
 const BATCH_MS = 50;
 const FLUSH_MS = 1_000;
+/** Where nothing is denied, a disk that took nothing is tried as often. */
+const RETRY_MS = 10_000;
 
 interface Attributed {
   readonly event: SensorEvent;
@@ -38,6 +40,7 @@ export class EventPump {
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> = Promise.resolve();
   readonly #listeners = new Set<() => void>();
+  #triedAt = 0;
 
   constructor(
     private readonly from: EventSource,
@@ -101,9 +104,16 @@ export class EventPump {
     for (const { item, suppressed } of this.#throttle.flush(now))
       entries.push(...this.#entry(item, suppressed));
     if (entries.length > 0) await this.spool.append(entries);
+    else await this.#retry(now);
     this.spool.skipTo(events.at(-1)?.seq ?? 0);
     this.#tellSpool();
     if (entries.length > 0) for (const tell of this.#listeners) tell();
+  }
+
+  async #retry(now: number): Promise<void> {
+    if (Math.abs(now - this.#triedAt) < RETRY_MS) return;
+    this.#triedAt = now;
+    await this.spool.retry();
   }
 
   #entriesOf(event: SensorEvent, now: number): NewEntry[] {

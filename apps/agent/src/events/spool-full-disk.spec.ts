@@ -88,6 +88,34 @@ describe('the spool on a full disk', () => {
     },
   );
 
+  (SmallDisks.canBeMade ? it : it.skip)(
+    `leaves no file behind for what it could not write, and says that there is room again though nothing is new${SmallDisks.canBeMade ? '' : ' (skipped: only root can make a disk to fill)'}`,
+    async () => {
+      const disk = join(folder.root, 'disk');
+      const disks = await SmallDisks.start([{ folder: disk, mib: 8 }]);
+      try {
+        folder.dir = join(disks.at(disk), 'spool');
+        const full = await openSpool();
+        await disks.fill(disk);
+        for (const n of [1, 2, 3]) {
+          await full.append([entry(n, `${n} ${'x'.repeat(10_000)}`)]);
+          const [alert] = await full.read(full.acknowledged, 1);
+          await full.acknowledge(alert?.EventID ?? '');
+        }
+        expect(segments()).toEqual([]);
+        expect(full.status()).toMatchObject({ waiting: 0, lost: 0 });
+        await full.retry();
+        expect(full.status().failure).toMatch(/^ENOSPC/);
+        await disks.empty(disk);
+        await full.retry();
+        expect(full.status().failure).toBeUndefined();
+        await folder.close();
+      } finally {
+        await disks.stop();
+      }
+    },
+  );
+
   it('asks the sensor for nothing, after a kill, that the control plane had out of memory', async () => {
     const full = await openSpool();
     const makesRoom = fullDisk();

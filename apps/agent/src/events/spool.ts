@@ -111,6 +111,10 @@ export class Spool {
     };
   }
 
+  get #hasRoom(): boolean {
+    return this.status().bytes + this.#segmentBytes <= this.#maxBytes;
+  }
+
   #failureInWords(failure: string): string {
     if (this.#backlog.length === 0 || this.#isReserved) return failure;
     return `${failure}; where the agent ends now, some that wait in memory are told again`;
@@ -119,6 +123,13 @@ export class Spool {
   /** Keeps alerts in order and gives each its id; resolves once they are on disk, or wait for a disk that fails. */
   append(entries: readonly NewEntry[]): Promise<void> {
     return this.#inTurn(() => this.#append(entries));
+  }
+
+  /** Tries a disk again that took nothing, though there is nothing new. */
+  retry(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#failure !== undefined) await this.#append([]);
+    });
   }
 
   /** Notes events that made no alert (throttled), so that they are not asked for again. */
@@ -169,9 +180,11 @@ export class Spool {
     }
     const lost = this.#lost;
     await this.#flushBacklog();
-    if (this.#lost !== lost || this.#failure !== undefined || this.#reserve.isUsed)
-      await this.#writeMeta();
-    else await this.#reserve.clear();
+    if (this.#lost === lost && this.#failure === undefined && !this.#reserve.isUsed)
+      return this.#reserve.clear();
+    const isWritten = await this.#writeMeta();
+    const isOver = isWritten && this.#backlog.length === 0 && this.#hasRoom;
+    if (isOver) this.#failure = undefined;
   }
 
   async #flushBacklog(): Promise<void> {
@@ -211,6 +224,8 @@ export class Spool {
     } catch (cause) {
       // Half a batch may be on disk: cut it off, since the whole batch is written again.
       await truncate(join(this.#dir, segment.file), segment.bytes).catch(() => undefined);
+      // The next attempt may be under another name: each would leave an empty file.
+      if (segment.count === 0) await this.#remove(segment);
       throw cause;
     }
     segment.bytes += bytes.length;

@@ -12,6 +12,8 @@ export class EnrollmentDouble {
   retryAfter: number | undefined;
   bytes = 0;
   redisPort = 6379;
+  /** Set: another Redis takes events. */
+  redisEventsPort: number | undefined;
   readonly #rootKey = generateSigningKey();
 
   private constructor(
@@ -31,6 +33,10 @@ export class EnrollmentDouble {
       socket.on('data', (chunk) => (self.bytes += chunk.length)),
     );
     server.on('request', (request, response) => {
+      if (request.url !== '/v1/enroll') {
+        response.writeHead(404).end('{}');
+        return;
+      }
       void self.answer(request).then(({ status, body }) => {
         const { retryAfter } = self;
         const told = status !== 200 && retryAfter !== undefined;
@@ -66,7 +72,9 @@ export class EnrollmentDouble {
       return { status, body: { title: 'Not enrolled', detail: 'the token is used up' } };
     const nodeId = verifyEnrollment(body);
     const certificate = await issueClient({ authority: this.authority, csrPem: body.csr, nodeId });
-    const redis = { port: this.redisPort, username: `node-${nodeId}` };
+    const events =
+      this.redisEventsPort === undefined ? {} : { events: { port: this.redisEventsPort } };
+    const redis = { port: this.redisPort, username: `node-${nodeId}`, ...events };
     return {
       status,
       body: {

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:https';
 import {
   buildCommit,
+  followRoots,
   generateHostKey,
   generateSigningKey,
   loadSigner,
@@ -39,12 +40,13 @@ export type DoublePolicies = Readonly<Record<string, unknown>>;
  */
 export class FleetDouble {
   readonly hostKey = generateHostKey();
-  readonly #online = generateSigningKey();
+  #online = generateSigningKey();
   readonly #rootKey = generateSigningKey();
   readonly #secret = generateHostKey();
-  readonly root = trustRoot(rootDocument(this.#rootKey, this.#online));
+  root = trustRoot(rootDocument(this.#rootKey, this.#online));
   readonly seen = new Map<string, Alert>();
   #cursor = '0-0';
+  #sealed: Promise<string> | undefined;
 
   constructor(
     private readonly redis: RedisConnection,
@@ -63,13 +65,14 @@ export class FleetDouble {
       this.#secret,
     );
     const ordering = { epoch: '1', generation, issuedAt: Date.now() };
-    const sealedHostKey = await sealHostKey(this.hostKey, {
-      sealingKey: this.sealingKey,
-      nodeId: this.nodeId,
+    const { hostKey, sealingKey, nodeId } = this;
+    // Once for an epoch, as the control plane does.
+    const sealedHostKey = await (this.#sealed ??= sealHostKey(hostKey, {
+      ...{ sealingKey, nodeId },
       epoch: '1',
-    });
+    }));
     const own = {
-      nodeId: this.nodeId,
+      nodeId,
       expiresAt: Date.now() + 3_600_000,
       reportEpoch: 1,
       bundleDigest: digest,
@@ -79,7 +82,7 @@ export class FleetDouble {
       ordering,
       root: this.root,
       signer,
-      assignments: [{ ...own, hostKey: this.hostKey, sealedHostKey }],
+      assignments: [{ ...own, hostKey, sealedHostKey }],
     });
     const record = records.get(this.nodeId);
     if (record === undefined) throw new Error('the commit has no record of the host');
@@ -92,6 +95,13 @@ export class FleetDouble {
     const writer = new DeliveryWriter(this.redis);
     await writer.putBundle(digest, bundle);
     await writer.writeMany([{ nodeId: this.nodeId, record, bundle }]);
+  }
+
+  /** From now on another key signs, by the next root document of the same epoch. */
+  rotateOnlineKey(): void {
+    this.#online = generateSigningKey();
+    const version = this.root.document.version + 1;
+    this.root = followRoots(this.root, [rootDocument(this.#rootKey, this.#online, version)]);
   }
 
   /** Orders how often to report, as the control plane does beside a head of its journal. */
@@ -189,11 +199,11 @@ export class HealthDouble {
   }
 }
 
-function rootDocument(rootKey: SigningKey, online: SigningKey) {
+function rootDocument(rootKey: SigningKey, online: SigningKey, version = 1) {
   const publicPart = ({ keyid, key }: SigningKey) => ({ keyid, key });
   const document = {
     v: 1,
-    version: 1,
+    version,
     epoch: '1',
     expiresAt: Date.now() + 86_400_000,
     mode: 'managed',
