@@ -6,7 +6,7 @@ import { generateSealingKey } from '#bundle';
 import { redisKeys, type DeliveryRecord, type NodeReport } from '#contracts';
 import { Log } from '#observability';
 import { fingerprint } from '#pki';
-import { connectRedis, type RedisConnection } from '#redis';
+import { connectRedis, DeliveryWriter, type RedisConnection } from '#redis';
 import type { Sensor, SensorEvent } from '#sensor';
 import { LinkProxy, startRedis, type RedisServer } from '#testing';
 import { Agent } from './agent.js';
@@ -126,7 +126,10 @@ function startAgent(
     name: 'web1',
     trust: { nodeId: NODE_ID, sealingPrivateKey: sealing.privateKey, root: fleet.root.signed },
     authorities: new TrustedAuthorities(files, health.tls.ca),
-    redis: { port: link.port, tls: health.tls, commandTimeoutMs: 1_000, maxBackoffMs: 100 },
+    redis: {
+      ...{ port: link.port, tls: health.tls, maxBackoffMs: 100 },
+      ...{ commandTimeoutMs: 1_000, answerTimeoutMs: 300_000 },
+    },
   };
   clock = new FastClock();
   around = new Surroundings(clock, new Log({ level: 'debug', write: (line) => lines.push(line) }));
@@ -373,6 +376,24 @@ describe('the connection to Redis', () => {
     sensor.happen(denial(1));
     await until('one alert', async () => (await fleet.storeEvents(), fleet.seen.size === 1));
     await until('one connection again', async () => (await connections()) === 1);
+  });
+
+  it('does not keep the agent from stopping while a large bundle comes slowly', async () => {
+    const { record, digest } = await fleet.assign('5');
+    const large = Buffer.alloc(16 * 1024 * 1024);
+    await control.run('test', (client) => client.set(redisKeys.bundle(digest), large));
+    link.throttle(256 * 1024);
+    const { checks } = counts();
+    await new DeliveryWriter(control).writeMany([{ nodeId: NODE_ID, record }]);
+    await until('a check', () => counts().checks > checks);
+    // Past the time for which a connection may be silent.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(around.conditions.has('redis')).toBe(false);
+    const began = performance.now();
+    await agent.stop();
+    expect(performance.now() - began).toBeLessThan(9_000);
+    link.restore();
+    agent = await startAgent();
   });
 });
 

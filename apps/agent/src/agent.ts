@@ -12,6 +12,9 @@ import { Renewal } from './enrollment/renewal.js';
 import { Redirects } from './redirect/redirects.js';
 import { Spool } from './events/spool.js';
 
+/** What waits for Redis when the agent stops waits no longer than this: the next agent asks for it again. */
+const LAST_ANSWER_MS = 3_000;
+
 /** A running agent: a Nest microservice that listens on channels of Redis and on no port. */
 export class Agent {
   /** Resolves when the agent must be started anew: Redis is reached in another way, or a redirect led elsewhere. */
@@ -64,9 +67,15 @@ export class Agent {
   /** Stops intake, writes what was taken, closes. */
   async stop(): Promise<void> {
     await this.app.close();
+    const late = setTimeout(() => this.disconnect(), LAST_ANSWER_MS);
     await this.app.get(AgentLoops).stop();
+    clearTimeout(late);
     await this.app.get(Spool).close();
     await this.app.get(Sensor).close();
+    this.disconnect();
+  }
+
+  private disconnect(): void {
     this.setting.redis.close();
     this.setting.redisEvents.close();
   }

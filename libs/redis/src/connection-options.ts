@@ -29,8 +29,10 @@ export interface RedisConnectionOptions {
   readonly trusted?: () => string;
   /** Of the connections before this one to the same place; default a new one. */
   readonly session?: TlsSession;
-  /** Deadline of every command, connecting included; default 3,000. */
+  /** How long a command waits for the connection, and then for anything at all to come on it; default 3,000. */
   readonly commandTimeoutMs?: number;
+  /** Deadline of an answer while data comes: a large one takes its time on a slow link; default `commandTimeoutMs`. */
+  readonly answerTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
   /** Ceiling of the wait between two attempts; default 10,000. */
   readonly maxBackoffMs?: number;
@@ -72,7 +74,7 @@ export function clientOptions(
   const { host, port } = candidatesOf(options)[0] ?? options;
   const { username, tls } = options;
   const password = passwordOf(options);
-  const commandTimeout = options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
+  const silenceMs = options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
   return {
     host,
     port,
@@ -88,10 +90,10 @@ export function clientOptions(
     }),
     protocol: 3,
     lazyConnect: true,
-    commandTimeout,
+    commandTimeout: options.answerTimeoutMs ?? silenceMs,
     connectTimeout: options.connectTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS,
-    // Destroys a socket whose far end has vanished; a timed-out command alone would leave it open.
-    socketTimeout: commandTimeout,
+    // Destroys a socket whose far end has vanished; a timed-out command alone would leave it open. Data begins it anew.
+    socketTimeout: silenceMs,
     disconnectTimeout: 500,
     retryStrategy: nextDelayMs,
     maxRetriesPerRequest: 0,

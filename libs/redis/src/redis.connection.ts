@@ -45,6 +45,8 @@ export class RedisConnection {
   private turn = 0;
   private wasUsed = false;
   private latestError: Error | undefined;
+  /** What ended the connection, until the next one is made. */
+  private endedBy: Error | undefined;
   private usableNow = false;
   private wroteAt = -Infinity;
   private closed = false;
@@ -56,8 +58,8 @@ export class RedisConnection {
     this.session = options.session ?? new TlsSession();
     this.client = new Redis(clientOptions(options, () => this.nextDelayMs()));
     this.prepareTls();
-    this.client.on('error', (error: Error) => this.failed(error));
-    this.client.on('connect', () => this.guard());
+    this.client.on('error', (error: Error) => this.failed((this.endedBy = error)));
+    this.client.on('connect', () => this.connecting());
     this.client.on('close', () => this.lost());
     this.client.on('ready', () => void this.admit());
     this.client.connect().catch((error: unknown) => this.failed(error));
@@ -99,7 +101,7 @@ export class RedisConnection {
     } catch (error) {
       // The master of before has become a replica: the one of now is looked for.
       if (this.options.masterOnly && isReadOnly(error)) this.reconnect();
-      throw translateError(error, what);
+      throw translateError(this.reason(error), what);
     }
   }
 
@@ -160,6 +162,11 @@ export class RedisConnection {
   wrote(): void {
     this.proved();
     this.wroteAt = performance.now();
+  }
+
+  private connecting(): void {
+    this.endedBy = undefined;
+    this.guard();
   }
 
   /** The client hears one error of a socket; a second one (TLS: a late alert) would end the whole process. */
@@ -235,7 +242,13 @@ export class RedisConnection {
   private failed(error: unknown): void {
     this.guard();
     this.failures += 1;
-    this.latestError = error instanceof Error ? error : new Error(String(error));
+    const reason = this.reason(error);
+    this.latestError = reason instanceof Error ? reason : new Error(String(reason));
+  }
+
+  /** A command that waits for its answer is told by the client that the connection has ended, but not why. */
+  private reason(error: unknown): unknown {
+    return isCutOff(error) ? (this.endedBy ?? new Error('the connection has ended')) : error;
   }
 
   private nextDelayMs(): number | undefined {
@@ -292,6 +305,10 @@ export class RedisConnection {
 
 function isReadOnly(error: unknown): boolean {
   return error instanceof Error && /\bREADONLY\b/.test(error.message);
+}
+
+function isCutOff(error: unknown): boolean {
+  return error instanceof Error && /max retries per request|connection close$/.test(error.message);
 }
 
 function isSame(one: RedisAddress, other: RedisAddress): boolean {

@@ -22,6 +22,9 @@ import { isRedisEndpoint } from '../enrollment/redis-endpoint.js';
 import { hostFiles, type HostFiles } from './host-files.js';
 import { addressOf } from './url-address.js';
 
+/** For the largest bundle on a slow link: one that was given up would be asked for again from its first byte, for ever. */
+const ANSWER_MS = 300_000;
+
 /** The agent cannot run: the host is not enrolled, or a file of the enrolment is gone or damaged. */
 class NotEnrolled extends Error {
   override readonly name = 'NotEnrolled';
@@ -75,6 +78,7 @@ export async function enrolledHost(config: AgentConfig): Promise<EnrolledHost> {
     password: () => redisSecret.current,
     tls: { ca: authorities.pem },
     trusted: () => authorities.pem,
+    answerTimeoutMs: ANSWER_MS,
   };
   const redis = { ...to.control, ...login };
   const redisEvents = to.events && { ...to.events, ...login };

@@ -195,6 +195,7 @@ function patient(host: EnrolledHost): EnrolledHost {
   const of = (redis: RedisConnectionOptions) => ({
     ...redis,
     commandTimeoutMs: PATIENCE_MS,
+    answerTimeoutMs: PATIENCE_MS,
     connectTimeoutMs: PATIENCE_MS,
   });
   const redisEvents = host.redisEvents && of(host.redisEvents);
