@@ -83,6 +83,43 @@ describe('init', () => {
     await expect(init(options())).rejects.toThrow(ConfigError);
   });
 
+  it('keeps what somebody has added to the configuration, in its sections too, and writes the same again', async () => {
+    const flags = ['--redis-events', '127.0.0.1:6380', '--agent-redis-host', 'a.example'];
+    const { configFile } = await init(options(...flags));
+    const made = readFileSync(configFile, 'utf8');
+    expect(await init(options(...flags))).toMatchObject({ isConfigChanged: false });
+    expect(readFileSync(configFile, 'utf8')).toBe(made);
+    const own = made
+      .replace(/^redis:\n/m, '$&  replicas: [b.example:6379] # the other machine\n')
+      .replace(/^  agent:\n/m, '$&    others: [b.example:6379]\n')
+      .replace(/^tls:\n/m, '$&  clients: off\n');
+    const store = '{ postgresql: { host: localhost, passwordFile: keys/db.password } }';
+    writeFileSync(configFile, `${own}store: ${store}\nlogLevel: debug\n`);
+    await init(options(...flags, '--listen', '127.0.0.1:7444'));
+    const text = readFileSync(configFile, 'utf8');
+    expect(text).toContain('# the other machine');
+    const others = [{ host: 'b.example', port: 6379 }];
+    expect(readConfig(configFile)).toMatchObject({
+      ...{ listen: { port: 7444 }, logLevel: 'debug', tls: { clients: 'off' } },
+      ...{ store: { postgresql: { host: 'localhost' } }, redis: { replicas: others } },
+    });
+    expect(readConfig(configFile).redis.agent).toMatchObject({ host: 'a.example', others });
+    await init(options(...flags, '--listen', '127.0.0.1:7444'));
+    expect(readFileSync(configFile, 'utf8')).toBe(text);
+  });
+
+  it('takes out of the configuration what a flag said that is no longer given, and what it says itself wins', async () => {
+    const { configFile } = await init(options());
+    const made = readConfig(configFile);
+    await init(options('--redis-events', '127.0.0.1:6380', '--agent-redis-host', 'a.example'));
+    expect(readConfig(configFile).redis.agent.events).toEqual({ host: 'a.example', port: 6380 });
+    appendFileSync(configFile, 'logLevel: debug\n');
+    const text = readFileSync(configFile, 'utf8').replace('username: control', 'username: other');
+    writeFileSync(configFile, text.replace(/^keys:\n/m, '$&  passphraseFile: gone\n'));
+    await init(options());
+    expect(readConfig(configFile)).toEqual({ ...made, logLevel: 'debug' });
+  });
+
   it('has etcd reached by an address, which its certificate needs a name for', async () => {
     const { configFile } = await init(options('--etcd', 'https://10.0.0.1:2379'));
     const { etcd: credentials } = loadMaterial(readConfig(configFile));

@@ -1,11 +1,10 @@
 import { fingerprint } from '#pki';
 import { existsSync, rmSync } from 'node:fs';
-import { parseDocument, stringify } from 'yaml';
-import { ConfigError } from '../config/index.js';
 import { SecretFiles } from '../vault/secret-files.js';
 import { Authorities } from '../certificates/authorities.js';
 import type { AuthorityFiles } from '../certificates/given-authority.js';
 import { ensureEtcdAuthority, ensureLeaves } from './certificates.js';
+import { configText } from './config-text.js';
 import { ensureAdminToken, ensureKeys, ensureRedisUsers, rotateHostKeyKey } from './keys.js';
 import { ownLayout, type Layout } from './layout.js';
 import type { InitOptions } from './options.js';
@@ -51,8 +50,7 @@ export async function init(options: InitOptions): Promise<InitAnswer> {
   ensureKeys(files, secrets);
   if (options.rotateHostKeyKey) rotateHostKeyKey(files, secrets);
   ensureRedisUsers(files, secrets, options.redisReplicas);
-  const config = { ...kept(files.config), ...configOf(files, options) };
-  const text = stringify(config, { aliasDuplicateObjects: false });
+  const text = configText(files.config, configOf(files, options));
   const isConfigChanged = text !== readIfThere(files.config);
   writePrivate(files.config, text);
   const adminToken = ensureAdminToken(files, options.resetAdminToken);
@@ -88,15 +86,7 @@ function openSecrets(files: Layout, { passphraseFile }: InitOptions): SecretFile
   return SecretFiles.open(files.keysFolder, passphraseFile);
 }
 
-/** What no flag says and a person has added to the file stays in it. */
-function kept(configFile: string): object {
-  const document = parseDocument(readIfThere(configFile) ?? '{}');
-  const error = document.errors[0];
-  if (error) throw new ConfigError(configFile, 'not YAML', error.message, { cause: error });
-  const keys = ['oidc', 'packagesDir'].filter((key) => document.has(key));
-  return Object.fromEntries(keys.map((key) => [key, document.get(key)]));
-}
-
+/** What flags and the data directory say; a key that goes with its flag is undefined without it. All else is a person's. */
 function configOf(files: Layout, options: InitOptions): object {
   const { listen, names, etcd, redis, redisEvents, agentRedisHost: host, dataDir } = options;
   const ca = files.authority.trusted;
@@ -115,13 +105,14 @@ function configOf(files: Layout, options: InitOptions): object {
       username: 'control',
       passwordFile: files.redisPassword,
       server: { ca, ...files.redis },
-      ...(redisEvents && { events: redisEvents }),
+      events: redisEvents,
       agent: {
-        ...agentPort(host, redis.port),
-        ...(redisEvents && { events: agentPort(host, redisEvents.port) }),
+        host,
+        port: redis.port,
+        events: redisEvents && { host, port: redisEvents.port },
       },
     },
-    tls: { ca, ...files.controlPlane, clients: 'optional' },
+    tls: { ca, ...files.controlPlane },
     keys: {
       caCertificate: files.authority.issuing.cert,
       caKey: files.caKey,
@@ -129,13 +120,9 @@ function configOf(files: Layout, options: InitOptions): object {
       onlineKey: files.onlineKey,
       epochSecret: files.epochSecret,
       hostKeyKeys: files.hostKeyKeys,
-      ...(options.passphraseFile !== undefined && { passphraseFile: options.passphraseFile }),
+      passphraseFile: options.passphraseFile,
     },
     adminTokenHashFile: files.adminTokenHash,
     ...(options.packagesDir !== undefined && { packagesDir: options.packagesDir }),
   };
-}
-
-function agentPort(host: string | undefined, port: number): object {
-  return host === undefined ? { port } : { host, port };
 }
