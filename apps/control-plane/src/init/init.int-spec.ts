@@ -8,8 +8,10 @@ import {
   mkdtempSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -143,6 +145,43 @@ describe('init', () => {
     const changed = Object.entries(contents()).filter(([path, text]) => before[path] !== text);
     expect(changed.map(([path]) => path)).toEqual([join(folder, 'keys', 'admin-token.sha256')]);
     expect(hashToken(second.adminToken ?? '')).toBe(changed[0]?.[1].trim());
+  });
+
+  const key = (name: string) => join(folder, 'keys', name);
+
+  it.each(['epoch.secret', 'host-keys.secret', 'roots.json', 'admin-token.sha256'])(
+    'makes no other root of trust where root.json is gone and %s is there, and changes nothing',
+    async (left) => {
+      await init(options());
+      for (const name of readdirSync(join(folder, 'keys'))) if (name !== left) rmSync(key(name));
+      if (left === 'roots.json') writeFileSync(key(left), '[]');
+      const before = contents();
+      await expect(init(options())).rejects.toThrow(ConfigError);
+      await expect(init(options())).rejects.toThrow(/root\.json: is missing .*backup.*take-keys/);
+      expect(contents()).toEqual(before);
+    },
+  );
+
+  it('makes none in the place of a link to one that is away', async () => {
+    await init(options());
+    renameSync(key('root.json'), join(folder, '../away'));
+    for (const name of readdirSync(join(folder, 'keys'))) rmSync(key(name));
+    symlinkSync(join(folder, '../elsewhere'), key('root.json'));
+    await expect(init(options())).rejects.toThrow(/root\.json: .*leads nowhere/);
+    renameSync(join(folder, '../away'), join(folder, '../elsewhere'));
+    await init(options());
+  });
+
+  it('goes on with a first start that ended before its root document was written', async () => {
+    await init(options());
+    const made = readFileSync(key('online.key'), 'utf8');
+    const others = readdirSync(join(folder, 'keys')).filter(
+      (name) => !/^(online|root)\.key$/.test(name),
+    );
+    for (const name of others) rmSync(key(name));
+    const { configFile } = await init(options());
+    expect(readFileSync(key('online.key'), 'utf8')).toBe(made);
+    expect(() => loadMaterial(readConfig(configFile))).not.toThrow();
   });
 
   it('lets nobody but the owner read any of it', async () => {

@@ -5,7 +5,13 @@ import { Authorities } from '../certificates/authorities.js';
 import type { AuthorityFiles } from '../certificates/given-authority.js';
 import { ensureEtcdAuthority, ensureLeaves } from './certificates.js';
 import { configText } from './config-text.js';
-import { ensureAdminToken, ensureKeys, ensureRedisUsers, rotateHostKeyKey } from './keys.js';
+import {
+  ensureAdminToken,
+  ensureKeys,
+  ensureRedisUsers,
+  refuseLostRoot,
+  rotateHostKeyKey,
+} from './keys.js';
 import { ownLayout, type Layout } from './layout.js';
 import type { InitOptions } from './options.js';
 import { makeVault } from './passphrase.js';
@@ -36,6 +42,7 @@ export interface InitAnswer {
 /** Makes what a control plane needs and is not there yet; what is there stays. The configuration follows the flags. */
 export async function init(options: InitOptions): Promise<InitAnswer> {
   const files = ownLayout(options.dataDir, options.serverKeys);
+  refuseLostRoot(files);
   for (const folder of files.folders) makePrivateFolder(folder);
   const secrets = openSecrets(files, options);
   const authorities = await Authorities.ensure(files.authority, secrets, ownAuthority(options));

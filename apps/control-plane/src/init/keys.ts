@@ -1,12 +1,31 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, lstatSync } from 'node:fs';
 import { generateSigningKey, loadSigner, signRoot, type SigningKey } from '#bundle';
 import { hashToken, makeToken } from '../access/index.js';
+import { ConfigError } from '../config/index.js';
 import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 import type { SecretFiles } from '../vault/secret-files.js';
 import type { Layout } from './layout.js';
 import { makePrivateFolder, readIfThere, writePrivate } from './private-file.js';
 
 const ROOT_DAYS = 3_650;
+
+/**
+ * Throws ConfigError where the root document is missing from a data directory that was in use: hosts would not follow
+ * another one. A first start that was broken off before it is none.
+ */
+export function refuseLostRoot(files: Layout): void {
+  if (existsSync(files.root)) return;
+  const later = [files.epochSecret, files.hostKeyKeys, files.roots, files.adminTokenHash];
+  // A link that leads nowhere counts: what it leads to may come back.
+  if (![files.root, ...later].some(isEntry)) return;
+  throw new ConfigError(
+    'the root document',
+    files.root,
+    'is missing or leads nowhere, in a data directory that is in use: restore it from a backup or another replica, ' +
+      'or run take-keys again',
+  );
+}
 
 /**
  * Root key, root document, online key and epoch secret: made once, read ever after. A root key that was taken to a safe
@@ -61,6 +80,10 @@ export function rotateHostKeyKey(files: Layout, secrets: SecretFiles): void {
     .filter((key) => key !== '');
   const keys = [KeyEncryptionKeys.generate(), ...kept].slice(0, KeyEncryptionKeys.maxKeys);
   secrets.write(files.hostKeyKeys, `${keys.join('\n')}\n`);
+}
+
+function isEntry(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function ensureSigningKey(path: string, secrets: SecretFiles): SigningKey {

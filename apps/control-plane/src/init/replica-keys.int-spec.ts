@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -68,6 +69,18 @@ describe('the keys of a further control plane', () => {
     expect(existsSync(join(root, 'second/replica.key'))).toBe(false);
     await expect(takeKeys(at('second'), sealed)).rejects.toThrow(/has keys already/);
     expect(() => requestKeys(at('second'))).toThrow(ConfigError);
+  });
+
+  it('are taken again where that was broken off, and none are made in their place', async () => {
+    await start('first');
+    const sealed = await share(requestKeys(at('second')));
+    mkdirSync(join(root, 'second/keys'));
+    const taken = file('first', 'keys/admin-token.sha256');
+    writeFileSync(join(root, 'second/keys/admin-token.sha256'), taken);
+    await expect(start('second')).rejects.toThrow(/root\.json: is missing .*run take-keys again/);
+    await takeKeys(at('second'), sealed);
+    await start('second');
+    expect(file('second', 'keys/root.json')).toBe(file('first', 'keys/root.json'));
   });
 
   it('stay under their passphrase', async () => {
