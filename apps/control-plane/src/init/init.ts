@@ -60,10 +60,7 @@ export async function init(options: InitOptions): Promise<InitAnswer> {
   const text = configText(files.config, configOf(files, options));
   const isConfigChanged = text !== readIfThere(files.config);
   writePrivate(files.config, text);
-  const adminToken = ensureAdminToken(files, options.resetAdminToken);
-  const { adminTokenFile } = options;
-  if (adminTokenFile !== undefined && adminToken !== undefined)
-    writePrivate(adminTokenFile, `${adminToken}\n`);
+  const adminToken = ensureAdminToken(files, options);
   const { host, port } = options.listen;
   return {
     configFile: files.config,
@@ -72,7 +69,7 @@ export async function init(options: InitOptions): Promise<InitAnswer> {
     caFile: files.authority.trusted,
     authorityFile: files.authority.issuing.cert,
     caFingerprint: fingerprint(authority.certificatePem),
-    ...(adminTokenFile === undefined && { adminToken }),
+    ...(options.adminTokenFile === undefined && { adminToken }),
     etcd: { ca: files.etcdAuthority.cert, ...files.etcd },
     redis: { ca: files.authority.trusted, ...files.redis, usersFile: files.redisUsers },
   };

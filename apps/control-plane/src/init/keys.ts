@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync, lstatSync, rmSync } from 'node:fs';
 import { generateSigningKey, loadSigner, signRoot, type SigningKey } from '#bundle';
 import { hashToken, makeToken } from '../access/index.js';
 import { ConfigError } from '../config/index.js';
 import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 import type { SecretFiles } from '../vault/secret-files.js';
 import type { Layout } from './layout.js';
+import type { InitOptions } from './options.js';
 import { makePrivateFolder, readIfThere, writePrivate } from './private-file.js';
 
 const ROOT_DAYS = 3_650;
@@ -41,11 +42,19 @@ export function ensureKeys(files: Layout, secrets: SecretFiles): void {
   ensureSecret(files.hostKeyKeys, secrets, () => KeyEncryptionKeys.generate());
 }
 
-/** Makes the admin token where there is none, or anew, and answers it, the only time that it is known. */
-export function ensureAdminToken(files: Layout, reset = false): string | undefined {
-  if (!reset && readIfThere(files.adminTokenHash) !== undefined) return undefined;
+/** Makes the admin token where there is none, or anew, and answers it, the only time that it is known but for its file. */
+export function ensureAdminToken(files: Layout, options: InitOptions): string | undefined {
+  const { resetAdminToken = false, adminTokenFile } = options;
+  if (!resetAdminToken && readIfThere(files.adminTokenHash) !== undefined) return undefined;
   const token = makeToken('hwa');
-  writePrivate(files.adminTokenHash, `${hashToken(token)}\n`);
+  // The token first: once its hash is there it is not made again.
+  if (adminTokenFile !== undefined) writePrivate(adminTokenFile, `${token}\n`);
+  try {
+    writePrivate(files.adminTokenHash, `${hashToken(token)}\n`);
+  } catch (error) {
+    if (adminTokenFile !== undefined) rmSync(adminTokenFile);
+    throw error;
+  }
   return token;
 }
 

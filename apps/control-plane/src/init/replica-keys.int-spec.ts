@@ -125,6 +125,23 @@ describe('init for several machines', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  it('makes the admin token again where its file could not be written', async () => {
+    const path = join(root, 'later/token');
+    await expect(start('first', '--admin-token-file', path)).rejects.toThrow(/ENOENT/);
+    mkdirSync(join(root, 'later'));
+    await start('first', '--admin-token-file', path);
+    expect(hashToken(readFileSync(path, 'utf8').trim())).toBe(
+      file('first', 'keys/admin-token.sha256').trim(),
+    );
+  });
+
+  it('leaves no admin token in the file where its hash could not be stored', async () => {
+    const path = join(root, 'token');
+    mkdirSync(join(root, 'first/keys/admin-token.sha256.new'), { recursive: true });
+    await expect(start('first', '--admin-token-file', path)).rejects.toThrow(/admin-token/);
+    expect(existsSync(path)).toBe(false);
+  });
+
   it('writes how replicas of Redis and Sentinels log in, in clear, only when it is told to', async () => {
     await start('first');
     expect(existsSync(join(root, 'first/redis'))).toBe(false);
