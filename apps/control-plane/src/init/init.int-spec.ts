@@ -184,6 +184,20 @@ describe('init', () => {
     expect(() => loadMaterial(readConfig(configFile))).not.toThrow();
   });
 
+  it('puts a new key of host keys in front of at most seven, and drops none', async () => {
+    await init(options());
+    for (let keys = 2; keys <= 8; keys += 1) await init(options('--rotate-host-key-key'));
+    const before = readFileSync(key('host-keys.secret'), 'utf8');
+    expect(before.trim().split('\n')).toHaveLength(8);
+    const ninth = init(options('--rotate-host-key-key'));
+    await expect(ninth).rejects.toThrow(
+      /--rotate-host-key-key is .*host-keys\.secret.*keys\.rewrapped.*take the last line out/,
+    );
+    expect(readFileSync(key('host-keys.secret'), 'utf8')).toBe(before);
+    writeFileSync(key('host-keys.secret'), before.replace(/[^\n]+\n$/, ''));
+    await init(options('--rotate-host-key-key'));
+  });
+
   it('lets nobody but the owner read any of it', async () => {
     await init(options());
     for (const path of Object.keys(contents()))

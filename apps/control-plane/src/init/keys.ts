@@ -82,12 +82,22 @@ function writeReplicaLogins(files: Layout, control: string, password: string): v
   writePrivate(files.sentinelLogin, lines.join('\n'));
 }
 
-/** Puts a new key that wraps host keys in front; the older ones go on opening until the control plane has followed. */
+/**
+ * Puts a new key that wraps host keys in front; the older ones go on opening until the control plane has followed. None
+ * is dropped, since records may still lie under it: throws ConfigError where there are as many as there may be.
+ */
 export function rotateHostKeyKey(files: Layout, secrets: SecretFiles): void {
   const kept = (secrets.readIfThere(files.hostKeyKeys) ?? '')
     .split(/\s+/)
     .filter((key) => key !== '');
-  const keys = [KeyEncryptionKeys.generate(), ...kept].slice(0, KeyEncryptionKeys.maxKeys);
+  if (kept.length >= KeyEncryptionKeys.maxKeys)
+    throw new ConfigError(
+      '--rotate-host-key-key',
+      `one key too many for ${files.hostKeyKeys}, which has ${kept.length}`,
+      'start without the flag, and when the journal shows keys.rewrapped for the first of them, take the last line out ' +
+        '(under a passphrase: `passphrase --remove` before, and set it again after)',
+    );
+  const keys = [KeyEncryptionKeys.generate(), ...kept];
   secrets.write(files.hostKeyKeys, `${keys.join('\n')}\n`);
 }
 
