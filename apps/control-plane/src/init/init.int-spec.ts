@@ -8,8 +8,10 @@ import {
   mkdtempSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -83,6 +85,43 @@ describe('init', () => {
     await expect(init(options())).rejects.toThrow(ConfigError);
   });
 
+  it('keeps what somebody has added to the configuration, in its sections too, and writes the same again', async () => {
+    const flags = ['--redis-events', '127.0.0.1:6380', '--agent-redis-host', 'a.example'];
+    const { configFile } = await init(options(...flags));
+    const made = readFileSync(configFile, 'utf8');
+    expect(await init(options(...flags))).toMatchObject({ isConfigChanged: false });
+    expect(readFileSync(configFile, 'utf8')).toBe(made);
+    const own = made
+      .replace(/^redis:\n/m, '$&  replicas: [b.example:6379] # the other machine\n')
+      .replace(/^  agent:\n/m, '$&    others: [b.example:6379]\n')
+      .replace(/^tls:\n/m, '$&  clients: off\n');
+    const store = '{ postgresql: { host: localhost, passwordFile: keys/db.password } }';
+    writeFileSync(configFile, `${own}store: ${store}\nlogLevel: debug\n`);
+    await init(options(...flags, '--listen', '127.0.0.1:7444'));
+    const text = readFileSync(configFile, 'utf8');
+    expect(text).toContain('# the other machine');
+    const others = [{ host: 'b.example', port: 6379 }];
+    expect(readConfig(configFile)).toMatchObject({
+      ...{ listen: { port: 7444 }, logLevel: 'debug', tls: { clients: 'off' } },
+      ...{ store: { postgresql: { host: 'localhost' } }, redis: { replicas: others } },
+    });
+    expect(readConfig(configFile).redis.agent).toMatchObject({ host: 'a.example', others });
+    await init(options(...flags, '--listen', '127.0.0.1:7444'));
+    expect(readFileSync(configFile, 'utf8')).toBe(text);
+  });
+
+  it('takes out of the configuration what a flag said that is no longer given, and what it says itself wins', async () => {
+    const { configFile } = await init(options());
+    const made = readConfig(configFile);
+    await init(options('--redis-events', '127.0.0.1:6380', '--agent-redis-host', 'a.example'));
+    expect(readConfig(configFile).redis.agent.events).toEqual({ host: 'a.example', port: 6380 });
+    appendFileSync(configFile, 'logLevel: debug\n');
+    const text = readFileSync(configFile, 'utf8').replace('username: control', 'username: other');
+    writeFileSync(configFile, text.replace(/^keys:\n/m, '$&  passphraseFile: gone\n'));
+    await init(options());
+    expect(readConfig(configFile)).toEqual({ ...made, logLevel: 'debug' });
+  });
+
   it('has etcd reached by an address, which its certificate needs a name for', async () => {
     const { configFile } = await init(options('--etcd', 'https://10.0.0.1:2379'));
     const { etcd: credentials } = loadMaterial(readConfig(configFile));
@@ -106,6 +145,57 @@ describe('init', () => {
     const changed = Object.entries(contents()).filter(([path, text]) => before[path] !== text);
     expect(changed.map(([path]) => path)).toEqual([join(folder, 'keys', 'admin-token.sha256')]);
     expect(hashToken(second.adminToken ?? '')).toBe(changed[0]?.[1].trim());
+  });
+
+  const key = (name: string) => join(folder, 'keys', name);
+
+  it.each(['epoch.secret', 'host-keys.secret', 'roots.json', 'admin-token.sha256'])(
+    'makes no other root of trust where root.json is gone and %s is there, and changes nothing',
+    async (left) => {
+      await init(options());
+      for (const name of readdirSync(join(folder, 'keys'))) if (name !== left) rmSync(key(name));
+      if (left === 'roots.json') writeFileSync(key(left), '[]');
+      const before = contents();
+      await expect(init(options())).rejects.toThrow(ConfigError);
+      await expect(init(options())).rejects.toThrow(/root\.json: is missing .*backup.*take-keys/);
+      expect(contents()).toEqual(before);
+    },
+  );
+
+  it('makes none in the place of a link to one that is away', async () => {
+    await init(options());
+    renameSync(key('root.json'), join(folder, '../away'));
+    for (const name of readdirSync(join(folder, 'keys'))) rmSync(key(name));
+    symlinkSync(join(folder, '../elsewhere'), key('root.json'));
+    await expect(init(options())).rejects.toThrow(/root\.json: .*leads nowhere/);
+    renameSync(join(folder, '../away'), join(folder, '../elsewhere'));
+    await init(options());
+  });
+
+  it('goes on with a first start that ended before its root document was written', async () => {
+    await init(options());
+    const made = readFileSync(key('online.key'), 'utf8');
+    const others = readdirSync(join(folder, 'keys')).filter(
+      (name) => !/^(online|root)\.key$/.test(name),
+    );
+    for (const name of others) rmSync(key(name));
+    const { configFile } = await init(options());
+    expect(readFileSync(key('online.key'), 'utf8')).toBe(made);
+    expect(() => loadMaterial(readConfig(configFile))).not.toThrow();
+  });
+
+  it('puts a new key of host keys in front of at most seven, and drops none', async () => {
+    await init(options());
+    for (let keys = 2; keys <= 8; keys += 1) await init(options('--rotate-host-key-key'));
+    const before = readFileSync(key('host-keys.secret'), 'utf8');
+    expect(before.trim().split('\n')).toHaveLength(8);
+    const ninth = init(options('--rotate-host-key-key'));
+    await expect(ninth).rejects.toThrow(
+      /--rotate-host-key-key is .*host-keys\.secret.*keys\.rewrapped.*take the last line out/,
+    );
+    expect(readFileSync(key('host-keys.secret'), 'utf8')).toBe(before);
+    writeFileSync(key('host-keys.secret'), before.replace(/[^\n]+\n$/, ''));
+    await init(options('--rotate-host-key-key'));
   });
 
   it('lets nobody but the owner read any of it', async () => {

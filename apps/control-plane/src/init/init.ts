@@ -1,12 +1,17 @@
 import { fingerprint } from '#pki';
 import { existsSync, rmSync } from 'node:fs';
-import { parseDocument, stringify } from 'yaml';
-import { ConfigError } from '../config/index.js';
 import { SecretFiles } from '../vault/secret-files.js';
 import { Authorities } from '../certificates/authorities.js';
 import type { AuthorityFiles } from '../certificates/given-authority.js';
 import { ensureEtcdAuthority, ensureLeaves } from './certificates.js';
-import { ensureAdminToken, ensureKeys, ensureRedisUsers, rotateHostKeyKey } from './keys.js';
+import { configText } from './config-text.js';
+import {
+  ensureAdminToken,
+  ensureKeys,
+  ensureRedisUsers,
+  refuseLostRoot,
+  rotateHostKeyKey,
+} from './keys.js';
 import { ownLayout, type Layout } from './layout.js';
 import type { InitOptions } from './options.js';
 import { makeVault } from './passphrase.js';
@@ -37,6 +42,7 @@ export interface InitAnswer {
 /** Makes what a control plane needs and is not there yet; what is there stays. The configuration follows the flags. */
 export async function init(options: InitOptions): Promise<InitAnswer> {
   const files = ownLayout(options.dataDir, options.serverKeys);
+  refuseLostRoot(files);
   for (const folder of files.folders) makePrivateFolder(folder);
   const secrets = openSecrets(files, options);
   const authorities = await Authorities.ensure(files.authority, secrets, ownAuthority(options));
@@ -51,14 +57,10 @@ export async function init(options: InitOptions): Promise<InitAnswer> {
   ensureKeys(files, secrets);
   if (options.rotateHostKeyKey) rotateHostKeyKey(files, secrets);
   ensureRedisUsers(files, secrets, options.redisReplicas);
-  const config = { ...kept(files.config), ...configOf(files, options) };
-  const text = stringify(config, { aliasDuplicateObjects: false });
+  const text = configText(files.config, configOf(files, options));
   const isConfigChanged = text !== readIfThere(files.config);
   writePrivate(files.config, text);
-  const adminToken = ensureAdminToken(files, options.resetAdminToken);
-  const { adminTokenFile } = options;
-  if (adminTokenFile !== undefined && adminToken !== undefined)
-    writePrivate(adminTokenFile, `${adminToken}\n`);
+  const adminToken = ensureAdminToken(files, options);
   const { host, port } = options.listen;
   return {
     configFile: files.config,
@@ -67,7 +69,7 @@ export async function init(options: InitOptions): Promise<InitAnswer> {
     caFile: files.authority.trusted,
     authorityFile: files.authority.issuing.cert,
     caFingerprint: fingerprint(authority.certificatePem),
-    ...(adminTokenFile === undefined && { adminToken }),
+    ...(options.adminTokenFile === undefined && { adminToken }),
     etcd: { ca: files.etcdAuthority.cert, ...files.etcd },
     redis: { ca: files.authority.trusted, ...files.redis, usersFile: files.redisUsers },
   };
@@ -88,15 +90,7 @@ function openSecrets(files: Layout, { passphraseFile }: InitOptions): SecretFile
   return SecretFiles.open(files.keysFolder, passphraseFile);
 }
 
-/** What no flag says and a person has added to the file stays in it. */
-function kept(configFile: string): object {
-  const document = parseDocument(readIfThere(configFile) ?? '{}');
-  const error = document.errors[0];
-  if (error) throw new ConfigError(configFile, 'not YAML', error.message, { cause: error });
-  const keys = ['oidc', 'packagesDir'].filter((key) => document.has(key));
-  return Object.fromEntries(keys.map((key) => [key, document.get(key)]));
-}
-
+/** What flags and the data directory say; a key that goes with its flag is undefined without it. All else is a person's. */
 function configOf(files: Layout, options: InitOptions): object {
   const { listen, names, etcd, redis, redisEvents, agentRedisHost: host, dataDir } = options;
   const ca = files.authority.trusted;
@@ -115,13 +109,14 @@ function configOf(files: Layout, options: InitOptions): object {
       username: 'control',
       passwordFile: files.redisPassword,
       server: { ca, ...files.redis },
-      ...(redisEvents && { events: redisEvents }),
+      events: redisEvents,
       agent: {
-        ...agentPort(host, redis.port),
-        ...(redisEvents && { events: agentPort(host, redisEvents.port) }),
+        host,
+        port: redis.port,
+        events: redisEvents && { host, port: redisEvents.port },
       },
     },
-    tls: { ca, ...files.controlPlane, clients: 'optional' },
+    tls: { ca, ...files.controlPlane },
     keys: {
       caCertificate: files.authority.issuing.cert,
       caKey: files.caKey,
@@ -129,13 +124,9 @@ function configOf(files: Layout, options: InitOptions): object {
       onlineKey: files.onlineKey,
       epochSecret: files.epochSecret,
       hostKeyKeys: files.hostKeyKeys,
-      ...(options.passphraseFile !== undefined && { passphraseFile: options.passphraseFile }),
+      passphraseFile: options.passphraseFile,
     },
     adminTokenHashFile: files.adminTokenHash,
     ...(options.packagesDir !== undefined && { packagesDir: options.packagesDir }),
   };
-}
-
-function agentPort(host: string | undefined, port: number): object {
-  return host === undefined ? { port } : { host, port };
 }

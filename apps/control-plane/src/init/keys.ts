@@ -1,12 +1,32 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, lstatSync, rmSync } from 'node:fs';
 import { generateSigningKey, loadSigner, signRoot, type SigningKey } from '#bundle';
 import { hashToken, makeToken } from '../access/index.js';
+import { ConfigError } from '../config/index.js';
 import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 import type { SecretFiles } from '../vault/secret-files.js';
 import type { Layout } from './layout.js';
+import type { InitOptions } from './options.js';
 import { makePrivateFolder, readIfThere, writePrivate } from './private-file.js';
 
 const ROOT_DAYS = 3_650;
+
+/**
+ * Throws ConfigError where the root document is missing from a data directory that was in use: hosts would not follow
+ * another one. A first start that was broken off before it is none.
+ */
+export function refuseLostRoot(files: Layout): void {
+  if (existsSync(files.root)) return;
+  const later = [files.epochSecret, files.hostKeyKeys, files.roots, files.adminTokenHash];
+  // A link that leads nowhere counts: what it leads to may come back.
+  if (![files.root, ...later].some(isEntry)) return;
+  throw new ConfigError(
+    'the root document',
+    files.root,
+    'is missing or leads nowhere, in a data directory that is in use: restore it from a backup or another replica, ' +
+      'or run take-keys again',
+  );
+}
 
 /**
  * Root key, root document, online key and epoch secret: made once, read ever after. A root key that was taken to a safe
@@ -22,11 +42,19 @@ export function ensureKeys(files: Layout, secrets: SecretFiles): void {
   ensureSecret(files.hostKeyKeys, secrets, () => KeyEncryptionKeys.generate());
 }
 
-/** Makes the admin token where there is none, or anew, and answers it, the only time that it is known. */
-export function ensureAdminToken(files: Layout, reset = false): string | undefined {
-  if (!reset && readIfThere(files.adminTokenHash) !== undefined) return undefined;
+/** Makes the admin token where there is none, or anew, and answers it, the only time that it is known but for its file. */
+export function ensureAdminToken(files: Layout, options: InitOptions): string | undefined {
+  const { resetAdminToken = false, adminTokenFile } = options;
+  if (!resetAdminToken && readIfThere(files.adminTokenHash) !== undefined) return undefined;
   const token = makeToken('hwa');
-  writePrivate(files.adminTokenHash, `${hashToken(token)}\n`);
+  // The token first: once its hash is there it is not made again.
+  if (adminTokenFile !== undefined) writePrivate(adminTokenFile, `${token}\n`);
+  try {
+    writePrivate(files.adminTokenHash, `${hashToken(token)}\n`);
+  } catch (error) {
+    if (adminTokenFile !== undefined) rmSync(adminTokenFile);
+    throw error;
+  }
   return token;
 }
 
@@ -54,13 +82,27 @@ function writeReplicaLogins(files: Layout, control: string, password: string): v
   writePrivate(files.sentinelLogin, lines.join('\n'));
 }
 
-/** Puts a new key that wraps host keys in front; the older ones go on opening until the control plane has followed. */
+/**
+ * Puts a new key that wraps host keys in front; the older ones go on opening until the control plane has followed. None
+ * is dropped, since records may still lie under it: throws ConfigError where there are as many as there may be.
+ */
 export function rotateHostKeyKey(files: Layout, secrets: SecretFiles): void {
   const kept = (secrets.readIfThere(files.hostKeyKeys) ?? '')
     .split(/\s+/)
     .filter((key) => key !== '');
-  const keys = [KeyEncryptionKeys.generate(), ...kept].slice(0, KeyEncryptionKeys.maxKeys);
+  if (kept.length >= KeyEncryptionKeys.maxKeys)
+    throw new ConfigError(
+      '--rotate-host-key-key',
+      `one key too many for ${files.hostKeyKeys}, which has ${kept.length}`,
+      'start without the flag, and when the journal shows keys.rewrapped for the first of them, take the last line out ' +
+        '(under a passphrase: `passphrase --remove` before, and set it again after)',
+    );
+  const keys = [KeyEncryptionKeys.generate(), ...kept];
   secrets.write(files.hostKeyKeys, `${keys.join('\n')}\n`);
+}
+
+function isEntry(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function ensureSigningKey(path: string, secrets: SecretFiles): SigningKey {

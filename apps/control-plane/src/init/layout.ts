@@ -49,6 +49,8 @@ export function layout(dataDir: string, held?: { readonly etcd: string; readonly
     abandoned: held ? [pair('etcd').key, pair('redis').key] : [],
     client,
     root: keys('root.json'),
+    /** All root documents that the control plane has followed. */
+    roots: keys('roots.json'),
     adminTokenHash: keys('admin-token.sha256'),
     redisUsers: keys('redis-users.conf'),
     /** The password for Redis in clear, where Redis has replicas: in no backup, since `init` makes it again. */

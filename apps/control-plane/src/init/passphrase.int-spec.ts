@@ -180,6 +180,18 @@ describe('the keys of a control plane under a passphrase', () => {
     await expect(start()).rejects.toThrow(/vault\.json that belongs to it is missing/);
   });
 
+  it('are put under no other lock, nor said to be in clear, where theirs is gone, and nothing is written', async () => {
+    await start(...under(first));
+    rmSync(files.vault);
+    const lost = /vault\.json that belongs to it is missing.*restore it from a backup/;
+    expect(() => command('--new-passphrase-file', first)).toThrow(ConfigError);
+    expect(() => command('--new-passphrase-file', first)).toThrow(lost);
+    expect(() => command('--remove')).toThrow(lost);
+    for (const path of [files.caKey, files.onlineKey]) rmSync(path);
+    await expect(start(...under(first))).rejects.toThrow(lost);
+    expect(existsSync(files.vault)).toBe(false);
+  });
+
   it.each([
     [
       'that others may read',

@@ -38,7 +38,7 @@ export function makeVault(files: Layout, passphraseFile: string | undefined): vo
   const found = findPassphrase(passphraseFile);
   if (found === undefined) return;
   checkNewPassphrase(found);
-  writePrivate(files.vault, Vault.make().lock(found.text));
+  writePrivate(files.vault, newVault(files).lock(found.text));
 }
 
 function set({ files, passphraseFile, newPassphraseFile }: PassphraseOptions): PassphraseAnswer {
@@ -52,7 +52,7 @@ function set({ files, passphraseFile, newPassphraseFile }: PassphraseOptions): P
   checkNewPassphrase(next);
   const vault = existsSync(files.vault)
     ? unlock(files.vault, findPassphrase(passphraseFile))
-    : Vault.make();
+    : newVault(files);
   // The lock first: a sealed file without it would be lost.
   writePrivate(files.vault, vault.lock(next.text));
   const changed = rewrite(files, new SecretFiles(vault), new SecretFiles(vault), false);
@@ -60,11 +60,25 @@ function set({ files, passphraseFile, newPassphraseFile }: PassphraseOptions): P
 }
 
 function remove({ files, passphraseFile }: PassphraseOptions): PassphraseAnswer {
-  if (!existsSync(files.vault)) return { encrypted: false, changed: 0 };
+  if (!existsSync(files.vault)) {
+    mustBeClear(files);
+    return { encrypted: false, changed: 0 };
+  }
   const vault = unlock(files.vault, findPassphrase(passphraseFile));
   const changed = rewrite(files, new SecretFiles(vault), new SecretFiles(), true);
   rmSync(files.vault);
   return { encrypted: false, changed };
+}
+
+/** Throws ConfigError where a file is sealed by one that is missing: it would not open by this one. */
+function newVault(files: Layout): Vault {
+  mustBeClear(files);
+  return Vault.make();
+}
+
+function mustBeClear(files: Layout): void {
+  const withoutVault = new SecretFiles();
+  for (const path of files.secrets.filter((each) => existsSync(each))) withoutVault.readAny(path);
 }
 
 /** Writes those that are sealed, or that are not, by `to`; answers how many. */

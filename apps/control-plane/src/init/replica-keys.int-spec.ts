@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -70,6 +71,18 @@ describe('the keys of a further control plane', () => {
     expect(() => requestKeys(at('second'))).toThrow(ConfigError);
   });
 
+  it('are taken again where that was broken off, and none are made in their place', async () => {
+    await start('first');
+    const sealed = await share(requestKeys(at('second')));
+    mkdirSync(join(root, 'second/keys'));
+    const taken = file('first', 'keys/admin-token.sha256');
+    writeFileSync(join(root, 'second/keys/admin-token.sha256'), taken);
+    await expect(start('second')).rejects.toThrow(/root\.json: is missing .*run take-keys again/);
+    await takeKeys(at('second'), sealed);
+    await start('second');
+    expect(file('second', 'keys/root.json')).toBe(file('first', 'keys/root.json'));
+  });
+
   it('stay under their passphrase', async () => {
     const passphrase = join(root, 'passphrase');
     writeFileSync(passphrase, 'a passphrase that is long enough\n', { mode: 0o600 });
@@ -109,6 +122,23 @@ describe('init for several machines', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
     rmSync(path);
     await start('first', '--admin-token-file', path);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('makes the admin token again where its file could not be written', async () => {
+    const path = join(root, 'later/token');
+    await expect(start('first', '--admin-token-file', path)).rejects.toThrow(/ENOENT/);
+    mkdirSync(join(root, 'later'));
+    await start('first', '--admin-token-file', path);
+    expect(hashToken(readFileSync(path, 'utf8').trim())).toBe(
+      file('first', 'keys/admin-token.sha256').trim(),
+    );
+  });
+
+  it('leaves no admin token in the file where its hash could not be stored', async () => {
+    const path = join(root, 'token');
+    mkdirSync(join(root, 'first/keys/admin-token.sha256.new'), { recursive: true });
+    await expect(start('first', '--admin-token-file', path)).rejects.toThrow(/admin-token/);
     expect(existsSync(path)).toBe(false);
   });
 
