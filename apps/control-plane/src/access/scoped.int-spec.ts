@@ -257,6 +257,56 @@ describe('a caller with a scope writes', () => {
   });
 });
 
+describe('an author', () => {
+  let author: { readonly token: string };
+  beforeAll(async () => {
+    const made = await rig.rest.post('/v1/api-tokens', { name: 'writes', roles: ['author'] });
+    author = { token: String(made.body['token']) };
+    const by = (name: string) => ({ 'hostward.io/group': name });
+    const baseline = blockPolicy('by-group', '/bin/f', by('of-base')).replace(
+      '  name: by-group',
+      '  name: by-group\n  annotations: { hostward.io/tier: baseline }',
+    );
+    const documents = [
+      baseline,
+      baseline.replaceAll('by-group', 'by-none').replace('of-base', 'not-there'),
+      blockPolicy('plain-by-group', '/bin/g', by('of-plain')),
+      ...['of-base', 'of-plain', 'of-exception'].map((name) => group(name, { team: 'a' })),
+    ];
+    const applied = await rig.rest.post('/v1/apply', documents.join('---\n'));
+    expect([applied.status, applied.text]).toEqual([200, expect.any(String)]);
+    const until = new Date(Date.now() + 600_000).toISOString();
+    const exception = await rig.rest.post('/v1/exceptions', {
+      ...{ policy: 'both', selector: 'hostward.io/group=of-exception', until, reason: 'test' },
+    });
+    expect([exception.status, exception.text]).toEqual([201, expect.any(String)]);
+    expect((await rig.rest.post('/v1/policies/by-none/pause', {})).status).toBe(200);
+  });
+
+  it('does not move a group by which a policy of another tier selects its hosts', async () => {
+    for (const name of ['of-base', 'of-exception', 'not-there']) {
+      const answer = await rig.rest.post('/v1/apply', group(name, { team: 'b' }), author);
+      expect([name, answer.status]).toEqual([name, 403]);
+    }
+    const answer = await rig.rest.delete('/v1/groups/of-base', author);
+    expect([answer.status, answer.body]).toMatchObject([
+      403,
+      {
+        detail: expect.stringContaining('group of-base, named by policy by-group, needs the right'),
+      },
+    ]);
+    expect((await rig.rest.post('/v1/apply', group('not-there', { team: 'a' }))).status).toBe(200);
+  });
+
+  it('moves any other group', async () => {
+    for (const name of ['of-plain', 'of-nothing']) {
+      const answer = await rig.rest.post('/v1/apply', group(name, { team: 'b' }), author);
+      expect([name, answer.status]).toEqual([name, 200]);
+    }
+    expect((await rig.rest.delete('/v1/groups/of-nothing', author)).status).toBe(204);
+  });
+});
+
 describe('a stream of alerts', () => {
   it('ends when the token that began it is revoked, and shows nothing more', async () => {
     const made = await rig.rest.post('/v1/api-tokens', { name: 'stream', roles: ['viewer'] });

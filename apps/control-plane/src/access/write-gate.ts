@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SuspensionTarget } from '#bundle';
 import { etcdKeys, type Write } from '#etcd';
-import { overridesProtection, parseSelector, tierOf } from '#policy-model';
+import { overridesProtection, parseSelector, selectorMarks, tierOf } from '#policy-model';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { decodeGroup } from '../groups/group.record.js';
 import { ProblemError } from '../http/index.js';
@@ -94,10 +94,28 @@ function checkGroup(name: string, write: Write, { caller, state }: Checked): voi
   need(caller, 'policies:write');
   const before = state.groups.get(name)?.record.document;
   const after = write.type === 'put' ? decodeGroup(bytesOf(write)).document : undefined;
+  if (!isDeepStrictEqual(before?.spec.selector, after?.spec.selector))
+    checkReachOfPrivileged(name, caller, state);
   for (const document of [before, after]) {
     if (document && caller.scope?.contains(document.spec.selector) === false)
       outside(caller, `group ${name} may hold other hosts`);
   }
+}
+
+/**
+ * A policy that names a group reaches the hosts that the group says, so who changes the group changes what the policy does, and
+ * a paused one is resumed on those. Policies of the same change have their own rule.
+ */
+function checkReachOfPrivileged(group: string, caller: Caller, state: FleetState): void {
+  const user = state.policies
+    .sorted()
+    .find(({ record }) => isPrivileged(record) && groupOf(record) === group);
+  if (user) need(caller, 'policies:privileged', `group ${group}, named by policy ${user.name},`);
+}
+
+/** In expressions the mark of groups is a label like any other. */
+function groupOf({ document }: PolicyRecord): string | undefined {
+  return document?.spec.nodeSelector.matchLabels?.[selectorMarks.group];
 }
 
 /** A label change may neither take a host out of the scope nor bring one in. */
@@ -206,13 +224,13 @@ function checkToken(id: string, write: Write, { caller }: Checked): void {
 }
 
 /** Throws 403 unless the caller has the right. */
-function need(caller: Caller, right: Right): void {
+function need(caller: Caller, right: Right, what = 'this'): void {
   if (caller.rights.has(right)) return;
   const roles = rolesWith(right).join(' or ');
   const scoped =
     caller.scope === undefined ? '' : ` without a scope (yours is ${caller.scope.text})`;
   throw new ProblemError('not-permitted', {
-    detail: `this needs the right ${right}, which the role ${roles} has${scoped}`,
+    detail: `${what} needs the right ${right}, which the role ${roles} has${scoped}`,
   });
 }
 

@@ -147,6 +147,18 @@ describe('delivery', () => {
     expect(channel.there.size).toBe(1);
   });
 
+  it('delivers to a host whose key another replica made while others were written for', async () => {
+    await threeHosts();
+    const id = '4'.repeat(64);
+    channel.beforeAnswer = () => {
+      channel.beforeAnswer = () => undefined;
+      take(changes(12n, [putHostKey(id)]));
+    };
+    take(changes(11n, [policy('q'), putNode(nodeRecord('new', { a: 'b' }, id))]));
+    await settled();
+    expect([madeKeys, channel.there.has(id)]).toEqual([[], true]);
+  });
+
   it('lets a change go between the keys of a fleet that has none of this epoch', async () => {
     await threeHosts();
     const made: number[] = [];

@@ -200,7 +200,9 @@ export class DeliveryLoop {
     const mine = this.#others.leave(due);
     // Sealed before anything is waited for: at the revision that it was worked out from.
     if (mine.length > 0) await this.#write(mine);
-    if (keyless.length > 0) await this.#makeHostKeys(keyless.slice(0, KEYS_AT_ONCE));
+    // While that was written others may have made keys, which nothing tells of again: those stay on the list.
+    const still = keyless.filter((node) => this.#waiting.isKeyless(node));
+    if (still.length > 0) await this.#makeHostKeys(still.slice(0, KEYS_AT_ONCE));
   }
 
   /** Hosts in whose way something is wait for themselves. */

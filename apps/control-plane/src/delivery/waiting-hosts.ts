@@ -76,6 +76,11 @@ export class WaitingHosts implements WriterListener {
     return this.#nodes.values().some((node) => this.#isTime(node));
   }
 
+  /** Whether the host has no host key of this epoch now. */
+  isKeyless(node: string): boolean {
+    return this.#assignments.of(node) === 'keyless';
+  }
+
   /** What is to be done here now. */
   planNow(): Plan {
     return this.#plan((node) => this.#isTime(node));

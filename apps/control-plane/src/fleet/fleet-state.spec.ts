@@ -143,6 +143,28 @@ describe('the fleet in memory', () => {
     expect(fleet.revision).toBe(20n);
   });
 
+  it('knows hosts by their names where a second snapshot has one under the name of the other, in either order', () => {
+    // Before and after `web1` in the order of etcd.
+    for (const [revision, to] of [
+      [20n, 'old'],
+      [30n, 'web5'],
+    ] as const) {
+      fleet.apply(
+        snapshot(
+          revision,
+          putNode(nodeRecord('web1', {}, ID1)),
+          putNode(nodeRecord('web10', {}, ID2)),
+        ),
+      );
+      const moved = [putNode(nodeRecord(to, {}, ID1)), putNode(nodeRecord('web1', {}, ID2))];
+      const { gone } = fleet.apply(
+        snapshot(revision + 1n, ...(to < 'web1' ? moved : moved.reverse())),
+      );
+      expect([fleet.nameOf(ID1), fleet.nameOf(ID2)]).toEqual([to, 'web1']);
+      if (to < 'web1') expect(gone.has(ID1)).toBe(false);
+    }
+  });
+
   it('knows whom a suspension is for, by name, selector or all, and which of several counts', () => {
     const suspend = (id: string, over: Parameters<typeof suspensionRecord>[1]) =>
       putSuspension(suspensionRecord(id, over));

@@ -267,7 +267,7 @@ export class FleetState {
     affected.nodes.add(name);
     const id = this.believed(stored.record)?.nodeId;
     const idBefore = before?.enrollment?.nodeId;
-    if (idBefore !== undefined && idBefore !== id) this.#forget(idBefore, affected);
+    if (idBefore !== id) this.#forgetUnder(name, idBefore, affected);
     if (id !== undefined) this.#nodeNames.set(id, name);
   }
 
@@ -276,8 +276,13 @@ export class FleetState {
     this.index.removeNode(name);
     affected.nodes.delete(name);
     affected.removed.add(name);
-    const id = stored?.record.enrollment?.nodeId;
-    if (id !== undefined) this.#forget(id, affected);
+    this.#forgetUnder(name, stored?.record.enrollment?.nodeId, affected);
+  }
+
+  /** Unless it has another name by now: a snapshot has names in their order, and that one may have been read before. */
+  #forgetUnder(name: string, nodeId: string | undefined, affected: Affected): void {
+    if (nodeId === undefined) return;
+    if ((this.#nodeNames.get(nodeId) ?? name) === name) this.#forget(nodeId, affected);
   }
 
   #forget(nodeId: string, affected: Affected): void {

@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { decodeEnvelope } from '#bundle';
 import { redisKeys } from '#contracts';
 import { eventually } from '../testing/eventually.js';
+import { EtcdLedger } from '../journal/etcd-ledger.js';
+import type { Answer } from '../testing/rest.js';
 import { Rig, blockPolicy } from '../testing/rig.js';
 import { TestHost } from '../testing/test-host.js';
 
@@ -161,4 +163,53 @@ it('a host that reaches no network is given by a file what Redis holds for it, a
   expect((await rig.rest.get('/v1/nodes/island/bundle', { token: null })).status).toBe(401);
   await rig.rest.post('/v1/nodes/island/revoke', {});
   expect((await rig.rest.get('/v1/nodes/island/bundle')).status).toBe(409);
+});
+
+describe('a host that changes while a suspension of it is written', () => {
+  afterEach(() => void jest.restoreAllMocks());
+
+  /** Has `change` done before the next suspension is committed, after it was decided. */
+  const before = (change: () => Promise<Answer>): void => {
+    const spy = jest.spyOn(EtcdLedger.prototype, 'commit');
+    spy.mockImplementation(async function (this: EtcdLedger, late) {
+      spy.mockRestore();
+      if (late.journal.action === 'suspension.created') {
+        expect((await change()).status).toBeLessThan(300);
+        return this.commit(late);
+      }
+      // Keys of hosts are made meanwhile.
+      const committed = this.commit(late);
+      before(change);
+      return committed;
+    });
+  };
+  const suspendedWhile = async (node: string, change: () => Promise<Answer>): Promise<number> => {
+    before(change);
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    const order = { target: { node }, mode: 'off', until, reason: 'race' };
+    return (await rig.rest.post('/v1/suspensions', order)).status;
+  };
+
+  it.each([
+    ['renamed', 404, () => rig.rest.post('/v1/nodes/race1/rename', { to: 'race2' })],
+    ['replaced', 409, () => rig.rest.post('/v1/nodes/race1/replace', {})],
+    ['offboarded', 404, () => rig.rest.delete('/v1/nodes/race1')],
+  ])(
+    'leaves nothing to the next machine of the name where it is %s',
+    async (_how, status, change) => {
+      await rig.host('race1');
+      expect(await suspendedWhile('race1', change)).toBe(status);
+      expect(await suspended()).not.toContain('race1');
+      for (const name of ['race1', 'race2']) await rig.rest.delete(`/v1/nodes/${name}`);
+    },
+  );
+
+  it('is suspended where it is the same machine', async () => {
+    await rig.host('race1');
+    const label = () =>
+      rig.rest.call('PATCH', '/v1/nodes/race1/labels', { body: { labels: { a: 'b' } } });
+    expect(await suspendedWhile('race1', label)).toBe(201);
+    expect(await suspended()).toContain('race1');
+    expect((await rig.rest.delete('/v1/nodes/race1')).status).toBe(204);
+  });
 });

@@ -181,6 +181,8 @@ export class ControlPlane {
         this.parts.inbox.forget(nodeId);
         clones.forget(nodeId);
         heads.forget(nodeId);
+        // Not where somebody only took the host out of etcd: authors have not taken back what they signed for it.
+        if (fleet.state.revocationOf(nodeId)) shelf.forget(nodeId);
       }
       deliveries.mark(affected);
     });

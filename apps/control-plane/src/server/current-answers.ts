@@ -19,7 +19,8 @@ export function answerCurrent(app: NestFastifyApplication): void {
     .getHttpAdapter()
     .getInstance()
     .addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
-      if (!request.url.startsWith(API)) return;
+      // By the route: the router decodes a path, which may be written in many ways.
+      if (!request.routeOptions.url?.startsWith(API)) return;
       const currency = await catchUp.wait();
       if (currency === 'current') return;
       if (currency === 'behind') return sendProblem(reply, refusal(BEHIND));

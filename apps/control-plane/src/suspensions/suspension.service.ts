@@ -4,7 +4,8 @@ import { etcdKeys } from '#etcd';
 import type { SuspensionView } from '#contracts';
 import { Clock } from '../clock.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
-import { notFound } from '../http/index.js';
+import { ProblemError, notFound } from '../http/index.js';
+import { findNode } from '../nodes/node.view.js';
 import type { SuspensionRecord } from './suspension.record.js';
 
 /** Break-glass: hosts stop enforcing for a stated time and reason, and start again by themselves. */
@@ -15,23 +16,36 @@ export class SuspensionService {
     private readonly clock: Clock,
   ) {}
 
-  /** Goes to the hosts inside their assignments. */
+  /**
+   * Goes to the hosts inside their assignments. Of one host it is for the machine that has the name now: throws 404 where
+   * that went meanwhile, 409 where another one has its name.
+   */
   async create(order: Omit<SuspensionView, 'id' | 'at'>): Promise<SuspensionView> {
     const id = randomBytes(6).toString('hex');
     const at = new Date(this.clock.nowMs()).toISOString();
     const record: SuspensionRecord = { v: 1, id, at, ...order };
     const key = etcdKeys.suspension(id);
     const { target, mode, until, reason } = order;
-    await this.editor.edit(() => ({
-      if: [{ key, modRevision: 0n }],
-      then: [{ type: 'put', key, value: JSON.stringify(record) }],
-      journal: {
-        by: order.by,
-        action: 'suspension.created',
-        target: id,
-        detail: { target, mode, until, reason },
-      },
-    }));
+    let meant: string | undefined;
+    await this.editor.edit((state) => {
+      const node = target.node === undefined ? undefined : findNode(state, target.node);
+      const nodeId = node?.record.enrollment?.nodeId;
+      meant ??= nodeId;
+      if (nodeId !== meant) throw anotherMachine(target.node);
+      return {
+        if: [
+          { key, modRevision: 0n },
+          ...(node ? [{ key: etcdKeys.node(node.record.name), modRevision: node.revision }] : []),
+        ],
+        then: [{ type: 'put', key, value: JSON.stringify(record) }],
+        journal: {
+          by: order.by,
+          action: 'suspension.created',
+          target: id,
+          detail: { target, mode, until, reason },
+        },
+      };
+    });
     return suspensionView(record);
   }
 
@@ -48,6 +62,11 @@ export class SuspensionService {
       };
     });
   }
+}
+
+function anotherMachine(node = ''): ProblemError {
+  const detail = `the machine of host ${node} was replaced in the meantime; look at the host, and suspend it again if it is still to be`;
+  return new ProblemError('conflict', { detail });
 }
 
 /** A suspension as REST shows it. */

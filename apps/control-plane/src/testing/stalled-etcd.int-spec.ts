@@ -39,6 +39,10 @@ describe('a control plane to which etcd has fallen silent, while another one goe
     ['an apply of what is there', () => rig.rest.post('/v1/apply', policy('deleted'))],
     ['labels that a host has', () => label(rig.rest, LABELS)],
     ['a deletion of what is not there', () => rig.rest.delete('/v1/policies/none')],
+    [
+      'the same at a path in which a letter is escaped',
+      () => rig.rest.delete('/%761/policies/none'),
+    ],
   ])('does not say of %s that it is so: it refuses', async (_what, write) => {
     const answer = await write();
     expect([answer.status, answer.text]).toEqual([
@@ -52,6 +56,11 @@ describe('a control plane to which etcd has fallen silent, while another one goe
     const answer = await rig.rest.get('/v1/policies/paused');
     expect(answer.body).toMatchObject({ paused: true });
     expect(answer.headers['hostward-stale']).toBe('etcd does not answer');
+    const escaped = await rig.rest.get('/%761/policies/paused');
+    expect([escaped.status, escaped.headers['hostward-stale']]).toEqual([
+      200,
+      'etcd does not answer',
+    ]);
   });
 
   it('gives an enrolled host its certificate anew', async () => {

@@ -50,3 +50,17 @@ it('what somebody wrote over a document, or took away, is named no more once etc
     expect(refused()).toEqual([]);
   }
 });
+
+it("labels of an identity that is nobody's any more are not kept, once etcd does not hold them", () => {
+  const nodeId = '1'.repeat(64);
+  const its = etcdKeys.signedDocument('labels', nodeId);
+  const document = { v: 1, nodeId, name: 'web1', version: 1, labels: { a: 'b' } } as const;
+  shelf.take(changes(11n, [put(its, signAuthored({ kind: 'labels', document }, [signer]))]));
+  shelf.forget(nodeId);
+  expect([shelf.heads('labels').length, shelf.revisionOf('labels', nodeId)]).toEqual([1, 11n]);
+  shelf.take(changes(12n, [], [its]));
+  expect([shelf.heads('labels').length, refused()]).toEqual([1, [its]]);
+  shelf.forget(nodeId);
+  expect([shelf.heads('labels'), refused()]).toEqual([[], []]);
+  expect(shelf.get('policy', 'p')?.revision).toBe(10n);
+});

@@ -74,6 +74,14 @@ export class AuthoredShelf {
       if (value) this.#put(key, value, this.#revisions.get(key) ?? 0n);
   }
 
+  /** The identity is nobody's and never will be: its labels go as soon as etcd does not hold them. */
+  forget(nodeId: string): void {
+    const key = etcdKeys.signedDocument('labels', nodeId);
+    if (this.#revisions.has(key)) return;
+    this.#heads.delete(key);
+    this.#refused.delete(key);
+  }
+
   /** Heads of a kind in the order of names. */
   heads(kind: AuthoredKind): readonly SignedHead[] {
     const found = [...this.#heads.values()].filter((head) => head.kind === kind);

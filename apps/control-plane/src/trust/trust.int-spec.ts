@@ -385,7 +385,11 @@ describe('authored mode', () => {
     expect((await send(labels(2, 'prod', author, anew))).status).toBe(200);
     await renamed.receives('block');
     expect((await send(signed('named', 2, author, true))).status).toBe(200);
+    const signedFor = async () =>
+      Object.keys((await rig.rest.get('/v1/signed-documents')).body['labels'] ?? {});
+    expect(await signedFor()).toContain(renamed.nodeId);
     expect((await rig.rest.delete('/v1/nodes/web5')).status).toBe(204);
+    expect(await signedFor()).not.toContain(renamed.nodeId);
   });
 
   it('takes a policy by group or labels only to where its authors may sign', async () => {
