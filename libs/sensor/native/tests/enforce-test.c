@@ -188,10 +188,10 @@ static void an_order_that_ended_before_the_last_signed_time_suspends_nothing(voi
         struct hw_table t = { .suspend = { .set = true, .mode = HW_MODE_OFF, .until = wall + 60000, .reason = "x" } };
         struct hw_memory m = { .highest.issued_at = wall + 3600000 };
 
-        hw_suspend_order(&m, &t);
+        hw_suspend_order(&m, &t, false);
         CHECK(!m.suspension.active); /* the clock is behind what was signed */
         m.highest.issued_at = wall;
-        hw_suspend_order(&m, &t);
+        hw_suspend_order(&m, &t, false);
         CHECK(m.suspension.active && !hw_suspension_over(&m, wall));
         m.highest.issued_at = wall + 3600000;
         CHECK(hw_suspension_over(&m, wall));
