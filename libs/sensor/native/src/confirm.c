@@ -108,10 +108,15 @@ static bool may_be_cut_off(const struct hw_daemon *d) {
                (d->memory.confirm == HW_CONFIRM_UNCONFIRMED && d->table && d->table->overrides);
 }
 
+/* Where the clock was set back since the swap, its times say nothing of what came first. */
+static bool is_older(const struct hw_daemon *d, const struct hw_audit_record *record) {
+        return record->time_ms < d->memory.confirm_since && hw_wall_ms() >= d->memory.confirm_since;
+}
+
 void hw_confirm_evidence(struct hw_daemon *d, const struct hw_audit_record *record) {
         if (!may_be_cut_off(d) || d->memory.evidence || !record->denied)
                 return;
-        if (record->time_ms < d->memory.confirm_since || !hits_control_path(d, record))
+        if (is_older(d, record) || !hits_control_path(d, record))
                 return;
         if (d->memory.confirm == HW_CONFIRM_UNCONFIRMED) {
                 d->memory.confirm = HW_CONFIRM_WAITING;
