@@ -156,6 +156,7 @@ static void fall_back(struct hw_daemon *d, struct hw_table *good) {
                 hw_outcome_set(d, false, "fell-back", "rule set %.64s cut the agent off and was taken back",
                                d->memory.rejected_digest);
         if (good) {
+                hw_devices_settle(d); /* what was found of them points to rules of `bad`, also where the load failed */
                 if (d->apparmor)
                         hw_profiles_retire(d->options->securityfs, good);
                 (void)hw_table_free(bad);
