@@ -35,11 +35,15 @@ void hw_confirm_begin(struct hw_daemon *d) {
         d->confirm_at = d->swapped_at + d->options->confirm_ms;
 }
 
+/* The last known good. Where there was none the table that was taken back is still here, and can be loaded again. */
+static bool came_back(const struct hw_daemon *d) {
+        return d->memory.confirm == HW_CONFIRM_FELL_BACK && strcmp(d->table->digest, d->memory.rejected_digest) != 0;
+}
+
 void hw_confirm_resumed(struct hw_daemon *d) {
         const bool proved = d->memory.confirm == HW_CONFIRM_DONE && !d->memory.unproved;
 
-        if (!d->table || proved || d->memory.confirm == HW_CONFIRM_FELL_BACK ||
-            hw_memory_mode(&d->memory) != HW_MODE_ENFORCE)
+        if (!d->table || proved || came_back(d) || hw_memory_mode(&d->memory) != HW_MODE_ENFORCE)
                 return;
         hw_confirm_begin(d);
 }

@@ -45,9 +45,9 @@ static void end(void) {
 }
 
 /* `mark` is what the rule set does in the kernel, the digest what it is called. */
-static void swap(uint64_t generation, const char *mark, uint64_t overrides) {
-        const struct sample sample = { .generation = generation, .digest = "ab", .names = { "hostward" }, .mark = mark,
-                                       .overrides = overrides };
+static void swap_as(const char *digest, uint64_t generation, const char *mark, uint64_t overrides) {
+        const struct sample sample = { .generation = generation, .digest = digest, .names = { "hostward" },
+                                       .mark = mark, .overrides = overrides };
         struct hw_buffer payload = { 0 };
         struct hw_table *t = NULL;
         const char *why;
@@ -56,6 +56,10 @@ static void swap(uint64_t generation, const char *mark, uint64_t overrides) {
         CHECK(hw_table_parse(&payload, &t, &why) == 0);
         CHECK(t->overrides == overrides);
         CHECK(hw_enforce_swap(&d, t) == 0);
+}
+
+static void swap(uint64_t generation, const char *mark, uint64_t overrides) {
+        swap_as("ab", generation, mark, overrides);
 }
 
 static int confirm(pid_t pid) {
@@ -100,6 +104,33 @@ static void cut_off_by_the_first_rule_set_nothing_is_blocked(void) {
         deny(AGENT);
         hw_confirm_expired(&d);
         CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_OFF));
+        end();
+}
+
+static void loaded_again_at_the_console_it_must_be_confirmed(void) {
+        begin();
+        swap(1, "one", 0);
+        deny(AGENT);
+        hw_confirm_expired(&d);
+        hw_unload(&d);
+        hw_resume(&d);
+        CHECK(is(1, HW_CONFIRM_WAITING, HW_MODE_ENFORCE) && d.confirm_at != UINT64_MAX);
+        deny(AGENT);
+        hw_confirm_expired(&d);
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_OFF));
+        end();
+}
+
+static void the_last_known_good_that_came_back_need_not_be(void) {
+        begin();
+        swap(1, "one", 0);
+        CHECK(confirm(getpid()) == 0);
+        swap_as("cd", 2, "two", 0);
+        deny(AGENT);
+        hw_confirm_expired(&d);
+        hw_unload(&d);
+        hw_resume(&d);
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
         end();
 }
 
@@ -250,6 +281,8 @@ static void under_overrides_only_a_process_started_since_confirms(void) {
 int main(void) {
         TEST(cut_off_by_a_denial_the_last_known_good_comes_back);
         TEST(cut_off_by_the_first_rule_set_nothing_is_blocked);
+        TEST(loaded_again_at_the_console_it_must_be_confirmed);
+        TEST(the_last_known_good_that_came_back_need_not_be);
         TEST(a_denial_from_before_the_swap_counts_for_nothing);
         TEST(where_the_clock_was_set_back_since_a_denial_counts);
         TEST(an_outage_and_denials_of_others_change_nothing);
