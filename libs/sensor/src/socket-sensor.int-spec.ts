@@ -239,23 +239,24 @@ describe('last known good', () => {
 
   it('is loaded in audit after three boots in a row that were not healthy', async () => {
     await host.start();
-    await sensor.apply(envelope({ generation: 5 }));
+    await sensor.apply(envelope({ generation: 5, mark: 'same' }));
     await host.stop();
     const boots = join(host.dir, 'state/boots');
     await writeFile(boots, 'another-boot 2\n');
     await host.verb('early');
-    expect((await host.kernel())['hostward']).toContain('enforce-5');
+    expect((await host.kernel())['hostward']).toContain('enforce-same');
     await writeFile(boots, 'another-boot 3\n');
     expect(await host.verb('early')).toContain('3 boots in a row');
-    expect((await host.kernel())['hostward']).toContain('audit-5');
+    expect((await host.kernel())['hostward']).toContain('audit-same');
     await host.start();
-    expect(await sensor.status()).toMatchObject({
-      mode: 'audit',
-      suspension: { by: 'boot-guard' },
-    });
+    const guarded = { mode: 'audit', suspension: { by: 'boot-guard' } };
+    expect(await sensor.status()).toMatchObject(guarded);
     await sensor.confirm(orderingOf(5));
-    await sensor.apply(envelope({ generation: 6 }));
-    expect((await host.kernel())['hostward']).toContain('enforce-6');
+    const renewed = await sensor.apply(envelope({ generation: 6, mark: 'same' }));
+    expect(renewed).toMatchObject(guarded);
+    expect((await host.kernel())['hostward']).toContain('audit-same');
+    await sensor.apply(envelope({ generation: 7 }));
+    expect((await host.kernel())['hostward']).toContain('enforce-7');
   });
 
   it('early boot never fails, whatever it finds', async () => {

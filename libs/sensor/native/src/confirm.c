@@ -35,11 +35,15 @@ void hw_confirm_begin(struct hw_daemon *d) {
         d->confirm_at = d->swapped_at + d->options->confirm_ms;
 }
 
+/* The last known good. Where there was none the table that was taken back is still here, and can be loaded again. */
+static bool came_back(const struct hw_daemon *d) {
+        return d->memory.confirm == HW_CONFIRM_FELL_BACK && strcmp(d->table->digest, d->memory.rejected_digest) != 0;
+}
+
 void hw_confirm_resumed(struct hw_daemon *d) {
         const bool proved = d->memory.confirm == HW_CONFIRM_DONE && !d->memory.unproved;
 
-        if (!d->table || proved || d->memory.confirm == HW_CONFIRM_FELL_BACK ||
-            hw_memory_mode(&d->memory) != HW_MODE_ENFORCE)
+        if (!d->table || proved || came_back(d) || hw_memory_mode(&d->memory) != HW_MODE_ENFORCE)
                 return;
         hw_confirm_begin(d);
 }
@@ -108,10 +112,15 @@ static bool may_be_cut_off(const struct hw_daemon *d) {
                (d->memory.confirm == HW_CONFIRM_UNCONFIRMED && d->table && d->table->overrides);
 }
 
+/* Where the clock was set back since the swap, its times say nothing of what came first. */
+static bool is_older(const struct hw_daemon *d, const struct hw_audit_record *record) {
+        return record->time_ms < d->memory.confirm_since && hw_wall_ms() >= d->memory.confirm_since;
+}
+
 void hw_confirm_evidence(struct hw_daemon *d, const struct hw_audit_record *record) {
         if (!may_be_cut_off(d) || d->memory.evidence || !record->denied)
                 return;
-        if (record->time_ms < d->memory.confirm_since || !hits_control_path(d, record))
+        if (is_older(d, record) || !hits_control_path(d, record))
                 return;
         if (d->memory.confirm == HW_CONFIRM_UNCONFIRMED) {
                 d->memory.confirm = HW_CONFIRM_WAITING;
@@ -151,6 +160,7 @@ static void fall_back(struct hw_daemon *d, struct hw_table *good) {
                 hw_outcome_set(d, false, "fell-back", "rule set %.64s cut the agent off and was taken back",
                                d->memory.rejected_digest);
         if (good) {
+                hw_devices_settle(d); /* what was found of them points to rules of `bad`, also where the load failed */
                 if (d->apparmor)
                         hw_profiles_retire(d->options->securityfs, good);
                 (void)hw_table_free(bad);

@@ -164,8 +164,11 @@ int hw_suspend_end(struct hw_daemon *d, const char *why);
 int hw_unload(struct hw_daemon *d);
 int hw_resume(struct hw_daemon *d);
 void hw_suspend_check(struct hw_daemon *d);
-/* What the signed assignment says, at a swap, before it is loaded; the console's own word goes first. */
-void hw_suspend_order(struct hw_memory *m, const struct hw_table *t);
+/*
+ * What the signed assignment says, at a swap, before it is loaded; the console's own word goes first. A `renewal` is
+ * what stopped the boots, once more: the boot guard's suspension stays.
+ */
+void hw_suspend_order(struct hw_memory *m, const struct hw_table *t, bool renewal);
 void hw_suspend_tell_change(struct hw_daemon *d, const struct hw_suspension *before);
 
 /* messages.c: what clients ask. */

@@ -12,10 +12,11 @@
 
 #define GUARD_MS (3600ull * 1000)
 
+/* A suspension that is over stays in memory until the daemon clears it, which such a host may never start. */
 static void guard(int dirfd, struct hw_memory *m) {
         unsigned int boots = hw_boots_count(dirfd);
 
-        if (boots <= HW_BOOTS_MAX || m->suspension.active)
+        if (boots <= HW_BOOTS_MAX || (m->suspension.active && !hw_suspension_over(m, hw_wall_ms())))
                 return;
         m->suspension = (struct hw_suspension){ .active = true, .mode = HW_MODE_AUDIT, .by = HW_BY_BOOT_GUARD,
                                                 .until = hw_wall_ms() + GUARD_MS };

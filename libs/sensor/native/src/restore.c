@@ -44,7 +44,7 @@ static void finish_swap(struct hw_memory *m, const struct hw_table *t) {
         if (hw_ordering_compare(&t->ordering, &m->highest) > 0)
                 m->highest = t->ordering;
         m->hold = HW_HOLD_NONE;
-        hw_suspend_order(m, t);
+        hw_suspend_order(m, t, false);
         hw_confirm_wait(m);
 }
 

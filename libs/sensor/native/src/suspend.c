@@ -49,7 +49,7 @@ int hw_suspend_begin(struct hw_daemon *d, const struct hw_suspension *s) {
         return reload(d, "suspended");
 }
 
-void hw_suspend_order(struct hw_memory *m, const struct hw_table *t) {
+void hw_suspend_order(struct hw_memory *m, const struct hw_table *t, bool renewal) {
         const bool by_order = m->suspension.active && m->suspension.by == HW_BY_CONTROL_PLANE;
         const uint64_t time = hw_memory_time(m, hw_wall_ms());
 
@@ -60,7 +60,7 @@ void hw_suspend_order(struct hw_memory *m, const struct hw_table *t) {
                                                         .by = HW_BY_CONTROL_PLANE, .until = t->suspend.until };
                 memcpy(m->suspension.reason, t->suspend.reason, sizeof m->suspension.reason);
                 m->seen_at = time;
-        } else if (by_order || m->suspension.by == HW_BY_BOOT_GUARD)
+        } else if (by_order || (m->suspension.by == HW_BY_BOOT_GUARD && !renewal))
                 m->suspension = (struct hw_suspension){ 0 };
 }
 

@@ -67,7 +67,7 @@ static int write_files(struct hw_daemon *d, struct hw_table *t) {
         d->memory.table = t->checksum;
         d->memory.highest = t->ordering;
         d->memory.hold = HW_HOLD_NONE;
-        hw_suspend_order(&d->memory, t);
+        hw_suspend_order(&d->memory, t, renewal);
         d->looked_at = hw_now_ms();
         if (!renewal)
                 hw_confirm_begin(d);

@@ -45,9 +45,9 @@ static void end(void) {
 }
 
 /* `mark` is what the rule set does in the kernel, the digest what it is called. */
-static void swap(uint64_t generation, const char *mark, uint64_t overrides) {
-        const struct sample sample = { .generation = generation, .digest = "ab", .names = { "hostward" }, .mark = mark,
-                                       .overrides = overrides };
+static void swap_as(const char *digest, uint64_t generation, const char *mark, uint64_t overrides) {
+        const struct sample sample = { .generation = generation, .digest = digest, .names = { "hostward" },
+                                       .mark = mark, .overrides = overrides };
         struct hw_buffer payload = { 0 };
         struct hw_table *t = NULL;
         const char *why;
@@ -58,14 +58,22 @@ static void swap(uint64_t generation, const char *mark, uint64_t overrides) {
         CHECK(hw_enforce_swap(&d, t) == 0);
 }
 
+static void swap(uint64_t generation, const char *mark, uint64_t overrides) {
+        swap_as("ab", generation, mark, overrides);
+}
+
 static int confirm(pid_t pid) {
         return hw_confirm_accept(&d, pid, &d.table->ordering);
 }
 
-static void deny(int64_t fsuid) {
-        const struct hw_audit_record record = { .denied = true, .fsuid = fsuid, .pid = -1, .time_ms = hw_wall_ms() };
+static void deny_at(int64_t fsuid, uint64_t time_ms) {
+        const struct hw_audit_record record = { .denied = true, .fsuid = fsuid, .pid = -1, .time_ms = time_ms };
 
         hw_confirm_evidence(&d, &record);
+}
+
+static void deny(int64_t fsuid) {
+        deny_at(fsuid, hw_wall_ms());
 }
 
 static bool is(uint64_t generation, enum hw_confirm state, enum hw_mode mode) {
@@ -96,6 +104,56 @@ static void cut_off_by_the_first_rule_set_nothing_is_blocked(void) {
         deny(AGENT);
         hw_confirm_expired(&d);
         CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_OFF));
+        end();
+}
+
+static void loaded_again_at_the_console_it_must_be_confirmed(void) {
+        begin();
+        swap(1, "one", 0);
+        deny(AGENT);
+        hw_confirm_expired(&d);
+        hw_unload(&d);
+        hw_resume(&d);
+        CHECK(is(1, HW_CONFIRM_WAITING, HW_MODE_ENFORCE) && d.confirm_at != UINT64_MAX);
+        deny(AGENT);
+        hw_confirm_expired(&d);
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_OFF));
+        end();
+}
+
+static void the_last_known_good_that_came_back_need_not_be(void) {
+        begin();
+        swap(1, "one", 0);
+        CHECK(confirm(getpid()) == 0);
+        swap_as("cd", 2, "two", 0);
+        deny(AGENT);
+        hw_confirm_expired(&d);
+        hw_unload(&d);
+        hw_resume(&d);
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        end();
+}
+
+static void a_denial_from_before_the_swap_counts_for_nothing(void) {
+        begin();
+        swap(1, "one", 0);
+        deny_at(AGENT, d.memory.confirm_since - 1);
+        hw_confirm_expired(&d);
+        CHECK(is(1, HW_CONFIRM_UNCONFIRMED, HW_MODE_ENFORCE));
+        end();
+}
+
+static void where_the_clock_was_set_back_since_a_denial_counts(void) {
+        begin();
+        swap(1, "one", 0);
+        CHECK(confirm(getpid()) == 0);
+        swap(2, "two", 0);
+        d.memory.confirm_since += 3600000; /* as a clock an hour ahead would have it */
+        deny(NOBODY);
+        CHECK(!d.memory.evidence);
+        deny(AGENT);
+        hw_confirm_expired(&d);
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
         end();
 }
 
@@ -223,6 +281,10 @@ static void under_overrides_only_a_process_started_since_confirms(void) {
 int main(void) {
         TEST(cut_off_by_a_denial_the_last_known_good_comes_back);
         TEST(cut_off_by_the_first_rule_set_nothing_is_blocked);
+        TEST(loaded_again_at_the_console_it_must_be_confirmed);
+        TEST(the_last_known_good_that_came_back_need_not_be);
+        TEST(a_denial_from_before_the_swap_counts_for_nothing);
+        TEST(where_the_clock_was_set_back_since_a_denial_counts);
         TEST(an_outage_and_denials_of_others_change_nothing);
         TEST(after_the_deadline_a_denial_counts_only_under_overrides);
         TEST(a_renewal_stays_confirmed_and_is_not_taken_back);

@@ -31,7 +31,7 @@ static void end(void) {
         remove_host(dir);
 }
 
-static void swap(uint64_t generation, const char *mark) {
+static void swap_with(const char *devices, uint64_t generation, const char *mark) {
         const struct sample sample = { .generation = generation, .digest = mark, .names = { "hostward" }, .mark = mark,
                                        .probe = "read\0p/r\0hostward\0/etc/hostname", .probe_len = 31 };
         struct hw_buffer payload = { 0 };
@@ -39,8 +39,14 @@ static void swap(uint64_t generation, const char *mark) {
         const char *why;
 
         sample_payload(&payload, &sample);
+        if (devices)
+                hw_put_text(&payload, HW_TAG_DEVICES, devices);
         CHECK(hw_table_parse(&payload, &t, &why) == 0);
         CHECK(hw_enforce_swap(&d, t) == 0);
+}
+
+static void swap(uint64_t generation, const char *mark) {
+        swap_with(NULL, generation, mark);
 }
 
 static void kernel_refuses(bool yes) {
@@ -108,6 +114,53 @@ static void a_fallback_that_the_kernel_refuses_tells_of_the_table_that_is_wanted
         hw_confirm_expired(&d);
         CHECK(d.table->ordering.generation == 1 && !d.outcome.ok);
         CHECK(state_has("\"name\":\"hostward\"") && state_has("\"ok\":false"));
+        end();
+}
+
+static void put(const char *name, const void *data, size_t len) {
+        char path[160];
+        int fd;
+
+        (void)snprintf(path, sizeof path, "%s/bus/usb/devices/1-2/%s", securityfs, name);
+        fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+        CHECK(fd >= 0 && hw_write_all(fd, data, len) == 0 && close(fd) == 0);
+}
+
+/* A disk, in use. */
+static void plug(void) {
+        static const uint8_t disk[] = { 18, 1, 0, 2, 0, 0, 0, 64, 0xf4, 0x46, 1, 0, 0, 0, 0, 0, 0, 1, /* the device */
+                                        9, 2, 18, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 0, 8, 6, 80, 0 };
+        static const char *const folders[] = { "bus", "bus/usb", "bus/usb/devices", "bus/usb/devices/1-2" };
+        char path[160];
+
+        for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+                (void)snprintf(path, sizeof path, "%s/%s", securityfs, folders[i]);
+                CHECK(mkdir(path, 0700) == 0);
+        }
+        put("devnum", "5\n", 2);
+        put("authorized", "1\n", 2);
+        put("dev", "189:1\n", 6);
+        put("descriptors", disk, sizeof disk);
+        options.sysfs = securityfs;
+        hw_devices_start(&d);
+}
+
+static void nor_does_it_tell_of_devices_by_rules_that_are_gone(void) {
+        const struct hw_audit_record denial = { .denied = true, .fsuid = AGENT, .pid = -1, .time_ms = UINT64_MAX };
+
+        begin();
+        plug();
+        swap_with("audit 100 4 8 - - - nothing\n", 1, "11");
+        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) == 0);
+        swap_with("audit 100 5 8 - - - nothing\n", 2, "22");
+        CHECK(d.usb.n == 1 && d.usb.devices[0].verdict.rule->rule == 5);
+        strcpy(d.usb.devices[0].spared, "as a device that the host cannot be without");
+        hw_confirm_evidence(&d, &denial);
+        kernel_refuses(true);
+        hw_confirm_expired(&d);
+        CHECK(d.table->ordering.generation == 1 && !d.outcome.ok);
+        CHECK(state_has("\"devices\":") && d.usb.devices[0].verdict.rule->rule == 4);
+        hw_usb_close(&d.usb);
         end();
 }
 
@@ -188,10 +241,10 @@ static void an_order_that_ended_before_the_last_signed_time_suspends_nothing(voi
         struct hw_table t = { .suspend = { .set = true, .mode = HW_MODE_OFF, .until = wall + 60000, .reason = "x" } };
         struct hw_memory m = { .highest.issued_at = wall + 3600000 };
 
-        hw_suspend_order(&m, &t);
+        hw_suspend_order(&m, &t, false);
         CHECK(!m.suspension.active); /* the clock is behind what was signed */
         m.highest.issued_at = wall;
-        hw_suspend_order(&m, &t);
+        hw_suspend_order(&m, &t, false);
         CHECK(m.suspension.active && !hw_suspension_over(&m, wall));
         m.highest.issued_at = wall + 3600000;
         CHECK(hw_suspension_over(&m, wall));
@@ -227,6 +280,7 @@ int main(void) {
         TEST(what_a_suspension_left_is_not_taken_for_enforcing);
         TEST(a_load_that_failed_is_tried_again_until_it_succeeds);
         TEST(a_fallback_that_the_kernel_refuses_tells_of_the_table_that_is_wanted);
+        TEST(nor_does_it_tell_of_devices_by_rules_that_are_gone);
         TEST(a_swap_that_the_kernel_refuses_leaves_what_was_in_force);
         TEST(what_was_compiled_anew_and_is_refused_by_the_kernel_is_compiled_again);
         TEST(what_has_expired_stays_in_force_and_is_called_stale);

@@ -502,6 +502,49 @@ static void what_the_boot_guard_began_does_not_since_the_clock_is_set_after_it(v
         end();
 }
 
+/* At the limit; the guard's own lasts an hour, of which the clock says that it has passed. */
+static void a_boot_guard_begins_where_a_suspension_ended_while_the_host_was_off(void) {
+        static const enum hw_by by[] = { HW_BY_CONSOLE, HW_BY_CONTROL_PLANE, HW_BY_BOOT_GUARD };
+
+        for (size_t i = 0; i < 3; i++) {
+                begin_suspended(hw_wall_ms() - 60001, by[i]);
+                CHECK(hw_memory_store(&d) == 0);
+                CHECK(hw_write_atomic(d.state_fd, "boots", "another-boot 3\n", 15, 0600) == 0);
+                hw_early_run(&options);
+                restart();
+                hw_suspend_check(&d);
+                CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_AUDIT) && d.memory.suspension.by == HW_BY_BOOT_GUARD);
+                CHECK(d.memory.suspension.until > hw_wall_ms());
+                end();
+        }
+}
+
+static void it_leaves_alone_what_has_not_ended(void) {
+        begin_suspended(hw_wall_ms(), HW_BY_CONSOLE);
+        CHECK(hw_memory_store(&d) == 0);
+        CHECK(hw_write_atomic(d.state_fd, "boots", "another-boot 3\n", 15, 0600) == 0);
+        hw_early_run(&options);
+        restart();
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_AUDIT) && d.memory.suspension.by == HW_BY_CONSOLE);
+        end();
+}
+
+static void what_the_boot_guard_began_lasts_over_a_renewal(void) {
+        begin_suspended(hw_wall_ms(), HW_BY_BOOT_GUARD);
+        CHECK(swap((struct given){ 2, .mark = "11" }) == 0);
+        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_AUDIT) && d.memory.suspension.by == HW_BY_BOOT_GUARD);
+        CHECK(swap((struct given){ 3, .mark = "11", .suspended_until = hw_wall_ms() + 60000 }) == 0);
+        CHECK(is(3, HW_CONFIRM_DONE, HW_MODE_AUDIT) && d.memory.suspension.by == HW_BY_CONTROL_PLANE);
+        end();
+}
+
+static void it_ends_with_a_rule_set_of_another_effect(void) {
+        begin_suspended(hw_wall_ms(), HW_BY_BOOT_GUARD);
+        CHECK(swap((struct given){ 2, .mark = "22" }) == 0);
+        CHECK(is(2, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
+        end();
+}
+
 int main(void) {
         (void)signal(SIGXFSZ, SIG_IGN);
         TEST(a_swap_that_finds_no_room_is_undone_without_any);
@@ -531,5 +574,9 @@ int main(void) {
         TEST(what_the_console_began_ends_while_the_host_is_off);
         TEST(it_ends_by_the_clock_too_where_the_machine_stood_still);
         TEST(what_the_boot_guard_began_does_not_since_the_clock_is_set_after_it);
+        TEST(a_boot_guard_begins_where_a_suspension_ended_while_the_host_was_off);
+        TEST(it_leaves_alone_what_has_not_ended);
+        TEST(what_the_boot_guard_began_lasts_over_a_renewal);
+        TEST(it_ends_with_a_rule_set_of_another_effect);
         return 0;
 }
