@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { certificatesIn, fingerprint } from '#pki';
 import type { Context } from '../client/context.js';
 import { readContexts, writeContexts } from '../client/context-file.js';
 import { contextOf, withContext } from '../client/contexts.js';
@@ -35,8 +36,15 @@ export async function upContext(
   // With a token of its own it may be made anew: nothing that was seen of the one before holds for it.
   const last = material.adminToken === undefined ? stored : undefined;
   if (last !== undefined) await carryKept(identityOf(last), identityOf({ url, ca }));
-  const changed = withContext(known, { url, token, ca, dataDir });
+  const session = sharesCa(last?.ca, ca) ? last?.session : undefined;
+  const changed = withContext(known, { url, token, ca, dataDir, session });
   await writeContexts(changed);
   const before = known.current === changed.current ? undefined : known.current;
   return { url, token, ca, name: changed.current, before };
+}
+
+/** While a CA is being replaced both are trusted. */
+function sharesCa(before: string | undefined, now: string): boolean {
+  const known = new Set(before === undefined ? [] : certificatesIn(before).map(fingerprint));
+  return certificatesIn(now).some((each) => known.has(fingerprint(each)));
 }
