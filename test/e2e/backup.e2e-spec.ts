@@ -205,6 +205,19 @@ describe('a control plane that is backed up and restored', () => {
     expect(await readdir(at('used'))).toEqual(['etcd']);
   });
 
+  it('is not put in place before the ports of Redis are kept', async () => {
+    const elsewhere = at('no-ports');
+    await mkdir(join(elsewhere, 'ports.json', 'in-the-way'), { recursive: true });
+    expect((await restore(file, elsewhere)).code).toBe(1);
+    expect(await readdir(elsewhere)).toEqual(['ports.json']);
+    await rm(join(elsewhere, 'ports.json'), { recursive: true });
+    expect((await restore(file, elsewhere)).code).toBe(0);
+    const ports = async (dataDir: string) =>
+      JSON.parse(await readFile(join(dataDir, 'ports.json'), 'utf8')) as object;
+    expect(await ports(product.dataDir)).toMatchObject(await ports(elsewhere));
+    expect(Object.keys(await ports(elsewhere))).toEqual(['redis', 'redisEvents']);
+  });
+
   it(
     'is led on by an old backup when all is lost: the host, which is ahead, follows, and the journal says what is missing',
     async () => {

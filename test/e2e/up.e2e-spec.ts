@@ -333,6 +333,24 @@ describe('an up that cannot run', () => {
     },
   );
 
+  it('makes no admin token where contexts cannot be read or written', async () => {
+    const broken = join(folder, 'broken-contexts');
+    await mkdir(join(broken, 'hostward'), { recursive: true });
+    await writeFile(join(broken, 'hostward', 'config.yaml'), 'contexts: [what is this');
+    const dataDir = join(folder, 'no-token');
+    const args = ['up', `--data-dir=${dataDir}`, `--listen=127.0.0.1:${await freePort()}`];
+    for (const [configHome, words] of [
+      [broken, 'config.yaml is not YAML'],
+      // Where not even root makes a folder.
+      ['/sys', 'cannot write /sys/hostward/config.yaml'],
+    ] as const) {
+      const { code, stderr } = await hostward(args, { XDG_CONFIG_HOME: configHome });
+      expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(words) });
+      expect(await readdir(dataDir)).not.toContain('control-plane');
+    }
+    for (const each of [broken, dataDir]) await rm(each, { recursive: true });
+  });
+
   it('says that an address is not of this machine, or no address', async () => {
     const at = (listen: string): Promise<CliResult> =>
       hostward(['up', `--data-dir=${join(folder, 'no')}`, `--listen=${listen}`], env);

@@ -36,7 +36,7 @@ const USAGE = `usage:
       answers the secret in a sealed file, to a program of its owner's that signs with it
   control-plane backup --config FILE --out FILE [--passphrase-file F]
       puts etcd at one revision, the stores and the keys into one file while all serves; answers one JSON object
-  control-plane restore FILE --data-dir D --etcd-dir E [--etcd-member NAME=PEER-URL]... [--passphrase-file F]
+  control-plane restore FILE --data-dir D --etcd-dir E [--etcd-member NAME=PEER-URL]... [--passphrase-file F] [--redis-ports F]
       puts a backup into empty folders, one in E for each member of etcd; answers one JSON object
   control-plane move-store --config FILE
       copies journal and alerts from the files of a control plane that is stopped into its PostgreSQL; answers one JSON object

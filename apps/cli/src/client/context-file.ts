@@ -48,7 +48,7 @@ export async function writeContexts(contexts: Contexts): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     const temporary = `${file}.${process.pid}.new`;
-    await writeFile(temporary, stringify(contexts), { mode: 0o600 });
+    await writeFile(temporary, stringify(contexts), { mode: 0o600, flush: true });
     await chmod(temporary, 0o600);
     await rename(temporary, file);
   } catch (error) {

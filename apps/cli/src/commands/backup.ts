@@ -1,10 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { parse } from 'yaml';
 import { runControlPlane } from '../embedded/control-plane.js';
-import { rememberRedisPorts } from '../embedded/ports.js';
+import { portsFile } from '../embedded/ports.js';
 import { liveUp } from '../embedded/run-record.js';
 import { CommandFailed, UsageError } from '../errors.js';
 import { defaultDataDir } from '../package-root.js';
@@ -120,7 +118,6 @@ async function restore(file: string, options: RestoreOptions): Promise<void> {
     ...(passphraseFile === undefined ? [] : [`--passphrase-file=${resolve(passphraseFile)}`]),
   ];
   const answer = JSON.parse(await run(['restore', ...args])) as RestoreAnswer;
-  if (controlPlaneDir === undefined) await keepRedisPorts(answer.dataDir);
   tell(answer);
   if (controlPlaneDir === undefined) console.log('Go on with `hostward up`.');
 }
@@ -133,7 +130,12 @@ function ofUp({ dataDir, etcdDir, etcdMember }: RestoreOptions): readonly string
     throw new CommandFailed('the control plane is up', 'run `hostward down` first');
   const [controlPlane, etcd] = [join(folder, 'control-plane'), join(folder, 'etcd')];
   const member = 'hostward=https://127.0.0.1:2380';
-  return [`--data-dir=${controlPlane}`, `--etcd-dir=${etcd}`, `--etcd-member=${member}`];
+  return [
+    `--data-dir=${controlPlane}`,
+    `--etcd-dir=${etcd}`,
+    `--etcd-member=${member}`,
+    `--redis-ports=${portsFile(folder)}`,
+  ];
 }
 
 function ofServices({ controlPlaneDir, etcdDir, etcdMember }: RestoreOptions): readonly string[] {
@@ -144,14 +146,6 @@ function ofServices({ controlPlaneDir, etcdDir, etcdMember }: RestoreOptions): r
     `--etcd-dir=${resolve(etcdDir)}`,
     ...etcdMember.map((member) => `--etcd-member=${member}`),
   ];
-}
-
-/** Hosts know them, so `up` must not choose others. */
-async function keepRedisPorts(controlPlaneDir: string): Promise<void> {
-  const text = await readFile(join(controlPlaneDir, 'control-plane.yaml'), 'utf8');
-  const { redis } = parse(text) as { redis: { port: number; events?: { port: number } } };
-  const ports = { redis: redis.port, redisEvents: redis.events?.port ?? redis.port };
-  await rememberRedisPorts(dirname(controlPlaneDir), ports);
 }
 
 function tell({ backupAt, revision, goesOnAt, dataDir, etcd }: RestoreAnswer): void {

@@ -7,6 +7,7 @@ import { announce, startDetached } from '../embedded/detach.js';
 import { endLeftovers } from '../embedded/leftovers.js';
 import { listenAddress, preflight } from '../embedded/preflight.js';
 import {
+  birthOf,
   isUp,
   lastRecord,
   liveUp,
@@ -160,7 +161,9 @@ class Recorder {
     private readonly dataDir: string,
     url: string,
   ) {
-    this.#record = { pid: process.pid, url, caFingerprint: '', ready: false, children: {} };
+    const { pid } = process;
+    const start = { caFingerprint: '', ready: false, children: {} };
+    this.#record = { pid, ...birthOf(pid), url, ...start };
   }
 
   readonly of = (stack: Stack): void => {
@@ -253,9 +256,10 @@ async function down(options: { dataDir: string }): Promise<void> {
   console.log('Hostward is down.');
 }
 
-async function gone(dataDir: string, { pid }: RunRecord): Promise<void> {
+async function gone(dataDir: string, running: RunRecord): Promise<void> {
+  const { pid } = running;
   const deadline = Date.now() + STOP_WITHIN_MS;
-  while (isUp(pid)) {
+  while (isUp(running)) {
     if (Date.now() > deadline)
       throw new CommandFailed(
         `pid ${pid} did not stop within ${STOP_WITHIN_MS / 1000} s`,

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endLeftovers } from './leftovers.js';
+import type { RunRecord } from './run-record.js';
 
 let folder = '';
 let left: ChildProcess;
@@ -20,9 +21,10 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-const endIn = (dataDir: string): Promise<string[]> => {
+const endIn = (dataDir: string, of: Partial<RunRecord> = {}): Promise<string[]> => {
   const children = { etcd: left.pid ?? 0 };
-  return endLeftovers(dataDir, { pid: 0, url: '', caFingerprint: '', ready: true, children });
+  const record = { pid: 0, url: '', caFingerprint: '', ready: true, children, ...of };
+  return endLeftovers(dataDir, record);
 };
 
 it.each(['disk', 'link'])('what works in the data folder is ended, named as %s', async (name) => {
@@ -33,5 +35,12 @@ it.each(['disk', 'link'])('what works in the data folder is ended, named as %s',
 
 it('a program elsewhere that has the pid by now is left alone', async () => {
   expect(await endIn(folder)).toEqual([]);
+  expect(left.exitCode ?? left.signalCode).toBeNull();
+});
+
+it('what has the pid after a reboot, or is the one that asks, is left alone', async () => {
+  const disk = join(folder, 'disk');
+  expect(await endIn(disk, { bootId: 'another', startTicks: '1' })).toEqual([]);
+  expect(await endIn(process.cwd(), { children: { etcd: process.pid } })).toEqual([]);
   expect(left.exitCode ?? left.signalCode).toBeNull();
 });

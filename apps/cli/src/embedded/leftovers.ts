@@ -1,7 +1,7 @@
 import { readlinkSync, realpathSync } from 'node:fs';
 import { kill } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RunRecord } from './run-record.js';
+import { isOfEarlierBoot, type RunRecord } from './run-record.js';
 
 const SIGTERM_WITHIN_MS = 15_000;
 const POLL_MS = 50;
@@ -11,6 +11,7 @@ const POLL_MS = 50;
  * may be another program's by now: only what still works in this data folder is ended.
  */
 export async function endLeftovers(dataDir: string, record: RunRecord): Promise<string[]> {
+  if (isOfEarlierBoot(record)) return [];
   const left = Object.entries(record.children).filter(([, pid]) => worksIn(pid, dataDir));
   for (const [, pid] of left.toReversed()) await end(pid, dataDir);
   return left.map(([name]) => name);
@@ -30,7 +31,9 @@ async function end(pid: number, dataDir: string): Promise<void> {
 /** The kernel names folders without links. */
 function worksIn(pid: number, dataDir: string): boolean {
   try {
-    return pid > 0 && readlinkSync(`/proc/${pid}/cwd`) === realpathSync(dataDir);
+    return (
+      pid > 0 && pid !== process.pid && readlinkSync(`/proc/${pid}/cwd`) === realpathSync(dataDir)
+    );
   } catch {
     return false;
   }

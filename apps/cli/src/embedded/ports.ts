@@ -17,7 +17,7 @@ export type KeptPorts = Pick<Ports, 'redis'> & Partial<Ports>;
 /** The ports that were chosen for this data folder; throws where none were. */
 export async function portsOf(dataDir: string): Promise<Ports> {
   const kept = await keptPorts(dataDir);
-  if (kept === undefined) throw new CommandFailed(`${fileIn(dataDir)} is not there`);
+  if (kept === undefined) throw new CommandFailed(`${portsFile(dataDir)} is not there`);
   return kept as Ports;
 }
 
@@ -26,7 +26,7 @@ export async function portsOf(dataDir: string): Promise<Ports> {
  * for Redis than before no host would find it.
  */
 export async function keptPorts(dataDir: string): Promise<KeptPorts | undefined> {
-  const file = fileIn(dataDir);
+  const file = portsFile(dataDir);
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw new CommandFailed(`cannot read ${file}: ${error.message}`);
@@ -47,7 +47,7 @@ export async function keptPorts(dataDir: string): Promise<KeptPorts | undefined>
 
 /** Has the next `choosePorts` of this data folder take these for Redis: those that its hosts know. */
 export async function rememberRedisPorts(dataDir: string, ports: KeptPorts): Promise<void> {
-  const file = fileIn(dataDir);
+  const file = portsFile(dataDir);
   // Not in place: on a full disk, or at a crash, nothing would be left of those of before.
   await writeFile(`${file}.new`, JSON.stringify(ports), { mode: 0o600, flush: true });
   await rename(`${file}.new`, file);
@@ -72,7 +72,8 @@ function isPort(value: unknown): value is number {
   return Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536;
 }
 
-function fileIn(dataDir: string): string {
+/** Where they are kept; a restore writes those of Redis there. */
+export function portsFile(dataDir: string): string {
   return join(dataDir, 'ports.json');
 }
 

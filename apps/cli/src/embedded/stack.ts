@@ -24,7 +24,7 @@ import { choosePorts, type Ports } from './ports.js';
 import { redisCommand, redisProgram } from './redis.js';
 import { ServerKeys } from './server-keys.js';
 import { Supervised, type Program } from './supervised.js';
-import { upContext, type UpContext } from './up-context.js';
+import { provideForToken, upContext, type UpContext } from './up-context.js';
 import { bracketed, isWildcard, reachable } from './hosts.js';
 import { until } from './wait.js';
 import { messageOf } from '../errors.js';
@@ -80,6 +80,7 @@ export class Stack {
     const serverKeys = new ServerKeys();
     const wanted = { ...materialOf(options, ports), serverKeys };
     const { resetAdminToken, rotateHostKeyKey, ca } = options;
+    await provideForToken();
     const material = await initialise({ ...wanted, resetAdminToken, rotateHostKeyKey, ca });
     const context = await upContext(material, urlOf(options), options.dataDir);
     const stack = new Stack(options, material, context, serverKeys);

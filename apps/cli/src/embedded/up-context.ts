@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { certificatesIn, fingerprint } from '#pki';
 import type { Context } from '../client/context.js';
 import { readContexts, writeContexts } from '../client/context-file.js';
 import { contextOf, withContext } from '../client/contexts.js';
@@ -14,6 +15,11 @@ export interface UpContext extends Context {
   readonly before?: string;
 }
 
+/** Throws where contexts cannot be read and written: a token that is made then is shown to nobody, and never again. */
+export async function provideForToken(): Promise<void> {
+  await writeContexts(await readContexts());
+}
+
 /** Writes the context of this data folder, made current, and keeps every other; where the token is not known, none. */
 export async function upContext(
   material: Material,
@@ -27,11 +33,18 @@ export async function upContext(
   const token = material.adminToken ?? stored?.token;
   // What the environment says may be meant for another control plane: it is used, and never kept.
   if (token === undefined) return { url, token: process.env['HOSTWARD_TOKEN'] ?? 'unknown', ca };
-  const changed = withContext(known, { url, token, ca, dataDir });
   // With a token of its own it may be made anew: nothing that was seen of the one before holds for it.
-  if (stored !== undefined && material.adminToken === undefined)
-    await carryKept(identityOf(stored), identityOf({ url, ca }));
+  const last = material.adminToken === undefined ? stored : undefined;
+  if (last !== undefined) await carryKept(identityOf(last), identityOf({ url, ca }));
+  const session = sharesCa(last?.ca, ca) ? last?.session : undefined;
+  const changed = withContext(known, { url, token, ca, dataDir, session });
   await writeContexts(changed);
   const before = known.current === changed.current ? undefined : known.current;
   return { url, token, ca, name: changed.current, before };
+}
+
+/** While a CA is being replaced both are trusted. */
+function sharesCa(before: string | undefined, now: string): boolean {
+  const known = new Set(before === undefined ? [] : certificatesIn(before).map(fingerprint));
+  return certificatesIn(now).some((each) => known.has(fingerprint(each)));
 }

@@ -43,7 +43,7 @@ export async function readKept(file: string): Promise<unknown> {
 export async function writeKept(file: string, value: unknown): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.${process.pid}.new`;
-  await writeFile(temporary, `${JSON.stringify(value)}\n`, { mode: 0o600 });
+  await writeFile(temporary, `${JSON.stringify(value)}\n`, { mode: 0o600, flush: true });
   await chmod(temporary, 0o600);
   await rename(temporary, file);
 }

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
-import { chmod, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { generateSigningKey, loadSigner, type PublicKey, type Signer } from '#bundle';
 import { contextFile } from '../client/context-file.js';
@@ -60,13 +60,18 @@ export async function createKey(name: string, passphrase: string): Promise<Named
 }
 
 async function writeNew(path: string, content: string): Promise<void> {
+  let isMade = false;
   try {
-    await writeFile(path, content, { mode: 0o600, flag: 'wx' });
-    await chmod(path, 0o600);
+    await using file = await open(path, 'wx', 0o600);
+    isMade = true;
+    await file.writeFile(content);
+    await file.chmod(0o600);
+    await file.sync();
   } catch (cause) {
-    throw new CommandFailed(`${path} cannot be made: ${messageOf(cause)}`, 'choose another name', {
-      cause,
-    });
+    // A part of a key opens nothing, and would keep the name from the next attempt.
+    if (isMade) await rm(path, { force: true });
+    const remedy = isMade ? `free space for ${folder()}` : 'choose another name';
+    throw new CommandFailed(`${path} cannot be made: ${messageOf(cause)}`, remedy, { cause });
   }
 }
 

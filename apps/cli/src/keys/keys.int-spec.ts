@@ -13,6 +13,7 @@ import {
   rootPayload,
   trustRoot,
 } from '#bundle';
+import { SmallDisks } from '#testing';
 import { CommandFailed, UsageError } from '../errors.js';
 import { createKey, listKeys, openKey, showKey } from './key-file.js';
 import { changed, draftAfter, lacking, signedOf, type RootDraft } from './root-draft.js';
@@ -56,6 +57,25 @@ describe('a key file', () => {
     await expect(createKey('bob', 'short')).rejects.toThrow(UsageError);
   });
 });
+
+(SmallDisks.canBeMade ? it : it.skip)(
+  'a key that a full disk did not take leaves no file that keeps its name',
+  async () => {
+    const disk = join(folder, 'disk');
+    const disks = await SmallDisks.start([{ folder: disk, mib: 1 }]);
+    try {
+      env['XDG_CONFIG_HOME'] = disks.at(disk);
+      await createKey('alice', PASSPHRASE);
+      await disks.fill(disk);
+      await expect(createKey('bob', PASSPHRASE)).rejects.toThrow(/bob.* cannot be made: .*ENOSPC/);
+      expect((await listKeys()).map(({ name }) => name)).toEqual(['alice']);
+      await disks.empty(disk);
+      await createKey('bob', PASSPHRASE);
+    } finally {
+      await disks.stop();
+    }
+  },
+);
 
 describe('a root document on its way', () => {
   const handOf = async (name: string): Promise<Hand> => {

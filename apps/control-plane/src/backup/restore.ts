@@ -30,6 +30,7 @@ import {
   readManifest,
   type Manifest,
 } from './manifest.js';
+import { keepRedisPorts } from './redis-ports.js';
 import { leaveNote } from './restored-note.js';
 
 /** What `restore` answers on standard output, as one JSON object. */
@@ -45,6 +46,8 @@ interface Options {
   readonly etcdDir: string;
   readonly members: readonly EtcdMember[];
   readonly passphraseFile?: string;
+  /** Of an `up`: where it finds the ports that it must take. */
+  readonly redisPorts?: string;
 }
 
 /** Beyond what any etcd writes in a moment; the control plane takes so large a step for a restore that goes on. */
@@ -73,6 +76,7 @@ export async function restore(args: readonly string[]): Promise<RestoreAnswer> {
     const signer = onlineKey(staged.data, options.passphraseFile);
     const note = await restoreEtcd(options, manifest, staged);
     leaveNote(staged.data, note, signer);
+    if (options.redisPorts !== undefined) keepRedisPorts(options.redisPorts, staged.data);
     putInPlace(staged.etcd, options.etcdDir);
     putInPlace(staged.data, options.dataDir);
     const { members, etcdDir, dataDir } = options;
@@ -97,6 +101,7 @@ function readOptions(args: readonly string[]): Options {
       'etcd-dir': text,
       'etcd-member': { type: 'string', multiple: true, default: ['default=http://localhost:2380'] },
       'passphrase-file': text,
+      'redis-ports': text,
     },
   });
   const [file] = positionals;
@@ -114,6 +119,7 @@ function readOptions(args: readonly string[]): Options {
     etcdDir: resolve(etcdDir ?? ''),
     members,
     passphraseFile: passphraseFile && resolve(passphraseFile),
+    redisPorts: values['redis-ports'] && resolve(values['redis-ports']),
   };
 }
 
