@@ -298,6 +298,20 @@ describe('an author', () => {
     expect((await rig.rest.post('/v1/apply', group('not-there', { team: 'a' }))).status).toBe(200);
   });
 
+  it('does not move a group for which somebody has suspended enforcement, while that lasts', async () => {
+    const until = new Date(Date.now() + 600_000).toISOString();
+    const target = { selector: 'hostward.io/group=of-plain' };
+    const order = { target, mode: 'off', until, reason: 'test' };
+    const made = await rig.rest.post('/v1/suspensions', order);
+    expect(made.status).toBe(201);
+    const answer = await rig.rest.post('/v1/apply', group('of-plain', { team: 'c' }), author);
+    expect([answer.status, answer.body]).toMatchObject([
+      403,
+      { detail: expect.stringContaining('enforcement is suspended, needs the right suspensions') },
+    ]);
+    expect((await rig.rest.delete(`/v1/suspensions/${String(made.body['id'])}`)).status).toBe(204);
+  });
+
   it('moves any other group', async () => {
     for (const name of ['of-plain', 'of-nothing']) {
       const answer = await rig.rest.post('/v1/apply', group(name, { team: 'b' }), author);

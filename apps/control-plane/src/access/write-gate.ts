@@ -1,7 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SuspensionTarget } from '#bundle';
 import { etcdKeys, type Write } from '#etcd';
-import { overridesProtection, parseSelector, selectorMarks, tierOf } from '#policy-model';
+import {
+  overridesProtection,
+  parseSelector,
+  selectorMarks,
+  tierOf,
+  type LabelSelector,
+} from '#policy-model';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { decodeGroup } from '../groups/group.record.js';
 import { ProblemError } from '../http/index.js';
@@ -12,6 +18,7 @@ import { decodeNode } from '../nodes/node.record.js';
 import { decodeException, type ExceptionRecord } from '../policies/exception.record.js';
 import { decodePolicy, type PolicyRecord } from '../policies/policy.record.js';
 import { decodeSuspension, type SuspensionRecord } from '../suspensions/suspension.record.js';
+import { suspensionSelector } from '../suspensions/active-suspension.js';
 import { goesWithHost } from '../suspensions/suspensions-of-host.js';
 import { decodeApiToken } from './api-token.record.js';
 import type { Caller } from './caller.js';
@@ -95,7 +102,7 @@ function checkGroup(name: string, write: Write, { caller, state }: Checked): voi
   const before = state.groups.get(name)?.record.document;
   const after = write.type === 'put' ? decodeGroup(bytesOf(write)).document : undefined;
   if (!isDeepStrictEqual(before?.spec.selector, after?.spec.selector))
-    checkReachOfPrivileged(name, caller, state);
+    checkReach(name, caller, state);
   for (const document of [before, after]) {
     if (document && caller.scope?.contains(document.spec.selector) === false)
       outside(caller, `group ${name} may hold other hosts`);
@@ -103,19 +110,23 @@ function checkGroup(name: string, write: Write, { caller, state }: Checked): voi
 }
 
 /**
- * A policy that names a group reaches the hosts that the group says, so who changes the group changes what the policy does, and
- * a paused one is resumed on those. Policies of the same change have their own rule.
+ * What names a group reaches the hosts that the group says, so who changes the group changes what a policy does, also a
+ * paused one, which is resumed on those, or a suspension. Policies of the same change have their own rule.
  */
-function checkReachOfPrivileged(group: string, caller: Caller, state: FleetState): void {
-  const user = state.policies
+function checkReach(group: string, caller: Caller, state: FleetState): void {
+  const names = (selector: LabelSelector | undefined): boolean => groupOf(selector) === group;
+  const policy = state.policies
     .sorted()
-    .find(({ record }) => isPrivileged(record) && groupOf(record) === group);
-  if (user) need(caller, 'policies:privileged', `group ${group}, named by policy ${user.name},`);
+    .find(({ record }) => isPrivileged(record) && names(record.document?.spec.nodeSelector));
+  if (policy)
+    need(caller, 'policies:privileged', `group ${group}, named by policy ${policy.name},`);
+  if (state.suspensions.sorted().some(({ record }) => names(suspensionSelector(record))))
+    need(caller, 'suspensions:write', `group ${group}, for which enforcement is suspended,`);
 }
 
 /** In expressions the mark of groups is a label like any other. */
-function groupOf({ document }: PolicyRecord): string | undefined {
-  return document?.spec.nodeSelector.matchLabels?.[selectorMarks.group];
+function groupOf(selector: LabelSelector | undefined): string | undefined {
+  return selector?.matchLabels?.[selectorMarks.group];
 }
 
 /** A label change may neither take a host out of the scope nor bring one in. */
