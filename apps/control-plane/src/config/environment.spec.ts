@@ -52,7 +52,7 @@ describe('the environment', () => {
 
   it.each([
     ['LISTEN__PORT', 'x', /LISTEN__PORT \(listen\.port\) is "x": must be a whole number/],
-    ['LISTEN__PROT', '1', /LISTEN__PROT \(listen\.prot\) is 1: is not a key that exists here/],
+    ['LISTEN__PROT', '1', /LISTEN__PROT \(listen\.prot\) is there: is not a key that exists here/],
     ['KEYS__', '1', /KEYS__ is a variable: must be HOSTWARD_CONTROL_PLANE__KEY/],
     ['DATA_DIR__X', '1', /DATA_DIR__X is 1: dataDir is no mapping/],
     ['ETCD__HOSTS', '[a', /ETCD__HOSTS is not YAML/],

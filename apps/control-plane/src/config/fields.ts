@@ -82,11 +82,10 @@ export class Fields {
     throw this.#refuse(key, value, 'must be a whole number from 0 to 65535');
   }
 
-  /** Refuses keys that nothing has read: a typing error must not become a default. */
+  /** Refuses keys that nothing has read: a typing error must not become a default. Nobody knows which of them is a secret. */
   end(): void {
-    for (const key of this.#left) {
-      throw this.#refuse(key, this.#values.get(key), 'is not a key that exists here');
-    }
+    for (const key of this.#left)
+      throw new ConfigError(this.#name(key), 'there', 'is not a key that exists here');
   }
 
   #take(key: string): unknown {

@@ -131,7 +131,7 @@ describe('Redis in the configuration', () => {
     [
       'a misspelt key',
       { ...GOOD, sentinel: { ...SENTINEL, adresses: [] } },
-      /redis\.sentinel\.adresses is \[\]: is not a key/,
+      /redis\.sentinel\.adresses is there: is not a key/,
     ],
   ])('refuses %s, naming key, value and rule', (_title, value, message) => {
     expect(refusal(value)).toMatch(message);

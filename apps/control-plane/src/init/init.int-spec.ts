@@ -162,6 +162,15 @@ describe('init', () => {
     },
   );
 
+  it.each(['redis-control.password', 'epoch.secret', 'host-keys.secret'])(
+    'goes on with no secret of which nothing is left, such as %s',
+    async (name) => {
+      await init(options());
+      writeFileSync(key(name), '\n');
+      await expect(init(options())).rejects.toThrow(`${name}: is empty: restore it`);
+    },
+  );
+
   it('makes none in the place of a link to one that is away', async () => {
     await init(options());
     renameSync(key('root.json'), join(folder, '../away'));

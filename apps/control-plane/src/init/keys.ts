@@ -118,6 +118,7 @@ function ensureSigningKey(path: string, secrets: SecretFiles): SigningKey {
 
 function ensureSecret(path: string, secrets: SecretFiles, make: () => string): string {
   const kept = secrets.readIfThere(path)?.trim();
+  if (kept === '') throw new ConfigError('a secret', path, 'is empty: restore it from a backup');
   if (kept !== undefined) return kept;
   const made = make();
   secrets.write(path, `${made}\n`);
