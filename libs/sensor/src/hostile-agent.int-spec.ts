@@ -6,7 +6,7 @@ import { constants } from 'node:os';
 import { execPath } from 'node:process';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { skipped, whyNoDeadMount } from './fixtures/private-mounts.js';
-import type { SampleTable } from './fixtures/sample-policy.js';
+import { sampleFields, type SampleTable } from './fixtures/sample-policy.js';
 import { compileSample, rejectAs } from './fixtures/scripted-compiler.js';
 import { RawClient } from './fixtures/sensor-host.js';
 import {
@@ -121,6 +121,27 @@ describe('a hostile agent changes nothing', () => {
     client.destroy();
     expect(await sensor.status()).toMatchObject({ ordering: orderingOf(5) });
     expect(await enforced()).toEqual(before);
+  });
+
+  it('with one question behind the other, without an end: an exception ends all the same', async () => {
+    const probes = [['read', 'p/r', 'hostward', '/etc/hostname'].join('\0')];
+    await sensor.apply(envelope({ generation: 6, probes, validUntil: Date.now() + 1_000 }));
+    await sensor.confirm(orderingOf(6));
+    host.compiler.script = (request) => {
+      const table = JSON.parse(request.fields.text(TAG.ENVELOPE) ?? '') as SampleTable;
+      const ended = { ...table, mark: 'ended', validUntil: undefined };
+      return encodeFrame(MSG.COMPILED, request.request, sampleFields(ended));
+    };
+    const client = await RawClient.connect(host.socket);
+    const question = encodeFrame(MSG.RECHECK, 1, []);
+    client.send(Buffer.concat(Array(6).fill(question)));
+    const end = AbortSignal.timeout(20_000);
+    while (!(await host.kernel())['hostward']?.includes('enforce-ended')) {
+      if (end.aborted) throw new Error(`it does not end: ${host.log}`);
+      await client.answer();
+      client.send(question);
+    }
+    client.destroy();
   });
 
   it('with a profile set that the kernel refuses', async () => {

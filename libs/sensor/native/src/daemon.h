@@ -178,6 +178,8 @@ int hw_messages_handle(struct hw_client *client, const struct hw_header *header,
 /* jobs.c */
 int hw_jobs_add(struct hw_daemon *d, enum hw_job_kind kind, uint64_t client, uint32_t request,
                 struct hw_slice envelope);
+/* Compiles the rule set in force anew, unless that waits already. */
+void hw_jobs_recompile(struct hw_daemon *d);
 void hw_jobs_compile_ready(struct hw_daemon *d);
 void hw_jobs_compile_expired(struct hw_daemon *d);
 void hw_jobs_prober_ready(struct hw_daemon *d);

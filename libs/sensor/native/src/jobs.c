@@ -103,9 +103,14 @@ void hw_jobs_prober_expired(struct hw_daemon *d) {
 }
 
 static void compile(struct hw_daemon *d) {
-        struct hw_slice envelope = { d->job.envelope.data, d->job.envelope.len };
+        struct hw_slice envelope;
         int r;
 
+        if (d->job.kind == HW_JOB_RECOMPILE && !hw_recompile_read(d, &d->job.envelope)) {
+                end_job(d);
+                return;
+        }
+        envelope = (struct hw_slice){ d->job.envelope.data, d->job.envelope.len };
         hw_recompile_begins(d);
         r = hw_compile_start(&d->compile, d->options->compiler, envelope, &d->memory,
                              d->options->securityfs, d->bpf_lsm, d->compile_ms);
@@ -137,11 +142,14 @@ static void start_next(struct hw_daemon *d) {
         probe(d);
 }
 
-/* The last place is for the daemon's own probes: clients must not be able to keep a block from being proved. */
+/*
+ * The last two places are for the daemon's own probes and for what it compiles anew: clients must not be able to keep a
+ * block from being proved, or an exception open.
+ */
 static bool has_room(const struct hw_daemon *d, enum hw_job_kind kind, size_t bytes) {
         for (size_t i = 0; i < d->n_queue; i++)
                 bytes += d->queue[i].envelope.len;
-        return bytes <= ENVELOPES_BYTES_MAX && d->n_queue < HW_JOBS_MAX - (kind == HW_JOB_PROBE ? 0u : 1u);
+        return bytes <= ENVELOPES_BYTES_MAX && d->n_queue < HW_JOBS_MAX - (kind == HW_JOB_PROBE ? 1u : 2u);
 }
 
 int hw_jobs_add(struct hw_daemon *d, enum hw_job_kind kind, uint64_t client, uint32_t request,
@@ -160,6 +168,19 @@ int hw_jobs_add(struct hw_daemon *d, enum hw_job_kind kind, uint64_t client, uin
         d->queue[d->n_queue++] = job;
         start_next(d);
         return 0;
+}
+
+void hw_jobs_recompile(struct hw_daemon *d) {
+        if (d->job.kind == HW_JOB_RECOMPILE)
+                return;
+        for (size_t i = 0; i < d->n_queue; i++)
+                if (d->queue[i].kind == HW_JOB_RECOMPILE)
+                        return;
+        /* In front of what clients ask: they always have something to ask. Its place is kept free by `has_room`. */
+        memmove(d->queue + 1, d->queue, d->n_queue * sizeof d->queue[0]);
+        d->queue[0] = (struct hw_job){ .kind = HW_JOB_RECOMPILE };
+        d->n_queue++;
+        start_next(d);
 }
 
 /* Whether the table may take the place of the present one; NULL if it may, else a code. */

@@ -58,6 +58,13 @@ bool hw_recompile_is_held(const struct hw_memory *m) {
                m->confirm == HW_CONFIRM_WAITING;
 }
 
+bool hw_recompile_read(struct hw_daemon *d, struct hw_buffer *ret) {
+        if (!hw_recompile_is_held(&d->memory))
+                return read_envelope(d, ret) == 0;
+        d->recompile_at = 0;
+        return false;
+}
+
 void hw_recompile_check(struct hw_daemon *d) {
         _cleanup_buffer_ struct hw_buffer envelope = { 0 };
         const uint64_t now = hw_now_ms(), time = hw_memory_time(&d->memory, hw_wall_ms());
@@ -65,8 +72,6 @@ void hw_recompile_check(struct hw_daemon *d) {
 
         if (!d->table || now < d->recompile_at || hw_recompile_is_held(&d->memory))
                 return;
-        if (d->job.kind != HW_JOB_NONE)
-                return; /* it may bring another rule set: behind it this envelope would be refused as an older one */
         if (!over && hw_surroundings(d->options) == d->surroundings)
                 return;
         d->recompile_at = now + PAUSE_MS;
@@ -78,7 +83,7 @@ void hw_recompile_check(struct hw_daemon *d) {
                 return;
         hw_info("the rule set is compiled anew reason=%s",
                 over ? "an exception has ended" : d->surroundings ? "the host changed" : "at start");
-        (void)hw_jobs_add(d, HW_JOB_RECOMPILE, 0, 0, (struct hw_slice){ envelope.data, envelope.len });
+        hw_jobs_recompile(d);
 }
 
 void hw_recompile_ended(struct hw_daemon *d, bool ok) {

@@ -17,6 +17,8 @@ void hw_recompile_keep_later(struct hw_daemon *d);
 void hw_recompile_forget(struct hw_daemon *d);
 /* A compilation begins: what it sees of the host is what counts as unchanged later. */
 void hw_recompile_begins(struct hw_daemon *d);
+/* The envelope, when its turn has come: what ran before may have brought another. False where there is none, or it is held. */
+bool hw_recompile_read(struct hw_daemon *d, struct hw_buffer *ret);
 /* Queues it where it is due; called now and then. */
 void hw_recompile_check(struct hw_daemon *d);
 /* Somebody holds the rules back, and a swap would let them go: nothing is compiled anew, and what was is put aside. */
