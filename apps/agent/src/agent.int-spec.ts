@@ -144,6 +144,15 @@ const reported = (what: string, test: (report: NodeReport) => boolean): Promise<
 
 const counts = (): Courier['counts'] => agent.get(Courier).counts;
 
+/** The fleet has so many hosts that this one checks every minute and a half: no such wait ends. */
+async function becomesLarge(): Promise<void> {
+  clock.longestMs = 80_000;
+  await until('checks a minute and a half apart', async () => {
+    await fleet.orderPace(60_000, clock.now());
+    return clock.endless.has(90_000);
+  });
+}
+
 function denial(seq: number): SensorEvent {
   return {
     seq,
@@ -212,11 +221,7 @@ describe('an assignment', () => {
   it('that Redis did not hand out is asked for again within seconds, however rare checks are in a large fleet', async () => {
     await fleet.deliver('5');
     await until('a confirmation', () => sensor.confirmed.length > 0);
-    clock.longestMs = 80_000;
-    await until('checks a minute and a half apart', async () => {
-      await fleet.orderPace(60_000, clock.now());
-      return clock.endless.has(90_000);
-    });
+    await becomesLarge();
     const { record, digest, bundle } = await fleet.assign('6');
     const data = { ordering: record.ordering, record };
     const nudge = JSON.stringify({ pattern: redisKeys.nudge(NODE_ID), data });
@@ -420,11 +425,7 @@ describe('without its sensor', () => {
   it('the agent hands over what came meanwhile when it is back, however rare checks are in a large fleet', async () => {
     await fleet.deliver('5');
     await until('a confirmation', () => sensor.confirmed.length > 0);
-    clock.longestMs = 80_000;
-    await until('checks a minute and a half apart', async () => {
-      await fleet.orderPace(60_000, clock.now());
-      return clock.endless.has(90_000);
-    });
+    await becomesLarge();
     sensor.goAway();
     await until('the condition', () => around.conditions.has('sensor'));
     const { checks } = counts();
