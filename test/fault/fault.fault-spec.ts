@@ -70,7 +70,7 @@ underFaults('two control planes under faults that were found once', () => {
 
   // docs/bugs.md: a denial that was stored twice
   (SmallDisks.canBeMade ? it : it.skip)(
-    `stores a denial once that was sent while the disk of its host was full, though the agent was killed then${SmallDisks.canBeMade ? '' : ' (skipped: only root can give a host a disk)'}`,
+    `stores a denial once that was sent while the disk of its host was full, though the agent was killed then${SmallDisks.skipped}`,
     async () => {
       const labels = { env: 'prod' };
       await settles('killed-on-full-disk', [

@@ -27,6 +27,11 @@ export class SmallDisks {
     return getuid?.() === 0;
   }
 
+  /** What the title of a test that needs one ends with. */
+  static get skipped(): string {
+    return SmallDisks.canBeMade ? '' : ' (skipped: only root can make a disk to fill)';
+  }
+
   static async start(disks: readonly SmallDisk[]): Promise<SmallDisks> {
     const words = disks.flatMap(({ folder, mib }) => [folder, String(mib)]);
     const args = ['--mount', '--propagation', 'private', '/bin/sh', '-c', MOUNT, 'sh', ...words];

@@ -47,7 +47,7 @@ describe('the spool on a full disk', () => {
   );
 
   (SmallDisks.canBeMade ? it : it.skip)(
-    `goes on with what waits, run after run, where not a byte can be written${SmallDisks.canBeMade ? '' : ' (skipped: only root can make a disk to fill)'}`,
+    `goes on with what waits, run after run, where not a byte can be written${SmallDisks.skipped}`,
     async () => {
       const disk = join(folder.root, 'disk');
       const disks = await SmallDisks.start([{ folder: disk, mib: 8 }]);
@@ -89,7 +89,7 @@ describe('the spool on a full disk', () => {
   );
 
   (SmallDisks.canBeMade ? it : it.skip)(
-    `leaves no file behind for what it could not write, and says that there is room again though nothing is new${SmallDisks.canBeMade ? '' : ' (skipped: only root can make a disk to fill)'}`,
+    `leaves no file behind for what it could not write, and says that there is room again though nothing is new${SmallDisks.skipped}`,
     async () => {
       const disk = join(folder.root, 'disk');
       const disks = await SmallDisks.start([{ folder: disk, mib: 8 }]);

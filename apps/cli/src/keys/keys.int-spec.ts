@@ -59,7 +59,7 @@ describe('a key file', () => {
 });
 
 (SmallDisks.canBeMade ? it : it.skip)(
-  `a key that a full disk did not take leaves no file that keeps its name${SmallDisks.canBeMade ? '' : ' (skipped: only root can make a disk to fill)'}`,
+  `a key that a full disk did not take leaves no file that keeps its name${SmallDisks.skipped}`,
   async () => {
     const disk = join(folder, 'disk');
     const disks = await SmallDisks.start([{ folder: disk, mib: 1 }]);

@@ -11,9 +11,6 @@ const OLD = 'old\n'.repeat(10);
 const NEW = 'new\n'.repeat(10_000);
 const ROOM_BYTES = 16 * 1024;
 
-const canFill = SmallDisks.canBeMade;
-const why = canFill ? '' : ' (skipped: only root can make a disk to fill)';
-
 const WAYS: readonly (readonly [
   string,
   (path: string, content: string) => Promise<void> | void,
@@ -38,8 +35,8 @@ describe.each(WAYS)('a private file by %s', (_name, write) => {
     expect(readdirSync(root)).toEqual(['secret']);
   });
 
-  (canFill ? it : it.skip)(
-    `is the one of before where the disk takes only a part of the new one, and nothing is left of that${why}`,
+  (SmallDisks.canBeMade ? it : it.skip)(
+    `is the one of before where the disk takes only a part of the new one, and nothing is left of that${SmallDisks.skipped}`,
     async () => {
       const disk = join(root, 'disk');
       const disks = await SmallDisks.start([{ folder: disk, mib: 1 }]);
