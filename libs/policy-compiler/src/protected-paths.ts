@@ -28,7 +28,7 @@ const STATE = '/var/lib/hostward';
 
 /**
  * What the sensor writes and a new rule set needs: in BPF no program is exempt from the rules, this one neither. A file
- * is written under a temporary name. Mirror: libs/sensor/native/src/snapshot.h, recompile.h, boots.c and file.c.
+ * is written under a temporary name. Mirror: libs/sensor/native/src/snapshot.h, boots.c and file.c.
  */
 const SENSOR_FILES = [
   'snapshot',
@@ -37,6 +37,7 @@ const SENSOR_FILES = [
   'memory',
   'memory.old',
   'envelope',
+  'envelope.prev',
   'boots',
 ];
 /** Mirror: libs/sensor/native/src/trust.c. */

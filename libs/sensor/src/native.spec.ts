@@ -38,6 +38,7 @@ describe('the native sensor under ASan and UBSan', () => {
     'enforce-test',
     'events-test',
     'persistence-test',
+    'recompile-test',
     'sensing-test',
     'observation-test',
     'explain-test',

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { sampleFields, type SampleTable } from './fixtures/sample-policy.js';
@@ -25,6 +25,11 @@ describe('a rule set that changes by itself', () => {
       if (end.aborted) throw new Error(`never ${mark}: ${host.log}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+  };
+  const damage = async (name: string): Promise<void> => {
+    const file = await open(join(host.dir, 'state', name), 'r+');
+    await file.write('XXXX', 40);
+    await file.close();
   };
   const answerWith = (change: Partial<SampleTable>) => (request: Frame) => {
     const table = JSON.parse(request.fields.text(TAG.ENVELOPE) ?? '') as SampleTable;
@@ -126,6 +131,35 @@ describe('a rule set that changes by itself', () => {
     await sensor.recheck();
     await sensor.recheck();
     expect(host.compiler.requests).toHaveLength(asked);
+  });
+
+  it('is brought back by its envelope where its snapshot was damaged', async () => {
+    await host.start();
+    await applyConfirmed({ generation: 5 });
+    await applyConfirmed({ generation: 6 });
+    await host.stop('SIGKILL');
+    await damage('snapshot');
+    await host.start();
+    await kernelHas('enforce-6');
+    const state = await stateWhen(({ outcome }) => outcome.ok);
+    expect(state).toMatchObject({ ordering: orderingOf(6), confirm: { state: 'waiting' } });
+    expect(host.log).toMatch(/compiled anew reason=at start/);
+  });
+
+  it('is brought back by the same assignment where its envelope is gone too', async () => {
+    await host.start();
+    await applyConfirmed({ generation: 5 });
+    await applyConfirmed({ generation: 6 });
+    await host.stop('SIGKILL');
+    await damage('snapshot');
+    await rm(join(host.dir, 'state/envelope'));
+    await host.start();
+    expect(await sensor.status()).toMatchObject({
+      ordering: orderingOf(5),
+      highest: orderingOf(6),
+    });
+    await applyConfirmed({ generation: 6 });
+    expect(await sensor.status()).toMatchObject({ ordering: orderingOf(6), outcome: { ok: true } });
   });
 
   it('unloaded at the console while it is compiled anew, it stays unloaded until it is resumed', async () => {

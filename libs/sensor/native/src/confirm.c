@@ -140,7 +140,6 @@ static void fall_back(struct hw_daemon *d, struct hw_table *good) {
         struct hw_table *bad = d->table;
 
         memcpy(d->memory.rejected_digest, bad->digest, sizeof bad->digest);
-        hw_recompile_forget(d);
         d->memory.confirm = HW_CONFIRM_FELL_BACK;
         d->memory.confirm_since = hw_wall_ms();
         d->memory.hold = good ? HW_HOLD_NONE : HW_HOLD_FELL_BACK;
@@ -149,8 +148,10 @@ static void fall_back(struct hw_daemon *d, struct hw_table *good) {
                 d->memory.table = good->checksum;
         }
         (void)hw_memory_store(d);
-        if (good)
+        if (good) {
+                hw_recompile_take_previous(d);
                 (void)hw_snapshot_take_previous(d->state_fd);
+        }
         free(d->answers);
         d->answers = NULL;
         hw_events_add_own(&d->events, "fallback", NULL,

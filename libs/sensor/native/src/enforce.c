@@ -319,7 +319,7 @@ void hw_enforce_start(struct hw_daemon *d) {
         (void)hw_restore(d->state_fd, &d->memory, &restored);
         hw_swap_files_done(d);
         d->table = restored.table;
-        d->stands_in = restored.unread;
+        d->stands_in = restored.unread || restored.damaged;
         if (restored.changed) {
                 d->swapped_at = hw_now_ms(); /* maybe: an agent of before shows nothing of what it is denied */
                 if (!restored.memory_unread)

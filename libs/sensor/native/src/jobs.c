@@ -195,7 +195,7 @@ static const char *objection(const struct hw_daemon *d, const struct hw_table *t
                 *ret_message = "this rule set cut the agent off before and was taken back";
                 return "fell-back";
         }
-        if (order == 0) {
+        if (order == 0 && !hw_recompile_is_lost(d, t)) {
                 *ret_message = "another assignment with the same ordering was accepted before";
                 return "conflicting-ordering";
         }
@@ -207,7 +207,10 @@ static bool in_force(const struct hw_daemon *d, const struct hw_table *t) {
                strcmp(t->digest, d->table->digest) == 0;
 }
 
-/* What is in force, made anew: the same ordering, maybe another effect. Anything else came in between. */
+/*
+ * What is in force, made anew: the same ordering, maybe another effect; or what was, and was lost. Anything else is that of
+ * a table that gave way since.
+ */
 static void recompiled(struct hw_daemon *d, struct hw_table *t) {
         int r = 0;
 
@@ -216,7 +219,12 @@ static void recompiled(struct hw_daemon *d, struct hw_table *t) {
                 probe(d);
                 return;
         }
-        if (!in_force(d, t) || hw_table_equals(d->table, t))
+        if (!in_force(d, t) && !hw_recompile_is_lost(d, t)) {
+                (void)hw_table_free(t);
+                refuse(d, "not-in-force", "the envelope is not that of the rule set in force");
+                return;
+        }
+        if (in_force(d, t) && hw_table_equals(d->table, t))
                 (void)hw_table_free(t);
         else
                 r = hw_enforce_swap(d, t);
@@ -229,12 +237,10 @@ static void recompiled(struct hw_daemon *d, struct hw_table *t) {
 }
 
 /*
- * There may have been no room for the envelope, or the daemon ended right after the swap. After a fallback from one that
- * was compiled anew it stays forgotten. Where the host has changed since, the next check compiles anew.
+ * There may have been no room for the envelope, or the daemon ended right after the swap. Where the host has changed
+ * since, the next check compiles anew.
  */
 static void keep_again(struct hw_daemon *d, const struct hw_table *t) {
-        if (strcmp(t->digest, d->memory.rejected_digest) == 0)
-                return;
         hw_recompile_keep(d, (struct hw_slice){ d->job.envelope.data, d->job.envelope.len });
         if (!hw_table_equals(d->table, t))
                 d->surroundings = 0;

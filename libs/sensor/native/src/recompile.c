@@ -9,6 +9,7 @@
 #include "file.h"
 #include "log.h"
 #include "recompile.h"
+#include "restore.h"
 #include "surroundings.h"
 
 #define PAUSE_MS 30000
@@ -46,6 +47,42 @@ void hw_recompile_forget(struct hw_daemon *d) {
         hw_buffer_free(&d->envelope);
 }
 
+void hw_recompile_keep_previous(struct hw_daemon *d) {
+        int r;
+
+        hw_recompile_keep_later(d);
+        r = d->envelope.len == 0 ? hw_link_atomic(d->state_fd, HW_ENVELOPE, HW_ENVELOPE_PREVIOUS) : -ENOENT;
+        if (r == 0)
+                return;
+        (void)unlinkat(d->state_fd, HW_ENVELOPE_PREVIOUS, 0); /* of a table before that one */
+        if (r != -ENOENT)
+                hw_warn("the envelope of the last known good cannot be kept: after a fallback its exceptions end by the "
+                        "control plane only error=%s", strerror(-r));
+}
+
+void hw_recompile_take_previous(struct hw_daemon *d) {
+        hw_buffer_free(&d->envelope);
+        hw_restore_envelope(d->state_fd);
+        d->surroundings = hw_surroundings(d->options); /* as good as it was: not to be made anew before something changes */
+        d->recompile_at = 0;
+}
+
+bool hw_recompile_is_lost(const struct hw_daemon *d, const struct hw_table *t) {
+        const struct hw_ordering *highest = &d->memory.highest;
+
+        return d->memory.confirm != HW_CONFIRM_FELL_BACK && strcmp(t->digest, d->memory.rejected_digest) != 0 &&
+               hw_ordering_compare(&t->ordering, highest) == 0 &&
+               (!d->table || hw_ordering_compare(&d->table->ordering, highest) < 0);
+}
+
+/*
+ * Where a rule set cut the agent off when it was compiled anew, what it was before is in force under the same digest. It
+ * would do so again, and is left alone until an exception in it ends.
+ */
+static bool was_taken_back(const struct hw_daemon *d) {
+        return d->table && strcmp(d->table->digest, d->memory.rejected_digest) == 0;
+}
+
 static int read_envelope(const struct hw_daemon *d, struct hw_buffer *ret) {
         if (d->envelope.len == 0)
                 return hw_read_file(d->state_fd, HW_ENVELOPE, HW_MAX_FRAME_BYTES, ret);
@@ -70,9 +107,9 @@ void hw_recompile_check(struct hw_daemon *d) {
         const uint64_t now = hw_now_ms(), time = hw_memory_time(&d->memory, hw_wall_ms());
         const bool over = d->table && d->table->valid_until && time >= d->table->valid_until;
 
-        if (!d->table || now < d->recompile_at || hw_recompile_is_held(&d->memory))
+        if (now < d->recompile_at || hw_recompile_is_held(&d->memory))
                 return;
-        if (!over && hw_surroundings(d->options) == d->surroundings)
+        if (!over && (was_taken_back(d) || hw_surroundings(d->options) == d->surroundings))
                 return;
         d->recompile_at = now + PAUSE_MS;
         if (over && d->table->valid_until > d->memory.ended_at) {

@@ -6,15 +6,20 @@
 /*
  * The rule set in force compiled anew without anybody's asking, from the envelope that it came in: when an exception
  * ends, after a start (another kernel, parser or program), and when what the compiler looks at on this host changed
- * (units, profiles of others, the owner's configuration). The envelope is a file beside the snapshot; without it, after
- * a fallback for one, nothing happens until the next rule set.
+ * (units, profiles of others, the owner's configuration). The envelope is a file beside the snapshot. One that was newer
+ * than the table in force, for a snapshot that could not be read, brings that newer rule set back.
  */
-#define HW_ENVELOPE "envelope"
 
 void hw_recompile_keep(struct hw_daemon *d, struct hw_slice envelope);
 /* Writes what found no room; called now and then. Nobody sends an envelope again whose rule set is in force. */
 void hw_recompile_keep_later(struct hw_daemon *d);
 void hw_recompile_forget(struct hw_daemon *d);
+/* The table in force is confirmed and gives way to another: its envelope is that of the last known good from now on. */
+void hw_recompile_keep_previous(struct hw_daemon *d);
+/* The last known good is in force again; what it has of exceptions still ends. */
+void hw_recompile_take_previous(struct hw_daemon *d);
+/* The newest table that was accepted, which is not in force since its snapshot was lost. */
+bool hw_recompile_is_lost(const struct hw_daemon *d, const struct hw_table *t);
 /* A compilation begins: what it sees of the host is what counts as unchanged later. */
 void hw_recompile_begins(struct hw_daemon *d);
 /* The envelope, when its turn has come: what ran before may have brought another. False where there is none, or it is held. */

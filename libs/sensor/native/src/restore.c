@@ -20,6 +20,17 @@ int hw_snapshot_take_previous(int dirfd) {
         return r;
 }
 
+void hw_restore_envelope(int dirfd) {
+        int r = hw_link_atomic(dirfd, HW_ENVELOPE_PREVIOUS, HW_ENVELOPE);
+
+        if (r == 0)
+                return;
+        (void)unlinkat(dirfd, HW_ENVELOPE, 0); /* of what was taken back */
+        if (r != -ENOENT)
+                hw_warn("the envelope of the last known good cannot be taken: its exceptions end by the control plane only "
+                        "error=%s", strerror(-r));
+}
+
 /* Memory was stored, and the last known good is not the snapshot yet. */
 static bool fell_back(const struct hw_memory *m, const struct hw_table *t) {
         return m->confirm == HW_CONFIRM_FELL_BACK && m->hold == HW_HOLD_NONE && m->table != t->checksum &&
@@ -33,6 +44,7 @@ static void finish_fallback(int dirfd, struct hw_memory *m, struct hw_restored *
                 m->hold = HW_HOLD_FELL_BACK;
                 return;
         }
+        hw_restore_envelope(dirfd);
         (void)hw_snapshot_take_previous(dirfd);
         (void)hw_table_free(r->table);
         r->table = good;

@@ -19,5 +19,7 @@ int hw_restore(int dirfd, struct hw_memory *ret_memory, struct hw_restored *ret)
 
 /* The last known good becomes the snapshot; needs no room. */
 int hw_snapshot_take_previous(int dirfd);
+/* Its envelope becomes the envelope, where it has one. */
+void hw_restore_envelope(int dirfd);
 
 #endif

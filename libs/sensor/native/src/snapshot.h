@@ -9,6 +9,7 @@
  * read for another reason may be read at the next start: it is left alone.
  *   snapshot       the table in force            writer: daemon   readers: daemon, early
  *   snapshot.prev  the last table confirmed good
+ *   envelope, envelope.prev  what these two came in (recompile.h); no checksum: the compiler verifies it
  *   memory         struct hw_memory
  *   *.old          both of the above as they were before a swap that is not done yet
  *   boots          boot id and number of boots in a row that were not confirmed healthy (boots.c)
@@ -16,6 +17,8 @@
  */
 #define HW_SNAPSHOT "snapshot"
 #define HW_SNAPSHOT_PREVIOUS "snapshot.prev"
+#define HW_ENVELOPE "envelope"
+#define HW_ENVELOPE_PREVIOUS "envelope.prev"
 #define HW_MEMORY "memory"
 
 enum hw_hold { HW_HOLD_NONE, HW_HOLD_UNLOADED, HW_HOLD_FELL_BACK };

@@ -9,6 +9,7 @@
 #include "daemon.h"
 #include "file.h"
 #include "log.h"
+#include "recompile.h"
 
 /* What a swap replaces, and what its files are called until it is done. */
 static const char *const replaced[][2] = { { HW_SNAPSHOT, HW_SNAPSHOT ".old" }, { HW_MEMORY, HW_MEMORY ".old" } };
@@ -60,6 +61,8 @@ static int write_files(struct hw_daemon *d, struct hw_table *t) {
         const bool keep = d->table && !d->stands_in && !renewal && is_known_good(&d->memory);
         int r = keep ? hw_link_atomic(d->state_fd, HW_SNAPSHOT, HW_SNAPSHOT_PREVIOUS) : 0;
 
+        if (keep)
+                hw_recompile_keep_previous(d);
         if (r == 0 || r == -ENOENT)
                 r = hw_snapshot_save(d->state_fd, HW_SNAPSHOT, t);
         if (r < 0)

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fake-host.h"
+#include "file.h"
+#include "recompile.h"
+#include "samples.h"
+
+/* Which envelope belongs to the table in force: the one by which an exception in it ends without anybody's asking. */
+
+static struct hw_options options;
+static struct hw_daemon d;
+static char dir[64], securityfs[80];
+
+static void start(void) {
+        start_daemon(&d, &options, dir);
+        hw_enforce_start(&d);
+}
+
+static void restart(void) {
+        stop_daemon(&d);
+        start();
+}
+
+static void begin(void) {
+        strcpy(dir, "/tmp/hostward-recompile-XXXXXX");
+        CHECK(mkdtemp(dir));
+        make_host(dir, securityfs, sizeof securityfs);
+        options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = securityfs,
+                                        .state_dir = dir };
+        start();
+}
+
+static void end(void) {
+        hw_buffer_free(&d.envelope);
+        stop_daemon(&d);
+        remove_host(dir);
+}
+
+static struct hw_table *table(uint64_t generation, const char *digest, const char *mark, uint64_t valid_until) {
+        const struct sample sample = { .generation = generation, .digest = digest, .names = { "hostward" }, .mark = mark };
+        struct hw_buffer payload = { 0 };
+        struct hw_table *t = NULL;
+        const char *why;
+
+        sample_payload(&payload, &sample);
+        if (valid_until)
+                hw_put_u64(&payload, HW_TAG_VALID_UNTIL, valid_until);
+        CHECK(hw_table_parse(&payload, &t, &why) == 0);
+        return t;
+}
+
+/* As an APPLY does; digest, mark and envelope are one text. */
+static void apply(uint64_t generation, const char *text, uint64_t valid_until) {
+        CHECK(hw_enforce_swap(&d, table(generation, text, text, valid_until)) == 0);
+        hw_recompile_forget(&d);
+        hw_recompile_keep(&d, (struct hw_slice){ (const uint8_t *)text, strlen(text) });
+}
+
+static void confirm(void) {
+        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) == 0);
+}
+
+static void cut_off(void) {
+        const struct hw_audit_record record = { .denied = true, .fsuid = AGENT, .pid = -1, .time_ms = hw_wall_ms() + 1 };
+
+        hw_confirm_evidence(&d, &record);
+        CHECK(d.memory.evidence);
+        hw_confirm_expired(&d);
+        CHECK(d.memory.confirm == HW_CONFIRM_FELL_BACK);
+}
+
+static bool envelope_is(const char *text) {
+        struct hw_buffer envelope = { 0 };
+        const bool is = hw_recompile_read(&d, &envelope) && envelope.len == strlen(text) &&
+                        memcmp(envelope.data, text, envelope.len) == 0;
+
+        hw_buffer_free(&envelope);
+        return is;
+}
+
+/* Whether a look finds something to compile; another job keeps it from being begun. */
+static bool is_due(void) {
+        bool due;
+
+        d.n_queue = 0;
+        d.job = (struct hw_job){ .kind = HW_JOB_PROBE };
+        d.recompile_at = 0;
+        hw_recompile_check(&d);
+        due = d.n_queue > 0 && d.queue[0].kind == HW_JOB_RECOMPILE;
+        d.n_queue = 0;
+        d.job = (struct hw_job){ 0 };
+        return due;
+}
+
+static void no_room_for(const char *name, bool none) {
+        char temp[80];
+
+        (void)snprintf(temp, sizeof temp, ".%s.new", name);
+        CHECK((none ? mkdirat(d.state_fd, temp, 0700) : unlinkat(d.state_fd, temp, AT_REMOVEDIR)) == 0);
+}
+
+static void after_a_fallback_an_exception_that_still_runs_ends(void) {
+        begin();
+        apply(1, "11", hw_wall_ms() + 300);
+        confirm();
+        apply(2, "22", 0);
+        cut_off();
+        CHECK(envelope_is("11") && !is_due());
+        restart();
+        CHECK(d.table->ordering.generation == 1 && envelope_is("11"));
+        (void)usleep(400000);
+        CHECK(is_due());
+        end();
+}
+
+static void so_it_does_where_the_daemon_died_within_the_fallback(void) {
+        struct hw_buffer newer = { 0 };
+
+        begin();
+        apply(1, "11", hw_wall_ms() + 60000);
+        confirm();
+        apply(2, "22", 0);
+        CHECK(hw_read_file(d.state_fd, HW_SNAPSHOT, 1u << 20, &newer) == 0);
+        cut_off();
+        CHECK(hw_write_atomic(d.state_fd, HW_SNAPSHOT, newer.data, newer.len, 0600) == 0);
+        CHECK(hw_write_atomic(d.state_fd, HW_ENVELOPE, "22", 2, 0600) == 0);
+        hw_buffer_free(&newer);
+        restart();
+        CHECK(d.table->ordering.generation == 1 && envelope_is("11"));
+        end();
+}
+
+static void what_cut_the_agent_off_when_compiled_anew_is_tried_again_at_an_end_alone(void) {
+        begin();
+        apply(1, "11", hw_wall_ms() + 300);
+        confirm();
+        CHECK(hw_enforce_swap(&d, table(1, "11", "compiled anew", hw_wall_ms() + 300)) == 0);
+        cut_off();
+        d.surroundings = 0; /* as after a start, or where the host changes */
+        CHECK(envelope_is("11") && !is_due());
+        (void)usleep(400000);
+        CHECK(is_due());
+        end();
+}
+
+static void an_envelope_that_found_no_room_is_not_mixed_up_with_another(void) {
+        begin();
+        apply(1, "11", 0);
+        confirm();
+        apply(2, "22", 0);
+        confirm(); /* the last known good is 1, and has its envelope */
+        no_room_for(HW_ENVELOPE, true);
+        apply(3, "33", 0);
+        confirm();
+        apply(4, "44", 0);
+        cut_off();
+        CHECK(d.table->ordering.generation == 3 && !envelope_is("22") && !envelope_is("44"));
+        no_room_for(HW_ENVELOPE, false);
+        end();
+}
+
+static void where_there_is_no_last_known_good_it_stays_for_the_console(void) {
+        begin();
+        apply(1, "11", hw_wall_ms() + 300);
+        cut_off();
+        CHECK(hw_unload(&d) == 0 && hw_resume(&d) == 0);
+        confirm();
+        (void)usleep(400000);
+        CHECK(envelope_is("11") && is_due());
+        end();
+}
+
+static void a_newer_table_that_was_lost_may_come_back_and_nothing_else(void) {
+        struct hw_table *lost, *other, *older;
+        int fd;
+
+        begin();
+        apply(1, "11", 0);
+        confirm();
+        apply(2, "22", 0);
+        confirm();
+        fd = openat(d.state_fd, HW_SNAPSHOT, O_WRONLY | O_CLOEXEC);
+        CHECK(pwrite(fd, "XXXX", 4, 40) == 4 && close(fd) == 0);
+        lost = table(2, "22", "22", 0);
+        other = table(3, "33", "33", 0);
+        older = table(1, "11", "11", 0);
+        CHECK(!hw_recompile_is_lost(&d, lost)); /* in force */
+        restart();
+        CHECK(d.table->ordering.generation == 1 && envelope_is("22") && is_due());
+        CHECK(hw_recompile_is_lost(&d, lost) && !hw_recompile_is_lost(&d, other) && !hw_recompile_is_lost(&d, older));
+        CHECK(hw_enforce_swap(&d, lost) == 0);
+        cut_off();
+        CHECK(d.table->ordering.generation == 1 && envelope_is("11") && !hw_recompile_is_lost(&d, d.table));
+        lost = table(2, "22", "22", 0);
+        CHECK(!hw_recompile_is_lost(&d, lost)); /* it was taken back */
+        (void)hw_table_free(lost);
+        (void)hw_table_free(other);
+        (void)hw_table_free(older);
+        end();
+}
+
+int main(void) {
+        TEST(after_a_fallback_an_exception_that_still_runs_ends);
+        TEST(so_it_does_where_the_daemon_died_within_the_fallback);
+        TEST(what_cut_the_agent_off_when_compiled_anew_is_tried_again_at_an_end_alone);
+        TEST(an_envelope_that_found_no_room_is_not_mixed_up_with_another);
+        TEST(where_there_is_no_last_known_good_it_stays_for_the_console);
+        TEST(a_newer_table_that_was_lost_may_come_back_and_nothing_else);
+        return 0;
+}
