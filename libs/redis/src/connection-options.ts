@@ -29,7 +29,10 @@ export interface RedisConnectionOptions {
   readonly trusted?: () => string;
   /** Of the connections before this one to the same place; default a new one. */
   readonly session?: TlsSession;
-  /** How long a command waits for the connection, and then for anything at all to come on it; default 3,000. */
+  /**
+   * How long a command waits for the connection, and then for anything at all to come on it, beside the time that what it
+   * sends takes on a slow link; default 3,000.
+   */
   readonly commandTimeoutMs?: number;
   /** Deadline of an answer while data comes: a large one takes its time on a slow link; default `commandTimeoutMs`. */
   readonly answerTimeoutMs?: number;

@@ -1,4 +1,5 @@
 import { type DeliveryRecord, redisKeys, type Ring } from '#contracts';
+import type { Redis } from 'ioredis';
 import { createHash } from 'node:crypto';
 import { MalformedValue } from './errors.js';
 import { encodeRing, parseDeliveryRecord } from './nudge.js';
@@ -63,7 +64,7 @@ export class HostLink {
   async writeState(sealed: Uint8Array, statement?: Uint8Array): Promise<boolean> {
     const key = redisKeys.state(this.nodeId);
     const beside = redisKeys.statement(this.nodeId);
-    return this.connection.run(`writing ${key}`, async (client) => {
+    const write = async (client: Redis): Promise<boolean> => {
       // In one piece: each write of its own would be a record of TLS, and wake Redis up once more.
       const all = client.pipeline();
       if (statement === undefined) all.exists(beside);
@@ -73,14 +74,19 @@ export class HostLink {
       for (const [error] of answers) if (error) throw error;
       this.connection.wrote();
       return answers[0]?.[1] !== 0;
-    });
+    };
+    const bytes = sealed.length + (statement?.length ?? 0);
+    return this.connection.run(`writing ${key}`, write, bytes);
   }
 
   /** Appends one sealed batch to the host's own stream and rings; at least once, the batch carries its ids. */
   async appendEvents(sealed: Uint8Array): Promise<string> {
     const key = redisKeys.events(this.nodeId);
-    const id = await this.events.run(`appending to ${key}`, (client) =>
-      client.xadd(key, 'MAXLEN', MAX_STREAM_ENTRIES, '*', EVENT_FIELD, toBuffer(sealed)),
+    const id = await this.events.run(
+      `appending to ${key}`,
+      (client) =>
+        client.xadd(key, 'MAXLEN', MAX_STREAM_ENTRIES, '*', EVENT_FIELD, toBuffer(sealed)),
+      sealed.length,
     );
     await this.ring('events');
     return id ?? '';

@@ -16,6 +16,9 @@ import { NotMaster, RedisUnavailable, translateError } from './errors.js';
 import { saidRole } from './said-role.js';
 import { contextOf, TlsSession } from './tls-session.js';
 
+/** Of a link that is slow and not dead: 64 kbit/s. */
+const SLOWEST_BYTES_PER_MS = 8;
+
 /** What a connection has been through. */
 export interface ConnectionCounters {
   readonly connects: number;
@@ -34,6 +37,8 @@ export class RedisConnection {
   private readonly onReady: (() => void)[] = [];
   /** Commands that wait for the connection. */
   private readonly waiting = new Set<() => void>();
+  /** Bytes of what was sent and is not answered yet, where they are told. */
+  private sending = 0;
   private connects = 0;
   private disconnects = 0;
   private failures = 0;
@@ -93,11 +98,19 @@ export class RedisConnection {
     if (this.connected) callback();
   }
 
-  /** Runs commands on the client within the deadline; waits for the connection first. */
-  async run<T>(what: string, commands: (client: Redis) => Promise<T>): Promise<T> {
+  /**
+   * Runs commands on the client within the deadline; waits for the connection first. To be told of `bytes` that a slow
+   * link takes its time to send: meanwhile nothing comes.
+   */
+  async run<T>(what: string, commands: (client: Redis) => Promise<T>, bytes = 0): Promise<T> {
     try {
       await this.usable();
-      return await commands(this.client);
+      this.send(bytes);
+      try {
+        return await commands(this.client);
+      } finally {
+        this.send(-bytes);
+      }
     } catch (error) {
       // The master of before has become a replica: the one of now is looked for.
       if (this.options.masterOnly && isReadOnly(error)) this.reconnect();
@@ -182,6 +195,14 @@ export class RedisConnection {
     const ca = this.client.options.tls?.ca;
     if (stream.isSessionReused()) this.resumed += 1;
     stream.on('session', (ticket: Buffer) => this.session.keep(ticket, ca));
+  }
+
+  /** The client reads this option whenever it begins to wait for data. */
+  private send(bytes: number): void {
+    if (bytes === 0) return;
+    this.sending += bytes;
+    this.client.options.socketTimeout =
+      this.timeoutMs + Math.ceil(this.sending / SLOWEST_BYTES_PER_MS);
   }
 
   private usable(): Promise<void> {

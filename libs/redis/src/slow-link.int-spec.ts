@@ -55,6 +55,22 @@ it('takes a bundle for as long as more of it comes, and what is asked for behind
   expect(connection.counters).toMatchObject({ connects: 1, failures: 0 });
 });
 
+it('takes its time to send a large report, beside which nudges come', async () => {
+  link.throttleUploads(BYTES_PER_SECOND);
+  const began = performance.now();
+  const written = host.writeState(BUNDLE);
+  const [stated, record] = await Promise.all([written, host.fetchRecord()]);
+  expect(performance.now() - began).toBeGreaterThan(2 * SILENCE_MS);
+  expect([stated, record]).toEqual([false, undefined]);
+  expect(connection.counters).toMatchObject({ connects: 1, failures: 0 });
+});
+
+it('fails as soon as before once a large report is sent', async () => {
+  await host.writeState(BUNDLE);
+  server.signal('SIGSTOP');
+  await expectSilence(failureOf(host.fetchRecord()));
+});
+
 it('fails soon where nothing more of a bundle comes, and says why', async () => {
   link.throttle(BYTES_PER_SECOND);
   const failure = failureOf(host.fetchBundle(DIGEST));

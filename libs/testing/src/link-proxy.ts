@@ -35,6 +35,7 @@ export class LinkProxy {
   private delayMs = 0;
   private remainingBytes = Infinity;
   private turnBytes = Infinity;
+  private askedTurnBytes = Infinity;
   private readonly pairs = new Set<readonly [Flow, Flow]>();
   private recordings: Recording[] | undefined;
   /** Connections accepted so far. */
@@ -99,7 +100,12 @@ export class LinkProxy {
 
   /** On each connection the client reads this much of the target's answers; the target feels that the rest is not read. */
   throttle(bytesPerSecond: number): void {
-    this.turnBytes = Math.max(1, Math.round((bytesPerSecond * TURN_MS) / 1_000));
+    this.turnBytes = turnBytesOf(bytesPerSecond);
+  }
+
+  /** So much of what the client sends passes on each connection; the client feels it once its buffers are full. */
+  throttleUploads(bytesPerSecond: number): void {
+    this.askedTurnBytes = turnBytesOf(bytesPerSecond);
   }
 
   /** Lets everything pass again; stalled connections go on where they were. */
@@ -108,6 +114,7 @@ export class LinkProxy {
     this.delayMs = 0;
     this.remainingBytes = Infinity;
     this.turnBytes = Infinity;
+    this.askedTurnBytes = Infinity;
     for (const flow of this.flows()) {
       release(flow);
       this.update(flow);
@@ -180,8 +187,9 @@ export class LinkProxy {
 
   private pass(flow: Flow, chunk: Buffer): void {
     const { to, isAnswer, heard } = flow;
-    const isThrottled = isAnswer && this.turnBytes < Infinity;
-    const piece = isThrottled ? chunk.subarray(0, this.turnBytes) : chunk;
+    const turnBytes = isAnswer ? this.turnBytes : this.askedTurnBytes;
+    const isThrottled = turnBytes < Infinity;
+    const piece = isThrottled ? chunk.subarray(0, turnBytes) : chunk;
     if (isAnswer && !this.admit(piece)) return;
     heard?.push(piece);
     if (isThrottled) {
@@ -220,4 +228,8 @@ export class LinkProxy {
     for (const { from, isAnswer } of this.flows()) (isAnswer ? from.pause() : from).destroySoon();
     return false;
   }
+}
+
+function turnBytesOf(bytesPerSecond: number): number {
+  return Math.max(1, Math.round((bytesPerSecond * TURN_MS) / 1_000));
 }

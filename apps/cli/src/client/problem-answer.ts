@@ -39,7 +39,8 @@ longer be reached then returns to its last known good, but this is yours to answ
 }
 
 const BY_STATUS: Readonly<Record<number, string>> = {
-  401: 'log in (`hostward login --user NAME`), or check HOSTWARD_TOKEN and `hostward context list`',
+  401: `log in (\`hostward login --user NAME\`), or check HOSTWARD_TOKEN and \`hostward context list\`;
+an admin token that is lost: \`hostward up --reset-admin-token\` on the control plane's machine`,
   403: '`hostward whoami` shows what you may do; an admin gives roles by `hostward create user`',
   404: '`hostward get KIND` lists what there is; names are exact',
   409: 'look at it by `hostward describe` or `hostward history`, then decide',

@@ -24,6 +24,7 @@ import { choosePorts, type Ports } from './ports.js';
 import { redisCommand, redisProgram } from './redis.js';
 import { ServerKeys } from './server-keys.js';
 import { Supervised, type Program } from './supervised.js';
+import { RenewalByClock } from './renewal-by-clock.js';
 import { provideForToken, upContext, type UpContext } from './up-context.js';
 import { bracketed, isWildcard, reachable } from './hosts.js';
 import { until } from './wait.js';
@@ -56,7 +57,6 @@ const READY_WITHIN_MS = 120_000;
 const REPORTS_WITHIN_MS = 60_000;
 const POLL_MS = 50;
 /** Leaf certificates live a day and are made anew at half of that; who uses them takes new ones in by itself (ADR-0004). */
-const RENEW_EVERY_MS = 2 * 3_600_000;
 const LOOK_AT_CLOCK_MS = 60_000;
 const LOOK_AT_CA_MS = 1_000;
 
@@ -86,7 +86,8 @@ export class Stack {
     const stack = new Stack(options, material, context, serverKeys);
     try {
       await stack.startAll(ports);
-      stack.renewal = stack.renewByClock(wanted);
+      const renewals = new RenewalByClock(() => stack.renew(wanted), Date.now);
+      stack.renewal = setInterval(() => void renewals.look(), LOOK_AT_CLOCK_MS);
       // Replacing the CA is done by the control plane; what is of the CA before is made anew here at once.
       watchFile(
         material.authorityFile,
@@ -158,22 +159,13 @@ export class Stack {
     }
   }
 
-  /** By the clock that certificates go by, which jumps where the machine has slept, and goes back where it was ahead. */
-  private renewByClock(wanted: InitOptions): NodeJS.Timeout {
-    let renewedAt = Date.now();
-    return setInterval(() => {
-      const agoMs = Date.now() - renewedAt;
-      if (agoMs >= 0 && agoMs < RENEW_EVERY_MS) return;
-      renewedAt = Date.now();
-      void this.renew(wanted);
-    }, LOOK_AT_CLOCK_MS);
-  }
-
-  private async renew(wanted: InitOptions): Promise<void> {
+  private async renew(wanted: InitOptions): Promise<boolean> {
     try {
       await initialise(wanted);
+      return true;
     } catch (error) {
       this.options.tell(`certificates were not renewed, trying again later: ${String(error)}`);
+      return false;
     }
   }
 
