@@ -233,9 +233,9 @@ describe('the life of a host', () => {
   it(
     'it may join anew with keys of its own, and goes for good with its package and its BPF programs',
     async () => {
-      await web1.ssh('/usr/lib/hostward/setup.sh configure first no-start', {
-        timeoutMs: SLOW_MS,
-      });
+      await web1.ssh('/usr/lib/hostward/setup.sh configure no-start', { timeoutMs: SLOW_MS });
+      const units = 'hostward-early hostward-compiler.socket hostward-sensor hostward-agent';
+      await expectAllowed(web1, `systemctl is-enabled ${units}`);
       const { caFingerprint } = await fleet.product.record();
       const url = `https://10.0.2.2:${fleet.product.port}`;
       const token = await fleet.product.joinToken('env=prod');

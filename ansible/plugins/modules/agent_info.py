@@ -57,6 +57,10 @@ enrolled:
   description: Whether the host has an identity.
   returned: success
   type: bool
+autonomous:
+  description: Whether it was offboarded and goes on enforcing, without an agent.
+  returned: success
+  type: bool
 node_id:
   description: The host's id, empty before it enrols.
   returned: success
@@ -77,6 +81,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 _OS_RELEASE = ('/etc/os-release', '/usr/lib/os-release')
 _NODE_ID = '/var/lib/hostward/trust/node-id'
+_KEYS = '/var/lib/hostward/agent'
 _CONFIG = '/etc/hostward/agent.yaml'
 _PACKAGES = ('hostward-agent', 'hostward')
 _FORMAT = '--showformat=${Package} ${Status} ${Version}\\n'
@@ -100,6 +105,16 @@ def read(path):
             return file.read()
     except FileNotFoundError:
         return ''
+
+
+def is_empty(folder):
+    """Whether nothing is in a folder, or there is none; of one that only root may read it is not known, and False."""
+    try:
+        return not os.listdir(folder)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def sha256_of(path, owner=(0, 0)):
@@ -156,6 +171,7 @@ def main():
         control_plane_version=versions.get('hostward', ''),
         units=running_units(units),
         enrolled=os.path.exists(_NODE_ID),
+        autonomous=os.path.exists(_NODE_ID) and is_empty(_KEYS),
         node_id=read(_NODE_ID).strip(),
         config_sha256=sha256_of(_CONFIG),
     )

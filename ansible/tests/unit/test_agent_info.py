@@ -66,3 +66,10 @@ def test_a_configuration_has_a_digest_only_as_the_role_leaves_it(agent_info, tmp
     path.chmod(0o644)
     link.symlink_to(path)
     assert agent_info.sha256_of(str(link), mine) == ''
+
+
+def test_a_host_without_keys_has_no_agent_to_start_whether_or_not_their_folder_is_there(agent_info, tmp_path):
+    assert agent_info.is_empty(str(tmp_path)) and agent_info.is_empty(str(tmp_path / 'none'))
+    (tmp_path / 'tls.key').write_text('', encoding='utf-8')
+    assert not agent_info.is_empty(str(tmp_path))
+    assert not agent_info.is_empty(str(tmp_path / 'tls.key'))

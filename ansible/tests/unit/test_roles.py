@@ -53,6 +53,19 @@ def test_a_task_that_handles_a_secret_logs_nothing(role):
 
 
 @pytest.mark.parametrize('role', ROLES)
+def test_what_a_task_changed_is_restarted_also_where_a_later_one_fails(role):
+    plays = [yaml.safe_load(path.read_text(encoding='utf-8'))[0] for path in sorted((COLLECTION / 'playbooks').iterdir())]
+    running = [play for play in plays if 'hostward.fleet.%s' % role in str(play['tasks'])]
+    assert running and any('notify' in task for task in every_task(role))
+    assert all(play.get('force_handlers') for play in running), role
+
+
+def test_an_agent_is_configured_after_all_that_may_be_refused_before_its_restart():
+    names = [task['name'] for task in read('agent', 'tasks', 'configure.yml')]
+    assert names[:3] == ['Set labels', 'Make one join token for the hosts of this run', 'Write the configuration']
+
+
+@pytest.mark.parametrize('role', ROLES)
 def test_no_task_asks_a_shell(role):
     assert not [task['name'] for task in every_task(role) if 'ansible.builtin.shell' in task]
 

@@ -63,8 +63,8 @@ configure() {
       *) fail "setup.sh configure does not know \"$word\"" ;;
     esac
   done
-  # What `remove` took away comes back with the files.
-  [ ! -e "$REMOVED" ] || first=yes
+  # What `remove` took away comes back with the files; and what was offboarded is as new. Units start where there is an identity.
+  if [ -e "$REMOVED" ] || ! is_enrolled; then first=yes; fi
   # Without a rule set the next boot loads no profile that they could name.
   [ ! -e "$STATE/sensor/snapshot" ] || move_dropins "$UNITS_OF_BOOT" "$UNITS"
   systemd-sysusers hostward-agent.conf

@@ -60,6 +60,22 @@ describe('a package that goes and leaves what is enforced until the next boot', 
 });
 
 describe('a package that comes back', () => {
+  const ENABLES = expect.stringMatching(/^systemctl enable .*hostward-early.service/);
+  const configure = (): string[] => {
+    ask(SETUP, /^case "\$\{1-\}" in\n[^]*$/m, 'configure no-start');
+    return calls();
+  };
+
+  it('enables its units on a host that was offboarded, as on a new one', () => {
+    expect(configure()).toContainEqual(ENABLES);
+  });
+
+  it('leaves units alone that somebody disabled on a host with an identity', () => {
+    put('var/lib/hostward/trust/node-id', '');
+    put('etc/hostward/agent.yaml', '');
+    expect(configure()).not.toContainEqual(ENABLES);
+  });
+
   it('leaves what names its profile to the boot where there is no rule set to load by then', () => {
     put(`run/${DROPIN}`, '[Service]\nAppArmorProfile=-hostward\n');
     rmSync(join(folder, 'var/lib/hostward/sensor/snapshot'));

@@ -120,17 +120,19 @@ export class SensorWatch {
   /** Where the clock is behind what was signed no certificate is valid yet, so that nobody else can tell what is wrong. */
   #lookAtClock(signedAtMs: number): void {
     const { clock, conditions } = this.around;
-    const [now, signedAt] = [clock.now(), signedAtMs].map((ms) => new Date(ms).toISOString());
     const isBehind = clock.now() + SKEW_MS < signedAtMs;
-    if (isBehind)
-      conditions.raise(
-        'clock',
-        `this host's clock says ${now}, before what was signed at ${signedAt}: set it (timedatectl); ` +
-          'enforcement goes on, and the control plane is not reached until then',
-      );
+    if (isBehind) conditions.raise('clock', clockBehind(clock.now(), signedAtMs));
     else if (this.#wasBehind) conditions.clear('clock');
     this.#wasBehind = isBehind;
   }
+}
+
+function clockBehind(...times: readonly [nowMs: number, signedAtMs: number]): string {
+  const [now, signedAt] = times.map((ms) => new Date(ms).toISOString());
+  return (
+    `this host's clock says ${now}, before what was signed at ${signedAt}: set it (timedatectl); ` +
+    'enforcement goes on, and the control plane is not reached until then'
+  );
 }
 
 /** True where the sensor was reached and said no. */
