@@ -14,8 +14,8 @@ export interface SuiteContext {
   readonly root: string;
   readonly full: boolean;
   readonly timeoutMs: number;
-  /** Of a run of all suites: what begins later, by Date.now, would not end in the time that such a run has. */
-  readonly beginBefore?: number;
+  /** Of a run of all suites: by when it is to have ended, by Date.now. */
+  readonly endBefore?: number;
   /** Of the suite `fault` alone: the seed in the place of the usual two, and for how long faults go on. */
   readonly seed?: number;
   readonly minutes?: number;

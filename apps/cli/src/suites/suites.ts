@@ -99,9 +99,9 @@ const bypass = jestSuite(
 export const ALL: readonly Suite[] = [
   quick,
   bench,
-  // Three files at a time: what is waited for leaves two cores half idle.
-  jestSuite('integration', 'real etcd, Redis and processes on loopback', 'int-spec', 3, 30),
-  jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 3, 40),
+  // Four files at a time: what is waited for leaves two cores half idle.
+  jestSuite('integration', 'real etcd, Redis and processes on loopback', 'int-spec', 4, 30),
+  jestSuite('e2e', 'the whole product on this machine, through its CLI', 'e2e-spec', 4, 40),
   jestSuite(
     'fuzz',
     'every parser of bytes from elsewhere, against changed inputs',

@@ -7,7 +7,26 @@ const LONG = ['collection.ansible', 'package'];
 /** Of so many commits one has a long one among the first. */
 const LONG_EVERY = 2;
 
+/**
+ * Minutes that each took on two cores, another one beside it (AMD EPYC, 2026-12-01); by them a run of all suites sees what
+ * it has time for.
+ */
+const USUAL_MINUTES: Readonly<Record<string, number>> = {
+  bpf: 9,
+  'collection.ansible': 15,
+  conformance: 8,
+  package: 13,
+  survival: 5,
+  usb: 3,
+};
+const USUAL_MINUTES_OF_OTHERS = 5;
+
+export const isFirst = (file: string): boolean => FIRST.includes(nameOf(file));
+
 export const isLong = (file: string): boolean => LONG.includes(nameOf(file));
+
+export const usualMsOf = (file: string): number =>
+  (USUAL_MINUTES[nameOf(file)] ?? USUAL_MINUTES_OF_OTHERS) * 60_000;
 
 /**
  * The files with VMs in the order in which they are begun. After the first ones stands a long one, where it is its turn;
