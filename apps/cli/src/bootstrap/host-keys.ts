@@ -42,7 +42,8 @@ export class HostKeys {
 
   /** Names of the signatures by which the host can prove a key that is known; empty where none is. */
   algorithmsOf(host: string, port: number): string[] {
-    const types = this.#known(host, port).map(({ type }) => type);
+    const known = this.#known(host, port).filter(({ revoked }) => !revoked);
+    const types = known.map(({ type }) => type);
     return [...new Set(types.flatMap((type) => SIGNATURES[type] ?? [type]))];
   }
 
@@ -91,7 +92,9 @@ export class HostKeys {
     const [file] = this.options.files;
     if (file === undefined) return;
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    await appendFile(file, line, { mode: 0o600 });
+    const text = await readIfThere(file);
+    const isWhole = text === '' || text.endsWith('\n');
+    await appendFile(file, isWhole ? line : `\n${line}`, { mode: 0o600 });
   }
 }
 

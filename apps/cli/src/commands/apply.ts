@@ -70,7 +70,11 @@ async function apply(options: Options): Promise<void> {
     else response.documents.forEach((document) => printVerdict(document, response.dryRun));
     if (!options.wait || response.dryRun) return;
     const policies = response.documents.filter(waitable);
-    await waitUntilEnforced(controlPlane, policies, options.timeout);
+    const isText = options.output === 'text';
+    await waitUntilEnforced(controlPlane, policies, {
+      timeoutMs: options.timeout,
+      tell: isText ? console.log : console.error,
+    });
   });
 }
 

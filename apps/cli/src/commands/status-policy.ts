@@ -47,11 +47,13 @@ export async function policyNodes(
   const path = `/v1/policies/${segment(name)}/nodes`;
   if (output !== 'table')
     return printObject(await controlPlane.all<NodePolicyStatus>(path, { state }), output);
-  let header = true;
+  let first: readonly NodePolicyStatus[] | undefined;
   for await (const page of controlPlane.pages<NodePolicyStatus>(path, { state })) {
-    if (page.length > 0) console.log(renderTable(NODES, page, { header }));
-    else if (header) console.log('Nothing found.');
-    header = false;
+    const among = [...(first ?? []), ...page];
+    if (page.length > 0)
+      console.log(renderTable(NODES, page, { header: first === undefined, among }));
+    else if (first === undefined) console.log('Nothing found.');
+    first ??= page;
   }
 }
 

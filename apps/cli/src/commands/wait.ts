@@ -41,7 +41,7 @@ export function deadlineOf(options: { readonly wait?: boolean; readonly timeout:
 export async function waitUntilEnforced(
   controlPlane: ControlPlane,
   policies: readonly Awaited[],
-  timeoutMs: number,
+  { timeoutMs, tell }: { readonly timeoutMs: number; readonly tell: (line: string) => void },
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   const missing: PolicyStatus[] = [];
@@ -50,7 +50,7 @@ export async function waitUntilEnforced(
       isOf(policy, now) && (now.selected === 0 || now.settled);
     const status = await settledPolicy(controlPlane, policy.name, { isSettled, deadline });
     if (status.enforcedEverywhere && isOf(policy, status))
-      console.log(`policy/${policy.name} enforced on ${selectedText(status)}`);
+      tell(`policy/${policy.name} enforced on ${selectedText(status)}`);
     else missing.push(status);
   }
   if (missing.length === 0) return;
