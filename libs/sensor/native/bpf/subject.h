@@ -46,11 +46,15 @@ static long subject_chunk(__u32 index, struct hw_subject_walk *c) {
         return 0;
 }
 
+/*
+ * Rules name programs of the host: what lies on a filesystem of a container, or of anybody's own namespace, is none of them
+ * wherever it lies there.
+ */
 static __always_inline __u32 hw_subject_of_file(const struct hw_element *rules, struct hw_scratch *s,
                                                 struct file *exe) {
         struct hw_subject_walk c = { rules, s };
 
-        if (!exe || hw_path_build(s, (__u64)BPF_CORE_READ(exe, f_path.dentry), 0) < 0)
+        if (!exe || hw_path_build(s, (__u64)BPF_CORE_READ(exe, f_path.dentry), 0) != HW_PATH_HOST)
                 return 0;
         s->position = s->start;
         s->state = hw_tbl_subject_start(rules->table);
