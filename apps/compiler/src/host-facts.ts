@@ -7,6 +7,7 @@ import { attachedTo, readAttachments } from './attachments.js';
 import { hasPriorities, PolicyParser } from './apparmor-parser.js';
 import { existingPath } from './existing-path.js';
 import { fileVersion } from './file-version.js';
+import { keysOfLogins } from './logins.js';
 import type { HostOptions } from './options.js';
 import { pathResolver } from './resolve-paths.js';
 import { readUnits, type Unit } from './units.js';
@@ -45,7 +46,7 @@ export async function lookAtHost(
     lsm: activeModules(securityfs),
     resolve: pathResolver(root),
     loadedNames,
-    controlPath: { multiarch: multiarch(), paths: ourselves() },
+    controlPath: { multiarch: multiarch(), paths: [...ourselves(), ...keysOfLogins(root)] },
     existing: existingPath(root),
     isSocket: (path: string) => isSocket(join(root, path)),
     nowMs: Date.now(),

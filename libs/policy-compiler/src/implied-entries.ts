@@ -18,6 +18,10 @@ const RUNTIME_PATHS: readonly (readonly [glob: string, perms: Perms])[] = [
   ['/proc/{,*/}{stat,status,maps,meminfo,cpuinfo,auxv}', 'r'],
   ['/proc/sys/{kernel,vm}/{,**}', 'r'],
   ['/sys/devices/system/cpu/{,**}', 'r'],
+  // The sensor's: in BPF no program is exempt from the rules.
+  ['/{sys/kernel/security/lsm,sys/kernel/btf/vmlinux,proc/kallsyms}', 'r'],
+  ['/sys/fs/cgroup/{,cgroup.controllers}', 'r'],
+  ['/sys/fs/bpf/{,hostward/{,**}}', 'rw'],
 ];
 
 /**

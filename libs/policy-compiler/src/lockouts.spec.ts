@@ -172,6 +172,26 @@ describe('protection of the control path', () => {
     expect(passed).toEqual([]);
   });
 
+  it('refuses a Block of the keys of the one login that an image of a cloud has', () => {
+    const block = (dir: string) =>
+      lockouts({ file: { matchDirectories: [{ dir, recursive: true }] } });
+    expect(block('/home/ubuntu/.ssh/')).toHaveLength(1);
+    expect(block('/home/somebody/.ssh/')).toEqual([]);
+  });
+
+  it.each<readonly [string, Sections]>([
+    ['/sys', { file: { matchDirectories: [{ dir: '/sys/', recursive: true }] } }],
+    ['what types the kernel has', { file: { matchDirectories: [{ dir: '/sys/kernel/btf/' }] } }],
+    ['which modules are active', { file: { matchPaths: [{ path: '/sys/kernel/security/lsm' }] } }],
+    ['names of the kernel', { file: { matchPaths: [{ path: '/proc/kallsyms' }] } }],
+    [
+      'writing below /sys/fs',
+      { file: { matchDirectories: [{ dir: '/sys/fs/', recursive: true, readOnly: true }] } },
+    ],
+  ])('refuses a Block of %s, which a sensor meets that is started under it', (_, sections) => {
+    expect(lockouts(sections).length).toBeGreaterThan(0);
+  });
+
   it('refuses a Block of each file without which the agent reaches nobody after its next start', () => {
     const text = readFileSync(HOST_FILES, 'utf8');
     const names = [...text.matchAll(/join\(agentDir, (?:place, )?'([^']+)'\)/g)].map(

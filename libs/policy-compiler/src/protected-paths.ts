@@ -15,6 +15,8 @@ const NAMES = ['/usr/lib/systemd/systemd-networkd', '/usr/lib/systemd/systemd-re
 const SUDO = ['/usr/bin/sudo'];
 const SHELLS = ['/usr/bin/bash', '/usr/bin/dash', '/usr/bin/sh'];
 const PYTHON = ['/usr/bin/python3'];
+/** Users of images of clouds, and ours; a host names its own beside them. */
+const LOGINS = ['operator', 'admin', 'ansible', 'debian', 'ec2-user', 'ubuntu'];
 const LOGIN = ['/usr/bin/login', '/usr/sbin/agetty'];
 const HOSTWARD = [
   '/usr/lib/hostward/node',
@@ -78,6 +80,11 @@ type Row = readonly [
 
 const ROOT = 'owner';
 
+function keysOf(homes: readonly string[]): Row {
+  const paths = homes.map((home) => `${home}/.ssh/authorized_keys`);
+  return ["the operator's authorized keys", 'r', paths, ROOT, SSHD];
+}
+
 const ROWS: readonly Row[] = [
   ['sshd', 'rmx', SSHD, ROOT],
   ['the SFTP server that Ansible copies by', 'rmx', ['/usr/lib/openssh/sftp-server']],
@@ -134,13 +141,7 @@ const ROWS: readonly Row[] = [
     ROOT,
     SSHD,
   ],
-  [
-    "the operator's authorized keys",
-    'r',
-    ['/root/.ssh/authorized_keys', '/home/operator/.ssh/authorized_keys'],
-    ROOT,
-    SSHD,
-  ],
+  keysOf(['/root', ...LOGINS.map((user) => `/home/${user}`)]),
   [
     'name resolution',
     'r',
@@ -206,6 +207,27 @@ const ROWS: readonly Row[] = [
     ['/proc/self/stat', '/proc/1/status', '/proc/self/mountinfo', '/proc/filesystems'],
   ],
   ['/proc', 'r', ['/proc/meminfo', '/proc/cpuinfo', '/proc/stat'], undefined, HOSTWARD],
+  // A sensor that is started under the rules finds out by them whether BPF-LSM works, and loads programs of its version.
+  [
+    'what tells of BPF',
+    'r',
+    [
+      '/sys/kernel/security/lsm',
+      '/sys/kernel/btf/vmlinux',
+      '/sys/fs/cgroup/',
+      '/sys/fs/cgroup/cgroup.controllers',
+      '/proc/kallsyms',
+    ],
+    ROOT,
+    HOSTWARD,
+  ],
+  [
+    'the pins of the BPF programs, without which nobody could take the rules away',
+    'rw',
+    ['/sys/fs/bpf/', '/sys/fs/bpf/hostward/', '/sys/fs/bpf/hostward/0/rules'],
+    ROOT,
+    HOSTWARD,
+  ],
 ];
 
 const LIBRARIES = [
@@ -251,6 +273,11 @@ function rows([what, perms, paths, who, by]: Row): readonly ProtectedPath[] {
     who,
     by: by ?? (perms.includes('x') ? [path] : undefined),
   }));
+}
+
+/** The keys that sshd reads of those who log in; `homes` are their folders. */
+export function authorizedKeys(homes: readonly string[]): readonly ProtectedPath[] {
+  return rows(keysOf(homes));
 }
 
 export interface ProtectedCells {

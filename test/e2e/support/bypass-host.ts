@@ -22,6 +22,7 @@ for file in /srv/secret/a /srv/keys/id /srv/ro/f /srv/homes/u/.ssh/id_rsa /srv/r
   echo data > $file
 done
 for program in tool old; do cp ${SLEEP} /srv/pkg/$program; ln /srv/pkg/$program /srv/open/$program-before; done
+cp /usr/bin/cat /srv/pkg/reader; echo data > /srv/keys/lent
 ln /srv/keys/id /srv/open/link-before
 ln /srv/secret/a /srv/open/link-secret
 ln /srv/homes/u/.ssh/id_rsa /srv/open/link-rsa
@@ -44,7 +45,8 @@ spec:
   file:
     matchPaths:
       [{path: /srv/keys/id}, {path: /srv/own/secret}, {path: /srv/alias/x}, {path: /srv/house/u/key}, {path: /srv/tree/home/key},
-       {path: /srv/merged/a}, {path: /etc/bypass-shadow}]
+       {path: /srv/merged/a}, {path: /etc/bypass-shadow}, {path: /srv/keys/lent},
+       {path: /srv/keys/lent, action: Allow, fromSource: [{path: /srv/pkg/reader}]}]
     matchDirectories: [{dir: /srv/secret/, recursive: true}, {dir: /srv/ro/, recursive: true, readOnly: true}]
     matchPatterns: [{pattern: '/srv/homes/**/.ssh/id_*'}, {pattern: /srv/race/*/secret}]
   action: Block

@@ -111,6 +111,23 @@ const OTHER_WAYS: readonly BypassRow[] = [
     bpf: 'EACCES',
   },
   {
+    name: 'by the one program that may',
+    attempt: '/srv/pkg/reader /srv/keys/lent',
+    bpf: { open: 'the rule allows it' },
+  },
+  {
+    name: 'by a program at the place of the one that may, in a tree of its own',
+    user: true,
+    attempt: `unshare -Urm sh -c 'mount -t tmpfs none /mnt && mkdir -p /mnt/srv/pkg && cp /usr/bin/cat /mnt/srv/pkg/reader && /mnt/srv/pkg/reader /srv/keys/lent'`,
+    bpf: 'EACCES',
+  },
+  {
+    name: 'by the program that may, seen through an overlay',
+    user: true,
+    attempt: `unshare -Urm sh -c 'mount -t overlay -o lowerdir=/srv/pkg:/srv/open overlay /mnt && /mnt/reader /srv/keys/lent'`,
+    bpf: 'EACCES',
+  },
+  {
     name: 'by the filesystem mounted a second time',
     attempt: 'mount "$(findmnt -no SOURCE /)" /mnt/bypass && cat /mnt/bypass/srv/secret/a',
     after: 'umount /mnt/bypass',
