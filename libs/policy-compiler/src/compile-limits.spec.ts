@@ -101,6 +101,25 @@ describe('what AppArmor cannot do', () => {
     expect(reader.path('/example/evil/', 'r', 'other').deny).toBe(false);
   });
 
+  it('takes *. in front of a domain for the domain, and no other star, nor a domain without a label', () => {
+    const host = { bpf: true, queries: true };
+    const planOf = (domain: string) =>
+      reports(compile([policy('p', { network: { matchDNSQueries: [{ domain }] } })], host)).map(
+        ({ plan, reason }) => [plan, reason],
+      );
+    for (const domain of ['*', 'www.*.example', '*.*.example', 'evil.*'])
+      expect(planOf(domain)).toEqual([['unsupported', expect.stringContaining('has a *')]]);
+    for (const domain of ['.', '..', '*.'])
+      expect(planOf(domain)).toEqual([['unsupported', expect.stringContaining('label')]]);
+    const star = policy('star', { network: { matchDNSQueries: [{ domain: '*.Evil.example' }] } });
+    const { table } = compile([star], host);
+    const reader = new TableReader(table?.blob ?? new Uint8Array());
+    const denied = ['evil.example', 'www.evil.example', 'notevil.example'].map(
+      (name) => reader.path(queryPath(name), 'q', 'other').deny,
+    );
+    expect(denied).toEqual([true, true, false]);
+  });
+
   withParser('tcp is told without AF_UNIX, raw without netlink, and all of them parse', () => {
     const names = ['tcp', 'udp', 'raw', 'stream', 'dgram', 'rdm', 'seqpacket', 'packet', 'all'];
     const compilation = compile([

@@ -7,7 +7,7 @@ import { globOf, mayOverlap, objectsOf, type PathObject, prefixOf } from './obje
 import { BEYOND_BUDGET, type PatternBudget } from './pattern-budget.js';
 import { cellRank, pathRank } from './precedence.js';
 import { protocolKinds } from './table/socket-kinds.js';
-import { queryPath } from './query-names.js';
+import { domainProblem, queryPath } from './query-names.js';
 import type { CellEntry, Effect, HostCapabilities, PathEntry, Perms, Plan, Who } from './types.js';
 
 /** A path entry with the object it was written for. */
@@ -141,6 +141,8 @@ export class RuleEntries {
 
   /** A domain is a directory of names: itself and all below it. */
   private queryRule({ rule, index }: DraftRule, domain: string): Made {
+    const problem = domainProblem(domain);
+    if (problem !== undefined) return unsupported(problem);
     if (!this.bpf) return unsupported(`DNS queries ${this.unseen}`);
     if (this.host.queries !== true)
       return unsupported(
