@@ -1,8 +1,8 @@
 import { type DraftRule, isLive } from './draft-rule.js';
 import { impliedEntries } from './implied-entries.js';
 import { PatternBudget } from './pattern-budget.js';
-import { type Placed, type PlacedCell, RuleEntries } from './rule-entries.js';
-import type { AllowList, EntrySet, HostCapabilities, ListClass, RuleClass } from './types.js';
+import { type Placed, type PlacedCell, RuleEntries, type RuleHost } from './rule-entries.js';
+import type { AllowList, EntrySet, ListClass, RuleClass } from './types.js';
 import { LIST_CLASSES, listOf } from './verdict.js';
 
 /** Entries with the objects they came from, which the texts need and the table does not. */
@@ -39,10 +39,8 @@ function emptySet(): DraftSet {
   return { paths: [], cells: [], lists: {}, blocking: {} };
 }
 
-type Host = Pick<HostCapabilities, 'resolve' | 'bpf' | 'queries' | 'isSocket'>;
-
 /** Places every live rule under its subjects; a rule that cannot be written gets its reason instead. */
-export function placeRules(rules: readonly DraftRule[], host: Host): Draft {
+export function placeRules(rules: readonly DraftRule[], host: RuleHost): Draft {
   const draft: Draft = { rules, ...bySubject(), terminal: bySubject() };
   const entries = new RuleEntries(host, new PatternBudget());
   for (const rule of rules) {

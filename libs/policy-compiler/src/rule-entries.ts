@@ -39,6 +39,15 @@ const EFFECT: Readonly<Record<Rule['action'], Effect>> = {
  */
 const DPKG_TWIN = '{,.dpkg-tmp}';
 
+/** The kernel names a directory with a slash at the end, which no path of a file has. */
+const DIRECTORY = 'is a directory, which a path of a file never matches: use matchDirectories';
+
+/** What of a host a single rule hangs on. */
+export type RuleHost = Pick<
+  HostCapabilities,
+  'resolve' | 'bpf' | 'queries' | 'isSocket' | 'isDirectory'
+>;
+
 /** Turns single rules into entries of profiles. */
 export class RuleEntries {
   private readonly resolve: (path: string) => readonly string[];
@@ -46,7 +55,7 @@ export class RuleEntries {
   private readonly bpf: boolean;
 
   constructor(
-    private readonly host: Pick<HostCapabilities, 'resolve' | 'bpf' | 'queries' | 'isSocket'>,
+    private readonly host: RuleHost,
     private readonly budget: PatternBudget,
   ) {
     this.resolve = host.resolve;
@@ -100,6 +109,8 @@ export class RuleEntries {
     const { object } = rule;
     if (object.kind !== 'process' && object.kind !== 'file') return unsupported('not about paths');
     const objects = objectsOf(object.match, this.resolve);
+    if (object.kind === 'file' && objects.every((one) => this.isDirectory(one)))
+      return unsupported(`${described(rule)} ${DIRECTORY}`);
     if (!objects.every((one) => this.fits(one))) {
       return unsupported(BEYOND_BUDGET);
     }
@@ -123,6 +134,10 @@ export class RuleEntries {
     return action === 'Allow'
       ? 'allowedArgs: an Allow says nothing of other arguments; a Block refuses those that are not listed'
       : undefined;
+  }
+
+  private isDirectory(object: PathObject): boolean {
+    return object.type === 'exact' && this.host.isDirectory?.(object.path) === true;
   }
 
   private fits(object: PathObject): boolean {
