@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -49,6 +49,16 @@ describe('the enforcer of a host', () => {
     mkdirSync(join(root, 'sys/fs/cgroup'), { recursive: true });
     writeFileSync(join(root, 'sys/fs/cgroup/cgroup.controllers'), '');
     expect(await queries()).toBe(true);
+  });
+
+  it('knows its directories, of which a link to one is none', async () => {
+    mkdirSync(join(root, 'etc/ssh'), { recursive: true });
+    symlinkSync('etc/ssh', join(root, 'link'));
+    writeFileSync(join(root, 'file'), '');
+    const options = { root, securityfs: root, features: root, parser: root };
+    const { capabilities } = await lookAtHost(options, [], Date.now() + 10_000);
+    const paths = ['/etc/ssh', '/link', '/file', '/missing'];
+    expect(paths.filter((path) => capabilities.isDirectory?.(path))).toEqual(['/etc/ssh']);
   });
 
   it('is AppArmor where BPF-LSM is not active, and says how to have it and what leads round AppArmor', async () => {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { HostCapabilities } from '#policy-compiler';
@@ -49,6 +49,7 @@ export async function lookAtHost(
     controlPath: { multiarch: multiarch(), paths: [...ourselves(), ...keysOfLogins(root)] },
     existing: existingPath(root),
     isSocket: (path: string) => isSocket(join(root, path)),
+    isDirectory: (path: string) => isDirectory(join(root, path)),
     nowMs: Date.now(),
   };
   if (wish.bpfLsm && wish.enforcer !== 'apparmor') {
@@ -161,6 +162,15 @@ function foreignProfiles(
 function isSocket(file: string): boolean {
   try {
     return statSync(file).isSocket();
+  } catch {
+    return false;
+  }
+}
+
+/** A link to a directory is a name of its own, which a rule may keep from being replaced. */
+function isDirectory(file: string): boolean {
+  try {
+    return lstatSync(file).isDirectory();
   } catch {
     return false;
   }

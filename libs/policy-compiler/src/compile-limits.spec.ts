@@ -7,6 +7,8 @@ import { queryPath } from './query-names.js';
 import { TableReader } from './table/read-table.js';
 import type { HostCapabilities } from './types.js';
 
+const letter = (at: number): string => String.fromCharCode(97 + at);
+
 describe('what AppArmor cannot do', () => {
   it('is unsupported with its reason, and takes nothing else down', () => {
     const src = [{ path: '/usr/bin/curl' }];
@@ -101,6 +103,25 @@ describe('what AppArmor cannot do', () => {
     expect(reader.path('/example/evil/', 'r', 'other').deny).toBe(false);
   });
 
+  it('takes *. in front of a domain for the domain, and no other star, nor a domain without a label', () => {
+    const host = { bpf: true, queries: true };
+    const planOf = (domain: string) =>
+      reports(compile([policy('p', { network: { matchDNSQueries: [{ domain }] } })], host)).map(
+        ({ plan, reason }) => [plan, reason],
+      );
+    for (const domain of ['*', 'www.*.example', '*.*.example', 'evil.*'])
+      expect(planOf(domain)).toEqual([['unsupported', expect.stringContaining('has a *')]]);
+    for (const domain of ['.', '..', '*.'])
+      expect(planOf(domain)).toEqual([['unsupported', expect.stringContaining('label')]]);
+    const star = policy('star', { network: { matchDNSQueries: [{ domain: '*.Evil.example' }] } });
+    const { table } = compile([star], host);
+    const reader = new TableReader(table?.blob ?? new Uint8Array());
+    const denied = ['evil.example', 'www.evil.example', 'notevil.example'].map(
+      (name) => reader.path(queryPath(name), 'q', 'other').deny,
+    );
+    expect(denied).toEqual([true, true, false]);
+  });
+
   withParser('tcp is told without AF_UNIX, raw without netlink, and all of them parse', () => {
     const names = ['tcp', 'udp', 'raw', 'stream', 'dgram', 'rdm', 'seqpacket', 'packet', 'all'];
     const compilation = compile([
@@ -152,15 +173,18 @@ describe('what AppArmor cannot do', () => {
     expect(onBpf).toEqual(kinds.filter((kind) => denied.includes(kind === 'other' ? 'kcm' : kind)));
   });
 
-  it('a pattern beyond the budget is refused by its rule, those before it hold', () => {
-    const matchPatterns = Array.from({ length: 12 }, (_, at) => ({
-      pattern: `/**/a${at}/**/b${at}`,
-    }));
-    const plans = reports(compile([policy('pat', { file: { matchPatterns } })])).map(
-      ({ plan }) => plan,
-    );
+  withParser.each<[string, (at: number) => string]>([
+    ['texts', (at) => `/**/a${at}/**/b${at}`],
+    ['brackets', (at) => `/srv/**[${letter(at)}]**[${letter(at).toUpperCase()}]`],
+    ['negated brackets', (at) => `/srv/**[^${letter(at)}]**[^${letter(at + 12)}]`],
+    ['a text and brackets', (at) => `/srv/**${letter(at)}**[${letter(at)}x]`],
+  ])('a pattern beyond the budget is refused by its rule, those before it hold: %s', (_, of) => {
+    const matchPatterns = Array.from({ length: 12 }, (_one, at) => ({ pattern: of(at) }));
+    const compilation = compile([policy('pat', { file: { matchPatterns } })]);
+    const plans = reports(compilation).map(({ plan }) => plan);
     expect(plans.filter((plan) => plan === 'enforce')).toHaveLength(8);
     expect(plans.slice(8)).toEqual(['unsupported', 'unsupported', 'unsupported', 'unsupported']);
+    expectParsed(compilation);
   });
 
   withParser.each<[string, readonly string[], number]>([

@@ -266,6 +266,39 @@ describe('a Block', () => {
   });
 });
 
+describe('a file rule whose path is a directory', () => {
+  const reportOf = (spec: Parameters<typeof policy>[1], bpf: boolean) =>
+    reports(
+      compile([policy('p', spec)], {
+        bpf,
+        isDirectory: (path) => ['/etc/ssh', '/usr/share/x'].includes(path),
+      }),
+    )[0];
+
+  it.each([
+    ['AppArmor', false],
+    ['BPF', true],
+  ])('is unsupported, and told to name it as one, on %s', (_enforcer, bpf) => {
+    for (const conditions of [{}, { readOnly: true }, { action: 'Audit' as const }])
+      expect(
+        reportOf({ file: { matchPaths: [{ path: '/etc/ssh', ...conditions }] } }, bpf),
+      ).toMatchObject({
+        plan: 'unsupported',
+        reason:
+          '"/etc/ssh" is a directory, which a path of a file never matches: use matchDirectories',
+      });
+  });
+
+  it('holds of a file, of a directory named as one, and of a link, which is a name of its own', () => {
+    const plans = [
+      { matchPaths: [{ path: '/etc/shadow', readOnly: true }] },
+      { matchDirectories: [{ dir: '/etc/ssh/', readOnly: true }] },
+      { matchPaths: [{ path: '/srv/link', readOnly: true }] },
+    ].map((file) => reportOf({ file }, false)?.plan);
+    expect(plans).toEqual(['enforce', 'enforce', 'enforce']);
+  });
+});
+
 describe('an Audit', () => {
   withParser('logs and permits', () => {
     const compilation = compile([

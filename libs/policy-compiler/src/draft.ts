@@ -1,8 +1,9 @@
 import { type DraftRule, isLive } from './draft-rule.js';
 import { impliedEntries } from './implied-entries.js';
+import { mappedPrograms } from './mapped-programs.js';
 import { PatternBudget } from './pattern-budget.js';
-import { type Placed, type PlacedCell, RuleEntries } from './rule-entries.js';
-import type { AllowList, EntrySet, HostCapabilities, ListClass, RuleClass } from './types.js';
+import { type Placed, type PlacedCell, RuleEntries, type RuleHost } from './rule-entries.js';
+import type { AllowList, EntrySet, ListClass, RuleClass } from './types.js';
 import { LIST_CLASSES, listOf } from './verdict.js';
 
 /** Entries with the objects they came from, which the texts need and the table does not. */
@@ -39,15 +40,14 @@ function emptySet(): DraftSet {
   return { paths: [], cells: [], lists: {}, blocking: {} };
 }
 
-type Host = Pick<HostCapabilities, 'resolve' | 'bpf' | 'queries' | 'isSocket'>;
-
 /** Places every live rule under its subjects; a rule that cannot be written gets its reason instead. */
-export function placeRules(rules: readonly DraftRule[], host: Host): Draft {
+export function placeRules(rules: readonly DraftRule[], host: RuleHost): Draft {
   const draft: Draft = { rules, ...bySubject(), terminal: bySubject() };
   const entries = new RuleEntries(host, new PatternBudget());
   for (const rule of rules) {
     if (isLive(rule)) place(draft, rule, entries);
   }
+  addMapped(draft);
   for (const subjects of [draft, draft.terminal]) addImplied(subjects);
   return draft;
 }
@@ -90,6 +90,26 @@ function place(draft: Draft, drafted: DraftRule, entries: RuleEntries): void {
     set.cells.push(...made.cells);
     addList(set, drafted, set === under.general);
   }
+}
+
+/** Each set after those that bind its subject besides. */
+function addMapped({ general, sources, terminal }: Draft): void {
+  addMappedTo(general, []);
+  for (const own of sources.values()) addMappedTo(own, [general]);
+  addMappedTo(terminal.general, [general]);
+  for (const [program, own] of terminal.sources) {
+    const always = sources.get(program) ?? emptySet();
+    addMappedTo(own, [general, always, terminal.general]);
+  }
+}
+
+function addMappedTo({ paths }: DraftSet, others: readonly DraftSet[]): void {
+  paths.push(
+    ...mappedPrograms(
+      paths,
+      others.flatMap((set) => set.paths),
+    ),
+  );
 }
 
 /** Each set with a part in a list that blocks gets what the list leaves usable besides. */

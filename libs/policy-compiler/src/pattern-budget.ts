@@ -21,10 +21,11 @@ export function patternWeight(glob: Glob): number {
   let text = '';
   let waiting = 0;
   for (const token of flat(glob)) {
-    if (token.type === 'text') {
-      weight += /[^/]/.test(token.text) ? waiting : 0;
-      waiting = /[^/]/.test(token.text) ? 0 : waiting;
-      text += token.text;
+    if (token.type === 'text' || token.type === 'class') {
+      const own = token.type === 'text' ? token.text : IN_BRACKETS;
+      weight += /[^/]/.test(own) ? waiting : 0;
+      waiting = /[^/]/.test(own) ? 0 : waiting;
+      text += own;
     } else if (token.type === 'star' || token.type === 'globstar') {
       const remembers = /[^/]/.test(text) && (token.type === 'globstar' || !text.includes('/'));
       waiting += loops > 0 && remembers ? 1 : 0;
@@ -34,6 +35,9 @@ export function patternWeight(glob: Glob): number {
   }
   return weight;
 }
+
+/** Brackets tell as much as a text does: whatever they admit, it is not any byte. */
+const IN_BRACKETS = 'x';
 
 function flat(glob: Glob): readonly GlobToken[] {
   return glob.flatMap((token) =>

@@ -7,7 +7,7 @@ import { globOf, mayOverlap, objectsOf, type PathObject, prefixOf } from './obje
 import { BEYOND_BUDGET, type PatternBudget } from './pattern-budget.js';
 import { cellRank, pathRank } from './precedence.js';
 import { protocolKinds } from './table/socket-kinds.js';
-import { queryPath } from './query-names.js';
+import { domainProblem, queryPath } from './query-names.js';
 import type { CellEntry, Effect, HostCapabilities, PathEntry, Perms, Plan, Who } from './types.js';
 
 /** A path entry with the object it was written for. */
@@ -39,6 +39,15 @@ const EFFECT: Readonly<Record<Rule['action'], Effect>> = {
  */
 const DPKG_TWIN = '{,.dpkg-tmp}';
 
+/** The kernel names a directory with a slash at the end, which no path of a file has. */
+const DIRECTORY = 'is a directory, which a path of a file never matches: use matchDirectories';
+
+/** What of a host a single rule hangs on. */
+export type RuleHost = Pick<
+  HostCapabilities,
+  'resolve' | 'bpf' | 'queries' | 'isSocket' | 'isDirectory'
+>;
+
 /** Turns single rules into entries of profiles. */
 export class RuleEntries {
   private readonly resolve: (path: string) => readonly string[];
@@ -46,7 +55,7 @@ export class RuleEntries {
   private readonly bpf: boolean;
 
   constructor(
-    private readonly host: Pick<HostCapabilities, 'resolve' | 'bpf' | 'queries' | 'isSocket'>,
+    private readonly host: RuleHost,
     private readonly budget: PatternBudget,
   ) {
     this.resolve = host.resolve;
@@ -100,6 +109,8 @@ export class RuleEntries {
     const { object } = rule;
     if (object.kind !== 'process' && object.kind !== 'file') return unsupported('not about paths');
     const objects = objectsOf(object.match, this.resolve);
+    if (object.kind === 'file' && objects.every((one) => this.isDirectory(one)))
+      return unsupported(`${described(rule)} ${DIRECTORY}`);
     if (!objects.every((one) => this.fits(one))) {
       return unsupported(BEYOND_BUDGET);
     }
@@ -125,6 +136,10 @@ export class RuleEntries {
       : undefined;
   }
 
+  private isDirectory(object: PathObject): boolean {
+    return object.type === 'exact' && this.host.isDirectory?.(object.path) === true;
+  }
+
   private fits(object: PathObject): boolean {
     if (object.type !== 'pattern' || this.bpf) return true;
     return this.budget.take(prefixOf(object), object.glob);
@@ -141,6 +156,8 @@ export class RuleEntries {
 
   /** A domain is a directory of names: itself and all below it. */
   private queryRule({ rule, index }: DraftRule, domain: string): Made {
+    const problem = domainProblem(domain);
+    if (problem !== undefined) return unsupported(problem);
     if (!this.bpf) return unsupported(`DNS queries ${this.unseen}`);
     if (this.host.queries !== true)
       return unsupported(

@@ -77,6 +77,8 @@ export interface HostCapabilities {
   readonly nowMs?: number;
   /** Whether there is a socket at a path now; absent: nothing is known of sockets. */
   readonly isSocket?: (path: string) => boolean;
+  /** Whether there is a directory at a path now, a link to one being none; absent: nothing is known of directories. */
+  readonly isDirectory?: (path: string) => boolean;
   /** An existing path that shows the rule's block; absent: no probes but exact paths, unchecked. */
   readonly existing?: (wish: ProbeWish) => string | undefined;
 }

@@ -187,14 +187,17 @@ function checkElement(
       'write the name of capabilities(7) in lower case',
     );
   }
-  if (field === 'domain' && !/^[-a-z0-9_.*]{1,254}$/.test(name)) {
-    warn(
-      path,
-      element,
-      'never-matches',
-      'no name in the DNS looks like this',
-      'write a domain such as evil.example',
-    );
+  if (field === 'domain') checkDomain(name, element, path, warn);
+}
+
+function checkDomain(name: string, element: string, path: Path, warn: Warn): void {
+  const domain = name.replace(/^\*\./, '');
+  if (!/^(?=.*[^.])[-a-z0-9_.]{1,254}$/.test(domain)) {
+    const message = 'no name in the DNS looks like this';
+    warn(path, element, 'never-matches', message, 'write a domain such as evil.example');
+  } else if (domain !== name) {
+    const message = `it is read as ${domain}: the domain itself and every name below it`;
+    warn(path, element, 'wildcard-domain', message, `write ${domain}`);
   }
 }
 

@@ -159,6 +159,12 @@ describe('the lenient validator', () => {
       'network: {matchProtocols: [{protocol: "x,tcp", fromSource: [{path: /a}]}]}',
       'unknown-protocol',
     ],
+    ['network: {matchDNSQueries: [{domain: "*.evil.example"}]}', 'wildcard-domain'],
+    ['network: {matchDNSQueries: [{domain: "a.example,www.*.example"}]}', 'never-matches'],
+    ['network: {matchDNSQueries: [{domain: "*"}]}', 'never-matches'],
+    ['network: {matchDNSQueries: [{domain: "*.*.example"}]}', 'never-matches'],
+    ['network: {matchDNSQueries: [{domain: "*."}]}', 'never-matches'],
+    ['network: {matchDNSQueries: [{domain: .}]}', 'never-matches'],
     ['apparmor: "profile x {}"', 'native-profile'],
     ['process: {}', 'no-rules'],
   ])('warns in both modes of what %s really means', (line, code) => {

@@ -54,6 +54,7 @@ interface RuleMeanings {
   'comma-list': 'a comma list is read as several rules';
   'unknown-protocol': 'no such protocol';
   'unknown-capability': 'no such capability';
+  'wildcard-domain': 'a domain with *. in front stands for the domain itself too';
   'unknown-syscall': 'KubeArmor does not list the system call';
   'never-matches': 'what is written cannot match anything';
   'empty-rule': 'a rule names nothing';

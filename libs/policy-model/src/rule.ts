@@ -19,7 +19,7 @@ export type RuleObject =
   | { readonly kind: 'file'; readonly match: PathMatch }
   /** Lower case: tcp, udp, icmp, icmpv6, sctp, raw, stream, dgram, rdm, seqpacket, dccp, packet, all, or unknown. */
   | { readonly kind: 'protocol'; readonly protocol: string }
-  /** Lower case, without a final dot. */
+  /** Lower case, without a final dot and without `*.` in front. */
   | { readonly kind: 'dns'; readonly domain: string }
   /** Lower case, without `cap_`. */
   | { readonly kind: 'capability'; readonly capability: string }

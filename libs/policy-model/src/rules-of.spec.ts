@@ -58,7 +58,7 @@ describe('rulesOf', () => {
     matchProtocols:
     - {protocol: UDP}
     - {protocol: "TCP, udp", severity: 7}
-    matchDNSQueries: [{domain: "Evil.example.,b.example"}]
+    matchDNSQueries: [{domain: "Evil.example.,b.example"}, {domain: "*.C.example,*.*.d"}]
   capabilities:
     matchCapabilities: [{capability: "CAP_NET_RAW,kill"}]`);
     expect(found.map(({ id, object }) => [id, object])).toEqual([
@@ -67,6 +67,8 @@ describe('rulesOf', () => {
       ['network/matchProtocols/1.1', { kind: 'protocol', protocol: 'udp' }],
       ['network/matchDNSQueries/0.0', { kind: 'dns', domain: 'evil.example' }],
       ['network/matchDNSQueries/0.1', { kind: 'dns', domain: 'b.example' }],
+      ['network/matchDNSQueries/1.0', { kind: 'dns', domain: 'c.example' }],
+      ['network/matchDNSQueries/1.1', { kind: 'dns', domain: '*.d' }],
       ['capabilities/matchCapabilities/0.0', { kind: 'capability', capability: 'net_raw' }],
       ['capabilities/matchCapabilities/0.1', { kind: 'capability', capability: 'kill' }],
     ]);

@@ -110,9 +110,12 @@ function networkItems(section: NetworkSection | undefined): readonly Item[] {
   return [...protocols, ...queries];
 }
 
-/** Names in the DNS are compared without case, and a final dot says nothing about which name it is. */
+/**
+ * Names in the DNS are compared without case, and a final dot says nothing about which name it is. Nor does `*.` in front:
+ * a domain stands for all names below it anyway.
+ */
 function canonicalDomain(domain: string): string {
-  return domain.toLowerCase().replace(/\.$/, '');
+  return domain.toLowerCase().replace(/^\*\./, '').replace(/\.$/, '');
 }
 
 function capabilityItems(section: CapabilitiesSection | undefined): readonly Item[] {
