@@ -12,9 +12,11 @@ const LONG_EVERY = 2;
  * it has time for.
  */
 const USUAL_MINUTES: Readonly<Record<string, number>> = {
-  bpf: 9,
-  'collection.ansible': 15,
+  bpf: 11,
+  'collection.ansible': 16,
   conformance: 8,
+  'control-plane.ansible': 6,
+  examples: 4,
   package: 13,
   survival: 5,
   usb: 3,
