@@ -4,8 +4,8 @@ import { basename } from 'node:path';
 const FIRST = ['survival', 'conformance', 'bpf', 'ways-round.bypass'];
 /** They take a third of all: in their time ten others say more. */
 const LONG = ['collection.ansible', 'package'];
-/** Of so many commits one has a long one among the first. */
-const LONG_EVERY = 2;
+/** Of so many commits one begins with a long one. */
+const LONG_EVERY = 3;
 
 /**
  * Minutes that each took on two cores, another one beside it (AMD EPYC, 2026-12-01); by them a run of all suites sees what
@@ -31,9 +31,9 @@ export const usualMsOf = (file: string): number =>
   (USUAL_MINUTES[nameOf(file)] ?? USUAL_MINUTES_OF_OTHERS) * 60_000;
 
 /**
- * The files with VMs in the order in which they are begun. After the first ones stands a long one, where it is its turn;
- * then all others by name, those of another turn from another one on; last the long ones that are left. What a run of all
- * suites has no time for, the runs after it come to.
+ * The files with VMs in the order in which they are begun. In front stands a long one, where it is its turn: behind the
+ * first ones no run of all suites would have the time. Then the first ones; then all others by name, those of another turn
+ * from another one on; last the long ones that are left. What a run has no time for, the runs after it come to.
  */
 export function inOrder(files: readonly string[], turn: number): readonly string[] {
   const first = FIRST.flatMap((name) => files.filter((file) => nameOf(file) === name));
@@ -44,7 +44,7 @@ export function inOrder(files: readonly string[], turn: number): readonly string
     .sort((a, b) => nameOf(a).localeCompare(nameOf(b)));
   const from = others.length === 0 ? 0 : turn % others.length;
   const turned = [...others.slice(from), ...others.slice(0, from)];
-  return [...first, ...now, ...turned, ...long.filter((file) => !now.includes(file))];
+  return [...now, ...first, ...turned, ...long.filter((file) => !now.includes(file))];
 }
 
 /** A turn for each commit; 0 where there is none. */
