@@ -23,13 +23,6 @@ export const OTHER_GROUPS: readonly Group[] = [
           process: { matchPaths: [{ path: 'D/some', ...from('starter') }] },
         },
       },
-      { spec: { action: 'Block', process: { matchPaths: [{ path: 'D/lent' }] } } },
-      {
-        spec: {
-          action: 'Allow',
-          process: { matchPatterns: [{ pattern: '/**/programs/le*', ...from('starter') }] },
-        },
-      },
       {
         spec: {
           process: {
@@ -49,7 +42,6 @@ export const OTHER_GROUPS: readonly Group[] = [
         'mixed/',
         'mixed/ok!',
         'mixed/no!',
-        'lent!',
         'script#',
         'bin/script#',
       ],
@@ -70,8 +62,6 @@ export const OTHER_GROUPS: readonly Group[] = [
       })),
       { op: 'script', object: 'script', expect: 'allowed' },
       { op: 'script', object: 'bin/script', expect: 'denied' },
-      { op: 'exec', object: 'lent', as: 'starter', expect: 'allowed' },
-      { op: 'exec', object: 'lent', expect: 'denied' },
       { op: 'exec', object: 'some', as: 'starter', expect: 'denied' },
       { op: 'exec', object: 'some', expect: 'allowed' },
       { op: 'map', object: 'exact', expect: 'denied' },
