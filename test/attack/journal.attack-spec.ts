@@ -182,11 +182,24 @@ describe('ATTACKER: who can write the store of the journal', () => {
   });
 });
 
+const LEVELS = `${'['.repeat(100)}${']'.repeat(100)}`;
+
+/** An entry of the right shape of which no hash can be made, with this as the JSON of a detail. */
+function unhashable(detail: string): string {
+  const [prev, hash] = ['1', '2'].map((digit) => digit.repeat(64));
+  const members = { v: 1, seq: 1_000, time: '2026-03-01T12:00:00.000Z', revision: '9', prev, hash };
+  const told = { actor: 'user/x', source: '', action: 'apply', object: 'x', outcome: 'done' };
+  return JSON.stringify({ ...members, ...told, detail: { it: 0 } }).replace('0}', `${detail}}`);
+}
+
 describe('ATTACKER: who can write etcd', () => {
   it.each([
     ['removes the head', undefined],
     ['writes nonsense as the head', 'nonsense'],
     ['sets the head back to an older entry', 3],
+    ['writes an entry with half a character as the head', unhashable('"\\ud800"')],
+    ['writes an entry with a number beyond all numbers as the head', unhashable('1e999')],
+    ['writes an entry of a hundred levels as the head', unhashable(LEVELS)],
   ])(
     'ATTACKER: %s: the journal goes on after what was signed, and says so',
     async (_title, value) => {

@@ -1,8 +1,17 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { existsSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Rig } from '../testing/rig.js';
 import { backup } from './backup.js';
+import { restore } from './restore.js';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -22,6 +31,34 @@ it('a backup has keys that are links, and leaves out and names files whose names
   expect(members).toContain('keys/online.key');
   expect(members.filter((member) => strays.includes(member))).toEqual([]);
   expect(elsewhere).toEqual(expect.arrayContaining(strays.map((stray) => join(folder, stray))));
+});
+
+describe('a restore', () => {
+  let file: string;
+  const at = (name: string) => join(dirname(rig.files.configFile), 'restored', name);
+  const restored = (dataDir: string, etcdDir: string) =>
+    restore([file, `--data-dir=${dataDir}`, `--etcd-dir=${etcdDir}`]);
+  beforeAll(async () => {
+    file = join(dirname(rig.files.configFile), 'to-restore.backup');
+    await backup(['--config', rig.configFile(), '--out', file]);
+    mkdirSync(at('empty'), { recursive: true });
+  });
+
+  it('leaves nothing where the second of its two folders cannot be put in place', async () => {
+    symlinkSync(at('empty'), at('link'));
+    const attempt = restored(at('link'), at('etcd'));
+    await expect(attempt).rejects.toThrow(/link: nothing can be moved there.*\n.*no link/);
+    expect(readdirSync(at('')).toSorted()).toEqual(['empty', 'link']);
+    await restored(at('empty'), at('etcd'));
+    expect(readdirSync(at('')).toSorted()).toEqual(['empty', 'etcd', 'link']);
+  });
+
+  it('is not made onto a mount point, and says what to do', async () => {
+    const rule = /-dir is \/proc: must be no mount point.* make a folder below it/;
+    await expect(restored('/proc', at('other'))).rejects.toThrow(rule);
+    await expect(restored(at('other'), '/proc')).rejects.toThrow(rule);
+    expect(existsSync(at('other'))).toBe(false);
+  });
 });
 
 it.each(['online@2026.key', 'online.key.new'])(

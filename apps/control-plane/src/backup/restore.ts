@@ -5,6 +5,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   type Stats,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -77,8 +78,7 @@ export async function restore(args: readonly string[]): Promise<RestoreAnswer> {
     const note = await restoreEtcd(options, manifest, staged);
     leaveNote(staged.data, note, signer);
     if (options.redisPorts !== undefined) keepRedisPorts(options.redisPorts, staged.data);
-    putInPlace(staged.etcd, options.etcdDir);
-    putInPlace(staged.data, options.dataDir);
+    putInPlace(staged, options);
     const { members, etcdDir, dataDir } = options;
     const etcd = new Map(
       members.map((each) => [each.name, memberFolder(etcdDir, each, members)] as const),
@@ -139,7 +139,12 @@ async function manifestOf(file: string): Promise<Manifest> {
 }
 
 function mustBeFree(flag: string, folder: string): void {
-  if (!existsSync(folder) || readdirSync(folder).length === 0) return;
+  if (!existsSync(folder)) return;
+  if (statSync(folder).dev !== statSync(dirname(folder)).dev) {
+    const rule = 'must be no mount point, onto which nothing can be moved: make a folder below it';
+    throw new ConfigError(flag, folder, `${rule}, and name that`);
+  }
+  if (readdirSync(folder).length === 0) return;
   const rule = 'must be empty or absent: a restore overwrites nothing; move it away first';
   throw new ConfigError(flag, folder, rule);
 }
@@ -192,9 +197,21 @@ async function restoreEtcd(
   return { v: 1, backupAt, restoredAt, revision, goesOnAt: revision + bump };
 }
 
-function putInPlace(staged: string, folder: string): void {
-  mkdirSync(dirname(folder), { recursive: true });
-  renameSync(staged, folder);
+/** Both or none: where the second cannot be put in place the first goes back, and is cleared away with it. */
+function putInPlace(
+  staged: { readonly data: string; readonly etcd: string },
+  { dataDir, etcdDir }: Options,
+): void {
+  renameSync(staged.etcd, etcdDir);
+  try {
+    renameSync(staged.data, dataDir);
+  } catch (cause) {
+    renameSync(etcdDir, staged.etcd);
+    const remedy = 'name a folder that is absent, or empty and no link; nothing was put there';
+    throw new BackupError(dataDir, `nothing can be moved there: ${String(cause)}`, remedy, {
+      cause,
+    });
+  }
 }
 
 function explained(error: unknown, { dataDir, etcdDir }: Options): unknown {

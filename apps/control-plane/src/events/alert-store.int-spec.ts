@@ -1,7 +1,16 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  jest,
+} from '@jest/globals';
 import { PostgresDatabase, type Query } from '#postgresql';
 import { ALERT_NODE as NODE, alert, batchOf as batch } from '../testing/alerts.js';
 import { PostgresPlace, SqlitePlace, type StorePlace } from '../testing/store-places.js';
@@ -205,8 +214,8 @@ describe('alerts in SQLite', () => {
     expect(ids(after)).toEqual(['1-19999', '1-20000']);
     const db = new DatabaseSync(join(place.folder, 'alerts.db'));
     const planOf = (filter: AlertFilter) => {
-      const page = { range: 'id < ?', bound: 9, order: 'DESC', limit: 10, byTime: true } as const;
-      const { sql, values } = alertQuery({ filter, ...page });
+      const page = { range: 'id < ?', bound: 9, order: 'DESC', limit: 10 } as const;
+      const { sql, values } = alertQuery({ filter, ...page, byTime: true, byHost: false });
       return db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values);
     };
     const [few] = planOf({ sinceMs: 1 });
@@ -214,6 +223,35 @@ describe('alerts in SQLite', () => {
     db.close();
     for (const step of [few, scoped])
       expect(step?.['detail']).toMatch(/^SEARCH alerts USING INDEX alerts_by_time \(time_ms>/);
+  });
+
+  it('of the hosts of a scope are walked by their numbers, and sorted only where they are few', async () => {
+    const store = place.alerts(100_000);
+    await store.add(NODE, manyUntil(SINCE));
+    await store.add(OTHER, numbered(2, 3));
+    const prepare = jest.spyOn(DatabaseSync.prototype, 'prepare');
+    const many = ids(await store.before({ nodeIds: [NODE] }, undefined, 2));
+    const followed = ids(await store.after({ nodeIds: [OTHER] }, 20_001, 10));
+    const few = ids(await store.before({ nodeIds: [OTHER] }, 20_003, 10));
+    const asked = prepare.mock.calls.map(([sql]) => sql);
+    prepare.mockRestore();
+    expect([many, followed, few]).toEqual([
+      ['1-20000', '1-19999'],
+      ['2-2', '2-3'],
+      ['2-2', '2-1'],
+    ]);
+    const db = new DatabaseSync(join(place.folder, 'alerts.db'));
+    const plans = asked.map((sql) => db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all());
+    db.close();
+    const walked = 'SEARCH alerts USING INTEGER PRIMARY KEY (rowid';
+    const ofHosts = 'INDEX sqlite_autoindex_alerts_1 (node_id=?)';
+    expect(plans.map(([first]) => first?.['detail'])).toEqual([
+      `SEARCH alerts USING COVERING ${ofHosts}`,
+      `${walked}<?)`,
+      `${walked}>?)`,
+      `SEARCH alerts USING COVERING ${ofHosts}`,
+      `SEARCH alerts USING ${ofHosts}`,
+    ]);
   });
 
   it('are well again when it can be written again, though none comes', async () => {

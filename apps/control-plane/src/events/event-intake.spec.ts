@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   generateSigningKey,
   loadSigner,
@@ -198,6 +198,22 @@ describe('the intake of events', () => {
       last: '1000-0000000002',
       observed: '1000-0000000003',
     });
+  });
+
+  it('stores alerts that lie behind what was only watched and cannot be stored, and that later', async () => {
+    const watched = (id: string, from: number, to: number): SealedEntry => {
+      const batch = alertBatch('p', from, to);
+      const alerts = batch.alerts.map((each) => ({ ...each, Type: 'HostLog' as const }));
+      return { id, sealed: sealed({ ...batch, kind: 'observed', alerts }) };
+    };
+    inbox.entries = [watched('1-0', 1, 3), entry('2-0', 1, 2), watched('3-0', 4, 5)];
+    jest.spyOn(observations, 'add').mockRejectedValueOnce(new Error('database or disk is full'));
+    await expect(intake.take(NODE)).rejects.toThrow('full');
+    expect([store.stored, cursor(), observations.stored]).toEqual([2, '1000-0000000002', 0]);
+    expect(inbox.entries.map(({ id }) => id)).toEqual(['1-0', '3-0']);
+    await intake.take(NODE);
+    expect([observations.stored, observations.last]).toEqual([5, '1000-0000000005']);
+    expect(inbox.entries).toEqual([]);
   });
 
   it('refuses alerts that pass for what was only watched, and the other way round', async () => {

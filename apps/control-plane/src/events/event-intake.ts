@@ -37,7 +37,7 @@ export class EventIntake {
 
   /**
    * Reads what the host has now, as fast as its pace allows; gives after how many milliseconds to look again where there
-   * may be more, else 0. Throws where Redis or the store fails; then nothing was acknowledged.
+   * may be more, else 0. Throws where Redis or a store fails; then nothing was acknowledged that it did not take.
    */
   async take(nodeId: string): Promise<number> {
     const host = this.hosts.find(nodeId);
@@ -48,23 +48,30 @@ export class EventIntake {
       if (restMs > 0) return restMs;
       const entries = await this.inbox.events(nodeId, AT_ONCE);
       if (entries.length === 0) return 0;
-      const some = await this.#storeAll(host, entries);
-      const ids = entries.map(({ id }) => id);
+      const { done, some, left } = await this.#storeAll(host, entries);
       // Before the cursor, which a full Redis refuses until there is room: who is not told only sends again.
-      await this.inbox.remove(nodeId, ids);
+      await this.inbox.remove(nodeId, done);
       if (some) await this.inbox.writeCursor(nodeId, sealed(host, await this.#cursorOf(nodeId)));
+      if (left) throw left.cause;
     }
   }
 
-  /** Stores one after the other; whether there was anything that could be read. */
-  async #storeAll(host: KnownHost, entries: readonly SealedEntry[]): Promise<boolean> {
+  /** Stores one after the other. What was only watched and cannot be stored now stays, and holds up no alert behind it. */
+  async #storeAll(host: KnownHost, entries: readonly SealedEntry[]): Promise<Taken> {
+    const done: string[] = [];
     let some = false;
+    let left: Left | undefined;
     for (const entry of entries) {
-      const outcome = await this.#storeOne(host, entry);
+      const outcome = await this.#storeOne(host, entry, left);
+      if (outcome instanceof Left) {
+        left = outcome;
+        continue;
+      }
       if (outcome && outcome.stored > 0) this.news.tell();
       some ||= outcome !== undefined;
+      done.push(entry.id);
     }
-    return some;
+    return { done, some, left };
   }
 
   /** Of both kinds, whichever came: one takes the place of the other's last word. */
@@ -74,11 +81,15 @@ export class EventIntake {
     return { v: 1, last, ...(observed === undefined ? {} : { observed }) };
   }
 
-  async #storeOne(host: KnownHost, entry: SealedEntry): Promise<StoreOutcome | undefined> {
+  async #storeOne(
+    host: KnownHost,
+    entry: SealedEntry,
+    left: Left | undefined,
+  ): Promise<StoreOutcome | Left | undefined> {
     try {
       const batch = parseAlertBatch(openEvents(host.hostKey, host.nodeId, entry.sealed), host);
       if (!this.clones.admitsEvents(host, batch.run)) return this.#refused('clone');
-      if (batch.kind === 'observed') return await this.#storeObserved(host.nodeId, batch);
+      if (batch.kind === 'observed') return left ?? (await this.#storeObserved(host.nodeId, batch));
       const outcome = await this.alerts.add(host.nodeId, batch);
       this.metrics.alertsStored.inc(outcome.stored);
       this.metrics.alertsDuplicate.inc(outcome.duplicates);
@@ -91,10 +102,15 @@ export class EventIntake {
     }
   }
 
-  async #storeObserved(nodeId: string, batch: AlertBatch): Promise<StoreOutcome> {
-    const outcome = await this.observations.add(nodeId, batch);
-    this.metrics.observationsStored.inc(outcome.stored);
-    return outcome;
+  async #storeObserved(nodeId: string, batch: AlertBatch): Promise<StoreOutcome | Left> {
+    try {
+      const outcome = await this.observations.add(nodeId, batch);
+      this.metrics.observationsStored.inc(outcome.stored);
+      return outcome;
+    } catch (cause) {
+      if (cause instanceof UnstorableBatch) throw cause;
+      return new Left(cause);
+    }
   }
 
   /** Dropped, and not acknowledged: who sent it keeps it. */
@@ -102,6 +118,21 @@ export class EventIntake {
     this.metrics.eventBatchesRefused.inc({ reason });
     return undefined;
   }
+}
+
+/**
+ * What was only watched was not stored, for this cause. What was watched after it is left too: stored, it would
+ * acknowledge this.
+ */
+class Left {
+  constructor(readonly cause: unknown) {}
+}
+
+/** What became of entries: those to remove, whether any could be read, and what stays. */
+interface Taken {
+  readonly done: readonly string[];
+  readonly some: boolean;
+  readonly left: Left | undefined;
 }
 
 /** What is wrong with a batch; undefined for what is none of its fault. */

@@ -10,7 +10,7 @@ import {
   UnstorableBatch,
 } from './alert.store.js';
 import { compareEventIds } from './parse-alert-batch.js';
-import { alertQuery, type AlertSearch } from './sqlite-alert-query.js';
+import { OF_HOSTS, alertQuery, type AlertSearch } from './sqlite-alert-query.js';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS alerts (
@@ -191,17 +191,20 @@ export class SqliteAlertStore extends AlertStore {
     this.#db.prepare('DELETE FROM alerts WHERE id <= ?').run(this.#lastId() - this.kept);
   }
 
-  #select(search: Omit<AlertSearch, 'byTime'>): readonly StoredAlert[] {
-    const { sinceMs } = search.filter;
-    const byTime = sinceMs !== undefined && this.#areFewSince(sinceMs);
-    const { sql, values } = alertQuery({ ...search, byTime });
+  #select(search: Omit<AlertSearch, 'byTime' | 'byHost'>): readonly StoredAlert[] {
+    const { sinceMs, nodeIds } = search.filter;
+    const byTime = sinceMs !== undefined && this.#areFew('time_ms >= ?', sinceMs);
+    // Who follows is mostly near the end, where a walk is short, and asks again at each alert that comes.
+    const mayBeFew = nodeIds !== undefined && !byTime && search.order === 'DESC';
+    const byHost = mayBeFew && this.#areFew(OF_HOSTS, JSON.stringify(nodeIds));
+    const { sql, values } = alertQuery({ ...search, byTime, byHost });
     return this.#rows(sql, values);
   }
 
   /** Where many are, a walk from the newest on finds enough of them soon; where few are it would go through all. */
-  #areFewSince(sinceMs: number): boolean {
-    const sql = 'SELECT 1 FROM alerts WHERE time_ms >= ? LIMIT 1 OFFSET ?';
-    return this.#db.prepare(sql).get(sinceMs, FEW) === undefined;
+  #areFew(test: string, value: SQLInputValue): boolean {
+    const sql = `SELECT 1 FROM alerts WHERE ${test} LIMIT 1 OFFSET ?`;
+    return this.#db.prepare(sql).get(value, FEW) === undefined;
   }
 
   #rows(sql: string, values: readonly SQLInputValue[]): readonly StoredAlert[] {

@@ -7,7 +7,7 @@ import type { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 import { decodeNode, type Enrollment, type NodeRecord } from '../nodes/node.record.js';
 import { decodeRevocation, type RevocationRecord } from '../nodes/revocation.record.js';
 import { decodePolicy, type PolicyRecord } from '../policies/policy.record.js';
-import { decodeRedirect, type RedirectRecord } from '../redirects/redirect.record.js';
+import { decodeRedirect, redirectId, type RedirectRecord } from '../redirects/redirect.record.js';
 import { strongestOf, suspensionSelector } from '../suspensions/active-suspension.js';
 import { decodeSuspension, type SuspensionRecord } from '../suspensions/suspension.record.js';
 import { Affected } from './affected.js';
@@ -203,7 +203,7 @@ export class FleetState {
       case 'exception':
         return this.exceptions.set(name, { record: decodeException(value), revision });
       case 'redirect':
-        return this.redirects.set(name, { record: decodeRedirect(value), revision });
+        return this.redirects.set(redirectId(name), { record: decodeRedirect(value), revision });
       case 'revocation':
         return this.#setRevocation(name, { record: decodeRevocation(value), revision }, affected);
     }

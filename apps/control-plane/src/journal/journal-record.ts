@@ -1,4 +1,4 @@
-import type { JournalEntry } from '#bundle';
+import { canonicalBytes, type JournalEntry } from '#bundle';
 import {
   anything,
   count,
@@ -28,10 +28,12 @@ const entry = record<Omit<JournalEntry, 'detail'> & { readonly detail: unknown }
   hash: hex64,
 });
 
-/** Throws ShapeError. */
+/** Throws ShapeError, and RefusedError where it has no canonical bytes: it has no hash then, and nothing can follow it. */
 function decodeEntry(value: unknown): JournalEntry {
   const read = entry(value, 'journal');
-  return { ...read, detail: isDetail(read.detail) ? read.detail : {} };
+  const decoded = { ...read, detail: isDetail(read.detail) ? read.detail : {} };
+  canonicalBytes(decoded);
+  return decoded;
 }
 
 /** The entry in a text as the store and etcd's head hold it, or undefined where there is none: what cannot be read is a gap. */

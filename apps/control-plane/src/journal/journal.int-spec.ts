@@ -201,6 +201,13 @@ describe.each<[string, StorePlace]>([
       'is replaced by one that follows nothing',
       JSON.stringify(forged({ seq: 4, prev: '1'.repeat(64) })),
     ],
+    [
+      'is replaced by one of which no hash can be made',
+      JSON.stringify({
+        ...forged({ seq: 9, prev: '1'.repeat(64) }),
+        ...{ detail: { half: '\ud800' } },
+      }),
+    ],
   ])('keeps to the signed entries when its head in etcd %s', async (_title, value) => {
     await tell(ledgerOn(store), 'a', 'b', 'c');
     const write =

@@ -30,6 +30,7 @@ import { Fleet } from '../fleet/fleet.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
 import { ListQuery } from '../http/list.query.js';
 import { NameField } from '../http/name-field.js';
+import { WellFormedField } from '../http/well-formed-field.js';
 import { findPolicy, policyView } from '../policies/policy.view.js';
 import { StatusReader } from '../status/status-reader.js';
 import { explanationView } from './explanation.view.js';
@@ -50,6 +51,7 @@ export class RevokeBody {
   @IsOptional()
   @IsString()
   @Length(1, 500)
+  @WellFormedField()
   reason?: string;
 }
 

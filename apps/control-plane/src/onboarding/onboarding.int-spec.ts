@@ -1,9 +1,19 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { connect } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { parse } from 'yaml';
+import { eventually } from '../testing/eventually.js';
 import { Rig } from '../testing/rig.js';
 import { TestHost } from '../testing/test-host.js';
 
@@ -11,6 +21,12 @@ const DEB = 'hostward-agent_1.0_amd64.deb';
 const BODY = Buffer.from('bytes of a package');
 const SUM = createHash('sha256').update(BODY).digest('hex');
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+
+/** Only what is looked at again and again has to pass sooner. */
+const ALL_BUT_INTERVALS = [
+  ...(['Date', 'hrtime', 'nextTick', 'performance', 'queueMicrotask'] as const),
+  ...(['setImmediate', 'clearImmediate', 'setTimeout', 'clearTimeout'] as const),
+];
 
 let folder: string;
 let rig: Rig;
@@ -162,6 +178,40 @@ describe('a release that is not as it was signed', () => {
       await rig.rest.post('/v1/nodes/web1/install-script', {}),
     ])
       expect([answer.status, answer.text]).toEqual([409, expect.stringContaining('not whole')]);
+  });
+});
+
+describe('a reader that asks for packages and reads none', () => {
+  const LARGE = 'hostward-agent_4.0_amd64.deb';
+  const ALL_PLACES = 64;
+  const SOON_MS = 5_000;
+  const fetched = async () => (await rig.rest.get(`/v1/packages/${DEB}`, { token: null })).status;
+  beforeAll(() => {
+    writeFileSync(join(folder, LARGE), '');
+    truncateSync(join(folder, LARGE), 64 * 1024 * 1024);
+    release(`${SUM}  ${DEB}\n${SUM}  ${LARGE}\n`);
+    jest.useFakeTimers({ doNotFake: ALL_BUT_INTERVALS });
+  });
+  afterAll(() => {
+    jest.useRealTimers();
+  });
+
+  it('keeps others out for no longer than some minutes', async () => {
+    const { hostname: host, port } = new URL(rig.rest.url);
+    const reader = connect({ host, port: Number(port), ca: readFileSync(rig.files.caFile) });
+    try {
+      await once(reader, 'secureConnect');
+      reader.pause();
+      reader.write(`GET /v1/packages/${LARGE} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(ALL_PLACES));
+      await eventually('no place is left', async () => (await fetched()) === 429, SOON_MS);
+      const minuteLater = () => {
+        jest.advanceTimersByTime(60_000);
+        return fetched();
+      };
+      await eventually('there is room again', async () => (await minuteLater()) === 200, SOON_MS);
+    } finally {
+      reader.destroy();
+    }
   });
 });
 

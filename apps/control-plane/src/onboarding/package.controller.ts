@@ -1,3 +1,4 @@
+import type { ReadStream } from 'node:fs';
 import { Controller, Get, Param, Req, StreamableFile } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
@@ -11,6 +12,8 @@ import { PackageFolder, ReleaseDamaged, type Release } from './package-folder.js
 const WHY_OPEN = 'packages are no secret, and a host that fetches one has no identity yet';
 /** Files that are being sent at the same time: each holds a descriptor and a buffer. */
 const MAX_SENDING = 64;
+/** Of a file that nobody reads on, no more than the buffers on the way hold leaves the disk. */
+const STALLED_MS = 60_000;
 
 /** The packages that hosts install. */
 @ApiTags('packages')
@@ -55,6 +58,7 @@ export class PackageController {
     if (found === undefined) throw notFound('package', file);
     const stream = found.handle.createReadStream();
     stream.once('close', () => this.#sending--);
+    endWhenStalled(stream);
     return new StreamableFile(stream, { type: 'application/octet-stream', length: found.bytes });
   }
 
@@ -73,6 +77,16 @@ export async function releaseOf(folder: PackageFolder): Promise<Release | undefi
     const detail = `the packages here are not whole: ${cause.message}; make them anew by \`hostward package\``;
     throw new ProblemError('conflict', { detail, cause });
   }
+}
+
+/** Else who asks and reads nothing holds a place for ever. Looks at what was read: a listener would set it flowing. */
+function endWhenStalled(stream: ReadStream): void {
+  let before = -1;
+  const timer = setInterval(() => {
+    if (stream.bytesRead === before) stream.destroy();
+    before = stream.bytesRead;
+  }, STALLED_MS);
+  stream.once('close', () => clearInterval(timer));
 }
 
 function busy(seconds: number): ProblemError {

@@ -20,8 +20,8 @@ export interface KeptRedirect {
 export function keptRedirects(state: FleetState, root: TrustedRoot): readonly KeptRedirect[] {
   return state.redirects
     .sorted()
-    .map(({ name: id, record }) => ({ id, record, verified: verifiedOf(record, root) }))
-    .sort((a, b) => (BigInt(a.id) > BigInt(b.id) ? -1 : 1));
+    .map(({ name: id, record }) => ({ id, record, verified: verifiedOf(id, record, root) }))
+    .sort((a, b) => Number(b.id) - Number(a.id));
 }
 
 /** The one that counts for a host: the newest that names it, unless it is planned for later, or is over. */
@@ -52,7 +52,7 @@ export function redirectState(
   const { document } = verified;
   if (document.to === undefined) return 'ends-others';
   if (nowMs >= document.expiresAt) return 'expired';
-  const later = kept.filter((other) => BigInt(other.id) > BigInt(id));
+  const later = kept.filter((other) => Number(other.id) > Number(id));
   if (later.some((other) => other.verified && covers(other.verified.document, document)))
     return 'superseded';
   return nowMs < document.notBefore ? 'planned' : 'in-force';
@@ -63,9 +63,15 @@ function covers({ target: later }: RedirectDocument, { target }: RedirectDocumen
   return later.all === true || (target.nodeIds?.every((id) => isRedirected(later, id)) ?? false);
 }
 
-function verifiedOf({ envelope }: RedirectRecord, root: TrustedRoot): VerifiedRedirect | undefined {
+/** Nothing that was signed binds it to its key in etcd but its time, and hosts go by that. */
+function verifiedOf(
+  id: string,
+  { envelope }: RedirectRecord,
+  root: TrustedRoot,
+): VerifiedRedirect | undefined {
   try {
-    return verifyRedirect(envelope, root);
+    const verified = verifyRedirect(envelope, root);
+    return String(verified.document.issuedAt) === id ? verified : undefined;
   } catch {
     // Fails towards staying: what the root keys in force did not sign sends nobody anywhere.
     return undefined;

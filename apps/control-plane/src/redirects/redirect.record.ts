@@ -1,4 +1,4 @@
-import { anything, instant, parseJson, record, text, version1 } from '../shape/shape.js';
+import { anything, instant, matching, parseJson, record, text, version1 } from '../shape/shape.js';
 
 /** A redirect as `redirect/{id}` holds it: what the root keys signed, and who brought it. */
 export interface RedirectRecord {
@@ -15,6 +15,13 @@ const stored = record<RedirectRecord>({
   by: text(300),
   at: instant,
 });
+
+const id = matching(/^[0-9]{1,16}$/, 'must be the time at which it was signed, in ms since 1970');
+
+/** Reads the id of a stored redirect, the end of its key; throws ShapeError. */
+export function redirectId(name: string): string {
+  return id(name, 'id');
+}
 
 /** Reads a stored redirect; throws ShapeError. */
 export function decodeRedirect(bytes: Uint8Array): RedirectRecord {

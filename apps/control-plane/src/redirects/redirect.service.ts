@@ -128,7 +128,7 @@ export class RedirectService implements OnApplicationBootstrap, OnModuleDestroy 
     const stranger = target.nodeIds?.find((nodeId) => state.nameOf(nodeId) === undefined);
     if (stranger !== undefined) throw refused(`no host has the node id ${stranger}`);
     const newest = kept.find(({ verified }) => verified);
-    if (newest && BigInt(newest.id) >= BigInt(issuedAt))
+    if (newest?.verified && newest.verified.document.issuedAt >= issuedAt)
       throw new ProblemError('conflict', {
         detail: `redirect ${newest.id} is newer, so that hosts would not follow this one; sign it anew`,
       });

@@ -20,6 +20,7 @@ import { readEnd } from '../http/end-time.js';
 import { NamePipe, PageQuery, invalidField, notFound, pageOf } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
 import { readSelector } from '../http/read-selector.js';
+import { WellFormedField } from '../http/well-formed-field.js';
 import { findNode } from '../nodes/node.view.js';
 import { SuspensionService, suspensionView } from './suspension.service.js';
 
@@ -64,6 +65,7 @@ export class SuspensionBody {
   @ApiProperty()
   @IsString()
   @Length(1, 1_000)
+  @WellFormedField()
   reason: string;
 }
 

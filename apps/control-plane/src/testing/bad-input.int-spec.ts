@@ -268,6 +268,41 @@ describe('hostile and broken input', () => {
       { body: { target: { all: true }, mode: 'off', reason: 'x' } },
     ],
     [
+      'a suspension for half a character',
+      'POST',
+      '/v1/suspensions',
+      400,
+      {
+        body: {
+          target: { all: true },
+          mode: 'off',
+          until: new Date(Date.now() + 3_600_000).toISOString(),
+          reason: '\ud800',
+        },
+      },
+    ],
+    [
+      'an exception for half a character',
+      'POST',
+      '/v1/exceptions',
+      400,
+      {
+        body: {
+          policy: 'there',
+          selector: 'env=prod',
+          until: new Date(Date.now() + 3_600_000).toISOString(),
+          reason: '\udc00',
+        },
+      },
+    ],
+    [
+      'a revocation for half a character',
+      'POST',
+      '/v1/nodes/web1/revoke',
+      400,
+      { body: { reason: 'x\ud800' } },
+    ],
+    [
       'a suspension for a century',
       'POST',
       '/v1/suspensions',
