@@ -9,48 +9,19 @@
 
 #include "clock.h"
 #include "early.h"
-#include "fake-host.h"
 #include "file.h"
+#include "lives.h"
 #include "recompile.h"
 #include "samples.h"
 
 /*
  * Snapshot and memory are two files: whatever could not be written, and wherever the daemon died, what is in force at the
- * next start is a table that was confirmed, or one that waits to be. A folder where a file's temporary name should be
- * keeps that file from being written; large tables are kept from it by a bound on the size of files.
+ * next start is a table that was confirmed, or one that waits to be. Large tables are kept from being written by a bound
+ * on the size of files.
  */
 
 #define LARGE 100000
 #define NOTHING_LARGE 50000
-
-static struct hw_options options;
-static struct hw_daemon d;
-static char dir[64], securityfs[80];
-
-/* What a kill -9 leaves is the folder. */
-static void start(void) {
-        start_daemon(&d, &options, dir);
-        hw_enforce_start(&d);
-}
-
-static void restart(void) {
-        stop_daemon(&d);
-        start();
-}
-
-static void begin(void) {
-        strcpy(dir, "/tmp/hostward-persistence-XXXXXX");
-        CHECK(mkdtemp(dir));
-        make_host(dir, securityfs, sizeof securityfs);
-        options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = securityfs,
-                                        .state_dir = dir };
-        start();
-}
-
-static void end(void) {
-        stop_daemon(&d);
-        remove_host(dir);
-}
 
 struct given {
         uint64_t generation;
@@ -85,34 +56,14 @@ static int swap(struct given g) {
         return hw_enforce_swap(&d, t);
 }
 
-static void confirm(void) {
-        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) == 0);
-}
-
 static void swap_confirmed(struct given g) {
         CHECK(swap(g) == 0);
         confirm();
 }
 
-/* The agent is denied something and confirms nothing until its time is over. */
-static void cut_off(void) {
-        const struct hw_audit_record record = { .denied = true, .fsuid = AGENT, .pid = -1, .time_ms = hw_wall_ms() + 1 };
-
-        hw_confirm_evidence(&d, &record);
-        CHECK(d.memory.evidence);
-        hw_confirm_expired(&d);
-}
-
 static bool is(uint64_t generation, enum hw_confirm state, enum hw_mode mode) {
         return d.table && d.table->ordering.generation == generation && d.memory.confirm == state &&
                hw_memory_mode(&d.memory) == mode;
-}
-
-static void no_room_for(const char *name, bool none) {
-        char temp[80];
-
-        (void)snprintf(temp, sizeof temp, ".%s.new", name);
-        CHECK((none ? mkdirat(d.state_fd, temp, 0700) : unlinkat(d.state_fd, temp, AT_REMOVEDIR)) == 0);
 }
 
 static void no_room_for_large_files(bool none) {

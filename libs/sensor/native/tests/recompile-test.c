@@ -4,41 +4,12 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "fake-host.h"
 #include "file.h"
+#include "lives.h"
 #include "recompile.h"
 #include "samples.h"
 
 /* Which envelope belongs to the table in force: the one by which an exception in it ends without anybody's asking. */
-
-static struct hw_options options;
-static struct hw_daemon d;
-static char dir[64], securityfs[80];
-
-static void start(void) {
-        start_daemon(&d, &options, dir);
-        hw_enforce_start(&d);
-}
-
-static void restart(void) {
-        stop_daemon(&d);
-        start();
-}
-
-static void begin(void) {
-        strcpy(dir, "/tmp/hostward-recompile-XXXXXX");
-        CHECK(mkdtemp(dir));
-        make_host(dir, securityfs, sizeof securityfs);
-        options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = securityfs,
-                                        .state_dir = dir };
-        start();
-}
-
-static void end(void) {
-        hw_buffer_free(&d.envelope);
-        stop_daemon(&d);
-        remove_host(dir);
-}
 
 static struct hw_table *table(uint64_t generation, const char *digest, const char *mark, uint64_t valid_until) {
         const struct sample sample = { .generation = generation, .digest = digest, .names = { "hostward" }, .mark = mark };
@@ -58,19 +29,6 @@ static void apply(uint64_t generation, const char *text, uint64_t valid_until) {
         CHECK(hw_enforce_swap(&d, table(generation, text, text, valid_until)) == 0);
         hw_recompile_forget(&d);
         hw_recompile_keep(&d, (struct hw_slice){ (const uint8_t *)text, strlen(text) });
-}
-
-static void confirm(void) {
-        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) == 0);
-}
-
-static void cut_off(void) {
-        const struct hw_audit_record record = { .denied = true, .fsuid = AGENT, .pid = -1, .time_ms = hw_wall_ms() + 1 };
-
-        hw_confirm_evidence(&d, &record);
-        CHECK(d.memory.evidence);
-        hw_confirm_expired(&d);
-        CHECK(d.memory.confirm == HW_CONFIRM_FELL_BACK);
 }
 
 static bool envelope_is(const char *text) {
@@ -94,13 +52,6 @@ static bool is_due(void) {
         d.n_queue = 0;
         d.job = (struct hw_job){ 0 };
         return due;
-}
-
-static void no_room_for(const char *name, bool none) {
-        char temp[80];
-
-        (void)snprintf(temp, sizeof temp, ".%s.new", name);
-        CHECK((none ? mkdirat(d.state_fd, temp, 0700) : unlinkat(d.state_fd, temp, AT_REMOVEDIR)) == 0);
 }
 
 static void after_a_fallback_an_exception_that_still_runs_ends(void) {
