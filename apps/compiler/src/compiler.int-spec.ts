@@ -272,6 +272,14 @@ describe('the compiler', () => {
   );
 
   withParser(
+    'takes an older one that the sensor has kept, as after a fallback, and so ends its exceptions',
+    async () => {
+      const seen = [...highest(1, 41, 0), numberField(TAG.AGAIN, 1)];
+      expect((await compile({}, seen)).type).toBe(MSG.COMPILED);
+    },
+  );
+
+  withParser(
     'refuses what another control plane signed, what is for another host, what is cut or no envelope',
     async () => {
       const other = new TestControlPlane();

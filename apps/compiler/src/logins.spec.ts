@@ -25,7 +25,7 @@ describe('the keys by which people log in', () => {
         'postgres:x:105:112::/var/lib/postgresql:/bin/bash',
         'ubuntu:x:1000:1000:Ubuntu:/home/ubuntu:/bin/bash',
         'ci:x:1001:1001::/srv/ci:/bin/false',
-        'twin:x:1002:1002::/home/ubuntu:/bin/sh',
+        'twin:x:1002:1002::/home/ubuntu/:/bin/sh',
         'nohome:x:1003:1003::/:/bin/sh',
         'nobody:x:65534:65534:nobody:/nonexistent:/bin/sh',
         'broken',

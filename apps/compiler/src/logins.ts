@@ -17,7 +17,7 @@ export function keysOfLogins(root: string): ReturnType<typeof authorizedKeys> {
     .split('\n')
     .map((line) => line.split(':'))
     .filter(([, , uid, , , home = '', shell = '']) => isPerson(Number(uid)) && isLogin(home, shell))
-    .map(([, , , , , home = '']) => home);
+    .map(([, , , , , home = '']) => home.replace(/\/+$/, ''));
   return authorizedKeys([...new Set(homes)].slice(0, MOST));
 }
 

@@ -51,6 +51,7 @@ export async function verifyRequest(
       ...trust,
       highest,
       now,
+      again: fields.number(TAG.AGAIN) === 1n,
     });
     const { policies } = verified;
     const authors = new Map(policies.map(({ name, authors: by = [] }) => [name, by]));

@@ -235,6 +235,13 @@ describe('order', () => {
     expect(verified.repeated).toBe(true);
   });
 
+  it('lets one through that this host has taken and kept, though newer ones came and its end has passed', async () => {
+    const late = { highest: seen('1', '41', NOW), now: NOW + 400 * 86_400_000 };
+    const inquiry = inquiryOf(fleet, host, commit, late);
+    expect(await refusal(verifyDelivery(inquiry))).toBe('stale-order');
+    expect((await verifyDelivery({ ...inquiry, again: true })).repeated).toBe(true);
+  });
+
   it('refuses another bundle under an ordering seen before', async () => {
     const highest = { ...ORDERING, bundleDigest: 'ff'.repeat(32) };
     expect(await refusal(verifyDelivery(inquiryOf(fleet, host, commit, { highest })))).toBe(

@@ -30,6 +30,8 @@ export interface AssignmentInquiry {
   readonly highest?: Ordering & { readonly bundleDigest?: string };
   /** ms since 1970: the latest of clock, last signed time and build date. */
   readonly now: number;
+  /** This host took it before and has kept it where only root writes: order, floors and expiry were looked at then. */
+  readonly again?: boolean;
   /** `rememberingOpener` for a process that verifies again and again; `openHostKey` by default. */
   readonly openHostKey?: HostKeyOpener;
 }
@@ -48,7 +50,7 @@ export interface VerifiedAssignment {
   /** Maybe newer than the trusted one given: to be kept by the caller before anything is enforced. */
   readonly root: TrustedRoot;
   readonly rootVersion: number;
-  /** True if the ordering is the highest seen already: harmless to apply once more. */
+  /** True if it was taken already: harmless to apply once more. */
   readonly repeated: boolean;
 }
 
@@ -89,7 +91,7 @@ export async function verifyAssignment(inquiry: AssignmentInquiry): Promise<Veri
   });
   const assignment = openAssignment(hostKey, nodeId, commit, leaf);
   checkAgreement(record, commit, assignment, root);
-  const repeated = checkOrder(assignment, inquiry.highest);
+  const repeated = inquiry.again === true || checkOrder(assignment, inquiry.highest);
   // What was taken once is enforced beyond its end (D12), and compiled anew when the host changes.
   if (!repeated) checkExpiry(assignment, root, inquiry.now);
   return { assignment, hostKey, root, rootVersion: root.document.version, repeated };
@@ -120,7 +122,7 @@ export async function verifyDelivery(inquiry: DeliveryInquiry): Promise<Verified
 
 /** An online key must not be able to weaken anything, so only an author can suspend. */
 async function verifyAuthoredBundle(
-  { floors = NO_FLOORS, nodeId, now }: DeliveryInquiry,
+  { floors: kept = NO_FLOORS, nodeId, now, again }: DeliveryInquiry,
   verified: VerifiedAssignment,
   bundle: OpenedBundle,
 ): Promise<VerifiedDelivery> {
@@ -141,6 +143,7 @@ async function verifyAuthoredBundle(
   await verifyAuthoredAhead(envelopesOf(bundle.policies), 'policy', root.document);
   await verifyAuthoredAhead(envelopesOf(bundle.groups), 'group', root.document);
   await verifyAuthoredAhead(envelopesOf(bundle.suspensions), 'suspension', root.document);
+  const floors = again ? NO_FLOORS : kept;
   const inquiry = { root: root.document, nodeId, bundle, labels, floors, now };
   const { policies, suspension, floors: seen } = selectAuthored(inquiry);
   const order = suspension === undefined ? {} : { suspension };

@@ -80,6 +80,7 @@ export const TAG = {
   DEVICES: 43,
   VISIBILITY: 44,
   TIME_LIMIT: 45,
+  AGAIN: 46,
 } as const;
 
 export type MessageType = (typeof MSG)[keyof typeof MSG];

@@ -49,6 +49,8 @@ describe('a rule set that changes by itself', () => {
     });
     const asked = host.compiler.requests.map(({ fields }) => fields.text(TAG.ENVELOPE));
     expect(new Set(asked).size).toBe(1);
+    const again = host.compiler.requests.map(({ fields }) => fields.number(TAG.AGAIN));
+    expect(again).toEqual([undefined, 1n]);
     expect(host.log).toMatch(/compiled anew reason=an exception has ended/);
   });
 

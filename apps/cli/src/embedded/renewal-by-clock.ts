@@ -1,3 +1,4 @@
+/** Leaf certificates live a day and are made anew at half of that; who uses them takes new ones in by itself (ADR-0004). */
 const RENEW_EVERY_MS = 2 * 3_600_000;
 
 /**

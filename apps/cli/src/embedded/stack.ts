@@ -56,7 +56,6 @@ export interface StackOptions {
 const READY_WITHIN_MS = 120_000;
 const REPORTS_WITHIN_MS = 60_000;
 const POLL_MS = 50;
-/** Leaf certificates live a day and are made anew at half of that; who uses them takes new ones in by itself (ADR-0004). */
 const LOOK_AT_CLOCK_MS = 60_000;
 const LOOK_AT_CA_MS = 1_000;
 

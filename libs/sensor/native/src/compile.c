@@ -38,7 +38,7 @@ static int put_name(const char *name, void *userdata) {
 }
 
 int hw_compile_start(struct hw_compile *c, const char *path, struct hw_slice envelope, const struct hw_memory *memory,
-                     const char *securityfs, bool bpf_lsm, uint64_t timeout_ms) {
+                     const char *securityfs, bool bpf_lsm, bool again, uint64_t timeout_ms) {
         size_t begun = hw_frame_begin(&c->out, HW_MSG_COMPILE, REQUEST);
         int r;
 
@@ -50,6 +50,8 @@ int hw_compile_start(struct hw_compile *c, const char *path, struct hw_slice env
                 hw_put_u64(&c->out, HW_TAG_BPF_LSM, 1);
         if (memory->ended_at)
                 hw_put_u64(&c->out, HW_TAG_ENDED_AT, memory->ended_at);
+        if (again)
+                hw_put_u64(&c->out, HW_TAG_AGAIN, 1);
         r = hw_frame_end(&c->out, begun);
         if (r == 0)
                 c->fd = r = dial(path);

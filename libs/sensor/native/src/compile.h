@@ -14,7 +14,7 @@ struct hw_compile {
 };
 
 int hw_compile_start(struct hw_compile *c, const char *path, struct hw_slice envelope, const struct hw_memory *memory,
-                     const char *securityfs, bool bpf_lsm, uint64_t timeout_ms);
+                     const char *securityfs, bool bpf_lsm, bool again, uint64_t timeout_ms);
 bool hw_compile_wants_write(const struct hw_compile *c);
 /* 1: the answer is complete, 0: more is to come, below 0: it failed. The answer's payload is then in c->in. */
 int hw_compile_ready(struct hw_compile *c, uint16_t *ret_type);

@@ -113,7 +113,7 @@ static void compile(struct hw_daemon *d) {
         envelope = (struct hw_slice){ d->job.envelope.data, d->job.envelope.len };
         hw_recompile_begins(d);
         r = hw_compile_start(&d->compile, d->options->compiler, envelope, &d->memory,
-                             d->options->securityfs, d->bpf_lsm, d->compile_ms);
+                             d->options->securityfs, d->bpf_lsm, d->job.kind == HW_JOB_RECOMPILE, d->compile_ms);
 
         if (r == 0)
                 r = hw_daemon_watch(d, d->compile.fd, HW_ON_COMPILE, EPOLLIN | EPOLLOUT);

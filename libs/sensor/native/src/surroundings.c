@@ -17,7 +17,7 @@
 
 /* By the time at which an entry came, went or was replaced. */
 static const char *const looked_at[] = {
-        "/etc/apparmor.d", "/etc/hostward/agent.yaml", "/usr/sbin/apparmor_parser", "/usr/lib/hostward/compiler.mjs",
+        "/etc/apparmor.d", "/etc/hostward/agent.yaml", "/etc/passwd", "/usr/sbin/apparmor_parser", "/usr/lib/hostward/compiler.mjs",
 };
 
 /* Beside the one that we write into. Mirror: apps/compiler/src/units.ts. */

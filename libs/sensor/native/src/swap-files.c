@@ -68,7 +68,8 @@ static int write_files(struct hw_daemon *d, struct hw_table *t) {
         if (r < 0)
                 return r;
         d->memory.table = t->checksum;
-        d->memory.highest = t->ordering;
+        if (hw_ordering_compare(&t->ordering, &d->memory.highest) > 0) /* the last known good may be compiled anew */
+                d->memory.highest = t->ordering;
         d->memory.hold = HW_HOLD_NONE;
         hw_suspend_order(&d->memory, t, renewal);
         d->looked_at = hw_now_ms();

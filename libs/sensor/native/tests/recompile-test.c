@@ -65,6 +65,11 @@ static void after_a_fallback_an_exception_that_still_runs_ends(void) {
         CHECK(d.table->ordering.generation == 1 && envelope_is("11"));
         (void)usleep(400000);
         CHECK(is_due());
+        CHECK(hw_enforce_swap(&d, table(1, "11", "without", 0)) == 0);
+        CHECK(d.memory.highest.generation == 2); /* what came between stays older */
+        confirm();
+        restart();
+        CHECK(d.table->ordering.generation == 1 && d.memory.highest.generation == 2);
         end();
 }
 
