@@ -256,6 +256,7 @@ const COVERS: readonly BypassRow[] = [
     ['a bind mount over a directory above', 'bind', '/srv/keys'],
     ['the same by the newer calls, bound', 'open_tree', '/srv/keys'],
     ['a bind mount over the file', 'bind', '/srv/keys/id'],
+    ['a bind mount that says too that it does not spread', 'bind-private', '/srv/keys'],
   ].map(([name = '', how = '', place = '']) => ({
     name,
     attempt: py(`cover ${how} ${place}`),
@@ -299,6 +300,12 @@ const WRITES: readonly BypassRow[] = [
     attempt: py(`write_into ${how} /srv/open/a /srv/ro/f`),
     bpf: 'EACCES' as const,
   })),
+  {
+    name: 'given to another by a list of access',
+    attempt: py('give_away /srv/ro/f'),
+    bpf: 'EACCES',
+    apparmor: { open: 'AppArmor judges no extended attributes' },
+  },
   { name: 'truncated', user: true, attempt: `truncate -s 0 /srv/ro/f`, bpf: 'EACCES' },
   {
     name: 'replaced by a rename',

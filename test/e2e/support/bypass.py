@@ -172,9 +172,10 @@ def cover(how, directory):
     """Mounts something over it, by the old call or the new ones."""
     if how == 'tmpfs':
         check(LIBC.mount(b'none', directory.encode(), b'tmpfs', 0, None))
-    elif how == 'bind':
+    elif how in ('bind', 'bind-private'):
         source = '/srv/open' if os.path.isdir(directory) else '/srv/open/a'
-        check(LIBC.mount(source.encode(), directory.encode(), None, ctypes.c_ulong(MS_BIND), None))
+        flags = MS_BIND | MS_PRIVATE if how == 'bind-private' else MS_BIND
+        check(LIBC.mount(source.encode(), directory.encode(), None, ctypes.c_ulong(flags), None))
     elif how == 'fsmount':
         context = syscall(FSOPEN, b'tmpfs', 0)
         syscall(FSCONFIG, context, 6, 0, 0, 0)
@@ -192,6 +193,13 @@ def move_tree(how, one, other):
         check(LIBC.mount(one.encode(), other.encode(), None, ctypes.c_ulong(MS_MOVE), None))
     else:
         syscall(MOVE_MOUNT, -100, one.encode(), -100, other.encode(), 0)
+
+
+def give_away(path):
+    """Lets another user write by a list of access; the tags are those of linux/posix_acl.h."""
+    entries = ((0x01, 6, -1), (0x02, 6, 1234), (0x04, 4, -1), (0x10, 6, -1), (0x20, 4, -1))
+    packed = b''.join(struct.pack('<HHi', *entry) for entry in entries)
+    os.setxattr(path, 'system.posix_acl_access', struct.pack('<I', 2) + packed)
 
 
 def uncover(directory, flags='0'):
@@ -341,7 +349,7 @@ def rows():
 
 
 VERBS = {verb.__name__: verb for verb in (
-    openat2, uring, by_handle, passed, of_process, in_pid_namespace, in_chroot, execute, exchange, pivot, in_image, reuse, cover, move_tree, uncover, write_into,
+    openat2, uring, by_handle, passed, of_process, in_pid_namespace, in_chroot, execute, exchange, pivot, in_image, reuse, cover, move_tree, uncover, write_into, give_away,
     race, hold, held, attach, take_descriptor, memory_of, map_of_ours, verified, rows)}
 
 if __name__ == '__main__':

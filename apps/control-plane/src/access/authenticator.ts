@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { Role } from '#contracts';
 import { Clock } from '../clock.js';
@@ -38,7 +39,7 @@ export class Authenticator {
     const found = this.directory.tokens.get(id)?.record;
     if (!found || !tokenMatches(token, found.hash)) return undefined;
     const grant = this.#grantOf(found);
-    return grant && toCaller(found, grant, source, () => this.#stillCounts(found));
+    return grant && toCaller(found, grant, source, () => this.#stillCounts(found, grant));
   }
 
   /** What a token is worth now; undefined where it is worth nothing any more. */
@@ -55,9 +56,10 @@ export class Authenticator {
     return { actor: `user/${found.name}`, roles: found.roles, selector: found.selector };
   }
 
-  #stillCounts({ id, hash }: ApiTokenRecord): boolean {
+  /** Not where it is worth something else now: who asks again gets that. */
+  #stillCounts({ id, hash }: ApiTokenRecord, grant: Grant): boolean {
     const now = this.directory.tokens.get(id)?.record;
-    return now?.hash === hash && this.#grantOf(now) !== undefined;
+    return now?.hash === hash && isDeepStrictEqual(this.#grantOf(now), grant);
   }
 }
 

@@ -4,6 +4,7 @@ import { checkWrites } from '../access/write-gate.js';
 import { Trust } from '../config/trust.js';
 import { ProblemError } from '../http/index.js';
 import { Ledger, type LedgerChange } from '../journal/ledger.js';
+import { checkReadable } from './check-readable.js';
 import { Fleet } from './fleet.js';
 import { checkAuthored } from '../trust/authored-gate.js';
 import type { FleetState } from './fleet-state.js';
@@ -51,5 +52,6 @@ export class FleetEditor {
     const caller = currentCaller();
     if (caller) checkWrites(caller, state, change);
     if (this.trust.authored) checkAuthored(state, change);
+    checkReadable(change.then);
   }
 }

@@ -24,6 +24,7 @@ import { Clock } from '../clock.js';
 import { Metrics } from '../health/metrics.js';
 import { ProblemError, ServedFromMemory, toProblemError } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
+import { TextField } from '../http/text-field.js';
 import { EnrollService } from './enroll.service.js';
 import { peerOf, sourceOf } from './network.js';
 
@@ -55,8 +56,7 @@ export class EnrollBody implements EnrollRequest {
   name: string;
 
   @ApiProperty()
-  @IsString()
-  @Length(1, 253)
+  @TextField(253)
   hostname: string;
 
   @ApiProperty({ description: 'Ed25519, base64 of 32 bytes' })

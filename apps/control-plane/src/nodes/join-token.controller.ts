@@ -15,14 +15,28 @@ import { ATTESTATIONS, type AttestationKind, type JoinTokenView, type Page } fro
 import { actor, currentCaller } from '../access/caller.js';
 import { Needs } from '../access/index.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
-import { NamePipe, PageQuery, decodeCursor, encodeCursor, notFound } from '../http/index.js';
+import {
+  NamePipe,
+  PageQuery,
+  decodeCursor,
+  encodeCursor,
+  invalidField,
+  notFound,
+} from '../http/index.js';
 import { NameField } from '../http/name-field.js';
 import type { Stored } from '../fleet/shelf.js';
 import { isWithinScope } from './join-token.bounds.js';
 import { JoinTokenMaker } from './join-token.maker.js';
 import { JoinTokenStore } from './join-token.store.js';
-import { MAX_CIDRS, MAX_GROUPS, joinTokenView, type JoinTokenRecord } from './join-token.record.js';
+import {
+  MAX_CIDRS,
+  MAX_GROUPS,
+  isJoinTokenId,
+  joinTokenView,
+  type JoinTokenRecord,
+} from './join-token.record.js';
 
+const NEXT = 'send `next` of the page before';
 const HOUR_MS = 3_600_000;
 const MAX_TTL_MS = 90 * 24 * HOUR_MS;
 
@@ -84,10 +98,10 @@ export class JoinTokenController {
   @Needs('join-tokens:read')
   @ApiOperation({ summary: 'List join tokens; the tokens themselves are nowhere' })
   async list(@Query() query: PageQuery): Promise<Page<JoinTokenView>> {
-    const { items, more, revision } = await this.store.page(
-      query.limit,
-      decodeCursor(query.cursor),
-    );
+    const after = decodeCursor(query.cursor);
+    if (after !== undefined && !isJoinTokenId(after))
+      throw invalidField('cursor', query.cursor, 'is not a cursor of this list', NEXT);
+    const { items, more, revision } = await this.store.page(query.limit, after);
     const last = items.at(-1);
     const next = more && last ? encodeCursor(last.id) : undefined;
     const shown = items.filter((item) => isWithinScope(item, currentCaller()?.scope));

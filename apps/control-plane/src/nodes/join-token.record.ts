@@ -41,9 +41,16 @@ export interface JoinTokenRecord {
   readonly at: string;
 }
 
+const ID = /^[0-9a-f]{16}$/;
+
+/** Whether a join token may be called so. */
+export function isJoinTokenId(id: string): boolean {
+  return ID.test(id);
+}
+
 const stored = record<JoinTokenRecord>({
   v: version1,
-  id: matching(/^[0-9a-f]{16}$/, 'must be 16 hexadecimal digits'),
+  id: matching(ID, 'must be 16 hexadecimal digits'),
   hash: matching(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'),
   labels: mapOf(text(253), 256),
   uses: count,

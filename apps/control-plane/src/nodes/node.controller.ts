@@ -20,7 +20,7 @@ import {
   ApiPropertyOptional,
   ApiTags,
 } from '@nestjs/swagger';
-import { IsObject, IsOptional, IsString, Length } from 'class-validator';
+import { IsObject, IsOptional } from 'class-validator';
 import type { FastifyReply } from 'fastify';
 import type { ExplanationView, NodeStatus, NodeView, Page, PolicyView } from '#contracts';
 import { explainSelection } from '#policy-model';
@@ -30,7 +30,7 @@ import { Fleet } from '../fleet/fleet.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
 import { ListQuery } from '../http/list.query.js';
 import { NameField } from '../http/name-field.js';
-import { WellFormedField } from '../http/well-formed-field.js';
+import { TextField } from '../http/text-field.js';
 import { findPolicy, policyView } from '../policies/policy.view.js';
 import { StatusReader } from '../status/status-reader.js';
 import { explanationView } from './explanation.view.js';
@@ -49,9 +49,7 @@ export class LabelsBody {
 export class RevokeBody {
   @ApiPropertyOptional({ description: 'kept in the journal, and told to the host' })
   @IsOptional()
-  @IsString()
-  @Length(1, 500)
-  @WellFormedField()
+  @TextField(500)
   reason?: string;
 }
 

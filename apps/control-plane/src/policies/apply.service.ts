@@ -81,7 +81,8 @@ export class ApplyService {
     throw new ProblemError(plan.lockedOut ? 'would-lock-out' : 'invalid-documents', {
       detail: errors[0] && `${errors[0].field}: ${errors[0].message}`,
       errors: unique(errors).slice(0, 500),
-      documents: plan.documents,
+      // What would have been pruned was not named by the caller, and may be outside what they see.
+      documents: plan.documents.filter(({ verdict }) => verdict !== 'pruned'),
     });
   }
 

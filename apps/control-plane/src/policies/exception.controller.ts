@@ -10,7 +10,7 @@ import { readEnd } from '../http/end-time.js';
 import { NamePipe, PageQuery, pageOf } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
 import { readSelector } from '../http/read-selector.js';
-import { WellFormedField } from '../http/well-formed-field.js';
+import { TextField } from '../http/text-field.js';
 import { ExceptionService, exceptionView, findException } from './exception.service.js';
 
 const MAX_MS = 365 * 86_400_000;
@@ -32,9 +32,7 @@ export class ExceptionBody {
   until: string;
 
   @ApiProperty()
-  @IsString()
-  @Length(1, 1_000)
-  @WellFormedField()
+  @TextField(1_000)
   reason: string;
 }
 

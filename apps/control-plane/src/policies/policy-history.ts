@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { etcdKeys, type EtcdStore } from '#etcd';
+import type { Scope } from '../access/scope.js';
 import { decodePolicy, type PolicyRecord } from './policy.record.js';
 import type { Stored } from '../fleet/shelf.js';
 
@@ -20,4 +22,29 @@ export class EtcdPolicyHistory extends PolicyHistory {
       .map(({ value, modRevision }) => ({ record: decodePolicy(value), revision: modRevision }))
       .reverse();
   }
+}
+
+/**
+ * Of versions, newest first, those that a caller with a scope may read: as far back as each was in the scope, or selected what the
+ * present one does. What was there under that name before was another's. A deletion goes with what it deleted.
+ */
+export function versionsWithin(
+  scope: Scope | undefined,
+  versions: readonly Stored<PolicyRecord>[],
+): readonly Stored<PolicyRecord>[] {
+  if (scope === undefined) return versions;
+  const present = versions[0]?.record.document?.spec.nodeSelector;
+  const shown: Stored<PolicyRecord>[] = [];
+  let deletions: Stored<PolicyRecord>[] = [];
+  for (const version of versions) {
+    const selector = version.record.document?.spec.nodeSelector;
+    if (selector === undefined) {
+      deletions.push(version);
+      continue;
+    }
+    if (!scope.contains(selector) && !isDeepStrictEqual(selector, present)) break;
+    shown.push(...deletions, version);
+    deletions = [];
+  }
+  return shown;
 }

@@ -15,7 +15,7 @@ import { ApiBody, ApiConsumes, ApiOperation, ApiPropertyOptional, ApiTags } from
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import type { FastifyReply } from 'fastify';
 import type { NodePolicyStatus, Page, PolicyStatus, PolicyVersion, PolicyView } from '#contracts';
-import { actor } from '../access/caller.js';
+import { actor, currentCaller } from '../access/caller.js';
 import { Needs, NeedsToRead, NeedsToWrite } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { Item } from '../fleet/shelf.js';
@@ -23,6 +23,7 @@ import { ListQuery, selectorOf, wantedBy } from '../http/list.query.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
 import { PolicyNodesQuery } from '../status/policy-nodes.query.js';
 import { StatusReader } from '../status/status-reader.js';
+import { versionsWithin } from './policy-history.js';
 import { PolicyPut } from './policy-put.js';
 import { PolicyService } from './policy.service.js';
 import type { PolicyRecord } from './policy.record.js';
@@ -139,7 +140,7 @@ export class PolicyController {
     @Param('name', NamePipe) name: string,
     @Query() query: PageQuery,
   ): Promise<Page<PolicyVersion>> {
-    const versions = await this.policies.versions(name);
+    const versions = versionsWithin(currentCaller()?.scope, await this.policies.versions(name));
     // Named so that the newest sorts first: pages stay right while versions are added.
     const items = versions.map((stored) => ({
       stored,

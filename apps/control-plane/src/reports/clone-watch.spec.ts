@@ -57,6 +57,19 @@ function watchAll(seen: readonly Seen[], watch = new CloneWatch()): CloneMark | 
 }
 
 describe('a copied identity', () => {
+  it('is told in words that the journal can hold, whatever the copy calls itself', () => {
+    const odd = (each: Seen): NodeReport => {
+      const whole = report(each);
+      return { ...whole, host: { ...whole.host, hostname: '\ud800' } };
+    };
+    const watch = new CloneWatch();
+    const found = sequence('A1 B1 A2 B2 A3').flatMap(
+      (each) => watch.take(odd(each), START_MS + each.at * 1_000, undefined).found ?? [],
+    );
+    expect(found[0]?.reason).toMatch(/^two machines report/);
+    expect(found[0]?.reason.isWellFormed()).toBe(true);
+  });
+
   it.each<[string, string]>([
     ['two agents that report in turn', 'A1 B1 A2 B2 A3 B3'],
     ['two that report unevenly', 'A1 A2 A3 B1 A4 A5 B2 B3 A6 A7'],

@@ -222,7 +222,7 @@ function heardSince(sinceMs: number): (run: Run) => boolean {
 
 function reasonOf(first: Run, second: Run): string {
   const name = ({ hostname, bootedAt }: Run): string =>
-    `${hostname.slice(0, 100)} (agent started ${bootedAt})`;
+    `${hostname.slice(0, 100).toWellFormed()} (agent started ${bootedAt})`;
   return (
     `two machines report under this identity: ${name(first)}, seen first, and ${name(second)}, whose reports do not ` +
     'count; on the copy stop the agent, remove its state directory and enrol it under a name of its own'

@@ -7,7 +7,6 @@ import {
   IsIn,
   IsOptional,
   IsString,
-  Length,
   MaxLength,
   ValidateNested,
 } from 'class-validator';
@@ -20,7 +19,7 @@ import { readEnd } from '../http/end-time.js';
 import { NamePipe, PageQuery, invalidField, notFound, pageOf } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
 import { readSelector } from '../http/read-selector.js';
-import { WellFormedField } from '../http/well-formed-field.js';
+import { TextField } from '../http/text-field.js';
 import { findNode } from '../nodes/node.view.js';
 import { SuspensionService, suspensionView } from './suspension.service.js';
 
@@ -63,9 +62,7 @@ export class SuspensionBody {
   until: string;
 
   @ApiProperty()
-  @IsString()
-  @Length(1, 1_000)
-  @WellFormedField()
+  @TextField(1_000)
   reason: string;
 }
 

@@ -192,6 +192,7 @@ describe('hostile and broken input', () => {
     ['a limit that is too large', 'GET', '/v1/policies?limit=100000', 400],
     ['a limit that is a list', 'GET', '/v1/policies?limit=1&limit=2', 400],
     ['a cursor that is none', 'GET', '/v1/policies?cursor=AAAA', 400],
+    ['a cursor of another list', 'GET', '/v1/join-tokens?cursor=YS9i', 400],
     [
       'a version that is none',
       'POST',

@@ -150,6 +150,19 @@ int BPF_PROG(hw_inode_removexattr, void *idmap, struct dentry *dentry)
         return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_XATTR);
 }
 
+/* Since Linux 6.2 lists of who may are no extended attributes to it; older kernels have them come by those above. */
+SEC("lsm/inode_set_acl")
+int BPF_PROG(hw_inode_set_acl, void *idmap, struct dentry *dentry)
+{
+        return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_XATTR);
+}
+
+SEC("lsm/inode_remove_acl")
+int BPF_PROG(hw_inode_remove_acl, void *idmap, struct dentry *dentry)
+{
+        return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_XATTR);
+}
+
 static __always_inline bool changes_file(unsigned int cmd) {
         return cmd == FS_IOC_SETFLAGS || cmd == FS_IOC32_SETFLAGS || cmd == FS_IOC_FSSETXATTR ||
                cmd == FS_IOC_ENABLE_VERITY;

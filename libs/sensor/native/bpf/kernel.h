@@ -282,6 +282,7 @@ static __always_inline __u64 hw_load_word(const void *address) {
 #define VM_SHARED 0x8
 #define RENAME_EXCHANGE 0x2
 #define MS_REMOUNT 0x20
+#define MS_BIND 0x1000
 #define MS_MOVE 0x2000
 #define MS_PROPAGATION 0x1e0000 /* MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED */
 #define SIGKILL 9

@@ -34,10 +34,15 @@ static __always_inline struct dentry *root_of_caller(void) {
         return BPF_CORE_READ(task, fs, root.dentry);
 }
 
+/* As the kernel reads flags, the first that it knows counts: one that binds, and says how it spreads, binds. */
+static __always_inline bool leaves_places(unsigned long flags) {
+        return (flags & MS_REMOUNT) || (!(flags & MS_BIND) && (flags & MS_PROPAGATION));
+}
+
 SEC("lsm/sb_mount")
 int BPF_PROG(hw_sb_mount, const char *name, const struct path *path, const char *type, unsigned long flags)
 {
-        if ((flags & (MS_REMOUNT | MS_PROPAGATION)) || !is_judged())
+        if (leaves_places(flags) || !is_judged())
                 return 0;
         return answer_mount(path->dentry) || ((flags & MS_MOVE) && answer_mount(root_of_caller())) ? -EACCES : 0;
 }
