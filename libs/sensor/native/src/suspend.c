@@ -117,12 +117,13 @@ int hw_unload(struct hw_daemon *d) {
 }
 
 int hw_resume(struct hw_daemon *d) {
-        if (d->memory.hold == HW_HOLD_UNLOADED) {
+        const bool was_unloaded = d->memory.hold == HW_HOLD_UNLOADED;
+
+        if (was_unloaded) {
                 d->memory.hold = HW_HOLD_NONE;
                 hw_events_add_own(&d->events, "resumed", NULL, "loaded again by console");
-                return reload(d, "resumed");
         }
-        if (d->memory.suspension.active)
+        if (d->memory.suspension.active && (!was_unloaded || d->memory.suspension.by != HW_BY_CONTROL_PLANE))
                 return hw_suspend_end(d, "ended at the console");
-        return hw_enforce_is_refused(d) ? reload(d, "resumed") : 0;
+        return was_unloaded || hw_enforce_is_refused(d) ? reload(d, "resumed") : 0;
 }

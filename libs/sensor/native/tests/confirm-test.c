@@ -121,6 +121,17 @@ static void loaded_again_at_the_console_it_must_be_confirmed(void) {
         end();
 }
 
+static void resumed_at_the_console_nothing_of_the_console_stays(void) {
+        begin();
+        swap(1, "one", 0);
+        CHECK(confirm(getpid()) == 0);
+        hw_unload(&d);
+        suspend_for(60000);
+        hw_resume(&d);
+        CHECK(!d.memory.suspension.active && hw_memory_mode(&d.memory) == HW_MODE_ENFORCE);
+        end();
+}
+
 static void the_last_known_good_that_came_back_need_not_be(void) {
         begin();
         swap(1, "one", 0);
@@ -282,6 +293,7 @@ int main(void) {
         TEST(cut_off_by_a_denial_the_last_known_good_comes_back);
         TEST(cut_off_by_the_first_rule_set_nothing_is_blocked);
         TEST(loaded_again_at_the_console_it_must_be_confirmed);
+        TEST(resumed_at_the_console_nothing_of_the_console_stays);
         TEST(the_last_known_good_that_came_back_need_not_be);
         TEST(a_denial_from_before_the_swap_counts_for_nothing);
         TEST(where_the_clock_was_set_back_since_a_denial_counts);
