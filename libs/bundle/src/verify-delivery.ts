@@ -122,7 +122,7 @@ export async function verifyDelivery(inquiry: DeliveryInquiry): Promise<Verified
 
 /** An online key must not be able to weaken anything, so only an author can suspend. */
 async function verifyAuthoredBundle(
-  { floors: kept = NO_FLOORS, nodeId, now, again }: DeliveryInquiry,
+  { floors: kept = NO_FLOORS, nodeId, now, again, highest }: DeliveryInquiry,
   verified: VerifiedAssignment,
   bundle: OpenedBundle,
 ): Promise<VerifiedDelivery> {
@@ -143,7 +143,9 @@ async function verifyAuthoredBundle(
   await verifyAuthoredAhead(envelopesOf(bundle.policies), 'policy', root.document);
   await verifyAuthoredAhead(envelopesOf(bundle.groups), 'group', root.document);
   await verifyAuthoredAhead(envelopesOf(bundle.suspensions), 'suspension', root.document);
-  const floors = again ? NO_FLOORS : kept;
+  const isOlder = highest !== undefined && compareOrdering(assignment, highest) < 0;
+  // Those of what came since; of the newest taken they are its own.
+  const floors = again && isOlder ? NO_FLOORS : kept;
   const inquiry = { root: root.document, nodeId, bundle, labels, floors, now };
   const { policies, suspension, floors: seen } = selectAuthored(inquiry);
   const order = suspension === undefined ? {} : { suspension };

@@ -13,6 +13,7 @@ import { HostKeys } from './host-keys.js';
 import { offeredRecord, type OfferedRecord } from './offered-record.js';
 
 const RETRY_BASE_MS = 10_000;
+const FELL_BACK = 'fell-back';
 const RETRY_CAP_MS = 10 * 60_000;
 
 /** Figures of the delivery since the agent started. */
@@ -193,8 +194,12 @@ export class Courier {
     this.counts.refused += 1;
     const attempts = this.#refusal?.fingerprint === fingerprint ? this.#refusal.attempts + 1 : 1;
     const { clock } = this.around;
-    const retryAt =
-      clock.elapsed() + backoff(attempts, RETRY_BASE_MS, RETRY_CAP_MS, clock.random());
+    // What cut the host off once is refused whenever it comes: a newer one is waited for.
+    const waitMs =
+      code === FELL_BACK
+        ? Infinity
+        : backoff(attempts, RETRY_BASE_MS, RETRY_CAP_MS, clock.random());
+    const retryAt = clock.elapsed() + waitMs;
     this.#refusal = { fingerprint, attempts, retryAt };
     this.#reject({ code, message, at: clock.now(), ordering });
   }

@@ -20,7 +20,7 @@ import {
   ApiPropertyOptional,
   ApiTags,
 } from '@nestjs/swagger';
-import { IsObject, IsOptional } from 'class-validator';
+import { IsObject, ValidateIf } from 'class-validator';
 import type { FastifyReply } from 'fastify';
 import type { ExplanationView, NodeStatus, NodeView, Page, PolicyView } from '#contracts';
 import { explainSelection } from '#policy-model';
@@ -48,7 +48,7 @@ export class LabelsBody {
 /** Body of `POST /nodes/{name}/revoke`. */
 export class RevokeBody {
   @ApiPropertyOptional({ description: 'kept in the journal, and told to the host' })
-  @IsOptional()
+  @ValidateIf((_, value) => value !== undefined)
   @TextField(500)
   reason?: string;
 }

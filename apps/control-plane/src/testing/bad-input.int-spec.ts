@@ -296,6 +296,7 @@ describe('hostile and broken input', () => {
         },
       },
     ],
+    ['a revocation for null', 'POST', '/v1/nodes/web1/revoke', 400, { body: { reason: null } }],
     [
       'a revocation for half a character',
       'POST',

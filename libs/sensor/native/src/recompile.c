@@ -70,7 +70,8 @@ void hw_recompile_take_previous(struct hw_daemon *d) {
 bool hw_recompile_is_lost(const struct hw_daemon *d, const struct hw_table *t) {
         const struct hw_ordering *highest = &d->memory.highest;
 
-        return d->memory.confirm != HW_CONFIRM_FELL_BACK && strcmp(t->digest, d->memory.rejected_digest) != 0 &&
+        /* Where one was ever taken back, it may have been this one. */
+        return d->memory.confirm != HW_CONFIRM_FELL_BACK && !d->memory.rejected_digest[0] &&
                hw_ordering_compare(&t->ordering, highest) == 0 &&
                (!d->table || hw_ordering_compare(&d->table->ordering, highest) < 0);
 }

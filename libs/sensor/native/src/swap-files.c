@@ -68,10 +68,12 @@ static int write_files(struct hw_daemon *d, struct hw_table *t) {
         if (r < 0)
                 return r;
         d->memory.table = t->checksum;
-        if (hw_ordering_compare(&t->ordering, &d->memory.highest) > 0) /* the last known good may be compiled anew */
-                d->memory.highest = t->ordering;
         d->memory.hold = HW_HOLD_NONE;
-        hw_suspend_order(&d->memory, t, renewal);
+        /* The last known good that is compiled anew: what came since counts, also of whether the host is suspended. */
+        if (hw_ordering_compare(&t->ordering, &d->memory.highest) >= 0) {
+                d->memory.highest = t->ordering;
+                hw_suspend_order(&d->memory, t, renewal);
+        }
         d->looked_at = hw_now_ms();
         if (!renewal)
                 hw_confirm_begin(d);

@@ -11,6 +11,20 @@
 
 /* Which envelope belongs to the table in force: the one by which an exception in it ends without anybody's asking. */
 
+static struct hw_table *suspending(uint64_t generation, const char *digest, const char *mark) {
+        const struct sample sample = { .generation = generation, .digest = digest, .names = { "hostward" }, .mark = mark };
+        struct hw_buffer payload = { 0 };
+        struct hw_table *t = NULL;
+        const char *why;
+
+        sample_payload(&payload, &sample);
+        hw_put_text(&payload, HW_TAG_SUSPEND_MODE, "audit");
+        hw_put_u64(&payload, HW_TAG_SUSPEND_UNTIL, hw_wall_ms() + 60000);
+        hw_put_text(&payload, HW_TAG_SUSPEND_REASON, "fleet");
+        CHECK(hw_table_parse(&payload, &t, &why) == 0);
+        return t;
+}
+
 static struct hw_table *table(uint64_t generation, const char *digest, const char *mark, uint64_t valid_until) {
         const struct sample sample = { .generation = generation, .digest = digest, .names = { "hostward" }, .mark = mark };
         struct hw_buffer payload = { 0 };
@@ -70,6 +84,20 @@ static void after_a_fallback_an_exception_that_still_runs_ends(void) {
         confirm();
         restart();
         CHECK(d.table->ordering.generation == 1 && d.memory.highest.generation == 2);
+        end();
+}
+
+static void a_suspension_that_was_ended_since_does_not_come_back_with_it(void) {
+        begin();
+        apply(1, "11", 0);
+        confirm();
+        CHECK(hw_enforce_swap(&d, suspending(2, "22", "11")) == 0); /* the same rules, suspended */
+        apply(3, "33", 0);
+        CHECK(!d.memory.suspension.active);
+        cut_off();
+        CHECK(d.table->ordering.generation == 2 && !d.memory.suspension.active);
+        CHECK(hw_enforce_swap(&d, suspending(2, "22", "compiled anew")) == 0);
+        CHECK(!d.memory.suspension.active && hw_memory_mode(&d.memory) == HW_MODE_ENFORCE);
         end();
 }
 
@@ -161,6 +189,7 @@ static void a_newer_table_that_was_lost_may_come_back_and_nothing_else(void) {
 
 int main(void) {
         TEST(after_a_fallback_an_exception_that_still_runs_ends);
+        TEST(a_suspension_that_was_ended_since_does_not_come_back_with_it);
         TEST(so_it_does_where_the_daemon_died_within_the_fallback);
         TEST(what_cut_the_agent_off_when_compiled_anew_is_tried_again_at_an_end_alone);
         TEST(an_envelope_that_found_no_room_is_not_mixed_up_with_another);
