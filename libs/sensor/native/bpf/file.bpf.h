@@ -9,6 +9,7 @@
  *                      object (link, rename) must not permit what the old one refuses, nor take away what lies below;
  *                      and our own pins are guarded (guard.h)
  * lsm/inode_*xattr     w
+ * lsm/inode_*_acl      w
  * lsm/file_ioctl*      w for the ioctls that change a file by a descriptor that was opened to read: its flags (chattr), its
  *                      seal by fs-verity. All that change content need one to write, which lsm/file_open has judged
  * lsm/file_lock        k; an exclusive lock is a write too, as on AppArmor
@@ -152,13 +153,13 @@ int BPF_PROG(hw_inode_removexattr, void *idmap, struct dentry *dentry)
 
 /* Since Linux 6.2 lists of who may are no extended attributes to it; older kernels have them come by those above. */
 SEC("lsm/inode_set_acl")
-int BPF_PROG(hw_inode_set_acl, void *idmap, struct dentry *dentry)
+int BPF_PROG(hw_set_acl, void *idmap, struct dentry *dentry)
 {
         return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_XATTR);
 }
 
 SEC("lsm/inode_remove_acl")
-int BPF_PROG(hw_inode_remove_acl, void *idmap, struct dentry *dentry)
+int BPF_PROG(hw_remove_acl, void *idmap, struct dentry *dentry)
 {
         return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_XATTR);
 }

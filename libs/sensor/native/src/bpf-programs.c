@@ -160,8 +160,8 @@ static int fit(struct hostward_bpf *s, unsigned int shift) {
         if (!hooks()->compat_ioctl)
                 (void)bpf_program__set_autoload(s->progs.hw_file_ioctl_compat, false);
         if (!hooks()->acl) {
-                (void)bpf_program__set_autoload(s->progs.hw_inode_set_acl, false);
-                (void)bpf_program__set_autoload(s->progs.hw_inode_remove_acl, false);
+                (void)bpf_program__set_autoload(s->progs.hw_set_acl, false);
+                (void)bpf_program__set_autoload(s->progs.hw_remove_acl, false);
         }
         inner = hw_bpf_map_create(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), hw_bpf_element_bytes(shift), 1);
         return inner < 0 ? inner : bpf_map__set_inner_map_fd(s->maps.rules, keep(inner));
