@@ -31,6 +31,14 @@ describe('a rule set that changes by itself', () => {
     await file.write('XXXX', 40);
     await file.close();
   };
+  /** 5 is the last known good, and the snapshot of 6, which was in force, is damaged. */
+  const loseNewest = async (): Promise<void> => {
+    await host.start();
+    await applyConfirmed({ generation: 5 });
+    await applyConfirmed({ generation: 6 });
+    await host.stop('SIGKILL');
+    await damage('snapshot');
+  };
   const answerWith = (change: Partial<SampleTable>) => (request: Frame) => {
     const table = JSON.parse(request.fields.text(TAG.ENVELOPE) ?? '') as SampleTable;
     return encodeFrame(MSG.COMPILED, request.request, sampleFields({ ...table, ...change }));
@@ -136,11 +144,7 @@ describe('a rule set that changes by itself', () => {
   });
 
   it('is brought back by its envelope where its snapshot was damaged', async () => {
-    await host.start();
-    await applyConfirmed({ generation: 5 });
-    await applyConfirmed({ generation: 6 });
-    await host.stop('SIGKILL');
-    await damage('snapshot');
+    await loseNewest();
     await host.start();
     await kernelHas('enforce-6');
     const state = await stateWhen(({ outcome }) => outcome.ok);
@@ -149,11 +153,7 @@ describe('a rule set that changes by itself', () => {
   });
 
   it('is brought back by the same assignment where its envelope is gone too', async () => {
-    await host.start();
-    await applyConfirmed({ generation: 5 });
-    await applyConfirmed({ generation: 6 });
-    await host.stop('SIGKILL');
-    await damage('snapshot');
+    await loseNewest();
     await rm(join(host.dir, 'state/envelope'));
     await host.start();
     expect(await sensor.status()).toMatchObject({

@@ -11,21 +11,8 @@
 
 /* Which envelope belongs to the table in force: the one by which an exception in it ends without anybody's asking. */
 
-static struct hw_table *suspending(uint64_t generation, const char *digest, const char *mark) {
-        const struct sample sample = { .generation = generation, .digest = digest, .names = { "hostward" }, .mark = mark };
-        struct hw_buffer payload = { 0 };
-        struct hw_table *t = NULL;
-        const char *why;
-
-        sample_payload(&payload, &sample);
-        hw_put_text(&payload, HW_TAG_SUSPEND_MODE, "audit");
-        hw_put_u64(&payload, HW_TAG_SUSPEND_UNTIL, hw_wall_ms() + 60000);
-        hw_put_text(&payload, HW_TAG_SUSPEND_REASON, "fleet");
-        CHECK(hw_table_parse(&payload, &t, &why) == 0);
-        return t;
-}
-
-static struct hw_table *table(uint64_t generation, const char *digest, const char *mark, uint64_t valid_until) {
+static struct hw_table *made(uint64_t generation, const char *digest, const char *mark, uint64_t valid_until,
+                             uint64_t suspended_until) {
         const struct sample sample = { .generation = generation, .digest = digest, .names = { "hostward" }, .mark = mark };
         struct hw_buffer payload = { 0 };
         struct hw_table *t = NULL;
@@ -34,8 +21,21 @@ static struct hw_table *table(uint64_t generation, const char *digest, const cha
         sample_payload(&payload, &sample);
         if (valid_until)
                 hw_put_u64(&payload, HW_TAG_VALID_UNTIL, valid_until);
+        if (suspended_until) {
+                hw_put_text(&payload, HW_TAG_SUSPEND_MODE, "audit");
+                hw_put_u64(&payload, HW_TAG_SUSPEND_UNTIL, suspended_until);
+                hw_put_text(&payload, HW_TAG_SUSPEND_REASON, "fleet");
+        }
         CHECK(hw_table_parse(&payload, &t, &why) == 0);
         return t;
+}
+
+static struct hw_table *table(uint64_t generation, const char *digest, const char *mark, uint64_t valid_until) {
+        return made(generation, digest, mark, valid_until, 0);
+}
+
+static struct hw_table *suspending(uint64_t generation, const char *digest, const char *mark) {
+        return made(generation, digest, mark, 0, hw_wall_ms() + 60000);
 }
 
 /* As an APPLY does; digest, mark and envelope are one text. */
