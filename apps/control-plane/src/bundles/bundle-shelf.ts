@@ -1,4 +1,4 @@
-import { sealBundle, type BundlePolicy, type SealedBundle } from '#bundle';
+import { RefusedError, sealBundle, type BundlePolicy, type SealedBundle } from '#bundle';
 import { tierOf } from '#policy-model';
 import type { ActivePolicy } from '../fleet/fleet-state.js';
 import type { SignedHead } from '../trust/authored-shelf.js';
@@ -23,6 +23,8 @@ export interface AuthoredHeads {
  */
 export class BundleShelf {
   readonly #byRuleSet = new Map<string, BuiltBundle>();
+  /** Rule sets that exceed a limit: each is tried once, not for each host that is to have it. */
+  readonly #refused = new Map<string, RefusedError>();
   #built = 0;
 
   constructor(private readonly epochSecret: Uint8Array) {}
@@ -34,44 +36,52 @@ export class BundleShelf {
 
   /** The bundle of these policies, which must be in canonical order. Throws RefusedError where they exceed a limit. */
   of(policies: readonly ActivePolicy[]): BuiltBundle {
-    const key = ruleSetKey(policies);
-    const known = this.#byRuleSet.get(key);
-    if (known) return known;
-    const built = this.#build(policies);
-    this.#byRuleSet.set(key, built);
-    return built;
+    return this.#once(ruleSetKey(policies), () => this.#build(policies));
   }
 
   /**
    * The bundle of authored mode, one for the whole fleet: all heads, deletions too, so that each host can see that none
-   * is withheld, and finds itself what is for it. Each list in the order of names.
+   * is withheld, and finds itself what is for it. Each list in the order of names. Throws as `of` does.
    */
   ofAuthored({ policies, groups, suspensions }: AuthoredHeads): BuiltBundle {
     const key = [...policies, ...groups, ...suspensions]
       .map(({ kind, name, revision }) => `${kind}/${name}@${revision}`)
       .join(' ');
-    const known = this.#byRuleSet.get(`authored ${key}`);
-    if (known) return known;
-    this.#built += 1;
-    const sealed = sealBundle(partsOf(policies), this.epochSecret, {
-      groups: partsOf(groups),
-      suspensions: partsOf(suspensions),
+    return this.#once(`authored ${key}`, () => {
+      const sealed = sealBundle(partsOf(policies), this.epochSecret, {
+        groups: partsOf(groups),
+        suspensions: partsOf(suspensions),
+      });
+      const revisions = new Map(policies.map(({ name, revision }) => [name, revision.toString()]));
+      return { ...sealed, policies: revisions, exceptions: [] };
     });
-    const revisions = new Map(policies.map(({ name, revision }) => [name, revision.toString()]));
-    const built = { ...sealed, policies: revisions, exceptions: [] };
-    this.#byRuleSet.set(`authored ${key}`, built);
-    return built;
   }
 
   /** Forgets every bundle whose digest is not among `digests`; answers the digests of those forgotten. */
   retain(digests: ReadonlySet<string>): readonly string[] {
     const unused = [...this.#byRuleSet].filter(([, { digest }]) => !digests.has(digest));
     for (const [key] of unused) this.#byRuleSet.delete(key);
+    this.#refused.clear();
     return unused.map(([, { digest }]) => digest);
   }
 
-  #build(policies: readonly ActivePolicy[]): BuiltBundle {
+  #once(key: string, build: () => BuiltBundle): BuiltBundle {
+    const known = this.#byRuleSet.get(key);
+    if (known) return known;
+    const refused = this.#refused.get(key);
+    if (refused) throw refused;
     this.#built += 1;
+    try {
+      const built = build();
+      this.#byRuleSet.set(key, built);
+      return built;
+    } catch (error) {
+      if (error instanceof RefusedError) this.#refused.set(key, error);
+      throw error;
+    }
+  }
+
+  #build(policies: readonly ActivePolicy[]): BuiltBundle {
     const revisions = new Map(
       policies.map(({ record, revision }) => [record.name, revision.toString()]),
     );

@@ -74,6 +74,11 @@ export class Deliveries {
     return this.#laneOf(nodeId)?.board.get(nodeId);
   }
 
+  /** Why a host, by id and name, gets nothing new: what it is to have cannot be bundled. Undefined where it can. */
+  unbundled(nodeId: string, node: string): string | undefined {
+    return this.#laneOf(nodeId)?.loop.unbundled(node);
+  }
+
   /** Where what is for a host goes; undefined where no Redis of this configuration is the host's. */
   channelOf(nodeId: string): DeliveryChannel | undefined {
     return this.#laneOf(nodeId)?.channel;

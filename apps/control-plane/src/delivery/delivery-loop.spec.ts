@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { limits } from '#bundle';
+import { etcdKeys } from '#etcd';
 import { FleetState } from '../fleet/fleet-state.js';
 import { eventually } from '../testing/eventually.js';
 import {
@@ -103,6 +105,27 @@ describe('delivery', () => {
     } finally {
       jest.useRealTimers();
     }
+  });
+
+  it('tries a rule set beyond a limit once for all its hosts, and says why they keep what they have', async () => {
+    await threeHosts();
+    const { built } = parts.bundles;
+    const many = Array.from({ length: limits.policiesPerBundle }, (_, at) => policy(`q${at}`));
+    take(changes(11n, many));
+    const other = putPolicy(policyRecord(hostPolicy('r', { c: 'd' })));
+    take(changes(12n, [putNode(nodeRecord('n2', { c: 'd' }, IDS[2])), other]));
+    await eventually('n2 has it', () => ordering(2)?.generation === '12');
+    await settled();
+    expect(parts.bundles.built - built).toBe(2);
+    expect([ordering(0)?.generation, ordering(1)?.generation]).toEqual(['10', '10']);
+    expect([loop.unbundled('n0'), loop.unbundled('n2')]).toEqual([
+      `bundle: more than ${limits.policiesPerBundle} documents of kind policy`,
+      undefined,
+    ]);
+    expect(logged.filter((line) => line.includes('cannot be bundled'))).toHaveLength(2);
+    take(changes(13n, [], [etcdKeys.policy('q0')]));
+    await settled();
+    expect([ordering(0)?.generation, loop.unbundled('n0')]).toEqual(['13', undefined]);
   });
 
   it('tries again until it succeeds, and forgets nothing meanwhile', async () => {

@@ -131,6 +131,11 @@ export class DeliveryLoop {
     this.#rounds.begin();
   }
 
+  /** Why the host gets nothing new, where what it is to have cannot be bundled. */
+  unbundled(node: string): string | undefined {
+    return this.#waiting.unbundled(node);
+  }
+
   /** Hosts that still wait for a write, or to be removed. */
   get waiting(): number {
     return this.#waiting.size + this.#departed.waiting;

@@ -71,6 +71,11 @@ export class WaitingHosts implements WriterListener {
     this.#assignments.forget(node);
   }
 
+  /** Why the host gets nothing new, where what it is to have cannot be bundled. */
+  unbundled(node: string): string | undefined {
+    return this.#assignments.unbundled(node);
+  }
+
   /** Whether it is time for anybody. */
   get isTime(): boolean {
     return this.#nodes.values().some((node) => this.#isTime(node));

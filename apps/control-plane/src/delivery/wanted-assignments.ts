@@ -1,3 +1,4 @@
+import { RefusedError } from '#bundle';
 import type { Log } from '#observability';
 import { visibilityOf } from '#policy-model';
 import type { BundleShelf } from '../bundles/bundle-shelf.js';
@@ -22,6 +23,8 @@ export interface AssignmentParts {
 export class WantedAssignments {
   /** By host: the revision since which what it is to have follows from the same documents. */
   readonly #since = new Map<string, bigint>();
+  /** By host: why what it is to have cannot be bundled, so that it keeps what it has. */
+  readonly #unbundled = new Map<string, string>();
 
   constructor(private readonly parts: AssignmentParts) {}
 
@@ -39,11 +42,17 @@ export class WantedAssignments {
   /** The host is not there any more. */
   forget(node: string): void {
     this.#since.delete(node);
+    this.#unbundled.delete(node);
+  }
+
+  /** Why the host gets nothing new, as it was worked out last; undefined where that is not so. */
+  unbundled(node: string): string | undefined {
+    return this.#unbundled.get(node);
   }
 
   /** `keyless`: it has no host key of this epoch yet. Undefined: it is to have nothing, or keeps what it has. */
   of(node: string): WantedAssignment | 'keyless' | undefined {
-    const { state, trust, log, serves } = this.parts;
+    const { state, trust, serves } = this.parts;
     const record = state.nodes.get(node)?.record;
     const enrollment = record && state.believed(record);
     if (!enrollment || !serves(enrollment.nodeId)) return undefined;
@@ -55,12 +64,20 @@ export class WantedAssignments {
     try {
       const content = this.#content(record, nodeId);
       const since = this.#since.get(node) ?? state.revision + 1n;
+      this.#unbundled.delete(node);
       return { node, nodeId, since, rootVersion, hostKey, sealedHostKey, ...content };
     } catch (error) {
       // One rule set beyond a limit must not hold up the others; its hosts keep what they have.
-      log.error('a rule set cannot be bundled', { node, error });
+      this.#keepWhy(node, error);
       return undefined;
     }
+  }
+
+  #keepWhy(node: string, error: unknown): void {
+    const why = error instanceof RefusedError ? error.message : 'an error that the log names';
+    if (this.#unbundled.get(node) === why) return;
+    this.#unbundled.set(node, why);
+    this.parts.log.error('a rule set cannot be bundled', { node, error });
   }
 
   /** In authored mode hosts choose by themselves, and nobody but an author may suspend them or have them watched. */

@@ -185,6 +185,7 @@ describe('what is found of hosts', () => {
       host({}, { rejected: { code: 'c', message: 'm', at: until } }),
       { 'hosts-refusals': 'failed' },
     ],
+    ['too many policies', host({ unbundled: 'too many' }), { 'hosts-unbundled': 'failed' }],
     ['a failed rule', host({}, rule('failed')), { 'hosts-rules': 'failed' }],
     ['an unsupported rule', host({}, rule('unsupported')), { 'hosts-unsupported': 'warning' }],
     [

@@ -68,6 +68,15 @@ const FAULTS: readonly HostFault[] = [
     remedy: 'on the host: hostward-agent preflight says what to boot it with',
   },
   {
+    check: 'hosts-unbundled',
+    verdict: failed,
+    has: ({ unbundled }) => unbundled !== undefined,
+    words: 'have more policies than a host may have, and keep what they had before',
+    well: 'none has more policies than it may have',
+    remedy:
+      'hostward status node NAME says which limit; delete policies, or narrow what they select',
+  },
+  {
     check: 'hosts-refusals',
     verdict: failed,
     has: ({ report }) => report?.rejected !== undefined,

@@ -47,6 +47,8 @@ export interface Delivered {
 export interface Evidence {
   readonly node: string;
   readonly delivered?: Delivered;
+  /** Why the host keeps what it has: what it is to have cannot be bundled. */
+  readonly unbundled?: string;
   readonly report?: NodeReport;
   readonly freshness: Freshness;
   /** Set where the host is not served any more: what it enforces now is not known. */
@@ -93,7 +95,8 @@ function rulesOnNode(policy: WantedPolicy, evidence: Evidence): readonly RuleSta
   const { delivered, report, freshness, revocation } = evidence;
   if (revocation) return all('unknown', `the host is revoked: ${revocation.reason}`);
   if (policy.paused) return all('pending', 'the policy is paused');
-  if (delivered?.policies.get(policy.name) !== policy.revision) return all('pending');
+  if (delivered?.policies.get(policy.name) !== policy.revision)
+    return all('pending', keepsBack(evidence));
   if (!report) return all('delivered', 'the host has not reported');
   if (!freshness.fresh) return all('unknown', freshness.reason);
   if (!hasApplied(report, delivered)) return all('delivered', rejectionOf(report, delivered));
@@ -101,6 +104,10 @@ function rulesOnNode(policy: WantedPolicy, evidence: Evidence): readonly RuleSta
   if (reported?.revision !== policy.revision) return all('delivered');
   const why = exceptionFrom(policy.name, evidence);
   return policy.rules.map(({ id }, at) => exceptedRule(ruleOnNode(id, at, reported), why));
+}
+
+function keepsBack({ unbundled }: Evidence): string | undefined {
+  return unbundled && `the host keeps what it has, since its policies exceed a limit: ${unbundled}`;
 }
 
 /** Sections that an exception allows; rules of others stay in force under it. */

@@ -96,6 +96,7 @@ export class StatusReader {
     return {
       node,
       delivered: written && deliveredBy(written),
+      unbundled: nodeId === undefined ? undefined : this.deliveries.unbundled(nodeId, node),
       report: held?.report,
       freshness: freshnessOf(held, nowMs),
       ...(record && standingOf(record, state, nowMs)),

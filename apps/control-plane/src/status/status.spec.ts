@@ -84,6 +84,21 @@ describe('the status of a policy', () => {
     expect(outcome(evidence({ report: report(), excepted: other })).everywhere).toBe(true);
   });
 
+  it('says why a host keeps what it has, where what it is to have exceeds a limit', () => {
+    const old = { ...delivered, policies: new Map<string, string>() };
+    const held = evidence({ delivered: old, unbundled: 'bundle: too much', report: report() });
+    const reason =
+      'the host keeps what it has, since its policies exceed a limit: bundle: too much';
+    expect(policyStatus(policy, [held])).toMatchObject({
+      nodes: [{ state: 'pending', rules: [{ reason }, { reason }] }],
+      summary: [{ reasons: [{ reason }] }],
+    });
+    expect(outcome(evidence({ unbundled: 'bundle: too much', report: report() }))).toEqual({
+      everywhere: true,
+      state: 'audited',
+    });
+  });
+
   it('is not enforced everywhere while a part of the fleet cannot be read', () => {
     const status = policyStatus(policy, [evidence({ report: report() })], false);
     expect(status).toMatchObject({ enforcedEverywhere: false, nodes: [{ state: 'audited' }] });
