@@ -259,6 +259,15 @@ describe('an assignment', () => {
     await until('no condition', () => !around.conditions.has('redis'));
   });
 
+  it('that has expired by a clock far ahead proves its key once the clock is right', async () => {
+    clock.stoodAt = clock.now() + 3 * 86_400_000;
+    await fleet.deliver('5');
+    await until('it is taken', () => sensor.state.ordering?.generation === '5');
+    await until('a look', () => lines.some((line) => line.includes('no host key')));
+    clock.stoodAt = undefined;
+    await reported('generation 5', ({ applied }) => applied?.generation === '5');
+  });
+
   it('that is older or the same is not handed over again', async () => {
     await fleet.deliver('5');
     await reported('generation 5', ({ applied }) => applied?.generation === '5');
@@ -347,6 +356,29 @@ describe('an assignment', () => {
     health.status = 200;
     await until('a confirmation', () => sensor.confirmed.length > 0);
     await until('no condition', () => !around.conditions.has('control-plane'));
+  });
+});
+
+describe('a confirmation in a large fleet, in which checks are rarer than the sensor is patient', () => {
+  beforeEach(async () => {
+    await fleet.deliver('5');
+    await until('a confirmation', () => sensor.confirmed.length > 0);
+    await becomesLarge();
+  });
+
+  it('of a swap that the sensor made by itself comes without a check', async () => {
+    sensor.state = { ...sensor.state, confirm: { state: 'waiting', since: 2 } };
+    await until('a second one', () => sensor.confirmed.length === 2);
+  });
+
+  it('that failed is tried again without a check', async () => {
+    health.status = 503;
+    // Where it is known to be away a connection that is only made is not believed.
+    around.conditions.raise('control-plane', 'it did not answer');
+    await fleet.deliver('6');
+    await until('a failure', () => lines.some((line) => line.includes('not confirmed yet')));
+    health.status = 200;
+    await until('a second one', () => sensor.confirmed.at(-1)?.generation === '6');
   });
 });
 

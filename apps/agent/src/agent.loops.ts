@@ -48,6 +48,8 @@ export class AgentLoops {
   readonly #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #checksAgain = false;
+  /** Confirmations under way. */
+  #confirms = 0;
   #forget: (() => void) | undefined;
 
   constructor(
@@ -122,7 +124,11 @@ export class AgentLoops {
     });
     courier.onCutShort((inARow) => void this.#checkAgain(inARow));
     // Only what is news: of a swap that is confirmed, as it mostly is, no report tells.
-    sensors.onChange(() => void reporter.look());
+    sensors.onChange(() => {
+      void reporter.look();
+      // A swap that the sensor made by itself: what it was compiled by has changed, or a suspension or exception ended.
+      if (this.#confirms === 0 && this.#confirm === 'waiting') void this.#confirmSoon();
+    });
     pump.onSpooled(() => void shipper.ship());
     const { conditions } = this.around;
     let wasAway = conditions.has('sensor');
@@ -135,11 +141,27 @@ export class AgentLoops {
     });
   }
 
+  /** Until it is confirmed: where the first attempt fails, checks may be rarer than the sensor is patient. */
   async #confirmSoon(): Promise<void> {
     const { clock } = this.around;
-    const waitMs = confirmAfterMs(this.parts.pace.everyMs, clock.random());
-    await clock.wait(waitMs, this.#stop.signal);
-    if (!this.#stop.signal.aborted) await this.parts.confirmation.afterSwap();
+    const { signal } = this.#stop;
+    this.#confirms += 1;
+    await clock.wait(confirmAfterMs(this.parts.pace.everyMs, clock.random()), signal);
+    if (!signal.aborted) await this.parts.confirmation.afterSwap();
+    // Of several one goes on.
+    while (this.#confirms === 1 && this.#isUnconfirmed && !signal.aborted) {
+      await clock.wait(jittered(UNSETTLED_MS, clock.random()), signal);
+      if (!signal.aborted) await this.parts.confirmation.attempt();
+    }
+    this.#confirms -= 1;
+  }
+
+  get #confirm(): string | undefined {
+    return this.parts.sensors.sighting?.state.confirm?.state;
+  }
+
+  get #isUnconfirmed(): boolean {
+    return this.#confirm === 'waiting' || this.#confirm === 'unconfirmed';
   }
 
   async #checkAgain(inARow: number): Promise<void> {
@@ -153,9 +175,7 @@ export class AgentLoops {
   }
 
   #untilNextCheck(): number {
-    const state = this.parts.sensors.sighting?.state.confirm?.state;
-    const unsettled =
-      state === 'waiting' || state === 'unconfirmed' || this.around.conditions.has('delivery');
+    const unsettled = this.#isUnconfirmed || this.around.conditions.has('delivery');
     const settledMs = Math.max(CHECK_MS, CHECK_INTERVALS * this.parts.pace.everyMs);
     return jittered(unsettled ? UNSETTLED_MS : settledMs, this.around.clock.random());
   }

@@ -57,7 +57,10 @@ export class Confirmation {
     if (ordering === undefined) return;
     try {
       await this.reachability.proveWays();
-      if (!(await this.sensors.confirm(ordering))) return this.#restart();
+      const outcome = await this.sensors.confirm(ordering);
+      if (outcome === 'restart-needed') return this.#restart();
+      // What is in force by now is confirmed in its turn.
+      if (outcome === 'not-confirmed') return;
       this.#failures = 0;
       this.around.log.info('assignment confirmed', { ...ordering });
     } catch (cause) {

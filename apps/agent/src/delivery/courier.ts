@@ -216,7 +216,8 @@ export class Courier {
   #reject(rejection: Rejection & { readonly ordering?: Ordering }): void {
     const known =
       this.#rejection?.code === rejection.code && this.#rejection.message === rejection.message;
-    this.#rejection = rejection;
+    // Since when: said anew at each attempt it would be news in each report.
+    this.#rejection = known ? { ...rejection, at: this.#rejection?.at ?? rejection.at } : rejection;
     this.around.conditions.raise(
       'delivery',
       `a record was not taken (${rejection.code}: ${rejection.message}); what is in force stays`,

@@ -1,9 +1,18 @@
 import { readFile } from 'node:fs/promises';
-import { trustRoot, verifyAssignment, type RootDocument, type TrustedRoot } from '#bundle';
+import {
+  RefusedError,
+  trustRoot,
+  verifyAssignment,
+  type RootDocument,
+  type TrustedRoot,
+} from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
 import { writeFileAtomic } from '../config/atomic-file.js';
 import { Surroundings } from '../health/surroundings.js';
 import type { Trust } from '../sensor/delivery-verifier.js';
+
+/** Refusals that the clock of this host may be the reason of. */
+const OF_THE_CLOCK: ReadonlySet<string> = new Set(['expired', 'not-yet-valid', 'root-expired']);
 
 interface KnownKey {
   readonly epoch: string;
@@ -72,6 +81,8 @@ export class HostKeys {
       this.#provedBy = proof;
     } catch (cause) {
       this.around.log.debug('no host key in this record', { cause });
+      // By another clock, or once the sensor has taken it, the same record may do.
+      if (cause instanceof RefusedError && OF_THE_CLOCK.has(cause.code)) this.#lastTried = '';
     }
   }
 

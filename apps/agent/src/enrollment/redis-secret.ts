@@ -41,9 +41,12 @@ export class RedisSecret {
     return this.#current;
   }
 
-  /** The next one where a change has begun. */
+  /** The next one where a change has begun. One that is in use already is a change that ended, but for its last step. */
   async next(): Promise<string | undefined> {
-    return (await readIfThere(this.files.redisSecretNext))?.trim();
+    const next = (await readIfThere(this.files.redisSecretNext))?.trim();
+    if (next !== this.#current) return next;
+    await rm(this.files.redisSecretNext, { force: true });
+    return undefined;
   }
 
   /** Begins a change, or goes on with one that has begun. */

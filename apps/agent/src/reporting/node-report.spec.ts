@@ -37,6 +37,7 @@ function reportOf(change: Partial<SensorState>, facts: Partial<ReportFacts> = {}
         digest: 'd',
         ...change,
       }),
+      outcomeSince: 500,
     },
     compileReport: compiled('enforce'),
     agentVersion: '0.1.0',

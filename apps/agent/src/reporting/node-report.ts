@@ -31,8 +31,12 @@ export interface ReportFacts {
   /** Until the next report at the latest, while nothing changes. */
   readonly reportEveryMs: number;
   readonly observing: boolean;
-  /** The last state that the sensor told; absent before the first. */
-  readonly sensor?: { readonly version: string; readonly state: SensorState };
+  /** The last state that the sensor told, and since when it tells this outcome; absent before the first. */
+  readonly sensor?: {
+    readonly version: string;
+    readonly state: SensorState;
+    readonly outcomeSince: number;
+  };
   readonly compileReport?: CompileReport;
   readonly rejection?: Rejection;
   readonly agentVersion: string;
@@ -66,7 +70,7 @@ const LONGEST = {
  */
 export function nodeReport(facts: ReportFacts): NodeReport {
   const state = facts.sensor?.state;
-  const rejection = facts.rejection ?? fallbackOf(state) ?? outcomeOf(state);
+  const rejection = facts.rejection ?? fallbackOf(state) ?? outcomeOf(facts.sensor);
   return {
     v: 1,
     nodeId: facts.nodeId,
@@ -213,9 +217,10 @@ function fallbackOf(state: SensorState | undefined): Rejection | undefined {
   return { code: 'fell-back', message, at: state.confirm.since, ordering: state.highest };
 }
 
-function outcomeOf(state: SensorState | undefined): Rejection | undefined {
-  if (state === undefined || state.outcome.ok || state.outcome.code === undefined) return undefined;
-  return { code: state.outcome.code, message: state.outcome.message ?? '', at: state.asOf };
+function outcomeOf(sensor: ReportFacts['sensor']): Rejection | undefined {
+  const { ok, code, message = '' } = sensor?.state.outcome ?? { ok: true };
+  if (sensor === undefined || ok || code === undefined) return undefined;
+  return { code, message, at: sensor.outcomeSince };
 }
 
 function rejectedOf({

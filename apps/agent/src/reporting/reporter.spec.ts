@@ -84,7 +84,7 @@ beforeEach(() => {
       ...{ nodeId: NODE_ID, hostname: 'h', sequence, bootedAt: START, now: clock.ms },
       ...{ reportEveryMs: pace.everyMs, observing: false, agentVersion: '1' },
       ...{ spoolLost, observationsLost: 0 },
-      sensor: { version: '1', state: sensorState({ asOf: clock.ms }) },
+      sensor: { version: '1', state: sensorState({ asOf: clock.ms }), outcomeSince: START },
     });
     return { report, statement };
   };

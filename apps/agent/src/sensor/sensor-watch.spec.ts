@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Log } from '#observability';
+import { SensorRefusedError } from '#sensor';
 import { Clock } from '../health/clock.js';
 import { Surroundings } from '../health/surroundings.js';
 import { ScriptedSensor, sensorState } from '../testing/scripted-sensor.js';
@@ -50,5 +51,38 @@ describe('a host whose clock is behind what was signed to it', () => {
     const watch = new SensorWatch(new ScriptedSensor(), around);
     await watch.refresh();
     expect(around.conditions.has('clock')).toBe(true);
+  });
+});
+
+describe('what the sensor says again at each look', () => {
+  it('is of the time at which it was said first', async () => {
+    const around = new Surroundings(new SetClock(), new Log({ write: () => undefined }));
+    const sensor = new ScriptedSensor();
+    const watch = new SensorWatch(sensor, around);
+    const since = async (atMs: number, message: string): Promise<number | undefined> => {
+      sensor.nowMs = () => atMs;
+      sensor.state = sensorState({ outcome: { ok: false, code: 'drop-in-failed', message } });
+      await watch.refresh();
+      return watch.sighting?.outcomeSince;
+    };
+    expect([await since(1_000, 'a'), await since(6_000, 'a'), await since(11_000, 'b')]).toEqual([
+      1_000, 1_000, 11_000,
+    ]);
+  });
+});
+
+describe('a confirmation', () => {
+  it('that the sensor does not take, or that it is not there for, is none', async () => {
+    const around = new Surroundings(new SetClock(), new Log({ write: () => undefined }));
+    const sensor = new ScriptedSensor();
+    const watch = new SensorWatch(sensor, around);
+    const ordering = { epoch: '1', generation: '7', issuedAt: SIGNED_AT };
+    expect(await watch.confirm(ordering)).toBe('confirmed');
+    sensor.failure = new SensorRefusedError('not-in-force', 'scripted');
+    expect(await watch.confirm(ordering)).toBe('not-confirmed');
+    sensor.failure = new SensorRefusedError('restart-needed', 'scripted');
+    expect(await watch.confirm(ordering)).toBe('restart-needed');
+    sensor.goAway();
+    expect(await watch.confirm(ordering)).toBe('not-confirmed');
   });
 });

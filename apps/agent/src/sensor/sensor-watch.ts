@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Ordering } from '#contracts';
 import type { CompileReport } from '#policy-compiler';
 import { ProtocolError, Sensor, SensorRefusedError, ShapeError, type SensorState } from '#sensor';
@@ -12,7 +13,12 @@ export interface Sighting {
   readonly version: string;
   readonly state: SensorState;
   readonly compileReport: CompileReport | undefined;
+  /** When it was first said to be so, ms since 1970: the sensor says the same again at each look. */
+  readonly outcomeSince: number;
 }
+
+/** What became of a confirmation; `not-confirmed`: another rule set is in force by now, or the sensor is away. */
+export type ConfirmOutcome = 'confirmed' | 'restart-needed' | 'not-confirmed';
 
 /**
  * The one place that talks to the sensor and remembers what it said. Its absence, or another version of it, is a
@@ -70,17 +76,22 @@ export class SensorWatch {
     }
   }
 
-  /** Tells the sensor that the control plane was reached after this swap; false if this process does not show it. */
-  async confirm(ordering: Ordering): Promise<boolean> {
+  /** Tells the sensor that the control plane was reached after this swap; `restart-needed` if this process does not show it. */
+  async confirm(ordering: Ordering): Promise<ConfirmOutcome> {
+    const outcome = await this.#confirm(ordering);
+    if (outcome !== 'restart-needed') await this.refresh();
+    return outcome;
+  }
+
+  async #confirm(ordering: Ordering): Promise<ConfirmOutcome> {
     try {
       await this.sensor.confirm(ordering);
+      return 'confirmed';
     } catch (cause) {
-      if (isRefusal(cause) && cause.code === 'restart-needed') return false;
-      // Another rule set is in force by now: that one will be confirmed instead.
       if (!isRefusal(cause)) this.away(cause);
+      else if (cause.code === 'restart-needed') return 'restart-needed';
+      return 'not-confirmed';
     }
-    await this.refresh();
-    return true;
   }
 
   /** Raises the condition that the sensor cannot be used. */
@@ -110,7 +121,7 @@ export class SensorWatch {
     const unchanged = before !== undefined && before.state.report === state.report;
     const compileReport = unchanged ? before.compileReport : parseCompileReport(state.report);
     if (!unchanged) this.#previousReport = before?.compileReport;
-    this.#sighting = { version, state, compileReport };
+    this.#sighting = { version, state, compileReport, outcomeSince: outcomeSince(state, before) };
     this.#facets = facets(state);
     this.around.conditions.clear('sensor');
     this.#lookAtClock(state.highest?.issuedAt ?? 0);
@@ -125,6 +136,11 @@ export class SensorWatch {
     else if (this.#wasBehind) conditions.clear('clock');
     this.#wasBehind = isBehind;
   }
+}
+
+function outcomeSince({ outcome, asOf }: SensorState, before: Sighting | undefined): number {
+  const same = isDeepStrictEqual(before?.state.outcome, outcome);
+  return before !== undefined && same ? before.outcomeSince : asOf;
 }
 
 function clockBehind(...times: readonly [nowMs: number, signedAtMs: number]): string {
