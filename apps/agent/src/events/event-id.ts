@@ -23,3 +23,13 @@ export function compareEventIds(a: string, b: string): number {
   const right = parseEventId(b) ?? { start: -1, sequence: -1 };
   return left.start - right.start || left.sequence - right.sequence;
 }
+
+/** The greatest of some, which are at least one. */
+export function latest(ids: readonly string[]): string {
+  return ids.reduce((a, b) => (compareEventIds(a, b) < 0 ? b : a));
+}
+
+/** When the counter of an id began, ms; 0 where the text is no id. */
+export function startOf(id: string): number {
+  return parseEventId(id)?.start ?? 0;
+}

@@ -35,6 +35,8 @@ interface UnderWay {
 export class Shipper {
   readonly #flight = new SingleFlight(() => this.#ship());
   #underWay: UnderWay | undefined;
+  /** Up to which id anything was sent since the agent started; undefined before the first. */
+  #sentUpTo: string | undefined;
   #polls = 0;
   #resendMs = RESEND_BASE_MS;
   #sendAgain = false;
@@ -98,6 +100,7 @@ export class Shipper {
     const bytes = Buffer.from(JSON.stringify(batch));
     await this.link.appendEvents(sealEvents(hostKey, this.nodeId, bytes));
     this.#underWay = { last: last.EventID, sentAt: this.around.clock.elapsed() };
+    if (compareEventIds(last.EventID, this.#sentUpTo ?? '') > 0) this.#sentUpTo = last.EventID;
     this.#sendAgain = false;
     this.#polls = 0;
     this.batches += 1;
@@ -107,11 +110,23 @@ export class Shipper {
     const sealed = await this.link.readCursor();
     const cursor = sealed === undefined ? undefined : this.#openCursor(hostKey, sealed);
     if (cursor === undefined || compareEventIds(cursor, this.spool.acknowledged) <= 0) return;
-    // Not beyond what is under way: what was not sent cannot have been stored.
-    if (this.#underWay !== undefined && compareEventIds(cursor, this.#underWay.last) > 0) return;
+    if (this.spool.isAhead(cursor)) return this.#startAbove(cursor);
+    // Not beyond what was sent: what was not cannot have been stored. More may have been than is under way now.
+    if (this.#sentUpTo !== undefined && compareEventIds(cursor, this.#sentUpTo) > 0) return;
     await this.spool.acknowledge(cursor);
     this.#resendMs = RESEND_BASE_MS;
-    if (this.#underWay?.last === cursor) this.#underWay = undefined;
+    if (this.#underWay && compareEventIds(cursor, this.#underWay.last) >= 0)
+      this.#underWay = undefined;
+  }
+
+  /** The control plane stored what this host does not know of: an agent whose clock was ahead, and whose spool is gone. */
+  async #startAbove(cursor: string): Promise<void> {
+    await this.spool.startAbove(cursor);
+    this.around.log.warn('alerts get ids above what the control plane has stored of this host', {
+      cursor,
+    });
+    this.#underWay = undefined;
+    this.#resendMs = RESEND_BASE_MS;
   }
 
   /** A cursor that does not open drops nothing. */

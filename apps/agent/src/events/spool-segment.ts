@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { Alert } from '#contracts';
+import { compareEventIds } from './event-id.js';
 
 /** One alert as it lies in the spool, with the sensor's sequence up to which events were taken. */
 export interface SpoolEntry {
@@ -51,6 +52,23 @@ export function decodeSegment(bytes: Buffer): SegmentContent {
     start = end + 1;
   }
   return { entries, soundBytes, damagedLines };
+}
+
+/** Lines of entries, from the first on, as far as they fit into so many bytes. */
+export function linesWithin(bytes: number, entries: readonly SpoolEntry[]): readonly Buffer[] {
+  let room = bytes;
+  const lines: Buffer[] = [];
+  for (const line of entries.map(encodeLine)) {
+    room -= line.length;
+    if (room < 0) break;
+    lines.push(line);
+  }
+  return lines;
+}
+
+/** Those whose id is greater, in their order. */
+export function entriesAfter(entries: readonly SpoolEntry[], after: string): readonly SpoolEntry[] {
+  return entries.filter(({ alert }) => compareEventIds(alert.EventID, after) > 0);
 }
 
 function checksum(json: string): string {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   appendFileSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -9,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { SpoolFolder, allAlerts, entry, range } from '../testing/spools.js';
+import { compareEventIds } from './event-id.js';
 import { Spool, type SpoolOptions } from './spool.js';
 
 let folder: SpoolFolder;
@@ -225,6 +227,66 @@ describe('the spool', () => {
     // Killed at once: what was removed is in the figures.
     expect((await openSpool({ now: () => 6000 })).status().lost).toBe(1);
     await last.close();
+  });
+
+  it('is there without a segment that cannot be read, which is set aside and counted', async () => {
+    const spool = await openSpool({ segmentBytes: 1 });
+    for (let i = 1; i <= 3; i += 1) await spool.append([entry(i)]);
+    const [first = '', second = ''] = segments().map((file) => join(folder.dir, file));
+    const unreadable = (file: string): void => {
+      rmSync(file);
+      mkdirSync(file);
+    };
+    unreadable(second);
+    expect((await allAlerts(spool)).map(({ Message }) => Message)).toEqual(['event 1', 'event 3']);
+    expect(spool.status().lost).toBe(1);
+    await spool.close();
+    unreadable(first);
+    const again = await openSpool({ now: () => 2000 });
+    expect(await messages(again)).toEqual(['event 3']);
+    expect(again.status()).toMatchObject({ lost: 2, failure: expect.stringMatching(/set aside/) });
+    expect(readdirSync(folder.dir).filter((file) => file.endsWith('.unreadable'))).toHaveLength(2);
+    await again.append([entry(4)]);
+    await again.retry();
+    expect(again.status()).toMatchObject({ waiting: 2, lost: 2 });
+    await again.close();
+    expect((await openSpool({ now: () => 3000 })).status().lost).toBe(2);
+  });
+
+  it('is there where its folder cannot be, and keeps alerts in memory', async () => {
+    writeFileSync(folder.dir, 'no folder');
+    const spool = await openSpool();
+    await spool.append(range(1, 2));
+    expect(await messages(spool)).toEqual(['event 1', 'event 2']);
+    expect(spool.status().failure).toMatch(/ENOTDIR|EEXIST/);
+    rmSync(folder.dir);
+    mkdirSync(folder.dir);
+    await spool.retry();
+    expect([segments().length, spool.status().failure]).toEqual([1, undefined]);
+    await spool.close();
+  });
+
+  it('gives what waits, on disk and in memory, ids above what the control plane has', async () => {
+    const spool = await openSpool({ segmentBytes: 500 });
+    for (let i = 1; i <= 4; i += 1) await spool.append([entry(i)]);
+    await spool.acknowledge((await allAlerts(spool))[0]?.EventID ?? '');
+    const cursor = '99999999999-0000000007';
+    expect([spool.isAhead(cursor), spool.isAhead('1000-0000000001')]).toEqual([true, false]);
+    await spool.startAbove(cursor);
+    await spool.append([entry(5)]);
+    const expected = [2, 3, 4, 5].map((n) => `event ${n}`);
+    const waiting = await allAlerts(spool);
+    expect(waiting.map(({ Message }) => Message)).toEqual(expected);
+    expect(waiting.every(({ EventID }) => compareEventIds(EventID, cursor) > 0)).toBe(true);
+    expect([spool.acknowledged, spool.status().lost, spool.isAhead(cursor)]).toEqual([
+      cursor,
+      0,
+      false,
+    ]);
+    await spool.close();
+    const again = await openSpool();
+    expect((await allAlerts(again, cursor)).map(({ Message }) => Message)).toEqual(expected);
+    await again.close();
   });
 
   it('starts anew from figures that are not JSON', async () => {

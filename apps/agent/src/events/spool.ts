@@ -1,14 +1,14 @@
-import { mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { mkdir, open, rm, truncate } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Alert } from '#contracts';
 import { errorMessage } from '../config/error-facts.js';
-import { compareEventIds, formatEventId, parseEventId, type EventId } from './event-id.js';
+import { compareEventIds, formatEventId, latest, startOf, type EventId } from './event-id.js';
 import { readFigures, writeFigures } from './spool-figures.js';
+import { readOrSetAside, segmentFile, segmentFiles } from './spool-files.js';
 import { SpoolReserve } from './spool-reserve.js';
-import { decodeSegment, encodeLine, type SpoolEntry } from './spool-segment.js';
+import { decodeSegment, entriesAfter, linesWithin, type SpoolEntry } from './spool-segment.js';
 
-const SUFFIX = '.seg';
 /** Alerts that wait in memory while the disk takes none (full, failing); beyond that they are counted as lost. */
 const BACKLOG = 1000;
 
@@ -79,10 +79,13 @@ export class Spool {
     this.#reserve = new SpoolReserve(options.dir);
   }
 
-  /** Opens or makes the spool; what a crash left half-written is cut off and counted as lost. */
+  /**
+   * Opens or makes the spool; what a crash left half-written is cut off and counted as lost. A disk that lets nothing be
+   * read or written is no reason to be without an agent: alerts wait in memory then.
+   */
   static async open(options: SpoolOptions): Promise<Spool> {
     const spool = new Spool(options);
-    await mkdir(options.dir, { recursive: true, mode: 0o700 });
+    await mkdir(options.dir, { recursive: true, mode: 0o700 }).catch(spool.#failed);
     await spool.#load((options.now ?? Date.now)());
     return spool;
   }
@@ -145,7 +148,7 @@ export class Spool {
   /** Forgets everything up to and with this id; only called with a cursor that was authenticated. */
   acknowledge(cursor: string): Promise<void> {
     return this.#inTurn(async () => {
-      if (compareEventIds(cursor, this.#acknowledged) <= 0 || this.#isAhead(cursor)) return;
+      if (compareEventIds(cursor, this.#acknowledged) <= 0 || this.isAhead(cursor)) return;
       this.#acknowledged = cursor;
       this.#forgetWaiting(cursor);
       await this.#removeSegmentsUpTo(cursor);
@@ -158,6 +161,41 @@ export class Spool {
     const upTo = Math.max(0, ...this.#backlog.filter(isGone).map(({ sensor }) => sensor));
     this.#backlog = this.#backlog.filter((entry) => !isGone(entry));
     if (this.#backlog.every(({ sensor }) => sensor > upTo)) this.#kept = Math.max(this.#kept, upTo);
+  }
+
+  /**
+   * What is given out from now on, and what waits, gets ids above this one: the store of the control plane has it, of a run
+   * whose clock was ahead, and takes none below. Only called with a cursor that was authenticated.
+   */
+  startAbove(cursor: string): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#next = { start: startOf(cursor) + 1, sequence: 1 };
+      const after = this.#acknowledged;
+      this.#acknowledged = cursor;
+      await this.#closeSegment();
+      const waiting = this.#backlog;
+      this.#backlog = [];
+      for (const segment of [...this.#segments]) {
+        const entries = entriesAfter(await this.#entriesOf(segment), after);
+        this.#segments = this.#segments.filter((each) => each !== segment);
+        // Until then they are twice on disk: what has its old id the store takes for what it has.
+        await this.#keepAnew(entries);
+        await rm(join(this.#dir, segment.file), { force: true });
+      }
+      await this.#keepAnew(waiting);
+      await this.#writeMeta();
+    });
+  }
+
+  async #keepAnew(entries: readonly SpoolEntry[]): Promise<void> {
+    for (const { sensor, alert } of entries)
+      this.#backlog.push({ sensor, alert: { ...alert, EventID: this.#takeId() } });
+    await this.#flushBacklog();
+  }
+
+  /** Whether a cursor is beyond what was ever given out. */
+  isAhead(cursor: string): boolean {
+    return compareEventIds(cursor, formatEventId(this.#next)) >= 0;
   }
 
   async close(): Promise<void> {
@@ -190,7 +228,7 @@ export class Spool {
   async #flushBacklog(): Promise<void> {
     const taken = this.#backlog;
     if (taken.length === 0) return;
-    const fitting = this.#fitting(taken);
+    const fitting = linesWithin(this.#maxBytes - this.status().bytes, taken);
     try {
       if (fitting.length > 0) await this.#write(fitting);
       this.#failure =
@@ -202,17 +240,6 @@ export class Spool {
       this.#failure = errorMessage(cause);
       await this.#closeSegment();
     }
-  }
-
-  #fitting(entries: readonly SpoolEntry[]): readonly Buffer[] {
-    let room = this.#maxBytes - this.status().bytes;
-    const lines: Buffer[] = [];
-    for (const line of entries.map(encodeLine)) {
-      room -= line.length;
-      if (room < 0) break;
-      lines.push(line);
-    }
-    return lines;
   }
 
   async #write(lines: readonly Buffer[]): Promise<void> {
@@ -238,7 +265,7 @@ export class Spool {
     if (this.#handle !== undefined && current !== undefined && current.bytes < this.#segmentBytes)
       return current;
     await this.#closeSegment();
-    const file = `${this.#backlog[0]?.alert.EventID ?? formatEventId(this.#next)}${SUFFIX}`;
+    const file = segmentFile(this.#backlog[0]?.alert.EventID ?? formatEventId(this.#next));
     this.#handle = await open(join(this.#dir, file), 'a', 0o600);
     const known = this.#segments.find((segment) => segment.file === file);
     if (known !== undefined) return known;
@@ -256,11 +283,20 @@ export class Spool {
   async #read(after: string, limit: number): Promise<readonly Alert[]> {
     for (const segment of this.#segments) {
       if (segment.count === 0 || compareEventIds(segment.last, after) <= 0) continue;
-      const { entries } = decodeSegment(await readFile(join(this.#dir, segment.file)));
-      const found = entriesAfter(entries, after, limit);
-      if (found.length > 0) return found;
+      const found = entriesAfter(await this.#entriesOf(segment), after);
+      if (found.length > 0) return alertsOf(found, limit);
     }
-    return entriesAfter(this.#backlog, after, limit);
+    return alertsOf(entriesAfter(this.#backlog, after), limit);
+  }
+
+  /** What cannot be read any more is lost, and holds up nothing that comes after it. */
+  async #entriesOf(segment: Segment): Promise<readonly SpoolEntry[]> {
+    const bytes = await readOrSetAside(join(this.#dir, segment.file));
+    if (bytes !== undefined) return decodeSegment(bytes).entries;
+    if (segment === this.#segments.at(-1)) await this.#closeSegment();
+    this.#segments = this.#segments.filter((each) => each !== segment);
+    this.#lost += segment.count + segment.damaged;
+    return [];
   }
 
   /**
@@ -292,20 +328,14 @@ export class Spool {
     return id;
   }
 
-  /** A cursor beyond what was ever given out is no cursor of ours, however it was signed. */
-  #isAhead(cursor: string): boolean {
-    return compareEventIds(cursor, formatEventId(this.#next)) >= 0;
-  }
-
   async #load(now: number): Promise<void> {
     const figures = await readFigures(this.#dir);
     const reserved = await this.#reserve.load();
     this.#acknowledged = latest([figures.acknowledged, reserved.acknowledged]);
     this.#sensor = figures.sensor;
     this.#lost = Math.max(figures.lost, reserved.lost);
-    const files = (await readdir(this.#dir)).filter((file) => file.endsWith(SUFFIX));
-    for (const file of files.sort((a, b) => compareEventIds(stem(a), stem(b))))
-      await this.#loadSegment(file);
+    const files = (await segmentFiles(this.#dir).catch(this.#failed)) ?? [];
+    for (const file of files) await this.#loadSegment(file);
     const kept = latest([this.#acknowledged, ...this.#segments.map((each) => each.last)]);
     this.#backlog = reserved.waiting.filter(
       ({ alert }) => compareEventIds(alert.EventID, kept) > 0,
@@ -321,15 +351,16 @@ export class Spool {
 
   async #loadSegment(file: string): Promise<void> {
     const path = join(this.#dir, file);
-    const bytes = await readFile(path);
+    const bytes = await readOrSetAside(path);
+    if (bytes === undefined) return this.#setAside(file);
     const { entries, soundBytes, damagedLines } = decodeSegment(bytes);
     const last = entries.at(-1);
     if (last === undefined) {
       this.#lost += damagedLines;
-      return rm(path, { force: true });
+      return rm(path, { force: true }).catch(this.#failed);
     }
     const torn = soundBytes < bytes.length ? 1 : 0;
-    if (torn > 0) await truncate(path, soundBytes);
+    if (torn > 0) await truncate(path, soundBytes).catch(this.#failed);
     this.#lost += torn;
     // What was summed up stands behind newer ones.
     this.#sensor = entries.reduce((most, { sensor }) => Math.max(most, sensor), this.#sensor);
@@ -341,6 +372,16 @@ export class Spool {
       damaged: damagedLines - torn,
     });
   }
+
+  /** Nobody can say how many alerts it held. */
+  #setAside(file: string): void {
+    this.#lost += 1;
+    this.#failure = `${file} cannot be read: set aside, and counted as one lost alert`;
+  }
+
+  readonly #failed = (cause: unknown): undefined => {
+    this.#failure = errorMessage(cause);
+  };
 
   /** False where the disk did not take it; what it did not take goes to the reserve. */
   async #writeMeta(): Promise<boolean> {
@@ -363,25 +404,6 @@ export class Spool {
   }
 }
 
-function entriesAfter(
-  entries: readonly SpoolEntry[],
-  after: string,
-  limit: number,
-): readonly Alert[] {
-  return entries
-    .filter((entry) => compareEventIds(entry.alert.EventID, after) > 0)
-    .slice(0, limit)
-    .map((entry) => entry.alert);
-}
-
-function stem(file: string): string {
-  return file.slice(0, -SUFFIX.length);
-}
-
-function latest(ids: readonly string[]): string {
-  return ids.reduce((a, b) => (compareEventIds(a, b) < 0 ? b : a));
-}
-
-function startOf(id: string): number {
-  return parseEventId(id)?.start ?? 0;
+function alertsOf(entries: readonly SpoolEntry[], limit: number): readonly Alert[] {
+  return entries.slice(0, limit).map(({ alert }) => alert);
 }

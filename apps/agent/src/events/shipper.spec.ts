@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { openEvents, sealCursor } from '#bundle';
+import type { AlertBatch } from '#contracts';
+import { Log } from '#observability';
+import { SystemClock } from '../health/clock.js';
+import { Surroundings } from '../health/surroundings.js';
+import { SpoolFolder, entry, range } from '../testing/spools.js';
+import { compareEventIds } from './event-id.js';
+import { Shipper } from './shipper.js';
+import { Spool } from './spool.js';
+
+const NODE = 'ab'.repeat(32);
+const KEY = Buffer.alloc(32, 1);
+
+let folder: SpoolFolder;
+let spool: Spool;
+let shipper: Shipper;
+let sent: AlertBatch[];
+let cursor: string | undefined;
+
+beforeEach(async () => {
+  folder = new SpoolFolder();
+  spool = await folder.open();
+  sent = [];
+  cursor = undefined;
+  const link = {
+    appendEvents: (sealed: Uint8Array) => {
+      sent.push(JSON.parse(openEvents(KEY, NODE, sealed).toString()) as AlertBatch);
+      return Promise.resolve('1-0');
+    },
+    readCursor: () =>
+      Promise.resolve(
+        cursor === undefined
+          ? undefined
+          : sealCursor(KEY, NODE, Buffer.from(JSON.stringify({ v: 1, last: cursor }))),
+      ),
+  };
+  const around = new Surroundings(new SystemClock(), new Log({ write: () => undefined }));
+  const run = { bootedAt: new Date(0).toISOString(), sequence: 1 };
+  shipper = new Shipper(NODE, link, spool, { current: KEY }, { run }, around);
+});
+afterEach(() => folder.remove());
+
+it('takes a cursor of a batch that was sent before the one under way', async () => {
+  await spool.append(range(1, 3));
+  await shipper.ship();
+  // Redis was away, and fewer were sent again: a full disk took only some of those that had waited in memory.
+  const { read } = spool;
+  spool.read = (after) => read.call(spool, after, 1);
+  await shipper.reconnected();
+  expect(sent.map(({ alerts }) => alerts.length)).toEqual([3, 1]);
+  cursor = sent[0]?.last;
+  await shipper.ship();
+  expect(spool.status().waiting).toBe(0);
+});
+
+it('goes on above what the store has of a run whose clock was ahead', async () => {
+  await spool.append(range(1, 2));
+  await shipper.ship();
+  cursor = '99999999999-0000000007';
+  await spool.append([entry(3)]);
+  await shipper.ship();
+  const { alerts = [] } = sent.at(-1) ?? {};
+  expect(alerts.map(({ Message }) => Message)).toEqual(['event 1', 'event 2', 'event 3']);
+  expect(alerts.every(({ EventID }) => compareEventIds(EventID, cursor ?? '') > 0)).toBe(true);
+  cursor = alerts.at(-1)?.EventID;
+  await shipper.ship();
+  expect(spool.status()).toMatchObject({ waiting: 0, lost: 0 });
+});
