@@ -45,8 +45,8 @@ it('takes a cursor of a batch that was sent before the one under way', async () 
   await spool.append(range(1, 3));
   await shipper.ship();
   // Redis was away, and fewer were sent again: a full disk took only some of those that had waited in memory.
-  const { read } = spool;
-  spool.read = (after) => read.call(spool, after, 1);
+  const read = spool.read.bind(spool);
+  spool.read = (after) => read(after, 1);
   await shipper.reconnected();
   expect(sent.map(({ alerts }) => alerts.length)).toEqual([3, 1]);
   cursor = sent[0]?.last;
