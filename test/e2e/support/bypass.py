@@ -10,6 +10,7 @@ import errno
 import json
 import mmap
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -247,9 +248,12 @@ def race(directory, seconds):
         raise OSError(errno.EACCES if tries > 100 else errno.EAGAIN, 'none got through')
 
 
-def hold(path, ready):
+def hold(path, ready, times='1'):
     """Opens before there are rules, and tells later, when `ready`.go is there, what the descriptor is still good for."""
     fd = os.open(path, os.O_RDWR)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(times) + 16, int(times) + 16)) if times != '1' else None
+    for _ in range(1, int(times)):
+        os.dup(fd)
     open(f'{ready}.held', 'w').close()
     end = time.monotonic() + 2400
     while not os.path.exists(f'{ready}.go') and time.monotonic() < end:
@@ -349,8 +353,8 @@ def rows():
 
 
 VERBS = {verb.__name__: verb for verb in (
-    openat2, uring, by_handle, passed, of_process, in_pid_namespace, in_chroot, execute, exchange, pivot, in_image, reuse, cover, move_tree, uncover, write_into, give_away,
-    race, hold, held, attach, take_descriptor, memory_of, map_of_ours, verified, rows)}
+    openat2, uring, by_handle, passed, of_process, in_pid_namespace, in_chroot, execute, expivot, in_image, reuse, cover, move_tree,
+    uncover, write_into, give_away, race, hold, held, attach, take_descriptor, memory_of, map_of_ours, verified, rows)}
 
 if __name__ == '__main__':
     try:

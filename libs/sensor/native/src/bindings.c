@@ -11,10 +11,12 @@
 #include "log.h"
 
 #define BATCH 128 /* descriptors open at a time */
-#define OWN_FILES_MAX (1u << 20)
+#define OWN_FILES_MS 2000 /* the kernel goes through the descriptors of all processes to find ours */
 
 struct candidate {
         int fd;
+        bool identified;
+        struct hw_binding_key key;
         struct hw_binding_name name;
 };
 
@@ -68,25 +70,28 @@ static void note(struct making *m, int r) {
                 m->error = r;
 }
 
+static void identify(const struct hw_open_file *file, const char *path, void *userdata) {
+        struct making *m = userdata;
+
+        (void)path;
+        for (size_t i = 0; i < m->n; i++) {
+                struct candidate *c = &m->batch[i];
+
+                if (c->fd != (int)file->fd)
+                        continue;
+                c->key = (struct hw_binding_key){ m->generation, file->ino, file->dev, file->inode_generation };
+                c->identified = true;
+        }
+}
+
 /* The kernel says which inodes the descriptors are of. */
 static void bind_batch(struct making *m) {
-        _cleanup_buffer_ struct hw_buffer files = { 0 };
-        int r = m->n ? hw_bpf_iterate(m->b->iterators[HW_BPF_OWN_FILES], OWN_FILES_MAX, &files) : 0;
-
-        note(m, r);
-        for (size_t at = 0; r == 0 && at + sizeof(struct hw_open_file) <= files.len; at += sizeof(struct hw_open_file)) {
-                struct hw_open_file file;
-
-                memcpy(&file, files.data + at, sizeof file);
-                for (size_t i = 0; i < m->n; i++) {
-                        const struct hw_binding_key key = { m->generation, file.ino, file.dev, file.inode_generation };
-
-                        if (m->batch[i].fd == (int)file.fd)
-                                note(m, bind_name(m->b, &key, &m->batch[i].name));
-                }
-        }
-        for (size_t i = 0; i < m->n; i++)
+        note(m, m->n ? hw_bpf_iterate(m->b->iterators[HW_BPF_OWN_FILES], OWN_FILES_MS, identify, m) : 0);
+        for (size_t i = 0; i < m->n; i++) {
+                if (m->batch[i].identified)
+                        note(m, bind_name(m->b, &m->batch[i].key, &m->batch[i].name));
                 (void)close(m->batch[i].fd);
+        }
         m->n = 0;
 }
 
@@ -99,6 +104,7 @@ static void on_file(int found, const char *path, const struct hw_tbl_walk *walk,
                 return;
         }
         m->batch[m->n].fd = fd;
+        m->batch[m->n].identified = false;
         fill_name(&m->batch[m->n++].name, path, walk);
         if (m->n == BATCH)
                 bind_batch(m);
@@ -208,10 +214,11 @@ void hw_bindings_before(struct hw_bpf *b, struct hw_slice table, uint64_t genera
 
 void hw_bindings_after(struct hw_bpf *b, struct hw_slice table) {
         char missing[HW_COVERAGE_TEXT] = "";
-        int r = b->guarded ? make(b, table, b->generation, missing) : 0;
+        const int made = b->guarded ? make(b, table, b->generation, missing) : 0;
+        int r = settle(b, b->generation); /* also what is not whole takes the place of what was bound before */
 
         if (r == 0)
-                r = settle(b, b->generation);
+                r = made;
         if (r < 0 && !missing[0])
                 (void)snprintf(missing, sizeof missing, "they could not be settled: %s", strerror(-r));
         memcpy(b->by_path_alone, missing, sizeof missing);

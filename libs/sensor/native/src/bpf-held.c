@@ -8,64 +8,106 @@
 #include "clean.h"
 #include "log.h"
 
-#define RECORDS_MAX (8u << 20) /* bytes */
+#define WALK_MS 5000 /* of descriptors, and of mappings */
 
-static bool is_known(const struct hw_held *held, const struct hw_held_file *file) {
+void hw_held_free(struct hw_held *held) {
+        hw_buffer_free(&held->holders);
+        held->n = held->more = 0;
+}
+
+size_t hw_held_processes(const struct hw_held *held) {
+        return held->holders.len / sizeof(struct hw_holder);
+}
+
+static struct hw_holder *holders(const struct hw_held *held) {
+        return (struct hw_holder *)(void *)held->holders.data;
+}
+
+const struct hw_holder *hw_held_holder(const struct hw_held *held, size_t i) {
+        return &holders(held)[i];
+}
+
+const char *hw_held_path(const struct hw_held *held, pid_t pid) {
         for (size_t i = 0; i < held->n; i++)
-                if (held->list[i].pid == file->pid && strcmp(held->list[i].path, file->path) == 0)
-                        return true;
+                if (held->list[i].pid == pid)
+                        return held->list[i].path;
+        return "";
+}
+
+/* The kernel tells one process after the other, so the latest is the one to look at. */
+static void add_holder(struct hw_held *held, const struct hw_open_file *file) {
+        const size_t n = hw_held_processes(held);
+        struct hw_holder *last = n > 0 ? &holders(held)[n - 1] : NULL;
+        struct hw_holder holder = { .pid = (pid_t)file->tgid, .by_rule = !file->listed };
+
+        if (last && last->pid == holder.pid) {
+                last->by_rule |= holder.by_rule;
+                return;
+        }
+        (void)snprintf(holder.comm, sizeof holder.comm, "%.*s", (int)sizeof file->comm, file->comm);
+        hw_buffer_add(&held->holders, &holder, sizeof holder);
+}
+
+/* Whether it is listed already, or there is no place for it. */
+static bool is_to_be_listed(struct hw_held *held, const struct hw_held_file *file) {
+        size_t of_it = 0;
+
+        for (size_t i = 0; i < held->n; i++) {
+                if (held->list[i].pid != file->pid)
+                        continue;
+                of_it++;
+                if (strcmp(held->list[i].path, file->path) == 0)
+                        return false;
+        }
+        if (held->n < HW_HELD_MAX && of_it < HW_HELD_A_PROCESS)
+                return true;
+        held->more++;
         return false;
 }
 
-static size_t count_processes(const struct hw_held *held) {
-        size_t n = 0;
+void hw_held_add(const struct hw_open_file *file, const char *path, void *userdata) {
+        struct hw_held_file found = { .pid = (pid_t)file->tgid };
+        struct hw_held *held = userdata;
 
-        for (size_t i = 0; i < held->n; i++) {
-                size_t earlier = 0;
-
-                while (earlier < i && held->list[earlier].pid != held->list[i].pid)
-                        earlier++;
-                n += earlier == i;
-        }
-        return n;
+        memcpy(found.path, path, HW_MIN(file->path_len, sizeof found.path - 1));
+        (void)snprintf(found.comm, sizeof found.comm, "%.*s", (int)sizeof file->comm, file->comm);
+        add_holder(held, file);
+        if (is_to_be_listed(held, &found))
+                held->list[held->n++] = found;
 }
 
-static void take(struct hw_held *held, const struct hw_open_file *head, const uint8_t *path) {
-        struct hw_held_file file = { .pid = (pid_t)head->tgid, .listed = head->listed };
+static int by_pid(const void *a, const void *b) {
+        const struct hw_holder *one = a, *other = b;
 
-        memcpy(file.path, path, HW_MIN(head->path_len, sizeof file.path - 1));
-        (void)snprintf(file.comm, sizeof file.comm, "%.*s", (int)sizeof head->comm, head->comm);
-        if (is_known(held, &file))
-                return;
-        if (held->n < HW_HELD_MAX)
-                held->list[held->n++] = file;
-        else
-                held->more++;
+        return (one->pid > other->pid) - (one->pid < other->pid);
 }
 
-static int read_one(const struct hw_bpf *b, enum hw_bpf_iterator which, struct hw_held *held) {
-        _cleanup_buffer_ struct hw_buffer records = { 0 };
-        struct hw_open_file head;
-        int r = hw_bpf_iterate(b->iterators[which], RECORDS_MAX, &records);
+/* Who has both files and mappings was found twice. */
+int hw_held_sort(struct hw_held *held) {
+        const size_t n = hw_held_processes(held);
+        struct hw_holder *list = holders(held);
+        size_t kept = 0;
 
-        for (size_t at = 0; r == 0 && at + sizeof head <= records.len; at += sizeof head + head.path_len) {
-                memcpy(&head, records.data + at, sizeof head);
-                if (head.path_len > records.len - at - sizeof head)
-                        return -EBADMSG;
-                take(held, &head, records.data + at + sizeof head);
+        if (n > 0)
+                qsort(list, n, sizeof *list, by_pid);
+        for (size_t i = 0; i < n; i++) {
+                if (kept > 0 && list[kept - 1].pid == list[i].pid)
+                        list[kept - 1].by_rule |= list[i].by_rule;
+                else
+                        list[kept++] = list[i];
         }
-        return r;
+        held->holders.len = kept * sizeof *list;
+        return held->holders.failed ? -ENOMEM : 0;
 }
 
 int hw_bpf_held(const struct hw_bpf *b, struct hw_held *ret) {
-        int r;
+        int files, maps, r;
 
-        ret->n = ret->more = ret->processes = 0;
+        hw_held_free(ret);
         if (!b->shift)
                 return 0;
-        r = read_one(b, HW_BPF_HELD_FILES, ret);
-        if (r == 0)
-                r = read_one(b, HW_BPF_HELD_MAPS, ret);
-        ret->processes = count_processes(ret);
-        return r;
+        files = hw_bpf_iterate(b->iterators[HW_BPF_HELD_FILES], WALK_MS, hw_held_add, ret);
+        maps = hw_bpf_iterate(b->iterators[HW_BPF_HELD_MAPS], WALK_MS, hw_held_add, ret);
+        r = hw_held_sort(ret);
+        return files < 0 ? files : maps < 0 ? maps : r;
 }

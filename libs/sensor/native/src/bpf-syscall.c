@@ -138,34 +138,10 @@ int hw_bpf_map_to_read(uint32_t id) {
         return call(BPF_MAP_GET_FD_BY_ID, &attr);
 }
 
-static int read_all(int fd, size_t max, struct hw_buffer *ret) {
-        for (;;) {
-                ssize_t n;
-
-                if (hw_buffer_reserve(ret, 65536) < 0)
-                        return -ENOMEM;
-                n = read(fd, ret->data + ret->len, 65536);
-                if (n < 0 && errno != EAGAIN && errno != EINTR)
-                        return -errno;
-                if (n == 0)
-                        return 0;
-                if (n > 0)
-                        ret->len += (size_t)n;
-                if (ret->len > max)
-                        return -EFBIG;
-        }
-}
-
-int hw_bpf_iterate(int link, size_t max, struct hw_buffer *ret) {
+int hw_bpf_iterator(int link) {
         union bpf_attr attr;
-        int fd, r;
 
         memset(&attr, 0, sizeof attr);
         attr.iter_create.link_fd = (uint32_t)link;
-        fd = call(BPF_ITER_CREATE, &attr);
-        if (fd < 0)
-                return fd;
-        r = read_all(fd, max, ret);
-        (void)close(fd);
-        return r;
+        return call(BPF_ITER_CREATE, &attr);
 }

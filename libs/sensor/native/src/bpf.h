@@ -137,11 +137,21 @@ struct bpf_link_info;
 int hw_bpf_link_info(int fd, struct bpf_link_info *ret);
 int hw_bpf_link_create(int program, int target, unsigned int type);
 int hw_bpf_get(const char *path);
-/* One run of an iterator, given by its link, appended to ret: 0 or a negative errno. */
-int hw_bpf_iterate(int link, size_t max, struct hw_buffer *ret);
+/* A descriptor to read one run of an iterator from, given by its link. */
+int hw_bpf_iterator(int link);
 /* Descriptors that can only read, which the programs leave to every root. */
 int hw_bpf_get_to_read(const char *path);
 int hw_bpf_map_to_read(uint32_t id);
+
+/* bpf-open-files.c */
+typedef void (*hw_open_file_handler)(const struct hw_open_file *file, const char *path, void *userdata);
+/*
+ * One run of an iterator over open files, given by its link, record by record: 0, -ETIME where the time was up before
+ * its end, or another negative errno. What was handed on before that is true.
+ */
+int hw_bpf_iterate(int link, uint64_t time_ms, hw_open_file_handler handler, void *userdata);
+/* The same of what can be read from a descriptor. */
+int hw_bpf_read_open_files(int fd, uint64_t time_ms, hw_open_file_handler handler, void *userdata);
 
 /* bpf-loaded.c */
 #define HW_BPF_SIZE_CLASSES 2

@@ -394,7 +394,7 @@ int hw_daemon_run(const struct hw_options *options) {
                             .observations = &d.observations },
                 .confirm_at = UINT64_MAX, .watchdog_at = hw_watchdog_ms() ? 0 : UINT64_MAX,
                 .healthy_at = hw_now_ms() + HEALTHY_MS, .quiet_at = hw_now_ms(), .check_at = hw_now_ms() + options->check_ms,
-                .held_loads = UINT64_MAX,
+                .held_loads = UINT64_MAX, .told_loads = UINT64_MAX, .cut_loads = UINT64_MAX,
                 .bind_at = hw_now_ms() + BIND_AFTER_MOUNT_MS, /* early boot, or an earlier life, may have missed some */
         };
         (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);

@@ -68,8 +68,10 @@ struct hw_daemon {
         bool bpf_ok; /* the table for BPF was read back as it should be */
         struct hw_probe_answer *answers; /* of table->probes, NULL while none were run */
         struct hw_coverage coverage;
-        uint64_t held_loads; /* `loads` when it was looked for what is open from before a rule */
-        size_t held; /* and found */
+        uint64_t held_loads; /* `loads` when all processes were looked at for what is open from before a rule */
+        uint64_t told_loads, cut_loads; /* and when it was told what was found, and that not all was looked at */
+        uint64_t held_at; /* monotonic: not before, after that */
+        size_t held; /* processes that have */
         struct hw_drift drift[HW_DRIFT_MAX]; /* oldest first */
         size_t n_drift;
         struct hw_outcome outcome;

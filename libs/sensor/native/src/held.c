@@ -12,10 +12,13 @@
 
 #include "bpf-held.h"
 #include "clean.h"
+#include "clock.h"
 #include "daemon.h"
 #include "log.h"
+#include "notify.h"
 
 #define TOLD_MAX 20
+#define AGAIN_MS 300000 /* where not all was seen: a look may take seconds */
 
 static void list(struct hw_coverage *c, const struct hw_held *held) {
         for (size_t i = 0; i < held->n && c->n_list < HW_COVERAGE_LIST; i++) {
@@ -27,12 +30,28 @@ static void list(struct hw_coverage *c, const struct hw_held *held) {
         }
 }
 
-static void tell(const struct hw_held *held) {
+static void tell(struct hw_daemon *d, const struct hw_held *held) {
+        if (d->told_loads == d->loads || hw_held_processes(held) == 0)
+                return;
+        d->told_loads = d->loads;
         hw_warn("processes have open what a rule refuses to open now; what they have stays usable to them "
-                "processes=%zu files=%zu", held->processes, held->n + held->more);
+                "processes=%zu files=%zu", hw_held_processes(held), held->n + held->more);
         for (size_t i = 0; i < HW_MIN(held->n, TOLD_MAX); i++)
                 hw_warn("open from before a rule pid=%d comm=%s path=%s", (int)held->list[i].pid, held->list[i].comm,
                         held->list[i].path);
+}
+
+/* Once for what is loaded; it is looked for again until all was seen. */
+static void tell_cut(struct hw_daemon *d, int r) {
+        char info[256];
+
+        d->held_at = hw_now_ms() + AGAIN_MS;
+        if (d->cut_loads == d->loads)
+                return;
+        d->cut_loads = d->loads;
+        (void)snprintf(info, sizeof info, "not all processes were looked at for what they have open from before a rule: %s%s",
+                       strerror(-r), d->table->kill_holders == 1 ? "; who was not found is not killed" : "");
+        hw_events_add_lost(&d->events, -1, info);
 }
 
 /* Not the first process, and nobody whom the host would be without: the agent and the sensor itself. */
@@ -50,22 +69,45 @@ static bool may_be_killed(const struct hw_daemon *d, pid_t pid, int pidfd) {
  * would end every service that has something open.
  */
 static void kill_holders(const struct hw_daemon *d, const struct hw_held *held) {
-        for (size_t i = 0; i < held->n; i++) {
-                const struct hw_held_file *file = &held->list[i];
-                _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, file->pid, 0);
+        for (size_t i = 0; i < hw_held_processes(held); i++) {
+                const struct hw_holder *holder = hw_held_holder(held, i);
+                _cleanup_close_ int pidfd = holder->by_rule ? (int)syscall(SYS_pidfd_open, holder->pid, 0) : -1;
 
-                if (file->listed || !may_be_killed(d, file->pid, pidfd))
+                if (!may_be_killed(d, holder->pid, pidfd))
                         continue;
                 if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0)
-                        hw_warn("a process was killed for what it had open pid=%d comm=%s path=%s", (int)file->pid,
-                                file->comm, file->path);
+                        hw_warn("a process was killed for what it had open pid=%d comm=%s path=%s", (int)holder->pid,
+                                holder->comm, hw_held_path(held, holder->pid));
         }
 }
 
-void hw_cover(struct hw_daemon *d) {
-        static struct hw_held held; /* large */
-        const bool is_new = d->held_loads != d->loads;
+static void cover(struct hw_daemon *d, const struct hw_held *held) {
+        const size_t processes = hw_held_processes(held);
+
+        d->coverage.confined -= HW_MIN(processes, d->coverage.confined);
+        d->coverage.uncovered += processes;
+        list(&d->coverage, held);
+}
+
+static void look(struct hw_daemon *d, bool is_new, struct hw_held *ret) {
         int r;
+
+        hw_watchdog_patient(); /* nothing interrupts the kernel while it has nothing to tell */
+        r = hw_bpf_held(&d->bpf, ret);
+        hw_watchdog_usual();
+        d->held = hw_held_processes(ret);
+        tell(d, ret);
+        if (is_new && d->table->kill_holders == 1)
+                kill_holders(d, ret);
+        if (r == 0)
+                d->held_loads = d->loads;
+        else
+                tell_cut(d, r);
+}
+
+void hw_cover(struct hw_daemon *d) {
+        static struct hw_held held; /* large, and what is told until the next look */
+        const bool is_new = d->held_loads != d->loads, is_cut = is_new && d->cut_loads == d->loads;
 
         hw_coverage_count(d->table, &d->coverage);
         if (hw_daemon_uses_bpf(d))
@@ -73,16 +115,7 @@ void hw_cover(struct hw_daemon *d) {
         /* What is not open from before a rule never will be: so until the next one is loaded nobody need look again. */
         if (!hw_daemon_uses_bpf(d) || (!is_new && d->held == 0))
                 return;
-        r = hw_bpf_held(&d->bpf, &held);
-        if (r < 0)
-                hw_warn("what is open from before a rule is not known error=%s", strerror(-r));
-        d->held_loads = d->loads;
-        d->held = held.n;
-        if (is_new && held.n > 0)
-                tell(&held);
-        if (is_new && d->table->kill_holders == 1)
-                kill_holders(d, &held);
-        d->coverage.confined -= HW_MIN(held.processes, d->coverage.confined);
-        d->coverage.uncovered += held.processes;
-        list(&d->coverage, &held);
+        if (!is_cut || hw_now_ms() >= d->held_at)
+                look(d, is_new, &held);
+        cover(d, &held);
 }
