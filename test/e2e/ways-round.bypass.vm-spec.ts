@@ -7,6 +7,7 @@ import {
   BYPASS_SETUP,
   MANY_NAMES,
 } from './support/bypass-host.js';
+import { alertsOf } from './support/alerts.js';
 import { type BypassRow, type Outcome, TOOL } from './support/bypass-row.js';
 import { BYPASS_ROWS } from './support/bypass-rows.js';
 import { eventually } from './support/eventually.js';
@@ -96,6 +97,15 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('ways round a rule, kernel $
 
   it('and is killed where the owner of the host wants that', () => {
     expect(holder).toBe('signal');
+  });
+
+  it('a capability that a program asks for is told of, not one that the kernel asks of for itself', async () => {
+    const told = async (program: string): Promise<number> =>
+      (await alertsOf(fleet.product, 'bypass')).filter(
+        ({ ProcessName, Operation }) => ProcessName === program && Operation === 'Capabilities',
+      ).length;
+    await eventually('the one is told', MINUTES, async () => (await told('/srv/pkg/asker')) > 0);
+    expect(await told('/srv/pkg/quiet')).toBe(0);
   });
 
   it('files of which not all names are bound are told of', () => {

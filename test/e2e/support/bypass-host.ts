@@ -22,7 +22,7 @@ for file in /srv/secret/a /srv/keys/id /srv/ro/f /srv/homes/u/.ssh/id_rsa /srv/r
   echo data > $file
 done
 for program in tool old; do cp ${SLEEP} /srv/pkg/$program; ln /srv/pkg/$program /srv/open/$program-before; done
-cp /usr/bin/cat /srv/pkg/reader; echo data > /srv/keys/lent
+for program in reader quiet asker; do cp /usr/bin/cat /srv/pkg/$program; done; echo data > /srv/keys/lent
 ln /srv/keys/id /srv/open/link-before
 ln /srv/secret/a /srv/open/link-secret
 ln /srv/homes/u/.ssh/id_rsa /srv/open/link-rsa
@@ -32,6 +32,7 @@ ln /srv/own/secret /srv/own/link-before
 ln /srv/house/u/key /srv/house/link-before
 chmod -R a+rwX /srv/secret /srv/open /srv/keys /srv/ro /srv/homes /srv/race /srv/own /srv/real /srv/house /srv/tree /srv/image /srv/merged /etc/bypass-shadow
 echo 1 > /proc/sys/fs/protected_hardlinks
+systemd-run --quiet --unit=bypass-others --uid=someone python3 -c 'import time; time.sleep(86400)'
 systemd-run --quiet --unit=bypass-hold python3 ${TOOL} hold /srv/secret/a /run/bypass-hold
 until test -e /run/bypass-hold.held; do sleep 0.1; done
 `;
@@ -49,6 +50,7 @@ spec:
        {path: /srv/keys/lent, action: Allow, fromSource: [{path: /srv/pkg/reader}]}]
     matchDirectories: [{dir: /srv/secret/, recursive: true}, {dir: /srv/ro/, recursive: true, readOnly: true}]
     matchPatterns: [{pattern: '/srv/homes/**/.ssh/id_*'}, {pattern: /srv/race/*/secret}]
+  capabilities: {matchCapabilities: [{capability: sys_ptrace, fromSource: [{path: /srv/pkg/quiet}, {path: /srv/pkg/asker}]}]}
   action: Block
 `;
 

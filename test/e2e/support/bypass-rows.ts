@@ -1,6 +1,7 @@
 import { OTHER_NAMES } from './bypass-other-names.js';
 import { type BypassRow, BY_PATH, py, SLEEP } from './bypass-row.js';
 
+const OTHERS = '$(systemctl show -P MainPID bypass-others)';
 const COPY = 'a copy is another file';
 const MOUNTS = 'AppArmor judges what is opened there by its path; mounts are no part of a policy';
 const OWN_TREE = 'AppArmor takes the path in a mount namespace of its own for the object';
@@ -315,6 +316,20 @@ const WRITES: readonly BypassRow[] = [
   },
 ];
 
+/** What a program may not use, the kernel asking for itself: how much of another's process it is shown. */
+const CAPABILITIES: readonly BypassRow[] = [
+  {
+    name: 'what a capability shows that the kernel asks of for itself',
+    attempt: `test "$(/srv/pkg/quiet /proc/${OTHERS}/stat | cut -d" " -f26)" -gt 1 || { echo EPERM; false; }`,
+    bpf: 'EPERM',
+  },
+  {
+    name: 'what the same capability gives who asks for it',
+    attempt: `/srv/pkg/asker /proc/${OTHERS}/maps`,
+    bpf: 'EACCES',
+  },
+];
+
 const PID = '$(systemctl show -P MainPID hostward-sensor)';
 
 /** What enforcement stands on, against root. */
@@ -350,5 +365,6 @@ export const BYPASS_ROWS: readonly BypassRow[] = [
   ...MOVES,
   ...COVERS,
   ...WRITES,
+  ...CAPABILITIES,
   ...GUARDS,
 ];

@@ -2,12 +2,14 @@
 /*
  * Capabilities. The hook comes after the kernel's own check, so it sees what would be granted.
  *
- * lsm/capable   in every user namespace, as on AppArmor; the answer to a refusal is EPERM
+ * lsm/capable   in every user namespace, as on AppArmor; the answer to a refusal is EPERM. What the kernel asks for itself,
+ *               to choose how much to show or to give, is refused in silence, as by the LSMs of the kernel: nobody wanted
+ *               to use the capability, so a refusal is no denial
  */
 #include "cell.h"
 
 SEC("lsm/capable")
-int BPF_PROG(hw_capable, const struct cred *cred, void *ns, int number)
+int BPF_PROG(hw_capable, const struct cred *cred, void *ns, int number, unsigned int options)
 {
-        return hw_cell_judge(HW_BPF_CAPABILITY, number, HW_HOOK_CAPABLE) ? -EPERM : 0;
+        return hw_cell_judge(HW_BPF_CAPABILITY, number, HW_HOOK_CAPABLE, options & CAP_OPT_NOAUDIT) ? -EPERM : 0;
 }

@@ -24,8 +24,8 @@ static __always_inline void hw_cell_record(const struct hw_element *rules, const
         hw_scratch_give(s);
 }
 
-/* Whether it is refused: a kind of socket or a capability, by number. */
-__noinline int hw_cell_judge(__u32 class, __u32 number, __u32 hook) {
+/* Whether it is refused: a kind of socket or a capability, by number. `silently`: whatever comes of it is not told. */
+__noinline int hw_cell_judge(__u32 class, __u32 number, __u32 hook, __u32 silently) {
         const __u32 mask = 1u << (class == HW_BPF_SOCKET ? HW_TBL_SOCKETS : HW_TBL_CAPABILITIES);
         const struct hw_element *rules = hw_rules();
         struct hw_tbl_verdict v;
@@ -42,7 +42,7 @@ __noinline int hw_cell_judge(__u32 class, __u32 number, __u32 hook) {
                 hw_tbl_cell(rules->table, subject, number, &v);
         else
                 hw_tbl_capability(rules->table, subject, number, &v);
-        if (v.deny || v.logged)
+        if ((v.deny || v.logged) && !silently)
                 hw_cell_record(rules, &v, subject, class, number, hook);
         return v.deny && rules->mode == HW_BPF_ENFORCE;
 }

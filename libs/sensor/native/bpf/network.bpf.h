@@ -14,7 +14,7 @@ static __always_inline int judge_socket(struct socket *sock, __u32 hook) {
         if (!sk)
                 return 0;
         return hw_cell_judge(HW_BPF_SOCKET,
-                             hw_tbl_socket_kind(sk->__sk_common.skc_family, sk->sk_type, sk->sk_protocol), hook)
+                             hw_tbl_socket_kind(sk->__sk_common.skc_family, sk->sk_type, sk->sk_protocol), hook, 0)
                        ? -EACCES
                        : 0;
 }
@@ -24,7 +24,7 @@ int BPF_PROG(hw_socket_create, int family, int type, int protocol, int kern)
 {
         if (kern)
                 return 0;
-        return hw_cell_judge(HW_BPF_SOCKET, hw_tbl_socket_kind(family, type, protocol), HW_HOOK_SOCKET_CREATE)
+        return hw_cell_judge(HW_BPF_SOCKET, hw_tbl_socket_kind(family, type, protocol), HW_HOOK_SOCKET_CREATE, 0)
                        ? -EACCES
                        : 0;
 }
