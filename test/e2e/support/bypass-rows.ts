@@ -273,6 +273,14 @@ const COVERS: readonly BypassRow[] = [
     bpf: 'EACCES' as const,
     apparmor: { open: BY_PATH },
   })),
+  {
+    name: 'the same by mount, from another root',
+    setUp: 'mount --make-private /; mount --make-private /srv/own',
+    attempt: py('move_from_chroot /srv/open /srv/own /mnt/bypass'),
+    after: 'mount --move /mnt/bypass /srv/own',
+    bpf: 'EACCES',
+    apparmor: { open: BY_PATH },
+  },
   ...['0', '2'].map((flags) => ({
     name: `a mount above a blocked object taken away${flags === '0' ? '' : ' lazily'}`,
     attempt: py(`uncover /srv/own ${flags}`),

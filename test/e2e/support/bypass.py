@@ -196,6 +196,13 @@ def move_tree(how, one, other):
         syscall(MOVE_MOUNT, -100, one.encode(), -100, other.encode(), 0)
 
 
+def move_from_chroot(root, one, other):
+    """With another root, and the working directory outside it, from where both places are named."""
+    os.chdir('/')
+    os.chroot(root)
+    check(LIBC.mount(one.lstrip('/').encode(), other.lstrip('/').encode(), None, ctypes.c_ulong(MS_MOVE), None))
+
+
 def give_away(path):
     """Lets another user write by a list of access; the tags are those of linux/posix_acl.h."""
     entries = ((0x01, 6, -1), (0x02, 6, 1234), (0x04, 4, -1), (0x10, 6, -1), (0x20, 4, -1))
@@ -354,7 +361,7 @@ def rows():
 
 VERBS = {verb.__name__: verb for verb in (
     openat2, uring, by_handle, passed, of_process, in_pid_namespace, in_chroot, execute, expivot, in_image, reuse, cover, move_tree,
-    uncover, write_into, give_away, race, hold, held, attach, take_descriptor, memory_of, map_of_ours, verified, rows)}
+    move_from_chroot, uncover, write_into, give_away, race, hold, held, attach, take_descriptor, memory_of, map_of_ours, verified, rows)}
 
 if __name__ == '__main__':
     try:

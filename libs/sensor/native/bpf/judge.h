@@ -405,6 +405,27 @@ __noinline __u32 hw_refuse_unseen(struct hw_scratch *s, __u64 dentry, __u32 oper
         return rules->mode == HW_BPF_ENFORCE ? denied : 0;
 }
 
+/* As hw_judge(), of the host's root directory, whatever root the caller has; `dentry` is whose inode is told. */
+static __always_inline __u32 hw_judge_host_root(__u64 dentry, __u32 operations, __u32 hook) {
+        const struct hw_element *rules = hw_rules();
+        struct hw_scratch *s;
+        __u32 denied;
+
+        if (!rules || rules->mode == HW_BPF_OFF || hw_is_kernel_thread())
+                return 0;
+        s = hw_scratch_take();
+        if (!s)
+                return rules->mode == HW_BPF_ENFORCE ? operations : 0;
+        s->path[0] = '/';
+        s->start = 0;
+        s->end = 1;
+        denied = hw_judge_seen(s, dentry, operations, hook);
+        if (denied & HW_IS_TORN)
+                denied = hw_judge_seen(s, dentry, operations, hook) & ~HW_IS_TORN;
+        hw_scratch_give(s);
+        return denied;
+}
+
 static __always_inline bool hw_in_host_namespace(void) {
         const struct hw_host *h = bpf_map_lookup_elem(&host, &(const __u32){ 0 });
         struct task_struct *task = bpf_get_current_task_btf();

@@ -4,10 +4,11 @@
  * mount namespace: elsewhere it changes what that namespace sees, and no path by which an object is judged. The first
  * process may: it unmounts at shutdown and mounts at boot.
  *
- * lsm/sb_mount       where something new is mounted, bound or moved to; MS_MOVE does not say from where: then the root
+ * lsm/sb_mount       where something new is mounted, bound or moved to; MS_MOVE does not say from where: then the host's
+ *                    root, since a caller whose root is elsewhere can still name a mount that lies outside it
  * lsm/move_mount     the same by the newer calls, and where it is moved from
  * lsm/sb_umount      what is uncovered; not the filesystem of the pins (guard.h)
- * lsm/sb_pivotroot   the root
+ * lsm/sb_pivotroot   the caller's root: all that it changes lies there
  */
 #include "guard.h"
 #include "judge.h"
@@ -34,6 +35,11 @@ static __always_inline struct dentry *root_of_caller(void) {
         return BPF_CORE_READ(task, fs, root.dentry);
 }
 
+/* The record has the inode of the caller's root, which most often is the same. */
+static __always_inline int answer_host_root(void) {
+        return hw_judge_host_root(hw_address(root_of_caller()), HW_OP(WRITE) | HW_OP(OVER), HW_HOOK_MOUNT) ? -EACCES : 0;
+}
+
 /* As the kernel reads flags, the first that it knows counts: one that binds, and says how it spreads, binds. */
 static __always_inline bool leaves_places(unsigned long flags) {
         return (flags & MS_REMOUNT) || (!(flags & MS_BIND) && (flags & MS_PROPAGATION));
@@ -44,7 +50,7 @@ int BPF_PROG(hw_sb_mount, const char *name, const struct path *path, const char 
 {
         if (leaves_places(flags) || !is_judged())
                 return 0;
-        return answer_mount(path->dentry) || ((flags & MS_MOVE) && answer_mount(root_of_caller())) ? -EACCES : 0;
+        return answer_mount(path->dentry) || ((flags & MS_MOVE) && answer_host_root()) ? -EACCES : 0;
 }
 
 SEC("lsm/move_mount")
