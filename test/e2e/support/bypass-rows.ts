@@ -315,6 +315,12 @@ const WRITES: readonly BypassRow[] = [
     bpf: 'EACCES',
     apparmor: { open: 'AppArmor judges no extended attributes' },
   },
+  ...['generation', 'generation-ext4', 'flags'].map((how) => ({
+    name: `its ${how} changed by a descriptor to read`,
+    attempt: py(`change ${how} /srv/ro/f`),
+    bpf: 'EACCES' as const,
+    apparmor: null,
+  })),
   { name: 'truncated', user: true, attempt: `truncate -s 0 /srv/ro/f`, bpf: 'EACCES' },
   {
     name: 'replaced by a rename',

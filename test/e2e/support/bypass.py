@@ -7,6 +7,7 @@
 import contextlib
 import ctypes
 import errno
+import fcntl
 import json
 import mmap
 import os
@@ -210,6 +211,12 @@ def give_away(path):
     os.setxattr(path, 'system.posix_acl_access', struct.pack('<I', 2) + packed)
 
 
+def change(how, path):
+    """What a descriptor to read is enough for: the generation of the inode, or its flags."""
+    number = {'generation': 0x40087602, 'generation-ext4': 0x40086604, 'flags': 0x40086602}[how]
+    fcntl.ioctl(os.open(path, os.O_RDONLY), number, struct.pack('l', 0))
+
+
 def uncover(directory, flags='0'):
     check(LIBC.umount2(directory.encode(), int(flags)))
 
@@ -360,8 +367,8 @@ def rows():
 
 
 VERBS = {verb.__name__: verb for verb in (
-    openat2, uring, by_handle, passed, of_process, in_pid_namespace, in_chroot, execute, expivot, in_image, reuse, cover, move_tree,
-    move_from_chroot, uncover, write_into, give_away, race, hold, held, attach, take_descriptor, memory_of, map_of_ours, verified, rows)}
+    openat2, uring, by_handle, passed, of_process, in_pid_namespace, in_chroot, execute, exchange, pivot, in_image, reuse, cover, move_tree,
+    move_from_chroot, uncover, write_into, give_away, change, race, hold, held, attach, take_descriptor, memory_of, map_of_ours, verified, rows)}
 
 if __name__ == '__main__':
     try:

@@ -11,7 +11,9 @@
  * lsm/inode_*xattr     w
  * lsm/inode_*_acl      w
  * lsm/file_ioctl*      w for the ioctls that change a file by a descriptor that was opened to read: its flags (chattr), its
- *                      seal by fs-verity. All that change content need one to write, which lsm/file_open has judged
+ *                      generation, its seal by fs-verity. All that change content need one to write, which lsm/file_open
+ *                      has judged
+ * lsm/inode_file_setattr  w: file_setattr(2) changes flags by a path
  * lsm/file_lock        k; an exclusive lock is a write too, as on AppArmor
  */
 #include "guard.h"
@@ -164,9 +166,14 @@ int BPF_PROG(hw_remove_acl, void *idmap, struct dentry *dentry)
         return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_XATTR);
 }
 
+/*
+ * A file is bound to its names (src/bindings.c) by its generation too, so whoever could change that would free it of them.
+ */
 static __always_inline bool changes_file(unsigned int cmd) {
         return cmd == FS_IOC_SETFLAGS || cmd == FS_IOC32_SETFLAGS || cmd == FS_IOC_FSSETXATTR ||
-               cmd == FS_IOC_ENABLE_VERITY;
+               cmd == FS_IOC_ENABLE_VERITY || cmd == FS_IOC_SETVERSION || cmd == FS_IOC32_SETVERSION ||
+               cmd == EXT4_IOC_SETVERSION || cmd == EXT4_IOC32_SETVERSION || cmd == FAT_IOCTL_SET_ATTRIBUTES ||
+               cmd == BTRFS_IOC_SUBVOL_SETFLAGS;
 }
 
 SEC("lsm/file_ioctl")
@@ -180,6 +187,13 @@ SEC("lsm/file_ioctl_compat")
 int BPF_PROG(hw_file_ioctl_compat, struct file *file, unsigned int cmd)
 {
         return changes_file(cmd) ? hw_answer(file->f_path.dentry, HW_OP(WRITE), HW_HOOK_ATTRIBUTE) : 0;
+}
+
+/* Since Linux 6.17. Where there is this hook the ioctls for flags come here too, after the one above. */
+SEC("lsm/inode_file_setattr")
+int BPF_PROG(hw_file_setattr, struct dentry *dentry)
+{
+        return hw_answer(dentry, HW_OP(WRITE), HW_HOOK_ATTRIBUTE);
 }
 
 SEC("lsm/file_lock")

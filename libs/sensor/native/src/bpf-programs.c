@@ -133,7 +133,7 @@ static int arguments_of(const struct btf *btf, const char *hook) {
 }
 
 struct hooks {
-        bool known, rename_has_flags, compat_ioctl, acl;
+        bool known, rename_has_flags, compat_ioctl, acl, setattr;
 };
 
 /* What this kernel has, read once. */
@@ -145,7 +145,8 @@ static const struct hooks *hooks(void) {
 
                 h = (struct hooks){ .known = true, .rename_has_flags = arguments_of(btf, "bpf_lsm_path_rename") >= 5,
                                     .compat_ioctl = arguments_of(btf, "bpf_lsm_file_ioctl_compat") >= 0,
-                                    .acl = arguments_of(btf, "bpf_lsm_inode_set_acl") >= 0 };
+                                    .acl = arguments_of(btf, "bpf_lsm_inode_set_acl") >= 0,
+                                    .setattr = arguments_of(btf, "bpf_lsm_inode_file_setattr") >= 0 };
                 btf__free(btf);
         }
         return &h;
@@ -163,6 +164,8 @@ static int fit(struct hostward_bpf *s, unsigned int shift) {
                 (void)bpf_program__set_autoload(s->progs.hw_set_acl, false);
                 (void)bpf_program__set_autoload(s->progs.hw_remove_acl, false);
         }
+        if (!hooks()->setattr)
+                (void)bpf_program__set_autoload(s->progs.hw_file_setattr, false);
         inner = hw_bpf_map_create(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), hw_bpf_element_bytes(shift), 1);
         return inner < 0 ? inner : bpf_map__set_inner_map_fd(s->maps.rules, keep(inner));
 }
@@ -201,7 +204,7 @@ size_t hw_bpf_object_links(void) {
         _cleanup_close_ int cgroups = hw_bpf_cgroups();
 
         return sizeof((struct hostward_bpf *)0)->progs / sizeof(struct bpf_program *) - HW_BPF_ITERATORS - (cgroups < 0) -
-               !hooks()->compat_ioctl - 2 * !hooks()->acl;
+               !hooks()->compat_ioctl - 2 * !hooks()->acl - !hooks()->setattr;
 }
 
 void hw_bpf_object_close(struct hw_bpf_object *o) {
