@@ -358,6 +358,8 @@ const GUARDS: readonly BypassRow[] = [
     ['the sensor killed', `kill -9 ${PID}`],
     ['the sensor stopped', `kill -STOP ${PID}`],
     ['the sensor asked to end', `kill -TERM ${PID}`],
+    ['the sensor killed as the owner of a pipe', py(`signalled ${PID}`)],
+    ['the sensor given a limit that ends it', `prlimit --pid ${PID} --cpu=1:1`],
     ['the sensor traced', py(`attach ${PID}`)],
     ["a descriptor of the sensor's taken", py(`take_descriptor ${PID}`)],
     ['the map of the rules opened for writing', py('map_of_ours rules')],

@@ -295,6 +295,18 @@ def held(use, ready):
         raise OSError(getattr(errno, outcome), outcome)
 
 
+def signalled(pid):
+    """As the owner of a pipe, whose signal is SIGKILL: the kernel sends it when something can be read."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(reader, fcntl.F_SETOWN, int(pid))
+    fcntl.fcntl(reader, 10, signal.SIGKILL)  # F_SETSIG
+    fcntl.fcntl(reader, fcntl.F_SETFL, os.O_ASYNC)
+    os.write(writer, b'x')
+    time.sleep(1)
+    os.stat(f'/proc/{pid}')
+    raise OSError(errno.EPERM, 'it lives')
+
+
 def attach(pid):
     check(LIBC.ptrace(ctypes.c_long(0x4206), ctypes.c_long(int(pid)), None, None))  # PTRACE_SEIZE
     os._exit(0)
@@ -368,7 +380,7 @@ def rows():
 
 VERBS = {verb.__name__: verb for verb in (
     openat2, uring, by_handle, passed, of_process, in_pid_namespace, in_chroot, execute, exchange, pivot, in_image, reuse, cover, move_tree,
-    move_from_chroot, uncover, write_into, give_away, change, race, hold, held, attach, take_descriptor, memory_of, map_of_ours, verified, rows)}
+    move_from_chroot, uncover, write_into, give_away, change, signalled, race, hold, held, attach, take_descriptor, memory_of, map_of_ours, verified, rows)}
 
 if __name__ == '__main__':
     try:

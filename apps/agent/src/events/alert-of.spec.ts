@@ -196,6 +196,7 @@ describe('an alert', () => {
       'File',
     ],
     ['umount', {}, 'unmounting the filesystem of the pins was refused', 'Syscall'],
+    ['prlimit', {}, 'a limit on the sensor was refused', 'Syscall'],
   ] as const)(
     'tells %s of the sensor as a kind of its own',
     (operation, change, Message, Operation) => {

@@ -199,6 +199,8 @@ function attemptOf({ operation = 'an attempt', requested, name }: SensorEvent): 
       return name === undefined ? 'removing a pin of the sensor' : `removing the pin ${name}`;
     case 'umount':
       return 'unmounting the filesystem of the pins';
+    case 'prlimit':
+      return 'a limit on the sensor';
     default:
       return `${operation} on the sensor`;
   }

@@ -41,11 +41,15 @@ __noinline int hw_guard_tell(__u32 hook, __u32 what, __u64 dentry) {
         return 1;
 }
 
-/* Whether the task is the sensor's, and the caller is to leave it alone. */
-static __always_inline bool hw_is_guarded_task(const struct task_struct *task) {
+static __always_inline bool hw_is_sensor(const struct task_struct *task) {
         const struct hw_host *h = hw_this_host();
 
-        return h && h->sensor != 0 && (__u32)BPF_CORE_READ(task, tgid) == h->sensor && is_outsider();
+        return h && h->sensor != 0 && (__u32)BPF_CORE_READ(task, tgid) == h->sensor;
+}
+
+/* Whether the task is the sensor's, and the caller is to leave it alone. */
+static __always_inline bool hw_is_guarded_task(const struct task_struct *task) {
+        return hw_is_sensor(task) && is_outsider();
 }
 
 /* Whether the filesystem of the pins is to stay where it is mounted (mount.bpf.h). */

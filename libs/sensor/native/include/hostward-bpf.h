@@ -199,6 +199,7 @@ enum hw_bpf_hook {
         HW_HOOK_GUARD_MAP,
         HW_HOOK_GUARD_PIN,
         HW_HOOK_GUARD_UNMOUNT,
+        HW_HOOK_GUARD_LIMIT,
         HW_HOOKS,
 };
 

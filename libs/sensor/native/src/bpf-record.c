@@ -26,6 +26,7 @@ static const char *const operations[HW_HOOKS] = {
         [HW_HOOK_GUARD_KILL] = "kill",
         [HW_HOOK_GUARD_TRACE] = "ptrace",  [HW_HOOK_GUARD_MAP] = "bpf_map",
         [HW_HOOK_GUARD_PIN] = "unpin",     [HW_HOOK_GUARD_UNMOUNT] = "umount",
+        [HW_HOOK_GUARD_LIMIT] = "prlimit",
 };
 
 static void letters(uint32_t mask, char *ret) {
