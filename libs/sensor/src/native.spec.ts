@@ -32,6 +32,7 @@ describe('the native sensor under ASan and UBSan', () => {
   it.each([
     'frame-test',
     'held-test',
+    'jobs-test',
     'table-test',
     'audit-record-test',
     'bindings-test',

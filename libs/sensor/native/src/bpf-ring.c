@@ -79,35 +79,35 @@ void hw_bpf_recall_program(struct hw_actor *a) {
                 (void)snprintf(a->exe, sizeof a->exe, "%s", programs[i].exe);
 }
 
-static void take(struct hw_bpf *b, struct hw_slice data, char *const *subjects, size_t n_subjects) {
+/* The length of the next record, with its flags; BPF_RINGBUF_BUSY_BIT where there is none that is whole. */
+static uint32_t next_length(const struct hw_bpf *b, const uint8_t **ret_data) {
+        const uint64_t at = *b->consumer;
+        const uint8_t *head = b->ring + getpagesize() + (at & (b->ring_bytes - 1));
+
+        if (at >= __atomic_load_n((const uint64_t *)(const void *)b->ring, __ATOMIC_ACQUIRE))
+                return BPF_RINGBUF_BUSY_BIT;
+        *ret_data = head + BPF_RINGBUF_HDR_SZ;
+        return __atomic_load_n((const uint32_t *)(const void *)head, __ATOMIC_ACQUIRE);
+}
+
+/* Each is copied and let go of before it is handed on, and the ring is looked for again after that: it may be gone then. */
+void hw_bpf_read(struct hw_bpf *b, char *const *subjects, size_t n_subjects) {
         static struct hw_audit_record record; /* large */
         static struct hw_actor actor;
 
-        if (!hw_bpf_record(b->generation, data, subjects, n_subjects, &actor, &record))
-                return;
-        remember_program(&actor);
-        b->handler(&record, b->userdata);
-}
-
-void hw_bpf_read(struct hw_bpf *b, char *const *subjects, size_t n_subjects) {
-        const uint8_t *data;
-        uint64_t at, end;
-
-        if (!b->consumer)
-                return;
-        data = b->ring + getpagesize();
-        at = *b->consumer;
-        end = __atomic_load_n((const uint64_t *)(const void *)b->ring, __ATOMIC_ACQUIRE);
-        for (int i = 0; at < end && i < RECORDS_A_CALL; i++) {
-                const uint8_t *head = data + (at & (b->ring_bytes - 1));
-                const uint32_t len = __atomic_load_n((const uint32_t *)(const void *)head, __ATOMIC_ACQUIRE);
-                const uint32_t bytes = len & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+        for (int i = 0; b->consumer && i < RECORDS_A_CALL; i++) {
+                const uint8_t *data = NULL;
+                const uint32_t len = next_length(b, &data), bytes = len & ~BPF_RINGBUF_DISCARD_BIT;
+                bool is_record;
 
                 if (len & BPF_RINGBUF_BUSY_BIT)
                         return;
-                if (!(len & BPF_RINGBUF_DISCARD_BIT))
-                        take(b, (struct hw_slice){ head + BPF_RINGBUF_HDR_SZ, bytes }, subjects, n_subjects);
-                at += (bytes + BPF_RINGBUF_HDR_SZ + 7) & ~7u;
-                __atomic_store_n(b->consumer, at, __ATOMIC_RELEASE);
+                is_record = bytes == len && hw_bpf_record(b->generation, (struct hw_slice){ data, bytes }, subjects,
+                                                          n_subjects, &actor, &record);
+                __atomic_store_n(b->consumer, *b->consumer + ((bytes + BPF_RINGBUF_HDR_SZ + 7) & ~7u), __ATOMIC_RELEASE);
+                if (!is_record)
+                        continue;
+                remember_program(&actor);
+                b->handler(&record, b->userdata);
         }
 }

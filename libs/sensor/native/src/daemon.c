@@ -94,13 +94,17 @@ static void open_mounts(struct hw_daemon *d) {
                 hw_warn("changes of mounts go unseen error=%m");
 }
 
+/*
+ * Comes also in the middle of a swap, which lets programs go and has what they told read: nothing may be begun or ended
+ * here that changes what is loaded.
+ */
 static void on_record(const struct hw_audit_record *record, void *userdata) {
         struct hw_daemon *d = userdata;
         const bool in_force = d->table && (!record->bpf || record->in_force);
 
         /* A probe announces its pid before it acts: read the announcements first. */
         if (d->prober.pid > 0 && strcmp(record->comm, HW_PROBE_COMM) == 0)
-                hw_jobs_prober_ready(d);
+                hw_jobs_prober_announced(d);
         if (hw_probe_is_ours((pid_t)record->pid, record->comm))
                 return;
         if (record->guard)
@@ -348,9 +352,13 @@ static int next_timeout(struct hw_daemon *d, uint64_t server_at) {
 
 static void loop(struct hw_daemon *d) {
         while (!d->stop) {
-                uint64_t server_at = hw_server_settle(&d->server);
                 struct epoll_event events[32];
-                int n = epoll_wait(d->epoll_fd, events, HW_LEN(events), next_timeout(d, server_at));
+                uint64_t server_at;
+                int n;
+
+                hw_jobs_prober_settle(d);
+                server_at = hw_server_settle(&d->server);
+                n = epoll_wait(d->epoll_fd, events, HW_LEN(events), next_timeout(d, server_at));
 
                 for (int i = 0; i < n; i++)
                         on_ready(d, events[i].data.u64, events[i].events);

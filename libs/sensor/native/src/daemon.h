@@ -185,6 +185,10 @@ void hw_jobs_recompile(struct hw_daemon *d);
 void hw_jobs_compile_ready(struct hw_daemon *d);
 void hw_jobs_compile_expired(struct hw_daemon *d);
 void hw_jobs_prober_ready(struct hw_daemon *d);
+/* Reads what the prober has announced; nothing else happens, even where that was its last word. */
+void hw_jobs_prober_announced(struct hw_daemon *d);
+/* Ends the job of a prober whose last word was read so. */
+void hw_jobs_prober_settle(struct hw_daemon *d);
 void hw_jobs_prober_expired(struct hw_daemon *d);
 
 /* Tags of epoll entries; clients use their id, which never gets this high. */

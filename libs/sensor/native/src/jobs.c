@@ -92,6 +92,15 @@ void hw_jobs_prober_ready(struct hw_daemon *d) {
                 probed(d);
 }
 
+void hw_jobs_prober_announced(struct hw_daemon *d) {
+        (void)hw_prober_read(&d->prober);
+}
+
+void hw_jobs_prober_settle(struct hw_daemon *d) {
+        if (d->prober.pid == 0 && d->prober.answers)
+                probed(d);
+}
+
 void hw_jobs_prober_expired(struct hw_daemon *d) {
         const struct hw_prober *p = &d->prober;
 

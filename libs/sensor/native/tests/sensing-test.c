@@ -254,6 +254,40 @@ static void the_ring_is_read_in_order_over_its_end_and_waits_for_what_is_being_w
         free(ring);
 }
 
+/* What a handler may come to that ends in other programs: the ring is let go of. */
+static void let_go_of_the_ring(const struct hw_audit_record *r, void *userdata) {
+        struct hw_bpf *b = userdata;
+
+        CHECK(r->suppressed == 1);
+        told++;
+        free((void *)b->ring);
+        free(b->consumer);
+        b->ring = NULL;
+        b->consumer = NULL;
+}
+
+static void a_ring_that_is_let_go_of_while_it_is_read_is_read_no_further(void) {
+        const size_t page = (size_t)getpagesize(), len = denial(), step = (len + 8 + 7) & ~(size_t)7;
+        uint8_t *ring = calloc(1, page + 2 * RING);
+        struct hw_bpf b;
+
+        CHECK(ring && 2 * step < RING);
+        hw_bpf_init(&b, "/nonexistent", let_go_of_the_ring, &b);
+        b.generation = GENERATION;
+        b.ring = ring;
+        b.consumer = calloc(1, sizeof *b.consumer);
+        b.ring_bytes = RING;
+        CHECK(b.consumer);
+        told = 0;
+        for (uint32_t i = 1; i <= 2; i++) {
+                event.suppressed = i;
+                put_in_ring(ring + page, (i - 1) * step, len, 0);
+        }
+        *(uint64_t *)(void *)ring = 2 * step;
+        hw_bpf_read(&b, subjects, HW_LEN(subjects));
+        CHECK(told == 1);
+}
+
 static void a_program_is_known_by_its_exec_id_after_its_record_was_read(void) {
         struct hw_actor known = { 0 };
 
@@ -309,6 +343,7 @@ int main(void) {
         TEST(of_a_process_that_is_there_proc_tells);
         TEST(what_was_suppressed_is_told_when_its_process_is_quiet);
         TEST(the_ring_is_read_in_order_over_its_end_and_waits_for_what_is_being_written);
+        TEST(a_ring_that_is_let_go_of_while_it_is_read_is_read_no_further);
         TEST(a_program_is_known_by_its_exec_id_after_its_record_was_read);
         TEST(events_of_a_process_keep_their_order_and_carry_all_that_is_known);
         return 0;
