@@ -85,6 +85,7 @@ struct hw_daemon {
 
         uint64_t swapped_at; /* monotonic, of the last swap; 0: none in this life */
         uint64_t recompile_at; /* monotonic: not before */
+        uint64_t reload_at, reload_pause; /* likewise, of what could not be read back after a load; ms between tries */
         struct hw_buffer envelope; /* of the table in force, while there is no room for it on disk */
         /* Monotonic deadlines, UINT64_MAX when not set. */
         uint64_t bind_at, confirm_at, check_at, coverage_at, healthy_at, quiet_at, watchdog_at, saved_at,
@@ -119,7 +120,7 @@ void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *
  * one; `what` goes into the event.
  */
 int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const char *what);
-int hw_enforce_verify(struct hw_daemon *d);
+int hw_enforce_verify(struct hw_daemon *d, bool just_loaded); /* hw_profiles_verify() */
 /* What the kernel holds is not what was asked for at the last attempt. */
 bool hw_enforce_is_refused(const struct hw_daemon *d);
 /* Puts a new table in the place of the present one; takes it over. 0, or a negative errno with the outcome set. */

@@ -134,7 +134,7 @@ static void start_next(struct hw_daemon *d) {
                 return;
         }
         if (d->job.kind == HW_JOB_RECHECK) {
-                if (hw_enforce_verify(d) < 0)
+                if (hw_enforce_verify(d, false) < 0)
                         (void)hw_enforce_load(d, NULL, "at recheck");
                 else
                         hw_units_check(d);
