@@ -170,6 +170,12 @@ void hw_suspend_check(struct hw_daemon *d);
  * what stopped the boots, once more: the boot guard's suspension stays.
  */
 void hw_suspend_order(struct hw_memory *m, const struct hw_table *t, bool renewal);
+/*
+ * The same of an assignment whose rule set is refused since it cut the agent off: the host is suspended, or is no more,
+ * with what it has in force. From then on the assignment is the newest. Negative where that cannot be stored: nothing has
+ * changed then.
+ */
+int hw_suspend_take(struct hw_daemon *d, const struct hw_table *t);
 void hw_suspend_tell_change(struct hw_daemon *d, const struct hw_suspension *before);
 
 /* messages.c: what clients ask. */
