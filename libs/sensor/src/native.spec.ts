@@ -31,7 +31,7 @@ describe('the native sensor under ASan and UBSan', () => {
 
   it.each([
     'frame-test',
-    'jobs-test',
+    'fell-back-test',
     'table-test',
     'audit-record-test',
     'bindings-test',
