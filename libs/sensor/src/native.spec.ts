@@ -31,6 +31,7 @@ describe('the native sensor under ASan and UBSan', () => {
 
   it.each([
     'frame-test',
+    'fell-back-test',
     'held-test',
     'jobs-test',
     'table-test',

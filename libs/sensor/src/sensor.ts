@@ -26,7 +26,8 @@ export abstract class Sensor {
   /**
    * Hands over what the control plane wrote, unread. Resolves when the rule set was swapped, read back and probed, and
    * also (unchanged) when it is the one in force; `outcome.ok` says whether all of it holds.
-   * @throws SensorRefusedError when it was not accepted, SensorUnavailableError
+   * @throws SensorRefusedError when it was not accepted (`fell-back`: its rule set, but what it orders of a suspension is
+   * in force), SensorUnavailableError
    */
   abstract apply(envelope: Uint8Array): Promise<SensorState>;
 

@@ -140,6 +140,8 @@ export class Courier {
       else this.#refused(offer, state.outcome.code ?? 'failed', state.outcome.message ?? '');
     } catch (cause) {
       if (!isRefusal(cause)) throw cause;
+      // What it says of a suspension counts all the same, so the report that follows is to have it.
+      if (cause.code === FELL_BACK) await this.sensors.refresh();
       this.#refused(offer, cause.code, cause.message);
     }
   }
@@ -194,7 +196,7 @@ export class Courier {
     this.counts.refused += 1;
     const attempts = this.#refusal?.fingerprint === fingerprint ? this.#refusal.attempts + 1 : 1;
     const { clock } = this.around;
-    // What cut the host off once is refused whenever it comes: a newer one is waited for.
+    // The sensor has taken of it what it takes; the rule set cut the host off once, and a newer one is waited for.
     const waitMs =
       code === FELL_BACK
         ? Infinity

@@ -47,6 +47,8 @@ export class ScriptedSensor extends Sensor {
   failure: Error | undefined;
   /** Set: APPLY is refused with this code. */
   refusal: string | undefined;
+  /** What changes with a refusal. */
+  refusedState: Partial<SensorState> = {};
   /** The compiler's report of what is applied next, JSON. */
   report: unknown;
   readonly #events: SensorEvent[] = [];
@@ -59,7 +61,10 @@ export class ScriptedSensor extends Sensor {
   apply(envelope: Uint8Array): Promise<SensorState> {
     return this.#answer(() => {
       this.envelopes.push(envelope);
-      if (this.refusal !== undefined) throw new SensorRefusedError(this.refusal, 'scripted');
+      if (this.refusal !== undefined) {
+        this.state = { ...this.state, ...this.refusedState };
+        throw new SensorRefusedError(this.refusal, 'scripted');
+      }
       const { ordering, bundleDigest: digest } = decodeEnvelope(envelope).record;
       const { highest } = this.state;
       if (highest !== undefined && compareOrdering(ordering, highest) < 0)

@@ -48,7 +48,7 @@ struct hw_header {
 
 /* Files of the sensor itself, frames too; they never travel. */
 #define HW_MSG_SNAPSHOT 64u /* the fields of COMPILED, then CHECKSUM: the table that early boot loads */
-#define HW_MSG_MEMORY 65u   /* what must outlive the daemon beside the table: highest, rejected, suspension, confirm, [TABLE]; fields are only ever added, of tags that are known here before: older programs read it */
+#define HW_MSG_MEMORY 65u   /* what must outlive the daemon beside the table: highest, rejected, suspension, confirm, [TABLE] [ENFORCE] [MODE UNTIL REASON]; fields are only ever added, of tags that are known here before: older programs read it */
 
 /* Field tags. */
 #define HW_TAG_VERSION 1u      /* text, program version */
@@ -62,14 +62,14 @@ struct hw_header {
 #define HW_TAG_REPORT 9u       /* opaque bytes (JSON CompileReport), stored and handed on unread */
 #define HW_TAG_CODE 10u        /* text, kebab-case */
 #define HW_TAG_MESSAGE 11u     /* text */
-#define HW_TAG_MODE 12u        /* text: enforce | audit | off */
+#define HW_TAG_MODE 12u        /* text: enforce | audit | off. In MEMORY, with UNTIL and REASON: what the newest assignment orders */
 #define HW_TAG_UNTIL 13u       /* number, ms since 1970 */
 #define HW_TAG_REASON 14u      /* text */
 #define HW_TAG_SEQUENCE 15u    /* number */
 #define HW_TAG_EVENT 16u       /* text, JSON: SensorEvent in libs/sensor/src/state.ts */
 #define HW_TAG_LOADED_NAME 17u /* text: a profile of ours that is loaded now */
 #define HW_TAG_PROFILE_NAME 18u /* text: a profile contained in ENFORCE, AUDIT and OPEN alike */
-#define HW_TAG_ENFORCE 19u     /* binary policy for the kernel's .replace, empty where the host has no AppArmor */
+#define HW_TAG_ENFORCE 19u     /* binary policy for the kernel's .replace, empty where the host has no AppArmor. In MEMORY: number, what the rule set that was taken back does */
 #define HW_TAG_AUDIT 20u       /* same profiles, denials turned into audited permissions */
 #define HW_TAG_OPEN 21u        /* same profiles, everything allowed, nothing logged */
 #define HW_TAG_TEXT 22u        /* text: the profiles' source, for people (/var/lib/hostward/profiles.txt) */

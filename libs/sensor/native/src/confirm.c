@@ -37,7 +37,7 @@ void hw_confirm_begin(struct hw_daemon *d) {
 
 /* The last known good. Where there was none the table that was taken back is still here, and can be loaded again. */
 static bool came_back(const struct hw_daemon *d) {
-        return d->memory.confirm == HW_CONFIRM_FELL_BACK && strcmp(d->table->digest, d->memory.rejected_digest) != 0;
+        return d->memory.confirm == HW_CONFIRM_FELL_BACK && !hw_memory_rejects(&d->memory, d->table);
 }
 
 void hw_confirm_resumed(struct hw_daemon *d) {
@@ -86,6 +86,10 @@ int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_ordering *
         d->memory.confirm_since = hw_wall_ms();
         d->memory.evidence = false;
         d->memory.unproved = hw_memory_mode(&d->memory) != HW_MODE_ENFORCE;
+        if (!d->memory.unproved && d->memory.rejected_effect && hw_memory_rejects(&d->memory, d->table)) {
+                d->memory.rejected_digest[0] = 0; /* loaded again at the console, it lets the agent through */
+                d->memory.rejected_effect = 0;
+        }
         if (strcmp(d->outcome.code, EXCEPTION_ENDED) == 0)
                 hw_outcome_set(d, true, "", "%s", "");
         d->confirm_at = UINT64_MAX;
@@ -133,13 +137,25 @@ void hw_confirm_evidence(struct hw_daemon *d, const struct hw_audit_record *reco
 }
 
 /*
+ * Under one digest a rule set may do something else: for other labels, or on a host that has changed. That is tried once
+ * more; after that nothing of this digest is, so that a host that changes to and fro does not fall back for ever.
+ */
+static void reject(struct hw_memory *m, const struct hw_table *bad) {
+        const uint64_t effect = hw_table_effect(bad);
+        const bool otherwise = strcmp(m->rejected_digest, bad->digest) == 0 && m->rejected_effect != effect;
+
+        memcpy(m->rejected_digest, bad->digest, sizeof bad->digest);
+        m->rejected_effect = otherwise ? 0 : effect;
+}
+
+/*
  * `good` is NULL before the first table that was confirmed; taken over. Memory goes to disk first: dead in between, or
  * without the other, the next start knows what to do (restore.c).
  */
 static void fall_back(struct hw_daemon *d, struct hw_table *good) {
         struct hw_table *bad = d->table;
 
-        memcpy(d->memory.rejected_digest, bad->digest, sizeof bad->digest);
+        reject(&d->memory, bad);
         d->memory.confirm = HW_CONFIRM_FELL_BACK;
         d->memory.confirm_since = hw_wall_ms();
         d->memory.hold = good ? HW_HOLD_NONE : HW_HOLD_FELL_BACK;

@@ -87,6 +87,7 @@ struct hw_daemon {
 
         uint64_t swapped_at; /* monotonic, of the last swap; 0: none in this life */
         uint64_t recompile_at; /* monotonic: not before */
+        uint64_t reload_at, reload_pause; /* likewise, of what could not be read back after a load; ms between tries */
         struct hw_buffer envelope; /* of the table in force, while there is no room for it on disk */
         /* Monotonic deadlines, UINT64_MAX when not set. */
         uint64_t bind_at, confirm_at, check_at, coverage_at, healthy_at, quiet_at, watchdog_at, saved_at,
@@ -121,7 +122,7 @@ void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *
  * one; `what` goes into the event.
  */
 int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const char *what);
-int hw_enforce_verify(struct hw_daemon *d);
+int hw_enforce_verify(struct hw_daemon *d, bool just_loaded); /* hw_profiles_verify() */
 /* What the kernel holds is not what was asked for at the last attempt. */
 bool hw_enforce_is_refused(const struct hw_daemon *d);
 /* Puts a new table in the place of the present one; takes it over. 0, or a negative errno with the outcome set. */
@@ -171,6 +172,12 @@ void hw_suspend_check(struct hw_daemon *d);
  * what stopped the boots, once more: the boot guard's suspension stays.
  */
 void hw_suspend_order(struct hw_memory *m, const struct hw_table *t, bool renewal);
+/*
+ * The same of an assignment whose rule set is refused since it cut the agent off: the host is suspended, or is no more,
+ * with what it has in force. From then on the assignment is the newest. Negative where that cannot be stored: nothing has
+ * changed then.
+ */
+int hw_suspend_take(struct hw_daemon *d, const struct hw_table *t);
 void hw_suspend_tell_change(struct hw_daemon *d, const struct hw_suspension *before);
 
 /* messages.c: what clients ask. */

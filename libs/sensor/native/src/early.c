@@ -37,7 +37,7 @@ static int load_profiles(const struct hw_options *options, const struct hw_table
         }
         r = hw_profiles_load(options->securityfs, t->blobs[mode]);
         if (r == 0)
-                r = hw_profiles_verify(options->securityfs, t, mode, &set);
+                r = hw_profiles_verify(options->securityfs, t, mode, true, &set);
         hw_profile_set_free(&set);
         return r;
 }

@@ -16,6 +16,8 @@
 
 #define NOT_LOADED "load-failed"
 #define NOT_READ_BACK "read-back-failed"
+#define RELOAD_PAUSE_MS 15000
+#define RELOAD_PAUSE_MAX_MS 300000
 
 void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *format, ...) {
         va_list ap;
@@ -47,7 +49,7 @@ static int verify_bpf(const struct hw_daemon *d) {
         return hw_bpf_verify(&d->bpf, d->table->bpf, hw_memory_mode(&d->memory));
 }
 
-int hw_enforce_verify(struct hw_daemon *d) {
+int hw_enforce_verify(struct hw_daemon *d, bool just_loaded) {
         int r;
 
         d->verified_at = hw_wall_ms();
@@ -59,7 +61,8 @@ int hw_enforce_verify(struct hw_daemon *d) {
                 r = verify_bpf(d);
                 d->bpf_ok = r == 0;
         } else
-                r = hw_profiles_verify(d->options->securityfs, d->table, hw_memory_mode(&d->memory), &d->profiles);
+                r = hw_profiles_verify(d->options->securityfs, d->table, hw_memory_mode(&d->memory), just_loaded,
+                                       &d->profiles);
         if (r < 0)
                 hw_outcome_set(d, false, NOT_READ_BACK, "the kernel does not hold what was loaded: %s", strerror(-r));
         else
@@ -109,7 +112,7 @@ static int load_variant(struct hw_daemon *d, const struct hw_table *t, const str
 
 /* What was read back before belongs to another mode or table: none of it may be taken for what is wanted now. */
 static void distrust(struct hw_daemon *d) {
-        (void)hw_enforce_verify(d);
+        (void)hw_enforce_verify(d, false);
         for (size_t i = 0; i < d->profiles.n; i++) {
                 d->profiles.list[i].ok = false;
                 d->profiles.list[i].expected[0] = 0;
@@ -132,7 +135,7 @@ int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const ch
                 hw_outcome_set(d, false, NOT_LOADED, "the kernel refused the profiles: %s", strerror(-r));
                 return r;
         }
-        r = hw_enforce_verify(d);
+        r = hw_enforce_verify(d, true);
         hw_units_settle(d);
         hw_devices_settle(d);
         hw_events_add_own(&d->events, "loaded", NULL, what);
@@ -180,7 +183,7 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
         free(d->answers);
         d->answers = NULL;
         hw_outcome_set(d, true, "", "%s", "");
-        (void)hw_enforce_verify(d); /* a mismatch stays in the outcome, the rule set stays in force */
+        (void)hw_enforce_verify(d, true); /* a mismatch stays in the outcome, the rule set stays in force */
         follow_up(d);
         hw_devices_settle(d);
         hw_suspend_tell_change(d, &memory.suspension);
@@ -264,8 +267,34 @@ static void check_bpf(struct hw_daemon *d) {
                 repaired(d, 1);
 }
 
+/*
+ * What the kernel took and did not show afterwards is loaded again at once, since nothing may be in force; a kernel that
+ * never shows it, or somebody who takes it away each time, must not keep us loading.
+ */
+static bool may_load_again(struct hw_daemon *d) {
+        const uint64_t now = hw_now_ms();
+
+        if (strcmp(d->outcome.code, NOT_LOADED) == 0)
+                return true;
+        if (now < d->reload_at)
+                return false;
+        d->reload_pause = HW_MIN(HW_MAX(d->reload_pause * 2, RELOAD_PAUSE_MS), RELOAD_PAUSE_MAX_MS);
+        d->reload_at = now + d->reload_pause;
+        return true;
+}
+
+static void load_again(struct hw_daemon *d) {
+        const size_t found = find_drift(d);
+
+        d->verified_at = hw_wall_ms();
+        if (found == 0 && !may_load_again(d))
+                return;
+        if (hw_enforce_load(d, NULL, found > 0 ? "repaired after drift" : "loaded after a failure") < 0)
+                return;
+        repaired(d, found);
+}
+
 void hw_enforce_check(struct hw_daemon *d) {
-        size_t found;
         int r;
 
         if (hw_daemon_uses_bpf(d)) {
@@ -281,15 +310,10 @@ void hw_enforce_check(struct hw_daemon *d) {
                 d->verified_at = hw_wall_ms();
                 hw_units_check(d);
         }
-        if (r != -ESTALE)
-                return;
-        found = find_drift(d);
-        d->verified_at = hw_wall_ms();
-        if (found == 0 && strcmp(d->outcome.code, NOT_LOADED) != 0)
-                return;
-        if (hw_enforce_load(d, NULL, found > 0 ? "repaired after drift" : "loaded after a failure") < 0)
-                return;
-        repaired(d, found);
+        if (r == 0 && !hw_enforce_is_refused(d))
+                d->reload_pause = 0;
+        else if (r == 0 || r == -ESTALE)
+                load_again(d);
 }
 
 /* Told until the next start; where it is damaged, the last known good is the snapshot from then on. */
@@ -306,7 +330,7 @@ static void tell_unread(struct hw_daemon *d, bool damaged) {
 
 static void put_in_force(struct hw_daemon *d) {
         /* Early boot or an earlier life of ours may have loaded it already: then the kernel is left alone. */
-        if (hw_enforce_verify(d) < 0)
+        if (hw_enforce_verify(d, false) < 0)
                 (void)hw_enforce_load(d, NULL, "at start");
         else
                 hw_units_settle(d); /* died before they were written, or they went meanwhile */

@@ -17,6 +17,7 @@
 #define ENVELOPES_BYTES_MAX (64u << 20) /* of all that wait */
 #define LONGEST_COMPILATION 8u /* times the first limit */
 #define OUT_OF_TIME "compiler-timeout"
+#define FELL_BACK "fell-back"
 
 static void start_next(struct hw_daemon *d);
 
@@ -143,7 +144,7 @@ static void start_next(struct hw_daemon *d) {
                 return;
         }
         if (d->job.kind == HW_JOB_RECHECK) {
-                if (hw_enforce_verify(d) < 0)
+                if (hw_enforce_verify(d, false) < 0)
                         (void)hw_enforce_load(d, NULL, "at recheck");
                 else
                         hw_units_check(d);
@@ -192,6 +193,13 @@ void hw_jobs_recompile(struct hw_daemon *d) {
         start_next(d);
 }
 
+/* What does in the kernel what is there already can cut nobody off. */
+static bool would_cut_off(const struct hw_daemon *d, const struct hw_table *t) {
+        const bool is_there = d->table && d->memory.hold == HW_HOLD_NONE && hw_table_same_effect(d->table, t);
+
+        return !is_there && hw_memory_rejects(&d->memory, t);
+}
+
 /* Whether the table may take the place of the present one; NULL if it may, else a code. */
 static const char *objection(const struct hw_daemon *d, const struct hw_table *t, const char **ret_message) {
         int order = hw_ordering_compare(&t->ordering, &d->memory.highest);
@@ -200,9 +208,10 @@ static const char *objection(const struct hw_daemon *d, const struct hw_table *t
                 *ret_message = "a newer assignment was accepted before";
                 return "stale-ordering";
         }
-        if (strcmp(t->digest, d->memory.rejected_digest) == 0) {
-                *ret_message = "this rule set cut the agent off before and was taken back";
-                return "fell-back";
+        if (order == 0 ? strcmp(t->digest, d->memory.rejected_digest) == 0 : would_cut_off(d, t)) {
+                *ret_message = "this rule set cut the agent off before and was taken back; what its assignment says of a "
+                               "suspension counts";
+                return FELL_BACK;
         }
         if (order == 0 && !hw_recompile_is_lost(d, t)) {
                 *ret_message = "another assignment with the same ordering was accepted before";
@@ -214,6 +223,16 @@ static const char *objection(const struct hw_daemon *d, const struct hw_table *t
 static bool in_force(const struct hw_daemon *d, const struct hw_table *t) {
         return d->table && hw_ordering_compare(&t->ordering, &d->table->ordering) == 0 &&
                strcmp(t->digest, d->table->digest) == 0;
+}
+
+/* An exception that has ended ends, even if the agent was cut off without it. */
+static bool is_settled(const struct hw_daemon *d, const struct hw_table *t) {
+        if (!in_force(d, t) || hw_table_equals(d->table, t))
+                return in_force(d, t);
+        if (!would_cut_off(d, t) || hw_memory_outlived(&d->memory, d->table, hw_wall_ms()))
+                return false;
+        hw_warn("compiled anew the rule set would be what cut the agent off before, so it stays as it is");
+        return true;
 }
 
 /*
@@ -233,7 +252,7 @@ static void recompiled(struct hw_daemon *d, struct hw_table *t) {
                 refuse(d, "not-in-force", "the envelope is not that of the rule set in force");
                 return;
         }
-        if (in_force(d, t) && hw_table_equals(d->table, t))
+        if (is_settled(d, t))
                 (void)hw_table_free(t);
         else
                 r = hw_enforce_swap(d, t);
@@ -263,6 +282,21 @@ static void settle_limit(struct hw_daemon *d) {
                 d->compile_ms = d->options->compile_ms;
 }
 
+/* The rule set stays out; whom it trusts and whether the host is suspended is no matter of rules. */
+static void refuse_but_trust(struct hw_daemon *d, const struct hw_table *t, const char *message) {
+        int r = hw_trust_keep(d->options->trust_dir, t);
+
+        if (r < 0) {
+                refuse(d, "trust-not-kept", strerror(-r));
+                return;
+        }
+        r = hw_ordering_compare(&t->ordering, &d->memory.highest) > 0 ? hw_suspend_take(d, t) : 0;
+        if (r < 0)
+                refuse(d, "not-kept", strerror(-r));
+        else
+                refuse(d, FELL_BACK, message);
+}
+
 static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
         _cleanup_table_ struct hw_table *t = NULL;
         const char *message, *code;
@@ -286,6 +320,10 @@ static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
                 return;
         }
         code = objection(d, t, &message);
+        if (code && strcmp(code, FELL_BACK) == 0) {
+                refuse_but_trust(d, t, message);
+                return;
+        }
         if (code) {
                 refuse(d, code, message);
                 return;

@@ -131,25 +131,35 @@ static int judge(struct hw_profile_set *set) {
 static int make_set(struct hw_profile_set *set, const struct hw_table *t) {
         struct hw_profile *list = calloc(t->n_names + 1, sizeof *list);
 
+        *set = (struct hw_profile_set){ 0 }; /* its names may be of a table that goes */
         if (!list)
                 return -ENOMEM;
-        hw_profile_set_free(set);
         *set = (struct hw_profile_set){ list, t->n_names };
         for (size_t i = 0; i < t->n_names; i++)
                 list[i].name = t->names[i];
         return 0;
 }
 
-int hw_profiles_verify(const char *securityfs, const struct hw_table *t, enum hw_mode mode,
+/* Without the kernel's copy: of its hash it is only known whether it is still the one from after our own load. */
+static void expect_by_hash(struct hw_profile *p, bool just_loaded, struct hw_profile_set *before) {
+        const struct hw_profile *old = just_loaded ? NULL : find(before, p->name);
+
+        if (just_loaded || old)
+                memcpy(p->expected, just_loaded ? p->hash : old->expected, sizeof p->expected);
+}
+
+int hw_profiles_verify(const char *securityfs, const struct hw_table *t, enum hw_mode mode, bool just_loaded,
                        struct hw_profile_set *set) {
         _cleanup_closedir_ DIR *dir = open_profiles(securityfs);
+        const int error = dir ? 0 : -errno;
         char name[HW_NAME_MAX + 2], seen[512] = "";
+        struct hw_profile_set before = *set;
         int r = make_set(set, t);
 
-        if (r < 0)
-                return r;
-        if (!dir)
-                return -errno;
+        if (r < 0 || !dir) {
+                hw_profile_set_free(&before);
+                return r < 0 ? r : error;
+        }
         for (;;) {
                 _cleanup_close_ int fd = next_ours(dir, name, sizeof name);
                 struct hw_profile *p;
@@ -161,9 +171,12 @@ int hw_profiles_verify(const char *securityfs, const struct hw_table *t, enum hw
                 if (!p)
                         continue;
                 read_profile(fd, p);
-                if (raw_data_is(fd, t->blobs[mode], seen, sizeof seen, &known) || !known)
+                if (raw_data_is(fd, t->blobs[mode], seen, sizeof seen, &known))
                         memcpy(p->expected, p->hash, sizeof p->expected);
+                else if (!known)
+                        expect_by_hash(p, just_loaded, &before);
         }
+        hw_profile_set_free(&before);
         return judge(set);
 }
 

@@ -36,10 +36,13 @@ int hw_profiles_swap(const char *securityfs, struct hw_slice blob, const struct 
 
 /*
  * Makes `set` the names of the table and compares the kernel's copy with the blob of `mode`: by raw_data where the
- * kernel exports it, else the hash just after loading is trusted. 0 when all are as they should be, -ESTALE when not,
- * other errno when the kernel cannot be read.
+ * kernel exports it. Else the hash is trusted that it has when this process has `just_loaded` the blob, and compared
+ * with that one, which is in `set`, at other times: what somebody else loaded, an earlier life of ours too, may have any
+ * content under the right name. 0 when all are as they should be, -ESTALE when not, other errno when the kernel cannot
+ * be read.
  */
-int hw_profiles_verify(const char *securityfs, const struct hw_table *t, enum hw_mode mode, struct hw_profile_set *set);
+int hw_profiles_verify(const char *securityfs, const struct hw_table *t, enum hw_mode mode, bool just_loaded,
+                       struct hw_profile_set *set);
 
 /* Reads name, mode and hash again and compares them with what was verified. Same returns. */
 int hw_profiles_refresh(const char *securityfs, struct hw_profile_set *set);

@@ -81,7 +81,8 @@ bool hw_recompile_is_lost(const struct hw_daemon *d, const struct hw_table *t) {
  * would do so again, and is left alone until an exception in it ends.
  */
 static bool was_taken_back(const struct hw_daemon *d) {
-        return d->table && strcmp(d->table->digest, d->memory.rejected_digest) == 0;
+        return d->table && d->memory.confirm == HW_CONFIRM_FELL_BACK &&
+               strcmp(d->table->digest, d->memory.rejected_digest) == 0;
 }
 
 static int read_envelope(const struct hw_daemon *d, struct hw_buffer *ret) {

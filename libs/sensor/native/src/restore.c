@@ -53,14 +53,17 @@ static void finish_fallback(int dirfd, struct hw_memory *m, struct hw_restored *
 /* The table was written, and memory is still of the one before: as a swap would have left it. */
 static void finish_swap(struct hw_memory *m, const struct hw_table *t) {
         hw_warn("the rule set was not remembered yet: it is to be confirmed digest=%s", t->digest);
-        if (hw_ordering_compare(&t->ordering, &m->highest) > 0)
-                m->highest = t->ordering;
         m->hold = HW_HOLD_NONE;
-        hw_suspend_order(m, t, false);
+        if (hw_ordering_compare(&t->ordering, &m->highest) >= 0) { /* else a last known good that was compiled anew */
+                m->highest = t->ordering;
+                hw_suspend_order(m, t, false);
+        }
         hw_confirm_wait(m);
 }
 
 static void agree(int dirfd, struct hw_memory *m, bool remembered, struct hw_restored *r) {
+        if (hw_ordering_compare(&r->table->ordering, &m->highest) == 0)
+                m->ordered = r->table->suspend; /* a program before this one did not keep it */
         if (m->table && m->table == r->table->checksum)
                 return;
         if (fell_back(m, r->table))

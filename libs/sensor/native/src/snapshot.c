@@ -44,6 +44,11 @@ bool hw_memory_outlived(const struct hw_memory *m, const struct hw_table *t, uin
         return t->valid_until && t->valid_until <= HW_MAX(m->ended_at, hw_memory_time(m, wall_ms));
 }
 
+bool hw_memory_rejects(const struct hw_memory *m, const struct hw_table *t) {
+        return strcmp(t->digest, m->rejected_digest) == 0 &&
+               (m->rejected_effect == 0 || m->rejected_effect == hw_table_effect(t));
+}
+
 static int save(int dirfd, const char *name, struct hw_buffer *frame, size_t begun, uint32_t *ret_checksum) {
         struct hw_slice payload;
         int r;
@@ -112,6 +117,14 @@ static void put_suspension(struct hw_buffer *frame, const struct hw_suspension *
         hw_put_text(frame, HW_TAG_BY, hw_by_text(s->by));
 }
 
+static void put_ordered(struct hw_buffer *frame, const struct hw_order_suspend *o) {
+        if (!o->set)
+                return;
+        hw_put_text(frame, HW_TAG_MODE, hw_mode_text(o->mode));
+        hw_put_u64(frame, HW_TAG_UNTIL, o->until);
+        hw_put_text(frame, HW_TAG_REASON, o->reason);
+}
+
 int hw_memory_save(int dirfd, const struct hw_memory *m) {
         _cleanup_buffer_ struct hw_buffer frame = { 0 };
         size_t begun = hw_frame_begin(&frame, HW_MSG_MEMORY, 0);
@@ -128,7 +141,10 @@ int hw_memory_save(int dirfd, const struct hw_memory *m) {
                 hw_put_u64(&frame, HW_TAG_ENDED_AT, m->ended_at);
         if (m->table)
                 hw_put_u64(&frame, HW_TAG_TABLE, m->table);
+        if (m->rejected_effect)
+                hw_put_u64(&frame, HW_TAG_ENFORCE, m->rejected_effect);
         put_suspension(&frame, &m->suspension);
+        put_ordered(&frame, &m->ordered);
         return save(dirfd, HW_MEMORY, &frame, begun, &checksum);
 }
 
@@ -181,6 +197,22 @@ static int get_suspension(struct hw_slice payload, struct hw_suspension *ret) {
         return 0;
 }
 
+static int get_ordered(struct hw_slice payload, struct hw_order_suspend *ret) {
+        struct hw_slice mode;
+        int r = hw_payload_one(payload, HW_TAG_MODE, &mode);
+
+        if (r == -ENOENT)
+                return 0;
+        if (r == 0)
+                r = hw_mode_parse(mode, &ret->mode);
+        if (r == 0)
+                r = hw_payload_u64(payload, HW_TAG_UNTIL, &ret->until);
+        if (r == 0)
+                r = get_text(payload, HW_TAG_REASON, ret->reason, sizeof ret->reason);
+        ret->set = r == 0;
+        return r;
+}
+
 static int parse_memory(struct hw_slice payload, struct hw_memory *ret) {
         char code[16];
         int hold = 0, confirm = 0, r;
@@ -202,6 +234,8 @@ static int parse_memory(struct hw_slice payload, struct hw_memory *ret) {
         if (r == 0 || r == -ENOENT)
                 r = hw_payload_u64(payload, HW_TAG_TABLE, &table);
         if (r == 0 || r == -ENOENT)
+                r = hw_payload_u64(payload, HW_TAG_ENFORCE, &ret->rejected_effect);
+        if (r == 0 || r == -ENOENT)
                 r = get_text(payload, HW_TAG_CODE, code, sizeof code);
         if (r < 0)
                 return r;
@@ -210,7 +244,8 @@ static int parse_memory(struct hw_slice payload, struct hw_memory *ret) {
         ret->confirm = (enum hw_confirm)confirm;
         ret->evidence = strcmp(code, "denied") == 0;
         ret->unproved = strcmp(code, "unproved") == 0;
-        return get_suspension(payload, &ret->suspension);
+        r = get_suspension(payload, &ret->suspension);
+        return r < 0 ? r : get_ordered(payload, &ret->ordered);
 }
 
 int hw_memory_load(int dirfd, struct hw_memory *ret) {

@@ -40,12 +40,14 @@ struct hw_suspension {
 struct hw_memory {
         struct hw_ordering highest;
         char rejected_digest[HW_DIGEST_MAX + 1]; /* cut this host off once: not applied again */
+        uint64_t rejected_effect; /* hw_table_effect() of it; 0: whatever it does, since it cut the host off in two ways */
         enum hw_hold hold;
         enum hw_confirm confirm;
         uint64_t confirm_since;
         bool evidence; /* the kernel denied something to the agent or the sensor since the swap */
         bool unproved; /* confirmed while suspended: nothing was blocked, so nothing is known of the blocks */
         struct hw_suspension suspension;
+        struct hw_order_suspend ordered; /* by the assignment of `highest`; waits while the console has the say */
         uint32_t table; /* checksum of the snapshot that this speaks of; 0: not known, written by a version before */
         uint64_t ended_at; /* end of an exception (VALID_UNTIL) that has passed: it stays over at a boot in 1970; 0 = none */
         uint64_t seen_at; /* the time of the suspension: the wall clock when it began, and on with the time since boot */
@@ -75,6 +77,9 @@ bool hw_suspension_over(const struct hw_memory *m, uint64_t wall_ms);
 
 /* Whether an exception in it was seen to end: such a table does not come back. */
 bool hw_memory_outlived(const struct hw_memory *m, const struct hw_table *t, uint64_t wall_ms);
+
+/* Whether it does what cut this host off, under the same digest. */
+bool hw_memory_rejects(const struct hw_memory *m, const struct hw_table *t);
 
 int hw_snapshot_save(int dirfd, const char *name, struct hw_table *t);
 int hw_snapshot_load(int dirfd, const char *name, struct hw_table **ret);

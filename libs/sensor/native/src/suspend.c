@@ -53,6 +53,7 @@ void hw_suspend_order(struct hw_memory *m, const struct hw_table *t, bool renewa
         const bool by_order = m->suspension.active && m->suspension.by == HW_BY_CONTROL_PLANE;
         const uint64_t time = hw_memory_time(m, hw_wall_ms());
 
+        m->ordered = t->suspend;
         if (m->suspension.active && m->suspension.by == HW_BY_CONSOLE)
                 return;
         if (t->suspend.set && t->suspend.until > time) {
@@ -73,13 +74,31 @@ void hw_suspend_tell_change(struct hw_daemon *d, const struct hw_suspension *bef
                 hw_events_add_own(&d->events, "resumed", NULL, "the control plane ended it");
 }
 
+int hw_suspend_take(struct hw_daemon *d, const struct hw_table *t) {
+        const struct hw_memory before = d->memory;
+        int r;
+
+        d->memory.highest = t->ordering;
+        hw_suspend_order(&d->memory, t, true);
+        r = hw_memory_store(d);
+        if (r < 0) {
+                d->memory = before; /* as a swap for which there is no room: nobody may send an older one instead later */
+                return r;
+        }
+        d->looked_at = hw_now_ms();
+        hw_suspend_tell_change(d, &before.suspension);
+        if (hw_memory_mode(&d->memory) != hw_memory_mode(&before))
+                (void)reload(d, d->memory.suspension.active ? "suspended" : "resumed");
+        return 0;
+}
+
 int hw_suspend_end(struct hw_daemon *d, const char *why) {
-        const struct hw_order_suspend *ordered = d->table ? &d->table->suspend : NULL;
+        const struct hw_order_suspend *ordered = &d->memory.ordered; /* the table's, if that is the newest */
         bool was_console = d->memory.suspension.by != HW_BY_CONTROL_PLANE;
 
         tell(d, "resumed", why);
         d->memory.suspension = (struct hw_suspension){ 0 };
-        if (was_console && ordered && ordered->set && ordered->until > hw_memory_time(&d->memory, hw_wall_ms())) {
+        if (was_console && ordered->set && ordered->until > hw_memory_time(&d->memory, hw_wall_ms())) {
                 struct hw_suspension s = { .active = true, .mode = ordered->mode, .by = HW_BY_CONTROL_PLANE,
                                            .until = ordered->until };
 

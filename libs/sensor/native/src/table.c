@@ -424,6 +424,24 @@ bool hw_table_same_effect(const struct hw_table *a, const struct hw_table *b) {
         return same_bytes(a->bpf, b->bpf) && same_bytes(a->devices, b->devices);
 }
 
+/* FNV-1a, of the length first, so that no bytes pass from one field into the next. */
+static uint64_t mix(uint64_t hash, struct hw_slice bytes) {
+        for (size_t i = 0; i < sizeof bytes.len; i++)
+                hash = (hash ^ (uint8_t)((uint64_t)bytes.len >> (8 * i))) * 0x100000001b3ull;
+        for (size_t i = 0; i < bytes.len; i++)
+                hash = (hash ^ bytes.data[i]) * 0x100000001b3ull;
+        return hash;
+}
+
+uint64_t hw_table_effect(const struct hw_table *t) {
+        uint64_t hash = 0xcbf29ce484222325ull;
+
+        for (int i = HW_MODE_ENFORCE; i <= HW_MODE_OFF; i++)
+                hash = mix(hash, t->blobs[i]);
+        hash = mix(mix(hash, t->bpf), t->devices);
+        return hash ? hash : 1;
+}
+
 bool hw_table_has_name(const struct hw_table *t, const char *name) {
         for (size_t i = 0; t && i < t->n_names; i++)
                 if (strcmp(t->names[i], name) == 0)

@@ -85,6 +85,8 @@ struct hw_table *hw_table_free(struct hw_table *t);
 bool hw_table_equals(const struct hw_table *a, const struct hw_table *b);
 /* Whether both do the same in the kernel, whatever they are called. */
 bool hw_table_same_effect(const struct hw_table *a, const struct hw_table *b);
+/* Told from others by this number where one of the two is not there any more; never 0. */
+uint64_t hw_table_effect(const struct hw_table *t);
 bool hw_table_has_name(const struct hw_table *t, const char *name);
 
 static inline void hw_table_freep(struct hw_table **t) {

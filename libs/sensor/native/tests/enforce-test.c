@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "fake-host.h"
 #include "file.h"
+#include "kernel-file.h"
 #include "recompile.h"
 #include "samples.h"
 
@@ -97,6 +98,118 @@ static void a_load_that_failed_is_tried_again_until_it_succeeds(void) {
         kernel_refuses(false);
         hw_enforce_check(&d);
         CHECK(d.outcome.ok && d.profiles.list[0].ok);
+        end();
+}
+
+/* What stands beside .replace tells the kernel how to behave. */
+static void kernel_does(const char *what, bool yes) {
+        char path[160];
+
+        (void)snprintf(path, sizeof path, "%s/apparmor/%s", securityfs, what);
+        if (yes)
+                CHECK(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) == 0);
+        else
+                CHECK(unlink(path) == 0);
+}
+
+static bool is_loaded(void) {
+        char path[160];
+
+        (void)snprintf(path, sizeof path, "%s/apparmor/policy/profiles/hostward.1", securityfs);
+        return access(path, F_OK) == 0;
+}
+
+static void what_was_gone_before_it_could_be_read_back_is_loaded_again(void) {
+        begin();
+        kernel_does("lose", true);
+        swap(1, "11");
+        CHECK(!d.outcome.ok && !is_loaded());
+        kernel_does("lose", false);
+        hw_enforce_check(&d);
+        CHECK(d.outcome.ok && d.profiles.list[0].ok && is_loaded());
+        end();
+}
+
+static void so_it_is_where_drift_was_repaired_and_whatever_was_said_since(void) {
+        begin();
+        swap(1, "11");
+        kernel_does("lose", true);
+        (void)hw_kernel_write(securityfs, ".remove", "hostward", 8);
+        hw_enforce_check(&d);
+        CHECK(!d.outcome.ok && d.n_drift == 1);
+        hw_outcome_set(&d, false, "snapshot-failed", "%s", "a later rule set found no room");
+        kernel_does("lose", false);
+        hw_enforce_check(&d);
+        CHECK(d.outcome.ok && is_loaded() && d.drift[0].repaired_at);
+        end();
+}
+
+static void what_is_never_shown_is_loaded_now_and_then(void) {
+        uint64_t loads;
+
+        begin();
+        kernel_does("lose", true);
+        swap(1, "11");
+        hw_enforce_check(&d);
+        loads = d.loads;
+        hw_enforce_check(&d);
+        CHECK(d.loads == loads);
+        d.reload_at = 0; /* the pause is over */
+        hw_enforce_check(&d);
+        hw_enforce_check(&d);
+        CHECK(d.loads == loads + 1);
+        end();
+}
+
+/* What the profile is in the kernel: two that are alike have the same. */
+static bool hash_is(const char *hash) {
+        char path[160];
+        struct hw_buffer file = { 0 };
+        bool is;
+
+        (void)snprintf(path, sizeof path, "%s/apparmor/policy/profiles/hostward.1/sha256", securityfs);
+        CHECK(hw_read_file(AT_FDCWD, path, 100, &file) == 0);
+        is = file.len == strlen(hash) + 1 && memcmp(file.data, hash, strlen(hash)) == 0;
+        hw_buffer_free(&file);
+        return is;
+}
+
+static void load_other(const char *mark) {
+        struct hw_buffer blob = { 0 };
+
+        sample_profile(&blob, "hostward", mark);
+        CHECK(hw_kernel_write(securityfs, ".replace", blob.data, blob.len) == 0);
+        hw_buffer_free(&blob);
+}
+
+static void what_an_earlier_life_left_under_the_name_is_not_believed_where_it_cannot_be_read(void) {
+        char hash[129];
+
+        begin();
+        kernel_does("no-export", true);
+        swap(1, "11");
+        (void)snprintf(hash, sizeof hash, "%s", d.profiles.list[0].hash);
+        CHECK(d.profiles.list[0].ok);
+        load_other("open"); /* while the daemon is dead; or it died before it loaded what it had written */
+        stop_daemon(&d);
+        start_daemon(&d, &options, dir);
+        hw_enforce_start(&d);
+        CHECK(d.outcome.ok && d.profiles.list[0].ok && hash_is(hash));
+        end();
+}
+
+static void nor_is_what_somebody_else_loaded_since(void) {
+        char hash[129];
+
+        begin();
+        kernel_does("no-export", true);
+        swap(1, "11");
+        (void)snprintf(hash, sizeof hash, "%s", d.profiles.list[0].hash);
+        CHECK(hw_jobs_add(&d, HW_JOB_RECHECK, 0, 0, (struct hw_slice){ 0 }) == 0);
+        CHECK(d.outcome.ok && d.loads == 1); /* nothing is loaded for asking */
+        load_other("open");
+        CHECK(hw_jobs_add(&d, HW_JOB_RECHECK, 0, 0, (struct hw_slice){ 0 }) == 0);
+        CHECK(d.outcome.ok && d.profiles.list[0].ok && hash_is(hash));
         end();
 }
 
@@ -279,6 +392,11 @@ static void a_block_that_is_being_proved_is_not_taken_for_one_without_proof(void
 int main(void) {
         TEST(what_a_suspension_left_is_not_taken_for_enforcing);
         TEST(a_load_that_failed_is_tried_again_until_it_succeeds);
+        TEST(what_was_gone_before_it_could_be_read_back_is_loaded_again);
+        TEST(so_it_is_where_drift_was_repaired_and_whatever_was_said_since);
+        TEST(what_is_never_shown_is_loaded_now_and_then);
+        TEST(what_an_earlier_life_left_under_the_name_is_not_believed_where_it_cannot_be_read);
+        TEST(nor_is_what_somebody_else_loaded_since);
         TEST(a_fallback_that_the_kernel_refuses_tells_of_the_table_that_is_wanted);
         TEST(nor_does_it_tell_of_devices_by_rules_that_are_gone);
         TEST(a_swap_that_the_kernel_refuses_leaves_what_was_in_force);

@@ -3,7 +3,8 @@
  * Stands in for src/kernel-file.c: does with ordinary files what the kernel does with securityfs, as far as the sensor
  * can see: .replace makes policy/profiles/NAME.1/{name,mode,sha256,raw_data}, .remove takes it away. Nothing is
  * enforced. A file `refuse` beside .replace makes the load fail with EPROTO, as the kernel does with a policy that it
- * cannot read. And for src/systemd.c: what systemd is told is only logged.
+ * cannot read; a file `lose` has what is loaded gone at once, as if somebody else removed it; a file `no-export` is a kernel
+ * that does not show what it holds (apparmor.export_binary=0). And for src/systemd.c: what systemd is told is only logged.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -37,9 +38,16 @@ static void folder(const char *securityfs, struct hw_slice name, char *ret, size
                        (const char *)name.data);
 }
 
+static bool has(const char *securityfs, const char *name) {
+        char path[4096];
+
+        (void)snprintf(path, sizeof path, "%s/apparmor/%s", securityfs, name);
+        return access(path, F_OK) == 0;
+}
+
 static int put_profile(struct hw_slice name, struct hw_slice bytes, void *userdata) {
         const struct load *load = userdata;
-        char dir[2048], hash[32];
+        char dir[2048], path[4096], hash[32];
 
         folder(load->securityfs, name, dir, sizeof dir);
         (void)mkdir(dir, 0755);
@@ -47,6 +55,10 @@ static int put_profile(struct hw_slice name, struct hw_slice bytes, void *userda
         if (put(dir, "name", name.data, name.len) < 0 || put(dir, "mode", "enforce\n", 8) < 0 ||
             put(dir, "sha256", hash, strlen(hash)) < 0)
                 return -EIO;
+        if (has(load->securityfs, "no-export")) {
+                (void)snprintf(path, sizeof path, "%s/raw_data", dir);
+                return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+        }
         return put(dir, "raw_data", load->blob.data, load->blob.len);
 }
 
@@ -62,16 +74,23 @@ static int remove_profile(const char *securityfs, struct hw_slice name) {
         return rmdir(dir) < 0 ? -errno : 0;
 }
 
+static int lose(struct hw_slice name, struct hw_slice bytes, void *userdata) {
+        const struct load *load = userdata;
+
+        (void)bytes;
+        return remove_profile(load->securityfs, name);
+}
+
 int hw_kernel_write(const char *securityfs, const char *name, const void *data, size_t len) {
         struct load load = { securityfs, { data, len } };
-        char path[4096];
+        int r;
 
-        (void)snprintf(path, sizeof path, "%s/apparmor/refuse", securityfs);
-        if (access(path, F_OK) == 0)
+        if (has(securityfs, "refuse"))
                 return -EPROTO;
         if (strcmp(name, ".remove") == 0)
                 return remove_profile(securityfs, load.blob);
-        return hw_blob_walk(load.blob, put_profile, &load);
+        r = hw_blob_walk(load.blob, put_profile, &load);
+        return r == 0 && has(securityfs, "lose") ? hw_blob_walk(load.blob, lose, &load) : r;
 }
 
 void hw_systemd_reload(void) {

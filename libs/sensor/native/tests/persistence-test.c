@@ -265,6 +265,23 @@ static void a_fallback_that_is_not_remembered_asks_for_a_confirmation(void) {
         end();
 }
 
+static void the_last_known_good_that_was_just_compiled_anew_suspends_nothing_by_what_it_once_ordered(void) {
+        const uint64_t until = hw_wall_ms() + 60000;
+
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        CHECK(swap((struct given){ 2, .digest = "22", .mark = "11", .suspended_until = until }) == 0);
+        CHECK(swap((struct given){ 3, .mark = "33" }) == 0);
+        cut_off();
+        CHECK(is(2, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        copy("memory", "kept");
+        CHECK(swap((struct given){ 2, .digest = "22", .mark = "anew", .suspended_until = until }) == 0);
+        copy("kept", "memory");
+        restart();
+        CHECK(is(2, HW_CONFIRM_WAITING, HW_MODE_ENFORCE) && d.memory.highest.generation == 3);
+        end();
+}
+
 static void damage(const char *name) {
         int fd = openat(d.state_fd, name, O_WRONLY | O_CLOEXEC);
 
@@ -512,6 +529,7 @@ int main(void) {
         TEST(a_fallback_needs_no_room_for_the_table);
         TEST(dead_within_a_fallback_the_table_that_was_taken_back_stays_so);
         TEST(a_fallback_that_is_not_remembered_asks_for_a_confirmation);
+        TEST(the_last_known_good_that_was_just_compiled_anew_suspends_nothing_by_what_it_once_ordered);
         TEST(a_damaged_snapshot_is_told_of_and_never_becomes_the_last_known_good);
         TEST(a_snapshot_that_cannot_be_read_once_is_back_at_the_next_start);
         TEST(one_that_waited_to_be_confirmed_waits_again);

@@ -141,7 +141,8 @@ static void a_snapshot_cut_or_changed_anywhere_is_not_loaded(void) {
 static void memory_comes_back_as_it_was(void) {
         struct hw_memory m = { .highest = { 1, 2, 3 }, .rejected_digest = "dead", .hold = HW_HOLD_FELL_BACK,
                                .confirm = HW_CONFIRM_WAITING, .confirm_since = 5, .evidence = true, .seen_at = 9, .ended_at = 8,
-                               .table = 0xfedcba98u,
+                               .table = 0xfedcba98u, .rejected_effect = 0xfedcba9876543210u,
+                               .ordered = { true, HW_MODE_OFF, 78, "fleet" },
                                .suspension = { true, HW_MODE_AUDIT, HW_BY_CONSOLE, 77, "because" } };
         struct hw_memory back;
         char path[64];
@@ -154,6 +155,8 @@ static void memory_comes_back_as_it_was(void) {
         CHECK(back.suspension.active && back.suspension.mode == HW_MODE_AUDIT && back.suspension.until == 77);
         CHECK(back.suspension.by == HW_BY_CONSOLE && strcmp(back.suspension.reason, "because") == 0);
         CHECK(back.seen_at == 9 && back.ended_at == 8 && back.table == m.table);
+        CHECK(back.rejected_effect == m.rejected_effect && back.ordered.set && back.ordered.mode == HW_MODE_OFF);
+        CHECK(back.ordered.until == 78 && strcmp(back.ordered.reason, "fleet") == 0);
         m.ended_at = 0;
         CHECK(hw_memory_save(fd, &m) == 0 && hw_memory_load(fd, &back) == 0 && back.ended_at == 0);
         CHECK(hw_write_atomic(fd, HW_MEMORY, "HWD1", 4, 0) == 0);

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "file.h"
+#include "lives.h"
+#include "recompile.h"
+#include "samples.h"
+
+/*
+ * What becomes of an assignment whose rule set cut the agent off: the rules stay out, and a suspension and what is to be
+ * trusted count. Here the test is the compiler; `mark` is what a rule set does, the digest what it is called.
+ */
+
+#define CLIENT 1u
+
+struct given {
+        uint64_t generation;
+        const char *digest, *mark;
+        uint64_t suspended_until, valid_until;
+        const char *root, *floors;
+};
+
+#define SET(generation_, digest_, mark_, ...) \
+        ((struct given){ .generation = generation_, .digest = digest_, .mark = mark_, ##__VA_ARGS__ })
+
+static char trust[80], code[64];
+
+static void begin_trusting(void) {
+        begin();
+        (void)snprintf(trust, sizeof trust, "%s/trust", dir);
+        CHECK(mkdir(trust, 0700) == 0);
+        options.trust_dir = trust;
+}
+
+static void put_table(struct hw_buffer *b, struct given g) {
+        const struct sample sample = { .generation = g.generation, .digest = g.digest, .names = { "hostward" },
+                                       .mark = g.mark };
+
+        sample_payload(b, &sample);
+        if (g.suspended_until) {
+                hw_put_text(b, HW_TAG_SUSPEND_MODE, "audit");
+                hw_put_u64(b, HW_TAG_SUSPEND_UNTIL, g.suspended_until);
+                hw_put_text(b, HW_TAG_SUSPEND_REASON, "fleet");
+        }
+        if (g.valid_until)
+                hw_put_u64(b, HW_TAG_VALID_UNTIL, g.valid_until);
+        if (g.root)
+                hw_put_text(b, HW_TAG_ROOT, g.root);
+        if (g.floors)
+                hw_put_text(b, HW_TAG_FLOORS, g.floors);
+}
+
+/* The code of the refusal in what the client was sent, empty where there is none. */
+static void read_answer(void) {
+        struct hw_client *client = &d.server.clients[0];
+        struct hw_header header;
+        struct hw_slice value;
+
+        code[0] = 0;
+        CHECK(client->out.len > HW_HEADER_BYTES && hw_header_parse(client->out.data, &header) == 0);
+        if (header.type == HW_MSG_ERROR) {
+                const struct hw_slice payload = { client->out.data + HW_HEADER_BYTES, header.length };
+
+                CHECK(hw_payload_one(payload, HW_TAG_CODE, &value) == 0);
+                (void)snprintf(code, sizeof code, "%.*s", (int)value.len, (const char *)value.data);
+        }
+        hw_buffer_free(&client->out);
+}
+
+static void compile_as(enum hw_job_kind kind, struct given g) {
+        struct hw_buffer frame = { 0 }, payload = { 0 };
+        const size_t begun = hw_frame_begin(&frame, HW_MSG_COMPILED, 1);
+        int ends[2];
+
+        put_table(&payload, g);
+        hw_buffer_add(&frame, payload.data, payload.len);
+        CHECK(hw_frame_end(&frame, begun) == 0);
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        CHECK(hw_write_all(ends[1], frame.data, frame.len) == 0);
+        d.job = (struct hw_job){ .kind = kind, .client = kind == HW_JOB_APPLY ? CLIENT : 0, .request = 1 };
+        d.server.clients[0] = (struct hw_client){ .id = CLIENT, .fd = -1 };
+        hw_recompile_begins(&d);
+        d.compile.fd = ends[0];
+        hw_jobs_compile_ready(&d);
+        CHECK(close(ends[1]) == 0);
+        if (kind == HW_JOB_APPLY)
+                read_answer();
+        hw_buffer_free(&payload);
+        hw_buffer_free(&frame);
+}
+
+/* The answer's code, empty where the rule set was taken. */
+static const char *apply(struct given g) {
+        compile_as(HW_JOB_APPLY, g);
+        return code;
+}
+
+static bool taken(struct given g) {
+        return apply(g)[0] == 0;
+}
+
+static bool refused(const char *as, struct given g) {
+        return strcmp(apply(g), as) == 0;
+}
+
+static bool is(uint64_t generation, enum hw_confirm state, enum hw_mode mode) {
+        return d.table->ordering.generation == generation && d.memory.confirm == state &&
+               hw_memory_mode(&d.memory) == mode;
+}
+
+/* 1 is the last known good; 2 cut the agent off. */
+static void begin_fallen_back(void) {
+        begin_trusting();
+        CHECK(taken(SET(1, "11", "good")));
+        confirm();
+        CHECK(taken(SET(2, "22", "bad")));
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+}
+
+static uint64_t in_a_minute(void) {
+        return hw_wall_ms() + 60000;
+}
+
+static void suspend_at_console(void) {
+        const struct hw_suspension s = { .active = true, .mode = HW_MODE_OFF, .until = in_a_minute(), .reason = "x" };
+
+        CHECK(hw_suspend_begin(&d, &s) == 0);
+}
+
+static void a_minute_passes(void) {
+        d.looked_at = hw_now_ms() - 61000;
+        hw_suspend_check(&d);
+}
+
+static void a_host_that_fell_back_is_suspended_with_what_it_has(void) {
+        begin_fallen_back();
+        CHECK(refused("fell-back", SET(3, "22", "bad", .suspended_until = in_a_minute())));
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_AUDIT) && d.memory.highest.generation == 3);
+        restart();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_AUDIT) && d.memory.highest.generation == 3);
+        CHECK(refused("fell-back", SET(4, "22", "bad")));
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE) && d.memory.highest.generation == 4);
+        end();
+}
+
+static void when_that_ends_what_cut_the_agent_off_does_not_come_back(void) {
+        begin_fallen_back();
+        CHECK(refused("fell-back", SET(3, "22", "bad", .suspended_until = in_a_minute())));
+        a_minute_passes();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE) && d.outcome.ok);
+        restart();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        end();
+}
+
+static void nobody_suspends_it_by_an_assignment_that_is_not_the_newest(void) {
+        begin_fallen_back();
+        CHECK(refused("fell-back", SET(4, "22", "bad")));
+        CHECK(refused("stale-ordering", SET(3, "22", "bad", .suspended_until = in_a_minute())));
+        CHECK(refused("fell-back", SET(4, "22", "bad", .suspended_until = in_a_minute())));
+        CHECK(refused("stale-ordering", SET(3, "33", "other")));
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        CHECK(taken(SET(5, "33", "other")));
+        CHECK(is(5, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
+        end();
+}
+
+static void where_nothing_was_good_before_nothing_is_blocked_after_it(void) {
+        begin_trusting();
+        CHECK(taken(SET(1, "11", "bad")));
+        cut_off();
+        CHECK(refused("fell-back", SET(2, "11", "bad", .suspended_until = in_a_minute())));
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_OFF) && d.memory.suspension.active);
+        a_minute_passes();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_OFF) && !d.memory.suspension.active);
+        CHECK(refused("fell-back", SET(3, "11", "bad")));
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_OFF));
+        end();
+}
+
+static void it_waits_while_the_console_has_the_say(void) {
+        begin_fallen_back();
+        suspend_at_console();
+        CHECK(refused("fell-back", SET(3, "22", "bad", .suspended_until = in_a_minute())));
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_OFF) && d.memory.suspension.by == HW_BY_CONSOLE);
+        restart();
+        CHECK(hw_resume(&d) == 0);
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_AUDIT) && d.memory.suspension.by == HW_BY_CONTROL_PLANE);
+        CHECK(strcmp(d.memory.suspension.reason, "fleet") == 0);
+        end();
+}
+
+static void one_that_ended_before_a_fallback_does_not_come_back_after_the_console_s(void) {
+        begin_trusting();
+        CHECK(taken(SET(1, "11", "good")));
+        confirm();
+        CHECK(taken(SET(2, "11", "good", .suspended_until = in_a_minute())));
+        CHECK(taken(SET(3, "33", "bad")));
+        cut_off();
+        CHECK(is(2, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE) && d.table->suspend.set);
+        suspend_at_console();
+        CHECK(hw_resume(&d) == 0);
+        CHECK(is(2, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        end();
+}
+
+static void the_boot_guard_s_own_stays(void) {
+        begin_fallen_back();
+        d.memory.suspension = (struct hw_suspension){ .active = true, .mode = HW_MODE_AUDIT, .by = HW_BY_BOOT_GUARD,
+                                                      .until = in_a_minute(), .reason = "x" };
+        CHECK(refused("fell-back", SET(3, "22", "bad")));
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_AUDIT) && d.memory.suspension.by == HW_BY_BOOT_GUARD);
+        end();
+}
+
+static void what_finds_no_room_changes_nothing_and_may_come_again(void) {
+        const struct given order = SET(3, "22", "bad", .suspended_until = in_a_minute());
+
+        begin_fallen_back();
+        no_room_for(HW_MEMORY, true);
+        CHECK(refused("not-kept", order));
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE) && d.memory.highest.generation == 2);
+        no_room_for(HW_MEMORY, false);
+        CHECK(refused("fell-back", order));
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_AUDIT) && d.memory.highest.generation == 3);
+        end();
+}
+
+static bool trusts(const char *name, const char *text) {
+        struct hw_buffer file = { 0 };
+        char path[120];
+        bool is_so;
+
+        (void)snprintf(path, sizeof path, "%s/%s", trust, name);
+        is_so = hw_read_file(AT_FDCWD, path, 100, &file) == 0 && file.len == strlen(text) &&
+                memcmp(file.data, text, file.len) == 0;
+        hw_buffer_free(&file);
+        return is_so;
+}
+
+static void the_next_root_document_is_trusted(void) {
+        begin_fallen_back();
+        CHECK(refused("fell-back", SET(3, "22", "bad", .root = "next", .floors = "labels")));
+        CHECK(trusts("root.json", "next") && trusts("floors.json", "labels"));
+        CHECK(refused("stale-ordering", SET(2, "22", "bad", .root = "older")));
+        CHECK(trusts("root.json", "next"));
+        end();
+}
+
+/* What was in force was compiled anew, for a host that had changed, and cut the agent off. */
+static void begin_fallen_back_to_the_same_digest(uint64_t valid_until) {
+        begin_trusting();
+        CHECK(taken(SET(1, "11", "good", .valid_until = valid_until)));
+        confirm();
+        compile_as(HW_JOB_RECOMPILE, SET(1, "11", "bad", .valid_until = valid_until));
+        CHECK(is(1, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+}
+
+static void a_renewal_of_what_is_in_force_is_taken_though_it_has_the_name_of_what_is_not(void) {
+        begin_fallen_back_to_the_same_digest(0);
+        CHECK(taken(SET(2, "11", "good")));
+        CHECK(is(2, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
+        cut_off(); /* by an agent that wants it back: it was good, and stays */
+        CHECK(is(2, HW_CONFIRM_UNCONFIRMED, HW_MODE_ENFORCE));
+        confirm();
+        restart();
+        CHECK(refused("fell-back", SET(3, "11", "bad")));
+        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
+        end();
+}
+
+static void nor_does_it_come_back_compiled_anew_but_where_an_exception_has_ended(void) {
+        begin_fallen_back_to_the_same_digest(in_a_minute());
+        CHECK(taken(SET(2, "11", "good", .valid_until = in_a_minute())));
+        confirm();
+        d.surroundings = 0;
+        compile_as(HW_JOB_RECOMPILE, SET(2, "11", "bad"));
+        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.surroundings == d.compiled_beside);
+        d.table->valid_until = hw_wall_ms() - 1;
+        compile_as(HW_JOB_RECOMPILE, SET(2, "11", "bad"));
+        CHECK(is(2, HW_CONFIRM_WAITING, HW_MODE_ENFORCE) && d.table->valid_until == 0);
+        end();
+}
+
+static void what_does_something_else_under_that_name_is_tried_once(void) {
+        begin_fallen_back();
+        CHECK(taken(SET(3, "22", "for other labels")));
+        CHECK(is(3, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        restart();
+        CHECK(refused("fell-back", SET(4, "22", "for other labels")));
+        CHECK(refused("fell-back", SET(5, "22", "bad")));
+        CHECK(refused("fell-back", SET(6, "22", "a third")));
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        end();
+}
+
+static void where_it_was_good_it_is_compiled_anew_as_any_other(void) {
+        begin_fallen_back();
+        CHECK(taken(SET(3, "22", "for other labels")));
+        confirm();
+        compile_as(HW_JOB_RECOMPILE, SET(3, "22", "on a host that changed"));
+        CHECK(is(3, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
+        end();
+}
+
+static void what_the_console_loads_again_and_is_confirmed_is_rejected_no_more(void) {
+        begin_trusting();
+        CHECK(taken(SET(1, "11", "bad")));
+        cut_off();
+        CHECK(hw_unload(&d) == 0 && hw_resume(&d) == 0);
+        CHECK(is(1, HW_CONFIRM_WAITING, HW_MODE_ENFORCE) && d.memory.rejected_digest[0]);
+        confirm();
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && !d.memory.rejected_digest[0]);
+        end();
+}
+
+int main(void) {
+        TEST(a_host_that_fell_back_is_suspended_with_what_it_has);
+        TEST(when_that_ends_what_cut_the_agent_off_does_not_come_back);
+        TEST(nobody_suspends_it_by_an_assignment_that_is_not_the_newest);
+        TEST(where_nothing_was_good_before_nothing_is_blocked_after_it);
+        TEST(it_waits_while_the_console_has_the_say);
+        TEST(one_that_ended_before_a_fallback_does_not_come_back_after_the_console_s);
+        TEST(the_boot_guard_s_own_stays);
+        TEST(what_finds_no_room_changes_nothing_and_may_come_again);
+        TEST(the_next_root_document_is_trusted);
+        TEST(a_renewal_of_what_is_in_force_is_taken_though_it_has_the_name_of_what_is_not);
+        TEST(nor_does_it_come_back_compiled_anew_but_where_an_exception_has_ended);
+        TEST(what_does_something_else_under_that_name_is_tried_once);
+        TEST(where_it_was_good_it_is_compiled_anew_as_any_other);
+        TEST(what_the_console_loads_again_and_is_confirmed_is_rejected_no_more);
+        return 0;
+}
