@@ -65,6 +65,20 @@ describe('the fleet in memory', () => {
     expect(active('web1')).toEqual([]);
   });
 
+  it('names those that look different as well: whose groups change, and who is revoked', () => {
+    const shownBy = (...args: Parameters<typeof changes>) =>
+      [...fleet.apply(changes(...args)).shown].sort();
+    expect(shownBy(11n, [putGroup(groupRecord('g', { tier: 'web' }))])).toEqual(['web1', 'web10']);
+    expect(shownBy(12n, [putGroup(groupRecord('g', { tier: 'db' }))])).toEqual([
+      'db1',
+      'web1',
+      'web10',
+    ]);
+    expect(shownBy(13n, [putGroup(groupRecord('g', { tier: 'db' }))])).toEqual([]);
+    expect(shownBy(14n, [], [etcdKeys.group('g')])).toEqual(['db1']);
+    expect(shownBy(15n, [putRevocation('web10', ID2)])).toEqual(['web10']);
+  });
+
   it('forgets exactly the host that is gone or revoked', () => {
     const gone = fleet.apply(changes(11n, [], [etcdKeys.node('web1')]));
     expect([[...gone.nodes], [...gone.gone]]).toEqual([[], [ID1]]);

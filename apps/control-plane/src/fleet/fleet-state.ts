@@ -256,7 +256,9 @@ export class FleetState {
 
   #setGroup(name: string, stored: Stored<GroupRecord>, affected: Affected): void {
     this.groups.set(name, stored);
+    const before = this.index.membersOf(name);
     affected.add(this.index.setGroup(name, stored.record.document.spec.selector));
+    affected.show(before.symmetricDifference(this.index.membersOf(name)));
   }
 
   #setNode(name: string, stored: Stored<NodeRecord>, affected: Affected): void {
@@ -292,6 +294,8 @@ export class FleetState {
 
   #setRevocation(nodeId: string, stored: Stored<RevocationRecord>, affected: Affected): void {
     this.#revocations.set(nodeId, stored);
+    const node = this.#nodeNames.get(nodeId);
+    if (node !== undefined) affected.shown.add(node);
     this.#forget(nodeId, affected);
   }
 
@@ -307,6 +311,7 @@ export class FleetState {
 
   #dropGroup(name: string, affected: Affected): void {
     this.groups.delete(name);
+    affected.show(this.index.membersOf(name));
     affected.add(this.index.removeGroup(name));
   }
 
