@@ -58,7 +58,8 @@ export class DeliveryLoop {
     // First: one that was made again at once is among both.
     for (const node of affected.removed) this.#waiting.forget(node);
     for (const node of affected.nodes) if (!this.#hasLeft(node)) this.#waiting.changed(node);
-    for (const nodeId of affected.gone) this.#departed.add(nodeId);
+    // What was written under a name that is not the host's any more is looked at under the new one.
+    for (const nodeId of [...affected.gone, ...affected.moved]) this.#departed.add(nodeId);
     if (affected.nodes.size + affected.gone.size > 0) this.#rounds.gather();
   }
 

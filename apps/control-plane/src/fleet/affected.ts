@@ -9,6 +9,8 @@ export class Affected {
   readonly shown = new Set<string>();
   /** Node ids that were offboarded or revoked. */
   readonly gone = new Set<string>();
+  /** Node ids that are under another name now, or were removed and made again at once: the same machines as before. */
+  readonly moved = new Set<string>();
 
   add(nodes: Iterable<string>): void {
     for (const node of nodes) this.nodes.add(node);

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { etcdKeys } from '#etcd';
+import { etcdKeys, type WatchMessage } from '#etcd';
 import {
   changes,
   groupRecord,
@@ -24,8 +24,12 @@ const ID1 = '1'.repeat(64);
 const ID2 = '2'.repeat(64);
 let fleet: FleetState;
 beforeEach(() => {
-  fleet = new FleetState();
-  fleet.apply(
+  fleet = withThree();
+});
+
+function withThree(): FleetState {
+  const state = new FleetState();
+  state.apply(
     snapshot(
       10n,
       putNode(nodeRecord('web1', { tier: 'web' }, ID1)),
@@ -34,7 +38,8 @@ beforeEach(() => {
       putPolicy(policyRecord(hostPolicy('webs', { tier: 'web' }))),
     ),
   );
-});
+  return state;
+}
 
 const affectedBy = (...args: Parameters<typeof changes>) =>
   [...fleet.apply(changes(...args)).nodes].sort();
@@ -176,6 +181,29 @@ describe('the fleet in memory', () => {
       );
       expect([fleet.nameOf(ID1), fleet.nameOf(ID2)]).toEqual([to, 'web1']);
       if (to < 'web1') expect(gone.has(ID1)).toBe(false);
+    }
+  });
+
+  it('tells of a host that is renamed that it moved, and of one that is gone, whether it reads the change or all anew', () => {
+    const renamed = putNode(nodeRecord('new1', { tier: 'web' }, ID1));
+    const others = [
+      putNode(nodeRecord('db1', { tier: 'db' })),
+      putPolicy(policyRecord(hostPolicy('webs', { tier: 'web' }))),
+    ];
+    const change = changes(11n, [renamed], [etcdKeys.node('web1'), etcdKeys.node('web10')]);
+    if (change.type !== 'changes') throw new Error('is no change');
+    const ways: readonly WatchMessage[] = [
+      // As etcd has a rename: the name of before goes first.
+      { ...change, changes: change.changes.toReversed() },
+      change,
+      snapshot(11n, ...others, renamed),
+    ];
+    for (const way of ways) {
+      const state = withThree();
+      const { gone, moved, removed } = state.apply(way);
+      expect([[...gone], [...moved]]).toEqual([[ID2], [ID1]]);
+      expect([...removed].sort()).toEqual(['web1', 'web10']);
+      expect(state.nameOf(ID1)).toBe('new1');
     }
   });
 

@@ -81,6 +81,7 @@ export class FleetState {
       }
     }
     this.#revision = message.revision;
+    this.#keepMoved(affected);
     return affected;
   }
 
@@ -270,7 +271,9 @@ export class FleetState {
     const id = this.believed(stored.record)?.nodeId;
     const idBefore = before?.enrollment?.nodeId;
     if (idBefore !== id) this.#forgetUnder(name, idBefore, affected);
-    if (id !== undefined) this.#nodeNames.set(id, name);
+    if (id === undefined) return;
+    if ((this.#nodeNames.get(id) ?? name) !== name) affected.moved.add(id);
+    this.#nodeNames.set(id, name);
   }
 
   #dropNode(name: string, affected: Affected): void {
@@ -290,6 +293,15 @@ export class FleetState {
   #forget(nodeId: string, affected: Affected): void {
     this.#nodeNames.delete(nodeId);
     affected.gone.add(nodeId);
+  }
+
+  /** A host that is renamed leaves one name before it has the other: it is not gone. */
+  #keepMoved({ gone, moved }: Affected): void {
+    for (const nodeId of gone) {
+      if (!this.#nodeNames.has(nodeId)) continue;
+      gone.delete(nodeId);
+      moved.add(nodeId);
+    }
   }
 
   #setRevocation(nodeId: string, stored: Stored<RevocationRecord>, affected: Affected): void {
