@@ -92,7 +92,8 @@ export class DeliveryLoop {
     for (const { name, record } of state.nodes.sorted()) {
       const nodeId = record.enrollment?.nodeId;
       if (nodeId === undefined || !isTaken(nodeId) || !serves(nodeId)) continue;
-      board.remove(nodeId);
+      // What is known to be there stays known until it was looked at: hosts go on with it.
+      board.begin(nodeId);
       this.#waiting.lookOnce(name);
     }
     this.#rounds.begin();
