@@ -20,7 +20,7 @@ import type { AssignmentParts } from './wanted-assignments.js';
 export interface DeliveryParts extends AssignmentParts {
   readonly channel: DeliveryChannel;
   readonly board: Board;
-  readonly replicas: Pick<Replicas, 'owns'>;
+  readonly replicas: Pick<Replicas, 'owns'> & Partial<Pick<Replicas, 'givesWay'>>;
   readonly restoreGuard: Pick<RestoreGuard, 'alarm' | 'published'>;
   readonly clock: Clock;
   readonly metrics: Metrics;

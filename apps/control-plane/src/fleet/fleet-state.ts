@@ -8,6 +8,7 @@ import { decodeNode, type Enrollment, type NodeRecord } from '../nodes/node.reco
 import { decodeRevocation, type RevocationRecord } from '../nodes/revocation.record.js';
 import { decodePolicy, type PolicyRecord } from '../policies/policy.record.js';
 import { decodeRedirect, redirectId, type RedirectRecord } from '../redirects/redirect.record.js';
+import { lacksOf, type Lacks } from '../replicas/lacks.js';
 import { strongestOf, suspensionSelector } from '../suspensions/active-suspension.js';
 import { decodeSuspension, type SuspensionRecord } from '../suspensions/suspension.record.js';
 import { Affected } from './affected.js';
@@ -85,6 +86,15 @@ export class FleetState {
     return affected;
   }
 
+  /** How much cannot be read, and of how much of that nothing is known. */
+  get lacks(): Lacks {
+    const keys = [...this.unreadable.keys()];
+    return lacksOf(
+      keys,
+      keys.filter((key) => !this.#holds(key)),
+    );
+  }
+
   /** The selectors of all groups, by name. */
   groupSelectors(): ReadonlyMap<string, LabelSelector> {
     return new Map(
@@ -157,6 +167,33 @@ export class FleetState {
   /** Epochs for which there is a host key of this node. */
   epochsOf(nodeId: string): readonly string[] {
     return [...this.#hostKeys.keys()].filter((epoch) => this.hostKey(nodeId, epoch));
+  }
+
+  /** Whether anything is known of what lies under this key, as it was before. */
+  #holds(key: string): boolean {
+    const parsed = parseFleetKey(key);
+    switch (parsed.kind) {
+      case 'policy':
+        return !!(this.policies.get(parsed.name) ?? this.deletedPolicies.get(parsed.name));
+      case 'group':
+        return this.groups.get(parsed.name) !== undefined;
+      case 'node':
+        return this.nodes.get(parsed.name) !== undefined;
+      case 'suspension':
+        return this.suspensions.get(parsed.name) !== undefined;
+      case 'exception':
+        return this.exceptions.get(parsed.name) !== undefined;
+      case 'redirect':
+        return this.redirects.get(parsed.name) !== undefined;
+      case 'revocation':
+        return this.#revocations.get(parsed.name) !== undefined;
+      case 'hostKey': {
+        const { nodeId, epoch } = hostKeyOf(key);
+        return this.hostKey(nodeId, epoch) !== undefined;
+      }
+      case 'other':
+        return false;
+    }
   }
 
   #revisionOf({ nodeId, epoch }: HostKeyRecord): bigint {

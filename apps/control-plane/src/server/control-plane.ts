@@ -11,6 +11,7 @@ import { checkRoutes } from '../access/check-routes.js';
 import { Deliveries } from '../delivery/deliveries.js';
 import { EventIntake } from '../events/event-intake.js';
 import { Fleet } from '../fleet/fleet.js';
+import type { FleetState } from '../fleet/fleet-state.js';
 import { FleetWatch } from '../fleet/fleet-watch.js';
 import { EtcdWrites } from '../health/etcd-writes.js';
 import { VitalSigns } from '../health/vital-signs.js';
@@ -179,7 +180,7 @@ export class ControlPlane {
       replicas.take(message);
     });
     fleet.onChange((affected) => {
-      this.#divide();
+      this.#divide(fleet.state);
       if (readAnew) this.#lookForRestore(fleet.state.revision);
       // Before the fleet's own changes: all that follows is sealed under the root document in force.
       if (rootMoved) deliveries.everything();
@@ -245,7 +246,7 @@ export class ControlPlane {
     const { state } = this.app.get(Fleet, { strict: false });
     this.parts.hostUsers.mark(this.#timedAccess.due(this.parts.clock.nowMs()));
     if (ticketTurnAt(this.parts.clock.nowMs()) !== this.#ticketTurn) this.#setTicketKeys();
-    this.#divide();
+    this.#divide(state);
     void this.app.get(Endings, { strict: false }).run();
     void this.app.get(CloneService, { strict: false }).run();
     void this.app.get(AccessWatch, { strict: false }).run();
@@ -263,8 +264,9 @@ export class ControlPlane {
   }
 
   /** Hosts of a replica that went are looked after here from now on, those of one that came by it. */
-  #divide(): void {
+  #divide({ lacks }: FleetState): void {
     const { replicas, metrics } = this.parts;
+    replicas.lack(lacks);
     const before = replicas.refresh();
     if (!before) return;
     const { division } = replicas;
