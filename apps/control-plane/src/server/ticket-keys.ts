@@ -2,7 +2,7 @@ import { createHash, createPrivateKey, hkdfSync } from 'node:crypto';
 import { certificatesIn, fingerprint, type KeyAndCertificate } from '#pki';
 
 /** Tickets are under the same keys for so long: as long as a session may be gone on with. */
-export const TICKET_KEYS_FOR_MS = 12 * 3_600_000;
+const TICKET_KEYS_FOR_MS = 12 * 3_600_000;
 /** As Node has it. */
 const BYTES = 48;
 const PURPOSE = 'hostward/v1/tls-tickets';
