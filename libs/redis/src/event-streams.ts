@@ -28,14 +28,14 @@ export class EventStreams {
   }
 
   /**
-   * The oldest entries of a host, at most `count` and 1 MiB, or a single larger one; an entry that is too large for a
-   * batch, or without one, comes with an empty one.
+   * The oldest entries of a host, those that come after `after` alone where it is given: at most `count` and 1 MiB, or a
+   * single larger one; an entry that is too large for a batch, or without one, comes with an empty one.
    */
-  async read(nodeId: string, count: number): Promise<StreamEntry[]> {
+  async read(nodeId: string, count: number, after = ''): Promise<StreamEntry[]> {
     const key = redisKeys.events(nodeId);
     const bounds = [count, MAX_READ_BYTES, MAX_ENTRY_BYTES].map(String);
     const answer = await this.connection.run(`reading ${key}`, (client) =>
-      client.callBuffer('EVAL', READ_STREAM, '1', key, ...bounds, EVENT_FIELD),
+      client.callBuffer('EVAL', READ_STREAM, '1', key, ...bounds, EVENT_FIELD, after),
     );
     if (!Array.isArray(answer) || !answer.every((part) => Buffer.isBuffer(part)))
       throw new MalformedValue(key, 'the answer is no list');

@@ -1,11 +1,12 @@
 /**
- * KEYS[1] stream; ARGV: how many entries, how many bytes in all, how many bytes one entry may have, name of the field.
- * Answers id and value in turn, oldest first, at least one entry where there is one. An entry that is too large, or
+ * KEYS[1] stream; ARGV: how many entries, how many bytes in all, how many bytes one entry may have, name of the field, id of
+ * the entry behind which it begins, or nothing. Answers id and value in turn, oldest first, at least one entry where there is one. An entry that is too large, or
  * without the field, comes with an empty value: what a host wrote must not become ours to hold. One entry at a time,
  * since even the script must not hold fifty of any size; all fields count for the bytes in all.
  */
 export const READ_STREAM = `
 local found, bytes, from = {}, 0, '-'
+if ARGV[5] ~= '' then from = '(' .. ARGV[5] end
 for _ = 1, tonumber(ARGV[1]) do
   -- Nothing can follow the greatest id there is: asking for it is an error.
   local ok, entries = pcall(redis.call, 'XRANGE', KEYS[1], from, '+', 'COUNT', 1)

@@ -247,6 +247,9 @@ describe('libs/redis on one real Redis', () => {
       for (let i = 0; i < 5; i += 1) await host.appendEvents(Buffer.from([i]));
       const first = await streams.read(NODE, 3);
       expect(first.map((entry) => entry.sealed[0])).toEqual([0, 1, 2]);
+      const behind = await streams.read(NODE, 50, first[1]?.id);
+      expect(behind.map((entry) => entry.sealed[0])).toEqual([2, 3, 4]);
+      expect(await streams.read(NODE, 50, behind.at(-1)?.id)).toEqual([]);
       await streams.remove(
         NODE,
         first.map((entry) => entry.id),

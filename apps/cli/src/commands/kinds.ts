@@ -26,16 +26,18 @@ export interface Kind {
   readonly labelled: boolean;
   /** Whether they are found by a part of their names. */
   readonly searched: boolean;
+  /** Fields that change by themselves as time goes on. */
+  readonly ticking: readonly string[];
 }
 
 function kind<T>(
   [singular, plural, ...short]: readonly [string, string, ...string[]],
   nameOf: (row: T) => string,
   columns: readonly Column<T>[],
-  { deletable = true, labelled = false, searched = false } = {},
+  { deletable = true, labelled = false, searched = false, ticking = [] as readonly string[] } = {},
 ): Kind {
   const words = [plural, singular, ...short];
-  const can = { deletable, labelled, searched };
+  const can = { deletable, labelled, searched, ticking };
   return { singular, plural, words, path: `/v1/${plural}`, columns, nameOf, ...can };
 }
 
@@ -69,7 +71,7 @@ const nodes = kind<NodeView>(
     { title: 'SEEN', of: (node) => age(node.asOf, Date.now()), ticks: true },
     { title: 'LABELS', of: (node) => labelsText(node.labels) },
   ],
-  { labelled: true, searched: true },
+  { labelled: true, searched: true, ticking: ['asOf'] },
 );
 
 const policies = kind<PolicyView>(

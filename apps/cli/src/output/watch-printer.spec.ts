@@ -84,6 +84,23 @@ describe('what is watched', () => {
     ]);
   });
 
+  it('is printed whole where what has no column changes, but for what goes on by itself', () => {
+    const object = (version: string, seen: string) => ({ ...row('a', 'enrolled', seen), version });
+    const kind = { ...KIND, ticking: ['seen'] };
+    for (const output of ['json', 'table'] as const) {
+      const printer = new WatchPrinter(kind, output);
+      printBatch(printer, { rows: [object('1', '1s')], all: true });
+      printBatch(printer, { rows: [object('1', '5s')] });
+      printBatch(printer, { rows: [object('2', '6s')] });
+    }
+    const [first, second, ...table] = out;
+    expect([first, second].map((line) => (JSON.parse(line ?? '') as Row).seen)).toEqual([
+      '1s',
+      '6s',
+    ]);
+    expect(table).toHaveLength(1);
+  });
+
   it('shows a change at the end of a long line', () => {
     const long = (seen: string): Row => row('a', 'enrolled', `${'label=yes,'.repeat(12)}${seen}`);
     const columns = KIND.columns.map((column) => ({ ...column, ticks: false }));

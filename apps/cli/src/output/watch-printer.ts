@@ -15,6 +15,8 @@ export interface Watched<T> {
   readonly singular: string;
   readonly columns: readonly Column<T>[];
   readonly nameOf: (row: T) => string;
+  /** Fields that change by themselves as time goes on. */
+  readonly ticking?: readonly string[];
 }
 
 interface Known<T> {
@@ -55,11 +57,17 @@ export class WatchPrinter<T extends object> {
     return [...this.#known.keys()].filter((name) => !there.has(name));
   }
 
-  /** What a person would see of a row, without what changes by itself. */
+  /** What whoever reads would see of a row, without what changes by itself: of an object all of it. */
   #fingerprintOf(row: T): string {
+    if (this.output === 'json' || this.output === 'yaml') return this.#lastingOf(row);
     const lasting = this.kind.columns.filter((column) => !column.ticks);
     const revision = 'revision' in row ? row.revision : undefined;
     return JSON.stringify([lasting.map((column) => column.of(row)), revision]);
+  }
+
+  #lastingOf(row: T): string {
+    const { ticking = [] } = this.kind;
+    return JSON.stringify(Object.entries(row).filter(([field]) => !ticking.includes(field)));
   }
 
   /** Objects go one to a line or document: there is no end of a list. */

@@ -21,7 +21,7 @@ import { type Found, judge, OvertakenError, type Verdict } from './overtaken.js'
 export interface WriterParts extends SealerParts {
   readonly channel: DeliveryChannel;
   readonly board: Board;
-  readonly replicas: Pick<Replicas, 'owns'>;
+  readonly replicas: Pick<Replicas, 'owns'> & Partial<Pick<Replicas, 'givesWay'>>;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -209,22 +209,38 @@ export class AssignmentWriter {
   }
 
   #judge(found: readonly Found[]): Promise<readonly Verdict[]> {
-    const { trust, state, clock, channel } = this.parts;
+    const { trust, state, clock, channel, replicas } = this.parts;
     const contents = new BundleContents((digest) => channel.bundle(digest));
-    const around = { root: trust.root, revision: state.revision, nowMs: clock.nowMs(), contents };
-    return Promise.all(found.map((each) => judge(each, around)));
+    const { givesWay } = replicas;
+    const asOf = { root: trust.root, revision: state.revision, nowMs: clock.nowMs() };
+    const around = { ...asOf, contents, givesWay };
+    return Promise.all(
+      found.map(({ wanted, there }) =>
+        judge({ wanted, there, since: this.#sinceOf(wanted) }, around),
+      ),
+    );
+  }
+
+  /** Of a host that was not looked at since we read all of etcd: when what we know of its documents last changed. */
+  #sinceOf({ nodeId, since, bundle }: WantedAssignment): bigint {
+    const { board, replicas } = this.parts;
+    if (!replicas.givesWay || board.get(nodeId)) return since;
+    const revisions = [...bundle.policies.values()].map(BigInt);
+    return revisions.reduce((newest, each) => (each > newest ? each : newest), 0n);
   }
 
   /** Once for all that are judged at a time; each counts. */
   #tellOfKept(kept: readonly Found[]): void {
     const [first] = kept;
     if (!first) return;
-    const { metrics, log } = this.parts;
+    const { metrics, log, replicas } = this.parts;
     metrics.deliveries.inc({ outcome: 'conflict' }, kept.length);
     const { wanted, there } = first;
     const digests = { ours: wanted.bundle.digest, there: there?.bundleDigest };
     log.warn(
-      'another replica renders the same documents otherwise: what was first stays, until all are of one version',
+      replicas.givesWay
+        ? 'another replica can read what this one cannot: what it has written stays'
+        : 'another replica renders the same documents otherwise: what was first stays, until all are of one version',
       { hosts: kept.length, node: wanted.node, ordering: there?.ordering, ...digests },
     );
   }

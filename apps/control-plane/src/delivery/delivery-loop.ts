@@ -20,7 +20,7 @@ import type { AssignmentParts } from './wanted-assignments.js';
 export interface DeliveryParts extends AssignmentParts {
   readonly channel: DeliveryChannel;
   readonly board: Board;
-  readonly replicas: Pick<Replicas, 'owns'>;
+  readonly replicas: Pick<Replicas, 'owns'> & Partial<Pick<Replicas, 'givesWay'>>;
   readonly restoreGuard: Pick<RestoreGuard, 'alarm' | 'published'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -58,7 +58,8 @@ export class DeliveryLoop {
     // First: one that was made again at once is among both.
     for (const node of affected.removed) this.#waiting.forget(node);
     for (const node of affected.nodes) if (!this.#hasLeft(node)) this.#waiting.changed(node);
-    for (const nodeId of affected.gone) this.#departed.add(nodeId);
+    // What was written under a name that is not the host's any more is looked at under the new one.
+    for (const nodeId of [...affected.gone, ...affected.moved]) this.#departed.add(nodeId);
     if (affected.nodes.size + affected.gone.size > 0) this.#rounds.gather();
   }
 
@@ -91,7 +92,8 @@ export class DeliveryLoop {
     for (const { name, record } of state.nodes.sorted()) {
       const nodeId = record.enrollment?.nodeId;
       if (nodeId === undefined || !isTaken(nodeId) || !serves(nodeId)) continue;
-      board.remove(nodeId);
+      // What is known to be there stays known until it was looked at: hosts go on with it.
+      board.begin(nodeId);
       this.#waiting.lookOnce(name);
     }
     this.#rounds.begin();

@@ -28,6 +28,15 @@ describe('delivery to hosts that are gone', () => {
     expect(board.get(IDS[0] ?? '')).toBeUndefined();
   });
 
+  it('leaves a host that is renamed what it has, and knows it under its new name', async () => {
+    await threeHosts();
+    const renamed = putNode(nodeRecord('n9', { a: 'b' }, IDS[0]));
+    take(changes(11n, [renamed], ['/hostward/v1/node/n0']));
+    await settled();
+    expect([...channel.there.keys()].sort()).toEqual(IDS);
+    expect(board.get(IDS[0] ?? '')?.wanted.node).toBe('n9');
+  });
+
   it('removes what a host had that is served elsewhere now, and gives it anew to one that comes back', async () => {
     const elsewhere = new Set<string>([IDS[2] ?? '']);
     const serves = (id: string) => state.nameOf(id) !== undefined && !elsewhere.has(id);

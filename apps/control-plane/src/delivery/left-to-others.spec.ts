@@ -100,6 +100,17 @@ describe('delivery with another replica', () => {
     expect(board.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
   });
 
+  it('knows what hosts have that it takes over, while it has not looked yet', async () => {
+    const had = IDS.map((id) => board.get(id)?.ordering);
+    channel.records = () => Promise.reject(new Error('cut'));
+    theirs.clear();
+    mine.takeOver((id) => id !== IDS[0]);
+    await eventually('it tries', () => logged.some((line) => line.includes('delivery failed')));
+    expect(IDS.map((id) => board.get(id)?.ordering)).toEqual(had);
+    Reflect.deleteProperty(channel, 'records');
+    await nothingWaits();
+  });
+
   it('writes at once what is missing or another where it takes hosts over', async () => {
     both(changes(11n, [policy('q')]), false);
     await eventually('its own at once', () => ordering(0)?.generation === '11');

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DeliveryRecord } from '#contracts';
 import type { WatchMessage } from '#etcd';
-import type { Affected } from '../fleet/affected.js';
+import { Affected } from '../fleet/affected.js';
 import { FleetState } from '../fleet/fleet-state.js';
 import { Metrics } from '../health/metrics.js';
 import { eventually } from '../testing/eventually.js';
@@ -244,7 +244,9 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     await theirs.stop();
     const first = there().bundleDigest;
     await deliverWith(authored(groups));
-    loop.mark({ nodes: new Set(['n0']), removed: new Set(), gone: new Set() } as Affected);
+    const affected = new Affected();
+    affected.add(['n0']);
+    loop.mark(affected);
     loop.takeOver((id) => id === FIRST);
     await settled();
     expect(there().bundleDigest === first).toBe(groups.length === 1);

@@ -15,6 +15,8 @@ import { isHalfOver, type WantedAssignment, type WrittenAssignment } from './ass
 export interface Found {
   readonly wanted: WantedAssignment;
   readonly there: DeliveryRecord | undefined;
+  /** In place of `wanted.since`, where that is only when we read it. */
+  readonly since?: bigint;
 }
 
 /** What it is judged by. */
@@ -24,11 +26,13 @@ export interface Surroundings {
   readonly revision: bigint;
   readonly nowMs: number;
   readonly contents: BundleContents;
+  /** Another replica is there that can read what cannot be read here: its word on which documents count. */
+  readonly givesWay?: boolean;
 }
 
 /**
  * What is there. `same`: what is wanted, another replica was faster. `kept`: another replica, of another version, has
- * rendered the same documents otherwise; what was first stays. `forged`: nothing, or nobody who has the host's key sealed
+ * rendered the same documents otherwise, and what was first stays; or it knows more of them. `forged`: nothing, or nobody who has the host's key sealed
  * it. `other`: older, or another replica knows more, maybe of a new epoch, or our clock went back, or etcd was restored.
  */
 export type Verdict = 'same' | 'kept' | 'forged' | 'other';
@@ -37,17 +41,23 @@ export type Verdict = 'same' | 'kept' | 'forged' | 'other';
  * Judges what is there for a host; believes only what opens under the host's key, and keeps only what the host would take.
  * What is of a later root document is not believed, and left.
  */
-export async function judge({ wanted, there }: Found, around: Surroundings): Promise<Verdict> {
+export async function judge(
+  { wanted, there, since = wanted.since }: Found,
+  around: Surroundings,
+): Promise<Verdict> {
   const assignment = there && opened(there, wanted);
   if (!assignment) return there && isOfLaterRoot(there, wanted, around.root) ? 'other' : 'forged';
   const { ordering } = there;
-  if (isHalfOver({ ordering, wanted }, around.nowMs) || !ordersTheSame(assignment, wanted))
-    return 'other';
-  if (showsTheSame(assignment, wanted)) return 'same';
+  if (isHalfOver({ ordering, wanted }, around.nowMs)) return 'other';
+  if (assignment.rootVersion !== wanted.rootVersion) return 'other';
+  const isSameOrder = ordersTheSame(assignment, wanted);
+  if (!isSameOrder && !around.givesWay) return 'other';
+  if (isSameOrder && showsTheSame(assignment, wanted)) return 'same';
   const generation = BigInt(assignment.generation);
-  if (generation < wanted.since || generation > around.revision) return 'other';
+  if (generation < since || generation > around.revision) return 'other';
   const isTaken = await isVerified(there, wanted, around);
   if (!isTaken) return 'other';
+  if (around.givesWay) return 'kept';
   const isOfTheSame = await isOfTheSameDocuments(assignment, wanted, around.contents);
   return isOfTheSame ? 'kept' : 'other';
 }
@@ -87,12 +97,8 @@ function opened(
 }
 
 /** No version may render these otherwise. */
-function ordersTheSame(
-  there: Assignment,
-  { rootVersion, suspension, labels }: WantedAssignment,
-): boolean {
+function ordersTheSame(there: Assignment, { suspension, labels }: WantedAssignment): boolean {
   return (
-    there.rootVersion === rootVersion &&
     isDeepStrictEqual(there.labels, labels) &&
     there.suspension?.mode === suspension?.mode &&
     there.suspension?.reason === suspension?.reason &&

@@ -30,6 +30,7 @@ import {
   testKeks,
 } from '../testing/records.js';
 import { alertBatch } from '../testing/alerts.js';
+import { eventually } from '../testing/eventually.js';
 import { AlertStore, UnstorableBatch, type StoreOutcome } from './alert.store.js';
 import { EventIntake } from './event-intake.js';
 
@@ -40,6 +41,8 @@ class FakeInbox extends HostInbox {
   entries: SealedEntry[] = [];
   reads = 0;
   readsAtOnce = Infinity;
+  /** So many entries are as large as what is read at once. */
+  page = Infinity;
   cursor: Uint8Array | undefined;
 
   override start(): void {
@@ -54,9 +57,11 @@ class FakeInbox extends HostInbox {
   override statements(): Promise<ReadonlyMap<string, Uint8Array>> {
     return Promise.resolve(new Map());
   }
-  override events(_nodeId: string, limit: number): Promise<readonly SealedEntry[]> {
+  override events(_: string, limit: number, after?: string): Promise<readonly SealedEntry[]> {
     this.reads += 1;
-    return Promise.resolve(this.entries.slice(0, limit));
+    const isBehind = ({ id }: SealedEntry): boolean => parseInt(id) > parseInt(after ?? '0');
+    const found = this.entries.filter(isBehind).slice(0, Math.min(limit, this.page));
+    return Promise.resolve(found);
   }
   override restMs(): number {
     return this.reads < this.readsAtOnce ? 0 : 700;
@@ -174,6 +179,11 @@ const entry = (id: string, from: number, to: number, nodeId = NODE): SealedEntry
   id,
   sealed: sealed(alertBatch('p', from, to), nodeId),
 });
+const watched = (id: string, from: number, to: number): SealedEntry => {
+  const batch = alertBatch('p', from, to);
+  const alerts = batch.alerts.map((each) => ({ ...each, Type: 'HostLog' as const }));
+  return { id, sealed: sealed({ ...batch, kind: 'observed', alerts }) };
+};
 const cursor = () =>
   inbox.cursor &&
   (JSON.parse(openCursor(HOST_KEY, NODE, inbox.cursor).toString()) as { last: string }).last;
@@ -186,10 +196,7 @@ describe('the intake of events', () => {
   });
 
   it('keeps what was only watched apart, and acknowledges both kinds in one', async () => {
-    const batch = alertBatch('p', 1, 3);
-    const alerts = batch.alerts.map((each) => ({ ...each, Type: 'HostLog' as const }));
-    const observed = { id: '2-0', sealed: sealed({ ...batch, kind: 'observed', alerts }) };
-    inbox.entries = [entry('1-0', 1, 2), observed];
+    inbox.entries = [entry('1-0', 1, 2), watched('2-0', 1, 3)];
     await intake.take(NODE);
     expect([store.stored, observations.stored, inbox.entries]).toEqual([2, 3, []]);
     const told = openCursor(HOST_KEY, NODE, inbox.cursor ?? Buffer.alloc(0)).toString();
@@ -201,11 +208,6 @@ describe('the intake of events', () => {
   });
 
   it('stores alerts that lie behind what was only watched and cannot be stored, and that later', async () => {
-    const watched = (id: string, from: number, to: number): SealedEntry => {
-      const batch = alertBatch('p', from, to);
-      const alerts = batch.alerts.map((each) => ({ ...each, Type: 'HostLog' as const }));
-      return { id, sealed: sealed({ ...batch, kind: 'observed', alerts }) };
-    };
     inbox.entries = [watched('1-0', 1, 3), entry('2-0', 1, 2), watched('3-0', 4, 5)];
     jest.spyOn(observations, 'add').mockRejectedValueOnce(new Error('database or disk is full'));
     await expect(intake.take(NODE)).rejects.toThrow('full');
@@ -214,6 +216,37 @@ describe('the intake of events', () => {
     await intake.take(NODE);
     expect([observations.stored, observations.last]).toEqual([5, '1000-0000000005']);
     expect(inbox.entries).toEqual([]);
+  });
+
+  it.each([
+    ['at once', Infinity],
+    ['as its pace allows', 2],
+  ])('finds alerts behind more of it than is read at once, %s', async (_, readsAtOnce) => {
+    const large = [1, 2, 3, 4, 5, 6, 7].map((at) => watched(`${at}-0`, at, at));
+    inbox.entries = [...large, entry('8-0', 1, 2)];
+    inbox.page = 2;
+    inbox.readsAtOnce = readsAtOnce;
+    observations.full = true;
+    if (readsAtOnce < Infinity) expect([await intake.take(NODE), store.stored]).toEqual([700, 0]);
+    inbox.readsAtOnce = Infinity;
+    await expect(intake.take(NODE)).rejects.toThrow('full');
+    expect([store.stored, cursor(), inbox.entries]).toEqual([2, '1000-0000000002', large]);
+    observations.full = false;
+    await intake.take(NODE);
+    expect([observations.stored, observations.last]).toEqual([7, '1000-0000000007']);
+    expect(inbox.entries).toEqual([]);
+  });
+
+  it('has alerts stored and acknowledged while the store of what was only watched does not answer', async () => {
+    inbox.entries = [watched('1-0', 1, 3), entry('2-0', 1, 2)];
+    const slow = Promise.withResolvers<void>();
+    observations.answering = slow.promise;
+    const taken = intake.take(NODE);
+    await eventually('acknowledged', () => cursor() === '1000-0000000002');
+    expect([store.stored, inbox.entries.map(({ id }) => id)]).toEqual([2, ['1-0']]);
+    slow.resolve();
+    await taken;
+    expect([observations.stored, inbox.entries]).toEqual([3, []]);
   });
 
   it('refuses alerts that pass for what was only watched, and the other way round', async () => {

@@ -24,6 +24,9 @@ const NONE = '0-0';
  */
 @Injectable()
 export class EventIntake {
+  /** By node id: of those whose observations cannot be stored, until they were read to their end. */
+  readonly #passed = new Map<string, Passed>();
+
   constructor(
     private readonly inbox: HostInbox,
     private readonly hosts: KnownHosts,
@@ -41,37 +44,82 @@ export class EventIntake {
    */
   async take(nodeId: string): Promise<number> {
     const host = this.hosts.find(nodeId);
-    if (!host) return 0;
+    if (!host) {
+      this.#passed.delete(nodeId);
+      return 0;
+    }
     if (!this.alerts.health().ok) return WHILE_AWAY_MS;
     for (;;) {
       const restMs = this.inbox.restMs(nodeId);
       if (restMs > 0) return restMs;
-      const entries = await this.inbox.events(nodeId, AT_ONCE);
-      if (entries.length === 0) return 0;
-      const { done, some, left } = await this.#storeAll(host, entries);
-      // Before the cursor, which a full Redis refuses until there is room: who is not told only sends again.
-      await this.inbox.remove(nodeId, done);
-      if (some) await this.inbox.writeCursor(nodeId, sealed(host, await this.#cursorOf(nodeId)));
-      if (left) throw left.cause;
+      const passed = this.#passed.get(nodeId);
+      const entries = await this.inbox.events(nodeId, AT_ONCE, passed?.after);
+      const last = entries.at(-1);
+      if (last === undefined) {
+        // The next look begins with what was left.
+        this.#passed.delete(nodeId);
+        if (passed) throw passed.left.cause;
+        return 0;
+      }
+      const left = await this.#storeAll(host, entries, passed?.left);
+      if (left) this.#passed.set(nodeId, { after: last.id, left });
     }
   }
 
-  /** Stores one after the other. What was only watched and cannot be stored now stays, and holds up no alert behind it. */
-  async #storeAll(host: KnownHost, entries: readonly SealedEntry[]): Promise<Taken> {
+  /** Alerts first, and told at once: what was only watched holds none of them up, however much it is or slow its store. */
+  async #storeAll(
+    host: KnownHost,
+    entries: readonly SealedEntry[],
+    left: Left | undefined,
+  ): Promise<Left | undefined> {
+    const opened = entries.map((entry) => ({ id: entry.id, batch: this.#open(host, entry) }));
+    const isObserved = ({ batch }: Opened): boolean => batch?.kind === 'observed';
+    await this.#storeAlerts(
+      host,
+      opened.filter((each) => !isObserved(each)),
+    );
+    return left ?? (await this.#storeObserved(host, opened.filter(isObserved)));
+  }
+
+  async #storeAlerts(host: KnownHost, opened: readonly Opened[]): Promise<void> {
+    const done: string[] = [];
+    let some = false;
+    for (const { id, batch } of opened) {
+      const outcome = batch && (await this.#storeOne(host, this.alerts, { id, batch }));
+      this.metrics.alertsStored.inc(outcome?.stored ?? 0);
+      this.metrics.alertsDuplicate.inc(outcome?.duplicates ?? 0);
+      some ||= outcome !== undefined;
+      done.push(id);
+    }
+    await this.#acknowledge(host, done, some);
+  }
+
+  /** One after the other, up to the first that cannot be stored now. */
+  async #storeObserved(host: KnownHost, opened: readonly Opened[]): Promise<Left | undefined> {
     const done: string[] = [];
     let some = false;
     let left: Left | undefined;
-    for (const entry of entries) {
-      const outcome = await this.#storeOne(host, entry, left);
-      if (outcome instanceof Left) {
-        left = outcome;
-        continue;
+    for (const { id, batch } of opened) {
+      try {
+        const outcome = batch && (await this.#storeOne(host, this.observations, { id, batch }));
+        this.metrics.observationsStored.inc(outcome?.stored ?? 0);
+        some ||= outcome !== undefined;
+        done.push(id);
+      } catch (cause) {
+        left = { cause };
+        break;
       }
-      if (outcome && outcome.stored > 0) this.news.tell();
-      some ||= outcome !== undefined;
-      done.push(entry.id);
     }
-    return { done, some, left };
+    await this.#acknowledge(host, done, some);
+    return left;
+  }
+
+  async #acknowledge(host: KnownHost, done: readonly string[], some: boolean): Promise<void> {
+    if (done.length === 0) return;
+    const { nodeId } = host;
+    // Before the cursor, which a full Redis refuses until there is room: who is not told only sends again.
+    await this.inbox.remove(nodeId, done);
+    if (some) await this.inbox.writeCursor(nodeId, sealed(host, await this.#cursorOf(nodeId)));
   }
 
   /** Of both kinds, whichever came: one takes the place of the other's last word. */
@@ -81,36 +129,37 @@ export class EventIntake {
     return { v: 1, last, ...(observed === undefined ? {} : { observed }) };
   }
 
-  async #storeOne(
-    host: KnownHost,
-    entry: SealedEntry,
-    left: Left | undefined,
-  ): Promise<StoreOutcome | Left | undefined> {
+  /** Undefined where it is refused. */
+  #open(host: KnownHost, { id, sealed: bytes }: SealedEntry): AlertBatch | undefined {
     try {
-      const batch = parseAlertBatch(openEvents(host.hostKey, host.nodeId, entry.sealed), host);
-      if (!this.clones.admitsEvents(host, batch.run)) return this.#refused('clone');
-      if (batch.kind === 'observed') return left ?? (await this.#storeObserved(host.nodeId, batch));
-      const outcome = await this.alerts.add(host.nodeId, batch);
-      this.metrics.alertsStored.inc(outcome.stored);
-      this.metrics.alertsDuplicate.inc(outcome.duplicates);
-      return outcome;
+      const batch = parseAlertBatch(openEvents(host.hostKey, host.nodeId, bytes), host);
+      return this.clones.admitsEvents(host, batch.run) ? batch : this.#refused('clone');
     } catch (error) {
-      const reason = reasonOf(error);
-      if (reason === undefined) throw error;
-      this.log.warn('a batch of events was refused', { node: host.node, entry: entry.id, error });
-      return this.#refused(reason);
+      return this.#refusedFor(error, host, id);
     }
   }
 
-  async #storeObserved(nodeId: string, batch: AlertBatch): Promise<StoreOutcome | Left> {
+  /** Undefined where it is refused. */
+  async #storeOne(
+    host: KnownHost,
+    store: AlertStore,
+    { id, batch }: { readonly id: string; readonly batch: AlertBatch },
+  ): Promise<StoreOutcome | undefined> {
     try {
-      const outcome = await this.observations.add(nodeId, batch);
-      this.metrics.observationsStored.inc(outcome.stored);
+      const outcome = await store.add(host.nodeId, batch);
+      if (outcome.stored > 0) this.news.tell();
       return outcome;
-    } catch (cause) {
-      if (cause instanceof UnstorableBatch) throw cause;
-      return new Left(cause);
+    } catch (error) {
+      return this.#refusedFor(error, host, id);
     }
+  }
+
+  /** Throws what is not the fault of what the host has sent. */
+  #refusedFor(error: unknown, { node }: KnownHost, entry: string): undefined {
+    const reason = reasonOf(error);
+    if (reason === undefined) throw error;
+    this.log.warn('a batch of events was refused', { node, entry, error });
+    return this.#refused(reason);
   }
 
   /** Dropped, and not acknowledged: who sent it keeps it. */
@@ -120,19 +169,24 @@ export class EventIntake {
   }
 }
 
+/** An entry and what it holds; nothing where that is refused. */
+interface Opened {
+  readonly id: string;
+  readonly batch: AlertBatch | undefined;
+}
+
 /**
  * What was only watched was not stored, for this cause. What was watched after it is left too: stored, it would
  * acknowledge this.
  */
-class Left {
-  constructor(readonly cause: unknown) {}
+interface Left {
+  readonly cause: unknown;
 }
 
-/** What became of entries: those to remove, whether any could be read, and what stays. */
-interface Taken {
-  readonly done: readonly string[];
-  readonly some: boolean;
-  readonly left: Left | undefined;
+/** How far entries of a host were read beyond what was left. */
+interface Passed {
+  readonly after: string;
+  readonly left: Left;
 }
 
 /** What is wrong with a batch; undefined for what is none of its fault. */

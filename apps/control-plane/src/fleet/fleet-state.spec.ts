@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { etcdKeys } from '#etcd';
+import { etcdKeys, type WatchMessage } from '#etcd';
 import {
   changes,
   groupRecord,
@@ -24,8 +24,12 @@ const ID1 = '1'.repeat(64);
 const ID2 = '2'.repeat(64);
 let fleet: FleetState;
 beforeEach(() => {
-  fleet = new FleetState();
-  fleet.apply(
+  fleet = withThree();
+});
+
+function withThree(): FleetState {
+  const state = new FleetState();
+  state.apply(
     snapshot(
       10n,
       putNode(nodeRecord('web1', { tier: 'web' }, ID1)),
@@ -34,7 +38,8 @@ beforeEach(() => {
       putPolicy(policyRecord(hostPolicy('webs', { tier: 'web' }))),
     ),
   );
-});
+  return state;
+}
 
 const affectedBy = (...args: Parameters<typeof changes>) =>
   [...fleet.apply(changes(...args)).nodes].sort();
@@ -63,6 +68,20 @@ describe('the fleet in memory', () => {
     expect(affectedBy(15n, [], [etcdKeys.group('g')])).toEqual(['db1', 'web1', 'web10']);
     expect(affectedBy(16n, [], [etcdKeys.policy('webs')])).toEqual(['db1', 'web1', 'web10']);
     expect(active('web1')).toEqual([]);
+  });
+
+  it('names those that look different as well: whose groups change, and who is revoked', () => {
+    const shownBy = (...args: Parameters<typeof changes>) =>
+      [...fleet.apply(changes(...args)).shown].sort();
+    expect(shownBy(11n, [putGroup(groupRecord('g', { tier: 'web' }))])).toEqual(['web1', 'web10']);
+    expect(shownBy(12n, [putGroup(groupRecord('g', { tier: 'db' }))])).toEqual([
+      'db1',
+      'web1',
+      'web10',
+    ]);
+    expect(shownBy(13n, [putGroup(groupRecord('g', { tier: 'db' }))])).toEqual([]);
+    expect(shownBy(14n, [], [etcdKeys.group('g')])).toEqual(['db1']);
+    expect(shownBy(15n, [putRevocation('web10', ID2)])).toEqual(['web10']);
   });
 
   it('forgets exactly the host that is gone or revoked', () => {
@@ -124,10 +143,14 @@ describe('the fleet in memory', () => {
     ]) {
       expect(affectedBy(11n, [put(etcdKeys.policy('webs'), value)])).toEqual([]);
       expect([...fleet.unreadable.keys()]).toEqual([etcdKeys.policy('webs')]);
+      expect(fleet.lacks).toMatchObject({ missing: 0, unreadable: 1 });
       expect(active('web1')).toEqual(['webs']);
     }
     fleet.apply(changes(12n, [putPolicy(policyRecord(hostPolicy('webs', { tier: 'web' })))]));
     expect(fleet.unreadable.size).toBe(0);
+    expect(fleet.lacks).toMatchObject({ missing: 0, unreadable: 0 });
+    fleet.apply(changes(13n, [put(etcdKeys.policy('new'), 'not json')]));
+    expect(fleet.lacks).toMatchObject({ missing: 1, unreadable: 1 });
   });
 
   it('takes a second snapshot as a difference: what is missing was deleted, what is the same affects nobody', () => {
@@ -162,6 +185,29 @@ describe('the fleet in memory', () => {
       );
       expect([fleet.nameOf(ID1), fleet.nameOf(ID2)]).toEqual([to, 'web1']);
       if (to < 'web1') expect(gone.has(ID1)).toBe(false);
+    }
+  });
+
+  it('tells of a host that is renamed that it moved, and of one that is gone, whether it reads the change or all anew', () => {
+    const renamed = putNode(nodeRecord('new1', { tier: 'web' }, ID1));
+    const others = [
+      putNode(nodeRecord('db1', { tier: 'db' })),
+      putPolicy(policyRecord(hostPolicy('webs', { tier: 'web' }))),
+    ];
+    const change = changes(11n, [renamed], [etcdKeys.node('web1'), etcdKeys.node('web10')]);
+    if (change.type !== 'changes') throw new Error('is no change');
+    const ways: readonly WatchMessage[] = [
+      // As etcd has a rename: the name of before goes first.
+      { ...change, changes: change.changes.toReversed() },
+      change,
+      snapshot(11n, ...others, renamed),
+    ];
+    for (const way of ways) {
+      const state = withThree();
+      const { gone, moved, removed } = state.apply(way);
+      expect([[...gone], [...moved]]).toEqual([[ID2], [ID1]]);
+      expect([...removed].sort()).toEqual(['web1', 'web10']);
+      expect(state.nameOf(ID1)).toBe('new1');
     }
   });
 

@@ -8,6 +8,7 @@ import { decodeNode, type Enrollment, type NodeRecord } from '../nodes/node.reco
 import { decodeRevocation, type RevocationRecord } from '../nodes/revocation.record.js';
 import { decodePolicy, type PolicyRecord } from '../policies/policy.record.js';
 import { decodeRedirect, redirectId, type RedirectRecord } from '../redirects/redirect.record.js';
+import { lacksOf, type Lacks } from '../replicas/lacks.js';
 import { strongestOf, suspensionSelector } from '../suspensions/active-suspension.js';
 import { decodeSuspension, type SuspensionRecord } from '../suspensions/suspension.record.js';
 import { Affected } from './affected.js';
@@ -81,7 +82,17 @@ export class FleetState {
       }
     }
     this.#revision = message.revision;
+    this.#keepMoved(affected);
     return affected;
+  }
+
+  /** How much cannot be read, and of how much of that nothing is known. */
+  get lacks(): Lacks {
+    const keys = [...this.unreadable.keys()];
+    return lacksOf(
+      keys,
+      keys.filter((key) => !this.#holds(key)),
+    );
   }
 
   /** The selectors of all groups, by name. */
@@ -156,6 +167,33 @@ export class FleetState {
   /** Epochs for which there is a host key of this node. */
   epochsOf(nodeId: string): readonly string[] {
     return [...this.#hostKeys.keys()].filter((epoch) => this.hostKey(nodeId, epoch));
+  }
+
+  /** Whether anything is known of what lies under this key, as it was before. */
+  #holds(key: string): boolean {
+    const parsed = parseFleetKey(key);
+    switch (parsed.kind) {
+      case 'policy':
+        return !!(this.policies.get(parsed.name) ?? this.deletedPolicies.get(parsed.name));
+      case 'group':
+        return this.groups.get(parsed.name) !== undefined;
+      case 'node':
+        return this.nodes.get(parsed.name) !== undefined;
+      case 'suspension':
+        return this.suspensions.get(parsed.name) !== undefined;
+      case 'exception':
+        return this.exceptions.get(parsed.name) !== undefined;
+      case 'redirect':
+        return this.redirects.get(parsed.name) !== undefined;
+      case 'revocation':
+        return this.#revocations.get(parsed.name) !== undefined;
+      case 'hostKey': {
+        const { nodeId, epoch } = hostKeyOf(key);
+        return this.hostKey(nodeId, epoch) !== undefined;
+      }
+      case 'other':
+        return false;
+    }
   }
 
   #revisionOf({ nodeId, epoch }: HostKeyRecord): bigint {
@@ -256,7 +294,9 @@ export class FleetState {
 
   #setGroup(name: string, stored: Stored<GroupRecord>, affected: Affected): void {
     this.groups.set(name, stored);
+    const before = this.index.membersOf(name);
     affected.add(this.index.setGroup(name, stored.record.document.spec.selector));
+    affected.show(before.symmetricDifference(this.index.membersOf(name)));
   }
 
   #setNode(name: string, stored: Stored<NodeRecord>, affected: Affected): void {
@@ -268,7 +308,9 @@ export class FleetState {
     const id = this.believed(stored.record)?.nodeId;
     const idBefore = before?.enrollment?.nodeId;
     if (idBefore !== id) this.#forgetUnder(name, idBefore, affected);
-    if (id !== undefined) this.#nodeNames.set(id, name);
+    if (id === undefined) return;
+    if ((this.#nodeNames.get(id) ?? name) !== name) affected.moved.add(id);
+    this.#nodeNames.set(id, name);
   }
 
   #dropNode(name: string, affected: Affected): void {
@@ -290,8 +332,19 @@ export class FleetState {
     affected.gone.add(nodeId);
   }
 
+  /** A host that is renamed leaves one name before it has the other: it is not gone. */
+  #keepMoved({ gone, moved }: Affected): void {
+    for (const nodeId of gone) {
+      if (!this.#nodeNames.has(nodeId)) continue;
+      gone.delete(nodeId);
+      moved.add(nodeId);
+    }
+  }
+
   #setRevocation(nodeId: string, stored: Stored<RevocationRecord>, affected: Affected): void {
     this.#revocations.set(nodeId, stored);
+    const node = this.#nodeNames.get(nodeId);
+    if (node !== undefined) affected.shown.add(node);
     this.#forget(nodeId, affected);
   }
 
@@ -307,6 +360,7 @@ export class FleetState {
 
   #dropGroup(name: string, affected: Affected): void {
     this.groups.delete(name);
+    affected.show(this.index.membersOf(name));
     affected.add(this.index.removeGroup(name));
   }
 

@@ -10,7 +10,8 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { createCsr, issueClient, issueServer } from '#pki';
 import { Authorities } from '../certificates/authorities.js';
 import { authorityPaths } from '../certificates/authority-paths.js';
-import { secureContext } from '../server/http-adapter.js';
+import { secureContext, type HttpOptions } from '../server/http-adapter.js';
+import { ticketKeys } from '../server/ticket-keys.js';
 import { SecretFiles } from '../vault/secret-files.js';
 import { provenNodeId } from './host-certificate.js';
 
@@ -19,6 +20,8 @@ const HOUR_MS = 3_600_000;
 
 let folder: string;
 let authorities: Authorities;
+let tls: HttpOptions['tls'];
+let servers: Server[];
 let server: Server;
 let host: RequestOptions & ConnectionOptions;
 
@@ -34,27 +37,44 @@ beforeEach(async () => {
   const ca = Buffer.from(authority.certificatePem);
   const leaf = await issueServer({ authority, names: [], ips: ['127.0.0.1'] });
   const [cert, key] = [leaf.certificatePem, leaf.privateKeyPem].map((pem) => Buffer.from(pem));
-  const tls = secureContext({ cert: cert ?? ca, key: key ?? ca, ca });
-  server = createServer(
-    { ...tls, requestCert: true, rejectUnauthorized: false },
-    ({ socket }, response) => response.end(provenNodeId(socket, authorities) ?? 'nobody'),
-  );
-  await once(server.listen(0, '127.0.0.1'), 'listening');
+  tls = { cert: cert ?? ca, key: key ?? ca, ca };
+  servers = [];
+  server = await started();
   const { csrPem, privateKeyPem } = await createCsr();
   const own = await issueClient({ authority, csrPem, nodeId: NODE_ID, hours: 1 });
-  const { port } = server.address() as AddressInfo;
-  host = { host: '127.0.0.1', port, ca, cert: own, key: privateKeyPem, agent: false };
+  host = {
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    ca,
+    cert: own,
+    key: privateKeyPem,
+    agent: false,
+  };
 });
 afterEach(() => {
   jest.restoreAllMocks();
-  server.closeAllConnections();
-  server.close();
+  for (const each of servers) {
+    each.closeAllConnections();
+    each.close();
+  }
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** A server of the same installation. */
+async function started(): Promise<Server> {
+  const own = createServer(
+    { ...secureContext(tls), requestCert: true, rejectUnauthorized: false },
+    ({ socket }, response) => response.end(provenNodeId(socket, authorities) ?? 'nobody'),
+  );
+  servers.push(own);
+  await once(own.listen(0, '127.0.0.1'), 'listening');
+  return own;
+}
+
 /** Who the server says that asks, whether the session was resumed, and the next one's. */
-async function asked(session?: Buffer) {
-  const outgoing = request({ ...host, ...(session && { session }) });
+async function asked(session?: Buffer, of = server) {
+  const { port } = of.address() as AddressInfo;
+  const outgoing = request({ ...host, port, ...(session && { session }) });
   let next: Buffer | undefined;
   outgoing.once('socket', (socket) => socket.on('session', (ticket: Buffer) => (next = ticket)));
   outgoing.end();
@@ -91,9 +111,36 @@ describe('a host that goes on with its TLS session', () => {
     expect(await asked(session)).toMatchObject({ who: 'nobody', resumed: true });
   });
 
-  it('is judged anew once other tickets count', async () => {
+  const keys = (turn: number) =>
+    ticketKeys(
+      { issuing: authorities.issuing, trusted: Buffer.from(authorities.trustedPem) },
+      turn,
+    );
+
+  it('goes on with it at a replica that is started otherwise, as after a restart', async () => {
+    server.setTicketKeys(keys(7));
     const { session } = await asked();
-    server.setTicketKeys(Buffer.alloc(48, 1));
-    expect(await asked(session)).toMatchObject({ who: NODE_ID, resumed: false });
+    const { argv } = process;
+    process.argv = [...argv, '--otherwise'];
+    const other = await started();
+    process.argv = argv;
+    expect((await asked(session, other)).resumed).toBe(false);
+    other.setTicketKeys(keys(7));
+    expect(await asked(session, other)).toMatchObject({ who: NODE_ID, resumed: true });
+    expect(await asked(session)).toMatchObject({ who: NODE_ID, resumed: true });
+  });
+
+  it.each<[string, () => Promise<unknown>, number]>([
+    ['their time is over', () => Promise.resolve(), 8],
+    ['another CA is trusted', () => authorities.begin(), 7],
+    ['another CA signs', () => authorities.begin().then(() => authorities.switch()), 7],
+  ])('is judged anew once %s', async (_, change, turn) => {
+    server.setTicketKeys(keys(7));
+    const before = keys(7);
+    const { session } = await asked();
+    await change();
+    expect(keys(turn)).not.toEqual(before);
+    server.setTicketKeys(keys(turn));
+    expect((await asked(session)).resumed).toBe(false);
   });
 });

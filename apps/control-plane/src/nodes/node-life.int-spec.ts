@@ -41,6 +41,8 @@ describe('a host that is renamed', () => {
 
   it('keeps its identity, its labels, its policies, and its place on Redis', async () => {
     await suspend('old1');
+    await host.report();
+    await eventually('its report counts', async () => (await view('old1'))['connected'] === true);
     const answer = await rig.rest.post('/v1/nodes/old1/rename', { to: 'new1' });
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({
@@ -48,10 +50,12 @@ describe('a host that is renamed', () => {
       nodeId: host.nodeId,
       labels: { tier: 'web' },
       policies: 1,
+      // By what it had reported before.
+      connected: true,
     });
     expect((await rig.rest.get('/v1/nodes/old1')).status).toBe(404);
-    await host.report();
-    await eventually('its report counts', async () => (await view('new1'))['connected'] === true);
+    const { asOf } = await host.report();
+    await eventually('its next report counts', async () => (await view('new1'))['asOf'] === asOf);
     expect(await rig.isServed(host)).toBe(true);
   });
 

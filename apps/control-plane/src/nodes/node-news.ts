@@ -25,7 +25,9 @@ export class NodeNews {
     private readonly fleet: Fleet,
     private readonly status: StatusReader,
   ) {
-    fleet.onChange(({ nodes, removed }) => this.#mark([...nodes, ...removed]));
+    fleet.onChange(({ nodes, shown, removed }) => {
+      for (const names of [nodes, shown, removed]) this.#mark(names);
+    });
   }
 
   /** Marks from now on; close them. */
@@ -76,7 +78,8 @@ export class NodeNews {
     );
   }
 
-  #mark(names: readonly string[]): void {
-    for (const { marked } of this.#followed) for (const name of names) marked.add(name);
+  #mark(names: Iterable<string>): void {
+    if (this.#followed.size === 0) return;
+    for (const name of names) for (const { marked } of this.#followed) marked.add(name);
   }
 }

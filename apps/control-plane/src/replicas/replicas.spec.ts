@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { WatchMessage } from '#etcd';
+import { lacksOf, lacksText } from './lacks.js';
 import { Later } from './later.js';
 import { Replicas, replicaKey } from './replicas.js';
 
@@ -114,6 +115,67 @@ describe('what replicas say of themselves', () => {
     tell(there('b', '7'));
     tell(says('a', 'x'));
     expect(share()).toBeGreaterThan(0);
+  });
+});
+
+describe('a replica that cannot read all of etcd', () => {
+  const [older, none, other] = [lacksOf(['x'], []), lacksOf(['x'], ['x']), lacksOf(['y'], ['y'])];
+  const lacking = (id: string, lacks: ReturnType<typeof lacksOf>) =>
+    there(id, `1  ${lacksText(lacks)}`);
+  const held = () => {
+    const made = replica();
+    made.key.heldAs = '1';
+    made.tell(there('a', '1'));
+    return made;
+  };
+
+  it('has no share beside one that can, and gives way to it, at once', () => {
+    const { replicas, tell, share } = held();
+    tell(there('b', '7'));
+    replicas.lack(older);
+    replicas.refresh();
+    expect([share(), replicas.givesWay]).toEqual([0, true]);
+    tell(gone('b'));
+    expect([share(), replicas.givesWay]).toEqual([HOSTS.length, false]);
+  });
+
+  it('leaves everything to one that can', () => {
+    const { replicas, tell, share } = held();
+    tell(lacking('b', none));
+    expect([share(), replicas.givesWay]).toEqual([HOSTS.length, false]);
+  });
+
+  it.each([
+    ['has what a record was before', older, none, true],
+    ['has nothing of it', none, older, false],
+    ['lacks another one, and comes first', none, other, true],
+  ])(
+    'does everything or nothing beside one that cannot either: where it %s',
+    (_, own, its, isBest) => {
+      const { replicas, tell, share } = held();
+      replicas.lack(own);
+      tell(lacking('b', its));
+      expect([share(), replicas.givesWay]).toEqual([isBest ? HOSTS.length : 0, !isBest]);
+    },
+  );
+
+  it('shares with one that lacks the same, and gives way to none', () => {
+    const { replicas, tell, share } = held();
+    replicas.lack(none);
+    tell(lacking('b', none));
+    expect(share()).toBeGreaterThan(0);
+    expect(share()).toBeLessThan(HOSTS.length);
+    expect(replicas.givesWay).toBe(false);
+  });
+
+  it('says so behind its word, also where it has none', () => {
+    const { key, replicas } = replica();
+    replicas.lack(none);
+    expect(`7 ${key.said}`.split(' ')).toEqual(['7', '', lacksText(none)]);
+    replicas.say('files');
+    expect(key.said).toBe(`files ${lacksText(none)}`);
+    replicas.lack(lacksOf([], []));
+    expect(key.said).toBe('files');
   });
 });
 

@@ -1,5 +1,14 @@
 import { etcdKeys, type LeasedKey, type WatchMessage } from '#etcd';
 import { Division } from './division.js';
+import {
+  ableOf,
+  LACKS_NOTHING,
+  lacksText,
+  outranks,
+  parseLacks,
+  type Lacking,
+  type Lacks,
+} from './lacks.js';
 
 /** What a replica is known by: a key of etcd under a lease. */
 export interface Membership {
@@ -16,6 +25,7 @@ const PREFIX = `${etcdKeys.leases}replica-`;
 interface Registered {
   readonly lease: string;
   readonly word: string;
+  readonly lacks: Lacks;
 }
 
 /** The key of a replica. */
@@ -27,6 +37,8 @@ export function replicaKey(id: string): string {
  * The control planes that are there, as the watch on etcd says, and what of the work is this one's. It says who does
  * things first, never who may: whatever two replicas do at once must come out right.
  *
+ * Who cannot read all of etcd has no share beside one that can; where none can, the one that lacks least has everything.
+ *
  * One that has lost its lease, or has not seen its own key in the watch since it took a new one, has no share: by then it
  * has read everything that others did in the meantime.
  */
@@ -34,6 +46,8 @@ export class Replicas {
   /** By replica. */
   readonly #there = new Map<string, Registered>();
   #division: Division;
+  #word = '';
+  #lacks = LACKS_NOTHING;
 
   constructor(private readonly membership: Membership) {
     this.#division = new Division(membership.id, []);
@@ -60,7 +74,31 @@ export class Replicas {
 
   /** Tells the others of this one, without spaces, from the next time on that its lease is kept alive. */
   say(word: string): void {
-    this.membership.key.say(word);
+    this.#word = word;
+    this.#tell();
+  }
+
+  /** Tells the others likewise how much of etcd cannot be read here, which counts here at once. */
+  lack(lacks: Lacks): void {
+    if (lacksText(lacks) === lacksText(this.#lacks)) return;
+    this.#lacks = lacks;
+    this.#tell();
+  }
+
+  /** Whether another one is there that knows more of the fleet: what it has written stays. */
+  get givesWay(): boolean {
+    const self = { id: this.membership.id, lacks: this.#lacks };
+    return this.#otherLacks().some((other) => outranks(other, self));
+  }
+
+  /** Also without a word it is the second: what an older version looks at. */
+  #tell(): void {
+    this.membership.key.say(`${this.#word} ${lacksText(this.#lacks)}`.trimEnd());
+  }
+
+  #otherLacks(): readonly Lacking[] {
+    const all = [...this.#there].map(([id, { lacks }]) => ({ id, lacks }));
+    return all.filter(({ id }) => id !== this.membership.id);
   }
 
   /** Whether work on the host is this one's to do at once. */
@@ -85,9 +123,9 @@ export class Replicas {
   /** Works the division out anew; the one before where it is another one now. */
   refresh(): Division | undefined {
     const { id } = this.membership;
-    const others = [...this.#there.keys()].filter((each) => each !== id);
-    const all = this.#isHeld() ? [...others, id] : others;
-    const [before, now] = [this.#division, new Division(id, all.toSorted())];
+    const self = this.#isHeld() ? [{ id, lacks: this.#lacks }] : [];
+    const able = ableOf([...this.#otherLacks(), ...self]);
+    const [before, now] = [this.#division, new Division(id, able)];
     if (now.equals(before)) return undefined;
     this.#division = now;
     return before;
@@ -100,8 +138,8 @@ export class Replicas {
 
   #put(key: string, value: Buffer): void {
     const id = idIn(key);
-    const [lease = '', word = ''] = value.toString('utf8').split(' ');
-    if (id !== undefined) this.#there.set(id, { lease, word });
+    const [lease = '', word = '', lacks] = value.toString('utf8').split(' ');
+    if (id !== undefined) this.#there.set(id, { lease, word, lacks: parseLacks(lacks) });
   }
 }
 

@@ -35,8 +35,8 @@ export abstract class HostInbox {
   /** What these hosts have signed of themselves, sealed, by node id; of who has none, none. Rejects where Redis is away. */
   abstract statements(nodeIds: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>>;
 
-  /** The oldest entries of a host's stream. */
-  abstract events(nodeId: string, limit: number): Promise<readonly SealedEntry[]>;
+  /** The oldest entries of a host's stream; where an id is given, of those that come after it. */
+  abstract events(nodeId: string, limit: number, after?: string): Promise<readonly SealedEntry[]>;
 
   /** Milliseconds until more of this host's events should be read, after much was read of late; 0: now. */
   abstract restMs(nodeId: string): number;

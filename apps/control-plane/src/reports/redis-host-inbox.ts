@@ -57,8 +57,8 @@ export class RedisHostInbox extends HostInbox {
     return this.#statements.read(nodeIds);
   }
 
-  override events(nodeId: string, limit: number): Promise<readonly SealedEntry[]> {
-    return this.#streams.read(nodeId, limit);
+  override events(nodeId: string, limit: number, after?: string): Promise<readonly SealedEntry[]> {
+    return this.#streams.read(nodeId, limit, after);
   }
 
   override restMs(nodeId: string): number {

@@ -38,8 +38,12 @@ export class ShardedHostInbox extends HostInbox {
     return new Map(found.flatMap((some) => [...some]));
   }
 
-  override async events(nodeId: string, limit: number): Promise<readonly SealedEntry[]> {
-    return (await this.#of(nodeId)?.events(nodeId, limit)) ?? [];
+  override async events(
+    nodeId: string,
+    limit: number,
+    after?: string,
+  ): Promise<readonly SealedEntry[]> {
+    return (await this.#of(nodeId)?.events(nodeId, limit, after)) ?? [];
   }
 
   override restMs(nodeId: string): number {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -12,6 +11,7 @@ import { checkRoutes } from '../access/check-routes.js';
 import { Deliveries } from '../delivery/deliveries.js';
 import { EventIntake } from '../events/event-intake.js';
 import { Fleet } from '../fleet/fleet.js';
+import type { FleetState } from '../fleet/fleet-state.js';
 import { FleetWatch } from '../fleet/fleet-watch.js';
 import { EtcdWrites } from '../health/etcd-writes.js';
 import { VitalSigns } from '../health/vital-signs.js';
@@ -38,9 +38,8 @@ import { TrustKeeper } from '../trust/trust-keeper.js';
 import { answerCurrent } from './current-answers.js';
 import { httpAdapter, secureContext, type HttpOptions } from './http-adapter.js';
 import { serveOpenApi } from './openapi.js';
+import { ticketKeys, ticketTurnAt } from './ticket-keys.js';
 
-/** As Node has it. */
-const TICKET_KEYS_BYTES = 48;
 /** Connections that wait to be taken. Of a queue that is half full the kernel cuts off who has waited for 7 s. */
 const BACKLOG = 4_096;
 const TICK_MS = 1_000;
@@ -66,13 +65,18 @@ export class ControlPlane {
   #tick: NodeJS.Timeout | undefined;
   #sweep: NodeJS.Timeout | undefined;
   #lookAfter: NodeJS.Timeout | undefined;
+  #tls: HttpOptions['tls'];
+  #ticketTurn = 0;
 
   private constructor(
     private readonly parts: Parts,
     private readonly app: NestFastifyApplication,
     private readonly watch: FleetWatch,
+    tls: HttpOptions['tls'],
   ) {
     this.#log = parts.log;
+    this.#tls = tls;
+    this.#setTicketKeys();
     this.#etcdWrites = new EtcdWrites(parts.etcd);
     const events = app.get(EventIntake, { strict: false });
     this.#queue = new HostQueue(
@@ -96,7 +100,7 @@ export class ControlPlane {
     app.get(AccessWatch).watchRefusals(app);
     const fleet = app.get(Fleet);
     const watch = new FleetWatch(parts.etcd, fleet, parts.log);
-    const controlPlane = new ControlPlane(parts, app, watch);
+    const controlPlane = new ControlPlane(parts, app, watch, options.tls);
     vitals.read = () => controlPlane.#vitals();
     controlPlane.#connect();
     await app.listen({ port: options.port, host: options.host, backlog: BACKLOG });
@@ -115,8 +119,17 @@ export class ControlPlane {
     const server = this.app.getHttpServer();
     if (!(server instanceof Server)) return;
     server.setSecureContext(secureContext(tls));
-    // A session that is resumed would be judged by what was trusted when it began.
-    server.setTicketKeys(randomBytes(TICKET_KEYS_BYTES));
+    this.#tls = tls;
+    this.#setTicketKeys();
+  }
+
+  /** The same as in other replicas, and as before a restart: hosts go on with their sessions. */
+  #setTicketKeys(): void {
+    const server = this.app.getHttpServer();
+    if (!(server instanceof Server)) return;
+    const { issuing } = this.parts.authorities;
+    this.#ticketTurn = ticketTurnAt(this.parts.clock.nowMs());
+    server.setTicketKeys(ticketKeys({ issuing, trusted: this.#tls.ca }, this.#ticketTurn));
   }
 
   /** Stop intake, drain, flush, close. */
@@ -167,7 +180,7 @@ export class ControlPlane {
       replicas.take(message);
     });
     fleet.onChange((affected) => {
-      this.#divide();
+      this.#divide(fleet.state);
       if (readAnew) this.#lookForRestore(fleet.state.revision);
       // Before the fleet's own changes: all that follows is sealed under the root document in force.
       if (rootMoved) deliveries.everything();
@@ -232,7 +245,8 @@ export class ControlPlane {
   #everySecond(): void {
     const { state } = this.app.get(Fleet, { strict: false });
     this.parts.hostUsers.mark(this.#timedAccess.due(this.parts.clock.nowMs()));
-    this.#divide();
+    if (ticketTurnAt(this.parts.clock.nowMs()) !== this.#ticketTurn) this.#setTicketKeys();
+    this.#divide(state);
     void this.app.get(Endings, { strict: false }).run();
     void this.app.get(CloneService, { strict: false }).run();
     void this.app.get(AccessWatch, { strict: false }).run();
@@ -250,8 +264,9 @@ export class ControlPlane {
   }
 
   /** Hosts of a replica that went are looked after here from now on, those of one that came by it. */
-  #divide(): void {
+  #divide({ lacks }: FleetState): void {
     const { replicas, metrics } = this.parts;
+    replicas.lack(lacks);
     const before = replicas.refresh();
     if (!before) return;
     const { division } = replicas;

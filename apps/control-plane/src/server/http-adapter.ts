@@ -24,9 +24,13 @@ const MAX_PARAMETER_CHARS = 300;
 /** For so long a client may go on with its TLS session: hosts come every ten minutes to every hour. */
 const SESSION_SECONDS = 12 * 3_600;
 
+/** Node takes the command line by itself: a replica that is started otherwise would resume no session of another one. */
+const SESSION_ID_CONTEXT = 'hostward control plane';
+
 /** What every TLS connection to us is made with, also after a new certificate was taken in. */
 export function secureContext({ cert, key, ca }: HttpOptions['tls']): SecureContextOptions {
-  return { cert, key, ca, minVersion: 'TLSv1.3', sessionTimeout: SESSION_SECONDS };
+  const sessions = { sessionTimeout: SESSION_SECONDS, sessionIdContext: SESSION_ID_CONTEXT };
+  return { cert, key, ca, minVersion: 'TLSv1.3', ...sessions };
 }
 
 /** Fastify over TLS 1.3; bodies are bounded and stay text until a pipe reads them. */

@@ -50,7 +50,7 @@ export class ReplicaPair {
   async replicasAre(count: number, rests: readonly Rest[] = this.rests): Promise<void> {
     for (const rest of rests)
       await eventually(`${count} replicas`, async () => {
-        return (await metric(rest, 'hostward_replicas').catch(() => 0)) === count;
+        return (await replicasSeenBy(rest).catch(() => 0)) === count;
       });
   }
 
@@ -59,6 +59,11 @@ export class ReplicaPair {
     const [one, other] = this.rests;
     return Promise.all([writtenBy(one), writtenBy(other)]);
   }
+}
+
+/** How many this one divides the hosts among. */
+export function replicasSeenBy(rest: Rest): Promise<number> {
+  return metric(rest, 'hostward_replicas');
 }
 
 /** Assignments that a replica has written since it started. */

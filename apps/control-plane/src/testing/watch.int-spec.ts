@@ -3,7 +3,7 @@ import { get } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { NodeView } from '#contracts';
 import { eventually } from './eventually.js';
-import { Rig, blockPolicy } from './rig.js';
+import { Rig, blockPolicy, group } from './rig.js';
 import type { TestHost } from './test-host.js';
 
 let rig: Rig;
@@ -102,6 +102,31 @@ describe('a stream of hosts', () => {
       await eventually('the next batch', () => reader.of(`after-${n}`) !== undefined);
     }
     expect(reader.count('node')).toBe(told + 3);
+    reader.close();
+  });
+
+  it('tells of the groups of hosts, though no policy names them', async () => {
+    const reader = await Reader.open();
+    const groups = () => reader.of('web1')?.groups?.join();
+    expect(groups()).toBe('');
+    await rig.rest.post('/v1/apply', group('prods', { env: 'prod' }));
+    await eventually('in it', () => groups() === 'prods');
+    await rig.rest.post('/v1/apply', group('prods', { env: 'dev' }));
+    await eventually('out of it', () => groups() === '');
+    await rig.rest.post('/v1/apply', group('prods', { env: 'prod' }));
+    await eventually('in it again', () => groups() === 'prods');
+    await rig.rest.delete('/v1/groups/prods');
+    await eventually('it is gone', () => groups() === '');
+    reader.close();
+  });
+
+  it('tells of the end of a host that has never reported', async () => {
+    await rig.host('silent');
+    const reader = await Reader.open();
+    expect(reader.of('silent')).toMatchObject({ phase: 'enrolled', connected: false });
+    await rig.rest.post('/v1/nodes/silent/revoke', { reason: 'sold' });
+    await eventually('told', () => reader.of('silent')?.phase === 'revoked');
+    expect(reader.of('silent')?.revocation?.reason).toBe('sold');
     reader.close();
   });
 
