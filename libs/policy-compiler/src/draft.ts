@@ -135,8 +135,9 @@ function sourceSet({ sources }: BySubject, path: string): DraftSet {
 }
 
 function addList(set: DraftSet, drafted: DraftRule, isGeneral: boolean): void {
-  const { rule, index, posture, class: ruleClass } = drafted;
+  const { rule, index, posture, class: ruleClass, exempted } = drafted;
   if (rule.action !== 'Allow' || rule.tier !== 'normal' || !isListClass(ruleClass)) return;
+  if (exempted !== undefined) return;
   const silent = posture === 'audit' && isGeneral && SILENT.has(ruleClass);
   if (silent) drafted.reason ??= 'what it does not list is not logged: too much on a whole host';
   if (posture === 'block') (set.blocking[ruleClass] ??= []).push(index);

@@ -27,6 +27,8 @@ export type Made =
     }
   | { readonly plan: Plan; readonly reason: string };
 
+const NOTHING: Made = { paths: [], cells: [], sources: [] };
+
 const EFFECT: Readonly<Record<Rule['action'], Effect>> = {
   Block: 'deny',
   Allow: 'allow',
@@ -72,7 +74,8 @@ export class RuleEntries {
   }
 
   private make(drafted: DraftRule): Made {
-    const { object } = drafted.rule;
+    const { object, lifts } = drafted.rule;
+    if (lifts) return NOTHING;
     switch (object.kind) {
       case 'process':
       case 'file':
@@ -87,6 +90,8 @@ export class RuleEntries {
         return unsupported(`single system calls ${this.unseen}`);
       case 'device':
         return deviceRule(object);
+      case 'exemption':
+        return NOTHING;
       case 'apparmor':
         return unsupported(
           'profile text of a policy is not loaded: it would run with our privileges',
@@ -202,9 +207,7 @@ function protocolOfKinds(protocol: string): Protocol {
 /** The sensor itself judges devices, by a table of their own (devices.ts). */
 function deviceRule(object: Extract<Rule['object'], { readonly kind: 'device' }>): Made {
   const pattern = devicePattern(object);
-  return 'problem' in pattern
-    ? unsupported(pattern.problem)
-    : { paths: [], cells: [], sources: [] };
+  return 'problem' in pattern ? unsupported(pattern.problem) : NOTHING;
 }
 
 function unsupported(reason: string): Made {
@@ -264,7 +267,7 @@ function hasTwin(object: PathObject): boolean {
 }
 
 /**
- * An Allow gives to the owner what a Block or Audit with ownerOnly keeps from others, unless it lifts one. With the exec goes
+ * An Allow gives to the owner what a Block or Audit with ownerOnly keeps from others. With the exec goes
  * the mapping of the program (m): without it neither `ld.so PROGRAM` nor a unit of systemd runs what is blocked.
  */
 function processOperations(rule: Rule, object: PathObject): readonly [Perms, Who][] {
@@ -296,8 +299,8 @@ function programName(object: PathObject): string | undefined {
 }
 
 /** Whether its conditions say what it permits, and not what a Block with them takes. */
-function gives({ action, lifts }: Rule): boolean {
-  return action === 'Allow' && !lifts;
+function gives({ action }: Rule): boolean {
+  return action === 'Allow';
 }
 
 const ALL = 'rwlkm';

@@ -3,7 +3,15 @@ import type { Veto } from './veto.js';
 
 /** Classes that an Allow list covers, and those that only a status knows. */
 export type RuleClass =
-  'process' | 'file' | 'network' | 'capabilities' | 'dns' | 'syscalls' | 'device' | 'apparmor';
+  | 'process'
+  | 'file'
+  | 'network'
+  | 'capabilities'
+  | 'dns'
+  | 'syscalls'
+  | 'device'
+  | 'apparmor'
+  | 'exemption';
 
 /** What becomes of a rule on this host; `failed` carries the words of what failed, `refused` the owner's protection. */
 export type Plan = 'enforce' | 'audit' | 'overruled' | 'unsupported' | 'failed' | 'refused';
