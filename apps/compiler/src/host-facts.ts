@@ -7,7 +7,7 @@ import { attachedTo, readAttachments } from './attachments.js';
 import { hasPriorities, PolicyParser } from './apparmor-parser.js';
 import { existingPath } from './existing-path.js';
 import { fileVersion } from './file-version.js';
-import { keysOfLogins } from './logins.js';
+import { needsOfLogins } from './logins.js';
 import type { HostOptions } from './options.js';
 import { pathResolver } from './resolve-paths.js';
 import { readUnits, type Unit } from './units.js';
@@ -46,7 +46,7 @@ export async function lookAtHost(
     lsm: activeModules(securityfs),
     resolve: pathResolver(root),
     loadedNames,
-    controlPath: { multiarch: multiarch(), paths: [...ourselves(), ...keysOfLogins(root)] },
+    controlPath: { multiarch: multiarch(), paths: [...ourselves(), ...needsOfLogins(root)] },
     existing: existingPath(root),
     isSocket: (path: string) => isSocket(join(root, path)),
     isDirectory: (path: string) => isDirectory(join(root, path)),
