@@ -44,7 +44,7 @@ export async function lookAtHost(
   const { root, securityfs } = options;
   const common = {
     lsm: activeModules(securityfs),
-    resolve: pathResolver(root),
+    ...pathResolver(root),
     loadedNames,
     controlPath: { multiarch: multiarch(), paths: [...ourselves(), ...needsOfLogins(root)] },
     existing: existingPath(root),

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { pathResolver } from './resolve-paths.js';
 
 let root: string;
-const resolve = (path: string): readonly string[] => pathResolver(root)(path);
+const resolve = (path: string): readonly string[] => pathResolver(root).resolve(path);
+const unfollowed = (path: string): string | undefined => pathResolver(root).unfollowed(path);
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'hostward-paths-'));
@@ -41,6 +42,23 @@ describe('spellings of a path', () => {
     expect(resolve('/srv/app/lib/plugins/x')).toEqual(['/srv/app/lib/plugins/x']);
   });
 
+  it('tell the first link that they do not follow, whether there is what is named or not', () => {
+    for (const dir of ['srv/app/7/bin', 'srv/app/8'])
+      mkdirSync(join(root, dir), { recursive: true });
+    chmodSync(join(root, 'srv/app'), 0o775);
+    symlinkSync('7', join(root, 'srv/app/current'));
+    symlinkSync('current/bin', join(root, 'srv/app/bin'));
+    symlinkSync('/srv/app/current', join(root, 'etc/alternatives/app'));
+    const told = ['current', 'current/bin/x', 'current/', 'bin/x', '7/bin/x'].map((path) =>
+      unfollowed(`/srv/app/${path}`),
+    );
+    const current = '/srv/app/current';
+    expect(told).toEqual([current, current, current, '/srv/app/bin', undefined]);
+    expect(unfollowed('/etc/alternatives/app/bin/x')).toBe(current);
+    expect(unfollowed('/usr/bin/sleep')).toBeUndefined();
+    expect(unfollowed('/bin/sleep')).toBeUndefined();
+  });
+
   it('end where links go in a circle, and never leave the root', () => {
     symlinkSync('b', join(root, 'usr/a'));
     symlinkSync('a', join(root, 'usr/b'));
@@ -53,5 +71,6 @@ describe('spellings of a path', () => {
     symlinkSync('7', join(root, 'proc/self'));
     symlinkSync('/usr/bin/sleep', join(root, 'proc/7/exe'));
     expect(resolve('/proc/self/exe')).toEqual(['/proc/self/exe']);
+    expect(unfollowed('/proc/self')).toBeUndefined();
   });
 });

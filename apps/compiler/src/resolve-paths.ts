@@ -12,32 +12,52 @@ const NOT_FOLLOWED = new Set(['/proc', '/dev/fd']);
  * Only links that root made count. In a directory that others can write to, whoever owns a link would say what a rule
  * means: blocked programs of his choice, or, by pointing at sshd, a rule refused as a lock-out.
  */
-export function pathResolver(root: string): (path: string) => readonly string[] {
+export function pathResolver(root: string): PathResolver {
   const links = linksOf(root, (dir) => isTrusted(root, dir));
-  return remembering((path) => spellings(links, path));
+  const walk = remembering((path) => walked(links, path));
+  return {
+    resolve: (path) => {
+      const real = walk(path)?.real;
+      return real === undefined || real === path ? [path] : [path, real];
+    },
+    unfollowed: (path) => walk(path)?.unfollowed,
+  };
 }
 
-function spellings(links: Links, path: string): readonly string[] {
-  if (path === '/' || !path.startsWith('/') || path.includes('\0')) return [path];
-  const real = followed(links, posix.normalize(path));
-  return real === undefined || real === path ? [path] : [path, real];
+interface PathResolver {
+  readonly resolve: (path: string) => readonly string[];
+  /** The first link on the way of a path that does not count, so that the kernel may know what is named by another name. */
+  readonly unfollowed: (path: string) => string | undefined;
+}
+
+function walked(links: Links, path: string): Walked | undefined {
+  if (path === '/' || !path.startsWith('/') || path.includes('\0')) return { real: path };
+  return followed(links, posix.normalize(path));
 }
 
 /** Files of this host as the kernel names them for who opens them, whoever made the links; as far as they exist. */
 export function kernelPaths(root: string): (path: string) => string {
   const links = linksOf(root, () => true);
-  return remembering((path) => followed(links, path) ?? path);
+  return remembering((path) => followed(links, path)?.real ?? path);
+}
+
+interface Walked {
+  readonly real: string;
+  readonly unfollowed?: string;
 }
 
 /** Undefined where links go in a circle. */
-function followed(links: Links, path: string): string | undefined {
+function followed(links: Links, path: string): Walked | undefined {
   const pending = partsOf(path);
   let [real, counts, count] = ['', true, 0];
+  let unfollowed: string | undefined;
   for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
     counts &&= links.countIn(real);
-    const target = counts && name !== '..' ? links.targetOf(`${real}/${name}`) : undefined;
-    if (target === undefined) {
-      real = name === '..' ? parentOf(real) : `${real}/${name}`;
+    const here = `${real}/${name}`;
+    const target = name === '..' || NOT_FOLLOWED.has(real) ? undefined : links.targetOf(here);
+    if (!counts && target !== undefined) unfollowed ??= here;
+    if (!counts || target === undefined) {
+      real = name === '..' ? parentOf(real) : here;
       continue;
     }
     if ((count += 1) > MAX_LINKS) return undefined;
@@ -45,7 +65,10 @@ function followed(links: Links, path: string): string | undefined {
     if (target.startsWith('/')) real = '';
   }
   // A directory is written with its slash, and stays so.
-  return `${real}${path.endsWith('/') ? '/' : ''}` || '/';
+  return {
+    real: `${real}${path.endsWith('/') ? '/' : ''}` || '/',
+    ...(unfollowed === undefined ? {} : { unfollowed }),
+  };
 }
 
 function partsOf(path: string): string[] {

@@ -19,6 +19,8 @@ export interface DraftRule {
   readonly overridesProtection: boolean;
   /** Why an exception leaves nothing of the list that the rule makes. */
   exempted?: string;
+  /** Why what is written for it may be about nothing on this host. */
+  unmet?: string;
   plan: Plan;
   reason?: string;
 }

@@ -82,6 +82,7 @@ function place(draft: Draft, drafted: DraftRule, entries: RuleEntries): void {
     return;
   }
   if (made.note !== undefined) drafted.reason = made.note;
+  drafted.unmet = made.unmet;
   const under = drafted.rule.pts === false ? draft.terminal : draft;
   const subjects =
     made.sources.length > 0 ? made.sources.map((path) => sourceSet(under, path)) : [under.general];

@@ -30,12 +30,3 @@ function lift(drafted: DraftRule, reason: string): void {
 function makesBlockingList({ rule, posture }: DraftRule): boolean {
   return rule.action === 'Allow' && rule.tier === 'normal' && posture === 'block';
 }
-
-/** Says it of the Allows too, once they are written: what they allow stays allowed, and nothing is refused by them. */
-export function markExempted(rules: readonly DraftRule[]): void {
-  for (const drafted of rules) {
-    const { exempted: reason } = drafted;
-    if (reason !== undefined && isLive(drafted))
-      Object.assign(drafted, { plan: 'overruled', reason });
-  }
-}

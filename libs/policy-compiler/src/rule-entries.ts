@@ -1,13 +1,14 @@
-import type { Rule } from '#policy-model';
+import type { PathMatch, Rule } from '#policy-model';
 import { CAPABILITIES, type Protocol, protocolCells } from './cells.js';
 import { devicePattern } from './devices.js';
 import type { DraftRule } from './draft-rule.js';
-import { GlobError } from './glob.js';
+import { GlobError, parseGlob } from './glob.js';
 import { globOf, mayOverlap, objectsOf, type PathObject, prefixOf } from './objects.js';
 import { BEYOND_BUDGET, type PatternBudget } from './pattern-budget.js';
 import { cellRank, pathRank } from './precedence.js';
 import { protocolKinds } from './table/socket-kinds.js';
 import { domainProblem, queryPath } from './query-names.js';
+import { fixedParts } from './resolve.js';
 import type { CellEntry, Effect, HostCapabilities, PathEntry, Perms, Plan, Who } from './types.js';
 
 /** A path entry with the object it was written for. */
@@ -24,6 +25,8 @@ export type Made =
       /** Programs by the path that the kernel sees; empty: everybody. */
       readonly sources: readonly string[];
       readonly note?: string;
+      /** Why it may be about nothing here, though it is written. */
+      readonly unmet?: string;
     }
   | { readonly plan: Plan; readonly reason: string };
 
@@ -47,7 +50,7 @@ const DIRECTORY = 'is a directory, which a path of a file never matches: use mat
 /** What of a host a single rule hangs on. */
 export type RuleHost = Pick<
   HostCapabilities,
-  'resolve' | 'bpf' | 'queries' | 'isSocket' | 'isDirectory'
+  'resolve' | 'unfollowed' | 'bpf' | 'queries' | 'isSocket' | 'isDirectory'
 >;
 
 /** Turns single rules into entries of profiles. */
@@ -66,7 +69,8 @@ export class RuleEntries {
 
   of(drafted: DraftRule): Made {
     try {
-      return this.make(drafted);
+      const made = this.make(drafted);
+      return 'plan' in made ? made : { ...made, unmet: this.unmet(drafted.rule) };
     } catch (error) {
       if (!(error instanceof GlobError)) throw error;
       return { plan: 'failed', reason: `${described(drafted.rule)} ${error.message}` };
@@ -97,6 +101,16 @@ export class RuleEntries {
           'profile text of a policy is not loaded: it would run with our privileges',
         );
     }
+  }
+
+  /** Nothing is followed that others than root can change: whoever owns a link would say what a rule means. */
+  private unmet({ object, sources, lifts }: Rule): string | undefined {
+    if (lifts) return undefined;
+    const named = object.kind === 'process' || object.kind === 'file' ? namesOf(object.match) : [];
+    const [link] = [...named, ...sources].flatMap((path) => this.host.unfollowed?.(path) ?? []);
+    return link === undefined
+      ? undefined
+      : `${link} is a link that others than root can change, and is not followed: name what it leads to`;
   }
 
   private get unseen(): string {
@@ -226,6 +240,20 @@ function described(rule: Rule): string {
       return JSON.stringify(match.dir);
     case 'pattern':
       return JSON.stringify(match.pattern);
+  }
+}
+
+/** What of a match is looked up on the host. */
+function namesOf(match: PathMatch): readonly string[] {
+  switch (match.type) {
+    case 'path':
+      return [match.path];
+    case 'directory':
+      return [match.dir];
+    case 'pattern':
+      return fixedParts(parseGlob(match.pattern));
+    case 'execname':
+      return [];
   }
 }
 
