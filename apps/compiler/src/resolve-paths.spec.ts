@@ -59,6 +59,39 @@ describe('spellings of a path', () => {
     expect(unfollowed('/bin/sleep')).toBeUndefined();
   });
 
+  it('tell what was looked at and where it led, the links first, and nothing that others can change', () => {
+    symlinkSync('/etc/alternatives/awk', join(root, 'usr/bin/awk'));
+    symlinkSync('/usr/bin/mawk', join(root, 'etc/alternatives/awk'));
+    symlinkSync('sleep', join(root, 'srv/app/mine'));
+    chmodSync(join(root, 'srv/app'), 0o777);
+    const resolver = pathResolver(root);
+    for (const path of ['/bin/awk', '/usr/bin/not-there-yet', '/srv/app/mine', '/tmp/x', '/proc/7'])
+      resolver.resolve(path);
+    expect(resolver.seen().slice(0, 3)).toEqual([
+      ['/bin', 'usr/bin'],
+      ['/usr/bin/awk', '/etc/alternatives/awk'],
+      ['/etc/alternatives/awk', '/usr/bin/mawk'],
+    ]);
+    expect(
+      resolver
+        .seen()
+        .slice(3)
+        .map(([path, target]) => path + target)
+        .sort(),
+    ).toEqual([
+      '/etc',
+      '/etc/alternatives',
+      '/proc',
+      '/srv',
+      '/srv/app',
+      '/tmp',
+      '/usr',
+      '/usr/bin',
+      '/usr/bin/mawk',
+      '/usr/bin/not-there-yet',
+    ]);
+  });
+
   it('end where links go in a circle, and never leave the root', () => {
     symlinkSync('b', join(root, 'usr/a'));
     symlinkSync('a', join(root, 'usr/b'));
