@@ -8,7 +8,6 @@ import type { VerifiedRequest } from './verify-request.js';
 
 /** What the sensor takes of a reason; longer ones are cut. */
 const MAX_REASON_BYTES = 500;
-const MAX_DROPINS = 512;
 /** Mirror of HW_LINKS_BYTES_MAX in libs/sensor/native/src/links.h; each path and target is shorter than PATH_MAX. */
 const MAX_LINKS_BYTES = 256 << 10;
 const MAX_LINK_BYTES = 4096;
@@ -53,9 +52,7 @@ export function compiledFields(
     textField(TAG.ROOT, JSON.stringify(root.signed)),
     ...(floors === undefined ? [] : [bytesField(TAG.FLOORS, encodeFloors(floors))]),
     ...linksField(links),
-    ...dropIns
-      .slice(0, MAX_DROPINS)
-      .map(({ unit, content }) => textField(TAG.DROPIN, `${unit}\0${content}`)),
+    ...dropIns.map(({ unit, content }) => textField(TAG.DROPIN, `${unit}\0${content}`)),
   ];
 }
 
