@@ -8,19 +8,23 @@ import type { VerifiedRequest } from './verify-request.js';
 
 /** What the sensor takes of a reason; longer ones are cut. */
 const MAX_REASON_BYTES = 500;
-const MAX_DROPINS = 512;
+/** Mirror of HW_LINKS_BYTES_MAX in libs/sensor/native/src/links.h; each path and target is shorter than PATH_MAX. */
+const MAX_LINKS_BYTES = 256 << 10;
+const MAX_LINK_BYTES = 4096;
 
 /** What the owner decided about this host, and which enforcer came of it. */
 interface HostsWord {
   readonly onOpenDescriptors: OwnersWord['onOpenDescriptors'];
   readonly enforcerReason: string | undefined;
+  /** As the compilation found them. */
+  readonly links: readonly (readonly [path: string, target: string])[];
 }
 
 /** Fields of a COMPILED frame. */
 export function compiledFields(
   { assignment, ruleSet, root, floors, policies, nowMs }: VerifiedRequest,
   { compilation, binaries, dropIns }: Compiled,
-  { onOpenDescriptors, enforcerReason }: HostsWord,
+  { onOpenDescriptors, enforcerReason, links }: HostsWord,
 ): readonly Field[] {
   const { report } = compilation;
   const told = { ...report, enforcerReason, policies: withDocuments(report.policies, policies) };
@@ -47,10 +51,21 @@ export function compiledFields(
     // Also what is kept already: the sensor compares, and the same delivery gives the same answer again.
     textField(TAG.ROOT, JSON.stringify(root.signed)),
     ...(floors === undefined ? [] : [bytesField(TAG.FLOORS, encodeFloors(floors))]),
-    ...dropIns
-      .slice(0, MAX_DROPINS)
-      .map(({ unit, content }) => textField(TAG.DROPIN, `${unit}\0${content}`)),
+    ...linksField(links),
+    ...dropIns.map(({ unit, content }) => textField(TAG.DROPIN, `${unit}\0${content}`)),
   ];
+}
+
+/** What the sensor compares with what it finds, to have all compiled anew. Those that there is no room for are left out. */
+function linksField(links: HostsWord['links']): readonly Field[] {
+  const parts: Buffer[] = [];
+  let room = MAX_LINKS_BYTES;
+  for (const [path, target] of links) {
+    const part = Buffer.from(`${path}\0${target}\0`);
+    if (part.length > MAX_LINK_BYTES || (room -= part.length) < 0) continue;
+    parts.push(part);
+  }
+  return parts.length === 0 ? [] : [bytesField(TAG.LINKS, Buffer.concat(parts))];
 }
 
 /** The rule is named `POLICY/RULE`, as the agent reads it (rule-status.ts). */

@@ -1,16 +1,14 @@
 import {
-  CATCH_ALL,
   type Compilation,
   compileRuleSet,
-  forbidsProgram,
   type HostCapabilities,
   type Plan,
-  sourceProfileName,
 } from '#policy-compiler';
 import type { RuleSet } from '#policy-model';
 import type { Parsed, PolicyParser } from './apparmor-parser.js';
 import type { Host } from './host-facts.js';
-import { type DropIn, dropInsFor } from './units.js';
+import { withDropIns } from './unit-drop-ins.js';
+import type { DropIn } from './units.js';
 
 /** Binary policy of the three variants; empty where the host has no AppArmor. */
 interface Binaries {
@@ -53,23 +51,7 @@ export async function compilePolicies(
   deadlineMs: number,
 ): Promise<Compiled> {
   const compiled = await binaryPolicy(ruleSet, host, deadlineMs);
-  return { ...compiled, dropIns: dropIns(compiled.compilation, host) };
-}
-
-function dropIns(
-  { profiles, report }: Compilation,
-  { units, capabilities }: Host,
-): readonly DropIn[] {
-  const names = new Set(profiles.map(({ name }) => name));
-  const ours = (program: string): string => {
-    const name = sourceProfileName(program);
-    return names.has(name) ? name : CATCH_ALL;
-  };
-  return dropInsFor(units, {
-    ours,
-    attached: (program) => capabilities.attached?.(program),
-    forbidden: (program) => forbidsProgram(report.attribution, program),
-  });
+  return withDropIns(compiled, host);
 }
 
 type BinaryPolicy = Omit<Compiled, 'dropIns'>;

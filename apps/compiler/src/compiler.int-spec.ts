@@ -240,6 +240,15 @@ describe('the compiler', () => {
     expect(fields.texts(TAG.PROFILE_NAME)).toEqual(['hostward', 'hostward-src-0123456789abcdef']);
   });
 
+  it('tells which links it looked at, so that the sensor knows when one leads elsewhere', async () => {
+    const before = (await compile({})).fields.bytes(TAG.LINKS);
+    expect(String(before)).toMatch(/(^|\0)\/usr\/bin\/sleep\0\0/);
+    symlinkSync('/usr/bin/coreutils', join(setup.dir, 'root/usr/bin/sleep'));
+    expect(String((await compile({})).fields.bytes(TAG.LINKS))).toMatch(
+      /(^|\0)\/usr\/bin\/sleep\0\/usr\/bin\/coreutils\0/,
+    );
+  });
+
   withParser('hands on a suspension that the control plane signed', async () => {
     const suspension = {
       mode: 'audit' as const,

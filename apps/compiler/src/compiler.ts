@@ -56,7 +56,8 @@ export class Compiler {
     const known = { veto, authors, nowMs, controlPath };
     const host = { ...found, capabilities: { ...found.capabilities, ...known } };
     const compiled = await compilePolicies(verified.ruleSet, host, deadlineMs);
-    const word = { onOpenDescriptors, enforcerReason: found.enforcerReason };
+    const { enforcerReason, links } = found;
+    const word = { onOpenDescriptors, enforcerReason, links: links() };
     return encodeFrame(MSG.COMPILED, request, compiledFields(verified, compiled, word));
   }
 }

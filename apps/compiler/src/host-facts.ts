@@ -7,7 +7,7 @@ import { attachedTo, readAttachments } from './attachments.js';
 import { hasPriorities, PolicyParser } from './apparmor-parser.js';
 import { existingPath } from './existing-path.js';
 import { fileVersion } from './file-version.js';
-import { keysOfLogins } from './logins.js';
+import { needsOfLogins } from './logins.js';
 import type { HostOptions } from './options.js';
 import { pathResolver } from './resolve-paths.js';
 import { readUnits, type Unit } from './units.js';
@@ -17,6 +17,8 @@ import type { OwnersWord } from './veto.js';
 export interface Host {
   readonly capabilities: HostCapabilities;
   readonly units: readonly Unit[];
+  /** Names that may be links, as they were found by now, each with where it led. */
+  readonly links: () => readonly (readonly [path: string, target: string])[];
   /** Why this enforcer and not the other one; absent where there is none. */
   readonly enforcerReason?: string;
   /** Absent where nothing can be enforced by AppArmor. */
@@ -42,11 +44,12 @@ export async function lookAtHost(
   wish: EnforcerWish = APPARMOR_ONLY,
 ): Promise<Host> {
   const { root, securityfs } = options;
+  const { seen: links, ...paths } = pathResolver(root);
   const common = {
     lsm: activeModules(securityfs),
-    resolve: pathResolver(root),
+    ...paths,
     loadedNames,
-    controlPath: { multiarch: multiarch(), paths: [...ourselves(), ...keysOfLogins(root)] },
+    controlPath: { multiarch: multiarch(), paths: [...ourselves(), ...needsOfLogins(root)] },
     existing: existingPath(root),
     isSocket: (path: string) => isSocket(join(root, path)),
     isDirectory: (path: string) => isDirectory(join(root, path)),
@@ -55,17 +58,19 @@ export async function lookAtHost(
   if (wish.bpfLsm && wish.enforcer !== 'apparmor') {
     const enforcerReason = wish.enforcer === 'bpf' ? ASKED_FOR : BPF_PROVED;
     const queries = existsSync(join(root, CGROUPS));
-    return { capabilities: { ...common, bpf: true, queries }, units: [], enforcerReason };
+    return { capabilities: { ...common, bpf: true, queries }, units: [], links, enforcerReason };
   }
-  if (wish.enforcer === 'bpf') return { capabilities: { ...common, missing: NO_BPF }, units: [] };
+  if (wish.enforcer === 'bpf')
+    return { capabilities: { ...common, missing: NO_BPF }, units: [], links };
   const parser = new PolicyParser(options.parser, options.features);
   const apparmor = await factsOf(options, parser, deadlineMs);
   const missing = missingPart(options, apparmor.parser);
-  if (missing !== undefined) return { capabilities: { ...common, missing }, units: [] };
+  if (missing !== undefined) return { capabilities: { ...common, missing }, units: [], links };
   const attached = foreignProfiles(root, securityfs);
   return {
     capabilities: { ...common, apparmor, attached },
     units: readUnits(root),
+    links,
     enforcerReason: whyAppArmor(wish, common.lsm),
     parser,
   };

@@ -1,32 +1,39 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { authorizedKeys } from '#policy-compiler';
+import { authorizedKeys, loginShells, type ProtectedPath } from '#policy-compiler';
 
 /** Each is looked at with every rule set. */
 const MOST = 64;
 const FIRST_PERSON = 1000;
 const NOBODY = 65534;
-const NO_SHELL = /^$|\/(?:nologin|false|sync)$/;
+const NO_SHELL = /\/(?:nologin|false|sync)$/;
+/** By getpwent(3), where the field is empty. */
+const DEFAULT_SHELL = '/bin/sh';
 
 /**
- * The keys by which people log in, of those in /etc/passwd who may: images of clouds have one user each, by another name.
- * Of users that a directory service knows nothing is said here.
+ * What those in /etc/passwd who may log in need for it: the keys that sshd reads, since images of clouds have one user each,
+ * by another name, and their shells. Of users that a directory service knows nothing is said here.
  */
-export function keysOfLogins(root: string): ReturnType<typeof authorizedKeys> {
-  const homes = readPasswd(root)
+export function needsOfLogins(root: string): readonly ProtectedPath[] {
+  const people = readPasswd(root)
     .split('\n')
     .map((line) => line.split(':'))
-    .filter(([, , uid, , , home = '', shell = '']) => isPerson(Number(uid)) && isLogin(home, shell))
-    .map(([, , , , , home = '']) => home.replace(/\/+$/, ''));
-  return authorizedKeys([...new Set(homes)].slice(0, MOST));
+    .filter((fields) => fields.length === 7 && isPerson(Number(fields[2])))
+    .map(([, , , , , home = '', shell]) => ({ home, shell: shell || DEFAULT_SHELL }))
+    .filter(({ shell }) => shell.startsWith('/') && !NO_SHELL.test(shell));
+  const homes = people.map(({ home }) => home).filter((home) => /^\/[^/]/.test(home));
+  return [
+    ...authorizedKeys(few(homes.map((home) => home.replace(/\/+$/, '')))),
+    ...loginShells(few(people.map(({ shell }) => shell))),
+  ];
+}
+
+function few(all: readonly string[]): readonly string[] {
+  return [...new Set(all)].slice(0, MOST);
 }
 
 function isPerson(uid: number): boolean {
   return uid === 0 || (uid >= FIRST_PERSON && uid < NOBODY);
-}
-
-function isLogin(home: string, shell: string): boolean {
-  return /^\/[^/]/.test(home) && !NO_SHELL.test(shell);
 }
 
 function readPasswd(root: string): string {

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { pathResolver } from './resolve-paths.js';
 
 let root: string;
-const resolve = (path: string): readonly string[] => pathResolver(root)(path);
+const resolve = (path: string): readonly string[] => pathResolver(root).resolve(path);
+const unfollowed = (path: string): string | undefined => pathResolver(root).unfollowed(path);
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'hostward-paths-'));
@@ -41,6 +42,56 @@ describe('spellings of a path', () => {
     expect(resolve('/srv/app/lib/plugins/x')).toEqual(['/srv/app/lib/plugins/x']);
   });
 
+  it('tell the first link that they do not follow, whether there is what is named or not', () => {
+    for (const dir of ['srv/app/7/bin', 'srv/app/8'])
+      mkdirSync(join(root, dir), { recursive: true });
+    chmodSync(join(root, 'srv/app'), 0o775);
+    symlinkSync('7', join(root, 'srv/app/current'));
+    symlinkSync('current/bin', join(root, 'srv/app/bin'));
+    symlinkSync('/srv/app/current', join(root, 'etc/alternatives/app'));
+    const told = ['current', 'current/bin/x', 'current/', 'bin/x', '7/bin/x'].map((path) =>
+      unfollowed(`/srv/app/${path}`),
+    );
+    const current = '/srv/app/current';
+    expect(told).toEqual([current, current, current, '/srv/app/bin', undefined]);
+    expect(unfollowed('/etc/alternatives/app/bin/x')).toBe(current);
+    expect(unfollowed('/usr/bin/sleep')).toBeUndefined();
+    expect(unfollowed('/bin/sleep')).toBeUndefined();
+  });
+
+  it('tell what was looked at and where it led, the links first, and nothing that others can change', () => {
+    symlinkSync('/etc/alternatives/awk', join(root, 'usr/bin/awk'));
+    symlinkSync('/usr/bin/mawk', join(root, 'etc/alternatives/awk'));
+    symlinkSync('sleep', join(root, 'srv/app/mine'));
+    chmodSync(join(root, 'srv/app'), 0o777);
+    const resolver = pathResolver(root);
+    for (const path of ['/bin/awk', '/usr/bin/not-there-yet', '/srv/app/mine', '/tmp/x', '/proc/7'])
+      resolver.resolve(path);
+    expect(resolver.seen().slice(0, 3)).toEqual([
+      ['/bin', 'usr/bin'],
+      ['/usr/bin/awk', '/etc/alternatives/awk'],
+      ['/etc/alternatives/awk', '/usr/bin/mawk'],
+    ]);
+    expect(
+      resolver
+        .seen()
+        .slice(3)
+        .map(([path, target]) => path + target)
+        .sort(),
+    ).toEqual([
+      '/etc',
+      '/etc/alternatives',
+      '/proc',
+      '/srv',
+      '/srv/app',
+      '/tmp',
+      '/usr',
+      '/usr/bin',
+      '/usr/bin/mawk',
+      '/usr/bin/not-there-yet',
+    ]);
+  });
+
   it('end where links go in a circle, and never leave the root', () => {
     symlinkSync('b', join(root, 'usr/a'));
     symlinkSync('a', join(root, 'usr/b'));
@@ -53,5 +104,6 @@ describe('spellings of a path', () => {
     symlinkSync('7', join(root, 'proc/self'));
     symlinkSync('/usr/bin/sleep', join(root, 'proc/7/exe'));
     expect(resolve('/proc/self/exe')).toEqual(['/proc/self/exe']);
+    expect(unfollowed('/proc/self')).toBeUndefined();
   });
 });

@@ -5,6 +5,9 @@ const MAX_LINKS = 40;
 /** What these links say depends on who looks; the kernel judges the name as it was asked for. */
 const NOT_FOLLOWED = new Set(['/proc', '/dev/fd']);
 
+/** Our sandbox has folders of its own there (hostward-compiler.service). */
+const OURS_ALONE = ['/dev/', '/proc/', '/tmp/', '/var/tmp/', '/run/'];
+
 /**
  * Spellings of a path on this host: as written, and as the kernel sees it once symlinks are followed. A path that does
  * not exist is followed as far as it does, so that a rule for a program that is installed later binds on merged /usr.
@@ -12,32 +15,58 @@ const NOT_FOLLOWED = new Set(['/proc', '/dev/fd']);
  * Only links that root made count. In a directory that others can write to, whoever owns a link would say what a rule
  * means: blocked programs of his choice, or, by pointing at sshd, a rule refused as a lock-out.
  */
-export function pathResolver(root: string): (path: string) => readonly string[] {
+export function pathResolver(root: string): PathResolver {
   const links = linksOf(root, (dir) => isTrusted(root, dir));
-  return remembering((path) => spellings(links, path));
+  const walk = remembering((path) => walked(links, path));
+  return {
+    resolve: (path) => {
+      const real = walk(path)?.real;
+      return real === undefined || real === path ? [path] : [path, real];
+    },
+    unfollowed: (path) => walk(path)?.unfollowed,
+    seen: () => [...links.seen].sort(([, a], [, b]) => Number(a === '') - Number(b === '')),
+  };
 }
 
-function spellings(links: Links, path: string): readonly string[] {
-  if (path === '/' || !path.startsWith('/') || path.includes('\0')) return [path];
-  const real = followed(links, posix.normalize(path));
-  return real === undefined || real === path ? [path] : [path, real];
+interface PathResolver {
+  readonly resolve: (path: string) => readonly string[];
+  /** The first link on the way of a path that does not count, so that the kernel may know what is named by another name. */
+  readonly unfollowed: (path: string) => string | undefined;
+  /** Where each name that was looked at led, the text of the link; empty: it was none. The links first. */
+  readonly seen: () => readonly Seen[];
+}
+
+type Seen = readonly [path: string, target: string];
+
+function walked(links: Links, path: string): Walked | undefined {
+  if (path === '/' || !path.startsWith('/') || path.includes('\0')) return { real: path };
+  return followed(links, posix.normalize(path));
 }
 
 /** Files of this host as the kernel names them for who opens them, whoever made the links; as far as they exist. */
 export function kernelPaths(root: string): (path: string) => string {
   const links = linksOf(root, () => true);
-  return remembering((path) => followed(links, path) ?? path);
+  return remembering((path) => followed(links, path)?.real ?? path);
+}
+
+interface Walked {
+  readonly real: string;
+  readonly unfollowed?: string;
 }
 
 /** Undefined where links go in a circle. */
-function followed(links: Links, path: string): string | undefined {
+function followed(links: Links, path: string): Walked | undefined {
   const pending = partsOf(path);
   let [real, counts, count] = ['', true, 0];
+  let unfollowed: string | undefined;
   for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
     counts &&= links.countIn(real);
-    const target = counts && name !== '..' ? links.targetOf(`${real}/${name}`) : undefined;
-    if (target === undefined) {
-      real = name === '..' ? parentOf(real) : `${real}/${name}`;
+    const here = `${real}/${name}`;
+    const target =
+      name === '..' || NOT_FOLLOWED.has(real) ? undefined : links.targetOf(here, counts);
+    if (!counts && target !== undefined) unfollowed ??= here;
+    if (!counts || target === undefined) {
+      real = name === '..' ? parentOf(real) : here;
       continue;
     }
     if ((count += 1) > MAX_LINKS) return undefined;
@@ -45,7 +74,10 @@ function followed(links: Links, path: string): string | undefined {
     if (target.startsWith('/')) real = '';
   }
   // A directory is written with its slash, and stays so.
-  return `${real}${path.endsWith('/') ? '/' : ''}` || '/';
+  return {
+    real: `${real}${path.endsWith('/') ? '/' : ''}` || '/',
+    ...(unfollowed === undefined ? {} : { unfollowed }),
+  };
 }
 
 function partsOf(path: string): string[] {
@@ -59,15 +91,24 @@ function parentOf(path: string): string {
 
 /** The symlinks of a host: each name is looked at once. */
 interface Links {
-  /** Where a symlink leads; undefined for what is none. */
-  readonly targetOf: (path: string) => string | undefined;
+  /** Where a symlink leads; undefined for what is none. `counts`: what becomes of it later counts too. */
+  readonly targetOf: (path: string, counts: boolean) => string | undefined;
+  readonly seen: ReadonlyMap<string, string>;
   /** Whether links in a directory are followed. */
   readonly countIn: (dir: string) => boolean;
 }
 
 function linksOf(root: string, countIn: (dir: string) => boolean): Links {
+  const look = remembering((path) => targetOf(join(root, path)));
+  const seen = new Map<string, string>();
   return {
-    targetOf: remembering((path) => targetOf(join(root, path))),
+    targetOf: (path, counts) => {
+      const target = look(path);
+      if (counts && target !== undefined && !OURS_ALONE.some((dir) => path.startsWith(dir)))
+        seen.set(path, target);
+      return target || undefined;
+    },
+    seen,
     countIn: remembering(countIn),
   };
 }
@@ -83,11 +124,14 @@ function isTrusted(root: string, dir: string): boolean {
   }
 }
 
+/** Empty for what is none; undefined where that cannot be told. */
 function targetOf(file: string): string | undefined {
   try {
-    return lstatSync(file).isSymbolicLink() ? readlinkSync(file) : undefined;
-  } catch {
-    return undefined;
+    return lstatSync(file).isSymbolicLink() ? readlinkSync(file) : '';
+  } catch (error) {
+    return ['ENOENT', 'ENOTDIR'].includes(String((error as { code?: unknown }).code))
+      ? ''
+      : undefined;
   }
 }
 

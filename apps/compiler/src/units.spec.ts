@@ -242,7 +242,7 @@ describe('paths of a host', () => {
   it('are followed through symlinks, and as far as they exist', () => {
     file('usr/bin/sleep');
     symlinkSync('usr/bin', join(root, 'bin'));
-    const resolve = pathResolver(root);
+    const { resolve } = pathResolver(root);
     expect(resolve('/bin/sleep')).toEqual(['/bin/sleep', '/usr/bin/sleep']);
     expect(resolve('/bin/later/tool')).toEqual(['/bin/later/tool', '/usr/bin/later/tool']);
     expect(resolve('/usr/bin/sleep')).toEqual(['/usr/bin/sleep']);

@@ -60,10 +60,10 @@ function deviceRule(
   return unlisted(rule, 'device', denied === undefined ? 'audit' : 'block');
 }
 
-/** Whether a rule of the whole host keeps root from starting a program. */
-export function forbidsProgram(table: AttributionTable, program: string): boolean {
-  const evaluator = evaluatorFor(table, CATCH_ALL);
-  return evaluator !== undefined && !evaluator.path(program, 'x', 'owner').allowed;
+/** Index of the rule of the whole host that keeps root from starting a program; of a list its first Allow. */
+export function forbiddingRule(table: AttributionTable, program: string): number | undefined {
+  const verdict = evaluatorFor(table, CATCH_ALL)?.path(program, 'x', 'owner');
+  return verdict?.allowed === false ? (verdict.entry ?? verdict.list)?.rule : undefined;
 }
 
 const evaluators = new WeakMap<AttributionTable, Map<string, Evaluator>>();

@@ -2,6 +2,7 @@ import type { RuleSet } from '#policy-model';
 import { deviceTable } from './devices.js';
 import { type BoundSubject, type Draft, type DraftSet, subjectsOf } from './draft.js';
 import { type DraftRule, draftRules } from './draft-rule.js';
+import { exempt } from './exemptions.js';
 import { escapeGlob } from './glob.js';
 import { leavingByOwnProfile, type Transition } from './leaving.js';
 import { CATCH_ALL, EXEC, isOwnProfile, sourceProfileName, terminalName } from './names.js';
@@ -26,13 +27,14 @@ import { LIST_CLASSES, listOf } from './verdict.js';
  */
 export function compileRuleSet(ruleSet: RuleSet, host: HostCapabilities): Compilation {
   const rules = draftRules(ruleSet, host);
+  exempt(rules, ruleSet);
   if (host.bpf === true) return compileForBpf(ruleSet, rules, host);
   if (host.apparmor === undefined) return withoutAppArmor(ruleSet, rules, host);
   const draft = settle(rules, host);
+  const devices = deviceTable(rules);
   markOverruled(draft);
   const plans = profilePlans(draft, host);
   const context = textContext(draft, host, host.apparmor.priority);
-  const devices = deviceTable(rules);
   return {
     profiles: plans.map(({ name, attach }) => (attach === undefined ? { name } : { name, attach })),
     texts: {
@@ -52,8 +54,8 @@ function compileForBpf(
   host: HostCapabilities,
 ): Compilation {
   const { draft, subjects, blob, terminals } = settledTable(rules, host);
-  markOverruled(draft);
   const devices = deviceTable(rules);
+  markOverruled(draft);
   return {
     profiles: [],
     texts: { enforce: '', audit: '', open: '' },

@@ -125,6 +125,9 @@ function spareOf({ overridesProtection }: DraftRule): string {
 
 /** The first Allow that made devices a list; one that blocks what it does not list goes first. */
 function listOf(live: readonly DraftRule[]): DraftRule | undefined {
-  const allows = live.filter(({ rule }) => rule.action === 'Allow' && rule.tier === 'normal');
+  const allows = live.filter(
+    ({ rule, exempted }) =>
+      rule.action === 'Allow' && rule.tier === 'normal' && exempted === undefined,
+  );
   return allows.find(({ posture }) => posture === 'block') ?? allows[0];
 }

@@ -17,6 +17,10 @@ export interface DraftRule {
   readonly class: RuleClass;
   readonly posture: 'audit' | 'block';
   readonly overridesProtection: boolean;
+  /** Why an exception leaves nothing of the list that the rule makes. */
+  exempted?: string;
+  /** Why what is written for it may be about nothing on this host. */
+  unmet?: string;
   plan: Plan;
   reason?: string;
 }
@@ -30,6 +34,7 @@ const CLASS: Readonly<Record<Rule['object']['kind'], RuleClass>> = {
   syscall: 'syscalls',
   device: 'device',
   apparmor: 'apparmor',
+  exemption: 'exemption',
 };
 
 /** What is known of rules beforehand. */
@@ -47,7 +52,7 @@ export function draftRules(ruleSet: RuleSet, host: Verdicts = {}): readonly Draf
         index: rules.length,
         rule,
         reference: referenceTo(rule, revision),
-        class: CLASS[rule.object.kind],
+        class: rule.lifts ? 'exemption' : CLASS[rule.object.kind],
         posture: postureOf(document),
         overridesProtection: overridesProtection(document),
         ...verdictBeforehand(rule, postureOf(document), ended, host),

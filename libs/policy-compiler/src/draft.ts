@@ -82,6 +82,7 @@ function place(draft: Draft, drafted: DraftRule, entries: RuleEntries): void {
     return;
   }
   if (made.note !== undefined) drafted.reason = made.note;
+  drafted.unmet = made.unmet;
   const under = drafted.rule.pts === false ? draft.terminal : draft;
   const subjects =
     made.sources.length > 0 ? made.sources.map((path) => sourceSet(under, path)) : [under.general];
@@ -135,8 +136,9 @@ function sourceSet({ sources }: BySubject, path: string): DraftSet {
 }
 
 function addList(set: DraftSet, drafted: DraftRule, isGeneral: boolean): void {
-  const { rule, index, posture, class: ruleClass } = drafted;
+  const { rule, index, posture, class: ruleClass, exempted } = drafted;
   if (rule.action !== 'Allow' || rule.tier !== 'normal' || !isListClass(ruleClass)) return;
+  if (exempted !== undefined) return;
   const silent = posture === 'audit' && isGeneral && SILENT.has(ruleClass);
   if (silent) drafted.reason ??= 'what it does not list is not logged: too much on a whole host';
   if (posture === 'block') (set.blocking[ruleClass] ??= []).push(index);

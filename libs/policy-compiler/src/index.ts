@@ -1,10 +1,10 @@
 export { compileRuleSet } from './compile.js';
-export { attribute, forbidsProgram } from './attribute.js';
+export { attribute, forbiddingRule } from './attribute.js';
 export { compileGlob, type Glob, globProblem, parseGlob } from './glob.js';
 export { usbClassName } from './devices.js';
 export { capabilityName } from './cells.js';
 export { findLockouts } from './lockouts.js';
-export { authorizedKeys, GENERIC_DEBIAN } from './protected-paths.js';
+export { authorizedKeys, GENERIC_DEBIAN, loginShells } from './protected-paths.js';
 export { AGENT_PROFILE, BLOCKED_PROFILE, CATCH_ALL, sourceProfileName } from './names.js';
 export { keepsOwnProfile } from './leaving.js';
 export type {

@@ -1,14 +1,25 @@
 import { swallows } from './conflicts.js';
 import { type Draft, type DraftSet, subjectsOf } from './draft.js';
+import { isLive } from './draft-rule.js';
 import type { Placed } from './rule-entries.js';
 import type { CellEntry } from './types.js';
 
 /**
  * Marks the Blocks of which stronger rules leave nothing: an exception from one policy may allow all that another one
  * denies. Only what a single stronger Allow covers is seen, so a rule that is left as `enforce` may still be undone in
- * parts; those parts other rules decide, as their authors see.
+ * parts; those parts other rules decide, as their authors see. So are those that an exception leaves nothing of, and those
+ * that may be about nothing on this host.
  */
 export function markOverruled(draft: Draft): void {
+  markCovered(draft);
+  for (const drafted of draft.rules) {
+    const reason = drafted.exempted ?? drafted.unmet;
+    if (reason !== undefined && isLive(drafted))
+      Object.assign(drafted, { plan: 'overruled', reason });
+  }
+}
+
+function markCovered(draft: Draft): void {
   const by = new Map<number, number>();
   const stands = new Set(
     [draft.terminal.general, ...draft.terminal.sources.values()].flatMap(deniesOf),

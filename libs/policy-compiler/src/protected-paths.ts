@@ -280,6 +280,13 @@ export function authorizedKeys(homes: readonly string[]): readonly ProtectedPath
   return rows(keysOf(homes));
 }
 
+/** What people get when they log in: without it nobody reaches the host, though sshd lets them in. */
+export function loginShells(shells: readonly string[]): readonly ProtectedPath[] {
+  return shells.flatMap((shell) =>
+    rows(['the shell of a login', 'rmx', [shell], undefined, [shell, ...SSHD, ...LOGIN, ...SUDO]]),
+  );
+}
+
 export interface ProtectedCells {
   readonly what: string;
   readonly cells: readonly string[];

@@ -40,12 +40,24 @@ function chosen(glob: Glob, choice: Glob): Glob {
 /** Under the other spellings of the folder before the first wildcard; of the whole where there is no wildcard. */
 function respelled(glob: Glob, resolve: (path: string) => readonly string[]): readonly Glob[] {
   const text = literalPrefix(glob);
-  const isPath = glob.length === 1 && !text.endsWith('/');
-  const fixed = isPath ? text : text.slice(0, text.lastIndexOf('/'));
+  const fixed = fixedPart(glob);
   if (fixed === '') return [];
   return resolve(fixed)
     .filter((spelling) => spelling !== fixed)
     .map((spelling) =>
       mergeText([{ type: 'text', text: spelling + text.slice(fixed.length) }, ...glob.slice(1)]),
     );
+}
+
+function fixedPart(glob: Glob): string {
+  const text = literalPrefix(glob);
+  const isPath = glob.length === 1 && !text.endsWith('/');
+  return isPath ? text : text.slice(0, text.lastIndexOf('/'));
+}
+
+/** The folders that a pattern begins with, or the whole where there is no wildcard: what is looked up on the host. */
+export function fixedParts(glob: Glob): readonly string[] {
+  return apart(glob)
+    .map(fixedPart)
+    .filter((fixed) => fixed !== '');
 }

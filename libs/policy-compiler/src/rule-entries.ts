@@ -1,13 +1,14 @@
-import type { Rule } from '#policy-model';
+import type { PathMatch, Rule } from '#policy-model';
 import { CAPABILITIES, type Protocol, protocolCells } from './cells.js';
 import { devicePattern } from './devices.js';
 import type { DraftRule } from './draft-rule.js';
-import { GlobError } from './glob.js';
+import { GlobError, parseGlob } from './glob.js';
 import { globOf, mayOverlap, objectsOf, type PathObject, prefixOf } from './objects.js';
 import { BEYOND_BUDGET, type PatternBudget } from './pattern-budget.js';
 import { cellRank, pathRank } from './precedence.js';
 import { protocolKinds } from './table/socket-kinds.js';
 import { domainProblem, queryPath } from './query-names.js';
+import { fixedParts } from './resolve.js';
 import type { CellEntry, Effect, HostCapabilities, PathEntry, Perms, Plan, Who } from './types.js';
 
 /** A path entry with the object it was written for. */
@@ -24,8 +25,12 @@ export type Made =
       /** Programs by the path that the kernel sees; empty: everybody. */
       readonly sources: readonly string[];
       readonly note?: string;
+      /** Why it may be about nothing here, though it is written. */
+      readonly unmet?: string;
     }
   | { readonly plan: Plan; readonly reason: string };
+
+const NOTHING: Made = { paths: [], cells: [], sources: [] };
 
 const EFFECT: Readonly<Record<Rule['action'], Effect>> = {
   Block: 'deny',
@@ -45,7 +50,7 @@ const DIRECTORY = 'is a directory, which a path of a file never matches: use mat
 /** What of a host a single rule hangs on. */
 export type RuleHost = Pick<
   HostCapabilities,
-  'resolve' | 'bpf' | 'queries' | 'isSocket' | 'isDirectory'
+  'resolve' | 'unfollowed' | 'bpf' | 'queries' | 'isSocket' | 'isDirectory'
 >;
 
 /** Turns single rules into entries of profiles. */
@@ -64,7 +69,8 @@ export class RuleEntries {
 
   of(drafted: DraftRule): Made {
     try {
-      return this.make(drafted);
+      const made = this.make(drafted);
+      return 'plan' in made ? made : { ...made, unmet: this.unmet(drafted.rule) };
     } catch (error) {
       if (!(error instanceof GlobError)) throw error;
       return { plan: 'failed', reason: `${described(drafted.rule)} ${error.message}` };
@@ -72,7 +78,8 @@ export class RuleEntries {
   }
 
   private make(drafted: DraftRule): Made {
-    const { object } = drafted.rule;
+    const { object, lifts } = drafted.rule;
+    if (lifts) return NOTHING;
     switch (object.kind) {
       case 'process':
       case 'file':
@@ -87,11 +94,23 @@ export class RuleEntries {
         return unsupported(`single system calls ${this.unseen}`);
       case 'device':
         return deviceRule(object);
+      case 'exemption':
+        return NOTHING;
       case 'apparmor':
         return unsupported(
           'profile text of a policy is not loaded: it would run with our privileges',
         );
     }
+  }
+
+  /** Nothing is followed that others than root can change: whoever owns a link would say what a rule means. */
+  private unmet({ object, sources, lifts }: Rule): string | undefined {
+    if (lifts) return undefined;
+    const named = object.kind === 'process' || object.kind === 'file' ? namesOf(object.match) : [];
+    const [link] = [...named, ...sources].flatMap((path) => this.host.unfollowed?.(path) ?? []);
+    return link === undefined
+      ? undefined
+      : `${link} is a link that others than root can change, and is not followed: name what it leads to`;
   }
 
   private get unseen(): string {
@@ -202,9 +221,7 @@ function protocolOfKinds(protocol: string): Protocol {
 /** The sensor itself judges devices, by a table of their own (devices.ts). */
 function deviceRule(object: Extract<Rule['object'], { readonly kind: 'device' }>): Made {
   const pattern = devicePattern(object);
-  return 'problem' in pattern
-    ? unsupported(pattern.problem)
-    : { paths: [], cells: [], sources: [] };
+  return 'problem' in pattern ? unsupported(pattern.problem) : NOTHING;
 }
 
 function unsupported(reason: string): Made {
@@ -223,6 +240,20 @@ function described(rule: Rule): string {
       return JSON.stringify(match.dir);
     case 'pattern':
       return JSON.stringify(match.pattern);
+  }
+}
+
+/** What of a match is looked up on the host. */
+function namesOf(match: PathMatch): readonly string[] {
+  switch (match.type) {
+    case 'path':
+      return [match.path];
+    case 'directory':
+      return [match.dir];
+    case 'pattern':
+      return fixedParts(parseGlob(match.pattern));
+    case 'execname':
+      return [];
   }
 }
 
@@ -264,7 +295,7 @@ function hasTwin(object: PathObject): boolean {
 }
 
 /**
- * An Allow gives to the owner what a Block or Audit with ownerOnly keeps from others, unless it lifts one. With the exec goes
+ * An Allow gives to the owner what a Block or Audit with ownerOnly keeps from others. With the exec goes
  * the mapping of the program (m): without it neither `ld.so PROGRAM` nor a unit of systemd runs what is blocked.
  */
 function processOperations(rule: Rule, object: PathObject): readonly [Perms, Who][] {
@@ -296,8 +327,8 @@ function programName(object: PathObject): string | undefined {
 }
 
 /** Whether its conditions say what it permits, and not what a Block with them takes. */
-function gives({ action, lifts }: Rule): boolean {
-  return action === 'Allow' && !lifts;
+function gives({ action }: Rule): boolean {
+  return action === 'Allow';
 }
 
 const ALL = 'rwlkm';

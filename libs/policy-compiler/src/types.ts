@@ -3,9 +3,17 @@ import type { Veto } from './veto.js';
 
 /** Classes that an Allow list covers, and those that only a status knows. */
 export type RuleClass =
-  'process' | 'file' | 'network' | 'capabilities' | 'dns' | 'syscalls' | 'device' | 'apparmor';
+  | 'process'
+  | 'file'
+  | 'network'
+  | 'capabilities'
+  | 'dns'
+  | 'syscalls'
+  | 'device'
+  | 'apparmor'
+  | 'exemption';
 
-/** What becomes of a rule on this host; `failed` carries the words of what failed, `refused` the owner's protection. */
+/** What becomes of a rule on this host; `overruled`: it is in force, and nothing comes of it; `failed` carries the words of what failed, `refused` the owner's protection. */
 export type Plan = 'enforce' | 'audit' | 'overruled' | 'unsupported' | 'failed' | 'refused';
 
 /** What AppArmor can do on a host. `priority` is found by trying the parser, not by its version. */
@@ -64,6 +72,8 @@ export interface HostCapabilities {
    * empty or the path itself where nothing is known. Directories are asked without their final slash.
    */
   readonly resolve: (path: string) => readonly string[];
+  /** The first link on the way of a path that others than root can change, and that `resolve` does not follow therefore. */
+  readonly unfollowed?: (path: string) => string | undefined;
   /** What the owner of the host does not take: left out, each of these rules `refused`. */
   readonly veto?: readonly Veto[];
   /** Key ids of who signed a policy as its author, by policy; in authored mode. */

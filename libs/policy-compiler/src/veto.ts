@@ -156,6 +156,7 @@ function reaches({ object }: Rule, refused: string, { resolve }: VetoFacts): boo
     case 'capability':
     case 'device':
     case 'apparmor':
+    case 'exemption':
       return false;
   }
 }

@@ -207,7 +207,10 @@ function checkRules(rules: readonly Rule[], warn: Warn): void {
   }
   const open = rules.find(
     ({ action, sources, object }) =>
-      action === 'Allow' && sources.length === 0 && object.kind !== 'device',
+      action === 'Allow' &&
+      sources.length === 0 &&
+      object.kind !== 'device' &&
+      object.kind !== 'exemption',
   );
   if (open === undefined) return;
   const section = open.id.split('/')[0] ?? '';

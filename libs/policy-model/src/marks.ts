@@ -54,9 +54,9 @@ export function untilOf(policy: HostPolicy): number | undefined {
   return written === undefined ? undefined : Date.parse(written);
 }
 
-/** Whether the policy is an exception that was made from another one, whose conditions its rules have. */
-export function liftsPolicy(policy: HostPolicy): boolean {
-  return tierOf(policy) === 'exception' && policy.metadata.labels?.[labelMarks.lifts] !== undefined;
+/** The policy that an exception exempts from; undefined for other policies, and for an exception that says itself what it allows. */
+export function liftedPolicy(policy: HostPolicy): string | undefined {
+  return tierOf(policy) === 'exception' ? policy.metadata.labels?.[labelMarks.lifts] : undefined;
 }
 
 /** Whether the author said that the policy may touch the protected control path (DESIGN D11). */

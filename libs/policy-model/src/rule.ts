@@ -37,6 +37,8 @@ export type RuleObject =
       readonly protocol?: number;
       readonly level?: number;
     }
+  /** All that the policy of this name takes: of an exception that was made from it, beside what it spells out. */
+  | { readonly kind: 'exemption'; readonly policy: string }
   /** Text in AppArmor's own language (`spec.apparmor`), which no part of Hostward takes; here so that it is reported. */
   | { readonly kind: 'apparmor'; readonly text: string };
 
@@ -55,7 +57,7 @@ export interface Rule {
   readonly sources: readonly string[];
   readonly ownerOnly: boolean;
   readonly readOnly: boolean;
-  /** An Allow of just what a Block with the same conditions takes. */
+  /** What an exemption comes to, spelt out for hosts of older versions, which do not know it. It says nothing to others. */
   readonly lifts: boolean;
   readonly pts?: boolean;
   readonly allowedArgs?: readonly string[];

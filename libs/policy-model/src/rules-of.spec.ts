@@ -126,11 +126,13 @@ describe('rulesOf', () => {
     ['exception', { 'hostward.io/lifts': 'strict' }, true],
     ['exception', {}, false],
     ['normal', { 'hostward.io/lifts': 'strict' }, false],
-  ])('of tier %s with the labels %j lift a Block: %s', (tier, labels, lifts) => {
+  ])('of tier %s with the labels %j exempt from a policy: %s', (tier, labels, lifts) => {
     const policy = policyOf('  file: {matchPaths: [{path: /srv/a, action: Allow}]}');
     const annotations = { 'hostward.io/tier': tier };
-    const [rule] = rulesOf({ ...policy, metadata: { name: 'p', labels, annotations } });
+    const [rule, exemption] = rulesOf({ ...policy, metadata: { name: 'p', labels, annotations } });
     expect(rule?.lifts).toBe(lifts);
+    expect(exemption?.object).toEqual(lifts ? { kind: 'exemption', policy: 'strict' } : undefined);
+    expect(exemption?.action).toBe(lifts ? 'Allow' : undefined);
   });
 
   it('drops nothing that no enforcer can do', () => {

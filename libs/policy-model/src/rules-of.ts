@@ -15,7 +15,7 @@ import type {
   SyscallPath,
   SyscallsSection,
 } from './kinds.js';
-import { liftsPolicy, tierOf } from './marks.js';
+import { liftedPolicy, tierOf } from './marks.js';
 import { filePathRules, type Item, processRules } from './path-rules.js';
 import type { Rule, RuleObject } from './rule.js';
 import { commaList } from './selector.js';
@@ -34,6 +34,7 @@ export function rulesOf(policy: HostPolicy): readonly Rule[] {
     ...syscallItems(spec.syscalls).map(inherit(spec.syscalls)),
     ...deviceItems(spec.device).map(inherit(spec.device)),
     ...apparmorItems(spec.apparmor).map(inherit({})),
+    ...exemptionItems(policy).map(inherit({})),
   ];
 }
 
@@ -50,15 +51,16 @@ function toRule(policy: HostPolicy, levels: readonly Attributes[], item: Item): 
     sources: sourcePaths(item.sources),
     ownerOnly: item.ownerOnly ?? false,
     readOnly: item.readOnly ?? false,
-    lifts: liftsPolicy(policy),
+    lifts: item.object.kind !== 'exemption' && liftedPolicy(policy) !== undefined,
     pts: item.pts,
     allowedArgs: item.allowedArgs,
   };
 }
 
-/** System calls are only ever observed, whatever the policy's action says; validation warns of it. */
+/** Of what can be only one of them, whatever the policy's action says: system calls are observed, as validation warns. */
 function actionOf(object: RuleObject, levels: readonly Attributes[]): Action {
   if (object.kind === 'syscall') return 'Audit';
+  if (object.kind === 'exemption') return 'Allow';
   return first(levels, (level) => level.action) ?? 'Block';
 }
 
@@ -169,4 +171,10 @@ function deviceItems(section: DeviceSection | undefined): readonly Item[] {
 function apparmorItems(text: string | undefined): readonly Item[] {
   if (text === undefined || text === '') return [];
   return [{ id: 'apparmor', attributes: {}, object: { kind: 'apparmor', text } }];
+}
+
+function exemptionItems(policy: HostPolicy): readonly Item[] {
+  const lifted = liftedPolicy(policy);
+  if (lifted === undefined) return [];
+  return [{ id: 'lifts', attributes: {}, object: { kind: 'exemption', policy: lifted } }];
 }

@@ -81,6 +81,7 @@ export const TAG = {
   VISIBILITY: 44,
   TIME_LIMIT: 45,
   AGAIN: 46,
+  LINKS: 47,
 } as const;
 
 export type MessageType = (typeof MSG)[keyof typeof MSG];

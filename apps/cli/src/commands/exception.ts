@@ -31,7 +31,7 @@ Examples:
     .requiredOption('--selector <labels>', 'the hosts it holds for, e.g. env=prod', selectorOf())
     .requiredOption('--until <time>', 'when it ends: an ISO time or a duration from now (2h)')
     .requiredOption('--reason <text>', 'why; it is kept in the journal')
-    .description('exempt hosts from a policy until a time')
+    .description('exempt hosts from the Blocks and the list of a policy until a time')
     .addHelpText(
       'after',
       '\nExample:\n  hostward exception add zero-trust --selector tier=web --until 2h --reason CVE',

@@ -1,4 +1,12 @@
-import { annotationMarks, type HostPolicy, labelMarks, type LabelSelector } from '#policy-model';
+import {
+  type Action,
+  annotationMarks,
+  type HostPolicy,
+  labelMarks,
+  type LabelSelector,
+  postureOf,
+  rulesOf,
+} from '#policy-model';
 
 /** What an exception is made of. */
 export interface ExceptionOrder {
@@ -10,14 +18,25 @@ export interface ExceptionOrder {
 
 const SECTIONS = ['process', 'file', 'network', 'capabilities', 'device'] as const;
 
+/** Whether a policy takes anything that an exception could give back: by a Block, or by a list that blocks. */
+export function takesAnything(policy: HostPolicy): boolean {
+  const lists = postureOf(policy) === 'block';
+  return rulesOf(policy).some(
+    ({ action, tier, object }) =>
+      (action === 'Block' && object.kind !== 'apparmor') ||
+      (action === 'Allow' && tier === 'normal' && lists),
+  );
+}
+
 /**
- * A policy of tier `exception` that allows what `policy` takes, on the hosts of the selector until its end. Rules of
- * sections that no enforcer allows by (syscalls) have no exception.
+ * A policy of tier `exception` that exempts the hosts of the selector from `policy` until its end. Its label does, for
+ * Blocks and lists alike; Allows of what the Blocks take are for hosts of versions that know the label no further.
  */
 export function exceptionPolicy(policy: HostPolicy, order: ExceptionOrder): HostPolicy {
   const sections = SECTIONS.flatMap((name) => {
     const section = policy.spec[name];
-    return section ? [[name, allowing(section)] as const] : [];
+    const allows = section && allowing(section, policy.spec.action);
+    return allows ? [[name, allows] as const] : [];
   });
   return {
     apiVersion: policy.apiVersion,
@@ -35,16 +54,23 @@ export function exceptionPolicy(policy: HostPolicy, order: ExceptionOrder): Host
   };
 }
 
-/**
- * Left out of a rule: its action, so that the policy's Allow holds, and `allowedArgs`, which no Allow has. `ownerOnly` and
- * `readOnly` stay: by the label the rule allows what a Block with them takes, and no more.
- */
+/** Left out of a rule: its action, so that the policy's Allow holds, and `allowedArgs`, which no Allow has. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['action', 'message', 'allowedArgs']);
 
-function allowing<T>(section: T): T {
-  return JSON.parse(
-    JSON.stringify(section, (key: string, value: unknown) =>
-      LEFT_OUT.has(key) ? undefined : value,
-    ),
-  ) as T;
+interface Acting {
+  readonly action?: Action;
+}
+
+/** The Blocks of a section as Allows; undefined where it has none. */
+function allowing(section: Acting, inherited: Action = 'Block'): object | undefined {
+  const isBlock = ({ action = section.action ?? inherited }: Acting): boolean => action === 'Block';
+  const lists = Object.entries(section).flatMap(([key, entries]: [string, unknown]) => {
+    const blocks = Array.isArray(entries) ? (entries as Acting[]).filter(isBlock) : [];
+    return key.startsWith('match') && blocks.length > 0 ? [[key, blocks.map(asAllow)]] : [];
+  });
+  return lists.length > 0 ? (Object.fromEntries(lists) as object) : undefined;
+}
+
+function asAllow(entry: Acting): object {
+  return Object.fromEntries(Object.entries(entry).filter(([key]) => !LEFT_OUT.has(key)));
 }

@@ -10,7 +10,7 @@ import { ProblemError, notFound } from '../http/index.js';
 import { readSelector } from '../http/read-selector.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import type { ExceptionRecord } from './exception.record.js';
-import { exceptionPolicy } from './exception-policy.js';
+import { exceptionPolicy, takesAnything } from './exception-policy.js';
 import { toFieldError } from './field-errors.js';
 import { PolicySigner } from './policy-signer.js';
 import { findPolicy } from './policy.view.js';
@@ -67,6 +67,7 @@ export class ExceptionService {
   #creation(state: FleetState, record: ExceptionRecord): LedgerChange {
     const base = findPolicy(state, record.policy);
     if (!base.record.document) throw notFound('policy', record.policy);
+    if (!takesAnything(base.record.document)) throw nothingTaken(record.policy);
     const document = validated(
       exceptionPolicy(base.record.document, {
         name: record.madePolicy,
@@ -94,6 +95,17 @@ export class ExceptionService {
       },
     };
   }
+}
+
+function nothingTaken(policy: string): ProblemError {
+  const message =
+    'it takes nothing that an exception could give back: it has no Block, and no Allow under hostward.io/posture: block';
+  const remedy =
+    'find the policy whose Block or list is in the way: hostward explain, or the alert';
+  return new ProblemError('invalid-documents', {
+    detail: `no exception can be made from ${policy}: ${message}`,
+    errors: [{ field: 'policy', value: policy, message, remedy }],
+  });
 }
 
 /** What is made must be a policy that hosts take. */

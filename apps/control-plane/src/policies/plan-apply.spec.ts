@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { MAX_RULES_PER_POLICY } from '#contracts';
 import { attribute, CATCH_ALL, compileRuleSet, GENERIC_DEBIAN } from '#policy-compiler';
-import { type HostPolicy, parseDocuments } from '#policy-model';
+import { type HostPolicy, type HostPolicySpec, parseDocuments } from '#policy-model';
 import type { Stored } from '../fleet/shelf.js';
 import { AT, groupRecord, hostPolicy, nodeRecord, policyRecord, sign } from '../testing/records.js';
-import { exceptionPolicy } from './exception-policy.js';
+import { exceptionPolicy, takesAnything } from './exception-policy.js';
 import { planApply, type PlanOptions, type PlanState } from './plan-apply.js';
 import type { PolicyRecord } from './policy.record.js';
 
@@ -223,6 +223,11 @@ describe('the plan of an apply', () => {
   });
 });
 
+const LIST: Partial<HostPolicySpec> = {
+  process: { matchDirectories: [{ dir: '/usr/', recursive: true }] },
+  action: 'Allow',
+};
+
 describe('the policy of an exception', () => {
   const ORDER = {
     name: 'exception-1',
@@ -260,22 +265,67 @@ describe('the policy of an exception', () => {
     const rules = compiled(strict, made);
     expect(compiled(strict).causes).toEqual(['process/matchPaths/0', 'file/matchPaths/0']);
     expect(rules.causes).toEqual([undefined, undefined]);
-    expect(rules.plans).toEqual(['overruled', 'overruled', 'enforce', 'enforce']);
+    expect(rules.plans).toEqual(['overruled', 'overruled', 'enforce', 'enforce', 'enforce']);
   });
 
-  it.each<readonly [conditions: Conditions, taken: string, left: string]>([
-    [{ readOnly: true }, 'owner w, owner l, other w, other l', 'owner r, other r'],
-    [{ ownerOnly: true }, 'other r, other w, other l', 'owner r, owner w, owner l'],
-    [{ readOnly: true, ownerOnly: true }, 'owner w, owner l, other r, other w, other l', 'owner r'],
+  it.each<readonly [conditions: Conditions, taken: string]>([
+    [{ readOnly: true }, 'owner w, owner l, other w, other l'],
+    [{ ownerOnly: true }, 'other r, other w, other l'],
+    [{ readOnly: true, ownerOnly: true }, 'owner w, owner l, other r, other w, other l'],
   ])('of rules with %j allows what they took, and nothing that another policy takes', (...row) => {
-    const [conditions, taken, left] = row;
-    const whole: Conditions = {};
+    const [conditions, taken] = row;
     const strict = blocking('strict', conditions);
-    const secrets = blocking('secrets', whole);
+    const secrets = blocking('secrets', {});
     const made = exceptionPolicy(strict, ORDER);
     expect(deniedBy(strict)).toBe(taken);
     expect(deniedBy(strict, made)).toBe('');
-    expect(deniedBy(strict, made, secrets)).toBe(left);
+    expect(deniedBy(strict, made, secrets)).toBe(deniedBy(secrets));
+  });
+
+  it('spells out the Blocks of the policy for hosts of older versions, and neither its Audits nor its Allows', () => {
+    const { nodeSelector } = hostPolicy('mixed', { a: 'b' }).spec;
+    const made = exceptionPolicy(
+      {
+        ...hostPolicy('mixed', { a: 'b' }),
+        spec: {
+          nodeSelector,
+          file: {
+            matchDirectories: [{ dir: '/etc/', recursive: true }],
+            matchPaths: [{ path: '/srv/key', action: 'Block' }, { path: '/srv/log' }],
+            action: 'Audit',
+          },
+          process: { matchDirectories: [{ dir: '/usr/', recursive: true }], action: 'Allow' },
+          network: { matchProtocols: [{ protocol: 'all', action: 'Audit' }, { protocol: 'raw' }] },
+        },
+      },
+      ORDER,
+    );
+    expect(made.spec).toEqual({
+      nodeSelector: ORDER.selector,
+      action: 'Allow',
+      file: { matchPaths: [{ path: '/srv/key' }] },
+      network: { matchProtocols: [{ protocol: 'raw' }] },
+    });
+  });
+
+  it.each<readonly [string, Partial<HostPolicySpec>, posture: string, boolean]>([
+    [
+      'a Block',
+      { capabilities: { matchCapabilities: [{ capability: 'sys_ptrace' }] } },
+      'audit',
+      true,
+    ],
+    ['a list that blocks', { ...LIST }, 'block', true],
+    ['a list that audits', { ...LIST }, 'audit', false],
+    ['an Audit', { ...LIST, action: 'Audit' }, 'block', false],
+    ['system calls', { syscalls: { matchSyscalls: [{ syscall: ['mount'] }] } }, 'block', false],
+  ])('is made of what takes something: %s', (_what, spec, posture, takes) => {
+    const { apiVersion, kind, metadata, spec: base } = hostPolicy('p', { a: 'b' });
+    const marked = { ...metadata, annotations: { 'hostward.io/posture': posture } };
+    const { nodeSelector } = base;
+    expect(
+      takesAnything({ apiVersion, kind, metadata: marked, spec: { nodeSelector, ...spec } }),
+    ).toBe(takes);
   });
 });
 

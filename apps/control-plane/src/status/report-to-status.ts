@@ -19,6 +19,8 @@ import { weakest } from './weakest.js';
 interface WantedRule {
   readonly id: string;
   readonly keptBy: readonly RuleState[];
+  /** It is a Block. */
+  readonly takes: boolean;
 }
 
 /** The policy whose status is asked for, as etcd has it. */
@@ -102,18 +104,19 @@ function rulesOnNode(policy: WantedPolicy, evidence: Evidence): readonly RuleSta
   if (!hasApplied(report, delivered)) return all('delivered', rejectionOf(report, delivered));
   const reported = report.policies.find((entry) => entry.policy === policy.name);
   if (reported?.revision !== policy.revision) return all('delivered');
-  const why = exceptionFrom(policy.name, evidence);
-  return policy.rules.map(({ id }, at) => exceptedRule(ruleOnNode(id, at, reported), why));
+  return policy.rules.map((rule, at) =>
+    exceptedRule(ruleOnNode(rule.id, at, reported), exceptionFrom(policy.name, rule, evidence)),
+  );
 }
 
 function keepsBack({ unbundled }: Evidence): string | undefined {
   return unbundled && `the host keeps what it has, since its policies exceed a limit: ${unbundled}`;
 }
 
-/** Sections that an exception allows; rules of others stay in force under it. */
-const EXCEPTED_SECTIONS = /^(process|file|network|capabilities)\//;
+/** Sections that an exception is about; rules of others stay in force under it. */
+const EXCEPTED_SECTIONS = /^(process|file|network|capabilities|device)\//;
 
-/** What a host says of a rule that an exception allows: `delivered` where all of it is allowed. */
+/** What a host says of a rule that an exception undoes: `delivered` where it knows that nothing is left of it. */
 const UNDONE: ReadonlySet<RuleState> = new Set(['enforced', 'audited', 'delivered']);
 
 /** What an exception allows is in the kernel and blocks nothing. */
@@ -123,8 +126,13 @@ function exceptedRule(rule: RuleStatus, reason: string | undefined): RuleStatus 
   return { id: rule.id, state: 'delivered', reason };
 }
 
-function exceptionFrom(policy: string, { excepted, endedException }: Evidence): string | undefined {
-  const holds = excepted?.get(policy);
+/** A list from which it exempts is left to the host's own word: one of an older version goes on refusing what is not listed. */
+function exceptionFrom(
+  policy: string,
+  { takes }: WantedRule,
+  { excepted, endedException }: Evidence,
+): string | undefined {
+  const holds = takes ? excepted?.get(policy) : undefined;
   if (holds) return `exception ${holds.id} allows it until ${holds.until}`;
   return endedException && `the host still has ${endedException}, which has ended`;
 }

@@ -13,8 +13,8 @@ const policy: WantedPolicy = {
   revision: '40',
   paused: false,
   rules: [
-    { id: 'process/matchPaths/0', keptBy: ['enforced'] },
-    { id: 'file/matchPaths/0', keptBy: ['audited', 'enforced'] },
+    { id: 'process/matchPaths/0', keptBy: ['enforced'], takes: true },
+    { id: 'file/matchPaths/0', keptBy: ['audited', 'enforced'], takes: false },
   ],
 };
 
@@ -80,6 +80,7 @@ describe('the status of a policy', () => {
     expect(
       policyStatus(policy, [evidence({ report: undone, excepted })]).nodes[0]?.rules[0],
     ).toEqual(status.nodes[0]?.rules[0]);
+    expect(status.nodes[0]?.rules[1]).toMatchObject({ state: 'audited' });
     const other = new Map([['other', { id: 'e1', until: 'x' }]]);
     expect(outcome(evidence({ report: report(), excepted: other })).everywhere).toBe(true);
   });

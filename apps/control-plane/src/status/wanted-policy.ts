@@ -13,7 +13,11 @@ export function wantedPolicy(
     name: document.metadata.name,
     revision,
     paused,
-    rules: rulesOf(document).map((rule) => ({ id: rule.id, keptBy: keptBy(rule, posture) })),
+    rules: rulesOf(document).map((rule) => ({
+      id: rule.id,
+      keptBy: keptBy(rule, posture),
+      takes: rule.action === 'Block',
+    })),
   };
 }
 

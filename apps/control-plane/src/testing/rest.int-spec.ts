@@ -327,6 +327,23 @@ describe('an exception', () => {
     expect((await rig.rest.get(`/v1/policies/${policy}`)).status).toBe(404);
   });
 
+  it('is refused of a policy that takes nothing, by what it would have to have', async () => {
+    const audit = nc('audits').replace('action: Block', 'action: Audit');
+    expect((await rig.rest.put('/v1/policies/audits', audit)).status).toBe(201);
+    const refused = await rig.rest.post('/v1/exceptions', {
+      policy: 'audits',
+      selector: 'nobody=x',
+      until: new Date(Date.now() + 3_600_000).toISOString(),
+      reason: 'patch day',
+    });
+    expect(refused.status).toBe(422);
+    expect(refused.body['errors']).toMatchObject([
+      { field: 'policy', value: 'audits', message: expect.stringContaining('it has no Block') },
+    ]);
+    const { body } = await rig.rest.get('/v1/exceptions');
+    expect(itemsOf(body)).not.toContainEqual(expect.objectContaining({ policy: 'audits' }));
+  });
+
   it.each<[string, ...(readonly ['POST' | 'DELETE', string])[]]>([
     ['as it was made'],
     ['paused and resumed', ['POST', '/pause'], ['POST', '/resume']],

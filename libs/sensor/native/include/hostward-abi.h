@@ -43,7 +43,7 @@ struct hw_header {
 #define HW_MSG_UNLOAD 15u /* root at the console only: replace our profiles by open ones -> DONE, or ERROR not-kept */
 
 #define HW_MSG_COMPILE 32u  /* ENVELOPE, EPOCH GENERATION ISSUED_AT (highest seen, 0 0 0 = none), LOADED_NAME* TIME_LIMIT [BPF_LSM] [ENDED_AT] [AGAIN] */
-#define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* [OVERRIDES] [VALID_UNTIL] [ROOT] [FLOORS] [TABLE SUBJECT_NAME*] [KILL_HOLDERS] [DEVICES] [VISIBILITY] */
+#define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* [OVERRIDES] [VALID_UNTIL] [ROOT] [FLOORS] [TABLE SUBJECT_NAME*] [KILL_HOLDERS] [DEVICES] [VISIBILITY] [LINKS] */
 #define HW_MSG_REJECTED 34u /* CODE MESSAGE */
 
 /* Files of the sensor itself, frames too; they never travel. */
@@ -97,6 +97,7 @@ struct hw_header {
 #define HW_TAG_VISIBILITY 44u  /* number, bit 1 << class (enum hw_sense_class of hostward-sense.h): what is watched; absent = nothing */
 #define HW_TAG_TIME_LIMIT 45u /* number, ms that whoever asks waits for the answer; absent = the compiler's own bound */
 #define HW_TAG_AGAIN 46u /* number, 1: the sensor took this envelope before and has kept it; neither its place in the order nor its end is looked at */
-#define HW_TAG_LAST HW_TAG_AGAIN
+#define HW_TAG_LINKS 47u /* opaque bytes, at most 256 KiB: PATH NUL TARGET NUL for each name that may be a link and was looked at; TARGET empty: it was none */
+#define HW_TAG_LAST HW_TAG_LINKS
 
 #endif

@@ -81,6 +81,7 @@ struct hw_daemon {
         uint64_t loads; /* changes of what is loaded: probes of an earlier one say nothing */
         uint64_t verified_at;
         uint64_t surroundings, compiled_beside; /* hash of the host that the table, the compilation saw; 0: unknown */
+        uint64_t links_tried; /* links unlike those of the table, for which it was compiled anew; 0: for none */
 
         struct hw_job job, queue[HW_JOBS_MAX];
         size_t n_queue;

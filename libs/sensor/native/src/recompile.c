@@ -7,6 +7,7 @@
 #include "clean.h"
 #include "clock.h"
 #include "file.h"
+#include "links.h"
 #include "log.h"
 #include "recompile.h"
 #include "restore.h"
@@ -108,10 +109,13 @@ void hw_recompile_check(struct hw_daemon *d) {
         _cleanup_buffer_ struct hw_buffer envelope = { 0 };
         const uint64_t now = hw_now_ms(), time = hw_memory_time(&d->memory, hw_wall_ms());
         const bool over = d->table && d->table->valid_until && time >= d->table->valid_until;
+        uint64_t unlike;
 
         if (now < d->recompile_at || hw_recompile_is_held(&d->memory))
                 return;
-        if (!over && (was_taken_back(d) || hw_surroundings(d->options) == d->surroundings))
+        unlike = d->table ? hw_links_unlike(d->table->links) : 0;
+        if (!over && (was_taken_back(d) ||
+                      (hw_surroundings(d->options) == d->surroundings && (unlike == 0 || unlike == d->links_tried))))
                 return;
         d->recompile_at = now + PAUSE_MS;
         if (over && d->table->valid_until > d->memory.ended_at) {
@@ -120,12 +124,15 @@ void hw_recompile_check(struct hw_daemon *d) {
         }
         if (read_envelope(d, &envelope) < 0)
                 return;
+        d->links_tried = unlike; /* what the compiler sees otherwise for good is no reason to ask it again and again */
         hw_info("the rule set is compiled anew reason=%s",
                 over ? "an exception has ended" : d->surroundings ? "the host changed" : "at start");
         hw_jobs_recompile(d);
 }
 
 void hw_recompile_ended(struct hw_daemon *d, bool ok) {
+        if (!ok)
+                d->links_tried = 0;
         if (ok)
                 d->surroundings = d->compiled_beside;
         else if (d->compiled_for_bpf == d->bpf_lsm)

@@ -9,9 +9,9 @@
 #include "clean.h"
 #include "dropin.h"
 #include "file.h"
+#include "hash.h"
 #include "surroundings.h"
 
-#define BASIS 0xcbf29ce484222325ull
 #define PROFILE_LIST_MAX (4u << 20)
 #define GENERATED_BYTES_MAX (1u << 20)
 
@@ -28,15 +28,6 @@ static const char *const unit_folders[] = { "/run/systemd/system", "/usr/local/l
 static const char *const generated_folders[] = { "/run/systemd/generator.early", "/run/systemd/generator",
                                                  "/run/systemd/generator.late" };
 
-/* FNV-1a. */
-static uint64_t mix(uint64_t hash, const void *data, size_t len) {
-        const uint8_t *p = data;
-
-        for (size_t i = 0; i < len; i++)
-                hash = (hash ^ p[i]) * 0x100000001b3ull;
-        return hash;
-}
-
 static uint64_t mix_foreign_profiles(uint64_t hash, const char *securityfs) {
         _cleanup_buffer_ struct hw_buffer list = { 0 };
         char path[4096];
@@ -49,16 +40,16 @@ static uint64_t mix_foreign_profiles(uint64_t hash, const char *securityfs) {
                 size_t len = end ? (size_t)(end - line) : list.len - i;
 
                 if (len < sizeof HW_CATCH_ALL - 1 || memcmp(line, HW_CATCH_ALL, sizeof HW_CATCH_ALL - 1) != 0)
-                        hash = mix(hash, line, len);
+                        hash = hw_hash_mix(hash, line, len);
                 i += len + 1;
         }
         return hash;
 }
 
 static uint64_t hash_file(const char *folder, const char *name, const struct stat *st) {
-        uint64_t hash = mix(mix(BASIS, folder, strlen(folder) + 1), name, strlen(name) + 1);
+        uint64_t hash = hw_hash_mix(hw_hash_mix(HW_HASH_BASIS, folder, strlen(folder) + 1), name, strlen(name) + 1);
 
-        return mix(mix(hash, &st->st_mtim, sizeof st->st_mtim), &st->st_ino, sizeof st->st_ino);
+        return hw_hash_mix(hw_hash_mix(hash, &st->st_mtim, sizeof st->st_mtim), &st->st_ino, sizeof st->st_ino);
 }
 
 /*
@@ -98,15 +89,15 @@ static uint64_t sum_units(const char *path) {
 }
 
 static uint64_t hash_content(int dirfd, const char *folder, const char *name) {
-        uint64_t hash = mix(mix(BASIS, folder, strlen(folder) + 1), name, strlen(name) + 1);
+        uint64_t hash = hw_hash_mix(hw_hash_mix(HW_HASH_BASIS, folder, strlen(folder) + 1), name, strlen(name) + 1);
         _cleanup_buffer_ struct hw_buffer content = { 0 };
         char target[4096];
         ssize_t n = readlinkat(dirfd, name, target, sizeof target);
 
         if (n >= 0)
-                return mix(hash, target, (size_t)n);
+                return hw_hash_mix(hash, target, (size_t)n);
         (void)hw_read_file(dirfd, name, GENERATED_BYTES_MAX, &content);
-        return mix(hash, content.data, content.len);
+        return hw_hash_mix(hash, content.data, content.len);
 }
 
 static uint64_t sum_generated(int at, const char *folder, bool deeper) {
@@ -128,25 +119,25 @@ static uint64_t sum_generated(int at, const char *folder, bool deeper) {
 static uint64_t mix_units(uint64_t hash, const char *dropin_dir) {
         uint64_t sum = sum_units(dropin_dir);
 
-        hash = mix(hash, &sum, sizeof sum);
+        hash = hw_hash_mix(hash, &sum, sizeof sum);
         for (size_t i = 0; i < HW_LEN(unit_folders); i++) {
                 sum = sum_units(unit_folders[i]);
-                hash = mix(hash, &sum, sizeof sum);
+                hash = hw_hash_mix(hash, &sum, sizeof sum);
         }
         for (size_t i = 0; i < HW_LEN(generated_folders); i++) {
                 sum = sum_generated(AT_FDCWD, generated_folders[i], true);
-                hash = mix(hash, &sum, sizeof sum);
+                hash = hw_hash_mix(hash, &sum, sizeof sum);
         }
         return hash;
 }
 
 uint64_t hw_surroundings(const struct hw_options *o) {
-        uint64_t hash = mix_units(BASIS, o->dropin_dir);
+        uint64_t hash = mix_units(HW_HASH_BASIS, o->dropin_dir);
         struct stat st;
 
         for (size_t i = 0; i < HW_LEN(looked_at); i++)
                 if (stat(looked_at[i], &st) == 0)
-                        hash = mix(hash, &st.st_mtim, sizeof st.st_mtim);
+                        hash = hw_hash_mix(hash, &st.st_mtim, sizeof st.st_mtim);
         hash = mix_foreign_profiles(hash, o->securityfs);
         return hash ? hash : 1;
 }

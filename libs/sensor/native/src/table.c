@@ -7,6 +7,7 @@
 #include "dropin.h"
 #include "hostward-sense.h"
 #include "hostward-table-check.h"
+#include "links.h"
 #include "log.h"
 #include "policy-blob.h"
 #include "table.h"
@@ -157,7 +158,8 @@ static bool belongs(uint16_t tag) {
         return (tag >= HW_TAG_EPOCH && tag <= HW_TAG_REPORT) || (tag >= HW_TAG_PROFILE_NAME && tag <= HW_TAG_DROPIN) ||
                tag == HW_TAG_OVERRIDES || tag == HW_TAG_VALID_UNTIL || tag == HW_TAG_ROOT ||
                tag == HW_TAG_FLOORS || tag == HW_TAG_TABLE || tag == HW_TAG_SUBJECT_NAME ||
-               tag == HW_TAG_KILL_HOLDERS || tag == HW_TAG_DEVICES || tag == HW_TAG_VISIBILITY;
+               tag == HW_TAG_KILL_HOLDERS || tag == HW_TAG_DEVICES || tag == HW_TAG_VISIBILITY ||
+               tag == HW_TAG_LINKS;
 }
 
 static int read_lists(struct hw_table *t, struct hw_slice payload, const char **why) {
@@ -321,6 +323,10 @@ static int read_single(struct hw_table *t, struct hw_slice payload, const char *
                 r = read_kept(payload, HW_TAG_FLOORS, HW_FLOORS_BYTES_MAX, &t->floors);
         if (r < 0)
                 return r;
+        *why = "the links that were looked at are malformed or too many";
+        r = read_kept(payload, HW_TAG_LINKS, HW_LINKS_BYTES_MAX, &t->links);
+        if (r < 0 || !hw_links_are_sound(t->links))
+                return -EBADMSG;
         *why = "the suspension is malformed";
         return read_suspend(t, payload);
 }

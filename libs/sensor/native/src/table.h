@@ -60,6 +60,7 @@ struct hw_table {
         char digest[HW_DIGEST_MAX + 1];
         struct hw_slice report, text;
         struct hw_slice root, floors; /* empty: there are none */
+        struct hw_slice links; /* as the compiler saw them (links.h); they have no part in the effect */
         struct hw_slice blobs[3]; /* by enum hw_mode */
         struct hw_slice bpf; /* the table for BPF; empty: AppArmor enforces */
         char **subjects; /* of `bpf`, in its order */

@@ -73,6 +73,38 @@ static void exception_ends(void) {
         d.table->valid_until = hw_wall_ms() - 1;
 }
 
+static struct hw_table *linked(uint64_t generation, const char *digest, const char *path, const char *target) {
+        const struct sample sample = { .generation = generation, .digest = digest, .names = { "hostward" } };
+        struct hw_buffer payload = { 0 }, links = { 0 };
+        struct hw_table *t = NULL;
+        const char *why;
+
+        hw_buffer_add(&links, path, strlen(path) + 1);
+        hw_buffer_add(&links, target, strlen(target) + 1);
+        sample_payload(&payload, &sample);
+        hw_put_bytes(&payload, HW_TAG_LINKS, links.data, links.len);
+        hw_buffer_free(&links);
+        CHECK(hw_table_parse(&payload, &t, &why) == 0);
+        return t;
+}
+
+static void a_link_that_leads_elsewhere_has_it_compiled_anew_once(void) {
+        begin();
+        apply(1, "11", 0);
+        CHECK(hw_enforce_swap(&d, linked(1, "11", "/hostward-is-not-there", "")) == 0);
+        confirm();
+        hw_recompile_begins(&d);
+        hw_recompile_ended(&d, true);
+        CHECK(!is_due());
+        CHECK(hw_enforce_swap(&d, linked(1, "11", "/hostward-is-not-there", "/usr/bin/nc")) == 0);
+        CHECK(is_due() && !is_due());
+        hw_recompile_ended(&d, false);
+        CHECK(is_due()); /* it found nothing out */
+        CHECK(hw_enforce_swap(&d, linked(1, "11", "/proc/self", "")) == 0);
+        CHECK(!is_due()); /* on another filesystem than the root */
+        end();
+}
+
 static void after_a_fallback_an_exception_that_still_runs_ends(void) {
         begin();
         apply(1, "11", hw_wall_ms() + 60000);
@@ -193,6 +225,7 @@ static void a_newer_table_that_was_lost_may_come_back_and_nothing_else(void) {
 }
 
 int main(void) {
+        TEST(a_link_that_leads_elsewhere_has_it_compiled_anew_once);
         TEST(after_a_fallback_an_exception_that_still_runs_ends);
         TEST(a_suspension_that_was_ended_since_does_not_come_back_with_it);
         TEST(so_it_does_where_the_daemon_died_within_the_fallback);
