@@ -33,6 +33,7 @@ export function compileRuleSet(ruleSet: RuleSet, host: HostCapabilities): Compil
   const plans = profilePlans(draft, host);
   const context = textContext(draft, host, host.apparmor.priority);
   const devices = deviceTable(rules);
+  if (!host.apparmor.priority) noteUnlisted(draft);
   return {
     profiles: plans.map(({ name, attach }) => (attach === undefined ? { name } : { name, attach })),
     texts: {
@@ -44,6 +45,18 @@ export function compileRuleSet(ruleSet: RuleSet, host: HostCapabilities): Compil
     probes: planProbes(draft, host),
     ...(devices === undefined ? {} : { devices }),
   };
+}
+
+const UNLISTED_MAPPED =
+  'the parser of this host has no rule priorities (AppArmor 4.1): a program that is not listed may still be mapped, and so run';
+
+/** What a reader must know of lists of files that are in force. */
+function noteUnlisted(draft: Draft): void {
+  for (const { blocking } of [draft.general, ...draft.sources.values()])
+    for (const index of blocking.file ?? []) {
+      const rule = draft.rules[index];
+      if (rule !== undefined) rule.reason ??= UNLISTED_MAPPED;
+    }
 }
 
 function compileForBpf(

@@ -1,5 +1,6 @@
 import { cellLines } from './cell-lines.js';
 import { classLines, type Line, type Mode, type PathClass } from './class-lines.js';
+import { isOnPrograms } from './conflicts.js';
 import type { DraftSet } from './draft.js';
 import { escapeGlob } from './glob.js';
 import { leavingLines, type Transition } from './leaving.js';
@@ -61,12 +62,14 @@ function quoteAttachment(glob: string): string {
 
 function profileLines(plan: ProfilePlan, mode: Mode, context: TextContext): readonly string[] {
   const process = classLines(pathClass(plan, 'process', mode), mode, context.hasPriority);
-  const file = classLines(pathClass(plan, 'file', mode), mode, context.hasPriority);
+  const leaving = transitionRules(plan, mode, process.top, context);
+  const floor = Math.max(process.top, ...leaving.map(({ priority }) => priority));
+  const file = classLines(pathClass(plan, 'file', mode), mode, context.hasPriority, floor);
   return [
     ...UNRESTRICTED,
     ...leavingLines(plan.name, mode),
     ...annotated([...file.lines, ...process.lines], context.references),
-    ...transitionLines(plan, mode, process.top, context),
+    ...transitionTexts(leaving),
     ...annotated(cellLines(plan.sets, mode), context.references),
   ];
 }
@@ -80,11 +83,11 @@ function pathClass({ sets }: ProfilePlan, name: PathClass['name'], mode: Mode): 
 
 /** What an entry says of a class. Of a program that only would be denied its exec is logged, not its mapping too. */
 function partOf(entry: Placed, name: PathClass['name'], audited: boolean): readonly Placed[] {
-  const isProcess = isExec(entry);
-  if (name === 'process') return isProcess ? [{ ...entry, perms: 'x' }] : [];
-  if (!isProcess) return [entry];
+  if (name === 'process') return isExec(entry) ? [{ ...entry, perms: 'x' }] : [];
+  if (!isOnPrograms(entry)) return [entry];
   const perms = entry.perms.replace('x', '');
-  return perms === '' || (audited && entry.effect === 'deny') ? [] : [{ ...entry, perms }];
+  if (perms === '' || (audited && entry.effect === 'deny')) return [];
+  return [{ ...entry, perms, program: true }];
 }
 
 /** One line a distinct text, with up to three of the rules that it stands for. */
@@ -106,16 +109,16 @@ function annotated(
 }
 
 /** Above all other exec rules, unless they deny the exec. */
-function transitionLines(
+function transitionRules(
   plan: ProfilePlan,
   mode: Mode,
   top: number,
   { transitions, hasPriority }: TextContext,
-): readonly string[] {
+): readonly TransitionRule[] {
   const evaluator = new Evaluator(
     plan.sets.map((set) => ({ ...set, paths: set.paths.filter(isExec), cells: [] })),
   );
-  const rules = transitions.flatMap((transition) => {
+  return transitions.flatMap((transition) => {
     const { source, permission, always } = transition;
     const contested = isContested(evaluator, source);
     const priority = hasPriority && (always === true || contested) ? Math.max(top, 1) : top;
@@ -125,7 +128,6 @@ function transitionLines(
       ...{ path: escapeGlob(source), priority, who, end: permission },
     }));
   });
-  return transitionTexts(rules);
 }
 
 interface TransitionRule {
