@@ -12,7 +12,7 @@
  */
 import { conflicts, sharedWho, swallows } from './conflicts.js';
 import { EXEC } from './names.js';
-import { intersection } from './objects.js';
+import { intersection, mayOverlap } from './objects.js';
 import type { Placed } from './rule-entries.js';
 
 import type { AllowList, Who } from './types.js';
@@ -31,10 +31,17 @@ export interface Line {
   readonly rule?: number;
 }
 
+/** A rule that watches what no line says. */
+interface Unwatched {
+  readonly unwatched: number;
+}
+
 export interface ClassLines {
   readonly lines: readonly Line[];
   /** Greater than every priority in use; 0 when none is. */
   readonly top: number;
+  /** Rules that watch, of which a part is not logged. */
+  readonly unwatched: readonly number[];
 }
 
 /**
@@ -47,7 +54,7 @@ export function classLines(
   hasPriority: boolean,
   floor = 0,
 ): ClassLines {
-  if (mode === 'open') return { lines: [base(paths)], top: 0 };
+  if (mode === 'open') return { lines: [base(paths)], top: 0, unwatched: [] };
   const posture = postureOf(paths.list, mode);
   const pairs = conflicts(paths.entries);
   const unmapped = hasPriority && paths.name === 'file' && posture === 'block';
@@ -55,6 +62,7 @@ export function classLines(
   const ordered = hasPriority && (pairs.length > 0 || posture === 'audit' || covered || unmapped);
   const order = ordered ? priorities(paths.entries, floor, pairs.length > 0) : NO_ORDER;
   const writer = new Writer(paths, mode, order, floor);
+  const audits = writer.audits(paths.entries, posture === 'block', ordered);
   const gone = new Set(
     ordered ? [] : pairs.filter(({ allow, deny }) => swallows(allow, deny)).map(({ deny }) => deny),
   );
@@ -64,9 +72,10 @@ export function classLines(
       ...(unmapped ? [{ text: `${numbered(floor)}audit deny "/{,**}" m,` }] : []),
       ...writer.denials(paths.entries.filter((entry) => !gone.has(entry))),
       ...(ordered || posture === 'block' ? writer.allows(paths.entries) : []),
-      ...writer.audits(paths.entries, posture === 'block', ordered),
+      ...audits.filter((line) => 'text' in line),
     ],
     top: order.size === 0 ? floor : Math.max(...order.values()) + 1,
+    unwatched: audits.flatMap((one) => ('unwatched' in one ? one.unwatched : [])),
   };
 }
 
@@ -122,21 +131,48 @@ class Writer {
   }
 
   /** Audit never decides: it is written over the base, and again over each Allow that would hide it. */
-  audits(entries: readonly Placed[], withoutBase: boolean, ordered: boolean): readonly Line[] {
+  audits(
+    entries: readonly Placed[],
+    withoutBase: boolean,
+    ordered: boolean,
+  ): readonly (Line | Unwatched)[] {
     const watched = entries.filter(({ effect }) => effect === 'audit');
     const allows = ordered || withoutBase ? entries.filter(({ effect }) => effect === 'allow') : [];
     return watched.flatMap((entry) => [
       ...(withoutBase ? [] : [this.line(entry, 'audit')]),
-      ...allows.flatMap((allow) => this.watchedPart(entry, allow)),
+      ...allows.flatMap((allow) => this.watchedPart(entry, allow, withoutBase)),
     ]);
   }
 
-  private watchedPart(watched: Placed, allow: Placed): readonly Line[] {
+  private watchedPart(
+    watched: Placed,
+    allow: Placed,
+    withoutBase: boolean,
+  ): readonly (Line | Unwatched)[] {
     const who = sharedWho(watched.who, allow.who);
     const perms = [...watched.perms].filter((perm) => allow.perms.includes(perm)).join('');
-    const globs = intersection(watched.object, allow.object) ?? [];
     if (who === undefined || perms === '') return [];
+    const globs =
+      intersection(watched.object, allow.object) ?? this.around(watched, allow, withoutBase);
+    if (globs === undefined) return [{ unwatched: watched.rule }];
     return globs.map((glob) => this.line({ ...watched, who, perms, glob }, 'audit', allow.rank));
+  }
+
+  /**
+   * What has at least all that both name, where no glob says just that: all that is watched, if nothing weaker than the
+   * Allow is denied in it; else, of programs, all that is allowed. Of files that would be too much to log.
+   */
+  private around(
+    watched: Placed,
+    allow: Placed,
+    withoutBase: boolean,
+  ): readonly string[] | undefined {
+    const isOpened = (entry: Placed): boolean =>
+      entry.effect === 'deny' &&
+      entry.rank < allow.rank &&
+      mayOverlap(entry.object, watched.object);
+    if (!withoutBase && !this.paths.entries.some(isOpened)) return [watched.glob];
+    return this.paths.name === 'process' ? [allow.glob] : undefined;
   }
 
   private line(entry: Placed, qualifier: string, rank?: number): Line {

@@ -40,19 +40,30 @@ const UNRESTRICTED = [
   'io_uring,',
 ];
 
+export interface ProfileFile {
+  readonly text: string;
+  /** Rules that watch, of which a part is not logged. */
+  readonly unwatched: ReadonlySet<number>;
+}
+
 /** A whole profile file of one variant. */
 export function profileFile(
   plans: readonly ProfilePlan[],
   mode: Mode,
   context: TextContext,
-): string {
+): ProfileFile {
   const head = `# Written by hostward; variant: ${mode}. Changes are replaced.\n`;
-  return head + plans.map((plan) => profileText(plan, mode, context)).join('\n');
+  const bodies = plans.map((plan) => profileLines(plan, mode, context));
+  const profiles = plans.map((plan, at) => profileText(plan, bodies[at]?.lines ?? []));
+  return {
+    text: head + profiles.join('\n'),
+    unwatched: new Set(bodies.flatMap(({ unwatched }) => unwatched)),
+  };
 }
 
-function profileText(plan: ProfilePlan, mode: Mode, context: TextContext): string {
+function profileText(plan: ProfilePlan, lines: readonly string[]): string {
   const attach = plan.attach === undefined ? '' : ` ${quoteAttachment(plan.attach)}`;
-  const body = profileLines(plan, mode, context).map((line) => `  ${line}\n`);
+  const body = lines.map((line) => `  ${line}\n`);
   return `# ${plan.comment}\nprofile ${plan.name}${attach} ${FLAGS} {\n${body.join('')}}\n`;
 }
 
@@ -60,18 +71,24 @@ function quoteAttachment(glob: string): string {
   return glob === '/**' ? glob : `"${glob}"`;
 }
 
-function profileLines(plan: ProfilePlan, mode: Mode, context: TextContext): readonly string[] {
+interface ProfileLines {
+  readonly lines: readonly string[];
+  readonly unwatched: readonly number[];
+}
+
+function profileLines(plan: ProfilePlan, mode: Mode, context: TextContext): ProfileLines {
   const process = classLines(pathClass(plan, 'process', mode), mode, context.hasPriority);
   const leaving = transitionRules(plan, mode, process.top, context);
   const floor = Math.max(process.top, ...leaving.map(({ priority }) => priority));
   const file = classLines(pathClass(plan, 'file', mode), mode, context.hasPriority, floor);
-  return [
+  const lines = [
     ...UNRESTRICTED,
     ...leavingLines(plan.name, mode),
     ...annotated([...file.lines, ...process.lines], context.references),
     ...transitionTexts(leaving),
     ...annotated(cellLines(plan.sets, mode), context.references),
   ];
+  return { lines, unwatched: [...process.unwatched, ...file.unwatched] };
 }
 
 function pathClass({ sets }: ProfilePlan, name: PathClass['name'], mode: Mode): PathClass {
