@@ -91,6 +91,53 @@ export const OTHER_GROUPS: readonly Group[] = [
     ],
   },
   {
+    name: 'mapping',
+    policies: [
+      { spec: { action: 'Block', process: { matchPatterns: [{ pattern: 'D/blocked/*' }] } } },
+      {
+        spec: {
+          action: 'Allow',
+          file: { matchDirectories: [{ dir: 'D/blocked/', recursive: true }] },
+        },
+      },
+      {
+        spec: {
+          action: 'Block',
+          file: {
+            matchDirectories: ['D/data/', 'D/own/'].map((dir) => ({ dir, recursive: true })),
+          },
+        },
+      },
+      { spec: { action: 'Allow', process: { matchPaths: [{ path: 'D/data/allowed' }] } } },
+      {
+        spec: {
+          process: {
+            matchPatterns: [{ pattern: 'D/*/bad', action: 'Block' }],
+            matchDirectories: [{ dir: 'D/own/', recursive: true, action: 'Allow' }],
+          },
+        },
+      },
+    ],
+    files: [
+      ...['blocked/', 'blocked/tool!', 'free!', 'data/', 'data/allowed!', 'own/', 'own/tool!'],
+      ...['z/', 'z/bad!', 'z/good!'],
+    ],
+    cases: [
+      // Whatever is allowed of files, what may not be started may not be mapped.
+      ...(['exec', 'map'] as const).flatMap((op): readonly Case[] => [
+        { op, object: 'blocked/tool', expect: 'denied' },
+        { op, object: 'free', expect: 'allowed' },
+        { op, object: 'z/bad', expect: 'denied' },
+        { op, object: 'z/good', expect: 'allowed' },
+      ]),
+      { op: 'read', object: 'blocked/tool', expect: 'allowed' },
+      // Whatever may be started, what is blocked as a file is not mapped, and so does not run.
+      { op: 'exec', object: 'data/allowed', expect: 'denied' },
+      { op: 'exec', object: 'own/tool', expect: 'denied' },
+      { op: 'read', object: 'own/tool', expect: 'denied' },
+    ],
+  },
+  {
     name: 'terminal',
     policies: [
       ...[

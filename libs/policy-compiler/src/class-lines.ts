@@ -5,10 +5,14 @@
  * Priorities come in only where an Allow must hold against a weaker Block, or must silence an audited base; then every
  * entry of the class has one. The parser (4.1) applies them to each permission by itself, which `apps/compiler` proves
  * before it says that the host has them.
+ *
+ * To each exec that it permits the parser adds mapping (m), at the exec's priority. But what decides on mapping is the
+ * class of files, to which rules on programs give their part of it. So that class stands above all exec rules, where
+ * those have priorities, and a list of files that blocks denies the mapping of what it does not name.
  */
 import { conflicts, sharedWho, swallows } from './conflicts.js';
 import { EXEC } from './names.js';
-import { intersection } from './objects.js';
+import { intersection, mayOverlap } from './objects.js';
 import type { Placed } from './rule-entries.js';
 
 import type { AllowList, Who } from './types.js';
@@ -27,31 +31,51 @@ export interface Line {
   readonly rule?: number;
 }
 
+/** A rule that watches what no line says. */
+interface Unwatched {
+  readonly unwatched: number;
+}
+
 export interface ClassLines {
   readonly lines: readonly Line[];
   /** Greater than every priority in use; 0 when none is. */
   readonly top: number;
+  /** Rules that watch, of which a part is not logged. */
+  readonly unwatched: readonly number[];
 }
 
-/** Lines of one class in one variant of a profile. */
-export function classLines(paths: PathClass, mode: Mode, hasPriority: boolean): ClassLines {
-  if (mode === 'open') return { lines: [base(paths, false)], top: 0 };
+/**
+ * Lines of one class in one variant of a profile. `floor`: the greatest priority of what stands below all of its rules;
+ * 0 where none is in use.
+ */
+export function classLines(
+  paths: PathClass,
+  mode: Mode,
+  hasPriority: boolean,
+  floor = 0,
+): ClassLines {
+  if (mode === 'open') return { lines: [base(paths)], top: 0, unwatched: [] };
   const posture = postureOf(paths.list, mode);
   const pairs = conflicts(paths.entries);
-  const ordered = hasPriority && (pairs.length > 0 || posture === 'audit');
-  const order = ordered ? priorities(paths.entries) : new Map<number, number>();
-  const writer = new Writer(paths, mode, order);
+  const unmapped = hasPriority && paths.name === 'file' && posture === 'block';
+  const covered = floor > 0 && paths.entries.some(({ effect }) => effect !== 'allow');
+  const ordered = hasPriority && (pairs.length > 0 || posture === 'audit' || covered || unmapped);
+  const order = ordered ? priorities(paths.entries, floor, pairs.length > 0) : NO_ORDER;
+  const writer = new Writer(paths, mode, order, floor);
+  const audits = writer.audits(paths.entries, posture === 'block', ordered);
   const gone = new Set(
     ordered ? [] : pairs.filter(({ allow, deny }) => swallows(allow, deny)).map(({ deny }) => deny),
   );
   return {
     lines: [
-      ...(posture === 'block' ? [] : [base(paths, posture === 'audit')]),
+      ...(posture === 'block' ? [] : [base(paths, posture === 'audit' ? floor : undefined)]),
+      ...(unmapped ? [{ text: `${numbered(floor)}audit deny "/{,**}" m,` }] : []),
       ...writer.denials(paths.entries.filter((entry) => !gone.has(entry))),
       ...(ordered || posture === 'block' ? writer.allows(paths.entries) : []),
-      ...writer.audits(paths.entries, posture === 'block', ordered),
+      ...audits.filter((line) => 'text' in line),
     ],
-    top: order.size === 0 ? 0 : order.size + 1,
+    top: order.size === 0 ? floor : Math.max(...order.values()) + 1,
+    unwatched: audits.flatMap((one) => ('unwatched' in one ? one.unwatched : [])),
   };
 }
 
@@ -61,18 +85,28 @@ function postureOf(list: AllowList | undefined, mode: Mode): AllowList['posture'
   return mode === 'audit' ? 'audit' : list.posture;
 }
 
-/** The root directory is a file of its own: `/**` does not match it. */
-function base(paths: PathClass, audited: boolean): Line {
-  const audit = audited ? 'audit ' : '';
+/** The root directory is a file of its own: `/**` does not match it. `audited`: its priority where it is logged. */
+function base(paths: PathClass, audited?: number): Line {
+  const audit = audited === undefined ? '' : `${numbered(audited)}audit `;
   const text = paths.name === 'process' ? `/** ${EXEC},` : `"/{,**}" rwlkm,`;
   return { text: audit + text };
 }
 
-/** Priority by rank, from 1 without gaps. */
-function priorities(entries: readonly Placed[]): Map<number, number> {
+const NO_ORDER: ReadonlyMap<number, number> = new Map();
+
+/** Priority by rank, from the floor on without gaps; one for all where nothing need hold against what is weaker. */
+function priorities(
+  entries: readonly Placed[],
+  floor: number,
+  distinct: boolean,
+): ReadonlyMap<number, number> {
   const ranks = entries.filter(({ effect }) => effect !== 'audit').map(({ rank }) => rank);
   const sorted = [...new Set(ranks)].sort((a, b) => a - b);
-  return new Map(sorted.map((rank, at) => [rank, at + 1]));
+  return new Map(sorted.map((rank, at) => [rank, floor + 1 + (distinct ? at : 0)]));
+}
+
+function numbered(priority: number): string {
+  return priority === 0 ? '' : `priority=${priority} `;
 }
 
 class Writer {
@@ -80,6 +114,7 @@ class Writer {
     private readonly paths: PathClass,
     private readonly mode: Mode,
     private readonly order: ReadonlyMap<number, number>,
+    private readonly floor: number,
   ) {}
 
   /** In the audit variant what would be denied is permitted and logged, at the same place in the order. */
@@ -96,33 +131,59 @@ class Writer {
   }
 
   /** Audit never decides: it is written over the base, and again over each Allow that would hide it. */
-  audits(entries: readonly Placed[], withoutBase: boolean, ordered: boolean): readonly Line[] {
+  audits(
+    entries: readonly Placed[],
+    withoutBase: boolean,
+    ordered: boolean,
+  ): readonly (Line | Unwatched)[] {
     const watched = entries.filter(({ effect }) => effect === 'audit');
     const allows = ordered || withoutBase ? entries.filter(({ effect }) => effect === 'allow') : [];
     return watched.flatMap((entry) => [
       ...(withoutBase ? [] : [this.line(entry, 'audit')]),
-      ...allows.flatMap((allow) => this.watchedPart(entry, allow)),
+      ...allows.flatMap((allow) => this.watchedPart(entry, allow, withoutBase)),
     ]);
   }
 
-  private watchedPart(watched: Placed, allow: Placed): readonly Line[] {
+  private watchedPart(
+    watched: Placed,
+    allow: Placed,
+    withoutBase: boolean,
+  ): readonly (Line | Unwatched)[] {
     const who = sharedWho(watched.who, allow.who);
     const perms = [...watched.perms].filter((perm) => allow.perms.includes(perm)).join('');
-    const globs = intersection(watched.object, allow.object) ?? [];
     if (who === undefined || perms === '') return [];
+    const globs =
+      intersection(watched.object, allow.object) ?? this.around(watched, allow, withoutBase);
+    if (globs === undefined) return [{ unwatched: watched.rule }];
     return globs.map((glob) => this.line({ ...watched, who, perms, glob }, 'audit', allow.rank));
   }
 
+  /**
+   * What has at least all that both name, where no glob says just that: all that is watched, if nothing weaker than the
+   * Allow is denied in it; else, of programs, all that is allowed. Of files that would be too much to log.
+   */
+  private around(
+    watched: Placed,
+    allow: Placed,
+    withoutBase: boolean,
+  ): readonly string[] | undefined {
+    const isOpened = (entry: Placed): boolean =>
+      entry.effect === 'deny' &&
+      entry.rank < allow.rank &&
+      mayOverlap(entry.object, watched.object);
+    if (!withoutBase && !this.paths.entries.some(isOpened)) return [watched.glob];
+    return this.paths.name === 'process' ? [allow.glob] : undefined;
+  }
+
   private line(entry: Placed, qualifier: string, rank?: number): Line {
-    const priority = rank === undefined ? undefined : this.order.get(rank);
+    const priority = rank === undefined ? this.floor : (this.order.get(rank) ?? 0);
     const words = [
-      ...(priority === undefined ? [] : [`priority=${priority}`]),
       ...(qualifier === '' ? [] : [qualifier]),
       ...whoWords(entry.who, qualifier),
       `"${entry.glob}"`,
       this.permission(entry, qualifier),
     ];
-    return { text: `${words.join(' ')},`, rule: entry.rule };
+    return { text: `${numbered(priority)}${words.join(' ')},`, rule: entry.rule };
   }
 
   private permission({ perms }: Placed, qualifier: string): string {

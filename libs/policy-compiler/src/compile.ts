@@ -8,7 +8,12 @@ import { leavingByOwnProfile, type Transition } from './leaving.js';
 import { CATCH_ALL, EXEC, isOwnProfile, sourceProfileName, terminalName } from './names.js';
 import { markOverruled } from './overruled.js';
 import { planProbes } from './probes.js';
-import { profileFile, type ProfilePlan, type TextContext } from './profile-text.js';
+import {
+  type ProfileFile,
+  profileFile,
+  type ProfilePlan,
+  type TextContext,
+} from './profile-text.js';
 import { settle, standsAlone } from './settle.js';
 import { compileTable } from './table/compile-table.js';
 import type {
@@ -35,17 +40,36 @@ export function compileRuleSet(ruleSet: RuleSet, host: HostCapabilities): Compil
   markOverruled(draft);
   const plans = profilePlans(draft, host);
   const context = textContext(draft, host, host.apparmor.priority);
+  const enforce = profileFile(plans, 'enforce', context);
+  noteAppArmor(draft, enforce, host.apparmor.priority);
   return {
     profiles: plans.map(({ name, attach }) => (attach === undefined ? { name } : { name, attach })),
     texts: {
-      enforce: profileFile(plans, 'enforce', context),
-      audit: profileFile(plans, 'audit', context),
-      open: profileFile(plans, 'open', context),
+      enforce: enforce.text,
+      audit: profileFile(plans, 'audit', context).text,
+      open: profileFile(plans, 'open', context).text,
     },
     report: { v: 1, policies: policyReports(ruleSet, rules), attribution: attributionTable(draft) },
     probes: planProbes(draft, host),
     ...(devices === undefined ? {} : { devices }),
   };
+}
+
+const UNWATCHED =
+  'not logged where an Allow meets it that is over a Block or of a list: AppArmor has no glob for what both match';
+const UNLISTED_MAPPED =
+  'the parser of this host has no rule priorities (AppArmor 4.1): a program that is not listed may still be mapped, and so run';
+
+/** What a reader must know of rules that are in force. */
+function noteAppArmor(draft: Draft, { unwatched }: ProfileFile, hasPriority: boolean): void {
+  const note = (index: number, reason: string): void => {
+    const rule = draft.rules[index];
+    if (rule !== undefined) rule.reason ??= reason;
+  };
+  for (const index of unwatched) note(index, UNWATCHED);
+  if (hasPriority) return;
+  for (const { blocking } of [draft.general, ...draft.sources.values()])
+    for (const index of blocking.file ?? []) note(index, UNLISTED_MAPPED);
 }
 
 function compileForBpf(

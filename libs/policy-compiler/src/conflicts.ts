@@ -1,6 +1,6 @@
 import { covers, mayOverlap } from './objects.js';
 import type { Placed } from './rule-entries.js';
-import type { Who } from './types.js';
+import type { PathEntry, Who } from './types.js';
 
 export interface Conflict {
   readonly allow: Placed;
@@ -26,10 +26,18 @@ function isOverruled(deny: Placed, allow: Placed): boolean {
   );
 }
 
-/** Rules of one class only: a program that may not be started may not be mapped, whatever a file rule permits. */
+/**
+ * Rules of one kind only: what a rule on programs says of mapping is no answer to one on files, nor the reverse
+ * (denied-mappings.ts).
+ */
 function sharesPerms(a: Placed, b: Placed): boolean {
-  if (a.perms.includes('x') !== b.perms.includes('x')) return false;
+  if (isOnPrograms(a) !== isOnPrograms(b)) return false;
   return [...a.perms].some((perm) => b.perms.includes(perm));
+}
+
+/** Whether an entry is of a rule on programs; else it is of one on files. */
+export function isOnPrograms({ perms, program }: Pick<PathEntry, 'perms' | 'program'>): boolean {
+  return program === true || perms.includes('x');
 }
 
 /** Whom both entries concern; undefined for nobody. */

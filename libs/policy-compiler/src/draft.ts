@@ -1,3 +1,4 @@
+import { type BoundPaths, addDeniedMappings } from './denied-mappings.js';
 import { type DraftRule, isLive } from './draft-rule.js';
 import { impliedEntries } from './implied-entries.js';
 import { mappedPrograms } from './mapped-programs.js';
@@ -48,6 +49,7 @@ export function placeRules(rules: readonly DraftRule[], host: RuleHost): Draft {
     if (isLive(rule)) place(draft, rule, entries);
   }
   addMapped(draft);
+  addDeniedMappings(boundPaths(draft));
   for (const subjects of [draft, draft.terminal]) addImplied(subjects);
   return draft;
 }
@@ -111,6 +113,13 @@ function addMappedTo({ paths }: DraftSet, others: readonly DraftSet[]): void {
       others.flatMap((set) => set.paths),
     ),
   );
+}
+
+function boundPaths(draft: Draft): readonly BoundPaths[] {
+  return [draft, draft.terminal].flatMap(({ general, sources }) => [
+    { paths: general.paths },
+    ...[...sources].map(([program, { paths }]) => ({ program, paths })),
+  ]);
 }
 
 /** Each set with a part in a list that blocks gets what the list leaves usable besides. */

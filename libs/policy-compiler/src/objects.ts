@@ -101,13 +101,20 @@ function directoryMatcher(dir: string, recursive: boolean): (path: string) => bo
 export function covers(outer: PathObject, inner: PathObject): boolean {
   if (inner.type === 'exact') return matcherOf(outer)(inner.path);
   if (outer.type === 'execname') return inner.type === 'execname' && inner.name === outer.name;
-  if (outer.type === 'pattern') {
-    return inner.type === 'pattern' && printGlob(inner.glob) === printGlob(outer.glob);
-  }
+  if (outer.type === 'pattern') return coversAll(outer.glob, inner);
   if (outer.type !== 'directory') return false;
   if (!outer.recursive)
     return inner.type === 'directory' && !inner.recursive && inner.dir === outer.dir;
   return prefixOf(inner).startsWith(outer.dir);
+}
+
+/** The same pattern, or all that begins with a text: but not what ends in its slash, which no star behind that is. */
+function coversAll(outer: Glob, inner: PathObject): boolean {
+  if (inner.type === 'pattern' && printGlob(inner.glob) === printGlob(outer)) return true;
+  const [first, second, ...rest] = outer;
+  if (first?.type !== 'text' || second?.type !== 'globstar' || rest.length > 0) return false;
+  const prefix = prefixOf(inner);
+  return prefix.startsWith(first.text) && prefix.length > first.text.length;
 }
 
 /** Whether a path may be in both; may say true where that is hard to see. */

@@ -34,7 +34,8 @@ function subjectProbes(
   // From the end: of a rule's spellings the last is the one that the kernel sees.
   for (const entry of set.paths.toReversed()) {
     if (probes.size >= MAX_PROBES) break;
-    if (entry.effect !== 'deny' || entry.who === 'other' || probes.has(entry.rule)) continue;
+    if (entry.effect !== 'deny' || entry.who === 'other' || entry.perms === 'm') continue;
+    if (probes.has(entry.rule)) continue;
     const probe = entryProbe(draft, host, profile, entry, evaluator);
     if (probe !== undefined) probes.set(entry.rule, probe);
   }

@@ -1,5 +1,6 @@
 import { cellLines } from './cell-lines.js';
 import { classLines, type Line, type Mode, type PathClass } from './class-lines.js';
+import { isOnPrograms } from './conflicts.js';
 import type { DraftSet } from './draft.js';
 import { escapeGlob } from './glob.js';
 import { leavingLines, type Transition } from './leaving.js';
@@ -39,19 +40,30 @@ const UNRESTRICTED = [
   'io_uring,',
 ];
 
+export interface ProfileFile {
+  readonly text: string;
+  /** Rules that watch, of which a part is not logged. */
+  readonly unwatched: ReadonlySet<number>;
+}
+
 /** A whole profile file of one variant. */
 export function profileFile(
   plans: readonly ProfilePlan[],
   mode: Mode,
   context: TextContext,
-): string {
+): ProfileFile {
   const head = `# Written by hostward; variant: ${mode}. Changes are replaced.\n`;
-  return head + plans.map((plan) => profileText(plan, mode, context)).join('\n');
+  const bodies = plans.map((plan) => profileLines(plan, mode, context));
+  const profiles = plans.map((plan, at) => profileText(plan, bodies[at]?.lines ?? []));
+  return {
+    text: head + profiles.join('\n'),
+    unwatched: new Set(bodies.flatMap(({ unwatched }) => unwatched)),
+  };
 }
 
-function profileText(plan: ProfilePlan, mode: Mode, context: TextContext): string {
+function profileText(plan: ProfilePlan, lines: readonly string[]): string {
   const attach = plan.attach === undefined ? '' : ` ${quoteAttachment(plan.attach)}`;
-  const body = profileLines(plan, mode, context).map((line) => `  ${line}\n`);
+  const body = lines.map((line) => `  ${line}\n`);
   return `# ${plan.comment}\nprofile ${plan.name}${attach} ${FLAGS} {\n${body.join('')}}\n`;
 }
 
@@ -59,16 +71,24 @@ function quoteAttachment(glob: string): string {
   return glob === '/**' ? glob : `"${glob}"`;
 }
 
-function profileLines(plan: ProfilePlan, mode: Mode, context: TextContext): readonly string[] {
+interface ProfileLines {
+  readonly lines: readonly string[];
+  readonly unwatched: readonly number[];
+}
+
+function profileLines(plan: ProfilePlan, mode: Mode, context: TextContext): ProfileLines {
   const process = classLines(pathClass(plan, 'process', mode), mode, context.hasPriority);
-  const file = classLines(pathClass(plan, 'file', mode), mode, context.hasPriority);
-  return [
+  const leaving = transitionRules(plan, mode, process.top, context);
+  const floor = Math.max(process.top, ...leaving.map(({ priority }) => priority));
+  const file = classLines(pathClass(plan, 'file', mode), mode, context.hasPriority, floor);
+  const lines = [
     ...UNRESTRICTED,
     ...leavingLines(plan.name, mode),
     ...annotated([...file.lines, ...process.lines], context.references),
-    ...transitionLines(plan, mode, process.top, context),
+    ...transitionTexts(leaving),
     ...annotated(cellLines(plan.sets, mode), context.references),
   ];
+  return { lines, unwatched: [...process.unwatched, ...file.unwatched] };
 }
 
 function pathClass({ sets }: ProfilePlan, name: PathClass['name'], mode: Mode): PathClass {
@@ -80,11 +100,11 @@ function pathClass({ sets }: ProfilePlan, name: PathClass['name'], mode: Mode): 
 
 /** What an entry says of a class. Of a program that only would be denied its exec is logged, not its mapping too. */
 function partOf(entry: Placed, name: PathClass['name'], audited: boolean): readonly Placed[] {
-  const isProcess = isExec(entry);
-  if (name === 'process') return isProcess ? [{ ...entry, perms: 'x' }] : [];
-  if (!isProcess) return [entry];
+  if (name === 'process') return isExec(entry) ? [{ ...entry, perms: 'x' }] : [];
+  if (!isOnPrograms(entry)) return [entry];
   const perms = entry.perms.replace('x', '');
-  return perms === '' || (audited && entry.effect === 'deny') ? [] : [{ ...entry, perms }];
+  if (perms === '' || (audited && entry.effect === 'deny')) return [];
+  return [{ ...entry, perms, program: true }];
 }
 
 /** One line a distinct text, with up to three of the rules that it stands for. */
@@ -106,16 +126,16 @@ function annotated(
 }
 
 /** Above all other exec rules, unless they deny the exec. */
-function transitionLines(
+function transitionRules(
   plan: ProfilePlan,
   mode: Mode,
   top: number,
   { transitions, hasPriority }: TextContext,
-): readonly string[] {
+): readonly TransitionRule[] {
   const evaluator = new Evaluator(
     plan.sets.map((set) => ({ ...set, paths: set.paths.filter(isExec), cells: [] })),
   );
-  const rules = transitions.flatMap((transition) => {
+  return transitions.flatMap((transition) => {
     const { source, permission, always } = transition;
     const contested = isContested(evaluator, source);
     const priority = hasPriority && (always === true || contested) ? Math.max(top, 1) : top;
@@ -125,7 +145,6 @@ function transitionLines(
       ...{ path: escapeGlob(source), priority, who, end: permission },
     }));
   });
-  return transitionTexts(rules);
 }
 
 interface TransitionRule {

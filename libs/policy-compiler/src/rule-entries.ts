@@ -286,7 +286,7 @@ function pathEntries({ rule, index }: DraftRule, object: PathObject): readonly P
 function byArguments({ allowedArgs }: Rule, entry: Placed): readonly Placed[] {
   const exec = { ...entry, perms: 'x', unless: allowedArgs };
   const others = entry.perms.replace('x', '');
-  return others === '' ? [exec] : [exec, { ...entry, perms: others }];
+  return others === '' ? [exec] : [exec, { ...entry, perms: others, program: true }];
 }
 
 function hasTwin(object: PathObject): boolean {

@@ -5,12 +5,14 @@ import { findLockoutsIn } from './lockouts.js';
 import { isExempt } from './leaving.js';
 import type { Placed } from './rule-entries.js';
 import type { HostCapabilities, ListClass } from './types.js';
-import { Evaluator, listOf } from './verdict.js';
+import { Evaluator, listClassOf, listOf } from './verdict.js';
 
 /** Exec targets with a name that a profile may have (12), less ours: the stack and the container runtimes. */
 const MAX_FOREIGN_SOURCES = 9;
 /** Priorities that a profile may use, from 1. */
 const MAX_PRIORITY = 1000;
+/** Of those what stands above all other exec rules takes. */
+const TRANSITIONS = 1;
 
 const NO_PRIORITY =
   'the parser of this host has no rule priorities (AppArmor 4.1), without which an Allow inside a Block cannot hold';
@@ -65,11 +67,18 @@ function unorderable(draft: Draft, host: HostCapabilities): readonly Problem[] {
       const lost = pairs.filter(({ allow, deny }) => !swallows(allow, deny));
       return lost.map(({ allow }) => ({ index: allow.rule, reason: NO_PRIORITY }));
     }
-    const ranks = new Set(entries.map(({ rank }) => rank)).size;
-    return ranks < MAX_PRIORITY
+    return degrees(entries) < MAX_PRIORITY
       ? []
       : pairs.map(({ allow }) => ({ index: allow.rule, reason: TOO_DEEP }));
   });
+}
+
+/** How many priorities a profile takes: those of files stand above those of programs (class-lines.ts). */
+function degrees(entries: readonly Placed[]): number {
+  const ranks = (of: readonly Placed[]): number => new Set(of.map(({ rank }) => rank)).size;
+  const programs = entries.filter(({ perms }) => perms.includes('x'));
+  const files = entries.filter(({ perms }) => perms !== 'x');
+  return ranks(programs) + ranks(files) + TRANSITIONS;
 }
 
 /** The entry sets of each profile: the catch-all first. */
@@ -92,7 +101,7 @@ function overruling(draft: Draft, own: DraftSet): readonly number[] {
     ({ allow }) => allow.rule,
   );
   const fromLists = allows
-    .filter((allow) => blocksUnlisted(draft, classOf(allow)))
+    .filter(({ perms }) => [...perms].some((perm) => blocksUnlisted(draft, listClassOf(perm))))
     .map(({ rule }) => rule);
   const general = new Evaluator([draft.general]);
   const fromCells = own.cells
@@ -103,10 +112,6 @@ function overruling(draft: Draft, own: DraftSet): readonly number[] {
 
 function isDeny({ effect }: Placed): boolean {
   return effect === 'deny';
-}
-
-function classOf({ perms }: Placed): ListClass {
-  return perms.includes('x') ? 'process' : 'file';
 }
 
 function blocksUnlisted(draft: Draft, listClass: ListClass): boolean {

@@ -136,6 +136,8 @@ export interface PathEntry {
   readonly rank: number;
   /** It speaks only of an exec with another argument than these, the name of the program aside; absent: of each. */
   readonly unless?: readonly string[];
+  /** Of a rule on programs, though it speaks of their mapping alone. */
+  readonly program?: true;
 }
 
 /** What a rule says about a capability or a kind of socket: `capability net_raw`, `inet stream`. */

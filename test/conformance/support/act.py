@@ -42,6 +42,8 @@ def run(c):
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status == -signal.SIGKILL:
         raise OSError(errno.EACCES, "killed for its arguments")
+    if status == -signal.SIGSEGV:
+        raise OSError(errno.EACCES, "killed, since it could not be mapped")
     if status != 0:
         raise OSError(errno.EIO, "it did not end well")
 

@@ -1,3 +1,4 @@
+import { isOnPrograms } from '../conflicts.js';
 import { type Glob, GlobError, parseGlob } from '../glob.js';
 import { IMPLIED } from '../precedence.js';
 import type { PathEntry } from '../types.js';
@@ -40,8 +41,8 @@ export class TableObjects {
   }
 
   private add(owned: OwnedEntry): void {
-    const { glob, perms } = owned.entry;
-    const group = groupOf(perms);
+    const { glob } = owned.entry;
+    const group = groupOf(owned.entry);
     const key = `${group}${glob}`;
     const known = this.all[this.numbers.get(key) ?? -1];
     const made = known ?? this.make(key, owned, group);
@@ -70,8 +71,9 @@ export class TableObjects {
   }
 }
 
-function groupOf(perms: string): ObjectGroup {
+function groupOf(entry: PathEntry): ObjectGroup {
+  const { perms } = entry;
   if (perms.includes('q')) return 'queries';
-  if (perms.includes('x')) return 'programs';
+  if (isOnPrograms(entry)) return 'programs';
   return /[ao]/.test(perms) ? 'above' : 'files';
 }
