@@ -58,7 +58,7 @@ export function compileRuleSet(ruleSet: RuleSet, host: HostCapabilities): Compil
 const UNWATCHED =
   'not logged where an Allow meets it that is over a Block or of a list: AppArmor has no glob for what both match';
 const UNLISTED_MAPPED =
-  'the parser of this host has no rule priorities (AppArmor 4.1): a program that is not listed may still be mapped, and so run';
+  'the parser of this host has no rule priorities (AppArmor 4.1): a program that is not listed may still be mapped';
 
 /** What a reader must know of rules that are in force. */
 function noteAppArmor(draft: Draft, { unwatched }: ProfileFile, hasPriority: boolean): void {
