@@ -18,12 +18,12 @@ export function conflicts(entries: readonly Placed[]): readonly Conflict[] {
 }
 
 function isOverruled(deny: Placed, allow: Placed): boolean {
-  return (
-    deny.rank < allow.rank &&
-    sharesPerms(deny, allow) &&
-    sharedWho(deny.who, allow.who) !== undefined &&
-    mayOverlap(deny.object, allow.object)
-  );
+  return deny.rank < allow.rank && sharesPerms(deny, allow) && overlap(deny, allow);
+}
+
+/** Whether both may speak of one file to one task that both bind. */
+export function overlap(a: Placed, b: Placed): boolean {
+  return sharedWho(a.who, b.who) !== undefined && mayOverlap(a.object, b.object);
 }
 
 /**

@@ -1,5 +1,6 @@
-import { isOnPrograms, sharedWho } from './conflicts.js';
-import { matcherOf, mayOverlap } from './objects.js';
+import { isOnPrograms, overlap } from './conflicts.js';
+import { EntriesByPath } from './entries-by-path.js';
+import { matcherOf } from './objects.js';
 import type { Placed } from './rule-entries.js';
 
 /** What binds everybody (no program) or one program. */
@@ -92,14 +93,13 @@ class StrongestAllows {
 
 /** Allows whoever they bind: each distinct one with its greatest rank, and the greatest ranks first. */
 class Strongest {
-  private readonly exact = new Map<string, Placed[]>();
-  private readonly wide: Placed[] = [];
+  private readonly entries = new EntriesByPath();
 
   constructor(allows: readonly Bound[]) {
     const distinct = new Set<string>();
     for (const { entry } of allows.toSorted((a, b) => b.entry.rank - a.entry.rank)) {
       const key = `${isOnPrograms(entry)} ${entry.who} ${entry.glob}`;
-      if (!distinct.has(key)) this.add(entry);
+      if (!distinct.has(key)) this.entries.add(entry);
       distinct.add(key);
     }
   }
@@ -107,26 +107,17 @@ class Strongest {
   over(deny: Placed): number | undefined {
     const isAbove = (allow: Placed): boolean =>
       allow.rank > deny.rank && isOnPrograms(allow) !== isOnPrograms(deny) && overlap(allow, deny);
-    const found = [this.wide.find(isAbove), this.exactOver(deny, isAbove)];
+    const found = [this.entries.wide.find(isAbove), this.exactOver(deny, isAbove)];
     const ranks = found.flatMap((allow) => allow?.rank ?? []);
     return ranks.length === 0 ? undefined : Math.max(...ranks);
   }
 
   private exactOver(deny: Placed, isAbove: (allow: Placed) => boolean): Placed | undefined {
-    if (deny.object.type === 'exact') return this.exact.get(deny.object.path)?.find(isAbove);
+    if (deny.object.type === 'exact')
+      return this.entries.exact.get(deny.object.path)?.find(isAbove);
     const matches = matcherOf(deny.object);
-    const met = [...this.exact].flatMap(([path, allows]) => (matches(path) ? allows : []));
+    const met = [...this.entries.exact].flatMap(([path, allows]) => (matches(path) ? allows : []));
     return met.filter(isAbove).sort((a, b) => b.rank - a.rank)[0];
-  }
-
-  private add(entry: Placed): void {
-    if (entry.object.type !== 'exact') {
-      this.wide.push(entry);
-      return;
-    }
-    const known = this.exact.get(entry.object.path);
-    if (known === undefined) this.exact.set(entry.object.path, [entry]);
-    else known.push(entry);
   }
 }
 
@@ -139,8 +130,4 @@ function meet(a: Bound, b: Bound): boolean {
   const [one, other] = [a.of.program, b.of.program];
   const bindOne = one === undefined || other === undefined || one === other;
   return bindOne && overlap(a.entry, b.entry);
-}
-
-function overlap(a: Placed, b: Placed): boolean {
-  return sharedWho(a.who, b.who) !== undefined && mayOverlap(a.object, b.object);
 }

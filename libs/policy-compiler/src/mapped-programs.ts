@@ -1,6 +1,6 @@
-import { sharedWho } from './conflicts.js';
+import { overlap } from './conflicts.js';
 import { parseGlob } from './glob.js';
-import { covers, intersection, mayOverlap } from './objects.js';
+import { covers, intersection } from './objects.js';
 import type { Placed } from './rule-entries.js';
 
 /**
@@ -56,9 +56,5 @@ function isFileDenial({ effect, perms }: Placed): boolean {
 }
 
 function isOver(allow: Placed, deny: Placed): boolean {
-  return (
-    deny.rank < allow.rank &&
-    sharedWho(allow.who, deny.who) !== undefined &&
-    mayOverlap(allow.object, deny.object)
-  );
+  return deny.rank < allow.rank && overlap(allow, deny);
 }

@@ -1,6 +1,7 @@
 import { swallows } from './conflicts.js';
 import { type Draft, type DraftSet, subjectsOf } from './draft.js';
 import { isLive } from './draft-rule.js';
+import { EntriesByPath } from './entries-by-path.js';
 import type { Placed } from './rule-entries.js';
 import type { CellEntry } from './types.js';
 
@@ -46,13 +47,12 @@ function deniesOf({ paths, cells }: DraftSet): readonly number[] {
 
 /** What some sets allow, in a form that is asked for each of thousands of Blocks. */
 class Allows {
-  private readonly exact = new Map<string, Placed[]>();
-  private readonly wide: Placed[] = [];
+  private readonly paths = new EntriesByPath();
   private readonly cells = new Map<string, CellEntry>();
 
   constructor(sets: readonly DraftSet[]) {
     for (const { paths, cells } of sets) {
-      paths.filter(isPlainAllow).forEach((entry) => this.add(entry));
+      paths.filter(isPlainAllow).forEach((entry) => this.paths.add(entry));
       for (const entry of cells) if (entry.effect === 'allow') this.addCell(entry);
     }
   }
@@ -65,16 +65,6 @@ class Allows {
     ];
   }
 
-  private add(entry: Placed): void {
-    if (entry.object.type !== 'exact') {
-      this.wide.push(entry);
-      return;
-    }
-    const known = this.exact.get(entry.object.path);
-    if (known === undefined) this.exact.set(entry.object.path, [entry]);
-    else known.push(entry);
-  }
-
   private addCell(entry: CellEntry): void {
     const known = this.cells.get(entry.cell);
     if (known === undefined || known.rank < entry.rank) this.cells.set(entry.cell, entry);
@@ -83,8 +73,9 @@ class Allows {
   private pathOver(deny: Placed): Placed | undefined {
     const isOver = (allow: Placed): boolean => allow.rank > deny.rank && swallows(allow, deny);
     const { object } = deny;
-    const exact = object.type === 'exact' ? this.exact.get(object.path)?.find(isOver) : undefined;
-    return exact ?? this.wide.find(isOver);
+    const { exact, wide } = this.paths;
+    const found = object.type === 'exact' ? exact.get(object.path)?.find(isOver) : undefined;
+    return found ?? wide.find(isOver);
   }
 
   private cellOver(deny: CellEntry): CellEntry | undefined {
