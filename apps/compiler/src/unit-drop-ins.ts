@@ -2,7 +2,7 @@ import {
   BLOCKED_PROFILE,
   CATCH_ALL,
   type Compilation,
-  forbiddingRule,
+  forbiddingRules,
   type RuleReport,
   sourceProfileName,
 } from '#policy-compiler';
@@ -42,7 +42,7 @@ function dropInsOf(
   return dropInsFor(units, {
     ours,
     attached: (program) => capabilities.attached?.(program),
-    forbidden: (program) => forbiddingRule(report.attribution, program) !== undefined,
+    forbidden: (program) => forbiddingRules(report.attribution, program).length > 0,
   });
 }
 
@@ -54,7 +54,7 @@ function isBlocking({ content }: DropIn): boolean {
 function withFailures(compilation: Compilation, programs: readonly string[]): Compilation {
   const { report } = compilation;
   const indices = new Set(
-    [...new Set(programs)].map((program) => forbiddingRule(report.attribution, program)),
+    [...new Set(programs)].flatMap((program) => forbiddingRules(report.attribution, program)),
   );
   const failed = report.attribution.rules.filter((_, index) => indices.has(index));
   const mark = (policy: string, rule: RuleReport): RuleReport =>

@@ -60,10 +60,12 @@ function deviceRule(
   return unlisted(rule, 'device', denied === undefined ? 'audit' : 'block');
 }
 
-/** Index of the rule of the whole host that keeps root from starting a program; of a list its first Allow. */
-export function forbiddingRule(table: AttributionTable, program: string): number | undefined {
+/** Indices of the rules of the whole host that keep root from starting a program; of a list its first Allow. */
+export function forbiddingRules(table: AttributionTable, program: string): readonly number[] {
   const verdict = evaluatorFor(table, CATCH_ALL)?.path(program, 'x', 'owner');
-  return verdict?.allowed === false ? (verdict.entry ?? verdict.list)?.rule : undefined;
+  if (verdict?.allowed !== false) return [];
+  const { denials, list } = verdict;
+  return [...denials, ...(list ? [list] : [])].map(({ rule }) => rule);
 }
 
 const evaluators = new WeakMap<AttributionTable, Map<string, Evaluator>>();

@@ -140,20 +140,45 @@ class Writer {
     const allows = ordered || withoutBase ? entries.filter(({ effect }) => effect === 'allow') : [];
     return watched.flatMap((entry) => [
       ...(withoutBase ? [] : [this.line(entry, 'audit')]),
-      ...allows.flatMap((allow) => this.watchedPart(entry, allow, withoutBase)),
+      ...this.watchedParts(entry, allows, withoutBase),
     ]);
+  }
+
+  /** Each once: there may be as many Allows as what is watched. */
+  private watchedParts(
+    watched: Placed,
+    allows: readonly Placed[],
+    withoutBase: boolean,
+  ): Iterable<Line | Unwatched> {
+    const parts = new Map<string, Line | Unwatched>();
+    const opened = this.openedFrom(watched);
+    for (const allow of allows)
+      for (const part of this.watchedPart(watched, allow, withoutBase ? undefined : opened))
+        parts.set('text' in part ? part.text : '', part);
+    return parts.values();
+  }
+
+  /** From which rank on an Allow of all that is watched would open something that is denied; found out once, if asked. */
+  private openedFrom(watched: Placed): () => number {
+    let rank: number | undefined;
+    return () =>
+      (rank ??= this.paths.entries.reduce(
+        (least, { effect, rank: own, object }) =>
+          effect === 'deny' && own < least && mayOverlap(object, watched.object) ? own : least,
+        Infinity,
+      ));
   }
 
   private watchedPart(
     watched: Placed,
     allow: Placed,
-    withoutBase: boolean,
+    openedFrom: (() => number) | undefined,
   ): readonly (Line | Unwatched)[] {
     const who = sharedWho(watched.who, allow.who);
     const perms = [...watched.perms].filter((perm) => allow.perms.includes(perm)).join('');
     if (who === undefined || perms === '') return [];
     const globs =
-      intersection(watched.object, allow.object) ?? this.around(watched, allow, withoutBase);
+      intersection(watched.object, allow.object) ?? this.around(watched, allow, openedFrom);
     if (globs === undefined) return [{ unwatched: watched.rule }];
     return globs.map((glob) => this.line({ ...watched, who, perms, glob }, 'audit', allow.rank));
   }
@@ -165,13 +190,9 @@ class Writer {
   private around(
     watched: Placed,
     allow: Placed,
-    withoutBase: boolean,
+    openedFrom: (() => number) | undefined,
   ): readonly string[] | undefined {
-    const isOpened = (entry: Placed): boolean =>
-      entry.effect === 'deny' &&
-      entry.rank < allow.rank &&
-      mayOverlap(entry.object, watched.object);
-    if (!withoutBase && !this.paths.entries.some(isOpened)) return [watched.glob];
+    if (openedFrom !== undefined && openedFrom() >= allow.rank) return [watched.glob];
     return this.paths.name === 'process' ? [allow.glob] : undefined;
   }
 

@@ -32,7 +32,7 @@ import { LIST_CLASSES, listOf } from './verdict.js';
  */
 export function compileRuleSet(ruleSet: RuleSet, host: HostCapabilities): Compilation {
   const rules = draftRules(ruleSet, host);
-  exempt(rules, ruleSet);
+  exempt(rules, ruleSet, host);
   if (host.bpf === true) return compileForBpf(ruleSet, rules, host);
   if (host.apparmor === undefined) return withoutAppArmor(ruleSet, rules, host);
   const draft = settle(rules, host);

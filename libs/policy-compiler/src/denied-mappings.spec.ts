@@ -125,6 +125,24 @@ describe('the mapping of a file of which rules on programs and on files speak', 
     expect(report?.reason).toMatch(/a program that is not listed may still be mapped/);
   });
 
+  it('is refused, and the rule says so, where an Allow cannot be set over what another one raised', () => {
+    const compilation = compile(
+      [
+        block('a', { process: dir('/srv/tools/') }),
+        allow('b', { process: dir('/srv/tools/ok/') }),
+        block('c', { file: { matchPatterns: [{ pattern: '/srv/tools/ok/*.key' }] } }),
+        allow('d', { file: dir('/srv/', { fromSource: CURL }) }),
+      ],
+      { bpf: true },
+    );
+    expect(reports(compilation).map(({ reason }) => reason)).toEqual([
+      undefined,
+      expect.stringMatching(/^some of what it allows may not be mapped/),
+      undefined,
+      undefined,
+    ]);
+  });
+
   withParser('is refused too where the parser has no priorities', () => {
     const compilation = compile(
       [

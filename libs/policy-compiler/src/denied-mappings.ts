@@ -28,9 +28,9 @@ const JUST_ABOVE = 0.5;
  * other, whatever their ranks. But each enforcer has one order for a permission. So a denial of mapping goes up to the
  * strongest Allow of the other kind that may meet it, where it decides as between equals; Allows of its own kind that it
  * would hide go over it, but where they would hide another denial. Then some mapping is refused that both kinds permit,
- * never the reverse. No entry becomes more than two.
+ * never the reverse. No entry becomes more than two. Answers the rules of Allows of which that is so.
  */
-export function addDeniedMappings(all: readonly BoundPaths[]): void {
+export function addDeniedMappings(all: readonly BoundPaths[]): ReadonlySet<number> {
   const entries = all.flatMap((of) =>
     of.paths.filter(({ perms }) => perms.includes('m')).map((entry) => ({ of, entry })),
   );
@@ -40,8 +40,15 @@ export function addDeniedMappings(all: readonly BoundPaths[]): void {
     .filter(({ entry }) => entry.effect === 'deny')
     .map((deny): Raised => ({ ...deny, rank: strongest.over(deny) ?? deny.entry.rank }));
   const raised = denies.filter(({ rank, entry }) => rank > entry.rank);
+  const hidden = new Set<number>();
   const restored =
-    raised.length === 0 ? [] : allows.flatMap((allow) => over(allow, raised, denies));
+    raised.length === 0
+      ? []
+      : allows.flatMap((allow) => {
+          const restoring = over(allow, raised, denies);
+          if (restoring === 'hides') hidden.add(allow.entry.rule);
+          return restoring === undefined || restoring === 'hides' ? [] : [restoring];
+        });
   for (const { of, entry, rank } of [...raised, ...restored])
     of.paths.push({
       ...entry,
@@ -49,24 +56,25 @@ export function addDeniedMappings(all: readonly BoundPaths[]): void {
       rank,
       ...(isOnPrograms(entry) ? { program: true } : {}),
     });
+  return hidden;
 }
 
-/** An Allow over the denials that were raised past it. */
+/** An Allow over the denials that were raised past it, if there are any; `hides`: it cannot be, since it would hide another one. */
 function over(
   allow: Bound,
   raised: readonly Raised[],
   denies: readonly Raised[],
-): readonly Raised[] {
+): Raised | 'hides' | undefined {
   const own = allow.entry.rank;
   const hiding = raised.filter(
     (deny) =>
       deny.entry.rank < own && own <= deny.rank && isOneKind(allow, deny) && meet(allow, deny),
   );
-  if (hiding.length === 0) return [];
-  const rank = Math.max(...hiding.map((deny) => deny.rank)) + JUST_ABOVE;
+  if (hiding.length === 0) return undefined;
+  const rank = hiding.reduce((most, deny) => Math.max(most, deny.rank), 0) + JUST_ABOVE;
   const isHidden = (deny: Raised): boolean =>
     deny.rank < rank && (!isOneKind(allow, deny) || deny.entry.rank >= own) && meet(allow, deny);
-  return denies.some(isHidden) ? [] : [{ ...allow, rank }];
+  return denies.some(isHidden) ? 'hides' : { ...allow, rank };
 }
 
 /** Allows by whom they bind, in a form that is asked for each of thousands of Blocks. */

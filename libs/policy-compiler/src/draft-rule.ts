@@ -38,7 +38,7 @@ const CLASS: Readonly<Record<Rule['object']['kind'], RuleClass>> = {
 };
 
 /** What is known of rules beforehand. */
-type Verdicts = Partial<
+export type Verdicts = Partial<
   Pick<HostCapabilities, 'nowMs' | 'rejected' | 'veto' | 'authors' | 'resolve'>
 >;
 
@@ -66,16 +66,23 @@ function verdictBeforehand(
   rule: Rule,
   posture: 'audit' | 'block',
   ended: boolean,
-  { rejected, veto, authors, resolve = (path) => [path] }: Verdicts,
+  host: Verdicts,
 ): Pick<DraftRule, 'plan' | 'reason'> {
-  const facts = { authors: authors?.get(rule.policy) ?? [], resolve };
-  const refusal = veto && vetoReason(veto, rule, facts);
+  const refusal = refusalOf(rule, host);
   if (refusal !== undefined) return { plan: 'refused', reason: refusal };
   if (ended) return { plan: 'unsupported', reason: 'the exception has ended' };
-  const words = rejected?.get(`${rule.policy}/${rule.id}`);
+  const words = host.rejected?.get(`${rule.policy}/${rule.id}`);
   return words === undefined
     ? { plan: firstPlan(rule, posture) }
     : { plan: 'failed', reason: words };
+}
+
+/** Why the owner of the host does not take a rule; undefined where that is not so. */
+export function refusalOf(
+  rule: Rule,
+  { veto, authors, resolve = (path) => [path] }: Verdicts,
+): string | undefined {
+  return veto && vetoReason(veto, rule, { authors: authors?.get(rule.policy) ?? [], resolve });
 }
 
 function hasEnded(untilMs: number | undefined, nowMs: number | undefined): boolean {

@@ -49,9 +49,15 @@ export function placeRules(rules: readonly DraftRule[], host: RuleHost): Draft {
     if (isLive(rule)) place(draft, rule, entries);
   }
   addMapped(draft);
-  addDeniedMappings(boundPaths(draft));
+  for (const index of addDeniedMappings(boundPaths(draft))) noteUnmapped(rules[index]);
   for (const subjects of [draft, draft.terminal]) addImplied(subjects);
   return draft;
+}
+
+function noteUnmapped(rule: DraftRule | undefined): void {
+  if (rule !== undefined)
+    rule.reason ??=
+      'some of what it allows may not be mapped, and so on BPF not run: rules on programs and on files block parts of it, under a stronger Allow of the other kind';
 }
 
 function bySubject(): BySubject {

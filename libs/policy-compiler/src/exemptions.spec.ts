@@ -98,6 +98,17 @@ describe.each<[string, HostCapabilities]>([
     );
   });
 
+  it('has what was written into it besides, other than an Allow, in force', () => {
+    const made = exceptionFrom('list', {
+      file: { matchPaths: [{ path: '/etc/own.key', action: 'Block' }] },
+    });
+    expect(rulesOf('exception-1', LIST, made)).toMatchObject([
+      { id: 'file/matchPaths/0', plan: 'enforce', class: 'file' },
+      { id: 'lifts' },
+    ]);
+    expect(causeOf({ name: '/etc/own.key', denied: 'r' }, LIST, made)).toBeDefined();
+  });
+
   it('leaves what its policy audits and allows', () => {
     const mixed = policy('mixed', {
       file: {
@@ -183,6 +194,23 @@ describe.each<[string, HostCapabilities]>([
     expect(rulesOf('exception-1', exceptionFrom('list'))).toMatchObject([
       { id: 'lifts', plan: 'enforce', reason: 'the host does not have list' },
     ]);
+  });
+
+  it('lifts no rule of what the owner of the host does not let be allowed, and says so', () => {
+    const policies = [BASELINE, exceptionFrom('baseline')];
+    const veto = [{ actions: ['Allow'], paths: ['/etc/app/secret.key'] }];
+    const { report } = compileRuleSet(ruleSet(...policies), { ...host, veto });
+    const plans = report.policies[0]?.rules.map(({ id, plan }) => [id, plan]);
+    expect(plans).toEqual([
+      ['process/matchPaths/0', 'overruled'],
+      ['file/matchPaths/0', 'enforce'],
+      ['network/matchProtocols/0', 'overruled'],
+      ['capabilities/matchCapabilities/0', 'overruled'],
+    ]);
+    expect(report.policies[1]?.rules[0]).toMatchObject({
+      id: 'lifts',
+      reason: expect.stringMatching(/^not from all of baseline: the owner of this host refuses/),
+    });
   });
 
   it('lifts rules about devices', () => {

@@ -3,11 +3,11 @@
  * and no list of it takes anything on the host, also where the policy is changed meanwhile. Nothing is allowed instead: what
  * other policies take stays taken, and what the policy allows and audits stays as it is.
  */
-import { type RuleSet, untilOf } from '#policy-model';
-import { type DraftRule, isLive } from './draft-rule.js';
+import { type Rule, type RuleSet, untilOf } from '#policy-model';
+import { type DraftRule, isLive, refusalOf, type Verdicts } from './draft-rule.js';
 
 /** Takes out the Blocks from which an exception in force exempts, and marks the Allows that make no list by it. */
-export function exempt(rules: readonly DraftRule[], { policies }: RuleSet): void {
+export function exempt(rules: readonly DraftRule[], { policies }: RuleSet, host: Verdicts): void {
   const documents = new Map(policies.map(({ document }) => [document.metadata.name, document]));
   for (const exception of rules.filter(isLive)) {
     const { object, policy } = exception.rule;
@@ -17,7 +17,13 @@ export function exempt(rules: readonly DraftRule[], { policies }: RuleSet): void
     const until = made && untilOf(made);
     const end = until === undefined ? '' : ` until ${new Date(until).toISOString()}`;
     const reason = `${policy} exempts this host from it${end}`;
-    rules.filter(({ rule }) => rule.policy === object.policy).forEach((rule) => lift(rule, reason));
+    for (const drafted of rules.filter(({ rule }) => rule.policy === object.policy)) {
+      // As if it were allowed: what the owner does not take to be, is not lifted either.
+      const allowed: Rule = { ...drafted.rule, policy, action: 'Allow', tier: 'exception' };
+      const refusal = refusalOf(allowed, host);
+      if (refusal === undefined) lift(drafted, reason);
+      else exception.reason ??= `not from all of ${object.policy}: ${refusal}`;
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 export { compileRuleSet } from './compile.js';
-export { attribute, forbiddingRule } from './attribute.js';
+export { attribute, forbiddingRules } from './attribute.js';
 export { compileGlob, type Glob, globProblem, parseGlob } from './glob.js';
 export { usbClassName } from './devices.js';
 export { capabilityName } from './cells.js';

@@ -39,10 +39,11 @@ export function rulesOf(policy: HostPolicy): readonly Rule[] {
 }
 
 function toRule(policy: HostPolicy, levels: readonly Attributes[], item: Item): Rule {
+  const action = actionOf(item.object, levels);
   return {
     id: item.id,
     policy: policy.metadata.name,
-    action: actionOf(item.object, levels),
+    action,
     tier: tierOf(policy),
     severity: first(levels, (level) => level.severity),
     tags: first(levels, (level) => level.tags) ?? [],
@@ -51,7 +52,8 @@ function toRule(policy: HostPolicy, levels: readonly Attributes[], item: Item): 
     sources: sourcePaths(item.sources),
     ownerOnly: item.ownerOnly ?? false,
     readOnly: item.readOnly ?? false,
-    lifts: item.object.kind !== 'exemption' && liftedPolicy(policy) !== undefined,
+    lifts:
+      action === 'Allow' && item.object.kind !== 'exemption' && liftedPolicy(policy) !== undefined,
     pts: item.pts,
     allowedArgs: item.allowedArgs,
   };

@@ -23,6 +23,7 @@ let server: RedisServer;
 const truth = new Map<string, NodeUser>();
 let known = true;
 const counts: NodeUserCounts[] = [];
+let complete = true;
 const open: { close(): unknown }[] = [];
 
 function connect(username: string, password: string | (() => string)): RedisConnection {
@@ -39,6 +40,7 @@ function keeper(connection = control()): NodeUsers {
   const users = new NodeUsers(connection, {
     known: () => known,
     all: () => [...truth.values()],
+    complete: () => complete,
     one: (nodeId) => truth.get(nodeId),
     keep: ['control', 'replication'],
     everyMs: 50,
@@ -117,6 +119,22 @@ describe('users of hosts on a real Redis', () => {
     }
     known = true;
     await eventually('made anew', async () => (await names()).includes(nodeUserName(idOf('a'))));
+  });
+
+  it('are left alone where it is not certain who else is to have one', async () => {
+    want(userOf('a'));
+    const users = keeper();
+    const isThere = async () => (await names()).includes(nodeUserName(idOf('a')));
+    await eventually('made', isThere);
+    complete = false;
+    truth.delete(idOf('a'));
+    want(userOf('b'));
+    users.compare();
+    await eventually('compared', async () => (await names()).includes(nodeUserName(idOf('b'))));
+    expect(await isThere()).toBe(true);
+    complete = true;
+    users.compare();
+    await eventually('removed', async () => !(await isThere()));
   });
 
   it('do nothing else: each of these is refused', async () => {

@@ -20,6 +20,8 @@ export interface NodeUserSource {
   readonly known: () => boolean;
   /** Every host's user. */
   readonly all: () => readonly NodeUser[];
+  /** Whether it is certain that nobody else is to have one: else nobody is taken for a stranger. Default: it is. */
+  readonly complete?: () => boolean;
   /** The user of one host; undefined where it is to have none. */
   readonly one: (nodeId: string) => NodeUser | undefined;
 }
@@ -146,7 +148,8 @@ export class NodeUsers {
         (user) => !this.#isSet(user) || !there.has(nodeUserName(user.nodeId)),
       );
       await this.#setAll(missing, runs);
-      const removed = await this.#remove(this.#strangers(there, wanted));
+      const isComplete = this.options.complete?.() ?? true;
+      const removed = isComplete ? await this.#remove(this.#strangers(there, wanted)) : 0;
       if (missing.length + removed > 0)
         this.options.onReconciled?.({ set: missing.length, removed });
     } catch (error) {

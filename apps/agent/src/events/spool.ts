@@ -171,20 +171,26 @@ export class Spool {
     return this.#inTurn(async () => {
       this.#next = { start: startOf(cursor) + 1, sequence: 1 };
       const after = this.#acknowledged;
-      this.#acknowledged = cursor;
       await this.#closeSegment();
       const waiting = this.#backlog;
       this.#backlog = [];
-      for (const segment of [...this.#segments]) {
-        const entries = entriesAfter(await this.#entriesOf(segment), after);
-        this.#segments = this.#segments.filter((each) => each !== segment);
-        // Until then they are twice on disk: what has its old id the store takes for what it has.
-        await this.#keepAnew(entries);
-        await rm(join(this.#dir, segment.file), { force: true });
+      try {
+        for (const segment of [...this.#segments]) await this.#keepSegmentAnew(segment, after);
+      } finally {
+        await this.#keepAnew(waiting);
       }
-      await this.#keepAnew(waiting);
+      this.#acknowledged = cursor;
       await this.#writeMeta();
     });
+  }
+
+  async #keepSegmentAnew(segment: Segment, after: string): Promise<void> {
+    const entries = entriesAfter(await this.#entriesOf(segment), after);
+    this.#segments = this.#segments.filter((each) => each !== segment);
+    this.#lost += segment.damaged;
+    // Until then they are twice on disk: what has its old id the store takes for what it has.
+    await this.#keepAnew(entries);
+    await rm(join(this.#dir, segment.file), { force: true }).catch(this.#failed);
   }
 
   async #keepAnew(entries: readonly SpoolEntry[]): Promise<void> {

@@ -13,6 +13,7 @@ import {
   parts,
   policy,
   settled,
+  state,
   take,
   threeHosts,
   useDelivery,
@@ -77,6 +78,30 @@ describe('upkeep of what was delivered', () => {
     await eventually('swept', () => !channel.bundles.has('f'.repeat(64)));
     await eventually('swept', () => !channel.there.has('e'.repeat(64)));
     expect(channel.there.size).toBe(3);
+  });
+
+  it('removes nothing that nobody names while a record cannot be read, which may name it', async () => {
+    await threeHosts();
+    loop.everything();
+    await settled();
+    const left = channel.there.get(IDS[0] ?? '');
+    if (left) channel.there.set('e'.repeat(64), left);
+    state.unreadable.set('node', 'damaged');
+    for (let look = 1; look <= 3; look += 1) {
+      channel.there.delete(IDS[1] ?? '');
+      loop.lookAfter();
+      await eventually('put back', () => ordering(1));
+      await settled();
+    }
+    expect(channel.there.has('e'.repeat(64))).toBe(true);
+    state.unreadable.clear();
+    for (let look = 1; look <= 2; look += 1) {
+      channel.there.delete(IDS[1] ?? '');
+      loop.lookAfter();
+      await eventually('put back', () => ordering(1));
+      await settled();
+    }
+    await eventually('swept', () => !channel.there.has('e'.repeat(64)));
   });
 
   it('puts back what vanished also while not all that is there can be listed, and sweeps when it can', async () => {

@@ -10,7 +10,7 @@ import type { WaitingHosts } from './waiting-hosts.js';
 
 /** What is kept up, and what by. */
 export interface UpkeepParts extends InspectionParts {
-  readonly state: Pick<FleetState, 'revision'>;
+  readonly state: Pick<FleetState, 'revision' | 'unreadable'>;
   readonly bundles: Pick<BundleShelf, 'retain'>;
   readonly replicas: Pick<Replicas, 'owns'>;
   readonly clock: Clock;
@@ -56,13 +56,16 @@ export class Upkeep {
 
   /**
    * Where it was asked for. Not before etcd was read, nor while hosts wait: the board would not name what they are to have.
-   * Where these are only such as something is in the way of, what is missing is put back, and nothing is removed.
+   * Where these are only such as something is in the way of, what is missing is put back, and nothing is removed; nor where
+   * a part of etcd cannot be read: whose it is, another replica may know.
    */
   async putRight(): Promise<void> {
     const hindered = this.waiting.hindered.size;
     if (!this.#isDue || this.waiting.size > hindered || this.parts.state.revision === 0n) return;
     this.#isDue = false;
-    const { missing, unnamed } = await this.#inspection.look(hindered === 0);
+    const { missing, unnamed } = await this.#inspection.look(
+      hindered === 0 && this.parts.state.unreadable.size === 0,
+    );
     await this.#putBack(missing);
     await this.parts.channel.dropBundles([...unnamed.bundles]);
     for (const nodeId of unnamed.nodeIds) await this.departed.forget(nodeId);

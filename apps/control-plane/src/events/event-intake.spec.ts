@@ -91,6 +91,8 @@ class NoLedger extends Ledger {
 
 class FakeStore extends AlertStore {
   full = false;
+  /** Nothing can be read of it. */
+  unreadable = false;
   /** The last batch could not be stored. */
   failed = false;
   /** It refuses the batch that ends here. */
@@ -110,6 +112,7 @@ class FakeStore extends AlertStore {
     return { stored: batch.alerts.length, duplicates: 0, last: batch.last };
   }
   override cursorOf(): Promise<string | undefined> {
+    if (this.unreadable) return Promise.reject(new Error('database disk image is malformed'));
     return Promise.resolve(this.last);
   }
 
@@ -247,6 +250,13 @@ describe('the intake of events', () => {
     slow.resolve();
     await taken;
     expect([observations.stored, inbox.entries]).toEqual([3, []]);
+  });
+
+  it('has alerts acknowledged while the store of what was only watched cannot be read', async () => {
+    inbox.entries = [entry('1-0', 1, 2)];
+    observations.unreadable = true;
+    await intake.take(NODE);
+    expect([store.stored, cursor(), inbox.entries]).toEqual([2, '1000-0000000002', []]);
   });
 
   it('refuses alerts that pass for what was only watched, and the other way round', async () => {

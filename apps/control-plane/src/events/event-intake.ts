@@ -124,7 +124,11 @@ export class EventIntake {
 
   /** Of both kinds, whichever came: one takes the place of the other's last word. */
   async #cursorOf(nodeId: string): Promise<EventCursor> {
-    const observed = await this.observations.cursorOf(nodeId);
+    // Who is not told of what it watched only sends that again; alerts are told of, whatever becomes of the other store.
+    const observed = await this.observations.cursorOf(nodeId).catch((cause: unknown) => {
+      this.log.warn('the store of what was only watched cannot be read', { node: nodeId, cause });
+      return undefined;
+    });
     const last = (await this.alerts.cursorOf(nodeId)) ?? NONE;
     return { v: 1, last, ...(observed === undefined ? {} : { observed }) };
   }

@@ -99,10 +99,14 @@ export class RedisHostUsers extends HostUsers {
 }
 
 /** Those that are to be on one Redis. */
-function usersOf({ known, all, one, shardOf }: HostUserSource, shard: string): NodeUserSource {
+function usersOf(
+  { known, all, one, complete, shardOf }: HostUserSource,
+  shard: string,
+): NodeUserSource {
   const isHere = (nodeId: string): boolean => shardOf(nodeId) === shard;
   return {
     known,
+    complete,
     all: () => all().filter(({ nodeId }) => isHere(nodeId)),
     one: (nodeId) => (isHere(nodeId) ? one(nodeId) : undefined),
   };
@@ -112,6 +116,8 @@ function usersOf({ known, all, one, shardOf }: HostUserSource, shard: string): N
 function letIn(source: NodeUserSource, standing: NodeStanding): NodeUserSource {
   return {
     known: () => source.known() && standing.serves !== undefined,
+    // Out of order it is to have none at all.
+    complete: () => standing.serves === false || (source.complete?.() ?? true),
     all: () => (standing.serves ? source.all() : []),
     one: (nodeId) => (standing.serves ? source.one(nodeId) : undefined),
   };

@@ -163,6 +163,8 @@ export class ControlPlane {
     this.parts.hostUsers.start(
       {
         known: () => fleet.state.revision > 0n,
+        // Of a host whose record cannot be read here another replica may know.
+        complete: () => fleet.state.unreadable.size === 0,
         all: () => redisUsersOf(fleet.state, this.parts.clock.nowMs()),
         one: (nodeId) => redisUserOf(fleet.state, nodeId, this.parts.clock.nowMs()),
         shardOf: (nodeId) => shardOf(fleet.state, nodeId),

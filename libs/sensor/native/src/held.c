@@ -99,15 +99,16 @@ static void look(struct hw_daemon *d, bool is_new, struct hw_held *ret) {
         tell(d, ret);
         if (is_new && d->table->kill_holders == 1)
                 kill_holders(d, ret);
-        if (r == 0)
+        if (r == 0) {
                 d->held_loads = d->loads;
-        else
+                d->cut_loads = UINT64_MAX;
+        } else
                 tell_cut(d, r);
 }
 
 void hw_cover(struct hw_daemon *d) {
         static struct hw_held held; /* large, and what is told until the next look */
-        const bool is_new = d->held_loads != d->loads, is_cut = is_new && d->cut_loads == d->loads;
+        const bool is_new = d->held_loads != d->loads, is_cut = d->cut_loads == d->loads;
 
         hw_coverage_count(d->table, &d->coverage);
         if (hw_daemon_uses_bpf(d))
