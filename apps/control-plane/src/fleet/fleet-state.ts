@@ -88,11 +88,7 @@ export class FleetState {
 
   /** How much cannot be read, and of how much of that nothing is known. */
   get lacks(): Lacks {
-    const keys = [...this.unreadable.keys()];
-    return lacksOf(
-      keys,
-      keys.filter((key) => !this.#holds(key)),
-    );
+    return lacksOf(new Map(this.unreadable.keys().map((key) => [key, this.#held(key)])));
   }
 
   /** The selectors of all groups, by name. */
@@ -169,30 +165,31 @@ export class FleetState {
     return [...this.#hostKeys.keys()].filter((epoch) => this.hostKey(nodeId, epoch));
   }
 
-  /** Whether anything is known of what lies under this key, as it was before. */
-  #holds(key: string): boolean {
+  /** Revision of what is known of a key, as it was before; undefined where nothing is. */
+  #held(key: string): bigint | undefined {
     const parsed = parseFleetKey(key);
     switch (parsed.kind) {
       case 'policy':
-        return !!(this.policies.get(parsed.name) ?? this.deletedPolicies.get(parsed.name));
+        return (this.policies.get(parsed.name) ?? this.deletedPolicies.get(parsed.name))?.revision;
       case 'group':
-        return this.groups.get(parsed.name) !== undefined;
+        return this.groups.get(parsed.name)?.revision;
       case 'node':
-        return this.nodes.get(parsed.name) !== undefined;
+        return this.nodes.get(parsed.name)?.revision;
       case 'suspension':
-        return this.suspensions.get(parsed.name) !== undefined;
+        return this.suspensions.get(parsed.name)?.revision;
       case 'exception':
-        return this.exceptions.get(parsed.name) !== undefined;
+        return this.exceptions.get(parsed.name)?.revision;
       case 'redirect':
-        return this.redirects.get(parsed.name) !== undefined;
+        return this.redirects.get(parsed.name)?.revision;
       case 'revocation':
-        return this.#revocations.get(parsed.name) !== undefined;
+        return this.#revocations.get(parsed.name)?.revision;
       case 'hostKey': {
+        // A host key is made once in an epoch.
         const { nodeId, epoch } = hostKeyOf(key);
-        return this.hostKey(nodeId, epoch) !== undefined;
+        return this.hostKey(nodeId, epoch) && 0n;
       }
       case 'other':
-        return false;
+        return undefined;
     }
   }
 

@@ -5,12 +5,14 @@ export interface Lacks {
   /** Records of which it knows nothing: of others it has what they were before. */
   readonly missing: number;
   readonly unreadable: number;
-  /** The same of two that lack the same. */
+  /** The newest of what it has of these: of two that read on for a different time one has what is older. */
+  readonly newest: bigint;
+  /** The same of two that lack the same, and have the same instead. */
   readonly which: string;
 }
 
 /** Reads everything. */
-export const LACKS_NOTHING: Lacks = { missing: 0, unreadable: 0, which: '' };
+export const LACKS_NOTHING: Lacks = { missing: 0, unreadable: 0, newest: 0n, which: '' };
 
 /** A replica and what it lacks. */
 export interface Lacking {
@@ -18,24 +20,33 @@ export interface Lacking {
   readonly lacks: Lacks;
 }
 
-/** Of these keys, of some of which nothing is known. */
-export function lacksOf(unreadable: readonly string[], missing: readonly string[]): Lacks {
-  if (unreadable.length === 0) return LACKS_NOTHING;
-  const keys = JSON.stringify([unreadable.toSorted(), missing.toSorted()]);
-  const which = createHash('sha256').update(keys).digest('hex').slice(0, 16);
-  return { missing: missing.length, unreadable: unreadable.length, which };
+/** Of these keys, each with the revision of what is known of it; undefined where nothing is. */
+export function lacksOf(unreadable: ReadonlyMap<string, bigint | undefined>): Lacks {
+  if (unreadable.size === 0) return LACKS_NOTHING;
+  const held = [...unreadable].map(([key, revision]) => `${key} ${revision ?? ''}`).toSorted();
+  const which = createHash('sha256').update(JSON.stringify(held)).digest('hex').slice(0, 16);
+  const known = [...unreadable.values()].filter((revision) => revision !== undefined);
+  const newest = known.reduce((most, each) => (each > most ? each : most), 0n);
+  return { missing: unreadable.size - known.length, unreadable: unreadable.size, newest, which };
 }
 
 /** As a replica says it to others; nothing where it lacks nothing. */
-export function lacksText({ missing, unreadable, which }: Lacks): string {
-  return unreadable > 0 ? [missing, unreadable, which].join('.') : '';
+export function lacksText({ missing, unreadable, newest, which }: Lacks): string {
+  return unreadable > 0 ? [missing, unreadable, newest, which].join('.') : '';
 }
+
+const TEXT = /^(\d{1,9})\.(\d{1,9})\.(\d{1,19})\.([0-9a-f]{16})$/;
 
 /** The reverse; what is not understood lacks nothing. */
 export function parseLacks(text = ''): Lacks {
-  const [, missing, unreadable, which] = /^(\d{1,9})\.(\d{1,9})\.([0-9a-f]{16})$/.exec(text) ?? [];
+  const [, missing, unreadable, newest = '', which] = TEXT.exec(text) ?? [];
   if (which === undefined) return LACKS_NOTHING;
-  return { missing: Number(missing), unreadable: Number(unreadable), which };
+  return {
+    missing: Number(missing),
+    unreadable: Number(unreadable),
+    newest: BigInt(newest),
+    which,
+  };
 }
 
 /** Whether `other` knows more of the fleet than `one`. Of two that lack as much, but not the same, one has to. */
@@ -54,6 +65,9 @@ export function ableOf(all: readonly Lacking[]): readonly string[] {
 
 function compare(a: Lacking, b: Lacking): number {
   if (a.lacks.which === b.lacks.which) return 0;
-  const missing = a.lacks.missing - b.lacks.missing;
-  return missing || a.lacks.unreadable - b.lacks.unreadable || (a.id < b.id ? -1 : 1);
+  const [one, other] = [a.lacks, b.lacks];
+  const less = one.missing - other.missing || one.unreadable - other.unreadable;
+  if (less !== 0) return less;
+  if (one.newest !== other.newest) return one.newest > other.newest ? -1 : 1;
+  return a.id < b.id ? -1 : 1;
 }

@@ -119,7 +119,9 @@ describe('what replicas say of themselves', () => {
 });
 
 describe('a replica that cannot read all of etcd', () => {
-  const [older, none, other] = [lacksOf(['x'], []), lacksOf(['x'], ['x']), lacksOf(['y'], ['y'])];
+  const lackingAll = (key: string, held?: bigint) => lacksOf(new Map([[key, held]]));
+  const [older, none, other] = [lackingAll('x', 3n), lackingAll('x'), lackingAll('y')];
+  const newer = lackingAll('x', 4n);
   const lacking = (id: string, lacks: ReturnType<typeof lacksOf>) =>
     there(id, `1  ${lacksText(lacks)}`);
   const held = () => {
@@ -148,6 +150,8 @@ describe('a replica that cannot read all of etcd', () => {
   it.each([
     ['has what a record was before', older, none, true],
     ['has nothing of it', none, older, false],
+    ['has what it was before that', older, newer, false],
+    ['has what it was after that', newer, older, true],
     ['lacks another one, and comes first', none, other, true],
   ])(
     'does everything or nothing beside one that cannot either: where it %s',
@@ -174,7 +178,7 @@ describe('a replica that cannot read all of etcd', () => {
     expect(`7 ${key.said}`.split(' ')).toEqual(['7', '', lacksText(none)]);
     replicas.say('files');
     expect(key.said).toBe(`files ${lacksText(none)}`);
-    replicas.lack(lacksOf([], []));
+    replicas.lack(lacksOf(new Map()));
     expect(key.said).toBe('files');
   });
 });
