@@ -319,7 +319,7 @@ describe('the mapping of any file under any rules', () => {
           if (!forbidden && !set.some(isList)) count[may ? 'permitted' : 'refused'] += 1;
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
     // Too much, since one order cannot say all: seldom, in rules over so few paths.
     expect(count.refused).toBeLessThan(count.permitted);
