@@ -9,7 +9,7 @@ import {
   reports,
   withParser,
 } from './fixtures/compilation.js';
-import { policy, profileIn } from './fixtures/rule-sets.js';
+import { exception, policy, profileIn } from './fixtures/rule-sets.js';
 import { CATCH_ALL, sourceProfileName } from './names.js';
 import { TableReader } from './table/read-table.js';
 import { Evaluator } from './verdict.js';
@@ -20,12 +20,6 @@ const CURL = [{ path: '/usr/bin/curl' }];
 const block = (name: string, spec: Spec): HostPolicy =>
   policy(name, { ...spec, action: 'Block' }, { 'hostward.io/override-protection': 'true' });
 const allow = (name: string, spec: Spec): HostPolicy => policy(name, { ...spec, action: 'Allow' });
-const exception = (spec: Spec): HostPolicy =>
-  policy(
-    'patch-day',
-    { ...spec, action: 'Allow' },
-    { 'hostward.io/tier': 'exception', 'hostward.io/until': '2030-01-01T00:00:00Z' },
-  );
 const dir = (path: string, more: object = {}) => ({
   matchDirectories: [{ dir: path, recursive: true, ...more }],
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { HostPolicy, HostPolicySpec } from '#policy-model';
 import { allows, compile, expectParsed, parser, reports } from './fixtures/compilation.js';
-import { policy, profileIn } from './fixtures/rule-sets.js';
+import { exception, policy, profileIn } from './fixtures/rule-sets.js';
 import { CATCH_ALL, sourceProfileName } from './names.js';
 import { TableReader } from './table/read-table.js';
 import { Evaluator } from './verdict.js';
@@ -13,12 +13,6 @@ const USR = { matchDirectories: [{ dir: '/usr/', recursive: true }] };
 const NMAP: Spec = { process: { matchPaths: [{ path: '/usr/bin/nmap' }] } };
 
 const block = (spec: Spec): HostPolicy => policy('block', { ...spec, action: 'Block' });
-const exception = (spec: Spec): HostPolicy =>
-  policy(
-    'patch-day',
-    { ...spec, action: 'Allow' },
-    { 'hostward.io/tier': 'exception', 'hostward.io/until': '2030-01-01T00:00:00Z' },
-  );
 const ofCurl = (process: Spec['process']): HostPolicy =>
   policy('of-curl', { process, action: 'Allow' });
 

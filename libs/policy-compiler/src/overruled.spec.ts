@@ -1,16 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import type { HostPolicy, HostPolicySpec } from '#policy-model';
 import { compileRuleSet } from './compile.js';
-import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
+import { debian, exception, policy, ruleSet } from './fixtures/rule-sets.js';
 
 type Spec = Omit<HostPolicySpec, 'nodeSelector'>;
-
-const exception = (spec: Spec): HostPolicy =>
-  policy(
-    'patch-day',
-    { ...spec, action: 'Allow' },
-    { 'hostward.io/tier': 'exception', 'hostward.io/until': '2030-01-01T00:00:00Z' },
-  );
 
 const NGINX = [{ path: '/usr/sbin/nginx' }];
 const SRV = { file: { matchDirectories: [{ dir: '/srv/', recursive: true }] } };

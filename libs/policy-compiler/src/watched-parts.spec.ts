@@ -9,18 +9,12 @@ import {
   reports,
   withParser,
 } from './fixtures/compilation.js';
-import { policy, profileIn } from './fixtures/rule-sets.js';
+import { exception, policy, profileIn } from './fixtures/rule-sets.js';
 import { covers, matcherOf, type PathObject } from './objects.js';
 import { parseGlob } from './glob.js';
 
 type Spec = Omit<HostPolicySpec, 'nodeSelector'>;
 
-const exception = (spec: Spec): HostPolicy =>
-  policy(
-    'patch-day',
-    { ...spec, action: 'Allow' },
-    { 'hostward.io/tier': 'exception', 'hostward.io/until': '2030-01-01T00:00:00Z' },
-  );
 const watch = (spec: Spec): HostPolicy => policy('watch', { ...spec, action: 'Audit' });
 const block = (spec: Spec): HostPolicy => policy('block', { ...spec, action: 'Block' });
 
