@@ -1,15 +1,17 @@
 import type { Model, Step } from './explore.js';
 
-/** Mistakes that a ledger could make; each must be found by the exploration. */
-export const LEDGER_MISTAKES = [
-  'write a change and its entry one after the other',
-  'move the head without looking whether it moved',
-  'commit before the entry before is stored',
-  'keep nothing in etcd of what the disk may lack',
-  'take what is in the store after a start for synced',
-  'send again what was not answered, whatever the head is by then',
-] as const;
-export type LedgerMistake = (typeof LEDGER_MISTAKES)[number];
+const NOT_ONCE = 'store and etcd do not tell each change once, in one chain';
+
+/** Mistakes that a ledger could make, and as what each must be found by the exploration. */
+export const LEDGER_MISTAKES = {
+  'write a change and its entry one after the other': NOT_ONCE,
+  'move the head without looking whether it moved': NOT_ONCE,
+  'commit before the entry before is stored': NOT_ONCE,
+  'keep nothing in etcd of what the disk may lack': NOT_ONCE,
+  'take what is in the store after a start for synced': NOT_ONCE,
+  'send again what was not answered, whatever the head is by then': NOT_ONCE,
+} as const;
+export type LedgerMistake = keyof typeof LEDGER_MISTAKES;
 
 /** Sizes of an exploration. */
 export interface LedgerBounds {
@@ -77,9 +79,7 @@ export function ledgerModel(
       ...(state.faults > 0 ? faultsOf({ ...state, faults: state.faults - 1 }, changes) : []),
     ],
     brokenBy: (_before, { changes: told, stored, inEtcd }) =>
-      [...new Set([...stored, ...inEtcd])].join() === told.join()
-        ? undefined
-        : 'store and etcd do not tell each change once, in one chain',
+      [...new Set([...stored, ...inEtcd])].join() === told.join() ? undefined : NOT_ONCE,
     brokenAtRest: ({ changes: told, stored }) =>
       stored.join() === told.join() ? undefined : 'at rest a change is not in the store',
   };

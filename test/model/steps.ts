@@ -118,8 +118,6 @@ function isAgain({ epoch }: State, { lost, content }: Replica): boolean {
 }
 
 function readEvent(state: State, replica: Replica, mistake?: Mistake): Partial<Replica> {
-  if (mistake === 'resume a watch at the revision of the header')
-    return { generation: state.generation };
   const generation = replica.generation + 1;
   const content = state.log[generation] ?? 0;
   const forgets = mistake === 'forget a deletion' && isDeletion(content);
@@ -222,6 +220,9 @@ function faults(state: State, mistake?: Mistake): DeliveryStep[] {
     all.push(fault('what was fetched is corrupt', { ...state, host: { ...state.host, fetched } }));
   }
   if (state.nudged) all.push(fault('the nudge is lost', { ...state, nudged: false }));
+  for (const index of [0, 1] as const)
+    if (state.replicas[index].generation < state.generation)
+      all.push(fault(`the watch of replica ${index + 1} is cut`, cutWatch(state, index, mistake)));
   if (state.redis) all.push(...losses(state).map(({ name, next }) => fault(name, next)));
   if (state.host.lastGood && !state.host.staged)
     all.push(fault('the host falls back', fallBack(state, state.host.lastGood, mistake)));
@@ -236,6 +237,14 @@ function faults(state: State, mistake?: Mistake): DeliveryStep[] {
   if (state.generation > 1 && state.epoch === 1)
     all.push(fault('etcd is restored', restore(state)));
   return all;
+}
+
+/** It goes on after what it has brought, so that all comes that comes anyway. */
+function cutWatch(state: State, index: 0 | 1, mistake?: Mistake): State {
+  if (mistake !== 'resume a watch at the revision of the header') return state;
+  const replicas: [Replica, Replica] = [...state.replicas];
+  replicas[index] = { ...replicas[index], generation: state.generation };
+  return { ...state, replicas };
 }
 
 /** Of Redis alone, and, while another is left, of the machine that one of the replicas is on too. */
