@@ -164,6 +164,7 @@ describe('bench fleet --json', () => {
       'commit_to_ack_last within 2000 ms',
       'reconnect_all within 30000 ms',
       'hosts not back within 0 hosts',
+      'hosts without the change made meanwhile within 0 hosts',
       'idle_cpu within 5 % of a core',
       'rest_p99 during the return within 500 ms',
     ])
@@ -179,7 +180,7 @@ describe('bench fleet --json', () => {
     for (const whose of ['control_plane', 'redis', 'simulation'])
       expect([whose, value(`cpu_per_host_${whose}`) > 0]).toEqual([whose, true]);
     expect(value('rest_p99')).toBeGreaterThan(0);
-    expect([value('rest_refused'), value('not_back')]).toEqual([0, 0]);
+    expect(['rest_refused', 'not_back', 'missed_change'].map(value)).toEqual([0, 0, 0]);
   });
 
   it('tells what the confirmations of a change cost, beyond what everything takes at rest, and how long report and statement are', () => {

@@ -135,6 +135,19 @@ describe('help and errors', () => {
   });
 });
 
+describe('a simulation', () => {
+  it(
+    'shows on a terminal how it stands, in one line that is written anew',
+    async () => {
+      const shown = await inTerminal('sim --nodes 2 --duration 2s');
+      expect(shown).toMatch(
+        /\r\d+ s: 2 enrolled, 2 connected, \d took a rule set, 0 changes.*\u001b\[K/,
+      );
+    },
+    2 * MINUTE,
+  );
+});
+
 describe('colour', () => {
   it('is there on a terminal, and not with NO_COLOR or on a dumb one', async () => {
     const coloured = await inTerminal('get nodes');

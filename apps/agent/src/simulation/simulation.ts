@@ -140,7 +140,7 @@ class Simulation {
         break;
       } catch (cause) {
         if (!mayPass(cause) || attempt >= ATTEMPTS) throw cause;
-        const waitMs = AGAIN_BASE_MS + Math.random() * AGAIN_SPREAD_MS;
+        const waitMs = againAfterMs(cause);
         await delay(waitMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       }
     }
@@ -178,6 +178,12 @@ class Simulation {
       conditions: this.#conditions(),
     });
   }
+}
+
+/** As late as the control plane says, or soon where it said nothing; by chance later, since thousands are told the same. */
+function againAfterMs(cause: unknown): number {
+  const { retryAfterMs = AGAIN_BASE_MS } = cause instanceof EnrollmentRefused ? cause : {};
+  return retryAfterMs + Math.random() * Math.max(AGAIN_SPREAD_MS, retryAfterMs);
 }
 
 /** A control plane that does not answer in time, or is busy, may do so later. */

@@ -50,6 +50,8 @@ export async function fleetBench(options: FleetBenchOptions, signal: AbortSignal
     tellFleet(report, result);
     // Not before all that was measured is told.
     if (result.back.missing > 0) throw new CommandFailed('not all hosts came back');
+    if (result.back.unchanged > 0)
+      throw new CommandFailed('not all hosts have what was changed while Redis was away');
     if (options.record !== undefined)
       await record(options.record, await entryOf(nodes, machine, result.all, result.bare));
     results.push(result);

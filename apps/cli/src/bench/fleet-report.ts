@@ -171,6 +171,7 @@ function returnOf(nodes: number, back: FleetResult['back'], quiet: Waits): reado
     timed('host_back_p99', percentile(back.waitsMs, 99)),
     timed('host_back_last', worst(back.waitsMs)),
     { metric: 'not_back', value: back.missing, unit: 'hosts' },
+    { metric: 'missed_change', value: back.unchanged, unit: 'hosts' },
     ...cpuMeasurements([back.cpuMs], nodes),
     timed('rest_p99', p99(back.rest), p99(quiet)),
     timed('rest_worst', worst(back.rest.ms), worst(quiet.ms)),
@@ -193,6 +194,7 @@ function tellAims(report: BenchReport, result: FleetResult): void {
   report.aim('commit_to_ack_last', shown, LAST_AIM_MS, 'ms');
   report.aim('reconnect_all', worst(back.waitsMs), RETURN_AIM_MS, 'ms');
   report.aim('hosts not back', back.missing, 0, 'hosts');
+  report.aim('hosts without the change made meanwhile', back.unchanged, 0, 'hosts');
   report.aim('idle_cpu', idle?.cpuPercent ?? 0, IDLE_AIM_PERCENT, '% of a core');
   const meanwhile = percentile(back.rest.ms, 99);
   report.aim('rest_p99 during the return', meanwhile, REST_AIM_MS, 'ms');

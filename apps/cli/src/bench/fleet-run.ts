@@ -31,8 +31,9 @@ export interface Hit {
 }
 
 export const HIT_ALL: Hit = { name: 'all', key: 'bench-all', isOne: () => true };
+const HIT_PART: Hit = { name: '1 %', key: 'bench-part', isOne: (n) => n % 100 === 0 };
 export const HIT_SOME: readonly Hit[] = [
-  { name: '1 %', key: 'bench-part', isOne: (n) => n % 100 === 0 },
+  HIT_PART,
   { name: 'one host', key: 'bench-one', isOne: (n) => n === 0 },
 ];
 
@@ -48,10 +49,14 @@ export interface Rounds {
   readonly redis: readonly RedisWork[];
 }
 
-/** Of hosts after Redis was killed: when each that came was back, ms from then on; `missing` did not come back in time. */
+/**
+ * Of hosts after Redis was killed: when each that came was back, ms from then on; `missing` did not come back in time, and
+ * `unchanged` missed the change to one in a hundred that was made while it was away.
+ */
 export interface Return {
   readonly waitsMs: readonly number[];
   readonly missing: number;
+  readonly unchanged: number;
   readonly cpuMs: CpuTimes;
 }
 
@@ -71,6 +76,8 @@ export interface Exchange {
 const ROUND_WITHIN_MS = 120_000;
 /** From this number on changes are those whose arrival is measured. */
 const HELD = 1_000;
+/** The change that is made while Redis is away. */
+const MEANWHILE = 2_000;
 const BACK_WITHIN_MS = 180_000;
 /** Hosts confirm a change within four seconds after it, those of a larger fleet within twenty, as far as cores go. */
 const PAUSE_MS = 5_000;
@@ -216,8 +223,8 @@ export class FleetRun {
   }
 
   /**
-   * From the kill of Redis until each host hears nudges again and Redis has its report, what it costs, and REST
-   * meanwhile.
+   * From the kill of Redis until each host hears nudges again and Redis has its report, what it costs, a change that is made
+   * while it is away, and REST meanwhile.
    */
   async reconnect(): Promise<Return & { readonly rest: Waits }> {
     const pids = async () => (await this.parts.own.record()).children;
@@ -295,16 +302,20 @@ export class FleetRun {
     return nodes > LARGE ? Math.max(LONG_PAUSE_MS, nodes * PAUSE_MS_A_HOST) : PAUSE_MS;
   }
 
-  async #apply({ key, isOne }: Hit, number: number): Promise<ChangeResult> {
-    const fleet = this.#hosts;
+  async #apply(hit: Hit, number: number): Promise<ChangeResult> {
+    const result = await this.#change(hit, number, ROUND_WITHIN_MS);
+    if (result.missing === 0) return result;
+    const conditions = this.#hosts.conditions || 'none';
+    throw new CommandFailed(
+      `${result.missing} hosts did not report a change; conditions: ${conditions}`,
+    );
+  }
+
+  #change({ key, isOne }: Hit, number: number, withinMs: number): Promise<ChangeResult> {
     const { controlPlane, signal } = this.parts;
     const label = [key, 'yes'] as const;
-    const change = { policy: key, number, label, isOne, withinMs: ROUND_WITHIN_MS };
-    const result = await applyChange(fleet, controlPlane, change, signal);
-    if (result.missing === 0) return result;
-    throw new CommandFailed(
-      `${result.missing} hosts did not report a change; conditions: ${fleet.conditions || 'none'}`,
-    );
+    const change = { policy: key, number, label, isOne, withinMs };
+    return applyChange(this.#hosts, controlPlane, change, signal);
   }
 
   /** The first round warms up. */
@@ -333,16 +344,19 @@ export class FleetRun {
     await delay(this.#pauseMs, undefined, { signal: this.parts.signal });
   }
 
-  async #comeBack(redisPid: number): Promise<Pick<Return, 'waitsMs' | 'missing'>> {
+  async #comeBack(redisPid: number): Promise<Omit<Return, 'cpuMs'>> {
     const { note, signal } = this.parts;
     const fleet = this.#hosts;
     const since = monotonicMs();
     kill(redisPid, 'SIGKILL');
-    const back = await fleet.reached('reported', { since }, { withinMs: BACK_WITHIN_MS, signal });
+    const [back, { missing: unchanged }] = await Promise.all([
+      fleet.reached('reported', { since }, { withinMs: BACK_WITHIN_MS, signal }),
+      this.#change(HIT_PART, MEANWHILE, BACK_WITHIN_MS),
+    ]);
     const missing = this.size.nodes - back.size;
     if (missing > 0)
       note(`${missing} hosts did not come back: ${fleet.conditions || 'no condition'}`);
-    return { waitsMs: [...back.values()].map((at) => at - since), missing };
+    return { waitsMs: [...back.values()].map((at) => at - since), missing, unchanged };
   }
 }
 

@@ -1,13 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { compareOrdering } from '#bundle';
-import type { Ordering } from '#contracts';
+import type { DeliveryRecord, Ordering } from '#contracts';
 import type { TestHost } from './test-host.js';
 
 const LOOK_EVERY_MS = 5;
 
-/** Looks at what lies on Redis for hosts, again and again, and writes down what was followed by something older. */
+/** Looks at what lies on Redis for hosts, again and again, and writes down what may not be seen there. */
 export class OrderWatch {
+  /** What was followed by something older. */
   readonly went: { readonly host: string; readonly from: Ordering; readonly to: Ordering }[] = [];
+  /** Hosts for which there was something, and then nothing. */
+  readonly gaps: string[] = [];
+  /** Bundles that came back after another one. */
+  readonly cameBack: { readonly host: string; readonly digest: string }[] = [];
   readonly #over = new AbortController();
   readonly #done: Promise<unknown>;
   /** Looks that found a record. */
@@ -30,11 +35,18 @@ export class OrderWatch {
   }
 
   async #follow({ name, link }: TestHost): Promise<void> {
-    let last: Ordering | undefined;
+    let last: DeliveryRecord | undefined;
+    const before = new Set<string>();
     while (!this.#over.signal.aborted) {
-      const now = (await link.fetchRecord())?.ordering;
-      if (last && now && compareOrdering(now, last) < 0)
-        this.went.push({ host: name, from: last, to: now });
+      const now = await link.fetchRecord();
+      if (now === undefined && last) this.gaps.push(name);
+      if (now && last && compareOrdering(now.ordering, last.ordering) < 0)
+        this.went.push({ host: name, from: last.ordering, to: now.ordering });
+      if (now && last && now.bundleDigest !== last.bundleDigest) {
+        before.add(last.bundleDigest);
+        if (before.has(now.bundleDigest))
+          this.cameBack.push({ host: name, digest: now.bundleDigest });
+      }
       if (now) this.looks += 1;
       last = now ?? last;
       await delay(LOOK_EVERY_MS);
