@@ -107,10 +107,24 @@ export class RuleEntries {
   private unmet({ object, sources, lifts }: Rule): string | undefined {
     if (lifts) return undefined;
     const named = object.kind === 'process' || object.kind === 'file' ? namesOf(object.match) : [];
-    const [link] = [...named, ...sources].flatMap((path) => this.host.unfollowed?.(path) ?? []);
-    return link === undefined
-      ? undefined
-      : `${link} is a link that others than root can change, and is not followed: name what it leads to`;
+    const [link] = named.flatMap((path) => this.host.unfollowed?.(path) ?? []);
+    return link === undefined ? this.unmetSources(sources) : notFollowed(link);
+  }
+
+  /** One source is enough: a rule has one state, which must not be that of a part alone. */
+  private unmetSources(sources: readonly string[]): string | undefined {
+    const unmet = sources.flatMap((path) => {
+      const link = this.host.unfollowed?.(path);
+      return link === undefined ? [] : [{ path, link }];
+    });
+    const [first, ...more] = unmet;
+    if (first === undefined) return undefined;
+    const which = more.length === 0 ? first.path : `${first.path}, and ${more.length} more`;
+    const others =
+      unmet.length === sources.length
+        ? ''
+        : '; a rule of their own would show whether it is for its other sources';
+    return `it is not in force for the source ${which}: ${notFollowed(first.link)}${others}`;
   }
 
   private get unseen(): string {
@@ -222,6 +236,10 @@ function protocolOfKinds(protocol: string): Protocol {
 function deviceRule(object: Extract<Rule['object'], { readonly kind: 'device' }>): Made {
   const pattern = devicePattern(object);
   return 'problem' in pattern ? unsupported(pattern.problem) : NOTHING;
+}
+
+function notFollowed(link: string): string {
+  return `${link} is a link that others than root can change, and is not followed: name what it leads to`;
 }
 
 function unsupported(reason: string): Made {

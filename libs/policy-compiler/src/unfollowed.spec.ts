@@ -8,6 +8,7 @@ type Spec = Omit<HostPolicySpec, 'nodeSelector'>;
 const LINK = '/opt/app/current';
 const SERVER = [{ path: `${LINK}/bin/server` }];
 const REASON = `${LINK} is a link that others than root can change, and is not followed: name what it leads to`;
+const OF_SOURCE = `it is not in force for the source ${LINK}/bin/server: ${REASON}`;
 
 describe.each([
   ['AppArmor', {}],
@@ -31,10 +32,9 @@ describe.each([
     ],
     ['its owner', { file: { matchPaths: [{ path: `${LINK}/key`, ownerOnly: true }] } }],
     ['an Audit', { file: { matchPaths: [{ path: `${LINK}/key` }], action: 'Audit' } }],
-    ['a source', { file: { matchPaths: [{ path: '/etc/app', fromSource: SERVER }] } }],
     [
-      'the source of a capability',
-      { capabilities: { matchCapabilities: [{ capability: 'net_raw', fromSource: SERVER }] } },
+      'both its path and its source',
+      { file: { matchPaths: [{ path: `${LINK}/key`, fromSource: SERVER }] } },
     ],
   ])('is not said to be in force, and is written all the same: %s', (_what, spec) => {
     const { report } = compiled(spec);
@@ -45,6 +45,37 @@ describe.each([
       ...cells,
     ]);
     expect(entries).not.toEqual([]);
+  });
+
+  it.each<[string, Spec]>([
+    ['a file', { file: { matchPaths: [{ path: '/etc/app', fromSource: SERVER }] } }],
+    [
+      'a capability',
+      { capabilities: { matchCapabilities: [{ capability: 'net_raw', fromSource: SERVER }] } },
+    ],
+  ])('tells the source that is named so, of a rule on %s', (_what, spec) => {
+    const { report } = compiled(spec);
+    expect(report.policies[0]?.rules).toMatchObject([{ plan: 'overruled', reason: OF_SOURCE }]);
+    expect(Object.keys(report.attribution.profiles)).toHaveLength(1);
+  });
+
+  it('tells which of several sources, and what would show the others in force', () => {
+    const sources = [...SERVER, { path: '/usr/bin/app' }];
+    const { report } = compiled({
+      file: { matchPaths: [{ path: '/etc/app', fromSource: sources }] },
+    });
+    const reason = `${OF_SOURCE}; a rule of their own would show whether it is for its other sources`;
+    expect(report.policies[0]?.rules).toMatchObject([{ plan: 'overruled', reason }]);
+    expect(Object.keys(report.attribution.profiles)).toHaveLength(2);
+  });
+
+  it('tells how many sources it is that it does not name', () => {
+    const sources = [...SERVER, { path: `${LINK}/bin/a` }, { path: `${LINK}/bin/b` }];
+    const { report } = compiled({
+      file: { matchPaths: [{ path: '/etc/app', fromSource: sources }] },
+    });
+    const reason = `it is not in force for the source ${LINK}/bin/server, and 2 more: ${REASON}`;
+    expect(report.policies[0]?.rules).toMatchObject([{ plan: 'overruled', reason }]);
   });
 
   it('makes a list all the same', () => {

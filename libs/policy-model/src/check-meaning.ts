@@ -206,11 +206,8 @@ function checkRules(rules: readonly Rule[], warn: Warn): void {
     warn(['spec'], undefined, 'no-rules', 'the policy has no rules and does nothing', 'add a rule');
   }
   const open = rules.find(
-    ({ action, sources, object }) =>
-      action === 'Allow' &&
-      sources.length === 0 &&
-      object.kind !== 'device' &&
-      object.kind !== 'exemption',
+    ({ action, tier, sources, object }) =>
+      action === 'Allow' && tier === 'normal' && sources.length === 0 && object.kind !== 'device',
   );
   if (open === undefined) return;
   const section = open.id.split('/')[0] ?? '';

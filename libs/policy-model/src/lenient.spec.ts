@@ -175,6 +175,15 @@ describe('the lenient validator', () => {
     }
   });
 
+  it.each([
+    'hostward.io/tier: exception, hostward.io/until: "2030-01-31T18:00:00Z"',
+    'hostward.io/tier: baseline',
+  ])('warns of no list where an Allow makes none: %s', (marks) => {
+    const text = HEAD.replace('{name: p}', `{name: p, annotations: {${marks}}}`);
+    const rule = '  process: {matchPaths: [{path: /a, action: Allow}]}\n';
+    expect(parseDocuments(text + rule).diagnostics).toEqual([]);
+  });
+
   it('takes 20 allowed arguments and refuses 21, as the CRD does', () => {
     const withArguments = (count: number): string =>
       `  process: {matchPaths: [{path: /a, allowedArgs: [${Array<string>(count).fill('x').join(',')}]}]}\n`;

@@ -38,6 +38,7 @@ describe('the native sensor under ASan and UBSan', () => {
     'audit-record-test',
     'bindings-test',
     'confirm-test',
+    'cover-test',
     'enforce-test',
     'events-test',
     'persistence-test',

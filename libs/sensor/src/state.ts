@@ -82,6 +82,8 @@ export interface SensorCoverage {
   readonly list: readonly string[];
   /** Of BPF: why some files with several names are judged by the one that they are asked for by; absent where none is. */
   readonly byPathAlone?: string;
+  /** Of BPF: who has open what the rules refuse is still being looked for; absent where it is known. */
+  readonly awaited?: boolean;
 }
 
 /** What was found of USB when it was last read back. */
@@ -221,6 +223,7 @@ const coverage: Parser<SensorCoverage> = record({
   exempt: integer,
   list: listOf(text),
   byPathAlone: optional(text),
+  awaited: optional(flag),
 });
 
 const profile: Parser<ProfileState> = record({

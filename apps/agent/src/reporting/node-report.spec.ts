@@ -87,6 +87,17 @@ describe('the state of a rule', () => {
     });
   });
 
+  it('is only delivered until it is known who has open what it refuses', () => {
+    const coverage = { confined: 10, uncovered: 0, exempt: 1, list: [], awaited: true };
+    expect(firstRule({ coverage, probes: [probe('blocked')] })).toEqual({
+      id: 'process/matchPaths/0',
+      state: 'delivered',
+      reason: 'who has open what it refuses is being looked for',
+    });
+    expect(firstRule({ coverage }, 'audit')).toMatchObject({ state: 'audited' });
+    expect(firstRule({ coverage, probes: [probe('allowed')] })).toMatchObject({ state: 'failed' });
+  });
+
   it('is failed when the kernel refused the profiles, whatever was read back before', () => {
     const outcome = { ok: false, code: 'load-failed', message: 'the kernel refused the profiles' };
     expect(firstRule({ outcome })).toMatchObject({ state: 'failed', reason: outcome.message });

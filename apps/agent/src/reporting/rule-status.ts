@@ -46,6 +46,8 @@ function enforceStatus(policy: string, id: string, state: SensorState): RuleStat
     };
   if (probes.some(isAwaited))
     return { id, state: 'delivered', reason: 'its block is being proved' };
+  if (state.coverage.awaited === true)
+    return { id, state: 'delivered', reason: 'who has open what it refuses is being looked for' };
   const proved = probes.some((probe) => probe.result === 'blocked');
   return { id, state: 'enforced', proof: proved ? 'probe' : 'read-back' };
 }

@@ -156,7 +156,7 @@ export function isRefusal(cause: unknown): cause is SensorRefusedError {
   return cause instanceof SensorRefusedError;
 }
 
-/** What makes a new report worth sending at once; coverage and times change all the time and wait for the interval. */
+/** What makes a new report worth sending at once; numbers of coverage and times change all the time and wait for the interval. */
 function facets({
   ordering,
   mode,
@@ -166,6 +166,17 @@ function facets({
   confirm,
   suspension,
   probes,
+  coverage: { awaited },
 }: SensorState): string {
-  return JSON.stringify([ordering, mode, outcome, profiles, drift, confirm, suspension, probes]);
+  return JSON.stringify([
+    ordering,
+    mode,
+    outcome,
+    profiles,
+    drift,
+    confirm,
+    suspension,
+    probes,
+    awaited,
+  ]);
 }

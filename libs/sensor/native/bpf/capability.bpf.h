@@ -4,7 +4,10 @@
  *
  * lsm/capable   in every user namespace, as on AppArmor; the answer to a refusal is EPERM. What the kernel asks for itself,
  *               to choose how much to show or to give, is refused in silence, as by the LSMs of the kernel: nobody wanted
- *               to use the capability, so a refusal is no denial
+ *               to use the capability, so a refusal is no denial. Judged by who is running, though the kernel may ask about
+ *               `cred` of another: by those AppArmor finds the label, but no credentials name a program. Where they are not
+ *               the caller's own they must not count as nobody's either: a task has the kernel ask by others whenever it
+ *               likes (personalities of io_uring, a file that it opened before it changed its ids)
  */
 #include "cell.h"
 

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "bpf-held.h"
 #include "clean.h"
+#include "clock.h"
 #include "log.h"
 
 #define WALK_MS 5000 /* of descriptors, and of mappings */
@@ -100,14 +102,58 @@ int hw_held_sort(struct hw_held *held) {
         return held->holders.failed ? -ENOMEM : 0;
 }
 
-int hw_bpf_held(const struct hw_bpf *b, struct hw_held *ret) {
-        int files, maps, r;
+static void *walk(void *userdata) {
+        struct hw_held_walk *w = userdata;
+        const int files = hw_bpf_read_open_files(w->files, WALK_MS, hw_held_add, &w->held);
+        const int maps = hw_bpf_read_open_files(w->maps, WALK_MS, hw_held_add, &w->held);
+        const int sorted = hw_held_sort(&w->held);
 
+        w->error = files < 0 ? files : maps < 0 ? maps : sorted;
+        (void)eventfd_write(w->through, 1);
+        return NULL;
+}
+
+static void free_walk(struct hw_held_walk *w) {
+        hw_close(&w->files);
+        hw_close(&w->maps);
+        hw_close(&w->through);
+        hw_held_free(&w->held);
+        free(w);
+}
+
+struct hw_held_walk *hw_held_walk_begin(int files, int maps) {
+        struct hw_held_walk *w = calloc(1, sizeof *w);
+        int r;
+
+        if (!w) {
+                hw_close(&files);
+                hw_close(&maps);
+                errno = ENOMEM;
+                return NULL;
+        }
+        w->files = files;
+        w->maps = maps;
+        w->deadline = hw_now_ms() + HW_HELD_SILENCE_MS;
+        w->through = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (files < 0 || maps < 0)
+                r = files < 0 ? -files : -maps;
+        else
+                r = w->through < 0 ? errno : pthread_create(&w->thread, NULL, walk, w);
+        if (r == 0)
+                return w;
+        free_walk(w);
+        errno = r;
+        return NULL;
+}
+
+int hw_held_walk_end(struct hw_held_walk *w, struct hw_held *ret) {
+        int r;
+
+        (void)pthread_join(w->thread, NULL);
+        r = w->error;
         hw_held_free(ret);
-        if (!b->shift)
-                return 0;
-        files = hw_bpf_iterate(b->iterators[HW_BPF_HELD_FILES], WALK_MS, hw_held_add, ret);
-        maps = hw_bpf_iterate(b->iterators[HW_BPF_HELD_MAPS], WALK_MS, hw_held_add, ret);
-        r = hw_held_sort(ret);
-        return files < 0 ? files : maps < 0 ? maps : r;
+        *ret = w->held;
+        w->held = (struct hw_held){ 0 };
+        free_walk(w);
+        return r;
 }

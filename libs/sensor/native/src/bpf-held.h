@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef HOSTWARD_SENSOR_BPF_HELD_H
 #define HOSTWARD_SENSOR_BPF_HELD_H
+#include <pthread.h>
 #include <sys/types.h>
 
 #include "bpf.h"
 
 #define HW_HELD_MAX 256
 #define HW_HELD_A_PROCESS 8 /* so that one with many hides no other */
+#define HW_HELD_SILENCE_MS 20000 /* a process whose mappings are locked holds the kernel, and the walk, for as long */
 
 /* What a process has open or mapped, from before a rule, that it could not open now. */
 struct hw_held_file {
@@ -27,12 +29,6 @@ struct hw_held {
         struct hw_buffer holders; /* struct hw_holder, all of them */
 };
 
-/*
- * Goes through all open files, then all mappings, by the rules in force, for some seconds each: 0, or a negative errno
- * (-ETIME: the time was up) where not all was looked at. What was found until then is in `ret` all the same, in the place
- * of what was there.
- */
-int hw_bpf_held(const struct hw_bpf *b, struct hw_held *ret);
 void hw_held_free(struct hw_held *held);
 
 /* One after the other, in any order of processes; then sorted, each process once: 0 or -ENOMEM. */
@@ -42,5 +38,25 @@ size_t hw_held_processes(const struct hw_held *held);
 const struct hw_holder *hw_held_holder(const struct hw_held *held, size_t i);
 /* A path that it holds, empty where none is listed. */
 const char *hw_held_path(const struct hw_held *held, pid_t pid);
+
+/*
+ * A walk through all open files, then all mappings, by the rules in force, for some seconds each. It has a thread of its own,
+ * the only one beside the loop's: the kernel looks at up to a million descriptors before it returns from one read. That
+ * thread knows nothing but this.
+ */
+struct hw_held_walk {
+        int files, maps; /* to read one run of an iterator from */
+        int through; /* readable once the walk is */
+        uint64_t loads; /* what was loaded when it began, by the daemon's count */
+        uint64_t deadline; /* monotonic: by then it is told that not all was looked at */
+        int error; /* 0, or a negative errno where not all was looked at; -ETIME: the time was up */
+        struct hw_held held; /* what was found until then */
+        pthread_t thread;
+};
+
+/* Takes the descriptors over; each may be a negative errno instead. NULL, with errno, where it cannot begin. */
+struct hw_held_walk *hw_held_walk_begin(int files, int maps);
+/* Waits until it is through: its error, and what it found in `ret`, in the place of what was there. Frees it. */
+int hw_held_walk_end(struct hw_held_walk *w, struct hw_held *ret);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "bindings.h"
 #include "boots.h"
+#include "bpf-held.h"
 #include "bpf-lsm.h"
 #include "clean.h"
 #include "clock.h"
@@ -277,6 +278,8 @@ static void on_ready(struct hw_daemon *d, uint64_t source, uint32_t what) {
                 hw_jobs_compile_ready(d);
         else if (source == HW_ON_PROBER && d->prober.pid > 0)
                 hw_jobs_prober_ready(d);
+        else if (source == HW_ON_HELD && d->walk)
+                hw_cover_walked(d);
         else if (source < HW_SOURCE(1))
                 hw_server_ready(&d->server, source, what);
 }
@@ -311,6 +314,8 @@ static void run_timers(struct hw_daemon *d) {
         hw_prober_reap();
         if (d->prober.pid > 0 && now >= d->prober.deadline)
                 hw_jobs_prober_expired(d);
+        if (d->walk && now >= d->walk->deadline)
+                hw_cover_expired(d);
         if (now >= d->confirm_at) {
                 read_audit(d); /* a denial that waits there decides */
                 read_bpf(d);
@@ -345,6 +350,8 @@ static int next_timeout(struct hw_daemon *d, uint64_t server_at) {
                 at = HW_MIN(at, d->compile.deadline);
         if (d->prober.pid > 0)
                 at = HW_MIN(at, d->prober.deadline);
+        if (d->walk)
+                at = HW_MIN(at, d->walk->deadline);
         if (s->active && s->until > wall)
                 at = HW_MIN(at, now + (s->until - wall));
         return at <= now ? 0 : (int)HW_MIN(at - now, 60000u);

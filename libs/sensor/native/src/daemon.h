@@ -39,6 +39,7 @@ struct hw_job {
         uint64_t client; /* 0: nobody waits for an answer */
         uint32_t request;
         struct hw_buffer envelope;
+        bool covers; /* all is done but hw_cover() */
 };
 
 struct hw_outcome {
@@ -46,7 +47,12 @@ struct hw_outcome {
         char code[64], message[512];
 };
 
-/* The daemon: one thread, one epoll loop; everything that decides is reached from here. */
+struct hw_held_walk;
+
+/*
+ * The daemon: one epoll loop, and one thread that decides; everything that does is reached from here. A walk through what is
+ * open (bpf-held.h) has another one.
+ */
 struct hw_daemon {
         const struct hw_options *options;
         int state_fd, epoll_fd, signal_fd, revision_fd;
@@ -72,6 +78,7 @@ struct hw_daemon {
         uint64_t told_loads, cut_loads; /* and when it was told what was found, and that not all was looked at */
         uint64_t held_at; /* monotonic: not before, after that */
         size_t held; /* processes that have */
+        struct hw_held_walk *walk; /* that looks now; NULL: none */
         struct hw_drift drift[HW_DRIFT_MAX]; /* oldest first */
         size_t n_drift;
         struct hw_outcome outcome;
@@ -149,8 +156,17 @@ void hw_devices_start(struct hw_daemon *d); /* before the first table */
 void hw_devices_settle(struct hw_daemon *d);
 void hw_devices_write(const struct hw_daemon *d, struct hw_json *j);
 
-/* held.c: counts anew whom the rules in force reach. */
+/*
+ * held.c: counts anew whom the rules in force reach. Where all processes are to be looked at for what they have open, that
+ * begins here, and whoever waits for it is told by hw_jobs_covered().
+ */
 void hw_cover(struct hw_daemon *d);
+/* Nobody knows yet who has open what the rules refuse: until then none is said to be enforced. */
+bool hw_cover_is_awaited(const struct hw_daemon *d);
+/* Begins a walk, of what both descriptors give (bpf-held.h). */
+void hw_cover_walk(struct hw_daemon *d, int files, int maps);
+void hw_cover_walked(struct hw_daemon *d); /* it is through */
+void hw_cover_expired(struct hw_daemon *d); /* its deadline has passed */
 
 /* confirm.c: commit-confirm (D11). */
 void hw_confirm_begin(struct hw_daemon *d);
@@ -198,6 +214,8 @@ void hw_jobs_prober_announced(struct hw_daemon *d);
 /* Ends the job of a prober whose last word was read so. */
 void hw_jobs_prober_settle(struct hw_daemon *d);
 void hw_jobs_prober_expired(struct hw_daemon *d);
+/* Ends the job that waits for a walk through what is open. */
+void hw_jobs_covered(struct hw_daemon *d);
 
 /* Tags of epoll entries; clients use their id, which never gets this high. */
 enum { HW_TAG_BASE_BITS = 60 };
@@ -212,6 +230,7 @@ enum { HW_TAG_BASE_BITS = 60 };
 #define HW_ON_MOUNTS HW_SOURCE(8)
 #define HW_ON_DEVICES HW_SOURCE(9)
 #define HW_ON_SENSE HW_SOURCE(10)
+#define HW_ON_HELD HW_SOURCE(11)
 int hw_daemon_watch(struct hw_daemon *d, int fd, uint64_t source, uint32_t what);
 
 #endif

@@ -56,14 +56,25 @@ static void answer_state(struct hw_daemon *d) {
         end_job(d);
 }
 
+void hw_jobs_covered(struct hw_daemon *d) {
+        if (d->job.covers)
+                answer_state(d);
+}
+
+static void cover(struct hw_daemon *d) {
+        d->job.covers = true;
+        hw_cover(d);
+        if (!d->walk)
+                hw_jobs_covered(d);
+}
+
 /* Blocks are proved only while they are in force. */
 static void probe(struct hw_daemon *d) {
         bool wanted = d->table && d->table->n_probes && hw_daemon_enforces(d) && hw_memory_mode(&d->memory) == HW_MODE_ENFORCE;
         int r;
 
         if (!wanted) {
-                hw_cover(d);
-                answer_state(d);
+                cover(d);
                 return;
         }
         r = hw_prober_start(&d->prober, d->table, d->options->probe_ms);
@@ -73,7 +84,7 @@ static void probe(struct hw_daemon *d) {
         if (r < 0) {
                 hw_warn("the probes cannot be run error=%s", strerror(-r));
                 hw_prober_stop(&d->prober);
-                answer_state(d);
+                cover(d);
         }
 }
 
@@ -84,8 +95,7 @@ static void probed(struct hw_daemon *d) {
         if (d->answers)
                 d->prober.answers = NULL;
         hw_prober_stop(&d->prober);
-        hw_cover(d);
-        answer_state(d);
+        cover(d);
 }
 
 void hw_jobs_prober_ready(struct hw_daemon *d) {

@@ -105,7 +105,7 @@ static void put_probes(struct hw_json *j, const struct hw_daemon *d) {
         hw_json_close(j, ']');
 }
 
-static void put_coverage(struct hw_json *j, const struct hw_coverage *c) {
+static void put_coverage(struct hw_json *j, const struct hw_coverage *c, bool awaited) {
         hw_json_open(j, "coverage", '{');
         hw_json_int(j, "confined", (int64_t)c->confined);
         hw_json_int(j, "uncovered", (int64_t)c->uncovered);
@@ -116,6 +116,8 @@ static void put_coverage(struct hw_json *j, const struct hw_coverage *c) {
         hw_json_close(j, ']');
         if (c->by_path_alone[0])
                 hw_json_text(j, "byPathAlone", c->by_path_alone);
+        if (awaited)
+                hw_json_bool(j, "awaited", true);
         hw_json_close(j, '}');
 }
 
@@ -219,7 +221,7 @@ void hw_state_write(const struct hw_daemon *d, struct hw_buffer *out) {
         else
                 put_profiles(&j, &d->profiles);
         put_probes(&j, d);
-        put_coverage(&j, &d->coverage);
+        put_coverage(&j, &d->coverage, hw_cover_is_awaited(d));
         put_drift(&j, d);
         put_memory(&j, &d->memory);
         put_losses(&j, d);
