@@ -18,13 +18,18 @@ const deputy = author();
 const filesOnly = author({ documents: ['policy'], sections: ['file'], tiers: ['normal'] });
 const devOnly = author({ labels: { env: 'dev' } });
 const anyFiles = author({ sections: ['file'], tiers: ['normal'] });
+const excepting = author({ sections: ['file'], tiers: ['exception'] });
+const exempting = author({ sections: ['file', 'lifts'], tiers: ['exception'] });
 const stranger = generateSigningKey();
 
 let fleet: AuthoredFleet;
 beforeAll(async () => {
-  fleet = await AuthoredFleet.with([chief, deputy, filesOnly, devOnly, anyFiles], {
-    thresholds: { documents: 1, overrides: 2 },
-  });
+  fleet = await AuthoredFleet.with(
+    [chief, deputy, filesOnly, devOnly, anyFiles, excepting, exempting],
+    {
+      thresholds: { documents: 1, overrides: 2 },
+    },
+  );
 });
 
 const prod = () => fleet.labels(chief, { env: 'prod' });
@@ -110,6 +115,19 @@ describe("an author's scope", () => {
       'out-of-scope',
     );
     expect(await refusal(deliver({}, devOnly))).toBe('out-of-scope');
+  });
+
+  it('names exemptions as a section of their own, since they open what any section takes', async () => {
+    const deliver = (by: typeof chief, lifts?: string) => {
+      const mine = policy('mine', { section: 'file', tier: 'exception', lifts }, by);
+      return fleet.deliver({ policies: { mine }, labels: prod() });
+    };
+    expect(await refusal(deliver(excepting, 'strict'))).toBe('out-of-scope');
+    const { floors } = await deliver(exempting, 'strict');
+    expect(floors?.policies.mine?.held).toEqual({
+      tier: 'exception',
+      sections: ['file', 'lifts'],
+    });
   });
 
   it('holds for kinds of documents, and for labels that are given and taken', async () => {

@@ -36,6 +36,8 @@ export interface PolicySketch {
   readonly tier?: string;
   readonly override?: boolean;
   readonly path?: string;
+  /** The policy that it exempts from until 2030, of tier `exception`. */
+  readonly lifts?: string;
 }
 
 /** One delivery: documents by name, and the host's labels. */
@@ -117,14 +119,22 @@ export function policy(
   }: PolicySketch,
   ...by: readonly SigningKey[]
 ): SignedDocument {
+  const { lifts } = marks;
   const annotations = {
+    ...(lifts !== undefined && {
+      ...{ 'hostward.io/tier': 'exception', 'hostward.io/until': '2030-01-01T00:00:00Z' },
+    }),
     ...(marks.tier !== undefined && { 'hostward.io/tier': marks.tier }),
     ...(marks.override === true && { 'hostward.io/override-protection': 'true' }),
   };
   const content = {
     apiVersion: 'security.kubearmor.com/v1',
     kind: 'KubeArmorHostPolicy',
-    metadata: { name, ...(Object.keys(annotations).length > 0 && { annotations }) },
+    metadata: {
+      name,
+      ...(lifts !== undefined && { labels: { 'hostward.io/lifts': lifts } }),
+      ...(Object.keys(annotations).length > 0 && { annotations }),
+    },
     spec: {
       nodeSelector: { matchLabels: labels },
       [section]: { matchPaths: [{ path }] },

@@ -27,6 +27,7 @@ export {
   annotationMarks,
   hostnameKeys,
   labelMarks,
+  liftedPolicy,
   machineMarks,
   overridesProtection,
   postureOf,

@@ -56,6 +56,8 @@ export class EventPump {
 
   /** Runs until the signal aborts; subscribes again after the last event that was kept. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
+    await this.#spoolOpened(signal);
+    if (!this.spool.isOpen) return;
     const aggregates = setInterval(() => void this.flush(), FLUSH_MS);
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
@@ -77,6 +79,17 @@ export class EventPump {
     clearInterval(aggregates);
     clearTimeout(this.#timer);
     await this.flush(Infinity);
+  }
+
+  /** Until then the sensor keeps what happens, and counts what it has no room for. */
+  async #spoolOpened(signal: AbortSignal): Promise<void> {
+    while (!this.spool.isOpen && !signal.aborted) {
+      this.#tellSpool();
+      await this.around.clock.wait(RETRY_MS, signal);
+      if (!signal.aborted) await this.spool.retry();
+      // Where there is nothing to resume at by then, all that it has kept, and not what happens from now on.
+      this.spool.skipTo(1);
+    }
   }
 
   /** Writes what waits, and the aggregates of windows that are over at `now`. */
@@ -143,10 +156,10 @@ export class EventPump {
   #tellSpool(): void {
     const { failure, lost } = this.spool.status();
     if (failure === undefined) return this.around.conditions.clear('spool');
-    this.around.conditions.raise(
-      'spool',
-      `the spool takes no alerts (${failure}): make room or raise spool.maxBytes; ${lost} lost so far`,
-    );
+    const words = this.spool.isOpen
+      ? `the spool takes no alerts (${failure}): make room or raise spool.maxBytes; ${lost} lost so far`
+      : `the spool cannot be read (${failure}), and nothing is sent before it can: mend its folder, or move it away to begin anew`;
+    this.around.conditions.raise('spool', words);
   }
 
   #ended(cause: unknown): void {

@@ -138,7 +138,10 @@ describe('the spool on a full disk', () => {
     const used = readFileSync(reserve());
     makesRoom();
     await full.append([entry(3)]);
-    expect(await new SpoolReserve(folder.dir).load()).toMatchObject({ sensor: 0, waiting: [] });
+    expect(await new SpoolReserve(folder.dir).load(() => undefined)).toMatchObject({
+      sensor: 0,
+      waiting: [],
+    });
     const written = segments().map((name) => readFileSync(join(folder.dir, name), 'utf8'));
     expect(written.join('').split('\n')).toHaveLength(4);
     for (const bytes of [readFileSync(reserve()), used]) {

@@ -12,24 +12,27 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
+const noneSetAside = (file: string): never => {
+  throw new Error(`${file} was set aside`);
+};
 const EMPTY = { acknowledged: '', sensor: 0, lost: 0, waiting: [] };
 const of = (sensor: number): Reserved => ({ ...EMPTY, sensor, acknowledged: `1000-${sensor}` });
 
 async function opened(): Promise<SpoolReserve> {
   const reserve = new SpoolReserve(dir);
-  await reserve.load();
+  await reserve.load(noneSetAside);
   if (!reserve.isUsed) await reserve.clear();
   return reserve;
 }
 
 /** What another run of the agent finds in it. */
-const found = (): Promise<Reserved> => new SpoolReserve(dir).load();
+const found = (): Promise<Reserved> => new SpoolReserve(dir).load(noneSetAside);
 
 describe('the reserve of the spool', () => {
   it('has what was written last, and nothing once it is cleared', async () => {
     const reserve = await opened();
     for (const sensor of [1, 2, 3]) {
-      expect(await reserve.write(of(sensor))).toBe(true);
+      expect(await reserve.write(of(sensor))).toBe('whole');
       expect(await found()).toMatchObject(of(sensor));
     }
     await (await opened()).write(of(4));
@@ -61,9 +64,9 @@ describe('the reserve of the spool', () => {
   ])('takes %s for an empty one, and is written over it', async (_, bytes) => {
     writeFileSync(path, bytes);
     const reserve = new SpoolReserve(dir);
-    expect(await reserve.load()).toEqual(EMPTY);
+    expect(await reserve.load(noneSetAside)).toEqual(EMPTY);
     await reserve.clear();
-    expect(await reserve.write(of(1))).toBe(true);
+    expect(await reserve.write(of(1))).toBe('whole');
     expect([readFileSync(path).length, await found()]).toMatchObject([RESERVE_BYTES, of(1)]);
   });
 
@@ -76,6 +79,6 @@ describe('the reserve of the spool', () => {
   });
 
   it('is not written where there is none', async () => {
-    expect(await new SpoolReserve(dir).write(of(1))).toBe(false);
+    expect(await new SpoolReserve(dir).write(of(1))).toBe('nothing');
   });
 });

@@ -1,13 +1,15 @@
-import { open, readFile, stat, statfs } from 'node:fs/promises';
+import { open, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../config/atomic-file.js';
+import { shiftsOf } from './id-shift.js';
 import type { Figures } from './spool-figures.js';
+import { readIfThere, type OnSetAside } from './spool-files.js';
 import { decodeLine, encodeLine, type SpoolEntry } from './spool-segment.js';
 
 const FILE = 'reserve';
 export const RESERVE_BYTES = 1024 * 1024;
 const SLOT_BYTES = RESERVE_BYTES / 2;
-/** For the braces, commas and numbers around the entries. */
+/** For the braces, commas and numbers around the entries and shifts. */
 const AROUND_BYTES = 1024;
 const NOTHING: Reserved = { acknowledged: '', sensor: 0, lost: 0, waiting: [] };
 
@@ -42,9 +44,12 @@ export class SpoolReserve {
     return this.#isUsed;
   }
 
-  /** What was written last; nothing where the file is none of ours, and that is made anew once it is cleared. */
-  async load(): Promise<Reserved> {
-    const bytes = await readFile(this.#path).catch(() => Buffer.alloc(0));
+  /**
+   * What was written last; nothing where the file is none of ours, and that is made anew once it is cleared. Throws where it
+   * may be read another time.
+   */
+  async load(onSetAside: OnSetAside): Promise<Reserved> {
+    const bytes = (await readIfThere(this.#path, onSetAside)) ?? Buffer.alloc(0);
     const newest = [0, SLOT_BYTES]
       .flatMap((start) => slotAt(bytes, start) ?? [])
       .toSorted((a, b) => b.number - a.number)
@@ -52,18 +57,19 @@ export class SpoolReserve {
     this.#isMade = await isAllocated(this.#path);
     this.#number = newest?.number ?? 0;
     this.#isUsed = newest !== undefined && newest.sensor > 0;
-    return newest ?? NOTHING;
+    return newest ? { ...newest, shifts: shiftsOf(newest.shifts) } : NOTHING;
   }
 
   /**
-   * Resolves with whether everything is in it. Where not all alerts fit the oldest are, and the sensor is to be asked
-   * again for the others.
+   * Resolves with whether everything is in it, or the figures and a part of the alerts, or nothing. Where not all alerts fit
+   * the oldest are in it, and the sensor is to be asked again for the others.
    */
-  async write(content: Reserved): Promise<boolean> {
+  async write(content: Reserved): Promise<'whole' | 'part' | 'nothing'> {
     const fitting = fittingOf(content);
     const isWritten = await this.#overwrite(fitting);
     this.#isUsed ||= isWritten;
-    return isWritten && fitting === content;
+    if (!isWritten) return 'nothing';
+    return fitting === content ? 'whole' : 'part';
   }
 
   /** Everything is elsewhere on disk by now. Makes the file where there is none, if there is room. */
@@ -113,7 +119,7 @@ function slotAt(bytes: Buffer, start: number): Slot | undefined {
 
 /** The same, or what of it fits into a slot: no alert whose event the sensor is asked for again. */
 function fittingOf(content: Reserved): Reserved {
-  let room = SLOT_BYTES - AROUND_BYTES;
+  let room = SLOT_BYTES - AROUND_BYTES - JSON.stringify(content.shifts ?? []).length;
   const end = content.waiting.findIndex(
     (entry) => (room -= Buffer.byteLength(JSON.stringify(entry)) + 1) < 0,
   );

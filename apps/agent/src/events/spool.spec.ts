@@ -275,7 +275,7 @@ describe('the spool', () => {
     await spool.startAbove(cursor);
     await spool.append([entry(5)]);
     const expected = [2, 3, 4, 5].map((n) => `event ${n}`);
-    const waiting = await allAlerts(spool);
+    const waiting = await allAlerts(spool, spool.acknowledged);
     expect(waiting.map(({ Message }) => Message)).toEqual(expected);
     expect(waiting.every(({ EventID }) => compareEventIds(EventID, cursor) > 0)).toBe(true);
     expect([spool.acknowledged, spool.status().lost, spool.isAhead(cursor)]).toEqual([

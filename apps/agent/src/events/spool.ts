@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import type { Alert } from '#contracts';
 import { errorMessage } from '../config/error-facts.js';
 import { compareEventIds, formatEventId, latest, startOf, type EventId } from './event-id.js';
+import { shiftedEntries, shiftedId, type IdShift } from './id-shift.js';
 import { readFigures, writeFigures } from './spool-figures.js';
-import { readOrSetAside, segmentFile, segmentFiles } from './spool-files.js';
+import { firstIdOf, readOrSetAside, segmentFile, segmentFiles } from './spool-files.js';
 import { SpoolReserve } from './spool-reserve.js';
 import { decodeSegment, entriesAfter, linesWithin, type SpoolEntry } from './spool-segment.js';
 
@@ -56,12 +57,15 @@ export class Spool {
   readonly #dir: string;
   readonly #maxBytes: number;
   readonly #segmentBytes: number;
+  readonly #now: () => number;
   readonly #reserve: SpoolReserve;
+  #isOpen = false;
   #segments: Segment[] = [];
   #backlog: SpoolEntry[] = [];
   #handle: FileHandle | undefined;
   #next: EventId = { start: 0, sequence: 0 };
   #acknowledged = '';
+  #shifts: readonly IdShift[] = [];
   #sensor = 0;
   /** Up to which event of the sensor nothing waits in memory alone. */
   #kept = 0;
@@ -76,18 +80,26 @@ export class Spool {
     this.#maxBytes = options.maxBytes;
     this.#segmentBytes =
       options.segmentBytes ?? Math.min(1024 * 1024, Math.ceil(options.maxBytes / 8));
+    this.#now = options.now ?? Date.now;
     this.#reserve = new SpoolReserve(options.dir);
   }
 
   /**
    * Opens or makes the spool; what a crash left half-written is cut off and counted as lost. A disk that lets nothing be
-   * read or written is no reason to be without an agent: alerts wait in memory then.
+   * written is no reason to be without an agent: alerts wait in memory then. Nor is one that cannot be read now: see `isOpen`.
    */
   static async open(options: SpoolOptions): Promise<Spool> {
     const spool = new Spool(options);
-    await mkdir(options.dir, { recursive: true, mode: 0o700 }).catch(spool.#failed);
-    await spool.#load((options.now ?? Date.now)());
+    await spool.retry();
     return spool;
+  }
+
+  /**
+   * Whether it is known what lies on disk. Until then nothing is to be appended: an id that is given out passes over what may
+   * wait there under a lower one, which the cursor would then take for stored.
+   */
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
   /** Up to which event of the sensor everything was taken. */
@@ -108,7 +120,7 @@ export class Spool {
     const waiting = onDisk + this.#backlog.length;
     return {
       bytes,
-      waiting,
+      waiting: this.#isOpen ? waiting : 0,
       lost: this.#segments.reduce((sum, { damaged }) => sum + damaged, this.#lost),
       ...(this.#failure === undefined ? {} : { failure: this.#failureInWords(this.#failure) }),
     };
@@ -128,10 +140,11 @@ export class Spool {
     return this.#inTurn(() => this.#append(entries));
   }
 
-  /** Tries a disk again that took nothing, though there is nothing new. */
+  /** Tries a disk again that could not be read, or took nothing, though there is nothing new. */
   retry(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#failure !== undefined) await this.#append([]);
+      if (!this.#isOpen) await this.#open();
+      else if (this.#failure !== undefined) await this.#append([]);
     });
   }
 
@@ -165,38 +178,50 @@ export class Spool {
 
   /**
    * What is given out from now on, and what waits, gets ids above this one: the store of the control plane has it, of a run
-   * whose clock was ahead, and takes none below. Only called with a cursor that was authenticated.
+   * whose clock was ahead, and takes none below. Only called with a cursor that was authenticated. Throws where the disk takes
+   * no word of it: nothing has other ids then.
    */
   startAbove(cursor: string): Promise<void> {
     return this.#inTurn(async () => {
-      this.#next = { start: startOf(cursor) + 1, sequence: 1 };
-      const after = this.#acknowledged;
+      const [segments, backlog, shifts] = [this.#segments, this.#backlog, this.#shifts];
+      const [acknowledged, next] = [this.#acknowledged, this.#next];
+      const isOnDisk = segments.some(({ last }) => compareEventIds(last, acknowledged) > 0);
       await this.#closeSegment();
-      const waiting = this.#backlog;
-      this.#backlog = [];
-      try {
-        for (const segment of [...this.#segments]) await this.#keepSegmentAnew(segment, after);
-      } finally {
-        await this.#keepAnew(waiting);
-      }
-      this.#acknowledged = cursor;
-      await this.#writeMeta();
+      this.#shiftAbove(cursor);
+      if ((await this.#writeMeta()) !== undefined || !isOnDisk) return;
+      [this.#segments, this.#backlog, this.#shifts] = [segments, backlog, shifts];
+      [this.#acknowledged, this.#next] = [acknowledged, next];
+      throw new Error('the spool cannot note that what it holds gets other ids: make room');
     });
   }
 
-  async #keepSegmentAnew(segment: Segment, after: string): Promise<void> {
-    const entries = entriesAfter(await this.#entriesOf(segment), after);
-    this.#segments = this.#segments.filter((each) => each !== segment);
-    this.#lost += segment.damaged;
-    // Until then they are twice on disk: what has its old id the store takes for what it has.
-    await this.#keepAnew(entries);
-    await rm(join(this.#dir, segment.file), { force: true }).catch(this.#failed);
+  #shiftAbove(cursor: string): void {
+    const after = this.#acknowledged;
+    const byMs = startOf(cursor) + 1 - startOf(latest([after, this.#firstWaiting ?? after]));
+    const shift: IdShift = { after, upTo: cursor, byMs };
+    const isEmpty = this.#segments.length === 0 && !this.#reserve.isUsed;
+    this.#shifts = [...(isEmpty ? [] : this.#shifts), shift];
+    this.#segments = this.#segments.map((each) => ({
+      ...each,
+      last: shiftedId(each.last, [shift]),
+    }));
+    this.#backlog = [...shiftedEntries(this.#backlog, [shift])];
+    this.#acknowledged = cursor;
+    this.#next = { start: startOf(latest([cursor, ...this.#lastIds])) + 1, sequence: 1 };
   }
 
-  async #keepAnew(entries: readonly SpoolEntry[]): Promise<void> {
-    for (const { sensor, alert } of entries)
-      this.#backlog.push({ sensor, alert: { ...alert, EventID: this.#takeId() } });
-    await this.#flushBacklog();
+  /** None that waits is below it. */
+  get #firstWaiting(): string | undefined {
+    const segment = this.#segments.find(
+      ({ last }) => compareEventIds(last, this.#acknowledged) > 0,
+    );
+    if (segment === undefined) return this.#backlog[0]?.alert.EventID;
+    return shiftedId(firstIdOf(segment.file), this.#shifts);
+  }
+
+  get #lastIds(): readonly string[] {
+    const inMemory = this.#backlog.map(({ alert }) => alert.EventID);
+    return [...this.#segments.map(({ last }) => last), ...inMemory];
   }
 
   /** Whether a cursor is beyond what was ever given out. */
@@ -206,6 +231,8 @@ export class Spool {
 
   async close(): Promise<void> {
     await this.#inTurn(async () => {
+      // What is there is not to be written over by what nobody has read.
+      if (!this.#isOpen) return;
       await this.#flushBacklog();
       await this.#closeSegment();
       await this.#writeMeta();
@@ -226,7 +253,7 @@ export class Spool {
     await this.#flushBacklog();
     if (this.#lost === lost && this.#failure === undefined && !this.#reserve.isUsed)
       return this.#reserve.clear();
-    const isWritten = await this.#writeMeta();
+    const isWritten = (await this.#writeMeta()) === 'meta';
     const isOver = isWritten && this.#backlog.length === 0 && this.#hasRoom;
     if (isOver) this.#failure = undefined;
   }
@@ -298,7 +325,7 @@ export class Spool {
   /** What cannot be read any more is lost, and holds up nothing that comes after it. */
   async #entriesOf(segment: Segment): Promise<readonly SpoolEntry[]> {
     const bytes = await readOrSetAside(join(this.#dir, segment.file));
-    if (bytes !== undefined) return decodeSegment(bytes).entries;
+    if (bytes !== undefined) return shiftedEntries(decodeSegment(bytes).entries, this.#shifts);
     if (segment === this.#segments.at(-1)) await this.#closeSegment();
     this.#segments = this.#segments.filter((each) => each !== segment);
     this.#lost += segment.count + segment.damaged;
@@ -319,7 +346,7 @@ export class Spool {
     }
     const last = done.pop();
     for (const segment of done) await this.#remove(segment);
-    if ((await this.#writeMeta()) && last !== undefined) await this.#remove(last);
+    if ((await this.#writeMeta()) === 'meta' && last !== undefined) await this.#remove(last);
   }
 
   async #remove(segment: Segment): Promise<void> {
@@ -334,32 +361,49 @@ export class Spool {
     return id;
   }
 
-  async #load(now: number): Promise<void> {
-    const figures = await readFigures(this.#dir);
-    const reserved = await this.#reserve.load();
+  async #open(): Promise<void> {
+    this.#failure = undefined;
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 }).catch(this.#failed);
+    try {
+      await this.#load();
+      this.#isOpen = true;
+    } catch (cause) {
+      return this.#failed(cause);
+    }
+    await this.#flushBacklog();
+    await this.#removeSegmentsUpTo(this.#acknowledged).catch(this.#failed);
+  }
+
+  /** What it loses for good it counts at once, since the next attempt finds that no more. */
+  async #load(): Promise<void> {
+    const files = await segmentFiles(this.#dir);
+    const figures = await readFigures(this.#dir, this.#setAside);
+    const reserved = await this.#reserve.load(this.#setAside);
     this.#acknowledged = latest([figures.acknowledged, reserved.acknowledged]);
+    // They only grow; either may be as old as before the last of them.
+    const [some = [], others = []] = [figures.shifts, reserved.shifts];
+    this.#shifts = some.length < others.length ? others : some;
     this.#sensor = figures.sensor;
-    this.#lost = Math.max(figures.lost, reserved.lost);
-    const files = (await segmentFiles(this.#dir).catch(this.#failed)) ?? [];
+    this.#segments = [];
     for (const file of files) await this.#loadSegment(file);
     const kept = latest([this.#acknowledged, ...this.#segments.map((each) => each.last)]);
-    this.#backlog = reserved.waiting.filter(
+    this.#backlog = shiftedEntries(reserved.waiting, this.#shifts).filter(
       ({ alert }) => compareEventIds(alert.EventID, kept) > 0,
     );
     this.#kept = this.#sensor;
     this.#sensor = Math.max(this.#sensor, reserved.sensor);
-    const newest = startOf(latest([kept, ...this.#backlog.map(({ alert }) => alert.EventID)]));
+    this.#lost += Math.max(figures.lost, reserved.lost);
     // The clock may have gone back since: ids still grow.
-    this.#next = { start: Math.max(now, newest + 1), sequence: 1 };
-    await this.#flushBacklog();
-    await this.#removeSegmentsUpTo(this.#acknowledged);
+    const newest = startOf(latest([kept, ...this.#lastIds]));
+    this.#next = { start: Math.max(this.#now(), newest + 1), sequence: 1 };
   }
 
   async #loadSegment(file: string): Promise<void> {
     const path = join(this.#dir, file);
     const bytes = await readOrSetAside(path);
     if (bytes === undefined) return this.#setAside(file);
-    const { entries, soundBytes, damagedLines } = decodeSegment(bytes);
+    const { entries: written, soundBytes, damagedLines } = decodeSegment(bytes);
+    const entries = shiftedEntries(written, this.#shifts);
     const last = entries.at(-1);
     if (last === undefined) {
       this.#lost += damagedLines;
@@ -380,27 +424,30 @@ export class Spool {
   }
 
   /** Nobody can say how many alerts it held. */
-  #setAside(file: string): void {
+  readonly #setAside = (file: string): void => {
     this.#lost += 1;
     this.#failure = `${file} cannot be read: set aside, and counted as one lost alert`;
-  }
+  };
 
   readonly #failed = (cause: unknown): undefined => {
     this.#failure = errorMessage(cause);
   };
 
-  /** False where the disk did not take it; what it did not take goes to the reserve. */
-  async #writeMeta(): Promise<boolean> {
-    const [acknowledged, lost] = [this.#acknowledged, this.#lost];
+  /** Where the disk took it; what it did not take goes to the reserve. Undefined where neither did. */
+  async #writeMeta(): Promise<'meta' | 'reserve' | undefined> {
+    const [acknowledged, lost, shifts] = [this.#acknowledged, this.#lost, this.#shifts];
     // A disk that takes these few bytes may not take the alerts: what waits in memory is asked for again, but for what is in the reserve.
     const sensor = this.#backlog.length === 0 ? this.#sensor : this.#kept;
-    const isWritten = await writeFigures(this.#dir, { acknowledged, sensor, lost });
-    if (isWritten && this.#backlog.length === 0) await this.#reserve.clear();
-    else {
-      const figures = { acknowledged, sensor: this.#sensor, lost };
-      this.#isReserved = await this.#reserve.write({ ...figures, waiting: this.#backlog });
+    const isWritten = await writeFigures(this.#dir, { acknowledged, sensor, lost, shifts });
+    if (isWritten && this.#backlog.length === 0) {
+      await this.#reserve.clear();
+      return 'meta';
     }
-    return isWritten;
+    const figures = { acknowledged, sensor: this.#sensor, lost, shifts };
+    const reserved = await this.#reserve.write({ ...figures, waiting: this.#backlog });
+    this.#isReserved = reserved === 'whole';
+    if (isWritten) return 'meta';
+    return reserved === 'nothing' ? undefined : 'reserve';
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -268,7 +268,7 @@ export class FleetState {
         // Nothing of ours removes one, so whoever did must not have let a host in by it.
         return;
       case 'hostKey':
-        return this.#dropHostKey(key);
+        return this.#dropHostKey(key, affected);
       case 'other':
         return;
     }
@@ -370,11 +370,14 @@ export class FleetState {
     if (node !== undefined) affected.nodes.add(node);
   }
 
-  #dropHostKey(key: string): void {
+  /** Whoever it was of is to be given another one. */
+  #dropHostKey(key: string, affected: Affected): void {
     const { nodeId, epoch } = hostKeyOf(key);
     const keys = this.#hostKeys.get(epoch);
     keys?.delete(nodeId);
     if (keys?.size === 0) this.#hostKeys.delete(epoch);
+    const node = this.#nodeNames.get(nodeId);
+    if (node !== undefined) affected.nodes.add(node);
   }
 }
 

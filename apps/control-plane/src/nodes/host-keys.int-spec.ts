@@ -11,9 +11,10 @@ import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import { type CommitResult, Ledger, type LedgerChange } from '../journal/ledger.js';
 import { eventually } from '../testing/eventually.js';
-import { changes, nodeRecord, putNode, snapshot, testKeks } from '../testing/records.js';
+import { changes, nodeRecord, put, putNode, snapshot, testKeks } from '../testing/records.js';
 import { blockPolicy, Rig } from '../testing/rig.js';
 import type { TestHost } from '../testing/test-host.js';
+import { hostKeyPurpose } from './host-key.record.js';
 import { HostKeys } from './host-keys.js';
 import { KeyEncryptionKeys } from './key-encryption-keys.js';
 
@@ -123,28 +124,67 @@ function trustOfEpoch(epoch: string): Trust {
   return new Trust(trustRoot(signRoot(document, [signer])), signer, secrets);
 }
 
+const sealingKey = Buffer.from(
+  generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' }).x ?? '',
+  'base64url',
+).toString('base64');
+
+/** `n0`, `n1`, … without a host key. */
+const keyless = (count: number) =>
+  Array.from({ length: count }, (_, index) => {
+    const { enrollment, ...record } = nodeRecord(`n${index}`, {}, String(index).padStart(64, '0'));
+    return { ...record, enrollment: enrollment && { ...enrollment, sealingKey } };
+  });
+
+/** What makes them, of a fleet that has read these. */
+async function making(...read: readonly ReturnType<typeof put>[]) {
+  const fleet = new Fleet(testKeks);
+  const server = await startEtcd();
+  const store = EtcdStore.connect({ hosts: [server.url], callTimeoutMs: 20_000 });
+  fleet.take(snapshot(1n, ...read));
+  const trust = trustOfEpoch('2');
+  const editor = new FleetEditor(fleet, new BareLedger(store, fleet), trust);
+  const keys = new HostKeys(editor, trust, new Log({ write: () => undefined }), fleet);
+  const stop = async () => {
+    store.close();
+    await server.stop();
+  };
+  return { keys, fleet, store, stop };
+}
+
 describe('host keys of a new epoch', () => {
   it('are made for a fleet of which one transaction does not hold all', async () => {
-    const names = Array.from({ length: 7_000 }, (_, index) => `n${index}`);
-    const { x = '' } = generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' });
-    const sealingKey = Buffer.from(x, 'base64url').toString('base64');
-    const nodes = names.map((name, index) => {
-      const { enrollment, ...record } = nodeRecord(name, {}, String(index).padStart(64, '0'));
-      return putNode({ ...record, enrollment: enrollment && { ...enrollment, sealingKey } });
-    });
-    const fleet = new Fleet(testKeks);
-    fleet.take(snapshot(1n, ...nodes));
-    const server = await startEtcd();
-    const store = EtcdStore.connect({ hosts: [server.url], callTimeoutMs: 20_000 });
-    const trust = trustOfEpoch('2');
-    const editor = new FleetEditor(fleet, new BareLedger(store, fleet), trust);
-    const log = new Log({ write: () => undefined });
+    const nodes = keyless(7_000);
+    const { keys, store, stop } = await making(...nodes.map(putNode));
     try {
-      await new HostKeys(editor, trust, log, fleet).make(names);
-      expect((await store.list(etcdKeys.keys)).items).toHaveLength(names.length);
+      await keys.make(nodes.map(({ name }) => name));
+      expect((await store.list(etcdKeys.keys)).items).toHaveLength(nodes.length);
     } finally {
-      store.close();
-      await server.stop();
+      await stop();
     }
   }, 120_000);
+
+  it('are made for all others where one is in etcd that does not open, and for that host once it is deleted there', async () => {
+    const nodes = keyless(3);
+    const names = nodes.map(({ name }) => name);
+    const key = etcdKeys.key(nodes[1]?.enrollment?.nodeId ?? '', hostKeyPurpose('2'));
+    const { keys, fleet, store, stop } = await making(...nodes.map(putNode), put(key, {}));
+    const inEtcd = async () =>
+      (await store.list(etcdKeys.keys)).items.filter(({ value }) => value.toString() !== '{}');
+    try {
+      await store.transact({ if: [], then: [{ type: 'put', key, value: '{}' }] });
+      await keys.make(names);
+      expect(await inEtcd()).toHaveLength(2);
+      expect(fleet.state.unreadable.has(key)).toBe(true);
+      const affected: string[] = [];
+      fleet.onChange(({ nodes: changed }) => affected.push(...changed));
+      const { revision } = await store.transact({ if: [], then: [{ type: 'delete', key }] });
+      fleet.take(changes(revision, [], [key]));
+      expect(affected).toEqual(['n1']);
+      await keys.make(names);
+      expect(await inEtcd()).toHaveLength(3);
+    } finally {
+      await stop();
+    }
+  });
 });

@@ -63,7 +63,7 @@ export class HostKeys {
     await this.editor.edit(async (state) => {
       const missing = nodes.flatMap((name) => {
         const enrollment = state.nodes.get(name)?.record.enrollment;
-        return enrollment && !state.hostKey(enrollment.nodeId, epoch) ? [enrollment] : [];
+        return enrollment && isMissing(state, enrollment, epoch) ? [enrollment] : [];
       });
       if (missing.length === 0) return undefined;
       const then = await Promise.all(
@@ -102,6 +102,12 @@ export class HostKeys {
       wrapped = done !== undefined;
     }
   }
+}
+
+/** One that lies in etcd and does not open here is none: others have it, and none of the rest would be written beside it. */
+function isMissing(state: FleetState, { nodeId }: Enrollment, epoch: string): boolean {
+  const key = etcdKeys.key(nodeId, hostKeyPurpose(epoch));
+  return state.hostKey(nodeId, epoch) === undefined && !state.unreadable.has(key);
 }
 
 function rewrapping(

@@ -33,6 +33,7 @@ const key = () => {
   return { signer: loadSigner(privateKey), keyid, key };
 };
 const [online, chief, prodOnly] = [key(), key(), key()];
+const [ofProcesses, ofExemptions] = [key(), key()];
 const scoped = ({ keyid, key }: typeof chief, scope?: AuthorScope) => ({
   ...{ keyid, key, ...(scope && { scope }) },
 });
@@ -53,7 +54,12 @@ beforeAll(() => {
         mode: 'authored',
       } as const),
       ...{ root: { threshold: 1, keys: [scoped(online)] }, online: [scoped(online)] },
-      authors: [scoped(chief), scoped(prodOnly, { labels: { env: 'prod' } })],
+      authors: [
+        scoped(chief),
+        scoped(prodOnly, { labels: { env: 'prod' } }),
+        scoped(ofProcesses, { sections: ['process'] }),
+        scoped(ofExemptions, { sections: ['process', 'lifts'] }),
+      ],
     },
     [online.signer],
   );
@@ -120,4 +126,30 @@ it('asks nothing of hosts about what is signed by who may sign everything', () =
   const [policy] = policies;
   const view = new SignedView(fleet.state, new AuthoredShelf(trust));
   expect(stepsOf(() => check.ofPolicy(offered, policy, view))).toBeLessThan(HOSTS);
+});
+
+it('says of an exemption beyond the scope of its author which label it is, and who may sign it', () => {
+  const plain = hostPolicy('open', selector);
+  const exempting = (labels?: Record<string, string>, tier = 'exception') => ({
+    ...plain,
+    metadata: {
+      ...plain.metadata,
+      ...{ labels, annotations: { 'hostward.io/tier': tier, 'hostward.io/until': '2030-01-01' } },
+    },
+  });
+  const lifts = { 'hostward.io/lifts': 'strict' };
+  const of = (by: typeof chief, policy = exempting(lifts)) =>
+    check.ofExemption(offeredBy(by), policy);
+  expect(of(ofProcesses)).toEqual([
+    {
+      field: 'documents[0].metadata.labels.hostward.io/lifts',
+      value: 'strict',
+      message: expect.stringMatching(/all that policy strict takes.*"lifts" among them/),
+      remedy: expect.stringContaining('leave the label out'),
+    },
+  ]);
+  for (const each of [chief, ofExemptions]) expect(of(each)).toEqual([]);
+  // Of these it is no mark.
+  expect(of(ofProcesses, exempting())).toEqual([]);
+  expect(of(ofProcesses, exempting(lifts, 'normal'))).toEqual([]);
 });

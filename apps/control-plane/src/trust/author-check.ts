@@ -12,6 +12,8 @@ import type { FieldError } from '#contracts';
 import {
   type HostPolicy,
   type PolicySelector,
+  labelMarks,
+  liftedPolicy,
   overridesProtection,
   selectorMarks,
   selectsNode,
@@ -22,6 +24,9 @@ import type { FleetState } from '../fleet/fleet-state.js';
 import { documentError } from '../policies/field-errors.js';
 import { AuthoredShelf, type SignedContent, type SignedHead } from './authored-shelf.js';
 import { type SignedView, UNLABELLED, once } from './signed-view.js';
+
+/** The section of an exemption (`rulesOf`). */
+const LIFTS = 'lifts';
 
 /** The fleet, and what its hosts know before and after the set. */
 export interface Known {
@@ -112,6 +117,28 @@ export class AuthorCheck {
       return [];
     const needs = view.labelsOf(nodeSelector).map((labels): Need => ({ ...need, labels }));
     return this.#lackErrors(offered, [need, ...needs], wanted);
+  }
+
+  /**
+   * Where it is for the label of an exception alone that its authors may not sign it: an exemption is of a section of its own,
+   * since it opens what any section of the other policy takes.
+   */
+  ofExemption({ index, authored }: Offered, policy: HostPolicy): readonly FieldError[] {
+    const lifted = liftedPolicy(policy);
+    const wanted = this.#wantedFor(policy);
+    const need = { ...characterOf(policy), kind: 'policy' } as const;
+    const sections = need.sections.filter((section) => section !== LIFTS);
+    const isLacking = (each: Need): boolean =>
+      this.#lacking(authored, [each], wanted) !== undefined;
+    if (lifted === undefined || !isLacking(need) || isLacking({ ...need, sections })) return [];
+    const words =
+      `exempts hosts from all that policy ${lifted} takes, which needs the signatures of ${wanted} authors whose scope ` +
+      `names no sections, or "${LIFTS}" among them`;
+    const remedy =
+      'have such an author sign it (a root document gives the right: hostward root add-author --sections), or leave the ' +
+      'label out and write what the exception allows';
+    const path = `metadata.labels.${labelMarks.lifts}`;
+    return [{ ...documentError(index, path, words, remedy), value: lifted }];
   }
 
   /** By the policies of the group, where they begin and end, and where they are from now on. */

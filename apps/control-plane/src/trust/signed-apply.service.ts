@@ -190,6 +190,8 @@ export class SignedApplyService {
       return { errors: [fault(offered.index, `is no host policy ${name}`)] };
     const surplus = policy ? tooManyRules(policy, offered.index) : [];
     if (surplus.length > 0) return { errors: surplus };
+    const exempting = policy ? this.authors.ofExemption(offered, policy) : [];
+    if (exempting.length > 0) return { errors: exempting };
     const errors = [
       ...(policy ? lockoutErrors(policy, offered.index) : []),
       ...this.authors.ofPolicy(offered, stored?.record.document, fleet.before),

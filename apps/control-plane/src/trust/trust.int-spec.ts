@@ -68,6 +68,21 @@ const signed = (
     : ({ v: 1, name, version, content: content(name, on) } as const);
   return signAuthored({ kind: 'policy', document }, [by].flat());
 };
+/** An exception that allows files, and exempts from all of another policy. */
+const exempting = (name: string, from: string, by: Signer) => {
+  const { spec, ...rest } = content(name, { env: 'prod' });
+  const annotations = {
+    'hostward.io/tier': 'exception',
+    'hostward.io/until': '2999-01-01T00:00:00Z',
+  };
+  const metadata = { name, annotations, labels: { 'hostward.io/lifts': from } };
+  const file = { matchPaths: [{ path: '/etc/app.conf' }] };
+  const { nodeSelector } = spec;
+  const made = { ...rest, metadata, spec: { nodeSelector, file, action: 'Allow' } };
+  return signAuthored({ kind: 'policy', document: { v: 1, name, version: 1, content: made } }, [
+    by,
+  ]);
+};
 const group = (
   name: string,
   version: number,
@@ -338,6 +353,16 @@ describe('authored mode', () => {
         expect.stringContaining('needs the signatures of 1 authors whose scope has'),
       ]);
     }
+    const narrow = await send(exempting('open', 'block', carl));
+    expect([narrow.status, narrow.body['errors']]).toEqual([
+      422,
+      [
+        expect.objectContaining({
+          ...{ field: 'documents[0].metadata.labels.hostward.io/lifts', value: 'block' },
+          remedy: expect.stringContaining('leave the label out'),
+        }),
+      ],
+    ]);
     const within = signed('fresh', 1, bob, false, { env: 'stage' });
     expect((await send(within)).status).toBe(200);
     await host.receives('block', 'grouped');
