@@ -25,7 +25,7 @@ export interface FieldError {
 
 export type ApplyVerdict = 'created' | 'configured' | 'unchanged' | 'pruned' | 'invalid';
 
-/** `POST /v1/apply?dryRun&prune&owner&selector&allHosts&overrideProtection`; body YAML or JSON, several documents. */
+/** `POST /v1/apply?dryRun&prune&owner&selector&allHosts&overrideProtection&overrideUnreadable`; body YAML or JSON, several documents. */
 export interface ApplyResponse {
   readonly dryRun: boolean;
   /** etcd revision at which all documents became visible; absent when nothing was written. */

@@ -23,6 +23,7 @@ interface Options {
   readonly wait?: boolean;
   readonly timeout: number;
   readonly overrideProtection?: boolean;
+  readonly overrideUnreadable?: boolean;
   readonly output: string;
 }
 
@@ -55,6 +56,10 @@ export function registerApply(program: Command): void {
     .option(
       '--override-protection',
       'take rules that would block what keeps a host reachable: you answer for them',
+    )
+    .option(
+      '--override-unreadable',
+      'replace records too that the control plane cannot read; another version of it may',
     )
     .option('-o, --output <format>', 'text or json', oneOf('-o', 'text', 'json'), 'text')
     .description('create or change policies, groups and hosts from files, all or nothing')
@@ -89,9 +94,10 @@ function requestOf(files: readonly InputFile[], options: Options): { path: strin
   const signed = sets.flatMap((set) => set ?? []);
   if (sets.includes(undefined))
     throw new UsageError('signed documents and others cannot be applied together');
-  const { selector, allHosts, prune, owner, dryRun, overrideProtection } = options;
+  const { selector, allHosts, prune, owner, dryRun } = options;
+  const { overrideProtection, overrideUnreadable } = options;
   if (
-    [selector, allHosts, prune, owner, dryRun, overrideProtection].some(
+    [selector, allHosts, prune, owner, dryRun, overrideProtection, overrideUnreadable].some(
       (each) => each !== undefined,
     )
   )
@@ -111,6 +117,7 @@ function query(options: Options): Record<string, string | undefined> {
     prune: flag(options.prune),
     owner: options.owner,
     overrideProtection: flag(options.overrideProtection),
+    overrideUnreadable: flag(options.overrideUnreadable),
   };
 }
 

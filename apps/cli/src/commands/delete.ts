@@ -20,6 +20,10 @@ export function registerDelete(program: Command): void {
     .argument('[kind]', 'policy, group, node, join-token, api-token, user, suspension or exception')
     .argument('[name...]', 'exact names')
     .option('-f, --file <path...>', 'delete what these files name')
+    .option(
+      '--override-unreadable',
+      'delete them also where the control plane cannot read their records',
+    )
     .description('delete objects by exact name; hosts are freed at once')
     .addHelpText(
       'after',
@@ -30,12 +34,17 @@ Examples:
 Deleting a node offboards it: it leaves the fleet, gets no policies any more,
 and its identity is revoked: the machine comes back only with new keys.`,
     )
-    .action(async (word: string | undefined, names: string[], options: { file?: string[] }) => {
+    .action(async (word: string | undefined, names: string[], options: Options) => {
       if (options.file !== undefined && word !== undefined)
         throw new UsageError('name either a kind and names, or -f FILE');
       const targets = options.file ? await fromFiles(options.file) : fromWords(word, names);
-      await deleteAll(targets);
+      await deleteAll(targets, options);
     });
+}
+
+interface Options {
+  readonly file?: string[];
+  readonly overrideUnreadable?: boolean;
 }
 
 interface Target {
@@ -44,12 +53,17 @@ interface Target {
 }
 
 /** Deletes each, and fails at the end where some were not there: what was broken off is finished by the same again. */
-export async function deleteAll(targets: readonly Target[]): Promise<void> {
+export async function deleteAll(
+  targets: readonly Target[],
+  { overrideUnreadable }: Pick<Options, 'overrideUnreadable'> = {},
+): Promise<void> {
+  // Only where it is asked for: what has no such records to delete takes no such question.
+  const query = overrideUnreadable ? { overrideUnreadable: 'true' } : undefined;
   const absent: ProblemAnswer[] = [];
   await withControlPlane(async (controlPlane) => {
     for (const { kind, name } of targets) {
       try {
-        await controlPlane.call(`${kind.path}/${segment(name)}`, { method: 'DELETE' });
+        await controlPlane.call(`${kind.path}/${segment(name)}`, { method: 'DELETE', query });
         console.log(`${kind.singular}/${name} deleted`);
       } catch (error) {
         if (!(error instanceof ProblemAnswer && error.status === NOT_FOUND)) throw error;

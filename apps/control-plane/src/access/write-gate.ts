@@ -56,10 +56,17 @@ const RULES: readonly (readonly [prefix: string, rule: Rule])[] = [
  */
 export function checkWrites(caller: Caller, state: FleetState, change: LedgerChange): void {
   for (const write of change.then) {
+    if (state.unreadable.has(write.key)) checkUnread(caller, write.key);
     const found = RULES.find(([prefix]) => write.key.startsWith(prefix));
     if (!found) need(caller, 'people:write');
     else found[1](write.key.slice(found[0].length), write, { caller, state, change });
   }
+}
+
+/** What cannot be read may be for any host, and a policy of any tier. */
+function checkUnread(caller: Caller, key: string): void {
+  if (caller.scope !== undefined) outside(caller, 'what cannot be read');
+  if (key.startsWith(etcdKeys.policies)) need(caller, 'policies:privileged', 'what cannot be read');
 }
 
 function checkPolicy(name: string, write: Write, { caller, state, change }: Checked): void {
@@ -101,7 +108,8 @@ function checkGroup(name: string, write: Write, { caller, state }: Checked): voi
   need(caller, 'policies:write');
   const before = state.groups.get(name)?.record.document;
   const after = write.type === 'put' ? decodeGroup(bytesOf(write)).document : undefined;
-  if (!isDeepStrictEqual(before?.spec.selector, after?.spec.selector))
+  const isUnread = state.unreadable.has(etcdKeys.group(name));
+  if (isUnread || !isDeepStrictEqual(before?.spec.selector, after?.spec.selector))
     checkReach(name, caller, state);
   for (const document of [before, after]) {
     if (document && caller.scope?.contains(document.spec.selector) === false)

@@ -2,6 +2,7 @@ import { compareOrdering } from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
 import type { Log } from '#observability';
 import type { Clock } from '../clock.js';
+import type { FleetState } from '../fleet/fleet-state.js';
 import type { Metrics } from '../health/metrics.js';
 import type { Replicas } from '../replicas/replicas.js';
 import { isDue, isIncredible, type WantedAssignment } from './assignment-plan.js';
@@ -15,10 +16,12 @@ import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';
 import { BundleContents } from './bundle-contents.js';
 import { overlapped } from './overlapped.js';
+import { readablePart } from './readable-part.js';
 import { type Found, judge, OvertakenError, type Verdict } from './overtaken.js';
 
 /** What the writer works with. */
 export interface WriterParts extends SealerParts {
+  readonly state: Pick<FleetState, 'revision' | 'unreadable'>;
   readonly channel: DeliveryChannel;
   readonly board: Board;
   readonly replicas: Pick<Replicas, 'owns'> & Partial<Pick<Replicas, 'givesWay'>>;
@@ -216,17 +219,21 @@ export class AssignmentWriter {
     const around = { ...asOf, contents, givesWay };
     return Promise.all(
       found.map(({ wanted, there }) =>
-        judge({ wanted, there, since: this.#sinceOf(wanted) }, around),
+        judge({ wanted, there, ...(givesWay && this.#atFirstLook(wanted)) }, around),
       ),
     );
   }
 
-  /** Of a host that was not looked at since we read all of etcd: when what we know of its documents last changed. */
-  #sinceOf({ nodeId, since, bundle }: WantedAssignment): bigint {
-    const { board, replicas } = this.parts;
-    if (!replicas.givesWay || board.get(nodeId)) return since;
+  /**
+   * Of a host that was not looked at since we read all of etcd, when what it is to have last changed is not known: of
+   * what is gone, as a suspension that ended, nothing is left. So what can be read is compared.
+   */
+  #atFirstLook({ node, nodeId, bundle }: WantedAssignment): Pick<Found, 'since' | 'readable'> {
+    const { board, state } = this.parts;
+    if (board.get(nodeId)) return {};
     const revisions = [...bundle.policies.values()].map(BigInt);
-    return revisions.reduce((newest, each) => (each > newest ? each : newest), 0n);
+    const since = revisions.reduce((newest, each) => (each > newest ? each : newest), 0n);
+    return { since, readable: readablePart(state.unreadable.keys(), node) };
   }
 
   /** Once for all that are judged at a time; each counts. */

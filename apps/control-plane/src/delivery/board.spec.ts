@@ -49,6 +49,18 @@ describe('the board', () => {
     expect(board.lost('host-3')).toBeUndefined();
   });
 
+  it('knows what a host had, also where that is lost and something newer is on its way, under the name of now', () => {
+    board.begin('host-1');
+    board.loseAll();
+    board.begin('host-2');
+    board.rename('host-2', 'new');
+    expect(['host-1', 'host-2'].map((each) => board.lost(each))).toEqual([undefined, undefined]);
+    expect(board.known('host-1')).toEqual(written('a'));
+    expect(board.known('host-2')?.wanted.node).toBe('new');
+    board.remove('host-1');
+    expect(board.known('host-1')).toBeUndefined();
+  });
+
   it('knows of what another one has rendered too that it is lost', () => {
     const kept = { ...written('a'), kept: 'b' };
     board.set('host-1', kept);

@@ -14,12 +14,17 @@ export class Board {
     return this.#written.get(nodeId);
   }
 
+  /** What the host was known to have last, whatever the channel has lost since and is on its way: what a status is made of. */
+  known(nodeId: string): WrittenAssignment | undefined {
+    return this.#written.get(nodeId) ?? this.#lost.get(nodeId);
+  }
+
   /**
    * What the channel has lost and may get again as it was, if another one has not rendered it (`kept`); undefined where the
    * host may have had a newer one since.
    */
   lost(nodeId: string): WrittenAssignment | undefined {
-    return this.#lost.get(nodeId);
+    return this.#unsure.has(nodeId) ? undefined : this.#lost.get(nodeId);
   }
 
   /** Whether it may have something newer than `get` says. */
@@ -37,7 +42,14 @@ export class Board {
   /** A newer one goes to this host: from now on it may have that, until `set` says so. */
   begin(nodeId: string): void {
     this.#unsure.add(nodeId);
-    this.#lost.delete(nodeId);
+  }
+
+  /** The host has another name now, and what it had before. */
+  rename(nodeId: string, node: string): void {
+    for (const held of [this.#written, this.#lost]) {
+      const before = held.get(nodeId);
+      if (before) held.set(nodeId, { ...before, wanted: { ...before.wanted, node } });
+    }
   }
 
   remove(nodeId: string): void {
@@ -58,9 +70,11 @@ export class Board {
   /** The channel has lost this host's. */
   lose(nodeId: string): void {
     const written = this.#written.get(nodeId);
-    const isSure = !this.#unsure.has(nodeId);
+    if (!written) return;
+    const isUnsure = this.#unsure.has(nodeId);
     this.remove(nodeId);
-    if (written && isSure) this.#lost.set(nodeId, written);
+    this.#lost.set(nodeId, written);
+    if (isUnsure) this.#unsure.add(nodeId);
   }
 
   /** The channel has lost everything. */

@@ -9,26 +9,34 @@ import {
 
 type BundleKey = Pick<SealedBundle, 'digest' | 'dataKey'>;
 
+/** What a bundle holds, in any order. */
+export interface Contents {
+  /** Of all documents (hex). */
+  readonly digest: string;
+  /** What was signed of each, with its revision, by kind and name as `policy/NAME`. */
+  readonly documents: ReadonlyMap<string, string>;
+}
+
 /** What bundles hold, each opened once for all hosts that have it: a fleet has few, and one may be large. */
 export class BundleContents {
-  readonly #asked = new Map<string, Promise<string | undefined>>();
+  readonly #asked = new Map<string, Promise<Contents | undefined>>();
 
   constructor(private readonly bundle: (digest: string) => Promise<Uint8Array | undefined>) {}
 
-  /** Digest (hex) of the documents of the bundle that is there; undefined where it is not there, or does not open. */
-  there(key: BundleKey): Promise<string | undefined> {
+  /** What the bundle that is there holds; undefined where it is not there, or does not open. */
+  there(key: BundleKey): Promise<Contents | undefined> {
     return this.#once(key, () => this.bundle(key.digest));
   }
 
   /** The same of one of ours, which need not be there. */
-  ours(bundle: SealedBundle): Promise<string | undefined> {
+  ours(bundle: SealedBundle): Promise<Contents | undefined> {
     return this.#once(bundle, () => Promise.resolve(bundle.ciphertext));
   }
 
   #once(
     { digest, dataKey }: BundleKey,
     read: () => Promise<Uint8Array | undefined>,
-  ): Promise<string | undefined> {
+  ): Promise<Contents | undefined> {
     const name = `${digest} ${dataKey}`;
     const asked =
       this.#asked.get(name) ??
@@ -38,19 +46,23 @@ export class BundleContents {
   }
 }
 
-/** Of what was signed of each document, by kind, with its revision, which all documents of one apply have in common. */
-function contentsOf(ciphertext: Uint8Array, key: BundleKey): string | undefined {
+/** Revisions too: all documents of one apply have theirs in common. */
+function contentsOf(ciphertext: Uint8Array, key: BundleKey): Contents | undefined {
   try {
     const { policies, groups = [], suspensions = [] } = openBundle(ciphertext, key);
-    const texts = [policies, groups, suspensions].map((each) => each.map(signedText).sort());
-    return sha256Hex(Buffer.from(JSON.stringify(texts)));
+    const kinds = Object.entries({ policy: policies, group: groups, suspension: suspensions });
+    const signed = kinds.flatMap(([kind, each]) => each.map((one) => signedOf(kind, one)));
+    const texts = signed.map((each) => each.join()).toSorted();
+    return { digest: sha256Hex(Buffer.from(JSON.stringify(texts))), documents: new Map(signed) };
   } catch (error) {
-    if (error instanceof RefusedError) return undefined;
+    if (error instanceof RefusedError || error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
 
-function signedText({ envelope, revision }: BundledDocument): string {
+function signedOf(kind: string, { envelope, revision }: BundledDocument): [string, string] {
   const { payloadType, payload } = parseSignedDocument(envelope, 'bundle');
-  return [payloadType, revision, payload].join();
+  const text = Buffer.from(payload, 'base64').toString();
+  const { name } = JSON.parse(text) as { readonly name?: unknown };
+  return [`${kind}/${String(name)}`, [payloadType, revision, payload].join()];
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { eventually } from '../testing/eventually.js';
 import { changes } from '../testing/records.js';
 import {
+  board,
   channel,
   clock,
   IDS,
@@ -33,6 +34,39 @@ describe('delivery to a host that has something later than what was written for 
     await settled();
     expect(ordering(0)).toEqual({ ...before, issuedAt: clock.now });
     expect(channel.writes).toBe(writes + 1);
+  });
+
+  it('knows what was written for a host that has something later until that was looked at', async () => {
+    await threeHosts();
+    const [first = ''] = IDS;
+    const before = board.known(first);
+    const known: unknown[] = [];
+    channel.whileRecordsAreRead = () => known.push(board.known(first));
+    channel.beforeAnswer = () => known.push(board.known(first));
+    loop.told(first, {
+      epoch: '1',
+      generation: '10',
+      issuedAt: (before?.ordering.issuedAt ?? 0) + 1,
+    });
+    known.push(board.known(first));
+    clock.now += 60_000;
+    await settled();
+    expect(known).toEqual([before, before, before]);
+    expect(board.known(first)?.ordering).toEqual(ordering(0));
+  });
+
+  it('looks once for what a host says again and again, until that has something newer', async () => {
+    await threeHosts();
+    const [first = ''] = IDS;
+    let reads = 0;
+    channel.whileRecordsAreRead = () => (reads += 1);
+    channel.failures = 3;
+    for (let report = 1; report <= 50; report += 1) {
+      loop.told(first, { epoch: '1', generation: '10', issuedAt: clock.now + 1 });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await settled();
+    expect(reads).toBe(1);
   });
 
   it('writes something after what a host has also where that is ahead of its clock, once, and for that host alone', async () => {

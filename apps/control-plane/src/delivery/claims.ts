@@ -74,6 +74,12 @@ export class Claims {
     return claim !== undefined && compareOrdering(claim, ordering) > 0;
   }
 
+  /** Whether this, or something later, is known to be there already. */
+  covers(node: string, seen: Ordering): boolean {
+    const claim = this.#orderings.get(node);
+    return claim !== undefined && compareOrdering(seen, claim) <= 0;
+  }
+
   /** The host has what it is to have. */
   end(node: string): void {
     this.#orderings.delete(node);

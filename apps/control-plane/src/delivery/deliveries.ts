@@ -69,9 +69,9 @@ export class Deliveries {
     return this.lanes.some((lane) => lane.shard === shard && lane.loop.isWriting);
   }
 
-  /** What was written last for a host. */
+  /** What a host was last known to have, also where its Redis has lost that. */
   written(nodeId: string): WrittenAssignment | undefined {
-    return this.#laneOf(nodeId)?.board.get(nodeId);
+    return this.#laneOf(nodeId)?.board.known(nodeId);
   }
 
   /** Why a host, by id and name, gets nothing new: what it is to have cannot be bundled. Undefined where it can. */

@@ -58,9 +58,17 @@ export class DeliveryLoop {
     // First: one that was made again at once is among both.
     for (const node of affected.removed) this.#waiting.forget(node);
     for (const node of affected.nodes) if (!this.#hasLeft(node)) this.#waiting.changed(node);
-    // What was written under a name that is not the host's any more is looked at under the new one.
-    for (const nodeId of [...affected.gone, ...affected.moved]) this.#departed.add(nodeId);
+    for (const nodeId of affected.gone) this.#departed.add(nodeId);
+    for (const nodeId of affected.moved) this.#moved(nodeId);
     if (affected.nodes.size + affected.gone.size > 0) this.#rounds.gather();
+  }
+
+  /** A host that is renamed has what it had: what was written for it is known under the new name. */
+  #moved(nodeId: string): void {
+    const { state, serves, board } = this.parts;
+    const name = state.nameOf(nodeId);
+    if (name !== undefined && serves(nodeId)) board.rename(nodeId, name);
+    else this.#departed.add(nodeId);
   }
 
   /** A host that is served elsewhere now: what it had here is removed. */
@@ -123,9 +131,11 @@ export class DeliveryLoop {
     const { node } = written.wanted;
     const isOurs = replicas.owns(nodeId);
     if (!isOurs && this.#waiting.has(node)) return;
-    if (claims.isIncredible(node, seen)) return;
+    // It says so in each report until it has something newer.
+    if (claims.covers(node, seen) || claims.isIncredible(node, seen)) return;
     log.debug('a host has something later than what was written for it', { node, seen });
-    board.remove(nodeId);
+    // What was known of it stays known until it was looked at: hosts go on with it.
+    board.begin(nodeId);
     if (isOurs) {
       claims.set(node, seen);
       this.#waiting.lookOnce(node);

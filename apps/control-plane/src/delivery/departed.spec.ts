@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '../testing/eventually.js';
 import { changes, nodeRecord, putNode } from '../testing/records.js';
+import { ASSIGNMENT_VALID_MS } from './assignment-plan.js';
 import {
   board,
   channel,
+  clock,
   deliverWith,
   IDS,
   logged,
@@ -35,6 +37,34 @@ describe('delivery to hosts that are gone', () => {
     await settled();
     expect([...channel.there.keys()].sort()).toEqual(IDS);
     expect(board.get(IDS[0] ?? '')?.wanted.node).toBe('n9');
+  });
+
+  it('knows at every moment what a host has that is renamed', async () => {
+    await threeHosts();
+    const [first = ''] = IDS;
+    const before = board.get(first)?.ordering;
+    const known: unknown[] = [];
+    channel.beforeAnswer = () => known.push(board.get(first)?.ordering);
+    const renamed = putNode(nodeRecord('n9', { a: 'b' }, first));
+    take(changes(11n, [renamed, policy('q')], ['/hostward/v1/node/n0']));
+    await settled();
+    expect(known).toEqual([before]);
+    expect(ordering(0)?.generation).toBe('11');
+  });
+
+  it('renews under its new name what was on its way to a host while that was renamed', async () => {
+    await threeHosts();
+    channel.beforeAnswer = () => {
+      channel.beforeAnswer = () => undefined;
+      const renamed = putNode(nodeRecord('n9', { a: 'b' }, IDS[0]));
+      take(changes(12n, [renamed], ['/hostward/v1/node/n0']));
+    };
+    take(changes(11n, [policy('q')]));
+    await settled();
+    clock.now += ASSIGNMENT_VALID_MS;
+    loop.renew();
+    await settled();
+    expect(ordering(0)?.issuedAt).toBe(clock.now);
   });
 
   it('removes what a host had that is served elsewhere now, and gives it anew to one that comes back', async () => {

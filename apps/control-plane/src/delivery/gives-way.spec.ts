@@ -6,11 +6,18 @@ import { Metrics } from '../health/metrics.js';
 import { eventually } from '../testing/eventually.js';
 import {
   changes,
+  groupRecord,
+  hostPolicy,
   nodeRecord,
+  policyRecord,
   put,
+  putGroup,
   putHostKey,
   putNode,
+  putPolicy,
+  putSuspension,
   snapshot,
+  suspensionRecord,
   testKeks,
 } from '../testing/records.js';
 import { Board } from './board.js';
@@ -108,6 +115,53 @@ describe('delivery beside a replica that knows more', () => {
     loop.mark(late.apply(snapshotAt(50n, all)));
     await quiet();
     expect([there(), channel.writes]).toEqual([wanted(), writes]);
+  });
+
+  describe('at its start, where that one has not written since', () => {
+    const grouped = (name: string, group: string) =>
+      putPolicy(policyRecord(hostPolicy(name, { 'hostward.io/group': group })));
+    const group = (name: string) => putGroup(groupRecord(name, { a: 'b' }));
+    const suspended = putSuspension(suspensionRecord('s', { until: '2040-01-01T00:00:00.000Z' }));
+    const unreadGroup = put(etcdKeys.group('unread'), { v: 2 });
+    type Puts = Parameters<typeof changes>[1];
+    interface Case {
+      readonly what: string;
+      readonly before: Puts;
+      readonly since?: Puts;
+      /** Keys that are gone since. */
+      readonly gone?: readonly string[];
+      readonly isLeft?: boolean;
+    }
+    const inGroup = [grouped('x', 'g'), group('g')];
+    const cases: readonly Case[] = [
+      { what: 'nothing changed', before: [suspended, ...inGroup], isLeft: true },
+      { what: 'a suspension began', before: [], since: [suspended] },
+      { what: 'a suspension ended', before: [suspended], gone: [etcdKeys.suspension('s')] },
+      { what: 'hosts came into a group', before: [grouped('x', 'g')], since: [group('g')] },
+      { what: 'hosts left a group', before: inGroup, gone: [etcdKeys.group('g')] },
+      { what: 'a policy was deleted', before: [policy('x')], gone: [etcdKeys.policy('x')] },
+      { what: 'who is in a group is not known', before: [], since: [unreadGroup], isLeft: true },
+    ];
+
+    it.each(cases)('looks at what is there: $what', async (each) => {
+      const { before, since = [], gone = [], isLeft = false } = each;
+      other.mark(state.apply(changes(11n, [policy('q'), ...before])));
+      await eventually('written', () => other.waiting === 0);
+      await other.stop();
+      const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
+      const kept = before.filter(({ key }) => !gone.includes(key));
+      const old = [...nodes, ...IDS.map((id) => putHostKey(id)), ...kept];
+      state.apply(changes(50n, since, gone));
+      const late = new FleetState(testKeks);
+      const replicas = { owns: () => false, givesWay: true };
+      await deliverWith({ state: late, replicas, board: new Board() });
+      const { writes } = channel;
+      const dated = old.map((record) => ({ ...record, revision: 11n }));
+      const then = [...dated, policyAt(10n), unread, ...since];
+      loop.mark(late.apply(snapshotAt(50n, then)));
+      await eventually('nothing waits', () => loop.waiting === 0, 20_000);
+      expect(channel.writes - writes).toBe(isLeft ? 0 : IDS.length);
+    });
   });
 
   it('writes what it knows where that one is silent, and once that one is gone', async () => {

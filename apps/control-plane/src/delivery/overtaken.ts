@@ -9,6 +9,7 @@ import {
 } from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
 import type { BundleContents } from './bundle-contents.js';
+import type { ReadablePart } from './readable-part.js';
 import { isHalfOver, type WantedAssignment, type WrittenAssignment } from './assignment-plan.js';
 
 /** What is there for a host that is to have `wanted`. */
@@ -17,6 +18,8 @@ export interface Found {
   readonly there: DeliveryRecord | undefined;
   /** In place of `wanted.since`, where that is only when we read it. */
   readonly since?: bigint;
+  /** Set where this is the first look at the host: what of its assignment is known here, whoever knows more. */
+  readonly readable?: ReadablePart;
 }
 
 /** What it is judged by. */
@@ -42,7 +45,7 @@ export type Verdict = 'same' | 'kept' | 'forged' | 'other';
  * What is of a later root document is not believed, and left.
  */
 export async function judge(
-  { wanted, there, since = wanted.since }: Found,
+  { wanted, there, since = wanted.since, readable }: Found,
   around: Surroundings,
 ): Promise<Verdict> {
   const assignment = there && opened(there, wanted);
@@ -51,13 +54,14 @@ export async function judge(
   if (isHalfOver({ ordering, wanted }, around.nowMs)) return 'other';
   if (assignment.rootVersion !== wanted.rootVersion) return 'other';
   const isSameOrder = ordersTheSame(assignment, wanted);
-  if (!isSameOrder && !around.givesWay) return 'other';
+  if (!isSameOrder && (!around.givesWay || readable?.ofSuspensions)) return 'other';
   if (isSameOrder && showsTheSame(assignment, wanted)) return 'same';
   const generation = BigInt(assignment.generation);
   if (generation < since || generation > around.revision) return 'other';
   const isTaken = await isVerified(there, wanted, around);
   if (!isTaken) return 'other';
-  if (around.givesWay) return 'kept';
+  if (around.givesWay)
+    return (await isOfTheReadable(assignment, wanted, around, readable)) ? 'kept' : 'other';
   const isOfTheSame = await isOfTheSameDocuments(assignment, wanted, around.contents);
   return isOfTheSame ? 'kept' : 'other';
 }
@@ -136,7 +140,24 @@ async function isOfTheSameDocuments(
   contents: BundleContents,
 ): Promise<boolean> {
   const there = await contents.there({ digest, dataKey });
-  return there !== undefined && there === (await contents.ours(bundle));
+  return there !== undefined && there.digest === (await contents.ours(bundle))?.digest;
+}
+
+/** Whether it has each document that can be read here as it is here: at the first look nothing else dates what is there. */
+async function isOfTheReadable(
+  { bundleDigest: digest, dataKey }: Assignment,
+  { bundle }: WantedAssignment,
+  { contents }: Surroundings,
+  readable: ReadablePart | undefined,
+): Promise<boolean> {
+  if (!readable?.ofDocuments) return true;
+  const there = await contents.there({ digest, dataKey });
+  const ours = await contents.ours(bundle);
+  if (!there || !ours) return false;
+  const names = new Set([...there.documents.keys(), ...ours.documents.keys()]);
+  return [...names.difference(readable.unread)].every(
+    (name) => there.documents.get(name) === ours.documents.get(name),
+  );
 }
 
 function unlessRefused<T>(open: () => T): T | undefined {

@@ -6,7 +6,10 @@ export class Retry {
   #failures = 0;
   #delayMs = 0;
 
-  constructor(private readonly random: () => number = Math.random) {}
+  constructor(
+    private readonly random: () => number = Math.random,
+    private readonly maxMs = MAX_MS,
+  ) {}
 
   /** What to wait before the next attempt; 0 after a success. */
   get delayMs(): number {
@@ -14,7 +17,7 @@ export class Retry {
   }
 
   failed(): void {
-    const ceiling = Math.min(MAX_MS, FIRST_MS * 2 ** this.#failures);
+    const ceiling = Math.min(this.maxMs, FIRST_MS * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 16);
     this.#delayMs = Math.max(20, Math.floor(this.random() * ceiling));
   }

@@ -88,7 +88,7 @@ export class Upkeep {
       if (!isBare && !missing.nodeIds.has(wanted.nodeId)) continue;
       if (isBare) {
         this.waiting.outdate(wanted, ordering);
-        board.remove(wanted.nodeId);
+        board.begin(wanted.nodeId);
       } else board.lose(wanted.nodeId);
       this.waiting.add(wanted.node);
     }

@@ -130,9 +130,13 @@ export class WaitingHosts implements WriterListener {
   }
 
   written(wanted: WantedAssignment, ordering: Ordering, kept?: string): void {
-    this.parts.board.set(wanted.nodeId, { ordering, wanted, kept });
-    // The host may have changed while we wrote; then it is still due, and stays on the list.
-    if (!this.#changedSince(wanted)) this.settled(wanted.node);
+    const { board, state } = this.parts;
+    // The host may have been renamed while we wrote.
+    const node = state.nameOf(wanted.nodeId) ?? wanted.node;
+    const present = { ...wanted, node };
+    board.set(wanted.nodeId, { ordering, wanted: present, kept });
+    // It may have changed too; then it is still due, and stays on the list.
+    if (!this.#changedSince(present)) this.settled(node);
   }
 
   #changedSince(wanted: WantedAssignment): boolean {

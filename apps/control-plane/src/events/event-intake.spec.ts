@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   generateSigningKey,
   loadSigner,
@@ -144,7 +144,13 @@ let intake: EventIntake;
 let fleet: Fleet;
 let metrics: Metrics;
 let logged: string[];
+let nowMs: number;
+afterEach(() => void jest.restoreAllMocks());
 beforeEach(() => {
+  nowMs = 1_000;
+  jest.spyOn(performance, 'now').mockImplementation(() => nowMs);
+  // The longest pauses.
+  jest.spyOn(Math, 'random').mockReturnValue(0.999);
   const key = generateSigningKey();
   const keys = [{ keyid: key.keyid, key: key.key }];
   const document = {
@@ -213,9 +219,10 @@ describe('the intake of events', () => {
   it('stores alerts that lie behind what was only watched and cannot be stored, and that later', async () => {
     inbox.entries = [watched('1-0', 1, 3), entry('2-0', 1, 2), watched('3-0', 4, 5)];
     jest.spyOn(observations, 'add').mockRejectedValueOnce(new Error('database or disk is full'));
-    await expect(intake.take(NODE)).rejects.toThrow('full');
+    expect(await intake.take(NODE)).toBe(0);
     expect([store.stored, cursor(), observations.stored]).toEqual([2, '1000-0000000002', 0]);
     expect(inbox.entries.map(({ id }) => id)).toEqual(['1-0', '3-0']);
+    nowMs += 60_000;
     await intake.take(NODE);
     expect([observations.stored, observations.last]).toEqual([5, '1000-0000000005']);
     expect(inbox.entries).toEqual([]);
@@ -232,12 +239,57 @@ describe('the intake of events', () => {
     observations.full = true;
     if (readsAtOnce < Infinity) expect([await intake.take(NODE), store.stored]).toEqual([700, 0]);
     inbox.readsAtOnce = Infinity;
-    await expect(intake.take(NODE)).rejects.toThrow('full');
+    expect(await intake.take(NODE)).toBe(0);
     expect([store.stored, cursor(), inbox.entries]).toEqual([2, '1000-0000000002', large]);
     observations.full = false;
+    nowMs += 60_000;
     await intake.take(NODE);
     expect([observations.stored, observations.last]).toEqual([7, '1000-0000000007']);
     expect(inbox.entries).toEqual([]);
+  });
+
+  it('reads what was only watched and cannot be stored ever more rarely, and alerts behind it at once', async () => {
+    inbox.entries = [watched('1-0', 1, 3)];
+    observations.full = true;
+    const tries = jest.spyOn(observations, 'add');
+    await intake.take(NODE);
+    // As the control plane does each second, for a quarter of an hour.
+    for (let second = 1; second <= 900; second += 1) {
+      nowMs += 1_000;
+      for (const due of intake.due()) await intake.take(due);
+    }
+    expect(tries.mock.calls.length).toBeLessThan(30);
+    tries.mockClear();
+    inbox.reads = 0;
+    inbox.entries.push(entry('2-0', 1, 2));
+    expect(intake.due()).toEqual([]);
+    await intake.take(NODE);
+    expect([store.stored, cursor(), inbox.reads]).toEqual([2, '1000-0000000002', 2]);
+    expect(tries).not.toHaveBeenCalled();
+    observations.full = false;
+    nowMs += 60_000;
+    for (const due of intake.due()) await intake.take(due);
+    expect([observations.stored, inbox.entries, intake.due()]).toEqual([3, [], []]);
+  });
+
+  it('says once that what was only watched cannot be stored or told of, and once that it can', async () => {
+    observations.full = true;
+    observations.unreadable = true;
+    for (let look = 1; look <= 5; look += 1) {
+      inbox.entries = [entry(`${look}-0`, look, look), watched('9-0', 1, 3)];
+      await intake.take(NODE);
+      nowMs += 60_000;
+    }
+    observations.full = false;
+    observations.unreadable = false;
+    await intake.take(NODE);
+    const told = logged.map((line) => (JSON.parse(line) as { message: string }).message);
+    expect(told).toEqual([
+      'the store of what was only watched cannot be read',
+      'what was only watched cannot be stored, and waits',
+      'the store of what was only watched can be read again',
+      'what was only watched is stored again',
+    ]);
   });
 
   it('has alerts stored and acknowledged while the store of what was only watched does not answer', async () => {

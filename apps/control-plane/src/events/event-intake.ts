@@ -9,6 +9,7 @@ import { KnownHosts, type KnownHost } from '../reports/known-hosts.js';
 import { ShapeError } from '../shape/shape.js';
 import { AlertNews } from '../sinks/alert-news.js';
 import { AlertStore, ObservationStore, UnstorableBatch, type StoreOutcome } from './alert.store.js';
+import { LeftObservations } from './left-observations.js';
 import { parseAlertBatch } from './parse-alert-batch.js';
 
 const AT_ONCE = 50;
@@ -24,8 +25,9 @@ const NONE = '0-0';
  */
 @Injectable()
 export class EventIntake {
-  /** By node id: of those whose observations cannot be stored, until they were read to their end. */
-  readonly #passed = new Map<string, Passed>();
+  readonly #left = new LeftObservations();
+  /** The store of what was only watched did not say up to where it has that, when it was asked last. */
+  #isUnread = false;
 
   constructor(
     private readonly inbox: HostInbox,
@@ -40,45 +42,69 @@ export class EventIntake {
 
   /**
    * Reads what the host has now, as fast as its pace allows; gives after how many milliseconds to look again where there
-   * may be more, else 0. Throws where Redis or a store fails; then nothing was acknowledged that it did not take.
+   * may be more, else 0; what was only watched and could not be stored is `due` later. Throws where Redis or the store of
+   * alerts fails; then nothing was acknowledged that it did not take.
    */
   async take(nodeId: string): Promise<number> {
     const host = this.hosts.find(nodeId);
     if (!host) {
-      this.#passed.delete(nodeId);
+      this.#left.end(nodeId);
       return 0;
     }
     if (!this.alerts.health().ok) return WHILE_AWAY_MS;
     for (;;) {
       const restMs = this.inbox.restMs(nodeId);
       if (restMs > 0) return restMs;
-      const passed = this.#passed.get(nodeId);
-      const entries = await this.inbox.events(nodeId, AT_ONCE, passed?.after);
+      const readTo = this.#left.readTo(nodeId);
+      const entries = await this.inbox.events(nodeId, AT_ONCE, readTo);
       const last = entries.at(-1);
-      if (last === undefined) {
-        // The next look begins with what was left.
-        this.#passed.delete(nodeId);
-        if (passed) throw passed.left.cause;
-        return 0;
-      }
-      const left = await this.#storeAll(host, entries, passed?.left);
-      if (left) this.#passed.set(nodeId, { after: last.id, left });
+      if (last !== undefined) await this.#storeAll(host, entries, { last: last.id, readTo });
+      else if (readTo !== undefined) return this.#paused(nodeId);
+      else return this.#emptied(nodeId);
     }
+  }
+
+  /** Hosts whose observations could not be stored, and are to be tried again now. */
+  due(): readonly string[] {
+    return this.#left.due();
+  }
+
+  #paused(nodeId: string): number {
+    this.#left.pause(nodeId);
+    return 0;
+  }
+
+  #emptied(nodeId: string): number {
+    const was = this.#left.some;
+    this.#left.end(nodeId);
+    if (was && !this.#left.some) this.log.info('what was only watched is stored again');
+    return 0;
   }
 
   /** Alerts first, and told at once: what was only watched holds none of them up, however much it is or slow its store. */
   async #storeAll(
     host: KnownHost,
     entries: readonly SealedEntry[],
-    left: Left | undefined,
-  ): Promise<Left | undefined> {
+    { last, readTo }: { readonly last: string; readonly readTo: string | undefined },
+  ): Promise<void> {
     const opened = entries.map((entry) => ({ id: entry.id, batch: this.#open(host, entry) }));
     const isObserved = ({ batch }: Opened): boolean => batch?.kind === 'observed';
     await this.#storeAlerts(
       host,
       opened.filter((each) => !isObserved(each)),
     );
-    return left ?? (await this.#storeObserved(host, opened.filter(isObserved)));
+    // What was watched after what was left is left too: stored, it would acknowledge that.
+    if (readTo !== undefined) return this.#left.passed(host.nodeId, last);
+    const left = await this.#storeObserved(host, opened.filter(isObserved));
+    if (left) this.#leave(host, last, left);
+  }
+
+  /** Told once of all hosts until everything is stored: the store is one. */
+  #leave({ node, nodeId }: KnownHost, last: string, { cause }: Left): void {
+    const facts = { node, error: cause };
+    if (this.#left.some) this.log.debug('what was only watched waits', facts);
+    else this.log.warn('what was only watched cannot be stored, and waits', facts);
+    this.#left.failed(nodeId, last);
   }
 
   async #storeAlerts(host: KnownHost, opened: readonly Opened[]): Promise<void> {
@@ -125,12 +151,24 @@ export class EventIntake {
   /** Of both kinds, whichever came: one takes the place of the other's last word. */
   async #cursorOf(nodeId: string): Promise<EventCursor> {
     // Who is not told of what it watched only sends that again; alerts are told of, whatever becomes of the other store.
-    const observed = await this.observations.cursorOf(nodeId).catch((cause: unknown) => {
-      this.log.warn('the store of what was only watched cannot be read', { node: nodeId, cause });
-      return undefined;
-    });
+    const observed = await this.observations.cursorOf(nodeId).then(
+      (cursor) => this.#observedUpTo(cursor),
+      (error: unknown) => this.#notObserved(nodeId, error),
+    );
     const last = (await this.alerts.cursorOf(nodeId)) ?? NONE;
     return { v: 1, last, ...(observed === undefined ? {} : { observed }) };
+  }
+
+  #observedUpTo(cursor: string | undefined): string | undefined {
+    if (this.#isUnread) this.log.info('the store of what was only watched can be read again');
+    this.#isUnread = false;
+    return cursor;
+  }
+
+  #notObserved(node: string, error: unknown): undefined {
+    if (!this.#isUnread)
+      this.log.warn('the store of what was only watched cannot be read', { node, error });
+    this.#isUnread = true;
   }
 
   /** Undefined where it is refused. */
@@ -179,18 +217,9 @@ interface Opened {
   readonly batch: AlertBatch | undefined;
 }
 
-/**
- * What was only watched was not stored, for this cause. What was watched after it is left too: stored, it would
- * acknowledge this.
- */
+/** Something that was only watched was not stored, for this cause. */
 interface Left {
   readonly cause: unknown;
-}
-
-/** How far entries of a host were read beyond what was left. */
-interface Passed {
-  readonly after: string;
-  readonly left: Left;
 }
 
 /** What is wrong with a batch; undefined for what is none of its fault. */

@@ -56,7 +56,8 @@ export class FleetState {
   readonly #nodeNames = new Map<string, string>();
   /** By epoch and node id. */
   readonly #hostKeys = new Map<string, Map<string, HostKeyRecord>>();
-  readonly #revisions = new Map<string, bigint>();
+  /** Of each key, also of those that cannot be read: when it was last written. */
+  readonly revisions = new Map<string, bigint>();
   #revision = 0n;
 
   /** With the keys that open host keys: each is opened once, when it is read. Without them it holds none. */
@@ -194,7 +195,7 @@ export class FleetState {
   }
 
   #revisionOf({ nodeId, epoch }: HostKeyRecord): bigint {
-    return this.#revisions.get(etcdKeys.key(nodeId, hostKeyPurpose(epoch))) ?? 0n;
+    return this.revisions.get(etcdKeys.key(nodeId, hostKeyPurpose(epoch))) ?? 0n;
   }
 
   #replace(
@@ -202,11 +203,11 @@ export class FleetState {
     affected: Affected,
   ): void {
     const present = new Set(items.map(({ key }) => key));
-    for (const key of [...this.#revisions.keys()]) {
+    for (const key of [...this.revisions.keys()]) {
       if (!present.has(key)) this.#delete(key, affected);
     }
     for (const { key, value, modRevision } of items) {
-      if (this.#revisions.get(key) !== modRevision)
+      if (this.revisions.get(key) !== modRevision)
         this.#put({ key, value, revision: modRevision }, affected);
     }
   }
@@ -214,7 +215,7 @@ export class FleetState {
   #put(put: Put, affected: Affected): void {
     const parsed = parseFleetKey(put.key);
     if (parsed.kind === 'other') return;
-    this.#revisions.set(put.key, put.revision);
+    this.revisions.set(put.key, put.revision);
     try {
       if (parsed.kind === 'hostKey') this.#putHostKey(put, affected);
       else this.#putNamed(parsed.kind, parsed.name, put, affected);
@@ -246,7 +247,7 @@ export class FleetState {
 
   #delete(key: string, affected: Affected): void {
     const parsed = parseFleetKey(key);
-    this.#revisions.delete(key);
+    this.revisions.delete(key);
     this.unreadable.delete(key);
     switch (parsed.kind) {
       case 'policy':

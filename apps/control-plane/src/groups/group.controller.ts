@@ -18,6 +18,7 @@ import { Needs, NeedsToRead, NeedsToWrite } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { Item } from '../fleet/shelf.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
+import { UnreadableQuery, overridesUnreadable } from '../http/unreadable.query.js';
 import { ListQuery, selectorOf, wantedBy } from '../http/list.query.js';
 import type { GroupRecord } from './group.record.js';
 import { GroupService } from './group.service.js';
@@ -87,8 +88,11 @@ export class GroupController {
   async delete(
     @Param('name', NamePipe) name: string,
     @Headers('if-match') ifMatch: string | undefined,
+    @Query() query: UnreadableQuery,
   ): Promise<void> {
-    await this.groups.delete({ name, by: actor(), expected: parseIfMatch(ifMatch) });
+    const overrideUnreadable = overridesUnreadable(query);
+    const write = { name, by: actor(), expected: parseIfMatch(ifMatch) };
+    await this.groups.delete(write, { overrideUnreadable });
   }
 
   @Get(':name/members')

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { etcdKeys } from '#etcd';
 import type { GroupView } from '#contracts';
-import { FleetEditor } from '../fleet/fleet-editor.js';
+import { FleetEditor, type Override } from '../fleet/fleet-editor.js';
+import { revisionToDelete } from '../fleet/unreadable-records.js';
 import { Fleet } from '../fleet/fleet.js';
 import { checkExpectation, type Expectation } from '../http/index.js';
 import { formatOf } from '../http/media-type.js';
@@ -41,17 +42,17 @@ export class GroupService {
   }
 
   /** Deletes it; policies that name it select no host by it any more. */
-  async delete({ name, by, expected }: GroupWrite): Promise<void> {
+  async delete({ name, by, expected }: GroupWrite, override?: Override): Promise<void> {
     await this.editor.edit((state) => {
-      const stored = findGroup(state, name);
-      checkExpectation(expected, stored.revision);
       const key = etcdKeys.group(name);
+      const modRevision = revisionToDelete(state, key, () => findGroup(state, name));
+      checkExpectation(expected, modRevision);
       return {
-        if: [{ key, modRevision: stored.revision }],
+        if: [{ key, modRevision }],
         then: [{ type: 'delete', key }],
         journal: { by, action: 'group.deleted', target: name },
       };
-    });
+    }, override);
   }
 
   /** Throws 404 for an unknown group. */

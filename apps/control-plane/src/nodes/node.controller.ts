@@ -28,6 +28,7 @@ import { actor } from '../access/caller.js';
 import { Needs, NeedsToRead, NeedsToWrite } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
+import { UnreadableQuery, overridesUnreadable } from '../http/unreadable.query.js';
 import { ListQuery } from '../http/list.query.js';
 import { NameField } from '../http/name-field.js';
 import { TextField } from '../http/text-field.js';
@@ -114,8 +115,11 @@ export class NodeController {
   async delete(
     @Param('name', NamePipe) name: string,
     @Headers('if-match') ifMatch: string | undefined,
+    @Query() query: UnreadableQuery,
   ): Promise<void> {
-    await this.nodes.delete({ name, by: actor(), expected: parseIfMatch(ifMatch) });
+    const overrideUnreadable = overridesUnreadable(query);
+    const write = { name, by: actor(), expected: parseIfMatch(ifMatch) };
+    await this.nodes.delete(write, { overrideUnreadable });
   }
 
   @Patch(':name/labels')

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { etcdKeys, type Write } from '#etcd';
 import { Clock, isoNow } from '../clock.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
+import { FleetEditor, type Override } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { Stored } from '../fleet/shelf.js';
 import { ProblemError, checkExpectation, type Expectation } from '../http/index.js';
@@ -89,20 +89,41 @@ export class NodeService {
   }
 
   /** Offboards the host of exactly this name; its identity is revoked, so it comes back only with new keys. */
-  async delete(write: NodeWrite): Promise<void> {
+  async delete(write: NodeWrite, override?: Override): Promise<void> {
     await this.editor.edit((state) => {
-      const stored = this.#expected(state, write);
-      const keys = [etcdKeys.node(write.name), ...identityKeys(state, stored.record)];
-      const deletions = keys.map((key): Write => ({ type: 'delete', key }));
-      const revocation = state.believed(stored.record)
-        ? this.#revocation(stored.record, write, OFFBOARDED)
-        : [];
-      const suspensions = ended(state, write.name);
-      const then = [...deletions, ...revocation, ...suspensions.then];
-      const detail = { endedSuspensions: suspensions.ids };
-      const change = this.#change(stored, write, 'node.offboarded', then, detail);
-      return { ...change, if: [...change.if, ...suspensions.if] };
-    });
+      const isUnknown = state.unreadable.has(etcdKeys.node(write.name));
+      return isUnknown && !state.nodes.get(write.name)
+        ? this.#unread(state, write)
+        : this.#offboarding(state, write);
+    }, override);
+  }
+
+  /** Nobody here knows the identity behind it, which therefore cannot be revoked. */
+  #unread(state: FleetState, { name, by, expected }: NodeWrite): LedgerChange {
+    const key = etcdKeys.node(name);
+    const modRevision = state.revisions.get(key) ?? 0n;
+    checkExpectation(expected, modRevision);
+    const suspensions = ended(state, name);
+    const detail = { endedSuspensions: suspensions.ids };
+    return {
+      if: [{ key, modRevision }, ...suspensions.if],
+      then: [{ type: 'delete', key }, ...suspensions.then],
+      journal: { by, action: 'node.offboarded', target: name, detail },
+    };
+  }
+
+  #offboarding(state: FleetState, write: NodeWrite): LedgerChange {
+    const stored = this.#expected(state, write);
+    const keys = [etcdKeys.node(write.name), ...identityKeys(state, stored.record)];
+    const deletions = keys.map((key): Write => ({ type: 'delete', key }));
+    const revocation = state.believed(stored.record)
+      ? this.#revocation(stored.record, write, OFFBOARDED)
+      : [];
+    const suspensions = ended(state, write.name);
+    const then = [...deletions, ...revocation, ...suspensions.then];
+    const detail = { endedSuspensions: suspensions.ids };
+    const change = this.#change(stored, write, 'node.offboarded', then, detail);
+    return { ...change, if: [...change.if, ...suspensions.if] };
   }
 
   #revocation(

@@ -46,6 +46,7 @@ export class ApplyController {
       prune,
       owner,
       overrideProtection: query.overrideProtection === 'true',
+      overrideUnreadable: query.overrideUnreadable === 'true',
       defaultSelector: defaultSelector(query),
     });
   }

@@ -48,6 +48,14 @@ export class ApplyQuery {
   @IsOptional()
   @IsIn(FLAGS)
   overrideProtection?: string;
+
+  @ApiPropertyOptional({
+    enum: FLAGS,
+    description: 'replace records in etcd too that cannot be read',
+  })
+  @IsOptional()
+  @IsIn(FLAGS)
+  overrideUnreadable?: string;
 }
 
 /** What policies without a selector get; throws 400 for a text that is no selector, and for one beside `allHosts`. */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { ApplyDocument, ApplyResponse } from '#contracts';
+import { etcdKeys } from '#etcd';
 import { parseDocuments, selectsNode, type DefaultSelector, type ParsedText } from '#policy-model';
 import { Clock, isoNow } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
@@ -10,6 +11,7 @@ import { toFieldError } from './field-errors.js';
 import { lockoutErrors } from './lockout-check.js';
 import { mustBeOnly } from './must-be-only.js';
 import { planApply, type ApplyPlan, type PlanState } from './plan-apply.js';
+import { PolicyHistory } from './policy-history.js';
 import { PolicySigner } from './policy-signer.js';
 
 /** A set of documents and how to apply it. */
@@ -21,6 +23,8 @@ export interface ApplyRequest {
   readonly prune: boolean;
   readonly owner?: string;
   readonly overrideProtection: boolean;
+  /** Also what stands in the place of a document and cannot be read. */
+  readonly overrideUnreadable?: boolean;
   readonly defaultSelector?: DefaultSelector;
   /** The one document that the set must consist of. */
   readonly only?: { readonly kind: string; readonly name: string };
@@ -36,20 +40,37 @@ export class ApplyService {
     private readonly editor: FleetEditor,
     private readonly signer: PolicySigner,
     private readonly clock: Clock,
+    private readonly history: PolicyHistory,
   ) {}
 
   /** Verdict per document. Throws 422 where any is invalid, and then nothing was written. */
   async apply(request: ApplyRequest): Promise<ApplyResponse> {
     const parsed = this.#parse(request);
     let plan: ApplyPlan | undefined;
-    const decide = (state: FleetState) => {
+    const decide = async (state: FleetState) => {
       request.check?.(state);
-      plan = this.#plan(parsed, request, state);
+      const replaced = request.overrideUnreadable ? await this.#replaced(parsed, state) : undefined;
+      plan = this.#plan(parsed, request, state, replaced);
       return plan.writes.length === 0 ? undefined : toChange(plan, request);
     };
-    if (request.dryRun) this.editor.rehearse(decide);
-    const revision = request.dryRun ? undefined : await this.editor.edit(decide);
+    if (request.dryRun) await this.editor.rehearse(decide, request);
+    const revision = request.dryRun ? undefined : await this.editor.edit(decide, request);
     return this.#answer(plan ?? this.#plan(parsed, request, this.fleet.read()), request, revision);
+  }
+
+  /** Records that cannot be read and have the name of one of these, with the number of the newest version of a policy. */
+  async #replaced(
+    { documents }: ParsedText,
+    { unreadable }: FleetState,
+  ): Promise<ReadonlyMap<string, number>> {
+    const replaced = new Map<string, number>();
+    for (const { name } of documents) {
+      for (const key of [etcdKeys.group(name), etcdKeys.node(name)])
+        if (unreadable.has(key)) replaced.set(key, 0);
+      const key = etcdKeys.policy(name);
+      if (unreadable.has(key)) replaced.set(key, await this.history.newest(name));
+    }
+    return replaced;
   }
 
   #parse({ text, format, defaultSelector, only }: ApplyRequest): ParsedText {
@@ -65,9 +86,15 @@ export class ApplyService {
     });
   }
 
-  #plan(parsed: ParsedText, request: ApplyRequest, state: FleetState): ApplyPlan {
+  #plan(
+    parsed: ParsedText,
+    request: ApplyRequest,
+    state: FleetState,
+    replaced?: ReadonlyMap<string, number>,
+  ): ApplyPlan {
     const plan = planApply(parsed.documents, planState(state), {
       ...request,
+      replaced,
       at: isoNow(this.clock),
       sign: (document) => this.signer.sign(document),
       keyid: this.signer.keyid,

@@ -8,6 +8,7 @@ import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { readEnd } from '../http/end-time.js';
 import { NamePipe, PageQuery, pageOf } from '../http/index.js';
+import { UnreadableQuery, overridesUnreadable } from '../http/unreadable.query.js';
 import { NameField } from '../http/name-field.js';
 import { readSelector } from '../http/read-selector.js';
 import { TextField } from '../http/text-field.js';
@@ -75,7 +76,7 @@ export class ExceptionController {
   @Needs('exceptions:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'End an exception now' })
-  async delete(@Param('id', NamePipe) id: string): Promise<void> {
-    await this.exceptions.end(id, actor());
+  async delete(@Param('id', NamePipe) id: string, @Query() query: UnreadableQuery): Promise<void> {
+    await this.exceptions.end(id, actor(), { overrideUnreadable: overridesUnreadable(query) });
   }
 }

@@ -4,7 +4,7 @@ import { etcdKeys } from '#etcd';
 import type { ExceptionView } from '#contracts';
 import { validateDocument, type HostPolicy } from '#policy-model';
 import { Clock, isoNow } from '../clock.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
+import { FleetEditor, type Override } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { ProblemError, notFound } from '../http/index.js';
 import { readSelector } from '../http/read-selector.js';
@@ -38,7 +38,7 @@ export class ExceptionService {
     const record: ExceptionRecord = {
       v: 1,
       id,
-      madePolicy: `exception-${id}`,
+      madePolicy: madePolicyOf(id),
       at: isoNow(this.clock),
       ...order,
     };
@@ -47,21 +47,17 @@ export class ExceptionService {
   }
 
   /** Ends it, and with it the policy that was made for it, of which nothing stays but what the journal tells. */
-  async end(id: string, by: string): Promise<void> {
+  async end(id: string, by: string, override?: Override): Promise<void> {
     await this.editor.edit((state) => {
-      const found = findException(state, id);
-      const { policy, madePolicy } = found.record;
+      const { policy, madePolicy, revision } = unreadException(state, id) ?? toEnd(state, id);
       const made = state.policies.get(madePolicy) ?? state.deletedPolicies.get(madePolicy);
       const key = etcdKeys.exception(policy, id);
       return {
-        if: [
-          { key, modRevision: found.revision },
-          ...(made ? [unchangedPolicy(madePolicy, made)] : []),
-        ],
+        if: [{ key, modRevision: revision }, ...(made ? [unchangedPolicy(madePolicy, made)] : [])],
         then: [{ type: 'delete', key }, ...(made ? versionDeletions(made.record) : [])],
         journal: { by, action: 'exception.ended', target: id, detail: { policy } },
       };
-    });
+    }, override);
   }
 
   #creation(state: FleetState, record: ExceptionRecord): LedgerChange {
@@ -95,6 +91,29 @@ export class ExceptionService {
       },
     };
   }
+}
+
+/** What is needed to end an exception. */
+type Ending = Pick<ExceptionRecord, 'policy' | 'madePolicy'> & { readonly revision: bigint };
+
+function madePolicyOf(id: string): string {
+  return `exception-${id}`;
+}
+
+function toEnd(state: FleetState, id: string): Ending {
+  const { record, revision } = findException(state, id);
+  return { ...record, revision };
+}
+
+/** Of one whose record cannot be read, by its key, which names both. */
+function unreadException(state: FleetState, id: string): Ending | undefined {
+  const key = [...state.unreadable.keys()].find(
+    (each) => each.startsWith(etcdKeys.exceptions) && each.endsWith(`/${id}`),
+  );
+  const revision = key === undefined ? undefined : state.revisions.get(key);
+  if (key === undefined || revision === undefined) return undefined;
+  const policy = key.slice(etcdKeys.exceptions.length, -`/${id}`.length);
+  return { policy, madePolicy: madePolicyOf(id), revision };
 }
 
 function nothingTaken(policy: string): ProblemError {

@@ -44,6 +44,8 @@ export interface PlanOptions extends Revising {
   readonly overrideProtection: boolean;
   /** The key that signs now: what another one signed is signed anew, else a stolen one could never be taken away. */
   readonly keyid?: string;
+  /** Keys of records that cannot be read and are written anew, with the number of the newest version of a policy. */
+  readonly replaced?: ReadonlyMap<string, number>;
   /** Rules of a policy that would block the control path. */
   readonly lockouts: (policy: HostPolicy, index: number) => readonly FieldError[];
 }
@@ -181,7 +183,9 @@ function stepOfPolicy(
     ...unusablePatterns(document, index),
   ];
   const owner = options.owner ?? stored?.record.owner;
+  const replaced = options.replaced?.get(etcdKeys.policy(name));
   const same =
+    replaced === undefined &&
     stored?.record.owner === owner &&
     isDeepStrictEqual(stored?.record.document, document) &&
     isSignedBy(stored?.record, options.keyid);
@@ -197,13 +201,14 @@ function stepOfPolicy(
     };
   if (lockouts.length > 0) return { verdict: 'invalid', errors: lockouts, lockout: true };
   const before = stored ?? state.deletedPolicy(name);
+  const version = Math.max(before?.record.version ?? 0, replaced ?? 0);
   const change = stored ? 'configured' : 'created';
   const content = { change, paused: stored?.record.paused ?? false, owner, document } as const;
   return {
     verdict: change,
     warnings,
     conditions: [unchangedPolicy(name, before)],
-    writes: versionWrites(nextVersion(name, before?.record, content, options)),
+    writes: versionWrites(nextVersion(name, { version }, content, options)),
   };
 }
 
@@ -221,7 +226,9 @@ function stepOfGroup(document: Group, index: number, state: PlanState, options: 
   const key = etcdKeys.group(name);
   const conditions: Condition[] = [{ key, modRevision: stored?.revision ?? 0n }];
   const same =
-    stored?.record.owner === owner && isDeepStrictEqual(stored?.record.document, document);
+    options.replaced?.has(key) !== true &&
+    stored?.record.owner === owner &&
+    isDeepStrictEqual(stored?.record.document, document);
   if (same) return { verdict: 'unchanged', conditions };
   const record: GroupRecord = { v: 1, name, owner, at: options.at, by: options.by, document };
   const writes: Write[] = [{ type: 'put', key, value: JSON.stringify(record) }];
@@ -236,6 +243,7 @@ function stepOfNode(document: VirtualMachine, state: PlanState, options: PlanOpt
   const key = etcdKeys.node(name);
   const conditions: Condition[] = [{ key, modRevision: stored?.revision ?? 0n }];
   const same =
+    options.replaced?.has(key) !== true &&
     stored?.record.sshHostKey === sshHostKey &&
     isDeepStrictEqual({ ...stored?.record.labels }, { ...labels });
   if (stored && same) {

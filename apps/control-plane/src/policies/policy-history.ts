@@ -3,11 +3,15 @@ import { etcdKeys, type EtcdStore } from '#etcd';
 import type { Scope } from '../access/scope.js';
 import { decodePolicy, type PolicyRecord } from './policy.record.js';
 import type { Stored } from '../fleet/shelf.js';
+import { ShapeError } from '../shape/shape.js';
 
 /** The versions of a policy that are kept, deletions among them. */
 export abstract class PolicyHistory {
-  /** Newest first; empty for a policy that never was. */
+  /** Those that can be read, newest first; empty for a policy that never was. */
   abstract versions(name: string): Promise<readonly Stored<PolicyRecord>[]>;
+
+  /** The number of the newest version that is kept, also where none can be read; 0 for a policy that never was. */
+  abstract newest(name: string): Promise<number>;
 }
 
 /** History on etcd. */
@@ -19,8 +23,27 @@ export class EtcdPolicyHistory extends PolicyHistory {
   override async versions(name: string): Promise<readonly Stored<PolicyRecord>[]> {
     const { items } = await this.etcd.list(etcdKeys.history(name));
     return items
-      .map(({ value, modRevision }) => ({ record: decodePolicy(value), revision: modRevision }))
+      .flatMap(({ value, modRevision }) => {
+        const record = unlessUnreadable(value);
+        return record ? [{ record, revision: modRevision }] : [];
+      })
       .reverse();
+  }
+
+  override async newest(name: string): Promise<number> {
+    const { items } = await this.etcd.list(etcdKeys.history(name));
+    const numbers = items.map(({ key }) => Number(key.slice(etcdKeys.history(name).length)));
+    return Math.max(0, ...numbers.filter(Number.isSafeInteger));
+  }
+}
+
+/** One that cannot be read is left out: the others must be there to return to. */
+function unlessUnreadable(value: Uint8Array): PolicyRecord | undefined {
+  try {
+    return decodePolicy(value);
+  } catch (error) {
+    if (error instanceof ShapeError) return undefined;
+    throw error;
   }
 }
 

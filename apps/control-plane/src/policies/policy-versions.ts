@@ -24,7 +24,7 @@ type Content = Pick<PolicyRecord, 'change' | 'paused' | 'owner'> & {
 /** The next version of a policy after `before` (also a deletion), signed. */
 export function nextVersion(
   name: string,
-  before: PolicyRecord | undefined,
+  before: Pick<PolicyRecord, 'version'> | undefined,
   content: Content,
   { by, at, sign }: Revising,
 ): PolicyRecord {
@@ -56,7 +56,10 @@ export function versionDeletions({ name, version }: PolicyRecord): readonly Writ
 }
 
 /** Holds while the policy is what was read: `undefined` means that there never was one. */
-export function unchangedPolicy(name: string, before: Stored<PolicyRecord> | undefined): Condition {
+export function unchangedPolicy(
+  name: string,
+  before: Pick<Stored<PolicyRecord>, 'revision'> | undefined,
+): Condition {
   return { key: etcdKeys.policy(name), modRevision: before?.revision ?? 0n };
 }
 

@@ -21,6 +21,7 @@ import { Fleet } from '../fleet/fleet.js';
 import type { Item } from '../fleet/shelf.js';
 import { ListQuery, selectorOf, wantedBy } from '../http/list.query.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
+import { UnreadableQuery, overridesUnreadable } from '../http/unreadable.query.js';
 import { PolicyNodesQuery } from '../status/policy-nodes.query.js';
 import { StatusReader } from '../status/status-reader.js';
 import { versionsWithin } from './policy-history.js';
@@ -109,8 +110,11 @@ export class PolicyController {
   async delete(
     @Param('name', NamePipe) name: string,
     @Headers('if-match') ifMatch: string | undefined,
+    @Query() query: UnreadableQuery,
   ): Promise<void> {
-    await this.policies.delete({ name, by: actor(), expected: parseIfMatch(ifMatch) });
+    const overrideUnreadable = overridesUnreadable(query);
+    const write = { name, by: actor(), expected: parseIfMatch(ifMatch) };
+    await this.policies.delete(write, { overrideUnreadable });
   }
 
   @Get(':name/status')

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { PolicyView } from '#contracts';
+import { etcdKeys } from '#etcd';
 import type { HostPolicy } from '#policy-model';
 import { Clock, isoNow } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
+import { FleetEditor, type Override } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { Stored } from '../fleet/shelf.js';
 import {
@@ -24,6 +25,9 @@ type Content = Pick<PolicyRecord, 'change' | 'paused' | 'owner'> & {
   readonly document?: HostPolicy;
 };
 
+/** What a change of a policy follows. */
+type Before = Stored<Pick<PolicyRecord, 'version' | 'owner'>>;
+
 /** Who changes a policy, and what it is expected to be. */
 export interface PolicyWrite {
   readonly name: string;
@@ -43,12 +47,23 @@ export class PolicyService {
   ) {}
 
   /** Deletes it; its hosts are freed at once. */
-  async delete(write: PolicyWrite): Promise<void> {
-    await this.editor.edit((state) => {
-      const stored = this.#expected(state, write);
+  async delete(write: PolicyWrite, override?: Override): Promise<void> {
+    await this.editor.edit(async (state) => {
+      const stored = (await this.#unread(state, write)) ?? this.#expected(state, write);
       const { owner } = stored.record;
       return this.#change(stored, write, { change: 'deleted', paused: false, owner });
-    });
+    }, override);
+  }
+
+  /** What is known of a policy whose record cannot be read: above all after which number its versions go on. */
+  async #unread(state: FleetState, { name, expected }: PolicyWrite): Promise<Before | undefined> {
+    const key = etcdKeys.policy(name);
+    const revision = state.unreadable.has(key) ? state.revisions.get(key) : undefined;
+    if (revision === undefined) return undefined;
+    checkExpectation(expected, revision);
+    const known = (state.policies.get(name) ?? state.deletedPolicies.get(name))?.record;
+    const version = Math.max(known?.version ?? 0, await this.history.newest(name));
+    return { revision, record: { version, owner: known?.owner } };
   }
 
   /** Takes it off its hosts and keeps it, or puts it back; without effect where it is so already. */
@@ -113,7 +128,7 @@ export class PolicyService {
   }
 
   #change(
-    before: Stored<PolicyRecord>,
+    before: Before,
     { name, by }: PolicyWrite,
     content: Content,
     restored?: number,

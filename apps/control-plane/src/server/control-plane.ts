@@ -262,6 +262,8 @@ export class ControlPlane {
     void this.app.get(NewsOfOthers, { strict: false }).look();
     this.#queue.retry();
     for (const nodeId of this.#later.due()) this.#queue.add(nodeId);
+    for (const nodeId of this.app.get(EventIntake, { strict: false }).due())
+      this.#queue.add(nodeId);
     this.#measure();
   }
 

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { etcdKeys } from '#etcd';
 import { Log } from '#observability';
 import { SYSTEM } from '../access/caller.js';
 import { Clock } from '../clock.js';
@@ -39,8 +40,16 @@ export class Endings {
 
   #due(kind: 'suspensions' | 'exceptions'): readonly string[] {
     const nowMs = this.clock.nowMs();
-    const records = this.fleet.state[kind].sorted().map(({ record }) => record);
-    return records.filter(({ until }) => Date.parse(until) <= nowMs).map(({ id }) => id);
+    const { state } = this.fleet;
+    const prefix = kind === 'suspensions' ? etcdKeys.suspensions : etcdKeys.exceptions;
+    return (
+      state[kind]
+        .sorted()
+        .filter(({ record: { until } }) => Date.parse(until) <= nowMs)
+        // What stands there now and cannot be read may end later, and is no machine's to take away.
+        .filter(({ name }) => !state.unreadable.has(`${prefix}${name}`))
+        .map(({ record: { id } }) => id)
+    );
   }
 
   async #end(id: string, end: () => Promise<void>): Promise<void> {

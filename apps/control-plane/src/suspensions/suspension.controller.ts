@@ -17,6 +17,7 @@ import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { readEnd } from '../http/end-time.js';
 import { NamePipe, PageQuery, invalidField, notFound, pageOf } from '../http/index.js';
+import { UnreadableQuery, overridesUnreadable } from '../http/unreadable.query.js';
 import { NameField } from '../http/name-field.js';
 import { readSelector } from '../http/read-selector.js';
 import { TextField } from '../http/text-field.js';
@@ -114,8 +115,8 @@ export class SuspensionController {
   @Needs('suspensions:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'End a suspension before its time' })
-  async delete(@Param('id', NamePipe) id: string): Promise<void> {
-    await this.suspensions.end(id, actor());
+  async delete(@Param('id', NamePipe) id: string, @Query() query: UnreadableQuery): Promise<void> {
+    await this.suspensions.end(id, actor(), { overrideUnreadable: overridesUnreadable(query) });
   }
 
   #target({ node, selector, all }: TargetBody): SuspensionView['target'] {

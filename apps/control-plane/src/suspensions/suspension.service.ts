@@ -3,7 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { etcdKeys } from '#etcd';
 import type { SuspensionView } from '#contracts';
 import { Clock } from '../clock.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
+import { FleetEditor, type Override } from '../fleet/fleet-editor.js';
+import { revisionToDelete } from '../fleet/unreadable-records.js';
 import { ProblemError, notFound } from '../http/index.js';
 import { findNode } from '../nodes/node.view.js';
 import type { SuspensionRecord } from './suspension.record.js';
@@ -50,17 +51,20 @@ export class SuspensionService {
   }
 
   /** Ends it; throws 404 for one that is not there any more. */
-  async end(id: string, by: string): Promise<void> {
+  async end(id: string, by: string, override?: Override): Promise<void> {
     await this.editor.edit((state) => {
-      const stored = state.suspensions.get(id);
-      if (!stored) throw notFound('suspension', id);
       const key = etcdKeys.suspension(id);
+      const modRevision = revisionToDelete(state, key, () => {
+        const stored = state.suspensions.get(id);
+        if (stored) return stored;
+        throw notFound('suspension', id);
+      });
       return {
-        if: [{ key, modRevision: stored.revision }],
+        if: [{ key, modRevision }],
         then: [{ type: 'delete', key }],
         journal: { by, action: 'suspension.ended', target: id },
       };
-    });
+    }, override);
   }
 }
 

@@ -1,8 +1,9 @@
-import { etcdKeys } from '#etcd';
+import { etcdKeys, type Write } from '#etcd';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { ProblemError } from '../http/index.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import { decodeNode } from '../nodes/node.record.js';
+import { decodePolicy } from '../policies/policy.record.js';
 import { goesWithHost } from '../suspensions/suspensions-of-host.js';
 
 const SIGNED_ONLY = [etcdKeys.policies, etcdKeys.groups, etcdKeys.suspensions];
@@ -19,6 +20,7 @@ export function checkAuthored(state: FleetState, { then }: LedgerChange): void {
   for (const write of then) {
     const ends = write.type === 'delete' && write.key.startsWith(etcdKeys.suspensions);
     const goesAlong = goesWithHost(state, then, write);
+    if (isUnreadDeleted(state, write)) continue;
     if (!ends && !goesAlong && SIGNED_ONLY.some((prefix) => write.key.startsWith(prefix)))
       refuse(write.key);
     if (write.type !== 'put' || !write.key.startsWith(etcdKeys.nodes)) continue;
@@ -26,6 +28,16 @@ export function checkAuthored(state: FleetState, { then }: LedgerChange): void {
     const after = decodeNode(Buffer.from(write.value));
     if (before && JSON.stringify(before.labels) !== JSON.stringify(after.labels)) refuse(write.key);
   }
+}
+
+/** What cannot be read no host has from there: only people and the index read it. */
+function isUnreadDeleted({ unreadable }: FleetState, write: Write): boolean {
+  if (!unreadable.has(write.key)) return false;
+  if (write.type === 'delete') return true;
+  return (
+    write.key.startsWith(etcdKeys.policies) &&
+    decodePolicy(Buffer.from(write.value)).document === undefined
+  );
 }
 
 function refuse(key: string): never {
