@@ -61,8 +61,8 @@ describe('a package that goes and leaves what is enforced until the next boot', 
 
 describe('a package that comes back', () => {
   const ENABLES = expect.stringMatching(/^systemctl enable .*hostward-early.service/);
-  const configure = (): string[] => {
-    ask(SETUP, /^case "\$\{1-\}" in\n[^]*$/m, 'configure no-start');
+  const configure = (how = 'no-start'): string[] => {
+    ask(SETUP, /^case "\$\{1-\}" in\n[^]*$/m, `configure ${how}`);
     return calls();
   };
 
@@ -73,7 +73,35 @@ describe('a package that comes back', () => {
   it('leaves units alone that somebody disabled on a host with an identity', () => {
     put('var/lib/hostward/trust/node-id', '');
     put('etc/hostward/agent.yaml', '');
+    put('var/lib/hostward/agent/signing.key', '');
     expect(configure()).not.toContainEqual(ENABLES);
+  });
+
+  it('leaves a host autonomous that was: without an agent, and with what tells that its boots were healthy', () => {
+    put('var/lib/hostward/trust/node-id', '');
+    put('etc/hostward/agent.yaml', '');
+    put('var/lib/hostward/removed', '');
+    put('usr/lib/hostward/hostward-sensor', `#!/bin/sh\necho "\${0##*/} $*" >>${folder}/calls\n`);
+    const called = configure('');
+    expect(called).toContainEqual(ENABLES);
+    expect(called).toContain(
+      'systemctl --quiet add-wants multi-user.target hostward-autonomous.service',
+    );
+    expect(called.slice(-2)).toEqual([
+      'systemctl start hostward-sensor.service',
+      'hostward-sensor resume',
+    ]);
+    expect(called.filter((call) => call.includes('hostward-agent.service'))).toEqual([]);
+  });
+
+  it('has the agent of a host with its keys started again, and tells of no boot that it was healthy', () => {
+    for (const name of ['trust/node-id', 'agent/signing.key', 'removed'])
+      put(`var/lib/hostward/${name}`, '');
+    put('etc/hostward/agent.yaml', '');
+    put('usr/lib/hostward/hostward-sensor', '#!/bin/sh\n');
+    const called = configure('');
+    expect(called.at(-1)).toBe('systemctl start hostward-agent.service');
+    expect(called.filter((call) => call.includes('autonomous'))).toEqual([]);
   });
 
   it('leaves what names its profile to the boot where there is no rule set to load by then', () => {
