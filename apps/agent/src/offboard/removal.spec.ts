@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 const SETUP = new URL('../../../../packaging/hostward-agent/lib/setup.sh', import.meta.url);
 const UPGRADE = new URL('../../../../packaging/hostward-agent/lib/upgrade.sh', import.meta.url);
 const OFFBOARD = new URL('../../../../tools/host/offboard.sh', import.meta.url);
+const UNINSTALL = new URL('../../../../tools/host/uninstall.sh', import.meta.url);
 const DROPIN = 'systemd/system/web.service.d/50-hostward.conf';
 
 let folder: string;
@@ -31,15 +32,25 @@ function put(name: string, text: string): void {
   writeFileSync(join(folder, name), text, { mode: 0o755 });
 }
 
-/** The script with a folder in the place of the host's; its last part is what this host is asked. */
-function ask(file: URL, end: RegExp, request: string): string {
-  const functions = readFileSync(file, 'utf8')
-    .replace(end, '')
+/** The script with a folder in the place of the host's. */
+function moved(file: URL): string {
+  return readFileSync(file, 'utf8')
     .replaceAll(/(?<=[\s=":'])\/(etc|run|usr\/lib|var\/lib|sys|proc)\//g, `${folder}/$1/`)
     .replace('PATH=', `PATH=${folder}/bin:`);
+}
+
+/** A script of such a host; its last part is what the host is asked. */
+function ask(file: URL, end: RegExp, request: string): string {
+  const functions = moved(file).replace(end, '');
   const asked = spawnSync('/bin/sh', ['-c', `${functions}\n${request}\n`], { encoding: 'utf8' });
   expect([asked.status, asked.stderr]).toEqual([0, '']);
   return asked.stdout;
+}
+
+/** The whole script, as it is called; programs of the folder go first. */
+function call(file: URL, ...args: string[]): { status: number | null; stderr: string } {
+  const env = { PATH: `${folder}/bin:${process.env['PATH'] ?? ''}` };
+  return spawnSync('/bin/sh', ['-c', moved(file), 'sh', ...args], { env, encoding: 'utf8' });
 }
 
 const calls = (): string[] => readFileSync(join(folder, 'calls'), 'utf8').trimEnd().split('\n');
@@ -132,5 +143,45 @@ describe('an upgrade that is judged', () => {
     expect(isAtWork()).toBe('no\n');
     put('proc/8/comm', 'dpkg\n');
     expect(isAtWork()).toBe('yes\n');
+  });
+});
+
+describe('what install.sh put there', () => {
+  const LIBRARY = 'usr/lib/hostward';
+  const KEY = 'var/lib/hostward/agent/signing.key';
+  const uninstall = (...args: string[]) => call(UNINSTALL, ...args).status;
+
+  beforeEach(() => {
+    put('bin/id', '#!/bin/sh\necho 0\n');
+    put('bin/getent', '#!/bin/sh\nexit 2\n');
+    put(`${LIBRARY}/setup.sh`, `#!/bin/sh\necho "setup.sh $*" >>${folder}/calls\n`);
+    const files = ['setup.sh', 'lib/libc', 'offboard.sh', 'node', 'upgrade.sh'].map(
+      (name) => `${LIBRARY}/${name}`,
+    );
+    for (const name of [...files.slice(1), `${LIBRARY}/uninstall.sh`, KEY]) put(name, '');
+    // From the root of the file system, without its slash.
+    put(`${LIBRARY}/INSTALLED`, files.map((name) => `${folder.slice(1)}/${name}\n`).join(''));
+  });
+
+  it('is taken away whole by a run after one that was broken off, which ends enforcement once', () => {
+    rmSync(join(folder, LIBRARY, 'node'));
+    // What cannot be removed breaks it off.
+    put(`${LIBRARY}/node/x`, '');
+    expect(uninstall('--purge')).not.toBe(0);
+    expect([has(`${LIBRARY}/offboard.sh`), has(`${LIBRARY}/uninstall.sh`), has(KEY)]).toEqual([
+      ...[false, true, true],
+    ]);
+    rmSync(join(folder, LIBRARY, 'node'), { recursive: true });
+    expect(uninstall('--purge')).toBe(0);
+    expect([has(LIBRARY), has('var/lib/hostward')]).toEqual([false, false]);
+    expect(calls().filter((each) => each.startsWith('setup.sh'))).toEqual(['setup.sh remove']);
+  });
+
+  it('goes with its keys where others have a file beside it, which stays', () => {
+    put(`${LIBRARY}/theirs`, '');
+    expect(uninstall('--purge')).toBe(0);
+    expect([has(KEY), has(`${LIBRARY}/INSTALLED`), has(`${LIBRARY}/theirs`)]).toEqual([
+      ...[false, false, true],
+    ]);
   });
 });
