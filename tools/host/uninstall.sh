@@ -16,6 +16,10 @@ case "$#:${1-}" in
 esac
 [ "$(id -u)" = 0 ] || fail 'must be run as root'
 [ -e "$library/INSTALLED" ] || fail "$library/INSTALLED is not there: not installed by install.sh"
+case $(dpkg-query -W -f '${db:Status-Status}' hostward-agent 2>/dev/null) in
+  '' | not-installed | config-files) ;;
+  *) fail 'the package hostward-agent is installed: remove it by dpkg --remove or --purge; nothing was changed' ;;
+esac
 
 # Whoever was killed is finished by the next run: of two runs one ends enforcement, and what this needs goes after all else.
 if [ -x "$library/setup.sh" ]; then "$library/setup.sh" remove; fi

@@ -7,6 +7,11 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 const SETUP = new URL('../../../../packaging/hostward-agent/lib/setup.sh', import.meta.url);
 const UPGRADE = new URL('../../../../packaging/hostward-agent/lib/upgrade.sh', import.meta.url);
 const OFFBOARD = new URL('../../../../tools/host/offboard.sh', import.meta.url);
+const debian = (name: string): URL =>
+  new URL(`../../../../packaging/hostward-agent/debian/${name}`, import.meta.url);
+const PREINST = debian('preinst');
+const POSTINST = debian('postinst');
+const POSTRM = debian('postrm');
 const UNINSTALL = new URL('../../../../tools/host/uninstall.sh', import.meta.url);
 const DROPIN = 'systemd/system/web.service.d/50-hostward.conf';
 
@@ -149,18 +154,90 @@ describe('an upgrade that is judged', () => {
 describe('what install.sh put there', () => {
   const LIBRARY = 'usr/lib/hostward';
   const KEY = 'var/lib/hostward/agent/signing.key';
+  const PACKAGE = ['setup.sh', 'lib/libc', 'offboard.sh', 'node', 'upgrade.sh'].map(
+    (name) => `${LIBRARY}/${name}`,
+  );
   const uninstall = (...args: string[]) => call(UNINSTALL, ...args).status;
 
   beforeEach(() => {
     put('bin/id', '#!/bin/sh\necho 0\n');
+    put('bin/dpkg-query', '#!/bin/sh\nexit 1\n');
     put('bin/getent', '#!/bin/sh\nexit 2\n');
     put(`${LIBRARY}/setup.sh`, `#!/bin/sh\necho "setup.sh $*" >>${folder}/calls\n`);
-    const files = ['setup.sh', 'lib/libc', 'offboard.sh', 'node', 'upgrade.sh'].map(
-      (name) => `${LIBRARY}/${name}`,
-    );
-    for (const name of [...files.slice(1), `${LIBRARY}/uninstall.sh`, KEY]) put(name, '');
+    for (const name of ['lib/libc', 'offboard.sh', 'node', 'uninstall.sh'])
+      put(`${LIBRARY}/${name}`, '');
+    put(KEY, '');
     // From the root of the file system, without its slash.
-    put(`${LIBRARY}/INSTALLED`, files.map((name) => `${folder.slice(1)}/${name}\n`).join(''));
+    put(`${LIBRARY}/INSTALLED`, PACKAGE.map((name) => `${folder.slice(1)}/${name}\n`).join(''));
+  });
+
+  /** Where dpkg has the package: half installed in preinst, whole behind it. */
+  function packaged(status: string, ...files: readonly string[]): void {
+    put(
+      'bin/dpkg-query',
+      `#!/bin/sh
+case "$*" in
+  *db:Status*) echo ${status} ;;
+  '-W -f \${Version} hostward-agent') echo 0.2.0 ;;
+  '-L hostward-agent') printf '%s\\n' ${folder} ${files.map((name) => join(folder, name)).join(' ')} ;;
+esac
+`,
+    );
+  }
+  const ARCHIVE_ALONE = ['VERSION', 'uninstall.sh', 'INSTALLED'].map(
+    (name) => `${LIBRARY}/${name}`,
+  );
+  /** Of another version than the package, too. */
+  const installedBefore = (): void => {
+    for (const name of ['VERSION', 'early.sh', 'INSTALLED.new']) put(`${LIBRARY}/${name}`, '');
+    const names = [...PACKAGE, `${LIBRARY}/VERSION`, `${LIBRARY}/early.sh`].toSorted();
+    put(`${LIBRARY}/INSTALLED`, names.map((name) => `${folder.slice(1)}/${name}\n`).join(''));
+  };
+
+  it('is kept when a package comes over it, by the version that comes, and is all that is here then', () => {
+    installedBefore();
+    packaged('half-installed');
+    expect(call(PREINST, 'install')).toMatchObject({ status: 0, stderr: '' });
+    expect(calls()).toEqual(['upgrade.sh keep - 0.2.0']);
+    const here = (): string[] =>
+      ask(UPGRADE, /^case "\$\{1-\}" in\n[^]*$/m, 'is_packaged || installed').split('\n');
+    const files = [...PACKAGE, ...ARCHIVE_ALONE, `${LIBRARY}/early.sh`].toSorted();
+    expect(here()).toEqual([...files.map((name) => `${folder.slice(1)}/${name}`), '']);
+  });
+
+  it('is not looked for where a package comes to a host without it', () => {
+    rmSync(join(folder, LIBRARY, 'INSTALLED'));
+    expect(call(PREINST, 'install')).toMatchObject({ status: 0, stderr: '' });
+    expect(has('calls')).toBe(false);
+  });
+
+  it('becomes the files of a package that came over it, whose units are restarted as by an upgrade', () => {
+    installedBefore();
+    packaged('half-configured', ...PACKAGE);
+    expect(call(POSTINST, 'configure', '')).toMatchObject({ status: 0, stderr: '' });
+    expect(calls()).toEqual(['setup.sh configure']);
+    expect(PACKAGE.filter((name) => !has(name))).toEqual([]);
+    const gone = [...ARCHIVE_ALONE, `${LIBRARY}/INSTALLED.new`, `${LIBRARY}/early.sh`];
+    expect(gone.filter(has)).toEqual([]);
+    expect(call(POSTINST, 'configure', '')).toMatchObject({ status: 0, stderr: '' });
+    expect(calls().at(-1)).toBe('setup.sh configure first');
+  });
+
+  it('is left alone by its uninstall.sh where it is a package by now', () => {
+    packaged('installed');
+    expect(call(UNINSTALL)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('the package hostward-agent is installed'),
+    });
+    expect([has(`${LIBRARY}/node`), has('calls')]).toEqual([true, false]);
+  });
+
+  it('goes with a package from which the host went back to it', () => {
+    installedBefore();
+    for (const name of PACKAGE) rmSync(join(folder, name));
+    put('bin/systemctl', '#!/bin/sh\n');
+    expect(call(POSTRM, 'remove')).toMatchObject({ status: 0, stderr: '' });
+    expect(has(LIBRARY)).toBe(false);
   });
 
   it('is taken away whole by a run after one that was broken off, which ends enforcement once', () => {
