@@ -114,6 +114,8 @@ no_start=no-start
 if [ -n "$token_file" ]; then
   hostward-agent enroll --config "$config" --token-file "$token_file" \
     --name "${name:-$(hostname)}" --agent-user hostward ${attest:+--attest "$attest"}
+  # setup.sh left it out where the host was autonomous.
+  systemctl enable --quiet hostward-agent.service
   if [ "$start" = yes ] && [ -d /run/systemd/system ]; then
     # As setup.sh does: a socket is not restarted under its service.
     systemctl --quiet stop hostward-compiler.socket hostward-compiler.service

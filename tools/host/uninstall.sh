@@ -16,11 +16,15 @@ case "$#:${1-}" in
 esac
 [ "$(id -u)" = 0 ] || fail 'must be run as root'
 [ -e "$library/INSTALLED" ] || fail "$library/INSTALLED is not there: not installed by install.sh"
+case $(dpkg-query -W -f '${db:Status-Status}' hostward-agent 2>/dev/null) in
+  '' | not-installed | config-files) ;;
+  *) fail 'the package hostward-agent is installed: remove it by dpkg --remove or --purge; nothing was changed' ;;
+esac
 
-"$library/setup.sh" remove
+# Whoever was killed is finished by the next run: of two runs one ends enforcement, and what this needs goes after all else.
+if [ -x "$library/setup.sh" ]; then "$library/setup.sh" remove; fi
+rm -f "$library/setup.sh"
 while read -r file; do rm -f "/$file"; done <"$library/INSTALLED"
-rm -f "$library/INSTALLED" "$library/INSTALLED.new" "$library/uninstall.sh"
-rmdir "$library/lib" "$library"
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 if [ "$purge" = yes ]; then
   rm -rf /etc/hostward/agent.yaml /etc/hostward/keep-enforcing /var/lib/hostward /run/hostward
@@ -28,3 +32,8 @@ if [ "$purge" = yes ]; then
   if [ -d /etc/hostward ]; then rmdir --ignore-fail-on-non-empty /etc/hostward; fi
   if getent passwd hostward >/dev/null; then userdel hostward; fi
 fi
+rm -f "$library/INSTALLED.new" "$library/uninstall.sh.new" "$library/uninstall.sh" "$library/INSTALLED"
+# Others may have put something there.
+for folder in "$library/lib" "$library"; do
+  [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder"
+done

@@ -83,8 +83,11 @@ class ControlPlane:
             if not cursor:
                 return items
 
-    def call(self, method, path, body=None, query=None):
-        """Sends JSON and gives the parsed answer, None for an empty one. Raises ControlPlaneError."""
+    def call(self, method, path, body=None, query=None, revision=None):
+        """
+        Sends JSON and gives the parsed answer, None for an empty one; with `revision` only where what is written has it still.
+        Raises ControlPlaneError.
+        """
         wanted = {name: value for name, value in (query or {}).items() if value is not None}
         suffix = '?' + urllib.parse.urlencode(wanted) if wanted else ''
         data = None if body is None else json.dumps(body).encode('utf-8')
@@ -93,6 +96,8 @@ class ControlPlane:
         request.add_header('Authorization', 'Bearer %s' % self._token)
         if data is not None:
             request.add_header('Content-Type', 'application/json')
+        if revision is not None:
+            request.add_header('If-Match', '"%s"' % revision)
         return self._answer(request)
 
     def _answer(self, request):

@@ -28,6 +28,12 @@ options:
   reason:
     description: Why the host is revoked. It is kept in the journal and told to the host.
     type: str
+  node_id:
+    description:
+      - Which machine is meant with O(state=absent), as M(hostward.fleet.agent_info) tells it on the host. Where the name is
+        another machine's, nothing is removed.
+      - Empty means a machine that has no identity, or none any more. Then a host that is connected is another one.
+    type: str
   state:
     description:
       - V(present) declares the host where it is not known, and sets its labels.
@@ -54,6 +60,13 @@ EXAMPLES = r'''
     name: web3
     state: revoked
     reason: stolen from the rack
+  delegate_to: localhost
+
+- name: The control plane forgets this host, and no other machine of that name
+  hostward.fleet.node:
+    name: web3
+    node_id: "{{ host.node_id }}"
+    state: absent
   delegate_to: localhost
 '''
 
@@ -115,8 +128,10 @@ class Node:
         return self._result(after, {'phase': phase}, {'phase': 'revoked'})
 
     def _absent(self):
-        if self._before is not None and not self._check_mode:
-            self._control_plane.call('DELETE', self._path)
+        if self._before is not None:
+            check_meant(self._before, self._params['node_id'])
+            if not self._check_mode:
+                self._control_plane.call('DELETE', self._path, revision=self._before['revision'])
         return self._result(None, self._before and self._before['labels'], None)
 
     def _result(self, view, before, after):
@@ -137,6 +152,23 @@ def label_changes(before, wanted):
     return dict(changes, **{key: None for key in before if key not in wanted})
 
 
+def check_meant(view, node_id):
+    """Raises ControlPlaneError where a host is another machine than the one of this id; None: whichever it is."""
+    if node_id is None or node_id == view.get('nodeId'):
+        return
+    if node_id:
+        raise ControlPlaneError(
+            'node_id: %s is %s at the control plane, and not %s; it was not removed: look at the address of the host, and at '
+            'its name there (hostward get nodes)' % (view['name'], view.get('nodeId', 'no machine'), node_id)
+        )
+    if view['connected'] and 'nodeId' in view:
+        raise ControlPlaneError(
+            'node_id: %s is %s at the control plane and connected, and this machine has no identity; it was not removed: look '
+            'at the address of the host; if it was offboarded a moment ago, run it again when the control plane hears it no more'
+            % (view['name'], view['nodeId'])
+        )
+
+
 def declaration(name, labels):
     """The document of a host that has not enrolled."""
     return {
@@ -155,6 +187,7 @@ def main():
             labels={'type': 'dict', 'default': {}},
             purge_labels={'type': 'bool', 'default': False},
             reason={'type': 'str'},
+            node_id={'type': 'str'},
             state={'type': 'str', 'choices': ['present', 'revoked', 'absent'], 'default': 'present'},
         ),
         supports_check_mode=True,

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import importlib
+import types
+
 import pytest
 
 POLICY = {
@@ -55,6 +58,69 @@ def test_labels_of_others_stay_unless_they_are_purged(fleet):
 
 def test_a_host_that_is_not_there_cannot_be_revoked(fleet):
     assert 'there is no host "ghost"' in fleet('node', name='ghost', state='revoked')['msg']
+
+
+OWN, OTHER = 'ab' * 32, 'cd' * 32
+
+
+@pytest.fixture
+def removed(collections):
+    """Asks to remove a host that the control plane has as `record`: what it was sent, or why nothing was."""
+    node = importlib.import_module('ansible_collections.hostward.fleet.plugins.modules.node')
+
+    def ask(record, node_id):
+        sent = []
+        view = dict({'name': 'web3', 'labels': {}, 'revision': '42', 'connected': False}, **record)
+        control_plane = types.SimpleNamespace(
+            find=lambda path: view, call=lambda method, path, revision=None: sent.append((method, path, revision))
+        )
+        params = {'name': 'web3', 'node_id': node_id, 'state': 'absent'}
+        try:
+            node.Node(control_plane, types.SimpleNamespace(params=params, check_mode=False)).reach()
+        except node.ControlPlaneError as error:
+            return str(error)
+        return sent
+
+    return ask
+
+
+REMOVED = [('DELETE', '/v1/nodes/web3', '42')]
+
+
+@pytest.mark.parametrize(
+    'record, node_id',
+    [
+        ({'nodeId': OWN, 'connected': True}, OWN),
+        ({'nodeId': OWN, 'connected': True}, None),
+        # Offboarded by a run that did not come to its end; or never enrolled.
+        ({'nodeId': OWN}, ''),
+        ({}, ''),
+        # Replaced by an operator a moment ago: what the one before said counts for a while.
+        ({'connected': True}, ''),
+    ],
+)
+def test_a_host_is_removed_as_what_it_was_seen_to_be(removed, record, node_id):
+    assert removed(record, node_id) == REMOVED
+
+
+@pytest.mark.parametrize(
+    'record, node_id, message',
+    [
+        ({'nodeId': OTHER, 'connected': True}, OWN, 'web3 is %s at the control plane, and not %s' % (OTHER, OWN)),
+        ({'nodeId': OTHER}, OWN, 'web3 is %s' % OTHER),
+        # Replaced by an operator: name and labels wait for the next machine.
+        ({}, OWN, 'web3 is no machine'),
+        ({'nodeId': OTHER, 'connected': True}, '', 'connected, and this machine has no identity'),
+    ],
+)
+def test_another_machine_of_that_name_is_not_removed(removed, record, node_id, message):
+    assert message in removed(record, node_id)
+
+
+def test_a_declared_host_is_removed_for_a_machine_that_has_no_identity_alone(fleet):
+    fleet('node', name='db3')
+    assert 'db3 is no machine' in fleet('node', name='db3', state='absent', node_id=OWN)['msg']
+    assert fleet('node', name='db3', state='absent', node_id='')['changed']
 
 
 @pytest.mark.parametrize('option', ['name', 'selector'])

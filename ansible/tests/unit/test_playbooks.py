@@ -78,3 +78,12 @@ def test_an_upgrade_changes_nothing_on_a_host_that_has_the_version_and_is_well(u
 
 def test_a_check_of_an_upgrade_looks_at_no_host(upgraded):
     assert upgraded('rolled-back.json', '{}', check=True).returncode == 0
+
+
+def test_an_offboarded_host_is_removed_as_the_machine_that_it_was_before_and_none_is_touched_that_is_another():
+    (play,) = yaml.safe_load(PLAYBOOKS.joinpath('offboard.yml').read_text(encoding='utf-8'))
+    looked, compared, ended, _, forgotten = [task for task in play['tasks'] if 'ansible.builtin.assert' not in task]
+    assert 'hostward.fleet.agent_info' in looked
+    assert (compared['check_mode'], compared['hostward.fleet.node']) == (True, forgotten['hostward.fleet.node'])
+    assert 'offboard' in ended['ansible.builtin.command']['argv']
+    assert forgotten['hostward.fleet.node']['node_id'] == '{{ %s.node_id }}' % looked['register']

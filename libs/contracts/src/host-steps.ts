@@ -10,20 +10,22 @@ export interface HostSettings {
   readonly url: string;
   /** sha256 of the CA's DER, 64 hexadecimal digits. */
   readonly caFingerprint: string;
-  readonly enforcer: HostEnforcer;
+  /** Absent where nobody said: a configuration that the host has is its owner's, else `auto`. */
+  readonly enforcer?: HostEnforcer | undefined;
 }
 
 export const HOST_ENFORCERS = ['auto', 'apparmor', 'bpf', 'observe'] as const;
 export type HostEnforcer = (typeof HOST_ENFORCERS)[number];
 
-/** Assignments of a POSIX shell for the variables that HOST_STEPS reads: name, ca_fingerprint, agent_yaml. */
+/** Assignments of a POSIX shell for the variables that HOST_STEPS reads: name, ca_fingerprint, enforcer, agent_yaml. */
 export function hostSettings({ name, url, caFingerprint, enforcer }: HostSettings): string {
   // A JSON string is a YAML scalar, whatever is in it.
   const agentYaml = `controlPlane: { url: ${JSON.stringify(url)}, caFingerprint: ${JSON.stringify(caFingerprint)} }
-enforcer: ${enforcer}
+enforcer: ${enforcer ?? 'auto'}
 `;
   return `  name=${shellWord(name)}
   ca_fingerprint=${shellWord(caFingerprint)}
+  enforcer=${shellWord(enforcer ?? '')}
   agent_yaml=${shellWord(agentYaml)}`;
 }
 
@@ -70,6 +72,12 @@ install_deb() {
 }
 
 names_ca() { [ -e "$1" ] && tr -d : <"$1" | grep -qiF -e "$ca_fingerprint"; }
+# check_enforcer FILE: it stays as it is where it names our CA, and another wish would be left out without a word.
+check_enforcer() {
+  if ! names_ca "$1"; then return; fi
+  found=$(sed -n "s/^enforcer:[ \\"']*\\([a-z]*\\).*/\\1/p" "$1")
+  [ "\${enforcer:-\${found:-auto}}" = "\${found:-auto}" ] || fail enforcer-differs "$1 says 'enforcer: \${found:-auto}': change it there, or leave --enforcer out. Nothing was installed"
+}
 
 # write_configuration: into \`config\`, by which this host enrols. One that names the same CA is its owner's, and stays; any
 # other is replaced when the host is in, since it may still be in another fleet.
@@ -110,6 +118,7 @@ start_units() {
 
 join_host() {
   umask 022
+  check_enforcer /etc/hostward/agent.yaml
   say 'step install'
   install_package "$1"
   write_configuration

@@ -22,6 +22,8 @@ say() { printf 'hostward: %s\n' "$*"; }
 fail() { printf 'hostward: %s\n' "$*" >&2; exit 1; }
 has_systemd() { [ -d /run/systemd/system ]; }
 is_enrolled() { [ -e "$STATE/trust/node-id" ] && [ -e "$CONFIGURATION/agent.yaml" ]; }
+# Offboarded with --keep-enforcing: it has no keys with which an agent could reach anybody.
+is_autonomous() { [ -e "$STATE/trust/node-id" ] && [ ! -e "$STATE/agent/signing.key" ]; }
 
 # A parser older than 4.0 (Debian 12) does not know what the profiles say; disabled, they do not fail each boot.
 load_profiles() {
@@ -65,6 +67,7 @@ configure() {
   done
   # What `remove` took away comes back with the files; and what was offboarded is as new. Units start where there is an identity.
   if [ -e "$REMOVED" ] || ! is_enrolled; then first=yes; fi
+  if is_autonomous; then ENABLED=${ENABLED% hostward-agent.service} RESTARTED=${RESTARTED% hostward-agent.service}; fi
   # Without a rule set the next boot loads no profile that they could name.
   [ ! -e "$STATE/sensor/snapshot" ] || move_dropins "$UNITS_OF_BOOT" "$UNITS"
   systemd-sysusers hostward-agent.conf
@@ -72,6 +75,8 @@ configure() {
   load_profiles
   # To enable a unit reads every unit anew.
   if [ "$first" = yes ]; then systemctl enable --quiet $ENABLED; elif has_systemd; then systemctl daemon-reload; fi
+  # As offboard.sh does; `remove` took it away.
+  if [ "$first" = yes ] && is_autonomous; then systemctl --quiet add-wants multi-user.target hostward-autonomous.service; fi
   if has_systemd && [ "$start" = yes ]; then restart; fi
   rm -f "$REMOVED"
 }

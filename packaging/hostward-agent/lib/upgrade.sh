@@ -36,7 +36,8 @@ is_enrolled() { [ -e "$STATE/trust/node-id" ] && [ -e /etc/hostward/agent.yaml ]
 is_active() { systemctl is-active --quiet "$1"; }
 pid_of() { systemctl show -P MainPID "$1"; }
 
-is_packaged() { dpkg-query --status hostward-agent >/dev/null 2>&1; }
+# Over what install.sh had put here, dpkg knows the package before its files come, and after a host went back from it.
+is_packaged() { [ ! -e "$LIBRARY/INSTALLED" ] && dpkg-query --status hostward-agent >/dev/null 2>&1; }
 installed_version() {
   if is_packaged; then
     dpkg-query -W -f '${Version}\n' hostward-agent
@@ -55,16 +56,17 @@ running_version() {
   fi
 }
 
-# Files of the version that is installed now, without the leading slash.
+# Files of the version that is installed now, by whichever way, without the leading slash.
 installed() {
-  if is_packaged; then
-    dpkg-query -L hostward-agent | while read -r file; do
-      if [ -f "$file" ] || [ -L "$file" ]; then printf '%s\n' "${file#/}"; fi
-    done
-  elif [ -e "$LIBRARY/INSTALLED" ]; then
-    cat "$LIBRARY/INSTALLED"
-    printf '%s\n' usr/lib/hostward/INSTALLED usr/lib/hostward/uninstall.sh
-  fi
+  {
+    dpkg-query -L hostward-agent 2>/dev/null || true
+    if [ -e "$LIBRARY/INSTALLED" ]; then
+      cat "$LIBRARY/INSTALLED"
+      printf '%s\n' "$LIBRARY/INSTALLED" "$LIBRARY/uninstall.sh"
+    fi
+  } | sed 's,^/,,' | LC_ALL=C sort -u | while read -r file; do
+    if [ -f "/$file" ] || [ -L "/$file" ]; then printf '%s\n' "$file"; fi
+  done
 }
 
 # Whether the agent that runs now writes reports and finds everything that it needs: by its own word, under its own pid.

@@ -7,6 +7,12 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 const SETUP = new URL('../../../../packaging/hostward-agent/lib/setup.sh', import.meta.url);
 const UPGRADE = new URL('../../../../packaging/hostward-agent/lib/upgrade.sh', import.meta.url);
 const OFFBOARD = new URL('../../../../tools/host/offboard.sh', import.meta.url);
+const debian = (name: string): URL =>
+  new URL(`../../../../packaging/hostward-agent/debian/${name}`, import.meta.url);
+const PREINST = debian('preinst');
+const POSTINST = debian('postinst');
+const POSTRM = debian('postrm');
+const UNINSTALL = new URL('../../../../tools/host/uninstall.sh', import.meta.url);
 const DROPIN = 'systemd/system/web.service.d/50-hostward.conf';
 
 let folder: string;
@@ -31,15 +37,25 @@ function put(name: string, text: string): void {
   writeFileSync(join(folder, name), text, { mode: 0o755 });
 }
 
-/** The script with a folder in the place of the host's; its last part is what this host is asked. */
-function ask(file: URL, end: RegExp, request: string): string {
-  const functions = readFileSync(file, 'utf8')
-    .replace(end, '')
+/** The script with a folder in the place of the host's. */
+function moved(file: URL): string {
+  return readFileSync(file, 'utf8')
     .replaceAll(/(?<=[\s=":'])\/(etc|run|usr\/lib|var\/lib|sys|proc)\//g, `${folder}/$1/`)
     .replace('PATH=', `PATH=${folder}/bin:`);
+}
+
+/** A script of such a host; its last part is what the host is asked. */
+function ask(file: URL, end: RegExp, request: string): string {
+  const functions = moved(file).replace(end, '');
   const asked = spawnSync('/bin/sh', ['-c', `${functions}\n${request}\n`], { encoding: 'utf8' });
   expect([asked.status, asked.stderr]).toEqual([0, '']);
   return asked.stdout;
+}
+
+/** The whole script, as it is called; programs of the folder go first. */
+function call(file: URL, ...args: string[]): { status: number | null; stderr: string } {
+  const env = { PATH: `${folder}/bin:${process.env['PATH'] ?? ''}` };
+  return spawnSync('/bin/sh', ['-c', moved(file), 'sh', ...args], { env, encoding: 'utf8' });
 }
 
 const calls = (): string[] => readFileSync(join(folder, 'calls'), 'utf8').trimEnd().split('\n');
@@ -61,8 +77,8 @@ describe('a package that goes and leaves what is enforced until the next boot', 
 
 describe('a package that comes back', () => {
   const ENABLES = expect.stringMatching(/^systemctl enable .*hostward-early.service/);
-  const configure = (): string[] => {
-    ask(SETUP, /^case "\$\{1-\}" in\n[^]*$/m, 'configure no-start');
+  const configure = (how = 'no-start'): string[] => {
+    ask(SETUP, /^case "\$\{1-\}" in\n[^]*$/m, `configure ${how}`);
     return calls();
   };
 
@@ -73,7 +89,35 @@ describe('a package that comes back', () => {
   it('leaves units alone that somebody disabled on a host with an identity', () => {
     put('var/lib/hostward/trust/node-id', '');
     put('etc/hostward/agent.yaml', '');
+    put('var/lib/hostward/agent/signing.key', '');
     expect(configure()).not.toContainEqual(ENABLES);
+  });
+
+  it('leaves a host autonomous that was: without an agent, and with what tells that its boots were healthy', () => {
+    put('var/lib/hostward/trust/node-id', '');
+    put('etc/hostward/agent.yaml', '');
+    put('var/lib/hostward/removed', '');
+    put('usr/lib/hostward/hostward-sensor', `#!/bin/sh\necho "\${0##*/} $*" >>${folder}/calls\n`);
+    const called = configure('');
+    expect(called).toContainEqual(ENABLES);
+    expect(called).toContain(
+      'systemctl --quiet add-wants multi-user.target hostward-autonomous.service',
+    );
+    expect(called.slice(-2)).toEqual([
+      'systemctl start hostward-sensor.service',
+      'hostward-sensor resume',
+    ]);
+    expect(called.filter((call) => call.includes('hostward-agent.service'))).toEqual([]);
+  });
+
+  it('has the agent of a host with its keys started again, and tells of no boot that it was healthy', () => {
+    for (const name of ['trust/node-id', 'agent/signing.key', 'removed'])
+      put(`var/lib/hostward/${name}`, '');
+    put('etc/hostward/agent.yaml', '');
+    put('usr/lib/hostward/hostward-sensor', '#!/bin/sh\n');
+    const called = configure('');
+    expect(called.at(-1)).toBe('systemctl start hostward-agent.service');
+    expect(called.filter((call) => call.includes('autonomous'))).toEqual([]);
   });
 
   it('leaves what names its profile to the boot where there is no rule set to load by then', () => {
@@ -104,5 +148,117 @@ describe('an upgrade that is judged', () => {
     expect(isAtWork()).toBe('no\n');
     put('proc/8/comm', 'dpkg\n');
     expect(isAtWork()).toBe('yes\n');
+  });
+});
+
+describe('what install.sh put there', () => {
+  const LIBRARY = 'usr/lib/hostward';
+  const KEY = 'var/lib/hostward/agent/signing.key';
+  const PACKAGE = ['setup.sh', 'lib/libc', 'offboard.sh', 'node', 'upgrade.sh'].map(
+    (name) => `${LIBRARY}/${name}`,
+  );
+  const uninstall = (...args: string[]) => call(UNINSTALL, ...args).status;
+
+  beforeEach(() => {
+    put('bin/id', '#!/bin/sh\necho 0\n');
+    put('bin/dpkg-query', '#!/bin/sh\nexit 1\n');
+    put('bin/getent', '#!/bin/sh\nexit 2\n');
+    put(`${LIBRARY}/setup.sh`, `#!/bin/sh\necho "setup.sh $*" >>${folder}/calls\n`);
+    for (const name of ['lib/libc', 'offboard.sh', 'node', 'uninstall.sh'])
+      put(`${LIBRARY}/${name}`, '');
+    put(KEY, '');
+    // From the root of the file system, without its slash.
+    put(`${LIBRARY}/INSTALLED`, PACKAGE.map((name) => `${folder.slice(1)}/${name}\n`).join(''));
+  });
+
+  /** Where dpkg has the package: half installed in preinst, whole behind it. */
+  function packaged(status: string, ...files: readonly string[]): void {
+    put(
+      'bin/dpkg-query',
+      `#!/bin/sh
+case "$*" in
+  *db:Status*) echo ${status} ;;
+  '-W -f \${Version} hostward-agent') echo 0.2.0 ;;
+  '-L hostward-agent') printf '%s\\n' ${folder} ${files.map((name) => join(folder, name)).join(' ')} ;;
+esac
+`,
+    );
+  }
+  const ARCHIVE_ALONE = ['VERSION', 'uninstall.sh', 'INSTALLED'].map(
+    (name) => `${LIBRARY}/${name}`,
+  );
+  /** Of another version than the package, too. */
+  const installedBefore = (): void => {
+    for (const name of ['VERSION', 'early.sh', 'INSTALLED.new']) put(`${LIBRARY}/${name}`, '');
+    const names = [...PACKAGE, `${LIBRARY}/VERSION`, `${LIBRARY}/early.sh`].toSorted();
+    put(`${LIBRARY}/INSTALLED`, names.map((name) => `${folder.slice(1)}/${name}\n`).join(''));
+  };
+
+  it('is kept when a package comes over it, by the version that comes, and is all that is here then', () => {
+    installedBefore();
+    packaged('half-installed');
+    expect(call(PREINST, 'install')).toMatchObject({ status: 0, stderr: '' });
+    expect(calls()).toEqual(['upgrade.sh keep - 0.2.0']);
+    const here = (): string[] =>
+      ask(UPGRADE, /^case "\$\{1-\}" in\n[^]*$/m, 'is_packaged || installed').split('\n');
+    const files = [...PACKAGE, ...ARCHIVE_ALONE, `${LIBRARY}/early.sh`].toSorted();
+    expect(here()).toEqual([...files.map((name) => `${folder.slice(1)}/${name}`), '']);
+  });
+
+  it('is not looked for where a package comes to a host without it', () => {
+    rmSync(join(folder, LIBRARY, 'INSTALLED'));
+    expect(call(PREINST, 'install')).toMatchObject({ status: 0, stderr: '' });
+    expect(has('calls')).toBe(false);
+  });
+
+  it('becomes the files of a package that came over it, whose units are restarted as by an upgrade', () => {
+    installedBefore();
+    packaged('half-configured', ...PACKAGE);
+    expect(call(POSTINST, 'configure', '')).toMatchObject({ status: 0, stderr: '' });
+    expect(calls()).toEqual(['setup.sh configure']);
+    expect(PACKAGE.filter((name) => !has(name))).toEqual([]);
+    const gone = [...ARCHIVE_ALONE, `${LIBRARY}/INSTALLED.new`, `${LIBRARY}/early.sh`];
+    expect(gone.filter(has)).toEqual([]);
+    expect(call(POSTINST, 'configure', '')).toMatchObject({ status: 0, stderr: '' });
+    expect(calls().at(-1)).toBe('setup.sh configure first');
+  });
+
+  it('is left alone by its uninstall.sh where it is a package by now', () => {
+    packaged('installed');
+    expect(call(UNINSTALL)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('the package hostward-agent is installed'),
+    });
+    expect([has(`${LIBRARY}/node`), has('calls')]).toEqual([true, false]);
+  });
+
+  it('goes with a package from which the host went back to it', () => {
+    installedBefore();
+    for (const name of PACKAGE) rmSync(join(folder, name));
+    put('bin/systemctl', '#!/bin/sh\n');
+    expect(call(POSTRM, 'remove')).toMatchObject({ status: 0, stderr: '' });
+    expect(has(LIBRARY)).toBe(false);
+  });
+
+  it('is taken away whole by a run after one that was broken off, which ends enforcement once', () => {
+    rmSync(join(folder, LIBRARY, 'node'));
+    // What cannot be removed breaks it off.
+    put(`${LIBRARY}/node/x`, '');
+    expect(uninstall('--purge')).not.toBe(0);
+    expect([has(`${LIBRARY}/offboard.sh`), has(`${LIBRARY}/uninstall.sh`), has(KEY)]).toEqual([
+      ...[false, true, true],
+    ]);
+    rmSync(join(folder, LIBRARY, 'node'), { recursive: true });
+    expect(uninstall('--purge')).toBe(0);
+    expect([has(LIBRARY), has('var/lib/hostward')]).toEqual([false, false]);
+    expect(calls().filter((each) => each.startsWith('setup.sh'))).toEqual(['setup.sh remove']);
+  });
+
+  it('goes with its keys where others have a file beside it, which stays', () => {
+    put(`${LIBRARY}/theirs`, '');
+    expect(uninstall('--purge')).toBe(0);
+    expect([has(KEY), has(`${LIBRARY}/INSTALLED`), has(`${LIBRARY}/theirs`)]).toEqual([
+      ...[false, false, true],
+    ]);
   });
 });

@@ -13,7 +13,8 @@ export interface RunSettings {
   /** The control plane, as hosts reach it. */
   readonly url: string;
   readonly caFingerprint: string;
-  readonly enforcer: HostEnforcer;
+  /** Absent where nobody said. */
+  readonly enforcer: HostEnforcer | undefined;
   readonly packages: readonly PackageFile[];
   /** Text of the script that looks at hosts. */
   readonly preflight: string;

@@ -33,7 +33,7 @@ export function preflightScript(url: string): string {
 /** What the script found: causes that keep the machine out, in its order, and what is only said. */
 export function parsePreflight(
   text: string,
-  enforcer: HostEnforcer,
+  enforcer: HostEnforcer | undefined,
 ): { readonly failures: readonly HostFailure[]; readonly warnings: readonly string[] } {
   const verdicts = parseVerdicts(text);
   const failed = verdicts.filter(

@@ -31,7 +31,7 @@ import { hosts } from '../output/counted.js';
 interface Options extends LoginFlags {
   readonly labels: Record<string, string>;
   readonly controlPlane?: string;
-  readonly enforcer: HostEnforcer;
+  readonly enforcer?: HostEnforcer;
   readonly package: readonly string[];
   readonly tokenTtl: number;
   readonly dryRun?: boolean;
@@ -61,7 +61,7 @@ export function registerBootstrap(program: Command): void {
     .option('--ask-sudo-password', 'ask for the password of sudo')
     .option('--sudo-password-file <file>', 'read it from a file of yours alone')
     .option('--control-plane <url>', 'as the hosts reach it, if not as you do')
-    .option('--enforcer <name>', 'auto, apparmor, bpf, observe', enforcerOf, 'auto')
+    .option('--enforcer <name>', 'auto (default), apparmor, bpf, observe', enforcerOf)
     .addOption(listOption('--package <file>', 'a package; one an architecture'))
     .addOption(
       new Option('--token-ttl <duration>', 'how long the join token is valid')

@@ -11,7 +11,7 @@ interface Options {
   readonly cloudInit?: boolean;
   readonly labels: Record<string, string>;
   readonly controlPlane?: string;
-  readonly enforcer: HostEnforcer;
+  readonly enforcer?: HostEnforcer;
   readonly ttl: number;
 }
 
@@ -30,7 +30,7 @@ export function registerGetScript(vm: Command): void {
     .option('--cloud-init', 'as user-data of cloud-init')
     .option('--labels <labels>', 'labels that the host gets', parseLabels, {})
     .option('--control-plane <url>', 'as the host reaches it, if not as you do')
-    .option('--enforcer <name>', 'auto, apparmor, bpf, observe', enforcerOf, 'auto')
+    .option('--enforcer <name>', 'auto (default), apparmor, bpf, observe', enforcerOf)
     .option('--ttl <duration>', 'how long its join token is valid', parseDuration, 3_600_000)
     .description('a script by which a machine joins')
     .addHelpText('after', HELP)

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { stageHost } from '#testing';
 import { CommandFailed, UsageError } from '../errors.js';
 import { packageRoot } from '../package-root.js';
-import { signSums } from '../packaging/checksums.js';
+import { heldSums, signSums } from '../packaging/checksums.js';
 import { makeDeb } from '../packaging/deb.js';
 import { packageSbom } from '../packaging/package-sbom.js';
 import type { Architecture, Build, Recipe } from '../packaging/recipe.js';
@@ -64,7 +64,8 @@ async function makePackages(names: readonly string[], options: Options): Promise
   await rm(work, { recursive: true, force: true });
   await mkdir(join(work, 'out'), { recursive: true });
   const files = await allFiles(wanted, build, work);
-  const fingerprint = await signSums(join(work, 'out'), files, key);
+  const held = await heldSums(out, build.version, key);
+  const fingerprint = await signSums(join(work, 'out'), files, key, held);
   await mkdir(out, { recursive: true });
   for (const name of await readdir(join(work, 'out')))
     await rename(join(work, 'out', name), join(out, name));

@@ -1,28 +1,78 @@
-import { createHash, createPublicKey, sign } from 'node:crypto';
+import { createHash, createPublicKey, sign, verify } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ReleaseKey } from './release-key.js';
 
+const SUMS = 'SHA256SUMS';
+const SIGNATURE = 'SHA256SUMS.sig';
+const LINE = /^([0-9a-f]{64}) {2}([^/]+)$/;
+
+/** A file of a release by its name, and its sha256 in hex. */
+type FileSum = readonly [file: string, sha256: string];
+
 /**
- * Writes into `out`, for the files there: SHA256SUMS in the form of sha256sum, SHA256SUMS.sig (Ed25519 over its bytes,
- * 64 raw bytes), release.pub.pem (SPKI). Gives the fingerprint of the key: sha256 over its SPKI in hex.
+ * What `folder` holds of the release of this version already: files that its SHA256SUMS names, signed by the same key, and
+ * that are there with that sum. Whoever makes one package adds to the others.
+ */
+export async function heldSums(
+  folder: string,
+  version: string,
+  { key }: ReleaseKey,
+): Promise<readonly FileSum[]> {
+  const [sums, signature] = await Promise.all(
+    [SUMS, SIGNATURE].map((name) => readIfThere(join(folder, name))),
+  );
+  if (sums === undefined || signature === undefined) return [];
+  if (!verify(null, sums, createPublicKey(key), signature)) return [];
+  const named = sums.toString('utf8').split('\n').flatMap(sumOf);
+  const ofVersion = named.filter(([file]) => file.split('_')[1] === version);
+  const isHeld = await Promise.all(ofVersion.map((sum) => holds(folder, sum)));
+  return ofVersion.filter((_, at) => isHeld[at]);
+}
+
+/**
+ * Writes into `out`, for `files` there and those of `held` that are not made anew: SHA256SUMS in the form of sha256sum,
+ * SHA256SUMS.sig (Ed25519 over its bytes, 64 raw bytes), release.pub.pem (SPKI). Gives the fingerprint of the key: sha256
+ * over its SPKI in hex.
  */
 export async function signSums(
   out: string,
   files: readonly string[],
   { key }: ReleaseKey,
+  held: readonly FileSum[] = [],
 ): Promise<string> {
-  const lines = await Promise.all(files.toSorted().map(sumLine));
+  const made = files.map(async (file): Promise<FileSum> => [
+    basename(file),
+    sha256Of(await readFile(file)),
+  ]);
+  const all = new Map([...held, ...(await Promise.all(made))]);
+  const lines = [...all.keys()].toSorted().map((file) => `${all.get(file)}  ${file}\n`);
   const sums = lines.join('');
   const publicKey = createPublicKey(key);
   const spki = publicKey.export({ type: 'spki', format: 'der' });
-  await writeFile(join(out, 'SHA256SUMS'), sums);
-  await writeFile(join(out, 'SHA256SUMS.sig'), sign(null, Buffer.from(sums), key));
+  await writeFile(join(out, SUMS), sums);
+  await writeFile(join(out, SIGNATURE), sign(null, Buffer.from(sums), key));
   await writeFile(join(out, 'release.pub.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
-  return createHash('sha256').update(spki).digest('hex');
+  return sha256Of(spki);
 }
 
-async function sumLine(file: string): Promise<string> {
-  const digest = createHash('sha256').update(await readFile(file));
-  return `${digest.digest('hex')}  ${basename(file)}\n`;
+function sumOf(line: string): FileSum[] {
+  const [, sha256, file] = LINE.exec(line) ?? [];
+  return sha256 === undefined || file === undefined ? [] : [[file, sha256]];
+}
+
+async function holds(folder: string, [file, sha256]: FileSum): Promise<boolean> {
+  const content = await readIfThere(join(folder, file));
+  return content !== undefined && sha256Of(content) === sha256;
+}
+
+function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+async function readIfThere(file: string): Promise<Buffer | undefined> {
+  return readFile(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
 }

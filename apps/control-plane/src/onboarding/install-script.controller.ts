@@ -40,10 +40,14 @@ export class InstallScriptBody implements InstallScriptRequest {
   @IsObject()
   labels: Record<string, string> = {};
 
-  @ApiPropertyOptional({ enum: HOST_ENFORCERS, default: 'auto' })
+  @ApiPropertyOptional({
+    enum: HOST_ENFORCERS,
+    description:
+      'absent: as a configuration says that the host has, else auto; where such a one says otherwise, the script ends',
+  })
   @IsOptional()
   @IsIn(HOST_ENFORCERS)
-  enforcer: HostEnforcer = 'auto';
+  enforcer?: HostEnforcer;
 
   @ApiPropertyOptional({ minimum: 60_000, maximum: 24 * HOUR_MS, default: HOUR_MS })
   @IsOptional()

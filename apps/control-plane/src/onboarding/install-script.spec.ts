@@ -76,6 +76,30 @@ describe.each(SHELLS)('an install script in %s', (shell) => {
     });
   });
 
+  it.each([
+    ['observe', '# nothing\n', 'auto'],
+    ['auto', 'enforcer: "observe"\n', 'observe'],
+    ['bpf', 'enforcer: bpf # ours\n', 'installs'],
+    ['auto', '', 'installs'],
+    [undefined, 'enforcer: observe\n', 'installs'],
+  ] as const)(
+    'asked for the enforcer %s, ends before it installs where the configuration that stays says otherwise: %j',
+    (enforcer, kept, found) => {
+      const file = join(folder, 'agent.yaml');
+      writeFileSync(file, `controlPlane: { caFingerprint: ${VALUES.caFingerprint} }\n${kept}`);
+      const script = installScript({ ...VALUES, enforcer }).replaceAll('/etc/hostward', folder);
+      const input = `${script.slice(0, script.lastIndexOf('main "$@"'))}
+values; install_package() { echo installs; exit; }; join_host package`;
+      const { stdout, stderr } = spawnSync(`/bin/${shell}`, ['-s'], { input, encoding: 'utf8' });
+      if (found === 'installs') expect(stdout).toBe('installs\n');
+      else
+        expect([stdout, stderr]).toEqual([
+          '',
+          expect.stringContaining(`error enforcer-differs: ${file} says 'enforcer: ${found}'`),
+        ]);
+    },
+  );
+
   it('does nothing when it is cut anywhere before its last line', () => {
     const script = installScript(VALUES);
     const last = script.lastIndexOf('main "$@"');
