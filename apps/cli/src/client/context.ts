@@ -49,6 +49,12 @@ export async function loginContext(
   return { name, context: { url: checkedUrl(stored.url), token: 'login', ca } };
 }
 
+/** What the file holds of the control plane that commands go to; undefined where HOSTWARD_URL says which one it is. */
+export async function storedContextInForce(named?: string): Promise<StoredContext | undefined> {
+  if (filled('HOSTWARD_URL') !== undefined) return undefined;
+  return storedContext(named ?? filled('HOSTWARD_CONTEXT'));
+}
+
 /** A login that has ended is said, not passed over: the other token may be worth more. */
 function tokenOf({ token, session }: StoredContext): string | undefined {
   if (session === undefined) return token === '' ? undefined : token;

@@ -13,6 +13,7 @@ import {
 import { rootHandsOf } from '../keys/root-key-of-up.js';
 import { type SigningOptions, signBytes } from '../keys/signing.js';
 import { currentRoot, publishRoot, trustInForce } from '../keys/trust-client.js';
+import { chosenContext } from './session.js';
 
 interface Options extends SigningOptions {
   readonly root?: string;
@@ -85,7 +86,7 @@ async function newEpoch() {
 }
 
 async function signedHere(draft: Awaited<ReturnType<typeof newEpoch>>, options: Options) {
-  const hands = await rootHandsOf(options);
+  const hands = await rootHandsOf(options, chosenContext());
   const payload = rootPayload(draft.document);
   const { signatures } = await signBytes(payloadTypes.root, payload, hands);
   return { ...draft, signatures };

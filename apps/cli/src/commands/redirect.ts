@@ -21,7 +21,7 @@ import { currentRoot } from '../keys/trust-client.js';
 import { outputFormat, printObject, printRows, type OutputFormat } from '../output/print.js';
 import { printable } from '../output/printable.js';
 import type { Column } from '../output/table.js';
-import { withControlPlane } from './session.js';
+import { chosenContext, withControlPlane } from './session.js';
 
 const EXAMPLES = `
 Example:
@@ -96,7 +96,7 @@ function registerFiles(redirect: Command): void {
     .argument('<file>')
     .description('add your signature to a draft; says what is lacking')
     .action(async (file: string, _own: object, command: Command) => {
-      const hands = await rootHandsOf(optionsOf(command));
+      const hands = await rootHandsOf(optionsOf(command), chosenContext());
       const draft = await signedDraft(await readRedirectDraft(file), hands);
       await writeRedirectDraft(file, draft);
       tellDraft(file, draft);
@@ -166,7 +166,7 @@ async function signAndPublish(unsigned: RedirectDraft, options: Draftable): Prom
     await writeRedirectDraft(options.draft, unsigned);
     return tellDraft(options.draft, unsigned);
   }
-  await publish(await signedDraft(unsigned, await rootHandsOf(options)));
+  await publish(await signedDraft(unsigned, await rootHandsOf(options, chosenContext())));
 }
 
 async function publish(draft: RedirectDraft, file?: string): Promise<void> {
