@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { ATTESTATIONS, type AttestationKind, type JoinTokenView } from '#contracts';
 import { UsageError } from '../errors.js';
-import { parseDuration } from '../input/duration.js';
+import { durationOf } from '../input/duration.js';
 import { parseLabels } from '../input/labels.js';
 import { wordsOf } from '../input/selector.js';
 import { oneOf } from '../output/print.js';
@@ -37,7 +37,7 @@ Examples:
     .command('join-token')
     .option('--labels <labels>', 'labels that hosts get which join by it', parseLabels, {})
     .option('--uses <n>', 'how many hosts may join by it', positive, 1)
-    .option('--ttl <duration>', 'how long it is valid', parseDuration, 3_600_000)
+    .option('--ttl <duration>', 'how long it is valid', durationOf('--ttl'), 3_600_000)
     .option(
       '--cidr <networks>',
       'from which networks hosts may join by it',

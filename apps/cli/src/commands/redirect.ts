@@ -137,8 +137,8 @@ async function order(options: OrderOptions): Promise<void> {
   const document: RedirectDocument = {
     ...{ v: 1, issuedAt: now, root: rootBinding(trustRoot(root)), target, reason },
     to: { url: httpsOrigin('--to', to), caFingerprint: fingerprintOf(caFingerprint) },
-    notBefore: notBefore === undefined ? now : Date.parse(endTime(notBefore, now)),
-    expiresAt: Date.parse(endTime(expires, now)),
+    notBefore: notBefore === undefined ? now : Date.parse(endTime('--not-before', notBefore, now)),
+    expiresAt: Date.parse(endTime('--expires', expires, now)),
   };
   if (document.expiresAt <= document.notBefore)
     throw new UsageError('--expires must be after --not-before');

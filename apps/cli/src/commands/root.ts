@@ -12,7 +12,7 @@ import {
   rootPayload,
 } from '#bundle';
 import { CommandFailed, UsageError } from '../errors.js';
-import { parseDuration } from '../input/duration.js';
+import { durationOf } from '../input/duration.js';
 import { labelSelectorOf } from '../input/selector.js';
 import { descriptor } from '../input/secret.js';
 import {
@@ -60,7 +60,7 @@ function registerInit(root: Command): void {
     .requiredOption('--root-key <name...>', 'who may sign root documents')
     .requiredOption('--online-key <file>', 'key.json of the control plane: {"keyid", "key"}')
     .option('--threshold <n>', 'how many of them must', positive, 1)
-    .option('--expires-in <duration>', 'how long it is valid', parseDuration, YEARS_MS)
+    .option('--expires-in <duration>', 'how long it is valid', durationOf('--expires-in'), YEARS_MS)
     .description('a first root document, before a control plane is set up')
     .action(async (file: string, options: InitOptions) => {
       const keys = await Promise.all(options.rootKey.map(publicKeyOf));
@@ -155,7 +155,7 @@ function registerChanges(root: Command): void {
     .option('--add-online-key <file>', 'a key of the control plane: {"keyid", "key"}')
     .option('--remove-online-key <keyid...>', 'one that may have been stolen')
     .option('--new-epoch', 'hosts follow although generations begin anew')
-    .option('--expires-in <duration>', 'how long it is valid from now', parseDuration)
+    .option('--expires-in <duration>', 'how long it is valid from now', durationOf('--expires-in'))
     .description('change keys, thresholds, the epoch or the end')
     .action(async (file: string, options: RotateOptions) => {
       const draft = await readDraft(file);

@@ -11,7 +11,7 @@ import {
 import type { NodeView } from '#contracts';
 import type { Document } from '#policy-model';
 import { CommandFailed, UsageError } from '../errors.js';
-import { parseDuration } from '../input/duration.js';
+import { durationOf } from '../input/duration.js';
 import { readInputs } from '../input/files.js';
 import { labelSelectorOf } from '../input/selector.js';
 import { segment } from '../input/names.js';
@@ -57,7 +57,7 @@ export function registerSign(program: Command): void {
     .option('--delete <kind/name...>', 'sign a deletion: policy/NAME or group/NAME')
     .option('--suspend <mode>', 'break-glass: audit or off', oneOf('--suspend', 'audit', 'off'))
     .option('--resume', 'end such a suspension of the same hosts')
-    .option('--for <duration>', 'how long, e.g. 30m', parseDuration)
+    .option('--for <duration>', 'how long, e.g. 30m', durationOf('--for'))
     .option('--reason <text>', 'why')
     .option('--node <name>', 'this host')
     .option('--selector <labels>', 'hosts with these signed labels', labelSelectorOf('--all'))

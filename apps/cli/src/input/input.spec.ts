@@ -1,17 +1,55 @@
 import { describe, expect, it } from '@jest/globals';
 import { UsageError } from '../errors.js';
-import { parseDuration } from './duration.js';
+import { durationOf, timerOf } from './duration.js';
+import { endTime } from './end-time.js';
 import { parseKarmorLabels, parseLabelChanges, parseLabels } from './labels.js';
+import { pastTime } from './past-time.js';
+
+const NOW = Date.parse('2026-12-01T00:00:00Z');
 
 describe('durations', () => {
+  const read = durationOf('--for');
+
   it.each([
     ['30s', 30_000],
     ['1h30m', 5_400_000],
     ['2d', 172_800_000],
-  ])('reads %s', (text, ms) => expect(parseDuration(text)).toBe(ms));
+    ['36500d', 3_153_600_000_000],
+  ])('reads %s', (text, ms) => expect(read(text)).toBe(ms));
 
   it.each(['', '5', 'm', '-5m', '1.5h', '5 m'])('refuses "%s" and names the form', (text) => {
-    expect(() => parseDuration(text)).toThrow(UsageError);
+    expect(() => read(text)).toThrow(UsageError);
+    expect(() => read(text)).toThrow(`--for "${text}" is not a duration: write 30s`);
+  });
+
+  it.each(['36501d', '9999999999999d', `${'9'.repeat(400)}s`])(
+    'refuses what is longer than a time can be: %.20s',
+    (text) => {
+      for (const long of [read, (each: string) => endTime('--for', each, NOW)])
+        expect(() => long(text)).toThrow(
+          new UsageError(`--for "${text}" is too long: at most 36500d`),
+        );
+      expect(() => pastTime('--since', text, NOW)).toThrow(UsageError);
+    },
+  );
+
+  it('of what the command itself does are no longer than a timer is', () => {
+    const wait = timerOf('--duration');
+    expect(wait('24d')).toBeLessThan(2 ** 31);
+    expect(() => wait('25d')).toThrow('--duration "25d" is too long: at most 24d');
+  });
+});
+
+describe('times', () => {
+  it('are those of a clock, or a duration away', () => {
+    expect(endTime('--until', '2h', NOW)).toBe('2026-12-01T02:00:00.000Z');
+    expect(endTime('--until', '2027-01-01T00:00:00Z', NOW)).toBe('2027-01-01T00:00:00.000Z');
+    expect(pastTime('--since', '36500d', NOW)).toBe('1926-12-26T00:00:00.000Z');
+  });
+
+  it.each(['0s', '2026-11-30', '2026-13-01', 'soon'])('to come are not "%s"', (text) => {
+    expect(() => endTime('--until', text, NOW)).toThrow(UsageError);
+    expect(() => endTime('--until', text, NOW)).toThrow(`--until "${text}"`);
   });
 });
 
