@@ -55,6 +55,12 @@ export async function storedContextInForce(named?: string): Promise<StoredContex
   return storedContext(named ?? filled('HOSTWARD_CONTEXT'));
 }
 
+/** HOSTWARD_TOKEN, where it is set. Throws CommandFailed where it is no token. */
+export function tokenOfEnvironment(): string | undefined {
+  const token = filled('HOSTWARD_TOKEN');
+  return token === undefined ? undefined : checkedToken(token);
+}
+
 /** A login that has ended is said, not passed over: the other token may be worth more. */
 function tokenOf({ token, session }: StoredContext): string | undefined {
   if (session === undefined) return token === '' ? undefined : token;
