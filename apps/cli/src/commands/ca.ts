@@ -142,6 +142,9 @@ function textOf(view: AuthoritiesView): string {
 async function readIfNamed(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined;
   return readFile(file, 'utf8').catch((error: Error) => {
-    throw new CommandFailed(`cannot read ${file}: ${error.message}`);
+    throw new CommandFailed(
+      `cannot read ${file}: ${error.message}`,
+      'name the PEM file of the CA by --cert, and of its key by --key',
+    );
   });
 }

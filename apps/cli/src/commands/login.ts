@@ -12,7 +12,7 @@ import {
 import { CommandFailed, UsageError } from '../errors.js';
 import { readCa } from '../input/ca-file.js';
 import { httpsOrigin } from '../input/https-origin.js';
-import { descriptor, readSecret } from '../input/secret.js';
+import { descriptorOf, readSecret } from '../input/secret.js';
 import { oneOf, printObject } from '../output/print.js';
 import { chosenContext, withControlPlane } from './session.js';
 
@@ -34,7 +34,7 @@ export function registerLogin(program: Command): void {
     .option('--browser <program>', 'open its address with this, e.g. xdg-open; else it is printed')
     .option('--url <url>', 'https://HOST:PORT of a control plane that no context names yet')
     .option('--ca <file>', 'its CA, in PEM')
-    .option('--secret-fd <n>', 'read the secret from this descriptor', descriptor)
+    .option('--secret-fd <n>', 'read the secret from this descriptor', descriptorOf('--secret-fd'))
     .description('act as a user in the context: for twelve hours, by --oidc for four')
     .addHelpText(
       'after',

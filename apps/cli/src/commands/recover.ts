@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { payloadTypes, rootPayload } from '#bundle';
 import { CommandFailed } from '../errors.js';
-import { descriptor } from '../input/secret.js';
+import { descriptorOf } from '../input/secret.js';
+import { pathOf } from '../input/path.js';
 import {
   changed,
   draftAfter,
@@ -47,8 +48,16 @@ export function registerRecover(program: Command): void {
     .option('--draft <file>', 'write the new epoch to a file, to be signed offline')
     .option('--root <file>', 'the new epoch, signed')
     .option('--key <name...>', 'a root key of yours, or ssh-agent:COMMENT')
-    .option('--key-file <path>', 'the root key that `up` made; found by itself on its machine')
-    .option('--passphrase-fd <n>', 'read the passphrase from this descriptor', descriptor)
+    .option(
+      '--key-file <path>',
+      'the root key that `up` made; found by itself on its machine',
+      pathOf('--key-file'),
+    )
+    .option(
+      '--passphrase-fd <n>',
+      'read the passphrase from this descriptor',
+      descriptorOf('--passphrase-fd'),
+    )
     .option('--passphrase-file <file>', 'that of an encrypted --key-file, as for `up`')
     .option('--yes', 'open the new epoch')
     .description('lead the fleet on after etcd was restored')

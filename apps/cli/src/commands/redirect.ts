@@ -5,8 +5,9 @@ import { CommandFailed, UsageError } from '../errors.js';
 import { endTime } from '../input/end-time.js';
 import { httpsOrigin } from '../input/https-origin.js';
 import { segment } from '../input/names.js';
-import { descriptor } from '../input/secret.js';
+import { descriptorOf } from '../input/secret.js';
 import { selectorOf } from '../input/selector.js';
+import { pathOf } from '../input/path.js';
 import {
   lackingOf,
   readRedirectDraft,
@@ -122,8 +123,16 @@ function signing(command: Command): void {
 function keyOptions(command: Command): void {
   command
     .option('--key <name...>', 'a root key of yours, or ssh-agent:COMMENT')
-    .option('--key-file <path>', 'the root key that `up` made; found on its machine')
-    .option('--passphrase-fd <n>', 'read the passphrase from this descriptor', descriptor)
+    .option(
+      '--key-file <path>',
+      'the root key that `up` made; found on its machine',
+      pathOf('--key-file'),
+    )
+    .option(
+      '--passphrase-fd <n>',
+      'read the passphrase from this descriptor',
+      descriptorOf('--passphrase-fd'),
+    )
     .option('--passphrase-file <file>', 'that of an encrypted --key-file, as for `up`');
 }
 

@@ -15,7 +15,8 @@ import { durationOf } from '../input/duration.js';
 import { readInputs } from '../input/files.js';
 import { labelSelectorOf } from '../input/selector.js';
 import { segment } from '../input/names.js';
-import { descriptor } from '../input/secret.js';
+import { descriptorOf } from '../input/secret.js';
+import { pathOf } from '../input/path.js';
 import { KnownHosts, pinOf } from '../keys/known-hosts.js';
 import { type Hand, type SigningOptions, handsOf, signBytes } from '../keys/signing.js';
 import { parseSignedSet } from '../keys/signed-set.js';
@@ -64,12 +65,16 @@ export function registerSign(program: Command): void {
     .option('--all', 'every host')
     .option('--add <file>', 'add a signature to what another author has signed')
     .option('--key <name...>', 'who signs: a key of `hostward key list`, or ssh-agent:COMMENT')
-    .option('--passphrase-fd <n>', 'read the passphrase from this descriptor', descriptor)
+    .option(
+      '--passphrase-fd <n>',
+      'read the passphrase from this descriptor',
+      descriptorOf('--passphrase-fd'),
+    )
     .option(
       '--offline',
       'ask no control plane: versions are the time, and hosts cannot be labelled',
     )
-    .option('-o, --output <file>', 'where the signed documents go', 'signed.json')
+    .option('-o, --output <file>', 'where the signed documents go', pathOf('-o'), 'signed.json')
     .description('sign documents as their author; `apply` sends them (authored mode)')
     .addHelpText('after', EXAMPLES)
     .action((options: Options) => sign(options));

@@ -1,9 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { UsageError } from '../errors.js';
+import { countOf } from './count.js';
 import { durationOf, timerOf } from './duration.js';
 import { endTime } from './end-time.js';
 import { parseKarmorLabels, parseLabelChanges, parseLabels } from './labels.js';
+import { readInputs } from './files.js';
 import { pastTime } from './past-time.js';
+import { pathOf } from './path.js';
+import { descriptorOf } from './secret.js';
 
 const NOW = Date.parse('2026-12-01T00:00:00Z');
 
@@ -80,5 +84,32 @@ describe("karmor's labels", () => {
 
   it('need a value to be set', () => {
     expect(() => parseKarmorLabels('env', 'add')).toThrow(UsageError);
+  });
+});
+
+describe('what a refusal names', () => {
+  it.each(['', '0', '-1', '1.5', 'x'])('is the option and its value: "%s"', (text) => {
+    expect(() => countOf('--limit')(text)).toThrow(UsageError);
+    expect(() => countOf('--limit')(text)).toThrow(`--limit "${text}" is not a positive`);
+  });
+
+  it.each(['', '-1', '1.5', '0x3', 'x'])('is the option of a descriptor too: "%s"', (text) => {
+    expect(() => descriptorOf('--secret-fd')(text)).toThrow(UsageError);
+    expect(() => descriptorOf('--secret-fd')(text)).toThrow(`--secret-fd "${text}" is not a file`);
+  });
+
+  it('is the option whose path is empty, which would be the folder where this runs', async () => {
+    expect(pathOf('--data-dir')('.')).toBe('.');
+    expect(() => pathOf('--data-dir')('')).toThrow(
+      new UsageError('--data-dir is empty: write a path, or leave it out'),
+    );
+    await expect(readInputs([''])).rejects.toThrow(UsageError);
+  });
+
+  it('is the file that cannot be read, with a remedy', async () => {
+    await expect(readInputs(['/nowhere.yaml'])).rejects.toMatchObject({
+      message: expect.stringContaining('cannot read /nowhere.yaml: ENOENT'),
+      remedy: 'name a file, a folder, or - for standard input',
+    });
   });
 });
