@@ -269,7 +269,7 @@ describe('enrolling a host', () => {
     expect(await enroll(options())).toEqual({ ...first, already: true });
     expect(server.received).toHaveLength(1);
     await expect(enroll(options({ caFingerprint: 'cd'.repeat(32) }))).rejects.toThrow(
-      /enrolled under another CA/,
+      /enrolled under another CA .*: hostward-agent offboard, /,
     );
   });
 

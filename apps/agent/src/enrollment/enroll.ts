@@ -114,6 +114,7 @@ async function enrolledBefore(config: AgentConfig): Promise<Enrollment | undefin
   if (place || pinned?.trim() === wanted || holdsAuthority(ca, wanted))
     return { nodeId: nodeId.trim(), name: name.trim(), already: true };
   throw new Error(
-    `this host is enrolled under another CA (${pinned?.trim() ?? fingerprint(ca)}); to move it, stop the agent, remove ${config.stateDir} and enrol again`,
+    `this host is enrolled under another CA (${pinned?.trim() ?? fingerprint(ca)}); to move it: hostward-agent offboard, ` +
+      '/usr/lib/hostward/setup.sh configure, then write its agent.yaml anew and enrol',
   );
 }

@@ -54,7 +54,7 @@ export function parseInventory(text: string, file: string): Target[] {
 /** Every target once; throws UsageError for none, for too many, and for two of one name or place. */
 export function checkedTargets(targets: readonly Target[]): readonly Target[] {
   if (targets.length === 0)
-    throw new UsageError('no host is named: bootstrap user@host..., or --inventory FILE');
+    throw new UsageError('no host is named: write user@host..., or --inventory FILE');
   if (targets.length > MAX_TARGETS)
     throw new UsageError(
       `${targets.length} hosts are named, at most ${MAX_TARGETS} are taken at once`,

@@ -39,7 +39,7 @@ export async function readContexts(file = contextFile()): Promise<Contexts> {
     if (error.code === 'ENOENT') return undefined;
     throw new CommandFailed(`cannot read ${file}: ${error.message}`);
   });
-  return text === undefined ? { contexts: {} } : checked(parsed(text, file), file);
+  return text === undefined ? { contexts: byName({}) } : checked(parsed(text, file), file);
 }
 
 /** Writes the file anew, readable by its owner alone, since it holds tokens. */
@@ -78,7 +78,12 @@ function checked(value: unknown, file: string): Contexts {
     if (each['session'] !== undefined && !isSession(each['session']))
       throw broken(`the login of the context ${name} cannot be read`);
   }
-  return { current, contexts: contexts as Contexts['contexts'] };
+  return { current, contexts: byName(contexts as Contexts['contexts']) };
+}
+
+/** Without a prototype: what every object has is no context of that name. */
+function byName(contexts: Contexts['contexts']): Contexts['contexts'] {
+  return Object.assign(Object.create(null) as object, contexts);
 }
 
 function isSession(value: unknown): value is StoredSession {

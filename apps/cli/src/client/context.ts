@@ -45,8 +45,24 @@ export async function loginContext(
       `no control plane is known: ${contextFile()} names none`,
       'name it by `hostward login --user NAME (or --oidc) --url https://HOST:PORT --ca FILE`',
     );
-  const ca = await overriddenCa(stored.ca);
-  return { name, context: { url: checkedUrl(stored.url), token: 'login', ca } };
+  return { name, context: await contextToLogIn(stored) };
+}
+
+/** The same of one that is not kept yet. */
+export async function contextToLogIn({ url, ca }: Omit<StoredContext, 'token'>): Promise<Context> {
+  return { url: checkedUrl(url), token: 'login', ca: await overriddenCa(ca) };
+}
+
+/** What the file holds of the control plane that commands go to; undefined where HOSTWARD_URL says which one it is. */
+export async function storedContextInForce(named?: string): Promise<StoredContext | undefined> {
+  if (filled('HOSTWARD_URL') !== undefined) return undefined;
+  return storedContext(named ?? filled('HOSTWARD_CONTEXT'));
+}
+
+/** HOSTWARD_TOKEN, where it is set. Throws CommandFailed where it is no token. */
+export function tokenOfEnvironment(): string | undefined {
+  const token = filled('HOSTWARD_TOKEN');
+  return token === undefined ? undefined : checkedToken(token);
 }
 
 /** A login that has ended is said, not passed over: the other token may be worth more. */
@@ -98,8 +114,12 @@ function checkedUrl(url: string): string {
 }
 
 /** A header cannot carry line ends; Node's own words for it would print the token. */
+export function isToken(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text);
+}
+
 function checkedToken(token: string): string {
-  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  if (isToken(token)) return token;
   throw new CommandFailed(
     'the token holds characters that no token has',
     'check HOSTWARD_TOKEN for spaces and line ends',

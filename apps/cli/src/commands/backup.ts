@@ -5,6 +5,7 @@ import { runControlPlane } from '../embedded/control-plane.js';
 import { portsFile } from '../embedded/ports.js';
 import { liveUp } from '../embedded/run-record.js';
 import { CommandFailed, UsageError } from '../errors.js';
+import { pathOf } from '../input/path.js';
 import { defaultDataDir } from '../package-root.js';
 
 /** A store of alerts may be large. */
@@ -14,8 +15,8 @@ const TIMEOUT_MS = 3_600_000;
 export function registerBackup(program: Command): void {
   program
     .command('backup')
-    .requiredOption('--out <file>', 'the file to write; none is overwritten')
-    .option('--data-dir <dir>', 'the folder given to up', defaultDataDir())
+    .requiredOption('--out <file>', 'the file to write; none is overwritten', pathOf('--out'))
+    .option('--data-dir <dir>', 'the folder given to up', pathOf('--data-dir'), defaultDataDir())
     .option('--config <file>', 'instead: configuration of a control plane without up')
     .option('--passphrase-file <file>', 'that of the keys, where they have one')
     .description('put all that the control plane keeps into one file, while it serves')
@@ -35,7 +36,12 @@ control plane runs as. The file needs its own size three times while it is made.
   program
     .command('restore')
     .argument('<file>', 'what backup wrote')
-    .option('--data-dir <dir>', 'the folder to be given to up', defaultDataDir())
+    .option(
+      '--data-dir <dir>',
+      'the folder to be given to up',
+      pathOf('--data-dir'),
+      defaultDataDir(),
+    )
     .option('--control-plane-dir <dir>', 'instead: folder of a control plane without up')
     .option('--etcd-dir <dir>', 'with it: where data directories of etcd go')
     .option('--etcd-member <name=url...>', 'with it: name and peer URL of each etcd')

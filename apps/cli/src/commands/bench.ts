@@ -8,7 +8,7 @@ import { scaleBench, type ScaleBenchOptions } from '../bench/scale-bench.js';
 import { sensorBench, type SensorBenchOptions } from '../bench/sensor-bench.js';
 import { trustBench, type TrustBenchOptions } from '../bench/trust-bench.js';
 import { UsageError } from '../errors.js';
-import { parseDuration } from '../input/duration.js';
+import { timerOf } from '../input/duration.js';
 import { interruptible } from '../input/interruptible.js';
 import { oneOf } from '../output/print.js';
 
@@ -37,7 +37,7 @@ export function registerBench(program: Command): void {
     .option(
       '--idle <duration>',
       'how long CPU is counted while nothing happens',
-      parseDuration,
+      timerOf('--idle'),
       15_000,
     )
     .option('--json', 'one JSON object a line')
@@ -129,7 +129,7 @@ function registerFleet(bench: Command): void {
     .command('fleet')
     .option('--nodes <numbers>', 'simulated hosts, fleet by fleet', parseNodes, [1_000])
     .option('--rounds <number>', 'changes of each case', counted('--rounds', 100, 2), 5)
-    .option('--idle <duration>', 'how long idle CPU is counted (15s to 2m)', parseDuration)
+    .option('--idle <duration>', 'how long idle CPU is counted (15s to 2m)', timerOf('--idle'))
     .option('--record <file>', 'judge the run by those before, and add it there')
     .option('--json', 'one JSON object a line')
     .description(

@@ -10,7 +10,7 @@ import { RunToken } from '../bootstrap/run-token.js';
 import { loadContext } from '../client/context.js';
 import { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed } from '../errors.js';
-import { parseDuration } from '../input/duration.js';
+import { durationOf } from '../input/duration.js';
 import { parseLabels } from '../input/labels.js';
 import { oneOf } from '../output/print.js';
 import { httpsOrigin } from '../input/https-origin.js';
@@ -65,7 +65,7 @@ export function registerBootstrap(program: Command): void {
     .addOption(listOption('--package <file>', 'a package; one an architecture'))
     .addOption(
       new Option('--token-ttl <duration>', 'how long the join token is valid')
-        .argParser(parseDuration)
+        .argParser(durationOf('--token-ttl'))
         .default(3_600_000, '1h'),
     )
     .option('--dry-run', 'look only: what would keep each host out?')

@@ -56,7 +56,7 @@ export async function suspend(options: Options): Promise<void> {
   const body = {
     target: { node: options.node, selector: options.selector, all: options.all },
     mode: options.mode,
-    until: endTime(options.for, Date.now()),
+    until: endTime('--for', options.for, Date.now()),
     reason: options.reason,
   };
   const made = await withControlPlane((controlPlane) =>

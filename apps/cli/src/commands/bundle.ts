@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Envelope } from '#contracts';
 import { CommandFailed, messageOf } from '../errors.js';
 import { segment } from '../input/names.js';
+import { pathOf } from '../input/path.js';
 import { withControlPlane } from './session.js';
 
 interface Options {
@@ -26,7 +27,7 @@ export function registerBundle(program: Command): void {
     .addHelpText('after', HELP)
     .command('export')
     .requiredOption('--node <name>', 'the host that takes it; no other can read it')
-    .requiredOption('-o, --output <file>', 'where it is written')
+    .requiredOption('-o, --output <file>', 'where it is written', pathOf('-o'))
     .description('write what the host would be given now')
     .action(exportBundle);
 }

@@ -5,7 +5,7 @@ import type { AuthoritiesView } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { keepCa } from '../client/keep-ca.js';
 import { CommandFailed, UsageError } from '../errors.js';
-import { parseDuration } from '../input/duration.js';
+import { durationOf } from '../input/duration.js';
 import { oneOf } from '../output/print.js';
 import { chosenContext, withControlPlane } from './session.js';
 
@@ -58,7 +58,7 @@ export function registerCa(program: Command): void {
 function step(ca: Command, name: 'switch' | 'finish', description: string): void {
   ca.command(name)
     .option('--wait', 'until hosts and certificates have followed')
-    .option('--timeout <duration>', 'how long to wait', parseDuration, 1_200_000)
+    .option('--timeout <duration>', 'how long to wait', durationOf('--timeout'), 1_200_000)
     .option('--leave-behind', 'cut off hosts that have not followed: enrol them anew')
     .description(description)
     .action(async ({ wait, timeout, leaveBehind = false }: StepOptions) => {
@@ -142,6 +142,9 @@ function textOf(view: AuthoritiesView): string {
 async function readIfNamed(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined;
   return readFile(file, 'utf8').catch((error: Error) => {
-    throw new CommandFailed(`cannot read ${file}: ${error.message}`);
+    throw new CommandFailed(
+      `cannot read ${file}: ${error.message}`,
+      'name the PEM file of the CA by --cert, and of its key by --key',
+    );
   });
 }

@@ -1,8 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { isToken } from '../client/context.js';
 import { contextFile, readContexts, writeContexts, type Contexts } from '../client/context-file.js';
 import { CommandFailed } from '../errors.js';
+import { readCa } from '../input/ca-file.js';
 import { readAll } from '../input/files.js';
+import { httpsOrigin } from '../input/https-origin.js';
 import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
 import type { Column } from '../output/table.js';
 
@@ -76,15 +78,16 @@ async function use(name: string): Promise<void> {
 }
 
 async function add(name: string, options: { url: string; ca?: string }): Promise<void> {
-  const token = (await readAll()).trim();
-  if (token === '')
-    throw new CommandFailed('standard input held no token', 'e.g. `… < token-file`');
+  const url = httpsOrigin('--url', options.url);
   const ca = options.ca === undefined ? undefined : await readCa(options.ca);
+  const token = (await readAll()).trim();
+  if (!isToken(token))
+    throw new CommandFailed('standard input held no token', 'e.g. `… < token-file`');
   const known = await readContexts();
   const before = known.contexts[name];
   // What is known of one control plane is of no use to another, and its login is not to be sent there.
-  const kept = before?.url === options.url ? before : undefined;
-  const changed = { ...kept, url: options.url, token, ca: ca ?? kept?.ca };
+  const kept = before && URL.parse(before.url)?.origin === url ? before : undefined;
+  const changed = { ...kept, url, token, ca: ca ?? kept?.ca };
   const contexts = { ...known.contexts, [name]: changed };
   await writeContexts({ current: known.current ?? name, contexts });
   console.log(`context/${name} is in ${contextFile()}`);
@@ -104,10 +107,4 @@ function must({ contexts }: Contexts, name: string): Contexts['contexts'][string
   const found = contexts[name];
   if (found !== undefined) return found;
   throw new CommandFailed(`there is no context "${name}"`, '`hostward context list` shows them');
-}
-
-function readCa(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((error: Error) => {
-    throw new CommandFailed(`cannot read ${file}: ${error.message}`);
-  });
 }

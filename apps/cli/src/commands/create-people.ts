@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { ROLES, type ApiTokenView, type Role, type UserView } from '#contracts';
 import { UsageError } from '../errors.js';
-import { parseDuration } from '../input/duration.js';
-import { descriptor, readSecret } from '../input/secret.js';
+import { durationOf } from '../input/duration.js';
+import { descriptorOf, readSecret } from '../input/secret.js';
 import { selectorOf } from '../input/selector.js';
 import { oneOf } from '../output/print.js';
 import { withControlPlane } from './session.js';
@@ -23,7 +23,7 @@ export function registerCreatePeople(create: Command): void {
       'the hosts they see and touch; default: all',
       selectorOf('no --selector'),
     )
-    .option('--secret-fd <n>', 'read the secret from this descriptor', descriptor)
+    .option('--secret-fd <n>', 'read the secret from this descriptor', descriptorOf('--secret-fd'))
     .description('a person who logs in by a secret, which is asked for')
     .addHelpText(
       'after',
@@ -42,7 +42,7 @@ Examples:
       'the hosts it sees and touches; default: all',
       selectorOf('no --selector'),
     )
-    .option('--ttl <duration>', 'how long it is valid', parseDuration, 90 * 86_400_000)
+    .option('--ttl <duration>', 'how long it is valid', durationOf('--ttl'), 90 * 86_400_000)
     .option(
       '-o, --output <format>',
       'text, json or name (the token alone)',

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { ATTESTATIONS, type AttestationKind, type JoinTokenView } from '#contracts';
-import { UsageError } from '../errors.js';
-import { parseDuration } from '../input/duration.js';
+import { durationOf } from '../input/duration.js';
 import { parseLabels } from '../input/labels.js';
 import { wordsOf } from '../input/selector.js';
+import { countOf } from '../input/count.js';
 import { oneOf } from '../output/print.js';
 import { withControlPlane } from './session.js';
 import { registerCreatePeople } from './create-people.js';
@@ -36,8 +36,8 @@ Examples:
   create
     .command('join-token')
     .option('--labels <labels>', 'labels that hosts get which join by it', parseLabels, {})
-    .option('--uses <n>', 'how many hosts may join by it', positive, 1)
-    .option('--ttl <duration>', 'how long it is valid', parseDuration, 3_600_000)
+    .option('--uses <n>', 'how many hosts may join by it', countOf('--uses'), 1)
+    .option('--ttl <duration>', 'how long it is valid', durationOf('--ttl'), 3_600_000)
     .option(
       '--cidr <networks>',
       'from which networks hosts may join by it',
@@ -88,11 +88,4 @@ Then, on the host, with URL and CA fingerprint in /etc/hostward/agent.yaml:
         `id ${made.id}, for ${hosts(made.uses)}, until ${made.expiresAt}. It is not shown again.`,
       );
     });
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new UsageError(`"${text}" is not a positive whole number`);
-  return value;
 }

@@ -40,7 +40,7 @@ Examples:
       const body = {
         policy,
         selector: options.selector,
-        until: endTime(options.until, Date.now()),
+        until: endTime('--until', options.until, Date.now()),
         reason: options.reason,
       };
       const made = await withControlPlane((controlPlane) =>

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { GroupView, NodeStatus, NodeView, PolicyView } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed, messageOf } from '../errors.js';
+import { pathOf } from '../input/path.js';
 import { hosts } from '../output/counted.js';
 import { productVersion } from '../product-version.js';
 import { withControlPlane } from './session.js';
@@ -22,7 +23,11 @@ const STATUSES_A_PAGE = '100';
 export function registerExport(program: Command): void {
   program
     .command('export')
-    .option('-o, --output <file>', 'written whole or not at all; standard output if absent')
+    .option(
+      '-o, --output <file>',
+      'written whole or not at all; standard output if absent',
+      pathOf('-o'),
+    )
     .description('the state of the whole fleet, one JSON object a line')
     .addHelpText(
       'after',

@@ -1,7 +1,7 @@
 import { stdout } from 'node:process';
 import type { Command } from 'commander';
 import { HOST_ENFORCERS, type HostEnforcer, type InstallScriptRequest } from '#contracts';
-import { parseDuration } from '../input/duration.js';
+import { durationOf } from '../input/duration.js';
 import { parseLabels } from '../input/labels.js';
 import { segment } from '../input/names.js';
 import { oneOf } from '../output/print.js';
@@ -31,7 +31,7 @@ export function registerGetScript(vm: Command): void {
     .option('--labels <labels>', 'labels that the host gets', parseLabels, {})
     .option('--control-plane <url>', 'as the host reaches it, if not as you do')
     .option('--enforcer <name>', 'auto (default), apparmor, bpf, observe', enforcerOf)
-    .option('--ttl <duration>', 'how long its join token is valid', parseDuration, 3_600_000)
+    .option('--ttl <duration>', 'how long its join token is valid', durationOf('--ttl'), 3_600_000)
     .description('a script by which a machine joins')
     .addHelpText('after', HELP)
     .action(getScript);

@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import { RefusedError } from '#bundle';
 import type { JournalEntryView, Page } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed } from '../errors.js';
+import { countOf } from '../input/count.js';
 import type { Held } from '../journal/held-heads.js';
 import { journalSource } from '../journal/journal-source.js';
 import { keptHeadFile, readKeptHead, writeKeptHead } from '../journal/kept-head.js';
@@ -37,7 +38,7 @@ Examples:
     );
   journal
     .command('list')
-    .option('--limit <n>', 'how many, the newest first', whole, 50)
+    .option('--limit <n>', 'how many, the newest first', countOf('--limit'), 50)
     .option('-o, --output <format>', 'table, json, yaml or name', outputFormat, 'table')
     .description('the newest entries')
     .addHelpText('after', '\nExample:\n  hostward journal list --limit 200 -o json')
@@ -49,8 +50,12 @@ Examples:
     });
   journal
     .command('verify')
-    .option('--since <seq>', 'leave out what comes before this entry', whole)
-    .option('--restored <seq>', 'confirm the restore that this entry tells of; kept', whole)
+    .option('--since <seq>', 'leave out what comes before this entry', countOf('--since'))
+    .option(
+      '--restored <seq>',
+      'confirm the restore that this entry tells of; kept',
+      countOf('--restored'),
+    )
     .option('--root <file>', 'the root document to believe; kept')
     .description('compute the journal anew; compare with what was seen before')
     .addHelpText(
@@ -140,10 +145,4 @@ function unsigned(error: RefusedError, file: string): CommandFailed {
     `if the online key was replaced on purpose, give the root document by --root, or move ${file} away`,
     { cause: error },
   );
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new UsageError(`"${text}" is not a positive whole number`);
 }

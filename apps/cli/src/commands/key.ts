@@ -2,7 +2,7 @@ import { env } from 'node:process';
 import type { Command } from 'commander';
 import { agentKeys } from '../keys/ssh-agent.js';
 import { createKey, listKeys, showKey } from '../keys/key-file.js';
-import { descriptor } from '../input/secret.js';
+import { descriptorOf } from '../input/secret.js';
 import { newPassphrase } from '../keys/passphrase.js';
 
 const EXAMPLES = `
@@ -21,7 +21,11 @@ export function registerKey(program: Command): void {
   key
     .command('create')
     .argument('<name>')
-    .option('--passphrase-fd <n>', 'read the passphrase from this descriptor', descriptor)
+    .option(
+      '--passphrase-fd <n>',
+      'read the passphrase from this descriptor',
+      descriptorOf('--passphrase-fd'),
+    )
     .description('make an Ed25519 key, encrypted under a passphrase')
     .action(async (name: string, options: { passphraseFd?: number }) => {
       const secret = await newPassphrase(name, options.passphraseFd);

@@ -36,7 +36,8 @@ export async function targetsOf(
   const named = words.map((word) => parseTarget(word));
   if (inventory === undefined) return checkedTargets(named);
   const text = await readFile(inventory, 'utf8').catch((cause: Error) => {
-    throw new CommandFailed(`cannot read ${inventory}: ${cause.message}`, undefined, { cause });
+    const why = `--inventory: cannot read ${inventory}: ${cause.message}`;
+    throw new CommandFailed(why, 'name a file of hosts, one a line', { cause });
   });
   return checkedTargets([...named, ...parseInventory(text, inventory)]);
 }

@@ -1,12 +1,18 @@
 import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { CallerView, LoginAnswer, LoginMethods } from '#contracts';
 import { ControlPlane } from '../client/control-plane.js';
-import { loginContext, type Context } from '../client/context.js';
-import { readContexts, writeContexts, type StoredContext } from '../client/context-file.js';
+import { contextToLogIn, loginContext, type Context } from '../client/context.js';
+import {
+  readContexts,
+  writeContexts,
+  type Contexts,
+  type StoredContext,
+} from '../client/context-file.js';
 import { CommandFailed, UsageError } from '../errors.js';
-import { descriptor, readSecret } from '../input/secret.js';
+import { readCa } from '../input/ca-file.js';
+import { httpsOrigin } from '../input/https-origin.js';
+import { descriptorOf, readSecret } from '../input/secret.js';
 import { oneOf, printObject } from '../output/print.js';
 import { chosenContext, withControlPlane } from './session.js';
 
@@ -28,7 +34,7 @@ export function registerLogin(program: Command): void {
     .option('--browser <program>', 'open its address with this, e.g. xdg-open; else it is printed')
     .option('--url <url>', 'https://HOST:PORT of a control plane that no context names yet')
     .option('--ca <file>', 'its CA, in PEM')
-    .option('--secret-fd <n>', 'read the secret from this descriptor', descriptor)
+    .option('--secret-fd <n>', 'read the secret from this descriptor', descriptorOf('--secret-fd'))
     .description('act as a user in the context: for twelve hours, by --oidc for four')
     .addHelpText(
       'after',
@@ -62,8 +68,8 @@ The token that the context had stays beside the login; logout goes back to it.`,
 
 async function login(options: LoginOptions): Promise<void> {
   checkWay(options);
-  if (options.url !== undefined) await addContext(options.url, options.ca);
-  const { name, context } = await loginContext(chosenContext());
+  const added = options.url === undefined ? undefined : await newContext(options.url, options.ca);
+  const { name, context } = added ?? (await loginContext(chosenContext()));
   const controlPlane = new ControlPlane(context);
   try {
     const answer = await (options.user === undefined
@@ -71,16 +77,20 @@ async function login(options: LoginOptions): Promise<void> {
       : loginBySecret(controlPlane, options.user, options.secretFd));
     const { actor, token, expiresAt } = answer;
     const user = options.user ?? actor;
-    await change(name, (stored) => ({ ...stored, session: { user, token, expiresAt } }));
+    const session = { user, token, expiresAt };
+    if (added === undefined) await change(name, (stored) => ({ ...stored, session }));
+    else await add(name, { ...added.stored, session });
     console.log(`context/${name}: logged in as ${user} until ${expiresAt}`);
   } finally {
     controlPlane.close();
   }
 }
 
-function checkWay({ user, oidc, browser, secretFd }: LoginOptions): void {
+function checkWay({ user, oidc, browser, url, ca, secretFd }: LoginOptions): void {
   if ((user === undefined) === (oidc === undefined))
     throw new UsageError('say who logs in: either --user NAME or --oidc');
+  if (ca !== undefined && url === undefined)
+    throw new UsageError('--ca goes with --url; that of a context is changed by `context add`');
   if (oidc && secretFd !== undefined) throw new UsageError('--secret-fd goes with --user');
   if (!oidc && browser !== undefined) throw new UsageError('--browser goes with --oidc');
 }
@@ -119,17 +129,32 @@ function openWith(browser: string, url: string): void {
   child.unref();
 }
 
-/** Adds a context of its own for the control plane that is named; its token is the login that follows. */
-async function addContext(url: string, caFile: string | undefined): Promise<void> {
+/**
+ * A context of its own for the control plane that is named; its token is the login that follows. It is kept when that
+ * is done: what was mistyped must be no name that is taken.
+ */
+async function newContext(url: string, caFile: string | undefined) {
   const name = chosenContext();
   if (name === undefined)
     throw new UsageError('--url needs a name for it: hostward --context NAME');
+  mustBeNew(await readContexts(), name);
+  const origin = httpsOrigin('--url', url);
+  const ca = caFile === undefined ? undefined : await readCa(caFile);
+  const stored: StoredContext = { url: origin, token: '', ca };
+  return { name, stored, context: await contextToLogIn(stored) };
+}
+
+/** Somebody may have taken the name while a secret was typed. */
+async function add(name: string, stored: StoredContext): Promise<void> {
   const known = await readContexts();
-  if (known.contexts[name] !== undefined)
-    throw new UsageError(`the context ${name} has a URL already: leave --url out`);
-  const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
-  const contexts = { ...known.contexts, [name]: { url, token: '', ca } };
+  mustBeNew(known, name);
+  const contexts = { ...known.contexts, [name]: stored };
   await writeContexts({ current: known.current ?? name, contexts });
+}
+
+function mustBeNew({ contexts }: Contexts, name: string): void {
+  if (contexts[name] !== undefined)
+    throw new UsageError(`the context ${name} has a URL already: leave --url out`);
 }
 
 async function logout(): Promise<void> {

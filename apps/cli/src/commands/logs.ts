@@ -51,7 +51,8 @@ Examples:
 
 async function logs(controlPlane: ControlPlane, options: Options): Promise<void> {
   const query = { node: options.node, ...kindOf(options) };
-  const since = options.since === undefined ? undefined : pastTime(options.since, Date.now());
+  const since =
+    options.since === undefined ? undefined : pastTime('--since', options.since, Date.now());
   const { items, lastEventId } = await newest(controlPlane, { ...query, since }, options.limit);
   items.reverse().forEach((alert) => print(alert, options.json));
   if (options.follow) await follow(controlPlane, query, lastEventId, options.json);

@@ -40,7 +40,14 @@ export function registerNode(program: Command): void {
       'after',
       `${EXAMPLES}
 The host keeps enforcing what it had, and gets nothing more. Its keys never
-count again: to let the machine in, remove its state directory and enrol anew.`,
+count again. To let the machine in with new ones, on it, as root:
+  systemctl stop hostward-agent
+  rm -r /var/lib/hostward/agent /var/lib/hostward/trust
+  /usr/lib/hostward/setup.sh configure no-start
+  hostward-agent enroll --token-file stdin --name web1 \\
+    --agent-user hostward < token
+  systemctl restart hostward-compiler.socket hostward-sensor hostward-agent
+/var/lib/hostward/sensor is to stay: a sensor that runs holds it open.`,
     )
     .action(async (name: string, { reason }: { reason?: string }) => {
       const view = await withControlPlane((controlPlane) =>

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { runControlPlane } from '../embedded/control-plane.js';
 import { liveUp } from '../embedded/run-record.js';
 import { CommandFailed, UsageError } from '../errors.js';
+import { pathOf } from '../input/path.js';
 import { defaultDataDir } from '../package-root.js';
 
 interface Options {
@@ -16,7 +17,7 @@ interface Options {
 export function registerPassphrase(program: Command): void {
   program
     .command('passphrase')
-    .option('--data-dir <dir>', 'the folder given to up', defaultDataDir())
+    .option('--data-dir <dir>', 'the folder given to up', pathOf('--data-dir'), defaultDataDir())
     .option('--passphrase-file <file>', 'the passphrase in force, where there is one')
     .option('--new-passphrase-file <file>', 'the one that is to be in force')
     .option('--remove', 'decrypt: the keys lie in files of their owner alone, as without it')

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { payloadTypes, rootPayload } from '#bundle';
 import { CommandFailed } from '../errors.js';
-import { descriptor } from '../input/secret.js';
+import { descriptorOf } from '../input/secret.js';
+import { pathOf } from '../input/path.js';
 import {
   changed,
   draftAfter,
@@ -13,6 +14,7 @@ import {
 import { rootHandsOf } from '../keys/root-key-of-up.js';
 import { type SigningOptions, signBytes } from '../keys/signing.js';
 import { currentRoot, publishRoot, trustInForce } from '../keys/trust-client.js';
+import { chosenContext } from './session.js';
 
 interface Options extends SigningOptions {
   readonly root?: string;
@@ -46,8 +48,16 @@ export function registerRecover(program: Command): void {
     .option('--draft <file>', 'write the new epoch to a file, to be signed offline')
     .option('--root <file>', 'the new epoch, signed')
     .option('--key <name...>', 'a root key of yours, or ssh-agent:COMMENT')
-    .option('--key-file <path>', 'the root key that `up` made; found by itself on its machine')
-    .option('--passphrase-fd <n>', 'read the passphrase from this descriptor', descriptor)
+    .option(
+      '--key-file <path>',
+      'the root key that `up` made; found by itself on its machine',
+      pathOf('--key-file'),
+    )
+    .option(
+      '--passphrase-fd <n>',
+      'read the passphrase from this descriptor',
+      descriptorOf('--passphrase-fd'),
+    )
     .option('--passphrase-file <file>', 'that of an encrypted --key-file, as for `up`')
     .option('--yes', 'open the new epoch')
     .description('lead the fleet on after etcd was restored')
@@ -85,7 +95,7 @@ async function newEpoch() {
 }
 
 async function signedHere(draft: Awaited<ReturnType<typeof newEpoch>>, options: Options) {
-  const hands = await rootHandsOf(options);
+  const hands = await rootHandsOf(options, chosenContext());
   const payload = rootPayload(draft.document);
   const { signatures } = await signBytes(payloadTypes.root, payload, hands);
   return { ...draft, signatures };

@@ -5,8 +5,9 @@ import { CommandFailed, UsageError } from '../errors.js';
 import { endTime } from '../input/end-time.js';
 import { httpsOrigin } from '../input/https-origin.js';
 import { segment } from '../input/names.js';
-import { descriptor } from '../input/secret.js';
+import { descriptorOf } from '../input/secret.js';
 import { selectorOf } from '../input/selector.js';
+import { pathOf } from '../input/path.js';
 import {
   lackingOf,
   readRedirectDraft,
@@ -21,7 +22,7 @@ import { currentRoot } from '../keys/trust-client.js';
 import { outputFormat, printObject, printRows, type OutputFormat } from '../output/print.js';
 import { printable } from '../output/printable.js';
 import type { Column } from '../output/table.js';
-import { withControlPlane } from './session.js';
+import { chosenContext, withControlPlane } from './session.js';
 
 const EXAMPLES = `
 Example:
@@ -96,7 +97,7 @@ function registerFiles(redirect: Command): void {
     .argument('<file>')
     .description('add your signature to a draft; says what is lacking')
     .action(async (file: string, _own: object, command: Command) => {
-      const hands = await rootHandsOf(optionsOf(command));
+      const hands = await rootHandsOf(optionsOf(command), chosenContext());
       const draft = await signedDraft(await readRedirectDraft(file), hands);
       await writeRedirectDraft(file, draft);
       tellDraft(file, draft);
@@ -122,8 +123,16 @@ function signing(command: Command): void {
 function keyOptions(command: Command): void {
   command
     .option('--key <name...>', 'a root key of yours, or ssh-agent:COMMENT')
-    .option('--key-file <path>', 'the root key that `up` made; found on its machine')
-    .option('--passphrase-fd <n>', 'read the passphrase from this descriptor', descriptor)
+    .option(
+      '--key-file <path>',
+      'the root key that `up` made; found on its machine',
+      pathOf('--key-file'),
+    )
+    .option(
+      '--passphrase-fd <n>',
+      'read the passphrase from this descriptor',
+      descriptorOf('--passphrase-fd'),
+    )
     .option('--passphrase-file <file>', 'that of an encrypted --key-file, as for `up`');
 }
 
@@ -137,8 +146,8 @@ async function order(options: OrderOptions): Promise<void> {
   const document: RedirectDocument = {
     ...{ v: 1, issuedAt: now, root: rootBinding(trustRoot(root)), target, reason },
     to: { url: httpsOrigin('--to', to), caFingerprint: fingerprintOf(caFingerprint) },
-    notBefore: notBefore === undefined ? now : Date.parse(endTime(notBefore, now)),
-    expiresAt: Date.parse(endTime(expires, now)),
+    notBefore: notBefore === undefined ? now : Date.parse(endTime('--not-before', notBefore, now)),
+    expiresAt: Date.parse(endTime('--expires', expires, now)),
   };
   if (document.expiresAt <= document.notBefore)
     throw new UsageError('--expires must be after --not-before');
@@ -166,7 +175,7 @@ async function signAndPublish(unsigned: RedirectDraft, options: Draftable): Prom
     await writeRedirectDraft(options.draft, unsigned);
     return tellDraft(options.draft, unsigned);
   }
-  await publish(await signedDraft(unsigned, await rootHandsOf(options)));
+  await publish(await signedDraft(unsigned, await rootHandsOf(options, chosenContext())));
 }
 
 async function publish(draft: RedirectDraft, file?: string): Promise<void> {

@@ -12,9 +12,11 @@ import {
   rootPayload,
 } from '#bundle';
 import { CommandFailed, UsageError } from '../errors.js';
-import { parseDuration } from '../input/duration.js';
+import { durationOf } from '../input/duration.js';
 import { labelSelectorOf } from '../input/selector.js';
-import { descriptor } from '../input/secret.js';
+import { descriptorOf } from '../input/secret.js';
+import { countOf } from '../input/count.js';
+import { pathOf } from '../input/path.js';
 import {
   changed,
   draftAfter,
@@ -59,8 +61,8 @@ function registerInit(root: Command): void {
     .argument('<file>', 'where the first root document goes')
     .requiredOption('--root-key <name...>', 'who may sign root documents')
     .requiredOption('--online-key <file>', 'key.json of the control plane: {"keyid", "key"}')
-    .option('--threshold <n>', 'how many of them must', positive, 1)
-    .option('--expires-in <duration>', 'how long it is valid', parseDuration, YEARS_MS)
+    .option('--threshold <n>', 'how many of them must', countOf('--threshold'), 1)
+    .option('--expires-in <duration>', 'how long it is valid', durationOf('--expires-in'), YEARS_MS)
     .description('a first root document, before a control plane is set up')
     .action(async (file: string, options: InitOptions) => {
       const keys = await Promise.all(options.rootKey.map(publicKeyOf));
@@ -144,18 +146,22 @@ function registerChanges(root: Command): void {
     .argument('<file>')
     .option('--add-root-key <name...>', 'another holder of the root')
     .option('--remove-root-key <keyid...>', 'one who is none any more')
-    .option('--threshold <n>', 'how many root keys must sign', positive)
+    .option('--threshold <n>', 'how many root keys must sign', countOf('--threshold'))
     .option('--remove-author <keyid...>', 'an author who is none any more')
-    .option('--author-threshold <n>', 'how many authors must sign a document', positive)
+    .option(
+      '--author-threshold <n>',
+      'how many authors must sign a document',
+      countOf('--author-threshold'),
+    )
     .option(
       '--override-threshold <n>',
       'how many must sign an override of the control path',
-      positive,
+      countOf('--override-threshold'),
     )
     .option('--add-online-key <file>', 'a key of the control plane: {"keyid", "key"}')
     .option('--remove-online-key <keyid...>', 'one that may have been stolen')
     .option('--new-epoch', 'hosts follow although generations begin anew')
-    .option('--expires-in <duration>', 'how long it is valid from now', parseDuration)
+    .option('--expires-in <duration>', 'how long it is valid from now', durationOf('--expires-in'))
     .description('change keys, thresholds, the epoch or the end')
     .action(async (file: string, options: RotateOptions) => {
       const draft = await readDraft(file);
@@ -214,8 +220,12 @@ function registerSign(root: Command): void {
     .command('sign')
     .argument('<file>')
     .option('--key <name...>', 'a root key of yours, or ssh-agent:COMMENT')
-    .option('--key-file <path>', 'the root key that `up` made')
-    .option('--passphrase-fd <n>', 'read the passphrase from this descriptor', descriptor)
+    .option('--key-file <path>', 'the root key that `up` made', pathOf('--key-file'))
+    .option(
+      '--passphrase-fd <n>',
+      'read the passphrase from this descriptor',
+      descriptorOf('--passphrase-fd'),
+    )
     .option('--passphrase-file <file>', 'that of an encrypted --key-file, as for `up`')
     .description('add your signature; says how many are still needed')
     .action(async (file: string, options: SigningOptions) => {
@@ -305,10 +315,4 @@ function kinds(text: string): readonly AuthoredKind[] {
 
 function words(text: string): readonly string[] {
   return text.split(',').map((word) => word.trim());
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new UsageError(`"${text}" is not a positive whole number`);
 }

@@ -11,11 +11,12 @@ import {
 import type { NodeView } from '#contracts';
 import type { Document } from '#policy-model';
 import { CommandFailed, UsageError } from '../errors.js';
-import { parseDuration } from '../input/duration.js';
+import { durationOf } from '../input/duration.js';
 import { readInputs } from '../input/files.js';
 import { labelSelectorOf } from '../input/selector.js';
 import { segment } from '../input/names.js';
-import { descriptor } from '../input/secret.js';
+import { descriptorOf } from '../input/secret.js';
+import { pathOf } from '../input/path.js';
 import { KnownHosts, pinOf } from '../keys/known-hosts.js';
 import { type Hand, type SigningOptions, handsOf, signBytes } from '../keys/signing.js';
 import { parseSignedSet } from '../keys/signed-set.js';
@@ -57,19 +58,23 @@ export function registerSign(program: Command): void {
     .option('--delete <kind/name...>', 'sign a deletion: policy/NAME or group/NAME')
     .option('--suspend <mode>', 'break-glass: audit or off', oneOf('--suspend', 'audit', 'off'))
     .option('--resume', 'end such a suspension of the same hosts')
-    .option('--for <duration>', 'how long, e.g. 30m', parseDuration)
+    .option('--for <duration>', 'how long, e.g. 30m', durationOf('--for'))
     .option('--reason <text>', 'why')
     .option('--node <name>', 'this host')
     .option('--selector <labels>', 'hosts with these signed labels', labelSelectorOf('--all'))
     .option('--all', 'every host')
     .option('--add <file>', 'add a signature to what another author has signed')
     .option('--key <name...>', 'who signs: a key of `hostward key list`, or ssh-agent:COMMENT')
-    .option('--passphrase-fd <n>', 'read the passphrase from this descriptor', descriptor)
+    .option(
+      '--passphrase-fd <n>',
+      'read the passphrase from this descriptor',
+      descriptorOf('--passphrase-fd'),
+    )
     .option(
       '--offline',
       'ask no control plane: versions are the time, and hosts cannot be labelled',
     )
-    .option('-o, --output <file>', 'where the signed documents go', 'signed.json')
+    .option('-o, --output <file>', 'where the signed documents go', pathOf('-o'), 'signed.json')
     .description('sign documents as their author; `apply` sends them (authored mode)')
     .addHelpText('after', EXAMPLES)
     .action((options: Options) => sign(options));

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { breaksPromise, type NodeStatus, type RedirectReport } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed, UsageError } from '../errors.js';
-import { parseDuration } from '../input/duration.js';
+import { durationOf } from '../input/duration.js';
 import { segment } from '../input/names.js';
 import { age, seen } from '../output/age.js';
 import { oneOf, printObject } from '../output/print.js';
@@ -25,13 +25,17 @@ export function registerStatus(program: Command): void {
     .argument('<kind>', 'policy or node')
     .argument('<name>')
     .option('--wait', 'wait until it is enforced, or never will be')
-    .option('--timeout <duration>', 'how long --wait waits', parseDuration, 30_000)
+    .option('--timeout <duration>', 'how long --wait waits', durationOf('--timeout'), 30_000)
     .option('--state <states>', 'of a policy: list all hosts in these, e.g. pending,failed')
     .option('--verify', 'of a node: by its own signature, whoever carries it')
     .option('--node-id <id>', 'with --verify: which host it is; kept', nodeIdOption)
     .option('--root <file>', 'with --verify: the root document to believe; kept')
     .option('--signed <file...>', 'with --verify: what authors signed, to compare')
-    .option('--max-age <time>', 'with --verify: no older; 15m where absent', parseDuration)
+    .option(
+      '--max-age <time>',
+      'with --verify: no older; 15m where absent',
+      durationOf('--max-age'),
+    )
     .option(
       '-o, --output <format>',
       'table, json or yaml',

@@ -17,6 +17,7 @@ import {
 } from '../embedded/run-record.js';
 import { Stack, urlOf, type StackOptions } from '../embedded/stack.js';
 import { CommandFailed, messageOf, UsageError } from '../errors.js';
+import { pathOf } from '../input/path.js';
 import { defaultDataDir, packageRoot } from '../package-root.js';
 
 interface Options {
@@ -45,7 +46,7 @@ export function registerUp(program: Command): void {
   program
     .command('up')
     .option('--detach', 'go on in the background')
-    .option('--data-dir <dir>', 'where everything is kept', DEFAULT_DATA_DIR)
+    .option('--data-dir <dir>', 'where everything is kept', pathOf('--data-dir'), DEFAULT_DATA_DIR)
     .option('--listen <address>', 'where the control plane listens', '127.0.0.1:7443')
     .option('--name <name...>', 'further names or addresses under which hosts reach it', [])
     .option('--no-local-agent', 'no agent for this machine')
@@ -76,7 +77,7 @@ context is named after the data folder; \`hostward context list\` shows all.`,
     .action(up);
   program
     .command('down')
-    .option('--data-dir <dir>', 'the folder given to up', DEFAULT_DATA_DIR)
+    .option('--data-dir <dir>', 'the folder given to up', pathOf('--data-dir'), DEFAULT_DATA_DIR)
     .description('stop what up started; everything is kept for the next up')
     .addHelpText('after', '\nExample:\n  hostward down')
     .action(down);

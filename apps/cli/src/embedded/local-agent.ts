@@ -43,7 +43,7 @@ export async function writeAgentConfig(agent: LocalAgent): Promise<string> {
 
 /** Makes a join token for `uses` agents of this machine; it lives as long as their start takes. */
 export async function joinTokenFor(
-  controlPlane: ControlPlane,
+  controlPlane: Pick<ControlPlane, 'call'>,
   {
     uses = 1,
     labels = {},

@@ -1,8 +1,6 @@
 import { unwatchFile, watchFile } from 'node:fs';
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NodeView } from '#contracts';
 import { ControlPlane } from '../client/control-plane.js';
 import { appMain } from '../package-root.js';
 import {
@@ -12,14 +10,8 @@ import {
   type Material,
 } from './control-plane.js';
 import { etcdProgram } from './etcd.js';
-import {
-  agentProgram,
-  enrolAgent,
-  joinTokenFor,
-  localNodeName,
-  writeAgentConfig,
-  type LocalAgent,
-} from './local-agent.js';
+import { agentProgram, localNodeName, type LocalAgent } from './local-agent.js';
+import { startLocalAgent } from './local-agent-start.js';
 import { choosePorts, type Ports } from './ports.js';
 import { redisCommand, redisProgram } from './redis.js';
 import { ServerKeys } from './server-keys.js';
@@ -28,7 +20,6 @@ import { RenewalByClock } from './renewal-by-clock.js';
 import { provideForToken, upContext, type UpContext } from './up-context.js';
 import { bracketed, isWildcard, reachable } from './hosts.js';
 import { until } from './wait.js';
-import { messageOf } from '../errors.js';
 
 export interface StackOptions {
   readonly dataDir: string;
@@ -181,38 +172,22 @@ export class Stack {
   }
 
   private async startLocalAgent(controlPlane: ControlPlane): Promise<void> {
+    const { dataDir, signal } = this.options;
     const agent: LocalAgent = {
       program: appMain('agent'),
-      dir: join(this.options.dataDir, 'agent'),
+      dir: join(dataDir, 'agent'),
       url: this.url,
       caFingerprint: this.material.caFingerprint,
       name: localNodeName(),
     };
-    const config = await writeAgentConfig(agent);
-    const enrolled = await access(join(agent.dir, 'state', 'trust', 'node-id')).then(
-      () => true,
-      () => false,
-    );
-    if (!enrolled && (await isTaken(controlPlane, agent.name))) {
-      const words =
-        `agent: this machine was host ${agent.name}, whose keys are not in this folder any more (a restore brings none), ` +
-        `so it runs no agent: hostward node offboard ${agent.name}, then up again`;
-      this.notReady = [...this.notReady, words];
-      return;
-    }
-    if (!enrolled) await enrolAgent(agent, config, await joinTokenFor(controlPlane));
-    const startedAt = Date.now();
-    await this.run(agentProgram(agent, config, this.options.dataDir));
-    try {
-      await until(
-        () => reports(controlPlane, agent.name, startedAt),
-        this.within(REPORTS_WITHIN_MS),
-      );
-    } catch (error) {
-      this.options.signal.throwIfAborted();
-      const why = messageOf(error);
-      this.notReady = [...this.notReady, `agent: ${why}; see agent.log in the data folder`];
-    }
+    const why = await startLocalAgent(agent, {
+      controlPlane,
+      knowsToken: this.context.knowsToken,
+      run: (config) => this.run(agentProgram(agent, config, dataDir)),
+      reportsWithinMs: REPORTS_WITHIN_MS,
+      signal,
+    });
+    if (why !== undefined) this.notReady = [...this.notReady, why];
   }
 }
 
@@ -237,19 +212,6 @@ function materialOf(options: StackOptions, ports: Ports): Omit<InitOptions, 'ser
 
 async function answers(controlPlane: ControlPlane): Promise<void> {
   await controlPlane.call('/healthz');
-}
-
-/** Whether a host has enrolled under this name. */
-async function isTaken(controlPlane: ControlPlane, name: string): Promise<boolean> {
-  const { status, body } = await controlPlane.answer(`/v1/nodes/${encodeURIComponent(name)}`);
-  return status === 200 && (body as NodeView).nodeId !== undefined;
-}
-
-/** Throws until the host has reported since `startedAt`. */
-async function reports(controlPlane: ControlPlane, name: string, startedAt: number): Promise<void> {
-  const { asOf } = await controlPlane.call<NodeView>(`/v1/nodes/${encodeURIComponent(name)}`);
-  if (asOf === undefined || Date.parse(asOf) < startedAt)
-    throw new Error(`host ${name} has not reported since its agent started`);
 }
 
 interface Readiness {

@@ -62,6 +62,29 @@ describe('the login in the context of an up', () => {
   });
 });
 
+describe('where no context of this control plane is known', () => {
+  const token = env['HOSTWARD_TOKEN'];
+  afterEach(() => {
+    if (token === undefined) delete env['HOSTWARD_TOKEN'];
+    else env['HOSTWARD_TOKEN'] = token;
+  });
+
+  it.each([
+    [undefined, false],
+    ['', false],
+    ['hwa_given', true],
+  ])('a token is known by HOSTWARD_TOKEN alone: %s', async (given, knowsToken) => {
+    const caFile = join(folder, 'ca.pem');
+    await writeFile(caFile, old);
+    delete env['HOSTWARD_TOKEN'];
+    if (given !== undefined) env['HOSTWARD_TOKEN'] = given;
+    const context = await upContext({ caFile } as Material, URL, DATA);
+    expect(context).toMatchObject({ knowsToken });
+    if (knowsToken) expect(context.token).toBe(given);
+    expect(await readContexts()).toEqual({ contexts: {} });
+  });
+});
+
 describe('before a token is made', () => {
   it('contexts are written as they are', async () => {
     await provideForToken();

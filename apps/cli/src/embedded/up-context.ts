@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { certificatesIn, fingerprint } from '#pki';
-import type { Context } from '../client/context.js';
+import { tokenOfEnvironment, type Context } from '../client/context.js';
 import { readContexts, writeContexts } from '../client/context-file.js';
 import { contextOf, withContext } from '../client/contexts.js';
 import { identityOf } from '../client/identity.js';
@@ -11,6 +11,8 @@ import type { Material } from './control-plane.js';
 export interface UpContext extends Context {
   /** Absent where no context of this control plane is known: its token was shown once and is nowhere else. */
   readonly name?: string;
+  /** Whether `token` is one at all. */
+  readonly knowsToken: boolean;
   /** The context that was current before, where that is another one. */
   readonly before?: string;
 }
@@ -32,7 +34,10 @@ export async function upContext(
   const stored = name === undefined ? undefined : known.contexts[name];
   const token = material.adminToken ?? stored?.token;
   // What the environment says may be meant for another control plane: it is used, and never kept.
-  if (token === undefined) return { url, token: process.env['HOSTWARD_TOKEN'] ?? 'unknown', ca };
+  if (token === undefined) {
+    const given = tokenOfEnvironment();
+    return { url, token: given ?? 'unknown', ca, knowsToken: given !== undefined };
+  }
   // With a token of its own it may be made anew: nothing that was seen of the one before holds for it.
   const last = material.adminToken === undefined ? stored : undefined;
   if (last !== undefined) await carryKept(identityOf(last), identityOf({ url, ca }));
@@ -40,7 +45,7 @@ export async function upContext(
   const changed = withContext(known, { url, token, ca, dataDir, session });
   await writeContexts(changed);
   const before = known.current === changed.current ? undefined : known.current;
-  return { url, token, ca, name: changed.current, before };
+  return { url, token, ca, name: changed.current, knowsToken: true, before };
 }
 
 /** While a CA is being replaced both are trusted. */

@@ -1,11 +1,12 @@
 import { UsageError } from '../errors.js';
-import { parseDuration } from './duration.js';
+import { durationOf } from './duration.js';
 
 /** An ISO time in UTC from an ISO time or a duration from `now`; an end that has passed is refused. */
-export function endTime(text: string, now: number): string {
-  const at = /^\d{4}-/.test(text) ? Date.parse(text) : now + parseDuration(text);
+export function endTime(option: string, text: string, now: number): string {
+  const at = /^\d{4}-/.test(text) ? Date.parse(text) : now + durationOf(option)(text);
   if (Number.isNaN(at))
-    throw new UsageError(`"${text}" is neither an ISO time nor a duration such as 2h`);
-  if (at <= now) throw new UsageError(`"${text}" has passed already: name a time to come`);
+    throw new UsageError(`${option} "${text}" is neither an ISO time nor a duration such as 2h`);
+  if (at <= now)
+    throw new UsageError(`${option} "${text}" has passed already: name a time to come`);
   return new Date(at).toISOString();
 }

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stdin } from 'node:process';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed, UsageError } from '../errors.js';
 
 export interface InputFile {
   /** As the user wrote it, or `<stdin>`. */
@@ -13,6 +13,7 @@ export interface InputFile {
 export async function readInputs(paths: readonly string[]): Promise<InputFile[]> {
   const files: InputFile[] = [];
   for (const path of paths) {
+    if (path === '') throw new UsageError('the name of a file is empty: is a variable not set?');
     if (path === '-') files.push({ name: '<stdin>', text: await readAll() });
     else for (const name of await expand(path)) files.push({ name, text: await read(name) });
   }
@@ -39,7 +40,8 @@ async function read(path: string): Promise<string> {
 
 function failure(path: string): (error: Error) => never {
   return (error) => {
-    throw new CommandFailed(`cannot read ${path}: ${error.message}`, undefined, { cause: error });
+    const remedy = 'name a file, a folder, or - for standard input';
+    throw new CommandFailed(`cannot read ${path}: ${error.message}`, remedy, { cause: error });
   };
 }
 

@@ -11,11 +11,12 @@ export async function readSecret(prompt: string, fd?: number): Promise<string> {
   throw new CommandFailed('no secret was given, or more than one line', 'give it as one line');
 }
 
-/** The number of a file descriptor, as commander reads options. */
-export function descriptor(text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new UsageError(`"${text}" is not a file descriptor`);
+/** Reads an option that is the number of a file descriptor; throws UsageError. */
+export function descriptorOf(option: string): (text: string) => number {
+  return (text) => {
+    if (/^\d{1,9}$/.test(text)) return Number(text);
+    throw new UsageError(`${option} "${text}" is not a file descriptor: write its number, e.g. 3`);
+  };
 }
 
 function readDescriptor(fd: number): string {
@@ -23,7 +24,10 @@ function readDescriptor(fd: number): string {
     return readFileSync(fd, 'utf8');
   } catch (error) {
     const why = messageOf(error);
-    throw new CommandFailed(`cannot read descriptor ${fd}: ${why}`, 'e.g. --secret-fd 3 3< file');
+    throw new CommandFailed(
+      `cannot read descriptor ${fd}: ${why}`,
+      'let the shell open it, e.g. 3< file',
+    );
   }
 }
 

@@ -1,4 +1,3 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import {
   type RedirectDocument,
   type SignedDocument,
@@ -9,6 +8,7 @@ import {
   verifyRedirect,
 } from '#bundle';
 import { CommandFailed, messageOf } from '../errors.js';
+import { readDraftFile, writeDraftFile } from './draft-file.js';
 import { type Hand, signBytes } from './signing.js';
 
 /**
@@ -25,7 +25,7 @@ export interface RedirectDraft {
 /** Reads a draft. Throws CommandFailed. */
 export async function readRedirectDraft(file: string): Promise<RedirectDraft> {
   try {
-    const draft = JSON.parse(await readFile(file, 'utf8')) as RedirectDraft;
+    const draft = (await readDraftFile(file)) as RedirectDraft;
     redirectPayload(draft.document);
     inspectRoot(draft.root);
     return draft;
@@ -41,10 +41,8 @@ export async function readRedirectDraft(file: string): Promise<RedirectDraft> {
   }
 }
 
-export async function writeRedirectDraft(file: string, draft: RedirectDraft): Promise<void> {
-  const temporary = `${file}.${process.pid}.new`;
-  await writeFile(temporary, `${JSON.stringify(draft, null, 2)}\n`);
-  await rename(temporary, file);
+export function writeRedirectDraft(file: string, draft: RedirectDraft): Promise<void> {
+  return writeDraftFile(file, draft);
 }
 
 /** With the signatures of everybody. */

@@ -1,4 +1,3 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import {
   type RootDocument,
   type SignedDocument,
@@ -9,6 +8,7 @@ import {
   trustRoot,
 } from '#bundle';
 import { CommandFailed, messageOf } from '../errors.js';
+import { readDraftFile, writeDraftFile } from './draft-file.js';
 
 type Signatures = SignedDocument['signatures'];
 
@@ -25,7 +25,7 @@ export interface RootDraft {
 
 export async function readDraft(file: string): Promise<RootDraft> {
   try {
-    const value = JSON.parse(await readFile(file, 'utf8')) as RootDraft | SignedDocument;
+    const value = (await readDraftFile(file)) as RootDraft | SignedDocument;
     if ('payload' in value) return draftAfter(value);
     rootPayload(value.document);
     if (value.base) inspectRoot(value.base);
@@ -42,10 +42,8 @@ export async function readDraft(file: string): Promise<RootDraft> {
   }
 }
 
-export async function writeDraft(file: string, draft: RootDraft): Promise<void> {
-  const temporary = `${file}.${process.pid}.new`;
-  await writeFile(temporary, `${JSON.stringify(draft, null, 2)}\n`);
-  await rename(temporary, file);
+export function writeDraft(file: string, draft: RootDraft): Promise<void> {
+  return writeDraftFile(file, draft);
 }
 
 /** The next version of a root document, so far like it. */

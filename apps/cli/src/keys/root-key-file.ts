@@ -30,7 +30,13 @@ export async function openRootKey(
   } catch (cause) {
     if (cause instanceof CommandFailed) throw cause;
     const words = messageOf(cause);
-    throw new CommandFailed(`${path}: ${words}`, undefined, { cause });
+    throw new CommandFailed(
+      `the root key ${path}: ${words}`,
+      '--key-file names its file, which only its owner may read',
+      {
+        cause,
+      },
+    );
   }
 }
 
