@@ -18,6 +18,8 @@ export interface PostgresOptions extends Place {
   readonly ca?: string;
   /** The schema `hostward`, step by step; what was released is never changed. */
   readonly migrations: readonly string[];
+  /** At most, by default 10; who waits longer than 5 s for one gets an error. */
+  readonly connections?: number;
   readonly statementTimeoutMs?: number;
 }
 
@@ -43,14 +45,14 @@ export class PostgresDatabase {
 
   constructor(private readonly options: PostgresOptions) {
     const { host, port, database, user, password, ca } = options;
-    const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
+    const { connections = MAX_CONNECTIONS, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
     this.#pool = new Pool({
       ...{ host, port, database, user, password },
       ssl: ca === undefined ? false : { ca, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
       // What others put into schemas of theirs passes for nothing of ours.
       options: '-c search_path=pg_catalog',
       application_name: 'hostward',
-      max: MAX_CONNECTIONS,
+      max: connections,
       keepAlive: true,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       statement_timeout: statementTimeoutMs,
