@@ -69,6 +69,14 @@ describe('a server certificate', () => {
     expect(foreign).toThrow(expect.objectContaining({ code: 'not-issued-by-authority' }));
   });
 
+  it.each(['::ffff:1.2.3.4', '2001:DB8::7'])(
+    'is of the address %s, however it is written',
+    async (ip) => {
+      const { certificatePem } = await issueServer({ authority, names: [], ips: [ip] });
+      expect(new X509Certificate(certificatePem).checkIP(ip)).toBe(ip);
+    },
+  );
+
   it('lasts no longer than a day, and is refused before and after', async () => {
     const now = new Date('2030-01-01T12:00:00.500Z');
     const old = await createAuthority({ name: 'ca', days: 30, now });

@@ -101,6 +101,11 @@ function serverNames(names: readonly string[], ips: readonly string[]): JsonGene
     throw new RangeError('a server certificate needs a name or an address');
   return [
     ...names.map((value) => ({ type: 'dns' as const, value })),
-    ...ips.map((value) => ({ type: 'ip' as const, value })),
+    ...ips.map((ip) => ({ type: 'ip' as const, value: spelledOut(ip) })),
   ];
+}
+
+/** The encoder does not know an IPv6 address that ends as an IPv4 one does. */
+function spelledOut(ip: string): string {
+  return isIP(ip) === 6 ? new URL(`https://[${ip}]`).hostname.slice(1, -1) : ip;
 }

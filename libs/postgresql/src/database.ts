@@ -1,5 +1,12 @@
 import { Pool, type PoolClient } from 'pg';
-import { PostgresFailed, translateError, type Place, type PostgresError } from './errors.js';
+import {
+  meansAnother,
+  PostgresFailed,
+  PostgresUnavailable,
+  translateError,
+  type Place,
+  type PostgresError,
+} from './errors.js';
 import { migrate } from './migrate.js';
 import type { Query, Row } from './query.js';
 
@@ -11,6 +18,8 @@ export interface PostgresOptions extends Place {
   readonly ca?: string;
   /** The schema `hostward`, step by step; what was released is never changed. */
   readonly migrations: readonly string[];
+  /** At most, by default 10; who waits longer than 5 s for one gets an error. */
+  readonly connections?: number;
   readonly statementTimeoutMs?: number;
 }
 
@@ -23,8 +32,8 @@ const PROBE_EVERY_MS = 2_000;
 const CLOSE_WITHIN_MS = 2_000;
 
 /**
- * One database over a bounded pool. Connects when it is first asked, migrates before that, and again after the server
- * was away; whoever asks meanwhile gets an error within seconds. Throws PostgresError.
+ * One database over a bounded pool. Connects when it is first asked, examines and migrates it before that, and again
+ * after a connection broke or something of the schema was not there; whoever asks meanwhile gets an error within seconds. Throws PostgresError.
  */
 export class PostgresDatabase {
   readonly #pool: Pool;
@@ -36,14 +45,14 @@ export class PostgresDatabase {
 
   constructor(private readonly options: PostgresOptions) {
     const { host, port, database, user, password, ca } = options;
-    const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
+    const { connections = MAX_CONNECTIONS, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
     this.#pool = new Pool({
       ...{ host, port, database, user, password },
       ssl: ca === undefined ? false : { ca, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
       // What others put into schemas of theirs passes for nothing of ours.
       options: '-c search_path=pg_catalog',
       application_name: 'hostward',
-      max: MAX_CONNECTIONS,
+      max: connections,
       keepAlive: true,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       statement_timeout: statementTimeoutMs,
@@ -52,7 +61,7 @@ export class PostgresDatabase {
       idle_in_transaction_session_timeout: statementTimeoutMs,
     });
     // Of a connection that nobody uses: the pool has taken it out, and the next probe tells what is wrong.
-    this.#pool.on('error', () => undefined);
+    this.#pool.on('error', () => this.#examineAnew());
     this.#probe = setInterval(() => void this.#look(), PROBE_EVERY_MS).unref();
     void this.#look();
   }
@@ -116,6 +125,11 @@ export class PostgresDatabase {
     );
   }
 
+  /** Who answers next may be another server, or have another schema: after a failover, or from a dump. */
+  #examineAnew(): void {
+    this.#prepared = undefined;
+  }
+
   /** After an error the connection is ended, and with it what it had begun. */
   async #withClient<T>(work: (query: Query) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect();
@@ -128,7 +142,9 @@ export class PostgresDatabase {
       return result;
     } catch (error) {
       client.release(true);
-      throw error;
+      const failure = translateError(error, this.options);
+      if (failure instanceof PostgresUnavailable || meansAnother(error)) this.#examineAnew();
+      throw failure;
     } finally {
       client.off('error', ignore);
     }

@@ -55,6 +55,7 @@ const AWAY =
 const AWAY_WORDS = /^(Connection terminated|timeout |Query read timeout|Client has encountered)/;
 const WITHOUT_TLS = /does not support SSL/;
 const OUT_OF_SPACE = '53100';
+const ANOTHER = /^(3F000|42P01|42703|25006)$/;
 /** Data exceptions, a value that is missing, and one that is too large for an index. */
 const BAD_VALUE = /^(22|23502$|54000$)/;
 
@@ -77,6 +78,11 @@ export function translateError(error: unknown, at: Place): PostgresError {
   if (BAD_VALUE.test(code)) return new PostgresBadValue(`${place}: ${message}`, { cause: error });
   const remedy = code === OUT_OF_SPACE ? '; free space where its data lies' : '';
   return new PostgresFailed(`${place}: ${message}${remedy}`, { cause: error });
+}
+
+/** Whether this is not what was examined: a schema, table or column of ours is not there, or it takes no writes. */
+export function meansAnother(error: unknown): boolean {
+  return ANOTHER.test(textOf(error, 'code') ?? '');
 }
 
 function textOf(error: unknown, name: 'code' | 'message'): string | undefined {

@@ -77,6 +77,26 @@ describe('a database', () => {
   });
 });
 
+describe('a database that is another one than before', () => {
+  it('is migrated where its schema is not there any more, without a restart of ours', async () => {
+    const database = open();
+    expect(await count(database)).toBe(1);
+    server.sql('DROP SCHEMA hostward CASCADE');
+    await expect(count(database)).rejects.toThrow(/does not exist/);
+    expect(await count(database)).toBe(1);
+  });
+
+  it('is refused where it would lose what it says it has, once its connections had broken', async () => {
+    const database = open();
+    expect(await count(database)).toBe(1);
+    server.sql('ALTER ROLE hostward SET synchronous_commit = off');
+    await server.restart();
+    await expect(count(database)).rejects.toThrow(/synchronous_commit is off; set it to on/);
+    server.sql('ALTER ROLE hostward RESET synchronous_commit');
+    expect(await count(database)).toBe(1);
+  });
+});
+
 describe('a server', () => {
   it('that is away is told, and used again when it is back, after a stop and after a kill', async () => {
     const database = open();

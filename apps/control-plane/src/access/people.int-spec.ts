@@ -101,6 +101,27 @@ describe('every route', () => {
     expect(await announced('POST', '/v1/nothing')).toBe(413);
   });
 
+  it('that is open reads JSON of few values alone, so that a stranger’s body holds nobody up', async () => {
+    const open = (await routes()).filter(
+      (route) => route.method === 'POST' && route['x-hostward-public'] !== undefined,
+    );
+    expect(open.length).toBeGreaterThan(3);
+    const bodies = [
+      Array.from({ length: 8_000 }, (_, at) => `${at}:\n`).join(''),
+      JSON.stringify({ attestation: Array.from({ length: 20_000 }, () => ({})) }),
+    ];
+    const startedAt = performance.now();
+    const sent = open.flatMap(({ path }) =>
+      [...bodies, ...bodies].map((body) => rig.rest.post(path, body, { token: null })),
+    );
+    expect((await rig.rest.get('/healthz', { token: null })).status).toBe(200);
+    for (const { status, text } of await Promise.all(sent))
+      expect([status, text]).toEqual([400, expect.stringContaining('send JSON')]);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    for (const body of bodies)
+      expect((await rig.rest.post('/v1/nothing', body, { token: null })).status).toBe(404);
+  });
+
   it('refuses who has no right', async () => {
     const token = await tokenOf([]);
     for (const { method, path, ...route } of await routes()) {

@@ -1,6 +1,7 @@
 import {
   copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -67,6 +68,29 @@ describe('an authority that is replaced', () => {
     await authorities.abort();
     expect(seen).toEqual([both, authorities.trustedPem]);
   });
+
+  it.each(['finish', 'abort'] as const)(
+    'is as before where %s cannot write what is trusted, and the step can be taken again',
+    async (step) => {
+      const authorities = await ensure();
+      await authorities.begin();
+      if (step === 'finish') await authorities.switch();
+      const before = [authorities.phase, authorities.trustedPem];
+      let told = 0;
+      authorities.onChange(() => Promise.resolve(void (told += 1)));
+      mkdirSync(`${paths.trusted}.new`);
+      await expect(authorities[step]()).rejects.toThrow();
+      expect([authorities.phase, authorities.trustedPem]).toEqual(before);
+      expect([open().phase, read(paths.trusted), told]).toEqual([...before, 0]);
+      rmSync(`${paths.trusted}.new`, { recursive: true });
+      await authorities[step]();
+      expect([authorities.phase, read(paths.trusted), told]).toEqual([
+        'settled',
+        authorities.issuing.certificatePem,
+        1,
+      ]);
+    },
+  );
 
   it.each(['nothing', 'the key', 'the key and the certificate'])(
     'signs as the next one after a switch that was broken off when %s had been replaced',

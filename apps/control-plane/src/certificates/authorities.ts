@@ -103,7 +103,7 @@ export class Authorities {
 
   /** All that are trusted, one PEM text. */
   get trustedPem(): string {
-    return this.trusted.map(({ certificatePem }) => `${certificatePem.trimEnd()}\n`).join('');
+    return pemOf(this.trusted);
   }
 
   /** Whose certificate this is and until when, where one that is trusted now signed it; it may be over. */
@@ -157,6 +157,7 @@ export class Authorities {
 
   /** The one before is not trusted any more. Only from `switched`. */
   async finish(): Promise<void> {
+    this.#writeTrustedWithout('previous');
     rmSync(this.paths.previous);
     await this.#settle();
   }
@@ -164,6 +165,7 @@ export class Authorities {
   /** Takes a replacement back that has only begun. */
   async abort(): Promise<void> {
     const { cert, key } = this.paths.next;
+    this.#writeTrustedWithout('next');
     // The certificate first: what has none is not there.
     rmSync(cert);
     rmSync(key, { force: true });
@@ -188,9 +190,13 @@ export class Authorities {
     for (const listener of this.#listeners) await listener();
   }
 
-  #writeTrusted(): void {
-    if (readIfThere(this.paths.trusted) !== this.trustedPem)
-      writePrivate(this.paths.trusted, this.trustedPem);
+  /** Before it is gone: where the file cannot be written the step was not taken, and can be taken again. */
+  #writeTrustedWithout(role: AuthorityRole): void {
+    this.#writeTrusted(pemOf(this.trusted.filter((held) => held.role !== role)));
+  }
+
+  #writeTrusted(pem = this.trustedPem): void {
+    if (readIfThere(this.paths.trusted) !== pem) writePrivate(this.paths.trusted, pem);
   }
 
   #readIssuing(): KeyAndCertificate {
@@ -213,6 +219,10 @@ export class Authorities {
     const rule = `is another CA than hosts have pinned (${ours}); remedy: leave it out, or replace the CA by hostward ca begin`;
     throw new ConfigError(cert.name, cert.path, rule);
   }
+}
+
+function pemOf(held: readonly Held[]): string {
+  return held.map(({ certificatePem }) => `${certificatePem.trimEnd()}\n`).join('');
 }
 
 /** Throws ConfigError, naming the field, unless the next authority can be one and is none of those that are trusted. */

@@ -4,6 +4,7 @@ import { Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
 import type { FastifyReply } from 'fastify';
 import type { Alert, AlertPage } from '#contracts';
+import { actor } from '../access/caller.js';
 import { Needs } from '../access/index.js';
 import { Metrics } from '../health/metrics.js';
 import { EventStreams } from '../http/event-streams.js';
@@ -110,7 +111,7 @@ export class AlertController implements OnModuleDestroy {
       lastEventId === undefined ? await store.lastId() : readId(lastEventId, 'Last-Event-ID');
     const filter = { node: query.node, policy: query.policy };
     const parts = { store, news: this.news, filter, after };
-    await this.#streams.serve(reply, (stream) => streamAlerts(stream, parts));
+    await this.#streams.serve(reply, actor(), (stream) => streamAlerts(stream, parts));
   }
 
   @Get(':eventId')

@@ -30,15 +30,17 @@ const MAX_WAITING = 1_000;
  * order in which transactions begin, and a reader would pass by one that commits later.
  */
 export class PostgresAlertStore extends AlertStore {
-  /** One connection for writing, whatever waits; the others are for readers. */
+  /** One connection for writing, whatever waits. */
   readonly #turns = new Turns(MAX_WAITING);
   #failure: string | undefined;
   #retrying = false;
 
+  /** `readers` are the connections for those who read alerts, of whom many come at once. */
   constructor(
     private readonly database: PostgresDatabase,
     private readonly kind: AlertKind,
     private readonly kept: number,
+    private readonly readers = database,
   ) {
     super();
   }
@@ -104,13 +106,13 @@ export class PostgresAlertStore extends AlertStore {
       'AND ($2::text IS NULL OR node = $2) AND ($3::text[] IS NULL OR node_id = ANY ($3)) ' +
       'ORDER BY id DESC LIMIT 1';
     const values = [storable(eventId), node ?? null, nodeIds ?? null];
-    const { rows } = await this.database.query(sql, values);
+    const { rows } = await this.readers.query(sql, values);
     return rows.map(toStored)[0];
   }
 
   override async lastId(): Promise<number> {
     const sql = 'SELECT last FROM hostward.counters WHERE kind = $1';
-    const { rows } = await this.database.query(sql, [this.kind]);
+    const { rows } = await this.readers.query(sql, [this.kind]);
     return Number(rows[0]?.['last']);
   }
 
@@ -209,7 +211,7 @@ export class PostgresAlertStore extends AlertStore {
       `SELECT id, body FROM hostward.${this.kind} WHERE ${conditions.join(' AND ')} ` +
       `ORDER BY id ${order} LIMIT $1`;
     const values = [limit, ...used.map(([, value]) => value), ...(nodeIds ? [nodeIds] : [])];
-    return (await this.database.query(sql, values)).rows.map(toStored);
+    return (await this.readers.query(sql, values)).rows.map(toStored);
   }
 }
 

@@ -60,18 +60,55 @@ describe('a small body', () => {
     ['nothing', ''],
     ['broken JSON', '{"a": '],
     ['duplicate keys', '{"a": 1, "a": 2}'],
+    ['duplicate keys that are spelled otherwise', '{"a": [{"b": ":", "\\u0062": "\\":"}]}'],
+    ['duplicate keys of a flow mapping', '{a: 1, "a": 2}'],
+    ['duplicate keys of a block mapping', 'a:\n  - b: 1\n    b: 1\n'],
+    ['duplicate keys, of which one is a number', '1: a\n"1": b\n'],
     ['two documents', 'a: 1\n---\nb: 2\n'],
     ['brackets a hundred thousand deep', '['.repeat(100_000)],
-    ['dashes a hundred thousand deep', '- '.repeat(100_000)],
+    ['dashes thirty thousand deep', '- '.repeat(30_000)],
     ['an alias', 'a: &x [1]\nb: *x\n'],
     ['a prototype', '{"__proto__": {"admin": true}}'],
+    ['a prototype in YAML', '__proto__:\n  admin: true\n'],
     ['a key that is a list', '[1]: 2'],
   ])('with %s is refused as the caller’s mistake', (_title, text) => {
     expect(statusOf(() => parseOneValue(text))).toBe(400);
   });
 
   it('is refused when it is too large', () => {
-    expect(statusOf(() => parseOneValue('x'.repeat(300_000)))).toBe(413);
+    expect(statusOf(() => parseOneValue(`"${'x'.repeat(300_000)}"`))).toBe(413);
+    expect(statusOf(() => parseOneValue('x'.repeat(70_000)))).toBe(413);
+  });
+
+  it('says in which line it cannot be read, and nothing of what is there', () => {
+    const text = 'a: 1\nb: "needle\n';
+    expect(() => parseOneValue(text)).toThrow(/at line 3, column 1$/);
+    expect(() => parseOneValue(text)).not.toThrow(/needle/);
+  });
+
+  it('keeps colons, quotes and backslashes of its strings', () => {
+    const value = { 'a:"\\': [':', '\\"', '\\', { ':': '","b":1' }], b: {} };
+    expect(parseOneValue(JSON.stringify(value))).toEqual(value);
+  });
+
+  /** As much as is taken of each. */
+  const many = (one: string, chars: number) => one.repeat(chars / one.length);
+  const keys = (chars: number) =>
+    Array.from({ length: chars / 18 }, (_, at) => `"key${at + 1e6}": 1`);
+
+  it.each([
+    ['keys in JSON', `{${keys(256 * 1024).join()}}`, 200],
+    ['keys in a flow mapping', `{a: 1, ${keys(63 * 1024).join()}}`, 200],
+    ['keys in a block mapping', keys(63 * 1024).join('\n'), 200],
+    ['anchors', many('&a ', 64 * 1024), 400],
+    ['tags', many('!a ', 64 * 1024), 400],
+    ['brackets', many(']', 64 * 1024), 400],
+    ['documents', many('---\n', 64 * 1024), 400],
+  ])('of as many %s as there may be holds nobody up', (_title, text, status) => {
+    const before = process.cpuUsage();
+    expect(statusOf(() => parseOneValue(text))).toBe(status);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(2_000);
   });
 });
 

@@ -1,38 +1,45 @@
-import { isAlias, isMap, isScalar, parseAllDocuments, visit, type Document } from 'yaml';
-import { ProblemError } from './problem.error.js';
+import { ProblemError, unreadable } from './problem.error.js';
+import { parseOneYaml } from './yaml-text.js';
 
 const MAX_DEPTH = 64;
 const MAX_CHARS = 256 * 1024;
+/** Reading YAML takes hundreds of times as long as reading JSON, and everybody waits for it. */
+const MAX_YAML_CHARS = 64 * 1024;
+/** To validate thousands of them, each of the wrong kind, takes a second, and everybody waits for that too. */
+export const MAX_STRANGERS_VALUES = 100;
 
 /**
  * Reads one value from JSON or YAML text, strictly: one document, no duplicate keys, no aliases, bounded depth.
- * Throws ProblemError 400.
+ * Throws ProblemError 400 or 413.
  */
 export function parseOneValue(text: string): unknown {
-  if (text.length > MAX_CHARS) {
-    throw new ProblemError('too-large', { detail: `this body may have ${MAX_CHARS} characters` });
-  }
+  if (text.length > MAX_CHARS) throw tooLarge(`this body may have ${MAX_CHARS} characters`);
   refuseDepth(text);
-  const [document, more] = compose(text);
-  if (!document) throw unreadable('the body is empty');
-  if (more) throw unreadable('the body must hold exactly one document');
-  const error = document.errors[0];
-  if (error) throw unreadable(error.message.slice(0, 300));
-  refuseHazards(document);
-  return document.toJS({ maxAliasCount: 0 }) as unknown;
+  const value = jsonIn(text);
+  if (value !== undefined) {
+    if (keysIn(value) < countBare(text, ':')) throw unreadable('an object has the same key twice');
+    return value;
+  }
+  if (text.length > MAX_YAML_CHARS)
+    throw tooLarge(`a body that is not JSON may have ${MAX_YAML_CHARS} characters`);
+  return parseOneYaml(text, MAX_DEPTH);
 }
 
-function compose(text: string): Document.Parsed[] {
+/** Whether a text is JSON of few fields and items, which is all that is read of whom we do not know. */
+export function isFewJson(text: string): boolean {
+  return jsonIn(text) !== undefined && countBare(text, ',') < MAX_STRANGERS_VALUES;
+}
+
+/** Undefined where it is none. */
+function jsonIn(text: string): unknown {
   try {
-    const all = parseAllDocuments(text, { version: '1.2', uniqueKeys: true, stringKeys: true });
-    return Array.isArray(all) ? all : [];
-  } catch (cause) {
-    // The parser recurses: `- - - …` can exhaust its stack, which is the caller's fault, not ours.
-    throw new ProblemError('bad-request', { detail: 'the body cannot be parsed', cause });
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
   }
 }
 
-/** Counts brackets before the parser recurses: a body of a million `[` must not exhaust the stack. */
+/** Counts brackets before a parser recurses: a body of a million `[` must not exhaust the stack. */
 function refuseDepth(text: string): void {
   let depth = 0;
   for (let index = 0; index < text.length; index += 1) {
@@ -43,19 +50,20 @@ function refuseDepth(text: string): void {
   }
 }
 
-function refuseHazards(document: Document.Parsed): void {
-  visit(document, (_key, node, path) => {
-    if (path.length > MAX_DEPTH * 3) throw unreadable(`nested deeper than ${MAX_DEPTH} levels`);
-    if (isAlias(node)) throw unreadable('anchors and aliases are not allowed');
-    if (
-      isMap(node) &&
-      node.items.some((pair) => isScalar(pair.key) && pair.key.value === '__proto__')
-    ) {
-      throw unreadable('the key __proto__ is not allowed');
-    }
-  });
+/** How many keys a value has on all its levels: of duplicates the parser keeps the last. */
+function keysIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (Object.hasOwn(value, '__proto__')) throw unreadable('the key __proto__ is not allowed');
+  const own = Array.isArray(value) ? 0 : Object.keys(value).length;
+  return Object.values(value).reduce<number>((sum, one) => sum + keysIn(one), own);
 }
 
-function unreadable(detail: string): ProblemError {
-  return new ProblemError('bad-request', { detail });
+/** How many of a mark there are outside of the strings of a text that is JSON; of colons one for each key. */
+function countBare(text: string, mark: ':' | ','): number {
+  const bare = text.replaceAll(/\\./g, '').replaceAll(/"[^"]*"/g, '');
+  return bare.split(mark).length - 1;
+}
+
+function tooLarge(detail: string): ProblemError {
+  return new ProblemError('too-large', { detail });
 }

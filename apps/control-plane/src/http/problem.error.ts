@@ -60,6 +60,11 @@ export function notFound(kind: string, name: string): ProblemError {
   return new ProblemError('not-found', { detail: `there is no ${kind} ${JSON.stringify(name)}` });
 }
 
+/** 400 for a body that is not understood. */
+export function unreadable(detail: string): ProblemError {
+  return new ProblemError('bad-request', { detail });
+}
+
 /** 400 for one field of a body, query or path. */
 export function invalidField(
   field: string,

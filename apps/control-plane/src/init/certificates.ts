@@ -100,11 +100,15 @@ function isGood(pair: Pair, issuer: KeyAndCertificate, names: readonly string[])
   if (!isIssuedBy(certificate, issuer.certificatePem)) return false;
   const { notBefore, notAfter, alternativeNames } = parseCertificate(certificate);
   const halfLife = (notBefore.getTime() + notAfter.getTime()) / 2;
-  const listed = alternativeNames.split(', ').map((name) => name.replace(/^(DNS|IP Address):/, ''));
+  const listed = alternativeNames.split(', ').map((name) => name.replace(/^DNS:/, ''));
+  const leaf = new X509Certificate(certificate);
+  // An IPv6 address can be written in many ways.
+  const isNamed = (name: string) =>
+    isIP(name) === 0 ? listed.includes(name) : leaf.checkIP(name) !== undefined;
   const now = Date.now();
   // One that was made while the clock was ahead counts for nobody yet.
   const isYoung = notBefore.getTime() <= now && now < halfLife;
-  return isYoung && names.every((name) => isIP(name) === 6 || listed.includes(name));
+  return isYoung && names.every(isNamed);
 }
 
 /** Of a sealed key it is believed; one that is held in memory is empty at first, and another one after a start. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { X509Certificate } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
@@ -135,6 +136,18 @@ describe('init', () => {
     const second = await init(options('--names', 'other.example'));
     expect(second.caFingerprint).toBe(first.caFingerprint);
     expect(() => loadMaterial(readConfig(second.configFile))).not.toThrow();
+  });
+
+  it('makes new certificates for an address that is added, and keeps them however it is spelled', async () => {
+    const leaf = () => readFileSync(join(folder, 'pki/control-plane.pem'), 'utf8');
+    await init(options('--names', 'a.example,10.0.0.1'));
+    const first = leaf();
+    await init(options('--names', 'a.example,10.0.0.1,2001:db8::7'));
+    const second = leaf();
+    expect(new X509Certificate(first).checkIP('2001:db8::7')).toBeUndefined();
+    expect(new X509Certificate(second).checkIP('2001:db8::7')).toBeDefined();
+    await init(options('--names', 'a.example,10.0.0.1,2001:DB8:0::0:7'));
+    expect(leaf()).toBe(second);
   });
 
   it('makes another admin token when it is told to, and nothing else', async () => {

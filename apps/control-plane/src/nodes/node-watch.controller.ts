@@ -1,7 +1,7 @@
 import { Controller, Get, Query, Res, type OnModuleDestroy } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiTags, PickType } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { currentCaller } from '../access/caller.js';
+import { actor, currentCaller } from '../access/caller.js';
 import { Needs } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { Item } from '../fleet/shelf.js';
@@ -47,7 +47,7 @@ export class NodeWatchController implements OnModuleDestroy {
     // Refused before the answer begins: a selector or name that is none, a fleet that is not known yet.
     const isWanted = nodesOf(query);
     this.fleet.read();
-    await this.#streams.serve(reply, async (stream) => {
+    await this.#streams.serve(reply, actor(), async (stream) => {
       const marks = this.news.follow();
       try {
         await new NodeStream(stream, {

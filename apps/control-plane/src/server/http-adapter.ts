@@ -2,7 +2,13 @@ import type { SecureContextOptions } from 'node:tls';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { needsCaller } from '../access/needs.decorator.js';
-import { toProblem, toProblemError } from '../http/index.js';
+import {
+  MAX_STRANGERS_VALUES,
+  isFewJson,
+  toProblem,
+  toProblemError,
+  unreadable,
+} from '../http/index.js';
 import type { Metrics } from '../health/metrics.js';
 
 /** What a server of ours is made from. */
@@ -93,11 +99,19 @@ function keepBodiesAsText(fastify: FastifyInstance): void {
     'text/x-yaml',
     'text/plain',
   ];
-  fastify.addContentTypeParser(types, { parseAs: 'buffer' }, (_request, body, done) => {
-    const text = decode(body);
+  fastify.addContentTypeParser(types, { parseAs: 'buffer' }, (request, body, done) => {
+    const text = textOf(request, body);
     if (typeof text === 'string') done(null, text);
     else done(text, undefined);
   });
+}
+
+/** Of a stranger nothing is parsed that would hold everybody else up; where there is no route nothing is parsed. */
+function textOf(request: FastifyRequest, body: string | Buffer): string | Error {
+  const text = decode(body);
+  const isStranger = !request.is404 && !needsCaller(request.routeOptions.config);
+  if (!isStranger || typeof text !== 'string' || isFewJson(text)) return text;
+  return unreadable(`send JSON of at most ${MAX_STRANGERS_VALUES} values`);
 }
 
 /** Bytes that are no UTF-8 would be silently replaced, and then signed: they are refused. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { PostgresDatabase } from '#postgresql';
+import { PostgresDatabase, type PostgresOptions } from '#postgresql';
 import type { ServerConfig } from '../config/index.js';
 import type { Material } from '../config/material.js';
 import {
@@ -15,6 +15,9 @@ import { PostgresJournalStore } from '../journal/postgres-journal.store.js';
 import { SqliteJournalStore } from '../journal/sqlite-journal.store.js';
 import { MIGRATIONS } from './migrations.js';
 
+/** Connections of one control plane, ten in all: for the journal and what comes of hosts, and for readers of alerts. */
+const [WRITING, READING] = [4, 6];
+
 /** Where alerts and journal are kept. */
 export interface Stores {
   readonly alerts: AlertStore;
@@ -27,21 +30,25 @@ export interface Stores {
 
 /** Opens those of the configuration; a PostgreSQL may be away, and readiness then says so. */
 export function openStores({ dataDir, store }: ServerConfig, { postgres }: Material): Stores {
-  return store.postgresql && postgres
-    ? inPostgres(new PostgresDatabase({ ...store.postgresql, ...postgres, migrations: MIGRATIONS }))
-    : openFiles(dataDir);
+  if (!store.postgresql || !postgres) return openFiles(dataDir);
+  return inPostgres({ ...store.postgresql, ...postgres, migrations: MIGRATIONS });
 }
 
-function inPostgres(database: PostgresDatabase): Stores {
+/** An alert has every stream of alerts read at once: the journal, without which nothing is written, waits for none. */
+function inPostgres(options: PostgresOptions): Stores {
+  const database = new PostgresDatabase({ ...options, connections: WRITING });
+  const readers = new PostgresDatabase({ ...options, connections: READING });
   return {
-    alerts: new PostgresAlertStore(database, 'alerts', KEPT_ALERTS),
-    observations: new PostgresAlertStore(database, 'observations', KEPT_OBSERVATIONS),
+    alerts: new PostgresAlertStore(database, 'alerts', KEPT_ALERTS, readers),
+    observations: new PostgresAlertStore(database, 'observations', KEPT_OBSERVATIONS, readers),
     journal: new PostgresJournalStore(database),
     databaseId: async () => {
       const { rows } = await database.query('SELECT id FROM hostward.identity');
       return String(rows[0]?.['id']);
     },
-    close: () => database.close(),
+    close: async () => {
+      await Promise.all([database.close(), readers.close()]);
+    },
   };
 }
 
