@@ -73,7 +73,7 @@ export async function serve(
       restoreGuard: new RestoreGuard(
         new DiskPublishedFile(join(config.dataDir, 'published.json'), log),
       ),
-      adminToken: new AdminToken(material.adminTokenHash),
+      adminToken: new AdminToken(material.adminTokenHash, config.adminTokenHashFile),
       oidc,
       agentEndpoints: material.agentRedis,
       etcd,
