@@ -16,6 +16,7 @@
  * | journal/head | newest entry of the journal, whole | every change | journal |
  * | journal/tail | entries before it that no disk may have yet, oldest first; absent where there are none | every change | journal |
  * | meta/{name} | format version, epoch, hash of the admin token | start | start |
+ * | meta/admin-token-ended/{hash} | hash of the one that took its place, text; stays for good | start | access |
  * | suspend/{id} | break-glass | breakglass | fleet state |
  * | exception/{policy}/{id} | exception with end | exception add | fleet state |
  * | redirect/{ms since 1970} | order to go to another control plane, DSSE by root keys, and who brought it | redirect | fleet state |
@@ -61,6 +62,7 @@ export const etcdKeys = {
   journals: `${ROOT}journal/`,
   journal: (name: string): string => `${ROOT}journal/${segment(name)}`,
   meta: (name: string): string => `${ROOT}meta/${segment(name)}`,
+  endedAdminToken: (hash: string): string => `${ROOT}meta/admin-token-ended/${segment(hash)}`,
   suspensions: `${ROOT}suspend/`,
   suspension: (id: string): string => `${ROOT}suspend/${segment(id)}`,
   redirects: `${ROOT}redirect/`,

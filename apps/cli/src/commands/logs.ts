@@ -104,7 +104,12 @@ async function follow(
 ): Promise<void> {
   const events = resumedEvents(controlPlane, '/v1/alerts/stream', query, lastEventId);
   for await (const event of events) {
-    if (event !== 'opened' && event.event === 'alert') print(JSON.parse(event.data) as Alert, json);
+    if (event === 'opened') continue;
+    if (event.event === 'alert') print(JSON.parse(event.data) as Alert, json);
+    if (event.event === 'reset')
+      console.error(
+        'hostward: these alerts are of another store: what came before is shown by logs without -f',
+      );
   }
 }
 

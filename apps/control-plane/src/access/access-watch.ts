@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { EtcdStore, etcdKeys } from '#etcd';
 import { Log } from '#observability';
 import { Fleet } from '../fleet/fleet.js';
 import { EtcdLedger } from '../journal/etcd-ledger.js';
-import { AdminToken } from './admin-token.js';
+import { AdminTokenReset } from './admin-token-reset.js';
 import { SYSTEM, callerOf, type Caller } from './caller.js';
 import { Directory } from './directory.js';
 import { FailedLogins } from './failed-logins.js';
@@ -14,7 +13,6 @@ import { Refusals, type Refusal } from './refusals.js';
 import { UntoldEntry } from './untold-entry.js';
 
 const FORBIDDEN = 403;
-const ADMIN_TOKEN = etcdKeys.meta('admin-token');
 
 /** What access has to do beside requests: hear of users and tokens, and tell the journal what was refused. */
 @Injectable()
@@ -29,8 +27,7 @@ export class AccessWatch {
     failures: FailedLogins,
     private readonly refusals: Refusals,
     private readonly lastUse: LastUse,
-    private readonly admin: AdminToken,
-    private readonly etcd: EtcdStore,
+    private readonly adminToken: AdminTokenReset,
     private readonly log: Log,
   ) {
     const record = ledger.record.bind(ledger);
@@ -44,6 +41,7 @@ export class AccessWatch {
   start(fleet: Fleet): void {
     fleet.onMessage((message) => {
       this.directory.take(message);
+      this.adminToken.take(message);
       void this.ledger.follow(message);
     });
   }
@@ -87,17 +85,7 @@ export class AccessWatch {
   async #begin(): Promise<void> {
     // Repaired with the first write only: an etcd that was restored must be found as it is.
     await this.ledger.settle({ repair: false });
-    const found = await this.etcd.get(ADMIN_TOKEN);
-    const known = found?.value.toString('utf8');
-    if (known !== this.admin.hash) {
-      const action = known === undefined ? 'admin-token.made' : 'admin-token.reset';
-      await this.ledger.commit({
-        if: [{ key: ADMIN_TOKEN, modRevision: found?.modRevision ?? 0n }],
-        then: [{ type: 'put', key: ADMIN_TOKEN, value: this.admin.hash }],
-        journal: { by: SYSTEM, action, target: 'admin' },
-      });
-    }
-    this.#started = true;
+    this.#started = await this.adminToken.tell();
   }
 
   /** Has a refusal in the journal, by itself or counted; counted too where it cannot be written. Never rejects. */

@@ -3,6 +3,7 @@ import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { Log } from '#observability';
 import { AccessGuard } from './access.guard.js';
 import { AccessWatch } from './access-watch.js';
+import { AdminTokenReset } from './admin-token-reset.js';
 import { ApiTokenController } from './api-token.controller.js';
 import { ApiTokenService } from './api-token.service.js';
 import { Authenticator } from './authenticator.js';
@@ -30,6 +31,7 @@ import { UserService } from './user.service.js';
     FailedLogins,
     Refusals,
     LastUse,
+    AdminTokenReset,
     AccessWatch,
     ApiTokenService,
     UserService,

@@ -80,7 +80,7 @@ beforeEach(() => {
   const editor = new FleetEditor(fleet, new InstantLedger(fleet, directory), trust());
   const roles = [{ value: 'web', roles: ['viewer' as const] }];
   const config = { issuer: ISSUER, clientId: 'cli', scopes: [], rolesClaim: 'groups', roles };
-  const admin = new AdminToken(hashToken('none'));
+  const admin = new AdminToken(hashToken('none'), 'admin-token.sha256');
   const authenticator = new Authenticator(admin, directory, new OidcSettings(config), clock);
   sessions = new Sessions(directory, editor, authenticator, clock);
 });

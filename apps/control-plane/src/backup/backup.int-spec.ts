@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { SqliteAlertStore } from '../events/sqlite-alert.store.js';
 import { Rig } from '../testing/rig.js';
 import { backup } from './backup.js';
 import { restore } from './restore.js';
@@ -35,10 +36,20 @@ it('a backup has keys that are links, and leaves out and names files whose names
 
 describe('a restore', () => {
   let file: string;
+  let alertsOf: string;
   const at = (name: string) => join(dirname(rig.files.configFile), 'restored', name);
   const restored = (dataDir: string, etcdDir: string) =>
     restore([file, `--data-dir=${dataDir}`, `--etcd-dir=${etcdDir}`]);
+  const idOf = async (folder: string) => {
+    const store = new SqliteAlertStore(join(folder, 'alerts.db'), 10);
+    try {
+      return await store.id();
+    } finally {
+      store.close();
+    }
+  };
   beforeAll(async () => {
+    alertsOf = await idOf(dirname(rig.files.configFile));
     file = join(dirname(rig.files.configFile), 'to-restore.backup');
     await backup(['--config', rig.configFile(), '--out', file]);
     mkdirSync(at('empty'), { recursive: true });
@@ -51,6 +62,13 @@ describe('a restore', () => {
     expect(readdirSync(at('')).toSorted()).toEqual(['empty', 'link']);
     await restored(at('empty'), at('etcd'));
     expect(readdirSync(at('')).toSorted()).toEqual(['empty', 'etcd', 'link']);
+  });
+
+  it('gives a store of alerts that readers of the one before are told from', async () => {
+    expect(existsSync(join(at('empty'), 'alerts.db'))).toBe(true);
+    const id = await idOf(at('empty'));
+    expect(id).not.toBe(alertsOf);
+    expect(await idOf(at('empty'))).toBe(id);
   });
 
   it('is not made onto a mount point, and says what to do', async () => {

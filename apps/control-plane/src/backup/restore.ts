@@ -12,6 +12,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadSigner, type Restoration, type Signer } from '#bundle';
 import { ConfigError } from '../config/index.js';
+import { forgetIdentity } from '../events/sqlite-alert.store.js';
 import { ShapeError } from '../shape/shape.js';
 import { SecretFiles } from '../vault/secret-files.js';
 import { readMember, unpack } from './archive.js';
@@ -51,6 +52,8 @@ interface Options {
   readonly redisPorts?: string;
 }
 
+const ALERTS = 'alerts.db';
+
 /** Beyond what any etcd writes in a moment; the control plane takes so large a step for a restore that goes on. */
 const LEAST_BUMP = 1_000_000;
 /** More revisions than etcd makes in a millisecond, so that of two restores of one backup the later one is ahead. */
@@ -77,6 +80,8 @@ export async function restore(args: readonly string[]): Promise<RestoreAnswer> {
     const signer = onlineKey(staged.data, options.passphraseFile);
     const note = await restoreEtcd(options, manifest, staged);
     leaveNote(staged.data, note, signer);
+    if (manifest.members.some(({ path }) => path === ALERTS))
+      forgetIdentity(join(staged.data, ALERTS));
     if (options.redisPorts !== undefined) keepRedisPorts(options.redisPorts, staged.data);
     putInPlace(staged, options);
     const { members, etcdDir, dataDir } = options;

@@ -13,7 +13,8 @@ import { SYSTEM } from '../access/caller.js';
 import type { Clock } from '../clock.js';
 import { readIfThere, writePrivate } from '../init/private-file.js';
 import { EtcdLedger } from '../journal/etcd-ledger.js';
-import { readEntry } from '../journal/journal-record.js';
+import { readEntries, readEntry } from '../journal/journal-record.js';
+import { newestInEtcd } from '../journal/journal-tail.js';
 import type { JournalStore } from '../journal/journal.store.js';
 import { SignedJournal } from '../journal/signed-journal.js';
 import { parseJson } from '../shape/shape.js';
@@ -56,16 +57,34 @@ export async function tellOfRestore(dataDir: string, parts: Parts): Promise<void
   log.warn('this control plane was restored from a backup', { ...told });
 }
 
-/** The store is read first: what another replica stores meanwhile is not later than an etcd that is read then. */
+/**
+ * Takes out what is later than the entry from which etcd goes on. Other control planes may have written there since, as
+ * far as etcd holds what they wrote. The store is read first: what another replica stores meanwhile is not later than an
+ * etcd that is read then.
+ */
 async function setLaterAside(store: JournalStore, etcd: EtcdStore): Promise<number> {
   const [newest] = await store.newest(1);
-  const head = await headIn(etcd);
-  if (!newest || !head || newest.entry.seq <= head.seq) return 0;
-  const known = (await store.get(head.seq))?.entry.hash === head.hash;
-  return known ? store.setAside(head.seq) : 0;
+  if (!newest) return 0;
+  const common = await lastCommon(store, await entriesIn(etcd));
+  return common !== undefined && common < newest.entry.seq ? store.setAside(common) : 0;
 }
 
-async function headIn(etcd: EtcdStore): Promise<JournalEntry | undefined> {
-  const found = await etcd.get(etcdKeys.journal('head'));
-  return found && readEntry(found.value.toString('utf8'));
+/** Number of the last entry that the store has too, or that these go on from; `entries` is a chain, oldest first. */
+async function lastCommon(
+  store: JournalStore,
+  entries: readonly JournalEntry[],
+): Promise<number | undefined> {
+  const has = async (seq: number, hash: string) => (await store.get(seq))?.entry.hash === hash;
+  for (const { seq, hash } of entries.toReversed()) if (await has(seq, hash)) return seq;
+  const [first] = entries;
+  return first && (await has(first.seq - 1, first.prev)) ? first.seq - 1 : undefined;
+}
+
+/** The newest entries as etcd holds them. */
+async function entriesIn(etcd: EtcdStore): Promise<readonly JournalEntry[]> {
+  const { items } = await etcd.list(etcdKeys.journals);
+  const textOf = (name: string): string =>
+    items.find(({ key }) => key === etcdKeys.journal(name))?.value.toString('utf8') ?? '';
+  const head = readEntry(textOf('head'));
+  return head ? newestInEtcd(readEntries(textOf('tail')), head) : [];
 }

@@ -8,9 +8,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createAuthority, fingerprint } from '#pki';
+import { layout } from '../init/layout.js';
 import { SecretFiles } from '../vault/secret-files.js';
 import { Authorities, checkNext } from './authorities.js';
 import { authorityPaths, type AuthorityPaths } from './authority-paths.js';
@@ -30,6 +31,82 @@ const open = (): Authorities => Authorities.open(paths, secrets);
 const roles = (authorities: Authorities): string =>
   authorities.trusted.map(({ role }) => role).join(' ');
 const read = (path: string): string => readFileSync(path, 'utf8');
+
+/** Names that the command in the guide copies from one control plane to another, and deletes there. */
+function copiedNames(): readonly string[] {
+  const guide = readFileSync('docs/guides/operating.md', 'utf8');
+  return /--include=\/\{([^ ]+)\} /.exec(guide)?.[1]?.split(',') ?? [];
+}
+
+describe('two control planes, where each step is taken on one and copied as the guide says', () => {
+  const LEAVES = ['control-plane', 'client', 'redis', 'etcd', 'etcd-client'];
+  const leaves = LEAVES.flatMap((name) => [`${name}.pem`, `${name}.key`]);
+  let first: Authorities;
+  let second: Authorities;
+  const pki = (name: string, file: string): string => join(folder, name, 'pki', file);
+  const filesOf = (name: string): AuthorityPaths => layout(join(folder, name)).authority;
+  function copy({ deletes = true } = {}): void {
+    for (const name of copiedNames()) {
+      if (existsSync(pki('cp1', name))) copyFileSync(pki('cp1', name), pki('cp2', name));
+      else if (deletes) rmSync(pki('cp2', name), { force: true });
+    }
+  }
+  beforeEach(async () => {
+    for (const name of ['cp1', 'cp2']) {
+      mkdirSync(join(folder, name, 'pki'), { recursive: true });
+      for (const leaf of leaves) writeFileSync(pki(name, leaf), `${leaf} of ${name}`);
+    }
+    first = await Authorities.ensure(filesOf('cp1'), secrets);
+    copy();
+    second = await Authorities.ensure(filesOf('cp2'), secrets);
+  });
+  function expectAlike(): void {
+    second.reload();
+    for (const other of [second, Authorities.open(filesOf('cp2'), secrets)]) {
+      expect([other.phase, other.issuing]).toEqual([first.phase, first.issuing]);
+      expect(other.trusted).toEqual(first.trusted);
+    }
+    expect(read(filesOf('cp2').trusted)).toBe(first.trustedPem);
+    for (const leaf of leaves) expect(read(pki('cp2', leaf))).toBe(`${leaf} of cp2`);
+  }
+
+  it('agree after begin, switch and finish, and each keeps its own certificates', async () => {
+    for (const step of ['begin', 'switch', 'finish'] as const) {
+      await first[step]();
+      copy();
+      expectAlike();
+    }
+  });
+
+  it('agree after a replacement that was taken back', async () => {
+    for (const step of ['begin', 'abort'] as const) {
+      await first[step]();
+      copy();
+      expectAlike();
+    }
+  });
+
+  it('agree where steps were taken and not copied', async () => {
+    for (const step of ['begin', 'switch', 'finish', 'begin'] as const) await first[step]();
+    copy();
+    expectAlike();
+  });
+
+  it('agree after a switch of which nothing was deleted', async () => {
+    for (const step of ['begin', 'switch'] as const) {
+      await first[step]();
+      copy({ deletes: false });
+      expectAlike();
+    }
+    expect(existsSync(filesOf('cp2').next.key)).toBe(false);
+  });
+
+  it('copies every file of an authority that hosts trust, and no other', () => {
+    const { trusted, issuing, next, previous } = filesOf('cp1');
+    const all = [trusted, issuing.cert, issuing.key, next.cert, next.key, previous];
+    expect(new Set(copiedNames())).toEqual(new Set(all.map((path) => basename(path))));
+  });
+});
 
 describe('an authority that is replaced', () => {
   it('is trusted with the next one from the beginning to the end, and signs until the switch', async () => {
@@ -116,6 +193,18 @@ describe('an authority that is replaced', () => {
     await one.begin();
     expect([other.reload(), other.phase]).toEqual([true, 'begun']);
     expect(other.reload()).toBe(false);
+  });
+
+  it('is not replaced again by what a copy has left of the replacement before', async () => {
+    const authorities = await ensure();
+    await authorities.begin();
+    await authorities.switch();
+    const left = read(paths.previous);
+    await authorities.finish();
+    await authorities.begin();
+    writeFileSync(paths.previous, left);
+    expect(open().issuing).toEqual(authorities.issuing);
+    expect(existsSync(paths.next.cert)).toBe(true);
   });
 
   it('is not replaced by what cannot be an authority, nor by itself', async () => {

@@ -82,6 +82,12 @@ export class Authorities {
     return authorities;
   }
 
+  /** The files that say which are trusted and which signs; those of a replacement may be missing. */
+  get files(): readonly string[] {
+    const { issuing, next, previous } = this.paths;
+    return [issuing.cert, next.cert, previous];
+  }
+
   /** The one that signs. */
   get issuing(): KeyAndCertificate {
     return this.#issuing;
@@ -130,9 +136,13 @@ export class Authorities {
     this.#listeners.push(listener);
   }
 
-  /** Reads the files anew, which another process of this installation may have changed; true where that changed something. */
+  /**
+   * Reads the files anew, which another process of this installation, or a copy from another control plane, may have
+   * changed; true where that changed something.
+   */
   reload(): boolean {
     const before = this.trustedPem;
+    this.#endSwitch();
     this.#issuing = this.#readIssuing();
     this.#readOthers();
     const isChanged = this.trustedPem !== before;
@@ -172,15 +182,22 @@ export class Authorities {
     await this.#settle();
   }
 
-  /** A switch has begun where both its ends are there: it is ended, and may be ended again. */
+  /**
+   * A switch has begun where the next one is there and what signs is kept as the one before: it is ended, and may be ended
+   * again, also by two processes at once. What was kept of another replacement begins none.
+   */
   #endSwitch(): void {
     const { previous, next, issuing } = this.paths;
-    const cert = readIfThere(next.cert);
-    if (cert === undefined || !existsSync(previous)) return;
-    const key = this.secrets.readIfThere(next.key);
-    if (key !== undefined) this.secrets.write(issuing.key, key);
-    writePrivate(issuing.cert, cert);
-    rmSync(next.cert);
+    const [cert, before, signs] = [next.cert, previous, issuing.cert].map(readIfThere);
+    if (cert === undefined || before === undefined) return;
+    if (signs !== cert) {
+      const key = this.secrets.readIfThere(next.key);
+      // A copy may have brought the certificate and not yet its key.
+      if (signs !== before || key === undefined) return;
+      this.secrets.write(issuing.key, key);
+      writePrivate(issuing.cert, cert);
+    }
+    rmSync(next.cert, { force: true });
     rmSync(next.key, { force: true });
   }
 
@@ -208,8 +225,10 @@ export class Authorities {
     return readAuthority(files, this.secrets);
   }
 
+  /** A next one that signs already is none: a copy from another control plane has left its file. */
   #readOthers(): void {
-    this.#next = readIfThere(this.paths.next.cert);
+    const next = readIfThere(this.paths.next.cert);
+    this.#next = next === this.#issuing.certificatePem ? undefined : next;
     this.#previous = readIfThere(this.paths.previous);
   }
 

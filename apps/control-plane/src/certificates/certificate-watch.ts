@@ -2,6 +2,7 @@ import { X509Certificate, createHash, createPrivateKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Log } from '#observability';
 import type { TlsFiles } from '../config/index.js';
+import { readIfThere } from '../init/private-file.js';
 import type { SecretFiles } from '../vault/secret-files.js';
 
 /** A certificate chain, its key, and whom to trust, PEM. */
@@ -15,6 +16,8 @@ export interface Pair {
 export interface CertificateUse {
   readonly name: string;
   readonly files: Required<TlsFiles>;
+  /** Files that it depends on beside those; each may be missing. */
+  readonly beside?: readonly string[];
   readonly take: (pair: Pair) => Promise<void> | void;
 }
 
@@ -71,6 +74,7 @@ export class CertificateWatch {
       key: Buffer.from(this.secrets.readAny(use.files.key)),
     };
     const hash = createHash('sha256').update(pair.ca).update(pair.cert).update(pair.key);
+    for (const path of use.beside ?? []) hash.update(`\0${readIfThere(path) ?? ''}`);
     const digest = hash.digest('hex');
     if (this.#taken.get(use) === digest) return;
     const certificate = new X509Certificate(pair.cert);

@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:https';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { AuthoritiesView, TrustedByControlPlane } from '#contracts';
 import { createAuthority, fingerprint, isIssuedBy } from '#pki';
+import { eventually } from '../testing/eventually.js';
 import type { Answer } from '../testing/rest.js';
 import { Rig } from '../testing/rig.js';
 import { TestHost } from '../testing/test-host.js';
@@ -116,5 +118,12 @@ describe('the replacement of the CA', () => {
     const journal = (await rig.rest.get('/v1/journal?limit=100')).text;
     expect(journal).toMatch(/authority\.switched[^}]*leftBehind":\["late","web1"\]/);
     expect(journal).not.toContain('PRIVATE KEY');
+  });
+
+  it('ends where the file of the CA before is taken away, as a copy from another control plane does', async () => {
+    expect((await view()).phase).toBe('switched');
+    rmSync(join(dirname(rig.files.authorityFile), 'authority-previous.pem'));
+    await eventually('settled', async () => (await view()).phase === 'settled');
+    expect(await trusted()).toHaveLength(1);
   });
 });

@@ -71,6 +71,8 @@ describe.each<[string, StorePlace]>([
     const again = place.alerts(5);
     expect(await again.add(NODE, batch(alert('1-1')))).toMatchObject({ stored: 0 });
     expect(await again.lastId()).toBe(1);
+    expect(await store.id()).toMatch(/^[0-9a-f]{8}$/);
+    expect(await again.id()).toBe(await store.id());
   });
 
   it('is empty at first', async () => {

@@ -11,6 +11,7 @@ import { EventStreams } from '../http/event-streams.js';
 import { decodeCursor, encodeCursor, invalidField, notFound } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
 import { AlertNews } from '../sinks/alert-news.js';
+import { positionText, readPosition, type AlertPosition } from '../sinks/alert-position.js';
 import { streamAlerts } from '../sinks/alert-stream.js';
 import { AlertStore, ObservationStore, type AlertFilter } from './alert.store.js';
 
@@ -88,7 +89,7 @@ export class AlertController implements OnModuleDestroy {
   async list(@Query() query: AlertQuery): Promise<AlertPage> {
     const store = this.#storeOf(query);
     // Before the page: whoever follows from there sees again what came meanwhile, and misses nothing.
-    const lastEventId = String(await store.lastId());
+    const lastEventId = positionText(await endOf(store));
     const found = await store.before(toFilter(query), beforeOf(query.cursor), query.limit);
     const last = found.at(-1);
     const next = last && found.length === query.limit ? encodeCursor(String(last.id)) : undefined;
@@ -99,7 +100,7 @@ export class AlertController implements OnModuleDestroy {
   @Needs('alerts:read')
   @ApiProduces('text/event-stream')
   @ApiOperation({
-    summary: 'Alerts as they come; Last-Event-ID resumes; event reset: their numbers begin anew',
+    summary: 'Alerts as they come; Last-Event-ID resumes; event reset: it was of another store',
   })
   async stream(
     @Query() query: AlertFilterQuery,
@@ -107,8 +108,7 @@ export class AlertController implements OnModuleDestroy {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const store = this.#storeOf(query);
-    const after =
-      lastEventId === undefined ? await store.lastId() : readId(lastEventId, 'Last-Event-ID');
+    const after = lastEventId === undefined ? await endOf(store) : positionOf(lastEventId);
     const filter = { node: query.node, policy: query.policy };
     const parts = { store, news: this.news, filter, after };
     await this.#streams.serve(reply, actor(), (stream) => streamAlerts(stream, parts));
@@ -141,16 +141,22 @@ function toFilter({ node, policy, since }: AlertQuery): AlertFilter {
 
 function beforeOf(cursor: string | undefined): number | undefined {
   const text = decodeCursor(cursor);
-  return text === undefined ? undefined : readId(text, 'cursor');
+  if (text === undefined) return undefined;
+  if (/^[0-9]{1,15}$/.test(text)) return Number(text);
+  throw notANumber('cursor', text);
 }
 
-function readId(text: string, field: string): number {
-  const id = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isSafeInteger(id)) return id;
-  throw invalidField(
-    field,
-    text,
-    'is not the number of an alert',
-    'send what the last answer held',
-  );
+async function endOf(store: AlertStore): Promise<AlertPosition> {
+  return { store: await store.id(), id: await store.lastId() };
+}
+
+function notANumber(field: string, text: string): Error {
+  const rule = 'is not the number of an alert';
+  return invalidField(field, text, rule, 'send what the last answer held');
+}
+
+function positionOf(lastEventId: string): AlertPosition {
+  const position = readPosition(lastEventId);
+  if (position) return position;
+  throw notANumber('Last-Event-ID', lastEventId);
 }

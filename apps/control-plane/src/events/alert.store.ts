@@ -68,6 +68,9 @@ export abstract class AlertStore {
     filter: Pick<AlertFilter, 'node' | 'nodeIds'>,
   ): Promise<StoredAlert | undefined>;
 
+  /** What tells its numbers from those of other stores, eight hexadecimal digits. */
+  abstract id(): Promise<string>;
+
   /** The highest number given so far; 0 in an empty store. */
   abstract lastId(): Promise<number>;
 

@@ -125,6 +125,9 @@ class FakeStore extends AlertStore {
   override byEventId(): Promise<undefined> {
     return Promise.resolve(undefined);
   }
+  override id(): Promise<string> {
+    return Promise.resolve('00000000');
+  }
   override lastId(): Promise<number> {
     return Promise.resolve(this.stored);
   }

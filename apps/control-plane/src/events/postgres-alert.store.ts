@@ -110,6 +110,11 @@ export class PostgresAlertStore extends AlertStore {
     return rows.map(toStored)[0];
   }
 
+  override async id(): Promise<string> {
+    const sql = 'SELECT left(id::text, 8) AS id FROM hostward.identity';
+    return String((await this.database.query(sql)).rows[0]?.['id']);
+  }
+
   override async lastId(): Promise<number> {
     const sql = 'SELECT last FROM hostward.counters WHERE kind = $1';
     const { rows } = await this.readers.query(sql, [this.kind]);

@@ -52,6 +52,10 @@ export class ScopedAlertStore extends AlertStore {
     return Promise.try(() => this.store.byEventId(eventId, this.#scoped(filter)));
   }
 
+  override id(): Promise<string> {
+    return this.store.id();
+  }
+
   override lastId(): Promise<number> {
     return this.store.lastId();
   }

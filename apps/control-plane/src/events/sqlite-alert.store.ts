@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import type { Alert, AlertBatch } from '#contracts';
 import {
@@ -27,6 +28,7 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS alerts_by_policy ON alerts (policy, id);
   CREATE INDEX IF NOT EXISTS alerts_by_event ON alerts (event_id, id);
   CREATE INDEX IF NOT EXISTS alerts_by_time ON alerts (time_ms);
+  CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS cursors (node_id TEXT PRIMARY KEY, last TEXT NOT NULL) STRICT;
 `;
 
@@ -39,6 +41,7 @@ const FEW = 10_000;
  */
 export class SqliteAlertStore extends AlertStore {
   readonly #db: DatabaseSync;
+  readonly #id: string;
   #sincePrune = 0;
   #failure: string | undefined;
 
@@ -52,6 +55,7 @@ export class SqliteAlertStore extends AlertStore {
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;',
     );
     this.#db.exec(SCHEMA);
+    this.#id = this.#identify();
   }
 
   override add(nodeId: string, batch: AlertBatch): Promise<StoreOutcome> {
@@ -119,6 +123,23 @@ export class SqliteAlertStore extends AlertStore {
       'AND (? IS NULL OR node_id IN (SELECT value FROM json_each(?))) ORDER BY id DESC LIMIT 1';
     const values = [eventId, node ?? null, node ?? null, ids, ids];
     return Promise.try(() => this.#rows(sql, values)[0]);
+  }
+
+  override id(): Promise<string> {
+    return Promise.resolve(this.#id);
+  }
+
+  /** Made once. Where it cannot be stored it holds until the next start: who reads must be able to on a full disk. */
+  #identify(): string {
+    const row = this.#db.prepare('SELECT id FROM identity').get();
+    if (row) return String(row['id']);
+    const made = randomBytes(4).toString('hex');
+    try {
+      this.#db.prepare('INSERT INTO identity VALUES (?)').run(made);
+    } catch {
+      // Whether alerts can be stored is told with the first that comes.
+    }
+    return made;
   }
 
   override lastId(): Promise<number> {
@@ -212,6 +233,16 @@ export class SqliteAlertStore extends AlertStore {
       .prepare(sql)
       .all(...values)
       .map((row) => ({ id: Number(row['id']), alert: JSON.parse(String(row['body'])) as Alert }));
+  }
+}
+
+/** Has the store in this file be told from the one that it is a copy of, once it is opened: both give the same numbers. */
+export function forgetIdentity(path: string): void {
+  const db = new DatabaseSync(path);
+  try {
+    db.exec('DROP TABLE IF EXISTS identity');
+  } finally {
+    db.close();
   }
 }
 

@@ -73,7 +73,7 @@ export async function serve(
       restoreGuard: new RestoreGuard(
         new DiskPublishedFile(join(config.dataDir, 'published.json'), log),
       ),
-      adminToken: new AdminToken(material.adminTokenHash),
+      adminToken: new AdminToken(material.adminTokenHash, config.adminTokenHashFile),
       oidc,
       agentEndpoints: material.agentRedis,
       etcd,
@@ -166,16 +166,22 @@ function certificateUses(
     name: string,
     files: Partial<TlsFiles> = {},
     take: CertificateUse['take'],
+    beside?: readonly string[],
   ): readonly CertificateUse[] => {
     const { ca, cert, key } = files;
-    return ca && cert && key ? [{ name, files: { ca, cert, key }, take }] : [];
+    return ca && cert && key ? [{ name, files: { ca, cert, key }, take, beside }] : [];
   };
   return [
-    ...use('https', tls, (pair) => {
-      // Another process of this installation may have replaced the authority.
-      material.authorities.reload();
-      to.controlPlane.useCertificate(pair);
-    }),
+    ...use(
+      'https',
+      tls,
+      (pair) => {
+        material.authorities.reload();
+        to.controlPlane.useCertificate(pair);
+      },
+      // Another process of this installation, or a copy from another control plane, may replace the authority.
+      material.authorities.files,
+    ),
     ...use('etcd client', etcd.tls, (pair) => to.etcd.useCertificate(pair)),
     ...use('Redis client', redis.tls, (pair) => {
       for (const connection of to.redis.all) connection.useCertificate(pair);

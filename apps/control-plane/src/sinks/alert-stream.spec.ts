@@ -3,6 +3,7 @@ import { Log } from '#observability';
 import { SqliteAlertStore } from '../events/sqlite-alert.store.js';
 import { ALERT_NODE, alert, batchOf } from '../testing/alerts.js';
 import { AlertNews } from './alert-news.js';
+import { readPosition } from './alert-position.js';
 import { streamAlerts } from './alert-stream.js';
 import { NewsOfOthers } from './news-of-others.js';
 
@@ -42,9 +43,9 @@ afterEach(async () => {
   store.close();
 });
 
-const follow = (after = 0): void => {
+const follow = (id = 0, name?: string): void => {
   const write = (text: string): Promise<void> => Promise.resolve(void written.push(text));
-  const parts = { store, news, filter: {}, after };
+  const parts = { store, news, filter: {}, after: { store: name, id } };
   following = streamAlerts({ signal: end.signal, write }, parts);
 };
 const settle = () => jest.advanceTimersByTimeAsync(0);
@@ -92,17 +93,44 @@ describe('a stream of alerts', () => {
     await add('1-1', '1-2');
     follow(3_000_000);
     await settle();
-    expect(written.at(-1)).toBe('id: 2\nevent: reset\ndata: {"after":3000000,"last":2}\n\n');
+    expect(written.at(-1)).toBe(
+      `id: ${await store.id()}-2\nevent: reset\ndata: {"after":3000000,"last":2}\n\n`,
+    );
     await add('1-3');
     news.tell();
     await settle();
     expect(events()).toEqual(['1-3']);
   });
 
+  it('says so too where the numbers of another store had not come that far', async () => {
+    await add('1-1', '1-2');
+    follow(1, '0000abcd');
+    await settle();
+    await add('1-3');
+    news.tell();
+    await settle();
+    expect(written.filter((text) => text.includes('event: reset'))).toEqual([
+      `id: ${await store.id()}-2\nevent: reset\ndata: {"after":1,"last":2}\n\n`,
+    ]);
+    expect(events()).toEqual(['1-3']);
+  });
+
+  it.each(['of this store', 'of a version before'])(
+    'goes on after a number %s, and gives it back with the store',
+    async (whose) => {
+      await add('1-1', '1-2');
+      follow(1, whose === 'of this store' ? await store.id() : undefined);
+      await settle();
+      expect(events()).toEqual(['1-2']);
+      const last = /^id: (.*)$/m.exec(written.at(-1) ?? '')?.[1] ?? '';
+      expect(readPosition(last)).toEqual({ store: await store.id(), id: 2 });
+    },
+  );
+
   it('says that it is still there where there is no news', async () => {
     follow();
     await jest.advanceTimersByTimeAsync(HEARTBEAT_MS);
-    expect(written.at(-1)).toBe('id: 0\n: still here\n\n');
+    expect(written.at(-1)).toBe(`id: ${await store.id()}-0\n: still here\n\n`);
   });
 });
 

@@ -184,7 +184,7 @@ function openStream(path: string, lastEventId: string | undefined) {
         const blocks = text.split('\n\n');
         text = blocks.pop() ?? '';
         for (const block of blocks) {
-          const found = /^id: (\d+)\nevent: alert\ndata: (.*)$/.exec(block);
+          const found = /^id: ([0-9a-f]{8}-\d+)\nevent: alert\ndata: (.*)$/.exec(block);
           if (!found) continue;
           const { EventID } = JSON.parse(found[2] ?? '{}') as { EventID: string };
           events.push({ id: found[1] ?? '', number: Number(EventID.split('-')[1]) });
