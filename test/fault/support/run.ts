@@ -3,6 +3,7 @@ import type { Alert, JournalEntryView, PolicyStatus, PolicyView } from '#contrac
 import { AppArmorParser } from '#testing';
 import type { ControlPlane } from '../../../apps/cli/src/client/control-plane.js';
 import { check } from '../checker.js';
+import { kernelNeverRead } from '../checks/hosts.js';
 import { PROMPT_MS } from '../checks/rest.js';
 import type { Rule, Violation } from '../checks/violation.js';
 import { History, type Action, type Final, type Line, type Said } from '../history.js';
@@ -26,7 +27,7 @@ export interface RunOptions extends ClusterOptions {
 
 export interface RunResult {
   readonly violations: readonly Violation[];
-  /** Kinds of faults of which none was done, though many were planned and nothing is lacking here. */
+  /** Kinds of faults of which none was done, though many were planned and nothing is lacking here; so with looks into kernels. */
   readonly neverDone: readonly string[];
   readonly figures: string;
 }
@@ -62,7 +63,7 @@ export class FaultRun {
       const plan = planOf(seed, lengthMs);
       await run.#carryOut(steps ? { ...plan, steps } : plan);
       violations = check(history.lines);
-      const { neverDone } = run.#injector.tally;
+      const neverDone = [...run.#injector.tally.neverDone, ...kernelNeverRead(history.lines)];
       return { violations, neverDone, figures: run.#figures(history.lines) };
     } finally {
       run.#over.abort();
@@ -213,9 +214,7 @@ export class FaultRun {
     return {
       policies: await this.#policies(),
       hosts,
-      journal: journal
-        .toSorted((a, b) => a.seq - b.seq)
-        .map(({ seq, action, prev, hash }) => ({ seq, action, prev, hash })),
+      journal: journal.toSorted((a, b) => a.seq - b.seq),
       alerts: alerts
         .filter(({ Type }) => Type === 'MatchedHostPolicy')
         .map(({ Node: node, Resource: resource }) => ({ node, resource })),
