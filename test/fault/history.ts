@@ -53,6 +53,8 @@ export type Line = { readonly at: number } & (
   | { readonly type: 'confirming'; readonly node: string; readonly order: Order }
   | ({ readonly type: 'said' } & Said)
   | { readonly type: 'denied'; readonly node: string; readonly resource: string }
+  /** Seen in the store of alerts, for the first time. */
+  | { readonly type: 'stored'; readonly node: string; readonly resource: string }
   | ({ readonly type: 'offered' } & Offer)
   | { readonly type: 'lost'; readonly redis: string; readonly nodeId?: string }
   /** Nothing is broken any more and nobody is behind; what follows is asked of a product that has nothing else to do. */

@@ -152,6 +152,12 @@ export class Truth {
     return [...new Set(this.commits.flatMap(({ nodes }) => nodes.get(node)?.nodeId ?? []))];
   }
 
+  /** The name under which an identity was enrolled. */
+  nameOf(nodeId: string): string | undefined {
+    const nodes = this.commits.flatMap((commit) => [...commit.nodes]);
+    return nodes.find(([, node]) => node?.nodeId === nodeId)?.[0];
+  }
+
   /** The revision at which an identity was revoked. */
   revokedAt(nodeId: string | undefined): number | undefined {
     const found = this.commits.find(

@@ -50,7 +50,7 @@ function policies(
   });
 }
 
-const isApply = ({ change }: PolicyVersion): boolean =>
+export const isApply = ({ change }: PolicyVersion): boolean =>
   change === 'created' || change === 'configured';
 
 function isAsked(action: Action, policy: string, version: PolicyVersion): boolean {
@@ -69,7 +69,7 @@ function nodes(
 ): string[] {
   return [...changed].flatMap(([node, now]) => {
     const before = truth.nodeAt(node, revision - 1);
-    const by = askedAs(before, now);
+    const by = changeOf(before, now);
     if (by === undefined) return [];
     const of = actions.filter((action) => 'node' in action && action.node === node);
     const asked = of.filter(({ kind }) => kind === by);
@@ -80,13 +80,13 @@ function nodes(
   });
 }
 
-/** By which kind of operation a host becomes what it is now; undefined where none is needed. */
-function askedAs(before: NodeVersion | undefined, now: NodeVersion | undefined) {
-  if (now === undefined) return 'a deletion';
+/** By what a host becomes what it is now; undefined where that is neither another machine nor other labels. */
+export function changeOf(before: NodeVersion | undefined, now: NodeVersion | undefined) {
+  if (now === undefined) return 'offboarding';
   if (now.nodeId === before?.nodeId)
     return isDeepStrictEqual(now.labels, before?.labels) ? undefined : 'label';
   if (now.nodeId === undefined) return 'replace';
-  return before?.nodeId === undefined ? 'enrol' : 'a change of its identity';
+  return before?.nodeId === undefined ? 'enrol' : 'another identity';
 }
 
 function isLabelled(action: Action, before?: NodeVersion, now?: NodeVersion): boolean {

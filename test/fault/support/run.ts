@@ -16,6 +16,8 @@ import { Workload } from './workload.js';
 
 const SETTLES_WITHIN_MS = 150_000;
 const ASK_EVERY_MS = 1_000;
+/** Every so many times that the control plane is asked. */
+const LOOKS_FOR_ALERTS_AT = 5;
 const TRIES_AT_REST = 3;
 
 /** What differs from the product as it is shipped, and from the time that it may take to settle. */
@@ -38,6 +40,8 @@ export class FaultRun {
   readonly #injector: Injector;
   readonly #workload: Workload;
   readonly #direct: readonly ControlPlane[];
+  /** Alerts that were in the store already. */
+  readonly #seen = new Set<string>();
   #asked = 0;
   readonly #over = new AbortController();
 
@@ -105,10 +109,20 @@ export class FaultRun {
 
   /** Asks past all links what the control plane says, for as long as the run goes on. */
   async #watch(): Promise<void> {
-    while (!this.#over.signal.aborted) {
+    for (let round = 0; !this.#over.signal.aborted; round += 1) {
       const said = await this.#policies().catch(() => []);
       for (const each of said) this.cluster.history.write({ type: 'said', ...each });
+      if (round % LOOKS_FOR_ALERTS_AT === 0) await this.#noteAlerts().catch(() => undefined);
       await delay(ASK_EVERY_MS, undefined, { signal: this.#over.signal }).catch(() => undefined);
+    }
+  }
+
+  async #noteAlerts(): Promise<void> {
+    for (const alert of await this.#alerts()) {
+      const name = `${alert.node} ${alert.resource}`;
+      if (this.#seen.has(name)) continue;
+      this.#seen.add(name);
+      this.cluster.history.write({ type: 'stored', ...alert });
     }
   }
 
@@ -207,18 +221,23 @@ export class FaultRun {
 
   async #final(): Promise<Final> {
     const journal = await this.#stored<JournalEntryView>('/v1/journal', ({ hash }) => hash);
-    const alerts = await this.#stored<Alert>('/v1/alerts', ({ NodeID, EventID }) => {
-      return `${NodeID} ${EventID}`;
-    });
     const hosts = [...this.#hosts.values()].flatMap(({ tap }) => (tap?.last ? [tap.last] : []));
     return {
       policies: await this.#policies(),
       hosts,
       journal: journal.toSorted((a, b) => a.seq - b.seq),
-      alerts: alerts
-        .filter(({ Type }) => Type === 'MatchedHostPolicy')
-        .map(({ Node: node, Resource: resource }) => ({ node, resource })),
+      alerts: await this.#alerts(),
     };
+  }
+
+  /** Denials that are stored. */
+  async #alerts(): Promise<Final['alerts']> {
+    const alerts = await this.#stored<Alert>('/v1/alerts', ({ NodeID, EventID }) => {
+      return `${NodeID} ${EventID}`;
+    });
+    return alerts
+      .filter(({ Type }) => Type === 'MatchedHostPolicy')
+      .map(({ Node: node, Resource: resource }) => ({ node, resource }));
   }
 
   async #policies(): Promise<Said[]> {
