@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { check } from './checker.js';
 import { kernelNeverRead } from './checks/hosts.js';
 import type { Rule } from './checks/violation.js';
-import type { InForce, Line, Sighting } from './history.js';
+import type { InForce, Line, Sighting, Unstamped } from './history.js';
 import {
   broken,
   commit,
@@ -11,6 +11,7 @@ import {
   givenUp,
   goodHistory,
   letOff,
+  node,
   sighting,
   taken,
   withLines,
@@ -76,7 +77,41 @@ describe('the checker of histories', () => {
     expect(broken(begun)).toEqual([]);
   });
 
+  it('takes enforced everywhere, said of all hosts but one that has moved meanwhile', () => {
+    const history = withLines(
+      ...done(
+        10,
+        { kind: 'label', node: 'h3', labels: { env: 'dev' } },
+        commit(9, 'node.labelled', 'h3', { key: 'node/h3', value: node('id3', { env: 'dev' }) }),
+      ),
+      everywhere('h1', 'h2'),
+    );
+    expect(broken(history)).toEqual([]);
+  });
+
   it.each<[string, Rule, Line[]]>([
+    [
+      'enforced everywhere, said of a policy that one of its hosts does not have',
+      'said',
+      withLines({
+        ...everywhere('h1', 'h2'),
+        nodes: [
+          { node: 'h1', state: 'enforced', generation: 8 },
+          { node: 'h2', state: 'delivered', generation: 8 },
+        ],
+      }),
+    ],
+    [
+      'enforced everywhere, said of a policy without one of its hosts',
+      'said',
+      withLines(everywhere('h1', 'h2')),
+    ],
+    ['enforced everywhere, said of no host', 'said', withLines(everywhere())],
+    [
+      'a host that is let off when all is over',
+      'settled',
+      ending({ hosts: [{ ...sighting('h1', 8, web), suspended: 'off' }, sighting('h2', 8, web)] }),
+    ],
     [
       'a machine that was replaced and is given something new',
       'revoked',
@@ -258,6 +293,11 @@ describe('a run in which many states of hosts were seen', () => {
     ]);
   });
 });
+
+function everywhere(...names: readonly string[]): Unstamped<Line & { type: 'said' }> {
+  const nodes = names.map((each) => ({ node: each, state: 'enforced', generation: 8 }));
+  return { type: 'said', policy: 'web', revision: 5, everywhere: true, nodes };
+}
 
 /** Of a host that has seen what is newer. */
 function fallback(node: string, revision: number, policies: InForce): Sighting {

@@ -93,6 +93,8 @@ export interface Offer {
 export interface Said {
   readonly policy: string;
   readonly revision: number;
+  /** That each host enforces it which it selects. */
+  readonly everywhere?: boolean;
   readonly nodes: readonly SaidOfNode[];
 }
 

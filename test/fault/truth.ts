@@ -82,6 +82,22 @@ export class Truth {
     return Object.fromEntries(selecting.map(([name, policy]) => [name, policy.revision]));
   }
 
+  /** Enrolled nodes that a version of a policy selects all the time until a revision, or until its next version. */
+  selectedThroughout(policy: string, revision: number, until: number): readonly string[] {
+    const selector = this.policyAt(policy, revision)?.selector;
+    if (selector === undefined) return [];
+    const later = this.commits.filter((commit) => commit.revision > revision);
+    const next = later.find(({ policies }) => policies.has(policy))?.revision ?? Infinity;
+    const meanwhile = later.filter((commit) => commit.revision < next && commit.revision <= until);
+    const names = new Set(this.commits.flatMap(({ nodes }) => [...nodes.keys()]));
+    return [...names].filter((name) => {
+      const moves = meanwhile.flatMap(({ nodes }) => (nodes.has(name) ? [nodes.get(name)] : []));
+      return [this.nodeAt(name, revision), ...moves].every(
+        (node) => node?.nodeId !== undefined && selects(selector, node.labels),
+      );
+    });
+  }
+
   /** How far a node is let off at a revision: of several that hold for it the weakest promise counts. */
   suspendedAt(node: string, revision: number): SuspendMode | undefined {
     const labels = this.#nodesAt(revision).get(node)?.labels ?? {};

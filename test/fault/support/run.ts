@@ -245,10 +245,9 @@ export class FaultRun {
     const policies = await controlPlane.all<PolicyView>('/v1/policies');
     return Promise.all(
       policies.map(async ({ name }) => {
-        const { revision, nodes } = await controlPlane.call<PolicyStatus>(
-          `/v1/policies/${name}/status`,
-        );
-        return { policy: name, revision: Number(revision), nodes: nodes.map(saidOf) };
+        const status = await controlPlane.call<PolicyStatus>(`/v1/policies/${name}/status`);
+        const [revision, nodes] = [Number(status.revision), status.nodes.map(saidOf)];
+        return { policy: name, revision, everywhere: status.enforcedEverywhere, nodes };
       }),
     );
   }
