@@ -78,7 +78,7 @@ export class FaultRun {
     }
   }
 
-  async #carryOut({ first, steps }: Plan): Promise<void> {
+  async #carryOut({ first, steps, again }: Plan): Promise<void> {
     const features = AppArmorParser.find()?.features ?? '';
     for (const [index, name] of [...first, SPARE].entries()) {
       const host = new FaultedHost(name, this.cluster, features, index % 2 === 1);
@@ -92,6 +92,9 @@ export class FaultRun {
     const faults = steps.filter((step) => 'fault' in step);
     const work = steps.filter((step) => !('fault' in step));
     await Promise.all([faults, work].map((part) => this.#through(part, begun)));
+    await this.#injector.end();
+    await this.#ready();
+    await this.#injector.injectMissing(again);
     await this.#injector.end();
     await this.#settle();
     this.#over.abort();
