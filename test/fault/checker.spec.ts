@@ -1,32 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
 import { check } from './checker.js';
+import { kernelNeverRead } from './checks/hosts.js';
 import type { Rule } from './checks/violation.js';
-import type { InForce, Line, Sighting, SuspendMode, Unstamped } from './history.js';
-import { ending, entry, goodHistory, sighting, withLines } from './support/sample-history.js';
+import type { InForce, Line, Sighting, Unstamped } from './history.js';
+import {
+  broken,
+  commit,
+  done,
+  ending,
+  givenUp,
+  goodHistory,
+  letOff,
+  node,
+  sighting,
+  taken,
+  withLines,
+} from './support/sample-history.js';
 
-const broken = (history: readonly Line[]): readonly Rule[] => [
-  ...new Set(check(history).map(({ rule }) => rule)),
-];
 const without = (drop: (line: Line) => boolean): Line[] => goodHistory().filter((l) => !drop(l));
 const web = { web: 5 };
-const end = ending({});
-const labels = { env: 'prod' };
-/** The machine of h1 is revoked, the name waits. */
-const givenUp: Unstamped = {
-  type: 'committed',
-  revision: 9,
-  changes: [
-    { key: 'node/h1', value: { labels } },
-    { key: 'revoke/id1', value: {} },
-  ],
-};
-/** Another one has it. */
-const taken: Unstamped = {
-  type: 'committed',
-  revision: 10,
-  changes: [{ key: 'node/h1', value: { labels, enrollment: { nodeId: 'id4' } } }],
-};
-const lastOf = end.find((line) => line.type === 'quiet')?.final;
 
 describe('the checker of histories', () => {
   it('finds nothing where everybody did as they should, whatever an unanswered operation came to', () => {
@@ -42,8 +34,8 @@ describe('the checker of histories', () => {
   it('takes an answer at rest that only asking again brought', () => {
     const again = goodHistory().flatMap((line): Line[] => {
       if (line.type === 'invoke' && line.op === 4)
-        return [line, { at: line.at, type: 'unknown', op: 4, why: '503' }, { ...line, op: 5 }];
-      return [line.type === 'ok' && line.op === 4 ? { ...line, op: 5 } : line];
+        return [line, { at: line.at, type: 'unknown', op: 4, why: '503' }, { ...line, op: 8 }];
+      return [line.type === 'ok' && line.op === 4 ? { ...line, op: 8 } : line];
     });
     expect(broken(again)).toEqual([]);
   });
@@ -63,47 +55,68 @@ describe('the checker of histories', () => {
 
   it('takes a break-glass that is committed, and its end', () => {
     const off = [
-      letOff(9),
+      ...letOff(9),
       { type: 'host', ...sighting('h1', 9, web), suspended: 'off', kernel: 'nothing' },
-      { type: 'committed', revision: 10, changes: [{ key: 'suspend/s1' }] },
+      ...done(
+        31,
+        { kind: 'end-suspension', reason: 'outage' },
+        commit(10, 'suspension.ended', 's1', { key: 'suspend/s1' }),
+      ),
       { type: 'host', ...sighting('h1', 10, web) },
     ] as const;
-    expect(broken(withLines(...off))).toEqual(['journal']);
+    expect(broken(withLines(...off))).toEqual([]);
   });
 
   it('takes another machine under the name of one, which has nothing of what that had', () => {
     const begun = withLines(
       { type: 'denied', node: 'h1', resource: '/denied/that no store has' },
-      givenUp,
-      { type: 'renewed', node: 'h1' },
-      taken,
+      ...givenUp,
+      ...taken,
       { type: 'host', ...sighting('h1', 10, web) },
     );
-    expect(broken(begun)).toEqual(['journal']);
+    expect(broken(begun)).toEqual([]);
+  });
+
+  it('takes enforced everywhere, said of all hosts but one that has moved meanwhile', () => {
+    const history = withLines(
+      ...done(
+        10,
+        { kind: 'label', node: 'h3', labels: { env: 'dev' } },
+        commit(9, 'node.labelled', 'h3', { key: 'node/h3', value: node('id3', { env: 'dev' }) }),
+      ),
+      everywhere('h1', 'h2'),
+    );
+    expect(broken(history)).toEqual([]);
   });
 
   it.each<[string, Rule, Line[]]>([
     [
+      'enforced everywhere, said of a policy that one of its hosts does not have',
+      'said',
+      withLines({
+        ...everywhere('h1', 'h2'),
+        nodes: [
+          { node: 'h1', state: 'enforced', generation: 8 },
+          { node: 'h2', state: 'delivered', generation: 8 },
+        ],
+      }),
+    ],
+    [
+      'enforced everywhere, said of a policy without one of its hosts',
+      'said',
+      withLines(everywhere('h1', 'h2')),
+    ],
+    ['enforced everywhere, said of no host', 'said', withLines(everywhere())],
+    [
+      'a host that is let off when all is over',
+      'settled',
+      ending({ hosts: [{ ...sighting('h1', 8, web), suspended: 'off' }, sighting('h2', 8, web)] }),
+    ],
+    [
       'a machine that was replaced and is given something new',
       'revoked',
-      withLines(givenUp, taken, { type: 'host', ...sighting('h1', 10, web) }),
-    ],
-    [
-      'a denial of another machine under the name that is lost',
-      'alerts',
-      withLines(
-        givenUp,
-        { type: 'renewed', node: 'h1' },
-        { type: 'denied', node: 'h1', resource: '/denied/9' },
-        taken,
-      ),
-    ],
-    [
-      'a replacement that was answered and that etcd never had',
-      'durable',
-      withLines(
-        { type: 'invoke', op: 9, action: { kind: 'replace', node: 'h1' } },
-        { type: 'ok', op: 9 },
+      withLines(...givenUp, ...taken, { type: 'host', ...sighting('h1', 10, web) }).filter(
+        ({ type }) => type !== 'renewed',
       ),
     ],
     [
@@ -168,29 +181,20 @@ describe('the checker of histories', () => {
     [
       'a host that is let off further than was ordered',
       'suspended',
-      withLines(letOff(9, 'audit'), {
+      withLines(...letOff(9, 'audit'), {
         ...{ type: 'host', ...sighting('h1', 9, web), suspended: 'off' },
       }),
     ],
     [
       'a host that enforces on under a break-glass',
       'suspended',
-      withLines(letOff(9), { type: 'host', ...sighting('h1', 9, web) }),
-    ],
-    [
-      'an end of a break-glass that was answered and is none',
-      'durable',
-      withLines(
-        letOff(9),
-        { type: 'invoke', op: 9, action: { kind: 'end-suspension', reason: 'outage' } },
-        { type: 'ok', op: 9 },
-      ),
+      withLines(...letOff(9), { type: 'host', ...sighting('h1', 9, web) }),
     ],
     [
       'enforced, said of a host that is let off',
       'said',
       withLines(
-        letOff(9),
+        ...letOff(9),
         { type: 'host', ...sighting('h1', 9, web), suspended: 'off' },
         {
           type: 'said',
@@ -270,113 +274,33 @@ describe('the checker of histories', () => {
     ],
     ['a policy that the control plane has lost', 'settled', ending({ policies: [] })],
     ['a run that has no end', 'settled', without(({ type }) => type === 'quiet')],
-    [
-      'an answer to what etcd never had',
-      'durable',
-      without((line) => line.type === 'committed' && line.revision === 5),
-    ],
-    [
-      'a refusal of what has happened',
-      'durable',
-      goodHistory().map((line) =>
-        line.type === 'ok' && line.op === 2
-          ? { at: line.at, type: 'fail', op: 2, why: '409' }
-          : line,
-      ),
-    ],
-    [
-      'an answer with another revision',
-      'durable',
-      goodHistory().map((line) =>
-        line.type === 'ok' && line.op === 2 ? { ...line, revision: 4 } : line,
-      ),
-    ],
-    [
-      'a change for which nobody asked',
-      'durable',
-      without((line) => 'op' in line && line.op === 4 && line.type === 'invoke'),
-    ],
-    [
-      'an apply that happens twice',
-      'durable',
-      withLines({ type: 'committed', revision: 9, ...secondApply() }),
-    ],
-    ['changes in another order than they were answered', 'ordered', reordered()],
-    [
-      'a change without its entry',
-      'journal',
-      goodHistory().map((line) =>
-        line.type === 'committed'
-          ? { ...line, changes: line.changes.filter(({ key }) => key !== 'journal/head') }
-          : line,
-      ),
-    ],
-    ['an entry that is lost', 'journal', ending({ journal: [1, 2, 3, 4, 5].map(entry) })],
-    ['an entry that is doubled', 'journal', ending({ journal: [1, 2, 3, 3, 4, 5, 6].map(entry) })],
-    [
-      'a chain that is broken',
-      'journal',
-      ending({
-        journal: [1, 2, 3, 4, 5, 6].map((seq) =>
-          seq === 4 ? { ...entry(4), prev: 'f'.repeat(64) } : entry(seq),
-        ),
-      }),
-    ],
-    ['a denial that is lost', 'alerts', ending({ alerts: lastOf?.alerts.slice(1) ?? [] })],
-    [
-      'a denial that is stored twice',
-      'alerts',
-      ending({ alerts: [...(lastOf?.alerts ?? []), ...(lastOf?.alerts ?? [])] }),
-    ],
-    [
-      'a denial that never was',
-      'alerts',
-      ending({ alerts: [...(lastOf?.alerts ?? []), { node: 'h1', resource: '/x' }] }),
-    ],
   ])('finds %s', (_, rule, history) => {
     expect(broken(history)).toContain(rule);
   });
 });
 
+describe('a run in which many states of hosts were seen', () => {
+  const seen = (kernel: string | undefined): Line[] =>
+    Array.from({ length: 30 }, (_, at) => ({
+      ...{ at, type: 'host', ...sighting('h1', 8, web), kernel: at === 7 ? kernel : undefined },
+    }));
+
+  it('looked into a kernel at one of them, or has judged no kernel', () => {
+    expect(kernelNeverRead(seen('web,5'))).toEqual([]);
+    expect(kernelNeverRead(seen(undefined).slice(1))).toEqual([]);
+    expect(kernelNeverRead(seen(undefined))).toEqual([
+      'kernel: 30 states of hosts, none with what the kernel had',
+    ]);
+  });
+});
+
+function everywhere(...names: readonly string[]): Unstamped<Line & { type: 'said' }> {
+  const nodes = names.map((each) => ({ node: each, state: 'enforced', generation: 8 }));
+  return { type: 'said', policy: 'web', revision: 5, everywhere: true, nodes };
+}
+
 /** Of a host that has seen what is newer. */
 function fallback(node: string, revision: number, policies: InForce): Sighting {
   const { highest } = sighting(node, 10, policies);
   return { ...sighting(node, revision, policies), highest, fellBack: true, confirmed: false };
-}
-
-function letOff(revision: number, mode: SuspendMode = 'off'): Unstamped {
-  const value = { reason: 'outage', mode, target: { selector: 'env=prod' } };
-  return { type: 'committed', revision, changes: [{ key: 'suspend/s1', value }] };
-}
-
-function secondApply(): Pick<Extract<Line, { type: 'committed' }>, 'changes'> {
-  const first = goodHistory().find((line) => line.type === 'committed' && line.revision === 5);
-  const changes = first?.type === 'committed' ? first.changes : [];
-  return {
-    changes: changes.map((change) =>
-      change.key === 'journal/head' ? { ...change, value: entry(7) } : change,
-    ),
-  };
-}
-
-/** A second apply of `web` that was answered, and that etcd has before the first. */
-function reordered(): Line[] {
-  const lines = goodHistory();
-  const action = {
-    kind: 'apply',
-    policy: 'web',
-    marker: '/m/0',
-    labels: { env: 'prod' },
-  } as const;
-  const early = secondApply().changes.map(({ key, value }) => ({
-    key,
-    value: JSON.parse(JSON.stringify(value).replace('/m/1', '/m/0')) as unknown,
-  }));
-  return [
-    ...lines.slice(0, -1),
-    { at: 1, type: 'invoke', op: 9, action },
-    { at: 1, type: 'committed', revision: 1, changes: early },
-    { at: 1, type: 'ok', op: 9 },
-    ...lines.slice(-1),
-  ];
 }

@@ -16,7 +16,7 @@ export function check(history: readonly Line[]): readonly Violation[] {
     ...checkHosts(history, truth),
     ...checkOffers(history),
     ...checkRest(history, truth),
-    ...checkStatus(history),
+    ...checkStatus(history, truth),
     ...checkSettled(history, truth),
     ...checkOperations(history, truth),
     ...checkLedgers(history, truth),

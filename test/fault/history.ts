@@ -1,5 +1,9 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { JournalEntry } from '#bundle';
+
+/** Of each of these kinds one of its own, so that a kind tells which. */
+type Each<Kind extends string, Of> = Kind extends string ? { readonly kind: Kind } & Of : never;
 
 /** What an operation of the workload asks for. `marker` is a path that no other apply names. */
 export type Action =
@@ -9,10 +13,10 @@ export type Action =
       readonly marker: string;
       readonly labels: Labels;
     }
-  | { readonly kind: 'delete' | 'pause' | 'resume'; readonly policy: string }
+  | Each<'delete' | 'pause' | 'resume', { readonly policy: string }>
   | { readonly kind: 'label'; readonly node: string; readonly labels: Labels }
   /** `replace`: its machine is given up; the next one that enrols under the name is another. */
-  | { readonly kind: 'enrol' | 'revoke' | 'replace'; readonly node: string }
+  | Each<'enrol' | 'revoke' | 'replace', { readonly node: string }>
   /** Break-glass, which outlasts the run unless it is ended; its reason is no other one's. */
   | {
       readonly kind: 'suspend';
@@ -32,14 +36,6 @@ export type InForce = Readonly<Record<string, number>>;
 /** Epoch, generation, issuedAt: compared in this order. */
 export type Order = readonly [epoch: number, generation: number, issuedAt: number];
 
-/** An entry of the journal as far as the chain is concerned. */
-export interface Entry {
-  readonly seq: number;
-  readonly action: string;
-  readonly prev: string;
-  readonly hash: string;
-}
-
 /**
  * One line of a history. One process writes all of them, so the order of the lines is the order of what it saw; `at` is
  * ms of its own clock. How an operation ended: `ok` and `fail` were answered; after `unknown` it may have happened or not.
@@ -57,6 +53,8 @@ export type Line = { readonly at: number } & (
   | { readonly type: 'confirming'; readonly node: string; readonly order: Order }
   | ({ readonly type: 'said' } & Said)
   | { readonly type: 'denied'; readonly node: string; readonly resource: string }
+  /** Seen in the store of alerts, for the first time. */
+  | { readonly type: 'stored'; readonly node: string; readonly resource: string }
   | ({ readonly type: 'offered' } & Offer)
   | { readonly type: 'lost'; readonly redis: string; readonly nodeId?: string }
   /** Nothing is broken any more and nobody is behind; what follows is asked of a product that has nothing else to do. */
@@ -95,6 +93,8 @@ export interface Offer {
 export interface Said {
   readonly policy: string;
   readonly revision: number;
+  /** That each host enforces it which it selects. */
+  readonly everywhere?: boolean;
   readonly nodes: readonly SaidOfNode[];
 }
 
@@ -109,7 +109,7 @@ export interface Final {
   readonly policies: readonly Said[];
   readonly hosts: readonly Sighting[];
   /** Oldest first. */
-  readonly journal: readonly Entry[];
+  readonly journal: readonly JournalEntry[];
   readonly alerts: readonly { readonly node: string; readonly resource: string }[];
 }
 

@@ -36,6 +36,16 @@ describe('a plan of faults', () => {
     }
   });
 
+  it('has some of each kind left for the end, but for kills in a swap, where it has every kind', () => {
+    const { again } = planOf(1, 5 * MINUTE);
+    expect(again).toEqual(planOf(1, 5 * MINUTE).again);
+    expect([...new Set(again.map(({ kind }) => kind)), 'kill-in-swap'].sort()).toEqual(
+      KINDS.toSorted(),
+    );
+    expect(again.filter(({ kind }) => kind === 'compact').length).toBeGreaterThan(1);
+    expect(planOf(1, MINUTE).again).toEqual([]);
+  });
+
   it('lets a host in, and revokes it only afterwards, at times that are drawn', () => {
     const joined = new Set<number>();
     let revoked = 0;

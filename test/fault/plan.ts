@@ -11,6 +11,8 @@ export interface Plan {
   /** Hosts that are there from the start. */
   readonly first: readonly string[];
   readonly steps: readonly Step[];
+  /** Several of each kind: what never found its moment is tried when all else is over. */
+  readonly again: readonly Fault[];
 }
 
 /** A host that is not there from the start. */
@@ -23,6 +25,7 @@ const LABELS: readonly Labels[] = [{ env: 'prod' }, { env: 'dev' }, { tier: 'web
 const SUSPENDED_MS = 15_000;
 /** A run of this length has every kind of fault. */
 const WHOLE_MS = 5 * 60_000;
+const TRIES_AGAIN = 5;
 
 /** What is done to the product and when, in ms from the start: the same for the same seed and length. */
 export function planOf(seed: number, lengthMs: number): Plan {
@@ -49,7 +52,9 @@ export function planOf(seed: number, lengthMs: number): Plan {
   steps.push(...membersOf(random, lengthMs));
   if (lengthMs >= WHOLE_MS) steps.push(...missing(steps, lengthMs, random));
   steps.push(...replacedOf(random, lengthMs));
-  return { first: FIRST, steps: steps.sort((a, b) => a.at - b.at) };
+  // Drawn last: no step depends on it.
+  const again = lengthMs >= WHOLE_MS ? againOf(random) : [];
+  return { first: FIRST, steps: steps.sort((a, b) => a.at - b.at), again };
 }
 
 /** One of each kind that chance has left out. */
@@ -58,6 +63,13 @@ function missing(steps: readonly Step[], lengthMs: number, random: SeededRandom)
   return [...FREQUENT, ...RARE]
     .filter(({ kind }) => !there.has(kind))
     .map(({ draw }) => ({ at: random.below(lengthMs), fault: draw(random) }));
+}
+
+/** But for kills in a swap: when all else is over no host swaps. */
+function againOf(random: SeededRandom): readonly Fault[] {
+  return [...FREQUENT, ...RARE].flatMap(({ kind, draw }) =>
+    kind === 'kill-in-swap' ? [] : Array.from({ length: TRIES_AGAIN }, () => draw(random)),
+  );
 }
 
 /** A host joins, one that was there from the start is revoked, and in every other run the one that joined is too. */

@@ -1,4 +1,5 @@
-import type { Entry, InForce, Labels, Line, SuspendMode } from './history.js';
+import type { JournalEntry } from '#bundle';
+import type { InForce, Labels, Line, SuspendMode } from './history.js';
 
 /** A policy as etcd held it; without a selector it was deleted. */
 export interface PolicyVersion {
@@ -9,13 +10,13 @@ export interface PolicyVersion {
   readonly marker?: string;
 }
 
-interface NodeVersion {
+export interface NodeVersion {
   readonly nodeId?: string;
   readonly labels: Labels;
 }
 
 /** Break-glass as etcd held it. */
-interface Suspension {
+export interface Suspension {
   readonly reason: string;
   readonly mode: SuspendMode;
   readonly target: { readonly node?: string; readonly selector?: string };
@@ -47,7 +48,7 @@ export interface Commit {
   readonly revoked: readonly string[];
   /** By their ids; without a value one was ended. */
   readonly suspensions: ReadonlyMap<string, Suspension | undefined>;
-  readonly entry?: Entry;
+  readonly entry?: JournalEntry;
 }
 
 /**
@@ -81,6 +82,22 @@ export class Truth {
     return Object.fromEntries(selecting.map(([name, policy]) => [name, policy.revision]));
   }
 
+  /** Enrolled nodes that a version of a policy selects all the time until a revision, or until its next version. */
+  selectedThroughout(policy: string, revision: number, until: number): readonly string[] {
+    const selector = this.policyAt(policy, revision)?.selector;
+    if (selector === undefined) return [];
+    const later = this.commits.filter((commit) => commit.revision > revision);
+    const next = later.find(({ policies }) => policies.has(policy))?.revision ?? Infinity;
+    const meanwhile = later.filter((commit) => commit.revision < next && commit.revision <= until);
+    const names = new Set(this.commits.flatMap(({ nodes }) => [...nodes.keys()]));
+    return [...names].filter((name) => {
+      const moves = meanwhile.flatMap(({ nodes }) => (nodes.has(name) ? [nodes.get(name)] : []));
+      return [this.nodeAt(name, revision), ...moves].every(
+        (node) => node?.nodeId !== undefined && selects(selector, node.labels),
+      );
+    });
+  }
+
   /** How far a node is let off at a revision: of several that hold for it the weakest promise counts. */
   suspendedAt(node: string, revision: number): SuspendMode | undefined {
     const labels = this.#nodesAt(revision).get(node)?.labels ?? {};
@@ -90,6 +107,36 @@ export class Truth {
         : [],
     );
     return modes.includes('off') ? 'off' : modes[0];
+  }
+
+  /** The newest version of a policy at a revision, which may be its deletion. */
+  policyAt(name: string, revision: number): PolicyVersion | undefined {
+    return this.#lastUntil(revision, ({ policies }) => policies.has(name))?.policies.get(name);
+  }
+
+  /** A node at a revision; undefined where there was none of this name. */
+  nodeAt(name: string, revision: number): NodeVersion | undefined {
+    return this.#lastUntil(revision, ({ nodes }) => nodes.has(name))?.nodes.get(name);
+  }
+
+  /** A break-glass at a revision; undefined where it was ended, or never was. */
+  suspensionAt(id: string, revision: number): Suspension | undefined {
+    const last = this.#lastUntil(revision, ({ suspensions }) => suspensions.has(id));
+    return last?.suspensions.get(id);
+  }
+
+  /** The revision at which a policy was first applied with this marker. */
+  applyOf(policy: string, marker: string): number | undefined {
+    const found = this.commits.find(({ policies }) => policies.get(policy)?.marker === marker);
+    return found?.revision;
+  }
+
+  /** The revision at which a break-glass with this reason was made. */
+  beginOf(reason: string): number | undefined {
+    const found = this.commits.find(({ suspensions }) =>
+      [...suspensions.values()].some((each) => each?.reason === reason),
+    );
+    return found?.revision;
   }
 
   /** The revision at which the break-glass with this reason was ended. */
@@ -119,6 +166,12 @@ export class Truth {
   /** The identities of the machines that had this name, one after another. */
   idsOf(node: string): readonly string[] {
     return [...new Set(this.commits.flatMap(({ nodes }) => nodes.get(node)?.nodeId ?? []))];
+  }
+
+  /** The name under which an identity was enrolled. */
+  nameOf(nodeId: string): string | undefined {
+    const nodes = this.commits.flatMap((commit) => [...commit.nodes]);
+    return nodes.find(([, node]) => node?.nodeId === nodeId)?.[0];
   }
 
   /** The revision at which an identity was revoked. */
@@ -154,6 +207,10 @@ export class Truth {
     return [...found.values()].filter((each) => each !== undefined);
   }
 
+  #lastUntil(revision: number, is: (commit: Commit) => boolean): Commit | undefined {
+    return this.commits.findLast((commit) => commit.revision <= revision && is(commit));
+  }
+
   #until(revision: number): readonly Commit[] {
     return this.commits.filter((commit) => commit.revision <= revision);
   }
@@ -164,7 +221,8 @@ function selects(selector: Labels, labels: Labels): boolean {
   return Object.entries(selector).every(([key, value]) => labels[key] === value);
 }
 
-function labelsOf(selector: string): Labels {
+/** Of a selector as a break-glass has it. */
+export function labelsOf(selector: string): Labels {
   const words = selector.split(',').map((each) => each.split('='));
   return Object.fromEntries(words.map(([key = '', value = '']) => [key, value]));
 }
@@ -185,7 +243,7 @@ function commitOf({ revision, changes }: Extract<Line, { type: 'committed' }>, a
     suspensions: new Map(
       named('suspend/').map(({ name, value }) => [name, value as Suspension | undefined]),
     ),
-    ...(head === undefined ? {} : { entry: head as Entry }),
+    ...(head === undefined ? {} : { entry: head as JournalEntry }),
   };
 }
 

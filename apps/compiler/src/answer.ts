@@ -23,7 +23,7 @@ interface HostsWord {
 /** Fields of a COMPILED frame. */
 export function compiledFields(
   { assignment, ruleSet, root, floors, policies, nowMs }: VerifiedRequest,
-  { compilation, binaries, dropIns }: Compiled,
+  { compilation, binaries, effect, dropIns }: Compiled,
   { onOpenDescriptors, enforcerReason, links }: HostsWord,
 ): readonly Field[] {
   const { report } = compilation;
@@ -52,6 +52,7 @@ export function compiledFields(
     textField(TAG.ROOT, JSON.stringify(root.signed)),
     ...(floors === undefined ? [] : [bytesField(TAG.FLOORS, encodeFloors(floors))]),
     ...linksField(links),
+    ...(effect.length > 0 ? [bytesField(TAG.EFFECT, effect)] : []),
     ...dropIns.map(({ unit, content }) => textField(TAG.DROPIN, `${unit}\0${content}`)),
   ];
 }

@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { release } from 'node:os';
+import { fileVersion } from './file-version.js';
 
 /** What the parser made of a text: binary policy, or its own words. */
 export type Parsed =
@@ -23,6 +25,11 @@ export class PolicyParser {
     private readonly program: string,
     private readonly features: string,
   ) {}
+
+  /** What may make other policy of a text: the program, and the kernel that it is for. */
+  get version(): string {
+    return `${fileVersion(this.program) ?? ''} ${release()}`;
+  }
 
   /** Compiles one profile file; never throws for a text that the parser refuses. */
   async compile(text: string, deadlineMs: number): Promise<Parsed> {

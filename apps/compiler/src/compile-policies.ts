@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   type Compilation,
   compileRuleSet,
@@ -20,6 +21,8 @@ interface Binaries {
 export interface Compiled {
   readonly compilation: Compilation;
   readonly binaries: Binaries;
+  /** Tells what the binaries were made from and by; empty where there are none. */
+  readonly effect: Buffer;
   readonly dropIns: readonly DropIn[];
 }
 
@@ -62,7 +65,8 @@ async function binaryPolicy(
   deadlineMs: number,
 ): Promise<BinaryPolicy> {
   if (parser === undefined) {
-    return { compilation: compileRuleSet(ruleSet, capabilities), binaries: NOTHING };
+    const compilation = compileRuleSet(ruleSet, capabilities);
+    return { compilation, binaries: NOTHING, effect: empty() };
   }
   const share = (part: number): number => Date.now() + (deadlineMs - Date.now()) * part;
   const first = await attempt(ruleSet, capabilities, parser, share(0.8));
@@ -92,7 +96,8 @@ async function attempt(
   deadlineMs: number,
 ): Promise<BinaryPolicy | Refused> {
   const compilation = compileRuleSet(ruleSet, capabilities);
-  const { enforce, audit, open } = compilation.texts;
+  const { texts } = compilation;
+  const { enforce, audit, open } = texts;
   const parsed = await Promise.all(
     [enforce, audit, open].map((text) => parser.compile(text, deadlineMs)),
   );
@@ -102,6 +107,9 @@ async function attempt(
   return {
     compilation,
     binaries: { enforce: first ?? empty(), audit: second ?? empty(), open: third ?? empty() },
+    effect: createHash('sha256')
+      .update(JSON.stringify([texts, parser.version]))
+      .digest(),
   };
 }
 

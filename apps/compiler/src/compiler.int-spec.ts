@@ -249,6 +249,22 @@ describe('the compiler', () => {
     );
   });
 
+  withParser('tells by what it was made from that two answers are of the same rules', async () => {
+    // Of one text the parser makes one policy or another, by where its memory lies.
+    const policies = policy('no-tcp', {
+      network: { matchProtocols: [{ protocol: 'tcp', fromSource: [{ path: '/usr/bin/sleep' }] }] },
+      action: 'Block',
+    });
+    const effectOf = async (delivery: Parameters<typeof compile>[0]): Promise<string> => {
+      const { fields } = await compile(delivery);
+      return Buffer.from(fields.bytes(TAG.EFFECT) ?? '').toString('hex');
+    };
+    const effects = new Set<string>();
+    for (let time = 0; time < 8; time += 1) effects.add(await effectOf({ policies }));
+    expect([...effects]).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)]);
+    expect(effects.has(await effectOf({}))).toBe(false);
+  });
+
   withParser('hands on a suspension that the control plane signed', async () => {
     const suspension = {
       mode: 'audit' as const,

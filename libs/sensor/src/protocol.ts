@@ -82,6 +82,7 @@ export const TAG = {
   TIME_LIMIT: 45,
   AGAIN: 46,
   LINKS: 47,
+  EFFECT: 48,
 } as const;
 
 export type MessageType = (typeof MSG)[keyof typeof MSG];

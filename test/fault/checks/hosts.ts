@@ -127,6 +127,20 @@ class Kernels {
   }
 }
 
+/** So many that the kernel of a host must have stood still at one of them. */
+const MANY_SIGHTINGS = 30;
+
+/** That nobody looked into a kernel, so that there was nothing to judge. */
+export function kernelNeverRead(lines: readonly Line[]): readonly string[] {
+  const seen = lines.flatMap((line) =>
+    line.type === 'host' && line.order !== undefined && line.suspended === undefined ? [line] : [],
+  );
+  const isRead = seen.some(({ kernel }) => kernel !== undefined);
+  return seen.length < MANY_SIGHTINGS || isRead
+    ? []
+    : [`kernel: ${seen.length} states of hosts, none with what the kernel had`];
+}
+
 /** One text for a rule set: `name@revision`, in the order of names. */
 export function namesOf(policies: InForce): string {
   const each = Object.entries(policies).map(([name, revision]) => `${name}@${revision}`);

@@ -1,8 +1,8 @@
+import { journalEntry, JOURNAL_START, type JournalEntry } from '#bundle';
 import type { Final, Line } from '../history.js';
 import type { Commit, Truth } from '../truth.js';
+import { changeOf, isApply } from './asked.js';
 import type { Violation } from './violation.js';
-
-const START = '0'.repeat(64);
 
 /** What is kept for ever: the journal, and the alerts. */
 export function checkLedgers(lines: readonly Line[], truth: Truth): Violation[] {
@@ -19,20 +19,64 @@ export function checkLedgers(lines: readonly Line[], truth: Truth): Violation[] 
 const changesSomething = ({ policies, nodes, suspensions, revoked }: Commit): boolean =>
   policies.size + nodes.size + suspensions.size + revoked.length > 0;
 
-/** A change and its entry are one transaction. */
-function unjournalled({ commits }: Truth): string[] {
-  return commits.flatMap((commit) =>
-    changesSomething(commit) && commit.entry === undefined
-      ? [`revision ${commit.revision} changed something and brought no entry`]
-      : [],
-  );
+/** A change and its entry, which says what it was, are one transaction. */
+function unjournalled(truth: Truth): string[] {
+  return truth.commits.flatMap((commit) => {
+    const { entry, revision } = commit;
+    if (entry === undefined)
+      return changesSomething(commit)
+        ? [`revision ${revision} changed something and brought no entry`]
+        : [];
+    if (!isItself(entry)) return [`entry ${entry.seq} is not what its hash was made of`];
+    const { action, object } = entry;
+    const says = action === APPLY ? action : `${action} ${object}`;
+    const missing = toldOf(commit, truth).filter((each) => each !== says);
+    return missing.map((each) => `revision ${revision} is ${each}; its entry says ${says}`);
+  });
 }
 
+/** By the product's own way to make one. */
+function isItself({ hash, ...content }: JournalEntry): boolean {
+  return journalEntry(content).hash === hash;
+}
+
+const APPLY = 'apply';
+const TOLD_AS = {
+  enrol: 'node.enrolled',
+  label: 'node.labelled',
+  replace: 'node.replaced',
+  offboarding: 'node.offboarded',
+  'another identity': 'node.enrolled',
+} as const;
+
+/** What is to be said of a change; of what the control plane notes of a host by itself nothing in particular. */
+function toldOf(commit: Commit, truth: Truth): readonly string[] {
+  const hosts = [...commit.nodes].flatMap(([name, now]) => {
+    const how = changeOf(truth.nodeAt(name, commit.revision - 1), now);
+    return how === undefined ? [] : [`${TOLD_AS[how]} ${name}`];
+  });
+  const policies = [...commit.policies].map(([name, version]) =>
+    isApply(version) ? APPLY : `policy.${version.change} ${name}`,
+  );
+  if (hosts.some((each) => GO_WITH_IT.some((kind) => each.startsWith(kind))))
+    return [...hosts, ...policies];
+  const revoked = commit.revoked.map((id) => `node.revoked ${truth.nameOf(id) ?? id}`);
+  const suspensions = [...commit.suspensions].map(
+    ([id, now]) => `suspension.${now === undefined ? 'ended' : 'created'} ${id}`,
+  );
+  return [...hosts, ...policies, ...revoked, ...suspensions];
+}
+
+/** With the machine its identity goes, and what break-glass it had. */
+const GO_WITH_IT = [TOLD_AS.replace, TOLD_AS.offboarding];
+
 function chain({ journal }: Final): string[] {
-  return journal.flatMap(({ seq, prev }, index) => {
-    const before = journal[index - 1];
+  return journal.flatMap((entry, index) => {
+    const { seq, prev } = entry;
+    const before = journal[index - 1] ?? JOURNAL_START;
     if (seq !== index + 1) return [`entry ${index + 1} of the journal is missing or doubled`];
-    return prev === (before?.hash ?? START) ? [] : [`entry ${seq} does not follow ${seq - 1}`];
+    if (prev !== before.hash) return [`entry ${seq} does not follow ${seq - 1}`];
+    return isItself(entry) ? [] : [`entry ${seq} as stored is not what its hash was made of`];
   });
 }
 
@@ -46,7 +90,10 @@ function entries({ journal }: Final, { commits }: Truth): string[] {
   );
 }
 
-/** Of a machine that was revoked or replaced meanwhile some may be missing: its events are not read any more. */
+/**
+ * Of a machine that was revoked or replaced meanwhile some may be missing, since its events are not read any more; not
+ * those that were seen in the store.
+ */
 function alerts(lines: readonly Line[], { alerts: stored }: Final, truth: Truth): string[] {
   const counts = new Map<string, number>();
   const name = (each: { node: string; resource: string }): string =>
@@ -63,6 +110,10 @@ function alerts(lines: readonly Line[], { alerts: stored }: Final, truth: Truth)
   const lost = ofMachines
     .filter((each) => live.has(each.node) && !counts.has(name(each)))
     .map((each) => `the denial ${name(each)} is lost`);
+  const seen = lines.flatMap((line) => (line.type === 'stored' ? [name(line)] : []));
+  const gone = seen
+    .filter((each) => !counts.has(each))
+    .map((each) => `the denial ${each} was in the store, and is not any more`);
   const doubled = [...counts]
     .filter(([, count]) => count > 1)
     .map(([each, count]) => `the denial ${each} is in the store ${count} times`);
@@ -70,5 +121,5 @@ function alerts(lines: readonly Line[], { alerts: stored }: Final, truth: Truth)
   const invented = [...counts.keys()]
     .filter((each) => !known.has(each))
     .map((each) => `the store has the denial ${each}, which never happened`);
-  return [...lost, ...doubled, ...invented];
+  return [...lost, ...gone, ...doubled, ...invented];
 }

@@ -1,85 +1,112 @@
 import type { Action, Line } from '../history.js';
-import type { Commit, PolicyVersion, Truth } from '../truth.js';
+import type { Commit, Truth } from '../truth.js';
+import { asked } from './asked.js';
+import { Bounds } from './bounds.js';
+import { nameOf, operationsOf, type Operation } from './operation.js';
 import type { Violation } from './violation.js';
 
-interface Operation {
-  readonly action: Action;
-  readonly at: number;
-  end?: Extract<Line, { type: 'ok' | 'fail' | 'unknown' }>;
-}
-
-const CHANGE_OF = { delete: 'deleted', pause: 'paused', resume: 'resumed' } as const;
+type Found = Pick<Violation, 'rule' | 'what'>;
 
 /** What was asked and answered, against what etcd says. */
 export function checkOperations(lines: readonly Line[], truth: Truth): Violation[] {
   const operations = operationsOf(lines);
-  const durable = [
-    ...operations.flatMap((operation) => answered(operation, truth)),
-    ...truth.commits.flatMap((commit) => asked(commit, operations)),
-    ...twice(truth),
+  const answers = new Answers(lines, truth, new Bounds(operations, truth));
+  const found = [
+    ...operations.flatMap((operation) => answers.judge(operation)),
+    ...asked(operations, truth).map((what): Found => ({ rule: 'durable', what })),
   ];
-  const ordered = outOfOrder(operations, truth);
-  return [
-    ...durable.map((what): Violation => ({ rule: 'durable', at: 0, what })),
-    ...ordered.map((what): Violation => ({ rule: 'ordered', at: 0, what })),
-  ];
+  return found.map((each) => ({ ...each, at: 0 }));
 }
 
-function operationsOf(lines: readonly Line[]): readonly Operation[] {
-  const operations = new Map<number, Operation>();
-  lines.forEach((line, index) => {
-    if (line.type === 'invoke') operations.set(line.op, { action: line.action, at: index });
-    const ended = line.type === 'ok' || line.type === 'fail' || line.type === 'unknown';
-    const operation = ended ? operations.get(line.op) : undefined;
-    if (ended && operation) operation.end = line;
-  });
-  return [...operations.values()];
-}
+/** What was answered has happened before the answer, and after it was asked. After `unknown` both are right. */
+class Answers {
+  /** By its kind, name and revision: one change is not the answer to two operations. */
+  readonly #taken = new Set<string>();
+  /** Index of the line at which an apply was asked for first, by its marker. */
+  readonly #asked = new Map<string, number>();
 
-/** After `unknown` both are right, so nothing is asked. */
-function answered({ action, at, end }: Operation, truth: Truth): string[] {
-  if (action.kind === 'apply') {
-    const commit = commitOf(action, truth);
-    if (end?.type === 'ok' && commit === undefined)
-      return [`apply of ${action.policy} (${action.marker}) was answered, and etcd never had it`];
-    if (end?.type === 'fail' && commit !== undefined)
-      return [`apply of ${action.policy} (${action.marker}) was refused, and etcd has it`];
-    const [said, is] = [end?.type === 'ok' ? end.revision : undefined, commit?.revision];
-    if (said !== undefined && said !== is)
-      return [`apply of ${action.policy} was answered with revision ${said}; it is ${is}`];
-    return [];
+  constructor(
+    private readonly lines: readonly Line[],
+    private readonly truth: Truth,
+    private readonly bounds: Bounds,
+  ) {}
+
+  judge({ action, at, end, endedAt }: Operation): Found[] {
+    if (action.kind === 'apply') return this.#apply(action, { at, end, endedAt });
+    if (end?.type !== 'ok') return [];
+    const lowest = this.bounds.lowest(at);
+    const happened = isChange(action)
+      ? this.#changedAfter(lowest, action)
+      : this.#isSoFrom(lowest, action, endedAt);
+    const said = `${action.kind} of ${nameOf(action)} was answered`;
+    if (happened === undefined)
+      return [{ rule: 'durable', what: `${said}, and etcd never had it` }];
+    if (happened <= this.bounds.highest(endedAt)) return [];
+    return [{ rule: 'ordered', what: `${said}; it is at ${happened}, after what came later` }];
   }
-  if (end?.type !== 'ok') return [];
-  const happened = truth.commits.some((commit) => isOf(commit, action, at, truth));
-  return happened ? [] : [`${action.kind} was answered, and etcd never had it: ${name(action)}`];
+
+  /** One that is asked for again, since it was not answered, is answered without a revision where it had happened. */
+  #apply(
+    { policy, marker }: Extract<Action, { kind: 'apply' }>,
+    { at, end, endedAt }: Omit<Operation, 'action'>,
+  ): Found[] {
+    const is = this.truth.applyOf(policy, marker);
+    const asked = this.#asked.get(marker) ?? at;
+    this.#asked.set(marker, asked);
+    const what = `apply of ${policy} (${marker})`;
+    const durable = (how: string): Found[] => [{ rule: 'durable', what: `${what} was ${how}` }];
+    if (end?.type === 'fail' && is !== undefined) return durable('refused, and etcd has it');
+    if (end?.type !== 'ok') return [];
+    if (is === undefined) return durable('answered, and etcd never had it');
+    if (end.revision !== undefined && end.revision !== is)
+      return durable(`answered with revision ${end.revision}; it is ${is}`);
+    const [above, highest] = [this.bounds.lowest(asked), this.bounds.highest(endedAt)];
+    if (is > above && is <= highest) return [];
+    return [{ rule: 'ordered', what: `${what} is at ${is}, not between ${above} and ${highest}` }];
+  }
+
+  /** The first revision that made this change for no operation before. */
+  #changedAfter(lowest: number, action: Change): number | undefined {
+    const found = this.truth.commits.find((commit) => {
+      if (commit.revision <= lowest || !isChangedBy(commit, action, this.truth)) return false;
+      return !this.#taken.has(taking(action, commit.revision));
+    });
+    if (found) this.#taken.add(taking(action, found.revision));
+    return found?.revision;
+  }
+
+  /** The first revision from this one on at which it is so: who asks for what is so already is answered too. */
+  #isSoFrom(lowest: number, action: State | Enrolment, endedAt: number): number | undefined {
+    const later = this.truth.commits.filter(({ revision }) => revision > lowest);
+    const revisions = [lowest, ...later.map(({ revision }) => revision)];
+    if (action.kind !== 'enrol')
+      return revisions.find((revision) => isSo(action, revision, this.truth));
+    const begun = this.lines.findLastIndex(
+      (line, at) => at < endedAt && line.type === 'renewed' && line.node === action.node,
+    );
+    return revisions.find((revision) => isEnrolled(action.node, revision, begun, this.truth));
+  }
 }
 
-function commitOf(action: Extract<Action, { kind: 'apply' }>, truth: Truth): Commit | undefined {
-  return truth.commits.find(
-    ({ policies }) => policies.get(action.policy)?.marker === action.marker,
-  );
+/** Such an operation is refused where it is done already, so what was answered is its own. */
+const CHANGES = ['delete', 'replace', 'suspend', 'end-suspension'] as const;
+type Change = Extract<Action, { kind: (typeof CHANGES)[number] }>;
+type Enrolment = Extract<Action, { kind: 'enrol' }>;
+type State = Exclude<Action, Change | Enrolment | { kind: 'apply' }>;
+
+const taking = (action: Change, revision: number): string =>
+  `${action.kind} ${nameOf(action)} ${revision}`;
+
+function isChange(action: Action): action is Change {
+  return (CHANGES as readonly string[]).includes(action.kind);
 }
 
-/** A policy that was paused already is answered as one that was paused now; a deletion is always one of its own. */
-function isOf(commit: Commit, action: Action, invokedAt: number, truth: Truth): boolean {
+function isChangedBy(commit: Commit, action: Change, truth: Truth): boolean {
   switch (action.kind) {
-    case 'apply':
-      return commit.policies.get(action.policy)?.marker === action.marker;
     case 'delete':
-      return commit.at > invokedAt && commit.policies.get(action.policy)?.change === 'deleted';
-    case 'pause':
-    case 'resume':
-      return commit.policies.get(action.policy)?.paused === (action.kind === 'pause');
-    case 'label': {
-      const labels = commit.nodes.get(action.node)?.labels ?? {};
-      return Object.entries(action.labels).every(([key, value]) => labels[key] === value);
-    }
-    case 'enrol':
-      return commit.nodes.get(action.node)?.nodeId !== undefined;
-    case 'revoke':
-      return truth.idsOf(action.node).some((id) => commit.revoked.includes(id));
+      return commit.policies.get(action.policy)?.change === 'deleted';
     case 'replace':
-      return isFreed(action.node, commit);
+      return isFreed(action.node, commit, truth);
     case 'suspend':
       return [...commit.suspensions.values()].some((each) => each?.reason === action.reason);
     case 'end-suspension':
@@ -87,58 +114,36 @@ function isOf(commit: Commit, action: Action, invokedAt: number, truth: Truth): 
   }
 }
 
-/** The name is kept, and no machine has it. */
-function isFreed(node: string, { nodes, revoked }: Commit): boolean {
+/** The name is kept, no machine has it, and the one that had it is revoked. */
+function isFreed(node: string, { nodes, revision }: Commit, truth: Truth): boolean {
   const found = nodes.get(node);
-  return found !== undefined && found.nodeId === undefined && revoked.length > 0;
+  const had = truth.nodeAt(node, revision - 1)?.nodeId;
+  const revoked = truth.revokedAt(had) ?? Infinity;
+  return found !== undefined && found.nodeId === undefined && revoked <= revision;
 }
 
-/** Whatever changed a policy was asked for. */
-function asked({ policies }: Commit, operations: readonly Operation[]): string[] {
-  return [...policies].flatMap(([policy, version]) => {
-    const by = operations.some(({ action }) => isAsked(action, policy, version));
-    return by ? [] : [`${policy} was ${version.change} at ${version.revision}; nobody asked`];
-  });
+function isSo(action: State, revision: number, truth: Truth): boolean {
+  switch (action.kind) {
+    case 'pause':
+    case 'resume': {
+      const policy = truth.policyAt(action.policy, revision);
+      return policy?.selector !== undefined && policy.paused === (action.kind === 'pause');
+    }
+    case 'label': {
+      const labels = truth.nodeAt(action.node, revision)?.labels ?? {};
+      return Object.entries(action.labels).every(([key, value]) => labels[key] === value);
+    }
+    case 'revoke': {
+      const revoked = truth.revokedAt(truth.nodeAt(action.node, revision)?.nodeId);
+      return (revoked ?? Infinity) <= revision;
+    }
+  }
 }
 
-function isAsked(action: Action, policy: string, { change, marker }: PolicyVersion): boolean {
-  if (!('policy' in action) || action.policy !== policy) return false;
-  return action.kind === 'apply' ? action.marker === marker : CHANGE_OF[action.kind] === change;
-}
-
-const isApply = ({ change }: PolicyVersion): boolean =>
-  change === 'created' || change === 'configured';
-
-/** No apply happens a second time: that would undo what came between. */
-function twice(truth: Truth): string[] {
-  const seen = new Map<string, number>();
-  return truth.commits.flatMap(({ policies }) =>
-    [...policies].flatMap(([policy, version]) => {
-      if (!isApply(version) || version.marker === undefined) return [];
-      const before = seen.get(version.marker);
-      seen.set(version.marker, version.revision);
-      return before === undefined
-        ? []
-        : [`${version.marker} of ${policy} was applied at ${before} and at ${version.revision}`];
-    }),
-  );
-}
-
-/** One that was invoked after another was answered has the later revision. */
-function outOfOrder(operations: readonly Operation[], truth: Truth): string[] {
-  const last = new Map<string, number>();
-  return operations.flatMap(({ action, end }) => {
-    if (action.kind !== 'apply' || end?.type !== 'ok') return [];
-    const revision = commitOf(action, truth)?.revision ?? Infinity;
-    const before = last.get(action.policy) ?? 0;
-    last.set(action.policy, revision);
-    return revision > before
-      ? []
-      : [`${action.marker} of ${action.policy} is at ${revision}, before ${before}`];
-  });
-}
-
-function name(action: Action): string {
-  if ('reason' in action) return action.reason;
-  return 'policy' in action ? action.policy : action.node;
+/** It has an identity that came after `begun`, the index of the line from which on its machine is the one of now. */
+function isEnrolled(node: string, revision: number, begun: number, truth: Truth): boolean {
+  const nodeId = truth.nodeAt(node, revision)?.nodeId;
+  if (nodeId === undefined) return false;
+  const enrolled = truth.commits.find(({ nodes }) => nodes.get(node)?.nodeId === nodeId);
+  return enrolled !== undefined && enrolled.at > begun;
 }

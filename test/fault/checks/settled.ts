@@ -21,6 +21,9 @@ function hosts(final: Final, truth: Truth): string[] {
     if (host === undefined) return [`${node} says nothing`];
     const has = namesOf(host.policies);
     if (has !== wanted) return [`${node} has [${has}], newest is [${wanted}]`];
+    const letOff = truth.suspendedAt(node, Infinity);
+    if (host.suspended !== letOff)
+      return [`${node} is suspended: ${host.suspended ?? 'no'}; it is to be: ${letOff ?? 'no'}`];
     return host.fellBack ? [`${node} has fallen back, and nothing was denied to it`] : [];
   });
 }

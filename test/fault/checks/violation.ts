@@ -18,7 +18,7 @@ export const RULES = {
   said: '`enforced` is said of nothing that the host had not in force, or was let off',
   settled: 'at rest every live host has the newest commit, deletions too, and status says so',
   durable: 'what was answered has happened, what was refused has not, and nobody else wrote',
-  ordered: 'changes of one policy happen in the order in which they were answered',
+  ordered: 'changes happen in the order in which they were answered',
   journal: 'each committed change is in the journal, once, in one chain',
   alerts: 'each denial is in the store, once',
 } as const;

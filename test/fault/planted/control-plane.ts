@@ -39,6 +39,20 @@ const PLANT: Readonly<Record<ControlPlaneMistake, (configFile: string) => void>>
         },
     );
   },
+  'goes on with a break-glass that was ended': () => {
+    replace(
+      FleetState.prototype,
+      'apply',
+      (shipped) =>
+        function (this: FleetState, message) {
+          if (message.type === 'snapshot') return shipped.call(this, message);
+          const changes = message.changes.filter(
+            ({ type, key }) => type !== 'delete' || !key.includes('/suspend/'),
+          );
+          return shipped.call(this, { ...message, changes });
+        },
+    );
+  },
   'follows no label that moves': () => {
     const known = new Set<string>();
     replace(

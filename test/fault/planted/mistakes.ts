@@ -1,6 +1,6 @@
 import type { Rule } from '../checks/violation.js';
 import type { Step } from '../plan.js';
-import { FELL_BACK, UNHEARD, UNREAD } from './steps.js';
+import { FELL_BACK, LET_OFF, UNHEARD, UNREAD } from './steps.js';
 
 /** A mistake that a program makes, and the rules by which a history shows it. */
 interface Planted {
@@ -21,6 +21,7 @@ export const CONTROL_PLANE_MISTAKES = {
   'delivers every policy to every host': { rules: ['committed'] },
   'delivers what is paused': { rules: ['committed'] },
   'serves hosts that were revoked': { rules: ['revoked'] },
+  'goes on with a break-glass that was ended': { rules: ['suspended'], steps: LET_OFF },
   'refuses what it has committed': { rules: ['durable'] },
   'forgets the first alert of a batch': { rules: ['alerts'] },
   'tells no host that something was written for it': { rules: ['prompt'] },
@@ -45,6 +46,7 @@ const SENSOR_MISTAKES = {
     rules: ['forward'],
     steps: FELL_BACK,
   },
+  'says that a rule set is in force before the kernel has it': { rules: ['kernel'] },
 } as const satisfies Readonly<Record<string, Planted>>;
 export type SensorMistake = keyof typeof SENSOR_MISTAKES;
 

@@ -27,6 +27,14 @@ export const UNHEARD: readonly Step[] = [
   { at: 4_000, fault: { kind: 'flush', of: 'redis-events' } },
 ];
 
+/** All hosts are let off, and enforce again; then they are given another rule set. */
+export const LET_OFF: readonly Step[] = [
+  { at: 0, do: { kind: 'apply', policy: 'p1', marker: '/usr/bin/marked-1', labels } },
+  { at: 1_000, do: { kind: 'suspend', reason: 'outage', target: { labels }, mode: 'off' } },
+  { at: 6_000, do: { kind: 'end-suspension', reason: 'outage' } },
+  { at: 8_000, do: { kind: 'apply', policy: 'p2', marker: '/usr/bin/marked-2', labels } },
+];
+
 /** A host cannot confirm a rule set, is denied something by it, and falls back; then it is given another one. */
 export const FELL_BACK: readonly Step[] = [
   ...[0, 8_000, 54_000].map((at, index): Step => {

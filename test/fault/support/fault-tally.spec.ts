@@ -24,6 +24,24 @@ describe('the tally of faults', () => {
     expect(tally.neverDone).toEqual([]);
   });
 
+  it('tells of a kind that was not done either when nothing stood in its way', () => {
+    const tally = new FaultTally();
+    for (const kind of ['compact', 'kill', 'set-clock'] as const) {
+      tally.planned(kind);
+      tally.notDone(kind, new Error('not now'));
+    }
+    tally.notDone('set-clock', new LackingHere('libfaketime is not installed'));
+    const kinds = ['compact', 'kill', 'set-clock', 'cut'] as const;
+    expect(kinds.filter((kind) => tally.isMissing(kind))).toEqual(['compact', 'kill']);
+    expect(tally.neverDone).toEqual([]);
+    tally.triedAgain('compact');
+    tally.planned('compact');
+    tally.triedAgain('kill');
+    tally.done('kill');
+    expect(tally.neverDone).toEqual(['compact: 2 planned, none done']);
+    expect(tally.words).toContain('(0/2 compact, 1/1 kill, 0/1 set-clock)');
+  });
+
   it('says what the machine lacks, and does not call it a failure', () => {
     const tally = new FaultTally();
     for (let times = 0; times < 5; times += 1) {

@@ -9,6 +9,8 @@ const MANY = 5;
 interface Tally {
   planned: number;
   done: number;
+  /** It was tried when nothing stood in its way. */
+  again: boolean;
   lacking?: string;
 }
 
@@ -29,10 +31,21 @@ export class FaultTally {
     if (why instanceof LackingHere) this.#of(kind).lacking = why.message;
   }
 
-  /** Kinds that many were planned of and none was done, though nothing is lacking here. */
+  /** From now on one of this kind must be done. */
+  triedAgain(kind: FaultKind): void {
+    this.#of(kind).again = true;
+  }
+
+  /** Whether some were planned and none was done, though nothing is lacking here. */
+  isMissing(kind: FaultKind): boolean {
+    const { planned = 0, done = 0, lacking } = this.#kinds.get(kind) ?? {};
+    return planned > 0 && done === 0 && lacking === undefined;
+  }
+
+  /** Kinds that are missing though many were planned, or though it was tried again. */
   get neverDone(): readonly string[] {
-    return [...this.#kinds].flatMap(([kind, { planned, done, lacking }]) =>
-      lacking === undefined && done === 0 && planned >= MANY
+    return [...this.#kinds].flatMap(([kind, { planned, again }]) =>
+      this.isMissing(kind) && (again || planned >= MANY)
         ? [`${kind}: ${planned} planned, none done`]
         : [],
     );
@@ -50,7 +63,7 @@ export class FaultTally {
   }
 
   #of(kind: FaultKind): Tally {
-    const found = this.#kinds.get(kind) ?? { planned: 0, done: 0 };
+    const found = this.#kinds.get(kind) ?? { planned: 0, done: 0, again: false };
     this.#kinds.set(kind, found);
     return found;
   }

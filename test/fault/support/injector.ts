@@ -8,6 +8,8 @@ import type { FaultedHost } from './faulted-host.js';
 import { MASTER_NAME } from './redis-nodes.js';
 import { rememberDenial } from './sensor-memory.js';
 
+const BETWEEN_TRIES_MS = 2_000;
+
 /** Does the faults of a plan, and undoes each when its time is over. */
 export class Injector {
   readonly tally = new FaultTally();
@@ -26,6 +28,16 @@ export class Injector {
     const doing = this.#tell(fault);
     if (fault.kind === 'kill-in-swap') this.#track(doing);
     else await doing;
+  }
+
+  /** One after the other until one of its kind is done, of kinds of which none was. */
+  async injectMissing(faults: readonly Fault[]): Promise<void> {
+    for (const fault of faults) {
+      if (!this.tally.isMissing(fault.kind)) continue;
+      this.tally.triedAgain(fault.kind);
+      await this.inject(fault);
+      await delay(BETWEEN_TRIES_MS);
+    }
   }
 
   /** Nothing is broken any more. */

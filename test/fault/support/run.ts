@@ -3,6 +3,7 @@ import type { Alert, JournalEntryView, PolicyStatus, PolicyView } from '#contrac
 import { AppArmorParser } from '#testing';
 import type { ControlPlane } from '../../../apps/cli/src/client/control-plane.js';
 import { check } from '../checker.js';
+import { kernelNeverRead } from '../checks/hosts.js';
 import { PROMPT_MS } from '../checks/rest.js';
 import type { Rule, Violation } from '../checks/violation.js';
 import { History, type Action, type Final, type Line, type Said } from '../history.js';
@@ -15,6 +16,8 @@ import { Workload } from './workload.js';
 
 const SETTLES_WITHIN_MS = 150_000;
 const ASK_EVERY_MS = 1_000;
+/** Every so many times that the control plane is asked. */
+const LOOKS_FOR_ALERTS_AT = 5;
 const TRIES_AT_REST = 3;
 
 /** What differs from the product as it is shipped, and from the time that it may take to settle. */
@@ -26,7 +29,7 @@ export interface RunOptions extends ClusterOptions {
 
 export interface RunResult {
   readonly violations: readonly Violation[];
-  /** Kinds of faults of which none was done, though many were planned and nothing is lacking here. */
+  /** Kinds of faults of which none was done, though many were planned and nothing is lacking here; so with looks into kernels. */
   readonly neverDone: readonly string[];
   readonly figures: string;
 }
@@ -37,6 +40,8 @@ export class FaultRun {
   readonly #injector: Injector;
   readonly #workload: Workload;
   readonly #direct: readonly ControlPlane[];
+  /** Alerts that were in the store already. */
+  readonly #seen = new Set<string>();
   #asked = 0;
   readonly #over = new AbortController();
 
@@ -62,7 +67,7 @@ export class FaultRun {
       const plan = planOf(seed, lengthMs);
       await run.#carryOut(steps ? { ...plan, steps } : plan);
       violations = check(history.lines);
-      const { neverDone } = run.#injector.tally;
+      const neverDone = [...run.#injector.tally.neverDone, ...kernelNeverRead(history.lines)];
       return { violations, neverDone, figures: run.#figures(history.lines) };
     } finally {
       run.#over.abort();
@@ -73,7 +78,7 @@ export class FaultRun {
     }
   }
 
-  async #carryOut({ first, steps }: Plan): Promise<void> {
+  async #carryOut({ first, steps, again }: Plan): Promise<void> {
     const features = AppArmorParser.find()?.features ?? '';
     for (const [index, name] of [...first, SPARE].entries()) {
       const host = new FaultedHost(name, this.cluster, features, index % 2 === 1);
@@ -87,6 +92,9 @@ export class FaultRun {
     const faults = steps.filter((step) => 'fault' in step);
     const work = steps.filter((step) => !('fault' in step));
     await Promise.all([faults, work].map((part) => this.#through(part, begun)));
+    await this.#injector.end();
+    await this.#ready();
+    await this.#injector.injectMissing(again);
     await this.#injector.end();
     await this.#settle();
     this.#over.abort();
@@ -104,10 +112,20 @@ export class FaultRun {
 
   /** Asks past all links what the control plane says, for as long as the run goes on. */
   async #watch(): Promise<void> {
-    while (!this.#over.signal.aborted) {
+    for (let round = 0; !this.#over.signal.aborted; round += 1) {
       const said = await this.#policies().catch(() => []);
       for (const each of said) this.cluster.history.write({ type: 'said', ...each });
+      if (round % LOOKS_FOR_ALERTS_AT === 0) await this.#noteAlerts().catch(() => undefined);
       await delay(ASK_EVERY_MS, undefined, { signal: this.#over.signal }).catch(() => undefined);
+    }
+  }
+
+  async #noteAlerts(): Promise<void> {
+    for (const alert of await this.#alerts()) {
+      const name = `${alert.node} ${alert.resource}`;
+      if (this.#seen.has(name)) continue;
+      this.#seen.add(name);
+      this.cluster.history.write({ type: 'stored', ...alert });
     }
   }
 
@@ -206,20 +224,23 @@ export class FaultRun {
 
   async #final(): Promise<Final> {
     const journal = await this.#stored<JournalEntryView>('/v1/journal', ({ hash }) => hash);
-    const alerts = await this.#stored<Alert>('/v1/alerts', ({ NodeID, EventID }) => {
-      return `${NodeID} ${EventID}`;
-    });
     const hosts = [...this.#hosts.values()].flatMap(({ tap }) => (tap?.last ? [tap.last] : []));
     return {
       policies: await this.#policies(),
       hosts,
-      journal: journal
-        .toSorted((a, b) => a.seq - b.seq)
-        .map(({ seq, action, prev, hash }) => ({ seq, action, prev, hash })),
-      alerts: alerts
-        .filter(({ Type }) => Type === 'MatchedHostPolicy')
-        .map(({ Node: node, Resource: resource }) => ({ node, resource })),
+      journal: journal.toSorted((a, b) => a.seq - b.seq),
+      alerts: await this.#alerts(),
     };
+  }
+
+  /** Denials that are stored. */
+  async #alerts(): Promise<Final['alerts']> {
+    const alerts = await this.#stored<Alert>('/v1/alerts', ({ NodeID, EventID }) => {
+      return `${NodeID} ${EventID}`;
+    });
+    return alerts
+      .filter(({ Type }) => Type === 'MatchedHostPolicy')
+      .map(({ Node: node, Resource: resource }) => ({ node, resource }));
   }
 
   async #policies(): Promise<Said[]> {
@@ -227,10 +248,9 @@ export class FaultRun {
     const policies = await controlPlane.all<PolicyView>('/v1/policies');
     return Promise.all(
       policies.map(async ({ name }) => {
-        const { revision, nodes } = await controlPlane.call<PolicyStatus>(
-          `/v1/policies/${name}/status`,
-        );
-        return { policy: name, revision: Number(revision), nodes: nodes.map(saidOf) };
+        const status = await controlPlane.call<PolicyStatus>(`/v1/policies/${name}/status`);
+        const [revision, nodes] = [Number(status.revision), status.nodes.map(saidOf)];
+        return { policy: name, revision, everywhere: status.enforcedEverywhere, nodes };
       }),
     );
   }

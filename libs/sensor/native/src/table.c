@@ -159,7 +159,7 @@ static bool belongs(uint16_t tag) {
                tag == HW_TAG_OVERRIDES || tag == HW_TAG_VALID_UNTIL || tag == HW_TAG_ROOT ||
                tag == HW_TAG_FLOORS || tag == HW_TAG_TABLE || tag == HW_TAG_SUBJECT_NAME ||
                tag == HW_TAG_KILL_HOLDERS || tag == HW_TAG_DEVICES || tag == HW_TAG_VISIBILITY ||
-               tag == HW_TAG_LINKS;
+               tag == HW_TAG_LINKS || tag == HW_TAG_EFFECT;
 }
 
 static int read_lists(struct hw_table *t, struct hw_slice payload, const char **why) {
@@ -327,6 +327,10 @@ static int read_single(struct hw_table *t, struct hw_slice payload, const char *
         r = read_kept(payload, HW_TAG_LINKS, HW_LINKS_BYTES_MAX, &t->links);
         if (r < 0 || !hw_links_are_sound(t->links))
                 return -EBADMSG;
+        *why = "what the binary policy was made from is malformed";
+        r = read_kept(payload, HW_TAG_EFFECT, HW_EFFECT_BYTES_MAX, &t->effect);
+        if (r < 0)
+                return r;
         *why = "the suspension is malformed";
         return read_suspend(t, payload);
 }
@@ -423,11 +427,18 @@ bool hw_table_equals(const struct hw_table *a, const struct hw_table *b) {
         return a->payload.len == b->payload.len && memcmp(a->payload.data, b->payload.data, a->payload.len) == 0;
 }
 
-bool hw_table_same_effect(const struct hw_table *a, const struct hw_table *b) {
+/* By what it was made from: of one text apparmor_parser makes other bytes when its memory lies elsewhere. */
+static bool same_policy(const struct hw_table *a, const struct hw_table *b) {
+        if (a->effect.len > 0 || b->effect.len > 0)
+                return same_bytes(a->effect, b->effect);
         for (int i = HW_MODE_ENFORCE; i <= HW_MODE_OFF; i++)
                 if (!same_bytes(a->blobs[i], b->blobs[i]))
                         return false;
-        return same_bytes(a->bpf, b->bpf) && same_bytes(a->devices, b->devices);
+        return true;
+}
+
+bool hw_table_same_effect(const struct hw_table *a, const struct hw_table *b) {
+        return same_policy(a, b) && same_bytes(a->bpf, b->bpf) && same_bytes(a->devices, b->devices);
 }
 
 /* FNV-1a, of the length first, so that no bytes pass from one field into the next. */
@@ -442,8 +453,11 @@ static uint64_t mix(uint64_t hash, struct hw_slice bytes) {
 uint64_t hw_table_effect(const struct hw_table *t) {
         uint64_t hash = 0xcbf29ce484222325ull;
 
-        for (int i = HW_MODE_ENFORCE; i <= HW_MODE_OFF; i++)
-                hash = mix(hash, t->blobs[i]);
+        if (t->effect.len > 0)
+                hash = mix(hash, t->effect);
+        else
+                for (int i = HW_MODE_ENFORCE; i <= HW_MODE_OFF; i++)
+                        hash = mix(hash, t->blobs[i]);
         hash = mix(mix(hash, t->bpf), t->devices);
         return hash ? hash : 1;
 }

@@ -21,7 +21,7 @@ struct given {
         uint64_t generation;
         const char *digest, *mark;
         uint64_t suspended_until, valid_until;
-        const char *root, *floors;
+        const char *root, *floors, *effect;
 };
 
 #define SET(generation_, digest_, mark_, ...) \
@@ -52,6 +52,8 @@ static void put_table(struct hw_buffer *b, struct given g) {
                 hw_put_text(b, HW_TAG_ROOT, g.root);
         if (g.floors)
                 hw_put_text(b, HW_TAG_FLOORS, g.floors);
+        if (g.effect)
+                hw_put_text(b, HW_TAG_EFFECT, g.effect);
 }
 
 /* The code of the refusal in what the client was sent, empty where there is none. */
@@ -323,6 +325,24 @@ static void what_the_console_loads_again_and_is_confirmed_is_rejected_no_more(vo
         end();
 }
 
+/* Of one text apparmor_parser makes other bytes, by chance. */
+static void other_bytes_of_the_same_rules_do_not_come_back(void) {
+        begin_trusting();
+        CHECK(taken(SET(1, "11", "good", .effect = "good")));
+        confirm();
+        CHECK(taken(SET(2, "22", "bad", .effect = "bad")));
+        cut_off();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        CHECK(refused("fell-back", SET(3, "22", "by chance", .effect = "bad", .suspended_until = in_a_minute())));
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_AUDIT));
+        restart();
+        CHECK(refused("fell-back", SET(4, "22", "otherwise", .effect = "bad")));
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
+        CHECK(taken(SET(5, "22", "bad", .effect = "for other labels")));
+        CHECK(is(5, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
+        end();
+}
+
 int main(void) {
         TEST(a_host_that_fell_back_is_suspended_with_what_it_has);
         TEST(when_that_ends_what_cut_the_agent_off_does_not_come_back);
@@ -338,5 +358,6 @@ int main(void) {
         TEST(what_does_something_else_under_that_name_is_tried_once);
         TEST(where_it_was_good_it_is_compiled_anew_as_any_other);
         TEST(what_the_console_loads_again_and_is_confirmed_is_rejected_no_more);
+        TEST(other_bytes_of_the_same_rules_do_not_come_back);
         return 0;
 }
