@@ -87,15 +87,20 @@ describe('brakes on a real host', () => {
     );
   };
 
-  /** Applies a rule set that cuts the agent off, and sees that it came back, that it is told, and that the rest holds. */
-  const expectFallback = async (policy: string): Promise<void> => {
+  /** Applies a rule set that cuts the agent off, until that is told. */
+  const fallBack = async (policy: string): Promise<NodeStatus> => {
     const appliedAt = Date.now();
     await fleet.product.apply(policy, '--override-protection');
-    const status = await eventually('the host tells that it fell back', 5 * MINUTES, async () => {
+    return eventually('the host tells that it fell back', 5 * MINUTES, async () => {
       const now = await nodeStatus();
       const { code, at = '' } = now.lastRejection ?? {};
       return code === 'fell-back' && Date.parse(at) > appliedAt && now;
     });
+  };
+
+  /** Sees that it came back, that it is told, and that the rest holds. */
+  const expectFallback = async (policy: string): Promise<void> => {
+    const status = await fallBack(policy);
     expect(status.lastRejection?.message).toMatch(/cut the agent off/);
     expect((await fleet.product.cli(['status', 'policy', 'cuts-agent'])).code).toBe(1);
     await expectBlocked(web1, 'sleep 0.01');
@@ -228,6 +233,23 @@ describe('brakes on a real host', () => {
         expect((await fleet.product.cli(['status', 'policy', 'no-sleep'])).code).toBe(1);
         await fleet.product.must(['breakglass', '--end', id]);
         await eventually('blocked again', SOON, () => isBlocked(web1, 'sleep 0.01'));
+        await enforced('no-sleep');
+      },
+      12 * MINUTES,
+    );
+
+    it(
+      'reaches a host that fell back, and what cut it off does not come back with its end',
+      async () => {
+        await fallBack(NO_TCP);
+        const id = await suspend(['--node', 'web1'], 'off', '30m');
+        await eventually('sleep is free', SOON, () => isAllowed(web1, 'sleep 0.01'));
+        expect(await sensorSuspension(web1)).toMatchObject({ by: 'control-plane' });
+        await fleet.product.must(['breakglass', '--end', id]);
+        await eventually('blocked again', SOON, () => isBlocked(web1, 'sleep 0.01'));
+        expect(await confirmIs('fell-back')).toBe(true);
+        expect((await nodeStatus()).lastRejection).toMatchObject({ code: 'fell-back' });
+        await remove('cuts-agent');
         await enforced('no-sleep');
       },
       12 * MINUTES,
