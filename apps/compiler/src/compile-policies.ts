@@ -21,7 +21,7 @@ interface Binaries {
 export interface Compiled {
   readonly compilation: Compilation;
   readonly binaries: Binaries;
-  /** Tells what the binaries were made from and by; empty where there are none. */
+  /** Tells what the binaries were made from, then by; empty where there are none. */
   readonly effect: Buffer;
   readonly dropIns: readonly DropIn[];
 }
@@ -107,10 +107,12 @@ async function attempt(
   return {
     compilation,
     binaries: { enforce: first ?? empty(), audit: second ?? empty(), open: third ?? empty() },
-    effect: createHash('sha256')
-      .update(JSON.stringify([texts, parser.version]))
-      .digest(),
+    effect: Buffer.concat([sha256(JSON.stringify(texts)), sha256(parser.version)]),
   };
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
 }
 
 function binaryOf(parsed: Parsed): Buffer {

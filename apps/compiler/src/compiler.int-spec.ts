@@ -261,7 +261,7 @@ describe('the compiler', () => {
     };
     const effects = new Set<string>();
     for (let time = 0; time < 8; time += 1) effects.add(await effectOf({ policies }));
-    expect([...effects]).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)]);
+    expect([...effects]).toEqual([expect.stringMatching(/^[0-9a-f]{128}$/)]);
     expect(effects.has(await effectOf({}))).toBe(false);
   });
 

@@ -39,6 +39,8 @@ export class PostgresDatabase {
   readonly #pool: Pool;
   readonly #probe: NodeJS.Timeout;
   #prepared: Promise<void> | undefined;
+  /** It was prepared once in the life of this process. */
+  #wasHere = false;
   #failure: PostgresError | undefined;
   #probing = false;
   #closed: Promise<void> | undefined;
@@ -117,7 +119,9 @@ export class PostgresDatabase {
 
   #prepare(): Promise<void> {
     const { migrations, database } = this.options;
-    return this.#withClient((query) => migrate(query, migrations, database)).catch(
+    const wasHere = this.#wasHere;
+    return this.#withClient((query) => migrate(query, migrations, { database, wasHere })).then(
+      () => void (this.#wasHere = true),
       (error: unknown) => {
         this.#prepared = undefined;
         throw error;

@@ -6,12 +6,13 @@ const LOCK = 7_402_118_331;
 
 /**
  * Brings the schema `hostward` to the last of `migrations`, in one transaction; replicas that start at once take turns.
- * Throws PostgresRefused for a schema of a newer version, and for a server that would lose what it says it has.
+ * Throws PostgresRefused for a server that would lose what it says it has, and for a schema of a newer version, unless this
+ * process `wasHere` before that: one that runs goes on beside a newer one.
  */
 export async function migrate(
   query: Query,
   migrations: readonly string[],
-  database: string,
+  { database, wasHere }: { readonly database: string; readonly wasHere: boolean },
 ): Promise<void> {
   await checkSettings(query, database);
   await query('BEGIN');
@@ -22,7 +23,7 @@ export async function migrate(
     'SELECT coalesce(max(version), 0) AS version FROM hostward.migrations',
   );
   const version = Number(rows[0]?.['version']);
-  if (version > migrations.length) {
+  if (version > migrations.length && !wasHere) {
     const known = `this one knows ${migrations.length}`;
     throw new PostgresRefused(
       `database ${JSON.stringify(database)} has schema ${version}, ${known}: a newer version of hostward made it; upgrade this replica`,

@@ -86,6 +86,15 @@ describe('a database that is another one than before', () => {
     expect(await count(database)).toBe(1);
   });
 
+  it('goes on beside a newer version that has migrated it meanwhile, also once its connections had broken', async () => {
+    const older = open({ migrations: STEPS.slice(0, 1) });
+    expect(await count(older)).toBe(0);
+    expect(await count(open())).toBe(1);
+    await server.restart();
+    await expect(count(older)).resolves.toBe(1);
+    expect(older.health().ok).toBe(true);
+  });
+
   it('is refused where it would lose what it says it has, once its connections had broken', async () => {
     const database = open();
     expect(await count(database)).toBe(1);

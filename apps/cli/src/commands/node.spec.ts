@@ -27,6 +27,9 @@ describe('the help of node revoke', () => {
     const wanted = await steps();
     expect(wanted[0]).toBe('systemctl stop hostward-agent');
     for (const step of wanted) expect(named).toContain(`\n  ${step}\n`);
+    // The record of a revoked host keeps its name.
+    expect(named.indexOf('hostward delete node web1')).toBeLessThan(named.indexOf(wanted[0] ?? ''));
+    expect(named).toContain('hostward delete node web1');
   });
 
   it('fits a terminal', () => {

@@ -40,7 +40,8 @@ export function registerNode(program: Command): void {
       'after',
       `${EXAMPLES}
 The host keeps enforcing what it had, and gets nothing more. Its keys never
-count again. To let the machine in with new ones, on it, as root:
+count again. To let the machine in with new ones, make its name free
+(hostward delete node web1), then on it, as root:
   systemctl stop hostward-agent
   rm -r /var/lib/hostward/agent /var/lib/hostward/trust
   /usr/lib/hostward/setup.sh configure no-start

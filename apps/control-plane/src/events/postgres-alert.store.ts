@@ -112,7 +112,7 @@ export class PostgresAlertStore extends AlertStore {
 
   override async id(): Promise<string> {
     const sql = 'SELECT left(id::text, 8) AS id FROM hostward.identity';
-    return String((await this.database.query(sql)).rows[0]?.['id']);
+    return String((await this.readers.query(sql)).rows[0]?.['id']);
   }
 
   override async lastId(): Promise<number> {

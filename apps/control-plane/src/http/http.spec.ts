@@ -67,6 +67,10 @@ describe('a small body', () => {
     ['two documents', 'a: 1\n---\nb: 2\n'],
     ['brackets a hundred thousand deep', '['.repeat(100_000)],
     ['dashes thirty thousand deep', '- '.repeat(30_000)],
+    [
+      'brackets that others in a string hide',
+      `{"x":"${']'.repeat(9_000)}","a":${'['.repeat(9_000)}${']'.repeat(9_000)}}`,
+    ],
     ['an alias', 'a: &x [1]\nb: *x\n'],
     ['a prototype', '{"__proto__": {"admin": true}}'],
     ['a prototype in YAML', '__proto__:\n  admin: true\n'],

@@ -17,7 +17,8 @@ export function parseOneValue(text: string): unknown {
   refuseDepth(text);
   const value = jsonIn(text);
   if (value !== undefined) {
-    if (keysIn(value) < countBare(text, ':')) throw unreadable('an object has the same key twice');
+    if (keysIn(value, MAX_DEPTH) < countBare(text, ':'))
+      throw unreadable('an object has the same key twice');
     return value;
   }
   if (text.length > MAX_YAML_CHARS)
@@ -51,11 +52,13 @@ function refuseDepth(text: string): void {
 }
 
 /** How many keys a value has on all its levels: of duplicates the parser keeps the last. */
-function keysIn(value: unknown): number {
+function keysIn(value: unknown, deeper: number): number {
   if (typeof value !== 'object' || value === null) return 0;
+  // Brackets in strings, that hide others from whoever counted them before.
+  if (deeper < 0) throw unreadable(`nested deeper than ${MAX_DEPTH} levels`);
   if (Object.hasOwn(value, '__proto__')) throw unreadable('the key __proto__ is not allowed');
   const own = Array.isArray(value) ? 0 : Object.keys(value).length;
-  return Object.values(value).reduce<number>((sum, one) => sum + keysIn(one), own);
+  return Object.values(value).reduce<number>((sum, one) => sum + keysIn(one, deeper - 1), own);
 }
 
 /** How many of a mark there are outside of the strings of a text that is JSON; of colons one for each key. */

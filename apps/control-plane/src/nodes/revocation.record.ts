@@ -31,7 +31,7 @@ export function decodeRevocation(bytes: Uint8Array): RevocationRecord {
 /** What a host that comes back, and who reads its log, is told. */
 export function revocationText({ name, at, reason }: RevocationRecord): string {
   return (
-    `the identity of host ${name} was revoked at ${at}: ${reason}; to let this machine in again, stop its agent, ` +
-    'remove its state directory and enrol it anew with a join token'
+    `the identity of host ${name} was revoked at ${at}: ${reason}; to let this machine in again it ` +
+    'needs new keys: hostward node revoke --help has the steps'
   );
 }

@@ -225,6 +225,6 @@ function reasonOf(first: Run, second: Run): string {
     `${hostname.slice(0, 100).toWellFormed()} (agent started ${bootedAt})`;
   return (
     `two machines report under this identity: ${name(first)}, seen first, and ${name(second)}, whose reports do not ` +
-    'count; on the copy stop the agent, remove its state directory and enrol it under a name of its own'
+    'count; the copy needs new keys and a name of its own: hostward node revoke --help has the steps'
   );
 }

@@ -98,7 +98,7 @@ struct hw_header {
 #define HW_TAG_TIME_LIMIT 45u /* number, ms that whoever asks waits for the answer; absent = the compiler's own bound */
 #define HW_TAG_AGAIN 46u /* number, 1: the sensor took this envelope before and has kept it; neither its place in the order nor its end is looked at */
 #define HW_TAG_LINKS 47u /* opaque bytes, at most 256 KiB: PATH NUL TARGET NUL for each name that may be a link and was looked at; TARGET empty: it was none */
-#define HW_TAG_EFFECT 48u /* opaque bytes, at most 64: tells what ENFORCE, AUDIT and OPEN were made from and by, since the parser may make other bytes of the same; absent: they tell it themselves */
+#define HW_TAG_EFFECT 48u /* opaque bytes, 64: half of them tell what ENFORCE, AUDIT and OPEN were made from, half by what, since the parser may make other bytes of the same; absent: they tell it themselves */
 #define HW_TAG_LAST HW_TAG_EFFECT
 
 #endif

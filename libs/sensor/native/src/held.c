@@ -157,9 +157,10 @@ void hw_cover_walked(struct hw_daemon *d) {
         (void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, d->walk->through, NULL); /* a child that was forked may still have it */
         r = hw_held_walk_end(d->walk, &held);
         d->walk = NULL;
-        if (is_of_before)
+        if (is_of_before) {
+                d->held_at = 0; /* what held it up has let go */
                 hw_cover(d);
-        else
+        } else
                 seen(d, r);
         if (!d->walk)
                 hw_jobs_covered(d);

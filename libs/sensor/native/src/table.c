@@ -328,9 +328,9 @@ static int read_single(struct hw_table *t, struct hw_slice payload, const char *
         if (r < 0 || !hw_links_are_sound(t->links))
                 return -EBADMSG;
         *why = "what the binary policy was made from is malformed";
-        r = read_kept(payload, HW_TAG_EFFECT, HW_EFFECT_BYTES_MAX, &t->effect);
-        if (r < 0)
-                return r;
+        r = read_kept(payload, HW_TAG_EFFECT, HW_EFFECT_BYTES, &t->effect);
+        if (r < 0 || (t->effect.len > 0 && t->effect.len != HW_EFFECT_BYTES))
+                return -EBADMSG;
         *why = "the suspension is malformed";
         return read_suspend(t, payload);
 }
@@ -454,7 +454,7 @@ uint64_t hw_table_effect(const struct hw_table *t) {
         uint64_t hash = 0xcbf29ce484222325ull;
 
         if (t->effect.len > 0)
-                hash = mix(hash, t->effect);
+                hash = mix(hash, (struct hw_slice){ t->effect.data, HW_EFFECT_BYTES / 2 });
         else
                 for (int i = HW_MODE_ENFORCE; i <= HW_MODE_OFF; i++)
                         hash = mix(hash, t->blobs[i]);

@@ -38,7 +38,7 @@ struct hw_dropin {
 #define HW_TABLE_SUBJECTS_MAX 16384
 #define HW_ROOT_BYTES_MAX (128u << 10)
 #define HW_FLOORS_BYTES_MAX (1u << 20)
-#define HW_EFFECT_BYTES_MAX 64u
+#define HW_EFFECT_BYTES 64u
 
 /* A suspension as ordered by the control plane. */
 struct hw_order_suspend {
@@ -63,7 +63,7 @@ struct hw_table {
         struct hw_slice root, floors; /* empty: there are none */
         struct hw_slice links; /* as the compiler saw them (links.h); they have no part in the effect */
         struct hw_slice blobs[3]; /* by enum hw_mode */
-        struct hw_slice effect; /* what they were made from and by; empty: only they tell */
+        struct hw_slice effect; /* what they were made from, and in the second half by; empty: only they tell */
         struct hw_slice bpf; /* the table for BPF; empty: AppArmor enforces */
         char **subjects; /* of `bpf`, in its order */
         size_t n_subjects;
@@ -88,7 +88,7 @@ struct hw_table *hw_table_free(struct hw_table *t);
 bool hw_table_equals(const struct hw_table *a, const struct hw_table *b);
 /* Whether both do the same in the kernel, whatever they are called. */
 bool hw_table_same_effect(const struct hw_table *a, const struct hw_table *b);
-/* Told from others by this number where one of the two is not there any more; never 0. */
+/* Told from others by this number where one of the two is not there any more, whatever parser or kernel made them; never 0. */
 uint64_t hw_table_effect(const struct hw_table *t);
 bool hw_table_has_name(const struct hw_table *t, const char *name);
 

@@ -21,7 +21,7 @@ struct given {
         uint64_t generation;
         const char *digest, *mark;
         uint64_t suspended_until, valid_until;
-        const char *root, *floors, *effect;
+        const char *root, *floors, *effect, *made_by;
 };
 
 #define SET(generation_, digest_, mark_, ...) \
@@ -52,8 +52,13 @@ static void put_table(struct hw_buffer *b, struct given g) {
                 hw_put_text(b, HW_TAG_ROOT, g.root);
         if (g.floors)
                 hw_put_text(b, HW_TAG_FLOORS, g.floors);
-        if (g.effect)
-                hw_put_text(b, HW_TAG_EFFECT, g.effect);
+        if (g.effect) {
+                uint8_t effect[HW_EFFECT_BYTES] = { 0 };
+
+                (void)snprintf((char *)effect, sizeof effect / 2, "%s", g.effect);
+                (void)snprintf((char *)effect + sizeof effect / 2, sizeof effect / 2, "%s", g.made_by ? g.made_by : "");
+                hw_put_bytes(b, HW_TAG_EFFECT, effect, sizeof effect);
+        }
 }
 
 /* The code of the refusal in what the client was sent, empty where there is none. */
@@ -336,7 +341,7 @@ static void other_bytes_of_the_same_rules_do_not_come_back(void) {
         CHECK(refused("fell-back", SET(3, "22", "by chance", .effect = "bad", .suspended_until = in_a_minute())));
         CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_AUDIT));
         restart();
-        CHECK(refused("fell-back", SET(4, "22", "otherwise", .effect = "bad")));
+        CHECK(refused("fell-back", SET(4, "22", "otherwise", .effect = "bad", .made_by = "a newer parser")));
         CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
         CHECK(taken(SET(5, "22", "bad", .effect = "for other labels")));
         CHECK(is(5, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
