@@ -26,7 +26,10 @@ describe('completion', () => {
             ['status', 'policy', '--wait', 's'],
             ['s1', 's2'],
           ],
-          [['apply', '--over'], ['--override-protection']],
+          [
+            ['apply', '--over'],
+            ['--override-protection', '--override-unreadable'],
+          ],
           [['exception', 'a'], ['add']],
           [['exception', 'add', 'p'], ['p1']],
           [
