@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { createHash } from 'node:crypto';
 import { argv } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { EtcdStore } from '#etcd';
+import { EtcdStore, type WatchMessage } from '#etcd';
 import { TargetIndex } from '#policy-model';
 import { loadMaterial } from '../../../apps/control-plane/src/config/material.js';
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
@@ -22,37 +22,29 @@ import { StatusReader } from '../../../apps/control-plane/src/status/status-read
 import type { ControlPlaneMistake } from './mistakes.js';
 import { replace } from './replace.js';
 
+type Change = Extract<WatchMessage, { readonly type: 'changes' }>['changes'][number];
+
+function hearsNothingOf(isLost: (change: Change) => boolean): void {
+  replace(
+    FleetState.prototype,
+    'apply',
+    (shipped) =>
+      function (this: FleetState, message) {
+        if (message.type === 'snapshot') return shipped.call(this, message);
+        const changes = message.changes.filter((each) => !isLost(each));
+        return shipped.call(this, { ...message, changes });
+      },
+  );
+}
+
 /**
  * For the fault suite only: the control plane with one mistake, made from outside, so that nothing of the product leads
  * here. Usage: control-plane MISTAKE serve --config=FILE.
  */
 const PLANT: Readonly<Record<ControlPlaneMistake, (configFile: string) => void>> = {
-  'forgets deletions': () => {
-    replace(
-      FleetState.prototype,
-      'apply',
-      (shipped) =>
-        function (this: FleetState, message) {
-          if (message.type === 'snapshot') return shipped.call(this, message);
-          const changes = message.changes.filter((each) => !isDeletion(each));
-          return shipped.call(this, { ...message, changes });
-        },
-    );
-  },
-  'goes on with a break-glass that was ended': () => {
-    replace(
-      FleetState.prototype,
-      'apply',
-      (shipped) =>
-        function (this: FleetState, message) {
-          if (message.type === 'snapshot') return shipped.call(this, message);
-          const changes = message.changes.filter(
-            ({ type, key }) => type !== 'delete' || !key.includes('/suspend/'),
-          );
-          return shipped.call(this, { ...message, changes });
-        },
-    );
-  },
+  'forgets deletions': () => hearsNothingOf(isDeletion),
+  'goes on with a break-glass that was ended': () =>
+    hearsNothingOf(({ type, key }) => type === 'delete' && key.includes('/suspend/')),
   'follows no label that moves': () => {
     const known = new Set<string>();
     replace(

@@ -1,6 +1,7 @@
-import { createHash, createPublicKey, sign, verify } from 'node:crypto';
+import { createPublicKey, sign, verify } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { sha256Hex } from '#bundle';
 import type { ReleaseKey } from './release-key.js';
 
 const SUMS = 'SHA256SUMS';
@@ -43,7 +44,7 @@ export async function signSums(
 ): Promise<string> {
   const made = files.map(async (file): Promise<FileSum> => [
     basename(file),
-    sha256Of(await readFile(file)),
+    sha256Hex(await readFile(file)),
   ]);
   const all = new Map([...held, ...(await Promise.all(made))]);
   const lines = [...all.keys()].toSorted().map((file) => `${all.get(file)}  ${file}\n`);
@@ -53,7 +54,7 @@ export async function signSums(
   await writeFile(join(out, SUMS), sums);
   await writeFile(join(out, SIGNATURE), sign(null, Buffer.from(sums), key));
   await writeFile(join(out, 'release.pub.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
-  return sha256Of(spki);
+  return sha256Hex(spki);
 }
 
 function sumOf(line: string): FileSum[] {
@@ -63,11 +64,7 @@ function sumOf(line: string): FileSum[] {
 
 async function holds(folder: string, [file, sha256]: FileSum): Promise<boolean> {
   const content = await readIfThere(join(folder, file));
-  return content !== undefined && sha256Of(content) === sha256;
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return content !== undefined && sha256Hex(content) === sha256;
 }
 
 async function readIfThere(file: string): Promise<Buffer | undefined> {
