@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { fingerprint } from '#pki';
 import { type DebianRelease, Lab, type Vm } from '#testing';
 import { TestHost } from '../../apps/control-plane/src/testing/test-host.js';
-import { AnsibleController, recapOf } from './support/ansible-controller.js';
+import { AnsibleController, failureOf, recapOf } from './support/ansible-controller.js';
 import { agentConfinement, expectAllowed, expectBlocked, FIND_OURS } from './support/guest.js';
 import { agentPackages, type AgentPackages } from './support/agent-packages.js';
 import { whileProbing } from './support/probe-loop.js';
@@ -112,8 +112,9 @@ describe.each(RELEASES)('the Ansible collection, on Debian %s', (release) => {
 
   it('step 3: a check on bare hosts says what it would do and does nothing', async () => {
     await inventory();
-    const { code, recap, output } = await play('hostward.fleet.bootstrap', ['--check', '--diff']);
-    expect({ code, output: code === 0 ? '' : output }).toEqual({ code: 0, output: '' });
+    const checked = await play('hostward.fleet.bootstrap', ['--check', '--diff']);
+    expect(failureOf(checked)).toBe('');
+    const { recap } = checked;
     for (const name of ['web1', 'web2']) expect(recap[name]?.['changed']).toBeGreaterThan(0);
     expect(await nodes()).not.toMatch(/web\d/);
     for (const vm of [web1, web2]) await expectAllowed(vm, `test -z "$(${FIND_OURS})"`);
@@ -248,10 +249,9 @@ describe.each(RELEASES)('the Ansible collection, on Debian %s', (release) => {
     let failure: string | undefined;
     const counted = await whileProbing(web1, '/etc/secret.txt', '/usr/bin/nice', async () => {
       const args = ['-e', `hostward_agent_package=${packages.second}`, '-e', 'hostward_hosts=web1'];
-      const { code, output } = await play('hostward.fleet.upgrade', args);
-      failure = code === 0 ? undefined : output.slice(-3_000);
+      failure = failureOf(await play('hostward.fleet.upgrade', args));
     });
-    expect({ failure, through: counted.through }).toEqual({ failure: undefined, through: 0 });
+    expect({ failure, through: counted.through }).toEqual({ failure: '', through: 0 });
     expect(counted.tries).toBeGreaterThan(100);
     const version = await web1.ssh(['dpkg-query', '-Wf', '${Version}', 'hostward-agent']);
     expect(version.stdout).toBe(packages.secondVersion);
@@ -273,8 +273,9 @@ describe.each(RELEASES)('the Ansible collection, on Debian %s', (release) => {
 
   it('step 12: the CA is replaced, and hosts with it, while policies stay enforced', async () => {
     const { caFingerprint: before } = await product.record();
-    const { code, output } = await play('hostward.fleet.rotate');
-    expect({ code, output: code === 0 ? '' : output }).toEqual({ code: 0, output: '' });
+    const rotated = await play('hostward.fleet.rotate');
+    expect(failureOf(rotated)).toBe('');
+    const { output } = rotated;
     const after = fingerprint(await readFile(controller.caFile, 'utf8'));
     expect(after).not.toBe(before);
     expect(output).toContain(`hostward_ca_fingerprint: ${after}`);

@@ -19,11 +19,11 @@ LIBRARY=/usr/lib/hostward
 KEPT=/usr/lib/hostward-previous
 PENDING=$STATE/upgrade/pending # from, to, installer, reports; installed once that one is done; verdict once it is known
 ROLLED_BACK=$STATE/upgrade/rolled-back.json
-SEEN=/run/hostward-upgrade # of this boot: since when it is looked at, and what is steady
+SEEN=/run/hostward-upgrade # of this boot: how often it was amiss on end, since when what is steady
 UNIT=/etc/systemd/system/hostward-upgrade
 UNITS='hostward-sensor.service hostward-agent.service'
 
-CHECK_IN_S=${HOSTWARD_CHECK_IN_S:-180}
+CHECK_IN_S=${HOSTWARD_CHECK_IN_S:-180} # in looks: they come later on a host that is too busy to come up in time
 LOOK_S=10
 STEADY_S=20          # so long the same processes must have been well
 RESTARTS=5           # so often systemd has started one anew that does not stay
@@ -192,13 +192,14 @@ installation() {
   return 1
 }
 
-# The first thing that is amiss; nothing when all is well.
+# The first thing that is amiss; nothing when all is well. An agent that has reported shows that it can: what it lacks
+# from then on, a network or a Redis that is away, this version did not bring.
 amiss() {
   for unit in $UNITS; do
     is_active "$unit" || { echo "$unit does not run"; return; }
   done
   "$LIBRARY/hostward-sensor" status --json >/dev/null 2>&1 || { echo 'the sensor does not answer'; return; }
-  [ "$(cat "$PENDING/reports")" = no ] || reports || echo 'the agent does not report, as it did before'
+  [ -e "$SEEN/steady" ] || [ "$(cat "$PENDING/reports")" = no ] || reports || echo 'the agent does not report, as it did before'
 }
 
 crashing() {
@@ -217,17 +218,20 @@ judge() {
   why=$(crashing)
   [ -z "$why" ] || { condemn "$why"; return; }
   [ "$state" != 2 ] || { condemn 'its installation did not come to an end'; return; }
-  why=$(amiss)
-  if [ -n "$why" ]; then
-    rm -f "$SEEN/pids" "$SEEN/steady"
-    [ "$(since watched)" -lt "$CHECK_IN_S" ] || condemn "$why, $CHECK_IN_S s after it was installed"
-    return
-  fi
   pids=$(for unit in $UNITS; do pid_of "$unit"; done)
   if [ "$(cat "$SEEN/pids" 2>/dev/null)" != "$pids" ]; then
     printf '%s\n' "$pids" >"$SEEN/pids"
     rm -f "$SEEN/steady"
   fi
+  why=$(amiss)
+  if [ -n "$why" ]; then
+    rm -f "$SEEN/steady"
+    looks=$(cat "$SEEN/amiss" 2>/dev/null || echo 0)
+    [ "$((looks * LOOK_S))" -lt "$CHECK_IN_S" ] || { condemn "$why, for $CHECK_IN_S s on end"; return; }
+    echo $((looks + 1)) >"$SEEN/amiss"
+    return
+  fi
+  rm -f "$SEEN/amiss"
   [ "$(since steady)" -lt "$STEADY_S" ] || accept
 }
 

@@ -121,6 +121,14 @@ export class AnsibleController {
   }
 }
 
+/** Why a play failed, tasks that did first and then all that it said; empty where it ended with 0. */
+export function failureOf({ code, output }: Ended): string {
+  if (code === 0) return '';
+  const tasks = output.split(/^(?=TASK \[|RUNNING HANDLER \[|PLAY RECAP)/m);
+  const failed = tasks.filter((task) => /^(fatal|failed): /m.test(task));
+  return ['', ...failed, `ended with ${code}:`, output].join('\n');
+}
+
 /** The counts of each host. */
 export function recapOf({ output }: Ended): Readonly<Record<string, Recap>> {
   const lines = output.slice(output.lastIndexOf('PLAY RECAP')).matchAll(/^(\S+)\s+: (ok=.*)$/gm);

@@ -149,6 +149,71 @@ describe('an upgrade that is judged', () => {
     put('proc/8/comm', 'dpkg\n');
     expect(isAtWork()).toBe('yes\n');
   });
+
+  describe('by what runs now', () => {
+    const SENSOR = 'usr/lib/hostward/hostward-sensor';
+    const PENDING = 'var/lib/hostward/upgrade/pending';
+
+    beforeEach(() => {
+      const pending = { from: '0.1.0', to: '0.2.0', installer: '', reports: 'yes' };
+      for (const [name, text] of Object.entries(pending)) put(join(PENDING, name), `${text}\n`);
+      for (const name of ['var/lib/hostward/trust/node-id', 'etc/hostward/agent.yaml', 'run/x'])
+        put(name, '');
+      for (const name of ['etc/x', 'usr/x']) mkdirSync(dirname(kept(name)), { recursive: true });
+      put('bin/dpkg-query', '#!/bin/sh\ncase "$*" in *db:Status*) echo installed ;; esac\n');
+      put('usr/lib/hostward/setup.sh', '#!/bin/sh\n');
+      put(SENSOR, '#!/bin/sh\n');
+    });
+    const kept = (name: string): string => join(folder, 'usr/lib/hostward-previous', name);
+
+    /** One look, so many seconds after the boot, at an agent that has reported and lacks what is named. */
+    function look(uptimeS: number, pid: number, ...lacks: readonly string[]): string {
+      put('proc/uptime', `${uptimeS}.00 1.00\n`);
+      put(
+        'bin/systemctl',
+        `#!/bin/sh\ncase "$*" in *MainPID*) echo ${pid} ;; *show*) echo 0 ;; esac\n`,
+      );
+      const health = {
+        conditions: lacks.map((name) => ({ name })),
+        agent: { pid, v: 1 },
+        reports: 3,
+      };
+      put('var/lib/hostward/agent/health.json', JSON.stringify(health, null, 2));
+      expect(call(UPGRADE, 'judge').status).toBe(0);
+      if (has(PENDING)) return 'awaited';
+      return has('var/lib/hostward/upgrade/rolled-back.json') ? 'taken back' : 'accepted';
+    }
+
+    it('is accepted for having reported, though Redis is away from time to time after it', () => {
+      const looks = [look(100, 7, 'redis'), look(110, 7), look(120, 7, 'report'), look(131, 7)];
+      expect(looks).toEqual(['awaited', 'awaited', 'awaited', 'accepted']);
+    });
+
+    /** A look every ten seconds. */
+    const looks = (count: number, fromS: number, ...of: readonly [number, ...string[]]): string[] =>
+      Array.from({ length: count }, (_, i) => look(fromS + 10 * i, ...of));
+
+    it('is taken back when it has not reported for three minutes, counted anew where it had', () => {
+      expect(new Set(looks(18, 100, 7, 'redis'))).toEqual(new Set(['awaited']));
+      expect([look(280, 7), ...looks(18, 290, 8, 'redis')]).not.toContain('taken back');
+      expect(look(470, 8, 'redis')).toBe('taken back');
+      const word = readFileSync(join(folder, 'var/lib/hostward/upgrade/rolled-back.json'), 'utf8');
+      expect(word).toMatch(
+        /"from":"0.2.0","to":"0.1.0",.*"the agent does not report, as it did before, for 180 s/,
+      );
+    });
+
+    it('has its three minutes in looks, which come late where the host is too busy to start it in time', () => {
+      expect([look(100, 7, 'redis'), look(900, 7, 'redis')]).toEqual(['awaited', 'awaited']);
+    });
+
+    it('is not accepted while the sensor does not answer', () => {
+      expect([look(100, 7), look(110, 7)]).toEqual(['awaited', 'awaited']);
+      put(SENSOR, '#!/bin/sh\nexit 1\n');
+      expect(new Set(looks(18, 125, 7))).toEqual(new Set(['awaited']));
+      expect(look(305, 7)).toBe('taken back');
+    });
+  });
 });
 
 describe('what install.sh put there', () => {
