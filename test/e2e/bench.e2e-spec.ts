@@ -151,6 +151,8 @@ describe('bench fleet --json', () => {
       expect(of(metric)).toMatchObject({ unit: 'ms', value: expect.any(Number) });
     expect(of('idle_cpu')?.value).toBeGreaterThanOrEqual(0);
     expect(of('rss_per_host')?.unit).toBe('KiB');
+    expect(of('idle_cpu_redis')).toMatchObject({ unit: '% of a core', value: expect.any(Number) });
+    expect(of('rss_per_host_redis')?.value).toBeGreaterThan(0);
     expect(of('etcd_writes_per_change')?.value).toBe(1);
     expect(of('redis_commands_per_host')).toMatchObject({ unit: 'commands' });
     expect(of('redis_commands_per_host')?.ratio).toBeGreaterThan(1);
@@ -233,6 +235,60 @@ describe('bench fleet --json', () => {
     },
     TIMEOUT_MS,
   );
+});
+
+describe('bench trust --json', () => {
+  it(
+    'tells what an assignment, a handshake and a connection take of the process that serves them, and leaves nothing behind',
+    async () => {
+      const sizes = ['--hosts=50', '--rounds=1', '--agents=50', '--requests=5'];
+      const { told } = await run('trust', ...sizes, '--json');
+      const of = (name: string) => told.filter((line) => line.case === name);
+      // A script and a nudge to somebody who hears it are more than a bare write.
+      expect(of('assignments, hosts=50')).toMatchObject([
+        { metric: 'CPU of Redis, a host', unit: 'us', baseline: expect.any(Number) },
+      ]);
+      expect(of('assignments, hosts=50')[0]?.ratio).toBeGreaterThan(1);
+      const reconnect = of('TLS reconnect, agents=50');
+      const served = reconnect.filter(({ metric }) =>
+        /CPU of (Redis|the control plane)$/.test(metric),
+      );
+      expect(served.map(({ metric }) => metric)).toEqual([
+        'Redis: CPU of Redis',
+        'HTTPS, mutual: CPU of the control plane',
+        'TCP, made and reset: CPU of the control plane',
+      ]);
+      const [redis, https, tcp] = served.map(({ value }) => value);
+      expect(redis).toBeGreaterThan(0);
+      expect(https).toBeGreaterThan(tcp ?? Infinity);
+      expect(await readdir(folder)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe('bench scale --json', () => {
+  const metrics = async (...options: string[]): Promise<Record<string, number>> => {
+    const told = await bench('scale', '--hosts=3000', ...options, '--json');
+    return Object.fromEntries(told.map(({ metric, value }) => [metric, value]));
+  };
+
+  it('tells what a day takes, and by prices what it costs', async () => {
+    const plain = await metrics();
+    expect(Object.keys(plain)).not.toContain('cost_a_day');
+    const { core_hours_a_day: cores = 0, gib_hours_a_day: memory = 0, gb_a_day: sent = 0 } = plain;
+    expect(Math.min(cores, memory, sent)).toBeGreaterThan(0);
+    const { cost_a_day: cost } = await metrics('--core-hour=2', '--gib-hour=0.5', '--gb=0.25');
+    expect((cost ?? 0) / (2 * cores + 0.5 * memory + 0.25 * sent)).toBeCloseTo(1, 1);
+  });
+
+  it.each(['--core-hour', '--gib-hour', '--gb'])('refuses what is no price: %s', async (option) => {
+    for (const price of ['', '-1', 'free'])
+      await expect(run('scale', `${option}=${price}`)).rejects.toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(`${option} "${price}" is not a price`),
+      });
+  });
 });
 
 describe('bench bootstrap --json', () => {

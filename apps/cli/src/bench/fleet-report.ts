@@ -1,10 +1,9 @@
 import type { ChangeResult } from '../sim/sim-change.js';
 import type { BenchReport } from './bench-report.js';
 import { cpuMeasurements, type CpuTimes } from './change-cpu.js';
-import type { Bare, Exchange, Return, Rounds } from './fleet-run.js';
+import type { Bare, Exchange, Idle, Return, Rounds } from './fleet-run.js';
 import { NOT_WORSE_THAN_LINEAR, slopeOf } from './fleet-slope.js';
 import type { Measurement } from './measurement.js';
-import type { ProcessUse } from './process-use.js';
 import { workMeasurements, type ReportBytes } from './redis-work.js';
 import type { Waits } from './rest-meanwhile.js';
 import { median, percentile, worst } from './samples.js';
@@ -13,9 +12,9 @@ import { median, percentile, worst } from './samples.js';
 export interface FleetResult {
   readonly nodes: number;
   readonly idleMs: number;
-  /** The control plane before the first host, and with all. */
-  readonly before: ProcessUse | undefined;
-  readonly idle: ProcessUse | undefined;
+  /** Before the first host, and with all. */
+  readonly before: Idle;
+  readonly idle: Idle;
   /** Of everything that takes part, over `idleMs`. */
   readonly atRest: CpuTimes;
   readonly all: Rounds;
@@ -44,7 +43,7 @@ export function tellFleet(report: BenchReport, result: FleetResult): void {
   report.case(
     `nodes=${nodes}`,
     `${changeOf(all)};\nlast_arrival: the last has it in hand, in rounds of their own in which hosts take it up only then;\nbaselines: bare Redis publish to as many subscribers, the last; of acks, one that each of them answers;\n` +
-      `the control plane over ${idleMs / 1_000} s without any change, baseline: before the first host; ` +
+      `control plane and both Redis over ${idleMs / 1_000} s without any change, baseline: before the first host;\n` +
       'all hosts back after Redis was killed, baseline: as many subscribers connect',
     [
       timed('last_arrival', median(result.arrivalsMs), middle(result.bare.publish, 100)),
@@ -151,15 +150,19 @@ function confirmationsOf({ all, atRest, idleMs }: FleetResult): readonly CpuTime
 }
 
 function costsOf({ nodes, before, idle, residentKiB }: FleetResult): readonly Measurement[] {
-  const grownMiB = (idle?.residentMiB ?? 0) - (before?.residentMiB ?? 0);
-  return [
-    {
-      metric: 'idle_cpu',
-      value: idle?.cpuPercent ?? 0,
+  const cpu = (of: keyof Idle) =>
+    ({
+      value: idle[of].cpuPercent,
       unit: '% of a core',
-      baseline: before?.cpuPercent,
-    },
-    { metric: 'rss_per_host', value: (grownMiB * 1_024) / nodes, unit: 'KiB' },
+      baseline: before[of].cpuPercent,
+    }) as const;
+  const grownKiB = (of: keyof Idle): number =>
+    ((idle[of].residentMiB - before[of].residentMiB) * 1_024) / nodes;
+  return [
+    { metric: 'idle_cpu', ...cpu('controlPlane') },
+    { metric: 'idle_cpu_redis', ...cpu('redis') },
+    { metric: 'rss_per_host', value: grownKiB('controlPlane'), unit: 'KiB' },
+    { metric: 'rss_per_host_redis', value: grownKiB('redis'), unit: 'KiB' },
     { metric: 'rss_per_simulated_host', value: residentKiB, unit: 'KiB' },
   ];
 }
@@ -195,7 +198,7 @@ function tellAims(report: BenchReport, result: FleetResult): void {
   report.aim('reconnect_all', worst(back.waitsMs), RETURN_AIM_MS, 'ms');
   report.aim('hosts not back', back.missing, 0, 'hosts');
   report.aim('hosts without the change made meanwhile', back.unchanged, 0, 'hosts');
-  report.aim('idle_cpu', idle?.cpuPercent ?? 0, IDLE_AIM_PERCENT, '% of a core');
+  report.aim('idle_cpu', idle.controlPlane.cpuPercent, IDLE_AIM_PERCENT, '% of a core');
   const meanwhile = percentile(back.rest.ms, 99);
   report.aim('rest_p99 during the return', meanwhile, REST_AIM_MS, 'ms');
 }

@@ -12,7 +12,7 @@ import { processesFor } from '../sim/descriptors.js';
 import { applyChange, type ChangeResult } from '../sim/sim-change.js';
 import { COME_WITHIN_MS, monotonicMs, SimFleet } from '../sim/sim-fleet.js';
 import { withCpu, type CpuShares, type CpuTimes } from './change-cpu.js';
-import { cpuMsOf, useOf, type ProcessUse } from './process-use.js';
+import { cpuMsOf, sumOf, useOf, type ProcessUse } from './process-use.js';
 import { RedisPublish } from './redis-publish.js';
 import { RedisCounter, type RedisWork, type ReportBytes, workPerHost } from './redis-work.js';
 import { restMeanwhile, type Waits } from './rest-meanwhile.js';
@@ -58,6 +58,13 @@ export interface Return {
   readonly missing: number;
   readonly unchanged: number;
   readonly cpuMs: CpuTimes;
+}
+
+/** Uses of a window in which nothing is done. */
+export interface Idle {
+  readonly controlPlane: ProcessUse;
+  /** Both together. */
+  readonly redis: ProcessUse;
 }
 
 /** The baselines: of a return as many bare connections, of a delivery a publish, of an ack one that each subscriber answers. */
@@ -143,9 +150,11 @@ export class FleetRun {
     return this.#hosts.use.residentBytes / 1_024 / this.size.nodes;
   }
 
-  /** What the control plane uses while nothing is done. */
-  async idle(windowMs: number): Promise<ProcessUse | undefined> {
-    return (await useOf([this.#pid('control plane')], windowMs, this.parts.signal))[0];
+  /** What control plane and both Redis use while nothing is done. */
+  async idle(windowMs: number): Promise<Idle> {
+    const pids = ['control plane', 'redis', 'redis-events'].map((program) => this.#pid(program));
+    const [controlPlane, ...redis] = await useOf(pids, windowMs, this.parts.signal);
+    return { controlPlane: controlPlane ?? sumOf([]), redis: sumOf(redis) };
   }
 
   /** Of everything that takes part, while nothing is done. */

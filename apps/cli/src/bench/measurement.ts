@@ -16,7 +16,11 @@ export type Unit =
   | 'hosts'
   | 'instructions'
   | 'records'
-  | 'records/s';
+  | 'records/s'
+  | 'core-hours'
+  | 'GiB-hours'
+  | 'GB'
+  | 'of the currency';
 
 /** One measured value and, measured in the same run, what it is compared with. */
 export interface Measurement {

@@ -29,6 +29,14 @@ export async function useOf(
   }));
 }
 
+/** Of all together. */
+export function sumOf(uses: readonly ProcessUse[]): ProcessUse {
+  return {
+    cpuPercent: uses.reduce((sum, { cpuPercent }) => sum + cpuPercent, 0),
+    residentMiB: uses.reduce((sum, { residentMiB }) => sum + residentMiB, 0),
+  };
+}
+
 /** CPU time of processes so far, all of them together; to the kernel's tick of 10 ms each. */
 export async function cpuMsOf(pids: readonly number[]): Promise<number> {
   const seconds = await Promise.all(pids.map(cpuSeconds));

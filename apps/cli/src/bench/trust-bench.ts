@@ -39,7 +39,7 @@ export async function trustBench(
   await sealingCase(report, fleet, signal);
   await hostCase(report, fleet, signal);
   reportsCase(report, fleet, rounds, signal);
-  await serviceCases(report, sizes, signal);
+  await serviceCases(report, fleet, sizes, signal);
 }
 
 function commitCase(

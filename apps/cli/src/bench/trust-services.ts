@@ -6,10 +6,12 @@ import { enrolAgent, joinTokenFor, writeAgentConfig } from '../embedded/local-ag
 import { PrivateControlPlane } from '../embedded/private-control-plane.js';
 import { appMain } from '../package-root.js';
 import { aclCase } from './acl-bench.js';
+import { assignmentCase } from './assignment-bench.js';
 import { BenchRedis } from './bench-redis.js';
 import type { BenchReport } from './bench-report.js';
 import { mutualTls, reconnectCase } from './reconnect-bench.js';
 import { restCase } from './rest-bench.js';
+import type { TrustFleet } from './trust-fleet.js';
 import { Unguarded } from './unguarded.js';
 
 /** Sizes of the cases that need real services. */
@@ -28,6 +30,7 @@ type Endings = (() => Promise<unknown>)[];
 /** The cases that need a control plane, a Redis and a replica, all made for them and ended after them. */
 export async function serviceCases(
   report: BenchReport,
+  fleet: TrustFleet,
   { hosts, agents, requests }: ServiceSizes,
   signal: AbortSignal,
 ): Promise<void> {
@@ -37,7 +40,7 @@ export async function serviceCases(
     const own = new PrivateControlPlane(folder);
     endings.push(() => own.down());
     report.note('\nstarting a control plane');
-    const { url, caFingerprint } = await own.up();
+    const { url, caFingerprint, children } = await own.up();
     const context = await own.context();
     const stateDir = await enrolled({ folder, url, caFingerprint }, new ControlPlane(context));
     const unguarded = await Unguarded.start(
@@ -52,7 +55,9 @@ export async function serviceCases(
     endings.push(() => redis.stop());
     const users = Math.max(hosts, agents);
     await aclCase(report, redis, { hosts: users, rounds: RESTARTS }, signal);
-    const controlPlane = await mutualTls(stateDir, url);
+    await assignmentCase(report, { redis, fleet }, agents, signal);
+    const pid = children['control plane'] ?? 0;
+    const controlPlane = await mutualTls(stateDir, { url, pid });
     await reconnectCase(report, { redis, controlPlane }, agents, signal);
   } finally {
     for (const end of endings.toReversed()) await end();

@@ -94,11 +94,15 @@ function registerScale(bench: Command): void {
     .option('--hosts-per-redis <number>', 'on one', counted('--hosts-per-redis', 1_000_000), 15_000)
     .option('--control-planes <number>', 'on one etcd', counted('--control-planes', 100), 2)
     .option('--seed <number>', 'of the chance in it', counted('--seed', 2 ** 31), 1)
+    .option('--core-hour <price>', 'of a core-hour', priced('--core-hour'))
+    .option('--gib-hour <price>', 'of a GiB of memory for an hour', priced('--gib-hour'))
+    .option('--gb <price>', 'of a GB from hosts to Redis', priced('--gb'))
     .option('--json', 'one JSON object a line')
-    .description('a change and a return of any fleet, simulated by what was measured')
+    .description("any fleet's change, return and day with its cost, by what was measured")
     .addHelpText(
       'after',
-      '\nExample:\n  ./hostward bench scale --hosts 30000 --hosts-per-redis 10000',
+      '\nExamples:\n  ./hostward bench scale --hosts 30000 --hosts-per-redis 10000' +
+        '\n  ./hostward bench scale --core-hour 0.05 --gib-hour 0.005 --gb 0.01',
     )
     .action(({ json = false, ...sizes }: Omit<ScaleBenchOptions, 'json'> & { json?: boolean }) =>
       interruptible((signal) => scaleBench({ ...sizes, json }, signal)),
@@ -174,6 +178,14 @@ function counted(option: string, most: number, least = 1): (text: string) => num
     const value = Number(text);
     if (Number.isInteger(value) && value >= least && value <= most) return value;
     throw new UsageError(`${option} "${text}" is not a whole number from ${least} to ${most}`);
+  };
+}
+
+function priced(option: string): (text: string) => number {
+  return (text) => {
+    const price = Number(text);
+    if (text.trim() !== '' && Number.isFinite(price) && price >= 0) return price;
+    throw new UsageError(`${option} "${text}" is not a price: write a number from 0 on, e.g. 0.05`);
   };
 }
 
