@@ -82,28 +82,6 @@ underFaults('two control planes under faults that were found once', () => {
     },
     5 * MINUTE,
   );
-
-  it(
-    'moves hosts off a Redis that stands still, which control planes name no more, and serves both when they do',
-    async () => {
-      const labels = { env: 'prod' };
-      const of = ['control plane', 'replica'] as const;
-      const forMs = 60_000;
-      await settles(
-        'shard-left-out',
-        [
-          { at: 0, do: { kind: 'apply', policy: 'p1', marker: '/usr/bin/marked', labels } },
-          { at: 2_000, fault: { kind: 'stop', of: 'redis-b', forMs } },
-          { at: 2_000, fault: { kind: 'unname-shard', of, forMs } },
-          ...['h1', 'h2', 'h3', 'h4'].map((deny) => ({ at: 3_000, deny, resource: '/denied/1' })),
-          { at: 20_000, do: { kind: 'pause', policy: 'p1' } },
-          { at: 30_000, do: { kind: 'resume', policy: 'p1' } },
-        ],
-        { redis: 'shards' },
-      );
-    },
-    7 * MINUTE,
-  );
 });
 
 async function settles(

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { access, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
@@ -92,6 +93,10 @@ export class FaultedHost {
   async beginRenewal(): Promise<void> {
     if (!this.#running) throw new Error(`the agent of ${this.name} does not run`);
     await new RedisSecret(hostFiles(this.#at('state')), '').begin();
+  }
+
+  get isRenewing(): boolean {
+    return existsSync(hostFiles(this.#at('state')).redisSecretNext);
   }
 
   async start(): Promise<void> {

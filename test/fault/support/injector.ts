@@ -9,6 +9,8 @@ import { MASTER_NAME, type RedisNodeName, type RedisServerName } from './redis-n
 import { rememberDenial } from './sensor-memory.js';
 
 const BETWEEN_TRIES_MS = 2_000;
+const RENEWALS = 4;
+const RENEWS_WITHIN_MS = 12_000;
 
 /** Does the faults of a plan, and undoes each when its time is over. */
 export class Injector {
@@ -196,12 +198,25 @@ export class Injector {
     for (const each of of) await this.cluster.programs.restart(each).catch(() => undefined);
   }
 
-  /** When it is back it asks at once, with the secret that it has begun with. One that asks twice in ten minutes is refused. */
-  async #killInRenewal(host: string): Promise<void> {
-    if (this.#renewed.has(host)) throw new Error(`${host} has changed its secret already`);
-    this.#renewed.add(host);
-    await this.hosts.get(host)?.beginRenewal();
-    this.cluster.programs.signal(`agent@${host}`, 'SIGKILL');
+  /**
+   * When it is back it asks at once, with the secret that it has begun with; again where nobody answered it. One that asks
+   * twice in ten minutes is refused.
+   */
+  async #killInRenewal(name: string): Promise<void> {
+    if (this.#renewed.has(name)) throw new Error(`${name} has changed its secret already`);
+    const host = this.hosts.get(name);
+    await host?.beginRenewal();
+    this.#renewed.add(name);
+    const kill = (): void => this.cluster.programs.signal(`agent@${name}`, 'SIGKILL');
+    kill();
+    const again = async (): Promise<void> => {
+      for (let tries = 1; tries < RENEWALS; tries += 1) {
+        await delay(RENEWS_WITHIN_MS, undefined, { signal: this.#over.signal });
+        if (!host?.isRenewing) return;
+        kill();
+      }
+    };
+    this.#track(again().catch(() => undefined));
   }
 
   /** Of an agent the disk of its host, which the next agent finds full too; of a control plane what it may write. */
