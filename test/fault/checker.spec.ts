@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { check } from './checker.js';
 import { kernelNeverRead } from './checks/hosts.js';
 import type { Rule } from './checks/violation.js';
-import type { InForce, Line, Sighting, Unstamped } from './history.js';
+import type { Held, InForce, Line, Sighting, Unstamped } from './history.js';
 import {
   broken,
   commit,
@@ -14,6 +14,7 @@ import {
   node,
   sighting,
   taken,
+  withEnd,
   withLines,
 } from './support/sample-history.js';
 
@@ -51,6 +52,28 @@ describe('the checker of histories', () => {
       { type: 'host', ...fallback('h2', 9, web) },
     );
     expect(broken(unseen)).not.toContain('forward');
+  });
+
+  it('takes hosts that each have what is theirs on their own Redis alone, and tells what is elsewhere', () => {
+    const enrollment = { nodeId: 'id2', redisShard: 'b' };
+    const moved = commit(9, 'node.redis-moved', 'h2', {
+      key: 'node/h2',
+      value: { ...node('id2'), enrollment },
+    });
+    const rules = (...held: readonly Held[]): readonly string[] =>
+      check(withEnd({ held }, moved)).flatMap(({ rule, what }) => (rule === 'apart' ? [what] : []));
+    const on = (shard: string, users: readonly string[], assignments = users): Held => ({
+      ...{ shard, users, assignments },
+    });
+    expect(rules(on('main', ['id1']), on('b', ['id2']))).toEqual([]);
+    expect(rules(on('main', ['id1', 'id2'], ['id1']), on('b', ['id2']))).toEqual([
+      'main has the user of h2 (id2)',
+    ]);
+    expect(rules(on('main', ['id1']), on('b', ['id2'], ['id1', 'id2', 'id3']))).toEqual([
+      'b has the assignment of h1 (id1)',
+      'b has the assignment of h3 (id3)',
+    ]);
+    expect(rules(on('main', ['id1']), on('b', [], ['id2']))).toEqual(['b has no user of h2 (id2)']);
   });
 
   it('takes a break-glass that is committed, and its end', () => {

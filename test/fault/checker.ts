@@ -1,3 +1,4 @@
+import { checkApart } from './checks/apart.js';
 import { checkHosts } from './checks/hosts.js';
 import { checkLedgers } from './checks/ledgers.js';
 import { checkOffers } from './checks/offers.js';
@@ -18,6 +19,7 @@ export function check(history: readonly Line[]): readonly Violation[] {
     ...checkRest(history, truth),
     ...checkStatus(history, truth),
     ...checkSettled(history, truth),
+    ...checkApart(history, truth),
     ...checkOperations(history, truth),
     ...checkLedgers(history, truth),
   ];

@@ -1,5 +1,6 @@
 import type { SeededRandom } from '#contracts';
 import { ETCD_MEMBERS, peersLink, type EtcdMember } from './support/etcd-members.js';
+import { REDIS_SERVERS, SENTINELS, type RedisServerName } from './support/redis-nodes.js';
 
 /** Processes and links, by name; those of a host, and of a member of etcd to the others, end with `@` and its name. */
 export type Fault =
@@ -21,7 +22,7 @@ export type Fault =
       readonly forMs: number;
     }
   | { readonly kind: 'break-off'; readonly of: string; readonly afterBytes: number }
-  | { readonly kind: 'flush'; readonly of: 'redis' | 'redis-events' }
+  | { readonly kind: 'flush'; readonly of: RedisServerName }
   | { readonly kind: 'lose-leader'; readonly by: 'kill' | 'stop'; readonly forMs: number }
   /** What a control plane is known by to the others is revoked in etcd. */
   | { readonly kind: 'lose-lease'; readonly of: ControlPlaneName }
@@ -36,6 +37,14 @@ export type Fault =
       readonly byMs: number;
       readonly forMs: number;
     }
+  /** These are started anew with a configuration that names one Redis alone; and with both, so long after they serve. */
+  | {
+      readonly kind: 'unname-shard';
+      readonly of: readonly ControlPlaneName[];
+      readonly forMs: number;
+    }
+  /** A host, whose agent is killed while it renews: it begins with another secret for Redis, and ends that afterwards. */
+  | { readonly kind: 'kill-in-renewal'; readonly of: string }
   /** On this host; what comes of it takes longer than the plan of a seed leaves between two faults. */
   | { readonly kind: 'deny-agent'; readonly of: string }
   | { readonly kind: 'corrupt-bundles' | 'compact' };
@@ -45,18 +54,26 @@ export type FaultKind = Fault['kind'];
 export const CONTROL_PLANES = ['control plane', 'replica'] as const;
 export type ControlPlaneName = (typeof CONTROL_PLANES)[number];
 
+/** What the second Redis is: a replica that Sentinels may make the master, or one that has a share of the hosts. */
+export type RedisLayout = 'replica' | 'shards';
+
 /** How a kind of fault is drawn, and how often beside others. */
-interface Drawn {
+export interface Drawn {
   readonly kind: FaultKind;
   readonly weight: number;
-  readonly draw: (random: SeededRandom) => Fault;
+  /** Absent: in both. */
+  readonly only?: RedisLayout;
+  readonly draw: (random: SeededRandom, redis: RedisLayout) => Fault;
 }
 
 /** Hosts that faults hit. */
 export const FIRST = ['h1', 'h2', 'h3', 'h4'];
-const STORES = [...ETCD_MEMBERS, 'redis', 'redis-b', 'redis-events'];
-const SENTINELS = ['sentinel-1', 'sentinel-2', 'sentinel-3'];
-const SERVERS = [...STORES, ...SENTINELS, ...CONTROL_PLANES];
+const STORES = [...ETCD_MEMBERS, ...REDIS_SERVERS];
+const SERVERS = {
+  replica: [...STORES, ...SENTINELS, ...CONTROL_PLANES],
+  shards: [...STORES, ...CONTROL_PLANES],
+};
+const FLUSHED = { replica: ['redis', 'redis-events'], shards: REDIS_SERVERS } as const;
 const SERVER_LINKS = [
   ...STORES,
   ...ETCD_MEMBERS.map(peersLink),
@@ -76,13 +93,13 @@ const SWAP_MS = 500;
 /** What a slow reader reads a second, at the least and at the most: a bundle, or the greeting of TLS, takes it seconds. */
 const READ_BYTES = [500, 4_000] as const;
 
-const process = (random: SeededRandom): string => {
+const process = (random: SeededRandom, redis: RedisLayout): string => {
   const node = random.pick(FIRST);
-  return random.pick([...SERVERS, `agent@${node}`, `sensor@${node}`, `compiler@${node}`]);
+  return random.pick([...SERVERS[redis], `agent@${node}`, `sensor@${node}`, `compiler@${node}`]);
 };
 const link = (random: SeededRandom): string => {
   const node = random.pick(FIRST);
-  const ofHost = ['redis', 'redis-b', 'redis-events', 'control plane'].map((to) => `${to}@${node}`);
+  const ofHost = [...REDIS_SERVERS, 'control plane'].map((to) => `${to}@${node}`);
   return random.pick([...SERVER_LINKS, ...ofHost]);
 };
 const forMs = (random: SeededRandom): number => 500 + random.below(LONGEST_MS);
@@ -90,12 +107,24 @@ const forLongMs = (random: SeededRandom): number => 500 + random.below(2 * LONGE
 
 /** What comes one after another all the time. */
 export const FREQUENT: readonly Drawn[] = [
-  { kind: 'kill', weight: 4, draw: (random) => ({ kind: 'kill', of: process(random) }) },
-  { kind: 'end', weight: 2, draw: (random) => ({ kind: 'end', of: process(random) }) },
+  {
+    kind: 'kill',
+    weight: 4,
+    draw: (random, redis) => ({ kind: 'kill', of: process(random, redis) }),
+  },
+  {
+    kind: 'end',
+    weight: 2,
+    draw: (random, redis) => ({ kind: 'end', of: process(random, redis) }),
+  },
   {
     kind: 'stop',
     weight: 2,
-    draw: (random) => ({ kind: 'stop', of: process(random), forMs: forMs(random) }),
+    draw: (random, redis) => ({
+      kind: 'stop',
+      of: process(random, redis),
+      forMs: forMs(random),
+    }),
   },
   {
     kind: 'kill-in-swap',
@@ -129,7 +158,7 @@ export const FREQUENT: readonly Drawn[] = [
   {
     kind: 'flush',
     weight: 2,
-    draw: (random) => ({ kind: 'flush', of: random.pick(['redis', 'redis-events'] as const) }),
+    draw: (random, redis) => ({ kind: 'flush', of: random.pick(FLUSHED[redis]) }),
   },
   {
     kind: 'lose-leader',
@@ -148,6 +177,7 @@ export const FREQUENT: readonly Drawn[] = [
   {
     kind: 'fail-over',
     weight: 2,
+    only: 'replica',
     draw: (random) => ({
       kind: 'fail-over',
       by: random.pick(['cut', 'order', 'stop'] as const),
@@ -200,10 +230,32 @@ export const RARE: readonly Drawn[] = [
       forMs: forLongMs(random),
     }),
   },
+  {
+    kind: 'unname-shard',
+    weight: 1,
+    only: 'shards',
+    draw: (random) => ({
+      kind: 'unname-shard',
+      of: [random.pick(CONTROL_PLANES)],
+      forMs: forLongMs(random),
+    }),
+  },
+  {
+    kind: 'kill-in-renewal',
+    // Of each host once, which the plan of its moves has.
+    weight: 0,
+    only: 'shards',
+    draw: (random) => ({ kind: 'kill-in-renewal', of: random.pick(FIRST) }),
+  },
 ];
 
+/** Those of these that there is something to do to. */
+export function possible(from: readonly Drawn[], redis: RedisLayout): readonly Drawn[] {
+  return from.filter(({ only = redis }) => only === redis);
+}
+
 /** One of these, by their weights. */
-export function faultOf(from: readonly Drawn[], random: SeededRandom): Fault {
-  const drawn = random.pick(from.flatMap((each) => Array<Drawn>(each.weight).fill(each)));
-  return drawn.draw(random);
+export function faultOf(from: readonly Drawn[], random: SeededRandom, redis: RedisLayout): Fault {
+  const all = possible(from, redis).flatMap((each) => Array<Drawn>(each.weight).fill(each));
+  return random.pick(all).draw(random, redis);
 }

@@ -104,6 +104,13 @@ export interface SaidOfNode {
   readonly generation?: number;
 }
 
+/** Of which hosts, by their ids, one of several Redis has something. */
+export interface Held {
+  readonly shard: string;
+  readonly users: readonly string[];
+  readonly assignments: readonly string[];
+}
+
 /** What everybody said when the faults were over and everything had had its time. */
 export interface Final {
   readonly policies: readonly Said[];
@@ -111,6 +118,8 @@ export interface Final {
   /** Oldest first. */
   readonly journal: readonly JournalEntry[];
   readonly alerts: readonly { readonly node: string; readonly resource: string }[];
+  /** Absent where hosts are not split over several Redis. */
+  readonly held?: readonly Held[];
 }
 
 /** A line before it has its time. */

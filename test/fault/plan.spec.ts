@@ -1,22 +1,23 @@
 import { describe, expect, it } from '@jest/globals';
-import { planOf, SPARE } from './plan.js';
+import type { Fault, FaultKind, RedisLayout } from './faults.js';
+import { planOf, SPARE, type Plan } from './plan.js';
 
 const MINUTE = 60_000;
-const KINDS = [
-  ...[
-    'kill',
-    'end',
-    'stop',
-    'kill-in-swap',
-    'lose-leader',
-    'lose-lease',
-    'lose-postgresql',
-    'fail-over',
-    'set-clock',
-  ],
-  ...['cut', 'stall', 'slow', 'one-way', 'slow-reader', 'break-off'],
-  ...['flush', 'corrupt-bundles', 'compact', 'fill-disk', 'fill-etcd-disk'],
+const ALWAYS: readonly FaultKind[] = [
+  ...(['kill', 'end', 'stop', 'kill-in-swap'] as const),
+  ...(['lose-leader', 'lose-lease', 'lose-postgresql', 'set-clock'] as const),
+  ...(['cut', 'stall', 'slow', 'one-way', 'slow-reader', 'break-off'] as const),
+  ...(['flush', 'corrupt-bundles', 'compact', 'fill-disk', 'fill-etcd-disk'] as const),
 ];
+const KINDS: Readonly<Record<RedisLayout, readonly FaultKind[]>> = {
+  replica: [...ALWAYS, 'fail-over'],
+  shards: [...ALWAYS, 'unname-shard', 'kill-in-renewal'],
+};
+const LAYOUTS = ['replica', 'shards'] as const;
+
+/** In the order in which they are done. */
+const faultsOf = ({ steps }: Pick<Plan, 'steps'>): readonly Fault[] =>
+  steps.flatMap((step) => ('fault' in step ? [step.fault] : []));
 
 describe('a plan of faults', () => {
   it('is the same for the same seed, and another for another', () => {
@@ -24,26 +25,61 @@ describe('a plan of faults', () => {
     expect(planOf(7, MINUTE)).not.toEqual(planOf(8, MINUTE));
   });
 
-  it('has every kind of fault in a run of five minutes, and no more of them than a run can take', () => {
-    for (let seed = 0; seed < 100; seed += 1) {
-      const { steps } = planOf(seed, 5 * MINUTE);
-      const faults = steps.flatMap((step) => ('fault' in step ? [step.fault.kind] : []));
-      expect({ seed, kinds: [...new Set(faults)].sort() }).toEqual({
-        seed,
-        kinds: KINDS.toSorted(),
-      });
-      expect(faults.length).toBeLessThan(180);
-    }
+  it.each(LAYOUTS)(
+    'has every kind of fault in a run of five minutes, and no more of them than a run can take: %s',
+    (redis) => {
+      for (let seed = 0; seed < 100; seed += 1) {
+        const faults = faultsOf(planOf(seed, 5 * MINUTE, redis)).map(({ kind }) => kind);
+        expect({ seed, kinds: [...new Set(faults)].sort() }).toEqual({
+          seed,
+          kinds: KINDS[redis].toSorted(),
+        });
+        expect(faults.length).toBeLessThan(180);
+      }
+    },
+  );
+
+  it.each(LAYOUTS)(
+    'has some of each kind left for the end, but for kills in a swap, where it has every kind: %s',
+    (redis) => {
+      const { again } = planOf(1, 5 * MINUTE, redis);
+      expect(again).toEqual(planOf(1, 5 * MINUTE, redis).again);
+      const kinds = new Set<FaultKind>([...again.map(({ kind }) => kind), 'kill-in-swap']);
+      expect([...kinds].sort()).toEqual(KINDS[redis].toSorted());
+      expect(again.filter(({ kind }) => kind === 'compact').length).toBeGreaterThan(1);
+      expect(planOf(1, MINUTE, redis).again).toEqual([]);
+    },
+  );
+
+  it('hits either of two Redis that hosts are split over, and no Sentinel', () => {
+    const [kinds, names] = [new Set<string>(), new Set<string>()];
+    for (let seed = 0; seed < 20; seed += 1)
+      for (const fault of faultsOf(planOf(seed, 5 * MINUTE, 'shards'))) {
+        if (!('of' in fault) || typeof fault.of !== 'string') continue;
+        names.add(fault.of);
+        kinds.add(`${fault.kind} ${fault.of}`);
+      }
+    for (const kind of ['kill', 'stop', 'cut', 'stall', 'slow', 'flush'])
+      for (const name of ['redis', 'redis-b']) expect([...kinds]).toContain(`${kind} ${name}`);
+    expect([...names].filter((name) => name.startsWith('sentinel'))).toEqual([]);
   });
 
-  it('has some of each kind left for the end, but for kills in a swap, where it has every kind', () => {
-    const { again } = planOf(1, 5 * MINUTE);
-    expect(again).toEqual(planOf(1, 5 * MINUTE).again);
-    expect([...new Set(again.map(({ kind }) => kind)), 'kill-in-swap'].sort()).toEqual(
-      KINDS.toSorted(),
-    );
-    expect(again.filter(({ kind }) => kind === 'compact').length).toBeGreaterThan(1);
-    expect(planOf(1, MINUTE).again).toEqual([]);
+  it('has hosts leave the second Redis and renew, within its length', () => {
+    const away = new Set<boolean>();
+    for (let seed = 0; seed < 20; seed += 1) {
+      const { steps } = planOf(seed, 2 * MINUTE, 'shards');
+      const leaves = steps.find((step) => 'fault' in step && step.fault.kind === 'unname-shard');
+      expect(leaves?.at).toBeLessThan(2 * MINUTE);
+      const renewals = faultsOf({ steps }).filter(({ kind }) => kind === 'kill-in-renewal');
+      expect(renewals.length).toBeGreaterThanOrEqual(4);
+      expect(steps.at(-1)?.at).toBeLessThan(2 * MINUTE);
+      away.add(
+        steps.some(
+          (step) => 'fault' in step && step.fault.kind === 'stop' && step.fault.forMs > MINUTE,
+        ),
+      );
+    }
+    expect([...away].sort()).toEqual([false, true]);
   });
 
   it('lets a host in, and revokes it only afterwards, at times that are drawn', () => {

@@ -1,5 +1,15 @@
 import { SeededRandom } from '#contracts';
-import { faultOf, FIRST, FREQUENT, RARE, type Fault } from './faults.js';
+import {
+  CONTROL_PLANES,
+  faultOf,
+  FIRST,
+  FREQUENT,
+  possible,
+  RARE,
+  type Drawn,
+  type Fault,
+  type RedisLayout,
+} from './faults.js';
 import type { Action, Labels } from './history.js';
 
 export type Step =
@@ -27,8 +37,16 @@ const SUSPENDED_MS = 15_000;
 const WHOLE_MS = 5 * 60_000;
 const TRIES_AGAIN = 5;
 
-/** What is done to the product and when, in ms from the start: the same for the same seed and length. */
-export function planOf(seed: number, lengthMs: number): Plan {
+/** The configuration names one Redis alone for so long: until a host that its own is away for has asked where it is. */
+const LEFT_MS = 90_000;
+/** At the least hosts are split so long before that. */
+const SPLIT_MS = 3_000;
+/** Or until hosts renew, once control planes have started. */
+const RENEWED_MS = 40_000;
+const STARTED_MS = 10_000;
+
+/** What is done to the product and when, in ms from the start: the same for the same seed, length and layout. */
+export function planOf(seed: number, lengthMs: number, redis: RedisLayout = 'replica'): Plan {
   const random = new SeededRandom(seed);
   const steps: Step[] = [];
   let [at, number] = [0, 0];
@@ -42,34 +60,61 @@ export function planOf(seed: number, lengthMs: number): Plan {
   }
   at = 2_000;
   while ((at += 1_000 + random.below(4_000)) < lengthMs)
-    steps.push({ at, fault: faultOf(FREQUENT, random) });
+    steps.push({ at, fault: faultOf(FREQUENT, random, redis) });
   at = 3_000;
   while ((at += 3_000 + random.below(20_000)) < lengthMs)
-    steps.push({ at, fault: faultOf(RARE, random) });
+    steps.push({ at, fault: faultOf(RARE, random, redis) });
   at = 2_000;
   while ((at += 4_000 + random.below(40_000)) < lengthMs)
     steps.push(...breakGlassOf(random, at).filter((step) => step.at < lengthMs));
   steps.push(...membersOf(random, lengthMs));
-  if (lengthMs >= WHOLE_MS) steps.push(...missing(steps, lengthMs, random));
+  if (redis === 'shards') steps.push(...movesOf(random, lengthMs));
+  const kinds = possible([...FREQUENT, ...RARE], redis);
+  const draw = (each: Drawn): Fault => each.draw(random, redis);
+  if (lengthMs >= WHOLE_MS)
+    for (const each of leftOut(kinds, steps))
+      steps.push({ at: random.below(lengthMs), fault: draw(each) });
   steps.push(...replacedOf(random, lengthMs));
   // Drawn last: no step depends on it.
-  const again = lengthMs >= WHOLE_MS ? againOf(random) : [];
+  const again = lengthMs >= WHOLE_MS ? againOf(kinds, draw) : [];
   return { first: FIRST, steps: steps.sort((a, b) => a.at - b.at), again };
 }
 
-/** One of each kind that chance has left out. */
-function missing(steps: readonly Step[], lengthMs: number, random: SeededRandom): readonly Step[] {
-  const there = new Set(steps.map((step) => ('fault' in step ? step.fault.kind : undefined)));
-  return [...FREQUENT, ...RARE]
-    .filter(({ kind }) => !there.has(kind))
-    .map(({ draw }) => ({ at: random.below(lengthMs), fault: draw(random) }));
+/** Of these kinds what chance has left out. */
+function leftOut(kinds: readonly Drawn[], steps: readonly Step[]): readonly Drawn[] {
+  const has = new Set(steps.map((step) => ('fault' in step ? step.fault.kind : undefined)));
+  return kinds.filter(({ kind }) => !has.has(kind));
 }
 
 /** But for kills in a swap: when all else is over no host swaps. */
-function againOf(random: SeededRandom): readonly Fault[] {
-  return [...FREQUENT, ...RARE].flatMap(({ kind, draw }) =>
-    kind === 'kill-in-swap' ? [] : Array.from({ length: TRIES_AGAIN }, () => draw(random)),
-  );
+function againOf(kinds: readonly Drawn[], draw: (each: Drawn) => Fault): readonly Fault[] {
+  return kinds
+    .filter(({ kind }) => kind !== 'kill-in-swap')
+    .flatMap((each) => Array.from({ length: TRIES_AGAIN }, () => draw(each)));
+}
+
+/**
+ * The configuration names one Redis alone for a while, and hosts leave the other one: they are told so as they renew, or
+ * ask since it is away. Those that renew later go back to it.
+ */
+function movesOf(random: SeededRandom, lengthMs: number): readonly Step[] {
+  const at = SPLIT_MS + random.below(Math.floor(lengthMs / 20));
+  const isAway = random.oneIn(2);
+  const forMs = isAway ? LEFT_MS : RENEWED_MS;
+  const back = at + forMs + STARTED_MS;
+  const renewals = FIRST.map((of): Step => {
+    const isMeanwhile = !isAway && random.oneIn(2);
+    const when = isMeanwhile
+      ? at + STARTED_MS + random.below(forMs)
+      : back + random.below(Math.max(1, lengthMs - back));
+    return { at: when, fault: { kind: 'kill-in-renewal', of } };
+  });
+  const steps: Step[] = [
+    { at, fault: { kind: 'unname-shard', of: CONTROL_PLANES, forMs } },
+    ...renewals,
+  ];
+  if (isAway) steps.push({ at, fault: { kind: 'stop', of: 'redis-b', forMs } });
+  return steps.filter((step) => step.at < lengthMs);
 }
 
 /** A host joins, one that was there from the start is revoked, and in every other run the one that joined is too. */

@@ -13,6 +13,17 @@ export interface PolicyVersion {
 export interface NodeVersion {
   readonly nodeId?: string;
   readonly labels: Labels;
+  /** Of several Redis the one that it is on, where that is not the main one. */
+  readonly shard?: string;
+}
+
+/** How etcd calls each of two Redis that hosts are split over. */
+export const SHARD_OF = { redis: 'main', 'redis-b': 'b' } as const;
+
+/** An identity that is served, and the Redis that it is on. */
+export interface Placed {
+  readonly nodeId: string;
+  readonly shard: string;
 }
 
 /** Break-glass as etcd held it. */
@@ -35,7 +46,7 @@ interface PolicyValue {
 
 interface NodeValue {
   readonly labels: Labels;
-  readonly enrollment?: { readonly nodeId: string };
+  readonly enrollment?: { readonly nodeId: string; readonly redisShard?: string };
 }
 
 /** What one revision changed of what hosts are to enforce, and the entry of the journal that it brought. */
@@ -163,6 +174,15 @@ export class Truth {
     return this.#nodesAt(Infinity).get(node)?.nodeId;
   }
 
+  /** Where each is that is served at the end. */
+  placed(): readonly Placed[] {
+    const nodes = this.#nodesAt(Infinity);
+    return this.live().flatMap((node) => {
+      const { nodeId, shard = SHARD_OF.redis } = nodes.get(node) ?? {};
+      return nodeId === undefined ? [] : [{ nodeId, shard }];
+    });
+  }
+
   /** The identities of the machines that had this name, one after another. */
   idsOf(node: string): readonly string[] {
     return [...new Set(this.commits.flatMap(({ nodes }) => nodes.get(node)?.nodeId ?? []))];
@@ -262,5 +282,7 @@ function policyOf(revision: number, value: PolicyValue | undefined): PolicyVersi
 }
 
 function nodeOf(value: NodeValue | undefined): NodeVersion | undefined {
-  return value && { labels: value.labels, nodeId: value.enrollment?.nodeId };
+  if (value === undefined) return undefined;
+  const { labels, enrollment } = value;
+  return { labels, nodeId: enrollment?.nodeId, shard: enrollment?.redisShard };
 }

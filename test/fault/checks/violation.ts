@@ -17,6 +17,8 @@ export const RULES = {
   prompt: 'at rest a change is committed, and in force on each live host at once',
   said: '`enforced` is said of nothing that the host had not in force, or was let off',
   settled: 'at rest every live host has the newest commit, deletions too, and status says so',
+  apart:
+    'at rest each live host has a user and an assignment on its own Redis, and nobody has one elsewhere',
   durable: 'what was answered has happened, what was refused has not, and nobody else wrote',
   ordered: 'changes happen in the order in which they were answered',
   journal: 'each committed change is in the journal, once, in one chain',

@@ -16,8 +16,6 @@ import { ServerKeys } from '../../../apps/cli/src/embedded/server-keys.js';
 import { Supervised, type Program } from '../../../apps/cli/src/embedded/supervised.js';
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
 import { buildNative } from '../../../libs/sensor/src/fixtures/native-build.js';
-import { redisKeys } from '#contracts';
-import { connectRedis, type RedisConnection, type RedisConnectionOptions } from '#redis';
 import { freePort, LinkProxy, startPostgres, type PostgresServer } from '#testing';
 import { appMain } from '../../../apps/cli/src/package-root.js';
 import {
@@ -31,7 +29,7 @@ import { projectRoot } from '../../e2e/support/product.js';
 import { Clocks } from './clocks.js';
 import { CommittedLog } from './committed-log.js';
 import { Disks } from './disks.js';
-import { CONTROL_PLANES, type ControlPlaneName } from '../faults.js';
+import { CONTROL_PLANES, type ControlPlaneName, type RedisLayout } from '../faults.js';
 import type { History } from '../history.js';
 import { OfferLog } from './offer-log.js';
 import {
@@ -42,14 +40,17 @@ import {
   type MemberPorts,
 } from './etcd-members.js';
 import { Programs } from './programs.js';
+import { RedisAdmin } from './redis-admin.js';
 import {
   MASTER_NAME,
   nodeProgram,
   REDIS_NODES,
+  REDIS_SERVERS,
   sentinelProgram,
   SENTINELS,
   type RedisNodeName,
 } from './redis-nodes.js';
+import { Shards } from './shards.js';
 
 export interface Ports {
   readonly etcd: Readonly<Record<EtcdMember, MemberPorts>>;
@@ -60,9 +61,6 @@ export interface Ports {
   readonly 'control plane': number;
   readonly replica: number;
 }
-
-const REDIS_SERVERS = [...REDIS_NODES, 'redis-events'] as const;
-export type RedisServerName = (typeof REDIS_SERVERS)[number];
 
 /** The operator's link to each control plane. */
 const OPERATOR_LINKS = { 'control plane': 'operator', replica: 'operator@replica' } as const;
@@ -76,22 +74,25 @@ export interface ClusterOptions {
   readonly mistake?: Mistake;
   /** Alerts and journal lie in files of each control plane. */
   readonly inFiles?: boolean;
+  /** By default a replica. */
+  readonly redis?: RedisLayout;
 }
 
 /**
- * Three members of etcd, a Redis for policies with a replica and three Sentinels, one for events, a PostgreSQL, and two
- * control planes with the same keys: each as `up` runs its only one, with a link before it that can be cut.
+ * Three members of etcd, a Redis for policies with a replica and three Sentinels, or two without, one for events, a
+ * PostgreSQL, and two control planes with the same keys: each as `up` runs its only one, with a link before it that can be cut.
  */
 export class Cluster {
   readonly programs = new Programs();
   readonly clocks: Clocks;
   readonly disks: Disks;
   readonly #keys = new ServerKeys();
-  readonly #admins: RedisConnection[] = [];
   readonly #offers: OfferLog[] = [];
   #log: CommittedLog | undefined;
   #sensor: Promise<string> | undefined;
   #material: Material | undefined;
+  #redis: RedisAdmin | undefined;
+  #shards: Shards | undefined;
   #postgres: PostgresServer | undefined;
   #ca = '';
   #password = '';
@@ -170,27 +171,15 @@ export class Cluster {
     return this.programs.start(name, new Supervised(program, () => undefined));
   }
 
-  /** Redis as its administrator has it, past all links. */
-  admin(of: RedisServerName): RedisConnection {
-    return this.#connection(this.ports[of], this.#login);
+  /** Redis past all links. */
+  get redis(): RedisAdmin {
+    if (!this.#redis) throw new Error('the cluster was not set up');
+    return this.#redis;
   }
 
-  /** The first Sentinel that is there, as its administrator has it. */
-  sentinel(): RedisConnection {
-    const candidates = () => this.ports.sentinels.map((port) => ({ host: '127.0.0.1', port }));
-    return this.#connection(0, { candidates });
-  }
-
-  /** Nodes of the Redis for policies that say that they are masters: mostly one. */
-  async masters(): Promise<readonly RedisNodeName[]> {
-    const found: RedisNodeName[] = [];
-    for (const name of REDIS_NODES) {
-      const connection = this.admin(name);
-      const ask = connection.run('asking', async (client) => (await client.role())[0]);
-      if ((await ask.catch(() => undefined)) === 'master') found.push(name);
-      connection.close();
-    }
-    return found;
+  /** What control planes know of a second Redis; undefined where hosts are not split over two. */
+  get shards(): Shards | undefined {
+    return this.#shards;
   }
 
   /** By which the others know a control plane. */
@@ -199,32 +188,9 @@ export class Cluster {
     return (await readFile(join(this.folder, folder, 'replica-id'), 'utf8')).trim();
   }
 
-  /** Of these hosts, who hears when something is written for them; nobody is sure to while two say that they are masters. */
-  async listeners(nodeIds: readonly string[]): Promise<readonly string[]> {
-    const [master, ...others] = await this.masters();
-    if (master === undefined || others.length > 0) return [];
-    const connection = this.admin(master);
-    const channels = nodeIds.map((nodeId) => redisKeys.nudge(nodeId));
-    try {
-      const found = await connection.run('asking', (client) =>
-        client.pubsub('NUMSUB', ...channels),
-      );
-      return nodeIds.filter((_, index) => Number(found[2 * index + 1]) > 0);
-    } finally {
-      connection.close();
-    }
-  }
-
   get #login() {
     const { username = '' } = readConfig(this.material.configFile).redis;
     return { username, password: this.#password };
-  }
-
-  #connection(port: number, login: Partial<RedisConnectionOptions>): RedisConnection {
-    const tls = { ca: this.#ca, ...this.#clientPair };
-    const connection = connectRedis({ port, ...login, tls, maxBackoffMs: 200 });
-    this.#admins.push(connection);
-    return connection;
   }
 
   async #start(): Promise<void> {
@@ -246,6 +212,10 @@ export class Cluster {
     });
     this.#material = material;
     await this.#readSecrets(material);
+    const { redis = 'replica' } = this.options;
+    const access = { ports, login: this.#login, tls: { ca: this.#ca, ...this.#clientPair } };
+    this.#redis = new RedisAdmin(redis, access);
+    if (redis === 'shards') this.#shards = new Shards(folder, this.link('redis-b').port);
     await this.#startServers(material);
   }
 
@@ -296,22 +266,26 @@ export class Cluster {
         name,
         await nodeProgram(name, portOf(name), login, { ...at, port: ports[name] }),
       );
-    const replica = this.admin('redis-b');
-    await replica.run('following', (client) => client.replicaof('127.0.0.1', portOf('redis')));
-    replica.close();
-    for (const [index, name] of SENTINELS.entries()) {
-      const port = ports.sentinels[index] ?? 0;
-      await this.run(
-        name,
-        await sentinelProgram(name, port, portOf('redis'), login, { ...at, port }),
-      );
-    }
+    if (!this.#shards) await this.#startSentinels(at);
     for (const name of REDIS_NODES) {
       const tls = { port: ports[name], ca: this.#ca, ...this.#clientPair };
       this.#offers.push(new OfferLog(name, { ...login, tls }, this.history));
     }
     const port = ports['redis-events'];
     await this.run('redis-events', await redisProgram({ ...at, serves: 'events', port }));
+  }
+
+  /** And the replica that they watch over beside the master. */
+  async #startSentinels(at: Omit<RedisOptions, 'port' | 'serves'>): Promise<void> {
+    const masterPort = this.link('redis').port;
+    await this.redis.at('redis-b', (connection) =>
+      connection.run('following', (client) => client.replicaof('127.0.0.1', masterPort)),
+    );
+    for (const [index, name] of SENTINELS.entries()) {
+      const port = this.ports.sentinels[index] ?? 0;
+      const login = this.#login;
+      await this.run(name, await sentinelProgram(name, port, masterPort, login, { ...at, port }));
+    }
   }
 
   async #startPostgres(): Promise<void> {
@@ -332,7 +306,9 @@ export class Cluster {
     const at = shipped.args.indexOf(appMain('control-plane'));
     const program = { ...shipped, args: shipped.args.toSpliced(at, 1, ...words) };
     const own = name === 'replica' ? asReplica(program, served.port) : program;
-    await this.run(name, await this.clocks.follow(name, withSettings(own, this.#settings(name))));
+    const told = withSettings(own, this.#settings(name));
+    const split = this.#shards ? await this.#shards.before(name, told) : told;
+    await this.run(name, await this.clocks.follow(name, split));
   }
 
   async #buildSensor(): Promise<string> {
@@ -346,15 +322,18 @@ export class Cluster {
   #settings(name: ControlPlaneName): Readonly<Record<string, unknown>> {
     const at = (port: number): string => `127.0.0.1:${port}`;
     const other = at(this.link('redis-b').port);
+    const failover = {
+      REDIS__REPLICAS: [other],
+      REDIS__AGENT__OTHERS: [other],
+      REDIS__SENTINEL: { name: MASTER_NAME, addresses: this.ports.sentinels.map(at) },
+    };
     const postgresql = this.#postgres && {
       ...{ host: '127.0.0.1', port: this.link(POSTGRES_LINKS[name]).port },
       passwordFile: this.#passwordFile,
     };
     return {
       ETCD__HOSTS: ETCD_MEMBERS.map((member) => `https://${at(this.link(member).port)}`),
-      REDIS__REPLICAS: [other],
-      REDIS__AGENT__OTHERS: [other],
-      REDIS__SENTINEL: { name: MASTER_NAME, addresses: this.ports.sentinels.map(at) },
+      ...(this.#shards ? {} : failover),
       STORE: { postgresql },
     };
   }
@@ -363,7 +342,7 @@ export class Cluster {
   async stop(logs?: string): Promise<void> {
     this.#log?.stop();
     for (const offers of this.#offers) offers.stop();
-    for (const admin of this.#admins) admin.close();
+    this.#redis?.close();
     await this.programs.stop();
     await this.#postgres?.stop();
     await this.disks.stop();

@@ -1,20 +1,18 @@
-import { access, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { access, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { stringify } from 'yaml';
+import { hostFiles } from '../../../apps/agent/src/config/host-files.js';
+import { RedisSecret } from '../../../apps/agent/src/enrollment/redis-secret.js';
 import { enrolAgent } from '../../../apps/cli/src/embedded/local-agent.js';
 import type { Program } from '../../../apps/cli/src/embedded/supervised.js';
 import { until } from '../../../apps/cli/src/embedded/wait.js';
 import { appMain } from '../../../apps/cli/src/package-root.js';
 import { projectRoot } from '../../e2e/support/product.js';
 import type { Cluster } from './cluster.js';
+import { REDIS_SERVERS } from './redis-nodes.js';
 import { SensorTap } from './sensor-tap.js';
-
-interface Endpoints {
-  port: number;
-  others?: readonly { readonly host: string; readonly port: number }[];
-  readonly events?: { port: number };
-}
 
 /**
  * A host as it is shipped, but for its kernel: agent, compiler and sensor are processes, each link of the agent can be
@@ -63,7 +61,7 @@ export class FaultedHost {
     const { ports } = this.cluster;
     const controlPlane = this.hasReplica ? ports.replica : ports['control plane'];
     const behind = { ...ports, 'control plane': controlPlane };
-    for (const to of ['redis', 'redis-b', 'redis-events', 'control plane'] as const)
+    for (const to of [...REDIS_SERVERS, 'control plane'] as const)
       await this.cluster.addLink(`${to}@${this.name}`, behind[to]);
     const config = {
       controlPlane: {
@@ -89,13 +87,16 @@ export class FaultedHost {
       name: this.name,
     };
     await enrolAgent(agent, this.#at('agent.yaml'), token);
-    // It is told where the control plane reaches Redis; it has links of its own.
-    const file = this.#at('state/agent/redis.json');
-    const told = JSON.parse(await readFile(file, 'utf8')) as Endpoints;
-    told.port = this.#link('redis');
-    told.others = [{ host: '127.0.0.1', port: this.#link('redis-b') }];
-    if (told.events) told.events.port = this.#link('redis-events');
-    await writeFile(file, JSON.stringify(told));
+  }
+
+  /** As its agent begins one: another secret for Redis is written down, and the control plane has not heard of it. */
+  async beginRenewal(): Promise<void> {
+    if (!this.#running) throw new Error(`the agent of ${this.name} does not run`);
+    await new RedisSecret(hostFiles(this.#at('state')), '').begin();
+  }
+
+  get isRenewing(): boolean {
+    return existsSync(hostFiles(this.#at('state')).redisSecretNext);
   }
 
   async start(): Promise<void> {
@@ -123,6 +124,8 @@ export class FaultedHost {
       ...['--dropin-dir', this.#at('units'), '--agent-user', 'daemon'],
     ]);
     await this.#run('agent', undefined, [
+      ...['/bin/sh', '-c', 'sed -i "$0" "$1"; shift; exec "$@"'],
+      ...[this.#ownLinks, hostFiles(this.#at('state')).redis],
       ...[execPath, '--disable-warning=ExperimentalWarning', ...this.cluster.agent, 'run'],
       `--config=${this.#at('agent.yaml')}`,
     ]);
@@ -150,6 +153,14 @@ export class FaultedHost {
     await mkdir(kept);
     await mkdir(this.#at('state'), { mode: 0o755 });
     await symlink(kept, this.#at('state/agent'));
+  }
+
+  /** Of sed: hosts are told where control planes reach Redis, and each has links of its own. */
+  get #ownLinks(): string {
+    const each = REDIS_SERVERS.map((to) => {
+      return `s/"port":${this.cluster.link(to).port}\\b/"port":${this.#link(to)}/g`;
+    });
+    return each.join(';');
   }
 
   #link(to: string): number {

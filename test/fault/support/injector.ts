@@ -1,20 +1,23 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Fault } from '../faults.js';
-import type { Cluster, RedisServerName } from './cluster.js';
+import type { ControlPlaneName, Fault } from '../faults.js';
+import type { Cluster } from './cluster.js';
 import { ETCD_MEMBERS } from './etcd-members.js';
 import { FaultTally, LackingHere } from './fault-tally.js';
 import type { FaultedHost } from './faulted-host.js';
-import { MASTER_NAME } from './redis-nodes.js';
+import { MASTER_NAME, type RedisNodeName, type RedisServerName } from './redis-nodes.js';
 import { rememberDenial } from './sensor-memory.js';
 
 const BETWEEN_TRIES_MS = 2_000;
+const RENEWALS = 4;
+const RENEWS_WITHIN_MS = 12_000;
 
 /** Does the faults of a plan, and undoes each when its time is over. */
 export class Injector {
   readonly tally = new FaultTally();
   readonly #pending = new Set<Promise<void>>();
   readonly #over = new AbortController();
+  readonly #renewed = new Set<string>();
 
   constructor(
     private readonly cluster: Cluster,
@@ -87,17 +90,17 @@ export class Injector {
         this.cluster.link(fault.of).cutAfterBytes(fault.afterBytes);
         return this.#later(3_000, () => this.cluster.link(fault.of).restore());
       case 'flush':
-        for (const name of fault.of === 'redis' ? await this.#masters() : [fault.of])
-          await this.#admin(name, (connection) =>
-            connection.run('emptying Redis', (client) => client.flushall()),
-          );
-        return;
+        return this.#flush(fault.of);
       case 'lose-leader':
         return this.#loseLeader(fault.by, fault.forMs);
       case 'lose-lease':
         return log.loseLease(await this.cluster.replicaId(fault.of));
       case 'fail-over':
         return this.#failOver(fault.by, fault.forMs);
+      case 'unname-shard':
+        return this.#unnameShard(fault.of, fault.forMs);
+      case 'kill-in-renewal':
+        return this.#killInRenewal(fault.of);
       case 'lose-postgresql':
         return this.#losePostgres(fault.by, fault.forMs);
       case 'fill-disk':
@@ -157,14 +160,63 @@ export class Injector {
     const [master] = await this.#masters();
     if (by === 'stop') return this.#stop(master, forMs);
     if (by === 'cut') return this.#link('cut', master, forMs);
-    const sentinel = this.cluster.sentinel();
-    try {
-      await sentinel.run('asking for a failover', (client) =>
+    await this.cluster.redis.sentinel((connection) =>
+      connection.run('asking for a failover', (client) =>
         client.call('SENTINEL', 'FAILOVER', MASTER_NAME),
+      ),
+    );
+  }
+
+  /** Whichever is the master, or the one that is meant of two that hosts are split over. */
+  async #flush(of: RedisServerName): Promise<void> {
+    const { redis } = this.cluster;
+    const isAny = of === 'redis' && redis.layout === 'replica';
+    for (const name of isAny ? await this.#masters() : [of])
+      await redis.at(name, (connection) =>
+        connection.run('emptying Redis', (client) => client.flushall()),
       );
-    } finally {
-      sentinel.close();
-    }
+  }
+
+  async #unnameShard(of: readonly ControlPlaneName[], forMs: number): Promise<void> {
+    const { shards } = this.cluster;
+    if (!shards) throw new LackingHere('hosts are not split over several Redis');
+    for (const each of of) await shards.leaveOut(each);
+    const takeBack = async (): Promise<void> => {
+      for (const each of of) await shards.takeBack(each);
+      await this.#restart(of);
+    };
+    // Nobody is held up by one that takes its time.
+    this.#track(
+      this.#restart(of)
+        .then(() => delay(forMs))
+        .then(takeBack),
+    );
+  }
+
+  /** One after another. One that does not run reads its configuration when it does. */
+  async #restart(of: readonly ControlPlaneName[]): Promise<void> {
+    for (const each of of) await this.cluster.programs.restart(each).catch(() => undefined);
+  }
+
+  /**
+   * When it is back it asks at once, with the secret that it has begun with; again where nobody answered it. One that asks
+   * twice in ten minutes is refused.
+   */
+  async #killInRenewal(name: string): Promise<void> {
+    if (this.#renewed.has(name)) throw new Error(`${name} has changed its secret already`);
+    const host = this.hosts.get(name);
+    await host?.beginRenewal();
+    this.#renewed.add(name);
+    const kill = (): void => this.cluster.programs.signal(`agent@${name}`, 'SIGKILL');
+    kill();
+    const again = async (): Promise<void> => {
+      for (let tries = 1; tries < RENEWALS; tries += 1) {
+        await delay(RENEWS_WITHIN_MS, undefined, { signal: this.#over.signal });
+        if (!host?.isRenewing) return;
+        kill();
+      }
+    };
+    this.#track(again().catch(() => undefined));
   }
 
   /** Of an agent the disk of its host, which the next agent finds full too; of a control plane what it may write. */
@@ -201,7 +253,7 @@ export class Injector {
   async #corrupt(): Promise<void> {
     let spoilt = 0;
     for (const name of await this.#masters())
-      await this.#admin(name, (connection) =>
+      await this.cluster.redis.at(name, (connection) =>
         connection.run('spoiling bundles', async (client) => {
           for (const key of await client.keys('hw:b:*')) {
             const bytes = await client.getBuffer(key);
@@ -216,22 +268,10 @@ export class Injector {
   }
 
   /** At least one. */
-  async #masters(): Promise<readonly [RedisServerName, ...RedisServerName[]]> {
-    const [first, ...others] = await this.cluster.masters();
+  async #masters(): Promise<readonly [RedisNodeName, ...RedisNodeName[]]> {
+    const [first, ...others] = await this.cluster.redis.masters();
     if (first === undefined) throw new Error('no Redis says that it is a master');
     return [first, ...others];
-  }
-
-  async #admin(
-    of: RedisServerName,
-    work: (connection: ReturnType<Cluster['admin']>) => Promise<unknown>,
-  ): Promise<void> {
-    const connection = this.cluster.admin(of);
-    try {
-      await work(connection);
-    } finally {
-      connection.close();
-    }
   }
 
   #later(ms: number, undo: () => Promise<void> | void): void {

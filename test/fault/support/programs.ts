@@ -1,8 +1,12 @@
 import { execFile } from 'node:child_process';
 import { kill } from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Supervised } from '../../../apps/cli/src/embedded/supervised.js';
 import type { LinkProxy } from '#testing';
+
+const LOOKS_EVERY_MS = 100;
+const SERVES_WITHIN_MS = 30_000;
 
 /** All processes and links of a run, by the names that a plan uses. */
 export class Programs {
@@ -21,6 +25,14 @@ export class Programs {
     await this.#running.get(name)?.stop();
     this.#running.delete(name);
     this.#full.delete(name);
+  }
+
+  /** Ends it, and resolves when another process of it serves; throws where it does not run at this moment. */
+  async restart(name: string): Promise<void> {
+    const before = this.#pidOf(name);
+    kill(before, 'SIGTERM');
+    while (this.#running.get(name)?.pid === before) await delay(LOOKS_EVERY_MS);
+    await this.#running.get(name)?.program.ready(AbortSignal.timeout(SERVES_WITHIN_MS));
   }
 
   /** Sends a signal; throws where the program does not run at this moment. */

@@ -4,9 +4,12 @@ import { redisProgram, type RedisOptions } from '../../../apps/cli/src/embedded/
 import type { Program } from '../../../apps/cli/src/embedded/supervised.js';
 import { accepts, until } from '../../../apps/cli/src/embedded/wait.js';
 
-/** Nodes of the Redis for policies and states, either of which may be the master, and who decides that. */
+/** For policies and states: two nodes, either of which may be the master, or two Redis that hosts are split over. */
 export const REDIS_NODES = ['redis', 'redis-b'] as const;
 export type RedisNodeName = (typeof REDIS_NODES)[number];
+export const REDIS_SERVERS = [...REDIS_NODES, 'redis-events'] as const;
+export type RedisServerName = (typeof REDIS_SERVERS)[number];
+/** Who decides which node is the master. */
 export const SENTINELS = ['sentinel-1', 'sentinel-2', 'sentinel-3'] as const;
 /** How Sentinels call it. */
 export const MASTER_NAME = 'hostward';

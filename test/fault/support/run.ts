@@ -64,7 +64,7 @@ export class FaultRun {
     const run = new FaultRun(await Cluster.start(history, options), settlesWithinMs);
     let violations: readonly Violation[] | undefined;
     try {
-      const plan = planOf(seed, lengthMs);
+      const plan = planOf(seed, lengthMs, options.redis);
       await run.#carryOut(steps ? { ...plan, steps } : plan);
       violations = check(history.lines);
       const neverDone = [...run.#injector.tally.neverDone, ...kernelNeverRead(history.lines)];
@@ -134,7 +134,7 @@ export class FaultRun {
     for (const controlPlane of this.#direct)
       for (;;) {
         const answer = await controlPlane.answer('/readyz').catch(() => undefined);
-        if (answer?.status === 200) break;
+        if (answer?.status === 200 && hasShards(answer.body)) break;
         if (Date.now() > deadline) {
           const said = answer ? JSON.stringify(answer.body) : 'it does not answer';
           throw new Error(
@@ -181,7 +181,7 @@ export class FaultRun {
     for (;;) {
       await this.cluster.log.caughtUp(SETTLES_WITHIN_MS);
       const final = await this.#final();
-      const isSettled = !this.#breaks(['settled', 'alerts', 'journal'], final);
+      const isSettled = !this.#breaks(['settled', 'apart', 'alerts', 'journal'], final);
       if (isSettled || Date.now() > deadline) return { final, isSettled };
       await delay(ASK_EVERY_MS);
     }
@@ -196,11 +196,11 @@ export class FaultRun {
   /** Until each host is subscribed again, after faults that it had to wait out, or the time is over. */
   async #allHear(): Promise<void> {
     const truth = new Truth(this.cluster.history.lines);
-    const nodeIds = truth.live().flatMap((node) => truth.idOf(node) ?? []);
+    const hosts = truth.placed();
     const deadline = Date.now() + this.settlesWithinMs;
     for (;;) {
-      const hear = await this.cluster.listeners(nodeIds).catch(() => []);
-      if (hear.length === nodeIds.length || Date.now() > deadline) return;
+      const hear = await this.cluster.redis.listeners(hosts).catch(() => 0);
+      if (hear === hosts.length || Date.now() > deadline) return;
       await delay(ASK_EVERY_MS);
     }
   }
@@ -230,6 +230,7 @@ export class FaultRun {
       hosts,
       journal: journal.toSorted((a, b) => a.seq - b.seq),
       alerts: await this.#alerts(),
+      held: await this.cluster.redis.held(),
     };
   }
 
@@ -258,12 +259,22 @@ export class FaultRun {
   #figures(lines: readonly Line[]): string {
     const count = (type: Line['type']): number => lines.filter((line) => line.type === type).length;
     const { ok, fail, unknown } = this.#workload.counts;
+    const moves = new Truth(lines).commits.filter(
+      ({ entry }) => entry?.action === 'node.redis-moved',
+    ).length;
     return [
       this.#injector.tally.words,
       `${ok + fail + unknown} operations (${ok} ok, ${fail} refused, ${unknown} unknown)`,
       `${count('committed')} revisions, ${count('host')} swaps and states of hosts, ${count('offered')} assignments, ${count('said')} statuses, ${count('denied')} denials checked`,
+      ...(this.cluster.redis.layout === 'shards' ? [`${moves} moves between two Redis`] : []),
     ].join('; ');
   }
+}
+
+/** It is ready without a Redis that a share of the hosts is on. */
+function hasShards(body: unknown): boolean {
+  const { checks } = body as { readonly checks: readonly { name: string; ok: boolean }[] };
+  return checks.every(({ name, ok }) => name !== 'redis-shards' || ok);
 }
 
 function saidOf({ node, state, generation }: PolicyStatus['nodes'][number]) {

@@ -186,6 +186,11 @@ export function withLines(...more: readonly Unstamped[]): Line[] {
   return journalled([...lines.slice(0, -1), ...stamped, ...lines.slice(-1)]);
 }
 
+/** Both. */
+export function withEnd(over: Partial<Final>, ...more: readonly Unstamped[]): Line[] {
+  return endingIn(withLines(...more), over);
+}
+
 /** What was asked and answered, with what it did. */
 export function done(op: number, action: Action, ...lines: readonly Unstamped[]): Unstamped[] {
   return [{ type: 'invoke', op, action }, ...lines, { type: 'ok', op }];

@@ -14,7 +14,8 @@ const CI_MINUTES = 5;
 export const CHOSEN = env['HOSTWARD_FAULT_SEED'];
 
 /**
- * The test of one seed; with an even one alerts and journal lie in files. Its history and the logs of all programs stay
+ * The test of one seed; with an even one alerts and journal lie in files, with a multiple of three hosts are split over
+ * two Redis. Its history and the logs of all programs stay
  * where the checker has found something.
  */
 export function breaksNoRule(seed: number): void {
@@ -25,7 +26,8 @@ export function breaksNoRule(seed: number): void {
       const file = join(tmpdir(), `hostward-fault-${seed}-${Date.now()}.jsonl`);
       const again = `./hostward test fault --seed ${seed} --minutes ${minutes}`;
       process.stdout.write(`seed ${seed}, ${minutes} min; history ${file}; again: ${again}\n`);
-      const options = { inFiles: seed % 2 === 0 };
+      const redis = seed % 3 === 0 ? 'shards' : 'replica';
+      const options = { inFiles: seed % 2 === 0, redis } as const;
       const run = await FaultRun.of(seed, minutes * MINUTE, file, options);
       const { violations, neverDone, figures } = run;
       process.stdout.write(`seed ${seed}: ${figures}\n`);
