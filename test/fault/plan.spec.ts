@@ -15,7 +15,8 @@ const KINDS = [
     'set-clock',
   ],
   ...['cut', 'stall', 'slow', 'one-way', 'slow-reader', 'break-off'],
-  ...['flush', 'corrupt-bundles', 'compact', 'fill-disk', 'fill-etcd-disk'],
+  ...['flush', 'corrupt-bundles', 'compact'],
+  ...['host', 'control-plane', 'postgresql', 'sentinel', 'etcd'].map((of) => `fill-${of}-disk`),
 ];
 
 describe('a plan of faults', () => {

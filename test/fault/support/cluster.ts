@@ -18,7 +18,7 @@ import { readConfig } from '../../../apps/control-plane/src/config/read-config.j
 import { buildNative } from '../../../libs/sensor/src/fixtures/native-build.js';
 import { redisKeys } from '#contracts';
 import { connectRedis, type RedisConnection, type RedisConnectionOptions } from '#redis';
-import { freePort, LinkProxy, startPostgres, type PostgresServer } from '#testing';
+import { freePort, LinkProxy } from '#testing';
 import { appMain } from '../../../apps/cli/src/package-root.js';
 import {
   AGENT_MISTAKES,
@@ -31,6 +31,7 @@ import { projectRoot } from '../../e2e/support/product.js';
 import { Clocks } from './clocks.js';
 import { CommittedLog } from './committed-log.js';
 import { Disks } from './disks.js';
+import { FaultedPostgres } from './faulted-postgres.js';
 import { CONTROL_PLANES, type ControlPlaneName } from '../faults.js';
 import type { History } from '../history.js';
 import { OfferLog } from './offer-log.js';
@@ -92,7 +93,7 @@ export class Cluster {
   #log: CommittedLog | undefined;
   #sensor: Promise<string> | undefined;
   #material: Material | undefined;
-  #postgres: PostgresServer | undefined;
+  #postgres: FaultedPostgres | undefined;
   #ca = '';
   #password = '';
   #clientPair: { readonly cert: string; readonly key: string } | undefined;
@@ -135,7 +136,7 @@ export class Cluster {
   }
 
   /** Where alerts and journal are; undefined where they lie in files. */
-  get postgres(): PostgresServer | undefined {
+  get postgres(): FaultedPostgres | undefined {
     return this.#postgres;
   }
 
@@ -195,8 +196,7 @@ export class Cluster {
 
   /** By which the others know a control plane. */
   async replicaId(name: ControlPlaneName): Promise<string> {
-    const folder = name === 'replica' ? name : 'control-plane';
-    return (await readFile(join(this.folder, folder, 'replica-id'), 'utf8')).trim();
+    return (await readFile(join(this.disks.at(name), 'replica-id'), 'utf8')).trim();
   }
 
   /** Of these hosts, who hears when something is written for them; nobody is sure to while two say that they are masters. */
@@ -301,10 +301,9 @@ export class Cluster {
     replica.close();
     for (const [index, name] of SENTINELS.entries()) {
       const port = ports.sentinels[index] ?? 0;
-      await this.run(
-        name,
-        await sentinelProgram(name, port, portOf('redis'), login, { ...at, port }),
-      );
+      const disk = this.disks.at(name);
+      const sentinel = await sentinelProgram(name, port, portOf('redis'), login, at, disk);
+      await this.run(name, this.disks.before(sentinel));
     }
     for (const name of REDIS_NODES) {
       const tls = { port: ports[name], ca: this.#ca, ...this.#clientPair };
@@ -315,7 +314,7 @@ export class Cluster {
   }
 
   async #startPostgres(): Promise<void> {
-    const postgres = await startPostgres();
+    const postgres = await FaultedPostgres.start();
     this.#postgres = postgres;
     for (const name of CONTROL_PLANES) await this.addLink(POSTGRES_LINKS[name], postgres.port);
     await writeFile(this.#passwordFile, postgres.password, { mode: 0o600 });
@@ -332,7 +331,8 @@ export class Cluster {
     const at = shipped.args.indexOf(appMain('control-plane'));
     const program = { ...shipped, args: shipped.args.toSpliced(at, 1, ...words) };
     const own = name === 'replica' ? asReplica(program, served.port) : program;
-    await this.run(name, await this.clocks.follow(name, withSettings(own, this.#settings(name))));
+    const clocked = await this.clocks.follow(name, withSettings(own, this.#settings(name)));
+    await this.run(name, this.disks.before(clocked));
   }
 
   async #buildSensor(): Promise<string> {

@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process';
 import { kill } from 'node:process';
-import { promisify } from 'node:util';
 import type { Supervised } from '../../../apps/cli/src/embedded/supervised.js';
 import type { LinkProxy } from '#testing';
 
@@ -9,7 +7,6 @@ export class Programs {
   readonly #running = new Map<string, Supervised>();
   readonly links = new Map<string, LinkProxy>();
   readonly #stopped = new Set<number>();
-  readonly #full = new Set<string>();
 
   async start(name: string, program: Supervised): Promise<void> {
     this.#running.set(name, program);
@@ -20,28 +17,18 @@ export class Programs {
   async end(name: string): Promise<void> {
     await this.#running.get(name)?.stop();
     this.#running.delete(name);
-    this.#full.delete(name);
   }
 
   /** Sends a signal; throws where the program does not run at this moment. */
   signal(name: string, signal: NodeJS.Signals): void {
-    const pid = this.#pidOf(name);
+    const pid = this.#running.get(name)?.pid;
+    if (pid === undefined) throw new Error(`${name} does not run`);
     kill(pid, signal);
     if (signal === 'SIGSTOP') this.#stopped.add(pid);
   }
 
-  /** From now on it can make no file longer, as on a disk that is full; or it can again. Throws where it does not run. */
-  async mayWrite(name: string, may: boolean): Promise<void> {
-    const pid = this.#pidOf(name);
-    if (may) this.#full.delete(name);
-    else this.#full.add(name);
-    const limit = `--fsize=${may ? 'unlimited' : '0'}:unlimited`;
-    await promisify(execFile)('prlimit', ['--pid', String(pid), limit]);
-  }
-
-  /** Whatever stands still goes on, no disk is full, and every link is whole. */
-  async heal(): Promise<void> {
-    for (const name of this.#full) await this.mayWrite(name, true).catch(() => undefined);
+  /** Whatever stands still goes on, and every link is whole. */
+  heal(): void {
     for (const pid of this.#stopped) {
       try {
         kill(pid, 'SIGCONT');
@@ -53,14 +40,8 @@ export class Programs {
     for (const link of this.links.values()) link.restore();
   }
 
-  #pidOf(name: string): number {
-    const pid = this.#running.get(name)?.pid;
-    if (pid === undefined) throw new Error(`${name} does not run`);
-    return pid;
-  }
-
   async stop(): Promise<void> {
-    await this.heal();
+    this.heal();
     for (const program of [...this.#running.values()].reverse()) await program.stop();
     await Promise.all([...this.links.values()].map((link) => link.stop()));
   }
