@@ -18,7 +18,7 @@ import { readConfig } from '../../../apps/control-plane/src/config/read-config.j
 import { buildNative } from '../../../libs/sensor/src/fixtures/native-build.js';
 import { redisKeys } from '#contracts';
 import { connectRedis, type RedisConnection, type RedisConnectionOptions } from '#redis';
-import { freePort, LinkProxy } from '#testing';
+import { LinkProxy } from '#testing';
 import { appMain } from '../../../apps/cli/src/package-root.js';
 import {
   AGENT_MISTAKES,
@@ -35,13 +35,8 @@ import { FaultedPostgres } from './faulted-postgres.js';
 import { CONTROL_PLANES, type ControlPlaneName } from '../faults.js';
 import type { History } from '../history.js';
 import { OfferLog } from './offer-log.js';
-import {
-  ETCD_MEMBERS,
-  memberProgram,
-  peersLink,
-  type EtcdMember,
-  type MemberPorts,
-} from './etcd-members.js';
+import { ETCD_MEMBERS, memberProgram, peersLink, type EtcdMember } from './etcd-members.js';
+import { freePorts, type Ports } from './ports.js';
 import { Programs } from './programs.js';
 import {
   MASTER_NAME,
@@ -51,16 +46,6 @@ import {
   SENTINELS,
   type RedisNodeName,
 } from './redis-nodes.js';
-
-export interface Ports {
-  readonly etcd: Readonly<Record<EtcdMember, MemberPorts>>;
-  readonly redis: number;
-  readonly 'redis-b': number;
-  readonly 'redis-events': number;
-  readonly sentinels: readonly number[];
-  readonly 'control plane': number;
-  readonly replica: number;
-}
 
 const REDIS_SERVERS = [...REDIS_NODES, 'redis-events'] as const;
 export type RedisServerName = (typeof REDIS_SERVERS)[number];
@@ -399,20 +384,4 @@ function withSettings(program: Program, settings: Readonly<Record<string, unknow
     ([key, value]) => `HOSTWARD_CONTROL_PLANE__${key}=${JSON.stringify(value)}`,
   );
   return { ...program, command: 'env', args: [...words, program.command, ...program.args] };
-}
-
-async function freePorts(): Promise<Ports> {
-  const member = async (): Promise<MemberPorts> => ({
-    client: await freePort(),
-    peer: await freePort(),
-  });
-  return {
-    etcd: { 'etcd-1': await member(), 'etcd-2': await member(), 'etcd-3': await member() },
-    redis: await freePort(),
-    'redis-b': await freePort(),
-    'redis-events': await freePort(),
-    sentinels: [await freePort(), await freePort(), await freePort()],
-    'control plane': await freePort(),
-    replica: await freePort(),
-  };
 }
