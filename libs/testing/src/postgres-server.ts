@@ -125,13 +125,15 @@ export class PostgresServer {
       'max_connections = 50',
       'shared_buffers = 16MB',
     ];
+    // So little that it fits on a small disk.
+    const logLines = this.disk ? ['min_wal_size = 32MB', 'max_wal_size = 64MB'] : [];
     const file = (name: string) => `'${join(this.directory, name)}'`;
     const tlsLines = [
       `ssl = on`,
       `ssl_cert_file = ${file('cert')}`,
       `ssl_key_file = ${file('key')}`,
     ];
-    return [...lines, ...(tls ? tlsLines : []), ''].join('\n');
+    return [...lines, ...logLines, ...(tls ? tlsLines : []), ''].join('\n');
   }
 
   private run(name: string, args: readonly string[]): string {

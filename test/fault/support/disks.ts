@@ -12,7 +12,7 @@ import { SENTINELS } from './redis-nodes.js';
 const ETCD_MIB = 160;
 /** Many times what an agent and a sensor, or a control plane, keep in a run. */
 const HOST_MIB = 16;
-const CONTROL_PLANE_MIB = 64;
+const CONTROL_PLANE_MIB = 32;
 const SENTINEL_MIB = 1;
 
 /**

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { SmallDisks, startPostgres, type PostgresServer } from '#testing';
 import { LackingHere } from './fault-tally.js';
 
-/** Its databases and log take 100 MiB of it. */
-const DISK_MIB = 256;
+/** Its databases take 50 MiB of it, its log up to 64. */
+const DISK_MIB = 144;
 const LOOK_EVERY_MS = 500;
 
 /** PostgreSQL as an init system has it: what has ended by itself, as it may on a full disk, is started until it runs. */
