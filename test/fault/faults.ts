@@ -1,5 +1,5 @@
 import type { SeededRandom } from '#contracts';
-import { ETCD_MEMBERS, peersLink, type EtcdMember } from './support/etcd-members.js';
+import { ETCD_MEMBERS, peersLink } from './support/etcd-members.js';
 import { REDIS_SERVERS, SENTINELS, type RedisServerName } from './support/redis-nodes.js';
 
 /** Processes and links, by name; those of a host, and of a member of etcd to the others, end with `@` and its name. */
@@ -28,8 +28,8 @@ export type Fault =
   | { readonly kind: 'lose-lease'; readonly of: ControlPlaneName }
   | { readonly kind: 'fail-over'; readonly by: 'cut' | 'order' | 'stop'; readonly forMs: number }
   | { readonly kind: 'lose-postgresql'; readonly by: 'end' | 'kill'; readonly forMs: number }
-  | { readonly kind: 'fill-disk'; readonly of: string; readonly forMs: number }
-  | { readonly kind: 'fill-etcd-disk'; readonly of: EtcdMember; readonly forMs: number }
+  /** Of a host, of what runs a control plane, and so on: whatever that keeps lies on it. */
+  | { readonly kind: DiskFault; readonly of: string; readonly forMs: number }
   /** `of` is a machine: a host, or what runs a control plane. */
   | {
       readonly kind: 'set-clock';
@@ -49,6 +49,7 @@ export type Fault =
   | { readonly kind: 'deny-agent'; readonly of: string }
   | { readonly kind: 'corrupt-bundles' | 'compact' };
 export type FaultKind = Fault['kind'];
+type DiskFault = `fill-${'host' | 'control-plane' | 'postgresql' | 'sentinel' | 'etcd'}-disk`;
 
 /** The two control planes, as plans name them. */
 export const CONTROL_PLANES = ['control plane', 'replica'] as const;
@@ -104,6 +105,19 @@ const link = (random: SeededRandom): string => {
 };
 const forMs = (random: SeededRandom): number => 500 + random.below(LONGEST_MS);
 const forLongMs = (random: SeededRandom): number => 500 + random.below(2 * LONGEST_MS);
+
+function fullDisk(
+  kind: DiskFault,
+  weight: number,
+  of: readonly string[],
+  lasts: (random: SeededRandom) => number,
+): Drawn {
+  return {
+    kind,
+    weight,
+    draw: (random) => ({ kind, of: random.pick(of), forMs: lasts(random) }),
+  };
+}
 
 /** What comes one after another all the time. */
 export const FREQUENT: readonly Drawn[] = [
@@ -193,15 +207,10 @@ export const FREQUENT: readonly Drawn[] = [
       forMs: forMs(random),
     }),
   },
-  {
-    kind: 'fill-disk',
-    weight: 2,
-    draw: (random) => ({
-      kind: 'fill-disk',
-      of: random.pick([...CONTROL_PLANES, `agent@${random.pick(FIRST)}`]),
-      forMs: forMs(random),
-    }),
-  },
+  fullDisk('fill-host-disk', 2, FIRST, forMs),
+  fullDisk('fill-control-plane-disk', 2, CONTROL_PLANES, forMs),
+  fullDisk('fill-postgresql-disk', 1, ['postgresql'], forMs),
+  { ...fullDisk('fill-sentinel-disk', 1, SENTINELS, forMs), only: 'replica' },
   ...(['corrupt-bundles', 'compact'] as const).map((kind): Drawn => ({
     kind,
     weight: 1,
@@ -221,15 +230,7 @@ export const RARE: readonly Drawn[] = [
       forMs: forLongMs(random),
     }),
   },
-  {
-    kind: 'fill-etcd-disk',
-    weight: 1,
-    draw: (random) => ({
-      kind: 'fill-etcd-disk',
-      of: random.pick(ETCD_MEMBERS),
-      forMs: forLongMs(random),
-    }),
-  },
+  fullDisk('fill-etcd-disk', 1, ETCD_MEMBERS, forLongMs),
   {
     kind: 'unname-shard',
     weight: 1,

@@ -7,10 +7,13 @@ const ALWAYS: readonly FaultKind[] = [
   ...(['kill', 'end', 'stop', 'kill-in-swap'] as const),
   ...(['lose-leader', 'lose-lease', 'lose-postgresql', 'set-clock'] as const),
   ...(['cut', 'stall', 'slow', 'one-way', 'slow-reader', 'break-off'] as const),
-  ...(['flush', 'corrupt-bundles', 'compact', 'fill-disk', 'fill-etcd-disk'] as const),
+  ...(['flush', 'corrupt-bundles', 'compact'] as const),
+  ...(['host', 'control-plane', 'postgresql', 'etcd'] as const).map(
+    (of) => `fill-${of}-disk` as const,
+  ),
 ];
 const KINDS: Readonly<Record<RedisLayout, readonly FaultKind[]>> = {
-  replica: [...ALWAYS, 'fail-over'],
+  replica: [...ALWAYS, 'fail-over', 'fill-sentinel-disk'],
   shards: [...ALWAYS, 'unname-shard', 'kill-in-renewal'],
 };
 const LAYOUTS = ['replica', 'shards'] as const;

@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from './free-port.js';
 import { ServerProcess } from './server-process.js';
+import { SmallDisks } from './small-disks.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import type { TestCertificates } from './test-certificates.js';
 
 /** Options of {@link startPostgres}. */
 export interface PostgresServerOptions {
   readonly tls?: TestCertificates;
+  /** Its directory is a disk of this size, which can be filled; only root can make one. */
+  readonly diskMib?: number;
 }
 
 /** Where Debian puts the programs of the server. */
@@ -28,33 +31,37 @@ export class PostgresServer {
   private constructor(
     readonly port: number,
     private readonly directory: string,
+    private readonly disk: SmallDisks | undefined,
   ) {}
 
-  static async start({ tls }: PostgresServerOptions): Promise<PostgresServer> {
+  static async start({ tls, diskMib: mib }: PostgresServerOptions): Promise<PostgresServer> {
     const directory = temporaryDirectory('postgresql');
-    const server = new PostgresServer(await freePort(), directory);
-    giveToUser(directory);
-    const data = server.data;
+    const disk =
+      mib === undefined ? undefined : await SmallDisks.start([{ folder: directory, mib }]);
+    const server = new PostgresServer(await freePort(), directory, disk);
+    // Where this process finds what the server has in its directory.
+    const here = disk?.at(directory) ?? directory;
+    giveToUser(here);
     const locale = ['-E', 'UTF8', '--locale=C.UTF-8'];
-    server.run('initdb', ['-D', data, '-U', USER, '-A', 'trust', ...locale, '--no-sync']);
-    writeOwned(join(data, 'pg_hba.conf'), accessRules(tls !== undefined));
-    if (tls)
-      for (const name of ['cert', 'key'] as const) writeOwned(join(directory, name), tls[name]);
-    writeOwned(join(data, 'postgresql.auto.conf'), server.settings(tls !== undefined));
+    server.run('initdb', ['-D', server.data, '-U', USER, '-A', 'trust', ...locale, '--no-sync']);
+    writeOwned(join(here, 'data', 'pg_hba.conf'), accessRules(tls !== undefined));
+    if (tls) for (const name of ['cert', 'key'] as const) writeOwned(join(here, name), tls[name]);
+    writeOwned(join(here, 'data', 'postgresql.auto.conf'), server.settings(tls !== undefined));
     await server.restart();
     server.sql(`CREATE ROLE hostward LOGIN PASSWORD '${server.password}'`, USER);
     server.sql('CREATE DATABASE hostward OWNER hostward', USER);
     return server;
   }
 
-  get pid(): number {
-    return this.process?.pid ?? 0;
+  /** False too where it has ended by itself. */
+  get isRunning(): boolean {
+    return this.process?.isRunning ?? false;
   }
 
   /** Starts it again on the same data and port; the running one is stopped first. */
   async restart(): Promise<void> {
     await this.halt();
-    const [command = '', ...args] = asUser(program('postgres'), ['-D', this.data]);
+    const [command = '', ...args] = this.asUser(program('postgres'), ['-D', this.data]);
     const ready = /database system is ready to accept connections/;
     this.process = await ServerProcess.start({ command, args, ready, stopSignal: 'SIGINT' });
   }
@@ -67,10 +74,20 @@ export class PostgresServer {
 
   /** Ends all its processes at once, as a power cut would. */
   async kill9(): Promise<void> {
-    const backends = childrenOf(this.pid);
+    const backends = this.process ? childrenOf(this.process.pid) : [];
     await this.process?.kill9();
     this.process = undefined;
     for (const pid of backends) await endProcess(pid);
+  }
+
+  /** Not a byte more can be written; throws where it has no disk of its own. */
+  async fill(): Promise<void> {
+    if (!this.disk) throw new Error('this PostgreSQL has no disk of its own');
+    await this.disk.fill(this.directory);
+  }
+
+  async empty(): Promise<void> {
+    await this.disk?.empty(this.directory);
   }
 
   /** Runs SQL as the superuser; what it prints. */
@@ -92,6 +109,7 @@ export class PostgresServer {
   /** Ends it and removes its data. */
   async stop(): Promise<void> {
     await this.halt();
+    await this.disk?.stop();
     rmSync(this.directory, { recursive: true, force: true });
   }
 
@@ -107,22 +125,31 @@ export class PostgresServer {
       'max_connections = 50',
       'shared_buffers = 16MB',
     ];
+    // So little that it fits on a small disk.
+    const logLines = this.disk ? ['min_wal_size = 32MB', 'max_wal_size = 64MB'] : [];
     const file = (name: string) => `'${join(this.directory, name)}'`;
     const tlsLines = [
       `ssl = on`,
       `ssl_cert_file = ${file('cert')}`,
       `ssl_key_file = ${file('key')}`,
     ];
-    return [...lines, ...(tls ? tlsLines : []), ''].join('\n');
+    return [...lines, ...logLines, ...(tls ? tlsLines : []), ''].join('\n');
   }
 
   private run(name: string, args: readonly string[]): string {
-    const [command = '', ...rest] = asUser(program(name), args);
+    const [command = '', ...rest] = this.asUser(program(name), args);
     return execFileSync(command, rest, {
       ...{ cwd: '/', encoding: 'utf8', timeout: 60_000 },
       // What it says goes into the error where it fails.
       stdio: 'pipe',
     }).trim();
+  }
+
+  /** The death signal is asked for after the change of user, which takes it away. */
+  private asUser(command: string, args: readonly string[]): readonly string[] {
+    if (!isRoot()) return [command, ...args];
+    const user = ['--reuid', USER, '--regid', USER, '--clear-groups', '--pdeathsig', 'KILL'];
+    return [...(this.disk?.words ?? []), 'setpriv', ...user, '--', command, ...args];
   }
 }
 
@@ -142,13 +169,6 @@ function program(name: string): string {
 }
 
 const isRoot = (): boolean => process.getuid?.() === 0;
-
-/** The death signal is asked for after the change of user, which takes it away. */
-function asUser(command: string, args: readonly string[]): readonly string[] {
-  if (!isRoot()) return [command, ...args];
-  const user = ['--reuid', USER, '--regid', USER, '--clear-groups', '--pdeathsig', 'KILL'];
-  return ['setpriv', ...user, '--', command, ...args];
-}
 
 function giveToUser(path: string): void {
   if (!isRoot()) return;

@@ -39,6 +39,10 @@ export class ServerProcess {
     return server;
   }
 
+  get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   /** Asks it to end and waits; kills it after five seconds. */
   async stop(): Promise<void> {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), 5_000);

@@ -1,3 +1,4 @@
+import { whoseTurn } from '../../../apps/cli/src/suites/turn.js';
 import type { Rule } from '../checks/violation.js';
 import type { Step } from '../plan.js';
 import { FELL_BACK, LET_OFF, UNHEARD, UNREAD } from './steps.js';
@@ -60,3 +61,9 @@ export const MISTAKES: Readonly<Record<Mistake, Planted>> = {
   ...AGENT_MISTAKES,
   ...SENSOR_MISTAKES,
 };
+const NAMES = Object.keys(MISTAKES) as [Mistake, ...Mistake[]];
+
+/** Those that a run of the fault suite makes: each takes a minute or more, so all of them only in a full one. */
+export function mistakesOf({ isFull, turn }: { isFull: boolean; turn: number }): Mistake[] {
+  return isFull ? NAMES : [whoseTurn(NAMES, turn)];
+}

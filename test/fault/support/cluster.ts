@@ -16,7 +16,7 @@ import { ServerKeys } from '../../../apps/cli/src/embedded/server-keys.js';
 import { Supervised, type Program } from '../../../apps/cli/src/embedded/supervised.js';
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
 import { buildNative } from '../../../libs/sensor/src/fixtures/native-build.js';
-import { freePort, LinkProxy, startPostgres, type PostgresServer } from '#testing';
+import { LinkProxy } from '#testing';
 import { appMain } from '../../../apps/cli/src/package-root.js';
 import {
   AGENT_MISTAKES,
@@ -29,16 +29,12 @@ import { projectRoot } from '../../e2e/support/product.js';
 import { Clocks } from './clocks.js';
 import { CommittedLog } from './committed-log.js';
 import { Disks } from './disks.js';
+import { FaultedPostgres } from './faulted-postgres.js';
 import { CONTROL_PLANES, type ControlPlaneName, type RedisLayout } from '../faults.js';
 import type { History } from '../history.js';
 import { OfferLog } from './offer-log.js';
-import {
-  ETCD_MEMBERS,
-  memberProgram,
-  peersLink,
-  type EtcdMember,
-  type MemberPorts,
-} from './etcd-members.js';
+import { ETCD_MEMBERS, memberProgram, peersLink, type EtcdMember } from './etcd-members.js';
+import { freePorts, type Ports } from './ports.js';
 import { Programs } from './programs.js';
 import { RedisAdmin } from './redis-admin.js';
 import {
@@ -51,16 +47,6 @@ import {
   type RedisNodeName,
 } from './redis-nodes.js';
 import { Shards } from './shards.js';
-
-export interface Ports {
-  readonly etcd: Readonly<Record<EtcdMember, MemberPorts>>;
-  readonly redis: number;
-  readonly 'redis-b': number;
-  readonly 'redis-events': number;
-  readonly sentinels: readonly number[];
-  readonly 'control plane': number;
-  readonly replica: number;
-}
 
 /** The operator's link to each control plane. */
 const OPERATOR_LINKS = { 'control plane': 'operator', replica: 'operator@replica' } as const;
@@ -93,7 +79,7 @@ export class Cluster {
   #material: Material | undefined;
   #redis: RedisAdmin | undefined;
   #shards: Shards | undefined;
-  #postgres: PostgresServer | undefined;
+  #postgres: FaultedPostgres | undefined;
   #ca = '';
   #password = '';
   #clientPair: { readonly cert: string; readonly key: string } | undefined;
@@ -136,7 +122,7 @@ export class Cluster {
   }
 
   /** Where alerts and journal are; undefined where they lie in files. */
-  get postgres(): PostgresServer | undefined {
+  get postgres(): FaultedPostgres | undefined {
     return this.#postgres;
   }
 
@@ -184,8 +170,7 @@ export class Cluster {
 
   /** By which the others know a control plane. */
   async replicaId(name: ControlPlaneName): Promise<string> {
-    const folder = name === 'replica' ? name : 'control-plane';
-    return (await readFile(join(this.folder, folder, 'replica-id'), 'utf8')).trim();
+    return (await readFile(join(this.disks.at(name), 'replica-id'), 'utf8')).trim();
   }
 
   get #login() {
@@ -283,13 +268,14 @@ export class Cluster {
     );
     for (const [index, name] of SENTINELS.entries()) {
       const port = this.ports.sentinels[index] ?? 0;
-      const login = this.#login;
-      await this.run(name, await sentinelProgram(name, port, masterPort, login, { ...at, port }));
+      const disk = this.disks.at(name);
+      const sentinel = await sentinelProgram(name, port, masterPort, this.#login, at, disk);
+      await this.run(name, this.disks.before(sentinel));
     }
   }
 
   async #startPostgres(): Promise<void> {
-    const postgres = await startPostgres();
+    const postgres = await FaultedPostgres.start();
     this.#postgres = postgres;
     for (const name of CONTROL_PLANES) await this.addLink(POSTGRES_LINKS[name], postgres.port);
     await writeFile(this.#passwordFile, postgres.password, { mode: 0o600 });
@@ -308,7 +294,7 @@ export class Cluster {
     const own = name === 'replica' ? asReplica(program, served.port) : program;
     const told = withSettings(own, this.#settings(name));
     const split = this.#shards ? await this.#shards.before(name, told) : told;
-    await this.run(name, await this.clocks.follow(name, split));
+    await this.run(name, this.disks.before(await this.clocks.follow(name, split)));
   }
 
   async #buildSensor(): Promise<string> {
@@ -378,20 +364,4 @@ function withSettings(program: Program, settings: Readonly<Record<string, unknow
     ([key, value]) => `HOSTWARD_CONTROL_PLANE__${key}=${JSON.stringify(value)}`,
   );
   return { ...program, command: 'env', args: [...words, program.command, ...program.args] };
-}
-
-async function freePorts(): Promise<Ports> {
-  const member = async (): Promise<MemberPorts> => ({
-    client: await freePort(),
-    peer: await freePort(),
-  });
-  return {
-    etcd: { 'etcd-1': await member(), 'etcd-2': await member(), 'etcd-3': await member() },
-    redis: await freePort(),
-    'redis-b': await freePort(),
-    'redis-events': await freePort(),
-    sentinels: [await freePort(), await freePort(), await freePort()],
-    'control plane': await freePort(),
-    replica: await freePort(),
-  };
 }

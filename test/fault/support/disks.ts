@@ -1,3 +1,4 @@
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SmallDisks, type SmallDisk } from '#testing';
 import type { Program } from '../../../apps/cli/src/embedded/supervised.js';
@@ -5,32 +6,42 @@ import { FIRST } from '../faults.js';
 import { SPARE } from '../plan.js';
 import { ETCD_MEMBERS } from './etcd-members.js';
 import { LackingHere } from './fault-tally.js';
+import { SENTINELS } from './redis-nodes.js';
 
 /** etcd keeps 128 MiB of it for its log beforehand; the rest is for its database. */
 const ETCD_MIB = 160;
-/** Many times what an agent keeps in a run. */
+/** Many times what an agent and a sensor, or a control plane, keep in a run. */
 const HOST_MIB = 16;
+const CONTROL_PLANE_MIB = 32;
+const SENTINEL_MIB = 1;
 
 /**
- * Small disks for etcd's members and for what agents keep. Only root can make one; for others all of it lies on the disk of
- * all, which cannot be filled.
+ * Small disks for what etcd's members, control planes, Sentinels and hosts keep. Only root can make one; for others all of
+ * it lies on the disk of all, which cannot be filled.
  */
 export class Disks {
   readonly #byName: ReadonlyMap<string, SmallDisk>;
   #made: SmallDisks | undefined;
 
   constructor(folder: string) {
-    const ofEtcd = ETCD_MEMBERS.map((name) => {
-      return [name, { folder: join(folder, name), mib: ETCD_MIB }] as const;
-    });
-    const ofHosts = [...FIRST, SPARE].map((name) => {
-      return [name, { folder: join(folder, name, 'disk'), mib: HOST_MIB }] as const;
-    });
-    this.#byName = new Map<string, SmallDisk>([...ofEtcd, ...ofHosts]);
+    const disk = (name: string, mib: number, path = name): [string, SmallDisk] => {
+      return [name, { folder: join(folder, path), mib }];
+    };
+    this.#byName = new Map([
+      ...ETCD_MEMBERS.map((name) => disk(name, ETCD_MIB)),
+      ...SENTINELS.map((name) => disk(name, SENTINEL_MIB)),
+      ...[FIRST, SPARE].flat().map((name) => disk(name, HOST_MIB, join(name, 'disk'))),
+      disk('control plane', CONTROL_PLANE_MIB, 'control-plane'),
+      disk('replica', CONTROL_PLANE_MIB),
+    ]);
   }
 
+  /** What lies in their folders is on the disks too. */
   async start(): Promise<void> {
-    if (SmallDisks.canBeMade) this.#made = await SmallDisks.start([...this.#byName.values()]);
+    if (!SmallDisks.canBeMade) return;
+    const disks = [...this.#byName.values()];
+    this.#made = await SmallDisks.start(disks);
+    for (const { folder } of disks) await cp(folder, this.#made.at(folder), { recursive: true });
   }
 
   /** The same program, which finds the disks. */
@@ -40,28 +51,29 @@ export class Disks {
     return { ...program, command, args: [...words, program.command, ...program.args] };
   }
 
-  /** Where everybody finds the disk of a member of etcd or a host; undefined where there are none. */
-  at(name: string): string | undefined {
-    return this.#made?.at(this.#folder(name));
+  /** Where everybody finds the disk; without such disks its folder. */
+  at(name: string): string {
+    const { folder } = this.#disk(name);
+    return this.#made?.at(folder) ?? folder;
   }
 
   /** Not a byte more can be written. */
   async fill(name: string): Promise<void> {
-    if (!this.#made) throw new LackingHere('only root can give etcd, or a host, a disk');
-    await this.#made.fill(this.#folder(name));
+    if (!this.#made) throw new LackingHere('only root can make disks to fill');
+    await this.#made.fill(this.#disk(name).folder);
   }
 
   async empty(name: string): Promise<void> {
-    await this.#made?.empty(this.#folder(name));
+    await this.#made?.empty(this.#disk(name).folder);
   }
 
   async stop(): Promise<void> {
     await this.#made?.stop();
   }
 
-  #folder(name: string): string {
+  #disk(name: string): SmallDisk {
     const disk = this.#byName.get(name);
     if (!disk) throw new Error(`${name} has no disk`);
-    return disk.folder;
+    return disk;
   }
 }

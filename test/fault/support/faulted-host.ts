@@ -14,6 +14,9 @@ import type { Cluster } from './cluster.js';
 import { REDIS_SERVERS } from './redis-nodes.js';
 import { SensorTap } from './sensor-tap.js';
 
+/** What outlives a boot: of agent and compiler, of the sensor, and its settings of systemd. All lie on the disk of the host. */
+const KEPT = ['state', 'sensor', 'units'];
+
 /**
  * A host as it is shipped, but for its kernel: agent, compiler and sensor are processes, each link of the agent can be
  * cut, and the sensor loads into a folder of ordinary files.
@@ -48,7 +51,7 @@ export class FaultedHost {
     await this.#tap?.stop();
     this.#tap = undefined;
     this.#running = false;
-    for (const folder of ['state', 'sensor', 'units', 'kernel'])
+    for (const folder of [...KEPT, 'kernel'])
       await rm(this.#at(folder), { recursive: true, force: true });
     await this.cluster.disks.empty(this.name);
     await this.#makeFolders();
@@ -137,22 +140,18 @@ export class FaultedHost {
   }
 
   async #makeFolders(): Promise<void> {
-    for (const folder of ['units', 'root/usr/bin', 'kernel/apparmor/policy/profiles'])
+    for (const folder of ['disk', 'root/usr/bin', 'kernel/apparmor/policy/profiles'])
       await mkdir(this.#at(folder), { recursive: true });
     await writeFile(this.#at('kernel/apparmor/.replace'), '');
     await writeFile(this.#at('kernel/lsm'), 'capability,apparmor');
-    await this.#makeDisk();
+    for (const folder of KEPT) await this.#keepOnDisk(folder);
   }
 
-  /** What the agent keeps lies on a disk that can be filled, where there are such. */
-  async #makeDisk(): Promise<void> {
-    const disk = this.cluster.disks.at(this.name);
-    if (disk === undefined) return;
-    const kept = join(disk, 'agent');
+  async #keepOnDisk(folder: string): Promise<void> {
+    const kept = join(this.cluster.disks.at(this.name), folder);
     await rm(kept, { recursive: true, force: true });
-    await mkdir(kept);
-    await mkdir(this.#at('state'), { mode: 0o755 });
-    await symlink(kept, this.#at('state/agent'));
+    await mkdir(kept, { mode: 0o755 });
+    await symlink(kept, this.#at(folder));
   }
 
   /** Of sed: hosts are told where control planes reach Redis, and each has links of its own. */

@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ControlPlaneName, Fault } from '../faults.js';
 import type { Cluster } from './cluster.js';
+import type { Disks } from './disks.js';
 import { ETCD_MEMBERS } from './etcd-members.js';
 import { FaultTally, LackingHere } from './fault-tally.js';
 import type { FaultedHost } from './faulted-host.js';
+import type { FaultedPostgres } from './faulted-postgres.js';
 import { MASTER_NAME, type RedisNodeName, type RedisServerName } from './redis-nodes.js';
 import { rememberDenial } from './sensor-memory.js';
 
@@ -46,9 +48,9 @@ export class Injector {
   /** Nothing is broken any more. */
   async end(): Promise<void> {
     this.#over.abort();
-    await this.cluster.programs.heal();
+    this.cluster.programs.heal();
     await Promise.all(this.#pending);
-    await this.cluster.programs.heal();
+    this.cluster.programs.heal();
   }
 
   async #tell(fault: Fault): Promise<void> {
@@ -103,11 +105,15 @@ export class Injector {
         return this.#killInRenewal(fault.of);
       case 'lose-postgresql':
         return this.#losePostgres(fault.by, fault.forMs);
-      case 'fill-disk':
-        return this.#fillDisk(fault.of, fault.forMs);
+      case 'fill-host-disk':
+        if (!this.hosts.get(fault.of)?.isRunning) throw new Error(`${fault.of} does not run`);
+        return this.#fill(disks, fault.of, fault.forMs);
+      case 'fill-control-plane-disk':
       case 'fill-etcd-disk':
-        await disks.fill(fault.of);
-        return this.#later(fault.forMs, () => disks.empty(fault.of));
+      case 'fill-sentinel-disk':
+        return this.#fill(disks, fault.of, fault.forMs);
+      case 'fill-postgresql-disk':
+        return this.#fill(this.#postgres(), fault.of, fault.forMs);
       case 'set-clock':
         await this.cluster.clocks.set(fault.of, fault.byMs);
         return this.#later(fault.forMs, () => this.cluster.clocks.set(fault.of, 0));
@@ -219,26 +225,22 @@ export class Injector {
     this.#track(again().catch(() => undefined));
   }
 
-  /** Of an agent the disk of its host, which the next agent finds full too; of a control plane what it may write. */
-  async #fillDisk(of: string, forMs: number): Promise<void> {
-    const { programs, disks } = this.cluster;
-    const host = of.split('@')[1];
-    if (host === undefined) {
-      await programs.mayWrite(of, false);
-      return this.#later(forMs, () => programs.mayWrite(of, true));
-    }
-    if (!this.hosts.get(host)?.isRunning) throw new Error(`${of} does not run`);
-    await disks.fill(host);
-    this.#later(forMs, () => disks.empty(host));
+  /** What is started anew meanwhile finds it full too. */
+  async #fill(disk: Pick<Disks, 'fill' | 'empty'>, of: string, forMs: number): Promise<void> {
+    await disk.fill(of);
+    this.#later(forMs, () => disk.empty(of));
   }
 
-  /** With all its connections, in order or as by a power cut. */
   async #losePostgres(by: 'end' | 'kill', forMs: number): Promise<void> {
+    const postgres = this.#postgres();
+    await postgres.lose(by);
+    this.#later(forMs, () => postgres.comeBack());
+  }
+
+  #postgres(): FaultedPostgres {
     const { postgres } = this.cluster;
     if (!postgres) throw new LackingHere('alerts and journal lie in files');
-    if (!postgres.pid) throw new Error('PostgreSQL does not run');
-    await (by === 'end' ? postgres.halt() : postgres.kill9());
-    this.#later(forMs, () => postgres.restart());
+    return postgres;
   }
 
   /** The sensor knows of it when it has started anew: what it has in memory, nobody else writes. */

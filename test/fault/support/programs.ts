@@ -1,7 +1,5 @@
-import { execFile } from 'node:child_process';
 import { kill } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import type { Supervised } from '../../../apps/cli/src/embedded/supervised.js';
 import type { LinkProxy } from '#testing';
 
@@ -13,7 +11,6 @@ export class Programs {
   readonly #running = new Map<string, Supervised>();
   readonly links = new Map<string, LinkProxy>();
   readonly #stopped = new Set<number>();
-  readonly #full = new Set<string>();
 
   async start(name: string, program: Supervised): Promise<void> {
     this.#running.set(name, program);
@@ -24,7 +21,6 @@ export class Programs {
   async end(name: string): Promise<void> {
     await this.#running.get(name)?.stop();
     this.#running.delete(name);
-    this.#full.delete(name);
   }
 
   /** Ends it, and resolves when another process of it serves; throws where it does not run at this moment. */
@@ -42,18 +38,8 @@ export class Programs {
     if (signal === 'SIGSTOP') this.#stopped.add(pid);
   }
 
-  /** From now on it can make no file longer, as on a disk that is full; or it can again. Throws where it does not run. */
-  async mayWrite(name: string, may: boolean): Promise<void> {
-    const pid = this.#pidOf(name);
-    if (may) this.#full.delete(name);
-    else this.#full.add(name);
-    const limit = `--fsize=${may ? 'unlimited' : '0'}:unlimited`;
-    await promisify(execFile)('prlimit', ['--pid', String(pid), limit]);
-  }
-
-  /** Whatever stands still goes on, no disk is full, and every link is whole. */
-  async heal(): Promise<void> {
-    for (const name of this.#full) await this.mayWrite(name, true).catch(() => undefined);
+  /** Whatever stands still goes on, and every link is whole. */
+  heal(): void {
     for (const pid of this.#stopped) {
       try {
         kill(pid, 'SIGCONT');
@@ -72,7 +58,7 @@ export class Programs {
   }
 
   async stop(): Promise<void> {
-    await this.heal();
+    this.heal();
     for (const program of [...this.#running.values()].reverse()) await program.stop();
     await Promise.all([...this.links.values()].map((link) => link.stop()));
   }

@@ -49,17 +49,17 @@ export async function nodeProgram(
   return { ...program, name, command: '/bin/sh', args };
 }
 
-/** A Sentinel; it keeps what it has learned in its configuration. */
+/** A Sentinel; it keeps what it has learned in its configuration, on the disk that is seen here as `disk`. */
 export async function sentinelProgram(
   name: string,
   port: number,
   masterPort: number,
   { username, password }: Login,
-  { command, dataDir, files, keys }: Omit<RedisOptions, 'serves'>,
+  { command, dataDir, files, keys }: Omit<RedisOptions, 'port' | 'serves'>,
+  disk: string,
 ): Promise<Program> {
   const folder = join(dataDir, name);
-  await mkdir(folder);
-  const file = join(folder, 'sentinel.conf');
+  await mkdir(disk, { recursive: true });
   const lines = [
     'port 0',
     `tls-port ${port}`,
@@ -77,13 +77,13 @@ export async function sentinelProgram(
     `sentinel failover-timeout ${MASTER_NAME} 5000`,
     '',
   ];
-  await writeFile(file, lines.join('\n'), { mode: 0o600 });
+  await writeFile(join(disk, 'sentinel.conf'), lines.join('\n'), { mode: 0o600 });
   return {
     name,
     command,
     cwd: folder,
     descriptors: keys.forRedis,
-    args: [file, '--sentinel'],
+    args: [join(folder, 'sentinel.conf'), '--sentinel'],
     logFile: join(folder, 'sentinel.log'),
     ready: (signal) => until(() => accepts(port), signal),
     readyWithinMs: 20_000,

@@ -47,10 +47,4 @@ export function inOrder(files: readonly string[], turn: number): readonly string
   return [...now, ...first, ...turned, ...long.filter((file) => !now.includes(file))];
 }
 
-/** A turn for each commit; 0 where there is none. */
-export function turnOf(commit: string): number {
-  const turn = Number.parseInt(commit.slice(0, 12), 16);
-  return Number.isNaN(turn) ? 0 : turn;
-}
-
 const nameOf = (file: string): string => basename(file, '.vm-spec.ts');

@@ -1,9 +1,9 @@
 import { glob } from 'node:fs/promises';
-import { commitOf } from '../bench/machine.js';
 import { runJest } from './jest-suite.js';
 import { total, type Outcome } from './outcome.js';
 import type { SuiteContext } from './suite.js';
-import { inOrder, turnOf } from './vm-order.js';
+import { turnAt } from './turn.js';
+import { inOrder } from './vm-order.js';
 import { VmTurns } from './vm-turns.js';
 
 /** Two at a time, each of which has one VM or more: with three, hosts are so slow that times run out. */
@@ -15,7 +15,7 @@ const AT_ONCE = 2;
 export async function runVms({ root, full, timeoutMs, endBefore }: SuiteContext): Promise<Outcome> {
   const endsAt = Date.now() + timeoutMs;
   const found = await Array.fromAsync(glob('{apps,libs,test}/**/*.vm-spec.ts', { cwd: root }));
-  const turns = new VmTurns(inOrder(found.sort(), turnOf(await commitOf(root))), endBefore);
+  const turns = new VmTurns(inOrder(found.sort(), await turnAt(root)), endBefore);
   const outcomes: Outcome[] = [];
   const worker = async (): Promise<void> => {
     for (;;) {
