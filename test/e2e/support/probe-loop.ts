@@ -54,19 +54,32 @@ export async function whileProbing(
   meanwhile: () => Promise<void>,
   what: keyof typeof PAUSE_S = 'upgrade',
 ): Promise<ProbeCount> {
-  await vm.writeFile('/usr/local/sbin/probe-loop.py', SCRIPT);
+  const args = [file, program, PAUSE_S[what]];
+  return whileRunning<ProbeCount>(vm, 'probe-loop', SCRIPT, args, meanwhile);
+}
+
+/** Runs a script of Python in the guest while `meanwhile` does, until its own /run/NAME.stop is there; gives the JSON that it prints. */
+export async function whileRunning<Result>(
+  vm: Vm,
+  name: string,
+  script: string,
+  args: readonly (string | number)[],
+  meanwhile: () => Promise<unknown>,
+): Promise<Result> {
+  const [program, answer] = [`/usr/local/sbin/${name}.py`, `/run/${name}.json`];
+  await vm.writeFile(program, script);
   await vm.ssh(
-    `rm -f /run/probe-loop.stop /run/probe-loop.json; systemd-run --quiet --unit=probe-loop -p RemainAfterExit=yes ` +
-      `-p StandardOutput=file:/run/probe-loop.json /usr/bin/python3 /usr/local/sbin/probe-loop.py ${file} ${program} ${PAUSE_S[what]}`,
+    `rm -f /run/${name}.stop ${answer}; systemd-run --quiet --unit=${name} -p RemainAfterExit=yes ` +
+      `-p StandardOutput=file:${answer} /usr/bin/python3 ${program} ${args.join(' ')}`,
   );
   try {
     await meanwhile();
   } finally {
-    await vm.ssh('touch /run/probe-loop.stop');
+    await vm.ssh(`touch /run/${name}.stop`);
   }
   await vm.ssh(
-    'for i in $(seq 1200); do test -s /run/probe-loop.json && break; read -t 0.1 < <(:) || true; done',
+    `for i in $(seq 1200); do test -s ${answer} && break; read -t 0.1 < <(:) || true; done`,
   );
-  const { stdout } = await vm.ssh('cat /run/probe-loop.json; systemctl stop probe-loop');
-  return JSON.parse(stdout) as ProbeCount;
+  const { stdout } = await vm.ssh(`cat ${answer}; systemctl stop ${name}`);
+  return JSON.parse(stdout) as Result;
 }
