@@ -76,7 +76,7 @@ export async function restore(args: readonly string[]): Promise<RestoreAnswer> {
   };
   clear();
   try {
-    for (const folder of Object.values(staged)) makePrivateFolder(folder);
+    for (const folder of Object.values(staged)) makeStaged(folder);
     await unpackChecked(options.file, manifest, staged.data);
     const signer = onlineKey(staged.data, options.passphraseFile);
     const note = await restoreEtcd(options, manifest, staged);
@@ -94,6 +94,16 @@ export async function restore(args: readonly string[]): Promise<RestoreAnswer> {
     throw explained(error, options);
   } finally {
     clear();
+  }
+}
+
+function makeStaged(folder: string): void {
+  try {
+    makePrivateFolder(folder);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOSPC') throw cause;
+    throw new BackupError(folder, `cannot be made: ${message}`, 'name another folder', { cause });
   }
 }
 
