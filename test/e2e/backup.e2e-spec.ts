@@ -112,7 +112,10 @@ describe('a control plane that is backed up and restored', () => {
 
   it('is not backed up over another backup, or by the wrong passphrase', async () => {
     const again = await backup(file);
-    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('is there already')]);
+    expect([again.code, again.stderr]).toEqual([
+      1,
+      `error: ${file}: is there already\nremedy: name another file: no backup is overwritten\n`,
+    ]);
     await writeFile(at('wrong'), 'incorrect horse battery\n', { mode: 0o600 });
     const wrong = await backup(at('other.backup'), `--passphrase-file=${at('wrong')}`);
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('does not open')]);
@@ -203,6 +206,11 @@ describe('a control plane that is backed up and restored', () => {
     const used = await restore(file, at('used'));
     expect([used.code, used.stderr]).toEqual([1, expect.stringContaining('overwrites nothing')]);
     expect(await readdir(at('used'))).toEqual(['etcd']);
+    const nowhere = await restore(file, '/proc/x');
+    expect([nowhere.code, nowhere.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^error: \/proc\/x\/control-plane.* cannot be made: .*\nremedy: /),
+    ]);
   });
 
   it('is not put in place before the ports of Redis are kept', async () => {

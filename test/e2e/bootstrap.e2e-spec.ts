@@ -71,6 +71,19 @@ ls -d ${PART} /var/tmp/hostward.* 2>/dev/null; stat -c '%A %U %n' /etc/hostward 
     expect(await tokensEverMade()).toBe(before);
   });
 
+  it('keep the enforcer of their configuration: another one is refused, by a dry run too', async () => {
+    const [host] = fleet;
+    if (host === undefined) throw new Error('there is no host');
+    for (const more of [[], ['--dry-run']])
+      expect(await rig.one(host, ['--enforcer', 'observe', ...more])).toMatchObject({
+        code: 1,
+        host: { state: 'failed', code: 'enforcer-differs', remedy: expect.any(String) },
+      });
+    expect((await rig.one(host, ['--enforcer', 'auto'])).host).toMatchObject({
+      state: 'unchanged',
+    });
+  });
+
   it('are started again where their services do not run', async () => {
     const [host] = fleet;
     if (host === undefined) throw new Error('there is no host');

@@ -6,4 +6,5 @@ import './cli/status.js';
 import './cli/brakes.js';
 import './cli/logs.js';
 import './cli/tokens.js';
+import './cli/conflicts.js';
 import './cli/shell.js';

@@ -93,7 +93,7 @@ describe('hostward doctor', () => {
       /ECONNREFUSED/,
       { HOSTWARD_URL: 'https://127.0.0.1:1' },
     ],
-    ['a URL that is none', 'context', /not an https URL/, { HOSTWARD_URL: 'http://x' }],
+    ['a URL that is none', 'context', /is not https:/, { HOSTWARD_URL: 'http://x' }],
     ['a CA file that is not there', 'context', /cannot read/, { HOSTWARD_CA: '/nowhere.pem' }],
     ['a token that is not known', 'token', /token/, { HOSTWARD_TOKEN: 'hwa_wrong' }],
   ])('finds %s', async (_title, check, words, env) => {

@@ -1,18 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { kill } from 'node:process';
+import { execPath, kill } from 'node:process';
 import { parse } from 'yaml';
 import type { Alert, NodeView, PolicyView } from '#contracts';
 import { freePort } from '#testing';
 import { alertBatch } from '../../apps/control-plane/src/testing/alerts.js';
+import { runningUp } from '../../apps/cli/src/embedded/run-record.js';
 import { eventually } from './support/eventually.js';
 import { blockProgram } from './support/policies.js';
 import { isAlive, isListening, processesOf } from './support/processes.js';
-import { Product, type CliResult } from './support/product.js';
-import { RunningCommand, hostward, startHostward } from './support/running-command.js';
+import { cleanEnvironment, Product, type CliResult } from './support/product.js';
+import { CLI, RunningCommand, hostward, startHostward } from './support/running-command.js';
 import { StandIns } from './support/stand-in-host.js';
 
 const MINUTE = 60_000;
@@ -275,7 +277,16 @@ describe('the control planes that a user knows', () => {
     expect(await run({})).toEqual({ code: 0, stdout: 'of-one\n', stderr: '' });
     const cases: [Record<string, string>, RegExp, RegExp][] = [
       [{ HOSTWARD_URL: '' }, /no control plane is known/, /remedy: run `\.\/hostward up`/],
-      [{ HOSTWARD_URL: 'http://127.0.0.1:1' }, /is not an https URL/, /remedy: use https/],
+      [
+        { HOSTWARD_URL: 'http://127.0.0.1:1' },
+        /HOSTWARD_URL .* is not https:/,
+        /remedy: e\.g\. https/,
+      ],
+      [
+        { HOSTWARD_URL: `${url}/hw` },
+        /goes on with "\/hw"/,
+        /remedy: write .*, also behind a proxy/,
+      ],
       [{ HOSTWARD_URL: 'https://127.0.0.1:1' }, /cannot reach .*ECONNREFUSED/, /is it running/],
       [{ HOSTWARD_CA: '' }, /certificate/, /remedy: .*HOSTWARD_CA/],
       [{ HOSTWARD_CA: '/nowhere/ca.pem' }, /HOSTWARD_CA: cannot read/, /remedy: name the PEM/],
@@ -366,11 +377,31 @@ describe('an up that cannot run', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it(
+    'goes on serving where one whose reader has gone says that it is up',
+    async () => {
+      const lonely = await Product.prepare();
+      const { dataDir, port } = lonely;
+      const args = ['up', `--data-dir=${dataDir}`, `--listen=127.0.0.1:${port}`];
+      const child = spawn(execPath, [...CLI, ...args, '--no-local-agent'], {
+        env: { ...cleanEnvironment(), XDG_CONFIG_HOME: lonely.configHome },
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      child.stdout.destroy();
+      await eventually('it is up', MINUTE, () => runningUp(dataDir));
+      for (let i = 0; i < 2; i++) await lonely.must(['get', 'nodes']);
+      expect(child.exitCode).toBeNull();
+      expect(await lonely.must(['down', `--data-dir=${dataDir}`])).toMatchObject({ stderr: '' });
+      await lonely.down();
+    },
+    3 * MINUTE,
+  );
+
   it('says that a data folder cannot be used', async () => {
     const file = join(folder, 'file');
     await writeFile(file, '');
     const port = await freePort();
-    for (const dataDir of [file, join(file, 'below')]) {
+    for (const dataDir of [file, join(file, 'below'), '/proc/below']) {
       const args = ['up', '--detach', `--data-dir=${dataDir}`, `--listen=127.0.0.1:${port}`];
       const { code, stderr } = await hostward(args, env);
       expect({ dataDir, code }).toEqual({ dataDir, code: 1 });

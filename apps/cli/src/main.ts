@@ -3,6 +3,7 @@ import { CommanderError } from 'commander';
 import { CommandFailed, messageOf, UsageError } from './errors.js';
 import { createProgram } from './program.js';
 import { printableLines } from './output/printable.js';
+import { endsUnread } from './output/standard-output.js';
 import { tone } from './output/style.js';
 
 const EXIT_FAILED = 1;
@@ -25,8 +26,15 @@ function report(error: unknown): number {
   return error instanceof CommandFailed ? error.exitCode : EXIT_FAILED;
 }
 
-// `hostward get policies | head -1`: the reader has what it wanted.
-stdout.on('error', (error: NodeJS.ErrnoException) => exit(error.code === 'EPIPE' ? 0 : 1));
+/** What it was to print is lost: a script must not take the part in its file for all of it. */
+function unprinted(error: NodeJS.ErrnoException): void {
+  if (!endsUnread()) return;
+  // `hostward get policies | head -1`: the reader has what it wanted.
+  if (error.code === 'EPIPE') exit(0);
+  const remedy = 'make room where it goes, or send it elsewhere, and repeat the command';
+  exit(report(new CommandFailed(`cannot write to standard output: ${error.message}`, remedy)));
+}
+stdout.on('error', unprinted);
 
 let code: number | undefined;
 try {
@@ -36,4 +44,7 @@ try {
   code = report(error);
 }
 // Not left to Node, which takes handlers of signals away as it ends: one more Ctrl-C would then have killed what is done.
-stdout.write('', () => exit(code ?? process.exitCode));
+stdout.write('', (error) => {
+  if (error) unprinted(error);
+  exit(code ?? process.exitCode);
+});

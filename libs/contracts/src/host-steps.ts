@@ -29,6 +29,10 @@ enforcer: ${enforcer ?? 'auto'}
   agent_yaml=${shellWord(agentYaml)}`;
 }
 
+/** Functions of a POSIX shell that read a configuration; `names_ca` needs the variable `ca_fingerprint`. */
+export const READ_CONFIGURATION = `names_ca() { [ -e "$1" ] && tr -d : <"$1" | grep -qiF -e "$ca_fingerprint"; }
+enforcer_of() { found=$(sed -n "s/^enforcer:[ \\"']*\\([a-z]*\\).*/\\1/p" "$1"); printf '%s' "\${found:-auto}"; }`;
+
 /**
  * Functions of a POSIX shell that make a host of ours out of a machine with a verified package; each may be run again
  * after it was broken off anywhere. `join_host FILE` takes the join token on standard input, needs the variables of
@@ -71,16 +75,14 @@ install_deb() {
   done
 }
 
-names_ca() { [ -e "$1" ] && tr -d : <"$1" | grep -qiF -e "$ca_fingerprint"; }
-# check_enforcer FILE: it stays as it is where it names our CA, and another wish would be left out without a word.
+${READ_CONFIGURATION}
+# check_enforcer FILE: it is its owner's and stays as it is, and another wish would be left out without a word.
 check_enforcer() {
-  if ! names_ca "$1"; then return; fi
-  found=$(sed -n "s/^enforcer:[ \\"']*\\([a-z]*\\).*/\\1/p" "$1")
-  [ "\${enforcer:-\${found:-auto}}" = "\${found:-auto}" ] || fail enforcer-differs "$1 says 'enforcer: \${found:-auto}': change it there, or leave --enforcer out. Nothing was installed"
+  there=$(enforcer_of "$1")
+  [ "\${enforcer:-$there}" = "$there" ] || fail enforcer-differs "$1 says 'enforcer: $there', and $enforcer is asked for: change it there, or leave --enforcer out. Nothing was changed"
 }
 
-# write_configuration: into \`config\`, by which this host enrols. One that names the same CA is its owner's, and stays; any
-# other is replaced when the host is in, since it may still be in another fleet.
+# write_configuration: into \`config\`, by which this host enrols; one of another fleet is replaced when the host is in.
 write_configuration() {
   config=/etc/hostward/agent.yaml
   if names_ca "$config"; then return; fi
@@ -118,7 +120,7 @@ start_units() {
 
 join_host() {
   umask 022
-  check_enforcer /etc/hostward/agent.yaml
+  if names_ca /etc/hostward/agent.yaml; then check_enforcer /etc/hostward/agent.yaml; fi
   say 'step install'
   install_package "$1"
   write_configuration

@@ -108,7 +108,13 @@ export type {
   TrustedByControlPlane,
   TrustedByHost,
 } from './authorities.js';
-export { HOST_ENFORCERS, HOST_STEPS, hostSettings, shellWord } from './host-steps.js';
+export {
+  HOST_ENFORCERS,
+  HOST_STEPS,
+  hostSettings,
+  READ_CONFIGURATION,
+  shellWord,
+} from './host-steps.js';
 export type { HostEnforcer, HostSettings } from './host-steps.js';
 export { INSTALL_SCRIPT_FORMATS } from './onboarding.js';
 export type {

@@ -136,6 +136,20 @@ describe('help and errors', () => {
     });
     expect({ stdout, stderr }).toEqual({ stdout: '[\n0\n', stderr: '' });
   });
+
+  it.each(['get nodes -o json', 'export'])(
+    'fails, and says so, where the disk takes nothing of `%s`',
+    async (words) => {
+      const script = `"${execPath}" ${CLI.join(' ')} ${words} >/dev/full; echo $?`;
+      const { stdout, stderr } = await promisify(execFile)('sh', ['-c', script], {
+        env: { ...cleanEnvironment(), XDG_CONFIG_HOME: product.configHome },
+      });
+      expect([stdout, stderr]).toEqual([
+        '1\n',
+        expect.stringMatching(/^error: cannot write to standard output: ENOSPC.*\nremedy: /),
+      ]);
+    },
+  );
 });
 
 describe('a simulation', () => {

@@ -94,7 +94,7 @@ describe('export', () => {
     expect(linesOf(await readFile(path, 'utf8')).at(-1)?.kind).toBe('End');
     const nowhere = join(folder, 'no-such', 'fleet.jsonl');
     const { code, stderr } = await run('export', '-o', nowhere);
-    expect([code, stderr]).toEqual([1, expect.stringContaining(`cannot write ${nowhere}`)]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`"${nowhere}" cannot be written`)]);
   });
 });
 

@@ -13,7 +13,7 @@ import {
   FleetState,
   type ActivePolicy,
 } from '../../../apps/control-plane/src/fleet/fleet-state.js';
-import { ProblemError } from '../../../apps/control-plane/src/http/index.js';
+import { overtaken } from '../../../apps/control-plane/src/http/index.js';
 import { PrefixWatch } from '../../../libs/etcd/src/prefix-watch.js';
 import { writeIfGreater } from '../../../libs/redis/src/write-if-greater.js';
 import { EtcdLedger } from '../../../apps/control-plane/src/journal/etcd-ledger.js';
@@ -91,7 +91,7 @@ const PLANT: Readonly<Record<ControlPlaneMistake, (configFile: string) => void>>
   'refuses what it has committed': () => {
     replaceCommitOfPolicies(async (commit) => {
       const result = await commit();
-      if (Math.random() < 0.3) throw new ProblemError('conflict');
+      if (Math.random() < 0.3) throw overtaken('policy');
       return result;
     });
   },

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makePrivateFolder } from '#files';
 import { CommandFailed, UsageError } from '../errors.js';
 import { HostFailure } from './failure.js';
 import { knownHostName, knownKeys, type KnownKey } from './ssh-known-hosts.js';
@@ -91,7 +92,7 @@ export class HostKeys {
     this.texts = [...this.texts, line];
     const [file] = this.options.files;
     if (file === undefined) return;
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    makePrivateFolder(dirname(file));
     const text = await readIfThere(file);
     const isWhole = text === '' || text.endsWith('\n');
     await appendFile(file, isWhole ? line : `\n${line}`, { mode: 0o600 });

@@ -4,7 +4,7 @@ import { HostFailure } from './failure.js';
 import { heldScript, joinScript, START_SCRIPT, uploadScript } from './host-scripts.js';
 import { packageFor, type PackageFile } from './package-file.js';
 import { parsePreflight, preflightScript } from './preflight.js';
-import { parseFacts, PROBE_SCRIPT, type HostFacts } from './probe.js';
+import { parseFacts, probeScript, type HostFacts } from './probe.js';
 import type { RootShell } from './root-shell.js';
 import type { Target } from './target.js';
 
@@ -58,11 +58,12 @@ export async function runHost(
   const { shell, signal, tell } = tools;
   tell('looking');
   const timing = { timeoutMs: PROBE_MS, signal };
-  const facts = parseFacts(await shell.run(PROBE_SCRIPT, timing));
+  const facts = parseFacts(await shell.run(probeScript(settings.caFingerprint), timing));
   if (facts.nodeId !== undefined) return keepHost(facts, facts.nodeId, settings, tools);
+  mustKeepEnforcer(facts, settings);
   const chosen = packageFor(settings.packages, facts);
   const name = nameOf(target, facts, settings);
-  const warnings = await preflight(settings, tools);
+  const warnings = await preflight(facts, settings, tools);
   if (settings.dryRun) return { state: 'ready', name, warnings };
   await upload(chosen, tools);
   const nodeId = await join(chosen, name, settings, tools);
@@ -71,11 +72,12 @@ export async function runHost(
 
 /** Throws the first cause that keeps the machine out, with the others in its words. */
 async function preflight(
+  { enforcer: kept }: HostFacts,
   { url, preflight: input, enforcer }: RunSettings,
   { shell, signal }: HostTools,
 ): Promise<readonly string[]> {
   const said = await shell.run(preflightScript(url), { input, timeoutMs: PROBE_MS, signal });
-  const { failures, warnings } = parsePreflight(said, enforcer);
+  const { failures, warnings } = parsePreflight(said, enforcer ?? kept);
   const [first, ...rest] = failures;
   if (first === undefined) return warnings;
   throw withOthers(first, rest);
@@ -83,11 +85,12 @@ async function preflight(
 
 /** A host that is ours stays as it is, but for services that do not run. */
 async function keepHost(
-  { running }: HostFacts,
+  facts: HostFacts,
   nodeId: string,
-  { nodes, dryRun }: RunSettings,
+  settings: RunSettings,
   { shell, signal, tell }: HostTools,
 ): Promise<HostOutcome> {
+  const { nodes, dryRun } = settings;
   const node = nodes.find((each) => each.nodeId === nodeId);
   if (node === undefined)
     throw new HostFailure(
@@ -99,12 +102,22 @@ async function keepHost(
       'enrolled-elsewhere',
       `it was enrolled here as ${node.name}, and is revoked`,
     );
+  mustKeepEnforcer(facts, settings);
   const { name } = node;
-  if (running) return { state: 'unchanged', name, nodeId };
+  if (facts.running) return { state: 'unchanged', name, nodeId };
   if (dryRun) return { state: 'ready', name, nodeId };
   tell('starting');
   await shell.run(START_SCRIPT, { timeoutMs: JOIN_MS, signal });
   return { state: 'started', name, nodeId };
+}
+
+/** Its configuration stays as it is, and another wish would be left out without a word. */
+function mustKeepEnforcer({ enforcer: kept }: HostFacts, { enforcer }: RunSettings): void {
+  if (enforcer === undefined || kept === undefined || kept === enforcer) return;
+  throw new HostFailure(
+    'enforcer-differs',
+    `/etc/hostward/agent.yaml says 'enforcer: ${kept}', and --enforcer ${enforcer} is asked for. Nothing was changed`,
+  );
 }
 
 function nameOf(target: Target, { hostname }: HostFacts, { nodes }: RunSettings): string {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { shellWord, type Finding, type HostEnforcer } from '#contracts';
+import { shellWord, type Finding } from '#contracts';
 import { packageRoot } from '../package-root.js';
 import { HostFailure, type FailureCode } from './failure.js';
 
@@ -33,7 +33,7 @@ export function preflightScript(url: string): string {
 /** What the script found: causes that keep the machine out, in its order, and what is only said. */
 export function parsePreflight(
   text: string,
-  enforcer: HostEnforcer | undefined,
+  enforcer: string | undefined,
 ): { readonly failures: readonly HostFailure[]; readonly warnings: readonly string[] } {
   const verdicts = parseVerdicts(text);
   const failed = verdicts.filter(

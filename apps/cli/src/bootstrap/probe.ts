@@ -1,3 +1,4 @@
+import { READ_CONFIGURATION, shellWord } from '#contracts';
 import { HostFailure } from './failure.js';
 
 /** What a machine said of itself. */
@@ -10,13 +11,19 @@ export interface HostFacts {
   readonly nodeId: string | undefined;
   /** Whether its services run; false where it is not enrolled. */
   readonly running: boolean;
+  /** Of a configuration that stays as it is; undefined where there is none. */
+  readonly enforcer: string | undefined;
 }
 
 /** A script for root that changes nothing; its answer is read by parseFacts. */
-export const PROBE_SCRIPT = `PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+export function probeScript(caFingerprint: string): string {
+  return `PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 export PATH LC_ALL
 tell() { printf '%s=%s\\n' "$1" "$2"; }
 yes_if() { key=$1; shift; if "$@" >/dev/null 2>&1; then tell "$key" yes; else tell "$key" no; fi; }
+${READ_CONFIGURATION}
+ca_fingerprint=${shellWord(caFingerprint)}
+config=/etc/hostward/agent.yaml
 running() { systemctl is-active --quiet hostward-sensor.service && systemctl is-active --quiet hostward-agent.service; }
 tell machine "$(uname -m)"
 tell hostname "$(uname -n)"
@@ -25,8 +32,14 @@ if [ -r /var/lib/hostward/trust/node-id ]; then
   read -r id </var/lib/hostward/trust/node-id
   tell node_id "$id"
   yes_if running running
+  # A run may have been broken off before it had its name.
+  if [ ! -e "$config" ]; then config=$config.new; fi
+elif ! names_ca "$config"; then
+  config=''
 fi
+if [ -r "$config" ]; then tell enforcer "$(enforcer_of "$config")"; fi
 `;
+}
 
 /** Reads what the script said. Throws HostFailure where it is no answer of it. */
 export function parseFacts(text: string): HostFacts {
@@ -46,6 +59,7 @@ export function parseFacts(text: string): HostFacts {
     hostname,
     dpkg: said.get('dpkg') === 'yes',
     running: said.get('running') === 'yes',
+    enforcer: said.get('enforcer'),
     nodeId: nodeId !== undefined && /^[0-9a-f]{64}$/.test(nodeId) ? nodeId : undefined,
   };
 }

@@ -1,9 +1,10 @@
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { env } from 'node:process';
 import { parse, stringify } from 'yaml';
 import { CommandFailed, messageOf } from '../errors.js';
+import { writeOutput } from '../output/output-file.js';
 
 /** A control plane as the file knows it; `ca` in PEM, `dataDir` where an `up` on this machine made it. */
 export interface StoredContext {
@@ -44,17 +45,8 @@ export async function readContexts(file = contextFile()): Promise<Contexts> {
 
 /** Writes the file anew, readable by its owner alone, since it holds tokens. */
 export async function writeContexts(contexts: Contexts): Promise<void> {
-  const file = contextFile();
-  try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    const temporary = `${file}.${process.pid}.new`;
-    await writeFile(temporary, stringify(contexts), { mode: 0o600, flush: true });
-    await chmod(temporary, 0o600);
-    await rename(temporary, file);
-  } catch (error) {
-    const why = messageOf(error);
-    throw new CommandFailed(`cannot write ${file}: ${why}`, 'XDG_CONFIG_HOME names another folder');
-  }
+  const remedy = 'XDG_CONFIG_HOME names another folder';
+  await writeOutput(contextFile(), stringify(contexts), { makesFolder: true, remedy });
 }
 
 function parsed(text: string, file: string): unknown {

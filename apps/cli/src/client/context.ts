@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { env } from 'node:process';
 import { CommandFailed, UsageError } from '../errors.js';
+import { knownOrigin } from '../input/https-origin.js';
 import { contextFile, readContexts, type StoredContext } from './context-file.js';
 
 /** Where the control plane is and how to prove both sides: a URL, a bearer token, and the CA in PEM. */
@@ -29,7 +30,12 @@ export async function loadContext(named?: string): Promise<Context> {
       'run `./hostward up`, or set HOSTWARD_URL, HOSTWARD_TOKEN and HOSTWARD_CA',
     );
   }
-  return { url: checkedUrl(url), token: checkedToken(token), ca: await overriddenCa(stored?.ca) };
+  const source = filled('HOSTWARD_URL') === undefined ? inFile() : 'HOSTWARD_URL';
+  return {
+    url: knownOrigin(source, url),
+    token: checkedToken(token),
+    ca: await overriddenCa(stored?.ca),
+  };
 }
 
 /**
@@ -50,7 +56,7 @@ export async function loginContext(
 
 /** The same of one that is not kept yet. */
 export async function contextToLogIn({ url, ca }: Omit<StoredContext, 'token'>): Promise<Context> {
-  return { url: checkedUrl(url), token: 'login', ca: await overriddenCa(ca) };
+  return { url: knownOrigin(inFile(), url), token: 'login', ca: await overriddenCa(ca) };
 }
 
 /** What the file holds of the control plane that commands go to; undefined where HOSTWARD_URL says which one it is. */
@@ -103,14 +109,8 @@ async function overriddenCa(stored: string | undefined): Promise<string | undefi
   });
 }
 
-function checkedUrl(url: string): string {
-  if (!URL.canParse(url) || new URL(url).protocol !== 'https:') {
-    throw new CommandFailed(
-      `the control plane's URL "${url}" is not an https URL`,
-      'use https://HOST:PORT',
-    );
-  }
-  return url.replace(/\/+$/, '');
+function inFile(): string {
+  return `the URL of a context in ${contextFile()}:`;
 }
 
 /** A header cannot carry line ends; Node's own words for it would print the token. */

@@ -6,6 +6,7 @@ import { portsFile } from '../embedded/ports.js';
 import { liveUp } from '../embedded/run-record.js';
 import { CommandFailed, UsageError } from '../errors.js';
 import { pathOf } from '../input/path.js';
+import { outputFile } from '../output/output-file.js';
 import { defaultDataDir } from '../package-root.js';
 
 /** A store of alerts may be large. */
@@ -15,7 +16,7 @@ const TIMEOUT_MS = 3_600_000;
 export function registerBackup(program: Command): void {
   program
     .command('backup')
-    .requiredOption('--out <file>', 'the file to write; none is overwritten', pathOf('--out'))
+    .requiredOption('--out <file>', 'the file to write; none is overwritten', outputFile('--out'))
     .option('--data-dir <dir>', 'the folder given to up', pathOf('--data-dir'), defaultDataDir())
     .option('--config <file>', 'instead: configuration of a control plane without up')
     .option('--passphrase-file <file>', 'that of the keys, where they have one')

@@ -10,6 +10,7 @@ import { trustBench, type TrustBenchOptions } from '../bench/trust-bench.js';
 import { UsageError } from '../errors.js';
 import { timerOf } from '../input/duration.js';
 import { interruptible } from '../input/interruptible.js';
+import { outputFile } from '../output/output-file.js';
 import { oneOf } from '../output/print.js';
 
 interface Options {
@@ -134,7 +135,11 @@ function registerFleet(bench: Command): void {
     .option('--nodes <numbers>', 'simulated hosts, fleet by fleet', parseNodes, [1_000])
     .option('--rounds <number>', 'changes of each case', counted('--rounds', 100, 2), 5)
     .option('--idle <duration>', 'how long idle CPU is counted (15s to 2m)', timerOf('--idle'))
-    .option('--record <file>', 'judge the run by those before, and add it there')
+    .option(
+      '--record <file>',
+      'judge the run by those before, and add it there',
+      outputFile('--record'),
+    )
     .option('--json', 'one JSON object a line')
     .description(
       'a change to a fleet of simulated hosts, its idle cost, its return; of several: the slope',

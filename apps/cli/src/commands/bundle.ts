@@ -1,9 +1,7 @@
-import { rename, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Envelope } from '#contracts';
-import { CommandFailed, messageOf } from '../errors.js';
 import { segment } from '../input/names.js';
-import { pathOf } from '../input/path.js';
+import { outputFile, writeOutput } from '../output/output-file.js';
 import { withControlPlane } from './session.js';
 
 interface Options {
@@ -27,7 +25,7 @@ export function registerBundle(program: Command): void {
     .addHelpText('after', HELP)
     .command('export')
     .requiredOption('--node <name>', 'the host that takes it; no other can read it')
-    .requiredOption('-o, --output <file>', 'where it is written', pathOf('-o'))
+    .requiredOption('-o, --output <file>', 'where it is written', outputFile('-o'))
     .description('write what the host would be given now')
     .action(exportBundle);
 }
@@ -36,14 +34,7 @@ async function exportBundle({ node, output }: Options): Promise<void> {
   const envelope = await withControlPlane((controlPlane) =>
     controlPlane.call<Envelope>(`/v1/nodes/${segment(node)}/bundle`),
   );
-  const temporary = `${output}.${process.pid}.new`;
-  try {
-    await writeFile(temporary, JSON.stringify(envelope), { mode: 0o600 });
-    await rename(temporary, output);
-  } catch (cause) {
-    const why = messageOf(cause);
-    throw new CommandFailed(`cannot write ${output}: ${why}`, 'name another file by -o', { cause });
-  }
+  await writeOutput(output, JSON.stringify(envelope));
   const { generation } = envelope.record.ordering;
   console.log(`${output}: generation ${generation} for node/${node}`);
 }

@@ -1,11 +1,9 @@
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { stdout } from 'node:process';
 import type { Command } from 'commander';
 import type { GroupView, NodeStatus, NodeView, PolicyView } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
-import { CommandFailed, messageOf } from '../errors.js';
-import { pathOf } from '../input/path.js';
 import { hosts } from '../output/counted.js';
+import { outputFile, writeOutput } from '../output/output-file.js';
 import { productVersion } from '../product-version.js';
 import { withControlPlane } from './session.js';
 
@@ -26,7 +24,7 @@ export function registerExport(program: Command): void {
     .option(
       '-o, --output <file>',
       'written whole or not at all; standard output if absent',
-      pathOf('-o'),
+      outputFile('-o'),
     )
     .description('the state of the whole fleet, one JSON object a line')
     .addHelpText(
@@ -48,26 +46,12 @@ async function exportFleet({ output }: Options): Promise<void> {
     await withControlPlane((controlPlane) => write(controlPlane, toStandardOutput));
     return;
   }
-  const temporary = `${output}.${process.pid}.new`;
-  let file: FileHandle | undefined;
-  try {
-    const opened = (file = await open(temporary, 'wx', 0o600));
-    const nodes = await withControlPlane((controlPlane) =>
-      write(controlPlane, async (object) => {
-        await opened.appendFile(`${JSON.stringify(object)}\n`);
-      }),
-    );
-    await opened.sync();
-    await rename(temporary, output);
-    console.log(`${output}: ${hosts(nodes)}`);
-  } catch (cause) {
-    if (file !== undefined) await rm(temporary, { force: true });
-    if (cause instanceof CommandFailed) throw cause;
-    const why = messageOf(cause);
-    throw new CommandFailed(`cannot write ${output}: ${why}`, 'name another file by -o', { cause });
-  } finally {
-    await file?.close();
-  }
+  let nodes = 0;
+  await writeOutput(output, async (out) => {
+    const put: Put = (object) => out.appendFile(`${JSON.stringify(object)}\n`);
+    nodes = await withControlPlane((controlPlane) => write(controlPlane, put));
+  });
+  console.log(`${output}: ${hosts(nodes)}`);
 }
 
 /** Writes all of it; the number of hosts. */

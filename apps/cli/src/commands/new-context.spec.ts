@@ -43,10 +43,17 @@ describe('a control plane that no context names yet', () => {
     ['login', LOGIN],
     ['context add', ADD],
   ])('is not kept by `%s` where its URL is none', async (_command, words) => {
-    for (const url of ['http://foo:1', 'foo', '', 'https://a:1/b', 'https://u:p@a:1']) {
+    for (const [url, why] of [
+      ['http://foo:1', '"http://foo:1" is not https://HOST:PORT'],
+      ['foo', '"foo" is not https://HOST:PORT'],
+      ['', '"" is not https://HOST:PORT'],
+      ['https://a:1/b', '"https://a:1/b" goes on with "/b": write https://a:1; '],
+      ['https://a/?b', '"https://a/?b" goes on with "/?b": write https://a; '],
+      ['https://u:p@a:1', 'holds a user or a password: write https://a:1'],
+    ] as const) {
       const error = await refusal([...words, '--url', url]);
       expect(error).toBeInstanceOf(UsageError);
-      expect(error.message).toBe(`--url "${url}" is not https://HOST:PORT`);
+      expect(error.message).toContain(`--url ${why}`);
     }
     expect(await readContexts()).toEqual({ contexts: {} });
   });

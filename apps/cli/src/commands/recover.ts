@@ -14,6 +14,7 @@ import {
 import { rootHandsOf } from '../keys/root-key-of-up.js';
 import { type SigningOptions, signBytes } from '../keys/signing.js';
 import { currentRoot, publishRoot, trustInForce } from '../keys/trust-client.js';
+import { outputFile } from '../output/output-file.js';
 import { chosenContext } from './session.js';
 
 interface Options extends SigningOptions {
@@ -45,7 +46,11 @@ Examples:
 export function registerRecover(program: Command): void {
   program
     .command('recover')
-    .option('--draft <file>', 'write the new epoch to a file, to be signed offline')
+    .option(
+      '--draft <file>',
+      'write the new epoch to a file, to be signed offline',
+      outputFile('--draft'),
+    )
     .option('--root <file>', 'the new epoch, signed')
     .option('--key <name...>', 'a root key of yours, or ssh-agent:COMMENT')
     .option(

@@ -19,6 +19,7 @@ import {
 import { rootHandsOf } from '../keys/root-key-of-up.js';
 import type { SigningOptions } from '../keys/signing.js';
 import { currentRoot } from '../keys/trust-client.js';
+import { outputFile } from '../output/output-file.js';
 import { outputFormat, printObject, printRows, type OutputFormat } from '../output/print.js';
 import { printable } from '../output/printable.js';
 import type { Column } from '../output/table.js';
@@ -117,7 +118,11 @@ function optionsOf(command: Command): Draftable & { readonly reason?: string } {
 
 function signing(command: Command): void {
   keyOptions(command);
-  command.option('--draft <file>', 'write it to a file, to be signed by others');
+  command.option(
+    '--draft <file>',
+    'write it to a file, to be signed by others',
+    outputFile('--draft'),
+  );
 }
 
 function keyOptions(command: Command): void {

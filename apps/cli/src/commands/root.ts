@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import type { Command } from 'commander';
 import {
   type Author,
@@ -17,6 +17,7 @@ import { labelSelectorOf } from '../input/selector.js';
 import { descriptorOf } from '../input/secret.js';
 import { countOf } from '../input/count.js';
 import { pathOf } from '../input/path.js';
+import { outputFile, PUBLIC, writeOutput } from '../output/output-file.js';
 import {
   changed,
   draftAfter,
@@ -58,7 +59,7 @@ export function registerRoot(program: Command): void {
 function registerInit(root: Command): void {
   root
     .command('init')
-    .argument('<file>', 'where the first root document goes')
+    .argument('<file>', 'where the first root document goes', outputFile('FILE'))
     .requiredOption('--root-key <name...>', 'who may sign root documents')
     .requiredOption('--online-key <file>', 'key.json of the control plane: {"keyid", "key"}')
     .option('--threshold <n>', 'how many of them must', countOf('--threshold'), 1)
@@ -89,7 +90,11 @@ function registerShow(root: Command): void {
   root
     .command('show')
     .argument('[file]', 'a file; by default what the control plane has in force')
-    .option('--save <file>', 'keep it in a file, to make the next version from')
+    .option(
+      '--save <file>',
+      'keep it in a file, to make the next version from',
+      outputFile('--save'),
+    )
     .option('--json', 'the document as JSON')
     .description('show a root document')
     .action(async (file: string | undefined, options: { save?: string; json?: boolean }) => {
@@ -255,13 +260,25 @@ function registerSign(root: Command): void {
 function registerOnlineKey(root: Command): void {
   root
     .command('online-key')
-    .argument('<file>', 'where the private key goes; FILE.json gets its public part')
+    .argument(
+      '<file>',
+      'where the private key goes; FILE.json gets its public part',
+      outputFile('FILE'),
+    )
     .description('make a key for the control plane to sign with, e.g. in the place of a stolen one')
     .action(async (file: string) => {
       const { privateKey, keyid, key } = generateSigningKey();
-      await writeFile(file, `${privateKey}\n`, { mode: 0o600, flag: 'wx' });
-      await writeFile(`${file}.json`, `${JSON.stringify({ keyid, key })}\n`, { flag: 'wx' });
-      console.log(`${file}: key ${keyid}; hostward root rotate FILE --add-online-key ${file}.json`);
+      const shown = `${file}.json`;
+      // The public part first: a private key whose public part cannot be written would be left alone.
+      await writeOutput(shown, `${JSON.stringify({ keyid, key })}\n`, {
+        mode: PUBLIC,
+        isNew: true,
+      });
+      await writeOutput(file, `${privateKey}\n`, { isNew: true }).catch(async (error: unknown) => {
+        await rm(shown);
+        throw error;
+      });
+      console.log(`${file}: key ${keyid}; hostward root rotate FILE --add-online-key ${shown}`);
     });
 }
 

@@ -1,6 +1,6 @@
-import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { CommandFailed, messageOf } from '../errors.js';
+import { CommandFailed } from '../errors.js';
+import { outputFile, PUBLIC, writeOutput } from '../output/output-file.js';
 import { packageRoot } from '../package-root.js';
 import { productionBom, withComponents, type Bom } from '../supply/bom.js';
 import { debianComponents } from '../supply/debian-packages.js';
@@ -10,7 +10,11 @@ import { npm } from '../supply/npm.js';
 export function registerSbom(program: Command): void {
   program
     .command('sbom')
-    .option('--output <file>', 'where to write it; standard output by default')
+    .option(
+      '--output <file>',
+      'where to write it; standard output by default',
+      outputFile('--output'),
+    )
     .description('what this build is made of, as CycloneDX JSON')
     .addHelpText(
       'after',
@@ -19,7 +23,7 @@ export function registerSbom(program: Command): void {
     .action(async ({ output }: { output?: string }) => {
       const text = `${JSON.stringify(await makeBom(packageRoot()), null, 2)}\n`;
       if (output === undefined) process.stdout.write(text);
-      else await write(output, text);
+      else await writeOutput(output, text, { mode: PUBLIC });
     });
 }
 
@@ -35,13 +39,4 @@ export async function makeBom(root: string): Promise<Bom> {
   }
   const all = JSON.parse(stdout) as Bom;
   return withComponents(productionBom(all, lockedPackages(root)), await debianComponents());
-}
-
-async function write(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (cause) {
-    const why = messageOf(cause);
-    throw new CommandFailed(`cannot write ${file}: ${why}`, 'name another file', { cause });
-  }
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import {
   type AuthoredDocument,
@@ -16,10 +15,10 @@ import { readInputs } from '../input/files.js';
 import { labelSelectorOf } from '../input/selector.js';
 import { segment } from '../input/names.js';
 import { descriptorOf } from '../input/secret.js';
-import { pathOf } from '../input/path.js';
 import { KnownHosts, pinOf } from '../keys/known-hosts.js';
 import { type Hand, type SigningOptions, handsOf, signBytes } from '../keys/signing.js';
 import { parseSignedSet } from '../keys/signed-set.js';
+import { outputFile, PUBLIC, writeOutput } from '../output/output-file.js';
 import { oneOf } from '../output/print.js';
 import { acceptedDocuments } from './documents.js';
 import { withControlPlane } from './session.js';
@@ -74,7 +73,7 @@ export function registerSign(program: Command): void {
       '--offline',
       'ask no control plane: versions are the time, and hosts cannot be labelled',
     )
-    .option('-o, --output <file>', 'where the signed documents go', pathOf('-o'), 'signed.json')
+    .option('-o, --output <file>', 'where the signed documents go', outputFile('-o'), 'signed.json')
     .description('sign documents as their author; `apply` sends them (authored mode)')
     .addHelpText('after', EXAMPLES)
     .action((options: Options) => sign(options));
@@ -87,11 +86,7 @@ async function sign(options: Options): Promise<void> {
   const hands = await handsOf(options);
   const signed = [...(await cosigned(options, hands)), ...(await fresh(options, hands))];
   const text = `${JSON.stringify({ v: 1, signed }, null, 2)}\n`;
-  await writeFile(options.output, text).catch((cause: Error) => {
-    throw new CommandFailed(`cannot write ${options.output}: ${cause.message}`, undefined, {
-      cause,
-    });
-  });
+  await writeOutput(options.output, text, { mode: PUBLIC });
   const count = signed.length === 1 ? '1 document' : `${signed.length} documents`;
   console.log(`${options.output}: ${count}; send it with hostward apply -f ${options.output}`);
 }

@@ -72,7 +72,11 @@ export function runControlPlane(
     child.once('error', reject);
     child.once('close', (code, signal) => {
       if (code === 0) return resolve(answer);
-      reject(new CommandFailed(said.trim() || `it ended (${signal ?? `code ${code ?? '?'}`})`));
+      const [what, remedy] = said
+        .trim()
+        .replace(/^hostward control-plane: /, '')
+        .split('\nremedy: ');
+      reject(new CommandFailed(what || `it ended (${signal ?? `code ${code ?? '?'}`})`, remedy));
     });
   });
 }
@@ -97,8 +101,11 @@ export async function initialise(options: InitOptions): Promise<Material> {
     ...(options.resetAdminToken ? ['--reset-admin-token'] : []),
   ];
   const descriptors = options.serverKeys.all;
-  const answer = await runControlPlane(args, { descriptors }).catch((cause: Error) => {
-    throw new CommandFailed(`the control plane could not be set up: ${cause.message}`);
+  const answer = await runControlPlane(args, { descriptors }).catch((cause: CommandFailed) => {
+    throw new CommandFailed(
+      `the control plane could not be set up: ${cause.message}`,
+      cause.remedy,
+    );
   });
   return JSON.parse(answer) as Material;
 }

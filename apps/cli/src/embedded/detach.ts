@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv, execArgv, execPath } from 'node:process';
 import { CommandFailed } from '../errors.js';
+import { goOnUnread } from '../output/standard-output.js';
 
 const WITHIN_MS = 400_000;
 const LOG_LINES_SHOWN = 12;
@@ -32,8 +33,9 @@ export async function startDetached(dataDir: string): Promise<string> {
  * in it goes to the one who waits for it, not into a log.
  */
 export function announce(summary: string): void {
-  if (process.send === undefined) console.log(summary);
   // Whoever waited may be gone: that ends nothing here.
+  goOnUnread();
+  if (process.send === undefined) console.log(summary);
   else process.send(summary, () => undefined);
 }
 

@@ -1,6 +1,13 @@
-import { access, constants, mkdir, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { access, constants, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makePrivateFolder } from '#files';
 import { CommandFailed, messageOf, UsageError } from '../errors.js';
 import { mustBeFree } from './ports.js';
+
+/** etcd sets two files of 64 MiB aside when it starts for the first time. */
+const ROOM_MIB = 192;
+const MIB = 1024 ** 2;
 
 /** Host and port of `--listen`; throws UsageError. */
 export function listenAddress(text: string): { host: string; port: number } {
@@ -21,17 +28,28 @@ export async function preflight(
 ): Promise<void> {
   await mustBeFree(host, port, '(--listen)');
   await mustBeWritable(dataDir);
+  // One that is in use starts on any disk: a full one must not keep an operator from a control plane.
+  if (!existsSync(join(dataDir, 'etcd'))) await mustHaveRoom(dataDir);
 }
 
 async function mustBeWritable(dataDir: string): Promise<void> {
   const remedy = 'name another folder by --data-dir';
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    makePrivateFolder(dataDir);
     await access(dataDir, constants.W_OK | constants.X_OK);
-    if ((await stat(dataDir)).isDirectory()) return;
   } catch (error) {
     const why = messageOf(error);
     throw new CommandFailed(`cannot use the data folder ${dataDir}: ${why}`, remedy);
   }
-  throw new CommandFailed(`the data folder ${dataDir} is no folder`, remedy);
+}
+
+async function mustHaveRoom(dataDir: string): Promise<void> {
+  const { blocks, bavail, bsize } = await statfs(dataDir);
+  const mib = Math.floor((bavail * bsize) / MIB);
+  // Some file systems do not say how large they are.
+  if (blocks === 0 || mib >= ROOM_MIB) return;
+  throw new CommandFailed(
+    `the data folder ${dataDir} has room for ${mib} MiB, and a first start needs ${ROOM_MIB}`,
+    'make room there, or name another folder by --data-dir',
+  );
 }

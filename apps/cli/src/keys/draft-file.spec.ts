@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { CommandFailed } from '../errors.js';
-import { writeDraftFile } from './draft-file.js';
 import { readRedirectDraft } from './redirect-draft.js';
 import { readDraft } from './root-draft.js';
 
@@ -21,17 +20,5 @@ describe('the file of a draft', () => {
       await expect(read(file)).rejects.toThrow(CommandFailed);
       await expect(read(file)).rejects.toThrow('it holds no JSON object');
     }
-  });
-
-  it('that cannot be written is named, and nothing is left beside it', async () => {
-    const nowhere = join(folder, 'none', 'draft.json');
-    for (const file of [nowhere, folder]) {
-      await expect(writeDraftFile(file, {})).rejects.toThrow(CommandFailed);
-      await expect(writeDraftFile(file, {})).rejects.toThrow(`cannot write ${file}: E`);
-    }
-    expect(await readdir(folder)).toEqual([]);
-    expect(
-      (await readdir(tmpdir())).filter((name) => name.startsWith(`${basename(folder)}.`)),
-    ).toEqual([]);
   });
 });

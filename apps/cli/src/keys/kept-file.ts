@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { chmod, constants, copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { constants, copyFile, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { contextFile } from '../client/context-file.js';
 import { CommandFailed } from '../errors.js';
+import { writeOutput } from '../output/output-file.js';
 
 /** What is kept: the head of its journal, its root document, and its hosts' ids. */
 const KINDS = ['journal-heads', 'roots', 'known-hosts'] as const;
@@ -41,11 +42,7 @@ export async function readKept(file: string): Promise<unknown> {
 
 /** Replaces it as a whole. */
 export async function writeKept(file: string, value: unknown): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const temporary = `${file}.${process.pid}.new`;
-  await writeFile(temporary, `${JSON.stringify(value)}\n`, { mode: 0o600, flush: true });
-  await chmod(temporary, 0o600);
-  await rename(temporary, file);
+  await writeOutput(file, `${JSON.stringify(value)}\n`, { makesFolder: true });
 }
 
 /** The file does not hold what it should. */

@@ -1,9 +1,10 @@
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
-import { mkdir, open, readFile, readdir, rm, stat } from 'node:fs/promises';
+import { readFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { generateSigningKey, loadSigner, type PublicKey, type Signer } from '#bundle';
 import { contextFile } from '../client/context-file.js';
 import { CommandFailed, messageOf, UsageError } from '../errors.js';
+import { writeOutput } from '../output/output-file.js';
 
 /** A key at rest: public in clear, private under a passphrase (scrypt, AES-256-GCM). Byte strings in base64. */
 interface KeyFile extends PublicKey {
@@ -54,25 +55,9 @@ export async function createKey(name: string, passphrase: string): Promise<Named
     nonce: nonce.toString('base64'),
     sealed: sealed.toString('base64'),
   };
-  await mkdir(folder(), { recursive: true, mode: 0o700 });
-  await writeNew(pathOf(name), `${JSON.stringify(file, null, 2)}\n`);
+  const text = `${JSON.stringify(file, null, 2)}\n`;
+  await writeOutput(pathOf(name), text, { isNew: true, makesFolder: true });
   return { name, keyid, key };
-}
-
-async function writeNew(path: string, content: string): Promise<void> {
-  let isMade = false;
-  try {
-    await using file = await open(path, 'wx', 0o600);
-    isMade = true;
-    await file.writeFile(content);
-    await file.chmod(0o600);
-    await file.sync();
-  } catch (cause) {
-    // A part of a key opens nothing, and would keep the name from the next attempt.
-    if (isMade) await rm(path, { force: true });
-    const remedy = isMade ? `free space for ${folder()}` : 'choose another name';
-    throw new CommandFailed(`${path} cannot be made: ${messageOf(cause)}`, remedy, { cause });
-  }
 }
 
 /** Keys of this user, by name. */

@@ -67,7 +67,7 @@ describe('a key file', () => {
       env['XDG_CONFIG_HOME'] = disks.at(disk);
       await createKey('alice', PASSPHRASE);
       await disks.fill(disk);
-      await expect(createKey('bob', PASSPHRASE)).rejects.toThrow(/bob.* cannot be made: .*ENOSPC/);
+      await expect(createKey('bob', PASSPHRASE)).rejects.toThrow(/cannot write .*bob.*ENOSPC/);
       expect((await listKeys()).map(({ name }) => name)).toEqual(['alice']);
       await disks.empty(disk);
       await createKey('bob', PASSPHRASE);

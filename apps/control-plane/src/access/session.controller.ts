@@ -3,7 +3,7 @@ import { ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { IsString, Length } from 'class-validator';
 import type { FastifyRequest } from 'fastify';
 import type { CallerView, LoginAnswer } from '#contracts';
-import { ProblemError } from '../http/index.js';
+import { ProblemError, conflict } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
 import { ApiTokenService } from './api-token.service.js';
 import { callerOf, callerView, type Caller } from './caller.js';
@@ -47,7 +47,12 @@ export class SessionController {
   async logout(@Req() request: FastifyRequest): Promise<void> {
     const { tokenId, actor } = asCaller(request);
     if (tokenId === undefined || !/^(?:user|oidc)\//.test(actor))
-      throw new ProblemError('conflict', { detail: 'this token is of no session' });
+      throw conflict(
+        'token',
+        tokenId,
+        'is of no login',
+        'an API token ends by `hostward delete api-token ID`, the admin token by `up --reset-admin-token`',
+      );
     await this.tokens.delete(tokenId, 'logout');
   }
 

@@ -3,7 +3,7 @@ import { etcdKeys } from '#etcd';
 import type { Role, UserView } from '#contracts';
 import { Clock, isoNow } from '../clock.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
-import { ProblemError, notFound } from '../http/index.js';
+import { notFound, conflict } from '../http/index.js';
 import { actor } from './caller.js';
 import { Directory } from './directory.js';
 import { hashSecret } from './secret-hash.js';
@@ -35,7 +35,12 @@ export class UserService {
     const key = etcdKeys.user(name);
     await this.editor.edit(() => {
       if (this.directory.users.get(name))
-        throw new ProblemError('conflict', { detail: `there is a user ${name} already` });
+        throw conflict(
+          'name',
+          name,
+          'is that of a user already',
+          `choose another one, or make this one anew after \`hostward delete user ${name}\``,
+        );
       return {
         if: [{ key, modRevision: 0n }],
         then: [{ type: 'put', key, value: JSON.stringify(record) }],

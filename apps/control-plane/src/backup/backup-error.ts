@@ -8,6 +8,6 @@ export class BackupError extends Error {
     remedy: string,
     options?: ErrorOptions,
   ) {
-    super(`${file}: ${what}\n${remedy}`, options);
+    super(`${file}: ${what}\nremedy: ${remedy}`, options);
   }
 }

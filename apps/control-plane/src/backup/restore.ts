@@ -11,6 +11,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadSigner, type Restoration, type Signer } from '#bundle';
+import { makePrivateFolder } from '#files';
 import { ConfigError } from '../config/index.js';
 import { forgetIdentity } from '../events/sqlite-alert.store.js';
 import { ShapeError } from '../shape/shape.js';
@@ -75,7 +76,7 @@ export async function restore(args: readonly string[]): Promise<RestoreAnswer> {
   };
   clear();
   try {
-    for (const folder of Object.values(staged)) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const folder of Object.values(staged)) makeStaged(folder);
     await unpackChecked(options.file, manifest, staged.data);
     const signer = onlineKey(staged.data, options.passphraseFile);
     const note = await restoreEtcd(options, manifest, staged);
@@ -93,6 +94,16 @@ export async function restore(args: readonly string[]): Promise<RestoreAnswer> {
     throw explained(error, options);
   } finally {
     clear();
+  }
+}
+
+function makeStaged(folder: string): void {
+  try {
+    makePrivateFolder(folder);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOSPC') throw cause;
+    throw new BackupError(folder, `cannot be made: ${message}`, 'name another folder', { cause });
   }
 }
 

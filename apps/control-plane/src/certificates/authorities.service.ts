@@ -5,9 +5,9 @@ import { actor } from '../access/caller.js';
 import { ConfigError } from '../config/config-error.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetState } from '../fleet/fleet-state.js';
-import { ProblemError, invalidField } from '../http/index.js';
+import { type ProblemError, invalidField, conflict } from '../http/index.js';
 import { Turns } from '../turns.js';
-import { Authorities, checkNext, type ReplacementPhase } from './authorities.js';
+import { Authorities, checkNext } from './authorities.js';
 import { Announcement } from './announcement.js';
 import { HostTrust } from './host-trust.js';
 import { OwnCertificates } from './own-certificates.js';
@@ -76,7 +76,10 @@ export class AuthoritiesService implements OnApplicationBootstrap, OnModuleDestr
   /** The next authority is trusted from now on. Throws 400 for one that cannot be one, 409 while another is on its way. */
   begin(next: NextAuthority): Promise<AuthoritiesView> {
     return this.#turns.run(async () => {
-      this.#mustBe('settled', 'a replacement has begun already (hostward ca status)');
+      const { phase } = this.authorities;
+      const remedy = '`hostward ca status` says what comes next in this one';
+      if (phase !== 'settled')
+        throw conflict('phase', phase, 'lets no further replacement begin', remedy);
       const given = this.#given(next);
       await this.#record('begun', given ? 'given' : 'made here');
       await this.authorities.begin(given);
@@ -89,7 +92,7 @@ export class AuthoritiesService implements OnApplicationBootstrap, OnModuleDestr
     return this.#turns.run(async () => {
       this.#check(step);
       const left = this.#hostsOf(this.fleet.whole()).behind;
-      if (step !== 'abort' && left.length > 0 && !leaveBehind) throw behindError(left);
+      if (step !== 'abort' && left.length > 0 && !leaveBehind) throw behindError(step, left);
       await this.#record(PAST[step], left.length > 0 && step !== 'abort' ? left : []);
       await this.authorities[step]();
       return this.#after();
@@ -97,17 +100,21 @@ export class AuthoritiesService implements OnApplicationBootstrap, OnModuleDestr
   }
 
   #check(step: Step): void {
-    if (step !== 'finish')
-      return this.#mustBe('begun', 'no replacement waits for it (hostward ca status)');
-    this.#mustBe('switched', 'the next CA does not sign yet (hostward ca status)');
-    if (this.own.areOf(this.authorities.issuing.certificatePem)) return;
-    const detail =
-      'certificates of the control plane or of Redis are still of the CA before: `up` renews them within seconds; where you make them, do so first';
-    throw new ProblemError('conflict', { detail });
-  }
-
-  #mustBe(phase: ReplacementPhase, detail: string): void {
-    if (this.authorities.phase !== phase) throw new ProblemError('conflict', { detail });
+    const refuse = (why: string, remedy: string): never => {
+      throw conflict('step', step, `cannot be taken: ${why}`, remedy);
+    };
+    const { phase, issuing } = this.authorities;
+    const look = '`hostward ca status` says what comes next';
+    if (step !== 'finish') {
+      if (phase !== 'begun') refuse('no replacement waits for it', look);
+      return;
+    }
+    if (phase !== 'switched') refuse('the next CA does not sign yet', look);
+    if (!this.own.areOf(issuing.certificatePem))
+      refuse(
+        'certificates of the control plane or of Redis are still of the CA before',
+        '`up` renews them within seconds: `hostward ca finish --wait`; where you make them, do so first',
+      );
   }
 
   #given({ certificate, privateKey }: NextAuthority): KeyAndCertificate | undefined {
@@ -170,9 +177,13 @@ const PAST: Readonly<Record<Step, string>> = {
   abort: 'aborted',
 };
 
-function behindError(left: readonly string[]): ProblemError {
+function behindError(step: Step, left: readonly string[]): ProblemError {
   const names = left.slice(0, 10).join(', ');
   const more = left.length > 10 ? ` and ${left.length - 10} more` : '';
-  const detail = `these hosts have not said yet that they trust what is trusted now, and would be cut off: ${names}${more}; wait for them (they ask within ten minutes), revoke those that are gone, or leave them behind (--leave-behind): they must be enrolled anew`;
-  return new ProblemError('conflict', { detail });
+  return conflict(
+    'step',
+    step,
+    `would cut off hosts that have not said yet that they trust what is trusted now: ${names}${more}`,
+    `wait for them by \`hostward ca ${step} --wait\` (they ask within ten minutes), revoke those that are gone, or leave them behind by --leave-behind: they must be enrolled anew`,
+  );
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { currentCaller } from '../access/caller.js';
 import { checkWrites } from '../access/write-gate.js';
 import { Trust } from '../config/trust.js';
-import { ProblemError } from '../http/index.js';
+import { overtaken } from '../http/index.js';
 import { Ledger, type LedgerChange } from '../journal/ledger.js';
 import { checkReadable } from './check-readable.js';
 import { Fleet } from './fleet.js';
@@ -37,16 +37,18 @@ export class FleetEditor {
     decide: (state: FleetState) => LedgerChange | undefined | Promise<LedgerChange | undefined>,
     { overrideUnreadable = false }: Override = {},
   ): Promise<bigint | undefined> {
+    let target: string | undefined;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const state = this.fleet.whole();
       const decided = await decide(state);
       if (!decided) return undefined;
+      ({ target } = decided.journal);
       const change = this.#checked(state, decided, overrideUnreadable);
       const result = await this.ledger.commit(change);
       await this.fleet.reached(result.revision, CATCH_UP_MS);
       if (result.outcome === 'committed') return result.revision;
     }
-    throw new ProblemError('conflict', { detail: 'other writers were faster; try again' });
+    throw overtaken(target);
   }
 
   /** As `edit`, but writes nothing: throws what it would throw, but for the errors of etcd. */

@@ -1,4 +1,4 @@
-import { ProblemError } from '../http/index.js';
+import { type ProblemError, conflict } from '../http/index.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import type { FleetState } from './fleet-state.js';
 import type { Stored } from './shelf.js';
@@ -46,9 +46,10 @@ function unreadable(state: FleetState, keys: readonly string[]): ProblemError {
   const [first = ''] = keys;
   const why = state.unreadable.get(first)?.slice(0, MAX_WHY);
   const more = keys.length > 1 ? `, and ${keys.length - 1} more` : '';
-  return new ProblemError('conflict', {
-    detail:
-      `${first} cannot be read here (${why})${more}: another version may have written it. To delete it, or to replace it ` +
-      'by an apply, as it is: overrideUnreadable=true (hostward delete, or hostward apply, with --override-unreadable)',
-  });
+  return conflict(
+    'key',
+    first,
+    `cannot be read here (${why})${more}: another version may have written it`,
+    'to delete it, or to replace it by an apply, as it is: overrideUnreadable=true (hostward delete, or hostward apply, with --override-unreadable)',
+  );
 }

@@ -2,7 +2,6 @@ import { describe, expect, it } from '@jest/globals';
 import { BadRequestException } from '@nestjs/common';
 import type { Page } from '#contracts';
 import {
-  ProblemError,
   checkExpectation,
   encodeCursor,
   isName,
@@ -12,7 +11,7 @@ import {
   toProblem,
   toProblemError,
 } from './index.js';
-import { shown } from './problem.error.js';
+import { conflict, notFound, shown } from './problem.error.js';
 
 function statusOf(run: () => unknown): number {
   try {
@@ -222,6 +221,19 @@ describe('a problem', () => {
     expect(toProblemError(Object.assign(new Error('big'), { statusCode: 413 })).kind).toBe(
       'too-large',
     );
-    expect(toProblemError(new ProblemError('conflict')).status).toBe(409);
+    expect(toProblemError(notFound('node', 'x')).status).toBe(404);
+  });
+
+  it('of what is there already names the field, its value and what leads on', () => {
+    const remedy = 'choose another one';
+    const taken = toProblem(conflict('name', 'web1', 'is taken', remedy));
+    expect(taken).toMatchObject({
+      ...{ status: 409, type: 'urn:hostward:problem:conflict' },
+      detail: 'name web1 is taken: choose another one',
+      errors: [{ field: 'name', value: 'web1', message: 'is taken', remedy }],
+    });
+    expect(conflict('packages', undefined, 'are not whole', remedy).detail).toBe(
+      'packages are not whole: choose another one',
+    );
   });
 });

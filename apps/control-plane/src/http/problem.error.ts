@@ -29,6 +29,10 @@ const PROBLEMS = {
   unavailable: [503, 'A store the control plane needs cannot be reached'],
 } as const;
 export type ProblemKind = keyof typeof PROBLEMS;
+/** What is refused for what is there: without the field and a way on, nobody would know what to do about it. */
+type Conflict = 'conflict' | 'signature-needed';
+export type PlainProblem = Exclude<ProblemKind, Conflict>;
+type WithWayOn = ProblemDetails & { readonly errors: readonly [FieldError, ...FieldError[]] };
 
 /** Refuses a request; becomes an RFC 9457 problem document in the global filter. */
 export class ProblemError extends Error {
@@ -40,6 +44,8 @@ export class ProblemError extends Error {
   readonly documents?: readonly ApplyDocument[];
   readonly headers: Readonly<Record<string, string>>;
 
+  constructor(kind: Conflict, details: WithWayOn);
+  constructor(kind: PlainProblem, details?: ProblemDetails);
   constructor(
     readonly kind: ProblemKind,
     details: ProblemDetails = {},
@@ -76,6 +82,38 @@ export function invalidField(
     detail: `${field}: ${message}`,
     errors: [{ field, value: shown(value), message, remedy }],
   });
+}
+
+/** 409 for what goes against what is there; `message` is said of the field and its value, `remedy` names what leads on. */
+export function conflict(
+  field: string,
+  value: unknown,
+  message: string,
+  remedy: string,
+  cause?: unknown,
+): ProblemError {
+  return new ProblemError('conflict', { ...said(field, value, message, remedy), cause });
+}
+
+/** 409 for a change that others were faster than each time. */
+export function overtaken(target: string | undefined): ProblemError {
+  const message = 'could not be changed: other writers were faster each time';
+  return conflict('target', target, message, 'repeat it; nothing was written');
+}
+
+/** 409 in authored mode, for what only an author may change. */
+export function signatureNeeded(field: string, value: string, remedy: string): ProblemError {
+  const message = 'is changed by its author alone, since this fleet is in authored mode';
+  return new ProblemError('signature-needed', said(field, value, message, remedy));
+}
+
+function said(field: string, value: unknown, message: string, remedy: string): WithWayOn {
+  const text = shown(value);
+  const what = text === undefined ? field : `${field} ${text}`;
+  return {
+    detail: `${what} ${message}: ${remedy}`,
+    errors: [{ field, value: text, message, remedy }],
+  };
 }
 
 const MAX_SHOWN = 200;

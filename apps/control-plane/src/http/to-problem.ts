@@ -9,13 +9,12 @@ import {
 import type { Problem } from '#contracts';
 import { PostgresError } from '#postgresql';
 import { RedisUnavailable } from '#redis';
-import { ProblemError, type ProblemKind } from './problem.error.js';
+import { ProblemError, type PlainProblem } from './problem.error.js';
 
-const BY_STATUS: Readonly<Record<number, ProblemKind>> = {
+const BY_STATUS: Readonly<Record<number, PlainProblem>> = {
   401: 'not-authenticated',
   403: 'not-permitted',
   404: 'not-found',
-  409: 'conflict',
   412: 'precondition-failed',
   413: 'too-large',
   415: 'unsupported-media-type',

@@ -1,3 +1,4 @@
+import { makePrivateFolder } from '#files';
 import { fingerprint } from '#pki';
 import { existsSync, rmSync } from 'node:fs';
 import { SecretFiles } from '../vault/secret-files.js';
@@ -15,7 +16,7 @@ import {
 import { ownLayout, type Layout } from './layout.js';
 import type { InitOptions } from './options.js';
 import { makeVault } from './passphrase.js';
-import { makePrivateFolder, readIfThere, writeInPlace, writePrivate } from './private-file.js';
+import { readIfThere, writeInPlace, writePrivate } from './private-file.js';
 
 /** What `init` answers on standard output, as one JSON object. `adminToken` only when it was made just now, for no file. */
 export interface InitAnswer {

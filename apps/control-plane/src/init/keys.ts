@@ -1,13 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, rmSync } from 'node:fs';
 import { generateSigningKey, loadSigner, signRoot, type SigningKey } from '#bundle';
+import { makePrivateFolder } from '#files';
 import { hashToken, makeToken } from '../access/index.js';
 import { ConfigError } from '../config/index.js';
 import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
 import type { SecretFiles } from '../vault/secret-files.js';
 import type { Layout } from './layout.js';
 import type { InitOptions } from './options.js';
-import { makePrivateFolder, readIfThere, writePrivate } from './private-file.js';
+import { readIfThere, writePrivate } from './private-file.js';
 
 const ROOT_DAYS = 3_650;
 

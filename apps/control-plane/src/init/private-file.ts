@@ -4,7 +4,6 @@ import {
   existsSync,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -68,11 +67,6 @@ export function writeInPlace(path: string, content: string): void {
   } finally {
     closeSync(file);
   }
-}
-
-/** A folder that its owner alone may enter; a parent that exists stays as it is. */
-export function makePrivateFolder(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
 }
 
 /** The text of a file, or undefined where there is none. */

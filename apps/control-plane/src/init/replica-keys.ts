@@ -8,9 +8,10 @@ import {
   sealReplicaKeys,
   type SealingKey,
 } from '#bundle';
+import { makePrivateFolder } from '#files';
 import { ConfigError } from '../config/config-error.js';
 import { ownLayout, type Layout } from './layout.js';
-import { makePrivateFolder, readIfThere, writePrivate } from './private-file.js';
+import { readIfThere, writePrivate } from './private-file.js';
 
 /** What control planes have in common: all keys but the root key, and the authorities; each has leaves of its own. */
 const SHARED =

@@ -3,7 +3,7 @@ import { etcdKeys, type EtcdStore, type Transaction, type WatchMessage, type Wri
 import type { Log } from '#observability';
 import { SYSTEM, currentSource } from '../access/caller.js';
 import { isoNow, type Clock } from '../clock.js';
-import { ProblemError } from '../http/index.js';
+import { ProblemError, overtaken } from '../http/index.js';
 import { Turns } from '../turns.js';
 import type { JournalDraft } from './journal-draft.js';
 import { readEntries, readEntry } from './journal-record.js';
@@ -135,7 +135,7 @@ export class EtcdLedger extends Ledger {
         if (result) return result;
       }
     }
-    throw new ProblemError('conflict', { detail: 'other writers were faster; try again' });
+    throw overtaken(change.journal.target);
   }
 
   /** Undefined where only the journal's head had moved, so that the change deserves another attempt. */

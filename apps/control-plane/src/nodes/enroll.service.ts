@@ -8,7 +8,7 @@ import { Trust } from '../config/trust.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { Stored } from '../fleet/shelf.js';
-import { ProblemError, invalidField } from '../http/index.js';
+import { ProblemError, invalidField, conflict } from '../http/index.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import { Turns } from '../turns.js';
 import { EnrollAnswers } from './enroll-answers.js';
@@ -170,15 +170,13 @@ function checkFree(
   state: FleetState,
 ): void {
   if (record?.enrollment) {
-    throw new ProblemError('conflict', {
-      detail: `the name ${name} is taken by a host with other keys; offboard it first (hostward delete node ${name})`,
-    });
+    const remedy = `choose another one, or offboard that host first (hostward delete node ${name})`;
+    throw conflict('name', name, 'is taken by a host with other keys', remedy);
   }
   const other = state.nameOf(nodeId);
   if (other !== undefined) {
-    throw new ProblemError('conflict', {
-      detail: `this host is enrolled as ${other}; offboard it first`,
-    });
+    const remedy = `give it the other name (hostward node rename ${other} ${name}), or offboard it first`;
+    throw conflict('name', name, `is not that of this host, which is enrolled as ${other}`, remedy);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Envelope } from '#contracts';
 import { NeedsToRead } from '../access/index.js';
 import { Deliveries } from '../delivery/deliveries.js';
 import { Fleet } from '../fleet/fleet.js';
-import { NamePipe, ProblemError } from '../http/index.js';
+import { NamePipe, ProblemError, conflict } from '../http/index.js';
 import { findNode } from './node.view.js';
 
 /** What a host would get from Redis, for one that cannot reach it: ciphertext for that host alone, signed as ever. */
@@ -23,7 +23,12 @@ export class NodeBundleController {
     const state = this.fleet.read();
     const enrollment = state.believed(findNode(state, name).record);
     if (!enrollment)
-      throw new ProblemError('conflict', { detail: `host ${name} has no identity that counts` });
+      throw conflict(
+        'node',
+        name,
+        'has no identity that counts: no machine has enrolled as it, or it is revoked',
+        `\`hostward status node ${name}\` says which; \`hostward create join-token\` lets a machine in`,
+      );
     const channel = this.deliveries.channelOf(enrollment.nodeId);
     const [record] = (await channel?.records([enrollment.nodeId])) ?? [];
     const bundle = record && (await channel?.bundle(record.bundleDigest));

@@ -4,7 +4,7 @@ import { Clock, isoNow } from '../clock.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { Stored } from '../fleet/shelf.js';
-import { ProblemError, checkExpectation } from '../http/index.js';
+import { type ProblemError, checkExpectation, conflict } from '../http/index.js';
 import { ended, renamed } from '../suspensions/suspensions-of-host.js';
 import { identityKeys } from './host-keys.js';
 import type { NodeRecord } from './node.record.js';
@@ -111,10 +111,11 @@ function revocation(nodeId: string, { name, by }: NodeWrite, at: string): Write 
 }
 
 function taken(name: string): ProblemError {
-  return new ProblemError('conflict', { detail: `the name ${name} is taken by another host` });
+  const remedy = `choose another one, or offboard that host first (hostward delete node ${name})`;
+  return conflict('to', name, 'is taken by another host', remedy);
 }
 
 function nothingToReplace(name: string): ProblemError {
-  const detail = `no machine has enrolled as ${name}: a join token lets one in (hostward create join-token)`;
-  return new ProblemError('conflict', { detail });
+  const remedy = 'let one in: `hostward create join-token`';
+  return conflict('node', name, 'has no machine that could be replaced', remedy);
 }

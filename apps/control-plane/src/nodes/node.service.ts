@@ -4,7 +4,7 @@ import { Clock, isoNow } from '../clock.js';
 import { FleetEditor, type Override } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { Stored } from '../fleet/shelf.js';
-import { ProblemError, checkExpectation, type Expectation } from '../http/index.js';
+import { type ProblemError, checkExpectation, type Expectation, conflict } from '../http/index.js';
 import { formatOf } from '../http/media-type.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import { ApplyService } from '../policies/apply.service.js';
@@ -177,10 +177,11 @@ export class NodeService {
 }
 
 function notCutOff(name: string): ProblemError {
-  return new ProblemError('conflict', { detail: `host ${name} is not cut off from Redis` });
+  const remedy = `\`hostward status node ${name}\` says how it is`;
+  return conflict('node', name, 'is not cut off from Redis, so there is nothing to end', remedy);
 }
 
 function notEnrolled(name: string): ProblemError {
-  const detail = `host ${name} is declared only and has no identity to revoke; to remove it: hostward delete node ${name}`;
-  return new ProblemError('conflict', { detail });
+  const remedy = `to remove it: \`hostward delete node ${name}\``;
+  return conflict('node', name, 'is declared only and has no identity to revoke', remedy);
 }

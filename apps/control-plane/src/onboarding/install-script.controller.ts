@@ -14,7 +14,7 @@ import {
 import { fingerprint } from '#pki';
 import { NeedsToWrite } from '../access/index.js';
 import { Authorities } from '../certificates/authorities.js';
-import { NamePipe, ProblemError, invalidField } from '../http/index.js';
+import { NamePipe, invalidField, conflict } from '../http/index.js';
 import { JoinTokenMaker } from '../nodes/join-token.maker.js';
 import { cloudInit, installScript } from './install-script.js';
 import { PackageFolder } from './package-folder.js';
@@ -99,9 +99,8 @@ export class InstallScriptController {
     const packages = offered.filter((each) => each !== undefined);
     if (release !== undefined && packages.length > 0)
       return { releaseKey: release.releaseKey, packages };
-    const detail =
-      'there is no package for hosts here: make them by `hostward package`, and name their folder by `up --packages DIR`';
-    throw new ProblemError('conflict', { detail });
+    const remedy = 'make them by `hostward package`, and name their folder by `up --packages DIR`';
+    throw conflict('packages', undefined, 'are lacking: none for hosts is here', remedy);
   }
 }
 

@@ -100,6 +100,33 @@ values; install_package() { echo installs; exit; }; join_host package`;
     },
   );
 
+  it.each([
+    ['observe', 'bpf', 'differs'],
+    ['bpf', 'bpf', 'stays'],
+    ['observe', undefined, 'stays'],
+  ] as const)('a host that is in and keeps %s, asked for %s: %s', (kept, enforcer, what) => {
+    const file = join(folder, 'agent.yaml');
+    writeFileSync(
+      file,
+      `controlPlane: { caFingerprint: ${VALUES.caFingerprint} }\nenforcer: ${kept}\n`,
+    );
+    writeFileSync(join(folder, 'node-id'), 'an id');
+    const script = installScript({ ...VALUES, enforcer })
+      .replaceAll('/etc/hostward', folder)
+      .replaceAll('/var/lib/hostward/trust', folder);
+    const input = `${script.slice(0, script.lastIndexOf('main "$@"'))}
+values; systemctl() { :; }; keep_host; echo stays`;
+    const { stdout, stderr } = spawnSync(`/bin/${shell}`, ['-s'], { input, encoding: 'utf8' });
+    if (what === 'stays') expect([stdout, stderr]).toEqual(['stays\n', '']);
+    else
+      expect([stdout, stderr]).toEqual([
+        '',
+        expect.stringContaining(
+          `error enforcer-differs: ${file} says 'enforcer: observe', and bpf is asked for`,
+        ),
+      ]);
+  });
+
   it('does nothing when it is cut anywhere before its last line', () => {
     const script = installScript(VALUES);
     const last = script.lastIndexOf('main "$@"');

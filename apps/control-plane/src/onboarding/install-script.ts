@@ -105,6 +105,7 @@ keep_host() {
   is_ours || fail enrolled-elsewhere 'this host is in another fleet: to move it, hostward-agent offboard first. Nothing was changed'
   config=/etc/hostward/agent.yaml.new
   if names_ca "$config"; then replace_configuration; fi
+  if [ -e /etc/hostward/agent.yaml ]; then check_enforcer /etc/hostward/agent.yaml; fi
   set -- hostward-compiler.socket hostward-sensor.service hostward-agent.service
   for unit in "$@"; do systemctl is-active --quiet "$unit" || { start_units "$@"; return; }; done
 }

@@ -5,7 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import type { PackagesView } from '#contracts';
 import { Public, RateLimit } from '../access/index.js';
 import { Clock } from '../clock.js';
-import { ProblemError, notFound } from '../http/index.js';
+import { ProblemError, notFound, conflict } from '../http/index.js';
 import { peerOf, sourceOf } from '../nodes/network.js';
 import { PackageFolder, ReleaseDamaged, type Release } from './package-folder.js';
 
@@ -74,8 +74,8 @@ export async function releaseOf(folder: PackageFolder): Promise<Release | undefi
     return await folder.release();
   } catch (cause) {
     if (!(cause instanceof ReleaseDamaged)) throw cause;
-    const detail = `the packages here are not whole: ${cause.message}; make them anew by \`hostward package\``;
-    throw new ProblemError('conflict', { detail, cause });
+    const remedy = 'make them anew by `hostward package`';
+    throw conflict('packages', undefined, `are not whole: ${cause.message}`, remedy, cause);
   }
 }
 

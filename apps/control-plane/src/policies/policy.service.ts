@@ -8,11 +8,11 @@ import { FleetEditor, type Override } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { Stored } from '../fleet/shelf.js';
 import {
-  ProblemError,
   checkExpectation,
   invalidField,
   notFound,
   type Expectation,
+  conflict,
 } from '../http/index.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import { PolicyHistory } from './policy-history.js';
@@ -115,10 +115,11 @@ export class PolicyService {
         ? versions.find((each) => differs(each, current.record))
         : versions.find((each) => each.version === version);
     if (found?.document) return found;
-    const remedy = 'choose a version of GET /history that has a document';
+    const { name } = current.record;
+    const remedy = `\`hostward history policy ${name}\` (GET /history) shows which versions have a document`;
     if (version !== undefined)
       throw invalidField('version', version, 'is no version to return to', remedy);
-    throw new ProblemError('conflict', { detail: 'there is no earlier version to return to' });
+    throw conflict('policy', name, 'has no earlier version to return to', remedy);
   }
 
   #expected(state: FleetState, { name, expected }: PolicyWrite): Stored<PolicyRecord> {

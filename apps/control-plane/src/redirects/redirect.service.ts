@@ -8,7 +8,7 @@ import { Trust } from '../config/trust.js';
 import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
-import { ProblemError, notFound } from '../http/index.js';
+import { ProblemError, notFound, conflict } from '../http/index.js';
 import { refusalOf } from '../trust/authored-shelf.js';
 import { HostSide } from './host-side.js';
 import { isInForce, keptRedirects, redirectFor, type KeptRedirect } from './redirect-order.js';
@@ -129,13 +129,19 @@ export class RedirectService implements OnApplicationBootstrap, OnModuleDestroy 
     if (stranger !== undefined) throw refused(`no host has the node id ${stranger}`);
     const newest = kept.find(({ verified }) => verified);
     if (newest?.verified && newest.verified.document.issuedAt >= issuedAt)
-      throw new ProblemError('conflict', {
-        detail: `redirect ${newest.id} is newer, so that hosts would not follow this one; sign it anew`,
-      });
+      throw conflict(
+        'issuedAt',
+        new Date(issuedAt).toISOString(),
+        `is not the newest: redirect ${newest.id} is newer, so that hosts would not follow this one`,
+        'order and sign it anew by `hostward redirect`',
+      );
     if (kept.length - this.#past(kept).length >= MAX_KEPT)
-      throw new ProblemError('conflict', {
-        detail: `there are ${MAX_KEPT} redirects already; wait until some have expired, or order one for all hosts`,
-      });
+      throw conflict(
+        'redirects',
+        MAX_KEPT,
+        'are as many as are kept',
+        'wait until some have expired (hostward redirect list), or order one for all hosts (--all)',
+      );
   }
 
   /** Those that no host could follow any more. */

@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EtcdStore } from '#etcd';
+import { makePrivateFolder } from '#files';
 import { Log } from '#observability';
 import { reloadServerCertificate } from '#redis';
 import { AdminToken, OidcSettings } from '../access/index.js';
@@ -47,7 +47,7 @@ export async function serve(
   log: Log,
   lookAtCertificatesMs = LOOK_AT_CERTIFICATES_MS,
 ): Promise<Serving> {
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  makePrivateFolder(config.dataDir);
   const etcd = await connectEtcd(config, material);
   const clock = new SystemClock();
   const { close: closeStores, databaseId, ...stores } = openStores(config, material);

@@ -5,7 +5,7 @@ import type { SuspensionView } from '#contracts';
 import { Clock } from '../clock.js';
 import { FleetEditor, type Override } from '../fleet/fleet-editor.js';
 import { revisionToDelete } from '../fleet/unreadable-records.js';
-import { ProblemError, notFound } from '../http/index.js';
+import { type ProblemError, notFound, conflict } from '../http/index.js';
 import { findNode } from '../nodes/node.view.js';
 import type { SuspensionRecord } from './suspension.record.js';
 
@@ -69,8 +69,8 @@ export class SuspensionService {
 }
 
 function anotherMachine(node = ''): ProblemError {
-  const detail = `the machine of host ${node} was replaced in the meantime; look at the host, and suspend it again if it is still to be`;
-  return new ProblemError('conflict', { detail });
+  const remedy = `look at it by \`hostward status node ${node}\`, and suspend it again if it is still to be`;
+  return conflict('node', node, 'was given another machine in the meantime', remedy);
 }
 
 /** A suspension as REST shows it. */

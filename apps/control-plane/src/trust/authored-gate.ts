@@ -1,12 +1,17 @@
 import { etcdKeys, type Write } from '#etcd';
 import type { FleetState } from '../fleet/fleet-state.js';
-import { ProblemError } from '../http/index.js';
+import { signatureNeeded } from '../http/index.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import { decodeNode } from '../nodes/node.record.js';
 import { decodePolicy } from '../policies/policy.record.js';
 import { goesWithHost } from '../suspensions/suspensions-of-host.js';
 
-const SIGNED_ONLY = [etcdKeys.policies, etcdKeys.groups, etcdKeys.suspensions];
+const SIGNED_ONLY = {
+  policy: etcdKeys.policies,
+  group: etcdKeys.groups,
+  suspension: etcdKeys.suspensions,
+};
+const NOUNS = { ...SIGNED_ONLY, node: etcdKeys.nodes };
 
 /**
  * In authored mode hosts take nothing that the control plane alone has decided, so it is refused here, whatever route
@@ -21,7 +26,11 @@ export function checkAuthored(state: FleetState, { then }: LedgerChange): void {
     const ends = write.type === 'delete' && write.key.startsWith(etcdKeys.suspensions);
     const goesAlong = goesWithHost(state, then, write);
     if (isUnreadDeleted(state, write)) continue;
-    if (!ends && !goesAlong && SIGNED_ONLY.some((prefix) => write.key.startsWith(prefix)))
+    if (
+      !ends &&
+      !goesAlong &&
+      Object.values(SIGNED_ONLY).some((prefix) => write.key.startsWith(prefix))
+    )
       refuse(write.key);
     if (write.type !== 'put' || !write.key.startsWith(etcdKeys.nodes)) continue;
     const before = state.nodes.get(write.key.slice(etcdKeys.nodes.length))?.record;
@@ -41,12 +50,11 @@ function isUnreadDeleted({ unreadable }: FleetState, write: Write): boolean {
 }
 
 function refuse(key: string): never {
-  const suspends = key.startsWith(etcdKeys.suspensions);
-  throw new ProblemError('signature-needed', {
-    detail: suspends
-      ? 'this fleet is in authored mode: an author suspends it (hostward sign --suspend audit --for 30m --reason R --all), ' +
-        'or root on the host (hostward-sensor suspend)'
-      : 'this fleet is in authored mode: sign the documents with an author key (hostward sign -f FILE -o signed.json), ' +
-        'then hostward apply -f signed.json',
-  });
+  const [noun = '', prefix = ''] =
+    Object.entries(NOUNS).find(([, each]) => key.startsWith(each)) ?? [];
+  const remedy =
+    prefix === etcdKeys.suspensions
+      ? 'an author suspends it (hostward sign --suspend audit --for 30m --reason R --all), or root on the host (hostward-sensor suspend)'
+      : 'sign the documents with an author key (hostward sign -f FILE -o signed.json), then hostward apply -f signed.json';
+  throw signatureNeeded(noun, key.slice(prefix.length), remedy);
 }

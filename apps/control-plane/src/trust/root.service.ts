@@ -4,7 +4,7 @@ import { etcdKeys, EtcdStore } from '#etcd';
 import { actor } from '../access/caller.js';
 import { Trust } from '../config/trust.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
-import { ProblemError } from '../http/index.js';
+import { ProblemError, conflict } from '../http/index.js';
 import { refusalOf } from './authored-shelf.js';
 
 /** What REST shows of the root documents. */
@@ -57,7 +57,7 @@ export class RootService {
    */
   async #replaceable(key: string, version: number): Promise<bigint> {
     const there = await this.etcd.get(key);
-    if (there && this.#isFollowed(there.value)) throw taken(version);
+    if (there && this.#isFollowed(there.value)) throw taken(version, version);
     return there?.modRevision ?? 0n;
   }
 
@@ -74,7 +74,7 @@ export class RootService {
     const { version } = this.trust.root.document;
     try {
       const { document } = inspectRoot(signed);
-      if (document.version <= version) throw taken(version);
+      if (document.version <= version) throw taken(document.version, version);
       followRoots(this.trust.root, [signed]);
       if (!document.online.some(({ keyid }) => keyid === this.trust.online.keyid)) {
         throw new ProblemError('invalid-documents', {
@@ -93,8 +93,7 @@ export class RootService {
   }
 }
 
-function taken(version: number): ProblemError {
-  return new ProblemError('conflict', {
-    detail: `root version ${version} is in force; make the next one from it (hostward root show)`,
-  });
+function taken(version: number, inForce: number): ProblemError {
+  const remedy = 'make the next one from that: `hostward root show --save FILE`';
+  return conflict('version', version, `is not above ${inForce}, which is in force`, remedy);
 }

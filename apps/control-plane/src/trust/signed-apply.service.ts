@@ -19,7 +19,7 @@ import { Trust } from '../config/trust.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { GroupRecord } from '../groups/group.record.js';
-import { ProblemError } from '../http/index.js';
+import { ProblemError, conflict } from '../http/index.js';
 import { lockoutErrors } from '../policies/lockout-check.js';
 import { nextVersion, unchangedPolicy, versionWrites } from '../policies/policy-versions.js';
 import { tooManyRules } from '../policies/too-many-rules.js';
@@ -79,10 +79,12 @@ export class SignedApplyService {
   /** Verdict per document. Throws 409 in managed mode and 422 where any is invalid; then nothing was written. */
   async apply(envelopes: readonly unknown[]): Promise<ApplyResponse> {
     if (!this.trust.authored) {
-      throw new ProblemError('conflict', {
-        detail:
-          'this fleet is in managed mode: apply the documents as they are, without signing them',
-      });
+      throw conflict(
+        'signed',
+        envelopes.length,
+        'documents of authors are not taken: this fleet is in managed mode',
+        'apply the documents as they are: `hostward apply -f` with what was signed',
+      );
     }
     let steps: readonly Step[] = [];
     const revision = await this.editor.edit((state) => {
