@@ -2,7 +2,7 @@
 // of the folder that is named. It starts in half the time. Run by tools/prepare.sh after the build of dist/.
 import { cpSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { bundle, PROGRAMS, root, UNUSED } from './staging.mjs';
+import { bundle, checksInUse, JUDGING_THREAD, PROGRAMS, root, UNUSED } from './staging.mjs';
 
 const dist = resolve(process.argv[2]);
 
@@ -31,10 +31,13 @@ cpSync(join(root, 'node_modules/etcd3/proto'), join(dist, 'apps/control-plane/pr
   recursive: true,
 });
 
-const made = await Promise.all(
-  PROGRAMS.map((app) =>
+const made = await Promise.all([
+  ...PROGRAMS.map((app) =>
     bundle(app, join(dist, `apps/${app}/src/bundle.js`), { dist, external, ...withFolder }),
   ),
-);
-const missing = PROGRAMS.filter((_, at) => !made[at]);
+  bundle('control-plane', join(dist, 'apps/control-plane/src', JUDGING_THREAD), {
+    ...{ dist, external, module: 'policies/judging-thread', plugins: [checksInUse] },
+  }),
+]);
+const missing = [...PROGRAMS, JUDGING_THREAD].filter((_, at) => !made[at]);
 if (missing.length > 0) throw new Error(`${dist} has no modules of ${missing.join(', ')}`);

@@ -1,6 +1,7 @@
 // Builds what is installed for control plane and CLI as a tree: build/control-plane (or --out DIR). Run by ./hostward
 // after the build of dist/. The programs lie as in dist/, so that they find one another in the same way.
-//   usr/lib/hostward-control-plane/{node,lib/,defer-accept,package.json,dist/apps/{cli,control-plane,agent}/src/bundle.js}
+//   usr/lib/hostward-control-plane/{node,lib/,defer-accept,package.json,dist/apps/{cli,control-plane,agent}/src/bundle.js,
+//     dist/apps/control-plane/src/judging-thread.js}
 //   usr/bin/hostward{,-control-plane}  usr/lib/{systemd/system,sysusers.d,tmpfiles.d}/*  usr/share/{man,bash-completion,zsh}/*
 //   SHA256SUMS  CONTENT (sha256 of SHA256SUMS)
 // Options: --out DIR, --version VERSION, --arch x64|arm64, --require-all (a missing part is an error). Answers one JSON object.
@@ -9,7 +10,15 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { arch as ownArch } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { PROGRAMS, publish, root, stageFiles, stageManuals, stageNode } from './staging.mjs';
+import {
+  JUDGING_THREAD,
+  PROGRAMS,
+  publish,
+  root,
+  stageFiles,
+  stageManuals,
+  stageNode,
+} from './staging.mjs';
 
 const recipe = join(root, 'packaging/hostward');
 const { name, version: own } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -34,6 +43,9 @@ const built = join(root, 'dist/apps');
 for (const app of PROGRAMS)
   if (!stageFiles(join(built, app, 'src'), join(apps, app, 'src'), /^bundle\.js$/))
     missing.push(`dist/apps/${app}/src/bundle.js`);
+const plane = 'control-plane/src';
+if (!stageFiles(join(built, plane), join(apps, plane), new RegExp(`^${JUDGING_THREAD}$`)))
+  missing.push(`dist/apps/${plane}/${JUDGING_THREAD}`);
 if (!stageFiles(join(built, 'control-plane/proto'), join(apps, 'control-plane/proto'), /\.proto$/))
   missing.push('dist/apps/control-plane/proto/*');
 writeFileSync(

@@ -24,6 +24,9 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** What a control plane is installed with, each program in one file. */
 export const PROGRAMS = ['cli', 'control-plane', 'agent'];
 
+/** Beside the bundle of the control plane, which reads long texts in it. */
+export const JUDGING_THREAD = 'judging-thread.js';
+
 /** Prefix of an architecture's tools, by Node's name of it. */
 const TOOLS = { x64: 'x86_64-linux-gnu-', arm64: 'aarch64-linux-gnu-' };
 
@@ -102,12 +105,13 @@ const librariesOf = (dist) => ({
 });
 
 /**
- * Bundles apps/APP/src/main.js of `dist`; false where it is not built. The names of classes are kept: Nest and
- * class-validator tell them in messages. `more` are options of esbuild.
+ * Bundles apps/APP/src/main.js of `dist`, or another `module` of it; false where it is not built. The names of classes are
+ * kept: Nest and class-validator tell them in messages. `more` are options of esbuild.
  */
 export async function bundle(app, outfile, more = {}) {
-  const { dist = join(root, 'dist'), external = UNUSED_ON_HOSTS, plugins = [], ...rest } = more;
-  const entry = join(dist, `apps/${app}/src/main.js`);
+  const { dist = join(root, 'dist'), module = 'main', ...options } = more;
+  const { external = UNUSED_ON_HOSTS, plugins = [], ...rest } = options;
+  const entry = join(dist, `apps/${app}/src/${module}.js`);
   if (!existsSync(entry)) return false;
   await build({
     entryPoints: [entry],

@@ -81,6 +81,14 @@ metadata: {name: vm1, labels: {env: prod}}
     expect(said('{"a":1,}', { format: 'json' })).toEqual(['error:json-syntax@1:8 ']);
   });
 
+  it('refuses more documents than can be meant, with one word for all of them', () => {
+    const { documents, diagnostics } = parseDocuments('---\na\n'.repeat(10_001));
+    expect(documents).toEqual([]);
+    expect(diagnostics).toMatchObject([
+      { rule: 'text-too-large', message: 'there are more than 10000 documents in it' },
+    ]);
+  });
+
   it('refuses a policy that names no hosts with the remedy, and takes it with a selector', () => {
     const text = HEAD.replace(/ {2}nodeSelector[^]*prod\n/, '') + RULE;
     const [refusal] = parseDocuments(text).diagnostics;

@@ -3,7 +3,7 @@ import { type Document, LineCounter, parseAllDocuments, type YAMLError } from 'y
 import type { Finding, Path, Position } from './finding.js';
 import { Findings, TooManyErrors } from './findings.js';
 import { locate } from './locate.js';
-import { fitsBound, MAX_TEXT_BYTES, nestsTooDeep } from './text-bounds.js';
+import { fitsBound, MAX_DOCUMENTS, MAX_TEXT_BYTES, nestsTooDeep } from './text-bounds.js';
 import { toValue } from './yaml-value.js';
 
 /** A finding that knows its place by itself. */
@@ -53,6 +53,7 @@ export function readText(text: string, format: 'yaml' | 'json'): ReadText {
   const lines = new LineCounter();
   const composed = compose(text, lines);
   if (composed === undefined) return { documents: [], findings: [refuse(...TOO_DEEP)] };
+  if (composed.length > MAX_DOCUMENTS) return { documents: [], findings: [tooMany()] };
   const documents = composed
     .filter((document) => document.contents !== null || document.errors.length > 0)
     .map((document) => readDocument(document, text, lines))
@@ -86,6 +87,11 @@ function nothing(): PlacedFinding {
     'there is no document in it',
     'give a file with at least one document',
   );
+}
+
+function tooMany(): PlacedFinding {
+  const message = `there are more than ${MAX_DOCUMENTS} documents in it`;
+  return refuse('text-too-large', message, 'split it into several files');
 }
 
 function refuseText(text: string): PlacedFinding | undefined {

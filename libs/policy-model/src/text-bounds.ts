@@ -3,6 +3,9 @@ import { Lexer } from 'yaml';
 /** Size of a text in UTF-8; etcd's own limit for a request is 1.5 MiB. */
 export const MAX_TEXT_BYTES = 1024 * 1024;
 
+/** More than a text of this size can hold that are any of our kinds. */
+export const MAX_DOCUMENTS = 10_000;
+
 /** Deeper than any document, and far below what the parser's recursion can bear. */
 const MAX_NESTING = 64;
 

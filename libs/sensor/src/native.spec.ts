@@ -42,6 +42,7 @@ describe('the native sensor under ASan and UBSan', () => {
     'enforce-test',
     'events-test',
     'persistence-test',
+    'retire-test',
     'recompile-test',
     'sensing-test',
     'observation-test',

@@ -12,6 +12,7 @@ import {
   MAX_FRAME_BYTES,
   MSG,
   numberField,
+  OPTIONAL_TAGS,
   ProtocolError,
   TAG,
   textField,
@@ -53,6 +54,7 @@ describe('the mirror of hostward-abi.h', () => {
       HEADER_BYTES,
       FIELD_HEADER_BYTES,
       MAX_FRAME_BYTES,
+      OPTIONAL_TAGS,
     });
   });
 });
@@ -96,6 +98,15 @@ describe('frames', () => {
     expect(frame?.fields.number(TAG.EPOCH)).toBe(0xffff_ffff_ffff_ffffn);
     expect(() => numberField(TAG.EPOCH, -1)).toThrow(ProtocolError);
     expect(() => numberField(TAG.EPOCH, 1n << 64n)).toThrow(ProtocolError);
+  });
+
+  it('are read without what a later version may leave out', () => {
+    const optional = [OPTIONAL_TAGS & 0xff, OPTIONAL_TAGS >> 8, 0, 0, 1, 0, 0, 0, 9];
+    const [frame] = new FrameDecoder().push(
+      raw(MSG.HELLO, [...optional, TAG.VERSION, 0, 0, 0, 1, 0, 0, 0, 0x31]),
+    );
+    expect(frame?.fields.list).toHaveLength(1);
+    expect(frame?.fields.text(TAG.VERSION)).toBe('1');
   });
 
   it.each([

@@ -8,6 +8,8 @@ export const ABI_VERSION = 1;
 export const HEADER_BYTES = 16;
 export const FIELD_HEADER_BYTES = 8;
 export const MAX_FRAME_BYTES = 33_554_432;
+/** Unknown tags from here on are passed over. */
+export const OPTIONAL_TAGS = 32_768;
 
 /** Message types, `HW_MSG_*`. */
 export const MSG = {
@@ -290,10 +292,11 @@ function decodeFields(payload: Uint8Array): Fields {
       view.getUint32(at + 4, true),
     ];
     at += FIELD_HEADER_BYTES;
-    if (!isTag(tag)) throw new ProtocolError(`field tag ${tag} is not known`);
+    if (!isTag(tag) && tag < OPTIONAL_TAGS)
+      throw new ProtocolError(`field tag ${tag} is not known`);
     if (zero !== 0) throw new ProtocolError(`the reserved half of field ${tag} is ${zero}, not 0`);
     if (length > payload.length - at) throw new ProtocolError(`field ${tag} runs past its frame`);
-    list.push({ tag, value: payload.subarray(at, at + length) });
+    if (isTag(tag)) list.push({ tag, value: payload.subarray(at, at + length) });
     at += length;
   }
   return new Fields(list);

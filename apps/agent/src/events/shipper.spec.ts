@@ -23,6 +23,11 @@ beforeEach(async () => {
   spool = await folder.open();
   sent = [];
   cursor = undefined;
+  shipper = shipperOf(spool);
+});
+afterEach(() => folder.remove());
+
+function shipperOf(of: Spool): Shipper {
   const link = {
     appendEvents: (sealed: Uint8Array) => {
       sent.push(JSON.parse(openEvents(KEY, NODE, sealed).toString()) as AlertBatch);
@@ -37,9 +42,8 @@ beforeEach(async () => {
   };
   const around = new Surroundings(new SystemClock(), new Log({ write: () => undefined }));
   const run = { bootedAt: new Date(0).toISOString(), sequence: 1 };
-  shipper = new Shipper(NODE, link, spool, { current: KEY }, { run }, around);
-});
-afterEach(() => folder.remove());
+  return new Shipper(NODE, link, of, { current: KEY }, { run }, around);
+}
 
 it('takes a cursor of a batch that was sent before the one under way', async () => {
   await spool.append(range(1, 3));
@@ -65,5 +69,32 @@ it('goes on above what the store has of a run whose clock was ahead', async () =
   expect(alerts.every(({ EventID }) => compareEventIds(EventID, cursor ?? '') > 0)).toBe(true);
   cursor = alerts.at(-1)?.EventID;
   await shipper.ship();
-  expect(spool.status()).toMatchObject({ waiting: 0, lost: 0 });
+  expect(spool.status()).toMatchObject({ waiting: 0, lost: 1 });
+});
+
+it('tells once that a spool was lost in which all may have been sent, though nothing waits', async () => {
+  cursor = '900-0000000007';
+  await shipper.ship();
+  await shipper.ship();
+  expect([sent, spool.status().lost]).toEqual([[], 1]);
+  await spool.append([entry(1)]);
+  await shipper.ship();
+  expect(sent.map(({ first }) => first)).toEqual(['1000-0000000001']);
+});
+
+it('sends again, above it, what the store took for what it has of a spool that was lost', async () => {
+  await spool.append([entry(1)]);
+  await spool.close();
+  // The clock has passed what the run had that was lost with its spool, of which Redis says nothing at first.
+  spool = await folder.open({ now: () => 600_000 });
+  shipper = shipperOf(spool);
+  await spool.append([entry(2)]);
+  await shipper.ship();
+  cursor = '500000-0000000007';
+  await shipper.ship();
+  expect(sent.map(({ alerts }) => alerts.map(({ Message }) => Message))).toEqual([
+    ['event 1'],
+    ['event 1'],
+  ]);
+  expect(compareEventIds(sent.at(-1)?.last ?? '', cursor)).toBeGreaterThan(0);
 });

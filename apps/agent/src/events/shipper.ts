@@ -35,6 +35,8 @@ interface UnderWay {
 export class Shipper {
   readonly #flight = new SingleFlight(() => this.#ship());
   #underWay: UnderWay | undefined;
+  /** Whether it was asked for a cursor since the agent started: the first one may tell that the spool was lost. */
+  #hasAsked = false;
   /** Up to which id anything was sent since the agent started; undefined before the first. */
   #sentUpTo: string | undefined;
   #polls = 0;
@@ -74,9 +76,11 @@ export class Shipper {
   async #ship(): Promise<void> {
     const hostKey = this.hostKeys.current;
     const { run } = this.reports;
-    if (hostKey === undefined || run === undefined || this.spool.status().waiting === 0) return;
+    if (hostKey === undefined || run === undefined || !this.spool.isOpen) return;
+    if (this.spool.status().waiting === 0 && this.#hasAsked) return;
     try {
       await this.#readCursor(hostKey);
+      this.#hasAsked = true;
       if (this.#isDue()) await this.#send(hostKey, run);
       this.#polls += 1;
       this.around.conditions.clear('events');
@@ -110,7 +114,7 @@ export class Shipper {
     const sealed = await this.link.readCursor();
     const cursor = sealed === undefined ? undefined : this.#openCursor(hostKey, sealed);
     if (cursor === undefined || compareEventIds(cursor, this.spool.acknowledged) <= 0) return;
-    if (this.spool.isAhead(cursor)) return this.#startAbove(cursor);
+    if (this.spool.isForeign(cursor)) return this.#startAbove(cursor);
     // Not beyond what was sent: what was not cannot have been stored. More may have been than is under way now.
     if (this.#sentUpTo !== undefined && compareEventIds(cursor, this.#sentUpTo) > 0) return;
     await this.spool.acknowledge(cursor);
@@ -119,12 +123,13 @@ export class Shipper {
       this.#underWay = undefined;
   }
 
-  /** The control plane stored what this host does not know of: an agent whose clock was ahead, and whose spool is gone. */
+  /** The control plane stored what this host does not know of: the folder of the spool was lost, or is an older copy. */
   async #startAbove(cursor: string): Promise<void> {
     await this.spool.startAbove(cursor);
-    this.around.log.warn('alerts get ids above what the control plane has stored of this host', {
-      cursor,
-    });
+    this.around.log.warn(
+      'the spool was lost, or is an older copy: alerts that waited in it are gone, and count as one; those that wait now get ids above what the control plane has',
+      { cursor },
+    );
     this.#underWay = undefined;
     this.#resendMs = RESEND_BASE_MS;
   }

@@ -19,7 +19,7 @@ const waiting = async (spool: Spool): Promise<(string | undefined)[]> =>
 
 /** As the shipper hears it from an authenticated cursor. */
 const hear = (spool: Spool, cursor: string): Promise<void> =>
-  spool.isAhead(cursor) ? spool.startAbove(cursor) : spool.acknowledge(cursor);
+  spool.isForeign(cursor) ? spool.startAbove(cursor) : spool.acknowledge(cursor);
 
 /** Where nothing can be written but into what is there; returns what makes room. */
 function full(...names: readonly string[]): () => void {
@@ -78,7 +78,7 @@ describe('a spool whose alerts get ids above what the control plane has', () => 
     await again.acknowledge(sent[1]?.EventID ?? '');
     expect(await waiting(again)).toEqual(['event 5', 'event 6']);
     await again.acknowledge((await allAlerts(again)).at(-1)?.EventID ?? '');
-    expect([folder.segments(), again.status().lost]).toEqual([[], 0]);
+    expect([folder.segments(), again.status().lost]).toEqual([[], 2]);
   });
 
   it('notes it in the reserve of a full disk', async () => {
@@ -98,7 +98,7 @@ describe('a spool whose alerts get ids above what the control plane has', () => 
     const before = await allAlerts(spool);
     const makesRoom = full('meta.json', 'reserve');
     await expect(spool.startAbove(CURSOR)).rejects.toThrow('make room');
-    expect([await allAlerts(spool), spool.isAhead(CURSOR)]).toEqual([before, true]);
+    expect([await allAlerts(spool), spool.isForeign(CURSOR)]).toEqual([before, true]);
     makesRoom();
     await spool.startAbove(CURSOR);
     expect(await waiting(spool)).toEqual(['event 1', 'event 2']);
@@ -113,5 +113,68 @@ describe('a spool whose alerts get ids above what the control plane has', () => 
       'event 1',
       'event 2',
     ]);
+  });
+});
+
+describe('a spool that was lost, or is an older copy', () => {
+  it('takes nothing for sent by a cursor of before, also where the clock has passed it', async () => {
+    // Of a run whose clock was ahead, which nobody knows of any more.
+    await (await folder.open({ now: () => 2000 })).append(range(1, 2));
+    await folder.close();
+    const spool = await folder.open({ now: () => 600_000, segmentBytes: 1 });
+    for (const each of range(3, 4)) await spool.append([each]);
+    await hear(spool, CURSOR);
+    const all = [1, 2, 3, 4].map((n) => `event ${n}`);
+    expect([await waiting(spool), spool.status().lost]).toEqual([all, 1]);
+    await spool.append([entry(5)]);
+    const ids = (await allAlerts(spool, CURSOR)).map(({ EventID }) => EventID);
+    expect(ids).toEqual([...ids].sort(compareEventIds));
+    const again = await folder.open({ now: () => 700_000 });
+    expect((await allAlerts(again, CURSOR)).map(({ EventID }) => EventID)).toEqual(ids);
+    expect([again.isForeign(ids[4] ?? ''), again.status().lost]).toEqual([false, 1]);
+    await again.acknowledge(ids[3] ?? '');
+    expect(await waiting(again)).toEqual(['event 5']);
+  });
+
+  it('takes nothing for sent where the disk takes no word of it', async () => {
+    await (await folder.open({ now: () => 2000 })).append([entry(1)]);
+    await folder.close();
+    const spool = await folder.open({ now: () => 600_000 });
+    const makesRoom = full('meta.json', 'reserve');
+    await expect(spool.startAbove(CURSOR)).rejects.toThrow('make room');
+    expect([spool.isForeign(CURSOR), spool.status()]).toMatchObject([
+      true,
+      { waiting: 1, lost: 0 },
+    ]);
+    makesRoom();
+    await hear(spool, CURSOR);
+    expect(await waiting(spool)).toEqual(['event 1']);
+  });
+
+  it('repeats what waits in the copy rather than to lose it, and tells of one that is lost', async () => {
+    await (await folder.open()).append(range(1, 2));
+    await folder.close();
+    const copy = join(folder.root, 'copy');
+    cpSync(folder.dir, copy, { recursive: true });
+    const later = await folder.open({ now: () => 5000 });
+    await later.append([entry(3)]);
+    const cursor = (await allAlerts(later)).at(-1)?.EventID ?? '';
+    await folder.close();
+    folder.dir = copy;
+    const restored = await folder.open({ now: () => 7000 });
+    await restored.append([entry(4)]);
+    await hear(restored, cursor);
+    expect(await waiting(restored)).toEqual([1, 2, 4].map((n) => `event ${n}`));
+    expect(restored.status().lost).toBe(1);
+    expect(restored.isForeign(cursor)).toBe(false);
+  });
+
+  it('forgets by a cursor of an earlier run that it knows of', async () => {
+    await (await folder.open()).append(range(1, 2));
+    await folder.close();
+    const spool = await folder.open({ now: () => 7000 });
+    await spool.append([entry(3)]);
+    await hear(spool, '1000-0000000002');
+    expect([await waiting(spool), spool.status().lost]).toEqual([['event 3'], 0]);
   });
 });

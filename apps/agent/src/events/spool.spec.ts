@@ -271,16 +271,16 @@ describe('the spool', () => {
     for (let i = 1; i <= 4; i += 1) await spool.append([entry(i)]);
     await spool.acknowledge((await allAlerts(spool))[0]?.EventID ?? '');
     const cursor = '99999999999-0000000007';
-    expect([spool.isAhead(cursor), spool.isAhead('1000-0000000001')]).toEqual([true, false]);
+    expect([spool.isForeign(cursor), spool.isForeign('1000-0000000001')]).toEqual([true, false]);
     await spool.startAbove(cursor);
     await spool.append([entry(5)]);
     const expected = [2, 3, 4, 5].map((n) => `event ${n}`);
     const waiting = await allAlerts(spool, spool.acknowledged);
     expect(waiting.map(({ Message }) => Message)).toEqual(expected);
     expect(waiting.every(({ EventID }) => compareEventIds(EventID, cursor) > 0)).toBe(true);
-    expect([spool.acknowledged, spool.status().lost, spool.isAhead(cursor)]).toEqual([
+    expect([spool.acknowledged, spool.status().lost, spool.isForeign(cursor)]).toEqual([
       cursor,
-      0,
+      1,
       false,
     ]);
     await spool.close();

@@ -3,7 +3,8 @@ import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Alert } from '#contracts';
 import { errorMessage } from '../config/error-facts.js';
-import { compareEventIds, formatEventId, latest, startOf, type EventId } from './event-id.js';
+import { compareEventIds, latest, startOf } from './event-id.js';
+import { EventSeries } from './event-series.js';
 import { shiftedEntries, shiftedId, type IdShift } from './id-shift.js';
 import { readFigures, writeFigures } from './spool-figures.js';
 import { firstIdOf, readOrSetAside, segmentFile, segmentFiles } from './spool-files.js';
@@ -63,7 +64,7 @@ export class Spool {
   #segments: Segment[] = [];
   #backlog: SpoolEntry[] = [];
   #handle: FileHandle | undefined;
-  #next: EventId = { start: 0, sequence: 0 };
+  #series = EventSeries.from(0);
   #acknowledged = '';
   #shifts: readonly IdShift[] = [];
   #sensor = 0;
@@ -161,7 +162,7 @@ export class Spool {
   /** Forgets everything up to and with this id; only called with a cursor that was authenticated. */
   acknowledge(cursor: string): Promise<void> {
     return this.#inTurn(async () => {
-      if (compareEventIds(cursor, this.#acknowledged) <= 0 || this.isAhead(cursor)) return;
+      if (compareEventIds(cursor, this.#acknowledged) <= 0 || this.isForeign(cursor)) return;
       this.#acknowledged = cursor;
       this.#forgetWaiting(cursor);
       await this.#removeSegmentsUpTo(cursor);
@@ -177,37 +178,47 @@ export class Spool {
   }
 
   /**
-   * What is given out from now on, and what waits, gets ids above this one: the store of the control plane has it, of a run
-   * whose clock was ahead, and takes none below. Only called with a cursor that was authenticated. Throws where the disk takes
-   * no word of it: nothing has other ids then.
+   * After a cursor that is foreign. What waits below it, and what is given out from now on, gets ids above it, since the
+   * store of the control plane takes none below; what was in the spool that is gone counts as one lost alert. Only called with a cursor that was
+   * authenticated. Throws where the disk takes no word of it: nothing has other ids then.
    */
   startAbove(cursor: string): Promise<void> {
     return this.#inTurn(async () => {
       const [segments, backlog, shifts] = [this.#segments, this.#backlog, this.#shifts];
-      const [acknowledged, next] = [this.#acknowledged, this.#next];
+      const [acknowledged, lost, series] = [this.#acknowledged, this.#lost, this.#series.copy()];
       const isOnDisk = segments.some(({ last }) => compareEventIds(last, acknowledged) > 0);
       await this.#closeSegment();
       this.#shiftAbove(cursor);
       if ((await this.#writeMeta()) !== undefined || !isOnDisk) return;
       [this.#segments, this.#backlog, this.#shifts] = [segments, backlog, shifts];
-      [this.#acknowledged, this.#next] = [acknowledged, next];
+      [this.#acknowledged, this.#lost, this.#series] = [acknowledged, lost, series];
       throw new Error('the spool cannot note that what it holds gets other ids: make room');
     });
   }
 
   #shiftAbove(cursor: string): void {
+    const first = this.#firstWaiting;
+    if (first !== undefined && compareEventIds(first, cursor) <= 0)
+      this.#shiftWaiting(first, cursor);
+    this.#acknowledged = cursor;
+    this.#lost += 1;
+    this.#series.know([cursor]);
+    this.#series.goOnAfter([cursor, ...this.#lastIds]);
+  }
+
+  /** All that waits, so that it keeps its order. */
+  #shiftWaiting(first: string, cursor: string): void {
     const after = this.#acknowledged;
-    const byMs = startOf(cursor) + 1 - startOf(latest([after, this.#firstWaiting ?? after]));
-    const shift: IdShift = { after, upTo: cursor, byMs };
+    const upTo = latest([cursor, ...this.#lastIds]);
+    const shift = { after, upTo, byMs: startOf(upTo) + 1 - startOf(latest([after, first])) };
     const isEmpty = this.#segments.length === 0 && !this.#reserve.isUsed;
     this.#shifts = [...(isEmpty ? [] : this.#shifts), shift];
+    this.#series.shift(shift.byMs);
     this.#segments = this.#segments.map((each) => ({
       ...each,
       last: shiftedId(each.last, [shift]),
     }));
     this.#backlog = [...shiftedEntries(this.#backlog, [shift])];
-    this.#acknowledged = cursor;
-    this.#next = { start: startOf(latest([cursor, ...this.#lastIds])) + 1, sequence: 1 };
   }
 
   /** None that waits is below it. */
@@ -224,9 +235,12 @@ export class Spool {
     return [...this.#segments.map(({ last }) => last), ...inMemory];
   }
 
-  /** Whether a cursor is beyond what was ever given out. */
-  isAhead(cursor: string): boolean {
-    return compareEventIds(cursor, formatEventId(this.#next)) >= 0;
+  /**
+   * Whether a cursor is none of this spool's: beyond what was ever given out, or of a run that it does not know. The folder
+   * was lost then, or an older copy is in its place.
+   */
+  isForeign(cursor: string): boolean {
+    return this.#series.isForeign(cursor);
   }
 
   async close(): Promise<void> {
@@ -246,7 +260,7 @@ export class Spool {
       else
         this.#backlog.push({
           sensor: entry.sensor,
-          alert: { ...entry.alert, EventID: this.#takeId() },
+          alert: { ...entry.alert, EventID: this.#series.take() },
         });
     }
     const lost = this.#lost;
@@ -298,7 +312,7 @@ export class Spool {
     if (this.#handle !== undefined && current !== undefined && current.bytes < this.#segmentBytes)
       return current;
     await this.#closeSegment();
-    const file = segmentFile(this.#backlog[0]?.alert.EventID ?? formatEventId(this.#next));
+    const file = segmentFile(this.#backlog[0]?.alert.EventID ?? this.#series.first);
     this.#handle = await open(join(this.#dir, file), 'a', 0o600);
     const known = this.#segments.find((segment) => segment.file === file);
     if (known !== undefined) return known;
@@ -355,12 +369,6 @@ export class Spool {
     await rm(join(this.#dir, segment.file), { force: true });
   }
 
-  #takeId(): string {
-    const id = formatEventId(this.#next);
-    this.#next = { ...this.#next, sequence: this.#next.sequence + 1 };
-    return id;
-  }
-
   async #open(): Promise<void> {
     this.#failure = undefined;
     await mkdir(this.#dir, { recursive: true, mode: 0o700 }).catch(this.#failed);
@@ -385,6 +393,7 @@ export class Spool {
     this.#shifts = some.length < others.length ? others : some;
     this.#sensor = figures.sensor;
     this.#segments = [];
+    this.#series = EventSeries.from(this.#now());
     for (const file of files) await this.#loadSegment(file);
     const kept = latest([this.#acknowledged, ...this.#segments.map((each) => each.last)]);
     this.#backlog = shiftedEntries(reserved.waiting, this.#shifts).filter(
@@ -394,8 +403,8 @@ export class Spool {
     this.#sensor = Math.max(this.#sensor, reserved.sensor);
     this.#lost += Math.max(figures.lost, reserved.lost);
     // The clock may have gone back since: ids still grow.
-    const newest = startOf(latest([kept, ...this.#lastIds]));
-    this.#next = { start: Math.max(this.#now(), newest + 1), sequence: 1 };
+    this.#series.goOnAfter([kept, ...this.#lastIds]);
+    this.#series.know([this.#acknowledged, ...this.#backlog.map(({ alert }) => alert.EventID)]);
   }
 
   async #loadSegment(file: string): Promise<void> {
@@ -414,6 +423,7 @@ export class Spool {
     this.#lost += torn;
     // What was summed up stands behind newer ones.
     this.#sensor = entries.reduce((most, { sensor }) => Math.max(most, sensor), this.#sensor);
+    this.#series.know(entries.map(({ alert }) => alert.EventID));
     this.#segments.push({
       file,
       bytes: soundBytes,

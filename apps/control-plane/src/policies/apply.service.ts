@@ -1,31 +1,28 @@
 import { Injectable } from '@nestjs/common';
 import type { ApplyDocument, ApplyResponse } from '#contracts';
 import { etcdKeys } from '#etcd';
-import { parseDocuments, selectsNode, type DefaultSelector, type ParsedText } from '#policy-model';
+import { selectsNode } from '#policy-model';
 import { Clock, isoNow } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { ProblemError } from '../http/index.js';
 import { toFieldError } from './field-errors.js';
-import { lockoutErrors } from './lockout-check.js';
+import type { JudgedText, WrittenText } from './judge-documents.js';
 import { mustBeOnly } from './must-be-only.js';
 import { planApply, type ApplyPlan, type PlanState } from './plan-apply.js';
 import { PolicyHistory } from './policy-history.js';
 import { PolicySigner } from './policy-signer.js';
+import { readDocuments } from './read-documents.js';
 
 /** A set of documents and how to apply it. */
-export interface ApplyRequest {
-  readonly text: string;
-  readonly format: 'yaml' | 'json';
+export interface ApplyRequest extends WrittenText {
   readonly by: string;
   readonly dryRun: boolean;
   readonly prune: boolean;
   readonly owner?: string;
-  readonly overrideProtection: boolean;
   /** Also what stands in the place of a document and cannot be read. */
   readonly overrideUnreadable?: boolean;
-  readonly defaultSelector?: DefaultSelector;
   /** The one document that the set must consist of. */
   readonly only?: { readonly kind: string; readonly name: string };
   /** Looks at the state before anything is planned; throws to refuse. */
@@ -45,7 +42,7 @@ export class ApplyService {
 
   /** Verdict per document. Throws 422 where any is invalid, and then nothing was written. */
   async apply(request: ApplyRequest): Promise<ApplyResponse> {
-    const parsed = this.#parse(request);
+    const parsed = await this.#read(request);
     let plan: ApplyPlan | undefined;
     const decide = async (state: FleetState) => {
       request.check?.(state);
@@ -60,7 +57,7 @@ export class ApplyService {
 
   /** Records that cannot be read and have the name of one of these, with the number of the newest version of a policy. */
   async #replaced(
-    { documents }: ParsedText,
+    { documents }: JudgedText,
     { unreadable }: FleetState,
   ): Promise<ReadonlyMap<string, number>> {
     const replaced = new Map<string, number>();
@@ -73,8 +70,9 @@ export class ApplyService {
     return replaced;
   }
 
-  #parse({ text, format, defaultSelector, only }: ApplyRequest): ParsedText {
-    const parsed = parseDocuments(text, { format, defaultSelector });
+  async #read(request: ApplyRequest): Promise<JudgedText> {
+    const { text, format, defaultSelector, overrideProtection, only } = request;
+    const parsed = await readDocuments({ text, format, defaultSelector, overrideProtection });
     if (only && parsed.documents.length > 0) mustBeOnly(parsed.documents, only);
     const loose = parsed.diagnostics
       .filter(({ severity }) => severity === 'error')
@@ -87,7 +85,7 @@ export class ApplyService {
   }
 
   #plan(
-    parsed: ParsedText,
+    parsed: JudgedText,
     request: ApplyRequest,
     state: FleetState,
     replaced?: ReadonlyMap<string, number>,
@@ -98,7 +96,7 @@ export class ApplyService {
       at: isoNow(this.clock),
       sign: (document) => this.signer.sign(document),
       keyid: this.signer.keyid,
-      lockouts: lockoutErrors,
+      judgements: parsed.judgements,
     });
     const errors = [
       ...parsed.diagnostics.filter(({ severity }) => severity === 'error').map(toFieldError),

@@ -5,6 +5,7 @@ import { type HostPolicy, type HostPolicySpec, parseDocuments } from '#policy-mo
 import type { Stored } from '../fleet/shelf.js';
 import { AT, groupRecord, hostPolicy, nodeRecord, policyRecord, sign } from '../testing/records.js';
 import { exceptionPolicy, takesAnything } from './exception-policy.js';
+import { judgeDocuments } from './judge-documents.js';
 import { planApply, type PlanOptions, type PlanState } from './plan-apply.js';
 import type { PolicyRecord } from './policy.record.js';
 
@@ -22,7 +23,7 @@ const OPTIONS: PlanOptions = {
   sign,
   prune: false,
   overrideProtection: false,
-  lockouts: () => [],
+  judgements: new Map(),
 };
 
 const parse = (...documents: unknown[]) =>
@@ -126,8 +127,9 @@ describe('the plan of an apply', () => {
       owner: 'y',
     });
     expect(foreign.documents[0]?.errors[0]?.message).toContain('"x"');
-    const lockouts = () => [{ field: 'f', message: 'm', remedy: 'r' }];
-    const locked = planApply(parse(hostPolicy('p', { a: 'c' })), EMPTY, { ...OPTIONS, lockouts });
+    const lockouts = [{ field: 'f', message: 'm', remedy: 'r' }];
+    const judgements = new Map([[0, { lockouts, patterns: [] }]]);
+    const locked = planApply(parse(hostPolicy('p', { a: 'c' })), EMPTY, { ...OPTIONS, judgements });
     expect([verdicts(locked), locked.lockedOut]).toEqual([['invalid'], true]);
   });
 
@@ -137,11 +139,10 @@ describe('the plan of an apply', () => {
       ...EMPTY,
       policy: (name: string) => (name === 'p' ? stored(policyRecord(there)) : undefined),
     };
-    const lockouts = ({ metadata }: HostPolicy) =>
-      metadata.name === 'p' ? [{ field: 'f', message: 'm', remedy: 'r' }] : [];
+    const lockouts = [{ field: 'f', message: 'm', remedy: 'r' }];
     const plan = planApply(parse(there, hostPolicy('q', { a: 'b' })), state, {
       ...OPTIONS,
-      lockouts,
+      judgements: new Map([[0, { lockouts, patterns: [] }]]),
     });
     expect([verdicts(plan), plan.lockedOut]).toEqual([['unchanged', 'created'], false]);
     expect(plan.documents[0]?.warnings).toEqual([{ field: 'f', message: 'm', remedy: 'r' }]);
@@ -161,8 +162,9 @@ describe('the plan of an apply', () => {
     const base = hostPolicy('p', { a: 'b' });
     const written = ['/home/[a-z', '/srv/**', 'etc/*', '{/srv/a,/srv/b}/*'];
     const matchPatterns = written.map((pattern) => ({ pattern }));
-    const documents = parse({ ...base, spec: { ...base.spec, file: { matchPatterns } } });
-    const plan = planApply(documents, EMPTY, OPTIONS);
+    const text = JSON.stringify({ ...base, spec: { ...base.spec, file: { matchPatterns } } });
+    const judged = judgeDocuments({ text, format: 'json', overrideProtection: false });
+    const plan = planApply(judged.documents, EMPTY, { ...OPTIONS, ...judged });
     expect(verdicts(plan)).toEqual(['created']);
     expect(plan.documents[0]?.warnings.map(({ field, message }) => [field, message])).toEqual([
       [expect.stringContaining('matchPatterns[2]'), expect.stringContaining('slash')],

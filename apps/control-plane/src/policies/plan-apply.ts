@@ -16,6 +16,7 @@ import type { Stored } from '../fleet/shelf.js';
 import type { GroupRecord } from '../groups/group.record.js';
 import type { NodeRecord } from '../nodes/node.record.js';
 import { documentError, toFieldError } from './field-errors.js';
+import type { Judgement } from './judge-documents.js';
 import type { PolicyRecord } from './policy.record.js';
 import {
   nextVersion,
@@ -25,7 +26,6 @@ import {
   type Revising,
 } from './policy-versions.js';
 import { tooManyRules } from './too-many-rules.js';
-import { unusablePatterns } from './unusable-patterns.js';
 
 /** What of the fleet a plan looks at; all at one revision. */
 export interface PlanState {
@@ -46,8 +46,8 @@ export interface PlanOptions extends Revising {
   readonly keyid?: string;
   /** Keys of records that cannot be read and are written anew, with the number of the newest version of a policy. */
   readonly replaced?: ReadonlyMap<string, number>;
-  /** Rules of a policy that would block the control path. */
-  readonly lockouts: (policy: HostPolicy, index: number) => readonly FieldError[];
+  /** Of each policy by the index of its document. */
+  readonly judgements: ReadonlyMap<number, Judgement>;
 }
 
 /** What applying would do: verdict per document, and one transaction. */
@@ -178,10 +178,8 @@ function stepOfPolicy(
   const stored = state.policy(name);
   const foreign = foreignOwner(stored?.record.owner, options.owner, index);
   if (foreign) return foreign;
-  const warnings = [
-    ...missingGroup(document, index, groups, state),
-    ...unusablePatterns(document, index),
-  ];
+  const { lockouts = [], patterns = [] } = options.judgements.get(index) ?? {};
+  const warnings = [...missingGroup(document, index, groups, state), ...patterns];
   const owner = options.owner ?? stored?.record.owner;
   const replaced = options.replaced?.get(etcdKeys.policy(name));
   const same =
@@ -191,7 +189,6 @@ function stepOfPolicy(
     isSignedBy(stored?.record, options.keyid);
   const surplus = same ? [] : tooManyRules(document, index);
   if (surplus.length > 0) return { verdict: 'invalid', errors: surplus };
-  const lockouts = options.lockouts(document, index);
   // What was taken by a version that protected less is told, and must not keep the other documents out.
   if (same)
     return {

@@ -9,13 +9,16 @@
  * A frame is a header of 16 bytes and a payload of `length` bytes; integers are little-endian.
  * A payload is a sequence of fields: u16 tag, u16 zero, u32 length, bytes. A number is a field of 8 bytes (u64).
  * Text is UTF-8 without a final NUL. Unknown tags, a wrong magic or version, a length above the bound, a field that
- * runs past its frame and a non-zero reserved half are all refused, and the connection is closed.
+ * runs past its frame and a non-zero reserved half are all refused, and the connection is closed. Unknown tags from
+ * HW_OPTIONAL_TAGS on are passed over: a later program gives such a number to what may be left out with nothing blocked
+ * less, so that an older one, to which a host goes back, reads what that one wrote.
  */
 #define HW_MAGIC 0x31445748u /* "HWD1" */
 #define HW_ABI_VERSION 1u
 #define HW_HEADER_BYTES 16u
 #define HW_FIELD_HEADER_BYTES 8u
 #define HW_MAX_FRAME_BYTES 33554432u /* 32 MiB */
+#define HW_OPTIONAL_TAGS 32768u
 
 struct hw_header {
         unsigned int magic;

@@ -53,7 +53,7 @@ int hw_field_next(struct hw_cursor *cursor, struct hw_field *ret) {
                 return -EBADMSG;
         ret->tag = get16(p);
         len = get32(p + 4);
-        if (ret->tag < HW_TAG_VERSION || ret->tag > HW_TAG_LAST || get16(p + 2) != 0)
+        if (ret->tag < HW_TAG_VERSION || (ret->tag > HW_TAG_LAST && ret->tag < HW_OPTIONAL_TAGS) || get16(p + 2) != 0)
                 return -EBADMSG;
         if (len > left - HW_FIELD_HEADER_BYTES)
                 return -EBADMSG;

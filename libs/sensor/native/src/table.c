@@ -159,7 +159,7 @@ static bool belongs(uint16_t tag) {
                tag == HW_TAG_OVERRIDES || tag == HW_TAG_VALID_UNTIL || tag == HW_TAG_ROOT ||
                tag == HW_TAG_FLOORS || tag == HW_TAG_TABLE || tag == HW_TAG_SUBJECT_NAME ||
                tag == HW_TAG_KILL_HOLDERS || tag == HW_TAG_DEVICES || tag == HW_TAG_VISIBILITY ||
-               tag == HW_TAG_LINKS || tag == HW_TAG_EFFECT;
+               tag == HW_TAG_LINKS || tag == HW_TAG_EFFECT || tag >= HW_OPTIONAL_TAGS;
 }
 
 static int read_lists(struct hw_table *t, struct hw_slice payload, const char **why) {

@@ -74,6 +74,11 @@ static void unknown_tags_and_reserved_bits_are_refused(void) {
         field[2] = 1;
         CHECK(hw_payload_check((struct hw_slice){ field, 8 }) == -EBADMSG);
         field[2] = 0;
+        field[1] = HW_OPTIONAL_TAGS >> 8;
+        CHECK(hw_payload_check((struct hw_slice){ field, 8 }) == 0);
+        field[1] = (HW_OPTIONAL_TAGS >> 8) - 1;
+        CHECK(hw_payload_check((struct hw_slice){ field, 8 }) == -EBADMSG);
+        field[1] = 0;
         field[7] = 0xff;
         CHECK(hw_payload_check((struct hw_slice){ field, 8 }) == -EBADMSG);
 }

@@ -48,7 +48,7 @@ static void cut_off(void) {
 }
 
 /* A folder where a file's temporary name should be keeps that file from being written. */
-static void no_room_for(const char *name, bool none) {
+static inline void no_room_for(const char *name, bool none) {
         char temp[80];
 
         (void)snprintf(temp, sizeof temp, ".%s.new", name);

@@ -302,6 +302,63 @@ static void a_damaged_snapshot_is_told_of_and_never_becomes_the_last_known_good(
         end();
 }
 
+/* A field more than this version knows, in a file that is sound otherwise, as a later one would have written it. */
+static void write_by_a_later_version(const char *name, uint16_t tag) {
+        struct hw_buffer file = { 0 }, later = { 0 };
+        const size_t checksum_bytes = HW_FIELD_HEADER_BYTES + 8;
+        struct hw_header header;
+        struct hw_slice payload;
+
+        CHECK(hw_read_file(d.state_fd, name, 1u << 20, &file) == 0 && hw_header_parse(file.data, &header) == 0);
+        (void)hw_frame_begin(&later, header.type, 0);
+        hw_buffer_add(&later, file.data + HW_HEADER_BYTES, file.len - HW_HEADER_BYTES - checksum_bytes);
+        hw_put_text(&later, tag, "what is new");
+        payload = (struct hw_slice){ later.data + HW_HEADER_BYTES, later.len - HW_HEADER_BYTES };
+        hw_put_u64(&later, HW_TAG_CHECKSUM, hw_crc32(payload));
+        CHECK(hw_frame_end(&later, 0) == 0 && hw_write_atomic(d.state_fd, name, later.data, later.len, 0600) == 0);
+        hw_buffer_free(&file);
+        hw_buffer_free(&later);
+}
+
+static void what_a_later_version_may_leave_out_costs_no_rule_set(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        swap_confirmed((struct given){ 2, .mark = "22" });
+        write_by_a_later_version("snapshot", HW_OPTIONAL_TAGS + 7);
+        write_by_a_later_version("memory", HW_OPTIONAL_TAGS + 8);
+        restart();
+        CHECK(d.outcome.ok && d.table && d.table->ordering.generation == 2 && d.memory.highest.generation == 2);
+        confirm();
+        CHECK(hw_snapshot_save(d.state_fd, "snapshot", d.table) == 0);
+        restart();
+        CHECK(d.outcome.ok && d.table && d.table->ordering.generation == 2);
+        end();
+}
+
+/* Of what it cannot do without it has no word: the kernel goes on, and the agent brings the rule set again. */
+static void what_it_may_not_leaves_the_kernel_alone_and_comes_anew(void) {
+        struct hw_buffer before = { 0 }, after = { 0 };
+
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        swap_confirmed((struct given){ 2, .mark = "22" });
+        CHECK(hw_read_file(d.state_fd, "kernel/apparmor/policy/profiles/hostward.1/sha256", 1u << 20, &before) == 0);
+        write_by_a_later_version("snapshot", HW_TAG_LAST + 1);
+        write_by_a_later_version(HW_SNAPSHOT_PREVIOUS, HW_TAG_LAST + 1);
+        restart();
+        CHECK(!d.table && d.loads == 0 && strcmp(d.outcome.code, "snapshot-damaged") == 0);
+        CHECK(hw_read_file(d.state_fd, "kernel/apparmor/policy/profiles/hostward.1/sha256", 1u << 20, &after) == 0);
+        CHECK(before.len == after.len && memcmp(before.data, after.data, after.len) == 0);
+        CHECK(d.memory.highest.generation == 2);
+        swap_confirmed((struct given){ 2, .mark = "22" });
+        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.outcome.ok);
+        restart();
+        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.outcome.ok);
+        hw_buffer_free(&before);
+        hw_buffer_free(&after);
+        end();
+}
+
 /* As a disk that fails once: it is there, and cannot be read. */
 static void hide(const char *name) {
         CHECK(renameat(d.state_fd, name, d.state_fd, "hidden") == 0 && symlinkat(name, d.state_fd, name) == 0);
@@ -531,6 +588,8 @@ int main(void) {
         TEST(a_fallback_that_is_not_remembered_asks_for_a_confirmation);
         TEST(the_last_known_good_that_was_just_compiled_anew_suspends_nothing_by_what_it_once_ordered);
         TEST(a_damaged_snapshot_is_told_of_and_never_becomes_the_last_known_good);
+        TEST(what_a_later_version_may_leave_out_costs_no_rule_set);
+        TEST(what_it_may_not_leaves_the_kernel_alone_and_comes_anew);
         TEST(a_snapshot_that_cannot_be_read_once_is_back_at_the_next_start);
         TEST(one_that_waited_to_be_confirmed_waits_again);
         TEST(one_that_cannot_be_read_does_not_become_the_last_known_good);
