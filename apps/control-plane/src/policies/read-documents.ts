@@ -35,9 +35,7 @@ async function inThread(written: WrittenText, limitMs: number): Promise<JudgedTe
   try {
     return await new Promise<JudgedText>((resolve, reject) => {
       worker.once('message', resolve);
-      worker.once('error', (cause) =>
-        reject(isOutOfMemory(cause) ? tooMuch(written, limitMs) : cause),
-      );
+      worker.once('error', (cause) => reject(failure(cause, written, limitMs)));
       worker.once('exit', () => reject(tooMuch(written, limitMs)));
     });
   } finally {
@@ -58,8 +56,10 @@ function threadFile(): string {
   return join(root, 'dist/apps/control-plane/src/judging-thread.js');
 }
 
-function isOutOfMemory(cause: unknown): boolean {
-  return cause instanceof Error && 'code' in cause && cause.code === 'ERR_WORKER_OUT_OF_MEMORY';
+function failure(cause: unknown, written: WrittenText, limitMs: number): Error {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code === 'ERR_WORKER_OUT_OF_MEMORY') return tooMuch(written, limitMs);
+  return new Error('the thread that reads documents failed', { cause });
 }
 
 function tooMuch({ text }: WrittenText, limitMs: number): ProblemError {
