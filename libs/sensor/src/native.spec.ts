@@ -42,7 +42,6 @@ describe('the native sensor under ASan and UBSan', () => {
     'enforce-test',
     'events-test',
     'persistence-test',
-    'retire-test',
     'recompile-test',
     'sensing-test',
     'observation-test',

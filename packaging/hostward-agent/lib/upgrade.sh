@@ -17,9 +17,10 @@ export PATH
 STATE=/var/lib/hostward
 LIBRARY=/usr/lib/hostward
 KEPT=/usr/lib/hostward-previous
+HEALTH=$STATE/agent/health.json
 PENDING=$STATE/upgrade/pending # from, to, installer, reports; installed once that one is done; verdict once it is known
 ROLLED_BACK=$STATE/upgrade/rolled-back.json
-SEEN=/run/hostward-upgrade # of this boot: how often it was amiss on end, since when what is steady
+SEEN=/run/hostward-upgrade # of this boot: how often it was amiss, on end and in all, and since when it is steady
 UNIT=/etc/systemd/system/hostward-upgrade
 UNITS='hostward-sensor.service hostward-agent.service'
 
@@ -27,6 +28,7 @@ CHECK_IN_S=${HOSTWARD_CHECK_IN_S:-180} # in looks: they come later on a host tha
 LOOK_S=10
 STEADY_S=20          # so long the same processes must have been well
 RESTARTS=5           # so often systemd has started one anew that does not stay
+COMES_AND_GOES=10    # times CHECK_IN_S in all, with moments in which all is well
 INSTALLER_AWAY_S=60  # apt has moments between two runs of dpkg
 INSTALLATION_S=1800  # somebody is asked something
 
@@ -71,11 +73,11 @@ installed() {
 
 # Whether the agent that runs now writes reports and finds everything that it needs: by its own word, under its own pid.
 reports() {
-  health=$STATE/agent/health.json
-  grep -qs "\"pid\": $(pid_of hostward-agent.service),\$" "$health" &&
-    grep -qs '"reports": [1-9]' "$health" &&
-    ! grep -Eqs '"name": "(redis|control-plane|report|sensor)"' "$health"
+  grep -qs "\"pid\": $(pid_of hostward-agent.service),\$" "$HEALTH" &&
+    grep -qs '"reports": [1-9]' "$HEALTH" &&
+    ! lacks 'redis|control-plane|report|sensor'
 }
+lacks() { grep -Eqs "\"name\": \"($1)\"" "$HEALTH"; }
 
 # PID as no other process is known, of another boot either.
 known() {
@@ -165,6 +167,12 @@ since() {
   echo $(($(uptime_s) - $(cat "$SEEN/$1")))
 }
 
+# One more look at which it was so.
+count() {
+  n=$(($(cat "$SEEN/$1" 2>/dev/null || echo 0) + 1))
+  echo "$n" | tee "$SEEN/$1"
+}
+
 # By the shell itself: not every host has a pgrep.
 is_dpkg_at_work() {
   for comm in /proc/[0-9]*/comm; do
@@ -192,14 +200,19 @@ installation() {
   return 1
 }
 
-# The first thing that is amiss; nothing when all is well. An agent that has reported shows that it can: what it lacks
-# from then on, a network or a Redis that is away, this version did not bring.
+# The first thing that is amiss; nothing when all is well. An agent that has reported shows that it can: a network or a
+# Redis that is away from then on, this version did not bring.
 amiss() {
   for unit in $UNITS; do
     is_active "$unit" || { echo "$unit does not run"; return; }
   done
   "$LIBRARY/hostward-sensor" status --json >/dev/null 2>&1 || { echo 'the sensor does not answer'; return; }
-  [ -e "$SEEN/steady" ] || [ "$(cat "$PENDING/reports")" = no ] || reports || echo 'the agent does not report, as it did before'
+  if [ "$(cat "$PENDING/reports")" = no ]; then return; fi
+  if [ -e "$SEEN/steady" ]; then
+    ! lacks sensor || echo 'the agent does not get on with the sensor, as it did before'
+  else
+    reports || echo 'the agent does not report, as it did before'
+  fi
 }
 
 crashing() {
@@ -226,12 +239,14 @@ judge() {
   why=$(amiss)
   if [ -n "$why" ]; then
     rm -f "$SEEN/steady"
-    looks=$(cat "$SEEN/amiss" 2>/dev/null || echo 0)
-    [ "$((looks * LOOK_S))" -lt "$CHECK_IN_S" ] || { condemn "$why, for $CHECK_IN_S s on end"; return; }
-    echo $((looks + 1)) >"$SEEN/amiss"
+    if [ "$(count on-end)" -gt "$((CHECK_IN_S / LOOK_S))" ]; then
+      condemn "$why, for $CHECK_IN_S s on end"
+    elif [ "$(count in-all)" -gt "$((COMES_AND_GOES * CHECK_IN_S / LOOK_S))" ]; then
+      condemn "$why, again and again"
+    fi
     return
   fi
-  rm -f "$SEEN/amiss"
+  rm -f "$SEEN/on-end"
   [ "$(since steady)" -lt "$STEADY_S" ] || accept
 }
 

@@ -1,13 +1,15 @@
+import type { PolicyStatus } from '#contracts';
 import type { Vm } from '#testing';
 import { whileRunning } from './probe-loop.js';
 import type { Product } from './product.js';
 
 /**
  * Asks the control plane over and over what it says of a policy, and starts the program that it blocks meanwhile, by one
- * clock. Of a start between two answers that say `enforced` of the same revision, and none other, nothing may get through.
+ * clock. Of a start between two answers that say `enforced` of the same revision, and none other, nothing may get through;
+ * words of the revision before the change that is watched are about another program.
  */
 const SCRIPT = `import json, os, ssl, sys, threading, time, urllib.request
-url, program = sys.argv[1:3]
+url, program, before_it = (sys.argv[1:] + [''])[:3]
 token = open('/root/word-loop.token').read()
 request = urllib.request.Request(url, headers={'authorization': 'Bearer ' + token})
 context = ssl.create_default_context(cafile='/var/lib/hostward/agent/ca.crt')
@@ -38,7 +40,7 @@ asking.join()
 def said_around(begun, ended):
     before = [word for _, at, word in words if at <= begun][-1:]
     after = [word for at, _, word in words if at >= ended][:1]
-    return before == after and before not in ([], [''])
+    return before == after and before not in ([], [''], [before_it])
 between = [start for start in starts if said_around(start[0], start[1])]
 print(json.dumps({
     'stopped': sum(not passed for _, _, passed in between),
@@ -56,16 +58,24 @@ export interface WordCount {
   readonly free: number;
 }
 
-/** Compares, while `meanwhile` runs, each word about a policy with what a new process of a program that it blocks may do. */
+/** The revision of a policy; empty where there is none. */
+export async function revisionOf(product: Product, policy: string): Promise<string> {
+  const { status, text } = await (await product.rest()).get(`/v1/policies/${policy}/status`);
+  return status === 200 ? (JSON.parse(text) as PolicyStatus).revision : '';
+}
+
+/**
+ * Compares, while `meanwhile` runs, each word about a policy with what a new process of a program may do that it blocks,
+ * as of another revision than `before`.
+ */
 export async function whileComparing(
   vm: Vm,
   product: Product,
-  policy: string,
-  program: string,
+  { policy, program, before = '' }: { policy: string; program: string; before?: string },
   meanwhile: () => Promise<unknown>,
 ): Promise<WordCount> {
   const { token } = await product.context();
   await vm.writeFile('/root/word-loop.token', token);
   const url = `https://10.0.2.2:${product.port}/v1/policies/${policy}/status`;
-  return whileRunning<WordCount>(vm, 'word-loop', SCRIPT, [url, program], meanwhile);
+  return whileRunning<WordCount>(vm, 'word-loop', SCRIPT, [url, program, before], meanwhile);
 }

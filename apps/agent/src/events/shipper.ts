@@ -85,7 +85,11 @@ export class Shipper {
       this.#polls += 1;
       this.around.conditions.clear('events');
     } catch (cause) {
-      this.around.conditions.raise('events', `alerts wait in the spool (${errorMessage(cause)})`);
+      const what =
+        this.spool.status().waiting === 0
+          ? 'what is stored of the alerts cannot be asked; none waits'
+          : 'alerts wait in the spool';
+      this.around.conditions.raise('events', `${what} (${errorMessage(cause)})`);
     }
   }
 

@@ -207,6 +207,19 @@ describe('an upgrade that is judged', () => {
       expect([look(100, 7, 'redis'), look(900, 7, 'redis')]).toEqual(['awaited', 'awaited']);
     });
 
+    it('is not accepted while the agent does not get on with the sensor', () => {
+      expect([look(100, 7), look(125, 7, 'sensor'), look(135, 7)]).not.toContain('accepted');
+    });
+
+    it('is taken back when all is well now and then only', () => {
+      const state = join(folder, 'run/hostward-upgrade/in-all');
+      expect([look(100, 7), look(110, 7, 'sensor')]).toEqual(['awaited', 'awaited']);
+      expect(readFileSync(state, 'utf8')).toBe('1\n');
+      writeFileSync(state, '179\n');
+      expect([look(120, 7), look(130, 7, 'sensor')]).toEqual(['awaited', 'awaited']);
+      expect([look(140, 7), look(150, 7, 'sensor')]).toEqual(['awaited', 'taken back']);
+    });
+
     it('is not accepted while the sensor does not answer', () => {
       expect([look(100, 7), look(110, 7)]).toEqual(['awaited', 'awaited']);
       put(SENSOR, '#!/bin/sh\nexit 1\n');

@@ -154,7 +154,6 @@ static void reject(struct hw_memory *m, const struct hw_table *bad) {
  */
 static void fall_back(struct hw_daemon *d, struct hw_table *good) {
         struct hw_table *bad = d->table;
-        int r;
 
         reject(&d->memory, bad);
         d->memory.confirm = HW_CONFIRM_FELL_BACK;
@@ -174,14 +173,13 @@ static void fall_back(struct hw_daemon *d, struct hw_table *good) {
         hw_events_add_own(&d->events, "fallback", NULL,
                           good ? "the agent was cut off by a denial: the last known good is in force again"
                                : "the agent was cut off by a denial: nothing is blocked until the next rule set");
-        r = hw_enforce_load(d, good ? bad : NULL, "fallback");
-        if (good)
-                hw_enforce_retire(d); /* by what the load has said */
-        if (r == 0 || d->outcome.ok)
+        if (hw_enforce_load(d, good ? bad : NULL, "fallback") == 0 || d->outcome.ok)
                 hw_outcome_set(d, false, "fell-back", "rule set %.64s cut the agent off and was taken back",
                                d->memory.rejected_digest);
         if (good) {
                 hw_devices_settle(d); /* what was found of them points to rules of `bad`, also where the load failed */
+                if (d->apparmor)
+                        hw_profiles_retire(d->options->securityfs, good);
                 (void)hw_table_free(bad);
         }
         (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });

@@ -294,13 +294,12 @@ static void check_periodically(struct hw_daemon *d, uint64_t now) {
         hw_devices_settle(d);
         hw_recompile_keep_later(d);
         hw_recompile_check(d);
-        if (d->unretired)
-                hw_enforce_retire(d);
         if (now < d->coverage_at)
                 return;
         d->coverage_at = now + COVERAGE_MS;
         hw_cover(d);
-        hw_enforce_retire(d);
+        if (d->table && d->apparmor)
+                hw_profiles_retire(d->options->securityfs, d->table);
 }
 
 static void run_timers(struct hw_daemon *d) {

@@ -83,8 +83,6 @@ struct hw_daemon {
         size_t n_drift;
         struct hw_outcome outcome;
         bool stands_in; /* the table, for a snapshot that could not be read: that one is not known to be good */
-        bool unretired; /* profiles of before may still be there: hw_enforce_retire() */
-        uint64_t units_read_at; /* monotonic: by then systemd has read what was changed for it */
         bool unkept; /* memory is not on disk: it could not be written, and is tried again */
         bool loaded; /* what memory asks for is in the kernel as far as we know */
         uint64_t loads; /* changes of what is loaded: probes of an earlier one say nothing */
@@ -135,11 +133,6 @@ int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const ch
 int hw_enforce_verify(struct hw_daemon *d, bool just_loaded); /* hw_profiles_verify() */
 /* What the kernel holds is not what was asked for at the last attempt. */
 bool hw_enforce_is_refused(const struct hw_daemon *d);
-/*
- * Removes profiles of before, at a later check where a drop-in may still name one: its unit would not start. Until then
- * they are open. A dash before the name is no way out: it would let a unit start without the profile that is its own, too.
- */
-void hw_enforce_retire(struct hw_daemon *d);
 /* Puts a new table in the place of the present one; takes it over. 0, or a negative errno with the outcome set. */
 int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t);
 /* Compares the kernel with what was verified; repairs and records what drifted. */
@@ -157,8 +150,6 @@ void hw_units_settle(struct hw_daemon *d);
 void hw_units_check(struct hw_daemon *d);
 /* One that could not be written, which the outcome tells: what is loaded is in force all the same. */
 bool hw_units_are_unsettled(const struct hw_daemon *d);
-/* Whether systemd may still know a drop-in of before, by which a unit names a profile that is not in the table any more. */
-bool hw_units_may_name(const struct hw_daemon *d);
 
 /* devices.c: USB, as the table in force asks. */
 void hw_devices_start(struct hw_daemon *d); /* before the first table */

@@ -6,11 +6,9 @@
 #include "boots.h"
 #include "clean.h"
 #include "clock.h"
-#include "dropin.h"
 #include "early.h"
 #include "log.h"
 #include "restore.h"
-#include "systemd.h"
 
 #define GUARD_MS (3600ull * 1000)
 
@@ -57,30 +55,6 @@ static int load_bpf(const struct hw_options *options, const struct hw_table *t, 
         return r;
 }
 
-static void count(const char *unit, const char *what, void *userdata) {
-        size_t *changed = userdata;
-
-        (void)unit, (void)what;
-        (*changed)++;
-}
-
-/*
- * Where the last known good is loaded, or nothing is, the drop-ins are of another table: a unit that asks for a profile
- * that is not there would not start, long before the daemon looks.
- */
-static void settle_units(const struct hw_options *options, const struct hw_table *t, enum hw_mode mode) {
-        const char *unit = "any unit";
-        size_t changed = 0;
-        int r = hw_dropins_write(options->dropin_dir, t, mode, count, &changed, &unit);
-
-        if (changed > 0) {
-                hw_warn("drop-ins of units were made what is loaded changed=%zu", changed);
-                hw_systemd_reload();
-        }
-        if (r < 0)
-                hw_error("the drop-in of %s cannot be written: it may not start error=%s", unit, strerror(-r));
-}
-
 static int load_table(const struct hw_options *options, const struct hw_table *t, const struct hw_memory *m) {
         enum hw_mode mode = hw_memory_mode(m);
         int r;
@@ -96,8 +70,6 @@ static int load_table(const struct hw_options *options, const struct hw_table *t
         r = t->bpf.len > 0 ? load_bpf(options, t, mode) : load_profiles(options, t, mode);
         hw_info("early boot loaded the rule set mode=%s digest=%s by=%s profiles=%zu result=%s", hw_mode_text(mode),
                 t->digest, t->bpf.len > 0 ? "bpf" : "apparmor", t->n_names, r < 0 ? strerror(-r) : "verified");
-        if (r == 0)
-                settle_units(options, t, mode);
         return r;
 }
 
@@ -120,8 +92,6 @@ void hw_early_run(const struct hw_options *options) {
         (void)hw_table_free(restored.table);
         if (r == -ENOENT)
                 hw_info("nothing to load, no snapshot");
-        else if (r < 0) {
-                settle_units(options, &(const struct hw_table){ 0 }, HW_MODE_OFF);
+        else if (r < 0)
                 hw_error("the rule set is not in force error=%s", strerror(-r));
-        }
 }

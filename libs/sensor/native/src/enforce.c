@@ -142,20 +142,13 @@ int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const ch
         return r;
 }
 
-void hw_enforce_retire(struct hw_daemon *d) {
-        if (!d->table || !d->apparmor)
-                return;
-        d->unretired = hw_enforce_is_refused(d) || hw_units_may_name(d);
-        if (!d->unretired)
-                hw_profiles_retire(d->options->securityfs, d->table);
-}
-
 /* What follows a swap and must not fail it. */
 static void follow_up(struct hw_daemon *d) {
         int r;
 
         hw_units_settle(d);
-        hw_enforce_retire(d);
+        if (d->apparmor)
+                hw_profiles_retire(d->options->securityfs, d->table);
         r = hw_write_atomic(d->state_fd, "profiles.txt", d->table->text.data, d->table->text.len, 0600);
         if (r < 0)
                 hw_warn("the profiles' source cannot be written error=%s", strerror(-r));

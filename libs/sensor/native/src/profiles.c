@@ -231,7 +231,8 @@ static int open_leftover(const char *name, void *userdata) {
         const struct swap *swap = userdata;
         struct hw_slice open;
 
-        if (find_in((struct hw_slice){ swap->out->data, swap->out->len }, name).len)
+        if (find_in((struct hw_slice){ swap->out->data, swap->out->len }, name).len ||
+            (strcmp(name, HW_CATCH_ALL) != 0 && !hw_label_in_use(name)))
                 return 0;
         open = find_in(swap->before->blobs[HW_MODE_OFF], name);
         hw_buffer_add(swap->out, open.data, open.len);

@@ -27,8 +27,7 @@ int hw_profiles_load(const char *securityfs, struct hw_slice blob);
 
 /*
  * As load, and in the same write opens what the table `before` had and the blob has not: the catch-all, since without it
- * every process would be unconfined for the next table too, and the profiles of sources, which processes may be in, or be
- * started in before they are removed. One write,
+ * every process would be unconfined for the next table too, and a source's profile while a process is in it. One write,
  * because a running process whose label is a stack (`hostward//&hostward-src-...`) takes part in one replacement only:
  * Linux 6.12, built without CONFIG_SECURITY_APPARMOR_DEBUG_ASSERTS, loses such a label from its set when it updates it
  * (the side effect of AA_BUG(!__label_replace()) is compiled out), and no later one reaches the process.

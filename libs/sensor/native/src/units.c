@@ -2,7 +2,6 @@
 /* The daemon's part in drop-ins: what is told of them, and that systemd reads them. */
 #include <string.h>
 
-#include "clock.h"
 #include "daemon.h"
 #include "dropin.h"
 #include "log.h"
@@ -10,8 +9,6 @@
 
 #define DRIFT "drop-in of "
 #define FAILED "drop-in-failed"
-/* Nobody tells that systemd has read its units: it takes less than a second, on a slow host with many a few. */
-#define READ_MS 10000
 
 struct changes {
         struct hw_daemon *d;
@@ -34,10 +31,6 @@ bool hw_units_are_unsettled(const struct hw_daemon *d) {
         return strcmp(d->outcome.code, FAILED) == 0;
 }
 
-bool hw_units_may_name(const struct hw_daemon *d) {
-        return hw_units_are_unsettled(d) || hw_now_ms() < d->units_read_at;
-}
-
 static void settle(struct hw_daemon *d, bool are_drift) {
         struct changes changes = { d, are_drift, 0 };
         const bool failed_before = hw_units_are_unsettled(d);
@@ -50,7 +43,6 @@ static void settle(struct hw_daemon *d, bool are_drift) {
         if (changes.n > 0) {
                 hw_info("drop-ins of units were made what the rules ask for changed=%zu", changes.n);
                 hw_systemd_reload();
-                d->units_read_at = hw_now_ms() + READ_MS;
         }
         if (r < 0 && !failed_before)
                 hw_outcome_set(d, false, FAILED, "the drop-in of %s cannot be written: %s", unit, strerror(-r));
