@@ -29,9 +29,15 @@ enforcer: ${enforcer ?? 'auto'}
   agent_yaml=${shellWord(agentYaml)}`;
 }
 
-/** Functions of a POSIX shell that read a configuration; `names_ca` needs the variable `ca_fingerprint`. */
+/** Functions of a POSIX shell that read a configuration; all but `enforcer_of` need the variable `ca_fingerprint`. */
 export const READ_CONFIGURATION = `names_ca() { [ -e "$1" ] && tr -d : <"$1" | grep -qiF -e "$ca_fingerprint"; }
-enforcer_of() { found=$(sed -n "s/^enforcer:[ \\"']*\\([a-z]*\\).*/\\1/p" "$1"); printf '%s' "\${found:-auto}"; }`;
+enforcer_of() { found=$(sed -n "s/^enforcer:[ \\"']*\\([a-z]*\\).*/\\1/p" "$1"); printf '%s' "\${found:-auto}"; }
+# of_enrolment: into \`config\`, by which a host that is in enrolled; a run may have been broken off before that had its name.
+of_enrolment() {
+  config=/etc/hostward/agent.yaml
+  if [ -e "$config.new" ] && ! names_ca "$config" && { names_ca "$config.new" || [ ! -e "$config" ]; }; then config=$config.new; fi
+}
+has_its_name() { [ "\${config%.new}" = "$config" ]; }`;
 
 /**
  * Functions of a POSIX shell that make a host of ours out of a machine with a verified package; each may be run again
@@ -92,20 +98,14 @@ write_configuration() {
 }
 
 replace_configuration() {
+  if has_its_name; then return; fi
   file=\${config%.new}
-  if [ "$file" = "$config" ]; then return; fi
   if [ -e "$file" ]; then mv -f "$file" "$file.before"; fi
   mv -f "$config" "$file"
 }
 
-# A run may have been broken off between the enrolment and that.
-resume_configuration() {
-  config=/etc/hostward/agent.yaml.new
-  if [ -e "$config" ] && [ ! -e /etc/hostward/agent.yaml ]; then replace_configuration; fi
-}
-
 start_units() {
-  resume_configuration
+  of_enrolment && replace_configuration
   attempt start-failed systemctl daemon-reload
   attempt start-failed systemctl enable --quiet hostward-early.service "$@"
   attempt start-failed systemctl restart "$@"

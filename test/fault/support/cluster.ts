@@ -293,7 +293,7 @@ export class Cluster {
     const program = { ...shipped, args: shipped.args.toSpliced(at, 1, ...words) };
     const own = name === 'replica' ? asReplica(program, served.port) : program;
     const told = withSettings(own, this.#settings(name));
-    const split = this.#shards ? await this.#shards.before(name, told) : told;
+    const split = this.#shards ? this.#shards.before(name, told) : told;
     await this.run(name, this.disks.before(await this.clocks.follow(name, split)));
   }
 

@@ -183,12 +183,12 @@ export class Injector {
       );
   }
 
-  async #unnameShard(of: readonly ControlPlaneName[], forMs: number): Promise<void> {
+  #unnameShard(of: readonly ControlPlaneName[], forMs: number): void {
     const { shards } = this.cluster;
     if (!shards) throw new LackingHere('hosts are not split over several Redis');
-    for (const each of of) await shards.leaveOut(each);
+    for (const each of of) shards.leaveOut(each);
     const takeBack = async (): Promise<void> => {
-      for (const each of of) await shards.takeBack(each);
+      for (const each of of) shards.takeBack(each);
       await this.#restart(of);
     };
     // Nobody is held up by one that takes its time.

@@ -1,4 +1,4 @@
-import { rename, writeFile } from 'node:fs/promises';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Program } from '../../../apps/cli/src/embedded/supervised.js';
 import type { ControlPlaneName } from '../faults.js';
@@ -15,33 +15,36 @@ export class Shards {
   ) {}
 
   /** The same program, which is told when it starts. */
-  async before(name: ControlPlaneName, program: Program): Promise<Program> {
-    await this.#write(name);
+  before(name: ControlPlaneName, program: Program): Program {
+    this.#write(name);
     const words = 'export HOSTWARD_CONTROL_PLANE__REDIS__SHARDS="$(cat "$0")"; exec "$@"';
     const args = ['-c', words, this.#file(name), program.command, ...program.args];
     return { ...program, command: '/bin/sh', args };
   }
 
   /** It names none until this was taken back as often. */
-  leaveOut(of: ControlPlaneName): Promise<void> {
-    return this.#add(of, 1);
+  leaveOut(of: ControlPlaneName): void {
+    this.#add(of, 1);
   }
 
-  takeBack(of: ControlPlaneName): Promise<void> {
-    return this.#add(of, -1);
+  takeBack(of: ControlPlaneName): void {
+    this.#add(of, -1);
   }
 
-  #add(of: ControlPlaneName, times: number): Promise<void> {
-    this.#without.set(of, (this.#without.get(of) ?? 0) + times);
-    return this.#write(of);
+  /** Counted when it is written: what fails is not taken back. */
+  #add(of: ControlPlaneName, times: number): void {
+    const without = (this.#without.get(of) ?? 0) + times;
+    this.#write(of, without);
+    this.#without.set(of, without);
   }
 
-  async #write(of: ControlPlaneName): Promise<void> {
+  /** At once, since another may ask for the same file at the same moment. */
+  #write(of: ControlPlaneName, without = this.#without.get(of)): void {
     const { port } = this;
     const shard = { name: SHARD_OF['redis-b'], host: '127.0.0.1', port, agent: { port } };
     const file = this.#file(of);
-    await writeFile(`${file}.new`, this.#without.get(of) ? '' : JSON.stringify([shard]));
-    await rename(`${file}.new`, file);
+    writeFileSync(`${file}.new`, without ? '' : JSON.stringify([shard]));
+    renameSync(`${file}.new`, file);
   }
 
   #file(name: ControlPlaneName): string {

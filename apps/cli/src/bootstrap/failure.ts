@@ -23,7 +23,7 @@ const REMEDIES = {
   'name-taken': 'give the host another name in the inventory, or `hostward delete node NAME`',
   'name-refused': 'node names are lower-case DNS names: give one in the inventory by name=NAME',
   'enrolled-elsewhere': 'run `hostward-agent offboard` on it first',
-  'enforcer-differs': 'change enforcer in /etc/hostward/agent.yaml on it, or leave --enforcer out',
+  'enforcer-differs': 'change enforcer in that file on the host, or leave --enforcer out',
   busy: 'another bootstrap works on this host: wait for its end',
   'package-damaged': 'make the packages anew by `hostward package`',
   'install-failed': 'look at the message; run it again when it is mended',

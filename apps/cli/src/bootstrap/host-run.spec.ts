@@ -1,12 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HostEnforcer, NodeView } from '#contracts';
 import { failureOf } from './failure.js';
+import { startScript } from './host-scripts.js';
 import { runHost, type RunSettings } from './host-run.js';
 import type { PackageFile } from './package-file.js';
+import { parseFacts, probeScript } from './probe.js';
 import { RootShell } from './root-shell.js';
 import type { ExecResult, SshSession } from './ssh-session.js';
 import { parseTarget } from './target.js';
@@ -24,6 +34,16 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+const etc = (): string => join(folder, 'etc');
+
+function runHere(script: string) {
+  const here = script
+    .replaceAll('/etc/hostward', etc())
+    .replaceAll('/var/lib/hostward', join(folder, 'var'))
+    .replaceAll('/var/cache', join(folder, 'cache'));
+  return spawnSync('/bin/sh', ['-c', here], { encoding: 'utf8' });
+}
+
 /** A shell on this machine whose host lies in the folder; what would change the machine is refused. */
 function shellOf(preflight: string): Promise<RootShell> {
   const exec = (command: string): Promise<ExecResult> => {
@@ -31,11 +51,12 @@ function shellOf(preflight: string): Promise<RootShell> {
       return Promise.resolve({ code: 1, stdout: '', stderr: 'hostward: error busy: changes it\n' });
     if (command.includes('-s -- --url'))
       return Promise.resolve({ code: 0, stdout: preflight, stderr: '' });
-    const here = command
-      .replaceAll('/etc/hostward', join(folder, 'etc'))
-      .replaceAll('/var/lib/hostward', join(folder, 'var'));
-    const { status, stdout, stderr } = spawnSync('/bin/sh', ['-c', here], { encoding: 'utf8' });
-    return Promise.resolve({ code: status ?? -1, stdout, stderr });
+    const { status, stdout, stderr } = runHere(command);
+    return Promise.resolve({
+      code: status ?? -1,
+      stdout: stdout.replaceAll(etc(), '/etc/hostward'),
+      stderr,
+    });
   };
   const session = { user: 'root', exec } as unknown as SshSession;
   return RootShell.of(session, undefined, AbortSignal.timeout(60_000));
@@ -65,17 +86,18 @@ async function becameOf(enforcer: HostEnforcer | undefined, dryRun: boolean, sai
   );
 }
 
-const configure = (enforcer: string, ca = CA): void =>
-  writeFileSync(
-    join(folder, 'etc/agent.yaml'),
-    `controlPlane: { url: x, caFingerprint: ${ca} }\n${enforcer}`,
-  );
+const OTHER = 'cd'.repeat(32);
+const yaml = (enforcer: string, ca = CA): string =>
+  `controlPlane: { url: x, caFingerprint: ${ca} }\n${enforcer}`;
+const configure = (enforcer: string, ca = CA, file = 'agent.yaml'): void =>
+  writeFileSync(join(etc(), file), yaml(enforcer, ca));
 const enroll = (id = NODE_ID): void => writeFileSync(join(folder, 'var/trust/node-id'), `${id}\n`);
 
-const DIFFERS = [
+const differs = (file: string, kept: string, asked: string): readonly string[] => [
   'enforcer-differs',
-  "/etc/hostward/agent.yaml says 'enforcer: observe', and --enforcer bpf is asked for. Nothing was changed",
+  `/etc/hostward/${file} says 'enforcer: ${kept}', and --enforcer ${asked} is asked for. Nothing was changed`,
 ];
+const DIFFERS = differs('agent.yaml', 'observe', 'bpf');
 
 describe.each([
   ['that is enrolled', true],
@@ -102,14 +124,66 @@ describe.each([
 
 it('a host whose CA was replaced since, and one of a broken run, are compared all the same', async () => {
   enroll();
-  configure('enforcer: observe\n', 'cd'.repeat(32));
+  configure('enforcer: observe\n', OTHER);
   expect(await becameOf('bpf', true)).toEqual(DIFFERS);
   renameSync(join(folder, 'etc/agent.yaml'), join(folder, 'etc/agent.yaml.new'));
-  expect(await becameOf('bpf', true)).toEqual(DIFFERS);
+  expect(await becameOf('bpf', true)).toEqual(differs('agent.yaml.new', 'observe', 'bpf'));
+});
+
+describe('a run that was broken off between the enrolment and the new name of its configuration', () => {
+  /** What is in the folder of the configuration after the script that starts the services. */
+  function started(): object {
+    const units = 'systemctl() { :; }\n';
+    const { status, stderr } = runHere(startScript(CA).replace('alone\n', `${units}alone\n`));
+    expect([status, stderr]).toEqual([0, '']);
+    return Object.fromEntries(
+      readdirSync(etc()).map((file) => [file, readFileSync(join(etc(), file), 'utf8')]),
+    );
+  }
+  const OF_OTHER = yaml('enforcer: observe\n', OTHER);
+  const OURS = yaml('enforcer: bpf\n');
+
+  it('goes on by that, where the machine keeps one of another fleet', async () => {
+    enroll();
+    configure('enforcer: observe\n', OTHER);
+    configure('enforcer: bpf\n', CA, 'agent.yaml.new');
+    expect(await becameOf('bpf', true)).toEqual(['ready']);
+    expect(await becameOf('observe', true)).toEqual(differs('agent.yaml.new', 'bpf', 'observe'));
+    expect(started()).toEqual({ 'agent.yaml': OURS, 'agent.yaml.before': OF_OTHER });
+  });
+
+  it('goes on by that, where the machine keeps none', () => {
+    configure('enforcer: bpf\n', CA, 'agent.yaml.new');
+    expect(started()).toEqual({ 'agent.yaml': OURS });
+  });
+
+  it.each([
+    ['of ours beside what a try before has left', CA, CA],
+    ['of before the CA was replaced beside one of another fleet', OTHER, OTHER],
+  ])('is not taken for it: one %s', async (_what, ca, ofNew) => {
+    enroll();
+    configure('enforcer: observe\n', ca);
+    configure('enforcer: bpf\n', ofNew, 'agent.yaml.new');
+    expect(await becameOf('bpf', true)).toEqual(DIFFERS);
+    expect(started()).toEqual({
+      'agent.yaml': yaml('enforcer: observe\n', ca),
+      'agent.yaml.new': yaml('enforcer: bpf\n', ofNew),
+    });
+  });
+
+  it('has not been ended by services that run, by another configuration', () => {
+    enroll();
+    configure('enforcer: observe\n', OTHER);
+    configure('enforcer: bpf\n', CA, 'agent.yaml.new');
+    const probe = probeScript(CA).replace('tell machine', 'systemctl() { :; }\ntell machine');
+    expect(parseFacts(runHere(probe).stdout).running).toBe(false);
+    renameSync(join(etc(), 'agent.yaml.new'), join(etc(), 'agent.yaml'));
+    expect(parseFacts(runHere(probe).stdout).running).toBe(true);
+  });
 });
 
 it('a configuration that will be replaced decides nothing', async () => {
-  configure('enforcer: observe\n', 'cd'.repeat(32));
+  configure('enforcer: observe\n', OTHER);
   expect(await becameOf('bpf', true)).toEqual(['ready']);
   expect(await becameOf('bpf', true, NO_LSM)).toEqual(['no-lsm', 'none']);
 });

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import type { HostEnforcer, NodeView } from '#contracts';
 import { HostFailure } from './failure.js';
-import { heldScript, joinScript, START_SCRIPT, uploadScript } from './host-scripts.js';
+import { heldScript, joinScript, startScript, uploadScript } from './host-scripts.js';
 import { packageFor, type PackageFile } from './package-file.js';
 import { parsePreflight, preflightScript } from './preflight.js';
 import { parseFacts, probeScript, type HostFacts } from './probe.js';
@@ -72,12 +72,12 @@ export async function runHost(
 
 /** Throws the first cause that keeps the machine out, with the others in its words. */
 async function preflight(
-  { enforcer: kept }: HostFacts,
+  { kept }: HostFacts,
   { url, preflight: input, enforcer }: RunSettings,
   { shell, signal }: HostTools,
 ): Promise<readonly string[]> {
   const said = await shell.run(preflightScript(url), { input, timeoutMs: PROBE_MS, signal });
-  const { failures, warnings } = parsePreflight(said, enforcer ?? kept);
+  const { failures, warnings } = parsePreflight(said, enforcer ?? kept?.enforcer);
   const [first, ...rest] = failures;
   if (first === undefined) return warnings;
   throw withOthers(first, rest);
@@ -107,16 +107,16 @@ async function keepHost(
   if (facts.running) return { state: 'unchanged', name, nodeId };
   if (dryRun) return { state: 'ready', name, nodeId };
   tell('starting');
-  await shell.run(START_SCRIPT, { timeoutMs: JOIN_MS, signal });
+  await shell.run(startScript(settings.caFingerprint), { timeoutMs: JOIN_MS, signal });
   return { state: 'started', name, nodeId };
 }
 
 /** Its configuration stays as it is, and another wish would be left out without a word. */
-function mustKeepEnforcer({ enforcer: kept }: HostFacts, { enforcer }: RunSettings): void {
-  if (enforcer === undefined || kept === undefined || kept === enforcer) return;
+function mustKeepEnforcer({ kept }: HostFacts, { enforcer }: RunSettings): void {
+  if (enforcer === undefined || kept === undefined || kept.enforcer === enforcer) return;
   throw new HostFailure(
     'enforcer-differs',
-    `/etc/hostward/agent.yaml says 'enforcer: ${kept}', and --enforcer ${enforcer} is asked for. Nothing was changed`,
+    `${kept.file} says 'enforcer: ${kept.enforcer}', and --enforcer ${enforcer} is asked for. Nothing was changed`,
   );
 }
 

@@ -65,6 +65,9 @@ head -c 64 /var/lib/hostward/trust/node-id
 rm -rf "$folder"`;
 }
 
-/** A script for root that starts what is installed and enrolled. */
-export const START_SCRIPT = `${HEAD}alone
+/** A script for root that starts what is installed and enrolled, by the configuration of the enrolment. */
+export function startScript(caFingerprint: string): string {
+  return `${HEAD}alone
+ca_fingerprint=${shellWord(caFingerprint)}
 start_units hostward-compiler.socket hostward-sensor.service hostward-agent.service`;
+}

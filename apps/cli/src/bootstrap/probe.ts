@@ -1,6 +1,11 @@
 import { READ_CONFIGURATION, shellWord } from '#contracts';
 import { HostFailure } from './failure.js';
 
+interface KeptConfiguration {
+  readonly file: string;
+  readonly enforcer: string;
+}
+
 /** What a machine said of itself. */
 export interface HostFacts {
   /** As `uname -m` has it. */
@@ -9,10 +14,10 @@ export interface HostFacts {
   readonly dpkg: boolean;
   /** Of an enrolment that was before. */
   readonly nodeId: string | undefined;
-  /** Whether its services run; false where it is not enrolled. */
+  /** Whether its services run by the configuration of its enrolment; false where it is not enrolled. */
   readonly running: boolean;
-  /** Of a configuration that stays as it is; undefined where there is none. */
-  readonly enforcer: string | undefined;
+  /** The configuration that stays as it is; undefined where there is none. */
+  readonly kept: KeptConfiguration | undefined;
 }
 
 /** A script for root that changes nothing; its answer is read by parseFacts. */
@@ -23,21 +28,23 @@ tell() { printf '%s=%s\\n' "$1" "$2"; }
 yes_if() { key=$1; shift; if "$@" >/dev/null 2>&1; then tell "$key" yes; else tell "$key" no; fi; }
 ${READ_CONFIGURATION}
 ca_fingerprint=${shellWord(caFingerprint)}
-config=/etc/hostward/agent.yaml
-running() { systemctl is-active --quiet hostward-sensor.service && systemctl is-active --quiet hostward-agent.service; }
+running() { has_its_name && systemctl is-active --quiet hostward-sensor.service && systemctl is-active --quiet hostward-agent.service; }
 tell machine "$(uname -m)"
 tell hostname "$(uname -n)"
 yes_if dpkg command -v dpkg
 if [ -r /var/lib/hostward/trust/node-id ]; then
   read -r id </var/lib/hostward/trust/node-id
   tell node_id "$id"
+  of_enrolment
   yes_if running running
-  # A run may have been broken off before it had its name.
-  if [ ! -e "$config" ]; then config=$config.new; fi
-elif ! names_ca "$config"; then
-  config=''
+else
+  config=/etc/hostward/agent.yaml
+  names_ca "$config" || config=''
 fi
-if [ -r "$config" ]; then tell enforcer "$(enforcer_of "$config")"; fi
+if [ -r "$config" ]; then
+  tell configuration "$config"
+  tell enforcer "$(enforcer_of "$config")"
+fi
 `;
 }
 
@@ -54,12 +61,14 @@ export function parseFacts(text: string): HostFacts {
   if (machine === undefined || hostname === undefined)
     throw new HostFailure('unforeseen', `it does not answer as a host does: ${text.slice(0, 300)}`);
   const nodeId = said.get('node_id');
+  const file = said.get('configuration');
+  const enforcer = said.get('enforcer');
   return {
     machine,
     hostname,
     dpkg: said.get('dpkg') === 'yes',
     running: said.get('running') === 'yes',
-    enforcer: said.get('enforcer'),
+    kept: file === undefined || enforcer === undefined ? undefined : { file, enforcer },
     nodeId: nodeId !== undefined && /^[0-9a-f]{64}$/.test(nodeId) ? nodeId : undefined,
   };
 }

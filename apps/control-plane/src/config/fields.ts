@@ -1,6 +1,7 @@
 import { ConfigError } from './config-error.js';
 
 const MAX_SHOWN = 80;
+const OR_NONE = '; leave it out where there is none';
 
 /** Reads one mapping of a configuration file strictly: what is read is checked, what is not read is refused. */
 export class Fields {
@@ -53,19 +54,22 @@ export class Fields {
 
   /** A list of 1 to 64 strings. */
   texts(key: string): readonly string[] {
-    const value = this.#take(key);
-    if (Array.isArray(value) && value.length > 0 && value.length <= 64 && value.every(isText)) {
-      return value;
-    }
-    throw this.#refuse(key, value, 'must be a list of 1 to 64 strings');
+    return this.#texts(key, 'must be a list of 1 to 64 strings');
+  }
+
+  /** As `texts`, or none where `key` is absent. */
+  optionalTexts(key: string): readonly string[] {
+    return this.has(key) ? this.#texts(key, `must be a list of 1 to 64 strings${OR_NONE}`) : [];
   }
 
   /** The mappings of a list of 1 to 64. */
   sections(key: string): readonly Fields[] {
-    const value = this.#take(key);
-    if (Array.isArray(value) && value.length > 0 && value.length <= 64)
-      return value.map((each, i) => new Fields(each, `${this.#name(key)}[${i}]`));
-    throw this.#refuse(key, value, 'must be a list of 1 to 64 mappings');
+    return this.#sections(key, 'must be a list of 1 to 64 mappings');
+  }
+
+  /** As `sections`, or none where `key` is absent. */
+  optionalSections(key: string): readonly Fields[] {
+    return this.has(key) ? this.#sections(key, `must be a list of 1 to 64 mappings${OR_NONE}`) : [];
   }
 
   /** Refuses the value of `key`, which was read, for a reason that only its reader knows. */
@@ -88,6 +92,18 @@ export class Fields {
       throw new ConfigError(this.#name(key), 'there', 'is not a key that exists here');
   }
 
+  #texts(key: string, rule: string): readonly string[] {
+    const value = this.#take(key);
+    if (isList(value) && value.every(isText)) return value;
+    throw this.#refuse(key, value, rule);
+  }
+
+  #sections(key: string, rule: string): readonly Fields[] {
+    const value = this.#take(key);
+    if (!isList(value)) throw this.#refuse(key, value, rule);
+    return value.map((each, i) => new Fields(each, `${this.#name(key)}[${i}]`));
+  }
+
   #take(key: string): unknown {
     this.#left.delete(key);
     return this.#values.get(key);
@@ -100,6 +116,10 @@ export class Fields {
   #refuse(key: string, value: unknown, rule: string): ConfigError {
     return new ConfigError(this.#name(key), show(value), rule);
   }
+}
+
+function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value) && value.length > 0 && value.length <= 64;
 }
 
 function isText(value: unknown): value is string {

@@ -70,6 +70,16 @@ describe('Redis in the configuration', () => {
     expect(refusal({ ...omit(GOOD, 'sentinel'), shards: [shard] })).toMatch(words);
   });
 
+  it('says to leave out a list of none', () => {
+    const rest = 'leave it out where there is none';
+    expect(refusal({ ...omit(GOOD, 'sentinel'), shards: [] })).toBe(
+      `configuration: redis.shards is []: must be a list of 1 to 64 mappings; ${rest}`,
+    );
+    expect(refusal({ ...omit(GOOD, 'sentinel'), replicas: [] })).toBe(
+      `configuration: redis.replicas is []: must be a list of 1 to 64 strings; ${rest}`,
+    );
+  });
+
   it('has no further ones beside Sentinels', () => {
     const shard = { name: 'b', host: 'r', port: 1, agent: { port: 1 } };
     expect(refusal({ ...GOOD, shards: [shard] })).toMatch(

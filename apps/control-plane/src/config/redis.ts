@@ -77,7 +77,7 @@ export function readRedis(fields: Fields, at: Resolve): RedisConfig {
     agent: readAgentRedis(fields.section('agent')),
     events: readNodes(fields.optionalSection('events'), 'redis.events.replicas'),
     replicas: readAddresses(fields, 'replicas', 'redis.replicas'),
-    shards: fields.has('shards') ? readShards(fields) : [],
+    shards: readShards(fields),
     sentinel: readSentinel(fields.optionalSection('sentinel'), at, tls),
     server: readServer(fields.optionalSection('server'), at),
   };
@@ -93,7 +93,7 @@ export function readRedis(fields: Fields, at: Resolve): RedisConfig {
 
 function readShards(fields: Fields): readonly RedisShard[] {
   const names = new Set<string>([MAIN_SHARD]);
-  return fields.sections('shards').map((each) => {
+  return fields.optionalSections('shards').map((each) => {
     const name = each.text('name');
     if (!SHARD_NAME.test(name))
       throw each.refuse('name', 'must be of at most 63 lower-case letters, digits and -');
@@ -194,8 +194,7 @@ function readNodes(fields: Fields | undefined, replicas: string): Nodes | undefi
 }
 
 function readAddresses(fields: Fields, key: string, path: string): readonly HostPort[] {
-  const texts = fields.has(key) ? fields.texts(key) : [];
-  return texts.map((text) => readAddress(path, text));
+  return fields.optionalTexts(key).map((text) => readAddress(path, text));
 }
 
 function readAddress(key: string, text: string): HostPort {

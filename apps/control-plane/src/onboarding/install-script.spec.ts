@@ -1,5 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
@@ -126,6 +134,58 @@ values; systemctl() { :; }; keep_host; echo stays`;
         ),
       ]);
   });
+
+  it.each([
+    ['bpf', 'goes on'],
+    [undefined, 'goes on'],
+    ['observe', 'differs'],
+  ] as const)(
+    'a host whose run ended before its configuration had its name, asked for %s: %s, without the token',
+    (enforcer, what) => {
+      const root = mkdtempSync(join(folder, 'broken-'));
+      const file = join(root, 'agent.yaml');
+      const [other, ours] = [
+        `controlPlane: { caFingerprint: ${'cd'.repeat(32)} }\nenforcer: observe\n`,
+        `controlPlane: { caFingerprint: ${VALUES.caFingerprint} }\nenforcer: bpf\n`,
+      ];
+      writeFileSync(file, other);
+      writeFileSync(`${file}.new`, ours);
+      mkdirSync(join(root, 'agent'));
+      writeFileSync(join(root, 'agent/ca.pem'), VALUES.caFingerprint);
+      writeFileSync(join(root, 'node-id'), 'an id');
+      mkdirSync(join(root, 'cloud'));
+      const kept = join(root, 'cloud/user-data');
+      writeFileSync(kept, `token=${TOKEN}\n`);
+      const path = join(root, 'install.sh');
+      const script = installScript({ ...VALUES, enforcer })
+        .replaceAll('/etc/hostward', root)
+        .replaceAll('/var/lib/hostward/trust', root)
+        .replaceAll('/var/lib/hostward/agent', join(root, 'agent'))
+        .replaceAll('/var/lib/cloud', join(root, 'cloud'));
+      // Every service runs already.
+      writeFileSync(
+        path,
+        `${script.slice(0, script.lastIndexOf('main "$@"'))}
+values; work=${root}; systemctl() { echo "$*" >>${root}/units; }; keep_host`,
+      );
+      const { stderr } = spawnSync(`/bin/${shell}`, [path], { encoding: 'utf8' });
+      const units = existsSync(join(root, 'units')) && readFileSync(join(root, 'units'), 'utf8');
+      const before = existsSync(`${file}.before`) && readFileSync(`${file}.before`, 'utf8');
+      if (what === 'goes on') {
+        expect(units).toContain('restart hostward-compiler.socket hostward-sensor.service');
+        expect([stderr, readFileSync(file, 'utf8'), before]).toEqual(['', ours, other]);
+      } else {
+        expect([units, readFileSync(file, 'utf8'), before]).toEqual([false, other, false]);
+        expect(stderr).toContain(
+          `error enforcer-differs: ${file}.new says 'enforcer: bpf', and observe is asked for`,
+        );
+      }
+      expect([existsSync(path), readFileSync(kept, 'utf8')]).toEqual([
+        false,
+        `token=${'x'.repeat(64)}\n`,
+      ]);
+    },
+  );
 
   it('does nothing when it is cut anywhere before its last line', () => {
     const script = installScript(VALUES);

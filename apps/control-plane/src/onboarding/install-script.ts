@@ -83,7 +83,7 @@ verify() {
   printf '%s  %s\\n' "$sha256" "$work/$package" | sha256sum --check --status || fail package-damaged "$package does not have its sum"
 }
 
-# The token is spent: it goes from this file and from what cloud-init keeps of it, byte for byte.
+# The token is spent, or of no use to this host: it goes from this file and from what cloud-init keeps of it, byte for byte.
 forget() {
   if [ -f "$0" ] && grep -qF -e '${MARK}' "$0"; then rm -f -- "$0"; fi
   grep -rlE '${TOKEN_FORM}' /var/lib/cloud 2>/dev/null |
@@ -103,11 +103,11 @@ is_ours() {
 keep_host() {
   [ -s /var/lib/hostward/trust/node-id ] || return 1
   is_ours || fail enrolled-elsewhere 'this host is in another fleet: to move it, hostward-agent offboard first. Nothing was changed'
-  config=/etc/hostward/agent.yaml.new
-  if names_ca "$config"; then replace_configuration; fi
-  if [ -e /etc/hostward/agent.yaml ]; then check_enforcer /etc/hostward/agent.yaml; fi
+  forget
+  of_enrolment
+  if [ -e "$config" ]; then check_enforcer "$config"; fi
   set -- hostward-compiler.socket hostward-sensor.service hostward-agent.service
-  for unit in "$@"; do systemctl is-active --quiet "$unit" || { start_units "$@"; return; }; done
+  for unit in "$@"; do has_its_name && systemctl is-active --quiet "$unit" || { start_units "$@"; return; }; done
 }
 
 main() {
@@ -119,7 +119,7 @@ main() {
   done
   work=$(mktemp -d /var/tmp/hostward.XXXXXX)
   trap 'rm -rf "$work"' EXIT && trap 'exit 1' HUP INT TERM
-  if keep_host; then forget; say "this host has joined $url before"; return; fi
+  if keep_host; then say "this host has joined $url before"; return; fi
   [ "$(date +%s)" -lt "$(date -d "$expires" +%s)" ] || fail token-refused "its join token ended at $expires, or the clock is wrong"
   choose_package
   pin_ca
