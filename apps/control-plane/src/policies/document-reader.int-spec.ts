@@ -1,9 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { MAX_RULES_PER_POLICY } from '#contracts';
 import { hostPolicy } from '../testing/records.js';
+import { DocumentReader } from './document-reader.js';
 import type { WrittenText } from './judge-documents.js';
-import { readDocuments } from './read-documents.js';
 
 const MIB = 1024 * 1024;
 const yaml = (text: string): WrittenText => ({ text, format: 'yaml', overrideProtection: false });
@@ -29,7 +32,8 @@ const heavy = JSON.stringify({
 /** How often somebody else had a turn while a text was read. */
 async function turnsOfOthers(written: WrittenText): Promise<number> {
   let [turns, isOver] = [0, false];
-  void readDocuments(written, 500)
+  void new DocumentReader({ cpuMs: 500 })
+    .read(written, 'ann')
     .catch(() => undefined)
     .finally(() => (isOver = true));
   for (; !isOver; turns += 1) await wait(5);
@@ -45,7 +49,7 @@ describe('a long text of documents', () => {
   });
 
   it('is read as a short one is: 1,000 policies, and one of as many rules as it may have', async () => {
-    const { documents, judgements } = await readDocuments(yaml(policies(1000)));
+    const { documents, judgements } = await new DocumentReader().read(yaml(policies(1000)), 'ann');
     expect(documents.filter(({ document }) => document !== undefined)).toHaveLength(1000);
     expect(judgements.get(999)).toEqual({ lockouts: [], patterns: [] });
     const matchPaths = Array.from({ length: MAX_RULES_PER_POLICY }, (_, at) => ({
@@ -53,7 +57,10 @@ describe('a long text of documents', () => {
     }));
     const base = hostPolicy('p', { a: 'b' });
     const text = JSON.stringify({ ...base, spec: { ...base.spec, process: { matchPaths } } });
-    const large = await readDocuments({ text, format: 'json', overrideProtection: false });
+    const large = await new DocumentReader().read(
+      { text, format: 'json', overrideProtection: false },
+      'ann',
+    );
     expect(large.documents).toHaveLength(1);
     expect(large.judgements.get(0)?.lockouts).toMatchObject([
       { field: 'documents[0].spec.process.matchPaths.7' },
@@ -61,12 +68,80 @@ describe('a long text of documents', () => {
   });
 
   it('is refused where it takes too long, and the next one is read', async () => {
-    const [slow, next] = [readDocuments(yaml(heavy), 200), readDocuments(yaml(policies(30)))];
+    const reader = new DocumentReader({ cpuMs: 200 });
+    const slow = reader.read(yaml(heavy), 'ann');
+    const next = reader.read(yaml(policies(30)), 'ann');
     await expect(slow).rejects.toMatchObject({
       status: 413,
-      detail: expect.stringMatching(/^body: takes more than 0\.2 s of CPU .*; divide it/),
+      detail: expect.stringMatching(
+        /^body: takes more than 0\.2 s of CPU .*; apply it in parts, each without --prune/,
+      ),
       errors: [{ field: 'body', value: `${heavy.length} characters` }],
     });
     expect((await next).documents).toHaveLength(30);
+  });
+
+  it.each([
+    ['its turn comes late', { cpuMs: 500, lateMs: 100 }],
+    ['it would be answered late', { cpuMs: 500, answerMs: 100 }],
+  ])('is refused where %s, with what to do', async (_, limits) => {
+    const reader = new DocumentReader(limits);
+    const first = reader.read(yaml(heavy), 'ann').catch((error: unknown) => error);
+    const second = reader.read(yaml(worst), 'ben');
+    await expect(second).rejects.toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '2' },
+      detail: expect.stringContaining('had to wait while other long texts were read: nothing was'),
+      errors: [{ field: 'body', value: `${worst.length} characters`, remedy: expect.any(String) }],
+    });
+    await first;
+  });
+
+  it('waits with one other of its caller at most, and holds up nobody else', async () => {
+    const reader = new DocumentReader({ cpuMs: 500 });
+    const read = (by: string) => reader.read(yaml(policies(30)), by);
+    const before = [read('ann'), read('ann')];
+    await expect(read('ann')).rejects.toMatchObject({
+      status: 429,
+      headers: { 'retry-after': '2' },
+      errors: [{ field: 'caller', value: 'ann', message: 'has 2 long texts being read already' }],
+    });
+    expect((await read('ben')).documents).toHaveLength(30);
+    await Promise.all(before);
+    expect((await read('ann')).documents).toHaveLength(30);
+  });
+
+  describe('with the program of its thread in a file', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hostward-reader-'));
+    const program = join(folder, 'thread.cjs');
+    const saying = (word: string) =>
+      `require('node:worker_threads').parentPort.postMessage('${word}');`;
+    afterAll(() => rmSync(folder, { recursive: true }));
+
+    it('is judged by what was there at the start, not by what a later version put there', async () => {
+      writeFileSync(program, saying('before'));
+      const reader = new DocumentReader({ program });
+      writeFileSync(program, saying('after'));
+      expect(await reader.read(yaml(policies(30)), 'ann')).toBe('before');
+    });
+
+    it('is refused where sixteen wait, by what they are', async () => {
+      writeFileSync(program, saying('read'));
+      const reader = new DocumentReader({ program });
+      const read = (_: unknown, at: number) => reader.read(yaml(policies(30)), `user-${at}`);
+      const waiting = Array.from({ length: 16 }, read);
+      await expect(read(undefined, 16)).rejects.toMatchObject({
+        status: 503,
+        detail: expect.stringContaining('came while too many long texts were waiting'),
+      });
+      expect(await Promise.all(waiting)).toEqual(waiting.map(() => 'read'));
+    });
+
+    it('cannot be begun with where that is missing', () => {
+      const missing = join(folder, 'missing.cjs');
+      expect(() => new DocumentReader({ program: missing })).toThrow(
+        `cannot read ${missing}, which judges documents: install this version again`,
+      );
+    });
   });
 });
