@@ -37,6 +37,8 @@ const made = await Promise.all([
   ),
   bundle('control-plane', join(dist, 'apps/control-plane/src', JUDGING_THREAD), {
     ...{ dist, external, module: 'policies/judging-thread', plugins: [checksInUse] },
+    // CommonJS: it is run from its text, which has no place to import from.
+    ...{ format: 'cjs', banner: {} },
   }),
 ]);
 const missing = [...PROGRAMS, JUDGING_THREAD].filter((_, at) => !made[at]);

@@ -1,7 +1,7 @@
 // Builds what is installed for control plane and CLI as a tree: build/control-plane (or --out DIR). Run by ./hostward
 // after the build of dist/. The programs lie as in dist/, so that they find one another in the same way.
 //   usr/lib/hostward-control-plane/{node,lib/,defer-accept,package.json,dist/apps/{cli,control-plane,agent}/src/bundle.js,
-//     dist/apps/control-plane/src/judging-thread.js}
+//     dist/apps/control-plane/src/judging-thread.cjs}
 //   usr/bin/hostward{,-control-plane}  usr/lib/{systemd/system,sysusers.d,tmpfiles.d}/*  usr/share/{man,bash-completion,zsh}/*
 //   SHA256SUMS  CONTENT (sha256 of SHA256SUMS)
 // Options: --out DIR, --version VERSION, --arch x64|arm64, --require-all (a missing part is an error). Answers one JSON object.

@@ -25,7 +25,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const PROGRAMS = ['cli', 'control-plane', 'agent'];
 
 /** Beside the bundle of the control plane, which reads long texts in it. */
-export const JUDGING_THREAD = 'judging-thread.js';
+export const JUDGING_THREAD = 'judging-thread.cjs';
 
 /** Prefix of an architecture's tools, by Node's name of it. */
 const TOOLS = { x64: 'x86_64-linux-gnu-', arm64: 'aarch64-linux-gnu-' };

@@ -46,6 +46,7 @@ export { TargetIndex } from './target-index.js';
 export { VISIBILITY_CLASSES, visibilityFault, visibilityOf } from './visibility.js';
 export type { VisibilityClass } from './visibility.js';
 export { formatDiagnostic } from './format-diagnostic.js';
+export { IN_PARTS } from './text-bounds.js';
 export { parseDocuments } from './parse-documents.js';
 export { validateDocument } from './validate-document.js';
 export { parseSelector, SelectorSyntaxError } from './parse-selector.js';

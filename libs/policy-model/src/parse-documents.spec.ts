@@ -81,12 +81,27 @@ metadata: {name: vm1, labels: {env: prod}}
     expect(said('{"a":1,}', { format: 'json' })).toEqual(['error:json-syntax@1:8 ']);
   });
 
-  it('refuses more documents than can be meant, with one word for all of them', () => {
-    const { documents, diagnostics } = parseDocuments('---\na\n'.repeat(10_001));
+  it.each([
+    ['more documents than can be meant', '---\na\n'.repeat(20_001), 'more than 20000 documents'],
+    ['a text beyond the bound', '#'.repeat(1024 * 1024 + 1), 'larger than 1048576 bytes'],
+  ])('refuses %s with one word, and how not to delete by parts of it', (_, text, said) => {
+    const { documents, diagnostics } = parseDocuments(text);
     expect(documents).toEqual([]);
     expect(diagnostics).toMatchObject([
-      { rule: 'text-too-large', message: 'there are more than 10000 documents in it' },
+      {
+        rule: 'text-too-large',
+        message: expect.stringContaining(said),
+        remedy: expect.stringContaining('in parts, each without --prune'),
+      },
     ]);
+  });
+
+  it('takes as many documents as a text of the largest size holds', () => {
+    const shortest =
+      '{apiVersion: hostward.io/v1, kind: Group, metadata: {name: a}, spec: {selector: {}}}\n---\n';
+    const count = Math.floor((1024 * 1024) / shortest.length);
+    expect(count).toBeGreaterThan(10_000);
+    expect(parseDocuments(shortest.repeat(count)).documents).toHaveLength(count);
   });
 
   it('refuses a policy that names no hosts with the remedy, and takes it with a selector', () => {

@@ -3,7 +3,7 @@ import { type Document, LineCounter, parseAllDocuments, type YAMLError } from 'y
 import type { Finding, Path, Position } from './finding.js';
 import { Findings, TooManyErrors } from './findings.js';
 import { locate } from './locate.js';
-import { fitsBound, MAX_DOCUMENTS, MAX_TEXT_BYTES, nestsTooDeep } from './text-bounds.js';
+import { fitsBound, IN_PARTS, MAX_DOCUMENTS, MAX_TEXT_BYTES, nestsTooDeep } from './text-bounds.js';
 import { toValue } from './yaml-value.js';
 
 /** A finding that knows its place by itself. */
@@ -91,16 +91,12 @@ function nothing(): PlacedFinding {
 
 function tooMany(): PlacedFinding {
   const message = `there are more than ${MAX_DOCUMENTS} documents in it`;
-  return refuse('text-too-large', message, 'split it into several files');
+  return refuse('text-too-large', message, IN_PARTS);
 }
 
 function refuseText(text: string): PlacedFinding | undefined {
   if (!fitsBound(text)) {
-    return refuse(
-      'text-too-large',
-      `the text is larger than ${MAX_TEXT_BYTES} bytes`,
-      'split it into several files',
-    );
+    return refuse('text-too-large', `the text is larger than ${MAX_TEXT_BYTES} bytes`, IN_PARTS);
   }
   if (nestsTooDeep(text)) {
     return refuse(...TOO_DEEP);

@@ -3,8 +3,12 @@ import { Lexer } from 'yaml';
 /** Size of a text in UTF-8; etcd's own limit for a request is 1.5 MiB. */
 export const MAX_TEXT_BYTES = 1024 * 1024;
 
-/** More than a text of this size can hold that are any of our kinds. */
-export const MAX_DOCUMENTS = 10_000;
+/** A text of this size holds some 10,900 of the shortest that are valid. */
+export const MAX_DOCUMENTS = 20_000;
+
+/** What to do with a text that is too much at once. */
+export const IN_PARTS =
+  'apply it in parts, each without --prune, which would delete what is in the others; delete by `hostward delete`';
 
 /** Deeper than any document, and far below what the parser's recursion can bear. */
 const MAX_NESTING = 64;

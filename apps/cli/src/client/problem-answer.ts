@@ -45,7 +45,7 @@ an admin token that is lost: \`hostward up --reset-admin-token\` on the control 
   404: '`hostward get KIND` lists what there is; names are exact',
   409: 'look at it by `hostward describe` or `hostward history`, then decide',
   412: 'it was changed meanwhile: read it again, then repeat the change',
-  413: 'send fewer or smaller documents at once',
+  413: 'send fewer or smaller documents at once, without --prune, which would delete the others',
   429: 'wait a few seconds and repeat it',
   500: 'this is a defect: the log of the control plane (control-plane.log) says more',
   503: 'etcd, Redis or room on its disk is lacking: GET /readyz of the control plane says what; repeat it then',

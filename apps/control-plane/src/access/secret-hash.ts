@@ -16,7 +16,7 @@ const BYTES = 32;
 /** Each takes 32 MiB while it runs: one after another, and no long queue. */
 const MAX_WAITING = 32;
 
-const turns = new Turns(MAX_WAITING);
+const turns = new Turns(MAX_WAITING, 'secrets to check');
 
 /** Strict reader of a stored hash. */
 export const secretHash: Read<SecretHash> = record<SecretHash>({

@@ -25,7 +25,7 @@ type Step = 'switch' | 'finish' | 'abort';
  */
 @Injectable()
 export class AuthoritiesService implements OnApplicationBootstrap, OnModuleDestroy {
-  readonly #turns = new Turns(MAX_WAITING);
+  readonly #turns = new Turns(MAX_WAITING, 'changes of authorities');
   #timer: NodeJS.Timeout | undefined;
 
   constructor(

@@ -31,7 +31,7 @@ const MAX_WAITING = 1_000;
  */
 export class PostgresAlertStore extends AlertStore {
   /** One connection for writing, whatever waits. */
-  readonly #turns = new Turns(MAX_WAITING);
+  readonly #turns = new Turns(MAX_WAITING, 'writes of alerts');
   #failure: string | undefined;
   #retrying = false;
 

@@ -6,6 +6,7 @@ export {
   conflict,
   invalidField,
   notFound,
+  notNow,
   overtaken,
   signatureNeeded,
   unreadable,

@@ -101,6 +101,17 @@ export function overtaken(target: string | undefined): ProblemError {
   return conflict('target', target, message, 'repeat it; nothing was written');
 }
 
+/** For what was not begun since too much is before it: 503, or 429 where it is the caller's own. */
+export function notNow(
+  kind: 'busy' | 'too-many-requests',
+  field: string,
+  value: string | undefined,
+  message: string,
+): ProblemError {
+  const details = said(field, value, message, 'nothing was written; repeat it in a few seconds');
+  return new ProblemError(kind, { ...details, headers: { 'retry-after': '2' } });
+}
+
 /** 409 in authored mode, for what only an author may change. */
 export function signatureNeeded(field: string, value: string, remedy: string): ProblemError {
   const message = 'is changed by its author alone, since this fleet is in authored mode';

@@ -39,7 +39,7 @@ const TAIL = etcdKeys.journal('tail');
  * journalled for good is refused. Writers of this process take turns.
  */
 export class EtcdLedger extends Ledger {
-  readonly #turns = new Turns(MAX_WAITING);
+  readonly #turns = new Turns(MAX_WAITING, 'writes');
   readonly #unsynced: UnsyncedEntries;
   #known: Known | undefined;
   /** Hash of the entry that was tried last: the watch may tell of it before its own transaction is answered. */

@@ -29,7 +29,7 @@ const MAX_WAITING = 500;
  */
 @Injectable()
 export class EnrollService {
-  readonly #turns = new Turns(MAX_WAITING);
+  readonly #turns = new Turns(MAX_WAITING, 'enrollments');
 
   constructor(
     private readonly editor: FleetEditor,

@@ -7,13 +7,13 @@ import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { ProblemError } from '../http/index.js';
+import { DocumentReader } from './document-reader.js';
 import { toFieldError } from './field-errors.js';
 import type { JudgedText, WrittenText } from './judge-documents.js';
 import { mustBeOnly } from './must-be-only.js';
 import { planApply, type ApplyPlan, type PlanState } from './plan-apply.js';
 import { PolicyHistory } from './policy-history.js';
 import { PolicySigner } from './policy-signer.js';
-import { readDocuments } from './read-documents.js';
 
 /** A set of documents and how to apply it. */
 export interface ApplyRequest extends WrittenText {
@@ -32,6 +32,8 @@ export interface ApplyRequest extends WrittenText {
 /** Applies sets of documents, all or nothing. */
 @Injectable()
 export class ApplyService {
+  readonly #reader = new DocumentReader();
+
   constructor(
     private readonly fleet: Fleet,
     private readonly editor: FleetEditor,
@@ -71,8 +73,9 @@ export class ApplyService {
   }
 
   async #read(request: ApplyRequest): Promise<JudgedText> {
-    const { text, format, defaultSelector, overrideProtection, only } = request;
-    const parsed = await readDocuments({ text, format, defaultSelector, overrideProtection });
+    const { text, format, defaultSelector, overrideProtection, only, by } = request;
+    const written = { text, format, defaultSelector, overrideProtection };
+    const parsed = await this.#reader.read(written, by);
     if (only && parsed.documents.length > 0) mustBeOnly(parsed.documents, only);
     const loose = parsed.diagnostics
       .filter(({ severity }) => severity === 'error')

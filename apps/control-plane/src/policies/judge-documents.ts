@@ -30,7 +30,7 @@ export interface JudgedText extends ParsedText {
   readonly judgements: ReadonlyMap<number, Judgement>;
 }
 
-/** All that can be said of a text by itself. Pure, and it may take seconds: see `readDocuments`. */
+/** All that can be said of a text by itself. Pure, and it may take seconds: see `DocumentReader`. */
 export function judgeDocuments(written: WrittenText): JudgedText {
   const { text, format, defaultSelector, overrideProtection } = written;
   const parsed = parseDocuments(text, { format, defaultSelector });

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { judgeDocuments, type WrittenText } from './judge-documents.js';
 
-// Started by `readDocuments` alone, which gives it one text.
+// Started by `DocumentReader` alone, which gives it one text.
 parentPort?.postMessage(judgeDocuments(workerData as WrittenText));
