@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -378,20 +379,24 @@ describe('an up that cannot run', () => {
   });
 
   it(
-    'goes on serving where one whose reader has gone says that it is up',
+    'goes on serving, and stops in order, where nobody reads what it says any more',
     async () => {
       const lonely = await Product.prepare();
       const { dataDir, port } = lonely;
       const args = ['up', `--data-dir=${dataDir}`, `--listen=127.0.0.1:${port}`];
       const child = spawn(execPath, [...CLI, ...args, '--no-local-agent'], {
         env: { ...cleanEnvironment(), XDG_CONFIG_HOME: lonely.configHome },
-        stdio: ['ignore', 'pipe', 'ignore'],
+        stdio: ['ignore', 'pipe', 'pipe'],
       });
-      child.stdout.destroy();
+      for (const read of [child.stdout, child.stderr]) read.destroy();
+      const ended = once(child, 'exit');
       await eventually('it is up', MINUTE, () => runningUp(dataDir));
       for (let i = 0; i < 2; i++) await lonely.must(['get', 'nodes']);
       expect(child.exitCode).toBeNull();
+      const children = Object.values((await lonely.record()).children);
       expect(await lonely.must(['down', `--data-dir=${dataDir}`])).toMatchObject({ stderr: '' });
+      expect([await ended, await living(children)]).toEqual([[0, null], []]);
+      expect(await readdir(dataDir)).not.toContain('up.json');
       await lonely.down();
     },
     3 * MINUTE,

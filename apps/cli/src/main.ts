@@ -3,7 +3,7 @@ import { CommanderError } from 'commander';
 import { CommandFailed, messageOf, UsageError } from './errors.js';
 import { createProgram } from './program.js';
 import { printableLines } from './output/printable.js';
-import { endsUnread } from './output/standard-output.js';
+import { endsUnread, writesWhole } from './output/standard-output.js';
 import { tone } from './output/style.js';
 
 const EXIT_FAILED = 1;
@@ -34,7 +34,10 @@ function unprinted(error: NodeJS.ErrnoException): void {
   const remedy = 'make room where it goes, or send it elsewhere, and repeat the command';
   exit(report(new CommandFailed(`cannot write to standard output: ${error.message}`, remedy)));
 }
+writesWhole();
 stdout.on('error', unprinted);
+// Who does not read what is said beside it changes nothing in what is done.
+stderr.on('error', () => undefined);
 
 let code: number | undefined;
 try {

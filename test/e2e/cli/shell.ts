@@ -1,10 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { promisify } from 'node:util';
+import { SmallDisks } from '#testing';
 import { createProgram } from '../../../apps/cli/src/program.js';
-import { CLI } from '../support/running-command.js';
+import { CLI, RunningCommand } from '../support/running-command.js';
 import { cleanEnvironment } from '../support/product.js';
 import { completions, shellPath } from '../support/shells.js';
 import { product, folder, inTerminal, input, run, out, MINUTE } from './one-product.js';
@@ -141,16 +144,80 @@ describe('help and errors', () => {
     'fails, and says so, where the disk takes nothing of `%s`',
     async (words) => {
       const script = `"${execPath}" ${CLI.join(' ')} ${words} >/dev/full; echo $?`;
-      const { stdout, stderr } = await promisify(execFile)('sh', ['-c', script], {
-        env: { ...cleanEnvironment(), XDG_CONFIG_HOME: product.configHome },
-      });
+      const { stdout, stderr } = await inShell(script);
       expect([stdout, stderr]).toEqual([
         '1\n',
         expect.stringMatching(/^error: cannot write to standard output: ENOSPC.*\nremedy: /),
       ]);
     },
   );
+
+  (SmallDisks.canBeMade ? it : it.skip)(
+    `fails, and says so, where the disk takes a part of what it prints${SmallDisks.skipped}`,
+    async () => {
+      const small = join(folder, 'small');
+      const disks = await SmallDisks.start([{ folder: small, mib: 1 }]);
+      try {
+        // In the one page that it has there is room for six bytes more.
+        const file = join(disks.at(small), 'out');
+        await writeFile(file, 'x'.repeat(4_090));
+        await disks.fill(small);
+        const script = `"${execPath}" ${CLI.join(' ')} get nodes -o json >>"${file}"; echo $?`;
+        const { stdout, stderr } = await inShell(script);
+        expect([stdout, stderr]).toEqual([
+          '1\n',
+          expect.stringMatching(/^error: cannot write to standard output: ENOSPC.*\nremedy: /),
+        ]);
+        expect((await readFile(file, 'utf8')).length).toBe(4_096);
+      } finally {
+        await disks.stop();
+      }
+    },
+  );
+
+  const asNobody = process.getuid?.() === 0 ? it : it.skip;
+  asNobody(
+    'says of a file that may be written, and not be replaced, what its folder does not take (needs root)',
+    async () => {
+      const closed = await mkdtemp(join(tmpdir(), 'hostward-closed-'));
+      const file = join(closed, 'file');
+      await writeFile(file, '');
+      await chmod(closed, 0o755);
+      await chmod(file, 0o666);
+      const { code, stderr } = await RunningCommand.cli(['sbom', '--output', file], {
+        uid: 65_534,
+        env: { HOME: '/nonexistent' },
+      }).ended;
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(
+          /cannot be written: it is replaced as a whole, and its folder takes no new file: EACCES.*\nremedy: name a file in a folder that you may write to\n$/,
+        ),
+      ]);
+      await rm(closed, { recursive: true });
+    },
+  );
+
+  it('adds to what a shell has opened for it, where a file to write is standard output', async () => {
+    const file = join(folder, 'all.log');
+    await writeFile(file, 'before\n');
+    for (const [name, to] of [
+      ['/dev/stdout', '>>'],
+      ['/dev/fd/3', '3>>'],
+    ])
+      await inShell(`"${execPath}" ${CLI.join(' ')} export -o ${name} ${to} "${file}"`);
+    const lines = (await readFile(file, 'utf8')).split('\n');
+    expect(lines[0]).toBe('before');
+    expect(lines.filter((line) => line.startsWith('{"kind":"End"'))).toHaveLength(2);
+    expect(lines).toContainEqual(expect.stringMatching(/^\/dev\/stdout: \d hosts$/));
+  });
 });
+
+/** A script of `sh`, with the contexts of the product. */
+function inShell(script: string): Promise<{ stdout: string; stderr: string }> {
+  const env = { ...cleanEnvironment(), XDG_CONFIG_HOME: product.configHome };
+  return promisify(execFile)('sh', ['-c', script], { env });
+}
 
 describe('a simulation', () => {
   it(

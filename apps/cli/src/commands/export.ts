@@ -1,18 +1,15 @@
-import { stdout } from 'node:process';
 import type { Command } from 'commander';
 import type { GroupView, NodeStatus, NodeView, PolicyView } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { hosts } from '../output/counted.js';
-import { outputFile, writeOutput } from '../output/output-file.js';
+import { outputFile, writeOutput, type Put } from '../output/output-file.js';
+import { print } from '../output/standard-output.js';
 import { productVersion } from '../product-version.js';
 import { withControlPlane } from './session.js';
 
 interface Options {
   readonly output?: string;
 }
-
-/** Takes a line, without its end, when it can. */
-type Put = (object: object) => Promise<void>;
 
 /** A status has every rule of every policy of its host: a page of many hosts would be an answer of many megabytes. */
 const STATUSES_A_PAGE = '100';
@@ -43,20 +40,20 @@ It holds what the token may read, and no secret. To restore from: backup.`,
 
 async function exportFleet({ output }: Options): Promise<void> {
   if (output === undefined) {
-    await withControlPlane((controlPlane) => write(controlPlane, toStandardOutput));
+    await withControlPlane((controlPlane) => writeAll(controlPlane, print));
     return;
   }
   let nodes = 0;
-  await writeOutput(output, async (out) => {
-    const put: Put = (object) => out.appendFile(`${JSON.stringify(object)}\n`);
-    nodes = await withControlPlane((controlPlane) => write(controlPlane, put));
+  await writeOutput(output, async (put) => {
+    nodes = await withControlPlane((controlPlane) => writeAll(controlPlane, put));
   });
   console.log(`${output}: ${hosts(nodes)}`);
 }
 
 /** Writes all of it; the number of hosts. */
-async function write(controlPlane: ControlPlane, put: Put): Promise<number> {
+async function writeAll(controlPlane: ControlPlane, write: Put): Promise<number> {
   const { url } = controlPlane;
+  const put = (object: object): Promise<void> => write(`${JSON.stringify(object)}\n`);
   await put({ kind: 'Export', v: 1, at: new Date().toISOString(), url, by: productVersion() });
   const each = async <T extends object>(kind: string, path: string, limit?: string) => {
     let count = 0;
@@ -73,11 +70,4 @@ async function write(controlPlane: ControlPlane, put: Put): Promise<number> {
   const statuses = await each<NodeStatus>('NodeStatus', '/v1/node-statuses', STATUSES_A_PAGE);
   await put({ kind: 'End', policies, groups, nodes, statuses });
   return nodes;
-}
-
-/** No faster than the reader reads; one that has gone away ends the command, as main.ts has it. */
-function toStandardOutput(object: object): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stdout.write(`${JSON.stringify(object)}\n`, (error) => (error ? reject(error) : resolve()));
-  });
 }

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import {
+  closeSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -17,6 +19,7 @@ import { join } from 'node:path';
 import { SmallDisks } from '#testing';
 import { CommandFailed, UsageError } from '../errors.js';
 import { outputFile, writeOutput } from './output-file.js';
+import { targetOf } from './output-target.js';
 
 let folder = '';
 beforeEach(() => {
@@ -57,6 +60,41 @@ describe('the name of a file to write', () => {
       expect(outputFile('--out')(path)).toBe(path);
     expect(() => outputFile('--out')('')).toThrow(UsageError);
   });
+
+  it('is not `-`, of which it says how standard output and such a file are called', () => {
+    expect(() => outputFile('--out')('-')).toThrow(
+      new UsageError(
+        '--out "-" names no file: write /dev/stdout for standard output, or ./- for a file of that name',
+      ),
+    );
+  });
+
+  it('is judged by what a link leads to', () => {
+    mkdirSync(join(folder, 'sub'));
+    symlinkSync('sub/new', join(folder, 'link'));
+    symlinkSync('/dev/stdout', join(folder, 'stdout'));
+    symlinkSync(join(folder, 'loop'), join(folder, 'loop'));
+    for (const name of ['link', 'stdout', 'loop'])
+      expect(outputFile('--out')(join(folder, name))).toBe(join(folder, name));
+    symlinkSync('/proc/version', join(folder, 'elsewhere'));
+    expect(targetOf(join(folder, 'elsewhere'))).toBe('/proc/version');
+    expect(targetOf(join(folder, 'stdout'))).toBe(1);
+  });
+
+  it('may be a descriptor that is open for writing', () => {
+    const [read, append] = [openSync('/dev/null', 'r'), openSync('/dev/null', 'a')];
+    try {
+      for (const path of [`/dev/fd/${append}`, `/proc/self/fd/${append}`])
+        expect(outputFile('--out')(path)).toBe(path);
+      for (const descriptor of [read, 9_999])
+        expect(refusal(`/dev/fd/${descriptor}`)).toMatchObject({
+          message: `--out "/dev/fd/${descriptor}" cannot be written: descriptor ${descriptor} is not open for writing`,
+          remedy: `let the shell open it: ${descriptor}>FILE`,
+        });
+    } finally {
+      for (const each of [read, append]) closeSync(each);
+    }
+  });
 });
 
 describe('a file that is written', () => {
@@ -64,10 +102,10 @@ describe('a file that is written', () => {
     const [file, linked] = [join(folder, 'file'), join(folder, 'link')];
     symlinkSync('file', linked);
     await writeOutput(file, 'old');
-    await writeOutput(linked, async (out) => {
-      await out.appendFile('ne');
+    await writeOutput(linked, async (put) => {
+      await put('ne');
       expect(readFileSync(file, 'utf8')).toBe('old');
-      await out.appendFile('w');
+      await put('w');
     });
     expect(readFileSync(file, 'utf8')).toBe('new');
     expect([lstatSync(linked).isSymbolicLink(), statSync(file).mode & 0o777]).toEqual([
@@ -95,6 +133,21 @@ describe('a file that is written', () => {
       remedy: 'choose another name: what is there is never overwritten',
     });
     expect(readFileSync(file, 'utf8')).toBe('old');
+  });
+
+  it('goes after what is there where it is open already, and the same file stays', async () => {
+    const file = join(folder, 'all.log');
+    writeFileSync(file, 'before\n');
+    const { ino } = statSync(file);
+    const descriptor = openSync(file, 'a');
+    symlinkSync(`/dev/fd/${descriptor}`, join(folder, 'link'));
+    for (const path of [`/dev/fd/${descriptor}`, `/proc/self/fd/${descriptor}`, `${folder}/link`])
+      await writeOutput(path, 'added\n');
+    closeSync(descriptor);
+    expect([readFileSync(file, 'utf8'), statSync(file).ino]).toEqual([
+      'before\nadded\nadded\nadded\n',
+      ino,
+    ]);
   });
 
   it('is no device afterwards', async () => {

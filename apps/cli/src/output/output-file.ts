@@ -1,11 +1,18 @@
-import { accessSync, constants, lstatSync, realpathSync, statSync, type Stats } from 'node:fs';
+import { accessSync, constants, statSync, type Stats } from 'node:fs';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { makePrivateFolder } from '#files';
 import { CommandFailed, messageOf, UsageError } from '../errors.js';
+import { takesText, targetOf, writeTo } from './output-target.js';
 
 /** For what is no secret: as the umask has it. */
 export const PUBLIC = 0o666;
+
+/** Adds text to what is written. */
+export type Put = (text: string) => Promise<void>;
+
+/** Puts all that is to be written. */
+type Fill = (put: Put) => Promise<void>;
 
 export interface OutputOptions {
   /** Its owner alone reads it unless this says otherwise. */
@@ -20,30 +27,53 @@ export interface OutputOptions {
 
 /**
  * Reads an option or argument that names a file to write. Where it cannot be written that is said before the command does
- * anything: what it makes would be lost. Throws CommandFailed, and UsageError for an empty name.
+ * anything: what it makes would be lost. Throws CommandFailed, and UsageError for an empty name and for `-`.
  */
 export function outputFile(named: string): (text: string) => string {
   return (text) => {
     if (text === '') throw new UsageError(`${named} is empty: write a path, or leave it out`);
+    if (text === '-')
+      throw new UsageError(
+        `${named} "-" names no file: write /dev/stdout for standard output, or ./- for a file of that name`,
+      );
     const amiss = amissWith(text);
     if (amiss === undefined) return text;
     throw new CommandFailed(`${named} "${text}" cannot be written: ${amiss.what}`, amiss.remedy);
   };
 }
 
-function amissWith(path: string): { readonly what: string; readonly remedy: string } | undefined {
+interface Amiss {
+  readonly what: string;
+  readonly remedy: string;
+}
+
+function amissWith(path: string): Amiss | undefined {
   if (path.endsWith('/') || look(path)?.isDirectory())
     return { what: 'it is a folder', remedy: `name a file in it: ${resolve(path)}/FILE` };
-  const folder = dirname(resolve(path));
+  const target = targetOf(path);
+  if (typeof target === 'string') return amissWithFile(target);
+  if (takesText(target)) return undefined;
+  const what = `descriptor ${target} is not open for writing`;
+  return { what, remedy: `let the shell open it: ${target}>FILE` };
+}
+
+function amissWithFile(file: string): Amiss | undefined {
+  const folder = dirname(file);
   const remedy = 'name a file in a folder that you may write to';
   try {
-    accessSync(isPipe(path) ? path : folder, constants.W_OK);
+    accessSync(isPipe(file) ? file : folder, constants.W_OK);
   } catch (error) {
+    const what = messageOf(error);
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-      return { what: messageOf(error), remedy };
+      return {
+        what: look(file)?.isFile()
+          ? `it is replaced as a whole, and its folder takes no new file: ${what}`
+          : what,
+        remedy,
+      };
     return {
       what: `the folder ${folder} is not there`,
-      remedy: `make it by \`mkdir -p ${dirname(path)}\`, or name another file`,
+      remedy: `make it by \`mkdir -p ${folder}\`, or name another file`,
     };
   }
   if (look(folder)?.isDirectory()) return undefined;
@@ -52,37 +82,59 @@ function amissWith(path: string): { readonly what: string; readonly remedy: stri
 
 /**
  * Writes a file whole or not at all: nobody reads a part, and the one that is to be replaced stays where this fails. A
- * pipe or device is written to as it is. Throws CommandFailed, also one that `content` throws, as it is.
+ * pipe, a device, and what is open already are written to as they are. Throws CommandFailed, also one that `content`
+ * throws, as it is.
  */
 export async function writeOutput(
   file: string,
-  content: string | ((out: FileHandle) => Promise<void>),
+  content: string | Fill,
   { mode = 0o600, isNew = false, makesFolder = false, remedy }: OutputOptions = {},
 ): Promise<void> {
-  const pipe = isPipe(file);
-  // What a link leads to is replaced, and not the link; one that leads nowhere is.
-  const target = isLink(file) ? realpathSync(file) : file;
-  const direct = pipe || isNew;
-  const written = direct ? file : `${target}.${process.pid}.new`;
-  let out: FileHandle | undefined;
-  let isDone = pipe;
+  const fill: Fill = (put) => (typeof content === 'string' ? put(content) : content(put));
   try {
     if (makesFolder) makePrivateFolder(dirname(file));
-    if (!direct) await rm(written, { force: true });
-    out = await open(written, pipe ? 'w' : 'wx', mode);
-    if (typeof content === 'string') await out.writeFile(content);
-    else await content(out);
-    if (pipe) return;
-    await out.sync();
-    if (!direct) await rename(written, target);
-    isDone = true;
+    const target = targetOf(file);
+    if (isNew) await create(file, mode, fill);
+    else if (typeof target === 'number') await fill((text) => writeTo(target, text));
+    else if (isPipe(target)) await through(await open(target, 'w'), fill);
+    else await replace(target, mode, fill);
   } catch (cause) {
     if (cause instanceof CommandFailed) throw cause;
     const what = `cannot write ${file}: ${messageOf(cause)}`;
     throw new CommandFailed(what, remedy ?? remedyOf(cause, file), { cause });
+  }
+}
+
+async function replace(file: string, mode: number, fill: Fill): Promise<void> {
+  const written = `${file}.${process.pid}.new`;
+  await rm(written, { force: true });
+  await create(written, mode, fill);
+  try {
+    await rename(written, file);
+  } catch (error) {
+    await rm(written, { force: true });
+    throw error;
+  }
+}
+
+async function create(file: string, mode: number, fill: Fill): Promise<void> {
+  const out = await open(file, 'wx', mode);
+  try {
+    await through(out, async (put) => {
+      await fill(put);
+      await out.sync();
+    });
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
+  }
+}
+
+async function through(out: FileHandle, fill: Fill): Promise<void> {
+  try {
+    await fill((text) => out.appendFile(text));
   } finally {
-    await out?.close();
-    if (out !== undefined && !isDone) await rm(written, { force: true });
+    await out.close();
   }
 }
 
@@ -99,10 +151,6 @@ function look(path: string): Stats | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isLink(path: string): boolean {
-  return look(path) !== undefined && lstatSync(path).isSymbolicLink();
 }
 
 /** Or a device: what no file may take the place of. */
