@@ -201,16 +201,24 @@ describe('help and errors', () => {
   it('adds to what a shell has opened for it, where a file to write is standard output', async () => {
     const file = join(folder, 'all.log');
     await writeFile(file, 'before\n');
-    for (const [name, to] of [
-      ['/dev/stdout', '>>'],
-      ['/dev/fd/3', '3>>'],
-    ])
-      await inShell(`"${execPath}" ${CLI.join(' ')} export -o ${name} ${to} "${file}"`);
-    const lines = (await readFile(file, 'utf8')).split('\n');
-    expect(lines[0]).toBe('before');
-    expect(lines.filter((line) => line.startsWith('{"kind":"End"'))).toHaveLength(2);
-    expect(lines).toContainEqual(expect.stringMatching(/^\/dev\/stdout: \d hosts$/));
+    const command = `"${execPath}" ${CLI.join(' ')} export -o`;
+    const { stderr } = await inShell(`${command} /dev/stdout >> "${file}"`);
+    expect(stderr).toMatch(/^\/dev\/stdout: \d hosts$/m);
+    const [before, ...lines] = (await readFile(file, 'utf8')).trim().split('\n');
+    expect(before).toBe('before');
+    expect(lines.map((line) => (JSON.parse(line) as { kind: string }).kind).at(-1)).toBe('End');
   });
+
+  it.each(['/dev/stderr 2>&1 >/dev/null', '/dev/fd/3 3>&1 >/dev/null'])(
+    "waits for a slow reader of %s, and refuses what is the command's own",
+    async (to) => {
+      const command = `"${execPath}" ${CLI.join(' ')} sbom --output`;
+      const { stdout } = await inShell(`${command} ${to} | (sleep 1; wc -c)`);
+      expect(Number(stdout)).toBeGreaterThan(100_000);
+      const refused = await inShell(`${command} /dev/fd/8 2>&1 || true`);
+      expect(refused.stdout).toContain('descriptor 8 is no pipe that this command was given');
+    },
+  );
 });
 
 /** A script of `sh`, with the contexts of the product. */

@@ -16,7 +16,11 @@ const TIMEOUT_MS = 3_600_000;
 export function registerBackup(program: Command): void {
   program
     .command('backup')
-    .requiredOption('--out <file>', 'the file to write; none is overwritten', outputFile('--out'))
+    .requiredOption(
+      '--out <file>',
+      'the file to write; none is overwritten',
+      outputFile('--out', { isNew: true }),
+    )
     .option('--data-dir <dir>', 'the folder given to up', pathOf('--data-dir'), defaultDataDir())
     .option('--config <file>', 'instead: configuration of a control plane without up')
     .option('--passphrase-file <file>', 'that of the keys, where they have one')

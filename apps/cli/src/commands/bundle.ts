@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Envelope } from '#contracts';
 import { segment } from '../input/names.js';
-import { outputFile, writeOutput } from '../output/output-file.js';
+import { outputFile, tellOf, writeOutput } from '../output/output-file.js';
 import { withControlPlane } from './session.js';
 
 interface Options {
@@ -36,5 +36,5 @@ async function exportBundle({ node, output }: Options): Promise<void> {
   );
   await writeOutput(output, JSON.stringify(envelope));
   const { generation } = envelope.record.ordering;
-  console.log(`${output}: generation ${generation} for node/${node}`);
+  tellOf(output, `${output}: generation ${generation} for node/${node}`);
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { GroupView, NodeStatus, NodeView, PolicyView } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { hosts } from '../output/counted.js';
-import { outputFile, writeOutput, type Put } from '../output/output-file.js';
+import { outputFile, tellOf, writeOutput, type Put } from '../output/output-file.js';
 import { print } from '../output/standard-output.js';
 import { productVersion } from '../product-version.js';
 import { withControlPlane } from './session.js';
@@ -47,7 +47,7 @@ async function exportFleet({ output }: Options): Promise<void> {
   await writeOutput(output, async (put) => {
     nodes = await withControlPlane((controlPlane) => writeAll(controlPlane, put));
   });
-  console.log(`${output}: ${hosts(nodes)}`);
+  tellOf(output, `${output}: ${hosts(nodes)}`);
 }
 
 /** Writes all of it; the number of hosts. */

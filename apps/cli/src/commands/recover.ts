@@ -14,7 +14,7 @@ import {
 import { rootHandsOf } from '../keys/root-key-of-up.js';
 import { type SigningOptions, signBytes } from '../keys/signing.js';
 import { currentRoot, publishRoot, trustInForce } from '../keys/trust-client.js';
-import { outputFile } from '../output/output-file.js';
+import { outputFile, tellOf } from '../output/output-file.js';
 import { chosenContext } from './session.js';
 
 interface Options extends SigningOptions {
@@ -80,7 +80,8 @@ async function recover(options: Options): Promise<void> {
   const draft = options.root === undefined ? await newEpoch() : await readDraft(options.root);
   if (options.draft !== undefined) {
     await writeDraft(options.draft, draft);
-    console.log(`${options.draft}: epoch ${draft.document.epoch}; sign it with hostward root sign`);
+    const next = 'sign it with hostward root sign';
+    tellOf(options.draft, `${options.draft}: epoch ${draft.document.epoch}; ${next}`);
     return;
   }
   const signed = options.root === undefined ? await signedHere(draft, options) : draft;

@@ -19,7 +19,7 @@ import {
 import { rootHandsOf } from '../keys/root-key-of-up.js';
 import type { SigningOptions } from '../keys/signing.js';
 import { currentRoot } from '../keys/trust-client.js';
-import { outputFile } from '../output/output-file.js';
+import { outputFile, tellOf } from '../output/output-file.js';
 import { outputFormat, printObject, printRows, type OutputFormat } from '../output/print.js';
 import { printable } from '../output/printable.js';
 import type { Column } from '../output/table.js';
@@ -289,7 +289,8 @@ function hostsOf({ target }: RedirectView): string {
 
 function tellDraft(file: string, draft: RedirectDraft): void {
   const missing = lackingOf(draft);
-  console.log(
+  tellOf(
+    file,
     `${file}: ${draft.signatures.length} signatures, ${missing === undefined ? 'complete: hostward redirect publish' : `not complete: ${missing}`}`,
   );
 }

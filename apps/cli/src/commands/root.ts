@@ -17,7 +17,7 @@ import { labelSelectorOf } from '../input/selector.js';
 import { descriptorOf } from '../input/secret.js';
 import { countOf } from '../input/count.js';
 import { pathOf } from '../input/path.js';
-import { outputFile, PUBLIC, writeOutput } from '../output/output-file.js';
+import { outputFile, PUBLIC, tellOf, writeOutput } from '../output/output-file.js';
 import {
   changed,
   draftAfter,
@@ -263,7 +263,7 @@ function registerOnlineKey(root: Command): void {
     .argument(
       '<file>',
       'where the private key goes; FILE.json gets its public part',
-      outputFile('FILE'),
+      outputFile('FILE', { isNew: true }),
     )
     .description('make a key for the control plane to sign with, e.g. in the place of a stolen one')
     .action(async (file: string) => {
@@ -291,7 +291,8 @@ function tell(file: string, draft: RootDraft): void {
   const missing = lacking(draft);
   const state =
     missing === undefined ? 'complete: hostward root publish' : `not complete: ${missing}`;
-  console.log(
+  tellOf(
+    file,
     `${file}: version ${draft.document.version}, ${draft.signatures.length} signatures, ${state}`,
   );
 }

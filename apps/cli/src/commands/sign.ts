@@ -18,7 +18,7 @@ import { descriptorOf } from '../input/secret.js';
 import { KnownHosts, pinOf } from '../keys/known-hosts.js';
 import { type Hand, type SigningOptions, handsOf, signBytes } from '../keys/signing.js';
 import { parseSignedSet } from '../keys/signed-set.js';
-import { outputFile, PUBLIC, writeOutput } from '../output/output-file.js';
+import { outputFile, PUBLIC, tellOf, writeOutput } from '../output/output-file.js';
 import { oneOf } from '../output/print.js';
 import { acceptedDocuments } from './documents.js';
 import { withControlPlane } from './session.js';
@@ -88,7 +88,8 @@ async function sign(options: Options): Promise<void> {
   const text = `${JSON.stringify({ v: 1, signed }, null, 2)}\n`;
   await writeOutput(options.output, text, { mode: PUBLIC });
   const count = signed.length === 1 ? '1 document' : `${signed.length} documents`;
-  console.log(`${options.output}: ${count}; send it with hostward apply -f ${options.output}`);
+  const next = `send it with hostward apply -f ${options.output}`;
+  tellOf(options.output, `${options.output}: ${count}; ${next}`);
 }
 
 async function cosigned(

@@ -2,12 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import {
   closeSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -19,7 +21,7 @@ import { join } from 'node:path';
 import { SmallDisks } from '#testing';
 import { CommandFailed, UsageError } from '../errors.js';
 import { outputFile, writeOutput } from './output-file.js';
-import { targetOf } from './output-target.js';
+import { isGiven, targetOf } from './output-target.js';
 
 let folder = '';
 beforeEach(() => {
@@ -81,19 +83,39 @@ describe('the name of a file to write', () => {
     expect(targetOf(join(folder, 'stdout'))).toBe(1);
   });
 
-  it('may be a descriptor that is open for writing', () => {
-    const [read, append] = [openSync('/dev/null', 'r'), openSync('/dev/null', 'a')];
+  it('is a descriptor where that is a pipe or terminal to somebody else', () => {
+    const [file, read] = [openSync(join(folder, 'file'), 'a'), openSync('/dev/null', 'r')];
+    const write = openSync('/dev/null', 'a');
     try {
-      for (const path of [`/dev/fd/${append}`, `/proc/self/fd/${append}`])
-        expect(outputFile('--out')(path)).toBe(path);
-      for (const descriptor of [read, 9_999])
+      expect(outputFile('--out')(`/dev/fd/${write}`)).toBe(`/dev/fd/${write}`);
+      for (const descriptor of [file, read, 9_999])
         expect(refusal(`/dev/fd/${descriptor}`)).toMatchObject({
-          message: `--out "/dev/fd/${descriptor}" cannot be written: descriptor ${descriptor} is not open for writing`,
-          remedy: `let the shell open it: ${descriptor}>FILE`,
+          message: `--out "/dev/fd/${descriptor}" cannot be written: descriptor ${descriptor} is no pipe that this command was given to write to`,
+          remedy: 'name the file itself, or /dev/stdout',
         });
     } finally {
-      for (const each of [read, append]) closeSync(each);
+      for (const each of [file, read, write]) closeSync(each);
     }
+  });
+
+  it('is none of those by which the program itself is woken up', () => {
+    const own = readdirSync('/proc/self/fd').flatMap((name) => {
+      const link = `/proc/self/fd/${name}`;
+      // That by which the folder was read is gone.
+      const what = Number(name) > 2 && existsSync(link) ? readlinkSync(link) : '';
+      return what.startsWith('anon_inode:') ? [Number(name)] : [];
+    });
+    expect(own.length).toBeGreaterThan(0);
+    expect(own.filter(isGiven)).toEqual([]);
+  });
+
+  it('is no standard output where a new file is asked for', () => {
+    expect(() => outputFile('--out', { isNew: true })('-')).toThrow(
+      '--out "-" names no file: write ./- for a file of that name',
+    );
+    expect(() => outputFile('--out', { isNew: true })('/dev/stdout')).toThrow(
+      '--out "/dev/stdout" cannot be written: it is no file',
+    );
   });
 });
 
@@ -133,21 +155,6 @@ describe('a file that is written', () => {
       remedy: 'choose another name: what is there is never overwritten',
     });
     expect(readFileSync(file, 'utf8')).toBe('old');
-  });
-
-  it('goes after what is there where it is open already, and the same file stays', async () => {
-    const file = join(folder, 'all.log');
-    writeFileSync(file, 'before\n');
-    const { ino } = statSync(file);
-    const descriptor = openSync(file, 'a');
-    symlinkSync(`/dev/fd/${descriptor}`, join(folder, 'link'));
-    for (const path of [`/dev/fd/${descriptor}`, `/proc/self/fd/${descriptor}`, `${folder}/link`])
-      await writeOutput(path, 'added\n');
-    closeSync(descriptor);
-    expect([readFileSync(file, 'utf8'), statSync(file).ino]).toEqual([
-      'before\nadded\nadded\nadded\n',
-      ino,
-    ]);
   });
 
   it('is no device afterwards', async () => {

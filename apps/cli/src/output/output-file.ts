@@ -3,7 +3,8 @@ import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { makePrivateFolder } from '#files';
 import { CommandFailed, messageOf, UsageError } from '../errors.js';
-import { takesText, targetOf, writeTo } from './output-target.js';
+import { descriptorOf, isGiven, STANDARD_OUTPUT, targetOf } from './output-target.js';
+import { print } from './standard-output.js';
 
 /** For what is no secret: as the umask has it. */
 export const PUBLIC = 0o666;
@@ -29,17 +30,26 @@ export interface OutputOptions {
  * Reads an option or argument that names a file to write. Where it cannot be written that is said before the command does
  * anything: what it makes would be lost. Throws CommandFailed, and UsageError for an empty name and for `-`.
  */
-export function outputFile(named: string): (text: string) => string {
+export function outputFile(
+  named: string,
+  { isNew = false }: Pick<OutputOptions, 'isNew'> = {},
+): (text: string) => string {
   return (text) => {
     if (text === '') throw new UsageError(`${named} is empty: write a path, or leave it out`);
-    if (text === '-')
-      throw new UsageError(
-        `${named} "-" names no file: write /dev/stdout for standard output, or ./- for a file of that name`,
-      );
-    const amiss = amissWith(text);
+    if (text === '-') {
+      const other = isNew ? '' : '/dev/stdout for standard output, or ';
+      throw new UsageError(`${named} "-" names no file: write ${other}./- for a file of that name`);
+    }
+    const amiss = amissWith(text, isNew);
     if (amiss === undefined) return text;
     throw new CommandFailed(`${named} "${text}" cannot be written: ${amiss.what}`, amiss.remedy);
   };
+}
+
+/** What a person is told of a file that was written, not in the midst of it where that is standard output. */
+export function tellOf(file: string, sentence: string): void {
+  if (targetOf(file) === STANDARD_OUTPUT) console.error(sentence);
+  else console.log(sentence);
 }
 
 interface Amiss {
@@ -47,14 +57,18 @@ interface Amiss {
   readonly remedy: string;
 }
 
-function amissWith(path: string): Amiss | undefined {
+function amissWith(path: string, isNew: boolean): Amiss | undefined {
   if (path.endsWith('/') || look(path)?.isDirectory())
     return { what: 'it is a folder', remedy: `name a file in it: ${resolve(path)}/FILE` };
   const target = targetOf(path);
-  if (typeof target === 'string') return amissWithFile(target);
-  if (takesText(target)) return undefined;
-  const what = `descriptor ${target} is not open for writing`;
-  return { what, remedy: `let the shell open it: ${target}>FILE` };
+  const descriptor = target === STANDARD_OUTPUT ? target : descriptorOf(target);
+  if (isNew && descriptor !== undefined)
+    return { what: 'it is no file', remedy: 'name one that is not there yet' };
+  if (target === STANDARD_OUTPUT) return undefined;
+  if (descriptor === undefined) return amissWithFile(target);
+  if (isGiven(descriptor)) return undefined;
+  const what = `descriptor ${descriptor} is no pipe that this command was given to write to`;
+  return { what, remedy: 'name the file itself, or /dev/stdout' };
 }
 
 function amissWithFile(file: string): Amiss | undefined {
@@ -82,8 +96,8 @@ function amissWithFile(file: string): Amiss | undefined {
 
 /**
  * Writes a file whole or not at all: nobody reads a part, and the one that is to be replaced stays where this fails. A
- * pipe, a device, and what is open already are written to as they are. Throws CommandFailed, also one that `content`
- * throws, as it is.
+ * pipe, a device, and standard output are written to as they are. Throws CommandFailed, also one that `content` throws, as
+ * it is.
  */
 export async function writeOutput(
   file: string,
@@ -95,7 +109,7 @@ export async function writeOutput(
     if (makesFolder) makePrivateFolder(dirname(file));
     const target = targetOf(file);
     if (isNew) await create(file, mode, fill);
-    else if (typeof target === 'number') await fill((text) => writeTo(target, text));
+    else if (target === STANDARD_OUTPUT) await fill(print);
     else if (isPipe(target)) await through(await open(target, 'w'), fill);
     else await replace(target, mode, fill);
   } catch (cause) {

@@ -12,8 +12,8 @@ const SHORT_CHARS = 4096;
 const LOOK_MS = 200;
 const MAX_HEAP_MB = 512;
 const MAX_WAITING = 16;
-/** Of the same caller, so that one with many texts does not keep the others waiting. */
-const MAX_OF_ONE = 2;
+/** Of the same caller, so that one with large texts does not keep the others waiting: of more than that two. */
+const MAX_OF_ONE = { chars: 256 * 1024, texts: 2 };
 
 interface ReaderOptions {
   /** CPU of the thread, so that a busy machine refuses nothing. */
@@ -33,7 +33,8 @@ interface ReaderOptions {
 export class DocumentReader {
   /** One after another: where many are read at once each takes as much longer, and all of them that much memory. */
   readonly #turns = new Turns(MAX_WAITING, 'long texts');
-  readonly #ofCaller = new Map<string, number>();
+  /** Of each caller the lengths of what is read or waits. */
+  readonly #ofCaller = new Map<string, readonly number[]>();
   readonly #program: string;
   readonly #cpuMs: number;
   readonly #lateMs: number;
@@ -52,24 +53,27 @@ export class DocumentReader {
   async read(written: WrittenText, by: string): Promise<JudgedText> {
     if (written.text.length <= SHORT_CHARS) return judgeDocuments(written);
     const askedMs = performance.now();
-    const mine = this.#ofCaller.get(by) ?? 0;
-    if (mine >= MAX_OF_ONE) throw tooManyOfOne(by);
-    this.#ofCaller.set(by, mine + 1);
+    const { length } = written.text;
+    const mine = [...(this.#ofCaller.get(by) ?? []), length];
+    const chars = mine.reduce((sum, each) => sum + each, 0);
+    if (mine.length > MAX_OF_ONE.texts && chars > MAX_OF_ONE.chars) throw tooManyOfOne(by);
+    this.#ofCaller.set(by, mine);
     try {
       return await this.#turns.run(() => this.#inTurn(written, askedMs));
     } finally {
-      this.#leave(by);
+      this.#leave(by, length);
     }
   }
 
-  #leave(by: string): void {
-    const left = (this.#ofCaller.get(by) ?? 1) - 1;
-    if (left > 0) this.#ofCaller.set(by, left);
+  #leave(by: string, length: number): void {
+    const mine = this.#ofCaller.get(by) ?? [];
+    if (mine.length > 1) this.#ofCaller.set(by, mine.toSpliced(mine.indexOf(length), 1));
     else this.#ofCaller.delete(by);
   }
 
   async #inTurn(written: WrittenText, askedMs: number): Promise<JudgedText> {
-    if (performance.now() - askedMs > this.#lateMs) throw late(written);
+    const waitedMs = performance.now() - askedMs;
+    if (waitedMs > this.#lateMs) throw late(written);
     const worker = new Worker(this.#program, {
       eval: true,
       workerData: written,
@@ -81,8 +85,13 @@ export class DocumentReader {
         worker.once('message', resolve);
         worker.once('error', (cause) => reject(this.#failure(cause, written)));
         worker.once('exit', () => reject(this.#failure(undefined, written)));
-        const look = () => this.#refusal(worker, written, askedMs);
-        timer = setInterval(() => void look().then((why) => why && reject(why)), LOOK_MS);
+        const endMs = askedMs + this.#answerMs;
+        const why = waitedMs > this.#answerMs / 2 ? late : slowly;
+        const look = () => this.#refusal(worker, written, endMs, why);
+        timer = setInterval(
+          () => void look().then((refused) => refused && reject(refused)),
+          LOOK_MS,
+        );
       });
     } finally {
       clearInterval(timer);
@@ -94,12 +103,13 @@ export class DocumentReader {
   async #refusal(
     worker: Worker,
     written: WrittenText,
-    askedMs: number,
+    endMs: number,
+    why: (written: WrittenText) => ProblemError,
   ): Promise<ProblemError | undefined> {
     // It may have ended meanwhile.
     const { user, system } = await worker.cpuUsage().catch(() => ({ user: 0, system: 0 }));
     if ((user + system) / 1_000 > this.#cpuMs) return this.#tooMuch(written);
-    return performance.now() - askedMs > this.#answerMs ? late(written) : undefined;
+    return performance.now() > endMs ? why(written) : undefined;
   }
 
   #failure(cause: unknown, written: WrittenText): Error {
@@ -137,8 +147,18 @@ function late(written: WrittenText): ProblemError {
   return notNow('busy', 'body', sizeOf(written), 'had to wait while other long texts were read');
 }
 
+/** It waited for nobody, or not for long. */
+function slowly(written: WrittenText): ProblemError {
+  const message = 'was not read in time on this machine, which is busy';
+  const remedy = `nothing was written; repeat it when there is less to do, or ${IN_PARTS}`;
+  return new ProblemError('busy', {
+    detail: `body: ${message}; ${remedy}`,
+    errors: [{ field: 'body', value: sizeOf(written), message, remedy }],
+  });
+}
+
 function tooManyOfOne(by: string): ProblemError {
-  const message = `has ${MAX_OF_ONE} long texts being read already`;
+  const message = `has ${MAX_OF_ONE.texts} long texts or more being read already`;
   return notNow('too-many-requests', 'caller', by, message);
 }
 
