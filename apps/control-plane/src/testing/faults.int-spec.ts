@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { redisKeys } from '#contracts';
+import { RedisRefused } from '#redis';
 import { Rig, blockPolicy } from './rig.js';
 import { eventually } from './eventually.js';
 import { alertBatch } from './alerts.js';
@@ -95,6 +96,16 @@ describe('when Redis is away', () => {
     const status = (await rig.rest.get('/v1/policies/keep/status')).body;
     expect(status).toMatchObject({ enforcedEverywhere: false, nodes: [{ state: 'pending' }] });
     rig.redisLink.restore();
+    // Until its control plane is back there, Redis knows no such user.
+    await eventually('it may log in', () =>
+      host.fetch().then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof RedisRefused) return false;
+          throw error;
+        },
+      ),
+    );
     await host.receives('keep');
     await rig.ready();
   });
