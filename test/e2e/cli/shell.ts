@@ -203,7 +203,7 @@ describe('help and errors', () => {
     await writeFile(file, 'before\n');
     const command = `"${execPath}" ${CLI.join(' ')} export -o`;
     const { stderr } = await inShell(`${command} /dev/stdout >> "${file}"`);
-    expect(stderr).toMatch(/^\/dev\/stdout: \d hosts$/m);
+    expect(stderr).toMatch(/^\/dev\/stdout: \d+ hosts?$/m);
     const [before, ...lines] = (await readFile(file, 'utf8')).trim().split('\n');
     expect(before).toBe('before');
     expect(lines.map((line) => (JSON.parse(line) as { kind: string }).kind).at(-1)).toBe('End');
