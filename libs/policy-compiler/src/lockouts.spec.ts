@@ -346,6 +346,22 @@ describe('protection of the control path', () => {
     expect(findLockouts(python, { resolve })).toHaveLength(1);
   });
 
+  it('takes what a list names for listed by whatever links the control path gets there, and blocked by either name', () => {
+    const paths = [{ what: 'a shell', path: '/bin/rbash', perms: 'rmx' }];
+    const found = (spec: Sections, posture = 'audit') =>
+      findLockouts(ruleSet(policy('p', spec, { 'hostward.io/posture': posture })), {
+        ...GENERIC_DEBIAN,
+        facts: { paths },
+      });
+    const list = (dir: string): Sections => ({
+      process: { matchDirectories: [{ dir, recursive: true }], action: 'Allow' },
+    });
+    expect(found(list('/usr/'), 'block')).toEqual([]);
+    expect(found(list('/usr/sbin/'), 'block')).toHaveLength(1);
+    for (const path of ['/bin/rbash', '/usr/bin/rbash'])
+      expect(found({ process: { matchPaths: [{ path }] } })).toHaveLength(1);
+  });
+
   it('refuses a rule by which the control plane could not be found any more', () => {
     const host = debian({
       ...{ bpf: true, queries: true },

@@ -101,10 +101,14 @@ function subjects(
 function checkPaths(draft: Draft, { sets, objects }: Subject, resolve: Resolve, note: Note): void {
   const evaluator = new Evaluator(sets);
   for (const object of objects) {
-    for (const path of new Set([object.path, ...resolve(object.path)])) {
+    const spellings = resolve(object.path);
+    const seen = spellings.at(-1) ?? object.path;
+    for (const path of new Set([object.path, ...spellings])) {
       for (const perm of object.perms) {
         for (const asker of askers(object)) {
           const verdict = evaluator.path(path, perm, asker, UNLISTED);
+          // A list need not name the links on the way to what it lists: the kernel sees none of them.
+          if (verdict.list !== undefined && path !== seen) continue;
           for (const index of causes(draft, sets, verdict, listClassOf(perm))) {
             note(index, object.what, path);
           }
