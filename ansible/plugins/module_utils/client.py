@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import ssl
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -21,15 +23,21 @@ from ansible_collections.hostward.fleet.plugins.module_utils.trust import (
 
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _PAGE = 500
+# Kinds of refusal by which nothing was begun, so that anything may be said again, a change too.
+_NOT_BEGUN = ('urn:hostward:problem:busy', 'urn:hostward:problem:too-many-requests')
+# How long a busy control plane is asked again, at the times that it says.
+_PATIENCE_S = 60
 _NAME = re.compile(r'^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$')
 
 
 class ControlPlaneError(Exception):
     """The control plane refused or could not be asked; the message names what and the remedy."""
 
-    def __init__(self, message, status=None):
+    def __init__(self, message, status=None, retry_after=None):
+        """`retry_after`: seconds until it may be said again, where nothing was begun."""
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
     @property
     def passing(self):
@@ -101,6 +109,18 @@ class ControlPlane:
         return self._answer(request)
 
     def _answer(self, request):
+        last = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return self._answer_once(request)
+            except ControlPlaneError as error:
+                if error.retry_after is None or time.monotonic() + error.retry_after > last:
+                    raise
+                wait = error.retry_after
+            # Hosts of one play that were refused at once do not come back at once.
+            time.sleep(wait + random.random())
+
+    def _answer_once(self, request):
         try:
             with self._connection().open(request, timeout=self._timeout) as response:
                 return _parsed(response.read(_MAX_ANSWER_BYTES + 1))
@@ -211,7 +231,12 @@ def _refusal(error):
     parts.extend(field_text(field) for field in fields)
     if error.code == 401:
         parts.append('check token, or HOSTWARD_TOKEN')
-    return ControlPlaneError('; '.join(dict.fromkeys(parts)), error.code)
+    return ControlPlaneError('; '.join(dict.fromkeys(parts)), error.code, _retry_after(error, problem))
+
+
+def _retry_after(error, problem):
+    text = error.headers.get('retry-after', '')
+    return int(text) if problem.get('type') in _NOT_BEGUN and re.fullmatch(r'[0-9]{1,6}', text) else None
 
 
 def field_text(field):

@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+import http.server
 import importlib
+import json
 import os
+import ssl
+import subprocess
+import threading
 
 import pytest
 
@@ -84,3 +89,66 @@ def test_a_wrong_token_is_refused_with_a_remedy_and_is_not_shown(fleet):
     assert result['status'] == 401
     assert 'check token' in result['msg']
     assert 'hwa_wrong' not in str(result)
+
+
+@pytest.fixture
+def refusing(client, tmp_path):
+    """A control plane that gives these refusals, then an answer; each (status, kind of problem, retry-after)."""
+    pem = tmp_path / 'own.pem'
+    subject = ['-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '1', '-nodes']
+    key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-keyout', pem, '-out', pem]
+    subprocess.run(['openssl', 'req', '-x509', *key, *subject], check=True, capture_output=True, timeout=60)
+    refusals, heard = [], []
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers['content-length']))
+            heard.append(self.path)
+            status, kind, retry_after = refusals.pop(0) if refusals else (200, '', None)
+            self.send_response(status)
+            if retry_after is not None:
+                self.send_header('retry-after', retry_after)
+            self.end_headers()
+            self.wfile.write(json.dumps({'type': 'urn:hostward:problem:' + kind, 'title': kind}).encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(('127.0.0.1', 0), Answer)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    url = 'https://127.0.0.1:%d' % server.server_port
+    options = {'url': url, 'token': 't', 'ca_path': str(pem), 'request_timeout': 5}
+    yield client.ControlPlane(options, {}), refusals, heard
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize('refusal', [(429, 'too-many-requests', '0'), (503, 'busy', '0')])
+def test_what_a_busy_control_plane_has_not_begun_is_said_again_a_change_too(refusing, refusal):
+    control_plane, refusals, heard = refusing
+    refusals.extend([refusal, refusal])
+    control_plane.call('POST', '/v1/apply', {})
+    assert heard == ['/v1/apply'] * 3
+
+
+@pytest.mark.parametrize(
+    'refusal',
+    [
+        (503, 'unavailable', '0'),
+        (503, 'busy', None),
+        (503, 'busy', 'Wed, 02 Dec 2026 00:00:00 GMT'),
+        (429, 'too-many-requests', '61'),
+        (500, 'internal', '0'),
+    ],
+)
+def test_nothing_is_said_again_that_may_have_been_begun_or_not_so_late(client, refusing, refusal):
+    control_plane, refusals, heard = refusing
+    refusals.append(refusal)
+    with pytest.raises(client.ControlPlaneError, match=refusal[1]):
+        control_plane.call('POST', '/v1/apply', {})
+    assert len(heard) == 1

@@ -38,6 +38,19 @@ describe('apply', () => {
     expect(configured).toMatchObject({ dryRun: false, documents: [{ verdict: 'configured' }] });
   });
 
+  it('waits in turn where one caller sends several long texts at once, of which only two are taken in', async () => {
+    const text = (set: number): string =>
+      Array.from({ length: 700 }, (_, i) =>
+        blockProgram(`long-${set}-${i}`, `/usr/bin/nc${i}`, { env: 'nowhere' }),
+      ).join('---\n');
+    const texts = [1, 2, 3, 4].map(text);
+    const applied = await Promise.all(texts.map((each) => input(each, 'apply', '--dry-run')));
+    const codes = applied.map(({ code, stderr }) => (code === 0 ? code : stderr));
+    expect(codes).toEqual([0, 0, 0, 0]);
+    const waited = applied.filter(({ stderr }) => stderr.includes('the control plane is busy ('));
+    expect(waited.length).toBeGreaterThan(0);
+  });
+
   it('takes several files and folders all or nothing, and names file, line and column of a mistake', async () => {
     const good = await file('good.yaml', blockProgram('good', '/usr/bin/nc', PROD));
     const bad = await file(

@@ -25,7 +25,8 @@ async function ask(controlPlane: ControlPlane, ended: AbortSignal): Promise<Wait
   let refused = 0;
   while (!ended.aborted) {
     const started = performance.now();
-    const isAnswered = await controlPlane.answer('/v1/nodes', { query: { limit: '100' } }).then(
+    const call = { query: { limit: '100' }, patienceMs: 0 };
+    const isAnswered = await controlPlane.answer('/v1/nodes', call).then(
       ({ status }) => status === 200,
       () => false,
     );

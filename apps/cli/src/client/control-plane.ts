@@ -1,11 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Page, Problem } from '#contracts';
 import { CommandFailed } from '../errors.js';
 import type { Context } from './context.js';
 import { identityOf } from './identity.js';
 import { ProblemAnswer } from './problem-answer.js';
 import { readEvents, type ServerEvent } from './server-events.js';
+import { waitOf } from './told-to-wait.js';
 
 export interface Call {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -13,15 +15,28 @@ export interface Call {
   /** An object is sent as JSON, text as YAML. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** How long a busy control plane is asked again, at the times that it says; 60 s. */
+  readonly patienceMs?: number;
 }
 
 export interface Answer {
   readonly status: number;
   readonly etag?: string;
+  /** Seconds, where it says when to come again. */
+  readonly retryAfter?: string;
   readonly body: unknown;
 }
 
+/** What a command tells its user of answers, beside what they hold. */
+export interface Told {
+  /** Why what was read may be older than what is in force. */
+  readonly stale: (why: string) => void;
+  /** That the control plane has too much to do, and in how many ms it is asked again. */
+  readonly busy: (why: string, waitMs: number) => void;
+}
+
 const TIMEOUT_MS = 30_000;
+const PATIENCE_MS = 60_000;
 const LARGEST_PAGE = '1000';
 /** The server says something every 15 s; a stream that is silent for longer is dead. */
 const SILENCE_MS = 50_000;
@@ -40,10 +55,9 @@ export function isPassing(error: unknown): boolean {
 export class ControlPlane {
   private readonly agent: Agent;
 
-  /** `onStale` hears why what was read may be older than what is in force. */
   constructor(
     private readonly context: Context,
-    private readonly onStale: (why: string) => void = () => undefined,
+    private readonly told: Partial<Told> = {},
   ) {
     this.agent = new Agent({ keepAlive: true, ca: context.ca, minVersion: 'TLSv1.3' });
   }
@@ -64,16 +78,28 @@ export class ControlPlane {
     return answer.body as T;
   }
 
-  /** The answer whatever its status. */
+  /** The answer whatever its status; to a busy control plane what it has not begun is said again. */
   async answer(path: string, call: Call = {}): Promise<Answer> {
+    const lastMs = performance.now() + (call.patienceMs ?? PATIENCE_MS);
+    for (;;) {
+      const answer = await this.answerOnce(path, call);
+      const waitMs = waitOf(answer);
+      if (waitMs === undefined || performance.now() + waitMs > lastMs) return answer;
+      this.told.busy?.(problemOf(answer).title, waitMs);
+      await delay(waitMs);
+    }
+  }
+
+  private async answerOnce(path: string, call: Call): Promise<Answer> {
     const response = await this.send(path, call);
     const text = await this.text(response);
     const stale = response.headers['hostward-stale'];
-    if (stale !== undefined && isSuccess(response)) this.onStale(String(stale));
+    if (stale !== undefined && isSuccess(response)) this.told.stale?.(String(stale));
     const json = (response.headers['content-type'] ?? '').includes('json');
     return {
       status: response.statusCode ?? 0,
       etag: response.headers.etag,
+      retryAfter: response.headers['retry-after'],
       body: json ? asObject(text) : text,
     };
   }

@@ -1,5 +1,5 @@
 import { stderr } from 'node:process';
-import { ControlPlane } from '../client/control-plane.js';
+import { ControlPlane, type Told } from '../client/control-plane.js';
 import { loadContext } from '../client/context.js';
 
 let chosen: string | undefined;
@@ -27,11 +27,17 @@ export async function withControlPlane<T>(
 }
 
 /** A command asks more than once; what it says of one answer holds for all. */
-function tellOnce(): (why: string) => void {
+function tellOnce(): Told {
   let told = false;
-  return (why) => {
-    if (told) return;
-    told = true;
-    stderr.write(`warning: this may be older than what is in force: ${why}\n`);
+  return {
+    stale: (why) => {
+      if (told) return;
+      told = true;
+      stderr.write(`warning: this may be older than what is in force: ${why}\n`);
+    },
+    busy: (why, waitMs) => {
+      const seconds = Math.ceil(waitMs / 1_000);
+      stderr.write(`the control plane is busy (${why}): asking again in ${seconds} s\n`);
+    },
   };
 }
