@@ -10,6 +10,8 @@ import { TableReader } from './table/read-table.js';
 const SENSOR = new URL('../../sensor/native/src/', import.meta.url);
 const HOST_FILES = new URL('../../../apps/agent/src/config/host-files.ts', import.meta.url);
 
+const BLOCK_THE_REST = { 'hostward.io/posture': 'block' };
+
 type Sections = Omit<HostPolicySpec, 'nodeSelector'>;
 
 function lockouts(sections: Sections, annotations: Record<string, string> = {}): readonly string[] {
@@ -292,6 +294,49 @@ describe('protection of the control path', () => {
     expect(lockouts(list, { 'hostward.io/posture': 'block' })).toHaveLength(1);
     expect(lockouts(list)).toEqual([]);
   });
+
+  describe.each([false, true])(
+    'by the names of sockets that an enforcer knows (BPF: %s)',
+    (bpf) => {
+      const planOf = (action: 'Allow' | 'Block', protocols: readonly string[]) => {
+        const matchProtocols = protocols.map((protocol) => ({ protocol }));
+        const set = policy('p', { network: { matchProtocols, action } }, BLOCK_THE_REST);
+        const rules = compileRuleSet(ruleSet(set), debian({ bpf })).report.policies[0]?.rules;
+        return rules?.map(({ plan, reason = '' }) => [plan, / \((.*)\), which/.exec(reason)?.[1]]);
+      };
+
+      it.each([
+        ['Allow', ['tcp', 'udp', 'packet']],
+        ['Allow', ['stream', 'dgram', 'packet']],
+        ['Allow', ['all']],
+        ['Block', ['raw']],
+        ['Block', ['seqpacket']],
+      ] as const)('takes %s of %j', (action, protocols) => {
+        expect(planOf(action, protocols)).toEqual(protocols.map(() => ['enforce', undefined]));
+      });
+
+      it.each([
+        ['Allow', ['tcp', 'packet'], 'inet dgram'],
+        ['Allow', ['tcp', 'udp'], 'packet dgram'],
+        ['Allow', ['udp', 'packet'], 'inet stream'],
+        ['Block', ['tcp'], bpf ? 'inet tcp' : 'inet stream'],
+        ['Block', ['dgram'], bpf ? 'inet udp' : 'inet dgram'],
+        ['Block', ['packet'], 'packet dgram'],
+        ['Block', ['all'], bpf ? 'inet tcp' : 'inet stream'],
+      ] as const)('refuses %s of %j', (action, protocols, why) => {
+        expect(planOf(action, protocols)).toEqual(protocols.map(() => ['refused', why]));
+      });
+
+      it.each(['icmp', 'icmpv6', 'sctp', 'dccp'])(
+        'takes a Block of %s wherever there is one',
+        (protocol) => {
+          expect(planOf('Block', [protocol])).toEqual([
+            [bpf ? 'enforce' : 'unsupported', undefined],
+          ]);
+        },
+      );
+    },
+  );
 
   it('counts what any program needs as listed, and nothing else of the control path', () => {
     const missing = (...dirs: readonly string[]): readonly string[] => {

@@ -4,7 +4,6 @@ import { draftRules } from './draft-rule.js';
 import { ASKERS, controlPath, PROTECTED_CELLS, type ProtectedCells } from './protected-paths.js';
 import { queryPath } from './query-names.js';
 import type { ControlPathFacts, ListClass, Lockout, ProtectedPath } from './types.js';
-import { kindNamesOf } from './table/socket-kinds.js';
 import { type Asker, cellClassOf, Evaluator, listClassOf, type Verdict } from './verdict.js';
 
 type Resolve = (path: string) => readonly string[];
@@ -151,17 +150,18 @@ function causes(
   return overriding < 0 ? all : all.slice(0, overriding);
 }
 
-/** A protected cell as AppArmor's rules name it, and as those for BPF do. */
-function inBothWords(cell: string): readonly string[] {
-  return [cell, ...kindNamesOf(cell)];
-}
-
 function checkCells(draft: Draft, { sets, cells: protectedCells }: Subject, note: Note): void {
   const evaluator = new Evaluator(sets.map((set) => ({ ...set, paths: [] })));
   for (const { what, cells } of protectedCells) {
-    for (const cell of cells.flatMap(inBothWords)) {
-      const verdict = evaluator.cell(cell);
-      for (const index of causes(draft, sets, verdict, cellClassOf(cell))) note(index, what, cell);
+    for (const names of cells) {
+      const verdicts = names.map((cell) => [cell, evaluator.cell(cell)] as const);
+      // A list has it by the name alone that its enforcer knows.
+      const isListed = verdicts.some(([, { allowed, entry }]) => allowed && entry !== undefined);
+      for (const [cell, verdict] of verdicts) {
+        if (verdict.list !== undefined && isListed) continue;
+        for (const index of causes(draft, sets, verdict, cellClassOf(cell)))
+          note(index, what, cell);
+      }
     }
   }
 }

@@ -289,27 +289,32 @@ export function loginShells(shells: readonly string[]): readonly ProtectedPath[]
 
 export interface ProtectedCells {
   readonly what: string;
-  readonly cells: readonly string[];
+  /** Each by the names that it has in rules of AppArmor and in those for BPF. */
+  readonly cells: readonly (readonly string[])[];
   /** Programs that need it where a rule is limited to sources. */
   readonly by: readonly string[];
 }
 
-const capabilities = (...names: string[]): readonly string[] =>
-  names.map((name) => `capability ${name}`);
+const capabilities = (...names: string[]): ProtectedCells['cells'] =>
+  names.map((name) => [`capability ${name}`]);
 
-/** Sockets and capabilities without which nobody logs in and nothing is repaired. */
+const sockets = (type: string, protocol: string): ProtectedCells['cells'] =>
+  ['inet', 'inet6'].map((family) => [`${family} ${type}`, `${family} ${protocol}`]);
+
 /** Who may have to ask DNS for the control plane, beside any other resolver of the host. */
 export const ASKERS: readonly string[] = [...NAMES, ...HOSTWARD];
 
+/** Sockets and capabilities without which nobody logs in and nothing is repaired. */
 export const PROTECTED_CELLS: readonly ProtectedCells[] = [
   {
     what: 'connections to the control plane and of sshd',
-    cells: ['inet stream', 'inet6 stream'],
+    cells: sockets('stream', 'tcp'),
     by: [...SSHD, ...HOSTWARD],
   },
   {
     what: 'name resolution and DHCP',
-    cells: ['inet dgram', 'inet6 dgram'],
+    // A lease is asked for before there is an address.
+    cells: [...sockets('dgram', 'udp'), ['packet dgram']],
     by: [...SSHD, ...NAMES, ...HOSTWARD],
   },
   {

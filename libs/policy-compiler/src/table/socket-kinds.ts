@@ -54,12 +54,6 @@ export function kindsOf(cell: string): readonly number[] {
   return (BY_TYPE[type] ?? []).flatMap((kind) => SOCKET_KINDS.get(`${family} ${kind}`) ?? []);
 }
 
-/** Their names; none for what has only one. */
-export function kindNamesOf(cell: string): readonly string[] {
-  const [family = '', type = ''] = cell.split(' ');
-  return (BY_TYPE[type] ?? []).map((kind) => `${family} ${kind}`);
-}
-
 /** A protocol of a policy as kinds; `broad` for what covers the whole class. */
 export interface SocketProtocol {
   readonly kinds: readonly string[];
