@@ -8,6 +8,7 @@ import type { Perms } from './types.js';
  */
 const RUNTIME_PATHS: readonly (readonly [glob: string, perms: Perms])[] = [
   ['/{usr/,}lib{,32,64,x32}/{,**}', 'rm'],
+  ['/usr/libexec/sudo/{,**}', 'rm'],
   ['/etc/ld.so.{cache,preload,conf}', 'r'],
   ['/etc/ld.so.conf.d/{,**}', 'r'],
   ['/etc/{locale.alias,localtime,nsswitch.conf}', 'r'],

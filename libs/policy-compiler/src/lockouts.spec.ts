@@ -60,6 +60,22 @@ const CORPUS: readonly (readonly [string, Sections, RegExp])[] = [
     },
     /./,
   ],
+  ['what PAM includes', { file: { matchPaths: [{ path: '/etc/pam.d/common-account' }] } }, /PAM/],
+  [
+    'the limits that PAM sets',
+    { file: { matchDirectories: [{ dir: '/etc/security/', recursive: true }] } },
+    /PAM/,
+  ],
+  [
+    'what sudo is made of',
+    { file: { matchDirectories: [{ dir: '/usr/libexec/', recursive: true }] } },
+    /what sudo is made of/,
+  ],
+  [
+    "every process' own folder",
+    { file: { matchPatterns: [{ pattern: '/proc/[0-9]*/stat' }] } },
+    /\/proc/,
+  ],
   [
     '/etc/shadow (cve-2018-18955)',
     { file: { matchPaths: ['/etc/shadow', '/etc/subuid'].map((path) => ({ path })) } },
@@ -338,6 +354,71 @@ describe('protection of the control path', () => {
     },
   );
 
+  it('keeps the capabilities by which BPF takes another rule set, wherever BPF enforces', () => {
+    const refused = (capability: string, source: string | undefined, bpf: boolean): boolean => {
+      const fromSource = source === undefined ? undefined : [{ path: source }];
+      const capabilities = { matchCapabilities: [{ capability, fromSource }] };
+      const set = ruleSet(policy('p', { capabilities }));
+      const { report } = compileRuleSet(set, debian({ bpf }));
+      return report.policies[0]?.rules[0]?.plan === 'refused';
+    };
+    const unit = readFileSync(new URL('../systemd/hostward-sensor.service', SENSOR), 'utf8');
+    const bounds = /^CapabilityBoundingSet=(.*)$/m.exec(unit)?.[1]?.toLowerCase() ?? '';
+    const own = bounds.replaceAll('cap_', '').split(' ');
+    const sensor = '/usr/lib/hostward/hostward-sensor';
+    const kept = own.filter((capability) => refused(capability, sensor, true));
+    // Of AppArmor's policy and of the audit stream, and what it looks at others by.
+    const lesser = ['mac_admin', 'audit_read', 'audit_control', 'sys_ptrace'];
+    expect(kept).toEqual(own.filter((capability) => !lesser.includes(capability)));
+    for (const capability of ['bpf', 'perfmon', 'syslog']) {
+      expect(refused(capability, undefined, true)).toBe(true);
+      expect(refused(capability, undefined, false)).toBe(false);
+    }
+  });
+
+  it('keeps what a lease of DHCP is asked for by', () => {
+    const blocked = (fromSource?: readonly { path: string }[]) =>
+      lockouts({ capabilities: { matchCapabilities: [{ capability: 'net_raw', fromSource }] } });
+    expect(blocked()).toEqual(['capabilities/matchCapabilities/0: DHCP']);
+    expect(blocked([{ path: '/usr/lib/systemd/systemd-networkd' }])).toHaveLength(1);
+    expect(blocked([{ path: '/usr/sbin/sshd' }])).toEqual([]);
+  });
+
+  it('asks a Block by the name alone that the kernel sees, where that is allowed', () => {
+    const resolve = (path: string): readonly string[] =>
+      path === '/usr/bin/python3' ? [path, '/usr/bin/python3.13'] : GENERIC_DEBIAN.resolve(path);
+    const found = (allowed: string) => {
+      const block = policy('block', {
+        process: { matchPatterns: [{ pattern: '/usr/bin/python*' }] },
+      });
+      const allow = policy(
+        'allow',
+        { process: { matchPaths: [{ path: allowed }], action: 'Allow' } },
+        { 'hostward.io/tier': 'baseline' },
+      );
+      return findLockouts(ruleSet(block, allow), { resolve }).map(({ policy: name }) => name);
+    };
+    expect(found('/usr/bin/python3.13')).toEqual([]);
+    expect(found('/usr/bin/python3.12')).toEqual(['block']);
+  });
+
+  it('asks of lists together whether one has the override, whatever they are called', () => {
+    const list = (name: string, path: string, annotations: Record<string, string> = {}) =>
+      policy(
+        name,
+        { process: { matchPaths: [{ path }], action: 'Allow' } },
+        { ...BLOCK_THE_REST, ...annotations },
+      );
+    const override = { 'hostward.io/override-protection': 'true' };
+    for (const [plain, strong] of [
+      ['a', 'z'],
+      ['z', 'a'],
+    ] as const) {
+      const set = ruleSet(list(plain, '/usr/bin/curl'), list(strong, '/usr/sbin/sshd', override));
+      expect(findLockouts(set, GENERIC_DEBIAN)).toEqual([]);
+    }
+  });
+
   it('counts what any program needs as listed, and nothing else of the control path', () => {
     const missing = (...dirs: readonly string[]): readonly string[] => {
       const matchDirectories = dirs.map((dir) => ({ dir, recursive: true }));
@@ -368,13 +449,14 @@ describe('protection of the control path', () => {
   });
 
   it('counts a Block that an Allow undoes as no lock-out', () => {
-    const block: Sections = {
-      file: {
-        matchPaths: [{ path: '/etc/shadow', action: 'Allow' }],
-        matchDirectories: [{ dir: '/etc/security/' }],
-      },
-    };
-    expect(lockouts(block)).toEqual([]);
+    const block = policy('block', { file: { matchDirectories: [{ dir: '/etc/security/' }] } });
+    const limits = {
+      matchPaths: [{ path: '/etc/security/limits.conf' }],
+      action: 'Allow',
+    } as const;
+    const allow = policy('allow', { file: limits }, { 'hostward.io/tier': 'baseline' });
+    expect(findLockouts(ruleSet(block), GENERIC_DEBIAN)).toHaveLength(1);
+    expect(findLockouts(ruleSet(block, allow), GENERIC_DEBIAN)).toEqual([]);
   });
 
   it('sees what the host adds to its control path, and where its links lead', () => {

@@ -1,7 +1,7 @@
 import type { RuleSet } from '#policy-model';
 import { type Draft, type DraftSet, placeRules, subjectsOf } from './draft.js';
 import { draftRules } from './draft-rule.js';
-import { ASKERS, controlPath, PROTECTED_CELLS, type ProtectedCells } from './protected-paths.js';
+import { ASKERS, controlPath, protectedCells, type ProtectedCells } from './protected-paths.js';
 import { queryPath } from './query-names.js';
 import type { ControlPathFacts, ListClass, Lockout, ProtectedPath } from './types.js';
 import { type Asker, cellClassOf, Evaluator, listClassOf, type Verdict } from './verdict.js';
@@ -52,7 +52,7 @@ export function findLockoutsIn(
     const message = `${id} would block ${protects} (${path}), which the control path needs`;
     found.set(index, { index, policy, rule: id, protects, path, message, remedy: REMEDY });
   };
-  for (const subject of subjects(draft, resolve, objects)) {
+  for (const subject of subjects(draft, resolve, objects, protectedCells(facts))) {
     checkPaths(draft, subject, resolve, note);
     checkCells(draft, subject, note);
     if (subject.asks) checkNames(draft, subject, facts.names ?? [], note);
@@ -75,6 +75,7 @@ function subjects(
   draft: Draft,
   resolve: Resolve,
   objects: readonly ProtectedPath[],
+  cells: readonly ProtectedCells[],
 ): readonly Subject[] {
   const programs = new Set(
     [...objects.flatMap(({ by = [] }) => by), ...ASKERS].flatMap((path) => [
@@ -89,7 +90,7 @@ function subjects(
     .flatMap(({ path, sets, terminal }) => {
       const needed = {
         objects: objects.filter(({ by }) => path === undefined || needs(by, path)),
-        cells: PROTECTED_CELLS.filter(({ by }) => path === undefined || needs(by, path)),
+        cells: cells.filter(({ by }) => path === undefined || needs(by, path)),
         asks: path === undefined || needs(ASKERS, path),
       };
       const atTerminal = { sets: [...sets, ...terminal], ...needed };
@@ -102,19 +103,25 @@ function checkPaths(draft: Draft, { sets, objects }: Subject, resolve: Resolve, 
   for (const object of objects) {
     const spellings = resolve(object.path);
     const seen = spellings.at(-1) ?? object.path;
-    for (const path of new Set([object.path, ...spellings])) {
-      for (const perm of object.perms) {
-        for (const asker of askers(object)) {
-          const verdict = evaluator.path(path, perm, asker, UNLISTED);
-          // A list need not name the links on the way to what it lists: the kernel sees none of them.
-          if (verdict.list !== undefined && path !== seen) continue;
-          for (const index of causes(draft, sets, verdict, listClassOf(perm))) {
+    for (const perm of object.perms) {
+      for (const asker of askers(object)) {
+        const verdictOn = (path: string): Verdict => evaluator.path(path, perm, asker, UNLISTED);
+        const decisive = verdictOn(seen);
+        for (const path of new Set([object.path, ...spellings])) {
+          const verdict = path === seen ? decisive : verdictOn(path);
+          // The kernel sees no link on the way: a list need not name it, and who is allowed what it leads to is not blocked.
+          const isMoot = verdict.list !== undefined || isAllowedByRule(decisive);
+          if (path !== seen && isMoot) continue;
+          for (const index of causes(draft, sets, verdict, listClassOf(perm)))
             note(index, object.what, path);
-          }
         }
       }
     }
   }
+}
+
+function isAllowedByRule({ allowed, entry }: Verdict): boolean {
+  return allowed && entry !== undefined;
 }
 
 function checkNames(draft: Draft, { sets }: Subject, names: readonly string[], note: Note): void {
@@ -133,7 +140,7 @@ function askers({ who }: ProtectedPath): readonly Asker[] {
 
 /**
  * The rules that deny it, and those that would if these did not: all at once, since there may be thousands. Behind one
- * with the override nothing matters.
+ * with the override nothing matters; of lists none is before another.
  */
 function causes(
   { rules }: Draft,
@@ -142,12 +149,14 @@ function causes(
   listClass: ListClass,
 ): readonly number[] {
   if (allowed) return [];
-  const all =
-    entry === undefined
-      ? sets.flatMap(({ blocking }) => blocking[listClass] ?? [])
-      : denials.map(({ rule }) => rule);
-  const overriding = all.findIndex((index) => rules[index]?.overridesProtection);
-  return overriding < 0 ? all : all.slice(0, overriding);
+  const overrides = (index: number): boolean => rules[index]?.overridesProtection === true;
+  if (entry === undefined) {
+    const listing = sets.flatMap(({ blocking }) => blocking[listClass] ?? []);
+    return listing.some(overrides) ? [] : listing;
+  }
+  const denying = denials.map(({ rule }) => rule);
+  const overriding = denying.findIndex(overrides);
+  return overriding < 0 ? denying : denying.slice(0, overriding);
 }
 
 function checkCells(draft: Draft, { sets, cells: protectedCells }: Subject, note: Note): void {
@@ -156,7 +165,7 @@ function checkCells(draft: Draft, { sets, cells: protectedCells }: Subject, note
     for (const names of cells) {
       const verdicts = names.map((cell) => [cell, evaluator.cell(cell)] as const);
       // A list has it by the name alone that its enforcer knows.
-      const isListed = verdicts.some(([, { allowed, entry }]) => allowed && entry !== undefined);
+      const isListed = verdicts.some(([, verdict]) => isAllowedByRule(verdict));
       for (const [cell, verdict] of verdicts) {
         if (verdict.list !== undefined && isListed) continue;
         for (const index of causes(draft, sets, verdict, cellClassOf(cell)))

@@ -98,6 +98,13 @@ const ROWS: readonly Row[] = [
     undefined,
     [...SHELLS, ...SSHD, ...LOGIN, ...SUDO],
   ],
+  [
+    'what sudo is made of',
+    'rm',
+    ['/usr/libexec/sudo/sudoers.so', '/usr/libexec/sudo/libsudo_util.so.0'],
+    undefined,
+    SUDO,
+  ],
   ["Ansible's python", 'rmx', PYTHON],
   ['login at the console', 'rmx', LOGIN, ROOT],
   ['Hostward', 'rmx', HOSTWARD, ROOT],
@@ -129,7 +136,13 @@ const ROWS: readonly Row[] = [
   [
     'PAM',
     'r',
-    ['/etc/pam.d/sshd', '/etc/pam.d/sudo', '/etc/pam.d/login', '/etc/pam.d/common-auth'],
+    [
+      ...['sshd', 'sudo', 'login', 'common-auth', 'common-account', 'common-password'].map(
+        (service) => `/etc/pam.d/${service}`,
+      ),
+      ...['/etc/pam.d/common-session', '/etc/pam.d/common-session-noninteractive'],
+      '/etc/security/limits.conf',
+    ],
     ROOT,
     [...SSHD, ...SUDO, ...LOGIN],
   ],
@@ -204,7 +217,7 @@ const ROWS: readonly Row[] = [
   [
     '/proc',
     'r',
-    ['/proc/self/stat', '/proc/1/status', '/proc/self/mountinfo', '/proc/filesystems'],
+    ['/proc/1234/stat', '/proc/1/status', '/proc/1234/mountinfo', '/proc/filesystems'],
   ],
   ['/proc', 'r', ['/proc/meminfo', '/proc/cpuinfo', '/proc/stat'], undefined, HOSTWARD],
   // A sensor that is started under the rules finds out by them whether BPF-LSM works, and loads programs of its version.
@@ -238,7 +251,9 @@ const LIBRARIES = [
   'libselinux.so.1',
   'libsystemd.so.0',
   'libcrypt.so.1',
-  'security/pam_unix.so',
+  ...['unix', 'permit', 'nologin', 'limits', 'loginuid', 'env'].map(
+    (module) => `security/pam_${module}.so`,
+  ),
 ];
 
 /** The loader by the name that programs are linked with; by its own it lies among the libraries. */
@@ -305,7 +320,7 @@ const sockets = (type: string, protocol: string): ProtectedCells['cells'] =>
 export const ASKERS: readonly string[] = [...NAMES, ...HOSTWARD];
 
 /** Sockets and capabilities without which nobody logs in and nothing is repaired. */
-export const PROTECTED_CELLS: readonly ProtectedCells[] = [
+const CELLS: readonly ProtectedCells[] = [
   {
     what: 'connections to the control plane and of sshd',
     cells: sockets('stream', 'tcp'),
@@ -313,10 +328,11 @@ export const PROTECTED_CELLS: readonly ProtectedCells[] = [
   },
   {
     what: 'name resolution and DHCP',
-    // A lease is asked for before there is an address.
-    cells: [...sockets('dgram', 'udp'), ['packet dgram']],
+    cells: sockets('dgram', 'udp'),
     by: [...SSHD, ...NAMES, ...HOSTWARD],
   },
+  // A lease is asked for before there is an address: noticed at the next boot.
+  { what: 'DHCP', cells: [['packet dgram'], ...capabilities('net_raw')], by: NAMES },
   {
     what: 'logins',
     cells: capabilities(
@@ -347,6 +363,23 @@ export const PROTECTED_CELLS: readonly ProtectedCells[] = [
     by: [...SYSTEMD, ...NAMES],
   },
 ];
+
+/**
+ * What the BPF enforcer loads and swaps rule sets by, those that take rules away too; in AppArmor the sensor is exempt. Of
+ * its unit's (libs/sensor/native/systemd/hostward-sensor.service); without sys_ptrace it sees less, and says so.
+ */
+const BPF_CELLS: ProtectedCells = {
+  what: 'the enforcer',
+  cells: capabilities(
+    ...['bpf', 'perfmon', 'syslog', 'net_admin'],
+    ...['dac_override', 'dac_read_search', 'chown', 'kill'],
+  ),
+  by: ['/usr/lib/hostward/hostward-sensor', '/usr/sbin/hostward-sensor'],
+};
+
+export function protectedCells({ bpf = false }: ControlPathFacts): readonly ProtectedCells[] {
+  return bpf ? [...CELLS, BPF_CELLS] : CELLS;
+}
 
 const MERGED = ['/bin', '/sbin', '/lib', '/lib64'];
 

@@ -42,13 +42,12 @@ interface TakenOut {
 }
 
 function refusals(draft: Draft, host: HostCapabilities): readonly TakenOut[] {
-  return findLockoutsIn(draft, host.resolve, host.controlPath).map(
-    ({ index, message, remedy }) => ({
-      index,
-      plan: 'refused',
-      reason: `${message}; ${remedy}`,
-    }),
-  );
+  const facts = { ...host.controlPath, bpf: host.bpf };
+  return findLockoutsIn(draft, host.resolve, facts).map(({ index, message, remedy }) => ({
+    index,
+    plan: 'refused',
+    reason: `${message}; ${remedy}`,
+  }));
 }
 
 function impossible(draft: Draft, host: HostCapabilities): readonly TakenOut[] {

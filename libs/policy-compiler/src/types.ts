@@ -41,6 +41,8 @@ export interface ControlPathFacts {
   readonly paths?: readonly ProtectedPath[];
   /** Names by which the control plane is reached. */
   readonly names?: readonly string[];
+  /** Rules are enforced by BPF, which exempts no program of ours. */
+  readonly bpf?: boolean;
 }
 
 /** Which path could show that a rule blocks: asked of the host by the compiler. */
