@@ -13,7 +13,7 @@ import { CommandFailed } from '../errors.js';
 import { durationOf } from '../input/duration.js';
 import { parseLabels } from '../input/labels.js';
 import { oneOf } from '../output/print.js';
-import { httpsOrigin } from '../input/https-origin.js';
+import { hostsOrigin } from '../input/hosts-origin.js';
 import { printable } from '../output/printable.js';
 import { renderTable, type Column } from '../output/table.js';
 import { packageRoot } from '../package-root.js';
@@ -41,6 +41,7 @@ interface Options extends LoginFlags {
 const HELP = `
 Examples:
   hostward bootstrap root@web1.example root@web2.example --labels env=prod
+  hostward bootstrap root@web1 --control-plane https://cp.example:7443
   hostward bootstrap admin@10.0.0.5 --jump me@bastion --ask-sudo-password
   hostward bootstrap --inventory hosts.txt --dry-run
 An inventory has one host a line: user@host:port name=web1
@@ -80,14 +81,18 @@ async function bootstrap(words: string[], options: Options): Promise<void> {
   const targets = await targetsOf(words, options);
   const packages = await readPackages(options.package, join(packageRoot(), 'build', 'packages'));
   const context = await loadContext(chosenContext());
+  const url = hostsOrigin({
+    given: options.controlPlane,
+    known: context.url,
+    machines: targets.map(({ host }) => host),
+  });
   const access = await readAccess(options);
   const controlPlane = new ControlPlane(context);
   const { labels, tokenTtl: ttlMs, enforcer, dryRun = false } = options;
   const token = new RunToken(controlPlane, { labels, ttlMs, uses: targets.length });
   const settings = {
-    ...{ packages, enforcer, dryRun },
+    ...{ packages, enforcer, dryRun, url },
     preflight: await preflightText(),
-    url: httpsOrigin('--control-plane', options.controlPlane ?? context.url),
     caFingerprint: caFingerprintOf(context),
     nodes: await controlPlane.all<NodeView>('/v1/nodes'),
     token: () => token.get(),

@@ -2,6 +2,7 @@ import { stdout } from 'node:process';
 import type { Command } from 'commander';
 import { HOST_ENFORCERS, type HostEnforcer, type InstallScriptRequest } from '#contracts';
 import { durationOf } from '../input/duration.js';
+import { hostsOrigin } from '../input/hosts-origin.js';
 import { parseLabels } from '../input/labels.js';
 import { segment } from '../input/names.js';
 import { oneOf } from '../output/print.js';
@@ -17,7 +18,7 @@ interface Options {
 
 const HELP = `
 Examples:
-  hostward vm getscript web1 --labels env=prod > web1.sh
+  hostward vm getscript web1 --control-plane https://cp.example:7443 > web1.sh
   ssh root@web1 sh -s < web1.sh
   hostward vm getscript web2 --cloud-init > user-data
 The script holds a join token of one use: it is a secret until then. It checks
@@ -38,11 +39,11 @@ export function registerGetScript(vm: Command): void {
 }
 
 async function getScript(name: string, options: Options): Promise<void> {
-  const { labels, enforcer, ttl: ttlMs, cloudInit, controlPlane: url } = options;
+  const { labels, enforcer, ttl: ttlMs, cloudInit, controlPlane: given } = options;
   const text = await withControlPlane((controlPlane) => {
     const body: InstallScriptRequest = {
       format: cloudInit ? 'cloud-init' : 'sh',
-      url: url ?? new URL(controlPlane.url).origin,
+      url: hostsOrigin({ given, known: controlPlane.url }),
       ...{ labels, enforcer, ttlMs },
     };
     return controlPlane.call<string>(`/v1/nodes/${segment(name)}/install-script`, {
