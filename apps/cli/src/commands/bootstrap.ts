@@ -10,7 +10,7 @@ import { RunToken } from '../bootstrap/run-token.js';
 import { loadContext } from '../client/context.js';
 import { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed } from '../errors.js';
-import { durationOf } from '../input/duration.js';
+import { durationOption } from '../input/duration-option.js';
 import { parseLabels } from '../input/labels.js';
 import { oneOf } from '../output/print.js';
 import { hostsOrigin } from '../input/hosts-origin.js';
@@ -64,11 +64,7 @@ export function registerBootstrap(program: Command): void {
     .option('--control-plane <url>', 'as the hosts reach it, if not as you do')
     .option('--enforcer <name>', 'auto (default), apparmor, bpf, observe', enforcerOf)
     .addOption(listOption('--package <file>', 'a package; one an architecture'))
-    .addOption(
-      new Option('--token-ttl <duration>', 'how long the join token is valid')
-        .argParser(durationOf('--token-ttl'))
-        .default(3_600_000, '1h'),
-    )
+    .addOption(durationOption('--token-ttl <duration>', 'how long the join token is valid', '1h'))
     .option('--dry-run', 'look only: what would keep each host out?')
     .option('--json', 'one report in JSON')
     .description('machines become hosts, over ssh')

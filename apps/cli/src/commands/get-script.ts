@@ -1,7 +1,7 @@
 import { stdout } from 'node:process';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { HOST_ENFORCERS, type HostEnforcer, type InstallScriptRequest } from '#contracts';
-import { durationOf } from '../input/duration.js';
+import { durationOption } from '../input/duration-option.js';
 import { hostsOrigin } from '../input/hosts-origin.js';
 import { parseLabels } from '../input/labels.js';
 import { segment } from '../input/names.js';
@@ -29,10 +29,14 @@ export function registerGetScript(vm: Command): void {
   vm.command('getscript')
     .argument('<name>', 'what the host is to be called')
     .option('--cloud-init', 'as user-data of cloud-init')
-    .option('--labels <labels>', 'labels that the host gets', parseLabels, {})
+    .addOption(
+      new Option('--labels <labels>', 'labels that the host gets')
+        .argParser(parseLabels)
+        .default({}, 'none'),
+    )
     .option('--control-plane <url>', 'as the host reaches it, if not as you do')
     .option('--enforcer <name>', 'auto (default), apparmor, bpf, observe', enforcerOf)
-    .option('--ttl <duration>', 'how long its join token is valid', durationOf('--ttl'), 3_600_000)
+    .addOption(durationOption('--ttl <duration>', 'how long its join token is valid', '1h'))
     .description('a script by which a machine joins')
     .addHelpText('after', HELP)
     .action(getScript);
