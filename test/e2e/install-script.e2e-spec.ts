@@ -18,7 +18,9 @@ afterAll(() => rig?.close());
 
 describe('the install script', () => {
   async function scriptFor(name: string, ...args: string[]): Promise<string> {
-    return (await rig.product.must(['vm', 'getscript', name, ...args])).stdout;
+    const { url } = await rig.product.record();
+    return (await rig.product.must(['vm', 'getscript', name, '--control-plane', url, ...args]))
+      .stdout;
   }
 
   it('makes a host of the machine that it is piped into, once; its token is nowhere after', async () => {
@@ -102,7 +104,9 @@ describe('the install script', () => {
       text.replace(/^./, (digit) => (digit === '0' ? '1' : '0')),
     );
     try {
-      const result = await rig.product.cli(['vm', 'getscript', 'web9']);
+      const { url } = await rig.product.record();
+      const args = ['vm', 'getscript', 'web9', '--control-plane', url];
+      const result = await rig.product.cli(args);
       expect(result).toMatchObject({ code: 1, stdout: '' });
       expect(result.stderr).toContain('not signed by');
     } finally {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Command } from 'commander';
+import { durationOf } from './input/duration.js';
 import { commandNames, createProgram } from './program.js';
 
 describe('the command line', () => {
@@ -18,4 +20,43 @@ describe('the command line', () => {
     expect(named.commands.map((command) => command.name())).toEqual(['get']);
     expect((await createProgram(['help', 'nothing'])).commands.length).toBeGreaterThan(20);
   });
+
+  it('shows the default of a duration as the option takes it', async () => {
+    const shown = commandsUnder(await createProgram()).flatMap(({ path, command }) =>
+      command.options
+        .filter(({ flags, defaultValue }) => DURATION.test(flags) && defaultValue !== undefined)
+        .map(({ long, defaultValue, defaultValueDescription, parseArg }) => ({
+          option: `${path} ${long}`,
+          stands: defaultValue as unknown,
+          read: readAs(parseArg, defaultValueDescription ?? String(defaultValue)),
+        })),
+    );
+    expect(shown.map(({ option }) => option)).toEqual(
+      expect.arrayContaining([' apply --timeout', ' bench apply --idle', ' vm getscript --ttl']),
+    );
+    expect(shown.filter(({ stands, read }) => stands !== read)).toEqual([]);
+  });
 });
+
+const DURATION = /<(duration|time)>/;
+
+function commandsUnder(
+  parent: Command,
+  path = '',
+): readonly { readonly path: string; readonly command: Command }[] {
+  return parent.commands.flatMap((command) => {
+    const own = `${path} ${command.name()}`;
+    return [{ path: own, command }, ...commandsUnder(command, own)];
+  });
+}
+
+function readAs(parse: ((text: string, before: never) => unknown) | undefined, text: string) {
+  try {
+    if (parse !== undefined) return parse(text, undefined as never);
+    // Read when the command runs: what is typed is what stands.
+    durationOf('it')(text);
+    return text;
+  } catch (error) {
+    return String(error);
+  }
+}

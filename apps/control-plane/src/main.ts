@@ -23,7 +23,8 @@ import { openSecret } from './vault/open-secret.js';
 
 const USAGE = `usage:
   control-plane init --data-dir D [--listen HOST:PORT] [--names a,b] [--etcd URL] [--redis HOST:PORT] [--redis-events HOST:PORT] [--passphrase-file F]
-                     [--ca-cert F --ca-key F] [--admin-token-file F] [--reset-admin-token] [--redis-replicas]
+                     [--ca-cert F --ca-key F] [--admin-token-file F] [--reset-admin-token] [--redis-replicas] [--agent-redis-host HOST]
+                     [--leaf-hours N] [--packages D] [--rotate-host-key-key]
       makes keys, certificates and the configuration where they are missing; answers one JSON object
   control-plane request-keys --data-dir D, on a further machine, then there take-keys --data-dir D < ANSWER, of
                 share-keys --data-dir D --to REQUEST, on the first

@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { UsageError } from '../errors.js';
 import { type InputFile, readInputs } from '../input/files.js';
 import { parseSignedSet } from '../keys/signed-set.js';
-import { durationOf } from '../input/duration.js';
+import { durationOption } from '../input/duration-option.js';
 import { labelSelectorOf } from '../input/selector.js';
 import { hosts } from '../output/counted.js';
 import { oneOf } from '../output/print.js';
@@ -52,7 +52,7 @@ export function registerApply(program: Command): void {
     .option('--owner <name>', 'whose set this is')
     .option('--dry-run', 'say what would happen, refusals too; write nothing')
     .option('--wait', 'return when every selected host enforces the policies')
-    .option('--timeout <duration>', 'how long --wait waits', durationOf('--timeout'), 60_000)
+    .addOption(durationOption('--timeout <duration>', 'how long --wait waits', '1m'))
     .option(
       '--override-protection',
       'take rules that would block what keeps a host reachable: you answer for them',

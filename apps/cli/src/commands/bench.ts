@@ -9,6 +9,7 @@ import { sensorBench, type SensorBenchOptions } from '../bench/sensor-bench.js';
 import { trustBench, type TrustBenchOptions } from '../bench/trust-bench.js';
 import { UsageError } from '../errors.js';
 import { timerOf } from '../input/duration.js';
+import { durationOption } from '../input/duration-option.js';
 import { interruptible } from '../input/interruptible.js';
 import { outputFile } from '../output/output-file.js';
 import { oneOf } from '../output/print.js';
@@ -35,11 +36,13 @@ export function registerBench(program: Command): void {
     .option('--agents <number>', 'agent processes of the fleet', counted('--agents', 500), 50)
     .option('--rounds <number>', 'applies of each case', counted('--rounds', 1_000), 20)
     .option('--rules <numbers>', 'rule sets to compile', parseRules, [1, 100, 1_000, 10_000])
-    .option(
-      '--idle <duration>',
-      'how long CPU is counted while nothing happens',
-      timerOf('--idle'),
-      15_000,
+    .addOption(
+      durationOption(
+        '--idle <duration>',
+        'how long CPU is counted while nothing happens',
+        '15s',
+        timerOf,
+      ),
     )
     .option('--json', 'one JSON object a line')
     .description('from REST apply to the ack of every agent, idle CPU and memory, compile times')

@@ -10,10 +10,10 @@ import { RunToken } from '../bootstrap/run-token.js';
 import { loadContext } from '../client/context.js';
 import { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed } from '../errors.js';
-import { durationOf } from '../input/duration.js';
+import { durationOption } from '../input/duration-option.js';
 import { parseLabels } from '../input/labels.js';
 import { oneOf } from '../output/print.js';
-import { httpsOrigin } from '../input/https-origin.js';
+import { hostsOrigin } from '../input/hosts-origin.js';
 import { printable } from '../output/printable.js';
 import { renderTable, type Column } from '../output/table.js';
 import { packageRoot } from '../package-root.js';
@@ -41,6 +41,7 @@ interface Options extends LoginFlags {
 const HELP = `
 Examples:
   hostward bootstrap root@web1.example root@web2.example --labels env=prod
+  hostward bootstrap root@web1 --control-plane https://cp.example:7443
   hostward bootstrap admin@10.0.0.5 --jump me@bastion --ask-sudo-password
   hostward bootstrap --inventory hosts.txt --dry-run
 An inventory has one host a line: user@host:port name=web1
@@ -63,11 +64,7 @@ export function registerBootstrap(program: Command): void {
     .option('--control-plane <url>', 'as the hosts reach it, if not as you do')
     .option('--enforcer <name>', 'auto (default), apparmor, bpf, observe', enforcerOf)
     .addOption(listOption('--package <file>', 'a package; one an architecture'))
-    .addOption(
-      new Option('--token-ttl <duration>', 'how long the join token is valid')
-        .argParser(durationOf('--token-ttl'))
-        .default(3_600_000, '1h'),
-    )
+    .addOption(durationOption('--token-ttl <duration>', 'how long the join token is valid', '1h'))
     .option('--dry-run', 'look only: what would keep each host out?')
     .option('--json', 'one report in JSON')
     .description('machines become hosts, over ssh')
@@ -80,14 +77,18 @@ async function bootstrap(words: string[], options: Options): Promise<void> {
   const targets = await targetsOf(words, options);
   const packages = await readPackages(options.package, join(packageRoot(), 'build', 'packages'));
   const context = await loadContext(chosenContext());
+  const url = hostsOrigin({
+    given: options.controlPlane,
+    known: context.url,
+    machines: targets.map(({ host }) => host),
+  });
   const access = await readAccess(options);
   const controlPlane = new ControlPlane(context);
   const { labels, tokenTtl: ttlMs, enforcer, dryRun = false } = options;
   const token = new RunToken(controlPlane, { labels, ttlMs, uses: targets.length });
   const settings = {
-    ...{ packages, enforcer, dryRun },
+    ...{ packages, enforcer, dryRun, url },
     preflight: await preflightText(),
-    url: httpsOrigin('--control-plane', options.controlPlane ?? context.url),
     caFingerprint: caFingerprintOf(context),
     nodes: await controlPlane.all<NodeView>('/v1/nodes'),
     token: () => token.get(),

@@ -5,7 +5,7 @@ import type { AuthoritiesView } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { keepCa } from '../client/keep-ca.js';
 import { CommandFailed, UsageError } from '../errors.js';
-import { durationOf } from '../input/duration.js';
+import { durationOption } from '../input/duration-option.js';
 import { oneOf } from '../output/print.js';
 import { chosenContext, withControlPlane } from './session.js';
 
@@ -58,7 +58,7 @@ export function registerCa(program: Command): void {
 function step(ca: Command, name: 'switch' | 'finish', description: string): void {
   ca.command(name)
     .option('--wait', 'until hosts and certificates have followed')
-    .option('--timeout <duration>', 'how long to wait', durationOf('--timeout'), 1_200_000)
+    .addOption(durationOption('--timeout <duration>', 'how long to wait', '20m'))
     .option('--leave-behind', 'cut off hosts that have not followed: enrol them anew')
     .description(description)
     .action(async ({ wait, timeout, leaveBehind = false }: StepOptions) => {

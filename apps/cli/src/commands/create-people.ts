@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { ROLES, type ApiTokenView, type Role, type UserView } from '#contracts';
 import { UsageError } from '../errors.js';
-import { durationOf } from '../input/duration.js';
+import { durationOption } from '../input/duration-option.js';
 import { descriptorOf, readSecret } from '../input/secret.js';
 import { selectorOf } from '../input/selector.js';
 import { oneOf } from '../output/print.js';
@@ -42,7 +42,7 @@ Examples:
       'the hosts it sees and touches; default: all',
       selectorOf('no --selector'),
     )
-    .option('--ttl <duration>', 'how long it is valid', durationOf('--ttl'), 90 * 86_400_000)
+    .addOption(durationOption('--ttl <duration>', 'how long it is valid', '90d'))
     .option(
       '-o, --output <format>',
       'text, json or name (the token alone)',

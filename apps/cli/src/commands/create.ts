@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { ATTESTATIONS, type AttestationKind, type JoinTokenView } from '#contracts';
-import { durationOf } from '../input/duration.js';
+import { durationOption } from '../input/duration-option.js';
 import { parseLabels } from '../input/labels.js';
 import { wordsOf } from '../input/selector.js';
 import { countOf } from '../input/count.js';
@@ -37,7 +37,7 @@ Examples:
     .command('join-token')
     .option('--labels <labels>', 'labels that hosts get which join by it', parseLabels, {})
     .option('--uses <n>', 'how many hosts may join by it', countOf('--uses'), 1)
-    .option('--ttl <duration>', 'how long it is valid', durationOf('--ttl'), 3_600_000)
+    .addOption(durationOption('--ttl <duration>', 'how long it is valid', '1h'))
     .option(
       '--cidr <networks>',
       'from which networks hosts may join by it',

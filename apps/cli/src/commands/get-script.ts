@@ -1,7 +1,8 @@
 import { stdout } from 'node:process';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { HOST_ENFORCERS, type HostEnforcer, type InstallScriptRequest } from '#contracts';
-import { durationOf } from '../input/duration.js';
+import { durationOption } from '../input/duration-option.js';
+import { hostsOrigin } from '../input/hosts-origin.js';
 import { parseLabels } from '../input/labels.js';
 import { segment } from '../input/names.js';
 import { oneOf } from '../output/print.js';
@@ -17,7 +18,7 @@ interface Options {
 
 const HELP = `
 Examples:
-  hostward vm getscript web1 --labels env=prod > web1.sh
+  hostward vm getscript web1 --control-plane https://cp.example:7443 > web1.sh
   ssh root@web1 sh -s < web1.sh
   hostward vm getscript web2 --cloud-init > user-data
 The script holds a join token of one use: it is a secret until then. It checks
@@ -28,21 +29,25 @@ export function registerGetScript(vm: Command): void {
   vm.command('getscript')
     .argument('<name>', 'what the host is to be called')
     .option('--cloud-init', 'as user-data of cloud-init')
-    .option('--labels <labels>', 'labels that the host gets', parseLabels, {})
+    .addOption(
+      new Option('--labels <labels>', 'labels that the host gets')
+        .argParser(parseLabels)
+        .default({}, 'none'),
+    )
     .option('--control-plane <url>', 'as the host reaches it, if not as you do')
     .option('--enforcer <name>', 'auto (default), apparmor, bpf, observe', enforcerOf)
-    .option('--ttl <duration>', 'how long its join token is valid', durationOf('--ttl'), 3_600_000)
+    .addOption(durationOption('--ttl <duration>', 'how long its join token is valid', '1h'))
     .description('a script by which a machine joins')
     .addHelpText('after', HELP)
     .action(getScript);
 }
 
 async function getScript(name: string, options: Options): Promise<void> {
-  const { labels, enforcer, ttl: ttlMs, cloudInit, controlPlane: url } = options;
+  const { labels, enforcer, ttl: ttlMs, cloudInit, controlPlane: given } = options;
   const text = await withControlPlane((controlPlane) => {
     const body: InstallScriptRequest = {
       format: cloudInit ? 'cloud-init' : 'sh',
-      url: url ?? new URL(controlPlane.url).origin,
+      url: hostsOrigin({ given, known: controlPlane.url }),
       ...{ labels, enforcer, ttlMs },
     };
     return controlPlane.call<string>(`/v1/nodes/${segment(name)}/install-script`, {

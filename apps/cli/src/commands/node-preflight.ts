@@ -7,7 +7,7 @@ import { parseVerdicts, preflightScript, preflightText } from '../bootstrap/pref
 import type { Target } from '../bootstrap/target.js';
 import { loadContext } from '../client/context.js';
 import { CommandFailed } from '../errors.js';
-import { httpsOrigin } from '../input/https-origin.js';
+import { hostsOrigin } from '../input/hosts-origin.js';
 import { printable } from '../output/printable.js';
 import { addLoginFlags, interruption, targetsOf, tell, type LoginFlags } from './login-flags.js';
 import { chosenContext } from './session.js';
@@ -52,9 +52,11 @@ where a check has failed; a warning is none.`,
 
 async function preflight(words: string[], options: Options): Promise<void> {
   const targets = await targetsOf(words, options);
-  const { controlPlane = (await loadContext(chosenContext())).url } = options;
+  const { controlPlane: given } = options;
+  const known = given ?? (await loadContext(chosenContext())).url;
+  const machines = targets.map(({ host }) => host);
   const script = {
-    line: preflightScript(httpsOrigin('--control-plane', controlPlane)),
+    line: preflightScript(hostsOrigin({ given, known, machines })),
     text: await preflightText(),
   };
   const access = await readAccess(options);

@@ -21,7 +21,7 @@ export function registerPolicyLife(program: Command): void {
     .argument('<kind>', 'policy')
     .argument('<name>')
     .option('-o, --output <format>', 'table, json, yaml or name', outputFormat, 'table')
-    .description('every version of a policy, newest first')
+    .description('the newest 50 versions of a policy, newest first')
     .addHelpText(
       'after',
       '\nExamples:\n  hostward history policy block-sleep\n  hostward history policy block-sleep -o yaml    # with the documents',

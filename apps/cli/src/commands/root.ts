@@ -13,6 +13,7 @@ import {
 } from '#bundle';
 import { CommandFailed, UsageError } from '../errors.js';
 import { durationOf } from '../input/duration.js';
+import { durationOption } from '../input/duration-option.js';
 import { labelSelectorOf } from '../input/selector.js';
 import { descriptorOf } from '../input/secret.js';
 import { countOf } from '../input/count.js';
@@ -41,8 +42,6 @@ In this order they lead from managed to authored mode.
 With several root keys each holder runs \`hostward root sign\` on the file;
 version N+1 needs the signatures of the thresholds of N and of N+1.`;
 
-const YEARS_MS = 10 * 365 * 86_400_000;
-
 export function registerRoot(program: Command): void {
   const root = program
     .command('root')
@@ -63,7 +62,7 @@ function registerInit(root: Command): void {
     .requiredOption('--root-key <name...>', 'who may sign root documents')
     .requiredOption('--online-key <file>', 'key.json of the control plane: {"keyid", "key"}')
     .option('--threshold <n>', 'how many of them must', countOf('--threshold'), 1)
-    .option('--expires-in <duration>', 'how long it is valid', durationOf('--expires-in'), YEARS_MS)
+    .addOption(durationOption('--expires-in <duration>', 'how long it is valid', '3650d'))
     .description('a first root document, before a control plane is set up')
     .action(async (file: string, options: InitOptions) => {
       const keys = await Promise.all(options.rootKey.map(publicKeyOf));

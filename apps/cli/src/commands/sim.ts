@@ -7,6 +7,7 @@ import { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed, UsageError } from '../errors.js';
 import { interruptible } from '../input/interruptible.js';
 import { timerOf } from '../input/duration.js';
+import { durationOption } from '../input/duration-option.js';
 import { SEEDS, seedOf } from '../input/seed.js';
 import { printObject } from '../output/print.js';
 import { labelsOf, parseMixture, type LabelMixture } from '../sim/label-mixture.js';
@@ -46,15 +47,17 @@ export function registerSim(program: Command): void {
       wholeNumber('--processes', 64),
       availableParallelism(),
     )
-    .option('--duration <time>', 'from when all have come', timerOf('--duration'), 60_000)
+    .addOption(durationOption('--duration <time>', 'from when all have come', '1m', timerOf))
     .option('--change-every <time>', 'apply a changed policy as often', timerOf('--change-every'))
     .option('--storm <time>', 'cut all connections so long after that', timerOf('--storm'))
     .option('--fail <probability>', 'that a rule set fails to load', share('--fail'), 0)
-    .option('--latency <time>', 'before a nudge is acted on', timerOf('--latency'), 0)
+    .addOption(durationOption('--latency <time>', 'before a nudge is acted on', '0s', timerOf))
     .option('--slow <share>', 'of hosts that load slowly', share('--slow'), 0)
-    .option('--slow-by <time>', 'how long those take', timerOf('--slow-by'), 5_000)
+    .addOption(durationOption('--slow-by <time>', 'how long those take', '5s', timerOf))
     .option('--stuck <share>', 'of hosts that never load anything', share('--stuck'), 0)
-    .option('--clock-skew <time>', 'clocks are wrong by up to so much', timerOf('--clock-skew'), 0)
+    .addOption(
+      durationOption('--clock-skew <time>', 'clocks are wrong by up to so much', '0s', timerOf),
+    )
     .option('--seed <n>', 'of what chance decides, to have it again', seedOf)
     .option('--keep', 'leave the hosts in the control plane afterwards')
     .option('--json', 'print a report as JSON, all else on standard error')

@@ -3,6 +3,7 @@ import { breaksPromise, type NodeStatus, type RedirectReport } from '#contracts'
 import type { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed, UsageError } from '../errors.js';
 import { durationOf } from '../input/duration.js';
+import { durationOption } from '../input/duration-option.js';
 import { segment } from '../input/names.js';
 import { age, seen } from '../output/age.js';
 import { oneOf, printObject } from '../output/print.js';
@@ -25,7 +26,7 @@ export function registerStatus(program: Command): void {
     .argument('<kind>', 'policy or node')
     .argument('<name>')
     .option('--wait', 'wait until it is enforced, or never will be')
-    .option('--timeout <duration>', 'how long --wait waits', durationOf('--timeout'), 30_000)
+    .addOption(durationOption('--timeout <duration>', 'how long --wait waits', '30s'))
     .option('--state <states>', 'of a policy: list all hosts in these, e.g. pending,failed')
     .option('--verify', 'of a node: by its own signature, whoever carries it')
     .option('--node-id <id>', 'with --verify: which host it is; kept', nodeIdOption)

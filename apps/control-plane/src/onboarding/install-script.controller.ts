@@ -99,7 +99,8 @@ export class InstallScriptController {
     const packages = offered.filter((each) => each !== undefined);
     if (release !== undefined && packages.length > 0)
       return { releaseKey: release.releaseKey, packages };
-    const remedy = 'make them by `hostward package`, and name their folder by `up --packages DIR`';
+    const remedy =
+      'make them by `hostward package`, and name their folder by `up --packages DIR`, or without `up` by packagesDir in control-plane.yaml';
     throw conflict('packages', undefined, 'are lacking: none for hosts is here', remedy);
   }
 }

@@ -5,6 +5,7 @@ import type { Stored } from '../fleet/shelf.js';
 import type { PolicyRecord } from './policy.record.js';
 
 /** Versions of a policy that are kept; older ones go with the write that makes a newer one. */
+/** Mirror: the help of `hostward history`. */
 const KEPT_VERSIONS = 50;
 
 /** Signs a version of a policy with the online key. */

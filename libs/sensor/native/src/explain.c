@@ -233,7 +233,7 @@ int hw_console_explain(const char *bpffs, const char *state_dir, const struct hw
                 r = hw_explain(element, bytes, says, q, &json);
         if (r < 0) {
                 fprintf(stderr, "hostward-sensor: no table of this version can be read: %s\n%s\n", strerror(-r),
-                        r == -ENOENT ? "Where AppArmor enforces, `alerts` name the rule; see hostward-sensor status."
+                        r == -ENOENT ? "Where AppArmor enforces, `hostward get alerts` names the rule; see hostward-sensor status."
                                      : "Only root may ask, on a host with BPF-LSM.");
                 return 1;
         }
