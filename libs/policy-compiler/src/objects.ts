@@ -27,7 +27,7 @@ export function objectsOf(match: PathMatch, resolve: Resolve): readonly PathObje
     case 'path':
       return spellings(match.path, resolve).map((path) => ({ type: 'exact', path }));
     case 'execname':
-      return [{ type: 'execname', name: checkedName(match.name) }];
+      return execname(checkedName(match.name), resolve);
     case 'directory':
       return directorySpellings(match.dir, resolve).map((dir) => ({
         type: 'directory',
@@ -40,6 +40,20 @@ export function objectsOf(match: PathMatch, resolve: Resolve): readonly PathObje
         glob,
       }));
   }
+}
+
+/** Where programs are looked for by name. */
+const PROGRAM_DIRS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
+
+/** A name, and the programs of other names that it is a link to: the kernel judges those. */
+function execname(name: string, resolve: Resolve): readonly PathObject[] {
+  const programs = PROGRAM_DIRS.map((dir) => resolve(`${dir}/${name}`).at(-1)).filter(
+    (path) => path !== undefined && posix.basename(path) !== name,
+  );
+  return [
+    { type: 'execname', name },
+    ...[...new Set(programs)].map((path = ''): PathObject => ({ type: 'exact', path })),
+  ];
 }
 
 function spellings(path: string, resolve: Resolve): readonly string[] {

@@ -108,7 +108,17 @@ export class RuleEntries {
     if (lifts) return undefined;
     const named = object.kind === 'process' || object.kind === 'file' ? namesOf(object.match) : [];
     const [link] = named.flatMap((path) => this.host.unfollowed?.(path) ?? []);
-    return link === undefined ? this.unmetSources(sources) : notFollowed(link);
+    if (link !== undefined) return notFollowed(link);
+    return this.ofEachProcess(named) ?? this.unmetSources(sources);
+  }
+
+  /** A rule is about files, and such a name is another one to each process: the kernel judges none by it. */
+  private ofEachProcess(named: readonly string[]): string | undefined {
+    const seen = named.map((path) => this.resolve(path).at(-1) ?? path);
+    const own = seen.find((path) => OF_EACH_PROCESS.test(path));
+    if (own === undefined) return undefined;
+    const all = own.replace(OF_EACH_PROCESS, (_own, name: string) => ALL_PROCESSES[name] ?? '');
+    return `${own} is another file to each process: name ${all}`;
   }
 
   /** One source is enough: a rule has one state, which must not be that of a part alone. */
@@ -238,6 +248,16 @@ function deviceRule(object: Extract<Rule['object'], { readonly kind: 'device' }>
   return 'problem' in pattern ? unsupported(pattern.problem) : NOTHING;
 }
 
+/** What these lead to, of every process. */
+const ALL_PROCESSES: Readonly<Record<string, string>> = {
+  'proc/self': '/proc/*',
+  'proc/thread-self': '/proc/*/task/*',
+  'proc/mounts': '/proc/*/mounts',
+  'proc/net': '/proc/*/net',
+  'dev/fd': '/proc/*/fd',
+};
+const OF_EACH_PROCESS = new RegExp(`^/(${Object.keys(ALL_PROCESSES).join('|')})(?=/|$)`);
+
 function notFollowed(link: string): string {
   return `${link} is a link that others than root can change, and is not followed: name what it leads to`;
 }
@@ -276,12 +296,15 @@ function namesOf(match: PathMatch): readonly string[] {
 }
 
 /** A link to a program with another name stands for all of that program, e.g. reboot for systemctl. */
-function linkNote(rule: Rule, objects: readonly PathObject[]): string | undefined {
-  if (rule.object.kind !== 'process' || rule.object.match.type !== 'path') return undefined;
-  const seen = objects.at(-1);
-  const asked = rule.object.match.path;
-  if (seen?.type !== 'exact' || basename(seen.path) === basename(asked)) return undefined;
-  return `${asked} is a link to ${seen.path}: the rule binds that program under every name`;
+function linkNote({ object }: Rule, objects: readonly PathObject[]): string | undefined {
+  if (object.kind !== 'process') return undefined;
+  const { match } = object;
+  if (match.type !== 'path' && match.type !== 'execname') return undefined;
+  const asked = match.type === 'path' ? match.path : match.name;
+  const paths = objects.flatMap((one) => (one.type === 'exact' ? [one.path] : []));
+  const program = paths.find((path) => basename(path) !== basename(asked));
+  if (program === undefined) return undefined;
+  return `${asked} is a link to ${program}: the rule binds that program under every name`;
 }
 
 function basename(path: string): string {

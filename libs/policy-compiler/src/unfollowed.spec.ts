@@ -96,3 +96,58 @@ describe.each([
     expect(compiled(spec).report.policies[0]?.rules).toMatchObject([{ plan: 'enforce' }]);
   });
 });
+
+describe.each([
+  ['AppArmor', {}],
+  ['BPF', { bpf: true }],
+])('a rule on names that the kernel does not judge, on %s', (_enforcer, more) => {
+  const links: Readonly<Record<string, string>> = {
+    '/etc/mtab': '/proc/self/mounts',
+    '/usr/bin/vi': '/usr/bin/vim.basic',
+    '/usr/bin/reboot': '/usr/bin/systemctl',
+  };
+  const host = debian({
+    ...more,
+    resolve: (path) => (path in links ? [path, links[path] ?? ''] : [path]),
+  });
+  const ruleOf = (spec: Spec) =>
+    compileRuleSet(ruleSet(policy('p', spec)), host).report.policies[0]?.rules[0];
+
+  it.each<[string, Spec, string]>([
+    ['a path', { file: { matchPaths: [{ path: '/proc/self/mem' }] } }, '/proc/*/mem'],
+    ['a link to one', { file: { matchPaths: [{ path: '/etc/mtab' }] } }, '/proc/*/mounts'],
+    [
+      'a table of sockets',
+      { file: { matchPaths: [{ path: '/proc/net/tcp' }] } },
+      '/proc/*/net/tcp',
+    ],
+    [
+      'a directory',
+      { file: { matchDirectories: [{ dir: '/proc/self/fd/', recursive: true }] } },
+      '/proc/*/fd/',
+    ],
+    ['a pattern', { file: { matchPatterns: [{ pattern: '/dev/fd/*' }] } }, '/proc/*/fd'],
+  ])('says what to name in place of a file of each process: %s', (_what, spec, all) => {
+    expect(ruleOf(spec)).toMatchObject({
+      plan: 'overruled',
+      reason: expect.stringMatching(/ is another file to each process: name /),
+    });
+    expect(ruleOf(spec)?.reason?.endsWith(`: name ${all}`)).toBe(true);
+  });
+
+  it('binds the program that a name is a link to, and says so', () => {
+    const process = { matchPaths: [{ execname: 'vi' }] };
+    expect(ruleOf({ process })).toMatchObject({
+      plan: 'enforce',
+      reason: 'vi is a link to /usr/bin/vim.basic: the rule binds that program under every name',
+    });
+    const { attribution } = compileRuleSet(ruleSet(policy('p', { process })), host).report;
+    expect(attribution.general.paths.map(({ glob }) => glob)).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^\/usr\/bin\/vim\.basic/)]),
+    );
+    expect(ruleOf({ process: { matchPaths: [{ execname: 'reboot' }] } })).toMatchObject({
+      plan: 'refused',
+      reason: expect.stringContaining('/usr/bin/systemctl'),
+    });
+  });
+});
