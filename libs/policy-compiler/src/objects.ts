@@ -35,25 +35,50 @@ export function objectsOf(match: PathMatch, resolve: Resolve): readonly PathObje
         recursive: match.recursive,
       }));
     case 'pattern':
-      return resolvedPattern(parseGlob(match.pattern), resolve).map((glob) => ({
-        type: 'pattern',
-        glob,
-      }));
+      return pattern(resolvedPattern(parseGlob(match.pattern), resolve), resolve);
   }
 }
 
-/** Where programs are looked for by name. */
-const PROGRAM_DIRS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
+/** Where programs are looked for by name, and by the names that these folders have on merged /usr. */
+const PROGRAM_DIRS = [
+  '/usr/local/sbin',
+  '/usr/local/bin',
+  '/usr/sbin',
+  '/usr/bin',
+  '/sbin',
+  '/bin',
+];
 
 /** A name, and the programs of other names that it is a link to: the kernel judges those. */
 function execname(name: string, resolve: Resolve): readonly PathObject[] {
-  const programs = PROGRAM_DIRS.map((dir) => resolve(`${dir}/${name}`).at(-1)).filter(
-    (path) => path !== undefined && posix.basename(path) !== name,
-  );
+  const isOther = (path: string): boolean => posix.basename(path) !== name;
   return [
     { type: 'execname', name },
-    ...[...new Set(programs)].map((path = ''): PathObject => ({ type: 'exact', path })),
+    ...programsBy(name, resolve, { isNamed: () => true, isOther }),
   ];
+}
+
+/** Patterns, and the programs that they name by a link alone: in all folders, that of `vi`. */
+function pattern(globs: readonly Glob[], resolve: Resolve): readonly PathObject[] {
+  const [written] = globs;
+  const last = written?.at(-1);
+  const name = last?.type === 'text' && last.text.includes('/') ? posix.basename(last.text) : '';
+  const objects = globs.map((glob): PathObject => ({ type: 'pattern', glob }));
+  if (name === '') return objects;
+  const matchers = globs.map((glob) => compileGlob(printGlob(glob)));
+  const isNamed = (path: string): boolean => matchers.some((matches) => matches(path));
+  const isOther = (path: string): boolean => !isNamed(path);
+  return [...objects, ...programsBy(name, resolve, { isNamed, isOther })];
+}
+
+function programsBy(
+  name: string,
+  resolve: Resolve,
+  { isNamed, isOther }: Readonly<Record<'isNamed' | 'isOther', (path: string) => boolean>>,
+): readonly PathObject[] {
+  const named = PROGRAM_DIRS.map((dir) => `${dir}/${name}`).filter(isNamed);
+  const programs = named.flatMap((path) => resolve(path).at(-1) ?? []).filter(isOther);
+  return [...new Set(programs)].map((path) => ({ type: 'exact', path }));
 }
 
 function spellings(path: string, resolve: Resolve): readonly string[] {

@@ -298,13 +298,25 @@ function namesOf(match: PathMatch): readonly string[] {
 /** A link to a program with another name stands for all of that program, e.g. reboot for systemctl. */
 function linkNote({ object }: Rule, objects: readonly PathObject[]): string | undefined {
   if (object.kind !== 'process') return undefined;
-  const { match } = object;
-  if (match.type !== 'path' && match.type !== 'execname') return undefined;
-  const asked = match.type === 'path' ? match.path : match.name;
+  const asked = nameOf(object.match);
+  if (asked === undefined) return undefined;
   const paths = objects.flatMap((one) => (one.type === 'exact' ? [one.path] : []));
   const program = paths.find((path) => basename(path) !== basename(asked));
   if (program === undefined) return undefined;
   return `${asked} is a link to ${program}: the rule binds that program under every name`;
+}
+
+function nameOf(match: PathMatch): string | undefined {
+  switch (match.type) {
+    case 'path':
+      return match.path;
+    case 'execname':
+      return match.name;
+    case 'pattern':
+      return match.pattern;
+    case 'directory':
+      return undefined;
+  }
 }
 
 function basename(path: string): string {

@@ -104,6 +104,8 @@ describe.each([
   const links: Readonly<Record<string, string>> = {
     '/etc/mtab': '/proc/self/mounts',
     '/usr/bin/vi': '/usr/bin/vim.basic',
+    '/bin/vi': '/usr/bin/vim.basic',
+    '/bin/curl': '/usr/bin/curl',
     '/usr/bin/reboot': '/usr/bin/systemctl',
   };
   const host = debian({
@@ -135,19 +137,35 @@ describe.each([
     expect(ruleOf(spec)?.reason?.endsWith(`: name ${all}`)).toBe(true);
   });
 
-  it('binds the program that a name is a link to, and says so', () => {
-    const process = { matchPaths: [{ execname: 'vi' }] };
+  it.each<[string, Spec['process']]>([
+    ['vi', { matchPaths: [{ execname: 'vi' }] }],
+    ['/**/vi', { matchPatterns: [{ pattern: '/**/vi' }] }],
+    ['/*bin/vi', { matchPatterns: [{ pattern: '/*bin/vi' }] }],
+    ['/usr/*/vi', { matchPatterns: [{ pattern: '/usr/*/vi' }] }],
+  ])('binds the program that a name is a link to, and says so: %s', (name, process) => {
     expect(ruleOf({ process })).toMatchObject({
       plan: 'enforce',
-      reason: 'vi is a link to /usr/bin/vim.basic: the rule binds that program under every name',
+      reason: `${name} is a link to /usr/bin/vim.basic: the rule binds that program under every name`,
     });
     const { attribution } = compileRuleSet(ruleSet(policy('p', { process })), host).report;
     expect(attribution.general.paths.map(({ glob }) => glob)).toEqual(
       expect.arrayContaining([expect.stringMatching(/^\/usr\/bin\/vim\.basic/)]),
     );
+  });
+
+  it('keeps the control path from a name that is a link into it', () => {
     expect(ruleOf({ process: { matchPaths: [{ execname: 'reboot' }] } })).toMatchObject({
       plan: 'refused',
       reason: expect.stringContaining('/usr/bin/systemctl'),
     });
+  });
+
+  it('binds what a pattern names by a folder that is a link', () => {
+    const process = { matchPatterns: [{ pattern: '/?in/curl' }] };
+    const { report } = compileRuleSet(ruleSet(policy('p', { process })), host);
+    expect(report.policies[0]?.rules).toMatchObject([{ plan: 'enforce' }]);
+    expect(report.policies[0]?.rules[0]?.reason).toBeUndefined();
+    const globs = report.attribution.general.paths.map(({ glob }) => glob);
+    expect(globs.filter((glob) => glob.startsWith('/usr/bin/curl'))).toHaveLength(1);
   });
 });
