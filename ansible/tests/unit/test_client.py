@@ -143,6 +143,7 @@ def test_what_a_busy_control_plane_has_not_begun_is_said_again_a_change_too(refu
         (503, 'busy', None),
         (503, 'busy', 'Wed, 02 Dec 2026 00:00:00 GMT'),
         (429, 'too-many-requests', '61'),
+        (429, 'too-many-attempts', '0'),
         (500, 'internal', '0'),
     ],
 )

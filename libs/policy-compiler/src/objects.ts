@@ -21,13 +21,23 @@ export type PathObject =
 
 type Resolve = (path: string) => readonly string[];
 
-/** The objects to write for a match, one a spelling. @throws GlobError when it cannot be written */
-export function objectsOf(match: PathMatch, resolve: Resolve): readonly PathObject[] {
+/**
+ * The objects to write for a match, one a spelling, and of the match of a `process` its programs by link, which weigh what
+ * the match does. @throws GlobError when it cannot be written
+ */
+export function objectsOf(
+  match: PathMatch,
+  resolve: Resolve,
+  kind: 'process' | 'file' = 'process',
+): readonly PathObject[] {
   switch (match.type) {
     case 'path':
       return spellings(match.path, resolve).map((path) => ({ type: 'exact', path }));
     case 'execname':
-      return execname(checkedName(match.name), resolve);
+      return [
+        { type: 'execname', name: checkedName(match.name) },
+        ...programsByLink(match, resolve).map((path): PathObject => ({ type: 'exact', path })),
+      ];
     case 'directory':
       return directorySpellings(match.dir, resolve).map((dir) => ({
         type: 'directory',
@@ -35,50 +45,46 @@ export function objectsOf(match: PathMatch, resolve: Resolve): readonly PathObje
         recursive: match.recursive,
       }));
     case 'pattern':
-      return pattern(resolvedPattern(parseGlob(match.pattern), resolve), resolve);
+      return [
+        ...resolvedPattern(parseGlob(match.pattern), resolve),
+        ...(kind === 'process' ? programsByLink(match, resolve) : []).map(literal),
+      ].map((glob) => ({ type: 'pattern', glob }));
   }
 }
 
-/** Where programs are looked for by name, and by the names that these folders have on merged /usr. */
-const PROGRAM_DIRS = [
-  '/usr/local/sbin',
-  '/usr/local/bin',
-  '/usr/sbin',
-  '/usr/bin',
-  '/sbin',
-  '/bin',
-];
-
-/** A name, and the programs of other names that it is a link to: the kernel judges those. */
-function execname(name: string, resolve: Resolve): readonly PathObject[] {
-  const isOther = (path: string): boolean => posix.basename(path) !== name;
-  return [
-    { type: 'execname', name },
-    ...programsBy(name, resolve, { isNamed: () => true, isOther }),
-  ];
+function literal(path: string): Glob {
+  return parseGlob(escapeGlob(path));
 }
 
-/** Patterns, and the programs that they name by a link alone: in all folders, that of `vi`. */
-function pattern(globs: readonly Glob[], resolve: Resolve): readonly PathObject[] {
-  const [written] = globs;
-  const last = written?.at(-1);
-  const name = last?.type === 'text' && last.text.includes('/') ? posix.basename(last.text) : '';
-  const objects = globs.map((glob): PathObject => ({ type: 'pattern', glob }));
-  if (name === '') return objects;
+/** Where programs are looked for by name; behind them the names that these folders have on merged /usr. */
+const PROGRAM_DIRS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
+const MERGED_DIRS = ['/sbin', '/bin'];
+
+/**
+ * Programs that an execname, or a pattern that ends in a name, means by a link alone, as in all folders that of `vi`: the
+ * kernel judges those. What a link leads to is no text of the policy's: what cannot be written is left out.
+ */
+export function programsByLink(match: PathMatch, resolve: Resolve): readonly string[] {
+  if (match.type === 'execname') {
+    const isOther = (path: string): boolean => posix.basename(path) !== match.name;
+    return programs(PROGRAM_DIRS, match.name, resolve).filter(isOther);
+  }
+  if (match.type !== 'pattern') return [];
+  const globs = resolvedPattern(parseGlob(match.pattern), resolve);
+  const last = globs[0]?.at(-1);
+  if (last?.type !== 'text' || !last.text.includes('/')) return [];
   const matchers = globs.map((glob) => compileGlob(printGlob(glob)));
   const isNamed = (path: string): boolean => matchers.some((matches) => matches(path));
-  const isOther = (path: string): boolean => !isNamed(path);
-  return [...objects, ...programsBy(name, resolve, { isNamed, isOther })];
+  const dirs = [...PROGRAM_DIRS, ...MERGED_DIRS].filter((dir) =>
+    isNamed(`${dir}/${posix.basename(last.text)}`),
+  );
+  return programs(dirs, posix.basename(last.text), resolve).filter((path) => !isNamed(path));
 }
 
-function programsBy(
-  name: string,
-  resolve: Resolve,
-  { isNamed, isOther }: Readonly<Record<'isNamed' | 'isOther', (path: string) => boolean>>,
-): readonly PathObject[] {
-  const named = PROGRAM_DIRS.map((dir) => `${dir}/${name}`).filter(isNamed);
-  const programs = named.flatMap((path) => resolve(path).at(-1) ?? []).filter(isOther);
-  return [...new Set(programs)].map((path) => ({ type: 'exact', path }));
+function programs(dirs: readonly string[], name: string, resolve: Resolve): readonly string[] {
+  if (name === '.' || name === '..') return [];
+  const paths = dirs.flatMap((dir) => resolve(`${dir}/${name}`).at(-1) ?? []);
+  return [...new Set(paths)].filter((path) => textProblem(path) === undefined);
 }
 
 function spellings(path: string, resolve: Resolve): readonly string[] {

@@ -3,7 +3,14 @@ import { CAPABILITIES, type Protocol, protocolCells } from './cells.js';
 import { devicePattern } from './devices.js';
 import type { DraftRule } from './draft-rule.js';
 import { GlobError, parseGlob } from './glob.js';
-import { globOf, mayOverlap, objectsOf, type PathObject, prefixOf } from './objects.js';
+import {
+  globOf,
+  mayOverlap,
+  objectsOf,
+  type PathObject,
+  prefixOf,
+  programsByLink,
+} from './objects.js';
 import { BEYOND_BUDGET, type PatternBudget } from './pattern-budget.js';
 import { cellRank, pathRank } from './precedence.js';
 import { protocolKinds } from './table/socket-kinds.js';
@@ -118,7 +125,8 @@ export class RuleEntries {
     const own = seen.find((path) => OF_EACH_PROCESS.test(path));
     if (own === undefined) return undefined;
     const all = own.replace(OF_EACH_PROCESS, (_own, name: string) => ALL_PROCESSES[name] ?? '');
-    return `${own} is another file to each process: name ${all}`;
+    const pattern = all.endsWith('/') ? `${all}**` : all;
+    return `${own} is another file to each process: name them all by matchPatterns, ${pattern}`;
   }
 
   /** One source is enough: a rule has one state, which must not be that of a part alone. */
@@ -151,15 +159,26 @@ export class RuleEntries {
     if (problem !== undefined) return unsupported(problem);
     const { object } = rule;
     if (object.kind !== 'process' && object.kind !== 'file') return unsupported('not about paths');
-    const objects = objectsOf(object.match, this.resolve);
+    const objects = objectsOf(object.match, this.resolve, object.kind);
     if (object.kind === 'file' && objects.every((one) => this.isDirectory(one)))
       return unsupported(`${described(rule)} ${DIRECTORY}`);
     if (!objects.every((one) => this.fits(one))) {
       return unsupported(BEYOND_BUDGET);
     }
     const paths = objects.flatMap((one) => pathEntries(drafted, one));
-    const note = linkNote(rule, objects) ?? this.socketNote(rule, objects);
+    const note = this.linkNote(rule, objects) ?? this.socketNote(rule, objects);
     return { paths, cells: [], sources: this.sources(rule), note };
+  }
+
+  /** A link to a program with another name stands for all of that program, e.g. reboot for systemctl. */
+  private linkNote({ object }: Rule, objects: readonly PathObject[]): string | undefined {
+    if (object.kind !== 'process') return undefined;
+    const { match } = object;
+    const programs =
+      match.type === 'path' ? otherName(match.path, objects) : programsByLink(match, this.resolve);
+    if (programs.length === 0) return undefined;
+    const which = programs.length === 1 ? 'that program' : 'those programs';
+    return `${nameOf(match)} is a link to ${programs.join(' and ')}: the rule binds ${which} under every name`;
   }
 
   /** Whoever connects to a socket opens no file: the hooks of BPF, and AppArmor of most kernels, are not asked. */
@@ -268,17 +287,7 @@ function unsupported(reason: string): Made {
 
 function described(rule: Rule): string {
   if (rule.object.kind !== 'process' && rule.object.kind !== 'file') return 'a source';
-  const { match } = rule.object;
-  switch (match.type) {
-    case 'path':
-      return JSON.stringify(match.path);
-    case 'execname':
-      return JSON.stringify(match.name);
-    case 'directory':
-      return JSON.stringify(match.dir);
-    case 'pattern':
-      return JSON.stringify(match.pattern);
-  }
+  return JSON.stringify(nameOf(rule.object.match));
 }
 
 /** What of a match is looked up on the host. */
@@ -295,27 +304,22 @@ function namesOf(match: PathMatch): readonly string[] {
   }
 }
 
-/** A link to a program with another name stands for all of that program, e.g. reboot for systemctl. */
-function linkNote({ object }: Rule, objects: readonly PathObject[]): string | undefined {
-  if (object.kind !== 'process') return undefined;
-  const asked = nameOf(object.match);
-  if (asked === undefined) return undefined;
-  const paths = objects.flatMap((one) => (one.type === 'exact' ? [one.path] : []));
-  const program = paths.find((path) => basename(path) !== basename(asked));
-  if (program === undefined) return undefined;
-  return `${asked} is a link to ${program}: the rule binds that program under every name`;
+/** What a path leads to, where that is called otherwise. */
+function otherName(path: string, objects: readonly PathObject[]): readonly string[] {
+  const seen = objects.at(-1);
+  return seen?.type === 'exact' && basename(seen.path) !== basename(path) ? [seen.path] : [];
 }
 
-function nameOf(match: PathMatch): string | undefined {
+function nameOf(match: PathMatch): string {
   switch (match.type) {
     case 'path':
       return match.path;
     case 'execname':
       return match.name;
+    case 'directory':
+      return match.dir;
     case 'pattern':
       return match.pattern;
-    case 'directory':
-      return undefined;
   }
 }
 

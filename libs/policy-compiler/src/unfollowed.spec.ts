@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { HostPolicySpec } from '#policy-model';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
+import { Evaluator } from './verdict.js';
 
 type Spec = Omit<HostPolicySpec, 'nodeSelector'>;
 
@@ -106,6 +107,7 @@ describe.each([
     '/usr/bin/vi': '/usr/bin/vim.basic',
     '/bin/vi': '/usr/bin/vim.basic',
     '/bin/curl': '/usr/bin/curl',
+    '/usr/bin/odd': '/opt/o"d\nd',
     '/usr/bin/reboot': '/usr/bin/systemctl',
   };
   const host = debian({
@@ -126,15 +128,17 @@ describe.each([
     [
       'a directory',
       { file: { matchDirectories: [{ dir: '/proc/self/fd/', recursive: true }] } },
-      '/proc/*/fd/',
+      '/proc/*/fd/**',
     ],
     ['a pattern', { file: { matchPatterns: [{ pattern: '/dev/fd/*' }] } }, '/proc/*/fd'],
   ])('says what to name in place of a file of each process: %s', (_what, spec, all) => {
     expect(ruleOf(spec)).toMatchObject({
       plan: 'overruled',
-      reason: expect.stringMatching(/ is another file to each process: name /),
+      reason: expect.stringMatching(
+        / is another file to each process: name them all by matchPatterns, /,
+      ),
     });
-    expect(ruleOf(spec)?.reason?.endsWith(`: name ${all}`)).toBe(true);
+    expect(ruleOf(spec)?.reason?.endsWith(`matchPatterns, ${all}`)).toBe(true);
   });
 
   it.each<[string, Spec['process']]>([
@@ -160,11 +164,57 @@ describe.each([
     });
   });
 
+  it('weighs what a pattern names by a link as the pattern', () => {
+    const pattern = { matchPatterns: [{ pattern: '/usr/*/vi' }] };
+    const policies = [
+      policy('block', { process: pattern }),
+      policy('allow', {
+        process: { matchDirectories: [{ dir: '/usr/bin/', recursive: true }], action: 'Allow' },
+      }),
+    ];
+    const { general } = compileRuleSet(ruleSet(...policies), host).report.attribution;
+    const { allowed } = new Evaluator([general]).path('/usr/bin/vim.basic', 'x', 'other');
+    expect(allowed).toBe(true);
+  });
+
+  it('keeps from rules what the owner of the host refuses to have touched, by a link too', () => {
+    const refusing = { ...host, veto: [{ paths: ['/usr/bin/vim.basic'] }] };
+    for (const match of [
+      { matchPaths: [{ execname: 'vi' }] },
+      { matchPatterns: [{ pattern: '/usr/*/vi' }] },
+    ]) {
+      const { report } = compileRuleSet(ruleSet(policy('p', { process: match })), refusing);
+      expect(report.policies[0]?.rules).toMatchObject([{ plan: 'refused' }]);
+    }
+  });
+
+  it.each(['odd', '..', '.'])(
+    'goes on where a link cannot be written, or a name is none: %s',
+    (execname) => {
+      const { report } = compileRuleSet(
+        ruleSet(
+          policy('p', { process: { matchPaths: [{ execname }] } }),
+          policy('q', { process: { matchPaths: [{ path: '/opt/tool' }] } }),
+        ),
+        host,
+      );
+      expect(report.policies.find(({ policy: name }) => name === 'q')?.rules).toMatchObject([
+        { plan: 'enforce' },
+      ]);
+      expect(report.policies[0]?.rules[0]?.reason ?? '').not.toContain('is a link');
+    },
+  );
+
+  it('leaves files to their own names', () => {
+    const file = { matchPatterns: [{ pattern: '/**/vi' }] };
+    const { general } = compileRuleSet(ruleSet(policy('p', { file })), host).report.attribution;
+    expect(general.paths.some(({ glob }) => glob.includes('vim.basic'))).toBe(false);
+  });
+
   it('binds what a pattern names by a folder that is a link', () => {
     const process = { matchPatterns: [{ pattern: '/?in/curl' }] };
     const { report } = compileRuleSet(ruleSet(policy('p', { process })), host);
     expect(report.policies[0]?.rules).toMatchObject([{ plan: 'enforce' }]);
-    expect(report.policies[0]?.rules[0]?.reason).toBeUndefined();
     const globs = report.attribution.general.paths.map(({ glob }) => glob);
     expect(globs.filter((glob) => glob.startsWith('/usr/bin/curl'))).toHaveLength(1);
   });

@@ -1,5 +1,6 @@
 import type { PathMatch, Rule } from '#policy-model';
 import { globProblem, literalPrefix, parseGlob } from './glob.js';
+import { programsByLink } from './objects.js';
 import { resolvedPattern } from './resolve.js';
 
 /**
@@ -172,19 +173,24 @@ function matchReaches(
     case 'directory':
       return overlap(spellingsOf(match.dir, resolve), refused);
     case 'execname':
-      return refused.some((path) => path.endsWith('/') || path.endsWith(`/${match.name}`));
+      return (
+        refused.some((path) => path.endsWith('/') || path.endsWith(`/${match.name}`)) ||
+        overlap(programsByLink(match, resolve), refused)
+      );
     case 'pattern':
-      return beginningsOf(match.pattern, resolve).some((fixed) =>
-        refused.some(
-          (path) => path.startsWith(fixed) || (path.endsWith('/') && fixed.startsWith(path)),
-        ),
+      if (globProblem(match.pattern) !== undefined) return false;
+      return (
+        beginningsOf(match.pattern, resolve).some((fixed) =>
+          refused.some(
+            (path) => path.startsWith(fixed) || (path.endsWith('/') && fixed.startsWith(path)),
+          ),
+        ) || overlap(programsByLink(match, resolve), refused)
       );
   }
 }
 
-/** What the paths of a pattern begin with, as the rule set will have it; none of a pattern that cannot be written. */
+/** What the paths of a pattern begin with, as the rule set will have it. */
 function beginningsOf(pattern: string, resolve: VetoFacts['resolve']): readonly string[] {
-  if (globProblem(pattern) !== undefined) return [];
   return resolvedPattern(parseGlob(pattern), resolve).map(literalPrefix);
 }
 

@@ -51,6 +51,7 @@ describe('the REST client, where the control plane has too much to do', () => {
     [503, 'busy'],
     [503, 'busy', 'Wed, 02 Dec 2026 00:00:00 GMT'],
     [429, 'too-many-requests', '61'],
+    [429, 'too-many-attempts', '0'],
     [500, 'internal', '0'],
   ])(
     'says nothing again that may have been begun, or not so late: %s %s %s',

@@ -20,7 +20,7 @@ Examples:
   hostward vm label add --vm web1 --label env:prod,tier:web
   hostward vm label web1 env=prod old-
   hostward vm policy add block-sleep.yaml
-  hostward vm getscript web1 > web1.sh
+  hostward vm getscript web1 --control-plane https://cp.example:7443 > web1.sh
   hostward vm delete web1`;
 
 /** The verbs of karmor's old `vm` command, for hands that know them. */

@@ -104,7 +104,7 @@ function checkRights(caller: Caller, need: Need): void {
 
 /** 429 with the time after which a try counts again. */
 export function tooManyAttempts(waitMs: number): ProblemError {
-  return new ProblemError('too-many-requests', {
+  return new ProblemError('too-many-attempts', {
     detail: 'too many wrong secrets or tokens from here',
     headers: { 'retry-after': String(Math.ceil(waitMs / 1_000)) },
   });

@@ -24,6 +24,7 @@ const PROBLEMS = {
   'invalid-documents': [422, 'Documents are not valid; nothing was written'],
   'would-lock-out': [422, 'A policy would block the control path; nothing was written'],
   'too-many-requests': [429, 'Too many requests'],
+  'too-many-attempts': [429, 'Too many wrong secrets or tokens'],
   internal: [500, 'The control plane failed'],
   busy: [503, 'Too many come at once'],
   unavailable: [503, 'A store the control plane needs cannot be reached'],
