@@ -21,6 +21,7 @@ import {
   addLoginFlags,
   interruption,
   listOption,
+  machinesOf,
   targetsOf,
   tell,
   type LoginFlags,
@@ -80,7 +81,7 @@ async function bootstrap(words: string[], options: Options): Promise<void> {
   const url = hostsOrigin({
     given: options.controlPlane,
     known: context.url,
-    machines: targets.map(({ host }) => host),
+    machines: machinesOf(targets, options),
   });
   const access = await readAccess(options);
   const controlPlane = new ControlPlane(context);

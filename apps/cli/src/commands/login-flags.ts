@@ -42,6 +42,11 @@ export async function targetsOf(
   return checkedTargets([...named, ...parseInventory(text, inventory)]);
 }
 
+/** Where the way to the hosts leads: a loopback behind a jump is that of the jump's machine. */
+export function machinesOf(targets: readonly Target[], { jump }: LoginFlags): readonly string[] {
+  return [...(jump === undefined ? [] : [parseTarget(jump)]), ...targets].map(({ host }) => host);
+}
+
 /** On standard error, so that the report alone is on standard output. */
 export function tell(target: Target, words: string): void {
   console.error(`${target.name ?? target.text}: ${printable(words)}`);

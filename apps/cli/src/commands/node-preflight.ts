@@ -9,7 +9,14 @@ import { loadContext } from '../client/context.js';
 import { CommandFailed } from '../errors.js';
 import { hostsOrigin } from '../input/hosts-origin.js';
 import { printable } from '../output/printable.js';
-import { addLoginFlags, interruption, targetsOf, tell, type LoginFlags } from './login-flags.js';
+import {
+  addLoginFlags,
+  interruption,
+  machinesOf,
+  targetsOf,
+  tell,
+  type LoginFlags,
+} from './login-flags.js';
 import { chosenContext } from './session.js';
 import { hosts } from '../output/counted.js';
 
@@ -54,7 +61,7 @@ async function preflight(words: string[], options: Options): Promise<void> {
   const targets = await targetsOf(words, options);
   const { controlPlane: given } = options;
   const known = given ?? (await loadContext(chosenContext())).url;
-  const machines = targets.map(({ host }) => host);
+  const machines = machinesOf(targets, options);
   const script = {
     line: preflightScript(hostsOrigin({ given, known, machines })),
     text: await preflightText(),
