@@ -1,9 +1,8 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ProbeWish } from '#policy-compiler';
+import { PROGRAM_DIRS, type ProbeWish } from '#policy-compiler';
 import { kernelPaths } from './resolve-paths.js';
 
-const PROGRAM_DIRS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
 /** Opening a device can do something; what is private to our sandbox is not what the host has. */
 const NOT_PROBED = ['/dev/', '/tmp/', '/var/tmp/', '/run/user/'];
 const MAX_ENTRIES = 2000;

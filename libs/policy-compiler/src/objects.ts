@@ -21,23 +21,13 @@ export type PathObject =
 
 type Resolve = (path: string) => readonly string[];
 
-/**
- * The objects to write for a match, one a spelling, and of the match of a `process` its programs by link, which weigh what
- * the match does. @throws GlobError when it cannot be written
- */
-export function objectsOf(
-  match: PathMatch,
-  resolve: Resolve,
-  kind: 'process' | 'file' = 'process',
-): readonly PathObject[] {
+/** The objects to write for a match, one a spelling. @throws GlobError when it cannot be written */
+export function objectsOf(match: PathMatch, resolve: Resolve): readonly PathObject[] {
   switch (match.type) {
     case 'path':
       return spellings(match.path, resolve).map((path) => ({ type: 'exact', path }));
     case 'execname':
-      return [
-        { type: 'execname', name: checkedName(match.name) },
-        ...programsByLink(match, resolve).map((path): PathObject => ({ type: 'exact', path })),
-      ];
+      return [{ type: 'execname', name: checkedName(match.name) }];
     case 'directory':
       return directorySpellings(match.dir, resolve).map((dir) => ({
         type: 'directory',
@@ -45,19 +35,23 @@ export function objectsOf(
         recursive: match.recursive,
       }));
     case 'pattern':
-      return [
-        ...resolvedPattern(parseGlob(match.pattern), resolve),
-        ...(kind === 'process' ? programsByLink(match, resolve) : []).map(literal),
-      ].map((glob) => ({ type: 'pattern', glob }));
+      return resolvedPattern(parseGlob(match.pattern), resolve).map((glob) => ({
+        type: 'pattern',
+        glob,
+      }));
   }
 }
 
-function literal(path: string): Glob {
-  return parseGlob(escapeGlob(path));
+/** A program by link as an object that weighs what the match does. */
+export function linkedObject(match: PathMatch, path: string): PathObject {
+  return match.type === 'pattern'
+    ? { type: 'pattern', glob: parseGlob(escapeGlob(path)) }
+    : { type: 'exact', path };
 }
 
-/** Where programs are looked for by name; behind them the names that these folders have on merged /usr. */
-const PROGRAM_DIRS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
+/** Where programs are looked for by name. */
+export const PROGRAM_DIRS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'];
+/** Other names of some of these on merged /usr. */
 const MERGED_DIRS = ['/sbin', '/bin'];
 
 /**
@@ -75,10 +69,9 @@ export function programsByLink(match: PathMatch, resolve: Resolve): readonly str
   if (last?.type !== 'text' || !last.text.includes('/')) return [];
   const matchers = globs.map((glob) => compileGlob(printGlob(glob)));
   const isNamed = (path: string): boolean => matchers.some((matches) => matches(path));
-  const dirs = [...PROGRAM_DIRS, ...MERGED_DIRS].filter((dir) =>
-    isNamed(`${dir}/${posix.basename(last.text)}`),
-  );
-  return programs(dirs, posix.basename(last.text), resolve).filter((path) => !isNamed(path));
+  const name = posix.basename(last.text);
+  const dirs = [...PROGRAM_DIRS, ...MERGED_DIRS].filter((dir) => isNamed(`${dir}/${name}`));
+  return programs(dirs, name, resolve).filter((path) => !isNamed(path));
 }
 
 function programs(dirs: readonly string[], name: string, resolve: Resolve): readonly string[] {

@@ -2,9 +2,11 @@ import type { PathMatch, Rule } from '#policy-model';
 import { CAPABILITIES, type Protocol, protocolCells } from './cells.js';
 import { devicePattern } from './devices.js';
 import type { DraftRule } from './draft-rule.js';
+import { ofEachProcess } from './each-process.js';
 import { GlobError, parseGlob } from './glob.js';
 import {
   globOf,
+  linkedObject,
   mayOverlap,
   objectsOf,
   type PathObject,
@@ -116,17 +118,7 @@ export class RuleEntries {
     const named = object.kind === 'process' || object.kind === 'file' ? namesOf(object.match) : [];
     const [link] = named.flatMap((path) => this.host.unfollowed?.(path) ?? []);
     if (link !== undefined) return notFollowed(link);
-    return this.ofEachProcess(named) ?? this.unmetSources(sources);
-  }
-
-  /** A rule is about files, and such a name is another one to each process: the kernel judges none by it. */
-  private ofEachProcess(named: readonly string[]): string | undefined {
-    const seen = named.map((path) => this.resolve(path).at(-1) ?? path);
-    const own = seen.find((path) => OF_EACH_PROCESS.test(path));
-    if (own === undefined) return undefined;
-    const all = own.replace(OF_EACH_PROCESS, (_own, name: string) => ALL_PROCESSES[name] ?? '');
-    const pattern = all.endsWith('/') ? `${all}**` : all;
-    return `${own} is another file to each process: name them all by matchPatterns, ${pattern}`;
+    return ofEachProcess(named, this.resolve) ?? this.unmetSources(sources);
   }
 
   /** One source is enough: a rule has one state, which must not be that of a part alone. */
@@ -159,26 +151,18 @@ export class RuleEntries {
     if (problem !== undefined) return unsupported(problem);
     const { object } = rule;
     if (object.kind !== 'process' && object.kind !== 'file') return unsupported('not about paths');
-    const objects = objectsOf(object.match, this.resolve, object.kind);
+    const { match } = object;
+    const programs = object.kind === 'process' ? programsByLink(match, this.resolve) : [];
+    const linked = programs.map((path) => linkedObject(match, path));
+    const objects = [...objectsOf(match, this.resolve), ...linked];
     if (object.kind === 'file' && objects.every((one) => this.isDirectory(one)))
       return unsupported(`${described(rule)} ${DIRECTORY}`);
     if (!objects.every((one) => this.fits(one))) {
       return unsupported(BEYOND_BUDGET);
     }
     const paths = objects.flatMap((one) => pathEntries(drafted, one));
-    const note = this.linkNote(rule, objects) ?? this.socketNote(rule, objects);
+    const note = linkNote(rule, objects, programs) ?? this.socketNote(rule, objects);
     return { paths, cells: [], sources: this.sources(rule), note };
-  }
-
-  /** A link to a program with another name stands for all of that program, e.g. reboot for systemctl. */
-  private linkNote({ object }: Rule, objects: readonly PathObject[]): string | undefined {
-    if (object.kind !== 'process') return undefined;
-    const { match } = object;
-    const programs =
-      match.type === 'path' ? otherName(match.path, objects) : programsByLink(match, this.resolve);
-    if (programs.length === 0) return undefined;
-    const which = programs.length === 1 ? 'that program' : 'those programs';
-    return `${nameOf(match)} is a link to ${programs.join(' and ')}: the rule binds ${which} under every name`;
   }
 
   /** Whoever connects to a socket opens no file: the hooks of BPF, and AppArmor of most kernels, are not asked. */
@@ -267,16 +251,6 @@ function deviceRule(object: Extract<Rule['object'], { readonly kind: 'device' }>
   return 'problem' in pattern ? unsupported(pattern.problem) : NOTHING;
 }
 
-/** What these lead to, of every process. */
-const ALL_PROCESSES: Readonly<Record<string, string>> = {
-  'proc/self': '/proc/*',
-  'proc/thread-self': '/proc/*/task/*',
-  'proc/mounts': '/proc/*/mounts',
-  'proc/net': '/proc/*/net',
-  'dev/fd': '/proc/*/fd',
-};
-const OF_EACH_PROCESS = new RegExp(`^/(${Object.keys(ALL_PROCESSES).join('|')})(?=/|$)`);
-
 function notFollowed(link: string): string {
   return `${link} is a link that others than root can change, and is not followed: name what it leads to`;
 }
@@ -302,6 +276,20 @@ function namesOf(match: PathMatch): readonly string[] {
     case 'execname':
       return [];
   }
+}
+
+/** A link to a program with another name stands for all of that program, e.g. reboot for systemctl. */
+function linkNote(
+  { object }: Rule,
+  objects: readonly PathObject[],
+  byLink: readonly string[],
+): string | undefined {
+  if (object.kind !== 'process') return undefined;
+  const { match } = object;
+  const programs = match.type === 'path' ? otherName(match.path, objects) : byLink;
+  if (programs.length === 0) return undefined;
+  const which = programs.length === 1 ? 'that program' : 'those programs';
+  return `${nameOf(match)} is a link to ${programs.join(' and ')}: the rule binds ${which} under every name`;
 }
 
 /** What a path leads to, where that is called otherwise. */
