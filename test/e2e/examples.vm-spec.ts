@@ -5,11 +5,23 @@ import type { Vm } from '#testing';
 import { eventually } from './support/eventually.js';
 import { Fleet } from './support/fleet.js';
 import { expectAllowed, expectBlocked, isAllowed, isBlocked } from './support/guest.js';
+import { blockProgram } from './support/policies.js';
 import { projectRoot } from './support/product.js';
 
 const MINUTES = 60_000;
+const WEB = { role: 'web' };
+const SOCKETS = JSON.stringify({
+  apiVersion: 'security.kubearmor.com/v1',
+  kind: 'KubeArmorHostPolicy',
+  metadata: { name: 'sockets', annotations: { 'hostward.io/posture': 'block' } },
+  spec: {
+    nodeSelector: { matchLabels: WEB },
+    network: { matchProtocols: ['tcp', 'udp', 'packet'].map((protocol) => ({ protocol })) },
+    action: 'Allow',
+  },
+});
 
-/** The policies of examples/, each with what it blocks and with ordinary work that goes on. */
+/** The policies of examples/ and others that are common, each with what it blocks and with ordinary work that goes on. */
 describe('the examples on a real host', () => {
   let fleet: Fleet;
   let web1: Vm;
@@ -82,6 +94,41 @@ describe('the examples on a real host', () => {
       await expectAllowed(web1, 'systemctl is-active ssh && ps aux > /dev/null');
     },
     3 * MINUTES,
+  );
+
+  it(
+    'a program that is a link is blocked by its name, and by a pattern that ends in it',
+    async () => {
+      const target = (await web1.ssh('basename "$(readlink -f /usr/bin/awk)"')).stdout.trim();
+      expect(target).not.toBe('awk');
+      const text = blockProgram('no-awk', '/usr/bin/awk', WEB);
+      for (const match of [
+        'matchPaths:\n      - execname: awk',
+        'matchPatterns:\n      - pattern: /*bin/awk',
+      ]) {
+        await expectAllowed(web1, "awk 'BEGIN { exit 0 }'");
+        const policy = text.replace(/matchPaths:\n +- path: \S+/, match);
+        await fleet.product.apply(policy, '--wait', '--timeout', '150s');
+        for (const name of ['awk', target]) await expectBlocked(web1, `${name} 'BEGIN { exit 0 }'`);
+        await fleet.product.must(['delete', 'policy', 'no-awk']);
+        await eventually('awk is free', MINUTES, () => isAllowed(web1, "awk 'BEGIN { exit 0 }'"));
+      }
+    },
+    4 * MINUTES,
+  );
+
+  it(
+    'a list of sockets leaves what it lists, logins and the way to the control plane, and no other',
+    async () => {
+      const raw = "python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)'";
+      await expectAllowed(web1, raw);
+      await fleet.product.apply(SOCKETS, '--wait', '--timeout', '150s');
+      await expectBlocked(web1, raw);
+      await expectAllowed(web1, 'curl -sk https://10.0.2.2:1 || test $? = 7');
+      await fleet.product.must(['delete', 'policy', 'sockets']);
+      await eventually('raw sockets are free', MINUTES, () => isAllowed(web1, raw));
+    },
+    4 * MINUTES,
   );
 
   it(
