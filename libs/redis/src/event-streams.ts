@@ -44,14 +44,19 @@ export class EventStreams {
     return entries;
   }
 
-  /** Of these hosts, those that have entries waiting. */
+  /** Of these hosts, those that have entries waiting: mostly none, which one question for all of them tells. */
   async holding(nodeIds: readonly string[]): Promise<readonly string[]> {
-    const answers = await this.connection.run('looking for events', (client) => {
+    const keys = nodeIds.map(redisKeys.events);
+    const what = 'looking for events';
+    if (keys.length === 0) return [];
+    const count = await this.connection.run(what, (client) => client.exists(...keys));
+    if (count === 0) return [];
+    const answers = await this.connection.run(what, (client) => {
       const pipeline = client.pipeline();
-      for (const nodeId of nodeIds) pipeline.exists(redisKeys.events(nodeId));
+      for (const key of keys) pipeline.exists(key);
       return pipeline.exec();
     });
-    if (answers?.length !== nodeIds.length) throw new RedisUnavailable('looking for events');
+    if (answers?.length !== nodeIds.length) throw new RedisUnavailable(what);
     const failed = answers.find(([error]) => error)?.[0];
     if (failed) throw failed;
     return nodeIds.filter((_, index) => answers[index]?.[1] === 1);

@@ -19,6 +19,14 @@ export const BELL_SHARD = 0;
 /** Field of a stream entry that holds the batch; EventStreams reads it. */
 export const EVENT_FIELD = 'b';
 
+/** What goes with a state. */
+export interface StateWrite {
+  /** Sealed, where it is another one than lies there. */
+  readonly statement?: Uint8Array;
+  /** Nothing in it is news: it may wait for the control plane's next look, half a minute. */
+  readonly isQuiet?: boolean;
+}
+
 /** Agent side: everything a host reads and writes on Redis, all of it its own or encrypted. */
 export class HostLink {
   constructor(
@@ -57,11 +65,14 @@ export class HostLink {
   }
 
   /**
-   * Replaces the host's state, its statement where there is another one, and rings, in one round trip; Redis does all in
-   * this order. Ringing twice, or for a state that was not written, does no harm, so the whole may be repeated. Whether a
-   * statement lies there now: Redis may have lost the one before.
+   * Replaces the host's state, its statement where there is another one, and rings unless it is to be quiet, in one round
+   * trip; Redis does all in this order. Ringing twice, or for a state that was not written, does no harm, so the whole may
+   * be repeated. Whether a statement lies there now: Redis may have lost the one before.
    */
-  async writeState(sealed: Uint8Array, statement?: Uint8Array): Promise<boolean> {
+  async writeState(
+    sealed: Uint8Array,
+    { statement, isQuiet = false }: StateWrite = {},
+  ): Promise<boolean> {
     const key = redisKeys.state(this.nodeId);
     const beside = redisKeys.statement(this.nodeId);
     const write = async (client: Redis): Promise<boolean> => {
@@ -69,7 +80,8 @@ export class HostLink {
       const all = client.pipeline();
       if (statement === undefined) all.exists(beside);
       else all.set(beside, toBuffer(statement));
-      all.set(key, toBuffer(sealed)).publish(redisKeys.bell(BELL_SHARD), this.ringing('state'));
+      all.set(key, toBuffer(sealed));
+      if (!isQuiet) all.publish(redisKeys.bell(BELL_SHARD), this.ringing('state'));
       const answers = (await all.exec()) ?? [];
       for (const [error] of answers) if (error) throw error;
       this.connection.wrote();

@@ -122,7 +122,9 @@ describe('the statement of a host', () => {
     const list = sha256('list');
     await raw.set(redisKeys.statement(A), 'x'.repeat(6 * MIB));
     await raw.lpush(redisKeys.statement(list), 'x');
-    await new HostLink(connect(), B).writeState(Buffer.from('s'), Buffer.from('good'));
+    await new HostLink(connect(), B).writeState(Buffer.from('s'), {
+      statement: Buffer.from('good'),
+    });
     const many = Array.from({ length: 100 }, (_, index) => sha256(`none ${index}`));
     const found = await new StatementReader(connect()).read([...many, A, list, B]);
     expect([...found].map(([nodeId, sealed]) => [nodeId, sealed.toString()])).toEqual([

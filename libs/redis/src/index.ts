@@ -7,6 +7,7 @@ export { StateInbox } from './state-inbox.js';
 export type { StateInboxCounters, StateInboxOptions } from './state-inbox.js';
 export { StatementReader } from './statement-reader.js';
 export { HostLink } from './host-link.js';
+export type { StateWrite } from './host-link.js';
 export { EventStreams } from './event-streams.js';
 export type { StreamEntry } from './event-streams.js';
 export { nodeUserName, nodeUserRules } from './node-user.js';

@@ -89,7 +89,9 @@ describe('users of hosts on a real Redis', () => {
       onSubscribed: () => undefined,
     });
     expect(await link.writeState(Buffer.from('state'))).toBe(false);
-    expect(await link.writeState(Buffer.from('state'), Buffer.from('statement'))).toBe(true);
+    expect(
+      await link.writeState(Buffer.from('state'), { statement: Buffer.from('statement') }),
+    ).toBe(true);
     expect(await link.writeState(Buffer.from('state'))).toBe(true);
     await link.appendEvents(Buffer.from('batch'));
     expect(await link.readCursor()).toBeUndefined();

@@ -389,6 +389,31 @@ describe('libs/redis on one real Redis', () => {
       await eventually('found', () => states.get(NODE) === 's2 without a bell');
     });
 
+    it('finds what a host wrote quietly, within a sweep, and what is short, long or no string disturbs nothing', async () => {
+      const [short, list] = ['short', 'list'];
+      const { box, states } = inbox(server.port, [NODE, 'silent', short, list], {
+        sweepMs: 4_000,
+      });
+      await eventually('subscribed', () => box.counters.subscribed);
+      await sleep(100); // the look after subscribing has ended
+      await raw.lpush(redisKeys.state(list), 'x');
+      await raw.set(redisKeys.state(short), 's');
+      const { messages } = box.counters;
+      const host = new HostLink(connect(), NODE);
+      const long = 'x'.repeat(10_000);
+      expect(await host.writeState(Buffer.from(long), { isQuiet: true })).toBe(false);
+      await eventually('found', () => states.get(NODE) === long && states.get(short) === 's');
+      expect(box.counters).toMatchObject({ messages, states: 2, foundBySweep: 2 });
+      const { swept } = box.counters;
+      await eventually('a whole sweep', () => box.counters.swept >= swept + 4);
+      expect(box.counters).toMatchObject({ states: 2, malformed: 0, failedReads: 0 });
+      const statement = Buffer.from('statement');
+      await host.writeState(Buffer.from('s2'), { statement, isQuiet: true });
+      expect(await raw.get(redisKeys.statement(NODE))).toBe('statement');
+      await eventually('found again', () => states.get(NODE) === 's2');
+      expect(box.counters.messages).toBe(messages);
+    });
+
     it('gives a state again of which its reader could make nothing, until it can', async () => {
       let offered = 0;
       const { box } = inbox(server.port, [NODE], {

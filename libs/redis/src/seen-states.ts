@@ -22,5 +22,5 @@ export class SeenStates {
 }
 
 function textOf(bytes: Buffer): string {
-  return bytes.toString('latin1', 0, HEAD_BYTES);
+  return bytes.toString('latin1', 0, HEAD_BYTES).padEnd(HEAD_BYTES, '\0');
 }

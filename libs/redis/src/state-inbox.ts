@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis';
 import { EventLook, type EventLookOptions } from './event-look.js';
 import { HostPace } from './host-pace.js';
 import { parseRing } from './nudge.js';
+import { readHeads } from './read-heads.js';
 import { readUpTo } from './read-up-to.js';
 import type { RedisConnection } from './redis.connection.js';
 import { SeenStates } from './seen-states.js';
@@ -12,6 +13,7 @@ import { Sweep } from './sweep.js';
 
 const BATCH = 256;
 const MAX_STATE_BYTES = 4 * 1024 * 1024;
+const SWEEP_MS = 30_000;
 const SWEEP_EVERY_MS = 1_000;
 const GIVES_WAY_MS = 1_000;
 const LOOK_MS = 5;
@@ -36,10 +38,10 @@ export interface StateInboxOptions extends EventLookOptions {
   readonly isAwaited?: (nodeId: string) => boolean;
   /** While it says so states are not read, for a second at most: something goes first. */
   readonly isBusy?: () => boolean;
-  /** All known hosts are looked at anew as often, since a ring can be lost; default 30,000. */
+  /**
+   * All known hosts are looked at anew as often: a ring can be lost, and who has no news does not ring. Default 30,000.
+   */
   readonly sweepMs?: number;
-  /** At most so many a second; a larger fleet takes longer. Default 100. */
-  readonly sweepPerSecond?: number;
 }
 
 /** What the inbox has seen. */
@@ -57,8 +59,8 @@ export interface StateInboxCounters extends SubscriptionCounters {
 }
 
 /**
- * Control-plane side: hears the hosts' bells and reads their states. After every reconnect, and slowly all the time, it
- * looks at all hosts for what their bells did not tell; a state that was read before is not read again.
+ * Control-plane side: hears the hosts' bells and reads their states. After every reconnect, and a few at a time always, it
+ * looks at all hosts for what no bell told: a report at rest is quiet. A state that was read before is not read again.
  */
 export class StateInbox {
   private readonly subscription: Subscription;
@@ -91,10 +93,8 @@ export class StateInbox {
       onSubscribed: () => this.readAll(),
       onRefused: (error) => options.onError?.(error),
     });
-    this.sweep = new Sweep(options.known, {
-      turns: Math.ceil((options.sweepMs ?? 30_000) / SWEEP_EVERY_MS),
-      most: options.sweepPerSecond ?? 100,
-    });
+    const turns = Math.ceil((options.sweepMs ?? SWEEP_MS) / SWEEP_EVERY_MS);
+    this.sweep = new Sweep(options.known, turns);
     this.sweeping = setInterval(() => this.turn(), SWEEP_EVERY_MS);
   }
 
@@ -214,7 +214,7 @@ export class StateInbox {
     const due = this.unseen.values().take(BATCH).toArray();
     if (due.length === 0) return false;
     const heads = await this.taking(this.unseen, due, 'looking at states', (client) =>
-      readUpTo(client, due.map(redisKeys.state), SeenStates.HEAD_BYTES),
+      readHeads(client, due.map(redisKeys.state), SeenStates.HEAD_BYTES),
     );
     const found = due.filter((nodeId, index) => !this.seen.has(nodeId, heads[index]));
     for (const nodeId of found) this.pending.add(nodeId);

@@ -11,7 +11,7 @@ import {
 } from '#bundle';
 import type { NodeReport } from '#contracts';
 import { Log } from '#observability';
-import type { HostLink } from '#redis';
+import type { HostLink, StateWrite } from '#redis';
 import type { HostKeys } from '../delivery/host-keys.js';
 import { Clock } from '../health/clock.js';
 import { Surroundings } from '../health/surroundings.js';
@@ -50,7 +50,7 @@ let clock: SetClock;
 let around: Surroundings;
 let pace: ReportPace;
 let reporter: Reporter;
-let written: { readonly at: number; readonly report: NodeReport }[];
+let written: { readonly at: number; readonly report: NodeReport; readonly isQuiet: boolean }[];
 let redisAway: boolean;
 let spoolLost: number;
 let statement: SignedDocument | undefined;
@@ -70,10 +70,10 @@ beforeEach(() => {
   [redisAway, spoolLost] = [false, 0];
   [statement, beside, currentKey] = [undefined, undefined, hostKey];
   const link = {
-    writeState: (sealed: Uint8Array, stated?: Uint8Array) => {
+    writeState: (sealed: Uint8Array, { statement: stated, isQuiet = false }: StateWrite) => {
       if (redisAway) return Promise.reject(new Error('away'));
       const text = openReport(currentKey, NODE_ID, sealed).toString();
-      written.push({ at: clock.ms, report: JSON.parse(text) as NodeReport });
+      written.push({ at: clock.ms, report: JSON.parse(text) as NodeReport, isQuiet });
       const said = stated && openStatement(currentKey, NODE_ID, stated).toString();
       if (said !== undefined) beside = { at: clock.ms, statement: JSON.parse(said) as unknown };
       return Promise.resolve(beside !== undefined);
@@ -171,6 +171,67 @@ describe('reports while nothing changes', () => {
     await looks(30_000, 15_000);
     expect(gaps().at(-1)).toBe(LOOK_MS);
     expect(written.at(-1)?.report.nextWithinMs).toBe(15_000);
+  });
+});
+
+describe('the bell', () => {
+  const quiet = () => written.map(({ isQuiet }) => isQuiet);
+
+  it('rings with each report where the pace is shorter than half a minute, or none is ordered', async () => {
+    await reporter.look();
+    await looks(60_000);
+    await looks(120_000, 25_000);
+    expect(written.length).toBeGreaterThan(9);
+    expect(quiet()).not.toContain(true);
+  });
+
+  it('does not ring for a report without news in a larger fleet, once the one before said how long it is good', async () => {
+    await reporter.look();
+    await looks(300_000, 60_000);
+    const promises = written.slice(0, 4).map(({ report }) => report.nextWithinMs);
+    expect(promises).toEqual([undefined, 60_000, 60_000, 60_000]);
+    expect(quiet().slice(0, 2)).toEqual([false, false]);
+    expect(new Set(quiet().slice(2))).toEqual(new Set([true]));
+  });
+
+  it('rings for news, where somebody asks, under another host key, and after a report that Redis did not take', async () => {
+    await reporter.look();
+    await looks(90_000, 60_000);
+    expect(quiet().at(-1)).toBe(true);
+    spoolLost = 1;
+    await looks(10_000, 60_000);
+    expect(quiet().at(-1)).toBe(false);
+    await reporter.report();
+    expect(quiet().at(-1)).toBe(false);
+    await looks(60_000, 60_000);
+    expect(quiet().at(-1)).toBe(true);
+    currentKey = generateHostKey();
+    await looks(10_000, 60_000);
+    expect(quiet().at(-1)).toBe(false);
+    redisAway = true;
+    await looks(60_000, 60_000);
+    redisAway = false;
+    await looks(10_000, 60_000);
+    expect(quiet().at(-1)).toBe(false);
+  });
+
+  it('does not ring for a new signature alone', async () => {
+    statement = { payloadType: 't', payload: 'first', signatures: [] };
+    await reporter.look();
+    await looks(90_000, 60_000);
+    statement = { ...statement, payload: 'second' };
+    const before = written.length;
+    await looks(10_000, 60_000);
+    expect(quiet().slice(before)).toEqual([true]);
+    expect(beside?.statement).toEqual(statement);
+  });
+
+  it('rings where the host reports as often as ever again', async () => {
+    await reporter.look();
+    await looks(90_000, 60_000);
+    await looks(180_000);
+    expect(written.at(-1)?.report.nextWithinMs).toBeUndefined();
+    expect(quiet().at(-1)).toBe(false);
   });
 });
 

@@ -6,6 +6,9 @@ import { HostKeys } from '../delivery/host-keys.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Surroundings } from '../health/surroundings.js';
 
+/** In a fleet whose pace is as long or longer a report without news does not ring; a control plane sweeps as often. */
+const QUIET_FROM_MS = 30_000;
+
 /** A report of this moment, and what the host has signed of itself last, where it can. */
 export interface Composed {
   readonly report: NodeReport;
@@ -20,6 +23,7 @@ interface Said {
 
 /** What Redis has taken last. */
 interface Written {
+  readonly hostKey: Buffer;
   readonly content: string;
   readonly at: number;
   /** When the control plane was told to expect the next one at the latest. */
@@ -28,8 +32,8 @@ interface Written {
 
 /**
  * Writes the host's state, sealed with the host key, at each change, and where nothing changes as often as the last
- * report said. The state is a last value: a report that could not be written is not kept, the next one says more. The
- * signed statement goes up with it where Redis has not got it.
+ * report said, quietly in a fleet that has a pace. The state is a last value: a report that could not be written is not
+ * kept, the next one says more. The signed statement goes up with it where Redis has not got it.
  */
 export class Reporter {
   readonly #flight = new SingleFlight(() => this.#report());
@@ -84,8 +88,10 @@ export class Reporter {
     try {
       const composed = this.compose(this.#sequence + 1);
       const unsaid = this.#unsaid(hostKey, composed);
-      if (!asked && unsaid === undefined && !this.#isDue(composed.report)) return;
-      await this.#write(hostKey, composed.report, unsaid);
+      const isNews = asked || this.#isNews(hostKey, composed.report);
+      if (!isNews && unsaid === undefined && !this.#isDue(composed.report)) return;
+      const isQuiet = !isNews && this.#mayWait(composed.report);
+      await this.#write(hostKey, composed.report, { unsaid, isQuiet });
       conditions.clear('report');
     } catch (cause) {
       conditions.raise(
@@ -104,9 +110,10 @@ export class Reporter {
   async #write(
     hostKey: Buffer,
     report: NodeReport,
-    statement: SignedDocument | undefined,
+    { unsaid: statement, isQuiet }: { readonly unsaid?: SignedDocument; readonly isQuiet: boolean },
   ): Promise<void> {
     const written = {
+      hostKey,
       content: contentOf(report),
       at: this.around.clock.now(),
       nextWithinMs: intervalOf(report),
@@ -116,7 +123,10 @@ export class Reporter {
     this.#sequence = report.sequence;
     const isStated = await this.link.writeState(
       sealReport(hostKey, report.nodeId, jsonOf(report)),
-      statement && sealStatement(hostKey, report.nodeId, jsonOf(statement)),
+      {
+        statement: statement && sealStatement(hostKey, report.nodeId, jsonOf(statement)),
+        isQuiet,
+      },
     );
     if (statement !== undefined) this.#said = { statement, hostKey };
     else if (!isStated) this.#said = undefined;
@@ -125,10 +135,22 @@ export class Reporter {
     this.run = { bootedAt: report.bootedAt, sequence: report.sequence };
   }
 
+  /** Whether it says anything that the last one did not, or to a reader who could not open that one. */
+  #isNews(hostKey: Buffer, report: NodeReport): boolean {
+    const last = this.#last;
+    return !last?.hostKey.equals(hostKey) || contentOf(report) !== last.content;
+  }
+
+  /** Whether what Redis has is good for far longer than a control plane takes to find one that did not ring. */
+  #mayWait(report: NodeReport): boolean {
+    const nextWithinMs = Math.min(this.#last?.nextWithinMs ?? 0, intervalOf(report));
+    return nextWithinMs >= QUIET_FROM_MS;
+  }
+
   /** The next look is up to REPORT_INTERVAL_MS away, and must not come later than the last report said. */
   #isDue(report: NodeReport): boolean {
     const last = this.#last;
-    if (last === undefined || contentOf(report) !== last.content) return true;
+    if (last === undefined) return true;
     const agoMs = this.around.clock.now() - last.at;
     const withinMs = Math.min(last.nextWithinMs, intervalOf(report));
     return agoMs < 0 || agoMs + REPORT_INTERVAL_MS > withinMs;

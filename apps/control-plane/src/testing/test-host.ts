@@ -196,10 +196,9 @@ export class TestHost {
       heads: statement && headsIn(statement),
       ...over,
     };
-    await this.link.writeState(
-      sealReport(last.hostKey, this.nodeId, bytes(report)),
-      statement && sealStatement(last.hostKey, this.nodeId, bytes(statement)),
-    );
+    await this.link.writeState(sealReport(last.hostKey, this.nodeId, bytes(report)), {
+      statement: statement && sealStatement(last.hostKey, this.nodeId, bytes(statement)),
+    });
     return report;
   }
 
