@@ -414,6 +414,19 @@ describe('libs/redis on one real Redis', () => {
       expect(box.counters.messages).toBe(messages);
     });
 
+    it('sees at each turn what is written where it is to look closely', async () => {
+      const nodes = [...Array.from({ length: 300 }, (_, n) => `others-${n}`), NODE];
+      const { box, states } = inbox(server.port, nodes, { closely: () => [NODE] });
+      await eventually('subscribed', () => box.counters.subscribed);
+      const host = new HostLink(connect(), NODE);
+      for (const text of ['first', 'second', 'third']) {
+        const since = performance.now();
+        await host.writeState(Buffer.from(text), { isQuiet: true });
+        await eventually(text, () => states.get(NODE) === text);
+        expect(performance.now() - since).toBeLessThan(5_000);
+      }
+    });
+
     it('gives a state again of which its reader could make nothing, until it can', async () => {
       let offered = 0;
       const { box } = inbox(server.port, [NODE], {

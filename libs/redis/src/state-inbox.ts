@@ -28,6 +28,8 @@ export interface StateInboxOptions extends EventLookOptions {
   readonly shards: number;
   /** Ids of the hosts that may ring; a ring of another is counted and dropped, so the queue has a bound. */
   readonly known: () => Iterable<string>;
+  /** Of these the ones that every turn of the sweep looks at. Default: none. */
+  readonly closely?: () => Iterable<string>;
   readonly isKnown: (nodeId: string) => boolean;
   /**
    * A state as it is on Redis, sealed; to be opened and checked by the reader. False: it could not be made use of now,
@@ -123,11 +125,12 @@ export class StateInbox {
 
   /** While nothing is heard nothing is swept: as soon as the bells are heard again, all hosts are looked at. */
   private turn(): void {
-    if (this.subscription.counters.subscribed) this.look(this.sweep.next());
+    if (!this.subscription.counters.subscribed) return;
+    this.look([...this.sweep.next(), ...(this.options.closely?.() ?? [])]);
   }
 
   private look(nodeIds: Iterable<string>): void {
-    const due = [...nodeIds];
+    const due = new Set(nodeIds);
     for (const nodeId of due) this.unseen.add(nodeId);
     void this.drain();
     this.events.at(due);

@@ -128,6 +128,31 @@ describe('a copied identity', () => {
   });
 });
 
+describe('an identity that may be a copied one', () => {
+  const suspected = (watch: CloneWatch, at: number) => watch.suspects(START_MS + at * 1_000);
+
+  it('is looked at closely for five minutes from the moment on that another run speaks', () => {
+    const watch = new CloneWatch();
+    watchAll(sequence('A1 A2'), watch);
+    expect(suspected(watch, 15)).toEqual([]);
+    watchAll([{ run: 'B', sequence: 1, at: 20 }], watch);
+    expect(suspected(watch, 20)).toEqual([NODE]);
+    watchAll([{ run: 'A', sequence: 3, at: 50 }], watch);
+    expect(suspected(watch, 350)).toEqual([NODE]);
+    expect(suspected(watch, 351)).toEqual([]);
+  });
+
+  it('is none where the run of before had fallen silent, nor one that is gone', () => {
+    const watch = new CloneWatch();
+    watchAll([...sequence('A1'), { run: 'B', sequence: 1, at: 100 }], watch);
+    expect(suspected(watch, 100)).toEqual([]);
+    watchAll([{ run: 'D', sequence: 1, at: 105 }], watch);
+    expect(suspected(watch, 105)).toEqual([NODE]);
+    watch.forget(NODE);
+    expect(suspected(watch, 105)).toEqual([]);
+  });
+});
+
 describe('a marked identity', () => {
   const found = sequence('A1 B1 A2 B2 A3 B3');
   function marked() {

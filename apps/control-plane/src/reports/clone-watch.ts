@@ -50,6 +50,8 @@ const COUNTS: CloneVerdict = { counts: true };
  */
 export class CloneWatch {
   readonly #hosts = new Map<string, Host>();
+  /** Hosts of which two runs may be going on, by node id: until when that is looked into, ms. */
+  readonly #suspects = new Map<string, number>();
 
   /** Judges a report that was opened with the host's key; `mark` is what etcd says about the host. */
   take(report: NodeReport, nowMs: number, mark: CloneMark | undefined): CloneVerdict {
@@ -57,6 +59,7 @@ export class CloneWatch {
     const known = runOf(host, report);
     if (known && isSame(known, report)) return { counts: counts(host, known, nowMs) };
     if (!isLive(host, known, report)) return COUNTS;
+    if (isChange(host, known, nowMs)) this.#suspects.set(report.nodeId, nowMs + RETURNS_WITHIN_MS);
     const run = known ?? begin(host, report, nowMs);
     goOn(host, run, report, { nowMs, returned: known !== undefined });
     const found = mark ? undefined : find(host, nowMs);
@@ -80,6 +83,16 @@ export class CloneWatch {
     return host !== undefined && host.runs.filter(heardSince(nowMs - QUIET_MS)).length < 2;
   }
 
+  /**
+   * Hosts whose runs have changed of late, each of which may be a second machine: where the two write one after the other
+   * and neither rings, who looks seldom may see one of them for ever.
+   */
+  suspects(nowMs: number): readonly string[] {
+    for (const [nodeId, untilMs] of this.#suspects)
+      if (untilMs < nowMs) this.#suspects.delete(nodeId);
+    return [...this.#suspects.keys()];
+  }
+
   /** After a time in which nobody was heard, since this process stood still: silence then says nothing of a host. */
   wasDeaf(nowMs: number): void {
     for (const { marked, runs } of this.#hosts.values())
@@ -89,6 +102,7 @@ export class CloneWatch {
   /** Forgets a host that is gone. */
   forget(nodeId: string): void {
     this.#hosts.delete(nodeId);
+    this.#suspects.delete(nodeId);
   }
 
   #host(nodeId: string, nowMs: number, mark: CloneMark | undefined): Host {
@@ -146,6 +160,11 @@ function isLive(host: Host, run: Run | undefined, report: NodeReport): boolean {
   if (!run) return !copied || asOfMs > host.latestAsOfMs;
   if (run.bootedAt === current.bootedAt) return asOfMs > host.latestAsOfMs;
   return asOfMs > Math.min(Date.parse(current.bootedAt), current.firstSeenMs);
+}
+
+/** Whether another run than before speaks, which need not have ended. */
+function isChange({ current }: Host, run: Run | undefined, nowMs: number): boolean {
+  return current !== undefined && current !== run && !isSilent(current, nowMs);
 }
 
 function begin(host: Host, report: NodeReport, nowMs: number): Run {

@@ -100,6 +100,7 @@ describe('the mark of a copied identity', () => {
       await new Promise(setImmediate);
     }
     expect(mark()?.kept.bootedAt).toBe(new Date(original).toISOString());
+    expect(new Set(clones.closely())).toEqual(new Set([NODE]));
     expect(ledger.actions).toEqual(['node.cloned']);
     expect(hear(copy, 10)).toBe(false);
     expect(hear(original, 10)).toBe(true);
@@ -113,6 +114,7 @@ describe('the mark of a copied identity', () => {
     clock.now += 4_000;
     await clones.run();
     expect(mark()).toBeUndefined();
+    expect(clones.closely()).toEqual([]);
     expect(ledger.actions).toEqual(['node.cloned', 'node.clone-ended']);
     expect(hear(copy, 12)).toBe(true);
   });

@@ -50,6 +50,13 @@ export class CloneService {
     return !mark || this.#watch.isKept(nodeId, run, this.clock.nowMs(), mark);
   }
 
+  /** Hosts that are, or may be, two machines: as each writes over what the other wrote, they are to be looked at often. */
+  closely(): readonly string[] {
+    const { state } = this.fleet;
+    const marked = state.nodeIdsOf(state.passing.of('clone'));
+    return [...marked, ...this.#watch.suspects(this.clock.nowMs())];
+  }
+
   /** Ends the marks of hosts that are one machine again. Never rejects. */
   async run(): Promise<void> {
     const nowMs = this.clock.nowMs();

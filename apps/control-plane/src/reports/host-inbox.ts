@@ -10,6 +10,8 @@ export interface HostNews {
   readonly isKnown: (nodeId: string) => boolean;
   /** All hosts whose state is to be read after bells may have been missed. */
   readonly known: () => readonly string[];
+  /** Those of them that are to be looked at each second, rung or not. */
+  readonly closely: () => readonly string[];
   /** On which Redis a host is; undefined for whom nobody knows. */
   readonly shardOf: (nodeId: string) => string | undefined;
   /** Whether the host has not said yet what became of its assignment. */

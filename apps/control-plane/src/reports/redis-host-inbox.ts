@@ -36,6 +36,7 @@ export class RedisHostInbox extends HostInbox {
     this.#inbox = new StateInbox(this.bells, {
       shards: SHARDS,
       known: news.known,
+      closely: news.closely,
       isKnown: news.isKnown,
       isAwaited: news.isAwaited,
       isBusy: () => news.isWriting(this.shard),

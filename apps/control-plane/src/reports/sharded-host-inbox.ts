@@ -17,6 +17,7 @@ export class ShardedHostInbox extends HostInbox {
         ...news,
         isKnown: (nodeId) => isHere(nodeId) && news.isKnown(nodeId),
         known: () => news.known().filter(isHere),
+        closely: () => news.closely().filter(isHere),
       });
     }
   }

@@ -218,11 +218,13 @@ export class ControlPlane {
     const { state } = this.app.get(Fleet, { strict: false });
     const hosts = this.app.get(KnownHosts, { strict: false });
     const intake = this.app.get(ReportIntake, { strict: false });
+    const clones = this.app.get(CloneService, { strict: false });
     const reports = this.app.get(ReportBoard, { strict: false });
     const deliveries = this.app.get(Deliveries, { strict: false });
     this.parts.inbox.start({
       isKnown: (nodeId) => hosts.find(nodeId) !== undefined,
       known: () => hosts.ids(),
+      closely: () => clones.closely(),
       shardOf: (nodeId) => shardOf(state, nodeId),
       isAwaited: (nodeId) => {
         const written = deliveries.written(nodeId)?.ordering;

@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from './eventually.js';
 import { Rig, blockPolicy } from './rig.js';
 import { alertBatch } from './alerts.js';
 import type { TestHost } from './test-host.js';
+
+/** Of the sweep. */
+const TURN_MS = 1_000;
 
 let rig: Rig;
 beforeAll(async () => {
@@ -104,6 +108,27 @@ describe('two machines with one identity', () => {
     expect(await phase('copied')).toBe('enrolled');
     const again = await rig.rest.post('/v1/enroll', await copy.request(''), { token: null });
     expect(again.status).toBe(403);
+  });
+});
+
+describe('two machines with one identity in a large fleet, whose reports are quiet', () => {
+  it('are found as soon as both have been heard once, though a sweep of all takes half a minute', async () => {
+    const host = await rig.host('twice', { fleet: 'copied' });
+    await host.receives('p');
+    await heard(host);
+    for (let number = 0; number < 40; number += 1) await rig.host(`other-${number}`);
+    const copy = host.twin();
+    copy.attach(rig.connectionOf(copy));
+    await copy.receives('p');
+    await heard(copy);
+    host.isQuiet = copy.isQuiet = true;
+    const since = Date.now();
+    for (const each of [host, copy, host, copy, host, copy, host]) {
+      await each.report();
+      await delay(2 * TURN_MS);
+    }
+    await eventually('cloned', async () => (await phase('twice')) === 'cloned');
+    expect(Date.now() - since).toBeLessThan(25 * TURN_MS);
   });
 });
 

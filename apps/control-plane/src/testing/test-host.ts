@@ -40,6 +40,8 @@ export class TestHost {
   #tlsIdentity = { cert: '', key: '' };
   #redisSecret = randomBytes(32).toString('base64url');
   #enrolled: EnrollResponse | undefined;
+  /** Whether it does not ring for its reports. */
+  isQuiet = false;
   #link: HostLink | undefined;
   #sequence = 0;
   #bootedAt = new Date().toISOString();
@@ -198,6 +200,7 @@ export class TestHost {
     };
     await this.link.writeState(sealReport(last.hostKey, this.nodeId, bytes(report)), {
       statement: statement && sealStatement(last.hostKey, this.nodeId, bytes(statement)),
+      isQuiet: this.isQuiet,
     });
     return report;
   }
