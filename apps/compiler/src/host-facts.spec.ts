@@ -51,6 +51,21 @@ describe('the enforcer of a host', () => {
     expect(await queries()).toBe(true);
   });
 
+  it('needs the client by which it gets its address, where it has one', async () => {
+    const options = { root, securityfs: root, features: root, parser: root };
+    const needed = async () => {
+      const { capabilities } = await lookAtHost(options, [], Date.now() + 10_000);
+      return capabilities.controlPath?.paths?.map(({ path }) => path) ?? [];
+    };
+    expect(await needed()).not.toContain('/usr/sbin/dhcpcd');
+    mkdirSync(join(root, 'usr/sbin'), { recursive: true });
+    writeFileSync(join(root, 'usr/sbin/dhcpcd'), '');
+    expect(await needed()).toEqual(
+      expect.arrayContaining(['/usr/sbin/dhcpcd', '/etc/dhcpcd.conf']),
+    );
+    expect(await needed()).not.toContain('/usr/sbin/dhclient');
+  });
+
   it('knows its directories, of which a link to one is none', async () => {
     mkdirSync(join(root, 'etc/ssh'), { recursive: true });
     symlinkSync('etc/ssh', join(root, 'link'));

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { HostCapabilities } from '#policy-compiler';
+import { addressClients, type HostCapabilities, type ProtectedPath } from '#policy-compiler';
 import { attachedTo, readAttachments } from './attachments.js';
 import { hasPriorities, PolicyParser } from './apparmor-parser.js';
 import { existingPath } from './existing-path.js';
@@ -49,7 +49,7 @@ export async function lookAtHost(
     lsm: activeModules(securityfs),
     ...paths,
     loadedNames,
-    controlPath: { multiarch: multiarch(), paths: [...ourselves(), ...needsOfLogins(root)] },
+    controlPath: { multiarch: multiarch(), paths: needsOf(root) },
     existing: existingPath(root),
     isSocket: (path: string) => isSocket(join(root, path)),
     isDirectory: (path: string) => isDirectory(join(root, path)),
@@ -140,8 +140,14 @@ function multiarch(): string {
   return process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
 }
 
+/** What this host needs beside what every one does. */
+function needsOf(root: string): readonly ProtectedPath[] {
+  const addresses = addressClients((path) => existsSync(join(root, path)));
+  return [...ourselves(), ...needsOfLogins(root), ...addresses];
+}
+
 /** The Node that runs us runs the agent too; wherever it lies, it is part of the control path. */
-function ourselves() {
+function ourselves(): readonly ProtectedPath[] {
   const node = realpathSync(process.execPath);
   return [{ what: 'the program that runs Hostward', path: node, perms: 'rmx', by: [node] }];
 }

@@ -4,7 +4,7 @@ import type { HostPolicy, HostPolicySpec } from '#policy-model';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
 import { findLockouts } from './lockouts.js';
-import { GENERIC_DEBIAN } from './protected-paths.js';
+import { addressClients, GENERIC_DEBIAN } from './protected-paths.js';
 import { TableReader } from './table/read-table.js';
 
 const SENSOR = new URL('../../sensor/native/src/', import.meta.url);
@@ -382,6 +382,56 @@ describe('protection of the control path', () => {
     expect(blocked()).toEqual(['capabilities/matchCapabilities/0: DHCP']);
     expect(blocked([{ path: '/usr/lib/systemd/systemd-networkd' }])).toHaveLength(1);
     expect(blocked([{ path: '/usr/sbin/sshd' }])).toEqual([]);
+  });
+
+  describe('keeps what gives the host its address', () => {
+    const found = (sections: Sections, clients: readonly string[]) => {
+      const facts = { paths: addressClients((path) => clients.includes(path)) };
+      const set = ruleSet(policy('p', sections));
+      return findLockouts(set, { resolve: GENERIC_DEBIAN.resolve, facts }).map(
+        ({ protects, path }) => `${protects}: ${path}`,
+      );
+    };
+    const run = (path: string, source?: string): Sections => ({
+      process: { matchPaths: [{ path, fromSource: source ? [{ path: source }] : undefined }] },
+    });
+    const raw = (source: string): Sections => ({
+      capabilities: {
+        matchCapabilities: [{ capability: 'net_raw', fromSource: [{ path: source }] }],
+      },
+    });
+
+    it.each([
+      ['/usr/sbin/ifup', '/usr/bin/ip'],
+      ['/usr/sbin/ifup', '/etc/network/interfaces'],
+      ['/usr/sbin/dhclient', '/usr/sbin/dhclient-script'],
+      ['/usr/sbin/dhclient', '/usr/bin/ip'],
+      ['/usr/sbin/dhcpcd', '/sbin/dhcpcd'],
+      ['/usr/sbin/dhcpcd', '/usr/lib/dhcpcd/dhcpcd-run-hooks'],
+      ['/usr/sbin/NetworkManager', '/etc/NetworkManager/system-connections/'],
+    ])('where that is %s: %s', (client, path) => {
+      const sections: Sections = path.startsWith('/etc/')
+        ? { file: { matchPaths: [{ path }] } }
+        : run(path);
+      const what = path.replace(/^\/sbin/, '/usr/sbin');
+      expect(found(sections, [client])).toContain(`what gives the host its address: ${what}`);
+      expect(found(sections, ['/usr/sbin/other'])).toEqual([]);
+    });
+
+    it('from it too, and from no program that has nothing to do with it', () => {
+      const [dhclient, dhcpcd] = ['/usr/sbin/dhclient', '/usr/sbin/dhcpcd'];
+      expect(found(run('/usr/bin/ip', dhclient), [dhclient])).toHaveLength(1);
+      expect(found(run('/usr/bin/ip', '/usr/bin/python3'), [dhclient])).toEqual([]);
+      expect(found(raw(dhclient), [dhclient])).toEqual(['DHCP: capability net_raw']);
+      expect(found(raw(dhclient), [dhcpcd])).toEqual([]);
+    });
+
+    it('of systemd: the folders of its configuration', () => {
+      const sections = { file: { matchDirectories: [{ dir: '/etc/systemd/network/' }] } };
+      expect(found(sections, [])).toEqual([
+        'the configuration of the network: /etc/systemd/network/',
+      ]);
+    });
   });
 
   it('asks a Block by the name alone that the kernel sees, where that is allowed', () => {

@@ -12,6 +12,30 @@ const SYSTEMD = [
   '/usr/lib/systemd/systemd-logind',
 ];
 const NAMES = ['/usr/lib/systemd/systemd-networkd', '/usr/lib/systemd/systemd-resolved'];
+/** Who gives a host its address where systemd does not, by packages of Debian: its program, what that runs and reads. */
+const ADDRESS_CLIENTS: readonly {
+  readonly program: string;
+  readonly runs: readonly string[];
+  readonly reads: readonly string[];
+}[] = [
+  { program: '/usr/sbin/ifup', runs: ['/usr/bin/ip'], reads: ['/etc/network/interfaces'] },
+  {
+    program: '/usr/sbin/dhclient',
+    runs: ['/usr/sbin/dhclient-script', '/usr/bin/ip'],
+    reads: ['/etc/dhcp/dhclient.conf'],
+  },
+  {
+    program: '/usr/sbin/dhcpcd',
+    runs: ['/usr/lib/dhcpcd/dhcpcd-run-hooks'],
+    reads: ['/etc/dhcpcd.conf'],
+  },
+  {
+    program: '/usr/sbin/NetworkManager',
+    runs: [],
+    reads: ['/etc/NetworkManager/NetworkManager.conf', '/etc/NetworkManager/system-connections/'],
+  },
+];
+const ADDRESSERS = [...NAMES, ...ADDRESS_CLIENTS.map(({ program }) => program)];
 const SUDO = ['/usr/bin/sudo'];
 const SHELLS = ['/usr/bin/bash', '/usr/bin/dash', '/usr/bin/sh'];
 const PYTHON = ['/usr/bin/python3'];
@@ -203,6 +227,13 @@ const ROWS: readonly Row[] = [
     SYSTEMD,
   ],
   [
+    'the configuration of the network',
+    'r',
+    ['/etc/systemd/network/', '/run/systemd/network/'],
+    undefined,
+    NAMES,
+  ],
+  [
     'sockets of systemd and D-Bus',
     'rw',
     ['/run/systemd/notify', '/run/systemd/journal/socket', '/run/dbus/system_bus_socket'],
@@ -302,6 +333,19 @@ export function loginShells(shells: readonly string[]): readonly ProtectedPath[]
   );
 }
 
+/** What a host needs to have an address, of the clients that it has; others are no reason to refuse anything. */
+export function addressClients(has: (path: string) => boolean): readonly ProtectedPath[] {
+  return ADDRESS_CLIENTS.filter(({ program }) => has(program)).flatMap(
+    ({ program, runs, reads }) => {
+      const what = 'what gives the host its address';
+      return [
+        ...rows([what, 'rmx', [program, ...runs], ROOT, [program, ...runs]]),
+        ...rows([what, 'r', reads, ROOT, [program]]),
+      ];
+    },
+  );
+}
+
 export interface ProtectedCells {
   readonly what: string;
   /** Each by the names that it has in rules of AppArmor and in those for BPF. */
@@ -329,10 +373,14 @@ const CELLS: readonly ProtectedCells[] = [
   {
     what: 'name resolution and DHCP',
     cells: sockets('dgram', 'udp'),
-    by: [...SSHD, ...NAMES, ...HOSTWARD],
+    by: [...SSHD, ...ADDRESSERS, ...HOSTWARD],
   },
   // A lease is asked for before there is an address: noticed at the next boot.
-  { what: 'DHCP', cells: [['packet dgram'], ...capabilities('net_raw')], by: NAMES },
+  {
+    what: 'DHCP',
+    cells: [['packet dgram'], ...capabilities('net_raw', 'net_admin')],
+    by: ADDRESSERS,
+  },
   {
     what: 'logins',
     cells: capabilities(
