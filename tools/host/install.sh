@@ -42,8 +42,9 @@ done
 # ours HEX: this host names or trusts that CA; also where it has followed a replacement of the CA, or a redirect.
 ours() {
   state=/var/lib/hostward/agent
-  cat "$config" "$state"/ca.pinned "$state"/*/ca.pinned 2>/dev/null | tr -d : | grep -qiF -e "$1" ||
-    cat "$state"/ca.crt "$state"/*/ca.crt 2>/dev/null | "$here/usr/lib/hostward/node" -e '
+  # Files of the agent's user, who may have made pipes of them.
+  timeout 10 cat "$config" "$state"/ca.pinned "$state"/*/ca.pinned 2>/dev/null | tr -d : | grep -qiF -e "$1" ||
+    timeout 10 cat "$state"/ca.crt "$state"/*/ca.crt 2>/dev/null | "$here/usr/lib/hostward/node" -e '
       const { X509Certificate } = require("node:crypto");
       const held = require("node:fs").readFileSync(0, "utf8").match(/-----BEGIN CERT[^]*?-----END CERT[^\n]*/g) ?? [];
       const prints = held.map((pem) => new X509Certificate(pem).fingerprint256.replaceAll(":", "").toLowerCase());

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { access, appendFile, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -257,6 +258,39 @@ describe('last known good', () => {
     expect((await host.kernel())['hostward']).toContain('audit-same');
     await sensor.apply(envelope({ generation: 7 }));
     expect((await host.kernel())['hostward']).toContain('enforce-7');
+  });
+
+  it('is loaded as ever after boots of a minute, each of which led to the control plane', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5, mark: 'same' }));
+    await sensor.confirm(orderingOf(5));
+    const boots = join(host.dir, 'state/boots');
+    const counted = () => readFileSync(boots, 'utf8').trim().split(' ')[1];
+    for (let boot = 0; boot < 5; boot += 1) {
+      await host.stop();
+      await writeFile(boots, `another-boot ${boot === 0 ? 2 : 0}\n`);
+      await host.verb('early');
+      expect((await host.kernel())['hostward']).toContain('enforce-same');
+      await host.start();
+      expect(counted()).toBe(boot === 0 ? '3' : '1');
+      await sensor.confirm(orderingOf(5));
+      await stateWhen(() => counted() === '0');
+    }
+  });
+
+  it('stays in audit where a boot led to the control plane in audit alone', async () => {
+    await host.start();
+    await sensor.apply(envelope({ generation: 5, mark: 'same' }));
+    await sensor.confirm(orderingOf(5));
+    await host.stop();
+    const boots = join(host.dir, 'state/boots');
+    await writeFile(boots, 'another-boot 3\n');
+    await host.verb('early');
+    await host.start();
+    await sensor.confirm(orderingOf(5));
+    await sensor.status();
+    expect(await readFile(boots, 'utf8')).toMatch(/ 4$/m);
+    expect((await host.kernel())['hostward']).toContain('audit-same');
   });
 
   it('early boot never fails, whatever it finds', async () => {

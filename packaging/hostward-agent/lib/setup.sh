@@ -4,6 +4,7 @@
 #   setup.sh configure [first | back] [no-start]  user, folders, profiles, units. `first`: an installation, not an upgrade;
 #                                                 `back`: after an upgrade that did not come up
 #   setup.sh remove   before the files go: enforcement off in order, unless /etc/hostward/keep-enforcing
+#   setup.sh resume   what `remove` ended is enforced again; where nothing did, nothing. By hostward-sensor.service, at its start
 # An upgrade leaves rule sets, profiles and pins where they are, in the kernel: programs are restarted under them.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
@@ -78,7 +79,8 @@ configure() {
   # As offboard.sh does; `remove` took it away.
   if [ "$first" = yes ] && is_autonomous; then systemctl --quiet add-wants multi-user.target hostward-autonomous.service; fi
   if has_systemd && [ "$start" = yes ]; then restart; fi
-  rm -f "$REMOVED"
+  # On a host with an identity the mark stays until its rules are in force, which may be at the next boot.
+  is_enrolled || rm -f "$REMOVED"
 }
 
 # What ran runs on in its new version; what is enrolled and was just installed starts; nothing else does.
@@ -97,11 +99,17 @@ restart() {
     # Going back is done when the files are there: systemd goes on trying to start them.
     systemctl "$verb" "$unit" || { [ "$back" = yes ] && say "$unit does not start yet" >&2; }
   done
-  if [ -e "$REMOVED" ] && is_enrolled; then
-    # 3: in force, but not wholly, which it says itself.
-    /usr/lib/hostward/hostward-sensor resume || [ $? = 3 ] || say 'its rules are not in force: hostward-sensor status says why' >&2
-  fi
+  resume || say 'its rules are not in force yet: hostward-sensor status says why; each start of the sensor tries again' >&2
 }
+
+resume() {
+  [ -e "$REMOVED" ] && is_enrolled || return 0
+  # 3: in force, but not wholly, which it says itself.
+  /usr/lib/hostward/hostward-sensor resume || [ $? = 3 ] || return 1
+  rm -f "$REMOVED"
+}
+
+mark_removed() { [ ! -d "$STATE" ] || : >"$REMOVED"; }
 
 remove() {
   if [ -e "$CONFIGURATION/keep-enforcing" ]; then
@@ -111,12 +119,14 @@ remove() {
     ! has_systemd || systemctl disable --quiet --now $ENABLED hostward-compiler.service
     move_dropins "$UNITS" "$UNITS_OF_BOOT"
     ! has_systemd || systemctl daemon-reload
-    [ ! -d "$STATE" ] || : >"$REMOVED"
+    mark_removed
     return 0
   fi
   say 'enforcement ends with the package; its policies stay in /var/lib/hostward for a new installation'
-  [ ! -d "$STATE" ] || : >"$REMOVED"
+  # Also where this is broken off; and a sensor that was started anew meanwhile has taken the mark away.
+  mark_removed
   /usr/lib/hostward/offboard.sh --keep-identity
+  mark_removed
   # shellcheck disable=SC2086 # a list of files
   [ ! -d /etc/apparmor.d/disable ] || (cd /etc/apparmor.d/disable && rm -f $PROFILES)
 }
@@ -124,5 +134,6 @@ remove() {
 case "${1-}" in
   configure) shift; configure "$@" ;;
   remove) remove ;;
-  *) sed -n '4,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  resume) resume ;;
+  *) sed -n '4,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -13,13 +13,16 @@ const RETRY_CAP_MS = 15_000;
 /**
  * Commit-confirm (DESIGN D11): after a swap the control plane is reached anew, by connections that did not exist
  * before it, and only then is the sensor told. Until that has happened it is tried again; what the sensor makes of an
- * absence is the sensor's decision.
+ * absence is the sensor's decision. What was confirmed before is confirmed once by each start of the agent: to the sensor
+ * that tells a boot that led somewhere from one of a loop.
  */
 export class Confirmation {
   readonly #flight = new SingleFlight(() => this.#confirm());
   readonly #listeners = new Set<() => void>();
   #failures = 0;
   #notBefore = 0;
+  /** Whether this process has confirmed anything. */
+  #hasConfirmed = false;
 
   constructor(
     private readonly sensors: SensorWatch,
@@ -39,7 +42,7 @@ export class Confirmation {
   async attempt(): Promise<void> {
     if (
       this.around.clock.elapsed() < this.#notBefore ||
-      pending(this.sensors.sighting?.state) === undefined
+      this.#pending(this.sensors.sighting?.state) === undefined
     )
       return;
     await this.#flight.run();
@@ -53,7 +56,7 @@ export class Confirmation {
   }
 
   async #confirm(): Promise<void> {
-    const ordering = pending(this.sensors.sighting?.state);
+    const ordering = this.#pending(this.sensors.sighting?.state);
     if (ordering === undefined) return;
     try {
       await this.reachability.proveWays();
@@ -62,6 +65,7 @@ export class Confirmation {
       // What is in force by now is confirmed in its turn.
       if (outcome === 'not-confirmed') return;
       this.#failures = 0;
+      this.#hasConfirmed = true;
       this.around.log.info('assignment confirmed', { ...ordering });
     } catch (cause) {
       this.#failures += 1;
@@ -72,7 +76,9 @@ export class Confirmation {
         this.around.clock.random(),
       );
       this.#notBefore = this.around.clock.elapsed() + waitMs;
-      this.around.log.warn('assignment not confirmed yet', {
+      const isAgain = this.sensors.sighting?.state.confirm?.state === 'confirmed';
+      const what = isAgain ? 'this start was not confirmed yet' : 'assignment not confirmed yet';
+      this.around.log.warn(what, {
         ...ordering,
         problem: errorMessage(cause),
         waitMs,
@@ -83,11 +89,12 @@ export class Confirmation {
   #restart(): void {
     for (const tell of this.#listeners) tell();
   }
-}
 
-/** The assignment that waits for its confirmation. */
-function pending(state: SensorState | undefined): Ordering | undefined {
-  return state?.confirm?.state === 'waiting' || state?.confirm?.state === 'unconfirmed'
-    ? state.ordering
-    : undefined;
+  /** The assignment that waits for its confirmation, or for that of this process. */
+  #pending(state: SensorState | undefined): Ordering | undefined {
+    const confirm = state?.confirm?.state;
+    const isAwaited = confirm === 'waiting' || confirm === 'unconfirmed';
+    const isThisStarts = confirm === 'confirmed' && !this.#hasConfirmed;
+    return isAwaited || isThisStarts ? state?.ordering : undefined;
+  }
 }

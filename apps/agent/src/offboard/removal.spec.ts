@@ -12,6 +12,10 @@ const debian = (name: string): URL =>
 const PREINST = debian('preinst');
 const POSTINST = debian('postinst');
 const POSTRM = debian('postrm');
+const UNIT = new URL(
+  '../../../../libs/sensor/native/systemd/hostward-sensor.service',
+  import.meta.url,
+);
 const UNINSTALL = new URL('../../../../tools/host/uninstall.sh', import.meta.url);
 const DROPIN = 'systemd/system/web.service.d/50-hostward.conf';
 
@@ -120,6 +124,57 @@ describe('a package that comes back', () => {
     expect(called.filter((call) => call.includes('autonomous'))).toEqual([]);
   });
 
+  describe('whose rules were ended with it', () => {
+    const sensor = (exit: number): void =>
+      put(
+        'usr/lib/hostward/hostward-sensor',
+        `#!/bin/sh\necho "\${0##*/} $*" >>${folder}/calls\nexit ${exit}\n`,
+      );
+    beforeEach(() => {
+      for (const name of ['trust/node-id', 'agent/signing.key', 'removed'])
+        put(`var/lib/hostward/${name}`, '');
+      put('etc/hostward/agent.yaml', '');
+      put('calls', '');
+    });
+
+    it.each([0, 3])('enforces them again, and only then forgets that it was gone (%i)', (exit) => {
+      sensor(exit);
+      expect(configure('')).toContain('hostward-sensor resume');
+      expect(has('var/lib/hostward/removed')).toBe(false);
+    });
+
+    it('tries again at each start of the sensor where it could not, or where nothing was started', () => {
+      sensor(1);
+      const asked = call(SETUP, 'configure');
+      expect([asked.status, asked.stderr]).toEqual([
+        0,
+        expect.stringMatching(/^hostward: its rules are not in force yet: .*tries again/m),
+      ]);
+      expect(has('var/lib/hostward/removed')).toBe(true);
+      configure('no-start');
+      expect(has('var/lib/hostward/removed')).toBe(true);
+      expect(call(SETUP, 'resume').status).toBe(1);
+      sensor(0);
+      expect(call(SETUP, 'resume').status).toBe(0);
+      expect(has('var/lib/hostward/removed')).toBe(false);
+      const { length } = calls();
+      expect(call(SETUP, 'resume').status).toBe(0);
+      expect(calls()).toHaveLength(length);
+    });
+
+    it('forgets it at once where the host has no identity any more', () => {
+      rmSync(join(folder, 'var/lib/hostward/trust/node-id'));
+      sensor(0);
+      expect(configure('no-start')).not.toContain('hostward-sensor resume');
+      expect(has('var/lib/hostward/removed')).toBe(false);
+    });
+
+    it('is what the unit of the sensor asks for', () => {
+      const unit = readFileSync(UNIT, 'utf8');
+      expect(unit).toMatch(/^ExecStartPost=-\/usr\/lib\/hostward\/setup\.sh resume$/m);
+    });
+  });
+
   it('leaves what names its profile to the boot where there is no rule set to load by then', () => {
     put(`run/${DROPIN}`, '[Service]\nAppArmorProfile=-hostward\n');
     rmSync(join(folder, 'var/lib/hostward/sensor/snapshot'));
@@ -187,6 +242,16 @@ describe('an upgrade that is judged', () => {
     it('is accepted for having reported, though Redis is away from time to time after it', () => {
       const looks = [look(100, 7, 'redis'), look(110, 7), look(120, 7, 'report'), look(131, 7)];
       expect(looks).toEqual(['awaited', 'awaited', 'awaited', 'accepted']);
+    });
+
+    it('is looked at though the agent has made a pipe of what it says, which nobody writes to', () => {
+      look(100, 7);
+      rmSync(join(folder, 'var/lib/hostward/agent/health.json'));
+      spawnSync('mkfifo', [join(folder, 'var/lib/hostward/agent/health.json')]);
+      const since = performance.now();
+      expect(call(UPGRADE, 'judge').status).toBe(0);
+      expect(performance.now() - since).toBeLessThan(60_000);
+      expect(has(PENDING)).toBe(true);
     });
 
     /** A look every ten seconds. */

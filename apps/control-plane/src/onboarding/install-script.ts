@@ -93,7 +93,7 @@ forget() {
 # Also where it has followed a replacement of the CA, or a redirect.
 is_ours() {
   for file in /etc/hostward/agent.yaml /var/lib/hostward/agent/ca.* /var/lib/hostward/agent/*/ca.*; do
-    if [ ! -e "$file" ]; then continue; fi
+    if [ ! -f "$file" ]; then continue; fi
     if names_ca "$file" || holds_ca "$file"; then return; fi
   done
   return 1

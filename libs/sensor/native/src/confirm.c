@@ -78,8 +78,12 @@ static bool must_start_anew(const struct hw_daemon *d, pid_t pid) {
 int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_ordering *ordering) {
         if (!d->table || hw_ordering_compare(ordering, &d->table->ordering) != 0)
                 return -ESTALE;
-        if (d->memory.confirm == HW_CONFIRM_DONE || d->memory.confirm == HW_CONFIRM_FELL_BACK)
+        if (d->memory.confirm == HW_CONFIRM_DONE || d->memory.confirm == HW_CONFIRM_FELL_BACK) {
+                /* Confirmed in an earlier boot, and again: under these rules this boot has led to the control plane too. */
+                if (hw_memory_mode(&d->memory) == HW_MODE_ENFORCE && d->healthy_at != UINT64_MAX)
+                        d->healthy_at = hw_now_ms();
                 return 0;
+        }
         if (must_start_anew(d, pid))
                 return -EAGAIN;
         d->memory.confirm = HW_CONFIRM_DONE;

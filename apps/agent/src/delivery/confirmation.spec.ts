@@ -1,0 +1,91 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { Log } from '#observability';
+import { Clock } from '../health/clock.js';
+import { Reachability } from '../health/reachability.js';
+import { Surroundings } from '../health/surroundings.js';
+import { SensorWatch } from '../sensor/sensor-watch.js';
+import { ScriptedSensor, sensorState } from '../testing/scripted-sensor.js';
+import { Confirmation } from './confirmation.js';
+
+const ordering = { epoch: '1', generation: '7', issuedAt: 1 };
+
+class PassingClock extends Clock {
+  passed = 0;
+  override now(): number {
+    return this.passed;
+  }
+  override elapsed(): number {
+    return this.passed;
+  }
+  override random(): number {
+    return 0.5;
+  }
+  override wait(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+class Ways extends Reachability {
+  proofs = 0;
+  away = false;
+  override prove(): Promise<void> {
+    this.proofs += 1;
+    return this.away ? Promise.reject(new Error('away')) : Promise.resolve();
+  }
+  override proveWays(): Promise<void> {
+    return this.prove();
+  }
+}
+
+let sensor: ScriptedSensor;
+let sensors: SensorWatch;
+let ways: Ways;
+let clock: PassingClock;
+let lines: string[];
+let confirmation: Confirmation;
+
+beforeEach(() => {
+  [sensor, ways, clock, lines] = [new ScriptedSensor(), new Ways(), new PassingClock(), []];
+  const log = new Log({ write: (line: string) => lines.push(line) > 0 });
+  const around = new Surroundings(clock, log);
+  sensors = new SensorWatch(sensor, around);
+  confirmation = new Confirmation(sensors, ways, around);
+});
+
+const inForce = async (state: 'waiting' | 'confirmed' | 'fell-back'): Promise<void> => {
+  sensor.state = sensorState({ ordering, confirm: { state, since: 1 } });
+  await sensors.refresh();
+};
+
+describe('what was confirmed before this start of the agent', () => {
+  it('is confirmed once more, over new connections, and no more after that', async () => {
+    await inForce('confirmed');
+    await confirmation.attempt();
+    await confirmation.attempt();
+    expect(sensor.confirmed).toEqual([ordering]);
+    expect(ways.proofs).toBe(1);
+  });
+
+  it('is tried again until the control plane is reached, and says of what it is', async () => {
+    await inForce('confirmed');
+    ways.away = true;
+    await confirmation.attempt();
+    expect(sensor.confirmed).toEqual([]);
+    expect(lines.join('')).toContain('this start was not confirmed yet');
+    ways.away = false;
+    clock.passed += 15_000;
+    await confirmation.attempt();
+    expect(sensor.confirmed).toEqual([ordering]);
+  });
+
+  it('is left alone once a swap of this start was confirmed, and where the host fell back', async () => {
+    await inForce('fell-back');
+    await confirmation.attempt();
+    expect(ways.proofs).toBe(0);
+    await inForce('waiting');
+    await confirmation.attempt();
+    await inForce('confirmed');
+    await confirmation.attempt();
+    expect(ways.proofs).toBe(1);
+  });
+});
