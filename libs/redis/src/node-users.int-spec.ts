@@ -123,6 +123,45 @@ describe('users of hosts on a real Redis', () => {
     await eventually('made anew', async () => (await names()).includes(nodeUserName(idOf('a'))));
   });
 
+  it('are not made again, and not taken away, by a replica that has not heard of what others were told', async () => {
+    want(userOf('stays'), userOf('revoked'));
+    const memory = new Map(truth);
+    keeper();
+    let isCurrent = false;
+    let compared = 0;
+    const stale = new NodeUsers(control(), {
+      known: () => true,
+      current: () => isCurrent,
+      all: () => {
+        compared += 1;
+        return [...memory.values()];
+      },
+      one: (nodeId) => memory.get(nodeId),
+      keep: ['control', 'replication'],
+      everyMs: 50,
+      compareMs: 200,
+    });
+    open.push(stale);
+    await eventually(
+      'both have made theirs',
+      async () => compared > 0 && (await names()).length === 5,
+    );
+    truth.delete(idOf('revoked'));
+    want(userOf('new'));
+    const fresh = keeper();
+    await eventually('the truth', async () => (await names()).includes(nodeUserName(idOf('new'))));
+    const since = compared;
+    await eventually('the other one has compared', () => compared > since + 2);
+    const there = await names();
+    expect(there).toContain(nodeUserName(idOf('new')));
+    expect(there).not.toContain(nodeUserName(idOf('revoked')));
+    await fresh.close();
+    isCurrent = true;
+    await eventually('it removes again whom it does not know', async () => {
+      return !(await names()).includes(nodeUserName(idOf('new')));
+    });
+  });
+
   it('are left alone where it is not certain who else is to have one', async () => {
     want(userOf('a'));
     const users = keeper();

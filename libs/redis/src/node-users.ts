@@ -18,6 +18,11 @@ const DEFAULT_USER = 'default';
 export interface NodeUserSource {
   /** Whether the truth is known yet; before, nothing is touched. */
   readonly known: () => boolean;
+  /**
+   * Whether the truth is that of this moment: else who was removed by somebody else is not made again, and nobody is taken
+   * for a stranger. Default: it is.
+   */
+  readonly current?: () => boolean;
   /** Every host's user. */
   readonly all: () => readonly NodeUser[];
   /** Whether it is certain that nobody else is to have one: else nobody is taken for a stranger. Default: it is. */
@@ -144,11 +149,12 @@ export class NodeUsers {
       const there = await this.#names();
       if (!this.#isKnown()) throw new Error('the node went away and came back');
       const wanted = this.options.all();
+      const isCurrent = this.options.current?.() ?? true;
       const missing = wanted.filter(
-        (user) => !this.#isSet(user) || !there.has(nodeUserName(user.nodeId)),
+        (user) => !this.#isSet(user) || (isCurrent && !there.has(nodeUserName(user.nodeId))),
       );
       await this.#setAll(missing, runs);
-      const isComplete = this.options.complete?.() ?? true;
+      const isComplete = isCurrent && (this.options.complete?.() ?? true);
       const removed = isComplete ? await this.#remove(this.#strangers(there, wanted)) : 0;
       if (missing.length + removed > 0)
         this.options.onReconciled?.({ set: missing.length, removed });

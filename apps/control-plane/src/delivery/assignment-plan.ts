@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { SignedDocument } from '#bundle';
 import type { Ordering } from '#contracts';
 import type { VisibilityClass } from '#policy-model';
@@ -31,6 +32,21 @@ export interface WrittenAssignment {
   readonly wanted: WantedAssignment;
   /** Digest of the bundle that is there instead: another replica renders what is wanted otherwise, and was first. */
   readonly kept?: string;
+  /**
+   * Since which ordering the host was to do the same: what it took before that it may have done otherwise in between. Unknown
+   * where nothing else was written for it in this process.
+   */
+  readonly first?: Ordering;
+}
+
+/** Whether a host does the same by both: the same rules, as strictly, and watching the same. */
+export function doesTheSame(one: WrittenAssignment, other: WrittenAssignment): boolean {
+  return isDeepStrictEqual(doing(one), doing(other));
+}
+
+function doing({ kept, wanted: { bundle, suspension, labels, visibility } }: WrittenAssignment) {
+  const { mode, until, reason } = suspension ?? {};
+  return [kept ?? bundle.digest, mode, until, reason, labels, visibility];
 }
 
 /** True where `wanted` must be written: it says something else than `written`, or half of that one's time is over. */

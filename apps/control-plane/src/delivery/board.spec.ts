@@ -13,6 +13,40 @@ describe('the board', () => {
     board.set('host-3', written('b'));
   });
 
+  describe('since which ordering a host is to do the same', () => {
+    const at = (generation: string, digest: string, over: object = {}): WrittenAssignment => {
+      const ordering = { epoch: '1', generation, issuedAt: 1 };
+      const [{ kept, ...wanted }] = [{ kept: undefined, ...over }];
+      return { ordering, kept, wanted: { bundle: { digest }, ...wanted } } as WrittenAssignment;
+    };
+    const first = (...written: readonly WrittenAssignment[]): string | undefined => {
+      for (const each of written) board.set('host', each);
+      return board.get('host')?.first?.generation;
+    };
+    const suspension = { mode: 'off', until: 'x', reason: 'r' };
+
+    it.each<[string, readonly WrittenAssignment[], string | undefined]>([
+      ['is not known of what was there at the start', [at('1', 'a')], undefined],
+      ['is not known where that was renewed', [at('1', 'a'), at('2', 'a')], undefined],
+      ['is that of another bundle', [at('1', 'a'), at('2', 'b')], '2'],
+      ['stays where that is renewed', [at('1', 'a'), at('2', 'b'), at('3', 'b')], '2'],
+      ['is that of the one that came back', [at('1', 'a'), at('2', 'b'), at('3', 'a')], '3'],
+      ['is that of the end of a suspension', [at('1', 'a', { suspension }), at('2', 'a')], '2'],
+      ['is that of what is watched', [at('1', 'a'), at('2', 'a', { visibility: ['file'] })], '2'],
+      ['goes by the bundle that is there', [at('1', 'a'), at('2', 'b', { kept: 'a' })], undefined],
+    ])('%s', (_what, written, generation) => {
+      expect(first(...written)).toBe(generation);
+    });
+
+    it('is known over a loss of the channel', () => {
+      expect(first(at('1', 'a'), at('2', 'b'))).toBe('2');
+      board.loseAll();
+      expect(first(at('3', 'b'))).toBe('2');
+      board.loseAll();
+      expect(first(at('4', 'a'))).toBe('4');
+    });
+  });
+
   it('names a bundle for as long as one host has it', () => {
     board.set('host-1', written('b'));
     expect([...board.digests()]).toEqual(['a', 'b']);

@@ -1,4 +1,5 @@
-import type { WrittenAssignment } from './assignment-plan.js';
+import type { Ordering } from '#contracts';
+import { doesTheSame, type WrittenAssignment } from './assignment-plan.js';
 
 /** What this replica has written for each host since it started, or since the channel lost it. */
 export class Board {
@@ -33,8 +34,9 @@ export class Board {
   }
 
   set(nodeId: string, written: WrittenAssignment): void {
+    const first = firstOf(written, this.known(nodeId));
     this.remove(nodeId);
-    this.#written.set(nodeId, written);
+    this.#written.set(nodeId, { ...written, first });
     for (const digest of digestsOf(written))
       this.#uses.set(digest, (this.#uses.get(digest) ?? 0) + 1);
   }
@@ -95,6 +97,14 @@ export class Board {
   digests(): ReadonlySet<string> {
     return new Set(this.#uses.keys());
   }
+}
+
+function firstOf(
+  written: WrittenAssignment,
+  before: WrittenAssignment | undefined,
+): Ordering | undefined {
+  if (before === undefined) return written.first;
+  return doesTheSame(written, before) ? before.first : written.ordering;
 }
 
 function digestsOf({ wanted, kept }: WrittenAssignment): readonly string[] {

@@ -51,6 +51,9 @@ class FakeInbox extends HostInbox {
   override readAll(): void {
     return undefined;
   }
+  override isHeard(): boolean {
+    return true;
+  }
   override forget(): void {
     return undefined;
   }

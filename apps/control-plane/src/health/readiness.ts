@@ -39,7 +39,12 @@ const WATCH_LAG_MS = 15_000;
  * moment ago. Else another replica may have been told of more policies and hosts than we know.
  */
 export function knowsWholeFleet({ watch, unreadable, nowMs }: Vitals): boolean {
-  return unreadable.length === 0 && nowMs - watch.lastProgressAt <= WATCH_LAG_MS;
+  return unreadable.length === 0 && isCurrent(watch, nowMs);
+}
+
+/** Whether the watch was heard of a moment ago. */
+export function isCurrent(watch: Pick<WatchHealth, 'lastProgressAt'>, nowMs: number): boolean {
+  return nowMs - watch.lastProgressAt <= WATCH_LAG_MS;
 }
 
 /**

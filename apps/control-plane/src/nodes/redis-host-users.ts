@@ -100,12 +100,13 @@ export class RedisHostUsers extends HostUsers {
 
 /** Those that are to be on one Redis. */
 function usersOf(
-  { known, all, one, complete, shardOf }: HostUserSource,
+  { known, current, all, one, complete, shardOf }: HostUserSource,
   shard: string,
 ): NodeUserSource {
   const isHere = (nodeId: string): boolean => shardOf(nodeId) === shard;
   return {
     known,
+    current,
     complete,
     all: () => all().filter(({ nodeId }) => isHere(nodeId)),
     one: (nodeId) => (isHere(nodeId) ? one(nodeId) : undefined),
@@ -117,6 +118,7 @@ function letIn(source: NodeUserSource, standing: NodeStanding): NodeUserSource {
   return {
     known: () => source.known() && standing.serves !== undefined,
     // Out of order it is to have none at all.
+    current: () => standing.serves === false || (source.current?.() ?? true),
     complete: () => standing.serves === false || (source.complete?.() ?? true),
     all: () => (standing.serves ? source.all() : []),
     one: (nodeId) => (standing.serves ? source.one(nodeId) : undefined),

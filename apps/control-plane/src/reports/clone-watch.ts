@@ -93,9 +93,10 @@ export class CloneWatch {
     return [...this.#suspects.keys()];
   }
 
-  /** After a time in which nobody was heard, since this process stood still: silence then says nothing of a host. */
-  wasDeaf(nowMs: number): void {
-    for (const { marked, runs } of this.#hosts.values())
+  /** Of hosts that could not be heard, since this process stood still or their Redis is away: silence then says nothing. */
+  wasDeaf(nowMs: number, to: readonly string[] = [...this.#hosts.keys()]): void {
+    const hosts = to.flatMap((nodeId) => this.#hosts.get(nodeId) ?? []);
+    for (const { marked, runs } of hosts)
       if (marked) for (const run of runs) run.lastSeenMs = nowMs;
   }
 

@@ -104,19 +104,42 @@ describe('the mark of a copied identity', () => {
     expect(ledger.actions).toEqual(['node.cloned']);
     expect(hear(copy, 10)).toBe(false);
     expect(hear(original, 10)).toBe(true);
-    await clones.run();
+    await clones.run(() => true);
     expect(mark()).toBeDefined();
     for (let second = 0; second < 292; second += 1) {
       clock.now += 1_000;
-      await clones.run();
+      await clones.run(() => true);
     }
     expect(hear(copy, 11)).toBe(false);
     clock.now += 4_000;
-    await clones.run();
+    await clones.run(() => true);
     expect(mark()).toBeUndefined();
     expect(clones.closely()).toEqual([]);
     expect(ledger.actions).toEqual(['node.cloned', 'node.clone-ended']);
     expect(hear(copy, 12)).toBe(true);
+  });
+
+  it('stays where nobody can be heard, since Redis is away, and until five minutes after it is back', async () => {
+    const { clones, clock, mark } = service();
+    for (let sequence = 1; sequence < 10; sequence += 1) {
+      for (const bootedAtMs of [START_MS - MINUTE_MS, START_MS]) {
+        clock.now += 5_000;
+        clones.admits(HOST, report(bootedAtMs, sequence, clock.now));
+      }
+      await new Promise(setImmediate);
+    }
+    const pass = async (seconds: number, isHeard: boolean): Promise<void> => {
+      for (let second = 0; second < seconds; second += 1) {
+        clock.now += 1_000;
+        await clones.run(() => isHeard);
+      }
+    };
+    await pass(3_600, false);
+    expect(mark()).toBeDefined();
+    await pass(299, true);
+    expect(mark()).toBeDefined();
+    await pass(2, true);
+    expect(mark()).toBeUndefined();
   });
 
   it('stays where nobody was heard because the control plane itself stood still', async () => {
@@ -128,9 +151,9 @@ describe('the mark of a copied identity', () => {
       }
       await new Promise(setImmediate);
     }
-    await clones.run();
+    await clones.run(() => true);
     clock.now += 10 * MINUTE_MS;
-    await clones.run();
+    await clones.run(() => true);
     expect(mark()).toBeDefined();
   });
 });

@@ -57,13 +57,17 @@ export class CloneService {
     return [...marked, ...this.#watch.suspects(this.clock.nowMs())];
   }
 
-  /** Ends the marks of hosts that are one machine again. Never rejects. */
-  async run(): Promise<void> {
+  /** Ends the marks of hosts that are one machine again, of those that can be heard. Never rejects. */
+  async run(isHeard: (nodeId: string) => boolean): Promise<void> {
     const nowMs = this.clock.nowMs();
     if (nowMs - (this.#ranAtMs ?? nowMs) > DEAF_AFTER_MS) this.#watch.wasDeaf(nowMs);
     this.#ranAtMs = nowMs;
     const { state } = this.fleet;
     const cloned = state.nodeIdsOf(state.passing.of('clone'));
+    this.#watch.wasDeaf(
+      nowMs,
+      cloned.filter((nodeId) => !isHeard(nodeId)),
+    );
     const quiet = cloned.filter((nodeId) => this.#watch.isQuiet(nodeId, nowMs));
     for (const nodeId of quiet) await this.#write(nodeId, undefined);
   }

@@ -31,6 +31,9 @@ export abstract class HostInbox {
   /** Looks for new states and events of all hosts: after hosts became known that may have rung before. */
   abstract readAll(): void;
 
+  /** Whether this host would be heard now: its Redis is there. */
+  abstract isHeard(nodeId: string): boolean;
+
   /** Forgets what it remembers of a host that is gone. */
   abstract forget(nodeId: string): void;
 

@@ -50,6 +50,10 @@ export class RedisHostInbox extends HostInbox {
     this.#inbox?.readAll();
   }
 
+  override isHeard(): boolean {
+    return this.#inbox?.counters.subscribed ?? false;
+  }
+
   override forget(nodeId: string): void {
     this.#inbox?.forget(nodeId);
   }

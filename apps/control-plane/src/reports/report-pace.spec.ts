@@ -25,7 +25,7 @@ describe('how often a host is to report', () => {
 });
 
 describe('the order of the control plane', () => {
-  it('is signed anew only where it says something else, and is none for a small fleet', () => {
+  it('is signed anew where it says something else or half a minute has passed, and is none for a small fleet', () => {
     const key = generateSigningKey();
     const clock = new SetClock();
     let hosts = 100;
@@ -36,8 +36,10 @@ describe('the order of the control plane', () => {
     expect(verifyPace(first, [key])).toEqual({ v: 1, at: 5_000, reportEveryMs: 20_000 });
     [hosts, clock.now] = [999, 6_000];
     expect(pace.order()).toBe(first);
-    hosts = 2_000;
-    expect(verifyPace(pace.order(), [key])).toEqual({ v: 1, at: 6_000, reportEveryMs: 40_000 });
+    clock.now = 35_000;
+    expect(verifyPace(pace.order(), [key])).toEqual({ v: 1, at: 35_000, reportEveryMs: 20_000 });
+    [hosts, clock.now] = [2_000, 36_000];
+    expect(verifyPace(pace.order(), [key])).toEqual({ v: 1, at: 36_000, reportEveryMs: 40_000 });
     hosts = 10;
     expect(pace.order()).toBeUndefined();
   });

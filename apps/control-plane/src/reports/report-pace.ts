@@ -3,6 +3,9 @@ import { REPORT_INTERVAL_MS, reportEveryMs } from '#contracts';
 import { Clock } from '../clock.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 
+/** As often as it is repeated. */
+const SIGN_ANEW_MS = 30_000;
+
 /** Hosts that may report; a node that is only declared does not. Costs a look at all. */
 export function enrolledOf(state: FleetState): number {
   return state.nodes.sorted().filter(({ record }) => state.believed(record)).length;
@@ -14,7 +17,8 @@ export function enrolledOf(state: FleetState): number {
  */
 export class ReportPace {
   #everyMs = REPORT_INTERVAL_MS;
-  #last: { readonly everyMs: number; readonly order: SignedDocument } | undefined;
+  #last:
+    { readonly everyMs: number; readonly at: number; readonly order: SignedDocument } | undefined;
 
   constructor(
     private readonly hosts: () => number,
@@ -32,8 +36,14 @@ export class ReportPace {
     const everyMs = reportEveryMs(this.hosts());
     this.#everyMs = everyMs;
     if (everyMs === REPORT_INTERVAL_MS) this.#last = undefined;
-    else if (this.#last?.everyMs !== everyMs) this.#last = { everyMs, order: this.#sign(everyMs) };
+    else if (!this.#last || this.#last.everyMs !== everyMs || this.#isOld(this.#last.at))
+      this.#last = { everyMs, at: this.clock.nowMs(), order: this.#sign(everyMs) };
     return this.#last?.order;
+  }
+
+  /** Hosts hold to the newest order by its time: one of another control plane, which may be gone, must not outdo ours for ever. */
+  #isOld(at: number): boolean {
+    return Math.abs(this.clock.nowMs() - at) >= SIGN_ANEW_MS;
   }
 
   #sign(reportEveryMs: number): SignedDocument {

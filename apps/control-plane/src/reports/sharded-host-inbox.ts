@@ -26,6 +26,10 @@ export class ShardedHostInbox extends HostInbox {
     for (const inbox of this.inboxes.values()) inbox.readAll();
   }
 
+  override isHeard(nodeId: string): boolean {
+    return this.#of(nodeId)?.isHeard(nodeId) ?? false;
+  }
+
   override forget(nodeId: string): void {
     for (const inbox of this.inboxes.values()) inbox.forget(nodeId);
   }

@@ -15,7 +15,7 @@ import type { FleetState } from '../fleet/fleet-state.js';
 import { FleetWatch } from '../fleet/fleet-watch.js';
 import { EtcdWrites } from '../health/etcd-writes.js';
 import { VitalSigns } from '../health/vital-signs.js';
-import type { Vitals } from '../health/readiness.js';
+import { isCurrent, type Vitals } from '../health/readiness.js';
 import { EtcdLedger } from '../journal/etcd-ledger.js';
 import { HeldHeads, journalAlarmWords } from '../journal/held-heads.js';
 import { HeadHerald } from '../journal/head-herald.js';
@@ -163,6 +163,8 @@ export class ControlPlane {
     this.parts.hostUsers.start(
       {
         known: () => fleet.state.revision > 0n,
+        // Cut off from etcd, we do not know whom others have revoked or let in since.
+        current: () => isCurrent(this.watch.health(), performance.now()),
         // Of a host whose record cannot be read here another replica may know.
         complete: () => fleet.state.unreadable.size === 0,
         all: () => redisUsersOf(fleet.state, this.parts.clock.nowMs()),
@@ -252,7 +254,8 @@ export class ControlPlane {
     if (ticketTurnAt(this.parts.clock.nowMs()) !== this.#ticketTurn) this.#setTicketKeys();
     this.#divide(state);
     void this.app.get(Endings, { strict: false }).run();
-    void this.app.get(CloneService, { strict: false }).run();
+    const isHeard = (nodeId: string): boolean => this.parts.inbox.isHeard(nodeId);
+    void this.app.get(CloneService, { strict: false }).run(isHeard);
     void this.app.get(AccessWatch, { strict: false }).run();
     void this.app.get(EtcdLedger, { strict: false }).retry();
     for (const store of [this.parts.alerts, this.parts.observations]) void store.retry();

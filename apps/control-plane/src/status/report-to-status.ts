@@ -1,3 +1,4 @@
+import { compareOrdering } from '#bundle';
 import {
   SIMULATED_KERNEL,
   breaksPromise,
@@ -5,6 +6,7 @@ import {
   type CutOffView,
   type NodePolicyStatus,
   type NodeReport,
+  type Ordering,
   type PolicyOnNode,
   type Qualifier,
   type RevocationView,
@@ -36,6 +38,8 @@ export interface Delivered {
   readonly epoch: string;
   readonly generation: string;
   readonly bundleDigest: string;
+  /** Since which ordering the host is to do the same; undefined where that is not known. */
+  readonly first?: Ordering;
   readonly suspension?: {
     readonly mode: 'audit' | 'off';
     readonly until: string;
@@ -152,10 +156,12 @@ function ruleOnNode(id: string, at: number, reported: PolicyOnNode): RuleStatus 
 
 /**
  * True where what the host has applied is the very bundle it is to have. A greater generation proves nothing: after a
- * restore of etcd the same revisions come again with other policies.
+ * restore of etcd the same revisions come again with other policies. Nor does the bundle by itself: it may have been taken
+ * away, with this report written before that, and given back.
  */
-function hasApplied(report: NodeReport, delivered: Delivered): boolean {
-  return report.applied?.bundleDigest === delivered.bundleDigest;
+function hasApplied({ applied }: NodeReport, { bundleDigest, first }: Delivered): boolean {
+  if (applied?.bundleDigest !== bundleDigest) return false;
+  return first === undefined || compareOrdering(applied, first) >= 0;
 }
 
 function rejectionOf(report: NodeReport, delivered: Delivered): string | undefined {

@@ -108,11 +108,12 @@ export class StatusReader {
   }
 }
 
-function deliveredBy({ ordering, wanted, kept }: WrittenAssignment): Delivered {
+function deliveredBy({ ordering, wanted, kept, first }: WrittenAssignment): Delivered {
   return {
     epoch: ordering.epoch,
     generation: ordering.generation,
     bundleDigest: kept ?? wanted.bundle.digest,
+    first,
     policies: wanted.bundle.policies,
     suspension: wanted.suspension,
   };

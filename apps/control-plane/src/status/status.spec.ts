@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { reportValidMs, type NodeReport, type RuleState } from '#contracts';
+import { reportValidMs, type NodeReport, type Ordering, type RuleState } from '#contracts';
 import { freshnessOf } from '../reports/freshness.js';
 import { nodeStatus } from './node-status.js';
 import { policyStatus } from './policy-status.js';
@@ -83,6 +83,23 @@ describe('the status of a policy', () => {
     expect(status.nodes[0]?.rules[1]).toMatchObject({ state: 'audited' });
     const other = new Map([['other', { id: 'e1', until: 'x' }]]);
     expect(outcome(evidence({ report: report(), excepted: other })).everywhere).toBe(true);
+  });
+
+  it('is not made of a report from before something else was ordered, though the same is ordered again', () => {
+    const [before, first, now] = ['41', '42', '43'].map((generation) => ({
+      ...{ epoch: '1', generation, issuedAt: NOW },
+    })) as [Ordering, Ordering, Ordering];
+    const by = (applied: Ordering, since?: Ordering) =>
+      outcome(
+        evidence({
+          delivered: { ...delivered, generation: now.generation, first: since },
+          report: report({ applied: { ...applied, bundleDigest: DIGEST } }),
+        }),
+      );
+    expect(by(before, first)).toEqual({ everywhere: false, state: 'delivered' });
+    expect(by(first, first)).toEqual({ everywhere: true, state: 'audited' });
+    expect(by(now, first)).toEqual({ everywhere: true, state: 'audited' });
+    expect(by(before)).toEqual({ everywhere: true, state: 'audited' });
   });
 
   it('says why a host keeps what it has, where what it is to have exceeds a limit', () => {
