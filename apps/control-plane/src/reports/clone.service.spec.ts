@@ -66,8 +66,13 @@ function service() {
   const log = new Log({ write: () => undefined });
   const clones = new CloneService(fleet, editor, board, clock, new Metrics(), log);
   const mark = () => fleet.state.nodes.get('web1')?.record.clone;
-  return { clones, clock, ledger, mark };
+  forgotten.length = 0;
+  return { clones, clock, ledger, board, mark };
 }
+
+/** Hosts whose state is to be read again. */
+const forgotten: string[] = [];
+const inbox = { isHeard: () => true, forget: (nodeId: string) => void forgotten.push(nodeId) };
 
 function report(bootedAtMs: number, sequence: number, nowMs: number): NodeReport {
   return {
@@ -104,19 +109,39 @@ describe('the mark of a copied identity', () => {
     expect(ledger.actions).toEqual(['node.cloned']);
     expect(hear(copy, 10)).toBe(false);
     expect(hear(original, 10)).toBe(true);
-    await clones.run(() => true);
+    await clones.run(inbox);
     expect(mark()).toBeDefined();
     for (let second = 0; second < 292; second += 1) {
       clock.now += 1_000;
-      await clones.run(() => true);
+      await clones.run(inbox);
     }
     expect(hear(copy, 11)).toBe(false);
     clock.now += 4_000;
-    await clones.run(() => true);
+    await clones.run(inbox);
     expect(mark()).toBeUndefined();
     expect(clones.closely()).toEqual([]);
     expect(ledger.actions).toEqual(['node.cloned', 'node.clone-ended']);
     expect(hear(copy, 12)).toBe(true);
+  });
+
+  it('has the board read anew when it comes and when it goes, whichever replica writes it', async () => {
+    const { clones, clock, board } = service();
+    const put = (): boolean => board.put(report(START_MS, 1, clock.now), clock.now);
+    put();
+    await clones.run(inbox);
+    expect([forgotten, board.get(NODE) !== undefined]).toEqual([[], true]);
+    for (let sequence = 1; sequence < 10; sequence += 1) {
+      for (const bootedAtMs of [START_MS - MINUTE_MS, START_MS]) {
+        clock.now += 5_000;
+        clones.admits(HOST, report(bootedAtMs, sequence, clock.now));
+      }
+      await new Promise(setImmediate);
+    }
+    await clones.run(inbox);
+    expect([forgotten, board.get(NODE)]).toEqual([[NODE], undefined]);
+    put();
+    await clones.run(inbox);
+    expect([forgotten, board.get(NODE) !== undefined]).toEqual([[NODE], true]);
   });
 
   it('stays where nobody can be heard, since Redis is away, and until five minutes after it is back', async () => {
@@ -131,7 +156,7 @@ describe('the mark of a copied identity', () => {
     const pass = async (seconds: number, isHeard: boolean): Promise<void> => {
       for (let second = 0; second < seconds; second += 1) {
         clock.now += 1_000;
-        await clones.run(() => isHeard);
+        await clones.run({ ...inbox, isHeard: () => isHeard });
       }
     };
     await pass(3_600, false);
@@ -151,9 +176,9 @@ describe('the mark of a copied identity', () => {
       }
       await new Promise(setImmediate);
     }
-    await clones.run(() => true);
+    await clones.run(inbox);
     clock.now += 10 * MINUTE_MS;
-    await clones.run(() => true);
+    await clones.run(inbox);
     expect(mark()).toBeDefined();
   });
 });

@@ -11,6 +11,7 @@ import { Metrics } from '../health/metrics.js';
 import type { LedgerChange } from '../journal/ledger.js';
 import type { CloneMark } from '../nodes/node.record.js';
 import { CloneWatch } from './clone-watch.js';
+import type { HostInbox } from './host-inbox.js';
 import type { KnownHost } from './known-hosts.js';
 import { ReportBoard } from './report-board.js';
 
@@ -26,6 +27,8 @@ export class CloneService {
   readonly #watch = new CloneWatch();
   readonly #underWay = new Set<string>();
   #ranAtMs: number | undefined;
+  /** Hosts that were marked when it was run last. */
+  #cloned: ReadonlySet<string> = new Set();
 
   constructor(
     private readonly fleet: Fleet,
@@ -57,8 +60,8 @@ export class CloneService {
     return [...marked, ...this.#watch.suspects(this.clock.nowMs())];
   }
 
-  /** Ends the marks of hosts that are one machine again, of those that can be heard. Never rejects. */
-  async run(isHeard: (nodeId: string) => boolean): Promise<void> {
+  /** Ends the marks of hosts that are one machine again, of those that can be heard; called every second. Never rejects. */
+  async run(inbox: Pick<HostInbox, 'isHeard' | 'forget'>): Promise<void> {
     const nowMs = this.clock.nowMs();
     if (nowMs - (this.#ranAtMs ?? nowMs) > DEAF_AFTER_MS) this.#watch.wasDeaf(nowMs);
     this.#ranAtMs = nowMs;
@@ -66,10 +69,23 @@ export class CloneService {
     const cloned = state.nodeIdsOf(state.passing.of('clone'));
     this.#watch.wasDeaf(
       nowMs,
-      cloned.filter((nodeId) => !isHeard(nodeId)),
+      cloned.filter((nodeId) => !inbox.isHeard(nodeId)),
     );
+    this.#readAnew(new Set(cloned), inbox);
     const quiet = cloned.filter((nodeId) => this.#watch.isQuiet(nodeId, nowMs));
     for (const nodeId of quiet) await this.#write(nodeId, undefined);
+  }
+
+  /**
+   * Where a mark came or went, whichever replica made or ended it, what is on the board may be the report of a machine that
+   * does not count now, and what lies on Redis that of the one which does.
+   */
+  #readAnew(cloned: ReadonlySet<string>, inbox: Pick<HostInbox, 'forget'>): void {
+    for (const nodeId of cloned.symmetricDifference(this.#cloned)) {
+      this.board.remove(nodeId);
+      inbox.forget(nodeId);
+    }
+    this.#cloned = cloned;
   }
 
   /** Forgets a host that is gone. */
@@ -90,9 +106,7 @@ export class CloneService {
     }
   }
 
-  /** What is on the board may be the copy's: the next report of the one that counts takes its place. */
   #tell(nodeId: string, mark: CloneMark | undefined): void {
-    this.board.remove(nodeId);
     if (!mark) return this.log.info('an identity is one machine again', { nodeId });
     this.metrics.clonesFound.inc();
     this.log.error('an identity was copied', { nodeId, reason: mark.reason });

@@ -254,8 +254,7 @@ export class ControlPlane {
     if (ticketTurnAt(this.parts.clock.nowMs()) !== this.#ticketTurn) this.#setTicketKeys();
     this.#divide(state);
     void this.app.get(Endings, { strict: false }).run();
-    const isHeard = (nodeId: string): boolean => this.parts.inbox.isHeard(nodeId);
-    void this.app.get(CloneService, { strict: false }).run(isHeard);
+    void this.app.get(CloneService, { strict: false }).run(this.parts.inbox);
     void this.app.get(AccessWatch, { strict: false }).run();
     void this.app.get(EtcdLedger, { strict: false }).retry();
     for (const store of [this.parts.alerts, this.parts.observations]) void store.retry();
