@@ -10,7 +10,7 @@ export const MEASURED = {
   /** CPU of a control plane for a change: leaf, seal, proof, record. */
   c1: 12.8 * US,
   /** CPU of a control plane in a second without any change. */
-  c4: 5.6 * US,
+  c4: 2.65 * US,
   /** Memory of a control plane. */
   c5: 27 * KIB,
   /** A report. */
