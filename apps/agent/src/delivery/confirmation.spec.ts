@@ -1,29 +1,13 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Log } from '#observability';
-import { Clock } from '../health/clock.js';
 import { Reachability } from '../health/reachability.js';
 import { Surroundings } from '../health/surroundings.js';
 import { SensorWatch } from '../sensor/sensor-watch.js';
 import { ScriptedSensor, sensorState } from '../testing/scripted-sensor.js';
+import { SetClock } from '../testing/set-clock.js';
 import { Confirmation } from './confirmation.js';
 
 const ordering = { epoch: '1', generation: '7', issuedAt: 1 };
-
-class PassingClock extends Clock {
-  passed = 0;
-  override now(): number {
-    return this.passed;
-  }
-  override elapsed(): number {
-    return this.passed;
-  }
-  override random(): number {
-    return 0.5;
-  }
-  override wait(): Promise<void> {
-    return Promise.resolve();
-  }
-}
 
 class Ways extends Reachability {
   proofs = 0;
@@ -40,12 +24,12 @@ class Ways extends Reachability {
 let sensor: ScriptedSensor;
 let sensors: SensorWatch;
 let ways: Ways;
-let clock: PassingClock;
+let clock: SetClock;
 let lines: string[];
 let confirmation: Confirmation;
 
 beforeEach(() => {
-  [sensor, ways, clock, lines] = [new ScriptedSensor(), new Ways(), new PassingClock(), []];
+  [sensor, ways, clock, lines] = [new ScriptedSensor(), new Ways(), new SetClock(), []];
   const log = new Log({ write: (line: string) => lines.push(line) > 0 });
   const around = new Surroundings(clock, log);
   sensors = new SensorWatch(sensor, around);
@@ -73,7 +57,7 @@ describe('what was confirmed before this start of the agent', () => {
     expect(sensor.confirmed).toEqual([]);
     expect(lines.join('')).toContain('this start was not confirmed yet');
     ways.away = false;
-    clock.passed += 15_000;
+    clock.pass(15_000);
     await confirmation.attempt();
     expect(sensor.confirmed).toEqual([ordering]);
   });

@@ -9,34 +9,13 @@ import { Shipper } from '../events/shipper.js';
 import { Spool, type NewAlert } from '../events/spool.js';
 import { SensorWatch } from '../sensor/sensor-watch.js';
 import { ScriptedSensor, sensorState } from '../testing/scripted-sensor.js';
-import { Clock } from './clock.js';
+import { SetClock } from '../testing/set-clock.js';
 import { Reachability } from './reachability.js';
 import { Surroundings } from './surroundings.js';
 
 const HOUR = 3_600_000;
 const ordering = { epoch: '1', generation: '7', issuedAt: 1 };
 const run = { bootedAt: '2026-11-25T12:00:00.000Z', sequence: 1 };
-
-class SetClock extends Clock {
-  wall = Date.parse('2026-11-25T12:00:00Z');
-  passed = 0;
-  override now(): number {
-    return this.wall;
-  }
-  override elapsed(): number {
-    return this.passed;
-  }
-  override random(): number {
-    return 0.5;
-  }
-  override wait(): Promise<void> {
-    return Promise.resolve();
-  }
-  pass(ms: number): void {
-    this.wall += ms;
-    this.passed += ms;
-  }
-}
 
 class Unreachable extends Reachability {
   tries = 0;
