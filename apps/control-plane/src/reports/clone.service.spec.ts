@@ -91,6 +91,20 @@ function report(bootedAtMs: number, sequence: number, nowMs: number): NodeReport
   };
 }
 
+/** Original and copy in turn, often enough to be found. */
+async function bothReport({
+  clones,
+  clock,
+}: Pick<ReturnType<typeof service>, 'clones' | 'clock'>): Promise<void> {
+  for (let sequence = 1; sequence < 10; sequence += 1) {
+    for (const bootedAtMs of [START_MS - MINUTE_MS, START_MS]) {
+      clock.now += 5_000;
+      clones.admits(HOST, report(bootedAtMs, sequence, clock.now));
+    }
+    await new Promise(setImmediate);
+  }
+}
+
 describe('the mark of a copied identity', () => {
   it('is written once, stays while both report, and is taken away when one was silent for minutes', async () => {
     const { clones, clock, ledger, mark } = service();
@@ -130,13 +144,7 @@ describe('the mark of a copied identity', () => {
     put();
     await clones.run(inbox);
     expect([forgotten, board.get(NODE) !== undefined]).toEqual([[], true]);
-    for (let sequence = 1; sequence < 10; sequence += 1) {
-      for (const bootedAtMs of [START_MS - MINUTE_MS, START_MS]) {
-        clock.now += 5_000;
-        clones.admits(HOST, report(bootedAtMs, sequence, clock.now));
-      }
-      await new Promise(setImmediate);
-    }
+    await bothReport({ clones, clock });
     await clones.run(inbox);
     expect([forgotten, board.get(NODE)]).toEqual([[NODE], undefined]);
     put();
@@ -146,13 +154,7 @@ describe('the mark of a copied identity', () => {
 
   it('stays where nobody can be heard, since Redis is away, and until five minutes after it is back', async () => {
     const { clones, clock, mark } = service();
-    for (let sequence = 1; sequence < 10; sequence += 1) {
-      for (const bootedAtMs of [START_MS - MINUTE_MS, START_MS]) {
-        clock.now += 5_000;
-        clones.admits(HOST, report(bootedAtMs, sequence, clock.now));
-      }
-      await new Promise(setImmediate);
-    }
+    await bothReport({ clones, clock });
     const pass = async (seconds: number, isHeard: boolean): Promise<void> => {
       for (let second = 0; second < seconds; second += 1) {
         clock.now += 1_000;
@@ -169,13 +171,7 @@ describe('the mark of a copied identity', () => {
 
   it('stays where nobody was heard because the control plane itself stood still', async () => {
     const { clones, clock, mark } = service();
-    for (let sequence = 1; sequence < 10; sequence += 1) {
-      for (const bootedAtMs of [START_MS - MINUTE_MS, START_MS]) {
-        clock.now += 5_000;
-        clones.admits(HOST, report(bootedAtMs, sequence, clock.now));
-      }
-      await new Promise(setImmediate);
-    }
+    await bothReport({ clones, clock });
     await clones.run(inbox);
     clock.now += 10 * MINUTE_MS;
     await clones.run(inbox);
