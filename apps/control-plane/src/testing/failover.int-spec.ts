@@ -66,11 +66,9 @@ const users = (connection: RedisConnection): Promise<readonly string[]> =>
   connection.run('listing users', (client) => client.acl('USERS')).catch(() => []);
 const apply = (name: string): Promise<unknown> =>
   rig.rest.post('/v1/apply', blockPolicy(name, '/usr/bin/nc', WEB));
-/** The host reports what it took last each time, as agents do: where it has the first writing, Redis may be filled once more. */
 const enforces = (policy: string) =>
   eventually(`${policy} is enforced on web1`, async () => {
-    await host.fetch();
-    await host.report();
+    await host.takesAndReports();
     const { body } = await rig.rest.get(`/v1/policies/${policy}/status`);
     const { nodes = [] } = body as { nodes?: { readonly node: string; readonly state: string }[] };
     return nodes.find(({ node }) => node === 'web1')?.state === 'enforced';

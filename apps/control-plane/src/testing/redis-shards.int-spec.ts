@@ -123,11 +123,11 @@ async function stateOf(policy: string, host: TestHost): Promise<string | undefin
   return nodes.find(({ node }) => node === host.name)?.state;
 }
 
-const enforced = (policy: string, host: TestHost) =>
-  eventually(
-    `${policy} is enforced on ${host.name}`,
-    async () => (await stateOf(policy, host)) === 'enforced',
-  );
+const enforces = (policy: string, host: TestHost) =>
+  eventually(`${policy} is enforced on ${host.name}`, async () => {
+    await host.takesAndReports();
+    return (await stateOf(policy, host)) === 'enforced';
+  });
 
 /** How long it takes until a policy has come to a host and gone again, in ms. */
 async function passing(host: TestHost): Promise<number> {
@@ -155,8 +155,7 @@ describe('hosts on two Redis', () => {
       await apply('first');
       for (const host of hosts) {
         await host.receives('first');
-        await host.report();
-        await enforced('first', host);
+        await enforces('first', host);
         await host.send(alertBatch(`of-${host.name}`, 1, 3));
       }
       for (const { name } of hosts)
@@ -184,8 +183,7 @@ describe('hosts on two Redis', () => {
       b.signal('SIGSTOP');
       await apply('second');
       await onMain.receives('first', 'second');
-      await onMain.report();
-      await enforced('second', onMain);
+      await enforces('second', onMain);
       expect(await stateOf('second', onB)).not.toBe('enforced');
       // What waits for the one that stands still would wait for as long as a command to it does.
       expect(Math.min(await passing(onMain), await passing(onMain))).toBeLessThan(COMMAND_MS);
@@ -205,8 +203,7 @@ describe('hosts on two Redis', () => {
       await b.restart();
       await eventually('its host is let in', () => onB.fetch().catch(() => undefined));
       await onB.receives('first', 'second');
-      await onB.report();
-      await enforced('second', onB);
+      await enforces('second', onB);
       await eventually('it is said', async () => (await shardsCheck()).ok);
     },
     POLICY_TIME_MS,
@@ -228,8 +225,7 @@ describe('a third Redis', () => {
       );
       await eventually('it is let in there', () => mover.fetch().catch(() => undefined));
       await mover.receives('first', 'second', 'third');
-      await mover.report();
-      await enforced('third', mover);
+      await enforces('third', mover);
       await eventually('nothing of it is where it was', async () => {
         const { users, assignments } = await held(rig.redis, hosts);
         return users.join() === 'main1' && assignments.join() === 'main1';
@@ -262,12 +258,11 @@ describe('a third Redis', () => {
       const other = await rig.startReplica();
       await eventually('it is ready', async () => (await other.get('/readyz')).status === 200);
       await other.post('/v1/apply', blockPolicy('fourth', '/usr/bin/nc', WEB));
-      for (const host of [onMain, onB, mover]) {
-        await host.receives('first', 'fourth', 'second', 'third');
-        await host.report();
-      }
+      const hosts = [onMain, onB, mover];
+      for (const host of hosts) await host.receives('first', 'fourth', 'second', 'third');
       for (const rest of [rig.rest, other])
         await eventually('all is enforced', async () => {
+          for (const host of hosts) await host.takesAndReports();
           const { body } = await rest.get('/v1/policies/fourth/status');
           return body['enforcedEverywhere'] === true;
         });

@@ -20,10 +20,12 @@ beforeAll(async () => {
   hosts = await Promise.all(names.map((name) => rig.host(name, LABELS)));
   await rig.rest.post('/v1/apply', blockPolicy('p', '/usr/bin/nc', LABELS));
   await Promise.all(hosts.map((host) => host.receives('p')));
-  await Promise.all(hosts.map((host) => host.report()));
   for (const rest of [rig.rest, left]) {
     await eventually('both are there', async () => (await replicasSeenBy(rest)) === 2);
-    await eventually('enforced everywhere', () => isEnforced(rest));
+    await eventually('enforced everywhere', async () => {
+      await Promise.all(hosts.map((host) => host.takesAndReports()));
+      return isEnforced(rest);
+    });
   }
 });
 afterAll(() => rig.stop());

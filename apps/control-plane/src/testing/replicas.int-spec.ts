@@ -22,6 +22,7 @@ const orderings = () =>
   Promise.all(hosts.map(async ({ link }) => (await link.fetchRecord())?.ordering));
 const everywhere = (rest: Rest, name: string) =>
   eventually(`${name} is enforced everywhere`, async () => {
+    for (const host of hosts) await host.takesAndReports();
     return (await rest.get(`/v1/policies/${name}/status`)).body['enforcedEverywhere'];
   });
 /** Who is told that nothing is written now asks again, as the CLI's user does. */
@@ -37,10 +38,7 @@ describe('two control planes on one etcd and Redis', () => {
   it('both serve, and say the same of what either was told', async () => {
     await rig.rest.post('/v1/apply', policy('nc'));
     await other.post('/v1/apply', policy('nmap'));
-    for (const host of hosts) {
-      await host.receives('nc', 'nmap');
-      await host.report();
-    }
+    for (const host of hosts) await host.receives('nc', 'nmap');
     for (const rest of [rig.rest, other]) {
       await everywhere(rest, 'nc');
       await everywhere(rest, 'nmap');
@@ -64,7 +62,6 @@ describe('two control planes on one etcd and Redis', () => {
     const names = Array.from({ length: 12 }, (_, index) => `many-${index}`);
     await Promise.all(names.map((name, index) => isTaken(index % 2 ? rig.rest : other, name)));
     await Promise.all(hosts.map((host) => host.receives('nc', 'nmap', ...names)));
-    for (const host of hosts) await host.report();
     for (const name of names) await everywhere(other, name);
     await everywhere(rig.rest, 'many-11');
   });
@@ -81,7 +78,6 @@ describe('two control planes on one etcd and Redis', () => {
     const there = ['nc', 'nmap', ...names, 'after', ...(stored.status === 200 ? ['last'] : [])];
     await Promise.all(hosts.map((host) => host.receives(...there)));
     await rig.stopControlPlane();
-    for (const host of hosts) await host.report();
     await everywhere(other, 'after');
     await other.delete('/v1/policies/nc');
     await Promise.all(hosts.map((host) => host.receives(...there.filter((name) => name !== 'nc'))));

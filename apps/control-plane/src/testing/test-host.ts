@@ -205,6 +205,15 @@ export class TestHost {
     return report;
   }
 
+  /**
+   * Reports what is there now. An agent does so whenever something newer is: what one control plane has written may be
+   * written again, by itself where it hears that Redis was filled anew, or by another one.
+   */
+  async takesAndReports(): Promise<NodeReport> {
+    await this.fetch();
+    return this.report();
+  }
+
   /** What it says of itself, signed: that what was fetched last is enforced, unless the test says otherwise. */
   state(over: Partial<HostStatement> = {}): SignedDocument {
     if (!this.last) throw new Error('nothing was fetched yet');
