@@ -163,12 +163,14 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
 
         r = hw_swap_files(d, fresh);
         if (r < 0) {
+                hw_suspend_heed(d, fresh);
                 hw_outcome_set(d, false, "snapshot-failed", "the snapshot cannot be written: %s", strerror(-r));
                 return r;
         }
         r = load_variant(d, fresh, d->table);
         if (r < 0) {
                 hw_swap_files_undo(d, &memory, unkept);
+                hw_suspend_heed(d, fresh);
                 hw_outcome_set(d, false, NOT_LOADED, "the kernel refused the profiles: %s", strerror(-r));
                 return r;
         }

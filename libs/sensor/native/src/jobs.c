@@ -297,6 +297,7 @@ static void refuse_but_trust(struct hw_daemon *d, const struct hw_table *t, cons
         int r = hw_trust_keep(d->options->trust_dir, t);
 
         if (r < 0) {
+                hw_suspend_heed(d, t);
                 refuse(d, "trust-not-kept", strerror(-r));
                 return;
         }
@@ -340,6 +341,7 @@ static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
         }
         r = hw_trust_keep(d->options->trust_dir, t);
         if (r < 0) {
+                hw_suspend_heed(d, t);
                 refuse(d, "trust-not-kept", strerror(-r)); /* else what was seen could go back after a restart */
                 return;
         }

@@ -74,22 +74,40 @@ void hw_suspend_tell_change(struct hw_daemon *d, const struct hw_suspension *bef
                 hw_events_add_own(&d->events, "resumed", NULL, "the control plane ended it");
 }
 
-int hw_suspend_take(struct hw_daemon *d, const struct hw_table *t) {
+/* In force whether or not memory can be written: a host with a full disk must be let go by the fleet's operator too. */
+static int obey(struct hw_daemon *d, const struct hw_table *t) {
         const struct hw_memory before = d->memory;
         int r;
 
-        d->memory.highest = t->ordering;
         hw_suspend_order(&d->memory, t, true);
         r = hw_memory_store(d);
-        if (r < 0) {
-                d->memory = before; /* as a swap for which there is no room: nobody may send an older one instead later */
-                return r;
-        }
         d->looked_at = hw_now_ms();
         hw_suspend_tell_change(d, &before.suspension);
         if (hw_memory_mode(&d->memory) != hw_memory_mode(&before))
                 (void)reload(d, d->memory.suspension.active ? "suspended" : "resumed");
-        return 0;
+        return r;
+}
+
+int hw_suspend_take(struct hw_daemon *d, const struct hw_table *t) {
+        const struct hw_ordering highest = d->memory.highest;
+        int r;
+
+        d->memory.highest = t->ordering;
+        r = obey(d, t);
+        if (r < 0)
+                d->memory.highest = highest; /* it comes again, and is kept when there is room */
+        return r;
+}
+
+static bool is_same_order(const struct hw_order_suspend *one, const struct hw_order_suspend *other) {
+        return one->set == other->set &&
+               (!one->set || (one->mode == other->mode && one->until == other->until && strcmp(one->reason, other->reason) == 0));
+}
+
+void hw_suspend_heed(struct hw_daemon *d, const struct hw_table *t) {
+        /* Once: the assignment is sent again and again, and the console may have ended the suspension since. */
+        if (hw_ordering_compare(&t->ordering, &d->memory.highest) >= 0 && !is_same_order(&d->memory.ordered, &t->suspend))
+                (void)obey(d, t);
 }
 
 int hw_suspend_end(struct hw_daemon *d, const char *why) {

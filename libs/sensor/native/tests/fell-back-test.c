@@ -225,16 +225,52 @@ static void the_boot_guard_s_own_stays(void) {
         end();
 }
 
-static void what_finds_no_room_changes_nothing_and_may_come_again(void) {
+static void what_finds_no_room_holds_until_the_next_start_and_comes_again(void) {
         const struct given order = SET(3, "22", "bad", .suspended_until = in_a_minute());
 
         begin_fallen_back();
         no_room_for(HW_MEMORY, true);
         CHECK(refused("not-kept", order));
-        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE) && d.memory.highest.generation == 2);
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_AUDIT) && d.memory.highest.generation == 2 && d.unkept);
         no_room_for(HW_MEMORY, false);
+        restart();
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
         CHECK(refused("fell-back", order));
         CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_AUDIT) && d.memory.highest.generation == 3);
+        end();
+}
+
+static bool has_first_as(enum hw_mode mode) {
+        return d.table->ordering.generation == 1 && d.memory.highest.generation == 1 && hw_memory_mode(&d.memory) == mode;
+}
+
+static void a_rule_set_that_finds_no_room_suspends_once_all_the_same(void) {
+        const struct given order = SET(2, "22", "next", .suspended_until = in_a_minute());
+
+        begin_trusting();
+        CHECK(taken(SET(1, "11", "good")));
+        confirm();
+        no_room_for(HW_SNAPSHOT, true);
+        CHECK(refused("snapshot-failed", order));
+        CHECK(has_first_as(HW_MODE_AUDIT) && d.memory.suspension.by == HW_BY_CONTROL_PLANE);
+        CHECK(refused("snapshot-failed", SET(3, "33", "later")));
+        CHECK(has_first_as(HW_MODE_ENFORCE));
+        CHECK(refused("snapshot-failed", order) && has_first_as(HW_MODE_AUDIT));
+        CHECK(hw_resume(&d) == 0);
+        CHECK(refused("snapshot-failed", order));
+        CHECK(has_first_as(HW_MODE_ENFORCE));
+        no_room_for(HW_SNAPSHOT, false);
+        CHECK(taken(SET(4, "44", "last")) && d.table->ordering.generation == 4);
+        end();
+}
+
+static void so_does_one_whose_root_document_cannot_be_kept(void) {
+        begin_trusting();
+        CHECK(taken(SET(1, "11", "good")));
+        confirm();
+        options.trust_dir = "/nonexistent";
+        CHECK(refused("trust-not-kept", SET(2, "22", "next", .root = "next", .suspended_until = in_a_minute())));
+        CHECK(has_first_as(HW_MODE_AUDIT));
         end();
 }
 
@@ -356,7 +392,9 @@ int main(void) {
         TEST(it_waits_while_the_console_has_the_say);
         TEST(one_that_ended_before_a_fallback_does_not_come_back_after_the_console_s);
         TEST(the_boot_guard_s_own_stays);
-        TEST(what_finds_no_room_changes_nothing_and_may_come_again);
+        TEST(what_finds_no_room_holds_until_the_next_start_and_comes_again);
+        TEST(a_rule_set_that_finds_no_room_suspends_once_all_the_same);
+        TEST(so_does_one_whose_root_document_cannot_be_kept);
         TEST(the_next_root_document_is_trusted);
         TEST(a_renewal_of_what_is_in_force_is_taken_though_it_has_the_name_of_what_is_not);
         TEST(nor_does_it_come_back_compiled_anew_but_where_an_exception_has_ended);
