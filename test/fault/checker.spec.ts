@@ -90,6 +90,23 @@ describe('the checker of histories', () => {
     expect(broken(withLines(...off))).toEqual([]);
   });
 
+  it('takes of what a full disk has no room for what it says of a break-glass, where it was offered by then', () => {
+    const before = { type: 'host', ...sighting('h1', 8, web) } as const;
+    const ahead = { ...before, suspended: 'off' } as const;
+    const taken = { ...ahead, ...sighting('h1', 9, web) };
+    const [full, hasRoom] = [true, false].map((isFull): Unstamped => {
+      return { type: 'disk', node: 'h1', isFull };
+    }) as [Unstamped, Unstamped];
+    const offer = { type: 'offered', redis: 'redis', nodeId: 'id1', order: [1, 9, 1_009] } as const;
+    const isFound = (...lines: readonly Unstamped[]): boolean =>
+      broken(withLines(before, ...letOff(9), ...lines)).includes('suspended');
+    expect(isFound(full, offer, ahead, hasRoom, ahead, taken)).toBe(false);
+    expect(isFound(full, hasRoom, offer, ahead)).toBe(true);
+    expect(isFound(full, ahead)).toBe(true);
+    expect(isFound(offer, ahead)).toBe(true);
+    expect(isFound(full, offer, hasRoom, taken, { ...taken, suspended: undefined })).toBe(true);
+  });
+
   it('takes another machine under the name of one, which has nothing of what that had', () => {
     const begun = withLines(
       { type: 'denied', node: 'h1', resource: '/denied/that no store has' },

@@ -45,6 +45,8 @@ export type Line = { readonly at: number } & (
   | { readonly type: 'ok'; readonly op: number; readonly revision?: number }
   | { readonly type: 'fail' | 'unknown'; readonly op: number; readonly why: string }
   | { readonly type: 'fault'; readonly fault: string }
+  /** What a host keeps lies on it. Written before it is full, and when it has room again. */
+  | { readonly type: 'disk'; readonly node: string; readonly isFull: boolean }
   | { readonly type: 'committed'; readonly revision: number; readonly changes: readonly Change[] }
   | ({ readonly type: 'host' } & Sighting)
   /** From here on another machine, bare as yet, has the name: the one before is gone. */

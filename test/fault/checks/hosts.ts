@@ -7,8 +7,10 @@ export function checkHosts(lines: readonly Line[], truth: Truth): Violation[] {
   const last = new Map<string, Sighting>();
   const good = new KnownGood();
   const kernels = new Kernels(truth);
+  const lettingOff = new LettingOff(truth);
   const machines = new Map<string, number>();
   return lines.flatMap((line, index) => {
+    lettingOff.note(line);
     if (line.type === 'renewed') {
       last.delete(line.node);
       good.isNew(line.node);
@@ -20,7 +22,7 @@ export function checkHosts(lines: readonly Line[], truth: Truth): Violation[] {
       ...committed(line, truth),
       ...forward(line, last.get(line.node), good),
       ...revoked(line, truth.idsOf(line.node)[machines.get(line.node) ?? 0], truth),
-      ...suspended(line, truth),
+      ...lettingOff.judge(line),
       ...kernels.judge(line),
     ];
     last.set(line.node, line);
@@ -88,20 +90,56 @@ class KnownGood {
   }
 }
 
-/** One that has fallen back was enforcing, and goes on so. */
-function suspended({ node, order, suspended, fellBack }: Sighting, truth: Truth): Found[] {
-  if (order === undefined || fellBack) return [];
-  const wanted = truth.suspendedAt(node, order[1]);
-  if (wanted === suspended) return [];
-  const what = `${node} is suspended: ${suspended ?? 'no'}; at generation ${order[1]} it is to be: ${wanted ?? 'no'}`;
-  return [{ rule: 'suspended', what }];
-}
-
 function revoked({ node, order }: Sighting, nodeId: string | undefined, truth: Truth): Found[] {
   const revision = truth.revokedAt(nodeId);
   if (revision === undefined || order === undefined || order[1] <= revision) return [];
   const what = `${node}, revoked at ${revision}, was given generation ${order[1]}`;
   return [{ rule: 'revoked', what }];
+}
+
+/**
+ * How far hosts are let off: as the generation has it that they enforce. Where the disk of one was full meanwhile, as a later
+ * one may have it that it was offered by then, of which it could keep nothing else.
+ */
+class LettingOff {
+  /** By the names of hosts: the generations that a Redis had for them. */
+  readonly #offered = new Map<string, readonly number[]>();
+  readonly #full = new Set<string>();
+  /** What was offered to a host until its disk had room again, where it has the same rules since. */
+  readonly #untilRoom = new Map<string, readonly number[]>();
+  readonly #enforced = new Map<string, number | undefined>();
+
+  constructor(private readonly truth: Truth) {}
+
+  note(line: Line): void {
+    if (line.type === 'offered') {
+      const node = this.truth.nameOf(line.nodeId) ?? '';
+      this.#offered.set(node, [...this.#offersTo(node), line.order[1]]);
+    }
+    if (line.type === 'disk' && line.isFull) this.#full.add(line.node);
+    if (line.type === 'disk' && !line.isFull) {
+      this.#full.delete(line.node);
+      this.#untilRoom.set(line.node, this.#offersTo(line.node));
+    }
+  }
+
+  /** One that has fallen back was enforcing, and goes on so. */
+  judge({ node, order, suspended, fellBack }: Sighting): Found[] {
+    const generation = order?.[1];
+    if (generation !== this.#enforced.get(node)) this.#untilRoom.delete(node);
+    this.#enforced.set(node, generation);
+    if (generation === undefined || fellBack) return [];
+    const later = this.#full.has(node) ? this.#offersTo(node) : (this.#untilRoom.get(node) ?? []);
+    const mayHold = [generation, ...later.filter((each) => each > generation)];
+    if (mayHold.some((each) => this.truth.suspendedAt(node, each) === suspended)) return [];
+    const wanted = this.truth.suspendedAt(node, generation) ?? 'no';
+    const what = `${node} is suspended: ${suspended ?? 'no'}; at generation ${generation} it is to be: ${wanted}`;
+    return [{ rule: 'suspended', what }];
+  }
+
+  #offersTo(node: string): readonly number[] {
+    return this.#offered.get(node) ?? [];
+  }
 }
 
 /**

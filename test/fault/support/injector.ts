@@ -106,8 +106,7 @@ export class Injector {
       case 'lose-postgresql':
         return this.#losePostgres(fault.by, fault.forMs);
       case 'fill-host-disk':
-        if (!this.hosts.get(fault.of)?.isRunning) throw new Error(`${fault.of} does not run`);
-        return this.#fill(disks, fault.of, fault.forMs);
+        return this.#fillHost(fault.of, fault.forMs);
       case 'fill-control-plane-disk':
       case 'fill-etcd-disk':
       case 'fill-sentinel-disk':
@@ -226,6 +225,17 @@ export class Injector {
   }
 
   /** What is started anew meanwhile finds it full too. */
+  async #fillHost(node: string, forMs: number): Promise<void> {
+    const { disks, history } = this.cluster;
+    if (!this.hosts.get(node)?.isRunning) throw new Error(`${node} does not run`);
+    history.write({ type: 'disk', node, isFull: true });
+    await disks.fill(node);
+    this.#later(forMs, async () => {
+      await disks.empty(node);
+      history.write({ type: 'disk', node, isFull: false });
+    });
+  }
+
   async #fill(disk: Pick<Disks, 'fill' | 'empty'>, of: string, forMs: number): Promise<void> {
     await disk.fill(of);
     this.#later(forMs, () => disk.empty(of));
