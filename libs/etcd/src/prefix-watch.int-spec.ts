@@ -12,6 +12,8 @@ const TIMINGS: WatchTimings = { progressEveryMs: 200, silentAfterMs: 1_500, maxB
 class Consumer {
   readonly changes: Change[] = [];
   readonly snapshots: (readonly KeyValue[])[] = [];
+  /** Of each snapshot whether it was said to be of another history. */
+  readonly others: boolean[] = [];
   readonly state = new Map<string, string>();
   private waiting: (() => void)[] = [];
   private readonly running: Promise<void>;
@@ -45,8 +47,10 @@ class Consumer {
 
   private async run(): Promise<void> {
     for await (const message of this.watch) {
-      if (message.type === 'snapshot') this.replace(message.items);
-      else message.changes.forEach((change) => this.apply(change));
+      if (message.type === 'snapshot') {
+        this.others.push(message.isOtherHistory);
+        this.replace(message.items);
+      } else message.changes.forEach((change) => this.apply(change));
       await this.onMessage(message);
       this.waiting.splice(0).forEach((resolve) => resolve());
     }
@@ -198,6 +202,7 @@ describe('a watch on one real etcd behind a link', () => {
     link.restore();
     await consumer.until('second snapshot', () => consumer.snapshots.length === 2);
     expect(consumer.snapshots[1]).toHaveLength(199);
+    expect(consumer.others).toEqual([false, false]);
     await putMany(writer, 200, 300);
     await consumer.until('all after it', () => consumer.changes.length >= 100);
     expectExactlyOnce(consumer.changes, 100);
@@ -229,6 +234,7 @@ describe('a watch on one real etcd behind a link', () => {
     await etcd.restart();
     await consumer.until('second snapshot', () => consumer.snapshots.length === 2);
     expect(consumer.state.size).toBe(0);
+    expect(consumer.others).toEqual([false, true]);
     await writeUntilTaken(writer, 500);
     await consumer.until('the new key', () => consumer.state.has(key(500)));
     await consumer.stop();

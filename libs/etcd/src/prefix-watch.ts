@@ -18,6 +18,8 @@ export class PrefixWatch implements AsyncIterable<WatchMessage> {
   private readonly now: () => number;
   private history: History | undefined;
   private delivered: bigint | undefined;
+  /** etcd was seen to have another history, and was not listed again since. */
+  private isForeign = false;
   private stream: WatchStream | undefined;
   private consumed = false;
   private turn = 0;
@@ -68,10 +70,12 @@ export class PrefixWatch implements AsyncIterable<WatchMessage> {
 
   private async snapshot(): Promise<WatchMessage> {
     const { items, revision, history } = await this.reader.list(this.prefix);
+    const isOtherHistory = this.isForeign || this.isSuspect(history);
+    this.isForeign = false;
     this.history = history;
     this.delivered = revision;
     this.progress({ revision, snapshots: this.state.snapshots + 1 });
-    return { type: 'snapshot', revision, items };
+    return { type: 'snapshot', revision, items, isOtherHistory };
   }
 
   private async *follow(): AsyncGenerator<WatchMessage, void, undefined> {
@@ -116,6 +120,7 @@ export class PrefixWatch implements AsyncIterable<WatchMessage> {
   private async attached(answer: IWatchResponse): Promise<void> {
     const seen = toHistory(answer.header);
     if (this.isSuspect(seen) && this.isSuspect(await this.reader.history())) {
+      this.isForeign = true;
       throw new RevisionCompacted();
     }
     this.history = seen.term > (this.history?.term ?? 0n) ? seen : (this.history ?? seen);
@@ -123,7 +128,7 @@ export class PrefixWatch implements AsyncIterable<WatchMessage> {
   }
 
   private isSuspect(seen: History): boolean {
-    if (seen.revision < (this.delivered ?? 0n)) return true;
+    if (seen.revision < (this.delivered ?? this.state.revision)) return true;
     if (this.history === undefined) return false;
     return seen.clusterId !== this.history.clusterId || seen.term < this.history.term;
   }

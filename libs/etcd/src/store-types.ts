@@ -58,7 +58,13 @@ export interface Change {
  * `revision` being the last of them.
  */
 export type WatchMessage =
-  | { readonly type: 'snapshot'; readonly revision: bigint; readonly items: readonly KeyValue[] }
+  | {
+      readonly type: 'snapshot';
+      readonly revision: bigint;
+      readonly items: readonly KeyValue[];
+      /** etcd was restored or emptied since: a key may have another value at a revision that was known. */
+      readonly isOtherHistory: boolean;
+    }
   | { readonly type: 'changes'; readonly revision: bigint; readonly changes: readonly Change[] };
 
 /** How a watch stands; `lagging` is for the reader to judge from `lastProgressAt` and `revision`. */

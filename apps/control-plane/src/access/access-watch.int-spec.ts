@@ -11,7 +11,7 @@ import { Fleet } from '../fleet/fleet.js';
 import { EtcdLedger } from '../journal/etcd-ledger.js';
 import { SignedJournal } from '../journal/signed-journal.js';
 import { SqliteJournalStore } from '../journal/sqlite-journal.store.js';
-import { testKeks } from '../testing/records.js';
+import { snapshot, testKeks } from '../testing/records.js';
 import { AccessWatch } from './access-watch.js';
 import { AdminToken } from './admin-token.js';
 import { AdminTokenReset } from './admin-token-reset.js';
@@ -69,7 +69,7 @@ it('keeps what was refused while the journal could not be written, and tells it 
   const journal = new SignedJournal(disk, loadSigner(generateSigningKey().privateKey), clock);
   const ledger = new EtcdLedger(etcd, journal, clock, log);
   const directory = new Directory(log);
-  directory.take({ type: 'snapshot', revision: 1n, items: [] });
+  directory.take(snapshot(1n));
   const [failures, refusals] = [new FailedLogins(clock), new Refusals(clock)];
   const lastUse = new LastUse(etcd, directory, clock);
   const admin = new AdminTokenReset(new AdminToken('hash', FILE), etcd, ledger, log);
@@ -143,7 +143,7 @@ describe('an admin token that is made anew on one of several control planes', ()
 
   async function snapshotOfMeta(): Promise<WatchMessage> {
     const { items, revision } = await etcd.list(`${etcdKeys.root}meta/`);
-    return { type: 'snapshot', revision, items };
+    return { type: 'snapshot', revision, items, isOtherHistory: false };
   }
 
   async function start(token: string): Promise<ReturnType<typeof replica>> {

@@ -1,4 +1,10 @@
-import { RefusedError, sealBundle, type BundlePolicy, type SealedBundle } from '#bundle';
+import {
+  RefusedError,
+  sealBundle,
+  type BundlePolicy,
+  type SealedBundle,
+  type SignedDocument,
+} from '#bundle';
 import { tierOf } from '#policy-model';
 import type { ActivePolicy } from '../fleet/fleet-state.js';
 import type { SignedHead } from '../trust/authored-shelf.js';
@@ -23,6 +29,7 @@ export interface AuthoredHeads {
  */
 export class BundleShelf {
   readonly #byRuleSet = new Map<string, BuiltBundle>();
+  readonly #documents = new Numbered();
   /** Rule sets that exceed a limit: each is tried once, not for each host that is to have it. */
   readonly #refused = new Map<string, RefusedError>();
   #built = 0;
@@ -36,7 +43,10 @@ export class BundleShelf {
 
   /** The bundle of these policies, which must be in canonical order. Throws RefusedError where they exceed a limit. */
   of(policies: readonly ActivePolicy[]): BuiltBundle {
-    return this.#once(ruleSetKey(policies), () => this.#build(policies));
+    const key = policies.map(({ record, revision }) =>
+      this.#documents.key(record.envelope, revision),
+    );
+    return this.#once(key.join(' '), () => this.#build(policies));
   }
 
   /**
@@ -44,10 +54,10 @@ export class BundleShelf {
    * is withheld, and finds itself what is for it. Each list in the order of names. Throws as `of` does.
    */
   ofAuthored({ policies, groups, suspensions }: AuthoredHeads): BuiltBundle {
-    const key = [...policies, ...groups, ...suspensions]
-      .map(({ kind, name, revision }) => `${kind}/${name}@${revision}`)
-      .join(' ');
-    return this.#once(`authored ${key}`, () => {
+    const key = [...policies, ...groups, ...suspensions].map(({ envelope, revision }) =>
+      this.#documents.key(envelope, revision),
+    );
+    return this.#once(`authored ${key.join(' ')}`, () => {
       const sealed = sealBundle(partsOf(policies), this.epochSecret, {
         groups: partsOf(groups),
         suspensions: partsOf(suspensions),
@@ -106,7 +116,17 @@ function partsOf(heads: readonly SignedHead[]): ReadonlyMap<string, BundlePolicy
   );
 }
 
-/** Names cannot hold a space, so the text is unambiguous. */
-function ruleSetKey(policies: readonly ActivePolicy[]): string {
-  return policies.map(({ record, revision }) => `${record.name}@${revision}`).join(' ');
+/**
+ * Numbers signed documents as they come. Names and revisions do not do: a restored etcd counts again from where it was, so the
+ * same name may be another document at the same revision.
+ */
+class Numbered {
+  readonly #numbers = new WeakMap<SignedDocument, number>();
+  #next = 0;
+
+  key(document: SignedDocument, revision: bigint): string {
+    const number = this.#numbers.get(document) ?? this.#next++;
+    this.#numbers.set(document, number);
+    return `${number}@${revision}`;
+  }
 }

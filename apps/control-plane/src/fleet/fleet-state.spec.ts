@@ -166,6 +166,15 @@ describe('the fleet in memory', () => {
     expect(fleet.revision).toBe(20n);
   });
 
+  it('reads anew what a restored etcd has at a revision that it knew', () => {
+    const moved = putNode(nodeRecord('web1', { tier: 'db' }, ID1));
+    const { revision } = fleet;
+    const changed = { ...snapshot(revision, moved), isOtherHistory: true };
+    fleet.apply(snapshot(revision, putNode(nodeRecord('web1', { tier: 'web' }, ID1))));
+    expect([...fleet.apply(changed).nodes]).toEqual(['web1']);
+    expect(fleet.nodes.get('web1')?.record.labels).toEqual({ tier: 'db' });
+  });
+
   it('knows hosts by their names where a second snapshot has one under the name of the other, in either order', () => {
     // Before and after `web1` in the order of etcd.
     for (const [revision, to] of [

@@ -21,6 +21,8 @@ interface Put {
   readonly revision: bigint;
 }
 
+type Snapshot = Extract<WatchMessage, { readonly type: 'snapshot' }>;
+
 /** A policy in force: its signed envelope goes into bundles, its document into previews. */
 export type ActivePolicy = Stored<PolicyRecord> & {
   readonly record: Required<Pick<PolicyRecord, 'document' | 'envelope'>>;
@@ -70,7 +72,7 @@ export class FleetState {
   /** Takes one message of the watch; answers what it affects. */
   apply(message: WatchMessage): Affected {
     const affected = new Affected();
-    if (message.type === 'snapshot') this.#replace(message.items, affected);
+    if (message.type === 'snapshot') this.#replace(message, affected);
     else {
       for (const change of message.changes) {
         if (change.type === 'delete') this.#delete(change.key, affected);
@@ -198,16 +200,13 @@ export class FleetState {
     return this.revisions.get(etcdKeys.key(nodeId, hostKeyPurpose(epoch))) ?? 0n;
   }
 
-  #replace(
-    items: readonly { key: string; value: Uint8Array; modRevision: bigint }[],
-    affected: Affected,
-  ): void {
+  #replace({ items, isOtherHistory }: Snapshot, affected: Affected): void {
     const present = new Set(items.map(({ key }) => key));
     for (const key of [...this.revisions.keys()]) {
       if (!present.has(key)) this.#delete(key, affected);
     }
     for (const { key, value, modRevision } of items) {
-      if (this.revisions.get(key) !== modRevision)
+      if (isOtherHistory || this.revisions.get(key) !== modRevision)
         this.#put({ key, value, revision: modRevision }, affected);
     }
   }

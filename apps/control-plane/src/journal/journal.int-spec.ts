@@ -20,6 +20,7 @@ import { leaveNote, tellOfRestore } from '../backup/restored-note.js';
 import { SystemClock } from '../clock.js';
 import { eventually } from '../testing/eventually.js';
 import { PostgresPlace, SqlitePlace, type StorePlace } from '../testing/store-places.js';
+import { snapshot } from '../testing/records.js';
 import { EtcdLedger } from './etcd-ledger.js';
 import { readEntries } from './journal-record.js';
 import type { JournalStore } from './journal.store.js';
@@ -450,7 +451,8 @@ describe('the journal in files', () => {
       await tell(ledger, target);
       const found = await etcd.get(HEAD);
       if (!found) throw new Error('no head');
-      await follower.follow({ type: 'snapshot', revision: found.modRevision, items: [found] });
+      const items = [found];
+      await follower.follow({ ...snapshot(found.modRevision), items });
     }
     expect(await signedOn(other).from(1, 10)).toEqual(await entries());
   });

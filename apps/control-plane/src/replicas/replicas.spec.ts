@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { WatchMessage } from '#etcd';
+import { snapshot } from '../testing/records.js';
 import { lacksOf, lacksText } from './lacks.js';
 import { Later } from './later.js';
 import { Replicas, replicaKey } from './replicas.js';
@@ -48,7 +49,7 @@ describe('what of the work is a replica’s own', () => {
   it('is nothing beside another one, until its own key comes by the watch', () => {
     const { key, tell, share } = replica();
     tell({
-      ...({ type: 'snapshot', revision: 1n } as const),
+      ...snapshot(1n),
       items: [{ key: replicaKey('b'), value: Buffer.from('7'), ...rest }],
     });
     expect(share()).toBe(0);

@@ -129,7 +129,9 @@ interface Put {
   readonly value: unknown;
 }
 
-export function snapshot(revision: bigint, ...puts: readonly Put[]): WatchMessage {
+type Snapshot = Extract<WatchMessage, { readonly type: 'snapshot' }>;
+
+export function snapshot(revision: bigint, ...puts: readonly Put[]): Snapshot {
   const items = puts.map(({ key, value }): KeyValue => ({
     key,
     value: Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)),
@@ -137,7 +139,7 @@ export function snapshot(revision: bigint, ...puts: readonly Put[]): WatchMessag
     modRevision: revision,
     version: 1n,
   }));
-  return { type: 'snapshot', revision, items };
+  return { type: 'snapshot', revision, items, isOtherHistory: false };
 }
 
 export function changes(

@@ -51,6 +51,17 @@ it('what somebody wrote over a document, or took away, is named no more once etc
   }
 });
 
+it('takes what a restored etcd has at a revision at which it had another document', () => {
+  const envelope = signAuthored(
+    { kind: 'policy', document: { v: 1, name: 'p', version: 2, deleted: true } },
+    [signer],
+  );
+  shelf.take(changes(11n, [], [where]));
+  shelf.take(changes(10n, [put(where, envelope)]));
+  expect(refused()).toEqual([]);
+  expect(shelf.get('policy', 'p')?.envelope).toEqual(envelope);
+});
+
 it("labels of an identity that is nobody's any more are not kept, once etcd does not hold them", () => {
   const nodeId = '1'.repeat(64);
   const its = etcdKeys.signedDocument('labels', nodeId);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   AUTHORED_KINDS,
   RefusedError,
@@ -122,13 +123,13 @@ export class AuthoredShelf {
     if (kind === undefined || name === undefined) return;
     this.#revisions.set(key, revision);
     const head = this.#heads.get(key);
-    if (head?.revision === revision) {
-      // A restored etcd has it again.
-      if (this.#refused.delete(key)) this.#check(key, head);
-      return;
-    }
     try {
       const envelope = JSON.parse(Buffer.from(value).toString('utf8')) as SignedDocument;
+      // The revision alone does not tell: a restored etcd may have another document at the same one.
+      if (head?.revision === revision && isDeepStrictEqual(envelope, head.envelope)) {
+        if (this.#refused.delete(key)) this.#check(key, head);
+        return;
+      }
       const authored = verifySigned(kind, envelope, this.trust);
       if (nameOf(authored.document) !== name) throw new Error('is the document of another name');
       this.#heads.set(key, { kind, name, envelope, revision, authored });

@@ -23,17 +23,27 @@ beforeEach(async () => {
   await apply('before');
   await host.receives('before');
   snapshot();
-  for (const name of LOST) await apply(name);
-  await host.receives('before', ...LOST);
 });
 afterEach(async () => {
   await rig.stop();
   rmSync(folder, { recursive: true });
 });
 
-async function apply(name: string): Promise<void> {
-  const answer = await rig.rest.post('/v1/apply', blockPolicy(name, '/bin/true', { env: 'prod' }));
+async function apply(name: string, path = '/bin/true', env = 'prod'): Promise<void> {
+  const answer = await rig.rest.post('/v1/apply', blockPolicy(name, path, { env }));
   expect(answer.status).toBe(200);
+}
+
+/** At which revision of etcd a policy was written last. */
+async function revisionOf(name: string): Promise<number> {
+  const { body } = await rig.rest.get(`/v1/policies/${name}`);
+  return Number(body['revision']);
+}
+
+/** Changes that the snapshot does not have. */
+async function change(): Promise<void> {
+  for (const name of LOST) await apply(name);
+  await host.receives('before', ...LOST);
 }
 
 /** What an operator's backup does. */
@@ -77,6 +87,7 @@ async function newEpoch(by: Signer) {
 
 describe('after a plain restore of etcd', () => {
   it('nothing is published until a signed new epoch, which hosts follow; an unsigned one is refused', async () => {
+    await change();
     await restore();
     await alarmed();
     expect((await restoreCheck())?.detail).toMatch(/etcd was restored.*hostward recover/s);
@@ -99,7 +110,31 @@ describe('after a plain restore of etcd', () => {
     await rig.ready();
   });
 
+  it('hosts get what was written since, also at a revision at which the same rule set was another', async () => {
+    for (const name of LOST) await apply('before', `/usr/bin/${name}`);
+    const mistaken = await revisionOf('before');
+    await eventually('the host has it', async () => {
+      const delivery = await host.fetch();
+      return JSON.stringify(delivery?.policies).includes('/usr/bin/lost-19');
+    });
+    await restore();
+    await alarmed();
+    let others = 0;
+    do await apply('elsewhere', `/usr/bin/${(others += 1)}`, 'test');
+    while ((await revisionOf('elsewhere')) < mistaken - 1);
+    await apply('before', '/usr/bin/corrected');
+    expect(await revisionOf('before')).toBe(mistaken);
+    expect((await newEpoch(rootKey())).status).toBe(200);
+    await eventually(
+      'the host has the new epoch',
+      async () => (await host.fetch())?.assignment.epoch === '2',
+    );
+    const { policies } = await host.receives('before');
+    expect(JSON.stringify(policies)).toContain('/usr/bin/corrected');
+  });
+
   it('it is noticed too by a control plane that starts only then, and by what hosts report', async () => {
+    await change();
     await rig.stopControlPlane();
     await restore();
     await rig.startControlPlane();
@@ -117,6 +152,7 @@ describe('after a plain restore of etcd', () => {
 
 describe('after a restore whose revisions go on', () => {
   it('publishing goes on by itself, and hosts follow', async () => {
+    await change();
     await restore('--bump-revision=1000000', '--mark-compacted');
     await rig.ready();
     await apply('after');
