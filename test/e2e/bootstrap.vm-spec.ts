@@ -20,6 +20,7 @@ let folder: string;
 let deb: string;
 let bare: Vm;
 let scripted: Vm;
+let script: string;
 
 /** As a guest reaches this machine's loopback. */
 const url = (): string => `https://10.0.2.2:${product.port}`;
@@ -97,7 +98,7 @@ describe('two bare machines', () => {
     'the other joins by the install script, which leaves neither itself nor its token',
     async () => {
       const args = ['vm', 'getscript', 'scripted', '--control-plane', url(), '--labels', 'env=vm'];
-      const { stdout: script } = await product.must(args);
+      ({ stdout: script } = await product.must(args));
       await scripted.writeFile('/root/join.sh', script, 0o700);
       const { stderr } = await scripted.ssh('sh /root/join.sh', { timeoutMs: 8 * MINUTES });
       expect(stderr).toContain(`scripted has joined ${url()}`);
@@ -127,5 +128,27 @@ describe('two bare machines', () => {
       }
     },
     8 * MINUTES,
+  );
+
+  it(
+    'where somebody removed the package, the same brings it back, and what was enforced before',
+    async () => {
+      for (const vm of [bare, scripted]) {
+        await vm.ssh('dpkg --remove hostward-agent', { timeoutMs: 3 * MINUTES });
+        await expectAllowed(vm, 'sleep 0.01');
+      }
+      const { host } = await bootstrap();
+      expect(host).toMatchObject({ state: 'started', name: 'bare' });
+      await scripted.writeFile('/root/join.sh', script, 0o700);
+      const { stderr } = await scripted.ssh('sh /root/join.sh', { timeoutMs: 8 * MINUTES });
+      expect(stderr).toContain(`this host has joined ${url()} before`);
+      await scripted.ssh('test ! -e /root/join.sh');
+      for (const vm of [bare, scripted])
+        await eventually('it is enforced again', 2 * MINUTES, async () => {
+          await expectBlocked(vm, 'sleep 0.01');
+          return true;
+        });
+    },
+    15 * MINUTES,
   );
 });

@@ -2,7 +2,12 @@ import { execFile } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { addressClients, type HostCapabilities, type ProtectedPath } from '#policy-compiler';
+import {
+  addressClients,
+  waysToRoot,
+  type HostCapabilities,
+  type ProtectedPath,
+} from '#policy-compiler';
 import { attachedTo, readAttachments } from './attachments.js';
 import { hasPriorities, PolicyParser } from './apparmor-parser.js';
 import { existingPath } from './existing-path.js';
@@ -142,8 +147,8 @@ function multiarch(): string {
 
 /** What this host needs beside what every one does. */
 function needsOf(root: string): readonly ProtectedPath[] {
-  const addresses = addressClients((path) => existsSync(join(root, path)));
-  return [...ourselves(), ...needsOfLogins(root), ...addresses];
+  const has = (path: string): boolean => existsSync(join(root, path));
+  return [...ourselves(), ...needsOfLogins(root), ...waysToRoot(has), ...addressClients(has)];
 }
 
 /** The Node that runs us runs the agent too; wherever it lies, it is part of the control path. */

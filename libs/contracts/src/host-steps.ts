@@ -29,8 +29,10 @@ enforcer: ${enforcer ?? 'auto'}
   agent_yaml=${shellWord(agentYaml)}`;
 }
 
-/** Functions of a POSIX shell that read a configuration; all but `enforcer_of` need the variable `ca_fingerprint`. */
-export const READ_CONFIGURATION = `names_ca() { [ -e "$1" ] && tr -d : <"$1" | grep -qiF -e "$ca_fingerprint"; }
+/** Functions of a POSIX shell that look at a host; those that read a configuration need the variable `ca_fingerprint`, but for `enforcer_of`. */
+export const LOOK_AT_HOST = `# Whoever removes the package leaves the identity and the configuration.
+is_installed() { [ -x /usr/lib/hostward/node ] && [ -e /usr/lib/hostward/agent.mjs ]; }
+names_ca() { [ -e "$1" ] && tr -d : <"$1" | grep -qiF -e "$ca_fingerprint"; }
 enforcer_of() { found=$(sed -n "s/^enforcer:[ \\"']*\\([a-z]*\\).*/\\1/p" "$1"); printf '%s' "\${found:-auto}"; }
 # of_enrolment: into \`config\`, by which a host that is in enrolled; a run may have been broken off before that had its name.
 of_enrolment() {
@@ -68,6 +70,8 @@ attempt() {
 }
 
 install_package() {
+  umask 022
+  say 'step install'
   case $1 in *.deb) install_deb "$1" && return ;; esac
   attempt install-failed tar -x --no-same-owner -f "$1" -C "$work" </dev/null
   attempt install-failed "$(find "$work" -maxdepth 2 -name install.sh)" --no-start </dev/null
@@ -81,7 +85,7 @@ install_deb() {
   done
 }
 
-${READ_CONFIGURATION}
+${LOOK_AT_HOST}
 # check_enforcer FILE: it is its owner's and stays as it is, and another wish would be left out without a word.
 check_enforcer() {
   there=$(enforcer_of "$1")
@@ -119,9 +123,7 @@ start_units() {
 }
 
 join_host() {
-  umask 022
   if names_ca /etc/hostward/agent.yaml; then check_enforcer /etc/hostward/agent.yaml; fi
-  say 'step install'
   install_package "$1"
   write_configuration
   say 'step enroll'

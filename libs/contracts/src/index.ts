@@ -108,13 +108,7 @@ export type {
   TrustedByControlPlane,
   TrustedByHost,
 } from './authorities.js';
-export {
-  HOST_ENFORCERS,
-  HOST_STEPS,
-  hostSettings,
-  READ_CONFIGURATION,
-  shellWord,
-} from './host-steps.js';
+export { HOST_ENFORCERS, HOST_STEPS, hostSettings, LOOK_AT_HOST, shellWord } from './host-steps.js';
 export type { HostEnforcer, HostSettings } from './host-steps.js';
 export { INSTALL_SCRIPT_FORMATS } from './onboarding.js';
 export type {

@@ -5,7 +5,13 @@ export { usbClassName } from './devices.js';
 export { capabilityName } from './cells.js';
 export { findLockouts } from './lockouts.js';
 export { PROGRAM_DIRS } from './objects.js';
-export { addressClients, authorizedKeys, GENERIC_DEBIAN, loginShells } from './protected-paths.js';
+export {
+  addressClients,
+  authorizedKeys,
+  GENERIC_DEBIAN,
+  loginShells,
+  waysToRoot,
+} from './protected-paths.js';
 export { AGENT_PROFILE, BLOCKED_PROFILE, CATCH_ALL, sourceProfileName } from './names.js';
 export { keepsOwnProfile } from './leaving.js';
 export type {

@@ -4,7 +4,7 @@ import type { HostPolicy, HostPolicySpec } from '#policy-model';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
 import { findLockouts } from './lockouts.js';
-import { addressClients, GENERIC_DEBIAN } from './protected-paths.js';
+import { addressClients, GENERIC_DEBIAN, waysToRoot } from './protected-paths.js';
 import { TableReader } from './table/read-table.js';
 
 const SENSOR = new URL('../../sensor/native/src/', import.meta.url);
@@ -382,6 +382,25 @@ describe('protection of the control path', () => {
     expect(blocked()).toEqual(['capabilities/matchCapabilities/0: DHCP']);
     expect(blocked([{ path: '/usr/lib/systemd/systemd-networkd' }])).toHaveLength(1);
     expect(blocked([{ path: '/usr/sbin/sshd' }])).toEqual([]);
+  });
+
+  it.each([
+    ['no sudo', ['/usr/bin/su'], 'su, as there is no sudo'],
+    ['sudo', ['/usr/bin/su', '/usr/bin/sudo'], undefined],
+    ['neither', [], undefined],
+  ])('keeps su where the host has %s', (_what, has, kept) => {
+    const facts = { paths: waysToRoot((path) => has.includes(path)) };
+    const found = (sections: Sections) => {
+      const set = ruleSet(policy('p', sections));
+      return findLockouts(set, { resolve: GENERIC_DEBIAN.resolve, facts }).map(
+        ({ protects }) => protects,
+      );
+    };
+    const expected = kept === undefined ? [] : [kept];
+    expect(found({ process: { matchPaths: [{ path: '/bin/su' }] } })).toEqual(expected);
+    expect(found({ file: { matchPaths: [{ path: '/etc/pam.d/su' }] } })).toEqual(expected);
+    const ofOthers = { path: '/etc/pam.d/su', fromSource: [{ path: '/usr/bin/vim' }] };
+    expect(found({ file: { matchPaths: [ofOthers] } })).toEqual([]);
   });
 
   describe('keeps what gives the host its address', () => {

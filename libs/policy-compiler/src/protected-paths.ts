@@ -37,6 +37,7 @@ const ADDRESS_CLIENTS: readonly {
 ];
 const ADDRESSERS = [...NAMES, ...ADDRESS_CLIENTS.map(({ program }) => program)];
 const SUDO = ['/usr/bin/sudo'];
+const SU = ['/usr/bin/su'];
 const SHELLS = ['/usr/bin/bash', '/usr/bin/dash', '/usr/bin/sh'];
 const PYTHON = ['/usr/bin/python3'];
 /** Users of images of clouds, and ours; a host names its own beside them. */
@@ -331,6 +332,16 @@ export function loginShells(shells: readonly string[]): readonly ProtectedPath[]
   return shells.flatMap((shell) =>
     rows(['the shell of a login', 'rmx', [shell], undefined, [shell, ...SSHD, ...LOGIN, ...SUDO]]),
   );
+}
+
+/** How an operator becomes root where sudo is not installed, as on a Debian whose root has a password. */
+export function waysToRoot(has: (path: string) => boolean): readonly ProtectedPath[] {
+  if (SUDO.some(has)) return [];
+  const what = 'su, as there is no sudo';
+  return SU.filter(has).flatMap((su) => [
+    ...rows([what, 'rmx', [su]]),
+    ...rows([what, 'r', ['/etc/pam.d/su', '/etc/passwd', '/etc/shadow'], ROOT, [su]]),
+  ]);
 }
 
 /** What a host needs to have an address, of the clients that it has; others are no reason to refuse anything. */

@@ -30,7 +30,8 @@ const NO_LSM = JSON.stringify({ check: 'lsm', verdict: 'failed', cause: 'none', 
 let folder = '';
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hostward-host-run-'));
-  for (const name of ['etc', 'var/trust']) mkdirSync(join(folder, name), { recursive: true });
+  for (const name of ['etc', 'var/trust', 'lib'])
+    mkdirSync(join(folder, name), { recursive: true });
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -39,6 +40,7 @@ const etc = (): string => join(folder, 'etc');
 function runHere(script: string) {
   const here = script
     .replaceAll('/etc/hostward', etc())
+    .replaceAll('/usr/lib/hostward', join(folder, 'lib'))
     .replaceAll('/var/lib/hostward', join(folder, 'var'))
     .replaceAll('/var/cache', join(folder, 'cache'));
   return spawnSync('/bin/sh', ['-c', here], { encoding: 'utf8' });

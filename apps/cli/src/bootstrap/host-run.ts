@@ -1,7 +1,13 @@
 import { createReadStream } from 'node:fs';
 import type { HostEnforcer, NodeView } from '#contracts';
 import { HostFailure } from './failure.js';
-import { heldScript, joinScript, startScript, uploadScript } from './host-scripts.js';
+import {
+  heldScript,
+  joinScript,
+  reinstallScript,
+  startScript,
+  uploadScript,
+} from './host-scripts.js';
 import { packageFor, type PackageFile } from './package-file.js';
 import { parsePreflight, preflightScript } from './preflight.js';
 import { parseFacts, probeScript, type HostFacts } from './probe.js';
@@ -83,14 +89,15 @@ async function preflight(
   throw withOthers(first, rest);
 }
 
-/** A host that is ours stays as it is, but for services that do not run. */
+/** A host that is ours stays as it is, but for services that do not run, and programs that were removed. */
 async function keepHost(
   facts: HostFacts,
   nodeId: string,
   settings: RunSettings,
-  { shell, signal, tell }: HostTools,
+  tools: HostTools,
 ): Promise<HostOutcome> {
   const { nodes, dryRun } = settings;
+  const { shell, signal, tell } = tools;
   const node = nodes.find((each) => each.nodeId === nodeId);
   if (node === undefined)
     throw new HostFailure(
@@ -104,11 +111,21 @@ async function keepHost(
     );
   mustKeepEnforcer(facts, settings);
   const { name } = node;
-  if (facts.running) return { state: 'unchanged', name, nodeId };
+  if (facts.running && facts.installed) return { state: 'unchanged', name, nodeId };
+  const chosen = facts.installed ? undefined : packageFor(settings.packages, facts);
   if (dryRun) return { state: 'ready', name, nodeId };
+  if (chosen) await reinstall(chosen, tools);
   tell('starting');
   await shell.run(startScript(settings.caFingerprint), { timeoutMs: JOIN_MS, signal });
   return { state: 'started', name, nodeId };
+}
+
+async function reinstall(chosen: PackageFile, tools: HostTools): Promise<void> {
+  await upload(chosen, tools);
+  const { shell, signal, tell } = tools;
+  tell('install');
+  const timing = { timeoutMs: JOIN_MS, signal };
+  await shell.run(reinstallScript(chosen), timing, 'install-failed');
 }
 
 /** Its configuration stays as it is, and another wish would be left out without a word. */

@@ -52,16 +52,28 @@ printf '%s  %s\\n' ${sha256} "$part" | sha256sum --check --status || { rm -f "$p
 mv -f "$part" "$folder/"${shellWord(file)}`;
 }
 
-/** A script for root that installs the uploaded package and enrols; the join token comes on standard input. */
-export function joinScript({ sha256, file }: HostPackage, settings: HostSettings): string {
+/** Begins a script that has the uploaded package in `package`. */
+function withPackage({ sha256, file }: HostPackage): string {
   return `${HEAD}alone
-${hostSettings(settings)}
 package="$folder/"${shellWord(file)}
 printf '%s  %s\\n' ${sha256} "$package" | sha256sum --check --status || fail package-damaged 'the package is not the one that was sent'
 work=$(mktemp -d /var/tmp/hostward.XXXXXX)
-trap 'rm -rf "$work"' EXIT && trap 'exit 1' HUP INT TERM
+trap 'rm -rf "$work"' EXIT && trap 'exit 1' HUP INT TERM`;
+}
+
+/** A script for root that installs the uploaded package and enrols; the join token comes on standard input. */
+export function joinScript(chosen: HostPackage, settings: HostSettings): string {
+  return `${withPackage(chosen)}
+${hostSettings(settings)}
 join_host "$package"
 head -c 64 /var/lib/hostward/trust/node-id
+rm -rf "$folder"`;
+}
+
+/** A script for root that installs the uploaded package where an enrolled host had lost its programs. */
+export function reinstallScript(chosen: HostPackage): string {
+  return `${withPackage(chosen)}
+install_package "$package"
 rm -rf "$folder"`;
 }
 

@@ -33,7 +33,7 @@ describe('what a host says of itself', () => {
     const said = 'machine=x86_64\nhostname=web=1\ndpkg=yes\nrunning=no\nnode_id=../../etc\n';
     expect(parseFacts(said)).toEqual({
       ...{ machine: 'x86_64', hostname: 'web=1', dpkg: true, running: false },
-      nodeId: undefined,
+      ...{ nodeId: undefined, kept: undefined, installed: false },
     });
   });
 

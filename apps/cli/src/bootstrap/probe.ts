@@ -1,4 +1,4 @@
-import { READ_CONFIGURATION, shellWord } from '#contracts';
+import { LOOK_AT_HOST, shellWord } from '#contracts';
 import { HostFailure } from './failure.js';
 
 interface KeptConfiguration {
@@ -12,6 +12,8 @@ export interface HostFacts {
   readonly machine: string;
   readonly hostname: string;
   readonly dpkg: boolean;
+  /** Whether its programs are there, whatever its services do. */
+  readonly installed: boolean;
   /** Of an enrolment that was before. */
   readonly nodeId: string | undefined;
   /** Whether its services run by the configuration of its enrolment; false where it is not enrolled. */
@@ -26,12 +28,13 @@ export function probeScript(caFingerprint: string): string {
 export PATH LC_ALL
 tell() { printf '%s=%s\\n' "$1" "$2"; }
 yes_if() { key=$1; shift; if "$@" >/dev/null 2>&1; then tell "$key" yes; else tell "$key" no; fi; }
-${READ_CONFIGURATION}
+${LOOK_AT_HOST}
 ca_fingerprint=${shellWord(caFingerprint)}
 running() { has_its_name && systemctl is-active --quiet hostward-sensor.service && systemctl is-active --quiet hostward-agent.service; }
 tell machine "$(uname -m)"
 tell hostname "$(uname -n)"
 yes_if dpkg command -v dpkg
+yes_if installed is_installed
 if [ -r /var/lib/hostward/trust/node-id ]; then
   read -r id </var/lib/hostward/trust/node-id
   tell node_id "$id"
@@ -67,6 +70,7 @@ export function parseFacts(text: string): HostFacts {
     machine,
     hostname,
     dpkg: said.get('dpkg') === 'yes',
+    installed: said.get('installed') === 'yes',
     running: said.get('running') === 'yes',
     kept: file === undefined || enforcer === undefined ? undefined : { file, enforcer },
     nodeId: nodeId !== undefined && /^[0-9a-f]{64}$/.test(nodeId) ? nodeId : undefined,

@@ -55,6 +55,12 @@ const HOSTILE = [
   'EOF\n}\nmain() { :; }\n',
 ];
 
+/** What the package brings, as far as it is looked for. */
+function putPrograms(root: string): void {
+  writeFileSync(join(root, 'node'), '', { mode: 0o755 });
+  writeFileSync(join(root, 'agent.mjs'), '');
+}
+
 /** What a shell has in a variable after the script's own function has set it. */
 function valueOf(shell: string, script: string, variable: string): string {
   const functions = script.slice(0, script.lastIndexOf('main "$@"'));
@@ -119,8 +125,10 @@ values; install_package() { echo installs; exit; }; join_host package`;
       `controlPlane: { caFingerprint: ${VALUES.caFingerprint} }\nenforcer: ${kept}\n`,
     );
     writeFileSync(join(folder, 'node-id'), 'an id');
+    putPrograms(folder);
     const script = installScript({ ...VALUES, enforcer })
       .replaceAll('/etc/hostward', folder)
+      .replaceAll('/usr/lib/hostward', folder)
       .replaceAll('/var/lib/hostward/trust', folder);
     const input = `${script.slice(0, script.lastIndexOf('main "$@"'))}
 values; systemctl() { :; }; keep_host; echo stays`;
@@ -153,12 +161,14 @@ values; systemctl() { :; }; keep_host; echo stays`;
       mkdirSync(join(root, 'agent'));
       writeFileSync(join(root, 'agent/ca.pem'), VALUES.caFingerprint);
       writeFileSync(join(root, 'node-id'), 'an id');
+      putPrograms(root);
       mkdirSync(join(root, 'cloud'));
       const kept = join(root, 'cloud/user-data');
       writeFileSync(kept, `token=${TOKEN}\n`);
       const path = join(root, 'install.sh');
       const script = installScript({ ...VALUES, enforcer })
         .replaceAll('/etc/hostward', root)
+        .replaceAll('/usr/lib/hostward', root)
         .replaceAll('/var/lib/hostward/trust', root)
         .replaceAll('/var/lib/hostward/agent', join(root, 'agent'))
         .replaceAll('/var/lib/cloud', join(root, 'cloud'));
@@ -183,6 +193,40 @@ values; work=${root}; systemctl() { echo "$*" >>${root}/units; }; keep_host`,
       expect([existsSync(path), readFileSync(kept, 'utf8')]).toEqual([
         false,
         `token=${'x'.repeat(64)}\n`,
+      ]);
+    },
+  );
+
+  it.each([
+    ['comes', ['starts']],
+    ['does not come', []],
+  ])(
+    'a host whose programs were removed has them again before it starts, where the package %s',
+    (what, ends) => {
+      const root = mkdtempSync(join(folder, 'removed-'));
+      const file = join(root, 'agent.yaml');
+      writeFileSync(file, `controlPlane: { caFingerprint: ${VALUES.caFingerprint} }\n`);
+      writeFileSync(join(root, 'node-id'), 'an id');
+      const path = join(root, 'install.sh');
+      const script = installScript(VALUES)
+        .replaceAll('/etc/hostward', root)
+        .replaceAll('/usr/lib/hostward', root)
+        .replaceAll('/var/lib/hostward/trust', root);
+      const comes = what === 'comes' ? 'package=file' : 'fail download-failed "it does not come"';
+      writeFileSync(
+        path,
+        `${script.slice(0, script.lastIndexOf('main "$@"'))}
+values; work=/work; systemctl() { return 1; }; get_package() { ${comes}; }; start_units() { echo starts; }
+install_package() { [ "$1" = /work/file ] && [ ! -e "$0" ] && : >${root}/agent.mjs; }; keep_host`,
+      );
+      const { stdout, stderr } = spawnSync(`/bin/${shell}`, [path], { encoding: 'utf8' });
+      expect(stdout.split('\n').filter(Boolean)).toEqual(ends);
+      // What it could not fetch it can fetch the next time.
+      if (what === 'comes') expect(stderr).toBe('');
+      else expect(stderr).toContain('error download-failed: it does not come');
+      expect([existsSync(path), existsSync(join(root, 'agent.mjs'))]).toEqual([
+        what !== 'comes',
+        what === 'comes',
       ]);
     },
   );
@@ -212,7 +256,7 @@ values; work=${root}; systemctl() { echo "$*" >>${root}/units; }; keep_host`,
 describe('an install script', () => {
   it('is short enough to be read', () => {
     const lines = installScript(VALUES).split('\n');
-    expect(lines.length).toBeLessThan(200);
+    expect(lines.length).toBeLessThan(210);
     expect(lines.at(-2)).toBe('main "$@"');
   });
 

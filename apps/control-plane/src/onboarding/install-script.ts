@@ -55,6 +55,7 @@ ${choices(packages)}
 ${HOST_STEPS}
 # holds_ca FILE: among its certificates is the pinned CA, which is \`ca\` then.
 holds_ca() {
+  rm -f "$work"/shown.*
   awk -v to="$work/shown." '/-BEGIN CERT/ { n++; on = 1 } on { print > (to n) } /-END CERT/ { on = 0; close(to n) }' "$1"
   for ca in "$work"/shown.*; do
     found=$(openssl x509 -in "$ca" -noout -fingerprint -sha256 2>/dev/null | sed 's/.*=//; s/://g' | tr A-F a-f)
@@ -99,13 +100,22 @@ is_ours() {
   return 1
 }
 
-# A host that is in stays as it is, but for services that do not run; nothing is fetched.
+get_package() {
+  choose_package
+  pin_ca
+  for file in SHA256SUMS SHA256SUMS.sig "$package"; do fetch "$file"; done
+  verify
+}
+
+# A host that is in stays as it is, but for services that do not run, and programs that were removed.
 keep_host() {
   [ -s /var/lib/hostward/trust/node-id ] || return 1
   is_ours || fail enrolled-elsewhere 'this host is in another fleet: to move it, hostward-agent offboard first. Nothing was changed'
+  if ! is_installed; then get_package; fi
   forget
   of_enrolment
   if [ -e "$config" ]; then check_enforcer "$config"; fi
+  is_installed || install_package "$work/$package"
   set -- hostward-compiler.socket hostward-sensor.service hostward-agent.service
   for unit in "$@"; do has_its_name && systemctl is-active --quiet "$unit" || { start_units "$@"; return; }; done
 }
@@ -121,10 +131,7 @@ main() {
   trap 'rm -rf "$work"' EXIT && trap 'exit 1' HUP INT TERM
   if keep_host; then say "this host has joined $url before"; return; fi
   [ "$(date +%s)" -lt "$(date -d "$expires" +%s)" ] || fail token-refused "its join token ended at $expires, or the clock is wrong"
-  choose_package
-  pin_ca
-  for file in SHA256SUMS SHA256SUMS.sig "$package"; do fetch "$file"; done
-  verify
+  get_package
   printf '%s\\n' "$token" | join_host "$work/$package"
   forget
   say "$name has joined $url"
