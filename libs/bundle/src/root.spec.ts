@@ -100,6 +100,20 @@ describe('the next root document', () => {
     expect(() => followRoots(first, [other])).toThrow(refused('root-mismatch'));
   });
 
+  it('follows the trusted one also where another document of that version is before it', () => {
+    const trusted = followRoots(first, [signRoot(document, signers(a, b, d))]);
+    const other = signRoot(version(2, role(2, a, b)), signers(a, b));
+    const next = (...by: readonly SigningKey[]) =>
+      signRoot(version(3, role(2, b, d)), signers(...by));
+    const after = (...chain: readonly unknown[]) => followRoots(trusted, chain).document.version;
+    expect(after(first.signed, other, next(a, b, d))).toBe(3);
+    // By the keys of the other one alone nothing follows, nor does anything of a lower epoch.
+    expect(() => after(other, next(a, b))).toThrow(refused('bad-signature'));
+    const lower = signRoot(version(3, role(2, b, d), { epoch: '0' }), signers(a, b, d));
+    expect(() => after(other, lower)).toThrow(refused('root-rollback'));
+    expect(() => after(first.signed, other)).toThrow(refused('root-mismatch'));
+  });
+
   it('cannot be an older one, however well signed, or none at all', () => {
     const second = followRoots(first, [signRoot(document, signers(a, b, d))]);
     expect(() => followRoots(second, [first.signed])).toThrow(refused('root-rollback'));

@@ -97,12 +97,14 @@ export function trustRoot(signed: unknown): TrustedRoot {
 }
 
 /**
- * Follows the root documents of a delivery, oldest first, from the trusted one on. The same version again must be the
- * same bytes; each next one must be version + 1, signed by the thresholds of both, its epoch not lower.
+ * Follows the root documents of a delivery, oldest first, from the trusted one on. Each next one must be version + 1, signed
+ * by the thresholds of both, its epoch not lower. Another document in the place of the trusted one is passed over, where
+ * one follows that does: so a fleet is led on whose control plane was restored to before the trusted one.
  */
 export function followRoots(trusted: TrustedRoot, chain: readonly unknown[]): TrustedRoot {
   let current = trusted;
   let seen: number | undefined;
+  let isOther = false;
   for (const signed of chain) {
     const { payload } = openUnverified(signed, payloadTypes.root, limits.rootBytes, 'root');
     // Of the trusted one's bytes everything is known; mostly it is the only one.
@@ -111,7 +113,8 @@ export function followRoots(trusted: TrustedRoot, chain: readonly unknown[]): Tr
     if (seen !== undefined && version !== seen + 1)
       malformed('root', 'versions are not consecutive');
     seen = version;
-    if (version >= trusted.document.version) current = follow(current, signed, version, payload);
+    isOther = version === trusted.document.version && !same;
+    if (version >= trusted.document.version && !isOther) current = follow(current, signed, version);
   }
   if (seen === undefined) malformed('root', 'is missing');
   if (seen < trusted.document.version) {
@@ -120,16 +123,19 @@ export function followRoots(trusted: TrustedRoot, chain: readonly unknown[]): Tr
       `root: version ${seen}, ${trusted.document.version} is trusted here`,
     );
   }
+  if (isOther)
+    throw new RefusedError(
+      'root-mismatch',
+      `root: another document under version ${seen}, which is trusted here; the next one counts again`,
+    );
   return current;
 }
 
-function follow(
-  current: TrustedRoot,
-  signed: unknown,
-  version: number,
-  payload: Buffer,
-): TrustedRoot {
-  if (version === current.document.version) return sameRoot(current, signed, payload);
+function follow(current: TrustedRoot, signed: unknown, version: number): TrustedRoot {
+  if (version === current.document.version) {
+    verifyBy(current.document, signed);
+    return current;
+  }
   if (version !== current.document.version + 1) {
     throw new RefusedError(
       'root-mismatch',
@@ -142,17 +148,6 @@ function follow(
     throw new RefusedError('root-rollback', `root: version ${version} lowers the epoch`);
   }
   return next;
-}
-
-function sameRoot(current: TrustedRoot, signed: unknown, payload: Buffer): TrustedRoot {
-  if (!payload.equals(current.payload)) {
-    throw new RefusedError(
-      'root-mismatch',
-      'root: another document under the version trusted here',
-    );
-  }
-  verifyBy(current.document, signed);
-  return current;
 }
 
 function verifyBy({ root }: RootDocument, signed: unknown): void {

@@ -92,7 +92,9 @@ async function recover(options: Options): Promise<void> {
       'use --draft, and let the root key holders sign',
     );
   const { version, epoch } = await publishRoot(signedOf(signed));
-  console.log(`epoch ${epoch} is open (root version ${version}): hosts follow as they fetch`);
+  console.log(
+    `epoch ${epoch} is open (root version ${version}): hosts follow as they fetch. Those that refuse it know a later root document, of after the backup (root-rollback, root-mismatch in hostward doctor): do the same once more`,
+  );
 }
 
 async function newEpoch() {

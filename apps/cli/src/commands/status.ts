@@ -97,6 +97,7 @@ async function nodeStatus(
 
 /** What keeps a node from having all that is meant for it in force. */
 function amiss(status: NodeStatus): string | undefined {
+  if (status.halted !== undefined) return 'is given nothing, since etcd was restored';
   if (status.revocation) return 'is revoked: what it enforces now is not known';
   if (status.cutOff) return 'is cut off from Redis: what it enforces now is not known';
   if (status.clone) return 'is two machines with one identity';

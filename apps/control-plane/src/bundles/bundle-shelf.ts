@@ -9,11 +9,18 @@ import { tierOf } from '#policy-model';
 import type { ActivePolicy } from '../fleet/fleet-state.js';
 import type { SignedHead } from '../trust/authored-shelf.js';
 
-/** A rule set, encrypted, with the revisions of its policies by name. */
+/** A rule set, encrypted, with its policies by name. */
 export interface BuiltBundle extends SealedBundle {
-  readonly policies: ReadonlyMap<string, string>;
+  readonly policies: ReadonlyMap<string, BundledPolicy>;
   /** Those of tier `exception`; none in authored mode, where hosts find out themselves what is for them. */
   readonly exceptions: readonly string[];
+}
+
+/** What identifies a version of a policy: its revision alone does not, where etcd was restored. */
+export interface BundledPolicy {
+  readonly revision: string;
+  /** What was signed, as in the envelope. */
+  readonly payload: string;
 }
 
 /** The heads of authored mode by kind. */
@@ -62,8 +69,7 @@ export class BundleShelf {
         groups: partsOf(groups),
         suspensions: partsOf(suspensions),
       });
-      const revisions = new Map(policies.map(({ name, revision }) => [name, revision.toString()]));
-      return { ...sealed, policies: revisions, exceptions: [] };
+      return { ...sealed, policies: versionsOf(partsOf(policies)), exceptions: [] };
     });
   }
 
@@ -92,19 +98,30 @@ export class BundleShelf {
   }
 
   #build(policies: readonly ActivePolicy[]): BuiltBundle {
-    const revisions = new Map(
-      policies.map(({ record, revision }) => [record.name, revision.toString()]),
-    );
     const parts = policies.map(({ record, revision }) => {
       return [record.name, { envelope: record.envelope, revision: revision.toString() }] as const;
     });
     const exceptions = policies.filter(({ record }) => tierOf(record.document) === 'exception');
     return {
       ...sealBundle(new Map(parts), this.epochSecret),
-      policies: revisions,
+      policies: versionsOf(new Map(parts)),
       exceptions: exceptions.map(({ record }) => record.name),
     };
   }
+}
+
+function versionsOf(parts: ReadonlyMap<string, BundlePolicy>): ReadonlyMap<string, BundledPolicy> {
+  return new Map(
+    [...parts].map(
+      ([
+        name,
+        {
+          envelope: { payload },
+          revision,
+        },
+      ]) => [name, { revision, payload }],
+    ),
+  );
 }
 
 function partsOf(heads: readonly SignedHead[]): ReadonlyMap<string, BundlePolicy> {

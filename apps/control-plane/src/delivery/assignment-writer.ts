@@ -231,7 +231,7 @@ export class AssignmentWriter {
   #atFirstLook({ node, nodeId, bundle }: WantedAssignment): Pick<Found, 'since' | 'readable'> {
     const { board, state } = this.parts;
     if (board.get(nodeId)) return {};
-    const revisions = [...bundle.policies.values()].map(BigInt);
+    const revisions = [...bundle.policies.values()].map(({ revision }) => BigInt(revision));
     const since = revisions.reduce((newest, each) => (each > newest ? each : newest), 0n);
     return { since, readable: readablePart(state.unreadable.keys(), node) };
   }

@@ -61,12 +61,18 @@ export class FleetState {
   /** Of each key, also of those that cannot be read: when it was last written. */
   readonly revisions = new Map<string, bigint>();
   #revision = 0n;
+  #taken = 0;
 
   /** With the keys that open host keys: each is opened once, when it is read. Without them it holds none. */
   constructor(private readonly keks?: KeyEncryptionKeys) {}
 
   get revision(): bigint {
     return this.#revision;
+  }
+
+  /** How many messages it has taken: a restored etcd may come twice to one revision, with other content. */
+  get taken(): number {
+    return this.#taken;
   }
 
   /** Takes one message of the watch; answers what it affects. */
@@ -85,6 +91,7 @@ export class FleetState {
       }
     }
     this.#revision = message.revision;
+    this.#taken += 1;
     this.#keepMoved(affected);
     return affected;
   }

@@ -13,6 +13,8 @@ import type { Shelf } from './shelf.js';
  */
 export class FleetView extends FleetState {
   readonly madeAt: bigint;
+  /** Of how many messages the whole was made then. */
+  readonly madeOf: number;
   override readonly index: TargetIndex;
 
   constructor(
@@ -21,6 +23,7 @@ export class FleetView extends FleetState {
   ) {
     super();
     this.madeAt = whole.revision;
+    this.madeOf = whole.taken;
     this.index = new IndexView(whole.index, this.nodes);
     this.#addNodes(scope);
     this.#addGroups(scope);

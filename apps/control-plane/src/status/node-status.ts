@@ -41,4 +41,4 @@ export function nodeStatus(
   };
 }
 
-const NOTHING: WantedPolicy = { name: '', revision: '', paused: false, rules: [] };
+const NOTHING: WantedPolicy = { name: '', revision: '', payload: '', paused: false, rules: [] };

@@ -14,6 +14,7 @@ import {
   type RuleStatus,
   type Suspension,
 } from '#contracts';
+import type { BundledPolicy } from '../bundles/bundle-shelf.js';
 import type { Freshness } from '../reports/freshness.js';
 import { weakest } from './weakest.js';
 
@@ -29,6 +30,8 @@ interface WantedRule {
 export interface WantedPolicy {
   readonly name: string;
   readonly revision: string;
+  /** What is signed of it, as in its envelope. */
+  readonly payload: string;
   readonly paused: boolean;
   readonly rules: readonly WantedRule[];
 }
@@ -45,8 +48,8 @@ export interface Delivered {
     readonly until: string;
     readonly reason: string;
   };
-  /** Policies of the bundle by name, with their revisions. */
-  readonly policies: ReadonlyMap<string, string>;
+  /** Policies of the bundle by name. */
+  readonly policies: ReadonlyMap<string, BundledPolicy>;
 }
 
 /** Everything one line of a policy's status is made of. */
@@ -101,7 +104,9 @@ function rulesOnNode(policy: WantedPolicy, evidence: Evidence): readonly RuleSta
   const { delivered, report, freshness, revocation } = evidence;
   if (revocation) return all('unknown', `the host is revoked: ${revocation.reason}`);
   if (policy.paused) return all('pending', 'the policy is paused');
-  if (delivered?.policies.get(policy.name) !== policy.revision)
+  const given = delivered?.policies.get(policy.name);
+  // A restored etcd may have another document at the revision that the host has.
+  if (!delivered || given?.revision !== policy.revision || given.payload !== policy.payload)
     return all('pending', keepsBack(evidence));
   if (!report) return all('delivered', 'the host has not reported');
   if (!freshness.fresh) return all('unknown', freshness.reason);

@@ -122,7 +122,11 @@ function deliveredBy({ ordering, wanted, kept, first }: WrittenAssignment): Deli
 function wantedOf(state: FleetState, name: string): WantedPolicy {
   const { record, revision } = findPolicy(state, name);
   if (!record.document) throw notFound('policy', name);
-  return wantedPolicy(record.document, revision.toString(), record.paused);
+  return wantedPolicy(record.document, {
+    revision: revision.toString(),
+    payload: record.envelope?.payload ?? '',
+    paused: record.paused,
+  });
 }
 
 /** The hosts that a policy selects and that come after a name, in order; where one is named, none but that. */

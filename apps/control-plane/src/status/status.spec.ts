@@ -11,6 +11,7 @@ const DIGEST = 'a'.repeat(64);
 const policy: WantedPolicy = {
   name: 'block-sleep',
   revision: '40',
+  payload: 'signed',
   paused: false,
   rules: [
     { id: 'process/matchPaths/0', keptBy: ['enforced'], takes: true },
@@ -22,7 +23,7 @@ const delivered: Delivered = {
   epoch: '1',
   generation: '41',
   bundleDigest: DIGEST,
-  policies: new Map([['block-sleep', '40']]),
+  policies: new Map([['block-sleep', { revision: '40', payload: 'signed' }]]),
 };
 
 function report(over: Partial<NodeReport> = {}, first: RuleState = 'enforced'): NodeReport {
@@ -103,7 +104,7 @@ describe('the status of a policy', () => {
   });
 
   it('says why a host keeps what it has, where what it is to have exceeds a limit', () => {
-    const old = { ...delivered, policies: new Map<string, string>() };
+    const old = { ...delivered, policies: new Map() };
     const held = evidence({ delivered: old, unbundled: 'bundle: too much', report: report() });
     const reason =
       'the host keeps what it has, since its policies exceed a limit: bundle: too much';
@@ -128,11 +129,19 @@ describe('the status of a policy', () => {
 
   it.each<[string, Partial<Evidence>, string]>([
     ['nothing was delivered', { delivered: undefined, report: report() }, 'pending'],
-    [
-      'an older revision was delivered',
-      { delivered: { ...delivered, policies: new Map([['block-sleep', '39']]) }, report: report() },
+    ...(
+      [
+        ['an older revision', { revision: '39', payload: 'signed' }],
+        ['another document of before etcd was restored', { revision: '40', payload: 'other' }],
+      ] as const
+    ).map(([what, version]): [string, Partial<Evidence>, string] => [
+      `${what} was delivered`,
+      {
+        delivered: { ...delivered, policies: new Map([['block-sleep', version]]) },
+        report: report(),
+      },
       'pending',
-    ],
+    ]),
     ['the host never reported', {}, 'delivered'],
     [
       'the host has applied an older generation of another bundle',

@@ -5,13 +5,13 @@ import type { WantedPolicy } from './report-to-status.js';
 /** What a policy promises: `audited` keeps the promise of an audit rule, and of an Allow under posture audit. */
 export function wantedPolicy(
   document: HostPolicy,
-  revision: string,
-  paused: boolean,
+  { revision, payload, paused }: Pick<WantedPolicy, 'revision' | 'payload' | 'paused'>,
 ): WantedPolicy {
   const posture = postureOf(document);
   return {
     name: document.metadata.name,
     revision,
+    payload,
     paused,
     rules: rulesOf(document).map((rule) => ({
       id: rule.id,

@@ -3,7 +3,15 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { generateSigningKey, inspectRoot, loadSigner, signRoot, type Signer } from '#bundle';
+import {
+  followRoots,
+  generateSigningKey,
+  inspectRoot,
+  loadSigner,
+  signRoot,
+  trustRoot,
+  type Signer,
+} from '#bundle';
 import { eventually } from '../testing/eventually.js';
 import { Rig, blockPolicy } from '../testing/rig.js';
 import type { TestHost } from '../testing/test-host.js';
@@ -76,12 +84,12 @@ const alarmed = () =>
 const rootKey = (): Signer =>
   loadSigner(readFileSync(join(dirname(rig.files.configFile), 'keys/root.key'), 'utf8').trim());
 
-async function newEpoch(by: Signer) {
+async function newEpoch(by: Signer, epoch = '2') {
   const { body } = await rig.rest.get('/v1/roots');
   const { document } = inspectRoot((body['roots'] as unknown as unknown[]).at(-1));
   return rig.rest.post(
     '/v1/roots',
-    signRoot({ ...document, version: document.version + 1, epoch: '2' }, [by]),
+    signRoot({ ...document, version: document.version + 1, epoch }, [by]),
   );
 }
 
@@ -124,6 +132,9 @@ describe('after a plain restore of etcd', () => {
     while ((await revisionOf('elsewhere')) < mistaken - 1);
     await apply('before', '/usr/bin/corrected');
     expect(await revisionOf('before')).toBe(mistaken);
+    await host.report();
+    const { text } = await rig.rest.get('/v1/policies/before/nodes');
+    expect([text.includes('web1'), text.includes('"enforced"')]).toEqual([true, false]);
     expect((await newEpoch(rootKey())).status).toBe(200);
     await eventually(
       'the host has the new epoch',
@@ -148,6 +159,23 @@ describe('after a plain restore of etcd', () => {
     });
     expect((await restoreCheck())?.detail).toContain('host web1');
   });
+});
+
+it('hosts that know a later root document are led on by the next but one', async () => {
+  const roots = async () =>
+    (await rig.rest.get('/v1/roots')).body['roots'] as unknown as readonly unknown[];
+  expect((await newEpoch(rootKey())).status).toBe(200);
+  const trusted = followRoots(trustRoot((await roots())[0]), await roots());
+  await rig.stopControlPlane();
+  rmSync(join(dirname(rig.files.configFile), 'keys/roots.json'));
+  await restore('--bump-revision=1000000', '--mark-compacted');
+  await rig.startControlPlane();
+  const follow = async () => followRoots(trusted, await roots()).document;
+  await expect(follow()).rejects.toMatchObject({ code: 'root-rollback' });
+  expect((await newEpoch(rootKey(), '3')).status).toBe(200);
+  await expect(follow()).rejects.toMatchObject({ code: 'root-mismatch' });
+  expect((await newEpoch(rootKey(), '4')).status).toBe(200);
+  expect(await follow()).toMatchObject({ version: 3, epoch: '4' });
 });
 
 describe('after a restore whose revisions go on', () => {
