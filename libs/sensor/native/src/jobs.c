@@ -214,7 +214,7 @@ static bool would_cut_off(const struct hw_daemon *d, const struct hw_table *t) {
 static const char *objection(const struct hw_daemon *d, const struct hw_table *t, const char **ret_message) {
         int order = hw_ordering_compare(&t->ordering, &d->memory.highest);
 
-        if (order < 0) {
+        if (order < 0 || hw_ordering_compare(&t->ordering, &d->memory.heeded) < 0) {
                 *ret_message = "a newer assignment was accepted before";
                 return "stale-ordering";
         }

@@ -62,7 +62,7 @@ static void finish_swap(struct hw_memory *m, const struct hw_table *t) {
 }
 
 static void agree(int dirfd, struct hw_memory *m, bool remembered, struct hw_restored *r) {
-        if (hw_ordering_compare(&r->table->ordering, &m->highest) == 0)
+        if (hw_ordering_compare(&r->table->ordering, &m->highest) == 0 && hw_ordering_compare(&m->heeded, &m->highest) <= 0)
                 m->ordered = r->table->suspend; /* a program before this one did not keep it */
         if (m->table && m->table == r->table->checksum)
                 return;

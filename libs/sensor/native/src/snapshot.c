@@ -145,6 +145,8 @@ int hw_memory_save(int dirfd, const struct hw_memory *m) {
                 hw_put_u64(&frame, HW_TAG_ENFORCE, m->rejected_effect);
         put_suspension(&frame, &m->suspension);
         put_ordered(&frame, &m->ordered);
+        if (m->heeded.generation)
+                hw_put_bytes(&frame, HW_TAG_FLOORS, &m->heeded, sizeof m->heeded);
         return save(dirfd, HW_MEMORY, &frame, begun, &checksum);
 }
 
@@ -213,6 +215,18 @@ static int get_ordered(struct hw_slice payload, struct hw_order_suspend *ret) {
         return r;
 }
 
+static int get_heeded(struct hw_slice payload, struct hw_ordering *ret) {
+        struct hw_slice value;
+        int r = hw_payload_one(payload, HW_TAG_FLOORS, &value);
+
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0 || value.len != sizeof *ret)
+                return -EBADMSG;
+        memcpy(ret, value.data, sizeof *ret);
+        return 0;
+}
+
 static int parse_memory(struct hw_slice payload, struct hw_memory *ret) {
         char code[16];
         int hold = 0, confirm = 0, r;
@@ -245,7 +259,9 @@ static int parse_memory(struct hw_slice payload, struct hw_memory *ret) {
         ret->evidence = strcmp(code, "denied") == 0;
         ret->unproved = strcmp(code, "unproved") == 0;
         r = get_suspension(payload, &ret->suspension);
-        return r < 0 ? r : get_ordered(payload, &ret->ordered);
+        if (r == 0)
+                r = get_ordered(payload, &ret->ordered);
+        return r < 0 ? r : get_heeded(payload, &ret->heeded);
 }
 
 int hw_memory_load(int dirfd, struct hw_memory *ret) {

@@ -88,25 +88,29 @@ static int obey(struct hw_daemon *d, const struct hw_table *t) {
         return r;
 }
 
+/* Once: an assignment is sent again and again, and the console may have ended the suspension since, or a later one. */
+static bool is_heeded(const struct hw_memory *m, const struct hw_table *t) {
+        return hw_ordering_compare(&t->ordering, &m->heeded) <= 0;
+}
+
 int hw_suspend_take(struct hw_daemon *d, const struct hw_table *t) {
         const struct hw_ordering highest = d->memory.highest;
         int r;
 
         d->memory.highest = t->ordering;
-        r = obey(d, t);
-        if (r < 0)
+        r = is_heeded(&d->memory, t) ? hw_memory_store(d) : obey(d, t);
+        if (r < 0) {
                 d->memory.highest = highest; /* it comes again, and is kept when there is room */
+                d->memory.heeded = t->ordering;
+        }
         return r;
 }
 
-static bool is_same_order(const struct hw_order_suspend *one, const struct hw_order_suspend *other) {
-        return one->set == other->set &&
-               (!one->set || (one->mode == other->mode && one->until == other->until && strcmp(one->reason, other->reason) == 0));
-}
-
 void hw_suspend_heed(struct hw_daemon *d, const struct hw_table *t) {
-        /* Once: the assignment is sent again and again, and the console may have ended the suspension since. */
-        if (hw_ordering_compare(&t->ordering, &d->memory.highest) >= 0 && !is_same_order(&d->memory.ordered, &t->suspend))
+        if (hw_ordering_compare(&t->ordering, &d->memory.highest) <= 0 || is_heeded(&d->memory, t))
+                return;
+        d->memory.heeded = t->ordering;
+        if (t->suspend.set || d->memory.ordered.set) /* else there is nothing to do, nor to keep */
                 (void)obey(d, t);
 }
 

@@ -255,12 +255,33 @@ static void a_rule_set_that_finds_no_room_suspends_once_all_the_same(void) {
         CHECK(has_first_as(HW_MODE_AUDIT) && d.memory.suspension.by == HW_BY_CONTROL_PLANE);
         CHECK(refused("snapshot-failed", SET(3, "33", "later")));
         CHECK(has_first_as(HW_MODE_ENFORCE));
-        CHECK(refused("snapshot-failed", order) && has_first_as(HW_MODE_AUDIT));
-        CHECK(hw_resume(&d) == 0);
-        CHECK(refused("snapshot-failed", order));
-        CHECK(has_first_as(HW_MODE_ENFORCE));
+        CHECK(refused("stale-ordering", order) && has_first_as(HW_MODE_ENFORCE));
         no_room_for(HW_SNAPSHOT, false);
         CHECK(taken(SET(4, "44", "last")) && d.table->ordering.generation == 4);
+        end();
+}
+
+static void the_console_s_word_and_a_later_one_hold_over_a_restart(void) {
+        const struct given order = SET(2, "22", "next", .suspended_until = in_a_minute());
+
+        begin_trusting();
+        CHECK(taken(SET(1, "11", "good")));
+        confirm();
+        no_room_for(HW_SNAPSHOT, true);
+        CHECK(refused("snapshot-failed", order) && has_first_as(HW_MODE_AUDIT));
+        CHECK(hw_resume(&d) == 0);
+        CHECK(refused("snapshot-failed", order) && has_first_as(HW_MODE_ENFORCE));
+        restart();
+        CHECK(refused("snapshot-failed", order) && has_first_as(HW_MODE_ENFORCE));
+        CHECK(refused("snapshot-failed", SET(3, "22", "next", .suspended_until = in_a_minute())));
+        CHECK(has_first_as(HW_MODE_AUDIT));
+        restart();
+        CHECK(has_first_as(HW_MODE_AUDIT));
+        CHECK(refused("snapshot-failed", SET(4, "44", "later")) && has_first_as(HW_MODE_ENFORCE));
+        restart();
+        CHECK(refused("stale-ordering", order) && has_first_as(HW_MODE_ENFORCE));
+        no_room_for(HW_SNAPSHOT, false);
+        CHECK(taken(SET(4, "44", "later")) && d.table->ordering.generation == 4);
         end();
 }
 
@@ -394,6 +415,7 @@ int main(void) {
         TEST(the_boot_guard_s_own_stays);
         TEST(what_finds_no_room_holds_until_the_next_start_and_comes_again);
         TEST(a_rule_set_that_finds_no_room_suspends_once_all_the_same);
+        TEST(the_console_s_word_and_a_later_one_hold_over_a_restart);
         TEST(so_does_one_whose_root_document_cannot_be_kept);
         TEST(the_next_root_document_is_trusted);
         TEST(a_renewal_of_what_is_in_force_is_taken_though_it_has_the_name_of_what_is_not);
