@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import {
   addressClients,
+  systemdLibraries,
   waysToRoot,
   type HostCapabilities,
   type ProtectedPath,
@@ -148,7 +149,15 @@ function multiarch(): string {
 /** What this host needs beside what every one does. */
 function needsOf(root: string): readonly ProtectedPath[] {
   const has = (path: string): boolean => existsSync(join(root, path));
-  return [...ourselves(), ...needsOfLogins(root), ...waysToRoot(has), ...addressClients(has)];
+  const folder = `/usr/lib/${multiarch()}/systemd`;
+  const own = names(join(root, folder)).filter((name) => /^libsystemd-[\w-]+\.so$/.test(name));
+  return [
+    ...ourselves(),
+    ...systemdLibraries(own.map((name) => `${folder}/${name}`)),
+    ...needsOfLogins(root),
+    ...waysToRoot(has),
+    ...addressClients(has),
+  ];
 }
 
 /** The Node that runs us runs the agent too; wherever it lies, it is part of the control path. */

@@ -12,6 +12,7 @@ export {
   loginShells,
   waysToRoot,
 } from './protected-paths.js';
+export { systemdLibraries } from './protected-libraries.js';
 export { AGENT_PROFILE, BLOCKED_PROFILE, CATCH_ALL, sourceProfileName } from './names.js';
 export { keepsOwnProfile } from './leaving.js';
 export type {

@@ -385,6 +385,25 @@ describe('protection of the control path', () => {
   });
 
   it.each([
+    ['libstdc++.so.6', '/usr/lib/hostward/node'],
+    ['libgcc_s.so.1', '/usr/lib/hostward/node'],
+    ['libz.so.1', '/usr/sbin/sshd'],
+    ['libaudit.so.1', '/usr/bin/sudo'],
+    ['libseccomp.so.2', '/usr/lib/systemd/systemd'],
+    ['libtinfo.so.6', '/usr/bin/bash'],
+    ['libpam_misc.so.0', '/usr/bin/login'],
+  ])('keeps %s, which %s is linked with', (name, program) => {
+    const path = `/lib/x86_64-linux-gnu/${name}`;
+    const blocked = (source?: string) =>
+      lockouts({
+        file: { matchPaths: [{ path, fromSource: source ? [{ path: source }] : undefined }] },
+      });
+    expect(blocked()).toHaveLength(1);
+    expect(blocked(program)).toHaveLength(1);
+    expect(blocked('/usr/bin/vim')).toEqual([]);
+  });
+
+  it.each([
     ['no sudo', ['/usr/bin/su'], 'su, as there is no sudo'],
     ['sudo', ['/usr/bin/su', '/usr/bin/sudo'], undefined],
     ['neither', [], undefined],

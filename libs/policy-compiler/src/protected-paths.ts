@@ -3,15 +3,21 @@
  * right. Data only; a rule that would block any of it is refused. Paths are those of Debian 13; the host adds its own
  * by `ControlPathFacts`. Letters are permissions: r read, w write, m map as code, x execute.
  */
+import {
+  HOSTWARD,
+  LOGIN,
+  NAMES,
+  PYTHON,
+  type Row,
+  rows,
+  SHELLS,
+  SSHD,
+  SUDO,
+  SYSTEMD,
+} from './control-programs.js';
+import { controlLibraries } from './protected-libraries.js';
 import type { ControlPathFacts, ProtectedPath } from './types.js';
 
-const SSHD = ['/usr/sbin/sshd', '/usr/lib/openssh/sshd-session', '/usr/lib/openssh/sshd-auth'];
-const SYSTEMD = [
-  '/usr/lib/systemd/systemd',
-  '/usr/lib/systemd/systemd-executor',
-  '/usr/lib/systemd/systemd-logind',
-];
-const NAMES = ['/usr/lib/systemd/systemd-networkd', '/usr/lib/systemd/systemd-resolved'];
 /** Who gives a host its address where systemd does not, by packages of Debian: its program, what that runs and reads. */
 const ADDRESS_CLIENTS: readonly {
   readonly program: string;
@@ -36,21 +42,9 @@ const ADDRESS_CLIENTS: readonly {
   },
 ];
 const ADDRESSERS = [...NAMES, ...ADDRESS_CLIENTS.map(({ program }) => program)];
-const SUDO = ['/usr/bin/sudo'];
 const SU = ['/usr/bin/su'];
-const SHELLS = ['/usr/bin/bash', '/usr/bin/dash', '/usr/bin/sh'];
-const PYTHON = ['/usr/bin/python3'];
 /** Users of images of clouds, and ours; a host names its own beside them. */
 const LOGINS = ['operator', 'admin', 'ansible', 'debian', 'ec2-user', 'ubuntu'];
-const LOGIN = ['/usr/bin/login', '/usr/sbin/agetty'];
-const HOSTWARD = [
-  '/usr/lib/hostward/node',
-  '/usr/lib/hostward/hostward-sensor',
-  '/usr/lib/hostward/hostward-agent',
-  '/usr/lib/hostward/hostward-compiler',
-  '/usr/sbin/hostward-sensor',
-];
-
 const STATE = '/var/lib/hostward';
 
 /**
@@ -93,14 +87,6 @@ const AGENT_FILES = [
 const written = (dir: string, names: readonly string[]): readonly string[] => [
   dir,
   ...names.flatMap((name) => [`${dir}${name}`, `${dir}.${name}.new`]),
-];
-
-type Row = readonly [
-  what: string,
-  perms: string,
-  paths: readonly string[],
-  who?: 'owner',
-  by?: readonly string[],
 ];
 
 const ROOT = 'owner';
@@ -275,51 +261,13 @@ const ROWS: readonly Row[] = [
   ],
 ];
 
-const LIBRARIES = [
-  'libc.so.6',
-  'libm.so.6',
-  'libcrypto.so.3',
-  'libpam.so.0',
-  'libselinux.so.1',
-  'libsystemd.so.0',
-  'libcrypt.so.1',
-  ...['unix', 'permit', 'nologin', 'limits', 'loginuid', 'env'].map(
-    (module) => `security/pam_${module}.so`,
-  ),
-];
-
-/** The loader by the name that programs are linked with; by its own it lies among the libraries. */
-const LOADERS: Readonly<Record<string, string>> = {
-  'x86_64-linux-gnu': '/usr/lib64/ld-linux-x86-64.so.2',
-  'aarch64-linux-gnu': '/usr/lib/ld-linux-aarch64.so.1',
-};
-
 /** Everything of the control path, the host's own part included. */
 export function controlPath(facts: ControlPathFacts): readonly ProtectedPath[] {
-  const multiarch = facts.multiarch ?? 'x86_64-linux-gnu';
-  const libraries = `/usr/lib/${multiarch}`;
-  const loader = LOADERS[multiarch] ?? `${libraries}/ld.so`;
-  const name = loader.slice(loader.lastIndexOf('/') + 1);
   return [
-    ...rows([
-      'the C library and what sshd and sudo load',
-      'rm',
-      LIBRARIES.map((library) => `${libraries}/${library}`),
-    ]),
-    ...rows(['the loader', 'rm', [loader, `${libraries}/${name}`]]),
+    ...controlLibraries(facts.multiarch ?? 'x86_64-linux-gnu'),
     ...ROWS.flatMap(rows),
     ...(facts.paths ?? []),
   ];
-}
-
-function rows([what, perms, paths, who, by]: Row): readonly ProtectedPath[] {
-  return paths.map((path) => ({
-    what,
-    path,
-    perms,
-    who,
-    by: by ?? (perms.includes('x') ? [path] : undefined),
-  }));
 }
 
 /** The keys that sshd reads of those who log in; `homes` are their folders. */
