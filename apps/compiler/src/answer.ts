@@ -20,18 +20,27 @@ interface HostsWord {
   readonly links: readonly (readonly [path: string, target: string])[];
 }
 
+/** What a verified assignment says whatever becomes of its rules: its place in the order, and whether the host is suspended. */
+export function wordFields(assignment: VerifiedRequest['assignment']): readonly Field[] {
+  return [
+    numberField(TAG.EPOCH, BigInt(assignment.epoch)),
+    numberField(TAG.GENERATION, BigInt(assignment.generation)),
+    numberField(TAG.ISSUED_AT, assignment.issuedAt),
+    ...suspensionFields(assignment),
+  ];
+}
+
 /** Fields of a COMPILED frame. */
 export function compiledFields(
-  { assignment, ruleSet, root, floors, policies, nowMs }: VerifiedRequest,
+  { assignment, root, floors, policies, nowMs }: VerifiedRequest,
+  ruleSet: RuleSet,
   { compilation, binaries, effect, dropIns }: Compiled,
   { onOpenDescriptors, enforcerReason, links }: HostsWord,
 ): readonly Field[] {
   const { report } = compilation;
   const told = { ...report, enforcerReason, policies: withDocuments(report.policies, policies) };
   return [
-    numberField(TAG.EPOCH, BigInt(assignment.epoch)),
-    numberField(TAG.GENERATION, BigInt(assignment.generation)),
-    numberField(TAG.ISSUED_AT, assignment.issuedAt),
+    ...wordFields(assignment),
     numberField(TAG.EXPIRES_AT, assignment.expiresAt),
     textField(TAG.DIGEST, assignment.bundleDigest),
     textField(TAG.REPORT, JSON.stringify(told)),
@@ -44,7 +53,6 @@ export function compiledFields(
     ...tableFields(compilation),
     ...(compilation.devices === undefined ? [] : [textField(TAG.DEVICES, compilation.devices)]),
     ...(onOpenDescriptors === 'kill' ? [numberField(TAG.KILL_HOLDERS, 1)] : []),
-    ...suspensionFields(assignment),
     ...visibilityField(assignment),
     ...overridesField(ruleSet),
     ...validUntilField(ruleSet, nowMs),

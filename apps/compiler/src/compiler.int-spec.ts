@@ -265,6 +265,36 @@ describe('the compiler', () => {
     expect(effects.has(await effectOf({}))).toBe(false);
   });
 
+  withParser(
+    'tells what it says of a suspension also where nothing can be compiled of it',
+    async () => {
+      const suspension = {
+        ...({ mode: 'audit', reason: 'outage' } as const),
+        until: Date.now() + 60_000,
+      };
+      const wordOf = ({ type, fields }: Frame) => {
+        expect(type).toBe(MSG.REJECTED);
+        const numbers = [TAG.EPOCH, TAG.GENERATION, TAG.ISSUED_AT, TAG.SUSPEND_UNTIL];
+        return [
+          fields.text(TAG.CODE),
+          fields.text(TAG.SUSPEND_MODE),
+          ...numbers.map((tag) => fields.number(tag)),
+        ];
+      };
+      const word = [
+        ...['audit', BigInt(ordering.epoch), BigInt(ordering.generation)],
+        ...[BigInt(ordering.issuedAt), BigInt(suspension.until)],
+      ];
+      const file = join(setup.dir, 'agent.yaml');
+      writeFileSync(file, 'veto: sleep\n');
+      expect(wordOf(await compile({ suspension }))).toEqual(['config-invalid', ...word]);
+      rmSync(file);
+      // Not of what is not believed.
+      const stale = await compile({ suspension }, highest(99));
+      expect(wordOf(stale).slice(1)).toEqual(word.map(() => undefined));
+    },
+  );
+
   withParser('hands on a suspension that the control plane signed', async () => {
     const suspension = {
       mode: 'audit' as const,
@@ -408,9 +438,10 @@ describe('faults of the parser', () => {
 
   withParser('with everything make the compilation fail, with its words', async () => {
     const at = await withFaults('profile');
-    expect(rejection(await compile({}, highest(), at))).toMatch(
-      /^parser-failed: AppArmor parser error/,
-    );
+    const suspension = { mode: 'off', reason: 'outage', until: Date.now() + 60_000 } as const;
+    const answer = await compile({ suspension }, highest(), at);
+    expect(rejection(answer)).toMatch(/^parser-failed: AppArmor parser error/);
+    expect(answer.fields.text(TAG.SUSPEND_MODE)).toBe('off');
   });
 
   withParser('are bounded in size: a parser that goes on writing is ended', async () => {

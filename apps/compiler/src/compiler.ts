@@ -1,10 +1,11 @@
-import { encodeFrame, type Frame, MSG, ProtocolError, TAG, textField } from '#sensor';
-import { compiledFields } from './answer.js';
+import { InvalidPolicyError, signedRuleSet } from '#policy-model';
+import { encodeFrame, type Field, type Frame, MSG, ProtocolError, TAG, textField } from '#sensor';
+import { compiledFields, wordFields } from './answer.js';
 import { compilePolicies, OutOfTimeError, ParserFailedError } from './compile-policies.js';
 import { lookAtHost } from './host-facts.js';
 import type { ServiceOptions } from './options.js';
 import { readTrust, TrustError } from './trust.js';
-import { RejectedError, verifyRequest } from './verify-request.js';
+import { RejectedError, type VerifiedRequest, verifyRequest } from './verify-request.js';
 import { readOwnersWord, VetoError } from './veto.js';
 import { Watchdog } from './watchdog.js';
 import { wordsOf } from './words-of.js';
@@ -20,20 +21,29 @@ export class Compiler {
     private readonly clock: () => number = Date.now,
   ) {}
 
-  /** The frame to send back: COMPILED or REJECTED. @throws ProtocolError for any other frame than COMPILE */
+  /**
+   * The frame to send back: COMPILED or REJECTED, which has the word of an assignment that was verified, whatever keeps its
+   * rules from being compiled: break-glass is for then too. @throws ProtocolError for any other frame than COMPILE
+   */
   async answer(frame: Frame): Promise<Uint8Array> {
     if (frame.type !== MSG.COMPILE)
       throw new ProtocolError(`message ${frame.type} is not for the compiler`);
     const waitedMs = this.waitedMs(frame);
     // What cannot be interrupted goes on until nobody waits any more, and not into the time of the next question.
     await using _watchdog = new Watchdog(waitedMs);
+    const deadlineMs = Date.now() + SHARE * waitedMs;
+    let word: readonly Field[] = [];
     try {
-      return await this.compile(frame, Date.now() + SHARE * waitedMs);
+      const trust = await readTrust(this.options.trustDir, this.options.sealingKeyFile);
+      const verified = await verifyRequest(frame.fields, trust, this.clock());
+      word = wordFields(verified.assignment);
+      return await this.compile(frame, verified, deadlineMs);
     } catch (error) {
       const { code, message } = refusalOf(error);
       return encodeFrame(MSG.REJECTED, frame.request, [
         textField(TAG.CODE, code),
         textField(TAG.MESSAGE, message),
+        ...word,
       ]);
     }
   }
@@ -42,11 +52,14 @@ export class Compiler {
     return Number(fields.number(TAG.TIME_LIMIT) ?? this.options.compileTimeoutMs / SHARE);
   }
 
-  private async compile({ fields, request }: Frame, deadlineMs: number): Promise<Uint8Array> {
-    const trust = await readTrust(this.options.trustDir, this.options.sealingKeyFile);
+  private async compile(
+    { fields, request }: Frame,
+    verified: VerifiedRequest,
+    deadlineMs: number,
+  ): Promise<Uint8Array> {
+    const ruleSet = signedRuleSet(verified.policies);
     const owner = await readOwnersWord(this.options.configFile);
     const { veto, enforcer, onOpenDescriptors, controlPlane } = owner;
-    const verified = await verifyRequest(fields, trust, this.clock());
     const wish = { enforcer, bpfLsm: fields.number(TAG.BPF_LSM) === 1n };
     const loaded = fields.texts(TAG.LOADED_NAME);
     const found = await lookAtHost(this.options.host, loaded, deadlineMs, wish);
@@ -55,15 +68,17 @@ export class Compiler {
     const controlPath = { ...found.capabilities.controlPath, names };
     const known = { veto, authors, nowMs, controlPath };
     const host = { ...found, capabilities: { ...found.capabilities, ...known } };
-    const compiled = await compilePolicies(verified.ruleSet, host, deadlineMs);
+    const compiled = await compilePolicies(ruleSet, host, deadlineMs);
     const { enforcerReason, links } = found;
     const word = { onOpenDescriptors, enforcerReason, links: links() };
-    return encodeFrame(MSG.COMPILED, request, compiledFields(verified, compiled, word));
+    return encodeFrame(MSG.COMPILED, request, compiledFields(verified, ruleSet, compiled, word));
   }
 }
 
 function refusalOf(error: unknown): { readonly code: string; readonly message: string } {
   if (error instanceof RejectedError) return error;
+  if (error instanceof InvalidPolicyError)
+    return { code: 'policy-invalid', message: error.message };
   if (error instanceof TrustError) return { code: 'not-enrolled', message: error.message };
   if (error instanceof VetoError) return { code: 'config-invalid', message: error.message };
   if (error instanceof OutOfTimeError) return { code: 'compiler-timeout', message: error.message };

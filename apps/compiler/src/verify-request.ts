@@ -1,6 +1,5 @@
 import { decodeEnvelope, RefusedError, type VerifiedDelivery, verifyDelivery } from '#bundle';
 import type { Ordering } from '#contracts';
-import { InvalidPolicyError, type RuleSet, signedRuleSet } from '#policy-model';
 import { type Fields, TAG } from '#sensor';
 import { BUILT_AT_MS } from './built-at.js';
 import type { Trust } from './trust.js';
@@ -23,7 +22,6 @@ export interface VerifiedRequest extends Pick<
   VerifiedDelivery,
   'assignment' | 'root' | 'floors' | 'policies'
 > {
-  readonly ruleSet: RuleSet;
   /** Key ids of authors by policy, in authored mode. */
   readonly authors: ReadonlyMap<string, readonly string[]>;
   /** The time by which exceptions end, ms since 1970: none holds again whose end the sensor has seen to pass. */
@@ -57,12 +55,10 @@ export async function verifyRequest(
     const authors = new Map(policies.map(({ name, authors: by = [] }) => [name, by]));
     const endedAt = Number(fields.number(TAG.ENDED_AT) ?? 0n);
     const nowMs = Math.max(now, verified.assignment.issuedAt, endedAt);
-    return { ...verified, authors, nowMs, ruleSet: signedRuleSet(policies) };
+    return { ...verified, authors, nowMs };
   } catch (cause) {
     if (cause instanceof RefusedError)
       throw new RejectedError(cause.code, cause.message, { cause });
-    if (cause instanceof InvalidPolicyError)
-      throw new RejectedError('policy-invalid', cause.message, { cause });
     throw cause;
   }
 }

@@ -32,6 +32,7 @@ describe('the native sensor under ASan and UBSan', () => {
   it.each([
     'frame-test',
     'fell-back-test',
+    'heeded-test',
     'held-test',
     'jobs-test',
     'table-test',

@@ -141,7 +141,7 @@ export class Courier {
     } catch (cause) {
       if (!isRefusal(cause)) throw cause;
       // What it says of a suspension counts all the same, so the report that follows is to have it.
-      if (cause.code === FELL_BACK) await this.sensors.refresh();
+      await this.sensors.refresh();
       this.#refused(offer, cause.code, cause.message);
     }
   }

@@ -47,7 +47,7 @@ struct hw_header {
 
 #define HW_MSG_COMPILE 32u  /* ENVELOPE, EPOCH GENERATION ISSUED_AT (highest seen, 0 0 0 = none), LOADED_NAME* TIME_LIMIT [BPF_LSM] [ENDED_AT] [AGAIN] */
 #define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* [OVERRIDES] [VALID_UNTIL] [ROOT] [FLOORS] [TABLE SUBJECT_NAME*] [KILL_HOLDERS] [DEVICES] [VISIBILITY] [LINKS] */
-#define HW_MSG_REJECTED 34u /* CODE MESSAGE */
+#define HW_MSG_REJECTED 34u /* CODE MESSAGE [EPOCH GENERATION ISSUED_AT [SUSPEND_*]]: of an assignment that is believed, and cannot be compiled */
 
 /* Files of the sensor itself, frames too; they never travel. */
 #define HW_MSG_SNAPSHOT 64u /* the fields of COMPILED, then CHECKSUM: the table that early boot loads */

@@ -196,8 +196,8 @@ void hw_suspend_order(struct hw_memory *m, const struct hw_table *t, bool renewa
  */
 int hw_suspend_take(struct hw_daemon *d, const struct hw_table *t);
 /*
- * The same of one that cannot be put in force: there is no room for it, or the kernel refuses its rules. It is expected to
- * come again, so it does not count as seen; what it says of a suspension is done once.
+ * The same of one that cannot be put in force: it cannot be compiled, there is no room for it, or the kernel refuses its
+ * rules. It is expected to come again, so it does not count as seen; what it says of a suspension is done once.
  */
 void hw_suspend_heed(struct hw_daemon *d, const struct hw_table *t);
 void hw_suspend_tell_change(struct hw_daemon *d, const struct hw_suspension *before);

@@ -375,12 +375,15 @@ static void out_of_time(struct hw_daemon *d, const char *message) {
 
 static void rejected(struct hw_daemon *d, struct hw_slice payload) {
         _cleanup_free_ char *code = NULL, *message = NULL;
+        struct hw_table word = { 0 };
         struct hw_slice value;
 
         if (hw_payload_check(payload) == 0 && hw_payload_one(payload, HW_TAG_CODE, &value) == 0)
                 code = hw_slice_dup(value);
         if (code && hw_payload_one(payload, HW_TAG_MESSAGE, &value) == 0)
                 message = hw_slice_dup(value);
+        if (code && d->job.kind == HW_JOB_APPLY && hw_table_parse_word(payload, &word) == 0)
+                hw_suspend_heed(d, &word);
         if (code && strcmp(code, OUT_OF_TIME) == 0)
                 out_of_time(d, message ? message : "");
         else

@@ -49,7 +49,7 @@ int hw_suspend_begin(struct hw_daemon *d, const struct hw_suspension *s) {
         return reload(d, "suspended");
 }
 
-void hw_suspend_order(struct hw_memory *m, const struct hw_table *t, bool renewal) {
+static void order(struct hw_memory *m, const struct hw_table *t, bool renewal) {
         const bool by_order = m->suspension.active && m->suspension.by == HW_BY_CONTROL_PLANE;
         const uint64_t time = hw_memory_time(m, hw_wall_ms());
 
@@ -63,6 +63,13 @@ void hw_suspend_order(struct hw_memory *m, const struct hw_table *t, bool renewa
                 m->seen_at = time;
         } else if (by_order || (m->suspension.by == HW_BY_BOOT_GUARD && !renewal))
                 m->suspension = (struct hw_suspension){ 0 };
+}
+
+void hw_suspend_order(struct hw_memory *m, const struct hw_table *t, bool renewal) {
+        const bool is_done = hw_ordering_is_set(&m->heeded) && hw_ordering_compare(&t->ordering, &m->heeded) == 0;
+
+        if (!is_done) /* else the console may have ended it since */
+                order(m, t, renewal);
 }
 
 void hw_suspend_tell_change(struct hw_daemon *d, const struct hw_suspension *before) {
@@ -79,7 +86,7 @@ static int obey(struct hw_daemon *d, const struct hw_table *t) {
         const struct hw_memory before = d->memory;
         int r;
 
-        hw_suspend_order(&d->memory, t, true);
+        order(&d->memory, t, true);
         r = hw_memory_store(d);
         d->looked_at = hw_now_ms();
         hw_suspend_tell_change(d, &before.suspension);

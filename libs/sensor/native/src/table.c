@@ -230,6 +230,12 @@ static int read_suspend(struct hw_table *t, struct hw_slice payload) {
         return r;
 }
 
+int hw_table_parse_word(struct hw_slice payload, struct hw_table *ret) {
+        int r = hw_payload_ordering(payload, &ret->ordering);
+
+        return r < 0 ? r : read_suspend(ret, payload);
+}
+
 static int read_optional(struct hw_slice payload, uint16_t tag, uint64_t *ret) {
         int r = hw_payload_u64(payload, tag, ret);
 

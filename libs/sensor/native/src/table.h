@@ -83,6 +83,11 @@ struct hw_table {
  * field once, every name ours, and each blob containing exactly the named profiles.
  */
 int hw_table_parse(struct hw_buffer *payload, struct hw_table **ret, const char **ret_why);
+/*
+ * Ordering and suspension alone, of an assignment that could not be compiled; nothing is taken over. -ENOENT where it does
+ * not say its ordering.
+ */
+int hw_table_parse_word(struct hw_slice payload, struct hw_table *ret);
 struct hw_table *hw_table_free(struct hw_table *t);
 /* Whether nothing at all tells them apart. */
 bool hw_table_equals(const struct hw_table *a, const struct hw_table *b);

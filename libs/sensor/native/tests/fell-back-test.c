@@ -1,118 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "clock.h"
-#include "file.h"
-#include "lives.h"
-#include "recompile.h"
-#include "samples.h"
+#include "as-compiler.h"
 
 /*
  * What becomes of an assignment whose rule set cut the agent off: the rules stay out, and a suspension and what is to be
- * trusted count. Here the test is the compiler; `mark` is what a rule set does, the digest what it is called.
+ * trusted count.
  */
-
-#define CLIENT 1u
-
-struct given {
-        uint64_t generation;
-        const char *digest, *mark;
-        uint64_t suspended_until, valid_until;
-        const char *root, *floors, *effect, *made_by;
-};
-
-#define SET(generation_, digest_, mark_, ...) \
-        ((struct given){ .generation = generation_, .digest = digest_, .mark = mark_, ##__VA_ARGS__ })
-
-static char trust[80], code[64];
-
-static void begin_trusting(void) {
-        begin();
-        (void)snprintf(trust, sizeof trust, "%s/trust", dir);
-        CHECK(mkdir(trust, 0700) == 0);
-        options.trust_dir = trust;
-}
-
-static void put_table(struct hw_buffer *b, struct given g) {
-        const struct sample sample = { .generation = g.generation, .digest = g.digest, .names = { "hostward" },
-                                       .mark = g.mark };
-
-        sample_payload(b, &sample);
-        if (g.suspended_until) {
-                hw_put_text(b, HW_TAG_SUSPEND_MODE, "audit");
-                hw_put_u64(b, HW_TAG_SUSPEND_UNTIL, g.suspended_until);
-                hw_put_text(b, HW_TAG_SUSPEND_REASON, "fleet");
-        }
-        if (g.valid_until)
-                hw_put_u64(b, HW_TAG_VALID_UNTIL, g.valid_until);
-        if (g.root)
-                hw_put_text(b, HW_TAG_ROOT, g.root);
-        if (g.floors)
-                hw_put_text(b, HW_TAG_FLOORS, g.floors);
-        if (g.effect) {
-                uint8_t effect[HW_EFFECT_BYTES] = { 0 };
-
-                (void)snprintf((char *)effect, sizeof effect / 2, "%s", g.effect);
-                (void)snprintf((char *)effect + sizeof effect / 2, sizeof effect / 2, "%s", g.made_by ? g.made_by : "");
-                hw_put_bytes(b, HW_TAG_EFFECT, effect, sizeof effect);
-        }
-}
-
-/* The code of the refusal in what the client was sent, empty where there is none. */
-static void read_answer(void) {
-        struct hw_client *client = &d.server.clients[0];
-        struct hw_header header;
-        struct hw_slice value;
-
-        code[0] = 0;
-        CHECK(client->out.len > HW_HEADER_BYTES && hw_header_parse(client->out.data, &header) == 0);
-        if (header.type == HW_MSG_ERROR) {
-                const struct hw_slice payload = { client->out.data + HW_HEADER_BYTES, header.length };
-
-                CHECK(hw_payload_one(payload, HW_TAG_CODE, &value) == 0);
-                (void)snprintf(code, sizeof code, "%.*s", (int)value.len, (const char *)value.data);
-        }
-        hw_buffer_free(&client->out);
-}
-
-static void compile_as(enum hw_job_kind kind, struct given g) {
-        struct hw_buffer frame = { 0 }, payload = { 0 };
-        const size_t begun = hw_frame_begin(&frame, HW_MSG_COMPILED, 1);
-        int ends[2];
-
-        put_table(&payload, g);
-        hw_buffer_add(&frame, payload.data, payload.len);
-        CHECK(hw_frame_end(&frame, begun) == 0);
-        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-        CHECK(hw_write_all(ends[1], frame.data, frame.len) == 0);
-        d.job = (struct hw_job){ .kind = kind, .client = kind == HW_JOB_APPLY ? CLIENT : 0, .request = 1 };
-        d.server.clients[0] = (struct hw_client){ .id = CLIENT, .fd = -1 };
-        hw_recompile_begins(&d);
-        d.compile.fd = ends[0];
-        hw_jobs_compile_ready(&d);
-        CHECK(close(ends[1]) == 0);
-        if (kind == HW_JOB_APPLY)
-                read_answer();
-        hw_buffer_free(&payload);
-        hw_buffer_free(&frame);
-}
-
-/* The answer's code, empty where the rule set was taken. */
-static const char *apply(struct given g) {
-        compile_as(HW_JOB_APPLY, g);
-        return code;
-}
-
-static bool taken(struct given g) {
-        return apply(g)[0] == 0;
-}
-
-static bool refused(const char *as, struct given g) {
-        return strcmp(apply(g), as) == 0;
-}
 
 static bool is(uint64_t generation, enum hw_confirm state, enum hw_mode mode) {
         return d.table->ordering.generation == generation && d.memory.confirm == state &&
@@ -127,10 +20,6 @@ static void begin_fallen_back(void) {
         CHECK(taken(SET(2, "22", "bad")));
         cut_off();
         CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
-}
-
-static uint64_t in_a_minute(void) {
-        return hw_wall_ms() + 60000;
 }
 
 static void suspend_at_console(void) {
@@ -237,61 +126,6 @@ static void what_finds_no_room_holds_until_the_next_start_and_comes_again(void) 
         CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
         CHECK(refused("fell-back", order));
         CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_AUDIT) && d.memory.highest.generation == 3);
-        end();
-}
-
-static bool has_first_as(enum hw_mode mode) {
-        return d.table->ordering.generation == 1 && d.memory.highest.generation == 1 && hw_memory_mode(&d.memory) == mode;
-}
-
-static void a_rule_set_that_finds_no_room_suspends_once_all_the_same(void) {
-        const struct given order = SET(2, "22", "next", .suspended_until = in_a_minute());
-
-        begin_trusting();
-        CHECK(taken(SET(1, "11", "good")));
-        confirm();
-        no_room_for(HW_SNAPSHOT, true);
-        CHECK(refused("snapshot-failed", order));
-        CHECK(has_first_as(HW_MODE_AUDIT) && d.memory.suspension.by == HW_BY_CONTROL_PLANE);
-        CHECK(refused("snapshot-failed", SET(3, "33", "later")));
-        CHECK(has_first_as(HW_MODE_ENFORCE));
-        CHECK(refused("stale-ordering", order) && has_first_as(HW_MODE_ENFORCE));
-        no_room_for(HW_SNAPSHOT, false);
-        CHECK(taken(SET(4, "44", "last")) && d.table->ordering.generation == 4);
-        end();
-}
-
-static void the_console_s_word_and_a_later_one_hold_over_a_restart(void) {
-        const struct given order = SET(2, "22", "next", .suspended_until = in_a_minute());
-
-        begin_trusting();
-        CHECK(taken(SET(1, "11", "good")));
-        confirm();
-        no_room_for(HW_SNAPSHOT, true);
-        CHECK(refused("snapshot-failed", order) && has_first_as(HW_MODE_AUDIT));
-        CHECK(hw_resume(&d) == 0);
-        CHECK(refused("snapshot-failed", order) && has_first_as(HW_MODE_ENFORCE));
-        restart();
-        CHECK(refused("snapshot-failed", order) && has_first_as(HW_MODE_ENFORCE));
-        CHECK(refused("snapshot-failed", SET(3, "22", "next", .suspended_until = in_a_minute())));
-        CHECK(has_first_as(HW_MODE_AUDIT));
-        restart();
-        CHECK(has_first_as(HW_MODE_AUDIT));
-        CHECK(refused("snapshot-failed", SET(4, "44", "later")) && has_first_as(HW_MODE_ENFORCE));
-        restart();
-        CHECK(refused("stale-ordering", order) && has_first_as(HW_MODE_ENFORCE));
-        no_room_for(HW_SNAPSHOT, false);
-        CHECK(taken(SET(4, "44", "later")) && d.table->ordering.generation == 4);
-        end();
-}
-
-static void so_does_one_whose_root_document_cannot_be_kept(void) {
-        begin_trusting();
-        CHECK(taken(SET(1, "11", "good")));
-        confirm();
-        options.trust_dir = "/nonexistent";
-        CHECK(refused("trust-not-kept", SET(2, "22", "next", .root = "next", .suspended_until = in_a_minute())));
-        CHECK(has_first_as(HW_MODE_AUDIT));
         end();
 }
 
@@ -414,9 +248,6 @@ int main(void) {
         TEST(one_that_ended_before_a_fallback_does_not_come_back_after_the_console_s);
         TEST(the_boot_guard_s_own_stays);
         TEST(what_finds_no_room_holds_until_the_next_start_and_comes_again);
-        TEST(a_rule_set_that_finds_no_room_suspends_once_all_the_same);
-        TEST(the_console_s_word_and_a_later_one_hold_over_a_restart);
-        TEST(so_does_one_whose_root_document_cannot_be_kept);
         TEST(the_next_root_document_is_trusted);
         TEST(a_renewal_of_what_is_in_force_is_taken_though_it_has_the_name_of_what_is_not);
         TEST(nor_does_it_come_back_compiled_anew_but_where_an_exception_has_ended);
