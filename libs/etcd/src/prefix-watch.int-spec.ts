@@ -1,4 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { EtcdServer, LinkProxy, startEtcd, startEtcdCluster } from '#testing';
 import { Etcd3 } from 'etcd3';
 import { EtcdStore } from './etcd.store.js';
@@ -202,7 +206,7 @@ describe('a watch on one real etcd behind a link', () => {
     link.restore();
     await consumer.until('second snapshot', () => consumer.snapshots.length === 2);
     expect(consumer.snapshots[1]).toHaveLength(199);
-    expect(consumer.others).toEqual([false, false]);
+    expect(consumer.others).toEqual([false, true]);
     await putMany(writer, 200, 300);
     await consumer.until('all after it', () => consumer.changes.length >= 100);
     expectExactlyOnce(consumer.changes, 100);
@@ -238,6 +242,31 @@ describe('a watch on one real etcd behind a link', () => {
     await writeUntilTaken(writer, 500);
     await consumer.until('the new key', () => consumer.state.has(key(500)));
     await consumer.stop();
+  });
+
+  it('takes a restored etcd for another history, also where that is past what was handed over', async () => {
+    await putMany(writer, 0, 100);
+    const backup = join(mkdtempSync(join(tmpdir(), 'hw-watch-')), 'db');
+    const save = [`--endpoints=${etcd.url}`, 'snapshot', 'save', backup];
+    execFileSync('etcdctl', save, { stdio: 'ignore' });
+    await putMany(writer, 100, 105);
+    const consumer = new Consumer(reader.watch(PREFIX));
+    await consumer.until('attached', () => consumer.watch.health().connected);
+    link.cut();
+    await consumer.until('disconnected', () => !consumer.watch.health().connected);
+    await etcd.halt();
+    etcd.restore(backup);
+    await etcd.restart();
+    await writeUntilTaken(writer, 200);
+    await putMany(writer, 201, 210);
+    link.restore();
+    await consumer.until('second snapshot', () => consumer.snapshots.length === 2);
+    expect(consumer.others).toEqual([false, true]);
+    expect([...consumer.state.keys()].sort()).toEqual(
+      (await writer.list(PREFIX)).items.map((item) => item.key).sort(),
+    );
+    await consumer.stop();
+    rmSync(dirname(backup), { recursive: true });
   });
 
   it('connects by itself when etcd comes up after the watch was made', async () => {

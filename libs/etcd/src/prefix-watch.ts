@@ -4,8 +4,16 @@ import type { Endpoints } from './endpoints.js';
 import { EtcdRefused, RevisionCompacted } from './errors.js';
 import { type History, type RangeReader, toHistory } from './range-reader.js';
 import { RevisionAssembler } from './revision-assembler.js';
-import type { Change, EtcdStoreOptions, WatchHealth, WatchMessage } from './store-types.js';
+import type {
+  Change,
+  EtcdStoreOptions,
+  KeyValue,
+  WatchHealth,
+  WatchMessage,
+} from './store-types.js';
 import { WatchStream } from './watch-stream.js';
+
+type Mark = Pick<KeyValue, 'key' | 'value' | 'modRevision'>;
 
 /**
  * Follows a prefix for ever: every change once, in order, whole revisions. It resumes at the last revision handed
@@ -18,7 +26,9 @@ export class PrefixWatch implements AsyncIterable<WatchMessage> {
   private readonly now: () => number;
   private history: History | undefined;
   private delivered: bigint | undefined;
-  /** etcd was seen to have another history, and was not listed again since. */
+  /** The newest value that was handed over: a history that does not have it at that revision is another one. */
+  private mark: Mark | undefined;
+  /** etcd was seen to have another history, or may have, and was not listed again since. */
   private isForeign = false;
   private stream: WatchStream | undefined;
   private consumed = false;
@@ -74,6 +84,10 @@ export class PrefixWatch implements AsyncIterable<WatchMessage> {
     this.isForeign = false;
     this.history = history;
     this.delivered = revision;
+    this.mark = items.reduce(
+      (newest: Mark | undefined, item) => (isNewer(item, newest) ? item : newest),
+      undefined,
+    );
     this.progress({ revision, snapshots: this.state.snapshots + 1 });
     return { type: 'snapshot', revision, items, isOtherHistory };
   }
@@ -115,16 +129,31 @@ export class PrefixWatch implements AsyncIterable<WatchMessage> {
 
   /**
    * A member that answers with less than was handed over either follows slowly, and the watch simply waits for it,
-   * or lives in another history, where waiting would lose everything until its revision has caught up.
+   * or lives in another history, where waiting would lose everything until its revision has caught up. Where it has,
+   * cluster id and term may be those of before: what was handed over tells.
    */
   private async attached(answer: IWatchResponse): Promise<void> {
     const seen = toHistory(answer.header);
-    if (this.isSuspect(seen) && this.isSuspect(await this.reader.history())) {
+    const isForeign = this.isSuspect(seen) && this.isSuspect(await this.reader.history());
+    if (isForeign || !(await this.hasMark())) {
       this.isForeign = true;
       throw new RevisionCompacted();
     }
     this.history = seen.term > (this.history?.term ?? 0n) ? seen : (this.history ?? seen);
     this.progress({ connected: true });
+  }
+
+  /** False also where that is compacted, so that nobody can tell. */
+  private async hasMark(): Promise<boolean> {
+    const { mark, delivered } = this;
+    if (mark === undefined || delivered === undefined) return true;
+    try {
+      const found = await this.reader.get(mark.key, delivered);
+      return found?.modRevision === mark.modRevision && found.value.equals(mark.value);
+    } catch (error) {
+      if (error instanceof RevisionCompacted) return false;
+      throw error;
+    }
   }
 
   private isSuspect(seen: History): boolean {
@@ -144,6 +173,9 @@ export class PrefixWatch implements AsyncIterable<WatchMessage> {
 
   private hand(changes: readonly Change[], revision: bigint): WatchMessage {
     this.delivered = revision;
+    for (const { key, value, modRevision } of changes)
+      if (value !== undefined) this.mark = { key, value, modRevision };
+      else if (this.mark?.key === key) this.mark = undefined;
     this.progress({ revision });
     return { type: 'changes', revision, changes };
   }
@@ -175,6 +207,10 @@ export class PrefixWatch implements AsyncIterable<WatchMessage> {
   private isStopped(): boolean {
     return this.stopped.signal.aborted;
   }
+}
+
+function isNewer({ modRevision }: Mark, than: Mark | undefined): boolean {
+  return than === undefined || modRevision > than.modRevision;
 }
 
 function canceled(answer: IWatchResponse): Error {

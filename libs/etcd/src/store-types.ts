@@ -62,7 +62,7 @@ export type WatchMessage =
       readonly type: 'snapshot';
       readonly revision: bigint;
       readonly items: readonly KeyValue[];
-      /** etcd was restored or emptied since: a key may have another value at a revision that was known. */
+      /** etcd was restored or emptied since, or nobody can tell: a key may have another value at a revision that was known. */
       readonly isOtherHistory: boolean;
     }
   | { readonly type: 'changes'; readonly revision: bigint; readonly changes: readonly Change[] };
