@@ -41,8 +41,35 @@ describe('faults of a real host', () => {
   const healed = (policy: string): Promise<unknown> =>
     fleet.product.must(['status', 'policy', policy, '--wait', '--timeout', '300s'], 6 * MINUTES);
 
+  /** Break-glass, ordered by the fleet's operator, and its end. */
+  async function comesAndGoes(): Promise<void> {
+    const order = ['breakglass', '--node', 'web1', '--mode', 'off', '--for', '30m'];
+    const { stdout } = await fleet.product.must([...order, '--reason', 'nothing can be changed']);
+    await eventually('sleep is free', 2 * MINUTES, () => isAllowed(web1, 'sleep 0.01'));
+    await fleet.product.must(['breakglass', '--end', /suspension\/(\S+):/.exec(stdout)?.[1] ?? '']);
+    await eventually('sleep is blocked again', 2 * MINUTES, () => isBlocked(web1, 'sleep 0.01'));
+  }
+
   it(
-    'a full disk: the new rule set is not said to be enforced, the old one stays, and room heals it',
+    'what the parser cannot compile: break-glass comes and goes with the rules that are there',
+    async () => {
+      const parser = '/usr/sbin/apparmor_parser';
+      await web1.ssh(`mv ${parser} ${parser}.away && ln -s /bin/false ${parser}`);
+      try {
+        await expectBlocked(web1, 'sleep 0.01');
+        await comesAndGoes();
+        const { stdout } = await fleet.product.cli(['status', 'node', 'web1']);
+        expect(stdout).toContain('parser-failed');
+      } finally {
+        await web1.ssh(`mv ${parser}.away ${parser}`);
+      }
+      await healed('no-sleep');
+    },
+    10 * MINUTES,
+  );
+
+  it(
+    'a full disk: the new rule set is not said to be enforced, the old one stays, break-glass comes and goes, and room heals it',
     async () => {
       await web1.ssh(
         'dd if=/dev/zero of=/fill bs=1M 2>/dev/null; dd if=/dev/zero of=/fill2 bs=512 2>/dev/null; sync; true',
@@ -57,6 +84,7 @@ describe('faults of a real host', () => {
       });
       expect((await fleet.product.cli(['status', 'policy', 'no-nice'])).code).toBe(1);
       await expectBlocked(web1, 'sleep 0.01');
+      await comesAndGoes();
       await web1.ssh('rm -f /fill /fill2');
       await healed('no-nice');
       await expectBlocked(web1, 'nice true');
