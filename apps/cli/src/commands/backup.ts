@@ -169,6 +169,9 @@ function tell({ backupAt, revision, goesOnAt, dataDir, etcd }: RestoreAnswer): v
     `Revisions go on at ${goesOnAt}: hosts follow. What was changed after the backup is lost.`,
   );
   console.log(
+    'Where a root document was published after it (root-rollback in `hostward doctor`): run `hostward recover`, which says how.',
+  );
+  console.log(
     'On machines that verify the journal: `hostward journal verify` names the entry to confirm.',
   );
 }
