@@ -258,7 +258,8 @@ static void check_bpf(struct hw_daemon *d) {
         if (unpinned > HW_MAX(detached, 0))
                 record_drift(d, "of BPF", "was unpinned; it stayed in force");
         r = verify_bpf(d);
-        d->verified_at = hw_wall_ms();
+        if (r == 0)
+                d->verified_at = hw_wall_ms(); /* what cannot be read grows old */
         if (r == -ESTALE)
                 record_drift(d, "of BPF", "was replaced");
         if (r == 0)
