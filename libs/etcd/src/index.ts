@@ -17,6 +17,7 @@ export type {
   TransactionResult,
   WatchHealth,
   WatchMessage,
+  WatchSnapshot,
   WatchTimings,
   Write,
 } from './store-types.js';

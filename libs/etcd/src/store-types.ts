@@ -53,18 +53,18 @@ export interface Change {
   readonly version: bigint;
 }
 
-/**
- * `snapshot` replaces everything the consumer holds of the prefix; `changes` are complete revisions in order,
- * `revision` being the last of them.
- */
+/** Replaces everything the consumer holds of the prefix. */
+export interface WatchSnapshot {
+  readonly type: 'snapshot';
+  readonly revision: bigint;
+  readonly items: readonly KeyValue[];
+  /** etcd was restored or emptied since, or nobody can tell: a key may have another value at a revision that was known. */
+  readonly isOtherHistory: boolean;
+}
+
+/** `changes` are complete revisions in order, `revision` being the last of them. */
 export type WatchMessage =
-  | {
-      readonly type: 'snapshot';
-      readonly revision: bigint;
-      readonly items: readonly KeyValue[];
-      /** etcd was restored or emptied since, or nobody can tell: a key may have another value at a revision that was known. */
-      readonly isOtherHistory: boolean;
-    }
+  | WatchSnapshot
   | { readonly type: 'changes'; readonly revision: bigint; readonly changes: readonly Change[] };
 
 /** How a watch stands; `lagging` is for the reader to judge from `lastProgressAt` and `revision`. */

@@ -65,11 +65,12 @@ export class BundleShelf {
       this.#documents.key(envelope, revision),
     );
     return this.#once(`authored ${key.join(' ')}`, () => {
-      const sealed = sealBundle(partsOf(policies), this.epochSecret, {
+      const parts = partsOf(policies);
+      const sealed = sealBundle(parts, this.epochSecret, {
         groups: partsOf(groups),
         suspensions: partsOf(suspensions),
       });
-      return { ...sealed, policies: versionsOf(partsOf(policies)), exceptions: [] };
+      return { ...sealed, policies: versionsOf(parts), exceptions: [] };
     });
   }
 
@@ -98,30 +99,27 @@ export class BundleShelf {
   }
 
   #build(policies: readonly ActivePolicy[]): BuiltBundle {
-    const parts = policies.map(({ record, revision }) => {
-      return [record.name, { envelope: record.envelope, revision: revision.toString() }] as const;
-    });
+    const parts = new Map(
+      policies.map(({ record: { name, envelope }, revision }) => [
+        name,
+        { envelope, revision: revision.toString() },
+      ]),
+    );
     const exceptions = policies.filter(({ record }) => tierOf(record.document) === 'exception');
     return {
-      ...sealBundle(new Map(parts), this.epochSecret),
-      policies: versionsOf(new Map(parts)),
+      ...sealBundle(parts, this.epochSecret),
+      policies: versionsOf(parts),
       exceptions: exceptions.map(({ record }) => record.name),
     };
   }
 }
 
 function versionsOf(parts: ReadonlyMap<string, BundlePolicy>): ReadonlyMap<string, BundledPolicy> {
-  return new Map(
-    [...parts].map(
-      ([
-        name,
-        {
-          envelope: { payload },
-          revision,
-        },
-      ]) => [name, { revision, payload }],
-    ),
-  );
+  const versions = [...parts].map(([name, { envelope, revision }]): [string, BundledPolicy] => [
+    name,
+    { revision, payload: envelope.payload },
+  ]);
+  return new Map(versions);
 }
 
 function partsOf(heads: readonly SignedHead[]): ReadonlyMap<string, BundlePolicy> {

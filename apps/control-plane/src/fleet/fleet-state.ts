@@ -1,4 +1,4 @@
-import { etcdKeys, type WatchMessage } from '#etcd';
+import { etcdKeys, type WatchMessage, type WatchSnapshot } from '#etcd';
 import { TargetIndex, type LabelSelector, type RuleSet } from '#policy-model';
 import { decodeException, type ExceptionRecord } from '../policies/exception.record.js';
 import { decodeGroup, type GroupRecord } from '../groups/group.record.js';
@@ -20,8 +20,6 @@ interface Put {
   readonly value: Uint8Array;
   readonly revision: bigint;
 }
-
-type Snapshot = Extract<WatchMessage, { readonly type: 'snapshot' }>;
 
 /** A policy in force: its signed envelope goes into bundles, its document into previews. */
 export type ActivePolicy = Stored<PolicyRecord> & {
@@ -207,7 +205,7 @@ export class FleetState {
     return this.revisions.get(etcdKeys.key(nodeId, hostKeyPurpose(epoch))) ?? 0n;
   }
 
-  #replace({ items, isOtherHistory }: Snapshot, affected: Affected): void {
+  #replace({ items, isOtherHistory }: WatchSnapshot, affected: Affected): void {
     const present = new Set(items.map(({ key }) => key));
     for (const key of [...this.revisions.keys()]) {
       if (!present.has(key)) this.#delete(key, affected);

@@ -216,8 +216,8 @@ values; work=${root}; systemctl() { echo "$*" >>${root}/units; }; keep_host`,
       writeFileSync(
         path,
         `${script.slice(0, script.lastIndexOf('main "$@"'))}
-values; work=/work; systemctl() { return 1; }; get_package() { ${comes}; }; start_units() { echo starts; }
-install_package() { [ "$1" = /work/file ] && [ ! -e "$0" ] && : >${root}/agent.mjs; }; keep_host`,
+values; work=${root}; systemctl() { return 1; }; get_package() { ${comes}; }; start_units() { echo starts; }
+install_package() { [ "$1" = ${root}/file ] && [ ! -e "$0" ] && : >${root}/agent.mjs; }; keep_host`,
       );
       const { stdout, stderr } = spawnSync(`/bin/${shell}`, [path], { encoding: 'utf8' });
       expect(stdout.split('\n').filter(Boolean)).toEqual(ends);

@@ -1,4 +1,4 @@
-import { etcdKeys, type KeyValue, type WatchMessage } from '#etcd';
+import { etcdKeys, type KeyValue, type WatchMessage, type WatchSnapshot } from '#etcd';
 import { generateSigningKey, loadSigner, signPolicy, type PolicyDocument } from '#bundle';
 import type { HostPolicy } from '#policy-model';
 import type { GroupRecord } from '../groups/group.record.js';
@@ -129,9 +129,7 @@ interface Put {
   readonly value: unknown;
 }
 
-type Snapshot = Extract<WatchMessage, { readonly type: 'snapshot' }>;
-
-export function snapshot(revision: bigint, ...puts: readonly Put[]): Snapshot {
+export function snapshot(revision: bigint, ...puts: readonly Put[]): WatchSnapshot {
   const items = puts.map(({ key, value }): KeyValue => ({
     key,
     value: Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)),

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { inspectRoot } from '#bundle';
 import { Log } from '#observability';
-import { etcdKeys, EtcdStore, type WatchMessage } from '#etcd';
+import { etcdKeys, EtcdStore, type WatchMessage, type WatchSnapshot } from '#etcd';
 import { Trust } from '../config/trust.js';
 import { AuthoredShelf } from './authored-shelf.js';
 
@@ -54,7 +54,7 @@ export class TrustKeeper {
     }
   }
 
-  async #publish({ items }: Extract<WatchMessage, { type: 'snapshot' }>): Promise<void> {
+  async #publish({ items }: WatchSnapshot): Promise<void> {
     const present = new Set(items.map(({ key }) => key));
     for (const signed of this.trust.roots) {
       const { version } = inspectRoot(signed).document;

@@ -8,6 +8,12 @@ static bool has_first_as(enum hw_mode mode) {
         return d.table->ordering.generation == 1 && d.memory.highest.generation == 1 && hw_memory_mode(&d.memory) == mode;
 }
 
+static void begin_with_first(void) {
+        begin_trusting();
+        CHECK(taken(SET(1, "11", "good")));
+        confirm();
+}
+
 /* What the compiler believes, and cannot compile. */
 static bool cannot_be_compiled(enum hw_job_kind kind, struct given g) {
         const struct hw_ordering ordering = { 1, g.generation, 1 };
@@ -25,9 +31,7 @@ static bool cannot_be_compiled(enum hw_job_kind kind, struct given g) {
 static void a_rule_set_that_finds_no_room_suspends_once_all_the_same(void) {
         const struct given order = SET(2, "22", "next", .suspended_until = in_a_minute());
 
-        begin_trusting();
-        CHECK(taken(SET(1, "11", "good")));
-        confirm();
+        begin_with_first();
         no_room_for(HW_SNAPSHOT, true);
         CHECK(refused("snapshot-failed", order));
         CHECK(has_first_as(HW_MODE_AUDIT) && d.memory.suspension.by == HW_BY_CONTROL_PLANE);
@@ -42,9 +46,7 @@ static void a_rule_set_that_finds_no_room_suspends_once_all_the_same(void) {
 static void the_console_s_word_and_a_later_one_hold_over_a_restart(void) {
         const struct given order = SET(2, "22", "next", .suspended_until = in_a_minute());
 
-        begin_trusting();
-        CHECK(taken(SET(1, "11", "good")));
-        confirm();
+        begin_with_first();
         no_room_for(HW_SNAPSHOT, true);
         CHECK(refused("snapshot-failed", order) && has_first_as(HW_MODE_AUDIT));
         CHECK(hw_resume(&d) == 0);
@@ -66,9 +68,7 @@ static void the_console_s_word_and_a_later_one_hold_over_a_restart(void) {
 static void what_was_done_of_it_is_not_done_again_when_there_is_room(void) {
         const struct given order = SET(2, "22", "next", .suspended_until = in_a_minute());
 
-        begin_trusting();
-        CHECK(taken(SET(1, "11", "good")));
-        confirm();
+        begin_with_first();
         no_room_for(HW_SNAPSHOT, true);
         CHECK(refused("snapshot-failed", order) && hw_resume(&d) == 0);
         no_room_for(HW_SNAPSHOT, false);
@@ -77,9 +77,7 @@ static void what_was_done_of_it_is_not_done_again_when_there_is_room(void) {
 }
 
 static void so_does_one_that_cannot_be_compiled(void) {
-        begin_trusting();
-        CHECK(taken(SET(1, "11", "good")));
-        confirm();
+        begin_with_first();
         CHECK(cannot_be_compiled(HW_JOB_APPLY, SET(2, "22", "next", .suspended_until = in_a_minute())));
         CHECK(has_first_as(HW_MODE_AUDIT));
         CHECK(cannot_be_compiled(HW_JOB_APPLY, SET(3, "33", "later")));
@@ -92,9 +90,7 @@ static void so_does_one_that_cannot_be_compiled(void) {
 }
 
 static void so_does_one_whose_root_document_cannot_be_kept(void) {
-        begin_trusting();
-        CHECK(taken(SET(1, "11", "good")));
-        confirm();
+        begin_with_first();
         options.trust_dir = "/nonexistent";
         CHECK(refused("trust-not-kept", SET(2, "22", "next", .root = "next", .suspended_until = in_a_minute())));
         CHECK(has_first_as(HW_MODE_AUDIT));
