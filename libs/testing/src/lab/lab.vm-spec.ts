@@ -30,6 +30,7 @@ describe('the VM lab', () => {
   let lab: Lab;
   let a: Vm;
   let b: Vm;
+  let portOfB: number;
 
   beforeAll(async () => {
     lab = await Lab.open({ log: (line) => void told.push(line) });
@@ -132,9 +133,8 @@ describe('the VM lab', () => {
   it(
     'forwards a port of the host to the guest',
     async () => {
-      const port = await b.hostForward(80);
-      const page = await fetch(`http://127.0.0.1:${port}/`);
-      expect(await page.text()).toContain('nginx');
+      portOfB = await b.hostForward(80);
+      await expectPageOfB();
     },
     MINUTE_MS,
   );
@@ -186,6 +186,25 @@ describe('the VM lab', () => {
   );
 
   it(
+    'starts QEMU again where it ended in a reboot, with its disks and forwards, and tells it',
+    async () => {
+      await b.mountFolder(join(import.meta.dirname), 'stays');
+      await b.ssh('sync');
+      process.kill(b.reach.pid, 'SIGKILL');
+      await b.reboot();
+      expect((await b.ssh('hostname; ls /mnt/stays')).stdout).toMatch(/^b\n[^]*lab\.vm-spec/);
+      await b.waitBooted();
+      await expectPageOfB();
+      expect(told.filter((line) => line.includes('QEMU ended'))).toEqual([
+        expect.stringMatching(
+          /^lab: the boot of b is begun anew, once: QEMU ended with SIGKILL, without a word; QEMU is started again: /,
+        ),
+      ]);
+    },
+    LONG_MS,
+  );
+
+  it(
     'makes a layer once for its content, with the processes that its preparation left running',
     async () => {
       const content = 'lab.vm-spec 1';
@@ -219,6 +238,11 @@ describe('the VM lab', () => {
     },
     MINUTE_MS,
   );
+
+  async function expectPageOfB(): Promise<void> {
+    const page = await fetch(`http://127.0.0.1:${portOfB}/`);
+    expect(await page.text()).toContain('nginx');
+  }
 
   async function both(command: string): Promise<string[]> {
     return Promise.all([a, b].map(async (vm) => (await vm.ssh(command)).stdout));

@@ -1,18 +1,24 @@
 import { LabError } from './lab.errors.js';
 import type { QmpClient } from './qmp.client.js';
 
-/** Lets QEMU listen on a free loopback port and pass it to a guest's TCP port; returns that port. */
-export async function hostForward(
-  qmp: QmpClient,
-  nic: string,
-  address: string,
-  guestPort: number,
-): Promise<number> {
-  const complaint = await qmp.monitor(`hostfwd_add ${nic} tcp:127.0.0.1:0-${address}:${guestPort}`);
+/** A TCP port of a guest's link, and the loopback port of the host that leads to it. */
+export interface Forward {
+  nic: string;
+  address: string;
+  guestPort: number;
+  port: number;
+}
+
+/** Lets QEMU listen on a loopback port, a free one where `port` is 0, and pass it to a guest's TCP port. */
+export async function hostForward(qmp: QmpClient, wanted: Forward): Promise<Forward> {
+  const { nic, address, guestPort } = wanted;
+  const complaint = await qmp.monitor(
+    `hostfwd_add ${nic} tcp:127.0.0.1:${wanted.port}-${address}:${guestPort}`,
+  );
   const port = forwardedPort(await qmp.monitor('info usernet'), address, guestPort);
   if (port === undefined)
     throw new LabError(`no forward to port ${guestPort} of the guest: ${complaint.trim()}`);
-  return port;
+  return { ...wanted, port };
 }
 
 /** Finds in QEMU's `info usernet` the newest loopback port that leads to a guest's port. */

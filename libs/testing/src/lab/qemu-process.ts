@@ -38,6 +38,7 @@ export class QemuProcess {
     private readonly child: ChildProcess,
     readonly qmp: QmpClient,
     private readonly ended: Promise<void>,
+    private readonly logFile: string,
   ) {}
 
   /** Starts QEMU in the run folder `dir`; throws LabError with QEMU's words if it does not come up. */
@@ -48,7 +49,7 @@ export class QemuProcess {
       child.once('exit', () => resolve()).once('error', () => resolve()),
     );
     try {
-      return new QemuProcess(child, await connectQmp(child, files.qmp), ended);
+      return new QemuProcess(child, await connectQmp(child, files.qmp), ended, files.qemuLog);
     } catch (cause) {
       child.kill('SIGKILL');
       const words = await readFile(files.qemuLog, 'utf8').catch(() => '');
@@ -63,6 +64,13 @@ export class QemuProcess {
 
   get isRunning(): boolean {
     return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** How QEMU ended and what it said last; undefined while it runs. */
+  async lastWords(): Promise<string | undefined> {
+    if (this.isRunning) return undefined;
+    const words = (await readFile(this.logFile, 'utf8')).trim().slice(-500);
+    return `QEMU ended with ${this.child.signalCode ?? this.child.exitCode}, ${words === '' ? 'without a word' : `saying: ${words}`}`;
   }
 
   /** Ends QEMU at once, as if the power went; resolves when the process is gone. */

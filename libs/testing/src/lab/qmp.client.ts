@@ -14,11 +14,11 @@ interface QmpMessage {
   data?: Record<string, unknown>;
 }
 
-type Waiting = { resolve: (value: unknown) => void; reject: (error: Error) => void };
+type Waiting = { resolve: (value: unknown) => void; reject: (error: LabError) => void };
 
 /** A connection to QEMU's control socket (QMP): commands with a deadline, and its events. */
 export class QmpClient {
-  private readonly waiting = new Map<number, Waiting>();
+  private readonly waiting = new Map<number, { command: string } & Waiting>();
   private readonly events = new EventEmitter();
   private nextId = 1;
 
@@ -26,7 +26,7 @@ export class QmpClient {
     // A killed QEMU resets the socket; the `close` handler tells those who wait.
     const lines = createInterface({ input: socket });
     lines.on('line', (line) => this.receive(line)).on('error', () => undefined);
-    socket.on('close', () => this.failAll(new LabError('QEMU closed its control socket')));
+    socket.on('close', () => this.failAll());
     socket.on('error', () => undefined);
   }
 
@@ -47,16 +47,15 @@ export class QmpClient {
     args: Record<string, unknown> = {},
     timeoutMs = CALL_TIMEOUT_MS,
   ): Promise<unknown> {
+    // What is written to a socket that is closed is never answered, nor refused.
+    if (this.socket.destroyed) return Promise.reject(closed(command));
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const id = this.nextId++;
     const timer = setTimeout(
       () => reject(new VmTimeoutError(`QMP ${command} took over ${timeoutMs} ms`)),
       timeoutMs,
     );
-    this.waiting.set(id, {
-      resolve,
-      reject: (error) => reject(new LabError(`QMP ${command}: ${error.message}`)),
-    });
+    this.waiting.set(id, { command, resolve, reject });
     this.socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
     return promise.finally(() => {
       clearTimeout(timer);
@@ -65,17 +64,24 @@ export class QmpClient {
   }
 
   /** Runs a line of QEMU's human monitor and returns its text: some things have no QMP command. */
-  async monitor(line: string): Promise<string> {
-    return String(await this.execute('human-monitor-command', { 'command-line': line }));
+  async monitor(line: string, timeoutMs = CALL_TIMEOUT_MS): Promise<string> {
+    const command = { 'command-line': line };
+    return String(await this.execute('human-monitor-command', command, timeoutMs));
   }
 
-  /** Resolves at the next event of that name whose data match; call it before the command that causes it. */
+  /**
+   * Resolves at the next event of that name whose data match, rejects where QEMU ends before; call it before the command
+   * that causes it.
+   */
   event(
     name: string,
     matches: (data: Record<string, unknown>) => boolean,
     timeoutMs: number,
   ): Promise<void> {
+    if (this.socket.destroyed) return Promise.reject(closed(name));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onClose = (): void => reject(closed(name));
+    this.socket.once('close', onClose);
     const listener = (data: Record<string, unknown>): void => {
       if (matches(data)) resolve();
     };
@@ -87,6 +93,7 @@ export class QmpClient {
     return promise.finally(() => {
       clearTimeout(timer);
       this.events.off(name, listener);
+      this.socket.off('close', onClose);
     });
   }
 
@@ -98,12 +105,17 @@ export class QmpClient {
     const message = JSON.parse(line) as QmpMessage;
     if (message.event !== undefined) this.events.emit(message.event, message.data ?? {});
     const call = message.id === undefined ? undefined : this.waiting.get(message.id);
-    if (message.error !== undefined) call?.reject(new LabError(message.error.desc));
+    if (message.error !== undefined)
+      call?.reject(new LabError(`QMP ${call.command}: ${message.error.desc}`));
     else call?.resolve(message.return);
   }
 
-  private failAll(error: Error): void {
-    for (const call of this.waiting.values()) call.reject(error);
+  private failAll(): void {
+    for (const { command, reject } of this.waiting.values()) reject(closed(command));
     this.waiting.clear();
   }
+}
+
+function closed(what: string): LabError {
+  return new LabError(`QMP ${what}: QEMU closed its control socket`);
 }

@@ -16,8 +16,7 @@ export function whyStuck(console: string, waitedMs: number): string | undefined 
 }
 
 /** Where the processors of a machine are now, a part for each, for whoever looks for why it is stuck. */
-export async function processorsOf(qmp: QmpClient): Promise<string> {
-  const command = { 'command-line': 'info registers -a' };
-  const registers = String(await qmp.execute('human-monitor-command', command));
+export async function processorsOf(qmp: QmpClient, timeoutMs: number): Promise<string> {
+  const registers = await qmp.monitor('info registers -a', timeoutMs);
   return [...registers.matchAll(/\b[ER]IP=.*/g)].map(([line]) => line.trim()).join('; ');
 }

@@ -42,10 +42,9 @@ export class VmDisks {
     for (const disk of this.disks) await host.ssh(mountCommand(disk));
   }
 
-  /** Plugs all disks into a QEMU that was started again, and mounts them. */
-  async replug(host: DiskHost): Promise<void> {
-    for (const disk of this.disks) await addDevice(host.qmp, disk);
-    await this.remount(host);
+  /** Plugs all disks into a QEMU that was started again; `remount` mounts them. */
+  async replug(qmp: QmpClient): Promise<void> {
+    for (const disk of this.disks) await addDevice(qmp, disk);
   }
 
   /** Unmounts and unplugs all disks. */

@@ -6,7 +6,7 @@ import { collectLogs, copyIn, type SshOptions } from './guest-files.js';
 import { LabError, VmCommandError, VmTimeoutError } from './lab.errors.js';
 import { GUEST_NETWORK } from './lab.config.js';
 import { type Machine, machineArguments, type MachineFiles, machineFiles } from './machine.js';
-import { hostForward } from './port-forward.js';
+import { type Forward, hostForward } from './port-forward.js';
 import { type Lifetime, QemuProcess } from './qemu-process.js';
 import type { CommandResult } from './run-command.js';
 import { loadMemory, saveMemory, type Snapshot, snapshotMemory } from './snapshot.js';
@@ -16,6 +16,7 @@ import { VmDisks } from './vm-disks.js';
 import { addressCommand, plugWire } from './wire.js';
 
 const BOOT_TIMEOUT_MS = 480_000;
+const RESET_TIMEOUT_MS = 60_000;
 
 /** What a VM is started from; the overlay at `disk` is there already. */
 export interface VmPlan {
@@ -35,6 +36,7 @@ export class Vm {
   private readonly files: MachineFiles;
   private readonly disks = new VmDisks();
   private process: QemuProcess | undefined;
+  private readonly forwards: Forward[] = [];
   private sshClient: SshClient | undefined;
   private target: SshTarget | undefined;
 
@@ -137,8 +139,12 @@ export class Vm {
   async reboot(): Promise<void> {
     const qmp = this.running().qmp;
     const reset = qmp.event('RESET', () => true, BOOT_TIMEOUT_MS);
+    // A QEMU that ends on the way is started again by `connect`.
+    const restarted = reset.catch((cause: unknown) => {
+      if (cause instanceof VmTimeoutError) throw cause;
+    });
     await this.ssh('systemctl reboot --no-block', { allowFailure: true });
-    await reset;
+    await restarted;
     await this.connect({ speaks: true });
     await this.disks.remount(this.diskHost());
   }
@@ -169,6 +175,7 @@ export class Vm {
     this.sshClient?.disconnect();
     this.sshClient = undefined;
     this.target = undefined;
+    this.forwards.length = 0;
     await this.process?.kill();
     this.process = undefined;
   }
@@ -177,7 +184,7 @@ export class Vm {
   async powerOn(): Promise<void> {
     if (this.process !== undefined) throw new LabError(`${this.name} is on already`);
     await this.powerUp(undefined);
-    await this.disks.replug(this.diskHost());
+    await this.disks.remount(this.diskHost());
   }
 
   /** Pulls the cable of the product's link (carrier goes, addresses stay); `ssh` goes on over a link of its own. */
@@ -192,8 +199,7 @@ export class Vm {
 
   /** Forwards a free loopback port of the host to a TCP port of the guest on the product's link; returns the port. */
   hostForward(guestPort: number): Promise<number> {
-    const { nic, address } = GUEST_NETWORK.product;
-    return hostForward(this.running().qmp, nic, address, guestPort);
+    return this.forward(GUEST_NETWORK.product, guestPort);
   }
 
   /** Plugs in a third link, to every guest that has joined the wire of this number; until the power goes. */
@@ -231,16 +237,31 @@ export class Vm {
   }
 
   private async powerUp(memoryOf: Snapshot | undefined): Promise<void> {
-    const { machine, runDir, disk, lifetime } = this.plan;
-    const args = machineArguments(machine, runDir, disk, memoryOf !== undefined);
-    const process = await QemuProcess.start(args, runDir, lifetime);
-    this.process = process;
-    if (memoryOf !== undefined) await loadMemory(process.qmp, snapshotMemory(memoryOf.dir));
-    const { nic, address } = GUEST_NETWORK.control;
-    const port = await hostForward(process.qmp, nic, address, 22);
-    this.target = { port, keyFile: machine.image.sshKey, controlPath: this.files.sshControl };
+    await this.switchOn(memoryOf);
+    const port = await this.forward(GUEST_NETWORK.control, 22);
+    const keyFile = this.plan.machine.image.sshKey;
+    this.target = { port, keyFile, controlPath: this.files.sshControl };
     // A guest that is restored has said its words before.
     await this.connect({ speaks: memoryOf === undefined });
+  }
+
+  private async switchOn(memoryOf: Snapshot | undefined): Promise<void> {
+    const { machine, runDir, disk, lifetime } = this.plan;
+    const args = machineArguments(machine, runDir, disk, memoryOf !== undefined);
+    this.process = await QemuProcess.start(args, runDir, lifetime);
+    const { qmp } = this.process;
+    if (memoryOf === undefined) await this.disks.replug(qmp);
+    else await loadMemory(qmp, snapshotMemory(memoryOf.dir));
+  }
+
+  private async forward(
+    { nic, address }: { nic: string; address: string },
+    guestPort: number,
+  ): Promise<number> {
+    const wanted = { nic, address, guestPort, port: 0 };
+    const forward = await hostForward(this.running().qmp, wanted);
+    this.forwards.push(forward);
+    return forward.port;
   }
 
   /** Waits for the login; a boot that is stuck is begun anew, once. */
@@ -257,17 +278,14 @@ export class Vm {
     let isAnew = false;
     try {
       await this.sshClient.connect(BOOT_TIMEOUT_MS, async () => {
+        const death = await this.running().lastWords();
+        if (isAnew && death !== undefined) throw new LabError(death);
         if (isAnew) return;
         const console = (await this.consoleText()).slice(before);
-        const why = whyStuck(console, speaks ? performance.now() - began : 0);
+        const why = death ?? whyStuck(console, speaks ? performance.now() - began : 0);
         if (why === undefined) return;
         isAnew = true;
-        const { qmp } = this.running();
-        const processors = await processorsOf(qmp);
-        this.plan.log(
-          `lab: the boot of ${this.name} is begun anew, once: ${why}; its processors: ${processors}`,
-        );
-        await qmp.execute('system_reset');
+        await this.beginAnew(why);
       });
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
@@ -275,6 +293,24 @@ export class Vm {
       throw new VmTimeoutError(`${this.name}: ${why}; its console's last words:\n${words}`, {
         cause,
       });
+    }
+  }
+
+  /** By the button, or where that is dead by the plug: nothing of the guest is lost that it had written. */
+  private async beginAnew(why: string): Promise<void> {
+    const told = `lab: the boot of ${this.name} is begun anew, once: ${why}`;
+    const process = this.running();
+    try {
+      const { qmp } = process;
+      this.plan.log(`${told}; its processors: ${await processorsOf(qmp, RESET_TIMEOUT_MS)}`);
+      const reset = qmp.event('RESET', () => true, RESET_TIMEOUT_MS);
+      await Promise.all([reset, qmp.execute('system_reset')]);
+    } catch (cause) {
+      if (!(cause instanceof LabError)) throw cause;
+      this.plan.log(`${told}; QEMU is started again: ${cause.message}`);
+      await process.kill();
+      await this.switchOn(undefined);
+      for (const forward of this.forwards) await hostForward(this.running().qmp, forward);
     }
   }
 
