@@ -171,6 +171,33 @@ describe('enforcement survives', () => {
   );
 
   it(
+    'where AppArmor as a whole is told to let everything pass, nothing is called enforced until it is told otherwise',
+    async () => {
+      const told = (): Promise<{ stdout: string }> => fleet.product.cli(['status', 'node', 'web1']);
+      await web1.ssh('printf complain >/sys/module/apparmor/parameters/mode');
+      try {
+        await expectAllowed(web1, 'sleep 0.01');
+        await eventually('the rule has failed, and why', MINUTES, async () => {
+          const { stdout } = await told();
+          return stdout.includes('AppArmor is in mode complain') && !/\benforced\b/.test(stdout);
+        });
+        const preflight = await web1.ssh('sh /usr/lib/hostward/preflight.sh', {
+          allowFailure: true,
+        });
+        expect(preflight.stdout).toContain('AppArmor is in mode complain');
+      } finally {
+        await web1.ssh('printf enforce >/sys/module/apparmor/parameters/mode');
+      }
+      await expectBlocked(web1, 'sleep 0.01');
+      await eventually('it is enforced again', MINUTES, async () => {
+        const { stdout } = await told();
+        return /\benforced\b/.test(stdout) && /drift .*mode complain.*repaired/.test(stdout);
+      });
+    },
+    4 * MINUTES,
+  );
+
+  it(
     'after a reboot with the control plane away it is enforced before the network is up',
     async () => {
       await installEarlyProbe(web1);

@@ -89,11 +89,21 @@ apparmor_on() {
   [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] || has_lsm apparmor
 }
 
+# The mode of all profiles at once, where it is one that lets everything pass.
+apparmor_passes() {
+  mode=$(cat /sys/module/apparmor/parameters/mode 2>/dev/null)
+  [ "$mode" = complain ] || [ "$mode" = unconfined ]
+}
+
 bpf_on() { has_lsm bpf && [ -r /sys/kernel/btf/vmlinux ]; }
 
 check_lsm() {
   boot='add apparmor=1 and lsm=landlock,lockdown,yama,integrity,apparmor,bpf to the kernel command line and boot'
-  if apparmor_on && bpf_on; then
+  if apparmor_on && apparmor_passes; then
+    verdict lsm "$(bpf_on && echo warning || echo failed)" \
+      "AppArmor is in mode $mode for all profiles: what it enforces refuses nothing" \
+      'printf enforce >/sys/module/apparmor/parameters/mode, and take apparmor.mode= off the kernel command line'
+  elif apparmor_on && bpf_on; then
     verdict lsm ok "AppArmor and BPF-LSM are active (kernel $(uname -r))"
   elif apparmor_on; then
     verdict lsm ok "AppArmor is active, BPF-LSM is not (kernel $(uname -r)): enforcer apparmor"

@@ -98,8 +98,11 @@ describe('the state of a rule', () => {
     expect(firstRule({ coverage, probes: [probe('allowed')] })).toMatchObject({ state: 'failed' });
   });
 
-  it('is failed when the kernel refused the profiles, whatever was read back before', () => {
-    const outcome = { ok: false, code: 'load-failed', message: 'the kernel refused the profiles' };
+  it.each([
+    ['the kernel refused the profiles', 'load-failed'],
+    ['AppArmor is in mode complain for all profiles', 'apparmor-lets-pass'],
+  ])('is failed where %s, whatever was read back', (message, code) => {
+    const outcome = { ok: false, code, message };
     expect(firstRule({ outcome })).toMatchObject({ state: 'failed', reason: outcome.message });
     expect(firstRule({ outcome }, 'audit')).toMatchObject({ state: 'failed' });
   });

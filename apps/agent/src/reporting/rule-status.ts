@@ -65,11 +65,14 @@ function auditStatus(id: string, state: SensorState): RuleStatus {
   };
 }
 
+/** Mirror of libs/sensor/native/src/enforce.c: with these, profiles that are as they were compiled refuse nothing. */
+const NOTHING_IN_FORCE: ReadonlySet<string> = new Set(['load-failed', 'apparmor-lets-pass']);
+
 /** Why nothing of the rule set is in force, whatever its plan. */
 function obstacleOf(state: SensorState): Pick<RuleStatus, 'state' | 'reason'> | undefined {
   if (state.enforcer === 'none') return { state: 'failed', reason: 'this host has no enforcer' };
   // What was read back before a load that failed is about another mode or rule set than the one that is wanted.
-  if (!state.outcome.ok && state.outcome.code === 'load-failed')
+  if (!state.outcome.ok && NOTHING_IN_FORCE.has(state.outcome.code ?? ''))
     return { state: 'failed', reason: state.outcome.message ?? 'the profiles could not be loaded' };
   if (state.profiles.length === 0) {
     return {

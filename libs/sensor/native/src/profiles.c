@@ -27,6 +27,15 @@ bool hw_apparmor_present(const char *securityfs) {
         return r > 0 && (size_t)r < sizeof path && access(path, F_OK) == 0;
 }
 
+bool hw_apparmor_lets_pass(const char *sysfs, char ret_mode[32]) {
+        char path[4096];
+        int r = snprintf(path, sizeof path, "%s/module/apparmor/parameters/mode", sysfs);
+
+        if (r < 0 || (size_t)r >= sizeof path || hw_read_line(AT_FDCWD, path, ret_mode, 32) < 0)
+                return false;
+        return strcmp(ret_mode, "complain") == 0 || strcmp(ret_mode, "unconfined") == 0;
+}
+
 int hw_profiles_load(const char *securityfs, struct hw_slice blob) {
         return blob.len ? hw_kernel_write(securityfs, ".replace", blob.data, blob.len) : 0;
 }

@@ -22,6 +22,12 @@ void hw_profile_set_free(struct hw_profile_set *set);
 
 bool hw_apparmor_present(const char *securityfs);
 
+/*
+ * Of all profiles at once, whatever each says of itself: `complain` lets everything pass. True, with the mode's name, where
+ * it is one that refuses nothing; false where the kernel does not tell.
+ */
+bool hw_apparmor_lets_pass(const char *sysfs, char ret_mode[32]);
+
 /* One write to .replace: all profiles of the blob or none. An empty blob loads nothing. */
 int hw_profiles_load(const char *securityfs, struct hw_slice blob);
 
