@@ -50,6 +50,19 @@ describe('faults of a real host', () => {
     await eventually('sleep is blocked again', 2 * MINUTES, () => isBlocked(web1, 'sleep 0.01'));
   }
 
+  /** The next boot is the fourth in a row that was not healthy; what is on the disk is written over. */
+  async function guardsAgainstBootLoops(): Promise<void> {
+    const boots = '/var/lib/hostward/sensor/boots';
+    await web1.ssh(`printf 'another-boot 3\\n' | dd of=${boots} conv=notrunc status=none; sync`);
+    await web1.reboot();
+    await eventually('audited', 2 * MINUTES, async () =>
+      /boot guard|boots in a row/.test((await web1.ssh('hostward-sensor status')).stdout),
+    );
+    expect(await isAllowed(web1, 'sleep 0.01')).toBe(true);
+    await web1.ssh('hostward-sensor resume');
+    await expectBlocked(web1, 'sleep 0.01');
+  }
+
   it(
     'what the parser cannot compile: break-glass comes and goes with the rules that are there',
     async () => {
@@ -64,6 +77,28 @@ describe('faults of a real host', () => {
         await web1.ssh(`mv ${parser}.away ${parser}`);
       }
       await healed('no-sleep');
+    },
+    10 * MINUTES,
+  );
+
+  it(
+    'a compiler that cannot start, which fails its socket: said, and healed without a hand when it can',
+    async () => {
+      const drop = (unit: string): string => `/run/systemd/system/${unit}.d/broken.conf`;
+      const [service, socket] = ['hostward-compiler.service', 'hostward-compiler.socket'];
+      await web1.writeFile(drop(service), '[Service]\nExecStart=\nExecStart=/bin/false\n');
+      // As systemd before 255, which knows no other limit.
+      await web1.writeFile(drop(socket), '[Socket]\nPollLimitIntervalSec=0\n');
+      await web1.ssh(`systemctl daemon-reload; systemctl stop ${socket} ${service}`);
+      await fleet.product.apply(blockProgram('no-nohup', '/usr/bin/nohup', PROD));
+      await eventually('the socket has failed', MINUTES, async () => {
+        const { stdout } = await web1.ssh(`journalctl -b --no-pager -u ${socket}`);
+        return stdout.includes("Failed with result 'trigger-limit-hit'");
+      });
+      await expectBlocked(web1, 'sleep 0.01');
+      await web1.ssh(`rm ${drop(service)} ${drop(socket)}; systemctl daemon-reload`);
+      await healed('no-nohup');
+      await expectBlocked(web1, 'nohup true');
     },
     10 * MINUTES,
   );
@@ -85,6 +120,7 @@ describe('faults of a real host', () => {
       expect((await fleet.product.cli(['status', 'policy', 'no-nice'])).code).toBe(1);
       await expectBlocked(web1, 'sleep 0.01');
       await comesAndGoes();
+      await guardsAgainstBootLoops();
       await web1.ssh('rm -f /fill /fill2');
       await healed('no-nice');
       await expectBlocked(web1, 'nice true');

@@ -10,23 +10,6 @@
 #include "log.h"
 #include "restore.h"
 
-#define GUARD_MS (3600ull * 1000)
-
-/* A suspension that is over stays in memory until the daemon clears it, which such a host may never start. */
-static void guard(int dirfd, struct hw_memory *m) {
-        unsigned int boots = hw_boots_count(dirfd);
-
-        if (boots <= HW_BOOTS_MAX || (m->suspension.active && !hw_suspension_over(m, hw_wall_ms())))
-                return;
-        m->suspension = (struct hw_suspension){ .active = true, .mode = HW_MODE_AUDIT, .by = HW_BY_BOOT_GUARD,
-                                                .until = hw_wall_ms() + GUARD_MS };
-        (void)snprintf(m->suspension.reason, sizeof m->suspension.reason,
-                       "%u boots in a row were not confirmed healthy", boots - 1);
-        m->seen_at = hw_wall_ms();
-        hw_error("the audit variant is loaded reason=%s", m->suspension.reason);
-        (void)hw_memory_save(dirfd, m);
-}
-
 static int load_profiles(const struct hw_options *options, const struct hw_table *t, enum hw_mode mode) {
         struct hw_profile_set set = { 0 };
         int r;
@@ -86,7 +69,9 @@ void hw_early_run(const struct hw_options *options) {
         r = hw_restore(dirfd, &memory, &restored);
         if (restored.changed && !restored.memory_unread)
                 (void)hw_memory_save(dirfd, &memory);
-        guard(dirfd, &memory);
+        /* A suspension that is over stays in memory until the daemon clears it, which such a host may never start. */
+        if (hw_boots_guard(dirfd, &memory) && hw_memory_save(dirfd, &memory) < 0)
+                hw_warn("that cannot be remembered: the sensor counts the boots again");
         if (r == 0)
                 r = load_table(options, restored.table, &memory);
         (void)hw_table_free(restored.table);

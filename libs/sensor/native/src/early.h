@@ -5,11 +5,10 @@
 
 /*
  * hostward-early.service: loads the snapshot before the network is up, with nothing but files. It never fails the
- * boot: whatever goes wrong is said in the journal, and the daemon takes it up later. After HW_BOOTS_MAX boots in a row
- * that were not confirmed healthy it loads the audit variant, for one hour, so that a rule set that stops the boot can
- * be replaced.
+ * boot: whatever goes wrong is said in the journal, and the daemon takes it up later. After some boots in a
+ * row that were not confirmed healthy it loads the audit variant (hw_boots_guard()), so that a rule set that stops the
+ * boot can be replaced.
  */
-#define HW_BOOTS_MAX 3u
 void hw_early_run(const struct hw_options *options);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "boots.h"
 #include "clean.h"
 #include "clock.h"
 #include "daemon.h"
@@ -16,6 +17,7 @@
 
 #define NOT_LOADED "load-failed"
 #define NOT_READ_BACK "read-back-failed"
+#define LETS_PASS "apparmor-lets-pass"
 #define RELOAD_PAUSE_MS 15000
 #define RELOAD_PAUSE_MAX_MS 300000
 
@@ -50,6 +52,7 @@ static int verify_bpf(const struct hw_daemon *d) {
 }
 
 int hw_enforce_verify(struct hw_daemon *d, bool just_loaded) {
+        char mode[32];
         int r;
 
         d->verified_at = hw_wall_ms();
@@ -65,6 +68,11 @@ int hw_enforce_verify(struct hw_daemon *d, bool just_loaded) {
                                        &d->profiles);
         if (r < 0)
                 hw_outcome_set(d, false, NOT_READ_BACK, "the kernel does not hold what was loaded: %s", strerror(-r));
+        else if (!hw_daemon_uses_bpf(d) && hw_apparmor_lets_pass(d->options->sysfs, mode))
+                hw_outcome_set(d, false, LETS_PASS,
+                               "AppArmor is in mode %s for all profiles and refuses nothing: printf enforce "
+                               ">/sys/module/apparmor/parameters/mode, and take apparmor.mode= off the kernel command line",
+                               mode);
         else
                 hw_outcome_set(d, true, "", "%s", "");
         return r;
@@ -297,6 +305,22 @@ static void load_again(struct hw_daemon *d) {
         repaired(d, found);
 }
 
+/* Told, not put back: it is the whole machine's, and whoever did it meant other profiles than ours. */
+static void check_mode(struct hw_daemon *d) {
+        const bool was = strcmp(d->outcome.code, LETS_PASS) == 0;
+        char mode[32], what[sizeof d->drift[0].what];
+
+        if (hw_apparmor_lets_pass(d->options->sysfs, mode) == was)
+                return;
+        (void)hw_enforce_verify(d, false);
+        if (was) {
+                repaired(d, 1);
+                return;
+        }
+        (void)snprintf(what, sizeof what, "AppArmor was put into mode %s for all profiles", mode);
+        hw_drift_add(d, NULL, what);
+}
+
 void hw_enforce_check(struct hw_daemon *d) {
         int r;
 
@@ -313,8 +337,10 @@ void hw_enforce_check(struct hw_daemon *d) {
                 d->verified_at = hw_wall_ms();
                 hw_units_check(d);
         }
-        if (r == 0 && !hw_enforce_is_refused(d))
+        if (r == 0 && !hw_enforce_is_refused(d)) {
                 d->reload_pause = 0;
+                check_mode(d);
+        }
         else if (r == 0 || r == -ESTALE)
                 load_again(d);
 }
@@ -340,6 +366,12 @@ static void put_in_force(struct hw_daemon *d) {
         (void)hw_jobs_add(d, HW_JOB_PROBE, 0, 0, (struct hw_slice){ 0 });
 }
 
+/* Early boot does it; where there was no room for its memory, it comes to the same here. */
+static void guard(struct hw_daemon *d, bool may_store) {
+        if (d->table && !d->memory.suspension.active && hw_boots_guard(d->state_fd, &d->memory) && may_store)
+                (void)hw_memory_store(d);
+}
+
 void hw_enforce_start(struct hw_daemon *d) {
         struct hw_restored restored;
 
@@ -353,6 +385,7 @@ void hw_enforce_start(struct hw_daemon *d) {
                         (void)hw_memory_store(d);
         }
         hw_outcome_set(d, true, "", "%s", "");
+        guard(d, !restored.memory_unread);
         if (d->table)
                 put_in_force(d);
         if (restored.damaged || restored.unread)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "boots.h"
 #include "clean.h"
 #include "clock.h"
 #include "daemon.h"
@@ -41,6 +42,12 @@ static int reload(struct hw_daemon *d, const char *what) {
         return r;
 }
 
+/* Whoever ends it knows of the boots that began it: a sensor that starts again must not begin it once more. */
+static void leave_guard(struct hw_daemon *d, const struct hw_suspension *before) {
+        if (before->active && before->by == HW_BY_BOOT_GUARD)
+                hw_boots_healthy(d->state_fd);
+}
+
 int hw_suspend_begin(struct hw_daemon *d, const struct hw_suspension *s) {
         d->memory.suspension = *s;
         d->memory.seen_at = hw_wall_ms();
@@ -77,6 +84,8 @@ void hw_suspend_tell_change(struct hw_daemon *d, const struct hw_suspension *bef
 
         if (now->active && (!before->active || before->until != now->until || before->mode != now->mode))
                 tell(d, "suspended", now->reason);
+        if (!now->active || now->by != before->by)
+                leave_guard(d, before);
         if (!now->active && before->active)
                 hw_events_add_own(&d->events, "resumed", NULL, "the control plane ended it");
 }
@@ -126,6 +135,7 @@ int hw_suspend_end(struct hw_daemon *d, const char *why) {
         bool was_console = d->memory.suspension.by != HW_BY_CONTROL_PLANE;
 
         tell(d, "resumed", why);
+        leave_guard(d, &d->memory.suspension);
         d->memory.suspension = (struct hw_suspension){ 0 };
         if (was_console && ordered->set && ordered->until > hw_memory_time(&d->memory, hw_wall_ms())) {
                 struct hw_suspension s = { .active = true, .mode = ordered->mode, .by = HW_BY_CONTROL_PLANE,
@@ -158,6 +168,7 @@ void hw_suspend_check(struct hw_daemon *d) {
 
 int hw_unload(struct hw_daemon *d) {
         d->memory.hold = HW_HOLD_UNLOADED;
+        leave_guard(d, &d->memory.suspension);
         d->memory.suspension = (struct hw_suspension){ 0 };
         d->confirm_at = UINT64_MAX;
         hw_events_add_own(&d->events, "suspended", NULL, "off by console: unloaded until the next rule set or resume");

@@ -23,7 +23,8 @@ static char dir[64];
 static void begin(void) {
         strcpy(dir, "/tmp/hostward-confirm-XXXXXX");
         CHECK(mkdtemp(dir));
-        options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = "/nonexistent" };
+        options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = "/nonexistent",
+                                       .sysfs = "/nonexistent" };
         d = (struct hw_daemon){ .options = &options, .state_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
                                 .epoll_fd = -1, .compile.fd = -1, .prober.fd = -1, .confirm_at = UINT64_MAX,
                                 .server = { .agent_known = true, .agent_uid = AGENT } };

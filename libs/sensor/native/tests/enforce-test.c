@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clean.h"
 #include "clock.h"
 #include "fake-host.h"
 #include "file.h"
@@ -23,7 +24,8 @@ static void begin(void) {
         CHECK(mkdtemp(dir));
         make_host(dir, securityfs, sizeof securityfs);
         (void)snprintf(refuse, sizeof refuse, "%s/apparmor/refuse", securityfs);
-        options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = securityfs };
+        options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = securityfs,
+                                       .sysfs = securityfs };
         start_daemon(&d, &options, dir);
 }
 
@@ -234,9 +236,47 @@ static void put(const char *name, const void *data, size_t len) {
         char path[160];
         int fd;
 
-        (void)snprintf(path, sizeof path, "%s/bus/usb/devices/1-2/%s", securityfs, name);
+        (void)snprintf(path, sizeof path, "%s/%s", securityfs, name);
         fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
         CHECK(fd >= 0 && hw_write_all(fd, data, len) == 0 && close(fd) == 0);
+}
+
+static void make_folders(const char *const *folders, size_t n) {
+        char path[160];
+
+        for (size_t i = 0; i < n; i++) {
+                (void)snprintf(path, sizeof path, "%s/%s", securityfs, folders[i]);
+                CHECK(mkdir(path, 0700) == 0);
+        }
+}
+
+#define MODE "module/apparmor/parameters/mode"
+
+static void be_in_mode(const char *mode) {
+        (void)unlinkat(d.state_fd, "kernel/" MODE, 0);
+        put(MODE, mode, strlen(mode));
+}
+
+static void nothing_is_in_force_while_apparmor_lets_everything_pass(void) {
+        static const char *const folders[] = { "module", "module/apparmor", "module/apparmor/parameters" };
+
+        begin();
+        make_folders(folders, HW_LEN(folders));
+        be_in_mode("kill\n");
+        swap(1, "11");
+        CHECK(d.outcome.ok && d.loads == 1);
+        be_in_mode("complain\n");
+        for (size_t i = 0; i < 3; i++)
+                hw_enforce_check(&d);
+        CHECK(!d.outcome.ok && strcmp(d.outcome.code, "apparmor-lets-pass") == 0 && strstr(d.outcome.message, "mode complain"));
+        CHECK(d.loads == 1 && d.n_drift == 1 && !d.drift[0].repaired_at); /* told once, and nothing is loaded for it */
+        CHECK(strcmp(d.drift[0].what, "AppArmor was put into mode complain for all profiles") == 0);
+        swap(2, "22");
+        CHECK(!d.outcome.ok && strcmp(d.outcome.code, "apparmor-lets-pass") == 0);
+        be_in_mode("enforce\n");
+        hw_enforce_check(&d);
+        CHECK(d.outcome.ok && d.drift[0].repaired_at && d.loads == 2);
+        end();
 }
 
 /* A disk, in use. */
@@ -244,17 +284,12 @@ static void plug(void) {
         static const uint8_t disk[] = { 18, 1, 0, 2, 0, 0, 0, 64, 0xf4, 0x46, 1, 0, 0, 0, 0, 0, 0, 1, /* the device */
                                         9, 2, 18, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 0, 8, 6, 80, 0 };
         static const char *const folders[] = { "bus", "bus/usb", "bus/usb/devices", "bus/usb/devices/1-2" };
-        char path[160];
 
-        for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-                (void)snprintf(path, sizeof path, "%s/%s", securityfs, folders[i]);
-                CHECK(mkdir(path, 0700) == 0);
-        }
-        put("devnum", "5\n", 2);
-        put("authorized", "1\n", 2);
-        put("dev", "189:1\n", 6);
-        put("descriptors", disk, sizeof disk);
-        options.sysfs = securityfs;
+        make_folders(folders, HW_LEN(folders));
+        put("bus/usb/devices/1-2/devnum", "5\n", 2);
+        put("bus/usb/devices/1-2/authorized", "1\n", 2);
+        put("bus/usb/devices/1-2/dev", "189:1\n", 6);
+        put("bus/usb/devices/1-2/descriptors", disk, sizeof disk);
         hw_devices_start(&d);
 }
 
@@ -398,6 +433,7 @@ int main(void) {
         TEST(what_an_earlier_life_left_under_the_name_is_not_believed_where_it_cannot_be_read);
         TEST(nor_is_what_somebody_else_loaded_since);
         TEST(a_fallback_that_the_kernel_refuses_tells_of_the_table_that_is_wanted);
+        TEST(nothing_is_in_force_while_apparmor_lets_everything_pass);
         TEST(nor_does_it_tell_of_devices_by_rules_that_are_gone);
         TEST(a_swap_that_the_kernel_refuses_leaves_what_was_in_force);
         TEST(what_was_compiled_anew_and_is_refused_by_the_kernel_is_compiled_again);

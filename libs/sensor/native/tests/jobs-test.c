@@ -18,7 +18,8 @@ static void begin(void) {
         strcpy(dir, "/tmp/hostward-jobs-XXXXXX");
         CHECK(mkdtemp(dir));
         make_host(dir, securityfs, sizeof securityfs);
-        options = (struct hw_options){ .dropin_dir = "/nonexistent", .securityfs = securityfs, .state_dir = dir };
+        options = (struct hw_options){ .dropin_dir = "/nonexistent", .securityfs = securityfs, .sysfs = dir,
+                                       .state_dir = dir };
         start_daemon(&d, &options, dir);
 }
 

@@ -24,7 +24,7 @@ static void begin(void) {
         CHECK(mkdtemp(dir));
         make_host(dir, securityfs, sizeof securityfs);
         options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = securityfs,
-                                        .state_dir = dir };
+                                        .sysfs = dir, .state_dir = dir };
         start();
 }
 

@@ -544,6 +544,32 @@ static void a_boot_guard_begins_where_a_suspension_ended_while_the_host_was_off(
         }
 }
 
+/* On a full disk nothing new is written; over what is there it may be. */
+static void it_counts_and_holds_where_there_is_no_room(void) {
+        begin();
+        swap_confirmed((struct given){ 1, .mark = "11" });
+        no_room_for("boots", true);
+        no_room_for("memory", true);
+        CHECK(hw_write_atomic(d.state_fd, "boots-of-before", "another-boot 2\n", 15, 0600) == 0);
+        CHECK(renameat(d.state_fd, "boots-of-before", d.state_fd, "boots") == 0);
+        hw_early_run(&options);
+        restart();
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
+        CHECK(hw_write_atomic(d.state_fd, "boots-of-before", "another-boot 3\n", 15, 0600) == 0);
+        CHECK(renameat(d.state_fd, "boots-of-before", d.state_fd, "boots") == 0);
+        hw_early_run(&options);
+        for (size_t i = 0; i < 2; i++) {
+                restart();
+                CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_AUDIT) && d.memory.suspension.by == HW_BY_BOOT_GUARD);
+        }
+        CHECK(hw_suspend_end(&d, "ended at the console") == 0);
+        restart();
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
+        no_room_for("boots", false);
+        no_room_for("memory", false);
+        end();
+}
+
 static void it_leaves_alone_what_has_not_ended(void) {
         begin_suspended(hw_wall_ms(), HW_BY_CONSOLE);
         CHECK(hw_memory_store(&d) == 0);
@@ -603,6 +629,7 @@ int main(void) {
         TEST(it_ends_by_the_clock_too_where_the_machine_stood_still);
         TEST(what_the_boot_guard_began_does_not_since_the_clock_is_set_after_it);
         TEST(a_boot_guard_begins_where_a_suspension_ended_while_the_host_was_off);
+        TEST(it_counts_and_holds_where_there_is_no_room);
         TEST(it_leaves_alone_what_has_not_ended);
         TEST(what_the_boot_guard_began_lasts_over_a_renewal);
         TEST(it_ends_with_a_rule_set_of_another_effect);
