@@ -47,6 +47,7 @@ describe('the native sensor under ASan and UBSan', () => {
     'sensing-test',
     'observation-test',
     'explain-test',
+    'probe-test',
     'trust-test',
     'table-walk-test',
     'usb-test',

@@ -36,10 +36,31 @@ struct notice {
 
 /* ---- the child that tries ---- */
 
+/*
+ * What to open is a file or, for reading, a directory: opening a device or a FIFO may do something. Held before it is looked
+ * at, and opened as what is held: whoever owns the folder may put another thing under the name at any moment.
+ */
+static int hold(const struct hw_probe *probe) {
+        const int fd = open(probe->path, O_PATH | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || (probe->kind == HW_PROBE_READ && S_ISDIR(st.st_mode))))
+                return fd;
+        (void)close(fd);
+        return -ECANCELED;
+}
+
 static int attempt_open(const struct hw_probe *probe) {
         int flags = (probe->kind == HW_PROBE_READ ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-        _cleanup_close_ int fd = open(probe->path, flags);
+        _cleanup_close_ int held = hold(probe), fd = -1;
+        char path[32];
 
+        if (held < 0)
+                return -held;
+        (void)snprintf(path, sizeof path, "/proc/self/fd/%d", held);
+        fd = open(path, flags);
         return fd < 0 ? errno : 0;
 }
 
@@ -156,15 +177,6 @@ static int attempt(const struct hw_probe *probe, bool in_profile, int notices) {
         return error;
 }
 
-/* Files and, for reading, directories: opening a device or a FIFO may do something. */
-static bool is_harmless(const struct hw_probe *probe) {
-        struct stat st;
-
-        if (stat(probe->path, &st) < 0)
-                return false;
-        return S_ISREG(st.st_mode) || (probe->kind == HW_PROBE_READ && S_ISDIR(st.st_mode));
-}
-
 /* What plain permissions say: asked of the kernel without opening anything, since BPF binds this process too. */
 static int permitted(const struct hw_probe *probe) {
         static const int modes[] = { [HW_PROBE_READ] = R_OK, [HW_PROBE_WRITE] = W_OK, [HW_PROBE_EXEC] = X_OK };
@@ -175,10 +187,11 @@ static int permitted(const struct hw_probe *probe) {
 /* `by_label`: AppArmor enforces, and who is bound is a matter of the label. */
 static struct hw_probe_answer run(const struct hw_probe *probe, bool by_label, int notices) {
         struct hw_probe_answer answer = { .result = HW_PROBE_INCONCLUSIVE };
+        _cleanup_close_ int held = hold(probe);
         int control, error;
 
-        if (!is_harmless(probe)) {
-                answer.error = errno;
+        if (held < 0) {
+                answer.error = -held;
                 return answer;
         }
         control = by_label ? attempt(probe, false, notices) : permitted(probe);
