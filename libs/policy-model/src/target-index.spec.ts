@@ -239,6 +239,27 @@ describe('TargetIndex', () => {
     expect([index.few(prod, 1), index.few(prod, 2)?.size]).toEqual([undefined, 2]);
   });
 
+  it('counts what a policy would select, with groups as they would be, as the naive matcher does', () => {
+    const groups = fc.dictionary(groupName, selector(false));
+    const history = fc.array(step, { minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(history, selector(true), groups, (steps, wanted, changed) => {
+        const index = new TargetIndex();
+        const naive = new NaiveTargets();
+        for (const { run } of steps) run(index, naive);
+        const members = new Map(
+          Object.entries(changed).map(([name, of]) => [name, index.membersBy(of)]),
+        );
+        const after = new Map([...naive.groups, ...Object.entries(changed)]);
+        const selected = [...naive.nodes.values()].filter((node) =>
+          selectsNode(wanted, node, after),
+        );
+        expect(index.countBy(wanted, members)).toBe(selected.length);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
   it('leaves web10 alone when web1 is offboarded', () => {
     const index = new TargetIndex();
     index.setNode({ name: 'web1', labels: { env: 'prod' } });

@@ -8,7 +8,7 @@ import type { LabelSelector, PolicySelector } from './kinds.js';
 import { NodeIndex } from './node-index.js';
 import type { TargetNode } from './node.js';
 import { NO_GROUPS, Selection } from './selection.js';
-import { termsOf } from './selector.js';
+import { termsHold, termsOf } from './selector.js';
 
 export class TargetIndex {
   readonly #nodes = new NodeIndex();
@@ -111,6 +111,37 @@ export class TargetIndex {
    */
   few(selector: LabelSelector, most: number): ReadonlySet<string> | undefined {
     return this.#nodes.few(termsOf(selector), most);
+  }
+
+  /** Names of the nodes that a group of this selector would have, at the cost of its rarest term. */
+  membersBy(selector: LabelSelector): Set<string> {
+    return this.#selectedBy(selector, () => new Set());
+  }
+
+  /**
+   * How many nodes a policy of this selector would select, at the cost of its rarest term, where these groups had these
+   * members; the others are as they are.
+   */
+  countBy(selector: PolicySelector, members: ReadonlyMap<string, ReadonlySet<string>>): number {
+    return this.#selectedBy(selector, (group) => members.get(group) ?? this.#groups.nodesOf(group))
+      .size;
+  }
+
+  #selectedBy(
+    selector: PolicySelector,
+    members: (group: string) => ReadonlySet<string>,
+  ): Set<string> {
+    const terms = termsOf(selector);
+    const groups = terms.flatMap((term) => (term.type === 'group' ? [term.group] : []));
+    const of = new Map(groups.map((group) => [group, members(group)]));
+    const inGroups = (node: string) => (group: string) => of.get(group)?.has(node) === true;
+    const found = this.#nodes.candidates(terms, (group) => of.get(group) ?? new Set());
+    return new Set(
+      [...found].filter((name) => {
+        const node = this.#nodes.get(name);
+        return node !== undefined && termsHold(terms, node, inGroups(name));
+      }),
+    );
   }
 
   #regroup(group: string, moved: ReadonlySet<string>): ReadonlySet<string> {

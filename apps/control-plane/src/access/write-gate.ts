@@ -30,6 +30,17 @@ interface Checked {
   /** The whole fleet as it is before the change. */
   readonly state: FleetState;
   readonly change: LedgerChange;
+  /** What is written in it. */
+  readonly keys: ReadonlySet<string>;
+  /** The policy of an exception comes and goes with it. */
+  readonly excepting: boolean;
+  readonly reach: Reach;
+}
+
+/** What privileged policies and suspensions name, by group: looked for once a change, and only where a group is changed. */
+interface Reach {
+  readonly policyOf: (group: string) => string | undefined;
+  readonly isSuspended: (group: string) => boolean;
 }
 
 type Rule = (name: string, write: Write, checked: Checked) => void;
@@ -55,11 +66,14 @@ const RULES: readonly (readonly [prefix: string, rule: Rule])[] = [
  * What no rule knows only an unscoped administrator may write.
  */
 export function checkWrites(caller: Caller, state: FleetState, change: LedgerChange): void {
+  const keys = new Set(change.then.map(({ key }) => key));
+  const excepting = change.then.some(({ key }) => key.startsWith(etcdKeys.exceptions));
+  const checked: Checked = { caller, state, change, keys, excepting, reach: reachOf(state) };
   for (const write of change.then) {
     if (state.unreadable.has(write.key)) checkUnread(caller, write.key);
     const found = RULES.find(([prefix]) => write.key.startsWith(prefix));
     if (!found) need(caller, 'people:write');
-    else found[1](write.key.slice(found[0].length), write, { caller, state, change });
+    else found[1](write.key.slice(found[0].length), write, checked);
   }
 }
 
@@ -69,11 +83,9 @@ function checkUnread(caller: Caller, key: string): void {
   if (key.startsWith(etcdKeys.policies)) need(caller, 'policies:privileged', 'what cannot be read');
 }
 
-function checkPolicy(name: string, write: Write, { caller, state, change }: Checked): void {
+function checkPolicy(name: string, write: Write, { caller, state, excepting }: Checked): void {
   const before = state.policies.get(name)?.record;
   const after = write.type === 'put' ? decodePolicy(bytesOf(write)) : undefined;
-  // The policy of an exception comes and goes with it.
-  const excepting = change.then.some(({ key }) => key.startsWith(etcdKeys.exceptions));
   need(caller, excepting ? 'exceptions:write' : 'policies:write');
   if (!excepting) checkPrivilege(caller, before, after);
   for (const document of [before?.document, after?.document]) {
@@ -98,19 +110,18 @@ function isPrivileged(record: PolicyRecord | undefined): boolean {
   return document !== undefined && (tierOf(document) !== 'normal' || overridesProtection(document));
 }
 
-function checkHistory(name: string, _write: Write, { caller, change }: Checked): void {
-  const policy = etcdKeys.policy(name.split('/')[0] ?? '');
+function checkHistory(name: string, _write: Write, { caller, keys }: Checked): void {
   // The policy itself is written beside and checked by its own rule.
-  if (!change.then.some(({ key }) => key === policy)) need(caller, 'people:write');
+  if (!keys.has(etcdKeys.policy(name.split('/')[0] ?? ''))) need(caller, 'people:write');
 }
 
-function checkGroup(name: string, write: Write, { caller, state }: Checked): void {
+function checkGroup(name: string, write: Write, { caller, state, reach }: Checked): void {
   need(caller, 'policies:write');
   const before = state.groups.get(name)?.record.document;
   const after = write.type === 'put' ? decodeGroup(bytesOf(write)).document : undefined;
   const isUnread = state.unreadable.has(etcdKeys.group(name));
   if (isUnread || !isDeepStrictEqual(before?.spec.selector, after?.spec.selector))
-    checkReach(name, caller, state);
+    checkReach(name, caller, reach);
   for (const document of [before, after]) {
     if (document && caller.scope?.contains(document.spec.selector) === false)
       outside(caller, `group ${name} may hold other hosts`);
@@ -121,15 +132,36 @@ function checkGroup(name: string, write: Write, { caller, state }: Checked): voi
  * What names a group reaches the hosts that the group says, so who changes the group changes what a policy does, also a
  * paused one, which is resumed on those, or a suspension. Policies of the same change have their own rule.
  */
-function checkReach(group: string, caller: Caller, state: FleetState): void {
-  const names = (selector: LabelSelector | undefined): boolean => groupOf(selector) === group;
-  const policy = state.policies
-    .sorted()
-    .find(({ record }) => isPrivileged(record) && names(record.document?.spec.nodeSelector));
-  if (policy)
-    need(caller, 'policies:privileged', `group ${group}, named by policy ${policy.name},`);
-  if (state.suspensions.sorted().some(({ record }) => names(suspensionSelector(record))))
+function checkReach(group: string, caller: Caller, reach: Reach): void {
+  const policy = reach.policyOf(group);
+  if (policy !== undefined)
+    need(caller, 'policies:privileged', `group ${group}, named by policy ${policy},`);
+  if (reach.isSuspended(group))
     need(caller, 'suspensions:write', `group ${group}, for which enforcement is suspended,`);
+}
+
+function reachOf({ policies, suspensions }: FleetState): Reach {
+  const privileged = once(
+    () =>
+      new Map(
+        policies
+          .sorted()
+          .filter(({ record }) => isPrivileged(record))
+          .map(({ name, record }) => [groupOf(record.document?.spec.nodeSelector), name]),
+      ),
+  );
+  const suspended = once(
+    () => new Set(suspensions.sorted().map(({ record }) => groupOf(suspensionSelector(record)))),
+  );
+  return {
+    policyOf: (group) => privileged().get(group),
+    isSuspended: (group) => suspended().has(group),
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 /** In expressions the mark of groups is a label like any other. */

@@ -1,6 +1,9 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { etcdKeys, type WatchMessage } from '#etcd';
+import type { Caller } from '../access/caller.js';
+import { rightsOf } from '../access/right.js';
 import { Scope } from '../access/scope.js';
+import { checkWrites } from '../access/write-gate.js';
 import { ListQuery } from '../http/list.query.js';
 import { TimedAccess } from '../nodes/timed-access.js';
 import { MAIN_SHARD, redisHealth } from '../nodes/redis-shard.js';
@@ -57,6 +60,13 @@ const brakes = Array.from({ length: 800 }, (_, at) => [
 ]).flat();
 
 const NOW_MS = 1_772_366_400_000;
+const ADMIN: Caller = {
+  actor: 'admin',
+  source: '127.0.0.1',
+  roles: ['admin'],
+  rights: rightsOf(['admin'], false),
+  stillCounts: () => true,
+};
 const timed = new TimedAccess();
 let fleet: Fleet;
 let status: StatusReader;
@@ -235,6 +245,28 @@ describe('among as many, a question costs what it shows:', () => {
   it('the fleet in the scope of a few: these hosts and a look at each policy, group and suspension', () => {
     const steps = stepsOf(() => new FleetView(fleet.state, Scope.parse('rack=rack30')));
     expect(steps).toBeLessThanOrEqual(stepsFor(FEW) + 20 * 2 * POLICIES);
+  });
+
+  it('what a policy would select that is not written: its rarest term, and the groups that change', () => {
+    const { index } = fleet.state;
+    const steps = stepsOf(() => {
+      const g = index.membersBy({ matchLabels: { rack: 'rack7' } });
+      const grouped = { matchLabels: { env: 'prod', 'hostward.io/group': 'g' } };
+      expect(index.countBy({ matchLabels: { env: 'prod', app: 'app7' } }, new Map())).toBe(FEW);
+      expect(index.countBy(grouped, new Map([['g', g]]))).toBe(FEW);
+    });
+    expect(steps).toBeLessThanOrEqual(stepsFor(2 * FEW));
+  });
+
+  it('the gate before etcd: each write of a change by itself, whatever is written beside it', () => {
+    const written = policies.slice(0, 500).flatMap(({ key, value }) => [
+      { type: 'put' as const, key, value: JSON.stringify(value) },
+      { type: 'put' as const, key: `${etcdKeys.histories}${key.split('/').at(-1)}/1`, value: '' },
+    ]);
+    const journal = { by: 'test', action: 'apply', target: '500 documents' };
+    const change = { if: [], then: written, journal };
+    const steps = stepsOf(() => checkWrites(ADMIN, fleet.state, change));
+    expect(steps).toBeLessThanOrEqual(400 * written.length);
   });
 
   it('the status of one host', () => {

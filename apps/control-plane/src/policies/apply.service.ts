@@ -1,7 +1,7 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { ApplyDocument, ApplyResponse } from '#contracts';
 import { etcdKeys } from '#etcd';
-import { selectsNode } from '#policy-model';
 import { Clock, isoNow } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
@@ -114,17 +114,27 @@ export class ApplyService {
     });
   }
 
-  #answer(plan: ApplyPlan, request: ApplyRequest, revision?: bigint): ApplyResponse {
+  async #answer(
+    plan: ApplyPlan,
+    { dryRun }: ApplyRequest,
+    revision?: bigint,
+  ): Promise<ApplyResponse> {
     const state = this.fleet.read();
-    return {
-      dryRun: request.dryRun,
-      revision: revision?.toString(),
-      documents: plan.documents.map((document) => ({
+    const groups = dryRun ? [...plan.groups] : [];
+    const members = new Map(groups.map(([name, of]) => [name, state.index.membersBy(of)]));
+    const documents: ApplyDocument[] = [];
+    for (const document of plan.documents) {
+      const selected = dryRun
+        ? wouldSelect(document, plan, state, members)
+        : selectedNodes(document, state);
+      documents.push({
         ...document,
         revision: revisionOf(document, state),
-        selectedNodes: selectedNodes(document, plan, state, request.dryRun),
-      })),
-    };
+        selectedNodes: selected,
+      });
+      if (dryRun) await turn();
+    }
+    return { dryRun, revision: revision?.toString(), documents };
   }
 }
 
@@ -148,19 +158,23 @@ function revisionOf({ kind, name }: ApplyDocument, state: FleetState): string | 
   return state.nodes.get(name)?.revision.toString();
 }
 
-/** From the index where it was written; by asking every host where it was not. */
 function selectedNodes(
-  document: ApplyDocument,
-  plan: ApplyPlan,
-  state: FleetState,
-  dryRun: boolean,
+  { kind, verdict, name }: ApplyDocument,
+  { index }: FleetState,
 ): number | undefined {
-  if (document.kind !== 'KubeArmorHostPolicy' || document.verdict === 'pruned') return undefined;
-  if (!dryRun) return state.index.countOf(document.name);
-  const selector = plan.selectors.get(document.name);
-  if (!selector) return undefined;
-  const groups = new Map([...state.groupSelectors(), ...plan.groups]);
-  return state.nodes.sorted().filter(({ record }) => selectsNode(selector, record, groups)).length;
+  return kind === 'KubeArmorHostPolicy' && verdict !== 'pruned' ? index.countOf(name) : undefined;
+}
+
+/** Of what was not written, with the members that the groups of the plan would have. */
+function wouldSelect(
+  { kind, verdict, name }: ApplyDocument,
+  { selectors }: ApplyPlan,
+  { index }: FleetState,
+  members: ReadonlyMap<string, ReadonlySet<string>>,
+): number | undefined {
+  if (kind !== 'KubeArmorHostPolicy' || verdict === 'pruned') return undefined;
+  const selector = selectors.get(name);
+  return selector && index.countBy(selector, members);
 }
 
 function planState(state: FleetState): PlanState {
