@@ -123,12 +123,12 @@ describe('a control plane that is backed up and restored', () => {
   });
 
   it('leaves no file where it is killed in the middle, and the next run makes a whole one', async () => {
-    const out = at('killed.backup');
+    const [out, left] = [at('killed.backup'), at('.hostward-killed.backup.part')];
     const config = join(product.dataDir, 'control-plane/control-plane.yaml');
     // Told by the kernel: a backup is done before anybody who asks now and then has seen its beginning.
     const begun = Promise.withResolvers<void>();
     const watcher = watch(at('.'), (_, name) => {
-      if (name === 'killed.backup.part') begun.resolve();
+      if (name === '.hostward-killed.backup.part') begun.resolve();
     });
     const child = spawn(
       execPath,
@@ -143,9 +143,9 @@ describe('a control plane that is backed up and restored', () => {
     child.kill('SIGKILL');
     watcher.close();
     await new Promise((resolve) => child.once('close', resolve));
-    expect([existsSync(`${out}.part`), existsSync(out)]).toEqual([true, false]);
+    expect([existsSync(left), existsSync(out)]).toEqual([true, false]);
     expect((await backup(out)).code).toBe(0);
-    expect(existsSync(`${out}.part`)).toBe(false);
+    expect(existsSync(left)).toBe(false);
     await rm(out);
   });
 

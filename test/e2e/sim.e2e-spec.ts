@@ -90,6 +90,21 @@ describe('a simulated fleet', () => {
     expect((await connected()).every(({ simulated }) => simulated)).toBe(true);
   });
 
+  it('is waited for where a group moves a policy on to hosts', async () => {
+    const group = (env: string): string =>
+      `apiVersion: hostward.io/v1\nkind: Group\nmetadata:\n  name: moving\nspec:\n  selector:\n    matchLabels:\n      env: ${env}\n`;
+    const named = policy('/usr/bin/telnet')
+      .replace('no-nc', 'no-telnet')
+      .replace('env: dev', 'hostward.io/group: moving');
+    await product.apply(`${group('dev')}---\n${named}`, '--wait');
+    const { stdout } = await product.apply(group('prod'), '--wait');
+    expect(stdout).toMatch(/^policy\/no-telnet enforced on /m);
+    const { selected, settled } = await get<PolicyStatus>('/v1/policies/no-telnet/status');
+    expect([selected, settled]).toEqual([HOSTS - DEV, true]);
+    await product.must(['delete', 'policy', 'no-telnet']);
+    await product.must(['delete', 'group', 'moving']);
+  });
+
   it('loses a policy on a host that a label takes out of its selection', async () => {
     const moved = (await status()).nodes[0]?.node ?? '';
     await product.must(['label', 'node', moved, 'env=prod']);

@@ -29,6 +29,7 @@ export type {
   Visibility,
   VisibilityLosses,
 } from './status.js';
+export { durationMs } from './duration.js';
 export { failed, findingText, fine, warned } from './finding.js';
 export type { DiagnosisView, Finding } from './finding.js';
 export {

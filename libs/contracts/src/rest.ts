@@ -31,6 +31,8 @@ export interface ApplyResponse {
   /** etcd revision at which all documents became visible; absent when nothing was written. */
   readonly revision?: string;
   readonly documents: readonly ApplyDocument[];
+  /** Other policies in force that hosts have by groups and hosts of the set; absent where there are none. */
+  readonly affectedPolicies?: readonly string[];
 }
 
 export interface ApplyDocument {

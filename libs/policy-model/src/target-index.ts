@@ -119,12 +119,14 @@ export class TargetIndex {
   }
 
   /**
-   * How many nodes a policy of this selector would select, at the cost of its rarest term, where these groups had these
-   * members; the others are as they are.
+   * Names of the nodes that a policy of this selector would select, at the cost of its rarest term, where these groups had
+   * these members; the others are as they are.
    */
-  countBy(selector: PolicySelector, members: ReadonlyMap<string, ReadonlySet<string>>): number {
-    return this.#selectedBy(selector, (group) => members.get(group) ?? this.#groups.nodesOf(group))
-      .size;
+  nodesBy(
+    selector: PolicySelector,
+    members: ReadonlyMap<string, ReadonlySet<string>>,
+  ): Set<string> {
+    return this.#selectedBy(selector, (group) => members.get(group) ?? this.#groups.nodesOf(group));
   }
 
   #selectedBy(

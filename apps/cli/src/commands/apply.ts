@@ -51,7 +51,10 @@ export function registerApply(program: Command): void {
     )
     .option('--owner <name>', 'whose set this is')
     .option('--dry-run', 'say what would happen, refusals too; write nothing')
-    .option('--wait', 'return when every selected host enforces the policies')
+    .option(
+      '--wait',
+      'return when every selected host enforces the policies, also those that hosts have by groups and labels of these files',
+    )
     .addOption(durationOption('--timeout <duration>', 'how long --wait waits', '1m'))
     .option(
       '--override-protection',
@@ -74,7 +77,8 @@ async function apply(options: Options): Promise<void> {
     if (options.output === 'json') console.log(JSON.stringify(response, null, 2));
     else response.documents.forEach((document) => printVerdict(document, response.dryRun));
     if (!options.wait || response.dryRun) return;
-    const policies = response.documents.filter(waitable);
+    const others = (response.affectedPolicies ?? []).map((name) => ({ name }));
+    const policies = [...response.documents.filter(waitable), ...others];
     const isText = options.output === 'text';
     await waitUntilEnforced(controlPlane, policies, {
       timeoutMs: options.timeout,

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { SuspensionView } from '#contracts';
 import { UsageError } from '../errors.js';
-import { endTime } from '../input/end-time.js';
+import { wantedEnd } from '../input/end-time.js';
 import { segment } from '../input/names.js';
 import { selectorOf } from '../input/selector.js';
 import { withControlPlane } from './session.js';
@@ -56,7 +56,7 @@ export async function suspend(options: Options): Promise<void> {
   const body = {
     target: { node: options.node, selector: options.selector, all: options.all },
     mode: options.mode,
-    until: endTime('--for', options.for, Date.now()),
+    until: wantedEnd('--for', options.for),
     reason: options.reason,
   };
   const made = await withControlPlane((controlPlane) =>

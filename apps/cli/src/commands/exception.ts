@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { ExceptionView } from '#contracts';
-import { endTime } from '../input/end-time.js';
+import { wantedEnd } from '../input/end-time.js';
 import { segment } from '../input/names.js';
 import { selectorOf } from '../input/selector.js';
 import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
@@ -40,7 +40,7 @@ Examples:
       const body = {
         policy,
         selector: options.selector,
-        until: endTime('--until', options.until, Date.now()),
+        until: wantedEnd('--until', options.until),
         reason: options.reason,
       };
       const made = await withControlPlane((controlPlane) =>

@@ -5,8 +5,7 @@ import type { ControlPlane } from '../client/control-plane.js';
 import { resumedEvents } from '../client/resumed-events.js';
 import { UsageError } from '../errors.js';
 import { pastTime } from '../input/past-time.js';
-import { printable } from '../output/printable.js';
-import { tone } from '../output/style.js';
+import { alertLine } from '../output/alert-line.js';
 import { withControlPlane } from './session.js';
 
 interface Options {
@@ -114,29 +113,5 @@ async function follow(
 }
 
 function print(alert: Alert, json: boolean | undefined): void {
-  if (json) return console.log(JSON.stringify(alert));
-  const where = `${alert.UpdatedTime} ${printable(alert.Node)}`;
-  // Nothing was blocked: the host tells of its own enforcement (suspended, resumed, fallback, drift, lost).
-  if (alert.Type === 'SystemEvent')
-    return console.log(
-      `${where} ${tone('HOST', 'yellow')} ${printable(alert.Message ?? alert.Data)}`,
-    );
-  if (alert.Type === 'HostLog') return console.log(`${where} ${observedText(alert)}`);
-  const action = alert.Action === 'Block' ? tone('BLOCK', 'red') : alert.Action.toUpperCase();
-  const rule =
-    alert.RuleID === undefined ? alert.PolicyName : `${alert.PolicyName} ${alert.RuleID}`;
-  const what = `${alert.Operation} ${printable(alert.Resource)} by ${printable(alert.Source)}`;
-  console.log(`${where} ${action} ${what} [${printable(rule)}] ${alert.Result}${alike(alert)}`);
-}
-
-function alike({ Suppressed }: Alert): string {
-  return Suppressed > 0 ? ` (+${Suppressed} alike)` : '';
-}
-
-function observedText(alert: Alert): string {
-  const { PolicyName, Resource, Source, PID, Data, Result } = alert;
-  const verb = /(?:^| )operation=(\w+)/.exec(Data)?.[1] ?? '';
-  const refused = Result === 'Passed' ? '' : ' refused';
-  const what = `${printable(verb)} ${printable(Resource)}${refused}`;
-  return `${printable(PolicyName)} ${what} by ${printable(Source)} (${PID})${alike(alert)}`;
+  console.log(json ? JSON.stringify(alert) : alertLine(alert));
 }

@@ -174,6 +174,7 @@ async function suspensionOf(options: Options, versions: Versions): Promise<Autho
   if (suspend === undefined || forMs === undefined || reason === undefined)
     throw new UsageError('--suspend needs --for and --reason');
   const until = Date.now() + forMs;
+  console.error(`the suspension ends at ${new Date(until).toISOString()}, by this machine's clock`);
   return {
     kind: 'suspension',
     document: { v: 1, name, version, target, mode: suspend, until, reason },

@@ -152,7 +152,7 @@ function printNode(status: NodeStatus): void {
   if (status.redirect) console.log(redirectLine(status.redirect));
   if (status.lastRejection) {
     const { code, message, at } = status.lastRejection;
-    console.log(`last rejection, ${age(at, now)} ago: ${code}: ${printable(message)}`);
+    console.log(`last rejection, ${age(at, now)} ago: ${printable(`${code}: ${message}`)}`);
   }
   if (status.rolledBack) console.log(rolledBackText(status.rolledBack));
   for (const { what, detectedAt, repairedAt } of status.drift)

@@ -35,7 +35,29 @@ async function expand(path: string): Promise<string[]> {
 }
 
 async function read(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch(failure(path));
+  return utf8(await readFile(path).catch(failure(path)), path);
+}
+
+/** Text as it was meant: what is not UTF-8 would come out as other characters, and those be sent, or signed. */
+function utf8(bytes: Buffer, name: string): string {
+  const text = decoded(bytes);
+  if (text !== undefined) return text;
+  const line = bytes
+    .toString('latin1')
+    .split('\n')
+    .findIndex((each) => decoded(Buffer.from(each, 'latin1')) === undefined);
+  throw new CommandFailed(
+    `${name}, line ${line + 1}: these bytes are not UTF-8`,
+    'save the file as UTF-8, e.g. by iconv -f latin1 -t utf-8',
+  );
+}
+
+function decoded(bytes: Buffer): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 function failure(path: string): (error: Error) => never {
@@ -45,9 +67,9 @@ function failure(path: string): (error: Error) => never {
   };
 }
 
-/** Standard input to its end, as UTF-8. */
+/** Standard input to its end; throws CommandFailed unless it is UTF-8. */
 export async function readAll(): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
+  return utf8(Buffer.concat(chunks), '<stdin>');
 }

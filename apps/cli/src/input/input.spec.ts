@@ -1,8 +1,11 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { UsageError } from '../errors.js';
 import { countOf } from './count.js';
 import { durationOf, timerOf } from './duration.js';
-import { endTime } from './end-time.js';
+import { endTime, wantedEnd } from './end-time.js';
 import { parseKarmorLabels, parseLabelChanges, parseLabels } from './labels.js';
 import { readInputs } from './files.js';
 import { pastTime } from './past-time.js';
@@ -49,6 +52,13 @@ describe('times', () => {
     expect(endTime('--until', '2h', NOW)).toBe('2026-12-01T02:00:00.000Z');
     expect(endTime('--until', '2027-01-01T00:00:00Z', NOW)).toBe('2027-01-01T00:00:00.000Z');
     expect(pastTime('--since', '36500d', NOW)).toBe('1926-12-26T00:00:00.000Z');
+  });
+
+  it('are counted by the control plane where it is who ends them', () => {
+    expect(wantedEnd('--for', '1h30m')).toBe('1h30m');
+    expect(wantedEnd('--until', '2020-01-01')).toBe('2020-01-01T00:00:00.000Z');
+    for (const text of ['2026-13-01', 'soon'])
+      expect(() => wantedEnd('--until', text)).toThrow(`--until "${text}"`);
   });
 
   it.each(['0s', '2026-11-30', '2026-13-01', 'soon'])('to come are not "%s"', (text) => {
@@ -104,6 +114,19 @@ describe('what a refusal names', () => {
       new UsageError('--data-dir is empty: write a path, or leave it out'),
     );
     await expect(readInputs([''])).rejects.toThrow(UsageError);
+  });
+
+  it('is the file that is not UTF-8, with its line: nothing of it is sent as other characters', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'hostward-input-'));
+    const file = join(folder, 'latin1.yaml');
+    await writeFile(file, Buffer.from('# M\u00fcller\npath: /srv/m\u00fcller/secret\n', 'latin1'));
+    await expect(readInputs([file])).rejects.toMatchObject({
+      message: `${file}, line 1: these bytes are not UTF-8`,
+      remedy: expect.stringContaining('iconv'),
+    });
+    await writeFile(file, 'path: /srv/m\u00fcller/secret\n');
+    expect((await readInputs([file]))[0]?.text).toContain('m\u00fcller');
+    await rm(folder, { recursive: true });
   });
 
   it('is the file that cannot be read, with a remedy', async () => {

@@ -237,6 +237,17 @@ describe('a caller with a scope writes', () => {
     expect((await rig.rest.delete(own, as('approver'))).status).toBe(204);
   });
 
+  it('the end of its own exceptions, also when their policy is gone', async () => {
+    expect((await apply(blockPolicy('brief', '/bin/f', { team: 'a' }), 'author')).status).toBe(200);
+    const body = { policy: 'brief', selector: 'team=a', until: '10m', reason: 'test' };
+    const made = await rig.rest.post('/v1/exceptions', body, as('approver'));
+    const left = Date.parse(String(made.body['until'])) - Date.now();
+    expect([made.status, left > 570_000, left <= 600_000]).toEqual([201, true, true]);
+    expect((await rig.rest.delete('/v1/policies/brief', as('author'))).status).toBeLessThan(300);
+    const own = `/v1/exceptions/${String(made.body['id'])}`;
+    expect((await rig.rest.delete(own, as('approver'))).status).toBe(204);
+  });
+
   it('no tier above the normal one and no override without being an approver', async () => {
     const baseline = blockPolicy('base', '/bin/e', { team: 'a' }).replace(
       '  name: base',

@@ -231,18 +231,19 @@ function checkException(name: string, write: Write, { caller, state }: Checked):
   const before = state.exceptions.get(name)?.record;
   const after = write.type === 'put' ? decodeException(bytesOf(write)) : undefined;
   for (const record of [before, after]) {
-    if (record && !exceptionWithin(caller, state, record)) outside(caller, 'an exception of hosts');
+    if (record && caller.scope?.contains(parseSelector(record.selector)) === false)
+      outside(caller, 'an exception of hosts');
   }
+  if (after && !seesPolicy(caller, state, after)) outside(caller, 'an exception of hosts');
 }
 
-/** An exception shows what its policy says: the policy must be one that the caller sees. */
-function exceptionWithin({ scope }: Caller, state: FleetState, record: ExceptionRecord): boolean {
+/** An exception shows what its policy says: who makes one must see that. Its end shows nothing. */
+function seesPolicy({ scope }: Caller, state: FleetState, { policy }: ExceptionRecord): boolean {
   if (scope === undefined) return true;
-  const sees = [...state.index.nodesOf(record.policy)].some((node) => {
+  return [...state.index.nodesOf(policy)].some((node) => {
     const stored = state.nodes.get(node);
     return stored !== undefined && scope.has(stored.record);
   });
-  return sees && scope.contains(parseSelector(record.selector));
 }
 
 /** Throws 403 where a suspension that an author signed is for hosts outside of the caller's scope. */

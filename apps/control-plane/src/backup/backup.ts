@@ -14,7 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
@@ -62,7 +62,8 @@ export async function backup(args: readonly string[]): Promise<BackupAnswer> {
   const { config, out } = options(args);
   if (existsSync(out))
     throw new BackupError(out, 'is there already', 'name another file: no backup is overwritten');
-  const folder = `${out}.part`;
+  // A name that nobody else gives a folder, since what a run that was killed left is removed.
+  const folder = join(dirname(out), `.hostward-${basename(out)}.part`);
   try {
     rmSync(folder, { recursive: true, force: true });
     for (const name of ['', ...FOLDERS]) mkdirSync(join(folder, name), { mode: 0o700 });

@@ -54,6 +54,9 @@ describe('the fleet as a scope shows it', () => {
     expect([...view.index.nodesOf('webs')]).toEqual(['mine']);
     expect([...view.index.nodesOf('by-group')]).toEqual([]);
     expect(view.index.countOf('webs')).toBe(1);
+    const web = { matchLabels: { tier: 'web' } };
+    expect([...view.index.nodesBy(web, new Map())]).toEqual(['mine']);
+    expect([...view.index.membersBy(web)]).toEqual(['mine']);
     expect(view.index.selects('webs', 'mine')).toBe(true);
     for (const name of ['theirs', 'stranger']) expect(view.index.selects('webs', name)).toBe(false);
     expect([view.nameOf(MINE), view.nameOf(THEIRS)]).toEqual(['mine', undefined]);

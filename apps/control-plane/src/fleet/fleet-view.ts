@@ -1,4 +1,4 @@
-import { parseSelector, TargetIndex, type LabelSelector } from '#policy-model';
+import { parseSelector, TargetIndex, type LabelSelector, type PolicySelector } from '#policy-model';
 import type { Scope } from '../access/scope.js';
 import type { NodeRecord } from '../nodes/node.record.js';
 import type { SuspensionRecord } from '../suspensions/suspension.record.js';
@@ -129,6 +129,17 @@ class IndexView extends TargetIndex {
   override few(selector: LabelSelector, most: number): ReadonlySet<string> | undefined {
     const few = this.whole.few(selector, most);
     return few && this.#only(few);
+  }
+
+  override membersBy(selector: LabelSelector): Set<string> {
+    return this.#only(this.whole.membersBy(selector));
+  }
+
+  override nodesBy(
+    selector: PolicySelector,
+    members: ReadonlyMap<string, ReadonlySet<string>>,
+  ): Set<string> {
+    return this.#only(this.whole.nodesBy(selector, members));
   }
 
   #only(nodes: ReadonlySet<string>): Set<string> {

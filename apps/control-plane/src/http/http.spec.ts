@@ -11,6 +11,7 @@ import {
   toProblem,
   toProblemError,
 } from './index.js';
+import { readEnd } from './end-time.js';
 import { conflict, notFound, shown } from './problem.error.js';
 
 function statusOf(run: () => unknown): number {
@@ -21,6 +22,21 @@ function statusOf(run: () => unknown): number {
   }
   return 200;
 }
+
+describe('an end', () => {
+  const NOW = Date.parse('2026-12-01T00:00:00Z');
+  const end = (text: string): string => readEnd(text, 'until', NOW, 86_400_000);
+
+  it('is a time, or a duration by the clock of the control plane', () => {
+    expect(end('2026-12-01T01:00:00+00:30')).toBe('2026-12-01T00:30:00.000Z');
+    expect(end('1h30m')).toBe('2026-12-01T01:30:00.000Z');
+  });
+
+  it.each(['', '0s', '2d', '30', 'soon', '2026-11-30T23:59:59Z', '2026-12-03T00:00:00Z', '2027'])(
+    'is not %p',
+    (text) => expect(statusOf(() => end(text))).toBe(400),
+  );
+});
 
 describe('a name', () => {
   it.each(['web1', 'web-1.example.org', 'a', '0', 'a'.repeat(63)])('may be %p', (name) => {

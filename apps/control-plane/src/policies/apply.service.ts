@@ -7,6 +7,7 @@ import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { ProblemError } from '../http/index.js';
+import { affectedPolicies } from './affected-policies.js';
 import { DocumentReader } from './document-reader.js';
 import { toFieldError } from './field-errors.js';
 import type { JudgedText, WrittenText } from './judge-documents.js';
@@ -134,7 +135,12 @@ export class ApplyService {
       });
       if (dryRun) await turn();
     }
-    return { dryRun, revision: revision?.toString(), documents };
+    return {
+      dryRun,
+      revision: revision?.toString(),
+      documents,
+      affectedPolicies: dryRun ? undefined : affectedPolicies(documents, state),
+    };
   }
 }
 
@@ -174,7 +180,7 @@ function wouldSelect(
 ): number | undefined {
   if (kind !== 'KubeArmorHostPolicy' || verdict === 'pruned') return undefined;
   const selector = selectors.get(name);
-  return selector && index.countBy(selector, members);
+  return selector && index.nodesBy(selector, members).size;
 }
 
 function planState(state: FleetState): PlanState {

@@ -27,7 +27,7 @@ export class ExceptionBody {
   @Length(1, 2_000)
   selector: string;
 
-  @ApiProperty({ description: 'ISO 8601; at most a year away' })
+  @ApiProperty({ description: 'ISO 8601, or a duration from now such as 30m; at most a year away' })
   @IsString()
   @MaxLength(40)
   until: string;

@@ -57,7 +57,9 @@ export class SuspensionBody {
   @IsIn(['audit', 'off'])
   mode: 'audit' | 'off';
 
-  @ApiProperty({ description: 'ISO 8601; at most 30 days away' })
+  @ApiProperty({
+    description: 'ISO 8601, or a duration from now such as 30m; at most 30 days away',
+  })
   @IsString()
   @MaxLength(40)
   until: string;

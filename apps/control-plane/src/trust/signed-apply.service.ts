@@ -16,10 +16,12 @@ import { actor, currentCaller } from '../access/caller.js';
 import { checkSuspended } from '../access/write-gate.js';
 import { Clock, isoNow } from '../clock.js';
 import { Trust } from '../config/trust.js';
+import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { GroupRecord } from '../groups/group.record.js';
 import { ProblemError, conflict } from '../http/index.js';
+import { affectedPolicies } from '../policies/affected-policies.js';
 import { lockoutErrors } from '../policies/lockout-check.js';
 import { nextVersion, unchangedPolicy, versionWrites } from '../policies/policy-versions.js';
 import { tooManyRules } from '../policies/too-many-rules.js';
@@ -69,6 +71,7 @@ const KIND_NAMES = {
 @Injectable()
 export class SignedApplyService {
   constructor(
+    private readonly fleet: Fleet,
     private readonly editor: FleetEditor,
     private readonly shelf: AuthoredShelf,
     private readonly trust: Trust,
@@ -106,7 +109,13 @@ export class SignedApplyService {
         },
       };
     });
-    return { dryRun: false, revision: revision?.toString(), documents: steps.map(toApplyDocument) };
+    const documents = steps.map(toApplyDocument);
+    return {
+      dryRun: false,
+      revision: revision?.toString(),
+      documents,
+      affectedPolicies: affectedPolicies(documents, this.fleet.read()),
+    };
   }
 
   #steps(envelopes: readonly unknown[], state: FleetState): readonly Step[] {
