@@ -130,6 +130,26 @@ describe('brakes on a real host', () => {
     await web1.ssh('systemctl start --no-block hostward-agent');
   };
 
+  it(
+    'that only observes from now on enforces nothing, at the next boot neither, and all of it when it no longer does',
+    async () => {
+      const say = (enforcer: string): Promise<unknown> =>
+        web1.ssh(
+          `sed -i '/^enforcer:/d' /etc/hostward/agent.yaml; echo 'enforcer: ${enforcer}' >>/etc/hostward/agent.yaml; systemctl restart hostward-agent`,
+        );
+      await say('observe');
+      await eventually('sleep is free', SOON, () => isAllowed(web1, 'sleep 0.01'));
+      await eventually('it is told', SOON, async () => (await nodeStatus()).enforcer === 'observe');
+      expect((await fleet.product.cli(['status', 'policy', 'no-sleep'])).code).toBe(1);
+      await web1.ssh('/usr/lib/hostward/hostward-sensor early');
+      await expectAllowed(web1, 'sleep 0.01');
+      await say('auto');
+      await enforced('no-sleep');
+      await expectBlocked(web1, 'sleep 0.01');
+    },
+    10 * MINUTES,
+  );
+
   describe('a policy that would cut a host off', () => {
     it(
       'is refused with the rule and the override named',

@@ -34,8 +34,11 @@ done
 [ "$(id -u)" = 0 ] || fail 'must be run as root'
 [ -z "$url" ] || [ -n "$fingerprint" ] || fail '--control-plane needs --ca-fingerprint'
 (cd "$here" && sha256sum --quiet -c SHA256SUMS) || fail 'the tree is damaged: its files do not have their sums; nothing was changed'
-! dpkg-query --status hostward-agent >/dev/null 2>&1 ||
-  fail 'the package hostward-agent is installed: upgrade it by dpkg or apt, or remove it first; nothing was changed'
+# Removed, it may have left its configuration: `dpkg-query --status` knows it then too.
+case $(dpkg-query -W -f '${db:Status-Status}' hostward-agent 2>/dev/null) in
+  '' | not-installed | config-files) ;;
+  *) fail 'the package hostward-agent is installed: upgrade it by dpkg or apt, or remove it first; nothing was changed' ;;
+esac
 "$here/usr/lib/hostward/node" -e 0 ||
   fail "Node does not run here: it needs glibc 2.35 and libstdc++ (package libstdc++6, or libstdc++), and a $here that is not mounted noexec and from which no policy keeps programs; nothing was changed"
 

@@ -189,6 +189,18 @@ describe('the compiler', () => {
     expect(rejection(await compile({}))).toContain('config-invalid');
   });
 
+  it('compiles to nothing where the host only observes, and says so of no rule, since the agent does', async () => {
+    writeFileSync(join(setup.dir, 'agent.yaml'), 'enforcer: observe\n');
+    const usb = policy('usb', {
+      device: { matchDevice: [{ class: 'MASS_STORAGE' }], action: 'Block' },
+    });
+    const frame = await compile({ policies: { ...SLEEP, ...usb } });
+    expect([frame.type, frame.fields.text(TAG.DEVICES)]).toEqual([MSG.COMPILED, undefined]);
+    expect(frame.fields.texts(TAG.PROFILE_NAME)).toEqual([]);
+    expect(String(frame.fields.bytes(TAG.ENFORCE) ?? '')).toBe('');
+    expect(reportOf(frame).policies).toEqual([]);
+  });
+
   withParser(
     'answers with binary policy in three variants, names, report, text and probes',
     async () => {

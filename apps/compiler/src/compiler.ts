@@ -1,4 +1,4 @@
-import { InvalidPolicyError, signedRuleSet } from '#policy-model';
+import { InvalidPolicyError, type RuleSet, signedRuleSet } from '#policy-model';
 import { encodeFrame, type Field, type Frame, MSG, ProtocolError, TAG, textField } from '#sensor';
 import { compiledFields, wordFields } from './answer.js';
 import { compilePolicies, OutOfTimeError, ParserFailedError } from './compile-policies.js';
@@ -9,6 +9,8 @@ import { RejectedError, type VerifiedRequest, verifyRequest } from './verify-req
 import { readOwnersWord, VetoError } from './veto.js';
 import { Watchdog } from './watchdog.js';
 import { wordsOf } from './words-of.js';
+
+const NO_RULES: RuleSet = { policies: [] };
 
 /** Of the time for which an answer is waited for; the rest is for this process to start, and for the answer. */
 const SHARE = 0.75;
@@ -57,9 +59,10 @@ export class Compiler {
     verified: VerifiedRequest,
     deadlineMs: number,
   ): Promise<Uint8Array> {
-    const ruleSet = signedRuleSet(verified.policies);
     const owner = await readOwnersWord(this.options.configFile);
     const { veto, enforcer, onOpenDescriptors, controlPlane } = owner;
+    // The agent takes assignments itself then, and asks nobody; what was in force from before must not stay.
+    const ruleSet = enforcer === 'observe' ? NO_RULES : signedRuleSet(verified.policies);
     const wish = { enforcer, bpfLsm: fields.number(TAG.BPF_LSM) === 1n };
     const loaded = fields.texts(TAG.LOADED_NAME);
     const found = await lookAtHost(this.options.host, loaded, deadlineMs, wish);

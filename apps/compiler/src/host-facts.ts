@@ -61,6 +61,8 @@ export async function lookAtHost(
     isDirectory: (path: string) => isDirectory(join(root, path)),
     nowMs: Date.now(),
   };
+  if (wish.enforcer === 'observe')
+    return { capabilities: { ...common, missing: OBSERVES }, units: [], links };
   if (wish.bpfLsm && wish.enforcer !== 'apparmor') {
     const enforcerReason = wish.enforcer === 'bpf' ? ASKED_FOR : BPF_PROVED;
     const queries = existsSync(join(root, CGROUPS));
@@ -86,6 +88,7 @@ export async function lookAtHost(
 const CGROUPS = 'sys/fs/cgroup/cgroup.controllers';
 
 const ASKED_FOR = 'agent.yaml asks for it';
+const OBSERVES = 'agent.yaml says that this host observes only';
 const BPF_PROVED = 'BPF-LSM denied what it was asked to on this kernel';
 const NO_BPF =
   'agent.yaml asks for enforcer: bpf, and this kernel takes no programs of BPF-LSM (lsm= without bpf, or too old)';

@@ -11,7 +11,7 @@ export class VetoError extends Error {
 
 const MAX_CONFIG_CHARS = 64 * 1024;
 
-const ENFORCERS = ['auto', 'apparmor', 'bpf'] as const;
+const ENFORCERS = ['auto', 'apparmor', 'bpf', 'observe'] as const;
 const ON_OPEN_DESCRIPTORS = ['report', 'kill'] as const;
 
 /** What the host's owner decided. */

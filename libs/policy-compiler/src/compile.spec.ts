@@ -278,15 +278,23 @@ describe('a file rule whose path is a directory', () => {
   it.each([
     ['AppArmor', false],
     ['BPF', true],
-  ])('is unsupported, and told to name it as one, on %s', (_enforcer, bpf) => {
+  ])('is not called enforced, and told to name it as one, on %s', (_enforcer, bpf) => {
     for (const conditions of [{}, { readOnly: true }, { action: 'Audit' as const }])
       expect(
         reportOf({ file: { matchPaths: [{ path: '/etc/ssh', ...conditions }] } }, bpf),
       ).toMatchObject({
-        plan: 'unsupported',
+        plan: 'overruled',
         reason:
-          '"/etc/ssh" is a directory, which a path of a file never matches: use matchDirectories',
+          'it names /etc/ssh, a directory, which a path of a file never matches: use matchDirectories',
       });
+  });
+
+  it('is in force for the file that comes in its place: who makes a directory does not end it', () => {
+    const spec = { file: { matchPaths: [{ path: '/srv/www/shell.php' }] } };
+    const text = (isDirectory: boolean): string =>
+      compile([policy('p', spec)], { isDirectory: () => isDirectory }).texts.enforce;
+    expect(text(true)).toContain('/srv/www/shell.php');
+    expect(text(true)).toBe(text(false));
   });
 
   it('holds of a file, of a directory named as one, and of a link, which is a name of its own', () => {

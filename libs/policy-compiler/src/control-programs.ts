@@ -24,6 +24,19 @@ export const HOSTWARD = [
   '/usr/sbin/hostward-sensor',
 ];
 
+export const SU = ['/usr/bin/su'];
+export const SFTP = ['/usr/lib/openssh/sftp-server'];
+export const PARSER = ['/usr/sbin/apparmor_parser'];
+
+/** Who starts what: the kernel judges the start of a program as one of whoever starts it. */
+const STARTS: readonly (readonly [by: readonly string[], started: readonly string[]])[] = [
+  [SYSTEMD, [...SSHD.slice(0, 1), ...SYSTEMD, ...NAMES, ...LOGIN, ...HOSTWARD]],
+  [SSHD, [...SSHD.slice(1), ...SFTP]],
+  [LOGIN, LOGIN],
+  [SHELLS, [...SUDO, ...SU]],
+  [HOSTWARD, [...HOSTWARD, ...PARSER]],
+];
+
 export type Row = readonly [
   what: string,
   perms: string,
@@ -32,12 +45,16 @@ export type Row = readonly [
   by?: readonly string[],
 ];
 
+/** A program needs itself, and whoever starts it must be let; unless `by` says whose it is. */
 export function rows([what, perms, paths, who, by]: Row): readonly ProtectedPath[] {
-  return paths.map((path) => ({
-    what,
-    path,
-    perms,
-    who,
-    by: by ?? (perms.includes('x') ? [path] : undefined),
-  }));
+  const isProgram = by === undefined && perms.includes('x');
+  return paths.flatMap((path) => {
+    const itself = { what, path, perms, who, by: isProgram ? [path] : by };
+    const starters = isProgram ? startersOf(path) : [];
+    return starters.length === 0 ? [itself] : [itself, { ...itself, perms: 'x', by: starters }];
+  });
+}
+
+function startersOf(path: string): readonly string[] {
+  return STARTS.flatMap(([by, started]) => (started.includes(path) ? by : []));
 }

@@ -305,6 +305,33 @@ describe('protection of the control path', () => {
     expect(lockouts({ file: { matchPaths: [{ path: '/srv/x', fromSource: sshd }] } })).toEqual([]);
   });
 
+  it.each([
+    ['/usr/sbin/sshd', '/usr/lib/systemd/systemd-executor'],
+    ['/usr/lib/openssh/sshd-session', '/usr/sbin/sshd'],
+    ['/usr/lib/openssh/sftp-server', '/usr/lib/openssh/sshd-session'],
+    ['/usr/bin/bash', '/usr/lib/openssh/sshd-session'],
+    ['/usr/bin/login', '/usr/sbin/agetty'],
+    ['/usr/bin/sudo', '/usr/bin/bash'],
+    ['/usr/lib/hostward/hostward-sensor', '/usr/lib/systemd/systemd-executor'],
+    ['/usr/sbin/apparmor_parser', '/usr/lib/hostward/node'],
+  ])('keeps %s startable by %s, which starts it', (path, source) => {
+    const blocked = (by: string) =>
+      lockouts({ process: { matchPaths: [{ path, fromSource: [{ path: by }] }] } });
+    expect(blocked(source)).toHaveLength(1);
+    expect(blocked('/usr/sbin/nginx')).toEqual([]);
+    const list = (programs: readonly string[]) =>
+      lockouts(
+        {
+          process: {
+            matchPaths: programs.map((each) => ({ path: each, fromSource: [{ path: source }] })),
+          },
+          action: 'Allow',
+        },
+        BLOCK_THE_REST,
+      );
+    expect(list(['/usr/bin/id'])).not.toEqual([]);
+  });
+
   it('refuses an allow-list of the whole host under posture block', () => {
     const list: Sections = { process: { matchPaths: [{ path: '/usr/bin/id' }], action: 'Allow' } };
     expect(lockouts(list, { 'hostward.io/posture': 'block' })).toHaveLength(1);

@@ -7,11 +7,14 @@ import {
   HOSTWARD,
   LOGIN,
   NAMES,
+  PARSER,
   PYTHON,
   type Row,
   rows,
+  SFTP,
   SHELLS,
   SSHD,
+  SU,
   SUDO,
   SYSTEMD,
 } from './control-programs.js';
@@ -42,7 +45,6 @@ const ADDRESS_CLIENTS: readonly {
   },
 ];
 const ADDRESSERS = [...NAMES, ...ADDRESS_CLIENTS.map(({ program }) => program)];
-const SU = ['/usr/bin/su'];
 /** Users of images of clouds, and ours; a host names its own beside them. */
 const LOGINS = ['operator', 'admin', 'ansible', 'debian', 'ec2-user', 'ubuntu'];
 const STATE = '/var/lib/hostward';
@@ -98,7 +100,7 @@ function keysOf(homes: readonly string[]): Row {
 
 const ROWS: readonly Row[] = [
   ['sshd', 'rmx', SSHD, ROOT],
-  ['the SFTP server that Ansible copies by', 'rmx', ['/usr/lib/openssh/sftp-server']],
+  ['the SFTP server that Ansible copies by', 'rmx', SFTP],
   ['systemd', 'rmx', ['/usr/lib/systemd/systemd']],
   ['systemd', 'rmx', [...SYSTEMD.slice(1), ...NAMES, '/usr/bin/systemctl'], ROOT],
   ['sudo', 'rmx', SUDO],
@@ -133,7 +135,7 @@ const ROWS: readonly Row[] = [
     undefined,
     HOSTWARD,
   ],
-  ['the parser of AppArmor', 'rmx', ['/usr/sbin/apparmor_parser'], ROOT],
+  ['the parser of AppArmor', 'rmx', PARSER, ROOT],
 
   ['the loader cache', 'r', ['/etc/ld.so.cache']],
   [

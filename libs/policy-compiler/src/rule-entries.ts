@@ -53,8 +53,11 @@ const EFFECT: Readonly<Record<Rule['action'], Effect>> = {
  */
 const DPKG_TWIN = '{,.dpkg-tmp}';
 
-/** The kernel names a directory with a slash at the end, which no path of a file has. */
-const DIRECTORY = 'is a directory, which a path of a file never matches: use matchDirectories';
+/**
+ * The kernel names a directory with a slash at the end, which no path of a file has. The rule is written all the same: who
+ * makes a directory of that name must not end it.
+ */
+const DIRECTORY = 'a directory, which a path of a file never matches: use matchDirectories';
 
 /** What of a host a single rule hangs on. */
 export type RuleHost = Pick<
@@ -116,6 +119,11 @@ export class RuleEntries {
   private unmet({ object, sources, lifts }: Rule): string | undefined {
     if (lifts) return undefined;
     const named = object.kind === 'process' || object.kind === 'file' ? namesOf(object.match) : [];
+    if (
+      object.kind === 'file' &&
+      objectsOf(object.match, this.resolve).every((one) => this.isDirectory(one))
+    )
+      return `it names ${named[0]}, ${DIRECTORY}`;
     const [link] = named.flatMap((path) => this.host.unfollowed?.(path) ?? []);
     if (link !== undefined) return notFollowed(link);
     return ofEachProcess(named, this.resolve) ?? this.unmetSources(sources);
@@ -155,8 +163,6 @@ export class RuleEntries {
     const programs = object.kind === 'process' ? programsByLink(match, this.resolve) : [];
     const linked = programs.map((path) => linkedObject(match, path));
     const objects = [...objectsOf(match, this.resolve), ...linked];
-    if (object.kind === 'file' && objects.every((one) => this.isDirectory(one)))
-      return unsupported(`${described(rule)} ${DIRECTORY}`);
     if (!objects.every((one) => this.fits(one))) {
       return unsupported(BEYOND_BUDGET);
     }

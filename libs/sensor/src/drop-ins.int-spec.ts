@@ -46,6 +46,18 @@ const timesIn = (text: string): number => host.log.split(text).length - 1;
 const reloads = (): number => timesIn('systemd reads its units again');
 
 describe('a drop-in', () => {
+  it('lies where all may read what an administrator puts beside it, whatever the umask', async () => {
+    const before = process.umask(0o077);
+    try {
+      await host.start();
+    } finally {
+      process.umask(before);
+    }
+    await applyConfirmed(TABLE);
+    expect((await stat(at('telnet.service.d'))).mode & 0o777).toBe(0o755);
+    expect((await stat(at('telnet.service.d', FILE))).mode & 0o777).toBe(0o644);
+  });
+
   it('that somebody removes or changes is drift: told of, written again, and systemd reads it', async () => {
     await host.start();
     await applyConfirmed(TABLE);

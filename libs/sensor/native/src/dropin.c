@@ -55,8 +55,13 @@ static int open_folder(int dirfd, const char *name) {
         return fd < 0 ? -errno : fd;
 }
 
+/* For all to read, whatever our umask is, as systemd's own are: the compiler must see what an administrator puts there. */
 static int make_folder(int dirfd, const char *name) {
-        return mkdirat(dirfd, name, 0755) < 0 ? -errno : open_folder(dirfd, name);
+        int fd = mkdirat(dirfd, name, 0755) < 0 ? -errno : open_folder(dirfd, name);
+
+        if (fd >= 0)
+                (void)fchmod(fd, 0755);
+        return fd;
 }
 
 /* 0 where it is as it should be; 1 and how it was not, where it was written. */
