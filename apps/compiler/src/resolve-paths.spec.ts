@@ -42,6 +42,23 @@ describe('spellings of a path', () => {
     expect(resolve('/srv/app/lib/plugins/x')).toEqual(['/srv/app/lib/plugins/x']);
   });
 
+  it('tell the first name that is hidden from who looks', () => {
+    const hidden = (path: string): string | undefined => pathResolver(root).unseen(path);
+    expect(hidden('/dev/mapper/vg0-data')).toBe('/dev/mapper');
+    expect(hidden('/tmp/app/')).toBe('/tmp/app');
+    for (const path of ['/tmp/', '/usr/bin/sleep', '/srv/app/not-there-yet/x', '/proc/7/exe'])
+      expect(hidden(path)).toBeUndefined();
+    if (process.getuid?.() !== 0) return;
+    mkdirSync(join(root, 'root/aws'), { recursive: true });
+    chmodSync(join(root, 'root'), 0);
+    process.seteuid?.(65_534);
+    try {
+      expect(hidden('/root/aws/keys/')).toBe('/root/aws');
+    } finally {
+      process.seteuid?.(0);
+    }
+  });
+
   it('tell the first link that they do not follow, whether there is what is named or not', () => {
     for (const dir of ['srv/app/7/bin', 'srv/app/8'])
       mkdirSync(join(root, dir), { recursive: true });

@@ -7,6 +7,8 @@ const NOT_FOLLOWED = new Set(['/proc', '/dev/fd']);
 
 /** Our sandbox has folders of its own there (hostward-compiler.service). */
 const OURS_ALONE = ['/dev/', '/proc/', '/tmp/', '/var/tmp/', '/run/'];
+/** Those of them in which it hides what the host has. */
+const HIDDEN = ['/dev/', '/tmp/', '/var/tmp/'];
 
 /**
  * Spellings of a path on this host: as written, and as the kernel sees it once symlinks are followed. A path that does
@@ -24,6 +26,7 @@ export function pathResolver(root: string): PathResolver {
       return real === undefined || real === path ? [path] : [path, real];
     },
     unfollowed: (path) => walk(path)?.unfollowed,
+    unseen: (path) => walk(path)?.unseen,
     seen: () => [...links.seen].sort(([, a], [, b]) => Number(a === '') - Number(b === '')),
   };
 }
@@ -32,6 +35,8 @@ interface PathResolver {
   readonly resolve: (path: string) => readonly string[];
   /** The first link on the way of a path that does not count, so that the kernel may know what is named by another name. */
   readonly unfollowed: (path: string) => string | undefined;
+  /** The first name on the way of a path that cannot be looked at from here, so that it may be a link. */
+  readonly unseen: (path: string) => string | undefined;
   /** Where each name that was looked at led, the text of the link; empty: it was none. The links first. */
   readonly seen: () => readonly Seen[];
 }
@@ -52,6 +57,7 @@ export function kernelPaths(root: string): (path: string) => string {
 interface Walked {
   readonly real: string;
   readonly unfollowed?: string;
+  readonly unseen?: string;
 }
 
 /** Undefined where links go in a circle. */
@@ -59,11 +65,13 @@ function followed(links: Links, path: string): Walked | undefined {
   const pending = partsOf(path);
   let [real, counts, count] = ['', true, 0];
   let unfollowed: string | undefined;
+  let unseen: string | undefined;
   for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
     counts &&= links.countIn(real);
     const here = `${real}/${name}`;
-    const target =
-      name === '..' || NOT_FOLLOWED.has(real) ? undefined : links.targetOf(here, counts);
+    const isName = name !== '..' && !NOT_FOLLOWED.has(real);
+    const target = isName ? links.targetOf(here, counts) : undefined;
+    if (isName && links.isHidden(here)) unseen ??= here;
     if (!counts && target !== undefined) unfollowed ??= here;
     if (!counts || target === undefined) {
       real = name === '..' ? parentOf(real) : here;
@@ -77,6 +85,7 @@ function followed(links: Links, path: string): Walked | undefined {
   return {
     real: `${real}${path.endsWith('/') ? '/' : ''}` || '/',
     ...(unfollowed === undefined ? {} : { unfollowed }),
+    ...(unseen === undefined ? {} : { unseen }),
   };
 }
 
@@ -94,6 +103,8 @@ interface Links {
   /** Where a symlink leads; undefined for what is none. `counts`: what becomes of it later counts too. */
   readonly targetOf: (path: string, counts: boolean) => string | undefined;
   readonly seen: ReadonlyMap<string, string>;
+  /** Whether a name cannot be looked at from here. */
+  readonly isHidden: (path: string) => boolean;
   /** Whether links in a directory are followed. */
   readonly countIn: (dir: string) => boolean;
 }
@@ -109,6 +120,10 @@ function linksOf(root: string, countIn: (dir: string) => boolean): Links {
       return target || undefined;
     },
     seen,
+    isHidden: (path) => {
+      const target = look(path);
+      return target === undefined || (target === '' && HIDDEN.some((dir) => path.startsWith(dir)));
+    },
     countIn: remembering(countIn),
   };
 }

@@ -266,6 +266,28 @@ describe('a Block', () => {
   });
 });
 
+describe('a rule about what the compiler is not let to look at', () => {
+  const reasonOf = (file: Parameters<typeof policy>[1]['file']) =>
+    reports(
+      compile([policy('p', { file })], {
+        unseen: (path) => (/^\/(root|dev)\//.test(path) ? path : undefined),
+      }),
+    )[0];
+
+  it('says so where no probe proves its block', () => {
+    for (const file of [
+      { matchDirectories: [{ dir: '/root/aws/' }] },
+      { matchPaths: [{ path: '/dev/mapper/vg0-data' }] },
+    ])
+      expect(reasonOf(file)).toMatchObject({
+        plan: 'enforce',
+        reason: expect.stringMatching(/^whether \/\S+ is a link is hidden from the compiler: /),
+      });
+    for (const path of ['/root/.ssh/id_ed25519', '/srv/secret'])
+      expect(reasonOf({ matchPaths: [{ path }] })).not.toHaveProperty('reason');
+  });
+});
+
 describe('a file rule whose path is a directory', () => {
   const reportOf = (spec: Parameters<typeof policy>[1], bpf: boolean) =>
     reports(

@@ -62,7 +62,7 @@ const DIRECTORY = 'a directory, which a path of a file never matches: use matchD
 /** What of a host a single rule hangs on. */
 export type RuleHost = Pick<
   HostCapabilities,
-  'resolve' | 'unfollowed' | 'bpf' | 'queries' | 'isSocket' | 'isDirectory'
+  'resolve' | 'unfollowed' | 'unseen' | 'bpf' | 'queries' | 'isSocket' | 'isDirectory'
 >;
 
 /** Turns single rules into entries of profiles. */
@@ -167,7 +167,10 @@ export class RuleEntries {
       return unsupported(BEYOND_BUDGET);
     }
     const paths = objects.flatMap((one) => pathEntries(drafted, one));
-    const note = linkNote(rule, objects, programs) ?? this.socketNote(rule, objects);
+    const note =
+      linkNote(rule, objects, programs) ??
+      this.socketNote(rule, objects) ??
+      this.hiddenNote(match, objects);
     return { paths, cells: [], sources: this.sources(rule), note };
   }
 
@@ -178,6 +181,15 @@ export class RuleEntries {
     if (this.host.isSocket?.(seen.path) !== true) return undefined;
     const who = this.bpf ? 'and connecting to it is not' : 'connecting to it only by some kernels';
     return `${seen.path} is a socket: its removal and replacement are judged, ${who}`;
+  }
+
+  /** The block of a file that exists is proved; of what is below a directory, or is a device, it may never be. */
+  private hiddenNote(match: PathMatch, objects: readonly PathObject[]): string | undefined {
+    if (objects.every((one) => one.type === 'exact' && !one.path.startsWith('/dev/')))
+      return undefined;
+    const [name] = namesOf(match).flatMap((path) => this.host.unseen?.(path) ?? []);
+    if (name === undefined) return undefined;
+    return `whether ${name} is a link is hidden from the compiler: if it is one, name what it leads to`;
   }
 
   private argumentProblem({ action, allowedArgs = [] }: Rule): string | undefined {

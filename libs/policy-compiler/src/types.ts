@@ -76,6 +76,8 @@ export interface HostCapabilities {
   readonly resolve: (path: string) => readonly string[];
   /** The first link on the way of a path that others than root can change, and that `resolve` does not follow therefore. */
   readonly unfollowed?: (path: string) => string | undefined;
+  /** The first name on the way of a path that may be a link, since the compiler is not let to look at it. */
+  readonly unseen?: (path: string) => string | undefined;
   /** What the owner of the host does not take: left out, each of these rules `refused`. */
   readonly veto?: readonly Veto[];
   /** Key ids of who signed a policy as its author, by policy; in authored mode. */
