@@ -47,6 +47,19 @@ function made(units: readonly Unit[]) {
   };
 }
 
+describe('a unit that is closed to the compiler', () => {
+  it('is named beside each rule about programs, since it may start what the rule forbids', () => {
+    const units = jobs(3, '/usr/bin/curl').map((unit, at) =>
+      at === 0 ? unit : { ...unit, hidden: `/etc/systemd/system/job-${at}.service` },
+    );
+    const { plans, reasons } = made(units);
+    expect(plans).toEqual(['enforce', 'enforce']);
+    const named = /not let to read \/etc\/systemd\/system\/job-1\.service, and 1 more /;
+    expect(reasons).toEqual([expect.stringMatching(named), expect.stringMatching(named)]);
+    expect(made(jobs(1, '/usr/bin/curl')).reasons).toEqual([undefined, undefined]);
+  });
+});
+
 describe('drop-ins of more units than there is room for', () => {
   it('are first of all those that keep a unit from starting what a rule forbids', () => {
     const { dropIns, kept, plans } = made([...stacked(600), ...jobs(100, '/usr/bin/curl')]);

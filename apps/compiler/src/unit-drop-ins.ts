@@ -25,7 +25,8 @@ export function withDropIns<T extends { readonly compilation: Compilation }>(
   const blocking = all.filter(isBlocking);
   const dropIns = [...blocking, ...all.filter((each) => !isBlocking(each))].slice(0, MAX_DROPINS);
   const cut = new Set(blocking.slice(MAX_DROPINS).map(({ unit }) => unit));
-  if (cut.size === 0) return { ...compiled, dropIns };
+  const hidden = host.units.flatMap((unit) => unit.hidden ?? []);
+  if (cut.size === 0) return { ...compiled, compilation: withHidden(compilation, hidden), dropIns };
   const needed = host.units.filter(({ unit }) => cut.has(unit)).flatMap((unit) => unit.needed);
   return { ...compiled, compilation: withFailures(compilation, needed), dropIns };
 }
@@ -50,6 +51,18 @@ function isBlocking({ content }: DropIn): boolean {
   return content.includes(`AppArmorProfile=${BLOCKED_PROFILE}\n`);
 }
 
+/** What a service starts whose unit is closed to us, a rule may forbid: each that is about programs says so. */
+function withHidden(compilation: Compilation, [first, ...more]: readonly string[]): Compilation {
+  if (first === undefined) return compilation;
+  const which = more.length === 0 ? first : `${first}, and ${more.length} more`;
+  const reason = `the compiler is not let to read ${which} (chmod a+rX): a service may start what this forbids`;
+  return marked(compilation, (_policy, rule) =>
+    rule.class === 'process' && rule.plan === 'enforce'
+      ? { ...rule, reason: rule.reason ?? reason }
+      : rule,
+  );
+}
+
 /** The rules that forbid one of these programs could not be kept. */
 function withFailures(compilation: Compilation, programs: readonly string[]): Compilation {
   const { report } = compilation;
@@ -57,10 +70,18 @@ function withFailures(compilation: Compilation, programs: readonly string[]): Co
     [...new Set(programs)].flatMap((program) => forbiddingRules(report.attribution, program)),
   );
   const failed = report.attribution.rules.filter((_, index) => indices.has(index));
-  const mark = (policy: string, rule: RuleReport): RuleReport =>
+  return marked(compilation, (policy, rule) =>
     failed.some((each) => each.policy === policy && each.rule === rule.id)
       ? { ...rule, plan: 'failed', reason: TOO_MANY }
-      : rule;
+      : rule,
+  );
+}
+
+function marked(
+  compilation: Compilation,
+  mark: (policy: string, rule: RuleReport) => RuleReport,
+): Compilation {
+  const { report } = compilation;
   const policies = report.policies.map((each) => ({
     ...each,
     rules: each.rules.map((rule) => mark(each.policy, rule)),

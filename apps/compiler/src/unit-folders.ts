@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, readlinkSync } from 'node:fs';
+import { type Dirent, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 /**
@@ -23,10 +23,12 @@ export class UnitFolders {
   private readonly dirs: readonly (readonly [dir: string, names: ReadonlySet<string>])[];
   private readonly own: readonly string[];
   private readonly listed = new Map<string, readonly string[]>();
+  /** Files and folders that are there and closed to us. */
+  readonly hidden = new Set<string>();
 
   constructor(root: string) {
     const dirs = UNIT_DIRS.map((dir) => join(root, dir));
-    const entries = dirs.map(entriesOf);
+    const entries = dirs.map((dir) => this.entriesOf(dir));
     this.dirs = dirs.map((dir, at) => [dir, new Set(entries[at]?.map(({ name }) => name))]);
     this.own = entries.flat().flatMap((entry) => (isAlias(entry) ? [] : [entry.name]));
   }
@@ -47,17 +49,32 @@ export class UnitFolders {
   list(folder: string): readonly string[] {
     const known = this.listed.get(folder);
     if (known !== undefined) return known;
-    const names = entriesOf(folder).map(({ name }) => name);
+    const names = this.entriesOf(folder).map(({ name }) => name);
     this.listed.set(folder, names);
     return names;
   }
-}
 
-function entriesOf(dir: string): readonly Dirent[] {
-  try {
-    return readdirSync(dir, { withFileTypes: true });
-  } catch {
-    return [];
+  /** The text of a file; empty where it cannot be read. */
+  read(file: string): string {
+    try {
+      return readFileSync(file, 'utf8').slice(0, 1 << 20);
+    } catch (cause) {
+      this.miss(file, cause);
+      return '';
+    }
+  }
+
+  private entriesOf(dir: string): readonly Dirent[] {
+    try {
+      return readdirSync(dir, { withFileTypes: true });
+    } catch (cause) {
+      this.miss(dir, cause);
+      return [];
+    }
+  }
+
+  private miss(path: string, cause: unknown): void {
+    if ((cause as { code?: unknown }).code === 'EACCES') this.hidden.add(path);
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -35,6 +35,28 @@ function service(name: string, ...lines: readonly string[]): void {
 }
 
 describe('units of a host', () => {
+  it('say which file or folder of theirs is closed to who reads them', () => {
+    const notes = ['open', 'closed', 'added'].map((name) => {
+      service(name, 'ExecStart=/usr/bin/x');
+      return `/usr/lib/systemd/system/${name}.service`;
+    });
+    file('etc/systemd/system/added.service.d/override.conf', '[Service]\nExecStart=/usr/bin/y\n');
+    chmodSync(root, 0o755);
+    chmodSync(join(root, notes[1] ?? ''), 0o600);
+    chmodSync(join(root, 'etc/systemd/system/added.service.d'), 0o700);
+    if (process.getuid?.() !== 0) return;
+    process.seteuid?.(65_534);
+    try {
+      expect(readUnits(root).map(({ unit, hidden }) => [unit, hidden])).toEqual([
+        ['added.service', '/etc/systemd/system/added.service.d'],
+        ['closed.service', notes[1]],
+        ['open.service', undefined],
+      ]);
+    } finally {
+      process.seteuid?.(0);
+    }
+  });
+
   it('with AppArmorProfile= get a drop-in that stacks it, the last assignment counting', () => {
     service('a', 'AppArmorProfile=old');
     file('etc/systemd/system/a.service.d/10-x.conf', '[Service]\nAppArmorProfile=-new\n');

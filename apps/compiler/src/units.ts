@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AGENT_PROFILE, BLOCKED_PROFILE, CATCH_ALL, keepsOwnProfile } from '#policy-compiler';
 import { kernelPaths } from './resolve-paths.js';
@@ -23,6 +23,8 @@ export interface Unit {
   readonly programs: readonly (string | undefined)[];
   /** Programs without which it does not start: all of `ExecStart=`, and what must succeed before and after. */
   readonly needed: readonly string[];
+  /** A file or folder of it that is closed to us: there may be more to it. */
+  readonly hidden?: string;
 }
 
 /** Profiles of a program: ours, which a source has to itself, and the one of others that attaches to it. */
@@ -49,10 +51,16 @@ export function readUnits(root: string): readonly Unit[] {
   const folders = new UnitFolders(root);
   const programs = new Programs(root);
   return unitNames(folders).map((unit) => {
+    const known = folders.hidden.size;
     const settings = settingsOf(folders, unit);
+    const [hidden] = [...folders.hidden].slice(known);
     const profile = last(settings, 'AppArmorProfile');
     const of = programsOf(programs, settings, commandsIn(settings, unit));
-    return { unit, ...of, ...(profile === undefined ? {} : { profile }) };
+    return {
+      ...{ unit, ...of },
+      ...(profile === undefined ? {} : { profile }),
+      ...(hidden === undefined ? {} : { hidden: hidden.slice(root.replace(/\/$/, '').length) }),
+    };
   });
 }
 
@@ -111,14 +119,6 @@ function unitNames(folders: UnitFolders): readonly string[] {
     .slice(0, MAX_UNITS);
 }
 
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').slice(0, 1 << 20);
-  } catch {
-    return '';
-  }
-}
-
 /** The unit file, then its drop-ins by name. */
 function settingsOf(folders: UnitFolders, unit: string): Settings {
   const dropIns = new Map<string, string>();
@@ -127,13 +127,15 @@ function settingsOf(folders: UnitFolders, unit: string): Settings {
       if (name.endsWith('.conf') && name !== OURS) dropIns.set(name, join(folder, name));
     }
   }
-  const files = [...dropIns].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, file]) => read(file));
+  const files = [...dropIns]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, file]) => folders.read(file));
   return serviceSettings([mainText(folders, unit), ...files]);
 }
 
 function mainText(folders: UnitFolders, unit: string): string {
   for (const file of [unit, templateOf(unit)].flatMap((name) => folders.find([name]))) {
-    const text = read(file);
+    const text = folders.read(file);
     if (text !== '') return text;
   }
   return '';
