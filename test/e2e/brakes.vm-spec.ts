@@ -144,6 +144,12 @@ describe('brakes on a real host', () => {
       await web1.ssh('/usr/lib/hostward/hostward-sensor early');
       await expectAllowed(web1, 'sleep 0.01');
       await say('auto');
+      // To observe is a state that waits for nothing.
+      await eventually(
+        'it enforces',
+        SOON,
+        async () => (await nodeStatus()).enforcer !== 'observe',
+      );
       await enforced('no-sleep');
       await expectBlocked(web1, 'sleep 0.01');
     },
