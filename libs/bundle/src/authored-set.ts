@@ -1,11 +1,11 @@
 import {
+  groupOf,
   type Group,
   type HostPolicy,
   type LabelSelector,
   type TargetNode,
   overridesProtection,
   rulesOf,
-  selectorMarks,
   selectsNode,
   tierOf,
   validateDocument,
@@ -239,7 +239,7 @@ class Judge {
     if (floor?.digest !== digest || (floor.held !== undefined) === isSelected) return;
     const { nodeSelector } = policy.spec;
     const path = `${isSelected ? 'begins' : 'ends'} policy ${name}`;
-    const group = this.#changedGroup(nodeSelector.matchLabels?.[selectorMarks.group]);
+    const group = this.#changedGroup(groupOf(nodeSelector));
     const need = { ...this.#need(characterOf(policy)), labels: this.#before.labels };
     const { documents } = this.#thresholds;
     if (group && selectsNode(nodeSelector, this.#before, this.#selectors) === isSelected)

@@ -31,6 +31,7 @@ export {
   machineMarks,
   overridesProtection,
   postureOf,
+  groupOf,
   selectorMarks,
   sshHostKeyOf,
   tierOf,

@@ -2,7 +2,14 @@
  * Hostward's own marks: what KubeArmor's language has no field for, written where its schema leaves room, so that a
  * file with marks is still a valid KubeArmorHostPolicy. This file is the only one that spells them.
  */
-import { type HostPolicy, type Posture, TIERS, type Tier, type VirtualMachine } from './kinds.js';
+import {
+  type HostPolicy,
+  type PolicySelector,
+  type Posture,
+  TIERS,
+  type Tier,
+  type VirtualMachine,
+} from './kinds.js';
 
 /** Keys of nodeSelector.matchLabels. */
 export const selectorMarks = {
@@ -41,6 +48,11 @@ export const MARK_PREFIX = 'hostward.io/';
 export function tierOf(policy: HostPolicy): Tier {
   const written = policy.metadata.annotations?.[annotationMarks.tier];
   return TIERS.find((tier) => tier === written) ?? 'normal';
+}
+
+/** The group that a selector names; in expressions the mark of groups is a label like any other. */
+export function groupOf(selector: PolicySelector | undefined): string | undefined {
+  return selector?.matchLabels?.[selectorMarks.group];
 }
 
 /** What an Allow list of the policy does to what is not listed: reports it, unless the operator set `block`. */

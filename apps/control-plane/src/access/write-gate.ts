@@ -1,13 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SuspensionTarget } from '#bundle';
 import { etcdKeys, type Write } from '#etcd';
-import {
-  overridesProtection,
-  parseSelector,
-  selectorMarks,
-  tierOf,
-  type LabelSelector,
-} from '#policy-model';
+import { groupOf, overridesProtection, parseSelector, tierOf } from '#policy-model';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { decodeGroup } from '../groups/group.record.js';
 import { ProblemError } from '../http/index.js';
@@ -159,14 +153,9 @@ function reachOf({ policies, suspensions }: FleetState): Reach {
   };
 }
 
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
-}
-
-/** In expressions the mark of groups is a label like any other. */
-function groupOf(selector: LabelSelector | undefined): string | undefined {
-  return selector?.matchLabels?.[selectorMarks.group];
+function once<T extends object>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
 
 /** A label change may neither take a host out of the scope nor bring one in. */

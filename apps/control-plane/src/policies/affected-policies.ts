@@ -1,5 +1,5 @@
 import type { ApplyDocument } from '#contracts';
-import { selectorMarks } from '#policy-model';
+import { groupOf } from '#policy-model';
 import type { FleetState } from '../fleet/fleet-state.js';
 
 /**
@@ -27,7 +27,7 @@ function isWritten({ verdict }: ApplyDocument): boolean {
 function namingAny(groups: ReadonlySet<string>, { policies }: FleetState) {
   if (groups.size === 0) return [];
   return policies.sorted().filter(({ record: { document, paused } }) => {
-    const group = document?.spec.nodeSelector.matchLabels?.[selectorMarks.group];
+    const group = groupOf(document?.spec.nodeSelector);
     return !paused && group !== undefined && groups.has(group);
   });
 }

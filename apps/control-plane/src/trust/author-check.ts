@@ -10,12 +10,12 @@ import {
 } from '#bundle';
 import type { FieldError } from '#contracts';
 import {
+  groupOf,
   type HostPolicy,
   type PolicySelector,
   labelMarks,
   liftedPolicy,
   overridesProtection,
-  selectorMarks,
   selectsNode,
   type TargetNode,
 } from '#policy-model';
@@ -143,9 +143,7 @@ export class AuthorCheck {
 
   /** By the policies of the group, where they begin and end, and where they are from now on. */
   ofGroup(offered: Offered, name: string, fleet: Known): readonly FieldError[] {
-    const narrow = fleet.narrow.filter(
-      ({ policy }) => policy.spec.nodeSelector.matchLabels?.[selectorMarks.group] === name,
-    );
+    const narrow = fleet.narrow.filter(({ policy }) => groupOf(policy.spec.nodeSelector) === name);
     return [
       ...this.#groupErrors(offered, name, fleet),
       ...this.#strayErrors(offered, narrow, (selector) => fleet.after.labelsOf(selector)),
@@ -181,7 +179,7 @@ export class AuthorCheck {
     const moved = before.withGroup(name, after.groups.get(name));
     const needs = state.policies.sorted().flatMap(({ record: { document } }): readonly Need[] => {
       const selector = document?.spec.nodeSelector;
-      if (!document || selector?.matchLabels?.[selectorMarks.group] !== name) return [];
+      if (!selector || groupOf(selector) !== name) return [];
       const labels = once(changed, JSON.stringify(selector), () => {
         const was = new Set(before.selected(selector));
         const hosts = was.symmetricDifference(new Set(moved.selected(selector)));

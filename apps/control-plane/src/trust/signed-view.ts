@@ -1,9 +1,9 @@
 import type { LabelsDocument, PolicyDocument } from '#bundle';
 import {
+  groupOf,
   type LabelSelector,
   type PolicySelector,
   type TargetNode,
-  selectorMarks,
   selectsNode,
   validateDocument,
 } from '#policy-model';
@@ -64,7 +64,7 @@ export class SignedView {
   /** The hosts that a selector selects. A set may have thousands of policies: what they have in common is asked once. */
   selected(selector: PolicySelector): readonly TargetNode[] {
     return once(this.#selected, JSON.stringify(selector), () => {
-      const group = selector.matchLabels?.[selectorMarks.group];
+      const group = groupOf(selector);
       const hosts = group === undefined ? this.hosts : this.#membersOf(group);
       return hosts.filter((host) => selectsNode(selector, host, this.groups));
     });
