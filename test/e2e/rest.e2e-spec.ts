@@ -68,6 +68,7 @@ describe('hostile names', () => {
     ['PUT', '/v1/policies/@'],
     ['GET', '/v1/policies/@/status'],
     ['GET', '/v1/policies/@/nodes'],
+    ['GET', '/v1/policies/@/remains'],
     ['GET', '/v1/policies/x/nodes?state=@'],
     ['GET', '/v1/policies/x/nodes?node=@'],
     ['GET', '/v1/policies/@/history'],

@@ -101,7 +101,8 @@ describe('a simulated fleet', () => {
     expect(stdout).toMatch(/^policy\/no-telnet enforced on /m);
     const { selected, settled } = await get<PolicyStatus>('/v1/policies/no-telnet/status');
     expect([selected, settled]).toEqual([HOSTS - DEV, true]);
-    await product.must(['delete', 'policy', 'no-telnet']);
+    const ended = await product.must(['delete', 'policy', 'no-telnet', '--wait']);
+    expect(ended.stdout).toContain('policy/no-telnet is enforced nowhere any more');
     await product.must(['delete', 'group', 'moving']);
   });
 

@@ -147,6 +147,28 @@ export interface PolicyStatus {
   readonly nodes: readonly NodePolicyStatus[];
 }
 
+/** A host that may enforce a policy which it is not to have, and why that is not known to be over. */
+export interface RemainingNode {
+  readonly node: string;
+  readonly reason: string;
+}
+
+/**
+ * `GET /v1/policies/{name}/remains`: where a policy may still be enforced that was deleted, is paused or does not select the
+ * host; also of a name that no policy has. A host counts until it has reported what it is to have now. Revoked hosts, which
+ * are told nothing any more, are left out.
+ */
+export interface PolicyRemains {
+  readonly policy: string;
+  readonly hosts: number;
+  /** False where this control plane does not know the whole fleet: there may be more hosts. */
+  readonly complete: boolean;
+  /** Why nothing is published at present, and what to do. */
+  readonly halted?: string;
+  /** By name, STATUS_NODES at most. */
+  readonly nodes: readonly RemainingNode[];
+}
+
 /** That the identity of a host counts no more; it keeps enforcing what it had. */
 export interface RevocationView {
   readonly at: string;

@@ -11,6 +11,7 @@ import { oneOf } from '../output/print.js';
 import type { Call } from '../client/control-plane.js';
 import { acceptedDocuments } from './documents.js';
 import { withControlPlane } from './session.js';
+import { waitUntilGone } from './wait-gone.js';
 import { waitUntilEnforced } from './wait.js';
 
 interface Options {
@@ -33,7 +34,7 @@ Examples:
   hostward apply -f policies/ --prune --owner web-team
   hostward apply -f community-policy.yaml --selector env=prod
 Exit 1 when a document is refused (then none was written), and with --wait when
-a selected host does not enforce a policy in time.`;
+a selected host does not enforce a policy in time, or one may have a pruned one.`;
 
 export function registerApply(program: Command): void {
   program
@@ -84,6 +85,8 @@ async function apply(options: Options): Promise<void> {
       timeoutMs: options.timeout,
       tell: isText ? console.log : console.error,
     });
+    const pruned = response.documents.filter(isPrunedPolicy).map(({ name }) => name);
+    await waitUntilGone(controlPlane, pruned, { timeoutMs: options.timeout });
   });
 }
 
@@ -135,4 +138,8 @@ function printVerdict(document: ApplyDocument, dryRun: boolean): void {
 
 function waitable(document: ApplyDocument): boolean {
   return document.kind === 'KubeArmorHostPolicy' && document.verdict !== 'pruned';
+}
+
+function isPrunedPolicy({ kind, verdict }: ApplyDocument): boolean {
+  return kind === 'KubeArmorHostPolicy' && verdict === 'pruned';
 }

@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import { ProblemAnswer } from '../client/problem-answer.js';
 import { CommandFailed, UsageError } from '../errors.js';
+import { durationOption } from '../input/duration-option.js';
 import { readInputs } from '../input/files.js';
 import { segment } from '../input/names.js';
 import { checkFiles } from './documents.js';
 import { kindOf, type Kind } from './kinds.js';
 import { withControlPlane } from './session.js';
+import { waitUntilGone } from './wait-gone.js';
 
 const NOT_FOUND = 404;
 const KIND_WORDS: Readonly<Record<string, string>> = {
@@ -24,13 +26,17 @@ export function registerDelete(program: Command): void {
       '--override-unreadable',
       'delete them also where the control plane cannot read their records',
     )
+    .option('--wait', 'of policies: wait until no host enforces them any more')
+    .addOption(durationOption('--timeout <duration>', 'how long --wait waits', '1m'))
     .description('delete objects by exact name; hosts are freed at once')
     .addHelpText(
       'after',
       `
 Examples:
-  hostward delete policy block-sleep
+  hostward delete policy block-sleep --wait
   hostward delete -f policies/
+With --wait it exits 1 where a host may enforce a policy after the timeout, and
+names it; the same again goes on waiting, also for what is deleted already.
 Deleting a node offboards it: it leaves the fleet, gets no policies any more,
 and its identity is revoked: the machine comes back only with new keys.`,
     )
@@ -38,13 +44,20 @@ and its identity is revoked: the machine comes back only with new keys.`,
       if (options.file !== undefined && word !== undefined)
         throw new UsageError('name either a kind and names, or -f FILE');
       const targets = options.file ? await fromFiles(options.file) : fromWords(word, names);
-      await deleteAll(targets, options);
+      const policies = targets.filter(({ kind }) => kind === kindOf('policy'));
+      if (options.wait && policies.length < targets.length)
+        throw new UsageError('--wait goes with policies alone');
+      const absent = await deleteEach(targets, options);
+      if (options.wait) await waitForEnd(policies, options.timeout);
+      failFor(absent);
     });
 }
 
 interface Options {
   readonly file?: string[];
   readonly overrideUnreadable?: boolean;
+  readonly wait?: boolean;
+  readonly timeout: number;
 }
 
 interface Target {
@@ -53,10 +66,15 @@ interface Target {
 }
 
 /** Deletes each, and fails at the end where some were not there: what was broken off is finished by the same again. */
-export async function deleteAll(
+export async function deleteAll(targets: readonly Target[]): Promise<void> {
+  failFor(await deleteEach(targets));
+}
+
+/** Answers about those that were not there. */
+async function deleteEach(
   targets: readonly Target[],
   { overrideUnreadable }: Pick<Options, 'overrideUnreadable'> = {},
-): Promise<void> {
+): Promise<readonly ProblemAnswer[]> {
   // Only where it is asked for: what has no such records to delete takes no such question.
   const query = overrideUnreadable ? { overrideUnreadable: 'true' } : undefined;
   const absent: ProblemAnswer[] = [];
@@ -71,6 +89,17 @@ export async function deleteAll(
       }
     }
   });
+  return absent;
+}
+
+/** Also for policies that were not there: they may have been deleted a moment ago. */
+async function waitForEnd(policies: readonly Target[], timeoutMs: number): Promise<void> {
+  const names = policies.map(({ name }) => name);
+  await withControlPlane((controlPlane) => waitUntilGone(controlPlane, names, { timeoutMs }));
+  for (const name of names) console.log(`policy/${name} is enforced nowhere any more`);
+}
+
+function failFor(absent: readonly ProblemAnswer[]): void {
   const [first] = absent;
   if (first === undefined) return;
   throw new CommandFailed(absent.map(({ message }) => message).join('\n'), first.remedy);

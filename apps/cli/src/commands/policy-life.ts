@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import type { PolicyVersion, PolicyView } from '#contracts';
 import { UsageError } from '../errors.js';
+import { durationOption } from '../input/duration-option.js';
 import { segment } from '../input/names.js';
 import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
 import type { Column } from '../output/table.js';
 import { withControlPlane } from './session.js';
+import { waitUntilGone } from './wait-gone.js';
 
 const VERSIONS: readonly Column<PolicyVersion>[] = [
   { title: 'VERSION', of: (row) => String(row.version) },
@@ -48,19 +50,29 @@ export function registerPolicyLife(program: Command): void {
         throw new UsageError(`--to "${options.to ?? ''}" is not a version number`);
       await change(kind, name, 'rollback', 'rolled back', { version });
     });
-  for (const verb of ['pause', 'resume'] as const) {
-    program
-      .command(verb)
-      .argument('<kind>', 'policy')
-      .argument('<name>')
-      .description(
-        verb === 'pause'
-          ? 'take a policy off its hosts and keep it'
-          : 'enforce a paused policy again',
-      )
-      .addHelpText('after', `\nExample:\n  hostward ${verb} policy block-sleep`)
-      .action((kind: string, name: string) => change(kind, name, verb, `${verb}d`));
-  }
+  program
+    .command('pause')
+    .argument('<kind>', 'policy')
+    .argument('<name>')
+    .option('--wait', 'wait until no host enforces it any more')
+    .addOption(durationOption('--timeout <duration>', 'how long --wait waits', '1m'))
+    .description('take a policy off its hosts and keep it')
+    .addHelpText('after', '\nExample:\n  hostward pause policy block-sleep --wait')
+    .action(async (kind: string, name: string, options: { wait?: boolean; timeout: number }) => {
+      await change(kind, name, 'pause', 'paused');
+      if (!options.wait) return;
+      await withControlPlane((controlPlane) =>
+        waitUntilGone(controlPlane, [name], { timeoutMs: options.timeout }),
+      );
+      console.log(`policy/${name} is enforced nowhere any more`);
+    });
+  program
+    .command('resume')
+    .argument('<kind>', 'policy')
+    .argument('<name>')
+    .description('enforce a paused policy again')
+    .addHelpText('after', '\nExample:\n  hostward resume policy block-sleep')
+    .action((kind: string, name: string) => change(kind, name, 'resume', 'resumed'));
 }
 
 async function change(

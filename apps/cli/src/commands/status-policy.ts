@@ -11,6 +11,7 @@ import { printReasons } from '../output/reasons.js';
 import { summaryLines } from '../output/status-summary.js';
 import { stateTone } from '../output/style.js';
 import { renderTable, type Column } from '../output/table.js';
+import { remainLines, remainsOf } from './wait-gone.js';
 import { deadlineOf, notEnforced, settledPolicy } from './wait.js';
 
 /** As many hosts a person reads one by one; of more they want to know how many, and which ones lack something. */
@@ -33,8 +34,11 @@ export async function policyStatus(
   const isSettled = (now: PolicyStatus): boolean => now.settled;
   const deadline = deadlineOf(options);
   const status = await settledPolicy(controlPlane, name, { isSettled, deadline });
-  if (options.output === 'table') printPolicy(status);
-  else printObject(status, options.output);
+  if (options.output === 'table') {
+    printPolicy(status);
+    const remains = remainLines(await remainsOf(controlPlane, name));
+    if (remains.length > 0) console.log(`\n${remains.join('\n')}`);
+  } else printObject(status, options.output);
   if (!status.enforcedEverywhere) throw new CommandFailed(notEnforced(status), remedyFor(status));
 }
 

@@ -78,6 +78,14 @@ describe('a caller with a scope sees', () => {
     expect(hidden.status).toBe(404);
   });
 
+  it('nothing of where a policy remains on the hosts of others', async () => {
+    await theirs.receives('both', 'only-theirs');
+    const path = '/v1/policies/no-such/remains';
+    expect((await rig.rest.get(path)).body).toMatchObject({ hosts: 2 });
+    const { body } = await rig.rest.get(path, as('viewer'));
+    expect(body).toMatchObject({ hosts: 1, nodes: [{ node: 'mine' }] });
+  });
+
   it('the status of a policy on those hosts alone', async () => {
     await mine.receives('both', 'only-mine');
     const { body } = await rig.rest.get('/v1/policies/both/status', as('viewer'));

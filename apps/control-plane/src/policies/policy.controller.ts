@@ -14,7 +14,14 @@ import {
 import { ApiBody, ApiConsumes, ApiOperation, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import type { FastifyReply } from 'fastify';
-import type { NodePolicyStatus, Page, PolicyStatus, PolicyVersion, PolicyView } from '#contracts';
+import type {
+  NodePolicyStatus,
+  Page,
+  PolicyRemains,
+  PolicyStatus,
+  PolicyVersion,
+  PolicyView,
+} from '#contracts';
 import { actor, currentCaller } from '../access/caller.js';
 import { Needs, NeedsToRead, NeedsToWrite } from '../access/index.js';
 import { Fleet } from '../fleet/fleet.js';
@@ -135,6 +142,16 @@ export class PolicyController {
     @Query() query: PolicyNodesQuery,
   ): Page<NodePolicyStatus> {
     return this.status_.policyNodes(name, query);
+  }
+
+  @Get(':name/remains')
+  @Needs('fleet:read')
+  @ApiOperation({
+    summary:
+      'Hosts that may still enforce the policy though it was deleted, is paused or does not select them',
+  })
+  remains(@Param('name', NamePipe) name: string): PolicyRemains {
+    return this.status_.remains(name);
   }
 
   @Get(':name/history')

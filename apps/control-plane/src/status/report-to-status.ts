@@ -118,7 +118,8 @@ function rulesOnNode(policy: WantedPolicy, evidence: Evidence): readonly RuleSta
   );
 }
 
-function keepsBack({ unbundled }: Evidence): string | undefined {
+/** Why a host is told nothing new. */
+export function keepsBack({ unbundled }: Evidence): string | undefined {
   return unbundled && `the host keeps what it has, since its policies exceed a limit: ${unbundled}`;
 }
 
@@ -164,12 +165,13 @@ function ruleOnNode(id: string, at: number, reported: PolicyOnNode): RuleStatus 
  * restore of etcd the same revisions come again with other policies. Nor does the bundle by itself: it may have been taken
  * away, with this report written before that, and given back.
  */
-function hasApplied({ applied }: NodeReport, { bundleDigest, first }: Delivered): boolean {
+export function hasApplied({ applied }: NodeReport, { bundleDigest, first }: Delivered): boolean {
   if (applied?.bundleDigest !== bundleDigest) return false;
   return first === undefined || compareOrdering(applied, first) >= 0;
 }
 
-function rejectionOf(report: NodeReport, delivered: Delivered): string | undefined {
+/** In which words a host has rejected what it is to have, if it did. */
+export function rejectionOf(report: NodeReport, delivered: Delivered): string | undefined {
   const { rejected } = report;
   if (rejected?.generation === undefined) return undefined;
   const aboutThis = BigInt(rejected.generation) >= BigInt(delivered.generation);

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { NodePolicyStatus, NodeStatus, Page, PolicyStatus } from '#contracts';
+import type { NodePolicyStatus, NodeStatus, Page, PolicyRemains, PolicyStatus } from '#contracts';
 import { Clock } from '../clock.js';
 import type { WrittenAssignment } from '../delivery/assignment-plan.js';
 import { Deliveries } from '../delivery/deliveries.js';
@@ -15,6 +15,7 @@ import { freshnessOf } from '../reports/freshness.js';
 import { ReportBoard } from '../reports/report-board.js';
 import { nodeStatus } from './node-status.js';
 import { statesOf, type PolicyNodesQuery } from './policy-nodes.query.js';
+import { policyRemains } from './policy-remains.js';
 import { policyStatus } from './policy-status.js';
 import {
   statusOnNode,
@@ -40,10 +41,16 @@ export class StatusReader {
   policy(name: string): PolicyStatus {
     const state = this.fleet.read();
     const wanted = wantedOf(state, name);
-    const vitals = this.vitals.read();
-    const complete = knowsWholeFleet(vitals) && vitals.restored === undefined;
+    const { complete, halted } = this.#knowledge();
     const status = policyStatus(wanted, this.#selected(state, name), complete);
-    return { ...status, halted: vitals.restored };
+    return { ...status, halted };
+  }
+
+  /** Where a policy may remain though it is not to be there; of any name. Costs the hosts of the fleet. */
+  remains(name: string): PolicyRemains {
+    const state = this.fleet.read();
+    const { complete, halted } = this.#knowledge();
+    return { ...policyRemains(name, this.#unselected(state, name), complete), halted };
   }
 
   /** One page of the hosts that a policy selects, by name. Throws 404 for an unknown policy, 400 for a bad query. */
@@ -70,6 +77,20 @@ export class StatusReader {
   /** Evidence of the hosts that a policy selects, by name, made when it is asked for. */
   *#selected(state: FleetState, policy: string): Generator<Evidence> {
     for (const node of selectedNodes(state, policy)) yield this.evidence(state, node);
+  }
+
+  /** Evidence of the hosts in which we believe that are not to have a policy, by name. */
+  *#unselected(state: FleetState, policy: string): Generator<Evidence> {
+    for (const { name, record } of state.nodes.sorted())
+      if (state.believed(record) && !state.isInForce(policy, name))
+        yield this.evidence(state, name);
+  }
+
+  /** Whether there may be hosts or changes that we know nothing of, and why nothing is published. */
+  #knowledge(): { readonly complete: boolean; readonly halted?: string } {
+    const vitals = this.vitals.read();
+    const { restored } = vitals;
+    return { complete: knowsWholeFleet(vitals) && restored === undefined, halted: restored };
   }
 
   /** Throws 404 for an unknown node. */

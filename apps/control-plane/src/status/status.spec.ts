@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { reportValidMs, type NodeReport, type Ordering, type RuleState } from '#contracts';
 import { freshnessOf } from '../reports/freshness.js';
 import { nodeStatus } from './node-status.js';
+import { policyRemains } from './policy-remains.js';
 import { policyStatus } from './policy-status.js';
 import type { Delivered, Evidence, WantedPolicy } from './report-to-status.js';
 
@@ -63,6 +64,67 @@ function outcome(each: Evidence, wanted = policy) {
   const status = policyStatus(wanted, [each]);
   return { everywhere: status.enforcedEverywhere, state: status.nodes[0]?.state };
 }
+
+describe('where a policy remains', () => {
+  const without: Delivered = { ...delivered, policies: new Map() };
+  const behind = { epoch: '1', generation: '40', issuedAt: NOW, bundleDigest: 'c'.repeat(64) };
+  const rejected = { code: 'x', message: 'no room', at: '2026-03-01T12:00:00.000Z' };
+  const silent = freshnessOf({ report: report(), receivedAtMs: NOW }, NOW + 1e9);
+  const remainsOf = (over: Partial<Evidence>): string | undefined =>
+    policyRemains('block-sleep', [evidence({ delivered: without, ...over })], true).nodes[0]
+      ?.reason;
+
+  it.each<[string, Partial<Evidence>, RegExp]>([
+    ['the host has not been told', { delivered, report: report() }, /not been told yet/],
+    ['it cannot be told', { delivered, unbundled: 'too many' }, /keeps what it has/],
+    ['it has not reported at all', {}, /not reported what it enforces/],
+    ['it names the policy', { report: report({ applied: behind }) }, /has it still/],
+    [
+      'it named the policy and fell silent',
+      { report: report({ applied: behind }), freshness: silent },
+      /^it had it when last heard: the host has not/,
+    ],
+    [
+      'it rejects what it is to have',
+      { report: report({ applied: behind, rejected: { ...rejected, generation: '41' } }) },
+      /rejected it: x: no room/,
+    ],
+    [
+      'it was told the policy after its last report, maybe',
+      { report: report({ applied: behind, policies: [] }) },
+      /what it was told last/,
+    ],
+  ])('is told where %s', (_title, over, reason) => {
+    expect(remainsOf(over)).toMatch(reason);
+  });
+
+  it.each<[string, Partial<Evidence>]>([
+    ['has applied what it is to have without it', { report: report({ policies: [] }) }],
+    [
+      'did not name it when it fell silent',
+      { report: report({ applied: behind, policies: [] }), freshness: silent },
+    ],
+    ['was never given anything', { delivered: undefined }],
+    [
+      'rejects what it is to have, and does not name it',
+      {
+        report: report({
+          applied: behind,
+          policies: [],
+          rejected: { ...rejected, generation: '41' },
+        }),
+      },
+    ],
+  ])('is not on a host that %s', (_title, over) => {
+    expect(remainsOf(over)).toBeUndefined();
+  });
+
+  it('counts all hosts and names a hundred', () => {
+    const many = Array.from({ length: 120 }, () => evidence({ delivered: without }));
+    const { hosts, nodes } = policyRemains('block-sleep', many, true);
+    expect([hosts, nodes.length]).toEqual([120, 100]);
+  });
+});
 
 describe('the status of a policy', () => {
   it('is enforced everywhere when each rule keeps its promise by a fresh report of this revision', () => {

@@ -52,6 +52,28 @@ describe('a status', () => {
     await enforced('revised');
   });
 
+  it.each([
+    ['deleted', () => rig.rest.delete('/v1/policies/ending-deleted')],
+    ['paused', () => rig.rest.post('/v1/policies/ending-paused/pause', {})],
+    ['elsewhere', () => apply('ending-elsewhere', { of: 'nobody' })],
+  ])('of a policy that is %s names the host until that reported without it', async (how, end) => {
+    const name = `ending-${how}`;
+    const host = await enforcing(name);
+    const remains = async (): Promise<unknown> => {
+      const { body } = await rig.rest.get(`/v1/policies/${name}/remains`);
+      const nodes = body['nodes'] as unknown as readonly { node: string; reason: string }[];
+      expect(body).toMatchObject({ policy: name, complete: true });
+      return nodes.find(({ node }) => node === name)?.reason;
+    };
+    expect(await remains()).toBeUndefined();
+    expect((await end()).status).toBeLessThan(300);
+    expect(await remains()).toEqual(expect.any(String));
+    await host.receives();
+    expect(await remains()).toBe('the host has it still');
+    await host.report();
+    await eventually('it is gone', async () => (await remains()) === undefined);
+  });
+
   it('of a host that was offboarded is not that of its successor of the same name', async () => {
     const before = await enforcing('again');
     const key = redisKeys.state(before.nodeId);
