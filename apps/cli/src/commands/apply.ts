@@ -12,7 +12,7 @@ import type { Call } from '../client/control-plane.js';
 import { acceptedDocuments } from './documents.js';
 import { withControlPlane } from './session.js';
 import { waitUntilGone } from './wait-gone.js';
-import { waitUntilEnforced } from './wait.js';
+import { deadlineOf, waitUntilEnforced, type Patience } from './wait.js';
 
 interface Options {
   readonly file: string[];
@@ -80,13 +80,13 @@ async function apply(options: Options): Promise<void> {
     if (!options.wait || response.dryRun) return;
     const others = (response.affectedPolicies ?? []).map((name) => ({ name }));
     const policies = [...response.documents.filter(waitable), ...others];
-    const isText = options.output === 'text';
-    await waitUntilEnforced(controlPlane, policies, {
-      timeoutMs: options.timeout,
-      tell: isText ? console.log : console.error,
-    });
+    const patience: Patience = {
+      deadline: deadlineOf(options),
+      tell: options.output === 'text' ? console.log : console.error,
+    };
+    await waitUntilEnforced(controlPlane, policies, patience);
     const pruned = response.documents.filter(isPrunedPolicy).map(({ name }) => name);
-    await waitUntilGone(controlPlane, pruned, { timeoutMs: options.timeout });
+    await waitUntilGone(controlPlane, pruned, patience);
   });
 }
 

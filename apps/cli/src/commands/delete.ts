@@ -7,6 +7,7 @@ import { segment } from '../input/names.js';
 import { checkFiles } from './documents.js';
 import { kindOf, type Kind } from './kinds.js';
 import { withControlPlane } from './session.js';
+import { deadlineOf } from './wait.js';
 import { waitUntilGone } from './wait-gone.js';
 
 const NOT_FOUND = 404;
@@ -40,15 +41,20 @@ names it; the same again goes on waiting, also for what is deleted already.
 Deleting a node offboards it: it leaves the fleet, gets no policies any more,
 and its identity is revoked: the machine comes back only with new keys.`,
     )
-    .action(async (word: string | undefined, names: string[], options: Options) => {
+    .action(async (word: string | undefined, of: string[], options: Options) => {
       if (options.file !== undefined && word !== undefined)
         throw new UsageError('name either a kind and names, or -f FILE');
-      const targets = options.file ? await fromFiles(options.file) : fromWords(word, names);
+      const targets = options.file ? await fromFiles(options.file) : fromWords(word, of);
       const policies = targets.filter(({ kind }) => kind === kindOf('policy'));
       if (options.wait && policies.length < targets.length)
         throw new UsageError('--wait goes with policies alone');
       const absent = await deleteEach(targets, options);
-      if (options.wait) await waitForEnd(policies, options.timeout);
+      // Also for policies that were not there: they may have been deleted a moment ago.
+      const names = policies.map(({ name }) => name);
+      if (options.wait)
+        await withControlPlane((controlPlane) =>
+          waitUntilGone(controlPlane, names, { deadline: deadlineOf(options), tell: console.log }),
+        );
       failFor(absent);
     });
 }
@@ -90,13 +96,6 @@ async function deleteEach(
     }
   });
   return absent;
-}
-
-/** Also for policies that were not there: they may have been deleted a moment ago. */
-async function waitForEnd(policies: readonly Target[], timeoutMs: number): Promise<void> {
-  const names = policies.map(({ name }) => name);
-  await withControlPlane((controlPlane) => waitUntilGone(controlPlane, names, { timeoutMs }));
-  for (const name of names) console.log(`policy/${name} is enforced nowhere any more`);
 }
 
 function failFor(absent: readonly ProblemAnswer[]): void {

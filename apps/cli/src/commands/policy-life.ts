@@ -6,6 +6,7 @@ import { segment } from '../input/names.js';
 import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
 import type { Column } from '../output/table.js';
 import { withControlPlane } from './session.js';
+import { deadlineOf } from './wait.js';
 import { waitUntilGone } from './wait-gone.js';
 
 const VERSIONS: readonly Column<PolicyVersion>[] = [
@@ -62,9 +63,8 @@ export function registerPolicyLife(program: Command): void {
       await change(kind, name, 'pause', 'paused');
       if (!options.wait) return;
       await withControlPlane((controlPlane) =>
-        waitUntilGone(controlPlane, [name], { timeoutMs: options.timeout }),
+        waitUntilGone(controlPlane, [name], { deadline: deadlineOf(options), tell: console.log }),
       );
-      console.log(`policy/${name} is enforced nowhere any more`);
     });
   program
     .command('resume')

@@ -4,23 +4,23 @@ import { CommandFailed } from '../errors.js';
 import { segment } from '../input/names.js';
 import { counted, hosts } from '../output/counted.js';
 import { printable } from '../output/printable.js';
-import { settled } from './wait.js';
+import { settled, type Patience } from './wait.js';
 
 /** As many hosts are named one by one. */
 const SHOWN = 10;
 
-/** Waits until no host enforces any of these policies that is not to; throws where that may be after `timeoutMs`. */
+/** Waits until no host enforces any of these policies that is not to; throws where that may be at the deadline. */
 export async function waitUntilGone(
   controlPlane: ControlPlane,
   policies: readonly string[],
-  { timeoutMs }: { readonly timeoutMs: number },
+  { deadline, tell }: Patience,
 ): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
   const left: PolicyRemains[] = [];
   for (const policy of policies) {
     const ask = (): Promise<PolicyRemains> => remainsOf(controlPlane, policy);
     const remains = await settled({ ask, isSettled: isGone, deadline });
-    if (!isGone(remains)) left.push(remains);
+    if (isGone(remains)) tell(`policy/${policy} is enforced nowhere any more`);
+    else left.push(remains);
   }
   const [first] = left;
   if (first === undefined) return;

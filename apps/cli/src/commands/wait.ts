@@ -37,13 +37,18 @@ export function deadlineOf(options: { readonly wait?: boolean; readonly timeout:
   return options.wait ? Date.now() + options.timeout : 0;
 }
 
-/** Waits until each policy is enforced on every selected host; throws what is missing after `timeoutMs`. */
+/** Until when commands wait together, in ms of our clock, and who hears of each policy that they need not wait for any more. */
+export interface Patience {
+  readonly deadline: number;
+  readonly tell: (line: string) => void;
+}
+
+/** Waits until each policy is enforced on every selected host; throws what is missing at the deadline. */
 export async function waitUntilEnforced(
   controlPlane: ControlPlane,
   policies: readonly Awaited[],
-  { timeoutMs, tell }: { readonly timeoutMs: number; readonly tell: (line: string) => void },
+  { deadline, tell }: Patience,
 ): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
   const missing: PolicyStatus[] = [];
   for (const policy of policies) {
     const isSettled = (now: PolicyStatus): boolean =>
