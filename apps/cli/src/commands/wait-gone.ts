@@ -41,10 +41,9 @@ export function remainLines(remains: PolicyRemains): readonly string[] {
   const { policy, complete, halted, nodes } = remains;
   const shown = nodes.slice(0, SHOWN);
   const more = remains.hosts - shown.length;
+  const where = remains.hosts === 0 ? 'hosts' : hosts(remains.hosts);
   return [
-    remains.hosts === 0
-      ? `policy ${policy} may still be enforced on hosts that are not to have it`
-      : `policy ${policy} may still be enforced on ${hosts(remains.hosts)} not to have it:`,
+    `policy ${policy} may still be enforced on ${where} it is not meant for`,
     ...shown.map(({ node, reason }) => `  ${node}: ${printable(reason)}`),
     ...(more > 0 ? [`  … and ${counted(more)} more`] : []),
     ...(halted === undefined ? [] : [`  halted: ${printable(halted)}`]),
