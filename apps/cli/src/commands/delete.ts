@@ -41,10 +41,10 @@ names it; the same again goes on waiting, also for what is deleted already.
 Deleting a node offboards it: it leaves the fleet, gets no policies any more,
 and its identity is revoked: the machine comes back only with new keys.`,
     )
-    .action(async (word: string | undefined, of: string[], options: Options) => {
+    .action(async (word: string | undefined, given: string[], options: Options) => {
       if (options.file !== undefined && word !== undefined)
         throw new UsageError('name either a kind and names, or -f FILE');
-      const targets = options.file ? await fromFiles(options.file) : fromWords(word, of);
+      const targets = options.file ? await fromFiles(options.file) : fromWords(word, given);
       const policies = targets.filter(({ kind }) => kind === kindOf('policy'));
       if (options.wait && policies.length < targets.length)
         throw new UsageError('--wait goes with policies alone');
