@@ -33,6 +33,8 @@ export interface ApplyResponse {
   readonly documents: readonly ApplyDocument[];
   /** Other policies in force that hosts have by groups and hosts of the set; absent where there are none. */
   readonly affectedPolicies?: readonly string[];
+  /** Policies in force, pruned ones aside, of which the set may have taken hosts: `remains` of each says which have them still. Absent where there are none. */
+  readonly lostPolicies?: readonly string[];
 }
 
 export interface ApplyDocument {

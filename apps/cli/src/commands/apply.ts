@@ -34,7 +34,8 @@ Examples:
   hostward apply -f policies/ --prune --owner web-team
   hostward apply -f community-policy.yaml --selector env=prod
 Exit 1 when a document is refused (then none was written), and with --wait when
-a selected host does not enforce a policy in time, or one may have a pruned one.`;
+a selected host does not enforce a policy in time, or one that is to lose a
+policy by these files may have it still.`;
 
 export function registerApply(program: Command): void {
   program
@@ -54,7 +55,7 @@ export function registerApply(program: Command): void {
     .option('--dry-run', 'say what would happen, refusals too; write nothing')
     .option(
       '--wait',
-      'return when every selected host enforces the policies, also those that hosts have by groups and labels of these files',
+      'return when every selected host enforces the policies, also those that hosts have by groups and labels of these files, and none those that it loses by them',
     )
     .addOption(durationOption('--timeout <duration>', 'how long --wait waits', '1m'))
     .option(
@@ -87,6 +88,8 @@ async function apply(options: Options): Promise<void> {
     await waitUntilEnforced(controlPlane, policies, patience);
     const pruned = response.documents.filter(isPrunedPolicy).map(({ name }) => name);
     await waitUntilGone(controlPlane, pruned, patience);
+    const lost = response.lostPolicies ?? [];
+    await waitUntilGone(controlPlane, lost, patience, 'is gone from hosts that are to lose it');
   });
 }
 

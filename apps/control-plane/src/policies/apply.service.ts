@@ -7,7 +7,7 @@ import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import { ProblemError } from '../http/index.js';
-import { affectedPolicies } from './affected-policies.js';
+import { affectedPolicies, heldBefore, lostPolicies, type Held } from './affected-policies.js';
 import { DocumentReader } from './document-reader.js';
 import { toFieldError } from './field-errors.js';
 import type { JudgedText, WrittenText } from './judge-documents.js';
@@ -47,15 +47,18 @@ export class ApplyService {
   async apply(request: ApplyRequest): Promise<ApplyResponse> {
     const parsed = await this.#read(request);
     let plan: ApplyPlan | undefined;
+    let held: Held | undefined;
     const decide = async (state: FleetState) => {
       request.check?.(state);
       const replaced = request.overrideUnreadable ? await this.#replaced(parsed, state) : undefined;
       plan = this.#plan(parsed, request, state, replaced);
+      held = request.dryRun ? undefined : heldBefore(plan.documents, state);
       return plan.writes.length === 0 ? undefined : toChange(plan, request);
     };
     if (request.dryRun) await this.editor.rehearse(decide, request);
     const revision = request.dryRun ? undefined : await this.editor.edit(decide, request);
-    return this.#answer(plan ?? this.#plan(parsed, request, this.fleet.read()), request, revision);
+    const written = plan ?? this.#plan(parsed, request, this.fleet.read());
+    return this.#answer(written, request, { revision, held });
   }
 
   /** Records that cannot be read and have the name of one of these, with the number of the newest version of a policy. */
@@ -118,7 +121,7 @@ export class ApplyService {
   async #answer(
     plan: ApplyPlan,
     { dryRun }: ApplyRequest,
-    revision?: bigint,
+    { revision, held }: { readonly revision?: bigint; readonly held?: Held },
   ): Promise<ApplyResponse> {
     const state = this.fleet.read();
     const groups = dryRun ? [...plan.groups] : [];
@@ -140,6 +143,7 @@ export class ApplyService {
       revision: revision?.toString(),
       documents,
       affectedPolicies: dryRun ? undefined : affectedPolicies(documents, state),
+      lostPolicies: held && lostPolicies(held, state),
     };
   }
 }

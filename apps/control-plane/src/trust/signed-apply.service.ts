@@ -21,7 +21,12 @@ import { FleetEditor } from '../fleet/fleet-editor.js';
 import type { FleetState } from '../fleet/fleet-state.js';
 import type { GroupRecord } from '../groups/group.record.js';
 import { ProblemError, conflict } from '../http/index.js';
-import { affectedPolicies } from '../policies/affected-policies.js';
+import {
+  affectedPolicies,
+  heldBefore,
+  lostPolicies,
+  type Held,
+} from '../policies/affected-policies.js';
 import { lockoutErrors } from '../policies/lockout-check.js';
 import { nextVersion, unchangedPolicy, versionWrites } from '../policies/policy-versions.js';
 import { tooManyRules } from '../policies/too-many-rules.js';
@@ -90,10 +95,12 @@ export class SignedApplyService {
       );
     }
     let steps: readonly Step[] = [];
+    let held: Held | undefined;
     const revision = await this.editor.edit((state) => {
       steps = this.#steps(envelopes, state);
       const errors = steps.flatMap((step) => step.errors ?? []);
       if (errors.length > 0) throw invalid(errors, steps);
+      held = heldBefore(steps.map(toApplyDocument), state);
       const then = steps.flatMap(({ writes = [] }) => writes);
       if (then.length === 0) return undefined;
       const changed = steps.filter(({ verdict }) => verdict !== 'unchanged');
@@ -110,11 +117,13 @@ export class SignedApplyService {
       };
     });
     const documents = steps.map(toApplyDocument);
+    const state = this.fleet.read();
     return {
       dryRun: false,
       revision: revision?.toString(),
       documents,
-      affectedPolicies: affectedPolicies(documents, this.fleet.read()),
+      affectedPolicies: affectedPolicies(documents, state),
+      lostPolicies: held && lostPolicies(held, state),
     };
   }
 
