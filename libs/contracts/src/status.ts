@@ -42,6 +42,7 @@ export interface RuleStatus {
   /** `section/list/index`, e.g. `process/matchPaths/0`; unique within its policy. */
   readonly id: string;
   readonly state: RuleState;
+  /** Of `delivered`: it is in force, and nothing comes of it, as its reason says; waiting changes nothing. */
   readonly proof?: Proof;
   /** Set for unsupported, failed, refused and partial coverage: what is missing, in the kernel's or parser's words. */
   readonly reason?: string;
@@ -134,7 +135,7 @@ export interface PolicyStatus {
   readonly selected: number;
   /** Selected hosts that do not keep the promise. */
   readonly stragglers: number;
-  /** True where waiting changes nothing: enforced everywhere, or each host enforces a rule or has decided against it. */
+  /** True where waiting changes nothing: enforced everywhere, or each host enforces a rule, has decided against it or has it in force in vain. */
   readonly settled: boolean;
   /** Why nothing is published at present, and what to do. */
   readonly halted?: string;
@@ -209,7 +210,11 @@ export interface NodeStatus {
   readonly losses?: Losses;
   readonly visibility?: Visibility;
   readonly rolledBack?: RolledBack;
-  readonly policies: readonly (PolicyOnNode & { readonly state: RuleState })[];
+  /** Those that select it; of one that is paused nothing is to be in force. */
+  readonly policies: readonly (PolicyOnNode & {
+    readonly state: RuleState;
+    readonly paused?: true;
+  })[];
   readonly redirect?: RedirectReport;
   readonly lastRejection?: { readonly code: string; readonly message: string; readonly at: string };
 }

@@ -167,6 +167,12 @@ describe('the report of a host', () => {
     expect(firstRule({}, 'overruled')).toMatchObject({ state: 'delivered' });
   });
 
+  it('says of such a rule that it is in force only where it was read back', () => {
+    expect(firstRule({}, 'overruled')).toMatchObject({ proof: 'read-back' });
+    for (const state of [{ profiles: [] }, { mode: 'audit' }, { enforcer: 'none' }] as const)
+      expect(firstRule(state, 'overruled')).not.toHaveProperty('proof');
+  });
+
   it('says what is applied and when the kernel was read back, not when it was written', () => {
     expect(reportOf({ asOf: 2_000 })).toMatchObject({
       asOf: '1970-01-01T00:00:02.000Z',

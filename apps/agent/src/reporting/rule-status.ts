@@ -20,7 +20,7 @@ export function ruleStatus(
     case 'refused':
       return withReason({ id, state: plan }, reason);
     case 'overruled':
-      return withReason({ id, state: 'delivered' }, reason);
+      return withReason(overruledStatus(id, state), reason);
     case 'audit':
     case 'enforce':
       if (rule.class === 'device') return deviceStatus(policy, rule, state, references);
@@ -67,6 +67,12 @@ function auditStatus(id: string, state: SensorState): RuleStatus {
 
 /** Mirror of libs/sensor/native/src/enforce.c: with these, profiles that are as they were compiled refuse nothing. */
 const NOTHING_IN_FORCE: ReadonlySet<string> = new Set(['load-failed', 'apparmor-lets-pass']);
+
+/** It will never be more than delivered; that it is no less, and there is nothing to wait for, its proof says. */
+function overruledStatus(id: string, state: SensorState): RuleStatus {
+  const isInForce = obstacleOf(state) === undefined && state.mode === 'enforce';
+  return { id, state: 'delivered', ...(isInForce && { proof: 'read-back' }) };
+}
 
 /** Why nothing of the rule set is in force, whatever its plan. */
 function obstacleOf(state: SensorState): Pick<RuleStatus, 'state' | 'reason'> | undefined {

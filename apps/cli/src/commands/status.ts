@@ -105,10 +105,9 @@ function amiss(status: NodeStatus): string | undefined {
   const breaking = status.qualifiers.filter(breaksPromise);
   if (breaking.length > 0) return `is ${breaking.join(' and ')}`;
   const holds = (state: string): boolean => state === 'enforced' || state === 'audited';
-  const missing = status.policies.filter((policy) => !holds(policy.state)).length;
-  return missing === 0
-    ? undefined
-    : `does not enforce ${missing} of its ${status.policies.length} policies`;
+  const meant = status.policies.filter(({ paused }) => !paused);
+  const missing = meant.filter((policy) => !holds(policy.state)).length;
+  return missing === 0 ? undefined : `does not enforce ${missing} of its ${meant.length} policies`;
 }
 
 function linkOf({ connected, revocation, cutOff }: NodeStatus): string {

@@ -32,6 +32,7 @@ export function nodeStatus(
       revision: policy.revision,
       rules: line.rules,
       state: line.state,
+      ...(policy.paused && { paused: true as const }),
     })),
     lastRejection: report?.rejected && {
       code: report.rejected.code,

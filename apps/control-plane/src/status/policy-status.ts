@@ -1,10 +1,16 @@
-import { STATUS_NODES, type NodePolicyStatus, type PolicyStatus, type RuleState } from '#contracts';
+import {
+  STATUS_NODES,
+  type NodePolicyStatus,
+  type PolicyStatus,
+  type RuleState,
+  type RuleStatus,
+} from '#contracts';
 import { statusOnNode, type Evidence, type WantedPolicy } from './report-to-status.js';
 import { StatusTally } from './status-tally.js';
 
 /** What a host has decided about a version of a policy; waiting does not change it. */
 const DECIDED_AGAINST: readonly RuleState[] = ['unsupported', 'refused'];
-const FINAL: readonly RuleState[] = [...DECIDED_AGAINST, 'enforced', 'audited'];
+const KEPT: readonly RuleState[] = ['enforced', 'audited'];
 
 /**
  * The status of a policy over every host it selects. No host at all is not "everywhere", nor is it where we may not know
@@ -26,8 +32,8 @@ export function policyStatus(
     const shown = line.kept ? kept : stragglers;
     if (shown.length < STATUS_NODES) shown.push(line);
     tally.add(line, reasonOf(line, each));
-    final &&= line.rules.every(({ state }) => FINAL.includes(state));
-    against ||= line.rules.some(({ state }) => DECIDED_AGAINST.includes(state));
+    final &&= line.rules.every((rule) => KEPT.includes(rule.state) || isGivenUp(rule));
+    against ||= line.rules.some(isGivenUp);
   }
   const { hosts: selected, stragglers: missing } = tally;
   const enforcedEverywhere = complete && selected > 0 && missing === 0;
@@ -41,6 +47,11 @@ export function policyStatus(
     summary: tally.groups(),
     nodes: [...stragglers, ...kept].slice(0, STATUS_NODES).sort(byName),
   };
+}
+
+/** Decided against, or in force with nothing that comes of it. */
+function isGivenUp({ state, proof }: RuleStatus): boolean {
+  return DECIDED_AGAINST.includes(state) || (state === 'delivered' && proof !== undefined);
 }
 
 /** Why the weakest rule of a host is as it is; silence in words that many hosts share. */

@@ -133,7 +133,8 @@ const UNDONE: ReadonlySet<RuleState> = new Set(['enforced', 'audited', 'delivere
 function exceptedRule(rule: RuleStatus, reason: string | undefined): RuleStatus {
   if (reason === undefined || !EXCEPTED_SECTIONS.test(rule.id)) return rule;
   if (!UNDONE.has(rule.state)) return rule;
-  return { id: rule.id, state: 'delivered', reason };
+  const { id, proof } = rule;
+  return { id, state: 'delivered', reason, ...(proof && { proof }) };
 }
 
 /** A list from which it exempts is left to the host's own word: one of an older version goes on refusing what is not listed. */

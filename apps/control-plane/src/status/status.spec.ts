@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { reportValidMs, type NodeReport, type Ordering, type RuleState } from '#contracts';
+import {
+  reportValidMs,
+  type NodeReport,
+  type Ordering,
+  type RuleState,
+  type RuleStatus,
+} from '#contracts';
 import { freshnessOf } from '../reports/freshness.js';
 import { nodeStatus } from './node-status.js';
 import { policyRemains } from './policy-remains.js';
@@ -78,6 +84,16 @@ describe('where a policy remains', () => {
     ['the host has not been told', { delivered, report: report() }, /not been told yet/],
     ['it cannot be told', { delivered, unbundled: 'too many' }, /keeps what it has/],
     ['it has not reported at all', {}, /not reported what it enforces/],
+    [
+      'it has not reported to a control plane that has just started',
+      { delivered: undefined },
+      /not reported what it enforces/,
+    ],
+    [
+      'it does not name it, to one that does not know yet what was written',
+      { delivered: undefined, report: report({ policies: [] }) },
+      /not known yet/,
+    ],
     ['it names the policy', { report: report({ applied: behind }) }, /has it still/],
     [
       'it named the policy and fell silent',
@@ -104,7 +120,10 @@ describe('where a policy remains', () => {
       'did not name it when it fell silent',
       { report: report({ applied: behind, policies: [] }), freshness: silent },
     ],
-    ['was never given anything', { delivered: undefined }],
+    [
+      'can be given nothing new, and does not name it',
+      { delivered: undefined, unbundled: 'too many', report: report({ policies: [] }) },
+    ],
     [
       'rejects what it is to have, and does not name it',
       {
@@ -425,6 +444,30 @@ describe('the summary of a policy', () => {
     );
   });
 
+  it.each<[string, Partial<RuleStatus>, boolean]>([
+    ['by a host that has it in force, and nothing comes of it', { proof: 'read-back' }, true],
+    ['without a word on whether it is in force', {}, false],
+  ])('of a rule that is delivered is settled or not: %s', (_title, over, settled) => {
+    const rules: RuleStatus[] = [
+      { id: 'process/matchPaths/0', state: 'enforced', proof: 'probe' },
+      { id: 'file/matchPaths/0', state: 'delivered', reason: 'is a directory', ...over },
+    ];
+    const policies = [{ policy: 'block-sleep', revision: '40', rules }];
+    const status = policyStatus(policy, [host('web1', { report: report({ policies }) })]);
+    expect(status).toMatchObject({ settled, enforcedEverywhere: false });
+  });
+
+  it('is settled where an exception allows what the host has in force', () => {
+    const excepted = new Map([['block-sleep', { id: 'e1', until: '2026-03-02T00:00:00.000Z' }]]);
+    const rules: RuleStatus[] = [
+      { id: 'process/matchPaths/0', state: 'enforced', proof: 'read-back' },
+      { id: 'file/matchPaths/0', state: 'audited', proof: 'read-back' },
+    ];
+    const policies = [{ policy: 'block-sleep', revision: '40', rules }];
+    const status = policyStatus(policy, [host('web1', { report: report({ policies }), excepted })]);
+    expect(status).toMatchObject({ settled: true, enforcedEverywhere: false });
+  });
+
   it('is not settled while one host has not answered', () => {
     const refused = host('web1', { report: report({}, 'refused') });
     expect(policyStatus(policy, [refused, host('web2', { delivered: undefined })]).settled).toBe(
@@ -442,6 +485,17 @@ describe('the status of a node', () => {
       enforcer: 'apparmor',
       policies: [{ policy: 'block-sleep', state: 'failed' }],
     });
+  });
+
+  it('is named as paused where a policy of it is', () => {
+    const { policies } = nodeStatus(evidence({ report: report() }), 'id', [
+      policy,
+      { ...policy, name: 'other', paused: true },
+    ]);
+    expect(policies).toEqual([
+      expect.not.objectContaining({ paused: true }),
+      expect.objectContaining({ policy: 'other', state: 'pending', paused: true }),
+    ]);
   });
 
   it('is not connected before it reported', () => {
