@@ -194,11 +194,11 @@ class Explaining extends PostgresDatabase {
 const SINCE = Date.parse('2026-03-01T12:00:00.000Z');
 
 /** One each second. */
-const manyUntil = (lastMs: number, count = 20_000) =>
+const manyUntil = (lastMs: number, count = 20_000, part = 0) =>
   batch(
     ...Array.from({ length: count }, (_, index) => {
       const at = new Date(lastMs - (count - index) * 1_000);
-      return alert(`1-${index + 1}`, { UpdatedTime: at.toISOString() });
+      return alert(`1-${part * count + index + 1}`, { UpdatedTime: at.toISOString() });
     }),
   );
 
@@ -216,7 +216,7 @@ describe('alerts in SQLite', () => {
     expect(ids(after)).toEqual(['1-19999', '1-20000']);
     const db = new DatabaseSync(join(place.folder, 'alerts.db'));
     const planOf = (filter: AlertFilter) => {
-      const page = { range: 'id < ?', bound: 9, order: 'DESC', limit: 10 } as const;
+      const page = { from: 0, to: 8, order: 'DESC', limit: 10 } as const;
       const { sql, values } = alertQuery({ filter, ...page, byTime: true, byHost: false });
       return db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values);
     };
@@ -247,13 +247,34 @@ describe('alerts in SQLite', () => {
     db.close();
     const walked = 'SEARCH alerts USING INTEGER PRIMARY KEY (rowid';
     const ofHosts = 'INDEX sqlite_autoindex_alerts_1 (node_id=?)';
+    const walk = ['SEARCH alerts', 'SEARCH alerts', `${walked}>? AND rowid<?)`];
     expect(plans.map(([first]) => first?.['detail'])).toEqual([
       `SEARCH alerts USING COVERING ${ofHosts}`,
-      `${walked}<?)`,
-      `${walked}>?)`,
+      ...walk,
+      ...walk,
       `SEARCH alerts USING COVERING ${ofHosts}`,
       `SEARCH alerts USING ${ofHosts}`,
     ]);
+  });
+
+  it('that are rare are walked to in parts, between which others have their turn', async () => {
+    const store = place.alerts(100_000);
+    const of = (policy: string, ...numbers: number[]) =>
+      batch(...numbers.map((n) => alert(`2-${n}`, { PolicyName: policy })));
+    await store.add(OTHER, of('rare', 1));
+    for (let part = 0; part < 3; part += 1)
+      await store.add(NODE, manyUntil(SINCE + part * 20_000_000, 20_000, part));
+    await store.add(OTHER, of('rare', 2));
+    let turns = 0;
+    const counting = setInterval(() => (turns += 1), 0);
+    const hosts = { nodeIds: [NODE, OTHER], policy: 'rare' };
+    const found = [await store.before(hosts, undefined, 10), await store.after(hosts, 0, 10)];
+    clearInterval(counting);
+    expect(found.map(ids)).toEqual([
+      ['2-2', '2-1'],
+      ['2-1', '2-2'],
+    ]);
+    expect(turns).toBeGreaterThan(0);
   });
 
   it('are well again when it can be written again, though none comes', async () => {

@@ -4,8 +4,9 @@ import type { AlertFilter } from './alert.store.js';
 /** Which page of which alerts. */
 export interface AlertSearch {
   readonly filter: AlertFilter;
-  readonly range: 'id < ?' | 'id > ?';
-  readonly bound: number;
+  /** First and last number that is looked at. */
+  readonly from: number;
+  readonly to: number;
   readonly order: 'ASC' | 'DESC';
   readonly limit: number;
   /** Whether so few are as new as asked for that they are found by time and sorted. */
@@ -22,10 +23,11 @@ export function alertQuery(search: AlertSearch): {
   readonly sql: string;
   readonly values: readonly SQLInputValue[];
 } {
-  const { filter, range, bound, order, limit, byTime, byHost } = search;
+  const { filter, from, to, order, limit, byTime, byHost } = search;
   const { node, policy, sinceMs, nodeIds } = filter;
   const tests: [string, SQLInputValue | undefined][] = [
-    [range, bound],
+    ['id >= ?', from],
+    ['id <= ?', to],
     ['node = ?', node],
     ['policy = ?', policy],
     ['time_ms >= ?', sinceMs],
@@ -34,9 +36,26 @@ export function alertQuery(search: AlertSearch): {
   ];
   const used = tests.filter((test): test is [string, SQLInputValue] => test[1] !== undefined);
   const where = used.map(([test]) => test).join(' AND ');
-  const from = byTime ? 'alerts INDEXED BY alerts_by_time' : 'alerts';
+  const table = byTime ? 'alerts INDEXED BY alerts_by_time' : 'alerts';
   return {
-    sql: `SELECT id, body FROM ${from} WHERE ${where} ORDER BY id ${order} LIMIT ?`,
+    sql: `SELECT id, body FROM ${table} WHERE ${where} ORDER BY id ${order} LIMIT ?`,
     values: [...used.map(([, value]) => value), limit],
   };
+}
+
+/** Numbers that one statement walks through: others wait for it meanwhile. */
+const WINDOW = 20_000;
+
+/** The parts in which the numbers of a search are walked, the first one first. */
+export function* windowsOf({
+  from,
+  to,
+  order,
+}: Pick<AlertSearch, 'from' | 'to' | 'order'>): Generator<Pick<AlertSearch, 'from' | 'to'>> {
+  if (order === 'DESC')
+    for (let top = to; top >= from; top -= WINDOW)
+      yield { from: Math.max(from, top - WINDOW + 1), to: top };
+  else
+    for (let bottom = from; bottom <= to; bottom += WINDOW)
+      yield { from: bottom, to: Math.min(to, bottom + WINDOW - 1) };
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Alert, AlertBatch } from '#contracts';
 import {
   AlertStore,
@@ -11,7 +12,7 @@ import {
   UnstorableBatch,
 } from './alert.store.js';
 import { compareEventIds } from './parse-alert-batch.js';
-import { OF_HOSTS, alertQuery, type AlertSearch } from './sqlite-alert-query.js';
+import { OF_HOSTS, alertQuery, windowsOf, type AlertSearch } from './sqlite-alert-query.js';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS alerts (
@@ -99,9 +100,8 @@ export class SqliteAlertStore extends AlertStore {
     before: number | undefined,
     limit: number,
   ): Promise<readonly StoredAlert[]> {
-    const bound = before ?? Number.MAX_SAFE_INTEGER;
-    const search = { filter, range: 'id < ?', bound, order: 'DESC', limit } as const;
-    return Promise.try(() => this.#select(search));
+    const to = (before ?? Number.MAX_SAFE_INTEGER) - 1;
+    return this.#select({ filter, from: 0, to, order: 'DESC', limit });
   }
 
   override after(
@@ -109,8 +109,8 @@ export class SqliteAlertStore extends AlertStore {
     after: number,
     limit: number,
   ): Promise<readonly StoredAlert[]> {
-    const search = { filter, range: 'id > ?', bound: after, order: 'ASC', limit } as const;
-    return Promise.try(() => this.#select(search));
+    const to = Number.MAX_SAFE_INTEGER;
+    return this.#select({ filter, from: after + 1, to, order: 'ASC', limit });
   }
 
   override byEventId(
@@ -212,14 +212,40 @@ export class SqliteAlertStore extends AlertStore {
     this.#db.prepare('DELETE FROM alerts WHERE id <= ?').run(this.#lastId() - this.kept);
   }
 
-  #select(search: Omit<AlertSearch, 'byTime' | 'byHost'>): readonly StoredAlert[] {
+  async #select(search: Omit<AlertSearch, 'byTime' | 'byHost'>): Promise<readonly StoredAlert[]> {
     const { sinceMs, nodeIds } = search.filter;
     const byTime = sinceMs !== undefined && this.#areFew('time_ms >= ?', sinceMs);
     // Who follows is mostly near the end, where a walk is short, and asks again at each alert that comes.
     const mayBeFew = nodeIds !== undefined && !byTime && search.order === 'DESC';
     const byHost = mayBeFew && this.#areFew(OF_HOSTS, JSON.stringify(nodeIds));
-    const { sql, values } = alertQuery({ ...search, byTime, byHost });
+    return byTime || byHost
+      ? this.#read({ ...search, byTime, byHost })
+      : this.#walk({ ...search, byTime, byHost });
+  }
+
+  /** A walk to what is rare may go through all that are kept: others have their turn between its parts. */
+  async #walk(search: AlertSearch): Promise<readonly StoredAlert[]> {
+    const { first, last } = this.#extent();
+    const from = Math.max(search.from, first);
+    const to = Math.min(search.to, last);
+    const found: StoredAlert[] = [];
+    for (const window of windowsOf({ ...search, from, to })) {
+      found.push(...this.#read({ ...search, ...window, limit: search.limit - found.length }));
+      if (found.length >= search.limit) break;
+      await turn();
+    }
+    return found;
+  }
+
+  #read(search: AlertSearch): readonly StoredAlert[] {
+    const { sql, values } = alertQuery(search);
     return this.#rows(sql, values);
+  }
+
+  #extent(): { readonly first: number; readonly last: number } {
+    // Each by itself is found in the index; both in one statement are a walk through the table.
+    const row = this.#db.prepare('SELECT min(id) AS first FROM alerts').get();
+    return { first: Number(row?.['first'] ?? 0), last: this.#lastId() };
   }
 
   /** Where many are, a walk from the newest on finds enough of them soon; where few are it would go through all. */
