@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { JoinTokenView, NodeView } from '#contracts';
+import { ProblemAnswer } from '../client/problem-answer.js';
 import { CommandFailed } from '../errors.js';
 import { segment } from '../input/names.js';
 import { printable } from '../output/printable.js';
@@ -107,20 +108,34 @@ async function offboard(name: string, { force, dryRun }: Leaving): Promise<void>
   });
 }
 
+/** The token first: what it is refused for must not leave a machine revoked that nobody can take the place of. */
 async function replace(name: string): Promise<void> {
-  const { labels } = await call<NodeView>(`/v1/nodes/${segment(name)}/replace`, {});
-  const { token, expiresAt } = await call<JoinTokenView>('/v1/join-tokens', {
-    node: name,
-    uses: 1,
+  const path = `/v1/nodes/${segment(name)}`;
+  await withControlPlane(async (controlPlane) => {
+    const { labels } = await controlPlane.call<NodeView>(path);
+    const body = { node: name, uses: 1, labels };
+    const made = await controlPlane.call<JoinTokenView>('/v1/join-tokens', {
+      method: 'POST',
+      body,
+    });
+    try {
+      await controlPlane.call(`${path}/replace`, { method: 'POST', body: {} });
+    } catch (error) {
+      if (error instanceof ProblemAnswer)
+        await controlPlane.call(`/v1/join-tokens/${made.id}`, { method: 'DELETE' });
+      // Without an answer it may have been done: then this is what lets the next machine in.
+      else console.log(made.token);
+      throw error;
+    }
+    const kept = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+    console.log(made.token);
+    console.error(
+      `node/${name} waits for a machine, until ${made.expiresAt}, with the labels ${kept.join(' ') || '(none)'}`,
+    );
+    console.error(
+      `hostward bootstrap lets it in; by hand, on it: hostward-agent enroll --name ${name} --token-file stdin --agent-user hostward`,
+    );
   });
-  const kept = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-  console.log(token);
-  console.error(
-    `node/${name} waits for a machine, until ${expiresAt}, with the labels ${kept.join(' ') || '(none)'}`,
-  );
-  console.error(
-    `hostward bootstrap lets it in; by hand, on it: hostward-agent enroll --name ${name} --token-file stdin --agent-user hostward`,
-  );
 }
 
 const COLUMNS: readonly Column<NodeView>[] = [

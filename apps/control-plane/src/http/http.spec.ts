@@ -36,6 +36,12 @@ describe('an end', () => {
     'is not %p',
     (text) => expect(statusOf(() => end(text))).toBe(400),
   );
+
+  // It would be a time of the server's zone, by hours another one than that of who wrote it.
+  it.each(['2026-12-01T12:00:00', '2026-12-01T12:00:00 EST', '2026-12-01T12:00'])(
+    'is not %p, which names no zone',
+    (text) => expect(statusOf(() => end(text))).toBe(400),
+  );
 });
 
 describe('a name', () => {
