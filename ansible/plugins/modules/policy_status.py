@@ -10,7 +10,8 @@ short_description: Wait until policies are enforced
 version_added: 0.1.0
 description:
   - Waits until every host that a policy selects enforces every rule of it now, as its kernel says, and fails with the
-    stragglers by name otherwise. A host that has decided against a rule is not waited for.
+    stragglers by name otherwise. A host that has decided against a rule, or has it in force while nothing comes of it, is
+    not waited for.
   - In check mode nothing is waited for and nothing fails, since what a play would apply is not applied. How it stands is
     told, and a policy that is not there yet is not enforced.
 options:
@@ -37,6 +38,13 @@ options:
     description: Whether a policy that selects no host counts as enforced.
     type: bool
     default: false
+  given_up:
+    description:
+      - What to do where nothing is missing but what a host has decided against, as one that only observes, or of which
+        nothing comes on it. V(warn) does not fail then.
+    type: str
+    choices: [fail, warn]
+    default: fail
 extends_documentation_fragment: hostward.fleet.control_plane
 author: The Hostward authors (@hostward)
 '''
@@ -56,7 +64,7 @@ enforced:
   returned: always
   type: bool
 stragglers:
-  description: What is not, as policy, host, state, qualifiers and reasons; a hundred hosts of each policy at most.
+  description: What is not, as policy, host, state, qualifiers, reasons and whether it is given up (final); a hundred hosts of each policy at most.
   returned: always
   type: list
   elements: dict
@@ -84,8 +92,9 @@ from ansible_collections.hostward.fleet.plugins.module_utils.client import (
 
 _POLL_SECONDS = 0.5
 _SHOWN = 10
+_KEPT = ('enforced', 'audited')
 # What a host has decided about a version of a policy; waiting does not change it.
-_FINAL = ('unsupported', 'refused')
+_DECIDED_AGAINST = ('unsupported', 'refused')
 
 
 def wait_until_enforced(control_plane, module):
@@ -102,7 +111,9 @@ def wait_until_enforced(control_plane, module):
             break
         time.sleep(_POLL_SECONDS)
     if waits and not answer['enforced']:
-        module.fail_json(msg=complaint(answer, params['timeout']), **answer)
+        if params['given_up'] == 'fail' or not is_given_up(answer):
+            module.fail_json(msg=complaint(answer, params['timeout']), **answer)
+        module.warn(complaint(answer, params['timeout']))
     return dict(answer, changed=False)
 
 
@@ -154,8 +165,20 @@ def stragglers_of(status, params):
         # Without names the policies were those that select the host: nothing is missing where it has none.
         return [] if params['allow_empty'] or not params['names'] else [straggler(status, no_host(params))]
     if is_older(status, params['revision']):
-        return [straggler(status, dict(each, state='pending')) for each in nodes]
-    return [straggler(status, each) for each in nodes if not each['kept'] or status.get('halted')]
+        return [dict(straggler(status, dict(each, state='pending')), final=False) for each in nodes]
+    found = [straggler(status, each) for each in nodes if not each['kept'] or status.get('halted')]
+    if found or params['node'] is not None or status['enforcedEverywhere']:
+        return found
+    return [straggler(status, SOMEBODY)]
+
+
+# Stands for hosts that may be selected, of which the control plane does not know.
+SOMEBODY = {
+    'node': None,
+    'state': 'unknown',
+    'qualifiers': [],
+    'rules': [{'state': 'unknown', 'reason': 'the control plane does not know the whole fleet: hostward doctor says why'}],
+}
 
 
 def no_host(params):
@@ -180,12 +203,30 @@ def straggler(status, node):
         'state': node['state'],
         'qualifiers': node['qualifiers'],
         'reasons': sorted(set(reasons)),
-        'final': any(rule['state'] in _FINAL for rule in node['rules']),
+        'final': is_final(node['rules']),
     }
 
 
+def is_final(rules):
+    """Whether each rule is kept or given up, and some of them are given up."""
+    left = [rule for rule in rules if rule['state'] not in _KEPT]
+    return bool(left) and all(rule_given_up(rule) for rule in left)
+
+
+def rule_given_up(rule):
+    """Decided against, or in force with nothing that comes of it; as the control plane judges it."""
+    return rule['state'] in _DECIDED_AGAINST or (rule['state'] == 'delivered' and 'proof' in rule)
+
+
+def is_given_up(answer):
+    """Whether nothing is missing but what hosts have given up."""
+    return answer['more'] == 0 and all(
+        each['final'] and set(each['qualifiers']) <= {'simulated'} for each in answer['stragglers']
+    )
+
+
 def is_settled(answer):
-    """Enforced, or decided against by every host that does not."""
+    """Enforced, or given up by every host that does not."""
     return answer['enforced'] or (answer['more'] == 0 and all(each['final'] for each in answer['stragglers']))
 
 
@@ -216,6 +257,7 @@ def main():
             wait={'type': 'bool', 'default': True},
             timeout={'type': 'int', 'default': 120},
             allow_empty={'type': 'bool', 'default': False},
+            given_up={'type': 'str', 'choices': ['fail', 'warn'], 'default': 'fail'},
         ),
         supports_check_mode=True,
     )
