@@ -30,7 +30,7 @@ export type Operation =
       | 'script'
       | 'lock'
     )
-  | ('link' | 'rename' | 'socket' | 'capability' | 'query');
+  | ('link' | 'rename' | 'socket' | 'capability' | 'query' | 'unnamed');
 
 export type Verdict = 'denied' | 'allowed';
 export type Enforcer = 'apparmor' | 'bpf';
@@ -39,7 +39,7 @@ export interface Case {
   readonly op: Operation;
   /**
    * Below the group's directory unless it begins with a slash; of a socket `inet stream`, of a capability its name, of a query
-   * to DNS how and what is asked for (name-cases.ts).
+   * to DNS how and what is asked for (name-cases.ts), of what has no path what it is.
    */
   readonly object: string;
   /** The second path of link and rename. */

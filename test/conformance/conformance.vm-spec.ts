@@ -124,7 +124,7 @@ async function actOut(vm: Vm): Promise<Outcomes> {
 }
 
 function paths(group: string, { op, object, to }: Case): Partial<Case> {
-  if (op === 'socket' || op === 'capability' || op === 'query') return {};
+  if (op === 'socket' || op === 'capability' || op === 'query' || op === 'unnamed') return {};
   const whole = (path: string): string =>
     path.startsWith('/') ? path : `${ROOT}/${group}/${path}`;
   return { object: whole(object), ...(to === undefined ? {} : { to: whole(to) }) };

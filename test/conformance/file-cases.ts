@@ -306,6 +306,10 @@ export const FILE_GROUPS: readonly Group[] = [
       { op: 'write', object: 'unlisted', as: 'listed', expect: 'denied' },
       { op: 'read', object: 'unlisted', as: 'two', expect: 'allowed' },
       { op: 'read', object: 'unlisted', expect: 'allowed' },
+      // No list can name what has no path.
+      ...['pipe', 'memfd', 'sysv'].map((object): Case => ({
+        ...{ op: 'unnamed', object, as: 'listed', expect: 'allowed' },
+      })),
     ],
   },
   {

@@ -25,8 +25,14 @@ const RUNTIME_PATHS: readonly (readonly [glob: string, perms: Perms])[] = [
   ['/sys/fs/bpf/{,hostward/{,**}}', 'rw'],
 ];
 
+/** What a host needs to start units and to let people in; systemd is judged as any program is on BPF. */
+const HOST_PATHS: typeof RUNTIME_PATHS = [
+  ['/sys/fs/cgroup/{,**}', 'rw'],
+  ['/proc/{,*/}loginuid', 'rw'],
+];
+
 /**
- * What stays usable under a list that blocks, whatever it lists: to anybody under one of files what any program needs, to
+ * What stays usable under a list that blocks, whatever it lists: to anybody under one of files what any program needs, and of everybody's what the host needs, to
  * a program under a list of its own that program itself. Weaker than every rule. `rule`: the first of the list.
  */
 export function impliedEntries(
@@ -35,7 +41,8 @@ export function impliedEntries(
   program: string | undefined,
 ): readonly Placed[] {
   const common = { rule, who: 'any', effect: 'allow', rank: IMPLIED } as const;
-  const runtime = RUNTIME_PATHS.map(([glob, perms]): Placed => ({
+  const paths = program === undefined ? [...RUNTIME_PATHS, ...HOST_PATHS] : RUNTIME_PATHS;
+  const runtime = paths.map(([glob, perms]): Placed => ({
     ...{ ...common, glob, perms },
     object: { type: 'pattern', glob: parseGlob(glob) },
   }));

@@ -43,6 +43,16 @@ const CORPUS: readonly (readonly [string, Sections, RegExp])[] = [
     /\/dev\/null/,
   ],
   [
+    'control groups, which systemd writes to',
+    { file: { matchDirectories: [{ dir: '/sys/fs/cgroup/', recursive: true, readOnly: true }] } },
+    /control groups/,
+  ],
+  [
+    'what PAM writes of who logs in',
+    { file: { matchDirectories: [{ dir: '/proc/', recursive: true, readOnly: true }] } },
+    /login uid/,
+  ],
+  [
     'the C library (cve-2019-14271)',
     { file: { matchDirectories: [{ dir: '/lib/x86_64-linux-gnu/' }] } },
     /C library|loader/,

@@ -230,10 +230,33 @@ const ROWS: readonly Row[] = [
     [...SSHD, ...SYSTEMD, ...NAMES, ...HOSTWARD],
   ],
 
+  // PID 1 is judged as any program is on BPF: without these no unit starts any more, at the next boot none at all.
+  [
+    'control groups, without which systemd starts nothing',
+    'rw',
+    [
+      '/sys/fs/cgroup/',
+      '/sys/fs/cgroup/cgroup.procs',
+      '/sys/fs/cgroup/system.slice/',
+      '/sys/fs/cgroup/system.slice/ssh.service/',
+      '/sys/fs/cgroup/system.slice/ssh.service/cgroup.procs',
+      '/sys/fs/cgroup/user.slice/user-0.slice/session-1.scope/cgroup.procs',
+    ],
+    ROOT,
+    SYSTEMD,
+  ],
+
   ['/dev/null and its like', 'rw', ['/dev/null', '/dev/zero', '/dev/full']],
   ['random numbers', 'r', ['/dev/random', '/dev/urandom']],
   ['terminals', 'rw', ['/dev/tty', '/dev/ptmx', '/dev/pts/0']],
   ['the console', 'rw', ['/dev/console', '/dev/tty1'], ROOT, LOGIN],
+  [
+    'the login uid, which PAM sets for who logs in',
+    'rw',
+    ['/proc/1234/loginuid'],
+    ROOT,
+    [...SSHD, ...LOGIN],
+  ],
   [
     '/proc',
     'r',

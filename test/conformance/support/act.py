@@ -37,6 +37,26 @@ def ftruncate(c):
     os.ftruncate(os.open(c["object"], os.O_RDWR), 0)
 
 
+def use_unnamed(c):
+    """Uses what has no path, so that no list can name it."""
+    if c["object"] == "pipe":
+        os.close(os.open("/proc/self/fd/%d" % os.pipe()[1], os.O_WRONLY))
+    elif c["object"] == "memfd":
+        fd = os.memfd_create("conform")
+        os.ftruncate(fd, mmap.PAGESIZE)
+        mmap.mmap(fd, mmap.PAGESIZE, flags=mmap.MAP_SHARED).close()
+    else:
+        mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_SHARED).close()
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.shmat.restype = ctypes.c_void_p
+        number = libc.shmget(0, mmap.PAGESIZE, 0o1600)
+        refused = number < 0 or libc.shmat(number, None, 0) == ctypes.c_void_p(-1).value
+        error = ctypes.get_errno()
+        libc.shmctl(number, 0, None)
+        if refused:
+            raise OSError(error, "no shared memory")
+
+
 def run(c):
     pid = os.posix_spawn(c["object"], [c["object"], *c.get("args", [])], {})
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -148,6 +168,7 @@ ACTS = {
     "rename": lambda c: os.rename(c["object"], c["to"]),
     "map": map_file,
     "lock": lock_file,
+    "unnamed": use_unnamed,
     "exec": run,
     "script": run,
     "socket": make_socket,

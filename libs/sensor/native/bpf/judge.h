@@ -67,6 +67,12 @@ static __always_inline __u32 lowest(__u32 operations) {
         return op + !(operations >> op & 1);
 }
 
+/*
+ * What a list refuses of an object that has no path, too: no list can name it, and pipes, shared memory and maps are what
+ * programs work with; code in a memfd is not.
+ */
+#define HW_BY_LIST_ALONE (HW_OP(EXEC) | HW_OP(MAP))
+
 static long decide_one(__u32 index, struct hw_decision *c) {
         struct hw_scratch *s = c->scratch;
         struct hw_tbl_verdict v;
@@ -79,7 +85,7 @@ static long decide_one(__u32 index, struct hw_decision *c) {
         hw_tbl_decide(c->rules->table, &s->walk, c->subject, op, c->asker, &v);
         if (op == HW_TBL_EXEC)
                 s->strongest = v.decision;
-        if (s->further) {
+        if (s->further || (s->asked.alone && !(HW_BY_LIST_ALONE & 1u << op))) {
                 v.deny &= v.says;
                 v.logged = v.audit != 0;
         }
@@ -282,6 +288,7 @@ static __always_inline __u32 hw_judge_in(const struct hw_element *rules, struct 
                 s->more = 0;
         s->asked.asker = owner == fsuid ? HW_TBL_OWNER : HW_TBL_OTHER;
         s->asked.foreign = found == HW_PATH_FOREIGN;
+        s->asked.alone = found == HW_PATH_ALONE;
         s->asked.key.dev = HW_READ(sb, s_dev);
         identify_asked(rules, s, inode);
         if (s->asked.foreign && !s->asked.bound)

@@ -20,6 +20,7 @@ struct hw_asked {
         __u32 operations, flags;
         __u32 subject, asker;
         __u32 foreign; /* it has no path on the host */
+        __u32 alone;   /* nor on any other: a pipe, a memfd */
 };
 
 /* What a rule says of an exec with an argument that its set does not hold (HW_TBL_CONDITION_BYTES). */

@@ -2,8 +2,8 @@
 /*
  * Sockets, by family, type and protocol. Sockets of the kernel itself are not judged, nor AF_UNIX and netlink.
  *
- * lsm/socket_create                                 what socket(2) asks for
- * lsm/socket_{bind,connect,listen,accept,sendmsg}   a socket from before the rules, or handed over by another process
+ * lsm/socket_create                                         what socket(2) asks for
+ * lsm/socket_{bind,connect,listen,accept,sendmsg,recvmsg}   a socket from before the rules, or handed over by another process
  */
 #include "cell.h"
 #include "query.h"
@@ -59,4 +59,10 @@ int BPF_PROG(hw_socket_sendmsg, struct socket *sock, struct msghdr *msg)
         const int refused = judge_socket(sock, HW_HOOK_SOCKET_SEND);
 
         return refused ? refused : hw_query_sent(sock, msg);
+}
+
+SEC("lsm/socket_recvmsg")
+int BPF_PROG(hw_socket_recvmsg, struct socket *sock)
+{
+        return judge_socket(sock, HW_HOOK_SOCKET_RECEIVE);
 }

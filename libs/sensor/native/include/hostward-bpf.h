@@ -192,6 +192,7 @@ enum hw_bpf_hook {
         HW_HOOK_SOCKET_LISTEN,
         HW_HOOK_SOCKET_ACCEPT,
         HW_HOOK_SOCKET_SEND,
+        HW_HOOK_SOCKET_RECEIVE,
         HW_HOOK_CAPABLE,
         HW_HOOK_QUERY,
         HW_HOOK_GUARD_KILL,

@@ -80,6 +80,11 @@ static const struct hw_mount_entry *holder_of(const struct hw_mount *m, const st
         return NULL;
 }
 
+static void leave_out(struct left_out *left, const char *place, int length) {
+        if (left->n++ == 0)
+                (void)snprintf(left->first, sizeof left->first, "%.*s", length, place);
+}
+
 /* Makes room for what alone shows its files, at the cost of the last that does not. */
 static void drop_held(struct filesystem *fs, struct left_out *left) {
         for (uint32_t i = fs->mount.n; i-- > 0;) {
@@ -100,16 +105,15 @@ static void add(struct filesystem *fs, const struct hw_mount_entry *e, struct le
         if (!holder && m->n == HW_MOUNT_ENTRIES)
                 drop_held(fs, left);
         if (m->n == HW_MOUNT_ENTRIES || (holder && shows_system(holder, e))) {
-                if (left->n++ == 0)
-                        (void)snprintf(left->first, sizeof left->first, "%.*s", e->add_len, e->add);
+                leave_out(left, e->add, e->add_len);
                 return;
         }
         fs->held[m->n] = holder != NULL;
         m->entry[m->n++] = *e;
 }
 
-/* A line: id parent major:minor root mountpoint ... */
-static bool read_line(const char *line, uint32_t *ret_dev, struct hw_mount_entry *ret) {
+/* A line: id parent major:minor root mountpoint ... False: it is none, or has a path that is longer than a prefix may be. */
+static bool read_line(const char *line, uint32_t *ret_dev, struct hw_mount_entry *ret, struct left_out *left) {
         unsigned int major, minor;
         int root, root_end, point, point_end;
 
@@ -117,8 +121,11 @@ static bool read_line(const char *line, uint32_t *ret_dev, struct hw_mount_entry
         if (sscanf(line, "%*u %*u %u:%u %n%*s%n %n%*s%n", &major, &minor, &root, &root_end, &point, &point_end) != 2)
                 return false;
         *ret_dev = major << 20 | minor; /* as the kernel has it inside */
-        return unescape(line + root, (size_t)(root_end - root), ret->strip, &ret->strip_len) &&
-               unescape(line + point, (size_t)(point_end - point), ret->add, &ret->add_len);
+        if (unescape(line + root, (size_t)(root_end - root), ret->strip, &ret->strip_len) &&
+            unescape(line + point, (size_t)(point_end - point), ret->add, &ret->add_len))
+                return true;
+        leave_out(left, line + point, point_end - point);
+        return false;
 }
 
 static struct filesystem *find(struct filesystem *list, size_t *n, uint32_t dev) {
@@ -139,11 +146,13 @@ static size_t collect(char *text, struct filesystem *list, struct left_out *left
                 struct filesystem *fs;
                 uint32_t dev;
 
-                if (!read_line(line, &dev, &entry))
-                        continue; /* longer than a prefix may be: judged from the filesystem's own root */
+                if (!read_line(line, &dev, &entry, left))
+                        continue;
                 fs = find(list, &n, dev);
                 if (fs)
                         add(fs, &entry, left);
+                else
+                        leave_out(left, entry.add, entry.add_len);
         }
         return n;
 }
@@ -216,7 +225,7 @@ int hw_bpf_mounts(struct hw_bpf *b) {
                 return -ENOMEM;
         n = collect((char *)text.data, list, &left);
         if (left.n > 0 && left.n != b->left_out)
-                hw_warn("files have no name by some mounts, which show the system or are too many mounts=%zu first=%s",
+                hw_warn("files have no name by some mounts, which show the system, are too many or have too long a path mounts=%zu first=%s",
                         left.n, left.first);
         b->left_out = left.n;
         for (size_t i = 0; i < n && r == 0; i++)

@@ -22,6 +22,7 @@ static const char *const operations[HW_HOOKS] = {
         [HW_HOOK_SOCKET_CREATE] = "create", [HW_HOOK_SOCKET_BIND] = "bind",
         [HW_HOOK_SOCKET_CONNECT] = "connect", [HW_HOOK_SOCKET_LISTEN] = "listen",
         [HW_HOOK_SOCKET_ACCEPT] = "accept", [HW_HOOK_SOCKET_SEND] = "sendmsg",
+        [HW_HOOK_SOCKET_RECEIVE] = "recvmsg",
         [HW_HOOK_CAPABLE] = "capable",     [HW_HOOK_QUERY] = "query",
         [HW_HOOK_GUARD_KILL] = "kill",
         [HW_HOOK_GUARD_TRACE] = "ptrace",  [HW_HOOK_GUARD_MAP] = "bpf_map",

@@ -237,12 +237,17 @@ static void on_revision(struct hw_daemon *d) {
         hw_enforce_check(d);
 }
 
-static void on_mounts(struct hw_daemon *d) {
+/* Also when nothing was mounted: a folder above a mount that is moved takes it to another path, and nobody is told. */
+static void tell_mounts(struct hw_daemon *d) {
         int r = d->bpf.shift ? hw_bpf_mounts(&d->bpf) : 0;
 
         if (r < 0)
                 hw_warn("the programs do not know of a change of mounts error=%s", strerror(-r));
         hw_sense_mounts(&d->sense);
+}
+
+static void on_mounts(struct hw_daemon *d) {
+        tell_mounts(d);
         d->bind_at = HW_MIN(d->bind_at, hw_now_ms() + BIND_AFTER_MOUNT_MS);
 }
 
@@ -290,6 +295,7 @@ static void check_periodically(struct hw_daemon *d, uint64_t now) {
         hw_sense_count(&d->sense);
         if (d->unkept)
                 (void)hw_memory_store(d);
+        tell_mounts(d);
         hw_enforce_check(d);
         hw_devices_settle(d);
         hw_recompile_keep_later(d);
