@@ -12,7 +12,7 @@ truncate -s 8M /srv/house.img; mkfs.ext4 -q /srv/house.img; mount -o loop /srv/h
 mkdir /srv/house/u
 truncate -s 128M /srv/tree.img; mkfs.btrfs -q /srv/tree.img; mkdir /srv/tree; mount -o loop /srv/tree.img /srv/tree
 btrfs -q subvolume create /srv/tree/home; btrfs -q subvolume create /srv/tree/other
-echo data > /srv/tree/home/key; echo data > /srv/tree/other/key
+echo data > /srv/tree/home/key; echo data > /srv/tree/other/key; echo data > /srv/tree/home/alone
 ln /srv/tree/home/key /srv/tree/home/link-before
 btrfs -q subvolume snapshot /srv/tree/home /srv/tree/before
 echo data > /srv/layers/lower/a
@@ -45,7 +45,7 @@ spec:
   process: {matchPaths: [{path: ${SLEEP}}, {path: /srv/pkg/tool}, {path: /srv/pkg/old}]}
   file:
     matchPaths:
-      [{path: /srv/keys/id}, {path: /srv/own/secret}, {path: /srv/alias/x}, {path: /srv/house/u/key}, {path: /srv/tree/home/key},
+      [{path: /srv/keys/id}, {path: /srv/own/secret}, {path: /srv/alias/x}, {path: /srv/house/u/key}, {path: /srv/tree/home/key}, {path: /srv/tree/home/alone},
        {path: /srv/merged/a}, {path: /etc/bypass-shadow}, {path: /srv/keys/lent},
        {path: /srv/keys/lent, action: Allow, fromSource: [{path: /srv/pkg/reader}]}]
     matchDirectories: [{dir: /srv/secret/, recursive: true}, {dir: /srv/ro/, recursive: true, readOnly: true}]

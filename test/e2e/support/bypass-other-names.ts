@@ -100,6 +100,21 @@ export const OTHER_NAMES: readonly BypassRow[] = [
     apparmor: { open: OTHER_NAME },
   },
   {
+    // docs/bugs.md: a snapshot showed a file that had one name
+    name: 'a file with one name, in a snapshot from before the rule',
+    attempt: 'cat /srv/tree/before/alone',
+    bpf: 'EACCES',
+    apparmor: { open: OTHER_NAME },
+  },
+  {
+    name: 'a file with one name, in a snapshot made after it',
+    setUp: 'btrfs -q subvolume snapshot /srv/tree/home /srv/tree/after',
+    attempt: 'cat /srv/tree/after/alone',
+    after: 'btrfs -q subvolume delete /srv/tree/after',
+    bpf: 'EACCES',
+    apparmor: { open: OTHER_NAME },
+  },
+  {
     // No file of which a rule speaks opens by it; one is refused that none speaks of: SECURITY.md.
     name: 'a file of another subvolume with the same number, made in the same transaction',
     attempt: 'cat /srv/tree/other/key',

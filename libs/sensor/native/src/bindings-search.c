@@ -2,9 +2,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 #include "bindings.h"
@@ -126,6 +128,13 @@ static int look(struct search *s, int parent, const char *name) {
         return fd;
 }
 
+/* A snapshot of btrfs shows a file once more, under the same numbers, and no link is counted. */
+static bool may_have_names(int fd, const struct stat *st) {
+        struct statfs fs;
+
+        return st->st_nlink > 1 || (fstatfs(fd, &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC);
+}
+
 static void search_directory(struct search *s, int fd, const struct hw_tbl_walk *walk, unsigned int depth);
 
 static void look_at(struct search *s, int parent, const char *name, unsigned char type, const struct hw_tbl_walk *walk,
@@ -148,7 +157,7 @@ static void look_at(struct search *s, int parent, const char *name, unsigned cha
         if (S_ISDIR(st.st_mode) && may_enter) {
                 s->path[s->len++] = '/';
                 search_directory(s, openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), &below, depth + 1);
-        } else if (may_bind && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode) && st.st_nlink > 1)
+        } else if (may_bind && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode) && may_have_names(fd, &st))
                 s->handler(fd, s->path, walk, s->userdata);
 }
 
