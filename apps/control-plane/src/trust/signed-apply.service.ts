@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import {
   AUTHORED_KINDS,
@@ -52,6 +53,10 @@ interface Step {
 interface Taken extends Offered {
   readonly kind: AuthoredKind;
   readonly envelope: SignedDocument;
+  /** Of a policy that is not deleted: absent where its content is none. */
+  readonly policy?: HostPolicy;
+  /** How it would lock hosts. */
+  readonly lockouts: readonly FieldError[];
 }
 
 /** Names that a host can remember; a deletion takes the place of its name for ever. */
@@ -94,10 +99,13 @@ export class SignedApplyService {
         'apply the documents as they are: `hostward apply -f` with what was signed',
       );
     }
+    let { root } = this.trust;
+    let taken = await this.#read(envelopes);
     let steps: readonly Step[] = [];
     let held: Held | undefined;
-    const revision = await this.editor.edit((state) => {
-      steps = this.#steps(envelopes, state);
+    const revision = await this.editor.edit(async (state) => {
+      if (root !== this.trust.root) [root, taken] = [this.trust.root, await this.#read(envelopes)];
+      steps = this.#steps(taken, state);
       const errors = steps.flatMap((step) => step.errors ?? []);
       if (errors.length > 0) throw invalid(errors, steps);
       held = heldBefore(steps.map(toApplyDocument), state);
@@ -127,19 +135,42 @@ export class SignedApplyService {
     };
   }
 
-  #steps(envelopes: readonly unknown[], state: FleetState): readonly Step[] {
+  /** What can be judged of each by itself, once, however often the set is tried; others have their turn in between. */
+  async #read(envelopes: readonly unknown[]): Promise<readonly (Taken | Step)[]> {
+    const taken: (Taken | Step)[] = [];
+    for (const [index, envelope] of envelopes.entries()) {
+      taken.push(orFault(index, () => this.#take(envelope, index)));
+      await turn();
+    }
+    return taken;
+  }
+
+  #take(envelope: unknown, index: number): Taken {
+    const kind = kindOf(envelope);
+    const authored = verifySigned(kind, envelope, this.trust);
+    const { name, content } = authored.document as Partial<PolicyDocument>;
+    const policy =
+      kind === 'policy' && content !== undefined && name !== undefined
+        ? contentOf(content, 'KubeArmorHostPolicy', name)
+        : undefined;
+    const lockouts = policy ? lockoutErrors(policy, index) : [];
+    return { kind, index, envelope: envelope as SignedDocument, authored, policy, lockouts };
+  }
+
+  #steps(taken: readonly (Taken | Step)[], state: FleetState): readonly Step[] {
     const set = new Map<string, SignedContent>();
     const room = new Room(this.shelf);
-    const offers = envelopes.map((envelope, index) =>
-      orFault(index, () => {
-        const kind = kindOf(envelope);
-        const authored = verifySigned(kind, envelope, this.trust);
-        const id = `${kind}/${nameOf(authored.document)}`;
-        if (set.has(id)) throw new Error('is in this set twice');
-        set.set(id, authored.document);
-        room.take(kind, nameOf(authored.document));
-        return { kind, index, envelope: envelope as SignedDocument, authored };
-      }),
+    const offers = taken.map((each, index) =>
+      'verdict' in each
+        ? each
+        : orFault(index, () => {
+            const { document } = each.authored;
+            const id = `${each.kind}/${nameOf(document)}`;
+            if (set.has(id)) throw new Error('is in this set twice');
+            set.set(id, document);
+            room.take(each.kind, nameOf(document));
+            return each;
+          }),
     );
     const fleet: Known = {
       state,
@@ -204,8 +235,7 @@ export class SignedApplyService {
   #policy({ name, content }: PolicyDocument, offered: Taken, fleet: Known): Beside {
     const { state } = fleet;
     const stored = state.policies.get(name) ?? state.deletedPolicies.get(name);
-    const policy =
-      content === undefined ? undefined : contentOf(content, 'KubeArmorHostPolicy', name);
+    const { policy } = offered;
     if (content !== undefined && !policy)
       return { errors: [fault(offered.index, `is no host policy ${name}`)] };
     const surplus = policy ? tooManyRules(policy, offered.index) : [];
@@ -213,7 +243,7 @@ export class SignedApplyService {
     const exempting = policy ? this.authors.ofExemption(offered, policy) : [];
     if (exempting.length > 0) return { errors: exempting };
     const errors = [
-      ...(policy ? lockoutErrors(policy, offered.index) : []),
+      ...offered.lockouts,
       ...this.authors.ofPolicy(offered, stored?.record.document, fleet.before),
       ...this.authors.ofPolicy(offered, policy, fleet.after),
     ];
