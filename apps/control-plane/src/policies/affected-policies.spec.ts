@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ApplyDocument } from '#contracts';
+import { etcdKeys } from '#etcd';
 import { FleetState } from '../fleet/fleet-state.js';
 import {
   changes,
@@ -76,9 +77,15 @@ describe('who waits for a set waits until hosts have lost', () => {
       undefined,
     ],
     [
-      'none of a policy that selected no host, or was paused',
+      'none of a policy that selects more',
       document('KubeArmorHostPolicy', 'nobody'),
       putPolicy(policyRecord(hostPolicy('nobody', IN_GROUP))),
+      undefined,
+    ],
+    [
+      'none of a group that has more members',
+      document('Group', 'db'),
+      putGroup(groupRecord('db', { env: 'prod' })),
       undefined,
     ],
     [
@@ -98,7 +105,12 @@ describe('who waits for a set waits until hosts have lost', () => {
   });
 
   it('what they had by a group that was pruned', () => {
-    expect(lostBy([document('Group', 'web', 'pruned')])).toEqual(['by-group']);
+    const pruned = document('Group', 'web', 'pruned');
+    const fleet = new FleetState();
+    fleet.apply(all());
+    const held = heldBefore([pruned], fleet);
+    fleet.apply(changes(11n, [], [etcdKeys.group('web')]));
+    expect(lostPolicies(held, fleet)).toEqual(['by-group']);
     expect(lostBy([document('Group', 'web', 'unchanged')])).toBeUndefined();
   });
 });

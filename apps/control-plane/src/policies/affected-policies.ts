@@ -23,10 +23,10 @@ export function affectedPolicies(
 
 /** What the fleet had of what a set is about to write. */
 export interface Held {
-  /** Of the policies of the set that are in force and select hosts. */
-  readonly selectors: ReadonlyMap<string, PolicySelector | undefined>;
-  /** Names of the policies that hosts have by its groups. */
-  readonly byGroups: readonly string[];
+  /** Of the policies of the set that are in force. */
+  readonly selectors: ReadonlyMap<string, PolicySelector>;
+  /** Names of the members of its groups, by group. */
+  readonly members: ReadonlyMap<string, ReadonlySet<string>>;
   /** Names of the policies of its hosts, by host. */
   readonly onHosts: ReadonlyMap<string, readonly string[]>;
 }
@@ -34,40 +34,58 @@ export interface Held {
 /** To be looked at before a set is written. */
 export function heldBefore(documents: readonly ApplyDocument[], state: FleetState): Held {
   const selectors = written(documents, 'KubeArmorHostPolicy').flatMap((name) => {
-    const { document, paused } = state.policies.get(name)?.record ?? {};
-    const isHeld = document !== undefined && !paused && state.index.countOf(name) > 0;
-    return isHeld ? [[name, document.spec.nodeSelector] as const] : [];
+    const isPaused = state.policies.get(name)?.record.paused;
+    const selector = isPaused ? undefined : selectorOf(name, state);
+    return selector === undefined ? [] : [[name, selector] as const];
   });
-  const groups = [...written(documents, 'Group'), ...named(documents, 'Group', ['pruned'])];
+  const groups = named(documents, 'Group', ['created', 'configured', 'pruned']);
+  const hosts = written(documents, 'KubeArmorVirtualMachine');
   return {
     selectors: new Map(selectors),
-    byGroups: namingAny(groups, state)
-      .map(({ record }) => record.name)
-      .filter((name) => state.index.countOf(name) > 0),
-    onHosts: new Map(
-      written(documents, 'KubeArmorVirtualMachine').map((host) => [host, activeOn(host, state)]),
-    ),
+    members: new Map(groups.map((group) => [group, state.index.membersOf(group)])),
+    onHosts: new Map(hosts.map((host) => [host, activeOn(host, state)])),
   };
 }
 
 /**
- * Names of the policies in force of which a set that was written may have taken hosts, by another selector, by its groups
- * and by its hosts: who waits for the set waits until those hosts have let go of them. Undefined where there are none.
+ * Names of the policies of which a set that was written took hosts, by another selector, by its groups and by its hosts:
+ * who waits for the set waits until those hosts have let go of them. Undefined where there are none.
  */
 export function lostPolicies(
-  { selectors, byGroups, onHosts }: Held,
+  { selectors, members, onHosts }: Held,
   after: FleetState,
 ): readonly string[] | undefined {
-  const moved = [...selectors].filter(([name, before]) => {
-    const now = after.policies.get(name)?.record.document?.spec.nodeSelector;
-    return !isDeepStrictEqual(now, before);
-  });
+  const { index } = after;
+  const isLost = ([name, before]: Chosen): boolean =>
+    [...index.nodesBy(before, members)].some((host) => !index.selects(name, host));
+  const moved = [...selectors].filter(
+    ([name, before]) => !isDeepStrictEqual(selectorOf(name, after), before),
+  );
+  const ofGroups = namingAny([...members.keys()], after).flatMap(
+    ({ record: { name } }): Chosen[] => {
+      const selector = selectorOf(name, after);
+      return selector ? [[name, selector]] : [];
+    },
+  );
+  const chosen = [...moved, ...ofGroups];
   const left = [...onHosts].flatMap(([host, before]) => {
     const now = new Set(activeOn(host, after));
     return before.filter((name) => !now.has(name));
   });
-  const lost = new Set([...moved.map(([name]) => name), ...byGroups, ...left]);
+  const lost = new Set([
+    ...(chosen.length > LOOKED_AT ? chosen : chosen.filter(isLost)).map(([name]) => name),
+    ...left,
+  ]);
   return lost.size > 0 ? [...lost].sort() : undefined;
+}
+
+type Chosen = readonly [policy: string, selector: PolicySelector];
+
+/** To look at one costs its hosts: of more than so many all are taken for lost, and whoever asks finds out. */
+const LOOKED_AT = 200;
+
+function selectorOf(policy: string, { policies }: FleetState): PolicySelector | undefined {
+  return policies.get(policy)?.record.document?.spec.nodeSelector;
 }
 
 function written(documents: readonly ApplyDocument[], kind: string): readonly string[] {
