@@ -288,7 +288,7 @@ describe('a rule about what the compiler is not let to look at', () => {
   });
 });
 
-describe('a file rule whose path is a directory', () => {
+describe('a file rule whose path is a directory, or has wildcards', () => {
   const reportOf = (spec: Parameters<typeof policy>[1], bpf: boolean) =>
     reports(
       compile([policy('p', spec)], {
@@ -309,6 +309,19 @@ describe('a file rule whose path is a directory', () => {
         reason:
           'it names /etc/ssh, a directory, which a path of a file never matches: use matchDirectories',
       });
+  });
+
+  it.each([
+    ['its path', { matchPaths: [{ path: '/srv/*.key' }] }, '/srv/*.key'],
+    ['its folder', { matchDirectories: [{ dir: '/home/*/.ssh/' }] }, '/home/*/.ssh/'],
+    [
+      'its source',
+      { matchPaths: [{ path: '/srv/a', fromSource: [{ path: '/tmp/*' }] }] },
+      '/tmp/*',
+    ],
+  ])('is not called enforced where wildcards stand for themselves in %s', (_in, file, named) => {
+    const reason = `it names ${named}, where wildcards stand for themselves: use matchPatterns`;
+    expect(reportOf({ file }, false)).toMatchObject({ plan: 'overruled', reason });
   });
 
   it('is in force for the file that comes in its place: who makes a directory does not end it', () => {

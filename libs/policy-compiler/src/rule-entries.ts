@@ -124,6 +124,9 @@ export class RuleEntries {
       objectsOf(object.match, this.resolve).every((one) => this.isDirectory(one))
     )
       return `it names ${named[0]}, ${DIRECTORY}`;
+    const wild = [...named, ...sources].find((path) => /[*?]/.test(path));
+    if (wild !== undefined)
+      return `it names ${wild}, where wildcards stand for themselves: use matchPatterns`;
     const [link] = named.flatMap((path) => this.host.unfollowed?.(path) ?? []);
     if (link !== undefined) return notFollowed(link);
     return ofEachProcess(named, this.resolve) ?? this.unmetSources(sources);

@@ -85,6 +85,7 @@ function checkEntry({ path, value }: Entry, warn: Warn): void {
   if (path[1] === 'process' && path[2] === 'matchPaths') checkProgram(value, path, warn);
   checkSources(value.fromSource, path, warn);
   for (const field of ['path', 'dir'] as const) checkPath(value[field], [...path, field], warn);
+  checkLiteral(value['execname'], [...path, 'execname'], warn);
   checkPattern(value['pattern'], [...path, 'pattern'], warn);
   checkCommaList(value, path, warn);
 }
@@ -124,12 +125,23 @@ function checkSources(sources: readonly Source[] | undefined, path: Path, warn: 
 
 function checkPath(value: unknown, path: Path, warn: Warn): void {
   if (typeof value !== 'string') return;
+  checkLiteral(value, path, warn);
   const short = shortestPath(value);
   if (short !== value)
     warn(path, value, 'corrected-path', `it is read as ${short}`, `write ${short}`);
   if (!short.split('/').includes('..')) return;
   const message = 'a path with .. never matches: the kernel reports paths without it';
   warn(path, value, 'never-matches', message, 'write the path without ..');
+}
+
+/** KubeArmor hands paths to AppArmor as they are, where these stand for others. */
+function checkLiteral(value: unknown, path: Path, warn: Warn): void {
+  if (typeof value !== 'string' || !/[*?]|\[.+\]|\{.+\}/.test(value)) return;
+  const message = 'wildcards stand for themselves here: only a file of this very name is meant';
+  const remedy = path.includes('fromSource')
+    ? 'name each program'
+    : 'use matchPatterns, or matchDirectories with recursive';
+  warn(path, value, 'literal-wildcard', message, remedy);
 }
 
 function checkPattern(value: unknown, path: Path, warn: Warn): void {

@@ -11,10 +11,9 @@ const MAX_STRING_BYTES = 4095;
 const MAX_DEPTH = 32;
 const MAX_VALUES = 200_000;
 
-/** C0 and C1 controls, DEL, line and paragraph separators, and what turns the direction of writing. */
-
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
-/** The same, but lines and tabs are fine in prose. */
+/** C0 and C1 controls, DEL, separators of lines and paragraphs, what has no width or another one, and what turns the direction of writing. */
+const UNSEEN = /[\u0000-\u001f\u007f-\u00a0\u2028\u2029\p{Cf}]/u;
+/** In prose lines and tabs are fine, and what joins the parts of a sign. */
 
 const UNSEEN_IN_PROSE =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;

@@ -207,6 +207,16 @@ describe('hostile text', () => {
       'error:control-character@9:27 spec.process.matchPaths[0].path',
     ],
     [
+      'a character without a width',
+      `${HEAD}  process: {matchPaths: [{path: "/a\\u200Bb"}]}\n`,
+      'error:control-character@9:27 spec.process.matchPaths[0].path',
+    ],
+    [
+      'a space that does not break',
+      `${HEAD}  process: {matchPaths: [{path: "/a\\u00A0b"}]}\n`,
+      'error:control-character@9:27 spec.process.matchPaths[0].path',
+    ],
+    [
       'half a character',
       `${HEAD}  message: "\\uD800"\n`,
       'error:control-character@9:3 spec.message',

@@ -57,6 +57,7 @@ interface RuleMeanings {
   'wildcard-domain': 'a domain with *. in front stands for the domain itself too';
   'unknown-syscall': 'KubeArmor does not list the system call';
   'never-matches': 'what is written cannot match anything';
+  'literal-wildcard': 'a path holds characters that are wildcards in patterns alone';
   'empty-rule': 'a rule names nothing';
   'empty-source': 'fromSource is given and names no program';
   'no-rules': 'the policy has no rules';
