@@ -10,6 +10,9 @@ export const SYSTEMD = [
   '/usr/lib/systemd/systemd',
   '/usr/lib/systemd/systemd-executor',
   '/usr/lib/systemd/systemd-logind',
+  // Without it a host that starts anew finds no device, the network's neither.
+  '/usr/lib/systemd/systemd-udevd',
+  '/usr/bin/udevadm',
 ];
 export const NAMES = ['/usr/lib/systemd/systemd-networkd', '/usr/lib/systemd/systemd-resolved'];
 export const SUDO = ['/usr/bin/sudo'];

@@ -43,6 +43,17 @@ const CORPUS: readonly (readonly [string, Sections, RegExp])[] = [
     /\/dev\/null/,
   ],
   [
+    'what sudo includes',
+    { file: { matchPatterns: [{ pattern: '/etc/sudoers.d/*' }] } },
+    /configuration of sudo/,
+  ],
+  [
+    'what sshd includes',
+    { file: { matchPatterns: [{ pattern: '/etc/ssh/sshd_config.d/*.conf' }] } },
+    /configuration of sshd/,
+  ],
+  ['udev', { process: { matchPaths: [{ path: '/usr/bin/udevadm' }] } }, /systemd/],
+  [
     'control groups, which systemd writes to',
     { file: { matchDirectories: [{ dir: '/sys/fs/cgroup/', recursive: true, readOnly: true }] } },
     /control groups/,

@@ -159,11 +159,24 @@ const ROWS: readonly Row[] = [
     ROOT,
     [...SSHD, ...SUDO, ...LOGIN],
   ],
-  ['the configuration of sudo', 'r', ['/etc/sudoers', '/etc/sudoers.d/'], ROOT, SUDO],
+  // What the folders hold is named by people; a pattern takes these as well as any.
+  [
+    'the configuration of sudo',
+    'r',
+    [
+      ...['/etc/sudoers', '/etc/sudoers.d/', '/etc/sudoers.d/90-cloud-init-users'],
+      ...LOGINS.map((user) => `/etc/sudoers.d/${user}`),
+    ],
+    ROOT,
+    SUDO,
+  ],
   [
     'the keys and configuration of sshd',
     'r',
-    ['/etc/ssh/sshd_config', '/etc/ssh/ssh_host_ed25519_key', '/etc/ssh/ssh_host_rsa_key'],
+    [
+      ...['/etc/ssh/sshd_config', '/etc/ssh/ssh_host_ed25519_key', '/etc/ssh/ssh_host_rsa_key'],
+      ...['/etc/ssh/sshd_config.d/', '/etc/ssh/sshd_config.d/50-cloud-init.conf'],
+    ],
     ROOT,
     SSHD,
   ],
