@@ -141,6 +141,15 @@ describe('the state of a rule', () => {
     expect(firstRule({ enforcer: 'none' })?.state).toBe('failed');
   });
 
+  it("says that its denials are told to nobody where AppArmor's records are not read", () => {
+    const deaf = { auditListening: false } as const;
+    expect(firstRule(deaf)).toMatchObject({
+      state: 'enforced',
+      reason: expect.stringMatching(/are told to nobody/),
+    });
+    expect(firstRule({ ...deaf, enforcer: 'bpf' })).not.toHaveProperty('reason');
+  });
+
   it('is audited only where denials are being read', () => {
     expect(firstRule({}, 'audit')).toMatchObject({ state: 'audited' });
     expect(firstRule({ auditListening: false }, 'audit')?.state).toBe('delivered');

@@ -49,8 +49,14 @@ function enforceStatus(policy: string, id: string, state: SensorState): RuleStat
   if (state.coverage.awaited === true)
     return { id, state: 'delivered', reason: 'who has open what it refuses is being looked for' };
   const proved = probes.some((probe) => probe.result === 'blocked');
-  return { id, state: 'enforced', proof: proved ? 'probe' : 'read-back' };
+  const enforced = { id, state: 'enforced', proof: proved ? 'probe' : 'read-back' } as const;
+  // With audit=0 on the kernel's command line there is no such record; BPF tells by itself.
+  const isDeaf = state.enforcer === 'apparmor' && !state.auditListening;
+  return isDeaf ? { ...enforced, reason: UNTOLD } : enforced;
 }
+
+const UNTOLD =
+  'its denials are told to nobody: the audit records of the kernel are not being read (is audit=0 on its command line?)';
 
 function auditStatus(id: string, state: SensorState): RuleStatus {
   const obstacle = obstacleOf(state);

@@ -123,6 +123,9 @@ void hw_events_add_record(struct hw_events *e, const struct hw_audit_record *r, 
 
         if (!r->actor)
                 hw_actor_read(r->pid, &found);
+        /* It was let go on meanwhile, and is the program that it started: who started it is not known but by `comm`. */
+        if (!r->actor && strcmp(r->operation, "exec") == 0 && strcmp(found.exe, r->name) == 0)
+                found.exe[0] = 0;
         if (r->observed)
                 hw_json_text(&j, "class", r->observed);
         hw_json_text_known(&j, "profile", r->profile);

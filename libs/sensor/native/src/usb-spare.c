@@ -87,11 +87,30 @@ static bool holds_system(const char *sysfs, const char *device) {
         return false;
 }
 
+/* A link, or one that a bridge, a bond or a VLAN is made of. */
+static bool is_link_at(const char *device, const char *path, unsigned int depth) {
+        _cleanup_closedir_ DIR *links = NULL;
+        const struct dirent *entry;
+        char below[PATH_MAX];
+
+        if (is_below(device, path))
+                return true;
+        links = depth < DEPTH_MAX ? opendir(path) : NULL;
+        while (links && (entry = readdir(links))) {
+                int n = snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
+
+                if (strncmp(entry->d_name, "lower_", 6) == 0 && n > 0 && (size_t)n < sizeof below &&
+                    is_link_at(device, below, depth + 1))
+                        return true;
+        }
+        return false;
+}
+
 static bool is_link_on(const char *sysfs, const char *device, const char *link) {
         char path[PATH_MAX];
 
         (void)snprintf(path, sizeof path, "%s/class/net/%s", sysfs, link);
-        return is_below(device, path);
+        return is_link_at(device, path, 0);
 }
 
 /* Any route of IPv4, or one of IPv6 by a gateway: each link has one to its neighbours. */

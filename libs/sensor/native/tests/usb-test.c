@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -349,6 +350,45 @@ static void a_bus_that_appears_later_is_gated(void) {
         end_bus();
 }
 
+/* The name of a link with a route, as the kernel has it here. */
+static bool routed_link(char link[32]) {
+        _cleanup_fclose_ FILE *routes = fopen("/proc/net/route", "re");
+        _cleanup_free_ char *line = NULL;
+        size_t size = 0;
+
+        return routes && getline(&line, &size, routes) > 0 && getline(&line, &size, routes) > 0 &&
+               sscanf(line, "%31s", link) == 1;
+}
+
+static void join(const char *link, const char *to) {
+        char whole[256];
+
+        (void)snprintf(whole, sizeof whole, "%s/%s", root, link);
+        CHECK(symlink(to, whole) == 0);
+}
+
+static void an_adapter_below_what_carries_routes_is_needed(void) {
+        char link[32], path[128];
+
+        if (!routed_link(link)) {
+                (void)fprintf(stderr, "no link has a route here: adapters below one are not tried\n");
+                return;
+        }
+        new_bus();
+        plug("1-2", "5", "1", DEVICE(0, 2, 6, 0));
+        put("bus/usb/devices/1-2/net/enx1/type", "1", 1);
+        (void)snprintf(path, sizeof path, "class/net/%s/type", link);
+        put(path, "1", 1);
+        join("class/net/enx1", "../../bus/usb/devices/1-2/net/enx1");
+        CHECK(!hw_usb_needed(root, "1-2"));
+        put("class/net/vlan/type", "1", 1);
+        join("class/net/vlan/lower_enx1", "../enx1");
+        (void)snprintf(path, sizeof path, "class/net/%s/lower_vlan", link);
+        join(path, "../vlan");
+        CHECK(strcmp(hw_usb_needed(root, "1-2"), "the network is reached by it") == 0);
+        end_bus();
+}
+
 int main(void) {
         TEST(a_rule_names_class_subclass_protocol_and_level);
         TEST(the_most_specific_rule_decides_and_between_equals_the_strictest);
@@ -368,5 +408,6 @@ int main(void) {
         TEST(another_device_at_the_same_place_is_judged_anew);
         TEST(in_audit_nothing_is_kept_out_and_all_is_told);
         TEST(a_bus_that_appears_later_is_gated);
+        TEST(an_adapter_below_what_carries_routes_is_needed);
         return 0;
 }
