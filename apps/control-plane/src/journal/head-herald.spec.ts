@@ -30,9 +30,11 @@ let channel: FakeChannel;
 let herald: HeadHerald;
 let pace: SignedDocument | undefined;
 let everyMs: number;
+let isAway: boolean;
 
 beforeEach(() => {
   seq = 0;
+  isAway = false;
   pace = undefined;
   everyMs = REPORT_INTERVAL_MS;
   clock = new SetClock();
@@ -41,7 +43,9 @@ beforeEach(() => {
     Promise.resolve(
       seq === 0 ? undefined : { payloadType: '', payload: String(seq), signatures: [] },
     );
-  const journal = { end: () => Promise.resolve({ seq, hash: '' }), head };
+  const end = () =>
+    isAway ? Promise.reject(new Error('away')) : Promise.resolve({ seq, hash: '' });
+  const journal = { end, head };
   herald = new HeadHerald(
     journal,
     channel,
@@ -91,6 +95,18 @@ describe('the herald of the journal', () => {
     await at(30_000);
     await at(33_000, 2);
     expect(channel.paces).toEqual([undefined, pace, pace]);
+  });
+
+  it('repeats the last head, and the pace with it, while the journal cannot be asked', async () => {
+    await at(0, 1);
+    isAway = true;
+    pace = { payloadType: 'pace', payload: '', signatures: [] };
+    expect(await at(29_000, 2)).toEqual(['1']);
+    expect(await at(30_000)).toEqual(['1', '1']);
+    expect(await at(45_000)).toEqual(['1', '1']);
+    expect(channel.paces).toEqual([undefined, pace]);
+    isAway = false;
+    expect(await at(60_000)).toEqual(['1', '1', '2']);
   });
 
   it('tries again where nobody could hear it, also when the clock goes back', async () => {

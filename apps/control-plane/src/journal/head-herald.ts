@@ -20,6 +20,7 @@ export abstract class HeadChannel {
  */
 export class HeadHerald {
   #toldSeq = 0;
+  #told: SignedDocument | undefined;
   #toldAtMs: number | undefined;
   #telling = false;
 
@@ -48,12 +49,24 @@ export class HeadHerald {
     const nowMs = this.clock.nowMs();
     const ageMs = this.#toldAtMs === undefined ? Infinity : Math.abs(nowMs - this.#toldAtMs);
     if (ageMs < this.pace.everyMs / HEADS_A_REPORT) return;
-    const { seq } = await this.journal.end();
-    if (seq === this.#toldSeq && ageMs < REPEAT_MS) return;
-    const head = await this.journal.head();
-    if (!head) return;
+    const isRepeat = ageMs >= REPEAT_MS;
+    try {
+      const { seq } = await this.journal.end();
+      if (seq === this.#toldSeq && !isRepeat) return;
+      const head = await this.journal.head();
+      if (!head) return;
+      await this.#publish(head, nowMs);
+      this.#toldSeq = seq;
+    } catch (error) {
+      // The pace goes with a head: without it all hosts would soon report as often as those of a small fleet.
+      if (this.#told && isRepeat) await this.#publish(this.#told, nowMs);
+      throw error;
+    }
+  }
+
+  async #publish(head: SignedDocument, nowMs: number): Promise<void> {
     await this.channel.publish(head, this.pace.order());
-    this.#toldSeq = seq;
+    this.#told = head;
     this.#toldAtMs = nowMs;
   }
 }

@@ -38,9 +38,14 @@ export class CutOffService {
     try {
       const written = await this.editor.edit((state) => this.#change(state, offence));
       if (written !== undefined) this.log.warn('a host was cut off from Redis', { ...offence });
-      await this.inbox.discard(nodeId);
     } catch (error) {
       this.log.warn('a host could not be cut off, trying again', { ...offence, error });
+    }
+    // Also where nothing can be written now: it must not fill the Redis of all others.
+    try {
+      await this.inbox.discard(nodeId);
+    } catch (error) {
+      this.log.warn('what a host wrote could not be thrown away, trying again', { nodeId, error });
     } finally {
       this.#underWay.delete(nodeId);
     }

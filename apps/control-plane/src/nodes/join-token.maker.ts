@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { etcdKeys } from '#etcd';
+import { Log } from '#observability';
+import { etcdKeys, type Write } from '#etcd';
 import type { AttestationKind, JoinTokenView } from '#contracts';
 import { actor, currentCaller } from '../access/caller.js';
 import { hashToken } from '../access/index.js';
@@ -9,8 +10,14 @@ import { Fleet } from '../fleet/fleet.js';
 import { FleetEditor } from '../fleet/fleet-editor.js';
 import { checkedGroups } from './join-token.bounds.js';
 import { composeToken, joinTokenView, type JoinTokenRecord } from './join-token.record.js';
+import { JoinTokenStore } from './join-token.store.js';
 import { checkedLabels } from './label-changes.js';
 import { checkedCidrs } from './network.js';
+
+/** A token that is over is listed so long, for whoever asks why a host was refused. */
+const SHOWN_MS = 7 * 24 * 3_600_000;
+/** Looked at with each that is made. */
+const LOOKED_AT = 20;
 
 /** What a join token is to be bound to; what a caller wrote is checked here. */
 export interface JoinTokenWish {
@@ -27,10 +34,15 @@ export interface JoinTokenWish {
 /** Makes join tokens, journalled; the token itself is in the answer alone. */
 @Injectable()
 export class JoinTokenMaker {
+  /** The last one that was looked at; the next ones stand behind it. */
+  #looked: string | undefined;
+
   constructor(
     private readonly editor: FleetEditor,
     private readonly fleet: Fleet,
+    private readonly store: JoinTokenStore,
     private readonly clock: Clock,
+    private readonly log: Log,
   ) {}
 
   /** Throws 400 that names the field for what no token can be bound to. */
@@ -40,9 +52,10 @@ export class JoinTokenMaker {
     const record = this.#record(id, token, wish);
     const { uses, labels, cidrs, attest, groups, node } = record;
     const key = etcdKeys.joinToken(id);
+    const outdated = await this.#outdated();
     await this.editor.edit(() => ({
       if: [{ key, modRevision: 0n }],
-      then: [{ type: 'put', key, value: JSON.stringify(record) }],
+      then: [{ type: 'put', key, value: JSON.stringify(record) }, ...outdated],
       journal: {
         by: actor(),
         action: 'join-token.created',
@@ -51,6 +64,21 @@ export class JoinTokenMaker {
       },
     }));
     return joinTokenView(record, token);
+  }
+
+  /** Clears away some that have let nobody in for long: whoever makes a token for each host would fill etcd. */
+  async #outdated(): Promise<readonly Write[]> {
+    const before = new Date(this.clock.nowMs() - SHOWN_MS).toISOString();
+    try {
+      const { items, more } = await this.store.page(LOOKED_AT, this.#looked);
+      this.#looked = more ? items.at(-1)?.id : undefined;
+      const over = items.filter(({ expiresAt }) => expiresAt < before);
+      return over.map(({ id }) => ({ type: 'delete', key: etcdKeys.joinToken(id) }));
+    } catch (error) {
+      this.#looked = undefined;
+      this.log.warn('join tokens that are over could not be cleared away', { error });
+      return [];
+    }
   }
 
   #record(id: string, token: string, wish: JoinTokenWish): JoinTokenRecord {

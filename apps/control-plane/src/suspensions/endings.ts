@@ -6,7 +6,14 @@ import { Clock } from '../clock.js';
 import { Fleet } from '../fleet/fleet.js';
 import { toProblemError } from '../http/index.js';
 import { ExceptionService } from '../policies/exception.service.js';
+import type { SuspensionRecord } from './suspension.record.js';
 import { SuspensionService } from './suspension.service.js';
+
+/**
+ * So long before its end a suspension ends where another one holds beyond it: hosts know of one at a time, and whoever
+ * ended it by himself would enforce until the other one has come.
+ */
+const OVERLAP_MS = 15_000;
 
 /**
  * Ends what has an end. Removing it from etcd gives a new generation, so that a host's assignment stays a function of
@@ -29,7 +36,7 @@ export class Endings {
     if (this.#running || this.fleet.state.revision === 0n) return;
     this.#running = true;
     try {
-      for (const id of this.#due('suspensions'))
+      for (const id of this.#due('suspensions', earlierWhere(this.#lastEnd())))
         await this.#end(id, () => this.suspensions.end(id, SYSTEM));
       for (const id of this.#due('exceptions'))
         await this.#end(id, () => this.exceptions.end(id, SYSTEM));
@@ -38,14 +45,22 @@ export class Endings {
     }
   }
 
-  #due(kind: 'suspensions' | 'exceptions'): readonly string[] {
+  #lastEnd(): number {
+    const { suspensions } = this.fleet.state;
+    return Math.max(...suspensions.sorted().map(({ record: { until } }) => Date.parse(until)));
+  }
+
+  #due(
+    kind: 'suspensions' | 'exceptions',
+    earlier: (record: Ending) => number = () => 0,
+  ): readonly string[] {
     const nowMs = this.clock.nowMs();
     const { state } = this.fleet;
     const prefix = kind === 'suspensions' ? etcdKeys.suspensions : etcdKeys.exceptions;
     return (
       state[kind]
         .sorted()
-        .filter(({ record: { until } }) => Date.parse(until) <= nowMs)
+        .filter(({ record }) => Date.parse(record.until) - earlier(record) <= nowMs)
         // What stands there now and cannot be read may end later, and is no machine's to take away.
         .filter(({ name }) => !state.unreadable.has(`${prefix}${name}`))
         .map(({ record: { id } }) => id)
@@ -61,4 +76,14 @@ export class Endings {
       this.log.warn('could not end what is due, trying again', { id, error });
     }
   }
+}
+
+type Ending = Pick<SuspensionRecord, 'at' | 'until'>;
+
+/** How much earlier a suspension ends; of a short one a quarter at most. */
+function earlierWhere(lastEndMs: number): (record: Ending) => number {
+  return ({ at, until }) => {
+    const endMs = Date.parse(until);
+    return endMs < lastEndMs ? Math.min(OVERLAP_MS, (endMs - Date.parse(at)) / 4) : 0;
+  };
 }
