@@ -229,10 +229,12 @@ export class SqliteAlertStore extends AlertStore {
     const from = Math.max(search.from, first);
     const to = Math.min(search.to, last);
     const found: StoredAlert[] = [];
+    let isFirst = true;
     for (const window of windowsOf({ ...search, from, to })) {
+      if (!isFirst) await turn();
+      isFirst = false;
       found.push(...this.#read({ ...search, ...window, limit: search.limit - found.length }));
       if (found.length >= search.limit) break;
-      await turn();
     }
     return found;
   }
