@@ -160,9 +160,11 @@ function once<T extends object>(make: () => T): () => T {
 
 /** A label change may neither take a host out of the scope nor bring one in. */
 function checkNode(name: string, write: Write, { caller, state }: Checked): void {
-  need(caller, 'nodes:write');
   const before = state.nodes.get(name)?.record;
   const after = write.type === 'put' ? decodeNode(bytesOf(write)) : undefined;
+  // Put back as it is beside what is about the host, so that nobody decides on it without knowing of that.
+  if (before && isDeepStrictEqual(before, after)) return;
+  need(caller, 'nodes:write');
   for (const record of [before, after]) {
     if (record && caller.scope?.has(record) === false) outside(caller, `host ${name}`);
   }

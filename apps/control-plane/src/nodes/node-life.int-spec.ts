@@ -172,26 +172,30 @@ it('a host that reaches no network is given by a file what Redis holds for it, a
 describe('a host that changes while a suspension of it is written', () => {
   afterEach(() => void jest.restoreAllMocks());
 
-  /** Has `change` done before the next suspension is committed, after it was decided. */
-  const before = (change: () => Promise<Answer>): void => {
+  /** Has `change` done before the next change of a kind is committed, after that was decided. */
+  const before = (action: string, change: () => Promise<Answer>): void => {
     const spy = jest.spyOn(EtcdLedger.prototype, 'commit');
     spy.mockImplementation(async function (this: EtcdLedger, late) {
       spy.mockRestore();
-      if (late.journal.action === 'suspension.created') {
+      if (late.journal.action === action) {
         expect((await change()).status).toBeLessThan(300);
         return this.commit(late);
       }
       // Keys of hosts are made meanwhile.
       const committed = this.commit(late);
-      before(change);
+      before(action, change);
       return committed;
     });
   };
-  const suspendedWhile = async (node: string, change: () => Promise<Answer>): Promise<number> => {
-    before(change);
+  const suspend = (node: string): Promise<Answer> => {
     const until = new Date(Date.now() + 3_600_000).toISOString();
-    const order = { target: { node }, mode: 'off', until, reason: 'race' };
-    return (await rig.rest.post('/v1/suspensions', order)).status;
+    return rig.rest.post('/v1/suspensions', {
+      ...{ target: { node }, mode: 'off', until, reason: 'race' },
+    });
+  };
+  const suspendedWhile = async (node: string, change: () => Promise<Answer>): Promise<number> => {
+    before('suspension.created', change);
+    return (await suspend(node)).status;
   };
 
   it.each([
@@ -204,6 +208,21 @@ describe('a host that changes while a suspension of it is written', () => {
       await rig.host('race1');
       expect(await suspendedWhile('race1', change)).toBe(status);
       expect(await suspended()).not.toContain('race1');
+      for (const name of ['race1', 'race2']) await rig.rest.delete(`/v1/nodes/${name}`);
+    },
+  );
+
+  it.each([
+    ['renamed', ['race2'], () => rig.rest.post('/v1/nodes/race1/rename', { to: 'race2' })],
+    ['replaced', [], () => rig.rest.post('/v1/nodes/race1/replace', {})],
+    ['offboarded', [], () => rig.rest.delete('/v1/nodes/race1')],
+  ])(
+    'goes with the machine that it is for where that is %s, decided before and written after it',
+    async (how, left, change) => {
+      await rig.host('race1');
+      before(`node.${how}`, () => suspend('race1'));
+      expect((await change()).status).toBeLessThan(300);
+      expect((await suspended()).filter((name) => String(name).startsWith('race'))).toEqual(left);
       for (const name of ['race1', 'race2']) await rig.rest.delete(`/v1/nodes/${name}`);
     },
   );

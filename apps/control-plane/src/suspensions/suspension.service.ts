@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { etcdKeys } from '#etcd';
+import { etcdKeys, type Condition, type Write } from '#etcd';
 import type { SuspensionView } from '#contracts';
 import { Clock } from '../clock.js';
 import { FleetEditor, type Override } from '../fleet/fleet-editor.js';
@@ -33,12 +33,17 @@ export class SuspensionService {
       const nodeId = node?.record.enrollment?.nodeId;
       meant ??= nodeId;
       if (nodeId !== meant) throw anotherMachine(target.node);
+      const writes: Write[] = [{ type: 'put', key, value: JSON.stringify(record) }];
+      const conditions: Condition[] = [{ key, modRevision: 0n }];
+      if (node) {
+        const nodeKey = etcdKeys.node(node.record.name);
+        conditions.push({ key: nodeKey, modRevision: node.revision });
+        // As it is: whoever is about to rename, replace or offboard the host decides anew, and knows of this by then.
+        writes.push({ type: 'put', key: nodeKey, value: JSON.stringify(node.record) });
+      }
       return {
-        if: [
-          { key, modRevision: 0n },
-          ...(node ? [{ key: etcdKeys.node(node.record.name), modRevision: node.revision }] : []),
-        ],
-        then: [{ type: 'put', key, value: JSON.stringify(record) }],
+        if: conditions,
+        then: writes,
         journal: {
           by: order.by,
           action: 'suspension.created',
