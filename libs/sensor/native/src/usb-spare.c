@@ -27,23 +27,29 @@ static bool is_below(const char *device, const char *path) {
         return real && strncmp(real, device, len) == 0 && (real[len] == '/' || real[len] == 0);
 }
 
-/* A disk, or one that a volume, an array or an encrypted disk is made of. */
-static bool is_disk_on(const char *device, const char *path, unsigned int depth) {
-        _cleanup_closedir_ DIR *slaves = NULL;
+/* What is the device's own, or is made of such: what lies below is named in `folder`, by names that begin with `prefix`. */
+static bool is_made_of(const char *device, const char *path, const char *folder, const char *prefix, unsigned int depth) {
+        _cleanup_closedir_ DIR *parts = NULL;
         const struct dirent *entry;
         char below[PATH_MAX];
 
         if (is_below(device, path))
                 return true;
-        (void)snprintf(below, sizeof below, "%s/slaves", path);
-        slaves = depth < DEPTH_MAX ? opendir(below) : NULL;
-        while (slaves && (entry = readdir(slaves))) {
-                int n = snprintf(below, sizeof below, "%s/slaves/%s", path, entry->d_name);
+        (void)snprintf(below, sizeof below, "%s%s", path, folder);
+        parts = depth < DEPTH_MAX ? opendir(below) : NULL;
+        while (parts && (entry = readdir(parts))) {
+                int n = snprintf(below, sizeof below, "%s%s/%s", path, folder, entry->d_name);
 
-                if (entry->d_name[0] != '.' && n > 0 && (size_t)n < sizeof below && is_disk_on(device, below, depth + 1))
+                if (entry->d_name[0] != '.' && strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && n > 0 &&
+                    (size_t)n < sizeof below && is_made_of(device, below, folder, prefix, depth + 1))
                         return true;
         }
         return false;
+}
+
+/* A disk, or one that a volume, an array or an encrypted disk is made of. */
+static bool is_disk_on(const char *device, const char *path) {
+        return is_made_of(device, path, "/slaves", "", 0);
 }
 
 static bool is_system_place(const char *mount_point) {
@@ -73,7 +79,7 @@ static bool is_system_disk(const char *sysfs, const char *device, char *line) {
                 minor = minor(st.st_rdev);
         }
         (void)snprintf(path, sizeof path, "%s/dev/block/%u:%u", sysfs, major, minor);
-        return is_disk_on(device, path, 0);
+        return is_disk_on(device, path);
 }
 
 static bool holds_system(const char *sysfs, const char *device) {
@@ -88,29 +94,11 @@ static bool holds_system(const char *sysfs, const char *device) {
 }
 
 /* A link, or one that a bridge, a bond or a VLAN is made of. */
-static bool is_link_at(const char *device, const char *path, unsigned int depth) {
-        _cleanup_closedir_ DIR *links = NULL;
-        const struct dirent *entry;
-        char below[PATH_MAX];
-
-        if (is_below(device, path))
-                return true;
-        links = depth < DEPTH_MAX ? opendir(path) : NULL;
-        while (links && (entry = readdir(links))) {
-                int n = snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
-
-                if (strncmp(entry->d_name, "lower_", 6) == 0 && n > 0 && (size_t)n < sizeof below &&
-                    is_link_at(device, below, depth + 1))
-                        return true;
-        }
-        return false;
-}
-
 static bool is_link_on(const char *sysfs, const char *device, const char *link) {
         char path[PATH_MAX];
 
         (void)snprintf(path, sizeof path, "%s/class/net/%s", sysfs, link);
-        return is_link_at(device, path, 0);
+        return is_made_of(device, path, "", "lower_", 0);
 }
 
 /* Any route of IPv4, or one of IPv6 by a gateway: each link has one to its neighbours. */
