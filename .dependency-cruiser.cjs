@@ -1,7 +1,56 @@
-/** Import rules of the layout: apps -> libs only, pure libs stay pure, one lib per client. */
+/** Import rules of the layout: apps -> libs only, pure libs stay pure, one lib per client, folders in layers. */
 const pure = '^libs/(policy-model|policy-compiler|bundle|contracts)/src';
+const tests = '(\\.(spec|int-spec|vm-spec)\\.ts$|/(testing|fixtures)/)';
+
+/** Folders of each source tree, lowest layer first. A folder imports only from itself and from folders before it. */
+const layers = {
+  'apps/control-plane/src': [
+    'http health',
+    'auth records replicas',
+    'config store',
+    'access certificates policies',
+    'trust',
+    'delivery',
+    'reports',
+    'nodes alerts suspensions redirects',
+    'diagnosis',
+    'server',
+    'commands',
+  ],
+};
+
+/** A total order of folders, so neither a layer nor a cycle can be broken. */
+function layerRules(root, rows) {
+  const order = rows.flatMap((row) => row.split(' '));
+  const above = order.slice(0, -1).map((folder, at) => ({
+    name: `${folder}-imports-no-folder-above-it`,
+    comment: `Order of folders in ${root}: ${order.join(', ')}.`,
+    severity: 'error',
+    from: { path: `^${root}/${folder}/`, pathNot: tests },
+    to: { path: `^${root}/(${order.slice(at + 1).join('|')})/` },
+  }));
+  const folder = `^${root}/(?!(${order.join('|')}|testing)/)[^/]+/`;
+  return [
+    ...above,
+    {
+      name: 'folder-has-no-layer',
+      comment: 'Give a new folder its place in the layers of .dependency-cruiser.cjs.',
+      severity: 'error',
+      from: { path: folder },
+      to: {},
+    },
+    {
+      name: 'folders-do-not-import-the-entry',
+      severity: 'error',
+      from: { path: `^${root}/[^/]+/`, pathNot: tests },
+      to: { path: `^${root}/[^/]+\\.ts$` },
+    },
+  ];
+}
+
 module.exports = {
   forbidden: [
+    ...Object.entries(layers).flatMap(([root, rows]) => layerRules(root, rows)),
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'pure-libs-have-no-effects',

@@ -10,7 +10,7 @@ import type { HostStatement, SignedDocument } from '#bundle';
 import type { Page, StatementView } from '#contracts';
 import { EtcdStore, etcdKeys } from '#etcd';
 import { ServerProcess, freePort } from '#testing';
-import { restore as putBack } from '../../apps/control-plane/src/backup/restore.js';
+import { restore as putBack } from '../../apps/control-plane/src/commands/backup/restore.js';
 import { eventually } from './support/eventually.js';
 import { blockProgram } from './support/policies.js';
 import { Product, projectRoot } from './support/product.js';

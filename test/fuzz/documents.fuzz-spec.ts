@@ -33,9 +33,9 @@ import {
   verifyStatement,
 } from '#bundle';
 import { parseDocuments, rulesOf, validateDocument } from '#policy-model';
-import { parseAlertBatch } from '../../apps/control-plane/src/events/parse-alert-batch.js';
+import { parseAlertBatch } from '../../apps/control-plane/src/alerts/parse-alert-batch.js';
 import { parseReport } from '../../apps/control-plane/src/reports/parse-report.js';
-import { ShapeError as HostShapeError } from '../../apps/control-plane/src/shape/shape.js';
+import { ShapeError as HostShapeError } from '../../apps/control-plane/src/http/shape.js';
 import { corpusFolder, deadlineFor, fuzzCorpus } from './support/run.js';
 
 const NODE_ID = 'a'.repeat(64);

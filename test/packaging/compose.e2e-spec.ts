@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { parseInitOptions } from '../../apps/control-plane/src/init/options.js';
+import { parseInitOptions } from '../../apps/control-plane/src/commands/init/options.js';
 import { projectRoot } from '../e2e/support/product.js';
 
 const FOLDER = join(projectRoot, 'packaging/compose');

@@ -3,23 +3,23 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Log, describeError } from '#observability';
 import { PostgresError } from '#postgresql';
-import { backup } from './backup/backup.js';
-import { BackupError } from './backup/backup-error.js';
-import { restore } from './backup/restore.js';
+import { backup } from './commands/backup/backup.js';
+import { BackupError } from './commands/backup/backup-error.js';
+import { restore } from './commands/backup/restore.js';
 import { ConfigError } from './config/index.js';
 import { loadMaterial } from './config/material.js';
 import { readConfig } from './config/read-config.js';
-import { init } from './init/init.js';
-import { parseInitOptions } from './init/options.js';
-import { renew } from './init/renew.js';
-import { passphrase } from './init/passphrase.js';
-import { requestKeys, shareKeys, takeKeys } from './init/replica-keys.js';
+import { init } from './commands/init/init.js';
+import { parseInitOptions } from './commands/init/options.js';
+import { renew } from './commands/init/renew.js';
+import { passphrase } from './commands/init/passphrase.js';
+import { requestKeys, shareKeys, takeKeys } from './commands/init/replica-keys.js';
 import { deferRedisAccept } from './server/defer-accept.js';
 import { followRedis } from './server/follow-redis.js';
 import { markWhenGrown } from './server/marking.js';
 import { moveStore } from './server/move-store.js';
 import { serve, type Serving } from './server/serve.js';
-import { openSecret } from './vault/open-secret.js';
+import { openSecret } from './config/open-secret.js';
 
 const USAGE = `usage:
   control-plane init --data-dir D [--listen HOST:PORT] [--names a,b] [--etcd URL] [--redis HOST:PORT] [--redis-events HOST:PORT] [--passphrase-file F]

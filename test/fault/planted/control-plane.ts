@@ -8,17 +8,17 @@ import { loadMaterial } from '../../../apps/control-plane/src/config/material.js
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
 import { AssignmentSealer } from '../../../apps/control-plane/src/delivery/assignment-sealer.js';
 import { RedisDeliveryChannel } from '../../../apps/control-plane/src/delivery/redis-delivery-channel.js';
-import { PostgresAlertStore } from '../../../apps/control-plane/src/events/postgres-alert.store.js';
+import { PostgresAlertStore } from '../../../apps/control-plane/src/alerts/postgres-alert.store.js';
 import {
   FleetState,
   type ActivePolicy,
-} from '../../../apps/control-plane/src/fleet/fleet-state.js';
+} from '../../../apps/control-plane/src/store/fleet-state.js';
 import { overtaken } from '../../../apps/control-plane/src/http/index.js';
 import { PrefixWatch } from '../../../libs/etcd/src/prefix-watch.js';
 import { writeIfGreater } from '../../../libs/redis/src/write-if-greater.js';
-import { EtcdLedger } from '../../../apps/control-plane/src/journal/etcd-ledger.js';
-import type { LedgerChange } from '../../../apps/control-plane/src/journal/ledger.js';
-import { StatusReader } from '../../../apps/control-plane/src/status/status-reader.js';
+import { EtcdLedger } from '../../../apps/control-plane/src/store/etcd-ledger.js';
+import type { LedgerChange } from '../../../apps/control-plane/src/store/ledger.js';
+import { StatusReader } from '../../../apps/control-plane/src/reports/status-reader.js';
 import type { ControlPlaneMistake } from './mistakes.js';
 import { replace } from './replace.js';
 

@@ -82,7 +82,7 @@ export function alertOf(
 
 /**
  * Long texts are cut: the control plane refuses a batch that holds a longer one, and what it refuses can never be
- * acknowledged. Mirror of the bounds in apps/control-plane/src/events/parse-alert-batch.ts.
+ * acknowledged. Mirror of the bounds in apps/control-plane/src/alerts/parse-alert-batch.ts.
  */
 function bounded(alert: NewAlert): NewAlert {
   const long = Object.entries(alert).filter(

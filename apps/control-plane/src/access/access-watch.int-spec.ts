@@ -6,23 +6,23 @@ import { generateSigningKey, loadSigner } from '#bundle';
 import { EtcdStore, etcdKeys, type WatchMessage } from '#etcd';
 import { Log } from '#observability';
 import { startEtcd, type EtcdServer } from '#testing';
-import { Clock } from '../clock.js';
-import { Fleet } from '../fleet/fleet.js';
-import { EtcdLedger } from '../journal/etcd-ledger.js';
-import { SignedJournal } from '../journal/signed-journal.js';
-import { SqliteJournalStore } from '../journal/sqlite-journal.store.js';
+import { Clock } from '../http/clock.js';
+import { Fleet } from '../store/fleet.js';
+import { EtcdLedger } from '../store/etcd-ledger.js';
+import { SignedJournal } from '../store/signed-journal.js';
+import { SqliteJournalStore } from '../store/sqlite-journal.store.js';
 import { snapshot, testKeks } from '../testing/records.js';
 import { AccessWatch } from './access-watch.js';
 import { AdminToken } from './admin-token.js';
 import { AdminTokenReset } from './admin-token-reset.js';
-import { Authenticator } from './authenticator.js';
-import { adminCaller } from './caller.js';
+import { TokenAuthenticator } from './token-authenticator.js';
+import { adminCaller } from '../auth/caller.js';
 import { Directory } from './directory.js';
 import { FailedLogins } from './failed-logins.js';
 import { LastUse } from './last-use.js';
 import { OidcSettings } from './oidc.settings.js';
 import { Refusals } from './refusals.js';
-import { hashToken } from './token-hash.js';
+import { hashToken } from '../auth/token-hash.js';
 
 const FILE = '/data/keys/admin-token.sha256';
 const MINUTE_MS = 60_000;
@@ -131,7 +131,7 @@ describe('an admin token that is made anew on one of several control planes', ()
     const parts = [directory, ledger, failures, refusals, lastUse, reset, log] as const;
     const [watch, fleet] = [new AccessWatch(...parts), new Fleet(testKeks)];
     watch.start(fleet);
-    const access = new Authenticator(admin, directory, new OidcSettings(), clock);
+    const access = new TokenAuthenticator(admin, directory, new OidcSettings(), failures, clock);
     return {
       fleet,
       run: () => watch.run(),

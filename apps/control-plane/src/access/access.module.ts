@@ -1,13 +1,16 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { Log } from '#observability';
-import { AccessGuard } from './access.guard.js';
+import { AccessGuard } from '../auth/access.guard.js';
 import { AccessWatch } from './access-watch.js';
 import { AdminTokenReset } from './admin-token-reset.js';
 import { ApiTokenController } from './api-token.controller.js';
 import { ApiTokenService } from './api-token.service.js';
-import { Authenticator } from './authenticator.js';
-import { CallerInterceptor } from './caller.interceptor.js';
+import { Authenticator } from '../auth/authenticator.js';
+import { ScopedNames } from '../auth/scoped-names.js';
+import { FleetNames } from './fleet-names.js';
+import { TokenAuthenticator } from './token-authenticator.js';
+import { CallerInterceptor } from '../auth/caller.interceptor.js';
 import { Directory } from './directory.js';
 import { FailedLogins } from './failed-logins.js';
 import { LastUse } from './last-use.js';
@@ -27,7 +30,8 @@ import { UserService } from './user.service.js';
   controllers: [SessionController, OidcController, UserController, ApiTokenController],
   providers: [
     { provide: Directory, inject: [Log], useFactory: (log: Log) => new Directory(log) },
-    Authenticator,
+    { provide: Authenticator, useClass: TokenAuthenticator },
+    { provide: ScopedNames, useClass: FleetNames },
     FailedLogins,
     Refusals,
     LastUse,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { RateLimit } from './rate-limit.js';
-import { bearerOf, hashToken, makeToken, tokenMatches } from './token-hash.js';
+import { RateLimit } from '../http/rate-limit.js';
+import { bearerOf, hashToken, makeToken, tokenMatches } from '../auth/token-hash.js';
 
 describe('a token', () => {
   it('matches its own hash only', () => {

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { EtcdStore, etcdKeys, type WatchMessage } from '#etcd';
 import { Log } from '#observability';
-import { EtcdLedger } from '../journal/etcd-ledger.js';
+import { EtcdLedger } from '../store/etcd-ledger.js';
 import { AdminToken } from './admin-token.js';
-import { SYSTEM } from './caller.js';
+import { SYSTEM } from '../auth/caller.js';
 
 const ADMIN_TOKEN = etcdKeys.meta('admin-token');
 const HASH = /^[0-9a-f]{64}$/;

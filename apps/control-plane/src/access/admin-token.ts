@@ -1,4 +1,4 @@
-import { tokenMatches } from './token-hash.js';
+import { tokenMatches } from '../auth/token-hash.js';
 
 /** The break-in account's token: its hash, as started with, since the token itself is nowhere. */
 export class AdminToken {

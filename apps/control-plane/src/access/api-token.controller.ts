@@ -13,14 +13,14 @@ import {
   Min,
 } from 'class-validator';
 import { ROLES, type ApiTokenView, type Page, type Role } from '#contracts';
-import { Fleet } from '../fleet/fleet.js';
+import { Fleet } from '../store/fleet.js';
 import { NamePipe, PageQuery, notFound, pageOf } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
-import { apiTokenView } from './api-token.record.js';
+import { apiTokenView } from '../records/api-token.record.js';
 import { ApiTokenService } from './api-token.service.js';
 import { Directory } from './directory.js';
-import { Needs } from './needs.decorator.js';
-import { checkScope } from './check-scope.js';
+import { Needs } from '../auth/needs.decorator.js';
+import { checkScope } from '../auth/check-scope.js';
 
 const DAY_MS = 86_400_000;
 

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { etcdKeys } from '#etcd';
 import type { ApiTokenView, Role } from '#contracts';
-import { Clock, isoNow } from '../clock.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
+import { Clock, isoNow } from '../http/clock.js';
+import { FleetEditor } from '../store/fleet-editor.js';
 import { notFound } from '../http/index.js';
-import { apiTokenView, makeBearer, type ApiTokenRecord } from './api-token.record.js';
-import { actor } from './caller.js';
+import { apiTokenView, makeBearer, type ApiTokenRecord } from '../records/api-token.record.js';
+import { actor } from '../auth/caller.js';
 import { Directory } from './directory.js';
-import { endOf, wasEnded } from './ended-session.js';
+import { endOf, wasEnded } from '../store/ended-session.js';
 
 /** What a token is to be. */
 export interface ApiTokenOrder {

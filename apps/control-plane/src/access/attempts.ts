@@ -1,5 +1,5 @@
-import { isIPv6 } from 'node:net';
-import { RateLimit } from './rate-limit.js';
+import { networkOf } from '../http/source-network.js';
+import { RateLimit } from '../http/rate-limit.js';
 
 const MAX_KNOWN = 10_000;
 
@@ -30,20 +30,4 @@ export class Attempts {
     this.#source.give(near, nowMs);
     this.#account.give(account, nowMs);
   }
-}
-
-/** Whom one holds responsible: an IPv4 address, or the /64 of an IPv6 one, of which one machine has them all. */
-export function networkOf(source: string): string {
-  if (!isIPv6(source)) return source;
-  const mapped = /^::ffff:([0-9.]+)$/i.exec(source)?.[1];
-  if (mapped !== undefined) return mapped;
-  const [head = '', tail] = source.split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - before.length - after.length);
-  const groups = [...before, ...Array<string>(zeros).fill('0'), ...after];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')}::/64`;
 }

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { Clock } from '../clock.js';
+import { Clock } from '../http/clock.js';
 import { Attempts } from './attempts.js';
-import { adminCaller } from './caller.js';
+import { adminCaller } from '../auth/caller.js';
 import { FailedLogins } from './failed-logins.js';
 import { Refusals } from './refusals.js';
-import { hashSecret, secretMatches } from './secret-hash.js';
+import { hashSecret, secretMatches } from '../auth/secret-hash.js';
 
 class SetClock extends Clock {
   ms = 1_772_366_400_000;

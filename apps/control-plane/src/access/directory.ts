@@ -1,8 +1,8 @@
 import { etcdKeys, type WatchMessage } from '#etcd';
 import type { Log } from '#observability';
-import { Shelf } from '../fleet/shelf.js';
-import { decodeApiToken, type ApiTokenRecord } from './api-token.record.js';
-import { decodeUser, type UserRecord } from './user.record.js';
+import { Shelf } from '../store/shelf.js';
+import { decodeApiToken, type ApiTokenRecord } from '../records/api-token.record.js';
+import { decodeUser, type UserRecord } from '../records/user.record.js';
 
 /**
  * Users and tokens as etcd has them, fed by the one watch: what is revoked on one replica is refused by all as soon as

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../clock.js';
-import type { JournalDraft } from '../journal/journal-draft.js';
-import { networkOf } from './attempts.js';
-import { SYSTEM } from './caller.js';
+import { Clock } from '../http/clock.js';
+import type { JournalDraft } from '../store/journal-draft.js';
+import { networkOf } from '../http/source-network.js';
+import { SYSTEM } from '../auth/caller.js';
 
 const MINUTE_MS = 60_000;
 const MAX_SOURCES = 50;

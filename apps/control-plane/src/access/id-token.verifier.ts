@@ -10,7 +10,7 @@ import {
   type IDToken,
 } from 'openid-client';
 import { fetchTrusting } from '#pki';
-import { Clock } from '../clock.js';
+import { Clock } from '../http/clock.js';
 import type { OidcConfig } from '../config/oidc.js';
 import { ProblemError, notFound } from '../http/index.js';
 import { OidcSettings } from './oidc.settings.js';

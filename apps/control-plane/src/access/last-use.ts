@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { EtcdStore, etcdKeys } from '#etcd';
-import { Clock } from '../clock.js';
-import type { ApiTokenRecord } from './api-token.record.js';
+import { Clock } from '../http/clock.js';
+import type { ApiTokenRecord } from '../records/api-token.record.js';
 import { Directory } from './directory.js';
 
 const HOUR_MS = 3_600_000;

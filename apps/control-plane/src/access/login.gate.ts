@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../clock.js';
+import { Clock } from '../http/clock.js';
 import { Metrics } from '../health/metrics.js';
 import type { ProblemError } from '../http/index.js';
-import { tooManyAttempts } from './access.guard.js';
+import { tooManyAttempts } from '../auth/access.guard.js';
 import { Attempts } from './attempts.js';
 import { FailedLogins } from './failed-logins.js';
 

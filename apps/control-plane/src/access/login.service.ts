@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { etcdKeys, type Condition } from '#etcd';
 import type { LoginAnswer } from '#contracts';
 import { ProblemError } from '../http/index.js';
-import { currentSource } from './caller.js';
+import { currentSource } from '../auth/caller.js';
 import { Directory } from './directory.js';
 import { LoginGate } from './login.gate.js';
-import { secretMatches } from './secret-hash.js';
+import { secretMatches } from '../auth/secret-hash.js';
 import { Sessions } from './sessions.js';
 
 const SESSION_MS = 12 * 3_600_000;

@@ -2,17 +2,17 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { IDToken } from 'openid-client';
 import type { LoginAnswer, LoginMethods } from '#contracts';
-import { Clock } from '../clock.js';
+import { Clock } from '../http/clock.js';
 import { ProblemError, notFound } from '../http/index.js';
-import { networkOf } from './attempts.js';
-import { currentSource } from './caller.js';
+import { networkOf } from '../http/source-network.js';
+import { currentSource } from '../auth/caller.js';
 import { Directory } from './directory.js';
-import { ID_TOKEN_MAX_AGE_MS, USED_FOR_MS } from './ended-session.js';
+import { ID_TOKEN_MAX_AGE_MS, USED_FOR_MS } from '../store/ended-session.js';
 import { IdTokenVerifier } from './id-token.verifier.js';
 import { LoginGate } from './login.gate.js';
 import { mappingOf } from './oidc-mapping.js';
 import { OidcSettings } from './oidc.settings.js';
-import { RateLimit } from './rate-limit.js';
+import { RateLimit } from '../http/rate-limit.js';
 import { Sessions } from './sessions.js';
 
 /** Shorter than that of a local user: of who leaves a group at the provider we hear at the next login only. */

@@ -3,7 +3,7 @@ import { ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { IsString, Length, Matches } from 'class-validator';
 import type { LoginAnswer, LoginMethods } from '#contracts';
 import { OidcLoginService } from './oidc-login.service.js';
-import { Public } from './public.decorator.js';
+import { Public } from '../auth/public.decorator.js';
 
 /** Body of `POST /sessions/oidc`. */
 export class OidcSessionBody {

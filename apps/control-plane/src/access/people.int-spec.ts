@@ -8,9 +8,9 @@ import { ROLES, type Role } from '#contracts';
 import { readFileSync } from 'node:fs';
 import { Rig } from '../testing/rig.js';
 import { eventually } from '../testing/eventually.js';
-import type { ApiTokenRecord } from './api-token.record.js';
-import { decodeApiToken, makeBearer } from './api-token.record.js';
-import { rightsOf, type Right } from './right.js';
+import type { ApiTokenRecord } from '../records/api-token.record.js';
+import { decodeApiToken, makeBearer } from '../records/api-token.record.js';
+import { rightsOf, type Right } from '../auth/right.js';
 
 /** They answer where the role has the right, and do not end. */
 const STREAMS: readonly string[] = ['/v1/alerts/stream', '/v1/watch/nodes'];

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../clock.js';
-import type { JournalDraft } from '../journal/journal-draft.js';
-import type { Caller } from './caller.js';
-import { RateLimit } from './rate-limit.js';
+import { Clock } from '../http/clock.js';
+import type { JournalDraft } from '../store/journal-draft.js';
+import type { Caller } from '../auth/caller.js';
+import { RateLimit } from '../http/rate-limit.js';
 
 const MINUTE_MS = 60_000;
 const MAX_ACTORS = 50;

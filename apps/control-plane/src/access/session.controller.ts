@@ -6,10 +6,10 @@ import type { CallerView, LoginAnswer } from '#contracts';
 import { ProblemError, conflict } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
 import { ApiTokenService } from './api-token.service.js';
-import { callerOf, callerView, type Caller } from './caller.js';
+import { callerOf, callerView, type Caller } from '../auth/caller.js';
 import { LoginService } from './login.service.js';
-import { Needs } from './needs.decorator.js';
-import { Public } from './public.decorator.js';
+import { Needs } from '../auth/needs.decorator.js';
+import { Public } from '../auth/public.decorator.js';
 
 /** Body of `POST /login`. */
 export class LoginBody {

@@ -2,19 +2,20 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { generateSigningKey, loadSigner, signRoot, trustRoot } from '#bundle';
 import { type WatchMessage } from '#etcd';
 import { Log } from '#observability';
-import { Clock } from '../clock.js';
+import { Clock } from '../http/clock.js';
 import { Trust } from '../config/trust.js';
-import { Fleet } from '../fleet/fleet.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
-import { type CommitResult, Ledger, type LedgerChange } from '../journal/ledger.js';
+import { Fleet } from '../store/fleet.js';
+import { FleetEditor } from '../store/fleet-editor.js';
+import { type CommitResult, Ledger, type LedgerChange } from '../store/ledger.js';
 import { changes, snapshot, testKeks } from '../testing/records.js';
 import { AdminToken } from './admin-token.js';
-import type { ApiTokenRecord } from './api-token.record.js';
-import { Authenticator } from './authenticator.js';
+import type { ApiTokenRecord } from '../records/api-token.record.js';
+import { FailedLogins } from './failed-logins.js';
+import { TokenAuthenticator } from './token-authenticator.js';
 import { Directory } from './directory.js';
 import { OidcSettings } from './oidc.settings.js';
 import { Sessions, type SessionOrder } from './sessions.js';
-import { hashToken } from './token-hash.js';
+import { hashToken } from '../auth/token-hash.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -81,7 +82,13 @@ beforeEach(() => {
   const roles = [{ value: 'web', roles: ['viewer' as const] }];
   const config = { issuer: ISSUER, clientId: 'cli', scopes: [], rolesClaim: 'groups', roles };
   const admin = new AdminToken(hashToken('none'), 'admin-token.sha256');
-  const authenticator = new Authenticator(admin, directory, new OidcSettings(config), clock);
+  const authenticator = new TokenAuthenticator(
+    admin,
+    directory,
+    new OidcSettings(config),
+    new FailedLogins(clock),
+    clock,
+  );
   sessions = new Sessions(directory, editor, authenticator, clock);
 });
 

@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { etcdKeys, type Condition, type Write } from '#etcd';
 import type { LoginAnswer } from '#contracts';
-import { Clock } from '../clock.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
+import { Clock } from '../http/clock.js';
+import { FleetEditor } from '../store/fleet-editor.js';
 import { ProblemError } from '../http/index.js';
-import { makeBearer, type ApiTokenRecord } from './api-token.record.js';
-import { Authenticator } from './authenticator.js';
-import { callerView } from './caller.js';
+import { makeBearer, type ApiTokenRecord } from '../records/api-token.record.js';
+import { Authenticator } from '../auth/authenticator.js';
+import { callerView } from '../auth/caller.js';
 import { Directory } from './directory.js';
-import { endOf, isKept } from './ended-session.js';
+import { endOf, isKept } from '../store/ended-session.js';
 
 /** Of one user at a time; a further login ends the oldest, so that logins cannot fill etcd. */
 const MAX_SESSIONS = 20;

@@ -1,4 +1,4 @@
-import type { JournalDraft } from '../journal/journal-draft.js';
+import type { JournalDraft } from '../store/journal-draft.js';
 
 /**
  * Has what is counted written, an entry after the other. One that could not be written is kept and tried first; until it

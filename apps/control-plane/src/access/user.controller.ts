@@ -10,13 +10,13 @@ import {
   Length,
 } from 'class-validator';
 import { ROLES, type Page, type Role, type UserView } from '#contracts';
-import { Fleet } from '../fleet/fleet.js';
+import { Fleet } from '../store/fleet.js';
 import { NamePipe, PageQuery, notFound, pageOf } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
-import { checkScope } from './check-scope.js';
+import { checkScope } from '../auth/check-scope.js';
 import { Directory } from './directory.js';
-import { Needs } from './needs.decorator.js';
-import { userView } from './user.record.js';
+import { Needs } from '../auth/needs.decorator.js';
+import { userView } from '../records/user.record.js';
 import { UserService } from './user.service.js';
 
 const MIN_SECRET_CHARS = 12;

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { etcdKeys } from '#etcd';
 import type { Role, UserView } from '#contracts';
-import { Clock, isoNow } from '../clock.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
+import { Clock, isoNow } from '../http/clock.js';
+import { FleetEditor } from '../store/fleet-editor.js';
 import { notFound, conflict } from '../http/index.js';
-import { actor } from './caller.js';
+import { actor } from '../auth/caller.js';
 import { Directory } from './directory.js';
-import { hashSecret } from './secret-hash.js';
-import { userView, type UserRecord } from './user.record.js';
+import { hashSecret } from '../auth/secret-hash.js';
+import { userView, type UserRecord } from '../records/user.record.js';
 
 /** What a user is to be. */
 export interface UserOrder {

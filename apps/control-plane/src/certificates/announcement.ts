@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { JournalDraft } from '../journal/journal-draft.js';
-import { Ledger } from '../journal/ledger.js';
+import type { JournalDraft } from '../store/journal-draft.js';
+import { Ledger } from '../store/ledger.js';
 import { HostHints } from './host-hints.js';
 
 /** Whom a change of authorities is told: the journal, which may refuse it, and hosts, who ask by themselves as well. */

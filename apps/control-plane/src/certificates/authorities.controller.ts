@@ -16,11 +16,13 @@ import type {
   TrustedByControlPlane,
   TrustedByHost,
 } from '#contracts';
-import { Needs, Public, RateLimit } from '../access/index.js';
-import { Clock } from '../clock.js';
-import { Fleet } from '../fleet/fleet.js';
+import { Needs } from '../auth/needs.decorator.js';
+import { Public } from '../auth/public.decorator.js';
+import { RateLimit } from '../http/rate-limit.js';
+import { Clock } from '../http/clock.js';
+import { Fleet } from '../store/fleet.js';
 import { ProblemError, ServedFromMemory } from '../http/index.js';
-import { callingHost } from '../nodes/host-certificate.js';
+import { callingHost } from './host-certificate.js';
 import { Authorities } from './authorities.js';
 import { AuthoritiesService } from './authorities.service.js';
 

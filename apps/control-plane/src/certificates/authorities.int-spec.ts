@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createAuthority, fingerprint } from '#pki';
-import { layout } from '../init/layout.js';
-import { SecretFiles } from '../vault/secret-files.js';
+import { layout } from '../commands/init/layout.js';
+import { SecretFiles } from '../config/secret-files.js';
 import { Authorities, checkNext } from './authorities.js';
 import { authorityPaths, type AuthorityPaths } from './authority-paths.js';
 

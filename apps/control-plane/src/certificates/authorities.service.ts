@@ -1,12 +1,12 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { AuthoritiesView, NextAuthority, TrustedByControlPlane } from '#contracts';
 import { fingerprint, parseCertificate, type KeyAndCertificate } from '#pki';
-import { actor } from '../access/caller.js';
+import { actor } from '../auth/caller.js';
 import { ConfigError } from '../config/config-error.js';
-import { Fleet } from '../fleet/fleet.js';
-import type { FleetState } from '../fleet/fleet-state.js';
+import { Fleet } from '../store/fleet.js';
+import type { FleetState } from '../store/fleet-state.js';
 import { type ProblemError, invalidField, conflict } from '../http/index.js';
-import { Turns } from '../turns.js';
+import { Turns } from '../http/turns.js';
 import { Authorities, checkNext } from './authorities.js';
 import { Announcement } from './announcement.js';
 import { HostTrust } from './host-trust.js';

@@ -9,9 +9,10 @@ import {
   type KeyAndCertificate,
 } from '#pki';
 import { ConfigError } from '../config/config-error.js';
-import { readIfThere, writePrivate } from '../init/private-file.js';
-import type { SecretFiles } from '../vault/secret-files.js';
-import type { AuthorityPaths } from './authority-paths.js';
+import type { ServerConfig } from '../config/index.js';
+import { readIfThere, writePrivate } from '../config/private-file.js';
+import type { SecretFiles } from '../config/secret-files.js';
+import { authorityPaths, type AuthorityPaths } from './authority-paths.js';
 import { checkFiles, readAuthority, type AuthorityFiles } from './given-authority.js';
 
 /** `begun`: the next one is trusted and does not sign yet; `switched`: it signs, the one before is still trusted. */
@@ -254,4 +255,10 @@ export function checkNext(next: KeyAndCertificate, trusted: readonly Held[]): vo
   const known = trusted.map(({ certificatePem }) => fingerprint(certificatePem));
   if (!known.includes(fingerprint(next.certificatePem))) return;
   throw new ConfigError('certificate', 'in the request', 'is trusted already; give another one');
+}
+
+/** The authorities of a configuration. Throws ConfigError where the one that signs cannot be read. */
+export function openAuthorities({ keys, tls }: ServerConfig, secrets: SecretFiles): Authorities {
+  const { caCertificate: cert, caKey: key } = keys;
+  return Authorities.open(authorityPaths({ trusted: tls.ca, cert, key }), secrets);
 }

@@ -2,8 +2,8 @@ import { X509Certificate, createHash, createPrivateKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Log } from '#observability';
 import type { TlsFiles } from '../config/index.js';
-import { readIfThere } from '../init/private-file.js';
-import type { SecretFiles } from '../vault/secret-files.js';
+import { readIfThere } from '../config/private-file.js';
+import type { SecretFiles } from '../config/secret-files.js';
 
 /** A certificate chain, its key, and whom to trust, PEM. */
 export interface Pair {

@@ -1,7 +1,7 @@
 import { AuthorityRefusedError, checkAuthority, type KeyAndCertificate } from '#pki';
 import { ConfigError } from '../config/config-error.js';
-import { readText } from '../vault/private.js';
-import type { SecretFiles } from '../vault/secret-files.js';
+import { readText } from '../config/private.js';
+import type { SecretFiles } from '../config/secret-files.js';
 
 /** Where a certificate and its key are named, for messages, and where they lie. */
 export interface AuthorityFiles {

@@ -1,5 +1,5 @@
 import type { EnrollResponse } from '#contracts';
-import { chosenShard, MAIN_SHARD } from '../nodes/redis-shard.js';
+import { chosenShard, MAIN_SHARD } from './redis-shards.js';
 import type { RedisConfig } from './redis.js';
 
 /** Where hosts reach a Redis. Each logs in as a user of its own. */

@@ -3,16 +3,14 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { loadSigner, trustRoot } from '#bundle';
 import { certificatesIn, fingerprint } from '#pki';
-import { Authorities } from '../certificates/authorities.js';
-import { authorityPaths } from '../certificates/authority-paths.js';
 import { AgentEndpoints } from './agent-endpoints.js';
 import { ConfigError } from './config-error.js';
 import type { ServerConfig } from './config.js';
 import type { StoreConfig } from './store.js';
 import type { TlsClientFiles } from './tls-files.js';
-import { readIfThere, writePrivate } from '../init/private-file.js';
-import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
-import { SecretFiles } from '../vault/secret-files.js';
+import { readIfThere, writePrivate } from './private-file.js';
+import { KeyEncryptionKeys } from '../records/key-encryption-keys.js';
+import { SecretFiles } from './secret-files.js';
 import { type RootFile, Trust } from './trust.js';
 
 /** PEM of a TLS client. */
@@ -34,7 +32,6 @@ export interface Material {
   /** How secret files are read that are replaced while it runs. */
   readonly secrets: SecretFiles;
   readonly trust: Trust;
-  readonly authorities: Authorities;
   readonly adminTokenHash: string;
   readonly server: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
   readonly etcd?: TlsClient;
@@ -50,12 +47,8 @@ export interface Material {
 export function loadMaterial(config: ServerConfig): Material {
   const { keys, redis, etcd } = config;
   const secrets = SecretFiles.open(dirname(keys.root), keys.passphraseFile);
-  const { caCertificate: cert, caKey: key } = keys;
-  const paths = authorityPaths({ trusted: config.tls.ca, cert, key });
-  const authorities = Authorities.open(paths, secrets);
   return {
     secrets,
-    authorities,
     trust: loadTrust(config, secrets),
     adminTokenHash: loadAdminTokenHash(config.adminTokenHashFile),
     server: loadServer(config.tls, secrets),

@@ -1,6 +1,6 @@
 import { ROLES, type Role } from '#contracts';
 import { SelectorSyntaxError } from '#policy-model';
-import { Scope } from '../access/scope.js';
+import { Scope } from '../auth/scope.js';
 import type { Fields } from './fields.js';
 
 /** What those get whose claim has a value. */

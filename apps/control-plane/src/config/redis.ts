@@ -1,6 +1,6 @@
 import { MOST_OTHER_NODES } from '#contracts';
 import { ConfigError } from './config-error.js';
-import { MAIN_SHARD } from '../nodes/redis-shard.js';
+import { MAIN_SHARD } from './redis-shards.js';
 import type { Fields } from './fields.js';
 import { readTls, type Resolve, type TlsClientFiles, type TlsFiles } from './tls-files.js';
 

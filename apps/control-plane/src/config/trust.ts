@@ -7,7 +7,7 @@ import {
   inspectRoot,
   limits,
 } from '#bundle';
-import type { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
+import type { KeyEncryptionKeys } from '../records/key-encryption-keys.js';
 
 /** Where root documents that came after the first are kept; etcd may be restored to a time before them. */
 export interface RootFile {

@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { SignedDocument } from '#bundle';
 import type { Ordering } from '#contracts';
 import type { VisibilityClass } from '#policy-model';
-import type { BuiltBundle } from '../bundles/bundle-shelf.js';
-import type { SuspensionRecord } from '../suspensions/suspension.record.js';
+import type { BuiltBundle } from './bundle-shelf.js';
+import type { SuspensionRecord } from '../records/suspension.record.js';
 
 /** How long a host may enforce an assignment before it calls itself stale. */
 export const ASSIGNMENT_VALID_MS = 24 * 3_600_000;

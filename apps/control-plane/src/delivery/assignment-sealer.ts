@@ -1,8 +1,8 @@
 import { buildCommit } from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
-import type { Clock } from '../clock.js';
+import type { Clock } from '../http/clock.js';
 import type { Trust } from '../config/trust.js';
-import type { FleetState } from '../fleet/fleet-state.js';
+import type { FleetState } from '../store/fleet-state.js';
 import type { RestoreGuard } from '../trust/restore-guard.js';
 import { ASSIGNMENT_VALID_MS, type WantedAssignment } from './assignment-plan.js';
 

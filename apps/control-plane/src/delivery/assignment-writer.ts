@@ -1,8 +1,8 @@
 import { compareOrdering } from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
 import type { Log } from '#observability';
-import type { Clock } from '../clock.js';
-import type { FleetState } from '../fleet/fleet-state.js';
+import type { Clock } from '../http/clock.js';
+import type { FleetState } from '../store/fleet-state.js';
 import type { Metrics } from '../health/metrics.js';
 import type { Replicas } from '../replicas/replicas.js';
 import { isDue, isIncredible, type WantedAssignment } from './assignment-plan.js';

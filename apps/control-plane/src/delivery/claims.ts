@@ -1,9 +1,9 @@
 import { compareOrdering } from '#bundle';
 import type { Ordering } from '#contracts';
 import type { Log } from '#observability';
-import type { Clock } from '../clock.js';
+import type { Clock } from '../http/clock.js';
 import type { Trust } from '../config/trust.js';
-import type { FleetState } from '../fleet/fleet-state.js';
+import type { FleetState } from '../store/fleet-state.js';
 import { isIncredible, type WrittenAssignment } from './assignment-plan.js';
 import type { Board } from './board.js';
 

@@ -1,5 +1,5 @@
 import type { Ordering } from '#contracts';
-import type { Affected } from '../fleet/affected.js';
+import type { Affected } from '../store/affected.js';
 import type { WrittenAssignment } from './assignment-plan.js';
 import type { Board } from './board.js';
 import type { DeliveryChannel } from './delivery-channel.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { limits } from '#bundle';
 import { etcdKeys } from '#etcd';
-import { FleetState } from '../fleet/fleet-state.js';
+import { FleetState } from '../store/fleet-state.js';
 import { eventually } from '../testing/eventually.js';
 import {
   changes,

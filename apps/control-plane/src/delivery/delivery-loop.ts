@@ -1,6 +1,6 @@
 import type { Ordering } from '#contracts';
-import type { Clock } from '../clock.js';
-import type { Affected } from '../fleet/affected.js';
+import type { Clock } from '../http/clock.js';
+import type { Affected } from '../store/affected.js';
 import type { Metrics } from '../health/metrics.js';
 import type { Replicas } from '../replicas/replicas.js';
 import type { RestoreGuard } from '../trust/restore-guard.js';

@@ -1,13 +1,14 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { Log } from '#observability';
-import { BundleShelf } from '../bundles/bundle-shelf.js';
-import { Clock } from '../clock.js';
+import { BundleShelf } from './bundle-shelf.js';
+import { Clock } from '../http/clock.js';
 import { Trust } from '../config/trust.js';
-import { Fleet } from '../fleet/fleet.js';
+import { Fleet } from '../store/fleet.js';
 import { Metrics } from '../health/metrics.js';
 import { Replicas } from '../replicas/replicas.js';
-import { HostKeys } from '../nodes/host-keys.js';
-import { shardOf } from '../nodes/redis-shard.js';
+import { NodeBundleController } from './node-bundle.controller.js';
+import { HostKeys } from '../trust/host-keys.js';
+import { shardOf } from '../store/redis-shard.js';
 import { AuthoredShelf } from '../trust/authored-shelf.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
 import { Board } from './board.js';
@@ -25,6 +26,7 @@ export class DeliveryModule {
   static of(channels: DeliveryChannels): DynamicModule {
     return {
       module: DeliveryModule,
+      controllers: [NodeBundleController],
       providers: [
         HostKeys,
         {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { etcdKeys, type WatchMessage } from '#etcd';
-import { BundleShelf } from '../bundles/bundle-shelf.js';
-import { FleetState } from '../fleet/fleet-state.js';
+import { BundleShelf } from './bundle-shelf.js';
+import { FleetState } from '../store/fleet-state.js';
 import { Metrics } from '../health/metrics.js';
 import { eventually } from '../testing/eventually.js';
 import {

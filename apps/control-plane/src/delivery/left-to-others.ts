@@ -1,6 +1,6 @@
 import type { DeliveryRecord } from '#contracts';
 import type { Log } from '#observability';
-import type { Clock } from '../clock.js';
+import type { Clock } from '../http/clock.js';
 import type { Replicas } from '../replicas/replicas.js';
 import { isDue, type WantedAssignment } from './assignment-plan.js';
 import type { AssignmentWriter } from './assignment-writer.js';

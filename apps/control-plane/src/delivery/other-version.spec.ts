@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DeliveryRecord } from '#contracts';
 import type { WatchMessage } from '#etcd';
-import { Affected } from '../fleet/affected.js';
-import { FleetState } from '../fleet/fleet-state.js';
+import { Affected } from '../store/affected.js';
+import { FleetState } from '../store/fleet-state.js';
 import { Metrics } from '../health/metrics.js';
 import { eventually } from '../testing/eventually.js';
 import {

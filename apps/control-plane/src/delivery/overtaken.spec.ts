@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Ordering } from '#contracts';
-import { FleetState } from '../fleet/fleet-state.js';
+import { FleetState } from '../store/fleet-state.js';
 import { eventually } from '../testing/eventually.js';
 import {
   changes,

@@ -1,5 +1,5 @@
 import { etcdKeys } from '#etcd';
-import { parseFleetKey } from '../fleet/fleet-key.js';
+import { parseFleetKey } from '../store/fleet-key.js';
 
 /** What of a host's assignment follows from what can be read, where not all of etcd can be. */
 export interface ReadablePart {

@@ -1,6 +1,6 @@
-import type { BundleShelf } from '../bundles/bundle-shelf.js';
-import type { Clock } from '../clock.js';
-import type { FleetState } from '../fleet/fleet-state.js';
+import type { BundleShelf } from './bundle-shelf.js';
+import type { Clock } from '../http/clock.js';
+import type { FleetState } from '../store/fleet-state.js';
 import type { Replicas } from '../replicas/replicas.js';
 import { isHalfOver } from './assignment-plan.js';
 import type { AssignmentWriter } from './assignment-writer.js';

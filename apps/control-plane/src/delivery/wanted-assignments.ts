@@ -1,10 +1,10 @@
 import { RefusedError } from '#bundle';
 import type { Log } from '#observability';
 import { visibilityOf } from '#policy-model';
-import type { BundleShelf } from '../bundles/bundle-shelf.js';
+import type { BundleShelf } from './bundle-shelf.js';
 import type { Trust } from '../config/trust.js';
-import type { FleetState } from '../fleet/fleet-state.js';
-import type { NodeRecord } from '../nodes/node.record.js';
+import type { FleetState } from '../store/fleet-state.js';
+import type { NodeRecord } from '../records/node.record.js';
 import type { AuthoredShelf } from '../trust/authored-shelf.js';
 import type { WantedAssignment } from './assignment-plan.js';
 

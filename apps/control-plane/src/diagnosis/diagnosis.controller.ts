@@ -1,7 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { DiagnosisView } from '#contracts';
-import { Needs } from '../access/index.js';
+import { Needs } from '../auth/needs.decorator.js';
 import { DiagnosisService } from './diagnosis.service.js';
 
 /** What `hostward doctor` asks. */

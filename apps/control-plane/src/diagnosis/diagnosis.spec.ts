@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Finding, NodeReport } from '#contracts';
 import type { EtcdStatus } from '#etcd';
 import { nodeUserName, type RedisVitals, type SentinelStanding } from '#redis';
-import type { Evidence } from '../status/report-to-status.js';
+import type { Evidence } from '../reports/report-to-status.js';
 import { etcdFindings } from './etcd-findings.js';
 import { hostFindings, hostVersions } from './host-findings.js';
 import { diskFinding } from './machine-findings.js';

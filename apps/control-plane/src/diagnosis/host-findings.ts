@@ -1,5 +1,5 @@
 import { failed, fine, warned, type Finding } from '#contracts';
-import type { Evidence } from '../status/report-to-status.js';
+import type { Evidence } from '../reports/report-to-status.js';
 import { someOf } from './some-of.js';
 
 /** A fault of hosts, and how to tell those that have it. */

@@ -2,7 +2,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import type { Page } from '#contracts';
-import { following } from '../fleet/by-name.js';
+import { following } from './by-name.js';
 import { readNamePattern } from './name-pattern.js';
 import { invalidField } from './problem.error.js';
 

@@ -1,6 +1,6 @@
 import { validateSync } from 'class-validator';
 import { describe, expect, it } from '@jest/globals';
-import { text } from '../shape/shape.js';
+import { text } from './shape.js';
 import { TextField } from './text-field.js';
 
 class Body {

@@ -1,5 +1,5 @@
 import type { AttestationKind, EnrollRequest } from '#contracts';
-import type { NodeRecord } from './node.record.js';
+import type { NodeRecord } from '../records/node.record.js';
 
 /**
  * Judges whether the machine that enrols is the one that an operator declared, by something it had before and that no

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { Log } from '#observability';
-import { SystemClock } from '../clock.js';
-import type { FleetEditor } from '../fleet/fleet-editor.js';
+import { SystemClock } from '../http/clock.js';
+import type { FleetEditor } from '../store/fleet-editor.js';
 import { CutOffService } from './cut-off.service.js';
 import type { HostInbox } from '../reports/host-inbox.js';
 

@@ -2,14 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { etcdKeys } from '#etcd';
 import { Log } from '#observability';
 import type { HostOffence } from '#redis';
-import { SYSTEM } from '../access/caller.js';
-import { Clock } from '../clock.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
-import type { FleetState } from '../fleet/fleet-state.js';
-import type { LedgerChange } from '../journal/ledger.js';
+import { SYSTEM } from '../auth/caller.js';
+import { Clock } from '../http/clock.js';
+import { FleetEditor } from '../store/fleet-editor.js';
+import type { FleetState } from '../store/fleet-state.js';
+import type { LedgerChange } from '../store/ledger.js';
 import { HostInbox } from '../reports/host-inbox.js';
-import type { CutOff, NodeRecord } from './node.record.js';
-import { isCutOff } from './redis-identity.js';
+import type { CutOff, NodeRecord } from '../records/node.record.js';
+import { isCutOff } from '../trust/redis-identity.js';
 
 /** How long a host stays away from Redis; it may come back by itself, and is cut off again if it goes on. */
 const CUT_OFF_MS = 10 * 60_000;

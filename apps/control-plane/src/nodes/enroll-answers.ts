@@ -3,7 +3,7 @@ import type { EnrollRequest, EnrollResponse } from '#contracts';
 import { CertificateRefusedError, checkCsr, issueClient } from '#pki';
 import { nodeUserName } from '#redis';
 import { Authorities } from '../certificates/authorities.js';
-import { Clock } from '../clock.js';
+import { Clock } from '../http/clock.js';
 import { AgentEndpoints } from '../config/agent-endpoints.js';
 import { Trust } from '../config/trust.js';
 import { Metrics } from '../health/metrics.js';

@@ -18,9 +18,10 @@ import {
   type EnrollRequest,
   type EnrollResponse,
 } from '#contracts';
-import { Public, RateLimit } from '../access/index.js';
-import { Admission } from '../admission.js';
-import { Clock } from '../clock.js';
+import { Public } from '../auth/public.decorator.js';
+import { RateLimit } from '../http/rate-limit.js';
+import { Admission } from '../http/admission.js';
+import { Clock } from '../http/clock.js';
 import { Metrics } from '../health/metrics.js';
 import { ProblemError, ServedFromMemory, toProblemError } from '../http/index.js';
 import { NameField } from '../http/name-field.js';

@@ -1,9 +1,9 @@
 import { etcdKeys, type Condition } from '#etcd';
 import { groupSelects, type TargetNode } from '#policy-model';
-import { Scope } from '../access/scope.js';
-import type { FleetState } from '../fleet/fleet-state.js';
+import { Scope } from '../auth/scope.js';
+import type { FleetState } from '../store/fleet-state.js';
 import { ProblemError, invalidField } from '../http/index.js';
-import type { JoinTokenRecord } from './join-token.record.js';
+import type { JoinTokenRecord } from '../records/join-token.record.js';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -34,11 +34,6 @@ function checkedGroup(name: unknown, { at, labels, seen }: Checked): string {
   const problem = `does not select hosts with the labels ${textOf(labels)}`;
   const remedy = `give the token labels that the group selects (hostward describe group ${name})`;
   throw invalidField(field, name, problem, remedy);
-}
-
-/** Whether a token can let no host into the fleet but hosts of this scope; of tokens that others made too. */
-export function isWithinScope({ labels }: JoinTokenRecord, scope: Scope | undefined): boolean {
-  return scope?.has({ name: '', labels }) ?? true;
 }
 
 /**

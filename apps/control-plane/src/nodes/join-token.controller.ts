@@ -12,9 +12,9 @@ import {
 } from 'class-validator';
 import { etcdKeys } from '#etcd';
 import { ATTESTATIONS, type AttestationKind, type JoinTokenView, type Page } from '#contracts';
-import { actor, currentCaller } from '../access/caller.js';
-import { Needs } from '../access/index.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
+import { actor, currentCaller } from '../auth/caller.js';
+import { Needs } from '../auth/needs.decorator.js';
+import { FleetEditor } from '../store/fleet-editor.js';
 import {
   NamePipe,
   PageQuery,
@@ -24,17 +24,17 @@ import {
   notFound,
 } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
-import type { Stored } from '../fleet/shelf.js';
-import { isWithinScope } from './join-token.bounds.js';
+import type { Stored } from '../store/shelf.js';
 import { JoinTokenMaker } from './join-token.maker.js';
 import { JoinTokenStore } from './join-token.store.js';
 import {
   MAX_CIDRS,
   MAX_GROUPS,
   isJoinTokenId,
+  isWithinScope,
   joinTokenView,
   type JoinTokenRecord,
-} from './join-token.record.js';
+} from '../records/join-token.record.js';
 
 const NEXT = 'send `next` of the page before';
 const HOUR_MS = 3_600_000;

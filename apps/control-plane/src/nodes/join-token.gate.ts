@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { AttestationKind, EnrollRequest } from '#contracts';
-import { tokenMatches } from '../access/index.js';
-import { Clock } from '../clock.js';
-import type { Stored } from '../fleet/shelf.js';
+import { tokenMatches } from '../auth/token-hash.js';
+import { Clock } from '../http/clock.js';
+import type { Stored } from '../store/shelf.js';
 import { ProblemError } from '../http/index.js';
 import { Attestor } from './attestor.js';
-import { refusalOf, tokenId, type JoinTokenRecord } from './join-token.record.js';
+import { refusalOf, tokenId, type JoinTokenRecord } from '../records/join-token.record.js';
 import { JoinTokenStore } from './join-token.store.js';
 import { isWithin } from './network.js';
-import type { NodeRecord } from './node.record.js';
+import type { NodeRecord } from '../records/node.record.js';
 
 /** The join token that lets a host in, and what the host proved beside it. */
 export interface Admission extends Stored<JoinTokenRecord> {

@@ -1,11 +1,11 @@
 import { expect, it } from '@jest/globals';
 import { etcdKeys, type Write } from '#etcd';
 import { Log } from '#observability';
-import { Clock } from '../clock.js';
-import type { Fleet } from '../fleet/fleet.js';
-import type { FleetEditor } from '../fleet/fleet-editor.js';
+import { Clock } from '../http/clock.js';
+import type { Fleet } from '../store/fleet.js';
+import type { FleetEditor } from '../store/fleet-editor.js';
 import { JoinTokenMaker } from './join-token.maker.js';
-import type { JoinTokenRecord } from './join-token.record.js';
+import type { JoinTokenRecord } from '../records/join-token.record.js';
 import { JoinTokenStore, type JoinTokenPage } from './join-token.store.js';
 
 const NOW = Date.parse('2026-03-01T12:00:00.000Z');

@@ -1,6 +1,6 @@
 import { etcdKeys, type EtcdStore } from '#etcd';
-import type { Stored } from '../fleet/shelf.js';
-import { decodeJoinToken, type JoinTokenRecord } from './join-token.record.js';
+import type { Stored } from '../store/shelf.js';
+import { decodeJoinToken, type JoinTokenRecord } from '../records/join-token.record.js';
 
 /** One page of join tokens, by id. */
 export interface JoinTokenPage {

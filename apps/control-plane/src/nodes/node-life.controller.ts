@@ -1,12 +1,12 @@
 import { Body, Controller, Headers, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import type { NodeView } from '#contracts';
-import { actor } from '../access/caller.js';
-import { NeedsToWrite } from '../access/index.js';
+import { actor } from '../auth/caller.js';
+import { NeedsToWrite } from '../auth/needs.decorator.js';
 import { NamePipe, parseIfMatch } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
 import { NodeLifeService } from './node-life.service.js';
-import { NodeViews } from './node.view.js';
+import { NodeViews } from '../reports/node.view.js';
 
 /** Body of `POST /nodes/{name}/rename`. */
 export class RenameBody {

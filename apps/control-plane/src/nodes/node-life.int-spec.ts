@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { decodeEnvelope } from '#bundle';
 import { redisKeys } from '#contracts';
 import { eventually } from '../testing/eventually.js';
-import { EtcdLedger } from '../journal/etcd-ledger.js';
+import { EtcdLedger } from '../store/etcd-ledger.js';
 import type { Answer } from '../testing/rest.js';
 import { Rig, blockPolicy } from '../testing/rig.js';
 import { TestHost } from '../testing/test-host.js';

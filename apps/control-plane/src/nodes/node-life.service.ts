@@ -1,16 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { etcdKeys, type Write } from '#etcd';
-import { Clock, isoNow } from '../clock.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
-import type { FleetState } from '../fleet/fleet-state.js';
-import type { Stored } from '../fleet/shelf.js';
+import { Clock, isoNow } from '../http/clock.js';
+import { FleetEditor } from '../store/fleet-editor.js';
+import type { FleetState } from '../store/fleet-state.js';
+import type { Stored } from '../store/shelf.js';
 import { type ProblemError, checkExpectation, conflict } from '../http/index.js';
-import { ended, renamed } from '../suspensions/suspensions-of-host.js';
-import { identityKeys } from './host-keys.js';
-import type { NodeRecord } from './node.record.js';
+import { ended, renamed } from '../store/suspensions-of-host.js';
+import { identityKeys } from '../trust/host-keys.js';
+import type { NodeRecord } from '../records/node.record.js';
 import type { NodeWrite } from './node.service.js';
-import { findNode } from './node.view.js';
-import type { RevocationRecord } from './revocation.record.js';
+import { findNode } from '../store/find-node.js';
+import type { RevocationRecord } from '../records/revocation.record.js';
 
 /** Why the machine that had the name before does not come back under it. */
 const REPLACED = 'another machine took its place';

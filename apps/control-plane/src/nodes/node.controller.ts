@@ -22,22 +22,22 @@ import {
 } from '@nestjs/swagger';
 import { IsObject, ValidateIf } from 'class-validator';
 import type { FastifyReply } from 'fastify';
-import type { ExplanationView, NodeStatus, NodeView, Page, PolicyView } from '#contracts';
+import type { ExplanationView, NodeView, Page, PolicyView } from '#contracts';
 import { explainSelection } from '#policy-model';
-import { actor } from '../access/caller.js';
-import { Needs, NeedsToRead, NeedsToWrite } from '../access/index.js';
-import { Fleet } from '../fleet/fleet.js';
+import { actor } from '../auth/caller.js';
+import { Needs, NeedsToRead, NeedsToWrite } from '../auth/needs.decorator.js';
+import { Fleet } from '../store/fleet.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
 import { UnreadableQuery, overridesUnreadable } from '../http/unreadable.query.js';
 import { ListQuery } from '../http/list.query.js';
 import { NameField } from '../http/name-field.js';
 import { TextField } from '../http/text-field.js';
 import { findPolicy, policyView } from '../policies/policy.view.js';
-import { StatusReader } from '../status/status-reader.js';
 import { explanationView } from './explanation.view.js';
-import { nodePage } from './node-page.js';
+import { nodePage } from '../reports/node-page.js';
 import { NodeService } from './node.service.js';
-import { NodeViews, findNode } from './node.view.js';
+import { NodeViews } from '../reports/node.view.js';
+import { findNode } from '../store/find-node.js';
 
 /** Body of `PATCH /nodes/{name}/labels`: a string sets a label, null removes it. */
 export class LabelsBody {
@@ -69,7 +69,6 @@ export class NodeController {
     private readonly fleet: Fleet,
     private readonly nodes: NodeService,
     private readonly views: NodeViews,
-    private readonly status_: StatusReader,
   ) {}
 
   @Get()
@@ -145,13 +144,6 @@ export class NodeController {
     return pageOf(selecting, query, state.revision.toString(), (each) =>
       policyView(findPolicy(state, each.name), state),
     );
-  }
-
-  @Get(':name/status')
-  @NeedsToRead('node')
-  @ApiOperation({ summary: 'What the host really does' })
-  status(@Param('name', NamePipe) name: string): NodeStatus {
-    return this.status_.node(name);
   }
 
   @Get(':name/explain')

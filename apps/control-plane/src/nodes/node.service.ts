@@ -1,20 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import { etcdKeys, type Write } from '#etcd';
-import { Clock, isoNow } from '../clock.js';
-import { FleetEditor, type Override } from '../fleet/fleet-editor.js';
-import type { FleetState } from '../fleet/fleet-state.js';
-import type { Stored } from '../fleet/shelf.js';
+import { Clock, isoNow } from '../http/clock.js';
+import { FleetEditor, type Override } from '../store/fleet-editor.js';
+import type { FleetState } from '../store/fleet-state.js';
+import type { Stored } from '../store/shelf.js';
 import { type ProblemError, checkExpectation, type Expectation, conflict } from '../http/index.js';
 import { formatOf } from '../http/media-type.js';
-import type { LedgerChange } from '../journal/ledger.js';
+import type { LedgerChange } from '../store/ledger.js';
 import { ApplyService } from '../policies/apply.service.js';
-import { ended } from '../suspensions/suspensions-of-host.js';
+import { ended } from '../store/suspensions-of-host.js';
 import { changedLabels } from './label-changes.js';
-import { findNode } from './node.view.js';
-import type { NodeRecord } from './node.record.js';
-import { identityKeys } from './host-keys.js';
-import { isCutOff } from './redis-identity.js';
-import type { RevocationRecord } from './revocation.record.js';
+import { findNode } from '../store/find-node.js';
+import type { NodeRecord } from '../records/node.record.js';
+import { identityKeys } from '../trust/host-keys.js';
+import { isCutOff } from '../trust/redis-identity.js';
+import type { RevocationRecord } from '../records/revocation.record.js';
 
 /** Who writes a host, and what it is expected to be. */
 export interface NodeWrite {

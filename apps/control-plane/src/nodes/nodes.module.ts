@@ -1,5 +1,4 @@
 import { Module } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
 import { EtcdStore } from '#etcd';
 import { PoliciesModule } from '../policies/policies.module.js';
 import { Attestor } from './attestor.js';
@@ -7,44 +6,29 @@ import { CutOffService } from './cut-off.service.js';
 import { EnrollAnswers } from './enroll-answers.js';
 import { EnrollController } from './enroll.controller.js';
 import { EnrollService } from './enroll.service.js';
-import { HostCertificateGuard } from './host-certificate.guard.js';
 import { JoinTokenController } from './join-token.controller.js';
 import { JoinTokenGate } from './join-token.gate.js';
 import { JoinTokenMaker } from './join-token.maker.js';
 import { EtcdJoinTokenStore, JoinTokenStore } from './join-token.store.js';
-import { NodeBundleController } from './node-bundle.controller.js';
 import { NodeController } from './node.controller.js';
 import { NodeLifeController } from './node-life.controller.js';
 import { NodeLifeService } from './node-life.service.js';
-import { NodeNews } from './node-news.js';
 import { NodeService } from './node.service.js';
-import { NodeWatchController } from './node-watch.controller.js';
-import { NodeViews } from './node.view.js';
 import { SshHostKeyAttestor } from './ssh-host-key.attestor.js';
 
 /** Hosts: how they come in, what they are called, how they go. */
 @Module({
   imports: [PoliciesModule],
-  controllers: [
-    NodeController,
-    NodeLifeController,
-    NodeWatchController,
-    NodeBundleController,
-    JoinTokenController,
-    EnrollController,
-  ],
+  controllers: [NodeController, NodeLifeController, JoinTokenController, EnrollController],
   providers: [
     NodeService,
     NodeLifeService,
-    NodeViews,
-    NodeNews,
     EnrollService,
     EnrollAnswers,
     CutOffService,
     JoinTokenGate,
     JoinTokenMaker,
     { provide: Attestor, useClass: SshHostKeyAttestor },
-    { provide: APP_GUARD, useClass: HostCertificateGuard },
     {
       provide: JoinTokenStore,
       inject: [EtcdStore],

@@ -1,7 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { hashToken, tokenMatches } from '../access/index.js';
+import { hashToken, tokenMatches } from '../auth/token-hash.js';
 import { ProblemError } from '../http/index.js';
-import { composeToken, refusalOf, tokenId, type JoinTokenRecord } from './join-token.record.js';
+import {
+  composeToken,
+  refusalOf,
+  tokenId,
+  type JoinTokenRecord,
+} from '../records/join-token.record.js';
 import { changedLabels, checkedLabels } from './label-changes.js';
 
 describe('changes of labels', () => {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { attestationMessage } from '#bundle';
 import type { EnrollRequest } from '#contracts';
 import { Attestor } from './attestor.js';
-import type { NodeRecord } from './node.record.js';
+import type { NodeRecord } from '../records/node.record.js';
 import { isSshSignature } from './ssh-signature.js';
 
 /** Signatures made for anything else than an enrolment prove nothing here. */

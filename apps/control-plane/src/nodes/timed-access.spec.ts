@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { FleetState } from '../fleet/fleet-state.js';
+import { FleetState } from '../store/fleet-state.js';
 import { changes, nodeRecord, putNode, snapshot, testKeks } from '../testing/records.js';
 import type { WatchMessage } from '#etcd';
-import { rotated } from './redis-identity.js';
+import { rotated } from '../trust/redis-identity.js';
 import { TimedAccess } from './timed-access.js';
 
 const NODE = 'a'.repeat(64);

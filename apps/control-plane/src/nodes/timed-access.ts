@@ -1,6 +1,6 @@
-import type { Affected } from '../fleet/affected.js';
-import type { FleetState } from '../fleet/fleet-state.js';
-import type { NodeRecord } from './node.record.js';
+import type { Affected } from '../store/affected.js';
+import type { FleetState } from '../store/fleet-state.js';
+import type { NodeRecord } from '../records/node.record.js';
 
 /** Hosts whose user on Redis changes by itself as time goes on: until a cut-off, or the secret before this one, has ended. */
 export class TimedAccess {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ApplyDocument } from '#contracts';
 import { etcdKeys } from '#etcd';
-import { FleetState } from '../fleet/fleet-state.js';
+import { FleetState } from '../store/fleet-state.js';
 import {
   changes,
   groupRecord,

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ApplyDocument, ApplyVerdict } from '#contracts';
 import { groupOf, type PolicySelector } from '#policy-model';
-import type { FleetState } from '../fleet/fleet-state.js';
+import type { FleetState } from '../store/fleet-state.js';
 
 /**
  * Names of the policies in force that groups and hosts of a set bring to hosts, beside those of the set itself: who waits

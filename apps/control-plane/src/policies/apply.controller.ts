@@ -1,8 +1,8 @@
 import { Body, Controller, Headers, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { ApplyResponse } from '#contracts';
-import { actor } from '../access/caller.js';
-import { Needs } from '../access/index.js';
+import { actor } from '../auth/caller.js';
+import { Needs } from '../auth/needs.decorator.js';
 import { invalidField } from '../http/index.js';
 import { formatOf } from '../http/media-type.js';
 import { ApplyQuery, defaultSelector } from './apply.query.js';

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { IN_PARTS } from '#policy-model';
 import { notNow, ProblemError } from '../http/index.js';
-import { Turns } from '../turns.js';
+import { Turns } from '../http/turns.js';
 import { judgeDocuments, type JudgedText, type WrittenText } from './judge-documents.js';
 
 /** Nothing of this size takes longer than some 110 ms, about what a thread takes to start. */

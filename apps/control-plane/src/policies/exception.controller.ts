@@ -2,10 +2,10 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@ne
 import { ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { IsString, Length, MaxLength } from 'class-validator';
 import type { ExceptionView, Page } from '#contracts';
-import { actor } from '../access/caller.js';
-import { Needs } from '../access/index.js';
-import { Clock } from '../clock.js';
-import { Fleet } from '../fleet/fleet.js';
+import { actor } from '../auth/caller.js';
+import { Needs } from '../auth/needs.decorator.js';
+import { Clock } from '../http/clock.js';
+import { Fleet } from '../store/fleet.js';
 import { readEnd } from '../http/end-time.js';
 import { NamePipe, PageQuery, pageOf } from '../http/index.js';
 import { UnreadableQuery, overridesUnreadable } from '../http/unreadable.query.js';

@@ -2,12 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import { MAX_RULES_PER_POLICY } from '#contracts';
 import { attribute, CATCH_ALL, compileRuleSet, GENERIC_DEBIAN } from '#policy-compiler';
 import { type HostPolicy, type HostPolicySpec, parseDocuments } from '#policy-model';
-import type { Stored } from '../fleet/shelf.js';
+import type { Stored } from '../store/shelf.js';
 import { AT, groupRecord, hostPolicy, nodeRecord, policyRecord, sign } from '../testing/records.js';
 import { exceptionPolicy, takesAnything } from './exception-policy.js';
 import { judgeDocuments } from './judge-documents.js';
 import { planApply, type PlanOptions, type PlanState } from './plan-apply.js';
-import type { PolicyRecord } from './policy.record.js';
+import type { PolicyRecord } from '../records/policy.record.js';
 
 const EMPTY: PlanState = {
   policy: () => undefined,

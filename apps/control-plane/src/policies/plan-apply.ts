@@ -12,12 +12,12 @@ import {
   type PolicySelector,
   type VirtualMachine,
 } from '#policy-model';
-import type { Stored } from '../fleet/shelf.js';
-import type { GroupRecord } from '../groups/group.record.js';
-import type { NodeRecord } from '../nodes/node.record.js';
+import type { Stored } from '../store/shelf.js';
+import type { GroupRecord } from '../records/group.record.js';
+import type { NodeRecord } from '../records/node.record.js';
 import { documentError, toFieldError } from './field-errors.js';
 import type { Judgement } from './judge-documents.js';
-import type { PolicyRecord } from './policy.record.js';
+import type { PolicyRecord } from '../records/policy.record.js';
 import {
   nextVersion,
   unchangedPolicy,

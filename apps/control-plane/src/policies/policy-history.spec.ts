@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { Scope } from '../access/scope.js';
+import { Scope } from '../auth/scope.js';
 import { versionsWithin } from './policy-history.js';
-import type { PolicyRecord } from './policy.record.js';
+import type { PolicyRecord } from '../records/policy.record.js';
 
 const OURS = { team: 'a' };
 const THEIRS = { team: 'b' };

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { etcdKeys, type EtcdStore } from '#etcd';
-import type { Scope } from '../access/scope.js';
-import { decodePolicy, type PolicyRecord } from './policy.record.js';
-import type { Stored } from '../fleet/shelf.js';
-import { ShapeError } from '../shape/shape.js';
+import type { Scope } from '../auth/scope.js';
+import { decodePolicy, type PolicyRecord } from '../records/policy.record.js';
+import type { Stored } from '../store/shelf.js';
+import { ShapeError } from '../http/shape.js';
 
 /** The versions of a policy that are kept, deletions among them. */
 export abstract class PolicyHistory {

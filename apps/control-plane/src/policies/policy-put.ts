@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { ApplyDocument, PolicyView } from '#contracts';
-import { Fleet } from '../fleet/fleet.js';
+import { Fleet } from '../store/fleet.js';
 import { checkExpectation } from '../http/index.js';
 import { formatOf } from '../http/media-type.js';
 import { ApplyService } from './apply.service.js';

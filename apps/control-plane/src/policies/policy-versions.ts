@@ -1,8 +1,8 @@
 import { etcdKeys, type Condition, type Write } from '#etcd';
 import { annotationMarks, type HostPolicy } from '#policy-model';
 import type { PolicyDocument, SignedDocument } from '#bundle';
-import type { Stored } from '../fleet/shelf.js';
-import type { PolicyRecord } from './policy.record.js';
+import type { Stored } from '../store/shelf.js';
+import type { PolicyRecord } from '../records/policy.record.js';
 
 /** Versions of a policy that are kept; older ones go with the write that makes a newer one. */
 /** Mirror: the help of `hostward history`. */

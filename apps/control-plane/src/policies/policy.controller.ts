@@ -14,27 +14,18 @@ import {
 import { ApiBody, ApiConsumes, ApiOperation, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import type { FastifyReply } from 'fastify';
-import type {
-  NodePolicyStatus,
-  Page,
-  PolicyRemains,
-  PolicyStatus,
-  PolicyVersion,
-  PolicyView,
-} from '#contracts';
-import { actor, currentCaller } from '../access/caller.js';
-import { Needs, NeedsToRead, NeedsToWrite } from '../access/index.js';
-import { Fleet } from '../fleet/fleet.js';
-import type { Item } from '../fleet/shelf.js';
+import type { Page, PolicyVersion, PolicyView } from '#contracts';
+import { actor, currentCaller } from '../auth/caller.js';
+import { Needs, NeedsToRead, NeedsToWrite } from '../auth/needs.decorator.js';
+import { Fleet } from '../store/fleet.js';
+import type { Item } from '../store/shelf.js';
 import { ListQuery, selectorOf, wantedBy } from '../http/list.query.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
 import { UnreadableQuery, overridesUnreadable } from '../http/unreadable.query.js';
-import { PolicyNodesQuery } from '../status/policy-nodes.query.js';
-import { StatusReader } from '../status/status-reader.js';
 import { versionsWithin } from './policy-history.js';
 import { PolicyPut } from './policy-put.js';
 import { PolicyService } from './policy.service.js';
-import type { PolicyRecord } from './policy.record.js';
+import type { PolicyRecord } from '../records/policy.record.js';
 import { findPolicy, policyView, versionView } from './policy.view.js';
 
 /** Body of `POST /policies/{name}/rollback`. */
@@ -58,7 +49,6 @@ export class PolicyController {
     private readonly fleet: Fleet,
     private readonly policies: PolicyService,
     private readonly put_: PolicyPut,
-    private readonly status_: StatusReader,
   ) {}
 
   @Get()
@@ -122,36 +112,6 @@ export class PolicyController {
     const overrideUnreadable = overridesUnreadable(query);
     const write = { name, by: actor(), expected: parseIfMatch(ifMatch) };
     await this.policies.delete(write, { overrideUnreadable });
-  }
-
-  @Get(':name/status')
-  @NeedsToRead('policy')
-  @ApiOperation({
-    summary:
-      'How the policy stands: hosts counted by state and reason; at most 100 of them, stragglers first',
-  })
-  status(@Param('name', NamePipe) name: string): PolicyStatus {
-    return this.status_.policy(name);
-  }
-
-  @Get(':name/nodes')
-  @NeedsToRead('policy')
-  @ApiOperation({ summary: 'How the policy stands on each host it selects, by name' })
-  nodes(
-    @Param('name', NamePipe) name: string,
-    @Query() query: PolicyNodesQuery,
-  ): Page<NodePolicyStatus> {
-    return this.status_.policyNodes(name, query);
-  }
-
-  @Get(':name/remains')
-  @Needs('fleet:read')
-  @ApiOperation({
-    summary:
-      'Hosts that may still enforce the policy though it was deleted, is paused or does not select them',
-  })
-  remains(@Param('name', NamePipe) name: string): PolicyRemains {
-    return this.status_.remains(name);
   }
 
   @Get(':name/history')

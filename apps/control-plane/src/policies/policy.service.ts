@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import type { PolicyView } from '#contracts';
 import { etcdKeys } from '#etcd';
 import type { HostPolicy } from '#policy-model';
-import { Clock, isoNow } from '../clock.js';
-import { Fleet } from '../fleet/fleet.js';
-import { FleetEditor, type Override } from '../fleet/fleet-editor.js';
-import type { FleetState } from '../fleet/fleet-state.js';
-import type { Stored } from '../fleet/shelf.js';
+import { Clock, isoNow } from '../http/clock.js';
+import { Fleet } from '../store/fleet.js';
+import { FleetEditor, type Override } from '../store/fleet-editor.js';
+import type { FleetState } from '../store/fleet-state.js';
+import type { Stored } from '../store/shelf.js';
 import {
   checkExpectation,
   invalidField,
@@ -14,9 +14,9 @@ import {
   type Expectation,
   conflict,
 } from '../http/index.js';
-import type { LedgerChange } from '../journal/ledger.js';
+import type { LedgerChange } from '../store/ledger.js';
 import { PolicyHistory } from './policy-history.js';
-import type { PolicyRecord } from './policy.record.js';
+import type { PolicyRecord } from '../records/policy.record.js';
 import { findPolicy, policyView } from './policy.view.js';
 import { PolicySigner } from './policy-signer.js';
 import { nextVersion, unchangedPolicy, versionWrites } from './policy-versions.js';

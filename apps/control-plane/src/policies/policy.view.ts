@@ -1,9 +1,9 @@
 import type { PolicyVersion, PolicyView } from '#contracts';
 import { rulesOf, tierOf } from '#policy-model';
-import type { FleetState } from '../fleet/fleet-state.js';
-import type { Stored } from '../fleet/shelf.js';
+import type { FleetState } from '../store/fleet-state.js';
+import type { Stored } from '../store/shelf.js';
 import { notFound } from '../http/index.js';
-import type { PolicyRecord } from './policy.record.js';
+import type { PolicyRecord } from '../records/policy.record.js';
 
 /** A policy as REST shows it. */
 export function policyView(

@@ -4,9 +4,9 @@ import type { FleetProofRequest } from '#contracts';
 import { fingerprint } from '#pki';
 import { Authorities } from '../certificates/authorities.js';
 import { HostHints } from '../certificates/host-hints.js';
-import { Clock } from '../clock.js';
+import { Clock } from '../http/clock.js';
 import { Trust } from '../config/trust.js';
-import type { FleetState } from '../fleet/fleet-state.js';
+import type { FleetState } from '../store/fleet-state.js';
 import { ProblemError } from '../http/index.js';
 
 /** What hosts are told and shown: signed by the online key, and hinted at on the channel that all hear. */

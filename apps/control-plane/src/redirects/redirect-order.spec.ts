@@ -8,7 +8,7 @@ import {
   trustRoot,
 } from '#bundle';
 import { etcdKeys } from '#etcd';
-import { FleetState } from '../fleet/fleet-state.js';
+import { FleetState } from '../store/fleet-state.js';
 import { AT, put, snapshot } from '../testing/records.js';
 import { keptRedirects, redirectFor, redirectState } from './redirect-order.js';
 

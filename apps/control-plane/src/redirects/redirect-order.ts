@@ -6,8 +6,8 @@ import {
   verifyRedirect,
 } from '#bundle';
 import type { RedirectView } from '#contracts';
-import type { FleetState } from '../fleet/fleet-state.js';
-import type { RedirectRecord } from './redirect.record.js';
+import type { FleetState } from '../store/fleet-state.js';
+import type { RedirectRecord } from '../records/redirect.record.js';
 
 /** A stored redirect; `verified` is absent where it does not count by the root document in force. */
 export interface KeptRedirect {

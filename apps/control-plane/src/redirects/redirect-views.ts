@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { type RedirectTarget, isRedirected } from '#bundle';
 import type { RedirectView, RedirectedHosts } from '#contracts';
-import { Clock } from '../clock.js';
-import { Fleet } from '../fleet/fleet.js';
-import type { FleetState } from '../fleet/fleet-state.js';
-import { StatusReader } from '../status/status-reader.js';
+import { Clock } from '../http/clock.js';
+import { Fleet } from '../store/fleet.js';
+import type { FleetState } from '../store/fleet-state.js';
+import { StatusReader } from '../reports/status-reader.js';
 import { redirectState, type KeptRedirect } from './redirect-order.js';
 
 const MAX_NAMES = 100;

@@ -3,13 +3,15 @@ import { ApiBody, ApiConsumes, ApiOperation, ApiProperty, ApiTags } from '@nestj
 import { Matches } from 'class-validator';
 import type { FastifyRequest } from 'fastify';
 import type { FleetProofAnswer, FleetProofRequest, RedirectOffer, RedirectView } from '#contracts';
-import { Needs, Public, RateLimit } from '../access/index.js';
+import { Needs } from '../auth/needs.decorator.js';
+import { Public } from '../auth/public.decorator.js';
+import { RateLimit } from '../http/rate-limit.js';
 import { Authorities } from '../certificates/authorities.js';
-import { Clock } from '../clock.js';
-import { Fleet } from '../fleet/fleet.js';
+import { Clock } from '../http/clock.js';
+import { Fleet } from '../store/fleet.js';
 import { NamePipe, ProblemError, ServedFromMemory } from '../http/index.js';
 import { signedDocumentIn } from '../http/signed-document.js';
-import { callingHost } from '../nodes/host-certificate.js';
+import { callingHost } from '../certificates/host-certificate.js';
 import { peerOf, sourceOf } from '../nodes/network.js';
 import { RedirectService } from './redirect.service.js';
 

@@ -2,17 +2,17 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@
 import { type RedirectDocument, type VerifiedRedirect, verifyRedirect } from '#bundle';
 import type { FleetProofAnswer, FleetProofRequest, RedirectOffer, RedirectView } from '#contracts';
 import { etcdKeys } from '#etcd';
-import { actor } from '../access/caller.js';
-import { isoNow } from '../clock.js';
+import { actor } from '../auth/caller.js';
+import { isoNow } from '../http/clock.js';
 import { Trust } from '../config/trust.js';
-import { Fleet } from '../fleet/fleet.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
-import type { FleetState } from '../fleet/fleet-state.js';
+import { Fleet } from '../store/fleet.js';
+import { FleetEditor } from '../store/fleet-editor.js';
+import type { FleetState } from '../store/fleet-state.js';
 import { ProblemError, notFound, conflict } from '../http/index.js';
 import { refusalOf } from '../trust/authored-shelf.js';
 import { HostSide } from './host-side.js';
 import { isInForce, keptRedirects, redirectFor, type KeptRedirect } from './redirect-order.js';
-import type { RedirectRecord } from './redirect.record.js';
+import type { RedirectRecord } from '../records/redirect.record.js';
 import { RedirectViews } from './redirect-views.js';
 
 const HINT_EVERY_MS = 30_000;

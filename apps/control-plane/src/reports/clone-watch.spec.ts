@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { NodeReport } from '#contracts';
-import type { CloneMark } from '../nodes/node.record.js';
+import type { CloneMark } from '../records/node.record.js';
 import { CloneWatch } from './clone-watch.js';
 
 const NODE = 'b'.repeat(64);

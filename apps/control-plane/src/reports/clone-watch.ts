@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { MAX_REPORT_INTERVAL_MS, reportValidMs, type AgentRun, type NodeReport } from '#contracts';
-import type { CloneMark } from '../nodes/node.record.js';
+import type { CloneMark } from '../records/node.record.js';
 
 /** So often a run of an agent that was followed by another one must go on, until two machines are sure. */
 const RETURNS = 3;

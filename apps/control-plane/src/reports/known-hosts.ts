@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Trust } from '../config/trust.js';
-import { Fleet } from '../fleet/fleet.js';
+import { Fleet } from '../store/fleet.js';
 
 /** A host that is known and believed, with the key shared with it. */
 export interface KnownHost {

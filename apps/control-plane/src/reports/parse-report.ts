@@ -33,7 +33,7 @@ import {
   text,
   version1,
   type Read,
-} from '../shape/shape.js';
+} from '../http/shape.js';
 
 /** Of Ed25519, in base64. */
 const SIGNATURE_CHARS = 88;

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { RefusedError, openReport } from '#bundle';
 import { Log } from '#observability';
-import { Clock } from '../clock.js';
+import { Clock } from '../http/clock.js';
 import { Metrics } from '../health/metrics.js';
-import { HeldHeads } from '../journal/held-heads.js';
-import { ShapeError } from '../shape/shape.js';
+import { HeldHeads } from '../store/held-heads.js';
+import { ShapeError } from '../http/shape.js';
 import { CloneService } from './clone.service.js';
 import { KnownHosts } from './known-hosts.js';
 import { parseReport } from './parse-report.js';

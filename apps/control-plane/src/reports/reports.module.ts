@@ -1,7 +1,11 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
-import { NodeStatusController } from '../status/node-status.controller.js';
-import { StatusReader } from '../status/status-reader.js';
-import { HeldHeads, StatementSource } from '../journal/held-heads.js';
+import { NodeNews } from './node-news.js';
+import { NodeStatusController } from './node-status.controller.js';
+import { NodeViews } from './node.view.js';
+import { NodeWatchController } from './node-watch.controller.js';
+import { PolicyStatusController } from './policy-status.controller.js';
+import { StatusReader } from './status-reader.js';
+import { HeldHeads, StatementSource } from '../store/held-heads.js';
 import { CloneService } from './clone.service.js';
 import { HostInbox } from './host-inbox.js';
 import { HostStatements } from './host-statements.js';
@@ -17,7 +21,12 @@ export class ReportsModule {
   static of(inbox: HostInbox): DynamicModule {
     return {
       module: ReportsModule,
-      controllers: [StatementController, NodeStatusController],
+      controllers: [
+        StatementController,
+        NodeStatusController,
+        PolicyStatusController,
+        NodeWatchController,
+      ],
       providers: [
         { provide: HostInbox, useValue: inbox },
         KnownHosts,
@@ -27,8 +36,19 @@ export class ReportsModule {
         ReportBoard,
         ReportIntake,
         StatusReader,
+        NodeViews,
+        NodeNews,
       ],
-      exports: [CloneService, HeldHeads, HostInbox, KnownHosts, ReportIntake, StatusReader],
+      exports: [
+        CloneService,
+        HeldHeads,
+        HostInbox,
+        KnownHosts,
+        NodeNews,
+        NodeViews,
+        ReportIntake,
+        StatusReader,
+      ],
     };
   }
 }

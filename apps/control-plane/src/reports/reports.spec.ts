@@ -4,7 +4,7 @@ import { MAX_RULES_PER_POLICY, type NodeReport } from '#contracts';
 import { parseReport } from './parse-report.js';
 import { freshnessOf } from './freshness.js';
 import { ReportBoard } from './report-board.js';
-import { ShapeError } from '../shape/shape.js';
+import { ShapeError } from '../http/shape.js';
 import { heapGrowthMiB } from '../testing/heap-growth.js';
 
 const NODE = 'b'.repeat(64);

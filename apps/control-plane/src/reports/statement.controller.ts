@@ -1,11 +1,11 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Page, StatementView } from '#contracts';
-import { Needs, NeedsToRead } from '../access/index.js';
-import { Fleet } from '../fleet/fleet.js';
-import type { FleetState } from '../fleet/fleet-state.js';
+import { Needs, NeedsToRead } from '../auth/needs.decorator.js';
+import { Fleet } from '../store/fleet.js';
+import type { FleetState } from '../store/fleet-state.js';
 import { NamePipe, PageQuery, notFound, pageOf } from '../http/index.js';
-import { StatementSource } from '../journal/held-heads.js';
+import { StatementSource } from '../store/held-heads.js';
 import { ReportBoard } from './report-board.js';
 
 /**

@@ -2,25 +2,26 @@ import { Global, Module, type DynamicModule, type Provider } from '@nestjs/commo
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { EtcdStore } from '#etcd';
 import { Log } from '#observability';
-import { AdminToken, OidcSettings } from '../access/index.js';
+import { AdminToken } from '../access/admin-token.js';
+import { OidcSettings } from '../access/oidc.settings.js';
 import { Authorities } from '../certificates/authorities.js';
 import { HostHints } from '../certificates/host-hints.js';
 import { OwnCertificates } from '../certificates/own-certificates.js';
-import { Clock } from '../clock.js';
+import { Clock } from '../http/clock.js';
 import { AgentEndpoints } from '../config/agent-endpoints.js';
 import { Trust } from '../config/trust.js';
 import { Replicas } from '../replicas/replicas.js';
-import { CatchUp } from '../fleet/catch-up.js';
-import { Fleet } from '../fleet/fleet.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
+import { CatchUp } from '../store/catch-up.js';
+import { Fleet } from '../store/fleet.js';
+import { FleetEditor } from '../store/fleet-editor.js';
 import { Metrics } from '../health/metrics.js';
-import { ReportPace, enrolledOf } from '../reports/report-pace.js';
+import { ReportPace, enrolledOf } from '../delivery/report-pace.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
-import { EtcdLedger } from '../journal/etcd-ledger.js';
-import { HeadChannel, HeadHerald } from '../journal/head-herald.js';
-import { JournalStore } from '../journal/journal.store.js';
-import { Ledger } from '../journal/ledger.js';
-import { SignedJournal } from '../journal/signed-journal.js';
+import { EtcdLedger } from '../store/etcd-ledger.js';
+import { HeadChannel, HeadHerald } from '../delivery/head-herald.js';
+import { JournalStore } from '../store/journal.store.js';
+import { Ledger } from '../store/ledger.js';
+import { SignedJournal } from '../store/signed-journal.js';
 import { BodyPipe, ProblemFilter, strictValidation } from '../http/index.js';
 
 /** What is made before Nest is: from the configuration, or by a test. */

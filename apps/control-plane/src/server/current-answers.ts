@@ -1,6 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CatchUp } from '../fleet/catch-up.js';
+import { CatchUp } from '../store/catch-up.js';
 import { ProblemError, isServedFromMemory } from '../http/index.js';
 import { sendProblem } from './http-adapter.js';
 

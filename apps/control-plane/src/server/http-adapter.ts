@@ -1,7 +1,7 @@
 import type { SecureContextOptions } from 'node:tls';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { needsCaller } from '../access/needs.decorator.js';
+import { needsCaller } from '../auth/needs.decorator.js';
 import {
   MAX_STRANGERS_VALUES,
   isFewJson,

@@ -6,8 +6,8 @@ import type { Alert, AlertBatch } from '#contracts';
 import { ConfigError } from '../config/index.js';
 import { loadMaterial } from '../config/material.js';
 import { readConfig } from '../config/read-config.js';
-import type { AlertStore } from '../events/alert.store.js';
-import type { JournalStore } from '../journal/journal.store.js';
+import type { AlertStore } from '../alerts/alert.store.js';
+import type { JournalStore } from '../store/journal.store.js';
 import { openFiles, openStores, type Stores } from './stores.js';
 
 const AT_ONCE = 500;

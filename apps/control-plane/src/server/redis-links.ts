@@ -8,7 +8,7 @@ import {
 import type { ServerConfig } from '../config/index.js';
 import type { HostPort, RedisShard } from '../config/redis.js';
 import type { RedisNode } from '../nodes/redis-host-users.js';
-import { MAIN_SHARD } from '../nodes/redis-shard.js';
+import { MAIN_SHARD } from '../config/redis-shards.js';
 
 /** The connections to one Redis that hosts are on, by what each is for. */
 export interface ShardLinks {

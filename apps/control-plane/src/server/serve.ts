@@ -3,24 +3,26 @@ import { EtcdStore } from '#etcd';
 import { makePrivateFolder } from '#files';
 import { Log } from '#observability';
 import { reloadServerCertificate } from '#redis';
-import { AdminToken, OidcSettings } from '../access/index.js';
+import { AdminToken } from '../access/admin-token.js';
+import { OidcSettings } from '../access/oidc.settings.js';
+import { openAuthorities, type Authorities } from '../certificates/authorities.js';
 import { OwnCertificates } from '../certificates/own-certificates.js';
 import { RedisHostHints } from '../certificates/redis-host-hints.js';
 import { CertificateWatch, type CertificateUse } from '../certificates/certificate-watch.js';
-import { tellOfRestore } from '../backup/restored-note.js';
-import { SystemClock } from '../clock.js';
+import { tellOfRestore } from '../store/restored-note.js';
+import { SystemClock } from '../http/clock.js';
 import type { ServerConfig, TlsFiles } from '../config/index.js';
 import { loadCa, type Material } from '../config/material.js';
 import { needingRestart } from '../config/needing-restart.js';
 import { RedisDeliveryChannel } from '../delivery/redis-delivery-channel.js';
 import { LiveRedisSurvey } from '../diagnosis/redis-survey.js';
 import { Metrics } from '../health/metrics.js';
-import { RedisHeadChannel } from '../journal/redis-head-channel.js';
-import { checkHostKeys } from '../nodes/host-key-check.js';
+import { RedisHeadChannel } from '../delivery/redis-head-channel.js';
+import { checkHostKeys } from '../trust/host-key-check.js';
 import { RedisHostUsers } from '../nodes/redis-host-users.js';
 import { RedisHostInbox } from '../reports/redis-host-inbox.js';
 import { ShardedHostInbox } from '../reports/sharded-host-inbox.js';
-import { replicaId } from '../replicas/replica-id.js';
+import { replicaId } from '../config/replica-id.js';
 import { OneStore } from '../replicas/one-store.js';
 import { REPLICA_TTL_MS, Replicas, replicaKey } from '../replicas/replicas.js';
 import { DiskPublishedFile } from '../trust/disk-published-file.js';
@@ -47,6 +49,7 @@ export async function serve(
   log: Log,
   lookAtCertificatesMs = LOOK_AT_CERTIFICATES_MS,
 ): Promise<Serving> {
+  const authorities = openAuthorities(config, material.secrets);
   makePrivateFolder(config.dataDir);
   const etcd = await connectEtcd(config, material);
   const clock = new SystemClock();
@@ -67,7 +70,7 @@ export async function serve(
       log,
       metrics: new Metrics(),
       trust: material.trust,
-      authorities: material.authorities,
+      authorities,
       ownCertificates: ownCertificates(config),
       hostHints: new RedisHostHints(commands),
       restoreGuard: new RestoreGuard(
@@ -108,8 +111,8 @@ export async function serve(
     },
     { ...config.listen, tls: material.server, clients: config.tls.clients },
   );
-  material.authorities.onChange(() => certificates.lookAnew());
-  const uses = certificateUses(config, material, { controlPlane, etcd, redis });
+  authorities.onChange(() => certificates.lookAnew());
+  const uses = certificateUses(config, { authorities, controlPlane, etcd, redis });
   const certificates = new CertificateWatch(uses, material.secrets, log, lookAtCertificatesMs);
   return {
     url: controlPlane.url,
@@ -151,6 +154,7 @@ async function connectEtcd(
 }
 
 interface Connected {
+  readonly authorities: Authorities;
   readonly controlPlane: ControlPlane;
   readonly etcd: EtcdStore;
   readonly redis: RedisLinks;
@@ -159,7 +163,6 @@ interface Connected {
 /** Every certificate of ours, and the server's of an embedded Redis; etcd reads its own at each handshake. */
 function certificateUses(
   { tls, etcd, redis }: ServerConfig,
-  material: Material,
   to: Connected,
 ): readonly CertificateUse[] {
   const use = (
@@ -176,11 +179,11 @@ function certificateUses(
       'https',
       tls,
       (pair) => {
-        material.authorities.reload();
+        to.authorities.reload();
         to.controlPlane.useCertificate(pair);
       },
       // Another process of this installation, or a copy from another control plane, may replace the authority.
-      material.authorities.files,
+      to.authorities.files,
     ),
     ...use('etcd client', etcd.tls, (pair) => to.etcd.useCertificate(pair)),
     ...use('Redis client', redis.tls, (pair) => {

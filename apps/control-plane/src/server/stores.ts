@@ -7,12 +7,12 @@ import {
   KEPT_OBSERVATIONS,
   type AlertStore,
   type ObservationStore,
-} from '../events/alert.store.js';
-import { PostgresAlertStore } from '../events/postgres-alert.store.js';
-import { SqliteAlertStore } from '../events/sqlite-alert.store.js';
-import type { JournalStore } from '../journal/journal.store.js';
-import { PostgresJournalStore } from '../journal/postgres-journal.store.js';
-import { SqliteJournalStore } from '../journal/sqlite-journal.store.js';
+} from '../alerts/alert.store.js';
+import { PostgresAlertStore } from '../alerts/postgres-alert.store.js';
+import { SqliteAlertStore } from '../alerts/sqlite-alert.store.js';
+import type { JournalStore } from '../store/journal.store.js';
+import { PostgresJournalStore } from '../store/postgres-journal.store.js';
+import { SqliteJournalStore } from '../store/sqlite-journal.store.js';
 import { MIGRATIONS } from './migrations.js';
 
 /** Connections of one control plane, ten in all: for the journal and what comes of hosts, and for readers of alerts. */

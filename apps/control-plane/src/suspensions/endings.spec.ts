@@ -1,8 +1,8 @@
 import { expect, it } from '@jest/globals';
 import { Log } from '#observability';
-import { Clock } from '../clock.js';
-import type { Fleet } from '../fleet/fleet.js';
-import { FleetState } from '../fleet/fleet-state.js';
+import { Clock } from '../http/clock.js';
+import type { Fleet } from '../store/fleet.js';
+import { FleetState } from '../store/fleet-state.js';
 import type { ExceptionService } from '../policies/exception.service.js';
 import { putSuspension, snapshot, suspensionRecord } from '../testing/records.js';
 import { Endings } from './endings.js';

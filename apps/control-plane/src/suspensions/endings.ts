@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { etcdKeys } from '#etcd';
 import { Log } from '#observability';
-import { SYSTEM } from '../access/caller.js';
-import { Clock } from '../clock.js';
-import { Fleet } from '../fleet/fleet.js';
+import { SYSTEM } from '../auth/caller.js';
+import { Clock } from '../http/clock.js';
+import { Fleet } from '../store/fleet.js';
 import { toProblemError } from '../http/index.js';
 import { ExceptionService } from '../policies/exception.service.js';
-import type { SuspensionRecord } from './suspension.record.js';
+import type { SuspensionRecord } from '../records/suspension.record.js';
 import { SuspensionService } from './suspension.service.js';
 
 /**

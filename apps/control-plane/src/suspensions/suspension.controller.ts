@@ -11,17 +11,17 @@ import {
   ValidateNested,
 } from 'class-validator';
 import type { Page, SuspensionView } from '#contracts';
-import { actor } from '../access/caller.js';
-import { Needs } from '../access/index.js';
-import { Clock } from '../clock.js';
-import { Fleet } from '../fleet/fleet.js';
+import { actor } from '../auth/caller.js';
+import { Needs } from '../auth/needs.decorator.js';
+import { Clock } from '../http/clock.js';
+import { Fleet } from '../store/fleet.js';
 import { readEnd } from '../http/end-time.js';
 import { NamePipe, PageQuery, invalidField, notFound, pageOf } from '../http/index.js';
 import { UnreadableQuery, overridesUnreadable } from '../http/unreadable.query.js';
 import { NameField } from '../http/name-field.js';
 import { readSelector } from '../http/read-selector.js';
 import { TextField } from '../http/text-field.js';
-import { findNode } from '../nodes/node.view.js';
+import { findNode } from '../store/find-node.js';
 import { SuspensionService, suspensionView } from './suspension.service.js';
 
 const MAX_MS = 30 * 86_400_000;

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { etcdKeys, type Condition, type Write } from '#etcd';
 import type { SuspensionView } from '#contracts';
-import { Clock } from '../clock.js';
-import { FleetEditor, type Override } from '../fleet/fleet-editor.js';
-import { revisionToDelete } from '../fleet/unreadable-records.js';
+import { Clock } from '../http/clock.js';
+import { FleetEditor, type Override } from '../store/fleet-editor.js';
+import { revisionToDelete } from '../store/unreadable-records.js';
 import { type ProblemError, notFound, conflict } from '../http/index.js';
-import { findNode } from '../nodes/node.view.js';
-import type { SuspensionRecord } from './suspension.record.js';
+import { findNode } from '../store/find-node.js';
+import type { SuspensionRecord } from '../records/suspension.record.js';
 
 /** Break-glass: hosts stop enforcing for a stated time and reason, and start again by themselves. */
 @Injectable()

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { JOURNAL_START, brokenJournalAt, verifyJournalHead, type JournalEntry } from '#bundle';
 import type { PostgresServer } from '#testing';
-import { backup } from '../backup/backup.js';
+import { backup } from '../commands/backup/backup.js';
 import { moveStore } from '../server/move-store.js';
 import { eventually } from './eventually.js';
 import { Rig, blockPolicy } from './rig.js';

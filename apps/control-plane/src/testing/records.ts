@@ -1,13 +1,13 @@
 import { etcdKeys, type KeyValue, type WatchMessage, type WatchSnapshot } from '#etcd';
 import { generateSigningKey, loadSigner, signPolicy, type PolicyDocument } from '#bundle';
 import type { HostPolicy } from '#policy-model';
-import type { GroupRecord } from '../groups/group.record.js';
-import { encodeHostKey } from '../nodes/host-key.record.js';
-import { KeyEncryptionKeys } from '../nodes/key-encryption-keys.js';
-import type { NodeRecord } from '../nodes/node.record.js';
-import type { ExceptionRecord } from '../policies/exception.record.js';
-import type { PolicyRecord } from '../policies/policy.record.js';
-import type { SuspensionRecord } from '../suspensions/suspension.record.js';
+import type { GroupRecord } from '../records/group.record.js';
+import { encodeHostKey } from '../records/host-key.record.js';
+import { KeyEncryptionKeys } from '../records/key-encryption-keys.js';
+import type { NodeRecord } from '../records/node.record.js';
+import type { ExceptionRecord } from '../records/exception.record.js';
+import type { PolicyRecord } from '../records/policy.record.js';
+import type { SuspensionRecord } from '../records/suspension.record.js';
 
 /** Builders of stored records for tests that need no etcd. */
 export const AT = '2026-03-01T12:00:00.000Z';

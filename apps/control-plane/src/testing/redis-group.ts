@@ -4,7 +4,7 @@ import type { RedisAddress } from '#redis';
 import { startRedis, startSentinels, type RedisServer, type SentinelServer } from '#testing';
 import type { RedisConfig } from '../config/redis.js';
 import { readConfig } from '../config/read-config.js';
-import type { InitAnswer } from '../init/init.js';
+import type { InitAnswer } from '../commands/init/init.js';
 import type { Rig } from './rig.js';
 
 const NAME = 'hostward';

@@ -5,7 +5,7 @@ import { connectRedis, nodeUserName, type RedisConnection } from '#redis';
 import { startRedis, type RedisServer } from '#testing';
 import type { RedisConfig, RedisShard } from '../config/redis.js';
 import { readConfig } from '../config/read-config.js';
-import { chosenShard, MAIN_SHARD } from '../nodes/redis-shard.js';
+import { chosenShard, MAIN_SHARD } from '../config/redis-shards.js';
 import { alertBatch } from './alerts.js';
 import { eventually } from './eventually.js';
 import { Rig, blockPolicy } from './rig.js';

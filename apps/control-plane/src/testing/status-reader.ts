@@ -1,8 +1,8 @@
-import { SystemClock } from '../clock.js';
+import { SystemClock } from '../http/clock.js';
 import { Deliveries } from '../delivery/deliveries.js';
-import type { Fleet } from '../fleet/fleet.js';
+import type { Fleet } from '../store/fleet.js';
 import { ReportBoard } from '../reports/report-board.js';
-import { StatusReader } from '../status/status-reader.js';
+import { StatusReader } from '../reports/status-reader.js';
 
 /** A reader of a fleet that has delivered nothing and heard of no host, and is well. */
 export function statusReader(fleet: Fleet): StatusReader {

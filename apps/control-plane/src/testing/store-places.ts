@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PostgresDatabase } from '#postgresql';
 import { startPostgres, type PostgresServer } from '#testing';
-import type { AlertStore } from '../events/alert.store.js';
-import { PostgresAlertStore } from '../events/postgres-alert.store.js';
-import { SqliteAlertStore } from '../events/sqlite-alert.store.js';
-import type { JournalStore } from '../journal/journal.store.js';
-import { PostgresJournalStore } from '../journal/postgres-journal.store.js';
-import { SqliteJournalStore } from '../journal/sqlite-journal.store.js';
+import type { AlertStore } from '../alerts/alert.store.js';
+import { PostgresAlertStore } from '../alerts/postgres-alert.store.js';
+import { SqliteAlertStore } from '../alerts/sqlite-alert.store.js';
+import type { JournalStore } from '../store/journal.store.js';
+import { PostgresJournalStore } from '../store/postgres-journal.store.js';
+import { SqliteJournalStore } from '../store/sqlite-journal.store.js';
 import { MIGRATIONS } from '../server/migrations.js';
 
 /** Where stores lie, for tests that are the same on both kinds. */

@@ -9,7 +9,7 @@ import {
 } from '#bundle';
 import { etcdKeys } from '#etcd';
 import { Trust } from '../config/trust.js';
-import { FleetState } from '../fleet/fleet-state.js';
+import { FleetState } from '../store/fleet-state.js';
 import {
   groupRecord,
   hostPolicy,

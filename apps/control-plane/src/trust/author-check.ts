@@ -20,7 +20,7 @@ import {
   type TargetNode,
 } from '#policy-model';
 import { Trust } from '../config/trust.js';
-import type { FleetState } from '../fleet/fleet-state.js';
+import type { FleetState } from '../store/fleet-state.js';
 import { documentError } from '../policies/field-errors.js';
 import { AuthoredShelf, type SignedContent, type SignedHead } from './authored-shelf.js';
 import { type SignedView, UNLABELLED, once } from './signed-view.js';

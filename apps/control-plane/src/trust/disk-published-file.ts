@@ -1,4 +1,4 @@
-import { readIfThere, replacePrivate } from '../init/private-file.js';
+import { readIfThere, replacePrivate } from '../config/private-file.js';
 import type { Log } from '#observability';
 import { PublishedFile, type Published } from './restore-guard.js';
 

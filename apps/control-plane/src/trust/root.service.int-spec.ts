@@ -3,9 +3,9 @@ import { generateSigningKey, loadSigner, signRoot, trustRoot } from '#bundle';
 import { etcdKeys, EtcdStore } from '#etcd';
 import { type EtcdServer, startEtcd } from '#testing';
 import { Trust } from '../config/trust.js';
-import { Fleet } from '../fleet/fleet.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
-import { type CommitResult, Ledger, type LedgerChange } from '../journal/ledger.js';
+import { Fleet } from '../store/fleet.js';
+import { FleetEditor } from '../store/fleet-editor.js';
+import { type CommitResult, Ledger, type LedgerChange } from '../store/ledger.js';
 import { changes, snapshot, testKeks } from '../testing/records.js';
 import { RootService } from './root.service.js';
 

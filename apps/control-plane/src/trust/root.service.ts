@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { type SignedDocument, followRoots, inspectRoot } from '#bundle';
 import { etcdKeys, EtcdStore } from '#etcd';
-import { actor } from '../access/caller.js';
+import { actor } from '../auth/caller.js';
 import { Trust } from '../config/trust.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
+import { FleetEditor } from '../store/fleet-editor.js';
 import { ProblemError, conflict } from '../http/index.js';
 import { refusalOf } from './authored-shelf.js';
 

@@ -13,14 +13,14 @@ import {
 import type { ApplyDocument, ApplyResponse, FieldError } from '#contracts';
 import { etcdKeys, type Condition, type Write } from '#etcd';
 import { type Group, type HostPolicy, validateDocument } from '#policy-model';
-import { actor, currentCaller } from '../access/caller.js';
-import { checkSuspended } from '../access/write-gate.js';
-import { Clock, isoNow } from '../clock.js';
+import { actor, currentCaller } from '../auth/caller.js';
+import { checkSuspended } from '../store/write-gate.js';
+import { Clock, isoNow } from '../http/clock.js';
 import { Trust } from '../config/trust.js';
-import { Fleet } from '../fleet/fleet.js';
-import { FleetEditor } from '../fleet/fleet-editor.js';
-import type { FleetState } from '../fleet/fleet-state.js';
-import type { GroupRecord } from '../groups/group.record.js';
+import { Fleet } from '../store/fleet.js';
+import { FleetEditor } from '../store/fleet-editor.js';
+import type { FleetState } from '../store/fleet-state.js';
+import type { GroupRecord } from '../records/group.record.js';
 import { ProblemError, conflict } from '../http/index.js';
 import {
   affectedPolicies,

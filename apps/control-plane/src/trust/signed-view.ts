@@ -7,7 +7,7 @@ import {
   selectsNode,
   validateDocument,
 } from '#policy-model';
-import type { FleetState } from '../fleet/fleet-state.js';
+import type { FleetState } from '../store/fleet-state.js';
 import type { AuthoredShelf, SignedContent } from './authored-shelf.js';
 
 /** A host as it sees itself before an author gave it a name and labels. */

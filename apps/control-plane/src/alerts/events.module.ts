@@ -1,0 +1,32 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { Fleet } from '../store/fleet.js';
+import { AlertNews } from './alert-news.js';
+import { NewsOfOthers } from './news-of-others.js';
+import { AlertController } from './alert.controller.js';
+import { AlertStore, ObservationStore } from './alert.store.js';
+import { EventIntake } from './event-intake.js';
+import { ScopedAlertStore } from './scoped-alert.store.js';
+
+/** Step 10 of the path: alerts, stored and streamed. */
+@Module({})
+export class EventsModule {
+  static of(alerts: AlertStore, observations: ObservationStore): DynamicModule {
+    const scoped = (provide: typeof AlertStore, store: AlertStore) => ({
+      provide,
+      inject: [Fleet],
+      useFactory: (fleet: Fleet) => new ScopedAlertStore(store, fleet),
+    });
+    return {
+      module: EventsModule,
+      controllers: [AlertController],
+      providers: [
+        scoped(AlertStore, alerts),
+        scoped(ObservationStore, observations),
+        AlertNews,
+        NewsOfOthers,
+        EventIntake,
+      ],
+      exports: [EventIntake, NewsOfOthers],
+    };
+  }
+}

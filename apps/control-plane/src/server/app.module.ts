@@ -1,0 +1,64 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { AccessModule } from '../access/access.module.js';
+import { CertificatesModule } from '../certificates/certificates.module.js';
+import { DeliveryModule, type DeliveryChannels } from '../delivery/delivery.module.js';
+import { DiagnosisModule, type DiagnosisParts } from '../diagnosis/diagnosis.module.js';
+import type { AlertStore, ObservationStore } from '../alerts/alert.store.js';
+import { EventsModule } from '../alerts/events.module.js';
+import { GroupsModule } from '../policies/groups.module.js';
+import { HealthModule } from './health.module.js';
+import type { VitalSigns } from '../health/vital-signs.js';
+import { JournalModule } from '../store/journal.module.js';
+import type { HostUsers } from '../nodes/host-users.js';
+import { NodesModule } from '../nodes/nodes.module.js';
+import { OnboardingModule } from '../nodes/onboarding.module.js';
+import { PoliciesModule } from '../policies/policies.module.js';
+import type { HostInbox } from '../reports/host-inbox.js';
+import type { OneStore } from '../replicas/one-store.js';
+import { RedirectsModule } from '../redirects/redirects.module.js';
+import { ReportsModule } from '../reports/reports.module.js';
+import { CoreModule, type CoreParts } from './core.module.js';
+import { SuspensionsModule } from '../suspensions/suspensions.module.js';
+import { TrustModule } from '../trust/trust.module.js';
+
+/** Everything the control plane is made of. */
+export interface AppParts extends CoreParts {
+  readonly channels: DeliveryChannels;
+  readonly inbox: HostInbox;
+  readonly hostUsers: HostUsers;
+  readonly alerts: AlertStore;
+  readonly observations: ObservationStore;
+  readonly oneStore: OneStore;
+  readonly vitals: VitalSigns;
+  readonly diagnosis: DiagnosisParts;
+  /** Folder of the packages that hosts may fetch; absent: there is none. */
+  readonly packagesDir?: string;
+}
+
+/** The control plane, in the order of a policy's path. */
+@Module({})
+export class AppModule {
+  static of(parts: AppParts): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        CoreModule.of(parts),
+        AccessModule,
+        TrustModule,
+        PoliciesModule,
+        GroupsModule,
+        NodesModule,
+        OnboardingModule.of(parts.packagesDir),
+        CertificatesModule,
+        DeliveryModule.of(parts.channels),
+        ReportsModule.of(parts.inbox),
+        EventsModule.of(parts.alerts, parts.observations),
+        SuspensionsModule,
+        RedirectsModule,
+        JournalModule,
+        HealthModule.of(parts.vitals),
+        DiagnosisModule.of(parts.diagnosis),
+      ],
+    };
+  }
+}
