@@ -13,7 +13,7 @@ import {
   FleetState,
   type ActivePolicy,
 } from '../../../apps/control-plane/src/store/fleet-state.js';
-import { overtaken } from '../../../apps/control-plane/src/http/index.js';
+import { writeConflict } from '../../../apps/control-plane/src/http/index.js';
 import { PrefixWatch } from '../../../libs/etcd/src/prefix-watch.js';
 import { writeIfGreater } from '../../../libs/redis/src/write-if-greater.js';
 import { EtcdLedger } from '../../../apps/control-plane/src/store/etcd-ledger.js';
@@ -91,7 +91,7 @@ const PLANT: Readonly<Record<ControlPlaneMistake, (configFile: string) => void>>
   'refuses what it has committed': () => {
     replaceCommitOfPolicies(async (commit) => {
       const result = await commit();
-      if (Math.random() < 0.3) throw overtaken('policy');
+      if (Math.random() < 0.3) throw writeConflict('policy');
       return result;
     });
   },

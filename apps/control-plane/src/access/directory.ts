@@ -1,6 +1,6 @@
 import { etcdKeys, type WatchMessage } from '#etcd';
 import type { Log } from '#observability';
-import { Shelf } from '../store/shelf.js';
+import { RecordIndex } from '../store/record-index.js';
 import { decodeApiToken, type ApiTokenRecord } from '../records/api-token.record.js';
 import { decodeUser, type UserRecord } from '../records/user.record.js';
 
@@ -9,8 +9,8 @@ import { decodeUser, type UserRecord } from '../records/user.record.js';
  * the watch says so. A record that cannot be read lets nobody in.
  */
 export class Directory {
-  readonly users = new Shelf<UserRecord>();
-  readonly tokens = new Shelf<ApiTokenRecord>();
+  readonly users = new RecordIndex<UserRecord>();
+  readonly tokens = new RecordIndex<ApiTokenRecord>();
   #read = false;
 
   constructor(private readonly log: Log) {}

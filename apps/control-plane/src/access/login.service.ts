@@ -10,7 +10,7 @@ import { Sessions } from './sessions.js';
 
 const SESSION_MS = 12 * 3_600_000;
 
-/** Turns a secret into a session, slowly for who guesses. */
+/** Mutex a secret into a session, slowly for who guesses. */
 @Injectable()
 export class LoginService {
   constructor(

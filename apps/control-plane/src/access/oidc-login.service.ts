@@ -18,7 +18,7 @@ import { Sessions } from './sessions.js';
 /** Shorter than that of a local user: of who leaves a group at the provider we hear at the next login only. */
 const SESSION_MS = 4 * 3_600_000;
 
-/** Turns an ID token into a session, once, for whom the configuration maps to roles. */
+/** Mutex an ID token into a session, once, for whom the configuration maps to roles. */
 @Injectable()
 export class OidcLoginService {
   /** Tokens that were used here, also where that gave no session; the sessions in etcd tell other replicas. */

@@ -10,7 +10,7 @@ import { NewsOfOthers } from './news-of-others.js';
 const HEARTBEAT_MS = 15_000;
 
 /** A store into which somebody stores right after it was read. */
-class Overtaken extends SqliteAlertStore {
+class LateQueryStore extends SqliteAlertStore {
   afterRead: (() => Promise<void>) | undefined;
 
   override async after(...args: Parameters<SqliteAlertStore['after']>) {
@@ -22,7 +22,7 @@ class Overtaken extends SqliteAlertStore {
   }
 }
 
-let store: Overtaken;
+let store: LateQueryStore;
 let news: AlertNews;
 let others: NewsOfOthers;
 let written: string[];
@@ -30,7 +30,7 @@ let end: AbortController;
 let following: Promise<void>;
 beforeEach(() => {
   jest.useFakeTimers();
-  store = new Overtaken(':memory:', 100);
+  store = new LateQueryStore(':memory:', 100);
   news = new AlertNews();
   others = new NewsOfOthers(store, store, news, new Log({ write: () => undefined }));
   written = [];

@@ -18,7 +18,7 @@ import { type CommitResult, Ledger } from '../store/ledger.js';
 import { CloneService } from '../reports/clone.service.js';
 import { HostInbox, type SealedEntry } from '../reports/host-inbox.js';
 import { KnownHosts } from '../reports/known-hosts.js';
-import { ReportBoard } from '../reports/report-board.js';
+import { ReportCache } from '../reports/report-cache.js';
 import { AlertNews } from './alert-news.js';
 import {
   changes,
@@ -180,9 +180,9 @@ beforeEach(() => {
   logged = [];
   const log = new Log({ write: (line) => logged.push(line) });
   const editor = new FleetEditor(fleet, new NoLedger(), trust);
-  const [board, clock] = [new ReportBoard(), new SystemClock()];
+  const [delivered, clock] = [new ReportCache(), new SystemClock()];
   metrics = new Metrics();
-  const clones = new CloneService(fleet, editor, board, clock, metrics, log);
+  const clones = new CloneService(fleet, editor, delivered, clock, metrics, log);
   const hosts = new KnownHosts(fleet, trust);
   const stores = [store, observations] as const;
   intake = new EventIntake(inbox, hosts, clones, ...stores, new AlertNews(), metrics, log);

@@ -6,7 +6,7 @@ import {
   type Query,
   type Row,
 } from '#postgresql';
-import { Turns } from '../http/turns.js';
+import { Mutex } from '../http/mutex.js';
 import {
   AlertStore,
   PRUNE_EVERY,
@@ -31,7 +31,7 @@ const MAX_WAITING = 1_000;
  */
 export class PostgresAlertStore extends AlertStore {
   /** One connection for writing, whatever waits. */
-  readonly #turns = new Turns(MAX_WAITING, 'writes of alerts');
+  readonly #mutex = new Mutex(MAX_WAITING, 'writes of alerts');
   #failure: string | undefined;
   #retrying = false;
 
@@ -124,7 +124,7 @@ export class PostgresAlertStore extends AlertStore {
   /** In one transaction, in its turn; whether it came through is the health from now on. */
   async #written<T>(write: (query: Query) => Promise<T>): Promise<T> {
     try {
-      const outcome = await this.#turns.run(() => this.database.transaction(write));
+      const outcome = await this.#mutex.run(() => this.database.transaction(write));
       this.#failure = undefined;
       return outcome;
     } catch (error) {

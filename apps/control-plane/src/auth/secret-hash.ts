@@ -1,6 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto';
 import { matching, oneOf, record, type Read } from '../http/shape.js';
-import { Turns } from '../http/turns.js';
+import { Mutex } from '../http/mutex.js';
 
 /** A secret's hash with all that is needed to compute it again; base64. */
 export interface SecretHash {
@@ -16,7 +16,7 @@ const BYTES = 32;
 /** Each takes 32 MiB while it runs: one after another, and no long queue. */
 const MAX_WAITING = 32;
 
-const turns = new Turns(MAX_WAITING, 'secrets to check');
+const mutex = new Mutex(MAX_WAITING, 'secrets to check');
 
 /** Strict reader of a stored hash. */
 export const secretHash: Read<SecretHash> = record<SecretHash>({
@@ -52,7 +52,7 @@ const NOBODY = {
 };
 
 function derive(secret: string, salt: Buffer): Promise<Buffer> {
-  return turns.run(
+  return mutex.run(
     () =>
       new Promise((resolve, reject) => {
         scrypt(secret.normalize('NFC'), salt, BYTES, COST, (error, key) => {

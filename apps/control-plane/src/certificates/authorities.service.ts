@@ -6,7 +6,7 @@ import { ConfigError } from '../config/config-error.js';
 import { Fleet } from '../store/fleet.js';
 import type { FleetState } from '../store/fleet-state.js';
 import { type ProblemError, invalidField, conflict } from '../http/index.js';
-import { Turns } from '../http/turns.js';
+import { Mutex } from '../http/mutex.js';
 import { Authorities, checkNext } from './authorities.js';
 import { Announcement } from './announcement.js';
 import { HostTrust } from './host-trust.js';
@@ -25,7 +25,7 @@ type Step = 'switch' | 'finish' | 'abort';
  */
 @Injectable()
 export class AuthoritiesService implements OnApplicationBootstrap, OnModuleDestroy {
-  readonly #turns = new Turns(MAX_WAITING, 'changes of authorities');
+  readonly #mutex = new Mutex(MAX_WAITING, 'changes of authorities');
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -75,7 +75,7 @@ export class AuthoritiesService implements OnApplicationBootstrap, OnModuleDestr
 
   /** The next authority is trusted from now on. Throws 400 for one that cannot be one, 409 while another is on its way. */
   begin(next: NextAuthority): Promise<AuthoritiesView> {
-    return this.#turns.run(async () => {
+    return this.#mutex.run(async () => {
       const { phase } = this.authorities;
       const remedy = '`hostward ca status` says what comes next in this one';
       if (phase !== 'settled')
@@ -89,7 +89,7 @@ export class AuthoritiesService implements OnApplicationBootstrap, OnModuleDestr
 
   /** Takes a step. Throws 409 where it is not the one to take now, or where something would be cut off by it. */
   step(step: Step, leaveBehind: boolean): Promise<AuthoritiesView> {
-    return this.#turns.run(async () => {
+    return this.#mutex.run(async () => {
       this.#check(step);
       const left = this.#hostsOf(this.fleet.whole()).behind;
       if (step !== 'abort' && left.length > 0 && !leaveBehind) throw behindError(step, left);

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { SignedDocument } from '#bundle';
 import type { Ordering } from '#contracts';
 import type { VisibilityClass } from '#policy-model';
-import type { BuiltBundle } from './bundle-shelf.js';
+import type { BuiltBundle } from './bundle-index.js';
 import type { SuspensionRecord } from '../records/suspension.record.js';
 
 /** How long a host may enforce an assignment before it calls itself stale. */

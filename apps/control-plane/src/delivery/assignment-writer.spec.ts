@@ -2,10 +2,10 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '../testing/eventually.js';
 import { changes, nodeRecord, putHostKey, putNode, snapshot } from '../testing/records.js';
 import { ASSIGNMENT_VALID_MS } from './assignment-plan.js';
-import { Board } from './board.js';
+import { DeliveredState } from './delivered-state.js';
 import { DeliveryLoop } from './delivery-loop.js';
 import {
-  board,
+  delivered,
   channel,
   clock,
   IDS,
@@ -97,7 +97,7 @@ describe('delivery over a channel that loses what it held', () => {
     loop.everything();
     await settled();
     expect(IDS.map((_, index) => ordering(index))).toEqual(before);
-    expect(IDS.map((id) => board.get(id)?.ordering)).toEqual(before);
+    expect(IDS.map((id) => delivered.get(id)?.ordering)).toEqual(before);
   });
 
   it('writes something newer when half of the time of what was lost is over', async () => {
@@ -136,7 +136,11 @@ describe('delivery over a channel that loses what it held', () => {
     });
 
     it('reads what is in their way as many at a time, and opens a bundle once for these', async () => {
-      const other = new DeliveryLoop({ ...parts, bundles: otherShelf(), board: new Board() });
+      const other = new DeliveryLoop({
+        ...parts,
+        bundles: otherShelf(),
+        delivered: new DeliveredState(),
+      });
       const affected = state.apply(changes(11n, [policy('q')]));
       other.mark(affected);
       await eventually('written', () => other.waiting === 0);
@@ -158,7 +162,7 @@ describe('delivery over a channel that loses what it held', () => {
       await settled();
       expect(looks).toBeLessThan(20);
       expect(read).toEqual([200, 200, 50]);
-      expect(board.get(ids[0] ?? '')?.kept).toBe(channel.there.get(ids[0] ?? '')?.bundleDigest);
+      expect(delivered.get(ids[0] ?? '')?.kept).toBe(channel.there.get(ids[0] ?? '')?.bundleDigest);
     });
 
     it('goes on with nothing that was sealed for a channel that was emptied since', async () => {

@@ -12,18 +12,18 @@ import {
   type SealedAssignment,
   type SealerParts,
 } from './assignment-sealer.js';
-import type { Board } from './board.js';
+import type { DeliveredState } from './delivered-state.js';
 import type { DeliveryChannel } from './delivery-channel.js';
 import { BundleContents } from './bundle-contents.js';
 import { overlapped } from './overlapped.js';
 import { readablePart } from './readable-part.js';
-import { type Found, judge, OvertakenError, type Verdict } from './overtaken.js';
+import { type Found, judge, DeliveryConflictError, type Verdict } from './conflict-resolution.js';
 
 /** What the writer works with. */
 export interface WriterParts extends SealerParts {
   readonly state: Pick<FleetState, 'revision' | 'unreadable'>;
   readonly channel: DeliveryChannel;
-  readonly board: Board;
+  readonly delivered: DeliveredState;
   readonly replicas: Pick<Replicas, 'owns'> & Partial<Pick<Replicas, 'givesWay'>>;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -35,7 +35,7 @@ export interface WriterListener {
   /** It is there now, by whomever it was written; `kept` is the digest of the bundle that is there in place of ours. */
   readonly written: (wanted: WantedAssignment, ordering: Ordering, kept?: string) => void;
   /** Something else is there that must not stay. */
-  readonly overtaken: (wanted: WantedAssignment, there: Ordering) => void;
+  readonly onConflict: (wanted: WantedAssignment, there: Ordering) => void;
 }
 
 /** What was not written, and what is there instead. */
@@ -48,7 +48,7 @@ const WRITES_AT_ONCE = 200;
 
 /**
  * Seals what hosts are to have and writes it, bundles before what names them; what it finds in its place it judges. The
- * board says what the channel has, also of what it lost.
+ * delivered state says what the channel has, also of what it lost.
  */
 export class AssignmentWriter {
   /** Digests of bundles that the channel has. */
@@ -79,7 +79,7 @@ export class AssignmentWriter {
   begin(): void {
     this.#era += 1;
     this.#stored.clear();
-    this.parts.board.loseAll();
+    this.parts.delivered.loseAll();
   }
 
   /** These bundles are not there any more. */
@@ -121,14 +121,14 @@ export class AssignmentWriter {
     const sealed = this.#sealer.seal(anew, claims);
     const bundles = new Map(due.map(({ bundle }) => [bundle.digest, bundle.ciphertext]));
     for (const [digest, ciphertext] of bundles) await this.store(digest, ciphertext);
-    const overtaken = await overlapped(inParts(sealed), (part) => this.#writePart(part, era));
+    const conflicting = await overlapped(inParts(sealed), (part) => this.#writePart(part, era));
     const again = await overlapped(inParts(lost), async (part) =>
       // In parts: there may be as many signatures as hosts. To a host that has taken it, it is nothing new.
       this.#writePart(this.#sealer.sealAt(await this.#missing(part, era)), era),
     );
-    overtaken.push(...again);
+    conflicting.push(...again);
     // After all others: one host that is ahead must not hold them up.
-    if (overtaken.length > 0) await this.#settle(overtaken, era);
+    if (conflicting.length > 0) await this.#settle(conflicting, era);
   }
 
   /**
@@ -136,18 +136,18 @@ export class AssignmentWriter {
    * confirmation. Everything else comes after what they have.
    */
   #divide(due: readonly WantedAssignment[]): readonly [OrderedAssignment[], WantedAssignment[]] {
-    const { board, clock, replicas } = this.parts;
+    const { delivered, clock, replicas } = this.parts;
     const nowMs = clock.nowMs();
     const lost: OrderedAssignment[] = [];
     const anew = due.filter((wanted) => {
-      const before = board.lost(wanted.nodeId);
+      const before = delivered.lost(wanted.nodeId);
       // What another one has rendered cannot be sealed here at the ordering that it has.
       if (!before || before.kept !== undefined || !replicas.owns(wanted.nodeId)) return true;
       if (isDue(before, wanted, nowMs)) return true;
       lost.push({ wanted, ordering: before.ordering });
       return false;
     });
-    for (const { nodeId } of anew) board.begin(nodeId);
+    for (const { nodeId } of anew) delivered.begin(nodeId);
     return [lost, anew];
   }
 
@@ -229,8 +229,8 @@ export class AssignmentWriter {
    * what is gone, as a suspension that ended, nothing is left. So what can be read is compared.
    */
   #atFirstLook({ node, nodeId, bundle }: WantedAssignment): Pick<Found, 'since' | 'readable'> {
-    const { board, state } = this.parts;
-    if (board.get(nodeId)) return {};
+    const { delivered, state } = this.parts;
+    if (delivered.get(nodeId)) return {};
     const revisions = [...bundle.policies.values()].map(({ revision }) => BigInt(revision));
     const since = revisions.reduce((newest, each) => (each > newest ? each : newest), 0n);
     return { since, readable: readablePart(state.unreadable.keys(), node) };
@@ -253,14 +253,14 @@ export class AssignmentWriter {
   }
 
   /** Something else is there: taken as written where it is what is wanted, else tried again with what is known then. */
-  async #settle(overtaken: readonly SealedAssignment[], era: number): Promise<void> {
+  async #settle(conflicting: readonly SealedAssignment[], era: number): Promise<void> {
     const left: InTheWay[] = [];
-    for (const part of inParts(overtaken)) left.push(...(await this.#settlePart(part, era)));
+    for (const part of inParts(conflicting)) left.push(...(await this.#settlePart(part, era)));
     const [first] = left;
     if (!first || era !== this.#era) return;
     const nodes = left.map(({ ours: { wanted } }) => wanted.node);
     const { ours, there } = first;
-    throw new OvertakenError(nodes, ours.wanted.node, ours.record.ordering, there?.ordering);
+    throw new DeliveryConflictError(nodes, ours.wanted.node, ours.record.ordering, there?.ordering);
   }
 
   /** Answers what was neither written nor taken as written. */
@@ -286,15 +286,15 @@ export class AssignmentWriter {
     { ours: { wanted, record }, there }: InTheWay,
     verdict: 'forged' | 'other',
   ): Promise<void> {
-    const { board, channel, log } = this.parts;
+    const { delivered, channel, log } = this.parts;
     // Whatever it is, it stands above what was lost.
-    board.begin(wanted.nodeId);
+    delivered.begin(wanted.nodeId);
     const facts = { node: wanted.node, ours: record.ordering, there: there?.ordering };
     if (verdict === 'forged' || this.#isIncredible(there?.ordering)) {
       log.warn('an assignment that nobody of ours sealed was in the way', facts);
       await channel.discard(wanted.nodeId);
     } else if (there) {
-      this.listener.overtaken(wanted, there.ordering);
+      this.listener.onConflict(wanted, there.ordering);
     }
   }
 

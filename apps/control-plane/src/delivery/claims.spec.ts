@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { eventually } from '../testing/eventually.js';
 import { changes } from '../testing/records.js';
 import {
-  board,
+  delivered,
   channel,
   clock,
   IDS,
@@ -39,20 +39,20 @@ describe('delivery to a host that has something later than what was written for 
   it('knows what was written for a host that has something later until that was looked at', async () => {
     await threeHosts();
     const [first = ''] = IDS;
-    const before = board.known(first);
+    const before = delivered.known(first);
     const known: unknown[] = [];
-    channel.whileRecordsAreRead = () => known.push(board.known(first));
-    channel.beforeAnswer = () => known.push(board.known(first));
+    channel.whileRecordsAreRead = () => known.push(delivered.known(first));
+    channel.beforeAnswer = () => known.push(delivered.known(first));
     loop.told(first, {
       epoch: '1',
       generation: '10',
       issuedAt: (before?.ordering.issuedAt ?? 0) + 1,
     });
-    known.push(board.known(first));
+    known.push(delivered.known(first));
     clock.now += 60_000;
     await settled();
     expect(known).toEqual([before, before, before]);
-    expect(board.known(first)?.ordering).toEqual(ordering(0));
+    expect(delivered.known(first)?.ordering).toEqual(ordering(0));
   });
 
   it('looks once for what a host says again and again, until that has something newer', async () => {

@@ -5,13 +5,13 @@ import type { Clock } from '../http/clock.js';
 import type { Trust } from '../config/trust.js';
 import type { FleetState } from '../store/fleet-state.js';
 import { isIncredible, type WrittenAssignment } from './assignment-plan.js';
-import type { Board } from './board.js';
+import type { DeliveredState } from './delivered-state.js';
 
 /** What claims are judged by. */
 export interface ClaimParts {
   readonly state: Pick<FleetState, 'revision'>;
   readonly trust: Pick<Trust, 'root'>;
-  readonly board: Board;
+  readonly delivered: DeliveredState;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -34,8 +34,8 @@ export class Claims {
    * restore guard's, and of another epoch nobody's.
    */
   surpassed(nodeId: string, seen: Ordering): WrittenAssignment | undefined {
-    const { board, state, trust } = this.parts;
-    const written = board.get(nodeId) ?? board.lost(nodeId);
+    const { delivered, state, trust } = this.parts;
+    const written = delivered.get(nodeId) ?? delivered.lost(nodeId);
     const isOfNow = seen.epoch === trust.root.document.epoch;
     if (!written || !isOfNow || BigInt(seen.generation) > state.revision) return undefined;
     return compareOrdering(seen, written.ordering) > 0 ? written : undefined;

@@ -1,7 +1,7 @@
 import type { Ordering } from '#contracts';
 import type { Affected } from '../store/affected.js';
 import type { WrittenAssignment } from './assignment-plan.js';
-import type { Board } from './board.js';
+import type { DeliveredState } from './delivered-state.js';
 import type { DeliveryChannel } from './delivery-channel.js';
 import type { DeliveryLoop } from './delivery-loop.js';
 
@@ -9,7 +9,7 @@ import type { DeliveryLoop } from './delivery-loop.js';
 export interface DeliveryLane {
   readonly shard: string;
   readonly channel: DeliveryChannel;
-  readonly board: Board;
+  readonly delivered: DeliveredState;
   readonly loop: DeliveryLoop;
 }
 
@@ -71,7 +71,7 @@ export class Deliveries {
 
   /** What a host was last known to have, also where its Redis has lost that. */
   written(nodeId: string): WrittenAssignment | undefined {
-    return this.#laneOf(nodeId)?.board.known(nodeId);
+    return this.#laneOf(nodeId)?.delivered.known(nodeId);
   }
 
   /** Why a host, by id and name, gets nothing new: what it is to have cannot be bundled. Undefined where it can. */

@@ -14,7 +14,7 @@ import {
   snapshot,
   testKeks,
 } from '../testing/records.js';
-import { Board } from './board.js';
+import { DeliveredState } from './delivered-state.js';
 import { DeliveryLoop } from './delivery-loop.js';
 import {
   channel,
@@ -44,7 +44,7 @@ async function aheadOf(nodeId: string, revision = 12n): Promise<void> {
   const ahead = new FleetState(testKeks);
   const more = [policy('p'), policy('q'), policy('r')];
   ahead.apply(snapshot(revision, node, putHostKey(nodeId), ...more));
-  const other = new DeliveryLoop({ ...parts, state: ahead, board: new Board() });
+  const other = new DeliveryLoop({ ...parts, state: ahead, delivered: new DeliveredState() });
   other.everything();
   const generation = () => channel.there.get(nodeId)?.ordering.generation;
   await eventually('written', () => generation() === String(revision));
@@ -187,7 +187,7 @@ describe('delivery', () => {
     const made: number[] = [];
     const other = new DeliveryLoop({
       ...parts,
-      board: new Board(),
+      delivered: new DeliveredState(),
       makeHostKeys: (nodes) => {
         made.push(nodes.length);
         if (made.length === 1) other.mark(state.apply(changes(12n, [policy('q')])));
@@ -210,7 +210,7 @@ describe('delivery', () => {
       state.apply(changes(12n, [policy('r')]));
       return Promise.resolve();
     };
-    const other = new DeliveryLoop({ ...parts, board: new Board(), makeHostKeys });
+    const other = new DeliveryLoop({ ...parts, delivered: new DeliveredState(), makeHostKeys });
     const keyless = putNode(nodeRecord('new', { a: 'b' }, '4'.repeat(64)));
     other.mark(state.apply(changes(11n, [policy('q'), keyless])));
     await eventually('nothing waits', () => other.waiting === 0);

@@ -6,20 +6,20 @@ import type { Replicas } from '../replicas/replicas.js';
 import type { RestoreGuard } from '../trust/restore-guard.js';
 import type { WantedAssignment } from './assignment-plan.js';
 import { AssignmentWriter } from './assignment-writer.js';
-import type { Board } from './board.js';
+import type { DeliveredState } from './delivered-state.js';
 import type { DeliveryChannel } from './delivery-channel.js';
-import { Departed } from './departed.js';
-import { LeftToOthers } from './left-to-others.js';
-import { OvertakenError } from './overtaken.js';
-import { Rounds } from './rounds.js';
-import { Upkeep } from './upkeep.js';
+import { RemovedHostCollector } from './removed-host-collector.js';
+import { PeerOwnedHosts } from './peer-owned-hosts.js';
+import { DeliveryConflictError } from './conflict-resolution.js';
+import { ReconcileLoop } from './reconcile-loop.js';
+import { StaleKeyCollector } from './stale-key-collector.js';
 import { WaitingHosts } from './waiting-hosts.js';
 import type { AssignmentParts } from './wanted-assignments.js';
 
 /** What the loop works with. */
 export interface DeliveryParts extends AssignmentParts {
   readonly channel: DeliveryChannel;
-  readonly board: Board;
+  readonly delivered: DeliveredState;
   readonly replicas: Pick<Replicas, 'owns'> & Partial<Pick<Replicas, 'givesWay'>>;
   readonly restoreGuard: Pick<RestoreGuard, 'alarm' | 'published'>;
   readonly clock: Clock;
@@ -38,19 +38,19 @@ const KEYS_AT_ONCE = 1_000;
  */
 export class DeliveryLoop {
   readonly #waiting: WaitingHosts;
-  readonly #departed: Departed;
+  readonly #removedHosts: RemovedHostCollector;
   readonly #writer: AssignmentWriter;
-  readonly #others: LeftToOthers;
-  readonly #upkeep: Upkeep;
-  readonly #rounds = new Rounds({ round: () => this.#round(), left: () => this.#left() });
+  readonly #others: PeerOwnedHosts;
+  readonly #staleKeys: StaleKeyCollector;
+  readonly #loop = new ReconcileLoop({ round: () => this.#round(), left: () => this.#left() });
   #toldToWait = false;
 
   constructor(private readonly parts: DeliveryParts) {
     this.#waiting = new WaitingHosts(parts);
-    this.#departed = new Departed(parts);
+    this.#removedHosts = new RemovedHostCollector(parts);
     this.#writer = new AssignmentWriter(parts, this.#waiting);
-    this.#others = new LeftToOthers(parts, this.#waiting, this.#writer);
-    this.#upkeep = new Upkeep(parts, this.#waiting, this.#writer, this.#departed);
+    this.#others = new PeerOwnedHosts(parts, this.#waiting, this.#writer);
+    this.#staleKeys = new StaleKeyCollector(parts, this.#waiting, this.#writer, this.#removedHosts);
   }
 
   /** Takes what a change affects. */
@@ -58,25 +58,25 @@ export class DeliveryLoop {
     // First: one that was made again at once is among both.
     for (const node of affected.removed) this.#waiting.forget(node);
     for (const node of affected.nodes) if (!this.#hasLeft(node)) this.#waiting.changed(node);
-    for (const nodeId of affected.gone) this.#departed.add(nodeId);
+    for (const nodeId of affected.gone) this.#removedHosts.add(nodeId);
     for (const nodeId of affected.moved) this.#moved(nodeId);
-    if (affected.nodes.size + affected.gone.size > 0) this.#rounds.gather();
+    if (affected.nodes.size + affected.gone.size > 0) this.#loop.gather();
   }
 
   /** A host that is renamed has what it had: what was written for it is known under the new name. */
   #moved(nodeId: string): void {
-    const { state, serves, board } = this.parts;
+    const { state, serves, delivered } = this.parts;
     const name = state.nameOf(nodeId);
-    if (name !== undefined && serves(nodeId)) board.rename(nodeId, name);
-    else this.#departed.add(nodeId);
+    if (name !== undefined && serves(nodeId)) delivered.rename(nodeId, name);
+    else this.#removedHosts.add(nodeId);
   }
 
   /** A host that is served elsewhere now: what it had here is removed. */
   #hasLeft(node: string): boolean {
-    const { state, serves, board } = this.parts;
+    const { state, serves, delivered } = this.parts;
     const nodeId = state.nodes.get(node)?.record.enrollment?.nodeId;
     if (nodeId === undefined || serves(nodeId)) return false;
-    if (board.get(nodeId)) this.#departed.add(nodeId);
+    if (delivered.get(nodeId)) this.#removedHosts.add(nodeId);
     return true;
   }
 
@@ -84,39 +84,39 @@ export class DeliveryLoop {
   everything(): void {
     this.#writer.begin();
     // At the first contact nothing was lost: what is there is looked at as it was meant to.
-    if (this.#writer.era > 1) this.#waiting.awaited.clear();
-    this.#waiting.hindered.clear();
-    this.#upkeep.filled();
+    if (this.#writer.era > 1) this.#waiting.peerOwned.clear();
+    this.#waiting.retries.clear();
+    this.#staleKeys.filled();
     const { state, serves, metrics } = this.parts;
     for (const { name, record } of state.nodes.sorted())
       if (record.enrollment && serves(record.enrollment.nodeId)) this.#waiting.add(name);
     metrics.redeliveries.inc();
-    this.#rounds.begin();
+    this.#loop.begin();
   }
 
   /** Hosts that were another replica's are ours: what is there is looked at once, and written where it is not what is wanted. */
   takeOver(isTaken: (nodeId: string) => boolean): void {
-    const { state, serves, board } = this.parts;
+    const { state, serves, delivered } = this.parts;
     for (const { name, record } of state.nodes.sorted()) {
       const nodeId = record.enrollment?.nodeId;
       if (nodeId === undefined || !isTaken(nodeId) || !serves(nodeId)) continue;
       // What is known to be there stays known until it was looked at: hosts go on with it.
-      board.begin(nodeId);
+      delivered.begin(nodeId);
       this.#waiting.lookOnce(name);
     }
-    this.#rounds.begin();
+    this.#loop.begin();
   }
 
   /** Puts hosts on the list whose assignment is half over; their owner has done that before others look. */
   renew(): void {
-    this.#upkeep.renew();
-    if (this.#waiting.size > 0) this.#rounds.begin();
+    this.#staleKeys.renew();
+    if (this.#waiting.size > 0) this.#loop.begin();
   }
 
   /** Compares soon what was written with what the channel holds, puts back what is missing, removes what nobody names. */
   lookAfter(): void {
-    this.#upkeep.ask();
-    this.#rounds.begin();
+    this.#staleKeys.ask();
+    this.#loop.begin();
   }
 
   /**
@@ -127,7 +127,7 @@ export class DeliveryLoop {
     const { claims } = this.#waiting;
     const written = claims.surpassed(nodeId, seen);
     if (!written) return;
-    const { board, replicas, log } = this.parts;
+    const { delivered, replicas, log } = this.parts;
     const { node } = written.wanted;
     const isOurs = replicas.owns(nodeId);
     if (!isOurs && this.#waiting.has(node)) return;
@@ -135,12 +135,12 @@ export class DeliveryLoop {
     if (claims.covers(node, seen) || claims.isIncredible(node, seen)) return;
     log.debug('a host has something later than what was written for it', { node, seen });
     // What was known of it stays known until it was looked at: hosts go on with it.
-    board.begin(nodeId);
+    delivered.begin(nodeId);
     if (isOurs) {
       claims.set(node, seen);
       this.#waiting.lookOnce(node);
     } else this.#waiting.lookFor(node);
-    this.#rounds.begin();
+    this.#loop.begin();
   }
 
   /** Why the host gets nothing new, where what it is to have cannot be bundled. */
@@ -150,7 +150,7 @@ export class DeliveryLoop {
 
   /** Hosts that still wait for a write, or to be removed. */
   get waiting(): number {
-    return this.#waiting.size + this.#departed.waiting;
+    return this.#waiting.size + this.#removedHosts.waiting;
   }
 
   /** Whether assignments are on their way now. */
@@ -160,8 +160,8 @@ export class DeliveryLoop {
 
   /** Ends after the round that runs. */
   async stop(): Promise<void> {
-    await this.#rounds.stop();
-    await this.#departed.stop();
+    await this.#loop.stop();
+    await this.#removedHosts.stop();
   }
 
   /**
@@ -174,8 +174,8 @@ export class DeliveryLoop {
   }
 
   #left(): 'now' | 'later' | undefined {
-    if (this.#waiting.size + this.#departed.size === 0) return undefined;
-    return this.#departed.size > 0 || this.#waiting.isTime ? 'now' : 'later';
+    if (this.#waiting.size + this.#removedHosts.size === 0) return undefined;
+    return this.#removedHosts.size > 0 || this.#waiting.isTime ? 'now' : 'later';
   }
 
   async #round(): Promise<boolean> {
@@ -183,15 +183,15 @@ export class DeliveryLoop {
     if (this.#isHeld()) return false;
     const end = this.parts.metrics.deliverySeconds.startTimer();
     try {
-      this.#departed.drop();
+      this.#removedHosts.drop();
       try {
         await this.#deliver();
       } finally {
         // Also where nothing can be written: a full Redis has room again when something is removed.
-        await this.#departed.forgetAll();
+        await this.#removedHosts.forgetAll();
       }
-      await this.#upkeep.dropUnused();
-      await this.#upkeep.putRight();
+      await this.#staleKeys.dropUnused();
+      await this.#staleKeys.putRight();
       end();
       return true;
     } catch (error) {
@@ -227,8 +227,8 @@ export class DeliveryLoop {
     try {
       await this.#writer.write(mine, this.#waiting.claims.all);
     } catch (error) {
-      if (!(error instanceof OvertakenError)) throw error;
-      this.#waiting.hindered.failed(error.nodes);
+      if (!(error instanceof DeliveryConflictError)) throw error;
+      this.#waiting.retries.failed(error.nodes);
       this.#tellOfFailure(error);
     }
   }

@@ -1,6 +1,6 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { Log } from '#observability';
-import { BundleShelf } from './bundle-shelf.js';
+import { BundleIndex } from './bundle-index.js';
 import { Clock } from '../http/clock.js';
 import { Trust } from '../config/trust.js';
 import { Fleet } from '../store/fleet.js';
@@ -9,9 +9,9 @@ import { Replicas } from '../replicas/replicas.js';
 import { NodeBundleController } from './node-bundle.controller.js';
 import { HostKeys } from '../trust/host-keys.js';
 import { shardOf } from '../store/redis-shard.js';
-import { AuthoredShelf } from '../trust/authored-shelf.js';
+import { AuthoredIndex } from '../trust/authored-index.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
-import { Board } from './board.js';
+import { DeliveredState } from './delivered-state.js';
 import { Deliveries, type DeliveryLane } from './deliveries.js';
 import type { DeliveryChannel } from './delivery-channel.js';
 import { DeliveryLoop } from './delivery-loop.js';
@@ -35,7 +35,7 @@ export class DeliveryModule {
             Fleet,
             HostKeys,
             Trust,
-            AuthoredShelf,
+            AuthoredIndex,
             Replicas,
             RestoreGuard,
             Clock,
@@ -54,7 +54,7 @@ type Shared = [
   fleet: Fleet,
   hostKeys: HostKeys,
   trust: Trust,
-  authored: AuthoredShelf,
+  authored: AuthoredIndex,
   replicas: Replicas,
   restoreGuard: RestoreGuard,
   clock: Clock,
@@ -74,12 +74,12 @@ function laneOf(
   [fleet, hostKeys, trust, authored, replicas, restoreGuard, clock, metrics, log]: Shared,
 ): DeliveryLane {
   const { state } = fleet;
-  const board = new Board();
+  const delivered = new DeliveredState();
   const loop = new DeliveryLoop({
     state,
     channel,
-    board,
-    bundles: new BundleShelf(trust.epochSecret),
+    delivered,
+    bundles: new BundleIndex(trust.epochSecret),
     trust,
     authored,
     serves: (nodeId) => shardOf(state, nodeId) === shard,
@@ -90,5 +90,5 @@ function laneOf(
     log: log.child({ part: 'delivery', redis: shard }),
     makeHostKeys: (nodes) => hostKeys.make(nodes),
   });
-  return { shard, channel, board, loop };
+  return { shard, channel, delivered, loop };
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { etcdKeys, type WatchMessage } from '#etcd';
-import { BundleShelf } from './bundle-shelf.js';
+import { BundleIndex } from './bundle-index.js';
 import { FleetState } from '../store/fleet-state.js';
 import { Metrics } from '../health/metrics.js';
 import { eventually } from '../testing/eventually.js';
@@ -20,7 +20,7 @@ import {
   suspensionRecord,
   testKeks,
 } from '../testing/records.js';
-import { Board } from './board.js';
+import { DeliveredState } from './delivered-state.js';
 import { DeliveryLoop } from './delivery-loop.js';
 import {
   channel,
@@ -43,9 +43,14 @@ beforeEach(async () => {
   blind = new FleetState(testKeks);
   const serves = (id: string) => blind.nameOf(id) !== undefined;
   const replicas = { owns: () => false, givesWay: true };
-  await deliverWith({ state: blind, serves, replicas, board: new Board() });
-  const bundles = new BundleShelf(trust.epochSecret);
-  other = new DeliveryLoop({ ...parts, bundles, board: new Board(), metrics: new Metrics() });
+  await deliverWith({ state: blind, serves, replicas, delivered: new DeliveredState() });
+  const bundles = new BundleIndex(trust.epochSecret);
+  other = new DeliveryLoop({
+    ...parts,
+    bundles,
+    delivered: new DeliveredState(),
+    metrics: new Metrics(),
+  });
   const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
   const all = snapshot(10n, ...nodes, ...IDS.map((id) => putHostKey(id)), policy('p'));
   other.mark(state.apply(all));
@@ -109,7 +114,7 @@ describe('delivery beside a replica that knows more', () => {
     state.apply(changes(50n, []));
     const late = new FleetState(testKeks);
     const replicas = { owns: () => false, givesWay: true };
-    await deliverWith({ state: late, replicas, board: new Board() });
+    await deliverWith({ state: late, replicas, delivered: new DeliveredState() });
     const all = [...nodes, ...IDS.map((id) => putHostKey(id)), policyAt(10n), unread];
     const { writes } = channel;
     loop.mark(late.apply(snapshotAt(50n, all)));
@@ -154,7 +159,7 @@ describe('delivery beside a replica that knows more', () => {
       state.apply(changes(50n, since, gone));
       const late = new FleetState(testKeks);
       const replicas = { owns: () => false, givesWay: true };
-      await deliverWith({ state: late, replicas, board: new Board() });
+      await deliverWith({ state: late, replicas, delivered: new DeliveredState() });
       const { writes } = channel;
       const dated = old.map((record) => ({ ...record, revision: 11n }));
       const then = [...dated, policyAt(10n), unread, ...since];

@@ -1,13 +1,13 @@
 import type { Log } from '#observability';
 import type { Trust } from '../config/trust.js';
-import type { Board } from './board.js';
+import type { DeliveredState } from './delivered-state.js';
 import type { DeliveryChannel, Held } from './delivery-channel.js';
-import { isSpoilt } from './overtaken.js';
+import { isSpoilt } from './conflict-resolution.js';
 
 /** What is compared. */
 export interface InspectionParts {
   readonly channel: DeliveryChannel;
-  readonly board: Board;
+  readonly delivered: DeliveredState;
   /** Whether a host is served here; never one that nobody knows. */
   readonly serves: (nodeId: string) => boolean;
   readonly log: Log;
@@ -45,9 +45,12 @@ export class Inspection {
     this.#seen = NOTHING;
   }
 
-  /** Lists what nobody names only where the board names all that hosts have or are to have: `isComplete`. */
+  /** Lists what nobody names only where the delivered state names all that hosts have or are to have: `isComplete`. */
   async look(isComplete: boolean): Promise<Findings> {
-    const wanted = { bundles: this.parts.board.digests(), nodeIds: this.parts.board.nodeIds() };
+    const wanted = {
+      bundles: this.parts.delivered.digests(),
+      nodeIds: this.parts.delivered.nodeIds(),
+    };
     const present = await this.parts.channel.present(wanted);
     const { bundles, nodeIds } = without(wanted, present);
     const missing = { bundles, nodeIds: nodeIds.union(await this.#spoilt([...present.nodeIds])) };
@@ -62,7 +65,7 @@ export class Inspection {
     this.#read = from + count;
     const records = turn.length === 0 ? [] : await this.parts.channel.records(turn);
     const spoilt = turn.filter((nodeId, index) => {
-      const written = this.parts.board.get(nodeId);
+      const written = this.parts.delivered.get(nodeId);
       return written !== undefined && isSpoilt(records[index], written, this.parts.trust.root);
     });
     return new Set(spoilt);
@@ -80,7 +83,7 @@ export class Inspection {
   }
 
   #unnamed({ bundles, nodeIds }: Held): Held {
-    const named = this.parts.board.digests();
+    const named = this.parts.delivered.digests();
     const unnamed = {
       bundles: new Set([...bundles].filter((digest) => !named.has(digest))),
       nodeIds: new Set([...nodeIds].filter((nodeId) => !this.parts.serves(nodeId))),

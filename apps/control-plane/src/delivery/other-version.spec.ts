@@ -15,12 +15,12 @@ import {
   snapshot,
   testKeks,
 } from '../testing/records.js';
-import type { SignedHead } from '../trust/authored-shelf.js';
+import type { SignedHead } from '../trust/authored-index.js';
 import { ASSIGNMENT_VALID_MS } from './assignment-plan.js';
-import { Board } from './board.js';
+import { DeliveredState } from './delivered-state.js';
 import { DeliveryLoop, type DeliveryParts } from './delivery-loop.js';
 import {
-  board,
+  delivered,
   channel,
   clock,
   deliverWith,
@@ -44,14 +44,14 @@ useDelivery();
 describe('delivery with a replica of a version that renders otherwise', () => {
   const [FIRST = ''] = IDS;
   let other: DeliveryLoop;
-  let otherBoard: Board;
+  let otherBoard: DeliveredState;
   beforeEach(async () => {
-    otherBoard = new Board();
+    otherBoard = new DeliveredState();
     const isOthers = (id: string) => id === FIRST;
     await deliverWith({ replicas: { owns: (id) => !isOthers(id) } });
     const bundles = otherShelf();
     other = new DeliveryLoop({
-      ...{ ...parts, bundles, board: otherBoard, replicas: { owns: isOthers } },
+      ...{ ...parts, bundles, delivered: otherBoard, replicas: { owns: isOthers } },
       metrics: new Metrics(),
     });
     const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
@@ -126,7 +126,7 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
     const keys = IDS.map((id) => putHostKey(id));
     const lagging = new FleetState(testKeks);
-    await deliverWith({ state: lagging, board: new Board() });
+    await deliverWith({ state: lagging, delivered: new DeliveredState() });
     loop.mark(lagging.apply(snapshot(10n, ...nodes, ...keys, policy('p'))));
     await settled();
     const change = changes(11n, [policy('q')]);
@@ -142,11 +142,11 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     clock.now += 60_000;
     await quiet();
     expect(channel.writes - writes).toBe(IDS.length - 1);
-    expect([isTheOthers(), board.get(FIRST)?.kept]).toEqual([true, there().bundleDigest]);
+    expect([isTheOthers(), delivered.get(FIRST)?.kept]).toEqual([true, there().bundleDigest]);
   });
 
   it('leaves what was first also where it is the owner, and was late', async () => {
-    await deliverWith({ board: new Board() });
+    await deliverWith({ delivered: new DeliveredState() });
     const affected = state.apply(changes(11n, [policy('q')]));
     other.mark(affected);
     await eventually('written by the other one', () => ordering(1)?.generation === '11', 20_000);
@@ -154,12 +154,12 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     loop.mark(affected);
     await quiet();
     expect(channel.writes).toBe(writes);
-    expect(board.get(FIRST)?.kept).toBe(there().bundleDigest);
+    expect(delivered.get(FIRST)?.kept).toBe(there().bundleDigest);
   });
 
-  it('names in its board the bundle that is there', () => {
-    expect(board.get(FIRST)?.kept).toBe(there().bundleDigest);
-    expect(board.digests().has(there().bundleDigest)).toBe(true);
+  it('names in its delivered state the bundle that is there', () => {
+    expect(delivered.get(FIRST)?.kept).toBe(there().bundleDigest);
+    expect(delivered.digests().has(there().bundleDigest)).toBe(true);
   });
 
   it('takes over what the owner of a host has written since, when the host tells of it', async () => {
@@ -168,7 +168,10 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     await eventually('its owner has renewed it', () => ordering(0)?.issuedAt === clock.now);
     loop.told(FIRST, there().ordering);
     await nothingWaits();
-    expect(board.get(FIRST)).toMatchObject({ ordering: ordering(0), kept: there().bundleDigest });
+    expect(delivered.get(FIRST)).toMatchObject({
+      ordering: ordering(0),
+      kept: there().bundleDigest,
+    });
     expect(isTheOthers()).toBe(true);
   });
 
@@ -183,7 +186,7 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     spoil();
     await takeOver();
     expect(isTheOthers()).toBe(false);
-    expect(board.get(FIRST)?.kept).toBeUndefined();
+    expect(delivered.get(FIRST)?.kept).toBeUndefined();
   });
 
   it('does not leave what another one made without a document that it cannot read', async () => {
@@ -191,14 +194,19 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     const blind = new FleetState(testKeks);
     const node = putNode(nodeRecord('n0', { a: 'b' }, FIRST));
     blind.apply(snapshot(11n, node, putHostKey(FIRST), policy('p')));
-    const theirs = { ...parts, state: blind, board: new Board(), bundles: otherShelf() };
+    const theirs = {
+      ...parts,
+      state: blind,
+      delivered: new DeliveredState(),
+      bundles: otherShelf(),
+    };
     const old = new DeliveryLoop(theirs);
     old.everything();
     await eventually('written by that one', () => ordering(0)?.generation === '11');
     await old.stop();
     loop.mark(state.apply(changes(11n, [policy('q')])));
     await takeOver();
-    expect(board.get(FIRST)).toMatchObject({ kept: undefined, ordering: ordering(0) });
+    expect(delivered.get(FIRST)).toMatchObject({ kept: undefined, ordering: ordering(0) });
     expect(isTheOthers()).toBe(false);
   });
 
@@ -208,14 +216,19 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     const node = putNode(nodeRecord('n0', { a: 'b' }, FIRST));
     apart.apply(snapshot(10n, node, putHostKey(FIRST), policy('p')));
     apart.apply(changes(11n, [policy('q')]));
-    const theirs = { ...parts, state: apart, board: new Board(), bundles: otherShelf() };
+    const theirs = {
+      ...parts,
+      state: apart,
+      delivered: new DeliveredState(),
+      bundles: otherShelf(),
+    };
     const blind = new DeliveryLoop(theirs);
     blind.everything();
     await eventually('written by that one', () => ordering(0)?.generation === '11');
     await blind.stop();
     loop.mark(state.apply(changes(11n, [policy('r')])));
     await takeOver();
-    expect(board.get(FIRST)).toMatchObject({ kept: undefined, ordering: ordering(0) });
+    expect(delivered.get(FIRST)).toMatchObject({ kept: undefined, ordering: ordering(0) });
     expect(isTheOthers()).toBe(false);
   });
 
@@ -230,7 +243,11 @@ describe('delivery with a replica of a version that renders otherwise', () => {
       return { kind, name, envelope, revision: 10n } as SignedHead;
     };
     const authored = (names: readonly string[]): DeliveryParts => ({
-      ...{ ...parts, board: new Board(), trust: { root, earlierRoots, online, authored: true } },
+      ...{
+        ...parts,
+        delivered: new DeliveredState(),
+        trust: { root, earlierRoots, online, authored: true },
+      },
       authored: {
         heads: (kind) =>
           (({ policy: ['p'], group: names })[String(kind)] ?? []).map((name) => head(kind, name)),
@@ -291,7 +308,7 @@ describe('delivery with a replica of a version that renders otherwise', () => {
   it('writes something newer for a host that has something later than what it left', async () => {
     await takeOver();
     await other.stop();
-    const own = new DeliveryLoop({ ...parts, board });
+    const own = new DeliveryLoop({ ...parts, delivered });
     const seen = { ...there().ordering, issuedAt: there().ordering.issuedAt + 1 };
     clock.now += 60_000;
     own.told(FIRST, seen);

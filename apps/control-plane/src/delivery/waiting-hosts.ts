@@ -1,9 +1,9 @@
 import type { Ordering } from '#contracts';
 import { isDue, type WantedAssignment } from './assignment-plan.js';
 import type { WriterListener } from './assignment-writer.js';
-import { Awaited } from './awaited.js';
+import { PeerOwnedQueue } from './peer-owned-queue.js';
 import { type ClaimParts, Claims } from './claims.js';
-import { Hindered } from './hindered.js';
+import { RetryQueue } from './retry-queue.js';
 import { type AssignmentParts, WantedAssignments } from './wanted-assignments.js';
 
 /** What the list is worked out from. */
@@ -22,9 +22,9 @@ export class WaitingHosts implements WriterListener {
   readonly #nodes = new Set<string>();
   readonly #assignments: WantedAssignments;
   /** Those that another replica is to write for. */
-  readonly awaited = new Awaited();
+  readonly peerOwned = new PeerOwnedQueue();
   /** Those that something is in the way of. */
-  readonly hindered = new Hindered();
+  readonly retries = new RetryQueue();
   readonly claims: Claims;
 
   constructor(private readonly parts: WaitingParts) {
@@ -48,21 +48,21 @@ export class WaitingHosts implements WriterListener {
   changed(node: string): void {
     this.#assignments.changed(node);
     this.#nodes.add(node);
-    this.awaited.end(node);
-    this.hindered.end(node);
+    this.peerOwned.end(node);
+    this.retries.end(node);
   }
 
   /** Looks once, at once, whether what the host is to have is there: it is ours to write. */
   lookOnce(node: string): void {
-    this.awaited.lookOnce(node);
-    this.hindered.end(node);
+    this.peerOwned.lookOnce(node);
+    this.retries.end(node);
     this.#nodes.add(node);
   }
 
   /** Looks at once whether what the host is to have is there: it is another one's to write. */
   lookFor(node: string): void {
-    this.awaited.begin(node, 0);
-    this.hindered.end(node);
+    this.peerOwned.begin(node, 0);
+    this.retries.end(node);
     this.#nodes.add(node);
   }
 
@@ -93,12 +93,12 @@ export class WaitingHosts implements WriterListener {
 
   /** What may have been done by others: of hosts that it is time to look for. */
   planOfOthers(): Plan {
-    return this.#plan((node) => this.awaited.isTime(node));
+    return this.#plan((node) => this.peerOwned.isTime(node));
   }
 
   /** Whether nobody else is to write for the host, and it need not wait for itself. */
   #isTime(node: string): boolean {
-    return !this.awaited.isWaiting(node) && !this.hindered.isWaiting(node);
+    return !this.peerOwned.isWaiting(node) && !this.retries.isWaiting(node);
   }
 
   /** Hosts that have what they are to have are taken off the list. */
@@ -117,24 +117,24 @@ export class WaitingHosts implements WriterListener {
 
   /** Also where something newer may be there: that must not stay, though what was there before is wanted again. */
   #isDue(wanted: WantedAssignment, nowMs: number): boolean {
-    const { board } = this.parts;
-    return board.isUnsure(wanted.nodeId) || isDue(board.get(wanted.nodeId), wanted, nowMs);
+    const { delivered } = this.parts;
+    return delivered.isUnsure(wanted.nodeId) || isDue(delivered.get(wanted.nodeId), wanted, nowMs);
   }
 
   /** Takes the host off the list. */
   settled(node: string): void {
     this.#nodes.delete(node);
     this.claims.end(node);
-    this.awaited.end(node);
-    this.hindered.end(node);
+    this.peerOwned.end(node);
+    this.retries.end(node);
   }
 
   written(wanted: WantedAssignment, ordering: Ordering, kept?: string): void {
-    const { board, state } = this.parts;
+    const { delivered, state } = this.parts;
     // The host may have been renamed while we wrote.
     const node = state.nameOf(wanted.nodeId) ?? wanted.node;
     const present = { ...wanted, node };
-    board.set(wanted.nodeId, { ordering, wanted: present, kept });
+    delivered.set(wanted.nodeId, { ordering, wanted: present, kept });
     // It may have changed too; then it is still due, and stays on the list.
     if (!this.#changedSince(present)) this.settled(node);
   }
@@ -142,10 +142,10 @@ export class WaitingHosts implements WriterListener {
   #changedSince(wanted: WantedAssignment): boolean {
     const now = this.#assignments.of(wanted.node);
     if (!now || now === 'keyless') return now === 'keyless';
-    return isDue(this.parts.board.get(wanted.nodeId), now, this.parts.clock.nowMs());
+    return isDue(this.parts.delivered.get(wanted.nodeId), now, this.parts.clock.nowMs());
   }
 
-  overtaken(wanted: WantedAssignment, there: Ordering): void {
+  onConflict(wanted: WantedAssignment, there: Ordering): void {
     // Of what this one has not read of yet nothing is known: it may be just what is wanted.
     if (BigInt(there.generation) > this.parts.state.revision) return;
     this.outdate(wanted, there);

@@ -1,19 +1,19 @@
 import { RefusedError } from '#bundle';
 import type { Log } from '#observability';
 import { visibilityOf } from '#policy-model';
-import type { BundleShelf } from './bundle-shelf.js';
+import type { BundleIndex } from './bundle-index.js';
 import type { Trust } from '../config/trust.js';
 import type { FleetState } from '../store/fleet-state.js';
 import type { NodeRecord } from '../records/node.record.js';
-import type { AuthoredShelf } from '../trust/authored-shelf.js';
+import type { AuthoredIndex } from '../trust/authored-index.js';
 import type { WantedAssignment } from './assignment-plan.js';
 
 /** What an assignment is worked out from. */
 export interface AssignmentParts {
   readonly state: FleetState;
-  readonly bundles: BundleShelf;
+  readonly bundles: BundleIndex;
   readonly trust: Pick<Trust, 'root' | 'earlierRoots' | 'authored' | 'online'>;
-  readonly authored: Pick<AuthoredShelf, 'heads' | 'get'>;
+  readonly authored: Pick<AuthoredIndex, 'heads' | 'get'>;
   /** Whether a host is served here; never one that nobody knows. */
   readonly serves: (nodeId: string) => boolean;
   readonly log: Log;

@@ -48,7 +48,7 @@ export class Metrics {
   });
   readonly deliveryFailures = this.#counter(
     metricNames.deliveryFailures,
-    'Rounds that failed and are tried again',
+    'ReconcileLoop that failed and are tried again',
   );
   readonly replicas = this.#gauge(
     metricNames.replicas,

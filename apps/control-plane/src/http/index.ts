@@ -7,7 +7,7 @@ export {
   invalidField,
   notFound,
   notNow,
-  overtaken,
+  writeConflict,
   signatureNeeded,
   unreadable,
 } from './problem.error.js';

@@ -97,7 +97,7 @@ export function conflict(
 }
 
 /** 409 for a change that others were faster than each time. */
-export function overtaken(target: string | undefined): ProblemError {
+export function writeConflict(target: string | undefined): ProblemError {
   const message = 'could not be changed: other writers were faster each time';
   return conflict('target', target, message, 'repeat it; nothing was written');
 }

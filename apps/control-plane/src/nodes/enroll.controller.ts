@@ -20,7 +20,7 @@ import {
 } from '#contracts';
 import { Public } from '../auth/public.decorator.js';
 import { RateLimit } from '../http/rate-limit.js';
-import { Admission } from '../http/admission.js';
+import { ConcurrencyLimiter } from '../http/concurrency-limiter.js';
 import { Clock } from '../http/clock.js';
 import { Metrics } from '../health/metrics.js';
 import { ProblemError, ServedFromMemory, toProblemError } from '../http/index.js';
@@ -96,7 +96,7 @@ export class EnrollController {
   readonly #limit = new RateLimit({ burst: 200, refillMs: 20, maxCallers: 10_000 });
 
   /** A whole fleet may come at once, to enrol or to renew: so many are served, others come again. */
-  readonly #admission = new Admission(AT_ONCE);
+  readonly #limiter = new ConcurrencyLimiter(AT_ONCE);
 
   constructor(
     private readonly enrolling: EnrollService,
@@ -117,7 +117,7 @@ export class EnrollController {
       throw new ProblemError('too-many-requests', { headers });
     }
     try {
-      const answer = await this.#admission.run(() => this.enrolling.enroll(body, peer));
+      const answer = await this.#limiter.run(() => this.enrolling.enroll(body, peer));
       this.metrics.enrollments.inc({ outcome: 'admitted' });
       return answer;
     } catch (error) {

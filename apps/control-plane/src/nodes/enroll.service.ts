@@ -7,13 +7,13 @@ import { AgentEndpoints } from '../config/agent-endpoints.js';
 import { Trust } from '../config/trust.js';
 import { FleetEditor } from '../store/fleet-editor.js';
 import type { FleetState } from '../store/fleet-state.js';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import { ProblemError, invalidField, conflict } from '../http/index.js';
 import type { LedgerChange } from '../store/ledger.js';
-import { Turns } from '../http/turns.js';
+import { Mutex } from '../http/mutex.js';
 import { EnrollAnswers } from './enroll-answers.js';
 import { makeHostKey } from '../trust/host-keys.js';
-import { JoinTokenGate, type Admission } from './join-token.gate.js';
+import { JoinTokenGate, type ConcurrencyLimiter } from './join-token.gate.js';
 import { checkBounds, groupConditions } from './join-token.bounds.js';
 import type { JoinTokenRecord } from '../records/join-token.record.js';
 import type { Enrollment, NodeRecord, RedisSecret } from '../records/node.record.js';
@@ -29,7 +29,7 @@ const MAX_WAITING = 500;
  */
 @Injectable()
 export class EnrollService {
-  readonly #turns = new Turns(MAX_WAITING, 'enrollments');
+  readonly #mutex = new Mutex(MAX_WAITING, 'enrollments');
 
   constructor(
     private readonly editor: FleetEditor,
@@ -46,7 +46,7 @@ export class EnrollService {
     // Before a use is counted: a request of which no certificate can be made costs none.
     await this.answers.check(request);
     // One after another: a hundred hosts with one token would else all read the same count and all but one start anew.
-    await this.#turns.run(() =>
+    await this.#mutex.run(() =>
       this.editor.edit((state) => this.#admit(request, { nodeId, peer }, state)),
     );
     // Only now: for whoever was refused no certificate was ever made. One that is lost on its way is made again.
@@ -72,7 +72,7 @@ export class EnrollService {
     const record = this.#record(request, nodeId, stored?.record, token);
     checkBounds(token.record, record, state);
     const hostKey = await makeHostKey({ nodeId, sealingKey: request.sealingKey }, this.trust);
-    const change = admission(record, hostKey, stored, token);
+    const change = limiter(record, hostKey, stored, token);
     return { ...change, if: [...change.if, ...groupConditions(token.record, state)] };
   }
 
@@ -125,7 +125,7 @@ export class EnrollService {
     { name, hostname, signingKey, sealingKey, redisSecretHash }: EnrollRequest,
     nodeId: string,
     declared: NodeRecord | undefined,
-    { record: token, attested }: Admission,
+    { record: token, attested }: ConcurrencyLimiter,
   ): NodeRecord {
     const at = isoNow(this.clock);
     const redisSecret = { hash: redisSecretHash };
@@ -180,7 +180,7 @@ function checkFree(
   }
 }
 
-function admission(
+function limiter(
   record: NodeRecord,
   hostKey: Write,
   stored: Stored<NodeRecord> | undefined,

@@ -24,7 +24,7 @@ import {
   notFound,
 } from '../http/index.js';
 import { NameField } from '../http/name-field.js';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import { JoinTokenMaker } from './join-token.maker.js';
 import { JoinTokenStore } from './join-token.store.js';
 import {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { AttestationKind, EnrollRequest } from '#contracts';
 import { tokenMatches } from '../auth/token-hash.js';
 import { Clock } from '../http/clock.js';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import { ProblemError } from '../http/index.js';
 import { Attestor } from './attestor.js';
 import { refusalOf, tokenId, type JoinTokenRecord } from '../records/join-token.record.js';
@@ -11,7 +11,7 @@ import { isWithin } from './network.js';
 import type { NodeRecord } from '../records/node.record.js';
 
 /** The join token that lets a host in, and what the host proved beside it. */
-export interface Admission extends Stored<JoinTokenRecord> {
+export interface ConcurrencyLimiter extends Stored<JoinTokenRecord> {
   readonly attested?: AttestationKind;
 }
 
@@ -29,7 +29,7 @@ export class JoinTokenGate {
     request: EnrollRequest,
     peer: string,
     declared: NodeRecord | undefined,
-  ): Promise<Admission> {
+  ): Promise<ConcurrencyLimiter> {
     const id = tokenId(request.token);
     const found = id === undefined ? undefined : await this.tokens.get(id);
     if (!found || !tokenMatches(request.token, found.record.hash)) {

@@ -1,5 +1,5 @@
 import { etcdKeys, type EtcdStore } from '#etcd';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import { decodeJoinToken, type JoinTokenRecord } from '../records/join-token.record.js';
 
 /** One page of join tokens, by id. */

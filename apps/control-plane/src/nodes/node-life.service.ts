@@ -3,7 +3,7 @@ import { etcdKeys, type Write } from '#etcd';
 import { Clock, isoNow } from '../http/clock.js';
 import { FleetEditor } from '../store/fleet-editor.js';
 import type { FleetState } from '../store/fleet-state.js';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import { type ProblemError, checkExpectation, conflict } from '../http/index.js';
 import { ended, renamed } from '../store/suspensions-of-host.js';
 import { identityKeys } from '../trust/host-keys.js';

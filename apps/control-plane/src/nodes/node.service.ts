@@ -3,7 +3,7 @@ import { etcdKeys, type Write } from '#etcd';
 import { Clock, isoNow } from '../http/clock.js';
 import { FleetEditor, type Override } from '../store/fleet-editor.js';
 import type { FleetState } from '../store/fleet-state.js';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import { type ProblemError, checkExpectation, type Expectation, conflict } from '../http/index.js';
 import { formatOf } from '../http/media-type.js';
 import type { LedgerChange } from '../store/ledger.js';

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { IN_PARTS } from '#policy-model';
 import { notNow, ProblemError } from '../http/index.js';
-import { Turns } from '../http/turns.js';
+import { Mutex } from '../http/mutex.js';
 import { judgeDocuments, type JudgedText, type WrittenText } from './judge-documents.js';
 
 /** Nothing of this size takes longer than some 110 ms, about what a thread takes to start. */
@@ -32,7 +32,7 @@ interface ReaderOptions {
  */
 export class DocumentReader {
   /** One after another: where many are read at once each takes as much longer, and all of them that much memory. */
-  readonly #turns = new Turns(MAX_WAITING, 'long texts');
+  readonly #mutex = new Mutex(MAX_WAITING, 'long texts');
   /** Of each caller the lengths of what is read or waits. */
   readonly #ofCaller = new Map<string, readonly number[]>();
   readonly #program: string;
@@ -59,7 +59,7 @@ export class DocumentReader {
     if (mine.length > MAX_OF_ONE.texts && chars > MAX_OF_ONE.chars) throw tooManyOfOne(by);
     this.#ofCaller.set(by, mine);
     try {
-      return await this.#turns.run(() => this.#inTurn(written, askedMs));
+      return await this.#mutex.run(() => this.#inTurn(written, askedMs));
     } finally {
       this.#leave(by, length);
     }

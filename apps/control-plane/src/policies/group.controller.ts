@@ -16,7 +16,7 @@ import type { GroupView, Page } from '#contracts';
 import { actor } from '../auth/caller.js';
 import { Needs, NeedsToRead, NeedsToWrite } from '../auth/needs.decorator.js';
 import { Fleet } from '../store/fleet.js';
-import type { Item } from '../store/shelf.js';
+import type { Item } from '../store/record-index.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
 import { UnreadableQuery, overridesUnreadable } from '../http/unreadable.query.js';
 import { ListQuery, selectorOf, wantedBy } from '../http/list.query.js';

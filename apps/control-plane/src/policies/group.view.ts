@@ -1,6 +1,6 @@
 import type { GroupView } from '#contracts';
 import type { FleetState } from '../store/fleet-state.js';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import { notFound } from '../http/index.js';
 import type { GroupRecord } from '../records/group.record.js';
 

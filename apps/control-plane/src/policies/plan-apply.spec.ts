@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { MAX_RULES_PER_POLICY } from '#contracts';
 import { attribute, CATCH_ALL, compileRuleSet, GENERIC_DEBIAN } from '#policy-compiler';
 import { type HostPolicy, type HostPolicySpec, parseDocuments } from '#policy-model';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import { AT, groupRecord, hostPolicy, nodeRecord, policyRecord, sign } from '../testing/records.js';
 import { exceptionPolicy, takesAnything } from './exception-policy.js';
 import { judgeDocuments } from './judge-documents.js';

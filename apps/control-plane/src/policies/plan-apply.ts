@@ -12,7 +12,7 @@ import {
   type PolicySelector,
   type VirtualMachine,
 } from '#policy-model';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import type { GroupRecord } from '../records/group.record.js';
 import type { NodeRecord } from '../records/node.record.js';
 import { documentError, toFieldError } from './field-errors.js';

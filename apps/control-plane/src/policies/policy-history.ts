@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { etcdKeys, type EtcdStore } from '#etcd';
 import type { Scope } from '../auth/scope.js';
 import { decodePolicy, type PolicyRecord } from '../records/policy.record.js';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import { ShapeError } from '../http/shape.js';
 
 /** The versions of a policy that are kept, deletions among them. */

@@ -1,7 +1,7 @@
 import { etcdKeys, type Condition, type Write } from '#etcd';
 import { annotationMarks, type HostPolicy } from '#policy-model';
 import type { PolicyDocument, SignedDocument } from '#bundle';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import type { PolicyRecord } from '../records/policy.record.js';
 
 /** Versions of a policy that are kept; older ones go with the write that makes a newer one. */

@@ -18,7 +18,7 @@ import type { Page, PolicyVersion, PolicyView } from '#contracts';
 import { actor, currentCaller } from '../auth/caller.js';
 import { Needs, NeedsToRead, NeedsToWrite } from '../auth/needs.decorator.js';
 import { Fleet } from '../store/fleet.js';
-import type { Item } from '../store/shelf.js';
+import type { Item } from '../store/record-index.js';
 import { ListQuery, selectorOf, wantedBy } from '../http/list.query.js';
 import { NamePipe, PageQuery, etagOf, pageOf, parseIfMatch } from '../http/index.js';
 import { UnreadableQuery, overridesUnreadable } from '../http/unreadable.query.js';

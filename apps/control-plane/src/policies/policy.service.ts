@@ -6,7 +6,7 @@ import { Clock, isoNow } from '../http/clock.js';
 import { Fleet } from '../store/fleet.js';
 import { FleetEditor, type Override } from '../store/fleet-editor.js';
 import type { FleetState } from '../store/fleet-state.js';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import {
   checkExpectation,
   invalidField,

@@ -1,7 +1,7 @@
 import type { PolicyVersion, PolicyView } from '#contracts';
 import { rulesOf, tierOf } from '#policy-model';
 import type { FleetState } from '../store/fleet-state.js';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import { notFound } from '../http/index.js';
 import type { PolicyRecord } from '../records/policy.record.js';
 

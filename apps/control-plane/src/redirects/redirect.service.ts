@@ -9,7 +9,7 @@ import { Fleet } from '../store/fleet.js';
 import { FleetEditor } from '../store/fleet-editor.js';
 import type { FleetState } from '../store/fleet-state.js';
 import { ProblemError, notFound, conflict } from '../http/index.js';
-import { refusalOf } from '../trust/authored-shelf.js';
+import { refusalOf } from '../trust/authored-index.js';
 import { HostSide } from './host-side.js';
 import { isInForce, keptRedirects, redirectFor, type KeptRedirect } from './redirect-order.js';
 import type { RedirectRecord } from '../records/redirect.record.js';

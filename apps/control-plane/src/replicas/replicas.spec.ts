@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { WatchMessage } from '#etcd';
 import { snapshot } from '../testing/records.js';
 import { lacksOf, lacksText } from './lacks.js';
-import { Later } from './later.js';
+import { DelayQueue } from './delay-queue.js';
 import { Replicas, replicaKey } from './replicas.js';
 
 const HOSTS = Array.from({ length: 100 }, (_, index) => `host-${index}`);
@@ -186,7 +186,7 @@ describe('a replica that cannot read all of etcd', () => {
 
 describe('work that another replica does first', () => {
   it('is given back once, after two whole turns', () => {
-    const later = new Later();
+    const later = new DelayQueue();
     later.add('a');
     later.add('a');
     expect([...later.due()]).toEqual([]);

@@ -11,7 +11,7 @@ import { Ledger, type CommitResult, type LedgerChange } from '../store/ledger.js
 import { AT, changes, nodeRecord, putNode, snapshot, testKeks } from '../testing/records.js';
 import { CloneService } from './clone.service.js';
 import type { KnownHost } from './known-hosts.js';
-import { ReportBoard } from './report-board.js';
+import { ReportCache } from './report-cache.js';
 
 const NODE = 'c'.repeat(64);
 const HOST: KnownHost = { nodeId: NODE, node: 'web1', hostKey: Buffer.alloc(32) };
@@ -59,15 +59,15 @@ function service() {
   const root = trustRoot(signRoot(document, [signer]));
   const secrets = { epochSecret: Buffer.alloc(32), keks: testKeks };
   const trust = new Trust(root, signer, secrets);
-  const [fleet, clock, board] = [new Fleet(testKeks), new SetClock(), new ReportBoard()];
+  const [fleet, clock, cache] = [new Fleet(testKeks), new SetClock(), new ReportCache()];
   fleet.take(snapshot(1n, putNode(nodeRecord('web1', {}, NODE))));
   const ledger = new InstantLedger(fleet);
   const editor = new FleetEditor(fleet, ledger, trust);
   const log = new Log({ write: () => undefined });
-  const clones = new CloneService(fleet, editor, board, clock, new Metrics(), log);
+  const clones = new CloneService(fleet, editor, cache, clock, new Metrics(), log);
   const mark = () => fleet.state.nodes.get('web1')?.record.clone;
   forgotten.length = 0;
-  return { clones, clock, ledger, board, mark };
+  return { clones, clock, ledger, cache, mark };
 }
 
 /** Hosts whose state is to be read again. */
@@ -138,18 +138,18 @@ describe('the mark of a copied identity', () => {
     expect(hear(copy, 12)).toBe(true);
   });
 
-  it('has the board read anew when it comes and when it goes, whichever replica writes it', async () => {
-    const { clones, clock, board } = service();
-    const put = (): boolean => board.put(report(START_MS, 1, clock.now), clock.now);
+  it('has the cache read anew when it comes and when it goes, whichever replica writes it', async () => {
+    const { clones, clock, cache } = service();
+    const put = (): boolean => cache.put(report(START_MS, 1, clock.now), clock.now);
     put();
     await clones.run(inbox);
-    expect([forgotten, board.get(NODE) !== undefined]).toEqual([[], true]);
+    expect([forgotten, cache.get(NODE) !== undefined]).toEqual([[], true]);
     await bothReport({ clones, clock });
     await clones.run(inbox);
-    expect([forgotten, board.get(NODE)]).toEqual([[NODE], undefined]);
+    expect([forgotten, cache.get(NODE)]).toEqual([[NODE], undefined]);
     put();
     await clones.run(inbox);
-    expect([forgotten, board.get(NODE) !== undefined]).toEqual([[NODE], true]);
+    expect([forgotten, cache.get(NODE) !== undefined]).toEqual([[NODE], true]);
   });
 
   it('stays where nobody can be heard, since Redis is away, and until five minutes after it is back', async () => {

@@ -13,7 +13,7 @@ import type { CloneMark } from '../records/node.record.js';
 import { CloneWatch } from './clone-watch.js';
 import type { HostInbox } from './host-inbox.js';
 import type { KnownHost } from './known-hosts.js';
-import { ReportBoard } from './report-board.js';
+import { ReportCache } from './report-cache.js';
 
 /** Called every second; after a longer pause this process stood still. */
 const DEAF_AFTER_MS = 10_000;
@@ -33,7 +33,7 @@ export class CloneService {
   constructor(
     private readonly fleet: Fleet,
     private readonly editor: FleetEditor,
-    private readonly board: ReportBoard,
+    private readonly cache: ReportCache,
     private readonly clock: Clock,
     private readonly metrics: Metrics,
     private readonly log: Log,
@@ -77,12 +77,12 @@ export class CloneService {
   }
 
   /**
-   * Where a mark came or went, whichever replica made or ended it, what is on the board may be the report of a machine that
+   * Where a mark came or went, whichever replica made or ended it, what is in the cache may be the report of a machine that
    * does not count now, and what lies on Redis that of the one which does.
    */
   #readAnew(cloned: ReadonlySet<string>, inbox: Pick<HostInbox, 'forget'>): void {
     for (const nodeId of cloned.symmetricDifference(this.#cloned)) {
-      this.board.remove(nodeId);
+      this.cache.remove(nodeId);
       inbox.forget(nodeId);
     }
     this.#cloned = cloned;

@@ -6,7 +6,7 @@ import { ShapeError, parseJson } from '../http/shape.js';
 import { StatementSource } from '../store/held-heads.js';
 import { HostInbox } from './host-inbox.js';
 import { KnownHosts, type KnownHost } from './known-hosts.js';
-import { ReportBoard } from './report-board.js';
+import { ReportCache } from './report-cache.js';
 
 /**
  * What hosts have signed of themselves, read from Redis as somebody asks: few do, and each is longer than all else of a
@@ -17,7 +17,7 @@ export class HostStatements extends StatementSource {
   constructor(
     private readonly hosts: KnownHosts,
     private readonly inbox: HostInbox,
-    private readonly board: ReportBoard,
+    private readonly cache: ReportCache,
     private readonly metrics: Metrics,
     private readonly log: Log,
   ) {
@@ -27,7 +27,7 @@ export class HostStatements extends StatementSource {
   /** By node id; of a host that has none, or none that can be read, none. Rejects where Redis is away. */
   override async of(nodeIds: readonly string[]): Promise<ReadonlyMap<string, SignedDocument>> {
     const riding = nodeIds.flatMap((nodeId) => {
-      const statement = this.board.get(nodeId)?.report.statement;
+      const statement = this.cache.get(nodeId)?.report.statement;
       return statement === undefined ? [] : [[nodeId, statement as SignedDocument] as const];
     });
     const found = new Map(riding);

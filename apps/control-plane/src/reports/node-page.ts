@@ -1,7 +1,7 @@
 import type { Page } from '#contracts';
 import { candidateNodes } from '../store/nodes-in-order.js';
 import type { FleetState } from '../store/fleet-state.js';
-import type { Item } from '../store/shelf.js';
+import type { Item } from '../store/record-index.js';
 import { pageOf } from '../http/index.js';
 import { selectorOf, wantedBy, type ListQuery } from '../http/list.query.js';
 import type { NodeRecord } from '../records/node.record.js';

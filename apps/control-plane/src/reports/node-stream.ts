@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import type { NodeView } from '#contracts';
 import type { FleetState } from '../store/fleet-state.js';
-import type { Item, Stored } from '../store/shelf.js';
+import type { Item, Stored } from '../store/record-index.js';
 import type { EventStream } from '../http/event-streams.js';
 import type { NodeMarks } from './node-news.js';
 import type { NodeRecord } from '../records/node.record.js';

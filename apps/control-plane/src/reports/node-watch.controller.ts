@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { actor, currentCaller } from '../auth/caller.js';
 import { Needs } from '../auth/needs.decorator.js';
 import { Fleet } from '../store/fleet.js';
-import type { Item } from '../store/shelf.js';
+import type { Item } from '../store/record-index.js';
 import { Metrics } from '../health/metrics.js';
 import { EventStreams } from '../http/event-streams.js';
 import { ListQuery, selectorOf, wantedBy } from '../http/list.query.js';

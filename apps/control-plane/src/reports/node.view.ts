@@ -4,7 +4,7 @@ import { machineMarks } from '#policy-model';
 import { Clock } from '../http/clock.js';
 import { Fleet } from '../store/fleet.js';
 import type { FleetState } from '../store/fleet-state.js';
-import type { Stored } from '../store/shelf.js';
+import type { Stored } from '../store/record-index.js';
 import { findNode } from '../store/find-node.js';
 import { isSimulated } from './report-to-status.js';
 import { StatusReader } from './status-reader.js';

@@ -8,14 +8,14 @@ import { ShapeError } from '../http/shape.js';
 import { CloneService } from './clone.service.js';
 import { KnownHosts } from './known-hosts.js';
 import { parseReport } from './parse-report.js';
-import { ReportBoard } from './report-board.js';
+import { ReportCache } from './report-cache.js';
 
 /** Takes states of hosts: opened with the host's key, read strictly, kept if newer. */
 @Injectable()
 export class ReportIntake {
   constructor(
     private readonly hosts: KnownHosts,
-    private readonly board: ReportBoard,
+    private readonly cache: ReportCache,
     private readonly clones: CloneService,
     private readonly heads: HeldHeads,
     private readonly clock: Clock,
@@ -33,7 +33,7 @@ export class ReportIntake {
     try {
       const report = parseReport(openReport(host.hostKey, nodeId, sealed), nodeId);
       if (!this.clones.admits(host, report)) this.metrics.reportsRefused.inc({ reason: 'clone' });
-      else if (this.board.put(report, this.clock.nowMs())) {
+      else if (this.cache.put(report, this.clock.nowMs())) {
         this.metrics.reports.inc();
         this.heads.take(host, report.heads ?? []);
       }

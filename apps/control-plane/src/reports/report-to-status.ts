@@ -14,7 +14,7 @@ import {
   type RuleStatus,
   type Suspension,
 } from '#contracts';
-import type { BundledPolicy } from '../delivery/bundle-shelf.js';
+import type { BundledPolicy } from '../delivery/bundle-index.js';
 import type { Freshness } from './freshness.js';
 import { weakest } from './weakest.js';
 

@@ -10,7 +10,7 @@ import { CloneService } from './clone.service.js';
 import { HostInbox } from './host-inbox.js';
 import { HostStatements } from './host-statements.js';
 import { KnownHosts } from './known-hosts.js';
-import { ReportBoard } from './report-board.js';
+import { ReportCache } from './report-cache.js';
 import { ReportIntake } from './report-intake.js';
 import { StatementController } from './statement.controller.js';
 
@@ -33,7 +33,7 @@ export class ReportsModule {
         HeldHeads,
         { provide: StatementSource, useClass: HostStatements },
         CloneService,
-        ReportBoard,
+        ReportCache,
         ReportIntake,
         StatusReader,
         NodeViews,

@@ -3,7 +3,7 @@ import { limits } from '#bundle';
 import { MAX_RULES_PER_POLICY, type NodeReport } from '#contracts';
 import { parseReport } from './parse-report.js';
 import { freshnessOf } from './freshness.js';
-import { ReportBoard } from './report-board.js';
+import { ReportCache } from './report-cache.js';
 import { ShapeError } from '../http/shape.js';
 import { heapGrowthMiB } from '../testing/heap-growth.js';
 
@@ -147,47 +147,47 @@ describe('who suspended a host', () => {
   });
 });
 
-describe('the board of reports', () => {
+describe('the cache of reports', () => {
   it('keeps the newest of a host, by start of the agent and then by sequence', () => {
-    const board = new ReportBoard();
-    expect(board.put({ ...good, sequence: 5 }, 1)).toBe(true);
-    expect(board.put({ ...good, sequence: 4 }, 2)).toBe(false);
-    expect(board.put({ ...good, sequence: 5 }, 3)).toBe(false);
-    expect(board.put({ ...good, sequence: 0, bootedAt: '2026-03-01T11:00:01.000Z' }, 4)).toBe(true);
-    expect(board.put({ ...good, sequence: 99 }, 5)).toBe(false);
-    expect(board.get(NODE)?.receivedAtMs).toBe(4);
+    const cache = new ReportCache();
+    expect(cache.put({ ...good, sequence: 5 }, 1)).toBe(true);
+    expect(cache.put({ ...good, sequence: 4 }, 2)).toBe(false);
+    expect(cache.put({ ...good, sequence: 5 }, 3)).toBe(false);
+    expect(cache.put({ ...good, sequence: 0, bootedAt: '2026-03-01T11:00:01.000Z' }, 4)).toBe(true);
+    expect(cache.put({ ...good, sequence: 99 }, 5)).toBe(false);
+    expect(cache.get(NODE)?.receivedAtMs).toBe(4);
   });
 });
 
-describe('what the board says of generations', () => {
+describe('what the cache says of generations', () => {
   it('is whether any host ever named a later one of that epoch', () => {
-    const board = new ReportBoard();
-    expect(board.mayBeAhead('1', 0n)).toBe(false);
-    board.put(good, 1);
-    expect([board.mayBeAhead('1', 3n), board.mayBeAhead('1', 4n)]).toEqual([true, false]);
-    board.remove(NODE);
-    expect(board.mayBeAhead('1', 3n)).toBe(true);
-    expect(board.mayBeAhead('2', 0n)).toBe(false);
+    const cache = new ReportCache();
+    expect(cache.mayBeAhead('1', 0n)).toBe(false);
+    cache.put(good, 1);
+    expect([cache.mayBeAhead('1', 3n), cache.mayBeAhead('1', 4n)]).toEqual([true, false]);
+    cache.remove(NODE);
+    expect(cache.mayBeAhead('1', 3n)).toBe(true);
+    expect(cache.mayBeAhead('2', 0n)).toBe(false);
   });
 
   it('is known of an epoch that is new, of all reports that came before', () => {
-    const board = new ReportBoard();
-    expect(board.mayBeAhead('1', 0n)).toBe(false);
+    const cache = new ReportCache();
+    expect(cache.mayBeAhead('1', 0n)).toBe(false);
     const applied = { epoch: '2', generation: '7', issuedAt: 5, bundleDigest: '' };
-    board.put({ ...good, applied }, 1);
-    expect([board.mayBeAhead('2', 6n), board.mayBeAhead('2', 7n)]).toEqual([true, false]);
-    board.put({ ...good, sequence: 2, applied: { ...applied, generation: '8' } }, 2);
-    expect(board.mayBeAhead('2', 7n)).toBe(true);
+    cache.put({ ...good, applied }, 1);
+    expect([cache.mayBeAhead('2', 6n), cache.mayBeAhead('2', 7n)]).toEqual([true, false]);
+    cache.put({ ...good, sequence: 2, applied: { ...applied, generation: '8' } }, 2);
+    expect(cache.mayBeAhead('2', 7n)).toBe(true);
   });
 
   it('takes no room for epochs that a host makes up', async () => {
-    const board = new ReportBoard();
+    const cache = new ReportCache();
     const makeUp = () => {
       for (let sequence = 1; sequence <= 200_000; sequence += 1) {
         const applied = { epoch: `9${sequence}`, generation: '1', issuedAt: 1, bundleDigest: '' };
-        board.put({ ...good, sequence, applied }, 1);
+        cache.put({ ...good, sequence, applied }, 1);
       }
-      return board;
+      return cache;
     };
     expect(await heapGrowthMiB(makeUp)).toBeLessThan(4);
   });
@@ -203,11 +203,11 @@ describe('the age of a report', () => {
   });
 
   it('does not grow younger when reports are played back one after another, minutes late', () => {
-    const board = new ReportBoard();
+    const cache = new ReportCache();
     const late = [1, 2, 3].map((sequence) => {
       const asOf = new Date(NOON + sequence * 10_000).toISOString();
-      board.put({ ...good, sequence, asOf }, NOON + 120_000 + sequence * 10_000);
-      return freshnessOf(board.get(NODE), NOON + 120_000 + sequence * 10_000).fresh;
+      cache.put({ ...good, sequence, asOf }, NOON + 120_000 + sequence * 10_000);
+      return freshnessOf(cache.get(NODE), NOON + 120_000 + sequence * 10_000).fresh;
     });
     expect(late).toEqual([false, false, false]);
   });
@@ -217,12 +217,12 @@ describe('the age of a report', () => {
   });
 
   it('lets a host back whose clock was set back, once its newer-looking report is stale', () => {
-    const board = new ReportBoard();
-    board.put({ ...good, bootedAt: '2027-03-01T11:00:00.000Z', sequence: 9 }, NOON);
+    const cache = new ReportCache();
+    cache.put({ ...good, bootedAt: '2027-03-01T11:00:00.000Z', sequence: 9 }, NOON);
     const now = NOON + 40_000;
     const again = { ...good, sequence: 0, asOf: new Date(now).toISOString() };
-    expect(board.put(again, NOON + 10_000)).toBe(false);
-    expect(board.put(again, now)).toBe(true);
+    expect(cache.put(again, NOON + 10_000)).toBe(false);
+    expect(cache.put(again, now)).toBe(true);
   });
 
   it('is as great as the host said that the next one takes, and no greater', () => {
@@ -239,9 +239,9 @@ describe('the age of a report', () => {
   });
 
   it('is not renewed by the same report again', () => {
-    const board = new ReportBoard();
-    board.put(good, NOON);
-    expect(board.put(good, NOON + 36_000)).toBe(false);
-    expect(freshnessOf(board.get(NODE), NOON + 36_000).fresh).toBe(false);
+    const cache = new ReportCache();
+    cache.put(good, NOON);
+    expect(cache.put(good, NOON + 36_000)).toBe(false);
+    expect(freshnessOf(cache.get(NODE), NOON + 36_000).fresh).toBe(false);
   });
 });

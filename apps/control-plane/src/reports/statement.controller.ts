@@ -6,7 +6,7 @@ import { Fleet } from '../store/fleet.js';
 import type { FleetState } from '../store/fleet-state.js';
 import { NamePipe, PageQuery, notFound, pageOf } from '../http/index.js';
 import { StatementSource } from '../store/held-heads.js';
-import { ReportBoard } from './report-board.js';
+import { ReportCache } from './report-cache.js';
 
 /**
  * What hosts say of themselves, as they signed it: stored and served as it came, since whoever wants to know without
@@ -17,7 +17,7 @@ import { ReportBoard } from './report-board.js';
 export class StatementController {
   constructor(
     private readonly fleet: Fleet,
-    private readonly board: ReportBoard,
+    private readonly cache: ReportCache,
     private readonly statements: StatementSource,
   ) {}
 
@@ -51,7 +51,7 @@ export class StatementController {
     const enrollment = state.nodes.get(node)?.record.enrollment;
     if (!enrollment) return undefined;
     const { nodeId, signingKey: key } = enrollment;
-    const held = this.board.get(nodeId);
+    const held = this.cache.get(nodeId);
     const receivedAt = held && new Date(held.receivedAtMs).toISOString();
     return { node, nodeId, key, receivedAt };
   }

@@ -12,7 +12,7 @@ import { decodeCursor, encodeCursor, notFound } from '../http/index.js';
 import { standingOf } from './standing.js';
 import { findPolicy } from '../policies/policy.view.js';
 import { freshnessOf } from './freshness.js';
-import { ReportBoard } from './report-board.js';
+import { ReportCache } from './report-cache.js';
 import { nodeStatus } from './node-status.js';
 import { statesOf, type PolicyNodesQuery } from './policy-nodes.query.js';
 import { policyRemains } from './policy-remains.js';
@@ -32,7 +32,7 @@ export class StatusReader {
   constructor(
     private readonly fleet: Fleet,
     private readonly deliveries: Deliveries,
-    private readonly reports: ReportBoard,
+    private readonly reports: ReportCache,
     private readonly clock: Clock,
     private readonly vitals: VitalSigns,
   ) {}

@@ -4,7 +4,7 @@ import { CertificatesModule } from '../certificates/certificates.module.js';
 import { DeliveryModule, type DeliveryChannels } from '../delivery/delivery.module.js';
 import { DiagnosisModule, type DiagnosisParts } from '../diagnosis/diagnosis.module.js';
 import type { AlertStore, ObservationStore } from '../alerts/alert.store.js';
-import { EventsModule } from '../alerts/events.module.js';
+import { AlertsModule } from '../alerts/alerts.module.js';
 import { GroupsModule } from '../policies/groups.module.js';
 import { HealthModule } from './health.module.js';
 import type { VitalSigns } from '../health/vital-signs.js';
@@ -52,7 +52,7 @@ export class AppModule {
         CertificatesModule,
         DeliveryModule.of(parts.channels),
         ReportsModule.of(parts.inbox),
-        EventsModule.of(parts.alerts, parts.observations),
+        AlertsModule.of(parts.alerts, parts.observations),
         SuspensionsModule,
         RedirectsModule,
         JournalModule,

@@ -25,14 +25,14 @@ import { redisHealth, shardOf } from '../store/redis-shard.js';
 import { TimedAccess } from '../nodes/timed-access.js';
 import { CloneService } from '../reports/clone.service.js';
 import { HostQueue } from '../reports/host-queue.js';
-import { Later } from '../replicas/later.js';
+import { DelayQueue } from '../replicas/delay-queue.js';
 import { ONE_STORE_REMEDY } from '../replicas/one-store.js';
 import { KnownHosts } from '../reports/known-hosts.js';
-import { ReportBoard } from '../reports/report-board.js';
+import { ReportCache } from '../reports/report-cache.js';
 import { ReportIntake } from '../reports/report-intake.js';
 import { Endings } from '../suspensions/endings.js';
 import { NewsOfOthers } from '../alerts/news-of-others.js';
-import { AuthoredShelf } from '../trust/authored-shelf.js';
+import { AuthoredIndex } from '../trust/authored-index.js';
 import { alarmWords } from '../trust/restore-guard.js';
 import { TrustKeeper } from '../trust/trust-keeper.js';
 import { answerCurrent } from './current-answers.js';
@@ -58,7 +58,7 @@ type Parts = Omit<AppParts, 'vitals'>;
 /** The running control plane: one watch, one delivery loop, one inbox, one server; started and ended in order. */
 export class ControlPlane {
   readonly #queue: HostQueue;
-  readonly #later = new Later();
+  readonly #later = new DelayQueue();
   readonly #timedAccess = new TimedAccess();
   readonly #log: Log;
   readonly #etcdWrites: EtcdWrites;
@@ -154,7 +154,7 @@ export class ControlPlane {
   #connect(): void {
     const fleet = this.app.get(Fleet, { strict: false });
     const deliveries = this.app.get(Deliveries, { strict: false });
-    const reports = this.app.get(ReportBoard, { strict: false });
+    const reports = this.app.get(ReportCache, { strict: false });
     const clones = this.app.get(CloneService, { strict: false });
     const heads = this.app.get(HeldHeads, { strict: false });
     let known = false;
@@ -174,7 +174,7 @@ export class ControlPlane {
       (offence) => void cutOffs.cutOff(offence),
     );
     const keeper = this.app.get(TrustKeeper, { strict: false });
-    const shelf = this.app.get(AuthoredShelf, { strict: false });
+    const authored = this.app.get(AuthoredIndex, { strict: false });
     const { replicas } = this.parts;
     let rootMoved = false;
     let readAnew = false;
@@ -188,7 +188,7 @@ export class ControlPlane {
       if (readAnew) this.#lookForRestore(fleet.state.revision);
       // Before the fleet's own changes: all that follows is sealed under the root document in force.
       if (rootMoved) deliveries.everything();
-      if (shelf.takeChanged()) affected.add(fleet.state.nodes.sorted().map(({ name }) => name));
+      if (authored.takeChanged()) affected.add(fleet.state.nodes.sorted().map(({ name }) => name));
       this.parts.hostUsers.mark(identitiesOf(affected, fleet.state));
       this.#timedAccess.take(affected, fleet.state, this.parts.clock.nowMs());
       if (!known) this.parts.inbox.readAll();
@@ -199,7 +199,7 @@ export class ControlPlane {
         clones.forget(nodeId);
         heads.forget(nodeId);
         // Not where somebody only took the host out of etcd: authors have not taken back what they signed for it.
-        if (fleet.state.revocationOf(nodeId)) shelf.forget(nodeId);
+        if (fleet.state.revocationOf(nodeId)) authored.forget(nodeId);
       }
       deliveries.mark(affected);
     });
@@ -221,7 +221,7 @@ export class ControlPlane {
     const hosts = this.app.get(KnownHosts, { strict: false });
     const intake = this.app.get(ReportIntake, { strict: false });
     const clones = this.app.get(CloneService, { strict: false });
-    const reports = this.app.get(ReportBoard, { strict: false });
+    const reports = this.app.get(ReportCache, { strict: false });
     const deliveries = this.app.get(Deliveries, { strict: false });
     this.parts.inbox.start({
       isKnown: (nodeId) => hosts.find(nodeId) !== undefined,
@@ -287,7 +287,7 @@ export class ControlPlane {
 
   #lookForRestore(revision: bigint): void {
     const { restoreGuard, trust, metrics } = this.parts;
-    const reports = this.app.get(ReportBoard, { strict: false });
+    const reports = this.app.get(ReportCache, { strict: false });
     const { epoch } = trust.root.document;
     // Mostly nobody is ahead, and then nobody need be asked: this is done every second.
     const claims = reports.mayBeAhead(epoch, revision) ? this.#claims() : [];
@@ -300,7 +300,7 @@ export class ControlPlane {
 
   /** What hosts say is in force. */
   #claims() {
-    const reports = this.app.get(ReportBoard, { strict: false });
+    const reports = this.app.get(ReportCache, { strict: false });
     const ids = this.app.get(KnownHosts, { strict: false }).ids();
     return ids.flatMap((nodeId) => {
       const report = reports.get(nodeId)?.report;
@@ -369,7 +369,7 @@ export class ControlPlane {
     const { state } = this.app.get(Fleet, { strict: false });
     const deliveries = this.app.get(Deliveries, { strict: false });
     const { alarm } = this.app.get(HeldHeads, { strict: false });
-    const shelf = this.app.get(AuthoredShelf, { strict: false });
+    const authored = this.app.get(AuthoredIndex, { strict: false });
     const alerts = this.parts.alerts.health();
     return {
       watch: this.watch.health(),
@@ -384,7 +384,7 @@ export class ControlPlane {
       waiting: deliveries.waiting,
       unreadable: [
         ...state.unreadable.keys(),
-        ...shelf.refusedKeys((nodeId) => state.nameOf(nodeId) !== undefined),
+        ...authored.refusedKeys((nodeId) => state.nameOf(nodeId) !== undefined),
       ],
       nowMs: performance.now(),
     };

@@ -3,8 +3,8 @@ import { etcdKeys, type EtcdStore, type Transaction, type WatchMessage, type Wri
 import type { Log } from '#observability';
 import { SYSTEM, currentSource } from '../auth/caller.js';
 import { isoNow, type Clock } from '../http/clock.js';
-import { ProblemError, overtaken } from '../http/index.js';
-import { Turns } from '../http/turns.js';
+import { ProblemError, writeConflict } from '../http/index.js';
+import { Mutex } from '../http/mutex.js';
 import type { JournalDraft } from './journal-draft.js';
 import { readEntries, readEntry } from './journal-record.js';
 import { newestInEtcd, unstoredAfter } from './journal-tail.js';
@@ -39,7 +39,7 @@ const TAIL = etcdKeys.journal('tail');
  * journalled for good is refused. Writers of this process take turns.
  */
 export class EtcdLedger extends Ledger {
-  readonly #turns = new Turns(MAX_WAITING, 'writes');
+  readonly #mutex = new Mutex(MAX_WAITING, 'writes');
   readonly #unsynced: UnsyncedEntries;
   #known: Known | undefined;
   /** Hash of the entry that was tried last: the watch may tell of it before its own transaction is answered. */
@@ -59,7 +59,7 @@ export class EtcdLedger extends Ledger {
 
   override commit(change: LedgerChange): Promise<CommitResult> {
     const since = performance.now();
-    return this.#turns.run(() => this.#commit(change, since));
+    return this.#mutex.run(() => this.#commit(change, since));
   }
 
   /** Whether entries can be stored; while they cannot, nothing is written. */
@@ -77,7 +77,7 @@ export class EtcdLedger extends Ledger {
     const entries = changed.flatMap(entriesIn).toSorted((a, b) => a.seq - b.seq);
     if (entries.length === 0 || entries.at(-1)?.hash === this.#own) return;
     try {
-      await this.#turns.run(async () => {
+      await this.#mutex.run(async () => {
         for (const entry of entries)
           if (await this.journal.follow(entry)) this.#unsynced.add(entry);
       });
@@ -91,7 +91,7 @@ export class EtcdLedger extends Ledger {
    * signed entries end; answers where the journal goes on then.
    */
   async settle(options: { readonly repair: boolean }): Promise<string | undefined> {
-    return this.#turns.run(async () => {
+    return this.#mutex.run(async () => {
       const known = await this.#readHead();
       this.#known = known;
       await this.#storeNewest(known);
@@ -110,7 +110,7 @@ export class EtcdLedger extends Ledger {
     if (this.#retrying || (this.health().ok && !unanswered)) return;
     this.#retrying = true;
     try {
-      await this.#turns.run(async () => {
+      await this.#mutex.run(async () => {
         const known = this.#known ?? (await this.#readHead());
         this.#known = known;
         await this.#unsynced.room();
@@ -135,7 +135,7 @@ export class EtcdLedger extends Ledger {
         if (result) return result;
       }
     }
-    throw overtaken(change.journal.target);
+    throw writeConflict(change.journal.target);
   }
 
   /** Undefined where only the journal's head had moved, so that the change deserves another attempt. */

@@ -1,7 +1,7 @@
 import { notFound } from '../http/index.js';
 import type { NodeRecord } from '../records/node.record.js';
 import type { FleetState } from './fleet-state.js';
-import type { Stored } from './shelf.js';
+import type { Stored } from './record-index.js';
 
 /** The node, or 404. */
 export function findNode(state: FleetState, name: string): Stored<NodeRecord> {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { currentCaller } from '../auth/caller.js';
 import { checkWrites } from './write-gate.js';
 import { Trust } from '../config/trust.js';
-import { overtaken } from '../http/index.js';
+import { writeConflict } from '../http/index.js';
 import { Ledger, type LedgerChange } from './ledger.js';
 import { checkReadable } from './check-readable.js';
 import { Fleet } from './fleet.js';
@@ -48,7 +48,7 @@ export class FleetEditor {
       await this.fleet.reached(result.revision, CATCH_UP_MS);
       if (result.outcome === 'committed') return result.revision;
     }
-    throw overtaken(target);
+    throw writeConflict(target);
   }
 
   /** As `edit`, but writes nothing: throws what it would throw, but for the errors of etcd. */

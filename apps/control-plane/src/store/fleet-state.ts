@@ -13,7 +13,7 @@ import { strongestOf, suspensionSelector } from '../records/active-suspension.js
 import { decodeSuspension, type SuspensionRecord } from '../records/suspension.record.js';
 import { Affected } from './affected.js';
 import { parseFleetKey } from './fleet-key.js';
-import { Shelf, type Stored } from './shelf.js';
+import { RecordIndex, type Stored } from './record-index.js';
 
 interface Put {
   readonly key: string;
@@ -31,25 +31,25 @@ export type ActivePolicy = Stored<PolicyRecord> & {
  * revision holds the same. Not safe to change while a reader iterates; everything runs in one thread.
  */
 export class FleetState {
-  readonly policies = new Shelf<PolicyRecord>();
+  readonly policies = new RecordIndex<PolicyRecord>();
   /** Deletions: a policy of that name that comes back goes on with its version numbers. */
-  readonly deletedPolicies = new Shelf<PolicyRecord>();
-  readonly groups = new Shelf<GroupRecord>();
-  readonly nodes = new Shelf<NodeRecord>();
+  readonly deletedPolicies = new RecordIndex<PolicyRecord>();
+  readonly groups = new RecordIndex<GroupRecord>();
+  readonly nodes = new RecordIndex<NodeRecord>();
   /** Names of hosts of which something ends by itself as time goes on. */
   readonly passing = this.nodes.findBy(passingOf);
   /** Names of the hosts on each Redis but the main one. */
   readonly onFurtherRedis = this.nodes.findBy(({ enrollment }) =>
     enrollment?.redisShard === undefined ? [] : [enrollment.redisShard],
   );
-  readonly suspensions = new Shelf<SuspensionRecord>();
-  readonly exceptions = new Shelf<ExceptionRecord>();
+  readonly suspensions = new RecordIndex<SuspensionRecord>();
+  readonly exceptions = new RecordIndex<ExceptionRecord>();
   /** Names of the exceptions for which a policy was made. */
   readonly exceptionsBehind = this.exceptions.findBy(({ madePolicy }) => [madePolicy]);
   /** By the time, in ms since 1970, at which they were signed. */
-  readonly redirects = new Shelf<RedirectRecord>();
+  readonly redirects = new RecordIndex<RedirectRecord>();
   /** By node id; an identity in here is nobody's any more. */
-  readonly #revocations = new Shelf<RevocationRecord>();
+  readonly #revocations = new RecordIndex<RevocationRecord>();
   readonly index = new TargetIndex();
   /** Keys whose value could not be read, with the reason; what was known before stays in force. */
   readonly unreadable = new Map<string, string>();

@@ -4,7 +4,7 @@ import type { NodeRecord } from '../records/node.record.js';
 import type { SuspensionRecord } from '../records/suspension.record.js';
 import { FleetState } from './fleet-state.js';
 import { candidateNodes } from './nodes-in-order.js';
-import type { Shelf } from './shelf.js';
+import type { RecordIndex } from './record-index.js';
 
 /**
  * The fleet as somebody with a scope sees it: the hosts of the scope; the policies and groups that select one of them,
@@ -91,7 +91,7 @@ export class FleetView extends FleetState {
 class IndexView extends TargetIndex {
   constructor(
     private readonly whole: TargetIndex,
-    private readonly seen: Shelf<NodeRecord>,
+    private readonly seen: RecordIndex<NodeRecord>,
   ) {
     super();
   }

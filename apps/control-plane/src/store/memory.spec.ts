@@ -17,7 +17,7 @@ import type { SignedJournal } from './signed-journal.js';
 import type { Trust } from '../config/trust.js';
 import { CloneWatch } from '../reports/clone-watch.js';
 import { parseReport } from '../reports/parse-report.js';
-import { ReportBoard } from '../reports/report-board.js';
+import { ReportCache } from '../reports/report-cache.js';
 import { FleetState } from './fleet-state.js';
 
 const HOSTS = 1_000;
@@ -49,7 +49,7 @@ async function bytesOf(
 /** Bytes that what is remembered of these hosts takes after two reports each, as agents write them. */
 async function bytesOfReports(policies: number): Promise<number> {
   const growthMiB = await heapGrowthMiB(() => {
-    const [board, clones] = [new ReportBoard(), new CloneWatch()];
+    const [delivered, clones] = [new ReportCache(), new CloneWatch()];
     const none = {} as StatementSource;
     const heads = new HeldHeads(
       {} as SignedJournal,
@@ -62,10 +62,10 @@ async function bytesOfReports(policies: number): Promise<number> {
         const nodeId = at.toString(16).padStart(64, '0');
         const report = parseReport(reportOf(nodeId, sequence, policies), nodeId);
         clones.take(report, sequence, undefined);
-        board.put(report, sequence);
+        delivered.put(report, sequence);
         heads.take({ node: `h${at}`, nodeId }, report.heads ?? []);
       }
-    return [board, clones, heads];
+    return [delivered, clones, heads];
   });
   return growthMiB * 1024 * 1024;
 }

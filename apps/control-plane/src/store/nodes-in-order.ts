@@ -2,7 +2,7 @@ import type { LabelSelector } from '#policy-model';
 import type { NodeRecord } from '../records/node.record.js';
 import { following } from '../http/by-name.js';
 import type { FleetState } from './fleet-state.js';
-import type { Item } from './shelf.js';
+import type { Item } from './record-index.js';
 
 /** Of so many hosts one: where more are looked for, a page is full sooner by going over all in order than by sorting. */
 const RARE = 8;

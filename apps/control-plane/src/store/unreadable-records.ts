@@ -1,7 +1,7 @@
 import { type ProblemError, conflict } from '../http/index.js';
 import type { LedgerChange } from './ledger.js';
 import type { FleetState } from './fleet-state.js';
-import type { Stored } from './shelf.js';
+import type { Stored } from './record-index.js';
 
 const MAX_WHY = 300;
 const MAX_TOLD = 20;

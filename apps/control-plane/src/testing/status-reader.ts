@@ -1,7 +1,7 @@
 import { SystemClock } from '../http/clock.js';
 import { Deliveries } from '../delivery/deliveries.js';
 import type { Fleet } from '../store/fleet.js';
-import { ReportBoard } from '../reports/report-board.js';
+import { ReportCache } from '../reports/report-cache.js';
 import { StatusReader } from '../reports/status-reader.js';
 
 /** A reader of a fleet that has delivered nothing and heard of no host, and is well. */
@@ -15,5 +15,5 @@ export function statusReader(fleet: Fleet): StatusReader {
     }),
   };
   const deliveries = new Deliveries([], () => undefined);
-  return new StatusReader(fleet, deliveries, new ReportBoard(), new SystemClock(), vitals);
+  return new StatusReader(fleet, deliveries, new ReportCache(), new SystemClock(), vitals);
 }

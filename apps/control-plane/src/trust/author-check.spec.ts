@@ -23,7 +23,7 @@ import {
 } from '../testing/records.js';
 import { stepsOf } from '../testing/steps.js';
 import { AuthorCheck, type Known, type Offered } from './author-check.js';
-import { AuthoredShelf, verifySigned } from './authored-shelf.js';
+import { AuthoredIndex, verifySigned } from './authored-index.js';
 import { SignedView } from './signed-view.js';
 
 const HOSTS = 300;
@@ -66,7 +66,7 @@ beforeAll(() => {
   trust = new Trust(trustRoot(root), online.signer, {
     ...{ epochSecret: Buffer.alloc(32, 9), keks: testKeks },
   });
-  const shelf = new AuthoredShelf(trust);
+  const authored = new AuthoredIndex(trust);
   const hosts = Array.from({ length: HOSTS }, (_, at) => ({
     ...{ name: `h${at}`, nodeId: at.toString(16).padStart(64, '0'), labels: { env: 'prod' } },
   }));
@@ -84,15 +84,15 @@ beforeAll(() => {
       signAuthored({ kind: 'labels', document: { v: 1, version: 1, ...host } }, [chief.signer]),
     ),
   );
-  shelf.take(
+  authored.take(
     snapshot(1n, ...labelled, put(etcdKeys.signedDocument('group', 'web'), web(1, chief))),
   );
-  check = new AuthorCheck(shelf, trust);
-  const before = new SignedView(state, shelf);
+  check = new AuthorCheck(authored, trust);
+  const before = new SignedView(state, authored);
   fleet = {
     state,
     before,
-    after: new SignedView(state, shelf),
+    after: new SignedView(state, authored),
     narrow: check.narrow(state, new Map()),
   };
 });
@@ -124,7 +124,7 @@ it('asks of thousands of policies what they have in common once', () => {
 it('asks nothing of hosts about what is signed by who may sign everything', () => {
   const offered = offeredBy(chief);
   const [policy] = policies;
-  const view = new SignedView(fleet.state, new AuthoredShelf(trust));
+  const view = new SignedView(fleet.state, new AuthoredIndex(trust));
   expect(stepsOf(() => check.ofPolicy(offered, policy, view))).toBeLessThan(HOSTS);
 });
 

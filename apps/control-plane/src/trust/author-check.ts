@@ -22,7 +22,7 @@ import {
 import { Trust } from '../config/trust.js';
 import type { FleetState } from '../store/fleet-state.js';
 import { documentError } from '../policies/field-errors.js';
-import { AuthoredShelf, type SignedContent, type SignedHead } from './authored-shelf.js';
+import { AuthoredIndex, type SignedContent, type SignedHead } from './authored-index.js';
 import { type SignedView, UNLABELLED, once } from './signed-view.js';
 
 /** The section of an exemption (`rulesOf`). */
@@ -57,7 +57,7 @@ export interface Offered {
 @Injectable()
 export class AuthorCheck {
   constructor(
-    private readonly shelf: AuthoredShelf,
+    private readonly authored: AuthoredIndex,
     private readonly trust: Trust,
   ) {}
 
@@ -67,7 +67,7 @@ export class AuthorCheck {
     set: ReadonlyMap<string, SignedContent>,
   ): readonly SignedPolicy[] {
     return policies.sorted().flatMap(({ record: { name, document: policy } }) => {
-      const head = this.shelf.get('policy', name);
+      const head = this.authored.get('policy', name);
       if (!policy || !head || set.has(`policy/${name}`)) return [];
       const wanted = this.#wantedFor(policy);
       return this.#areNarrow(head.authored, 'policy', wanted)

@@ -21,7 +21,7 @@ export interface Claim {
 }
 
 /** How things stand when the guard looks. */
-export interface Surroundings {
+export interface ConflictContext {
   readonly epoch: string;
   /** etcd's revision as the watch has it. */
   readonly revision: bigint;
@@ -77,7 +77,7 @@ export class RestoreGuard {
   }
 
   /** Looks anew; true where the alarm began or ended. Also keeps the highest on disk. */
-  look(around: Surroundings): boolean {
+  look(around: ConflictContext): boolean {
     const before = this.#alarm !== undefined;
     this.#alarm = around.revision === 0n ? undefined : this.#find(around);
     void this.flush();
@@ -99,12 +99,12 @@ export class RestoreGuard {
     }
   }
 
-  #find(around: Surroundings): RestoreAlarm | undefined {
+  #find(around: ConflictContext): RestoreAlarm | undefined {
     return this.#findOwn(around) ?? this.#findClaimed(around);
   }
 
   /** Of what was published here nobody can be mistaken, so it lasts until etcd is mended. */
-  #findOwn({ epoch, revision }: Surroundings): RestoreAlarm | undefined {
+  #findOwn({ epoch, revision }: ConflictContext): RestoreAlarm | undefined {
     if (this.#highest?.epoch !== epoch) return undefined;
     const { generation, restoredAt } = this.#highest;
     if (restoredAt === undefined && BigInt(generation) <= revision) return undefined;
@@ -119,7 +119,7 @@ export class RestoreGuard {
     };
   }
 
-  #findClaimed({ epoch, revision, claims, nowMs }: Surroundings): RestoreAlarm | undefined {
+  #findClaimed({ epoch, revision, claims, nowMs }: ConflictContext): RestoreAlarm | undefined {
     const ahead = claims.filter(
       (claim) => claim.epoch === epoch && BigInt(claim.generation) > revision,
     );

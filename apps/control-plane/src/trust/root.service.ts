@@ -5,7 +5,7 @@ import { actor } from '../auth/caller.js';
 import { Trust } from '../config/trust.js';
 import { FleetEditor } from '../store/fleet-editor.js';
 import { ProblemError, conflict } from '../http/index.js';
-import { refusalOf } from './authored-shelf.js';
+import { refusalOf } from './authored-index.js';
 
 /** What REST shows of the root documents. */
 export interface TrustView {

@@ -33,12 +33,12 @@ import { nextVersion, unchangedPolicy, versionWrites } from '../policies/policy-
 import { tooManyRules } from '../policies/too-many-rules.js';
 import { AuthorCheck, type Known, type Offered, fault } from './author-check.js';
 import {
-  AuthoredShelf,
+  AuthoredIndex,
   type SignedContent,
   nameOf,
   refusalOf,
   verifySigned,
-} from './authored-shelf.js';
+} from './authored-index.js';
 import { SignedView } from './signed-view.js';
 
 interface Step {
@@ -83,7 +83,7 @@ export class SignedApplyService {
   constructor(
     private readonly fleet: Fleet,
     private readonly editor: FleetEditor,
-    private readonly shelf: AuthoredShelf,
+    private readonly authored: AuthoredIndex,
     private readonly trust: Trust,
     private readonly authors: AuthorCheck,
     private readonly clock: Clock,
@@ -159,7 +159,7 @@ export class SignedApplyService {
 
   #steps(taken: readonly (Taken | Step)[], state: FleetState): readonly Step[] {
     const set = new Map<string, SignedContent>();
-    const room = new Room(this.shelf);
+    const room = new Room(this.authored);
     const offers = taken.map((each, index) =>
       'verdict' in each
         ? each
@@ -174,8 +174,8 @@ export class SignedApplyService {
     );
     const fleet: Known = {
       state,
-      before: new SignedView(state, this.shelf),
-      after: new SignedView(state, this.shelf, set),
+      before: new SignedView(state, this.authored),
+      after: new SignedView(state, this.authored, set),
       narrow: this.authors.narrow(state, set),
     };
     return offers.map((offer, index) =>
@@ -185,10 +185,10 @@ export class SignedApplyService {
 
   #step(kind: AuthoredKind, offered: Taken, fleet: Known): Step {
     const { document, digest } = offered.authored;
-    const head = this.shelf.get(kind, nameOf(document));
+    const head = this.authored.get(kind, nameOf(document));
     const step = { kind: KIND_NAMES[kind], name: document.name };
     const isSame = head?.authored.digest === digest;
-    if (isSame && !this.shelf.isRefused(kind, nameOf(document)))
+    if (isSame && !this.authored.isRefused(kind, nameOf(document)))
       return { ...step, verdict: 'unchanged' };
     const newest = head?.authored.document.version ?? 0;
     // The same version is taken once more where its signatures count no more.
@@ -198,7 +198,10 @@ export class SignedApplyService {
     }
     const key = etcdKeys.signedDocument(kind, nameOf(document));
     const put: Write = { type: 'put', key, value: JSON.stringify(offered.envelope) };
-    const before: Condition = { key, modRevision: this.shelf.revisionOf(kind, nameOf(document)) };
+    const before: Condition = {
+      key,
+      modRevision: this.authored.revisionOf(kind, nameOf(document)),
+    };
     const beside = this.#beside(kind, offered, fleet);
     if ('errors' in beside) return { ...step, verdict: 'invalid', errors: beside.errors };
     const late = head && kind !== 'suspension' ? this.authors.ofVersion(offered, head) : [];
@@ -225,7 +228,7 @@ export class SignedApplyService {
   /** Hosts show a suspension themselves; there is no record of it beside. Throws 403 beyond the scope of the caller. */
   #suspension(document: SuspensionDocument, { state }: Known): Beside {
     const caller = currentCaller();
-    const head = this.shelf.get('suspension', document.name)?.authored.document;
+    const head = this.authored.get('suspension', document.name)?.authored.document;
     if (caller)
       for (const each of [head as SuspensionDocument | undefined, document])
         if (each && !each.deleted) checkSuspended(caller, state, each.target);
@@ -289,7 +292,8 @@ export class SignedApplyService {
       const words = `there is no enrolled host ${name} with the id ${nodeId}; enrol it first, and sign for the id that it has`;
       return { errors: [fault(index, words)] };
     }
-    const head = this.shelf.get('labels', nodeId)?.authored.document as LabelsDocument | undefined;
+    const head = this.authored.get('labels', nodeId)?.authored.document as
+      LabelsDocument | undefined;
     const errors = this.authors.ofLabels(offered, head, document, fleet);
     if (errors.length > 0) return { errors };
     const key = etcdKeys.node(name);
@@ -305,13 +309,13 @@ export class SignedApplyService {
 class Room {
   readonly #fresh = new Map<AuthoredKind, number>();
 
-  constructor(private readonly shelf: AuthoredShelf) {}
+  constructor(private readonly authored: AuthoredIndex) {}
 
   take(kind: AuthoredKind, name: string): void {
-    if (this.shelf.get(kind, name)) return;
+    if (this.authored.get(kind, name)) return;
     const fresh = (this.#fresh.get(kind) ?? 0) + 1;
     this.#fresh.set(kind, fresh);
-    if (this.shelf.heads(kind).length + fresh <= MOST_NAMES[kind]) return;
+    if (this.authored.heads(kind).length + fresh <= MOST_NAMES[kind]) return;
     throw new Error(
       `hosts remember at most ${MOST_NAMES[kind]} names of this kind, those of deletions among them: use the name of one that was deleted`,
     );

@@ -8,7 +8,7 @@ import {
   validateDocument,
 } from '#policy-model';
 import type { FleetState } from '../store/fleet-state.js';
-import type { AuthoredShelf, SignedContent } from './authored-shelf.js';
+import type { AuthoredIndex, SignedContent } from './authored-index.js';
 
 /** A host as it sees itself before an author gave it a name and labels. */
 export const UNLABELLED: TargetNode = { name: '', labels: {} };
@@ -23,7 +23,7 @@ export class SignedView {
 
   constructor(
     private readonly state: FleetState,
-    private readonly shelf: Pick<AuthoredShelf, 'heads' | 'get'>,
+    private readonly authored: Pick<AuthoredIndex, 'heads' | 'get'>,
     private readonly set: ReadonlyMap<string, SignedContent> = new Map(),
   ) {}
 
@@ -38,7 +38,7 @@ export class SignedView {
 
   get groups(): ReadonlyMap<string, LabelSelector> {
     if (this.#groups) return this.#groups;
-    const heads = this.shelf.heads('group').map(({ authored }) => authored.document);
+    const heads = this.authored.heads('group').map(({ authored }) => authored.document);
     const fresh = [...this.set].filter(([id]) => id.startsWith('group/')).map(([, each]) => each);
     const groups = new Map<string, LabelSelector>();
     for (const { name, content } of [...heads, ...fresh] as readonly PolicyDocument[]) {
@@ -52,7 +52,7 @@ export class SignedView {
 
   /** The same, but for one group; `undefined` where there is none of the name. */
   withGroup(name: string, selector: LabelSelector | undefined): SignedView {
-    const view = new SignedView(this.state, this.shelf);
+    const view = new SignedView(this.state, this.authored);
     const groups = new Map(this.groups);
     if (selector) groups.set(name, selector);
     else groups.delete(name);
@@ -87,7 +87,7 @@ export class SignedView {
 
   #signedLabels(nodeId: string): LabelsDocument | undefined {
     const document =
-      this.set.get(`labels/${nodeId}`) ?? this.shelf.get('labels', nodeId)?.authored.document;
+      this.set.get(`labels/${nodeId}`) ?? this.authored.get('labels', nodeId)?.authored.document;
     return document as LabelsDocument | undefined;
   }
 }

@@ -4,7 +4,7 @@ import { etcdKeys, EtcdStore } from '#etcd';
 import { Log } from '#observability';
 import { Trust } from '../config/trust.js';
 import { changes, testKeks } from '../testing/records.js';
-import { AuthoredShelf } from './authored-shelf.js';
+import { AuthoredIndex } from './authored-index.js';
 import { TrustKeeper } from './trust-keeper.js';
 
 const online = generateSigningKey();
@@ -34,7 +34,7 @@ it('a root document that cannot be kept is in force all the same, and is kept wi
   const etcd = EtcdStore.connect({ hosts: ['http://127.0.0.1:1'], callTimeoutMs: 100 });
   const lines: string[] = [];
   const log = new Log({ write: (line) => lines.push(line) });
-  const keeper = new TrustKeeper(trust, new AuthoredShelf(trust), etcd, log);
+  const keeper = new TrustKeeper(trust, new AuthoredIndex(trust), etcd, log);
   const put = { key: etcdKeys.rootDocument(2), value: root(2) };
 
   expect(keeper.take(changes(7n, [put]))).toBe(true);

@@ -3,7 +3,7 @@ import { inspectRoot } from '#bundle';
 import { Log } from '#observability';
 import { etcdKeys, EtcdStore, type WatchMessage, type WatchSnapshot } from '#etcd';
 import { Trust } from '../config/trust.js';
-import { AuthoredShelf } from './authored-shelf.js';
+import { AuthoredIndex } from './authored-index.js';
 
 /** Follows root documents through etcd, and puts there those that etcd lacks: after a restore, and at the first start. */
 @Injectable()
@@ -13,7 +13,7 @@ export class TrustKeeper {
 
   constructor(
     private readonly trust: Trust,
-    private readonly shelf: AuthoredShelf,
+    private readonly authored: AuthoredIndex,
     private readonly etcd: EtcdStore,
     log: Log,
   ) {
@@ -26,8 +26,8 @@ export class TrustKeeper {
     const moved = followed.includes(true);
     this.#unkept ||= moved;
     if (this.#unkept) this.#keep();
-    if (moved) this.shelf.recheck();
-    this.shelf.take(message);
+    if (moved) this.authored.recheck();
+    this.authored.take(message);
     if (message.type === 'snapshot') void this.#publish(message);
     return moved;
   }

@@ -8,7 +8,7 @@ import { Fleet } from '../store/fleet.js';
 import type { FleetState } from '../store/fleet-state.js';
 import { ProblemError } from '../http/index.js';
 import { signedDocumentIn } from '../http/signed-document.js';
-import { AuthoredShelf } from './authored-shelf.js';
+import { AuthoredIndex } from './authored-index.js';
 import { RootService, type TrustView } from './root.service.js';
 import { SignedApplyService } from './signed-apply.service.js';
 
@@ -22,7 +22,7 @@ export class TrustController {
   constructor(
     private readonly roots: RootService,
     private readonly signed: SignedApplyService,
-    private readonly shelf: AuthoredShelf,
+    private readonly authored: AuthoredIndex,
     private readonly fleet: Fleet,
   ) {}
 
@@ -52,7 +52,7 @@ export class TrustController {
       AUTHORED_KINDS.map((kind) => [
         kind,
         Object.fromEntries(
-          this.shelf
+          this.authored
             .heads(kind)
             .filter(({ name }) => !seen || shows(seen, kind, name))
             .map(({ name, authored }) => [name, authored.document.version]),

@@ -1,7 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { Trust } from '../config/trust.js';
 import { AuthorCheck } from './author-check.js';
-import { AuthoredShelf } from './authored-shelf.js';
+import { AuthoredIndex } from './authored-index.js';
 import { RootService } from './root.service.js';
 import { SignedApplyService } from './signed-apply.service.js';
 import { TrustController } from './trust.controller.js';
@@ -13,15 +13,15 @@ import { TrustKeeper } from './trust-keeper.js';
   controllers: [TrustController],
   providers: [
     {
-      provide: AuthoredShelf,
+      provide: AuthoredIndex,
       inject: [Trust],
-      useFactory: (trust: Trust) => new AuthoredShelf(trust),
+      useFactory: (trust: Trust) => new AuthoredIndex(trust),
     },
     TrustKeeper,
     RootService,
     AuthorCheck,
     SignedApplyService,
   ],
-  exports: [AuthoredShelf, TrustKeeper],
+  exports: [AuthoredIndex, TrustKeeper],
 })
 export class TrustModule {}

@@ -7,7 +7,7 @@ import {
 } from '#bundle';
 import { tierOf } from '#policy-model';
 import type { ActivePolicy } from '../store/fleet-state.js';
-import type { SignedHead } from '../trust/authored-shelf.js';
+import type { SignedHead } from '../trust/authored-index.js';
 
 /** A rule set, encrypted, with its policies by name. */
 export interface BuiltBundle extends SealedBundle {
@@ -32,9 +32,9 @@ export interface AuthoredHeads {
 
 /**
  * Makes bundles and keeps those in use: hosts with the same rule set share one. The same rule set always gives the
- * same bytes, so losing this shelf costs time only.
+ * same bytes, so losing this index costs time only.
  */
-export class BundleShelf {
+export class BundleIndex {
   readonly #byRuleSet = new Map<string, BuiltBundle>();
   readonly #documents = new Numbered();
   /** Rule sets that exceed a limit: each is tried once, not for each host that is to have it. */

@@ -1,7 +1,7 @@
 import { notNow } from './index.js';
 
 /** Lets callers run one after another; beyond `maxWaiting` they are told to come back. */
-export class Turns {
+export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 

@@ -1,20 +1,20 @@
-import type { Board } from './board.js';
+import type { DeliveredState } from './delivered-state.js';
 import type { DeliveryChannel } from './delivery-channel.js';
-import { Leavings, type LeavingsParts } from './leavings.js';
+import { EventStreamCollector, type EventStreamParts } from './event-stream-collector.js';
 
 /** What hosts that are gone are removed from. */
-export interface DepartedParts extends LeavingsParts {
+export interface RemovedHostParts extends EventStreamParts {
   readonly channel: Pick<DeliveryChannel, 'forget' | 'forgetEvents'>;
-  readonly board: Board;
+  readonly delivered: DeliveredState;
 }
 
 /** Hosts that are gone, or are served elsewhere now: what they had here is removed. */
-export class Departed {
+export class RemovedHostCollector {
   readonly #nodeIds = new Set<string>();
-  readonly #leavings: Leavings;
+  readonly #eventStreams: EventStreamCollector;
 
-  constructor(private readonly parts: DepartedParts) {
-    this.#leavings = new Leavings(parts);
+  constructor(private readonly parts: RemovedHostParts) {
+    this.#eventStreams = new EventStreamCollector(parts);
   }
 
   /** Hosts that a round is to remove. */
@@ -24,17 +24,17 @@ export class Departed {
 
   /** These, and those of whom something may be left on the Redis for events. */
   get waiting(): number {
-    return this.size + this.#leavings.size;
+    return this.size + this.#eventStreams.size;
   }
 
   add(nodeId: string): void {
     this.#nodeIds.add(nodeId);
   }
 
-  /** Takes them off the board. */
+  /** Takes them off the delivered state. */
   drop(): void {
     for (const nodeId of this.#nodeIds) {
-      this.parts.board.remove(nodeId);
+      this.parts.delivered.remove(nodeId);
       // A host that was offboarded and enrolled anew in the meantime is not gone.
       if (this.parts.serves(nodeId)) this.#nodeIds.delete(nodeId);
     }
@@ -47,18 +47,18 @@ export class Departed {
       if (this.parts.serves(nodeId)) continue;
       await this.forget(nodeId);
       this.#nodeIds.delete(nodeId);
-      this.parts.board.remove(nodeId);
+      this.parts.delivered.remove(nodeId);
     }
   }
 
   /** Removes what this one has left; on the Redis for events when that can be reached. */
   async forget(nodeId: string): Promise<void> {
     await this.parts.channel.forget(nodeId);
-    this.#leavings.add(nodeId);
+    this.#eventStreams.add(nodeId);
   }
 
   /** Ends after the removal that runs. */
   async stop(): Promise<void> {
-    await this.#leavings.stop();
+    await this.#eventStreams.stop();
   }
 }

@@ -8,7 +8,7 @@ const LATEST_S = 10;
  * Lets so many callers in at once. Who comes beyond that is refused before anything is done for it, and told when to come
  * again: at a time of its own, so that those who came at once do not come at once again.
  */
-export class Admission {
+export class ConcurrencyLimiter {
   #inside = 0;
 
   constructor(

@@ -39,7 +39,7 @@ interface Refused {
  * The signed documents of authored mode. What does not verify is not taken: who writes into etcd changes nothing, and
  * what was known before stays in force until the next start.
  */
-export class AuthoredShelf {
+export class AuthoredIndex {
   readonly #heads = new Map<string, SignedHead>();
   /** Of each key in etcd, also of one that is refused: whoever is believed can write above it. */
   readonly #revisions = new Map<string, bigint>();

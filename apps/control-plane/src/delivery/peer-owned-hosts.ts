@@ -4,14 +4,14 @@ import type { Clock } from '../http/clock.js';
 import type { Replicas } from '../replicas/replicas.js';
 import { isDue, type WantedAssignment } from './assignment-plan.js';
 import type { AssignmentWriter } from './assignment-writer.js';
-import type { Board } from './board.js';
+import type { DeliveredState } from './delivered-state.js';
 import type { DeliveryChannel } from './delivery-channel.js';
 import type { WaitingHosts } from './waiting-hosts.js';
 
 /** What is known of others, and of what they have written. */
-export interface OthersParts {
+export interface PeerOwnedParts {
   readonly channel: Pick<DeliveryChannel, 'records'>;
-  readonly board: Board;
+  readonly delivered: DeliveredState;
   readonly replicas: Pick<Replicas, 'owns'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -21,26 +21,26 @@ export interface OthersParts {
 const LOOKS_AT_ONCE = 200;
 
 /** Hosts of other replicas are left to them: what is there is looked at, and they are written for here when that is late. */
-export class LeftToOthers {
+export class PeerOwnedHosts {
   constructor(
-    private readonly parts: OthersParts,
+    private readonly parts: PeerOwnedParts,
     private readonly waiting: WaitingHosts,
     private readonly writer: AssignmentWriter,
   ) {}
 
   /** What is to be written here: of our own hosts, and of those whose owner is late. */
   leave(due: readonly WantedAssignment[]): readonly WantedAssignment[] {
-    const { replicas, board, clock, log } = this.parts;
-    const { awaited } = this.waiting;
+    const { replicas, delivered, clock, log } = this.parts;
+    const { peerOwned } = this.waiting;
     const nowMs = clock.nowMs();
     let late = 0;
     const mine = due.filter((wanted) => {
       const { node, nodeId } = wanted;
-      if (awaited.isLate(node)) return (late += 1) > 0;
+      if (peerOwned.isLate(node)) return (late += 1) > 0;
       if (replicas.owns(nodeId)) return true;
       // Two replicas notice a loss seconds apart; what the other one has written there is better than something newer.
-      if (isDue(board.lost(nodeId), wanted, nowMs)) awaited.begin(node);
-      else awaited.beginPatiently(node);
+      if (isDue(delivered.lost(nodeId), wanted, nowMs)) peerOwned.begin(node);
+      else peerOwned.beginPatiently(node);
       return false;
     });
     if (late > 0) log.info('hosts that another replica left waiting are written here', { late });
@@ -50,7 +50,7 @@ export class LeftToOthers {
   /** Looks whether others have written what they are to write, where it is time to. */
   async look(): Promise<void> {
     const { due, keyless } = this.waiting.planOfOthers();
-    for (const node of keyless) this.waiting.awaited.end(node);
+    for (const node of keyless) this.waiting.peerOwned.end(node);
     for (let start = 0; start < due.length; start += LOOKS_AT_ONCE)
       await this.#lookAt(due.slice(start, start + LOOKS_AT_ONCE));
   }
@@ -67,7 +67,7 @@ export class LeftToOthers {
     if (era !== this.writer.era) return;
     for (const [index, { node }] of looked.entries()) {
       const verdict = verdicts[index];
-      if (verdict !== 'same' && verdict !== 'kept') this.waiting.awaited.missed(node);
+      if (verdict !== 'same' && verdict !== 'kept') this.waiting.peerOwned.missed(node);
     }
   }
 

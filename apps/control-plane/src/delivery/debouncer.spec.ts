@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { Gathering } from './gathering.js';
+import { Debouncer } from './debouncer.js';
 
 let nowMs: number;
-let gathering: Gathering;
+let debouncer: Debouncer;
 beforeEach(() => {
   nowMs = 0;
-  gathering = new Gathering(() => nowMs);
+  debouncer = new Debouncer(() => nowMs);
 });
 
 /** Changes at these times; when each window began that they opened, and when it ended. */
@@ -13,16 +13,16 @@ function windowsOf(times: readonly number[]): readonly (readonly [number, number
   const windows: [number, number][] = [];
   for (const time of times) {
     nowMs = time;
-    gathering.add();
+    debouncer.add();
     if (time < (windows.at(-1)?.[1] ?? -1)) continue;
-    windows.push([time, time + gathering.begin()]);
+    windows.push([time, time + debouncer.begin()]);
   }
   return windows;
 }
 const every = (ms: number, count: number) =>
   Array.from({ length: count }, (_, index) => index * ms);
 
-describe('gathering of changes', () => {
+describe('debouncer', () => {
   it('lets one change wait for 20 ms, and each of those that come one after the other', () => {
     expect(windowsOf([0])).toEqual([[0, 20]]);
     const lengths = windowsOf(every(45, 50).map((time) => time + 1_000)).map(

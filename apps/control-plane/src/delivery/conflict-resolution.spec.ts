@@ -11,10 +11,10 @@ import {
   testKeks,
 } from '../testing/records.js';
 import { ASSIGNMENT_VALID_MS } from './assignment-plan.js';
-import { Board } from './board.js';
+import { DeliveredState } from './delivered-state.js';
 import { DeliveryLoop } from './delivery-loop.js';
 import {
-  board,
+  delivered,
   channel,
   clock,
   IDS,
@@ -44,7 +44,12 @@ async function aheadByAnEpoch(): Promise<void> {
   ahead.apply(snapshot(12n, ...nodes, ...IDS.map((id) => putHostKey(id, '2')), policy('p')));
   const next = newTrust();
   next.follow(nextRoot('2'));
-  const other = new DeliveryLoop({ ...parts, state: ahead, trust: next, board: new Board() });
+  const other = new DeliveryLoop({
+    ...parts,
+    state: ahead,
+    trust: next,
+    delivered: new DeliveredState(),
+  });
   other.everything();
   await eventually('written', () => other.waiting === 0);
   await other.stop();
@@ -56,7 +61,7 @@ describe('delivery where something else is there', () => {
     await threeHosts();
     clock.now -= 3_600_000;
     trust.follow(nextRoot());
-    const again = new DeliveryLoop({ ...parts, board: new Board() });
+    const again = new DeliveryLoop({ ...parts, delivered: new DeliveredState() });
     again.everything();
     await eventually('nothing waits', () => again.waiting === 0);
     await again.stop();
@@ -68,8 +73,8 @@ describe('delivery where something else is there', () => {
     await threeHosts();
     const [there, writes] = [ordering(0), channel.writes];
     clock.now -= 3_600_000;
-    const itsBoard = new Board();
-    const again = new DeliveryLoop({ ...parts, board: itsBoard });
+    const itsBoard = new DeliveredState();
+    const again = new DeliveryLoop({ ...parts, delivered: itsBoard });
     again.everything();
     await eventually('nothing waits', () => again.waiting === 0);
     await again.stop();
@@ -94,7 +99,12 @@ describe('delivery where something else is there', () => {
     const node = putNode(nodeRecord('its', { a: 'b' }, nodeId));
     its.apply(snapshot(10n, node, putHostKey(nodeId), policy('p'), policy('its')));
     const ahead = Object.assign(new SetClock(), { now: clock.now + aheadMs });
-    const other = new DeliveryLoop({ ...parts, state: its, clock: ahead, board: new Board() });
+    const other = new DeliveryLoop({
+      ...parts,
+      state: its,
+      clock: ahead,
+      delivered: new DeliveredState(),
+    });
     other.everything();
     await eventually('written', () => other.waiting === 0);
     await other.stop();
@@ -142,7 +152,10 @@ describe('delivery where something else is there', () => {
     it('does not take it for spoilt where it looks after what is there', async () => {
       loop.lookAfter();
       await eventually('looked', () => channel.looks > 0 && loop.waiting === 0);
-      expect([epochs(), board.get(IDS[0] ?? '')?.ordering.epoch]).toEqual([['2', '2', '2'], '1']);
+      expect([epochs(), delivered.get(IDS[0] ?? '')?.ordering.epoch]).toEqual([
+        ['2', '2', '2'],
+        '1',
+      ]);
     });
 
     it.each([

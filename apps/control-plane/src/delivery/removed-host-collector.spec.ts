@@ -3,7 +3,7 @@ import { eventually } from '../testing/eventually.js';
 import { changes, nodeRecord, putNode } from '../testing/records.js';
 import { ASSIGNMENT_VALID_MS } from './assignment-plan.js';
 import {
-  board,
+  delivered,
   channel,
   clock,
   deliverWith,
@@ -27,7 +27,7 @@ describe('delivery to hosts that are gone', () => {
     take(changes(11n, [], ['/hostward/v1/node/n0']));
     await settled();
     expect([...channel.there.keys()]).toEqual(IDS.slice(1));
-    expect(board.get(IDS[0] ?? '')).toBeUndefined();
+    expect(delivered.get(IDS[0] ?? '')).toBeUndefined();
   });
 
   it('leaves a host that is renamed what it has, and knows it under its new name', async () => {
@@ -36,15 +36,15 @@ describe('delivery to hosts that are gone', () => {
     take(changes(11n, [renamed], ['/hostward/v1/node/n0']));
     await settled();
     expect([...channel.there.keys()].sort()).toEqual(IDS);
-    expect(board.get(IDS[0] ?? '')?.wanted.node).toBe('n9');
+    expect(delivered.get(IDS[0] ?? '')?.wanted.node).toBe('n9');
   });
 
   it('knows at every moment what a host has that is renamed', async () => {
     await threeHosts();
     const [first = ''] = IDS;
-    const before = board.get(first)?.ordering;
+    const before = delivered.get(first)?.ordering;
     const known: unknown[] = [];
-    channel.beforeAnswer = () => known.push(board.get(first)?.ordering);
+    channel.beforeAnswer = () => known.push(delivered.get(first)?.ordering);
     const renamed = putNode(nodeRecord('n9', { a: 'b' }, first));
     take(changes(11n, [renamed, policy('q')], ['/hostward/v1/node/n0']));
     await settled();
@@ -115,7 +115,7 @@ describe('delivery to hosts that are gone', () => {
     it('delivers to all others, and removes what a host that is gone has left there when it can', async () => {
       take(changes(12n, [policy('p', '/bin/later')]));
       await eventually('delivered', () => ordering(1)?.generation === '12');
-      expect(board.get(IDS[0] ?? '')).toBeUndefined();
+      expect(delivered.get(IDS[0] ?? '')).toBeUndefined();
       Reflect.deleteProperty(channel, 'forgetEvents');
       answer();
       await eventually('told', () => logged.some((line) => line.includes('not removed')));

@@ -13,7 +13,7 @@ interface Waiting {
 }
 
 /** Hosts whose assignment another replica is to write: when to look for it, and when it is late. */
-export class Awaited {
+export class PeerOwnedQueue {
   readonly #hosts = new Map<string, Waiting>();
 
   constructor(private readonly nowMs: () => number = () => performance.now()) {}

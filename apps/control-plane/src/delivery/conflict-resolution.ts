@@ -23,7 +23,7 @@ export interface Found {
 }
 
 /** What it is judged by. */
-export interface Surroundings {
+export interface ConflictContext {
   readonly root: TrustedRoot;
   /** etcd's, as the watch has it. */
   readonly revision: bigint;
@@ -46,7 +46,7 @@ export type Verdict = 'same' | 'kept' | 'forged' | 'other';
  */
 export async function judge(
   { wanted, there, since = wanted.since, readable }: Found,
-  around: Surroundings,
+  around: ConflictContext,
 ): Promise<Verdict> {
   const assignment = there && opened(there, wanted);
   if (!assignment) return there && isOfLaterRoot(there, wanted, around.root) ? 'other' : 'forged';
@@ -120,7 +120,7 @@ function showsTheSame(there: Assignment, { bundle, visibility = [] }: WantedAssi
 async function isVerified(
   there: DeliveryRecord,
   { nodeId, hostKey, sealedHostKey }: WantedAssignment,
-  { root, nowMs: now }: Surroundings,
+  { root, nowMs: now }: ConflictContext,
 ): Promise<boolean> {
   if (there.sealedHostKey !== sealedHostKey) return false;
   const inquiry = { record: there, trustedRoot: root, nodeId, sealingPrivateKey: '', now };
@@ -147,7 +147,7 @@ async function isOfTheSameDocuments(
 async function isOfTheReadable(
   { bundleDigest: digest, dataKey }: Assignment,
   { bundle }: WantedAssignment,
-  { contents }: Surroundings,
+  { contents }: ConflictContext,
   readable: ReadablePart | undefined,
 ): Promise<boolean> {
   if (!readable?.ofDocuments) return true;
@@ -170,8 +170,8 @@ function unlessRefused<T>(open: () => T): T | undefined {
 }
 
 /** Newer assignments are there than those we made for `nodes`; these are tried again with what is known then. */
-export class OvertakenError extends Error {
-  override readonly name = 'OvertakenError';
+export class DeliveryConflictError extends Error {
+  override readonly name = 'DeliveryConflictError';
 
   constructor(
     /** `node` and all others that it is so for. */

@@ -3,7 +3,7 @@ import type { DeliveryChannel } from './delivery-channel.js';
 import { Retry } from './retry.js';
 
 /** What the removal works with. */
-export interface LeavingsParts {
+export interface EventStreamParts {
   readonly channel: Pick<DeliveryChannel, 'forgetEvents'>;
   readonly serves: (nodeId: string) => boolean;
   readonly log: Log;
@@ -13,14 +13,14 @@ export interface LeavingsParts {
  * What hosts that are gone have left on the Redis for events, which may be away for long: removed beside the rounds of
  * the delivery, since each try may take as long as a call waits for Redis.
  */
-export class Leavings {
+export class EventStreamCollector {
   readonly #nodeIds = new Set<string>();
   readonly #retry = new Retry();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
 
-  constructor(private readonly parts: LeavingsParts) {}
+  constructor(private readonly parts: EventStreamParts) {}
 
   /** Hosts of whom something may be left. */
   get size(): number {

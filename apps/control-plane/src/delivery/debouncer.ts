@@ -8,7 +8,7 @@ const MAX_MS = 160;
  * within the first length, is followed by one twice as long: a hundred changes in a second become ten rounds at most,
  * and six in each second after it. After a pause it begins anew.
  */
-export class Gathering {
+export class Debouncer {
   #windowMs = FIRST_MS;
   #endsAtMs = -Infinity;
   /** Since the window began, without the one that it began with. */

@@ -3,7 +3,7 @@ import type { WatchMessage } from '#etcd';
 import { eventually } from '../testing/eventually.js';
 import { changes } from '../testing/records.js';
 import { ASSIGNMENT_VALID_MS } from './assignment-plan.js';
-import { Board } from './board.js';
+import { DeliveredState } from './delivered-state.js';
 import { DeliveryLoop } from './delivery-loop.js';
 import {
   channel,
@@ -26,12 +26,12 @@ describe('delivery with another replica', () => {
   /** Hosts that are the other one's; both know the same. */
   const theirs = new Set<string>();
   let mine: DeliveryLoop;
-  let board: Board;
+  let delivered: DeliveredState;
   beforeEach(async () => {
     theirs.clear();
     for (const id of IDS.slice(1)) theirs.add(id);
-    board = new Board();
-    mine = new DeliveryLoop({ ...parts, board, replicas: { owns: (id) => !theirs.has(id) } });
+    delivered = new DeliveredState();
+    mine = new DeliveryLoop({ ...parts, delivered, replicas: { owns: (id) => !theirs.has(id) } });
     await threeHosts();
     mine.everything();
     await nothingWaits();
@@ -53,7 +53,7 @@ describe('delivery with another replica', () => {
     await nothingWaits();
     // n2 is not selected; n0 is this one's, and n1 was written by its owner.
     expect(generations()).toEqual(['11', '11', '10']);
-    expect(board.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
+    expect(delivered.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
     expect(channel.writes - writes).toBeLessThanOrEqual(3);
   });
 
@@ -97,16 +97,16 @@ describe('delivery with another replica', () => {
     mine.takeOver((id) => id !== IDS[0]);
     await nothingWaits();
     expect(channel.writes).toBe(writes);
-    expect(board.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
+    expect(delivered.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
   });
 
   it('knows what hosts have that it takes over, while it has not looked yet', async () => {
-    const had = IDS.map((id) => board.get(id)?.ordering);
+    const had = IDS.map((id) => delivered.get(id)?.ordering);
     channel.records = () => Promise.reject(new Error('cut'));
     theirs.clear();
     mine.takeOver((id) => id !== IDS[0]);
     await eventually('it tries', () => logged.some((line) => line.includes('delivery failed')));
-    expect(IDS.map((id) => board.get(id)?.ordering)).toEqual(had);
+    expect(IDS.map((id) => delivered.get(id)?.ordering)).toEqual(had);
     Reflect.deleteProperty(channel, 'records');
     await nothingWaits();
   });
@@ -145,7 +145,7 @@ describe('delivery with another replica', () => {
     await settled();
     await nothingWaits();
     expect(IDS.map((_, index) => ordering(index))).toEqual(before);
-    expect(board.get(IDS[1] ?? '')?.ordering).toEqual(before[1]);
+    expect(delivered.get(IDS[1] ?? '')?.ordering).toEqual(before[1]);
   });
 
   it('leaves it to the owner of a host to renew, and does it where that one does not', async () => {
@@ -172,7 +172,7 @@ describe('delivery with another replica', () => {
     mine.renew();
     await nothingWaits();
     expect([ordering(1), ordering(2)]).toEqual(renewed);
-    expect(board.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
+    expect(delivered.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
   });
 
   it('leaves a host of another that has something later to that one', async () => {

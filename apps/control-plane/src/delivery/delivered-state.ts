@@ -2,7 +2,7 @@ import type { Ordering } from '#contracts';
 import { doesTheSame, type WrittenAssignment } from './assignment-plan.js';
 
 /** What this replica has written for each host since it started, or since the channel lost it. */
-export class Board {
+export class DeliveredState {
   readonly #written = new Map<string, WrittenAssignment>();
   /** What hosts were known to have when the channel lost it, until they are written for again. */
   readonly #lost = new Map<string, WrittenAssignment>();

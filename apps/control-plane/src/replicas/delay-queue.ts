@@ -1,5 +1,5 @@
 /** Work that another replica does first: given back after two to three turns, when most of it is done. */
-export class Later {
+export class DelayQueue {
   #turns: readonly [ReadonlySet<string>, ReadonlySet<string>] = [new Set(), new Set()];
   #now = new Set<string>();
 

@@ -3,7 +3,7 @@ import { freshnessOf } from './freshness.js';
 import type { HeldReport } from './held-report.js';
 
 /** The newest report of each host, in memory: hosts send theirs again every few seconds. */
-export class ReportBoard {
+export class ReportCache {
   readonly #held = new Map<string, HeldReport>();
   /** The epoch that was asked for last, and the highest generation of it that a report has named: hosts may make up any. */
   #epoch: string | undefined;

@@ -3,7 +3,7 @@ import { generateSigningKey, loadSigner, signAuthored, signRoot, trustRoot } fro
 import { etcdKeys } from '#etcd';
 import { Trust } from '../config/trust.js';
 import { changes, put, snapshot, testKeks } from '../testing/records.js';
-import { AuthoredShelf } from './authored-shelf.js';
+import { AuthoredIndex } from './authored-index.js';
 
 const { privateKey, keyid, key } = generateSigningKey();
 const signer = loadSigner(privateKey);
@@ -23,30 +23,30 @@ const p = signAuthored(
   { kind: 'policy', document: { v: 1, name: 'p', version: 1, deleted: true } },
   [signer],
 );
-const refused = () => shelf.refusedKeys(() => true);
+const refused = () => authored.refusedKeys(() => true);
 
-let shelf: AuthoredShelf;
+let authored: AuthoredIndex;
 beforeEach(() => {
-  shelf = new AuthoredShelf(trust);
-  shelf.take(snapshot(10n, put(where, p)));
+  authored = new AuthoredIndex(trust);
+  authored.take(snapshot(10n, put(where, p)));
   expect(refused()).toEqual([]);
 });
 
 it('what is gone from etcd goes on, and is named until it is there again', () => {
-  shelf.take(changes(11n, [], [where]));
-  expect(shelf.get('policy', 'p')?.revision).toBe(10n);
-  expect([refused(), shelf.isRefused('policy', 'p')]).toEqual([[where], true]);
-  shelf.recheck();
-  expect([refused(), shelf.revisionOf('policy', 'p')]).toEqual([[where], 0n]);
-  shelf.take(changes(12n, [put(where, p)]));
-  expect([refused(), shelf.revisionOf('policy', 'p')]).toEqual([[], 12n]);
+  authored.take(changes(11n, [], [where]));
+  expect(authored.get('policy', 'p')?.revision).toBe(10n);
+  expect([refused(), authored.isRefused('policy', 'p')]).toEqual([[where], true]);
+  authored.recheck();
+  expect([refused(), authored.revisionOf('policy', 'p')]).toEqual([[where], 0n]);
+  authored.take(changes(12n, [put(where, p)]));
+  expect([refused(), authored.revisionOf('policy', 'p')]).toEqual([[], 12n]);
 });
 
 it('what somebody wrote over a document, or took away, is named no more once etcd is put back', () => {
   for (const harm of [changes(11n, [put(where, 'x')]), changes(11n, [], [where])]) {
-    shelf.take(harm);
+    authored.take(harm);
     expect(refused()).toEqual([where]);
-    shelf.take(snapshot(10n, put(where, p)));
+    authored.take(snapshot(10n, put(where, p)));
     expect(refused()).toEqual([]);
   }
 });
@@ -56,22 +56,25 @@ it('takes what a restored etcd has at a revision at which it had another documen
     { kind: 'policy', document: { v: 1, name: 'p', version: 2, deleted: true } },
     [signer],
   );
-  shelf.take(changes(11n, [], [where]));
-  shelf.take(changes(10n, [put(where, envelope)]));
+  authored.take(changes(11n, [], [where]));
+  authored.take(changes(10n, [put(where, envelope)]));
   expect(refused()).toEqual([]);
-  expect(shelf.get('policy', 'p')?.envelope).toEqual(envelope);
+  expect(authored.get('policy', 'p')?.envelope).toEqual(envelope);
 });
 
 it("labels of an identity that is nobody's any more are not kept, once etcd does not hold them", () => {
   const nodeId = '1'.repeat(64);
   const its = etcdKeys.signedDocument('labels', nodeId);
   const document = { v: 1, nodeId, name: 'web1', version: 1, labels: { a: 'b' } } as const;
-  shelf.take(changes(11n, [put(its, signAuthored({ kind: 'labels', document }, [signer]))]));
-  shelf.forget(nodeId);
-  expect([shelf.heads('labels').length, shelf.revisionOf('labels', nodeId)]).toEqual([1, 11n]);
-  shelf.take(changes(12n, [], [its]));
-  expect([shelf.heads('labels').length, refused()]).toEqual([1, [its]]);
-  shelf.forget(nodeId);
-  expect([shelf.heads('labels'), refused()]).toEqual([[], []]);
-  expect(shelf.get('policy', 'p')?.revision).toBe(10n);
+  authored.take(changes(11n, [put(its, signAuthored({ kind: 'labels', document }, [signer]))]));
+  authored.forget(nodeId);
+  expect([authored.heads('labels').length, authored.revisionOf('labels', nodeId)]).toEqual([
+    1,
+    11n,
+  ]);
+  authored.take(changes(12n, [], [its]));
+  expect([authored.heads('labels').length, refused()]).toEqual([1, [its]]);
+  authored.forget(nodeId);
+  expect([authored.heads('labels'), refused()]).toEqual([[], []]);
+  expect(authored.get('policy', 'p')?.revision).toBe(10n);
 });

@@ -19,7 +19,7 @@ interface Found<K extends string> {
 }
 
 /** Records of one kind by name. A change costs a search in their order, whatever their number. */
-export class Shelf<T> {
+export class RecordIndex<T> {
   readonly #items = new Map<string, Item<T>>();
   readonly #sorted: Item<T>[] = [];
   readonly #finders: ((name: string, before?: T, after?: T) => void)[] = [];
@@ -50,12 +50,12 @@ export class Shelf<T> {
     for (const name of [...this.#items.keys()]) this.delete(name);
   }
 
-  /** All in order of their names. It is the list itself: not for keeping, nor for going over while the shelf changes. */
+  /** All in order of their names. It is the list itself: not for keeping, nor for going over while the index changes. */
   sorted(): readonly Item<T>[] {
     return this.#sorted;
   }
 
-  /** Names by what `keysOf` says of their records, without a look at the others. For a shelf that is empty still. */
+  /** Names by what `keysOf` says of their records, without a look at the others. For an index that is empty still. */
   findBy<K extends string>(keysOf: (record: T) => readonly K[]): Found<K> {
     const names = new Relation();
     this.#finders.push((name, before, after) => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { eventually } from '../testing/eventually.js';
 import { changes, nodeRecord, putHostKey, putNode, snapshot } from '../testing/records.js';
 import { ASSIGNMENT_VALID_MS } from './assignment-plan.js';
-import { Board } from './board.js';
+import { DeliveredState } from './delivered-state.js';
 import { DeliveryLoop } from './delivery-loop.js';
 import {
   channel,
@@ -21,7 +21,7 @@ import {
 
 useDelivery();
 
-describe('upkeep of what was delivered', () => {
+describe('the collector of stale keys', () => {
   it('removes bundles that no host is to have any more', async () => {
     await threeHosts();
     const [old] = [...channel.bundles];
@@ -51,7 +51,7 @@ describe('upkeep of what was delivered', () => {
     clock.now -= ASSIGNMENT_VALID_MS;
     loop.renew();
     await settled();
-    const again = new DeliveryLoop({ ...parts, board: new Board() });
+    const again = new DeliveryLoop({ ...parts, delivered: new DeliveredState() });
     again.everything();
     await eventually('nothing waits', () => again.waiting === 0);
     await again.stop();

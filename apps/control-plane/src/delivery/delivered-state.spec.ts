@@ -1,16 +1,16 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { WrittenAssignment } from './assignment-plan.js';
-import { Board } from './board.js';
+import { DeliveredState } from './delivered-state.js';
 
-describe('the board', () => {
-  let board: Board;
+describe('delivered state', () => {
+  let delivered: DeliveredState;
   const written = (digest: string) => ({ wanted: { bundle: { digest } } }) as WrittenAssignment;
 
   beforeEach(() => {
-    board = new Board();
-    board.set('host-1', written('a'));
-    board.set('host-2', written('a'));
-    board.set('host-3', written('b'));
+    delivered = new DeliveredState();
+    delivered.set('host-1', written('a'));
+    delivered.set('host-2', written('a'));
+    delivered.set('host-3', written('b'));
   });
 
   describe('since which ordering a host is to do the same', () => {
@@ -20,8 +20,8 @@ describe('the board', () => {
       return { ordering, kept, wanted: { bundle: { digest }, ...wanted } } as WrittenAssignment;
     };
     const first = (...written: readonly WrittenAssignment[]): string | undefined => {
-      for (const each of written) board.set('host', each);
-      return board.get('host')?.first?.generation;
+      for (const each of written) delivered.set('host', each);
+      return delivered.get('host')?.first?.generation;
     };
     const suspension = { mode: 'off', until: 'x', reason: 'r' };
 
@@ -40,72 +40,75 @@ describe('the board', () => {
 
     it('is known over a loss of the channel', () => {
       expect(first(at('1', 'a'), at('2', 'b'))).toBe('2');
-      board.loseAll();
+      delivered.loseAll();
       expect(first(at('3', 'b'))).toBe('2');
-      board.loseAll();
+      delivered.loseAll();
       expect(first(at('4', 'a'))).toBe('4');
     });
   });
 
   it('names a bundle for as long as one host has it', () => {
-    board.set('host-1', written('b'));
-    expect([...board.digests()]).toEqual(['a', 'b']);
-    board.set('host-2', written('b'));
-    expect([...board.digests()]).toEqual(['b']);
+    delivered.set('host-1', written('b'));
+    expect([...delivered.digests()]).toEqual(['a', 'b']);
+    delivered.set('host-2', written('b'));
+    expect([...delivered.digests()]).toEqual(['b']);
   });
 
   it('counts a host once, however often the same was written for it', () => {
-    board.set('host-3', written('b'));
-    board.remove('host-3');
-    board.remove('host-3');
-    board.remove('never-there');
-    expect([...board.digests()]).toEqual(['a']);
-    expect([...board.nodeIds()]).toEqual(['host-1', 'host-2']);
+    delivered.set('host-3', written('b'));
+    delivered.remove('host-3');
+    delivered.remove('host-3');
+    delivered.remove('never-there');
+    expect([...delivered.digests()]).toEqual(['a']);
+    expect([...delivered.nodeIds()]).toEqual(['host-1', 'host-2']);
   });
 
   it('knows what the channel has lost, until that is written for again or something newer goes out', () => {
-    board.begin('host-1');
-    expect(['host-1', 'host-2'].map((each) => board.isUnsure(each))).toEqual([true, false]);
-    board.loseAll();
-    expect(['host-1', 'host-2', 'host-3'].map((each) => board.lost(each))).toEqual([
+    delivered.begin('host-1');
+    expect(['host-1', 'host-2'].map((each) => delivered.isUnsure(each))).toEqual([true, false]);
+    delivered.loseAll();
+    expect(['host-1', 'host-2', 'host-3'].map((each) => delivered.lost(each))).toEqual([
       undefined,
       written('a'),
       written('b'),
     ]);
-    expect(board.get('host-2')).toBeUndefined();
-    board.set('host-2', written('a'));
-    board.begin('host-3');
-    expect([board.lost('host-2'), board.lost('host-3')]).toEqual([undefined, undefined]);
-    board.set('host-3', written('b'));
-    board.loseAll();
-    expect(board.lost('host-3')).toEqual(written('b'));
-    board.remove('host-3');
-    expect(board.lost('host-3')).toBeUndefined();
+    expect(delivered.get('host-2')).toBeUndefined();
+    delivered.set('host-2', written('a'));
+    delivered.begin('host-3');
+    expect([delivered.lost('host-2'), delivered.lost('host-3')]).toEqual([undefined, undefined]);
+    delivered.set('host-3', written('b'));
+    delivered.loseAll();
+    expect(delivered.lost('host-3')).toEqual(written('b'));
+    delivered.remove('host-3');
+    expect(delivered.lost('host-3')).toBeUndefined();
   });
 
   it('knows what a host had, also where that is lost and something newer is on its way, under the name of now', () => {
-    board.begin('host-1');
-    board.loseAll();
-    board.begin('host-2');
-    board.rename('host-2', 'new');
-    expect(['host-1', 'host-2'].map((each) => board.lost(each))).toEqual([undefined, undefined]);
-    expect(board.known('host-1')).toEqual(written('a'));
-    expect(board.known('host-2')?.wanted.node).toBe('new');
-    board.remove('host-1');
-    expect(board.known('host-1')).toBeUndefined();
+    delivered.begin('host-1');
+    delivered.loseAll();
+    delivered.begin('host-2');
+    delivered.rename('host-2', 'new');
+    expect(['host-1', 'host-2'].map((each) => delivered.lost(each))).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect(delivered.known('host-1')).toEqual(written('a'));
+    expect(delivered.known('host-2')?.wanted.node).toBe('new');
+    delivered.remove('host-1');
+    expect(delivered.known('host-1')).toBeUndefined();
   });
 
   it('knows of what another one has rendered too that it is lost', () => {
     const kept = { ...written('a'), kept: 'b' };
-    board.set('host-1', kept);
-    board.loseAll();
-    expect(board.lost('host-1')).toEqual(kept);
+    delivered.set('host-1', kept);
+    delivered.loseAll();
+    expect(delivered.lost('host-1')).toEqual(kept);
   });
 
   it('names none after the channel lost everything', () => {
-    board.loseAll();
-    expect(board.digests().size).toBe(0);
-    board.remove('host-1');
-    expect(board.digests().size).toBe(0);
+    delivered.loseAll();
+    expect(delivered.digests().size).toBe(0);
+    delivered.remove('host-1');
+    expect(delivered.digests().size).toBe(0);
   });
 });

@@ -1,4 +1,4 @@
-import { Gathering } from './gathering.js';
+import { Debouncer } from './debouncer.js';
 import { Retry } from './retry.js';
 
 const LOOK_MS = 100;
@@ -12,8 +12,8 @@ export interface Work {
 }
 
 /** When rounds begin, one after the other, as long as something is left. */
-export class Rounds {
-  readonly #gathering = new Gathering();
+export class ReconcileLoop {
+  readonly #debouncer = new Debouncer();
   readonly #retry = new Retry();
   #timer: NodeJS.Timeout | undefined;
   /** Whether the timer is for a look only, which nothing else has to wait for. */
@@ -25,7 +25,7 @@ export class Rounds {
 
   /** A change has come: one begins when those that come with it are gathered. */
   gather(): void {
-    this.#gathering.add();
+    this.#debouncer.add();
     this.#schedule('gathered');
   }
 
@@ -46,7 +46,7 @@ export class Rounds {
     if (this.#timer !== undefined && (look || !this.#looking)) return;
     clearTimeout(this.#timer);
     this.#looking = look;
-    const delayMs = delay === 'gathered' ? this.#gathering.begin() : delay;
+    const delayMs = delay === 'gathered' ? this.#debouncer.begin() : delay;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#running = this.#run().finally(() => {

@@ -9,7 +9,7 @@ import { ScopedAlertStore } from './scoped-alert.store.js';
 
 /** Step 10 of the path: alerts, stored and streamed. */
 @Module({})
-export class EventsModule {
+export class AlertsModule {
   static of(alerts: AlertStore, observations: ObservationStore): DynamicModule {
     const scoped = (provide: typeof AlertStore, store: AlertStore) => ({
       provide,
@@ -17,7 +17,7 @@ export class EventsModule {
       useFactory: (fleet: Fleet) => new ScopedAlertStore(store, fleet),
     });
     return {
-      module: EventsModule,
+      module: AlertsModule,
       controllers: [AlertController],
       providers: [
         scoped(AlertStore, alerts),

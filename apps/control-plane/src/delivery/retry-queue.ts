@@ -6,7 +6,7 @@ interface Tried {
 }
 
 /** Hosts in whose way something is: each is tried again at a time of its own, so that it holds up no other. */
-export class Hindered {
+export class RetryQueue {
   readonly #hosts = new Map<string, Tried>();
   #share = 0;
 
