@@ -323,7 +323,7 @@ describe('init with the authority of an operator', () => {
   it('is checked at each start: a key that is another one, half an authority, a leaf that is over', async () => {
     const { configFile } = await init(options(...own()));
     const config = readConfig(configFile);
-    const load = () => loadMaterial(config);
+    const load = () => openAuthorities(config, loadMaterial(config).secrets);
     const key = readFileSync(config.keys.caKey);
     const stranger = await createAuthority({ name: 'stranger', days: 1 });
     writeFileSync(config.keys.caKey, stranger.privateKeyPem);
