@@ -17,12 +17,12 @@ export class Unguarded {
 
   /** Starts it on the configuration of a control plane that runs. */
   static async start(configFile: string, dataDir: string): Promise<Unguarded> {
-    const program = join('dist', 'apps', 'control-plane', 'src', 'bench', 'unguarded-main.js');
+    const program = join('dist', 'apps', 'control-plane', 'src', 'server', 'unguarded-main.js');
     const child = spawn(
       execPath,
       ['--disable-warning=ExperimentalWarning', join(packageRoot(), program), configFile, dataDir],
       // In a session of its own, as the control plane is in: Linux divides the CPU by session, which else favours this one.
-      { detached: true, stdio: ['pipe', 'pipe', 'ignore'] },
+      { detached: true, stdio: ['pipe', 'pipe', 'inherit'] },
     );
     const signal = AbortSignal.timeout(START_WITHIN_MS);
     const lines = createInterface({ input: child.stdout });
