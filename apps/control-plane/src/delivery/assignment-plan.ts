@@ -30,8 +30,8 @@ export interface WantedAssignment {
 export interface WrittenAssignment {
   readonly ordering: Ordering;
   readonly wanted: WantedAssignment;
-  /** Digest of the bundle that is there instead: another replica renders what is wanted otherwise, and was first. */
-  readonly kept?: string;
+  /** Digest of the bundle that is there. Another replica, of another version, may have rendered and written it first. */
+  readonly bundleDigest: string;
   /**
    * Since which ordering the host was to do the same: what it took before that it may have done otherwise in between. Unknown
    * where nothing else was written for it in this process.
@@ -44,9 +44,9 @@ export function doesTheSame(one: WrittenAssignment, other: WrittenAssignment): b
   return isDeepStrictEqual(doing(one), doing(other));
 }
 
-function doing({ kept, wanted: { bundle, suspension, labels, visibility } }: WrittenAssignment) {
+function doing({ bundleDigest, wanted: { suspension, labels, visibility } }: WrittenAssignment) {
   const { mode, until, reason } = suspension ?? {};
-  return [kept ?? bundle.digest, mode, until, reason, labels, visibility];
+  return [bundleDigest, mode, until, reason, labels, visibility];
 }
 
 /** True where `wanted` must be written: it says something else than `written`, or half of that one's time is over. */
@@ -64,7 +64,7 @@ export function isDue(
  * True where a written assignment is to be renewed. One that is ahead of our clock, however far, is not: whatever is sealed
  * after it is ahead as well.
  */
-export function isHalfOver(written: WrittenAssignment, nowMs: number): boolean {
+export function isHalfOver(written: Pick<WrittenAssignment, 'ordering'>, nowMs: number): boolean {
   return nowMs - written.ordering.issuedAt >= ASSIGNMENT_VALID_MS / 2;
 }
 

@@ -162,7 +162,9 @@ describe('delivery over a channel that loses what it held', () => {
       await settled();
       expect(looks).toBeLessThan(20);
       expect(read).toEqual([200, 200, 50]);
-      expect(delivered.get(ids[0] ?? '')?.kept).toBe(channel.there.get(ids[0] ?? '')?.bundleDigest);
+      expect(delivered.get(ids[0] ?? '')?.bundleDigest).toBe(
+        channel.there.get(ids[0] ?? '')?.bundleDigest,
+      );
     });
 
     it('goes on with nothing that was sealed for a channel that was emptied since', async () => {

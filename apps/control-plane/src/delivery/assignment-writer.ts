@@ -1,4 +1,4 @@
-import { compareOrdering } from '#bundle';
+import { compareOrdering, openBundle, RefusedError } from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
 import type { Log } from '#observability';
 import type { Clock } from '../http/clock.js';
@@ -14,17 +14,21 @@ import {
 } from './assignment-sealer.js';
 import type { DeliveredState } from './delivered-state.js';
 import type { DeliveryChannel } from './delivery-channel.js';
-import { BundleContents } from './bundle-contents.js';
 import { overlapped } from './overlapped.js';
-import { readablePart } from './readable-part.js';
-import { type Found, judge, DeliveryConflictError, type Verdict } from './conflict-resolution.js';
+import {
+  type BundleKey,
+  DeliveryConflictError,
+  type Found,
+  judge,
+  type Verdict,
+} from './conflict-resolution.js';
 
 /** What the writer works with. */
 export interface WriterParts extends SealerParts {
-  readonly state: Pick<FleetState, 'revision' | 'unreadable'>;
+  readonly state: Pick<FleetState, 'revision'>;
   readonly channel: DeliveryChannel;
   readonly delivered: DeliveredState;
-  readonly replicas: Pick<Replicas, 'owns'> & Partial<Pick<Replicas, 'givesWay'>>;
+  readonly replicas: Pick<Replicas, 'owns'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -32,8 +36,8 @@ export interface WriterParts extends SealerParts {
 
 /** Who is told what became of an assignment. */
 export interface WriterListener {
-  /** It is there now, by whomever it was written; `kept` is the digest of the bundle that is there in place of ours. */
-  readonly written: (wanted: WantedAssignment, ordering: Ordering, kept?: string) => void;
+  /** It is there now, whoever wrote it, with the bundle of this digest. */
+  readonly written: (wanted: WantedAssignment, ordering: Ordering, bundleDigest: string) => void;
   /** Something else is there that must not stay. */
   readonly onConflict: (wanted: WantedAssignment, there: Ordering) => void;
 }
@@ -142,7 +146,8 @@ export class AssignmentWriter {
     const anew = due.filter((wanted) => {
       const before = delivered.lost(wanted.nodeId);
       // What another one has rendered cannot be sealed here at the ordering that it has.
-      if (!before || before.kept !== undefined || !replicas.owns(wanted.nodeId)) return true;
+      if (!before || !replicas.owns(wanted.nodeId)) return true;
+      if (before.bundleDigest !== before.wanted.bundle.digest) return true;
       if (isDue(before, wanted, nowMs)) return true;
       lost.push({ wanted, ordering: before.ordering });
       return false;
@@ -167,10 +172,7 @@ export class AssignmentWriter {
         return { wanted, there: isOlder ? undefined : there };
       }),
     );
-    return part.filter((_, index) => {
-      const verdict = verdicts[index];
-      return verdict !== 'same' && verdict !== 'kept';
-    });
+    return part.filter((_, index) => verdicts[index] !== 'valid');
   }
 
   async #writePart(
@@ -186,70 +188,57 @@ export class AssignmentWriter {
     if (era !== this.#era) return [];
     return parcels.filter(({ wanted, record: { ordering } }, index) => {
       const outcome = outcomes[index] ?? 'stale';
-      if (outcome !== 'conflict') this.parts.metrics.deliveries.inc({ outcome });
-      if (outcome === 'written') this.listener.written(wanted, ordering);
+      this.parts.metrics.deliveries.inc({ outcome });
+      if (outcome === 'written') this.listener.written(wanted, ordering, wanted.bundle.digest);
       return outcome !== 'written';
     });
   }
 
   /**
-   * Takes as written what is there for hosts where it is what is wanted, be it rendered otherwise, and answers the verdict
-   * on each. Nothing is taken where the channel is lost meanwhile.
+   * Takes the valid records as written and answers the verdict on each. Takes nothing where the channel is lost meanwhile.
    */
   async take(found: readonly Found[]): Promise<readonly Verdict[]> {
     const era = this.#era;
     const verdicts = await this.#judge(found);
     if (era !== this.#era) return verdicts;
-    const kept = found.filter(({ wanted, there }, index) => {
-      const verdict = verdicts[index];
-      if (!there || (verdict !== 'same' && verdict !== 'kept')) return false;
-      const other = verdict === 'kept' ? there.bundleDigest : undefined;
-      this.listener.written(wanted, there.ordering, other);
-      return verdict === 'kept';
-    });
-    this.#tellOfKept(kept);
+    for (const [index, { wanted, there }] of found.entries())
+      if (there && verdicts[index] === 'valid')
+        this.listener.written(wanted, there.ordering, there.bundleDigest);
     return verdicts;
   }
 
   #judge(found: readonly Found[]): Promise<readonly Verdict[]> {
-    const { trust, state, clock, channel, replicas } = this.parts;
-    const contents = new BundleContents((digest) => channel.bundle(digest));
-    const { givesWay } = replicas;
-    const asOf = { root: trust.root, revision: state.revision, nowMs: clock.nowMs() };
-    const around = { ...asOf, contents, givesWay };
-    return Promise.all(
-      found.map(({ wanted, there }) =>
-        judge({ wanted, there, ...(givesWay && this.#atFirstLook(wanted)) }, around),
-      ),
-    );
+    const { trust, state, clock } = this.parts;
+    const context = {
+      root: trust.root,
+      revision: state.revision,
+      nowMs: clock.nowMs(),
+      hasBundle: this.#bundleCheck(),
+    };
+    return Promise.all(found.map((each) => judge(each, context)));
   }
 
-  /**
-   * Of a host that was not looked at since we read all of etcd, when what it is to have last changed is not known: of
-   * what is gone, as a suspension that ended, nothing is left. So what can be read is compared.
-   */
-  #atFirstLook({ node, nodeId, bundle }: WantedAssignment): Pick<Found, 'since' | 'readable'> {
-    const { delivered, state } = this.parts;
-    if (delivered.get(nodeId)) return {};
-    const revisions = [...bundle.policies.values()].map(({ revision }) => BigInt(revision));
-    const since = revisions.reduce((newest, each) => (each > newest ? each : newest), 0n);
-    return { since, readable: readablePart(state.unreadable.keys(), node) };
+  /** Opens each bundle once for all hosts that have it: a fleet has few, and one may be large. */
+  #bundleCheck(): (bundle: BundleKey) => Promise<boolean> {
+    const checked = new Map<string, Promise<boolean>>();
+    return (bundle) => {
+      const name = `${bundle.digest} ${bundle.dataKey}`;
+      const opens = checked.get(name) ?? this.#opens(bundle);
+      checked.set(name, opens);
+      return opens;
+    };
   }
 
-  /** Once for all that are judged at a time; each counts. */
-  #tellOfKept(kept: readonly Found[]): void {
-    const [first] = kept;
-    if (!first) return;
-    const { metrics, log, replicas } = this.parts;
-    metrics.deliveries.inc({ outcome: 'conflict' }, kept.length);
-    const { wanted, there } = first;
-    const digests = { ours: wanted.bundle.digest, there: there?.bundleDigest };
-    log.warn(
-      replicas.givesWay
-        ? 'another replica can read what this one cannot: what it has written stays'
-        : 'another replica renders the same documents otherwise: what was first stays, until all are of one version',
-      { hosts: kept.length, node: wanted.node, ordering: there?.ordering, ...digests },
-    );
+  async #opens(bundle: BundleKey): Promise<boolean> {
+    const ciphertext = await this.parts.channel.bundle(bundle.digest);
+    if (!ciphertext) return false;
+    try {
+      openBundle(ciphertext, bundle);
+      return true;
+    } catch (error) {
+      if (error instanceof RefusedError || error instanceof SyntaxError) return false;
+      throw error;
+    }
   }
 
   /** Something else is there: taken as written where it is what is wanted, else tried again with what is known then. */
@@ -274,7 +263,7 @@ export class AssignmentWriter {
     for (const [index, ours] of part.entries()) {
       if (era !== this.#era) return [];
       const verdict = verdicts[index] ?? 'other';
-      if (verdict === 'same' || verdict === 'kept') continue;
+      if (verdict === 'valid') continue;
       const inTheWay = { ours, there: records[index] };
       await this.#makeRoom(inTheWay, verdict);
       left.push(inTheWay);

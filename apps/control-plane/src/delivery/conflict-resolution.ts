@@ -2,68 +2,59 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   type Assignment,
   RefusedError,
+  type SealedBundle,
   type TrustedRoot,
   openAssignment,
   verifyAssignment,
   verifyRoot,
 } from '#bundle';
 import type { DeliveryRecord, Ordering } from '#contracts';
-import type { BundleContents } from './bundle-contents.js';
-import type { ReadablePart } from './readable-part.js';
 import { isHalfOver, type WantedAssignment, type WrittenAssignment } from './assignment-plan.js';
 
-/** What is there for a host that is to have `wanted`. */
+/** Name and key of a bundle. */
+export type BundleKey = Pick<SealedBundle, 'digest' | 'dataKey'>;
+
+/** The record that is there for a host that is to have `wanted`. */
 export interface Found {
   readonly wanted: WantedAssignment;
   readonly there: DeliveryRecord | undefined;
-  /** In place of `wanted.since`, where that is only when we read it. */
-  readonly since?: bigint;
-  /** Set where this is the first look at the host: what of its assignment is known here, whoever knows more. */
-  readonly readable?: ReadablePart;
 }
 
-/** What it is judged by. */
+/** What a record is judged by. */
 export interface ConflictContext {
   readonly root: TrustedRoot;
-  /** etcd's, as the watch has it. */
+  /** Revision of etcd that the watch has read. */
   readonly revision: bigint;
   readonly nowMs: number;
-  readonly contents: BundleContents;
-  /** Another replica is there that can read what cannot be read here: its word on which documents count. */
-  readonly givesWay?: boolean;
+  /** Whether the bundle is there and opens. */
+  readonly hasBundle: (bundle: BundleKey) => Promise<boolean>;
 }
 
 /**
- * What is there. `same`: what is wanted, another replica was faster. `kept`: another replica, of another version, has
- * rendered the same documents otherwise, and what was first stays; or it knows more of them. `forged`: nothing, or nobody who has the host's key sealed
- * it. `other`: older, or another replica knows more, maybe of a new epoch, or our clock went back, or etcd was restored.
+ * - `valid`: a replica sealed it after it had read all that `wanted` follows from. It stays, also where another version of
+ *   the control plane renders the same documents otherwise.
+ * - `forged`: there is none, or it does not open under the host's key.
+ * - `other`: it is older, or from a state that this replica does not know.
  */
-export type Verdict = 'same' | 'kept' | 'forged' | 'other';
+export type Verdict = 'valid' | 'forged' | 'other';
 
 /**
- * Judges what is there for a host; believes only what opens under the host's key, and keeps only what the host would take.
- * What is of a later root document is not believed, and left.
+ * Judges the record of a host. It believes only a record that opens under the host's key, and keeps only one that the host
+ * would take. A record of a later root document is left alone.
  */
-export async function judge(
-  { wanted, there, since = wanted.since, readable }: Found,
-  around: ConflictContext,
-): Promise<Verdict> {
+export async function judge({ wanted, there }: Found, context: ConflictContext): Promise<Verdict> {
   const assignment = there && opened(there, wanted);
-  if (!assignment) return there && isOfLaterRoot(there, wanted, around.root) ? 'other' : 'forged';
+  if (!assignment) return there && isOfLaterRoot(there, wanted, context.root) ? 'other' : 'forged';
   const { ordering } = there;
-  if (isHalfOver({ ordering, wanted }, around.nowMs)) return 'other';
+  if (isHalfOver({ ordering }, context.nowMs)) return 'other';
   if (assignment.rootVersion !== wanted.rootVersion) return 'other';
-  const isSameOrder = ordersTheSame(assignment, wanted);
-  if (!isSameOrder && (!around.givesWay || readable?.ofSuspensions)) return 'other';
-  if (isSameOrder && showsTheSame(assignment, wanted)) return 'same';
+  if (!ordersTheSame(assignment, wanted)) return 'other';
+  if (showsTheSame(assignment, wanted)) return 'valid';
   const generation = BigInt(assignment.generation);
-  if (generation < since || generation > around.revision) return 'other';
-  const isTaken = await isVerified(there, wanted, around);
-  if (!isTaken) return 'other';
-  if (around.givesWay)
-    return (await isOfTheReadable(assignment, wanted, around, readable)) ? 'kept' : 'other';
-  const isOfTheSame = await isOfTheSameDocuments(assignment, wanted, around.contents);
-  return isOfTheSame ? 'kept' : 'other';
+  if (generation < wanted.since || generation > context.revision) return 'other';
+  if (!(await isVerified(there, wanted, context))) return 'other';
+  const { bundleDigest: digest, dataKey } = assignment;
+  return (await context.hasBundle({ digest, dataKey })) ? 'valid' : 'other';
 }
 
 /** Whether what lies there in the place of what was written cannot be opened under the host's key, or is no record. */
@@ -131,33 +122,6 @@ async function isVerified(
     if (error instanceof RefusedError) return false;
     throw error;
   }
-}
-
-/** A replica that cannot read a document of a newer version leaves it out, which is no rendering. */
-async function isOfTheSameDocuments(
-  { bundleDigest: digest, dataKey }: Assignment,
-  { bundle }: WantedAssignment,
-  contents: BundleContents,
-): Promise<boolean> {
-  const there = await contents.there({ digest, dataKey });
-  return there !== undefined && there.digest === (await contents.ours(bundle))?.digest;
-}
-
-/** Whether it has each document that can be read here as it is here: at the first look nothing else dates what is there. */
-async function isOfTheReadable(
-  { bundleDigest: digest, dataKey }: Assignment,
-  { bundle }: WantedAssignment,
-  { contents }: ConflictContext,
-  readable: ReadablePart | undefined,
-): Promise<boolean> {
-  if (!readable?.ofDocuments) return true;
-  const there = await contents.there({ digest, dataKey });
-  const ours = await contents.ours(bundle);
-  if (!there || !ours) return false;
-  const names = new Set([...there.documents.keys(), ...ours.documents.keys()]);
-  return [...names.difference(readable.unread)].every(
-    (name) => there.documents.get(name) === ours.documents.get(name),
-  );
 }
 
 function unlessRefused<T>(open: () => T): T | undefined {

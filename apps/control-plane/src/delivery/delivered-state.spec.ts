@@ -4,7 +4,8 @@ import { DeliveredState } from './delivered-state.js';
 
 describe('delivered state', () => {
   let delivered: DeliveredState;
-  const written = (digest: string) => ({ wanted: { bundle: { digest } } }) as WrittenAssignment;
+  const written = (digest: string) =>
+    ({ wanted: { bundle: { digest } }, bundleDigest: digest }) as WrittenAssignment;
 
   beforeEach(() => {
     delivered = new DeliveredState();
@@ -16,8 +17,9 @@ describe('delivered state', () => {
   describe('since which ordering a host is to do the same', () => {
     const at = (generation: string, digest: string, over: object = {}): WrittenAssignment => {
       const ordering = { epoch: '1', generation, issuedAt: 1 };
-      const [{ kept, ...wanted }] = [{ kept: undefined, ...over }];
-      return { ordering, kept, wanted: { bundle: { digest }, ...wanted } } as WrittenAssignment;
+      const { bundleDigest = digest, ...wanted } = over as { readonly bundleDigest?: string };
+      const made = { ordering, bundleDigest, wanted: { bundle: { digest }, ...wanted } };
+      return made as WrittenAssignment;
     };
     const first = (...written: readonly WrittenAssignment[]): string | undefined => {
       for (const each of written) delivered.set('host', each);
@@ -33,7 +35,11 @@ describe('delivered state', () => {
       ['is that of the one that came back', [at('1', 'a'), at('2', 'b'), at('3', 'a')], '3'],
       ['is that of the end of a suspension', [at('1', 'a', { suspension }), at('2', 'a')], '2'],
       ['is that of what is watched', [at('1', 'a'), at('2', 'a', { visibility: ['file'] })], '2'],
-      ['goes by the bundle that is there', [at('1', 'a'), at('2', 'b', { kept: 'a' })], undefined],
+      [
+        'goes by the bundle that is there',
+        [at('1', 'a'), at('2', 'b', { bundleDigest: 'a' })],
+        undefined,
+      ],
     ])('%s', (_what, written, generation) => {
       expect(first(...written)).toBe(generation);
     });
@@ -99,7 +105,7 @@ describe('delivered state', () => {
   });
 
   it('knows of what another one has rendered too that it is lost', () => {
-    const kept = { ...written('a'), kept: 'b' };
+    const kept = { ...written('a'), bundleDigest: 'b' };
     delivered.set('host-1', kept);
     delivered.loseAll();
     expect(delivered.lost('host-1')).toEqual(kept);

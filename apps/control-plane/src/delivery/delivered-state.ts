@@ -21,8 +21,8 @@ export class DeliveredState {
   }
 
   /**
-   * What the channel has lost and may get again as it was, if another one has not rendered it (`kept`); undefined where the
-   * host may have had a newer one since.
+   * What the channel has lost and may get again as it was, if this replica rendered it; undefined where the host may have
+   * had a newer one since.
    */
   lost(nodeId: string): WrittenAssignment | undefined {
     return this.#unsure.has(nodeId) ? undefined : this.#lost.get(nodeId);
@@ -107,6 +107,7 @@ function firstOf(
   return doesTheSame(written, before) ? before.first : written.ordering;
 }
 
-function digestsOf({ wanted, kept }: WrittenAssignment): readonly string[] {
-  return [wanted.bundle.digest, ...(kept === undefined ? [] : [kept])];
+/** Our own rendering stays in use too: it is what a change is compared with. */
+function digestsOf({ wanted, bundleDigest }: WrittenAssignment): ReadonlySet<string> {
+  return new Set([wanted.bundle.digest, bundleDigest]);
 }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { limits } from '#bundle';
 import { etcdKeys } from '#etcd';
@@ -8,6 +9,7 @@ import {
   hostPolicy,
   nodeRecord,
   policyRecord,
+  put,
   putHostKey,
   putNode,
   putPolicy,
@@ -159,6 +161,20 @@ describe('delivery', () => {
     take(changes(11n, [policy('q')]));
     await settled();
     expect([...channel.there.values()].map(({ root }) => rootVersion(root))).toEqual([2, 2, 2]);
+  });
+
+  it('writes and removes nothing while a record cannot be read, and goes on once it can', async () => {
+    await threeHosts();
+    const { writes } = channel;
+    const held = structuredClone([...channel.there]);
+    loop.mark(state.apply(changes(11n, [put(etcdKeys.policy('q'), { v: 2 }), policy('r')])));
+    loop.everything();
+    loop.lookAfter();
+    await setTimeout(500);
+    expect([channel.writes - writes, [...channel.there], loop.waiting]).toEqual([0, held, 3]);
+    take(changes(12n, [policy('q')]));
+    await settled();
+    expect(channel.writes - writes).toBe(2);
   });
 
   it('asks for the key of a host that has none and delivers when it comes', async () => {

@@ -20,7 +20,7 @@ import type { AssignmentParts } from './wanted-assignments.js';
 export interface DeliveryParts extends AssignmentParts {
   readonly channel: DeliveryChannel;
   readonly delivered: DeliveredState;
-  readonly replicas: Pick<Replicas, 'owns'> & Partial<Pick<Replicas, 'givesWay'>>;
+  readonly replicas: Pick<Replicas, 'owns'>;
   readonly restoreGuard: Pick<RestoreGuard, 'alarm' | 'published'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -208,7 +208,8 @@ export class DeliveryLoop {
         'authored mode, and no policy is signed yet: hosts keep what they enforce until `hostward apply` of all of them, signed',
       );
     this.#toldToWait = waits;
-    return waits || this.parts.restoreGuard.alarm !== undefined;
+    const cannotRead = this.parts.state.unreadable.size > 0;
+    return waits || cannotRead || this.parts.restoreGuard.alarm !== undefined;
   }
 
   async #deliver(): Promise<void> {

@@ -66,8 +66,7 @@ export class PeerOwnedHosts {
     const verdicts = await this.writer.take(found);
     if (era !== this.writer.era) return;
     for (const [index, { node }] of looked.entries()) {
-      const verdict = verdicts[index];
-      if (verdict !== 'same' && verdict !== 'kept') this.waiting.peerOwned.missed(node);
+      if (verdicts[index] !== 'valid') this.waiting.peerOwned.missed(node);
     }
   }
 

@@ -10,7 +10,7 @@ import type { WaitingHosts } from './waiting-hosts.js';
 
 /** What is kept up, and what by. */
 export interface StaleKeyParts extends InspectionParts {
-  readonly state: Pick<FleetState, 'revision' | 'unreadable'>;
+  readonly state: Pick<FleetState, 'revision'>;
   readonly bundles: Pick<BundleIndex, 'retain'>;
   readonly replicas: Pick<Replicas, 'owns'>;
   readonly clock: Clock;
@@ -56,16 +56,13 @@ export class StaleKeyCollector {
 
   /**
    * Where it was asked for. Not before etcd was read, nor while hosts wait: the delivered state would not name what they are to have.
-   * Where these are only such as something is in the way of, what is missing is put back, and nothing is removed; nor where
-   * a part of etcd cannot be read: whose it is, another replica may know.
+   * Where these are only such as something is in the way of, what is missing is put back, and nothing is removed.
    */
   async putRight(): Promise<void> {
     const retries = this.waiting.retries.size;
     if (!this.#isDue || this.waiting.size > retries || this.parts.state.revision === 0n) return;
     this.#isDue = false;
-    const { missing, unnamed } = await this.#inspection.look(
-      retries === 0 && this.parts.state.unreadable.size === 0,
-    );
+    const { missing, unnamed } = await this.#inspection.look(retries === 0);
     await this.#putBack(missing);
     await this.parts.channel.dropBundles([...unnamed.bundles]);
     for (const nodeId of unnamed.nodeIds) await this.removedHosts.forget(nodeId);
@@ -80,11 +77,12 @@ export class StaleKeyCollector {
   async #putBack(missing: Findings['missing']): Promise<void> {
     const { delivered } = this.parts;
     this.writer.gone(missing.bundles);
-    for (const { wanted, ordering, kept = '' } of [...delivered.all()]) {
+    for (const { wanted, ordering, bundleDigest } of [...delivered.all()]) {
       if (missing.bundles.has(wanted.bundle.digest)) {
         await this.writer.store(wanted.bundle.digest, wanted.bundle.ciphertext);
       }
-      const isBare = missing.bundles.has(kept);
+      const isPeers = bundleDigest !== wanted.bundle.digest;
+      const isBare = isPeers && missing.bundles.has(bundleDigest);
       if (!isBare && !missing.nodeIds.has(wanted.nodeId)) continue;
       if (isBare) {
         this.waiting.outdate(wanted, ordering);

@@ -129,12 +129,12 @@ export class WaitingHosts implements WriterListener {
     this.retries.end(node);
   }
 
-  written(wanted: WantedAssignment, ordering: Ordering, kept?: string): void {
+  written(wanted: WantedAssignment, ordering: Ordering, bundleDigest: string): void {
     const { delivered, state } = this.parts;
     // The host may have been renamed while we wrote.
     const node = state.nameOf(wanted.nodeId) ?? wanted.node;
     const present = { ...wanted, node };
-    delivered.set(wanted.nodeId, { ordering, wanted: present, kept });
+    delivered.set(wanted.nodeId, { ordering, wanted: present, bundleDigest });
     // It may have changed too; then it is still due, and stays on the list.
     if (!this.#changedSince(present)) this.settled(node);
   }

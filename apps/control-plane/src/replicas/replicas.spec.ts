@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { WatchMessage } from '#etcd';
 import { snapshot } from '../testing/records.js';
-import { lacksOf, lacksText } from './lacks.js';
 import { DelayQueue } from './delay-queue.js';
 import { Replicas, replicaKey } from './replicas.js';
 
@@ -119,12 +118,7 @@ describe('what replicas say of themselves', () => {
   });
 });
 
-describe('a replica that cannot read all of etcd', () => {
-  const lackingAll = (key: string, held?: bigint) => lacksOf(new Map([[key, held]]));
-  const [older, none, other] = [lackingAll('x', 3n), lackingAll('x'), lackingAll('y')];
-  const newer = lackingAll('x', 4n);
-  const lacking = (id: string, lacks: ReturnType<typeof lacksOf>) =>
-    there(id, `1  ${lacksText(lacks)}`);
+describe('a replica that cannot read a record', () => {
   const held = () => {
     const made = replica();
     made.key.heldAs = '1';
@@ -132,54 +126,30 @@ describe('a replica that cannot read all of etcd', () => {
     return made;
   };
 
-  it('has no share beside one that can, and gives way to it, at once', () => {
+  it('owns no hosts, alone or beside another one, until it can read again', () => {
     const { replicas, tell, share } = held();
+    replicas.canRead(false);
+    expect(share()).toBe(0);
     tell(there('b', '7'));
-    replicas.lack(older);
+    expect(share()).toBe(0);
+    replicas.canRead(true);
     replicas.refresh();
-    expect([share(), replicas.givesWay]).toEqual([0, true]);
-    tell(gone('b'));
-    expect([share(), replicas.givesWay]).toEqual([HOSTS.length, false]);
-  });
-
-  it('leaves everything to one that can', () => {
-    const { replicas, tell, share } = held();
-    tell(lacking('b', none));
-    expect([share(), replicas.givesWay]).toEqual([HOSTS.length, false]);
-  });
-
-  it.each([
-    ['has what a record was before', older, none, true],
-    ['has nothing of it', none, older, false],
-    ['has what it was before that', older, newer, false],
-    ['has what it was after that', newer, older, true],
-    ['lacks another one, and comes first', none, other, true],
-  ])(
-    'does everything or nothing beside one that cannot either: where it %s',
-    (_, own, its, isBest) => {
-      const { replicas, tell, share } = held();
-      replicas.lack(own);
-      tell(lacking('b', its));
-      expect([share(), replicas.givesWay]).toEqual([isBest ? HOSTS.length : 0, !isBest]);
-    },
-  );
-
-  it('shares with one that lacks the same, and gives way to none', () => {
-    const { replicas, tell, share } = held();
-    replicas.lack(none);
-    tell(lacking('b', none));
     expect(share()).toBeGreaterThan(0);
-    expect(share()).toBeLessThan(HOSTS.length);
-    expect(replicas.givesWay).toBe(false);
+  });
+
+  it('leaves all hosts to one that can read', () => {
+    const { tell, share } = held();
+    tell(there('b', '7  unreadable'));
+    expect(share()).toBe(HOSTS.length);
   });
 
   it('says so behind its word, also where it has none', () => {
     const { key, replicas } = replica();
-    replicas.lack(none);
-    expect(`7 ${key.said}`.split(' ')).toEqual(['7', '', lacksText(none)]);
+    replicas.canRead(false);
+    expect(`7 ${key.said}`.split(' ')).toEqual(['7', '', 'unreadable']);
     replicas.say('files');
-    expect(key.said).toBe(`files ${lacksText(none)}`);
-    replicas.lack(lacksOf(new Map()));
+    expect(key.said).toBe('files unreadable');
+    replicas.canRead(true);
     expect(key.said).toBe('files');
   });
 });

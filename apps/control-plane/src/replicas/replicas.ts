@@ -1,15 +1,5 @@
 import { etcdKeys, type LeasedKey, type WatchMessage } from '#etcd';
 import { Division } from './division.js';
-import {
-  ableOf,
-  LACKS_NOTHING,
-  lacksText,
-  outranks,
-  parseLacks,
-  type Lacking,
-  type Lacks,
-} from './lacks.js';
-
 /** What a replica is known by: a key of etcd under a lease. */
 export interface Membership {
   readonly id: string;
@@ -21,12 +11,14 @@ export const REPLICA_TTL_MS = 6_000;
 
 const PREFIX = `${etcdKeys.leases}replica-`;
 
-/** What its key says; of an older version the lease alone. */
 interface Registered {
   readonly lease: string;
   readonly word: string;
-  readonly lacks: Lacks;
+  readonly canRead: boolean;
 }
+
+/** Third word in the key of a replica that cannot read a record. */
+const UNREADABLE = 'unreadable';
 
 /** The key of a replica. */
 export function replicaKey(id: string): string {
@@ -37,7 +29,7 @@ export function replicaKey(id: string): string {
  * The control planes that are there, as the watch on etcd says, and what of the work is this one's. It says who does
  * things first, never who may: whatever two replicas do at once must come out right.
  *
- * Who cannot read all of etcd has no share beside one that can; where none can, the one that lacks least has everything.
+ * A replica that cannot read a record has no share.
  *
  * One that has lost its lease, or has not seen its own key in the watch since it took a new one, has no share: by then it
  * has read everything that others did in the meantime.
@@ -47,7 +39,7 @@ export class Replicas {
   readonly #there = new Map<string, Registered>();
   #division: Division;
   #word = '';
-  #lacks = LACKS_NOTHING;
+  #canRead = true;
 
   constructor(private readonly membership: Membership) {
     this.#division = new Division(membership.id, []);
@@ -78,31 +70,20 @@ export class Replicas {
     this.#tell();
   }
 
-  /** Tells the others likewise how much of etcd cannot be read here, which counts here at once. */
-  lack(lacks: Lacks): void {
-    if (lacksText(lacks) === lacksText(this.#lacks)) return;
-    this.#lacks = lacks;
+  /** Tells the others likewise whether all of etcd can be read here, which counts here at once. */
+  canRead(all: boolean): void {
+    if (all === this.#canRead) return;
+    this.#canRead = all;
     this.#tell();
   }
 
-  /** Whether another one is there that knows more of the fleet: what it has written stays. */
-  get givesWay(): boolean {
-    const self = { id: this.membership.id, lacks: this.#lacks };
-    return this.#otherLacks().some((other) => outranks(other, self));
-  }
-
-  /** Also without a word it is the second: what an older version looks at. */
   #tell(): void {
-    this.membership.key.say(`${this.#word} ${lacksText(this.#lacks)}`.trimEnd());
-  }
-
-  #otherLacks(): readonly Lacking[] {
-    const all = [...this.#there].map(([id, { lacks }]) => ({ id, lacks }));
-    return all.filter(({ id }) => id !== this.membership.id);
+    this.membership.key.say(`${this.#word} ${this.#canRead ? '' : UNREADABLE}`.trimEnd());
   }
 
   /** Whether work on the host is this one's to do at once. */
   owns(nodeId: string): boolean {
+    if (!this.#canRead) return false;
     const { isAlone } = this.#division;
     return isAlone || (this.#isHeld() && this.#division.owns(nodeId));
   }
@@ -123,9 +104,10 @@ export class Replicas {
   /** Works the division out anew; the one before where it is another one now. */
   refresh(): Division | undefined {
     const { id } = this.membership;
-    const self = this.#isHeld() ? [{ id, lacks: this.#lacks }] : [];
-    const able = ableOf([...this.#otherLacks(), ...self]);
-    const [before, now] = [this.#division, new Division(id, able)];
+    const others = [...this.#there].filter(([other, { canRead }]) => other !== id && canRead);
+    const ids = others.map(([other]) => other);
+    if (this.#canRead && this.#isHeld()) ids.push(id);
+    const [before, now] = [this.#division, new Division(id, ids.toSorted())];
     if (now.equals(before)) return undefined;
     this.#division = now;
     return before;
@@ -138,8 +120,8 @@ export class Replicas {
 
   #put(key: string, value: Buffer): void {
     const id = idIn(key);
-    const [lease = '', word = '', lacks] = value.toString('utf8').split(' ');
-    if (id !== undefined) this.#there.set(id, { lease, word, lacks: parseLacks(lacks) });
+    const [lease = '', word = '', third] = value.toString('utf8').split(' ');
+    if (id !== undefined) this.#there.set(id, { lease, word, canRead: third !== UNREADABLE });
   }
 }
 

@@ -129,11 +129,11 @@ export class StatusReader {
   }
 }
 
-function deliveredBy({ ordering, wanted, kept, first }: WrittenAssignment): Delivered {
+function deliveredBy({ ordering, wanted, bundleDigest, first }: WrittenAssignment): Delivered {
   return {
     epoch: ordering.epoch,
     generation: ordering.generation,
-    bundleDigest: kept ?? wanted.bundle.digest,
+    bundleDigest,
     first,
     policies: wanted.bundle.policies,
     suspension: wanted.suspension,

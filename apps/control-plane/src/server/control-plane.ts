@@ -272,9 +272,9 @@ export class ControlPlane {
   }
 
   /** Hosts of a replica that went are looked after here from now on, those of one that came by it. */
-  #divide({ lacks }: FleetState): void {
+  #divide({ unreadable }: FleetState): void {
     const { replicas, metrics } = this.parts;
-    replicas.lack(lacks);
+    replicas.canRead(unreadable.size === 0);
     const before = replicas.refresh();
     if (!before) return;
     const { division } = replicas;

@@ -8,7 +8,6 @@ import { decodeNode, type Enrollment, type NodeRecord } from '../records/node.re
 import { decodeRevocation, type RevocationRecord } from '../records/revocation.record.js';
 import { decodePolicy, type PolicyRecord } from '../records/policy.record.js';
 import { decodeRedirect, redirectId, type RedirectRecord } from '../records/redirect.record.js';
-import { lacksOf, type Lacks } from '../replicas/lacks.js';
 import { strongestOf, suspensionSelector } from '../records/active-suspension.js';
 import { decodeSuspension, type SuspensionRecord } from '../records/suspension.record.js';
 import { Affected } from './affected.js';
@@ -94,11 +93,6 @@ export class FleetState {
     return affected;
   }
 
-  /** How much cannot be read, and of how much of that nothing is known. */
-  get lacks(): Lacks {
-    return lacksOf(new Map(this.unreadable.keys().map((key) => [key, this.#held(key)])));
-  }
-
   /** The selectors of all groups, by name. */
   groupSelectors(): ReadonlyMap<string, LabelSelector> {
     return new Map(
@@ -172,35 +166,6 @@ export class FleetState {
   epochsOf(nodeId: string): readonly string[] {
     return [...this.#hostKeys.keys()].filter((epoch) => this.hostKey(nodeId, epoch));
   }
-
-  /** Revision of what is known of a key, as it was before; undefined where nothing is. */
-  #held(key: string): bigint | undefined {
-    const parsed = parseFleetKey(key);
-    switch (parsed.kind) {
-      case 'policy':
-        return (this.policies.get(parsed.name) ?? this.deletedPolicies.get(parsed.name))?.revision;
-      case 'group':
-        return this.groups.get(parsed.name)?.revision;
-      case 'node':
-        return this.nodes.get(parsed.name)?.revision;
-      case 'suspension':
-        return this.suspensions.get(parsed.name)?.revision;
-      case 'exception':
-        return this.exceptions.get(parsed.name)?.revision;
-      case 'redirect':
-        return this.redirects.get(parsed.name)?.revision;
-      case 'revocation':
-        return this.#revocations.get(parsed.name)?.revision;
-      case 'hostKey': {
-        // A host key is made once in an epoch.
-        const { nodeId, epoch } = hostKeyOf(key);
-        return this.hostKey(nodeId, epoch) && 0n;
-      }
-      case 'other':
-        return undefined;
-    }
-  }
-
   #revisionOf({ nodeId, epoch }: HostKeyRecord): bigint {
     return this.revisions.get(etcdKeys.key(nodeId, hostKeyPurpose(epoch))) ?? 0n;
   }
